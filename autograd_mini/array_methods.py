@@ -1,0 +1,376 @@
+"""What a tensor shares with a NumPy array: its operators and methods, one lookup each.
+
+`table` is filled by the modules of `ops`; the operator, the method and `np.function(tensor)` all
+find the same function there. Methods that would change a recorded value refuse, and say what to
+write instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import numpy as np
+
+from .errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from .tensors import Tensor
+
+Axis = int | tuple[int, ...] | None
+
+table: Final[dict[Any, Callable[..., Any]]] = {}
+"""NumPy function (or our name, where NumPy has none) → our function of tensors."""
+
+
+def _refuse(method: str, instead: str) -> Callable[..., NoReturn]:
+    def refused(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
+        raise UnsupportedError(f"t.{method}() is not recorded; use {instead}")
+
+    refused.__name__, refused.__doc__ = method, f"Not recorded; use {instead}."
+    return refused
+
+
+class ArrayMethods:
+    """The operators and methods of `numpy.ndarray`, recorded."""
+
+    __slots__ = ()
+
+    def __add__(self, other: Any) -> Tensor:
+        return table[np.add](self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return table[np.add](other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return table[np.subtract](self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return table[np.subtract](other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return table[np.multiply](self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return table[np.multiply](other, self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return table[np.true_divide](self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return table[np.true_divide](other, self)
+
+    def __floordiv__(self, other: Any) -> Tensor:
+        return table[np.floor_divide](self, other)
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return table[np.floor_divide](other, self)
+
+    def __mod__(self, other: Any) -> Tensor:
+        return table[np.remainder](self, other)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return table[np.remainder](other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return table[np.power](self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return table[np.power](other, self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return table[np.matmul](self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return table[np.matmul](other, self)
+
+    def __and__(self, other: Any) -> Tensor:
+        return table[np.bitwise_and](self, other)
+
+    def __rand__(self, other: Any) -> Tensor:
+        return table[np.bitwise_and](other, self)
+
+    def __or__(self, other: Any) -> Tensor:
+        return table[np.bitwise_or](self, other)
+
+    def __ror__(self, other: Any) -> Tensor:
+        return table[np.bitwise_or](other, self)
+
+    def __xor__(self, other: Any) -> Tensor:
+        return table[np.bitwise_xor](self, other)
+
+    def __rxor__(self, other: Any) -> Tensor:
+        return table[np.bitwise_xor](other, self)
+
+    def __lshift__(self, other: Any) -> Tensor:
+        return table[np.left_shift](self, other)
+
+    def __rlshift__(self, other: Any) -> Tensor:
+        return table[np.left_shift](other, self)
+
+    def __rshift__(self, other: Any) -> Tensor:
+        return table[np.right_shift](self, other)
+
+    def __rrshift__(self, other: Any) -> Tensor:
+        return table[np.right_shift](other, self)
+
+    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]  # elementwise
+        return table[np.equal](self, other)
+
+    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]  # elementwise
+        return table[np.not_equal](self, other)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return table[np.less](self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return table[np.less_equal](self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return table[np.greater](self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return table[np.greater_equal](self, other)
+
+    def __neg__(self) -> Tensor:
+        return table[np.negative](self)
+
+    def __pos__(self) -> Tensor:
+        return table[np.positive](self)
+
+    def __abs__(self) -> Tensor:
+        return table[np.absolute](self)
+
+    def __invert__(self) -> Tensor:
+        return table[np.invert](self)
+
+    def __iadd__(self, other: Any) -> Tensor:
+        return table["in_place"](self, table[np.add](self, other))
+
+    def __isub__(self, other: Any) -> Tensor:
+        return table["in_place"](self, table[np.subtract](self, other))
+
+    def __imul__(self, other: Any) -> Tensor:
+        return table["in_place"](self, table[np.multiply](self, other))
+
+    def __itruediv__(self, other: Any) -> Tensor:
+        return table["in_place"](self, table[np.true_divide](self, other))
+
+    __hash__ = object.__hash__
+
+    def __divmod__(self, other: Any) -> tuple[Tensor, Tensor]:
+        return self // other, self % other
+
+    def __round__(self, digits: int = 0) -> Tensor:
+        return table[np.round](self, digits)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return table["getitem"](self, index)
+
+    # ── reductions ───────────────────────────────────────────────────────────────────────────
+    def sum(
+        self,
+        axis: Axis = None,
+        dtype: Any = None,
+        out: Any = None,
+        keepdims: bool = False,
+        **kwargs: Any,
+    ) -> Tensor:
+        return table[np.sum](self, axis=axis, dtype=dtype, out=out, keepdims=keepdims, **kwargs)
+
+    def prod(
+        self,
+        axis: Axis = None,
+        dtype: Any = None,
+        out: Any = None,
+        keepdims: bool = False,
+        **kwargs: Any,
+    ) -> Tensor:
+        return table[np.prod](self, axis=axis, dtype=dtype, out=out, keepdims=keepdims, **kwargs)
+
+    def max(
+        self, axis: Axis = None, out: Any = None, keepdims: bool = False, **kwargs: Any
+    ) -> Tensor:
+        return table[np.max](self, axis=axis, out=out, keepdims=keepdims, **kwargs)
+
+    def min(
+        self, axis: Axis = None, out: Any = None, keepdims: bool = False, **kwargs: Any
+    ) -> Tensor:
+        return table[np.min](self, axis=axis, out=out, keepdims=keepdims, **kwargs)
+
+    def mean(
+        self,
+        axis: Axis = None,
+        dtype: Any = None,
+        out: Any = None,
+        keepdims: bool = False,
+        **kwargs: Any,
+    ) -> Tensor:
+        return table[np.mean](self, axis=axis, dtype=dtype, out=out, keepdims=keepdims, **kwargs)
+
+    def var(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.var](self, axis, *args, **kwargs)
+
+    def std(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.std](self, axis, *args, **kwargs)
+
+    def all(
+        self, axis: Axis = None, out: Any = None, keepdims: bool = False, **kwargs: Any
+    ) -> Tensor:
+        return table[np.all](self, axis=axis, out=out, keepdims=keepdims, **kwargs)
+
+    def any(
+        self, axis: Axis = None, out: Any = None, keepdims: bool = False, **kwargs: Any
+    ) -> Tensor:
+        return table[np.any](self, axis=axis, out=out, keepdims=keepdims, **kwargs)
+
+    def cumsum(self, axis: int | None = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.cumsum](self, axis, *args, **kwargs)
+
+    def cumprod(self, axis: int | None = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.cumprod](self, axis, *args, **kwargs)
+
+    def argmax(self, axis: int | None = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.argmax](self, axis, *args, **kwargs)
+
+    def argmin(self, axis: int | None = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.argmin](self, axis, *args, **kwargs)
+
+    # ── shapes ───────────────────────────────────────────────────────────────────────────────
+    def reshape(self, *shape: Any, **kwargs: Any) -> Tensor:
+        shape = shape[0] if len(shape) == 1 else shape
+        return table[np.reshape](self, shape, **kwargs)
+
+    def transpose(self, *axes: Any) -> Tensor:
+        axes = axes[0] if len(axes) == 1 else axes or None
+        return table[np.transpose](self, axes)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
+        return table[np.swapaxes](self, axis1, axis2)
+
+    def squeeze(self, axis: Axis = None) -> Tensor:
+        return table[np.squeeze](self, axis)
+
+    def ravel(self, order: str = "C") -> Tensor:
+        return table[np.ravel](self, order)
+
+    def flatten(self, order: str = "C") -> Tensor:
+        return table[np.ravel](self, order)
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+        return table[np.diagonal](self, offset, axis1, axis2)
+
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+        return table[np.trace](self, offset, axis1, axis2)
+
+    def take(self, indices: Any, axis: int | None = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.take](self, indices, axis, *args, **kwargs)
+
+    def repeat(self, repeats: Any, axis: int | None = None) -> Tensor:
+        return table[np.repeat](self, repeats, axis)
+
+    def compress(self, condition: Any, axis: int | None = None) -> Tensor:
+        return table[np.compress](condition, self, axis)
+
+    def choose(self, choices: Any, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.choose](self, choices, *args, **kwargs)
+
+    def nonzero(self) -> Tensor:
+        return table[np.nonzero](self)
+
+    def argsort(self, axis: int | None = -1, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.argsort](self, axis, *args, **kwargs)
+
+    def argpartition(self, kth: Any, axis: int | None = -1, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.argpartition](self, kth, axis, *args, **kwargs)
+
+    def searchsorted(self, v: Any, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.searchsorted](self, v, *args, **kwargs)
+
+    def dot(self, other: Any) -> Tensor:
+        return table[np.dot](self, other)
+
+    def clip(self, min: Any = None, max: Any = None, **kwargs: Any) -> Tensor:
+        return table[np.clip](self, min, max, **kwargs)
+
+    def round(self, decimals: int = 0, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.round](self, decimals, *args, **kwargs)
+
+    def conj(self) -> Tensor:
+        return table[np.conjugate](self)
+
+    def conjugate(self) -> Tensor:
+        return table[np.conjugate](self)
+
+    def copy(self, order: str = "C") -> Tensor:
+        return table[np.copy](self)
+
+    def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Tensor:
+        return table["astype"](self, dtype, *args, **kwargs)
+
+    T = property(lambda self: table[np.transpose](self), doc="The axes reversed.")
+    mT = property(lambda self: table[np.matrix_transpose](self), doc="The last two axes swapped.")
+    real = property(lambda self: table[np.real](self), doc="The real part.")
+    imag = property(lambda self: table[np.imag](self), doc="The imaginary part.")
+
+    # ── functions of the field, as methods ───────────────────────────────────────────────────
+    def exp(self) -> Tensor:
+        return table[np.exp](self)
+
+    def log(self) -> Tensor:
+        return table[np.log](self)
+
+    def expm1(self) -> Tensor:
+        return table[np.expm1](self)
+
+    def log1p(self) -> Tensor:
+        return table[np.log1p](self)
+
+    def sqrt(self) -> Tensor:
+        return table[np.sqrt](self)
+
+    def square(self) -> Tensor:
+        return table[np.square](self)
+
+    def sin(self) -> Tensor:
+        return table[np.sin](self)
+
+    def cos(self) -> Tensor:
+        return table[np.cos](self)
+
+    def tanh(self) -> Tensor:
+        return table[np.tanh](self)
+
+    def sigmoid(self) -> Tensor:
+        return table["sigmoid"](self)
+
+    def relu(self) -> Tensor:
+        return table["relu"](self)
+
+    def softplus(self) -> Tensor:
+        return table["softplus"](self)
+
+    def softmax(self, axis: Axis = -1) -> Tensor:
+        return table["softmax"](self, axis=axis)
+
+    def log_softmax(self, axis: Axis = -1) -> Tensor:
+        return table["log_softmax"](self, axis=axis)
+
+    def logsumexp(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return table["logsumexp"](self, axis=axis, keepdims=keepdims)
+
+    # ── what would change a recorded value, or leave the numbers ──────────────────────────────
+    fill = _refuse("fill", "np.full_like(t, value)")
+    put = _refuse("put", "am.set_at(t, index, value)")
+    sort = _refuse("sort", "np.sort(t), which returns a sorted tensor")
+    partition = _refuse("partition", "np.sort(t), or np.partition(t.data, kth)")
+    resize = _refuse("resize", "np.reshape(t, shape)")
+    setfield = _refuse("setfield", "am.set_at(t, index, value)")
+    setflags = _refuse("setflags", "t.data.setflags(...)")
+    byteswap = _refuse("byteswap", "t.data.byteswap()")
+    getfield = _refuse("getfield", "t.data.getfield(...)")
+    view = _refuse("view", "np.reshape(t, shape) or t.astype(dtype)")
+    tofile = _refuse("tofile", "t.data.tofile(...) or np.savez")
+    dump = _refuse("dump", "pickle.dump(t, file) or np.savez")
+    dumps = _refuse("dumps", "pickle.dumps(t) or np.savez")
+    to_device = _refuse("to_device", "the tensor as it is: every tensor is on the CPU")

@@ -1,0 +1,43 @@
+"""What can go wrong, and the advice: every error that this library raises of its own.
+
+Each one also derives from the built-in exception that a NumPy user would expect, so
+`except ValueError` keeps working; `except AutogradError` catches them all.
+"""
+
+from __future__ import annotations
+
+
+class AutogradError(Exception):
+    """Base of every error that this library raises on purpose."""
+
+
+class OperandError(AutogradError, TypeError):
+    """A value that cannot be a tensor or an operand: text, a ragged list, an object."""
+
+
+class ShapeError(AutogradError, ValueError):
+    """Shapes that do not fit each other, or a gradient that does not fit its input."""
+
+
+class ConversionError(AutogradError, TypeError):
+    """A conversion to a plain value that would silently lose the gradient."""
+
+
+class UnsupportedError(AutogradError, TypeError):
+    """A NumPy function, argument or in-place form that cannot be recorded."""
+
+
+class StaleGraphError(AutogradError, RuntimeError):
+    """A leaf was changed after the graph that uses it was recorded."""
+
+
+class GradientError(AutogradError, ValueError):
+    """A derivative that is not defined as asked: no scalar, no gradient, a bad cotangent."""
+
+
+class WeightsError(AutogradError, ValueError):
+    """A file of weights that does not belong to this model."""
+
+
+class NonFiniteError(AutogradError, FloatingPointError):
+    """NaN or infinity appeared where training needs finite numbers."""

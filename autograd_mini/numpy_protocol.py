@@ -1,0 +1,75 @@
+"""NumPy's functions on tensors: what happens when the table has no plain answer.
+
+`np.tanh(t)` and `np.sum(t)` reach a tensor through `__array_ufunc__` and `__array_function__`. The
+tensor looks the function up in the table; what remains (keyword arguments, ufunc methods,
+functions that are not recorded) ends here, with an error that names the cure.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+
+from .array_methods import table
+from .errors import UnsupportedError
+from .primitives import implements
+
+METHODS = {
+    "reduce": {
+        np.add: "np.sum",
+        np.multiply: "np.prod",
+        np.maximum: "np.max",
+        np.minimum: "np.min",
+    },
+    "accumulate": {np.add: "np.cumsum", np.multiply: "np.cumprod"},
+    "outer": {np.multiply: "a[:, None] * b", np.add: "a[:, None] + b"},
+    "at": {np.add: "am.set_at or an index that is summed"},
+}
+CURE = "take t.data for the plain array, or build it from recorded functions"
+
+
+@implements("__array_ufunc__")
+def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a ufunc that was given keywords, or say why it cannot be."""
+    name = f"np.{ufunc.__name__}"
+    if method != "__call__":
+        instead = METHODS.get(method, {}).get(ufunc, CURE)
+        raise UnsupportedError(f"{name}.{method} of a tensor is not recorded; use {instead}")
+    if ufunc not in table:
+        raise UnsupportedError(f"{name} of a tensor is not recorded; {CURE}")
+    out = kwargs.pop("out", None)
+    if out is not None and out != (None,):
+        raise UnsupportedError(f"{name}(…, out=…) of a tensor is not recorded; write y = {name}(…)")
+    where = kwargs.pop("where", True)
+    dtype = kwargs.pop("dtype", None)
+    if kwargs or where is not True:
+        given = ", ".join([*kwargs, *(["where"] if where is not True else [])])
+        raise UnsupportedError(f"{name} of a tensor does not take {given}; use np.where after it")
+    result = table[ufunc](*inputs)
+    return result if dtype is None else result.astype(dtype)
+
+
+@implements("__array_function__")
+def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call our counterpart of a NumPy function, or say why it cannot be."""
+    name = f"np.{function.__name__}"
+    if function not in table:
+        raise UnsupportedError(f"{name} of a tensor is not recorded; {CURE}")
+    if kwargs.get("out") is not None:
+        raise UnsupportedError(f"{name}(…, out=…) of a tensor is not recorded; write y = {name}(…)")
+    ours = table[function]
+    try:
+        return ours(*args, **kwargs)
+    except TypeError as error:
+        try:
+            inspect.signature(ours).bind(*args, **kwargs)
+        except TypeError as mismatch:
+            raise UnsupportedError(f"{name} of a tensor: {mismatch}; {CURE}") from error
+        raise
+
+
+def supported() -> list[str]:
+    """Name the NumPy functions that work on tensors, sorted."""
+    return sorted({f.__name__ for f in table if callable(f)})

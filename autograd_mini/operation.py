@@ -1,0 +1,327 @@
+"""Operation, recording, scopes and no_grad: how a computation leaves its graph behind.
+
+Every primitive asks the context which recorder is in force. By default that is `record`, which
+runs the forward and returns a tensor that knows its operands; `no_grad` installs `evaluate`, which
+only runs it. Debuggers, tracers and profilers install their own with `recorder`. The context is a
+`ContextVar`, so it belongs to one thread or async task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from functools import wraps
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import numpy as np
+
+from .errors import AutogradError, OperandError, ShapeError
+from .tensors import NO_PARAMS, Tensor, as_array, leaf, next_serial
+
+if TYPE_CHECKING:
+    from .primitives import Primitive
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Params = dict[str, Any]
+Recorder = Callable[["Primitive", tuple[Any, ...], Params], Any]
+
+PLAIN = frozenset(
+    {float, int, bool, complex, np.ndarray, np.float64, np.float32, np.int64, np.bool}
+)
+"""Exact classes of operands that need no look before NumPy gets them."""
+
+
+class Scope:
+    """A named block of the program; one object per time that the block was entered."""
+
+    __slots__ = ("name", "parent", "serial")
+
+    def __init__(self, name: str, parent: Scope | None) -> None:
+        self.name = name
+        self.parent = parent
+        self.serial = next_serial()
+
+    @property
+    def path(self) -> str:
+        """Names from the outermost scope to this one, joined by `/`."""
+        return f"{self.parent.path}/{self.name}" if self.parent else self.name
+
+    def __repr__(self) -> str:
+        return f"Scope({self.path!r})"
+
+
+context: ContextVar[tuple[Recorder | None, Scope | None]] = ContextVar(
+    "autograd_mini", default=(None, None)
+)
+"""(recorder, scope); a recorder of None is `record`, the default."""
+
+
+class Record:
+    """What the outputs of one multi-output operation share; it keeps their arrays, not them."""
+
+    __slots__ = (
+        "__weakref__",
+        "_operands",
+        "_params",
+        "_primitive",
+        "_requires_grad",
+        "_scope",
+        "arrays",
+        "serial",
+    )
+
+    _primitive: Primitive
+    _operands: tuple[Any, ...]
+    _params: Params
+    _requires_grad: bool
+    _scope: Scope | None
+    arrays: tuple[Any, ...]
+    serial: int
+
+    def output(self, index: int) -> Tensor:
+        """Return the tensor of output `index`: a new object, the same vertex."""
+        tensor: Tensor = object.__new__(Tensor)
+        tensor._data = self.arrays[index]
+        tensor._requires_grad = self._requires_grad and tensor._data.dtype.kind in "fc"
+        tensor._primitive = self._primitive
+        tensor._operands = self
+        tensor._params = self._params
+        tensor._scope = self._scope
+        tensor.serial = self.serial
+        tensor._index = index
+        tensor.grad = tensor.name = None
+        return tensor
+
+
+class Operation:
+    """One vertex of the graph, seen from a tensor: a view, equal to others by serial.
+
+    >>> import autograd_mini as am
+    >>> y = am.tensor(3.0, name="x") * 2
+    >>> y.op.type, [t.data for t in y.op.inputs]
+    ('multiply', [np.float64(3.0), np.float64(2.0)])
+    """
+
+    __slots__ = ("_record",)
+
+    def __init__(self, record: Tensor | Record) -> None:
+        self._record = record
+
+    @property
+    def primitive(self) -> Primitive:
+        """The row of the table that it applies."""
+        return self._record._primitive
+
+    @property
+    def type(self) -> str:
+        """Name of the primitive, as `multiply`."""
+        return self.primitive.name
+
+    @property
+    def serial(self) -> int:
+        """Its place in the order of creation."""
+        return self._record.serial
+
+    @property
+    def name(self) -> str:
+        """Scope, type and serial: unique in this process, as `mlp/dense_1/matmul_12`."""
+        path = f"{self.scope}/" if self.scope else ""
+        return f"{path}{self.type}_{self.serial}"
+
+    @property
+    def params(self) -> Params:
+        """The static parameters, as `{"axis": (0,)}`."""
+        return dict(self._record._params)
+
+    @property
+    def scope(self) -> str:
+        """Path of the scope in which it was recorded, `""` outside of all."""
+        scope = self._record._scope
+        return scope.path if scope else ""
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """The operands; plain numbers and arrays are wrapped as leaves with serial 0."""
+        operands: Any = self._record._operands
+        return tuple(x if isinstance(x, Tensor) else constant(x) for x in operands)
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        """The results."""
+        record = self._record
+        if isinstance(record, Tensor):
+            return (record,)
+        return tuple(record.output(i) for i in range(len(record.arrays)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Operation) and self.serial == other.serial
+
+    def __hash__(self) -> int:
+        return hash(self.serial)
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(str(np.shape(x)) for x in self._record._operands)
+        return f"{self.name}({shapes})"
+
+
+def constant(value: Any) -> Tensor:
+    """Wrap a plain operand so that it can be looked at."""
+    tensor = leaf(np.asarray(value)[()])
+    tensor.serial = 0
+    return tensor
+
+
+def operand(value: Any) -> Any:
+    """Return a plain operand as NumPy takes it; numbers stay as they are, so float32 is kept."""
+    if value.__class__ is Tensor or value.__class__ in PLAIN or value is None:
+        return value
+    return as_array(value)
+
+
+def normal(data: Any) -> Any:
+    """Return 0-d arrays as NumPy scalars, whose arithmetic is ten times faster."""
+    return data if data.__class__ is not np.ndarray or data.ndim else data[()]
+
+
+def run(primitive: Primitive, operands: tuple[Any, ...], params: Params) -> tuple[Any, Any, bool]:
+    """Apply the forward to the operands' values.
+
+    Returns:
+        the operands as they are to be recorded, the result, and whether any requires a gradient.
+    """
+    arrays = []
+    wanted = False
+    for position, x in enumerate(operands):
+        if x.__class__ is Tensor:
+            arrays.append(x._data)
+            if x._requires_grad:
+                wanted = True
+        elif x.__class__ in PLAIN:
+            arrays.append(x)
+        else:
+            x = operand(x)
+            arrays.append(x)
+            operands = (*operands[:position], x, *operands[position + 1 :])
+    try:
+        data = primitive.forward(*arrays, **params)
+    except Exception as error:
+        raise explained(error, primitive, operands) from error
+    return operands, data, wanted and primitive.vjp is not None
+
+
+def explained(error: Exception, primitive: Primitive, operands: tuple[Any, ...]) -> Exception:
+    """Return an error of our own that names the operation, the shapes and what NumPy said."""
+    if isinstance(error, AutogradError):
+        return error
+    kinds = ", ".join(
+        f"{np.shape(x)} {getattr(x, 'dtype', type(x).__name__)}" for x in map(value_of, operands)
+    )
+    message = f"{primitive.name}: cannot combine {kinds}: {error}"
+    if isinstance(error, ValueError):
+        return ShapeError(f"{message}. Check the shapes with t.shape; np.reshape changes them")
+    if isinstance(error, TypeError):
+        return OperandError(f"{message}. Check the dtypes with t.dtype; t.astype changes them")
+    error.add_note(f"in {primitive.name} of {kinds}")
+    return error
+
+
+def value_of(operand: Any) -> Any:
+    """Return the array of a tensor, anything else as it is."""
+    return operand._data if operand.__class__ is Tensor else operand
+
+
+def record(primitive: Primitive, operands: tuple[Any, ...], params: Params = NO_PARAMS) -> Any:
+    """Run a primitive and return its tensor, or its tuple of tensors, with their history."""
+    operands, data, wanted = run(primitive, operands, params)
+    scope = context.get()[1]
+    if primitive.multiple:
+        shared = Record()
+        shared._primitive = primitive
+        shared._operands = operands
+        shared._params = params
+        shared._requires_grad = wanted
+        shared._scope = scope
+        shared.arrays = tuple(map(normal, data))
+        shared.serial = next_serial()
+        return tuple(shared.output(i) for i in range(len(shared.arrays)))
+    tensor: Tensor = object.__new__(Tensor)
+    tensor._data = normal(data)
+    tensor._requires_grad = wanted
+    tensor._primitive = primitive
+    tensor._operands = operands
+    tensor._params = params
+    tensor._scope = scope
+    tensor.serial = next_serial()
+    tensor.grad = tensor.name = None
+    return tensor
+
+
+def evaluate(primitive: Primitive, operands: tuple[Any, ...], params: Params = NO_PARAMS) -> Any:
+    """Run a primitive and return leaves: the recorder of `no_grad`."""
+    _, data, _ = run(primitive, operands, params)
+    if primitive.multiple:
+        return tuple(leaf(normal(part)) for part in data)
+    return leaf(normal(data))
+
+
+@contextmanager
+def recorder(function: Recorder | None) -> Iterator[None]:
+    """Install another recorder for the block; None is `record`."""
+    token = context.set((function, context.get()[1]))
+    try:
+        yield
+    finally:
+        context.reset(token)
+
+
+def no_grad() -> Any:
+    """Record nothing in the block (`with`) or function (decorator); leaves may be changed in it.
+
+    >>> import autograd_mini as am
+    >>> w = am.tensor(1.0, requires_grad=True)
+    >>> with am.no_grad():
+    ...     w -= 0.25
+    >>> w
+    tensor(0.75, requires_grad=True)
+    """
+    return recorder(evaluate)
+
+
+def is_recording() -> bool:
+    """Whether operations are being recorded here."""
+    return context.get()[0] is not evaluate
+
+
+class scope:  # noqa: N801  # used as a statement, like a function
+    """Name the operations recorded in the block: `with am.scope("encoder"): …`.
+
+    Also a decorator; each call of the function is then a block of its own.
+    """
+
+    __slots__ = ("_token", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> Scope:
+        recorder, parent = context.get()
+        entered = Scope(self.name, parent)
+        self._token: Token[Any] = context.set((recorder, entered))
+        return entered
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None
+    ) -> None:
+        context.reset(self._token)
+
+    def __call__(self, function: Function) -> Function:
+        name = self.name
+
+        @wraps(function)
+        def scoped(*args: Any, **kwargs: Any) -> Any:
+            with scope(name):
+                return function(*args, **kwargs)
+
+        return cast(Function, scoped)

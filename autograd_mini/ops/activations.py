@@ -1,0 +1,86 @@
+"""Activations: sigmoid, softplus, relu; softmax and logsumexp, made of other primitives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..array_methods import Axis
+from ..operation import operand, scope
+from ..primitives import elementwise, implements
+from .conversion import stop_gradient
+from .reductions import max, sum
+from .selection import where
+
+
+def stable_sigmoid(x: Any) -> Any:
+    """Compute 1/(1 + e⁻ˣ) without overflow and with full precision in both tails."""
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, small) / (1 + small)
+
+
+sigmoid = elementwise(
+    stable_sigmoid,
+    "σ",
+    "Logistic sigmoid 1/(1 + e⁻ˣ).  ∂x: y·(1 − y)",
+    name="sigmoid",
+    vjp=(lambda g, y, x: g * (y * (1 - y)),),
+)
+softplus = elementwise(
+    lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
+    "softplus",
+    "ln(1 + eˣ), computed without overflow.  ∂x: σ(x)",
+    name="softplus",
+    vjp=(lambda g, y, x: g * sigmoid(x),),
+)
+relu = elementwise(
+    lambda x: np.maximum(x, 0),
+    "relu",
+    "max(x, 0).  ∂x: 1 where x > 0, 0 at 0 and below",
+    name="relu",
+    vjp=(lambda g, y, x: g * (x > 0),),
+    kink=lambda x: x,
+)
+
+
+def shift(x: Any, axis: Axis) -> Any:
+    """Return the finite maximum over an axis, as a constant: what makes exp safe."""
+    highest = max(stop_gradient(x), axis=axis, keepdims=True)
+    return where(np.isfinite(highest), highest, 0)
+
+
+@implements("logsumexp")
+@scope("logsumexp")
+def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Compute ln Σ eˣ over `axis` without overflow. The gradient is the softmax.
+
+    >>> float(logsumexp([1000.0, 1000.0]).round(4))
+    1000.6931
+    """
+    x = operand(x)
+    highest = shift(x, axis)
+    total = np.log(sum(np.exp(x - highest), axis=axis, keepdims=True)) + highest
+    return total if keepdims else np.squeeze(total, axis=axis)
+
+
+@implements("softmax")
+@scope("softmax")
+def softmax(x: Any, axis: Axis = -1) -> Any:
+    """Compute eˣ / Σ eˣ over `axis`: positive numbers that sum to 1.
+
+    >>> softmax([0.0, 0.0])
+    array([0.5, 0.5])
+    """
+    x = operand(x)
+    weights = np.exp(x - shift(x, axis))
+    return weights / sum(weights, axis=axis, keepdims=True)
+
+
+@implements("log_softmax")
+@scope("log_softmax")
+def log_softmax(x: Any, axis: Axis = -1) -> Any:
+    """Compute x − ln Σ eˣ over `axis`, the logarithm of the softmax."""
+    x = operand(x)
+    shifted = x - shift(x, axis)
+    return shifted - np.log(sum(np.exp(shifted), axis=axis, keepdims=True))

@@ -1,0 +1,130 @@
+"""Operations that keep the values: alias, copy, astype, stop_gradient, and assign to a leaf."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..array_methods import table
+from ..errors import OperandError, ShapeError, UnsupportedError
+from ..operation import is_recording
+from ..primitives import case, implements, multilinear, nonlinear
+from ..tensors import Tensor, as_array, describe, next_serial
+
+alias = multilinear(
+    lambda x: x,
+    "=",
+    "x under a new identity, so that it can be differentiated on its own.  ∂x: 1",
+    name="alias",
+    vjp=(lambda g, y, x: g,),
+    samples=(case((2, 3)),),
+)
+copy = multilinear(
+    np.copy,
+    "copy",
+    "A copy of x.  ∂x: 1",
+    vjp=(lambda g, y, x: g,),
+    samples=(case((2, 3)), case(())),
+)
+stop_gradient = nonlinear(
+    lambda x: x,
+    "stop",
+    "x, recorded, without a gradient",
+    name="stop_gradient",
+    vjp=None,
+    samples=(),
+)
+conjugate = multilinear(
+    np.conjugate,
+    "conj",
+    "The complex conjugate; real x as it is.  ∂x: 1 for real x",
+    vjp=(lambda g, y, x: g,),
+    samples=(case((2, 3)),),
+)
+real = multilinear(
+    np.real,
+    "Re",
+    "The real part.  ∂x: 1 for real x",
+    vjp=(lambda g, y, x: g,),
+    samples=(case((2, 3)),),
+)
+imag = nonlinear(np.imag, "Im", "The imaginary part.  No gradient", vjp=None, samples=())
+cast = multilinear(
+    lambda x, *, dtype: x.astype(dtype),
+    "cast",
+    "x in another floating-point dtype.  ∂x: 1, cast back by the walk",
+    name="cast",
+    vjp=(lambda g, y, x, dtype: g,),
+    samples=(case((2, 3), dtype=np.dtype("f8")),),
+    params=("dtype",),
+)
+truncate = nonlinear(
+    lambda x, *, dtype: x.astype(dtype),
+    "cast",
+    "x as integers or booleans.  No gradient",
+    name="truncate",
+    vjp=None,
+    samples=(),
+    params=("dtype",),
+)
+set_leaf = nonlinear(
+    lambda leaf, value: value,
+    "←",
+    "The new value of a leaf.  No gradient: a leaf has no history",
+    name="assign",
+    vjp=None,
+    samples=(),
+)
+
+table[np.conjugate] = conjugate.call
+table[np.real] = real.call
+table[np.imag] = imag.call
+table[np.copy] = lambda a, *args, **kwargs: copy(a)
+
+
+@implements("astype", np.astype)
+def astype(x: Any, dtype: Any, *args: Any, **kwargs: Any) -> Any:
+    """Convert the elements; to integers or booleans the gradient ends."""
+    wanted = np.dtype(dtype)
+    return (cast if wanted.kind in "fc" else truncate)(x, dtype=wanted)
+
+
+@implements("assign")
+def assign(leaf: Tensor, value: Any) -> None:
+    """Give a leaf a new value; nothing changes if the value does not fit.
+
+    Raises:
+        UnsupportedError: if the tensor is the result of an operation.
+        ShapeError, OperandError: if shape or kind of the value do not fit.
+    """
+    if leaf._primitive is not None:
+        raise UnsupportedError(
+            f"{describe(leaf)} is the result of an operation; only leaves can be assigned"
+        )
+    given = value if isinstance(value, Tensor) else as_array(value, copy=True)
+    if given.shape != leaf.shape:
+        raise ShapeError(
+            f"assign: {describe(leaf)} cannot take a value of shape {given.shape}; "
+            "a leaf keeps its shape, make a new tensor instead"
+        )
+    if not np.can_cast(given.dtype, leaf.dtype, "same_kind"):
+        raise OperandError(f"assign: {given.dtype} values do not fit a {leaf.dtype} leaf")
+    data = set_leaf(leaf, given)._data
+    leaf._data = data if data.dtype == leaf.dtype else data.astype(leaf.dtype)
+    leaf._assigned = next_serial()
+
+
+@implements("in_place")
+def in_place(target: Tensor, result: Tensor) -> Tensor:
+    """Finish `target += …`: assign to a leaf in no_grad, else the new tensor takes its name."""
+    if target._primitive is not None:
+        return result
+    if not is_recording():
+        return target.assign(result)
+    if target.requires_grad:
+        raise UnsupportedError(
+            f"{describe(target)} requires a gradient and cannot change while operations are "
+            "recorded; write w = w - …, or change it inside `with am.no_grad():`"
+        )
+    return result

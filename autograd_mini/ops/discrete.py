@@ -1,0 +1,141 @@
+"""Operations whose derivative is zero wherever it exists: comparisons, logic, rounding, order.
+
+They are recorded, so that every computation can be drawn, and carry no gradient.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from ..array_methods import table
+from ..operation import value_of
+from ..primitives import elementwise, implements, nonlinear
+
+for function, symbol, eager in (
+    (np.equal, "=", operator.eq),
+    (np.not_equal, "≠", operator.ne),
+    (np.less, "<", operator.lt),
+    (np.less_equal, "≤", operator.le),
+    (np.greater, ">", operator.gt),
+    (np.greater_equal, "≥", operator.ge),
+    (np.logical_and, "and", None),
+    (np.logical_or, "or", None),
+    (np.logical_xor, "xor", None),
+    (np.bitwise_and, "&", operator.and_),
+    (np.bitwise_or, "|", operator.or_),
+    (np.bitwise_xor, "^", operator.xor),
+    (np.left_shift, "<<", operator.lshift),
+    (np.right_shift, ">>", operator.rshift),
+    (np.floor_divide, "⌊÷⌋", operator.floordiv),
+):
+    elementwise(
+        function,
+        symbol,
+        f"a {symbol} b.  No gradient",
+        eager=eager,
+        vjp=(None, None),
+        samples=(),
+    )
+
+for function, symbol in (
+    (np.logical_not, "not"),
+    (np.invert, "~"),
+    (np.isnan, "isnan"),
+    (np.isinf, "isinf"),
+    (np.isfinite, "isfinite"),
+    (np.signbit, "signbit"),
+    (np.sign, "sign"),
+    (np.floor, "⌊x⌋"),
+    (np.ceil, "⌈x⌉"),
+    (np.rint, "rint"),
+    (np.trunc, "trunc"),
+):
+    elementwise(
+        function,
+        symbol,
+        f"{function.__name__} x.  No gradient: it is 0 wherever it exists",
+        vjp=(None,),
+        samples=(),
+    )
+
+
+def enter(function: Any, *names: str, operands: int = 1) -> None:
+    """Record a NumPy function whose arguments after the operands are static, in this order."""
+    row = nonlinear(
+        function,
+        function.__name__,
+        f"numpy.{function.__name__}.  No gradient",
+        vjp=None,
+        samples=(),
+        params=names,
+    )
+
+    @implements(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        static = dict(zip(names, args[operands:], strict=False))
+        return row(*args[:operands], **static, **kwargs)
+
+
+enter(np.argmax, "axis", "out", "keepdims")
+enter(np.argmin, "axis", "out", "keepdims")
+enter(np.all, "axis", "out", "keepdims", "where")
+enter(np.any, "axis", "out", "keepdims", "where")
+enter(np.count_nonzero, "axis", "keepdims")
+enter(np.argsort, "axis", "kind", "order", "stable")
+enter(np.argpartition, "kth", "axis", "kind", "order")
+enter(np.searchsorted, "side", "sorter", operands=2)
+enter(np.round, "decimals", "out")
+enter(np.isclose, "rtol", "atol", "equal_nan", operands=2)
+
+VALUES_ONLY = (
+    np.allclose,
+    np.array_equal,
+    np.array_equiv,
+    np.array_repr,
+    np.array_str,
+    np.array2string,
+    np.bincount,
+    np.can_cast,
+    np.digitize,
+    np.empty_like,
+    np.flatnonzero,
+    np.full_like,
+    np.histogram,
+    np.iscomplex,
+    np.iscomplexobj,
+    np.isin,
+    np.isreal,
+    np.isrealobj,
+    np.lexsort,
+    np.min_scalar_type,
+    np.may_share_memory,
+    np.ndim,
+    np.nonzero,
+    np.ones_like,
+    np.result_type,
+    np.save,
+    np.savetxt,
+    np.savez,
+    np.savez_compressed,
+    np.shape,
+    np.shares_memory,
+    np.size,
+    np.unique,
+    np.zeros_like,
+)
+"""Functions that look at values or shapes and return plain ones: nothing flows through them."""
+
+
+def _on_values(function: Any) -> Any:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*map(value_of, args), **{k: value_of(v) for k, v in kwargs.items()})
+
+    call.__name__ = function.__name__
+    return call
+
+
+for function in VALUES_ONLY:
+    table[function] = _on_values(function)

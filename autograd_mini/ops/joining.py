@@ -1,0 +1,145 @@
+"""Joining tensors and taking them apart: concatenate and stack, split and unstack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from ..errors import ShapeError
+from ..operation import operand, value_of
+from ..primitives import case, implements, multilinear
+
+
+def slice_along(axis: int, start: int, stop: int) -> tuple[slice, ...]:
+    """Return the index of a range along one axis."""
+    return (*(slice(None),) * axis, slice(start, stop))
+
+
+def concatenate_rule(g: Any, y: Any, *xs: Any, axis: int) -> list[Any]:
+    """∂xᵢ: the part of g that came from xᵢ."""
+    ends = np.cumsum([x.shape[axis] for x in xs])
+    return [
+        g[slice_along(axis, int(end) - x.shape[axis], int(end))]
+        for x, end in zip(xs, ends, strict=True)
+    ]
+
+
+concatenate = multilinear(
+    lambda *xs, axis: np.concatenate(xs, axis=axis),
+    "concat",
+    "Tensors joined along an axis.  ∂xᵢ: its part of g",
+    name="concatenate",
+    vjp=concatenate_rule,
+    samples=(case((2, 3), (1, 3), axis=0), case((2, 1), (2, 0), (2, 2), axis=1)),
+    params=("axis",),
+)
+stack = multilinear(
+    lambda *xs, axis: np.stack(xs, axis=axis),
+    "stack",
+    "Tensors of one shape joined along a new axis.  ∂xᵢ: its slice of g",
+    name="stack",
+    vjp=lambda g, y, *xs, axis: [g[(*(slice(None),) * axis, i)] for i in range(len(xs))],
+    samples=(case((2, 3), (2, 3), axis=1), case((), (), (), axis=0)),
+    params=("axis",),
+)
+split = multilinear(
+    lambda x, *, places, axis: tuple(np.split(x, places, axis=axis)),
+    "split",
+    "Consecutive parts along an axis.  ∂x: the cotangents of the parts, joined",
+    name="split",
+    vjp=(lambda g, y, x, places, axis: concatenate(*g, axis=axis),),
+    samples=(case((5, 2), places=(2, 3), axis=0), case((2, 4), places=(4,), axis=1)),
+    params=("places", "axis"),
+    multiple=True,
+)
+unstack = multilinear(
+    lambda x, *, axis: np.unstack(x, axis=axis),
+    "unstack",
+    "The slices along an axis.  ∂x: the cotangents of the slices, stacked",
+    name="unstack",
+    vjp=(lambda g, y, x, axis: stack(*g, axis=axis) if g else np.zeros_like(x),),
+    samples=(case((3, 2), axis=0), case((2, 3), axis=1)),
+    params=("axis",),
+    multiple=True,
+)
+
+
+def common_axis(name: str, arrays: Any, axis: int, extra: int = 0) -> int:
+    """Check that there is something to join, and normalise the axis."""
+    if not arrays:
+        raise ShapeError(f"{name}: expected at least one tensor, got none")
+    return normalize_axis_index(axis, np.ndim(value_of(arrays[0])) + extra)
+
+
+@implements(np.concatenate, np.concat)
+def concatenate_function(
+    arrays: Any, /, axis: int | None = 0, out: None = None, *, dtype: Any = None
+) -> Any:
+    """Join tensors along an existing axis; None flattens them first."""
+    parts = [operand(a) for a in arrays]
+    if axis is None:
+        parts, axis = [np.ravel(a) for a in parts], 0
+    joined = concatenate(*parts, axis=common_axis("concatenate", parts, axis))
+    return joined if dtype is None else joined.astype(dtype)
+
+
+@implements(np.stack)
+def stack_function(arrays: Any, axis: int = 0, out: None = None) -> Any:
+    """Join tensors of one shape along a new axis."""
+    parts = [operand(a) for a in arrays]
+    return stack(*parts, axis=common_axis("stack", parts, axis, 1))
+
+
+@implements(np.vstack)
+def vstack(tup: Any) -> Any:
+    """Join along the first axis, vectors as rows."""
+    return concatenate_function([np.atleast_2d(operand(a)) for a in tup], 0)
+
+
+@implements(np.hstack)
+def hstack(tup: Any) -> Any:
+    """Join along the second axis, vectors along their only one."""
+    parts = [np.atleast_1d(operand(a)) for a in tup]
+    return concatenate_function(parts, 0 if parts and parts[0].ndim == 1 else 1)
+
+
+@implements(np.column_stack)
+def column_stack(tup: Any) -> Any:
+    """Join along the second axis, vectors as columns."""
+    parts = [operand(a) for a in tup]
+    return concatenate_function([a if a.ndim > 1 else a[:, None] for a in parts], 1)
+
+
+@implements(np.split)
+def split_function(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """Cut into equal parts (an int) or at these places (a sequence)."""
+    size = ary.shape[axis]
+    if np.ndim(indices_or_sections) == 0 and size % indices_or_sections:
+        raise ShapeError(
+            f"split: {size} rows do not divide into {indices_or_sections} equal parts; "
+            "use np.array_split"
+        )
+    return array_split(ary, indices_or_sections, axis)
+
+
+@implements(np.array_split)
+def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """Cut into nearly equal parts, the longer ones first, or at these places."""
+    axis = normalize_axis_index(axis, ary.ndim)
+    if np.ndim(indices_or_sections):
+        places = tuple(int(i) for i in indices_or_sections)
+    else:
+        size, parts = ary.shape[axis], int(indices_or_sections)
+        if parts < 1:
+            raise ShapeError(f"split: the number of parts must be positive, got {parts}")
+        lengths = [size // parts + (i < size % parts) for i in range(parts)]
+        places = tuple(int(i) for i in np.cumsum(lengths)[:-1])
+    return list(split(ary, places=places, axis=axis))
+
+
+@implements("unstack", np.unstack)
+def unstack_function(x: Any, /, *, axis: int = 0) -> Any:
+    """Return the slices along an axis: one operation with several outputs."""
+    return unstack(x, axis=normalize_axis_index(axis, x.ndim))

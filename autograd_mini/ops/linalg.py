@@ -1,0 +1,72 @@
+"""Products of matrices and vectors."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from ..array_methods import table
+from ..operation import operand
+from ..primitives import case, implements, multilinear
+from .arithmetic import multiply
+from .shapes import reshape_function
+
+
+def matmul_left(g: Any, y: Any, a: Any, b: Any) -> Any:
+    """∂a: g·bᵀ, with a vector standing for a row (a) or a column (b)."""
+    if b.ndim == 1:
+        return g * b if a.ndim == 1 else g[..., None] * b
+    if a.ndim == 1:
+        return (b @ g[..., None])[..., 0]
+    return g @ (b.T if b.ndim == 2 else b.mT)
+
+
+def matmul_right(g: Any, y: Any, a: Any, b: Any) -> Any:
+    """∂b: aᵀ·g, with a vector standing for a row (a) or a column (b)."""
+    if a.ndim == 1:
+        return g * a if b.ndim == 1 else a[:, None] * g[..., None, :]
+    if b.ndim == 1:
+        return (g[..., None, :] @ a)[..., 0, :]
+    if a.ndim == 2:
+        return a.T @ g
+    if b.ndim == 2:  # one product of tall matrices instead of a sum over the batch
+        return np.reshape(a, (-1, a.shape[-1])).T @ np.reshape(g, (-1, g.shape[-1]))
+    return a.mT @ g
+
+
+matmul = multilinear(
+    np.matmul,
+    "@",
+    "(…, m, k) @ (…, k, n) → (…, m, n); vectors as rows and columns.  ∂a: g·bᵀ  ∂b: aᵀ·g",
+    eager=operator.matmul,
+    vjp=(matmul_left, matmul_right),
+    samples=(
+        case((3, 4), (4, 2)),
+        case((4,), (4,)),
+        case((4,), (4, 2)),
+        case((3, 4), (4,)),
+        case((2, 3, 4), (4, 2)),
+        case((3, 4), (2, 4, 2)),
+        case((2, 1, 3, 4), (5, 4, 2)),
+        case((4,), (2, 4, 3)),
+        case((2, 3, 4), (4,)),
+        case((2, 0), (0, 3)),
+    ),
+    broadcasts=True,
+)
+table[np.matmul] = matmul.call
+
+
+@implements(np.dot)
+def dot(a: Any, b: Any, out: None = None) -> Any:
+    """Product over a's last axis and b's last but one (its only one, if it is a vector)."""
+    a, b = operand(a), operand(b)
+    if not np.ndim(a) or not np.ndim(b):
+        return multiply(a, b)
+    if np.ndim(b) <= 2:
+        return matmul(a, b)
+    moved = np.moveaxis(b, -2, 0)
+    flat = matmul(a, reshape_function(moved, (moved.shape[0], -1)))
+    return reshape_function(flat, (*a.shape[:-1], *moved.shape[1:]))

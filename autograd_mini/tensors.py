@@ -1,0 +1,370 @@
+"""Tensor: a value and where it came from.
+
+A tensor holds a NumPy array (a NumPy scalar when it is 0-d) and, if an operation made it, that
+operation's record: primitive, operands, parameters, scope. One object is both the value and the
+vertex, which keeps a node at about 240 bytes. What a tensor shares with a NumPy array, operators
+and methods, is inherited from `array_methods`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final, final
+
+import numpy as np
+
+from .array_methods import ArrayMethods, table
+from .errors import ConversionError, OperandError, UnsupportedError
+
+if TYPE_CHECKING:
+    from .operation import Operation
+
+next_serial: Final = itertools.count(1).__next__
+"""Creation order: the topological order of every graph and the stable name of a node."""
+
+NO_PARAMS: Final[dict[str, Any]] = {}
+
+
+def as_array(value: Any, dtype: Any = None, *, copy: bool = False) -> Any:
+    """Return `value` as a numeric NumPy array, or as a NumPy scalar when it is 0-d.
+
+    Raises:
+        OperandError: for text, ragged lists, objects, dates and None.
+        ConversionError: for containers of tensors that require a gradient.
+    """
+    try:
+        array = np.array(value, dtype=dtype, copy=True if copy else None)
+    except ConversionError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise OperandError(f"not an array of numbers: {_short(value)} ({error})") from error
+    if array.dtype.kind not in "biufc":
+        raise OperandError(
+            f"not an array of numbers: {_short(value)} has dtype {array.dtype}; "
+            "expected numbers or booleans in a rectangular array"
+        )
+    return array if array.ndim else array[()]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+@final
+class Tensor(ArrayMethods):
+    """A NumPy array that remembers the operation which computed it.
+
+    Args:
+        data: numbers of any shape; copied.
+        requires_grad: whether gradients flow to it. Integers and booleans become float.
+        name: shown in pictures and errors.
+        dtype: as in `np.array`.
+
+    Attributes:
+        grad: the sum of the gradients that `backward()` brought here, a NumPy array, or None.
+        serial: its place in the order of creation.
+
+    >>> w = Tensor([0.5, -1.0], requires_grad=True, name="w")
+    >>> (w * w).sum().backward()
+    >>> w.grad
+    array([ 1., -2.])
+    """
+
+    __slots__ = (
+        "_assigned",  # leaves: the serial of the last assign, 0 if never
+        "_data",
+        "_index",  # only outputs of a multi-output operation
+        "_operands",  # a tuple; leaves: None; multi-output: the shared Record
+        "_params",
+        "_primitive",  # None for a leaf
+        "_requires_grad",
+        "_scope",
+        "__weakref__",
+        "grad",
+        "name",
+        "serial",
+    )
+
+    _data: Any
+    grad: Any
+    name: str | None
+    serial: int
+
+    def __init__(
+        self,
+        data: Any,
+        requires_grad: bool = False,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        if isinstance(data, Tensor):
+            data = plain(data, "tensor(t) copies values only")
+        array = as_array(data, dtype, copy=True)
+        if requires_grad and array.dtype.kind in "biu":
+            array = array.astype(np.float64)
+        self._data = array
+        self._requires_grad = False
+        self._primitive = self._operands = self._scope = None
+        self._params = NO_PARAMS
+        self._assigned = 0
+        self.grad = None
+        self.name = name
+        self.serial = next_serial()
+        if requires_grad:
+            self.requires_grad = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse: recording recognises tensors by their exact class."""
+        raise TypeError("Tensor is final; hold a tensor in an attribute instead of subclassing it")
+
+    # ── the value ────────────────────────────────────────────────────────────────────────────
+    @property
+    def data(self) -> Any:
+        """The value. Setting it is `assign`; writing its elements is not seen by the graph."""
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        self.assign(value)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+        return self._data.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
+        return self._data.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._data.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self._data.size
+
+    nbytes = property(lambda self: self._data.nbytes, doc="Bytes of the elements.")
+    itemsize = property(lambda self: self._data.itemsize, doc="Bytes of one element.")
+    strides = property(lambda self: self._data.strides, doc="Bytes to step along each axis.")
+    flags = property(lambda self: self._data.flags, doc="Memory layout of the array.")
+    device = property(lambda self: "cpu", doc="Always 'cpu' (Array API).")
+
+    def item(self, *args: int) -> Any:
+        """Return one element as a plain Python number."""
+        return self._data.item(*args)
+
+    def numpy(self) -> Any:
+        """Return the value as a NumPy array (a scalar when 0-d), outside of every graph."""
+        return self._data
+
+    def tolist(self) -> Any:
+        """Return the elements as nested Python lists."""
+        return self._data.tolist()
+
+    def tobytes(self, order: Any = "C") -> bytes:
+        """Return the raw bytes of the elements."""
+        return self._data.tobytes(order)
+
+    def detach(self) -> Tensor:
+        """Return a new leaf with the same value and no history.
+
+        The history can then be freed; `stop_gradient(t)` is the recorded form.
+        """
+        return leaf(self._data, name=self.name)
+
+    # ── where it came from ───────────────────────────────────────────────────────────────────
+    @property
+    def op(self) -> Operation | None:
+        """The operation that computed this tensor, or None for a leaf."""
+        if self._primitive is None:
+            return None
+        from .operation import Operation
+
+        return Operation(self if isinstance(self._operands, tuple) else self._operands)
+
+    @property
+    def index(self) -> int:
+        """Which output of its operation this tensor is."""
+        return 0 if self._operands is None or isinstance(self._operands, tuple) else self._index
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no operation computed it."""
+        return self._primitive is None
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether the reverse walk follows this tensor. Only a leaf's can be set."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        if self._primitive is not None:
+            raise UnsupportedError(
+                f"requires_grad of {self.op} follows from its inputs; set it on a leaf, "
+                "or use t.detach()"
+            )
+        if wanted and self._data.dtype.kind != "f":
+            raise OperandError(
+                f"a {self._data.dtype} tensor cannot carry a gradient; expected a real "
+                "floating-point dtype such as float64 (use t.astype(float))"
+            )
+        self._requires_grad = bool(wanted)
+
+    def requires_grad_(self, wanted: bool = True) -> Tensor:
+        """Set `requires_grad` and return the tensor."""
+        self.requires_grad = wanted
+        return self
+
+    def backward(self, gradient: Any = None, *, retain_grads: bool = False) -> None:
+        """Add d(self)/d(leaf), weighted by `gradient`, into `.grad` of every leaf.
+
+        See `autograd_mini.reverse.backward`.
+        """
+        from .reverse import backward
+
+        backward(self, gradient, retain_grads=retain_grads)
+
+    def assign(self, value: Any) -> Tensor:
+        """Give a leaf a new value of the same shape; its dtype stays. Returns the leaf.
+
+        Graphs recorded before it become stale, and the reverse walk refuses them.
+        """
+        table["assign"](self, value)
+        return self
+
+    def zero_grad(self) -> None:
+        """Forget the gradient."""
+        self.grad = None
+
+    # ── NumPy's protocols ────────────────────────────────────────────────────────────────────
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "__call__" and not kwargs:
+            try:
+                function = table[ufunc]
+            except KeyError:
+                pass
+            else:
+                return function(*inputs)
+        return table["__array_ufunc__"](ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        try:
+            function = table[func]
+        except KeyError:
+            return table["__array_function__"](func, args, kwargs)
+        return function(*args, **kwargs)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return np.array(plain(self, "np.asarray(t) or a[i] = t"), dtype=dtype, copy=copy)
+
+    __array_priority__ = 1000.0
+
+    # ── conversions: plain values lose the gradient, so they ask first ────────────────────────
+    def __float__(self) -> float:
+        return float(plain(self, "float(t) or a math function"))
+
+    def __int__(self) -> int:
+        return int(plain(self, "int(t)"))
+
+    def __complex__(self) -> complex:
+        return complex(plain(self, "complex(t)"))
+
+    def __index__(self) -> int:
+        return self._data.__index__()
+
+    def __bool__(self) -> bool:
+        return bool(self._data)
+
+    def __len__(self) -> int:
+        if not self._data.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self._data.ndim:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(table["unstack"](self))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(np.any(self._data == (value._data if isinstance(value, Tensor) else value)))
+
+    def __format__(self, spec: str) -> str:
+        return format(self._data, spec) if spec else str(self)
+
+    def __str__(self) -> str:
+        return str(self._data)
+
+    def __repr__(self) -> str:
+        body = np.array2string(np.asarray(self._data), separator=", ", prefix="tensor(")
+        notes = [body]
+        if self._data.dtype not in (np.dtype(float), np.dtype(int), np.dtype(bool)):
+            notes.append(f"dtype={self._data.dtype}")
+        if self.name is not None:
+            notes.append(f"name={self.name!r}")
+        if self._primitive is not None:
+            notes.append(f"op={self.op.name}")  # type: ignore[union-attr]  # not a leaf
+        elif self._requires_grad:
+            notes.append("requires_grad=True")
+        return f"tensor({', '.join(notes)})"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        return _restore(*self.__reduce__()[1])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy the value, name and gradient; the history stays behind."""
+        return _restore, (self._data, self._requires_grad, self.name, self.grad)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise UnsupportedError(
+            "t[index] = value would change a value that the graph still needs; "
+            "use t = am.set_at(t, index, value), or np.where"
+        )
+
+
+def leaf(data: Any, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
+    """Wrap an array that is already clean, without copying it."""
+    tensor: Tensor = object.__new__(Tensor)
+    tensor._data = data
+    tensor._requires_grad = requires_grad
+    tensor._primitive = tensor._operands = tensor._scope = None
+    tensor._params = NO_PARAMS
+    tensor._assigned = 0
+    tensor.grad = None
+    tensor.name = name
+    tensor.serial = next_serial()
+    return tensor
+
+
+def _restore(data: Any, requires_grad: bool, name: str | None, grad: Any) -> Tensor:
+    tensor = Tensor(data, requires_grad, name)
+    tensor.grad = None if grad is None else as_array(grad, copy=True)
+    return tensor
+
+
+def plain(tensor: Tensor, what: str) -> Any:
+    """Return the value for a conversion out of the graph.
+
+    Raises:
+        ConversionError: if the tensor requires a gradient, which would be lost.
+    """
+    if tensor._requires_grad:
+        raise ConversionError(
+            f"{what} would lose the gradient of {describe(tensor)}; take t.item() or t.data for "
+            "the plain value, np.stack / np.concatenate to join tensors, and np.tanh(t) instead "
+            "of math.tanh(t)"
+        )
+    return tensor._data
+
+
+def describe(tensor: Tensor) -> str:
+    """Name a tensor in an error: its name or operation, and its shape."""
+    if tensor._primitive is not None:
+        return f"{tensor.op.name} of shape {tensor.shape}"  # type: ignore[union-attr]  # not a leaf
+    return f"leaf {tensor.name or tensor.serial!r} of shape {tensor.shape}"

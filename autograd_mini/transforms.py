@@ -1,0 +1,213 @@
+"""Functions of functions: grad, value_and_grad and vjp.
+
+The differentiated arguments are bound to fresh tensors, so that only their own use counts. The
+walk is recorded when somebody may differentiate its result again: when an argument is a tensor, or
+when the function also depends on other tensors that require a gradient. Otherwise plain arrays go
+in and plain arrays come out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from .errors import GradientError, OperandError
+from .operation import context, is_recording, recorder
+from .ops.conversion import alias
+from .reverse import dependents, owned, seed, walk
+from .tensors import Tensor, as_array, leaf
+
+Rebuild = Callable[[Sequence[Any]], Any]
+
+LEAVES = (Tensor, np.ndarray, np.generic, float, int, complex)
+
+
+def bound(argument: Any) -> Tensor:
+    """Return a fresh tensor that stands for an argument and requires a gradient."""
+    if isinstance(argument, Tensor):
+        tensor: Tensor = alias(argument)
+        data = argument._data
+    else:
+        data = as_array(argument)
+        if data.dtype.kind in "biu":
+            data = data.astype(np.float64)
+        tensor = leaf(data)
+    if data.dtype.kind != "f":
+        raise OperandError(
+            f"cannot differentiate with respect to {data.dtype} values of shape {data.shape}; "
+            "expected real floating-point numbers (x.astype(float))"
+        )
+    tensor._requires_grad = True
+    return tensor
+
+
+def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
+    """Take nested containers apart: their leaves, and the function that puts others in place."""
+    if isinstance(tree, LEAVES):
+        return [tree], lambda leaves: leaves[0]
+    import optree
+
+    leaves, structure = optree.tree_flatten(tree)
+    return leaves, lambda new: optree.tree_unflatten(structure, new)
+
+
+def unwrapped(tree: Any) -> Any:
+    """Replace the tensors of nested containers by their arrays."""
+    leaves, rebuild = flatten(tree)
+    return rebuild([x._data if isinstance(x, Tensor) else x for x in leaves])
+
+
+class Pullback:
+    """A function recorded at a point: its result, and the map of cotangents back to arguments."""
+
+    def __init__(self, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
+        """Call the function with fresh tensors in place of the arguments' arrays and tensors."""
+        self._recording = is_recording()
+        self._arrays = True
+        self._arguments: list[tuple[list[Tensor], Rebuild]] = []
+        with recorder(context.get()[0] if self._recording else None):
+            for argument in arguments:
+                given, rebuild = flatten(argument)
+                self._arrays = self._arrays and not any(isinstance(x, Tensor) for x in given)
+                self._arguments.append(([bound(x) for x in given], rebuild))
+            self.result = function(*(rebuild(bounds) for bounds, rebuild in self._arguments))
+
+    def of(self, outputs: Any) -> Pullback:
+        """Say which part of the result is differentiated."""
+        self._outputs = flatten(outputs)[0]
+        for y in self._outputs:
+            if not isinstance(y, LEAVES):
+                raise OperandError(
+                    f"the function returned {type(y).__name__} {y!r:.60}; expected tensors"
+                )
+        wanted = {x.serial for bounds, _ in self._arguments for x in bounds}
+        tensors = [y for y in self._outputs if isinstance(y, Tensor)]
+        self._needed, foreign = dependents(tensors, wanted)
+        self.recorded = self._recording and (foreign or not self._arrays)
+        return self
+
+    def value(self, tree: Any) -> Any:
+        """Return a result as the caller wants it: tensors, or plain arrays."""
+        return tree if self.recorded else unwrapped(tree)
+
+    def __call__(self, cotangents: Any = None) -> tuple[Any, ...]:
+        """Carry cotangents of the outputs back to the arguments; unused ones get zeros.
+
+        Raises:
+            GradientError: if a cotangent is missing or does not have its output's shape.
+        """
+        given = [None] if cotangents is None else flatten(cotangents)[0]
+        if len(given) != len(self._outputs):
+            raise GradientError(
+                f"{len(given)} cotangents for {len(self._outputs)} outputs; expected one each"
+            )
+        recorded = self.recorded or (
+            self._recording and any(isinstance(g, Tensor) and g._requires_grad for g in given)
+        )
+        outputs, seeds = [], []
+        for y, g in zip(self._outputs, given, strict=True):
+            checked = seed(y if isinstance(y, Tensor) else leaf(as_array(y)), g)
+            if isinstance(y, Tensor) and y.serial in self._needed:
+                outputs.append(y)
+                seeds.append(checked if recorded else unwrapped(checked))
+        reached = walk(outputs, seeds, needed=self._needed, recorded=recorded)
+        shared = {id(g) for g in seeds}
+        found = {x.serial: owned(g, shared) for x, g in reached}
+        return tuple(
+            rebuild([found.get(x.serial, np.zeros_like(x._data)[()]) for x in bounds])
+            for bounds, rebuild in self._arguments
+        )
+
+
+def value_and_grad(
+    function: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+) -> Callable[..., Any]:
+    """Make the function that returns both the value and the gradient of a scalar function.
+
+    Args:
+        function: of tensors, or nested containers of them; returns a scalar.
+        argnums: which positional arguments to differentiate; a sequence gives a tuple.
+        has_aux: whether it returns (scalar, anything else).
+
+    Returns:
+        A function of the same arguments that returns `(value, gradient)`, or
+        `((value, aux), gradient)`. Arrays give arrays, tensors give tensors; so does a function
+        that depends on other tensors that require a gradient, since its gradient then does too.
+
+    Raises:
+        GradientError: if the value is no scalar.
+
+    >>> value_and_grad(lambda x: x * x)(3.0)
+    (np.float64(9.0), np.float64(6.0))
+    """
+    chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+
+    @wraps(function)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        try:
+            arguments = [args[i] for i in chosen]
+        except IndexError as error:
+            raise GradientError(
+                f"argnums {argnums} of a call with {len(args)} positional arguments"
+            ) from error
+
+        def partial(*values: Any) -> Any:
+            full = list(args)
+            for i, value in zip(chosen, values, strict=True):
+                full[i] = value
+            return function(*full, **kwargs)
+
+        pullback = Pullback(partial, arguments)
+        value, aux = pullback.result if has_aux else (pullback.result, None)
+        gradients = pullback.of(value)()
+        value = pullback.value(value)
+        answer = (value, pullback.value(aux)) if has_aux else value
+        return answer, gradients[0] if isinstance(argnums, int) else gradients
+
+    return differentiated
+
+
+def grad(
+    function: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+) -> Callable[..., Any]:
+    """Make the function that returns the gradient of a scalar function.
+
+    Arguments as in `value_and_grad`; with `has_aux` the result is `(gradient, aux)`.
+
+    >>> import numpy as np
+    >>> grad(np.tanh)(0.0)
+    np.float64(1.0)
+    >>> grad(grad(lambda x: x**3))(2.0)
+    np.float64(12.0)
+    """
+    both = value_and_grad(function, argnums, has_aux)
+
+    @wraps(function)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        value, result = both(*args, **kwargs)
+        return (result, value[1]) if has_aux else result
+
+    return gradient
+
+
+def vjp(function: Callable[..., Any], *arguments: Any) -> tuple[Any, Callable[..., Any]]:
+    """Evaluate a function and return its vector–Jacobian product.
+
+    Returns:
+        the value, and a function of a cotangent of the value's structure and shapes that returns
+        the tuple of the arguments' cotangents. It can be called many times.
+
+    >>> y, back = vjp(lambda x, w: x * w, 3.0, 4.0)
+    >>> y, back(1.0)
+    (np.float64(12.0), (np.float64(4.0), np.float64(3.0)))
+    """
+    pullback = Pullback(function, arguments)
+    pullback.of(pullback.result)
+    return pullback.value(pullback.result), pullback
