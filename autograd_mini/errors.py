@@ -6,6 +6,8 @@ Each one also derives from the built-in exception that a NumPy user would expect
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class AutogradError(Exception):
     """Base of every error that this library raises on purpose."""
@@ -41,3 +43,15 @@ class WeightsError(AutogradError, ValueError):
 
 class NonFiniteError(AutogradError, FloatingPointError):
     """NaN or infinity appeared where training needs finite numbers."""
+
+
+class GradcheckError(AutogradError, AssertionError):
+    """A gradient that differs from the numeric one; `report` has the entries."""
+
+    def __init__(self, report: Any) -> None:
+        super().__init__(str(report))
+        self.report = report
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Keep the report when pickled, as test runners do across processes."""
+        return type(self), (self.report,)

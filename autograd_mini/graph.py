@@ -41,7 +41,7 @@ class Graph:
             vertex = stack.pop()
             if vertex.serial not in found:
                 found[vertex.serial] = vertex
-                stack.extend(_vertex(x) for x in vertex._operands or () if x.__class__ is Tensor)
+                stack.extend(_vertex(x) for x in vertex._operands or () if type(x) is Tensor)
         ordered = [found[serial] for serial in sorted(found)]
         self.operations = tuple(Operation(v) for v in ordered if v._primitive is not None)
         leaves = [v for v in ordered if v._primitive is None]
@@ -61,7 +61,7 @@ class Graph:
                 (op.serial, i): constant(x)
                 for op in self.operations
                 for i, x in enumerate(op._record._operands)
-                if x.__class__ is not Tensor
+                if type(x) is not Tensor
             }
         return self._constants
 
@@ -79,7 +79,7 @@ class Graph:
             self._consumers = {}
             for op in self.operations:
                 for x in op._record._operands:
-                    if x.__class__ is Tensor:
+                    if type(x) is Tensor:
                         self._consumers.setdefault((x.serial, x.index), []).append(op)
         return tuple(self._consumers.get((tensor.serial, tensor.index), ()))
 
@@ -110,7 +110,7 @@ class Graph:
 
 
 def _vertex(tensor: Tensor) -> Any:
-    return tensor._operands if tensor._operands.__class__ is Record else tensor
+    return tensor._operands if type(tensor._operands) is Record else tensor
 
 
 def _label(tensor: Tensor) -> str:

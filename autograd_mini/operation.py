@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 
 from .errors import AutogradError, OperandError, ShapeError
-from .tensors import NO_PARAMS, Tensor, as_array, leaf, next_serial
+from .tensors import NO_PARAMS, Tensor, as_array, leaf, serials
 
 if TYPE_CHECKING:
     from .primitives import Primitive
@@ -41,7 +41,7 @@ class Scope:
     def __init__(self, name: str, parent: Scope | None) -> None:
         self.name = name
         self.parent = parent
-        self.serial = next_serial()
+        self.serial = next(serials)
 
     @property
     def path(self) -> str:
@@ -82,7 +82,7 @@ class Record:
 
     def output(self, index: int) -> Tensor:
         """Return the tensor of output `index`: a new object, the same vertex."""
-        tensor: Tensor = object.__new__(Tensor)
+        tensor = Tensor()
         tensor._data = self.arrays[index]
         tensor._requires_grad = self._requires_grad and tensor._data.dtype.kind in "fc"
         tensor._primitive = self._primitive
@@ -101,7 +101,7 @@ class Operation:
     >>> import autograd_mini as am
     >>> y = am.tensor(3.0, name="x") * 2
     >>> y.op.type, [t.data for t in y.op.inputs]
-    ('multiply', [np.float64(3.0), np.float64(2.0)])
+    ('multiply', [np.float64(3.0), np.int64(2)])
     """
 
     __slots__ = ("_record",)
@@ -175,14 +175,14 @@ def constant(value: Any) -> Tensor:
 
 def operand(value: Any) -> Any:
     """Return a plain operand as NumPy takes it; numbers stay as they are, so float32 is kept."""
-    if value.__class__ is Tensor or value.__class__ in PLAIN or value is None:
+    if type(value) is Tensor or type(value) in PLAIN or value is None:
         return value
     return as_array(value)
 
 
 def normal(data: Any) -> Any:
     """Return 0-d arrays as NumPy scalars, whose arithmetic is ten times faster."""
-    return data if data.__class__ is not np.ndarray or data.ndim else data[()]
+    return data if type(data) is not np.ndarray or data.ndim else data[()]
 
 
 def run(primitive: Primitive, operands: tuple[Any, ...], params: Params) -> tuple[Any, Any, bool]:
@@ -194,11 +194,11 @@ def run(primitive: Primitive, operands: tuple[Any, ...], params: Params) -> tupl
     arrays = []
     wanted = False
     for position, x in enumerate(operands):
-        if x.__class__ is Tensor:
+        if type(x) is Tensor:
             arrays.append(x._data)
             if x._requires_grad:
                 wanted = True
-        elif x.__class__ in PLAIN:
+        elif type(x) in PLAIN:
             arrays.append(x)
         else:
             x = operand(x)
@@ -229,7 +229,7 @@ def explained(error: Exception, primitive: Primitive, operands: tuple[Any, ...])
 
 def value_of(operand: Any) -> Any:
     """Return the array of a tensor, anything else as it is."""
-    return operand._data if operand.__class__ is Tensor else operand
+    return operand._data if type(operand) is Tensor else operand
 
 
 def record(primitive: Primitive, operands: tuple[Any, ...], params: Params = NO_PARAMS) -> Any:
@@ -244,16 +244,16 @@ def record(primitive: Primitive, operands: tuple[Any, ...], params: Params = NO_
         shared._requires_grad = wanted
         shared._scope = scope
         shared.arrays = tuple(map(normal, data))
-        shared.serial = next_serial()
+        shared.serial = next(serials)
         return tuple(shared.output(i) for i in range(len(shared.arrays)))
-    tensor: Tensor = object.__new__(Tensor)
+    tensor = Tensor()
     tensor._data = normal(data)
     tensor._requires_grad = wanted
     tensor._primitive = primitive
     tensor._operands = operands
     tensor._params = params
     tensor._scope = scope
-    tensor.serial = next_serial()
+    tensor.serial = next(serials)
     tensor.grad = tensor.name = None
     return tensor
 

@@ -15,8 +15,8 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from .array_methods import table
-from .operation import PLAIN, Params, context, explained, normal, operand, record, value_of
-from .tensors import NO_PARAMS, Tensor, next_serial
+from .operation import PLAIN, Params, context, explained, normal, operand, record
+from .tensors import NO_PARAMS, Tensor, serials
 
 Rule = Callable[..., Any]
 Rules = tuple[Rule | None, ...] | Rule
@@ -106,7 +106,7 @@ def general(primitive: Primitive) -> Callable[..., Any]:
 
     def call(*operands: Any, **params: Any) -> Any:
         for x in operands:
-            if x.__class__ is Tensor:
+            if type(x) is Tensor:
                 return (context.get()[0] or record)(primitive, operands, params)
         result = forward(*operands, **params)
         return tuple(map(normal, result)) if primitive.multiple else normal(result)
@@ -120,10 +120,10 @@ def general(primitive: Primitive) -> Callable[..., Any]:
 def unary(primitive: Primitive) -> Callable[..., Any]:
     """Make the calling function of a primitive of one operand without parameters."""
     forward, differentiable = primitive.forward, primitive.vjp != (None,)
-    get, new = context.get, object.__new__
+    get = context.get
 
     def call(a: Any) -> Any:
-        if a.__class__ is not Tensor:
+        if type(a) is not Tensor:
             return normal(forward(a))
         recorder, scope = get()
         if recorder is not None:
@@ -132,15 +132,16 @@ def unary(primitive: Primitive) -> Callable[..., Any]:
             data = forward(a._data)
         except Exception as error:
             raise explained(error, primitive, (a,)) from error
-        tensor: Tensor = new(Tensor)
+        tensor = Tensor()
         tensor._data = data
         tensor._requires_grad = differentiable and a._requires_grad
         tensor._primitive = primitive
         tensor._operands = (a,)
         tensor._params = NO_PARAMS
         tensor._scope = scope
-        tensor.serial = next_serial()
-        tensor.grad = tensor.name = None
+        tensor.serial = next(serials)
+        tensor.grad = None
+        tensor.name = None
         return tensor
 
     return call
@@ -149,42 +150,44 @@ def unary(primitive: Primitive) -> Callable[..., Any]:
 def binary(primitive: Primitive) -> Callable[..., Any]:
     """Make the calling function of a primitive of two operands without parameters."""
     forward, differentiable = primitive.forward, primitive.vjp != (None, None)
-    get, new, plain = context.get, object.__new__, PLAIN
+    get, plain = context.get, PLAIN
 
     def call(a: Any, b: Any) -> Any:
         recorder, scope = get()
-        if recorder is not None and (a.__class__ is Tensor or b.__class__ is Tensor):
-            return recorder(primitive, (a, b), NO_PARAMS)
-        wanted = False
-        if a.__class__ is Tensor:
+        if type(a) is Tensor:
+            if recorder is not None:
+                return recorder(primitive, (a, b), NO_PARAMS)
             x, wanted = a._data, a._requires_grad
-        else:
-            if a.__class__ not in plain:
+            if type(b) is Tensor:
+                y = b._data
+                if b._requires_grad:
+                    wanted = True
+            else:
+                if type(b) not in plain:
+                    b = operand(b)
+                y = b
+        elif type(b) is Tensor:
+            if recorder is not None:
+                return recorder(primitive, (a, b), NO_PARAMS)
+            if type(a) not in plain:
                 a = operand(a)
-            x = a
-            if b.__class__ is not Tensor:
-                return normal(forward(a, value_of(operand(b))))
-        if b.__class__ is Tensor:
-            y = b._data
-            if b._requires_grad:
-                wanted = True
+            x, y, wanted = a, b._data, b._requires_grad
         else:
-            if b.__class__ not in plain:
-                b = operand(b)
-            y = b
+            return normal(forward(a, b))
         try:
             data = forward(x, y)
         except Exception as error:
             raise explained(error, primitive, (a, b)) from error
-        tensor: Tensor = new(Tensor)
+        tensor = Tensor()
         tensor._data = data
-        tensor._requires_grad = differentiable and wanted
+        tensor._requires_grad = wanted and differentiable
         tensor._primitive = primitive
         tensor._operands = (a, b)
         tensor._params = NO_PARAMS
         tensor._scope = scope
-        tensor.serial = next_serial()
-        tensor.grad = tensor.name = None
+        tensor.serial = next(serials)
+        tensor.grad = None
+        tensor.name = None
         return tensor
 
     return call

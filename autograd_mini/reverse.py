@@ -27,10 +27,11 @@ Gradients = list[tuple[Tensor, Any]]
 class Frontier:
     """The vertices that have received a cotangent and wait to be visited, latest first."""
 
-    __slots__ = ("_heap", "_waiting")
+    __slots__ = ("_heap", "_waiting", "leaves")
 
     def __init__(self) -> None:
         self._heap: list[int] = []
+        self.leaves: dict[int, tuple[Tensor, Any]] = {}  # they need no order, so no heap
         self._waiting: dict[int, list[Any]] = {}  # serial → [vertex, cotangents, selected]
 
     def __bool__(self) -> bool:
@@ -38,16 +39,21 @@ class Frontier:
 
     def receive(self, tensor: Tensor, g: Any, selected: bool) -> None:
         """Add a cotangent to what a tensor has received."""
-        entry = self._waiting.get(tensor.serial)
-        multiple = tensor._operands.__class__ is Record
+        serial = tensor.serial
+        if tensor._primitive is None:
+            held = self.leaves.get(serial)
+            self.leaves[serial] = (tensor, g if held is None else held[1] + g)
+            return
+        entry = self._waiting.get(serial)
+        multiple = type(tensor._operands) is Record
         if entry is None:
             if multiple:
                 entry = [tensor._operands, [None] * len(tensor._operands.arrays), selected]
                 entry[1][tensor._index] = g
             else:
                 entry = [tensor, g, selected]
-            self._waiting[tensor.serial] = entry
-            heappush(self._heap, -tensor.serial)
+            self._waiting[serial] = entry
+            heappush(self._heap, -serial)
             return
         if multiple:
             held = entry[1][tensor._index]
@@ -91,13 +97,12 @@ def walk(
     with np.errstate(divide="ignore", invalid="ignore"):
         while frontier:
             vertex, g, selected = frontier.latest()
-            last = vertex._primitive is None or not visit(
-                vertex, g, selected, frontier, needed, recorded
-            )
-            if every and vertex.__class__ is Record:
+            last = not visit(vertex, g, selected, frontier, needed, recorded)
+            if every and type(vertex) is Record:
                 reached.extend((vertex.output(i), x) for i, x in enumerate(g) if x is not None)
             elif last or every:
                 reached.append((vertex, g))
+    reached.extend(frontier.leaves.values())
     return reached
 
 
@@ -114,7 +119,7 @@ def visit(
     xs = current_values(vertex)
     if recorded:
         xs = operands
-    if vertex.__class__ is Record:
+    if type(vertex) is Record:
         g = [np.zeros_like(a) if h is None else h for a, h in zip(vertex.arrays, g, strict=True)]
         y = [vertex.output(i) for i in range(len(g))] if recorded else vertex.arrays
     else:
@@ -123,9 +128,9 @@ def visit(
     masked = selected and primitive.kind == "elementwise"
     passed = False
     try:
-        at_once = None if rules.__class__ is tuple else rules(g, y, *xs, **params)
+        at_once = None if type(rules) is tuple else rules(g, y, *xs, **params)
         for position, x in enumerate(operands):
-            if x.__class__ is not Tensor or not x._requires_grad:
+            if type(x) is not Tensor or not x._requires_grad:
                 continue
             if needed is not None and x.serial not in needed:
                 continue
@@ -149,7 +154,7 @@ def current_values(vertex: Any) -> list[Any]:
     """Return the operands' arrays, which must still be those that were recorded."""
     values = []
     for x in vertex._operands:
-        if x.__class__ is Tensor:
+        if type(x) is Tensor:
             if x._primitive is None and x._assigned > vertex.serial:
                 raise StaleGraphError(
                     f"{describe(x)} was changed after {Operation(vertex)} was recorded, so the "
@@ -193,14 +198,14 @@ def dependents(outputs: Iterable[Tensor], wanted: Container[int]) -> tuple[set[i
         if x._primitive is None:
             foreign = True
             continue
-        vertex = x._operands if x._operands.__class__ is Record else x
-        stack.extend(o for o in vertex._operands if o.__class__ is Tensor and o._requires_grad)
+        vertex = x._operands if type(x._operands) is Record else x
+        stack.extend(o for o in vertex._operands if type(o) is Tensor and o._requires_grad)
     needed: set[int] = set()
     for serial in sorted(seen):
         x = seen[serial]
-        operands = x._operands._operands if x._operands.__class__ is Record else x._operands
+        operands = x._operands._operands if type(x._operands) is Record else x._operands
         if serial in wanted or any(
-            o.__class__ is Tensor and o.serial in needed for o in operands or ()
+            type(o) is Tensor and o.serial in needed for o in operands or ()
         ):
             needed.add(serial)
     return needed, foreign
@@ -266,7 +271,7 @@ def owned(g: Any, shared: set[int]) -> Any:
 
     A rule may pass its cotangent on (a + b) or a view of it (reshape), never a forward value.
     """
-    if g.__class__ is np.ndarray:
+    if type(g) is np.ndarray:
         if g.base is not None or id(g) in shared:
             g = g.copy()
         shared.add(id(g))

@@ -18,7 +18,7 @@ PAIRS = (case((3, 4), (4,)), case((2, 1), ()), case((), ()), case((0, 2), (2,)))
 
 def power_base(g: Any, y: Any, a: Any, b: Any) -> Any:
     """∂a: b·aᵇ⁻¹, exact for integer b at 0 and below; 0 where b is 0."""
-    if b.__class__ in (int, float):
+    if type(b) in (int, float):
         if b == 2:
             return g * (2 * a)
         return g * (b * a ** (b - 1)) if b else g * (0 * a)

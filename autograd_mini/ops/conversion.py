@@ -10,7 +10,7 @@ from ..array_methods import table
 from ..errors import OperandError, ShapeError, UnsupportedError
 from ..operation import is_recording
 from ..primitives import case, implements, multilinear, nonlinear
-from ..tensors import Tensor, as_array, describe, next_serial
+from ..tensors import Tensor, as_array, describe, serials
 
 alias = multilinear(
     lambda x: x,
@@ -112,7 +112,7 @@ def assign(leaf: Tensor, value: Any) -> None:
         raise OperandError(f"assign: {given.dtype} values do not fit a {leaf.dtype} leaf")
     data = set_leaf(leaf, given)._data
     leaf._data = data if data.dtype == leaf.dtype else data.astype(leaf.dtype)
-    leaf._assigned = next_serial()
+    leaf._assigned = next(serials)
 
 
 @implements("in_place")

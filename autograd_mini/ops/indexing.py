@@ -120,7 +120,7 @@ def separated(index: Any) -> tuple[Index, tuple[Any, ...]]:
     """
     static, arrays = [], []
     for part in index if isinstance(index, tuple) else (index,):
-        if part is None or part is Ellipsis or part.__class__ is int:
+        if part is None or part is Ellipsis or type(part) is int:
             static.append(part)
         elif isinstance(part, slice):
             static.append(slice(*(None if s is None else s.__index__() for s in _ends(part))))
@@ -148,7 +148,7 @@ def _ends(part: slice) -> tuple[Any, Any, Any]:
 @implements("getitem")
 def getitem_function(x: Any, index: Any) -> Any:
     """Return x[index]."""
-    if index.__class__ is int:
+    if type(index) is int:
         return getitem(x, index=(index,))
     static, arrays = separated(index)
     return getitem(x, *arrays, index=static)

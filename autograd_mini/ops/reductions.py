@@ -47,8 +47,8 @@ def spread(g: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 
 def restore(g: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
-    """Give back the reduced axes, with length 1."""
-    return g if keepdims or not axis or not g.ndim + len(axis) else expand_dims(g, axis=axis)
+    """Give back the reduced axes, with length 1; a scalar broadcasts as it is."""
+    return g if keepdims or not axis or not g.ndim else expand_dims(g, axis=axis)
 
 
 def count(x: Any, axis: tuple[int, ...]) -> int:
