@@ -168,45 +168,20 @@ class ArrayMethods:
         return table["getitem"](self, index)
 
     # ── reductions ───────────────────────────────────────────────────────────────────────────
-    def sum(
-        self,
-        axis: Axis = None,
-        dtype: Any = None,
-        out: Any = None,
-        keepdims: bool = False,
-        **kwargs: Any,
-    ) -> Tensor:
-        return table[np.sum](self, axis=axis, dtype=dtype, out=out, keepdims=keepdims, **kwargs)
+    def sum(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.sum](self, axis, *args, **kwargs)
 
-    def prod(
-        self,
-        axis: Axis = None,
-        dtype: Any = None,
-        out: Any = None,
-        keepdims: bool = False,
-        **kwargs: Any,
-    ) -> Tensor:
-        return table[np.prod](self, axis=axis, dtype=dtype, out=out, keepdims=keepdims, **kwargs)
+    def prod(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.prod](self, axis, *args, **kwargs)
 
-    def max(
-        self, axis: Axis = None, out: Any = None, keepdims: bool = False, **kwargs: Any
-    ) -> Tensor:
-        return table[np.max](self, axis=axis, out=out, keepdims=keepdims, **kwargs)
+    def max(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.max](self, axis, *args, **kwargs)
 
-    def min(
-        self, axis: Axis = None, out: Any = None, keepdims: bool = False, **kwargs: Any
-    ) -> Tensor:
-        return table[np.min](self, axis=axis, out=out, keepdims=keepdims, **kwargs)
+    def min(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.min](self, axis, *args, **kwargs)
 
-    def mean(
-        self,
-        axis: Axis = None,
-        dtype: Any = None,
-        out: Any = None,
-        keepdims: bool = False,
-        **kwargs: Any,
-    ) -> Tensor:
-        return table[np.mean](self, axis=axis, dtype=dtype, out=out, keepdims=keepdims, **kwargs)
+    def mean(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.mean](self, axis, *args, **kwargs)
 
     def var(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
         return table[np.var](self, axis, *args, **kwargs)
@@ -214,15 +189,11 @@ class ArrayMethods:
     def std(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
         return table[np.std](self, axis, *args, **kwargs)
 
-    def all(
-        self, axis: Axis = None, out: Any = None, keepdims: bool = False, **kwargs: Any
-    ) -> Tensor:
-        return table[np.all](self, axis=axis, out=out, keepdims=keepdims, **kwargs)
+    def all(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.all](self, axis, *args, **kwargs)
 
-    def any(
-        self, axis: Axis = None, out: Any = None, keepdims: bool = False, **kwargs: Any
-    ) -> Tensor:
-        return table[np.any](self, axis=axis, out=out, keepdims=keepdims, **kwargs)
+    def any(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.any](self, axis, *args, **kwargs)
 
     def cumsum(self, axis: int | None = None, *args: Any, **kwargs: Any) -> Tensor:
         return table[np.cumsum](self, axis, *args, **kwargs)
@@ -238,12 +209,12 @@ class ArrayMethods:
 
     # ── shapes ───────────────────────────────────────────────────────────────────────────────
     def reshape(self, *shape: Any, **kwargs: Any) -> Tensor:
-        shape = shape[0] if len(shape) == 1 else shape
-        return table[np.reshape](self, shape, **kwargs)
+        sizes = shape[0] if len(shape) == 1 else shape
+        return table[np.reshape](self, sizes, **kwargs)
 
     def transpose(self, *axes: Any) -> Tensor:
-        axes = axes[0] if len(axes) == 1 else axes or None
-        return table[np.transpose](self, axes)
+        order = axes[0] if len(axes) == 1 else axes or None
+        return table[np.transpose](self, order)
 
     def swapaxes(self, axis1: int, axis2: int) -> Tensor:
         return table[np.swapaxes](self, axis1, axis2)
@@ -320,23 +291,8 @@ class ArrayMethods:
     def log(self) -> Tensor:
         return table[np.log](self)
 
-    def expm1(self) -> Tensor:
-        return table[np.expm1](self)
-
-    def log1p(self) -> Tensor:
-        return table[np.log1p](self)
-
     def sqrt(self) -> Tensor:
         return table[np.sqrt](self)
-
-    def square(self) -> Tensor:
-        return table[np.square](self)
-
-    def sin(self) -> Tensor:
-        return table[np.sin](self)
-
-    def cos(self) -> Tensor:
-        return table[np.cos](self)
 
     def tanh(self) -> Tensor:
         return table[np.tanh](self)

@@ -16,7 +16,7 @@ from .array_methods import table
 from .errors import UnsupportedError
 from .primitives import implements
 
-METHODS = {
+METHODS: dict[str, dict[Any, str]] = {
     "reduce": {
         np.add: "np.sum",
         np.multiply: "np.prod",

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
+from .arrays import PLAIN, as_array, normal
 from .errors import AutogradError, OperandError, ShapeError
-from .tensors import NO_PARAMS, Tensor, as_array, leaf, serials
+from .tensors import NO_PARAMS, Tensor, leaf, serials
 
 if TYPE_CHECKING:
     from .primitives import Primitive
@@ -26,11 +27,6 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 Params = dict[str, Any]
 Recorder = Callable[["Primitive", tuple[Any, ...], Params], Any]
-
-PLAIN = frozenset(
-    {float, int, bool, complex, np.ndarray, np.float64, np.float32, np.int64, np.bool}
-)
-"""Exact classes of operands that need no look before NumPy gets them."""
 
 
 class Scope:
@@ -180,11 +176,6 @@ def operand(value: Any) -> Any:
     return as_array(value)
 
 
-def normal(data: Any) -> Any:
-    """Return 0-d arrays as NumPy scalars, whose arithmetic is ten times faster."""
-    return data if type(data) is not np.ndarray or data.ndim else data[()]
-
-
 def run(primitive: Primitive, operands: tuple[Any, ...], params: Params) -> tuple[Any, Any, bool]:
     """Apply the forward to the operands' values.
 
@@ -317,6 +308,7 @@ class scope:  # noqa: N801  # used as a statement, like a function
         context.reset(self._token)
 
     def __call__(self, function: Function) -> Function:
+        """Return the function with each of its calls in a scope of this name."""
         name = self.name
 
         @wraps(function)

@@ -15,7 +15,8 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from .array_methods import table
-from .operation import PLAIN, Params, context, explained, normal, operand, record
+from .arrays import PLAIN, normal
+from .operation import Params, context, explained, operand, record
 from .tensors import NO_PARAMS, Tensor, serials
 
 Rule = Callable[..., Any]
@@ -94,6 +95,7 @@ class Primitive:
         PRIMITIVES[self.name] = self
 
     def __call__(self, *operands: Any, **params: Any) -> Any:
+        """Apply it: recorded if an operand is a tensor, else plain NumPy."""
         return self.call(*operands, **params)
 
     def __repr__(self) -> str:

@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import as_array
 from .errors import AutogradError, GradientError, ShapeError, StaleGraphError
 from .operation import Operation, Record
 from .ops.conversion import astype
 from .ops.selection import where
 from .ops.shapes import summed_to
-from .tensors import Tensor, as_array, describe
+from .tensors import Tensor, describe
 
 Gradients = list[tuple[Tensor, Any]]
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 import numpy as np
 
 from .array_methods import ArrayMethods, table
+from .arrays import as_array
 from .errors import ConversionError, OperandError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -24,32 +25,6 @@ serials: Final = itertools.count(1)
 """Creation order: the topological order of every graph and the stable name of a node."""
 
 NO_PARAMS: Final[dict[str, Any]] = {}
-
-
-def as_array(value: Any, dtype: Any = None, *, copy: bool = False) -> Any:
-    """Return `value` as a numeric NumPy array, or as a NumPy scalar when it is 0-d.
-
-    Raises:
-        OperandError: for text, ragged lists, objects, dates and None.
-        ConversionError: for containers of tensors that require a gradient.
-    """
-    try:
-        array = np.array(value, dtype=dtype, copy=True if copy else None)
-    except ConversionError:
-        raise
-    except (ValueError, TypeError) as error:
-        raise OperandError(f"not an array of numbers: {_short(value)} ({error})") from error
-    if array.dtype.kind not in "biufc":
-        raise OperandError(
-            f"not an array of numbers: {_short(value)} has dtype {array.dtype}; "
-            "expected numbers or booleans in a rectangular array"
-        )
-    return array if array.ndim else array[()]
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 @final
@@ -79,7 +54,14 @@ class Tensor(ArrayMethods):
         "serial",
     )
 
+    _assigned: int
     _data: Any
+    _index: int
+    _operands: Any
+    _params: dict[str, Any]
+    _primitive: Any
+    _requires_grad: bool
+    _scope: Any
     grad: Any
     name: str | None
     serial: int

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import as_array
 from .errors import GradientError, OperandError
 from .operation import context, is_recording, recorder
 from .ops.conversion import alias
 from .reverse import dependents, owned, seed, walk
-from .tensors import Tensor, as_array, leaf
+from .tensors import Tensor, leaf
 
 Rebuild = Callable[[Sequence[Any]], Any]
 

@@ -27,16 +27,15 @@ def chain(n: int, trace: bool) -> None:
     y.backward()
     walked = time.perf_counter()
     if trace:
-        print(
-            f"{n:>9,} operations: {tracemalloc.get_traced_memory()[1] / n:.0f} bytes each (traced peak)"
-        )
+        peak = tracemalloc.get_traced_memory()[1]
+        print(f"{n:>9,} operations: {peak / n:.0f} bytes each (traced peak)")
         return
     del y
     freed = time.perf_counter()
-    peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
     print(
         f"{n:>9,} operations: build {built - started:.2f} s, backward {walked - built:.2f} s, "
-        f"free {freed - walked:.2f} s; peak {peak / n:.0f} bytes each (resident)"
+        f"free {freed - walked:.2f} s; peak {grown / n:.0f} bytes each (resident)"
     )
 
 

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from ..array_methods import table
+from ..arrays import as_array
 from ..errors import OperandError, ShapeError, UnsupportedError
 from ..operation import is_recording
 from ..primitives import case, implements, multilinear, nonlinear
-from ..tensors import Tensor, as_array, describe, serials
+from ..tensors import Tensor, describe, serials
 
 alias = multilinear(
     lambda x: x,

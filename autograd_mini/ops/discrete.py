@@ -14,7 +14,7 @@ from ..array_methods import table
 from ..operation import value_of
 from ..primitives import elementwise, implements, nonlinear
 
-for function, symbol, eager in (
+COMPARISONS: tuple[tuple[Any, str, Any], ...] = (
     (np.equal, "=", operator.eq),
     (np.not_equal, "≠", operator.ne),
     (np.less, "<", operator.lt),
@@ -30,17 +30,10 @@ for function, symbol, eager in (
     (np.left_shift, "<<", operator.lshift),
     (np.right_shift, ">>", operator.rshift),
     (np.floor_divide, "⌊÷⌋", operator.floordiv),
-):
-    elementwise(
-        function,
-        symbol,
-        f"a {symbol} b.  No gradient",
-        eager=eager,
-        vjp=(None, None),
-        samples=(),
-    )
+)
+"""Of two operands: function, symbol, faster spelling."""
 
-for function, symbol in (
+PROPERTIES: tuple[tuple[Any, str], ...] = (
     (np.logical_not, "not"),
     (np.invert, "~"),
     (np.isnan, "isnan"),
@@ -52,7 +45,19 @@ for function, symbol in (
     (np.ceil, "⌈x⌉"),
     (np.rint, "rint"),
     (np.trunc, "trunc"),
-):
+)
+"""Of one operand: function, symbol."""
+
+for function, symbol, eager in COMPARISONS:
+    elementwise(
+        function,
+        symbol,
+        f"a {symbol} b.  No gradient",
+        eager=eager,
+        vjp=(None, None),
+        samples=(),
+    )
+for function, symbol in PROPERTIES:
     elementwise(
         function,
         symbol,
@@ -90,7 +95,7 @@ enter(np.searchsorted, "side", "sorter", operands=2)
 enter(np.round, "decimals", "out")
 enter(np.isclose, "rtol", "atol", "equal_nan", operands=2)
 
-VALUES_ONLY = (
+VALUES_ONLY: tuple[Any, ...] = (
     np.allclose,
     np.array_equal,
     np.array_equiv,

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..array_methods import Axis, table
+from ..arrays import as_array
 from ..errors import ShapeError
 from ..operation import operand, value_of
-from ..primitives import case, implements, nonlinear
-from ..tensors import Tensor, as_array
+from ..primitives import Primitive, case, implements, nonlinear
+from ..tensors import Tensor
 from .selection import where
 
 
@@ -49,7 +50,7 @@ def scatter_forward(g: Any, *arrays: Any, shape: tuple[int, ...], index: Index, 
     return result
 
 
-getitem = nonlinear(
+getitem: Primitive = nonlinear(
     lambda x, *arrays, index: x[filled(index, arrays)],
     "[ ]",
     "The elements at an index.  ∂x: g added into zeros at that index, repeats summed",
@@ -68,7 +69,7 @@ getitem = nonlinear(
     ),
     params=("index",),
 )
-scatter = nonlinear(
+scatter: Primitive = nonlinear(
     scatter_forward,
     "scatter",
     "Zeros with x added at an index.  ∂x: g at that index",
@@ -118,7 +119,8 @@ def separated(index: Any) -> tuple[Index, tuple[Any, ...]]:
     Raises:
         ShapeError: for an index that NumPy does not know, as a float.
     """
-    static, arrays = [], []
+    static: list[Any] = []
+    arrays: list[Any] = []
     for part in index if isinstance(index, tuple) else (index,):
         if part is None or part is Ellipsis or type(part) is int:
             static.append(part)

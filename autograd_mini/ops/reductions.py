@@ -12,14 +12,16 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..array_methods import Axis
+from ..arrays import as_array
 from ..errors import ShapeError
 from ..operation import scope
 from ..primitives import Primitive, case, implements, multilinear, nonlinear
-from ..tensors import Tensor, as_array
+from ..tensors import Tensor
 from .conversion import astype
 from .selection import where
 from .shapes import broadcast_to, expand_dims
 
+add_reduce: Any = np.add.reduce  # NumPy's stubs want a literal keepdims
 OVER = ("axis", "keepdims")
 
 
@@ -66,7 +68,7 @@ def share_among_ties(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], keepdims:
 def mean_forward(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     """Compute the mean; twice as fast as np.mean where its wider accumulator is not needed."""
     if x.dtype.char in "fd":
-        return np.add.reduce(x, axis=axis, keepdims=keepdims) / count(x, axis)
+        return add_reduce(x, axis=axis, keepdims=keepdims) / count(x, axis)
     return np.mean(x, axis=axis, keepdims=keepdims)
 
 
@@ -189,7 +191,7 @@ std_ = nonlinear(
     params=(*OVER, "correction"),
     distinct=True,
 )
-cumsum_ = multilinear(
+cumsum_: Primitive = multilinear(
     np.cumsum,
     "cumsum",
     "Running sum along an axis.  ∂x: the running sum of g from the end",

@@ -10,7 +10,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..array_methods import Axis
 from ..errors import ShapeError
-from ..primitives import case, implements, multilinear
+from ..primitives import Primitive, case, implements, multilinear
 from ..tensors import Tensor
 
 
@@ -52,7 +52,7 @@ broadcast_to = multilinear(
     samples=(case((3, 1), shape=(2, 3, 4)), case((), shape=(2,)), case((1, 0), shape=(2, 0))),
     params=("shape",),
 )
-reshape = multilinear(
+reshape: Primitive = multilinear(
     lambda x, *, shape: x.reshape(shape),
     "reshape",
     "The same elements in another shape.  ∂x: g in x's shape",
@@ -61,7 +61,7 @@ reshape = multilinear(
     samples=(case((3, 4), shape=(2, 6)), case((), shape=(1, 1)), case((0, 2), shape=(0,))),
     params=("shape",),
 )
-transpose = multilinear(
+transpose: Primitive = multilinear(
     lambda x, *, axes: x.transpose(axes),
     "T",
     "Axes in another order.  ∂x: g with the order undone",
@@ -179,7 +179,7 @@ def broadcast_arrays(*arrays: Any, subok: bool = False) -> tuple[Any, ...]:
 
 
 @implements(np.expand_dims)
-def expand_dims_function(a: Any, axis: Axis) -> Any:
+def expand_dims_function(a: Any, axis: int | tuple[int, ...]) -> Any:
     """Insert axes of length 1 at these places of the result."""
     places = axis if isinstance(axis, tuple) else (axis,)
     try:
