@@ -25,6 +25,10 @@ class ConversionError(AutogradError, TypeError):
     """A conversion to a plain value that would silently lose the gradient."""
 
 
+class IndexingError(AutogradError, IndexError):
+    """An index out of range, or of a kind that NumPy does not know."""
+
+
 class UnsupportedError(AutogradError, TypeError):
     """A NumPy function, argument or in-place form that cannot be recorded."""
 

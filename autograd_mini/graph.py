@@ -90,10 +90,9 @@ class Graph:
         return iter(self.operations)
 
     def __repr__(self) -> str:
-        return (
-            f"Graph({len(self.operations)} operations, {len(self.inputs)} inputs, "
-            f"{len(self.parameters)} parameters, {len(self.outputs)} outputs)"
-        )
+        parts = ("operations", "inputs", "parameters", "outputs")
+        sizes = [(len(getattr(self, part)), part) for part in parts]
+        return f"Graph({', '.join(f'{n} {part[: -1 if n == 1 else None]}' for n, part in sizes)})"
 
     def __str__(self) -> str:
         """List the leaves, then each operation with its input and output tensors."""

@@ -39,9 +39,11 @@ def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[st
         raise UnsupportedError(f"{name}.{method} of a tensor is not recorded; use {instead}")
     if ufunc not in table:
         raise UnsupportedError(f"{name} of a tensor is not recorded; {CURE}")
-    out = kwargs.pop("out", None)
-    if out is not None and out != (None,):
-        raise UnsupportedError(f"{name}(…, out=…) of a tensor is not recorded; write y = {name}(…)")
+    if any(given is not None for given in kwargs.pop("out", ())):
+        raise UnsupportedError(
+            f"{name}(…, out=…) of a tensor is not recorded; write y = {name}(…), and for an array "
+            "a = a * t instead of a *= t"
+        )
     where = kwargs.pop("where", True)
     dtype = kwargs.pop("dtype", None)
     if kwargs or where is not True:
@@ -54,11 +56,9 @@ def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[st
 @implements("__array_function__")
 def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call our counterpart of a NumPy function, or say why it cannot be."""
-    name = f"np.{function.__name__}"
+    name = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
     if function not in table:
         raise UnsupportedError(f"{name} of a tensor is not recorded; {CURE}")
-    if kwargs.get("out") is not None:
-        raise UnsupportedError(f"{name}(…, out=…) of a tensor is not recorded; write y = {name}(…)")
     ours = table[function]
     try:
         return ours(*args, **kwargs)

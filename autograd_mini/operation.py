@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 
 from .arrays import PLAIN, as_array, normal
-from .errors import AutogradError, OperandError, ShapeError
+from .errors import AutogradError, IndexingError, OperandError, ShapeError
 from .tensors import NO_PARAMS, Tensor, leaf, serials
 
 if TYPE_CHECKING:
@@ -214,6 +214,8 @@ def explained(error: Exception, primitive: Primitive, operands: tuple[Any, ...])
         return ShapeError(f"{message}. Check the shapes with t.shape; np.reshape changes them")
     if isinstance(error, TypeError):
         return OperandError(f"{message}. Check the dtypes with t.dtype; t.astype changes them")
+    if isinstance(error, IndexError):
+        return IndexingError(f"{message}. Check the shape with t.shape")
     error.add_note(f"in {primitive.name} of {kinds}")
     return error
 

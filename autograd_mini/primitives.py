@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import Any, Final, Literal
 
 import numpy as np
 
 from .array_methods import table
 from .arrays import PLAIN, normal
+from .errors import UnsupportedError
 from .operation import Params, context, explained, operand, record
 from .tensors import NO_PARAMS, Tensor, serials
 
@@ -268,14 +270,35 @@ def nonlinear(
 
 
 def implements(*functions: Any) -> Callable[[Rule], Rule]:
-    """Enter the decorated function into the table under NumPy functions or names of ours."""
+    """Enter the decorated function into the table under NumPy functions or names of ours.
+
+    A parameter `out` stands there for NumPy's order of arguments only: giving one is an error.
+    """
 
     def enter(ours: Rule) -> Rule:
+        names = ours.__code__.co_varnames[: ours.__code__.co_argcount]
+        entered = refusing_out(ours, names.index("out")) if "out" in names else ours
         for function in functions:
-            table[function] = ours
-        return ours
+            table[function] = entered
+        return entered
 
     return enter
+
+
+def refusing_out(function: Rule, position: int) -> Rule:
+    """Wrap a function so that an `out` argument is an error instead of being ignored."""
+
+    @wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        given = args[position] if len(args) > position else kwargs.get("out")
+        if given is not None:
+            name = function.__name__
+            raise UnsupportedError(
+                f"{name}(…, out=…) of a tensor is not recorded; write y = {name}(…)"
+            )
+        return function(*args, **kwargs)
+
+    return checked
 
 
 def multilinear(

@@ -212,11 +212,7 @@ class Tensor(ArrayMethods):
         return table["__array_ufunc__"](ufunc, method, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        try:
-            function = table[func]
-        except KeyError:
-            return table["__array_function__"](func, args, kwargs)
-        return function(*args, **kwargs)
+        return table["__array_function__"](func, args, kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         return np.array(plain(self, "np.asarray(t) or a[i] = t"), dtype=dtype, copy=copy)

@@ -13,7 +13,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from ..array_methods import Axis, table
 from ..arrays import as_array
-from ..errors import ShapeError
+from ..errors import IndexingError, OperandError, ShapeError
 from ..operation import operand, value_of
 from ..primitives import Primitive, case, implements, nonlinear
 from ..tensors import Tensor
@@ -117,7 +117,7 @@ def separated(index: Any) -> tuple[Index, tuple[Any, ...]]:
     """Split an index into its static part and the arrays in it.
 
     Raises:
-        ShapeError: for an index that NumPy does not know, as a float.
+        IndexingError: for an index that NumPy does not know, as a float.
     """
     static: list[Any] = []
     arrays: list[Any] = []
@@ -128,11 +128,14 @@ def separated(index: Any) -> tuple[Index, tuple[Any, ...]]:
             static.append(slice(*(None if s is None else s.__index__() for s in _ends(part))))
         else:
             if not isinstance(part, Tensor):
-                part = as_array(part)
+                try:
+                    part = as_array(part)
+                except OperandError as error:
+                    raise IndexingError(f"not an index: {error}") from error
                 if part.size == 0 and part.ndim == 1 and part.dtype.kind == "f":
                     part = part.astype(int)
             if part.dtype.kind not in "biu":
-                raise ShapeError(
+                raise IndexingError(
                     f"an index must be integers, slices or booleans, got {part.dtype} {part!r}"
                 )
             if part.ndim == 0 and part.dtype.kind != "b" and not isinstance(part, Tensor):
