@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
+from .array_methods import table
 from .arrays import PLAIN, as_array, normal
 from .errors import AutogradError, IndexingError, OperandError, ShapeError
 from .tensors import NO_PARAMS, Tensor, leaf, serials
@@ -160,6 +161,14 @@ class Operation:
     def __repr__(self) -> str:
         shapes = ", ".join(str(np.shape(x)) for x in self._record._operands)
         return f"{self.name}({shapes})"
+
+
+def operation_of(tensor: Tensor) -> Operation:
+    """Return the operation that computed a tensor."""
+    return Operation(tensor if isinstance(tensor._operands, tuple) else tensor._operands)
+
+
+table["operation"] = operation_of
 
 
 def constant(value: Any) -> Tensor:

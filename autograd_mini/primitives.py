@@ -154,7 +154,7 @@ def unary(primitive: Primitive) -> Callable[..., Any]:
 def binary(primitive: Primitive) -> Callable[..., Any]:
     """Make the calling function of a primitive of two operands without parameters."""
     forward, differentiable = primitive.forward, primitive.vjp != (None, None)
-    get, plain = context.get, PLAIN
+    get, plain, ndarray = context.get, PLAIN, np.ndarray
 
     def call(a: Any, b: Any) -> Any:
         recorder, scope = get()
@@ -167,13 +167,13 @@ def binary(primitive: Primitive) -> Callable[..., Any]:
                 if b._requires_grad:
                     wanted = True
             else:
-                if type(b) not in plain:
+                if type(b) is not ndarray and type(b) not in plain:
                     b = operand(b)
                 y = b
         elif type(b) is Tensor:
             if recorder is not None:
                 return recorder(primitive, (a, b), NO_PARAMS)
-            if type(a) not in plain:
+            if type(a) is not ndarray and type(a) not in plain:
                 a = operand(a)
             x, y, wanted = a, b._data, b._requires_grad
         else:
@@ -277,7 +277,10 @@ def implements(*functions: Any) -> Callable[[Rule], Rule]:
 
     def enter(ours: Rule) -> Rule:
         names = ours.__code__.co_varnames[: ours.__code__.co_argcount]
-        entered = refusing_out(ours, names.index("out")) if "out" in names else ours
+        entered = ours
+        if "out" in names:
+            name = getattr(functions[0], "__name__", ours.__name__)
+            entered = refusing_out(ours, name, names.index("out"))
         for function in functions:
             table[function] = entered
         return entered
@@ -285,16 +288,15 @@ def implements(*functions: Any) -> Callable[[Rule], Rule]:
     return enter
 
 
-def refusing_out(function: Rule, position: int) -> Rule:
+def refusing_out(function: Rule, name: str, position: int) -> Rule:
     """Wrap a function so that an `out` argument is an error instead of being ignored."""
 
     @wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
         given = args[position] if len(args) > position else kwargs.get("out")
         if given is not None:
-            name = function.__name__
             raise UnsupportedError(
-                f"{name}(…, out=…) of a tensor is not recorded; write y = {name}(…)"
+                f"np.{name}(…, out=…) of a tensor is not recorded; write y = np.{name}(…)"
             )
         return function(*args, **kwargs)
 

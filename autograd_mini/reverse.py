@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .array_methods import table
 from .arrays import as_array
 from .errors import AutogradError, GradientError, ShapeError, StaleGraphError
 from .operation import Operation, Record
@@ -260,6 +261,9 @@ def backward(output: Tensor, gradient: Any = None, *, retain_grads: bool = False
     for tensor, cotangent in walk([output], [g], every=retain_grads):
         if tensor._primitive is None or retain_grads:
             deposit(tensor, cotangent, shared)
+
+
+table["backward"] = backward
 
 
 def deposit(tensor: Tensor, g: Any, shared: set[int]) -> None:

@@ -133,11 +133,7 @@ class Tensor(ArrayMethods):
     @property
     def op(self) -> Operation | None:
         """The operation that computed this tensor, or None for a leaf."""
-        if self._primitive is None:
-            return None
-        from .operation import Operation
-
-        return Operation(self if isinstance(self._operands, tuple) else self._operands)
+        return None if self._primitive is None else table["operation"](self)
 
     @property
     def index(self) -> int:
@@ -178,9 +174,7 @@ class Tensor(ArrayMethods):
 
         See `autograd_mini.reverse.backward`.
         """
-        from .reverse import backward
-
-        backward(self, gradient, retain_grads=retain_grads)
+        table["backward"](self, gradient, retain_grads=retain_grads)
 
     def assign(self, value: Any) -> Tensor:
         """Give a leaf a new value of the same shape; its dtype stays. Returns the leaf.
