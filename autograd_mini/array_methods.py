@@ -156,10 +156,25 @@ class ArrayMethods:
     def __itruediv__(self, other: Any) -> Tensor:
         return table["in_place"](self, table[np.true_divide](self, other))
 
+    def __ifloordiv__(self, other: Any) -> Tensor:
+        return table["in_place"](self, table[np.floor_divide](self, other))
+
+    def __imod__(self, other: Any) -> Tensor:
+        return table["in_place"](self, table[np.remainder](self, other))
+
+    def __ipow__(self, other: Any) -> Tensor:
+        return table["in_place"](self, table[np.power](self, other))
+
+    def __imatmul__(self, other: Any) -> Tensor:
+        return table["in_place"](self, table[np.matmul](self, other))
+
     __hash__ = object.__hash__
 
     def __divmod__(self, other: Any) -> tuple[Tensor, Tensor]:
         return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Tensor, Tensor]:
+        return other // self, other % self
 
     def __round__(self, digits: int = 0) -> Tensor:
         return table[np.round](self, digits)
@@ -279,6 +294,7 @@ class ArrayMethods:
     def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Tensor:
         return table["astype"](self, dtype, *args, **kwargs)
 
+    flat = property(lambda self: table[np.ravel](self), doc="The elements along one axis.")
     T = property(lambda self: table[np.transpose](self), doc="The axes reversed.")
     mT = property(lambda self: table[np.matrix_transpose](self), doc="The last two axes swapped.")
     real = property(lambda self: table[np.real](self), doc="The real part.")

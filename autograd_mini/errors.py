@@ -41,6 +41,10 @@ class GradientError(AutogradError, ValueError):
     """A derivative that is not defined as asked: no scalar, no gradient, a bad cotangent."""
 
 
+class ArgumentError(AutogradError, ValueError):
+    """A value that makes no sense where it stands: a batch of 0, label 7 of 5 classes."""
+
+
 class WeightsError(AutogradError, ValueError):
     """A file of weights that does not belong to this model."""
 

@@ -14,6 +14,8 @@ import numpy as np
 
 from .array_methods import table
 from .errors import UnsupportedError
+from .operation import value_of
+from .ops.conversion import converted
 from .primitives import implements
 
 METHODS: dict[str, dict[Any, str]] = {
@@ -49,8 +51,20 @@ def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[st
     if kwargs or where is not True:
         given = ", ".join([*kwargs, *(["where"] if where is not True else [])])
         raise UnsupportedError(f"{name} of a tensor does not take {given}; use np.where after it")
-    result = table[ufunc](*inputs)
-    return result if dtype is None else result.astype(dtype)
+    return table[ufunc](*inputs) if dtype is None else computed_in(ufunc, np.dtype(dtype), inputs)
+
+
+def computed_in(ufunc: Any, dtype: np.dtype[Any], inputs: tuple[Any, ...]) -> Any:
+    """Convert the operands first, as NumPy does for `dtype=`, so that the result is exact in it."""
+    if dtype.kind == "b":  # the result of a comparison: its operands have a dtype of their own
+        return table[ufunc](*inputs).astype(dtype)
+    for x in inputs:
+        if not np.can_cast(np.result_type(value_of(x)), dtype, "same_kind"):
+            raise UnsupportedError(
+                f"np.{ufunc.__name__}(…, dtype={dtype}) would drop a part of "
+                f"{np.result_type(value_of(x))} values; convert the result with .astype"
+            )
+    return table[ufunc](*(converted(x, dtype) for x in inputs))
 
 
 @implements("__array_function__")

@@ -18,7 +18,7 @@ from .array_methods import table
 from .arrays import as_array
 from .errors import AutogradError, GradientError, ShapeError, StaleGraphError
 from .operation import Operation, Record
-from .ops.conversion import astype
+from .ops.conversion import alias, astype
 from .ops.selection import where
 from .ops.shapes import summed_to
 from .tensors import Tensor, describe
@@ -137,7 +137,7 @@ def visit(
             if needed is not None and x.serial not in needed:
                 continue
             gx = at_once[position] if at_once else rules[position](g, y, *xs, **params)
-            if masked:
+            if masked and (recorded or not np.isfinite(np.sum(gx))):
                 gx = where(g == 0, 0, gx)
             data = x._data
             if gx.shape != data.shape or gx.dtype != data.dtype:
@@ -197,11 +197,12 @@ def dependents(outputs: Iterable[Tensor], wanted: Container[int]) -> tuple[set[i
         seen[x.serial] = x
         if x.serial in wanted:
             continue
-        if x._primitive is None:
-            foreign = True
-            continue
         vertex = x._operands if type(x._operands) is Record else x
-        stack.extend(o for o in vertex._operands if type(o) is Tensor and o._requires_grad)
+        followed = [o for o in vertex._operands or () if type(o) is Tensor and o._requires_grad]
+        # It starts without being wanted: a leaf, or the stand-in of an enclosing transform.
+        if not followed and x._primitive in (None, alias):
+            foreign = True
+        stack.extend(followed)
     needed: set[int] = set()
     for serial in sorted(seen):
         x = seen[serial]

@@ -62,18 +62,27 @@ def unwrapped(tree: Any) -> Any:
 
 
 class Pullback:
-    """A function recorded at a point: its result, and the map of cotangents back to arguments."""
+    """A function recorded at a point: its result, and the map of cotangents back to arguments.
+
+    The fresh tensors that stand for the arguments require a gradient only while the function or
+    the walk runs, so that nobody outside takes them for parameters.
+    """
 
     def __init__(self, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
         """Call the function with fresh tensors in place of the arguments' arrays and tensors."""
         self._recording = is_recording()
-        self._arrays = True
+        self._tensors = False
         self._arguments: list[tuple[list[Tensor], Rebuild]] = []
+        self._inner: list[Tensor] = []  # they stand for values that require no gradient themselves
         with recorder(context.get()[0] if self._recording else None):
             for argument in arguments:
                 given, rebuild = flatten(argument)
-                self._arrays = self._arrays and not any(isinstance(x, Tensor) for x in given)
-                self._arguments.append(([bound(x) for x in given], rebuild))
+                stand_ins = [bound(x) for x in given]
+                for x, stand_in in zip(given, stand_ins, strict=True):
+                    self._tensors = self._tensors or isinstance(x, Tensor)
+                    if not (isinstance(x, Tensor) and x._requires_grad):
+                        self._inner.append(stand_in)
+                self._arguments.append((stand_ins, rebuild))
             self.result = function(*(rebuild(bounds) for bounds, rebuild in self._arguments))
 
     def of(self, outputs: Any) -> Pullback:
@@ -87,12 +96,30 @@ class Pullback:
         wanted = {x.serial for bounds, _ in self._arguments for x in bounds}
         tensors = [y for y in self._outputs if isinstance(y, Tensor)]
         self._needed, foreign = dependents(tensors, wanted)
-        self.recorded = self._recording and (foreign or not self._arrays)
+        self._follow(False)
+        self._tensors = self._tensors or (foreign and self._recording)
         return self
+
+    def _follow(self, wanted: bool) -> None:
+        for x in self._inner:
+            x._requires_grad = wanted
 
     def value(self, tree: Any) -> Any:
         """Return a result as the caller wants it: tensors, or plain arrays."""
-        return tree if self.recorded else unwrapped(tree)
+        if not self._tensors:
+            return unwrapped(tree)
+        leaves, rebuild = flatten(tree)
+        return rebuild([self._outside(x) if isinstance(x, Tensor) else x for x in leaves])
+
+    def _outside(self, x: Any) -> Tensor:
+        """Return a tensor that requires a gradient only if it depends on something outside."""
+        if not isinstance(x, Tensor):
+            return leaf(x)
+        if not self._recording:
+            return leaf(x._data)
+        if x._primitive is not None and x._requires_grad:
+            x._requires_grad = dependents([x], ())[1]
+        return x
 
     def __call__(self, cotangents: Any = None) -> tuple[Any, ...]:
         """Carry cotangents of the outputs back to the arguments; unused ones get zeros.
@@ -105,22 +132,28 @@ class Pullback:
             raise GradientError(
                 f"{len(given)} cotangents for {len(self._outputs)} outputs; expected one each"
             )
-        recorded = self.recorded or (
+        tensors = self._tensors or (
             self._recording and any(isinstance(g, Tensor) and g._requires_grad for g in given)
         )
+        recorded = tensors and self._recording
         outputs, seeds = [], []
         for y, g in zip(self._outputs, given, strict=True):
             checked = seed(y if isinstance(y, Tensor) else leaf(as_array(y)), g)
             if isinstance(y, Tensor) and y.serial in self._needed:
                 outputs.append(y)
                 seeds.append(checked if recorded else unwrapped(checked))
-        reached = walk(outputs, seeds, needed=self._needed, recorded=recorded)
+        self._follow(True)
+        try:
+            reached = walk(outputs, seeds, needed=self._needed, recorded=recorded)
+        finally:
+            self._follow(False)
         shared = {id(g) for g in seeds}
         found = {x.serial: owned(g, shared) for x, g in reached}
-        return tuple(
-            rebuild([found.get(x.serial, np.zeros_like(x._data)[()]) for x in bounds])
-            for bounds, rebuild in self._arguments
-        )
+        results = []
+        for bounds, rebuild in self._arguments:
+            parts = [found.get(x.serial, np.zeros_like(x._data)[()]) for x in bounds]
+            results.append(rebuild([self._outside(g) for g in parts] if tensors else parts))
+        return tuple(results)
 
 
 def value_and_grad(

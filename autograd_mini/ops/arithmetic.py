@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..array_methods import table
-from ..primitives import case, elementwise
+from ..operation import value_of
+from ..primitives import case, elementwise, implements
+from .conversion import converted
 from .selection import where
 
 LN2 = float(np.log(2))
@@ -170,5 +171,15 @@ tanh = elementwise(
     np.tanh, "tanh", "Hyperbolic tangent.  ∂x: 1 − y²", vjp=(lambda g, y, x: g * (1 - y * y),)
 )
 
-table[np.float_power] = power.call
-table[np.fabs] = absolute.call
+
+@implements(np.float_power)
+def float_power(a: Any, b: Any) -> Any:
+    """Compute aᵇ in float64 at least."""
+    wide = np.result_type(value_of(a), value_of(b), np.float64)
+    return power.call(converted(a, wide), converted(b, wide))
+
+
+@implements(np.fabs)
+def fabs(x: Any) -> Any:
+    """Compute |x| in floating point."""
+    return absolute.call(converted(x, np.result_type(value_of(x), np.float16)))
