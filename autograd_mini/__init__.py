@@ -10,12 +10,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from . import numpy_protocol as _numpy_protocol  # fills the table
 from . import ops as _ops
+from .checking import gradcheck
 from .errors import (
+    ArgumentError,
     AutogradError,
     ConversionError,
+    GradcheckError,
     GradientError,
+    IndexingError,
     NonFiniteError,
     OperandError,
     ShapeError,
@@ -28,8 +34,19 @@ from .operation import Operation, is_recording, no_grad, scope
 from .ops.activations import log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from .ops.conversion import stop_gradient
 from .ops.indexing import set_at
-from .tensors import Tensor
-from .tensors import Tensor as tensor
+from .tensors import Tensor, tensor
 from .transforms import grad, value_and_grad, vjp
 
+if TYPE_CHECKING:
+    from . import nn, optim
+
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import `nn` and `optim` where they are first used: they take a third of the whole."""
+    if name in ("nn", "optim"):
+        from importlib import import_module
+
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,31 @@
+"""Models: modules, layers, losses, training, weights in files.
+
+>>> import numpy as np, autograd_mini as am
+>>> model = am.nn.MLP([2, 16, 1], activation="tanh", seed=0)
+>>> model(np.zeros((5, 2))).shape
+(5, 1)
+>>> x = np.random.default_rng(0).normal(size=(64, 2))
+>>> history = model.fit(x, x[:, :1] * x[:, 1:], epochs=3, seed=0)
+>>> len(history.loss)
+3
+"""
+
+from .history import History
+from .layers import MLP, Dense, Dropout, Sequential
+from .losses import binary_cross_entropy, cross_entropy, hinge, mse
+from .metrics import accuracy
+from .module import Module
+
+__all__ = [
+    "MLP",
+    "Dense",
+    "Dropout",
+    "History",
+    "Module",
+    "Sequential",
+    "accuracy",
+    "binary_cross_entropy",
+    "cross_entropy",
+    "hinge",
+    "mse",
+]

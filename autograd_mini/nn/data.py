@@ -1,0 +1,107 @@
+"""Data for training: checked, cast to the model's dtype, split, cut into batches."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..arrays import as_array
+from ..errors import ArgumentError, NonFiniteError, ShapeError
+from ..operation import value_of
+
+if TYPE_CHECKING:
+    from .module import Module
+
+Pair = tuple[Any, Any]
+
+
+def model_dtype(model: Module) -> Any:
+    """Return the dtype of a model's first floating-point tensor, None if it has none."""
+    return next((t.dtype for _, t in model.named_tensors() if t.dtype.kind == "f"), None)
+
+
+def samples(values: Any, dtype: Any, what: str) -> Any:
+    """Return values as an array with an axis of samples, floats in the model's dtype.
+
+    Raises:
+        OperandError: for anything that is no array of numbers.
+        ShapeError: for a scalar.
+    """
+    array = as_array(value_of(values))
+    if not array.ndim:
+        raise ShapeError(f"{what} is a scalar, {array}; expected the samples along the first axis")
+    if array.dtype.kind == "f" and dtype is not None:
+        return array.astype(dtype, copy=False)
+    return array
+
+
+def pair(x: Any, y: Any, dtype: Any, what: str = "") -> Pair:
+    """Return x and y, checked: as many of each, at least one, no NaN or infinity.
+
+    Raises:
+        ShapeError: if their numbers differ.
+        ArgumentError: if there is none.
+        NonFiniteError: if a value is NaN or infinite, also because the model's dtype is too small.
+    """
+    with np.errstate(over="ignore"):  # a value too large for float32 is found below
+        xs, ys = samples(x, dtype, f"{what}x"), samples(y, dtype, f"{what}y")
+    if len(xs) != len(ys):
+        raise ShapeError(
+            f"{what}x has {len(xs)} samples and {what}y {len(ys)} (shapes {xs.shape} and "
+            f"{ys.shape}); expected as many of each along the first axis"
+        )
+    if not len(xs):
+        raise ArgumentError(f"{what}x and {what}y are empty; there is nothing to train on")
+    for name, array in (("x", xs), ("y", ys)):
+        bad = ~np.isfinite(array)
+        if bad.any():
+            first = tuple(int(i) for i in np.argwhere(bad)[0])
+            raise NonFiniteError(
+                f"{what}{name} has {bad.sum()} values that are NaN or infinite of {bad.size}, the "
+                f"first, {array[first]}, at {what}{name}{list(first)}; fill or drop those samples"
+            )
+    return xs, ys
+
+
+def split(x: Any, y: Any, fraction: float, rng: np.random.Generator | None) -> tuple[Pair, Pair]:
+    """Set a fraction of the samples aside: at random, or, without a generator, the last ones.
+
+    Raises:
+        ArgumentError: if the fraction leaves nothing on one side.
+    """
+    held = round(fraction * len(x)) if 0 < fraction < 1 else 0
+    if not 0 < held < len(x):
+        raise ArgumentError(
+            f"validation={fraction!r} of {len(x)} samples leaves none for training or for "
+            "validation; expected a fraction between 0 and 1, or a pair (x, y)"
+        )
+    order = rng.permutation(len(x)) if rng else np.arange(len(x))
+    train, rest = order[:-held], order[-held:]
+    return (x[train], y[train]), (x[rest], y[rest])
+
+
+def batches(count: int, size: int, rng: np.random.Generator | None) -> Iterator[Any]:
+    """Yield the places of each batch: shuffled, or, without a generator, in order as slices."""
+    if rng is None:
+        yield from (slice(start, start + size) for start in range(0, count, size))
+        return
+    order = rng.permutation(count)
+    yield from (order[start : start + size] for start in range(0, count, size))
+
+
+def whole(what: str, value: Any, least: int) -> int:
+    """Return an integer of at least `least`.
+
+    Raises:
+        ArgumentError: for anything else.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least or isinstance(value, bool):
+        raise ArgumentError(f"{what} is {value!r}; expected an integer of at least {least}")
+    return number

@@ -1,0 +1,249 @@
+"""Layers: Dense, Dropout; Sequential and MLP, which chain layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..arrays import as_array
+from ..errors import ArgumentError, ShapeError
+from ..tensors import Tensor, tensor
+from .activations import Activation, function_of, initial_weight, name_of
+from .data import whole
+from .module import Module
+
+Seed = int | np.random.Generator | None
+
+
+class Dense(Module):
+    """A fully connected layer: activation(x @ weight + bias).
+
+    The initial weight suits the activation: He's for relu and softplus, Glorot's for the others
+    (see `initial_weight`); the initial bias is 0. Arrays and lists are taken in the layer's dtype,
+    so a float32 layer stays in float32; a tensor keeps its dtype, and NumPy's rules apply.
+
+    Args:
+        inputs: the number of features.
+        outputs: the number of neurons.
+        activation: "tanh", "relu", "sigmoid", "softplus", "softmax", a function of a tensor, or
+            None (or "linear"). It can be changed later.
+        bias: whether there is one.
+        seed: an integer, a generator to draw from, or None for other numbers each time.
+        dtype: float64 by default, exact enough for gradient checks; "float32" trains faster.
+        name: the scope.
+
+    Attributes:
+        weight: a tensor of shape (inputs, outputs).
+        bias: a tensor of shape (outputs,), or None.
+
+    Raises:
+        ArgumentError: for sizes below 1, an unknown activation, a dtype that is not floating.
+
+    >>> Dense(2, 3, activation="relu", seed=0)(np.zeros((5, 2))).shape
+    (5, 3)
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        activation: Activation = None,
+        bias: bool = True,
+        seed: Seed = None,
+        dtype: Any = np.float64,
+        name: str | None = None,
+    ) -> None:
+        function_of(activation)
+        self.inputs, self.outputs = whole("inputs", inputs, 1), whole("outputs", outputs, 1)
+        self.activation = activation
+        kind = floating(dtype)
+        weight = initial_weight(self.inputs, self.outputs, activation, generator(seed), kind)
+        prefix = f"{name}." if name else ""
+        self.name = name
+        self.weight = tensor(weight, requires_grad=True, name=f"{prefix}weight")
+        self.bias = (
+            tensor(np.zeros(self.outputs, kind), requires_grad=True, name=f"{prefix}bias")
+            if bias
+            else None
+        )
+
+    def forward(self, x: Any) -> Any:
+        """Return activation(x @ weight + bias) for x of shape (…, inputs).
+
+        Raises:
+            ShapeError: if the last axis of x has another length.
+        """
+        weight, bias = self.weight, self.bias
+        if type(x) is not Tensor:
+            x = as_array(x)
+            if x.dtype != weight.dtype and x.dtype.kind in "biuf":
+                x = x.astype(weight.dtype)
+        if x.shape[-1:] != (self.inputs,):
+            raise ShapeError(
+                f"{self.name or 'Dense'}: got an input of shape {x.shape}; expected "
+                f"(…, {self.inputs}), one column for each of its {self.inputs} inputs"
+            )
+        z = x @ weight
+        if bias is not None:
+            z = z + bias
+        function = function_of(self.activation)
+        return z if function is None else function(z)
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return what is chosen, not trained."""
+        chosen = {"neurons": self.outputs, "activation": name_of(self.activation)}
+        return chosen if self.bias is not None else chosen | {"bias": False}
+
+    def output_shape(self) -> str:
+        """Describe the shape of the output."""
+        return f"(n, {self.outputs})"
+
+    def __repr__(self) -> str:
+        return f"Dense({self.inputs}, {self.outputs}, activation={name_of(self.activation)!r})"
+
+
+class Dropout(Module):
+    """Set elements to 0 with probability `rate` in training; pass everything on in use.
+
+    What is left is divided by 1 − rate, so that the expected value stays (Srivastava et al. 2014,
+    "inverted"). Generators are copied and pickled with the model, not saved with its weights.
+
+    Args:
+        rate: in [0, 1).
+        seed: an integer, a generator to draw from, or None for other numbers each time.
+
+    >>> Dropout(0.5).eval()(np.ones(3))
+    array([1., 1., 1.])
+    """
+
+    def __init__(self, rate: float, seed: Seed = None) -> None:
+        if not 0 <= rate < 1:
+            raise ArgumentError(f"Dropout: the rate is {rate!r}; expected a number in [0, 1)")
+        self.rate = float(rate)
+        self.rng = generator(seed)
+
+    def forward(self, x: Any) -> Any:
+        """Return x, in training with zeros in it."""
+        x = x if type(x) is Tensor else as_array(x)
+        if not self.training or not self.rate:
+            return x
+        dtype = x.dtype if x.dtype.kind == "f" else np.dtype(float)
+        kept = (self.rng.random(x.shape) >= self.rate).astype(dtype)
+        return x * (kept / dtype.type(1 - self.rate))
+
+    def output_shape(self) -> str:
+        """Describe the shape of the output."""
+        return "as input"
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return what is chosen, not trained."""
+        return {"rate": self.rate}
+
+    def __repr__(self) -> str:
+        return f"Dropout({self.rate:g})"
+
+
+class Sequential(Module):
+    """Layers, one after the other; any function of a tensor may stand between modules.
+
+    >>> model = Sequential(Dense(2, 8, "relu", seed=0), Dropout(0.1), Dense(8, 1, seed=1))
+    >>> [layer.name for layer in model]
+    ['dense_1', 'dropout_1', 'dense_2']
+    """
+
+    def __init__(self, *layers: Any) -> None:
+        for place, layer in enumerate(layers):
+            if not callable(layer):
+                raise ArgumentError(
+                    f"Sequential: layer {place} is {type(layer).__name__} {layer!r:.60}; expected "
+                    "modules or functions, as in Sequential(Dense(2, 8), np.tanh, Dense(8, 1))"
+                )
+        self.layers = list(layers)
+
+    def forward(self, x: Any) -> Any:
+        """Return what the last layer returns."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return the functions between the modules, by place."""
+        functions = [(i, f) for i, f in enumerate(self.layers) if not isinstance(f, Module)]
+        return {f"layers.{i}": name_of(f) for i, f in functions}
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.layers)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __getitem__(self, place: int) -> Any:
+        return self.layers[place]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self.layers))})"
+
+
+class MLP(Sequential):
+    """A multilayer perceptron: Dense layers `dense_1`, `dense_2`, … of the given sizes.
+
+    Args:
+        sizes: of the input, of each hidden layer, of the output: at least two.
+        activation: of the hidden layers.
+        output_activation: of the last layer; None for logits and for regression.
+        seed: an integer, a generator to draw from, or None for other numbers each time.
+        dtype: float64 by default; see `Dense`.
+
+    >>> MLP([2, 16, 1], activation="tanh", seed=0)
+    MLP(2-16-1, activation='tanh')
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activation: Activation = "tanh",
+        output_activation: Activation = None,
+        seed: Seed = None,
+        dtype: Any = np.float64,
+    ) -> None:
+        sizes = [whole("MLP: a size", n, 1) for n in sizes]
+        if len(sizes) < 2:
+            raise ArgumentError(f"MLP: sizes are {sizes}; expected at least input and output")
+        rng = generator(seed)
+        activations = [activation] * (len(sizes) - 2) + [output_activation]
+        super().__init__(
+            *(
+                Dense(sizes[i], sizes[i + 1], a, seed=rng, dtype=dtype, name=f"dense_{i + 1}")
+                for i, a in enumerate(activations)
+            )
+        )
+
+    @property
+    def sizes(self) -> list[int]:
+        """The number of inputs, then of the neurons in each layer."""
+        return [self.layers[0].inputs, *(layer.outputs for layer in self.layers)]
+
+    def __repr__(self) -> str:
+        hidden, last = self.layers[0].activation, self.layers[-1].activation
+        output = f", output_activation={name_of(last)!r}" if last is not None else ""
+        shown = f", activation={name_of(hidden)!r}" if len(self.layers) > 1 else ""
+        return f"{type(self).__name__}({'-'.join(map(str, self.sizes))}{shown}{output})"
+
+
+def floating(dtype: Any) -> np.dtype[Any]:
+    """Return a floating-point dtype.
+
+    Raises:
+        ArgumentError: for any other.
+    """
+    kind = np.dtype(dtype)
+    if kind.kind != "f":
+        raise ArgumentError(f"dtype is {kind}; expected float32 or float64")
+    return kind
+
+
+def generator(seed: Seed) -> np.random.Generator:
+    """Return the generator of a seed; a generator is returned itself."""
+    return np.random.default_rng(seed)

@@ -1,0 +1,110 @@
+"""Metrics: numbers for people, computed on plain arrays outside of every graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..arrays import as_array
+from ..errors import ArgumentError, ShapeError
+from ..operation import value_of
+from .losses import LOSSES, Loss
+
+Metric = Callable[[Any, Any], Any]
+
+
+def accuracy(prediction: Any, target: Any, threshold: float = 0.0) -> float:
+    """Return the share of right predictions.
+
+    Args:
+        prediction: (…, classes), of which the largest counts; or one score a sample, of which
+            those above `threshold` are positive.
+        target: class numbers (…) or one-hot rows; for scores labels of their shape, where those
+            above 0 are positive (so 0 and 1, or −1 and 1).
+        threshold: 0 for logits and hinge scores, 0.5 for probabilities.
+
+    Raises:
+        ShapeError: if the shapes do not fit.
+
+    >>> accuracy([[0.1, 0.9], [0.8, 0.2]], [1, 1])
+    0.5
+    >>> accuracy([2.0, -1.0], [1, 0])
+    1.0
+    """
+    values, labels = as_array(value_of(prediction)), as_array(value_of(target))
+    classes = values.shape[-1] if values.ndim else 1
+    if values.shape == labels.shape:
+        if classes > 1 and values.ndim > 1:
+            return float(np.mean(values.argmax(-1) == labels.argmax(-1)))
+        return float(np.mean((values > threshold) == (labels > 0)))
+    if values.shape[:-1] == labels.shape and classes > 1:
+        return float(np.mean(values.argmax(-1) == labels))
+    raise ShapeError(
+        f"accuracy: the prediction has shape {values.shape} and the target {labels.shape}; "
+        "expected equal shapes, or predictions (…, classes) and class numbers (…)"
+    )
+
+
+def loss_of(loss: str | Loss) -> Loss:
+    """Return a loss by its name, or the function that was given.
+
+    Raises:
+        ArgumentError: for an unknown name.
+    """
+    found = LOSSES.get(loss) if isinstance(loss, str) else loss
+    if not callable(found):
+        raise ArgumentError(
+            f"unknown loss {loss!r}; expected one of {', '.join(LOSSES)} or a function of "
+            "prediction and target"
+        )
+    return found
+
+
+def metrics_of(
+    metrics: Mapping[str, Metric] | Iterable[str | Metric], loss: Loss
+) -> dict[str, Metric]:
+    """Return metrics by name: a dict as it is, functions by their names, "accuracy".
+
+    What "accuracy" of one score a sample means follows from the loss: logits of
+    binary_cross_entropy and scores of hinge are positive above 0; what mse compares with 0 and 1
+    is positive above ½.
+
+    Raises:
+        ArgumentError: for an unknown name, or if it does not follow.
+    """
+    if isinstance(metrics, Mapping):
+        return dict(metrics)
+    found: dict[str, Metric] = {}
+    for metric in (metrics,) if isinstance(metrics, str) else metrics:
+        if callable(metric):
+            found[getattr(metric, "__name__", type(metric).__name__)] = metric
+        elif metric == "accuracy":
+            found["accuracy"] = accuracy_for(loss)
+        else:
+            raise ArgumentError(
+                f"unknown metric {metric!r}; expected 'accuracy', a function of prediction and "
+                "target, or a dict of such functions"
+            )
+    return found
+
+
+def accuracy_for(loss: Loss) -> Metric:
+    """Return the accuracy whose threshold suits a loss."""
+
+    def suited(prediction: Any, target: Any) -> float:
+        values, labels = as_array(value_of(prediction)), as_array(value_of(target))
+        if values.shape != labels.shape or (values.ndim > 1 and values.shape[-1] > 1):
+            return accuracy(values, labels)
+        if loss in (LOSSES["binary_cross_entropy"], LOSSES["hinge"]) or (labels < 0).any():
+            return accuracy(values, labels)
+        if loss is LOSSES["mse"]:
+            return accuracy(values, labels, 0.5)
+        raise ArgumentError(
+            "accuracy: whether predictions of one score a sample are logits or probabilities does "
+            "not follow from a loss of your own; give metrics={'accuracy': lambda prediction, "
+            "target: am.nn.accuracy(prediction, target, threshold)}"
+        )
+
+    return suited

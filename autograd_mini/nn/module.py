@@ -1,0 +1,241 @@
+"""Module: a piece of a model that owns parameters, and other modules that do.
+
+A module is a plain object. What it owns is found when asked for, in its attributes and in the
+lists, tuples and dicts there, so a subclass needs neither `super().__init__()` nor any
+registration. A tensor that requires a gradient is a parameter, another leaf tensor is a buffer
+(saved, not trained), the result of an operation is neither. The path of each is how Python reaches
+it: `layers.0.weight` is `model.layers[0].weight`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from copy import deepcopy
+from functools import cache
+from typing import Any, Final, Self
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..operation import scope
+from ..tensors import Tensor
+from .inference import evaluate, predict
+from .ownership import joined, owned
+from .summary import summary
+from .training import fit
+from .weights import load, save
+
+FROZEN: Final = "_frozen"
+"""The attribute that remembers which parameters `requires_grad_(False)` froze."""
+HIDDEN: Final = frozenset({"name", "training"})
+
+
+class Module:
+    """A model or a layer; subclass it, set attributes, and write `forward`.
+
+    Calling it runs `forward` in a scope of its name, so that pictures show it as one box.
+
+    Attributes:
+        name: the scope; by default the attribute that first holds the module, `dense_1` for the
+            first Dense of a list, else the class, as `my_net`.
+        training: whether layers such as Dropout behave as in training; see `train` and `eval`.
+
+    >>> import numpy as np, autograd_mini as am
+    >>> class Scaled(am.nn.Module):
+    ...     def __init__(self):
+    ...         self.factor = am.tensor(2.0, requires_grad=True)
+    ...         self.inner = am.nn.Dense(3, 1, seed=0)
+    ...
+    ...     def forward(self, x):
+    ...         return self.factor * self.inner(x)
+    >>> model = Scaled()
+    >>> [path for path, _ in model.named_parameters()]
+    ['factor', 'inner.weight', 'inner.bias']
+    >>> model(np.ones((2, 3))).op.scope
+    'scaled'
+    """
+
+    name: str | None = None
+    training: bool = True
+
+    fit = fit
+    predict = predict
+    evaluate = evaluate
+    save = save
+    load = load
+    __str__ = summary
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the output; subclasses write it, users call the module."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no forward; write def forward(self, x): …"
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run `forward` in the module's scope."""
+        with scope(self.scope_name):
+            return self.forward(*args, **kwargs)
+
+    @property
+    def scope_name(self) -> str:
+        """The name of the block in which it runs."""
+        return self.name or snake_case(type(self).__name__)
+
+    def __setattr__(self, attribute: str, value: Any) -> None:
+        """Set an attribute; a module or tensor that has no name yet takes the attribute's."""
+        object.__setattr__(self, attribute, value)
+        if isinstance(value, Tensor | Module | list | tuple | dict):
+            adopt(attribute, value)
+
+    # ── what it owns ─────────────────────────────────────────────────────────────────────────
+    def named_modules(self) -> Iterator[tuple[str, Module]]:
+        """Yield path and module: this one (path "") and all inside it, each once."""
+        seen: set[int] = set()
+        stack: list[tuple[str, Module]] = [("", self)]
+        while stack:
+            path, module = stack.pop()
+            if id(module) not in seen:
+                seen.add(id(module))
+                yield path, module
+                inner = [(joined(path, local), x) for local, x in module.children()]
+                stack.extend(inner[::-1])
+
+    def own_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield local path and leaf tensor of those that belong to no module inside."""
+        found = owned(self._attributes(), (Tensor, Module))
+        return ((path, x) for path, x in found if isinstance(x, Tensor) and x.is_leaf)
+
+    def children(self) -> Iterator[tuple[str, Module]]:
+        """Yield local path and module of those directly inside."""
+        return owned(self._attributes(), (Module,))
+
+    def _attributes(self) -> list[tuple[str, Any]]:
+        return [(name, value) for name, value in vars(self).items() if name != FROZEN]
+
+    def modules(self) -> Iterator[Module]:
+        """Yield this module and all inside it, each once."""
+        return (module for _, module in self.named_modules())
+
+    def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield path and tensor of all parameters and buffers; a shared one once.
+
+        Raises:
+            ArgumentError: if two tensors have the same path (dict keys 1 and "1").
+        """
+        seen: set[int] = set()
+        paths: set[str] = set()
+        for prefix, module in self.named_modules():
+            for local, x in module.own_tensors():
+                path = joined(prefix, local)
+                if x.serial in seen:
+                    continue
+                if path in paths:
+                    raise ArgumentError(
+                        f"two tensors of {type(self).__name__} have the path {path!r}; rename the "
+                        "attribute or key of one of them"
+                    )
+                seen.add(x.serial)
+                paths.add(path)
+                yield path, x
+
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield path and tensor of what is trained; a shared one once."""
+        return ((path, x) for path, x in self.named_tensors() if x.requires_grad)
+
+    def parameters(self) -> Iterator[Tensor]:
+        """Yield the tensors that are trained, each once."""
+        return (x for _, x in self.named_parameters())
+
+    # ── modes ────────────────────────────────────────────────────────────────────────────────
+    def train(self, mode: bool = True) -> Self:
+        """Switch this module and all inside it to training (with False: to use)."""
+        for module in self.modules():
+            module.training = bool(mode)
+        return self
+
+    def eval(self) -> Self:
+        """Switch to use: Dropout passes everything on."""
+        return self.train(False)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for x in self.parameters():
+            x.grad = None
+
+    def requires_grad_(self, wanted: bool = True) -> Self:
+        """Freeze the parameters (False), or make trainable again what was frozen so (True).
+
+        Buffers stay buffers. An optimizer made before leaves frozen parameters alone; one made
+        while they are frozen does not hold them.
+        """
+        if wanted:
+            for module in self.modules():
+                for x in vars(module).pop(FROZEN, ()):
+                    x.requires_grad = True
+            return self
+        for module in self.modules():
+            now = tuple(x for _, x in module.own_tensors() if x.requires_grad)
+            vars(module)[FROZEN] = vars(module).get(FROZEN, ()) + now
+        for x in list(self.parameters()):
+            x.requires_grad, x.grad = False, None
+        return self
+
+    def astype(self, dtype: Any) -> Self:
+        """Return a copy whose floating-point tensors have another floating-point dtype."""
+        wanted = np.dtype(dtype)
+        if wanted.kind != "f":
+            raise ArgumentError(f"a model cannot have dtype {wanted}; expected float32 or float64")
+        model = deepcopy(self)
+        for _, x in model.named_tensors():
+            if x.dtype.kind == "f":
+                x._data, x.grad = x._data.astype(wanted), None
+        return model
+
+    # ── what it says of itself ───────────────────────────────────────────────────────────────
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return what is chosen, not trained: by default the public attributes that are plain."""
+        plain = int | float | str | bool
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if isinstance(value, plain) and name not in HIDDEN and not name.startswith("_")
+        }
+
+    def output_shape(self) -> str:
+        """Describe the shape of the output for the table, `""` where it depends."""
+        return ""
+
+    def __repr__(self) -> str:
+        count = sum(x.size for x in self.parameters())
+        return f"{type(self).__name__}({count:,} trainable parameters)"
+
+
+def adopt(attribute: str, value: Any) -> None:
+    """Name what has no name yet after the attribute, or the key in a dict, that holds it.
+
+    In a list, modules are counted by class: `dense_1`, `dense_2`.
+    """
+    counts: dict[str, int] = {}
+    for path, x in owned([(attribute, value)], (Tensor, Module)):
+        last = path.rpartition(".")[2]
+        if isinstance(x, Module) and last.isdecimal():
+            kind = snake_case(type(x).__name__)
+            counts[kind] = counts.get(kind, 0) + 1
+            last = f"{kind}_{counts[kind]}"
+        if x.name is not None:
+            continue
+        if isinstance(x, Tensor):
+            x.name = path if x.is_leaf else None
+            continue
+        x.name = last
+        for local, t in x.own_tensors():
+            if t.name == local:
+                t.name = f"{last}.{local}"
+
+
+@cache
+def snake_case(kind: str) -> str:
+    """Return the name of a class as a scope is written: `MyNet` is `my_net`, `MLP` is `mlp`."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", kind)
+    return words.lower()

@@ -1,0 +1,44 @@
+"""What an object owns: the things of some kinds in its attributes and in containers there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ..errors import UnsupportedError
+
+Pairs = Iterable[tuple[str, Any]]
+
+
+def owned(pairs: Pairs, kinds: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
+    """Yield path and object, in order, of everything of `kinds` in named values.
+
+    Lists, tuples and dicts are opened; objects of `kinds` are not.
+
+    Raises:
+        UnsupportedError: for a set of such objects, which has no stable order.
+
+    >>> list(owned([("a", 1), ("b", [2, {"c": 3.0}])], (int, float)))
+    [('a', 1), ('b.0', 2), ('b.1.c', 3.0)]
+    """
+    stack = list(pairs)[::-1]
+    opened: set[int] = set()  # a list may hold itself
+    while stack:
+        path, value = stack.pop()
+        if isinstance(value, kinds):
+            yield path, value
+        elif isinstance(value, set | frozenset):
+            if any(isinstance(x, kinds) for x in value):
+                raise UnsupportedError(
+                    f"{path} is a set, which has no order to name and save its members by; use a "
+                    "list"
+                )
+        elif isinstance(value, dict | list | tuple) and id(value) not in opened:
+            opened.add(id(value))
+            inner = value.items() if isinstance(value, dict) else enumerate(value)
+            stack.extend([(joined(path, str(key)), x) for key, x in inner][::-1])
+
+
+def joined(path: str, name: str) -> str:
+    """Join two paths by a dot; the first may be empty."""
+    return f"{path}.{name}" if path else name

@@ -1,0 +1,29 @@
+"""Optimizers, gradient clipping and learning-rate schedules.
+
+>>> import autograd_mini as am
+>>> w = am.tensor(0.8, requires_grad=True)
+>>> optimizer = am.optim.SGD([w], lr=0.025)
+>>> ((w * 1.0 - 0.0) ** 2).backward()
+>>> optimizer.step()
+>>> round(w.item(), 6)
+0.76
+"""
+
+from .clipping import clip_grad_norm, clip_grad_value
+from .optimizers import SGD, Adam, AdamW, Optimizer
+from .schedules import Constant, Cosine, Exponential, Schedule, StepDecay, Warmup
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Constant",
+    "Cosine",
+    "Exponential",
+    "Optimizer",
+    "Schedule",
+    "StepDecay",
+    "Warmup",
+    "clip_grad_norm",
+    "clip_grad_value",
+]
