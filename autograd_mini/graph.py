@@ -94,6 +94,12 @@ class Graph:
         sizes = [(len(getattr(self, part)), part) for part in parts]
         return f"Graph({', '.join(f'{n} {part[: -1 if n == 1 else None]}' for n, part in sizes)})"
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """Show the picture in a notebook."""
+        from viz import mimebundle
+
+        return mimebundle(self)
+
     def __str__(self) -> str:
         """List the leaves, then each operation with its input and output tensors."""
         lines = [repr(self)]

@@ -261,6 +261,12 @@ class Tensor(ArrayMethods):
             notes.append("requires_grad=True")
         return f"tensor({', '.join(notes)})"
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """Show the graph behind this tensor in a notebook."""
+        from viz import mimebundle
+
+        return mimebundle(self)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         return _restore(*self.__reduce__()[1])
 

@@ -1,1 +1,30 @@
-"""Pictures of computation graphs and networks."""
+"""Pictures of computation graphs and networks.
+
+>>> import autograd_mini as am, viz
+>>> x = am.tensor(2.0, name="x", requires_grad=True)
+>>> drawing = viz.draw(x * x + 1)
+>>> print(drawing)
+<Drawing 'Computation graph': 5 boxes, 5 arrows>
+
+`viz.render(y, "graph.svg")` writes a file; a drawing at the end of a notebook's cell shows itself.
+"""
+
+from __future__ import annotations
+
+from .drawing import Drawing, draw, mimebundle, render
+from .errors import LayoutError, PictureError
+from .picture import Arrow, Box, Cell, Cluster, Picture
+
+__all__ = [
+    "Arrow",
+    "Box",
+    "Cell",
+    "Cluster",
+    "Drawing",
+    "LayoutError",
+    "Picture",
+    "PictureError",
+    "draw",
+    "mimebundle",
+    "render",
+]

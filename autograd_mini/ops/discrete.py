@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..array_methods import table
+from ..errors import UnsupportedError
 from ..operation import value_of
 from ..primitives import elementwise, implements, nonlinear
 
@@ -29,7 +30,7 @@ COMPARISONS: tuple[tuple[Any, str, Any], ...] = (
     (np.bitwise_xor, "^", operator.xor),
     (np.left_shift, "<<", operator.lshift),
     (np.right_shift, ">>", operator.rshift),
-    (np.floor_divide, "⌊÷⌋", operator.floordiv),
+    (np.floor_divide, "//", operator.floordiv),
 )
 """Of two operands: function, symbol, faster spelling."""
 
@@ -41,8 +42,8 @@ PROPERTIES: tuple[tuple[Any, str], ...] = (
     (np.isfinite, "isfinite"),
     (np.signbit, "signbit"),
     (np.sign, "sign"),
-    (np.floor, "⌊x⌋"),
-    (np.ceil, "⌈x⌉"),
+    (np.floor, "floor"),
+    (np.ceil, "ceil"),
     (np.rint, "rint"),
     (np.trunc, "trunc"),
 )
@@ -75,13 +76,17 @@ def enter(function: Any, *names: str, operands: int = 1) -> None:
         f"numpy.{function.__name__}.  No gradient",
         vjp=None,
         samples=(),
-        params=names,
+        params=tuple(name for name in names if name != "out"),
     )
 
     @implements(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        static = dict(zip(names, args[operands:], strict=False))
-        return row(*args[:operands], **static, **kwargs)
+        static = dict(zip(names, args[operands:], strict=False)) | kwargs
+        if static.pop("out", None) is not None:
+            raise UnsupportedError(
+                f"np.{row.name}(…, out=…) of a tensor is not recorded; write y = np.{row.name}(…)"
+            )
+        return row(*args[:operands], **static)
 
 
 enter(np.argmax, "axis", "out", "keepdims")

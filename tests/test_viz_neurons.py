@@ -1,0 +1,153 @@
+"""The view of a network as neurons."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import autograd_mini as am
+import viz
+from viz.mlp import DenseLayer, Network, describe
+from viz.neurons import neuron_picture
+
+
+def network(*sizes, activations=None, bias=True):
+    rng = np.random.default_rng(0)
+    names = activations or [""] * (len(sizes) - 1)
+    layers = [
+        DenseLayer(rng.normal(size=(i, o)), rng.normal(size=o) if bias else None, name)
+        for i, o, name in zip(sizes, sizes[1:], names, strict=False)
+    ]
+    return Network(tuple(layers))
+
+
+def dense(inputs, outputs, activation=None, bias=True):
+    return SimpleNamespace(
+        weight=am.tensor(np.ones((inputs, outputs)), requires_grad=True),
+        bias=am.tensor(np.zeros(outputs), requires_grad=True) if bias else None,
+        activation=activation,
+    )
+
+
+def words(picture, role):
+    return [box.words for box in picture.boxes if box.role == role]
+
+
+def test_headings_tell_kind_size_and_activation():
+    p = neuron_picture(network(2, 16, 1, activations=["tanh", "σ"]))
+    assert words(p, "heading") == ["input 2", "hidden 16 · tanh", "output 1 · σ"]
+    assert words(p, "feature") == ["x₁", "x₂"]
+    assert words(p, "prediction") == ["ŷ"]
+    assert len(words(p, "neuron")) == 16
+
+
+def test_every_weight_is_a_line_and_a_bias_node_has_no_inputs():
+    p = neuron_picture(network(2, 3, 1))
+    bias = [box.id for box in p.boxes if box.role == "bias"]
+    assert len(bias) == 2
+    assert not [a for a in p.arrows if a.head in bias]
+    neurons = {b.id for b in p.boxes if b.role in ("neuron", "prediction")}
+    assert len([a for a in p.arrows if a.head in neurons]) == 2 * 3 + 3 + 3 + 1
+
+
+def test_no_bias_no_bias_node():
+    assert words(neuron_picture(network(2, 3, 1, bias=False)), "bias") == []
+
+
+def test_sign_is_the_colour_and_magnitude_the_width():
+    layer = DenseLayer(np.array([[1.0, -1.0, 0.1]]))
+    lines = neuron_picture(Network((layer,))).arrows
+    strong, negative, weak = lines[:3]
+    assert strong.colour[:7] == weak.colour[:7] != negative.colour[:7]
+    assert strong.width == negative.width > weak.width
+    assert int(strong.colour[7:], 16) > int(weak.colour[7:], 16)
+
+
+def test_columns_are_centred():
+    p = neuron_picture(network(2, 5, 1))
+    columns: dict[float, list[float]] = {}
+    for box in p.boxes:
+        if box.role in ("feature", "neuron", "prediction"):
+            columns.setdefault(box.position[0], []).append(box.position[1])
+    assert len(columns) == 3
+    assert all(abs(np.mean(ys)) < 1e-9 for ys in columns.values())
+
+
+def test_a_wide_layer_shows_its_ends_and_three_dots():
+    p = neuron_picture(network(64, 64, 10))
+    assert words(p, "heading") == ["input 64", "hidden 64", "output 10"]
+    assert len([b for b in p.boxes if b.role == "dot"]) == 6
+    assert words(p, "feature")[-1] == "x₆₄"
+    assert len(words(p, "neuron")) == 12
+    assert len(neuron_picture(network(64, 3), limit=None).arrows) > 64 * 3
+
+
+def test_a_model_is_read_by_its_attributes():
+    model = SimpleNamespace(layers=[dense(2, 3, "tanh"), SimpleNamespace(), dense(3, 1, "sigmoid")])
+    found = describe(model)
+    assert found.sizes == (2, 3, 1)
+    assert [layer.activation for layer in found.layers] == ["tanh", "σ"]
+    assert isinstance(found.layers[0].weight, np.ndarray)
+
+
+def test_nested_containers_and_activation_layers_are_read():
+    model = SimpleNamespace(
+        layers=[SimpleNamespace(layers=[dense(2, 4)]), np.tanh, dense(4, 1, bias=False)]
+    )
+    found = describe(model)
+    assert found.sizes == (2, 4, 1)
+    assert found.layers[0].activation == "tanh"
+    assert found.layers[1].bias is None
+
+
+def test_layers_that_do_not_fit_are_a_clear_error():
+    with pytest.raises(viz.PictureError, match="3 values and the second takes 4"):
+        describe(SimpleNamespace(layers=[dense(2, 3), dense(4, 1)]))
+
+
+@pytest.mark.parametrize("subject", ["text", 3, None, SimpleNamespace(layers=[]), [1, 2]])
+def test_what_has_no_neurons_is_a_clear_error(subject):
+    with pytest.raises(viz.PictureError, match=r"viz\.render\(model\(x\), path\)"):
+        viz.draw(subject)
+
+
+def test_nan_weights_are_black():
+    p = neuron_picture(Network((DenseLayer(np.array([[np.nan, 1.0]])),)))
+    assert p.arrows[0].colour.startswith("#000000")
+    assert "NaN or infinite" in words(p, "legend")
+
+
+def test_zero_weights_are_drawn():
+    svg = viz.draw(Network((DenseLayer(np.zeros((2, 2)), np.zeros(2)),))).svg
+    assert "input 2" in svg
+
+
+def test_an_mlp_of_the_library_is_drawn():
+    pytest.importorskip("autograd_mini.nn")
+    model = am.nn.MLP([2, 16, 1], activation="tanh", seed=0)
+    drawing = viz.draw(model)
+    assert words(drawing.picture, "heading") == ["input 2", "hidden 16 · tanh", "output 1"]
+    assert "<svg" in drawing.svg
+    x = am.tensor(np.zeros((4, 2)), name="x")
+    assert viz.draw(model)._repr_mimebundle_()["text/plain"]
+    captions = [c.caption for c in viz.draw(model(x)).picture.clusters]
+    assert captions[0] == "mlp"
+
+
+def test_a_model_written_by_the_user_is_drawn():
+    nn = pytest.importorskip("autograd_mini.nn")
+
+    class Net(nn.Module):
+        def __init__(self):
+            self.first = nn.Dense(2, 4, activation=lambda x: x * 2, seed=0)
+            self.rest = nn.Sequential(nn.Dense(4, 3, seed=1), np.tanh, nn.Dropout(0.5))
+            self.last = nn.Dense(3, 1, activation="sigmoid", seed=2)
+
+        def forward(self, x):
+            return self.last(self.rest(self.first(x)))
+
+    found = describe(Net())
+    assert found.sizes == (2, 4, 3, 1)
+    assert [layer.activation for layer in found.layers] == ["function", "tanh", "σ"]

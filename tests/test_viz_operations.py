@@ -1,0 +1,244 @@
+"""The view of a graph as operations: boxes, arrows, clusters, folding, sizes."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+import numpy as np
+import pytest
+
+import autograd_mini as am
+import viz
+from viz.operations import operations_picture
+from viz.outline import MOST_LEAVES
+from viz.picture import Box, Picture
+
+
+def picture(*outputs, limit=40, direction="TB"):
+    return operations_picture(am.Graph(*outputs), limit=limit, direction=direction, title=None)
+
+
+def labels(picture: Picture, role: str) -> list[str]:
+    return [box.words for box in picture.boxes if box.role == role]
+
+
+def box(picture: Picture, words: str) -> Box:
+    (found,) = [b for b in picture.boxes if b.words == words]
+    return found
+
+
+def entering(picture: Picture, words: str) -> list[str]:
+    names = {b.id: b.words for b in picture.boxes}
+    head = box(picture, words).id
+    return [names[arrow.tail] for arrow in picture.arrows if arrow.head == head]
+
+
+@pytest.fixture
+def network():
+    """A dense layer and a loss: data x and t, parameters W and b, one output."""
+    x = am.tensor(np.ones((100, 2)), name="x")
+    with am.scope("dense"):
+        w = am.tensor(np.ones((2, 3)), requires_grad=True, name="W")
+        b = am.tensor(np.zeros(3), requires_grad=True, name="b")
+        y = np.tanh(x @ w + b)
+    loss = np.mean((y - np.zeros((100, 3))) ** 2)
+    loss.name = "loss"
+    return loss
+
+
+def test_roles_names_and_shapes_of_a_layer_with_its_loss(network):
+    p = picture(network)
+    assert labels(p, "input") == ["x 100×2", "array 100×3"]
+    assert labels(p, "parameter") == ["W 2×3", "b 3"]
+    assert labels(p, "operation") == ["@", "+", "tanh", "−", "^ 2", "mean"]
+    assert labels(p, "output") == [f"loss {np.tanh(2) ** 2:.4g}"]
+    assert [b.id for b in p.boxes] == [f"n{i}" for i in range(len(p.boxes))]
+
+
+def test_shapes_ride_on_arrows_between_operations_only(network):
+    p = picture(network)
+    names = {b.id: b.words for b in p.boxes}
+    riding = {(names[a.tail], names[a.head]): a.label for a in p.arrows if a.label}
+    assert riding == {
+        ("@", "+"): "100×3",
+        ("+", "tanh"): "100×3",
+        ("tanh", "−"): "100×3",
+        ("−", "^ 2"): "100×3",
+        ("^ 2", "mean"): "100×3",
+    }
+
+
+def test_operands_keep_their_order():
+    a, b = am.tensor([1.0, 2.0], name="a"), am.tensor([3.0, 4.0], name="b")
+    assert entering(picture(b - a), "−") == ["b 2", "a 2"]
+
+
+def test_a_tensor_taken_twice_has_two_arrows():
+    x = am.tensor([1.0, 2.0], name="x")
+    assert entering(picture(x * x), "×") == ["x 2", "x 2"]
+
+
+@pytest.mark.parametrize(
+    ("function", "label"),
+    [
+        (lambda x: x * 2, "× 2"),
+        (lambda x: 2 * x, "× 2"),
+        (lambda x: x / 2, "÷ 2"),
+        (lambda x: 2 / x, "2 ÷ x"),
+        (lambda x: -1.5 - x, "−1.5 − x"),
+        (lambda x: x**2, "^ 2"),
+        (lambda x: np.maximum(x, 0), "max(x, 0)"),
+        (lambda x: np.sum(x, axis=0), "Σ axis 0"),
+        (lambda x: np.sum(x), "Σ"),
+        (lambda x: x[0, 1:], "[0, 1:]"),
+        (lambda x: x[np.array([0, 1])], "[array]"),
+        (lambda x: x // 2, "// 2"),
+    ],
+)
+def test_numbers_and_axes_are_written_into_the_label(function, label):
+    x = am.tensor(np.ones((2, 3)), name="x")
+    assert label in labels(picture(function(x)), "operation")
+
+
+def test_an_operation_with_several_outputs_is_one_box_and_arrows_tell_the_index():
+    x = am.tensor(np.ones((4, 2)), name="x")
+    first, second = np.split(x, 2)
+    p = picture(first @ second.T, second)
+    assert labels(p, "operation").count("split axis 0") == 1
+    split = box(p, "split axis 0").id
+    assert [a.label for a in p.arrows if a.tail == split] == [":1 2×2", ":0 2×2", ":1"]
+
+
+def test_each_entry_of_a_scope_is_a_cluster_of_its_own_and_they_nest():
+    x = am.tensor([1.0, 2.0], name="x")
+    for _ in range(2):
+        with am.scope("outer"), am.scope("inner"):
+            x = np.exp(x)
+    p = picture(x)
+    assert [(c.caption, c.parent) for c in p.clusters] == [
+        ("outer", None),
+        ("inner", "cluster_0"),
+        ("outer", None),
+        ("inner", "cluster_2"),
+    ]
+    assert [b.cluster for b in p.boxes if b.role == "operation"] == ["cluster_1", "cluster_3"]
+
+
+def test_a_parameter_is_drawn_in_its_scope_and_data_outside(network):
+    p = picture(network)
+    assert box(p, "W 2×3").cluster == "cluster_0"
+    assert box(p, "x 100×2").cluster is None
+
+
+def test_a_parameter_in_the_scope_that_its_name_begins_with_is_drawn_without_it():
+    x = am.tensor(np.ones(2), name="x")
+    w = am.tensor(np.ones(2), requires_grad=True, name="dense_1.weight")
+    with am.scope("dense_1"):
+        y = x * w
+    assert labels(picture(y), "parameter") == ["weight 2"]
+    assert labels(picture(x * w), "parameter") == ["dense_1.weight 2"]
+
+
+def test_a_shared_parameter_is_drawn_again_where_it_is_far():
+    w = am.tensor(np.ones(2), requires_grad=True, name="w")
+    near = w * np.exp(w)
+    assert labels(picture(near), "parameter") == ["w 2"]
+    y = near
+    for _ in range(8):
+        y = np.tanh(y)
+    assert labels(picture(y * w), "parameter") == ["w 2", "w 2"]
+
+
+def blocks(count):
+    x = am.tensor(np.ones((2, 2)), name="x")
+    for i in range(count):
+        with am.scope(f"block_{i}"):
+            w = am.tensor(np.ones((2, 2)), requires_grad=True, name="w")
+            with am.scope("inner"):
+                y = np.tanh(x @ w)
+            x = x + y * 2
+    return np.sum(x)
+
+
+def test_scopes_fold_deepest_first_and_namesakes_together():
+    p = picture(blocks(8))
+    assert labels(p, "scope") == ["inner 2 operations"] * 8
+    p = picture(blocks(16))
+    assert labels(p, "scope") == [f"block_{i} 4 operations" for i in range(16)]
+    assert labels(p, "parameter") == []
+    assert "matmul, tanh, multiply, add" in box(p, "block_3 4 operations").tooltip
+    assert "w 2×2" in box(p, "block_3 4 operations").tooltip
+
+
+def test_without_a_limit_nothing_folds():
+    p = picture(blocks(12), limit=None)
+    assert labels(p, "scope") == []
+    assert len(labels(p, "operation")) == 12 * 4 + 1
+
+
+def test_what_does_not_fit_is_counted():
+    x = am.tensor([1.0, 2.0], name="x")
+    y = x
+    for _ in range(1000):
+        y = np.tanh(y)
+    p = picture(y)
+    assert len(p.boxes) <= 42
+    (earlier,) = labels(p, "earlier")
+    assert earlier == f"… {1000 - len(labels(p, 'operation'))} earlier operations"
+    assert entering(p, earlier) == ["x 2"]
+
+
+def test_many_leaves_of_one_operation_are_counted():
+    p = picture(np.stack([am.tensor([1.0], name=f"x{i}") for i in range(100)]))
+    assert labels(p, "input")[-1] == "… 95 more inputs"
+    assert len(p.boxes) <= MOST_LEAVES + 2
+
+
+def test_the_same_operand_a_thousand_times_is_one_arrow():
+    x = am.tensor([1.0], name="x")
+    p = picture(np.stack([x] * 1000))
+    assert [a.label for a in p.arrows if a.label] == ["×1000"]
+
+
+def test_many_outputs_are_bounded():
+    x = am.tensor([1.0], requires_grad=True, name="x")
+    p = picture(*[x * float(i) for i in range(2000)])
+    assert len(p.boxes) < 50
+
+
+def test_a_leaf_can_be_the_output():
+    x = am.tensor([1.0, 2.0], name="x")
+    p = picture(x)
+    assert [b.role for b in p.boxes] == ["output", "input"]
+    assert len(p.arrows) == 1
+    viz.draw(am.Graph(x, x * 2)).svg  # noqa: B018  # it is laid out
+
+
+def test_a_chain_of_100_000_operations_is_drawn_in_seconds():
+    y = am.tensor(1.0, requires_grad=True, name="x")
+    for _ in range(100_000):
+        y = y * 1.0
+    start = time.perf_counter()
+    drawing = viz.draw(y)
+    assert "earlier operations" in drawing.svg
+    assert time.perf_counter() - start < 10  # 0.6 s on a quiet machine
+
+
+def test_thousands_of_nested_scopes_are_drawn():
+    y = am.tensor([1.0], name="x")
+    with contextlib.ExitStack() as stack:
+        for _ in range(3000):
+            stack.enter_context(am.scope("deeper"))
+            y = y * 2.0 / 2.0
+    drawing = viz.draw(y)
+    assert len(drawing.picture.clusters) <= 8
+    assert "deeper" in drawing.svg
+
+
+def test_a_changed_leaf_is_marked():
+    w = am.tensor([1.0, 2.0], requires_grad=True, name="w")
+    y = w * w
+    assert "w 2" in labels(picture(y), "parameter")
+    w.assign([3.0, 4.0])
+    assert "w 2 changed" in labels(picture(y), "parameter")

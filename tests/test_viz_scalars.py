@@ -1,0 +1,99 @@
+"""The view of scalar graphs: name, data and grad of every tensor."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import autograd_mini as am
+import viz
+
+
+@pytest.fixture
+def expression():
+    a = am.tensor(2.0, requires_grad=True, name="a")
+    b = am.tensor(-3.0, requires_grad=True, name="b")
+    c = am.tensor(10.0, name="c")
+    e = a * b
+    e.name = "e"
+    y = e + c
+    y.name = "y"
+    return a, y
+
+
+def words(drawing, role):
+    return [box.words for box in drawing.picture.boxes if box.role == role]
+
+
+def test_every_tensor_is_one_box_with_name_data_and_grad(expression):
+    drawing = viz.draw(expression[1])
+    assert drawing.picture.direction == "LR"
+    assert words(drawing, "parameter") == ["a data 2 grad −3", "b data −3 grad 2"]
+    assert words(drawing, "input") == ["c data 10"]
+    assert words(drawing, "tensor") == ["e data −6 grad 1"]
+    assert words(drawing, "output") == ["y data 4 grad 1"]
+    assert words(drawing, "scalar_operation") == ["×", "+"]
+    assert len(drawing.picture.arrows) == 6
+
+
+def test_drawing_leaves_grad_as_it_was(expression):
+    a, y = expression
+    viz.draw(y)
+    assert a.grad is None
+
+
+def test_gradients_of_a_shared_tensor_are_summed_and_both_arrows_drawn():
+    x = am.tensor(3.0, requires_grad=True, name="x")
+    drawing = viz.draw(x * x)
+    assert words(drawing, "parameter") == ["x data 3 grad 6"]
+    circle = next(b.id for b in drawing.picture.boxes if b.role == "scalar_operation")
+    assert [a.head for a in drawing.picture.arrows].count(circle) == 2
+
+
+def test_a_stale_graph_is_drawn_without_grad_and_names_what_changed(expression):
+    a, y = expression
+    a.assign(5.0)
+    drawing = viz.draw(y)
+    assert words(drawing, "parameter") == ["a data 5 changed", "b data −3"]
+    assert "changed" in drawing.svg
+
+
+def test_nan_and_infinity_stand_out():
+    x = am.tensor(np.nan, requires_grad=True, name="x")
+    drawing = viz.draw(x * np.inf)
+    kinds = {cell.kind for box in drawing.picture.boxes for cell in box.cells}
+    assert "nonfinite" in kinds
+    assert 'fill="#000000"' in drawing.svg
+
+
+def test_a_tensor_that_the_gradient_does_not_reach_has_grad_0():
+    x = am.tensor(2.0, requires_grad=True, name="x")
+    z = am.tensor(3.0, requires_grad=True, name="z")
+    drawing = viz.draw(am.stop_gradient(x) * z)
+    assert words(drawing, "parameter") == ["x data 2 grad 0", "z data 3 grad 2"]
+
+
+def test_the_view_is_chosen_by_shape_and_size():
+    scalar = am.tensor(1.0, name="x")
+    assert words(viz.draw(scalar * 2), "scalar_operation")
+    assert words(viz.draw(am.tensor([1.0]) * 2), "operation")
+    long = scalar
+    for _ in range(61):
+        long = long * 2
+    assert words(viz.draw(long), "operation")
+    assert words(viz.draw(scalar * 2, view="operations"), "operation")
+    assert len(viz.draw(long, view="scalars").picture.boxes) == 2 * 61 + 1
+    for _ in range(1000):
+        long = long * 1
+    assert words(viz.draw(long, view="scalars"), "earlier")
+
+
+def test_the_scalar_view_of_arrays_is_a_clear_error():
+    with pytest.raises(viz.PictureError, match="0-d tensors.*view='operations'"):
+        viz.draw(am.tensor([1.0, 2.0]) * 2, view="scalars")
+
+
+def test_several_outputs_are_each_marked():
+    x = am.tensor(2.0, requires_grad=True, name="x")
+    drawing = viz.draw([x * 2, x + 1])
+    assert words(drawing, "output") == ["data 4 grad 1", "data 3 grad 1"]

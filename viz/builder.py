@@ -1,0 +1,141 @@
+"""What the views of a graph have in common: boxes with ids, clusters made when first needed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Final
+
+from autograd_mini.operation import Operation
+from autograd_mini.tensors import Tensor
+
+from .outline import Outline, Part, Source
+from .picture import Arrow, Box, Cell, Cluster, Direction, Picture, Role
+from .reading import Key, has_changed, key, operands
+from .scopes import Branch
+from .texts import clean, counted, shape, value_or_shape
+
+MOST_ARROWS: Final = 6
+"""More arrows than this between the same two boxes become one that says how many."""
+UNNAMED: Final[dict[str, str]] = {"input": "input", "parameter": "parameter"}
+
+
+class Builder:
+    """Collects one picture of an outline."""
+
+    def __init__(self, outline: Outline, title: str, direction: Direction) -> None:
+        self.outline = outline
+        self.picture = Picture(clean(title, 200), direction)
+        self._clusters: dict[Branch, str] = {}
+        self._changed = changed_leaves(outline)
+
+    def box(
+        self,
+        role: Role,
+        *lines: str,
+        cells: tuple[Cell, ...] = (),
+        tooltip: str = "",
+        inside: Branch | None = None,
+        ordered: bool = False,
+    ) -> str:
+        """Add a box and return its id."""
+        box = Box(
+            self.picture.next_id(),
+            role,
+            tuple(filter(None, lines)),
+            cells,
+            tooltip,
+            self.cluster(inside) if inside else None,
+            ordered=ordered,
+        )
+        self.picture.boxes.append(box)
+        return box.id
+
+    def cluster(self, branch: Branch) -> str | None:
+        """Return the id of the cluster of a scope, made with those around it; None for the root."""
+        missing = []
+        while branch.parent is not None and branch not in self._clusters:
+            missing.append(branch)
+            branch = branch.parent
+        parent = self._clusters.get(branch)
+        for inner in reversed(missing):
+            cluster = Cluster(f"cluster_{len(self._clusters)}", clean(inner.caption), parent)
+            self.picture.clusters.append(cluster)
+            parent = self._clusters[inner] = cluster.id
+        return parent
+
+    def leaf_tooltip(self, leaf: Any) -> str:
+        """Tell role, shape and dtype of a leaf, and whether it changed."""
+        role = "parameter" if isinstance(leaf, Tensor) and leaf.requires_grad else "input"
+        dtype = leaf.dtype if isinstance(leaf, Tensor) else getattr(leaf, "dtype", "")
+        text = f"{role}, {dtype}, shape ({shape(leaf).replace('×', ', ')})"
+        return f"{text}, changed since the graph was recorded" if self.changed(leaf) else text
+
+    def changed(self, leaf: Any) -> bool:
+        """Whether a leaf was assigned after an operation used it."""
+        return isinstance(leaf, Tensor) and key(leaf) in self._changed
+
+    def leaf(self, source: Source) -> str:
+        """Add the box of a leaf: name, value or shape."""
+        leaf = source.value
+        inside = source.around(self.outline.tree.root)
+        if not isinstance(leaf, Tensor):
+            return self.box(
+                "input", "array", shape(leaf), tooltip=self.leaf_tooltip(leaf), inside=inside
+            )
+        return self.box(
+            source.role,
+            clean(leaf.name.removeprefix(f"{inside.caption}."))
+            if leaf.name
+            else UNNAMED[source.role],
+            value_or_shape(leaf),
+            "changed" if self.changed(leaf) else "",
+            tooltip=self.leaf_tooltip(leaf),
+            inside=inside,
+        )
+
+    def earlier(self, part: Part) -> str:
+        """Add the box that stands for the operations that are left out."""
+        count = counted(len(part.operations), "earlier operation")
+        return self.box("earlier", f"… {count}", tooltip="raise limit= to draw more of them")
+
+    def arrow(self, tail: str, head: str, label: str = "", tooltip: str = "") -> None:
+        """Add an arrow."""
+        self.picture.arrows.append(Arrow(tail, head, label, tooltip))
+
+    def finish(self) -> Picture:
+        """Join what is too many arrows, and return the picture."""
+        arrows = self.picture.arrows
+        many = Counter((arrow.tail, arrow.head) for arrow in arrows)
+        joined: set[tuple[str, str]] = set()
+        kept = []
+        for arrow in arrows:
+            pair = arrow.tail, arrow.head
+            if many[pair] <= MOST_ARROWS:
+                kept.append(arrow)
+            elif pair not in joined:
+                joined.add(pair)
+                kept.append(Arrow(*pair, f"{arrow.label} ×{many[pair]}".strip()))
+        self.picture.arrows = kept
+        return self.picture
+
+
+def changed_leaves(outline: Outline) -> set[Key]:
+    """Find the leaves that were assigned after an operation of the graph used them."""
+    return {
+        key(x)
+        for operation in outline.graph.operations
+        for x in operands(operation)
+        if isinstance(x, Tensor) and has_changed(x, operation)
+    }
+
+
+def output_index(tensor: Tensor, operation: Operation | None) -> str:
+    """Return `:1` for an output of an operation that has several."""
+    several = operation is not None and operation.primitive.multiple
+    return f":{tensor.index}" if several else ""
+
+
+def default_title(outline: Outline) -> str:
+    """Name a picture after its outputs."""
+    names = [clean(y.name) for y in outline.graph.outputs if y.name][:3]
+    return f"Computation graph of {', '.join(names)}" if names else "Computation graph"

@@ -1,0 +1,179 @@
+"""The DOT text of a picture, in which every label is drawn exactly as it is."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from html import escape as escape_html
+from typing import TYPE_CHECKING, Any, Final
+
+from .arrangement import beside, entrances
+from .picture import Arrow, Box, Cell, Cluster, Picture
+from .style import BOX, CLUSTER, EDGE, GRAPH, INK, NODE, PURPLE, RULE, VERMILION
+
+if TYPE_CHECKING:
+    import graphviz
+
+LETTER: Final = 0.078
+"""About the width of a caption's letter, in inches."""
+CELL_COLOUR: Final = {
+    "name": INK,
+    "data": INK,
+    "gradient": PURPLE,
+    "changed": VERMILION,
+    "nonfinite": "#fffffe",
+}
+
+
+def digraph(picture: Picture) -> graphviz.Digraph:
+    """Return a picture as a `graphviz.Digraph`; its `source` is the DOT text."""
+    import graphviz
+
+    graph = graphviz.Digraph(
+        "picture",
+        graph_attr=GRAPH | {"rankdir": picture.direction, "ranksep": f"{picture.ranksep}"},
+        node_attr=NODE,
+        edge_attr=EDGE,
+    )
+    entering = Counter(arrow.head for arrow in picture.arrows)
+    for box in picture.boxes:
+        graph.node(box.id, **attributes(box, ordered=entering[box.id] > 1))
+    add_clusters(graph, picture)
+    add_arrows(graph, picture)
+    return graph
+
+
+def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
+    """Add the arrows; a leaf beside its operation is tied to its rank."""
+    boxes = {box.id: box for box in picture.boxes}
+    entering: dict[str, list[Arrow]] = {}
+    for arrow in picture.arrows:
+        entering.setdefault(arrow.head, []).append(arrow)
+    sides = beside(picture)
+    for arrow in picture.arrows:
+        side = sides.get(arrow)
+        if side is not None:
+            add_beside(graph, arrow, forwards=(side == "left") == (picture.direction == "TB"))
+            continue
+        style = look_of(arrow)
+        tail, head = boxes[arrow.tail], boxes[arrow.head]
+        if tail.role in ("operation", "scope", "earlier"):
+            style["weight"] = "3"  # keeps the line of the computation straight
+        from_above = [other for other in entering[head.id] if other not in sides]
+        if head.cluster is not None and head.ordered and len(from_above) == 2:
+            second = "ne" if picture.direction == "TB" else "sw"
+            style["headport"] = "nw" if arrow is from_above[0] else second
+        graph.edge(arrow.tail, arrow.head, **style)
+
+
+def add_beside(graph: graphviz.Digraph, arrow: Arrow, *, forwards: bool) -> None:
+    """Add an arrow on one rank.
+
+    The layout program puts the tail of such an edge left of its head, or beneath it where ranks
+    run from left to right; the arrow from the other side is an edge drawn backwards.
+    """
+    if forwards:
+        graph.edge(arrow.tail, arrow.head)
+    else:
+        graph.edge(arrow.head, arrow.tail, dir="back")
+    graph.body.append(f"\t{{rank=same; {arrow.tail}; {arrow.head}}}\n")
+
+
+def look_of(arrow: Arrow) -> dict[str, str]:
+    """Return what an arrow looks like."""
+    style = {"label": text(f" {arrow.label} ")} if arrow.label else {}
+    if arrow.tooltip:
+        style["tooltip"] = text(arrow.tooltip)
+    if arrow.colour:
+        style |= {"color": arrow.colour, "penwidth": f"{arrow.width:.2f}", "dir": "none"}
+    return style
+
+
+def attributes(box: Box, ordered: bool) -> dict[str, str]:
+    """Return the attributes of a box; `ordered` keeps its operands from left to right."""
+    found = dict(BOX[box.role])
+    if box.cells:
+        found |= {"margin": "0.05,0.02", "label": table(box.cells)}
+    else:
+        found["label"] = text("\n".join(box.lines))
+    if ordered and box.role in ("operation", "scalar_operation"):
+        found["ordering"] = "in"
+    if box.tooltip:
+        found["tooltip"] = text(box.tooltip)
+    if box.position is not None:
+        found["pos"] = "{:.2f},{:.2f}!".format(*box.position)
+    found["class"] = box.role
+    return found
+
+
+def text(label: str) -> str:
+    """Quote a label: no escape sequence, entity or HTML in it is taken for one.
+
+    >>> print(text("a\\\\N & <b>"))
+    a\\\\N &amp; <b>
+    """
+    import graphviz
+
+    return graphviz.escape(label.replace("&", "&amp;"))
+
+
+def table(cells: tuple[Cell, ...]) -> str:
+    """Return the label of a box with several fields."""
+    parts = []
+    for cell in cells:
+        lines = (runs(line, cell) for line in cell.text.split("\n"))
+        fill = ' bgcolor="#000000"' if cell.kind == "nonfinite" else ""
+        parts.append(f"<td{fill}>{'<br/>'.join(lines)}</td>")
+    row = "<vr/>".join(parts)
+    return (
+        f'<<table border="0" cellborder="0" cellspacing="0" cellpadding="4" color="{RULE}">'
+        f"<tr>{row}</tr></table>>"
+    )
+
+
+def runs(line: str, cell: Cell) -> str:
+    """Return a line of a field in its colour.
+
+    `\\N` would become the node's name there, whatever is escaped, so it is cut in two.
+    """
+    words = [escape_html(part) for part in re.split(r"(?<=\\)(?=[NGTHEL])", line)]
+    if cell.kind == "name":
+        words = [f"<b>{word}</b>" for word in words]
+    return "".join(f'<font color="{CELL_COLOUR[cell.kind]}">{word}</font>' for word in words)
+
+
+def add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
+    """Add the scopes as nested subgraphs, which only name their boxes."""
+    import graphviz
+
+    subgraphs: dict[str, Any] = {}
+    ends = entrances(picture) if picture.direction == "TB" else {}
+    boxes = {box.id: box for box in picture.boxes}
+    for cluster in picture.clusters:
+        attributes = CLUSTER | {"label": text(cluster.caption)}
+        inside = graphviz.Digraph(name=cluster.id, graph_attr=attributes)
+        if cluster.id in ends:
+            add_spacer(inside, cluster, boxes[ends[cluster.id]])
+        subgraphs[cluster.id] = inside
+    for box in picture.boxes:
+        if box.cluster is not None:
+            subgraphs[box.cluster].node(box.id)
+    for cluster in reversed(picture.clusters):  # inner ones are complete before outer ones
+        outer = graph if cluster.parent is None else subgraphs[cluster.parent]
+        outer.subgraph(subgraphs[cluster.id])
+
+
+def add_spacer(inside: graphviz.Digraph, cluster: Cluster, head: Box) -> None:
+    """Keep the arrow into a scope off its caption, by an invisible box left of where it ends."""
+    caption = LETTER * longest_line(cluster.caption)
+    width = caption - LETTER / 2 * max(map(longest_line, head.lines), default=0)
+    if width > 0:
+        name = f"spacer_{cluster.id}"
+        inside.node(name, label="", style="invis", width=f"{width:.2f}", height="0.1")
+        inside.edge(name, head.id, style="invis")
+        inside.body.append(f"\t{{rank=same; {name}; {head.id}}}\n")
+
+
+def longest_line(label: str) -> int:
+    """Count the letters of the longest line."""
+    return max(map(len, label.split("\n")))

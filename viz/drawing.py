@@ -1,0 +1,221 @@
+"""draw and render: from a tensor, graph or model to a file or a notebook's cell."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from autograd_mini.errors import AutogradError
+from autograd_mini.graph import Graph
+from autograd_mini.tensors import Tensor
+
+from .dot import digraph
+from .errors import PictureError
+from .glyphs import missing
+from .layout import Engine, lay_out
+from .mlp import describe
+from .neurons import neuron_picture
+from .operations import operations_picture
+from .picture import Direction, Picture
+from .scalars import scalar_picture, suits
+from .svg import finished
+
+View = Literal["operations", "scalars", "neurons"]
+FORMATS: Final = (".svg", ".png", ".dot", ".gv")
+VIEWS: Final = ("operations", "scalars", "neurons")
+
+
+class Drawing:
+    """A picture that can be saved, and that shows itself in a notebook.
+
+    Attributes:
+        picture: its boxes, arrows and clusters.
+        engine: the layout program.
+    """
+
+    def __init__(self, picture: Picture, engine: Engine = "graphviz-pure") -> None:
+        self.picture = picture
+        self.engine = engine
+        self._dot: str | None = None
+        self._svg: str | None = None
+
+    @property
+    def dot(self) -> str:
+        """The DOT text."""
+        if self._dot is None:
+            self._dot = str(digraph(self.picture).source)
+        return self._dot
+
+    @property
+    def svg(self) -> str:
+        """The SVG text, complete as a file."""
+        if self._svg is None:
+            drawn = lay_out(self.dot, "svg", placed=self.picture.placed, engine=self.engine)
+            self._svg = finished(drawn, self.picture, self.dot)
+        return self._svg
+
+    @property
+    def png(self) -> bytes:
+        """The PNG file, on white. Warns of characters that its fonts do not have."""
+        lacking = missing(self.picture.texts())
+        if lacking and self.engine == "graphviz-pure":
+            warnings.warn(
+                f"the fonts of the PNG lack {' '.join(lacking)}, drawn as empty boxes; save as "
+                ".svg, which has no such limit, or use engine='dot'",
+                UserWarning,
+                stacklevel=2,
+            )
+        return lay_out(self.dot, "png", placed=self.picture.placed, engine=self.engine)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write a file in the format that its suffix names: .svg, .png, .dot or .gv.
+
+        Raises:
+            PictureError: for another suffix, or if the directory does not exist.
+            LayoutError: if the layout program is missing or fails.
+        """
+        target = checked(path)
+        if target.suffix.lower() == ".png":
+            target.write_bytes(self.png)
+        else:
+            text = self.svg if target.suffix.lower() == ".svg" else self.dot
+            target.write_text(text, encoding="utf-8", newline="\n")
+        return target
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return {"image/svg+xml": self.svg, "text/plain": repr(self)}
+
+    def __repr__(self) -> str:
+        boxes, arrows = len(self.picture.boxes), len(self.picture.arrows)
+        return f"<Drawing {self.picture.title!r}: {boxes} boxes, {arrows} arrows>"
+
+
+def draw(
+    subject: Any,
+    *,
+    view: View | None = None,
+    direction: Direction | None = None,
+    limit: int | None = 40,
+    title: str | None = None,
+    engine: Engine = "graphviz-pure",
+) -> Drawing:
+    """Draw a computation graph or a network.
+
+    Args:
+        subject: a tensor, a sequence of tensors, a `Graph`, or a model.
+        view: "operations", "scalars" (0-d tensors with data and grad) or "neurons" (models);
+            by default what suits the subject.
+        direction: "TB" or "LR"; graphs of operations run from top to bottom by default, the
+            other views from left to right.
+        limit: about how many boxes to draw at most, None for all.
+        title: read aloud by screen readers.
+        engine: the layout program, "graphviz-pure" or the system's "dot".
+
+    Raises:
+        PictureError: if the subject cannot be drawn, or not in this view.
+
+    >>> import autograd_mini as am
+    >>> x = am.tensor([1.0, 2.0], name="x")
+    >>> draw((x * x).sum())
+    <Drawing 'Computation graph': 4 boxes, 4 arrows>
+    """
+    check_options(view, direction, limit, engine)
+    if view == "neurons" or (view is None and not is_graph(subject)):
+        return Drawing(neuron_picture(describe(subject), title=title, limit=limit), engine)
+    graph = as_graph(subject)
+    if view == "scalars" or (view is None and suits(graph)):
+        picture = scalar_picture(graph, limit=limit, direction=direction or "LR", title=title)
+    else:
+        picture = operations_picture(graph, limit=limit, direction=direction or "TB", title=title)
+    return Drawing(picture, engine)
+
+
+def render(subject: Any, path: str | os.PathLike[str], **options: Any) -> Path:
+    """Draw a subject into a file, and return its path.
+
+    The suffix names the format: .svg, .png, .dot or .gv. The options are those of `draw`.
+
+    Raises:
+        PictureError: for another suffix, a directory that does not exist, or a subject that
+            cannot be drawn.
+        LayoutError: if the layout program is missing or fails.
+    """
+    checked(path)
+    return draw(subject, **options).save(path)
+
+
+def mimebundle(subject: Any) -> dict[str, Any]:
+    """Return what a notebook shows for a tensor, graph or model: its picture and its text.
+
+    A leaf has no graph to show, and what cannot be drawn shows its text alone.
+    """
+    bundle = {"text/plain": repr(subject)}
+    if isinstance(subject, Tensor) and subject.is_leaf:
+        return bundle
+    try:
+        bundle["image/svg+xml"] = draw(subject).svg
+    except AutogradError:
+        return bundle
+    return bundle
+
+
+def checked(path: str | os.PathLike[str]) -> Path:
+    """Return the path if a picture can be written there."""
+    target = Path(path)
+    if target.suffix.lower() not in FORMATS:
+        raise PictureError(
+            f"cannot draw {str(target)!r}: the suffix {target.suffix!r} names no format; "
+            f"expected one of {', '.join(FORMATS)}"
+        )
+    if not target.parent.is_dir():
+        raise PictureError(
+            f"cannot draw {str(target)!r}: there is no directory {str(target.parent)!r}; create "
+            "it first, with Path(...).mkdir(parents=True)"
+        )
+    return target
+
+
+def check_options(view: str | None, direction: str | None, limit: int | None, engine: str) -> None:
+    """Refuse options that no picture has."""
+    for name, value, known in (
+        ("view", view, (None, *VIEWS)),
+        ("direction", direction, (None, "TB", "LR")),
+        ("engine", engine, ("graphviz-pure", "dot")),
+    ):
+        if value not in known:
+            listed = ", ".join(repr(x) for x in known if x)
+            raise PictureError(f"{name}={value!r} is not known; expected one of {listed}")
+    if limit is not None and (not isinstance(limit, int) or limit < 4):
+        raise PictureError(f"limit={limit!r} is too few; expected a whole number from 4, or None")
+
+
+def is_graph(subject: Any) -> bool:
+    """Whether a subject is drawn as a graph; anything else is taken for a model."""
+    if isinstance(subject, Tensor | Graph):
+        return True
+    return isinstance(subject, list | tuple) and all(isinstance(x, Tensor) for x in subject)
+
+
+def as_graph(subject: Any) -> Graph:
+    """Return the graph of a subject.
+
+    Raises:
+        PictureError: if it is no tensor, sequence of tensors or graph.
+    """
+    if isinstance(subject, Graph):
+        return subject
+    outputs: Iterable[Any] = subject if isinstance(subject, list | tuple) else [subject]
+    outputs = list(outputs)
+    if not outputs or not all(isinstance(y, Tensor) for y in outputs):
+        raise PictureError(
+            f"no graph in {type(subject).__name__} {subject!r:.60}; expected a tensor, a sequence "
+            "of tensors or a Graph. For a model's graph, draw what it returns: "
+            "viz.render(model(x), path)"
+        )
+    return Graph(*outputs)

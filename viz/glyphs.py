@@ -1,0 +1,41 @@
+"""Which characters the layout program's own fonts can draw in a PNG.
+
+Measured by drawing each character and looking for the empty box that stands for a missing one.
+SVG has no such limit: there the reader's fonts are used.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from typing import Final
+
+RANGES: Final = (
+    (0x20, 0x52F), (0x5BE, 0x5EA), (0x5F0, 0x5F4), (0x1C80, 0x1C88), (0x1D00, 0x20BE),
+    (0x2100, 0x214F), (0x2153, 0x2154), (0x215B, 0x215E), (0x2184, 0x2184), (0x2190, 0x2195),
+    (0x219A, 0x219B), (0x21A8, 0x21A8), (0x21AE, 0x21AE), (0x2202, 0x2202), (0x2206, 0x2206),
+    (0x220F, 0x220F), (0x2211, 0x2212), (0x2215, 0x2215), (0x2219, 0x221A), (0x221E, 0x221F),
+    (0x2229, 0x2229), (0x222B, 0x222B), (0x2248, 0x2249), (0x2260, 0x2262), (0x2264, 0x2265),
+    (0x226E, 0x2271), (0x2302, 0x2302), (0x2310, 0x2310), (0x2320, 0x2321), (0x2500, 0x2500),
+    (0x2502, 0x2502), (0x2550, 0x256C), (0x25A0, 0x25A1), (0x25AA, 0x25AC), (0x25B2, 0x25B2),
+    (0x25BA, 0x25BA), (0x25BC, 0x25BC), (0x25C4, 0x25C4), (0x25CA, 0x25CC), (0x25CF, 0x25CF),
+    (0x25E6, 0x25E6), (0x263A, 0x263C), (0x2660, 0x2660), (0x2663, 0x2663), (0x2665, 0x2666),
+    (0xFB01, 0xFB04), (0xFFFD, 0xFFFD),
+)  # fmt: skip
+_STARTS: Final = [first for first, _ in RANGES]
+
+
+def missing(texts: Iterable[str]) -> list[str]:
+    """Return the characters that a PNG would show as empty boxes, in order.
+
+    >>> missing(["σ(Wx) ∈ ℝ", "Привет 😀"])
+    ['∈', '😀']
+    """
+    characters = sorted({c for text in texts for c in text if c != "\n"})
+    return [c for c in characters if not is_drawn(ord(c))]
+
+
+def is_drawn(code: int) -> bool:
+    """Whether the fonts have a character."""
+    place = bisect_right(_STARTS, code) - 1
+    return place >= 0 and code <= RANGES[place][1]

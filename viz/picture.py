@@ -1,0 +1,134 @@
+"""Picture: boxes, arrows and clusters, before anyone decides where they go or how they look.
+
+Every view of a graph or a network ends as one `Picture`; everything after it (DOT, SVG, PNG) reads
+nothing else. A role says what a box stands for; `style` says how that role looks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Role = Literal[
+    "input",
+    "parameter",
+    "operation",
+    "scalar_operation",
+    "scope",
+    "output",
+    "tensor",
+    "earlier",
+    "feature",
+    "neuron",
+    "prediction",
+    "bias",
+    "dot",
+    "heading",
+    "legend",
+    "anchor",
+]
+Direction = Literal["TB", "LR"]
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One field of a box that shows several values side by side: `name | data | grad`."""
+
+    text: str
+    kind: Literal["name", "data", "gradient", "nonfinite", "changed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One vertex of a picture.
+
+    Attributes:
+        id: `n0`, `n1`… in order of creation.
+        role: what it stands for.
+        lines: its label; or `cells`, which then take its place.
+        tooltip: everything that the label leaves out.
+        cluster: the id of the cluster around it.
+        position: its centre in points, where the view computes positions itself.
+        ordered: whether its value depends on the order of what enters it.
+    """
+
+    id: str
+    role: Role
+    lines: tuple[str, ...] = ()
+    cells: tuple[Cell, ...] = ()
+    tooltip: str = ""
+    cluster: str | None = None
+    position: Point | None = None
+    ordered: bool = False
+
+    @property
+    def words(self) -> str:
+        """The label as one line of text."""
+        return " ".join(self.lines) or " ".join(cell.text for cell in self.cells)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """One edge of a picture; a weight has a colour, a width and no head.
+
+    Attributes:
+        tail: the id of the box where it starts.
+        head: the id of the box where it ends.
+        label: what rides on it: the shape, the name, the output's index.
+        colour: hexadecimal, with opacity, where a value decides it.
+        width: in points, likewise.
+    """
+
+    tail: str
+    head: str
+    label: str = ""
+    tooltip: str = ""
+    colour: str | None = None
+    width: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A scope that is drawn open, around the boxes and clusters inside it."""
+
+    id: str
+    caption: str
+    parent: str | None = None
+
+
+@dataclass(slots=True)
+class Picture:
+    """What is to be seen.
+
+    Attributes:
+        title: one line, read aloud by screen readers.
+        direction: which way the arrows run.
+        ranksep: how far the ranks are apart, in inches.
+        boxes: in order of creation.
+        arrows: the operands of one operation stand together, in order.
+        clusters: outer ones before inner ones.
+    """
+
+    title: str
+    direction: Direction = "TB"
+    ranksep: float = 0.4
+    boxes: list[Box] = field(default_factory=list)
+    arrows: list[Arrow] = field(default_factory=list)
+    clusters: list[Cluster] = field(default_factory=list)
+
+    @property
+    def placed(self) -> bool:
+        """Whether the view computed the positions itself."""
+        return any(box.position is not None for box in self.boxes)
+
+    def next_id(self) -> str:
+        """Return the id of the box that is added next."""
+        return f"n{len(self.boxes)}"
+
+    def texts(self) -> list[str]:
+        """Return every text that is drawn, tooltips left out."""
+        shown = [line for box in self.boxes for line in box.lines]
+        shown += [cell.text for box in self.boxes for cell in box.cells]
+        shown += [arrow.label for arrow in self.arrows]
+        return shown + [cluster.caption for cluster in self.clusters]

@@ -1,0 +1,64 @@
+"""How the pictures read a recorded graph; the only place that looks behind its public face.
+
+Drawing 100,000 operations must not make an object for each of their operands, so the operands are
+read as they were recorded: tensors, and plain numbers and arrays.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograd_mini.graph import Graph
+from autograd_mini.operation import Operation, Scope
+from autograd_mini.tensors import Tensor
+
+Key = tuple[int, int]
+"""(serial, index): one tensor. It orders, and never reaches the output."""
+
+
+def operands(operation: Operation) -> tuple[Any, ...]:
+    """Return the operands as recorded: tensors, numbers, arrays or None."""
+    return operation._record._operands
+
+
+def key(tensor: Tensor) -> Key:
+    """Return what tells a tensor from all others, also when it was made anew from its record."""
+    return tensor.serial, tensor.index
+
+
+def scope_of(operation: Operation) -> Scope | None:
+    """Return the innermost scope in which it was recorded: an object for each entry."""
+    return operation._record._scope
+
+
+def is_number(operand: Any) -> bool:
+    """Whether a plain operand is so small that it is written into the operation's label."""
+    return not isinstance(operand, Tensor) and (operand is None or np.ndim(operand) == 0)
+
+
+def has_changed(leaf: Tensor, operation: Operation) -> bool:
+    """Whether a leaf was assigned after the operation used it."""
+    return leaf.is_leaf and leaf._assigned > operation.serial
+
+
+def all_scalar(graph: Graph) -> bool:
+    """Whether every tensor of the graph is 0-d."""
+    leaves = (*graph.inputs, *graph.parameters, *graph.outputs)
+    if any(x.ndim for x in leaves):
+        return False
+    return all(
+        not any(np.ndim(x._data if isinstance(x, Tensor) else x) for x in operands(op))
+        and not any(y.ndim for y in op.outputs)
+        for op in graph.operations
+    )
+
+
+def scope_path(scope: Scope | None) -> str:
+    """Write the names from the outermost scope to this one; nesting may be deep."""
+    names = []
+    while scope is not None:
+        names.append(scope.name)
+        scope = scope.parent
+    return "/".join(reversed(names))

@@ -1,0 +1,113 @@
+"""How each role looks: colour, shape and border together, so that no meaning hangs on colour alone.
+
+The colours are those of Okabe and Ito, which colour-blind readers can tell apart. Everything is
+drawn in the colours of the light theme; `DARK` says what replaces each of them on a dark page.
+What stands outside of boxes has a grey that is readable on both.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .picture import Role
+
+FONT: Final = "Helvetica"
+"""The font whose metrics the layout program knows; SVG gets the whole `FONT_FAMILY`."""
+FONT_FAMILY: Final = "Helvetica, Arial, 'Liberation Sans', sans-serif"
+
+GREEN: Final = "#009e73"
+BLUE: Final = "#0072b2"
+VERMILION: Final = "#d55e00"
+ORANGE: Final = "#e69f00"
+PURPLE: Final = "#9c3f73"  # the palette's #CC79A7, darkened until text in it is readable
+INK: Final = "#1f2328"
+LINE: Final = "#57606a"
+OUTSIDE: Final = "#6e7781"  # 4.6 : 1 on white, 4.1 : 1 on a dark page
+RULE: Final = "#d0d7de"
+WHITE: Final = "#ffffff"
+PALE: Final = "#f3f4f6"
+
+DARK: Final[dict[str, str]] = {
+    INK: "#e6edf3",
+    LINE: "#adbac7",
+    RULE: "#444c56",
+    GREEN: "#2fc79c",
+    BLUE: "#56b4e9",
+    VERMILION: "#f0843c",
+    PURPLE: "#e3a3c6",
+    WHITE: "#22272e",
+    PALE: "#2d333b",
+    "#e6f5f0": "#0d3a2f",
+    "#e5f1f8": "#0c3046",
+    "#fcefe6": "#47230b",
+}
+"""Colour on a light page → colour on a dark one."""
+
+
+def look(shape: str, edge: str, fill: str, style: str = "filled", **more: str) -> dict[str, str]:
+    """Return the Graphviz attributes of a role."""
+    return {"shape": shape, "color": edge, "fillcolor": fill, "style": style, **more}
+
+
+def circle(edge: str, fill: str, style: str = "filled", **more: str) -> dict[str, str]:
+    """Return the attributes of a neuron; all of them are of one size."""
+    size = {"fixedsize": "true", "width": "0.4", "fontsize": "11", "margin": "0"}
+    return look("circle", edge, fill, style, **size, **more)
+
+
+BOX: Final[dict[Role, dict[str, str]]] = {
+    "input": look("box", GREEN, "#e6f5f0", penwidth="2.5"),
+    "parameter": look("box", BLUE, "#e5f1f8", "rounded,filled", penwidth="1.5"),
+    "operation": look("box", LINE, WHITE, fontsize="14", height="0.36", margin="0.1,0.04"),
+    "scope": look("box3d", LINE, WHITE, margin="0.2,0.1"),
+    "output": look("box", VERMILION, "#fcefe6", peripheries="2", penwidth="1.2"),
+    "scalar_operation": look(
+        "ellipse", LINE, WHITE, height="0.36", width="0.36", margin="0.03,0.02"
+    ),
+    "tensor": look("box", LINE, PALE),
+    "earlier": look("box", OUTSIDE, WHITE, "rounded,dashed", fontcolor=OUTSIDE),
+    "feature": circle(GREEN, "#e6f5f0", penwidth="2.2"),
+    "neuron": circle(LINE, WHITE),
+    "prediction": circle(VERMILION, "#fcefe6", peripheries="2"),
+    "bias": circle(LINE, PALE, "filled,dashed"),
+    "dot": circle(OUTSIDE, OUTSIDE) | {"width": "0.055", "height": "0.055"},
+    "heading": {"shape": "plain", "fontcolor": OUTSIDE, "fontsize": "13"},
+    "legend": {"shape": "plain", "fontcolor": OUTSIDE, "fontsize": "11"},
+    "anchor": {"shape": "point", "style": "invis", "width": "0.01"},
+}
+"""Graphviz attributes of each role's box."""
+
+NODE: Final = {
+    "fontname": FONT,
+    "fontsize": "12",
+    "fontcolor": INK,
+    "margin": "0.13,0.06",
+    "height": "0.3",
+    "width": "0.42",
+}
+EDGE: Final = {
+    "fontname": FONT,
+    "fontsize": "10",
+    "fontcolor": OUTSIDE,
+    "color": OUTSIDE,
+    "arrowsize": "0.6",
+}
+GRAPH: Final = {
+    "bgcolor": "transparent",
+    "fontname": FONT,
+    "nodesep": "0.25",
+    "ranksep": "0.4",
+    "newrank": "true",
+    "pad": "0.1",
+    "outputorder": "edgesfirst",
+}
+CLUSTER: Final = {
+    "style": "rounded,filled",
+    "color": "#6e778166",
+    "fillcolor": "#6e778114",
+    "fontcolor": OUTSIDE,
+    "fontsize": "11",
+    "labeljust": "l",
+    "labelloc": "t",
+    "margin": "10",
+}

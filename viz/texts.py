@@ -1,0 +1,136 @@
+"""Texts of labels: numbers, shapes, names and the symbol of an operation with its constants."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from autograd_mini.operation import Operation
+from autograd_mini.tensors import Tensor
+
+from .reading import is_number, operands, scope_of, scope_path
+
+LONGEST_NAME: Final = 32
+LONGEST_TOOLTIP: Final = 300
+COMMUTATIVE: Final = frozenset(
+    {"add", "multiply", "equal", "not_equal", "bitwise_and", "bitwise_or"}
+)
+UNCLEAR: Final = {"floor": "floor", "ceil": "ceil", "floor_divide": "//"}
+"""Symbols that the fonts of a PNG do not have, in words."""
+
+
+def clean(text: str, longest: int = LONGEST_NAME, lines: int = 3) -> str:
+    """Make a user's text safe to draw: no control characters, no lone surrogates, not too long.
+
+    The first line breaks stay, as many as make that number of lines.
+
+    >>> clean("a" * 50)
+    'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…'
+    >>> clean("bell \\x07")
+    'bell �'
+    """
+    text = text[: longest + 1].replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
+    text = "".join(c if c == "\n" or is_drawable(c) else "�" for c in text)
+    *first, last = text.split("\n", lines - 1)
+    text = "\n".join([*first, last.replace("\n", " ")])
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def is_drawable(character: str) -> bool:
+    """Whether XML allows a character and it does not turn the text around it."""
+    code = ord(character)
+    if code < 0x20 or 0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000:
+        return False
+    return code not in (0xFFFE, 0xFFFF) and not (
+        0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069
+    )
+
+
+def number(value: Any) -> str:
+    """Write a number in at most four significant digits.
+
+    >>> number(0.5), number(-2.0), number(float("nan")), number(12345678.9)
+    ('0.5', '−2', 'NaN', '1.235e+07')
+    """
+    value = value.item() if isinstance(value, np.ndarray | np.generic) else value
+    if value is None or isinstance(value, bool):
+        return str(value)
+    value = value or 0  # no −0
+    text = str(value) if isinstance(value, int) and abs(value) < 10**9 else f"{value:.4g}"
+    return text.replace("nan", "NaN").replace("-", "−")
+
+
+def shape(of: Any) -> str:
+    """Write a shape: `100×2`, and nothing for a scalar.
+
+    >>> shape(np.zeros((100, 2))), shape(1.0)
+    ('100×2', '')
+    """
+    return "×".join(map(str, np.shape(of._data if isinstance(of, Tensor) else of)))
+
+
+def value_or_shape(tensor: Tensor) -> str:
+    """Return the one statistic that a box shows: the number, or the shape."""
+    return shape(tensor) if tensor.ndim else number(tensor.data)
+
+
+def symbol(operation: Operation) -> str:
+    """Write an operation with the numbers among its operands: `@`, `× 2`, `2 ÷ x`, `max(x, 0)`."""
+    taken = operands(operation)
+    sign = UNCLEAR.get(operation.type, operation.primitive.symbol)
+    if operation.type == "getitem":
+        return clean(f"[{index(operation.params.get('index'))}]")
+    if not any(is_number(x) for x in taken):
+        return f"{sign}{axis(operation)}"
+    if any(c.isalpha() for c in sign) or len(taken) != 2:
+        tensors = sum(not is_number(x) for x in taken)
+        blank = "x" if tensors == 1 else "·"
+        inside = ", ".join(number(x) if is_number(x) else blank for x in taken)
+        return f"{sign}({inside})"
+    left, right = taken
+    if is_number(right):
+        return f"{sign} {number(right)}"
+    if operation.type in COMMUTATIVE:
+        return f"{sign} {number(left)}"
+    return f"{number(left)} {sign} x"
+
+
+def axis(operation: Operation) -> str:
+    """Write the axis of an operation that takes one, where its input has others."""
+    value = operation.params.get("axis")
+    ndim = np.ndim(getattr(operands(operation)[0], "_data", operands(operation)[0]))
+    axes = value if isinstance(value, tuple) else () if value is None else (value,)
+    if not axes or ndim < 2 or len(axes) == ndim:
+        return ""
+    return f" axis {', '.join(map(str, axes))}"
+
+
+def index(parts: Any) -> str:
+    """Write an index as the user did: `0, 1:3, …`; arrays show their shape."""
+    parts = parts if isinstance(parts, tuple) else (parts,)
+    return ", ".join(map(_index_part, parts))
+
+
+def _index_part(part: Any) -> str:
+    if isinstance(part, slice):
+        ends = ["" if end is None else str(end) for end in (part.start, part.stop)]
+        return ":".join(ends if part.step is None else [*ends, str(part.step)])
+    if part is Ellipsis:
+        return "…"
+    if np.ndim(part) == 0:
+        return "array" if repr(part) == "ARRAY" else str(part)
+    return f"{np.asarray(part).dtype} {shape(part)}"
+
+
+def operation_tooltip(operation: Operation) -> str:
+    """Tell what the label leaves out: scope, type, parameters, formula."""
+    params = ", ".join(f"{k}={v!r}" for k, v in operation.params.items() if " at 0x" not in repr(v))
+    path = "/".join(filter(None, (scope_path(scope_of(operation)), operation.type)))
+    call = f"{path}({params})" if params else path
+    return clean(f"{call}\n{operation.primitive.doc}", LONGEST_TOOLTIP)
+
+
+def counted(count: int, noun: str) -> str:
+    """Write a count with its noun: `1 operation`, `960 operations`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}".replace(",", "\N{NO-BREAK SPACE}")

@@ -1,0 +1,40 @@
+"""A picture told in words, for readers who cannot see it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+from .picture import Picture, Role
+from .texts import counted
+
+MOST_SENTENCES: Final = 60
+NOUNS: Final[dict[Role, str]] = {
+    "input": "input",
+    "parameter": "parameter",
+    "operation": "operation",
+    "scalar_operation": "operation",
+    "scope": "folded scope",
+    "neuron": "neuron",
+}
+
+
+def told(picture: Picture) -> str:
+    """Describe a picture: how much there is of what, then each box with what enters it."""
+    if picture.placed:
+        headings = [box.words for box in picture.boxes if box.role == "heading"]
+        return f"Layers from left to right: {', '.join(headings)}."
+    counts = Counter(box.role for box in picture.boxes)
+    amounts = [counted(counts[role], noun) for role, noun in NOUNS.items() if counts[role]]
+    sentences = [f"A graph of {', '.join(amounts)}." if amounts else "An empty graph."]
+    names = {box.id: box.words for box in picture.boxes}
+    entering: dict[str, list[str]] = {}
+    for arrow in picture.arrows:
+        entering.setdefault(arrow.head, []).append(names[arrow.tail])
+    for box in picture.boxes:
+        if box.id in entering:
+            sentences.append(f"{names[box.id]} takes {' and '.join(entering[box.id])}.")
+    if len(sentences) > MOST_SENTENCES:
+        rest = len(sentences) - MOST_SENTENCES
+        sentences = [*sentences[:MOST_SENTENCES], f"{counted(rest, 'more box').rstrip('s')}es."]
+    return " ".join(sentences)
