@@ -1,12 +1,14 @@
-"""What `import autograd_mini` adds to `import numpy`, in fresh processes taking turns.
+"""What an import costs: `import autograd_mini` beside `import numpy` and the installed peers.
 
     python benchmarks/import_time.py
 
-Byte code is written to a temporary cache first, as an installation does.
+Every import happens in a fresh process; the modules take turns. Byte code is written to a temporary
+cache first, as an installation does.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import statistics
 import subprocess
@@ -19,7 +21,8 @@ started = time.perf_counter()
 import {}
 print(time.perf_counter() - started)
 """
-ROUNDS = 15
+MODULES = ["numpy", "autograd_mini", "autograd", "mygrad", "tinygrad", "jax", "torch", "tensorflow"]
+ROUNDS = 9
 
 
 def once(module: str, cache: str) -> float:
@@ -32,17 +35,27 @@ def once(module: str, cache: str) -> float:
         text=True,
         check=True,
     )
-    return float(run.stdout) * 1e3
+    return float(run.stdout.split()[-1]) * 1e3
 
 
 def main() -> None:
+    found = [m for m in MODULES if importlib.util.find_spec(m)]
+    times: dict[str, list[float]] = {module: [] for module in found}
     with tempfile.TemporaryDirectory() as cache:
-        once("autograd_mini", cache)
-        pairs = [(once("numpy", cache), once("autograd_mini", cache)) for _ in range(ROUNDS)]
-    numpy, ours = (statistics.median(column) for column in zip(*pairs, strict=True))
-    least = [min(column) for column in zip(*pairs, strict=True)]
-    print(f"median of {ROUNDS}: numpy {numpy:.1f} ms, autograd_mini {ours:.1f} ms, ", end="")
-    print(f"{ours - numpy:+.1f} ms; minimum {least[1] - least[0]:+.1f} ms")
+        for module in found:
+            once(module, cache)
+        for _ in range(ROUNDS):
+            for module in found:
+                times[module].append(once(module, cache))
+    for module in MODULES:
+        if module not in times:
+            print(f"{module:14} not installed")
+            continue
+        beyond = [t - n for t, n in zip(times[module], times["numpy"], strict=True)]
+        print(
+            f"{module:14} median {statistics.median(times[module]):7.1f} ms, "
+            f"beyond numpy {statistics.median(beyond):+7.1f} ms"
+        )
 
 
 if __name__ == "__main__":

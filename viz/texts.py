@@ -16,8 +16,6 @@ LONGEST_TOOLTIP: Final = 300
 COMMUTATIVE: Final = frozenset(
     {"add", "multiply", "equal", "not_equal", "bitwise_and", "bitwise_or"}
 )
-UNCLEAR: Final = {"floor": "floor", "ceil": "ceil", "floor_divide": "//"}
-"""Symbols that the fonts of a PNG do not have, in words."""
 
 
 def clean(text: str, longest: int = LONGEST_NAME, lines: int = 3) -> str:
@@ -78,7 +76,7 @@ def value_or_shape(tensor: Tensor) -> str:
 def symbol(operation: Operation) -> str:
     """Write an operation with the numbers among its operands: `@`, `× 2`, `2 ÷ x`, `max(x, 0)`."""
     taken = operands(operation)
-    sign = UNCLEAR.get(operation.type, operation.primitive.symbol)
+    sign = operation.primitive.symbol
     if operation.type == "getitem":
         return clean(f"[{index(operation.params.get('index'))}]")
     if not any(is_number(x) for x in taken):

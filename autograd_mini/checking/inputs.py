@@ -60,7 +60,8 @@ class Inputs:
         for (leaves, _, checked), given in zip(self._parts, cotangents, strict=True):
             if not checked:
                 continue
-            parts = [given] if len(leaves) == 1 and isinstance(given, LEAVES) else flatten(given)[0]
+            single = len(leaves) == 1 and not isinstance(given, (list, tuple, dict))
+            parts = [given] if single else flatten(given)[0]
             if len(parts) != len(leaves):
                 raise Problem(
                     f"the gradient has {len(parts)} leaves for an argument of {len(leaves)}; "

@@ -137,8 +137,7 @@ class Probe:
         pairs = []
         for wide in steps:
             pairs.append([self.slopes(position, index, s) for s in (wide, wide / 2)])
-        estimates = [extrapolated(*pair) for pair in pairs]
-        best = min(estimates, key=lambda e: e.error if np.isfinite(e.value) else np.inf)
+        best = most_certain([extrapolated(*pair) for pair in pairs])
         sides, jumps = broken(pairs)
         return Estimate(best.value, best.error, best.step, sides, jumps)
 
@@ -148,6 +147,23 @@ def extrapolated(wide: Slopes, narrow: Slopes) -> Estimate:
     value = (4 * narrow.central - wide.central) / 3
     error = abs(value - narrow.central) + 2 * narrow.noise
     return Estimate(value, error if np.isfinite(error) else np.inf, narrow.step)
+
+
+def most_certain(estimates: Sequence[Estimate]) -> Estimate:
+    """Choose the estimate with the least error bar among those that continue the narrowest one.
+
+    A wide step that leaps over a kink or singularity can look smooth and be wrong; it is out as
+    soon as it contradicts a narrower step.
+    """
+    best, *wider = sorted(estimates, key=lambda e: e.step)
+    for e in wider:
+        if not np.isfinite(best.value):
+            best = e
+        elif not abs(e.value - best.value) <= 4 * (e.error + best.error):
+            break
+        elif e.error < best.error:
+            best = e
+    return best
 
 
 def broken(pairs: Sequence[Sequence[Slopes]]) -> tuple[tuple[float, float] | None, bool]:

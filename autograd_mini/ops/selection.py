@@ -96,7 +96,13 @@ clip = elementwise(
 
 @implements(np.clip)
 def clip_function(
-    x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None
+    x: Any,
+    a_min: Any = None,
+    a_max: Any = None,
+    out: None = None,
+    *,
+    min: Any = None,
+    max: Any = None,
 ) -> Any:
     """Limit x to [min, max]; either may be None."""
     low = a_min if a_min is not None else min
