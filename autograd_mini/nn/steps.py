@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,8 @@ from .inference import measured, number
 from .losses import Loss
 from .metrics import Metric
 
-Model = Callable[[Any], Any]
 
-
+@dataclass(frozen=True, slots=True, eq=False)
 class Trainer:
     """What the steps of one training have in common.
 
@@ -26,23 +26,13 @@ class Trainer:
         parameters: path and tensor of what the model trains.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        parameters: Iterable[tuple[str, Tensor]],
-        loss: Loss,
-        optimizer: Optimizer,
-        metrics: Mapping[str, Metric],
-        schedule: Schedule | None,
-        clip_norm: float | None,
-    ) -> None:
-        self.model = model
-        self.parameters = tuple(parameters)
-        self.loss = loss
-        self.optimizer = optimizer
-        self.metrics = metrics
-        self.schedule = schedule
-        self.clip_norm = clip_norm
+    model: Callable[[Any], Any]
+    parameters: tuple[tuple[str, Tensor], ...]
+    loss: Loss
+    optimizer: Optimizer
+    metrics: Mapping[str, Metric]
+    schedule: Schedule | None
+    clip_norm: float | None
 
     def epoch(self, data: Pair, places: Iterable[Any], epoch: int) -> dict[str, float]:
         """Take a step for each batch; return the means of loss and metrics over the samples."""

@@ -101,19 +101,23 @@ def fit(
         model, parameters, compute, optimizer, metrics_of(metrics, compute), schedule, clip_norm
     )
 
+    def validated() -> dict[str, float]:
+        if held is None:
+            return {}
+        at_a_time = max(size, EVALUATION_BATCH)
+        values = measure(model, *held, compute, trainer.metrics, at_a_time)
+        return {f"val_{name}": value for name, value in values.items()}
+
     def run_epoch(epoch: int) -> dict[str, float]:
         model.train()
         row = trainer.epoch(data, batches(len(data[0]), size, order), epoch)
-        if held is not None:
-            at_a_time = max(size, EVALUATION_BATCH)
-            values = measure(model, *held, compute, trainer.metrics, at_a_time)
-            row |= {f"val_{name}": value for name, value in values.items()}
-        return row | {"lr": optimizer.lr}
+        return row | validated() | {"lr": optimizer.lr}
 
     history = History()
     started = time.perf_counter()
     try:
         with modes_kept(model), silenced(), bar(epochs, verbose) as progress:
+            validated()  # what does not fit there is found before anything changes
             run(history, epochs, run_epoch, watch, callback, progress)
     except KeyboardInterrupt:
         history.stopped = "interrupted"

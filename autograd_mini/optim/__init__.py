@@ -10,7 +10,8 @@
 """
 
 from .clipping import clip_grad_norm, clip_grad_value
-from .optimizers import SGD, Adam, AdamW, Optimizer
+from .optimizer import Optimizer
+from .optimizers import SGD, Adam, AdamW
 from .schedules import Constant, Cosine, Exponential, Schedule, StepDecay, Warmup
 
 __all__ = [
