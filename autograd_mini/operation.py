@@ -19,7 +19,7 @@ import numpy as np
 
 from .array_methods import table
 from .arrays import PLAIN, as_array, normal
-from .errors import AutogradError, IndexingError, OperandError, ShapeError
+from .errors import ArgumentError, AutogradError, IndexingError, OperandError, ShapeError
 from .tensors import NO_PARAMS, Tensor, leaf, serials
 
 if TYPE_CHECKING:
@@ -220,7 +220,9 @@ def explained(error: Exception, primitive: Primitive, operands: tuple[Any, ...])
     )
     message = f"{primitive.name}: cannot combine {kinds}: {error}"
     if isinstance(error, ValueError):
-        return ShapeError(f"{message}. Check the shapes with t.shape; np.reshape changes them")
+        if any(word in str(error) for word in ("shape", "broadcast", "dimension", "axis", "axes")):
+            return ShapeError(f"{message}. Check the shapes with t.shape; np.reshape changes them")
+        return ArgumentError(message)
     if isinstance(error, TypeError):
         return OperandError(f"{message}. Check the dtypes with t.dtype; t.astype changes them")
     if isinstance(error, IndexError):

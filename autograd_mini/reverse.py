@@ -16,7 +16,13 @@ import numpy as np
 
 from .array_methods import table
 from .arrays import as_array
-from .errors import AutogradError, GradientError, ShapeError, StaleGraphError
+from .errors import (
+    AutogradError,
+    GradientError,
+    ShapeError,
+    StaleGraphError,
+    UnsupportedError,
+)
 from .operation import Operation, Record
 from .ops.conversion import alias, astype
 from .ops.selection import where
@@ -176,6 +182,11 @@ def fitted(gx: Any, data: Any, vertex: Any, position: int) -> Any:
         raise ShapeError(
             f"the rule of {Operation(vertex)} returned a cotangent of shape {gx.shape} for input "
             f"{position} of shape {data.shape}; expected the input's shape"
+        )
+    if gx.dtype.kind == "c" and data.dtype.kind != "c":
+        raise UnsupportedError(
+            f"the gradient of {Operation(vertex)} goes through complex values, whose rules are "
+            "not defined yet; compute with the real and imaginary parts as two tensors"
         )
     return gx if gx.dtype == data.dtype else astype(gx, data.dtype)
 

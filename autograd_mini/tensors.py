@@ -224,6 +224,11 @@ class Tensor(ArrayMethods):
         return complex(plain(self, "complex(t)"))
 
     def __index__(self) -> int:
+        if self._data.ndim or self._data.dtype.kind not in "iu":
+            raise ConversionError(
+                f"{describe(self)} with dtype {self.dtype} is no index; expected one integer "
+                "(t.astype(int), or int(t.item()))"
+            )
         return self._data.__index__()
 
     def __bool__(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..array_methods import Axis
+from ..arrays import normal
 from ..operation import operand, scope
 from ..primitives import elementwise, implements
 from .conversion import stop_gradient
@@ -17,7 +18,7 @@ from .selection import where
 def stable_sigmoid(x: Any) -> Any:
     """Compute 1/(1 + e⁻ˣ) without overflow and with full precision in both tails."""
     small = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1, small) / (1 + small)
+    return np.where(np.greater_equal(x, 0), 1, small) / (1 + small)
 
 
 sigmoid = elementwise(
@@ -61,7 +62,7 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     x = operand(x)
     highest = shift(x, axis)
     total = np.log(sum(np.exp(x - highest), axis=axis, keepdims=True)) + highest
-    return total if keepdims else np.squeeze(total, axis=axis)
+    return total if keepdims else normal(np.squeeze(total, axis=axis))
 
 
 @implements("softmax")

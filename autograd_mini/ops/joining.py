@@ -116,7 +116,7 @@ def column_stack(tup: Any) -> Any:
 def split_function(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Cut into equal parts (an int) or at these places (a sequence)."""
     size = ary.shape[axis]
-    if np.ndim(indices_or_sections) == 0 and size % indices_or_sections:
+    if np.ndim(indices_or_sections) == 0 and indices_or_sections > 0 and size % indices_or_sections:
         raise ShapeError(
             f"split: {size} rows do not divide into {indices_or_sections} equal parts; "
             "use np.array_split"

@@ -97,7 +97,7 @@ def resolved(x: Any, shape: Any) -> tuple[int, ...]:
     """Return the target shape as a tuple of ints, with −1 worked out."""
     try:
         sizes = tuple(int(n) for n in shape) if np.iterable(shape) else (int(shape),)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ShapeError(f"reshape: {shape!r} is not a shape; expected ints") from error
     unknown = sizes.count(-1)
     known = math.prod(n for n in sizes if n != -1)
