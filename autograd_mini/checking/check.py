@@ -29,6 +29,7 @@ def gradcheck(
     step: float | None = None,
     seed: int = 0,
     names: Sequence[str] | None = None,
+    argnums: int | Sequence[int] | None = None,
 ) -> Report:
     """Compare a gradient with central differences, and return the report if it is right.
 
@@ -50,6 +51,8 @@ def gradcheck(
         step: of the first difference; by default eps^(1/3)·max(1, |x|).
         seed: of the random cotangent.
         names: of the inputs, by default those of the parameters of `f`.
+        argnums: which inputs are differentiated, by default all that can be; the others are
+            passed on as they are.
 
     Raises:
         GradcheckError: if an entry is wrong or cannot be resolved, if `f` is not finite or differs
@@ -63,7 +66,7 @@ def gradcheck(
     >>> gradcheck(lambda x: x * x, 3.0).ok
     True
     """
-    arguments = Inputs(inputs, argument_names(f, len(inputs), names))
+    arguments = Inputs(inputs, argument_names(f, len(inputs), names), argnums)
     checked = subject(f, arguments, vjp, jvp, grad)
     report = examined(checked, rtol, atol, step, seed)
     if not report.ok:

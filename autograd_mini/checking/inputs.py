@@ -26,13 +26,22 @@ class Inputs:
         names: how each is written, as `x` or `params['w']`.
     """
 
-    def __init__(self, arguments: Sequence[Any], names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[Any],
+        names: Sequence[str],
+        argnums: int | Sequence[int] | None = None,
+    ) -> None:
+        """Take the arguments apart; `argnums` says which are differentiated, None all."""
+        wanted = positions(argnums, len(arguments))
         self.arrays: Arrays = []
         self.names: list[str] = []
         self._parts: list[tuple[list[Any], Callable[[Any], Any], list[int]]] = []
-        for argument, name in zip(arguments, names, strict=True):
+        for position, (argument, name) in enumerate(zip(arguments, names, strict=True)):
             leaves, rebuild = flatten(argument)
-            checked = [i for i, x in enumerate(leaves) if differentiable(x, name)]
+            checked = [
+                i for i, x in enumerate(leaves) if position in wanted and differentiable(x, name)
+            ]
             places = written(argument, name)
             self.arrays += [float64(leaves[i]) for i in checked]
             self.names += [places[i] for i in checked]
@@ -73,6 +82,20 @@ class Inputs:
     def __len__(self) -> int:
         """Count the arguments."""
         return len(self._parts)
+
+
+def positions(argnums: int | Sequence[int] | None, count: int) -> set[int]:
+    """Return the numbers of the arguments that are differentiated.
+
+    Raises:
+        GradientError: if there is no such argument.
+    """
+    if argnums is None:
+        return set(range(count))
+    chosen = [argnums] if isinstance(argnums, int) else list(argnums)
+    if not all(-count <= i < count for i in chosen):
+        raise GradientError(f"gradcheck: argnums {argnums} of {count} inputs")
+    return {i % count for i in chosen}
 
 
 def differentiable(value: Any, name: str) -> bool:

@@ -10,16 +10,16 @@ it: `layers.0.weight` is `model.layers[0].weight`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from functools import cache
 from typing import Any, Final, Self
 
 import numpy as np
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ShapeError
 from ..operation import scope
-from ..tensors import Tensor
+from ..tensors import Tensor, tensor
 from .inference import evaluate, predict
 from .ownership import joined, owned
 from .summary import summary
@@ -147,6 +147,38 @@ class Module:
         """Yield the tensors that are trained, each once."""
         return (x for _, x in self.named_parameters())
 
+    def with_parameters(self, values: Mapping[str, Any]) -> Self:
+        """Return a copy that computes with other values of its parameters, named by path.
+
+        What is not named is shared with this module. So a loss becomes a function of the
+        parameters, which `grad` and `gradcheck` take; generators, as Dropout's, are copied.
+
+        Raises:
+            ArgumentError: for a name that is no parameter.
+            ShapeError: for a value of another shape.
+
+        >>> import autograd_mini as am
+        >>> model = am.nn.Dense(2, 1, seed=0)
+        >>> x = np.ones((3, 2))
+        >>> values = dict(model.named_parameters())
+        >>> am.gradcheck(lambda p: model.with_parameters(p)(x).sum(), values).ok
+        True
+        """
+        own = dict(self.named_parameters())
+        memo: dict[int, Any] = {id(x): x for _, x in self.named_tensors()}
+        for path, value in values.items():
+            if path not in own:
+                raise ArgumentError(
+                    f"{type(self).__name__} has no parameter {path!r}; it has {', '.join(own)}"
+                )
+            given = value if isinstance(value, Tensor) else tensor(value)
+            if given.shape != own[path].shape:
+                raise ShapeError(f"{path} has shape {own[path].shape}, got {given.shape}")
+            if given.name is None:
+                given.name = own[path].name
+            memo[id(own[path])] = given
+        return deepcopy(self, memo)
+
     # ── modes ────────────────────────────────────────────────────────────────────────────────
     def train(self, mode: bool = True) -> Self:
         """Switch this module and all inside it to training (with False: to use)."""
@@ -209,6 +241,12 @@ class Module:
     def __repr__(self) -> str:
         count = sum(x.size for x in self.parameters())
         return f"{type(self).__name__}({count:,} trainable parameters)"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """Show the neurons in a notebook."""
+        from viz import mimebundle
+
+        return mimebundle(self)
 
 
 def adopt(attribute: str, value: Any) -> None:
