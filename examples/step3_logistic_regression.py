@@ -101,7 +101,7 @@ def main(pictures: Path) -> None:
     print("\nthe gradients at the first line, checked against finite differences:")
     w = am.tensor([-0.5, 0.5, 0.5], name="w")
     for loss in (sign_loss, log_loss):
-        report = am.gradcheck(loss, w, x, labels, names=["w", "x", "labels"])
+        report = am.gradcheck(loss, w, x, labels, argnums=0)
         print(str(report).splitlines()[0])
         print(f"  d {loss.__name__} / dw = {am.grad(loss)(w.data, x, labels).round(4)}")
 

@@ -9,7 +9,6 @@ network is then trained as a whole, and its gradients are checked against finite
 from __future__ import annotations
 
 import sys
-from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -85,14 +84,11 @@ def joined(sides: list[am.nn.Dense], fourth: am.nn.Dense) -> am.nn.MLP:
 
 def check_gradients(network: am.nn.MLP, x: np.ndarray, target: np.ndarray):
     """Compare the gradient of the loss by every weight and bias with finite differences."""
-    copied = deepcopy(network)
 
-    def loss(weight_1, bias_1, weight_2, bias_2):
-        hidden, output = copied.layers
-        hidden.weight, hidden.bias, output.weight, output.bias = weight_1, bias_1, weight_2, bias_2
-        return am.nn.binary_cross_entropy(copied(x), target)
+    def loss(parameters):
+        return am.nn.binary_cross_entropy(network.with_parameters(parameters)(x), target)
 
-    return am.gradcheck(loss, *[parameter.data for parameter in network.parameters()])
+    return am.gradcheck(loss, dict(network.named_parameters()))
 
 
 # ── pictures ─────────────────────────────────────────────────────────────────────────────────────

@@ -61,7 +61,7 @@ def gradcheck(
 
     >>> import numpy as np
     >>> print(gradcheck(np.sin, np.array([0.5, 1.0]), vjp=lambda g, x: (g * np.cos(x),)))
-    gradcheck of sin(x): ok, 2 entries checked (rtol 1.0e-06, atol ...)
+    gradcheck of sin(x): ok, 2 entries checked (rtol 1e-06)
     ...
     >>> gradcheck(lambda x: x * x, 3.0).ok
     True
@@ -80,7 +80,7 @@ def examined(
     """Check a subject and report, right or wrong."""
     inputs, function = checked.inputs, checked.function
     name = getattr(function, "__name__", None) or getattr(function, "name", type(function).__name__)
-    call = f"{name}({', '.join(inputs.names)})"
+    call = f"{name}({', '.join(inputs.arguments)})"
     try:
         outputs = values_at(checked)
         weights = checked.weights(outputs, np.random.default_rng(seed))

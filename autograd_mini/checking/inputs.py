@@ -24,6 +24,7 @@ class Inputs:
     Attributes:
         arrays: their values, in float64.
         names: how each is written, as `x` or `params['w']`.
+        arguments: the names of all arguments.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Inputs:
     ) -> None:
         """Take the arguments apart; `argnums` says which are differentiated, None all."""
         wanted = positions(argnums, len(arguments))
+        self.arguments = list(names)
         self.arrays: Arrays = []
         self.names: list[str] = []
         self._parts: list[tuple[list[Any], Callable[[Any], Any], list[int]]] = []

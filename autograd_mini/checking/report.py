@@ -160,8 +160,9 @@ class Report:
         for verdict in (Verdict.WRONG, Verdict.UNRESOLVED, Verdict.KINK):
             if self.count(verdict):
                 parts.append(f"{self.count(verdict)} {verdict}")
-        if self.rtol is not None and self.atol is not None:
-            parts[-1] += f" (rtol {self.rtol:.1e}, atol {self.atol:.1e})"
+        if self.rtol is not None:
+            absolute = f", atol {self.atol:.2g}" if self.atol else ""
+            parts[-1] += f" (rtol {self.rtol:.2g}{absolute})"
         return ", ".join(parts)
 
 
