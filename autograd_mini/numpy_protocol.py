@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from .array_methods import table
 from .errors import UnsupportedError
 from .operation import value_of
 from .ops.conversion import converted
 from .primitives import implements
+from .table import table
 
 METHODS: dict[str, dict[Any, str]] = {
     "reduce": {

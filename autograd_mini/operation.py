@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
-from .array_methods import table
 from .arrays import PLAIN, as_array, normal
 from .errors import ArgumentError, AutogradError, IndexingError, OperandError, ShapeError
+from .table import table
 from .tensors import NO_PARAMS, Tensor, leaf, serials
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from .array_methods import table
 from .arrays import PLAIN, normal
 from .errors import UnsupportedError
 from .operation import Params, context, explained, operand, record
+from .table import table
 from .tensors import NO_PARAMS, Tensor, serials
 
 Rule = Callable[..., Any]

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from .array_methods import table
 from .arrays import as_array
 from .errors import (
     AutogradError,
@@ -27,6 +26,7 @@ from .operation import Operation, Record
 from .ops.conversion import alias, astype
 from .ops.selection import where
 from .ops.shapes import summed_to
+from .table import table
 from .tensors import Tensor, describe
 
 Gradients = list[tuple[Tensor, Any]]

@@ -3,7 +3,7 @@
 A tensor holds a NumPy array (a NumPy scalar when it is 0-d) and, if an operation made it, that
 operation's record: primitive, operands, parameters, scope. One object is both the value and the
 vertex, which keeps a node at about 240 bytes. What a tensor shares with a NumPy array, operators
-and methods, is inherited from `array_methods`.
+and methods, is inherited from `operators` and `array_methods`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
 
-from .array_methods import ArrayMethods, table
+from .array_methods import ArrayMethods
 from .arrays import as_array
 from .errors import ConversionError, OperandError, UnsupportedError
+from .table import table
 
 if TYPE_CHECKING:
     from .operation import Operation
@@ -100,27 +101,9 @@ class Tensor(ArrayMethods):
         """The number of elements."""
         return self._data.size
 
-    nbytes = property(lambda self: self._data.nbytes, doc="Bytes of the elements.")
-    itemsize = property(lambda self: self._data.itemsize, doc="Bytes of one element.")
-    strides = property(lambda self: self._data.strides, doc="Bytes to step along each axis.")
-    flags = property(lambda self: self._data.flags, doc="Memory layout of the array.")
-    device = property(lambda self: "cpu", doc="Always 'cpu' (Array API).")
-
-    def item(self, *args: int) -> Any:
-        """Return one element as a plain Python number."""
-        return self._data.item(*args)
-
     def numpy(self) -> Any:
         """Return the value as a NumPy array (a scalar when 0-d), outside of every graph."""
         return self._data
-
-    def tolist(self) -> Any:
-        """Return the elements as nested Python lists."""
-        return self._data.tolist()
-
-    def tobytes(self, order: Any = "C") -> bytes:
-        """Return the raw bytes of the elements."""
-        return self._data.tobytes(order)
 
     def detach(self) -> Tensor:
         """Return a new leaf with the same value and no history.

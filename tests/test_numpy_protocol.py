@@ -13,8 +13,8 @@ from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 
 import autograd_mini as am
-from autograd_mini.array_methods import table
 from autograd_mini.numpy_protocol import supported
+from autograd_mini.table import table
 
 GENERATOR = np.random.default_rng(7)
 X = GENERATOR.normal(size=(2, 3, 4))

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..array_methods import Axis
 from ..arrays import normal
 from ..operation import operand, scope
 from ..primitives import elementwise, implements
+from ..table import Axis
 from .conversion import stop_gradient
 from .reductions import max, sum
 from .selection import where

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..array_methods import table
 from ..arrays import as_array
 from ..errors import OperandError, ShapeError, UnsupportedError
 from ..operation import context, evaluate, is_recording
 from ..primitives import case, implements, multilinear, nonlinear
+from ..table import table
 from ..tensors import Tensor, describe, serials
 
 alias = multilinear(

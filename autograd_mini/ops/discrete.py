@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..array_methods import table
 from ..errors import UnsupportedError
 from ..operation import value_of
 from ..primitives import elementwise, implements, nonlinear
+from ..table import table
 
 COMPARISONS: tuple[tuple[Any, str, Any], ...] = (
     (np.equal, "=", operator.eq),

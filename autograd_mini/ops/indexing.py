@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from ..array_methods import Axis, table
 from ..arrays import as_array
 from ..errors import IndexingError, OperandError, ShapeError
 from ..operation import operand, value_of
 from ..primitives import Primitive, case, implements, nonlinear
+from ..table import Axis, table
 from ..tensors import Tensor
 from .selection import where
 

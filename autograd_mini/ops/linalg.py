@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..array_methods import table
 from ..operation import operand
 from ..primitives import case, implements, multilinear
+from ..table import table
 from .arithmetic import multiply
 from .shapes import reshape_function
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from ..array_methods import Axis
 from ..arrays import as_array
 from ..errors import ShapeError
 from ..operation import scope
 from ..primitives import Primitive, case, implements, multilinear, nonlinear
+from ..table import Axis
 from ..tensors import Tensor
 from .conversion import astype
 from .selection import where

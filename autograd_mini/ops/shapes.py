@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..array_methods import Axis
 from ..errors import ShapeError
 from ..primitives import Primitive, case, implements, multilinear
+from ..table import Axis
 from ..tensors import Tensor
 
 
