@@ -51,4 +51,7 @@ def __getattr__(name: str) -> Any:
         return import_module(f"{__name__}.{name}")
     if name == "gradcheck":
         return import_module(f"{__name__}.checking").gradcheck
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import numpy
+
+    cure = f"; use np.{name}, which records" if hasattr(numpy, name) else ""
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{cure}")

@@ -208,7 +208,7 @@ def run(primitive: Primitive, operands: tuple[Any, ...], params: Params) -> tupl
         data = primitive.forward(*arrays, **params)
     except Exception as error:
         raise explained(error, primitive, operands) from error
-    return operands, data, wanted and primitive.vjp is not None
+    return operands, data, wanted and primitive.differentiable
 
 
 def explained(error: Exception, primitive: Primitive, operands: tuple[Any, ...]) -> Exception:

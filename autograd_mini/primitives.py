@@ -82,12 +82,15 @@ class Primitive:
     broadcasts: bool = False
     selects: bool = False
     multiple: bool = False
+    differentiable: bool = field(init=False)
     call: Callable[..., Any] = field(init=False)
 
     def __post_init__(self) -> None:
         """Enter the row into the table."""
         if self.name in PRIMITIVES:
             raise ValueError(f"two primitives are called {self.name}")
+        rules = self.vjp if isinstance(self.vjp, tuple) else (self.vjp,)
+        object.__setattr__(self, "differentiable", any(rule is not None for rule in rules))
         fast = None
         if isinstance(self.vjp, tuple) and not self.params and not self.multiple:
             fast = FAST.get(len(self.vjp))
@@ -123,7 +126,7 @@ def general(primitive: Primitive) -> Callable[..., Any]:
 
 def unary(primitive: Primitive) -> Callable[..., Any]:
     """Make the calling function of a primitive of one operand without parameters."""
-    forward, differentiable = primitive.forward, primitive.vjp != (None,)
+    forward, differentiable = primitive.forward, primitive.differentiable
     get = context.get
 
     def call(a: Any) -> Any:
@@ -153,7 +156,7 @@ def unary(primitive: Primitive) -> Callable[..., Any]:
 
 def binary(primitive: Primitive) -> Callable[..., Any]:
     """Make the calling function of a primitive of two operands without parameters."""
-    forward, differentiable = primitive.forward, primitive.vjp != (None, None)
+    forward, differentiable = primitive.forward, primitive.differentiable
     get, plain, ndarray = context.get, PLAIN, np.ndarray
 
     def call(a: Any, b: Any) -> Any:

@@ -30,6 +30,7 @@ from .table import table
 from .tensors import Tensor, describe
 
 Gradients = list[tuple[Tensor, Any]]
+ARRAYS = (np.ndarray, np.generic)
 
 
 class Frontier:
@@ -136,16 +137,20 @@ def visit(
     masked = selected and primitive.kind == "elementwise"
     passed = False
     try:
-        at_once = None if type(rules) is tuple else rules(g, y, *xs, **params)
+        at_once = None if type(rules) is tuple else all_at_once(vertex, g, y, xs)
         for position, x in enumerate(operands):
-            if type(x) is not Tensor or not x._requires_grad:
+            if type(x) is not Tensor:
                 continue
-            if needed is not None and x.serial not in needed:
+            if not (x._requires_grad if needed is None else x.serial in needed):
                 continue
-            gx = at_once[position] if at_once else rules[position](g, y, *xs, **params)
+            if type(rules) is tuple and rules[position] is None:
+                continue  # the condition of where
+            gx = rules[position](g, y, *xs, **params) if at_once is None else at_once[position]
             if masked and (recorded or not np.isfinite(np.sum(gx))):
-                gx = where(g == 0, 0, gx)
+                gx = where((g == 0) & ~np.isfinite(gx), 0, gx)
             data = x._data
+            if type(gx) is not Tensor and not isinstance(gx, ARRAYS):
+                gx = returned(gx, vertex, position)
             if gx.shape != data.shape or gx.dtype != data.dtype:
                 gx = fitted(gx, data, vertex, position)
             frontier.receive(x, gx, selected or primitive.selects)
@@ -172,6 +177,27 @@ def current_values(vertex: Any) -> list[Any]:
         else:
             values.append(x)
     return values
+
+
+def all_at_once(vertex: Any, g: Any, y: Any, xs: Any) -> Sequence[Any]:
+    """Apply a rule that returns the cotangents of all inputs."""
+    found = vertex._primitive.vjp(g, y, *xs, **vertex._params)
+    if len(found) != len(xs):
+        raise GradientError(
+            f"the rule of {Operation(vertex)} returned {len(found)} cotangents for {len(xs)} "
+            "inputs; expected one each, None where no gradient flows"
+        )
+    return found
+
+
+def returned(gx: Any, vertex: Any, position: int) -> Any:
+    """Return a rule's plain number as an array, or say that it is none."""
+    if isinstance(gx, (int, float)):
+        return np.asarray(gx, dtype=float)[()]
+    raise GradientError(
+        f"the rule of {Operation(vertex)} returned {gx!r:.60} for input {position}; expected an "
+        "array of the input's shape"
+    )
 
 
 def fitted(gx: Any, data: Any, vertex: Any, position: int) -> Any:
@@ -239,6 +265,8 @@ def seed(output: Tensor, cotangent: Any) -> Any:
             )
         return np.ones(output.shape, output.dtype)[()]
     g = cotangent if isinstance(cotangent, Tensor) else as_array(cotangent)
+    if g.dtype.kind == "c" and output.dtype.kind != "c":
+        raise GradientError(f"the cotangent is complex, {describe(output)} is {output.dtype}")
     if g.shape != output.shape:
         raise GradientError(
             f"the cotangent has shape {g.shape}, expected {output.shape}, the shape of "

@@ -110,7 +110,7 @@ class Tensor(ArrayMethods):
 
         The history can then be freed; `stop_gradient(t)` is the recorded form.
         """
-        return leaf(self._data, name=self.name)
+        return leaf(as_array(self._data, copy=True), name=self.name)
 
     # ── where it came from ───────────────────────────────────────────────────────────────────
     @property
@@ -139,6 +139,11 @@ class Tensor(ArrayMethods):
             raise UnsupportedError(
                 f"requires_grad of {self.op} follows from its inputs; set it on a leaf, "
                 "or use t.detach()"
+            )
+        if wanted and self.serial == 0:
+            raise UnsupportedError(
+                "a constant seen through op.inputs is a copy outside of the graph; make the "
+                "operand a tensor with am.tensor(…, requires_grad=True)"
             )
         if wanted and self._data.dtype.kind != "f":
             raise OperandError(
@@ -259,7 +264,9 @@ class Tensor(ArrayMethods):
         return _restore(*self.__reduce__()[1])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle and copy the value, name and gradient; the history stays behind."""
+        """Pickle and copy value, name and gradient of a leaf, or of what needs no gradient."""
+        if self._primitive is not None:
+            plain(self, "copying or pickling the result of an operation")
         return _restore, (self._data, self._requires_grad, self.name, self.grad)
 
     def __setitem__(self, index: Any, value: Any) -> None:
@@ -294,6 +301,10 @@ def tensor(
     """
     if isinstance(data, Tensor):
         data = plain(data, "am.tensor(t), which copies values only,")
+    if name is not None and not isinstance(name, str):
+        raise OperandError(
+            f"the name of a tensor is a string, got {name!r}; use name=str({name!r})"
+        )
     array = as_array(data, dtype, copy=True)
     if requires_grad and array.dtype.kind in "biu":
         array = array.astype(np.float64)

@@ -8,7 +8,7 @@ in and plain arrays come out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -26,13 +26,13 @@ Rebuild = Callable[[Sequence[Any]], Any]
 LEAVES = (Tensor, np.ndarray, np.generic, float, int, complex)
 
 
-def bound(argument: Any) -> Tensor:
+def bound(argument: Any, *, copy: bool) -> Tensor:
     """Return a fresh tensor that stands for an argument and requires a gradient."""
     if isinstance(argument, Tensor):
         tensor: Tensor = alias(argument)
         data = argument._data
     else:
-        data = as_array(argument)
+        data = as_array(argument, copy=copy)
         if data.dtype.kind in "biu":
             data = data.astype(np.float64)
         tensor = leaf(data)
@@ -64,12 +64,17 @@ def unwrapped(tree: Any) -> Any:
 class Pullback:
     """A function recorded at a point: its result, and the map of cotangents back to arguments.
 
-    The fresh tensors that stand for the arguments require a gradient only while the function or
-    the walk runs, so that nobody outside takes them for parameters.
+    The fresh tensors that stand for the arguments require a gradient only while the function runs,
+    so that nobody outside takes them for parameters; the walk follows what it needs by serial.
     """
 
-    def __init__(self, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
-        """Call the function with fresh tensors in place of the arguments' arrays and tensors."""
+    def __init__(
+        self, function: Callable[..., Any], arguments: Sequence[Any], *, copy: bool = False
+    ) -> None:
+        """Call the function with fresh tensors in place of the arguments' arrays and tensors.
+
+        With `copy` the arguments may change before the pullback is called.
+        """
         self._recording = is_recording()
         self._tensors = False
         self._arguments: list[tuple[list[Tensor], Rebuild]] = []
@@ -77,7 +82,7 @@ class Pullback:
         with recorder(context.get()[0] if self._recording else None):
             for argument in arguments:
                 given, rebuild = flatten(argument)
-                stand_ins = [bound(x) for x in given]
+                stand_ins = [bound(x, copy=copy) for x in given]
                 for x, stand_in in zip(given, stand_ins, strict=True):
                     self._tensors = self._tensors or isinstance(x, Tensor)
                     if not (isinstance(x, Tensor) and x._requires_grad):
@@ -88,6 +93,11 @@ class Pullback:
     def of(self, outputs: Any) -> Pullback:
         """Say which part of the result is differentiated."""
         self._outputs = flatten(outputs)[0]
+        if not self._outputs:
+            raise GradientError(
+                f"the function returned {outputs!r:.60}, in which there is no number; does it "
+                "lack a return?"
+            )
         for y in self._outputs:
             if not isinstance(y, LEAVES):
                 raise OperandError(
@@ -96,13 +106,10 @@ class Pullback:
         wanted = {x.serial for bounds, _ in self._arguments for x in bounds}
         tensors = [y for y in self._outputs if isinstance(y, Tensor)]
         self._needed, foreign = dependents(tensors, wanted)
-        self._follow(False)
+        for x in self._inner:
+            x._requires_grad = False
         self._tensors = self._tensors or (foreign and self._recording)
         return self
-
-    def _follow(self, wanted: bool) -> None:
-        for x in self._inner:
-            x._requires_grad = wanted
 
     def value(self, tree: Any) -> Any:
         """Return a result as the caller wants it: tensors, or plain arrays."""
@@ -142,11 +149,7 @@ class Pullback:
             if isinstance(y, Tensor) and y.serial in self._needed:
                 outputs.append(y)
                 seeds.append(checked if recorded else unwrapped(checked))
-        self._follow(True)
-        try:
-            reached = walk(outputs, seeds, needed=self._needed, recorded=recorded)
-        finally:
-            self._follow(False)
+        reached = walk(outputs, seeds, needed=self._needed, recorded=recorded)
         shared = {id(g) for g in seeds}
         found = {x.serial: owned(g, shared) for x, g in reached}
         results = []
@@ -179,16 +182,17 @@ def value_and_grad(
     >>> value_and_grad(lambda x: x * x)(3.0)
     (np.float64(9.0), np.float64(6.0))
     """
-    chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    chosen = tuple(argnums) if isinstance(argnums, Iterable) else (argnums,)
+    if not chosen or not all(isinstance(i, int) for i in chosen) or len({*chosen}) < len(chosen):
+        raise GradientError(f"argnums must be different integers, got {argnums!r}")
 
     @wraps(function)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        try:
-            arguments = [args[i] for i in chosen]
-        except IndexError as error:
+        if not all(-len(args) <= i < len(args) for i in chosen):
             raise GradientError(
                 f"argnums {argnums} of a call with {len(args)} positional arguments"
-            ) from error
+            )
+        arguments = [args[i] for i in chosen]
 
         def partial(*values: Any) -> Any:
             full = list(args)
@@ -197,13 +201,33 @@ def value_and_grad(
             return function(*full, **kwargs)
 
         pullback = Pullback(partial, arguments)
-        value, aux = pullback.result if has_aux else (pullback.result, None)
+        value, aux = parts(pullback.result, has_aux)
         gradients = pullback.of(value)()
         value = pullback.value(value)
         answer = (value, pullback.value(aux)) if has_aux else value
         return answer, gradients[0] if isinstance(argnums, int) else gradients
 
     return differentiated
+
+
+def parts(result: Any, has_aux: bool) -> tuple[Any, Any]:
+    """Return the scalar and what came with it.
+
+    Raises:
+        GradientError: if the function did not return what `has_aux` says.
+    """
+    if has_aux:
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise GradientError(
+                f"with has_aux=True the function returns (scalar, other), got {result!r:.60}"
+            )
+        return result
+    if result is None or isinstance(result, tuple | list | dict):
+        raise GradientError(
+            f"the function returned {type(result).__name__} {result!r:.60}; expected one scalar "
+            "(has_aux=True for a pair of a scalar and something else)"
+        )
+    return result, None
 
 
 def grad(
@@ -242,6 +266,8 @@ def vjp(function: Callable[..., Any], *arguments: Any) -> tuple[Any, Callable[..
     >>> y, back(1.0)
     (np.float64(12.0), (np.float64(4.0), np.float64(3.0)))
     """
-    pullback = Pullback(function, arguments)
+    pullback = Pullback(function, arguments, copy=True)
     pullback.of(pullback.result)
-    return pullback.value(pullback.result), pullback
+    leaves, rebuild = flatten(pullback.value(pullback.result))
+    value = rebuild([x.copy() if isinstance(x, np.ndarray) else x for x in leaves])
+    return value, pullback

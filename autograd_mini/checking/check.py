@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import GradcheckError
+from ..errors import GradcheckError, OperandError
 from .inputs import Inputs, Problem, argument_names
 from .numeric import Arrays, Estimate, Probe, ShapeChanged
 from .report import Entry, Report, worst_first
@@ -36,6 +36,7 @@ def gradcheck(
     Without `vjp`, `jvp` or `grad`, `f` is a function of tensors and its recorded gradient is
     checked. With one of them, `f` is any NumPy function and that one is its gradient, written by
     hand. Outputs are weighted by a random cotangent, so that every entry of the Jacobian counts.
+    Every entry costs two calls of `f` or more.
 
     Args:
         f: returns a number, an array or tensor, or a container of them.
@@ -66,6 +67,8 @@ def gradcheck(
     >>> gradcheck(lambda x: x * x, 3.0).ok
     True
     """
+    if not callable(f):
+        raise OperandError(f"gradcheck expects a function and then its inputs, got {f!r:.60}")
     arguments = Inputs(inputs, argument_names(f, len(inputs), names), argnums)
     checked = subject(f, arguments, vjp, jvp, grad)
     report = examined(checked, rtol, atol, step, seed)

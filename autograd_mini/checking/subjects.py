@@ -38,6 +38,11 @@ def numbers(outputs: Any) -> list[Any]:
                 f"gradcheck: the function returned {array.dtype} values; expected real numbers"
             )
         found.append(array)
+    if not found:
+        raise OperandError(
+            f"gradcheck: the function returned {outputs!r:.60}, in which there is no number; does "
+            "it lack a return?"
+        )
     return found
 
 

@@ -14,6 +14,14 @@ from ..primitives import case, implements, multilinear, nonlinear
 from ..table import table
 from ..tensors import Tensor, describe, serials
 
+
+def imag_rule(g: Any, y: Any, x: Any) -> Any:
+    """∂x: 0 for real x."""
+    if x.dtype.kind == "c":
+        raise UnsupportedError("the gradient of np.imag of complex values is not defined yet")
+    return 0 * g
+
+
 alias = multilinear(
     lambda x: x,
     "=",
@@ -52,7 +60,13 @@ real = multilinear(
     vjp=(lambda g, y, x: g,),
     samples=(case((2, 3)),),
 )
-imag = nonlinear(np.imag, "Im", "The imaginary part.  No gradient", vjp=None, samples=())
+imag = nonlinear(
+    np.imag,
+    "Im",
+    "The imaginary part.  ∂x: 0 for real x",
+    vjp=(imag_rule,),
+    samples=(case((2, 3)),),
+)
 cast = multilinear(
     lambda x, *, dtype: x.astype(dtype),
     "cast",
@@ -110,8 +124,8 @@ def assign(leaf: Tensor, value: Any) -> None:
         raise UnsupportedError(
             f"{describe(leaf)} is the result of an operation; only leaves can be assigned"
         )
-    given = value if type(value) is Tensor else as_array(value, copy=True)
-    data = fitting(leaf, given)
+    given = value if type(value) is Tensor else as_array(value)
+    data = as_array(fitting(leaf, given), copy=True)
     recorder = context.get()[0]
     if recorder is not None and recorder is not evaluate:
         # Only a recorder of its own can see this operation: no tensor leads back to it.

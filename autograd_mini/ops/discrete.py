@@ -5,6 +5,7 @@ They are recorded, so that every computation can be drawn, and carry no gradient
 
 from __future__ import annotations
 
+import inspect
 import operator
 from typing import Any
 
@@ -14,6 +15,8 @@ from ..errors import UnsupportedError
 from ..operation import value_of
 from ..primitives import elementwise, implements, nonlinear
 from ..table import table
+from ..tensors import Tensor
+from .conversion import astype
 
 COMPARISONS: tuple[tuple[Any, str, Any], ...] = (
     (np.equal, "=", operator.eq),
@@ -112,7 +115,6 @@ VALUES_ONLY: tuple[Any, ...] = (
     np.digitize,
     np.empty_like,
     np.flatnonzero,
-    np.full_like,
     np.histogram,
     np.iscomplex,
     np.iscomplexobj,
@@ -139,12 +141,40 @@ VALUES_ONLY: tuple[Any, ...] = (
 """Functions that look at values or shapes and return plain ones: nothing flows through them."""
 
 
+DIFFERENTIABLE_ARGUMENTS = {
+    np.bincount: "weights",
+    np.histogram: "weights",
+    np.unique: "ar",
+}
+"""Arguments of functions above through which a gradient would flow."""
+
+
 def _on_values(function: Any) -> Any:
+    carrying = DIFFERENTIABLE_ARGUMENTS.get(function)
+
     def call(*args: Any, **kwargs: Any) -> Any:
+        argument = None
+        if carrying:
+            argument = inspect.signature(function).bind(*args, **kwargs).arguments.get(carrying)
+        if isinstance(argument, Tensor) and argument.requires_grad:
+            raise UnsupportedError(
+                f"np.{function.__name__} would lose the gradient of {carrying}; give "
+                f"{carrying}.data if that is meant"
+            )
         return function(*map(value_of, args), **{k: value_of(v) for k, v in kwargs.items()})
 
     call.__name__ = function.__name__
     return call
+
+
+@implements(np.full_like)
+def full_like(a: Any, fill_value: Any, dtype: Any = None, **kwargs: Any) -> Any:
+    """Repeat a value to the shape of `a`; a tensor's gradient flows through."""
+    kind = np.result_type(value_of(a)) if dtype is None else np.dtype(dtype)
+    if not isinstance(fill_value, Tensor):
+        return np.full_like(value_of(a), fill_value, kind, **kwargs)
+    shape = kwargs.get("shape") or np.shape(value_of(a))
+    return np.broadcast_to(astype(fill_value, kind), shape)
 
 
 for function in VALUES_ONLY:
