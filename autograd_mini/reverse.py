@@ -30,7 +30,7 @@ from .table import table
 from .tensors import Tensor, describe
 
 Gradients = list[tuple[Tensor, Any]]
-ARRAYS = (np.ndarray, np.generic)
+VALUES = (Tensor, np.ndarray, np.generic)
 
 
 class Frontier:
@@ -143,13 +143,16 @@ def visit(
                 continue
             if not (x._requires_grad if needed is None else x.serial in needed):
                 continue
-            if type(rules) is tuple and rules[position] is None:
-                continue  # the condition of where
-            gx = rules[position](g, y, *xs, **params) if at_once is None else at_once[position]
+            if at_once is not None:
+                gx = at_once[position]
+            elif rules[position] is not None:
+                gx = rules[position](g, y, *xs, **params)
+            else:
+                continue  # as the condition of where
             if masked and (recorded or not np.isfinite(np.sum(gx))):
                 gx = where((g == 0) & ~np.isfinite(gx), 0, gx)
             data = x._data
-            if type(gx) is not Tensor and not isinstance(gx, ARRAYS):
+            if type(gx) is not np.ndarray and not isinstance(gx, VALUES):
                 gx = returned(gx, vertex, position)
             if gx.shape != data.shape or gx.dtype != data.dtype:
                 gx = fitted(gx, data, vertex, position)
