@@ -105,6 +105,25 @@ def test_initial_weights_have_the_documented_spread():
     assert not Dense(3, 2).bias.data.any()
 
 
+@pytest.mark.parametrize("name", ["relu", "softplus", "sigmoid", "softmax"])
+def test_an_activation_given_as_a_function_is_as_its_name(name):
+    given, named = Dense(100, 50, getattr(am, name), seed=0), Dense(100, 50, name, seed=0)
+    assert np.array_equal(given.weight.data, named.weight.data)
+    assert repr(given) == repr(named) == f"Dense(100, 50, activation={name!r})"
+    assert str(given) == str(named)
+    assert repr(MLP([2, 3, 1], getattr(am, name))) == repr(MLP([2, 3, 1], name))
+    assert f"layers.0 {name}" in str(Sequential(getattr(am, name)))
+
+
+def test_other_functions_are_named_by_their_own_name_or_class():
+    class Swish:
+        def __call__(self, x):
+            return x * am.sigmoid(x)
+
+    assert repr(Dense(2, 1, np.tanh)) == "Dense(2, 1, activation='tanh')"
+    assert repr(Dense(2, 1, Swish())) == "Dense(2, 1, activation='Swish')"
+
+
 def test_float32_starts_from_the_same_weights_rounded():
     double, single = Dense(3, 2, seed=0), Dense(3, 2, seed=0, dtype="float32")
     assert double.weight.dtype == np.float64

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -75,6 +77,56 @@ def test_an_unknown_reduction_is_refused(name):
 def test_column_against_row_is_an_error_and_never_broadcast(loss):
     with pytest.raises(am.ShapeError, match=r"\(6, 1\).*\(6,\); reshape the target"):
         loss(am.tensor(SCORES), np.ones(6))
+
+
+@pytest.mark.parametrize(
+    ("prediction", "target", "cure"),
+    [
+        ((6, 1), (6,), r"target.reshape((-1, 1))"),
+        ((6,), (6, 1), r"target.reshape((-1,))"),
+        ((6, 2, 3), (6, 6), r"target.reshape((-1, 2, 3))"),
+        ((2, 3), (3, 2), r"target.reshape((2, 3))"),
+        ((0, 1), (0,), r"target.reshape((0, 1))"),
+        ((6, 1), (5,), "give them the same shape"),
+    ],
+)
+def test_the_advice_on_shapes_serves_a_batch_and_all_samples(prediction, target, cure):
+    with pytest.raises(am.ShapeError, match=re.escape(cure)):
+        mse(np.zeros(prediction), np.zeros(target))
+
+
+def test_a_column_of_class_numbers_says_how_to_flatten():
+    with pytest.raises(am.ShapeError, match=r"labels\.reshape\(\(-1,\)\)"):
+        cross_entropy(LOGITS, LABELS[:, None])
+
+
+@pytest.mark.parametrize("labels", [np.zeros((6, 1), int), np.ones((6, 1)), np.zeros(6, int)])
+def test_one_score_a_sample_is_no_case_for_classes(labels):
+    with pytest.raises(am.ArgumentError, match=r"one score a sample.*binary_cross_entropy.*class"):
+        cross_entropy(am.tensor(SCORES), labels)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+@pytest.mark.parametrize("loss", ["binary_cross_entropy", "cross_entropy"])
+@pytest.mark.parametrize("moved", [lambda p: p, lambda p: p.reshape((-1, 2))[:, ::-1], np.squeeze])
+def test_probabilities_instead_of_logits_are_refused(activation, loss, moved):
+    compute, target = getattr(am.nn, loss), np.tile([1.0, 0.0], (6, 1))
+    z = am.tensor(LOGITS[:, :2], requires_grad=True)
+    probability = moved(getattr(am, activation)(z))
+    match = f"{loss} expects logits, and got the output of a {activation}; .*output_activation=None"
+    with pytest.raises(am.ArgumentError, match=match):
+        compute(probability, target)
+
+
+def test_what_only_looks_like_a_probability_passes():
+    z = am.tensor(LOGITS, requires_grad=True)
+    with am.scope("softmax"):
+        logits = z + 1
+    cross_entropy(logits, LABELS)
+    cross_entropy(am.log_softmax(z), LABELS)
+    cross_entropy(am.sigmoid(z) * 4 - 2, LABELS)
+    mse(am.sigmoid(z), np.ones((6, 4)))
+    assert float(cross_entropy(LOGITS, LABELS)) > 0
 
 
 @pytest.mark.parametrize("loss", [mse, binary_cross_entropy, hinge])

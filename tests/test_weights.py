@@ -189,6 +189,22 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(model, saved, monkeypatc
     assert os.listdir(saved.parent) == [saved.name]
 
 
+def test_saving_into_a_directory_that_is_not_there_says_to_create_it(model, tmp_path):
+    path = tmp_path / "no" / "dir" / "a.npz"
+    with pytest.raises(FileNotFoundError, match=r"no directory.*os\.makedirs") as caught:
+        model.save(path)
+    assert str(path) in str(caught.value) and "partial" not in str(caught.value)
+    assert caught.value.filename == str(path)
+
+
+def test_saving_where_it_cannot_be_written_names_the_path_that_was_given(model, saved, tmp_path):
+    for path, kind in ((saved / "a.npz", NotADirectoryError), (tmp_path, OSError)):
+        with pytest.raises(kind) as caught:
+            model.save(path)
+        assert str(path) in str(caught.value) and "partial" not in str(caught.value)
+    assert os.listdir(tmp_path) == [saved.name]
+
+
 def test_saving_again_replaces_the_file_and_follows_a_link(model, saved, tmp_path):
     link = tmp_path / "link.npz"
     link.symlink_to(saved)

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import ArgumentError
 from ..ops.activations import relu, sigmoid, softmax, softplus
 from ..ops.arithmetic import tanh
+from ..primitives import Primitive
 
 Activation = str | Callable[[Any], Any] | None
 
@@ -44,11 +45,13 @@ def function_of(activation: Activation) -> Callable[[Any], Any] | None:
 
 
 def name_of(activation: Activation) -> str:
-    """Return how a table writes an activation."""
+    """Return how a table writes an activation: "relu" for `am.relu` too."""
     if activation is None:
         return "linear"
     if isinstance(activation, str):
         return activation
+    if isinstance(activation, Primitive):
+        return activation.name
     return getattr(activation, "__name__", type(activation).__name__)
 
 
@@ -57,13 +60,13 @@ def initial_weight(
 ) -> Any:
     """Draw a weight of shape (inputs, outputs).
 
-    For "relu" and "softplus": normal with standard deviation √(2 / inputs) (He et al. 2015,
-    equation 10). For all others: uniform in ±√(6 / (inputs + outputs)) (Glorot & Bengio 2010,
-    equation 16).
+    For relu and softplus, by name or as `am.relu`: normal with standard deviation √(2 / inputs)
+    (He et al. 2015, equation 10). For all others: uniform in ±√(6 / (inputs + outputs)) (Glorot &
+    Bengio 2010, equation 16).
     The numbers are drawn in float64, so a float32 model starts from the same ones, rounded.
     """
     size = (inputs, outputs)
-    if isinstance(activation, str) and activation in HE:
+    if name_of(activation) in HE:
         weight = rng.normal(0.0, np.sqrt(2 / max(inputs, 1)), size)
     else:
         bound = np.sqrt(6 / max(inputs + outputs, 1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -90,18 +89,3 @@ def batches(count: int, size: int, rng: np.random.Generator | None) -> Iterator[
         return
     order = rng.permutation(count)
     yield from (order[start : start + size] for start in range(0, count, size))
-
-
-def whole(what: str, value: Any, least: int) -> int:
-    """Return an integer of at least `least`.
-
-    Raises:
-        ArgumentError: for anything else.
-    """
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = least - 1
-    if number < least or isinstance(value, bool):
-        raise ArgumentError(f"{what} is {value!r}; expected an integer of at least {least}")
-    return number

@@ -13,6 +13,9 @@ Stopped = Literal["running", "completed", "early", "interrupted"]
 class History:
     """What `Module.fit` returns; `history["accuracy"]` is the list of that number by epoch.
 
+    What is shown counts epochs from 1, here as in the errors of training. Lists and `best_epoch`,
+    which is a place in them, start at 0 as everywhere in Python: epoch 1 is `rows[0]`.
+
     Attributes:
         rows: for each completed epoch its numbers by name: loss, the metrics, val_loss, the
             metrics on the validation data as `val_accuracy`, and lr, the last learning rate.
@@ -59,7 +62,7 @@ class History:
 
     @property
     def best_epoch(self) -> int | None:
-        """The epoch, counted from 0, with the lowest monitored loss; None if there is none."""
+        """The place in `rows`, from 0, of the lowest monitored loss; None if there is none."""
         losses = [self.monitored(i) for i in range(len(self.rows))]
         finite = [i for i, loss in enumerate(losses) if math.isfinite(loss)]
         return min(finite, key=losses.__getitem__, default=None)
@@ -73,7 +76,7 @@ class History:
         lines = [
             f"History: {len(self)} epoch{'s' * (len(self) != 1)}, {self.stopped}, "
             f"{self.seconds:.2f} s"
-            + ("" if best is None else f", best epoch {best} (counted from 0)")
+            + ("" if best is None else f", best epoch {best + 1} (rows[{best}])")
             + (", restored" if self.restored else "")
         ]
         for name in self.names:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +10,13 @@ import numpy as np
 
 from ..errors import ArgumentError, OperandError
 from ..operation import no_grad, value_of
-from .data import batches, model_dtype, pair, samples, whole
+from .arguments import whole
+from .data import batches, model_dtype, pair, samples
 from .losses import Loss
-from .metrics import Metric, loss_of, metrics_of
+from .metrics import Metric, Metrics, loss_of, metrics_of
 
 if TYPE_CHECKING:
     from .module import Module
-
-Metrics = Mapping[str, Metric] | Iterable[str | Metric]
 
 
 def predict(model: Module, x: Any, batch_size: int | None = None) -> Any:

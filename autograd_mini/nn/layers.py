@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..arrays import as_array
 from ..errors import ArgumentError, ShapeError
+from ..optim.numbers import within
 from ..tensors import Tensor, tensor
 from .activations import Activation, function_of, initial_weight, name_of
-from .data import whole
+from .arguments import Seed, floating, generator, whole
 from .module import Module
-
-Seed = int | np.random.Generator | None
 
 
 class Dense(Module):
@@ -119,9 +118,7 @@ class Dropout(Module):
     """
 
     def __init__(self, rate: float, seed: Seed = None) -> None:
-        if not 0 <= rate < 1:
-            raise ArgumentError(f"Dropout: the rate is {rate!r}; expected a number in [0, 1)")
-        self.rate = float(rate)
+        self.rate = within("Dropout: the rate", rate, 1.0)
         self.rng = generator(seed)
 
     def forward(self, x: Any) -> Any:
@@ -208,6 +205,11 @@ class MLP(Sequential):
         seed: Seed = None,
         dtype: Any = np.float64,
     ) -> None:
+        if not isinstance(sizes, Iterable):
+            raise ArgumentError(
+                f"MLP: sizes are {sizes!r:.60}; expected a list of the sizes of the input, each "
+                "hidden layer and the output, as [2, 16, 1]"
+            )
         sizes = [whole("MLP: a size", n, 1) for n in sizes]
         if len(sizes) < 2:
             raise ArgumentError(f"MLP: sizes are {sizes}; expected at least input and output")
@@ -230,20 +232,3 @@ class MLP(Sequential):
         output = f", output_activation={name_of(last)!r}" if last is not None else ""
         shown = f", activation={name_of(hidden)!r}" if len(self.layers) > 1 else ""
         return f"{type(self).__name__}({'-'.join(map(str, self.sizes))}{shown}{output})"
-
-
-def floating(dtype: Any) -> np.dtype[Any]:
-    """Return a floating-point dtype.
-
-    Raises:
-        ArgumentError: for any other.
-    """
-    kind = np.dtype(dtype)
-    if kind.kind != "f":
-        raise ArgumentError(f"dtype is {kind}; expected float32 or float64")
-    return kind
-
-
-def generator(seed: Seed) -> np.random.Generator:
-    """Return the generator of a seed; a generator is returned itself."""
-    return np.random.default_rng(seed)

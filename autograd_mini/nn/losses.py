@@ -13,12 +13,20 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from ..arrays import as_array
-from ..errors import ArgumentError, OperandError, ShapeError
+from ..errors import ArgumentError
 from ..operation import scope, value_of
 from ..ops.activations import logsumexp, relu, softplus
 from ..ops.reductions import mean
 from ..ops.reductions import sum as total
 from ..tensors import Tensor
+from .operands import (
+    check_classes,
+    check_labels,
+    class_numbers,
+    matched,
+    probabilities,
+    refuse_probabilities,
+)
 
 Loss = Callable[[Any, Any], Any]
 Reduction = Literal["mean", "sum", "none"]
@@ -28,8 +36,6 @@ REDUCTIONS: Final[dict[str, Callable[[Any], Any]]] = {
     "sum": total,
     "none": lambda x: x,
 }
-SUM_TOLERANCE: Final = 1e-2
-"""How far from 1 a row of probabilities may sum: float16 of a thousand classes passes."""
 
 
 @scope("mse")
@@ -58,12 +64,13 @@ def binary_cross_entropy(logits: Any, target: Any, reduction: Reduction = "mean"
 
     Raises:
         ShapeError: if the shapes differ.
-        ArgumentError: for a target outside [0, 1].
+        ArgumentError: for a target outside [0, 1], for the output of a sigmoid as logits.
 
     >>> round(float(binary_cross_entropy([0.0], [1])), 6)
     0.693147
     """
     logits, target = matched("binary_cross_entropy", logits, target)
+    refuse_probabilities("binary_cross_entropy", logits)
     values = value_of(target)
     if values.size and not (values.min() >= 0 and values.max() <= 1):
         odd = values[~((values >= 0) & (values <= 1))].flat[0] if values.ndim else values
@@ -86,7 +93,8 @@ def cross_entropy(logits: Any, labels: Any, reduction: Reduction = "mean") -> An
 
     Raises:
         ShapeError: if the shapes do not fit.
-        ArgumentError: for a label outside 0 … classes − 1, for rows that are no probabilities.
+        ArgumentError: for a label outside 0 … classes − 1, for rows that are no probabilities, for
+            a single class, for the output of a softmax as logits.
         OperandError: for labels that are neither.
 
     >>> round(float(cross_entropy([[0.0, 0.0]], [1])), 6)
@@ -94,16 +102,12 @@ def cross_entropy(logits: Any, labels: Any, reduction: Reduction = "mean") -> An
     """
     logits = logits if isinstance(logits, Tensor) else as_array(logits)
     labels = labels if isinstance(labels, Tensor) else as_array(labels)
-    if not logits.ndim:
-        raise ShapeError("cross_entropy: logits are a scalar; expected shape (…, classes)")
+    check_classes(logits)
+    refuse_probabilities("cross_entropy", logits)
     if labels.shape == logits.shape:
         weights = probabilities(labels, logits.dtype)
         return reduced(logsumexp(logits, axis=-1) - total(weights * logits, axis=-1), reduction)
-    if labels.shape != logits.shape[:-1]:
-        raise ShapeError(
-            f"cross_entropy: labels have shape {labels.shape} and logits {logits.shape}; expected "
-            f"integer labels of shape {logits.shape[:-1]}, or probabilities of {logits.shape}"
-        )
+    check_labels(labels, logits)
     index = class_numbers(value_of(labels), logits.shape[-1])
     if logits.ndim > 1:
         grid = np.ogrid[tuple(slice(n) for n in index.shape)]
@@ -146,70 +150,6 @@ LOSSES: Final[dict[str, Loss]] = {
     "cross_entropy": cross_entropy,
     "hinge": hinge,
 }
-
-
-def matched(name: str, prediction: Any, target: Any) -> tuple[Any, Any]:
-    """Return both as tensors or arrays of equal shape, a plain target in the prediction's dtype.
-
-    Raises:
-        ShapeError: if the shapes differ.
-    """
-    if not isinstance(prediction, Tensor):
-        prediction = as_array(prediction)
-        if prediction.dtype.kind != "f":
-            prediction = prediction.astype(float)
-    if not isinstance(target, Tensor):
-        target = as_array(target)
-        if target.dtype != prediction.dtype and target.dtype.kind in "biuf":
-            target = target.astype(prediction.dtype)
-    if prediction.shape == target.shape:
-        return prediction, target
-    cure = "give them the same shape"
-    if prediction.size == target.size:
-        cure = f"reshape the target: target.reshape({prediction.shape})"
-    raise ShapeError(
-        f"{name}: the prediction has shape {prediction.shape} and the target {target.shape}; {cure}"
-    )
-
-
-def class_numbers(labels: Any, classes: int) -> Any:
-    """Return labels as integers that are classes.
-
-    Raises:
-        OperandError: for labels of another kind.
-        ArgumentError: for a label outside 0 … classes − 1.
-    """
-    if labels.dtype.kind not in "iu":
-        raise OperandError(
-            f"cross_entropy: labels are {labels.dtype}; expected integers from 0 to {classes - 1}: "
-            "labels.astype(int)"
-        )
-    labels = np.asarray(labels)
-    if labels.size and (labels.min() < 0 or labels.max() >= classes):
-        odd = labels[(labels < 0) | (labels >= classes)].flat[0]
-        raise ArgumentError(
-            f"cross_entropy: the labels have {odd}; the logits have {classes} classes, so expected "
-            f"0 to {classes - 1}"
-        )
-    return labels
-
-
-def probabilities(labels: Any, dtype: Any) -> Any:
-    """Return rows of probabilities, plain ones in the logits' dtype.
-
-    Raises:
-        ArgumentError: for a negative one, or a row that does not sum to 1.
-    """
-    values = value_of(labels)
-    sums = values.sum(axis=-1)
-    if (values < 0).any() or not (np.abs(sums - 1) <= SUM_TOLERANCE).all():
-        raise ArgumentError(
-            f"cross_entropy: labels of the logits' shape {values.shape} are probabilities, but "
-            f"they range from {values.min():g} to {values.max():g} and rows sum to "
-            f"{np.min(sums):g} … {np.max(sums):g}; expected at least 0 and 1. Class numbers have "
-            f"shape {values.shape[:-1]}"
-        )
-    return labels if isinstance(labels, Tensor) else labels.astype(dtype, copy=False)
 
 
 def reduced(losses: Any, reduction: str) -> Any:

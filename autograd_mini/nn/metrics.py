@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,6 +13,11 @@ from ..operation import value_of
 from .losses import LOSSES, Loss
 
 Metric = Callable[[Any, Any], Any]
+Metrics = Mapping[str, Metric] | Iterable[str | Metric] | Metric
+
+KINDS: Final = (
+    "'accuracy', a function of prediction and target, a list of those, or a dict of such functions"
+)
 
 
 def accuracy(prediction: Any, target: Any, threshold: float = 0.0) -> float:
@@ -62,10 +67,10 @@ def loss_of(loss: str | Loss) -> Loss:
     return found
 
 
-def metrics_of(
-    metrics: Mapping[str, Metric] | Iterable[str | Metric], loss: Loss
-) -> dict[str, Metric]:
+def metrics_of(metrics: Metrics, loss: Loss) -> dict[str, Metric]:
     """Return metrics by name: a dict as it is, functions by their names, "accuracy".
+
+    One function or name may stand alone.
 
     What "accuracy" of one score a sample means follows from the loss: logits of
     binary_cross_entropy and scores of hinge are positive above 0; what mse compares with 0 and 1
@@ -75,18 +80,25 @@ def metrics_of(
         ArgumentError: for an unknown name, or if it does not follow.
     """
     if isinstance(metrics, Mapping):
+        for name, metric in metrics.items():
+            if not callable(metric):
+                raise ArgumentError(
+                    f"the metric {name!r} is {metric!r:.60}; expected a function of prediction "
+                    "and target"
+                )
         return dict(metrics)
+    if isinstance(metrics, str) or callable(metrics):
+        metrics = (metrics,)
+    if not isinstance(metrics, Iterable):
+        raise ArgumentError(f"metrics is {metrics!r:.60}; expected {KINDS}")
     found: dict[str, Metric] = {}
-    for metric in (metrics,) if isinstance(metrics, str) else metrics:
+    for metric in metrics:
         if callable(metric):
             found[getattr(metric, "__name__", type(metric).__name__)] = metric
         elif metric == "accuracy":
             found["accuracy"] = accuracy_for(loss)
         else:
-            raise ArgumentError(
-                f"unknown metric {metric!r}; expected 'accuracy', a function of prediction and "
-                "target, or a dict of such functions"
-            )
+            raise ArgumentError(f"unknown metric {metric!r}; expected {KINDS}")
     return found
 
 

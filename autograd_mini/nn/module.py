@@ -15,11 +15,10 @@ from copy import deepcopy
 from functools import cache
 from typing import Any, Final, Self
 
-import numpy as np
-
 from ..errors import ArgumentError, ShapeError
 from ..operation import scope
 from ..tensors import Tensor, tensor
+from .arguments import floating
 from .inference import evaluate, predict
 from .ownership import joined, owned
 from .summary import summary
@@ -83,10 +82,33 @@ class Module:
         return self.name or snake_case(type(self).__name__)
 
     def __setattr__(self, attribute: str, value: Any) -> None:
-        """Set an attribute; a module or tensor that has no name yet takes the attribute's."""
+        """Set an attribute; a module or tensor that has no name yet takes the attribute's.
+
+        Raises:
+            ArgumentError: if a parameter would be replaced by what is neither trained nor None.
+        """
+        if isinstance(vars(self).get(attribute), Tensor):
+            self._check_replacement(attribute, value)
         object.__setattr__(self, attribute, value)
         if isinstance(value, Tensor | Module | list | tuple | dict):
             adopt(attribute, value)
+
+    def _check_replacement(self, attribute: str, value: Any) -> None:
+        """Refuse what would silently end the training of a parameter, and drop it from files."""
+        current = vars(self)[attribute]
+        frozen = any(current is x for x in vars(self).get(FROZEN, ()))
+        trained = isinstance(value, Tensor) and value.requires_grad
+        if not current.is_leaf or not (current.requires_grad or frozen):
+            return
+        if value is None or value is current or trained:
+            return
+        plain = type(value).__name__
+        kind = "a tensor without gradient" if isinstance(value, Tensor) else f"a plain {plain}"
+        raise ArgumentError(
+            f"{attribute} is a parameter, and {kind} in its place would not be trained; set its "
+            f"value with model.{attribute}.assign(value), or freeze it with model.{attribute}."
+            f"requires_grad_(False). To put something else there, del model.{attribute} first"
+        )
 
     # ── what it owns ─────────────────────────────────────────────────────────────────────────
     def named_modules(self) -> Iterator[tuple[str, Module]]:
@@ -157,7 +179,7 @@ class Module:
             ArgumentError: for a name that is no parameter.
             ShapeError: for a value of another shape.
 
-        >>> import autograd_mini as am
+        >>> import numpy as np, autograd_mini as am
         >>> model = am.nn.Dense(2, 1, seed=0)
         >>> x = np.ones((3, 2))
         >>> values = dict(model.named_parameters())
@@ -215,9 +237,7 @@ class Module:
 
     def astype(self, dtype: Any) -> Self:
         """Return a copy whose floating-point tensors have another floating-point dtype."""
-        wanted = np.dtype(dtype)
-        if wanted.kind != "f":
-            raise ArgumentError(f"a model cannot have dtype {wanted}; expected float32 or float64")
+        wanted = floating(dtype)
         model = deepcopy(self)
         for _, x in model.named_tensors():
             if x.dtype.kind == "f":

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from ..errors import ArgumentError
-from .data import Pair, batches, model_dtype, pair, split, whole
+from ..optim.numbers import positive
+from .arguments import check_function, generator, whole
+from .data import Pair, batches, model_dtype, pair, split
 from .history import History
-from .inference import Metrics, measure, modes_kept
+from .inference import measure, modes_kept
 from .losses import Loss
-from .metrics import loss_of, metrics_of
+from .metrics import Metrics, loss_of, metrics_of
 from .progress import bar
 from .steps import Trainer, optimizer_of
 from .stopping import Watch
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
 
 EVALUATION_BATCH = 1024
 """How many validation samples are predicted at a time, at least."""
+A_SCHEDULE: Final = (
+    "a function of the step count, as am.optim.Cosine(0.1, steps=1000). A constant rate belongs to "
+    "the optimizer: optimizer=lambda model: am.optim.SGD(model, lr=0.1)"
+)
 
 
 def fit(
@@ -69,7 +75,8 @@ def fit(
             logits), or a function of prediction and target that returns a scalar.
         optimizer: or a function that makes one of the model, as `lambda m: SGD(m, lr=0.1)`; Adam
             with rate 0.001 by default.
-        metrics: "accuracy", functions of prediction and target, or a dict of such functions.
+        metrics: "accuracy", a function of prediction and target, a list of those, or a dict of such
+            functions.
         validation: a pair (x, y), or the fraction of the samples to set aside, at random if
             `shuffle`, else the last ones.
         patience: stop after so many epochs without a lower val_loss (loss, without validation).
@@ -88,7 +95,11 @@ def fit(
         NonFiniteError: if x or y has NaN, or if loss or gradients become NaN or infinite; the
             parameters are then those before that step.
     """
-    rng = np.random.default_rng(seed)
+    check_function("callback", callback, "a function of the history, called after each epoch")
+    check_function("schedule", schedule, A_SCHEDULE)
+    if clip_norm is not None:
+        positive("clip_norm", clip_norm)
+    rng = generator(seed)
     order = rng if shuffle else None
     data, held = arranged(model, x, y, validation, order)
     size = len(data[0]) if batch_size is None else whole("batch_size", batch_size, 1)

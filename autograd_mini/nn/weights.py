@@ -7,6 +7,7 @@ read and compared before any data is; what is loaded is assigned all at once or 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ def save(model: Module, path: str | os.PathLike[str]) -> None:
     The file is replaced when it is complete, so a crash leaves the old one.
 
     Raises:
-        OSError: if it cannot be written.
+        OSError: if it cannot be written; FileNotFoundError, if its directory does not exist.
     """
     target = Path(os.path.realpath(path))  # a link stays a link
     partial = target.with_name(f".{target.name}.{os.urandom(4).hex()}.partial")
@@ -41,8 +42,22 @@ def save(model: Module, path: str | os.PathLike[str]) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, target)
+    except OSError as error:
+        if error.filename is None:  # while writing, as a full disk: nothing to say of the path
+            raise
+        raise unsaved(error, path, target.parent) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
+
+
+def unsaved(error: OSError, path: str | os.PathLike[str], directory: Path) -> OSError:
+    """Return an error of the same kind that names the path which the user gave."""
+    reason = error.strerror
+    if not directory.exists():
+        place = str(directory)
+        reason = f"there is no directory {place!r}; create it with os.makedirs({place!r})"
+    return OSError(error.errno, f"cannot save: {reason}", os.fspath(path))
 
 
 def write(file: IO[bytes], arrays: dict[str, Any]) -> None:

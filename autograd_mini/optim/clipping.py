@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, NonFiniteError
+from ..errors import NonFiniteError
 from ..tensors import Tensor, describe
 from .collecting import collect, gradient_of
+from .numbers import positive
 
 
 def clip_grad_norm(parameters: Iterable[Tensor] | Any, max_norm: float) -> float:
@@ -34,8 +35,7 @@ def clip_grad_norm(parameters: Iterable[Tensor] | Any, max_norm: float) -> float
     >>> clip_grad_norm(w, 1.0), w.grad
     (5.0, array([0.6, 0.8]))
     """
-    if not max_norm > 0:
-        raise ArgumentError(f"max_norm is {max_norm!r}; expected a number above 0")
+    positive("max_norm", max_norm)
     found = gradients(parameters)
     norms = [norm_of(g) for _, g in found]
     for (p, g), norm in zip(found, norms, strict=True):
@@ -63,8 +63,7 @@ def clip_grad_value(parameters: Iterable[Tensor] | Any, max_value: float) -> Non
     >>> w.grad
     array([ 3. , -3.5])
     """
-    if not max_value > 0:
-        raise ArgumentError(f"max_value is {max_value!r}; expected a number above 0")
+    positive("max_value", max_value)
     for p, g in gradients(parameters):
         p.grad = np.clip(g, -float(max_value), float(max_value))
 

@@ -9,7 +9,6 @@ either the old step or the new one, never a mixture.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -17,11 +16,12 @@ from typing import Any
 import numpy as np
 
 from ..arrays import as_array
-from ..errors import ArgumentError, OperandError, ShapeError, WeightsError
+from ..errors import OperandError, ShapeError, WeightsError
 from ..operation import context, evaluate, value_of
 from ..ops.conversion import assign_all
 from ..tensors import Tensor, leaf
 from .collecting import collect, gradient_of
+from .numbers import checked_rate
 
 
 class Optimizer:
@@ -158,27 +158,3 @@ class Optimizer:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.parameters)} parameters, lr={self.lr:g})"
-
-
-def checked_rate(lr: Any) -> float:
-    """Return a learning rate as a float.
-
-    Raises:
-        ArgumentError: if it is no number of at least 0.
-    """
-    value = as_array(lr)
-    if value.ndim:
-        raise ArgumentError(f"the learning rate has shape {value.shape}; expected one number")
-    return within("the learning rate", float(value), math.inf)
-
-
-def within(name: str, value: float, end: float) -> float:
-    """Return a value as a float.
-
-    Raises:
-        ArgumentError: if it is not in [0, end).
-    """
-    if not 0 <= value < end:
-        expected = "at least 0 and finite" if end == math.inf else f"in [0, {end:g})"
-        raise ArgumentError(f"{name} is {value!r}; expected a number {expected}")
-    return float(value)

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..tensors import Tensor
-from .optimizer import Optimizer, within
+from .numbers import within
+from .optimizer import Optimizer
 
 
 class SGD(Optimizer):
@@ -83,7 +84,12 @@ class Adam(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        first, second = betas
+        try:
+            first, second = betas
+        except (TypeError, ValueError) as error:
+            raise ArgumentError(
+                f"betas is {betas!r:.60}; expected two numbers in [0, 1), as (0.9, 0.999)"
+            ) from error
         self.betas = within("betas[0]", first, 1.0), within("betas[1]", second, 1.0)
         self.eps = within("eps", eps, math.inf)
         self.weight_decay = within("weight_decay", weight_decay, math.inf)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..errors import ArgumentError
+from .numbers import positive, within
 
 Schedule = Callable[[int], float]
 
@@ -20,6 +20,10 @@ class Constant:
     """The same rate at every step."""
 
     rate: float
+
+    def __post_init__(self) -> None:
+        """Check the rate."""
+        within("rate", self.rate, math.inf)
 
     def __call__(self, step: int) -> float:
         """Return the rate of a step."""
@@ -40,8 +44,10 @@ class StepDecay:
     factor: float = 0.1
 
     def __post_init__(self) -> None:
-        """Check the interval."""
-        _positive("every", self.every)
+        """Check the numbers."""
+        within("rate", self.rate, math.inf)
+        within("factor", self.factor, math.inf)
+        positive("every", self.every, "steps")
 
     def __call__(self, step: int) -> float:
         """Return the rate of a step."""
@@ -58,6 +64,11 @@ class Exponential:
 
     rate: float
     factor: float
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        within("rate", self.rate, math.inf)
+        within("factor", self.factor, math.inf)
 
     def __call__(self, step: int) -> float:
         """Return the rate of a step."""
@@ -80,8 +91,10 @@ class Cosine:
     final: float = 0.0
 
     def __post_init__(self) -> None:
-        """Check the length."""
-        _positive("steps", self.steps)
+        """Check the numbers."""
+        within("rate", self.rate, math.inf)
+        within("final", self.final, math.inf)
+        positive("steps", self.steps, "steps")
 
     def __call__(self, step: int) -> float:
         """Return the rate of a step."""
@@ -104,8 +117,10 @@ class Warmup:
     steps: int
 
     def __post_init__(self) -> None:
-        """Check the length."""
-        _positive("steps", self.steps)
+        """Check the schedule and the length."""
+        if not callable(self.then):
+            within("then, which is no schedule,", self.then, math.inf)
+        positive("steps", self.steps, "steps")
 
     def __call__(self, step: int) -> float:
         """Return the rate of a step."""
@@ -113,8 +128,3 @@ class Warmup:
         if step < self.steps:
             return after(0) * (step + 1) / self.steps
         return after(step - self.steps)
-
-
-def _positive(name: str, value: int) -> None:
-    if not value > 0:
-        raise ArgumentError(f"{name} is {value!r}; expected a number of steps above 0")

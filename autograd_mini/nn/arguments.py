@@ -1,0 +1,67 @@
+"""What users choose, checked where it is given: sizes, dtypes, seeds, functions."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError
+
+Seed = int | np.random.Generator | None
+
+
+def whole(what: str, value: Any, least: int) -> int:
+    """Return an integer of at least `least`.
+
+    Raises:
+        ArgumentError: for anything else.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least or isinstance(value, bool):
+        raise ArgumentError(f"{what} is {value!r}; expected an integer of at least {least}")
+    return number
+
+
+def floating(dtype: Any) -> np.dtype[Any]:
+    """Return a floating-point dtype.
+
+    Raises:
+        ArgumentError: for any other, and for what is no dtype.
+    """
+    try:
+        kind = np.dtype(dtype)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"dtype is {dtype!r:.60}; expected float32 or float64") from error
+    if kind.kind != "f":
+        raise ArgumentError(f"dtype is {kind}; expected float32 or float64")
+    return kind
+
+
+def generator(seed: Seed) -> np.random.Generator:
+    """Return the generator of a seed; a generator is returned itself.
+
+    Raises:
+        ArgumentError: for what NumPy takes for no seed.
+    """
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(
+            f"seed is {seed!r:.60}; expected an integer of at least 0, a generator made by "
+            "np.random.default_rng, or None"
+        ) from error
+
+
+def check_function(what: str, value: Any, expected: str) -> None:
+    """Look whether a value is None or can be called.
+
+    Raises:
+        ArgumentError: if it is neither.
+    """
+    if value is not None and not callable(value):
+        raise ArgumentError(f"{what} is {value!r:.60}; expected {expected}")

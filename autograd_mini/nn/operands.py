@@ -1,0 +1,155 @@
+"""What a loss is given, checked: prediction and target of one shape, logits, labels."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from ..arrays import as_array
+from ..errors import ArgumentError, OperandError, ShapeError
+from ..operation import value_of
+from ..tensors import Tensor
+
+SUM_TOLERANCE: Final = 1e-2
+"""How far from 1 a row of probabilities may sum: float16 of a thousand classes passes."""
+
+REARRANGING: Final = frozenset(
+    {"alias", "cast", "copy", "expand_dims", "getitem", "reshape", "squeeze", "transpose"}
+)
+"""Operations whose results are elements of their first operand: a probability stays one."""
+
+
+def matched(name: str, prediction: Any, target: Any) -> tuple[Any, Any]:
+    """Return both as tensors or arrays of equal shape, a plain target in the prediction's dtype.
+
+    Raises:
+        ShapeError: if the shapes differ.
+    """
+    if not isinstance(prediction, Tensor):
+        prediction = as_array(prediction)
+        if prediction.dtype.kind != "f":
+            prediction = prediction.astype(float)
+    if not isinstance(target, Tensor):
+        target = as_array(target)
+        if target.dtype != prediction.dtype and target.dtype.kind in "biuf":
+            target = target.astype(prediction.dtype)
+    if prediction.shape == target.shape:
+        return prediction, target
+    cure = "give them the same shape"
+    if prediction.size == target.size:
+        cure = f"reshape the target: target.reshape({fitting(prediction.shape, target.shape)})"
+    raise ShapeError(
+        f"{name}: the prediction has shape {prediction.shape} and the target {target.shape}; {cure}"
+    )
+
+
+def fitting(wanted: tuple[int, ...], given: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape to reshape to, for any number of samples where that is possible.
+
+    What is seen here may be one batch of the samples, which the user reshapes all at once.
+
+    >>> fitting((32, 1), (32,)), fitting((2, 3), (3, 2))
+    ((-1, 1), (2, 3))
+    """
+    if wanted and given and wanted[0] == given[0] and all(wanted):
+        return (-1, *wanted[1:])
+    return wanted
+
+
+def refuse_probabilities(name: str, logits: Any) -> None:
+    """Look whether logits were recorded as the output of a sigmoid or softmax.
+
+    The loss applies that function itself; twice is a number that falls, and trains a bad model.
+
+    Raises:
+        ArgumentError: naming the function.
+    """
+    x = logits
+    while type(x) is Tensor and x._primitive is not None:
+        kind = x._primitive.name
+        if kind in REARRANGING:
+            x = x._operands[0]
+            continue
+        if kind == "divide" and x._scope is not None and x._scope.name == "softmax":
+            kind = "softmax"
+        if kind in ("sigmoid", "softmax"):
+            raise ArgumentError(
+                f"{name} expects logits, and got the output of a {kind}; the loss applies it "
+                "itself. Leave the last layer linear: output_activation=None"
+            )
+        return
+
+
+def check_classes(logits: Any) -> None:
+    """Look whether logits have an axis of classes.
+
+    Raises:
+        ShapeError: for a scalar.
+        ArgumentError: for one class, of which every sample would be with certainty.
+    """
+    if not logits.ndim:
+        raise ShapeError("cross_entropy: logits are a scalar; expected shape (…, classes)")
+    if logits.shape[-1] == 1:
+        raise ArgumentError(
+            f"cross_entropy: the logits have shape {logits.shape}, one score a sample; use "
+            "binary_cross_entropy, or give the model one output for each class"
+        )
+
+
+def check_labels(labels: Any, logits: Any) -> None:
+    """Look whether there is a label for each row of logits.
+
+    Raises:
+        ShapeError: if not.
+    """
+    rows = logits.shape[:-1]
+    if labels.shape == rows:
+        return
+    cure = ""
+    if rows and labels.size == np.prod(rows):
+        cure = f": labels.reshape({fitting(rows, labels.shape)})"
+    raise ShapeError(
+        f"cross_entropy: labels have shape {labels.shape} and logits {logits.shape}; expected "
+        f"probabilities of shape {logits.shape}, or integer labels of shape {rows}{cure}"
+    )
+
+
+def class_numbers(labels: Any, classes: int) -> Any:
+    """Return labels as integers that are classes.
+
+    Raises:
+        OperandError: for labels of another kind.
+        ArgumentError: for a label outside 0 … classes − 1.
+    """
+    if labels.dtype.kind not in "iu":
+        raise OperandError(
+            f"cross_entropy: labels are {labels.dtype}; expected integers from 0 to {classes - 1}: "
+            "labels.astype(int)"
+        )
+    labels = np.asarray(labels)
+    if labels.size and (labels.min() < 0 or labels.max() >= classes):
+        odd = labels[(labels < 0) | (labels >= classes)].flat[0]
+        raise ArgumentError(
+            f"cross_entropy: the labels have {odd}; the logits have {classes} classes, so expected "
+            f"0 to {classes - 1}"
+        )
+    return labels
+
+
+def probabilities(labels: Any, dtype: Any) -> Any:
+    """Return rows of probabilities, plain ones in the logits' dtype.
+
+    Raises:
+        ArgumentError: for a negative one, or a row that does not sum to 1.
+    """
+    values = value_of(labels)
+    sums = values.sum(axis=-1)
+    if (values < 0).any() or not (np.abs(sums - 1) <= SUM_TOLERANCE).all():
+        raise ArgumentError(
+            f"cross_entropy: labels of the logits' shape {values.shape} are probabilities, but "
+            f"they range from {values.min():g} to {values.max():g} and rows sum to "
+            f"{np.min(sums):g} … {np.max(sums):g}; expected at least 0 and 1. Class numbers have "
+            f"shape {values.shape[:-1]}"
+        )
+    return labels if isinstance(labels, Tensor) else labels.astype(dtype, copy=False)
