@@ -9,15 +9,19 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.datasets import load_breast_cancer
-from sklearn.model_selection import train_test_split
 
 import autograd_mini as am
+
+try:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.model_selection import train_test_split
+except ModuleNotFoundError:
+    raise SystemExit('this example needs: pip install -e ".[examples]"') from None
 
 BLUE, ORANGE, VERMILION = "#0072B2", "#E69F00", "#D55E00"
 

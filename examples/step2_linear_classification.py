@@ -10,13 +10,17 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
 
 import autograd_mini as am
+
+try:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+except ModuleNotFoundError:
+    raise SystemExit('this example needs: pip install -e ".[examples]"') from None
 
 BLUE, VERMILION, INK = "#0072B2", "#D55E00", "#1f2328"
 

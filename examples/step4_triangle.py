@@ -223,7 +223,7 @@ def main(pictures: Path) -> None:
 
     draw_network(network, x, target, pictures)
     if plt is None:
-        print("matplotlib is not installed, so there are no plots (pip install matplotlib)")
+        print('matplotlib is not installed, so there are no plots: pip install -e ".[examples]"')
     else:
         plt.style.use(Path(__file__).with_name("lesson.mplstyle"))
         plot_sides(x, target, single, by_hand, pictures / "triangle_sides.svg")

@@ -10,14 +10,18 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
 
 import autograd_mini as am
 import viz
+
+try:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+except ModuleNotFoundError:
+    raise SystemExit('this example needs: pip install -e ".[examples]"') from None
 
 BLUE, VERMILION, INK = "#0072B2", "#D55E00", "#1f2328"
 CORNERS = np.array([[0.0, 1.0], [-0.866, -0.5], [0.866, -0.5]])

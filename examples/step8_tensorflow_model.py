@@ -10,13 +10,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
 import autograd_mini as am
 import viz
+
+try:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+except ModuleNotFoundError:
+    raise SystemExit('this example needs: pip install -e ".[examples]"') from None
 
 RATE = 0.025
 
@@ -32,6 +35,11 @@ def program() -> tuple[am.Tensor, am.Tensor, am.Tensor, am.Tensor]:
         loss = (y - target) ** 2
     y.name, loss.name = "y", "loss"
     return x, w, y, loss
+
+
+def label(tensor: am.Tensor) -> str:
+    """Return a tensor's name; without one, the operation it comes from, or its number."""
+    return tensor.name or (tensor.op.name if tensor.op else f"{tensor.item():g}")
 
 
 def plot(outputs: list[float], path: Path) -> None:
@@ -55,9 +63,9 @@ def main(pictures: Path) -> None:
     print(graph, "\n")
     for operation in graph.operations:
         print(f"{operation.name}")
-        print(f"  inputs  {[t.name or t.item() for t in operation.inputs]}")
-        print(f"  outputs {[t.name or t.op.name for t in operation.outputs]}")
-    viz.render(loss, pictures / "step8_operations.svg", view="operations", direction="LR",
+        print(f"  inputs  {', '.join(map(label, operation.inputs))}")
+        print(f"  outputs {', '.join(map(label, operation.outputs))}")
+    viz.render(loss, pictures / "step8_operations.svg", view="operations",
                title="y = w·x and its loss: operations and tensors")  # fmt: skip
     viz.render(
         loss, pictures / "step8_values.svg", title="The same graph with values and gradients"

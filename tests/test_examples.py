@@ -139,20 +139,43 @@ def wording(line: str) -> str:
     return re.sub(r"[-+]?\d[\d.,]*(e[-+]?\d+)?", "#", " ".join(line.split())).rstrip(".,")
 
 
-def test_triangle_runs_without_matplotlib(tmp_path):
+def run_without(module: str, name: str, pictures: Path) -> subprocess.CompletedProcess[str]:
+    """Run an example where a module is not installed."""
     program = (
-        "import runpy, sys; sys.modules['matplotlib'] = None; sys.argv = sys.argv[1:]; "
+        f"import runpy, sys; sys.modules[{module!r}] = None; sys.argv = sys.argv[1:]; "
         "runpy.run_path(sys.argv[0], run_name='__main__')"
     )
-    finished = subprocess.run(
-        [sys.executable, "-c", program, str(EXAMPLES / "step4_triangle.py"), str(tmp_path)],
+    return subprocess.run(
+        [sys.executable, "-c", program, str(EXAMPLES / f"{name}.py"), str(pictures)],
         capture_output=True,
         encoding="utf-8",
         env=os.environ | {"PYTHONIOENCODING": "utf-8"},
         timeout=240,
     )
+
+
+NEEDS = [
+    (module, name)
+    for name in SCRIPTS
+    for module in ("matplotlib", "sklearn")
+    if re.search(
+        rf"^    (import|from) {module}\b", (EXAMPLES / f"{name}.py").read_text("utf-8"), re.M
+    )
+    and name != "step4_triangle"
+]
+
+
+@pytest.mark.parametrize(("module", "name"), NEEDS)
+def test_an_example_without_what_it_needs_says_how_to_install_it(module, name, tmp_path):
+    finished = run_without(module, name, tmp_path)
+    assert finished.returncode == 1
+    assert finished.stderr.strip() == 'this example needs: pip install -e ".[examples]"'
+
+
+def test_triangle_runs_without_matplotlib(tmp_path):
+    finished = run_without("matplotlib", "step4_triangle", tmp_path)
     assert finished.returncode == 0, finished.stderr
-    assert "matplotlib is not installed" in finished.stdout
+    assert 'no plots: pip install -e ".[examples]"' in finished.stdout
     assert {path.name for path in tmp_path.iterdir()} == {
         "triangle_graph.svg",
         "triangle_neurons.svg",
@@ -220,6 +243,7 @@ def test_tensorflows_first_program_gives_its_three_numbers(run):
     assert result.line("the weight after one step:").endswith(" 0.76")
     assert result.number("the output after 101 steps:") == 0.0045
     assert "(y, target) → " in result.text
+    assert re.search(r"inputs  loss/subtract_\d+, 2\n", result.text)  # named, not its value
 
 
 def test_breast_cancer_is_told_from_its_measurements(run):

@@ -66,6 +66,12 @@ def test_another_suffix_is_a_clear_error(graph, tmp_path, name):
         viz.render(graph, tmp_path / name)
 
 
+@pytest.mark.parametrize("path", [None, 3, b"g.svg"])
+def test_what_is_no_path_is_a_clear_error(graph, path):
+    with pytest.raises(viz.PictureError, match="expected the path of a file"):
+        viz.render(graph, path)
+
+
 def test_a_missing_directory_is_a_clear_error(graph, tmp_path):
     with pytest.raises(viz.PictureError, match="no directory.*mkdir"):
         viz.render(graph, tmp_path / "absent" / "g.svg")
@@ -232,6 +238,44 @@ def test_a_layout_that_fails_is_a_clear_error():
 
     with pytest.raises(viz.LayoutError, match="failed"):
         lay_out("digraph {", "svg", placed=False, engine="graphviz-pure")
+
+
+def places(drawing) -> dict[str, list[tuple[float, float]]]:
+    """Return where the first line of each label is drawn, by its words."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for element in ElementTree.fromstring(drawing.svg).iter(f"{SVG}text"):
+        place = float(element.get("x", 0)), float(element.get("y", 0))
+        found.setdefault((element.text or "").strip(), []).append(place)
+    return found
+
+
+@pytest.mark.parametrize("target", [np.ones((9, 1)), am.tensor(np.ones((9, 1)), name="t")])
+def test_arrows_into_a_scope_end_right_of_its_caption(target):
+    z = np.exp(am.tensor(np.ones((9, 1)), requires_grad=True, name="z"))
+    at = places(viz.draw(am.nn.binary_cross_entropy(z, target)))
+    ((caption, _),) = at["binary_cross_entropy"]  # its middle
+    half = len("binary_cross_entropy") / 2 * 5.6 / 2
+    assert min(at["softplus"][0][0], at["×"][0][0]) > caption + half
+
+
+def test_an_array_does_not_stand_between_two_branches():
+    z = np.exp(am.tensor(np.ones((9, 1)), requires_grad=True, name="z"))
+    at = places(viz.draw(am.nn.binary_cross_entropy(z, np.ones((9, 1)))))
+    assert at["array"][0][1] < at["softplus"][0][1] - 20
+    at = places(viz.draw(z * np.ones((9, 1))))
+    assert abs(at["array"][0][1] - at["×"][0][1]) < 20
+
+
+def test_the_target_of_a_loss_stands_beside_its_operation():
+    z = np.exp(am.tensor(np.ones((9, 1)), requires_grad=True, name="z"))
+    target = am.tensor(np.ones((9, 1)), name="target")
+    with am.scope("loss"):
+        y, reverse = np.tanh(z - target), np.tanh(target - z)
+    at = places(viz.draw(y))
+    assert abs(at["target"][0][1] - at["−"][0][1]) < 20
+    assert at["target"][0][0] > at["−"][0][0]  # the right operand is at the right
+    at = places(viz.draw(reverse))
+    assert at["target"][0][1] < at["−"][0][1] - 20
 
 
 def test_left_to_right_is_wider_than_top_down(graph):

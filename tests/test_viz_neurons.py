@@ -151,3 +151,121 @@ def test_a_model_written_by_the_user_is_drawn():
     found = describe(Net())
     assert found.sizes == (2, 4, 3, 1)
     assert [layer.activation for layer in found.layers] == ["function", "tanh", "σ"]
+
+
+class Chain(am.nn.Module):
+    """Two layers of one size, whose order only `forward` knows."""
+
+    def __init__(self, forward):
+        self.out = am.nn.Dense(4, 4, seed=0)
+        self.hidden = am.nn.Dense(4, 4, seed=1)
+        self.dropout = am.nn.Dropout(0.5, seed=2)
+        self.written = forward
+
+    def forward(self, x):
+        return self.written(self, x)
+
+
+def test_layers_are_drawn_in_the_order_in_which_they_run():
+    model = Chain(lambda s, x: s.out(s.hidden(x)))
+    found = describe(model)
+    assert np.array_equal(found.layers[0].weight, model.hidden.weight.data)
+    assert np.array_equal(found.layers[1].weight, model.out.weight.data)
+
+
+@pytest.mark.parametrize(
+    ("between", "label"),
+    [
+        (np.tanh, "tanh"),
+        (am.sigmoid, "σ"),
+        (am.softmax, "softmax"),
+        (lambda h: np.maximum(h, 0), "max(x, 0)"),
+        (lambda h: np.tanh(am.relu(h)), "relu, tanh"),
+    ],
+)
+def test_activations_written_in_forward_are_drawn(between, label):
+    found = describe(Chain(lambda s, x: s.out(s.dropout(between(s.hidden(x))))))
+    assert [layer.activation for layer in found.layers] == [label, ""]
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda s, x: s.out(x + s.hidden(x)),
+        lambda s, x: s.out(x) + s.hidden(x),
+        lambda s, x: s.out(2 * x),
+        lambda s, x: s.out(s.hidden(x)[:, :1]),
+        lambda s, x: s.out(x * np.arange(4.0)),
+        lambda s, x: s.out(s.hidden(x) * s.hidden(x)),
+        lambda s, x: (s.out(x), s.hidden(x)),
+        lambda s, x: x @ s.out.weight.T,
+        lambda s, x: s.out(x, x),
+        lambda s, x: 1 / 0,
+    ],
+)
+def test_a_model_that_is_no_chain_of_layers_is_refused_and_a_notebook_shows_its_text(forward):
+    model = Chain(forward)
+    with pytest.raises(viz.PictureError, match=r"no chain of dense layers.*viz\.render\(model"):
+        viz.draw(model)
+    assert list(viz.mimebundle(model)) == ["text/plain"]
+
+
+def test_all_activations_between_two_layers_are_drawn():
+    nn = am.nn
+    model = nn.Sequential(nn.Dense(2, 3, "relu", seed=0), np.tanh, nn.Dense(3, 1, seed=0))
+    assert [layer.activation for layer in describe(model).layers] == ["relu, tanh", ""]
+
+
+def test_an_activation_given_as_a_function_has_its_name():
+    def swish(h):
+        return h * am.sigmoid(h)
+
+    for activation, name in ((swish, "swish"), (am.relu, "relu"), ("softmax", "softmax")):
+        (layer,) = describe(am.nn.Dense(2, 3, activation, seed=0)).layers
+        assert layer.activation == name
+    model = am.nn.Sequential(am.nn.Dense(2, 3, seed=0), swish, am.nn.Dense(3, 1, seed=0))
+    assert describe(model).layers[0].activation == "swish"
+
+
+def test_a_layer_hidden_in_a_function_is_refused():
+    inner = am.nn.Dense(3, 3, seed=0)
+    model = am.nn.Sequential(am.nn.Dense(2, 3, seed=0), lambda h: inner(h), am.nn.Dense(3, 1))
+    with pytest.raises(viz.PictureError, match="takes more than one value"):
+        describe(model)
+
+
+def test_a_layer_written_by_hand_is_drawn():
+    class Linear(am.nn.Module):
+        def __init__(self):
+            self.weight = am.tensor(np.ones((2, 3)), requires_grad=True)
+            self.bias = am.tensor(np.zeros(3), requires_grad=True)
+
+        def forward(self, x):
+            return am.relu(self.bias + x @ self.weight)
+
+    (layer,) = describe(Linear()).layers
+    assert (layer.weight.shape, layer.bias.shape, layer.activation) == ((2, 3), (3,), "relu")
+
+
+def test_drawing_leaves_a_model_as_it_was():
+    class Counting(Chain):
+        calls = 0
+
+        def forward(self, x):
+            self.calls += 1
+            self.hidden.weight.assign(self.hidden.weight.data + 1)
+            return super().forward(x)
+
+    model = Counting(lambda s, x: s.out(s.dropout(s.hidden(x)))).train()
+    weights, state = model.hidden.weight.data.copy(), model.dropout.rng.bit_generator.state
+    with am.no_grad():
+        assert describe(model).sizes == (4, 4, 4)
+    assert model.calls == 0 and model.training and model.dropout.training
+    assert np.array_equal(model.hidden.weight.data, weights)
+    assert model.dropout.rng.bit_generator.state == state
+
+
+def test_neurons_run_from_left_to_right_only():
+    with pytest.raises(viz.PictureError, match="direction='TB'.*left to right"):
+        viz.draw(network(2, 3, 1), direction="TB")
+    assert viz.draw(network(2, 3, 1), direction="LR").picture.direction == "LR"

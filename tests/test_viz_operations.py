@@ -50,7 +50,7 @@ def network():
 def test_roles_names_and_shapes_of_a_layer_with_its_loss(network):
     p = picture(network)
     assert labels(p, "input") == ["x 100×2", "array 100×3"]
-    assert labels(p, "parameter") == ["W 2×3", "b 3"]
+    assert labels(p, "parameter") == ["W 2×3", "b (3,)"]
     assert labels(p, "operation") == ["@", "+", "tanh", "−", "^ 2", "mean"]
     assert labels(p, "output") == [f"loss {np.tanh(2) ** 2:.4g}"]
     assert [b.id for b in p.boxes] == [f"n{i}" for i in range(len(p.boxes))]
@@ -71,12 +71,12 @@ def test_shapes_ride_on_arrows_between_operations_only(network):
 
 def test_operands_keep_their_order():
     a, b = am.tensor([1.0, 2.0], name="a"), am.tensor([3.0, 4.0], name="b")
-    assert entering(picture(b - a), "−") == ["b 2", "a 2"]
+    assert entering(picture(b - a), "−") == ["b (2,)", "a (2,)"]
 
 
 def test_a_tensor_taken_twice_has_two_arrows():
     x = am.tensor([1.0, 2.0], name="x")
-    assert entering(picture(x * x), "×") == ["x 2", "x 2"]
+    assert entering(picture(x * x), "×") == ["x (2,)", "x (2,)"]
 
 
 @pytest.mark.parametrize(
@@ -136,18 +136,18 @@ def test_a_parameter_in_the_scope_that_its_name_begins_with_is_drawn_without_it(
     w = am.tensor(np.ones(2), requires_grad=True, name="dense_1.weight")
     with am.scope("dense_1"):
         y = x * w
-    assert labels(picture(y), "parameter") == ["weight 2"]
-    assert labels(picture(x * w), "parameter") == ["dense_1.weight 2"]
+    assert labels(picture(y), "parameter") == ["weight (2,)"]
+    assert labels(picture(x * w), "parameter") == ["dense_1.weight (2,)"]
 
 
 def test_a_shared_parameter_is_drawn_again_where_it_is_far():
     w = am.tensor(np.ones(2), requires_grad=True, name="w")
     near = w * np.exp(w)
-    assert labels(picture(near), "parameter") == ["w 2"]
+    assert labels(picture(near), "parameter") == ["w (2,)"]
     y = near
     for _ in range(8):
         y = np.tanh(y)
-    assert labels(picture(y * w), "parameter") == ["w 2", "w 2"]
+    assert labels(picture(y * w), "parameter") == ["w (2,) shared"] * 2
 
 
 def blocks(count):
@@ -186,7 +186,7 @@ def test_what_does_not_fit_is_counted():
     assert len(p.boxes) <= 42
     (earlier,) = labels(p, "earlier")
     assert earlier == f"… {1000 - len(labels(p, 'operation'))} earlier operations"
-    assert entering(p, earlier) == ["x 2"]
+    assert entering(p, earlier) == ["x (2,)"]
 
 
 def test_many_leaves_of_one_operation_are_counted():
@@ -239,6 +239,54 @@ def test_thousands_of_nested_scopes_are_drawn():
 def test_a_changed_leaf_is_marked():
     w = am.tensor([1.0, 2.0], requires_grad=True, name="w")
     y = w * w
-    assert "w 2" in labels(picture(y), "parameter")
+    assert "w (2,)" in labels(picture(y), "parameter")
     w.assign([3.0, 4.0])
-    assert "w 2 changed" in labels(picture(y), "parameter")
+    assert "w (2,) changed" in labels(picture(y), "parameter")
+
+
+def test_a_vector_does_not_look_like_a_number():
+    v, s = am.tensor(np.ones(5), name="v"), am.tensor(5.0, name="s")
+    p = picture(v * s)
+    assert labels(p, "input") == ["v (5,)", "s 5"]
+    assert labels(p, "output") == ["output (5,)"]
+    assert "shape (5,)" in box(p, "v (5,)").tooltip
+    assert "shape ()" in box(p, "s 5").tooltip
+    assert "shape (5,)" in box(p, "output (5,)").tooltip
+
+
+@pytest.mark.parametrize("length", [38, 39, 42])
+def test_a_few_operations_too_many_are_drawn(length):
+    y = am.tensor([1.0, 2.0], name="x")
+    for _ in range(length):
+        y = np.tanh(y)
+    p = picture(y)
+    assert labels(p, "earlier") == []
+    assert len(labels(p, "operation")) == length
+
+
+def test_an_operation_of_two_operands_has_two_arrows_also_from_what_is_left_out():
+    y = am.tensor([1.0, 2.0], name="x")
+    for _ in range(50):
+        y = np.tanh(y)
+    z = np.exp(y) * y
+    for _ in range(37):
+        z = np.tanh(z)
+    p = picture(z)
+    (earlier,) = labels(p, "earlier")
+    assert entering(p, "×") == [earlier] * 2
+
+
+def test_copies_of_a_shared_parameter_are_marked():
+    first, second = (am.nn.Dense(3, 3, "tanh", seed=0, name=name) for name in ("one", "two"))
+    x = am.tensor(np.ones((2, 3)), name="x")
+    once = first(first(first(x)))
+    p = picture(once)
+    weights = [b for b in p.boxes if b.role == "parameter" and "3×3" in b.words]
+    assert [b.lines for b in weights] == [
+        ("one.weight", "3×3", "shared 1"),  # for the first two calls
+        ("weight", "3×3", "shared 1"),
+    ]
+    assert "one tensor, drawn 2 times, each marked 'shared 1'" in weights[0].tooltip
+    marks = {b.lines[-1] for b in picture(second(second(second(once)))).boxes}
+    assert {f"shared {i}" for i in (1, 2, 3, 4)} <= marks
+    assert not {"shared 5", "shared"} & marks

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Final
+
+import numpy as np
 
 from autograd_mini.operation import Operation
 from autograd_mini.tensors import Tensor
@@ -27,6 +30,7 @@ class Builder:
         self.picture = Picture(clean(title, 200), direction)
         self._clusters: dict[Branch, str] = {}
         self._changed = changed_leaves(outline)
+        self._shared: dict[Key, tuple[str, int]] = {}
 
     def box(
         self,
@@ -67,8 +71,25 @@ class Builder:
         """Tell role, shape and dtype of a leaf, and whether it changed."""
         role = "parameter" if isinstance(leaf, Tensor) and leaf.requires_grad else "input"
         dtype = leaf.dtype if isinstance(leaf, Tensor) else getattr(leaf, "dtype", "")
-        text = f"{role}, {dtype}, shape ({shape(leaf).replace('×', ', ')})"
+        text = (
+            f"{role}, {dtype}, shape {np.shape(leaf._data if isinstance(leaf, Tensor) else leaf)}"
+        )
+        mark, copies = self.shared(leaf)
+        if mark:
+            text = f"{text}, one tensor, drawn {copies} times, each marked {mark!r}"
         return f"{text}, changed since the graph was recorded" if self.changed(leaf) else text
+
+    def shared(self, leaf: Any) -> tuple[str, int]:
+        """Return the mark of a leaf with several boxes, and how many; no mark for one box."""
+        return self._shared.get(key(leaf), ("", 1)) if isinstance(leaf, Tensor) else ("", 1)
+
+    def share(self, sources: Iterable[Source]) -> None:
+        """Mark the leaves that have several of these boxes; different leaves in different ways."""
+        copies = Counter(key(source.value) for source in dict.fromkeys(sources))
+        several = [name for name, count in copies.items() if count > 1]
+        for place, name in enumerate(several, start=1):
+            mark = f"shared {place}" if len(several) > 1 else "shared"
+            self._shared[name] = mark, copies[name]
 
     def changed(self, leaf: Any) -> bool:
         """Whether a leaf was assigned after an operation used it."""
@@ -88,6 +109,7 @@ class Builder:
             if leaf.name
             else UNNAMED[source.role],
             value_or_shape(leaf),
+            self.shared(leaf)[0],
             "changed" if self.changed(leaf) else "",
             tooltip=self.leaf_tooltip(leaf),
             inside=inside,

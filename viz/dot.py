@@ -153,7 +153,7 @@ def add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
         attributes = CLUSTER | {"label": text(cluster.caption)}
         inside = graphviz.Digraph(name=cluster.id, graph_attr=attributes)
         if cluster.id in ends:
-            add_spacer(inside, cluster, boxes[ends[cluster.id]])
+            add_spacer(inside, cluster, [boxes[name] for name in ends[cluster.id]])
         subgraphs[cluster.id] = inside
     for box in picture.boxes:
         if box.cluster is not None:
@@ -163,15 +163,20 @@ def add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
         outer.subgraph(subgraphs[cluster.id])
 
 
-def add_spacer(inside: graphviz.Digraph, cluster: Cluster, head: Box) -> None:
-    """Keep the arrow into a scope off its caption, by an invisible box left of where it ends."""
+def add_spacer(inside: graphviz.Digraph, cluster: Cluster, heads: list[Box]) -> None:
+    """Keep the arrows into a scope off its caption, by an invisible box left of where they end.
+
+    It is tied to each of them, or the layout program would put it between them.
+    """
     caption = LETTER * longest_line(cluster.caption)
-    width = caption - LETTER / 2 * max(map(longest_line, head.lines), default=0)
+    width = caption - LETTER / 2 * max(map(longest_line, heads[0].lines), default=0)
     if width > 0:
         name = f"spacer_{cluster.id}"
         inside.node(name, label="", style="invis", width=f"{width:.2f}", height="0.1")
-        inside.edge(name, head.id, style="invis")
-        inside.body.append(f"\t{{rank=same; {name}; {head.id}}}\n")
+        for head in heads:
+            inside.edge(name, head.id, style="invis")
+        tied = "; ".join([name, *(head.id for head in heads)])
+        inside.body.append(f"\t{{rank=same; {tied}}}\n")
 
 
 def longest_line(label: str) -> int:

@@ -127,6 +127,11 @@ def draw(
     """
     check_options(view, direction, limit, engine)
     if view == "neurons" or (view is None and not is_graph(subject)):
+        if direction == "TB":
+            raise PictureError(
+                "direction='TB' is not for neurons, which run from left to right; leave it out, "
+                "or draw the graph of the output: viz.render(model(x), path, direction='TB')"
+            )
         return Drawing(neuron_picture(describe(subject), title=title, limit=limit), engine)
     graph = as_graph(subject)
     if view == "scalars" or (view is None and suits(graph)):
@@ -167,6 +172,11 @@ def mimebundle(subject: Any) -> dict[str, Any]:
 
 def checked(path: str | os.PathLike[str]) -> Path:
     """Return the path if a picture can be written there."""
+    if not isinstance(path, str | os.PathLike):
+        raise PictureError(
+            f"cannot draw into {type(path).__name__} {path!r:.60}: expected the path of a file, as "
+            "'graph.svg'; viz.draw(...) draws without a file"
+        )
     target = Path(path)
     if target.suffix.lower() not in FORMATS:
         raise PictureError(

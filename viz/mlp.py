@@ -1,7 +1,8 @@
 """A multilayer perceptron as its picture needs it: sizes, weights, activations, read from a model.
 
-The description knows nothing of any class of models. It reads the attributes that dense layers
-have: `weight` (in, out), `bias` (out,) or None, `activation` as a name, and `layers` in containers.
+A module of the library is run once and its recording is read (see `recorded`). Lists, and objects
+that only have `layers`, are read by attributes: `weight` (in, out), `bias` (out,) or None, and
+`activation`, a name or a function.
 """
 
 from __future__ import annotations
@@ -12,7 +13,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from autograd_mini.nn import Module
+from autograd_mini.nn.activations import name_of
+
 from .errors import PictureError
+from .recorded import steps
 from .texts import clean
 
 SYMBOLS: Final = {"sigmoid": "σ", "linear": "", "identity": "", "none": ""}
@@ -67,19 +72,25 @@ class Network:
 
 
 def describe(model: Any) -> Network:
-    """Read the dense layers of a model, in order.
+    """Read the dense layers of a model, in the order in which they run.
 
     Raises:
-        PictureError: if it has none, or they are no chain.
+        PictureError: if it has none, or is no chain of dense layers and activations.
     """
     if isinstance(model, Network):
         return model
     layers: list[DenseLayer] = []
     for part in parts(model):
-        if is_dense(part):
-            layers.append(dense(part))
-        elif layers and not layers[-1].activation:
-            layers[-1] = replace(layers[-1], activation=activation_between(part))
+        for layer in [dense(part)] if is_dense(part) else recorded(part):
+            if isinstance(layer, DenseLayer):
+                layers.append(layer)
+            elif layer and not layers:
+                raise PictureError(
+                    f"{type(model).__name__} is no chain of dense layers: {layer} comes before "
+                    "the first of them; draw the graph of its output: viz.render(model(x), path)"
+                )
+            elif layer:
+                layers[-1] = replace(layers[-1], activation=joined(layers[-1].activation, layer))
     if not layers:
         raise PictureError(
             f"cannot draw {type(model).__name__} {model!r:.60}: it is neither a tensor, a sequence "
@@ -91,41 +102,54 @@ def describe(model: Any) -> Network:
 
 
 def parts(model: Any) -> Iterator[Any]:
-    """List the parts of a model that have no layers of their own, in order of execution."""
+    """List the parts of lists and of objects with `layers`, in order; a module is one part."""
     stack = [model]
     opened: set[int] = set()
     while stack:
         part = stack.pop()
-        inner = None if is_dense(part) else inside(part)
+        inner = None if isinstance(part, Module) or is_dense(part) else inside(part)
         if inner is None:
             yield part
-        elif id(part) not in opened:  # a module may hold itself
+        elif id(part) not in opened:  # a container may hold itself
             opened.add(id(part))
             stack.extend(reversed(inner))
 
 
 def inside(part: Any) -> list[Any] | None:
     """Return the parts of a container, None if it is none."""
-    if isinstance(part, list | tuple):
-        return list(part)
-    if isinstance(getattr(part, "layers", None), list | tuple):
-        return list(part.layers)
-    if callable(part) and hasattr(part, "__dict__") and not isinstance(part, type):
-        found = [x for x in vars(part).values() if is_dense(x) or inside_of_attribute(x)]
-        return found or None
-    return None
+    inner = part if isinstance(part, list | tuple) else getattr(part, "layers", None)
+    return list(inner) if isinstance(inner, list | tuple) else None
 
 
-def inside_of_attribute(value: Any) -> bool:
-    """Whether an attribute of a model holds layers."""
-    if isinstance(value, list | tuple):
-        return any(is_dense(x) or hasattr(x, "layers") for x in value)
-    return isinstance(getattr(value, "layers", None), list | tuple)
+def recorded(part: Any) -> Iterator[DenseLayer | str]:
+    """Return the layers of a module and the activations between them; of others, what they name."""
+    if not isinstance(part, Module):
+        yield activation_between(part)
+        return
+    layer: DenseLayer | None = None
+    if not any(parameter.ndim == 2 for parameter in part.parameters()):
+        return
+    for kind, value in steps(part):
+        if kind == "bias" and layer is not None:
+            layer = replace(layer, bias=value)
+            continue
+        if layer is not None:
+            yield layer
+        layer = DenseLayer(value) if kind == "weight" else None
+        if kind == "activation":
+            yield activation_name(value)
+    if layer is not None:
+        yield layer
+
+
+def joined(activation: str, following: str) -> str:
+    """Write two activations, one after the other."""
+    return clean(", ".join(filter(None, (activation, following))), 32)
 
 
 def is_dense(part: Any) -> bool:
     """Whether a part is a fully connected layer."""
-    weight = getattr(part, "weight", None)
+    weight = None if isinstance(part, Module) else getattr(part, "weight", None)
     return weight is not None and np.ndim(getattr(weight, "data", weight)) == 2
 
 
@@ -148,11 +172,8 @@ def activation_name(activation: Any) -> str:
     """Return the name or symbol of an activation given as text or function."""
     if activation is None:
         return ""
-    name = activation
-    if not isinstance(activation, str):
-        name = getattr(activation, "__name__", type(activation).__name__)
-        name = "function" if name == "<lambda>" else name
-    return clean(SYMBOLS.get(name, name), 16)
+    name = name_of(activation)
+    return clean(SYMBOLS.get(name, "function" if name == "<lambda>" else name), 16)
 
 
 def activation_between(part: Any) -> str:

@@ -10,6 +10,7 @@ from autograd_mini.graph import Graph
 from autograd_mini.operation import Operation
 from autograd_mini.tensors import Tensor
 
+from .arrangement import with_arrays_outside
 from .builder import Builder, default_title, output_index
 from .outline import MOST_LEAVES, Outline, Part, Source
 from .picture import Direction, Picture, Role
@@ -52,6 +53,7 @@ class OperationsView:
         self.outline = outline
         self.builder = Builder(outline, title, direction)
         self.sources = outline.sources()
+        self.builder.share(self.sources.values())
         self.box_of_part: dict[Part, str] = {}
         self.box_of_source: dict[Source, str] = {}
         self.arrays: dict[tuple[int, int], str] = {}
@@ -67,7 +69,7 @@ class OperationsView:
             self.add_arrows(part)
         for y, box in outputs:
             self.builder.arrow(self.maker(y), box, output_index(y, y.op))
-        return self.builder.finish()
+        return with_arrays_outside(self.builder.finish())
 
     def taken(self, part: Part) -> Iterator[tuple[Operation, int, Any]]:
         """List what a part takes from outside: operation, position, operand."""
@@ -135,7 +137,7 @@ class OperationsView:
     def add_output(self, y: Tensor) -> str:
         """Add the box of an output: name, value or shape."""
         name = clean(y.name) if y.name else "output"
-        tooltip = f"output, {y.dtype}, shape ({shape(y).replace('×', ', ')})"
+        tooltip = f"output, {y.dtype}, shape {y.shape}"
         return self.builder.box("output", name, value_or_shape(y), tooltip=tooltip)
 
     def maker(self, y: Tensor) -> str:
@@ -151,10 +153,15 @@ class OperationsView:
         return self.builder.leaf(source)
 
     def add_arrows(self, part: Part) -> None:
-        """Add the arrows into a part, in the order of operands; a folded one takes each once."""
+        """Add the arrows into a part, in the order of operands.
+
+        An operation has one arrow for each operand, also from the box of what is left out; a
+        folded scope takes each tensor once. A box of several leaves has one arrow.
+        """
         head = self.box_of_part[part]
         lumps = {self.more.get(part)}
-        lumps |= {box for other, box in self.box_of_part.items() if other.kind == "earlier"}
+        if part.kind != "operation":
+            lumps |= {box for other, box in self.box_of_part.items() if other.kind == "earlier"}
         seen: set[Key | str] = set()
         for operation, position, x in self.taken(part):
             tail, label = self.tail(part, operation, position, x)

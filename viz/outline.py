@@ -24,6 +24,9 @@ MOST_LEAVES: Final = 9
 MOST_OF_EARLIER: Final = 3
 """The leaves behind what is left out are shown if they are no more than this."""
 
+FEWEST_HIDDEN: Final = 5
+"""Fewer parts than this are never left out."""
+
 
 @dataclass(slots=True, eq=False)
 class Part:
@@ -162,12 +165,15 @@ class Outline:
             self._part_of[operation.serial] = part
 
     def _leave_out(self, limit: int) -> None:
-        """Keep the parts nearest to the outputs, as many as fit with their leaves."""
+        """Keep the parts nearest to the outputs, as many as fit with their leaves.
+
+        A box that says "… 1 earlier operation" would save nothing, so a few too many are drawn.
+        """
         budget = limit - len(self.outputs)
         if len(self.parts) + len(self.graph.inputs) + len(self.graph.parameters) <= budget:
             return
         kept = self._nearest(budget - 1)
-        if len(kept) == len(self.parts):
+        if len(self.parts) - len(kept) < FEWEST_HIDDEN:
             return
         earlier = Part("earlier", self.tree.root)
         for part in self.parts:

@@ -60,12 +60,13 @@ def number(value: Any) -> str:
 
 
 def shape(of: Any) -> str:
-    """Write a shape: `100×2`, and nothing for a scalar.
+    """Write a shape: `100×2`, `(5,)` for a vector, and nothing for a scalar.
 
-    >>> shape(np.zeros((100, 2))), shape(1.0)
-    ('100×2', '')
+    >>> shape(np.zeros((100, 2))), shape(np.zeros(5)), shape(1.0)
+    ('100×2', '(5,)', '')
     """
-    return "×".join(map(str, np.shape(of._data if isinstance(of, Tensor) else of)))
+    lengths = np.shape(of._data if isinstance(of, Tensor) else of)
+    return str(lengths) if len(lengths) == 1 else "×".join(map(str, lengths))
 
 
 def value_or_shape(tensor: Tensor) -> str:
