@@ -1,23 +1,21 @@
-"""Operation, recording, scopes and no_grad: how a computation leaves its graph behind.
+"""Operation, recording and no_grad: how a computation leaves its graph behind.
 
 Every primitive asks the context which recorder is in force. By default that is `record`, which
 runs the forward and returns a tensor that knows its operands; `no_grad` installs `evaluate`, which
-only runs it. Debuggers, tracers and profilers install their own with `recorder`. The context is a
-`ContextVar`, so it belongs to one thread or async task.
+only runs it. Debuggers, tracers and profilers install their own with `recorder`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar, Token
-from functools import wraps
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .arrays import PLAIN, as_array, normal
+from .contexts import Scope as Scope
+from .contexts import context as context
+from .contexts import recorder as recorder
+from .contexts import scope as scope
 from .errors import ArgumentError, AutogradError, IndexingError, OperandError, ShapeError
 from .table import table
 from .tensors import NO_PARAMS, Tensor, leaf, serials
@@ -25,34 +23,7 @@ from .tensors import NO_PARAMS, Tensor, leaf, serials
 if TYPE_CHECKING:
     from .primitives import Primitive
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 Params = dict[str, Any]
-Recorder = Callable[["Primitive", tuple[Any, ...], Params], Any]
-
-
-class Scope:
-    """A named block of the program; one object per time that the block was entered."""
-
-    __slots__ = ("name", "parent", "serial")
-
-    def __init__(self, name: str, parent: Scope | None) -> None:
-        self.name = name
-        self.parent = parent
-        self.serial = next(serials)
-
-    @property
-    def path(self) -> str:
-        """Names from the outermost scope to this one, joined by `/`."""
-        return f"{self.parent.path}/{self.name}" if self.parent else self.name
-
-    def __repr__(self) -> str:
-        return f"Scope({self.path!r})"
-
-
-context: ContextVar[tuple[Recorder | None, Scope | None]] = ContextVar(
-    "autograd_mini", default=(None, None)
-)
-"""(recorder, scope); a recorder of None is `record`, the default."""
 
 
 class Record:
@@ -270,17 +241,7 @@ def evaluate(primitive: Primitive, operands: tuple[Any, ...], params: Params = N
     return leaf(normal(data))
 
 
-@contextmanager
-def recorder(function: Recorder | None) -> Iterator[None]:
-    """Install another recorder for the block; None is `record`."""
-    token = context.set((function, context.get()[1]))
-    try:
-        yield
-    finally:
-        context.reset(token)
-
-
-def no_grad() -> Any:
+def no_grad() -> recorder:
     """Record nothing in the block (`with`) or function (decorator); leaves may be changed in it.
 
     >>> import autograd_mini as am
@@ -296,37 +257,3 @@ def no_grad() -> Any:
 def is_recording() -> bool:
     """Whether operations are being recorded here."""
     return context.get()[0] is not evaluate
-
-
-class scope:  # noqa: N801  # used as a statement, like a function
-    """Name the operations recorded in the block: `with am.scope("encoder"): …`.
-
-    Also a decorator; each call of the function is then a block of its own.
-    """
-
-    __slots__ = ("_token", "name")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __enter__(self) -> Scope:
-        recorder, parent = context.get()
-        entered = Scope(self.name, parent)
-        self._token: Token[Any] = context.set((recorder, entered))
-        return entered
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None
-    ) -> None:
-        context.reset(self._token)
-
-    def __call__(self, function: Function) -> Function:
-        """Return the function with each of its calls in a scope of this name."""
-        name = self.name
-
-        @wraps(function)
-        def scoped(*args: Any, **kwargs: Any) -> Any:
-            with scope(name):
-                return function(*args, **kwargs)
-
-        return cast(Function, scoped)

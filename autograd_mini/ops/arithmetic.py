@@ -22,7 +22,7 @@ def power_base(g: Any, y: Any, a: Any, b: Any) -> Any:
     if type(b) in (int, float):
         if b == 2:
             return g * (2 * a)
-        return g * (b * a ** (b - 1)) if b else g * (0 * a)
+        return g * (b * a ** (b - 1)) if b else g * np.zeros_like(a)
     return g * where(b == 0, 0, b * a ** where(b == 0, 1, b - 1))
 
 

@@ -102,8 +102,20 @@ table[np.copy] = lambda a, *args, **kwargs: copy(a)
 
 @implements("astype", np.astype)
 def astype(x: Any, dtype: Any, *args: Any, **kwargs: Any) -> Any:
-    """Convert the elements; to integers or booleans the gradient ends."""
-    wanted = np.dtype(dtype)
+    """Convert the elements; to integers or booleans the gradient ends.
+
+    Raises:
+        OperandError: for a dtype that holds no numbers, or none at all.
+    """
+    try:
+        wanted = np.dtype(dtype)
+    except TypeError as error:
+        raise OperandError(f"astype: {error}; expected a dtype such as float") from error
+    if wanted.kind not in "biufc":
+        raise OperandError(
+            f"astype: {wanted} values are no numbers; expected a dtype such as float, or take "
+            "t.data.astype(...) for a plain array"
+        )
     return (cast if wanted.kind in "fc" else truncate)(x, dtype=wanted)
 
 

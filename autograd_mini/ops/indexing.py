@@ -1,4 +1,4 @@
-"""Indexing: basic, boolean and integer, with repeats; take, repeat, diagonals and set_at on top.
+"""Indexing: basic, boolean and integer, with repeats, and its counterpart set_at.
 
 The primitive `getitem` keeps the index as a parameter in which every array is replaced by `ARRAY`;
 the arrays themselves are operands, so that an index computed from data is part of the graph.
@@ -6,16 +6,16 @@ the arrays themselves are operands, so that an index computed from data is part 
 
 from __future__ import annotations
 
+from operator import index as integer
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index
 
 from ..arrays import as_array
-from ..errors import IndexingError, OperandError, ShapeError
-from ..operation import operand, value_of
+from ..errors import AutogradError, IndexingError, OperandError, ShapeError
+from ..operation import value_of
 from ..primitives import Primitive, case, implements, nonlinear
-from ..table import Axis, table
+from ..table import table
 from ..tensors import Tensor
 from .selection import where
 
@@ -94,7 +94,10 @@ def set_rule(g: Any, y: Any, x: Any, value: Any, *arrays: Any, index: Index) -> 
     """∂x: g outside the index  ∂value: g at the index, summed to its shape by the walk."""
     kept = np.ones(x.shape, bool)
     kept[filled(index, tuple(map(value_of, arrays)))] = False
-    return where(kept, g, 0), getitem(g, *arrays, index=index), *(None,) * len(arrays)
+    gv = getitem(g, *arrays, index=index)
+    if value.ndim > gv.ndim:  # NumPy drops leading axes of length 1 when it assigns
+        gv = np.reshape(gv, (1,) * (value.ndim - gv.ndim) + gv.shape)
+    return where(kept, g, 0), gv, *(None,) * len(arrays)
 
 
 replace = nonlinear(
@@ -107,6 +110,7 @@ replace = nonlinear(
         case((3, 4), (4,), index=(1,)),
         case((3, 4), (), index=(slice(0, 2),)),
         case((3, 4), (2, 4), np.array([0, 2]), index=(ARRAY,)),
+        case((3, 4), (1, 1, 4), index=(1,)),
     ),
     params=("index",),
     broadcasts=True,
@@ -125,7 +129,7 @@ def separated(index: Any) -> tuple[Index, tuple[Any, ...]]:
         if part is None or part is Ellipsis or type(part) is int:
             static.append(part)
         elif isinstance(part, slice):
-            static.append(slice(*(None if s is None else s.__index__() for s in _ends(part))))
+            static.append(slice(*(_end(part, s) for s in (part.start, part.stop, part.step))))
         else:
             if not isinstance(part, Tensor):
                 try:
@@ -146,8 +150,13 @@ def separated(index: Any) -> tuple[Index, tuple[Any, ...]]:
     return tuple(static), tuple(arrays)
 
 
-def _ends(part: slice) -> tuple[Any, Any, Any]:
-    return part.start, part.stop, part.step
+def _end(part: slice, value: Any) -> int | None:
+    try:
+        return None if value is None else integer(value)
+    except AutogradError:
+        raise
+    except TypeError as error:
+        raise IndexingError(f"the ends of a slice must be integers, got {part}") from error
 
 
 @implements("getitem")
@@ -162,9 +171,10 @@ def getitem_function(x: Any, index: Any) -> Any:
 def set_at(x: Any, index: Any, value: Any) -> Any:
     """Return x with `value` at `index`: the recorded form of `x[index] = value`.
 
-    With an index array each place may be named once.
+    The dtype stays x's. With an index array each place may be named once.
 
     Raises:
+        OperandError: if x's dtype would cut the value off, as 2.7 among integers.
         ShapeError: if the value does not fit, or an index array names a place twice.
 
     >>> import numpy as np
@@ -178,96 +188,27 @@ def set_at(x: Any, index: Any, value: Any) -> Any:
         np.add.at(places, filled(static, tuple(map(value_of, arrays))), 1)
         if (places > 1).any():
             raise ShapeError("set_at: the index names a place twice, so its value is ambiguous")
-    value = value if isinstance(value, Tensor) else as_array(value)
-    return replace(x, value, *arrays, index=static)
+    return replace(x, fitting(value, x.dtype), *arrays, index=static)
 
 
-@implements(np.take)
-def take(
-    a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise"
-) -> Any:
-    """Return the elements at integer indices along an axis, or of the flattened tensor."""
-    a = operand(a)
-    if axis is None:
-        a, axis = np.ravel(a), 0
-    axis = normalize_axis_index(axis, a.ndim)
-    if mode != "raise":
-        n = a.shape[axis]
-        values = value_of(indices)
-        indices = np.clip(values, 0, n - 1) if mode == "clip" else np.mod(values, n)
-    if not isinstance(indices, Tensor):
-        indices = np.asarray(indices)
-    return getitem_function(a, (*(slice(None),) * axis, indices))
+def fitting(value: Any, dtype: np.dtype[Any]) -> Any:
+    """Return a value that an array of this dtype can hold; a Python number takes the dtype.
 
-
-@implements(np.take_along_axis)
-def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
-    """Match each index with the slice of the same place along an axis."""
-    arr = operand(arr)
-    if axis is None:
-        return np.ravel(arr)[indices]
-    axis = normalize_axis_index(axis, arr.ndim)
-    grid = list(np.ogrid[tuple(slice(n) for n in np.shape(value_of(indices)))])
-    grid[axis] = indices
-    return getitem_function(arr, tuple(grid))
-
-
-@implements(np.repeat)
-def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
-    """Repeat each element, or each slice along an axis."""
-    if axis is None:
-        a, axis = np.ravel(a), 0
-    return take(a, np.repeat(np.arange(a.shape[axis]), value_of(repeats)), axis)
-
-
-@implements(np.compress)
-def compress(condition: Any, a: Any, axis: int | None = None, out: None = None) -> Any:
-    """Return the slices along an axis where a one-dimensional condition holds."""
-    return take(a, np.flatnonzero(value_of(condition)), axis)
-
-
-@implements(np.choose)
-def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
-    """Pick, place by place, from the choice whose number stands in `a`."""
-    shape = np.broadcast_shapes(np.shape(a), *(np.shape(c) for c in choices))
-    numbers = np.broadcast_to(value_of(a), shape)
-    joined = np.stack([np.broadcast_to(c, shape) for c in choices])
-    if mode != "raise":
-        top = len(choices)
-        numbers = np.clip(numbers, 0, top - 1) if mode == "clip" else np.mod(numbers, top)
-    return take_along_axis(joined, numbers[None], 0)[0]
-
-
-@implements(np.sort)
-def sort(a: Any, axis: int | None = -1, *args: Any, **kwargs: Any) -> Any:
-    """Sort along an axis; the gradient follows the elements."""
-    if axis is None:
-        a, axis = np.ravel(a), 0
-    return take_along_axis(a, np.argsort(value_of(a), axis, *args, **kwargs), axis)
-
-
-@implements(np.diagonal)
-def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """Return the elements whose places along two axes differ by `offset`."""
-    x = np.moveaxis(a, (axis1, axis2), (-2, -1))
-    n = max(0, min(x.shape[-2] + min(offset, 0), x.shape[-1] - max(offset, 0)))
-    rows = np.arange(n) - min(offset, 0)
-    return x[..., rows, rows + offset]
-
-
-@implements(np.trace)
-def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, *args: Any) -> Any:
-    """Sum the diagonal."""
-    return np.sum(diagonal(a, offset, axis1, axis2), axis=-1)
-
-
-@implements(np.flip)
-def flip(m: Any, axis: Axis = None) -> Any:
-    """Reverse the order along axes, by default all."""
-    axes = range(m.ndim) if axis is None else np.atleast_1d(np.asarray(axis))
-    chosen = {normalize_axis_index(int(i), m.ndim) for i in axes}
-    back = slice(None, None, -1)
-    return getitem_function(m, tuple(back if i in chosen else slice(None) for i in range(m.ndim)))
+    Raises:
+        OperandError: if the dtype would cut it off.
+    """
+    number = isinstance(value, (bool, int, float, complex)) and not isinstance(value, np.generic)
+    given = value if isinstance(value, Tensor) else as_array(value)
+    kind = np.result_type(dtype, value) if number else given.dtype
+    try:
+        if np.can_cast(kind, dtype, "same_kind"):
+            return np.array(value, dtype)[()] if number else given
+    except OverflowError:  # as 300 for uint8
+        pass
+    raise OperandError(
+        f"set_at: a value of dtype {given.dtype} does not fit a {dtype} target without loss; "
+        f"convert the target with .astype({given.dtype}), or the value with .astype({dtype})"
+    )
 
 
 table["set_at"] = set_at

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index
 
-from ..errors import ShapeError
+from ..errors import AutogradError, ShapeError
 from ..operation import operand, value_of
 from ..primitives import case, implements, multilinear
+from .axes import axis_of
 
 
 def slice_along(axis: int, start: int, stop: int) -> tuple[slice, ...]:
@@ -70,7 +71,7 @@ def common_axis(name: str, arrays: Any, axis: int, extra: int = 0) -> int:
     """Check that there is something to join, and normalise the axis."""
     if not arrays:
         raise ShapeError(f"{name}: expected at least one tensor, got none")
-    return normalize_axis_index(axis, np.ndim(value_of(arrays[0])) + extra)
+    return axis_of(name, np.asarray(value_of(arrays[0])), axis, extra)
 
 
 @implements(np.concatenate, np.concat)
@@ -109,14 +110,48 @@ def hstack(tup: Any) -> Any:
 def column_stack(tup: Any) -> Any:
     """Join along the second axis, vectors as columns."""
     parts = [operand(a) for a in tup]
-    return concatenate_function([a if a.ndim > 1 else a[:, None] for a in parts], 1)
+    return concatenate_function([a if np.ndim(a) > 1 else np.reshape(a, (-1, 1)) for a in parts], 1)
+
+
+def ascending(places: Any, size: int) -> tuple[int, ...]:
+    """Return the places of cuts, which must not fall, counted from the start and inside.
+
+    NumPy's parts of falling places overlap, so that no rule could join their cotangents.
+    """
+    try:
+        found = [index(i) for i in places]
+    except AutogradError:
+        raise
+    except TypeError as error:
+        raise ShapeError(f"split: places are integers, got {places!r:.60}") from error
+    inside = tuple(min(max(i + size if i < 0 else i, 0), size) for i in found)
+    if list(inside) != sorted(inside):
+        raise ShapeError(
+            f"split: the places {found} of an axis of length {size} do not ascend, so the parts "
+            "would overlap; slice the tensor instead"
+        )
+    return inside
+
+
+def number_of_parts(sections: Any) -> int:
+    """Return how many parts are wanted."""
+    try:
+        parts = index(sections)
+    except AutogradError:
+        raise
+    except TypeError as error:
+        raise ShapeError(f"split: the number of parts is an integer, got {sections!r}") from error
+    if parts < 1:
+        raise ShapeError(f"split: the number of parts must be positive, got {parts}")
+    return parts
 
 
 @implements(np.split)
 def split_function(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Cut into equal parts (an int) or at these places (a sequence)."""
-    size = ary.shape[axis]
-    if np.ndim(indices_or_sections) == 0 and indices_or_sections > 0 and size % indices_or_sections:
+    ary = operand(ary)
+    size = ary.shape[axis_of("split", ary, axis)]
+    if not np.ndim(indices_or_sections) and size % number_of_parts(indices_or_sections):
         raise ShapeError(
             f"split: {size} rows do not divide into {indices_or_sections} equal parts; "
             "use np.array_split"
@@ -127,13 +162,12 @@ def split_function(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[An
 @implements(np.array_split)
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Cut into nearly equal parts, the longer ones first, or at these places."""
-    axis = normalize_axis_index(axis, ary.ndim)
+    ary = operand(ary)
+    axis = axis_of("split", ary, axis)
     if np.ndim(indices_or_sections):
-        places = tuple(int(i) for i in indices_or_sections)
+        places = ascending(indices_or_sections, ary.shape[axis])
     else:
-        size, parts = ary.shape[axis], int(indices_or_sections)
-        if parts < 1:
-            raise ShapeError(f"split: the number of parts must be positive, got {parts}")
+        size, parts = ary.shape[axis], number_of_parts(indices_or_sections)
         lengths = [size // parts + (i < size % parts) for i in range(parts)]
         places = tuple(int(i) for i in np.cumsum(lengths)[:-1])
     return list(split(ary, places=places, axis=axis))
@@ -142,4 +176,4 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 @implements("unstack", np.unstack)
 def unstack_function(x: Any, /, *, axis: int = 0) -> Any:
     """Return the slices along an axis: one operation with several outputs."""
-    return unstack(x, axis=normalize_axis_index(axis, x.ndim))
+    return unstack(x, axis=axis_of("unstack", x, axis))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -12,6 +13,11 @@ from ..primitives import case, implements, multilinear
 from ..table import table
 from .arithmetic import multiply
 from .shapes import reshape_function
+
+
+def rows(x: Any) -> Any:
+    """Return a batch of matrices as one tall matrix; sizes written out, as −1 fails for size 0."""
+    return np.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 def matmul_left(g: Any, y: Any, a: Any, b: Any) -> Any:
@@ -32,7 +38,7 @@ def matmul_right(g: Any, y: Any, a: Any, b: Any) -> Any:
     if a.ndim == 2:
         return a.T @ g
     if b.ndim == 2:  # one product of tall matrices instead of a sum over the batch
-        return np.reshape(a, (-1, a.shape[-1])).T @ np.reshape(g, (-1, g.shape[-1]))
+        return rows(a).T @ rows(g)
     return a.mT @ g
 
 
@@ -53,6 +59,8 @@ matmul = multilinear(
         case((4,), (2, 4, 3)),
         case((2, 3, 4), (4,)),
         case((2, 0), (0, 3)),
+        case((2, 3, 0), (0, 4)),
+        case((2, 3, 4), (4, 0)),
     ),
     broadcasts=True,
 )
@@ -68,5 +76,5 @@ def dot(a: Any, b: Any, out: None = None) -> Any:
     if np.ndim(b) <= 2:
         return matmul(a, b)
     moved = np.moveaxis(b, -2, 0)
-    flat = matmul(a, reshape_function(moved, (moved.shape[0], -1)))
+    flat = matmul(a, reshape_function(moved, (moved.shape[0], math.prod(moved.shape[1:]))))
     return reshape_function(flat, (*a.shape[:-1], *moved.shape[1:]))

@@ -9,38 +9,19 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..arrays import as_array
-from ..errors import ShapeError
 from ..operation import scope
 from ..primitives import Primitive, case, implements, multilinear, nonlinear
 from ..table import Axis
 from ..tensors import Tensor
+from .axes import axes_of, axis_of
 from .conversion import astype
 from .selection import where
 from .shapes import broadcast_to, expand_dims
 
 add_reduce: Any = np.add.reduce  # NumPy's stubs want a literal keepdims
 OVER = ("axis", "keepdims")
-
-
-def axes_of(x: Any, axis: Axis) -> tuple[int, ...]:
-    """Normalise an axis argument: all axes for None, else sorted and non-negative."""
-    if axis is None:
-        return tuple(range(x.ndim))
-    try:
-        return tuple(sorted(normalize_axis_tuple(axis, x.ndim)))
-    except (ValueError, TypeError) as error:
-        raise ShapeError(f"axis {axis} does not fit the shape {x.shape}: {error}") from error
-
-
-def axis_of(x: Any, axis: int) -> int:
-    """Normalise one axis."""
-    try:
-        return normalize_axis_index(axis, x.ndim)
-    except (ValueError, TypeError) as error:
-        raise ShapeError(f"axis {axis} does not fit the shape {x.shape}: {error}") from error
 
 
 def spread(g: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
@@ -56,6 +37,11 @@ def restore(g: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
 def count(x: Any, axis: tuple[int, ...]) -> int:
     """Count the elements that one output is made of."""
     return math.prod(x.shape[i] for i in axis)
+
+
+def inverse(n: float) -> float:
+    """Return 1/n: g · (1/n) keeps a float16 g, where g / n is 0 from n = 65,520 (its inf) on."""
+    return 1 / n if n else math.inf
 
 
 def share_among_ties(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
@@ -76,10 +62,13 @@ def std_rule(
     g: Any, y: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool, correction: float
 ) -> Any:
     """∂x: (x − mean) / ((n − correction)·y); 0 where all elements are equal."""
+    if not x.size:  # nothing has no largest element
+        return x * 0
     constant = np.max(x, axis=axis, keepdims=True) == np.min(x, axis=axis, keepdims=True)
-    scale = where(constant, 1, restore(y, axis, keepdims) * (count(x, axis) - correction))
+    length = where(constant, 1, restore(y, axis, keepdims))
     centred = x - np.mean(x, axis=axis, keepdims=True)
-    return where(constant, 0, restore(g, axis, keepdims) / scale) * centred
+    share = restore(g, axis, keepdims) * inverse(count(x, axis) - correction)
+    return where(constant, 0, share / length) * centred
 
 
 def flipped(x: Any, axis: int) -> Any:
@@ -143,7 +132,7 @@ mean_ = multilinear(
     "mean",
     "Mean over axes.  ∂x: g/n repeated",
     name="mean",
-    vjp=(lambda g, y, x, axis, keepdims: spread(g / count(x, axis), x, axis, keepdims),),
+    vjp=(lambda g, y, x, axis, keepdims: spread(g * inverse(count(x, axis)), x, axis, keepdims),),
     samples=SAMPLES,
     params=OVER,
 )
@@ -219,7 +208,7 @@ def reduction(primitive: Primitive, *functions: Any) -> Any:
         x = a if isinstance(a, Tensor) else as_array(a)
         if dtype is not None:
             x = astype(x, dtype)
-        return primitive(x, axis=axes_of(x, axis), keepdims=bool(keepdims))
+        return primitive(x, axis=axes_of(primitive.name, x, axis), keepdims=bool(keepdims))
 
     function.__name__, function.__doc__ = primitive.name, primitive.doc
     return function
@@ -236,7 +225,7 @@ def extreme(primitive: Primitive, *functions: Any) -> Any:
     @implements(*functions)
     def function(a: Any, axis: Axis = None, out: None = None, keepdims: bool = False) -> Any:
         x = a if isinstance(a, Tensor) else as_array(a)
-        return primitive(x, axis=axes_of(x, axis), keepdims=bool(keepdims))
+        return primitive(x, axis=axes_of(primitive.name, x, axis), keepdims=bool(keepdims))
 
     function.__name__, function.__doc__ = primitive.name, primitive.doc
     return function
@@ -266,7 +255,7 @@ def var(
 ) -> Any:
     """Mean squared distance from the mean over axes, over n − ddof."""
     x = a if dtype is None else astype(a, dtype)
-    axes = axes_of(x, axis)
+    axes = axes_of("var", x, axis)
     centred = x - mean(x, axis=axes, keepdims=True)
     freedom = count(x, axes) - (ddof if correction is None else correction)
     return sum(centred * centred, axis=axes, keepdims=keepdims) / freedom
@@ -286,7 +275,7 @@ def std(
     """Square root of the variance over axes; its gradient is 0 for equal elements."""
     x = a if dtype is None else astype(a, dtype)
     freedom = ddof if correction is None else correction
-    return std_(x, axis=axes_of(x, axis), keepdims=bool(keepdims), correction=freedom)
+    return std_(x, axis=axes_of("std", x, axis), keepdims=bool(keepdims), correction=freedom)
 
 
 @implements(np.cumsum)
@@ -294,7 +283,7 @@ def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: None = None)
     """Running sum along an axis, or of all elements in order."""
     x = a if dtype is None else astype(a, dtype)
     x = np.ravel(x) if axis is None else x
-    return cumsum_(x, axis=axis_of(x, axis or 0))
+    return cumsum_(x, axis=axis_of("cumsum", x, axis or 0))
 
 
 @implements(np.cumprod)
@@ -302,4 +291,4 @@ def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = None
     """Running product along an axis, or of all elements in order."""
     x = a if dtype is None else astype(a, dtype)
     x = np.ravel(x) if axis is None else x
-    return cumprod_(x, axis=axis_of(x, axis or 0))
+    return cumprod_(x, axis=axis_of("cumprod", x, axis or 0))

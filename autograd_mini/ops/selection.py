@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import UnsupportedError
+from ..operation import operand, value_of
 from ..primitives import Primitive, case, elementwise, implements
 from ..tensors import Tensor
 
@@ -105,11 +107,22 @@ def clip_function(
     max: Any = None,
 ) -> Any:
     """Limit x to [min, max]; either may be None."""
-    low = a_min if a_min is not None else min
-    high = a_max if a_max is not None else max
-    dtype = np.result_type(x.dtype if isinstance(x, Tensor) else x)
-    if dtype.kind == "f":
-        lowest, highest = -np.inf, np.inf
-    else:
-        lowest, highest = np.iinfo(dtype).min, np.iinfo(dtype).max
+    x = operand(x)
+    low = operand(a_min if a_min is not None else min)
+    high = operand(a_max if a_max is not None else max)
+    given = [value_of(v) for v in (x, low, high) if v is not None]
+    lowest, highest = limits(np.result_type(*given))
     return clip(x, lowest if low is None else low, highest if high is None else high)
+
+
+def limits(dtype: np.dtype[Any]) -> tuple[Any, Any]:
+    """Return the smallest and the largest value of a dtype as plain numbers, which upcast nothing.
+
+    Raises:
+        UnsupportedError: for complex numbers, which have no order.
+    """
+    if dtype.kind == "c":
+        raise UnsupportedError("clip: complex numbers have no order; clip t.real and t.imag")
+    if dtype.kind == "f":
+        return -np.inf, np.inf
+    return (False, True) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)

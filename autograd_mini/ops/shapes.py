@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..errors import ShapeError
+from ..errors import ArgumentError, ShapeError
+from ..operation import value_of
 from ..primitives import Primitive, case, implements, multilinear
 from ..table import Axis
 from ..tensors import Tensor
+from .axes import axis_of, places_of
 
 
 def broadcast_forward(x: Any, *, shape: tuple[int, ...]) -> Any:
@@ -112,18 +114,22 @@ def resolved(x: Any, shape: Any) -> tuple[int, ...]:
 @implements(np.reshape)
 def reshape_function(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
     """Return the same elements in another shape; one size may be −1."""
-    if order == "F":
+    if order not in ("C", "F", "A"):
+        raise ArgumentError(f"reshape: order {order!r} is not known; expected 'C', 'F' or 'A'")
+    if order == "F" or (order == "A" and value_of(a).flags.fnc):
         reverse = resolved(a, shape)[::-1]
         return np.transpose(reshape(np.transpose(a), shape=reverse))
-    if order not in ("C", "A"):
-        raise ShapeError(f"reshape: order {order!r} is not supported; use 'C' or 'F'")
     return reshape(a, shape=resolved(a, shape))
 
 
 @implements(np.ravel)
 def ravel(a: Any, order: str = "C") -> Any:
-    """Return all elements along one axis."""
-    return reshape_function(a, (-1,) if a.size else (0,), "C" if order == "K" else order)
+    """Return all elements along one axis, for 'K' in the order in which they lie in memory."""
+    if order == "K":
+        strides, order = value_of(a).strides, "C"
+        axes = sorted(range(a.ndim), key=lambda i: -abs(strides[i]))
+        a = a if axes == list(range(a.ndim)) else np.transpose(a, axes)
+    return reshape_function(a, (a.size,), order)
 
 
 @implements(np.transpose, np.permute_dims)
@@ -146,19 +152,21 @@ def matrix_transpose(x: Any, /) -> Any:
 @implements(np.swapaxes)
 def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
     """Exchange two axes."""
+    first, second = axis_of("swapaxes", a, axis1), axis_of("swapaxes", a, axis2)
     order = list(range(a.ndim))
-    try:
-        order[axis1], order[axis2] = order[axis2], order[axis1]
-    except IndexError as error:
-        raise ShapeError(f"swapaxes: {axis1}, {axis2} do not fit the shape {a.shape}") from error
+    order[first], order[second] = second, first
     return transpose(a, axes=tuple(order))
 
 
 @implements(np.moveaxis)
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     """Move axes to new places, the others keeping their order."""
-    sources = normalize_axis_tuple(source, a.ndim)
-    places = normalize_axis_tuple(destination, a.ndim)
+    sources, places = places_of("moveaxis", a, source), places_of("moveaxis", a, destination)
+    if len(sources) != len(places):
+        raise ShapeError(
+            f"moveaxis: {len(sources)} axes {source} cannot move to {len(places)} places "
+            f"{destination} in the shape {a.shape}"
+        )
     order = [i for i in range(a.ndim) if i not in sources]
     for place, axis in sorted(zip(places, sources, strict=True)):
         order.insert(place, axis)
@@ -171,10 +179,19 @@ def broadcast_to_function(array: Any, shape: Any, subok: bool = False) -> Any:
     return broadcast_to(array, shape=tuple(shape) if np.iterable(shape) else (int(shape),))
 
 
+def common_shape(name: str, values: Any) -> tuple[int, ...]:
+    """Return the shape to which all values broadcast."""
+    shapes = [np.shape(v) for v in values]
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError as error:
+        raise ShapeError(f"{name}: the shapes {shapes} do not broadcast together") from error
+
+
 @implements(np.broadcast_arrays)
 def broadcast_arrays(*arrays: Any, subok: bool = False) -> tuple[Any, ...]:
     """Repeat all of them to their common shape."""
-    shape = np.broadcast_shapes(*(np.shape(a) for a in arrays))
+    shape = common_shape("broadcast_arrays", arrays)
     return tuple(broadcast_to_function(a, shape) for a in arrays)
 
 
@@ -185,7 +202,9 @@ def expand_dims_function(a: Any, axis: int | tuple[int, ...]) -> Any:
     try:
         return expand_dims(a, axis=normalize_axis_tuple(places, a.ndim + len(places)))
     except ValueError as error:
-        raise ShapeError(f"expand_dims: axis {axis} does not fit {a.shape}: {error}") from error
+        raise ShapeError(
+            f"expand_dims: axis {axis} does not fit the shape {a.shape}: {error}"
+        ) from error
 
 
 @implements(np.squeeze)
@@ -193,7 +212,7 @@ def squeeze_function(a: Any, axis: Axis = None) -> Any:
     """Remove axes of length 1: these, or all of them."""
     if axis is None:
         return squeeze(a, axis=tuple(i for i, n in enumerate(a.shape) if n == 1))
-    return squeeze(a, axis=normalize_axis_tuple(axis, a.ndim))
+    return squeeze(a, axis=places_of("squeeze", a, axis))
 
 
 @implements(np.atleast_1d)

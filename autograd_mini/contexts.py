@@ -1,0 +1,156 @@
+"""Scopes and recorders: the context in which operations are recorded.
+
+The context is a `ContextVar`, so it belongs to one thread or async task. The objects used with
+`with` keep nothing of their own: what a block replaced stands in the context too. So one object
+serves any number of blocks, nested ones and those of other threads included.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import wraps
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from .errors import OperandError, UnsupportedError
+from .tensors import serials
+
+if TYPE_CHECKING:
+    from .primitives import Primitive
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Recorder = Callable[["Primitive", tuple[Any, ...], dict[str, Any]], Any]
+
+
+class Scope:
+    """A named block of the program; one object per time that the block was entered."""
+
+    __slots__ = ("name", "parent", "serial")
+
+    def __init__(self, name: str, parent: Scope | None) -> None:
+        self.name = name
+        self.parent = parent
+        self.serial = next(serials)
+
+    @property
+    def path(self) -> str:
+        """Names from the outermost scope to this one, joined by `/`."""
+        return f"{self.parent.path}/{self.name}" if self.parent else self.name
+
+    def __repr__(self) -> str:
+        return f"Scope({self.path!r})"
+
+
+context: ContextVar[tuple[Recorder | None, Scope | None]] = ContextVar(
+    "autograd_mini", default=(None, None)
+)
+"""(recorder, scope); a recorder of None is `record`, the default."""
+
+Replaced = tuple[Recorder | None, Any] | None
+replaced: ContextVar[Replaced] = ContextVar("autograd_mini_replaced", default=None)
+"""The recorders that the open blocks replaced, the last first: (recorder, the others)."""
+
+
+class Block:
+    """What scopes and recorders share: each is a decorator too, for one block per call."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> Any:
+        raise NotImplementedError
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None
+    ) -> None:
+        raise NotImplementedError
+
+    def __call__(self, function: Function) -> Function:
+        """Return the function, or coroutine function, with each of its calls in such a block.
+
+        Raises:
+            OperandError: for something that cannot be called.
+            UnsupportedError: for a generator function, whose body runs after the call.
+        """
+        if not callable(function):
+            raise OperandError(f"{self!r} decorates a function, got {function!r:.60}")
+        forms = (function, type(function).__call__)  # an object may have a generator as __call__
+        if any(inspect.isgeneratorfunction(f) or inspect.isasyncgenfunction(f) for f in forms):
+            raise UnsupportedError(
+                f"{self!r} cannot decorate the generator function {function!r:.60}: its body runs "
+                "between the lines of its caller; write a `with` block inside it, around lines "
+                "without a yield"
+            )
+        if any(map(inspect.iscoroutinefunction, forms)):
+
+            @wraps(function)
+            async def awaited(*args: Any, **kwargs: Any) -> Any:
+                with self:
+                    return await function(*args, **kwargs)
+
+            return cast(Function, awaited)
+
+        @wraps(function)
+        def covered(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return function(*args, **kwargs)
+
+        return cast(Function, covered)
+
+
+class recorder(Block):  # noqa: N801  # used as a statement, like a function
+    """Install another recorder for the block; None is `record`."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Recorder | None) -> None:
+        self._function = function
+
+    def __enter__(self) -> None:
+        before, scope = context.get()
+        replaced.set((before, replaced.get()))
+        context.set((self._function, scope))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None
+    ) -> None:
+        open_blocks = replaced.get()
+        if open_blocks is None:  # an abandoned generator, closed in another thread or task
+            return
+        before, others = open_blocks
+        replaced.set(others)
+        context.set((before, context.get()[1]))
+
+    def __repr__(self) -> str:
+        return f"recorder({getattr(self._function, '__name__', self._function)})"
+
+
+class scope(Block):  # noqa: N801  # used as a statement, like a function
+    """Name the operations recorded in the block: `with am.scope("encoder"): …`.
+
+    Also a decorator; each call of the function is then a block of its own.
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        if not isinstance(name, str):
+            raise OperandError(f'the name of a scope is a string, as am.scope("name"), got {name}')
+        self.name = name
+
+    def __enter__(self) -> Scope:
+        recorder, parent = context.get()
+        entered = Scope(self.name, parent)
+        context.set((recorder, entered))
+        return entered
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None
+    ) -> None:
+        recorder, left = context.get()
+        if left is not None:  # else an abandoned generator, closed in another thread or task
+            context.set((recorder, left.parent))
+
+    def __repr__(self) -> str:
+        return f"scope({self.name!r})"

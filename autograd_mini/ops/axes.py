@@ -1,0 +1,48 @@
+"""Axis arguments, normalised where the user's call enters the table; errors name the function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+
+from ..errors import ShapeError
+from ..table import Axis
+
+
+def axis_of(name: str, x: Any, axis: int, extra: int = 0) -> int:
+    """Return one axis of x as a non-negative int; `extra` axes are about to be added.
+
+    Raises:
+        ShapeError: if x has no such axis.
+    """
+    try:
+        return normalize_axis_index(axis, x.ndim + extra)
+    except (ValueError, TypeError) as error:
+        raise misfit(name, x, axis, error) from error
+
+
+def places_of(name: str, x: Any, axis: int | tuple[int, ...]) -> tuple[int, ...]:
+    """Return one or several axes of x as a tuple of non-negative ints, in the order given.
+
+    Raises:
+        ShapeError: if x has no such axis, or one is named twice.
+    """
+    try:
+        return normalize_axis_tuple(axis, x.ndim)
+    except (ValueError, TypeError) as error:
+        raise misfit(name, x, axis, error) from error
+
+
+def axes_of(name: str, x: Any, axis: Axis) -> tuple[int, ...]:
+    """Return axes of x, all of them for None, as a sorted tuple of non-negative ints.
+
+    Raises:
+        ShapeError: if x has no such axis, or one is named twice.
+    """
+    return tuple(range(x.ndim)) if axis is None else tuple(sorted(places_of(name, x, axis)))
+
+
+def misfit(name: str, x: Any, axis: Any, error: Exception) -> ShapeError:
+    """Return the error for an axis that x does not have."""
+    return ShapeError(f"{name}: axis {axis} does not fit the shape {x.shape}: {error}")

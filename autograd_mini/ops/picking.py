@@ -1,0 +1,173 @@
+"""Elements picked by place, all of it indexing: take, repeat, choose, sort, diagonals, flip.
+
+An index computed from a tensor is an operand, so that it is part of the graph.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, IndexingError, ShapeError
+from ..operation import operand, value_of
+from ..primitives import implements
+from ..table import Axis
+from ..tensors import Tensor
+from .axes import axes_of, axis_of
+from .indexing import getitem_function
+from .shapes import common_shape
+
+
+@implements(np.take)
+def take(
+    a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise"
+) -> Any:
+    """Return the elements at integer indices along an axis, or of the flattened tensor."""
+    a = operand(a)
+    if axis is None:
+        a, axis = np.ravel(a), 0
+    axis = axis_of("take", a, axis)
+    indices = wrapped(
+        indices if isinstance(indices, Tensor) else np.asarray(indices), a, axis, mode
+    )
+    return getitem_function(a, (*(slice(None),) * axis, indices))
+
+
+def wrapped(indices: Any, a: Any, axis: int, mode: str) -> Any:
+    """Bring indices into the length of an axis: 'clip' and 'wrap' as np.take; 'raise' leaves them.
+
+    Raises:
+        ArgumentError: for another mode.
+    """
+    if mode == "raise":
+        return indices
+    n = a.shape[axis]
+    if mode == "clip":
+        return np.clip(indices, 0, n - 1)
+    if mode == "wrap":
+        return np.mod(indices, n)
+    raise ArgumentError(f"mode {mode!r} is not known; expected 'raise', 'wrap' or 'clip'")
+
+
+@implements(np.take_along_axis)
+def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
+    """Match each index with the slice of the same place along an axis; other axes broadcast.
+
+    Raises:
+        ShapeError: if the indices do not have as many axes as the array.
+        IndexingError: if they are no integers, or out of range.
+    """
+    arr = operand(arr)
+    indices = indices if isinstance(indices, Tensor) else np.asarray(indices)
+    if indices.dtype.kind not in "iu":
+        raise IndexingError(f"take_along_axis: indices must be integers, got {indices.dtype}")
+    if axis is None:
+        arr, axis = np.ravel(arr), 0
+        if indices.ndim != 1:
+            raise ShapeError(
+                f"take_along_axis: with axis=None the indices have one axis, got the shape "
+                f"{indices.shape}"
+            )
+    axis = axis_of("take_along_axis", arr, axis)
+    if indices.ndim != arr.ndim:
+        raise ShapeError(
+            f"take_along_axis: the array of shape {arr.shape} has {arr.ndim} axes, the indices of "
+            f"shape {indices.shape} have {indices.ndim}; give both as many, of length 1 to repeat"
+        )
+    grid: list[Any] = list(np.ogrid[tuple(slice(n) for n in arr.shape)])
+    grid[axis] = indices
+    return getitem_function(arr, tuple(grid))
+
+
+@implements(np.repeat)
+def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
+    """Repeat each element, or each slice along an axis.
+
+    The result's shape depends on the counts, so a tensor of counts is read and not recorded.
+    """
+    a = operand(a)
+    if axis is None:
+        a, axis = np.ravel(a), 0
+    axis = axis_of("repeat", a, axis)
+    counts = value_of(repeats)
+    try:
+        places = np.repeat(np.arange(a.shape[axis]), counts)
+    except (ValueError, TypeError) as error:
+        raise ArgumentError(
+            f"repeat: {counts!r:.60} are no counts for the {a.shape[axis]} elements of axis {axis} "
+            f"of the shape {a.shape}: {error}"
+        ) from error
+    return take(a, places, axis)
+
+
+@implements(np.compress)
+def compress(condition: Any, a: Any, axis: int | None = None, out: None = None) -> Any:
+    """Return the slices along an axis where a one-dimensional condition holds.
+
+    The result's shape depends on the condition, so a tensor is read and not recorded.
+    """
+    holds = np.asarray(value_of(condition))
+    if holds.ndim != 1:
+        raise ShapeError(f"compress: the condition has one axis, got the shape {holds.shape}")
+    return take(a, np.flatnonzero(holds), axis)
+
+
+@implements(np.choose)
+def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
+    """Pick, place by place, from the choice whose number stands in `a`.
+
+    Raises:
+        ArgumentError: for a number that no choice has; `mode` may 'clip' or 'wrap' it.
+    """
+    shape = common_shape("choose", (a, *choices))
+    joined = np.stack([np.broadcast_to(c, shape) for c in choices])
+    numbers = a if isinstance(a, Tensor) else np.asarray(a)
+    numbers = numbers.astype(int) if numbers.dtype.kind == "b" else numbers
+    numbers = wrapped(np.broadcast_to(numbers, shape), joined, 0, mode)
+    values, last = value_of(numbers), len(choices) - 1
+    if values.size and (values.min() < 0 or values.max() > last):
+        raise ArgumentError(
+            f"choose: the numbers lie from {values.min()} to {values.max()}, those of the choices "
+            f"from 0 to {last}; mode='clip' or 'wrap' brings them inside"
+        )
+    return take_along_axis(joined, numbers[None], 0)[0]
+
+
+@implements(np.sort)
+def sort(a: Any, axis: int | None = -1, *args: Any, **kwargs: Any) -> Any:
+    """Sort along an axis; the gradient follows the elements."""
+    if axis is None:
+        a, axis = np.ravel(a), 0
+    axis = axis_of("sort", a, axis)
+    return take_along_axis(a, np.argsort(a, axis, *args, **kwargs), axis)
+
+
+@implements(np.diagonal)
+def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """Return the elements whose places along two axes differ by `offset`."""
+    a = operand(a)
+    if axis_of("diagonal", a, axis1) == axis_of("diagonal", a, axis2):
+        raise ShapeError(
+            f"diagonal: {axis1} and {axis2} are the same axis of the shape {a.shape}; give two"
+        )
+    x = np.moveaxis(a, (axis1, axis2), (-2, -1))
+    n = max(0, min(x.shape[-2] + min(offset, 0), x.shape[-1] - max(offset, 0)))
+    rows = np.arange(n) - min(offset, 0)
+    return x[..., rows, rows + offset]
+
+
+@implements(np.trace)
+def trace(
+    a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None
+) -> Any:
+    """Sum the diagonal."""
+    return np.sum(diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
+
+
+@implements(np.flip)
+def flip(m: Any, axis: Axis = None) -> Any:
+    """Reverse the order along axes, by default all."""
+    chosen = axes_of("flip", m, axis)
+    back = slice(None, None, -1)
+    return getitem_function(m, tuple(back if i in chosen else slice(None) for i in range(m.ndim)))
