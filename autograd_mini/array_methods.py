@@ -30,26 +30,26 @@ class ArrayMethods(Operators):
     """The methods of `numpy.ndarray`, recorded."""
 
     __slots__ = ()
-    _data: Any
+    _value: Any
 
     # ── plain values ─────────────────────────────────────────────────────────────────────────
-    nbytes = property(lambda self: self._data.nbytes, doc="Bytes of the elements.")
-    itemsize = property(lambda self: self._data.itemsize, doc="Bytes of one element.")
-    strides = property(lambda self: self._data.strides, doc="Bytes to step along each axis.")
-    flags = property(lambda self: self._data.flags, doc="Memory layout of the array.")
+    nbytes = property(lambda self: self._value.nbytes, doc="Bytes of the elements.")
+    itemsize = property(lambda self: self._value.itemsize, doc="Bytes of one element.")
+    strides = property(lambda self: self._value.strides, doc="Bytes to step along each axis.")
+    flags = property(lambda self: self._value.flags, doc="Memory layout of the array.")
     device = property(lambda self: "cpu", doc="Always 'cpu' (Array API).")
 
     def item(self, *args: int) -> Any:
         """Return one element as a plain Python number."""
-        return self._data.item(*args)
+        return self._value.item(*args)
 
     def tolist(self) -> Any:
         """Return the elements as nested Python lists."""
-        return self._data.tolist()
+        return self._value.tolist()
 
     def tobytes(self, order: Any = "C") -> bytes:
         """Return the raw bytes of the elements."""
-        return self._data.tobytes(order)
+        return self._value.tobytes(order)
 
     # ── reductions ───────────────────────────────────────────────────────────────────────────
     def sum(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:

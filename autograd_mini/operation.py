@@ -51,8 +51,8 @@ class Record:
     def output(self, index: int) -> Tensor:
         """Return the tensor of output `index`: a new object, the same vertex."""
         tensor = Tensor()
-        tensor._data = self.arrays[index]
-        tensor._requires_grad = self._requires_grad and tensor._data.dtype.kind in "fc"
+        tensor._value = self.arrays[index]
+        tensor._requires_grad = self._requires_grad and tensor._value.dtype.kind in "fc"
         tensor._primitive = self._primitive
         tensor._operands = self
         tensor._params = self._params
@@ -166,7 +166,7 @@ def run(primitive: Primitive, operands: tuple[Any, ...], params: Params) -> tupl
     wanted = False
     for position, x in enumerate(operands):
         if type(x) is Tensor:
-            arrays.append(x._data)
+            arrays.append(x._value)
             if x._requires_grad:
                 wanted = True
         elif type(x) in PLAIN:
@@ -204,7 +204,7 @@ def explained(error: Exception, primitive: Primitive, operands: tuple[Any, ...])
 
 def value_of(operand: Any) -> Any:
     """Return the array of a tensor, anything else as it is."""
-    return operand._data if type(operand) is Tensor else operand
+    return operand._value if type(operand) is Tensor else operand
 
 
 def record(primitive: Primitive, operands: tuple[Any, ...], params: Params = NO_PARAMS) -> Any:
@@ -222,7 +222,7 @@ def record(primitive: Primitive, operands: tuple[Any, ...], params: Params = NO_
         shared.serial = next(serials)
         return tuple(shared.output(i) for i in range(len(shared.arrays)))
     tensor = Tensor()
-    tensor._data = normal(data)
+    tensor._value = normal(data)
     tensor._requires_grad = wanted
     tensor._primitive = primitive
     tensor._operands = operands

@@ -136,11 +136,11 @@ def unary(primitive: Primitive) -> Callable[..., Any]:
         if recorder is not None:
             return recorder(primitive, (a,), NO_PARAMS)
         try:
-            data = forward(a._data)
+            data = forward(a._value)
         except Exception as error:
             raise explained(error, primitive, (a,)) from error
         tensor = Tensor()
-        tensor._data = data
+        tensor._value = data
         tensor._requires_grad = differentiable and a._requires_grad
         tensor._primitive = primitive
         tensor._operands = (a,)
@@ -164,9 +164,9 @@ def binary(primitive: Primitive) -> Callable[..., Any]:
         if type(a) is Tensor:
             if recorder is not None:
                 return recorder(primitive, (a, b), NO_PARAMS)
-            x, wanted = a._data, a._requires_grad
+            x, wanted = a._value, a._requires_grad
             if type(b) is Tensor:
-                y = b._data
+                y = b._value
                 if b._requires_grad:
                     wanted = True
             else:
@@ -178,7 +178,7 @@ def binary(primitive: Primitive) -> Callable[..., Any]:
                 return recorder(primitive, (a, b), NO_PARAMS)
             if type(a) is not ndarray and type(a) not in plain:
                 a = operand(a)
-            x, y, wanted = a, b._data, b._requires_grad
+            x, y, wanted = a, b._value, b._requires_grad
         else:
             return normal(forward(a, b))
         try:
@@ -186,7 +186,7 @@ def binary(primitive: Primitive) -> Callable[..., Any]:
         except Exception as error:
             raise explained(error, primitive, (a, b)) from error
         tensor = Tensor()
-        tensor._data = data
+        tensor._value = data
         tensor._requires_grad = wanted and differentiable
         tensor._primitive = primitive
         tensor._operands = (a, b)

@@ -132,7 +132,7 @@ def visit(
         g = [np.zeros_like(a) if h is None else h for a, h in zip(vertex.arrays, g, strict=True)]
         y = [vertex.output(i) for i in range(len(g))] if recorded else vertex.arrays
     else:
-        y = vertex if recorded else vertex._data
+        y = vertex if recorded else vertex._value
     rules = primitive.vjp
     masked = selected and primitive.kind == "elementwise"
     passed = False
@@ -151,7 +151,7 @@ def visit(
                 continue  # as the condition of where
             if masked and (recorded or not np.isfinite(np.sum(gx))):
                 gx = where((g == 0) & ~np.isfinite(gx), 0, gx)
-            data = x._data
+            data = x._value
             if type(gx) is not np.ndarray and not isinstance(gx, VALUES):
                 gx = returned(gx, vertex, position)
             if gx.shape != data.shape or gx.dtype != data.dtype:
@@ -176,7 +176,7 @@ def current_values(vertex: Any) -> list[Any]:
                     f"{describe(x)} was changed after {Operation(vertex)} was recorded, so the "
                     "gradient would be wrong; compute the result again after the change"
                 )
-            values.append(x._data)
+            values.append(x._value)
         else:
             values.append(x)
     return values
@@ -299,7 +299,7 @@ def backward(output: Tensor, gradient: Any = None, *, retain_grads: bool = False
             "one with am.tensor(…, requires_grad=True), outside of no_grad"
         )
     g = seed(output, gradient)
-    g = g._data if isinstance(g, Tensor) else g
+    g = g._value if isinstance(g, Tensor) else g
     shared = {id(g)}
     for tensor, cotangent in walk([output], [g], every=retain_grads):
         if tensor._primitive is None or retain_grads:

@@ -42,7 +42,7 @@ class Tensor(ArrayMethods):
 
     __slots__ = (
         "_assigned",  # leaves: the serial of the last assign, 0 if never
-        "_data",
+        "_value",  # not _data, which np.ma takes without asking
         "_index",  # only outputs of a multi-output operation
         "_operands",  # a tuple; leaves: None; multi-output: the shared Record
         "_params",
@@ -56,7 +56,7 @@ class Tensor(ArrayMethods):
     )
 
     _assigned: int
-    _data: Any
+    _value: Any
     _index: int
     _operands: Any
     _params: dict[str, Any]
@@ -75,7 +75,7 @@ class Tensor(ArrayMethods):
     @property
     def data(self) -> Any:
         """The value. Setting it is `assign`; writing its elements is not seen by the graph."""
-        return self._data
+        return self._value
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -84,33 +84,33 @@ class Tensor(ArrayMethods):
     @property
     def shape(self) -> tuple[int, ...]:
         """Length of each axis."""
-        return self._data.shape
+        return self._value.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The type of the elements."""
-        return self._data.dtype
+        return self._value.dtype
 
     @property
     def ndim(self) -> int:
         """The number of axes."""
-        return self._data.ndim
+        return self._value.ndim
 
     @property
     def size(self) -> int:
         """The number of elements."""
-        return self._data.size
+        return self._value.size
 
     def numpy(self) -> Any:
         """Return the value as a NumPy array (a scalar when 0-d), outside of every graph."""
-        return self._data
+        return self._value
 
     def detach(self) -> Tensor:
         """Return a new leaf with the same value and no history.
 
         The history can then be freed; `stop_gradient(t)` is the recorded form.
         """
-        return leaf(as_array(self._data, copy=True), name=self.name)
+        return leaf(as_array(self._value, copy=True), name=self.name)
 
     # ── where it came from ───────────────────────────────────────────────────────────────────
     @property
@@ -145,9 +145,9 @@ class Tensor(ArrayMethods):
                 "a constant seen through op.inputs is a copy outside of the graph; make the "
                 "operand a tensor with am.tensor(…, requires_grad=True)"
             )
-        if wanted and self._data.dtype.kind != "f":
+        if wanted and self._value.dtype.kind != "f":
             raise OperandError(
-                f"a {self._data.dtype} tensor cannot carry a gradient; expected a real "
+                f"a {self._value.dtype} tensor cannot carry a gradient; expected a real "
                 "floating-point dtype such as float64 (use t.astype(float))"
             )
         self._requires_grad = bool(wanted)
@@ -212,40 +212,40 @@ class Tensor(ArrayMethods):
         return complex(plain(self, "complex(t)"))
 
     def __index__(self) -> int:
-        if self._data.ndim or self._data.dtype.kind not in "iu":
+        if self._value.ndim or self._value.dtype.kind not in "iu":
             raise ConversionError(
                 f"{describe(self)} with dtype {self.dtype} is no index; expected one integer "
                 "(t.astype(int), or int(t.item()))"
             )
-        return self._data.__index__()
+        return self._value.__index__()
 
     def __bool__(self) -> bool:
-        return bool(self._data)
+        return bool(self._value)
 
     def __len__(self) -> int:
-        if not self._data.ndim:
+        if not self._value.ndim:
             raise TypeError("len() of a 0-d tensor")
-        return len(self._data)
+        return len(self._value)
 
     def __iter__(self) -> Iterator[Tensor]:
-        if not self._data.ndim:
+        if not self._value.ndim:
             raise TypeError("iteration over a 0-d tensor")
         return iter(table["unstack"](self))
 
     def __contains__(self, value: Any) -> bool:
-        return bool(np.any(self._data == (value._data if isinstance(value, Tensor) else value)))
+        return bool(np.any(self._value == (value._value if isinstance(value, Tensor) else value)))
 
     def __format__(self, spec: str) -> str:
-        return format(self._data, spec) if spec else str(self)
+        return format(self._value, spec) if spec else str(self)
 
     def __str__(self) -> str:
-        return str(self._data)
+        return str(self._value)
 
     def __repr__(self) -> str:
-        body = np.array2string(np.asarray(self._data), separator=", ", prefix="tensor(")
+        body = np.array2string(np.asarray(self._value), separator=", ", prefix="tensor(")
         notes = [body]
-        if self._data.dtype not in (np.dtype(float), np.dtype(int), np.dtype(bool)):
-            notes.append(f"dtype={self._data.dtype}")
+        if self._value.dtype not in (np.dtype(float), np.dtype(int), np.dtype(bool)):
+            notes.append(f"dtype={self._value.dtype}")
         if self.name is not None:
             notes.append(f"name={self.name!r}")
         if self._primitive is not None:
@@ -267,7 +267,7 @@ class Tensor(ArrayMethods):
         """Pickle and copy value, name and gradient of a leaf, or of what needs no gradient."""
         if self._primitive is not None:
             plain(self, "copying or pickling the result of an operation")
-        return _restore, (self._data, self._requires_grad, self.name, self.grad)
+        return _restore, (self._value, self._requires_grad, self.name, self.grad)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise UnsupportedError(
@@ -317,7 +317,7 @@ def tensor(
 def leaf(data: Any, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """Wrap an array that is already clean, without copying it."""
     made = Tensor()
-    made._data = data
+    made._value = data
     made._requires_grad = requires_grad
     made._primitive = made._operands = made._scope = None
     made._params = NO_PARAMS
@@ -346,7 +346,7 @@ def plain(tensor: Tensor, what: str) -> Any:
             "the plain value, np.stack / np.concatenate to join tensors, and np.tanh(t) instead "
             "of math.tanh(t)"
         )
-    return tensor._data
+    return tensor._value
 
 
 def describe(tensor: Tensor) -> str:

@@ -30,7 +30,7 @@ def bound(argument: Any, *, copy: bool) -> Tensor:
     """Return a fresh tensor that stands for an argument and requires a gradient."""
     if isinstance(argument, Tensor):
         tensor: Tensor = alias(argument)
-        data = argument._data
+        data = argument._value
     else:
         data = as_array(argument, copy=copy)
         if data.dtype.kind in "biu":
@@ -58,7 +58,7 @@ def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
 def unwrapped(tree: Any) -> Any:
     """Replace the tensors of nested containers by their arrays."""
     leaves, rebuild = flatten(tree)
-    return rebuild([x._data if isinstance(x, Tensor) else x for x in leaves])
+    return rebuild([x._value if isinstance(x, Tensor) else x for x in leaves])
 
 
 class Pullback:
@@ -123,7 +123,7 @@ class Pullback:
         if not isinstance(x, Tensor):
             return leaf(x)
         if not self._recording:
-            return leaf(x._data)
+            return leaf(x._value)
         if x._primitive is not None and x._requires_grad:
             x._requires_grad = dependents([x], ())[1]
         return x
@@ -154,7 +154,7 @@ class Pullback:
         found = {x.serial: owned(g, shared) for x, g in reached}
         results = []
         for bounds, rebuild in self._arguments:
-            parts = [found.get(x.serial, np.zeros_like(x._data)[()]) for x in bounds]
+            parts = [found.get(x.serial, np.zeros_like(x._value)[()]) for x in bounds]
             results.append(rebuild([self._outside(g) for g in parts] if tensors else parts))
         return tuple(results)
 

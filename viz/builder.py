@@ -72,7 +72,7 @@ class Builder:
         role = "parameter" if isinstance(leaf, Tensor) and leaf.requires_grad else "input"
         dtype = leaf.dtype if isinstance(leaf, Tensor) else getattr(leaf, "dtype", "")
         text = (
-            f"{role}, {dtype}, shape {np.shape(leaf._data if isinstance(leaf, Tensor) else leaf)}"
+            f"{role}, {dtype}, shape {np.shape(leaf._value if isinstance(leaf, Tensor) else leaf)}"
         )
         mark, copies = self.shared(leaf)
         if mark:

@@ -49,7 +49,7 @@ def all_scalar(graph: Graph) -> bool:
     if any(x.ndim for x in leaves):
         return False
     return all(
-        not any(np.ndim(x._data if isinstance(x, Tensor) else x) for x in operands(op))
+        not any(np.ndim(x._value if isinstance(x, Tensor) else x) for x in operands(op))
         and not any(y.ndim for y in op.outputs)
         for op in graph.operations
     )

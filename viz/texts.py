@@ -65,7 +65,7 @@ def shape(of: Any) -> str:
     >>> shape(np.zeros((100, 2))), shape(np.zeros(5)), shape(1.0)
     ('100×2', '(5,)', '')
     """
-    lengths = np.shape(of._data if isinstance(of, Tensor) else of)
+    lengths = np.shape(of._value if isinstance(of, Tensor) else of)
     return str(lengths) if len(lengths) == 1 else "×".join(map(str, lengths))
 
 
@@ -98,7 +98,7 @@ def symbol(operation: Operation) -> str:
 def axis(operation: Operation) -> str:
     """Write the axis of an operation that takes one, where its input has others."""
     value = operation.params.get("axis")
-    ndim = np.ndim(getattr(operands(operation)[0], "_data", operands(operation)[0]))
+    ndim = np.ndim(getattr(operands(operation)[0], "_value", operands(operation)[0]))
     axes = value if isinstance(value, tuple) else () if value is None else (value,)
     if not axes or ndim < 2 or len(axes) == ndim:
         return ""

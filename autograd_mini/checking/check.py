@@ -162,7 +162,7 @@ def judged_by(
     scale = max((s for s in sizes if np.isfinite(s)), default=0.0)
     relative = max(1e-6, 100 * epsilon ** (2 / 3)) if rtol is None else rtol
     absolute = 0.0 if atol is None else atol
-    return Judge(relative, absolute, scale)
+    return Judge(relative, absolute, scale, 0.1 * epsilon ** (2 / 3))
 
 
 def verdicts(

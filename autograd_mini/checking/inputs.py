@@ -116,7 +116,7 @@ def differentiable(value: Any, name: str) -> bool:
 
 def float64(value: Any) -> Any:
     """Return a copy of an input in float64: a narrower type could not show a small error."""
-    return np.array(value._data if isinstance(value, Tensor) else value, dtype=np.float64)[()]
+    return np.array(value._value if isinstance(value, Tensor) else value, dtype=np.float64)[()]
 
 
 def written(argument: Any, name: str) -> list[str]:

@@ -32,7 +32,7 @@ def numbers(outputs: Any) -> list[Any]:
     for y in flatten(outputs)[0]:
         if not isinstance(y, LEAVES):
             raise OperandError(f"gradcheck: the function returned {y!r:.60}; expected numbers")
-        array = np.array(y._data if isinstance(y, Tensor) else y)
+        array = np.array(y._value if isinstance(y, Tensor) else y)
         if array.dtype.kind not in "biuf":
             raise OperandError(
                 f"gradcheck: the function returned {array.dtype} values; expected real numbers"
@@ -119,7 +119,7 @@ class Subject:
 def shaped(value: Any, shape: tuple[int, ...], what: str, name: str) -> Any:
     """Return a cotangent as an array of real numbers of this shape, or say what is wrong."""
     try:
-        array = np.asarray(value._data if isinstance(value, Tensor) else value)
+        array = np.asarray(value._value if isinstance(value, Tensor) else value)
         numeric = array.dtype.kind in "biuf"
     except ValueError:
         numeric = False
@@ -159,7 +159,7 @@ class Recorded(Subject):
         y, back = recorded_vjp(over, *arrays)
         structure = flatten(y)[1]
         found = back(structure([g[()] for g in weights]))
-        return [np.asarray(x._data if isinstance(x, Tensor) else x) for x in found]
+        return [np.asarray(x._value if isinstance(x, Tensor) else x) for x in found]
 
 
 class ByVjp(Subject):

@@ -35,11 +35,15 @@ class Judge:
     Attributes:
         rtol, atol: a difference up to atol + rtol·max(|given|, |numeric|) is none.
         scale: the size of the whole gradient, against which error bars are measured.
+        floor: the least error bar, as a share of `scale`. The bar of an estimate knows the rounding
+            of the outputs, not that of large values inside which cancel; a difference quotient of
+            such a function is off by about eps^(2/3) of its size.
     """
 
     rtol: float
     atol: float
     scale: float
+    floor: float
 
     def allowed(self, given: float, numeric: float) -> float:
         """Return the difference that counts as none."""
@@ -47,7 +51,7 @@ class Judge:
 
     def verdict(self, given: float, estimate: Estimate) -> Verdict:
         """Judge one entry."""
-        numeric, bar = estimate.value, estimate.error
+        numeric, bar = estimate.value, max(estimate.error, self.floor * self.scale)
         if not np.isfinite(given):
             return Verdict.UNRESOLVED if not np.isfinite(numeric) else Verdict.WRONG
         if not np.isfinite(numeric) or estimate.jumps:

@@ -241,7 +241,7 @@ class Module:
         model = deepcopy(self)
         for _, x in model.named_tensors():
             if x.dtype.kind == "f":
-                x._data, x.grad = x._data.astype(wanted), None
+                x._value, x.grad = x._value.astype(wanted), None
         return model
 
     # ── what it says of itself ───────────────────────────────────────────────────────────────

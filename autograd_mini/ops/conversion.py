@@ -142,7 +142,7 @@ def assign(leaf: Tensor, value: Any) -> None:
     if recorder is not None and recorder is not evaluate:
         # Only a recorder of its own can see this operation: no tensor leads back to it.
         data = fitting(leaf, recorder(set_leaf, (leaf, given), {}))
-    leaf._data = data
+    leaf._value = data
     leaf._assigned = next(serials)
 
 
@@ -156,7 +156,7 @@ def assign_all(leaves: Sequence[Tensor], values: Sequence[Any]) -> None:
     """
     ready = []
     for leaf, value in zip(leaves, values, strict=True):
-        held = leaf._data
+        held = leaf._value
         if type(value) is Tensor or value.shape != held.shape or value.dtype is not held.dtype:
             value = fitting(leaf, value)
         ready.append(value)
@@ -176,7 +176,7 @@ def put(leaves: Sequence[Tensor], ready: Sequence[Any]) -> None:
     """Bind arrays that fit to leaves; doing it twice does no harm."""
     now = next(serials)
     for leaf, data in zip(leaves, ready):  # noqa: B905  # 50 ns less, and they fit by now
-        leaf._data = data
+        leaf._value = data
         leaf._assigned = now
 
 
@@ -186,8 +186,8 @@ def fitting(leaf: Tensor, value: Any) -> Any:
     Raises:
         ShapeError, OperandError: if shape or kind do not fit.
     """
-    data = value._data if type(value) is Tensor else value
-    held = leaf._data
+    data = value._value if type(value) is Tensor else value
+    held = leaf._value
     if data.shape != held.shape:
         raise ShapeError(
             f"assign: {describe(leaf)} cannot take a value of shape {data.shape}; "

@@ -85,9 +85,9 @@ class Optimizer:
         assign_all(leaves, values)
 
     def _computed(self) -> tuple[list[Tensor], list[Any]]:
-        array, count = np.ndarray, self.count._data + 1
+        array, count = np.ndarray, self.count._value + 1
         # Python floats: they leave float32 as it is, a NumPy float64 would not.
-        scalars = self.coefficients(self.rate._data.item(), count.item())
+        scalars = self.coefficients(self.rate._value.item(), count.item())
         rule = partial(self.rule, *scalars)
         leaves, values = [self.count], [count]
         states = tuple(self.state.values())
@@ -95,7 +95,7 @@ class Optimizer:
             g = p.grad
             if g is None:
                 continue
-            data = p._data
+            data = p._value
             # `is` on dtypes takes 20 ns instead of 70; what it misses, gradient_of accepts.
             if type(g) is not array or g.shape != data.shape or g.dtype is not data.dtype:
                 g = value_of(gradient_of(p))
@@ -103,7 +103,7 @@ class Optimizer:
             if states:
                 own = [tensors[place] for tensors in states]
                 leaves += own
-                values += rule(data, g, *[t._data for t in own])
+                values += rule(data, g, *[t._value for t in own])
             else:
                 values += rule(data, g)
         return leaves, values
