@@ -76,7 +76,7 @@ class History:
         lines = [
             f"History: {len(self)} epoch{'s' * (len(self) != 1)}, {self.stopped}, "
             f"{self.seconds:.2f} s"
-            + ("" if best is None else f", best epoch {best + 1} (rows[{best}])")
+            + ("" if best is None else f", best epoch {best + 1}")
             + (", restored" if self.restored else "")
         ]
         for name in self.names:
