@@ -5,7 +5,7 @@ Methods that would change a recorded value refuse, and say what to write instead
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -31,6 +31,20 @@ class ArrayMethods(Operators):
 
     __slots__ = ()
     _value: Any
+
+    # ── a sequence of its rows ──────────────────────────────────────────────────────────────
+    def __len__(self) -> int:
+        if not self._value.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return len(self._value)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self._value.ndim:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(table["unstack"](self))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(np.any(self._value == getattr(value, "_value", value)))
 
     # ── plain values ─────────────────────────────────────────────────────────────────────────
     nbytes = property(lambda self: self._value.nbytes, doc="Bytes of the elements.")

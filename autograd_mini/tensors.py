@@ -9,7 +9,6 @@ and methods, is inherited from `operators` and `array_methods`.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
@@ -221,19 +220,6 @@ class Tensor(ArrayMethods):
 
     def __bool__(self) -> bool:
         return bool(self._value)
-
-    def __len__(self) -> int:
-        if not self._value.ndim:
-            raise TypeError("len() of a 0-d tensor")
-        return len(self._value)
-
-    def __iter__(self) -> Iterator[Tensor]:
-        if not self._value.ndim:
-            raise TypeError("iteration over a 0-d tensor")
-        return iter(table["unstack"](self))
-
-    def __contains__(self, value: Any) -> bool:
-        return bool(np.any(self._value == (value._value if isinstance(value, Tensor) else value)))
 
     def __format__(self, spec: str) -> str:
         return format(self._value, spec) if spec else str(self)

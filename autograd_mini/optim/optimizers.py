@@ -67,14 +67,15 @@ class Adam(Optimizer):
         lr: the learning rate.
         betas: how much of each moment is kept, both in [0, 1).
         eps: added to the root, so that a gradient of 0 divides nothing by 0.
-        weight_decay: adds weight_decay·p to each gradient (in AdamW: lr·weight_decay·p is taken
-            off each parameter instead).
+        weight_decay: adds weight_decay·p to each gradient, 0 by default (in AdamW:
+            lr·weight_decay·p is taken off each parameter instead, 0.01 by default).
 
     Raises:
         ArgumentError: for values outside their range, or no parameters.
     """
 
     decoupled = False
+    usual_decay = 0.0
 
     def __init__(
         self,
@@ -82,8 +83,9 @@ class Adam(Optimizer):
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
-        weight_decay: float = 0.0,
+        weight_decay: float | None = None,
     ) -> None:
+        decay = self.usual_decay if weight_decay is None else weight_decay
         try:
             first, second = betas
         except (TypeError, ValueError) as error:
@@ -92,7 +94,7 @@ class Adam(Optimizer):
             ) from error
         self.betas = within("betas[0]", first, 1.0), within("betas[1]", second, 1.0)
         self.eps = within("eps", eps, math.inf)
-        self.weight_decay = within("weight_decay", weight_decay, math.inf)
+        self.weight_decay = within("weight_decay", decay, math.inf)
         super().__init__(parameters, lr, ("mean", "square"))
 
     def coefficients(self, lr: Any, count: Any) -> tuple[Any, ...]:
@@ -115,16 +117,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam whose weight decay bypasses the moments (Loshchilov & Hutter 2019); as Adam."""
+    """Adam whose weight decay bypasses the moments (Loshchilov & Hutter 2019); 0.01 by default."""
 
     decoupled = True
-
-    def __init__(
-        self,
-        parameters: Iterable[Tensor] | Any,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.01,
-    ) -> None:
-        super().__init__(parameters, lr, betas, eps, weight_decay)
+    usual_decay = 0.01
