@@ -82,8 +82,3 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         except TypeError as mismatch:
             raise UnsupportedError(f"{name} of a tensor: {mismatch}; {CURE}") from error
         raise
-
-
-def supported() -> list[str]:
-    """Name the NumPy functions that work on tensors, sorted."""
-    return sorted({f.__name__ for f in table if callable(f)})

@@ -269,7 +269,9 @@ def seed(output: Tensor, cotangent: Any) -> Any:
         return np.ones(output.shape, output.dtype)[()]
     g = cotangent if isinstance(cotangent, Tensor) else as_array(cotangent)
     if g.dtype.kind == "c" and output.dtype.kind != "c":
-        raise GradientError(f"the cotangent is complex, {describe(output)} is {output.dtype}")
+        raise GradientError(
+            f"the cotangent is complex, but {describe(output)} is {output.dtype}; give a real one"
+        )
     if g.shape != output.shape:
         raise GradientError(
             f"the cotangent has shape {g.shape}, expected {output.shape}, the shape of "

@@ -13,7 +13,6 @@ from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 
 import autograd_mini as am
-from autograd_mini.numpy_protocol import supported
 from autograd_mini.table import table
 
 GENERATOR = np.random.default_rng(7)
@@ -233,12 +232,6 @@ def test_saving_functions_write_the_values(tmp_path: Any) -> None:
     assert_array_equal(np.load(tmp_path / "b.npz")["t"], M)
     assert_array_equal(np.load(tmp_path / "c.npz")["t"], M)
     assert_allclose(np.loadtxt(tmp_path / "d.txt"), M)
-
-
-def test_supported_functions_are_listed_by_name() -> None:
-    names = supported()
-    assert names == sorted(names)
-    assert {"tanh", "sum", "concatenate", "where"} <= set(names)
 
 
 def test_where_with_a_condition_alone_gives_indices() -> None:

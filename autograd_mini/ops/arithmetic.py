@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..operation import value_of
-from ..primitives import case, elementwise, implements
+from ..primitives import elementwise, implements
 from .conversion import converted
 from .selection import where
 
 LN2 = float(np.log(2))
 LN10 = float(np.log(10))
-PAIRS = (case((3, 4), (4,)), case((2, 1), ()), case((), ()), case((0, 2), (2,)))
 
 
 def power_base(g: Any, y: Any, a: Any, b: Any) -> Any:

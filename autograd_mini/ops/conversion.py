@@ -18,7 +18,10 @@ from ..tensors import Tensor, describe, serials
 def imag_rule(g: Any, y: Any, x: Any) -> Any:
     """∂x: 0 for real x."""
     if x.dtype.kind == "c":
-        raise UnsupportedError("the gradient of np.imag of complex values is not defined yet")
+        raise UnsupportedError(
+            "the gradient of np.imag of complex values is not defined yet; compute with the real "
+            "and imaginary parts as two tensors"
+        )
     return 0 * g
 
 

@@ -39,7 +39,7 @@ def filled(index: Index, arrays: tuple[Any, ...]) -> Index:
     return tuple(next(values) if part is ARRAY else part for part in index)
 
 
-def scatter_forward(g: Any, *arrays: Any, shape: tuple[int, ...], index: Index, dtype: Any) -> Any:
+def scatter_forward(g: Any, *arrays: Any, shape: tuple[int, ...], index: Index) -> Any:
     """Add g into zeros at an index, once for each time that a place is named."""
     result = np.zeros(shape, g.dtype)
     full = filled(index, arrays)
@@ -56,7 +56,7 @@ getitem: Primitive = nonlinear(
     "The elements at an index.  ∂x: g added into zeros at that index, repeats summed",
     name="getitem",
     vjp=lambda g, y, x, *arrays, index: (
-        scatter(g, *arrays, shape=x.shape, index=index, dtype=x.dtype),
+        scatter(g, *arrays, shape=x.shape, index=index),
         *(None,) * len(arrays),
     ),
     samples=(
@@ -74,12 +74,12 @@ scatter: Primitive = nonlinear(
     "scatter",
     "Zeros with x added at an index.  ∂x: g at that index",
     name="scatter",
-    vjp=lambda g, y, x, *arrays, shape, index, dtype: (
+    vjp=lambda g, y, x, *arrays, shape, index: (
         getitem(g, *arrays, index=index),
         *(None,) * len(arrays),
     ),
-    samples=(case((4,), shape=(3, 4), index=(1,), dtype=np.dtype("f8")),),
-    params=("shape", "index", "dtype"),
+    samples=(case((4,), shape=(3, 4), index=(1,)),),
+    params=("shape", "index"),
 )
 
 
