@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from .arrays import PLAIN, normal
+from .batching import Batch
 from .errors import UnsupportedError
 from .operation import Params, context, explained, operand, record
 from .table import table
@@ -23,7 +24,7 @@ from .tensors import NO_PARAMS, Tensor, serials
 
 Rule = Callable[..., Any]
 Rules = tuple[Rule | None, ...] | Rule
-Kind = Literal["elementwise", "multilinear", "general"]
+Kind = Literal["elementwise", "linear", "multilinear", "general"]
 
 PRIMITIVES: Final[dict[str, Primitive]] = {}
 """Every row, by name."""
@@ -56,12 +57,19 @@ class Primitive:
             cotangents of all operands, or None for an operation without a gradient.
         symbol: how a picture writes it.
         doc: what it computes and its derivatives.
-        kind: elementwise and multilinear operations derive more from less.
+        kind: elementwise, linear and multilinear operations derive more from less.
         samples: what the property tests call it with.
         domain: between which values the samples lie.
         kink: a function of the inputs that is 0 where the derivative jumps.
         distinct: whether the samples must hold no equal elements.
         params: names of the static parameters.
+        jvp: one rule an operand, `t, y, *xs, **params` with the operand's tangent t, or one rule
+            that gets all tangents (None where there is none); without it, it follows from the kind
+            or from the vjp.
+        batch: how it takes a further leading axis, see `batching`; None: as its kind says, or
+            example after example.
+        linear_in: how many leading operands a linear operation is linear in, the others being
+            indices; None for all.
         broadcasts: whether the walk sums a cotangent to its input's shape.
         selects: whether it passes on some elements of an input and drops others.
         multiple: whether the forward returns a tuple of outputs.
@@ -79,6 +87,9 @@ class Primitive:
     kink: Callable[..., Any] | None = None
     params: tuple[str, ...] = ()
     distinct: bool = False
+    jvp: Rules | None = None
+    batch: Batch | None = None
+    linear_in: int | None = None
     broadcasts: bool = False
     selects: bool = False
     multiple: bool = False
@@ -214,6 +225,7 @@ def elementwise(
     samples: Sequence[Case] | None = None,
     domain: tuple[float, float] = (-2.0, 2.0),
     kink: Callable[..., Any] | None = None,
+    jvp: Rules | None = None,
     selects: bool = False,
 ) -> Primitive:
     """Declare an operation that broadcasts its operands and works element by element.
@@ -230,6 +242,7 @@ def elementwise(
         samples=samples if samples is not None else SAMPLES.get(len(vjp), ()),
         domain=domain,
         kink=kink,
+        jvp=jvp,
         broadcasts=True,
         selects=selects,
     )
@@ -250,26 +263,42 @@ def nonlinear(
     *,
     vjp: Rules | None,
     samples: Sequence[Case],
+    kind: Kind = "general",
     name: str | None = None,
-    params: tuple[str, ...] = (),
-    domain: tuple[float, float] = (-2.0, 2.0),
-    distinct: bool = False,
-    broadcasts: bool = False,
+    eager: Callable[..., Any] | None = None,
+    **fields: Any,
 ) -> Primitive:
-    """Declare an operation of no simpler kind; a vjp of None carries no gradient."""
+    """Declare an operation of no simpler kind; a vjp of None carries no gradient.
+
+    `fields` are further ones of `Primitive`: params, jvp, batch, domain, kink, distinct, multiple,
+    broadcasts.
+    """
     return Primitive(
         name=name or function.__name__,
-        forward=function,
+        forward=eager or function,
         vjp=vjp,
         symbol=symbol,
         doc=doc,
-        kind="general",
+        kind=kind,
         samples=samples,
-        params=params,
-        domain=domain,
-        distinct=distinct,
-        broadcasts=broadcasts,
+        **fields,
     )
+
+
+def linear(function: Callable[..., Any], symbol: str, doc: str, **fields: Any) -> Primitive:
+    """Declare an operation that is linear in its operands together: sums, shapes, indexing.
+
+    Fields as in `nonlinear`. Its jvp is itself, of the tangents.
+    """
+    return nonlinear(function, symbol, doc, kind="linear", **fields)
+
+
+def multilinear(function: Callable[..., Any], symbol: str, doc: str, **fields: Any) -> Primitive:
+    """Declare an operation that is linear in each operand alone: products.
+
+    Fields as in `nonlinear`. Its jvp is the sum of itself with one operand replaced by its tangent.
+    """
+    return nonlinear(function, symbol, doc, kind="multilinear", **fields)
 
 
 def implements(*functions: Any) -> Callable[[Rule], Rule]:
@@ -304,31 +333,3 @@ def refusing_out(function: Rule, name: str, position: int) -> Rule:
         return function(*args, **kwargs)
 
     return checked
-
-
-def multilinear(
-    function: Callable[..., Any],
-    symbol: str,
-    doc: str,
-    *,
-    vjp: Rules,
-    samples: Sequence[Case],
-    name: str | None = None,
-    eager: Callable[..., Any] | None = None,
-    params: tuple[str, ...] = (),
-    broadcasts: bool = False,
-    multiple: bool = False,
-) -> Primitive:
-    """Declare an operation that is linear in each operand: products, sums, shapes, indexing."""
-    return Primitive(
-        name=name or function.__name__,
-        forward=eager or function,
-        vjp=vjp,
-        symbol=symbol,
-        doc=doc,
-        kind="multilinear",
-        samples=samples,
-        params=params,
-        broadcasts=broadcasts,
-        multiple=multiple,
-    )

@@ -7,158 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from calls import CALLS, FUNCTIONS
+from calls.forms import FLAGS, Call, M
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 
 import autograd_mini as am
-from autograd_mini.table import table
 
-GENERATOR = np.random.default_rng(7)
-X = GENERATOR.normal(size=(2, 3, 4))
-M = GENERATOR.normal(size=(3, 4))
-V = GENERATOR.normal(size=4)
-S = np.float64(0.75)
-INTS = GENERATOR.integers(1, 9, size=(3, 4))
-FLAGS = np.array([[True, False, True, True]] * 3)
-P = GENERATOR.uniform(0.1, 0.9, size=(3, 4))
-
-
-class Call:
-    """One form of a call: positional and keyword arguments."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.args, self.kwargs = args, kwargs
-
-    def __repr__(self) -> str:
-        parts = [str(np.shape(a)) if isinstance(a, np.ndarray) else repr(a) for a in self.args]
-        return ", ".join([*parts, *(f"{k}={v}" for k, v in self.kwargs.items())])
-
-
-AXES = (
-    Call(X), Call(X, 1), Call(X, axis=-1), Call(X, axis=(0, 2)), Call(X, axis=(-1, 0)),
-    Call(X, axis=None, keepdims=True), Call(X, axis=1, keepdims=True), Call(S), Call(X, axis=()),
-)  # fmt: skip
-TYPED = (*AXES, Call(M, dtype=np.float32), Call(INTS, axis=0))
-RUNNING = (Call(X), Call(X, 1), Call(X, axis=-1), Call(INTS, axis=0), Call(S))
-ONES = np.ones((3, 4), int)
-UNARY = (Call(P), Call(ONES), Call(S), Call(P.astype(np.float32)), Call(P[::2, ::-1]))
-BINARY = (Call(P, P.T[:4, :1].T * 0 + 0.5), Call(P, 2.0), Call(0.5, P), Call(P, V), Call(S, 2),
-          Call(P.astype(np.float32), 2), Call(INTS, 2), Call(P, INTS))  # fmt: skip
-BITS = (Call(INTS, 2), Call(INTS, INTS))
-MAPPED = (Call(P), Call(X), Call(S))
-
-CALLS: dict[Any, tuple[Call, ...]] = {
-    np.sum: TYPED,
-    np.mean: TYPED,
-    np.prod: TYPED,
-    np.max: AXES[:-1],
-    np.min: AXES[:-1],
-    np.amax: AXES[:-1],
-    np.amin: AXES[:-1],
-    np.ptp: AXES[:4],
-    np.var: (*AXES[:-1], Call(X, ddof=1), Call(X, axis=0, correction=1)),
-    np.std: (*AXES[:-1], Call(X, ddof=1), Call(X, axis=0, correction=1)),
-    np.cumsum: RUNNING,
-    np.cumprod: RUNNING,
-    np.all: (Call(FLAGS), Call(FLAGS, 1), Call(FLAGS, axis=0, keepdims=True)),
-    np.any: (Call(FLAGS), Call(FLAGS, 1), Call(FLAGS, axis=0, keepdims=True)),
-    np.count_nonzero: (Call(FLAGS), Call(FLAGS, 1), Call(FLAGS, axis=0)),
-    np.argmax: (Call(X), Call(X, 1), Call(X, axis=-1, keepdims=True)),
-    np.argmin: (Call(X), Call(X, 1), Call(X, axis=-1, keepdims=True)),
-    np.argsort: (Call(M), Call(M, 0), Call(M, axis=None), Call(M, kind="stable")),
-    np.argpartition: (Call(V, 2), Call(M, 1, 0), Call(M, 1, axis=None)),
-    np.searchsorted: (Call(np.sort(V), 0.1), Call(np.sort(V), M, side="right"),
-                      Call(np.sort(V), M, "right")),
-    np.sort: (Call(M), Call(M, 0), Call(M, axis=None), Call(M, kind="stable")),
-    np.matmul: (Call(M, M.T), Call(V, V), Call(X, M.T), Call(V, M.T), Call(M, V)),
-    np.dot: (Call(M, M.T), Call(V, V), Call(2.0, M), Call(M, S), Call(X, M.T), Call(M, V),
-             Call(M, X.transpose(0, 2, 1)), Call(X, V)),
-    np.reshape: (Call(X, (4, 6)), Call(X, -1), Call(X, (2, -1)), Call(X, (6, 4), order="F"),
-                 Call(X, shape=(24,))),
-    np.ravel: (Call(X), Call(X, "F"), Call(S)),
-    np.transpose: (Call(X), Call(X, (2, 0, 1)), Call(X, axes=(-1, 0, 1)), Call(S)),
-    np.matrix_transpose: (Call(X), Call(M)),
-    np.swapaxes: (Call(X, 0, -1), Call(X, 1, 2)),
-    np.moveaxis: (Call(X, 0, -1), Call(X, (0, 1), (-1, 0)), Call(X, [0, 2], [1, 0])),
-    np.broadcast_to: (Call(V, (3, 4)), Call(S, (2, 2)), Call(S, 3), Call(M, (2, 3, 4))),
-    np.broadcast_arrays: (Call(V, M), Call(S, X)),
-    np.expand_dims: (Call(M, 0), Call(M, -1), Call(M, (0, 3)), Call(S, axis=0)),
-    np.squeeze: (Call(M[None]), Call(M[None, :, None], 0), Call(M[None, :, None], axis=(0, -2))),
-    np.atleast_1d: (Call(S), Call(M), Call(S, M)),
-    np.atleast_2d: (Call(S), Call(V), Call(X), Call(V, M)),
-    np.concatenate: (Call((M, M)), Call([M, M], 1), Call((M, V), axis=None), Call((M, INTS), -1)),
-    np.stack: (Call((M, M)), Call([V, V, V], axis=1), Call([S, S]), Call((M, M), axis=-1)),
-    np.vstack: (Call((V, M)), Call([V, V])),
-    np.hstack: (Call((V, V)), Call([M, M])),
-    np.column_stack: (Call((V, V)), Call([M, M])),
-    np.split: (Call(M, 3), Call(M, [1, 3], 1), Call(X, 2, axis=-1), Call(V, (1, 1))),
-    np.array_split: (Call(M, 2), Call(V, 3), Call(M, [1], axis=-1)),
-    np.unstack: (Call(X), Call(X, axis=-1)),
-    np.take: (Call(M, 2), Call(M, [0, 2, 0], 0), Call(M, np.array([[1, 1]]), axis=-1),
-              Call(V, [5, -9], mode="wrap"), Call(V, [5, -9], mode="clip")),
-    np.take_along_axis: (Call(M, np.argsort(M, 1), 1), Call(M, np.argsort(M, 0), axis=0),
-                         Call(M, np.argsort(M, axis=None), axis=None)),
-    np.repeat: (Call(M, 2), Call(M, 2, 0), Call(M, [1, 0, 2], axis=0)),
-    np.compress: (Call([True, False, True], M, 0), Call([False, True], V)),
-    np.choose: (Call(np.array([0, 1, 1, 0]), [V, V * 2]),
-                Call(np.array([0, 5, 1, -1]), [V, 2.0], mode="clip")),
-    np.diagonal: (Call(M), Call(M, 1), Call(X, -1, 1, 2), Call(X, axis1=0, axis2=2)),
-    np.trace: (Call(M), Call(M, -1), Call(X, 0, 1, 2)),
-    np.flip: (Call(M), Call(M, 0), Call(X, axis=(0, -1))),
-    np.clip: (Call(M, -0.5, 0.5), Call(M, None, 0.5), Call(M, 0.0, None), Call(M, min=0.0, max=1.0),
-              Call(M, V, 2.0), Call(INTS, 2, 5), Call(INTS, None, 5)),
-    np.where: (Call(FLAGS, M, 0.0), Call(FLAGS, 1.0, M), Call(FLAGS, V, M)),
-    np.copy: (Call(M), Call(S)),
-    np.astype: (Call(M, np.float32), Call(M, int)),
-    np.round: (Call(M), Call(M, 2), Call(M, decimals=1)),
-    np.real: MAPPED,
-    np.imag: MAPPED,
-    np.isclose: (Call(M, M + 1e-9), Call(M, 0.1, 0.5), Call(M, V, atol=1.0)),
-    np.allclose: (Call(M, M + 1e-9), Call(M, 0.0)),
-    np.array_equal: (Call(M, M), Call(M, V)),
-    np.array_equiv: (Call(M, M),),
-    np.array_repr: (Call(M),),
-    np.array_str: (Call(M),),
-    np.array2string: (Call(M, precision=2),),
-    np.bincount: (Call(INTS[0]), Call(INTS[0], minlength=12)),
-    np.digitize: (Call(P, np.array([0.2, 0.5])),),
-    np.empty_like: (Call(np.empty((0, 2))),),
-    np.zeros_like: (Call(M), Call(M, dtype=int)),
-    np.ones_like: (Call(M),),
-    np.full_like: (Call(M, 3.0),),
-    np.flatnonzero: (Call(INTS),),
-    np.nonzero: (Call(FLAGS),),
-    np.histogram: (Call(P, bins=3, range=(0.0, 1.0)),),
-    np.isin: (Call(INTS, [1, 2]),),
-    np.lexsort: (Call(INTS[:2]),),
-    np.ndim: (Call(M), Call(S)),
-    np.shape: (Call(M), Call(S)),
-    np.size: (Call(M), Call(M, 1)),
-    np.unique: (Call(INTS), Call(INTS, return_counts=True)),
-    np.iscomplex: MAPPED,
-    np.iscomplexobj: MAPPED,
-    np.isreal: MAPPED,
-    np.isrealobj: MAPPED,
-    np.can_cast: (Call(np.float32, np.float64),),
-    np.result_type: (Call(P, np.float32),),
-    np.min_scalar_type: (Call(S),),
-    np.may_share_memory: (Call(M, V),),
-    np.shares_memory: (Call(M, V),),
-}  # fmt: skip
 FILES = {np.save, np.savetxt, np.savez, np.savez_compressed}
-BITWISE = ("bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift")
-FUNCTIONS = [f for f in table if callable(f)]
-
-for ufunc in FUNCTIONS:
-    if isinstance(ufunc, np.ufunc) and ufunc not in CALLS:
-        if ufunc.__name__ in BITWISE:
-            CALLS[ufunc] = BITS
-        elif ufunc is np.invert:
-            CALLS[ufunc] = (Call(INTS), Call(FLAGS))
-        else:
-            CALLS[ufunc] = UNARY if ufunc.nin == 1 else BINARY
 
 
 def wrapped(value: Any) -> Any:
@@ -205,6 +63,58 @@ def test_function_of_tensors_equals_numpy(function: Any, call: Call) -> None:
     expected = function(*call.args, **call.kwargs)
     result = function(*map(wrapped, call.args), **call.kwargs)
     assert_same(result, expected, exact=False)
+
+
+def complex_parts(value: Any) -> list[Any]:
+    """Return the numbers in a result as real ones: complex ones as two."""
+    if isinstance(value, (list, tuple)):
+        return [part for v in value for part in complex_parts(v)]
+    if isinstance(value, am.Tensor) and value.dtype.kind in "fc":
+        return [np.real(value), np.imag(value)] if value.dtype.kind == "c" else [value]
+    return []
+
+
+class Differentiated:
+    """A call as a function of the real numbers in its arguments: complex arrays count as two."""
+
+    def __init__(self, function: Any, call: Call) -> None:
+        self.function, self.call = function, call
+        self.numbers: list[Any] = []
+        self.visit(call.args, self.collect), self.visit(call.kwargs, self.collect)
+
+    def visit(self, value: Any, seen: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: self.visit(v, seen) for k, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            return type(value)(self.visit(v, seen) for v in value)
+        floating = isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "fc"
+        return seen(value) if floating else value
+
+    def collect(self, value: Any) -> Any:
+        parts = (value.real, value.imag) if value.dtype.kind == "c" else (value,)
+        self.numbers += [np.array(part, float)[()] for part in parts]
+        return value
+
+    def __call__(self, *numbers: Any) -> Any:
+        left = iter(numbers)
+
+        def taken(value: Any) -> Any:
+            return next(left) + 1j * next(left) if value.dtype.kind == "c" else next(left)
+
+        args, kwargs = (self.visit(v, taken) for v in (self.call.args, self.call.kwargs))
+        with np.errstate(all="ignore"):
+            return complex_parts(self.function(*args, **kwargs))
+
+
+@pytest.mark.parametrize(("function", "call"), FORMS)
+def test_gradient_of_a_function_equals_finite_differences(function: Any, call: Call) -> None:
+    differentiated = Differentiated(function, call)
+    numbers = differentiated.numbers
+    if not numbers:
+        return
+    outputs = differentiated(*(am.tensor(x, requires_grad=True) for x in numbers))
+    if any(y.requires_grad for y in outputs):
+        assert am.gradcheck(differentiated, *numbers).ok
 
 
 @pytest.mark.parametrize(("function", "call"), FORMS)

@@ -10,7 +10,7 @@ import numpy as np
 from ..arrays import as_array
 from ..errors import OperandError, ShapeError, UnsupportedError
 from ..operation import context, evaluate, is_recording
-from ..primitives import case, implements, multilinear, nonlinear
+from ..primitives import case, implements, linear, nonlinear
 from ..table import table
 from ..tensors import Tensor, describe, serials
 
@@ -25,7 +25,7 @@ def imag_rule(g: Any, y: Any, x: Any) -> Any:
     return 0 * g
 
 
-alias = multilinear(
+alias = linear(
     lambda x: x,
     "=",
     "x under a new identity, so that it can be differentiated on its own.  ∂x: 1",
@@ -33,7 +33,7 @@ alias = multilinear(
     vjp=(lambda g, y, x: g,),
     samples=(case((2, 3)),),
 )
-copy = multilinear(
+copy = linear(
     lambda x: x.copy(),
     "copy",
     "A copy of x.  ∂x: 1",
@@ -49,14 +49,14 @@ stop_gradient = nonlinear(
     vjp=None,
     samples=(),
 )
-conjugate = multilinear(
+conjugate = linear(
     np.conjugate,
     "conj",
     "The complex conjugate; real x as it is.  ∂x: 1 for real x",
     vjp=(lambda g, y, x: g,),
     samples=(case((2, 3)),),
 )
-real = multilinear(
+real = linear(
     np.real,
     "Re",
     "The real part.  ∂x: 1 for real x",
@@ -70,7 +70,7 @@ imag = nonlinear(
     vjp=(imag_rule,),
     samples=(case((2, 3)),),
 )
-cast = multilinear(
+cast = linear(
     lambda x, *, dtype: x.astype(dtype),
     "cast",
     "x in another floating-point dtype.  ∂x: 1, cast back by the walk",

@@ -14,7 +14,7 @@ import numpy as np
 from ..arrays import as_array
 from ..errors import AutogradError, IndexingError, OperandError, ShapeError
 from ..operation import value_of
-from ..primitives import Primitive, case, implements, nonlinear
+from ..primitives import Primitive, case, implements, linear
 from ..table import table
 from ..tensors import Tensor
 from .selection import where
@@ -50,7 +50,7 @@ def scatter_forward(g: Any, *arrays: Any, shape: tuple[int, ...], index: Index) 
     return result
 
 
-getitem: Primitive = nonlinear(
+getitem: Primitive = linear(
     lambda x, *arrays, index: x[filled(index, arrays)],
     "[ ]",
     "The elements at an index.  ∂x: g added into zeros at that index, repeats summed",
@@ -68,8 +68,9 @@ getitem: Primitive = nonlinear(
         case((3, 4), np.array([True, False, True]), index=(ARRAY,)),
     ),
     params=("index",),
+    linear_in=1,
 )
-scatter: Primitive = nonlinear(
+scatter: Primitive = linear(
     scatter_forward,
     "scatter",
     "Zeros with x added at an index.  ∂x: g at that index",
@@ -80,6 +81,7 @@ scatter: Primitive = nonlinear(
     ),
     samples=(case((4,), shape=(3, 4), index=(1,)),),
     params=("shape", "index"),
+    linear_in=1,
 )
 
 
@@ -100,7 +102,7 @@ def set_rule(g: Any, y: Any, x: Any, value: Any, *arrays: Any, index: Index) -> 
     return where(kept, g, 0), gv, *(None,) * len(arrays)
 
 
-replace = nonlinear(
+replace = linear(
     set_forward,
     "[ ]←",
     "x with a value at an index.  ∂x: g elsewhere  ∂value: g at the index",
@@ -113,6 +115,7 @@ replace = nonlinear(
         case((3, 4), (1, 1, 4), index=(1,)),
     ),
     params=("index",),
+    linear_in=2,
     broadcasts=True,
 )
 

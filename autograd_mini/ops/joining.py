@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import AutogradError, ShapeError
 from ..operation import operand, value_of
-from ..primitives import case, implements, multilinear
+from ..primitives import case, implements, linear
 from .axes import axis_of
 
 
@@ -27,7 +27,7 @@ def concatenate_rule(g: Any, y: Any, *xs: Any, axis: int) -> list[Any]:
     ]
 
 
-concatenate = multilinear(
+concatenate = linear(
     lambda *xs, axis: np.concatenate(xs, axis=axis),
     "concat",
     "Tensors joined along an axis.  ∂xᵢ: its part of g",
@@ -36,7 +36,7 @@ concatenate = multilinear(
     samples=(case((2, 3), (1, 3), axis=0), case((2, 1), (2, 0), (2, 2), axis=1)),
     params=("axis",),
 )
-stack = multilinear(
+stack = linear(
     lambda *xs, axis: np.stack(xs, axis=axis),
     "stack",
     "Tensors of one shape joined along a new axis.  ∂xᵢ: its slice of g",
@@ -45,7 +45,7 @@ stack = multilinear(
     samples=(case((2, 3), (2, 3), axis=1), case((), (), (), axis=0)),
     params=("axis",),
 )
-split = multilinear(
+split = linear(
     lambda x, *, places, axis: tuple(np.split(x, places, axis=axis)),
     "split",
     "Consecutive parts along an axis.  ∂x: the cotangents of the parts, joined",
@@ -55,7 +55,7 @@ split = multilinear(
     params=("places", "axis"),
     multiple=True,
 )
-unstack = multilinear(
+unstack = linear(
     lambda x, *, axis: np.unstack(x, axis=axis),
     "unstack",
     "The slices along an axis.  ∂x: the cotangents of the slices, stacked",

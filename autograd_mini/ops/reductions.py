@@ -12,7 +12,7 @@ import numpy as np
 
 from ..arrays import as_array
 from ..operation import scope
-from ..primitives import Primitive, case, implements, multilinear, nonlinear
+from ..primitives import Primitive, case, implements, linear, nonlinear
 from ..table import Axis
 from ..tensors import Tensor
 from .axes import axes_of, axis_of
@@ -118,7 +118,7 @@ SAMPLES = (
     case((), axis=(), keepdims=False),
 )
 
-sum_ = multilinear(
+sum_ = linear(
     np.add.reduce,
     "Σ",
     "Sum over axes.  ∂x: g repeated",
@@ -127,7 +127,7 @@ sum_ = multilinear(
     samples=(*SAMPLES, case((0, 2), axis=(0,), keepdims=False)),
     params=OVER,
 )
-mean_ = multilinear(
+mean_ = linear(
     mean_forward,
     "mean",
     "Mean over axes.  ∂x: g/n repeated",
@@ -180,7 +180,7 @@ std_ = nonlinear(
     params=(*OVER, "correction"),
     distinct=True,
 )
-cumsum_: Primitive = multilinear(
+cumsum_: Primitive = linear(
     np.cumsum,
     "cumsum",
     "Running sum along an axis.  ∂x: the running sum of g from the end",

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from .. import batching
 from ..errors import ArgumentError, ShapeError
 from ..operation import value_of
-from ..primitives import Primitive, case, implements, multilinear
+from ..primitives import Primitive, case, implements, linear
 from ..table import Axis
 from ..tensors import Tensor
 from .axes import axis_of, places_of
@@ -45,7 +46,7 @@ def summed_to(x: Any, shape: tuple[int, ...]) -> Any:
     return total.reshape(shape) if stretched else total
 
 
-broadcast_to = multilinear(
+broadcast_to = linear(
     broadcast_forward,
     "broadcast",
     "x repeated to a shape.  ∂x: g summed over the repeated axes",
@@ -53,8 +54,9 @@ broadcast_to = multilinear(
     vjp=(lambda g, y, x, shape: summed_to(g, x.shape),),
     samples=(case((3, 1), shape=(2, 3, 4)), case((), shape=(2,)), case((1, 0), shape=(2, 0))),
     params=("shape",),
+    batch=batching.to_shape,
 )
-reshape: Primitive = multilinear(
+reshape: Primitive = linear(
     lambda x, *, shape: x.reshape(shape),
     "reshape",
     "The same elements in another shape.  ∂x: g in x's shape",
@@ -62,8 +64,9 @@ reshape: Primitive = multilinear(
     vjp=(lambda g, y, x, shape: reshape(g, shape=x.shape),),
     samples=(case((3, 4), shape=(2, 6)), case((), shape=(1, 1)), case((0, 2), shape=(0,))),
     params=("shape",),
+    batch=batching.reshaped,
 )
-transpose: Primitive = multilinear(
+transpose: Primitive = linear(
     lambda x, *, axes: x.transpose(axes),
     "T",
     "Axes in another order.  ∂x: g with the order undone",
@@ -75,8 +78,9 @@ transpose: Primitive = multilinear(
     ),
     samples=(case((2, 3, 4), axes=(2, 0, 1)), case((3, 2), axes=(1, 0))),
     params=("axes",),
+    batch=batching.permuted,
 )
-expand_dims = multilinear(
+expand_dims = linear(
     expand_forward,
     "expand",
     "Axes of length 1 inserted.  ∂x: g in x's shape",
@@ -85,7 +89,7 @@ expand_dims = multilinear(
     samples=(case((2, 3), axis=(0, 2)), case((), axis=(0,))),
     params=("axis",),
 )
-squeeze = multilinear(
+squeeze = linear(
     np.squeeze,
     "squeeze",
     "Axes of length 1 removed.  ∂x: g in x's shape",

@@ -1,0 +1,132 @@
+"""How an operation takes a further axis: the rules that `vmap` applies along a graph.
+
+A rule gets the primitive, the length of the new axis, the operands (those that are `mapped` have it
+in front), and the parameters; it returns the result with the new axis in front. It is plain NumPy,
+so on tensors it is recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+Batch = Callable[..., Any]
+Params = dict[str, Any]
+FRONT = (slice(None),)
+
+
+def rule_of(primitive: Any) -> Batch:
+    """Return the rule of a primitive: its own, that of its kind, or example after example."""
+    if primitive.batch is not None:
+        own: Batch = primitive.batch
+        return own
+    if primitive.kind == "elementwise":
+        return elementwise
+    return along_axes if "axis" in primitive.params else one_by_one
+
+
+def aligned(x: Any, ndim: int) -> Any:
+    """Insert axes of length 1 behind the new one, so that an example has `ndim` axes."""
+    missing = ndim + 1 - x.ndim
+    return x if missing <= 0 else np.reshape(x, (x.shape[0], *(1,) * missing, *x.shape[1:]))
+
+
+def repeated(x: Any, size: int) -> Any:
+    """Give an operand that is the same for all examples the new axis."""
+    return np.broadcast_to(x, (size, *np.shape(x)))
+
+
+def all_mapped(size: int, xs: Sequence[Any], mapped: Sequence[bool]) -> list[Any]:
+    """Give every operand the new axis."""
+    return [x if m else repeated(x, size) for x, m in zip(xs, mapped, strict=True)]
+
+
+def elementwise(
+    primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
+) -> Any:
+    """Align the examples' axes from the right, as broadcasting does without the new axis."""
+    return leading(*(0,) * len(xs))(primitive, size, xs, mapped, params)
+
+
+def leading(*core: int) -> Batch:
+    """Make the rule of an operation over the last axes of stacks, which broadcast.
+
+    `core` says how many axes each operand has in one element of the stack, 2 for a matrix.
+    """
+
+    def rule(
+        primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
+    ) -> Any:
+        rows = list(zip(xs, mapped, core, strict=True))
+        stack = max(np.ndim(x) - m - c for x, m, c in rows)
+        return primitive(*(aligned(x, stack + c) if m else x for x, m, c in rows), **params)
+
+    return rule
+
+
+def unchanged(
+    primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
+) -> Any:
+    """Call it as it is: for operations of one operand that do not look at axes."""
+    return primitive(*xs, **params)
+
+
+def along_axes(
+    primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
+) -> Any:
+    """Count the parameter `axis` one further; negative ones are counted from the end anyway."""
+    axis = params.get("axis")
+    if axis is None:
+        return one_by_one(primitive, size, xs, mapped, params)
+    places = axis if isinstance(axis, tuple) else (axis,)
+    moved = tuple(i + 1 if i >= 0 else i for i in places)
+    return primitive(
+        *all_mapped(size, xs, mapped),
+        **{**params, "axis": moved if isinstance(axis, tuple) else moved[0]},
+    )
+
+
+def to_shape(
+    primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
+) -> Any:
+    """Put the new axis in front of the parameter `shape`."""
+    shape = params["shape"]
+    return primitive(aligned(xs[0], len(shape)), **{**params, "shape": (size, *shape)})
+
+
+def reshaped(
+    primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
+) -> Any:
+    """Put the new axis in front of the parameter `shape`, without aligning the operand."""
+    return primitive(xs[0], **{**params, "shape": (size, *params["shape"])})
+
+
+def permuted(
+    primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
+) -> Any:
+    """Keep the new axis in front of the parameter `axes`."""
+    return primitive(xs[0], **{**params, "axes": (0, *(i + 1 for i in params["axes"]))})
+
+
+def one_by_one(
+    primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
+) -> Any:
+    """Apply it to each example and stack the results: right for any operation, and slow."""
+
+    def example(i: int) -> Any:
+        return primitive(*(x[i] if m else x for x, m in zip(xs, mapped, strict=True)), **params)
+
+    if not size:
+        nothing = [
+            np.zeros(x.shape[1:], x.dtype) if m else x for x, m in zip(xs, mapped, strict=True)
+        ]
+        y = primitive(*nothing, **params)
+        parts = y if primitive.multiple else (y,)
+        empty = tuple(np.zeros((0, *np.shape(part)), part.dtype) for part in parts)
+        return empty if primitive.multiple else empty[0]
+    results = [example(i) for i in range(size)]
+    if primitive.multiple:
+        return tuple(np.stack(parts) for parts in zip(*results, strict=True))
+    return np.stack(results)
