@@ -34,7 +34,7 @@ from .ops.activations import log_softmax, logsumexp, relu, sigmoid, softmax, sof
 from .ops.conversion import stop_gradient
 from .ops.indexing import set_at
 from .tensors import Tensor, tensor
-from .transforms import grad, value_and_grad, vjp
+from .transforms import grad, jvp, value_and_grad, vjp
 
 if TYPE_CHECKING:
     from . import nn, optim

@@ -254,6 +254,11 @@ def no_grad() -> recorder:
     return recorder(evaluate)
 
 
+def recording_anyway() -> recorder:
+    """Record in the block, with the recorder in force if there is one, even under `no_grad`."""
+    return recorder(context.get()[0] if is_recording() else None)
+
+
 def is_recording() -> bool:
     """Whether operations are being recorded here."""
     return context.get()[0] is not evaluate

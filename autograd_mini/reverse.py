@@ -4,6 +4,10 @@ There is one walk. With plain arrays it computes gradients; with tensors it reco
 they can be differentiated again. Operations are visited in falling order of serial, the order in
 which nothing is visited before all its consumers; a heap holds the frontier only, so a graph of a
 million operations needs neither recursion nor a list of itself.
+
+Complex numbers: inside the walk a cotangent g acts on a tangent t by Re Σ g·t, without conjugates,
+so the rule of a holomorphic function reads as for real numbers. Outside, gradients are PyTorch's:
+∂L/∂(Re z) + i·∂L/∂(Im z). The two differ by a conjugation, done where cotangents enter and leave.
 """
 
 from __future__ import annotations
@@ -20,10 +24,9 @@ from .errors import (
     GradientError,
     ShapeError,
     StaleGraphError,
-    UnsupportedError,
 )
 from .operation import Operation, Record
-from .ops.conversion import alias, astype
+from .ops.conversion import alias, astype, conjugate, real
 from .ops.selection import where
 from .ops.shapes import summed_to
 from .table import table
@@ -83,6 +86,7 @@ def walk(
     needed: Container[int] | None = None,
     recorded: bool = False,
     every: bool = False,
+    exact: bool = False,
 ) -> Gradients:
     """Carry cotangents back to the leaves.
 
@@ -91,6 +95,7 @@ def walk(
         needed: serials of the vertices to follow, by default all that require a gradient.
         recorded: whether the rules get tensors, which records what they do, or arrays.
         every: whether to return the cotangent of every tensor on the way, not of leaves only.
+        exact: whether a cotangent of 0 means that nothing flows, so that 0 · ∞ is 0.
 
     Returns:
         (tensor, cotangent) for each leaf, or vertex whose operands are not needed, reached.
@@ -102,7 +107,7 @@ def walk(
     frontier = Frontier()
     reached: Gradients = []
     for tensor, g in zip(outputs, cotangents, strict=True):
-        frontier.receive(tensor, g, False)
+        frontier.receive(tensor, conjugated(g), exact)
     with np.errstate(divide="ignore", invalid="ignore"):
         while frontier:
             vertex, g, selected = frontier.latest()
@@ -112,7 +117,12 @@ def walk(
             elif last or every:
                 reached.append((vertex, g))
     reached.extend(frontier.leaves.values())
-    return reached
+    return [(tensor, conjugated(g)) for tensor, g in reached]
+
+
+def conjugated(g: Any) -> Any:
+    """Turn a cotangent of complex numbers from the inner convention to the outer one, or back."""
+    return conjugate(g) if g.dtype.kind == "c" else g
 
 
 def visit(
@@ -149,7 +159,7 @@ def visit(
                 gx = rules[position](g, y, *xs, **params)
             else:
                 continue  # as the condition of where
-            if masked and (recorded or not np.isfinite(np.sum(gx))):
+            if masked and (recorded or type(g) is Tensor or not np.isfinite(np.sum(gx))):
                 gx = where((g == 0) & ~np.isfinite(gx), 0, gx)
             data = x._value
             if type(gx) is not np.ndarray and not isinstance(gx, VALUES):
@@ -195,8 +205,8 @@ def all_at_once(vertex: Any, g: Any, y: Any, xs: Any) -> Sequence[Any]:
 
 def returned(gx: Any, vertex: Any, position: int) -> Any:
     """Return a rule's plain number as an array, or say that it is none."""
-    if isinstance(gx, (int, float)):
-        return np.asarray(gx, dtype=float)[()]
+    if isinstance(gx, (int, float, complex)):
+        return np.asarray(gx, dtype=complex if isinstance(gx, complex) else float)[()]
     raise GradientError(
         f"the rule of {Operation(vertex)} returned {gx!r:.60} for input {position}; expected an "
         "array of the input's shape"
@@ -204,7 +214,10 @@ def returned(gx: Any, vertex: Any, position: int) -> Any:
 
 
 def fitted(gx: Any, data: Any, vertex: Any, position: int) -> Any:
-    """Sum a cotangent over broadcast axes and cast it, so that it fits its input."""
+    """Sum a cotangent over broadcast axes and cast it, so that it fits its input.
+
+    A real input moves along the real line only, so it gets the real part.
+    """
     if gx.shape != data.shape and vertex._primitive.broadcasts and gx.ndim >= data.ndim:
         gx = summed_to(gx, data.shape)
     if gx.shape != data.shape:
@@ -213,22 +226,26 @@ def fitted(gx: Any, data: Any, vertex: Any, position: int) -> Any:
             f"{position} of shape {data.shape}; expected the input's shape"
         )
     if gx.dtype.kind == "c" and data.dtype.kind != "c":
-        raise UnsupportedError(
-            f"the gradient of {Operation(vertex)} goes through complex values, whose rules are "
-            "not defined yet; compute with the real and imaginary parts as two tensors"
-        )
+        gx = real(gx)
     return gx if gx.dtype == data.dtype else astype(gx, data.dtype)
 
 
-def dependents(outputs: Iterable[Tensor], wanted: Container[int]) -> tuple[set[int], bool]:
+def dependents(
+    outputs: Iterable[Tensor], wanted: Container[int], *, every: bool = False
+) -> tuple[dict[int, Tensor], bool]:
     """Find the vertices between outputs and wanted ones.
 
+    Args:
+        outputs: where to start.
+        wanted: serials of the vertices where to end.
+        every: whether to look at tensors that require no gradient, too.
+
     Returns:
-        their serials, and whether the outputs also depend on another tensor that requires a
-        gradient.
+        a tensor of each vertex by its serial, and whether the outputs also depend on another tensor
+        that requires a gradient.
     """
-    seen: dict[int, Any] = {}
-    stack: list[Any] = [x for x in outputs if x._requires_grad]
+    seen: dict[int, Tensor] = {}
+    stack: list[Tensor] = [x for x in outputs if every or x._requires_grad]
     foreign = False
     while stack:
         x = stack.pop()
@@ -237,21 +254,25 @@ def dependents(outputs: Iterable[Tensor], wanted: Container[int]) -> tuple[set[i
         seen[x.serial] = x
         if x.serial in wanted:
             continue
-        vertex = x._operands if type(x._operands) is Record else x
-        followed = [o for o in vertex._operands or () if type(o) is Tensor and o._requires_grad]
+        followed = [o for o in operands_of(x) if every or o._requires_grad]
         # It starts without being wanted: a leaf, or the stand-in of an enclosing transform.
-        if not followed and x._primitive in (None, alias):
+        if not followed and x._requires_grad and x._primitive in (None, alias):
             foreign = True
         stack.extend(followed)
-    needed: set[int] = set()
+    needed: dict[int, Tensor] = {}
     for serial in sorted(seen):
         x = seen[serial]
-        operands = x._operands._operands if type(x._operands) is Record else x._operands
-        if serial in wanted or any(
-            type(o) is Tensor and o.serial in needed for o in operands or ()
-        ):
-            needed.add(serial)
+        if serial in wanted or any(o.serial in needed for o in operands_of(x)):
+            needed[serial] = x
     return needed, foreign
+
+
+def operands_of(tensor: Tensor) -> list[Tensor]:
+    """Return the tensors among the operands of the operation that computed a tensor."""
+    operands = tensor._operands
+    if type(operands) is Record:
+        operands = operands._operands
+    return [o for o in operands or () if type(o) is Tensor]
 
 
 def seed(output: Tensor, cotangent: Any) -> Any:
@@ -265,6 +286,12 @@ def seed(output: Tensor, cotangent: Any) -> Any:
             raise GradientError(
                 f"the gradient of {describe(output)} is not defined: it is no scalar; reduce it "
                 "with .sum() or .mean(), or give a cotangent of its shape"
+            )
+        if output.dtype.kind == "c":
+            raise GradientError(
+                f"the gradient of {describe(output)} is not defined: its value is complex; make it "
+                "real with np.abs, .real or .imag, or give a cotangent (for a holomorphic function "
+                "am.grad(f, holomorphic=True) has the derivative)"
             )
         return np.ones(output.shape, output.dtype)[()]
     g = cotangent if isinstance(cotangent, Tensor) else as_array(cotangent)

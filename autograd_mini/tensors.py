@@ -144,9 +144,9 @@ class Tensor(ArrayMethods):
                 "a constant seen through op.inputs is a copy outside of the graph; make the "
                 "operand a tensor with am.tensor(…, requires_grad=True)"
             )
-        if wanted and self._value.dtype.kind != "f":
+        if wanted and self._value.dtype.kind not in "fc":
             raise OperandError(
-                f"a {self._value.dtype} tensor cannot carry a gradient; expected a real "
+                f"a {self._value.dtype} tensor cannot carry a gradient; expected a "
                 "floating-point dtype such as float64 (use t.astype(float))"
             )
         self._requires_grad = bool(wanted)
@@ -277,7 +277,7 @@ def tensor(
         dtype: as in `np.array`.
 
     Raises:
-        OperandError: for text, ragged lists, objects; for complex values that require a gradient.
+        OperandError: for text, ragged lists, objects.
         ConversionError: for a tensor that requires a gradient, which a copy would lose.
 
     >>> w = tensor([0.5, -1.0], requires_grad=True, name="w")

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ..containers import LEAVES, flatten
 from ..errors import GradientError, OperandError
 from ..tensors import Tensor
-from ..transforms import LEAVES, flatten
 from .numeric import Arrays
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ..containers import LEAVES, flatten
 from ..errors import GradientError, OperandError
 from ..operation import no_grad
 from ..tensors import Tensor, leaf
-from ..transforms import LEAVES, flatten
 from ..transforms import vjp as recorded_vjp
 from .inputs import Inputs, Problem
 from .numeric import Arrays

@@ -7,23 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from .. import batching
 from ..arrays import as_array
 from ..errors import OperandError, ShapeError, UnsupportedError
 from ..operation import context, evaluate, is_recording
 from ..primitives import case, implements, linear, nonlinear
 from ..table import table
 from ..tensors import Tensor, describe, serials
-
-
-def imag_rule(g: Any, y: Any, x: Any) -> Any:
-    """∂x: 0 for real x."""
-    if x.dtype.kind == "c":
-        raise UnsupportedError(
-            "the gradient of np.imag of complex values is not defined yet; compute with the real "
-            "and imaginary parts as two tensors"
-        )
-    return 0 * g
-
 
 alias = linear(
     lambda x: x,
@@ -32,6 +22,7 @@ alias = linear(
     name="alias",
     vjp=(lambda g, y, x: g,),
     samples=(case((2, 3)),),
+    batch=batching.unchanged,
 )
 copy = linear(
     lambda x: x.copy(),
@@ -40,6 +31,7 @@ copy = linear(
     name="copy",
     vjp=(lambda g, y, x: g,),
     samples=(case((2, 3)), case(())),
+    batch=batching.unchanged,
 )
 stop_gradient = nonlinear(
     lambda x: x,
@@ -48,36 +40,41 @@ stop_gradient = nonlinear(
     name="stop_gradient",
     vjp=None,
     samples=(),
+    batch=batching.unchanged,
 )
 conjugate = linear(
     np.conjugate,
     "conj",
-    "The complex conjugate; real x as it is.  ∂x: 1 for real x",
-    vjp=(lambda g, y, x: g,),
+    "The complex conjugate; real x as it is.  ∂x: ḡ",
+    vjp=(lambda g, y, x: np.conjugate(g),),
     samples=(case((2, 3)),),
+    batch=batching.unchanged,
 )
 real = linear(
     np.real,
     "Re",
-    "The real part.  ∂x: 1 for real x",
+    "The real part.  ∂x: g, which is real",
     vjp=(lambda g, y, x: g,),
     samples=(case((2, 3)),),
+    batch=batching.unchanged,
 )
-imag = nonlinear(
+imag = linear(
     np.imag,
     "Im",
-    "The imaginary part.  ∂x: 0 for real x",
-    vjp=(imag_rule,),
+    "The imaginary part.  ∂x: i·g; 0 for real x",
+    vjp=(lambda g, y, x: g * -1j,),
     samples=(case((2, 3)),),
+    batch=batching.unchanged,
 )
 cast = linear(
     lambda x, *, dtype: x.astype(dtype),
     "cast",
-    "x in another floating-point dtype.  ∂x: 1, cast back by the walk",
+    "x in another floating-point dtype.  ∂x: g, cast back by the walk",
     name="cast",
     vjp=(lambda g, y, x, dtype: g,),
     samples=(case((2, 3), dtype=np.dtype("f8")),),
     params=("dtype",),
+    batch=batching.unchanged,
 )
 truncate = nonlinear(
     lambda x, *, dtype: x.astype(dtype),
@@ -87,6 +84,7 @@ truncate = nonlinear(
     vjp=None,
     samples=(),
     params=("dtype",),
+    batch=batching.unchanged,
 )
 set_leaf = nonlinear(
     lambda leaf, value: value,
