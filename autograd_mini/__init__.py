@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import numpy_protocol as _numpy_protocol  # fills the table
+from . import backward as _backward  # fills the table
+from . import numpy_protocol as _numpy_protocol
 from . import ops as _ops
+from .derivatives import hessian, hvp, jacobian
 from .errors import (
     ArgumentError,
     AutogradError,
@@ -35,6 +37,7 @@ from .ops.conversion import stop_gradient
 from .ops.indexing import set_at
 from .tensors import Tensor, tensor
 from .transforms import grad, jvp, value_and_grad, vjp
+from .vectorization import vmap
 
 if TYPE_CHECKING:
     from . import nn, optim

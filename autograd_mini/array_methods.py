@@ -31,6 +31,7 @@ class ArrayMethods(Operators):
 
     __slots__ = ()
     _value: Any
+    data: Any
 
     # ── a sequence of its rows ──────────────────────────────────────────────────────────────
     def __len__(self) -> int:
@@ -44,7 +45,7 @@ class ArrayMethods(Operators):
         return iter(table["unstack"](self))
 
     def __contains__(self, value: Any) -> bool:
-        return bool(np.any(self._value == getattr(value, "_value", value)))
+        return bool(np.any(self == value))
 
     # ── plain values ─────────────────────────────────────────────────────────────────────────
     nbytes = property(lambda self: self._value.nbytes, doc="Bytes of the elements.")
@@ -55,15 +56,15 @@ class ArrayMethods(Operators):
 
     def item(self, *args: int) -> Any:
         """Return one element as a plain Python number."""
-        return self._value.item(*args)
+        return self.data.item(*args)
 
     def tolist(self) -> Any:
         """Return the elements as nested Python lists."""
-        return self._value.tolist()
+        return self.data.tolist()
 
     def tobytes(self, order: Any = "C") -> bytes:
         """Return the raw bytes of the elements."""
-        return self._value.tobytes(order)
+        return self.data.tobytes(order)
 
     # ── reductions ───────────────────────────────────────────────────────────────────────────
     def sum(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:

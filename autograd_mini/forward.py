@@ -16,10 +16,11 @@ import numpy as np
 
 from .arrays import normal
 from .batching import rule_of
+from .cotangents import conjugated, fitted
 from .errors import AutogradError, GradientError
 from .operation import Operation, Record, recording_anyway
 from .ops.conversion import astype, real
-from .reverse import conjugated, current_values, dependents, fitted, walk
+from .reverse import current_values, dependents, walk
 from .tensors import Tensor, leaf
 
 Key = tuple[int, int]

@@ -17,6 +17,7 @@ from .contexts import context as context
 from .contexts import recorder as recorder
 from .contexts import scope as scope
 from .errors import ArgumentError, AutogradError, IndexingError, OperandError, ShapeError
+from .extraction import tracing
 from .table import table
 from .tensors import NO_PARAMS, Tensor, leaf, serials
 
@@ -235,10 +236,19 @@ def record(primitive: Primitive, operands: tuple[Any, ...], params: Params = NO_
 
 def evaluate(primitive: Primitive, operands: tuple[Any, ...], params: Params = NO_PARAMS) -> Any:
     """Run a primitive and return leaves: the recorder of `no_grad`."""
+    if tracing.get() is not None:  # somebody will read the graph, whatever requires a gradient
+        return without_gradient(record(primitive, operands, params))
     _, data, _ = run(primitive, operands, params)
     if primitive.multiple:
         return tuple(leaf(normal(part)) for part in data)
     return leaf(normal(data))
+
+
+def without_gradient(results: Any) -> Any:
+    """Return recorded tensors which the reverse walk does not follow."""
+    for tensor in results if isinstance(results, tuple) else (results,):
+        tensor._requires_grad = False
+    return results
 
 
 def no_grad() -> recorder:
@@ -261,4 +271,4 @@ def recording_anyway() -> recorder:
 
 def is_recording() -> bool:
     """Whether operations are being recorded here."""
-    return context.get()[0] is not evaluate
+    return context.get()[0] is not evaluate or tracing.get() is not None

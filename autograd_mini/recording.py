@@ -15,11 +15,12 @@ import numpy as np
 
 from .arrays import as_array
 from .containers import Rebuild, flatten, results, unwrapped
+from .cotangents import owned, seed
 from .errors import GradientError, OperandError
 from .forward import Values, key_of, push
 from .operation import is_recording, recording_anyway
 from .ops.conversion import alias, astype
-from .reverse import dependents, owned, seed, walk
+from .reverse import dependents, walk
 from .tensors import Tensor, leaf
 
 
@@ -57,7 +58,7 @@ class Recording:
         With `copy` the arguments may change before the pullback is called.
         """
         self._recording = is_recording()
-        self._tensors = False
+        self.tensors = False
         self.arguments: list[tuple[list[Tensor], Rebuild]] = []
         self._inner: list[Tensor] = []  # they stand for values that require no gradient themselves
         with recording_anyway():
@@ -65,7 +66,7 @@ class Recording:
                 given, rebuild = flatten(argument)
                 stand_ins = [bound(x, copy=copy) for x in given]
                 for x, stand_in in zip(given, stand_ins, strict=True):
-                    self._tensors = self._tensors or isinstance(x, Tensor)
+                    self.tensors = self.tensors or isinstance(x, Tensor)
                     if not (isinstance(x, Tensor) and x._requires_grad):
                         self._inner.append(stand_in)
                 self.arguments.append((stand_ins, rebuild))
@@ -76,6 +77,11 @@ class Recording:
         """The stand-ins, in order."""
         return [x for stand_ins, _ in self.arguments for x in stand_ins]
 
+    @property
+    def gives_tensors(self) -> bool:
+        """Whether the walks are recorded, and give tensors."""
+        return self.tensors and self._recording
+
     def of(self, outputs: Any) -> Recording:
         """Say which part of the result is differentiated."""
         self.outputs, self.structure = results(outputs)
@@ -84,17 +90,17 @@ class Recording:
         self.needed, foreign = dependents(tensors, wanted)
         for x in self._inner:
             x._requires_grad = False
-        self._tensors = self._tensors or (foreign and self._recording)
+        self.tensors = self.tensors or (foreign and self._recording)
         return self
 
     def value(self, tree: Any) -> Any:
         """Return a result as the caller wants it: tensors, or plain arrays."""
-        if not self._tensors:
+        if not self.tensors:
             return unwrapped(tree)
         leaves, rebuild = flatten(tree)
-        return rebuild([self._outside(x) if isinstance(x, Tensor) else x for x in leaves])
+        return rebuild([self.outside(x) if isinstance(x, Tensor) else x for x in leaves])
 
-    def _outside(self, x: Any) -> Tensor:
+    def outside(self, x: Any) -> Tensor:
         """Return a tensor that requires a gradient only if it depends on something outside."""
         if not isinstance(x, Tensor):
             return leaf(x)
@@ -106,7 +112,7 @@ class Recording:
 
     def _wants_tensors(self, given: Sequence[Any]) -> bool:
         """Whether a walk of these cotangents or tangents gives tensors."""
-        return self._tensors or (
+        return self.tensors or (
             self._recording and any(isinstance(g, Tensor) and g._requires_grad for g in given)
         )
 
@@ -122,11 +128,12 @@ class Recording:
                 f"{len(given)} cotangents for {len(self.outputs)} outputs; expected one each"
             )
         tensors = self._wants_tensors(given)
-        found = iter(self.pulled(given, recorded=tensors and self._recording))
+        recorded = tensors and self._recording
+        found = iter(self.pulled(given if recorded else unwrapped(given), recorded=recorded))
         answers = []
         for stand_ins, rebuild in self.arguments:
             own = [next(found) for _ in stand_ins]
-            answers.append(rebuild([self._outside(g) for g in own] if tensors else own))
+            answers.append(rebuild([self.outside(g) for g in own] if tensors else own))
         return tuple(answers)
 
     def pulled(self, given: Sequence[Any], *, recorded: bool, exact: bool = False) -> list[Any]:
@@ -136,7 +143,7 @@ class Recording:
             checked = seed(y if isinstance(y, Tensor) else leaf(as_array(y)), g)
             if isinstance(y, Tensor) and y.serial in self.needed:
                 outputs.append(y)
-                seeds.append(checked if recorded else unwrapped(checked))
+                seeds.append(checked)
         reached = walk(outputs, seeds, needed=self.needed, recorded=recorded, exact=exact)
         shared = {id(g) for g in seeds}
         found = {x.serial: owned(g, shared) for x, g in reached}
@@ -145,15 +152,13 @@ class Recording:
     def push(self, tangents: Sequence[Any]) -> list[Any]:
         """Carry tangents of the inputs forward to the outputs, as the caller wants them."""
         tensors = self._wants_tensors(tangents)
-        found = self.pushed(tangents, recorded=tensors and self._recording)
-        return [self._outside(t) for t in found] if tensors else found
+        recorded = tensors and self._recording
+        found = self.pushed(tangents if recorded else unwrapped(tangents), recorded=recorded)
+        return [self.outside(t) for t in found] if tensors else found
 
     def pushed(self, given: Sequence[Any], *, recorded: bool, exact: bool = False) -> list[Any]:
         """Walk forward from the inputs; return a tangent for each output, zeros where unmoved."""
-        tangents: Values = {
-            (x.serial, 0): t if recorded else unwrapped(t)
-            for x, t in zip(self.inputs, given, strict=True)
-        }
+        tangents: Values = {(x.serial, 0): t for x, t in zip(self.inputs, given, strict=True)}
         shared = {id(t) for t in tangents.values()}
         push(self.needed, tangents, recorded=recorded, exact=exact)
         found = []

@@ -4,10 +4,6 @@ There is one walk. With plain arrays it computes gradients; with tensors it reco
 they can be differentiated again. Operations are visited in falling order of serial, the order in
 which nothing is visited before all its consumers; a heap holds the frontier only, so a graph of a
 million operations needs neither recursion nor a list of itself.
-
-Complex numbers: inside the walk a cotangent g acts on a tangent t by Re Σ g·t, without conjugates,
-so the rule of a holomorphic function reads as for real numbers. Outside, gradients are PyTorch's:
-∂L/∂(Re z) + i·∂L/∂(Im z). The two differ by a conjugation, done where cotangents enter and leave.
 """
 
 from __future__ import annotations
@@ -18,19 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import as_array
-from .errors import (
-    AutogradError,
-    GradientError,
-    ShapeError,
-    StaleGraphError,
-)
+from .cotangents import conjugated, fitted, returned
+from .errors import AutogradError, GradientError, StaleGraphError
+from .extraction import describe
 from .operation import Operation, Record
-from .ops.conversion import alias, astype, conjugate, real
+from .ops.conversion import alias
 from .ops.selection import where
-from .ops.shapes import summed_to
-from .table import table
-from .tensors import Tensor, describe
+from .tensors import Tensor
 
 Gradients = list[tuple[Tensor, Any]]
 VALUES = (Tensor, np.ndarray, np.generic)
@@ -120,11 +110,6 @@ def walk(
     return [(tensor, conjugated(g)) for tensor, g in reached]
 
 
-def conjugated(g: Any) -> Any:
-    """Turn a cotangent of complex numbers from the inner convention to the outer one, or back."""
-    return conjugate(g) if g.dtype.kind == "c" else g
-
-
 def visit(
     vertex: Any,
     g: Any,
@@ -203,33 +188,6 @@ def all_at_once(vertex: Any, g: Any, y: Any, xs: Any) -> Sequence[Any]:
     return found
 
 
-def returned(gx: Any, vertex: Any, position: int) -> Any:
-    """Return a rule's plain number as an array, or say that it is none."""
-    if isinstance(gx, (int, float, complex)):
-        return np.asarray(gx, dtype=complex if isinstance(gx, complex) else float)[()]
-    raise GradientError(
-        f"the rule of {Operation(vertex)} returned {gx!r:.60} for input {position}; expected an "
-        "array of the input's shape"
-    )
-
-
-def fitted(gx: Any, data: Any, vertex: Any, position: int) -> Any:
-    """Sum a cotangent over broadcast axes and cast it, so that it fits its input.
-
-    A real input moves along the real line only, so it gets the real part.
-    """
-    if gx.shape != data.shape and vertex._primitive.broadcasts and gx.ndim >= data.ndim:
-        gx = summed_to(gx, data.shape)
-    if gx.shape != data.shape:
-        raise ShapeError(
-            f"the rule of {Operation(vertex)} returned a cotangent of shape {gx.shape} for input "
-            f"{position} of shape {data.shape}; expected the input's shape"
-        )
-    if gx.dtype.kind == "c" and data.dtype.kind != "c":
-        gx = real(gx)
-    return gx if gx.dtype == data.dtype else astype(gx, data.dtype)
-
-
 def dependents(
     outputs: Iterable[Tensor], wanted: Container[int], *, every: bool = False
 ) -> tuple[dict[int, Tensor], bool]:
@@ -256,7 +214,7 @@ def dependents(
             continue
         followed = [o for o in operands_of(x) if every or o._requires_grad]
         # It starts without being wanted: a leaf, or the stand-in of an enclosing transform.
-        if not followed and x._requires_grad and x._primitive in (None, alias):
+        if x._requires_grad and (every or not followed) and x._primitive in (None, alias):
             foreign = True
         stack.extend(followed)
     needed: dict[int, Tensor] = {}
@@ -273,83 +231,3 @@ def operands_of(tensor: Tensor) -> list[Tensor]:
     if type(operands) is Record:
         operands = operands._operands
     return [o for o in operands or () if type(o) is Tensor]
-
-
-def seed(output: Tensor, cotangent: Any) -> Any:
-    """Return a cotangent that fits the output, 1 for a scalar by default.
-
-    Raises:
-        GradientError: if there is none for a non-scalar, or its shape is another one.
-    """
-    if cotangent is None:
-        if output.size != 1:
-            raise GradientError(
-                f"the gradient of {describe(output)} is not defined: it is no scalar; reduce it "
-                "with .sum() or .mean(), or give a cotangent of its shape"
-            )
-        if output.dtype.kind == "c":
-            raise GradientError(
-                f"the gradient of {describe(output)} is not defined: its value is complex; make it "
-                "real with np.abs, .real or .imag, or give a cotangent (for a holomorphic function "
-                "am.grad(f, holomorphic=True) has the derivative)"
-            )
-        return np.ones(output.shape, output.dtype)[()]
-    g = cotangent if isinstance(cotangent, Tensor) else as_array(cotangent)
-    if g.dtype.kind == "c" and output.dtype.kind != "c":
-        raise GradientError(
-            f"the cotangent is complex, but {describe(output)} is {output.dtype}; give a real one"
-        )
-    if g.shape != output.shape:
-        raise GradientError(
-            f"the cotangent has shape {g.shape}, expected {output.shape}, the shape of "
-            f"{describe(output)}"
-        )
-    return g if g.dtype == output.dtype else astype(g, output.dtype)
-
-
-def backward(output: Tensor, gradient: Any = None, *, retain_grads: bool = False) -> None:
-    """Add the derivatives of an output into `.grad` of every leaf that requires one.
-
-    The graph is kept, and a second call adds again.
-
-    Args:
-        output: where to start.
-        gradient: its cotangent, of the same shape; 1 for a scalar by default.
-        retain_grads: whether the results of operations get their `.grad` too.
-
-    Raises:
-        GradientError: if the output depends on no leaf that requires a gradient, or is no scalar
-            and has no cotangent.
-        StaleGraphError: if a leaf changed since the output was computed; no `.grad` changes then.
-    """
-    if not output._requires_grad:
-        raise GradientError(
-            f"backward: {describe(output)} depends on no tensor that requires a gradient; make "
-            "one with am.tensor(…, requires_grad=True), outside of no_grad"
-        )
-    g = seed(output, gradient)
-    g = g._value if isinstance(g, Tensor) else g
-    shared = {id(g)}
-    for tensor, cotangent in walk([output], [g], every=retain_grads):
-        if tensor._primitive is None or retain_grads:
-            deposit(tensor, cotangent, shared)
-
-
-table["backward"] = backward
-
-
-def deposit(tensor: Tensor, g: Any, shared: set[int]) -> None:
-    """Add a gradient into `.grad`."""
-    tensor.grad = owned(g, shared) if tensor.grad is None else tensor.grad + g
-
-
-def owned(g: Any, shared: set[int]) -> Any:
-    """Return a gradient as an array that nothing else holds; `shared` has the ids of the others.
-
-    A rule may pass its cotangent on (a + b) or a view of it (reshape), never a forward value.
-    """
-    if type(g) is np.ndarray:
-        if g.base is not None or id(g) in shared:
-            g = g.copy()
-        shared.add(id(g))
-    return g

@@ -16,6 +16,7 @@ import numpy as np
 from .array_methods import ArrayMethods
 from .arrays import as_array
 from .errors import ConversionError, OperandError, UnsupportedError
+from .extraction import describe, looked_at, plain, tracing
 from .table import table
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Tensor(ArrayMethods):
     @property
     def data(self) -> Any:
         """The value. Setting it is `assign`; writing its elements is not seen by the graph."""
-        return self._value
+        return looked_at(self, "t.data")
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -102,13 +103,15 @@ class Tensor(ArrayMethods):
 
     def numpy(self) -> Any:
         """Return the value as a NumPy array (a scalar when 0-d), outside of every graph."""
-        return self._value
+        return looked_at(self, "t.numpy()")
 
     def detach(self) -> Tensor:
         """Return a new leaf with the same value and no history.
 
         The history can then be freed; `stop_gradient(t)` is the recorded form.
         """
+        if tracing.get() is not None:
+            return table["stop_gradient"](self)
         return leaf(as_array(self._value, copy=True), name=self.name)
 
     # ── where it came from ───────────────────────────────────────────────────────────────────
@@ -216,10 +219,10 @@ class Tensor(ArrayMethods):
                 f"{describe(self)} with dtype {self.dtype} is no index; expected one integer "
                 "(t.astype(int), or int(t.item()))"
             )
-        return self._value.__index__()
+        return looked_at(self, "t as an index").__index__()
 
     def __bool__(self) -> bool:
-        return bool(self._value)
+        return bool(looked_at(self, "a branch on t"))
 
     def __format__(self, spec: str) -> str:
         return format(self._value, spec) if spec else str(self)
@@ -318,25 +321,3 @@ def _restore(data: Any, requires_grad: bool, name: str | None, grad: Any) -> Ten
     made = tensor(data, requires_grad, name)
     made.grad = None if grad is None else as_array(grad, copy=True)
     return made
-
-
-def plain(tensor: Tensor, what: str) -> Any:
-    """Return the value for a conversion out of the graph.
-
-    Raises:
-        ConversionError: if the tensor requires a gradient, which would be lost.
-    """
-    if tensor._requires_grad:
-        raise ConversionError(
-            f"{what} would lose the gradient of {describe(tensor)}; take t.item() or t.data for "
-            "the plain value, np.stack / np.concatenate to join tensors, and np.tanh(t) instead "
-            "of math.tanh(t)"
-        )
-    return tensor._value
-
-
-def describe(tensor: Tensor) -> str:
-    """Name a tensor in an error: its name or operation, and its shape."""
-    if tensor._primitive is not None:
-        return f"{tensor.op.name} of shape {tensor.shape}"  # type: ignore[union-attr]  # not a leaf
-    return f"leaf {tensor.name or tensor.serial!r} of shape {tensor.shape}"

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from .containers import flatten, parts
+from .cotangents import conjugated
 from .errors import GradientError
 from .recording import Recording, tangents_for
-from .reverse import conjugated
 from .tensors import Tensor
 
 

@@ -10,10 +10,11 @@ import numpy as np
 from .. import batching
 from ..arrays import as_array
 from ..errors import OperandError, ShapeError, UnsupportedError
+from ..extraction import describe
 from ..operation import context, evaluate, is_recording
 from ..primitives import case, implements, linear, nonlinear
 from ..table import table
-from ..tensors import Tensor, describe, serials
+from ..tensors import Tensor, serials
 
 alias = linear(
     lambda x: x,
@@ -95,6 +96,7 @@ set_leaf = nonlinear(
     samples=(),
 )
 
+table["stop_gradient"] = stop_gradient.call
 table[np.conjugate] = conjugate.call
 table[np.real] = real.call
 table[np.imag] = imag.call

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import NonFiniteError
-from ..tensors import Tensor, describe
+from ..extraction import describe
+from ..tensors import Tensor
 from .collecting import collect, gradient_of
 from .numbers import positive
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..arrays import as_array
 from ..errors import ArgumentError, OperandError, ShapeError
-from ..tensors import Tensor, describe
+from ..extraction import describe
+from ..tensors import Tensor
 
 
 def collect(parameters: Any) -> tuple[Tensor, ...]:

@@ -1,0 +1,194 @@
+"""vmap: a function of one example becomes a function of many, computed at once.
+
+The function is recorded for the first example, and the graph is walked once with a further axis in
+front of every tensor that depends on it. What each operation does with that axis is in its row of
+the table. Since one example is recorded for all, a branch or a plain number taken from its values
+would be wrong for the others: looking at such a value is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from .arrays import as_array
+from .containers import flatten, results
+from .errors import ConversionError, OperandError, ShapeError
+from .extraction import describe, tracing
+from .forward import Values, key_of, spread
+from .operation import is_recording, recording_anyway
+from .reverse import dependents
+from .tensors import Tensor, leaf
+
+
+class Example:
+    """A function recorded for one example, ready to be computed for many.
+
+    Attributes:
+        outputs: what it returned, in a list.
+        structure: puts such a list into the structure of the result.
+        foreign: whether it depends on other tensors that require a gradient.
+    """
+
+    def __init__(self, function: Callable[..., Any], examples: Sequence[Any]) -> None:
+        """Call the function with stand-ins for the examples' arrays."""
+        self.inputs = [leaf(x) for x in examples]
+        wanted = {x.serial for x in self.inputs}
+        outer = tracing.get()
+
+        def look(tensor: Tensor, what: str) -> None:
+            if outer is not None:
+                outer(tensor, what)
+            if tensor.serial in dependents([tensor], wanted, every=True)[0]:
+                raise ConversionError(
+                    f"vmap: {what} looks at the value of {describe(tensor)}, which differs from "
+                    "example to example; use np.where instead of a branch, NumPy's functions "
+                    "instead of Python's"
+                )
+
+        token = tracing.set(look)
+        try:
+            with recording_anyway():
+                self.outputs, self.structure = results(function(*self.inputs))
+        finally:
+            tracing.reset(token)
+        tensors = [y for y in self.outputs if isinstance(y, Tensor)]
+        self._needed, self.foreign = dependents(tensors, wanted, every=True)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that its values take, for one example."""
+        return sum(x.nbytes for x in self._needed.values())
+
+    def spread(self, batches: Sequence[Any], size: int, *, recorded: bool) -> list[Any]:
+        """Compute the outputs for `size` examples, the new axis in front; None: they do not differ.
+
+        Args:
+            batches: the inputs, with the new axis in front; arrays, or tensors if recorded.
+            size: the length of the new axis.
+            recorded: whether the operations are recorded.
+        """
+        values: Values = {key_of(x): b for x, b in zip(self.inputs, batches, strict=True)}
+        with np.errstate(divide="ignore", invalid="ignore"):
+            spread(self._needed, values, size, recorded=recorded)
+        return [values.get(key_of(y)) if isinstance(y, Tensor) else None for y in self.outputs]
+
+
+def axes_per_leaf(axes: Any, tree: Any, name: str) -> list[int | None]:
+    """Return an axis for each leaf of nested containers; an entry stands for all that is in it.
+
+    Raises:
+        OperandError: if they do not have the structure of the containers.
+    """
+    if axes is None or isinstance(axes, int):
+        return [axes] * len(flatten(tree)[0])
+    import optree
+
+    try:
+        spread_out: list[Any] = optree.broadcast_prefix(axes, tree, none_is_leaf=True)
+    except ValueError as error:
+        raise OperandError(f"vmap: {name} {axes!r} do not fit the structure: {error}") from error
+    if not all(axis is None or isinstance(axis, int) for axis in spread_out):
+        raise OperandError(f"vmap: {name} are integers or None, got {axes!r}")
+    return spread_out
+
+
+def to_front(x: Any, axis: int) -> Any:
+    """Move the mapped axis of an argument to the front."""
+    data = x if isinstance(x, Tensor) else as_array(x)
+    if not -data.ndim <= axis < data.ndim:
+        raise ShapeError(
+            f"vmap: an argument of shape {data.shape} has no axis {axis} to map over; give None "
+            "in in_axes for an argument that is the same for all examples"
+        )
+    return np.moveaxis(data, axis, 0) if axis else data  # type: ignore[type-var]  # a tensor too
+
+
+def size_of(batches: Sequence[Any]) -> int:
+    """Return the common length of the mapped axes."""
+    sizes = sorted({x.shape[0] for x in batches})
+    if len(sizes) != 1:
+        found = ", ".join(map(str, sizes)) if sizes else "none, in_axes maps no argument"
+        raise ShapeError(f"vmap: the mapped axes must have one length, got {found}")
+    length: int = sizes[0]
+    return length
+
+
+def vmap(function: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:
+    """Make the function that applies a function to many examples at once.
+
+    Args:
+        function: of one example: tensors, or nested containers of them; it sees tensors.
+        in_axes: along which axis of each positional argument the examples lie, None for an argument
+            that is the same for all; one for all arguments, or a tuple, whose entries may be nested
+            as the arguments are. Keyword arguments are the same for all examples.
+        out_axes: where the axis of the examples is put in the results.
+
+    Returns:
+        a function of arguments that have one axis more. Arrays give arrays, tensors tensors.
+
+    Raises:
+        ShapeError: if the mapped axes differ in length, or there is none.
+        ConversionError: if the function looks at a value that differs between examples.
+
+    Operations without a rule for it (`docs/operations.md` has the list) are applied example by
+    example. Numbers that the function draws at random are the same for all examples.
+
+    >>> import numpy as np
+    >>> from autograd_mini import grad
+    >>> vmap(lambda x, w: x @ w, in_axes=(0, None))(np.eye(2), np.array([3.0, 4.0]))
+    array([3., 4.])
+    >>> vmap(grad(lambda x: x**3))(np.array([1.0, 2.0]))
+    array([ 3., 12.])
+    """
+
+    @wraps(function)
+    def vectorized(*args: Any, **kwargs: Any) -> Any:
+        given, rebuild = flatten(args)
+        axes = axes_per_leaf(in_axes, args, "in_axes")
+        places = [i for i, axis in enumerate(axes) if axis is not None]
+        batches = [to_front(given[i], axes[i]) for i in places]  # type: ignore[arg-type]  # no None
+        size = size_of(batches)
+        tensors = is_recording() and (
+            tracing.get() is not None or any(isinstance(x, Tensor) for x in given)
+        )
+
+        def of_example(*examples: Any) -> Any:
+            full = [x if isinstance(x, Tensor) else leaf(as_array(x)) for x in given]
+            for i, x in zip(places, examples, strict=True):
+                full[i] = x
+            return function(*rebuild(full), **kwargs)
+
+        example = Example(of_example, [first(x) for x in batches])
+        recorded = tensors or (is_recording() and example.foreign)
+        if not recorded:
+            batches = [x._value if isinstance(x, Tensor) else x for x in batches]
+        found = example.spread(batches, size, recorded=recorded)
+        full = [
+            np.broadcast_to(y if recorded else plain(y), (size, *np.shape(y))) if b is None else b
+            for y, b in zip(example.outputs, found, strict=True)
+        ]
+        result = example.structure(full)
+        ends = axes_per_leaf(out_axes, result, "out_axes")
+        moved = [np.moveaxis(y, 0, end or 0) for y, end in zip(full, ends, strict=True)]
+        if not recorded:  # what is mapped may share memory with an argument
+            moved = [np.array(y) for y in moved]
+            if any(isinstance(x, Tensor) for x in given):
+                moved = [leaf(y) for y in moved]
+        return example.structure(moved)
+
+    return vectorized
+
+
+def first(batch: Any) -> Any:
+    """Return the first example's values, zeros if there is none."""
+    data = plain(batch)
+    return data[0] if len(data) else np.zeros(data.shape[1:], data.dtype)[()]
+
+
+def plain(x: Any) -> Any:
+    """Return the array of a tensor, anything else as it is."""
+    return x._value if isinstance(x, Tensor) else x
