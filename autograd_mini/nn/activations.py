@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..ops.activations import relu, sigmoid, softmax, softplus
-from ..ops.arithmetic import tanh
+from ..ops.elementary import tanh
 from ..primitives import Primitive
 
 Activation = str | Callable[[Any], Any] | None

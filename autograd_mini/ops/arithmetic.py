@@ -1,4 +1,4 @@
-"""Arithmetic and the elementary functions, element by element."""
+"""Arithmetic, powers, signs and parts of numbers, element by element."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ..operation import value_of
-from ..primitives import elementwise, implements
+from .. import batching
+from ..errors import OperandError
+from ..operation import operand, value_of
+from ..primitives import case, elementwise, implements, nonlinear
+from ..table import table
 from .conversion import converted
 from .selection import where
-
-LN2 = float(np.log(2))
-LN10 = float(np.log(10))
 
 
 def power_base(g: Any, y: Any, a: Any, b: Any) -> Any:
@@ -26,13 +26,28 @@ def power_base(g: Any, y: Any, a: Any, b: Any) -> Any:
 
 
 def power_exponent(g: Any, y: Any, a: Any, b: Any) -> Any:
-    """∂b: aᵇ·ln a; 0 at a = 0, NaN for a negative base."""
-    return g * where(a == 0, 0, y * np.log(where(a == 0, 1, a)))
+    """∂b: aᵇ·ln a; 0 at a = 0, NaN for a negative base unless the power is complex."""
+    base = where(a == 0, 1, a)
+    return g * where(a == 0, 0, y * np.log(base + 0j if y.dtype.kind == "c" else base))
 
 
 def hypot_ratio(g: Any, y: Any, a: Any) -> Any:
     """Divide a by y, which is a's length; 0 where y is 0."""
     return g * (a / where(y == 0, 1, y))
+
+
+def absolute_rule(g: Any, y: Any, x: Any) -> Any:
+    """∂x: sign x; for complex numbers x̄/|x|; 0 at 0."""
+    if x.dtype.kind != "c":
+        return g * np.sign(x)
+    return g * (np.conjugate(x) / where(y == 0, 1, y))
+
+
+def angle_rule(g: Any, y: Any, x: Any) -> Any:
+    """∂x: −i/x; 0 at 0, and for real numbers."""
+    if np.result_type(value_of(x)).kind != "c":
+        return g * 0
+    return g * where(x == 0, 0, -1j / where(x == 0, 1, x))
 
 
 def squared_length(a: Any, b: Any) -> Any:
@@ -79,6 +94,14 @@ remainder = elementwise(
     domain=(0.5, 2.0),
     kink=lambda a, b: np.minimum(np.remainder(a, b), b - np.remainder(a, b)),
 )
+fmod = elementwise(
+    np.fmod,
+    "fmod",
+    "a mod b, with the sign of a.  ∂a: 1  ∂b: −(a/b without its fraction)",
+    vjp=(lambda g, y, a, b: g, lambda g, y, a, b: -g * np.rint((a - y) / b)),
+    domain=(0.5, 2.0),
+    kink=lambda a, b: np.minimum(np.remainder(a, b), b - np.remainder(a, b)),
+)
 power = elementwise(
     np.power,
     "^",
@@ -104,12 +127,6 @@ hypot = elementwise(
     vjp=(lambda g, y, a, b: hypot_ratio(g, y, a), lambda g, y, a, b: hypot_ratio(g, y, b)),
     domain=(0.5, 2.0),
 )
-logaddexp = elementwise(
-    np.logaddexp,
-    "log(e^a+e^b)",
-    "ln(eᵃ + eᵇ).  ∂a: eᵃ⁻ʸ  ∂b: eᵇ⁻ʸ",
-    vjp=(lambda g, y, a, b: g * np.exp(a - y), lambda g, y, a, b: g * np.exp(b - y)),
-)
 negative = elementwise(
     np.negative, "neg", "−x.  ∂x: −1", eager=operator.neg, vjp=(lambda g, y, x: -g,)
 )
@@ -119,66 +136,124 @@ positive = elementwise(
 absolute = elementwise(
     np.absolute,
     "|x|",
-    "|x|.  ∂x: sign x, 0 at 0",
+    "|x|.  ∂x: sign x, for complex numbers x̄/|x|; 0 at 0",
     eager=operator.abs,
-    vjp=(lambda g, y, x: g * np.sign(x),),
+    vjp=(absolute_rule,),
     kink=lambda x: x,
 )
-exp = elementwise(np.exp, "exp", "eˣ.  ∂x: y", vjp=(lambda g, y, x: g * y,))
-exp2 = elementwise(np.exp2, "2^", "2ˣ.  ∂x: y·ln 2", vjp=(lambda g, y, x: g * (y * LN2),))
-expm1 = elementwise(np.expm1, "expm1", "eˣ − 1.  ∂x: y + 1", vjp=(lambda g, y, x: g * (y + 1),))
-log = elementwise(np.log, "ln", "ln x.  ∂x: 1/x", vjp=(lambda g, y, x: g / x,), domain=(0.2, 3.0))
-log2 = elementwise(
-    np.log2, "log₂", "log₂ x.  ∂x: 1/(x·ln 2)", vjp=(lambda g, y, x: g / (x * LN2),),
-    domain=(0.2, 3.0),
-)  # fmt: skip
-log10 = elementwise(
-    np.log10, "log₁₀", "log₁₀ x.  ∂x: 1/(x·ln 10)", vjp=(lambda g, y, x: g / (x * LN10),),
-    domain=(0.2, 3.0),
-)  # fmt: skip
-log1p = elementwise(
-    np.log1p, "log1p", "ln(1 + x).  ∂x: 1/(1 + x)", vjp=(lambda g, y, x: g / (1 + x),),
-    domain=(-0.7, 3.0),
-)  # fmt: skip
-sqrt = elementwise(
-    np.sqrt, "√", "√x.  ∂x: 1/(2y), inf at 0", vjp=(lambda g, y, x: g / (2 * y),),
-    domain=(0.2, 3.0),
+sign_of_real = elementwise(
+    np.sign, "sign", "Sign of a real number.  No gradient: it is 0 wherever it exists", vjp=(None,),
+    samples=(),
 )  # fmt: skip
 square = elementwise(np.square, "x²", "x².  ∂x: 2x", vjp=(lambda g, y, x: g * (2 * x),))
 reciprocal = elementwise(
     np.reciprocal, "1/x", "1/x.  ∂x: −y²", vjp=(lambda g, y, x: -g * (y * y),), domain=(0.3, 3.0)
 )
-sin = elementwise(np.sin, "sin", "sin x.  ∂x: cos x", vjp=(lambda g, y, x: g * np.cos(x),))
-cos = elementwise(np.cos, "cos", "cos x.  ∂x: −sin x", vjp=(lambda g, y, x: -g * np.sin(x),))
-tan = elementwise(
-    np.tan, "tan", "tan x.  ∂x: 1 + y²", vjp=(lambda g, y, x: g * (1 + y * y),), domain=(-1.2, 1.2)
+copysign = elementwise(
+    np.copysign,
+    "copysign",
+    "|a| with the sign of b.  ∂a: sign a · sign b, 0 at 0; none to b",
+    vjp=(lambda g, y, a, b: g * (np.sign(a) * np.copysign(1.0, b)), None),
+    samples=(case((3, 2), np.array([-1, 2], np.int8)), case((), -1.0)),
+    kink=lambda a, b: a,
 )
-arcsin = elementwise(
-    np.arcsin, "asin", "arcsin x.  ∂x: 1/√(1 − x²)",
-    vjp=(lambda g, y, x: g / np.sqrt(1 - x * x),), domain=(-0.8, 0.8),
-)  # fmt: skip
-arccos = elementwise(
-    np.arccos, "acos", "arccos x.  ∂x: −1/√(1 − x²)",
-    vjp=(lambda g, y, x: -g / np.sqrt(1 - x * x),), domain=(-0.8, 0.8),
-)  # fmt: skip
-arctan = elementwise(
-    np.arctan, "atan", "arctan x.  ∂x: 1/(1 + x²)", vjp=(lambda g, y, x: g / (1 + x * x),)
+heaviside = elementwise(
+    np.heaviside,
+    "step",
+    "0 below 0, 1 above, b at 0.  ∂b: 1 where a is 0; none to a",
+    vjp=(None, lambda g, y, a, b: g * np.equal(a, 0)),
+    samples=(case(np.array([-1, 0, 2], np.int8), (2, 3)), case(0.0, ())),
 )
-sinh = elementwise(np.sinh, "sinh", "sinh x.  ∂x: cosh x", vjp=(lambda g, y, x: g * np.cosh(x),))
-cosh = elementwise(np.cosh, "cosh", "cosh x.  ∂x: sinh x", vjp=(lambda g, y, x: g * np.sinh(x),))
-tanh = elementwise(
-    np.tanh, "tanh", "Hyperbolic tangent.  ∂x: 1 − y²", vjp=(lambda g, y, x: g * (1 - y * y),)
+ldexp = elementwise(
+    np.ldexp,
+    "·2^",
+    "a·2ᵇ with integers b.  ∂a: 2ᵇ",
+    vjp=(lambda g, y, a, b: np.ldexp(g, b), None),
+    samples=(case((3, 2), np.array([-3, 2])), case((), 4)),
 )
+nextafter = elementwise(
+    np.nextafter,
+    "next",
+    "The next floating-point number after a, towards b.  ∂a: 1; none to b",
+    vjp=(lambda g, y, a, b: g, None),
+    samples=(case((3, 2), np.array([-3, 2], np.int8)), case((), 4.0)),
+)
+modf = nonlinear(
+    np.modf,
+    "modf",
+    "Fraction and whole part of x.  ∂x: 1 of the fraction, 0 of the whole part",
+    vjp=(lambda g, y, x: g[0],),
+    samples=(case((3, 4)), case(()), case((0, 2))),
+    kink=lambda x: x - np.rint(x),
+    batch=batching.unchanged,
+    multiple=True,
+)
+exponent = elementwise(
+    lambda x: np.frexp(x)[1],
+    "exponent",
+    "The power of 2 above x.  No gradient: it is 0 wherever it exists",
+    name="exponent",
+    vjp=(None,),
+    samples=(),
+)
+angle = elementwise(
+    np.angle,
+    "∠",
+    "Angle of a complex number.  ∂x: −i/x; 0 at 0, and for real numbers",
+    vjp=(angle_rule,),
+    kink=lambda x: x,
+)
+
+table[np.modf] = modf.call
+
+
+@implements(np.sign)
+def sign(x: Any) -> Any:
+    """Sign of a real number; x/|x| of a complex one, with the gradients of both.
+
+    ∂x: 0 for real numbers, and at 0.
+    """
+    if np.result_type(value_of(x)).kind != "c":
+        return sign_of_real(x)
+    length = absolute.call(x)
+    return where(length == 0, 0, x / where(length == 0, 1, length))
+
+
+@implements(np.angle)
+def angle_function(z: Any, deg: bool = False) -> Any:
+    """Angle of a complex number, in radians or degrees.  ∂z: −i/z; 0 at 0."""
+    radians = angle.call(operand(z))
+    return radians * (180 / np.pi) if deg else radians
+
+
+@implements(np.divmod)
+def divide_with_remainder(a: Any, b: Any) -> tuple[Any, Any]:
+    """Return ⌊a/b⌋, without a gradient, and a mod b.  Of the latter ∂a: 1  ∂b: −⌊a/b⌋."""
+    return np.floor_divide(a, b), remainder.call(a, b)
+
+
+@implements(np.frexp)
+def frexp(x: Any) -> tuple[Any, Any]:
+    """Return m and integers e with x = m·2ᵉ.  ∂x: 2⁻ᵉ of m, none of e."""
+    power_of_two = exponent.call(x)
+    return ldexp.call(x, -power_of_two), power_of_two
 
 
 @implements(np.float_power)
 def float_power(a: Any, b: Any) -> Any:
-    """Compute aᵇ in float64 at least."""
+    """Compute aᵇ in float64 at least.  ∂a: b·aᵇ⁻¹  ∂b: aᵇ·ln a."""
     wide = np.result_type(value_of(a), value_of(b), np.float64)
     return power.call(converted(a, wide), converted(b, wide))
 
 
 @implements(np.fabs)
 def fabs(x: Any) -> Any:
-    """Compute |x| in floating point."""
-    return absolute.call(converted(x, np.result_type(value_of(x), np.float16)))
+    """Compute |x| in floating point.  ∂x: sign x, 0 at 0.
+
+    Raises:
+        OperandError: for complex numbers, as NumPy; np.abs takes them.
+    """
+    kind = np.result_type(value_of(x))
+    if kind.kind == "c":
+        raise OperandError(f"fabs: {kind} values are complex; use np.abs")
+    return absolute.call(converted(x, np.result_type(kind, np.float16)))

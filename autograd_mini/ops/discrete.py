@@ -34,6 +34,8 @@ COMPARISONS: tuple[tuple[Any, str, Any], ...] = (
     (np.left_shift, "<<", operator.lshift),
     (np.right_shift, ">>", operator.rshift),
     (np.floor_divide, "//", operator.floordiv),
+    (np.gcd, "gcd", None),
+    (np.lcm, "lcm", None),
 )
 """Of two operands: function, symbol, faster spelling."""
 
@@ -44,11 +46,12 @@ PROPERTIES: tuple[tuple[Any, str], ...] = (
     (np.isinf, "isinf"),
     (np.isfinite, "isfinite"),
     (np.signbit, "signbit"),
-    (np.sign, "sign"),
     (np.floor, "floor"),
     (np.ceil, "ceil"),
     (np.rint, "rint"),
     (np.trunc, "trunc"),
+    (np.spacing, "spacing"),
+    (np.bitwise_count, "bits"),
 )
 """Of one operand: function, symbol."""
 
