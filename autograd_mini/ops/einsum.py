@@ -1,0 +1,246 @@
+"""Einstein summation: any product of tensors that names its axes by letters.
+
+The primitive takes one term an operand and the output's term, one letter an axis: no ellipsis, no
+spaces, nothing implied. Its transpose is an einsum again, with g in the place of the operand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from operator import index
+from string import ascii_letters, ascii_lowercase, ascii_uppercase
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, AutogradError, OperandError, ShapeError, UnsupportedError
+from ..operation import operand, value_of
+from ..primitives import Primitive, case, implements, multilinear
+from .conversion import converted
+
+SYMBOLS = ascii_uppercase + ascii_lowercase  # in ASCII order, so that sorting keeps the numbers'
+
+
+def unused(terms: Sequence[str]) -> Iterator[str]:
+    """Return the letters that no term has.
+
+    Raises:
+        UnsupportedError: by `next`, where all are taken.
+    """
+    taken = "".join(terms)
+    yield from (letter for letter in ascii_letters if letter not in taken)
+    raise UnsupportedError(f"einsum: more than {len(ascii_letters)} letters are needed")
+
+
+def einsum_forward(*xs: Any, inputs: tuple[str, ...], output: str, optimize: Any) -> Any:
+    """Call NumPy's."""
+    return np.einsum(f"{','.join(inputs)}->{output}", *xs, optimize=optimize)
+
+
+def product(terms: Sequence[str], xs: Sequence[Any], output: str, optimize: Any) -> Any:
+    """Multiply further terms, to which an explicit order of the first ones does not apply."""
+    return einsum_(*xs, inputs=tuple(terms), output=output, optimize=bool(optimize))
+
+
+def einsum_pulled(
+    position: int, g: Any, xs: Sequence[Any], inputs: tuple[str, ...], output: str, optimize: Any
+) -> Any:
+    """∂xₖ: the product of g and the other operands, repeated along letters that only xₖ has.
+
+    A letter that xₖ has twice stands for a diagonal: identities put the product there.
+    """
+    term, x = inputs[position], xs[position]
+    others = [i for i in range(len(xs)) if i != position]
+    terms = [output, *(inputs[i] for i in others)]
+    letters = "".join(dict.fromkeys(term))
+    known = "".join(letter for letter in letters if any(letter in t for t in terms))
+    part = product(terms, [g, *(xs[i] for i in others)], known, optimize)
+    sizes = dict(zip(term, x.shape, strict=True))
+    found = dict(zip(known, part.shape, strict=True))
+    full = tuple(sizes[n] if found.get(n, 1) == 1 else found[n] for n in letters)
+    if known != letters:
+        part = np.reshape(part, tuple(found.get(n, 1) for n in letters))
+    if part.shape != full:
+        part = np.broadcast_to(part, full)
+    return part if letters == term else on_diagonal(part, letters, term)
+
+
+def on_diagonal(part: Any, letters: str, term: str) -> Any:
+    """Put a tensor of different letters where those of a term are equal, with 0 elsewhere."""
+    fresh, sizes = unused([term]), dict(zip(letters, part.shape, strict=True))
+    seen: set[str] = set()
+    identities, pairs, target = [], [], ""
+    for letter in term:
+        named = letter
+        if letter in seen:
+            named = next(fresh)
+            identities.append(np.eye(sizes[letter], dtype=part.dtype))
+            pairs.append(letter + named)
+        seen.add(letter)
+        target += named
+    return product([letters, *pairs], [part, *identities], target, False)
+
+
+def einsum_rule(
+    g: Any, y: Any, *xs: Any, inputs: tuple[str, ...], output: str, optimize: Any
+) -> list[Any]:
+    """Return the cotangent of each operand."""
+    return [einsum_pulled(i, g, xs, inputs, output, optimize) for i in range(len(xs))]
+
+
+def einsum_batch(
+    primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: dict[str, Any]
+) -> Any:
+    """Give the new axis a letter of its own."""
+    inputs, output = params["inputs"], params["output"]
+    new = next(unused(inputs))
+    terms = tuple(new + t if m else t for t, m in zip(inputs, mapped, strict=True))
+    return primitive(*xs, **{**params, "inputs": terms, "output": new + output})
+
+
+einsum_: Primitive = multilinear(
+    einsum_forward,
+    "einsum",
+    "Sum of products by the letters of axes.  ∂xₖ: the einsum of g and the other operands",
+    name="einsum",
+    vjp=einsum_rule,
+    samples=(
+        case((3, 4), (4, 2), inputs=("ij", "jk"), output="ik", optimize=False),
+        case((3, 4), inputs=("ij",), output="", optimize=False),
+        case((3, 3), inputs=("ii",), output="i", optimize=False),
+        case((2, 2, 2, 3), (2,), inputs=("iiij", "k"), output="ji", optimize=False),
+        case((2, 3), (3, 3), (2,), inputs=("ij", "jk", "i"), output="ki", optimize=True),
+        case((1, 3), (2, 1), inputs=("ij", "ij"), output="i", optimize=False),
+        case((), (2,), inputs=("", "i"), output="i", optimize=False),
+        case((0, 2), (2, 3), inputs=("ij", "jk"), output="k", optimize=False),
+    ),
+    params=("inputs", "output", "optimize"),
+    batch=einsum_batch,
+    broadcasts=True,
+)
+
+
+@implements(np.einsum)
+def einsum(
+    *operands: Any,
+    out: None = None,
+    optimize: Any = False,
+    dtype: Any = None,
+    order: str = "K",
+    casting: Any = "safe",
+) -> Any:
+    """Sum products over axes named by letters (`'ij,jk->ik', a, b`) or numbers (`a, [0, 1], …`).
+
+    ∂ of each operand: the einsum of the cotangent and the other operands. The order of a result in
+    memory is NumPy's choice here.
+    """
+    if out is not None:
+        raise UnsupportedError(
+            "np.einsum(…, out=…) of a tensor is not recorded; write y = np.einsum(…)"
+        )
+    subscripts, xs = separated(operands)
+    if dtype is not None:
+        xs = [cast_as_asked(x, np.dtype(dtype), casting) for x in xs]
+    inputs, output = explicit(subscripts, [np.shape(value_of(x)) for x in xs])
+    path = tuple(optimize) if isinstance(optimize, (list, tuple)) else optimize
+    return einsum_(*xs, inputs=inputs, output=output, optimize=path)
+
+
+def cast_as_asked(x: Any, dtype: np.dtype[Any], casting: Any) -> Any:
+    """Convert an operand where the casting rule allows it."""
+    kind = np.result_type(value_of(x))
+    if not np.can_cast(kind, dtype, casting):
+        raise OperandError(
+            f"einsum: {kind} values do not become {dtype} by {casting!r} casting; "
+            "give casting='same_kind' or 'unsafe', or convert the operand with .astype"
+        )
+    return x if kind == dtype else converted(x, dtype)
+
+
+def separated(arguments: Sequence[Any]) -> tuple[str, list[Any]]:
+    """Split the arguments of either form into subscripts and operands."""
+    if not arguments:
+        raise ArgumentError("einsum: expected subscripts and operands, got nothing")
+    if isinstance(arguments[0], str):
+        return arguments[0].replace(" ", ""), [operand(x) for x in arguments[1:]]
+    pairs = len(arguments) // 2
+    terms = [named(arguments[2 * i + 1]) for i in range(pairs)]
+    subscripts = ",".join(terms)
+    if len(arguments) % 2:
+        subscripts += f"->{named(arguments[-1])}"
+    return subscripts, [operand(arguments[2 * i]) for i in range(pairs)]
+
+
+def named(places: Any) -> str:
+    """Write a list of numbers, one an axis, as letters."""
+    try:
+        return "".join("..." if p is Ellipsis else SYMBOLS[index(p)] for p in places)
+    except AutogradError:
+        raise
+    except (TypeError, IndexError) as error:
+        raise ArgumentError(
+            f"einsum: {places!r:.60} does not name axes; expected a list of numbers below "
+            f"{len(SYMBOLS)}, or subscripts such as 'ij,jk->ik' first"
+        ) from error
+
+
+def explicit(subscripts: str, shapes: Sequence[tuple[int, ...]]) -> tuple[tuple[str, ...], str]:
+    """Spell out ellipses and an implied output: one letter an axis.
+
+    Raises:
+        ArgumentError, ShapeError: if the subscripts are none, or do not fit the shapes.
+    """
+    left, arrow, right = subscripts.partition("->")
+    terms = left.split(",")
+    if len(terms) != len(shapes):
+        raise ArgumentError(f"einsum: {len(terms)} terms in {subscripts!r}, {len(shapes)} operands")
+    for term in (*terms, right):
+        rest = term.replace("...", "", 1)
+        if any(letter not in SYMBOLS for letter in rest):
+            raise ArgumentError(f"einsum: {term!r} in {subscripts!r} has more than letters and ...")
+    counts = [hidden(t, shape) for t, shape in zip(terms, shapes, strict=True)]
+    fresh = unused([subscripts])
+    ellipsis = "".join(next(fresh) for _ in range(max(counts, default=0)))
+    inputs = tuple(
+        term.replace("...", ellipsis[len(ellipsis) - n :])
+        for term, n in zip(terms, counts, strict=True)
+    )
+    if not arrow:
+        once = [letter for letter in sorted(set(left) - set(".,")) if left.count(letter) == 1]
+        right = "..." + "".join(once)
+    return inputs, checked(subscripts, inputs, right, ellipsis)
+
+
+def hidden(term: str, shape: tuple[int, ...]) -> int:
+    """Count the axes that an operand's ellipsis stands for."""
+    letters = len(term.replace("...", ""))
+    count = len(shape) - letters
+    if count < 0 or (count and "..." not in term):
+        raise ShapeError(
+            f"einsum: {term!r} names {letters} axes of an operand of shape {shape}; expected "
+            f"{len(shape)}, or an ellipsis for the others"
+        )
+    return count
+
+
+def checked(subscripts: str, inputs: Sequence[str], right: str, ellipsis: str) -> str:
+    """Return the output's term, each letter of which an operand has."""
+    if ellipsis and "..." not in right:
+        raise ArgumentError(
+            f"einsum: the output of {subscripts!r} has no ellipsis for the axes in those of the "
+            "operands; write ... there, or letters instead"
+        )
+    output = right.replace("...", ellipsis)
+    for letter in output:
+        if output.count(letter) > 1 or not any(letter in term for term in inputs):
+            raise ArgumentError(
+                f"einsum: {letter!r} in the output of {subscripts!r} must stand there once, and "
+                "in an operand"
+            )
+    return output
+
+
+@implements(np.einsum_path)
+def einsum_path(*operands: Any, optimize: Any = "greedy", einsum_call: Any = False) -> Any:
+    """Return a good order of the products and a description of it: plain values, no gradient."""
+    return np.einsum_path(*map(value_of, operands), optimize=optimize, einsum_call=einsum_call)

@@ -1,0 +1,186 @@
+"""Products of vectors and tensors, all of them made of `matmul` and `multiply`."""
+
+from __future__ import annotations
+
+import math
+from operator import index
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, AutogradError, ShapeError
+from ..operation import operand, scope
+from ..primitives import implements
+from .arithmetic import multiply
+from .axes import axis_of, places_of
+from .linalg import matmul
+
+
+def tensor_like(x: Any) -> Any:
+    """Return an operand that has a shape: a plain number becomes a NumPy one, as NumPy does."""
+    x = operand(x)
+    return x if hasattr(x, "dtype") else np.asarray(x)[()]
+
+
+def conjugated(x: Any) -> Any:
+    """Return the complex conjugate, or real numbers as they are."""
+    return np.conjugate(x) if x.dtype.kind == "c" else x
+
+
+@implements(np.tensordot)
+@scope("tensordot")
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+    """Sum products over axes of both: the last n of a and first n of b, or two lists of them.
+
+    ∂a: g and b, summed over b's other axes  ∂b: a and g, summed over a's other axes.
+    """
+    a, b = tensor_like(a), tensor_like(b)
+    left, right = summed_axes(a, b, axes)
+    if [a.shape[i] for i in left] != [b.shape[i] for i in right]:
+        raise ShapeError(
+            f"tensordot: the axes {left} of the shape {a.shape} and {right} of {b.shape} differ in "
+            "length"
+        )
+    kept_a = tuple(i for i in range(a.ndim) if i not in left)
+    kept_b = tuple(i for i in range(b.ndim) if i not in right)
+    shape = tuple(a.shape[i] for i in kept_a) + tuple(b.shape[i] for i in kept_b)
+    length = math.prod(a.shape[i] for i in left)
+    rows = as_matrix(a, kept_a + left, (math.prod(a.shape[i] for i in kept_a), length))
+    columns = as_matrix(b, right + kept_b, (length, math.prod(b.shape[i] for i in kept_b)))
+    result = matmul(rows, columns)
+    return result if result.shape == shape else np.reshape(result, shape)
+
+
+def summed_axes(a: Any, b: Any, axes: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the axes to be summed, of a and of b."""
+    try:
+        if np.iterable(axes):
+            left, right = axes
+            left, right = places_of("tensordot", a, left), places_of("tensordot", b, right)
+        else:
+            n = index(axes)
+            if not 0 <= n <= min(a.ndim, b.ndim):
+                raise ShapeError(f"tensordot: {a.shape} and {b.shape} have no {n} axes in common")
+            left, right = tuple(range(a.ndim - n, a.ndim)), tuple(range(n))
+    except AutogradError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(
+            f"tensordot: axes {axes!r} are not known; expected a number, or two lists of axes"
+        ) from error
+    if len(left) != len(right):
+        raise ShapeError(f"tensordot: {len(left)} axes {left} of a, {len(right)} axes {right} of b")
+    return left, right
+
+
+def as_matrix(x: Any, order: tuple[int, ...], shape: tuple[int, int]) -> Any:
+    """Put axes in order and merge them to rows and columns."""
+    if order != tuple(range(x.ndim)):
+        x = np.transpose(x, order)
+    return x if x.shape == shape else np.reshape(x, shape)
+
+
+@implements(np.inner)
+def inner(a: Any, b: Any, /) -> Any:
+    """Sum products over the last axes of both.  ∂a: g·b  ∂b: gᵀ·a."""
+    a, b = tensor_like(a), tensor_like(b)
+    if not a.ndim or not b.ndim:
+        return multiply(a, b)
+    return tensordot(a, b, ((-1,), (-1,)))
+
+
+@implements(np.outer)
+def outer(a: Any, b: Any, out: None = None) -> Any:
+    """Multiply each element of a by each of b.  ∂a: g·b  ∂b: gᵀ·a."""
+    return multiply(np.ravel(tensor_like(a))[:, None], np.ravel(tensor_like(b))[None, :])
+
+
+@implements(np.vdot)
+def vdot(a: Any, b: Any, /) -> Any:
+    """Sum ā·b over all elements.  ∂a: g·b, conjugated  ∂b: g·ā."""
+    a, b = np.ravel(tensor_like(a)), np.ravel(tensor_like(b))
+    return matmul(conjugated(a), b)
+
+
+@implements(np.vecdot)
+def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    """Sum ā·b over an axis of stacks of vectors.  ∂a: g·b, conjugated  ∂b: g·ā."""
+    a, b = tensor_like(x1), tensor_like(x2)
+    if axis != -1:
+        a, b = (np.moveaxis(x, axis_of("vecdot", x, axis), -1) for x in (a, b))
+    check_vectors("vecdot", a, b)
+    return matmul(conjugated(a)[..., None, :], b[..., :, None])[..., 0, 0]
+
+
+@implements(np.matvec)
+def matvec(x1: Any, x2: Any, /) -> Any:
+    """Multiply stacks of matrices by stacks of vectors.  ∂a: g·bᵀ  ∂b: aᵀ·g."""
+    a, b = tensor_like(x1), tensor_like(x2)
+    check_vectors("matvec", b)
+    return matmul(a, b[..., :, None])[..., 0]
+
+
+@implements(np.vecmat)
+def vecmat(x1: Any, x2: Any, /) -> Any:
+    """Multiply stacks of conjugated row vectors by stacks of matrices.  ∂a: g·bᵀ, conjugated."""
+    a, b = tensor_like(x1), tensor_like(x2)
+    check_vectors("vecmat", a)
+    return matmul(conjugated(a)[..., None, :], b)[..., 0, :]
+
+
+def check_vectors(name: str, *xs: Any) -> None:
+    """Check that there are vectors to multiply.
+
+    Raises:
+        ShapeError: for an operand without axes, or vectors of different lengths.
+    """
+    shapes = [x.shape for x in xs]
+    if not all(shapes) or len({shape[-1] for shape in shapes}) > 1:
+        found = " and ".join(map(str, shapes))
+        raise ShapeError(f"{name}: expected stacks of vectors of one length, got shapes {found}")
+
+
+@implements(np.kron)
+@scope("kron")
+def kron(a: Any, b: Any) -> Any:
+    """Put a copy of b, times aᵢ, in the place of each aᵢ.  ∂aᵢ: Σ b·g in its place  ∂b: Σ aᵢ·g."""
+    a, b = tensor_like(a), tensor_like(b)
+    ndim = max(a.ndim, b.ndim)
+    left = (1,) * (ndim - a.ndim) + a.shape
+    right = (1,) * (ndim - b.ndim) + b.shape
+    if not ndim:
+        return multiply(a, b)
+    spread = multiply(
+        np.reshape(a, [n for size in left for n in (size, 1)]),
+        np.reshape(b, [n for size in right for n in (1, size)]),
+    )
+    return np.reshape(spread, tuple(n * m for n, m in zip(left, right, strict=True)))
+
+
+@implements(np.cross)
+@scope("cross")
+def cross(
+    a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+) -> Any:
+    """Vector product along axes of length 3, or 2 where NumPy has it.  ∂a: b × g  ∂b: g × a."""
+    a, b = tensor_like(a), tensor_like(b)
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a = np.moveaxis(a, axis_of("cross", a, axisa), -1)
+    b = np.moveaxis(b, axis_of("cross", b, axisb), -1)
+    if not {a.shape[-1], b.shape[-1]} <= {2, 3}:
+        raise ShapeError(
+            f"cross: vectors have 3 elements; got axes of length {a.shape[-1]} and {b.shape[-1]}"
+        )
+    if 2 in (a.shape[-1], b.shape[-1]):
+        np.cross(np.ones(a.shape[-1]), np.ones(b.shape[-1]))  # for NumPy's warning or error
+        if a.shape[-1] == b.shape[-1]:
+            return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+        a, b = in_space(a), in_space(b)
+    rows = [a[..., i] * b[..., j] - a[..., j] * b[..., i] for i, j in ((1, 2), (2, 0), (0, 1))]
+    return np.stack(rows, axis=axis_of("cross", rows[0], axisc, 1))
+
+
+def in_space(x: Any) -> Any:
+    """Give vectors of the plane a third element 0."""
+    return x if x.shape[-1] == 3 else np.concatenate([x, np.zeros_like(x[..., :1])], axis=-1)
