@@ -1,0 +1,287 @@
+"""Fourier transforms: all of `numpy.fft`, over four transforms along one axis.
+
+The matrix of `fft` is symmetric, so the transform is its own transpose, and likewise `ifft`. Those
+of real numbers leave out the half of the spectrum that is the conjugate of the other: `rfft` and
+`irfft` are each other's transposes only with the elements that stand for two weighted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import index
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, AutogradError, ShapeError
+from ..operation import scope
+from ..primitives import Primitive, case, implements, linear
+from ..table import Axis
+from .axes import axes_of, axis_of
+from .joining import slice_along
+from .products import conjugated, tensor_like
+
+TRANSPOSED = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
+"""The norm with which the opposite transform has the same factor."""
+
+SPECTRUM = ("n", "axis", "norm")
+SAMPLES = tuple(
+    case(shape, n=n, axis=axis, norm=norm)
+    for shape, n, axis, norm in (
+        ((4,), 4, 0, "backward"),
+        ((2, 5), 5, 1, "ortho"),
+        ((3, 2), 2, 0, "forward"),
+        ((3,), 6, 0, "backward"),
+        ((4, 2), 1, 0, "ortho"),
+        ((0, 3), 3, 1, "backward"),
+    )
+)
+
+
+def resized(x: Any, n: int, axis: int) -> Any:
+    """Cut an axis to n elements, or fill it up with zeros."""
+    size = x.shape[axis]
+    if size > n:
+        return x[slice_along(axis, 0, n)]
+    if size == n:
+        return x
+    missing = (*x.shape[:axis], n - size, *x.shape[axis + 1 :])
+    return np.concatenate([x, np.zeros(missing, x.dtype)], axis=axis)
+
+
+def weighted(spectrum: Any, n: int, axis: int, double: float) -> Any:
+    """Multiply the elements of a half spectrum that stand for two of n."""
+    weights = np.full(n // 2 + 1, double, np.finfo(spectrum.dtype).dtype)
+    weights[0] = 1
+    if n % 2 == 0:
+        weights[-1] = 1
+    return spectrum * np.reshape(weights, (-1, *(1,) * (spectrum.ndim - axis - 1)))
+
+
+def rfft_rule(g: Any, y: Any, x: Any, *, n: int, axis: int, norm: str) -> Any:
+    """∂x: Re of the fft of g, which is an irfft of ḡ with half the weight for pairs."""
+    half = weighted(np.conjugate(g), n, axis, 0.5)
+    return resized(irfft_(half, n=n, axis=axis, norm=TRANSPOSED[norm]), x.shape[axis], axis)
+
+
+def irfft_rule(g: Any, y: Any, x: Any, *, n: int, axis: int, norm: str) -> Any:
+    """∂x: the conjugate of the rfft of g with twice the weight for pairs."""
+    whole = weighted(np.conjugate(rfft_(g, n=n, axis=axis, norm=TRANSPOSED[norm])), n, axis, 2)
+    return resized(whole, x.shape[axis], axis)
+
+
+fft_: Primitive = linear(
+    np.fft.fft,
+    "fft",
+    "Discrete Fourier transform along an axis, of n elements.  ∂x: the fft of g, cut to x's length",
+    vjp=(
+        lambda g, y, x, n, axis, norm: resized(
+            fft_(g, n=n, axis=axis, norm=norm), x.shape[axis], axis
+        ),
+    ),
+    samples=SAMPLES,
+    params=SPECTRUM,
+)
+ifft_: Primitive = linear(
+    np.fft.ifft,
+    "ifft",
+    "Inverse Fourier transform along an axis, to n elements.  ∂x: the ifft of g, cut to x's length",
+    vjp=(
+        lambda g, y, x, n, axis, norm: resized(
+            ifft_(g, n=n, axis=axis, norm=norm), x.shape[axis], axis
+        ),
+    ),
+    samples=SAMPLES,
+    params=SPECTRUM,
+)
+rfft_: Primitive = linear(
+    np.fft.rfft,
+    "rfft",
+    "Half the Fourier transform of n real elements.  ∂x: Re of the fft of g filled up with zeros",
+    vjp=(rfft_rule,),
+    samples=SAMPLES,
+    params=SPECTRUM,
+)
+irfft_: Primitive = linear(
+    np.fft.irfft,
+    "irfft",
+    "The n real elements of half a spectrum.  ∂x: the conjugate rfft of g, twice where for a pair",
+    vjp=(irfft_rule,),
+    samples=SAMPLES,
+    params=SPECTRUM,
+)
+
+
+def length(name: str, n: Any) -> int:
+    """Return a number of points as a positive int."""
+    try:
+        points = index(n)
+    except AutogradError:
+        raise
+    except TypeError as error:
+        raise ArgumentError(f"{name}: the number of points is an integer, got {n!r}") from error
+    if points < 1:
+        raise ArgumentError(f"{name}: expected at least one point, got {points}")
+    return points
+
+
+def norm_of(name: str, norm: Any) -> str:
+    """Return the name of a norm, "backward" for None."""
+    if norm is not None and norm not in TRANSPOSED:
+        raise ArgumentError(
+            f"{name}: norm {norm!r} is not known; expected 'backward', 'ortho' or 'forward'"
+        )
+    return norm or "backward"
+
+
+def along_axis(primitive: Primitive, a: Any, n: Any, axis: int, norm: Any) -> Any:
+    """Apply a transform along one axis; n of None is the number of elements that belongs to x."""
+    x, name = tensor_like(a), primitive.name
+    axis = axis_of(name, x, axis)
+    size = x.shape[axis]
+    if n is None:
+        n = 2 * (size - 1) if primitive is irfft_ else size
+    return primitive(x, n=length(name, n), axis=axis, norm=norm_of(name, norm))
+
+
+@implements(np.fft.fft)
+def fft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:
+    """Discrete Fourier transform along an axis.  ∂a: the fft of g."""
+    return along_axis(fft_, a, n, axis, norm)
+
+
+@implements(np.fft.ifft)
+def ifft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:
+    """Inverse Fourier transform along an axis.  ∂a: the ifft of g."""
+    return along_axis(ifft_, a, n, axis, norm)
+
+
+@implements(np.fft.rfft)
+def rfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:
+    """Fourier transform of real elements, half of it.  ∂a: Re of the fft of g."""
+    return along_axis(rfft_, a, n, axis, norm)
+
+
+@implements(np.fft.irfft)
+def irfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:
+    """Inverse of rfft.  ∂a: the conjugate rfft of g, twice where an element stands for a pair."""
+    return along_axis(irfft_, a, n, axis, norm)
+
+
+@implements(np.fft.hfft)
+def hfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:
+    """Fourier transform, real, of half a Hermitian signal.  ∂a: as of the irfft of ā."""
+    norm = TRANSPOSED[norm_of("hfft", norm)]
+    return along_axis(irfft_, conjugated(tensor_like(a)), n, axis, norm)
+
+
+@implements(np.fft.ihfft)
+def ihfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:
+    """Inverse of hfft.  ∂a: as of the conjugate of the rfft."""
+    norm = TRANSPOSED[norm_of("ihfft", norm)]
+    return np.conjugate(along_axis(rfft_, a, n, axis, norm))
+
+
+def steps(name: str, x: Any, s: Any, axes: Any) -> list[tuple[int | None, int]]:
+    """Return number of points and axis of each transform; None for as many as there are."""
+    if axes is None:
+        axes = range(x.ndim) if s is None else range(-len(s), 0)
+    places = [axis_of(name, x, i) for i in axes]
+    sizes: Sequence[Any] = [None] * len(places) if s is None else list(s)
+    if len(sizes) != len(places):
+        raise ShapeError(f"{name}: {len(sizes)} numbers of points {s} for {len(places)} axes")
+    counts = [
+        None if n is None else x.shape[i] if n == -1 else length(name, n)
+        for n, i in zip(sizes, places, strict=True)
+    ]
+    return list(zip(counts, places, strict=True))
+
+
+def over_axes(primitive: Primitive, a: Any, s: Any, axes: Any, norm: Any, name: str) -> Any:
+    """Apply a transform along axes, the last one first; along the last one that of real numbers."""
+    x = tensor_like(a)
+    todo = steps(name, x, s, axes)
+    with scope(name):
+        if primitive is irfft_ and todo:
+            for n, axis in todo[:-1]:
+                x = along_axis(ifft_, x, n, axis, norm)
+            return along_axis(irfft_, x, todo[-1][0], todo[-1][1], norm)
+        for n, axis in reversed(todo):
+            x = along_axis(primitive, x, n, axis, norm)
+            primitive = fft_ if primitive is rfft_ else primitive
+    return x
+
+
+@implements(np.fft.fftn)
+def fftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: None = None) -> Any:
+    """Fourier transform along axes.  ∂a: the fftn of g."""
+    return over_axes(fft_, a, s, axes, norm, "fftn")
+
+
+@implements(np.fft.ifftn)
+def ifftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: None = None) -> Any:
+    """Inverse Fourier transform along axes.  ∂a: the ifftn of g."""
+    return over_axes(ifft_, a, s, axes, norm, "ifftn")
+
+
+@implements(np.fft.rfftn)
+def rfftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: None = None) -> Any:
+    """Fourier transform of real elements along axes, half of it.  ∂a: Re of the fftn of g."""
+    return over_axes(rfft_, a, s, axes, norm, "rfftn")
+
+
+@implements(np.fft.irfftn)
+def irfftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: None = None) -> Any:
+    """Inverse of rfftn.  ∂a: the conjugate rfftn of g, twice where an element is for a pair."""
+    return over_axes(irfft_, a, s, axes, norm, "irfftn")
+
+
+@implements(np.fft.fft2)
+def fft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: None = None) -> Any:
+    """Fourier transform along two axes.  ∂a: the fft2 of g."""
+    return over_axes(fft_, a, s, axes, norm, "fft2")
+
+
+@implements(np.fft.ifft2)
+def ifft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: None = None) -> Any:
+    """Inverse Fourier transform along two axes.  ∂a: the ifft2 of g."""
+    return over_axes(ifft_, a, s, axes, norm, "ifft2")
+
+
+@implements(np.fft.rfft2)
+def rfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: None = None) -> Any:
+    """Fourier transform of real elements along two axes, half of it.  ∂a: Re of the fft2 of g."""
+    return over_axes(rfft_, a, s, axes, norm, "rfft2")
+
+
+@implements(np.fft.irfft2)
+def irfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: None = None) -> Any:
+    """Inverse of rfft2.  ∂a: the conjugate rfft2 of g, twice where an element is for a pair."""
+    return over_axes(irfft_, a, s, axes, norm, "irfft2")
+
+
+def shifted(x: Any, axis: int, first: int) -> Any:
+    """Turn an axis so that its element `first` comes first."""
+    size = x.shape[axis]
+    if not size or first == size or not first:
+        return x
+    ends = (x[slice_along(axis, first, size)], x[slice_along(axis, 0, first)])
+    return np.concatenate(ends, axis=axis)
+
+
+@implements(np.fft.fftshift)
+def fftshift(x: Any, axes: Axis = None) -> Any:
+    """Put the frequency 0 in the middle of axes, all by default.  ∂x: g shifted back."""
+    x = tensor_like(x)
+    for axis in axes_of("fftshift", x, axes):
+        x = shifted(x, axis, (x.shape[axis] + 1) // 2)
+    return x
+
+
+@implements(np.fft.ifftshift)
+def ifftshift(x: Any, axes: Axis = None) -> Any:
+    """Put the frequency 0 from the middle to the front of axes.  ∂x: g shifted back."""
+    x = tensor_like(x)
+    for axis in axes_of("ifftshift", x, axes):
+        x = shifted(x, axis, x.shape[axis] // 2)
+    return x
