@@ -43,10 +43,18 @@ class Sample:
             operands[i] = x
         return self.primitive(*operands, **self.params)
 
-    def outputs(self, *arrays: Any) -> list[Any]:
+    def results(self, *arrays: Any) -> list[Any]:
         """Call the primitive and return its outputs as a list."""
         result = self.call(*arrays)
         return list(result) if self.primitive.multiple else [result]
+
+    def outputs(self, *arrays: Any) -> list[Any]:
+        """Call the primitive and return its outputs as real numbers: two for a complex one."""
+        return [
+            part
+            for y in self.results(*arrays)
+            for part in ((np.real(y), np.imag(y)) if y.dtype.kind == "c" else (y,))
+        ]
 
 
 def is_shape(operand: Any) -> bool:
