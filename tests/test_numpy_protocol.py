@@ -42,7 +42,8 @@ def assert_same(result: Any, expected: Any, exact: bool) -> None:
         if exact:
             assert_array_equal(value, expected)
         else:
-            assert_allclose(value, expected, rtol=1e-6 if value.dtype == np.float32 else 1e-12)
+            single = value.dtype in (np.float32, np.complex64)
+            assert_allclose(value, expected, rtol=1e-6 if single else 1e-12)
     else:
         assert value == expected
 
