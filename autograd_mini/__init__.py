@@ -42,16 +42,19 @@ from .vectorization import vmap
 if TYPE_CHECKING:
     from . import nn, optim
     from .checking import gradcheck
+    from .ops import special
 
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Import `nn`, `optim` and `gradcheck` where they are first used: half of the whole time."""
+    """Import what is not always needed where it is first used: half of the whole time."""
     from importlib import import_module
 
     if name in ("nn", "optim"):
         return import_module(f"{__name__}.{name}")
+    if name == "special":  # needs SciPy
+        return import_module(f"{__name__}.ops.special")
     if name == "gradcheck":
         return import_module(f"{__name__}.checking").gradcheck
     import numpy

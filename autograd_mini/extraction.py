@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
@@ -26,11 +27,40 @@ def plain(tensor: Tensor, what: str) -> Any:
     """
     if tensor._requires_grad:
         raise ConversionError(
-            f"{what} would lose the gradient of {describe(tensor)}; take t.item() or t.data for "
-            "the plain value, np.stack / np.concatenate to join tensors, and np.tanh(t) instead "
-            "of math.tanh(t)"
+            f"{what} would lose the gradient of {describe(tensor)}; {cure(asking_scipy())}"
         )
     return looked_at(tensor, what)
+
+
+def cure(scipy_functions: list[str]) -> str:
+    """Say what to write instead of a conversion, given the SciPy functions that asked for it."""
+    if not scipy_functions:
+        return (
+            "take t.item() or t.data for the plain value, np.stack / np.concatenate to join "
+            "tensors, and np.tanh(t) instead of math.tanh(t)"
+        )
+    from .ops import special
+
+    for name in scipy_functions:
+        if name in special.__all__:
+            return f"SciPy's {name} takes arrays only, so call am.special.{name}, which records"
+    return f"SciPy's {scipy_functions[0]} takes arrays only, so give it t.data"
+
+
+def asking_scipy() -> list[str]:
+    """Return the names of the SciPy functions that are calling into this library, if any.
+
+    SciPy's functions that are no ufuncs convert their arguments, and cannot be dispatched.
+    """
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith("autograd_mini."):
+        frame = frame.f_back
+    names: list[str] = []
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(("scipy.", "numpy.")):
+        if frame.f_globals["__name__"].startswith("scipy."):
+            names.insert(0, frame.f_code.co_name)
+        frame = frame.f_back
+    return names
 
 
 def looked_at(tensor: Tensor, what: str) -> Any:

@@ -8,6 +8,8 @@ functions that are not recorded) ends here, with an error that names the cure.
 from __future__ import annotations
 
 import inspect
+import sys
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -32,10 +34,26 @@ METHODS: dict[str, dict[Any, str]] = {
 CURE = "take t.data for the plain array, or build it from recorded functions"
 
 
+def name_of(ufunc: Any) -> str:
+    """Return what a reader calls a ufunc, as np.add or scipy.special.erf."""
+    name = ufunc.__name__
+    scipy = sys.modules.get("scipy.special")
+    if getattr(np, name, None) is not ufunc and getattr(scipy, name, None) is ufunc:
+        return f"scipy.special.{name}"
+    return f"np.{name}"
+
+
+def bring_in_scipy(ufunc: Any) -> None:
+    """Fill the table with SciPy's ufuncs when the first unknown one meets a tensor."""
+    if ufunc not in table and "scipy.special" in sys.modules:
+        import_module(".ops.special", __package__)
+
+
 @implements("__array_ufunc__")
 def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a ufunc that was given keywords, or say why it cannot be."""
-    name = f"np.{ufunc.__name__}"
+    name = name_of(ufunc)
+    bring_in_scipy(ufunc)
     if method != "__call__":
         instead = METHODS.get(method, {}).get(ufunc, CURE)
         raise UnsupportedError(f"{name}.{method} of a tensor is not recorded; use {instead}")
@@ -61,7 +79,7 @@ def computed_in(ufunc: Any, dtype: np.dtype[Any], inputs: tuple[Any, ...]) -> An
     for x in inputs:
         if not np.can_cast(np.result_type(value_of(x)), dtype, "same_kind"):
             raise UnsupportedError(
-                f"np.{ufunc.__name__}(…, dtype={dtype}) would drop a part of "
+                f"{name_of(ufunc)}(…, dtype={dtype}) would drop a part of "
                 f"{np.result_type(value_of(x))} values; convert the result with .astype"
             )
     return table[ufunc](*(converted(x, dtype) for x in inputs))

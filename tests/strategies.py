@@ -64,7 +64,24 @@ def is_shape(operand: Any) -> bool:
 
 def differentiable(primitive: Primitive, position: int) -> bool:
     """Whether a gradient flows to an operand."""
-    return not isinstance(primitive.vjp, tuple) or primitive.vjp[position] is not None
+    if not isinstance(primitive.vjp, tuple):
+        return True
+    rule = primitive.vjp[position]
+    return rule is not None and not refuses(rule)
+
+
+def refuses(rule: Any) -> bool:
+    """Whether a rule is an error, as for the order of a Bessel function."""
+    return getattr(rule, "refuses", False)
+
+
+def constants(
+    primitive: Primitive, position: int, shape: tuple[int, ...], generator: np.random.Generator
+) -> Any:
+    """Draw an operand to which no gradient flows: an order or, as for `where`, a condition."""
+    if isinstance(primitive.vjp, tuple) and refuses(primitive.vjp[position]):
+        return generator.integers(2, 4, shape).astype(np.float32)[()]
+    return generator.random(shape) < 0.5
 
 
 def values(primitive: Primitive, shape: tuple[int, ...], generator: np.random.Generator) -> Any:
@@ -85,7 +102,7 @@ def operands_of(
         found = tuple(
             values(primitive, x, generator)
             if is_shape(x) and differentiable(primitive, i)
-            else generator.random(x) < 0.5
+            else constants(primitive, i, x, generator)
             if is_shape(x)
             else x
             for i, x in enumerate(case.operands)

@@ -1,0 +1,151 @@
+"""The functions of `scipy.special` that are differentiable, which need SciPy: `am.special`.
+
+`scipy.special.erf(t)` is recorded, like every ufunc of the table. SciPy's functions that are no
+ufuncs (`logsumexp`, `polygamma`, …) convert their arguments to arrays, which a tensor refuses; they
+are here under the same names, with the same arguments. Nothing of this is imported before it is
+needed, so that the library itself depends on NumPy alone.
+
+>>> import numpy as np, autograd_mini as am
+>>> am.grad(am.special.gammaln)(1.0).round(4)
+np.float64(-0.5772)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+try:
+    import scipy.special as _scipy
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "am.special differentiates SciPy's functions and needs it: pip install scipy"
+    ) from error
+
+import numpy as _np
+
+from ...table import table as _table
+from .bessel import i0, i0e, i1, i1e, iv, ive, j0, j1, jv, k0, k0e, k1, k1e, kv, kve, y0, y1, yv
+from .entropies import entr, expit, kl_div, log_expit, logit, rel_entr, xlog1py, xlogy
+from .exponentials import cosm1, exp1, exp10, expi, exprel, hyp0f1, hyp1f1, hyp2f1
+from .gammas import (
+    beta,
+    betainc,
+    betaln,
+    gamma,
+    gammainc,
+    gammaincc,
+    gammaln,
+    gammasgn,
+    loggamma,
+    multigammaln,
+    polygamma,
+    psi,
+    rgamma,
+    zeta,
+)
+from .gaussian import (
+    erf,
+    erfc,
+    erfcinv,
+    erfcx,
+    erfi,
+    erfinv,
+    log_ndtr,
+    ndtr,
+    ndtri,
+)
+from .sums import log_softmax, logsumexp, softmax
+
+digamma = psi
+jn = jv
+yn = yv
+kn = kv
+
+_table[_scipy.yn] = yv.call
+_table[_scipy.kn] = kv.call
+for _own, _numpys in (
+    (_scipy.expm1, _np.expm1),
+    (_scipy.log1p, _np.log1p),
+    (_scipy.exp2, _np.exp2),
+    (_scipy.cbrt, _np.cbrt),
+    (_scipy.round, _np.rint),
+):
+    if _numpys in _table:
+        _table[_own] = _table[_numpys]
+
+__all__ = [
+    "beta",
+    "betainc",
+    "betaln",
+    "cosm1",
+    "digamma",
+    "entr",
+    "erf",
+    "erfc",
+    "erfcinv",
+    "erfcx",
+    "erfi",
+    "erfinv",
+    "exp1",
+    "exp10",
+    "expi",
+    "expit",
+    "exprel",
+    "gamma",
+    "gammainc",
+    "gammaincc",
+    "gammaln",
+    "gammasgn",
+    "hyp0f1",
+    "hyp1f1",
+    "hyp2f1",
+    "i0",
+    "i0e",
+    "i1",
+    "i1e",
+    "iv",
+    "ive",
+    "j0",
+    "j1",
+    "jn",
+    "jv",
+    "k0",
+    "k0e",
+    "k1",
+    "k1e",
+    "kl_div",
+    "kn",
+    "kv",
+    "kve",
+    "log_expit",
+    "log_ndtr",
+    "log_softmax",
+    "loggamma",
+    "logit",
+    "logsumexp",
+    "multigammaln",
+    "ndtr",
+    "ndtri",
+    "polygamma",
+    "psi",
+    "rel_entr",
+    "rgamma",
+    "softmax",
+    "xlog1py",
+    "xlogy",
+    "y0",
+    "y1",
+    "yn",
+    "yv",
+    "zeta",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Say what to do without a function that is not here."""
+    if hasattr(_np, name):
+        raise AttributeError(f"am.special has no {name!r}; use np.{name}, which records")
+    known = f"scipy.special.{name}(t.data) computes it without a gradient"
+    raise AttributeError(
+        f"am.special has no {name!r}{'; ' + known if hasattr(_scipy, name) else ''}"
+    )

@@ -1,0 +1,146 @@
+"""Bessel functions of any order, and the faster ones of the orders 0 and 1.
+
+The derivative by the argument is a combination of the neighbouring orders; that by the order has no
+such formula, and is an error.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from ...primitives import Primitive, case, elementwise
+from .refusals import Refusal
+
+ORDERS = (case(0, (3, 4)), case(2, ()), case(0.5, (3,)), case(1, (2, 0)))
+RIGHT = (0.4, 3.0)
+
+
+def half_difference(function: Any, g: Any, v: Any, z: Any) -> Any:
+    """∂z: half the difference of the neighbouring orders."""
+    return g * (0.5 * (function(v - 1, z) - function(v + 1, z)))
+
+
+def half_sum(function: Any, g: Any, v: Any, z: Any) -> Any:
+    """∂z: half the sum of the neighbouring orders."""
+    return g * (0.5 * (function(v - 1, z) + function(v + 1, z)))
+
+
+jv: Primitive = elementwise(
+    special.jv,
+    "J",
+    "Bessel function of the first kind, order v.  ∂z: ½(Jᵥ₋₁ − Jᵥ₊₁)",
+    vjp=(Refusal("jv", "the order v"), lambda g, y, v, z: half_difference(jv, g, v, z)),
+    samples=ORDERS,
+    domain=RIGHT,
+)
+yv: Primitive = elementwise(
+    special.yv,
+    "Y",
+    "Bessel function of the second kind, order v.  ∂z: ½(Yᵥ₋₁ − Yᵥ₊₁)",
+    vjp=(Refusal("yv", "the order v"), lambda g, y, v, z: half_difference(yv, g, v, z)),
+    samples=ORDERS,
+    domain=RIGHT,
+)
+iv: Primitive = elementwise(
+    special.iv,
+    "I",
+    "Modified Bessel function of the first kind, order v.  ∂z: ½(Iᵥ₋₁ + Iᵥ₊₁)",
+    vjp=(Refusal("iv", "the order v"), lambda g, y, v, z: half_sum(iv, g, v, z)),
+    samples=ORDERS,
+    domain=RIGHT,
+)
+ive: Primitive = elementwise(
+    special.ive,
+    "Iᵉ",
+    "Iᵥ(z)·e^−|Re z|.  ∂z: ½(Iᵉᵥ₋₁ + Iᵉᵥ₊₁) − sign z·y, without the last term at 0",
+    vjp=(
+        Refusal("ive", "the order v"),
+        # For complex z the damping is a function of Re z, so its part of the gradient is real.
+        lambda g, y, v, z: half_sum(ive, g, v, z) - np.sign(np.real(z)) * np.real(g * y),
+    ),
+    samples=ORDERS,
+    domain=RIGHT,
+)
+kv: Primitive = elementwise(
+    special.kv,
+    "K",
+    "Modified Bessel function of the second kind, order v.  ∂z: −½(Kᵥ₋₁ + Kᵥ₊₁)",
+    vjp=(Refusal("kv", "the order v"), lambda g, y, v, z: half_sum(kv, -g, v, z)),
+    samples=ORDERS,
+    domain=RIGHT,
+)
+kve: Primitive = elementwise(
+    special.kve,
+    "Kᵉ",
+    "Kᵥ(z)·eᶻ.  ∂z: y − ½(Kᵉᵥ₋₁ + Kᵉᵥ₊₁)",
+    vjp=(Refusal("kve", "the order v"), lambda g, y, v, z: g * y - half_sum(kve, g, v, z)),
+    samples=ORDERS,
+    domain=RIGHT,
+)
+j0 = elementwise(special.j0, "J₀", "jv(0, x).  ∂x: −J₁(x)", vjp=(lambda g, y, x: -g * j1(x),))
+j1: Primitive = elementwise(
+    special.j1,
+    "J₁",
+    "jv(1, x).  ∂x: ½(J₀(x) − J₂(x))",
+    vjp=(lambda g, y, x: g * (0.5 * (j0(x) - jv(2, x))),),
+)
+y0 = elementwise(
+    special.y0, "Y₀", "yv(0, x).  ∂x: −Y₁(x)", vjp=(lambda g, y, x: -g * y1(x),), domain=RIGHT
+)
+y1: Primitive = elementwise(
+    special.y1,
+    "Y₁",
+    "yv(1, x).  ∂x: ½(Y₀(x) − Y₂(x))",
+    vjp=(lambda g, y, x: g * (0.5 * (y0(x) - yv(2, x))),),
+    domain=RIGHT,
+)
+i1: Primitive = elementwise(
+    special.i1,
+    "I₁",
+    "iv(1, x).  ∂x: ½(I₀(x) + I₂(x))",
+    vjp=(lambda g, y, x: g * (0.5 * (iv(0, x) + iv(2, x))),),
+)
+i0: Primitive = elementwise(
+    special.i0, "I₀", "iv(0, x).  ∂x: I₁(x)", vjp=(lambda g, y, x: g * i1(x),), name="bessel_i0"
+)
+i0e: Primitive = elementwise(
+    special.i0e,
+    "I₀ᵉ",
+    "I₀(x)·e^−|x|.  ∂x: I₁ᵉ(x) − sign x·y, without the last term at 0",
+    vjp=(lambda g, y, x: g * (i1e(x) - np.sign(x) * y),),
+    kink=lambda x: x,
+)
+i1e: Primitive = elementwise(
+    special.i1e,
+    "I₁ᵉ",
+    "I₁(x)·e^−|x|.  ∂x: ½(I₀ᵉ(x) + I₂ᵉ(x)) − sign x·y",
+    vjp=(lambda g, y, x: g * (0.5 * (i0e(x) + ive(2, x)) - np.sign(x) * y),),
+    kink=lambda x: x,
+)
+k0 = elementwise(
+    special.k0, "K₀", "kv(0, x).  ∂x: −K₁(x)", vjp=(lambda g, y, x: -g * k1(x),), domain=RIGHT
+)
+k1: Primitive = elementwise(
+    special.k1,
+    "K₁",
+    "kv(1, x).  ∂x: −½(K₀(x) + K₂(x))",
+    vjp=(lambda g, y, x: -g * (0.5 * (k0(x) + kv(2, x))),),
+    domain=RIGHT,
+)
+k0e = elementwise(
+    special.k0e,
+    "K₀ᵉ",
+    "K₀(x)·eˣ.  ∂x: y − K₁ᵉ(x)",
+    vjp=(lambda g, y, x: g * (y - k1e(x)),),
+    domain=RIGHT,
+)
+k1e: Primitive = elementwise(
+    special.k1e,
+    "K₁ᵉ",
+    "K₁(x)·eˣ.  ∂x: y − ½(K₀ᵉ(x) + K₂ᵉ(x))",
+    vjp=(lambda g, y, x: g * (y - 0.5 * (k0e(x) + kve(2, x))),),
+    domain=RIGHT,
+)

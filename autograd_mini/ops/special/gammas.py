@@ -1,0 +1,182 @@
+"""The gamma function and its family: logarithms, derivatives, beta, incomplete integrals, zeta."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from ...arrays import as_array
+from ...errors import ArgumentError, UnsupportedError
+from ...operation import scope
+from ...primitives import Primitive, case, elementwise
+from ...table import table
+from ...tensors import Tensor
+from ..selection import where
+from .entropies import xlog1py, xlogy
+from .refusals import Refusal
+
+TWO, THREE, HALF = map(np.float32, (2, 3, 0.5))  # a plain 2 makes some of SciPy's float64
+ORDERS = (case(TWO, (3, 4)), case(THREE, ()), case(TWO, (2, 0)))
+POSITIVE = (0.4, 3.0)
+
+
+def polygamma_forward(n: Any, x: Any) -> Any:
+    """Compute SciPy's polygamma in the dtype of x; SciPy's is float64 always.
+
+    Raises:
+        UnsupportedError: for complex x, which SciPy does not compute.
+        ArgumentError: for an order that is no whole number from 0 on.
+    """
+    if np.iscomplexobj(x):
+        raise UnsupportedError(
+            "polygamma, which is the derivative of psi, is not computed for complex arguments"
+        )
+    if np.any(np.less(n, 0)) or np.any(np.mod(n, 1)):
+        raise ArgumentError(f"polygamma: the order n is a whole number from 0 on, got {n!r:.60}")
+    wanted = np.result_type(x, np.float32) if np.asarray(x).dtype.kind == "f" else np.float64
+    return special.polygamma(n, x).astype(wanted)[()]
+
+
+def rgamma_slope(g: Any, y: Any, x: Any) -> Any:
+    """∂x: −y·ψ(x); left of ½ by reflection, which is exact where y is 0 and ψ has its poles."""
+    left = np.real(x) < 0.5
+    mirrored = 1 - where(left, x, 0.5)
+    angle = where(left, x, 0.5) * math.pi
+    reflected = gamma(mirrored) * (np.cos(angle) - psi(mirrored) * np.sin(angle) / math.pi)
+    right = where(left, 1, x)
+    return g * where(left, reflected, -psi(right) * where(left, 0, y))
+
+
+def gammainc_slope(a: Any, x: Any) -> Any:
+    """Compute xᵃ⁻¹·e⁻ˣ/Γ(a)."""
+    return np.exp(xlogy(a - 1, x) - x - gammaln(a))
+
+
+polygamma: Primitive = elementwise(
+    special.polygamma,
+    "ψ⁽ⁿ⁾",
+    "Derivative number n of ψ.  ∂x: ψ⁽ⁿ⁺¹⁾(x)",
+    eager=polygamma_forward,
+    vjp=(Refusal("polygamma", "the order n"), lambda g, y, n, x: g * polygamma(n + 1, x)),
+    samples=(case(0, (3, 4)), case(1, ()), case(2, (2, 0))),
+    domain=(0.5, 3.0),
+)
+psi: Primitive = elementwise(
+    special.psi,
+    "ψ",
+    "ψ(x), the derivative of ln Γ.  ∂x: ψ′(x)",
+    vjp=(lambda g, y, x: g * polygamma(1, x),),
+    domain=POSITIVE,
+)
+gamma: Primitive = elementwise(
+    special.gamma,
+    "Γ",
+    "Γ(x).  ∂x: y·ψ(x)",
+    vjp=(lambda g, y, x: g * (y * psi(x)),),
+    domain=POSITIVE,
+)
+gammaln: Primitive = elementwise(
+    special.gammaln,
+    "ln |Γ|",
+    "ln |Γ(x)|.  ∂x: ψ(x)",
+    vjp=(lambda g, y, x: g * psi(x),),
+    domain=POSITIVE,
+)
+loggamma = elementwise(
+    special.loggamma,
+    "ln Γ",
+    "ln Γ(x), of complex numbers too.  ∂x: ψ(x)",
+    vjp=(lambda g, y, x: g * psi(x),),
+    domain=POSITIVE,
+)
+rgamma = elementwise(
+    special.rgamma,
+    "1/Γ",
+    "1/Γ(x).  ∂x: −y·ψ(x), exact at 0, −1, −2, …",
+    vjp=(rgamma_slope,),
+    domain=(-2.5, 3.0),
+    kink=lambda x: x - 0.5,
+)
+gammasgn = elementwise(
+    special.gammasgn,
+    "sgn Γ",
+    "The sign of Γ(x).  No gradient: it is 0 wherever it exists",
+    vjp=(None,),
+    samples=(),
+)
+beta = elementwise(
+    special.beta,
+    "B",
+    "B(a, b) = Γ(a)Γ(b)/Γ(a + b).  ∂a: y·(ψ(a) − ψ(a + b))  ∂b: y·(ψ(b) − ψ(a + b))",
+    vjp=(
+        lambda g, y, a, b: g * (y * (psi(a) - psi(a + b))),
+        lambda g, y, a, b: g * (y * (psi(b) - psi(a + b))),
+    ),
+    domain=POSITIVE,
+)
+betaln = elementwise(
+    special.betaln,
+    "ln B",
+    "ln |B(a, b)|.  ∂a: ψ(a) − ψ(a + b)  ∂b: ψ(b) − ψ(a + b)",
+    vjp=(
+        lambda g, y, a, b: g * (psi(a) - psi(a + b)),
+        lambda g, y, a, b: g * (psi(b) - psi(a + b)),
+    ),
+    domain=POSITIVE,
+)
+gammainc = elementwise(
+    special.gammainc,
+    "P",
+    "∫₀ˣ tᵃ⁻¹e⁻ᵗ dt / Γ(a).  ∂x: xᵃ⁻¹·e⁻ˣ/Γ(a)",
+    vjp=(Refusal("gammainc", "the order a"), lambda g, y, a, x: g * gammainc_slope(a, x)),
+    samples=(*ORDERS, case(HALF, (3,))),
+    domain=POSITIVE,
+)
+gammaincc = elementwise(
+    special.gammaincc,
+    "Q",
+    "∫ₓ^∞ tᵃ⁻¹e⁻ᵗ dt / Γ(a).  ∂x: −xᵃ⁻¹·e⁻ˣ/Γ(a)",
+    vjp=(Refusal("gammaincc", "the order a"), lambda g, y, a, x: -g * gammainc_slope(a, x)),
+    samples=(*ORDERS, case(HALF, (3,))),
+    domain=POSITIVE,
+)
+betainc = elementwise(
+    special.betainc,
+    "I",
+    "∫₀ˣ tᵃ⁻¹(1 − t)ᵇ⁻¹ dt / B(a, b).  ∂x: xᵃ⁻¹·(1 − x)ᵇ⁻¹/B(a, b)",
+    vjp=(
+        Refusal("betainc", "the order a"),
+        Refusal("betainc", "the order b"),
+        lambda g, y, a, b, x: g * np.exp(xlogy(a - 1, x) + xlog1py(b - 1, -x) - betaln(a, b)),
+    ),
+    samples=(case(2, 3, (3, 4)), case(0.5, 1.5, ()), case(2, 2, (2, 0))),
+    domain=(0.1, 0.9),
+)
+zeta: Primitive = elementwise(
+    special.zeta,
+    "ζ",
+    "Σ (q + k)⁻ˣ over k = 0, 1, …, Hurwitz' zeta function.  ∂q: −x·ζ(x + 1, q)",
+    vjp=(Refusal("zeta", "the exponent x"), lambda g, y, s, q: -g * (s * zeta(s + 1, q))),
+    samples=ORDERS,
+    domain=(0.5, 3.0),
+)
+hurwitz = getattr(special._ufuncs, "_zeta", None)
+if hurwitz is not None:  # what scipy.special.zeta calls when there are two arguments
+    table[hurwitz] = zeta.call
+
+
+@scope("multigammaln")
+def multigammaln(a: Any, d: int) -> Any:
+    """Compute the logarithm of the gamma function of d variables.  ∂a: Σ ψ(a − j/2), j < d.
+
+    Raises:
+        ArgumentError: unless every a > (d − 1)/2.
+    """
+    x = a if isinstance(a, Tensor) else as_array(a)
+    if np.any(np.less_equal(x, 0.5 * (d - 1))):
+        raise ArgumentError(f"multigammaln: a must be above (d − 1)/2 = {0.5 * (d - 1)}")
+    total = sum(gammaln(x - 0.5 * j) for j in range(d))
+    return total + 0.25 * d * (d - 1) * math.log(math.pi)
