@@ -17,20 +17,10 @@ import numpy as np
 from .errors import UnsupportedError
 from .operation import value_of
 from .ops.conversion import converted
+from .ops.ufunc_methods import call_method
 from .primitives import implements
 from .table import table
 
-METHODS: dict[str, dict[Any, str]] = {
-    "reduce": {
-        np.add: "np.sum",
-        np.multiply: "np.prod",
-        np.maximum: "np.max",
-        np.minimum: "np.min",
-    },
-    "accumulate": {np.add: "np.cumsum", np.multiply: "np.cumprod"},
-    "outer": {np.multiply: "a[:, None] * b", np.add: "a[:, None] + b"},
-    "at": {np.add: "am.set_at or an index that is summed"},
-}
 CURE = "take t.data for the plain array, or build it from recorded functions"
 
 
@@ -55,8 +45,7 @@ def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[st
     name = name_of(ufunc)
     bring_in_scipy(ufunc)
     if method != "__call__":
-        instead = METHODS.get(method, {}).get(ufunc, CURE)
-        raise UnsupportedError(f"{name}.{method} of a tensor is not recorded; use {instead}")
+        return call_method(ufunc, method, inputs, kwargs)
     if ufunc not in table:
         raise UnsupportedError(f"{name} of a tensor is not recorded; {CURE}")
     if any(given is not None for given in kwargs.pop("out", ())):

@@ -1,6 +1,7 @@
-"""Reductions: sums, means, extremes, products, spread, and running sums and products.
+"""Reductions: sums, means, products and extremes over axes.
 
-The primitives take `axis` as a sorted tuple of non-negative ints (one int for running ones).
+The primitives take `axis` as a sorted tuple of non-negative ints. A mask (`where=`) puts in front
+of them the value that changes nothing, and `initial=` follows as one more operand.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from typing import Any
 import numpy as np
 
 from ..arrays import as_array
-from ..operation import scope
+from ..errors import ArgumentError, ShapeError
+from ..operation import operand
 from ..primitives import Primitive, case, implements, linear, nonlinear
 from ..table import Axis
 from ..tensors import Tensor
-from .axes import axes_of, axis_of
-from .conversion import astype
-from .selection import where
+from .axes import axes_of
+from .conversion import astype, converted
+from .running import exclusive, flipped
+from .selection import where as chosen
 from .shapes import broadcast_to, expand_dims
 
 add_reduce: Any = np.add.reduce  # NumPy's stubs want a literal keepdims
@@ -48,7 +51,7 @@ def share_among_ties(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], keepdims:
     """∂x: g at the extreme, split evenly among ties."""
     tied = x == restore(y, axis, keepdims)
     ties = np.sum(tied, axis=axis, keepdims=True, dtype=g.dtype)
-    return where(tied, restore(g, axis, keepdims) / ties, 0)
+    return chosen(tied, restore(g, axis, keepdims) / ties, 0)
 
 
 def mean_forward(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
@@ -56,44 +59,6 @@ def mean_forward(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     if x.dtype.char in "fd":
         return add_reduce(x, axis=axis, keepdims=keepdims) / count(x, axis)
     return np.mean(x, axis=axis, keepdims=keepdims)
-
-
-def std_rule(
-    g: Any, y: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool, correction: float
-) -> Any:
-    """∂x: (x − mean) / ((n − correction)·y); 0 where all elements are equal."""
-    if not x.size:  # nothing has no largest element
-        return x * 0
-    constant = np.max(x, axis=axis, keepdims=True) == np.min(x, axis=axis, keepdims=True)
-    length = where(constant, 1, restore(y, axis, keepdims))
-    centred = x - np.mean(x, axis=axis, keepdims=True)
-    share = restore(g, axis, keepdims) * inverse(count(x, axis) - correction)
-    return where(constant, 0, share / length) * centred
-
-
-def flipped(x: Any, axis: int) -> Any:
-    """Reverse the order along an axis."""
-    return x[(slice(None),) * axis + (slice(None, None, -1),)]
-
-
-def exclusive(products: Any, axis: int) -> Any:
-    """Shift running products by one: the product of all elements before each."""
-    before = (slice(None),) * axis
-    ones = np.ones_like(products[(*before, slice(0, 1))])
-    return np.concatenate([ones, products[(*before, slice(None, -1))]], axis=axis)
-
-
-def cumprod_rule(g: Any, y: Any, x: Any, *, axis: int) -> Any:
-    """∂xᵢ: (∏ₖ₍ₖ₌₀…ᵢ₋₁₎ xₖ)·sᵢ with sᵢ = gᵢ + xᵢ₊₁·sᵢ₊₁: no division, so zeros are exact."""
-    if not x.size:
-        return g
-    g_rows, x_rows = np.moveaxis(g, axis, 0), np.moveaxis(x, axis, 0)
-    total = g_rows[-1]
-    totals = [total]
-    for i in range(x.shape[axis] - 1, 0, -1):
-        total = g_rows[i - 1] + x_rows[i] * total
-        totals.append(total)
-    return exclusive(y, axis) * np.stack(totals[::-1], axis=axis)
 
 
 def prod_rule(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
@@ -165,130 +130,141 @@ prod_ = nonlinear(
     samples=(*SAMPLES, case((2, 0), axis=(1,), keepdims=False)),
     params=OVER,
 )
-std_ = nonlinear(
-    lambda x, *, axis, keepdims, correction: np.std(
-        x, axis=axis, keepdims=keepdims, ddof=correction
-    ),
-    "std",
-    "Standard deviation over axes.  ∂x: (x − mean)/((n − correction)·y), 0 for equal elements",
-    name="std",
-    vjp=(std_rule,),
-    samples=(
-        case((3, 4), axis=(0, 1), keepdims=False, correction=0),
-        case((3, 4), axis=(1,), keepdims=True, correction=1),
-    ),
-    params=(*OVER, "correction"),
-    distinct=True,
-)
-cumsum_: Primitive = linear(
-    np.cumsum,
-    "cumsum",
-    "Running sum along an axis.  ∂x: the running sum of g from the end",
-    vjp=(lambda g, y, x, axis: flipped(cumsum_(flipped(g, axis), axis=axis), axis),),
-    samples=(case((3, 4), axis=0), case((5,), axis=0), case((2, 0), axis=1)),
-    params=("axis",),
-)
-cumprod_ = nonlinear(
-    np.cumprod,
-    "cumprod",
-    "Running product along an axis.  ∂x: exact with zeros",
-    vjp=(cumprod_rule,),
-    samples=(case((3, 4), axis=0), case((2, 3), axis=1), case((0,), axis=0)),
-    params=("axis",),
-)
 
 
-def reduction(primitive: Primitive, *functions: Any) -> Any:
-    """Make the lenient function over a reduction and enter it in the table."""
+def subject(a: Any, dtype: Any = None) -> Any:
+    """Return what is reduced as a tensor or array, in the dtype asked for."""
+    x = a if isinstance(a, Tensor) else as_array(a)
+    return x if dtype is None else astype(x, dtype)
 
-    @implements(*functions)
-    def function(
-        a: Any, axis: Axis = None, dtype: Any = None, out: None = None, keepdims: bool = False
+
+def masked(name: str, x: Any, mask: Any, neutral: Any) -> Any:
+    """Put a value that changes nothing where a mask (`where=`) does not hold; True takes all.
+
+    Raises:
+        ShapeError: if the mask has other axes than x.
+    """
+    if mask is True:
+        return x
+    mask = operand(mask)
+    fits = np.ndim(mask) <= x.ndim and all(
+        n in (1, m) for n, m in zip(np.shape(mask)[::-1], x.shape[::-1], strict=False)
+    )
+    if not fits:
+        raise ShapeError(
+            f"{name}: the mask `where` of shape {np.shape(mask)} does not repeat to the shape "
+            f"{x.shape}; give one that broadcasts to it"
+        )
+    return chosen(mask, x, converted(neutral, x.dtype))
+
+
+def held(x: Any, mask: Any, axis: tuple[int, ...], keepdims: bool = False) -> Any:
+    """Count the elements where a mask holds: an int if it holds everywhere."""
+    if mask is True:
+        return count(x, axis)
+    return np.sum(np.broadcast_to(mask, x.shape) != 0, axis=axis, keepdims=keepdims)
+
+
+def first(name: str, initial: Any, dtype: Any) -> Any:
+    """Return the value to start with in the dtype of the result.
+
+    Raises:
+        ShapeError: if it is no single number.
+    """
+    if np.ndim(initial):
+        raise ShapeError(
+            f"{name}: `initial` is one number, got the shape {np.shape(initial)}; combine the "
+            "result with an array afterwards"
+        )
+    return converted(initial, dtype)
+
+
+def reduction(primitive: Primitive, function: Any, combined: Any, neutral: int) -> Any:
+    """Make the lenient function over sum or prod and enter it in the table."""
+    name = primitive.name
+
+    @implements(function)
+    def reduced(
+        a: Any,
+        axis: Axis = None,
+        dtype: Any = None,
+        out: None = None,
+        keepdims: bool = False,
+        initial: Any = None,
+        where: Any = True,
     ) -> Any:
-        x = a if isinstance(a, Tensor) else as_array(a)
-        if dtype is not None:
-            x = astype(x, dtype)
-        return primitive(x, axis=axes_of(primitive.name, x, axis), keepdims=bool(keepdims))
+        x = subject(a, dtype)
+        axes = axes_of(name, x, axis)
+        y = primitive(masked(name, x, where, neutral), axis=axes, keepdims=bool(keepdims))
+        return y if initial is None else combined(y, first(name, initial, y.dtype))
 
-    function.__name__, function.__doc__ = primitive.name, primitive.doc
-    return function
-
-
-sum = reduction(sum_, np.sum)
-mean = reduction(mean_, np.mean)
-prod = reduction(prod_, np.prod)
+    reduced.__name__, reduced.__doc__ = name, primitive.doc
+    return reduced
 
 
-def extreme(primitive: Primitive, *functions: Any) -> Any:
+sum = reduction(sum_, np.sum, np.add, 0)
+prod = reduction(prod_, np.prod, np.multiply, 1)
+
+
+@implements(np.mean)
+def mean(
+    a: Any,
+    axis: Axis = None,
+    dtype: Any = None,
+    out: None = None,
+    keepdims: bool = False,
+    *,
+    where: Any = True,
+) -> Any:
+    """Compute the mean over axes, of the elements where a mask holds.  ∂x: g/n repeated."""
+    x = subject(a, dtype)
+    axes = axes_of("mean", x, axis)
+    if where is True:
+        return mean_(x, axis=axes, keepdims=bool(keepdims))
+    total = sum(masked("mean", x, where, 0), axis=axes, keepdims=keepdims)
+    n = held(x, where, axes, keepdims)
+    return total / (n if total.dtype.kind in "biu" else astype(n, total.dtype))
+
+
+def extreme(primitive: Primitive, combined: Any, *functions: Any) -> Any:
     """Make the lenient function over max or min, which take no dtype."""
+    name = primitive.name
 
     @implements(*functions)
-    def function(a: Any, axis: Axis = None, out: None = None, keepdims: bool = False) -> Any:
-        x = a if isinstance(a, Tensor) else as_array(a)
-        return primitive(x, axis=axes_of(primitive.name, x, axis), keepdims=bool(keepdims))
+    def reduced(
+        a: Any,
+        axis: Axis = None,
+        out: None = None,
+        keepdims: bool = False,
+        initial: Any = None,
+        where: Any = True,
+    ) -> Any:
+        x = subject(a)
+        axes = axes_of(name, x, axis)
+        if initial is None and where is not True:
+            raise ArgumentError(
+                f"{name}: with a mask `where` there may be nothing to take the {name} of; give the "
+                f"value to start with, as initial={'-np.inf' if name == 'max' else 'np.inf'}"
+            )
+        if initial is None:
+            return primitive(x, axis=axes, keepdims=bool(keepdims))
+        start = first(name, initial, x.dtype)
+        if not count(x, axes):
+            shape = np.sum(np.empty(x.shape, bool), axis=axes, keepdims=bool(keepdims)).shape
+            return np.broadcast_to(start, shape)
+        x = masked(name, x, where, start)
+        return combined(primitive(x, axis=axes, keepdims=bool(keepdims)), start)
 
-    function.__name__, function.__doc__ = primitive.name, primitive.doc
-    return function
+    reduced.__name__, reduced.__doc__ = name, primitive.doc
+    return reduced
 
 
-max = extreme(max_, np.max, np.amax)
-min = extreme(min_, np.min, np.amin)
+max = extreme(max_, np.maximum, np.max, np.amax)
+min = extreme(min_, np.minimum, np.min, np.amin)
 
 
 @implements(np.ptp)
 def ptp(a: Any, axis: Axis = None, out: None = None, keepdims: bool = False) -> Any:
-    """Largest minus smallest over axes."""
-    return max(a, axis, keepdims=keepdims) - min(a, axis, keepdims=keepdims)
-
-
-@implements(np.var)
-@scope("var")
-def var(
-    a: Any,
-    axis: Axis = None,
-    dtype: Any = None,
-    out: None = None,
-    ddof: float = 0,
-    keepdims: bool = False,
-    *,
-    correction: float | None = None,
-) -> Any:
-    """Mean squared distance from the mean over axes, over n − ddof."""
-    x = a if dtype is None else astype(a, dtype)
-    axes = axes_of("var", x, axis)
-    centred = x - mean(x, axis=axes, keepdims=True)
-    freedom = count(x, axes) - (ddof if correction is None else correction)
-    return sum(centred * centred, axis=axes, keepdims=keepdims) / freedom
-
-
-@implements(np.std)
-def std(
-    a: Any,
-    axis: Axis = None,
-    dtype: Any = None,
-    out: None = None,
-    ddof: float = 0,
-    keepdims: bool = False,
-    *,
-    correction: float | None = None,
-) -> Any:
-    """Square root of the variance over axes; its gradient is 0 for equal elements."""
-    x = a if dtype is None else astype(a, dtype)
-    freedom = ddof if correction is None else correction
-    return std_(x, axis=axes_of("std", x, axis), keepdims=bool(keepdims), correction=freedom)
-
-
-@implements(np.cumsum)
-def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
-    """Running sum along an axis, or of all elements in order."""
-    x = a if dtype is None else astype(a, dtype)
-    x = np.ravel(x) if axis is None else x
-    return cumsum_(x, axis=axis_of("cumsum", x, axis or 0))
-
-
-@implements(np.cumprod)
-def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
-    """Running product along an axis, or of all elements in order."""
-    x = a if dtype is None else astype(a, dtype)
-    x = np.ravel(x) if axis is None else x
-    return cumprod_(x, axis=axis_of("cumprod", x, axis or 0))
+    """Subtract the smallest from the largest over axes.  ∂x: g at the largest, −g at the least."""
+    x = subject(a)
+    return max(x, axis, keepdims=keepdims) - min(x, axis, keepdims=keepdims)

@@ -6,21 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .forms import AXES, FLAGS, INTS, MAPPED, RUNNING, TYPED, Call, M, P, S, V, X
+from .forms import FLAGS, INTS, MAPPED, Call, M, P, S, V, X
 
 CALLS: dict[Any, tuple[Call, ...]] = {
-    np.sum: TYPED,
-    np.mean: TYPED,
-    np.prod: TYPED,
-    np.max: AXES[:-1],
-    np.min: AXES[:-1],
-    np.amax: AXES[:-1],
-    np.amin: AXES[:-1],
-    np.ptp: AXES[:4],
-    np.var: (*AXES[:-1], Call(X, ddof=1), Call(X, axis=0, correction=1)),
-    np.std: (*AXES[:-1], Call(X, ddof=1), Call(X, axis=0, correction=1)),
-    np.cumsum: RUNNING,
-    np.cumprod: RUNNING,
     np.all: (Call(FLAGS), Call(FLAGS, 1), Call(FLAGS, axis=0, keepdims=True)),
     np.any: (Call(FLAGS), Call(FLAGS, 1), Call(FLAGS, axis=0, keepdims=True)),
     np.count_nonzero: (Call(FLAGS), Call(FLAGS, 1), Call(FLAGS, axis=0)),

@@ -1,0 +1,301 @@
+"""Statistics over axes: variance and standard deviation, weighted means, covariances."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, ShapeError
+from ..operation import operand, scope, value_of
+from ..primitives import case, implements, nonlinear
+from ..table import Axis
+from .axes import axes_of, places_of
+from .conversion import astype, converted
+from .reductions import OVER, count, held, inverse, masked, max, mean, min, restore, subject, sum
+from .selection import where as chosen
+
+
+def conjugated(x: Any) -> Any:
+    """Return the conjugate, of real numbers as they are."""
+    return np.conj(x) if x.dtype.kind == "c" else x
+
+
+def std_rule(
+    g: Any, y: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool, correction: float
+) -> Any:
+    """∂x: conj(x − mean) / ((n − correction)·y); 0 where all elements are equal."""
+    if not x.size:  # nothing has no largest element
+        return x * 0
+    constant = np.max(x, axis=axis, keepdims=True) == np.min(x, axis=axis, keepdims=True)
+    length = chosen(constant, 1, restore(y, axis, keepdims))
+    centred = x - np.mean(x, axis=axis, keepdims=True)
+    share = restore(g, axis, keepdims) * inverse(count(x, axis) - correction)
+    return chosen(constant, 0, share / length) * conjugated(centred)
+
+
+std_ = nonlinear(
+    lambda x, *, axis, keepdims, correction: np.std(
+        x, axis=axis, keepdims=keepdims, ddof=correction
+    ),
+    "std",
+    "Standard deviation over axes.  ∂x: (x − mean)/((n − correction)·y), 0 for equal elements",
+    name="std",
+    vjp=(std_rule,),
+    samples=(
+        case((3, 4), axis=(0, 1), keepdims=False, correction=0),
+        case((3, 4), axis=(1,), keepdims=True, correction=1),
+    ),
+    params=(*OVER, "correction"),
+    distinct=True,
+)
+
+
+def corrected(name: str, ddof: float, correction: float | None) -> float:
+    """Return what is subtracted from the number of elements: `ddof`, or `correction`.
+
+    Raises:
+        ArgumentError: if both are given.
+    """
+    if correction is None:
+        return ddof
+    if ddof:
+        raise ArgumentError(
+            f"{name}: ddof={ddof} and correction={correction} are two names of the same number; "
+            "give one"
+        )
+    return correction
+
+
+def squared_sum(
+    name: str, x: Any, axes: tuple[int, ...], where: Any, average: Any
+) -> tuple[Any, Any]:
+    """Return the sum of the squared distances from the mean, and how many they are."""
+    if average is None:
+        average = mean(x, axis=axes, keepdims=True, where=where)
+    centred = masked(name, x - operand(average), where, 0)
+    if centred.dtype.kind == "c":
+        squares = np.real(centred) ** 2 + np.imag(centred) ** 2
+    else:
+        squares = centred * centred
+    return sum(squares, axis=axes, keepdims=True), held(x, where, axes, keepdims=True)
+
+
+def without(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+    """Remove the reduced axes, which have length 1, unless they are kept."""
+    return x if keepdims or not axes else np.squeeze(x, axis=axes)
+
+
+def freedom(n: Any, correction: float, dtype: Any) -> Any:
+    """Return n − correction, 0 at least, as what divides values of a dtype."""
+    if isinstance(n, int):
+        return n - correction if n > correction else 0
+    return astype(np.maximum(n - correction, 0), dtype)
+
+
+@implements(np.var)
+@scope("var")
+def var(
+    a: Any,
+    axis: Axis = None,
+    dtype: Any = None,
+    out: None = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    *,
+    where: Any = True,
+    mean: Any = None,
+    correction: float | None = None,
+) -> Any:
+    """Compute the mean squared distance from the mean over axes, over n − ddof.
+
+    ∂x: 2·(x − mean)/(n − ddof).
+    """
+    x = subject(a, dtype)
+    axes = axes_of("var", x, axis)
+    total, n = squared_sum("var", x, axes, where, mean)
+    over = freedom(n, corrected("var", ddof, correction), total.dtype)
+    return without(total / over, axes, keepdims)
+
+
+@implements(np.std)
+def std(
+    a: Any,
+    axis: Axis = None,
+    dtype: Any = None,
+    out: None = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    *,
+    where: Any = True,
+    mean: Any = None,
+    correction: float | None = None,
+) -> Any:
+    """Compute the square root of the variance over axes.
+
+    ∂x: (x − mean)/((n − ddof)·y), 0 for equal elements.
+    """
+    x = subject(a, dtype)
+    axes = axes_of("std", x, axis)
+    less = corrected("std", ddof, correction)
+    if where is True and mean is None:
+        return std_(x, axis=axes, keepdims=bool(keepdims), correction=less)
+    with scope("std"):
+        total, n = squared_sum("std", x, axes, where, mean)
+        constant = total == 0
+        if mean is None:
+            constant = constant | equal(x, axes, where)
+        variance = chosen(constant, 1, total) / freedom(n, less, total.dtype)
+        return without(chosen(constant, 0, np.sqrt(variance)), axes, keepdims)
+
+
+def equal(x: Any, axes: tuple[int, ...], where: Any) -> Any:
+    """Tell where all elements over axes, of those that a mask holds, are equal."""
+    low, high = (-np.inf, np.inf) if x.dtype.kind in "fc" else (0, 0)
+    largest = max(masked("std", x, where, low), axes, keepdims=True)
+    return largest == min(masked("std", x, where, high), axes, keepdims=True)
+
+
+def weights_over(a: Any, weights: Any, axis: Axis) -> Any:
+    """Return weights that broadcast to `a`: of its shape, or of the shape of the axes only.
+
+    Raises:
+        ShapeError: if they have another shape.
+    """
+    if weights.shape == a.shape:
+        return weights
+    if axis is None:
+        raise ShapeError(
+            f"average: weights of shape {weights.shape} for values of shape {a.shape} need an axis"
+        )
+    places = places_of("average", a, axis)
+    if weights.shape != tuple(a.shape[i] for i in places):
+        raise ShapeError(
+            f"average: weights of shape {weights.shape} do not fit axis {axis} of the shape "
+            f"{a.shape}"
+        )
+    ordered = np.transpose(weights, tuple(int(i) for i in np.argsort(places)))
+    return np.reshape(ordered, tuple(n if i in places else 1 for i, n in enumerate(a.shape)))
+
+
+@implements(np.average)
+@scope("average")
+def average(
+    a: Any,
+    axis: Axis = None,
+    weights: Any = None,
+    returned: bool = False,
+    *,
+    keepdims: bool = False,
+) -> Any:
+    """Compute the weighted mean over axes, with `returned` also the sum of the weights.
+
+    ∂a: w/Σw  ∂w: (a − y)/Σw.
+
+    Raises:
+        ZeroDivisionError: if the weights add up to 0.
+    """
+    x = subject(a)
+    axes = axes_of("average", x, axis)
+    if weights is None:
+        y = mean(x, axes, keepdims=keepdims)
+        total = np.full(y.shape, count(x, axes), y.dtype)[()]
+        return (y, total) if returned else y
+    w = weights_over(x, subject(weights), axis)
+    dtype = np.result_type(x.dtype, w.dtype, *([np.float64] if x.dtype.kind in "biu" else []))
+    w = np.broadcast_to(astype(w, dtype), x.shape)
+    total = sum(w, axes, keepdims=keepdims)
+    if np.any(value_of(total) == 0):
+        raise ZeroDivisionError("average: the weights add up to 0, so they cannot be normalized")
+    y = sum(x * w, axes, keepdims=keepdims) / total
+    return (y, total) if returned else y
+
+
+def observations(name: str, m: Any, y: Any, rowvar: bool, dtype: Any) -> Any:
+    """Return the variables as rows of one matrix.
+
+    Raises:
+        ShapeError: if there are more than two axes.
+    """
+    rows = []
+    for i, part in enumerate([m] if y is None else [m, y]):
+        x = subject(part)
+        if x.ndim > 2:
+            raise ShapeError(f"{name}: expected at most two axes, got the shape {x.shape}")
+        given = np.atleast_2d(x)
+        turned = not rowvar and (given.shape[0] != 1 if i else x.ndim == 2)
+        rows.append(np.transpose(given) if turned else given)
+    kind = dtype or np.result_type(*(x.dtype for x in rows), np.float64)
+    return np.concatenate([converted(x, kind) for x in rows], axis=0)
+
+
+def frequency(name: str, weights: Any, n: int) -> Any:
+    """Return weights of the observations, which are one for each and not negative.
+
+    Raises:
+        ShapeError, ArgumentError: if they are not.
+    """
+    w = subject(weights)
+    if w.shape != (n,):
+        raise ShapeError(f"cov: {name} of shape {w.shape} for {n} observations; give one for each")
+    if np.any(value_of(w) < 0):
+        raise ArgumentError(f"cov: {name} must not be negative")
+    return w
+
+
+def combined_weights(fweights: Any, aweights: Any, n: int, less: int) -> tuple[Any, Any]:
+    """Return the product of both weights, None without any, and what the sums are divided by."""
+    if fweights is None and aweights is None:
+        return None, n - less
+    counts: Any = None if fweights is None else frequency("fweights", fweights, n)
+    if counts is not None and np.any(value_of(counts) != np.round(value_of(counts))):
+        raise ArgumentError("cov: fweights are counts, expected integers")
+    if aweights is None:
+        return counts, np.sum(counts) - less
+    given = frequency("aweights", aweights, n)
+    w = given if counts is None else counts * given
+    total = np.sum(w)
+    return w, total - less * np.sum(w * given) / total
+
+
+@implements(np.cov)
+@scope("cov")
+def cov(
+    m: Any,
+    y: Any = None,
+    rowvar: bool = True,
+    bias: bool = False,
+    ddof: int | None = None,
+    fweights: Any = None,
+    aweights: Any = None,
+    *,
+    dtype: Any = None,
+) -> Any:
+    """Compute the covariance matrix of variables, the rows of m (and y).
+
+    The product of the centred rows, over the weights' sum less ddof.  ∂m: (ḡ + ḡᵀ)·centred rows.
+    """
+    if ddof is not None and ddof != int(ddof):
+        raise ArgumentError(f"cov: ddof must be an integer, got {ddof}")
+    x = observations("cov", m, y, rowvar, dtype)
+    less = (0 if bias else 1) if ddof is None else ddof
+    w, over = combined_weights(fweights, aweights, x.shape[1], less)
+    w = None if w is None else astype(w, np.float64)
+    centred = astype(x - np.reshape(average(x, 1, w), (-1, 1)), x.dtype)
+    weighted = centred if w is None else centred * w
+    product = np.matmul(weighted, conjugated(np.transpose(centred)))
+    return np.squeeze(product / converted(np.maximum(over, 0), np.real(product).dtype))
+
+
+@implements(np.corrcoef)
+@scope("corrcoef")
+def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
+    """Compute the correlation coefficients of variables: covariances over standard deviations."""
+    c = cov(x, y, rowvar, dtype=dtype)
+    if c.ndim == 0:
+        return c / c
+    deviation = np.sqrt(np.real(np.diagonal(c)))
+    r = c / np.reshape(deviation, (-1, 1)) / deviation
+    if r.dtype.kind != "c":  # rounding may have brought it outside
+        return np.clip(r, -1, 1)
+    return np.clip(np.real(r), -1, 1) + 1j * np.clip(np.imag(r), -1, 1)

@@ -1,0 +1,137 @@
+"""The methods of ufuncs on tensors: reduce, accumulate, reduceat, outer; `at` cannot be recorded.
+
+Sums, products and extremes are the functions of those names; other ufuncs are folded over the rows,
+one operation each.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError, UnsupportedError
+from ..operation import operand
+from ..table import Axis, table
+from .axes import axes_of, axis_of
+from .conversion import converted
+from .reductions import subject
+from .running import running_extreme
+
+WHOLE: dict[Any, Any] = {
+    np.add: np.sum,
+    np.multiply: np.prod,
+    np.maximum: np.max,
+    np.minimum: np.min,
+    np.logical_and: np.all,
+    np.logical_or: np.any,
+}
+"""The functions that the method `reduce` of these ufuncs is."""
+
+
+def folded(ufunc: Any, x: Any, axis: int, initial: Any = None) -> list[Any]:
+    """Return the results so far of a ufunc over the rows along an axis."""
+    rows = list(table[np.unstack](x, axis=axis)) if x.shape[axis] else []
+    if initial is not None:
+        rows.insert(0, initial)
+    results = rows[:1]
+    for row in rows[1:]:
+        results.append(table[ufunc](results[-1], row))
+    return results
+
+
+def reduced(
+    ufunc: Any,
+    array: Any,
+    axis: Axis = 0,
+    dtype: Any = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Any:
+    """Compute `ufunc.reduce`.  ∂x: as of the ufunc, step by step."""
+    x = subject(array, dtype)
+    if ufunc in WHOLE:
+        given = {"keepdims": keepdims, "where": where}
+        if initial is not None and ufunc not in (np.logical_and, np.logical_or):
+            given["initial"] = initial
+        return table[WHOLE[ufunc]](x, axis=axis, **given)
+    name = f"{ufunc.__name__}.reduce"
+    if where is not True:
+        raise UnsupportedError(f"np.{name} of a tensor takes no where; use np.where before it")
+    axes = axes_of(name, x, axis)
+    if len(axes) != 1:
+        raise ShapeError(
+            f"np.{name} of a tensor goes along one axis, got axis={axis} for the shape {x.shape}; "
+            "reduce one axis after the other"
+        )
+    if initial is None and not x.shape[axes[0]] and ufunc.identity is not None:
+        initial = np.asarray(ufunc.identity, x.dtype)[()]
+    results = folded(ufunc, x, axes[0], initial)
+    if not results:
+        raise ShapeError(f"np.{name}: there is nothing along axis {axis} of the shape {x.shape}")
+    kept = tuple(n for i, n in enumerate(x.shape) if i != axes[0])
+    y = np.broadcast_to(results[-1], kept) if np.shape(results[-1]) != kept else results[-1]
+    return np.expand_dims(y, axes) if keepdims else y
+
+
+def accumulated(ufunc: Any, array: Any, axis: int = 0, dtype: Any = None) -> Any:
+    """Compute `ufunc.accumulate`.  ∂x: as of the ufunc, step by step."""
+    x = subject(array, dtype)
+    axis = axis_of(f"{ufunc.__name__}.accumulate", x, axis)
+    if ufunc in (np.add, np.multiply):
+        return table[np.cumsum if ufunc is np.add else np.cumprod](x, axis)
+    if ufunc in (np.maximum, np.minimum):
+        return running_extreme(x, axis, extreme=ufunc.__name__)
+    return np.stack(folded(ufunc, x, axis), axis=axis) if x.shape[axis] else x
+
+
+def reduced_at(ufunc: Any, array: Any, indices: Any, axis: int = 0, dtype: Any = None) -> Any:
+    """Compute `ufunc.reduceat`: reduce from each place to the next one, or take the one there."""
+    x = subject(array, dtype)
+    axis = axis_of(f"{ufunc.__name__}.reduceat", x, axis)
+    places = [int(i) for i in indices]
+    ends = [*places[1:], x.shape[axis]]
+    before = (slice(None),) * axis
+    parts = [
+        reduced(ufunc, x[(*before, slice(start, end))], axis)
+        if start < end
+        else table[np.take](x, start, axis)
+        for start, end in zip(places, ends, strict=True)
+    ]
+    return np.stack(parts, axis=axis)
+
+
+def outer(ufunc: Any, a: Any, b: Any, dtype: Any = None) -> Any:
+    """Compute `ufunc.outer`: each element of a with each of b.  ∂: as of the ufunc, summed."""
+    a, b = (operand(x) if dtype is None else converted(x, dtype) for x in (a, b))
+    return table[ufunc](np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b)
+
+
+METHODS: dict[str, Any] = {
+    "reduce": reduced,
+    "accumulate": accumulated,
+    "reduceat": reduced_at,
+    "outer": outer,
+}
+
+
+def call_method(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a method of a ufunc, or say what to write instead."""
+    name = f"np.{ufunc.__name__}"
+    if method == "at":
+        raise UnsupportedError(
+            f"{name}.at(a, index, b) changes an array in place, which is not recorded; write "
+            f"a = am.set_at(a, index, {name}(a[index], b)) if each place is named once, and "
+            "np.bincount(index, weights=b) or a sum for repeated ones"
+        )
+    if ufunc not in table or ufunc.nin != 2 or ufunc.nout != 1:
+        raise UnsupportedError(
+            f"{name}.{method} of a tensor is not recorded; take t.data for the plain array, or "
+            "build it from recorded functions"
+        )
+    if any(given is not None for given in kwargs.pop("out", None) or ()):
+        raise UnsupportedError(
+            f"{name}.{method}(…, out=…) of a tensor is not recorded; write y = {name}.{method}(…)"
+        )
+    return METHODS[method](ufunc, *inputs, **kwargs)
