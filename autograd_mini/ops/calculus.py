@@ -1,0 +1,268 @@
+"""Differences, gradients and integrals of sampled functions; running totals; unwrapped angles."""
+
+from __future__ import annotations
+
+import math
+from operator import index
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, OperandError, ShapeError, UnsupportedError
+from ..operation import scope
+from ..primitives import case, implements, nonlinear
+from ..table import Axis
+from ..tensors import Tensor
+from .axes import axis_of, places_of
+from .conversion import astype
+from .products import tensor_like
+
+
+def part(x: Any, axis: int, start: int | None, stop: int | None) -> Any:
+    """Return a range along one axis."""
+    return x[(*(slice(None),) * axis, slice(start, stop))]
+
+
+def steps(x: Any, axis: int) -> Any:
+    """Return each element less the one before; for booleans, whether they differ."""
+    later, earlier = part(x, axis, 1, None), part(x, axis, None, -1)
+    return later != earlier if x.dtype.kind == "b" else later - earlier
+
+
+def border(x: Any, a: Any, axis: int) -> Any:
+    """Return what is put before or after a; a number is repeated to one slice."""
+    x = tensor_like(x)
+    return x if x.ndim else np.broadcast_to(x, (*a.shape[:axis], 1, *a.shape[axis + 1 :]))
+
+
+@implements(np.diff)
+@scope("diff")
+def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    """Subtract from each element the one before, n times.  ∂a: the differences of g, negative."""
+    a, times = tensor_like(a), index(n)
+    if times < 0:
+        raise ArgumentError(f"diff: the number of times is 0 or more, got {times}")
+    if not times:
+        return a
+    axis = axis_of("diff", a, axis)
+    ends = [None if x is None else border(x, a, axis) for x in (prepend, append)]
+    parts = [x for x in (ends[0], a, ends[1]) if x is not None]
+    x = np.concatenate(parts, axis=axis) if len(parts) > 1 else a
+    for _ in range(times):
+        x = steps(x, axis)
+    return x
+
+
+@implements(np.ediff1d)
+@scope("ediff1d")
+def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
+    """Differences of all elements in order, between two borders.  ∂ary: those of g, negative.
+
+    Raises:
+        OperandError: if a border has values that the dtype of the elements does not hold.
+    """
+    x = np.ravel(tensor_like(ary))
+    inner = part(x, 0, 1, None) - part(x, 0, None, -1)
+    parts = [*appended(to_begin, x.dtype), inner, *appended(to_end, x.dtype)]
+    return np.concatenate(parts) if len(parts) > 1 else inner
+
+
+def appended(given: Any, dtype: np.dtype[Any]) -> list[Any]:
+    """Return a border's values in the dtype of the differences; nothing for None."""
+    if given is None:
+        return []
+    values = np.ravel(tensor_like(given))
+    if not np.can_cast(values.dtype, dtype, "same_kind"):
+        raise OperandError(f"ediff1d: {values.dtype} values do not fit {dtype} differences")
+    return [values if values.dtype == dtype else astype(values, dtype)]
+
+
+@implements(np.gradient)
+@scope("gradient")
+def gradient(f: Any, *varargs: Any, axis: Axis = None, edge_order: int = 1) -> Any:
+    """Slopes along axes from neighbours, one tensor an axis; of spacings or coordinates.
+
+    ∂f: the transposed differences of g  ∂spacing: as of the quotients; coordinates too.
+
+    Raises:
+        ShapeError, ArgumentError: if spacings do not fit, or too few elements for the edges.
+    """
+    x = tensor_like(f)
+    if x.dtype.kind in "biu":
+        x = astype(x, np.float64)
+    axes = tuple(range(x.ndim)) if axis is None else places_of("gradient", x, axis)
+    if edge_order not in (1, 2):
+        raise ArgumentError(f"gradient: the order at the edges is 1 or 2, got {edge_order!r}")
+    found = []
+    for i, spacing in zip(axes, spacings(x, axes, varargs), strict=True):
+        if x.shape[i] <= edge_order:
+            raise ShapeError(
+                f"gradient: {x.shape[i]} elements along axis {i} of the shape {x.shape} are too "
+                f"few; expected at least {edge_order + 1}"
+            )
+        slope = slopes(x, i, spacing, edge_order)
+        found.append(slope if slope.dtype == x.dtype else astype(slope, x.dtype))
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+def spacings(x: Any, axes: tuple[int, ...], given: tuple[Any, ...]) -> list[Any]:
+    """Return for each axis the distance between elements, or a vector of all distances."""
+    if not given:
+        return [1.0] * len(axes)
+    if len(given) == 1 and not np.ndim(given[0]):
+        return list(given) * len(axes)
+    if len(given) != len(axes):
+        raise OperandError(
+            f"gradient: {len(given)} spacings for {len(axes)} axes; give one, or one an axis"
+        )
+    return [distances(x, i, d) for i, d in zip(axes, given, strict=True)]
+
+
+def distances(x: Any, axis: int, given: Any) -> Any:
+    """Return a spacing as it is, or the distances between coordinates.
+
+    Equal ones of plain coordinates become one number, as NumPy does.
+    """
+    places = tensor_like(given)
+    if not places.ndim:
+        return given
+    if places.shape != (x.shape[axis],):
+        raise ShapeError(
+            f"gradient: coordinates of shape {places.shape} for {x.shape[axis]} elements along "
+            f"axis {axis}; expected one an element"
+        )
+    found = steps(astype(places, np.float64) if places.dtype.kind in "biu" else places, 0)
+    if not isinstance(found, Tensor) and found.size and (found == found[0]).all():
+        return found[0]
+    return found
+
+
+def slopes(x: Any, axis: int, spacing: Any, edge_order: int) -> Any:
+    """Return the slopes along one axis: of parabolas inside, of lines or parabolas at the ends."""
+    after = (-1, *(1,) * (x.ndim - axis - 1))
+    inside = x.shape[axis] > 2
+    if not np.ndim(spacing):
+        rise = part(x, axis, 1, None) - part(x, axis, None, -1)
+        lines = rise / spacing
+        middle = (part(x, axis, 2, None) - part(x, axis, None, -2)) / (2.0 * spacing)
+        first, last = part(lines, axis, None, 1), part(lines, axis, -1, None)
+        if edge_order == 2:
+            first = 2.0 * first - part(middle, axis, None, 1)
+            last = 2.0 * last - part(middle, axis, -1, None)
+        return np.concatenate([first, middle, last] if inside else [first, last], axis=axis)
+    lines = steps(x, axis) / np.reshape(spacing, after)
+    left, right = np.reshape(spacing[:-1], after), np.reshape(spacing[1:], after)
+    bend = (part(lines, axis, 1, None) - part(lines, axis, None, -1)) / (left + right)
+    middle = part(lines, axis, None, -1) + left * bend
+    first, last = part(lines, axis, None, 1), part(lines, axis, -1, None)
+    if edge_order == 2:
+        first = first - part(left * bend, axis, None, 1)
+        last = last + part(right * bend, axis, -1, None)
+    return np.concatenate([first, middle, last] if inside else [first, last], axis=axis)
+
+
+@implements(np.trapezoid)
+@scope("trapezoid")
+def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+    """Integrate by trapezia along an axis.  ∂y: half the distances to both neighbours, times g."""
+    y = tensor_like(y)
+    given, axis, width = axis, axis_of("trapezoid", y, axis), dx
+    if x is not None:
+        x = tensor_like(x)
+        if x.ndim == 1:
+            width = np.reshape(steps(x, 0), (-1, *(1,) * (y.ndim - axis - 1)))
+        else:
+            width = steps(x, axis_of("trapezoid", x, given))
+    total = width * (part(y, axis, 1, None) + part(y, axis, None, -1)) / 2.0
+    return np.sum(total, axis=axis)
+
+
+def cumulative(
+    name: str, function: Any, x: Any, axis: int | None, dtype: Any, initial: int | None
+) -> Any:
+    """Compute a running total along an axis, with the starting value in front if there is one."""
+    x = tensor_like(x)
+    if axis is None:
+        if x.ndim > 1:
+            raise ShapeError(f"{name}: name the axis of a tensor of shape {x.shape} with axis=…")
+        axis = 0
+    x = np.atleast_1d(x)
+    axis = axis_of(name, x, axis)
+    total = function(x, axis=axis, dtype=dtype)
+    if initial is None:
+        return total
+    start = np.full((*x.shape[:axis], 1, *x.shape[axis + 1 :]), initial, total.dtype)
+    return np.concatenate([start, total], axis=axis)
+
+
+@implements(np.cumulative_sum)
+def cumulative_sum(
+    x: Any,
+    /,
+    *,
+    axis: int | None = None,
+    dtype: Any = None,
+    out: None = None,
+    include_initial: bool = False,
+) -> Any:
+    """Running sum along an axis, with a 0 in front if asked.  ∂x: sums of g from the end."""
+    refuse_out("cumulative_sum", out)
+    initial = 0 if include_initial else None
+    return cumulative("cumulative_sum", np.cumsum, x, axis, dtype, initial)
+
+
+@implements(np.cumulative_prod)
+def cumulative_prod(
+    x: Any,
+    /,
+    *,
+    axis: int | None = None,
+    dtype: Any = None,
+    out: None = None,
+    include_initial: bool = False,
+) -> Any:
+    """Running product along an axis, with a 1 in front if asked.  ∂x: exact with zeros."""
+    refuse_out("cumulative_prod", out)
+    initial = 1 if include_initial else None
+    return cumulative("cumulative_prod", np.cumprod, x, axis, dtype, initial)
+
+
+def refuse_out(name: str, out: Any) -> None:
+    """Say that a result is not written into an array."""
+    if out is not None:
+        raise UnsupportedError(
+            f"np.{name}(…, out=…) of a tensor is not recorded; write y = np.{name}(…)"
+        )
+
+
+unwrap_ = nonlinear(
+    np.unwrap,
+    "unwrap",
+    "Angles without their jumps by whole periods along an axis.  ∂p: 1",
+    vjp=(lambda g, y, p, discont, axis, period: g,),
+    samples=(
+        case((5,), discont=None, axis=0, period=1.0),
+        case((4, 3), discont=0.8, axis=0, period=0.9),
+        case((2, 0), discont=None, axis=1, period=2 * math.pi),
+    ),
+    params=("discont", "axis", "period"),
+    jvp=(lambda t, y, p, discont, axis, period: t,),
+)
+
+
+@implements(np.unwrap)
+def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.pi) -> Any:
+    """Add whole periods to angles where they jump along an axis.  ∂p: 1.
+
+    Raises:
+        UnsupportedError: for a period or a least jump whose gradient would be lost.
+    """
+    for name, given in (("period", period), ("discont", discont)):
+        if isinstance(given, Tensor) and given.requires_grad:
+            raise UnsupportedError(
+                f"unwrap would lose the gradient of {name}; give float({name}.data) if that is "
+                "meant"
+            )
+    p = tensor_like(p)
+    plain = [x.data if isinstance(x, Tensor) else x for x in (discont, period)]
+    return unwrap_(p, discont=plain[0], axis=axis_of("unwrap", p, axis), period=plain[1])
