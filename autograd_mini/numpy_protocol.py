@@ -18,10 +18,9 @@ from .errors import UnsupportedError
 from .operation import value_of
 from .ops.conversion import converted
 from .ops.ufunc_methods import call_method
+from .ops.unsupported import CURE, why
 from .primitives import implements
 from .table import table
-
-CURE = "take t.data for the plain array, or build it from recorded functions"
 
 
 def name_of(ufunc: Any) -> str:
@@ -47,7 +46,7 @@ def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[st
     if method != "__call__":
         return call_method(ufunc, method, inputs, kwargs)
     if ufunc not in table:
-        raise UnsupportedError(f"{name} of a tensor is not recorded; {CURE}")
+        raise UnsupportedError(f"{name} of a tensor {why(ufunc)}")
     if any(given is not None for given in kwargs.pop("out", ())):
         raise UnsupportedError(
             f"{name}(…, out=…) of a tensor is not recorded; write y = {name}(…), and for an array "
@@ -79,7 +78,7 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     """Call our counterpart of a NumPy function, or say why it cannot be."""
     name = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
     if function not in table:
-        raise UnsupportedError(f"{name} of a tensor is not recorded; {CURE}")
+        raise UnsupportedError(f"{name} of a tensor {why(function)}")
     ours = table[function]
     try:
         return ours(*args, **kwargs)
