@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 
 class AutogradError(Exception):
     """Base of every error that this library raises on purpose."""
@@ -43,6 +45,10 @@ class GradientError(AutogradError, ValueError):
 
 class ArgumentError(AutogradError, ValueError):
     """A value that makes no sense where it stands: a batch of 0, label 7 of 5 classes."""
+
+
+class MatrixError(AutogradError, np.linalg.LinAlgError):
+    """A matrix that an operation cannot take: singular, not square, not positive definite."""
 
 
 class WeightsError(AutogradError, ValueError):
