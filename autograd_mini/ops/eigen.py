@@ -1,0 +1,199 @@
+"""Eigenvalues and eigenvectors: eigh and eigvalsh of Hermitian matrices, eig and eigvals of others.
+
+Eigenvalues always have a derivative here: repeated ones share theirs evenly, the subgradient of
+least norm of the largest. Eigenvectors of repeated eigenvalues, and the phase of a complex one, are
+arbitrary: a cotangent of them that is not 0 is an error.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import batching
+from ..errors import ArgumentError
+from ..operation import operand
+from ..primitives import case, implements, nonlinear
+from .matrices import (
+    averaged,
+    conj,
+    demand_zero,
+    diagonal_matrix,
+    diagonal_of,
+    gaps,
+    lapack,
+    off_diagonal,
+    one_triangle,
+    over_regular,
+    quotient,
+    rounding,
+    size_of,
+)
+from .selection import where
+
+EighResult: Any = type(np.linalg.eigh(np.ones((1, 1))))
+EigResult: Any = type(np.linalg.eig(np.ones((1, 1))))
+
+PHASE = (
+    "eigenvectors: the loss depends on the phase of a complex eigenvector, which is arbitrary; use "
+    "what does not depend on it, as np.abs(v) or v[:, i, None] * v[:, i].conj()"
+)
+over_gaps = quotient(
+    "over_gaps",
+    "eigenvectors of repeated eigenvalues are arbitrary within their space, so that they have no "
+    "derivative; use eigvalsh or eigvals for the eigenvalues alone, or move the eigenvalues apart "
+    "by adding a small diagonal matrix",
+)
+
+
+def eigh_rule(g: Any, y: Any, x: Any, *, UPLO: str) -> Any:  # noqa: N803  # NumPy's name
+    """∂x: V̄·(F∘(Vᵀ·gᵥ) + diag gᵤ)·Vᵀ with Fᵢⱼ = 1/(wⱼ − wᵢ), summed to the triangle read."""
+    (gw, gv), (w, v) = g, y
+    if not x.shape[-1]:
+        return np.zeros_like(x)
+    m = v.mT @ gv
+    size = size_of(gv)
+    demand_zero(np.imag(diagonal_of(m)), size, PHASE)
+    inner = over_gaps(off_diagonal(m), gaps(w), size) + diagonal_matrix(averaged(gw, w))
+    return one_triangle(conj(v) @ inner @ v.mT, UPLO == "L")
+
+
+def eigvalsh_rule(g: Any, y: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803  # NumPy's name
+    """∂x: V̄·diag g·Vᵀ, summed to the triangle read."""
+    if not x.shape[-1]:
+        return np.zeros_like(x)
+    v = np.linalg.eigh(x, UPLO)[1]
+    return one_triangle((conj(v) * averaged(g, y)[..., None, :]) @ v.mT, UPLO == "L")
+
+
+def independent(g: Any, w: Any, v: Any) -> Any:
+    """Share g among equal eigenvalues; it must be 0 where the eigenvectors v are no basis."""
+    s = np.linalg.svdvals(v)
+    defective = s[..., -1:] <= rounding(s, 10 * s.shape[-1]) * s[..., :1]
+    shared = averaged(g, w)
+    return over_regular(shared, where(defective, 0, np.ones_like(s)), np.abs(shared))
+
+
+def eig_rule(g: Any, y: Any, x: Any) -> Any:
+    """∂x: V⁻ᵀ·(F∘M + diag gᵤ)·Vᵀ, M = Vᵀ·gᵥ less what only changes a column's length."""
+    (gw, gv), (w, v) = g, y
+    if not x.shape[-1]:
+        return np.zeros_like(x)
+    m = v.mT @ gv
+    along, size = diagonal_of(m), size_of(gv)
+    demand_zero(np.imag(along), size, PHASE)
+    m = m - (v.mT @ conj(v)) * np.real(along)[..., None, :]
+    inner = over_gaps(off_diagonal(m), gaps(w), size) + diagonal_matrix(independent(gw, w, v))
+    return np.linalg.solve(v.mT, inner) @ v.mT
+
+
+def eigvals_rule(g: Any, y: Any, x: Any) -> Any:
+    """∂x: V⁻ᵀ·diag g·Vᵀ."""
+    if not x.shape[-1]:
+        return np.zeros_like(x)
+    v = np.linalg.eig(x)[1]
+    return np.linalg.solve(v.mT, diagonal_matrix(independent(g, y, v))) @ v.mT
+
+
+def eigvals_forward(x: Any) -> Any:
+    """Return the eigenvalues in the order of the rule's eigenvectors."""
+    return np.linalg.eig(x)[0]
+
+
+def closest(x: Any) -> Any:
+    """Return how near two eigenvalues of a symmetric matrix are: where the derivative jumps."""
+    return np.diff(np.linalg.eigvalsh(x)) / 4
+
+
+def closest_real(x: Any) -> Any:
+    """Return how near two eigenvalues of a matrix are, 0 if they are complex."""
+    w = np.linalg.eigvals(x)
+    return np.diff(np.sort(np.real(w))) / 4 * np.all(np.imag(w) == 0)
+
+
+MATRICES = ((3, 3), (2, 2, 2), (1, 1), (0, 0))
+
+eigh_ = nonlinear(
+    lapack(np.linalg.eigh),
+    "eigh",
+    "Eigenvalues w and eigenvectors V of the Hermitian matrix in one triangle.  "
+    "∂x: V·(diag gᵤ + (Vᴴ·gᵥ)∘F)·Vᴴ, Fᵢⱼ = 1/(wⱼ − wᵢ), summed to that triangle; an error if "
+    "vectors of repeated eigenvalues, or phases, have a cotangent",
+    vjp=(eigh_rule,),
+    samples=tuple(case(shape, UPLO="L") for shape in MATRICES) + (case((3, 3), UPLO="U"),),
+    params=("UPLO",),
+    kink=lambda x: np.minimum(closest(x), closest(x.mT)),
+    batch=batching.leading(2),
+    multiple=True,
+)
+eigvalsh_ = nonlinear(
+    lapack(np.linalg.eigvalsh),
+    "eigvalsh",
+    "Eigenvalues of the Hermitian matrix in one triangle, ascending.  ∂x: V·diag g·Vᴴ, summed to "
+    "that triangle; repeated ones share theirs evenly",
+    vjp=(eigvalsh_rule,),
+    samples=tuple(case(shape, UPLO="L") for shape in MATRICES) + (case((3, 3), UPLO="U"),),
+    params=("UPLO",),
+    kink=lambda x: np.minimum(closest(x), closest(x.mT)),
+    batch=batching.leading(2),
+)
+eig_ = nonlinear(
+    lapack(np.linalg.eig),
+    "eig",
+    "Eigenvalues w and eigenvectors V, of length 1, of any square matrix.  "
+    "∂x: V⁻ᴴ·(diag gᵤ + M∘F)·Vᴴ, Fᵢⱼ = 1/(wⱼ − wᵢ), M = Vᴴ·gᵥ − VᴴV·diag Re(Vᴴ·gᵥ); an error if "
+    "vectors of repeated eigenvalues, or phases, have a cotangent",
+    vjp=(eig_rule,),
+    samples=tuple(map(case, MATRICES)),
+    kink=closest_real,
+    batch=batching.leading(2),
+    multiple=True,
+)
+eigvals_ = nonlinear(
+    lapack(eigvals_forward),
+    "eigvals",
+    "Eigenvalues of any square matrix, complex if one is.  ∂x: V⁻ᴴ·diag g·Vᴴ; repeated ones share "
+    "theirs evenly, and a matrix without a basis of eigenvectors is an error",
+    name="eigvals",
+    vjp=(eigvals_rule,),
+    samples=tuple(map(case, MATRICES)),
+    kink=closest_real,
+    batch=batching.leading(2),
+)
+
+
+def triangle(name: str, UPLO: Any) -> str:  # noqa: N803  # NumPy's name
+    """Return which triangle is read, 'L' or 'U'.
+
+    Raises:
+        ArgumentError: for anything else.
+    """
+    chosen = str(UPLO).upper()
+    if chosen not in ("L", "U"):
+        raise ArgumentError(f"{name}: UPLO is 'L' or 'U', got {UPLO!r}")
+    return chosen
+
+
+@implements(np.linalg.eigh)
+def eigh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803  # NumPy's name
+    """Return eigenvalues, ascending, and eigenvectors of the Hermitian matrix in one triangle."""
+    return EighResult(*eigh_(operand(a), UPLO=triangle("eigh", UPLO)))
+
+
+@implements(np.linalg.eigvalsh)
+def eigvalsh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803  # NumPy's name
+    """Return the eigenvalues, ascending, of the Hermitian matrix in one triangle."""
+    return eigvalsh_(operand(a), UPLO=triangle("eigvalsh", UPLO))
+
+
+@implements(np.linalg.eig)
+def eig(a: Any) -> Any:
+    """Return eigenvalues and eigenvectors of any square matrix."""
+    return EigResult(*eig_(operand(a)))
+
+
+@implements(np.linalg.eigvals)
+def eigvals(a: Any) -> Any:
+    """Return the eigenvalues of any square matrix."""
+    return eigvals_(operand(a))

@@ -1,0 +1,124 @@
+"""Triangular factors: cholesky and qr."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import batching
+from ..errors import ArgumentError, UnsupportedError
+from ..operation import operand
+from ..primitives import case, implements, nonlinear
+from .matrices import (
+    adjoint,
+    conj,
+    diagonal_of,
+    hermitian_of,
+    lapack,
+    one_triangle,
+    over_regular,
+    size_of,
+    vanishing,
+)
+from .selection import where
+from .singular_values import without_rest
+
+QRResult: Any = type(np.linalg.qr(np.ones((1, 1))))
+
+
+def cholesky_rule(g: Any, y: Any, x: Any) -> Any:
+    """∂x: L⁻ᵀ·Φ(Lᵀ·g)·L̄⁻¹, Φ the lower triangle with half the diagonal, summed to x's lower one."""
+    m = y.mT @ g
+    inner = where(np.tri(x.shape[-1], dtype=bool), m, 0)
+    inner = where(np.eye(x.shape[-1], dtype=bool), inner / 2, inner)
+    left = np.linalg.solve(y.mT, inner)
+    return one_triangle(np.linalg.solve(adjoint(y), left.mT).mT, True)
+
+
+def positive(x: Any) -> Any:
+    """Return the smallest eigenvalues of the matrix in the lower triangle; 0 if one is negative."""
+    w = np.linalg.eigvalsh(x)[..., :1]
+    return np.where(w > 0, w / 4, 0)
+
+
+cholesky_ = nonlinear(
+    lapack(np.linalg.cholesky),
+    "chol",
+    "L with x = L·Lᴴ, from x's lower triangle.  ∂x: L⁻ᴴ·Φ(Lᴴ·g)·L⁻¹, Φ the lower triangle with "
+    "half the diagonal, summed to the lower triangle, as only that is read",
+    vjp=(cholesky_rule,),
+    samples=(case((3, 3)), case((2, 2, 2)), case((1, 1)), case((0, 0))),
+    domain=(0.2, 2.0),
+    kink=positive,
+    batch=batching.leading(2),
+)
+
+
+@implements(np.linalg.cholesky)
+def cholesky(a: Any, /, *, upper: bool = False) -> Any:
+    """Return L with a = L·Lᴴ, read from a's lower triangle; or U with a = Uᴴ·U, from its upper."""
+    a = operand(a)
+    return adjoint(cholesky_(adjoint(a))) if upper else cholesky_(a)
+
+
+def qr_rule(g: Any, y: Any, x: Any, *, mode: str) -> Any:
+    """∂x: (gᵩ + Q̄·(upper triangle of gᵣ·Rᵀ − Qᵀ·gᵩ, mirrored))·R⁻ᵀ."""
+    (gq, gr), (q, r) = g, y
+    k = x.shape[-1]
+    if not k:
+        return np.zeros_like(x)
+    gq, q = without_rest("qr", gq, q, k), q[..., :k]
+    gr, r = gr[..., :k, :], r[..., :k, :]
+    total = gq + conj(q) @ hermitian_of(gr @ r.mT - q.mT @ gq, False)
+    size = diagonal_of(r)
+    regular = np.min(np.abs(vanishing(size, size, k)), axis=-1) > 0
+    regular = where(regular, np.ones_like(regular, dtype=x.dtype), 0)[..., None, None]
+    total = over_regular(total, regular, size_of(total))
+    return np.linalg.solve(where(regular == 0, np.eye(k, dtype=bool), r), total.mT).mT
+
+
+qr_ = nonlinear(
+    lapack(np.linalg.qr),
+    "qr",
+    "Unitary Q and upper triangular R with x = Q·R, for no more columns than rows.  "
+    "∂x: (gᵩ + Q·(upper triangle of gᵣ·Rᴴ − Qᴴ·gᵩ, mirrored))·R⁻ᴴ; an error for dependent columns",
+    vjp=(qr_rule,),
+    samples=(
+        *(case(shape, mode="reduced") for shape in ((3, 3), (4, 2), (2, 3, 2), (1, 1), (2, 0))),
+        case((3, 2), mode="complete"),
+        case((2, 2), mode="complete"),
+    ),
+    params=("mode",),
+    kink=lambda x: np.linalg.svdvals(x)[..., -1:] / 10,
+    batch=batching.leading(2),
+    multiple=True,
+)
+
+
+@implements(np.linalg.qr)
+def qr(a: Any, mode: str = "reduced") -> Any:
+    """Return Q and R with a = Q·R; 'complete' has a square Q, 'r' is R alone.
+
+    Raises:
+        UnsupportedError: for 'raw', LAPACK's own storage of Q.
+        ArgumentError: for a mode that NumPy does not know.
+    """
+    if mode == "raw":
+        raise UnsupportedError("qr: LAPACK's raw factors are not recorded; use mode='reduced'")
+    if mode not in ("reduced", "complete", "r"):
+        raise ArgumentError(f"qr: the mode is 'reduced', 'complete' or 'r', got {mode!r}")
+    a = operand(a)
+    q, r = (
+        wide_qr(a)
+        if a.ndim > 1 and a.shape[-1] > a.shape[-2]
+        else qr_(a, mode="complete" if mode == "complete" else "reduced")
+    )
+    return r if mode == "r" else QRResult(q, r)
+
+
+def wide_qr(a: Any) -> Any:
+    """Return Q and R of a matrix with more columns than rows: Q comes from the first ones alone."""
+    m = a.shape[-2]
+    q, r = qr_(a[..., :m], mode="reduced")
+    return q, np.concatenate([r, adjoint(q) @ a[..., m:]], axis=-1)

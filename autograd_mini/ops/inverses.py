@@ -1,0 +1,182 @@
+"""Inverses and linear systems: inv, pinv, solve, lstsq, tensorinv, tensorsolve."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .. import batching
+from ..errors import ArgumentError, MatrixError
+from ..operation import operand, scope, value_of
+from ..primitives import case, implements, nonlinear
+from .matrices import adjoint, conj, hermitian_of, lapack, quotient, rounding, size_of
+from .selection import where
+
+NOT_GIVEN: Any = np._NoValue  # the default of np.linalg.pinv
+
+
+def smallest(x: Any, *others: Any) -> Any:
+    """Return the smallest singular values: near 0 an inverse is too large for a sample."""
+    return np.linalg.svdvals(x)[..., -1:] / 10
+
+
+inv_ = nonlinear(
+    lapack(np.linalg.inv),
+    "inv",
+    "Inverse.  ∂x: −yᵀ·g·yᵀ",
+    vjp=(lambda g, y, x: -(y.mT @ g @ y.mT),),
+    samples=(case((3, 3)), case((2, 2, 2)), case((1, 1)), case((0, 0))),
+    kink=smallest,
+    batch=batching.leading(2),
+)
+
+
+def solve_matrix(g: Any, y: Any, a: Any, b: Any) -> Any:
+    """∂a: −a⁻ᵀ·g·yᵀ."""
+    return -(np.linalg.solve(a.mT, g) @ y.mT)
+
+
+solve_ = nonlinear(
+    lapack(np.linalg.solve),
+    "solve",
+    "y with a·y = b, for matrices b.  ∂a: −a⁻ᵀ·g·yᵀ  ∂b: a⁻ᵀ·g",
+    vjp=(solve_matrix, lambda g, y, a, b: np.linalg.solve(a.mT, g)),
+    samples=(
+        case((3, 3), (3, 2)),
+        case((2, 2, 2), (2, 3)),
+        case((2, 2), (3, 2, 1)),
+        case((2, 1, 2, 2), (3, 2, 1)),
+        case((0, 0), (0, 2)),
+        case((2, 2), (2, 0)),
+    ),
+    kink=smallest,
+    broadcasts=True,
+    batch=batching.leading(2, 2),
+)
+
+
+def pinv_forward(x: Any, cutoff: Any) -> Any:
+    """Return the pseudoinverse without singular values up to cutoff times the largest."""
+    return np.linalg.pinv(x, rcond=cutoff)
+
+
+over_kept = quotient(
+    "over_kept",
+    "pinv: a singular value that is not 0 was cut off (rcond, rtol), and the derivative of that is "
+    "not known here; build it from u, s, vh = np.linalg.svd(x, full_matrices=False)",
+)
+
+
+def pinv_rule(g: Any, y: Any, x: Any, cutoff: Any) -> Any:
+    """∂x: −yᵀ·g·yᵀ, and conjugates of (I − x·y)·gᵀ·y·yᴴ, what x does not reach, and its mirror."""
+    reached = x @ y @ x
+    size = size_of(x)
+    cut = np.any(np.abs(x - reached) > rounding(x) ** 0.5 * size, axis=(-2, -1), keepdims=True)
+    h = over_kept(g, where(cut, 0, np.ones_like(size)), size_of(g)).mT
+    left = (h - x @ (y @ h)) @ y @ adjoint(y)
+    right = adjoint(y) @ y @ (h - (h @ y) @ x)
+    return conj(left + right) - y.mT @ h.mT @ y.mT
+
+
+pinv_ = nonlinear(
+    lapack(pinv_forward),
+    "pinv",
+    "Pseudoinverse, for matrices that keep their rank.  "
+    "∂x: −yᴴ·g·yᴴ + (I − x·y)·gᴴ·y·yᴴ + yᴴ·y·gᴴ·(I − y·x)",
+    name="pinv",
+    vjp=(pinv_rule, None),
+    samples=(
+        case((3, 3), 1e-15),
+        case((3, 2), 1e-15),
+        case((2, 3), 1e-15),
+        case((2, 2, 2), np.array([1e-15, 1e-14])),
+        case((0, 2), 1e-15),
+    ),
+    kink=smallest,
+    batch=batching.leading(2, 0),
+)
+
+
+@implements(np.linalg.inv)
+def inv(a: Any) -> Any:
+    """Return the inverse of each matrix."""
+    return inv_(operand(a))
+
+
+@implements(np.linalg.pinv)
+def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = NOT_GIVEN) -> Any:
+    """Return the pseudoinverse; singular values up to rcond times the largest count as 0.
+
+    Of a matrix that is said to be Hermitian, the lower triangle is read.
+    """
+    a = operand(a)
+    if rcond is None:
+        wanted = 1e-15 if rtol is NOT_GIVEN else rtol
+        rcond = max(a.shape[-2:]) * float(np.finfo(a.dtype).eps) if wanted is None else wanted
+    elif rtol is not NOT_GIVEN:
+        raise ArgumentError("pinv: rtol and rcond are two names of one limit; give one of them")
+    return pinv_(hermitian_of(a, True) if hermitian else a, value_of(rcond))
+
+
+@implements(np.linalg.solve)
+def solve(a: Any, b: Any) -> Any:
+    """Return y with a·y = b: a vector if b has one axis, else a stack of matrices."""
+    a, b = operand(a), operand(b)
+    if np.ndim(b) == 1:
+        return solve_(a, b[:, None])[..., 0]
+    return solve_(a, b)
+
+
+@implements(np.linalg.lstsq)
+@scope("lstsq")
+def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, Any, Any]:
+    """Return the y of least length that minimises |a·y − b|, the residuals, the rank, and a's
+    singular values.  ∂: as those of pinv(a)·b, |a·y − b|² and svdvals(a).
+    """
+    a, b = operand(a), operand(b)
+    if a.ndim != 2 or b.ndim not in (1, 2) or a.shape[0] != b.shape[0]:
+        raise MatrixError(
+            f"lstsq: expected a matrix and as many rows on the right, got {a.shape} and {b.shape}"
+        )
+    m, n = a.shape
+    s = np.linalg.svdvals(a)
+    eps = float(np.finfo(s.dtype).eps)
+    limit = eps * max(m, n) if rcond is None else eps if rcond < 0 else float(rcond)
+    count: Any = np.count_nonzero(s > limit * s[:1])
+    rank = count.astype(np.int32)
+    columns = b[:, None] if b.ndim == 1 else b
+    y = pinv_(a, limit) @ columns
+    left_over = np.zeros(0, s.dtype)
+    if m > n and value_of(rank) == n:
+        left_over = np.sum(np.square(np.abs(a @ y - columns)), axis=0)
+    return (y[:, 0] if b.ndim == 1 else y), left_over, rank, s
+
+
+@implements(np.linalg.tensorinv)
+def tensorinv(a: Any, ind: int = 2) -> Any:
+    """Return the inverse of a as a map from its axes after `ind` to those before."""
+    a = operand(a)
+    if ind <= 0:
+        raise ArgumentError(f"tensorinv: ind counts the first axes, from 1 on, got {ind}")
+    rows, columns = a.shape[:ind], a.shape[ind:]
+    inverse = inv(np.reshape(a, (math.prod(rows), math.prod(columns))))
+    return np.reshape(inverse, (*columns, *rows))
+
+
+@implements(np.linalg.tensorsolve)
+def tensorsolve(a: Any, b: Any, axes: tuple[int, ...] | None = None) -> Any:
+    """Return y with tensordot(a, y, y.ndim) = b; `axes` of a are moved to its end first."""
+    a, b = operand(a), operand(b)
+    if axes is not None:
+        moved = [i for i in range(a.ndim) if i not in axes]
+        a = np.transpose(a, (*moved, *axes))
+    shape = a.shape[b.ndim - a.ndim :] if a.ndim > b.ndim else a.shape
+    n = math.prod(shape)
+    if a.size != n * n or b.size != n:
+        raise MatrixError(
+            f"tensorsolve: {a.shape} is no square map from {shape} to {b.shape}; the product of "
+            "the first sizes must be that of the last"
+        )
+    return np.reshape(solve(np.reshape(a, (n, n)), np.reshape(b, (n,))), shape)

@@ -1,0 +1,167 @@
+"""What the rules of matrix functions share: triangles, divisions by gaps, and what is arbitrary.
+
+Cotangents here act by Re Σ g·t, without conjugates, so the adjoint Aᴴ of a matrix enters a rule
+only where the function itself is not holomorphic: eigenvectors, orthogonal factors, lengths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from ..errors import GradientError, MatrixError
+from ..operation import value_of
+from ..primitives import Primitive, case, elementwise
+from .selection import where
+
+
+def lapack(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a forward whose LinAlgError is ours, and names the function and the shapes."""
+    name = function.__name__
+
+    @wraps(function)
+    def forward(*xs: Any, **params: Any) -> Any:
+        try:
+            return function(*xs, **params)
+        except np.linalg.LinAlgError as error:
+            shapes = ", ".join(str(np.shape(x)) for x in xs)
+            raise MatrixError(
+                f"{name} of {shapes}: {error}; check the matrix (np.linalg.cond, matrix_rank), or "
+                "add a small multiple of the identity"
+            ) from error
+
+    return forward
+
+
+def conj(x: Any) -> Any:
+    """Return the complex conjugate, and a real x as it is."""
+    return np.conjugate(x) if x.dtype.kind == "c" else x
+
+
+def adjoint(x: Any) -> Any:
+    """Return the conjugate transpose of each matrix."""
+    return conj(x).mT
+
+
+def unit(x: Any) -> Any:
+    """Return where the diagonal of a square matrix like x is, as booleans."""
+    return np.eye(x.shape[-1], dtype=bool)
+
+
+def diagonal_of(x: Any) -> Any:
+    """Return the diagonal of each matrix."""
+    return np.diagonal(x, axis1=-2, axis2=-1)
+
+
+def diagonal_matrix(x: Any) -> Any:
+    """Put each vector on a diagonal, among zeros."""
+    return where(unit(x), x[..., None], 0)
+
+
+def off_diagonal(x: Any) -> Any:
+    """Put zeros on the diagonal."""
+    return where(unit(x), 0, x)
+
+
+def hermitian_of(x: Any, lower: bool) -> Any:
+    """Mirror one triangle of each matrix; imaginary parts on the diagonal do not count."""
+    strict = strict_triangle(x, lower)
+    half = where(strict, x, 0)
+    return half + adjoint(half) + where(unit(x), np.real(x), 0)
+
+
+def one_triangle(g: Any, lower: bool) -> Any:
+    """Return the cotangent of a matrix of which one triangle is read, from that of the whole.
+
+    The transpose of `hermitian_of`: the entries that are not read get 0.
+    """
+    return where(strict_triangle(g, lower), g + adjoint(g), where(unit(g), np.real(g), 0))
+
+
+def strict_triangle(x: Any, lower: bool) -> Any:
+    """Return where one triangle is, without the diagonal, as booleans."""
+    below = np.tri(x.shape[-1], k=-1, dtype=bool)
+    return below if lower else below.T
+
+
+def rounding(x: Any, n: int = 1) -> float:
+    """Return how far apart numbers of size 1 may be by rounding, after n operations."""
+    return n * float(np.finfo(x.dtype).eps)
+
+
+def vanishing(x: Any, scale: Any, n: int = 1) -> Any:
+    """Return x with exact zeros where it is nothing but rounding next to the largest of `scale`."""
+    largest = np.max(np.abs(scale), axis=-1, keepdims=True)
+    small = np.abs(x) <= rounding(x, n) * (largest if x.ndim == scale.ndim else largest[..., None])
+    return where(small, 0, x)
+
+
+def gaps(w: Any) -> Any:
+    """Return wⱼ − wᵢ, exactly 0 where they are equal up to rounding, and 1 on the diagonal."""
+    differences = w[..., None, :] - w[..., :, None]
+    return where(unit(w), 1, vanishing(differences, w, w.shape[-1]))
+
+
+def averaged(g: Any, w: Any) -> Any:
+    """Share the cotangents of values evenly among those that are equal up to rounding."""
+    equal = np.logical_or(gaps(w) == 0, unit(w)).astype(g.dtype)
+    return ((equal / np.sum(equal, axis=-1, keepdims=True)) @ g[..., None])[..., 0]
+
+
+def size_of(x: Any) -> Any:
+    """Return the largest absolute value in each matrix, the axes kept; of vectors, over all."""
+    over = tuple(range(max(x.ndim - 2, 0), x.ndim))
+    return np.max(np.abs(x), axis=over, keepdims=True, initial=0)
+
+
+def demand_zero(x: Any, size: Any, message: str) -> None:
+    """Raise if a component of the cotangent is there that belongs to an arbitrary choice.
+
+    It is there by the form of the loss, whatever the values, so that one example of `vmap` tells.
+
+    Raises:
+        GradientError: with this message, if it is more than rounding of numbers of this size.
+    """
+    found, limit = np.abs(value_of(x)), rounding(x) ** 0.5 * np.max(value_of(size), initial=0)
+    if np.max(found, initial=0) > limit:
+        raise GradientError(message)
+
+
+def quotient(name: str, message: str) -> Primitive:
+    """Declare m/d where 0/0 is 0, and anything else over 0 an error with this message.
+
+    What is no more than rounding of numbers of the third operand's size counts as 0.
+    """
+
+    def forward(m: Any, d: Any, size: Any) -> Any:
+        zero = np.equal(d, 0)
+        if not np.any(zero):
+            return m / d
+        if np.any(zero & (np.abs(m) > rounding(m) ** 0.5 * size)):
+            raise GradientError(message)
+        return np.where(zero, 0, m / np.where(zero, 1, d))
+
+    row = elementwise(
+        forward,
+        "÷",
+        "m/d, 0 for 0/0, an error for anything else over 0.  ∂m: 1/d  ∂d: −y/d",
+        name=name,
+        vjp=(
+            lambda g, y, m, d, size: row(g, d, size_of(g)),
+            lambda g, y, m, d, size: -row(g * y, d, size_of(g * y)),
+            None,
+        ),
+        samples=(case((3, 4), (4,), 1.0), case((), (), 1.0), case((2, 0), (2, 1), 1.0)),
+        domain=(0.5, 2.0),
+    )
+    return row
+
+
+over_regular = quotient(
+    "over_regular",
+    "the matrix is singular up to rounding, and the derivative does not exist there; add a small "
+    "multiple of the identity, or leave the matrix out",
+)

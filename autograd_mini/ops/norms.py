@@ -1,0 +1,223 @@
+"""Lengths of vectors and matrices: norm, vector_norm, matrix_norm, cond, matrix_rank.
+
+Each norm is a short chain of recorded functions: the Euclidean length is a primitive; the others
+are sums and extremes of absolute values, or of singular values. Every norm of 0 has the gradient 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, MatrixError, OperandError, ShapeError
+from ..operation import operand, scope, value_of
+from ..primitives import case, implements, nonlinear
+from ..table import Axis
+from ..tensors import Tensor
+from .axes import axes_of, places_of
+from .conversion import stop_gradient
+from .matrices import conj, rounding
+from .reductions import add_reduce, restore
+from .selection import where
+from .shapes import expand_dims
+
+Axes = tuple[int, ...]
+
+
+def length_forward(x: Any, *, axis: Axes, keepdims: bool) -> Any:
+    """Return the square root of the sum of squares."""
+    return np.sqrt(add_reduce((np.conj(x) * x).real, axis=axis, keepdims=keepdims))
+
+
+def length_rule(g: Any, y: Any, x: Any, *, axis: Axes, keepdims: bool) -> Any:
+    """∂x: x̄/y, 0 where y is 0."""
+    share = where(y == 0, 0, g / where(y == 0, 1, y))
+    return restore(share, axis, keepdims) * conj(x)
+
+
+length = nonlinear(
+    length_forward,
+    "‖ ‖",
+    "Euclidean length over axes.  ∂x: x/y, 0 where y is 0",
+    name="length",
+    vjp=(length_rule,),
+    samples=(
+        case((3, 4), axis=(0, 1), keepdims=False),
+        case((3, 4), axis=(1,), keepdims=True),
+        case((2, 3, 2), axis=(0, 2), keepdims=False),
+        case((), axis=(), keepdims=False),
+        case((0, 2), axis=(0,), keepdims=False),
+    ),
+    params=("axis", "keepdims"),
+    domain=(0.2, 2.0),
+)
+
+
+def floating(a: Any) -> Any:
+    """Return an operand in floating point, as norms have it."""
+    x = operand(a)
+    x = x if hasattr(x, "dtype") else np.asarray(x)[()]
+    return x if x.dtype.kind in "fc" else x.astype(np.float64)
+
+
+def power_norm(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
+    """Return (Σ |x|ᵖ)^(1/p): no gradient from an x of 0, and none where the norm is 0."""
+    size = np.abs(x)
+    zero = size == 0
+    terms = where(zero, 0.0 if p > 0 else np.inf, where(zero, 1, size) ** p)
+    total = np.sum(terms, axis=axis, keepdims=keepdims)
+    return where(total == 0, 0.0 if p > 0 else np.inf, where(total == 0, 1, total) ** (1 / p))
+
+
+def largest(x: Any, axis: Axes, keepdims: bool = False) -> Any:
+    """Return the largest of non-negative numbers over axes, 0 of none."""
+    if x.size:
+        return np.max(x, axis=axis, keepdims=keepdims)
+    return np.max(x, axis=axis, keepdims=keepdims, initial=0)
+
+
+def norm_over(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
+    """Return the vector norm of order p over axes.
+
+    Raises:
+        ArgumentError: for an order that is no number.
+    """
+    if isinstance(p, str):
+        raise ArgumentError(f"norm: {p!r} is a norm of matrices; give a number for a vector")
+    if p is None or p == 2:
+        return length(x, axis=axis, keepdims=keepdims)
+    return other_norm_over(x, p, axis, keepdims)
+
+
+@scope("norm")
+def other_norm_over(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
+    """Return the vector norm of an order that is not 2."""
+    if p == np.inf:
+        return largest(np.abs(x), axis, keepdims)
+    if p == -np.inf:
+        return np.min(np.abs(x), axis=axis, keepdims=keepdims)
+    if p == 0:
+        present = np.not_equal(x, 0).astype(np.real(value_of(x)).dtype)
+        return np.sum(present, axis=axis, keepdims=keepdims)
+    if p == 1:
+        return np.sum(np.abs(x), axis=axis, keepdims=keepdims)
+    return power_norm(x, p, axis, keepdims)
+
+
+def nuclear(x: Any) -> Any:
+    """Sum the singular values; those that are 0 up to rounding, at their kink, have no gradient."""
+    s = np.linalg.svdvals(x)
+    limit = rounding(s, max(x.shape[-2:])) * largest(s, (s.ndim - 1,), True)
+    return np.sum(where(s > limit, s, stop_gradient(s)), axis=-1)
+
+
+def norm_of_matrices(x: Any, order: Any) -> Any:
+    """Return the norm, not the length, of each matrix in the last two axes.
+
+    Raises:
+        ArgumentError: for an order that NumPy does not know.
+    """
+    last = (x.ndim - 2,)
+    if isinstance(order, str):
+        if order == "nuc":
+            return nuclear(x)
+    elif order == 2:
+        return largest(np.linalg.svdvals(x), last)
+    elif order == -2:
+        return np.min(np.linalg.svdvals(x), axis=-1)
+    elif abs(order) in (1, np.inf):
+        sums = np.sum(np.abs(x), axis=-2 if abs(order) == 1 else -1)
+        return largest(sums, last) if order > 0 else np.min(sums, axis=-1)
+    raise ArgumentError(
+        f"norm: {order!r} is no order of a matrix norm; expected None, 'fro', 'nuc', ±1, ±2 or ±inf"
+    )
+
+
+def matrices_over(x: Any, order: Any, axis: Axes, keepdims: bool) -> Any:
+    """Return the norm of the matrices in two axes, the first the rows."""
+    places = tuple(sorted(axis))
+    if order is None or (isinstance(order, str) and order in ("fro", "f")):
+        return length(x, axis=places, keepdims=keepdims)
+    with scope("norm"):
+        y = norm_of_matrices(np.moveaxis(x, axis, (-2, -1)), order)
+        return expand_dims(y, axis=places) if keepdims else y
+
+
+@implements(np.linalg.norm)
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return the norm of vectors (one axis) or matrices (two); without order and axis, the length.
+
+    Orders of vectors: any number, ±inf, None for 2; of matrices: 'fro' or None, 'nuc', ±1, ±2,
+    ±inf. ∂x: x/y for the length, with 0 at 0; sign x·|x/y|ᵖ⁻¹ for order p; split evenly among ties
+    for ±inf and the sums of ±1; U·Vᴴ without singular values of 0 for 'nuc'.
+    """
+    x = floating(x)
+    if axis is None:
+        if ord is None:
+            return length(x, axis=tuple(range(x.ndim)), keepdims=bool(keepdims))
+        axis = tuple(range(x.ndim))
+    elif not isinstance(axis, tuple):
+        try:
+            axis = (int(axis),)
+        except (TypeError, ValueError) as error:
+            raise OperandError(f"norm: an axis is an integer or a pair, got {axis!r}") from error
+    places = places_of("norm", x, axis)
+    if len(places) == 1:
+        return norm_over(x, ord, places, bool(keepdims))
+    if len(places) == 2:
+        return matrices_over(x, ord, places, bool(keepdims))
+    raise ShapeError(
+        f"norm: an order needs one axis or two, got {len(places)} of the shape {x.shape}; give axis"
+    )
+
+
+@implements(np.linalg.vector_norm)
+def vector_norm(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ord: Any = 2) -> Any:
+    """Return the norm of order `ord` over axes, by default all, as of one vector.
+
+    ∂x: x/y for order 2, sign x·|x/y|ᵖ⁻¹ for order p, 0 at 0; even among ties for ±inf.
+    """
+    x = floating(x)
+    return norm_over(x, ord, axes_of("vector_norm", x, axis), bool(keepdims))
+
+
+@implements(np.linalg.matrix_norm)
+def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+    """Return the norm of each matrix in the last two axes.
+
+    ∂x: x/y for 'fro', 0 at 0; U·Vᴴ for 'nuc'; even among ties for the others.
+    """
+    x = floating(x)
+    return matrices_over(x, ord, places_of("matrix_norm", x, (-2, -1)), bool(keepdims))
+
+
+@implements(np.linalg.cond)
+@scope("cond")
+def cond(x: Any, p: Any = None) -> Any:
+    """Return the condition number in a norm, inf for a singular matrix.
+
+    ∂x: those of |x|·|x⁻¹|, for p None or ±2 of the ratio of singular values; 0 where it is inf.
+    """
+    x = floating(x)
+    if 0 in x.shape[-2:]:
+        raise MatrixError(f"cond: an empty matrix of shape {x.shape} has no condition number")
+    if p is None or (not isinstance(p, str) and abs(p) == 2):
+        s = np.linalg.svdvals(x)
+        largest, least = s[..., 0], s[..., -1]
+        if p == -2:
+            return where(largest == 0, np.inf, least / where(largest == 0, 1, largest))
+        return where(least == 0, np.inf, largest / where(least == 0, 1, least))
+    singular = np.linalg.slogdet(x)[0] == 0
+    identity = np.eye(x.shape[-1], dtype=bool)
+    regular = where(singular[..., None, None], identity, x)
+    inverse, last = np.linalg.inv(regular), (x.ndim - 2, x.ndim - 1)
+    number = matrices_over(regular, p, last, False) * matrices_over(inverse, p, last, False)
+    return where(singular, np.inf, number)
+
+
+@implements(np.linalg.matrix_rank)
+def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:  # noqa: N803  # NumPy's name
+    """Count the singular values above a limit.  No gradient: it is read from the values."""
+    A, tol, rtol = (t.data if isinstance(t, Tensor) else t for t in (A, tol, rtol))
+    return np.linalg.matrix_rank(A, tol, hermitian, rtol=rtol)

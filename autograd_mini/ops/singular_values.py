@@ -1,0 +1,178 @@
+"""Singular values and vectors: svd and svdvals.
+
+Singular values always have a derivative here: 0 for one that is 0, at its kink; repeated ones
+share theirs evenly, the subgradient of least norm of the largest. Singular vectors of repeated
+values, and the common phase of a complex pair, are arbitrary: a cotangent of them that is not 0 is
+an error.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import batching
+from ..operation import operand
+from ..primitives import case, implements, nonlinear
+from .eigen import eigh, eigvalsh
+from .matrices import (
+    adjoint,
+    averaged,
+    conj,
+    demand_zero,
+    diagonal_matrix,
+    diagonal_of,
+    gaps,
+    lapack,
+    off_diagonal,
+    quotient,
+    size_of,
+    vanishing,
+)
+from .selection import where
+
+SVDResult: Any = type(np.linalg.svd(np.ones((1, 1))))
+
+PHASE = (
+    "svd: the loss depends on the common phase of complex singular vectors, which is arbitrary; "
+    "use what does not depend on it, as np.abs(u) or u @ vh"
+)
+REST = (
+    "{}: the loss depends on the basis chosen for the rest of the space, which is arbitrary; "
+    "use what does not depend on it, as the projector n @ n.conj().T, or the reduced form"
+)
+over_values = quotient(
+    "over_values",
+    "singular vectors of repeated singular values, or of 0, are arbitrary within their space, so "
+    "that they have no derivative; use svdvals for the values alone, or move them apart by adding "
+    "a small matrix",
+)
+
+
+def without_rest(name: str, g: Any, q: Any, k: int) -> Any:
+    """Return the cotangent of the first k columns of a unitary matrix, from that of all.
+
+    The other columns N span what is left, so they move with the first ones Q: dN = −Q·dQᴴ·N; how
+    they turn among themselves is arbitrary.
+
+    Raises:
+        GradientError: if that has a cotangent.
+    """
+    if q.shape[-1] == k:
+        return g
+    n, gn = q[..., k:], g[..., k:]
+    turned = n.mT @ gn
+    demand_zero(turned - adjoint(turned), size_of(gn), REST.format(name))
+    return g[..., :k] - conj(n) @ adjoint(gn) @ conj(q[..., :k])
+
+
+def svd_rule(g: Any, y: Any, x: Any, *, full_matrices: bool) -> Any:
+    """∂x: Ū·N·Vᵀ, and what lies outside of the spaces of U and V."""
+    gu, gs, gvh = g
+    u, s, vh = y
+    k = s.shape[-1]
+    if not k:
+        return np.zeros_like(x)
+    v, gv = adjoint(vh), adjoint(gvh)
+    gu, u = without_rest("svd", gu, u, k), u[..., :k]
+    gv, v = without_rest("svd", gv, v, k), v[..., :k]
+    mu, mv = u.mT @ gu, v.mT @ gv
+    size = np.maximum(size_of(gu), size_of(gv))
+    result = conj(u) @ svd_core(gs, s, mu, mv, size) @ v.mT
+    divisor = vanishing(s, s, k)[..., None, :]
+    if x.shape[-2] > k:
+        result = result + over_values(gu - conj(u) @ mu, divisor, size) @ v.mT
+    if x.shape[-1] > k:
+        result = result + conj(u) @ adjoint(over_values(gv - conj(v) @ mv, divisor, size))
+    return result
+
+
+def svd_core(gs: Any, s: Any, mu: Any, mv: Any, size: Any) -> Any:
+    """Return N in the basis of singular vectors; Mᵤ = Uᵀ·gᵤ, Mᵥ = Vᵀ·gᵥ, of this size.
+
+    Common turns of u and v are over sⱼ − sᵢ, opposite ones over sⱼ + sᵢ; kept apart, equal singular
+    values spoil the first only.
+    """
+    demand_zero(np.imag(diagonal_of(mu + mv)), size, PHASE)
+    common = over_values(off_diagonal(mu + mv), gaps(s), size)
+    opposite = (mu - mv) - adjoint(mu - mv)
+    if opposite.dtype.kind != "c":
+        opposite = off_diagonal(opposite)
+    sums = vanishing(s[..., None, :] + s[..., :, None], s, s.shape[-1])
+    turns = (common + adjoint(common) + over_values(opposite, sums, size)) / 2
+    return turns + diagonal_matrix(averaged(where(s == 0, 0, gs), s))
+
+
+def svdvals_rule(g: Any, y: Any, x: Any) -> Any:
+    """∂x: Ū·diag g·Vᵀ, without the values that are 0."""
+    u, s, vh = np.linalg.svd(x, full_matrices=False)
+    if not s.shape[-1]:
+        return np.zeros_like(x)
+    return (conj(u) * averaged(where(s == 0, 0, g), s)[..., None, :]) @ conj(vh)
+
+
+def closest(x: Any) -> Any:
+    """Return how near two singular values are, or the smallest to 0: where the derivative jumps."""
+    s = np.linalg.svdvals(x)
+    return np.concatenate([s[..., -1:], np.diff(s)], axis=-1) / 4
+
+
+SHAPES = ((3, 3), (4, 2), (2, 3), (2, 2, 2), (0, 0), (0, 2))
+
+svd_ = nonlinear(
+    lapack(np.linalg.svd),
+    "svd",
+    "U, singular values s and Vᴴ.  ∂x: U·N·Vᴴ with diag gₛ in N; U and V by 1/(sⱼ² − sᵢ²); an "
+    "error if vectors of repeated values, of 0, or phases, have a cotangent; 0 for a value of 0",
+    vjp=(svd_rule,),
+    samples=(
+        *(case(shape, full_matrices=False) for shape in SHAPES),
+        case((3, 2), full_matrices=True),
+        case((2, 3), full_matrices=True),
+    ),
+    params=("full_matrices",),
+    kink=closest,
+    batch=batching.leading(2),
+    multiple=True,
+)
+svdvals_ = nonlinear(
+    lapack(np.linalg.svdvals),
+    "svdvals",
+    "Singular values, descending.  ∂x: U·diag g·Vᴴ, 0 for a value of 0; repeated ones share "
+    "theirs evenly",
+    vjp=(svdvals_rule,),
+    samples=tuple(map(case, SHAPES)),
+    kink=closest,
+    batch=batching.leading(2),
+)
+
+
+@implements(np.linalg.svd)
+def svd(
+    a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False
+) -> Any:
+    """Return U, the singular values, descending, and Vᴴ; or the singular values alone."""
+    a = operand(a)
+    if hermitian:
+        return hermitian_svd(a, compute_uv)
+    if not compute_uv:
+        return svdvals_(a)
+    return SVDResult(*svd_(a, full_matrices=bool(full_matrices)))
+
+
+def hermitian_svd(a: Any, compute_uv: bool) -> Any:
+    """Return the singular values |w| and vectors of a Hermitian matrix, from its eigenvalues w."""
+    if not compute_uv:
+        return np.flip(np.sort(np.abs(eigvalsh(a))), axis=-1)
+    w, v = eigh(a)
+    order = np.flip(np.argsort(np.abs(w)), axis=-1)
+    w = np.take_along_axis(w, order, axis=-1)
+    u = np.take_along_axis(v, order[..., None, :], axis=-1)
+    return SVDResult(u, np.abs(w), adjoint(u * np.sign(w)[..., None, :]))
+
+
+@implements(np.linalg.svdvals)
+def svdvals(x: Any, /) -> Any:
+    """Return the singular values, descending."""
+    return svdvals_(operand(x))
