@@ -23,6 +23,7 @@ from .errors import (
     GradcheckError,
     GradientError,
     IndexingError,
+    MatrixError,
     NonFiniteError,
     OperandError,
     ShapeError,

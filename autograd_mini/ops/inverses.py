@@ -156,7 +156,10 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, Any, An
 
 @implements(np.linalg.tensorinv)
 def tensorinv(a: Any, ind: int = 2) -> Any:
-    """Return the inverse of a as a map from its axes after `ind` to those before."""
+    """Return the inverse of a as a map from its axes after `ind` to those before.
+
+    ∂a: −yᵀ·g·yᵀ, with both as matrices.
+    """
     a = operand(a)
     if ind <= 0:
         raise ArgumentError(f"tensorinv: ind counts the first axes, from 1 on, got {ind}")
@@ -167,7 +170,10 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
 
 @implements(np.linalg.tensorsolve)
 def tensorsolve(a: Any, b: Any, axes: tuple[int, ...] | None = None) -> Any:
-    """Return y with tensordot(a, y, y.ndim) = b; `axes` of a are moved to its end first."""
+    """Return y with tensordot(a, y, y.ndim) = b; `axes` of a are moved to its end first.
+
+    ∂a: −a⁻ᵀ·g·yᵀ  ∂b: a⁻ᵀ·g, with a as a matrix.
+    """
     a, b = operand(a), operand(b)
     if axes is not None:
         moved = [i for i in range(a.ndim) if i not in axes]
