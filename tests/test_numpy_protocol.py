@@ -111,8 +111,8 @@ class Differentiated:
 def test_gradient_of_a_function_equals_finite_differences(function: Any, call: Call) -> None:
     differentiated = Differentiated(function, call)
     numbers = differentiated.numbers
-    if not numbers:
-        return
+    if not numbers or any(np.isnan(x).any() for x in numbers):
+        return  # tests/test_order.py differentiates around NaN
     outputs = differentiated(*(am.tensor(x, requires_grad=True) for x in numbers))
     if any(y.requires_grad for y in outputs):
         assert am.gradcheck(differentiated, *numbers).ok

@@ -1,4 +1,4 @@
-"""Elements picked by place, all of it indexing: take, repeat, choose, sort, diagonals, flip.
+"""Elements picked by place, all of it indexing: take, repeat, choose, diagonals, flip.
 
 An index computed from a tensor is an operand, so that it is part of the graph.
 """
@@ -132,15 +132,6 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
             f"from 0 to {last}; mode='clip' or 'wrap' brings them inside"
         )
     return take_along_axis(joined, numbers[None], 0)[0]
-
-
-@implements(np.sort)
-def sort(a: Any, axis: int | None = -1, *args: Any, **kwargs: Any) -> Any:
-    """Sort along an axis; the gradient follows the elements."""
-    if axis is None:
-        a, axis = np.ravel(a), 0
-    axis = axis_of("sort", a, axis)
-    return take_along_axis(a, np.argsort(a, axis, *args, **kwargs), axis)
 
 
 @implements(np.diagonal)

@@ -18,7 +18,6 @@ CALLS: dict[Any, tuple[Call, ...]] = {
     np.argpartition: (Call(V, 2), Call(M, 1, 0), Call(M, 1, axis=None)),
     np.searchsorted: (Call(np.sort(V), 0.1), Call(np.sort(V), M, side="right"),
                       Call(np.sort(V), M, "right")),
-    np.sort: (Call(M), Call(M, 0), Call(M, axis=None), Call(M, kind="stable")),
     np.matmul: (Call(M, M.T), Call(V, V), Call(X, M.T), Call(V, M.T), Call(M, V)),
     np.dot: (Call(M, M.T), Call(V, V), Call(2.0, M), Call(M, S), Call(X, M.T), Call(M, V),
              Call(M, X.transpose(0, 2, 1)), Call(X, V)),

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .forms import AXES, FLAGS, GENERATOR, INTS, RUNNING, TYPED, Call, M, S, V, X
+from .forms import AXES, FLAGS, INTS, RUNNING, TYPED, Call, M, S, V, X
 
+GENERATOR = np.random.default_rng(3)
 C = GENERATOR.normal(size=(3, 4)) + 1j * GENERATOR.normal(size=(3, 4))
 MASK = GENERATOR.random((2, 3, 4)) < 0.7
 FULL = FLAGS | ~FLAGS[:, ::-1] | np.eye(3, 4, 1, dtype=bool)

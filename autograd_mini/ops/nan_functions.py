@@ -1,0 +1,174 @@
+"""Reductions that ignore NaN: those of the same name under the mask of what is a number.
+
+An element that is NaN gets the gradient 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..operation import scope
+from ..primitives import implements
+from ..table import Axis, table
+from .axes import axes_of
+from .discrete import enter
+from .reductions import held, subject
+from .reductions import max as largest
+from .reductions import min as smallest
+from .selection import where as chosen
+
+enter(np.nanargmax, "axis", "out", "keepdims")
+enter(np.nanargmin, "axis", "out", "keepdims")
+
+
+def numbers(x: Any, where: Any = True) -> Any:
+    """Return the mask of the elements that are no NaN, within another mask; True for all."""
+    if x.dtype.kind in "biu":
+        return where
+    known = np.logical_not(np.isnan(x))
+    return known if where is True else np.logical_and(known, where)
+
+
+def filled(x: Any, value: float) -> Any:
+    """Put a value in place of NaN."""
+    return x if x.dtype.kind in "biu" else chosen(np.isnan(x), x.dtype.type(value), x)
+
+
+def ignoring(function: Any, of: Any, neutral: int) -> Any:
+    """Make the function that sums or multiplies what is no NaN."""
+
+    @implements(function)
+    @scope(function.__name__)
+    def reduced(
+        a: Any,
+        axis: Axis = None,
+        dtype: Any = None,
+        out: None = None,
+        keepdims: bool = False,
+        initial: Any = None,
+        where: Any = True,
+    ) -> Any:
+        given = {"keepdims": keepdims, "initial": initial, "where": where}
+        return table[of](filled(subject(a), neutral), axis, dtype, **given)
+
+    reduced.__name__ = function.__name__
+    return reduced
+
+
+nansum = ignoring(np.nansum, np.sum, 0)
+nansum.__doc__ = "Sum over axes what is no NaN.  ∂x: g repeated, 0 at NaN."
+nanprod = ignoring(np.nanprod, np.prod, 1)
+nanprod.__doc__ = "Multiply over axes what is no NaN.  ∂xᵢ: the product of the others, 0 at NaN."
+
+
+@implements(np.nancumsum)
+@scope("nancumsum")
+def nancumsum(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
+    """Sum so far, NaN counting as 0.  ∂x: the running sum of g from the end, 0 at NaN."""
+    return np.cumsum(filled(subject(a), 0), axis, dtype)
+
+
+@implements(np.nancumprod)
+@scope("nancumprod")
+def nancumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
+    """Product so far, NaN counting as 1.  ∂x: as cumprod, 0 at NaN."""
+    return np.cumprod(filled(subject(a), 1), axis, dtype)
+
+
+@implements(np.nanmean)
+@scope("nanmean")
+def nanmean(
+    a: Any,
+    axis: Axis = None,
+    dtype: Any = None,
+    out: None = None,
+    keepdims: bool = False,
+    *,
+    where: Any = True,
+) -> Any:
+    """Compute the mean of what is no NaN.  ∂x: g/n, 0 at NaN."""
+    x = subject(a)
+    return table[np.mean](x, axis, dtype, None, keepdims, where=numbers(x, where))
+
+
+def extreme_of_numbers(
+    name: str, of: Any, a: Any, axis: Axis, keepdims: bool, initial: Any, where: Any, worst: float
+) -> Any:
+    """Take the extreme of what is no NaN; NaN where there is no number."""
+    x = subject(a)
+    if x.dtype.kind in "biu":
+        return of(x, axis, None, keepdims, initial, where)
+    if initial is None and where is True:
+        axes = axes_of(name, x, axis)
+        y = of(filled(x, worst), axes, None, keepdims)
+        return chosen(held(x, numbers(x), axes, bool(keepdims)) == 0, x.dtype.type(np.nan), y)
+    return of(x, axis, None, keepdims, initial, numbers(x, where))
+
+
+@implements(np.nanmax)
+@scope("nanmax")
+def nanmax(
+    a: Any,
+    axis: Axis = None,
+    out: None = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Any:
+    """Take the largest of what is no NaN.  ∂x: g at the largest, split evenly among ties."""
+    return extreme_of_numbers("nanmax", largest, a, axis, keepdims, initial, where, -np.inf)
+
+
+@implements(np.nanmin)
+@scope("nanmin")
+def nanmin(
+    a: Any,
+    axis: Axis = None,
+    out: None = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Any:
+    """Take the smallest of what is no NaN.  ∂x: g at the smallest, split evenly among ties."""
+    return extreme_of_numbers("nanmin", smallest, a, axis, keepdims, initial, where, np.inf)
+
+
+def spread_of_numbers(function: Any, of: Any, doc: str) -> Any:
+    """Make the variance or standard deviation of what is no NaN."""
+
+    @implements(function)
+    @scope(function.__name__)
+    def reduced(
+        a: Any,
+        axis: Axis = None,
+        dtype: Any = None,
+        out: None = None,
+        ddof: float = 0,
+        keepdims: bool = False,
+        *,
+        where: Any = True,
+        mean: Any = None,
+        correction: float | None = None,
+    ) -> Any:
+        x = subject(a)
+        mask = numbers(x, where)
+        given = {"where": mask, "mean": mean, "correction": correction}
+        y = table[of](x, axis, dtype, None, ddof, keepdims, **given)
+        n = held(x, mask, axes_of(function.__name__, x, axis), bool(keepdims))
+        few = n <= (ddof if correction is None else correction)
+        return y if few is False else chosen(few, y.dtype.type(np.nan), y)
+
+    reduced.__name__, reduced.__doc__ = function.__name__, doc
+    return reduced
+
+
+nanvar = spread_of_numbers(
+    np.nanvar, np.var, "Variance of what is no NaN.  ∂x: 2·(x − mean)/(n − ddof), 0 at NaN."
+)
+nanstd = spread_of_numbers(
+    np.nanstd,
+    np.std,
+    "Standard deviation of what is no NaN.  ∂x: (x − mean)/((n − ddof)·y), 0 at NaN.",
+)

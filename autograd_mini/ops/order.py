@@ -1,0 +1,286 @@
+"""Order along an axis: sort and partition, medians and quantiles.
+
+The gradient follows the elements: what a quantile lies between is picked, the two are blended.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, OperandError, ShapeError
+from ..operation import operand, scope, value_of
+from ..primitives import implements
+from ..table import Axis
+from ..tensors import Tensor
+from .axes import axes_of, axis_of
+from .conversion import astype
+from .picking import take_along_axis
+from .reductions import subject
+from .selection import where as chosen
+from .statistics import weights_over
+
+
+def along(a: Any, axis: int | None) -> tuple[Any, int]:
+    """Return a tensor, flattened for None, and the axis."""
+    x = subject(a)
+    return (np.ravel(x), 0) if axis is None else (x, axis_of("sort", x, axis))
+
+
+@implements(np.sort)
+def sort(
+    a: Any, axis: int | None = -1, kind: Any = None, order: None = None, *, stable: Any = None
+) -> Any:
+    """Sort along an axis.  ∂x: g, each element's own."""
+    x, axis = along(a, axis)
+    return take_along_axis(x, np.argsort(x, axis, kind, order, stable=stable), axis)
+
+
+@implements(np.partition)
+def partition(
+    a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect", order: None = None
+) -> Any:
+    """Put the element of rank `kth` in its place, smaller ones before it.  ∂x: each one's own g."""
+    x, axis = along(a, axis)
+    return take_along_axis(x, np.argpartition(x, kth, axis, kind, order), axis)
+
+
+ALPHA_BETA = {
+    "interpolated_inverted_cdf": (0, 1),
+    "hazen": (0.5, 0.5),
+    "weibull": (0, 0),
+    "median_unbiased": (1 / 3, 1 / 3),
+    "normal_unbiased": (3 / 8, 3 / 8),
+}
+"""Hyndman and Fan, Sample quantiles in statistical packages (1996), types 4 to 9 without 7."""
+
+
+def stepped(v: Any, at_integers: Any) -> Any:
+    """Round up, and do otherwise with what is an integer already."""
+    return chosen(v == np.floor(v), at_integers, np.ceil(v))
+
+
+STEPS: dict[str, Any] = {
+    "linear": lambda n, q: q * (n - 1),
+    "lower": lambda n, q: np.floor(q * (n - 1)),
+    "higher": lambda n, q: np.ceil(q * (n - 1)),
+    "nearest": lambda n, q: np.rint(q * (n - 1)),
+    "midpoint": lambda n, q: 0.5 * (np.floor(q * (n - 1)) + np.ceil(q * (n - 1))),
+    "inverted_cdf": lambda n, q: np.ceil(q * n - 1),
+    "averaged_inverted_cdf": lambda n, q: stepped(q * n - 1, q * n - 0.5),
+    "closest_observation": lambda n, q: stepped(q * n - 1.5, 2 * np.floor(q * n / 2 - 0.75) + 1),
+}
+PICKING = {"lower", "higher", "nearest", "inverted_cdf", "closest_observation"}
+"""Methods whose quantiles are elements, which are not blended."""
+
+
+def position(method: str, n: Any, q: Any) -> Any:
+    """Return where among n sorted elements the quantile q lies, between 0 and n − 1.
+
+    Raises:
+        ArgumentError: for another method.
+    """
+    if method in STEPS:
+        v = STEPS[method](n, q)
+    elif method in ALPHA_BETA:
+        alpha, beta = ALPHA_BETA[method]
+        v = n * q + (alpha + q * (1 - alpha - beta)) - 1
+    else:
+        raise ArgumentError(
+            f"quantile: method {method!r} is not known; expected one of "
+            f"{', '.join([*STEPS, *ALPHA_BETA])}"
+        )
+    return np.clip(v, 0, n - 1)
+
+
+def rows_of(x: Any, axes: tuple[int, ...]) -> Any:
+    """Return x with the axes that are reduced as one, the last."""
+    kept = tuple(i for i in range(x.ndim) if i not in axes)
+    moved = x if kept + axes == tuple(range(x.ndim)) else np.transpose(x, kept + axes)
+    n = math.prod(x.shape[i] for i in axes)
+    return np.reshape(moved, (*(x.shape[i] for i in kept), n))
+
+
+def reduced_shape(x: Any, axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
+    """Return the shape of x without the axes that are reduced, or with 1 for each."""
+    return tuple(1 if i in axes else n for i, n in enumerate(x.shape) if keepdims or i not in axes)
+
+
+def not_a_number(rows: Any, result: Any) -> Any:
+    """Put NaN where there was one among what is sorted: it is the last then."""
+    if rows.dtype.kind not in "fc":
+        return result
+    last = rows[..., -1:]
+    return chosen(np.isnan(last), astype(last, result.dtype), result)
+
+
+def probabilities(name: str, q: Any, highest: int) -> Any:
+    """Return what is asked for as numbers between 0 and 1.
+
+    Raises:
+        ArgumentError: if one lies outside.
+    """
+    q = operand(q)
+    given = value_of(q)
+    if np.any(np.less(given, 0) | np.greater(given, highest)):
+        raise ArgumentError(f"{name}: q lies between 0 and {highest}, got {given!r:.60}")
+    return q if highest == 1 else q / highest
+
+
+def weighted_places(weights: Any, q: Any) -> Any:
+    """Return the first places at which the share of the weights so far reaches q."""
+    sums = np.cumsum(weights, -1, np.float64)
+    share = sums / sums[..., -1:]
+    share = chosen(share == 0, -1, share)
+    places = np.sum(np.expand_dims(share, -2) < np.reshape(q, (-1, 1)), axis=-1)
+    return np.minimum(places, weights.shape[-1] - 1)
+
+
+def picked(rows: Any, places: Any) -> Any:
+    """Return the elements at places along the last axis, which are the same for all rows or not."""
+    places = astype(places, np.intp)
+    return rows[..., places] if places.ndim == 1 else take_along_axis(rows, places, -1)
+
+
+def blended(rows: Any, v: Any, dtype: Any) -> Any:
+    """Return what lies at the positions v of sorted rows, between two elements.
+
+    ∂rows: 1 − γ below and γ above, where γ is the fraction of v  ∂v: the difference of the two.
+    """
+    low = np.floor(v)
+    below = picked(rows, low)
+    if not isinstance(v, Tensor) and np.all(v == low):
+        return astype(below, dtype)
+    share = astype(v - low, dtype)
+    between = below + share * (picked(rows, np.ceil(v)) - below)
+    return chosen(share == 0, below, between)
+
+
+def quantiles(
+    name: str, a: Any, q: Any, axis: Axis, method: str, keepdims: bool, weights: Any, ignore: bool
+) -> Any:
+    """Compute quantiles over axes; their own axes come first.
+
+    Raises:
+        OperandError: for complex numbers, which have no order.
+        ShapeError: if there is nothing to take a quantile of.
+        ArgumentError: for weights with another method than "inverted_cdf".
+    """
+    x = subject(a)
+    if x.dtype.kind == "c":
+        raise OperandError(f"{name}: complex numbers have no order; take t.real, t.imag or np.abs")
+    axes = axes_of(name, x, axis)
+    rows = rows_of(x, axes)
+    n = rows.shape[-1]
+    if not n:
+        raise ShapeError(f"{name}: the shape {x.shape} has no elements over axis {axis}")
+    whole = method == "linear" and np.result_type(value_of(q)).kind in "iu"
+    dtype = x.dtype if method in PICKING or whole else np.result_type(x.dtype, value_of(q), 0.5)
+    asked = np.reshape(q, (-1,))
+    if weights is not None:
+        if method != "inverted_cdf":
+            raise ArgumentError(f"{name}: weights go with method='inverted_cdf', not {method!r}")
+        w = rows_of(np.broadcast_to(weights_over(x, subject(weights), axis), x.shape), axes)
+        if np.any(value_of(w) < 0):
+            raise ArgumentError(f"{name}: weights must not be negative")
+        w = chosen(np.isnan(rows), 0, w) if ignore and x.dtype.kind == "f" else w
+        ranks = np.argsort(rows, -1)
+        rows = take_along_axis(rows, ranks, -1)
+        v = weighted_places(take_along_axis(w, ranks, -1), asked)
+    elif ignore and x.dtype.kind == "f":
+        rows = sort(rows)
+        v = position(method, np.sum(np.isnan(rows) == False, -1, keepdims=True), asked)  # noqa: E712
+    else:
+        v = position(method, n, asked)
+        rows = sort(rows) if isinstance(v, Tensor) else partitioned(rows, v)
+    y = picked(rows, v) if method in PICKING else blended(rows, v, dtype)
+    y = y if ignore else not_a_number(rows, y)
+    shape = reduced_shape(x, axes, keepdims)
+    if not np.ndim(q):
+        return np.reshape(y, shape)
+    return np.reshape(np.moveaxis(y, -1, 0), (*np.shape(q), *shape))
+
+
+def partitioned(rows: Any, v: Any) -> Any:
+    """Sort just enough for the elements around positions v, and the last, to be in their places."""
+    around = {int(i) for i in (*np.floor(v).ravel(), *np.ceil(v).ravel(), rows.shape[-1] - 1)}
+    return partition(rows, sorted(around), -1)
+
+
+def quantile_function(function: Any, highest: int, ignore: bool, doc: str) -> Any:
+    """Make one of NumPy's quantile functions and enter it in the table."""
+    name = function.__name__
+
+    @implements(function)
+    @scope(name)
+    def quantile(
+        a: Any,
+        q: Any,
+        axis: Axis = None,
+        out: None = None,
+        overwrite_input: bool = False,
+        method: str = "linear",
+        keepdims: bool = False,
+        *,
+        weights: Any = None,
+    ) -> Any:
+        chances = probabilities(name, q, highest)
+        return quantiles(name, a, chances, axis, method, bool(keepdims), weights, ignore)
+
+    quantile.__name__, quantile.__doc__ = name, doc
+    return quantile
+
+
+RULE = "  ∂x: g at the element, shared by the two that it lies between  ∂q: the slope there"
+quantile = quantile_function(np.quantile, 1, False, f"Quantiles over axes.{RULE}")
+percentile = quantile_function(np.percentile, 100, False, f"Percentiles over axes.{RULE}")
+nanquantile = quantile_function(np.nanquantile, 1, True, f"Quantiles of what is no NaN.{RULE}")
+nanpercentile = quantile_function(
+    np.nanpercentile, 100, True, f"Percentiles of what is no NaN.{RULE}"
+)
+
+
+@implements(np.median)
+@scope("median")
+def median(
+    a: Any,
+    axis: Axis = None,
+    out: None = None,
+    overwrite_input: bool = False,
+    keepdims: bool = False,
+) -> Any:
+    """Take the middle element over axes, the mean of the two if their number is even.
+
+    ∂x: g at the middle element, ½ each at two.
+    """
+    x = subject(a)
+    axes = axes_of("median", x, axis)
+    rows = rows_of(x, axes)
+    n = rows.shape[-1]
+    if not n:
+        return np.mean(x, axis=axes, keepdims=keepdims)
+    low, high = (n - 1) // 2, n // 2
+    rows = partition(rows, sorted({low, high, n - 1}), -1)
+    y = np.mean(rows[..., low : high + 1], axis=-1, keepdims=True)
+    return np.reshape(not_a_number(rows, y), reduced_shape(x, axes, bool(keepdims)))
+
+
+@implements(np.nanmedian)
+@scope("nanmedian")
+def nanmedian(
+    a: Any,
+    axis: Axis = None,
+    out: None = None,
+    overwrite_input: bool = False,
+    keepdims: bool = False,
+) -> Any:
+    """Take the middle of what is no NaN over axes; NaN where there is nothing.
+
+    ∂x: g at the middle element, ½ each at two.
+    """
+    x = subject(a)
+    if x.dtype.kind != "f" or not x.size:
+        return median(x, axis, None, False, keepdims)
+    return quantiles("nanmedian", x, 0.5, axis, "linear", bool(keepdims), None, True)
