@@ -131,8 +131,9 @@ def einsum(
 ) -> Any:
     """Sum products over axes named by letters (`'ij,jk->ik', a, b`) or numbers (`a, [0, 1], …`).
 
-    ∂ of each operand: the einsum of the cotangent and the other operands. The order of a result in
-    memory is NumPy's choice here.
+    ∂xₖ: the einsum of g and the other operands.
+
+    The order of a result in memory is NumPy's choice here.
     """
     if out is not None:
         raise UnsupportedError(

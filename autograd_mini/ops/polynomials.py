@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import ArgumentError, GradientError, OperandError, ShapeError
 from ..operation import scope, value_of
 from ..primitives import case, implements, nonlinear
-from ..tensors import Tensor
+from .complex_numbers import seen
 from .conversion import astype
 from .convolution import convolve
 from .products import tensor_like
@@ -143,11 +143,6 @@ def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
     small = np.isclose(values, 0, rtol=1e-14)
     lead = int(np.argmax(~small)) if not small.all() else small.size - 1
     return quotient, rest[lead:]
-
-
-def seen(x: Any) -> Any:
-    """Return values that decide about the shape or dtype of a result, which vmap must not bake."""
-    return x.data if isinstance(x, Tensor) else x
 
 
 @implements(np.vander)
@@ -290,26 +285,3 @@ def check_points(x: Any, y: Any, order: int, w: Any) -> None:
             f"polyfit: expected a vector x, y with as many rows, and w like x; got x {x.shape}, "
             f"y {y.shape}{weights}"
         )
-
-
-@implements(np.real_if_close)
-def real_if_close(a: Any, tol: float = 100) -> Any:
-    """Return the real part if all imaginary parts are nearly 0, which is seen from the values.
-
-    ∂a: g.
-    """
-    x = tensor_like(a)
-    if x.dtype.kind != "c":
-        return x
-    limit = tol * np.finfo(x.dtype).eps if tol > 1 else tol
-    return np.real(x) if np.all(np.abs(seen(x).imag) < limit) else x
-
-
-@implements(np.sort_complex)
-def sort_complex(a: Any) -> Any:
-    """Sort by real, then imaginary parts, and make it complex.  ∂a: g follows the elements."""
-    x = np.sort(tensor_like(a))
-    if x.dtype.kind == "c":
-        return x
-    kinds = {"g": np.clongdouble} | dict.fromkeys("bhBH", np.complex64)
-    return astype(x, kinds.get(x.dtype.char, np.complex128))
