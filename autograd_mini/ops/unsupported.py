@@ -20,7 +20,8 @@ NATURE: Final[dict[str, str]] = {
     ),
     "calls a function of yours, which gets plain indices or objects": "frompyfunc fromfunction",
     "reads or writes files and buffers": (
-        "frombuffer fromfile fromregex fromstring genfromtxt load loadtxt save savetxt savez savez_compressed"
+        "frombuffer fromfile fromregex fromstring genfromtxt load loadtxt save savetxt savez "
+        "savez_compressed"
     ),
     "writes text": (
         "array2string array_repr array_str base_repr binary_repr format_float_positional "
