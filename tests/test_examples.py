@@ -38,6 +38,7 @@ PICTURES = {
     "breast_cancer": {"breast_cancer.svg"},
     "digits": {"digits.svg", "digits_neurons.svg"},
     "same_network_elsewhere": set(),
+    "scipy_minimize": set(),
 }
 
 
@@ -157,7 +158,7 @@ def run_without(module: str, name: str, pictures: Path) -> subprocess.CompletedP
 NEEDS = [
     (module, name)
     for name in SCRIPTS
-    for module in ("matplotlib", "sklearn")
+    for module in ("matplotlib", "sklearn", "scipy")
     if re.search(
         rf"^    (import|from) {module}\b", (EXAMPLES / f"{name}.py").read_text("utf-8"), re.M
     )
@@ -259,3 +260,17 @@ def test_other_frameworks_agree_where_they_are_installed(run):
     assert "autograd_mini" in result.text
     assert "DIFFERS" not in result.text
     assert result.text.count(": agrees") + result.text.count("is not installed here") == 5
+
+
+def test_scipy_gets_gradients_and_hessian_products(run):
+    result = run("scipy_minimize")
+    methods = [line for line in result.text.splitlines() if "lowest value" in line]
+    values = [float(re.search(r"lowest value (\S+),", line)[1]) for line in methods]
+    calls = [int(re.search(r"calls (\d+)", line)[1]) for line in methods]
+    assert max(values[:3]) < 1e-8
+    assert max(calls[1:3]) * 10 < calls[0]  # than with finite differences
+    assert values[3] == pytest.approx(values[4], abs=1e-4)
+    assert result.number("distance from (1, 1, …):") < 1e-4
+    assert "our function is SciPy's: True" in result.text
+    assert result.number("right:") > 97
+    assert result.number("eigenvalues lie from") > 0
