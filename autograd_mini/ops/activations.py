@@ -54,7 +54,7 @@ def shift(x: Any, axis: Axis) -> Any:
 @implements("logsumexp")
 @scope("logsumexp")
 def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """Compute ln Σ eˣ over `axis` without overflow. The gradient is the softmax.
+    """Compute ln Σ eˣ over `axis` without overflow.  ∂x: g·eˣ⁻ʸ, the softmax.
 
     >>> float(logsumexp([1000.0, 1000.0]).round(4))
     1000.6931
@@ -68,7 +68,7 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
 @implements("softmax")
 @scope("softmax")
 def softmax(x: Any, axis: Axis = -1) -> Any:
-    """Compute eˣ / Σ eˣ over `axis`: positive numbers that sum to 1.
+    """Compute eˣ / Σ eˣ over `axis`: positive numbers that sum to 1.  ∂x: y·(g − Σ y·g).
 
     >>> softmax([0.0, 0.0])
     array([0.5, 0.5])
@@ -81,7 +81,7 @@ def softmax(x: Any, axis: Axis = -1) -> Any:
 @implements("log_softmax")
 @scope("log_softmax")
 def log_softmax(x: Any, axis: Axis = -1) -> Any:
-    """Compute x − ln Σ eˣ over `axis`, the logarithm of the softmax."""
+    """Compute x − ln Σ eˣ over `axis`, the logarithm of the softmax.  ∂x: g − eʸ·Σ g."""
     x = operand(x)
     shifted = x - shift(x, axis)
     return shifted - np.log(sum(np.exp(shifted), axis=axis, keepdims=True))

@@ -105,7 +105,7 @@ table[np.copy] = lambda a, *args, **kwargs: copy(a)
 
 @implements("astype", np.astype)
 def astype(x: Any, dtype: Any, *args: Any, **kwargs: Any) -> Any:
-    """Convert the elements; to integers or booleans the gradient ends.
+    """Convert the elements.  ∂x: g, cast back; none through integers or booleans.
 
     Raises:
         OperandError: for a dtype that holds no numbers, or none at all.

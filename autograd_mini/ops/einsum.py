@@ -243,5 +243,5 @@ def checked(subscripts: str, inputs: Sequence[str], right: str, ellipsis: str) -
 
 @implements(np.einsum_path)
 def einsum_path(*operands: Any, optimize: Any = "greedy", einsum_call: Any = False) -> Any:
-    """Return a good order of the products and a description of it: plain values, no gradient."""
+    """Return a good order of the products and a description of it.  No gradient: both are plain."""
     return np.einsum_path(*map(value_of, operands), optimize=optimize, einsum_call=einsum_call)

@@ -69,7 +69,7 @@ table[np.matmul] = matmul.call
 
 @implements(np.dot)
 def dot(a: Any, b: Any, out: None = None) -> Any:
-    """Product over a's last axis and b's last but one (its only one, if it is a vector)."""
+    """Product over a's last axis and b's last but one, or its only one.  ∂a: g·bᵀ  ∂b: aᵀ·g."""
     a, b = operand(a), operand(b)
     if not np.ndim(a) or not np.ndim(b):
         return multiply(a, b)

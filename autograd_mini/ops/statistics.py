@@ -290,7 +290,10 @@ def cov(
 @implements(np.corrcoef)
 @scope("corrcoef")
 def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
-    """Compute the correlation coefficients of variables: covariances over standard deviations."""
+    """Compute the correlations of variables: covariances over deviations.
+
+    ∂x: as of cov and of that quotient; 0 for a coefficient that is −1 or 1.
+    """
     c = cov(x, y, rowvar, dtype=dtype)
     if c.ndim == 0:
         return c / c
