@@ -16,6 +16,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import autograd_mini as am
 
+SHAPED = {np.trim_zeros, np.unique, np.unique_values, np.intersect1d, np.setdiff1d, np.setxor1d}
+"""The shape of their result depends on values, so that finite differences may not exist."""
 FILES = {np.save, np.savetxt, np.savez, np.savez_compressed}
 
 
@@ -111,8 +113,8 @@ class Differentiated:
 def test_gradient_of_a_function_equals_finite_differences(function: Any, call: Call) -> None:
     differentiated = Differentiated(function, call)
     numbers = differentiated.numbers
-    if not numbers or any(np.isnan(x).any() for x in numbers):
-        return  # tests/test_order.py differentiates around NaN
+    if not numbers or function in SHAPED or not all(np.isfinite(x).all() for x in numbers):
+        return  # tests/test_order.py and test_rearranging.py differentiate these
     outputs = differentiated(*(am.tensor(x, requires_grad=True) for x in numbers))
     if any(y.requires_grad for y in outputs):
         assert am.gradcheck(differentiated, *numbers).ok

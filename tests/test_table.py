@@ -167,6 +167,8 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "argpartition": (np.array([0.5, -1.5, 1.0]),),
     "searchsorted": (np.array([0.5, 1.5]), np.array([1.0, 0.2])),
     "isclose": (np.array([0.5, 1.5]), np.array([0.5, 1.0])),
+    "isin": (np.array([0.5, 1.5]), np.array([0.5, 1.0])),
+    "digitize": (np.array([0.5, 1.5]), np.array([0.4, 1.0])),
 }
 PARAMS: dict[str, dict[str, Any]] = {
     "truncate": {"dtype": np.dtype(int)},

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnsupportedError
+from ..extraction import looked_at
 from ..operation import value_of
-from ..primitives import elementwise, implements, nonlinear
-from ..table import table
+from ..primitives import Primitive, elementwise, implements, nonlinear
+from ..table import Axis, table
 from ..tensors import Tensor
 from .conversion import astype
 
@@ -74,7 +75,7 @@ for function, symbol in PROPERTIES:
     )
 
 
-def enter(function: Any, *names: str, operands: int = 1) -> None:
+def enter(function: Any, *names: str, operands: int = 1) -> Primitive:
     """Record a NumPy function whose arguments after the operands are static, in this order."""
     row = nonlinear(
         function,
@@ -94,66 +95,116 @@ def enter(function: Any, *names: str, operands: int = 1) -> None:
             )
         return row(*args[:operands], **static)
 
+    return row
+
 
 enter(np.argmax, "axis", "out", "keepdims")
 enter(np.argmin, "axis", "out", "keepdims")
-enter(np.all, "axis", "out", "keepdims", "where")
-enter(np.any, "axis", "out", "keepdims", "where")
+every = enter(np.all, "axis", "out", "keepdims")
+some = enter(np.any, "axis", "out", "keepdims")
 enter(np.count_nonzero, "axis", "keepdims")
 enter(np.argsort, "axis", "kind", "order", "stable")
 enter(np.argpartition, "kth", "axis", "kind", "order")
 enter(np.searchsorted, "side", "sorter", operands=2)
 enter(np.round, "decimals", "out")
+enter(np.around, "decimals", "out")
+enter(np.fix, "out")
+enter(np.isneginf, "out")
+enter(np.isposinf, "out")
+enter(np.isreal)
+enter(np.iscomplex)
 enter(np.isclose, "rtol", "atol", "equal_nan", operands=2)
+enter(np.isin, "assume_unique", "invert", operands=2)
+enter(np.digitize, "right", operands=2)
 
-VALUES_ONLY: tuple[Any, ...] = (
-    np.allclose,
-    np.array_equal,
-    np.array_equiv,
+
+@implements(np.all)
+def all(
+    a: Any, axis: Axis = None, out: None = None, keepdims: bool = False, *, where: Any = True
+) -> Any:
+    """Tell whether all elements over axes hold, of those that a mask holds.  No gradient."""
+    x = a if where is True else np.logical_or(a, np.logical_not(where))
+    return every(x, axis=axis, keepdims=bool(keepdims))
+
+
+@implements(np.any)
+def any(
+    a: Any, axis: Axis = None, out: None = None, keepdims: bool = False, *, where: Any = True
+) -> Any:
+    """Tell whether any element over axes holds, of those that a mask holds.  No gradient."""
+    x = a if where is True else np.logical_and(a, where)
+    return some(x, axis=axis, keepdims=bool(keepdims))
+
+
+SHAPES_ONLY: tuple[Any, ...] = (
     np.array_repr,
     np.array_str,
     np.array2string,
-    np.bincount,
     np.can_cast,
-    np.digitize,
+    np.common_type,
+    np.diag_indices_from,
     np.empty_like,
-    np.flatnonzero,
-    np.histogram,
-    np.iscomplex,
     np.iscomplexobj,
-    np.isin,
-    np.isreal,
     np.isrealobj,
-    np.lexsort,
     np.min_scalar_type,
     np.may_share_memory,
     np.ndim,
-    np.nonzero,
     np.ones_like,
     np.result_type,
+    np.shape,
+    np.shares_memory,
+    np.size,
+    np.tril_indices_from,
+    np.triu_indices_from,
+    np.zeros_like,
+)
+"""Functions that look at shapes and dtypes, or write text, and return plain values."""
+
+VALUES_ONLY: tuple[Any, ...] = (
+    np.allclose,
+    np.argwhere,
+    np.array_equal,
+    np.array_equiv,
+    np.flatnonzero,
+    np.histogram,
+    np.histogram_bin_edges,
+    np.histogram2d,
+    np.histogramdd,
+    np.ix_,
+    np.lexsort,
+    np.nonzero,
+    np.packbits,
+    np.ravel_multi_index,
     np.save,
     np.savetxt,
     np.savez,
     np.savez_compressed,
-    np.shape,
-    np.shares_memory,
-    np.size,
-    np.unique,
-    np.zeros_like,
+    np.unpackbits,
+    np.unravel_index,
 )
-"""Functions that look at values or shapes and return plain ones: nothing flows through them."""
-
+"""Functions that look at values and return plain ones: nothing flows through them."""
 
 DIFFERENTIABLE_ARGUMENTS = {
-    np.bincount: "weights",
     np.histogram: "weights",
-    np.unique: "ar",
+    np.histogram2d: "weights",
+    np.histogramdd: "weights",
 }
 """Arguments of functions above through which a gradient would flow."""
 
 
-def _on_values(function: Any) -> Any:
+def plain(value: Any, what: str) -> Any:
+    """Return a tensor's value, also of those in a list; a trace must not depend on it."""
+    if isinstance(value, Tensor):
+        return looked_at(value, what)
+    if type(value) in (list, tuple):
+        return type(value)(plain(v, what) for v in value)
+    return value
+
+
+def on_values(function: Any) -> Any:
+    """Make the function that calls NumPy's with values in place of tensors."""
     carrying = DIFFERENTIABLE_ARGUMENTS.get(function)
+    name = f"np.{function.__name__}"
 
     def call(*args: Any, **kwargs: Any) -> Any:
         argument = None
@@ -161,10 +212,12 @@ def _on_values(function: Any) -> Any:
             argument = inspect.signature(function).bind(*args, **kwargs).arguments.get(carrying)
         if isinstance(argument, Tensor) and argument.requires_grad:
             raise UnsupportedError(
-                f"np.{function.__name__} would lose the gradient of {carrying}; give "
-                f"{carrying}.data if that is meant"
+                f"{name} would lose the gradient of {carrying}; give {carrying}.data if that is "
+                "meant"
             )
-        return function(*map(value_of, args), **{k: value_of(v) for k, v in kwargs.items()})
+        if function in SHAPES_ONLY:
+            return function(*map(value_of, args), **{k: value_of(v) for k, v in kwargs.items()})
+        return function(*plain(args, name), **{k: plain(v, name) for k, v in kwargs.items()})
 
     call.__name__ = function.__name__
     return call
@@ -180,5 +233,5 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, **kwargs: Any) -> Any:
     return np.broadcast_to(astype(fill_value, kind), shape)
 
 
-for function in VALUES_ONLY:
-    table[function] = _on_values(function)
+for function in (*SHAPES_ONLY, *VALUES_ONLY):
+    table[function] = on_values(function)

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import AutogradError, ShapeError
-from ..operation import operand, value_of
+from ..errors import AutogradError, OperandError, ShapeError
+from ..operation import operand, scope, value_of
 from ..primitives import case, implements, linear
 from .axes import axis_of
+from .conversion import converted
 
 
 def slice_along(axis: int, start: int, stop: int) -> tuple[slice, ...]:
@@ -74,41 +75,79 @@ def common_axis(name: str, arrays: Any, axis: int, extra: int = 0) -> int:
     return axis_of(name, np.asarray(value_of(arrays[0])), axis, extra)
 
 
+def cast_to(dtype: Any, casting: Any, parts: list[Any]) -> list[Any]:
+    """Convert parts that are joined, if a dtype is asked for.
+
+    Raises:
+        OperandError: if the casting rule forbids it.
+    """
+    if dtype is None:
+        return parts
+    for part in parts:
+        if not np.can_cast(np.result_type(value_of(part)), dtype, casting):
+            raise OperandError(
+                f"joining: {np.result_type(value_of(part))} does not become {np.dtype(dtype)} by "
+                f"the rule {casting!r}; convert it with .astype, or give casting='unsafe'"
+            )
+    return [converted(part, dtype) for part in parts]
+
+
 @implements(np.concatenate, np.concat)
 def concatenate_function(
-    arrays: Any, /, axis: int | None = 0, out: None = None, *, dtype: Any = None
+    arrays: Any,
+    /,
+    axis: int | None = 0,
+    out: None = None,
+    *,
+    dtype: Any = None,
+    casting: Any = "same_kind",
 ) -> Any:
-    """Join tensors along an existing axis; None flattens them first."""
+    """Join tensors along an axis; None flattens them first.  ∂arrays: each its part of g."""
     parts = [operand(a) for a in arrays]
     if axis is None:
         parts, axis = [np.ravel(a) for a in parts], 0
-    joined = concatenate(*parts, axis=common_axis("concatenate", parts, axis))
-    return joined if dtype is None else joined.astype(dtype)
+    parts = cast_to(dtype, casting, parts)
+    return concatenate(*parts, axis=common_axis("concatenate", parts, axis))
 
 
 @implements(np.stack)
-def stack_function(arrays: Any, axis: int = 0, out: None = None) -> Any:
-    """Join tensors of one shape along a new axis."""
-    parts = [operand(a) for a in arrays]
+def stack_function(
+    arrays: Any,
+    axis: int = 0,
+    out: None = None,
+    *,
+    dtype: Any = None,
+    casting: Any = "same_kind",
+) -> Any:
+    """Join tensors of one shape along a new axis.  ∂arrays: each its slice of g."""
+    parts = cast_to(dtype, casting, [operand(a) for a in arrays])
     return stack(*parts, axis=common_axis("stack", parts, axis, 1))
 
 
 @implements(np.vstack)
-def vstack(tup: Any) -> Any:
-    """Join along the first axis, vectors as rows."""
-    return concatenate_function([np.atleast_2d(operand(a)) for a in tup], 0)
+def vstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
+    """Join along the first axis, vectors as rows.  ∂: each its part of g."""
+    rows = [np.atleast_2d(operand(a)) for a in tup]
+    return concatenate_function(rows, 0, dtype=dtype, casting=casting)
 
 
 @implements(np.hstack)
-def hstack(tup: Any) -> Any:
-    """Join along the second axis, vectors along their only one."""
+def hstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
+    """Join along the second axis, vectors along their only one.  ∂: each its part of g."""
     parts = [np.atleast_1d(operand(a)) for a in tup]
-    return concatenate_function(parts, 0 if parts and parts[0].ndim == 1 else 1)
+    axis = 0 if parts and parts[0].ndim == 1 else 1
+    return concatenate_function(parts, axis, dtype=dtype, casting=casting)
+
+
+@implements(np.dstack)
+def dstack(tup: Any) -> Any:
+    """Join along the third axis, which is made where there are two.  ∂: each its part of g."""
+    return concatenate_function([np.atleast_3d(operand(a)) for a in tup], 2)
 
 
 @implements(np.column_stack)
 def column_stack(tup: Any) -> Any:
-    """Join along the second axis, vectors as columns."""
+    """Join along the second axis, vectors as columns.  ∂: each its part of g."""
     parts = [operand(a) for a in tup]
     return concatenate_function([a if np.ndim(a) > 1 else np.reshape(a, (-1, 1)) for a in parts], 1)
 
@@ -148,7 +187,7 @@ def number_of_parts(sections: Any) -> int:
 
 @implements(np.split)
 def split_function(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """Cut into equal parts (an int) or at these places (a sequence)."""
+    """Cut into equal parts (an int) or at these places (a sequence).  ∂: the parts' g, joined."""
     ary = operand(ary)
     size = ary.shape[axis_of("split", ary, axis)]
     if not np.ndim(indices_or_sections) and size % number_of_parts(indices_or_sections):
@@ -161,7 +200,7 @@ def split_function(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[An
 
 @implements(np.array_split)
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """Cut into nearly equal parts, the longer ones first, or at these places."""
+    """Cut into nearly equal parts, longer ones first, or at places.  ∂: the parts' g, joined."""
     ary = operand(ary)
     axis = axis_of("split", ary, axis)
     if np.ndim(indices_or_sections):
@@ -175,5 +214,58 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 @implements("unstack", np.unstack)
 def unstack_function(x: Any, /, *, axis: int = 0) -> Any:
-    """Return the slices along an axis: one operation with several outputs."""
+    """Return the slices along an axis: one operation.  ∂x: the slices' g, stacked."""
     return unstack(x, axis=axis_of("unstack", x, axis))
+
+
+def split_along(function: Any, axis: int, fewest: int) -> Any:
+    """Make a function that cuts along one axis and enter it in the table."""
+    name = function.__name__
+
+    @implements(function)
+    def cut(ary: Any, indices_or_sections: Any) -> Any:
+        ary = operand(ary)
+        if np.ndim(ary) < fewest:
+            raise ShapeError(f"{name}: expected {fewest} axes or more, got the shape {ary.shape}")
+        return split_function(ary, indices_or_sections, axis if np.ndim(ary) > 1 else 0)
+
+    cut.__name__, cut.__doc__ = name, f"Cut along axis {axis}.  ∂: the parts' g, joined."
+    return cut
+
+
+hsplit = split_along(np.hsplit, 1, 1)
+vsplit = split_along(np.vsplit, 0, 2)
+dsplit = split_along(np.dsplit, 2, 3)
+
+
+def depth_of(arrays: Any) -> tuple[int, int]:
+    """Return how deep lists are nested, and the most axes of what is in them.
+
+    Raises:
+        ShapeError: if the lists are nested unevenly, or one is empty.
+    """
+    if not isinstance(arrays, list):
+        return 0, np.ndim(arrays)
+    found = [depth_of(a) for a in arrays]
+    if len({depth for depth, _ in found}) != 1:
+        raise ShapeError("block: the lists are nested unevenly, or one is empty")
+    return found[0][0] + 1, max(ndim for _, ndim in found)
+
+
+@implements(np.block)
+@scope("block")
+def block(arrays: Any) -> Any:
+    """Put a matrix together from blocks: innermost lists join along the last axis, and so on.
+
+    ∂arrays: each its part of g.
+    """
+    depth, most = depth_of(arrays)
+    ndim = max(depth, most)
+
+    def joined(part: Any, level: int) -> Any:
+        if level == depth:
+            x = operand(part)
+            return np.reshape(x, (1,) * (ndim - np.ndim(x)) + np.shape(x))
+        return concatenate_function([joined(p, level + 1) for p in part], level - depth)
+
+    return joined(arrays, 0)

@@ -1,4 +1,4 @@
-"""Elements picked by place, all of it indexing: take, repeat, choose, diagonals, flip.
+"""Elements picked by place, all of it indexing: take, repeat, choose, and what a condition holds.
 
 An index computed from a tensor is an operand, so that it is part of the graph.
 """
@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, IndexingError, ShapeError
+from ..errors import ArgumentError, IndexingError, OperandError, ShapeError
+from ..extraction import looked_at
 from ..operation import operand, value_of
 from ..primitives import implements
-from ..table import Axis
 from ..tensors import Tensor
-from .axes import axes_of, axis_of
-from .indexing import getitem_function
+from .axes import axis_of
+from .conversion import converted
+from .indexing import ARRAY, getitem_function, scatter
 from .shapes import common_shape
 
 
@@ -23,7 +24,10 @@ from .shapes import common_shape
 def take(
     a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise"
 ) -> Any:
-    """Return the elements at integer indices along an axis, or of the flattened tensor."""
+    """Return the elements at integer indices along an axis, or of the flattened tensor.
+
+    ∂a: g added where each element came from.
+    """
     a = operand(a)
     if axis is None:
         a, axis = np.ravel(a), 0
@@ -54,6 +58,8 @@ def wrapped(indices: Any, a: Any, axis: int, mode: str) -> Any:
 def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     """Match each index with the slice of the same place along an axis; other axes broadcast.
 
+    ∂arr: g added where each element came from.
+
     Raises:
         ShapeError: if the indices do not have as many axes as the array.
         IndexingError: if they are no integers, or out of range.
@@ -82,7 +88,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
 
 @implements(np.repeat)
 def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
-    """Repeat each element, or each slice along an axis.
+    """Repeat each element, or each slice along an axis.  ∂a: g summed over the repeats.
 
     The result's shape depends on the counts, so a tensor of counts is read and not recorded.
     """
@@ -103,19 +109,58 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
 
 @implements(np.compress)
 def compress(condition: Any, a: Any, axis: int | None = None, out: None = None) -> Any:
-    """Return the slices along an axis where a one-dimensional condition holds.
+    """Return the slices along an axis where a one-dimensional condition holds.  ∂a: g there.
 
-    The result's shape depends on the condition, so a tensor is read and not recorded.
+    Raises:
+        ShapeError: if the condition has other than one axis.
+        IndexingError: if it holds behind the end.
     """
-    holds = np.asarray(value_of(condition))
+    a = operand(a)
+    a = a if isinstance(a, Tensor) else np.asarray(a)
+    a, axis = (np.ravel(a), 0) if axis is None else (a, axis_of("compress", a, axis))
+    holds = condition if isinstance(condition, Tensor) else np.asarray(condition)
     if holds.ndim != 1:
         raise ShapeError(f"compress: the condition has one axis, got the shape {holds.shape}")
-    return take(a, np.flatnonzero(holds), axis)
+    if not isinstance(holds, Tensor):
+        return take(a, np.flatnonzero(holds), axis)
+    n = min(holds.shape[0], a.shape[axis])
+    if np.any(value_of(holds)[n:]):
+        raise IndexingError(
+            f"compress: the condition of length {holds.shape[0]} holds behind the end of axis "
+            f"{axis} of the shape {a.shape}"
+        )
+    before = (slice(None),) * axis
+    return getitem_function(a[(*before, slice(n))], (*before, holds[:n] != 0))
+
+
+@implements(np.extract)
+def extract(condition: Any, arr: Any) -> Any:
+    """Return the elements where a condition holds, along one axis.  ∂arr: g there, 0 elsewhere."""
+    return compress(np.ravel(condition), np.ravel(arr))
+
+
+@implements(np.bincount)
+def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
+    """Count each number, or add up its weights.  ∂weights: g at the number.
+
+    The result's length depends on the numbers, so a tensor of them is read.
+    """
+    numbers = np.asarray(looked_at(x, "np.bincount") if isinstance(x, Tensor) else x)
+    if not isinstance(weights, Tensor):
+        return np.bincount(numbers, weights, minlength)
+    length = np.bincount(numbers, minlength=minlength).size
+    if weights.dtype.kind == "c":
+        raise OperandError("bincount: weights are real numbers; add up t.real and t.imag")
+    if weights.shape != numbers.shape:
+        raise ShapeError(
+            f"bincount: weights of shape {weights.shape} for numbers of shape {numbers.shape}"
+        )
+    return scatter(converted(weights, float), numbers, shape=(length,), index=(ARRAY,))
 
 
 @implements(np.choose)
 def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
-    """Pick, place by place, from the choice whose number stands in `a`.
+    """Pick, place by place, from the choice whose number stands in `a`.  ∂choices: g where picked.
 
     Raises:
         ArgumentError: for a number that no choice has; `mode` may 'clip' or 'wrap' it.
@@ -132,33 +177,3 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
             f"from 0 to {last}; mode='clip' or 'wrap' brings them inside"
         )
     return take_along_axis(joined, numbers[None], 0)[0]
-
-
-@implements(np.diagonal)
-def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """Return the elements whose places along two axes differ by `offset`."""
-    a = operand(a)
-    if axis_of("diagonal", a, axis1) == axis_of("diagonal", a, axis2):
-        raise ShapeError(
-            f"diagonal: {axis1} and {axis2} are the same axis of the shape {a.shape}; give two"
-        )
-    x = np.moveaxis(a, (axis1, axis2), (-2, -1))
-    n = max(0, min(x.shape[-2] + min(offset, 0), x.shape[-1] - max(offset, 0)))
-    rows = np.arange(n) - min(offset, 0)
-    return x[..., rows, rows + offset]
-
-
-@implements(np.trace)
-def trace(
-    a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None
-) -> Any:
-    """Sum the diagonal."""
-    return np.sum(diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
-
-
-@implements(np.flip)
-def flip(m: Any, axis: Axis = None) -> Any:
-    """Reverse the order along axes, by default all."""
-    chosen = axes_of("flip", m, axis)
-    back = slice(None, None, -1)
-    return getitem_function(m, tuple(back if i in chosen else slice(None) for i in range(m.ndim)))

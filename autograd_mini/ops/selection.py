@@ -1,4 +1,4 @@
-"""Choosing between values: where, maximum, clip, relu, abs-like kinks, sorting order."""
+"""Choosing between values: where and select, maximum, clip, and numbers in place of NaN."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UnsupportedError
-from ..operation import operand, value_of
+from ..errors import ArgumentError, OperandError, UnsupportedError
+from ..operation import operand, scope, value_of
 from ..primitives import Primitive, case, elementwise, implements
 from ..tensors import Tensor
+from .conversion import converted
 
 where: Primitive = elementwise(
     np.where,
@@ -126,3 +127,63 @@ def limits(dtype: np.dtype[Any]) -> tuple[Any, Any]:
     if dtype.kind == "f":
         return -np.inf, np.inf
     return (False, True) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+
+
+@implements(np.select)
+@scope("select")
+def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+    """Choose, place by place, by the first condition that holds.  ∂choice: g where it is chosen.
+
+    Raises:
+        ArgumentError: if there are not as many choices as conditions, or none.
+        OperandError: if a condition is no boolean.
+    """
+    if len(condlist) != len(choicelist) or not len(condlist):
+        raise ArgumentError(
+            f"select: {len(condlist)} conditions for {len(choicelist)} choices; expected as many, "
+            "one at least"
+        )
+    plain = (int, float, complex)
+    choices = [c if type(c) in plain else operand(c) for c in (*choicelist, default)]
+    dtype = np.result_type(*map(value_of, choices))
+    result = converted(choices[-1], dtype)
+    for i, condition in reversed(list(enumerate(condlist))):
+        holds = condition if isinstance(condition, Tensor) else np.asarray(condition)
+        if holds.dtype.kind != "b":
+            raise OperandError(f"select: condition {i} is {holds.dtype}, expected booleans")
+        result = where(holds, converted(choices[i], dtype), result)
+    return result
+
+
+@implements(np.nan_to_num)
+@scope("nan_to_num")
+def nan_to_num(
+    x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
+) -> Any:
+    """Put numbers in place of NaN and infinities.  ∂x: 1 at finite elements, 0 at replaced ones.
+
+    Raises:
+        UnsupportedError: for copy=False, which would write in place.
+    """
+    if not copy:
+        raise UnsupportedError(
+            "nan_to_num: copy=False would change the tensor in place; write t = np.nan_to_num(t)"
+        )
+    x = operand(x)
+    kind = np.result_type(value_of(x)).kind
+    if kind not in "fc":
+        return np.copy(x)
+    if kind == "c":
+        parts = (
+            nan_to_num(part, nan=nan, posinf=posinf, neginf=neginf) for part in (x.real, x.imag)
+        )
+        re, im = parts
+        return re + np.asarray(1j, np.result_type(value_of(x)))[()] * im
+    largest = np.finfo(np.result_type(value_of(x))).max
+    for bad, value in (
+        (np.isnan(x), nan),
+        (np.isposinf(x), largest if posinf is None else posinf),
+        (np.isneginf(x), -largest if neginf is None else neginf),
+    ):
+        x = where(bad, converted(value, x.dtype), x)
+    return x

@@ -10,7 +10,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from .. import batching
 from ..errors import ArgumentError, ShapeError
-from ..operation import value_of
+from ..operation import operand, value_of
 from ..primitives import Primitive, case, implements, linear
 from ..table import Axis
 from ..tensors import Tensor
@@ -117,7 +117,7 @@ def resolved(x: Any, shape: Any) -> tuple[int, ...]:
 
 @implements(np.reshape)
 def reshape_function(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
-    """Return the same elements in another shape; one size may be −1."""
+    """Return the same elements in another shape; one size may be −1.  ∂a: g in a's shape."""
     if order not in ("C", "F", "A"):
         raise ArgumentError(f"reshape: order {order!r} is not known; expected 'C', 'F' or 'A'")
     if order == "F" or (order == "A" and value_of(a).flags.fnc):
@@ -128,7 +128,7 @@ def reshape_function(a: Any, /, shape: Any, order: str = "C", *, copy: bool | No
 
 @implements(np.ravel)
 def ravel(a: Any, order: str = "C") -> Any:
-    """Return all elements along one axis, for 'K' in the order in which they lie in memory."""
+    """Return all elements along one axis, for 'K' as they lie in memory.  ∂a: g in a's shape."""
     if order == "K":
         strides, order = value_of(a).strides, "C"
         axes = sorted(range(a.ndim), key=lambda i: -abs(strides[i]))
@@ -138,7 +138,7 @@ def ravel(a: Any, order: str = "C") -> Any:
 
 @implements(np.transpose, np.permute_dims)
 def transpose_function(a: Any, axes: Any = None) -> Any:
-    """Put the axes in another order, by default reversed."""
+    """Put the axes in another order, by default reversed.  ∂a: g with the order undone."""
     if axes is None:
         axes = range(a.ndim)[::-1]
     try:
@@ -149,13 +149,13 @@ def transpose_function(a: Any, axes: Any = None) -> Any:
 
 @implements(np.matrix_transpose)
 def matrix_transpose(x: Any, /) -> Any:
-    """Swap the last two axes."""
+    """Swap the last two axes.  ∂x: g with them swapped."""
     return swapaxes(x, -1, -2)
 
 
 @implements(np.swapaxes)
 def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
-    """Exchange two axes."""
+    """Exchange two axes.  ∂a: g with them exchanged."""
     first, second = axis_of("swapaxes", a, axis1), axis_of("swapaxes", a, axis2)
     order = list(range(a.ndim))
     order[first], order[second] = second, first
@@ -164,7 +164,7 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
 
 @implements(np.moveaxis)
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
-    """Move axes to new places, the others keeping their order."""
+    """Move axes to new places, the others keeping their order.  ∂a: g with them moved back."""
     sources, places = places_of("moveaxis", a, source), places_of("moveaxis", a, destination)
     if len(sources) != len(places):
         raise ShapeError(
@@ -179,7 +179,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
 
 @implements(np.broadcast_to)
 def broadcast_to_function(array: Any, shape: Any, subok: bool = False) -> Any:
-    """Repeat along new and length-1 axes to a shape."""
+    """Repeat along new and length-1 axes to a shape.  ∂array: g summed over the repeats."""
     return broadcast_to(array, shape=tuple(shape) if np.iterable(shape) else (int(shape),))
 
 
@@ -194,14 +194,14 @@ def common_shape(name: str, values: Any) -> tuple[int, ...]:
 
 @implements(np.broadcast_arrays)
 def broadcast_arrays(*arrays: Any, subok: bool = False) -> tuple[Any, ...]:
-    """Repeat all of them to their common shape."""
+    """Repeat all of them to their common shape.  ∂arrays: g summed over the repeats."""
     shape = common_shape("broadcast_arrays", arrays)
     return tuple(broadcast_to_function(a, shape) for a in arrays)
 
 
 @implements(np.expand_dims)
 def expand_dims_function(a: Any, axis: int | tuple[int, ...]) -> Any:
-    """Insert axes of length 1 at these places of the result."""
+    """Insert axes of length 1 at these places of the result.  ∂a: g in a's shape."""
     places = axis if isinstance(axis, tuple) else (axis,)
     try:
         return expand_dims(a, axis=normalize_axis_tuple(places, a.ndim + len(places)))
@@ -213,24 +213,51 @@ def expand_dims_function(a: Any, axis: int | tuple[int, ...]) -> Any:
 
 @implements(np.squeeze)
 def squeeze_function(a: Any, axis: Axis = None) -> Any:
-    """Remove axes of length 1: these, or all of them."""
+    """Remove axes of length 1: these, or all of them.  ∂a: g in a's shape."""
     if axis is None:
         return squeeze(a, axis=tuple(i for i, n in enumerate(a.shape) if n == 1))
     return squeeze(a, axis=places_of("squeeze", a, axis))
 
 
-@implements(np.atleast_1d)
-def atleast_1d(*arrays: Any) -> Any:
-    """Give 0-d tensors one axis."""
-    results = tuple(reshape_function(a, (1,)) if not np.ndim(a) else a for a in arrays)
-    return results[0] if len(results) == 1 else results
+def with_axes(fewest: int, doc: str, function: Any) -> Any:
+    """Make a function that gives tensors some axes at least and enter it in the table."""
+
+    @implements(function)
+    def reshaped(*arys: Any) -> Any:
+        results = []
+        for a in map(operand, arys):
+            x = a if isinstance(a, Tensor) else np.asarray(a)
+            shape = tuple(x.shape)
+            if fewest == 3 and 0 < len(shape) < 3:  # a vector lies in the middle
+                shape = (1, *shape, 1)[len(shape) - 1 :]
+            shape = (1,) * (fewest - len(shape)) + shape
+            results.append(x if shape == x.shape else reshape_function(x, shape))
+        return results[0] if len(results) == 1 else tuple(results)
+
+    reshaped.__name__, reshaped.__doc__ = function.__name__, f"{doc}  ∂: g in the old shape."
+    return reshaped
 
 
-@implements(np.atleast_2d)
-def atleast_2d(*arrays: Any) -> Any:
-    """Give tensors at least two axes, new ones in front."""
-    results = tuple(
-        a if np.ndim(a) >= 2 else reshape_function(a, (1,) * (2 - np.ndim(a)) + a.shape)
-        for a in arrays
-    )
-    return results[0] if len(results) == 1 else results
+atleast_1d = with_axes(1, "Give 0-d tensors one axis.", np.atleast_1d)
+atleast_2d = with_axes(2, "Give tensors two axes at least, new ones in front.", np.atleast_2d)
+atleast_3d = with_axes(3, "Give tensors three axes at least, a vector the middle.", np.atleast_3d)
+
+
+@implements(np.meshgrid)
+def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
+    """Repeat vectors to a grid, one axis each.  ∂xi: g summed over the other axes.
+
+    Raises:
+        ArgumentError: for another indexing than 'xy' and 'ij'.
+    """
+    if indexing not in ("xy", "ij"):
+        raise ArgumentError(f"meshgrid: indexing {indexing!r} is not known; expected 'xy' or 'ij'")
+    vectors = [ravel(operand(x) if np.ndim(x) else np.reshape(x, (1,))) for x in xi]
+    places = list(range(len(vectors)))
+    if indexing == "xy" and len(vectors) > 1:
+        places[:2] = [1, 0]
+    lines = [
+        reshape_function(v, tuple(-1 if i == place else 1 for i in range(len(vectors))))
+        for v, place in zip(vectors, places, strict=True)
+    ]
+    return tuple(lines) if sparse else broadcast_arrays(*lines)

@@ -13,10 +13,32 @@ import numpy as np
 
 from autograd_mini.table import table
 
-from . import basics, calculus, fourier, linalg, order, products, special, statistics, ufuncs
+from . import (
+    basics,
+    calculus,
+    fourier,
+    linalg,
+    order,
+    products,
+    rearranging,
+    special,
+    statistics,
+    ufuncs,
+)
 from .forms import BINARY, BITS, FLAGS, INTS, UNARY, Call
 
-MODULES = (basics, calculus, fourier, linalg, products, special, order, statistics, ufuncs)
+MODULES = (
+    basics,
+    calculus,
+    fourier,
+    linalg,
+    order,
+    products,
+    rearranging,
+    special,
+    statistics,
+    ufuncs,
+)
 BITWISE = ("bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift")
 CALLS: dict[Any, tuple[Call, ...]] = {}
 

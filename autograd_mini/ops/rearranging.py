@@ -1,0 +1,262 @@
+"""The same elements in other places: rolled, rotated, tiled, inserted, left out, repeated.
+
+The gradient goes back to where each element came from.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, OperandError, ShapeError
+from ..extraction import looked_at
+from ..operation import operand, scope
+from ..primitives import Primitive, case, implements, linear
+from ..table import Axis
+from ..tensors import Tensor
+from .axes import axes_of, axis_of, places_of
+from .conversion import converted
+from .indexing import getitem_function
+from .picking import take
+from .reductions import subject
+
+rolled: Primitive = linear(
+    lambda x, *, shift, axis: np.roll(x, shift, axis),
+    "roll",
+    "Elements moved along axes; those that leave come in at the other end.  ∂x: g rolled back",
+    name="roll",
+    vjp=(lambda g, y, x, shift, axis: rolled(g, shift=tuple(-n for n in shift), axis=axis),),
+    samples=(
+        case((3, 4), shift=(1,), axis=(0,)),
+        case((3, 4), shift=(-2, 5), axis=(0, 1)),
+        case((0, 2), shift=(1,), axis=(1,)),
+    ),
+    params=("shift", "axis"),
+)
+
+
+def plain_value(name: str, value: Any) -> Any:
+    """Return a number or an array that decides a shape or places, of a tensor its value."""
+    return looked_at(value, name) if isinstance(value, Tensor) else value
+
+
+@implements(np.roll)
+def roll(a: Any, shift: Any, axis: Any = None) -> Any:
+    """Move elements along axes, or along all of them in order.  ∂x: g rolled back."""
+    a, shift = subject(a), plain_value("np.roll", shift)
+    if axis is None:
+        return np.reshape(rolled(np.ravel(a), shift=(int(np.sum(shift)),), axis=(0,)), a.shape)
+    steps, places = np.broadcast_arrays(np.ravel(shift), np.ravel(axis))
+    total: dict[int, int] = {}
+    for place, n in zip(places, steps, strict=True):
+        place = axis_of("roll", a, int(place))
+        total[place] = total.get(place, 0) + int(n)
+    axes = tuple(sorted(total))
+    return rolled(a, shift=tuple(total[i] for i in axes), axis=axes)
+
+
+@implements(np.flip)
+def flip(m: Any, axis: Axis = None) -> Any:
+    """Reverse the order along axes, by default all.  ∂x: g reversed."""
+    m = subject(m)
+    chosen = axes_of("flip", m, axis)
+    back = slice(None, None, -1)
+    return getitem_function(m, tuple(back if i in chosen else slice(None) for i in range(m.ndim)))
+
+
+@implements(np.flipud)
+def flipud(m: Any) -> Any:
+    """Reverse the order of the rows.  ∂x: g reversed."""
+    return flip(m, 0)
+
+
+@implements(np.fliplr)
+def fliplr(m: Any) -> Any:
+    """Reverse the order of the columns.  ∂x: g reversed."""
+    return flip(m, 1)
+
+
+@implements(np.rot90)
+@scope("rot90")
+def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
+    """Rotate by k quarter turns, from the first of two axes towards the second.  ∂x: g turned back.
+
+    Raises:
+        ShapeError: if these are not two different axes.
+    """
+    m = subject(m)
+    places = places_of("rot90", m, tuple(axes))
+    if len(places) != 2:
+        raise ShapeError(f"rot90: a rotation has two axes, got {axes}")
+    first, second = places
+    turns = k % 4
+    if turns == 0:
+        return flip(m, ())
+    if turns == 2:
+        return flip(m, places)
+    order = list(range(m.ndim))
+    order[first], order[second] = second, first
+    if turns == 1:
+        return np.transpose(flip(m, second), order)
+    return flip(np.transpose(m, order), second)
+
+
+@implements(np.rollaxis)
+def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
+    """Move an axis in front of another one; np.moveaxis says it better.  ∂x: g moved back.
+
+    Raises:
+        ShapeError: if there is no such axis or place.
+    """
+    a = subject(a)
+    axis, place = axis_of("rollaxis", a, axis), start + a.ndim if start < 0 else start
+    if not 0 <= place <= a.ndim:
+        raise ShapeError(f"rollaxis: start {start} does not fit the shape {a.shape}")
+    return np.moveaxis(a, axis, place - 1 if axis < place else place)
+
+
+@implements(np.tile)
+@scope("tile")
+def tile(A: Any, reps: Any) -> Any:  # noqa: N803  # NumPy's name
+    """Repeat the whole along axes, new ones in front.  ∂x: g summed over the repeats."""
+    x = subject(A)
+    reps = plain_value("np.tile", reps)
+    counts = tuple(int(n) for n in (reps if np.iterable(reps) else (reps,)))
+    ndim = max(len(counts), x.ndim)
+    counts = (1,) * (ndim - len(counts)) + counts
+    shape = (1,) * (ndim - x.ndim) + x.shape
+    pairs = [n for pair in zip(counts, shape, strict=True) for n in pair]
+    wide = np.broadcast_to(np.reshape(x, [m for n in shape for m in (1, n)]), pairs)
+    return np.reshape(wide, tuple(c * n for c, n in zip(counts, shape, strict=True)))
+
+
+@implements(np.resize)
+@scope("resize")
+def resize(a: Any, new_shape: Any) -> Any:
+    """Fill a shape with the elements in order, again from the first.  ∂x: g summed over repeats.
+
+    Raises:
+        ShapeError: for a negative size.
+    """
+    x = np.ravel(subject(a))
+    shape = tuple(int(n) for n in (new_shape if np.iterable(new_shape) else (new_shape,)))
+    if any(n < 0 for n in shape):
+        raise ShapeError(f"resize: sizes are not negative, got {shape}")
+    size = math.prod(shape)
+    if not x.size:
+        return np.zeros(shape, x.dtype)
+    return np.reshape(take(x, np.arange(size) % x.size), shape)
+
+
+@implements(np.append)
+def append(arr: Any, values: Any, axis: int | None = None) -> Any:
+    """Join values at the end of an axis, or both flattened.  ∂arr, ∂values: its part of g."""
+    arr, values = subject(arr), subject(values)
+    if axis is None:
+        arr, values, axis = np.ravel(arr), np.ravel(values), 0
+    return np.concatenate([arr, values], axis=axis)
+
+
+def places_without(name: str, n: int, obj: Any) -> Any:
+    """Return the places that stay when some are left out."""
+    obj = plain_value(name, obj)
+    try:
+        return np.delete(np.arange(n), obj)
+    except (ValueError, IndexError, TypeError) as error:
+        raise ArgumentError(f"{name}: {obj!r:.60} are no places among {n}: {error}") from error
+
+
+@implements(np.delete)
+def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
+    """Leave out places along an axis, or of all elements in order.  ∂arr: g at what stays.
+
+    The result's shape depends on the places, so a tensor of places is read and not recorded.
+    """
+    x = subject(arr)
+    x, axis = (np.ravel(x), 0) if axis is None else (x, axis_of("delete", x, axis))
+    return take(x, places_without("np.delete", x.shape[axis], obj), axis)
+
+
+def inserted_values(arr: Any, values: Any, axis: int, places: Any) -> Any:
+    """Return the values that go between, one slice for each place, in the dtype of the array.
+
+    Raises:
+        OperandError: if a gradient would end, since the array has integers.
+        ShapeError: if there are more or fewer than places.
+    """
+    x = operand(values)
+    if isinstance(x, Tensor) and x.requires_grad and arr.dtype.kind in "biu":
+        raise OperandError(
+            f"insert: values that require a gradient do not go into a {arr.dtype} array, which has "
+            "no fractions; convert it with .astype(float)"
+        )
+    x = converted(x, arr.dtype)
+    if x.ndim < arr.ndim:
+        x = np.reshape(x, (1,) * (arr.ndim - x.ndim) + x.shape)
+    if not places.ndim:  # all values go to one place
+        x = np.moveaxis(x, 0, axis)
+    many = x.shape[axis] if places.size == 1 else places.size
+    shape = tuple(many if i == axis else n for i, n in enumerate(arr.shape))
+    if x.ndim > arr.ndim or any(n not in (1, m) for n, m in zip(x.shape, shape, strict=True)):
+        raise ShapeError(
+            f"insert: values of shape {np.shape(values)} do not fit {many} places along axis "
+            f"{axis} of the shape {arr.shape}"
+        )
+    return np.broadcast_to(x, shape)
+
+
+def insertion_places(n: int, obj: Any) -> Any:
+    """Return the places of an insertion as an array of integers, 0-d for one number."""
+    obj = plain_value("np.insert", obj)
+    if isinstance(obj, slice):
+        return np.arange(*obj.indices(n))
+    places = np.asarray(obj)
+    if places.dtype.kind == "b":
+        return np.flatnonzero(places)
+    return places if places.size else places.astype(int)
+
+
+@implements(np.insert)
+@scope("insert")
+def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
+    """Put values in front of places along an axis, or among all elements in order.
+
+    ∂arr, ∂values: g where each went.
+    """
+    x = subject(arr)
+    x, axis = (np.ravel(x), 0) if axis is None else (x, axis_of("insert", x, axis))
+    n = x.shape[axis]
+    places = insertion_places(n, obj)
+    between = inserted_values(x, values, axis, places)
+    numbers = np.arange(n, n + between.shape[axis])
+    try:
+        order = np.insert(np.arange(n), places, numbers)
+    except (ValueError, IndexError, TypeError) as error:
+        raise ArgumentError(f"insert: {obj!r:.60} are no places among {n}: {error}") from error
+    return take(np.concatenate([x, between], axis=axis), order, axis)
+
+
+@implements(np.trim_zeros)
+def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
+    """Leave out zeros in front and behind.  ∂x: g at what stays, 0 at the zeros.
+
+    The result's shape depends on the values, which are read.
+
+    Raises:
+        ArgumentError: if `trim` has other letters than f and b.
+    """
+    x = subject(filt)
+    if trim.lower() not in ("f", "b", "fb", "bf"):
+        raise ArgumentError(f"trim_zeros: trim {trim!r} is not known; expected 'f', 'b' or 'fb'")
+    values = np.asarray(plain_value("np.trim_zeros", x)) != 0
+    index: list[Any] = [slice(None)] * x.ndim
+    for i in axes_of("trim_zeros", x, axis):
+        found = np.flatnonzero(values.any(axis=tuple(j for j in range(x.ndim) if j != i)))
+        if not found.size:
+            index[i] = slice(0, 0)
+            continue
+        start = int(found[0]) if "f" in trim.lower() else 0
+        index[i] = slice(start, int(found[-1]) + 1 if "b" in trim.lower() else None)
+    return getitem_function(x, tuple(index))

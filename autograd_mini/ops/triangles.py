@@ -1,0 +1,91 @@
+"""Diagonals and triangles: taken out, put in, and what lies on one side of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..operation import operand
+from ..primitives import implements
+from .axes import axis_of
+from .indexing import ARRAY, scatter
+from .reductions import subject
+from .selection import where as chosen
+
+
+@implements(np.diagonal)
+def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """Return the elements whose places along two axes differ by `offset`.  ∂a: g at these."""
+    a = operand(a)
+    if axis_of("diagonal", a, axis1) == axis_of("diagonal", a, axis2):
+        raise ShapeError(
+            f"diagonal: {axis1} and {axis2} are the same axis of the shape {a.shape}; give two"
+        )
+    x = np.moveaxis(a, (axis1, axis2), (-2, -1))
+    n = max(0, min(x.shape[-2] + min(offset, 0), x.shape[-1] - max(offset, 0)))
+    rows = np.arange(n) - min(offset, 0)
+    return x[..., rows, rows + offset]
+
+
+@implements(np.trace)
+def trace(
+    a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None
+) -> Any:
+    """Sum the diagonal.  ∂a: g on the diagonal."""
+    return np.sum(diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
+
+
+@implements(np.diag)
+def diag(v: Any, k: int = 0) -> Any:
+    """Put a vector on the diagonal of a matrix, or take the diagonal out.  ∂v: the diagonal of g.
+
+    Raises:
+        ShapeError: for other than one or two axes.
+    """
+    x = subject(v)
+    if x.ndim == 2:
+        return diagonal(x, k)
+    if x.ndim != 1:
+        raise ShapeError(f"diag: expected one or two axes, got the shape {x.shape}")
+    n = x.shape[0]
+    places, size = np.arange(n), n + abs(k)
+    rows, columns = places - min(k, 0), places + max(k, 0)
+    return scatter(x, rows, columns, shape=(size, size), index=(ARRAY, ARRAY))
+
+
+@implements(np.diagflat)
+def diagflat(v: Any, k: int = 0) -> Any:
+    """Put all elements on the diagonal of a matrix.  ∂v: the diagonal of g."""
+    return diag(np.ravel(subject(v)), k)
+
+
+def kept(m: Any, mask: Any) -> Any:
+    """Keep what a mask holds, and put 0 elsewhere."""
+    return chosen(mask, m, m.dtype.type(0))
+
+
+def below(name: str, x: Any, k: int) -> Any:
+    """Return the mask of what lies on the diagonal k or below; a vector is repeated as rows.
+
+    Raises:
+        ShapeError: for a single number.
+    """
+    if not x.ndim:
+        raise ShapeError(f"{name}: a single number has no triangle; expected one axis or more")
+    return np.tri(x.shape[-2] if x.ndim > 1 else x.shape[0], x.shape[-1], k=k, dtype=bool)
+
+
+@implements(np.tril)
+def tril(m: Any, k: int = 0) -> Any:
+    """Keep the triangle up to the diagonal k, 0 above.  ∂m: g there, 0 above."""
+    x = subject(m)
+    return kept(x, below("tril", x, k))
+
+
+@implements(np.triu)
+def triu(m: Any, k: int = 0) -> Any:
+    """Keep the triangle from the diagonal k on, 0 below.  ∂m: g there, 0 below."""
+    x = subject(m)
+    return kept(x, ~below("triu", x, k - 1))
