@@ -161,6 +161,7 @@ SHAPES_ONLY: tuple[Any, ...] = (
 """Functions that look at shapes and dtypes, or write text, and return plain values."""
 
 VALUES_ONLY: tuple[Any, ...] = (
+    *SHAPES_ONLY,
     np.allclose,
     np.argwhere,
     np.array_equal,
@@ -173,16 +174,14 @@ VALUES_ONLY: tuple[Any, ...] = (
     np.ix_,
     np.lexsort,
     np.nonzero,
-    np.packbits,
     np.ravel_multi_index,
     np.save,
     np.savetxt,
     np.savez,
     np.savez_compressed,
-    np.unpackbits,
     np.unravel_index,
 )
-"""Functions that look at values and return plain ones: nothing flows through them."""
+"""Functions that look at values or shapes and return plain ones: nothing flows through them."""
 
 DIFFERENTIABLE_ARGUMENTS = {
     np.histogram: "weights",
@@ -233,5 +232,5 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, **kwargs: Any) -> Any:
     return np.broadcast_to(astype(fill_value, kind), shape)
 
 
-for function in (*SHAPES_ONLY, *VALUES_ONLY):
+for function in VALUES_ONLY:
     table[function] = on_values(function)

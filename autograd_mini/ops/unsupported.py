@@ -39,12 +39,10 @@ NATURE: Final[dict[str, str]] = {
         "broadcast_shapes isfortran isscalar iterable may_share_memory ndim nested_iters shape "
         "shares_memory size"
     ),
-    "answers a question about values": (
-        "allclose array_equal array_equiv iscomplex isin isneginf isposinf isreal"
-    ),
+    "answers a question about values": ("allclose array_equal array_equiv"),
     "takes the shape of a tensor, and none of its values": "empty_like ones_like zeros_like",
     "returns places, which are integers": (
-        "argwhere diag_indices_from digitize flatnonzero ix_ lexsort nonzero ravel_multi_index "
+        "argwhere diag_indices_from flatnonzero ix_ lexsort nonzero ravel_multi_index "
         "tril_indices_from triu_indices_from unravel_index"
     ),
     "works on the bits of integers": "packbits unpackbits",
@@ -57,7 +55,6 @@ NATURE: Final[dict[str, str]] = {
 PLAIN = "NumPy takes plain numbers here, and lets nobody answer with a tensor"
 IN_PLACE = "it changes an array in place"
 COUNTS = "it counts, and jumps where a value crosses an edge"
-CHOSEN = "which values it returns, and how many, depends on all of them"
 INSTEAD: Final[dict[str, tuple[str, str]]] = {
     "copyto": (IN_PLACE, "np.where(mask, new, old), or np.broadcast_to(t, shape) for np.full"),
     "fill_diagonal": (IN_PLACE, "am.set_at(a, np.diag_indices(n), values)"),
@@ -69,16 +66,6 @@ INSTEAD: Final[dict[str, tuple[str, str]]] = {
     "histogram2d": (COUNTS, "t.data as the sample"),
     "histogramdd": (COUNTS, "t.data as the sample"),
     "histogram_bin_edges": (COUNTS, "np.linspace between np.min(t) and np.max(t)"),
-    "intersect1d": (CHOSEN, "t[np.intersect1d(t.data, other, return_indices=True)[1]]"),
-    "setdiff1d": (CHOSEN, "t[~np.isin(t.data, other)]"),
-    "setxor1d": (CHOSEN, "t[~np.isin(t.data, other)], and the same the other way round"),
-    "union1d": (CHOSEN, "np.concatenate, and t[places] of np.unique(t.data, return_index=True)"),
-    "unique": (CHOSEN, "t[np.unique(t.data, return_index=True)[1]]"),
-    "unique_all": (CHOSEN, "t[np.unique(t.data, return_index=True)[1]]"),
-    "unique_counts": (CHOSEN, "t[np.unique(t.data, return_index=True)[1]]"),
-    "unique_inverse": (CHOSEN, "t[np.unique(t.data, return_index=True)[1]]"),
-    "unique_values": (CHOSEN, "t[np.unique(t.data, return_index=True)[1]]"),
-    "trim_zeros": (CHOSEN, "a slice of t, from the places of np.flatnonzero(t.data)"),
     "array": (PLAIN, "np.stack of a list of tensors, t itself for one"),
     "asanyarray": (PLAIN, "t itself"),
     "asarray": (PLAIN, "t itself"),

@@ -56,7 +56,7 @@ CALLS: dict[Any, tuple[Call, ...]] = {
     np.empty_like: (Call(np.empty((0, 2))),),
     np.zeros_like: (Call(M), Call(M, dtype=int)),
     np.ones_like: (Call(M),),
-    np.full_like: (Call(M, 3.0),),
+    np.full_like: (Call(M, 3.0), Call(M, S), Call(M, V), Call(INTS, 2.7)),
     np.flatnonzero: (Call(INTS),),
     np.nonzero: (Call(FLAGS),),
     np.isin: (Call(INTS, [1, 2]),),

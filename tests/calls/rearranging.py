@@ -160,8 +160,6 @@ CALLS: dict[Any, tuple[Call, ...]] = {
     np.common_type: (Call(M, C),),
     np.unravel_index: (Call(INTS, (3, 9)),),
     np.ravel_multi_index: (Call([INTS[0], INTS[1]], (9, 9)),),
-    np.packbits: (Call(FLAGS), Call(FLAGS, axis=1)),
-    np.unpackbits: (Call(INTS.astype(np.uint8)),),
     np.all: (Call(FLAGS), Call(FLAGS, 1), Call(FLAGS, axis=0, keepdims=True), Call(M, where=FLAGS),
              Call(FLAGS, 1, where=INTS > 3), Call(EMPTY, 1)),
     np.any: (Call(FLAGS), Call(FLAGS, 1), Call(FLAGS, axis=0, keepdims=True), Call(M, where=FLAGS),
