@@ -266,7 +266,8 @@ def no_grad() -> recorder:
 
 def recording_anyway() -> recorder:
     """Record in the block, with the recorder in force if there is one, even under `no_grad`."""
-    return recorder(context.get()[0] if is_recording() else None)
+    found = context.get()[0]
+    return recorder(None if found is evaluate else found)
 
 
 def is_recording() -> bool:
