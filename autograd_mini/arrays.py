@@ -8,9 +8,7 @@ import numpy as np
 
 from .errors import ConversionError, OperandError
 
-PLAIN = frozenset(
-    {float, int, bool, complex, np.ndarray, np.float64, np.float32, np.int64, np.bool}
-)
+PLAIN = frozenset({float, int, bool, np.ndarray, np.float64, np.float32, np.int64, np.bool})
 """Exact classes of operands that need no look before NumPy gets them."""
 
 
@@ -41,5 +39,10 @@ def _short(value: Any) -> str:
 
 
 def normal(data: Any) -> Any:
-    """Return 0-d arrays as NumPy scalars, whose arithmetic is ten times faster."""
-    return data if type(data) is not np.ndarray or data.ndim else data[()]
+    """Return 0-d arrays as NumPy scalars, whose arithmetic is ten times faster.
+
+    `1j * np.float64(2)` is Python's complex, which takes a float64 for a float.
+    """
+    if type(data) is np.ndarray:
+        return data if data.ndim else data[()]
+    return np.complex128(data) if type(data) is complex else data

@@ -152,7 +152,7 @@ def constant(value: Any) -> Tensor:
 
 def operand(value: Any) -> Any:
     """Return a plain operand as NumPy takes it; numbers stay as they are, so float32 is kept."""
-    if type(value) is Tensor or type(value) in PLAIN or value is None:
+    if type(value) is Tensor or type(value) in PLAIN or value is None or type(value) is complex:
         return value
     return as_array(value)
 

@@ -182,12 +182,16 @@ def binary(primitive: Primitive) -> Callable[..., Any]:
                     wanted = True
             else:
                 if type(b) is not ndarray and type(b) not in plain:
+                    if type(b) is complex:  # the result may be Python's, see `normal`
+                        return record(primitive, (a, b), NO_PARAMS)
                     b = operand(b)
                 y = b
         elif type(b) is Tensor:
             if recorder is not None:
                 return recorder(primitive, (a, b), NO_PARAMS)
             if type(a) is not ndarray and type(a) not in plain:
+                if type(a) is complex:
+                    return record(primitive, (a, b), NO_PARAMS)
                 a = operand(a)
             x, y, wanted = a, b._value, b._requires_grad
         else:

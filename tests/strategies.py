@@ -143,5 +143,7 @@ def cotangents(outputs: list[Any], seed: int = 0) -> list[Any]:
     found = []
     for y in outputs:
         g = generator.uniform(0.5, 1.5, y.shape) * generator.choice([-1.0, 1.0], y.shape)
+        if y.dtype.kind == "c":
+            g = g + 1j * generator.uniform(0.5, 1.5, y.shape)
         found.append(g.astype(y.dtype)[()])
     return found

@@ -159,6 +159,118 @@ def test_gradient_is_linear_in_the_cotangent(primitive: Primitive, data: Any) ->
         np.testing.assert_allclose(-3.0 * a, b, rtol=1e-12, atol=1e-14)
 
 
+# ── forward mode ─────────────────────────────────────────────────────────────────────────────
+def paired(gs: list[Any], ts: list[Any]) -> float:
+    """Return Re Σ ḡ·t: how far a tangent moves along gradients of PyTorch's convention."""
+    return float(sum(np.sum(np.conj(g) * t).real for g, t in zip(gs, ts, strict=True)))
+
+
+def same_number(a: float, b: float, gs: list[Any], ts: list[Any]) -> None:
+    """Compare two pairings up to the rounding of their terms."""
+    size = sum(float(np.sum(np.abs(g) * np.abs(t))) for g, t in zip(gs, ts, strict=True))
+    assert abs(a - b) <= 1e-10 * (size + 1e-10)
+
+
+@each
+@given(data=st.data())
+def test_forward_and_reverse_mode_are_transposes(primitive: Primitive, data: Any) -> None:
+    sample = data.draw(samples(primitive))
+    ts = cotangents(sample.arrays, seed=1)
+    y, moved = am.jvp(sample.outputs, sample.arrays, ts)
+    for part, expected in zip(y, plain(sample, sample.arrays), strict=True):
+        np.testing.assert_array_equal(part, expected)
+    gs = cotangents(y)
+    pulled = pulled_back(sample, sample.arrays, gs)
+    same_number(paired(gs, moved), paired(pulled, ts), gs, moved)
+    assert all(np.shape(m) == np.shape(part) for m, part in zip(moved, y, strict=True))
+
+
+@each
+@settings(max_examples=5)
+@given(data=st.data())
+def test_second_order_is_the_same_forward_and_reverse(primitive: Primitive, data: Any) -> None:
+    sample = data.draw(samples(primitive))
+    gs = cotangents(plain(sample, sample.arrays))
+    ts = cotangents(sample.arrays, seed=1)
+
+    def gradient(*xs: Any) -> Any:
+        return pulled_back(sample, list(xs), gs)
+
+    found, moved = am.jvp(gradient, sample.arrays, ts)
+    hs = cotangents(found, seed=2)
+    _, back = am.vjp(gradient, *sample.arrays)
+    same_number(paired(hs, moved), paired(back(hs), ts), hs, moved)
+    _, twice = am.jvp(lambda *xs: am.jvp(sample.outputs, xs, ts)[1], sample.arrays, ts)
+    same_number(paired(gs, twice), paired(list(moved), ts), gs, twice)
+
+
+# ── many examples at once ────────────────────────────────────────────────────────────────────
+@each
+@given(data=st.data())
+def test_vmap_equals_a_loop(primitive: Primitive, data: Any) -> None:
+    sample = data.draw(samples(primitive))
+    mapped = data.draw(st.lists(st.booleans(), min_size=len(sample.arrays)).filter(any))
+    mapped = mapped[: len(sample.arrays)]
+    if not any(mapped):
+        mapped[0] = True
+    batches = [
+        np.stack([x * scale for scale in (1.0, 0.9, 0.95)]) if m else x
+        for x, m in zip(sample.arrays, mapped, strict=True)
+    ]
+    axes = tuple(0 if m else None for m in mapped)
+    found = am.vmap(sample.outputs, in_axes=axes)(*batches)
+    for i in range(3):
+        xs = [b[i] if m else b for b, m in zip(batches, mapped, strict=True)]
+        for y, expected in zip(found, plain(sample, xs), strict=True):
+            np.testing.assert_allclose(y[i], expected, rtol=1e-12, atol=1e-13)
+    none = [b[:0] if m else b for b, m in zip(batches, mapped, strict=True)]
+    for y, expected in zip(am.vmap(sample.outputs, axes)(*none), found, strict=True):
+        assert y.shape == (0, *expected.shape[1:])
+
+
+# ── complex numbers ──────────────────────────────────────────────────────────────────────────
+@each
+@given(data=st.data())
+def test_complex_operands_have_the_right_gradient_or_are_refused(
+    primitive: Primitive, data: Any
+) -> None:
+    sample = data.draw(samples(primitive))
+    if "dtype" in sample.params:
+        sample.params["dtype"] = np.dtype(complex)
+    parts = [0.3 * x for x in cotangents(sample.arrays, seed=3)]
+    numbers = [x + 1j * part for x, part in zip(sample.arrays, parts, strict=True)]
+    try:
+        expected = plain(sample, numbers)
+    except (TypeError, ValueError, am.AutogradError):
+        with pytest.raises((TypeError, ValueError, am.AutogradError)):
+            sample.outputs(*(am.tensor(z, requires_grad=True) for z in numbers))
+        return
+    tensors = [am.tensor(z, requires_grad=True) for z in numbers]
+    for y, e in zip(sample.outputs(*tensors), expected, strict=True):
+        np.testing.assert_allclose(y.data, e, rtol=1e-12)
+
+    def of_parts(*reals: Any) -> Any:
+        half = len(reals) // 2
+        zs = [a + 1j * b for a, b in zip(reals[:half], reals[half:], strict=True)]
+        return [f(y) for y in sample.outputs(*zs) for f in (np.real, np.imag)]
+
+    try:
+        assert am.gradcheck(of_parts, *sample.arrays, *parts).ok
+    except am.GradientError as error:  # vectors whose phase or basis is not determined
+        assert primitive.name in ("eig", "eigh", "svd", "qr")
+        assert "phase" in str(error) or "basis" in str(error)
+        return
+    except am.UnsupportedError as error:
+        assert "complex" in str(error)
+        return
+    ts = cotangents(numbers, seed=1)
+    y, moved = am.jvp(sample.outputs, numbers, ts)
+    gs = cotangents(y)
+    pulled = pulled_back(sample, numbers, gs)
+    same_number(paired(gs, moved), paired(pulled, ts), gs, moved)
+
+
+# ── rows without a gradient ──────────────────────────────────────────────────────────────────
 CALLS: dict[str, tuple[Any, ...]] = {
     "stop_gradient": (np.array([0.5, -1.5]),),
     "imag": (np.array([0.5, -1.5]),),

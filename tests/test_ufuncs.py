@@ -124,7 +124,6 @@ def test_fabs_refuses_complex_numbers_as_numpy_does() -> None:
         np.fabs(am.tensor(Z))
 
 
-@pytest.mark.xfail(strict=True, reason="1j * np.float64 is a plain complex, without a shape")
 def test_imaginary_unit_times_a_number_is_a_tensor_of_numpy() -> None:
     x = am.tensor(0.5, requires_grad=True)
     y = 1j * x

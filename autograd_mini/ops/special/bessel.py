@@ -61,6 +61,10 @@ ive: Primitive = elementwise(
         # For complex z the damping is a function of Re z, so its part of the gradient is real.
         lambda g, y, v, z: half_sum(ive, g, v, z) - np.sign(np.real(z)) * np.real(g * y),
     ),
+    jvp=(
+        Refusal("ive", "the order v"),
+        lambda t, y, v, z: half_sum(ive, t, v, z) - np.sign(np.real(z)) * np.real(t) * y,
+    ),
     samples=ORDERS,
     domain=RIGHT,
 )
