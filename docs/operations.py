@@ -26,7 +26,7 @@ import autograd_mini as am
 from autograd_mini import batching, ops
 from autograd_mini.ops.discrete import VALUES_ONLY
 from autograd_mini.ops.special.refusals import Refusal
-from autograd_mini.ops.unsupported import reasons
+from autograd_mini.ops.unsupported import function_of, reasons
 from autograd_mini.primitives import PRIMITIVES, Primitive
 from autograd_mini.table import table
 
@@ -177,6 +177,19 @@ def functions() -> Iterator[tuple[str, Any, Callable[..., Any]]]:
             yield f"scipy.special.{name}", theirs, table[theirs]
         elif theirs not in table and not any(spelling(key) == spelling(theirs) for key in table):
             yield f"am.special.{name}", name, getattr(ours, "call", ours)
+
+
+def class_of(function: Any) -> list[str]:
+    """Return what a function of NumPy is to this library; one answer, if nothing is wrong."""
+    found = []
+    if function in table and function not in VALUES_ONLY:
+        ours = table[function]
+        rule = described(ours, row_behind(function, ours))[1]
+        found.append("zero" if rule.startswith("No gradient") else "differentiable")
+    for name, reason in reasons():
+        if function_of(name) is function:
+            found.append("not supported" if reason.instead else "nothing to differentiate")
+    return found
 
 
 def sections() -> dict[str, list[Entry]]:

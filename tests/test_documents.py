@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,3 +27,22 @@ def test_document_is_whole(path):
     for link in links:
         if not link.startswith(("http:", "https:", "mailto:")):
             assert (path.parent / link).exists(), link
+
+
+def test_the_reference_of_operations_is_what_the_table_says():
+    pytest.importorskip("scipy")
+    finished = subprocess.run(
+        [sys.executable, str(ROOT / "docs" / "operations.py"), "--check"],
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+def test_the_reference_names_every_function_and_no_derivative_is_left_out():
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith(("| `", "| ("))]
+    rows = [line.strip("| ").split(" | ") for line in rows]
+    assert [cells[0] for cells in rows if len(cells) == 7 and not cells[3].strip()] == []
+    for name in ("np.tanh", "np.linalg.svd", "np.fft.fft", "scipy.special.erf", "np.putmask"):
+        assert f"`{name}`" in page
