@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from .errors import UnsupportedError
+from .extraction import plain
 from .operators import Operators
 from .table import Axis, table
 
@@ -47,12 +48,31 @@ class ArrayMethods(Operators):
     def __contains__(self, value: Any) -> bool:
         return bool(np.any(self == value))
 
+    def __delitem__(self, index: Any) -> NoReturn:
+        raise UnsupportedError(
+            "del t[index] would change a value that the graph still needs; use t = np.delete(t, "
+            "index, axis), or a slice"
+        )
+
     # ── plain values ─────────────────────────────────────────────────────────────────────────
     nbytes = property(lambda self: self._value.nbytes, doc="Bytes of the elements.")
     itemsize = property(lambda self: self._value.itemsize, doc="Bytes of one element.")
     strides = property(lambda self: self._value.strides, doc="Bytes to step along each axis.")
     flags = property(lambda self: self._value.flags, doc="Memory layout of the array.")
+    base = property(lambda self: self._value.base, doc="The array whose memory the value uses.")
+    ctypes = property(lambda self: np.asarray(self.data).ctypes, doc="The memory, for C.")
     device = property(lambda self: "cpu", doc="Always 'cpu' (Array API).")
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """Return NumPy, whose functions record tensors (Array API)."""
+        return np
+
+    def __dlpack__(self: Any, **kwargs: Any) -> Any:
+        """Hand the value to another library; the gradient does not go with it."""
+        return np.asarray(plain(self, "from_dlpack(t)")).__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> Any:
+        return np.asarray(self._value).__dlpack_device__()
 
     def item(self, *args: int) -> Any:
         """Return one element as a plain Python number."""
@@ -130,8 +150,10 @@ class ArrayMethods(Operators):
     def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
         return table[np.diagonal](self, offset, axis1, axis2)
 
-    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
-        return table[np.trace](self, offset, axis1, axis2)
+    def trace(
+        self, offset: int = 0, axis1: int = 0, axis2: int = 1, *args: Any, **kwargs: Any
+    ) -> Tensor:
+        return table[np.trace](self, offset, axis1, axis2, *args, **kwargs)
 
     def take(self, indices: Any, axis: int | None = None, *args: Any, **kwargs: Any) -> Tensor:
         return table[np.take](self, indices, axis, *args, **kwargs)
@@ -139,8 +161,8 @@ class ArrayMethods(Operators):
     def repeat(self, repeats: Any, axis: int | None = None) -> Tensor:
         return table[np.repeat](self, repeats, axis)
 
-    def compress(self, condition: Any, axis: int | None = None) -> Tensor:
-        return table[np.compress](condition, self, axis)
+    def compress(self, condition: Any, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.compress](condition, self, *args, **kwargs)
 
     def choose(self, choices: Any, *args: Any, **kwargs: Any) -> Tensor:
         return table[np.choose](self, choices, *args, **kwargs)
@@ -157,8 +179,8 @@ class ArrayMethods(Operators):
     def searchsorted(self, v: Any, *args: Any, **kwargs: Any) -> Tensor:
         return table[np.searchsorted](self, v, *args, **kwargs)
 
-    def dot(self, other: Any) -> Tensor:
-        return table[np.dot](self, other)
+    def dot(self, other: Any, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.dot](self, other, *args, **kwargs)
 
     def clip(self, min: Any = None, max: Any = None, **kwargs: Any) -> Tensor:
         return table[np.clip](self, min, max, **kwargs)
@@ -219,7 +241,7 @@ class ArrayMethods(Operators):
     fill = _refuse("fill", "np.full_like(t, value)")
     put = _refuse("put", "am.set_at(t, index, value)")
     sort = _refuse("sort", "np.sort(t), which returns a sorted tensor")
-    partition = _refuse("partition", "np.sort(t), or np.partition(t.data, kth)")
+    partition = _refuse("partition", "np.partition(t, kth), which returns a new tensor")
     resize = _refuse("resize", "np.reshape(t, shape)")
     setfield = _refuse("setfield", "am.set_at(t, index, value)")
     setflags = _refuse("setflags", "t.data.setflags(...)")

@@ -149,6 +149,21 @@ class Operators:
     def __imatmul__(self, other: Any) -> Tensor:
         return table["in_place"](self, table[np.matmul](self, other))
 
+    def __iand__(self, other: Any) -> Tensor:
+        return table["in_place"](self, table[np.bitwise_and](self, other))
+
+    def __ior__(self, other: Any) -> Tensor:
+        return table["in_place"](self, table[np.bitwise_or](self, other))
+
+    def __ixor__(self, other: Any) -> Tensor:
+        return table["in_place"](self, table[np.bitwise_xor](self, other))
+
+    def __ilshift__(self, other: Any) -> Tensor:
+        return table["in_place"](self, table[np.left_shift](self, other))
+
+    def __irshift__(self, other: Any) -> Tensor:
+        return table["in_place"](self, table[np.right_shift](self, other))
+
     __hash__ = object.__hash__
 
     def __divmod__(self, other: Any) -> tuple[Tensor, Tensor]:

@@ -40,6 +40,63 @@ PUBLIC = [name for name in dir(np.ndarray) if not name.startswith("_")]
 METHODS = [name for name in PUBLIC if name not in REFUSED | OF_MEMORY]
 
 
+FORMS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
+    ("sum", (0, None, None, True, 1.0), {"where": M > 0}),
+    ("prod", (), {"axis": 1, "initial": 2.0}),
+    ("max", (1,), {"initial": 1.0, "where": M > 0}),
+    ("min", (0, None, True), {"initial": 1.0}),
+    ("mean", (0,), {"where": M > -2, "keepdims": True}),
+    ("var", (1, None, None, 1), {"where": M > -2}),
+    ("std", (), {"axis": 1, "mean": M.mean(1, keepdims=True), "ddof": 1}),
+    ("all", (0,), {"where": M > 0}),
+    ("any", (), {"axis": 1, "keepdims": True, "where": M > 2}),
+    ("trace", (1, 0, 1, np.float32), {}),
+    ("compress", ([True, False, True], 1), {}),
+    ("take", ([5, -7],), {"mode": "wrap"}),
+    ("reshape", (-1,), {"order": "F"}),
+    ("argmax", (), {"axis": 0, "keepdims": True}),
+    ("cumsum", (0, np.float32), {}),
+    ("repeat", ([1, 2], 0), {}),
+    ("round", (1,), {}),
+    ("clip", (), {"max": 1.0}),
+    ("ravel", (), {"order": "F"}),
+    ("__rpow__", (2.0,), {}),
+]
+"""Further forms of the methods' arguments."""
+
+
+@pytest.mark.parametrize(("name", "args", "kwargs"), FORMS)
+def test_method_takes_the_arguments_of_ndarray(name: str, args: Any, kwargs: Any) -> None:
+    expected = getattr(M, name)(*args, **kwargs)
+    result = getattr(am.tensor(M, requires_grad=True), name)(*args, **kwargs)
+    assert result.dtype == expected.dtype
+    np.testing.assert_allclose(result.data, expected, rtol=1e-6)
+
+
+def test_every_public_attribute_of_ndarray_is_there() -> None:
+    assert [name for name in PUBLIC if not hasattr(am.tensor(M), name)] == []
+
+
+def test_the_array_api_finds_numpy() -> None:
+    t = am.tensor(M, requires_grad=True)
+    assert t.__array_namespace__() is np
+    assert t.__array_namespace__(api_version="2024.12").permute_dims(t, (1, 0)).requires_grad
+    assert_array_equal(np.from_dlpack(am.tensor(M)), M)
+    with pytest.raises(am.ConversionError, match="from_dlpack"):
+        np.from_dlpack(t)
+
+
+def test_bits_change_by_assignment_as_for_arrays() -> None:
+    t = old = am.tensor(INTS)
+    t &= 6
+    t |= 8
+    t ^= 1
+    t <<= 2
+    t >>= 1
+    assert_array_equal(t.data, (((INTS & 6) | 8) ^ 1) << 1)
+    assert_array_equal(old.data, INTS)
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_method_of_ndarray_gives_what_numpy_gives(name: str) -> None:
     array = np.array([0.1, 0.7, 2.0]) if name == "searchsorted" else M

@@ -17,18 +17,7 @@ from ..operation import value_of
 from ..primitives import Primitive, case, implements, linear
 from ..table import table
 from ..tensors import Tensor
-from .selection import where
-
-
-class _Array:
-    """Stands in an index for an array that is an operand."""
-
-    def __repr__(self) -> str:
-        return "ARRAY"
-
-
-ARRAY = _Array()
-Index = tuple[Any, ...]
+from .index_batching import ARRAY, Index, getting, scattering, setting
 
 
 def filled(index: Index, arrays: tuple[Any, ...]) -> Index:
@@ -69,6 +58,7 @@ getitem: Primitive = linear(
     ),
     params=("index",),
     linear_in=1,
+    batch=getting,
 )
 scatter: Primitive = linear(
     scatter_forward,
@@ -82,6 +72,7 @@ scatter: Primitive = linear(
     samples=(case((4,), shape=(3, 4), index=(1,)),),
     params=("shape", "index"),
     linear_in=1,
+    batch=scattering,
 )
 
 
@@ -94,15 +85,14 @@ def set_forward(x: Any, value: Any, *arrays: Any, index: Index) -> Any:
 
 def set_rule(g: Any, y: Any, x: Any, value: Any, *arrays: Any, index: Index) -> Any:
     """∂x: g outside the index  ∂value: g at the index, summed to its shape by the walk."""
-    kept = np.ones(x.shape, bool)
-    kept[filled(index, tuple(map(value_of, arrays)))] = False
+    elsewhere = replace(g, g.dtype.type(0), *arrays, index=index)
     gv = getitem(g, *arrays, index=index)
     if value.ndim > gv.ndim:  # NumPy drops leading axes of length 1 when it assigns
         gv = np.reshape(gv, (1,) * (value.ndim - gv.ndim) + gv.shape)
-    return where(kept, g, 0), gv, *(None,) * len(arrays)
+    return elsewhere, gv, *(None,) * len(arrays)
 
 
-replace = linear(
+replace: Primitive = linear(
     set_forward,
     "[ ]←",
     "x with a value at an index.  ∂x: g elsewhere  ∂value: g at the index",
@@ -117,6 +107,7 @@ replace = linear(
     params=("index",),
     linear_in=2,
     broadcasts=True,
+    batch=setting,
 )
 
 

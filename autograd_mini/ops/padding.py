@@ -16,7 +16,8 @@ from ..operation import scope
 from ..primitives import implements
 from ..tensors import Tensor
 from .conversion import converted
-from .indexing import ARRAY, getitem, replace
+from .index_batching import ARRAY
+from .indexing import getitem, replace
 from .joining import slice_along
 from .rearranging import plain_value
 from .reductions import subject

@@ -16,7 +16,8 @@ from ..primitives import implements
 from ..tensors import Tensor
 from .axes import axis_of
 from .conversion import converted
-from .indexing import ARRAY, getitem_function, scatter
+from .index_batching import ARRAY
+from .indexing import getitem_function, scatter
 from .shapes import common_shape
 
 

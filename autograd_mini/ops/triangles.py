@@ -10,7 +10,8 @@ from ..errors import ShapeError
 from ..operation import operand
 from ..primitives import implements
 from .axes import axis_of
-from .indexing import ARRAY, scatter
+from .index_batching import ARRAY
+from .indexing import scatter
 from .reductions import subject
 from .selection import where as chosen
 

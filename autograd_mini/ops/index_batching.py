@@ -1,0 +1,177 @@
+"""Indexing with a further axis: what vmap does with x[index], its transpose, and am.set_at.
+
+NumPy puts the axes of index arrays where the first of them stands, or in front of all if a slice
+stands between two of them. So the new axis does not always come out in front: a layout says what
+index is asked for, and which axes of the result are then moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..batching import Params, aligned, one_by_one, repeated
+from ..errors import ShapeError
+from ..operation import value_of
+
+
+class _Array:
+    """Stands in an index for an array that is an operand."""
+
+    def __repr__(self) -> str:
+        return "ARRAY"
+
+
+ARRAY = _Array()
+Index = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """An index with a further axis.
+
+    Attributes:
+        index: its static part.
+        arrays: the index arrays.
+        found: axes of what it gives that must move.
+        wanted: where they go, so that the new axis is in front.
+        ndim: the number of axes of one example's result.
+    """
+
+    index: Index
+    arrays: tuple[Any, ...]
+    found: tuple[int, ...]
+    wanted: tuple[int, ...]
+    ndim: int
+
+    def to_front(self, y: Any) -> Any:
+        """Bring what the index gives into the order of the examples' results."""
+        return y if self.found == self.wanted else np.moveaxis(y, self.found, self.wanted)
+
+    def from_front(self, y: Any) -> Any:
+        """Bring results with the new axis in front into the order that the index takes."""
+        return y if self.found == self.wanted else np.moveaxis(y, self.wanted, self.found)
+
+
+def as_integers(
+    index: Index, arrays: Sequence[Any], mapped: Sequence[bool]
+) -> tuple[Index, list[Any], list[bool]]:
+    """Return an index with the places that hold instead of booleans.
+
+    Raises:
+        ShapeError: for booleans that differ between examples.
+    """
+    parts: list[Any] = []
+    found: list[Any] = []
+    own: list[bool] = []
+    given = iter(zip(arrays, mapped, strict=True))
+    for part in index:
+        if part is not ARRAY:
+            parts.append(part)
+            continue
+        array, is_mapped = next(given)
+        if array.dtype.kind == "b" and is_mapped:
+            raise ShapeError(
+                "vmap: an index of booleans that differ from example to example gives results of "
+                "different shapes; use np.where(mask, x, 0), or where=mask of a reduction"
+            )
+        places = np.nonzero(value_of(array)) if array.dtype.kind == "b" else (array,)
+        parts.extend([ARRAY] * len(places))
+        found.extend(places)
+        own.extend([is_mapped] * len(places))
+    return tuple(parts), found, own
+
+
+def layout(
+    size: int,
+    index: Index,
+    arrays: Sequence[Any],
+    mapped: Sequence[bool],
+    ndim: int,
+    *,
+    inner: bool,
+) -> Layout:
+    """Find the index that does for all examples what an index does for one.
+
+    Args:
+        size: the length of the new axis.
+        index: the static part of the index.
+        arrays: its arrays; those that are mapped have the new axis in front.
+        mapped: whether they have it.
+        ndim: the number of axes of what is indexed, for one example.
+        inner: whether what is indexed has the new axis, too.
+    """
+    index, arrays, mapped = as_integers(index, arrays, mapped)
+    depth = max((np.ndim(a) - m for a, m in zip(arrays, mapped, strict=True)), default=0)
+    joined = depth > 0 or any(mapped)  # then integers count as arrays
+    places = [i for i, p in enumerate(index) if joined and (p is ARRAY or type(p) is int)]
+    taken = sum(1 for p in index if p is not None and p is not Ellipsis)
+    lengths = [
+        ndim - taken if p is Ellipsis else int(p is None or isinstance(p, slice)) for p in index
+    ]
+    apart = bool(places) and places[-1] - places[0] >= len(places)
+    before = 0 if apart or not places else sum(lengths[: places[0]])
+    rest = sum(lengths) + (0 if Ellipsis in index else ndim - taken)
+    if not any(mapped):
+        full = (slice(None), *index)
+        return Layout(full, tuple(arrays), (depth if apart else 0,), (0,), rest + depth)
+    arrays = [aligned(a, depth) if m else a for a, m in zip(arrays, mapped, strict=True)]
+    if not inner:
+        return Layout(index, tuple(arrays), (before,), (0,), rest + depth)
+    examples = np.arange(size).reshape(-1, *(1,) * depth)
+    block = tuple(range(1, depth + 1))
+    moved = tuple(i + before for i in block)
+    return Layout((ARRAY, *index), (examples, *arrays), block, moved, rest + depth)
+
+
+def single(arrays: Sequence[Any], mapped: Sequence[bool]) -> bool:
+    """Whether there is one boolean for all among the arrays, which makes an axis of its own."""
+    return any(a.dtype.kind == "b" and np.ndim(a) == m for a, m in zip(arrays, mapped, strict=True))
+
+
+def getting(
+    primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
+) -> Any:
+    """Take from each example its elements."""
+    x, *arrays = xs
+    if single(arrays, mapped[1:]):
+        return one_by_one(primitive, size, xs, mapped, params)
+    ndim = np.ndim(x) - mapped[0]
+    plan = layout(size, params["index"], arrays, mapped[1:], ndim, inner=mapped[0])
+    return plan.to_front(primitive(x, *plan.arrays, index=plan.index))
+
+
+def scattering(
+    primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
+) -> Any:
+    """Add into zeros of each example its elements."""
+    g, *arrays = xs
+    if single(arrays, mapped[1:]):
+        return one_by_one(primitive, size, xs, mapped, params)
+    shape = params["shape"]
+    plan = layout(size, params["index"], arrays, mapped[1:], len(shape), inner=True)
+    g = plan.from_front(g if mapped[0] else repeated(g, size))
+    return primitive(g, *plan.arrays, shape=(size, *shape), index=plan.index)
+
+
+def setting(
+    primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
+) -> Any:
+    """Put into each example its value."""
+    x, value, *arrays = xs
+    x = x if mapped[0] else repeated(x, size)
+    ndim = np.ndim(value) - mapped[1]
+    booleans = params["index"] == (ARRAY,) and mapped[2] and arrays[0].dtype.kind == "b"
+    if booleans and not ndim:  # one number at all places: no shape depends on them
+        mask = np.reshape(arrays[0], arrays[0].shape + (1,) * (x.ndim - arrays[0].ndim))
+        return np.where(mask, aligned(value, x.ndim - 1) if mapped[1] else value, x)
+    if single(arrays, mapped[2:]):
+        return one_by_one(primitive, size, xs, mapped, params)
+    plan = layout(size, params["index"], arrays, mapped[2:], x.ndim - 1, inner=True)
+    front = np.shape(value)[: mapped[1]]
+    own = np.shape(value)[mapped[1] :][max(ndim - plan.ndim, 0) :]  # NumPy drops leading 1s
+    value = np.reshape(value, (*(front or (1,)), *(1,) * (plan.ndim - len(own)), *own))
+    return primitive(x, plan.from_front(value), *plan.arrays, index=plan.index)
