@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from . import backward as _backward  # fills the table
 from . import numpy_protocol as _numpy_protocol
 from . import ops as _ops
+from .custom import primitive
+from .debugging import debug
 from .derivatives import hessian, hvp, jacobian
 from .errors import (
     ArgumentError,

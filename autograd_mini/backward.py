@@ -27,12 +27,12 @@ def backward(output: Tensor, gradient: Any = None, *, retain_grads: bool = False
             and has no cotangent.
         StaleGraphError: if a leaf changed since the output was computed; no `.grad` changes then.
     """
+    looked_at(output, "backward()")
     if not output._requires_grad:
         raise GradientError(
             f"backward: {describe(output)} depends on no tensor that requires a gradient; make "
             "one with am.tensor(…, requires_grad=True), outside of no_grad"
         )
-    looked_at(output, "backward()")
     g = seed(output, gradient)
     g = g._value if isinstance(g, Tensor) else g
     shared = {id(g)}

@@ -75,6 +75,11 @@ def looked_at(tensor: Tensor, what: str) -> Any:
     return tensor._value
 
 
+def plain_value(x: Any) -> Any:
+    """Return the array of a tensor, anything else as it is, without asking."""
+    return getattr(x, "_value", x)
+
+
 def describe(tensor: Tensor) -> str:
     """Name a tensor in an error: its name or operation, and its shape."""
     if tensor._primitive is not None:

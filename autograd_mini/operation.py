@@ -18,6 +18,7 @@ from .contexts import recorder as recorder
 from .contexts import scope as scope
 from .errors import ArgumentError, AutogradError, IndexingError, OperandError, ShapeError
 from .extraction import tracing
+from .notes import lines
 from .table import table
 from .tensors import NO_PARAMS, Tensor, leaf, serials
 
@@ -109,6 +110,11 @@ class Operation:
         """Path of the scope in which it was recorded, `""` outside of all."""
         scope = self._record._scope
         return scope.path if scope else ""
+
+    @property
+    def line(self) -> str | None:
+        """Where it was recorded, as "file.py:12", if that was in `am.debug()`."""
+        return lines.get(self.serial)
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:

@@ -9,7 +9,7 @@ Rules mention neither broadcasting nor who needs a gradient: the reverse walk ha
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from functools import wraps
 from typing import Any, Final, Literal
 
@@ -95,20 +95,22 @@ class Primitive:
     multiple: bool = False
     differentiable: bool = field(init=False)
     call: Callable[..., Any] = field(init=False)
+    listed: InitVar[bool] = True
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, listed: bool) -> None:
         """Enter the row into the table."""
-        if self.name in PRIMITIVES:
+        if listed and self.name in PRIMITIVES:
             raise ValueError(f"two primitives are called {self.name}")
         rules = self.vjp if isinstance(self.vjp, tuple) else (self.vjp,)
         object.__setattr__(self, "differentiable", any(rule is not None for rule in rules))
         fast = None
-        if isinstance(self.vjp, tuple) and not self.params and not self.multiple:
+        if listed and isinstance(self.vjp, tuple) and not self.params and not self.multiple:
             fast = FAST.get(len(self.vjp))
         object.__setattr__(self, "call", fast(self) if fast else general(self))
         self.call.__name__ = self.name
         self.call.__doc__ = self.doc
-        PRIMITIVES[self.name] = self
+        if listed:
+            PRIMITIVES[self.name] = self
 
     def __call__(self, *operands: Any, **params: Any) -> Any:
         """Apply it: recorded if an operand is a tensor, else plain NumPy."""

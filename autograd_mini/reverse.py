@@ -8,7 +8,8 @@ million operations needs neither recursion nor a list of itself.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
+from contextvars import ContextVar
 from heapq import heappop, heappush
 from typing import Any
 
@@ -17,10 +18,18 @@ import numpy as np
 from .cotangents import conjugated, fitted, returned
 from .errors import AutogradError, GradientError, StaleGraphError
 from .extraction import describe
+from .hooks import after_hooks
+from .notes import hooks, lines
 from .operation import Operation, Record
 from .ops.conversion import alias
 from .ops.selection import where
 from .tensors import Tensor
+
+Watch = Callable[[Any, int, Any, Any], None]
+watching: ContextVar[tuple[Watch | None, Any] | None] = ContextVar(
+    "autograd_mini_watching", default=None
+)
+"""Who looks at each cotangent (a debugger), and who did in the block around."""
 
 Gradients = list[tuple[Tensor, Any]]
 VALUES = (Tensor, np.ndarray, np.generic)
@@ -98,15 +107,19 @@ def walk(
     reached: Gradients = []
     for tensor, g in zip(outputs, cotangents, strict=True):
         frontier.receive(tensor, conjugated(g), exact)
+    found = watching.get()
+    watch = found[0] if found else None
     with np.errstate(divide="ignore", invalid="ignore"):
         while frontier:
             vertex, g, selected = frontier.latest()
-            last = not visit(vertex, g, selected, frontier, needed, recorded)
+            if hooks:
+                g = after_hooks(vertex, g)
+            last = not visit(vertex, g, selected, frontier, needed, recorded, watch)
             if every and type(vertex) is Record:
                 reached.extend((vertex.output(i), x) for i, x in enumerate(g) if x is not None)
             elif last or every:
                 reached.append((vertex, g))
-    reached.extend(frontier.leaves.values())
+    reached.extend((x, after_hooks(x, g)) if hooks else (x, g) for x, g in frontier.leaves.values())
     return [(tensor, conjugated(g)) for tensor, g in reached]
 
 
@@ -117,6 +130,7 @@ def visit(
     frontier: Frontier,
     needed: Container[int] | None,
     recorded: bool,
+    watch: Watch | None,
 ) -> bool:
     """Apply the rules of one operation and pass the cotangents on; tell if any was needed."""
     primitive, operands, params = vertex._primitive, vertex._operands, vertex._params
@@ -151,12 +165,17 @@ def visit(
                 gx = returned(gx, vertex, position)
             if gx.shape != data.shape or gx.dtype != data.dtype:
                 gx = fitted(gx, data, vertex, position)
+            if watch is not None:
+                watch(vertex, position, g, gx)
             frontier.receive(x, gx, selected or primitive.selects)
             passed = True
     except AutogradError:
         raise
     except Exception as error:
-        error.add_note(f"in the gradient of {Operation(vertex)}")
+        place = lines.get(vertex.serial)
+        error.add_note(
+            f"in the gradient of {Operation(vertex)}{f', recorded at {place}' if place else ''}"
+        )
         raise
     return passed
 

@@ -166,6 +166,14 @@ class Tensor(ArrayMethods):
         """
         table["backward"](self, gradient, retain_grads=retain_grads)
 
+    def register_hook(self, function: Any) -> Any:
+        """Call `function(g)` with the cotangent of this tensor whenever a reverse walk has it.
+
+        If it returns something, that goes on in its place. `.remove()` of what is returned here
+        takes the hook away. Forward mode calls no hooks.
+        """
+        return table["register_hook"](self, function)
+
     def assign(self, value: Any) -> Tensor:
         """Give a leaf a new value of the same shape; its dtype stays. Returns the leaf.
 
