@@ -154,7 +154,7 @@ def primitive(
     def made(of: Callable[..., Any]) -> Custom:
         if not callable(of):
             raise OperandError(f"am.primitive decorates a function, got {of!r:.60}")
-        called: str = name or getattr(of, "__name__", "custom")
+        called = str(name or getattr(of, "__name__", "custom"))
         return Custom(of, called, symbol or called, multiple, elementwise)
 
     return made if function is None else made(function)
