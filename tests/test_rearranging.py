@@ -213,7 +213,9 @@ IN_PLACE = [
 @pytest.mark.parametrize("call", IN_PLACE)
 def test_changing_a_tensor_in_place_is_an_error_and_changes_nothing(call: Any) -> None:
     t = leaf(M)
-    with pytest.raises(am.UnsupportedError, match="set_at|np.where|write y = |np.sort|np.partition|np.reshape"):
+    with pytest.raises(
+        am.UnsupportedError, match="set_at|np.where|write y = |np.sort|np.partition|np.reshape"
+    ):
         call(t)
     assert_array_equal(t.data, M)
 

@@ -97,7 +97,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     if axis is None:
         a, axis = np.ravel(a), 0
     axis = axis_of("repeat", a, axis)
-    counts = value_of(repeats)
+    counts = looked_at(repeats, "np.repeat") if isinstance(repeats, Tensor) else repeats
     try:
         places = np.repeat(np.arange(a.shape[axis]), counts)
     except (ValueError, TypeError) as error:

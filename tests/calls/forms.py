@@ -23,8 +23,18 @@ class Call:
         self.args, self.kwargs = args, kwargs
 
     def __repr__(self) -> str:
-        parts = [str(np.shape(a)) if isinstance(a, np.ndarray) else repr(a) for a in self.args]
-        return ", ".join([*parts, *(f"{k}={v}" for k, v in self.kwargs.items())])
+        return ", ".join(
+            [*map(written, self.args), *(f"{k}={written(v)}" for k, v in self.kwargs.items())]
+        )
+
+
+def written(value: Any) -> str:
+    """Write an argument shortly, and in every process the same way."""
+    if isinstance(value, np.ndarray):
+        return str(value.shape)
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(written, value)) + "]"
+    return getattr(value, "__name__", None) or repr(value)
 
 
 AXES = (
