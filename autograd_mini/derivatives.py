@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .containers import unwrapped
 from .cotangents import conjugated
 from .errors import ArgumentError, GradientError
 from .recording import Recording
@@ -132,14 +131,7 @@ def at_once(
     for start in range(0, count, part):
         some = [v[start : start + part] for v in vectors]
         found = example.spread(some, len(some[0]), recorded=recorded)
-        parts.append(
-            [
-                np.broadcast_to(y if recorded else unwrapped(y), (len(some[0]), *y.shape))
-                if b is None
-                else b
-                for y, b in zip(example.outputs, found, strict=True)
-            ]
-        )
+        parts.append(example.filled(found, len(some[0]), recorded))
     if len(parts) == 1:
         return parts[0]
     return [np.concatenate(blocks) for blocks in zip(*parts, strict=True)]

@@ -17,7 +17,7 @@ import numpy as np
 from .arrays import as_array
 from .containers import flatten, results
 from .errors import ConversionError, OperandError, ShapeError
-from .extraction import describe, tracing
+from .extraction import describe, plain_value, tracing
 from .forward import Values, key_of, spread
 from .operation import is_recording, recording_anyway
 from .reverse import dependents
@@ -75,6 +75,15 @@ class Example:
         with np.errstate(divide="ignore", invalid="ignore"):
             spread(self._needed, values, size, recorded=recorded)
         return [values.get(key_of(y)) if isinstance(y, Tensor) else None for y in self.outputs]
+
+    def filled(self, found: Sequence[Any], size: int, recorded: bool) -> list[Any]:
+        """Repeat the outputs that do not differ from example to example."""
+        return [
+            np.broadcast_to(y if recorded else plain_value(y), (size, *np.shape(y)))
+            if batch is None
+            else batch
+            for y, batch in zip(self.outputs, found, strict=True)
+        ]
 
 
 def axes_per_leaf(axes: Any, tree: Any, name: str) -> list[int | None]:
@@ -147,48 +156,43 @@ def vmap(function: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> C
 
     @wraps(function)
     def vectorized(*args: Any, **kwargs: Any) -> Any:
-        given, rebuild = flatten(args)
-        axes = axes_per_leaf(in_axes, args, "in_axes")
-        places = [i for i, axis in enumerate(axes) if axis is not None]
-        batches = [to_front(given[i], axes[i]) for i in places]  # type: ignore[arg-type]  # no None
-        size = size_of(batches)
-        tensors = is_recording() and (
-            tracing.get() is not None or any(isinstance(x, Tensor) for x in given)
-        )
-
-        def of_example(*examples: Any) -> Any:
-            full = [x if isinstance(x, Tensor) else leaf(as_array(x)) for x in given]
-            for i, x in zip(places, examples, strict=True):
-                full[i] = x
-            return function(*rebuild(full), **kwargs)
-
-        example = Example(of_example, [first(x) for x in batches])
-        recorded = tensors or (is_recording() and example.foreign)
-        if not recorded:
-            batches = [x._value if isinstance(x, Tensor) else x for x in batches]
-        found = example.spread(batches, size, recorded=recorded)
-        full = [
-            np.broadcast_to(y if recorded else plain(y), (size, *np.shape(y))) if b is None else b
-            for y, b in zip(example.outputs, found, strict=True)
-        ]
-        result = example.structure(full)
-        ends = axes_per_leaf(out_axes, result, "out_axes")
-        moved = [np.moveaxis(y, 0, end or 0) for y, end in zip(full, ends, strict=True)]
-        if not recorded:  # what is mapped may share memory with an argument
-            moved = [np.array(y) for y in moved]
-            if any(isinstance(x, Tensor) for x in given):
-                moved = [leaf(y) for y in moved]
-        return example.structure(moved)
+        return mapped(function, args, kwargs, in_axes, out_axes)
 
     return vectorized
 
 
+def mapped(
+    function: Callable[..., Any], args: Any, kwargs: Any, in_axes: Any, out_axes: Any
+) -> Any:
+    """Apply a function to all examples in its arguments."""
+    given, rebuild = flatten(args)
+    axes = axes_per_leaf(in_axes, args, "in_axes")
+    places = [(i, axis) for i, axis in enumerate(axes) if axis is not None]
+    batches = [to_front(given[i], axis) for i, axis in places]
+    size = size_of(batches)
+
+    def of_example(*examples: Any) -> Any:
+        full = [x if isinstance(x, Tensor) else leaf(as_array(x)) for x in given]
+        for (i, _), x in zip(places, examples, strict=True):
+            full[i] = x
+        return function(*rebuild(full), **kwargs)
+
+    example = Example(of_example, [first(x) for x in batches])
+    tensors = any(isinstance(x, Tensor) for x in given)
+    recorded = is_recording() and (tensors or tracing.get() is not None or example.foreign)
+    if not recorded:
+        batches = [plain_value(x) for x in batches]
+    full = example.filled(example.spread(batches, size, recorded=recorded), size, recorded)
+    ends = axes_per_leaf(out_axes, example.structure(full), "out_axes")
+    moved = [np.moveaxis(y, 0, end or 0) for y, end in zip(full, ends, strict=True)]
+    if not recorded:  # what is mapped may share memory with an argument
+        moved = [np.array(y)[()] for y in moved]
+        if tensors:
+            moved = [leaf(y) for y in moved]
+    return example.structure(moved)
+
+
 def first(batch: Any) -> Any:
     """Return the first example's values, zeros if there is none."""
-    data = plain(batch)
+    data = plain_value(batch)
     return data[0] if len(data) else np.zeros(data.shape[1:], data.dtype)[()]
-
-
-def plain(x: Any) -> Any:
-    """Return the array of a tensor, anything else as it is."""
-    return x._value if isinstance(x, Tensor) else x

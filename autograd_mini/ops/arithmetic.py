@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import batching
+from ..batching import unchanged
 from ..errors import OperandError
 from ..operation import operand, value_of
 from ..primitives import case, elementwise, implements, nonlinear
@@ -185,7 +185,7 @@ modf = nonlinear(
     vjp=(lambda g, y, x: g[0],),
     samples=(case((3, 4)), case(()), case((0, 2))),
     kink=lambda x: x - np.rint(x),
-    batch=batching.unchanged,
+    batch=unchanged,
     multiple=True,
 )
 exponent = elementwise(

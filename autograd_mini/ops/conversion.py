@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import batching
 from ..arrays import as_array
+from ..batching import unchanged
 from ..errors import OperandError, ShapeError, UnsupportedError
 from ..extraction import describe
 from ..operation import context, evaluate, is_recording
@@ -23,7 +23,7 @@ alias = linear(
     name="alias",
     vjp=(lambda g, y, x: g,),
     samples=(case((2, 3)),),
-    batch=batching.unchanged,
+    batch=unchanged,
 )
 copy = linear(
     lambda x: x.copy(),
@@ -32,7 +32,7 @@ copy = linear(
     name="copy",
     vjp=(lambda g, y, x: g,),
     samples=(case((2, 3)), case(())),
-    batch=batching.unchanged,
+    batch=unchanged,
 )
 stop_gradient = nonlinear(
     lambda x: x,
@@ -41,7 +41,7 @@ stop_gradient = nonlinear(
     name="stop_gradient",
     vjp=None,
     samples=(),
-    batch=batching.unchanged,
+    batch=unchanged,
 )
 conjugate = linear(
     np.conjugate,
@@ -49,7 +49,7 @@ conjugate = linear(
     "The complex conjugate; real x as it is.  ∂x: ḡ",
     vjp=(lambda g, y, x: np.conjugate(g),),
     samples=(case((2, 3)),),
-    batch=batching.unchanged,
+    batch=unchanged,
 )
 real = linear(
     np.real,
@@ -57,7 +57,7 @@ real = linear(
     "The real part.  ∂x: g, which is real",
     vjp=(lambda g, y, x: g,),
     samples=(case((2, 3)),),
-    batch=batching.unchanged,
+    batch=unchanged,
 )
 imag = linear(
     np.imag,
@@ -65,7 +65,7 @@ imag = linear(
     "The imaginary part.  ∂x: i·g; 0 for real x",
     vjp=(lambda g, y, x: g * -1j,),
     samples=(case((2, 3)),),
-    batch=batching.unchanged,
+    batch=unchanged,
 )
 cast = linear(
     lambda x, *, dtype: x.astype(dtype),
@@ -75,7 +75,7 @@ cast = linear(
     vjp=(lambda g, y, x, dtype: g,),
     samples=(case((2, 3), dtype=np.dtype("f8")),),
     params=("dtype",),
-    batch=batching.unchanged,
+    batch=unchanged,
 )
 truncate = nonlinear(
     lambda x, *, dtype: x.astype(dtype),
@@ -85,7 +85,7 @@ truncate = nonlinear(
     vjp=None,
     samples=(),
     params=("dtype",),
-    batch=batching.unchanged,
+    batch=unchanged,
 )
 set_leaf = nonlinear(
     lambda leaf, value: value,

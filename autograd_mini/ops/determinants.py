@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import batching
+from ..batching import leading
 from ..operation import operand
 from ..primitives import Primitive, case, implements, nonlinear
 from .matrices import (
@@ -100,7 +100,7 @@ singular_rule: Primitive = nonlinear(
         None,
     ),
     samples=(case((2, 2), (2, 2), np.array([[True]])), case((3, 3), (3, 3), np.array([[False]]))),
-    batch=batching.leading(2, 2, 2),
+    batch=leading(2, 2, 2),
 )
 cofactor = nonlinear(
     lapack(cofactor_forward),
@@ -110,7 +110,7 @@ cofactor = nonlinear(
     vjp=(cofactor_rule,),
     samples=(case((3, 3)), case((2, 2, 2)), case((1, 1)), case((0, 0))),
     kink=lambda x: np.linalg.svdvals(x)[..., -1:] / 10,
-    batch=batching.leading(2),
+    batch=leading(2),
 )
 det_ = nonlinear(
     lapack(np.linalg.det),
@@ -118,7 +118,7 @@ det_ = nonlinear(
     "Determinant.  ∂x: the matrix of cofactors, exact for singular matrices too",
     vjp=(lambda g, y, x: g[..., None, None] * cofactor(x),),
     samples=(case((3, 3)), case((2, 2, 2)), case((1, 1)), case((0, 0))),
-    batch=batching.leading(2),
+    batch=leading(2),
 )
 
 
@@ -140,7 +140,7 @@ slogdet_ = nonlinear(
     vjp=(slogdet_rule,),
     samples=(case((3, 3)), case((2, 2, 2)), case((1, 1)), case((0, 0))),
     kink=lambda x: np.linalg.svdvals(x)[..., -1:] / 10,
-    batch=batching.leading(2),
+    batch=leading(2),
     multiple=True,
 )
 

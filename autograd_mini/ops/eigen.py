@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import batching
+from ..batching import leading
 from ..errors import ArgumentError
 from ..operation import operand
 from ..primitives import case, implements, nonlinear
@@ -124,7 +124,7 @@ eigh_ = nonlinear(
     samples=tuple(case(shape, UPLO="L") for shape in MATRICES) + (case((3, 3), UPLO="U"),),
     params=("UPLO",),
     kink=lambda x: np.minimum(closest(x), closest(x.mT)),
-    batch=batching.leading(2),
+    batch=leading(2),
     multiple=True,
 )
 eigvalsh_ = nonlinear(
@@ -136,7 +136,7 @@ eigvalsh_ = nonlinear(
     samples=tuple(case(shape, UPLO="L") for shape in MATRICES) + (case((3, 3), UPLO="U"),),
     params=("UPLO",),
     kink=lambda x: np.minimum(closest(x), closest(x.mT)),
-    batch=batching.leading(2),
+    batch=leading(2),
 )
 eig_ = nonlinear(
     lapack(np.linalg.eig),
@@ -147,7 +147,7 @@ eig_ = nonlinear(
     vjp=(eig_rule,),
     samples=tuple(map(case, MATRICES)),
     kink=closest_real,
-    batch=batching.leading(2),
+    batch=leading(2),
     multiple=True,
 )
 eigvals_ = nonlinear(
@@ -159,7 +159,7 @@ eigvals_ = nonlinear(
     vjp=(eigvals_rule,),
     samples=tuple(map(case, MATRICES)),
     kink=closest_real,
-    batch=batching.leading(2),
+    batch=leading(2),
 )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import batching
+from ..batching import leading
 from ..errors import ArgumentError, UnsupportedError
 from ..operation import operand
 from ..primitives import case, implements, nonlinear
@@ -51,7 +51,7 @@ cholesky_ = nonlinear(
     samples=(case((3, 3)), case((2, 2, 2)), case((1, 1)), case((0, 0))),
     domain=(0.2, 2.0),
     kink=positive,
-    batch=batching.leading(2),
+    batch=leading(2),
 )
 
 
@@ -91,7 +91,7 @@ qr_ = nonlinear(
     ),
     params=("mode",),
     kink=lambda x: np.linalg.svdvals(x)[..., -1:] / 10,
-    batch=batching.leading(2),
+    batch=leading(2),
     multiple=True,
 )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import batching
+from ..batching import leading
 from ..errors import ArgumentError, MatrixError
 from ..operation import operand, scope, value_of
 from ..primitives import case, implements, nonlinear
@@ -29,7 +29,7 @@ inv_ = nonlinear(
     vjp=(lambda g, y, x: -(y.mT @ g @ y.mT),),
     samples=(case((3, 3)), case((2, 2, 2)), case((1, 1)), case((0, 0))),
     kink=smallest,
-    batch=batching.leading(2),
+    batch=leading(2),
 )
 
 
@@ -53,7 +53,7 @@ solve_ = nonlinear(
     ),
     kink=smallest,
     broadcasts=True,
-    batch=batching.leading(2, 2),
+    batch=leading(2, 2),
 )
 
 
@@ -95,7 +95,7 @@ pinv_ = nonlinear(
         case((0, 2), 1e-15),
     ),
     kink=smallest,
-    batch=batching.leading(2, 0),
+    batch=leading(2, 0),
 )
 
 

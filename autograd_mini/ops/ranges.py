@@ -16,6 +16,11 @@ from .rearranging import plain_value
 from .selection import where
 from .shapes import common_shape
 
+# NumPy's stubs want a literal retstep and known dtypes.
+plain_linspace: Any = np.linspace
+plain_logspace: Any = np.logspace
+plain_geomspace: Any = np.geomspace
+
 
 def places(name: str, start: Any, stop: Any, num: int, endpoint: bool) -> Any:
     """Return how far each number lies from start to stop, 0 to 1, along a new first axis.
@@ -57,7 +62,7 @@ def linspace(
     """Return numbers at equal distances, t = 0, …, 1 of the way.  ∂start: 1 − t  ∂stop: t."""
     if of_integers(dtype):
         ends: Any = [plain_value("np.linspace", x) for x in (start, stop)]
-        return np.linspace(*ends, num, endpoint, retstep, dtype, axis)
+        return plain_linspace(*ends, num, endpoint, retstep, dtype, axis)
     start, stop, num = operand(start), operand(stop), operator.index(num)
     t = places("linspace", start, stop, num, endpoint)
     y = laid(start * (1 - t) + stop * t, axis, dtype)
@@ -78,7 +83,7 @@ def logspace(
     """Return powers of base, with exponents from linspace.  ∂: as of power and linspace."""
     if of_integers(dtype):
         ends: Any = [plain_value("np.logspace", x) for x in (start, stop)]
-        return np.logspace(*ends, num, endpoint, plain_value("np.logspace", base), dtype, axis)
+        return plain_logspace(*ends, num, endpoint, plain_value("np.logspace", base), dtype, axis)
     start, stop, base = operand(start), operand(stop), operand(base)
     axes = len(common_shape("logspace", (start, stop, base)))
     if np.ndim(base):  # its axes are those of the results, counted from the end
@@ -101,7 +106,7 @@ def geomspace(
     """
     if of_integers(dtype):
         ends: Any = [plain_value("np.geomspace", x) for x in (start, stop)]
-        return np.geomspace(*ends, num, endpoint, dtype, axis)
+        return plain_geomspace(*ends, num, endpoint, dtype, axis)
     start, stop, num = operand(start), operand(stop), operator.index(num)
     if not np.all(np.logical_and(value_of(start), value_of(stop))):
         raise ArgumentError("geomspace: an end is 0, from which no ratio leads to another number")

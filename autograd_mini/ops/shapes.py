@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from .. import batching
+from ..batching import permuted, reshaped, to_shape
 from ..errors import ArgumentError, ShapeError
 from ..operation import operand, value_of
 from ..primitives import Primitive, case, implements, linear
@@ -54,7 +54,7 @@ broadcast_to = linear(
     vjp=(lambda g, y, x, shape: summed_to(g, x.shape),),
     samples=(case((3, 1), shape=(2, 3, 4)), case((), shape=(2,)), case((1, 0), shape=(2, 0))),
     params=("shape",),
-    batch=batching.to_shape,
+    batch=to_shape,
 )
 reshape: Primitive = linear(
     lambda x, *, shape: x.reshape(shape),
@@ -64,7 +64,7 @@ reshape: Primitive = linear(
     vjp=(lambda g, y, x, shape: reshape(g, shape=x.shape),),
     samples=(case((3, 4), shape=(2, 6)), case((), shape=(1, 1)), case((0, 2), shape=(0,))),
     params=("shape",),
-    batch=batching.reshaped,
+    batch=reshaped,
 )
 transpose: Primitive = linear(
     lambda x, *, axes: x.transpose(axes),
@@ -78,7 +78,7 @@ transpose: Primitive = linear(
     ),
     samples=(case((2, 3, 4), axes=(2, 0, 1)), case((3, 2), axes=(1, 0))),
     params=("axes",),
-    batch=batching.permuted,
+    batch=permuted,
 )
 expand_dims = linear(
     expand_forward,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import batching
+from ..batching import leading
 from ..operation import operand
 from ..primitives import case, implements, nonlinear
 from .eigen import eigh, eigvalsh
@@ -133,7 +133,7 @@ svd_ = nonlinear(
     ),
     params=("full_matrices",),
     kink=closest,
-    batch=batching.leading(2),
+    batch=leading(2),
     multiple=True,
 )
 svdvals_ = nonlinear(
@@ -144,7 +144,7 @@ svdvals_ = nonlinear(
     vjp=(svdvals_rule,),
     samples=tuple(map(case, SHAPES)),
     kink=closest,
-    batch=batching.leading(2),
+    batch=leading(2),
 )
 
 
