@@ -21,6 +21,10 @@ plain_linspace: Any = np.linspace
 plain_logspace: Any = np.logspace
 plain_geomspace: Any = np.geomspace
 
+numpy_linspace: Any = np.linspace  # NumPy's stubs want literals where ours are variables
+numpy_logspace: Any = np.logspace
+numpy_geomspace: Any = np.geomspace
+
 
 def places(name: str, start: Any, stop: Any, num: int, endpoint: bool) -> Any:
     """Return how far each number lies from start to stop, 0 to 1, along a new first axis.
