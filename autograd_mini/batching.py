@@ -7,6 +7,7 @@ so on tensors it is recorded.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -119,10 +120,11 @@ def one_by_one(
         return primitive(*(x[i] if m else x for x, m in zip(xs, mapped, strict=True)), **params)
 
     if not size:
-        nothing = [
-            np.zeros(x.shape[1:], x.dtype) if m else x for x, m in zip(xs, mapped, strict=True)
+        example = [
+            made_up(x.shape[1:], x.dtype) if m else x for x, m in zip(xs, mapped, strict=True)
         ]
-        y = primitive(*nothing, **params)
+        with np.errstate(all="ignore"):
+            y = primitive(*example, **params)
         parts = y if primitive.multiple else (y,)
         empty = tuple(np.zeros((0, *np.shape(part)), part.dtype) for part in parts)
         return empty if primitive.multiple else empty[0]
@@ -130,3 +132,17 @@ def one_by_one(
     if primitive.multiple:
         return tuple(np.stack(parts) for parts in zip(*results, strict=True))
     return np.stack(results)
+
+
+def made_up(shape: tuple[int, ...], dtype: Any) -> Any:
+    """Return values that stand for an example where there is none, only their shape being of use.
+
+    Floating-point ones lie between ½ and 1, all different; square matrices have a large diagonal.
+    """
+    if dtype.kind not in "fc":
+        return np.zeros(shape, dtype)[()]
+    size = math.prod(shape)
+    values = (0.5 + 0.5 * (np.arange(size) * 0.6180339887 % 1)).reshape(shape)
+    if len(shape) > 1 and shape[-1] == shape[-2]:
+        values = values + shape[-1] * np.eye(shape[-1])
+    return values.astype(dtype)[()]

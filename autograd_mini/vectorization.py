@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import as_array
+from .batching import made_up
 from .containers import flatten, results
 from .errors import ConversionError, OperandError, ShapeError
 from .extraction import describe, plain_value, tracing
@@ -177,7 +178,8 @@ def mapped(
             full[i] = x
         return function(*rebuild(full), **kwargs)
 
-    example = Example(of_example, [first(x) for x in batches])
+    with np.errstate(**({} if size else {"all": "ignore"})):
+        example = Example(of_example, [first(x) for x in batches])
     tensors = any(isinstance(x, Tensor) for x in given)
     recorded = is_recording() and (tensors or tracing.get() is not None or example.foreign)
     if not recorded:
@@ -193,6 +195,6 @@ def mapped(
 
 
 def first(batch: Any) -> Any:
-    """Return the first example's values, zeros if there is none."""
+    """Return the first example's values; if there is none, some that most functions take."""
     data = plain_value(batch)
-    return data[0] if len(data) else np.zeros(data.shape[1:], data.dtype)[()]
+    return data[0] if len(data) else made_up(data.shape[1:], data.dtype)

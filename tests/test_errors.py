@@ -254,10 +254,8 @@ def test_backward_through_a_comparison() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda t: np.sinc(t), "np.sinc"),
-        (lambda t: np.fft.fft(t), "np.fft.fft.*not recorded"),
         (lambda t: np.add.at(t, [0], 1.0), "set_at"),
-        (lambda t: np.cbrt(t), "np.cbrt.*not recorded"),
+        (lambda t: np.histogram(t, weights=t), "weights"),
         (lambda t: np.add(t, 1.0, out=np.zeros((2, 3))), r"out=.*write y = np\.add"),
         (lambda t: np.sin(t, out=np.zeros((2, 3))), "out="),
         (lambda t: np.sum(t, out=np.zeros(())), "out="),

@@ -168,7 +168,7 @@ def paired(gs: list[Any], ts: list[Any]) -> float:
 def same_number(a: float, b: float, gs: list[Any], ts: list[Any]) -> None:
     """Compare two pairings up to the rounding of their terms."""
     size = sum(float(np.sum(np.abs(g) * np.abs(t))) for g, t in zip(gs, ts, strict=True))
-    assert abs(a - b) <= 1e-10 * (size + 1e-10)
+    assert abs(a - b) <= 1e-10 * (size + 1)
 
 
 @each

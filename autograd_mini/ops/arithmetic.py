@@ -198,7 +198,7 @@ exponent = elementwise(
 )
 angle = elementwise(
     np.angle,
-    "∠",
+    "angle",
     "Angle of a complex number.  ∂x: −i/x; 0 at 0, and for real numbers",
     vjp=(angle_rule,),
     kink=lambda x: x,

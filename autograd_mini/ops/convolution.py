@@ -33,7 +33,7 @@ def convolve_short(g: Any, y: Any, a: Any, v: Any, *, mode: str) -> Any:
 
 convolve_: Primitive = multilinear(
     np.convolve,
-    "∗",
+    "conv",
     "Convolution of a with the shorter v.  ∂a: g ∗ reversed v  ∂v: g ∗ reversed a",
     name="convolve",
     vjp=(convolve_long, convolve_short),

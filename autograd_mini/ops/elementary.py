@@ -40,7 +40,7 @@ sqrt = elementwise(
     domain=(0.2, 3.0),
 )  # fmt: skip
 cbrt = elementwise(
-    np.cbrt, "∛", "∛x.  ∂x: 1/(3y²), inf at 0", vjp=(lambda g, y, x: g / (3 * (y * y)),),
+    np.cbrt, "cbrt", "∛x.  ∂x: 1/(3y²), inf at 0", vjp=(lambda g, y, x: g / (3 * (y * y)),),
     domain=(0.2, 3.0),
 )  # fmt: skip
 logaddexp = elementwise(

@@ -137,6 +137,9 @@ def quotient(name: str, message: str) -> Primitive:
     """
 
     def forward(m: Any, d: Any, size: Any) -> Any:
+        shape = np.broadcast_shapes(np.shape(m), np.shape(d), np.shape(size))
+        if np.shape(m) != shape and np.shape(d) != shape:
+            m = np.broadcast_to(m, shape)
         zero = np.equal(d, 0)
         if not np.any(zero):
             return m / d
