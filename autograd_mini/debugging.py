@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os.path
 import sys
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -17,7 +17,7 @@ from .operation import Operation, Params, Record, record
 from .reverse import watching
 from .tensors import Tensor
 
-LIBRARIES = tuple(f"{Path(path).parent}/" for path in (__file__, np.__file__))
+LIBRARIES = tuple(os.path.join(os.path.dirname(path), "") for path in (__file__, np.__file__))
 
 
 def source_line() -> str:
