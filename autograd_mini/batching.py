@@ -120,11 +120,11 @@ def one_by_one(
         return primitive(*(x[i] if m else x for x, m in zip(xs, mapped, strict=True)), **params)
 
     if not size:
-        example = [
+        nothing = [
             made_up(x.shape[1:], x.dtype) if m else x for x, m in zip(xs, mapped, strict=True)
         ]
         with np.errstate(all="ignore"):
-            y = primitive(*example, **params)
+            y = primitive(*nothing, **params)
         parts = y if primitive.multiple else (y,)
         empty = tuple(np.zeros((0, *np.shape(part)), part.dtype) for part in parts)
         return empty if primitive.multiple else empty[0]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .errors import GradientError, OperandError
+from .extraction import looked_at
 from .tensors import Tensor
 
 Rebuild = Callable[[Sequence[Any]], Any]
@@ -28,7 +29,7 @@ def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
 def unwrapped(tree: Any) -> Any:
     """Replace the tensors of nested containers by their arrays."""
     leaves, rebuild = flatten(tree)
-    return rebuild([x._value if isinstance(x, Tensor) else x for x in leaves])
+    return rebuild([looked_at(x, "a plain result") if isinstance(x, Tensor) else x for x in leaves])
 
 
 def results(tree: Any) -> tuple[list[Any], Rebuild]:

@@ -3,13 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import update_wrapper
+from functools import update_wrapper, wraps
 from typing import Any
+
+import numpy as np
 
 from .arrays import as_array
 from .errors import ArgumentError, GradientError, OperandError
 from .primitives import Primitive, Rule
 from .tensors import Tensor
+
+
+def guarded(x: Any) -> Any:
+    """Return an array that cannot be written into, or a list of them; others have it too."""
+    if type(x) is list:
+        return [guarded(part) for part in x]
+    if type(x) is not np.ndarray:
+        return x
+    view = x.view()
+    view.flags.writeable = False
+    return view
+
+
+def own(result: Any) -> Any:
+    """Return a function's result as an array that is no view of its inputs."""
+    array = as_array(result)
+    return array.copy() if type(array) is np.ndarray and not array.flags.writeable else array
+
+
+def with_guards(rule: Rule) -> Rule:
+    """Give a rule arrays that it cannot write into."""
+
+    @wraps(rule)
+    def called(g: Any, y: Any, *xs: Any, **params: Any) -> Any:
+        y = list(y) if type(y) is tuple else y
+        return rule(guarded(g), guarded(y), *map(guarded, xs), **params)
+
+    return called
 
 
 class Custom:
@@ -51,13 +81,14 @@ class Custom:
 
     def _forward(self, *arrays: Any, **params: Any) -> Any:
         """Call the function, and check that its result is what was declared."""
-        result = self.function(*arrays, **params)
+        given = [guarded(as_array(x)) for x in arrays]
+        result = self.function(*given, **params)
         if isinstance(result, tuple) is not self.multiple:
             raise ArgumentError(
                 f"{self.name} returned {'a tuple' if isinstance(result, tuple) else 'one value'}; "
                 f"say multiple={not self.multiple} in am.primitive(…)"
             )
-        return tuple(map(as_array, result)) if self.multiple else as_array(result)
+        return tuple(map(own, result)) if self.multiple else own(result)
 
     def _missing(self, g: Any, y: Any, *xs: Any, **params: Any) -> Any:
         raise GradientError(
@@ -76,13 +107,13 @@ class Custom:
         if len(rules) == 1 and rules[0] is not None and not self.elementwise:
             self._vjp = self._together(rules[0])
         else:
-            self._vjp = rules
+            self._vjp = tuple(rule and with_guards(rule) for rule in rules)
         self.row = self._row()
         return rules[0] if len(rules) == 1 else self
 
     def _together(self, rule: Rule) -> Rule:
         def cotangents(g: Any, y: Any, *xs: Any, **params: Any) -> Any:
-            found = rule(g, y, *xs, **params)
+            found = with_guards(rule)(g, y, *xs, **params)
             return found if isinstance(found, (tuple, list)) else (found,)
 
         return cotangents
@@ -95,7 +126,8 @@ class Custom:
         each input is `rule(t, y, *inputs, **parameters)`; their results are added. It is optional,
         and works as a decorator.
         """
-        self._jvp = rules[0] if len(rules) == 1 and not self.elementwise else rules
+        guards = tuple(rule and with_guards(rule) for rule in rules)
+        self._jvp = guards[0] if len(rules) == 1 and not self.elementwise else guards
         self.row = self._row()
         return rules[0] if len(rules) == 1 else self
 
@@ -129,8 +161,9 @@ def primitive(
 ) -> Any:
     """Make a NumPy function one operation of the graph, with a derivative of your own (decorator).
 
-    The function gets arrays: its positional arguments are the inputs, keyword arguments are
-    parameters without a gradient. Its rules follow with `.vjp` and, if wanted, `.jvp`.
+    Positional arguments are the inputs, keyword arguments are parameters without a gradient. The
+    function and its rules get arrays that cannot be written into, since others hold them too.
+    Rules follow with `.vjp` and, if wanted, `.jvp`.
 
     Args:
         function: of arrays, returning an array, or a tuple of them with `multiple`.

@@ -87,12 +87,11 @@ def only_line(primitive: Any, operands: tuple[Any, ...], params: Params) -> Any:
     return recorded_with_line(primitive, operands, params)[0]
 
 
-def look_at_gradient(vertex: Any, position: int, g: Any, gx: Any) -> None:
+def look_at_rule(vertex: Any, what: str, given: Any, made: Any) -> None:
     """Raise if a rule makes something that is not finite out of finite numbers."""
-    if not finite(gx) and all(map(finite, g if isinstance(g, (list, tuple)) else (g,))):
-        raise NonFiniteError(
-            f"{kind_of(gx)} appears in the gradient for input {position} of {told(vertex)}"
-        )
+    for x in made if isinstance(made, (list, tuple)) else (made,):
+        if not finite(x) and all(map(finite, given if isinstance(given, list) else (given,))):
+            raise NonFiniteError(f"{kind_of(x)} appears in {what} of {told(vertex)}")
 
 
 class debug(Block):  # noqa: N801  # used as a statement, like a function
@@ -121,7 +120,7 @@ class debug(Block):  # noqa: N801  # used as a statement, like a function
             raise ArgumentError(f"nonfinite is 'raise' or 'ignore', got {nonfinite!r}")
         raising = nonfinite == "raise"
         self._recorder = recorder(record_and_look if raising else only_line)
-        self._watch = look_at_gradient if raising else None
+        self._watch = look_at_rule if raising else None
 
     def __enter__(self) -> None:
         self._recorder.__enter__()

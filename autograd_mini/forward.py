@@ -20,7 +20,7 @@ from .cotangents import conjugated, fitted
 from .errors import AutogradError, GradientError
 from .operation import Operation, Record, recording_anyway
 from .ops.conversion import astype, real
-from .reverse import current_values, dependents, walk
+from .reverse import current_values, dependents, walk, watcher
 from .tensors import Tensor, leaf
 
 Key = tuple[int, int]
@@ -56,6 +56,7 @@ def push(needed: Mapping[int, Tensor], tangents: Values, *, recorded: bool, exac
         recorded: whether the rules get tensors for inputs and outputs, or arrays.
         exact: whether a tangent of 0 means that nothing moves, so that 0 · ∞ is 0.
     """
+    watch = watcher()
     with np.errstate(divide="ignore", invalid="ignore"):
         for serial in sorted(needed):
             vertex = vertex_of(needed[serial])
@@ -74,6 +75,8 @@ def push(needed: Mapping[int, Tensor], tangents: Values, *, recorded: bool, exac
                 error.add_note(f"in the tangent of {Operation(vertex)}")
                 raise
             if found is not None:
+                if watch is not None:
+                    watch(vertex, "the tangent", [t for t in ts if t is not None], found)
                 deliver(vertex, found, tangents)
 
 
@@ -213,6 +216,7 @@ def spread(needed: Mapping[int, Tensor], batches: Values, size: int, *, recorded
         size: the length of the new axis.
         recorded: whether the operations are called with tensors, or with arrays.
     """
+    watch = watcher()
     for serial in sorted(needed):
         vertex = vertex_of(needed[serial])
         if vertex._primitive is None or (serial, 0) in batches:
@@ -233,4 +237,6 @@ def spread(needed: Mapping[int, Tensor], batches: Values, size: int, *, recorded
         except Exception as error:
             error.add_note(f"in vmap, for {size} examples of {Operation(vertex)}")
             raise
+        if watch is not None:
+            watch(vertex, "an example, after the first one,", xs, results)
         deliver(vertex, results, batches)

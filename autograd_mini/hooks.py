@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import as_array
 from .cotangents import conjugated
 from .errors import GradientError, ShapeError
-from .extraction import describe
+from .extraction import describe, plain_value
 from .notes import hooks
 from .operation import Record
+from .ops.conversion import astype
 from .table import table
 from .tensors import Tensor
 
@@ -67,11 +69,15 @@ def changed(vertex: Any, function: Callable[[Any], Any], g: Any) -> Any:
     result = function(shown.copy() if type(shown) is np.ndarray else shown)
     if result is None:
         return g
-    if np.shape(result) != g.shape:
+    if np.shape(plain_value(result)) != g.shape:
         raise ShapeError(
             f"a hook returned shape {np.shape(result)} for a cotangent of shape {g.shape}; "
             "expected the same shape, or None to leave it"
         )
-    if not isinstance(result, Tensor):
-        result = np.asarray(result, g.dtype)[()]
-    return conjugated(result)
+    if type(g) is not Tensor or not isinstance(result, Tensor):
+        result = as_array(plain_value(result))
+    if result.dtype.kind == "c" and g.dtype.kind != "c":
+        raise GradientError(
+            f"a hook returned complex numbers for a {g.dtype} cotangent; return real ones"
+        )
+    return conjugated(result if result.dtype == g.dtype else astype(result, g.dtype))

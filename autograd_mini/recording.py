@@ -17,10 +17,11 @@ from .arrays import as_array
 from .containers import Rebuild, flatten, results, unwrapped
 from .cotangents import owned, seed
 from .errors import GradientError, OperandError
+from .extraction import tracing
 from .forward import Values, key_of, push
 from .operation import is_recording, recording_anyway
 from .ops.conversion import alias, astype
-from .reverse import dependents, walk
+from .reverse import dependents, standing, walk
 from .tensors import Tensor, leaf
 
 
@@ -58,7 +59,7 @@ class Recording:
         With `copy` the arguments may change before the pullback is called.
         """
         self._recording = is_recording()
-        self.tensors = False
+        self.tensors = tracing.get() is not None  # a plain result would bake the example in
         self.arguments: list[tuple[list[Tensor], Rebuild]] = []
         self._inner: list[Tensor] = []  # they stand for values that require no gradient themselves
         with recording_anyway():
@@ -70,7 +71,12 @@ class Recording:
                     if not (isinstance(x, Tensor) and x._requires_grad):
                         self._inner.append(stand_in)
                 self.arguments.append((stand_ins, rebuild))
-            self.result = function(*(rebuild(bounds) for bounds, rebuild in self.arguments))
+            running = {x.serial for x in self._inner}
+            standing.update(running)
+            try:
+                self.result = function(*(rebuild(bounds) for bounds, rebuild in self.arguments))
+            finally:
+                standing.difference_update(running)
 
     @property
     def inputs(self) -> list[Tensor]:
@@ -100,6 +106,22 @@ class Recording:
         leaves, rebuild = flatten(tree)
         return rebuild([self.outside(x) if isinstance(x, Tensor) else x for x in leaves])
 
+    def beside(self, aux: Any) -> Any:
+        """Return what came beside the result; what depends on something outside stays a tensor."""
+        if self.tensors:
+            return self.value(aux)
+        wanted = {x.serial for x in self.inputs}
+        leaves, rebuild = flatten(aux)
+        outer = [
+            self._recording and isinstance(x, Tensor) and dependents([x], wanted)[1] for x in leaves
+        ]
+        return rebuild(
+            [
+                self.outside(x) if foreign else unwrapped(x) if isinstance(x, Tensor) else x
+                for x, foreign in zip(leaves, outer, strict=True)
+            ]
+        )
+
     def outside(self, x: Any) -> Tensor:
         """Return a tensor that requires a gradient only if it depends on something outside."""
         if not isinstance(x, Tensor):
@@ -112,8 +134,10 @@ class Recording:
 
     def _wants_tensors(self, given: Sequence[Any]) -> bool:
         """Whether a walk of these cotangents or tangents gives tensors."""
+        traced = tracing.get() is not None
         return self.tensors or (
-            self._recording and any(isinstance(g, Tensor) and g._requires_grad for g in given)
+            self._recording
+            and any(isinstance(g, Tensor) and (traced or g._requires_grad) for g in given)
         )
 
     def __call__(self, cotangents: Any = None) -> tuple[Any, ...]:

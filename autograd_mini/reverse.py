@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Sequence
 from contextvars import ContextVar
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -25,11 +25,15 @@ from .ops.conversion import alias
 from .ops.selection import where
 from .tensors import Tensor
 
-Watch = Callable[[Any, int, Any, Any], None]
+Watch = Callable[[Any, str, Any, Any], None]
 watching: ContextVar[tuple[Watch | None, Any] | None] = ContextVar(
     "autograd_mini_watching", default=None
 )
 """Who looks at each cotangent (a debugger), and who did in the block around."""
+
+standing: Final[set[int]] = set()
+"""Serials of the aliases that stand for arguments of functions which are running now, and require a
+gradient though the tensor that was given does not."""
 
 Gradients = list[tuple[Tensor, Any]]
 VALUES = (Tensor, np.ndarray, np.generic)
@@ -107,8 +111,7 @@ def walk(
     reached: Gradients = []
     for tensor, g in zip(outputs, cotangents, strict=True):
         frontier.receive(tensor, conjugated(g), exact)
-    found = watching.get()
-    watch = found[0] if found else None
+    watch = watcher()
     with np.errstate(divide="ignore", invalid="ignore"):
         while frontier:
             vertex, g, selected = frontier.latest()
@@ -121,6 +124,12 @@ def walk(
                 reached.append((vertex, g))
     reached.extend((x, after_hooks(x, g)) if hooks else (x, g) for x, g in frontier.leaves.values())
     return [(tensor, conjugated(g)) for tensor, g in reached]
+
+
+def watcher() -> Watch | None:
+    """Return who looks at each cotangent, if somebody does."""
+    found = watching.get()
+    return found[0] if found else None
 
 
 def visit(
@@ -166,7 +175,7 @@ def visit(
             if gx.shape != data.shape or gx.dtype != data.dtype:
                 gx = fitted(gx, data, vertex, position)
             if watch is not None:
-                watch(vertex, position, g, gx)
+                watch(vertex, f"the gradient for input {position}", g, gx)
             frontier.receive(x, gx, selected or primitive.selects)
             passed = True
     except AutogradError:
@@ -233,7 +242,10 @@ def dependents(
             continue
         followed = [o for o in operands_of(x) if every or o._requires_grad]
         # It starts without being wanted: a leaf, or the stand-in of an enclosing transform.
-        if x._requires_grad and (every or not followed) and x._primitive in (None, alias):
+        if x._requires_grad and (
+            x._primitive is None
+            or (x.serial in standing if every else not followed and x._primitive is alias)
+        ):
             foreign = True
         stack.extend(followed)
     needed: dict[int, Tensor] = {}

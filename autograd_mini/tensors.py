@@ -264,7 +264,8 @@ class Tensor(ArrayMethods):
         """Pickle and copy value, name and gradient of a leaf, or of what needs no gradient."""
         if self._primitive is not None:
             plain(self, "copying or pickling the result of an operation")
-        return _restore, (self._value, self._requires_grad, self.name, self.grad)
+        data = looked_at(self, "copying or pickling")
+        return _restore, (data, self._requires_grad, self.name, self.grad)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise UnsupportedError(

@@ -91,7 +91,7 @@ def value_and_grad(
         else:
             gradients = recording()
         value = recording.value(value)
-        answer = (value, recording.value(aux)) if has_aux else value
+        answer = (value, recording.beside(aux)) if has_aux else value
         return answer, gradients[0] if isinstance(argnums, int) else gradients
 
     return differentiated

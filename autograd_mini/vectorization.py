@@ -93,7 +93,9 @@ def axes_per_leaf(axes: Any, tree: Any, name: str) -> list[int | None]:
     Raises:
         OperandError: if they do not have the structure of the containers.
     """
-    if axes is None or isinstance(axes, int):
+    if isinstance(axes, list) and isinstance(tree, tuple):
+        axes = tuple(axes)
+    if axes is None or (isinstance(axes, int) and not isinstance(axes, bool)):
         return [axes] * len(flatten(tree)[0])
     import optree
 
@@ -101,7 +103,7 @@ def axes_per_leaf(axes: Any, tree: Any, name: str) -> list[int | None]:
         spread_out: list[Any] = optree.broadcast_prefix(axes, tree, none_is_leaf=True)
     except ValueError as error:
         raise OperandError(f"vmap: {name} {axes!r} do not fit the structure: {error}") from error
-    if not all(axis is None or isinstance(axis, int) for axis in spread_out):
+    if not all(axis is None or type(axis) is int for axis in spread_out):
         raise OperandError(f"vmap: {name} are integers or None, got {axes!r}")
     return spread_out
 
@@ -178,17 +180,27 @@ def mapped(
             full[i] = x
         return function(*rebuild(full), **kwargs)
 
-    with np.errstate(**({} if size else {"all": "ignore"})):
+    with np.errstate() if size else np.errstate(all="ignore"):
         example = Example(of_example, [first(x) for x in batches])
     tensors = any(isinstance(x, Tensor) for x in given)
     recorded = is_recording() and (tensors or tracing.get() is not None or example.foreign)
     if not recorded:
         batches = [plain_value(x) for x in batches]
-    full = example.filled(example.spread(batches, size, recorded=recorded), size, recorded)
+    found = example.spread(batches, size, recorded=recorded)
+    full = example.filled(found, size, recorded)
     ends = axes_per_leaf(out_axes, example.structure(full), "out_axes")
-    moved = [np.moveaxis(y, 0, end or 0) for y, end in zip(full, ends, strict=True)]
+    for batch, end in zip(found, ends, strict=True):
+        if end is None and batch is not None:
+            raise ShapeError(
+                "vmap: out_axes is None for a result that differs from example to example; give "
+                "the axis where the examples shall lie"
+            )
+    moved = [
+        y if end is None else np.moveaxis(full[i], 0, end)
+        for i, (y, end) in enumerate(zip(example.outputs, ends, strict=True))
+    ]
     if not recorded:  # what is mapped may share memory with an argument
-        moved = [np.array(y)[()] for y in moved]
+        moved = [np.array(plain_value(y))[()] for y in moved]
         if tensors:
             moved = [leaf(y) for y in moved]
     return example.structure(moved)

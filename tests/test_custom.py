@@ -140,3 +140,33 @@ def test_wrong_declarations_are_named() -> None:
         am.primitive("cube")
     with pytest.raises(am.OperandError, match="not an array of numbers"):
         am.primitive(lambda x: "text")(am.tensor(1.0))
+
+
+def test_neither_inputs_nor_cotangents_can_be_written_into() -> None:
+    @am.primitive
+    def inplace(x: Any) -> Any:
+        x *= 2
+        return x
+
+    with pytest.raises(am.ArgumentError, match="read-only"):
+        inplace(am.tensor(X))
+
+    @am.primitive
+    def triple(x: Any) -> Any:
+        return x * 3
+
+    @triple.vjp
+    def triple_vjp(g: Any, y: Any, x: Any) -> Any:
+        g *= 3
+        return g
+
+    with pytest.raises(ValueError, match="read-only"):
+        am.grad(lambda x: triple(x).sum())(X)
+
+
+def test_lists_become_arrays_and_an_input_that_is_returned_is_copied() -> None:
+    assert_array_equal(am.primitive(lambda x: x * 2)([1.0, 2.0]), [2, 4])
+    x = np.ones(3)
+    y = am.primitive(lambda x: x)(x)
+    y[0] = 5.0
+    assert x[0] == 1.0

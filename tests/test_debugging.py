@@ -90,3 +90,11 @@ def test_debugging_nests_ends_and_forgets() -> None:
         assert a.op.line == b.op.line
     del y, a, b
     assert len(lines) == before
+
+
+def test_tangents_and_later_examples_are_watched() -> None:
+    with am.debug():
+        with pytest.raises(am.NonFiniteError, match="infinity appears in the tangent of sqrt"):
+            am.jvp(np.sqrt, (0.0,), (1.0,))
+        with pytest.raises(am.NonFiniteError, match="infinity appears in an example"):
+            am.vmap(np.log)(np.array([1.0, 0.0]))

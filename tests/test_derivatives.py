@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -267,3 +269,54 @@ def test_axes_that_do_not_fit_are_named() -> None:
         am.vmap(layer, in_axes=None)(X)
     with pytest.raises(am.OperandError, match="in_axes"):
         am.vmap(layer, in_axes=(0, 1))(X)
+
+
+# ── vmap around transforms of plain values ───────────────────────────────────────────────────
+def test_a_mapped_value_that_comes_by_closure_is_not_baked_in() -> None:
+    x = np.array([1.0, 2.0])
+    assert_allclose(am.vmap(lambda x: am.grad(lambda y: x * y**2)(1.0))(x), 2 * x)
+    assert_allclose(am.vmap(lambda x: am.vjp(lambda y: y**3, 2.0)[1](x)[0])(x), 12 * x)
+    assert_allclose(am.vmap(lambda x: am.jvp(lambda y: y**3, (2.0,), (x,))[1])(x), 12 * x)
+    assert_allclose(am.vmap(lambda x: am.jacobian(lambda y: x * y**2)(1.0))(x), 2 * x)
+    assert_allclose(am.vmap(lambda x: am.hessian(lambda y: x * y**3)(1.0))(x), 6 * x)
+    assert_allclose(am.vmap(lambda x: am.hvp(lambda y: x * y**3)(1.0, 2.0))(x), 12 * x)
+    twice = am.grad(lambda z: am.vmap(lambda x: am.grad(lambda y: x * y**2)(1.0))(z).sum())(x)
+    assert_allclose(twice, [2, 2])
+    _, back = am.vjp(lambda y: y**3, 2.0)
+    assert_allclose(am.vmap(lambda g: back(g)[0])(x), 12 * x)
+
+
+def test_what_comes_beside_a_result_keeps_its_gradient_to_outer_variables() -> None:
+    def aux(x: Any) -> Any:
+        return am.grad(lambda y: (y**3, y * x), has_aux=True)(2.0)[1]
+
+    assert am.grad(aux)(3.0) == 2.0
+    assert am.jvp(aux, (3.0,), (1.0,))[1] == 2.0
+    p = am.tensor(3.0, requires_grad=True)
+    gradient, beside = am.grad(lambda y: (y**3, {"p": p * p, "n": "text"}), has_aux=True)(2.0)
+    assert type(gradient) is np.float64
+    assert beside["p"].requires_grad
+    assert beside["n"] == "text"
+
+
+def test_a_mask_of_an_outer_vmap_is_not_baked_in() -> None:
+    x = np.array([[1.0, -2.0, 3.0], [-1.0, 2.0, 0.5]])
+    found = am.vmap(am.jacobian(lambda x: am.set_at(x, x > 0, 0.0)))(x)
+    assert_array_equal(found, [np.diag([0, 1, 0]), np.diag([1, 0, 0])])
+    with pytest.raises(am.ConversionError, match="index of booleans"):
+        am.vmap(lambda x: am.vmap(lambda t: (x * t)[x > 0].sum())(np.arange(1.0, 3)))(x)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_copies_inside_vmap_are_refused(copied: Any) -> None:
+    with pytest.raises(am.ConversionError, match="copying"):
+        am.vmap(lambda x: x * len(copied(x).shape))(X)
+
+
+def test_out_axes_of_none_is_for_results_that_are_the_same() -> None:
+    assert am.vmap(lambda x: 3.0, out_axes=None)(X) == 3.0
+    with pytest.raises(am.ShapeError, match="out_axes is None"):
+        am.vmap(lambda x: x, out_axes=None)(X)
+    assert_array_equal(am.vmap(lambda a, b: a * b, in_axes=[0, None])(X[0], 2.0), 2 * X[0])
+    with pytest.raises(am.OperandError, match="integers or None"):
+        am.vmap(lambda x: x, in_axes=True)(X)

@@ -90,3 +90,17 @@ def test_hooks_go_with_their_tensors() -> None:
     x.register_hook(print)
     del x
     assert len(hooks) == before
+
+
+def test_what_a_hook_returns_takes_the_kind_of_the_cotangent() -> None:
+    x = am.tensor(np.float32([1, 2]), requires_grad=True)
+    hook = x.register_hook(lambda g: am.tensor(np.ones(2)))
+    (x * x).sum().backward()
+    assert type(x.grad) is np.ndarray
+    assert x.grad.dtype == np.float32
+    hook.remove()
+    for wrong, error in ((lambda g: g * 1j, am.GradientError), (lambda g: "ab", am.AutogradError)):
+        hook = x.register_hook(wrong)
+        with pytest.raises(error):
+            (x * x).sum().backward()
+        hook.remove()

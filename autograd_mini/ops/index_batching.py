@@ -15,7 +15,8 @@ import numpy as np
 
 from ..batching import Params, aligned, one_by_one, repeated
 from ..errors import ShapeError
-from ..operation import value_of
+from ..extraction import looked_at
+from ..tensors import Tensor
 
 
 class _Array:
@@ -56,6 +57,11 @@ class Layout:
         return y if self.found == self.wanted else np.moveaxis(y, self.wanted, self.found)
 
 
+def known(mask: Any) -> Any:
+    """Return the values of booleans on which a shape depends; a trace is asked first."""
+    return looked_at(mask, "an index of booleans") if isinstance(mask, Tensor) else mask
+
+
 def as_integers(
     index: Index, arrays: Sequence[Any], mapped: Sequence[bool]
 ) -> tuple[Index, list[Any], list[bool]]:
@@ -78,7 +84,7 @@ def as_integers(
                 "vmap: an index of booleans that differ from example to example gives results of "
                 "different shapes; use np.where(mask, x, 0), or where=mask of a reduction"
             )
-        places = np.nonzero(value_of(array)) if array.dtype.kind == "b" else (array,)
+        places = np.nonzero(known(array)) if array.dtype.kind == "b" else (array,)
         parts.extend([ARRAY] * len(places))
         found.extend(places)
         own.extend([is_mapped] * len(places))
@@ -164,9 +170,10 @@ def setting(
     x, value, *arrays = xs
     x = x if mapped[0] else repeated(x, size)
     ndim = np.ndim(value) - mapped[1]
-    booleans = params["index"] == (ARRAY,) and mapped[2] and arrays[0].dtype.kind == "b"
+    booleans = params["index"] == (ARRAY,) and arrays[0].dtype.kind == "b"
     if booleans and not ndim:  # one number at all places: no shape depends on them
-        mask = np.reshape(arrays[0], arrays[0].shape + (1,) * (x.ndim - arrays[0].ndim))
+        missing = x.ndim - 1 - (arrays[0].ndim - mapped[2])
+        mask = np.reshape(arrays[0], arrays[0].shape + (1,) * missing)
         return np.where(mask, aligned(value, x.ndim - 1) if mapped[1] else value, x)
     if single(arrays, mapped[2:]):
         return one_by_one(primitive, size, xs, mapped, params)
