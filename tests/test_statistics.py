@@ -227,3 +227,13 @@ def test_methods_of_ufuncs_that_cannot_be_recorded_name_the_cure() -> None:
         np.subtract.reduce(leaf(np.ones((2, 2))), axis=None)
     with pytest.raises(am.UnsupportedError, match="takes no where"):
         np.subtract.reduce(t, where=[True, False])
+
+
+@pytest.mark.parametrize("function", [np.sum, np.prod])
+@pytest.mark.parametrize("values", [[1, 2, 3], [True, False], [100, 100, 100]])
+def test_small_integers_asked_for_are_given(function: Any, values: Any) -> None:
+    for dtype in (np.int8, np.int32, np.uint16):
+        found = function(am.tensor(values), dtype=dtype)
+        expected = function(np.array(values), dtype=dtype)
+        assert found.dtype == expected.dtype
+        assert found.data == expected

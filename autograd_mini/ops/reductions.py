@@ -196,6 +196,8 @@ def reduction(primitive: Primitive, function: Any, combined: Any, neutral: int) 
         x = subject(a, dtype)
         axes = axes_of(name, x, axis)
         y = primitive(masked(name, x, where, neutral), axis=axes, keepdims=bool(keepdims))
+        if dtype is not None and y.dtype != dtype:  # NumPy adds small integers as int64 unasked
+            y = astype(y, dtype)
         return y if initial is None else combined(y, first(name, initial, y.dtype))
 
     reduced.__name__, reduced.__doc__ = name, primitive.doc
