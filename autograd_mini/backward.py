@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 from .cotangents import owned, seed
-from .errors import GradientError
-from .extraction import describe, looked_at
+from .errors import GradientError, UnsupportedError
+from .extraction import describe, looked_at, tracing
+from .operation import no_grad
 from .reverse import walk
 from .table import table
 from .tensors import Tensor
@@ -27,23 +29,38 @@ def backward(output: Tensor, gradient: Any = None, *, retain_grads: bool = False
             and has no cotangent.
         StaleGraphError: if a leaf changed since the output was computed; no `.grad` changes then.
     """
-    looked_at(output, "backward()")
+    trace = tracing.get()
+    recorded = trace is not None and trace.effects
+    if not recorded:
+        looked_at(output, "backward()")
     if not output._requires_grad:
         raise GradientError(
             f"backward: {describe(output)} depends on no tensor that requires a gradient; make "
             "one with am.tensor(…, requires_grad=True), outside of no_grad"
         )
     g = seed(output, gradient)
-    g = g._value if isinstance(g, Tensor) else g
+    if isinstance(g, Tensor) and not recorded:
+        g = g._value
     shared = {id(g)}
-    for tensor, cotangent in walk([output], [g], every=retain_grads):
-        if tensor._primitive is None or retain_grads:
-            deposit(tensor, cotangent, shared)
+    with no_grad() if recorded else nullcontext():
+        for tensor, cotangent in walk([output], [g], every=retain_grads, recorded=recorded):
+            if tensor._primitive is None or retain_grads:
+                deposit(tensor, cotangent, shared, recorded)
 
 
 table["backward"] = backward
 
 
-def deposit(tensor: Tensor, g: Any, shared: set[int]) -> None:
-    """Add a gradient into `.grad`."""
+def deposit(tensor: Tensor, g: Any, shared: set[int], recorded: bool) -> None:
+    """Add a gradient into `.grad`.
+
+    Raises:
+        UnsupportedError: if it is recorded and would be added to one of before the trace.
+    """
+    if recorded and tensor.grad is not None and not isinstance(tensor.grad, Tensor):
+        raise UnsupportedError(
+            f"backward: {describe(tensor)} has a gradient of before the compiled function, which "
+            "cannot be part of its program; call optimizer.zero_grad() in the function, before "
+            "backward()"
+        )
     tensor.grad = owned(g, shared) if tensor.grad is None else tensor.grad + g

@@ -5,18 +5,34 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from .errors import ConversionError
 
 if TYPE_CHECKING:
     from .tensors import Tensor
 
-tracing: Final[ContextVar[Callable[[Tensor, str], None] | None]] = ContextVar(
-    "autograd_mini_tracing", default=None
-)
-"""While a graph is recorded in order to be computed again for other values: who must be asked
-before a value is looked at, since it would be baked into that graph."""
+
+class Trace(Protocol):
+    """Who records a graph in order to compute it again for other values.
+
+    Attributes:
+        record: records an operation with its history; None is the default recorder.
+        effects: whether `backward()` and assignments are part of what is recorded.
+    """
+
+    record: Callable[..., Any] | None
+    effects: bool
+
+    def evaluate(self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        """Record an operation that needs no gradient, as under `no_grad`."""
+
+    def look(self, tensor: Tensor, what: str) -> None:
+        """Refuse if a value that is looked at would be baked into the graph."""
+
+
+tracing: Final[ContextVar[Trace | None]] = ContextVar("autograd_mini_tracing", default=None)
+"""The trace that is under way: it must be asked before a value is looked at."""
 
 
 def plain(tensor: Tensor, what: str) -> Any:
@@ -69,9 +85,9 @@ def looked_at(tensor: Tensor, what: str) -> Any:
     Raises:
         ConversionError: if a trace is under way which would bake the value in.
     """
-    ask = tracing.get()
-    if ask is not None:
-        ask(tensor, what)
+    trace = tracing.get()
+    if trace is not None:
+        trace.look(tensor, what)
     return tensor._value
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .arrays import PLAIN, as_array, normal
+from .contexts import Recorder as Recorder
 from .contexts import Scope as Scope
 from .contexts import context as context
 from .contexts import recorder as recorder
@@ -242,8 +243,9 @@ def record(primitive: Primitive, operands: tuple[Any, ...], params: Params = NO_
 
 def evaluate(primitive: Primitive, operands: tuple[Any, ...], params: Params = NO_PARAMS) -> Any:
     """Run a primitive and return leaves: the recorder of `no_grad`."""
-    if tracing.get() is not None:  # somebody will read the graph, whatever requires a gradient
-        return without_gradient(record(primitive, operands, params))
+    trace = tracing.get()
+    if trace is not None:  # somebody will read the graph, whatever requires a gradient
+        return trace.evaluate(primitive, operands, params)
     _, data, _ = run(primitive, operands, params)
     if primitive.multiple:
         return tuple(leaf(normal(part)) for part in data)
@@ -272,8 +274,16 @@ def no_grad() -> recorder:
 
 def recording_anyway() -> recorder:
     """Record in the block, with the recorder in force if there is one, even under `no_grad`."""
-    found = context.get()[0]
-    return recorder(None if found is evaluate else found)
+    found, trace = context.get()[0], tracing.get()
+    return recorder((trace.record if trace else None) if found is evaluate else found)
+
+
+def assignments() -> Recorder | None:
+    """Return the recorder that wants to see assignments to leaves, if there is one."""
+    found, trace = context.get()[0], tracing.get()
+    if trace is not None:
+        return trace.record if trace.effects else None
+    return None if found is evaluate else found
 
 
 def is_recording() -> bool:

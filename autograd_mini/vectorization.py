@@ -18,11 +18,37 @@ from .arrays import as_array
 from .batching import made_up
 from .containers import flatten, results
 from .errors import ConversionError, OperandError, ShapeError
-from .extraction import describe, plain_value, tracing
+from .extraction import Trace, describe, plain_value, tracing
 from .forward import Values, key_of, spread
-from .operation import is_recording, recording_anyway
+from .operation import is_recording, record, recording_anyway, without_gradient
 from .reverse import dependents
 from .tensors import Tensor, leaf
+
+
+class OneForAll:
+    """The trace of one example, which stands for all: see `extraction.Trace`."""
+
+    effects = False
+
+    def __init__(self, examples: set[int], outer: Trace | None) -> None:
+        self._examples = examples
+        self._outer = outer
+        self.record = outer.record if outer else None
+
+    def evaluate(self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        """Record an operation that needs no gradient, with its history."""
+        return without_gradient((self.record or record)(primitive, operands, params))
+
+    def look(self, tensor: Tensor, what: str) -> None:
+        """Refuse a value that depends on the example."""
+        if self._outer is not None:
+            self._outer.look(tensor, what)
+        if tensor.serial in dependents([tensor], self._examples, every=True)[0]:
+            raise ConversionError(
+                f"vmap: {what} looks at the value of {describe(tensor)}, which differs from "
+                "example to example; use np.where instead of a branch, NumPy's functions "
+                "instead of Python's"
+            )
 
 
 class Example:
@@ -38,19 +64,7 @@ class Example:
         """Call the function with stand-ins for the examples' arrays."""
         self.inputs = [leaf(x) for x in examples]
         wanted = {x.serial for x in self.inputs}
-        outer = tracing.get()
-
-        def look(tensor: Tensor, what: str) -> None:
-            if outer is not None:
-                outer(tensor, what)
-            if tensor.serial in dependents([tensor], wanted, every=True)[0]:
-                raise ConversionError(
-                    f"vmap: {what} looks at the value of {describe(tensor)}, which differs from "
-                    "example to example; use np.where instead of a branch, NumPy's functions "
-                    "instead of Python's"
-                )
-
-        token = tracing.set(look)
+        token = tracing.set(OneForAll(wanted, tracing.get()))
         try:
             with recording_anyway():
                 self.outputs, self.structure = results(function(*self.inputs))

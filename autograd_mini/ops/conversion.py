@@ -11,7 +11,7 @@ from ..arrays import as_array
 from ..batching import unchanged
 from ..errors import OperandError, ShapeError, UnsupportedError
 from ..extraction import describe
-from ..operation import context, evaluate, is_recording
+from ..operation import assignments, is_recording
 from ..primitives import case, implements, linear, nonlinear
 from ..table import table
 from ..tensors import Tensor, serials
@@ -141,8 +141,8 @@ def assign(leaf: Tensor, value: Any) -> None:
         )
     given = value if type(value) is Tensor else as_array(value)
     data = as_array(fitting(leaf, given), copy=True)
-    recorder = context.get()[0]
-    if recorder is not None and recorder is not evaluate:
+    recorder = assignments()
+    if recorder is not None:
         # Only a recorder of its own can see this operation: no tensor leads back to it.
         data = fitting(leaf, recorder(set_leaf, (leaf, given), {}))
     leaf._value = data
@@ -163,8 +163,7 @@ def assign_all(leaves: Sequence[Tensor], values: Sequence[Any]) -> None:
         if type(value) is Tensor or value.shape != held.shape or value.dtype is not held.dtype:
             value = fitting(leaf, value)
         ready.append(value)
-    recorder = context.get()[0]
-    if recorder is not None and recorder is not evaluate:
+    if assignments() is not None:
         for leaf, value in zip(leaves, values, strict=True):
             assign(leaf, value)
         return

@@ -10,6 +10,7 @@ either the old step or the new one, never a mixture.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,8 @@ import numpy as np
 
 from ..arrays import as_array
 from ..errors import OperandError, ShapeError, WeightsError
-from ..operation import context, evaluate, value_of
+from ..extraction import tracing
+from ..operation import assignments, no_grad, value_of
 from ..ops.conversion import assign_all
 from ..tensors import Tensor, leaf
 from .collecting import collect, gradient_of
@@ -77,11 +79,11 @@ class Optimizer:
         Raises:
             ShapeError, OperandError: if a gradient does not fit its parameter.
         """
-        recorder = context.get()[0]
-        if recorder is None or recorder is evaluate:
+        if assignments() is None:
             leaves, values = self._computed()
         else:
-            leaves, values = self._recorded()
+            with no_grad() if tracing.get() is not None else nullcontext():
+                leaves, values = self._recorded()
         assign_all(leaves, values)
 
     def _computed(self) -> tuple[list[Tensor], list[Any]]:
