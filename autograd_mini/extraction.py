@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -17,18 +17,23 @@ class Trace(Protocol):
     """Who records a graph in order to compute it again for other values.
 
     Attributes:
-        record: records an operation with its history; None is the default recorder.
         effects: whether `backward()` and assignments are part of what is recorded.
     """
 
-    record: Callable[..., Any] | None
     effects: bool
+
+    @property
+    def record(self) -> Callable[..., Any] | None:
+        """Records an operation with its history; None is the default recorder."""
 
     def evaluate(self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
         """Record an operation that needs no gradient, as under `no_grad`."""
 
     def look(self, tensor: Tensor, what: str) -> None:
         """Refuse if a value that is looked at would be baked into the graph."""
+
+    def depends(self, owner: Any, attributes: Sequence[str]) -> None:
+        """Note that the graph holds only while attributes of an object are what they are."""
 
 
 tracing: Final[ContextVar[Trace | None]] = ContextVar("autograd_mini_tracing", default=None)

@@ -39,6 +39,11 @@ class OneForAll:
         """Record an operation that needs no gradient, with its history."""
         return without_gradient((self.record or record)(primitive, operands, params))
 
+    def depends(self, owner: Any, attributes: Sequence[str]) -> None:
+        """Pass on to the trace around this one."""
+        if self._outer is not None:
+            self._outer.depends(owner, attributes)
+
     def look(self, tensor: Tensor, what: str) -> None:
         """Refuse a value that depends on the example."""
         if self._outer is not None:

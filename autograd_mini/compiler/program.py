@@ -68,7 +68,7 @@ class Instruction:
         operands: values, and plain Python numbers as they were written.
         results: one value, or as many as a `multiple` primitive returns.
         scope: the path of the scope in which it was recorded.
-        line: where, as "file.py:12", or None.
+        line: where: something that reads as "file.py:12", or None.
     """
 
     __slots__ = ("line", "operands", "params", "primitive", "results", "scope")
@@ -80,7 +80,7 @@ class Instruction:
         params: dict[str, Any],
         results: tuple[Value, ...],
         scope: str = "",
-        line: str | None = None,
+        line: object = None,
     ) -> None:
         self.primitive = primitive
         self.operands = operands

@@ -13,9 +13,11 @@ import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from functools import cache
+from types import FunctionType
 from typing import Any, Final, Self
 
 from ..errors import ArgumentError, ShapeError
+from ..extraction import tracing
 from ..operation import scope
 from ..tensors import Tensor, tensor
 from .arguments import floating
@@ -27,6 +29,8 @@ from .weights import load, save
 
 FROZEN: Final = "_frozen"
 """The attribute that remembers which parameters `requires_grad_(False)` froze."""
+PLAIN: Final = (int, float, str, bool, tuple, FunctionType, type(None))
+"""What a trace of `forward` may have read without being told."""
 HIDDEN: Final = frozenset({"name", "training"})
 
 
@@ -73,6 +77,10 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run `forward` in the module's scope."""
+        trace = tracing.get()
+        if trace is not None:
+            plain = [name for name, value in vars(self).items() if isinstance(value, PLAIN)]
+            trace.depends(self, ["training", *plain])
         with scope(self.scope_name):
             return self.forward(*args, **kwargs)
 

@@ -111,6 +111,10 @@ class Optimizer:
         return leaves, values
 
     def _recorded(self) -> tuple[list[Tensor], list[Any]]:
+        trace = tracing.get()
+        if trace is not None:
+            plain = [name for name, x in vars(self).items() if isinstance(x, (float, bool, tuple))]
+            trace.depends(self, plain)
         count = self.count + 1
         scalars = self.coefficients(self.rate, count)
         leaves, values = [self.count], [count]

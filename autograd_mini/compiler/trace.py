@@ -1,0 +1,242 @@
+"""Tracing: a function runs once with real values, and every operation is noted as an instruction.
+
+What it reads becomes an input, a leaf, or a constant; `backward()` and assignments are noted as
+well, so that a whole training step is one program. The values themselves are not kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from ..contexts import Scope
+from ..errors import ConversionError, UnsupportedError
+from ..extraction import describe, tracing
+from ..operation import Record, context, record, recorder, run
+from ..ops.conversion import cast, set_leaf
+from ..tensors import NO_PARAMS, Tensor, leaf, serials
+from .program import Instruction, Operand, Program, Value
+from .sites import Site, site
+
+NUMBERS: Final = frozenset({int, float, bool, complex, type(None)})
+
+
+class Tracer:
+    """Notes every operation while a function runs; see `extraction.Trace`.
+
+    Attributes:
+        guards: (object, attribute, value) of what the function read from models and optimizers.
+        places: where each captured array was met.
+    """
+
+    effects = True
+
+    def __init__(self) -> None:
+        self.start = next(serials)
+        self.inputs: list[Value] = []
+        self.leaves: dict[Value, Tensor] = {}
+        self.constants: dict[Value, Any] = {}
+        self.places: dict[Value, Site | None] = {}
+        self.instructions: list[Instruction] = []
+        self.guards: list[tuple[Any, str, Any]] = []
+        self.tensorial: set[Value] = set()
+        self._values: dict[tuple[int, int], Value] = {}
+        self._arrays: dict[int, Value] = {}
+        self._roots: dict[int, Value] = {}
+        self._updates: dict[int, Value] = {}
+        self._weak: set[int] = set()
+        self._paths: dict[int, str] = {}
+
+    def stand_in(self, given: Any, name: str | None) -> Tensor:
+        """Return a fresh tensor in place of an argument: an array, a tensor, or a Python float."""
+        if isinstance(given, Tensor):
+            tensor, weak = leaf(given._value, name=given.name or name), False
+        else:
+            weak = type(given) in NUMBERS
+            tensor = leaf(np.asarray(given)[()], name=name)
+        value = Value(tensor.shape, tensor.dtype, tensor.name, weak)
+        self.inputs.append(value)
+        self._values[tensor.serial, 0] = value
+        if isinstance(given, Tensor):
+            self.tensorial.add(value)
+        if weak:
+            self._weak.add(tensor.serial)
+        return tensor
+
+    # ── what recorders do ────────────────────────────────────────────────────────────────────
+    def record(
+        self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS
+    ) -> Any:
+        """Record an operation with its history, and note it."""
+        if primitive is set_leaf:
+            return self._assign(*operands)
+        results = record(primitive, self._given(operands), params)
+        for t in results if primitive.multiple else (results,):
+            t._requires_grad = t._requires_grad or self._wanted(primitive, operands)
+            if type(t._operands) is tuple:
+                t._operands = operands
+        self._note(primitive, operands, params, results)
+        return results
+
+    def evaluate(
+        self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS
+    ) -> Any:
+        """Compute an operation without history, and note it."""
+        if primitive is set_leaf:
+            return self._assign(*operands)
+        _, data, _ = run(primitive, self._given(operands), params)
+        multiple = primitive.multiple
+        results: Any = tuple(leaf(_scalar(part)) for part in data) if multiple else leaf(data)
+        self._note(primitive, operands, params, results)
+        return results
+
+    def look(self, tensor: Tensor, what: str) -> None:
+        """Refuse to let a value out: it may be another one at the next call."""
+        raise ConversionError(
+            f"compile: {what}, at {site()}, looks at the value of {describe(tensor)}, which may "
+            "differ from call to call; use np.where instead of a branch, NumPy's functions instead "
+            "of Python's, and print or convert outside of the compiled function"
+        )
+
+    def depends(self, owner: Any, attributes: Sequence[str]) -> None:
+        """Note that the program holds only while attributes are what they are now."""
+        self.guards += [(owner, name, getattr(owner, name)) for name in attributes]
+
+    # ── values ───────────────────────────────────────────────────────────────────────────────
+    def _given(self, operands: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the operands with Python numbers in place of the tensors that stand for them."""
+        if self._weak:
+            for x in operands:
+                if type(x) is Tensor and x.serial in self._weak:
+                    return tuple(
+                        x._value.item() if type(x) is Tensor and x.serial in self._weak else x
+                        for x in operands
+                    )
+        return operands
+
+    def _wanted(self, primitive: Any, operands: tuple[Any, ...]) -> bool:
+        return bool(
+            self._weak
+            and primitive.differentiable
+            and any(type(x) is Tensor and x._requires_grad for x in operands)
+        )
+
+    def _note(
+        self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any], results: Any
+    ) -> None:
+        where = site()
+        taken = tuple([self.operand(x, where) for x in operands])
+        made = []
+        for t in results if primitive.multiple else (results,):
+            weak = type(t._value) in NUMBERS
+            t._value = _scalar(t._value)
+            value = Value(t._value.shape, t._value.dtype, None, weak)
+            if weak:
+                self._weak.add(t.serial)
+            self._values[t.serial, t._index if type(t._operands) is Record else 0] = value
+            made.append(value)
+        scope = context.get()[1]
+        path = self._path(scope) if scope is not None else ""
+        self.instructions.append(Instruction(primitive, taken, params, tuple(made), path, where))
+
+    def _path(self, scope: Scope) -> str:
+        path = self._paths.get(scope.serial)
+        if path is None:
+            path = self._paths[scope.serial] = scope.path
+        return path
+
+    def operand(self, x: Any, where: Site | None = None) -> Operand:
+        """Return the value of a tensor or captured array; Python numbers stay as they are."""
+        if type(x) is Tensor:
+            key = x.serial, x._index if type(x._operands) is Record else 0
+            return self._values.get(key) or self._met(x, key, where)
+        if type(x) in NUMBERS:
+            return x
+        value = self._arrays.get(id(x))
+        if value is None:
+            value = self._constant(x, None, where)
+            if type(x) is np.ndarray:
+                self._arrays[id(x)] = value
+        return value
+
+    def _met(self, x: Tensor, key: tuple[int, int], where: Site | None) -> Value:
+        """Return the value of a tensor that is met for the first time."""
+        outside = 0 < x.serial < self.start
+        if x._primitive is None and outside:
+            value = Value(x.shape, x.dtype, x.name)
+            self.leaves[value] = x
+            self._roots[x.serial] = value
+        elif x._primitive is not None and not outside:
+            raise UnsupportedError(
+                f"compile: {describe(x)} was recorded by a recorder of its own, as that of "
+                "am.debug(); use it outside of the compiled function"
+            )
+        else:
+            value = self._constant(x._value, x.name, where)
+        self.tensorial.add(value)
+        self._values[key] = value
+        return value
+
+    def _constant(self, data: Any, name: str | None, where: Site | None) -> Value:
+        value = Value(data.shape, data.dtype, name)
+        self.constants[value] = data
+        self.places[value] = where
+        return value
+
+    def _assign(self, target: Tensor, given: Any) -> Any:
+        """Note that a leaf has a new value from here on."""
+        old = self.operand(target)
+        new = self.operand(given)
+        if old in self.inputs:
+            raise UnsupportedError(
+                f"compile: {describe(target)} is an argument of the compiled function and cannot "
+                "be assigned in it; return the new value, or use a tensor from outside"
+            )
+        if type(new) is not Value or new.dtype != target.dtype or new.weak:
+            cast_value = Value(target.shape, target.dtype)
+            self.instructions.append(
+                Instruction(cast, (new,), {"dtype": target.dtype}, (cast_value,), "", site())
+            )
+            new = cast_value
+        self._values[target.serial, 0] = new
+        if target.serial in self._roots:
+            self._updates[target.serial] = new
+        return given
+
+    def program(self, name: str, outputs: list[Operand]) -> Program:
+        """Return what was noted."""
+        updates = [(self._roots[serial], new) for serial, new in self._updates.items()]
+        return Program(
+            name=name,
+            inputs=self.inputs,
+            leaves=self.leaves,
+            constants=self.constants,
+            instructions=self.instructions,
+            outputs=outputs,
+            updates=[(root, new) for root, new in updates if root is not new],
+        )
+
+
+def _scalar(data: Any) -> Any:
+    """Return a Python number as a NumPy scalar, and a 0-d array too."""
+    return data if type(data) is np.ndarray and data.ndim else np.asarray(data)[()]
+
+
+def traced(tracer: Tracer, function: Callable[[], Any]) -> Any:
+    """Run a function while a tracer notes its operations."""
+    token = tracing.set(tracer)
+    try:
+        with recorder(tracer.record):
+            return function()
+    finally:
+        tracing.reset(token)
+
+
+def digest(data: Any) -> Any:
+    """Return what tells whether an array's numbers are the same at two times."""
+    array = np.ascontiguousarray(data)
+    content = array.reshape(-1).view(np.uint8).data if array.size else b""
+    return array.shape, array.dtype, hashlib.blake2b(content, digest_size=16).digest()
