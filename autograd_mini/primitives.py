@@ -17,8 +17,11 @@ import numpy as np
 
 from .arrays import PLAIN, normal
 from .batching import Batch
+from .cases import Case as Case
+from .cases import case as case
 from .errors import UnsupportedError
-from .operation import Params, context, explained, operand, record
+from .notation import Code
+from .operation import context, explained, operand, record
 from .table import table
 from .tensors import NO_PARAMS, Tensor, serials
 
@@ -28,22 +31,6 @@ Kind = Literal["elementwise", "linear", "multilinear", "general"]
 
 PRIMITIVES: Final[dict[str, Primitive]] = {}
 """Every row, by name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """Sample operands for the property tests: one shape an operand, and the parameters.
-
-    An operand that is no shape (an array, say) is passed as it is.
-    """
-
-    operands: tuple[Any, ...]
-    params: Params = field(default_factory=dict)
-
-
-def case(*operands: Any, **params: Any) -> Case:
-    """Describe one sample: `case((3, 4), (4,), axis=(0,))`."""
-    return Case(operands, params)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +60,13 @@ class Primitive:
         broadcasts: whether the walk sums a cotangent to its input's shape.
         selects: whether it passes on some elements of an input and drops others.
         multiple: whether the forward returns a tuple of outputs.
+        ufunc: the ufunc that computes the same as the forward, if there is one.
+        view: whether the result may share memory with an operand, or a function of the parameters
+            that tells.
+        code: how a NumPy program writes it, where that is not seen from the forward; see
+            `notation.Code`. Names in it are those of the module that declares the row.
+        into: statements that write the result into an array, whose name comes before the operands;
+            the array shares no memory with them.
         call: the function that users and rules call.
     """
 
@@ -93,6 +87,10 @@ class Primitive:
     broadcasts: bool = False
     selects: bool = False
     multiple: bool = False
+    ufunc: np.ufunc | None = None
+    view: bool | Callable[..., bool] = False
+    code: Code | None = None
+    into: Code | None = None
     differentiable: bool = field(init=False)
     call: Callable[..., Any] = field(init=False)
     listed: InitVar[bool] = True
@@ -103,6 +101,8 @@ class Primitive:
             raise ValueError(f"two primitives are called {self.name}")
         rules = self.vjp if isinstance(self.vjp, tuple) else (self.vjp,)
         object.__setattr__(self, "differentiable", any(rule is not None for rule in rules))
+        if self.ufunc is None and isinstance(self.forward, np.ufunc):
+            object.__setattr__(self, "ufunc", self.forward)
         fast = None
         if listed and isinstance(self.vjp, tuple) and not self.params and not self.multiple:
             fast = FAST.get(len(self.vjp))
@@ -233,10 +233,12 @@ def elementwise(
     kink: Callable[..., Any] | None = None,
     jvp: Rules | None = None,
     selects: bool = False,
+    **fields: Any,
 ) -> Primitive:
     """Declare an operation that broadcasts its operands and works element by element.
 
-    `function` enters the table if it is NumPy's; `eager` is a faster spelling of it.
+    `function` enters the table if it is NumPy's; `eager` is a faster spelling of it. `fields` are
+    further ones of `Primitive`: code, into.
     """
     row = Primitive(
         name=name or function.__name__,
@@ -251,6 +253,8 @@ def elementwise(
         jvp=jvp,
         broadcasts=True,
         selects=selects,
+        ufunc=function if isinstance(function, np.ufunc) else None,
+        **fields,
     )
     table[function if isinstance(function, np.ufunc) else row.name] = row.call
     return row
@@ -277,7 +281,7 @@ def nonlinear(
     """Declare an operation of no simpler kind; a vjp of None carries no gradient.
 
     `fields` are further ones of `Primitive`: params, jvp, batch, domain, kink, distinct, multiple,
-    broadcasts.
+    broadcasts, view, code, into.
     """
     return Primitive(
         name=name or function.__name__,
@@ -287,6 +291,7 @@ def nonlinear(
         doc=doc,
         kind=kind,
         samples=samples,
+        ufunc=function if isinstance(function, np.ufunc) else None,
         **fields,
     )
 

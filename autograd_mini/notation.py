@@ -1,0 +1,170 @@
+"""How values and functions are written in Python source that has `import numpy as np`."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import math
+import operator
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+
+Code = Callable[..., str | None]
+"""From operands as `Written` and parameters by keyword to source; None where it does not apply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An operand as a program names it: its text, and what is known of its value.
+
+    Attributes:
+        text: a variable, or a Python number.
+        shape, dtype: of the value; None if not known. A Python number has no dtype.
+    """
+
+    text: str
+    shape: tuple[int, ...] | None = None
+    dtype: np.dtype[Any] | None = None
+
+    @property
+    def number(self) -> Any:
+        """The Python number that it is, or None."""
+        if self.text.isidentifier():
+            return None
+        try:
+            return ast.literal_eval(self.text)
+        except (ValueError, SyntaxError):
+            return None
+
+    def __str__(self) -> str:
+        return self.text if self.text.isidentifier() else f"({self.text})"
+
+
+def literal(value: Any) -> str | None:
+    """Write a value; None if no text makes an equal one."""
+    writer = WRITERS.get(type(value))
+    if writer is not None:
+        return writer(value)
+    if isinstance(value, np.dtype):
+        return dtype_text(value)
+    if isinstance(value, np.generic) and value.dtype.kind in "biufc":
+        return f"{dtype_text(value.dtype)}({literal(value.item())})" if exact(value) else None
+    if isinstance(value, np.ndarray):
+        return array_text(value)
+    found = reference(value)
+    return found[0] if found and not found[1] else None
+
+
+def exact(value: Any) -> bool:
+    """Whether a NumPy scalar is the same as a Python number, as long double is not."""
+    return type(value.item()) in WRITERS and value.dtype.itemsize <= 16
+
+
+def float_text(value: float) -> str:
+    """Write a float, also one that is not finite."""
+    if math.isfinite(value):
+        return repr(value)
+    return "np.nan" if value != value else "np.inf" if value > 0 else "-np.inf"
+
+
+def complex_text(value: complex) -> str:
+    """Write a complex number with the signs of its zeros."""
+    return f"complex({float_text(value.real)}, {float_text(value.imag)})"
+
+
+def dtype_text(value: np.dtype[Any]) -> str:
+    """Write a dtype, as np.float32."""
+    native = np.dtype(value.type) == value and getattr(np, value.type.__name__, None) is value.type
+    return f"np.{value.type.__name__}" if native else f"np.dtype({value.str!r})"
+
+
+def array_text(value: Any) -> str | None:
+    """Write an array of at most 16 numbers."""
+    if value.size > 16 or value.dtype.kind not in "biufc" or value.dtype.itemsize > 16:
+        return None
+    if not value.size:
+        return f"np.zeros({value.shape}, {dtype_text(value.dtype)})"
+    return f"np.array({literal(value.tolist())}, {dtype_text(value.dtype)})"
+
+
+def slice_text(value: slice) -> str | None:
+    """Write a slice object."""
+    parts = [literal(part) for part in (value.start, value.stop, value.step)]
+    return None if None in parts else f"slice({', '.join(map(str, parts))})"
+
+
+def sequence_text(opening: str, closing: str, value: Any) -> str | None:
+    """Write a list or tuple."""
+    parts = [literal(part) for part in value]
+    if None in parts:
+        return None
+    comma = "," if opening == "(" and len(parts) == 1 else ""
+    return f"{opening}{', '.join(map(str, parts))}{comma}{closing}"
+
+
+def dict_text(value: dict[Any, Any]) -> str | None:
+    """Write a dict."""
+    parts = [(literal(k), literal(v)) for k, v in value.items()]
+    if any(k is None or v is None for k, v in parts):
+        return None
+    return "{" + ", ".join(f"{k}: {v}" for k, v in parts) + "}"
+
+
+WRITERS: Final[dict[type, Callable[[Any], str | None]]] = {
+    int: repr,
+    bool: repr,
+    str: repr,
+    bytes: repr,
+    type(None): repr,
+    type(Ellipsis): lambda _: "...",
+    float: float_text,
+    complex: complex_text,
+    slice: slice_text,
+    range: repr,
+    tuple: partial(sequence_text, "(", ")"),
+    list: partial(sequence_text, "[", "]"),
+    dict: dict_text,
+}
+"""How a value of an exact class is written."""
+
+PLACES: Final = (
+    ("np", "numpy", ""),
+    ("np.linalg", "numpy.linalg", ""),
+    ("np.fft", "numpy.fft", ""),
+    ("scipy.special", "scipy.special", "import scipy.special"),
+)
+"""Where functions are looked for: how a program names the module, its name, and its import."""
+
+
+def reference(value: Any) -> tuple[str, str] | None:
+    """Return how a program names a function or class of NumPy or SciPy, and the import it needs.
+
+    The import is "" for NumPy. None for anything else.
+    """
+    name = getattr(value, "__name__", None)
+    if not isinstance(name, str):
+        return None
+    owner = getattr(value, "__self__", None)
+    if isinstance(owner, np.ufunc):
+        found = reference(owner)
+        return found and (f"{found[0]}.{name}", found[1])
+    if getattr(builtins, name, None) is value:
+        return name, ""
+    for text, module, needed in PLACES:
+        if getattr(sys.modules.get(module), name, None) is value:
+            return f"{text}.{name}", needed
+    return None
+
+
+def subscript(part: Any) -> str:
+    """Write one part of an index as it stands between brackets: `1:3`, `None`, `...`."""
+    if isinstance(part, slice):
+        ends = ["" if p is None else str(operator.index(p)) for p in (part.start, part.stop)]
+        step = "" if part.step is None else f":{operator.index(part.step)}"
+        return f"{ends[0]}:{ends[1]}{step}"
+    return str(literal(part))
