@@ -21,6 +21,7 @@ from .derivatives import hessian, hvp, jacobian
 from .errors import (
     ArgumentError,
     AutogradError,
+    CompileError,
     ConversionError,
     GradcheckError,
     GradientError,
@@ -43,8 +44,9 @@ from .transforms import grad, jvp, value_and_grad, vjp
 from .vectorization import vmap
 
 if TYPE_CHECKING:
-    from . import nn, optim
+    from . import nn, optim, random
     from .checking import gradcheck
+    from .compiler import compile
     from .ops import special
 
 __version__ = "0.1.0"
@@ -54,12 +56,14 @@ def __getattr__(name: str) -> Any:
     """Import what is not always needed where it is first used: half of the whole time."""
     from importlib import import_module
 
-    if name in ("nn", "optim"):
+    if name in ("nn", "optim", "random"):
         return import_module(f"{__name__}.{name}")
     if name == "special":  # needs SciPy
         return import_module(f"{__name__}.ops.special")
     if name == "gradcheck":
         return import_module(f"{__name__}.checking").gradcheck
+    if name == "compile":
+        return import_module(f"{__name__}.compiler").compile
     import numpy
 
     cure = f"; use np.{name}, which records" if hasattr(numpy, name) else ""

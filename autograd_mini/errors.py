@@ -69,3 +69,7 @@ class GradcheckError(AutogradError, AssertionError):
     def __reduce__(self) -> tuple[Any, ...]:
         """Keep the report when pickled, as test runners do across processes."""
         return type(self), (self.report,)
+
+
+class CompileError(AutogradError, RuntimeError):
+    """A function cannot become a program: it depends on what a trace cannot see."""

@@ -8,9 +8,10 @@ from ..primitives import Primitive
 
 
 def row(name: str, forward: Any, symbol: str, doc: str, **fields: Any) -> Primitive:
-    """Declare an operation of the compiler's own: it has no gradient, since nothing records it."""
+    """Declare an operation of the compiler's own: few have a gradient, since nothing records it."""
+    fields = {"vjp": None} | fields
     return Primitive(
-        name=name, forward=forward, vjp=None, symbol=symbol, doc=doc, kind="general", samples=(),
+        name=name, forward=forward, symbol=symbol, doc=doc, kind="general", samples=(),
         listed=False, **fields,
     )  # fmt: skip
 

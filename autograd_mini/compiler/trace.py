@@ -6,7 +6,6 @@ well, so that a whole training step is one program. The values themselves are no
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -233,10 +232,3 @@ def traced(tracer: Tracer, function: Callable[[], Any]) -> Any:
             return function()
     finally:
         tracing.reset(token)
-
-
-def digest(data: Any) -> Any:
-    """Return what tells whether an array's numbers are the same at two times."""
-    array = np.ascontiguousarray(data)
-    content = array.reshape(-1).view(np.uint8).data if array.size else b""
-    return array.shape, array.dtype, hashlib.blake2b(content, digest_size=16).digest()

@@ -1,0 +1,132 @@
+"""Two traces of one function, compared: what differs was not seen by the trace.
+
+A plain array, number or counter that changes from call to call would be baked into the program with
+its first value. So a function is traced twice before it is compiled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ..errors import CompileError
+from .program import Instruction, Operand, Program, Value
+
+CURE = (
+    "make it an argument of the compiled function, or a tensor from outside of it that is changed "
+    "with assign; draw random numbers with am.random"
+)
+
+
+def compare(first: Program, second: Program, digests: Mapping[Value, Any]) -> None:
+    """Check that two traces are one program.
+
+    Args:
+        first, second: both without dead code.
+        digests: of the constants of the first one, taken when it was traced.
+
+    Raises:
+        CompileError: naming the line and the cure, if they differ.
+    """
+    comparison = Comparison(first, second, digests)
+    for a, b in zip(first.instructions, second.instructions, strict=False):
+        comparison.operation(a, b)
+    if len(first.instructions) != len(second.instructions):
+        longer = max(first, second, key=lambda p: len(p.instructions)).instructions
+        extra = longer[min(len(first.instructions), len(second.instructions))]
+        differ(extra, f"{extra.primitive.name} in one of them only")
+    for x, y in zip(first.outputs, second.outputs, strict=True):
+        comparison.operand(None, x, y)
+    if len(first.updates) != len(second.updates):
+        differ(None, f"{len(first.updates)} and {len(second.updates)} tensors are assigned")
+    for (leaf, x), (other, y) in zip(first.updates, second.updates, strict=True):
+        comparison.operand(None, leaf, other)
+        comparison.operand(None, x, y)
+
+
+class Comparison:
+    """What is known to be the same in two programs."""
+
+    def __init__(self, first: Program, second: Program, digests: Mapping[Value, Any]) -> None:
+        self._first, self._second, self._digests = first, second, digests
+        self._same: dict[Value, Value] = dict(zip(first.inputs, second.inputs, strict=True))
+        ours = {id(tensor): v for v, tensor in first.leaves.items()}
+        for v, tensor in second.leaves.items():
+            if id(tensor) in ours:
+                self._same[ours[id(tensor)]] = v
+
+    def operation(self, a: Instruction, b: Instruction) -> None:
+        """Check that two operations are the same."""
+        if a.primitive is not b.primitive or len(a.operands) != len(b.operands):
+            differ(a, f"{a.primitive.name} in the first, {b.primitive.name} in the second")
+        for x, y in zip(a.operands, b.operands, strict=True):
+            self.operand(a, x, y)
+        check_params(a, b)
+        for v, w in zip(a.results, b.results, strict=True):
+            if v.shape != w.shape or v.dtype != w.dtype:
+                differ(a, f"a result of shape {v.shape} in the first, {w.shape} in the second")
+            self._same[v] = w
+
+    def operand(self, at: Instruction | None, x: Operand, y: Operand) -> None:
+        """Check that an operand, output or new value is the same one in both."""
+        if type(x) is not Value or type(y) is not Value:
+            if type(x) is not type(y) or not (x == y or x != x):
+                a, b = shown(x, self._first), shown(y, self._second)
+                differ(at, f"the number {a} in the first, {b} in the second")
+            return
+        known = self._same.get(x)
+        if known is None and x in self._first.constants and y in self._second.constants:
+            if self._digests[x] != digest(self._second.constants[y]):
+                a, b = shown(x, self._first), shown(y, self._second)
+                differ(at, f"the plain value {a} in the first, {b} in the second")
+            self._same[x] = y
+        elif known is not y:
+            differ(at, f"another tensor in the place of {x.name or y.name or 'one'}")
+
+
+def check_params(a: Instruction, b: Instruction) -> None:
+    """Check that two operations have the same parameters."""
+    for name, value in a.params.items():
+        other = b.params.get(name)
+        try:
+            equal = value is other or bool(np.all(value == other))
+        except (TypeError, ValueError):
+            equal = False
+        if not equal:
+            differ(
+                a, f"{a.primitive.name} with {name}={value!r:.40} in the first, {other!r:.40} now"
+            )
+
+
+def shown(x: Any, program: Program) -> str:
+    """Describe a captured value."""
+    data = program.constants.get(x, x) if type(x) is Value else x
+    if np.size(data) == 1:
+        return repr(np.asarray(data).item())
+    return f"of shape {np.shape(data)}, {np.ravel(data)[:3]}…"
+
+
+def digest(data: Any) -> Any:
+    """Return what tells whether an array's numbers are the same at two times."""
+    array = np.ascontiguousarray(data)
+    content = array.reshape(-1).view(np.uint8).data if array.size else b""
+    return np.shape(data), array.dtype, hashlib.blake2b(content, digest_size=16).digest()
+
+
+def differ(step: Instruction | None, what: str) -> NoReturn:
+    """Raise: the two traces differ at an operation.
+
+    Raises:
+        CompileError: always.
+    """
+    place = "in what is returned or assigned"
+    if step is not None:
+        place = f"in {step.primitive.name}, at {step.line}"
+    raise CompileError(
+        f"compile: the two first calls recorded different programs, {place}: {what}. The function "
+        f"depends on something that changes from call to call and that a trace cannot see; {CURE}. "
+        "Both calls were carried out, as without compile"
+    )

@@ -1,0 +1,266 @@
+"""compile(): a function is recorded twice, compared, and then replayed as a NumPy program."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import update_wrapper
+from typing import Any, Final
+
+from ..contexts import context
+from ..errors import CompileError, OperandError
+from ..extraction import tracing
+from ..operation import evaluate, is_recording
+from .arguments import Key, is_differentiated, is_value, quick, signature, values_of
+from .comparison import compare, digest
+from .differentiation import differentiable
+from .passes import optimised
+from .passes.dead import pruned
+from .program import Program
+from .results import Result
+from .trace import Tracer, traced
+from .variant import Variant
+
+CACHED: Final = 32
+"""How many signatures are kept; the least recently used goes first."""
+THRASHING: Final = 8
+"""After so many signatures have been dropped there is a warning."""
+
+
+class Trial:
+    """What the first call of a signature recorded; the second one must record the same."""
+
+    def __init__(self, tracer: Tracer, program: Program, result: Result) -> None:
+        self.program = program
+        self.digests = {v: digest(data) for v, data in program.constants.items()}
+        self.result = result
+        self.holds = guard(tracer.guards)
+
+
+class Entry:
+    """A compiled signature: the program, and how a call's values and results pass in and out."""
+
+    def __init__(
+        self, variant: Variant, tracer: Tracer, result: Result, values: Callable[..., Any] | None
+    ) -> None:
+        self.variant = variant
+        self.result = result
+        flags = [(x, "_requires_grad", x._requires_grad) for x in tracer.leaves.values()]
+        self.holds = guard([*tracer.guards, *flags])
+        self.values = values
+
+
+def guard(conditions: Sequence[tuple[Any, str, Any]]) -> Callable[[], bool]:
+    """Make a function that tells whether attributes are still what they were."""
+    bound: dict[str, Any] = {}
+    tests: dict[tuple[int, str], str] = {}
+    for owner, name, value in conditions:
+        if (id(owner), name) not in tests:
+            i = len(tests)
+            bound[f"o{i}"], bound[f"v{i}"] = owner, value
+            tests[id(owner), name] = f"o{i}.{name} is v{i}"
+    text = f"lambda: {' and '.join(tests.values()) or 'True'}"
+    found: Callable[[], bool] = eval(text, bound)  # text of our own over names of ours
+    return found
+
+
+class Compiled:
+    """A function that becomes a NumPy program for each signature it is called with.
+
+    Made by `am.compile`.
+
+    Attributes:
+        function: what was compiled.
+    """
+
+    def __init__(self, function: Callable[..., Any], keep_grads: bool = False) -> None:
+        update_wrapper(self, function, updated=())
+        self.function = function
+        self.name = getattr(function, "__name__", type(function).__name__)
+        self._keep_grads = keep_grads
+        self._entries: OrderedDict[Key, list[Entry]] = OrderedDict()
+        self._trials: dict[Key, Trial] = {}
+        self._last: Entry | None = None
+        self._dropped = 0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function: eagerly twice for a new signature, then as a program.
+
+        Inside of a transform, of another compiled function or under a recorder of its own it is
+        called as it is.
+
+        Raises:
+            CompileError: if the two first calls recorded different programs.
+            ConversionError: if the function looks at a value that may differ from call to call.
+        """
+        found = context.get()[0]
+        if (found is not None and found is not evaluate) or tracing.get() is not None:
+            return self.function(*args, **kwargs)
+        entry = self._last
+        if entry is not None and entry.values is not None and not kwargs:
+            values = entry.values(args)
+            if values is not None and entry.holds():
+                return self._result(entry, values, args, kwargs)
+        return self._sorted(args, kwargs)
+
+    def _sorted(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Find the entry of a call's signature, or trace."""
+        key, leaves = signature(args, kwargs)
+        if is_differentiated(leaves):
+            return self.function(*args, **kwargs)
+        for entry in self._entries.get(key, ()):
+            if entry.holds():
+                self._entries.move_to_end(key)
+                self._last = entry
+                return self._result(entry, values_of(leaves), args, kwargs)
+        return self._traced(key, leaves, args, kwargs)
+
+    def _result(self, entry: Entry, values: Sequence[Any], args: Any, kwargs: Any) -> Any:
+        variant, result = entry.variant, entry.result
+        if result.differentiable and not variant.changes and is_recording():
+            return result.wrapped(differentiable(self.function, variant, values, args, kwargs))
+        return result.wrapped(variant(values))
+
+    def _traced(
+        self, key: Key, leaves: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Call the function eagerly and note what it does; compile it at the second call."""
+        import optree
+
+        tracer = Tracer()
+        names = argument_names(self.function, args, kwargs)
+        bound = [
+            tracer.stand_in(x, name) if is_value(x) else x
+            for x, name in zip(leaves, names, strict=True)
+        ]
+        given: Any = optree.tree_unflatten(key[0], bound)
+        own_args, own_kwargs = given
+        tree = traced(tracer, lambda: self.function(*own_args, **own_kwargs))
+        result = Result(tree, tracer, self._keep_grads)
+        recorded = tracer.program(self.name, result.outputs)
+        result.settle(tracer, recorded)
+        program = pruned(recorded)
+        result.check_gradients(program)
+        trial = self._trials.pop(key, None)
+        if trial is None or not trial.holds():
+            self._trials[key] = Trial(tracer, program, result)
+        else:
+            compare(trial.program, program, trial.digests)
+            result.compare(trial.result)
+            variant = Variant(recorded, optimised(program), self.name)
+            self._enter(key, Entry(variant, tracer, result, quick(args, kwargs)))
+        return result.of_trace(tree, bool(recorded.updates))
+
+    def _enter(self, key: Key, entry: Entry) -> None:
+        """Keep an entry; drop the one that was not used for longest if there are too many."""
+        self._entries.setdefault(key, []).append(entry)
+        self._entries.move_to_end(key)
+        self._last = entry
+        if len(self._entries) <= CACHED:
+            return
+        self._entries.popitem(last=False)
+        self._dropped += 1
+        if self._dropped == THRASHING:
+            warnings.warn(
+                f"{self.name} was compiled for {CACHED + THRASHING} signatures, and each new one "
+                "costs two eager calls; give it arrays of fewer shapes (a last batch of the same "
+                "size), and numbers that change as floats or arrays instead of integers",
+                RuntimeWarning,
+                stacklevel=5,
+            )
+
+    # ── what it became ───────────────────────────────────────────────────────────────────────
+    @property
+    def _variant(self) -> Variant:
+        if self._last is None:
+            raise CompileError(
+                f"{self.name} has not been compiled yet: that happens at the second call with "
+                "arguments of the same shapes"
+            )
+        return self._last.variant
+
+    @property
+    def program(self) -> Program:
+        """The program of the last call's signature, after the passes."""
+        return self._variant.program
+
+    @property
+    def recorded(self) -> Program:
+        """The program as it was recorded, before the passes."""
+        return self._variant.recorded
+
+    @property
+    def source(self) -> str:
+        """The program as Python source, which needs NumPy alone."""
+        return self._variant.source.text
+
+    @property
+    def memory(self) -> int:
+        """The planned peak of the working memory, in bytes: buffers that calls share."""
+        return self._variant.source.plan.size
+
+    def __repr__(self) -> str:
+        return f"<compiled {self.name}, {len(self._entries)} signatures>"
+
+
+def argument_names(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> list[str]:
+    """Return a name for each leaf of the arguments: of the parameter, and the path in it."""
+    import optree
+
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    positional = [
+        p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    both: Any = (args, kwargs)
+    names = []
+    for path in optree.tree_paths(both):
+        first, *rest = path[1:]
+        if path[0] == 0:
+            first = positional[first] if first < len(positional) else f"x{first}"
+        names.append("_".join(map(str, [first, *rest])))
+    return names
+
+
+def compile(function: Callable[..., Any], *, keep_grads: bool = False) -> Compiled:
+    """Make a function that is recorded once and then runs as an optimized NumPy program.
+
+    The first two calls with arguments of the same structure, shapes and dtypes run eagerly while
+    their operations are noted; if both recorded the same, later calls replay the program. It may
+    be a pure function, `grad(f)`, or a whole training step: `backward()`, `optimizer.step()` and
+    assignments to tensors are carried out at each call, random draws of `am.random` advance.
+
+    Args:
+        function: of arrays, tensors, floats (these may differ from call to call), and of static
+            arguments, each of which makes a program of its own: integers, booleans, text, models.
+        keep_grads: whether `.grad` of the leaves has the gradients after a call; by default it is
+            None then.
+
+    Raises:
+        CompileError: at the second call, if the function depends on something that changes and is
+            no argument: an array, a number, a counter, `rng.random()`.
+        ConversionError: at the first call, if the function looks at a value: `if x > 0`,
+            `float(x)`.
+
+    >>> import numpy as np, autograd_mini as am
+    >>> w = am.tensor([1.0, 2.0], requires_grad=True, name="w")
+    >>> optimizer = am.optim.SGD([w], lr=0.5)
+    >>> @am.compile
+    ... def step(x):
+    ...     optimizer.zero_grad()
+    ...     loss = np.sum((w - x) ** 2)
+    ...     loss.backward()
+    ...     optimizer.step()
+    ...     return loss
+    >>> [step(np.array([3.0, 3.0])).item() for _ in range(4)]
+    [5.0, 0.0, 0.0, 0.0]
+    """
+    if not callable(function):
+        raise OperandError(f"am.compile takes a function, got {function!r:.60}")
+    return Compiled(function, keep_grads)

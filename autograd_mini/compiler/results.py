@@ -1,0 +1,136 @@
+"""Results: how the outputs of a program become what the function returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import CompileError
+from ..extraction import describe
+from ..tensors import Tensor, leaf
+from .program import Operand, Program
+from .trace import Tracer
+
+NUMBERS = (float, int, bool, complex)
+
+
+class Result:
+    """What a function returned while it was traced, and how to make the same of other values.
+
+    Attributes:
+        outputs: the operands that the program returns: those of the result, then the gradients.
+        differentiable: whether a tensor in it requires a gradient.
+    """
+
+    def __init__(self, tree: Any, tracer: Tracer, keep_grads: bool) -> None:
+        import optree
+
+        leaves, structure = optree.tree_flatten(tree, none_is_leaf=True)
+        self._rebuild = structure.unflatten
+        self._bare = len(leaves) == 1 and structure.is_leaf()
+        self._static: dict[int, Any] = {}
+        self._tensors: list[bool] = []
+        self._traced: list[Any] = []
+        self.outputs: list[Operand] = []
+        captured = {id(x) for x in tracer.leaves.values()}
+        for place, x in enumerate(leaves):
+            if not isinstance(x, (Tensor, np.ndarray, np.generic)) or id(x) in captured:
+                self._static[place] = x
+                continue
+            self.outputs.append(tracer.operand(x))
+            self._tensors.append(isinstance(x, Tensor))
+            self._traced.append(x)
+        self.differentiable = any(isinstance(x, Tensor) and x._requires_grad for x in self._traced)
+        self._count = len(self.outputs)
+        self._trained = [x for x in tracer.leaves.values() if isinstance(x.grad, Tensor)]
+        self._gradients = [tracer.operand(x.grad) for x in self._trained]
+        self._keep_grads = keep_grads
+        if keep_grads:
+            self.outputs += self._gradients
+
+    def settle(self, tracer: Tracer, program: Program) -> None:
+        """Say which outputs are tensors: those that depend on tensors, not on arrays only."""
+        tensorial = tracer.tensorial
+        for step in program.instructions:
+            if not step.operands or any(x in tensorial for x in step.values):
+                tensorial.update(step.results)
+        self._tensors = [
+            wanted and y in tensorial
+            for wanted, y in zip(self._tensors, self.outputs, strict=False)
+        ]
+
+    def check_gradients(self, program: Program) -> None:
+        """Look whether the function uses the gradients that it computes.
+
+        Raises:
+            CompileError: if not, since they are not kept either.
+        """
+        if self._keep_grads or not self._gradients:
+            return
+        made = {y for step in program.instructions for y in step.results}
+        if made.isdisjoint(self._gradients) and not any(
+            g in program.constants for g in self._gradients
+        ):
+            names = ", ".join(map(describe, self._trained[:3]))
+            self.forget()
+            raise CompileError(
+                f"compile: backward() computes gradients of {names}, which the function does not "
+                "use and a compiled function does not keep; call optimizer.step() in it, or "
+                "am.compile(f, keep_grads=True)"
+            )
+
+    def forget(self) -> None:
+        """Forget the gradients."""
+        for x in self._trained:
+            x.grad = None
+
+    def compare(self, other: Result) -> None:
+        """Check that two calls returned the same plain values in the same places.
+
+        Raises:
+            CompileError: if not.
+        """
+        mine, theirs = self._static, other._static
+        if mine.keys() != theirs.keys() or any(
+            mine[k] is not theirs[k] and bool(np.any(mine[k] != theirs[k])) for k in mine
+        ):
+            raise CompileError(
+                f"compile: the two first calls returned different plain values, {theirs} and "
+                f"{mine}; a compiled function returns the same ones at each call. Return tensors"
+            )
+
+    def of_trace(self, tree: Any, effects: bool) -> Any:
+        """Return the result of the call that was traced; gradients go where they are kept."""
+        values = [x._value if isinstance(x, Tensor) else x for x in self._traced]
+        gradients = [x.grad._value for x in self._trained] if self._keep_grads else []
+        if self.differentiable and not effects:  # their history is as good as without a trace
+            values = [
+                x if tensor else y
+                for x, y, tensor in zip(self._traced, values, self._tensors, strict=True)
+            ]
+        self.forget()
+        self._traced = []
+        return self.wrapped([*values, *gradients])
+
+    def wrapped(self, outputs: Sequence[Any]) -> Any:
+        """Return the result of a call, made of the program's outputs."""
+        if self._keep_grads:
+            for x, g in zip(self._trained, outputs[self._count :], strict=True):
+                x.grad = g
+            outputs = outputs[: self._count]
+        else:
+            for x in self._trained:
+                x.grad = None
+        found = [wrap(y) if tensor else y for y, tensor in zip(outputs, self._tensors, strict=True)]
+        for place, x in self._static.items():
+            found.insert(place, x)
+        return found[0] if self._bare else self._rebuild(found)
+
+
+def wrap(y: Any) -> Tensor:
+    """Return a value as a tensor."""
+    if type(y) is Tensor:
+        return y
+    return leaf(np.asarray(y)[()] if type(y) in NUMBERS else y)

@@ -1,0 +1,153 @@
+"""A variant: a function compiled for one signature, with the memory that it works in."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import UnsupportedError
+from ..tensors import Tensor, serials
+from .program import Program, Value
+from .source import Source, written
+
+
+class Workspace:
+    """One set of buffers and states, and the step that works in them."""
+
+    def __init__(
+        self, build: Callable[..., Any], kept: Sequence[Any], states: list[Tensor]
+    ) -> None:
+        self.step, arrays = build(*kept)
+        self.states = list(zip(states, arrays, strict=True))
+        for tensor, array in self.states:
+            tensor._value = array
+        del arrays, kept
+        self._holders = self.holders()
+
+    def holders(self) -> list[int]:
+        """Count who holds each state, and the memory that it is a part of."""
+        counted = [sys.getrefcount(array) for _, array in self.states]
+        shared = [a.base for _, a in self.states if a.base is not None]
+        return counted + [sys.getrefcount(base) for base in shared]
+
+    def is_private(self) -> bool:
+        """Whether nobody outside has got hold of a state, whose numbers would change for them."""
+        return self.holders() == self._holders
+
+    def take_over(self) -> None:
+        """Take the values of states that were assigned from outside."""
+        for tensor, array in self.states:
+            if tensor._value is not array:
+                np.copyto(array, tensor._value)
+                tensor._value = array
+
+
+class Variant:
+    """A program made for one signature, ready to run.
+
+    Pure programs run in as many threads as call them, each with a workspace of its own. A program
+    that changes tensors runs in one thread at a time.
+    """
+
+    def __init__(self, recorded: Program, program: Program, name: str) -> None:
+        self.recorded = recorded
+        self.program = program
+        self.source: Source = written(program, name)
+        self.count = len(program.outputs)
+        argument = self.source.plan.kinds
+        self._reads = [t for v, t in program.leaves.items() if argument[v] == "argument"]
+        self._states = [t for v, t in program.leaves.items() if argument[v] == "state"]
+        self._scalars = [program.leaves[v] for v, _ in program.updates if not v.shape]
+        self._changed = [program.leaves[v] for v, _ in program.updates]
+        self.changes = bool(program.updates)
+        self._build = self._made(name)
+        self._idle: list[Workspace] = []
+        self._lock = threading.Lock()
+        self._owner: int | None = None
+
+    def _made(self, name: str) -> Callable[..., Any]:
+        """Execute the source, which tracebacks then show."""
+        self.filename = f"<compiled {name} {id(self):x}>"
+        text = self.source.text
+        linecache.cache[self.filename] = (len(text), None, text.splitlines(True), self.filename)
+        namespace: dict[str, Any] = dict(self.source.bound)
+        exec(compile(text, self.filename, "exec"), namespace)
+        build: Callable[..., Any] = namespace["build"]
+        return build
+
+    def _workspace(self) -> Workspace:
+        kept = [self._kept(v) for v in self.source.kept]
+        return Workspace(self._build, kept, self._states)
+
+    def _kept(self, value: Value) -> Any:
+        tensor = self.program.leaves.get(value)
+        return tensor._value if tensor is not None else self.program.constants[value]
+
+    def __call__(self, values: Sequence[Any]) -> Sequence[Any]:
+        """Run the program; return its outputs. Tensors that it updates have their new values."""
+        if self.changes:
+            return self._run_alone(values)
+        try:
+            workspace = self._idle.pop()
+        except IndexError:
+            workspace = self._workspace()
+        results: Sequence[Any] = workspace.step(*values, *[t._value for t in self._reads])
+        self._idle.append(workspace)
+        return results
+
+    def _run_alone(self, values: Sequence[Any]) -> Sequence[Any]:
+        if self._owner == threading.get_ident():
+            raise UnsupportedError(
+                f"{self.program.name} calls itself while it changes tensors; call the function "
+                "that is not compiled inside"
+            )
+        with self._lock:
+            self._owner = threading.get_ident()
+            try:
+                return self._run(values)
+            finally:
+                self._owner = None
+
+    def _run(self, values: Sequence[Any]) -> Sequence[Any]:
+        if not self._idle:
+            self._idle.append(self._workspace())
+        workspace = self._idle[0]
+        workspace.take_over()
+        if not workspace.is_private():
+            workspace = self._idle[0] = self._workspace()
+        results: Sequence[Any] | None = None
+        try:
+            results = workspace.step(*values, *[t._value for t in self._reads])
+            self._mark()
+            for tensor, value in zip(self._scalars, results[self.count :], strict=True):
+                tensor._value = value
+        except BaseException as error:
+            if results is not None or self._was_updating(error):
+                self._mark()
+                error.add_note(
+                    f"{self.program.name} was interrupted while it updated tensors: some of them "
+                    "have new values, others those of before the step"
+                )
+            raise
+        return results[: self.count] if self._scalars else results
+
+    def _mark(self) -> None:
+        """Note that graphs recorded before are stale."""
+        now = next(serials)
+        for tensor in self._changed:
+            tensor._assigned = now
+
+    def _was_updating(self, error: BaseException) -> bool:
+        """Whether an error came from the part of the step that writes into tensors."""
+        trace = error.__traceback__
+        while trace is not None:
+            inside = trace.tb_frame.f_code.co_filename == self.filename
+            if inside and trace.tb_lineno >= self.source.effects_from:
+                return True
+            trace = trace.tb_next
+        return False
