@@ -1,0 +1,47 @@
+"""Passes: what makes a program smaller or faster, one module each, functions Program → Program.
+
+A pass returns its argument if there is nothing to do, which is how `optimised` knows the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from ..program import Program
+from .common import merged
+from .dead import pruned
+from .folding import folded
+from .identities import simplified
+from .sums import flattened
+
+Pass = Callable[[Program], Program]
+
+SIMPLIFYING: Final[tuple[Pass, ...]] = (pruned, merged, simplified, folded)
+"""Passes that make room for each other, in rounds until nothing changes. Repetitions go before
+constants are folded, so that a repeated constant is not held as a large one."""
+GATHERING: Final[tuple[Pass, ...]] = (flattened,)
+"""Passes that make one operation of many, once each, in order."""
+ROUNDS: Final = 6
+"""Rounds at most. Each walks in order and sees what it has rewritten, so few are ever needed."""
+LARGE: Final = 10_000
+"""Instructions above which another round must be worth it."""
+
+
+def optimised(program: Program, gathering: Sequence[Pass] = GATHERING) -> Program:
+    """Return a program that computes the same with fewer operations.
+
+    Args:
+        program: as recorded; it is not changed.
+        gathering: what follows the simplifying passes.
+    """
+    for _ in range(ROUNDS):
+        before, count = program, len(program.instructions)
+        for simplify in SIMPLIFYING:
+            program = simplify(program)
+        dropped = count - len(program.instructions)
+        if program is before or (count > LARGE and dropped < count // 100):
+            break
+    for gather in gathering:
+        program = gather(program)
+    return pruned(program)
