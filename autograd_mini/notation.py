@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import builtins
 import math
 import operator
@@ -16,30 +15,24 @@ import numpy as np
 
 Code = Callable[..., str | None]
 """From operands as `Written` and parameters by keyword to source; None where it does not apply."""
+Statements = Callable[..., list[str] | None]
+"""Likewise, but for the array of the result in front of the operands."""
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """An operand as a program names it: its text, and what is known of its value.
+    """An operand as a program names it, and what is known of it.
 
     Attributes:
         text: a variable, or a Python number.
-        shape, dtype: of the value; None if not known. A Python number has no dtype.
+        shape, dtype: of the value; a Python number has no dtype.
+        number: the Python number that it is, or None.
     """
 
     text: str
-    shape: tuple[int, ...] | None = None
+    shape: tuple[int, ...] = ()
     dtype: np.dtype[Any] | None = None
-
-    @property
-    def number(self) -> Any:
-        """The Python number that it is, or None."""
-        if self.text.isidentifier():
-            return None
-        try:
-            return ast.literal_eval(self.text)
-        except (ValueError, SyntaxError):
-            return None
+    number: Any = None
 
     def __str__(self) -> str:
         return self.text if self.text.isidentifier() else f"({self.text})"
@@ -51,7 +44,8 @@ def literal(value: Any) -> str | None:
     if writer is not None:
         return writer(value)
     if isinstance(value, np.dtype):
-        return dtype_text(value)
+        text = dtype_text(value)
+        return text if text.startswith("np.dtype") else f"np.dtype({text})"
     if isinstance(value, np.generic) and value.dtype.kind in "biufc":
         return f"{dtype_text(value.dtype)}({literal(value.item())})" if exact(value) else None
     if isinstance(value, np.ndarray):
@@ -78,7 +72,7 @@ def complex_text(value: complex) -> str:
 
 
 def dtype_text(value: np.dtype[Any]) -> str:
-    """Write a dtype, as np.float32."""
+    """Write what NumPy takes for a dtype, as np.float32."""
     native = np.dtype(value.type) == value and getattr(np, value.type.__name__, None) is value.type
     return f"np.{value.type.__name__}" if native else f"np.dtype({value.str!r})"
 

@@ -20,7 +20,7 @@ from .batching import Batch
 from .cases import Case as Case
 from .cases import case as case
 from .errors import UnsupportedError
-from .notation import Code
+from .notation import Code, Statements
 from .operation import context, explained, operand, record
 from .table import table
 from .tensors import NO_PARAMS, Tensor, serials
@@ -61,12 +61,12 @@ class Primitive:
         selects: whether it passes on some elements of an input and drops others.
         multiple: whether the forward returns a tuple of outputs.
         ufunc: the ufunc that computes the same as the forward, if there is one.
-        view: whether the result may share memory with an operand, or a function of the parameters
-            that tells.
+        view: whether the result shares the memory of the first operand, if that is an array; or a
+            function of the operands' shapes and dtypes, and of the parameters, that tells.
         code: how a NumPy program writes it, where that is not seen from the forward; see
             `notation.Code`. Names in it are those of the module that declares the row.
-        into: statements that write the result into an array, whose name comes before the operands;
-            the array shares no memory with them.
+        into: statements that write the result into an array of no operand's memory.
+        effect: whether it must run at each call, in order, even if its result is not used: a draw.
         call: the function that users and rules call.
     """
 
@@ -90,7 +90,8 @@ class Primitive:
     ufunc: np.ufunc | None = None
     view: bool | Callable[..., bool] = False
     code: Code | None = None
-    into: Code | None = None
+    into: Statements | None = None
+    effect: bool = False
     differentiable: bool = field(init=False)
     call: Callable[..., Any] = field(init=False)
     listed: InitVar[bool] = True

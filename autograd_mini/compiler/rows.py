@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ..notation import Written
 from ..primitives import Primitive
 
 
@@ -24,4 +25,17 @@ def added(*terms: Any) -> Any:
     return total
 
 
-add_n: Final = row("add_n", added, "Σ", "The sum of its operands, all of one shape and dtype.")
+def added_into(out: Written, a: Written, b: Written, *terms: Written) -> list[str]:
+    """Add one term after the other to a sum in an array."""
+    first = f"np.add({a}, {b}, out={out})"
+    return [first, *(f"np.add({out}, {x}, out={out})" for x in terms)]
+
+
+add_n: Final = row(
+    "add_n",
+    added,
+    "Σ",
+    "The sum of its operands, all of one shape and dtype.",
+    code=lambda *terms: " + ".join(map(str, terms)) if len(terms) <= 8 else None,
+    into=added_into,
+)

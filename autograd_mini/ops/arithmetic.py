@@ -9,6 +9,7 @@ import numpy as np
 
 from ..batching import unchanged
 from ..errors import OperandError
+from ..notation import Written
 from ..operation import operand, value_of
 from ..primitives import case, elementwise, implements, nonlinear
 from ..table import table
@@ -54,6 +55,15 @@ def squared_length(a: Any, b: Any) -> Any:
     """Return a² + b², with 1 in place of 0."""
     squares = a * a + b * b
     return where(squares == 0, 1, squares)
+
+
+def power_code(a: Written, b: Written) -> str | None:
+    """Write aᵇ; Python's operator takes other functions than `np.power` for some numbers b."""
+    if b.shape or a.number is not None:
+        return None
+    kind = "" if a.dtype is None else a.dtype.kind
+    known = {2: "square", 0.5: "sqrt", -1: "reciprocal"}.get(b.number) if kind == "f" else None
+    return f"np.{known}({a})" if known else f"{a} ** {b}"
 
 
 add = elementwise(
@@ -109,6 +119,7 @@ power = elementwise(
     eager=operator.pow,
     vjp=(power_base, power_exponent),
     domain=(0.5, 2.0),
+    code=power_code,
 )
 arctan2 = elementwise(
     np.arctan2,
@@ -145,7 +156,13 @@ sign_of_real = elementwise(
     np.sign, "sign", "Sign of a real number.  No gradient: it is 0 wherever it exists", vjp=(None,),
     samples=(),
 )  # fmt: skip
-square = elementwise(np.square, "x²", "x².  ∂x: 2x", vjp=(lambda g, y, x: g * (2 * x),))
+square = elementwise(
+    np.square,
+    "x²",
+    "x².  ∂x: 2x",
+    vjp=(lambda g, y, x: g * (2 * x),),
+    code=lambda x: f"{x} * {x}" if x.dtype and x.dtype.kind == "f" and not x.shape else None,
+)
 reciprocal = elementwise(
     np.reciprocal, "1/x", "1/x.  ∂x: −y²", vjp=(lambda g, y, x: -g * (y * y),), domain=(0.3, 3.0)
 )

@@ -10,8 +10,9 @@ import numpy as np
 from ..arrays import as_array
 from ..batching import unchanged
 from ..errors import OperandError, ShapeError, UnsupportedError
-from ..extraction import describe
-from ..operation import assignments, is_recording
+from ..extraction import describe, tracing
+from ..notation import dtype_text
+from ..operation import assignments, context, evaluate
 from ..primitives import case, implements, linear, nonlinear
 from ..table import table
 from ..tensors import Tensor, serials
@@ -24,6 +25,7 @@ alias = linear(
     vjp=(lambda g, y, x: g,),
     samples=(case((2, 3)),),
     batch=unchanged,
+    view=True,
 )
 copy = linear(
     lambda x: x.copy(),
@@ -33,6 +35,7 @@ copy = linear(
     vjp=(lambda g, y, x: g,),
     samples=(case((2, 3)), case(())),
     batch=unchanged,
+    into=lambda out, x: [f"{out}[...] = {x}"],
 )
 stop_gradient = nonlinear(
     lambda x: x,
@@ -42,6 +45,7 @@ stop_gradient = nonlinear(
     vjp=None,
     samples=(),
     batch=unchanged,
+    view=True,
 )
 conjugate = linear(
     np.conjugate,
@@ -58,6 +62,8 @@ real = linear(
     vjp=(lambda g, y, x: g,),
     samples=(case((2, 3)),),
     batch=unchanged,
+    view=True,
+    code=lambda x: f"{x}.real",
 )
 imag = linear(
     np.imag,
@@ -66,6 +72,8 @@ imag = linear(
     vjp=(lambda g, y, x: g * -1j,),
     samples=(case((2, 3)),),
     batch=unchanged,
+    view=lambda x: x.dtype.kind == "c",
+    code=lambda x: f"{x}.imag",
 )
 cast = linear(
     lambda x, *, dtype: x.astype(dtype),
@@ -76,6 +84,8 @@ cast = linear(
     samples=(case((2, 3), dtype=np.dtype("f8")),),
     params=("dtype",),
     batch=unchanged,
+    code=lambda x, dtype: f"{x}.astype({dtype_text(dtype)})",
+    into=lambda out, x, dtype: [f"{out}[...] = {x}"],
 )
 truncate = nonlinear(
     lambda x, *, dtype: x.astype(dtype),
@@ -86,6 +96,8 @@ truncate = nonlinear(
     samples=(),
     params=("dtype",),
     batch=unchanged,
+    code=lambda x, dtype: f"{x}.astype({dtype_text(dtype)})",
+    into=lambda out, x, dtype: [f"{out}[...] = {x}"],
 )
 set_leaf = nonlinear(
     lambda leaf, value: value,
@@ -94,6 +106,8 @@ set_leaf = nonlinear(
     name="assign",
     vjp=None,
     samples=(),
+    code=lambda leaf, value: f"np.array({value})",
+    into=lambda out, leaf, value: [f"{out}[...] = {value}"],
 )
 
 table["stop_gradient"] = stop_gradient.call
@@ -207,7 +221,8 @@ def in_place(target: Tensor, result: Tensor) -> Tensor:
     """Finish `target += …`: assign to a leaf in no_grad, else the new tensor takes its name."""
     if target._primitive is not None:
         return result
-    if not is_recording():
+    trace = tracing.get()
+    if context.get()[0] is evaluate and (trace is None or trace.effects):
         return target.assign(result)
     if target.requires_grad:
         raise UnsupportedError(

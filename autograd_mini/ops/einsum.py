@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, AutogradError, OperandError, ShapeError, UnsupportedError
+from ..notation import Written, literal
 from ..operation import operand, value_of
 from ..primitives import Primitive, case, implements, multilinear
 from .conversion import converted
@@ -30,6 +31,20 @@ def unused(terms: Sequence[str]) -> Iterator[str]:
     taken = "".join(terms)
     yield from (letter for letter in ascii_letters if letter not in taken)
     raise UnsupportedError(f"einsum: more than {len(ascii_letters)} letters are needed")
+
+
+def einsum_code(*xs: Written, inputs: tuple[str, ...], output: str, optimize: Any) -> str | None:
+    """Write the call with its letters as one text."""
+    if shows(inputs, output):
+        optimize = False  # there is nothing to order
+    names = ", ".join(x.text for x in xs)
+    order = literal(optimize)
+    return order and f'np.einsum("{",".join(inputs)}->{output}", {names}, optimize={order})'
+
+
+def shows(inputs: tuple[str, ...], output: str) -> bool:
+    """Whether nothing is multiplied or summed, for which NumPy returns a view."""
+    return len(inputs) == 1 and set(inputs[0]) == set(output)
 
 
 def einsum_forward(*xs: Any, inputs: tuple[str, ...], output: str, optimize: Any) -> Any:
@@ -117,6 +132,8 @@ einsum_: Primitive = multilinear(
     params=("inputs", "output", "optimize"),
     batch=einsum_batch,
     broadcasts=True,
+    view=lambda *xs, inputs, output, optimize: shows(inputs, output),
+    code=einsum_code,
 )
 
 

@@ -6,6 +6,7 @@ the arrays themselves are operands, so that an index computed from data is part 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from operator import index as integer
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from ..arrays import as_array
 from ..errors import AutogradError, IndexingError, OperandError, ShapeError
+from ..notation import Written, literal, subscript
 from ..operation import value_of
 from ..primitives import Primitive, case, implements, linear
 from ..table import table
@@ -30,13 +32,58 @@ def filled(index: Index, arrays: tuple[Any, ...]) -> Index:
 
 def scatter_forward(g: Any, *arrays: Any, shape: tuple[int, ...], index: Index) -> Any:
     """Add g into zeros at an index, once for each time that a place is named."""
+    return scattered(g, shape, filled(index, arrays), any(a.dtype.kind != "b" for a in arrays))
+
+
+def scattered(g: Any, shape: tuple[int, ...], index: Index, repeats: bool) -> Any:
+    """Put g into zeros at an index, or add it there where a place may be named twice."""
     result = np.zeros(shape, g.dtype)
-    full = filled(index, arrays)
-    if any(a.dtype.kind != "b" for a in arrays):
-        np.add.at(result, full, g)
+    if repeats:
+        np.add.at(result, index, g)
     else:
-        result[full] = g
+        result[index] = g
     return result
+
+
+def subscripts(index: Index, arrays: Sequence[Written]) -> str:
+    """Write an index as it stands between brackets; an empty one as `()`."""
+    values = iter(arrays)
+    return ", ".join(next(values).text if p is ARRAY else subscript(p) for p in index) or "()"
+
+
+def places(index: Index, arrays: Sequence[Written]) -> str:
+    """Write an index as a tuple."""
+    values = iter(arrays)
+    parts = [next(values).text if p is ARRAY else str(literal(p)) for p in index]
+    return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
+
+
+def repeating(arrays: Sequence[Written]) -> bool | None:
+    """Whether arrays may name a place twice, as all but booleans; None if that is not known."""
+    if any(a.dtype is None for a in arrays):
+        return None
+    return any(a.dtype is not None and a.dtype.kind != "b" for a in arrays)
+
+
+def scatter_code(g: Written, *arrays: Written, shape: tuple[int, ...], index: Index) -> str | None:
+    """Write it as a call."""
+    repeats = repeating(arrays)
+    if repeats is None:
+        return None
+    return f"scattered({g}, {shape}, {places(index, arrays)}, {repeats})"
+
+
+def scatter_into(
+    out: Written, g: Written, *arrays: Written, shape: tuple[int, ...], index: Index
+) -> list[str] | None:
+    """Write it into an array."""
+    repeats = repeating(arrays)
+    if repeats is None:
+        return None
+    put = f"{out}[{subscripts(index, arrays)}] = {g}"
+    if repeats:
+        put = f"np.add.at({out}, {places(index, arrays)}, {g})"
+    return [f"{out}.fill(0)", put]
 
 
 getitem: Primitive = linear(
@@ -59,6 +106,8 @@ getitem: Primitive = linear(
     params=("index",),
     linear_in=1,
     batch=getting,
+    view=lambda x, *arrays, index: not arrays,
+    code=lambda x, *arrays, index: f"{x}[{subscripts(index, arrays)}]",
 )
 scatter: Primitive = linear(
     scatter_forward,
@@ -73,13 +122,20 @@ scatter: Primitive = linear(
     params=("shape", "index"),
     linear_in=1,
     batch=scattering,
+    code=scatter_code,
+    into=scatter_into,
 )
 
 
 def set_forward(x: Any, value: Any, *arrays: Any, index: Index) -> Any:
     """Copy x and write the value at an index."""
+    return replaced(x, value, filled(index, arrays))
+
+
+def replaced(x: Any, value: Any, index: Index) -> Any:
+    """Copy x and write the value at an index that is whole."""
     result = np.array(x)
-    result[filled(index, arrays)] = value
+    result[index] = value
     return result
 
 
@@ -108,6 +164,11 @@ replace: Primitive = linear(
     linear_in=2,
     broadcasts=True,
     batch=setting,
+    code=lambda x, value, *arrays, index: f"replaced({x}, {value}, {places(index, arrays)})",
+    into=lambda out, x, value, *arrays, index: [
+        f"{out}[...] = {x}",
+        f"{out}[{subscripts(index, arrays)}] = {value}",
+    ],
 )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import AutogradError, OperandError, ShapeError
+from ..notation import Written
 from ..operation import operand, scope, value_of
 from ..primitives import case, implements, linear
 from .axes import axis_of
@@ -46,6 +47,20 @@ stack = linear(
     samples=(case((2, 3), (2, 3), axis=1), case((), (), (), axis=0)),
     params=("axis",),
 )
+
+
+def split_code(x: Written, places: tuple[int, ...], axis: int) -> str | None:
+    """Write the parts as slices, for places in order."""
+    ends = (0, *places)
+    if any(a > b for a, b in zip(ends, ends[1:], strict=False)):
+        return None
+    before = ":, " * axis
+    stops = [*map(str, places), ""]
+    starts = ["", *map(str, places)]
+    parts = [f"{x}[{before}{a}:{b}]" for a, b in zip(starts, stops, strict=True)]
+    return f"({', '.join(parts)},)"
+
+
 split = linear(
     lambda x, *, places, axis: tuple(np.split(x, places, axis=axis)),
     "split",
@@ -55,6 +70,8 @@ split = linear(
     samples=(case((5, 2), places=(2, 3), axis=0), case((2, 4), places=(4,), axis=1)),
     params=("places", "axis"),
     multiple=True,
+    view=True,
+    code=split_code,
 )
 unstack = linear(
     lambda x, *, axis: np.unstack(x, axis=axis),
@@ -65,6 +82,8 @@ unstack = linear(
     samples=(case((3, 2), axis=0), case((2, 3), axis=1)),
     params=("axis",),
     multiple=True,
+    view=True,
+    code=lambda x, axis: f"tuple({x})" if len(x.shape) == 1 else None,
 )
 
 

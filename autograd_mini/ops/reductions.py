@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arrays import as_array
 from ..errors import ArgumentError, ShapeError
+from ..notation import Written
 from ..operation import operand
 from ..primitives import Primitive, case, implements, linear, nonlinear
 from ..table import Axis
@@ -61,6 +62,16 @@ def mean_forward(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     return np.mean(x, axis=axis, keepdims=keepdims)
 
 
+def mean_code(x: Written, axis: tuple[int, ...], keepdims: bool) -> str | None:
+    """Write the sum and its division by a number; as a call where the result is an array."""
+    if x.dtype is None or x.dtype.char not in "fd":
+        return None
+    total = f"np.add.reduce({x}, axis={axis}, keepdims={keepdims})"
+    n = count(x, axis)
+    number = len(axis) == len(x.shape) and not keepdims
+    return f"{total} / {n}" if number else f"np.divide({total}, {n})"
+
+
 def prod_rule(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     """∂xᵢ: the product of the others, from running products of both sides: zeros are exact."""
     if not x.size or not axis:
@@ -100,6 +111,7 @@ mean_ = linear(
     vjp=(lambda g, y, x, axis, keepdims: spread(g * inverse(count(x, axis)), x, axis, keepdims),),
     samples=SAMPLES,
     params=OVER,
+    code=mean_code,
 )
 max_ = nonlinear(
     np.maximum.reduce,

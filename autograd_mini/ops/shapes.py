@@ -46,6 +46,25 @@ def summed_to(x: Any, shape: tuple[int, ...]) -> Any:
     return total.reshape(shape) if stretched else total
 
 
+def splits(old: tuple[int, ...], new: tuple[int, ...]) -> bool:
+    """Whether a reshape joins no axes, so that it is a view however the elements lie in memory."""
+    sizes = [n for n in new if n != 1]
+    for size in (n for n in old if n != 1):
+        part = 1
+        while sizes and part != size:
+            part *= sizes.pop(0)
+        if part != size:
+            return False
+    return not sizes
+
+
+def inserted(axis: tuple[int, ...]) -> str:
+    """Write the index that inserts axes of length 1."""
+    return (
+        ", ".join("None" if i in axis else ":" for i in range(max(axis, default=-1) + 1)) or "..."
+    )
+
+
 broadcast_to = linear(
     broadcast_forward,
     "broadcast",
@@ -55,6 +74,8 @@ broadcast_to = linear(
     samples=(case((3, 1), shape=(2, 3, 4)), case((), shape=(2,)), case((1, 0), shape=(2, 0))),
     params=("shape",),
     batch=to_shape,
+    code=lambda x, shape: f"np.broadcast_to({x}, {shape}).copy()",
+    into=lambda out, x, shape: [f"{out}[...] = {x}"],
 )
 reshape: Primitive = linear(
     lambda x, *, shape: x.reshape(shape),
@@ -65,6 +86,11 @@ reshape: Primitive = linear(
     samples=(case((3, 4), shape=(2, 6)), case((), shape=(1, 1)), case((0, 2), shape=(0,))),
     params=("shape",),
     batch=reshaped,
+    view=lambda x, shape: splits(x.shape, shape),
+    code=lambda x, shape: (
+        f"{x}.reshape({shape})" if splits(x.shape, shape) else f"{x}.reshape({shape}, copy=True)"
+    ),
+    into=lambda out, x, shape: [f"{out}.reshape({x.shape})[...] = {x}"],
 )
 transpose: Primitive = linear(
     lambda x, *, axes: x.transpose(axes),
@@ -79,6 +105,10 @@ transpose: Primitive = linear(
     samples=(case((2, 3, 4), axes=(2, 0, 1)), case((3, 2), axes=(1, 0))),
     params=("axes",),
     batch=permuted,
+    view=True,
+    code=lambda x, axes: (
+        f"{x}.T" if axes == tuple(range(len(axes)))[::-1] else f"{x}.transpose({axes})"
+    ),
 )
 expand_dims = linear(
     expand_forward,
@@ -88,6 +118,8 @@ expand_dims = linear(
     vjp=(lambda g, y, x, axis: reshape(g, shape=x.shape),),
     samples=(case((2, 3), axis=(0, 2)), case((), axis=(0,))),
     params=("axis",),
+    view=True,
+    code=lambda x, axis: f"{x}[{inserted(axis)}]",
 )
 squeeze = linear(
     np.squeeze,
@@ -96,6 +128,8 @@ squeeze = linear(
     vjp=(lambda g, y, x, axis: reshape(g, shape=x.shape),),
     samples=(case((2, 1, 3, 1), axis=(1, 3)), case((1,), axis=(0,))),
     params=("axis",),
+    view=True,
+    code=lambda x, axis: f"{x}.squeeze({axis})",
 )
 
 

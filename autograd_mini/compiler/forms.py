@@ -1,0 +1,283 @@
+"""Forms: how an instruction is written in a NumPy program.
+
+Most follows from the row's forward: a ufunc is called, Python's operators stand between numbers, a
+forward of one expression is written out, and a longer one is defined in the program and called.
+Only where that reads badly, or cannot write into an array, does a row bring text of its own.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any, Final, NamedTuple
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from ..notation import Written, literal, reference
+from .definitions import Definitions, UnwritableError, unwrapped
+from .program import Instruction, Value
+from .templates import Template, entered
+
+
+class Form(NamedTuple):
+    """An instruction as source.
+
+    Attributes:
+        expression: what it computes; a tuple if it has several results. It shares memory with its
+            first operand if `is_view` says so, and with no operand otherwise.
+        out: whether `, out=r` may stand before its last parenthesis.
+        in_place: whether that r may be an operand of the result's shape and dtype.
+        definitions: imports, functions and constants that it names, each after what it needs. All
+            names of theirs in the expression begin with an underscore, but for those in RESERVED.
+        objects: what has no source, by the names that it has in the expression.
+        writing: makes the statements that write the result into the array of that name, which must
+            be no operand, where the expression takes no `out`.
+    """
+
+    expression: str
+    out: bool = False
+    in_place: bool = False
+    definitions: tuple[str, ...] = ()
+    objects: Mapping[str, Any] = {}
+    writing: Callable[[str], list[str]] | None = None
+
+    def into(self, name: str) -> list[str]:
+        """Return the statements that write the result into an array; none if it cannot be done."""
+        if self.out:
+            return [f"{self.expression[:-1]}, out={name})"]
+        return self.writing(name) if self.writing else []
+
+
+RESERVED: Final = frozenset({"np", "scipy", "abs", "tuple", "slice", "complex", "float"})
+"""Names that forms use, and no variable of a program may have."""
+
+OPERATORS: Final[dict[Any, str]] = {
+    operator.add: "{} + {}",
+    operator.sub: "{} - {}",
+    operator.mul: "{} * {}",
+    operator.truediv: "{} / {}",
+    operator.floordiv: "{} // {}",
+    operator.mod: "{} % {}",
+    operator.pow: "{} ** {}",
+    operator.neg: "-{}",
+    operator.pos: "+{}",
+    operator.abs: "abs({})",
+    operator.eq: "{} == {}",
+    operator.ne: "{} != {}",
+    operator.lt: "{} < {}",
+    operator.le: "{} <= {}",
+    operator.gt: "{} > {}",
+    operator.ge: "{} >= {}",
+    operator.and_: "{} & {}",
+    operator.or_: "{} | {}",
+    operator.xor: "{} ^ {}",
+    operator.lshift: "{} << {}",
+    operator.rshift: "{} >> {}",
+}
+"""Forwards that are Python's operators: between numbers ten times faster than a ufunc."""
+
+
+def form_of(step: Instruction, names: Sequence[str]) -> Form:
+    """Write an instruction whose operands have these names; numbers are written as they are."""
+    primitive = step.primitive
+    if primitive.forward in OPERATORS and is_scalar(step):
+        return Form(OPERATORS[primitive.forward].format(*map(enclosed, names)))
+    if primitive.code is primitive.into is None:
+        return derived(step, names)
+    written = [described(name, x) for name, x in zip(names, step.operands, strict=True)]
+    text = primitive.code and primitive.code(*written, **step.params)
+    form = own(step, text, names) if text else derived(step, names)
+    if primitive.into is None or form.out or not shaped(step):
+        return form
+    return form._replace(writing=statement(step, written))
+
+
+def is_view(step: Instruction) -> bool:
+    """Whether each result shares the memory of the first operand, if that is an array."""
+    view = step.primitive.view
+    return view(*step.operands, **step.params) if callable(view) else view
+
+
+def takes_out(step: Instruction) -> bool:
+    """Whether the result can be written into an array: whether `into` returns statements."""
+    form = form_of(step, placeholders(step))
+    return form.out or form.writing is not None
+
+
+def works_in_place(step: Instruction) -> bool:
+    """Whether the result may be written into an operand of its shape and dtype."""
+    return form_of(step, placeholders(step)).in_place
+
+
+def placeholders(step: Instruction) -> list[str]:
+    """Return names for the operands of an instruction that nobody reads."""
+    return [f"x{i}" if type(x) is Value else repr(x) for i, x in enumerate(step.operands)]
+
+
+def is_scalar(step: Instruction) -> bool:
+    """Whether an instruction is about numbers only."""
+    for x in step.operands:
+        if type(x) is Value and x.shape:
+            return False
+    return not any(y.shape for y in step.results)
+
+
+def shaped(step: Instruction) -> bool:
+    """Whether an instruction has one result, an array."""
+    return not step.primitive.multiple and bool(step.results[0].shape)
+
+
+def enclosed(name: str) -> str:
+    """Return an operand for any place between operators."""
+    simple = name.isidentifier() or name[0].isdigit() or name[0] == "("
+    return name if simple else f"({name})"
+
+
+def described(name: str, x: Any) -> Written:
+    """Say what a row's own text may depend on."""
+    return Written(name, x.shape, x.dtype) if type(x) is Value else Written(name, number=x)
+
+
+def statement(step: Instruction, written: Sequence[Written]) -> Callable[[str], list[str]] | None:
+    """Return the row's way to write into an array, if it has one for these operands."""
+    into, y = step.primitive.into, step.results[0]
+    assert into is not None
+    if into(Written("out", y.shape, y.dtype), *written, **step.params) is None:
+        return None
+    return lambda name: into(Written(name, y.shape, y.dtype), *written, **step.params) or []
+
+
+def own(step: Instruction, text: str, names: Sequence[str]) -> Form:
+    """Return the row's own text, with the definitions of what it names."""
+    tree = ast.parse(text, mode="eval").body
+    namespace = getattr(step.primitive.code, "__globals__", {})
+    used = {n.id: None for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id not in names}
+    found = Definitions()
+    tree = entered(tree, list(used), namespace, found)
+    return of_tree(step, tree, tuple(found.texts.values()), {})
+
+
+def derived(step: Instruction, names: Sequence[str]) -> Form:
+    """Write what follows from the row's ufunc or forward."""
+    ufunc = step.primitive.ufunc
+    if ufunc is not None and (found := reference(ufunc)):
+        out = shaped(step) and ufunc.nout == 1
+        needed = (found[1],) if found[1] else ()
+        return Form(f"{found[0]}({', '.join(names)})", out, out and ufunc.signature is None, needed)
+    objects: dict[str, Any] = {}
+    texts = {key: parameter(key, value, objects) for key, value in step.params.items()}
+    forward = unwrapped(step.primitive.forward)
+    if found := reference(forward):
+        needed = (found[1],) if found[1] else ()
+        text = call(found[0], names, texts)
+        out = shaped(step) and has_out(found[0])
+        return Form(number(step, text, found[0]), out, False, needed, objects)
+    try:
+        template = Template.of(step.primitive, forward)
+    except UnwritableError:
+        name = entry(step.primitive.name, step.primitive.forward, objects)
+        return Form(number(step, call(name, names, texts), ""), objects=objects)
+    if template.body is not None:
+        tree = template.filled(names, texts)
+        return of_tree(step, tree, template.definitions, objects)
+    text = number(step, call(template.name, names, texts), "")
+    return Form(text, definitions=template.definitions, objects=objects)
+
+
+def of_tree(
+    step: Instruction,
+    tree: ast.expr,
+    definitions: tuple[str, ...],
+    objects: Mapping[str, Any],
+) -> Form:
+    """Make a form of an expression."""
+    text = ast.unparse(tree)
+    function = ""
+    if isinstance(tree, ast.Call) and not any(word.arg == "out" for word in tree.keywords):
+        function = ast.unparse(tree.func)
+    out = shaped(step) and has_out(function)
+    if isinstance(tree, (ast.Call, ast.Attribute, ast.Subscript)):
+        text = number(step, text, function)
+    in_place = out and is_elementwise(function)
+    return Form(text, out, in_place, definitions, objects)
+
+
+def number(step: Instruction, text: str, function: str) -> str:
+    """Take the number out of an array of no axes, which only ufuncs never return."""
+    if step.primitive.multiple or step.results[0].shape or text.endswith("[()]"):
+        return text
+    return text if is_elementwise(function) or function.endswith(".reduce") else f"{text}[()]"
+
+
+def call(function: str, names: Sequence[str], texts: Mapping[str, str]) -> str:
+    """Write a call: operands by position, parameters by keyword."""
+    return f"{function}({', '.join([*names, *(f'{k}={v}' for k, v in texts.items())])})"
+
+
+def parameter(key: str, value: Any, objects: dict[str, Any]) -> str:
+    """Write a parameter, or enter it among the objects."""
+    text = literal(value)
+    return entry(key, value, objects) if text is None else text
+
+
+KNOWN: Final[WeakValueDictionary[str, Any]] = WeakValueDictionary()
+"""What has no source, by its name: two custom operations may be called the same."""
+
+
+def entry(wanted: str, value: Any, objects: dict[str, Any]) -> str:
+    """Enter an object under a name that no other one has, as `_cube`, `_cube_2`; return it."""
+    base = name = "_" + re.sub(r"\W", "_", wanted, flags=re.ASCII)
+    count = 1
+    while KNOWN.get(name, value) is not value:
+        count += 1
+        name = f"{base}_{count}"
+    try:
+        KNOWN[name] = value
+    except TypeError:  # a generator, say; its address is its own while the form holds it
+        name = f"{base}_{id(value):x}"
+    objects[name] = value
+    return name
+
+
+NO_OUT: Final = frozenset({"np.round", "np.around"})
+"""Functions that refuse an array for their result where they should not: of rounded integers."""
+
+
+@cache
+def has_out(path: str) -> bool:
+    """Whether a function of NumPy, as `np.add.reduce`, takes an array for its result."""
+    if path in NO_OUT:
+        return False
+    function, owner = resolved(path)
+    if isinstance(function, np.ufunc):
+        return bool(function.nout == 1)
+    if isinstance(owner, np.ufunc):
+        return path.endswith((".reduce", ".accumulate"))
+    try:
+        return function is not None and "out" in inspect.signature(function).parameters
+    except (ValueError, TypeError):
+        return False
+
+
+@cache
+def is_elementwise(path: str) -> bool:
+    """Whether a function of NumPy is a ufunc that works element by element."""
+    function, _ = resolved(path)
+    return isinstance(function, np.ufunc) and function.signature is None and function.nout == 1
+
+
+def resolved(path: str) -> tuple[Any, Any]:
+    """Return what a path as `np.add.reduce` names, and in what; None for other paths."""
+    module, *parts = path.split(".")
+    if module != "np" or not parts:
+        return None, None
+    function: Any = np
+    owner: Any = None
+    for part in parts:
+        owner, function = function, getattr(function, part, None)
+    return function, owner
