@@ -8,7 +8,7 @@ from typing import Any
 from .cotangents import owned, seed
 from .errors import GradientError, UnsupportedError
 from .extraction import describe, looked_at, tracing
-from .operation import no_grad
+from .operation import no_grad, scope
 from .reverse import walk
 from .table import table
 from .tensors import Tensor
@@ -42,7 +42,7 @@ def backward(output: Tensor, gradient: Any = None, *, retain_grads: bool = False
     if isinstance(g, Tensor) and not recorded:
         g = g._value
     shared = {id(g)}
-    with no_grad() if recorded else nullcontext():
+    with no_grad() if recorded else nullcontext(), scope("gradient") if recorded else nullcontext():
         for tensor, cotangent in walk([output], [g], every=retain_grads, recorded=recorded):
             if tensor._primitive is None or retain_grads:
                 deposit(tensor, cotangent, shared, recorded)

@@ -9,6 +9,7 @@ other tensors that require a gradient. Otherwise plain arrays go in and plain ar
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from .cotangents import owned, seed
 from .errors import GradientError, OperandError
 from .extraction import tracing
 from .forward import Values, key_of, push
-from .operation import is_recording, recording_anyway
+from .operation import is_recording, recording_anyway, scope
 from .ops.conversion import alias, astype
 from .reverse import dependents, standing, walk
 from .tensors import Tensor, leaf
@@ -168,7 +169,9 @@ class Recording:
             if isinstance(y, Tensor) and y.serial in self.needed:
                 outputs.append(y)
                 seeds.append(checked)
-        reached = walk(outputs, seeds, needed=self.needed, recorded=recorded, exact=exact)
+        trace = tracing.get()
+        with scope("gradient") if trace is not None and trace.effects else nullcontext():
+            reached = walk(outputs, seeds, needed=self.needed, recorded=recorded, exact=exact)
         shared = {id(g) for g in seeds}
         found = {x.serial: owned(g, shared) for x, g in reached}
         return [found.get(x.serial, np.zeros_like(x._value)[()]) for x in self.inputs]

@@ -80,7 +80,7 @@ class Instruction:
         params: dict[str, Any],
         results: tuple[Value, ...],
         scope: str = "",
-        line: object = None,
+        line: Any = None,
     ) -> None:
         self.primitive = primitive
         self.operands = operands

@@ -45,17 +45,23 @@ class Source:
 
 @dataclass(slots=True, eq=False)
 class Writer:
-    """Collects the lines of a program."""
+    """Collects the lines of a program.
+
+    Attributes:
+        quiet: whether the present block is a reverse walk, in which 0 · ∞ gives no warning.
+    """
 
     program: Program
     plan: Plan
     names: dict[Value, str] = field(default_factory=dict)
+    wanted: dict[Value, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=lambda: {"build", "step", "memory", *RESERVED})
     setup: list[str] = field(default_factory=list)
     body: list[str] = field(default_factory=list)
     definitions: dict[str, None] = field(default_factory=dict)
     bound: dict[str, Any] = field(default_factory=dict)
     scope: str | None = None
+    quiet: bool = False
 
     # ── names ────────────────────────────────────────────────────────────────────────────────
     def name(self, value: Value, wanted: str) -> str:
@@ -81,7 +87,7 @@ class Writer:
             return self.names[value]
         inner = step.scope.rpartition("/")[2]
         usual = f"{inner}_{step.primitive.name}" if inner else step.primitive.name
-        return self.name(value, value.name or usual)
+        return self.name(value, self.wanted.get(value) or value.name or usual)
 
     def text(self, x: Operand) -> str:
         """Return how an operand is written."""
@@ -91,8 +97,7 @@ class Writer:
     def write(self, step: Instruction) -> None:
         """Write one instruction."""
         if step.scope != self.scope:
-            self.scope = step.scope
-            self.body += ["", f"# {step.scope}"] if step.scope else [""]
+            self.enter(step.scope)
         block = step.params.get("schedule")
         if block is not None:
             self.write_block(step, block)
@@ -106,13 +111,25 @@ class Writer:
         if kind in ("buffer", "state"):
             if first in self.plan.offsets:
                 self.setup.append(self.buffer(first, results[0]))
-            self.body += form.into(results[0])
+            self.add(*form.into(results[0]))
         elif kind == "view" and self.plan.is_static(first):
             self.setup.append(f"{results[0]} = {form.expression}")
         elif step.primitive.multiple:
-            self.body.append(f"{', '.join(results)}{',' * (len(results) == 1)} = {form.expression}")
+            self.add(f"{', '.join(results)}{',' * (len(results) == 1)} = {form.expression}")
         else:
-            self.body.append(f"{results[0]} = {form.expression}")
+            self.add(f"{results[0]} = {form.expression}")
+
+    def enter(self, scope: str) -> None:
+        """Begin the lines of another scope."""
+        self.scope = scope
+        self.body += ["", f"# {scope}"] if scope else [""]
+        self.quiet = scope.rpartition("/")[2] == "gradient"
+        if self.quiet:
+            self.body.append(QUIET)
+
+    def add(self, *lines: str) -> None:
+        """Add lines to the step."""
+        self.body += indented(lines, 1) if self.quiet else lines
 
     def write_block(self, step: Instruction, block: Any) -> None:
         """Write an instruction that stands for many."""
@@ -120,7 +137,7 @@ class Writer:
         results = [self.name_result(step, y) for y in step.results]
         self.bound |= block.arrays(name)
         self.setup += block.setup(name)
-        self.body += block.body(name, [self.text(x) for x in step.operands], results)
+        self.add(*block.body(name, [self.text(x) for x in step.operands], results))
 
     def buffer(self, value: Value, name: str) -> str:
         """Write where a buffer lies in the working memory."""
@@ -147,9 +164,13 @@ def number(x: Any) -> str:
 
 def written(program: Program, name: str) -> Source:
     """Write a program as the source of a module."""
+    name_variables(program)
     plan = planned(program, ABILITIES)
     writer = Writer(program, plan)
-    name_variables(program)
+    for y in plan.written:  # the user's variable may be the last to be written into a buffer
+        base = plan.base(y)
+        if y.name and plan.kinds[base] == "buffer":
+            writer.wanted[base] = y.name
     for position, x in enumerate(program.inputs):
         writer.name(x, x.name or f"x{position}")
     for x in (*program.leaves, *program.constants):
@@ -159,47 +180,60 @@ def written(program: Program, name: str) -> Source:
     kept = [*states, *program.constants]
     for step in plan.head:
         writer.write(step)
-    results = finished(writer, program)
+    writer.quiet = False
+    saved = saved_states(writer)
+    early = {y: taken_out(writer, y) for y in program.outputs if y in writer.names}
     effects = len(writer.body)
     for step in plan.tail:
         writer.write(step)
+    writer.quiet = False
     for leaf, new in program.updates:
         if leaf.shape and plan.written.get(new) is not leaf:
-            writer.body.append(f"np.copyto({writer.names[leaf]}, {writer.names[new]})")
-    scalars = [writer.names[new] for leaf, new in program.updates if not leaf.shape]
-    writer.body += [f"return ({', '.join([*results, *scalars])},)"]
+            name = saved.get(new) or writer.names[new]
+            writer.body.append(f"np.copyto({writer.names[leaf]}, {name})")
+    results = [
+        number(y) if type(y) is not Value else early[y] if y in early else taken_out(writer, y)
+        for y in program.outputs
+    ]
+    results += [writer.names[new] for leaf, new in program.updates if not leaf.shape]
+    writer.body += ["return ()" if not results else f"return ({', '.join(results)},)"]
     text, start = module(writer, name, arguments, kept, states)
     return Source(text, plan, kept, writer.bound, start + effects)
 
 
-def finished(writer: Writer, program: Program) -> list[str]:
-    """Write copies of outputs that lie in memory which changes; return what is returned."""
-    plan, results = writer.plan, []
-    for y in program.outputs:
-        if type(y) is not Value:
-            results.append(number(y))
-            continue
-        if y not in writer.names:  # made in the tail
-            late = next(s for s in plan.tail if y in s.results)
-            writer.name_result(late, y)
-        elif y.shape and plan.kinds[plan.base(y)] != "local":
-            copied = writer.name(Value(y.shape, y.dtype), f"{writer.names[y]}_copy")
-            writer.body.append(f"{copied} = {writer.names[y]}.copy()")
-            results.append(copied)
-            continue
-        results.append(writer.names[y])
-    return results
+def taken_out(writer: Writer, y: Value) -> str:
+    """Return the name of an output, copied if it lies in memory that changes."""
+    name = writer.names[y]
+    if not y.shape or writer.plan.kinds[writer.plan.base(y)] == "local":
+        return name
+    copied = writer.name(Value(y.shape, y.dtype), f"{name}_copy")
+    writer.body.append(f"{copied} = {name}.copy()")
+    return copied
+
+
+def saved_states(writer: Writer) -> dict[Value, str]:
+    """Copy old values of states, or views of them, that other states take over."""
+    plan, saved = writer.plan, {}
+    for leaf, new in writer.program.updates:
+        if leaf.shape and new in writer.names and plan.kinds[plan.base(new)] == "state":
+            saved[new] = taken_out(writer, new)
+    return saved
 
 
 def name_variables(program: Program) -> None:
     """Give the last result that a statement `variable = …` of the user recorded its name."""
     previous = None
     for step in [*program.instructions, None]:
-        if previous is not None and (step is None or step.line != previous.line):
+        if previous is not None and (step is None or statement(step) != statement(previous)):
             result = previous.results[-1]
             if len(previous.results) == 1 and result.name is None and previous.line is not None:
                 result.name = variable_of(previous.line)
         previous = step
+
+
+def statement(step: Instruction) -> Any:
+    """Return what is the same for the operations of one line."""
+    return step.line and (step.line.code, step.line.line)
 
 
 def module(

@@ -19,7 +19,7 @@ import numpy as np
 from ..arrays import as_array
 from ..errors import OperandError, ShapeError, WeightsError
 from ..extraction import tracing
-from ..operation import assignments, no_grad, value_of
+from ..operation import assignments, no_grad, scope, value_of
 from ..ops.conversion import assign_all
 from ..tensors import Tensor, leaf
 from .collecting import collect, gradient_of
@@ -82,7 +82,8 @@ class Optimizer:
         if assignments() is None:
             leaves, values = self._computed()
         else:
-            with no_grad() if tracing.get() is not None else nullcontext():
+            traced = tracing.get() is not None
+            with no_grad() if traced else nullcontext(), scope(type(self).__name__.lower()):
                 leaves, values = self._recorded()
         assign_all(leaves, values)
 
