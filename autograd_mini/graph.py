@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from .absent import Absent
 from .errors import OperandError
 from .operation import Operation, Record, constant
 from .tensors import Tensor
@@ -106,10 +107,10 @@ class Graph:
         for title, tensors in (("input", self.inputs), ("parameter", self.parameters)):
             lines += [f"  {title:<9} {_label(x)}: {_value(x)}" for x in tensors]
         for op in self.operations:
-            taken = ", ".join(_label(x) for x in self.inputs_of(op))
+            params = [f"{k}={v!r}" for k, v in op.params.items()]
+            taken = ", ".join([*(_label(x) for x in self.inputs_of(op)), *params])
             made = ", ".join(_label(y) for y in op.outputs)
-            params = "".join(f", {k}={v!r}" for k, v in op.params.items())
-            lines.append(f"  operation {op.name}({taken}{params}) → {made}")
+            lines.append(f"  operation {op.name}({taken}) → {made}")
         lines += [f"  output    {_label(y)}: {_value(y)}" for y in self.outputs]
         return "\n".join(lines)
 
@@ -132,6 +133,6 @@ def _label(tensor: Tensor) -> str:
 
 
 def _value(tensor: Tensor) -> str:
-    if tensor.size == 1:
+    if tensor.size == 1 and type(tensor._value) is not Absent:
         return f"{tensor.item():.6g}" if tensor.dtype.kind in "fc" else str(tensor.item())
     return f"{tensor.dtype} {tensor.shape}"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
 
+from .absent import Absent
 from .array_methods import ArrayMethods
 from .arrays import as_array
 from .errors import ConversionError, OperandError, UnsupportedError
@@ -239,9 +240,13 @@ class Tensor(ArrayMethods):
         return str(self._value)
 
     def __repr__(self) -> str:
-        body = np.array2string(np.asarray(self._value), separator=", ", prefix="tensor(")
+        if type(self._value) is Absent:
+            body = repr(self._value)
+        else:
+            body = np.array2string(np.asarray(self._value), separator=", ", prefix="tensor(")
         notes = [body]
-        if self._value.dtype not in (np.dtype(float), np.dtype(int), np.dtype(bool)):
+        usual = (np.dtype(float), np.dtype(int), np.dtype(bool))
+        if self._value.dtype not in usual and type(self._value) is not Absent:
             notes.append(f"dtype={self._value.dtype}")
         if self.name is not None:
             notes.append(f"name={self.name!r}")

@@ -12,11 +12,13 @@ from collections import Counter
 from dataclasses import replace
 from typing import Final, Literal
 
-from .picture import Arrow, Box, Picture
+from .picture import OPERATIONS, Arrow, Box, Picture
 
 Side = Literal["left", "right"]
 MOST_OPERANDS: Final = 3
 """The leaves of an operation with more operands than this stand in one row above it."""
+LONGEST_ROW: Final = 8
+"""More changed leaves than this stand where their values are ready, not in a row."""
 LEAVES: Final = frozenset({"input", "parameter"})
 
 
@@ -26,7 +28,7 @@ def beside(picture: Picture) -> dict[Arrow, Side]:
     leaving = Counter(arrow.tail for arrow in picture.arrows)
     entering: dict[str, list[Arrow]] = {}
     for arrow in picture.arrows:
-        if boxes[arrow.head].role == "operation":
+        if boxes[arrow.head].role in OPERATIONS:
             entering.setdefault(arrow.head, []).append(arrow)
     sides: dict[Arrow, Side] = {}
     for head, arrows in entering.items():
@@ -86,8 +88,9 @@ def with_arrays_outside(picture: Picture) -> Picture:
 def entrances(picture: Picture) -> dict[str, list[str]]:
     """Return, for each cluster that an arrow enters from above, the boxes right of its caption.
 
-    The first one is where the first arrow ends; the others are as high as it, since they take the
-    same and leaves. A box with a leaf at its left is far enough from the caption already.
+    The first one is where the first arrow ends that comes from the highest box; the others are as
+    high as it, since they take the same and leaves. A box with a leaf at its left is far enough
+    from the caption already.
     """
     boxes = {box.id: box for box in picture.boxes}
     left = {arrow.head: arrow.tail for arrow, side in beside(picture).items() if side == "left"}
@@ -95,7 +98,7 @@ def entrances(picture: Picture) -> dict[str, list[str]]:
     for arrow in picture.arrows:
         entering.setdefault(arrow.head, []).append(arrow.tail)
     found: dict[str, list[str]] = {}
-    for arrow in picture.arrows:
+    for arrow in from_above(picture):
         head = boxes[arrow.head]
         if head.cluster is None or boxes[arrow.tail].cluster == head.cluster:
             continue
@@ -109,3 +112,29 @@ def entrances(picture: Picture) -> dict[str, list[str]]:
         for cluster, heads in found.items()
         if heads[0] not in left
     }
+
+
+def from_above(picture: Picture) -> list[Arrow]:
+    """Return the arrows, those that end higher up first, else in their order.
+
+    What takes leaves alone is drawn just above its user, as low as it can be, so it comes last.
+    """
+    roles = {box.id: box.role for box in picture.boxes}
+    depths: dict[str, int] = {}
+    entering: dict[str, list[str]] = {}
+    for arrow in picture.arrows:
+        entering.setdefault(arrow.head, []).append(arrow.tail)
+    for box in picture.boxes:  # each comes after what enters it
+        depths[box.id] = max((depths.get(x, 0) + 1 for x in entering.get(box.id, ())), default=0)
+    return sorted(
+        picture.arrows, key=lambda arrow: (roles[arrow.tail] in LEAVES, depths[arrow.head])
+    )
+
+
+def rows(picture: Picture) -> list[list[str]]:
+    """Return the boxes that stand in one row each: the changed leaves of one scope, if few."""
+    found: dict[str | None, list[str]] = {}
+    for box in picture.boxes:
+        if box.role == "updated":
+            found.setdefault(box.cluster, []).append(box.id)
+    return [row for row in found.values() if 1 < len(row) <= LONGEST_ROW]

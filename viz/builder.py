@@ -13,7 +13,7 @@ from autograd_mini.tensors import Tensor
 
 from .outline import Outline, Part, Source
 from .picture import Arrow, Box, Cell, Cluster, Direction, Picture, Role
-from .reading import Key, has_changed, key, operands
+from .reading import Key, has_changed, is_assignment, key, operands
 from .scopes import Branch
 from .texts import clean, counted, shape, value_or_shape
 
@@ -159,5 +159,6 @@ def output_index(tensor: Tensor, operation: Operation | None) -> str:
 
 def default_title(outline: Outline) -> str:
     """Name a picture after its outputs."""
-    names = [clean(y.name) for y in outline.graph.outputs if y.name][:3]
+    named = (y for y in outline.graph.outputs if y.name and not is_assignment(y.op))
+    names = [clean(y.name or "") for y in named][:3]
     return f"Computation graph of {', '.join(names)}" if names else "Computation graph"

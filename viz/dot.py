@@ -7,8 +7,8 @@ from collections import Counter
 from html import escape as escape_html
 from typing import TYPE_CHECKING, Any, Final
 
-from .arrangement import beside, entrances
-from .picture import Arrow, Box, Cell, Cluster, Picture
+from .arrangement import beside, entrances, rows
+from .picture import OPERATIONS, SCOPES, Arrow, Box, Cell, Cluster, Picture
 from .style import BOX, CLUSTER, EDGE, GRAPH, INK, NODE, PURPLE, RULE, VERMILION
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ def digraph(picture: Picture) -> graphviz.Digraph:
         graph.node(box.id, **attributes(box, ordered=entering[box.id] > 1))
     add_clusters(graph, picture)
     add_arrows(graph, picture)
+    for row in rows(picture):
+        graph.body.append(f"\t{{rank=same; {'; '.join(row)}}}\n")
     return graph
 
 
@@ -57,7 +59,7 @@ def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
             continue
         style = look_of(arrow)
         tail, head = boxes[arrow.tail], boxes[arrow.head]
-        if tail.role in ("operation", "scope", "earlier"):
+        if tail.role in OPERATIONS | SCOPES or tail.role == "earlier":
             style["weight"] = "3"  # keeps the line of the computation straight
         from_above = [other for other in entering[head.id] if other not in sides]
         if head.cluster is not None and head.ordered and len(from_above) == 2:
@@ -96,7 +98,7 @@ def attributes(box: Box, ordered: bool) -> dict[str, str]:
         found |= {"margin": "0.05,0.02", "label": table(box.cells)}
     else:
         found["label"] = text("\n".join(box.lines))
-    if ordered and box.role in ("operation", "scalar_operation"):
+    if ordered and (box.role in OPERATIONS or box.role == "scalar_operation"):
         found["ordering"] = "in"
     if box.tooltip:
         found["tooltip"] = text(box.tooltip)

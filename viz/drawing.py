@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from autograd_mini.compiler.graphs import graph_of
+from autograd_mini.compiler.program import Program
 from autograd_mini.errors import AutogradError
 from autograd_mini.graph import Graph
 from autograd_mini.tensors import Tensor
@@ -108,7 +109,8 @@ def draw(
     """Draw a computation graph or a network.
 
     Args:
-        subject: a tensor, a sequence of tensors, a `Graph`, or a model.
+        subject: a tensor, a sequence of tensors, a `Graph`, a compiled function (as it runs after
+            the passes; its `recorded_graph` is as it was recorded), a `Program`, or a model.
         view: "operations", "scalars" (0-d tensors with data and grad) or "neurons" (models);
             by default what suits the subject.
         direction: "TB" or "LR"; graphs of operations run from top to bottom by default, the
@@ -126,14 +128,16 @@ def draw(
     <Drawing 'Computation graph': 4 boxes, 4 arrows>
     """
     check_options(view, direction, limit, engine)
-    if view == "neurons" or (view is None and not is_graph(subject)):
+    graph = None if view == "neurons" else graph_behind(subject)
+    if view == "neurons" or (view is None and graph is None):
         if direction == "TB":
             raise PictureError(
                 "direction='TB' is not for neurons, which run from left to right; leave it out, "
                 "or draw the graph of the output: viz.render(model(x), path, direction='TB')"
             )
         return Drawing(neuron_picture(describe(subject), title=title, limit=limit), engine)
-    graph = as_graph(subject)
+    if graph is None:
+        raise no_graph(subject)
     if view == "scalars" or (view is None and suits(graph)):
         picture = scalar_picture(graph, limit=limit, direction=direction or "LR", title=title)
     else:
@@ -156,9 +160,10 @@ def render(subject: Any, path: str | os.PathLike[str], **options: Any) -> Path:
 
 
 def mimebundle(subject: Any) -> dict[str, Any]:
-    """Return what a notebook shows for a tensor, graph or model: its picture and its text.
+    """Return what a notebook shows for a tensor, graph, model or compiled function.
 
-    A leaf has no graph to show, and what cannot be drawn shows its text alone.
+    That is its picture and its text. A leaf has no graph to show, and what cannot be drawn shows
+    its text alone.
     """
     bundle = {"text/plain": repr(subject)}
     if isinstance(subject, Tensor) and subject.is_leaf:
@@ -205,27 +210,28 @@ def check_options(view: str | None, direction: str | None, limit: int | None, en
         raise PictureError(f"limit={limit!r} is too few; expected a whole number from 4, or None")
 
 
-def is_graph(subject: Any) -> bool:
-    """Whether a subject is drawn as a graph; anything else is taken for a model."""
-    if isinstance(subject, Tensor | Graph):
-        return True
-    return isinstance(subject, list | tuple) and all(isinstance(x, Tensor) for x in subject)
+def graph_behind(subject: Any) -> Graph | None:
+    """Return the graph of a subject, None for what is taken for a model.
 
-
-def as_graph(subject: Any) -> Graph:
-    """Return the graph of a subject.
-
-    Raises:
-        PictureError: if it is no tensor, sequence of tensors or graph.
+    What is compiled has a graph of its own, without values.
     """
     if isinstance(subject, Graph):
         return subject
-    outputs: Iterable[Any] = subject if isinstance(subject, list | tuple) else [subject]
-    outputs = list(outputs)
-    if not outputs or not all(isinstance(y, Tensor) for y in outputs):
-        raise PictureError(
-            f"no graph in {type(subject).__name__} {subject!r:.60}; expected a tensor, a sequence "
-            "of tensors or a Graph. For a model's graph, draw what it returns: "
-            "viz.render(model(x), path)"
-        )
-    return Graph(*outputs)
+    if isinstance(subject, Program):
+        return graph_of(subject)
+    outputs = subject if isinstance(subject, list | tuple) else [subject]
+    if all(isinstance(y, Tensor) for y in outputs):
+        if not outputs:
+            raise no_graph(subject)
+        return Graph(*outputs)
+    found = getattr(subject, "graph", None)
+    return found if isinstance(found, Graph) else None
+
+
+def no_graph(subject: Any) -> PictureError:
+    """Return the error for a subject that is drawn as a graph and has none."""
+    return PictureError(
+        f"no graph in {type(subject).__name__} {subject!r:.60}; expected a tensor, a sequence "
+        "of tensors, a Graph or a compiled function. For a model's graph, draw what it returns: "
+        "viz.render(model(x), path)"
+    )

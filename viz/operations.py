@@ -6,15 +6,16 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
+from autograd_mini.compiler.phases import Phase
 from autograd_mini.graph import Graph
 from autograd_mini.operation import Operation
 from autograd_mini.tensors import Tensor
 
 from .arrangement import with_arrays_outside
-from .builder import Builder, default_title, output_index
+from .builder import UNNAMED, Builder, default_title, output_index
 from .outline import MOST_LEAVES, Outline, Part, Source
 from .picture import Direction, Picture, Role
-from .reading import Key, is_number, key, operands
+from .reading import Key, is_assignment, is_number, key, operands, phase
 from .texts import (
     COMMUTATIVE,
     LONGEST_TOOLTIP,
@@ -28,6 +29,18 @@ from .texts import (
 
 SHOWN_LEAVES: Final = 5
 """How many leaves of a part with too many are shown."""
+ROLES: Final[dict[Phase, Role]] = {
+    "forward": "operation",
+    "backward": "gradient",
+    "update": "update",
+}
+"""How an operation is drawn, by the phase of a training step to which it belongs."""
+FOLDED: Final[dict[Phase, Role]] = {
+    "forward": "scope",
+    "backward": "gradient_scope",
+    "update": "update_scope",
+}
+"""How a folded scope is drawn, likewise."""
 
 
 def operations_picture(
@@ -111,19 +124,30 @@ class OperationsView:
             return self.builder.earlier(part)
         if part.kind == "operation":
             (operation,) = part.operations
+            if is_assignment(operation):
+                return self.add_changed(part, operation.outputs[0])
             return self.builder.box(
-                "operation",
+                ROLES[phase(operation)],
                 symbol(operation),
                 tooltip=operation_tooltip(operation),
                 inside=part.around,
                 ordered=operation.type not in COMMUTATIVE,
             )
         return self.builder.box(
-            "scope",
+            FOLDED[phase(part.operations[0])],
             clean(part.branch.caption),
             counted(len(part.operations), "operation"),
             tooltip=self.contents(part),
             inside=part.around,
+        )
+
+    def add_changed(self, part: Part, leaf: Tensor) -> str:
+        """Add the box of a leaf after the step: its name and shape."""
+        before = leaf.op.inputs[0] if leaf.op else leaf
+        name = clean(before.name or UNNAMED["parameter" if before.requires_grad else "input"])
+        tooltip = f"the new value of {name}, {leaf.dtype}, shape {leaf.shape}"
+        return self.builder.box(
+            "updated", f"← {name}", value_or_shape(leaf), tooltip=tooltip, inside=part.around
         )
 
     def contents(self, part: Part) -> str:

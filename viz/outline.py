@@ -14,7 +14,7 @@ from autograd_mini.graph import Graph
 from autograd_mini.operation import Operation
 from autograd_mini.tensors import Tensor
 
-from .reading import Key, is_number, key, operands
+from .reading import Key, is_assignment, is_number, key, operands
 from .scopes import Branch, ScopeTree, common
 
 NEAR: Final = 4
@@ -79,13 +79,16 @@ class Outline:
     Attributes:
         parts: in topological order of their first operation; what is left out comes first.
         outputs: the output tensors that are shown.
+        changed: the leaves after the step, each the result of an assignment.
     """
 
     def __init__(self, graph: Graph, limit: int | None, fold: bool = True) -> None:
         self.graph = graph
         self.tree = ScopeTree(graph)
-        shown = len(graph.outputs) if limit is None else max(limit // 4, 1)
-        self.outputs = graph.outputs[:shown]
+        outputs = [y for y in graph.outputs if not is_assignment(y.op)]
+        shown = len(outputs) if limit is None else max(limit // 4, 1)
+        self.outputs = tuple(outputs[:shown])
+        self.changed = tuple(y for y in graph.outputs if is_assignment(y.op))
         if fold:
             self._count_leaves()
             self.tree.fold(None if limit is None else limit - len(self.outputs))
@@ -188,7 +191,7 @@ class Outline:
         """Return the parts at the shortest distance from an output, later ones first."""
         heap: list[tuple[int, int]] = []
         seen: set[Part] = set()
-        for y in self.outputs:
+        for y in (*self.outputs, *self.changed):
             part = self.part_of(y)
             if part is not None and part not in seen:
                 seen.add(part)

@@ -7,14 +7,19 @@ nothing else. A role says what a box stands for; `style` says how that role look
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 Role = Literal[
     "input",
     "parameter",
     "operation",
+    "gradient",
+    "update",
+    "updated",
     "scalar_operation",
     "scope",
+    "gradient_scope",
+    "update_scope",
     "output",
     "tensor",
     "earlier",
@@ -27,6 +32,10 @@ Role = Literal[
     "legend",
     "anchor",
 ]
+OPERATIONS: Final[frozenset[Role]] = frozenset({"operation", "gradient", "update"})
+"""The roles of one operation: of a forward, a backward, and an optimizer's step."""
+SCOPES: Final[frozenset[Role]] = frozenset({"scope", "gradient_scope", "update_scope"})
+"""The roles of a folded scope, in the same three parts."""
 Direction = Literal["TB", "LR"]
 Point = tuple[float, float]
 

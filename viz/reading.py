@@ -10,8 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from autograd_mini.absent import Absent
+from autograd_mini.compiler.graphs import phase_of
+from autograd_mini.compiler.phases import Phase
 from autograd_mini.graph import Graph
 from autograd_mini.operation import Operation, Scope
+from autograd_mini.ops.conversion import set_leaf
 from autograd_mini.tensors import Tensor
 
 Key = tuple[int, int]
@@ -19,8 +23,28 @@ Key = tuple[int, int]
 
 
 def operands(operation: Operation) -> tuple[Any, ...]:
-    """Return the operands as recorded: tensors, numbers, arrays or None."""
-    return operation._record._operands
+    """Return the operands as recorded: tensors, numbers, arrays or None.
+
+    The leaf that an assignment changes is no operand: nothing flows from its old value.
+    """
+    taken: tuple[Any, ...] = operation._record._operands
+    return taken[1:] if is_assignment(operation) else taken
+
+
+def is_assignment(operation: Operation | None) -> bool:
+    """Whether an operation gives a leaf its new value; it is the leaf's box after the step."""
+    return operation is not None and operation.primitive is set_leaf
+
+
+def phase(operation: Operation) -> Phase:
+    """Return to which phase of a training step an operation belongs."""
+    return phase_of(scope_of(operation))
+
+
+def has_values(graph: Graph) -> bool:
+    """Whether a graph holds numbers, as all but those of compiled programs do."""
+    leaves = (*graph.inputs, *graph.parameters, *graph.outputs)
+    return not any(type(x._value) is Absent for x in leaves)
 
 
 def key(tensor: Tensor) -> Key:

@@ -19,7 +19,7 @@ from .builder import Builder, default_title
 from .errors import PictureError
 from .outline import Outline, Part, Source
 from .picture import Cell, Direction, Picture, Role
-from .reading import Key, all_scalar, key, operands
+from .reading import Key, all_scalar, has_values, key, operands
 from .texts import clean, number, operation_tooltip, symbol
 
 MOST_OPERATIONS = 60
@@ -28,7 +28,7 @@ MOST_OPERATIONS = 60
 
 def suits(graph: Graph) -> bool:
     """Whether a graph is best drawn this way: all of it 0-d, and small."""
-    return 0 < len(graph) <= MOST_OPERATIONS and all_scalar(graph)
+    return 0 < len(graph) <= MOST_OPERATIONS and all_scalar(graph) and has_values(graph)
 
 
 def scalar_picture(
@@ -37,8 +37,13 @@ def scalar_picture(
     """Draw a graph of 0-d tensors with their values and gradients.
 
     Raises:
-        PictureError: if a tensor has axes.
+        PictureError: if a tensor has axes, or the graph holds no values.
     """
+    if not has_values(graph):
+        raise PictureError(
+            "view='scalars' shows values and gradients, and the graph of a compiled program holds "
+            "none; use view='operations', or draw what the function returns before it is compiled"
+        )
     if not all_scalar(graph):
         raise PictureError(
             "view='scalars' draws graphs of 0-d tensors, and this one has tensors with axes; "

@@ -59,7 +59,23 @@ BOX: Final[dict[Role, dict[str, str]]] = {
     "input": look("box", GREEN, "#e6f5f0", penwidth="2.5"),
     "parameter": look("box", BLUE, "#e5f1f8", "rounded,filled", penwidth="1.5"),
     "operation": look("box", LINE, WHITE, fontsize="14", height="0.36", margin="0.1,0.04"),
+    "gradient": look(
+        "box",
+        PURPLE,
+        WHITE,
+        "filled,dashed",
+        fontsize="14",
+        height="0.36",
+        margin="0.1,0.04",
+        penwidth="1.3",
+    ),
+    "update": look(
+        "box", BLUE, WHITE, fontsize="14", height="0.36", margin="0.1,0.04", penwidth="1.3"
+    ),
+    "updated": look("box", BLUE, "#e5f1f8", "rounded,filled", penwidth="1.2", peripheries="2"),
     "scope": look("box3d", LINE, WHITE, margin="0.2,0.1"),
+    "gradient_scope": look("box3d", PURPLE, WHITE, "filled,dashed", margin="0.2,0.1"),
+    "update_scope": look("box3d", BLUE, WHITE, margin="0.2,0.1"),
     "output": look("box", VERMILION, "#fcefe6", peripheries="2", penwidth="1.2"),
     "scalar_operation": look(
         "ellipse", LINE, WHITE, height="0.36", width="0.36", margin="0.03,0.02"

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from autograd_mini.absent import Absent
 from autograd_mini.operation import Operation
 from autograd_mini.tensors import Tensor
 
@@ -70,8 +71,10 @@ def shape(of: Any) -> str:
 
 
 def value_or_shape(tensor: Tensor) -> str:
-    """Return the one statistic that a box shows: the number, or the shape."""
-    return shape(tensor) if tensor.ndim else number(tensor.data)
+    """Return the one statistic that a box shows: the number where there is one, or the shape."""
+    if tensor.ndim or type(tensor._value) is Absent:
+        return shape(tensor)
+    return number(tensor.data)
 
 
 def symbol(operation: Operation) -> str:
@@ -80,6 +83,8 @@ def symbol(operation: Operation) -> str:
     sign = operation.primitive.symbol
     if operation.type == "getitem":
         return clean(f"[{index(operation.params.get('index'))}]")
+    if operation.type == "draw":
+        return f"{sign} {operation.params['method'].replace('_', ' ')}"
     if not any(is_number(x) for x in taken):
         return f"{sign}{axis(operation)}"
     if any(c.isalpha() for c in sign) or len(taken) != 2:

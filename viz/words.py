@@ -13,8 +13,13 @@ NOUNS: Final[dict[Role, str]] = {
     "input": "input",
     "parameter": "parameter",
     "operation": "operation",
+    "gradient": "backward operation",
+    "update": "update operation",
+    "updated": "updated tensor",
     "scalar_operation": "operation",
     "scope": "folded scope",
+    "gradient_scope": "folded backward scope",
+    "update_scope": "folded update scope",
     "neuron": "neuron",
 }
 

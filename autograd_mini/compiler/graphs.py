@@ -1,0 +1,146 @@
+"""Graphs of programs: the same vertices that recording leaves behind, but without numbers.
+
+So everything that reads a graph reads a program too: `print`, `viz`, a user's own loop over the
+operations. Inputs, leaves and results are tensors whose value is absent; captured arrays keep
+theirs. The change of a leaf is an operation `assign` of the leaf and its new value.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..absent import Absent
+from ..contexts import Scope
+from ..graph import Graph
+from ..notes import lines
+from ..operation import Record
+from ..ops.conversion import set_leaf
+from ..tensors import NO_PARAMS, Tensor, leaf, serials
+from .phases import Phase, phases_of
+from .program import Instruction, Operand, Program, Value
+
+
+class Part(Scope):
+    """The scope around a phase of a training step that is not its forward."""
+
+    __slots__ = ()
+
+
+def graph_of(program: Program) -> Graph:
+    """Return the graph of a program, whose outputs are those of the program and its updates.
+
+    The operations stand in the program's order. Where the program trains something, those of the
+    backward and of the update are in scopes of these names. Outputs of None are left out.
+    """
+    return GraphMaker(program).graph()
+
+
+class GraphMaker:
+    """Makes the tensors of one program."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.tensors: dict[Value, Any] = {}
+        self.scopes: dict[tuple[Phase, str], Scope | None] = {("forward", ""): None}
+        self.written: dict[object, str] = {}
+
+    def graph(self) -> Graph:
+        """Return the graph."""
+        program = self.program
+        for x in program.inputs:
+            self.tensors[x] = leaf(absent(x), name=x.name)
+        for x, t in program.leaves.items():
+            name = x.name or t.name
+            self.tensors[x] = leaf(absent(x), requires_grad=t._requires_grad, name=name)
+        for x, data in program.constants.items():
+            self.tensors[x] = leaf(data, name=x.name) if x.name else data
+        for step, phase in zip(program.instructions, phases_of(program), strict=True):
+            self.add(step, phase)
+        outputs = [self.output(y) for y in program.outputs if y is not None]
+        return Graph(*outputs, *self.updates())
+
+    def add(self, step: Instruction, phase: Phase) -> None:
+        """Add the vertex of an instruction."""
+        operands = tuple(self.tensors[x] if type(x) is Value else x for x in step.operands)
+        scope = self.scope(phase, step.scope)
+        vertex: Any = Record() if step.primitive.multiple else Tensor()
+        vertex._primitive = step.primitive
+        vertex._operands = operands
+        vertex._params = step.params
+        vertex._scope = scope
+        vertex._requires_grad = False
+        vertex.serial = next(serials)
+        if type(vertex) is Record:
+            vertex.arrays = tuple(map(absent, step.results))
+            made = [vertex.output(i) for i in range(len(step.results))]
+        else:
+            vertex._value = absent(step.results[0])
+            vertex.grad = None
+            made = [vertex]
+        for value, tensor in zip(step.results, made, strict=True):
+            tensor.name = value.name
+            self.tensors[value] = tensor
+        if step.line is not None:
+            lines.attach(vertex, self.line(step.line))
+
+    def line(self, site: object) -> str:
+        """Write where an instruction was recorded; many share a place."""
+        text = self.written.get(site)
+        if text is None:
+            text = self.written[site] = str(site)
+        return text
+
+    def output(self, y: Operand) -> Tensor:
+        """Return an output as a tensor: plain numbers and arrays become leaves."""
+        found = self.tensors[y] if type(y) is Value else y
+        return found if type(found) is Tensor else leaf(np.asarray(found)[()])
+
+    def updates(self) -> list[Tensor]:
+        """Return the changed leaves: each the result of an assignment to it."""
+        changed = []
+        for old, new in self.program.updates:
+            before = self.tensors[old]
+            after = Tensor()
+            after._value = absent(old)
+            after._requires_grad = before._requires_grad
+            after._primitive = set_leaf
+            after._operands = (before, self.tensors[new])
+            after._params = NO_PARAMS
+            after._scope = self.scope("update", "") if self.trains else None
+            after.serial = next(serials)
+            after.grad = None
+            after.name = before.name
+            changed.append(after)
+        return changed
+
+    @property
+    def trains(self) -> bool:
+        """Whether the program changes a leaf that requires a gradient."""
+        return any(self.program.leaves[x].requires_grad for x, _ in self.program.updates)
+
+    def scope(self, phase: Phase, path: str) -> Scope | None:
+        """Return the scope of a path, the same one each time; a part has those of its own."""
+        key = phase, path
+        if key not in self.scopes:
+            if not path:
+                self.scopes[key] = Part(phase, None)
+            else:
+                around, _, name = path.rpartition("/")
+                self.scopes[key] = Scope(name, self.scope(phase, around))
+        return self.scopes[key]
+
+
+def absent(value: Value) -> Absent:
+    """Return what stands for an array of the program."""
+    return Absent(value.shape, value.dtype)
+
+
+def phase_of(scope: Scope | None) -> Phase:
+    """Return the phase to which an operation's scope belongs."""
+    while scope is not None:
+        if type(scope) is Part:
+            return scope.name  # type: ignore[return-value]  # it is named after its phase
+        scope = scope.parent
+    return "forward"

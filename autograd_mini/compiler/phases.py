@@ -1,0 +1,115 @@
+"""Phases of a training step: which instructions are its forward, its backward and its update.
+
+Nothing notes them; they follow from what leads where. What flows into the new value of a trained
+leaf through the arithmetic of an optimizer is that leaf's gradient. The forward is whatever the
+outputs need that do not depend on a gradient, the backward what else the gradients need, and the
+update is the rest: the optimizer's arithmetic, its schedule, running statistics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+from ..ops.conversion import cast
+from .program import Instruction, Program, Value
+from .rows import add_n
+
+Phase = Literal["forward", "backward", "update"]
+Ends = frozenset[Value] | None
+"""The new values of trained leaves that a value leads to; None: to something else as well."""
+NOWHERE: Final[Ends] = frozenset()
+
+
+def phases_of(program: Program) -> list[Phase]:
+    """Return the phase of each instruction, in order; without trained leaves all are forward."""
+    trained = {new for leaf, new in program.updates if program.leaves[leaf].requires_grad}
+    instructions = program.instructions
+    if not trained:
+        return ["forward"] * len(instructions)
+    arithmetic = optimizer_arithmetic(program, trained)
+    certain, possible = gradients_of(program, trained, arithmetic)
+    late = descendants(instructions, certain)
+    outputs = [y for y in program.outputs if type(y) is Value]
+    forward = ancestors(instructions, (y for y in outputs if y not in late))
+    backward = ancestors(instructions, certain | possible)
+    return [
+        "forward" if i in forward else "backward" if i in backward else "update"
+        for i in range(len(instructions))
+    ]
+
+
+def optimizer_arithmetic(program: Program, trained: set[Value]) -> set[int]:
+    """Find the elementwise instructions that only the new value of one trained leaf needs.
+
+    They have the shape of the leaf all the way; what they share with another trained leaf is
+    not theirs. Values of untrained leaves (velocities, moments) may need them too.
+    """
+    ends: dict[Value, Ends] = {y: None for y in program.outputs if type(y) is Value}
+    for leaf, new in program.updates:
+        mine = frozenset((new,) if program.leaves[leaf].requires_grad else ())
+        ends[new] = joined(ends.get(new, NOWHERE), mine)
+    found: set[int] = set()
+    for place in range(len(program.instructions) - 1, -1, -1):
+        step = program.instructions[place]
+        (result, *others) = step.results
+        reached = None if others or not is_arithmetic(step) else ends.get(result, NOWHERE)
+        if reached is not None and len(reached) > 1:
+            reached = None
+        if reached:
+            found.add(place)
+        for x in step.values:
+            mine_too = reached if x.shape == result.shape else None
+            ends[x] = joined(ends.get(x, NOWHERE), mine_too)
+    return found
+
+
+def joined(one: Ends, other: Ends) -> Ends:
+    """Return where a value with two users leads."""
+    return None if one is None or other is None else one | other
+
+
+def is_arithmetic(step: Instruction) -> bool:
+    """Whether an instruction works element by element."""
+    row = step.primitive
+    return row.kind == "elementwise" or row in (add_n, cast)
+
+
+def gradients_of(
+    program: Program, trained: set[Value], arithmetic: set[int]
+) -> tuple[set[Value], set[Value]]:
+    """Return the gradients that enter an optimizer's arithmetic, and what may hold some.
+
+    An instruction that is no arithmetic but makes a new value at once, as an accumulating matrix
+    product does, has the backward behind its operands; which of them is left open.
+    """
+    made = {y: place for place, step in enumerate(program.instructions) for y in step.results}
+    certain: set[Value] = set()
+    for place in arithmetic:
+        step = program.instructions[place]
+        entering = (x for x in step.values if x in made and made[x] not in arithmetic)
+        certain.update(x for x in entering if x.shape == step.results[0].shape)
+    places = {made[new] for new in trained if new in made} - arithmetic
+    possible = {x for place in places for x in program.instructions[place].values if x in made}
+    return certain, possible
+
+
+def ancestors(instructions: list[Instruction], wanted: Iterable[Value]) -> set[int]:
+    """Return the places of the instructions that some values need."""
+    needed = set(wanted)
+    found: set[int] = set()
+    for place in range(len(instructions) - 1, -1, -1):
+        step = instructions[place]
+        if not needed.isdisjoint(step.results):
+            found.add(place)
+            needed.update(step.values)
+    return found
+
+
+def descendants(instructions: list[Instruction], roots: Iterable[Value]) -> set[Value]:
+    """Return some values and all that depend on them."""
+    found = set(roots)
+    for step in instructions:
+        if not found.isdisjoint(step.values):
+            found.update(step.results)
+    return found

@@ -1,0 +1,364 @@
+"""Graphs and pictures of compiled programs: phases, updated leaves, values that are absent."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+import autograd_mini as am
+import viz
+from autograd_mini.absent import Absent
+from autograd_mini.compiler.graphs import graph_of
+from autograd_mini.compiler.phases import phases_of
+from autograd_mini.compiler.program import Instruction, Program, Value
+from autograd_mini.compiler.rows import added, row
+from autograd_mini.operation import scope
+from autograd_mini.primitives import PRIMITIVES
+
+FLOAT = np.dtype("float32")
+
+
+class Writer:
+    """Writes a program by hand, one instruction a call."""
+
+    def __init__(self) -> None:
+        self.inputs: list[Value] = []
+        self.leaves: dict[Value, am.Tensor] = {}
+        self.constants: dict[Value, Any] = {}
+        self.instructions: list[Instruction] = []
+
+    def input(self, name: str, *shape: int) -> Value:
+        self.inputs.append(Value(shape, FLOAT, name))
+        return self.inputs[-1]
+
+    def leaf(self, name: str, *shape: int, trained: bool = True) -> Value:
+        value = Value(shape, FLOAT, name)
+        self.leaves[value] = am.tensor(np.zeros(shape, FLOAT), requires_grad=trained, name=name)
+        return value
+
+    def constant(self, data: Any, name: str | None = None) -> Value:
+        value = Value(np.shape(data), np.asarray(data).dtype, name)
+        self.constants[value] = data
+        return value
+
+    def do(self, name: Any, *operands: Any, shape: Any = (), path: str = "", **params: Any) -> Any:
+        primitive = PRIMITIVES[name] if isinstance(name, str) else name
+        shapes = shape if primitive.multiple else [shape]
+        results = tuple(Value(s, FLOAT) for s in shapes)
+        step = Instruction(primitive, operands, params, results, path, "model.py:7")
+        self.instructions.append(step)
+        return results if primitive.multiple else results[0]
+
+    def program(self, outputs: list[Any], *updates: tuple[Value, Value]) -> Program:
+        return Program(
+            "step",
+            self.inputs,
+            self.leaves,
+            self.constants,
+            self.instructions,
+            outputs,
+            list(updates),
+        )
+
+
+def training_step(returned: str = "loss") -> Program:
+    """One layer of 2 × 3, a squared loss, its gradient, and gradient descent with momentum."""
+    p = Writer()
+    x, t = p.input("x", 5, 2), p.input("t", 5, 3)
+    w, v = p.leaf("w", 2, 3), p.leaf("velocity", 2, 3, trained=False)
+    rate = p.leaf("rate", trained=False)
+    z = p.do("matmul", x, w, shape=(5, 3), path="mlp/dense_1")
+    h = p.do("tanh", z, shape=(5, 3), path="mlp/dense_1")
+    d = p.do("subtract", h, t, shape=(5, 3))
+    loss = p.do("mean", p.do("square", d, shape=(5, 3)), axis=(0, 1), keepdims=False)
+    loss.name = "loss"
+    gh = p.do("multiply", 2, d, shape=(5, 3))
+    slope = p.do("subtract", 1, p.do("square", h, shape=(5, 3)), shape=(5, 3))
+    gz = p.do("multiply", gh, slope, shape=(5, 3))
+    g = p.do("matmul", p.do("transpose", x, shape=(2, 5), axes=(1, 0)), gz, shape=(2, 3))
+    norm = p.do("sum", p.do("square", g, shape=(2, 3)), axis=(0, 1), keepdims=False)
+    moved = p.do("add", p.do("multiply", 0.9, v, shape=(2, 3)), g, shape=(2, 3))
+    new = p.do("subtract", w, p.do("multiply", rate, moved, shape=(2, 3)), shape=(2, 3))
+    outputs = {"loss": [loss], "norm": [loss, norm], "nothing": []}[returned]
+    return p.program(outputs, (w, new), (v, moved))
+
+
+FORWARD = ["matmul", "tanh", "subtract", "square", "mean"]
+BACKWARD = ["multiply", "square", "subtract", "multiply", "transpose", "matmul"]
+
+
+def in_phase(program: Program, phase: str) -> list[str]:
+    return [
+        step.primitive.name
+        for step, found in zip(program.instructions, phases_of(program), strict=True)
+        if found == phase
+    ]
+
+
+def roles(picture: viz.Picture, role: str) -> list[str]:
+    return [box.words for box in picture.boxes if box.role == role]
+
+
+# ── phases ───────────────────────────────────────────────────────────────────────────────────
+def test_forward_backward_and_update_of_a_training_step_are_told_apart() -> None:
+    program = training_step()
+    assert in_phase(program, "forward") == FORWARD
+    assert in_phase(program, "backward") == BACKWARD
+    unused = ["square", "sum"]  # the norm, which nothing needs
+    assert in_phase(program, "update") == [*unused, "multiply", "add", "multiply", "subtract"]
+
+
+def test_an_output_made_of_gradients_does_not_make_the_backward_a_forward() -> None:
+    program = training_step("norm")
+    assert in_phase(program, "forward") == FORWARD
+    assert in_phase(program, "backward") == BACKWARD
+
+
+def test_a_program_that_trains_nothing_is_all_forward() -> None:
+    p = Writer()
+    count = p.leaf("count", trained=False)
+    new = p.do("add", count, 1)
+    assert phases_of(p.program([new], (count, new))) == ["forward"]
+
+
+def test_running_statistics_leave_the_forward_as_it_is() -> None:
+    p = Writer()
+    x, w, running = p.input("x", 4, 3), p.leaf("w", 3), p.leaf("mean", 3, trained=False)
+    mean = p.do("mean", x, shape=(3,), axis=(0,), keepdims=False)
+    y = p.do("multiply", p.do("subtract", x, mean, shape=(4, 3)), w, shape=(4, 3))
+    loss = p.do("sum", y, axis=(0, 1), keepdims=False)
+    kept = p.do("multiply", 0.9, running, shape=(3,))
+    later = p.do("add", kept, mean, shape=(3,))
+    g = p.do("sum", y, shape=(3,), axis=(0,), keepdims=False)
+    new = p.do("subtract", w, p.do("multiply", 0.1, g, shape=(3,)), shape=(3,))
+    program = p.program([loss], (running, later), (w, new))
+    assert in_phase(program, "forward") == ["mean", "subtract", "multiply", "sum"]
+    assert in_phase(program, "backward") == ["sum"]
+    assert in_phase(program, "update") == ["multiply", "add", "multiply", "subtract"]
+
+
+def test_an_update_in_one_row_of_the_compilers_own_is_an_update() -> None:
+    descend = row("accumulate", lambda c, a, b: c - a @ b, "gemm", "c − a·b")
+    p = Writer()
+    x, w = p.input("x", 5, 2), p.leaf("w", 2, 3)
+    y = p.do("matmul", x, w, shape=(5, 3))
+    loss = p.do("sum", y, axis=(0, 1), keepdims=False)
+    across = p.do("transpose", x, shape=(2, 5), axes=(1, 0))
+    new = p.do(descend, w, across, p.do("exp", y, shape=(5, 3)), shape=(2, 3))
+    program = p.program([loss], (w, new))
+    assert in_phase(program, "forward") == ["matmul", "sum"]
+    assert in_phase(program, "backward") == ["transpose", "exp"]
+    assert in_phase(program, "update") == ["accumulate"]
+
+
+# ── graphs ───────────────────────────────────────────────────────────────────────────────────
+def test_a_graph_has_the_operations_of_the_program_in_order() -> None:
+    program = training_step("norm")
+    graph = graph_of(program)
+    names = [step.primitive.name for step in program.instructions]
+    assert [op.type for op in graph] == [*names, "assign", "assign"]
+    assert sorted(x.name for x in graph.inputs) == ["rate", "t", "velocity", "x"]
+    assert [x.name for x in graph.parameters] == ["w"]
+    assert [y.name for y in graph.outputs] == ["loss", None, "w", "velocity"]
+
+
+def test_scopes_are_kept_and_phases_are_the_outermost_ones() -> None:
+    graph = graph_of(training_step())
+    assert {op.scope for op in graph} == {"mlp/dense_1", "", "backward", "update"}
+    first, second = graph.operations[:2]
+    assert first._record._scope is second._record._scope
+
+
+def test_a_users_scope_called_backward_is_no_phase() -> None:
+    x = am.tensor([1.0, 2.0], name="x")
+    with scope("backward"):
+        y = np.tanh(x)
+    assert roles(viz.draw(y).picture, "operation") == ["tanh"]
+
+
+def test_operations_know_their_lines_and_parameters() -> None:
+    graph = graph_of(training_step())
+    assert {op.line for op in graph if op.type != "assign"} == {"model.py:7"}
+    (mean,) = [op for op in graph if op.type == "mean"]
+    assert mean.params == {"axis": (0, 1), "keepdims": False}
+
+
+def test_an_update_is_an_assignment_to_the_leaf() -> None:
+    graph = graph_of(training_step())
+    assign = graph.operations[-2]
+    leaf, new = assign.inputs
+    assert (leaf, leaf.name) == (graph.parameters[0], "w")
+    assert new.op is not None and new.op.type == "subtract"
+    assert assign in graph.consumers(leaf)
+    assert assign.primitive.symbol == "←"
+
+
+def test_a_listing_shows_shapes_in_place_of_values() -> None:
+    text = str(graph_of(training_step()))
+    assert "  input     x (5, 2): float32 (5, 2)" in text
+    assert "  parameter w (2, 3): float32 (2, 3)" in text
+    assert "  output    loss: float32 ()" in text
+
+
+def test_no_number_can_be_taken_from_a_graph_of_a_program() -> None:
+    loss, *_ = graph_of(training_step()).outputs
+    assert (loss.shape, loss.dtype, loss.size, loss.ndim) == ((), FLOAT, 1, 0)
+    known = "<float32 (), known when the program runs>"
+    assert repr(loss).startswith(f"tensor({known}, name='loss', op=mean")
+    for take in (float, np.asarray, np.tanh, lambda t: t + 1, lambda t: t.item()):
+        with pytest.raises(am.ConversionError, match="holds no numbers"):
+            take(loss)
+    assert str(loss) == repr(loss.data) == known
+
+
+def test_captured_arrays_keep_their_values() -> None:
+    p = Writer()
+    x = p.input("x", 2)
+    half = p.constant(np.float32(0.5))
+    table = p.constant(np.ones(2, FLOAT), "table")
+    y = p.do("add", p.do("multiply", x, half, shape=(2,)), table, shape=(2,))
+    graph = graph_of(p.program([y]))
+    assert [t.data for t in graph.constants] == [np.float32(0.5)]
+    named = graph.inputs[-1]
+    assert (named.name, named.data.tolist()) == ("table", [1.0, 1.0])
+    assert roles(viz.draw(graph).picture, "operation") == ["× 0.5", "+"]
+
+
+def test_outputs_may_be_inputs_numbers_arrays_and_none() -> None:
+    p = Writer()
+    x = p.input("x", 2)
+    outputs = graph_of(p.program([x, 3, p.constant(np.ones(2)), None, x])).outputs
+    assert [y.name for y in outputs] == ["x", None, None, "x"]
+    assert outputs[0] is outputs[3]
+    assert outputs[1].item() == 3
+    assert viz.draw(am.Graph(*outputs)).svg
+
+
+def test_operations_of_several_outputs_are_one_vertex() -> None:
+    p = Writer()
+    first, second = p.do("split", p.input("x", 4), shape=[(2,), (2,)], places=(2,), axis=0)
+    y = p.do("multiply", second, first, shape=(2,))
+    graph = graph_of(p.program([y, second]))
+    split = graph.operations[0]
+    assert [z.shape for z in split.outputs] == [(2,), (2,)]
+    assert [x.index for x in graph.operations[1].inputs] == [1, 0]
+    picture = viz.draw(graph).picture
+    (box,) = [b.id for b in picture.boxes if b.words == "split"]
+    assert [a.label for a in picture.arrows if a.tail == box] == [":1 (2,)", ":0 (2,)", ":1"]
+
+
+def test_empty_complex_and_0d_values_have_a_graph() -> None:
+    p = Writer()
+    z = Value((0, 3), np.dtype("complex64"), "z")
+    p.inputs.append(z)
+    y = p.do("sum", z, axis=(0, 1), keepdims=False)
+    graph = graph_of(p.program([y]))
+    assert "input     z (0, 3): complex64 (0, 3)" in str(graph)
+    assert viz.draw(graph).svg
+
+
+# ── pictures ─────────────────────────────────────────────────────────────────────────────────
+def test_phases_have_roles_of_their_own() -> None:
+    picture = viz.draw(training_step(), limit=None).picture
+    assert roles(picture, "operation") == ["@", "tanh", "−", "x²", "mean"]
+    assert roles(picture, "gradient") == ["× 2", "x²", "1 − x", "×", "T", "@"]
+    assert roles(picture, "update") == ["× 0.9", "+", "×", "−"]
+    assert roles(picture, "updated") == ["← w 2×3", "← velocity 2×3"]
+    assert roles(picture, "output") == ["loss"]
+    assert [c.caption for c in picture.clusters] == ["mlp", "dense_1", "backward", "update"]
+    assert picture.title == "Computation graph of loss"
+
+
+def test_an_updated_leaf_takes_its_new_value_alone() -> None:
+    picture = viz.draw(training_step(), limit=None).picture
+    names = {b.id: b.words for b in picture.boxes}
+    arrows = [(names[a.tail], names[a.head], a.label) for a in picture.arrows]
+    assert [a for a in arrows if a[1].startswith("←")] == [
+        ("−", "← w 2×3", "2×3"),
+        ("+", "← velocity 2×3", "2×3"),
+    ]
+    assert ("← w 2×3" in {tail for tail, *_ in arrows}) is False
+
+
+def test_updated_leaves_stand_in_one_row() -> None:
+    drawing = viz.draw(training_step(), limit=None)
+    row = [b.id for b in drawing.picture.boxes if b.role == "updated"]
+    assert f"{{rank=same; {'; '.join(row)}}}" in drawing.dot
+
+
+def test_the_svg_tells_the_phases_by_border_and_in_words() -> None:
+    root = ElementTree.fromstring(viz.draw(training_step(), limit=None).svg)
+    svg = "{http://www.w3.org/2000/svg}"
+    classes = [g.get("class", "").split()[-1] for g in root.iter(f"{svg}g") if g.get("class")]
+    assert (classes.count("gradient"), classes.count("updated")) == (6, 2)
+    dashed = [e for e in root.iter() if e.get("stroke-dasharray")]
+    assert len(dashed) == 6
+    described = next(root.iter(f"{svg}desc")).text or ""
+    assert "6 backward operations, 4 update operations, 2 updated tensors" in described
+
+
+def test_phases_fold_like_scopes_and_keep_their_looks() -> None:
+    picture = viz.draw(training_step(), limit=8).picture
+    assert roles(picture, "gradient_scope") == ["backward 6 operations"]
+    assert roles(picture, "update_scope") == ["update 6 operations"]
+    assert roles(picture, "gradient") == roles(picture, "updated") == []
+
+
+def test_the_picture_of_a_program_is_the_same_each_time() -> None:
+    assert viz.draw(training_step()).svg == viz.draw(training_step()).svg
+
+
+def test_what_has_a_graph_is_drawn_as_it() -> None:
+    program = training_step()
+    step = SimpleNamespace(graph=graph_of(program))
+    assert viz.draw(step).svg == viz.draw(program).svg == viz.draw(step.graph).svg
+    assert set(viz.mimebundle(step)) == {"text/plain", "image/svg+xml"}
+
+
+def test_what_has_no_graph_yet_shows_its_text_alone() -> None:
+    class Step:
+        @property
+        def graph(self) -> am.Graph:
+            raise am.ArgumentError("not compiled yet")
+
+    assert set(viz.mimebundle(Step())) == {"text/plain"}
+    with pytest.raises(am.ArgumentError, match="not compiled yet"):
+        viz.draw(Step())
+
+
+def test_a_program_of_scalars_is_drawn_as_operations() -> None:
+    p = Writer()
+    graph = graph_of(p.program([p.do("tanh", p.input("x"))]))
+    assert roles(viz.draw(graph).picture, "input") == ["x"]
+    with pytest.raises(viz.PictureError, match="holds none"):
+        viz.draw(graph, view="scalars")
+
+
+def test_rows_of_the_compilers_own_show_their_symbols() -> None:
+    p = Writer()
+    x = p.input("x", 2)
+    total = row("added_up", added, "Σ", "The sum of its operands.")
+    picture = viz.draw(p.program([p.do(total, x, x, x, shape=(2,))])).picture
+    assert roles(picture, "operation") == ["Σ"]
+    assert len(picture.arrows) == 4
+
+
+def test_a_program_of_30_000_instructions_is_drawn() -> None:
+    p = Writer()
+    w = p.leaf("w", 2)
+    y: Value = w
+    for i in range(30_000):
+        y = p.do("tanh", y, shape=(2,), path=f"block_{i // 1000}")
+    program = p.program([y], (w, p.do("multiply", 0.5, y, shape=(2,))))
+    picture = viz.draw(program).picture
+    assert len(picture.boxes) < 50
+
+
+def test_an_absent_value_has_the_size_of_its_array() -> None:
+    value = Absent((100, 2), FLOAT)
+    assert (value.ndim, value.size, value.itemsize, value.nbytes) == (2, 200, 4, 800)
+    assert np.shape(value) == (100, 2)
