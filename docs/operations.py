@@ -28,6 +28,7 @@ from autograd_mini.ops.discrete import VALUES_ONLY
 from autograd_mini.ops.special.refusals import Refusal
 from autograd_mini.ops.unsupported import function_of, reasons
 from autograd_mini.primitives import PRIMITIVES, Primitive
+from autograd_mini.random import draws
 from autograd_mini.table import table
 
 PAGE = Path(__file__).with_name("operations.md")
@@ -39,8 +40,8 @@ GRADIENT = re.compile(r"∂[^\s:]*:|No gradient|(?<=[.;,] )(?:The|the|Its|its|a 
 HEAD = """\
 # Operations
 
-Every function that records, by the module of `autograd_mini/ops` that holds it. This page is
-written by `python docs/operations.py` from the table itself.
+Every function that records, by the module of `autograd_mini/ops` that holds it, and draws. It
+is written by `python docs/operations.py` from the table itself.
 
 - **derivative**: g is the cotangent of the output y. ∂x: 1/x is short for the cotangent g/x of x,
   at kinks and edges as it says. Complex gradients are in PyTorch's convention.
@@ -83,7 +84,8 @@ class Entry:
 def rooms() -> dict[str, ModuleType]:
     """Return the modules of the table by name, SciPy's last."""
     names = [*ops.__all__, *(f"special.{name}" for name in SPECIAL)]
-    return {f"{ops.__name__}.{n}": import_module(f"{ops.__name__}.{n}") for n in names}
+    found = {f"{ops.__name__}.{n}": import_module(f"{ops.__name__}.{n}") for n in names}
+    return found | {draws.__name__: draws}
 
 
 def room_of(row: Primitive) -> str:
@@ -230,7 +232,8 @@ def page() -> str:
     parts = [HEAD]
     for name, entries in sections().items():
         idea = (rooms()[name].__doc__ or "").strip().partition("\n")[0]
-        title = name.removeprefix(f"{ops.__name__}.").replace(".", ": ").replace("_", " ")
+        title = name.removeprefix(f"{ops.__name__}.").removeprefix(f"{am.__name__}.")
+        title = title.replace(".", ": ").replace("_", " ")
         parts.append(f"## {title.capitalize()}\n\n{idea}\n")
         parts.append("| function | symbol | computes | derivative | kind | forward | vmap |")
         parts.append("|---|---|---|---|---|---|---|")

@@ -1,0 +1,162 @@
+"""The draw: one operation of the graph, with no operands and new numbers at each call."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Final
+
+import numpy as np
+
+from ..arrays import as_array
+from ..errors import ArgumentError, OperandError
+from ..extraction import plain
+from ..notation import literal
+from ..primitives import nonlinear
+from ..tensors import Tensor
+
+Arguments = tuple[tuple[str, Any], ...]
+FILLS: Final = frozenset({"random", "standard_normal", "standard_exponential"})
+"""The methods that can write into an array: NumPy's take `out=`, with float32 and float64."""
+
+
+class Frozen:
+    """An array among the arguments of a draw: never changed, compared by its content."""
+
+    __slots__ = ("array",)
+
+    def __init__(self, array: Any) -> None:
+        self.array = np.array(array)
+        self.array.flags.writeable = False
+
+    def _content(self) -> tuple[Any, ...]:
+        return self.array.shape, self.array.dtype, self.array.tobytes()
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Frozen and self._content() == other._content()
+
+    def __hash__(self) -> int:
+        return hash(self._content())
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return np.array(self.array, dtype=dtype, copy=copy)
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __repr__(self) -> str:
+        return repr(self.array)
+
+
+def saying_what(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap the forward, so that NumPy's errors become ours and say what was drawn."""
+
+    @wraps(function)
+    def worded(*, generator: np.random.Generator, method: str, arguments: Arguments) -> Any:
+        try:
+            return function(generator=generator, method=method, arguments=arguments)
+        except (TypeError, ValueError) as error:
+            kind = OperandError if isinstance(error, TypeError) else ArgumentError
+            given = ", ".join(f"{name}={x!r:.60}" for name, x in arguments)
+            raise kind(
+                f"random.{method}({given}): {error}; expected arguments that "
+                f"np.random.Generator.{method} takes"
+            ) from error
+
+    return worded
+
+
+@saying_what
+def drawn(*, generator: np.random.Generator, method: str, arguments: Arguments) -> Any:
+    """Draw: it happens here, once for each call."""
+    return np.asarray(getattr(generator, method)(**dict(arguments)))[()]
+
+
+def written(
+    generator: str, method: str, arguments: Arguments, out: str | None = None
+) -> str | None:
+    """Write a draw as a NumPy program does, or None if an argument has no text.
+
+    Args:
+        generator: the variable that holds NumPy's generator.
+        method: its method.
+        arguments: pairs of name and value.
+        out: the variable of an array to fill, of the draw's shape and dtype; the method must be
+            one of `FILLS`, and the array C-contiguous.
+
+    >>> written("rng", "random", (("size", (2, 3)), ("dtype", np.dtype("f4"))))
+    'rng.random(size=(2, 3), dtype=np.float32)'
+    >>> written("rng", "standard_normal", (("size", (2, 3)),), out="noise")
+    'rng.standard_normal(out=noise)'
+    >>> written("rng", "random", ())
+    'np.asarray(rng.random())[()]'
+    """
+    given = dict(arguments)
+    if out is not None:
+        given.pop("size", None)
+    texts = [(k, literal(x.array if type(x) is Frozen else x)) for k, x in given.items()]
+    if any(text is None for _, text in texts):
+        return None
+    parts = [f"{name}={text}" for name, text in texts] + ([f"out={out}"] if out else [])
+    call = f"{generator}.{method}({', '.join(parts)})"
+    one = "size" not in given and out is None and method != "permutation"
+    return f"np.asarray({call})[()]" if one else call
+
+
+draw: Final = nonlinear(
+    drawn,
+    "~",
+    "Random numbers: `method` of `generator`, called with `arguments`, pairs of name and value. "
+    "Those of `random.FILLS` can write into an array of float32 or float64: "
+    "generator.random(out=array, dtype=array.dtype).  No gradient; a tensor as location or scale "
+    "has one by loc + scale · z",
+    name="draw",
+    vjp=None,
+    samples=(),
+    params=("generator", "method", "arguments"),
+    effect=True,
+)
+
+
+def canonical(method: str, name: str, x: Any) -> Any:
+    """Return an argument as it is recorded: hashable, equal if it means the same.
+
+    Raises:
+        OperandError: for what is no number, array, size or dtype.
+        ConversionError: for a tensor that requires a gradient, which would be lost.
+    """
+    if name == "size":
+        return shape_of(x)
+    if name == "dtype":
+        return dtype_of(x)
+    if type(x) in (int, float, bool) or name == "method":
+        return x
+    array = as_array(plain(x, f"{name} of random.{method}") if isinstance(x, Tensor) else x)
+    if array.ndim:
+        return Frozen(array)
+    return float(array) if array.dtype.kind == "f" else array.item()
+
+
+def shape_of(size: Any) -> tuple[int, ...]:
+    """Return a size as a shape.
+
+    Raises:
+        OperandError: for what is neither an integer nor a sequence of them.
+    """
+    try:
+        if type(size) is tuple:
+            return tuple([operator.index(n) for n in size])
+        return tuple(map(operator.index, size)) if np.iterable(size) else (operator.index(size),)
+    except TypeError as error:
+        raise OperandError(
+            f"size is {size!r:.60}; expected an integer, a tuple of integers, or None"
+        ) from error
+
+
+def dtype_of(dtype: Any) -> np.dtype[Any]:
+    """Return a dtype; raise OperandError for what is none."""
+    try:
+        return np.dtype(dtype)
+    except TypeError as error:
+        raise OperandError(f"dtype is {dtype!r:.60}; expected one such as np.float32") from error

@@ -1,0 +1,248 @@
+"""Generator: the methods of NumPy's generator, each draw of which is recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..arrays import as_array
+from ..errors import ArgumentError, OperandError, UnsupportedError
+from ..extraction import plain_value, tracing
+from ..operation import context, record
+from ..ops.conversion import astype
+from ..ops.picking import take
+from ..table import table
+from ..tensors import Tensor
+from .draws import canonical, draw
+from .parameters import (
+    check_probabilities,
+    count_of,
+    drawn_shape,
+    length,
+    non_negative,
+    tensorial,
+)
+
+
+class Generator:
+    """Random numbers by the methods of `np.random.Generator`, each draw a recorded operation.
+
+    Under `no_grad` a draw is a leaf. Under `vmap` the numbers are the same for all examples.
+    Pickling and `deepcopy` keep the state; `copy` shares it, and so does making one from another.
+    Two are equal if they draw from the same NumPy generator.
+
+    Args:
+        seed: an integer of at least 0; an np.random.Generator or a Generator to share; or None for
+            other numbers each time.
+
+    Attributes:
+        numpy: NumPy's generator, which draws the numbers. Draws of its own are not recorded.
+
+    Raises:
+        ArgumentError: for what NumPy takes for no seed.
+        UnsupportedError: in a function that is being compiled, where it would be seeded only once.
+
+    >>> Generator(0).integers(10, size=4)
+    tensor([8, 6, 5, 2], op=draw_...)
+    >>> Generator(0).normal(loc=2.0, size=(2, 3), scale=0.0).data
+    array([[2., 2., 2.],
+           [2., 2., 2.]])
+    """
+
+    numpy: np.random.Generator
+
+    def __init__(self, seed: int | np.random.Generator | Generator | None = None) -> None:
+        if isinstance(seed, Generator):
+            self.numpy = seed.numpy
+            return
+        if not isinstance(seed, np.random.Generator):
+            refuse_in_a_program("a generator made with a seed")
+        try:
+            self.numpy = np.random.default_rng(seed)
+        except (TypeError, ValueError) as error:
+            raise ArgumentError(
+                f"seed is {seed!r:.60}; expected an integer of at least 0, a generator made by "
+                "np.random.default_rng, or None"
+            ) from error
+
+    @property
+    def bit_generator(self) -> np.random.BitGenerator:
+        """What makes the bits; its `state` can be kept and set."""
+        return self.numpy.bit_generator
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Generator) and self.numpy is other.numpy
+
+    def __hash__(self) -> int:
+        return hash(self.numpy)
+
+    def __repr__(self) -> str:
+        return f"Generator({type(self.bit_generator).__name__})"
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(missing("a Generator", name))
+
+    # ── the standard distributions ───────────────────────────────────────────────────────────
+    def random(self, size: Any = None, dtype: Any = np.float64) -> Tensor:
+        """Draw from [0, 1) evenly; dtype is float32 or float64."""
+        return self._draw("random", size=size, dtype=dtype)
+
+    def standard_normal(self, size: Any = None, dtype: Any = np.float64) -> Tensor:
+        """Draw from the normal distribution of mean 0 and deviation 1; dtype as in `random`."""
+        return self._draw("standard_normal", size=size, dtype=dtype)
+
+    def standard_exponential(
+        self, size: Any = None, dtype: Any = np.float64, method: str = "zig"
+    ) -> Tensor:
+        """Draw from the exponential distribution of mean 1; dtype as in `random`."""
+        return self._draw("standard_exponential", size=size, dtype=dtype, method=method)
+
+    # ── location and scale, which may be tensors ─────────────────────────────────────────────
+    def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Tensor:
+        """Draw from [low, high) evenly.  ∂low: 1 − z, ∂high: z, for z = `random()`"""
+        if not tensorial(low, high):
+            return self._draw("uniform", low=low, high=high, size=size)
+        width = high - low
+        non_negative("uniform", "high - low", width)
+        return low + width * self._noise("random", size, low, high)
+
+    def normal(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Tensor:
+        """Draw from the normal distribution: mean and deviation.  ∂loc: 1, ∂scale: z"""
+        return self._located("normal", "standard_normal", loc, scale, size)
+
+    def laplace(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Tensor:
+        """Draw from the Laplace distribution.  ∂loc: 1, ∂scale: z"""
+        return self._located("laplace", "laplace", loc, scale, size)
+
+    def gumbel(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Tensor:
+        """Draw from the Gumbel distribution.  ∂loc: 1, ∂scale: z"""
+        return self._located("gumbel", "gumbel", loc, scale, size)
+
+    def logistic(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Tensor:
+        """Draw from the logistic distribution.  ∂loc: 1, ∂scale: z"""
+        return self._located("logistic", "logistic", loc, scale, size)
+
+    def lognormal(self, mean: Any = 0.0, sigma: Any = 1.0, size: Any = None) -> Tensor:
+        """Draw numbers whose logarithm is normal.  ∂mean: y, ∂sigma: y·z"""
+        if not tensorial(mean, sigma):
+            return self._draw("lognormal", mean=mean, sigma=sigma, size=size)
+        found: Tensor = table[np.exp](self.normal(mean, sigma, size))
+        return found
+
+    def exponential(self, scale: Any = 1.0, size: Any = None) -> Tensor:
+        """Draw from the exponential distribution of mean `scale`.  ∂scale: z"""
+        if not tensorial(scale):
+            return self._draw("exponential", scale=scale, size=size)
+        non_negative("exponential", "scale", scale)
+        return scale * self._noise("standard_exponential", size, scale)
+
+    # ── integers and places, without a gradient ──────────────────────────────────────────────
+    def integers(
+        self,
+        low: Any,
+        high: Any = None,
+        size: Any = None,
+        dtype: Any = np.int64,
+        endpoint: bool = False,
+    ) -> Tensor:
+        """Draw from low … high − 1 (or high, with `endpoint`); from 0 … low − 1 without high."""
+        return self._draw(
+            "integers", low=low, high=high, size=size, dtype=dtype, endpoint=bool(endpoint)
+        )
+
+    def binomial(self, n: Any, p: Any, size: Any = None) -> Tensor:
+        """Draw how many of n trials succeed; for a tensor p, write `random(p.shape) < p`."""
+        return self._draw("binomial", n=n, p=p, size=size)
+
+    def poisson(self, lam: Any = 1.0, size: Any = None) -> Tensor:
+        """Draw from the Poisson distribution of mean `lam`."""
+        return self._draw("poisson", lam=lam, size=size)
+
+    def permutation(self, x: Any, axis: int = 0) -> Tensor:
+        """Put 0 … x − 1 in a random order, or the slices of an array or tensor along an axis.
+
+        ∂x: g, put back in order.
+        """
+        count = count_of(x)
+        if count is not None:
+            return self._draw("permutation", x=count)
+        x = x if isinstance(x, Tensor) else as_array(x)
+        return take(x, self._draw("permutation", x=length(x, axis)), axis=axis)
+
+    def choice(
+        self,
+        a: Any,
+        size: Any = None,
+        replace: bool = True,
+        p: Any = None,
+        axis: int = 0,
+        shuffle: bool = True,
+    ) -> Tensor:
+        """Draw from 0 … a − 1, or slices of an array or tensor along an axis.
+
+        A tensor p may differ at each call of a trace, unless `replace` is False.  ∂a: g added where
+        each element came from
+        """
+        count = count_of(a)
+        if count is not None:
+            return self._places(count, size, replace, p, shuffle)
+        a = a if isinstance(a, Tensor) else as_array(a)
+        return take(a, self._places(length(a, axis), size, replace, p, shuffle), axis=axis)
+
+    def _places(self, count: int, size: Any, replace: bool, p: Any, shuffle: bool) -> Tensor:
+        if not (isinstance(p, Tensor) and replace):
+            return self._draw(
+                "choice", a=count, size=size, replace=bool(replace), p=p, shuffle=bool(shuffle)
+            )
+        check_probabilities(p._value, count)
+        heights = np.cumsum(p, dtype=np.float64)
+        heights = heights / heights[-1]
+        found: Tensor = table[np.searchsorted](heights, self.random(size), side="right")
+        return found
+
+    # ── one draw ─────────────────────────────────────────────────────────────────────────────
+    def _draw(self, method: str, /, **arguments: Any) -> Tensor:
+        """Record one draw; arguments that are None are left to NumPy."""
+        given = tuple(
+            [(name, canonical(method, name, x)) for name, x in arguments.items() if x is not None]
+        )
+        params = {"generator": self.numpy, "method": method, "arguments": given}
+        return (context.get()[0] or record)(draw, (), params)
+
+    def _located(self, method: str, standard: str, loc: Any, scale: Any, size: Any) -> Tensor:
+        if not tensorial(loc, scale):
+            return self._draw(method, loc=loc, scale=scale, size=size)
+        non_negative(method, "scale", scale)
+        return loc + scale * self._noise(standard, size, loc, scale)
+
+    def _noise(self, standard: str, size: Any, *parameters: Any) -> Tensor:
+        """Draw from a standard distribution, in the shape and dtype that parameters ask for."""
+        arrays = [as_array(plain_value(x)) for x in parameters]
+        if any(x.dtype.kind == "c" for x in arrays):
+            raise OperandError(f"random.{standard}: a complex parameter; expected real ones")
+        shape = drawn_shape(standard, size, [x.shape for x in arrays])
+        noise = self._draw(standard, size=shape)
+        kind = np.result_type(*(plain_value(x) for x in parameters))
+        return astype(noise, kind) if kind.kind == "f" and kind.itemsize < 8 else noise
+
+
+def refuse_in_a_program(what: str) -> None:
+    """Raise UnsupportedError where only operations are computed again, and `what` would not be."""
+    trace = tracing.get()
+    if trace is not None and trace.effects:
+        raise UnsupportedError(
+            f"random: {what} in a compiled function would be seeded at its first calls only; do it "
+            "outside, before the function is called"
+        )
+
+
+def missing(owner: str, name: str) -> str:
+    """Say that there is no such method here, and what to write instead."""
+    cure = {
+        "shuffle": "; use permutation, which returns the result",
+        "seed": "; use am.random.seed, or make another Generator",
+    }.get(name, "")
+    if not cure and not name.startswith("_") and hasattr(np.random.Generator, name):
+        cure = f"; generator.numpy.{name} is NumPy's, whose numbers are constants in a graph"
+    return f"{owner} has no {name!r}{cure}"
