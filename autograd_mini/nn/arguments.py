@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError
+from ..random import Generator
 
-Seed = int | np.random.Generator | None
+Seed = int | np.random.Generator | Generator | None
 
 
 def whole(what: str, value: Any, least: int) -> int:
@@ -43,18 +44,12 @@ def floating(dtype: Any) -> np.dtype[Any]:
 
 
 def generator(seed: Seed) -> np.random.Generator:
-    """Return the generator of a seed; a generator is returned itself.
+    """Return NumPy's generator of a seed; that of a generator is its own.
 
     Raises:
         ArgumentError: for what NumPy takes for no seed.
     """
-    try:
-        return np.random.default_rng(seed)
-    except (TypeError, ValueError) as error:
-        raise ArgumentError(
-            f"seed is {seed!r:.60}; expected an integer of at least 0, a generator made by "
-            "np.random.default_rng, or None"
-        ) from error
+    return Generator(seed).numpy
 
 
 def check_function(what: str, value: Any, expected: str) -> None:

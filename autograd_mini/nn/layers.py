@@ -10,6 +10,7 @@ import numpy as np
 from ..arrays import as_array
 from ..errors import ArgumentError, ShapeError
 from ..optim.numbers import within
+from ..random import Generator
 from ..tensors import Tensor, tensor
 from .activations import Activation, function_of, initial_weight, name_of
 from .arguments import Seed, floating, generator, whole
@@ -127,8 +128,8 @@ class Dropout(Module):
         if not self.training or not self.rate:
             return x
         dtype = x.dtype if x.dtype.kind == "f" else np.dtype(float)
-        kept = (self.rng.random(x.shape) >= self.rate).astype(dtype)
-        return x * (kept / dtype.type(1 - self.rate))
+        kept = Generator(self.rng).random(x.shape) >= self.rate
+        return x * (kept * (1 / dtype.type(1 - self.rate)))
 
     def output_shape(self) -> str:
         """Describe the shape of the output."""
