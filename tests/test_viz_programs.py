@@ -173,6 +173,25 @@ def test_scopes_are_kept_and_phases_are_the_outermost_ones() -> None:
     assert first._record._scope is second._record._scope
 
 
+@pytest.mark.parametrize("around", ["", "train/"])
+def test_a_phase_takes_the_place_of_a_scope_that_is_its_own(around: str) -> None:
+    program = training_step()
+    for step, phase in zip(program.instructions, phases_of(program), strict=True):
+        own = {"forward": step.scope, "backward": "gradient", "update": "sgd"}[phase]
+        step.scope = f"{around}{own}".rstrip("/")
+    graph = graph_of(program)
+    forward = {f"{around}mlp/dense_1", around.rstrip("/")}
+    assert {op.scope for op in graph} == forward | {"gradient", "sgd"}
+    assert roles(viz.draw(graph, limit=None).picture, "updated") == ["← w 2×3", "← velocity 2×3"]
+
+
+def test_a_scope_that_the_forward_shares_stays_inside_of_the_phase() -> None:
+    program = training_step()
+    for step in program.instructions:
+        step.scope = "all"
+    assert {op.scope for op in graph_of(program)} == {"all", "backward/all", "update/all", "update"}
+
+
 def test_a_users_scope_called_backward_is_no_phase() -> None:
     x = am.tensor([1.0, 2.0], name="x")
     with scope("backward"):

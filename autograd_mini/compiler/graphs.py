@@ -7,6 +7,7 @@ theirs. The change of a leaf is an operation `assign` of the leaf and its new va
 
 from __future__ import annotations
 
+from os.path import commonprefix
 from typing import Any
 
 import numpy as np
@@ -23,16 +24,21 @@ from .program import Instruction, Operand, Program, Value
 
 
 class Part(Scope):
-    """The scope around a phase of a training step that is not its forward."""
+    """The scope around the backward or the update of a training step."""
 
-    __slots__ = ()
+    __slots__ = ("phase",)
+
+    def __init__(self, phase: Phase, path: str) -> None:
+        super().__init__(path.rpartition("/")[2] or phase, None)
+        self.phase = phase
 
 
 def graph_of(program: Program) -> Graph:
     """Return the graph of a program, whose outputs are those of the program and its updates.
 
     The operations stand in the program's order. Where the program trains something, those of the
-    backward and of the update are in scopes of these names. Outputs of None are left out.
+    backward and of the update are in scopes of these names, or in their own where they have one.
+    Outputs of None are left out.
     """
     return GraphMaker(program).graph()
 
@@ -43,7 +49,10 @@ class GraphMaker:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.tensors: dict[Value, Any] = {}
+        self.phases = phases_of(program)
         self.scopes: dict[tuple[Phase, str], Scope | None] = {("forward", ""): None}
+        for phase, path in parts(program, self.phases).items():
+            self.scopes[phase, path] = self.scopes[phase, ""] = Part(phase, path)
         self.written: dict[object, str] = {}
 
     def graph(self) -> Graph:
@@ -56,7 +65,7 @@ class GraphMaker:
             self.tensors[x] = leaf(absent(x), requires_grad=t._requires_grad, name=name)
         for x, data in program.constants.items():
             self.tensors[x] = leaf(data, name=x.name) if x.name else data
-        for step, phase in zip(program.instructions, phases_of(program), strict=True):
+        for step, phase in zip(program.instructions, self.phases, strict=True):
             self.add(step, phase)
         outputs = [self.output(y) for y in program.outputs if y is not None]
         return Graph(*outputs, *self.updates())
@@ -108,28 +117,42 @@ class GraphMaker:
             after._primitive = set_leaf
             after._operands = (before, self.tensors[new])
             after._params = NO_PARAMS
-            after._scope = self.scope("update", "") if self.trains else None
+            after._scope = self.scopes.get(("update", ""))
             after.serial = next(serials)
             after.grad = None
             after.name = before.name
             changed.append(after)
         return changed
 
-    @property
-    def trains(self) -> bool:
-        """Whether the program changes a leaf that requires a gradient."""
-        return any(self.program.leaves[x].requires_grad for x, _ in self.program.updates)
-
     def scope(self, phase: Phase, path: str) -> Scope | None:
         """Return the scope of a path, the same one each time; a part has those of its own."""
         key = phase, path
         if key not in self.scopes:
-            if not path:
-                self.scopes[key] = Part(phase, None)
-            else:
-                around, _, name = path.rpartition("/")
-                self.scopes[key] = Scope(name, self.scope(phase, around))
+            around, _, name = path.rpartition("/")
+            self.scopes[key] = Scope(name, self.scope(phase, around))
         return self.scopes[key]
+
+
+def parts(program: Program, phases: list[Phase]) -> dict[Phase, str]:
+    """Return the phases after the forward, each with the path of the scope that is its own, or "".
+
+    A scope is a phase's own if all of the phase is in it and nothing else is, as what the reverse
+    walk or an optimizer ran in. Programs that train nothing have no such phases.
+    """
+    if not any(program.leaves[leaf].requires_grad for leaf, _ in program.updates):
+        return {}
+    paths: dict[Phase, set[str]] = {"forward": set(), "backward": set(), "update": set()}
+    for step, phase in zip(program.instructions, phases, strict=True):
+        paths[phase].add(step.scope)
+    later: tuple[Phase, ...] = ("backward", "update")
+    own: dict[Phase, str] = {}
+    for phase in later:
+        names = [path.split("/") for path in sorted(paths[phase])]
+        common = "/".join(commonprefix(names))
+        others = set().union(*(found for other, found in paths.items() if other != phase))
+        shared = any(f"{path}/".startswith(f"{common}/") for path in others)
+        own[phase] = "" if shared else common
+    return own
 
 
 def absent(value: Value) -> Absent:
@@ -141,6 +164,6 @@ def phase_of(scope: Scope | None) -> Phase:
     """Return the phase to which an operation's scope belongs."""
     while scope is not None:
         if type(scope) is Part:
-            return scope.name  # type: ignore[return-value]  # it is named after its phase
+            return scope.phase
         scope = scope.parent
     return "forward"
