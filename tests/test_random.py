@@ -324,3 +324,48 @@ def test_a_model_copied_or_pickled_draws_as_the_first_one_would() -> None:
     expected = layer(np.ones(5)).data
     for other in others:
         np.testing.assert_array_equal(other(np.ones(5)).data, expected)
+
+
+# ── compiled functions draw again ────────────────────────────────────────────────────────────
+def test_a_compiled_function_goes_on_in_the_stream_and_keeps_unused_draws() -> None:
+    ours, theirs = Generator(0), np.random.default_rng(0)
+
+    @am.compile
+    def f(x: Any) -> Any:
+        ours.random(2)
+        return x * ours.normal(size=3), ours.integers(10), ours.random((2, 2), np.float32)
+
+    for _ in range(5):
+        found = f(np.ones(3))
+        theirs.random(2)
+        expected = (theirs.normal(size=3), theirs.integers(10), theirs.random((2, 2), np.float32))
+        for y, e in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(np.asarray(y), e, strict=True)
+
+
+def test_the_default_generator_of_a_compiled_function_can_be_seeded_again() -> None:
+    mean = am.tensor(np.zeros(3, "f4"), requires_grad=True)
+    compiled = am.compile(lambda scale: am.random.normal(mean, scale, size=(4, 3)).sum())
+    for _ in range(4):
+        am.random.seed(1)
+        y = compiled(am.tensor(2.0))
+        am.random.seed(1)
+        expected = am.random.normal(mean, am.tensor(2.0), size=(4, 3)).sum()
+        np.testing.assert_allclose(y.data, expected.data, rtol=1e-6)
+
+
+def test_a_compiled_function_refuses_a_generator_of_its_own() -> None:
+    compiled = am.compile(lambda x: x * Generator(0).random())
+    with pytest.raises(am.UnsupportedError, match="a generator made with a seed"):
+        compiled(np.ones(2))
+
+
+def test_compiled_dropout_draws_as_eager_and_follows_another_generator() -> None:
+    layers = [am.nn.Dropout(0.5, seed=1) for _ in range(2)]
+    compiled = am.compile(lambda x: layers[0](x))
+    for call in range(8):
+        if call == 4:
+            for layer in layers:
+                layer.rng = np.random.default_rng(9)
+        y = compiled(am.tensor(np.ones(20)))
+        np.testing.assert_array_equal(y.data, layers[1](am.tensor(np.ones(20))).data)

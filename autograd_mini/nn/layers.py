@@ -9,6 +9,7 @@ import numpy as np
 
 from ..arrays import as_array
 from ..errors import ArgumentError, ShapeError
+from ..extraction import tracing
 from ..optim.numbers import within
 from ..random import Generator
 from ..tensors import Tensor, tensor
@@ -128,6 +129,9 @@ class Dropout(Module):
         if not self.training or not self.rate:
             return x
         dtype = x.dtype if x.dtype.kind == "f" else np.dtype(float)
+        trace = tracing.get()
+        if trace is not None:
+            trace.depends(self, ["rng"])
         kept = Generator(self.rng).random(x.shape) >= self.rate
         return x * (kept * (1 / dtype.type(1 - self.rate)))
 

@@ -95,12 +95,15 @@ def written(
     given = dict(arguments)
     if out is not None:
         given.pop("size", None)
-    texts = [(k, literal(x.array if type(x) is Frozen else x)) for k, x in given.items()]
+    plain_ones = {name: x.array if type(x) is Frozen else x for name, x in given.items()}
+    if "dtype" in given and given["dtype"].isnative:
+        plain_ones["dtype"] = given["dtype"].type
+    texts = [(name, literal(x)) for name, x in plain_ones.items()]
     if any(text is None for _, text in texts):
         return None
     parts = [f"{name}={text}" for name, text in texts] + ([f"out={out}"] if out else [])
     call = f"{generator}.{method}({', '.join(parts)})"
-    one = "size" not in given and out is None and method != "permutation"
+    one = not given.get("size") and out is None and method != "permutation"
     return f"np.asarray({call})[()]" if one else call
 
 
