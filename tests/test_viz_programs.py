@@ -335,7 +335,30 @@ def test_what_has_a_graph_is_drawn_as_it() -> None:
     program = training_step()
     step = SimpleNamespace(graph=graph_of(program))
     assert viz.draw(step).svg == viz.draw(program).svg == viz.draw(step.graph).svg
+    assert viz.draw(SimpleNamespace(program=program)).svg == viz.draw(program).svg
     assert set(viz.mimebundle(step)) == {"text/plain", "image/svg+xml"}
+
+
+def test_a_compiled_step_is_drawn_before_and_after_its_passes() -> None:
+    w = am.tensor([1.0, 2.0], requires_grad=True, name="w")
+    optimizer = am.optim.SGD([w], lr=0.5)
+
+    @am.compile
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = np.sum((w - x) ** 2)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    with pytest.raises(am.AutogradError):
+        viz.draw(step)
+    for _ in range(2):
+        step(np.array([3.0, 3.0]))
+    for subject in (step, step.recorded):
+        picture = viz.draw(subject, limit=None).picture
+        assert {"← w (2,)"} <= set(roles(picture, "updated"))
+        assert roles(picture, "gradient")
 
 
 def test_what_has_no_graph_yet_shows_its_text_alone() -> None:

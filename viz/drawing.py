@@ -109,8 +109,8 @@ def draw(
     """Draw a computation graph or a network.
 
     Args:
-        subject: a tensor, a sequence of tensors, a `Graph`, a compiled function (as it runs after
-            the passes; its `recorded_graph` is as it was recorded), a `Program`, or a model.
+        subject: a tensor, a sequence of tensors, a `Graph`, a compiled function (its program
+            after the passes; draw `step.recorded` for the one before), a `Program`, or a model.
         view: "operations", "scalars" (0-d tensors with data and grad) or "neurons" (models);
             by default what suits the subject.
         direction: "TB" or "LR"; graphs of operations run from top to bottom by default, the
@@ -224,7 +224,8 @@ def graph_behind(subject: Any) -> Graph | None:
         if not outputs:
             raise no_graph(subject)
         return Graph(*outputs)
-    found = getattr(subject, "graph", None)
+    program = getattr(subject, "program", None)
+    found = graph_of(program) if isinstance(program, Program) else getattr(subject, "graph", None)
     return found if isinstance(found, Graph) else None
 
 
