@@ -8,20 +8,17 @@ Only where that reads badly, or cannot write into an array, does a row bring tex
 from __future__ import annotations
 
 import ast
-import inspect
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Any, Final, NamedTuple
 from weakref import WeakValueDictionary
 
-import numpy as np
-
 from ..notation import Written, literal, reference
+from .calls import function_of, has_out, is_elementwise, path_of
 from .definitions import Definitions, UnwritableError, unwrapped
 from .program import Instruction, Value
-from .templates import Template, entered
+from .templates import Template, enclosed, entered
 
 
 class Form(NamedTuple):
@@ -100,7 +97,9 @@ def form_of(step: Instruction, names: Sequence[str]) -> Form:
 def is_view(step: Instruction) -> bool:
     """Whether each result shares the memory of the first operand, if that is an array."""
     view = step.primitive.view
-    return view(*step.operands, **step.params) if callable(view) else view
+    if callable(view):
+        return type(step.operands[0]) is Value and view(*step.operands, **step.params)
+    return view
 
 
 def takes_out(step: Instruction) -> bool:
@@ -132,12 +131,6 @@ def shaped(step: Instruction) -> bool:
     return not step.primitive.multiple and bool(step.results[0].shape)
 
 
-def enclosed(name: str) -> str:
-    """Return an operand for any place between operators."""
-    simple = name.isidentifier() or name[0].isdigit() or name[0] == "("
-    return name if simple else f"({name})"
-
-
 def described(name: str, x: Any) -> Written:
     """Say what a row's own text may depend on."""
     return Written(name, x.shape, x.dtype) if type(x) is Value else Written(name, number=x)
@@ -154,64 +147,65 @@ def statement(step: Instruction, written: Sequence[Written]) -> Callable[[str], 
 
 def own(step: Instruction, text: str, names: Sequence[str]) -> Form:
     """Return the row's own text, with the definitions of what it names."""
-    tree = ast.parse(text, mode="eval").body
     namespace = getattr(step.primitive.code, "__globals__", {})
-    used = {n.id: None for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id not in names}
+    used = {n for n in WORD.findall(text) if n in namespace and n != "np" and n not in names}
+    if not used:
+        return of_text(step, text, function_of(text), (), {})
+    tree = ast.parse(text, mode="eval").body
+    words = {n.id: None for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id in used}
     found = Definitions()
-    tree = entered(tree, list(used), namespace, found)
-    return of_tree(step, tree, tuple(found.texts.values()), {})
+    text = ast.unparse(entered(tree, list(words), namespace, found))
+    return of_text(step, text, function_of(text), tuple(found.texts.values()), {})
+
+
+WORD: Final = re.compile(r"(?<![\w.])[^\W\d]\w*")
+"""What may be a name; attributes are none."""
 
 
 def derived(step: Instruction, names: Sequence[str]) -> Form:
     """Write what follows from the row's ufunc or forward."""
     ufunc = step.primitive.ufunc
-    if ufunc is not None and (found := reference(ufunc)):
+    if ufunc is not None and (path := path_of(ufunc)):
         out = shaped(step) and ufunc.nout == 1
-        needed = (found[1],) if found[1] else ()
-        return Form(f"{found[0]}({', '.join(names)})", out, out and ufunc.signature is None, needed)
+        text = f"{path[0]}({', '.join(names)})"
+        return Form(text, out, out and ufunc.signature is None, path[1])
     objects: dict[str, Any] = {}
     texts = {key: parameter(key, value, objects) for key, value in step.params.items()}
     forward = unwrapped(step.primitive.forward)
     if found := reference(forward):
         needed = (found[1],) if found[1] else ()
-        text = call(found[0], names, texts)
-        out = shaped(step) and has_out(found[0])
-        return Form(number(step, text, found[0]), out, False, needed, objects)
+        return of_text(step, call(found[0], names, texts), found[0], needed, objects)
     try:
         template = Template.of(step.primitive, forward)
     except UnwritableError:
         name = entry(step.primitive.name, step.primitive.forward, objects)
-        return Form(number(step, call(name, names, texts), ""), objects=objects)
-    if template.body is not None:
-        tree = template.filled(names, texts)
-        return of_tree(step, tree, template.definitions, objects)
-    text = number(step, call(template.name, names, texts), "")
-    return Form(text, definitions=template.definitions, objects=objects)
+        return of_text(step, call(name, names, texts), name, (), objects)
+    text = template.filled(names, texts)
+    return of_text(step, text, template.function, template.definitions, objects)
 
 
-def of_tree(
+def of_text(
     step: Instruction,
-    tree: ast.expr,
+    text: str,
+    function: str,
     definitions: tuple[str, ...],
     objects: Mapping[str, Any],
 ) -> Form:
-    """Make a form of an expression."""
-    text = ast.unparse(tree)
-    function = ""
-    if isinstance(tree, ast.Call) and not any(word.arg == "out" for word in tree.keywords):
-        function = ast.unparse(tree.func)
+    """Make a form of an expression and of what it calls in the end, or ""."""
     out = shaped(step) and has_out(function)
-    if isinstance(tree, (ast.Call, ast.Attribute, ast.Subscript)):
-        text = number(step, text, function)
     in_place = out and is_elementwise(function)
-    return Form(text, out, in_place, definitions, objects)
+    return Form(number(step, text, function), out, in_place, definitions, objects)
 
 
 def number(step: Instruction, text: str, function: str) -> str:
-    """Take the number out of an array of no axes, which only ufuncs never return."""
-    if step.primitive.multiple or step.results[0].shape or text.endswith("[()]"):
+    """Take the number out of an array of no axes, which NumPy returns from all but ufuncs."""
+    if step.primitive.multiple or step.results[0].shape or not PRIMARY.fullmatch(text):
         return text
     return text if is_elementwise(function) or function.endswith(".reduce") else f"{text}[()]"
+
+
+PRIMARY: Final = re.compile(r"[\w.]+[(\[].*(?<!\[\(\))[)\]]|\w+\.[a-zA-Z]+")
+"""A call, a subscript but for `[()]`, or an attribute."""
 
 
 def call(function: str, names: Sequence[str], texts: Mapping[str, str]) -> str:
@@ -242,42 +236,3 @@ def entry(wanted: str, value: Any, objects: dict[str, Any]) -> str:
         name = f"{base}_{id(value):x}"
     objects[name] = value
     return name
-
-
-NO_OUT: Final = frozenset({"np.round", "np.around"})
-"""Functions that refuse an array for their result where they should not: of rounded integers."""
-
-
-@cache
-def has_out(path: str) -> bool:
-    """Whether a function of NumPy, as `np.add.reduce`, takes an array for its result."""
-    if path in NO_OUT:
-        return False
-    function, owner = resolved(path)
-    if isinstance(function, np.ufunc):
-        return bool(function.nout == 1)
-    if isinstance(owner, np.ufunc):
-        return path.endswith((".reduce", ".accumulate"))
-    try:
-        return function is not None and "out" in inspect.signature(function).parameters
-    except (ValueError, TypeError):
-        return False
-
-
-@cache
-def is_elementwise(path: str) -> bool:
-    """Whether a function of NumPy is a ufunc that works element by element."""
-    function, _ = resolved(path)
-    return isinstance(function, np.ufunc) and function.signature is None and function.nout == 1
-
-
-def resolved(path: str) -> tuple[Any, Any]:
-    """Return what a path as `np.add.reduce` names, and in what; None for other paths."""
-    module, *parts = path.split(".")
-    if module != "np" or not parts:
-        return None, None
-    function: Any = np
-    owner: Any = None
-    for part in parts:
-        owner, function = function, getattr(function, part, None)
-    return function, owner

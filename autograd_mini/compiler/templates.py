@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
 from types import FunctionType
-from typing import Any
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from ..notation import reference
@@ -24,11 +25,11 @@ class Template:
     """What a forward returns if that is one expression, else a call of its definition.
 
     Attributes:
-        name: of the definition, with an underscore: no variable of a program has one in front.
-        body: the expression, or None.
-        operands: the names of its positional parameters.
-        rest: the name of the parameter that takes all others, or None.
-        definitions: what the expression or the call needs.
+        text: with each parameter in angles, as `np.maximum(⟨x⟩, 0)`; ⟨*⟩ and ⟨()⟩ stand for the
+            operands that are left, as arguments and as a tuple.
+        function: what the text calls, as `np.maximum`, or "".
+        operands: the names of the positional parameters.
+        definitions: what the text needs.
     """
 
     made: WeakKeyDictionary[FunctionType, Template] = WeakKeyDictionary()
@@ -49,25 +50,49 @@ class Template:
     def __init__(self, primitive: Primitive, forward: FunctionType) -> None:
         node = node_of(forward)
         closed = closed_over(forward)
-        self.body = None if closed else returned(node)
-        self.name = f"_{primitive.name if closed else forward.__name__}"
+        body = None if closed else returned(node)
         self.operands = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
-        self.rest = node.args.vararg.arg if node.args.vararg else None
+        rest = node.args.vararg.arg if node.args.vararg else None
         found = Definitions()
-        if self.body is None:
-            found.add(self.name, forward)
+        if body is None:
+            name = f"_{primitive.name if closed else forward.__name__}"
+            found.add(name, forward)
+            body = called(name, node.args)
         else:
             names = list(global_names(forward.__code__))
-            self.body = entered(self.body, names, forward.__globals__, found)
+            body = entered(body, names, forward.__globals__, found)
+        keywords = (a.arg for a in node.args.kwonlyargs)
+        places = {name: f"⟨{name}⟩" for name in (*self.operands, *keywords)}
+        body = Filled(places, rest).visit(body)
+        self.text = ast.unparse(ast.fix_missing_locations(body))
+        self.function = ast.unparse(body.func) if isinstance(body, ast.Call) else ""
         self.definitions = tuple(found.texts.values())
 
-    def filled(self, names: Sequence[str], texts: Mapping[str, str]) -> ast.expr:
-        """Return the expression with operands and parameters in their places."""
+    def filled(self, names: Sequence[str], texts: Mapping[str, str]) -> str:
+        """Return the text with operands and parameters in their places."""
         count = len(self.operands)
         given = {**dict(zip(self.operands, names, strict=False)), **texts}
-        rest = [ast.parse(name, mode="eval").body for name in names[count:]]
-        tree: ast.expr = Filled(given, self.rest, rest).visit(copied(self.body))
-        return tree
+        given = {name: enclosed(text) for name, text in given.items()}
+        rest = ", ".join(names[count:])
+        given |= {"*": rest, "()": f"({rest}{',' * (len(names) - count == 1)})"}
+        return PLACE.sub(lambda place: given[place[1]], self.text)
+
+
+PLACE: Final = re.compile("⟨(.+?)⟩")
+
+
+def enclosed(text: str) -> str:
+    """Return an operand or a literal for any place in an expression."""
+    return f"({text})" if text[0] == "-" else text
+
+
+def called(name: str, given: ast.arguments) -> ast.expr:
+    """Return a call of a function with its parameters as they are named there."""
+    positional: list[ast.expr] = [ast.Name(a.arg) for a in (*given.posonlyargs, *given.args)]
+    if given.vararg:
+        positional.append(ast.Starred(ast.Name(given.vararg.arg)))
+    keywords = [ast.keyword(a.arg, ast.Name(a.arg)) for a in given.kwonlyargs]
+    return ast.Call(ast.Name(name), positional, keywords)
 
 
 def entered(
@@ -91,7 +116,7 @@ def entered(
         else:
             texts[name] = f"_{name}"
             found.add(texts[name], namespace[name])
-    made: ast.expr = Filled(texts, None, []).visit(tree)
+    made: ast.expr = Filled(texts).visit(tree)
     return made
 
 
@@ -113,29 +138,25 @@ def returned(node: ast.FunctionDef | ast.Lambda) -> ast.expr | None:
 
 
 class Filled(ast.NodeTransformer):
-    """Put texts in the place of names; `*xs` and `xs` become the operands that are left."""
+    """Put other names in the place of names, and marks for the operands that are left."""
 
-    def __init__(self, texts: Mapping[str, str], rest: str | None, parts: list[ast.expr]) -> None:
+    def __init__(self, texts: Mapping[str, str], rest: str | None = None) -> None:
         self.texts = texts
         self.rest = rest
-        self.parts = parts
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         """Replace a name."""
         if node.id == self.rest:
-            return ast.Tuple(self.parts, ast.Load())
-        text = self.texts.get(node.id)
-        return node if text is None else ast.parse(text, mode="eval").body
+            return ast.Name("⟨()⟩")
+        return ast.Name(self.texts.get(node.id, node.id))
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        """Replace the arguments of a call, and `*xs` by as many as there are."""
+        """Replace `*xs` in a call by a mark of its own."""
         arguments: list[ast.expr] = []
         for part in node.args:
             inner = part.value if isinstance(part, ast.Starred) else None
-            if isinstance(inner, ast.Name) and inner.id == self.rest:
-                arguments += self.parts
-            else:
-                arguments.append(self.visit(part))
+            is_rest = isinstance(inner, ast.Name) and inner.id == self.rest
+            arguments.append(ast.Name("⟨*⟩") if is_rest else self.visit(part))
         node.args = arguments
         node.func = self.visit(node.func)
         node.keywords = [ast.keyword(k.arg, self.visit(k.value)) for k in node.keywords]
