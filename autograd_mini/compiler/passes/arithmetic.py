@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import numpy as np
+
 from ...primitives import PRIMITIVES, Primitive
 from ..program import Instruction, Operand, Value
-from .facts import Facts, is_minus_zero, is_plus_zero
+from .facts import DEPTH, Facts, is_minus_zero, is_plus_zero
 from .rewriting import Rewriting, Rule, is_same_kind, standing_for, using
 
 
@@ -83,10 +85,54 @@ def power(step: Instruction, facts: Facts) -> Rewriting:
 def choice(step: Instruction, facts: Facts) -> Rewriting:
     """Where(c, x, y) is one of them if c is the same everywhere, or if they are the same."""
     condition, a, b = step.operands
-    if a is b:
-        return standing_for(a, step)
+    if a is b or is_never(condition, facts):
+        return standing_for(b, step)
     holds = facts.number(condition)
     return None if holds is None else standing_for(a if holds else b, step)
+
+
+def is_never(condition: Operand, facts: Facts) -> bool:
+    """Tell whether a condition is `(g == 0) & ~isfinite(x)` for an x that is finite where g is 0.
+
+    It is what the reverse walk leaves behind `where`, and says nothing if x is g itself, or −g.
+    """
+    both = facts.maker(condition, PRIMITIVES["bitwise_and"])
+    if both is None:
+        return False
+    equal = facts.maker(both.operands[0], PRIMITIVES["equal"])
+    inverted = facts.maker(both.operands[1], PRIMITIVES["invert"])
+    finite = inverted and facts.maker(inverted.operands[0], PRIMITIVES["isfinite"])
+    if equal is None or not finite:
+        return False
+    g, zero = equal.operands
+    return facts.number(zero) == 0 and is_zero_with(finite.operands[0], g, facts)
+
+
+def is_zero_with(x: Operand, g: Operand, facts: Facts) -> bool:
+    """Tell whether x is 0 wherever g is: g times finite numbers, of any sign."""
+    for _ in range(DEPTH):
+        if x is g:
+            return True
+        step = facts.maker(x, *ZERO_KEEPING)
+        if step is None:
+            return False
+        factors = [is_harmless(y, step, facts) for y in step.operands]
+        if step.primitive is NEGATIVE or factors[-1]:
+            x = step.operands[0]
+        elif step.primitive is PRODUCT and factors[0]:
+            x = step.operands[1]
+        else:
+            return False
+    return False
+
+
+def is_harmless(x: Operand, step: Instruction, facts: Facts) -> bool:
+    """Tell whether an operand is a number that 0 can be multiplied with, and divided by."""
+    number, dtype = facts.number(x), step.results[0].dtype
+    if not isinstance(number, (int, float)) or dtype.kind != "f":
+        return False
+    limits = np.finfo(dtype)
+    return float(limits.tiny) <= abs(number) <= float(limits.max)
 
 
 def conjunction(step: Instruction, facts: Facts) -> Rewriting:
@@ -125,6 +171,8 @@ def if_real(step: Instruction, facts: Facts) -> Rewriting:
 
 
 NEGATIVE: Final = PRIMITIVES["negative"]
+PRODUCT: Final = PRIMITIVES["multiply"]
+ZERO_KEEPING: Final = (NEGATIVE, PRODUCT, PRIMITIVES["divide"])
 RULES: Final[dict[Primitive, Rule]] = {
     PRIMITIVES[name]: rule
     for name, rule in dict[str, Any](

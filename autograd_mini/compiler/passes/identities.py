@@ -25,6 +25,7 @@ def simplified(program: Program) -> Program:
     the memory order may be another. Results may be operands: whoever returns them must copy.
     """
     facts, repetitions = Facts(program), Repetitions()
+    scalars = repetitions.scalars_of(program.constants, facts.uniform)
     stand_ins: dict[Value, Value] = {}
     kept: list[Instruction] = []
     changed = False
@@ -42,7 +43,10 @@ def simplified(program: Program) -> Program:
                 repetitions.note(step)
             for y in step.results:
                 makers[y] = step
-    return program.renamed(kept, stand_ins) if changed or stand_ins else program
+    if not changed and not stand_ins:
+        return program
+    constants = program.constants | scalars if scalars else program.constants
+    return program.renamed(kept, stand_ins).replaced(kept, constants=constants)
 
 
 def rewritten(

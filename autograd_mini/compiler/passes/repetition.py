@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from math import prod
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -23,6 +24,8 @@ EXACT: Final = frozenset(
     )
 )
 """Rows whose results do not depend on whether NumPy's loop is over numbers or vectors."""
+LARGE: Final = 16_384
+"""Bytes from which reading an array takes longer than converting a scalar for a NumPy call."""
 (BROADCAST,) = rows("broadcast_to")
 NOTING: Final = frozenset(rows("broadcast_to", "expand_dims", "reshape"))
 """Rows that may do no more than repeat, or add axes in front."""
@@ -36,6 +39,18 @@ class Repetitions:
     def __init__(self) -> None:
         self.sources: dict[Value, Value] = {}
         self._broadcasting: dict[Primitive, bool] = {}
+
+    def scalars_of(
+        self, constants: Mapping[Value, Any], uniform: Iterable[Value]
+    ) -> dict[Value, Any]:
+        """Take large constants with one number everywhere as repetitions; return these numbers."""
+        scalars: dict[Value, Any] = {}
+        for value in uniform:
+            if value.shape and value.nbytes > LARGE:
+                scalar = Value((), value.dtype, value.name)
+                scalars[scalar] = constants[value].flat[0]
+                self.sources[value] = scalar
+        return scalars
 
     def note(self, step: Instruction) -> None:
         """Remember what an instruction (of `NOTING`) repeats, if that is all it does."""
