@@ -325,6 +325,7 @@ def test_phases_fold_like_scopes_and_keep_their_looks() -> None:
     assert roles(picture, "gradient_scope") == ["backward 6 operations"]
     assert roles(picture, "update_scope") == ["update 6 operations"]
     assert roles(picture, "gradient") == roles(picture, "updated") == []
+    assert roles(picture, "input") == ["x 5×2", "t 5×3", "rate"]  # the velocity is inside
 
 
 def test_the_picture_of_a_program_is_the_same_each_time() -> None:

@@ -89,6 +89,7 @@ class Outline:
         shown = len(outputs) if limit is None else max(limit // 4, 1)
         self.outputs = tuple(outputs[:shown])
         self.changed = tuple(y for y in graph.outputs if is_assignment(y.op))
+        self._state = {key(y.op.inputs[0]) for y in self.changed if y.op is not None}
         if fold:
             self._count_leaves()
             self.tree.fold(None if limit is None else limit - len(self.outputs))
@@ -106,7 +107,7 @@ class Outline:
         """Return the boxes of the leaves, by the part and the tensor that it takes.
 
         A parameter has one for each neighbourhood that uses it. What only folded scopes take is
-        hidden in them, as plain arrays are.
+        hidden in them, as plain arrays are; inputs are not, but for state that the program changes.
         """
         sources: dict[tuple[Part, Key], Source] = {}
         latest: dict[Key, tuple[Source, int]] = {}
@@ -122,7 +123,8 @@ class Outline:
         return {
             place: source
             for place, source in sources.items()
-            if source.role == "input" or any(part.kind != "scope" for part in source.consumers)
+            if not self._is_hidden(source.value)
+            or any(part.kind != "scope" for part in source.consumers)
         }
 
     def leaves(self, part: Part) -> list[Tensor]:
@@ -148,8 +150,12 @@ class Outline:
                     users.setdefault(key(x), []).append(branch)
         for leaf in (*self.graph.inputs, *self.graph.parameters):
             around = users.get(key(leaf))
-            hidden = leaf.requires_grad and around
+            hidden = self._is_hidden(leaf) and around
             (common(around) if hidden and around else self.tree.root).add(1)
+
+    def _is_hidden(self, leaf: Tensor) -> bool:
+        """Whether folded scopes hide a leaf that nothing else takes."""
+        return leaf.requires_grad or key(leaf) in self._state
 
     def _divide(self) -> None:
         """Make one part of each visible operation and of each folded scope."""
