@@ -1,7 +1,8 @@
 """The memory plan: which values live in static buffers, which share one, what is written in place.
 
 A value is held in one of these ways. An argument is given at each call. A state is an array that
-the program owns and changes: an updated leaf. A constant is there from the start. A buffer is a
+the program owns and changes: an updated leaf. A constant is there from the start: a captured array,
+and a leaf that is only read, as long as nobody assigns it. A buffer is a
 part of the working memory, taken by other values when it is not needed any more. A view is written
 once where its base is static. What is left is local: a scalar, a result that is returned, or
 something that NumPy can only make anew.
@@ -80,8 +81,10 @@ def planned(program: Program, can: Abilities) -> Plan:
     direct = direct_updates(program, states, can)
     head, tail = split(program, direct)
     plan = Plan(head, tail)
-    for value in (*program.inputs, *program.leaves):
-        plan.kinds[value] = "state" if value in states else "argument"
+    plan.kinds |= dict.fromkeys(program.inputs, "argument")
+    for leaf in program.leaves:
+        held: Kind = "constant" if leaf.shape else "argument"
+        plan.kinds[leaf] = "state" if leaf in states else held
     plan.kinds |= dict.fromkeys(program.constants, "constant")
     outputs = {y for y in program.outputs if type(y) is Value}
     steps = [*head, *tail]
@@ -115,7 +118,8 @@ def direct_updates(program: Program, states: set[Value], can: Abilities) -> dict
         step = program.instructions[at]
         own = len(step.results) == 1 and not can.is_view(step) and can.takes_out(step)
         if any(shown.get(x, x) is state for x in step.values):
-            own = own and can.in_place(step) and not any(x in shown for x in step.values)
+            viewed = any(x is not state and shown.get(x) is state for x in step.values)
+            own = own and can.in_place(step) and not viewed
         if own and last_reader.get(state, -1) <= at and new not in program.outputs:
             direct[new] = state
     return direct

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import numpy as np
+
 from ..notation import Written
 from ..primitives import Primitive
 
@@ -39,3 +41,55 @@ add_n: Final = row(
     code=lambda *terms: " + ".join(map(str, terms)) if len(terms) <= 8 else None,
     into=added_into,
 )
+
+
+affine: Final = row(
+    "affine",
+    lambda x, weight, bias: np.matmul(x, weight) + bias,
+    "@ +",
+    "x·W + b, with b added to each row.",
+    code=lambda x, weight, bias: f"{x} @ {weight} + {bias}",
+    into=lambda out, x, weight, bias: [
+        f"np.matmul({x}, {weight}, out={out})",
+        f"np.add({out}, {bias}, out={out})",
+    ],
+)
+
+
+def accumulate(c: Any, a: Any, b: Any, factor: Any, *, negative: bool) -> Any:
+    """Compute c ± factor·a·b; without an a it is a row of ones."""
+    product = factor * np.matmul(np.ones(len(b), b.dtype) if a is None else a, b)
+    return c - product if negative else c + product
+
+
+def accumulated_text(c: Written, a: Written, b: Written, factor: Written, negative: bool) -> str:
+    """Write c ± factor·a·b."""
+    product = f"np.add.reduce({b}, axis=0)" if a.text == "None" else f"({a} @ {b})"
+    return f"np.{'subtract' if negative else 'add'}({c}, {factor} * {product})"
+
+
+accumulated: Final = row(
+    "accumulated",
+    accumulate,
+    "+ @",
+    "c ± factor·a·b, computed in c's place.",
+    params=("negative",),
+    code=accumulated_text,
+)
+column_sums: Final = row(
+    "column_sums",
+    lambda x: np.matmul(np.ones(len(x), x.dtype), x),
+    "Σ",
+    "The sum of each column of a matrix, as a product with a row of ones.",
+    code=lambda x: f"np.add.reduce({x}, axis=0)",
+)
+dot: Final = row(
+    "dot",
+    lambda x, y: np.vdot(x, y),
+    "·",
+    "Σ x·y over all elements of two real arrays of one shape.",
+    code=lambda x, y: f"np.vdot({x}, {y})",
+)
+
+PRODUCTS: Final = frozenset({affine, accumulated, column_sums})
+"""Rows that BLAS computes, together with the table's `matmul`."""

@@ -11,12 +11,14 @@ import keyword
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
 from .forms import RESERVED, form_of, is_view, takes_out, works_in_place
 from .memory import Abilities, Plan, planned
+from .product_source import PREPARED, product_lines
 from .program import Instruction, Operand, Program, Value
 from .sites import variable_of
 
@@ -60,6 +62,7 @@ class Writer:
     body: list[str] = field(default_factory=list)
     definitions: dict[str, None] = field(default_factory=dict)
     bound: dict[str, Any] = field(default_factory=dict)
+    rows_of_ones: dict[str, str] = field(default_factory=dict)
     scope: str | None = None
     quiet: bool = False
 
@@ -103,10 +106,18 @@ class Writer:
             self.write_block(step, block)
             return
         results = [self.name_result(step, y) for y in step.results]
+        first = step.results[0]
+        product = product_lines(step, self.plan, self.text, partial(self.ones, dtype=first.dtype))
+        if product is not None:
+            if first in self.plan.offsets:
+                self.setup.append(self.buffer(first, results[0]))
+            self.definitions[PREPARED] = None
+            self.setup += product[0]
+            self.add(*product[1])
+            return
         form = form_of(step, [self.text(x) for x in step.operands])
         self.definitions |= dict.fromkeys(form.definitions)
         self.bound |= form.objects
-        first = step.results[0]
         kind = self.plan.kinds[first]
         if kind in ("buffer", "state"):
             if first in self.plan.offsets:
@@ -138,6 +149,15 @@ class Writer:
         self.bound |= block.arrays(name)
         self.setup += block.setup(name)
         self.add(*block.body(name, [self.text(x) for x in step.operands], results))
+
+    def ones(self, count: int, dtype: np.dtype[Any]) -> str:
+        """Return the name of a row of so many ones."""
+        key = f"{count} {dtype}"
+        if key not in self.rows_of_ones:
+            name = self.name(Value((count,), dtype), "ones")
+            self.setup.append(f"{name} = np.ones({count}, np.{dtype.name})")
+            self.rows_of_ones[key] = name
+        return self.rows_of_ones[key]
 
     def buffer(self, value: Value, name: str) -> str:
         """Write where a buffer lies in the working memory."""
@@ -177,7 +197,8 @@ def written(program: Program, name: str) -> Source:
         writer.name(x, x.name or ("leaf" if x in program.leaves else "constant"))
     arguments = [*program.inputs, *(x for x in program.leaves if plan.kinds[x] == "argument")]
     states = [x for x in program.leaves if plan.kinds[x] == "state"]
-    kept = [*states, *program.constants]
+    borrowed = [x for x in program.leaves if plan.kinds[x] == "constant"]
+    kept = [*states, *borrowed, *program.constants]
     for step in plan.head:
         writer.write(step)
     writer.quiet = False

@@ -20,8 +20,13 @@ class Workspace:
     """One set of buffers and states, and the step that works in them."""
 
     def __init__(
-        self, build: Callable[..., Any], kept: Sequence[Any], states: list[Tensor]
+        self,
+        build: Callable[..., Any],
+        kept: Sequence[Any],
+        states: list[Tensor],
+        borrowed: list[Tensor],
     ) -> None:
+        self.borrowed = [(t, t._value) for t in borrowed]
         self.step, arrays = build(*kept)
         self.states = list(zip(states, arrays, strict=True))
         for tensor, array in self.states:
@@ -38,6 +43,10 @@ class Workspace:
     def is_private(self) -> bool:
         """Whether nobody outside has got hold of a state, whose numbers would change for them."""
         return self.holders() == self._holders
+
+    def is_current(self) -> bool:
+        """Whether the leaves that are only read still have the arrays that were built in."""
+        return all([tensor._value is array for tensor, array in self.borrowed])
 
     def take_over(self) -> None:
         """Take the values of states that were assigned from outside."""
@@ -62,6 +71,7 @@ class Variant:
         argument = self.source.plan.kinds
         self._reads = [t for v, t in program.leaves.items() if argument[v] == "argument"]
         self._states = [t for v, t in program.leaves.items() if argument[v] == "state"]
+        self._borrowed = [t for v, t in program.leaves.items() if argument[v] == "constant"]
         self._scalars = [program.leaves[v] for v, _ in program.updates if not v.shape]
         self._changed = [program.leaves[v] for v, _ in program.updates]
         self.changes = bool(program.updates)
@@ -82,7 +92,7 @@ class Variant:
 
     def _workspace(self) -> Workspace:
         kept = [self._kept(v) for v in self.source.kept]
-        return Workspace(self._build, kept, self._states)
+        return Workspace(self._build, kept, self._states, self._borrowed)
 
     def _kept(self, value: Value) -> Any:
         tensor = self.program.leaves.get(value)
@@ -95,6 +105,8 @@ class Variant:
         try:
             workspace = self._idle.pop()
         except IndexError:
+            workspace = self._workspace()
+        if not workspace.is_current():
             workspace = self._workspace()
         results: Sequence[Any] = workspace.step(*values, *[t._value for t in self._reads])
         self._idle.append(workspace)
@@ -118,7 +130,7 @@ class Variant:
             self._idle.append(self._workspace())
         workspace = self._idle[0]
         workspace.take_over()
-        if not workspace.is_private():
+        if not workspace.is_private() or not workspace.is_current():
             workspace = self._idle[0] = self._workspace()
         results: Sequence[Any] | None = None
         try:

@@ -1,0 +1,188 @@
+"""Products: sums, biases and updates that BLAS takes along with a matrix product.
+
+Rounding changes: BLAS adds in another order, and applies a factor to the sum of products instead of
+to each. Results are within n·eps of those before, n being the number of terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from ...primitives import PRIMITIVES, Primitive
+from ..program import Instruction, Operand, Program, Value
+from ..rows import accumulated, affine, column_sums, dot
+from .dead import pruned
+
+REAL: Final = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
+SMALL: Final = 2**15
+"""Arguments of at most so many elements are copied for every product, larger ones for updates."""
+CHEAP: Final = 2**20
+"""So many bytes may be kept for an update at any rate, else those of four gradients."""
+LONGEST: Final = 2**14
+"""Columns of at most so many elements are summed by BLAS, which adds them one after the other."""
+
+
+class Uses:
+    """Who makes each value, and how often it is used."""
+
+    def __init__(self, program: Program) -> None:
+        self.makers: dict[Value, Instruction] = {}
+        self.counts: dict[Value, int] = {}
+        for step in program.instructions:
+            for y in step.results:
+                self.makers[y] = step
+            for x in step.values:
+                self.counts[x] = self.counts.get(x, 0) + 1
+        for y in program.ends():
+            self.counts[y] = self.counts.get(y, 0) + 1
+
+    def only(self, x: Operand, *names: str) -> Instruction | None:
+        """Return the instruction of such a name that makes x for this one use."""
+        if type(x) is not Value or self.counts.get(x) != 1:
+            return None
+        step = self.makers.get(x)
+        return step if step is not None and step.primitive.name in names else None
+
+
+def multiplied(program: Program) -> Program:
+    """Put sums, biases and updates into the products that they belong to."""
+    uses = Uses(program)
+    leaves = {new: leaf for leaf, new in program.updates}
+    changed: dict[Value, list[Instruction]] = {}
+    for step in program.instructions:
+        rule = RULES.get(step.primitive.name)
+        found = rule(step, uses) if rule else None
+        if found:
+            changed[step.results[0]] = found
+            count(uses, step, -1)
+            for other in found:
+                count(uses, other, 1)
+                uses.makers[other.results[0]] = other
+    for step in program.instructions:
+        leaf = leaves.get(step.results[0]) if step.results else None
+        update = updated(step, leaf, uses) if leaf is not None else None
+        if update is not None:
+            changed[step.results[0]] = [update]
+    kept: list[Instruction] = []
+    for step in program.instructions:
+        kept += changed.get(step.results[0], [step]) if step.results else [step]
+    return with_held_arguments(pruned(program.replaced(kept)) if changed else program)
+
+
+def with_held_arguments(program: Program) -> Program:
+    """Copy small arguments of products into memory that stays, where BLAS finds them at once."""
+    shown: dict[Value, Value] = {x: x for x in program.inputs if len(x.shape) == 2}
+    wanted: dict[Value, bool] = {}
+    for step in program.instructions:
+        if step.primitive.name == "transpose" and step.operands[0] in shown:
+            shown[step.results[0]] = shown[step.operands[0]]
+        elif step.primitive.name in ("matmul", "affine", "accumulated"):
+            for x in step.values:
+                if x in shown and x.dtype in REAL:
+                    root = shown[x]
+                    wanted[root] = wanted.get(root, False) or step.primitive is accumulated
+    held: dict[Operand, Value] = {}
+    copies = []
+    for x in program.inputs:
+        if x in wanted and (wanted[x] or x.size <= SMALL):
+            held[x] = Value(x.shape, x.dtype, x.name)
+            copies.append(Instruction(PRIMITIVES["copy"], (x,), {}, (held[x],)))
+    if not held:
+        return program
+    steps = [
+        s.with_operands(tuple(held.get(x, x) for x in s.operands))
+        if any(x in held for x in s.values)
+        else s
+        for s in program.instructions
+    ]
+    return program.replaced([*copies, *steps])
+
+
+def count(uses: Uses, step: Instruction, by: int) -> None:
+    """Count the uses of an instruction's operands."""
+    for x in step.values:
+        uses.counts[x] = uses.counts.get(x, 0) + by
+
+
+def with_bias(step: Instruction, uses: Uses) -> list[Instruction] | None:
+    """Compute x @ w + b, where b is a row, in one."""
+    for first, bias in (step.operands, step.operands[::-1]):
+        product = uses.only(first, "matmul")
+        if product is None or type(bias) is not Value or bias.weak:
+            continue
+        x, w = product.operands
+        matrices = type(x) is Value and type(w) is Value and len(x.shape) == len(w.shape) == 2
+        if matrices and len(bias.shape) == 1 and fits(step, product.results[0], bias):
+            return [made(affine, (x, w, bias), step)]
+    return None
+
+
+def fits(step: Instruction, *operands: Value) -> bool:
+    """Whether a result is real, not empty, of the operands' dtype and of the first one's shape."""
+    y = step.results[0]
+    return (
+        y.dtype in REAL
+        and y.size > 0
+        and operands[0].shape == y.shape
+        and all(x.dtype == y.dtype for x in operands)
+    )
+
+
+def summed(step: Instruction, uses: Uses) -> list[Instruction] | None:
+    """Sum all elements of x·y or x², or the columns of a matrix, by BLAS."""
+    (x,), axes = step.operands, step.params["axis"]
+    y = step.results[0]
+    if type(x) is not Value or y.dtype not in REAL or x.dtype != y.dtype or not x.size:
+        return None
+    if len(axes) == len(x.shape) and not step.params["keepdims"]:
+        product = uses.only(x, "square", "multiply")
+        if product is not None:
+            a, b = (product.operands * 2)[:2]
+            if all(type(v) is Value and v.shape == x.shape and v.dtype == y.dtype for v in (a, b)):
+                if step.primitive.name == "sum":
+                    return [made(dot, (a, b), step)]
+                total = Value((), y.dtype)
+                products = Instruction(dot, (a, b), {}, (total,), step.scope, step.line)
+                return [products, made(PRIMITIVES["divide"], (total, x.size), step)]
+    plain = len(x.shape) == 2 and axes == (0,) and not step.params["keepdims"]
+    if plain and step.primitive.name == "sum" and x.shape[0] <= LONGEST:
+        return [made(column_sums, (x,), step)]
+    return None
+
+
+def updated(step: Instruction, leaf: Value, uses: Uses) -> Instruction | None:
+    """Let BLAS write p − factor·(a @ b), or p + …, into p."""
+    name = step.primitive.name
+    if name not in ("subtract", "add") or not leaf.shape or step.operands[0] is not leaf:
+        return None
+    scaled = uses.only(step.operands[1], "multiply")
+    if scaled is None or not fits(step, leaf):
+        return None
+    for factor, x in (scaled.operands, scaled.operands[::-1]):
+        product = uses.only(x, "matmul", "column_sums")
+        scalar = type(factor) is not Value or not factor.shape
+        if product is None or not scalar or not fits(product, leaf):
+            continue
+        kept = sum(v.nbytes for v in product.values)  # until the update, which comes last
+        if kept > max(4 * leaf.nbytes, CHEAP):
+            continue
+        pair = product.operands if len(product.operands) == 2 else (None, *product.operands)
+        return made(accumulated, (leaf, *pair, factor), step, negative=name == "subtract")
+    return None
+
+
+def made(
+    primitive: Primitive, operands: tuple[Operand, ...], step: Instruction, **params: object
+) -> Instruction:
+    """Return an instruction with the results of another one."""
+    return Instruction(primitive, operands, params, step.results, step.scope, step.line)
+
+
+RULES: Final[dict[str, Callable[[Instruction, Uses], list[Instruction] | None]]] = {
+    "add": with_bias,
+    "sum": summed,
+    "mean": summed,
+}
