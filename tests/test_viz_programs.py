@@ -401,6 +401,13 @@ def test_a_program_of_30_000_instructions_is_drawn() -> None:
     assert len(picture.boxes) < 50
 
 
+def test_thousands_of_nested_scopes_have_a_graph() -> None:
+    p = Writer()
+    y = p.do("tanh", p.input("x", 2), shape=(2,), path="/".join(["deeper"] * 3000))
+    graph = graph_of(p.program([y]))
+    assert len(viz.draw(graph).picture.clusters) <= 8
+
+
 def test_an_absent_value_has_the_size_of_its_array() -> None:
     value = Absent((100, 2), FLOAT)
     assert (value.ndim, value.size, value.itemsize, value.nbytes) == (2, 200, 4, 800)

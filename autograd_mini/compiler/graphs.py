@@ -126,11 +126,14 @@ class GraphMaker:
 
     def scope(self, phase: Phase, path: str) -> Scope | None:
         """Return the scope of a path, the same one each time; a part has those of its own."""
-        key = phase, path
-        if key not in self.scopes:
-            around, _, name = path.rpartition("/")
-            self.scopes[key] = Scope(name, self.scope(phase, around))
-        return self.scopes[key]
+        missing = []
+        while (phase, path) not in self.scopes:
+            missing.append(path)
+            path = path.rpartition("/")[0]
+        scope = self.scopes[phase, path]
+        for inner in reversed(missing):
+            scope = self.scopes[phase, inner] = Scope(inner.rpartition("/")[2], scope)
+        return scope
 
 
 def parts(program: Program, phases: list[Phase]) -> dict[Phase, str]:
