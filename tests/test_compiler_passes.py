@@ -711,3 +711,21 @@ def test_a_large_constant_of_one_number_becomes_that_number() -> None:
     after = optimised(program)
     assert [v.shape for v in after.constants] == [()]
     assert_same(program, after, builder.inputs)
+
+
+def test_adding_what_was_negated_for_it_is_a_subtraction() -> None:
+    generator = np.random.default_rng(0)
+    builder = Builder()
+    x, y = (builder.input(generator.choice(SPECIAL, 500)) for _ in range(2))
+    minus = [builder.apply("negative", builder.apply("exp", x)) for _ in range(3)]
+    made = [
+        builder.apply("add", y, minus[0]),
+        builder.apply("add", minus[1], y),
+        builder.apply("add", y, minus[2]),
+        builder.apply("tanh", minus[2]),
+    ]
+    program = builder.returning(*made)
+    after = flattened(program)
+    assert names(after)[-4:] == ["subtract", "subtract", "add", "tanh"]
+    assert names(after).count("negative") == 1
+    assert_same(program, after, builder.inputs)

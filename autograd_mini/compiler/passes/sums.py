@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from itertools import chain
+from collections.abc import Set
 from typing import Final
 
 from ...primitives import PRIMITIVES
 from ..program import Instruction, Operand, Program, Value
 from ..rows import add_n
+from .dead import pruned
 
-ADDING: Final = (PRIMITIVES["add"], add_n)
+ADD, SUBTRACT, NEGATIVE = (PRIMITIVES[name] for name in ("add", "subtract", "negative"))
+ADDING: Final = (ADD, add_n)
 LARGEST: Final = 1024
 """Bytes of a term up to which terms are collected. A sum of many terms keeps all of them until its
 end; with larger ones, adding each as soon as it is there takes less memory and stays in cache."""
@@ -19,31 +20,63 @@ end; with larger ones, adding each as soon as it is there takes less memory and 
 def flattened(program: Program) -> Program:
     """Make one `add_n` of additions of one shape and dtype whose partial sums are used only there.
 
-    A sum of two terms stays `add`. `add_n` adds from left to right, so a chain, the accumulation of
-    cotangents for one, is bit for bit what it was: its terms are listed from its innermost addition
-    outwards. Where two partial sums of several terms meet, the right one's terms follow the left
-    one's, and the result agrees within (n − 1)·eps·Σ|terms| for n terms.
+    A sum of two terms stays `add`, or becomes `subtract`, which is exact, if one was negated for it
+    alone. `add_n` adds from left to right, so a chain, the accumulation of cotangents for one, is
+    bit for bit what it was: its terms are listed from its innermost addition outwards. Where two
+    partial sums of several terms meet, the right one's terms follow the left one's, and the result
+    agrees within (n − 1)·eps·Σ|terms| for n terms.
     """
-    sums = {
-        step.results[0]: step
-        for step in program.instructions
-        if step.primitive in ADDING and is_plain(step)
-    }
-    if len(sums) < 2:
-        return program
-    inner = inner_sums(program, sums)
-    if not inner:
-        return program
-    kept: list[Instruction] = []
+    sums: dict[Value, Instruction] = {}
+    negated: dict[Value, Instruction] = {}
     for step in program.instructions:
-        result = step.results[0] if step.results else None
-        if result in inner:
-            continue
-        if result in sums and not inner.isdisjoint(step.operands):
-            terms = terms_of(step, sums, inner)
-            step = Instruction(add_n, terms, {}, step.results, step.scope, step.line)
+        if step.primitive in ADDING:
+            if is_plain(step):
+                sums[step.results[0]] = step
+        elif step.primitive is NEGATIVE:
+            negated[step.results[0]] = step
+    single = used_once(program, sums.keys() | negated.keys())
+    inner = {x for step in sums.values() for x in step.operands if x in sums and x in single}
+    kept: list[Instruction] = []
+    changed = False
+    for step in program.instructions:
+        if step.primitive in ADDING:
+            if step.results[0] in inner:
+                continue
+            old = step
+            if not inner.isdisjoint(step.operands) and step.results[0] in sums:
+                terms = terms_of(step, sums, inner)
+                step = Instruction(add_n, terms, {}, step.results, step.scope, step.line)
+            elif step.primitive is ADD and not single.isdisjoint(step.operands):
+                step = difference(step, negated, single)
+            changed = changed or step is not old
         kept.append(step)
-    return program.replaced(kept)
+    return pruned(program.replaced(kept)) if changed else program
+
+
+def used_once(program: Program, values: Set[Value]) -> set[Value]:
+    """Find the values among these that one operand is, and no output or update."""
+    once: set[Value] = set()
+    again: set[Value] = set(program.ends())
+    for step in program.instructions:
+        for x in step.operands:
+            if type(x) is Value and x in values:
+                if x in once:
+                    again.add(x)
+                else:
+                    once.add(x)
+    return once - again
+
+
+def difference(
+    step: Instruction, negated: dict[Value, Instruction], single: set[Value]
+) -> Instruction:
+    """Return a + (−b) or (−b) + a as a − b, if −b is needed for nothing else."""
+    a, b = step.operands
+    for x, other in ((a, b), (b, a)):
+        if type(other) is Value and other in single and other in negated and not other.weak:
+            operands = (x, negated[other].operands[0])
+            return Instruction(SUBTRACT, operands, {}, step.results, step.scope, step.line)
+    return step
 
 
 def is_plain(step: Instruction) -> bool:
@@ -56,18 +89,6 @@ def is_plain(step: Instruction) -> bool:
         if x.dtype is not dtype and x.dtype != dtype:
             return False
     return not shape or y.nbytes <= LARGEST
-
-
-def inner_sums(program: Program, sums: dict[Value, Instruction]) -> set[Value]:
-    """Find the sums whose only use is as a term of another sum of their kind."""
-    uses = Counter(chain.from_iterable(step.operands for step in program.instructions))
-    uses.update(program.ends())
-    return {
-        x
-        for step in sums.values()
-        for x in step.operands
-        if type(x) is Value and x in sums and uses[x] == 1
-    }
 
 
 def terms_of(
