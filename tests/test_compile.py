@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import subprocess
 import sys
 import threading
 import warnings
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import autograd_mini as am
+import viz
 
 X = np.linspace(-1, 1, 12).reshape(4, 3)
 
@@ -628,8 +630,6 @@ def test_the_source_is_readable_and_names_the_users_variables():
 
 
 def test_the_source_is_the_same_in_every_process(tmp_path):
-    import subprocess
-
     program = (
         "import numpy as np, autograd_mini as am\n"
         "m = am.nn.MLP([3, 4, 1], seed=0); o = am.optim.Adam(m)\n"
@@ -657,3 +657,71 @@ def test_properties_need_a_program():
     with pytest.raises(am.CompileError, match="second call"):
         _ = f.source
     assert "0 signatures" in repr(f)
+
+
+# ── saving ───────────────────────────────────────────────────────────────────────────────────────
+def run_alone(path, program):
+    """Run lines in a process in which this library cannot be imported."""
+    lines = ["import sys", "sys.modules['autograd_mini'] = None", "import numpy as np", program]
+    found = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], cwd=path, capture_output=True, text=True
+    )
+    assert found.returncode == 0, found.stderr
+    return found.stdout
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_saved_step_runs_with_numpy_alone(tmp_path, optimizer):
+    model, optim, step = trainer(OPTIMIZERS[optimizer])
+    step = am.compile(step)
+    x, y = X, np.sin(X[:, :1])
+    for _ in range(3):
+        step(x, y)
+    step.save(tmp_path / "saved.py")
+    np.savez(tmp_path / "data.npz", x=x, y=y)
+    program = (
+        "import saved\nstep, state = saved.load()\ndata = np.load('data.npz')\n"
+        "print([float(step(data['x'], data['y'])) for _ in range(3)], int(state['step_count']))"
+    )
+    found = eval(run_alone(tmp_path, program).replace("] ", "], "))
+    np.testing.assert_allclose(found[0], [step(x, y).item() for _ in range(3)], rtol=1e-9)
+    assert found[1] == 6
+
+
+def test_a_saved_program_goes_on_drawing(tmp_path):
+    rng = am.random.Generator(0)
+    f = am.compile(lambda x: x + rng.normal(size=3))
+    thrice(f, np.zeros(3))
+    f.save(tmp_path / "saved.py")
+    found = run_alone(tmp_path, "import saved\nprint(saved.load()[0](np.zeros(3)).tolist())")
+    np.testing.assert_array_equal(eval(found), f(np.zeros(3)).data)
+
+
+def test_what_has_no_source_cannot_be_saved(tmp_path):
+    f = am.compile(lambda x: fragile(x) + 1)
+    thrice(f, X)
+    with pytest.raises(am.CompileError, match="fragile"):
+        f.save(tmp_path / "saved.py")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(am.CompileError, match="step.py"):
+        f.save(tmp_path / "saved.txt")
+
+
+def test_a_gradient_sees_the_numbers_that_were_drawn():
+    w = am.tensor(np.ones(5), requires_grad=True)
+    rng = am.random.Generator(0)
+    f = am.compile(lambda x: x * w * rng.normal(size=5))
+    for _ in range(4):
+        w.grad = None
+        y = f(np.ones(5))
+        y.sum().backward()
+        np.testing.assert_array_equal(w.grad, y.data)
+
+
+def test_a_step_is_drawn():
+    model, optim, step = trainer()
+    step = am.compile(step)
+    thrice(step, X, X[:, :1])
+    assert viz.draw(step)
+    assert len(step.graph) <= len(step.recorded_graph)
+    assert "image/svg+xml" in step._repr_mimebundle_()

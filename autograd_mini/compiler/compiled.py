@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -12,10 +13,12 @@ from typing import Any, Final
 from ..contexts import context
 from ..errors import CompileError, OperandError
 from ..extraction import tracing
+from ..graph import Graph
 from ..operation import evaluate, is_recording
 from .arguments import Key, is_differentiated, is_value, quick, signature, values_of
 from .comparison import compare, digest
 from .differentiation import differentiable
+from .graphs import graph_of
 from .passes import optimised
 from .passes.dead import pruned
 from .program import Program
@@ -120,6 +123,8 @@ class Compiled:
     def _result(self, entry: Entry, values: Sequence[Any], args: Any, kwargs: Any) -> Any:
         variant, result = entry.variant, entry.result
         if result.differentiable and not variant.changes and is_recording():
+            if variant.draws:  # a gradient must see the numbers that were drawn
+                return self.function(*args, **kwargs)
             return result.wrapped(differentiable(self.function, variant, values, args, kwargs))
         return result.wrapped(variant(values))
 
@@ -200,6 +205,33 @@ class Compiled:
     def memory(self) -> int:
         """The planned peak of the working memory, in bytes: buffers that calls share."""
         return self._variant.source.plan.size
+
+    @property
+    def graph(self) -> Graph:
+        """The program as a graph of operations, without numbers."""
+        return graph_of(self.program)
+
+    @property
+    def recorded_graph(self) -> Graph:
+        """The program before the passes, as a graph."""
+        return graph_of(self.recorded)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save the program as a Python file that needs NumPy alone, its arrays beside it.
+
+        `step, state = load()` in that file gives the step, and a dict of what it keeps: parameters,
+        the optimizer's state, captured arrays. Random generators go on from their present state.
+
+        Raises:
+            CompileError: if it calls something that has no source, as an `am.primitive`.
+        """
+        self._variant.save(path)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """Show the picture in a notebook."""
+        from viz import mimebundle
+
+        return mimebundle(self)
 
     def __repr__(self) -> str:
         return f"<compiled {self.name}, {len(self._entries)} signatures>"

@@ -16,7 +16,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from .forms import RESERVED, form_of, is_view, takes_out, works_in_place
+from .draw_source import draw_text, fills, is_draw
+from .forms import RESERVED, Form, form_of, is_view, takes_out, works_in_place
 from .memory import Abilities, Plan, planned
 from .product_source import PREPARED, product_lines
 from .program import Instruction, Operand, Program, Value
@@ -33,14 +34,26 @@ class Source:
     Attributes:
         text: of the module.
         plan: of its memory.
-        kept: the values whose arrays `build` takes, in order: states, then constants.
+        names: of the values.
+        inputs: the values that a call gives.
+        read: the leaves whose values follow them: 0-d ones.
+        states: the leaves that `build` copies and `step` changes.
+        kept: all values whose arrays `build` takes, in order: states, then constants.
+        scalars: the 0-d leaves whose new values are returned after the outputs.
+        count: of the outputs.
         bound: objects that have no text, by the name under which the module expects them.
         effects_from: the line from which on states change.
     """
 
     text: str
     plan: Plan
+    names: dict[Value, str]
+    inputs: list[Value]
+    read: list[Value]
+    states: list[Value]
     kept: list[Value]
+    scalars: list[Value]
+    count: int
     bound: dict[str, Any]
     effects_from: int
 
@@ -96,6 +109,26 @@ class Writer:
         """Return how an operand is written."""
         return self.names[x] if type(x) is Value else number(x)
 
+    def bind(self, wanted: str, value: Any) -> str:
+        """Return the name of an object that has no text, the same in every process."""
+        for name, known in self.bound.items():
+            if known is value:
+                return name
+        base = re.sub(r"_([0-9a-f]{6,}|\d+)$", "", wanted).strip("_")
+        name = self.name(Value((), np.dtype(bool)), base)
+        self.bound[name] = value
+        return name
+
+    def with_objects(self, form: Form) -> Form:
+        """Return a form in which objects that have no text have names of this program."""
+        if not form.objects:
+            return form
+        names = {old: self.bind(old, value) for old, value in form.objects.items()}
+        pattern = re.compile(rf"\b({'|'.join(map(re.escape, names))})\b")
+        return form._replace(
+            expression=pattern.sub(lambda found: names[found[0]], form.expression), objects={}
+        )
+
     # ── instructions ─────────────────────────────────────────────────────────────────────────
     def write(self, step: Instruction) -> None:
         """Write one instruction."""
@@ -115,10 +148,17 @@ class Writer:
             self.setup += product[0]
             self.add(*product[1])
             return
-        form = form_of(step, [self.text(x) for x in step.operands])
-        self.definitions |= dict.fromkeys(form.definitions)
-        self.bound |= form.objects
         kind = self.plan.kinds[first]
+        if is_draw(step):
+            generator = self.bind("rng", step.params["generator"])
+            text = draw_text(step, generator, results[0] if kind == "buffer" else None)
+            if text is not None:
+                if kind == "buffer":
+                    self.setup.append(self.buffer(first, results[0]))
+                self.add(text if kind == "buffer" else f"{results[0]} = {text}")
+                return
+        form = self.with_objects(form_of(step, [self.text(x) for x in step.operands]))
+        self.definitions |= dict.fromkeys(form.definitions)
         if kind in ("buffer", "state"):
             if first in self.plan.offsets:
                 self.setup.append(self.buffer(first, results[0]))
@@ -166,9 +206,16 @@ class Writer:
         return f"{name} = np.ndarray({value.shape}, {dtype}, memory, {offset})"
 
 
+def can_write(step: Instruction) -> bool:
+    """Whether an instruction can write its result into an array."""
+    if is_draw(step):
+        return fills(step)
+    return "schedule" not in step.params and takes_out(step)
+
+
 ABILITIES: Final = Abilities(
     is_view=is_view,
-    takes_out=lambda step: "schedule" not in step.params and takes_out(step),
+    takes_out=lambda step: can_write(step),
     in_place=works_in_place,
 )
 
@@ -195,7 +242,8 @@ def written(program: Program, name: str) -> Source:
         writer.name(x, x.name or f"x{position}")
     for x in (*program.leaves, *program.constants):
         writer.name(x, x.name or ("leaf" if x in program.leaves else "constant"))
-    arguments = [*program.inputs, *(x for x in program.leaves if plan.kinds[x] == "argument")]
+    read = [x for x in program.leaves if plan.kinds[x] == "argument"]
+    arguments = [*program.inputs, *read]
     states = [x for x in program.leaves if plan.kinds[x] == "state"]
     borrowed = [x for x in program.leaves if plan.kinds[x] == "constant"]
     kept = [*states, *borrowed, *program.constants]
@@ -216,10 +264,23 @@ def written(program: Program, name: str) -> Source:
         number(y) if type(y) is not Value else early[y] if y in early else taken_out(writer, y)
         for y in program.outputs
     ]
+    count = len(results)
     results += [writer.names[new] for leaf, new in program.updates if not leaf.shape]
     writer.body += ["return ()" if not results else f"return ({', '.join(results)},)"]
     text, start = module(writer, name, arguments, kept, states)
-    return Source(text, plan, kept, writer.bound, start + effects)
+    return Source(
+        text=text,
+        plan=plan,
+        names=writer.names,
+        inputs=program.inputs,
+        read=read,
+        states=states,
+        kept=kept,
+        scalars=[leaf for leaf, _ in program.updates if not leaf.shape],
+        count=count,
+        bound=writer.bound,
+        effects_from=start + effects,
+    )
 
 
 def taken_out(writer: Writer, y: Value) -> str:

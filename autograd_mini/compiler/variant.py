@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ import numpy as np
 from ..errors import UnsupportedError
 from ..tensors import Tensor, serials
 from .program import Program, Value
+from .saving import save
 from .source import Source, written
 
 
@@ -67,14 +69,15 @@ class Variant:
         self.recorded = recorded
         self.program = program
         self.source: Source = written(program, name)
-        self.count = len(program.outputs)
-        argument = self.source.plan.kinds
-        self._reads = [t for v, t in program.leaves.items() if argument[v] == "argument"]
-        self._states = [t for v, t in program.leaves.items() if argument[v] == "state"]
-        self._borrowed = [t for v, t in program.leaves.items() if argument[v] == "constant"]
-        self._scalars = [program.leaves[v] for v, _ in program.updates if not v.shape]
+        self.count = self.source.count
+        self._reads = [program.leaves[v] for v in self.source.read]
+        self._states = [program.leaves[v] for v in self.source.states]
+        self._borrowed = [program.leaves[v] for v in self.source.kept if v in program.leaves]
+        self._borrowed = self._borrowed[len(self._states) :]
+        self._scalars = [program.leaves[v] for v in self.source.scalars]
         self._changed = [program.leaves[v] for v, _ in program.updates]
         self.changes = bool(program.updates)
+        self.draws = any(step.primitive.effect for step in program.instructions)
         self._build = self._made(name)
         self._idle: list[Workspace] = []
         self._lock = threading.Lock()
@@ -97,6 +100,11 @@ class Variant:
     def _kept(self, value: Value) -> Any:
         tensor = self.program.leaves.get(value)
         return tensor._value if tensor is not None else self.program.constants[value]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the program to a Python file, with the present values beside it."""
+        wanted = (*self.source.kept, *self.source.read)
+        save(self.source, {v: self._kept(v) for v in wanted}, path)
 
     def __call__(self, values: Sequence[Any]) -> Sequence[Any]:
         """Run the program; return its outputs. Tensors that it updates have their new values."""
