@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
 from contextvars import ContextVar
-from heapq import heappop, heappush
+from heapq import heappop
 from typing import Any, Final
 
 import numpy as np
@@ -18,12 +18,13 @@ import numpy as np
 from .cotangents import conjugated, fitted, returned
 from .errors import AutogradError, GradientError, StaleGraphError
 from .extraction import describe
+from .frontier import Frontier
 from .hooks import after_hooks
 from .notes import hooks, lines
 from .operation import Operation, Record
 from .ops.conversion import alias
 from .ops.selection import where
-from .tensors import Tensor
+from .tensors import NO_PARAMS, Tensor
 
 Watch = Callable[[Any, str, Any, Any], None]
 watching: ContextVar[tuple[Watch | None, Any] | None] = ContextVar(
@@ -37,49 +38,6 @@ gradient though the tensor that was given does not."""
 
 Gradients = list[tuple[Tensor, Any]]
 VALUES = (Tensor, np.ndarray, np.generic)
-
-
-class Frontier:
-    """The vertices that have received a cotangent and wait to be visited, latest first."""
-
-    __slots__ = ("_heap", "_waiting", "leaves")
-
-    def __init__(self) -> None:
-        self._heap: list[int] = []
-        self.leaves: dict[int, tuple[Tensor, Any]] = {}  # they need no order, so no heap
-        self._waiting: dict[int, list[Any]] = {}  # serial → [vertex, cotangents, selected]
-
-    def __bool__(self) -> bool:
-        return bool(self._heap)
-
-    def receive(self, tensor: Tensor, g: Any, selected: bool) -> None:
-        """Add a cotangent to what a tensor has received."""
-        serial = tensor.serial
-        if tensor._primitive is None:
-            held = self.leaves.get(serial)
-            self.leaves[serial] = (tensor, g if held is None else held[1] + g)
-            return
-        entry = self._waiting.get(serial)
-        multiple = type(tensor._operands) is Record
-        if entry is None:
-            if multiple:
-                entry = [tensor._operands, [None] * len(tensor._operands.arrays), selected]
-                entry[1][tensor._index] = g
-            else:
-                entry = [tensor, g, selected]
-            self._waiting[serial] = entry
-            heappush(self._heap, -serial)
-            return
-        if multiple:
-            held = entry[1][tensor._index]
-            entry[1][tensor._index] = g if held is None else held + g
-        else:
-            entry[1] = entry[1] + g
-        entry[2] = entry[2] or selected
-
-    def latest(self) -> list[Any]:
-        """Take out the vertex with the highest serial."""
-        return self._waiting.pop(-heappop(self._heap))
 
 
 def walk(
@@ -112,12 +70,31 @@ def walk(
     for tensor, g in zip(outputs, cotangents, strict=True):
         frontier.receive(tensor, conjugated(g), exact)
     watch = watcher()
+    plain = not recorded and watch is None
+    heap, waiting = frontier.heap, frontier.waiting
     with np.errstate(divide="ignore", invalid="ignore"):
-        while frontier:
-            vertex, g, selected = frontier.latest()
+        while heap:
+            vertex, g, selected = waiting.pop(-heappop(heap))
             if hooks:
                 g = after_hooks(vertex, g)
-            last = not visit(vertex, g, selected, frontier, needed, recorded, watch)
+            rules, operands = vertex._primitive.vjp, vertex._operands
+            try:
+                if (
+                    plain
+                    and not selected
+                    and type(vertex) is Tensor
+                    and type(rules) is tuple
+                    and len(operands) == len(rules) == 2
+                    and vertex._params is NO_PARAMS
+                ):
+                    last = not visit_two(vertex, rules, operands, g, frontier, needed)
+                else:
+                    last = not visit(vertex, g, selected, frontier, needed, recorded, watch)
+            except AutogradError:
+                raise
+            except Exception as error:
+                error.add_note(f"in the gradient of {located(vertex)}")
+                raise
             if every and type(vertex) is Record:
                 reached.extend((vertex.output(i), x) for i, x in enumerate(g) if x is not None)
             elif last or every:
@@ -154,39 +131,86 @@ def visit(
     rules = primitive.vjp
     masked = selected and primitive.kind == "elementwise"
     passed = False
-    try:
-        at_once = None if type(rules) is tuple else all_at_once(vertex, g, y, xs)
-        for position, x in enumerate(operands):
-            if type(x) is not Tensor:
-                continue
-            if not (x._requires_grad if needed is None else x.serial in needed):
-                continue
-            if at_once is not None:
-                gx = at_once[position]
-            elif rules[position] is not None:
-                gx = rules[position](g, y, *xs, **params)
-            else:
-                continue  # as the condition of where
-            if masked and (recorded or type(g) is Tensor or not np.isfinite(np.sum(gx))):
-                gx = where((g == 0) & ~np.isfinite(gx), 0, gx)
-            data = x._value
-            if type(gx) is not np.ndarray and not isinstance(gx, VALUES):
-                gx = returned(gx, vertex, position)
-            if gx.shape != data.shape or gx.dtype != data.dtype:
-                gx = fitted(gx, data, vertex, position)
-            if watch is not None:
-                watch(vertex, f"the gradient for input {position}", g, gx)
-            frontier.receive(x, gx, selected or primitive.selects)
-            passed = True
-    except AutogradError:
-        raise
-    except Exception as error:
-        place = lines.get(vertex.serial)
-        error.add_note(
-            f"in the gradient of {Operation(vertex)}{f', recorded at {place}' if place else ''}"
-        )
-        raise
+    at_once = None if type(rules) is tuple else all_at_once(vertex, g, y, xs)
+    for position, x in enumerate(operands):
+        if type(x) is not Tensor:
+            continue
+        if not (x._requires_grad if needed is None else x.serial in needed):
+            continue
+        if at_once is not None:
+            gx = at_once[position]
+        elif (rule := rules[position]) is None:
+            continue  # as the condition of where
+        else:
+            gx = rule(g, y, *xs, **params) if params else rule(g, y, *xs)
+        if masked and (recorded or type(g) is Tensor or not np.isfinite(np.sum(gx))):
+            gx = where((g == 0) & ~np.isfinite(gx), 0, gx)
+        data = x._value
+        if type(gx) is np.ndarray or type(gx) is not type(data):  # else two scalars, which fit
+            gx = checked(gx, data, vertex, position)
+        if watch is not None:
+            watch(vertex, f"the gradient for input {position}", g, gx)
+        frontier.receive(x, gx, selected or primitive.selects)
+        passed = True
     return passed
+
+
+def visit_two(
+    vertex: Tensor,
+    rules: tuple[Any, ...],
+    operands: tuple[Any, ...],
+    g: Any,
+    frontier: Frontier,
+    needed: Container[int] | None,
+) -> bool:
+    """Do what `visit` does, unrolled for two operands where nobody records, watches or selects."""
+    a, b = x, y = operands
+    to_a = to_b = False
+    if type(a) is Tensor:
+        if a._primitive is None and a._assigned > vertex.serial:
+            raise stale(a, vertex)
+        x = a._value
+        to_a = a._requires_grad if needed is None else a.serial in needed
+    if type(b) is Tensor:
+        if b._primitive is None and b._assigned > vertex.serial:
+            raise stale(b, vertex)
+        y = b._value
+        to_b = b._requires_grad if needed is None else b.serial in needed
+    rule_a, rule_b = rules
+    if to_a and (to_a := rule_a is not None):
+        gx = rule_a(g, vertex._value, x, y)
+        if type(gx) is np.ndarray or type(gx) is not type(x):
+            gx = checked(gx, x, vertex, 0)
+        frontier.receive(a, gx, vertex._primitive.selects)
+    if to_b and (to_b := rule_b is not None):
+        gx = rule_b(g, vertex._value, x, y)
+        if type(gx) is np.ndarray or type(gx) is not type(y):
+            gx = checked(gx, y, vertex, 1)
+        frontier.receive(b, gx, vertex._primitive.selects)
+    return to_a or to_b
+
+
+def checked(gx: Any, data: Any, vertex: Any, position: int) -> Any:
+    """Return what a rule returned in the shape and dtype of its input."""
+    if type(gx) is not np.ndarray and not isinstance(gx, VALUES):
+        gx = returned(gx, vertex, position)
+    if gx.shape != data.shape or gx.dtype != data.dtype:
+        gx = fitted(gx, data, vertex, position)
+    return gx
+
+
+def located(vertex: Any) -> str:
+    """Name an operation and, if it is known, the line where it was recorded."""
+    place = lines.get(vertex.serial)
+    return f"{Operation(vertex)}{f', recorded at {place}' if place else ''}"
+
+
+def stale(leaf: Tensor, vertex: Any) -> StaleGraphError:
+    """Return the error of a leaf that was assigned after an operation which uses it."""
+    return StaleGraphError(
+        f"{describe(leaf)} was changed after {Operation(vertex)} was recorded, so the "
+        "gradient would be wrong; compute the result again after the change"
+    )
 
 
 def current_values(vertex: Any) -> list[Any]:
@@ -195,10 +219,7 @@ def current_values(vertex: Any) -> list[Any]:
     for x in vertex._operands:
         if type(x) is Tensor:
             if x._primitive is None and x._assigned > vertex.serial:
-                raise StaleGraphError(
-                    f"{describe(x)} was changed after {Operation(vertex)} was recorded, so the "
-                    "gradient would be wrong; compute the result again after the change"
-                )
+                raise stale(x, vertex)
             values.append(x._value)
         else:
             values.append(x)
