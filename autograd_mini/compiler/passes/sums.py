@@ -37,7 +37,7 @@ def flattened(program: Program) -> Program:
     single = used_once(program, sums.keys() | negated.keys())
     inner = {x for step in sums.values() for x in step.operands if x in sums and x in single}
     kept: list[Instruction] = []
-    changed = False
+    differences = 0
     for step in program.instructions:
         if step.primitive in ADDING:
             if step.results[0] in inner:
@@ -48,9 +48,11 @@ def flattened(program: Program) -> Program:
                 step = Instruction(add_n, terms, {}, step.results, step.scope, step.line)
             elif step.primitive is ADD and not single.isdisjoint(step.operands):
                 step = difference(step, negated, single)
-            changed = changed or step is not old
+                differences += step is not old
         kept.append(step)
-    return pruned(program.replaced(kept)) if changed else program
+    if differences:
+        return pruned(program.replaced(kept))
+    return program.replaced(kept) if inner else program
 
 
 def used_once(program: Program, values: Set[Value]) -> set[Value]:
