@@ -3,34 +3,48 @@
 from __future__ import annotations
 
 import importlib.util
-import runpy
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-STEP = runpy.run_path(str(FOLDER / "training_step.py"))
 
 
-@pytest.mark.parametrize("name, package, make", STEP["CONTESTANTS"])
-@pytest.mark.filterwarnings("default")  # of other people's packages
-def test_contestants_train_the_same_network(name, package, make):
-    if package and importlib.util.find_spec(package) is None:
-        pytest.skip(f"{package} is not installed")
-    step, by_hand = make(), STEP["by_hand"]()
-    losses = np.array([[float(step()), float(by_hand())] for _ in range(20)])
-    np.testing.assert_allclose(losses[:, 0], losses[:, 1], rtol=1e-5)
-    assert losses[-1, 0] < losses[0, 0]
+def output_of(script: str, *arguments: str) -> str:
+    """Run a script and return what it printed."""
+    run = subprocess.run(
+        [sys.executable, str(FOLDER / script), *arguments],
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    return run.stdout
+
+
+@pytest.mark.parametrize("workload", ["small", "middle", "prediction"])
+def test_contestants_agree_before_they_are_timed(workload):
+    """A contestant whose losses are not the reference's would be left out, with the reason."""
+    printed = output_of("compare.py", "--quick", "--only", workload, "--peers", "numpy")
+    assert "left out" not in printed
+    lines = printed.splitlines()
+    assert [line.split("  ")[0] for line in lines if "µs" in line or " ms" in line][:2] == [
+        "autograd_mini compiled",
+        "autograd_mini eager",
+    ]
+
+
+@pytest.mark.parametrize("package", ["tinygrad", "mygrad"])
+def test_a_contestant_that_cannot_run_is_named_with_the_reason(package):
+    if importlib.util.find_spec(package):
+        pytest.skip(f"{package} is installed")
+    printed = output_of("compare.py", "--quick", "--only", "small", "--peers", package)
+    assert printed.count("not installed") == (2 if package == "tinygrad" else 1)
 
 
 @pytest.mark.parametrize("script", ["overhead.py", "memory.py 1000"])
 def test_the_script_runs(script):
-    name, *arguments = script.split()
-    run = subprocess.run(
-        [sys.executable, FOLDER / name, *arguments], capture_output=True, text=True, check=True
-    )
-    assert "nan" not in run.stdout
-    assert len(run.stdout.splitlines()) > 3
+    printed = output_of(*script.split())
+    assert "nan" not in printed
+    assert len(printed.splitlines()) > 3
