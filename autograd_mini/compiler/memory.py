@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from .program import Instruction, Program, Value
+from .program import Instruction, Operand, Program, Value
+from .rows import flat, parts
 
 Kind = Literal["argument", "state", "constant", "buffer", "view", "local"]
 ALIGNMENT: Final = 64
@@ -32,6 +33,8 @@ class Plan:
         kinds: how each value is held.
         bases: the value whose memory a view shows.
         written: the state or buffer into which a result is written in place of its own buffer.
+        groups: vectors of states that lie side by side, and the states in order.
+        placed: results that are computed where a vector of several shall be, and at which element.
         offsets: where each buffer starts in the working memory.
         size: of the working memory, in bytes.
     """
@@ -41,6 +44,8 @@ class Plan:
     kinds: dict[Value, Kind] = field(default_factory=dict)
     bases: dict[Value, Value] = field(default_factory=dict)
     written: dict[Value, Value] = field(default_factory=dict)
+    groups: dict[Value, tuple[Value, ...]] = field(default_factory=dict)
+    placed: dict[Value, tuple[Value, int]] = field(default_factory=dict)
     offsets: dict[Value, int] = field(default_factory=dict)
     size: int = 0
 
@@ -78,9 +83,10 @@ class Abilities:
 def planned(program: Program, can: Abilities) -> Plan:
     """Plan the memory of a program, after the passes."""
     states = {leaf for leaf, _ in program.updates if leaf.shape}
-    direct = direct_updates(program, states, can)
+    groups = side_by_side(program, states)
+    direct = direct_updates(program, states, groups, can)
     head, tail = split(program, direct)
-    plan = Plan(head, tail)
+    plan = Plan(head, tail, groups=groups)
     plan.kinds |= dict.fromkeys(program.inputs, "argument")
     for leaf in program.leaves:
         held: Kind = "constant" if leaf.shape else "argument"
@@ -90,18 +96,49 @@ def planned(program: Program, can: Abilities) -> Plan:
     steps = [*head, *tail]
     for step in steps:
         hold(plan, step, outputs, direct, can)
+    for step in steps:
+        if step.primitive is flat and step.results[0] not in groups:
+            lay_out(plan, step)
     place(plan, steps, program, can.in_place)
     return plan
 
 
-def direct_updates(program: Program, states: set[Value], can: Abilities) -> dict[Value, Value]:
+def side_by_side(program: Program, states: set[Value]) -> dict[Value, tuple[Value, ...]]:
+    """Find the vectors that consist of states, each of which can be a part of one vector only."""
+    groups: dict[Value, tuple[Value, ...]] = {}
+    taken: set[Operand] = set()
+    for step in program.instructions:
+        members = step.operands
+        if step.primitive is flat and states.issuperset(members) and taken.isdisjoint(members):
+            taken.update(members)
+            groups[step.results[0]] = tuple(step.values)
+    return groups
+
+
+def lay_out(plan: Plan, step: Instruction) -> None:
+    """Let results be computed where a vector of them shall be."""
+    vector, at = step.results[0], 0
+    for x in step.values:
+        own = plan.kinds[x] == "buffer" and x not in plan.placed and x not in plan.bases
+        if own and plan.kinds[vector] == "buffer":
+            plan.placed[x] = vector, at
+            plan.bases[x] = vector
+        at += x.size
+
+
+def direct_updates(
+    program: Program,
+    states: set[Value],
+    groups: dict[Value, tuple[Value, ...]],
+    can: Abilities,
+) -> dict[Value, Value]:
     """Find the new values that can be written into their states by the instruction itself.
 
     Nothing may read the old value after that, neither itself nor through a view.
     """
     maker = {y: i for i, step in enumerate(program.instructions) for y in step.results}
     last_reader: dict[Value, int] = {}
-    shown: dict[Value, Value] = {}
+    shown: dict[Value, Value] = {x: vector for vector, xs in groups.items() for x in xs}
     for i, step in enumerate(program.instructions):
         for x in step.values:
             root = shown.get(x, x)
@@ -110,19 +147,36 @@ def direct_updates(program: Program, states: set[Value], can: Abilities) -> dict
         if type(first) is Value and can.is_view(step):
             shown[step.results[0]] = shown.get(first, first)
     news = [new for _, new in program.updates]
-    direct = {}
-    for state, new in program.updates:
+    direct: dict[Value, Value] = {}
+    whole = [(v, new) for v, xs in groups.items() if (new := new_vector(program, xs)) is not None]
+    members = {x for vector, _ in whole for x in groups[vector]}
+    single = [(leaf, new) for leaf, new in program.updates if leaf in states - members]
+    states = states | set(groups)
+    for state, new in [*whole, *single]:
         if state not in states or new not in maker or news.count(new) > 1:
             continue
         at = maker[new]
         step = program.instructions[at]
         own = len(step.results) == 1 and not can.is_view(step) and can.takes_out(step)
         if any(shown.get(x, x) is state for x in step.values):
-            viewed = any(x is not state and shown.get(x) is state for x in step.values)
+            viewed = any(x is not state and shown.get(x, x) is state for x in step.values)
             own = own and can.in_place(step) and not viewed
         if own and last_reader.get(state, -1) <= at and new not in program.outputs:
             direct[new] = state
+    for vector, new in whole:
+        if new in direct:
+            direct |= {n: leaf for leaf, n in program.updates if leaf in groups[vector]}
     return direct
+
+
+def new_vector(program: Program, states: tuple[Value, ...]) -> Value | None:
+    """Return the vector whose parts are the new values of these states, in order."""
+    new_of = dict(program.updates)
+    wanted = tuple(new_of[x] for x in states)
+    for step in program.instructions:
+        if step.primitive is parts and step.results == wanted:
+            return next(step.values)
+    return None
 
 
 def split(
@@ -149,9 +203,16 @@ def hold(
 ) -> None:
     """Say how the results of an instruction are held."""
     first = step.operands[0] if step.operands else None
+    if step.results and step.results[0] in plan.groups:
+        plan.kinds[step.results[0]] = "state"
+        return
     for y in step.results:
         if y in direct:
             plan.kinds[y], plan.written[y] = "state", direct[y]
+        elif step.primitive is parts and type(first) is Value:
+            plan.kinds[y], plan.bases[y] = "view", first
+        elif step.primitive is flat:
+            plan.kinds[y] = "buffer"
         elif type(first) is Value and first.shape and y.shape and can.is_view(step):
             plan.kinds[y], plan.bases[y] = "view", first
         elif y.shape and y.nbytes and y not in outputs and can.takes_out(step):
@@ -171,8 +232,16 @@ def place(plan: Plan, steps: Sequence[Instruction], program: Program, in_place: 
     memory = Memory()
     for i, step in enumerate(steps):
         dying = {x for x in map(plan.base, step.values) if last[x] == i}
-        y = step.results[0]
-        if plan.kinds[y] == "buffer":
+        made = step.results[0] if step.results else None
+        if made is None:
+            continue
+        y = made
+        if y in plan.placed:
+            vector, at = plan.placed[y]
+            if vector not in plan.offsets:
+                plan.offsets[vector] = memory.take(vector.nbytes)
+            plan.offsets[y] = plan.offsets[vector] + at * y.dtype.itemsize
+        elif plan.kinds[y] == "buffer" and y not in plan.offsets:
             reused = next((x for x in step.values if fits(x, y, dying, plan)), None)
             if reused is not None and in_place(step):
                 base = plan.base(reused)
@@ -185,7 +254,7 @@ def place(plan: Plan, steps: Sequence[Instruction], program: Program, in_place: 
             if x in plan.offsets:
                 memory.give(plan.offsets[x], x.nbytes)
         for y in step.results:  # made and never read
-            if y in plan.offsets and last[y] == i:
+            if y in plan.offsets and y not in plan.placed and last.get(y) == i:
                 memory.give(plan.offsets[y], y.nbytes)
     plan.size = memory.size
 
@@ -196,6 +265,7 @@ def fits(x: Value, y: Value, dying: set[Value], plan: Plan) -> bool:
     return (
         base in dying
         and base in plan.offsets
+        and x not in plan.placed
         and plan.kinds[x] == "buffer"
         and x.shape == y.shape
         and x.dtype == y.dtype

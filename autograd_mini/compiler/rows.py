@@ -93,3 +93,28 @@ dot: Final = row(
 
 PRODUCTS: Final = frozenset({affine, accumulated, column_sums})
 """Rows that BLAS computes, together with the table's `matmul`."""
+
+
+def taken_apart(x: Any, *, shapes: tuple[tuple[int, ...], ...]) -> tuple[Any, ...]:
+    """Cut a vector into arrays of these shapes, one after the other."""
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
+    return tuple(
+        part.reshape(shape) for part, shape in zip(np.split(x, ends[:-1]), shapes, strict=True)
+    )
+
+
+flat: Final = row(
+    "flat",
+    lambda *xs: np.concatenate([x.reshape(-1) for x in xs]),
+    "flat",
+    "All elements of its operands, one after the other.",
+    code=lambda *xs: f"np.concatenate([{', '.join(f'{x}.reshape(-1)' for x in xs)}])",
+)
+parts: Final = row(
+    "parts",
+    taken_apart,
+    "parts",
+    "A vector cut into arrays, which show its memory.",
+    params=("shapes",),
+    multiple=True,
+)

@@ -21,6 +21,7 @@ from .forms import RESERVED, Form, form_of, is_view, takes_out, works_in_place
 from .memory import Abilities, Plan, planned
 from .product_source import PREPARED, product_lines
 from .program import Instruction, Operand, Program, Value
+from .rows import flat, parts
 from .sites import variable_of
 
 WIDTH: Final = 100
@@ -139,6 +140,9 @@ class Writer:
             self.write_block(step, block)
             return
         results = [self.name_result(step, y) for y in step.results]
+        if step.primitive in (flat, parts):
+            self.write_vector(step, results)
+            return
         first = step.results[0]
         product = product_lines(step, self.plan, self.text, partial(self.ones, dtype=first.dtype))
         if product is not None:
@@ -181,6 +185,25 @@ class Writer:
     def add(self, *lines: str) -> None:
         """Add lines to the step."""
         self.body += indented(lines, 1) if self.quiet else lines
+
+    def write_vector(self, step: Instruction, results: list[str]) -> None:
+        """Write how arrays lie side by side in a vector: what is not there yet is copied."""
+        plan = self.plan
+        vector = step.results[0] if step.primitive is flat else step.operands[0]
+        assert type(vector) is Value
+        members = step.values if step.primitive is flat else step.results
+        name, at = self.names[vector], 0
+        if step.primitive is flat and vector in plan.offsets:
+            self.setup.append(self.buffer(vector, name))
+        for i, x in enumerate(members):
+            place = f"{name}[{at}:{at + x.size}].reshape({x.shape})"
+            at += x.size
+            if step.primitive is parts and plan.kinds[x] == "view":
+                self.setup.append(f"{results[i]} = {place}")
+            elif step.primitive is flat and vector not in plan.groups and x not in plan.placed:
+                part = self.name(Value(x.shape, x.dtype), f"{name}_part")
+                self.setup.append(f"{part} = {place}")
+                self.add(f"{part}[...] = {self.names[x]}")
 
     def write_block(self, step: Instruction, block: Any) -> None:
         """Write an instruction that stands for many."""
@@ -247,6 +270,9 @@ def written(program: Program, name: str) -> Source:
     states = [x for x in program.leaves if plan.kinds[x] == "state"]
     borrowed = [x for x in program.leaves if plan.kinds[x] == "constant"]
     kept = [*states, *borrowed, *program.constants]
+    for vector, members in plan.groups.items():
+        kinds = {x.name for x in members}
+        writer.name(vector, f"all_{kinds.pop()}" if len(kinds) == 1 else "all_parameters")
     for step in plan.head:
         writer.write(step)
     writer.quiet = False
@@ -332,7 +358,7 @@ def module(
     for definition in writer.definitions:
         lines += ["", *definition.splitlines(), ""]
     lines += ["", *signature("build", [names[x] for x in kept])]
-    own = [f"{names[x]} = {names[x]}.copy()" for x in states]
+    own = kept_states(writer, states)
     setup = [f"memory = np.empty({size}, np.uint8)", *own, *writer.setup]
     lines += indented([f'"""Allocate {size:,} bytes of working memory; return the step."""'], 1)
     lines += indented(setup, 1)
@@ -341,6 +367,22 @@ def module(
     lines += indented(writer.body, 2)
     lines += ["", f"    return step, ({''.join(names[x] + ', ' for x in states).rstrip()})"]
     return "\n".join(lines) + "\n", start
+
+
+def kept_states(writer: Writer, states: Sequence[Value]) -> list[str]:
+    """Write copies of the states that the program owns, side by side where it wants them so."""
+    names, groups = writer.names, writer.plan.groups
+    lines: list[str] = []
+    grouped: set[Value] = set()
+    for vector, members in groups.items():
+        grouped.update(members)
+        rows = [f"    {names[x]}.reshape(-1)," for x in members]
+        lines += [f"{names[vector]} = np.concatenate([", *rows, "])"]
+        at = 0
+        for x in members:
+            lines.append(f"{names[x]} = {names[vector]}[{at}:{at + x.size}].reshape({x.shape})")
+            at += x.size
+    return lines + [f"{names[x]} = {names[x]}.copy()" for x in states if x not in grouped]
 
 
 def signature(name: str, parameters: Sequence[str]) -> list[str]:

@@ -29,12 +29,15 @@ class Workspace:
         borrowed: list[Tensor],
     ) -> None:
         self.borrowed = [(t, t._value) for t in borrowed]
+        self.states: list[tuple[Tensor, Any]] = []
+        self._start(build, kept, states)
+        self._holders = self.holders()  # no name of this method holds an array
+
+    def _start(self, build: Callable[..., Any], kept: Sequence[Any], states: list[Tensor]) -> None:
         self.step, arrays = build(*kept)
-        self.states = list(zip(states, arrays, strict=True))
+        self.states += zip(states, arrays, strict=True)
         for tensor, array in self.states:
             tensor._value = array
-        del arrays, kept
-        self._holders = self.holders()
 
     def holders(self) -> list[int]:
         """Count who holds each state, and the memory that it is a part of."""

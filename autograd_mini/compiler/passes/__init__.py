@@ -15,13 +15,14 @@ from .folding import folded
 from .identities import simplified
 from .products import multiplied
 from .sums import flattened
+from .updates import gathered
 
 Pass = Callable[[Program], Program]
 
 SIMPLIFYING: Final[tuple[Pass, ...]] = (pruned, merged, simplified, folded)
 """Passes that make room for each other, in rounds until nothing changes. Repetitions go before
 constants are folded, so that a repeated constant is not held as a large one."""
-GATHERING: Final[tuple[Pass, ...]] = (flattened, multiplied)
+GATHERING: Final[tuple[Pass, ...]] = (flattened, multiplied, gathered)
 """Passes that make one operation of many, once each, in order."""
 ROUNDS: Final = 6
 """Rounds at most. Each walks in order and sees what it has rewritten, so few are ever needed."""

@@ -1,0 +1,212 @@
+"""Updates of many small tensors by the same rule become one update of one long vector.
+
+An optimizer does the same arithmetic for each parameter. For small ones the calls cost more than
+the numbers, so their values, gradients and states are laid side by side: `flat` joins them, the
+rule runs once, `parts` takes them apart. In memory neither of the two moves anything, as long as
+states and gradients can lie side by side from the start. Results are the same bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ..program import Instruction, Operand, Program, Value
+from ..rows import flat, parts
+
+LARGEST: Final = 2**14
+"""Tensors of more elements are updated on their own: there the numbers cost more than the calls."""
+LONGEST: Final = 64
+"""Rules of more operations are left alone."""
+
+
+@dataclass(slots=True, eq=False)
+class Bundle:
+    """The updates that share what they compute: a parameter and the optimizer's states of it.
+
+    Attributes:
+        roots: their new values.
+        leaves, inputs: what the rule reads, in the order in which it meets it.
+        steps: the instructions of the rule, in order of the program.
+        signature: equal for bundles that follow the same rule.
+    """
+
+    roots: list[Value]
+    leaves: list[Value] = field(default_factory=list)
+    inputs: list[Value] = field(default_factory=list)
+    steps: list[Instruction] = field(default_factory=list)
+    signature: tuple[Any, ...] = ()
+
+
+def gathered(program: Program) -> Program:
+    """Update small tensors that follow one rule together."""
+    finder = Finder(program)
+    groups: dict[tuple[Any, ...], list[Bundle]] = {}
+    for bundle in finder.bundles():
+        if finder.describe(bundle):
+            groups.setdefault(bundle.signature, []).append(bundle)
+    for bundles in groups.values():
+        if len(bundles) > 1 and finder.may_move(bundles):
+            program = joined(program, bundles)
+    return program
+
+
+class Finder:
+    """Finds the rules that end in new values of small tensors."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.order = {s: i for i, s in enumerate(program.instructions)}
+        self.maker = {y: s for s in program.instructions for y in s.results}
+        self.readers: dict[Value, list[Instruction]] = {}
+        for step in program.instructions:
+            for x in step.values:
+                self.readers.setdefault(x, []).append(step)
+        self.updated = {new: leaf for leaf, new in program.updates}
+        self.states = {leaf for leaf, _ in program.updates}
+        self.outputs = {y for y in program.outputs if type(y) is Value}
+
+    def bundles(self) -> Iterable[Bundle]:
+        """Yield the updates of small tensors, those that share an operation together."""
+        owner: dict[Instruction, Bundle] = {}
+        found: dict[int, Bundle] = {}
+        for leaf, new in self.program.updates:
+            if not leaf.shape or not 0 < leaf.size <= LARGEST or new not in self.maker:
+                continue
+            bundle = Bundle([new])
+            for step in self.cone(new, leaf):
+                other = owner.get(step)
+                if other is not None and other is not bundle:
+                    other.roots += bundle.roots
+                    for s, b in list(owner.items()):
+                        if b is bundle:
+                            owner[s] = other
+                    found.pop(id(bundle), None)
+                    bundle = other
+                owner[step] = bundle
+            found[id(bundle)] = bundle
+        return list(found.values())
+
+    def cone(self, root: Value, leaf: Value) -> list[Instruction]:
+        """Return the operations on arrays of the leaf's shape from which its new value comes."""
+        seen: dict[Instruction, None] = {}
+        stack = [root]
+        while stack and len(seen) <= LONGEST:
+            step = self.maker.get(stack.pop())
+            if step is None or step in seen or not self.is_rule(step, leaf):
+                continue
+            seen[step] = None
+            stack += [x for x in step.values if x.shape == leaf.shape]
+        return list(seen)
+
+    def is_rule(self, step: Instruction, leaf: Value) -> bool:
+        """Whether an operation works element by element on arrays of the leaf's shape."""
+        y = step.results[0]
+        return (
+            step.primitive.kind == "elementwise"
+            and len(step.results) == 1
+            and y.shape == leaf.shape
+            and y.dtype == leaf.dtype
+            and all(x.shape in ((), leaf.shape) for x in step.values)
+        )
+
+    def describe(self, bundle: Bundle) -> bool:
+        """Fill in a bundle; tell whether it can be joined with others of its signature."""
+        program, shape = self.program, bundle.roots[0].shape
+        leaf_of = {root: self.updated[root] for root in bundle.roots}
+        steps: dict[Instruction, None] = {}
+        for root in bundle.roots:
+            steps |= dict.fromkeys(self.cone(root, leaf_of[root]))
+        chosen = self.closed(set(steps), set(bundle.roots))
+        bundle.steps = sorted(chosen, key=self.order.__getitem__)
+        if not all(self.maker[root] in chosen for root in bundle.roots):
+            return False
+        names: dict[Value, Any] = {}
+        words: list[Any] = []
+        for step in bundle.steps:
+            words += [step.primitive, *sorted(step.params.items())]
+            for x in step.operands:
+                words.append(self.word(x, shape, names, bundle))
+            names[step.results[0]] = len(names)
+        ends = [(names[r], self.word(leaf_of[r], shape, names, bundle)) for r in bundle.roots]
+        bundle.signature = (*words, *ends, program.leaves[leaf_of[bundle.roots[0]]].dtype)
+        return all(x.dtype == bundle.roots[0].dtype for x in (*bundle.leaves, *bundle.inputs))
+
+    def closed(self, steps: set[Instruction], roots: set[Value]) -> set[Instruction]:
+        """Drop operations whose result somebody outside needs: they are inputs of the rule."""
+        while True:
+            outside = {
+                s
+                for s in steps
+                if s.results[0] not in roots
+                and (
+                    s.results[0] in self.outputs
+                    or any(r not in steps for r in self.readers.get(s.results[0], ()))
+                )
+            }
+            if not outside:
+                return steps
+            steps = steps - outside
+
+    def word(
+        self, x: Operand, shape: tuple[int, ...], names: dict[Value, Any], bundle: Bundle
+    ) -> Any:
+        """Return what stands for an operand in a signature."""
+        if type(x) is not Value:
+            return type(x), repr(x)
+        if x not in names:
+            if not x.shape and shape:
+                return x
+            kind, held = ("leaf", bundle.leaves) if x in self.states else ("input", bundle.inputs)
+            names[x] = kind, len(held)
+            held.append(x)
+        return names[x]
+
+    def may_move(self, bundles: list[Bundle]) -> bool:
+        """Whether the rules may all run where the last of them does."""
+        last = max(self.order[s] for b in bundles for s in b.steps)
+        leaves = [x for b in bundles for x in b.leaves]
+        return len(set(leaves)) == len(leaves) and all(
+            self.order[reader] > last
+            for b in bundles
+            for root in b.roots
+            for reader in self.readers.get(root, ())
+            if reader not in b.steps
+        )
+
+
+def joined(program: Program, bundles: list[Bundle]) -> Program:
+    """Replace rules by one rule of long vectors."""
+    first = bundles[0]
+    steps = {s for b in bundles for s in b.steps}
+    last = [s for s in program.instructions if s in steps][-1]
+    scope, line = last.scope, last.line
+    new: list[Instruction] = []
+    stand_ins: dict[Value, Value] = {}
+    for held in ("leaves", "inputs"):
+        for i, x in enumerate(getattr(first, held)):
+            members = tuple(getattr(b, held)[i] for b in bundles)
+            long = Value((sum(m.size for m in members),), x.dtype)
+            new.append(Instruction(flat, members, {}, (long,), scope, line))
+            stand_ins[x] = long
+    for step in first.steps:
+        y = step.results[0]
+        stand_ins[y] = Value(next(iter(stand_ins.values())).shape, y.dtype)
+        operands = tuple(stand_ins.get(x, x) if type(x) is Value else x for x in step.operands)
+        new.append(
+            Instruction(step.primitive, operands, step.params, (stand_ins[y],), step.scope, line)
+        )
+    for i, root in enumerate(first.roots):
+        members = tuple(b.roots[i] for b in bundles)
+        shapes = tuple(m.shape for m in members)
+        new.append(
+            Instruction(parts, (stand_ins[root],), {"shapes": shapes}, members, scope, line)
+        )
+    kept: list[Instruction] = []
+    for step in program.instructions:
+        if step is last:
+            kept += new
+        elif step not in steps:
+            kept.append(step)
+    return program.replaced(kept)
