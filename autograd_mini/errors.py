@@ -72,4 +72,10 @@ class GradcheckError(AutogradError, AssertionError):
 
 
 class CompileError(AutogradError, RuntimeError):
-    """A function cannot become a program: it depends on what a trace cannot see."""
+    """A function cannot become a program: it depends on what a trace cannot see.
+
+    Attributes:
+        result: what the call returned that showed it, if it was carried out.
+    """
+
+    result: Any = None

@@ -111,12 +111,64 @@ def test_the_epochs_loss_is_the_mean_over_samples_also_with_a_smaller_last_batch
     assert history.loss[0] == pytest.approx(expected)
 
 
+def test_a_model_with_a_branch_trains_eagerly_and_says_why():
+    class Branching(am.nn.Module):
+        def __init__(self):
+            self.dense = am.nn.Dense(2, 1, seed=0)
+
+        def forward(self, x):
+            y = self.dense(x)
+            return y if y.sum() > 0 else y * 1.0
+
+    options = {"epochs": 3, "loss": "binary_cross_entropy", "seed": 0}
+    model, other = Branching(), Branching()
+    history = model.fit(X, Y, **options)
+    assert "np.where" in history.eager
+    wanted = other.fit(X, Y, **options, compile=False)
+    assert wanted.eager == "compile=False" and history.rows == wanted.rows
+    with pytest.raises(am.ConversionError, match=r"np\.where"):
+        Branching().fit(X, Y, **options, compile=True)
+
+
+def test_a_loss_that_counts_is_trained_with_the_right_numbers():
+    def make():
+        count = []
+
+        def loss(prediction, target):
+            count.append(1)
+            return am.nn.binary_cross_entropy(prediction, target) * (1.0 / len(count))
+
+        return loss
+
+    histories = [
+        MLP([2, 4, 1], seed=0).fit(X, Y, epochs=4, loss=make(), seed=0, compile=compile)
+        for compile in (None, False)
+    ]
+    assert "argument" in histories[0].eager
+    np.testing.assert_allclose(histories[0].loss, histories[1].loss)
+
+
+def test_compiled_training_is_that_of_eager():
+    for clip in (None, 0.05):
+        options = {"epochs": 5, "loss": "binary_cross_entropy", "metrics": "accuracy", "seed": 0}
+        options |= {"clip_norm": clip, "schedule": am.optim.Cosine(0.1, 100), "batch_size": 7}
+        models = [MLP([2, 8, 1], "relu", seed=0) for _ in range(2)]
+        found = models[0].fit(X, Y, **options, compile=True)
+        wanted = models[1].fit(X, Y, **options, compile=False)
+        assert found.eager is None
+        for name in ("loss", "accuracy", "lr"):
+            np.testing.assert_allclose(found[name], wanted[name], rtol=1e-9)
+        for p, q in zip(values(models[0]), values(models[1]), strict=True):
+            np.testing.assert_allclose(p, q, rtol=1e-8, atol=1e-12)
+
+
 def test_training_goes_on_with_the_same_optimizer():
     model = MLP([2, 8, 1], seed=0)
     optimizer, rng = Adam(model, lr=0.02), np.random.default_rng(0)
     for _ in range(2):
         model.fit(X, Y, epochs=2, loss="binary_cross_entropy", optimizer=optimizer, seed=rng)
-    assert equal(values(model), values(fitted(4)[0]))
+    for found, wanted in zip(values(model), values(fitted(4)[0]), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-10)
     assert optimizer.steps == 4 * math.ceil(len(X) / 32)
 
 
@@ -255,7 +307,9 @@ def test_ctrl_c_within_an_epoch_leaves_the_last_completed_step():
             raise KeyboardInterrupt
         return am.nn.binary_cross_entropy(prediction, target)
 
-    history = model.fit(X, Y, epochs=5, loss=loss, optimizer=optimizer, seed=0, patience=1)
+    history = model.fit(
+        X, Y, epochs=5, loss=loss, optimizer=optimizer, seed=0, patience=1, compile=False
+    )
     assert history.stopped == "interrupted" and len(history) == 1
     assert equal(values(model), kept[-1]) and optimizer.steps == 9
     assert all(p.grad is None for p in model.parameters())

@@ -86,7 +86,7 @@ class Compiled:
         self._entries: OrderedDict[Key, list[Entry]] = OrderedDict()
         self._trials: dict[Key, Trial] = {}
         self._last: Entry | None = None
-        self._dropped = 0
+        self._dropped = self._traces = self._programs = 0
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function: eagerly twice for a new signature, then as a program.
@@ -134,6 +134,7 @@ class Compiled:
         """Call the function eagerly and note what it does; compile it at the second call."""
         import optree
 
+        self._traces += 1
         tracer = Tracer()
         names = argument_names(self.function, args, kwargs)
         bound = [
@@ -152,14 +153,19 @@ class Compiled:
         if trial is None or not trial.holds():
             self._trials[key] = Trial(tracer, program, result)
         else:
-            compare(trial.program, program, trial.digests)
-            result.compare(trial.result)
+            try:
+                compare(trial.program, program, trial.digests)
+                result.compare(trial.result)
+            except CompileError as error:
+                error.result = result.of_trace(tree, bool(recorded.updates))
+                raise
             variant = Variant(recorded, optimised(program), self.name)
             self._enter(key, Entry(variant, tracer, result, quick(args, kwargs)))
         return result.of_trace(tree, bool(recorded.updates))
 
     def _enter(self, key: Key, entry: Entry) -> None:
         """Keep an entry; drop the one that was not used for longest if there are too many."""
+        self._programs += 1
         self._entries.setdefault(key, []).append(entry)
         self._entries.move_to_end(key)
         self._last = entry
@@ -185,6 +191,11 @@ class Compiled:
                 "arguments of the same shapes"
             )
         return self._last.variant
+
+    @property
+    def wasted(self) -> int:
+        """How many calls were traced that led to no program, by now."""
+        return self._traces - 2 * self._programs - len(self._trials)
 
     @property
     def program(self) -> Program:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import errors
 from ..errors import UnsupportedError
 from ..tensors import Tensor, serials
 from .program import Program, Value
@@ -40,8 +41,8 @@ class Workspace:
             tensor._value = array
 
     def holders(self) -> list[int]:
-        """Count who holds each state, and the memory that it is a part of."""
-        counted = [sys.getrefcount(array) for _, array in self.states]
+        """Count who else than its tensor holds each state, and the memory that it is a part of."""
+        counted = [sys.getrefcount(array) - (t._value is array) for t, array in self.states]
         shared = [a.base for _, a in self.states if a.base is not None]
         return counted + [sys.getrefcount(base) for base in shared]
 
@@ -93,6 +94,9 @@ class Variant:
         linecache.cache[self.filename] = (len(text), None, text.splitlines(True), self.filename)
         namespace: dict[str, Any] = dict(self.source.bound)
         exec(compile(text, self.filename, "exec"), namespace)
+        for error in vars(errors):  # a function of ours in the source raises its own copy
+            if f"_{error}" in namespace or error in namespace:
+                namespace[f"_{error}"] = namespace[error] = getattr(errors, error)
         build: Callable[..., Any] = namespace["build"]
         return build
 
@@ -140,8 +144,9 @@ class Variant:
         if not self._idle:
             self._idle.append(self._workspace())
         workspace = self._idle[0]
-        workspace.take_over()
-        if not workspace.is_private() or not workspace.is_current():
+        if workspace.is_private() and workspace.is_current():
+            workspace.take_over()
+        else:
             workspace = self._idle[0] = self._workspace()
         results: Sequence[Any] | None = None
         try:

@@ -23,12 +23,14 @@ class History:
             Ctrl-C; the parameters are then those after the last completed step.
         restored: whether the parameters are those of the best epoch.
         seconds: how long it took.
+        eager: why the steps were not replayed as a compiled program, or None.
     """
 
     rows: list[dict[str, float]] = field(default_factory=list)
     stopped: Stopped = "running"
     restored: bool = False
     seconds: float = 0.0
+    eager: str | None = None
 
     def __getitem__(self, name: str) -> list[float]:
         if self.rows and name not in self.rows[0]:

@@ -16,14 +16,17 @@ from .data import Pair
 from .inference import measured, number
 from .losses import Loss
 from .metrics import Metric
+from .replay import Replay
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Trainer:
     """What the steps of one training have in common.
 
     Attributes:
         parameters: path and tensor of what the model trains.
+        compiled: whether steps are replayed; None where that is possible.
+        replay: who does that, made for the first step.
     """
 
     model: Callable[[Any], Any]
@@ -33,6 +36,8 @@ class Trainer:
     metrics: Mapping[str, Metric]
     schedule: Schedule | None
     clip_norm: float | None
+    compiled: bool | None = None
+    replay: Replay | None = None
 
     def epoch(self, data: Pair, places: Iterable[Any], epoch: int) -> dict[str, float]:
         """Take a step for each batch; return the means of loss and metrics over the samples."""
@@ -51,23 +56,32 @@ class Trainer:
         Raises:
             NonFiniteError: if loss or gradients are not finite; nothing is updated then.
         """
-        self.forget()
-        prediction = self.model(x)
-        loss = self.loss(prediction, y)
-        value = self.checked(loss, where)
-        row = {"loss": value}
+        if self.schedule is not None:
+            self.optimizer.lr = self.schedule(self.optimizer.steps)
+        if self.replay is None:
+            self.replay = Replay(self, self.compiled)
+        loss, prediction = self.replay.step(x, y) or self.eager(x, y, where)
+        row = {"loss": number("the loss", loss)}
         if self.metrics:
             plain = prediction.data if isinstance(prediction, Tensor) else prediction
             found = measured(self.metrics, plain, y)
             row |= {name: number(name, metric) for name, metric in found.items()}
+        return row
+
+    def eager(self, x: Any, y: Any, where: str) -> tuple[Any, Any]:
+        """Take the step operation by operation; return loss and prediction."""
+        self.forget()
+        prediction = self.model(x)
+        loss = self.scalar(self.loss(prediction, y))
+        value = number("the loss", loss)
+        if not math.isfinite(value):
+            raise NonFiniteError(self._advice(f"the loss became {value} in {where}"))
         loss.backward()
         self.check_gradients(where)
         if self.clip_norm is not None:
             clip_grad_norm(self.optimizer.parameters, self.clip_norm)
-        if self.schedule is not None:
-            self.optimizer.lr = self.schedule(self.optimizer.steps)
         self.optimizer.step()
-        return row
+        return loss, prediction
 
     def forget(self) -> None:
         """Forget all gradients, also of parameters that the optimizer does not hold."""
@@ -75,22 +89,21 @@ class Trainer:
             p.grad = None
         self.optimizer.zero_grad()
 
-    def checked(self, loss: Any, where: str) -> float:
-        """Return the value of the loss.
+    def scalar(self, loss: Any) -> Tensor:
+        """Return what the loss function returned.
 
         Raises:
-            OperandError: if the loss is no tensor.
-            NonFiniteError: if it is NaN or infinite.
+            OperandError: if it is no tensor.
+            ArgumentError: if it is no single number.
         """
         if not isinstance(loss, Tensor):
             raise OperandError(
                 f"the loss function returned {type(loss).__name__}; expected a tensor computed "
                 "from the prediction with recorded operations (np.* and am.*)"
             )
-        value = number("the loss", loss)
-        if not math.isfinite(value):
-            raise NonFiniteError(self._advice(f"the loss became {value} in {where}"))
-        return value
+        if loss.size != 1:
+            number("the loss", loss)
+        return loss
 
     def check_gradients(self, where: str) -> None:
         """Look whether the gradients are finite.

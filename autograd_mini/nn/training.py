@@ -55,6 +55,7 @@ def fit(
     shuffle: bool = True,
     seed: int | np.random.Generator | None = None,
     callback: Callable[[History], object] | None = None,
+    compile: bool | None = None,
     verbose: bool | None = None,
 ) -> History:
     """Train the model on samples along the first axis, and return what was measured.
@@ -87,6 +88,8 @@ def fit(
         shuffle: whether each epoch takes the samples in another order.
         seed: of the order and the split; None takes another each time.
         callback: called with the history after each epoch.
+        compile: whether the steps are replayed as a compiled program; None does that where it can
+            (`history.eager` says why not), True raises where it cannot.
         verbose: whether to show a progress bar on stderr; None shows it on a terminal.
 
     Raises:
@@ -109,7 +112,14 @@ def fit(
     optimizer = optimizer_of(optimizer, model, (p for _, p in parameters))
     compute = loss_of(loss)
     trainer = Trainer(
-        model, parameters, compute, optimizer, metrics_of(metrics, compute), schedule, clip_norm
+        model,
+        parameters,
+        compute,
+        optimizer,
+        metrics_of(metrics, compute),
+        schedule,
+        clip_norm,
+        compile,
     )
 
     def validated() -> dict[str, float]:
@@ -134,6 +144,7 @@ def fit(
         history.stopped = "interrupted"
     finally:
         trainer.forget()
+    history.eager = trainer.replay.refusal if trainer.replay else None
     history.seconds = time.perf_counter() - started
     return history
 

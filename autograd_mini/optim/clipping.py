@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import NonFiniteError
 from ..extraction import describe
+from ..ops.finiteness import require_finite
 from ..tensors import Tensor
 from .collecting import collect, gradient_of
 from .numbers import positive
@@ -38,6 +39,8 @@ def clip_grad_norm(parameters: Iterable[Tensor] | Any, max_norm: float) -> float
     """
     positive("max_norm", max_norm)
     found = gradients(parameters)
+    if any(isinstance(g, Tensor) for _, g in found):
+        return clipped_in_a_trace(found, float(max_norm))
     norms = [norm_of(g) for _, g in found]
     for (p, g), norm in zip(found, norms, strict=True):
         if not math.isfinite(norm):
@@ -51,6 +54,17 @@ def clip_grad_norm(parameters: Iterable[Tensor] | Any, max_norm: float) -> float
         scale = float(max_norm) / total
         for p, g in found:
             p.grad = g * scale
+    return total
+
+
+def clipped_in_a_trace(found: list[tuple[Tensor, Any]], max_norm: float) -> Any:
+    """Do the same with recorded operations; the norm returned is a tensor."""
+    require_finite("a gradient", *(g for _, g in found))
+    squares = [np.sum(np.abs(g).astype(np.float64) ** 2) for _, g in found]
+    total = np.sqrt(sum(squares[1:], squares[0]))
+    scale = np.where(total > max_norm, max_norm / np.where(total > 0, total, 1.0), 1.0)
+    for p, g in found:
+        p.grad = g * scale.astype(g.dtype)
     return total
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from ...ops.finiteness import finite
 from ..program import Instruction, Operand, Program, Value
 from ..rows import flat, parts
 
@@ -200,13 +201,35 @@ def joined(program: Program, bundles: list[Bundle]) -> Program:
     for i, root in enumerate(first.roots):
         members = tuple(b.roots[i] for b in bundles)
         shapes = tuple(m.shape for m in members)
-        new.append(
-            Instruction(parts, (stand_ins[root],), {"shapes": shapes}, members, scope, line)
-        )
+        new.append(Instruction(parts, (stand_ins[root],), {"shapes": shapes}, members, scope, line))
     kept: list[Instruction] = []
+    checks: list[Instruction] = []
     for step in program.instructions:
         if step is last:
-            kept += new
+            kept += [*checks, *new]
+        elif step.primitive is finite and any(x in stand_ins for x in step.values):
+            checks.append(of_vectors(step, new))
         elif step not in steps:
             kept.append(step)
-    return program.replaced(kept)
+    return program.replaced(moved(kept, new, checks))
+
+
+def of_vectors(step: Instruction, new: list[Instruction]) -> Instruction:
+    """Let a check look at vectors instead of their parts."""
+    operands = list(step.operands)
+    for other in new:
+        if other.primitive is flat and set(other.operands) <= set(operands):
+            operands = [x for x in operands if x not in other.operands] + [other.results[0]]
+    return step.with_operands(tuple(operands))
+
+
+def moved(
+    kept: list[Instruction], new: list[Instruction], checks: list[Instruction]
+) -> list[Instruction]:
+    """Put checks behind the vectors that they look at."""
+    vectors = [s for s in new if s.primitive is flat]
+    if not checks or not vectors:
+        return kept
+    rest = [s for s in kept if s not in checks]
+    at = rest.index(vectors[-1]) + 1
+    return [*rest[:at], *checks, *rest[at:]]
