@@ -1,0 +1,210 @@
+"""Layout: which slot each node of a scalar graph gets, and the steps that compute them.
+
+Nodes of one kind and height are one group, and get consecutive slots, in the order of the slots of
+their first operand: then that operand is often a view instead of a gather.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from .bilinear import parts
+from .program import Value
+from .scalar_graph import OUTSIDE, ScalarGraph
+from .schedule import Schedule
+from .slots import Index, Load, Places, Step
+from .vector_operations import DOT, MULTIPLY, PRODUCT, RAGGED_SUM, SUM, VectorOperation
+
+FEW = 8
+"""Sums of one length that are fewer share a step with sums of other lengths."""
+
+
+def groups(graph: ScalarGraph, height: Index) -> list[Index]:
+    """Return the nodes that one vector operation can compute, group by group, in order."""
+    nodes = np.flatnonzero(graph.kinds >= 0)
+    counts, starts = graph.counts[nodes], graph.starts[nodes]
+    kinds, buffers = graph.kinds[nodes], graph.buffers[nodes]
+    signature = np.zeros(len(nodes), np.intp)
+    for position in range(3):
+        there = counts > position
+        operand = graph.operands[np.where(there, starts + position, 0)]
+        signature = signature * 64 + np.where(there, graph.buffers[operand] + 1, 0)
+    lengths = np.where(
+        np.isin(kinds, [graph.kind(SUM), graph.kind(DOT)]), shared_lengths(nodes, graph, height), 0
+    )
+    keys = np.stack((-height[nodes], kinds, buffers, signature * (lengths == 0), lengths))
+    order = np.lexsort(keys[::-1])
+    changes = np.flatnonzero(np.any(np.diff(keys[:, order], axis=1), axis=0)) + 1
+    return np.split(nodes[order], changes)
+
+
+def shared_lengths(nodes: Index, graph: ScalarGraph, height: Index) -> Index:
+    """Return the number of operands, or −1 where few nodes have as many."""
+    keys = np.stack((height[nodes], graph.kinds[nodes], graph.buffers[nodes], graph.counts[nodes]))
+    _, which, count = np.unique(keys, axis=1, return_inverse=True, return_counts=True)
+    return np.where(count[which.reshape(-1)] < FEW, -1, graph.counts[nodes])
+
+
+class Layout:
+    """Gives slots to the nodes of a graph.
+
+    Attributes:
+        slots: of each node, −1 until it has one.
+        sizes: how many slots of each buffer are in use.
+    """
+
+    def __init__(self, graph: ScalarGraph) -> None:
+        self.graph = graph
+        self.slots: Index = np.full(len(graph.kinds), -1, np.intp)
+        self.sizes = [0] * len(graph.dtypes)
+        self._starts = graph.starts
+
+    def taken(self, nodes: Index, buffer: int) -> Places:
+        """Give the next slots to nodes of one buffer."""
+        places = self.room(buffer, len(nodes))
+        self.slots[nodes] = places.index
+        return places
+
+    def room(self, buffer: int, count: int) -> Places:
+        """Return the next slots of a buffer."""
+        start = self.sizes[buffer]
+        self.sizes[buffer] += count
+        return Places(buffer, np.arange(start, start + count))
+
+    def by_buffer(self, nodes: Sequence[int]) -> Iterator[tuple[int, Index]]:
+        """Yield the buffers of nodes, and which of them, by position, are there."""
+        buffers = self.graph.buffers[np.array(nodes, np.intp)]
+        for buffer in range(len(self.sizes)):
+            found = np.flatnonzero(buffers == buffer)
+            if len(found):
+                yield buffer, found
+
+    def constants(self) -> list[Any]:
+        """Give slots to constants, and return the values of each buffer."""
+        nodes = [node for node, _ in self.graph.constants]
+        values = [np.zeros(0, dtype) for dtype in self.graph.dtypes]
+        for buffer, found in self.by_buffer(nodes):
+            self.taken(np.array(nodes)[found], buffer)
+            values[buffer] = np.empty(len(found), self.graph.dtypes[buffer])
+            with np.errstate(over="ignore"):
+                for place, i in enumerate(found):
+                    values[buffer][place] = self.graph.constants[i][1]
+        return values
+
+    def steps(self, nodes: Index) -> Iterator[Step]:
+        """Yield the steps that compute a group of nodes."""
+        graph = self.graph
+        operation = graph.operations[graph.kinds[nodes[0]]]
+        counts = graph.counts[nodes]
+        if operation in (SUM, DOT) and np.any(counts != counts[0]):
+            yield from self.ragged(nodes, operation)
+            return
+        operands = graph.operands[self._starts[nodes][:, None] + np.arange(counts[0])]
+        if operation is DOT:
+            yield from self.dots(nodes, operands)
+            return
+        slots = self.slots[operands]
+        order = np.lexsort(slots.T[::-1][-3:] if operation is SUM else slots.T[::-1])
+        nodes, operands, slots = nodes[order], operands[order], slots[order]
+        buffers = graph.buffers[operands[0]]
+        if operation is SUM:
+            taken: tuple[Places, ...] = (Places(buffers[0], slots.T),)
+        else:
+            taken = tuple(Places(b, slots[:, i]) for i, b in enumerate(buffers))
+        yield Step(operation, taken, self.taken(nodes, graph.buffers[nodes[0]]))
+
+    def ragged(self, nodes: Index, operation: VectorOperation) -> Iterator[Step]:
+        """Yield the steps of sums, or sums of products, of different lengths."""
+        graph, buffer = self.graph, int(self.graph.buffers[nodes[0]])
+        spans = [
+            self.slots[graph.operands[start : start + count]]
+            for start, count in zip(self._starts[nodes], graph.counts[nodes], strict=True)
+        ]
+        lengths = graph.counts[nodes]
+        if operation is DOT:
+            lengths = lengths // 2
+            left = np.concatenate([x[: len(x) // 2] for x in spans])
+            right = np.concatenate([x[len(x) // 2 :] for x in spans])
+            terms = self.room(buffer, len(left))
+            yield Step(MULTIPLY, (Places(buffer, left), Places(buffer, right)), terms)
+        else:
+            terms = Places(buffer, np.concatenate(spans))
+        starts = np.cumsum(lengths) - lengths
+        yield Step(RAGGED_SUM, (terms,), self.taken(nodes, buffer), starts)
+
+    def dots(self, nodes: Index, operands: Index) -> Iterator[Step]:
+        """Yield the steps of sums of equally many products: matrix products, where they are."""
+        buffer, terms = int(self.graph.buffers[nodes[0]]), operands.shape[1] // 2
+        left, right = self.slots[operands[:, :terms]], self.slots[operands[:, terms:]]
+        scattered = np.ones(len(nodes), bool)
+        for part in parts(left, right):
+            target = self.room(buffer, part.size)
+            index = target.index.reshape(part.shape)
+            self.slots[nodes[part.members]] = index[part.places]
+            scattered[part.members] = False
+            taken = (Places(buffer, part.left), Places(buffer, part.right))
+            yield Step(PRODUCT, taken, Places(buffer, index))
+        if scattered.any():
+            order = np.flatnonzero(scattered)[np.argsort(left[scattered, 0], kind="stable")]
+            taken = (Places(buffer, left[order].T), Places(buffer, right[order].T))
+            yield Step(DOT, taken, self.taken(nodes[order], buffer))
+
+
+def scheduled(
+    graph: ScalarGraph, ordered: list[Index], results: list[int], arrays: list[Index]
+) -> tuple[Schedule, list[Value], list[int]]:
+    """Plan a graph.
+
+    Args:
+        ordered: the groups of nodes, in order.
+        results: the nodes that go out as scalars.
+        arrays: nodes that go out as arrays, in the shape of each.
+
+    Returns:
+        the schedule, the operands of the instruction, and the order in which `results` go out.
+    """
+    layout = Layout(graph)
+    constants = layout.constants()
+    taken: list[Value] = []
+    scalars = []
+    nodes = [node for node, _ in graph.scalars]
+    for buffer, found in layout.by_buffer(nodes):
+        scalars.append(layout.taken(np.array(nodes)[found], buffer))
+        taken += [graph.scalars[i][1] for i in found]
+    loads = []
+    for array, pairs in by_array(graph).items():
+        places = np.array([place for _, place in pairs])
+        members = np.array([node for node, _ in pairs])
+        whole = np.array_equal(places, np.arange(array.size))
+        target = layout.taken(members, int(graph.buffers[members[0]]))
+        loads.append(Load(target, None if whole else places))
+        taken.append(array)
+    steps = [step for group in ordered for step in layout.steps(group)]
+    order: list[int] = []
+    out = []
+    for buffer, found in layout.by_buffer(results):
+        out.append(Places(buffer, layout.slots[np.array(results)[found]]))
+        order += found.tolist()
+    schedule = Schedule(
+        dtypes=tuple(graph.dtypes),
+        sizes=tuple(layout.sizes),
+        constants=tuple(constants),
+        scalars=tuple(scalars),
+        loads=tuple(loads),
+        steps=tuple(steps),
+        results=tuple(out),
+        arrays_out=tuple(Places(int(graph.buffers[x.flat[0]]), layout.slots[x]) for x in arrays),
+    )
+    return schedule, taken, order
+
+
+def by_array(graph: ScalarGraph) -> dict[Value, list[tuple[int, int]]]:
+    """Return the nodes that are elements of each array, with their places, in order of place."""
+    found: dict[Value, list[tuple[int, int]]] = {}
+    for node, array, place in graph.elements:
+        assert graph.kinds[node] == OUTSIDE
+        found.setdefault(array, []).append((node, place))
+    return {array: sorted(pairs, key=lambda pair: pair[1]) for array, pairs in found.items()}

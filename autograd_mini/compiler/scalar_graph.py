@@ -1,0 +1,294 @@
+"""Scalar graphs: the scalar instructions of one region as arrays of integers.
+
+Nodes are numbered in an order in which each comes after those that it needs. What comes from
+outside is a node too, without an operation. Sums of products become one node each, so that many of
+them can become a matrix product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from math import copysign
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..ops.arithmetic import power
+from ..ops.joining import stack
+from ..primitives import Primitive
+from .program import Instruction, Operand, Value
+from .slots import Index
+from .vector_operations import (
+    ADD,
+    CAST,
+    CASTS,
+    DIRECT,
+    DOT,
+    MULTIPLY,
+    SAME,
+    SQUARE,
+    SUM,
+    VectorOperation,
+    power_of,
+)
+
+OUTSIDE: Final = -1
+GONE: Final = -2
+NUMBERS: Final = (bool, int, float, complex)
+
+Elements = Mapping[Value, tuple[Value, int]]
+"""The scalars that are elements of an array: which, and at which flat place."""
+
+
+@dataclass(slots=True, eq=False)
+class ScalarGraph:
+    """The nodes of a region.
+
+    Attributes:
+        operations: the kinds of operations.
+        dtypes: the dtypes of nodes.
+        kinds: an index into `operations` for each node, OUTSIDE, or GONE into another one.
+        buffers: an index into `dtypes` for each node.
+        counts: how many operands each node has.
+        operands: the operands of all nodes, one node after the other.
+        constants: (node, value) of what is known.
+        scalars: (node, value of the program) of what comes in.
+        elements: (node, array, flat place) of what is taken out of an array.
+        nodes: the node of each value.
+    """
+
+    operations: list[VectorOperation] = field(default_factory=list)
+    dtypes: list[np.dtype[Any]] = field(default_factory=list)
+    kinds: Any = field(default_factory=list)
+    buffers: Any = field(default_factory=list)
+    counts: Any = field(default_factory=list)
+    operands: Any = field(default_factory=list)
+    constants: list[tuple[int, Any]] = field(default_factory=list)
+    scalars: list[tuple[int, Value]] = field(default_factory=list)
+    elements: list[tuple[int, Value, int]] = field(default_factory=list)
+    nodes: dict[Any, int] = field(default_factory=dict)
+
+    @property
+    def starts(self) -> Index:
+        """Where the operands of each node start."""
+        return np.cumsum(self.counts) - self.counts
+
+    def kind(self, operation: VectorOperation) -> int:
+        """Return the index of an operation, or a number that no node has."""
+        return self.operations.index(operation) if operation in self.operations else -9
+
+
+class Reader:
+    """Reads instructions into a graph."""
+
+    def __init__(self, constants: Mapping[Value, Any], elements: Elements) -> None:
+        self.graph = ScalarGraph()
+        self._constants = constants
+        self._elements = elements
+        self._kinds: dict[Any, int] = {}
+        self._buffers: dict[np.dtype[Any], int] = {}
+
+    def read(self, instructions: Iterable[Instruction]) -> ScalarGraph:
+        """Return the graph of instructions that `packable` accepts."""
+        graph, kinds = self.graph, self._kinds
+        nodes, operands = graph.nodes, graph.operands
+        for step in instructions:
+            primitive = step.primitive
+            kind = kinds.get(primitive)
+            given: tuple[Operand, ...] = step.operands
+            if kind is None:
+                if primitive is stack:
+                    for x in given:
+                        self.node(x, step)
+                    continue
+                if primitive in SAME:
+                    nodes[step.results[0]] = self.node(given[0], step)
+                    continue
+                if primitive is power and type(given[1]) is not Value:
+                    kind = self.kind((power, repr(given[1])), power_of(given[1]))  # type: ignore[arg-type]  # a number
+                    given = given[:1]
+                else:
+                    operation = CAST if primitive in CASTS else DIRECT[primitive]
+                    kind = self.kind(primitive, operation)
+                    if primitive is power:
+                        del kinds[power]  # an exponent may be a number next time
+            for x in given:
+                node = nodes.get(x)
+                operands.append(self.node(x, step) if node is None else node)
+            nodes[step.results[0]] = len(graph.kinds)
+            self.add(kind, step.results[0].dtype, len(given))
+        for name in ("kinds", "buffers", "counts", "operands"):
+            setattr(graph, name, np.array(getattr(graph, name), np.intp))
+        return graph
+
+    def kind(self, key: Any, operation: VectorOperation) -> int:
+        """Return the index of an operation."""
+        if key not in self._kinds:
+            known = self.graph.kind(operation)
+            self._kinds[key] = known if known >= 0 else len(self.graph.operations)
+            if known < 0:
+                self.graph.operations.append(operation)
+        return self._kinds[key]
+
+    def add(self, kind: int, dtype: np.dtype[Any], count: int) -> int:
+        """Add a node, whose operands are in the list, and return its number."""
+        graph = self.graph
+        buffer = self._buffers.get(dtype)
+        if buffer is None:
+            buffer = self._buffers[dtype] = len(graph.dtypes)
+            graph.dtypes.append(dtype)
+        graph.kinds.append(kind)
+        graph.buffers.append(buffer)
+        graph.counts.append(count)
+        return len(graph.kinds) - 1
+
+    def node(self, x: Operand, step: Instruction) -> int:
+        """Return the node of an operand, which may come from outside."""
+        graph, key = self.graph, x
+        if type(x) is Value and not x.weak:
+            key = self._elements.get(x, x)  # type: ignore[assignment]  # two reads of one element
+            dtype = x.dtype
+        else:
+            dtype = common_dtype(step)
+            key = (x if type(x) is Value else numeral(x), dtype)  # type: ignore[assignment]  # a key
+        if key in graph.nodes:
+            node = graph.nodes[key]
+            if type(x) is Value and not x.weak:
+                graph.nodes[x] = node
+            return node
+        node = graph.nodes[key] = self.add(OUTSIDE, dtype, 0)
+        if type(x) is Value and not x.weak:
+            graph.nodes[x] = node
+        if type(x) is not Value:
+            graph.constants.append((node, x))
+        elif x in self._constants:
+            graph.constants.append((node, self._constants[x]))
+        elif x in self._elements:
+            graph.elements.append((node, *self._elements[x]))
+        else:
+            graph.scalars.append((node, x))
+        return node
+
+
+def numeral(x: Any) -> Any:
+    """Return a key of a number that tells 0.0 from -0.0."""
+    return (x, copysign(1.0, x)) if type(x) is not complex else repr(x)
+
+
+def common_dtype(step: Instruction) -> np.dtype[Any]:
+    """Return the dtype that the numbers of an instruction take.
+
+    Raises:
+        OverflowError: if a number does not fit; TypeError: if one is no number.
+    """
+    if len(step.operands) == 2:
+        a, b = step.operands
+        if type(b) is not float:
+            a, b = b, a
+        if type(b) is float and type(a) is Value and a.dtype.kind == "f" and not a.weak:
+            return a.dtype
+    dtypes: list[Any] = []
+    for x in step.operands:
+        if type(x) is not Value:
+            dtypes.append(x)
+        elif x.weak:
+            dtypes.append(x.dtype.type(0).item())
+        elif step.primitive.name != "where" or x is not step.operands[0]:
+            dtypes.append(x.dtype)
+    found = np.result_type(*dtypes)
+    for x in dtypes:
+        if isinstance(x, NUMBERS):
+            with np.errstate(over="ignore"):
+                found.type(x)
+            if found.kind not in "fc" and found.kind != np.asarray(x).dtype.kind:
+                raise TypeError(f"{x} is no {found}")
+    return found
+
+
+def fused(graph: ScalarGraph, wanted: NDArray[np.bool_]) -> None:
+    """Make one node of each sum of two products or more which nothing else needs.
+
+    A sum a + p·q + r·s becomes a + d with d = p·q + r·s: equal within rounding of the sum.
+
+    Args:
+        wanted: whether a node is needed outside.
+    """
+    kinds, counts, operands, starts = graph.kinds, graph.counts, graph.operands, graph.starts
+    if not len(operands):
+        return
+    owners = np.repeat(np.arange(len(kinds)), counts)
+    uses = np.bincount(operands, minlength=len(kinds)) + 2 * wanted
+    summing = (kinds == graph.kind(ADD)) | (kinds == graph.kind(SUM))
+    dtype_fits = np.array([dtype.char in "fdFD" for dtype in graph.dtypes], bool)[graph.buffers]
+    squares = kinds == graph.kind(SQUARE)
+    factors = (kinds == graph.kind(MULTIPLY)) | squares
+    factors &= dtype_fits & (uses == 1)
+    last = len(operands) - 1
+    first = operands[np.minimum(starts, last)]
+    second = operands[np.minimum(starts + ~squares, last)]
+    factors &= (graph.buffers[first] == graph.buffers) & (graph.buffers[second] == graph.buffers)
+    merged = (
+        summing[owners] & factors[operands] & (graph.buffers[owners] == graph.buffers[operands])
+    )
+    terms = np.bincount(owners[merged], minlength=len(kinds))
+    merged &= terms[owners] >= 2
+    if not merged.any():
+        return
+    products, sums = operands[merged], owners[merged]
+    dots = np.arange(len(kinds))
+    rest = counts - np.bincount(sums, minlength=len(kinds))
+    # A sum with other terms needs a node for its products: it takes the number of the last one,
+    # which comes after all factors and before the sum.
+    mixed = rest[sums] > 0
+    dots[sums[mixed]] = -1
+    np.maximum.at(dots, sums[mixed], products[mixed])
+    graph.operations.append(DOT)
+    kinds[products] = GONE
+    changed = np.unique(sums)
+    kinds[dots[changed]] = len(graph.operations) - 1
+    if SUM not in graph.operations:
+        graph.operations.append(SUM)
+    if ADD not in graph.operations:
+        graph.operations.append(ADD)
+    with_rest = changed[rest[changed] > 0]
+    kinds[with_rest] = np.where(rest[with_rest] == 1, graph.kind(ADD), graph.kind(SUM))
+    gone = np.zeros(len(kinds), bool)
+    gone[products] = True
+    kept = np.flatnonzero(~(merged | gone[owners]))
+    order = np.arange(len(products))
+    size = len(operands)
+    parts = (
+        (owners[kept], kept, operands[kept]),
+        (with_rest, np.full(len(with_rest), size), dots[with_rest]),
+        (dots[sums], order, first[products]),
+        (dots[sums], size + order, second[products]),
+    )
+    owner, place, operand = (np.concatenate(part) for part in zip(*parts, strict=True))
+    graph.operands = operand[np.lexsort((place, owner))]
+    graph.counts = np.bincount(owner, minlength=len(kinds))
+
+
+def heights(graph: ScalarGraph) -> Index:
+    """Return the longest distance of each node to the end: operations wait until they are needed.
+
+    So the updates of all parameters are at one height, however early each gradient is there.
+    """
+    height = [0] * len(graph.kinds)
+    operands = graph.operands.tolist()
+    end = len(operands)
+    for node, count in zip(
+        range(len(height) - 1, -1, -1), reversed(graph.counts.tolist()), strict=True
+    ):
+        above = height[node] + 1
+        for x in operands[end - count : end]:
+            if height[x] < above:
+                height[x] = above
+        end -= count
+    return np.array(height, np.intp)
+
+
+def directly(primitive: Primitive) -> bool:
+    """Whether scalar instructions of a row can be packed, if their numbers fit."""
+    return primitive in DIRECT or primitive in SAME or primitive in CASTS

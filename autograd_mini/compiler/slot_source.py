@@ -1,0 +1,197 @@
+"""The NumPy source of a schedule: views and buffers that are made once, and the lines of a call.
+
+Places at constant distances are views; others are gathered into scratch memory, one array for each
+dtype and position of an operand, which all steps share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from math import prod
+from textwrap import wrap
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .slots import Load, Places, Step
+from .vector_operations import DOT, PRODUCT, RAGGED_SUM, SUM
+
+WHOLE = frozenset({SUM, RAGGED_SUM, DOT, PRODUCT})
+"""Operations that must see each operand in its full shape."""
+
+POSITIONS = ("left", "right", "third")
+
+
+class Writer:
+    """Collects the lines of one schedule.
+
+    Attributes:
+        setup, body: lines done once, and in each call.
+        arrays: what the lines use, by name.
+    """
+
+    def __init__(
+        self, name: str, dtypes: tuple[np.dtype[Any], ...], sizes: tuple[int, ...]
+    ) -> None:
+        self.name = name
+        self.dtypes = dtypes
+        self.sizes = sizes
+        self.buffers = [f"{name}_{dtype.name}" for dtype in dtypes]
+        self.setup: list[str] = []
+        self.body: list[str] = []
+        self.arrays: dict[str, NDArray[Any]] = {}
+        self._views: dict[str, str] = {}
+        self._indices: dict[bytes, str] = {}
+        self._scratch: dict[str, tuple[str, int]] = {}
+        self._rooms: dict[str, str] = {}
+
+    def start(self, constants: Iterable[NDArray[Any]]) -> None:
+        """Write the buffers and the constants in them."""
+        for buffer, dtype, size, values in zip(
+            self.buffers, self.dtypes, self.sizes, constants, strict=True
+        ):
+            self.setup.append(f"{buffer} = np.zeros({size}, np.dtype({dtype.str!r}))")
+            if len(values):
+                self.arrays[f"{buffer}_constants"] = values
+                self.setup.append(f"{buffer}[:{len(values)}] = {buffer}_constants")
+
+    def interface(
+        self,
+        scalars: tuple[Places, ...],
+        loads: tuple[Load, ...],
+        results: tuple[Places, ...],
+        arrays_out: tuple[Places, ...],
+    ) -> None:
+        """Remember what comes in and goes out."""
+        self._scalars = scalars
+        self._elements = [
+            x.elements if x.elements is None else self.index(x.elements) for x in loads
+        ]
+        self._results = [(x, self.read(x)) for x in results]
+        self._arrays_out = [
+            f"{self.read(x)}.copy()" if x.strides() else self.read(x) for x in arrays_out
+        ]
+        self._targets = [self.view(x.target) for x in loads]
+        self._scalar_targets = [self.view(x) for x in scalars]
+
+    def taking(self, operands: list[str]) -> Iterator[str]:
+        """Write how the operands come in."""
+        given = iter(operands)
+        for places, view in zip(self._scalars, self._scalar_targets, strict=True):
+            names = [next(given) for _ in places.index]
+            yield from parenthesised(f"{view}[:] = (", names, ")")
+        for elements, view, array in zip(self._elements, self._targets, given, strict=True):
+            if elements is None:
+                yield f"{view}[:] = {array}.reshape(-1)"
+            else:
+                yield f'np.take({array}, {elements}, out={view}, mode="clip")'
+
+    def giving(self, results: list[str]) -> Iterator[str]:
+        """Write how the results go out."""
+        taken = iter(results)
+        for places, read in self._results:
+            names = [next(taken) for _ in places.index]
+            yield from parenthesised("(", names, f") = {read}")
+        for read, name in zip(self._arrays_out, taken, strict=True):
+            yield f"{name} = {read}"
+
+    def step(self, step: Step) -> None:
+        """Write one vector operation, or one operation of two scalars."""
+        if step.target.index.size == 1 and step.operation.sign:
+            target, left, right = (
+                f"{self.buffers[x.buffer]}[{x.index.flat[0]}]"
+                for x in (step.target, *step.operands)
+            )
+            self.body.append(f"{target} = {left} {step.operation.sign} {right}")
+            return
+        whole = step.operation in WHOLE
+        operands = [self.operand(x, i, whole) for i, x in enumerate(step.operands)]
+        extra = self.index(step.extra) if step.extra is not None else ""
+        line = step.operation.line.format(*operands, out=self.view(step.target), extra=extra)
+        self.body += line.splitlines()
+
+    def finish(self) -> None:
+        """Put the scratch memory in front of the arrays made of it."""
+        self.setup += [
+            f"{name} = np.empty({size}, {buffer}.dtype)"
+            for name, (buffer, size) in self._scratch.items()
+        ]
+        self.setup += [f"{name} = {view}" for view, name in self._rooms.items()]
+
+    def operand(self, places: Places, position: int, whole: bool) -> str:
+        """Return the name of an operand: a view, or scratch memory that is filled first."""
+        strides = places.strides()
+        if strides is not None:
+            if not whole and not any(strides):
+                places = Places(places.buffer, places.index.reshape(-1)[:1])
+            return self.view(places)
+        buffer, size = self.buffers[places.buffer], places.index.size
+        memory = f"{buffer}_{POSITIONS[position]}"
+        held = self._scratch.get(memory, (buffer, 0))[1]
+        self._scratch[memory] = (buffer, max(size, held))
+        part = f"{memory}[:{size}]"
+        if len(places.shape) > 1:
+            part += f".reshape({', '.join(map(str, places.shape))})"
+        room = self._rooms.setdefault(part, f"{self.name}_{POSITIONS[position]}_{len(self._rooms)}")
+        self.body.append(
+            f'{buffer}.take({self.index(places.index)}, out={room}, mode="clip")'
+        )  # fmt: skip
+        return room
+
+    def view(self, places: Places) -> str:
+        """Return the name of a view of places at constant distances."""
+        text = self.viewed(places)
+        if text not in self._views:
+            self._views[text] = f"{self.name}_view_{len(self._views)}"
+            self.setup.append(f"{self._views[text]} = {text}")
+        return self._views[text]
+
+    def viewed(self, places: Places) -> str:
+        """Write a view of places at constant distances."""
+        buffer, shape = self.buffers[places.buffer], places.shape
+        strides = places.strides()
+        assert strides is not None, "these places are no view"
+        start, end = int(places.index.min()), int(places.index.max()) + 1
+        if len(shape) == 1 and (strides[0] > 0 or shape[0] == 1):
+            step = f":{strides[0]}" if strides[0] > 1 else ""
+            return f"{buffer}[{start}:{end}{step}]"
+        if end - start == prod(shape):
+            if strides == contiguous(shape):
+                return f"{buffer}[{start}:{end}].reshape({', '.join(map(str, shape))})"
+            if strides[::-1] == contiguous(shape[::-1]):
+                reverse = ", ".join(map(str, shape[::-1]))
+                return f"{buffer}[{start}:{end}].reshape({reverse}).T"
+        size = self.dtypes[places.buffer].itemsize
+        nbytes = tuple(size * step for step in strides)
+        first = int(places.index.flat[0])
+        return f"np.lib.stride_tricks.as_strided({buffer}[{first}:], {shape}, {nbytes})"
+
+    def read(self, places: Places) -> str:
+        """Write places that go out: a view, or a copy of what is scattered."""
+        if places.strides() is not None:
+            return self.view(places)
+        return f"{self.buffers[places.buffer]}[{self.index(places.index)}]"
+
+    def index(self, array: NDArray[np.intp]) -> str:
+        """Return the name of an index array."""
+        key = str(array.shape).encode() + array.tobytes()
+        if key not in self._indices:
+            self._indices[key] = f"{self.name}_places_{len(self._indices)}"
+            self.arrays[self._indices[key]] = np.ascontiguousarray(array)
+        return self._indices[key]
+
+
+def contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the strides of consecutive elements; an axis of one element has 0."""
+    return tuple(prod(shape[i + 1 :]) if n > 1 else 0 for i, n in enumerate(shape))
+
+
+def parenthesised(start: str, names: list[str], end: str) -> list[str]:
+    """Write names between parentheses, over several lines if they are many."""
+    if len(names) == 1:
+        names = [f"{names[0]},"]
+    text = ", ".join(names)
+    if len(start) + len(text) + len(end) < 96:
+        return [start + text + end]
+    return [start, *(f"    {line}" for line in wrap(text, 90, break_long_words=False)), end]
