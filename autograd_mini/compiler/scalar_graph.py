@@ -215,59 +215,64 @@ def fused(graph: ScalarGraph, wanted: NDArray[np.bool_]) -> None:
     Args:
         wanted: whether a node is needed outside.
     """
-    kinds, counts, operands, starts = graph.kinds, graph.counts, graph.operands, graph.starts
-    if not len(operands):
+    if not len(graph.operands):
         return
-    owners = np.repeat(np.arange(len(kinds)), counts)
-    uses = np.bincount(operands, minlength=len(kinds)) + 2 * wanted
-    summing = (kinds == graph.kind(ADD)) | (kinds == graph.kind(SUM))
-    dtype_fits = np.array([dtype.char in "fdFD" for dtype in graph.dtypes], bool)[graph.buffers]
-    squares = kinds == graph.kind(SQUARE)
-    factors = (kinds == graph.kind(MULTIPLY)) | squares
-    factors &= dtype_fits & (uses == 1)
-    last = len(operands) - 1
-    first = operands[np.minimum(starts, last)]
-    second = operands[np.minimum(starts + ~squares, last)]
-    factors &= (graph.buffers[first] == graph.buffers) & (graph.buffers[second] == graph.buffers)
-    merged = (
-        summing[owners] & factors[operands] & (graph.buffers[owners] == graph.buffers[operands])
-    )
-    terms = np.bincount(owners[merged], minlength=len(kinds))
-    merged &= terms[owners] >= 2
+    owners = np.repeat(np.arange(len(graph.kinds)), graph.counts)
+    first, second, merged = fusable(graph, owners, wanted)
     if not merged.any():
         return
-    products, sums = operands[merged], owners[merged]
-    dots = np.arange(len(kinds))
-    rest = counts - np.bincount(sums, minlength=len(kinds))
+    for operation in (DOT, SUM, ADD):
+        if operation not in graph.operations:
+            graph.operations.append(operation)
+    products, sums = graph.operands[merged], owners[merged]
+    rest = graph.counts - np.bincount(sums, minlength=len(graph.kinds))
     # A sum with other terms needs a node for its products: it takes the number of the last one,
     # which comes after all factors and before the sum.
+    dots = np.arange(len(graph.kinds))
     mixed = rest[sums] > 0
     dots[sums[mixed]] = -1
     np.maximum.at(dots, sums[mixed], products[mixed])
-    graph.operations.append(DOT)
-    kinds[products] = GONE
     changed = np.unique(sums)
-    kinds[dots[changed]] = len(graph.operations) - 1
-    if SUM not in graph.operations:
-        graph.operations.append(SUM)
-    if ADD not in graph.operations:
-        graph.operations.append(ADD)
     with_rest = changed[rest[changed] > 0]
-    kinds[with_rest] = np.where(rest[with_rest] == 1, graph.kind(ADD), graph.kind(SUM))
-    gone = np.zeros(len(kinds), bool)
+    gone = np.zeros(len(graph.kinds), bool)
     gone[products] = True
+    graph.kinds[products] = GONE
+    graph.kinds[dots[changed]] = graph.kind(DOT)
+    graph.kinds[with_rest] = np.where(rest[with_rest] == 1, graph.kind(ADD), graph.kind(SUM))
     kept = np.flatnonzero(~(merged | gone[owners]))
-    order = np.arange(len(products))
-    size = len(operands)
+    order, size = np.arange(len(products)), len(graph.operands)
     parts = (
-        (owners[kept], kept, operands[kept]),
+        (owners[kept], kept, graph.operands[kept]),
         (with_rest, np.full(len(with_rest), size), dots[with_rest]),
         (dots[sums], order, first[products]),
         (dots[sums], size + order, second[products]),
     )
     owner, place, operand = (np.concatenate(part) for part in zip(*parts, strict=True))
     graph.operands = operand[np.lexsort((place, owner))]
-    graph.counts = np.bincount(owner, minlength=len(kinds))
+    graph.counts = np.bincount(owner, minlength=len(graph.kinds))
+
+
+def fusable(
+    graph: ScalarGraph, owners: Index, wanted: NDArray[np.bool_]
+) -> tuple[Index, Index, NDArray[np.bool_]]:
+    """Find the terms of sums that are products which nothing else needs, two or more in a sum.
+
+    Returns:
+        both factors of each node that is a product, and for each operand whether it is such a term.
+    """
+    kinds, buffers, operands = graph.kinds, graph.buffers, graph.operands
+    squares = kinds == graph.kind(SQUARE)
+    last = len(operands) - 1
+    first = operands[np.minimum(graph.starts, last)]
+    second = operands[np.minimum(graph.starts + ~squares, last)]
+    uses = np.bincount(operands, minlength=len(kinds)) + 2 * wanted
+    by_blas = np.array([dtype.char in "fdFD" for dtype in graph.dtypes], bool)[buffers]
+    products = ((kinds == graph.kind(MULTIPLY)) | squares) & by_blas & (uses == 1)
+    products &= (buffers[first] == buffers) & (buffers[second] == buffers)
+    summing = (kinds == graph.kind(ADD)) | (kinds == graph.kind(SUM))
+    merged = summing[owners] & products[operands] & (buffers[owners] == buffers[operands])
+    terms = np.bincount(owners[merged], minlength=len(kinds))
+    return first, second, merged & (terms[owners] >= 2)
 
 
 def heights(graph: ScalarGraph) -> Index:

@@ -22,10 +22,10 @@ from ..schedule import packed_row
 from ..slots import Index
 from ..vector_operations import CASTS, SUM, WITH_NUMBERS
 
-FEWEST = 200
+FEWEST = 100
 """How many scalar instructions are worth a look."""
 
-INSTRUCTION, FUNCTION, GROUP, ELEMENT, INTERFACE = 0.06, 0.5, 2.0, 0.003, 0.025
+INSTRUCTION, FUNCTION, GROUP, ELEMENT, INTERFACE = 0.06, 0.5, 1.2, 0.003, 0.025
 """Measured µs: of a scalar instruction of Python's operators, one that calls a NumPy function, a
 vector operation with its gathers, one gathered element, and one scalar that goes in or out."""
 
@@ -198,7 +198,7 @@ def planned(
     ordered = groups(graph, heights(graph))
     after = GROUP * len(ordered) + ELEMENT * len(graph.operands)
     after += INTERFACE * (len(graph.scalars) + int(needed.sum()))
-    return Region(steps, graph, ordered) if after < 0.8 * before else None
+    return Region(steps, graph, ordered) if after < 0.9 * before else None
 
 
 def separately(graph: ScalarGraph) -> float:
