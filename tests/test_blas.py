@@ -85,10 +85,12 @@ def test_products_of_mixed_dtypes_are_right(problem: Any, beta: float) -> None:
 @given(problem=problems(), beta=st.sampled_from(FACTORS))
 def test_a_prepared_product_takes_alpha_at_each_call(problem: Any, beta: float) -> None:
     a, b, out = problem
-    run = prepared(a, b, out, None, beta)
+    factor = np.empty((), out.dtype)
+    run = prepared(a, b, out, factor, beta)
     for alpha in (1.0, -0.5, 0.0, np.float64(2.0)):
         wanted = expected(a, b, out, alpha, beta)
-        run(alpha)
+        factor[...] = alpha
+        run()
         assert np.array_equal(out, wanted)
 
 
@@ -122,7 +124,7 @@ def test_out_is_not_read_when_beta_is_zero(either: str) -> None:
 @pytest.mark.filterwarnings("ignore:invalid value")
 def test_a_factor_of_zero_does_not_hide_infinity(either: str) -> None:
     a, b, out = np.full((2, 2), np.inf), np.ones((2, 2)), np.zeros((2, 2))
-    prepared(a, b, out, None, 1.0)(0.0)
+    prepared(a, b, out, 0.0, 1.0)()
     assert np.isnan(out).all()
     out[:] = 0
     gemm(a, b, out, 0.0, 1.0)
@@ -216,10 +218,11 @@ def test_prepared_products_run_in_several_threads(size: int, either: str) -> Non
         rng = np.random.default_rng(seed)
         a, b = rng.integers(-3, 4, (2, size, size)).astype("f4")
         out, scaled = np.zeros((2, size, size), "f4")
-        run, run_scaled = prepared(a, b, out, 1.0, 1.0), prepared(a, b, scaled, None)
+        factor = np.full((), seed, "f4")
+        run, run_scaled = prepared(a, b, out, 1.0, 1.0), prepared(a, b, scaled, factor)
         for _ in range(20):
             run()
-            run_scaled(float(seed))
+            run_scaled()
         return np.array_equal(out, 20 * (a @ b)) and np.array_equal(scaled, seed * (a @ b))
 
     with ThreadPoolExecutor(3) as pool:

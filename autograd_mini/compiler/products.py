@@ -8,7 +8,7 @@ them. BLAS does it in one: 0.9 against 2.1 µs for (2, 100) @ (100, 16), 0.8 of 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
@@ -33,17 +33,7 @@ def gemm(a: Any, b: Any, out: Any, alpha: float = 1.0, beta: float = 0.0) -> Non
     prepared(a, b, out, float(alpha), beta)()
 
 
-@overload
-def prepared(
-    a: Any, b: Any, out: Any, alpha: float = 1.0, beta: float = 0.0
-) -> Callable[[], None]: ...
-@overload
-def prepared(
-    a: Any, b: Any, out: Any, alpha: None, beta: float = 0.0
-) -> Callable[[float], None]: ...
-def prepared(
-    a: Any, b: Any, out: Any, alpha: float | None = 1.0, beta: float = 0.0
-) -> Callable[..., None]:
+def prepared(a: Any, b: Any, out: Any, alpha: Any = 1.0, beta: float = 0.0) -> Callable[[], None]:
     """Prepare `gemm` of three arrays, which stay where they are: a function to call many times.
 
     Everything is checked and converted here, so that a call takes the time of the product and
@@ -51,39 +41,27 @@ def prepared(
     threads do not disturb each other if their outs differ; small products keep the GIL, others
     release it. Arguments and errors as for `gemm`.
 
-    Returns:
-        a function without arguments; if alpha is None, a function of alpha.
+    Args:
+        a, b, out, beta: as for `gemm`.
+        alpha: a number, or an array without axes of out's dtype, which is read at each call. BLAS
+            does not look at a and b where that array holds 0.
     """
     check(a, b, out)
     beta = float(beta)  # a NumPy scalar would make float64 of float32
     plain = with_numpy(a, b, out, beta)
-    if alpha == 0:  # BLAS would not look at a and b, and miss their NaN
+    varies = isinstance(alpha, np.ndarray)
+    if not varies and alpha == 0:  # BLAS would not look at a and b, and miss their NaN
         return lambda: plain(alpha)
     if fits(a, b, out):
         found = blas.library()
-        factor = blas.scalar(out.dtype, 1.0 if alpha is None else alpha)
+        factor = alpha if varies else blas.scalar(out.dtype, alpha)
         matrices = as_matrices(a, b, out)
         vector = 1 in (a.ndim, b.ndim) or 1 in out.shape
         routine = blas.gemv if vector else blas.gemm
         run = routine(found, *matrices, factor, beta) if found else None
         if run is not None:
-            return run if alpha is not None else scaled(run, factor, plain)
-    return plain if alpha is None else lambda: plain(alpha)
-
-
-def scaled(
-    run: Callable[[], None], factor: Any, plain: Callable[[float], None]
-) -> Callable[[float], None]:
-    """Make a function of alpha from a call that reads it from memory."""
-
-    def call(alpha: float) -> None:
-        if alpha == 0:
-            plain(alpha)
-        else:
-            factor.value = alpha
-            run()
-
-    return call
+            return run
+    return lambda: plain(alpha)
 
 
 def with_numpy(a: Any, b: Any, out: Any, beta: float) -> Callable[[float], None]:

@@ -13,8 +13,6 @@ from ..tensors import Tensor, leaf
 from .program import Operand, Program
 from .trace import Tracer
 
-NUMBERS = (float, int, bool, complex)
-
 
 class Result:
     """What a function returned while it was traced, and how to make the same of other values.
@@ -47,6 +45,7 @@ class Result:
         self._trained = [x for x in tracer.leaves.values() if isinstance(x.grad, Tensor)]
         self._gradients = [tracer.operand(x.grad) for x in self._trained]
         self._keep_grads = keep_grads
+        self._single = False
         if keep_grads:
             self.outputs += self._gradients
 
@@ -60,6 +59,7 @@ class Result:
             wanted and y in tensorial
             for wanted, y in zip(self._tensors, self.outputs, strict=False)
         ]
+        self._single = self._bare and self._tensors == [True] and not self._keep_grads
 
     def check_gradients(self, program: Program) -> None:
         """Look whether the function uses the gradients that it computes.
@@ -116,6 +116,10 @@ class Result:
 
     def wrapped(self, outputs: Sequence[Any]) -> Any:
         """Return the result of a call, made of the program's outputs."""
+        if self._single:
+            for x in self._trained:
+                x.grad = None
+            return wrap(outputs[0])
         if self._keep_grads:
             for x, g in zip(self._trained, outputs[self._count :], strict=True):
                 x.grad = g
@@ -133,4 +137,4 @@ def wrap(y: Any) -> Tensor:
     """Return a value as a tensor."""
     if type(y) is Tensor:
         return y
-    return leaf(np.asarray(y)[()] if type(y) in NUMBERS else y)
+    return leaf(y if hasattr(y, "dtype") else np.asarray(y)[()])

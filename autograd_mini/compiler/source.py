@@ -7,25 +7,26 @@ user's variables where there are any, and each scope is a comment.
 
 from __future__ import annotations
 
-import keyword
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
-
-from .draw_source import draw_text, fills, is_draw
-from .forms import RESERVED, Form, form_of, is_view, takes_out, works_in_place
+from .draw_source import fills, is_draw
+from .forms import is_view, takes_out, works_in_place
 from .memory import Abilities, Plan, planned
-from .product_source import PREPARED, product_lines
-from .program import Instruction, Operand, Program, Value
-from .rows import flat, parts
+from .program import Instruction, Program, Value
 from .sites import variable_of
+from .writer import Writer, indented, number
 
 WIDTH: Final = 100
-QUIET: Final = 'with np.errstate(divide="ignore", invalid="ignore"):'
+REGULAR: Final = {
+    *("add", "subtract", "multiply", "maximum", "minimum"),
+    *("negative", "square", "tanh", "exp", "sin", "cos", "sigmoid", "softplus", "where", "cast"),
+    *("greater", "greater_equal", "less", "less_equal", "equal", "not_equal", "matmul", "sum"),
+    *("reshape", "transpose", "expand_dims", "squeeze", "broadcast_to", "getitem", "scatter"),
+    *("add_n", "affine", "accumulated", "column_sums", "dot", "flat", "parts", "copy", "draw"),
+}
+"""Operations that are finite for finite numbers, unless these overflow."""
 
 
 @dataclass(slots=True, eq=False)
@@ -59,176 +60,6 @@ class Source:
     effects_from: int
 
 
-@dataclass(slots=True, eq=False)
-class Writer:
-    """Collects the lines of a program.
-
-    Attributes:
-        quiet: whether the present block is a reverse walk, in which 0 · ∞ gives no warning.
-    """
-
-    program: Program
-    plan: Plan
-    names: dict[Value, str] = field(default_factory=dict)
-    wanted: dict[Value, str] = field(default_factory=dict)
-    used: set[str] = field(default_factory=lambda: {"build", "step", "memory", *RESERVED})
-    setup: list[str] = field(default_factory=list)
-    body: list[str] = field(default_factory=list)
-    definitions: dict[str, None] = field(default_factory=dict)
-    bound: dict[str, Any] = field(default_factory=dict)
-    rows_of_ones: dict[str, str] = field(default_factory=dict)
-    scope: str | None = None
-    quiet: bool = False
-
-    # ── names ────────────────────────────────────────────────────────────────────────────────
-    def name(self, value: Value, wanted: str) -> str:
-        """Give a value a name of its own, near the wanted one."""
-        base = re.sub(r"\W+", "_", wanted, flags=re.ASCII).strip("_") or "value"
-        if base[0].isdigit() or keyword.iskeyword(base):
-            base = f"_{base}"
-        name, count = base, 1
-        while name in self.used:
-            count += 1
-            name = f"{base}_{count}"
-        self.used.add(name)
-        self.names[value] = name
-        return name
-
-    def name_result(self, step: Instruction, value: Value) -> str:
-        """Name a result after the user's variable, or the operation and the innermost scope."""
-        if value in self.names:
-            return self.names[value]
-        target = self.plan.written.get(value)
-        if target is not None:
-            self.names[value] = self.names[target]
-            return self.names[value]
-        inner = step.scope.rpartition("/")[2]
-        usual = f"{inner}_{step.primitive.name}" if inner else step.primitive.name
-        return self.name(value, self.wanted.get(value) or value.name or usual)
-
-    def text(self, x: Operand) -> str:
-        """Return how an operand is written."""
-        return self.names[x] if type(x) is Value else number(x)
-
-    def bind(self, wanted: str, value: Any) -> str:
-        """Return the name of an object that has no text, the same in every process."""
-        for name, known in self.bound.items():
-            if known is value:
-                return name
-        base = re.sub(r"_([0-9a-f]{6,}|\d+)$", "", wanted).strip("_")
-        name = self.name(Value((), np.dtype(bool)), base)
-        self.bound[name] = value
-        return name
-
-    def with_objects(self, form: Form) -> Form:
-        """Return a form in which objects that have no text have names of this program."""
-        if not form.objects:
-            return form
-        names = {old: self.bind(old, value) for old, value in form.objects.items()}
-        pattern = re.compile(rf"\b({'|'.join(map(re.escape, names))})\b")
-        return form._replace(
-            expression=pattern.sub(lambda found: names[found[0]], form.expression), objects={}
-        )
-
-    # ── instructions ─────────────────────────────────────────────────────────────────────────
-    def write(self, step: Instruction) -> None:
-        """Write one instruction."""
-        if step.scope != self.scope:
-            self.enter(step.scope)
-        block = step.params.get("schedule")
-        if block is not None:
-            self.write_block(step, block)
-            return
-        results = [self.name_result(step, y) for y in step.results]
-        if step.primitive in (flat, parts):
-            self.write_vector(step, results)
-            return
-        first = step.results[0]
-        product = product_lines(step, self.plan, self.text, partial(self.ones, dtype=first.dtype))
-        if product is not None:
-            if first in self.plan.offsets:
-                self.setup.append(self.buffer(first, results[0]))
-            self.definitions[PREPARED] = None
-            self.setup += product[0]
-            self.add(*product[1])
-            return
-        kind = self.plan.kinds[first]
-        if is_draw(step):
-            generator = self.bind("rng", step.params["generator"])
-            text = draw_text(step, generator, results[0] if kind == "buffer" else None)
-            if text is not None:
-                if kind == "buffer":
-                    self.setup.append(self.buffer(first, results[0]))
-                self.add(text if kind == "buffer" else f"{results[0]} = {text}")
-                return
-        form = self.with_objects(form_of(step, [self.text(x) for x in step.operands]))
-        self.definitions |= dict.fromkeys(form.definitions)
-        if kind in ("buffer", "state"):
-            if first in self.plan.offsets:
-                self.setup.append(self.buffer(first, results[0]))
-            self.add(*form.into(results[0]))
-        elif kind == "view" and self.plan.is_static(first):
-            self.setup.append(f"{results[0]} = {form.expression}")
-        elif step.primitive.multiple:
-            self.add(f"{', '.join(results)}{',' * (len(results) == 1)} = {form.expression}")
-        else:
-            self.add(f"{results[0]} = {form.expression}")
-
-    def enter(self, scope: str) -> None:
-        """Begin the lines of another scope."""
-        self.scope = scope
-        self.body += ["", f"# {scope}"] if scope else [""]
-        self.quiet = scope.rpartition("/")[2] == "gradient"
-        if self.quiet:
-            self.body.append(QUIET)
-
-    def add(self, *lines: str) -> None:
-        """Add lines to the step."""
-        self.body += indented(lines, 1) if self.quiet else lines
-
-    def write_vector(self, step: Instruction, results: list[str]) -> None:
-        """Write how arrays lie side by side in a vector: what is not there yet is copied."""
-        plan = self.plan
-        vector = step.results[0] if step.primitive is flat else step.operands[0]
-        assert type(vector) is Value
-        members = step.values if step.primitive is flat else step.results
-        name, at = self.names[vector], 0
-        if step.primitive is flat and vector in plan.offsets:
-            self.setup.append(self.buffer(vector, name))
-        for i, x in enumerate(members):
-            place = f"{name}[{at}:{at + x.size}].reshape({x.shape})"
-            at += x.size
-            if step.primitive is parts and plan.kinds[x] == "view":
-                self.setup.append(f"{results[i]} = {place}")
-            elif step.primitive is flat and vector not in plan.groups and x not in plan.placed:
-                part = self.name(Value(x.shape, x.dtype), f"{name}_part")
-                self.setup.append(f"{part} = {place}")
-                self.add(f"{part}[...] = {self.names[x]}")
-
-    def write_block(self, step: Instruction, block: Any) -> None:
-        """Write an instruction that stands for many."""
-        name = self.name(Value((), np.dtype(bool)), "packed")
-        results = [self.name_result(step, y) for y in step.results]
-        self.bound |= block.arrays(name)
-        self.setup += block.setup(name)
-        self.add(*block.body(name, [self.text(x) for x in step.operands], results))
-
-    def ones(self, count: int, dtype: np.dtype[Any]) -> str:
-        """Return the name of a row of so many ones."""
-        key = f"{count} {dtype}"
-        if key not in self.rows_of_ones:
-            name = self.name(Value((count,), dtype), "ones")
-            self.setup.append(f"{name} = np.ones({count}, np.{dtype.name})")
-            self.rows_of_ones[key] = name
-        return self.rows_of_ones[key]
-
-    def buffer(self, value: Value, name: str) -> str:
-        """Write where a buffer lies in the working memory."""
-        dtype = f"np.{value.dtype.name}"
-        offset = self.plan.offsets[value]
-        return f"{name} = np.ndarray({value.shape}, {dtype}, memory, {offset})"
-
-
 def can_write(step: Instruction) -> bool:
     """Whether an instruction can write its result into an array."""
     if is_draw(step):
@@ -238,25 +69,16 @@ def can_write(step: Instruction) -> bool:
 
 ABILITIES: Final = Abilities(
     is_view=is_view,
-    takes_out=lambda step: can_write(step),
+    takes_out=can_write,
     in_place=works_in_place,
 )
-
-
-def number(x: Any) -> str:
-    """Write a Python number."""
-    if type(x) is float and not np.isfinite(x):
-        return f'float("{x}")'
-    if type(x) is complex:
-        return f"complex({number(x.real)}, {number(x.imag)})"
-    return f"({x!r})" if type(x) in (int, float) and x < 0 else repr(x)
 
 
 def written(program: Program, name: str) -> Source:
     """Write a program as the source of a module."""
     name_variables(program)
     plan = planned(program, ABILITIES)
-    writer = Writer(program, plan)
+    writer = Writer(program, plan, singular=singular_scopes(program))
     for y in plan.written:  # the user's variable may be the last to be written into a buffer
         base = plan.base(y)
         if y.name and plan.kinds[base] == "buffer":
@@ -306,6 +128,15 @@ def written(program: Program, name: str) -> Source:
         count=count,
         bound=writer.bound,
         effects_from=start + effects,
+    )
+
+
+def singular_scopes(program: Program) -> frozenset[str]:
+    """Return the scopes of reverse walks with operations that have no value somewhere."""
+    return frozenset(
+        step.scope
+        for step in program.instructions
+        if "gradient" in step.scope.split("/") and step.primitive.name not in REGULAR
     )
 
 
@@ -391,8 +222,3 @@ def signature(name: str, parameters: Sequence[str]) -> list[str]:
     if len(line) <= WIDTH - 4:
         return [line]
     return [f"def {name}(", *(f"    {p}," for p in parameters), "):"]
-
-
-def indented(lines: Iterable[str], depth: int) -> list[str]:
-    """Indent lines, but for empty ones."""
-    return [f"{'    ' * depth}{line}" if line else "" for line in lines]

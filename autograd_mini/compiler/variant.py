@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import linecache
 import os
-import sys
 import threading
 from collections.abc import Callable, Sequence
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,10 @@ class Workspace:
         self.borrowed = [(t, t._value) for t in borrowed]
         self.states: list[tuple[Tensor, Any]] = []
         self._start(build, kept, states)
-        self._holders = self.holders()  # no name of this method holds an array
+        bases = [array.base for _, array in self.states if array.base is not None]
+        self._arrays = (*(array for _, array in self.states), *bases)
+        del bases
+        self._holders = list(map(getrefcount, self._arrays))
 
     def _start(self, build: Callable[..., Any], kept: Sequence[Any], states: list[Tensor]) -> None:
         self.step, arrays = build(*kept)
@@ -40,26 +43,27 @@ class Workspace:
         for tensor, array in self.states:
             tensor._value = array
 
-    def holders(self) -> list[int]:
-        """Count who else than its tensor holds each state, and the memory that it is a part of."""
-        counted = [sys.getrefcount(array) - (t._value is array) for t, array in self.states]
-        shared = [a.base for _, a in self.states if a.base is not None]
-        return counted + [sys.getrefcount(base) for base in shared]
+    def prepare(self) -> bool:
+        """Take over what was assigned from outside; tell whether the states may change in place.
 
-    def is_private(self) -> bool:
-        """Whether nobody outside has got hold of a state, whose numbers would change for them."""
-        return self.holders() == self._holders
-
-    def is_current(self) -> bool:
-        """Whether the leaves that are only read still have the arrays that were built in."""
-        return all([tensor._value is array for tensor, array in self.borrowed])
-
-    def take_over(self) -> None:
-        """Take the values of states that were assigned from outside."""
+        They may not if somebody else has got hold of one, whose numbers would change for them.
+        """
+        counts = list(map(getrefcount, self._arrays))
+        if counts == self._holders and self.is_current():
+            return True
+        for place, (tensor, array) in enumerate(self.states):
+            counts[place] += tensor._value is not array
+        if counts != self._holders or not self.is_current():
+            return False
         for tensor, array in self.states:
             if tensor._value is not array:
                 np.copyto(array, tensor._value)
                 tensor._value = array
+        return True
+
+    def is_current(self) -> bool:
+        """Whether the leaves that are only read still have the arrays that were built in."""
+        return not self.borrowed or all([t._value is array for t, array in self.borrowed])
 
 
 class Variant:
@@ -144,9 +148,7 @@ class Variant:
         if not self._idle:
             self._idle.append(self._workspace())
         workspace = self._idle[0]
-        if workspace.is_private() and workspace.is_current():
-            workspace.take_over()
-        else:
+        if not workspace.prepare():
             workspace = self._idle[0] = self._workspace()
         results: Sequence[Any] | None = None
         try:

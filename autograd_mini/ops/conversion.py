@@ -11,11 +11,20 @@ from ..arrays import as_array
 from ..batching import unchanged
 from ..errors import OperandError, ShapeError, UnsupportedError
 from ..extraction import describe, tracing
-from ..notation import dtype_text
+from ..notation import Written, dtype_text
 from ..operation import assignments, context, evaluate
 from ..primitives import case, implements, linear, nonlinear
 from ..table import table
 from ..tensors import Tensor, serials
+
+
+
+def cast_text(x: Written, dtype: np.dtype[Any]) -> str:
+    """Write a cast; one number is given to the type, in a tenth of the time."""
+    if x.shape == () and dtype.isnative and (x.dtype is None or x.dtype.kind != "c"):
+        return f"{dtype_text(dtype)}({x})"
+    return f"{x}.astype({dtype_text(dtype)})"
+
 
 alias = linear(
     lambda x: x,
@@ -84,7 +93,7 @@ cast = linear(
     samples=(case((2, 3), dtype=np.dtype("f8")),),
     params=("dtype",),
     batch=unchanged,
-    code=lambda x, dtype: f"{x}.astype({dtype_text(dtype)})",
+    code=lambda x, dtype: cast_text(x, dtype),
     into=lambda out, x, dtype: [f"{out}[...] = {x}"],
 )
 truncate = nonlinear(

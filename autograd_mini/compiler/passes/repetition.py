@@ -24,8 +24,6 @@ EXACT: Final = frozenset(
     )
 )
 """Rows whose results do not depend on whether NumPy's loop is over numbers or vectors."""
-LARGE: Final = 16_384
-"""Bytes from which reading an array takes longer than converting a scalar for a NumPy call."""
 (BROADCAST,) = rows("broadcast_to")
 NOTING: Final = frozenset(rows("broadcast_to", "expand_dims", "reshape"))
 """Rows that may do no more than repeat, or add axes in front."""
@@ -43,10 +41,10 @@ class Repetitions:
     def scalars_of(
         self, constants: Mapping[Value, Any], uniform: Iterable[Value]
     ) -> dict[Value, Any]:
-        """Take large constants with one number everywhere as repetitions; return these numbers."""
+        """Take constants with one number everywhere as repetitions; return these numbers."""
         scalars: dict[Value, Any] = {}
         for value in uniform:
-            if value.shape and value.nbytes > LARGE:
+            if value.shape:
                 scalar = Value((), value.dtype, value.name)
                 scalars[scalar] = constants[value].flat[0]
                 self.sources[value] = scalar
