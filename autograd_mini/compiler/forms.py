@@ -201,7 +201,9 @@ def number(step: Instruction, text: str, function: str) -> str:
     """Take the number out of an array of no axes, which NumPy returns from all but ufuncs."""
     if step.primitive.multiple or step.results[0].shape or not PRIMARY.fullmatch(text):
         return text
-    return text if is_elementwise(function) or function.endswith(".reduce") else f"{text}[()]"
+    if is_elementwise(function) or function.endswith(".reduce") or is_type(function):
+        return text
+    return f"{text}[()]"
 
 
 PRIMARY: Final = re.compile(r"[\w.]+[(\[].*(?<!\[\(\))[)\]]|\w+\.[a-zA-Z]+")

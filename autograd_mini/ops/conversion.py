@@ -18,7 +18,6 @@ from ..table import table
 from ..tensors import Tensor, serials
 
 
-
 def cast_text(x: Written, dtype: np.dtype[Any]) -> str:
     """Write a cast; one number is given to the type, in a tenth of the time."""
     if x.shape == () and dtype.isnative and (x.dtype is None or x.dtype.kind != "c"):
