@@ -63,6 +63,13 @@ def is_elementwise(path: str) -> bool:
     return isinstance(function, np.ufunc) and function.signature is None and function.nout == 1
 
 
+@cache
+def is_type(path: str) -> bool:
+    """Whether a path names a type of numbers, as `np.float32`, which makes one of them."""
+    function, _ = resolved(path)
+    return isinstance(function, type) and issubclass(function, np.generic)
+
+
 def resolved(path: str) -> tuple[Any, Any]:
     """Return what a path as `np.add.reduce` names, and in what; None for other paths."""
     module, *parts = path.split(".")

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from weakref import WeakValueDictionary
 
 from ..notation import Written, literal, reference
-from .calls import function_of, has_out, is_elementwise, path_of
+from .calls import function_of, has_out, is_elementwise, is_type, path_of
 from .definitions import Definitions, UnwritableError, unwrapped
 from .program import Instruction, Value
 from .templates import Template, enclosed, entered
