@@ -223,7 +223,8 @@ class RandomProgram(Builder):
             return self.apply("multiply", self.one(parts), x)
         if x.dtype.kind == "c":
             raise TypeError
-        return self.apply("cast", x, dtype=np.dtype([np.float32, np.float64][rng.integers(2)]))
+        kept = np.float32 if self.exact and rng.random() < 0.5 else np.float64
+        return self.apply("cast", x, dtype=np.dtype(kept))
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::DeprecationWarning")

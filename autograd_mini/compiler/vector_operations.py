@@ -72,7 +72,7 @@ WITH_NUMBERS: Final = frozenset(
 SUM: Final = VectorOperation(
     "sum", lambda x: np.add.reduce(x, axis=0), "np.add.reduce({0}, axis=0, out={out})"
 )
-"""(terms, results) → (results,), added from the first term to the last."""
+"""(terms, results) → (results,), added from the first term to the last; in pairs for one result."""
 
 RAGGED_SUM: Final = VectorOperation(
     "ragged sum", np.add.reduceat, "np.add.reduceat({0}, {extra}, out={out})"
