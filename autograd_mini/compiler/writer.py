@@ -163,12 +163,13 @@ class Writer:
             if first in self.plan.offsets:
                 self.setup.append(self.buffer(first, results[0]))
             self.add(*form.into(results[0]))
-        elif kind == "view" and self.plan.is_static(first):
-            self.setup.append(f"{results[0]} = {form.expression}")
-        elif step.primitive.multiple:
-            self.add(f"{', '.join(results)}{',' * (len(results) == 1)} = {form.expression}")
         else:
-            self.add(f"{results[0]} = {form.expression}")
+            single = step.primitive.multiple and len(results) == 1
+            line = f"{', '.join(results)}{',' * single} = {form.expression}"
+            if kind == "view" and self.plan.is_static(first):
+                self.setup.append(line)
+            else:
+                self.add(line)
 
     def enter(self, scope: str) -> None:
         """Begin the lines of another scope."""
