@@ -95,6 +95,15 @@ PRODUCTS: Final = frozenset({affine, accumulated, column_sums})
 """Rows that BLAS computes, together with the table's `matmul`."""
 
 
+scalar: Final = row(
+    "scalar",
+    lambda x: np.asarray(x)[()],
+    "=",
+    "A Python number as a NumPy scalar of the default dtype.",
+    code=lambda x: f"np.asarray({x})[()]",
+)
+
+
 def taken_apart(x: Any, *, shapes: tuple[tuple[int, ...], ...]) -> tuple[Any, ...]:
     """Cut a vector into arrays of these shapes, one after the other."""
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])

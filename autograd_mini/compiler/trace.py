@@ -15,9 +15,12 @@ from ..contexts import Scope
 from ..errors import ConversionError, UnsupportedError
 from ..extraction import describe, tracing
 from ..operation import Record, context, record, recorder, run
+from ..operation import operand as plain
 from ..ops.conversion import cast, set_leaf
+from ..primitives import PRIMITIVES, Primitive
 from ..tensors import NO_PARAMS, Tensor, leaf, serials
 from .program import Instruction, Operand, Program, Value
+from .rows import scalar
 from .sites import Site, site
 
 NUMBERS: Final = frozenset({int, float, bool, complex, type(None)})
@@ -33,7 +36,9 @@ class Tracer:
 
     effects = True
 
-    def __init__(self) -> None:
+    def __init__(self, lines: bool = True) -> None:
+        """Begin; without `lines` it does not note where operations were recorded."""
+        self._notes_lines = lines
         self.start = next(serials)
         self.inputs: list[Value] = []
         self.leaves: dict[Value, Tensor] = {}
@@ -47,6 +52,7 @@ class Tracer:
         self._roots: dict[int, Value] = {}
         self._updates: dict[int, Value] = {}
         self._weak: set[int] = set()
+        self._scalars: dict[Value, Value] = {}
         self._paths: dict[int, str] = {}
 
     def stand_in(self, given: Any, name: str | None) -> Tensor:
@@ -72,7 +78,8 @@ class Tracer:
         """Record an operation with its history, and note it."""
         if primitive is set_leaf:
             return self._assign(*operands)
-        results = record(primitive, self._given(operands), params)
+        operands = tuple([x if type(x) is Tensor else plain(x) for x in operands])
+        results = record(primitive, self._given(primitive, operands), params)
         for t in results if primitive.multiple else (results,):
             t._requires_grad = t._requires_grad or self._wanted(primitive, operands)
             if type(t._operands) is tuple:
@@ -86,7 +93,8 @@ class Tracer:
         """Compute an operation without history, and note it."""
         if primitive is set_leaf:
             return self._assign(*operands)
-        _, data, _ = run(primitive, self._given(operands), params)
+        operands = tuple([x if type(x) is Tensor else plain(x) for x in operands])
+        _, data, _ = run(primitive, self._given(primitive, operands), params)
         multiple = primitive.multiple
         results: Any = tuple(leaf(_scalar(part)) for part in data) if multiple else leaf(data)
         self._note(primitive, operands, params, results)
@@ -105,9 +113,9 @@ class Tracer:
         self.guards += [(owner, name, getattr(owner, name)) for name in attributes]
 
     # ── values ───────────────────────────────────────────────────────────────────────────────
-    def _given(self, operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _given(self, primitive: Primitive, operands: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return the operands with Python numbers in place of the tensors that stand for them."""
-        if self._weak:
+        if self._weak and takes_numbers(primitive):
             for x in operands:
                 if type(x) is Tensor and x.serial in self._weak:
                     return tuple(
@@ -126,8 +134,10 @@ class Tracer:
     def _note(
         self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any], results: Any
     ) -> None:
-        where = site()
+        where = site() if self._notes_lines else None
         taken = tuple([self.operand(x, where) for x in operands])
+        if self._weak and not takes_numbers(primitive):
+            taken = tuple([self._scalar(x) for x in taken])
         made = []
         for t in results if primitive.multiple else (results,):
             weak = type(t._value) in NUMBERS
@@ -179,6 +189,16 @@ class Tracer:
         self._values[key] = value
         return value
 
+    def _scalar(self, x: Operand) -> Operand:
+        """Return a NumPy scalar in place of a Python number that differs from call to call."""
+        if type(x) is not Value or not x.weak:
+            return x
+        if x not in self._scalars:
+            self._scalars[x] = Value((), x.dtype, x.name)
+            made = (self._scalars[x],)
+            self.instructions.append(Instruction(scalar, (x,), {}, made, "", site()))
+        return self._scalars[x]
+
     def _constant(self, data: Any, name: str | None, where: Site | None) -> Value:
         value = Value(data.shape, data.dtype, name)
         self.constants[value] = data
@@ -188,13 +208,13 @@ class Tracer:
     def _assign(self, target: Tensor, given: Any) -> Any:
         """Note that a leaf has a new value from here on."""
         old = self.operand(target)
-        new = self.operand(given)
+        new = self._scalar(self.operand(given))
         if old in self.inputs:
             raise UnsupportedError(
                 f"compile: {describe(target)} is an argument of the compiled function and cannot "
                 "be assigned in it; return the new value, or use a tensor from outside"
             )
-        if type(new) is not Value or new.dtype != target.dtype or new.weak:
+        if type(new) is not Value or new.dtype != target.dtype:
             cast_value = Value(target.shape, target.dtype)
             self.instructions.append(
                 Instruction(cast, (new,), {"dtype": target.dtype}, (cast_value,), "", site())
@@ -217,6 +237,15 @@ class Tracer:
             outputs=outputs,
             updates=[(root, new) for root, new in updates if root is not new],
         )
+
+
+def takes_numbers(primitive: Primitive) -> bool:
+    """Whether an operation gets Python numbers as they are, which leave float32 what it is.
+
+    Where NumPy makes an array of a number first, a scalar of the default dtype stands for it.
+    """
+    usual = PRIMITIVES.get(primitive.name) is primitive
+    return not usual or primitive.kind == "elementwise" or primitive.ufunc is not None
 
 
 def _scalar(data: Any) -> Any:
