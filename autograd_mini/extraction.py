@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from .errors import ConversionError
+from .errors import ConversionError, UnsupportedError
 
 if TYPE_CHECKING:
     from .tensors import Tensor
@@ -94,6 +94,13 @@ def looked_at(tensor: Tensor, what: str) -> Any:
     if trace is not None:
         trace.look(tensor, what)
     return tensor._value
+
+
+def refuse_in_a_program(what: str, cure: str) -> None:
+    """Raise UnsupportedError while a program is traced, which could not see that `what` changes."""
+    trace = tracing.get()
+    if trace is not None and trace.effects:
+        raise UnsupportedError(f"compile: {what} may differ from call to call; {cure}")
 
 
 def plain_value(x: Any) -> Any:

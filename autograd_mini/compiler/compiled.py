@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import os
 import warnings
@@ -23,6 +24,7 @@ from .passes import optimised
 from .passes.dead import pruned
 from .program import Program
 from .results import Result
+from .settled import check_settled
 from .trace import Tracer, traced
 from .variant import Variant
 
@@ -35,8 +37,10 @@ THRASHING: Final = 8
 class Trial:
     """What the first call of a signature recorded; the second one must record the same."""
 
-    def __init__(self, tracer: Tracer, program: Program, result: Result) -> None:
+    def __init__(self, tracer: Tracer, recorded: Program, program: Program, result: Result) -> None:
+        self.recorded = recorded
         self.program = program
+        self.guards = tracer.guards
         self.digests = {v: digest(data) for v, data in program.constants.items()}
         self.result = result
         self.holds = guard(tracer.guards)
@@ -45,13 +49,12 @@ class Trial:
 class Entry:
     """A compiled signature: the program, and how a call's values and results pass in and out."""
 
-    def __init__(
-        self, variant: Variant, tracer: Tracer, result: Result, values: Callable[..., Any] | None
-    ) -> None:
+    def __init__(self, variant: Variant, trial: Trial, values: Callable[..., Any] | None) -> None:
         self.variant = variant
-        self.result = result
-        flags = [(x, "_requires_grad", x._requires_grad) for x in tracer.leaves.values()]
-        self.holds = guard([*tracer.guards, *flags])
+        self.result = trial.result
+        leaves = trial.recorded.leaves.values()
+        flags = [(x, "_requires_grad", x._requires_grad) for x in leaves]
+        self.holds = guard([*trial.guards, *flags])
         self.values = values
 
 
@@ -131,11 +134,28 @@ class Compiled:
     def _traced(
         self, key: Key, leaves: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
+        """Trace a call without the cyclic garbage collector.
+
+        A trace makes many objects that live on and no cycles; looking for some again and again
+        takes longer than tracing.
+        """
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            return self._noted(key, leaves, args, kwargs)
+        finally:
+            if collects:
+                gc.enable()
+
+    def _noted(
+        self, key: Key, leaves: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         """Call the function eagerly and note what it does; compile it at the second call."""
         import optree
 
         self._traces += 1
-        tracer = Tracer()
+        trial = self._trials.pop(key, None)
+        tracer = Tracer(lines=trial is None)
         names = argument_names(self.function, args, kwargs)
         bound = [
             tracer.stand_in(x, name) if is_value(x) else x
@@ -148,10 +168,10 @@ class Compiled:
         recorded = tracer.program(self.name, result.outputs)
         result.settle(tracer, recorded)
         program = pruned(recorded)
+        check_settled(program)
         result.check_gradients(program)
-        trial = self._trials.pop(key, None)
         if trial is None or not trial.holds():
-            self._trials[key] = Trial(tracer, program, result)
+            self._trials[key] = Trial(tracer, recorded, program, result)
         else:
             try:
                 compare(trial.program, program, trial.digests)
@@ -159,8 +179,8 @@ class Compiled:
             except CompileError as error:
                 error.result = result.of_trace(tree, bool(recorded.updates))
                 raise
-            variant = Variant(recorded, optimised(program), self.name)
-            self._enter(key, Entry(variant, tracer, result, quick(args, kwargs)))
+            variant = Variant(trial.recorded, optimised(trial.program), self.name)
+            self._enter(key, Entry(variant, trial, quick(args, kwargs)))
         return result.of_trace(tree, bool(recorded.updates))
 
     def _enter(self, key: Key, entry: Entry) -> None:

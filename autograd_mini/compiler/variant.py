@@ -14,6 +14,7 @@ import numpy as np
 from .. import errors
 from ..errors import UnsupportedError
 from ..tensors import Tensor, serials
+from .draw_source import is_draw
 from .program import Program, Value
 from .saving import save
 from .source import Source, written
@@ -85,7 +86,7 @@ class Variant:
         self._scalars = [program.leaves[v] for v in self.source.scalars]
         self._changed = [program.leaves[v] for v, _ in program.updates]
         self.changes = bool(program.updates)
-        self.draws = any(step.primitive.effect for step in program.instructions)
+        self.draws = any(map(is_draw, program.instructions))
         self._build = self._made(name)
         self._idle: list[Workspace] = []
         self._lock = threading.Lock()

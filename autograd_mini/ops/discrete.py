@@ -93,6 +93,7 @@ def enter(function: Any, *names: str, operands: int = 1) -> Primitive:
             raise UnsupportedError(
                 f"np.{row.name}(…, out=…) of a tensor is not recorded; write y = np.{row.name}(…)"
             )
+        static = {name: plain(x, f"np.{row.name}") for name, x in static.items()}
         return row(*args[:operands], **static)
 
     return row
@@ -137,9 +138,6 @@ def any(
 
 
 SHAPES_ONLY: tuple[Any, ...] = (
-    np.array_repr,
-    np.array_str,
-    np.array2string,
     np.can_cast,
     np.common_type,
     np.diag_indices_from,
@@ -158,14 +156,17 @@ SHAPES_ONLY: tuple[Any, ...] = (
     np.triu_indices_from,
     np.zeros_like,
 )
-"""Functions that look at shapes and dtypes, or write text, and return plain values."""
+"""Functions that look at shapes and dtypes, and return plain values."""
 
 VALUES_ONLY: tuple[Any, ...] = (
     *SHAPES_ONLY,
     np.allclose,
     np.argwhere,
+    np.array2string,
     np.array_equal,
     np.array_equiv,
+    np.array_repr,
+    np.array_str,
     np.flatnonzero,
     np.histogram,
     np.histogram_bin_edges,

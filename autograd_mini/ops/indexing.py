@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import index as integer
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from ..operation import value_of
 from ..primitives import Primitive, case, implements, linear
 from ..table import table
 from ..tensors import Tensor
+from .demands import demand
 from .index_batching import ARRAY, Index, getting, scattering, setting
 
 
@@ -223,6 +224,9 @@ def getitem_function(x: Any, index: Any) -> Any:
     return getitem(x, *arrays, index=static)
 
 
+TWICE: Final = "set_at: the index names a place twice, so its value is ambiguous"
+
+
 def set_at(x: Any, index: Any, value: Any) -> Any:
     """Return x with `value` at `index`: the recorded form of `x[index] = value`.
 
@@ -242,7 +246,9 @@ def set_at(x: Any, index: Any, value: Any) -> Any:
         places = np.zeros(x.shape, int)
         np.add.at(places, filled(static, tuple(map(value_of, arrays))), 1)
         if (places > 1).any():
-            raise ShapeError("set_at: the index names a place twice, so its value is ambiguous")
+            raise ShapeError(TWICE)
+        ones = np.ones(places[filled(static, tuple(map(value_of, arrays)))].shape, int)
+        demand(lambda: scatter(ones, *arrays, shape=x.shape, index=static) <= 1, TWICE)
     return replace(x, fitting(value, x.dtype), *arrays, index=static)
 
 

@@ -11,6 +11,7 @@ from ..batching import leading
 from ..errors import ArgumentError, MatrixError
 from ..operation import operand, scope, value_of
 from ..primitives import case, implements, nonlinear
+from .demands import demand
 from .matrices import adjoint, conj, hermitian_of, lapack, quotient, rounding, size_of
 from .selection import where
 
@@ -117,7 +118,7 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = NOT_
         rcond = max(a.shape[-2:]) * float(np.finfo(a.dtype).eps) if wanted is None else wanted
     elif rtol is not NOT_GIVEN:
         raise ArgumentError("pinv: rtol and rcond are two names of one limit; give one of them")
-    return pinv_(hermitian_of(a, True) if hermitian else a, value_of(rcond))
+    return pinv_(hermitian_of(a, True) if hermitian else a, rcond)
 
 
 @implements(np.linalg.solve)
@@ -149,7 +150,14 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, Any, An
     columns = b[:, None] if b.ndim == 1 else b
     y = pinv_(a, limit) @ columns
     left_over = np.zeros(0, s.dtype)
-    if m > n and value_of(rank) == n:
+    whole = bool(value_of(rank) == n)
+    if m > n:  # whether there are residuals
+        demand(
+            lambda: (rank == n) == whole,
+            "lstsq: the matrix has full rank at some calls only, and only then residuals; take "
+            "np.linalg.pinv(a) @ b instead",
+        )
+    if m > n and whole:
         left_over = np.sum(np.square(np.abs(a @ y - columns)), axis=0)
     return (y[:, 0] if b.ndim == 1 else y), left_over, rank, s
 

@@ -17,6 +17,7 @@ from ..table import Axis
 from ..tensors import Tensor
 from .axes import axes_of, axis_of
 from .conversion import astype
+from .demands import demand
 from .picking import take_along_axis
 from .reductions import subject
 from .selection import where as chosen
@@ -126,6 +127,10 @@ def probabilities(name: str, q: Any, highest: int) -> Any:
     given = value_of(q)
     if np.any(np.less(given, 0) | np.greater(given, highest)):
         raise ArgumentError(f"{name}: q lies between 0 and {highest}, got {given!r:.60}")
+    demand(
+        lambda: np.logical_not((q < 0) | (q > highest)),
+        f"{name}: q lies between 0 and {highest}; got another one",
+    )
     return q if highest == 1 else q / highest
 
 

@@ -16,6 +16,7 @@ from ..primitives import implements
 from ..tensors import Tensor
 from .axes import axis_of
 from .conversion import converted
+from .demands import demand
 from .index_batching import ARRAY
 from .indexing import getitem_function, scatter
 from .shapes import common_shape
@@ -177,4 +178,9 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
             f"choose: the numbers lie from {values.min()} to {values.max()}, those of the choices "
             f"from 0 to {last}; mode='clip' or 'wrap' brings them inside"
         )
+    demand(
+        lambda: (numbers >= 0) & (numbers <= last),
+        f"choose: a number lies outside of the choices, 0 to {last}; mode='clip' or 'wrap' brings "
+        "it inside",
+    )
     return take_along_axis(joined, numbers[None], 0)[0]

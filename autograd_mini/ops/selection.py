@@ -34,7 +34,7 @@ where: Primitive = elementwise(
 def where_function(condition: Any, *branches: Any) -> Any:
     """Choose by condition; with the condition alone, the indices where it holds."""
     if not branches:
-        return np.nonzero(condition._value if isinstance(condition, Tensor) else condition)
+        return np.nonzero(condition)
     return where(condition, *branches)
 
 

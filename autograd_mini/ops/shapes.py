@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..batching import permuted, reshaped, to_shape
 from ..errors import ArgumentError, ShapeError
+from ..extraction import refuse_in_a_program
 from ..operation import operand, value_of
 from ..primitives import Primitive, case, implements, linear
 from ..table import Axis
@@ -149,11 +150,19 @@ def resolved(x: Any, shape: Any) -> tuple[int, ...]:
     return tuple(x.size // known if n == -1 else n for n in sizes)
 
 
+LAYOUT: Final = (
+    "how the elements of an array lie in memory, which order='A' and 'K' ask for,",
+    "give order='C' or 'F'",
+)
+
+
 @implements(np.reshape)
 def reshape_function(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
     """Return the same elements in another shape; one size may be −1.  ∂a: g in a's shape."""
     if order not in ("C", "F", "A"):
         raise ArgumentError(f"reshape: order {order!r} is not known; expected 'C', 'F' or 'A'")
+    if order == "A" and np.ndim(a) > 1:
+        refuse_in_a_program(*LAYOUT)
     if order == "F" or (order == "A" and value_of(a).flags.fnc):
         reverse = resolved(a, shape)[::-1]
         return np.transpose(reshape(np.transpose(a), shape=reverse))
@@ -164,6 +173,8 @@ def reshape_function(a: Any, /, shape: Any, order: str = "C", *, copy: bool | No
 def ravel(a: Any, order: str = "C") -> Any:
     """Return all elements along one axis, for 'K' as they lie in memory.  ∂a: g in a's shape."""
     if order == "K":
+        if np.ndim(a) > 1:
+            refuse_in_a_program(*LAYOUT)
         strides, order = value_of(a).strides, "C"
         axes = sorted(range(a.ndim), key=lambda i: -abs(strides[i]))
         a = a if axes == list(range(a.ndim)) else np.transpose(a, axes)

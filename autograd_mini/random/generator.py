@@ -195,7 +195,7 @@ class Generator:
             return self._draw(
                 "choice", a=count, size=size, replace=bool(replace), p=p, shuffle=bool(shuffle)
             )
-        check_probabilities(p._value, count)
+        check_probabilities(p, count)
         heights = np.cumsum(p, dtype=np.float64)
         heights = heights / heights[-1]
         found: Tensor = table[np.searchsorted](heights, self.random(size), side="right")

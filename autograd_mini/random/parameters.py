@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import ArgumentError, ShapeError
 from ..extraction import plain_value
+from ..ops.demands import demand
 from ..tensors import Tensor
 from .draws import shape_of
 
@@ -45,6 +46,7 @@ def non_negative(method: str, name: str, x: Any) -> None:
         raise ArgumentError(
             f"random.{method}: {name} is {np.min(value)} somewhere; expected at least 0"
         )
+    demand(lambda: x >= 0, f"random.{method}: {name} is negative somewhere; expected at least 0")
 
 
 def count_of(x: Any) -> int | None:
@@ -69,6 +71,7 @@ def length(x: Any, axis: int) -> int:
 
 def check_probabilities(p: Any, count: int) -> None:
     """Raise ArgumentError for what are no probabilities of `count` things, as NumPy does."""
+    given, p = p, plain_value(p)
     if p.shape != (count,):
         raise ShapeError(f"random.choice: p has shape {p.shape}; expected ({count},)")
     tolerance = np.sqrt(np.finfo(p.dtype).eps) if p.dtype.kind == "f" else 0.0
@@ -78,3 +81,8 @@ def check_probabilities(p: Any, count: int) -> None:
             f"random.choice: p has the sum {total:.6g} and the least {np.min(p, initial=1):.6g}; "
             "expected probabilities, at least 0, of sum 1 (p / p.sum())"
         )
+    allowed = max(tolerance, 1.5e-8)
+    demand(
+        lambda: (given >= 0) & (np.abs(np.sum(given, dtype=np.float64) - 1) <= allowed),
+        "random.choice: p are no probabilities, at least 0, of sum 1 (p / p.sum())",
+    )

@@ -1,0 +1,40 @@
+"""What a program must know before it runs: no shape or dtype may follow from values."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..errors import UnsupportedError
+from .program import Instruction, Program, Value
+
+CHOSEN: Final = frozenset({"getitem", "scatter"})
+"""Operations that take an index: of booleans, the number of elements depends on the values."""
+EIGENVALUES: Final = frozenset({"eig", "eigvals"})
+"""Of a real matrix they are complex or not, as its values are."""
+
+
+def check_settled(program: Program) -> None:
+    """Look whether the shape and the dtype of each result are the same whatever the values.
+
+    Raises:
+        UnsupportedError: if they are not, naming the line and the cure.
+    """
+    for step in program.instructions:
+        name, kinds = step.primitive.name, [x.dtype.kind for x in varying(step, program)]
+        if name in CHOSEN and "b" in kinds:
+            raise UnsupportedError(
+                f"compile: the index of booleans at {step.line} gives a result whose shape depends "
+                "on their values, which may differ from call to call; use np.where(mask, x, 0), or "
+                "where=mask of a reduction"
+            )
+        if name in EIGENVALUES and kinds not in ([], ["c"]):
+            raise UnsupportedError(
+                f"compile: the eigenvalues at {step.line} are real or complex as the values of the "
+                "matrix are, which may differ from call to call; give a.astype(complex), or use "
+                "eigvalsh or eigh if the matrix is symmetric"
+            )
+
+
+def varying(step: Instruction, program: Program) -> list[Value]:
+    """Return the operands that are not captured constants."""
+    return [x for x in step.values if x not in program.constants]
