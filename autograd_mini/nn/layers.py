@@ -16,6 +16,7 @@ from ..tensors import Tensor, tensor
 from .activations import Activation, function_of, initial_weight, name_of
 from .arguments import Seed, floating, generator, whole
 from .module import Module
+from .operands import in_dtype
 
 
 class Dense(Module):
@@ -79,8 +80,8 @@ class Dense(Module):
         weight, bias = self.weight, self.bias
         if type(x) is not Tensor:
             x = as_array(x)
-            if x.dtype != weight.dtype and x.dtype.kind in "biuf":
-                x = x.astype(weight.dtype)
+        if x.dtype != weight.dtype:
+            x = in_dtype(x, weight.dtype)
         if x.shape[-1:] != (self.inputs,):
             raise ShapeError(
                 f"{self.name or 'Dense'}: got an input of shape {x.shape}; expected "

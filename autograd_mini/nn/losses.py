@@ -1,6 +1,6 @@
 """Losses: mse, binary and categorical cross-entropy from logits, hinge.
 
-Each runs in a scope of its name and reduces by "mean", "sum" or "none". A target that is no tensor
+Each runs in a scope of its name and reduces by "mean", "sum" or "none". A target without a gradient
 is taken in the prediction's dtype. Shapes must match: (n, 1) against (n,) would broadcast to
 (n, n) in NumPy, and the loss would be a wrong number.
 """
@@ -64,7 +64,8 @@ def binary_cross_entropy(logits: Any, target: Any, reduction: Reduction = "mean"
 
     Raises:
         ShapeError: if the shapes differ.
-        ArgumentError: for a target outside [0, 1], for the output of a sigmoid as logits.
+        ArgumentError: for a target outside [0, 1], for the output of a sigmoid as logits. A
+            program looks for neither when it is replayed.
 
     >>> round(float(binary_cross_entropy([0.0], [1])), 6)
     0.693147
@@ -93,8 +94,9 @@ def cross_entropy(logits: Any, labels: Any, reduction: Reduction = "mean") -> An
 
     Raises:
         ShapeError: if the shapes do not fit.
-        ArgumentError: for a label outside 0 … classes − 1, for rows that are no probabilities, for
-            a single class, for the output of a softmax as logits.
+        ArgumentError: for a label outside 0 … classes − 1, also when a program is replayed; for
+            rows that are no probabilities, for a single class, for the output of a softmax as
+            logits.
         OperandError: for labels that are neither.
 
     >>> round(float(cross_entropy([[0.0, 0.0]], [1])), 6)
@@ -108,12 +110,9 @@ def cross_entropy(logits: Any, labels: Any, reduction: Reduction = "mean") -> An
         weights = probabilities(labels, logits.dtype)
         return reduced(logsumexp(logits, axis=-1) - total(weights * logits, axis=-1), reduction)
     check_labels(labels, logits)
-    index = class_numbers(value_of(labels), logits.shape[-1])
-    if logits.ndim > 1:
-        grid = np.ogrid[tuple(slice(n) for n in index.shape)]
-        chosen = logits[(*grid, index)]
-    else:
-        chosen = logits[int(index)]
+    index = class_numbers(labels, logits.shape[-1])
+    grid = np.ogrid[tuple(slice(n) for n in index.shape)]
+    chosen = logits[(*grid, index)]
     return reduced(logsumexp(logits, axis=-1) - chosen, reduction)
 
 
@@ -128,7 +127,7 @@ def hinge(scores: Any, labels: Any, reduction: Reduction = "mean") -> Any:
 
     Raises:
         ShapeError: if the shapes differ.
-        ArgumentError: for other labels.
+        ArgumentError: for other labels; a program does not look at them when it is replayed.
 
     >>> float(hinge([2.0, 0.5], [1, -1]))
     0.75

@@ -7,8 +7,11 @@ from typing import Any, Final
 import numpy as np
 
 from ..arrays import as_array
+from ..batching import unchanged
 from ..errors import ArgumentError, OperandError, ShapeError
 from ..operation import value_of
+from ..ops.conversion import astype
+from ..primitives import nonlinear
 from ..tensors import Tensor
 
 SUM_TOLERANCE: Final = 1e-2
@@ -21,7 +24,10 @@ REARRANGING: Final = frozenset(
 
 
 def matched(name: str, prediction: Any, target: Any) -> tuple[Any, Any]:
-    """Return both as tensors or arrays of equal shape, a plain target in the prediction's dtype.
+    """Return both as tensors or arrays of equal shape, the target in the prediction's dtype.
+
+    Only a target with a gradient of its own keeps its dtype. Arrays and tensors are taken alike,
+    since an array given to a compiled function is a tensor in it.
 
     Raises:
         ShapeError: if the shapes differ.
@@ -30,10 +36,8 @@ def matched(name: str, prediction: Any, target: Any) -> tuple[Any, Any]:
         prediction = as_array(prediction)
         if prediction.dtype.kind != "f":
             prediction = prediction.astype(float)
-    if not isinstance(target, Tensor):
-        target = as_array(target)
-        if target.dtype != prediction.dtype and target.dtype.kind in "biuf":
-            target = target.astype(prediction.dtype)
+    target = target if isinstance(target, Tensor) else as_array(target)
+    target = in_dtype(target, prediction.dtype)
     if prediction.shape == target.shape:
         return prediction, target
     cure = "give them the same shape"
@@ -42,6 +46,19 @@ def matched(name: str, prediction: Any, target: Any) -> tuple[Any, Any]:
     raise ShapeError(
         f"{name}: the prediction has shape {prediction.shape} and the target {target.shape}; {cure}"
     )
+
+
+def in_dtype(target: Any, dtype: Any) -> Any:
+    """Return a target in a dtype, unless it is complex or carries a gradient.
+
+    >>> in_dtype(np.array([0, 1]), np.float32)
+    array([0., 1.], dtype=float32)
+    """
+    if target.dtype == dtype or target.dtype.kind not in "biuf":
+        return target
+    if isinstance(target, Tensor):
+        return target if target.requires_grad else astype(target, dtype)
+    return target.astype(dtype)
 
 
 def fitting(wanted: tuple[int, ...], given: tuple[int, ...]) -> tuple[int, ...]:
@@ -115,8 +132,35 @@ def check_labels(labels: Any, logits: Any) -> None:
     )
 
 
+def checked_classes(labels: Any, *, classes: int) -> Any:
+    """Return labels as they index, or raise if one lies outside 0 … classes − 1."""
+    index = labels.astype(np.intp)
+    # As unsigned numbers negative ones are large: one look instead of two.
+    if index.size and index.view(np.uintp).max() >= classes:
+        odd = labels[(index < 0) | (index >= classes)].flat[0] if labels.ndim else labels
+        raise ArgumentError(
+            f"cross_entropy: the labels have {odd}; the logits have {classes} classes, so expected "
+            f"0 to {classes - 1}"
+        )
+    return index
+
+
+class_numbers_: Final = nonlinear(
+    checked_classes,
+    "class?",
+    "Class numbers as an index; an error for one that is no class.  No gradient",
+    name="class_numbers",
+    vjp=None,
+    samples=(),
+    params=("classes",),
+    batch=unchanged,
+)
+
+
 def class_numbers(labels: Any, classes: int) -> Any:
-    """Return labels as integers that are classes.
+    """Return labels as integers that are classes; those of a tensor are recorded and checked.
+
+    A program checks them at each call: a negative one would count from the end.
 
     Raises:
         OperandError: for labels of another kind.
@@ -127,18 +171,13 @@ def class_numbers(labels: Any, classes: int) -> Any:
             f"cross_entropy: labels are {labels.dtype}; expected integers from 0 to {classes - 1}: "
             "labels.astype(int)"
         )
-    labels = np.asarray(labels)
-    if labels.size and (labels.min() < 0 or labels.max() >= classes):
-        odd = labels[(labels < 0) | (labels >= classes)].flat[0]
-        raise ArgumentError(
-            f"cross_entropy: the labels have {odd}; the logits have {classes} classes, so expected "
-            f"0 to {classes - 1}"
-        )
-    return labels
+    return class_numbers_(labels, classes=classes)
 
 
 def probabilities(labels: Any, dtype: Any) -> Any:
-    """Return rows of probabilities, plain ones in the logits' dtype.
+    """Return rows of probabilities in the logits' dtype; those with a gradient keep their own.
+
+    The values are looked at when the loss is recorded, not when a program is replayed.
 
     Raises:
         ArgumentError: for a negative one, or a row that does not sum to 1.
@@ -152,4 +191,4 @@ def probabilities(labels: Any, dtype: Any) -> Any:
             f"{np.min(sums):g} … {np.max(sums):g}; expected at least 0 and 1. Class numbers have "
             f"shape {values.shape[:-1]}"
         )
-    return labels if isinstance(labels, Tensor) else labels.astype(dtype, copy=False)
+    return in_dtype(labels, dtype)
