@@ -168,7 +168,7 @@ class Compiled:
         recorded = tracer.program(self.name, result.outputs)
         result.settle(tracer, recorded)
         program = pruned(recorded)
-        check_settled(program)
+        check_settled(recorded)
         result.check_gradients(program)
         if trial is None or not trial.holds():
             self._trials[key] = Trial(tracer, recorded, program, result)

@@ -51,14 +51,15 @@ class Result:
 
     def settle(self, tracer: Tracer, program: Program) -> None:
         """Say which outputs are tensors: those that depend on tensors, not on arrays only."""
-        tensorial = tracer.tensorial
-        for step in program.instructions:
-            if not step.operands or any(x in tensorial for x in step.values):
-                tensorial.update(step.results)
-        self._tensors = [
-            wanted and y in tensorial
-            for wanted, y in zip(self._tensors, self.outputs, strict=False)
-        ]
+        tensors = [x for x in self._traced if isinstance(x, Tensor)]
+        # The loss of a training step depends on parameters, without a look at the program.
+        if not program.updates or not all(x._requires_grad for x in tensors):
+            tensorial = tracer.tensorial
+            for step in program.instructions:
+                if not step.operands or any(x in tensorial for x in step.values):
+                    tensorial.update(step.results)
+            wanted = zip(self._tensors, self.outputs, strict=False)
+            self._tensors = [is_tensor and y in tensorial for is_tensor, y in wanted]
         self._single = self._bare and self._tensors == [True] and not self._keep_grads
 
     def check_gradients(self, program: Program) -> None:

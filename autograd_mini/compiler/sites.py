@@ -8,7 +8,7 @@ import os.path
 import sys
 from functools import cache
 from types import CodeType
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
@@ -17,39 +17,71 @@ LIBRARIES: Final = tuple(
 )
 
 
-class Site(NamedTuple):
-    """A place in a program: a code object, and an instruction in it. Reads as "file.py:12"."""
+class Site:
+    """A place in a program, one object each: a line of a code object. Reads as "file.py:12"."""
 
-    code: CodeType
-    offset: int
+    __slots__ = ("__weakref__", "code", "line")
 
-    @property
-    def line(self) -> int:
-        """The number of the line."""
-        for start, end, line in self.code.co_lines():
-            if start <= self.offset < end and line is not None:
-                return line
-        return self.code.co_firstlineno
+    def __init__(self, code: CodeType, offset: int) -> None:
+        self.code = code
+        self.line = line_of(code, offset)
 
     def __str__(self) -> str:
         return f"{self.code.co_filename}:{self.line}"
+
+    def __repr__(self) -> str:
+        return f"Site({self})"
+
+
+def line_of(code: CodeType, offset: int) -> int:
+    """Return the number of the line to which an instruction of a code object belongs."""
+    for start, end, line in code.co_lines():
+        if start <= offset < end and line is not None:
+            return line
+    return code.co_firstlineno
+
+
+# By id: a code object's hash and equality go through all of its constants.
+KNOWN: Final[dict[int, tuple[CodeType, bool]]] = {}
+SITES: Final[dict[tuple[int, int], Site]] = {}
+MANY: Final = 10_000
+"""So many places are remembered at a time."""
 
 
 def site() -> Site:
     """Return where the code outside of this library and of NumPy stands."""
     frame = sys._getframe(1)
-    while in_library(frame.f_code) and frame.f_back is not None:
+    while frame.f_back is not None:
+        code = frame.f_code
+        known = KNOWN.get(id(code))
+        if not (known[1] if known is not None else in_library(code)):
+            break
         frame = frame.f_back
-    return Site(frame.f_code, frame.f_lasti)
+    key = id(frame.f_code), frame.f_lasti
+    found = SITES.get(key)
+    if found is None or found.code is not frame.f_code:
+        found = new_site(key, frame.f_code)
+    return found
 
 
-@cache
+def new_site(key: tuple[int, int], code: CodeType) -> Site:
+    """Enter a place that was not met before."""
+    if len(SITES) > MANY:
+        SITES.clear()
+    SITES[key] = made = Site(code, key[1])
+    return made
+
+
 def in_library(code: CodeType) -> bool:
-    """Whether code belongs to this library or to NumPy."""
-    return code.co_filename.startswith(LIBRARIES)
+    """Whether code belongs to this library or to NumPy; remembered."""
+    if len(KNOWN) > MANY:
+        KNOWN.clear()
+    known = KNOWN.get(id(code))
+    if known is None:  # the code is kept, so that its id stays its own
+        known = KNOWN[id(code)] = (code, code.co_filename.startswith(LIBRARIES))
+    return known[1]
 
 
-@cache
 def variable_of(site: Site) -> str | None:
     """Return the variable to which the statement at a site assigns, if that is one name."""
     return assigned_names(site.code.co_filename).get(site.line)

@@ -172,7 +172,7 @@ def name_variables(program: Program) -> None:
 
 def statement(step: Instruction) -> Any:
     """Return what is the same for the operations of one line."""
-    return step.line and (step.line.code, step.line.line)
+    return step.line and (id(step.line.code), step.line.line)
 
 
 def module(

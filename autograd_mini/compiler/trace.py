@@ -23,6 +23,8 @@ from .program import Instruction, Operand, Program, Value
 from .rows import scalar
 from .sites import Site, site
 
+GRADIENT: Final = "gradient"
+"""The scope of reverse walks."""
 NUMBERS: Final = frozenset({int, float, bool, complex, type(None)})
 
 
@@ -53,6 +55,7 @@ class Tracer:
         self._updates: dict[int, Value] = {}
         self._weak: set[int] = set()
         self._scalars: dict[Value, Value] = {}
+        self._walks: dict[int, Site] = {}
         self._paths: dict[int, str] = {}
 
     def stand_in(self, given: Any, name: str | None) -> Tensor:
@@ -108,6 +111,10 @@ class Tracer:
             "of Python's, and print or convert outside of the compiled function"
         )
 
+    def is_number(self, tensor: Tensor) -> bool:
+        """Whether a tensor stands for a Python number."""
+        return tensor.serial in self._weak
+
     def depends(self, owner: Any, attributes: Sequence[str]) -> None:
         """Note that the program holds only while attributes are what they are now."""
         self.guards += [(owner, name, getattr(owner, name)) for name in attributes]
@@ -134,7 +141,8 @@ class Tracer:
     def _note(
         self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any], results: Any
     ) -> None:
-        where = site() if self._notes_lines else None
+        scope = context.get()[1]
+        where = self._place(scope) if self._notes_lines else None
         taken = tuple([self.operand(x, where) for x in operands])
         if self._weak and not takes_numbers(primitive):
             taken = tuple([self._scalar(x) for x in taken])
@@ -147,9 +155,17 @@ class Tracer:
                 self._weak.add(t.serial)
             self._values[t.serial, t._index if type(t._operands) is Record else 0] = value
             made.append(value)
-        scope = context.get()[1]
         path = self._path(scope) if scope is not None else ""
         self.instructions.append(Instruction(primitive, taken, params, tuple(made), path, where))
+
+    def _place(self, scope: Scope | None) -> Site:
+        """Return the user's line; that from which a reverse walk is called is looked up once."""
+        if scope is None or scope.name != GRADIENT:
+            return site()
+        found = self._walks.get(scope.serial)
+        if found is None:
+            found = self._walks[scope.serial] = site()
+        return found
 
     def _path(self, scope: Scope) -> str:
         path = self._paths.get(scope.serial)
