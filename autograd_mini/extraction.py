@@ -32,6 +32,9 @@ class Trace(Protocol):
     def look(self, tensor: Tensor, what: str) -> None:
         """Refuse if a value that is looked at would be baked into the graph."""
 
+    def is_number(self, tensor: Tensor) -> bool:
+        """Whether a tensor stands for a Python number, which leaves the dtype of others alone."""
+
     def depends(self, owner: Any, attributes: Sequence[str]) -> None:
         """Note that the graph holds only while attributes of an object are what they are."""
 

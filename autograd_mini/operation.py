@@ -215,6 +215,16 @@ def value_of(operand: Any) -> Any:
     return operand._value if type(operand) is Tensor else operand
 
 
+def kind_of(*operands: Any) -> np.dtype[Any]:
+    """Return the dtype that NumPy gives to these together; Python numbers adapt to the others."""
+    trace = tracing.get()
+    values = [
+        x._value.item() if trace and type(x) is Tensor and trace.is_number(x) else value_of(x)
+        for x in operands
+    ]
+    return np.result_type(*values)
+
+
 def record(primitive: Primitive, operands: tuple[Any, ...], params: Params = NO_PARAMS) -> Any:
     """Run a primitive and return its tensor, or its tuple of tensors, with their history."""
     operands, data, wanted = run(primitive, operands, params)

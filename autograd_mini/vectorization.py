@@ -39,6 +39,10 @@ class OneForAll:
         """Record an operation that needs no gradient, with its history."""
         return without_gradient((self.record or record)(primitive, operands, params))
 
+    def is_number(self, tensor: Tensor) -> bool:
+        """Ask the trace around this one."""
+        return self._outer is not None and self._outer.is_number(tensor)
+
     def depends(self, owner: Any, attributes: Sequence[str]) -> None:
         """Pass on to the trace around this one."""
         if self._outer is not None:

@@ -143,6 +143,8 @@ def replaced(x: Any, value: Any, index: Index) -> Any:
 def set_rule(g: Any, y: Any, x: Any, value: Any, *arrays: Any, index: Index) -> Any:
     """∂x: g outside the index  ∂value: g at the index, summed to its shape by the walk."""
     elsewhere = replace(g, g.dtype.type(0), *arrays, index=index)
+    if isinstance(g, Tensor) and not isinstance(value, Tensor):  # what is recorded must be wanted
+        return elsewhere, None, *(None,) * len(arrays)
     gv = getitem(g, *arrays, index=index)
     if value.ndim > gv.ndim:  # NumPy drops leading axes of length 1 when it assigns
         gv = np.reshape(gv, (1,) * (value.ndim - gv.ndim) + gv.shape)

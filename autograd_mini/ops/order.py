@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, OperandError, ShapeError
-from ..operation import operand, scope, value_of
+from ..operation import kind_of, operand, scope, value_of
 from ..primitives import implements
 from ..table import Axis
 from ..tensors import Tensor
@@ -181,8 +181,8 @@ def quantiles(
     n = rows.shape[-1]
     if not n:
         raise ShapeError(f"{name}: the shape {x.shape} has no elements over axis {axis}")
-    whole = method == "linear" and np.result_type(value_of(q)).kind in "iu"
-    dtype = x.dtype if method in PICKING or whole else np.result_type(x.dtype, value_of(q), 0.5)
+    whole = method == "linear" and kind_of(q).kind in "iu"
+    dtype = x.dtype if method in PICKING or whole else kind_of(x.dtype, q, 0.5)
     asked = np.reshape(q, (-1,))
     if weights is not None:
         if method != "inverted_cdf":
@@ -190,6 +190,7 @@ def quantiles(
         w = rows_of(np.broadcast_to(weights_over(x, subject(weights), axis), x.shape), axes)
         if np.any(value_of(w) < 0):
             raise ArgumentError(f"{name}: weights must not be negative")
+        demand(lambda: np.logical_not(w < 0), f"{name}: weights must not be negative")
         w = chosen(np.isnan(rows), 0, w) if ignore and x.dtype.kind == "f" else w
         ranks = np.argsort(rows, -1)
         rows = take_along_axis(rows, ranks, -1)

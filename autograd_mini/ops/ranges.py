@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError
-from ..operation import operand, value_of
+from ..operation import kind_of, operand, value_of
 from ..primitives import implements
 from .conversion import converted
 from .rearranging import plain_value
@@ -35,7 +35,7 @@ def places(name: str, start: Any, stop: Any, num: int, endpoint: bool) -> Any:
     if num < 0:
         raise ArgumentError(f"{name}: the number of samples is {num}; expected 0 or more")
     axes = len(common_shape(name, (start, stop)))
-    kind = np.result_type(value_of(start), value_of(stop), 1.0)
+    kind = kind_of(start, stop, 1.0)
     t = np.arange(num) / max(num - 1 if endpoint else num, 1)
     return np.reshape(t, (num, *(1,) * axes)).astype(np.empty(0, kind).real.dtype)
 
@@ -114,7 +114,7 @@ def geomspace(
     start, stop, num = operand(start), operand(stop), operator.index(num)
     if not np.all(np.logical_and(value_of(start), value_of(stop))):
         raise ArgumentError("geomspace: an end is 0, from which no ratio leads to another number")
-    kind = np.result_type(value_of(start), value_of(stop), np.float64)  # NumPy's choice
+    kind = kind_of(start, stop, np.float64)  # NumPy's choice
     start, stop = converted(start, kind), converted(stop, kind)
     t = places("geomspace", start, stop, num, endpoint)
     y = start * np.power(stop / start, t)

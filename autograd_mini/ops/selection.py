@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, OperandError, UnsupportedError
-from ..operation import operand, scope, value_of
+from ..operation import kind_of, operand, scope, value_of
 from ..primitives import Primitive, case, elementwise, implements
 from ..tensors import Tensor
 from .conversion import converted
@@ -145,7 +145,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
         )
     plain = (int, float, complex)
     choices = [c if type(c) in plain else operand(c) for c in (*choicelist, default)]
-    dtype = np.result_type(*map(value_of, choices))
+    dtype = kind_of(*choices)
     result = converted(choices[-1], dtype)
     for i, condition in reversed(list(enumerate(condlist))):
         holds = condition if isinstance(condition, Tensor) else np.asarray(condition)

@@ -12,6 +12,7 @@ from ..primitives import case, implements, nonlinear
 from ..table import Axis
 from .axes import axes_of, places_of
 from .conversion import astype, converted
+from .demands import demand
 from .reductions import OVER, count, held, inverse, masked, max, mean, min, restore, subject, sum
 from .selection import where as chosen
 
@@ -145,7 +146,9 @@ def std(
         constant = total == 0
         if mean is None:
             constant = constant | equal(x, axes, where)
-        variance = chosen(constant, 1, total) / freedom(n, less, total.dtype)
+        over = freedom(n, less, total.dtype)
+        constant = constant & (over != 0)  # else it is 0/0, as NumPy has it
+        variance = chosen(constant, 1, total) / over
         return without(chosen(constant, 0, np.sqrt(variance)), axes, keepdims)
 
 
@@ -193,7 +196,7 @@ def average(
     ∂a: w/Σw  ∂w: (a − y)/Σw.
 
     Raises:
-        ZeroDivisionError: if the weights add up to 0.
+        ZeroDivisionError: if the weights add up to 0; a program that is replayed divides by it.
     """
     x = subject(a)
     axes = axes_of("average", x, axis)
@@ -240,6 +243,7 @@ def frequency(name: str, weights: Any, n: int) -> Any:
         raise ShapeError(f"cov: {name} of shape {w.shape} for {n} observations; give one for each")
     if np.any(value_of(w) < 0):
         raise ArgumentError(f"cov: {name} must not be negative")
+    demand(lambda: w >= 0, f"cov: {name} must not be negative")
     return w
 
 
@@ -250,6 +254,8 @@ def combined_weights(fweights: Any, aweights: Any, n: int, less: int) -> tuple[A
     counts: Any = None if fweights is None else frequency("fweights", fweights, n)
     if counts is not None and np.any(value_of(counts) != np.round(value_of(counts))):
         raise ArgumentError("cov: fweights are counts, expected integers")
+    if counts is not None:
+        demand(lambda: counts == np.round(counts), "cov: fweights are counts, expected integers")
     if aweights is None:
         return counts, np.sum(counts) - less
     given = frequency("aweights", aweights, n)
