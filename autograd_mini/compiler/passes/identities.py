@@ -26,6 +26,7 @@ def simplified(program: Program) -> Program:
     """
     facts, repetitions = Facts(program), Repetitions()
     scalars = repetitions.scalars_of(program.constants, facts.uniform)
+    facts.uniform |= {value: number.item() for value, number in scalars.items()}
     stand_ins: dict[Value, Value] = {}
     kept: list[Instruction] = []
     changed = False
