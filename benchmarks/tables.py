@@ -36,19 +36,21 @@ def race_rows(entries: list[Entry]) -> list[Row]:
         if entry.reason is None:
             ratios = [ratio(entries, own, entry) for own in (COMPILED, EAGER)]
             times = (min(entry.seconds), entry.median, entry.startup)
-            rows.append([label(entry), *map(duration, times), *ratios])
+            rows.append([label(entry.contestant, entry.version), *map(duration, times), *ratios])
     return rows
 
 
 def left_out(entries: list[Entry]) -> list[str]:
     """Return who has no times, and why."""
-    return [f"{label(e)}: {e.reason}" for e in entries if e.reason is not None]
+    return [
+        f"{label(e.contestant, e.version)}: {e.reason}" for e in entries if e.reason is not None
+    ]
 
 
-def label(entry: Entry) -> str:
+def label(contestant: Contestant, version: str) -> str:
     """Return the contestant's name and version; this library's version is the one at hand."""
-    own = entry.contestant in (COMPILED, EAGER)
-    return entry.contestant.name if own else f"{entry.contestant.name} {entry.version}".strip()
+    own = contestant in (COMPILED, EAGER)
+    return contestant.name if own else f"{contestant.name} {version}".strip()
 
 
 def ratio(entries: list[Entry], own: Contestant, entry: Entry) -> str:

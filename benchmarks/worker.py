@@ -13,6 +13,7 @@ import time
 from typing import Any
 
 import numpy as np
+import resident
 from contestants import CONTESTANTS
 from workloads import Step, Workload
 
@@ -50,6 +51,25 @@ class Worker:
         for _ in range(steps):
             step()
         return (time.perf_counter() - started) / steps
+
+    def memory(self, steps: int) -> dict[str, int | None]:
+        """Take some first steps and some later ones; return the peaks of both above the level.
+
+        Returns:
+            bytes: "first", the peak of the first steps (tracing and compiling are among them),
+            "later", that of the later ones; "planned", what the compiled program says it needs.
+        """
+        level = resident.now()
+        peaks = []
+        for _ in range(2):
+            resident.reset_peak()
+            for _ in range(steps):
+                self.step()
+            peaks.append(resident.peak() - level)
+            resident.give_back()
+        program = getattr(self.step, "program", None)
+        planned = program.memory if program is not None else None
+        return {"first": peaks[0], "later": peaks[1], "planned": planned}
 
 
 def main() -> None:

@@ -46,7 +46,10 @@ class Workload:
     @property
     def title(self) -> str:
         """What it is, in a line."""
+        width, *others = self.sizes
         network = "-".join(map(str, self.sizes))
+        if len(others) > 4 and {*others} == {width}:
+            network = f"{len(others)} layers of {width}"
         if self.kind == "moons":
             return f"two moons with scalars: {network} relu, {self.batch} samples, hinge + L2"
         if self.kind == "prediction":

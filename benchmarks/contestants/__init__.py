@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from workloads import Step, Workload
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contestant:
     """One library in one mode.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad import Tensor, TinyJit
+from tinygrad.helpers import Context
 from tinygrad.nn.optim import SGD
 from workloads import Step, Workload
 
@@ -25,9 +26,7 @@ def train_step(workload: Workload) -> Any:
         w, b = layers[-1]
         y = h @ w + b
         squared = workload.loss == "squared error"
-        loss = (
-            ((y - targets) ** 2).mean() if squared else y.sparse_categorical_crossentropy(targets)
-        )
+        loss = (y - targets).square().mean() if squared else y.cross_entropy(targets)
         optimizer.zero_grad()
         loss.backward()
         return loss.realize(*optimizer.schedule_step())
@@ -39,7 +38,7 @@ def stepping(train: Any) -> Step:
     """Return the step in training mode, its loss as an array."""
 
     def step() -> Any:
-        with Tensor.train():
+        with Context(TRAINING=1):
             return train().numpy()
 
     return step
