@@ -725,3 +725,70 @@ def test_a_step_is_drawn():
     assert viz.draw(step)
     assert len(step.graph) <= len(step.recorded_graph)
     assert "image/svg+xml" in step._repr_mimebundle_()
+
+
+# ── what a function reads from objects ───────────────────────────────────────────────────────────
+def test_another_layer_in_a_list_is_noticed():
+    model = am.nn.MLP([3, 4, 2], seed=0)
+    predict = am.compile(model)
+    thrice(predict, X)
+    model.layers[0] = am.nn.Dense(3, 4, "tanh", seed=5)
+    np.testing.assert_allclose(predict(X).data, model(X).data)
+    thrice(predict, X)
+    model.layers.append(np.tanh)
+    np.testing.assert_allclose(thrice(predict, X).data, model(X).data)
+    model.layers[0].bias = None
+    np.testing.assert_allclose(predict(X).data, model(X).data)
+
+
+def test_predictions_follow_the_model():
+    model = am.nn.MLP([3, 4, 2], seed=0)
+
+    def check():
+        for _ in range(3):
+            np.testing.assert_allclose(model.predict(X), model(X).data, rtol=1e-12)
+        assert model.training
+
+    check()
+    model.fit(X, X[:, :2], epochs=2, seed=0)
+    check()
+    model.layers[1] = am.nn.Dense(4, 2, seed=7)
+    check()
+    model.layers[0].weight.assign(np.zeros((3, 4)))
+    check()
+    model.layers[0].activation = "relu"
+    check()
+    other = copy.deepcopy(model)
+    other.layers[1].bias.assign([1.0, 2.0])
+    check()
+    np.testing.assert_allclose(other.predict(X), other(X).data)
+
+
+def test_a_counting_module_is_said_never_to_be_compiled():
+    class Counting(am.nn.Module):
+        def __init__(self):
+            self.dense = am.nn.Dense(3, 1, seed=0)
+            self.calls = 0
+
+        def forward(self, x):
+            self.calls += 1
+            return self.dense(x)
+
+    model = Counting()
+    f = am.compile(model)
+    with pytest.warns(RuntimeWarning, match="Counting.calls"):
+        for _ in range(30):
+            f(X)
+    assert model.calls == 30
+    for _ in range(30):
+        model.predict(X)
+    assert model.calls == 60
+
+
+def test_without_recording_is_another_program():
+    model = am.nn.MLP([3, 4, 1], seed=0)
+    f = am.compile(model)
+    for _ in range(3):
+        assert f(X).requires_grad
+        with am.no_grad():
+            assert not f(X).requires_grad

@@ -20,6 +20,7 @@ from .arguments import Key, is_differentiated, is_value, quick, signature, value
 from .comparison import compare, digest
 from .differentiation import differentiable
 from .graphs import graph_of
+from .guards import Condition, changed, guard
 from .passes import optimised
 from .passes.dead import pruned
 from .program import Program
@@ -30,6 +31,8 @@ from .variant import Variant
 
 CACHED: Final = 32
 """How many signatures are kept; the least recently used goes first."""
+WASTED: Final = 16
+"""After so many traces in vain there is a warning."""
 THRASHING: Final = 8
 """After so many signatures have been dropped there is a warning."""
 
@@ -52,24 +55,11 @@ class Entry:
     def __init__(self, variant: Variant, trial: Trial, values: Callable[..., Any] | None) -> None:
         self.variant = variant
         self.result = trial.result
+        self.recording = is_recording()
         leaves = trial.recorded.leaves.values()
-        flags = [(x, "_requires_grad", x._requires_grad) for x in leaves]
+        flags = [Condition(x, "._requires_grad", x._requires_grad) for x in leaves]
         self.holds = guard([*trial.guards, *flags])
         self.values = values
-
-
-def guard(conditions: Sequence[tuple[Any, str, Any]]) -> Callable[[], bool]:
-    """Make a function that tells whether attributes are still what they were."""
-    bound: dict[str, Any] = {}
-    tests: dict[tuple[int, str], str] = {}
-    for owner, name, value in conditions:
-        if (id(owner), name) not in tests:
-            i = len(tests)
-            bound[f"o{i}"], bound[f"v{i}"] = owner, value
-            tests[id(owner), name] = f"o{i}.{name} is v{i}"
-    text = f"lambda: {' and '.join(tests.values()) or 'True'}"
-    found: Callable[[], bool] = eval(text, bound)  # text of our own over names of ours
-    return found
 
 
 class Compiled:
@@ -106,7 +96,7 @@ class Compiled:
             return self.function(*args, **kwargs)
         entry = self._last
         if entry is not None and entry.values is not None and not kwargs:
-            values = entry.values(args)
+            values = entry.values(args) if entry.recording is (found is None) else None
             if values is not None and entry.holds():
                 return self._result(entry, values, args, kwargs)
         return self._sorted(args, kwargs)
@@ -114,6 +104,7 @@ class Compiled:
     def _sorted(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Find the entry of a call's signature, or trace."""
         key, leaves = signature(args, kwargs)
+        key = (is_recording(), *key)
         if is_differentiated(leaves):
             return self.function(*args, **kwargs)
         for entry in self._entries.get(key, ()):
@@ -161,9 +152,9 @@ class Compiled:
             tracer.stand_in(x, name) if is_value(x) else x
             for x, name in zip(leaves, names, strict=True)
         ]
-        given: Any = optree.tree_unflatten(key[0], bound)
+        given: Any = optree.tree_unflatten(key[1], bound)
         own_args, own_kwargs = given
-        tree = traced(tracer, lambda: self.function(*own_args, **own_kwargs))
+        tree = traced(tracer, lambda: self.function(*own_args, **own_kwargs), is_recording())
         result = Result(tree, tracer, self._keep_grads)
         recorded = tracer.program(self.name, result.outputs)
         result.settle(tracer, recorded)
@@ -171,6 +162,14 @@ class Compiled:
         check_settled(recorded)
         result.check_gradients(program)
         if trial is None or not trial.holds():
+            if trial is not None and self.wasted == WASTED:
+                warnings.warn(
+                    f"{self.name} is traced at each call and never compiled, since "
+                    f"{changed(trial.guards)} is another one each time; keep that in a tensor, or "
+                    "pass it as an argument",
+                    RuntimeWarning,
+                    stacklevel=5,
+                )
             self._trials[key] = Trial(tracer, recorded, program, result)
         else:
             try:

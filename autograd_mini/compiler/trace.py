@@ -14,11 +14,12 @@ import numpy as np
 from ..contexts import Scope
 from ..errors import ConversionError, UnsupportedError
 from ..extraction import describe, tracing
-from ..operation import Record, context, record, recorder, run
+from ..operation import Record, context, evaluate, record, recorder, run
 from ..operation import operand as plain
 from ..ops.conversion import cast, set_leaf
 from ..primitives import PRIMITIVES, Primitive
 from ..tensors import NO_PARAMS, Tensor, leaf, serials
+from .guards import Condition, conditions_of
 from .program import Instruction, Operand, Program, Value
 from .rows import scalar
 from .sites import Site, site
@@ -32,7 +33,7 @@ class Tracer:
     """Notes every operation while a function runs; see `extraction.Trace`.
 
     Attributes:
-        guards: (object, attribute, value) of what the function read from models and optimizers.
+        guards: what the function read from models and optimizers.
         places: where each captured array was met.
     """
 
@@ -47,7 +48,7 @@ class Tracer:
         self.constants: dict[Value, Any] = {}
         self.places: dict[Value, Site | None] = {}
         self.instructions: list[Instruction] = []
-        self.guards: list[tuple[Any, str, Any]] = []
+        self.guards: list[Condition] = []
         self.tensorial: set[Value] = set()
         self._values: dict[tuple[int, int], Value] = {}
         self._arrays: dict[int, Value] = {}
@@ -117,7 +118,7 @@ class Tracer:
 
     def depends(self, owner: Any, attributes: Sequence[str]) -> None:
         """Note that the program holds only while attributes are what they are now."""
-        self.guards += [(owner, name, getattr(owner, name)) for name in attributes]
+        self.guards += conditions_of(owner, attributes)
 
     # ── values ───────────────────────────────────────────────────────────────────────────────
     def _given(self, primitive: Primitive, operands: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -269,11 +270,11 @@ def _scalar(data: Any) -> Any:
     return data if type(data) is np.ndarray and data.ndim else np.asarray(data)[()]
 
 
-def traced(tracer: Tracer, function: Callable[[], Any]) -> Any:
-    """Run a function while a tracer notes its operations."""
+def traced(tracer: Tracer, function: Callable[[], Any], recording: bool) -> Any:
+    """Run a function while a tracer notes its operations; without `recording` as in no_grad."""
     token = tracing.set(tracer)
     try:
-        with recorder(tracer.record):
+        with recorder(tracer.record if recording else evaluate):
             return function()
     finally:
         tracing.reset(token)

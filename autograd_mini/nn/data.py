@@ -9,7 +9,8 @@ import numpy as np
 
 from ..arrays import as_array
 from ..errors import ArgumentError, NonFiniteError, ShapeError
-from ..operation import value_of
+from ..extraction import looked_at
+from ..tensors import Tensor
 
 if TYPE_CHECKING:
     from .module import Module
@@ -29,7 +30,7 @@ def samples(values: Any, dtype: Any, what: str) -> Any:
         OperandError: for anything that is no array of numbers.
         ShapeError: for a scalar.
     """
-    array = as_array(value_of(values))
+    array = as_array(looked_at(values, what) if isinstance(values, Tensor) else values)
     if not array.ndim:
         raise ShapeError(f"{what} is a scalar, {array}; expected the samples along the first axis")
     if array.dtype.kind == "f" and dtype is not None:

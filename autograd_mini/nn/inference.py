@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ..errors import ArgumentError, OperandError
-from ..operation import no_grad, value_of
+from ..errors import (
+    ArgumentError,
+    CompileError,
+    ConversionError,
+    OperandError,
+    UnsupportedError,
+)
+from ..extraction import looked_at
+from ..operation import no_grad
+from ..tensors import Tensor
 from .arguments import whole
 from .data import batches, model_dtype, pair, samples
 from .losses import Loss
@@ -17,6 +25,11 @@ from .metrics import Metric, Metrics, loss_of, metrics_of
 
 if TYPE_CHECKING:
     from .module import Module
+
+PREDICTOR: Final = "_predictor"
+"""The attribute in which a model keeps its compiled prediction."""
+WASTED: Final = 8
+"""So many traces without a program, and predictions are eager."""
 
 
 def predict(model: Module, x: Any, batch_size: int | None = None) -> Any:
@@ -29,23 +42,68 @@ def predict(model: Module, x: Any, batch_size: int | None = None) -> Any:
         x: inputs, (n, …); floating-point ones are cast to the model's dtype.
         batch_size: how many samples at a time, for less memory; None takes all at once.
     """
-    xs = samples(x, model_dtype(model), "x")
+    predictor = vars(model).get(PREDICTOR)
+    if predictor is None or not predictor.holds():
+        predictor = vars(model)[PREDICTOR] = Predictor(model)
+    xs = samples(x, predictor.dtype, "x")
     size = max(len(xs), 1) if batch_size is None else whole("batch_size", batch_size, 1)
-    with modes_kept(model), no_grad():
-        model.eval()
-        if size >= len(xs):
-            return output_of(model, xs)
-        parts = [output_of(model, xs[part]) for part in batches(len(xs), size, None)]
-    return np.concatenate(parts)
+    with no_grad():
+        training = [module for module in predictor.modules if module.training]
+        for module in training:
+            vars(module)["training"] = False
+        try:
+            if size >= len(xs):
+                return output_of(model, predictor(xs))
+            parts = batches(len(xs), size, None)
+            return np.concatenate([output_of(model, predictor(xs[part])) for part in parts])
+        finally:
+            for module in training:
+                vars(module)["training"] = True
 
 
-def output_of(model: Module, x: Any) -> Any:
-    """Call the model and return its output's array.
+class Predictor:
+    """A model ready to predict: what it is made of, and its compiled forward.
+
+    Attributes:
+        modules: the model and all inside it.
+        dtype: of its first floating-point tensor, None if it has none.
+        holds: tells whether the model still has these parts.
+    """
+
+    def __init__(self, model: Module) -> None:
+        from ..compiler import compile
+        from ..compiler.guards import conditions_of, guard
+
+        self.modules = list(model.modules())
+        self.dtype = model_dtype(model)
+        parts = [
+            (module, [n for n in vars(module) if n not in ("training", PREDICTOR)])
+            for module in self.modules
+        ]
+        self.holds = guard([c for module, names in parts for c in conditions_of(module, names)])
+        self._model = model
+        self._compiled: Any = compile(model)
+
+    def __call__(self, x: Any) -> Any:
+        """Return the model's output; compiled, if the model can be."""
+        if self._compiled is not None:
+            try:
+                y = self._compiled(x)
+                if self._compiled.wasted > WASTED:
+                    self._compiled = None
+                return y
+            except (CompileError, ConversionError, UnsupportedError):
+                self._compiled = None
+        return self._model(x)
+
+
+def output_of(model: Module, y: Any) -> Any:
+    """Return the array of what a model returned.
 
     Raises:
-        OperandError: if it returns something else than one tensor or array.
+        OperandError: if it is something else than one tensor or array.
     """
-    y = value_of(model(x))
+    y = looked_at(y, "predict") if isinstance(y, Tensor) else y
     if not isinstance(y, np.ndarray | np.generic):
         raise OperandError(
             f"{type(model).__name__} returned {type(y).__name__}; predict expects one tensor. "
@@ -89,7 +147,7 @@ def measure(
     """Evaluate on data that were checked."""
     prediction = predict(model, x, batch_size)
     with no_grad():
-        values = {"loss": value_of(loss(prediction, y))}
+        values = {"loss": loss(prediction, y)}
     values |= measured(metrics, prediction, y)
     return {name: number(name, value) for name, value in values.items()}
 
@@ -105,11 +163,11 @@ def number(name: str, value: Any) -> float:
     Raises:
         ArgumentError: if it is no single number.
     """
-    plain = value_of(value)
-    if np.size(plain) != 1:
+    if np.size(value) != 1:
         raise ArgumentError(
-            f"{name} has shape {np.shape(plain)}; expected one number, as a mean over the samples"
+            f"{name} has shape {np.shape(value)}; expected one number, as a mean over the samples"
         )
+    plain = looked_at(value, name) if isinstance(value, Tensor) else value
     return float(np.asarray(plain).item())
 
 

@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from functools import cache
-from types import FunctionType
 from typing import Any, Final, Self
 
 from ..errors import ArgumentError, ShapeError
@@ -21,7 +20,7 @@ from ..extraction import tracing
 from ..operation import scope
 from ..tensors import Tensor, tensor
 from .arguments import floating
-from .inference import evaluate, predict
+from .inference import PREDICTOR, evaluate, predict
 from .ownership import joined, owned
 from .summary import summary
 from .training import fit
@@ -29,8 +28,8 @@ from .weights import load, save
 
 FROZEN: Final = "_frozen"
 """The attribute that remembers which parameters `requires_grad_(False)` froze."""
-PLAIN: Final = (int, float, str, bool, tuple, FunctionType, type(None))
-"""What a trace of `forward` may have read without being told."""
+INTERNAL: Final = frozenset({FROZEN, PREDICTOR})
+"""What no `forward` reads."""
 HIDDEN: Final = frozenset({"name", "training"})
 
 
@@ -79,8 +78,7 @@ class Module:
         """Run `forward` in the module's scope."""
         trace = tracing.get()
         if trace is not None:
-            plain = [name for name, value in vars(self).items() if isinstance(value, PLAIN)]
-            trace.depends(self, ["training", *plain])
+            trace.depends(self, ["training", *(n for n in vars(self) if n not in INTERNAL)])
         with scope(self.scope_name):
             return self.forward(*args, **kwargs)
 
@@ -141,7 +139,11 @@ class Module:
         return owned(self._attributes(), (Module,))
 
     def _attributes(self) -> list[tuple[str, Any]]:
-        return [(name, value) for name, value in vars(self).items() if name != FROZEN]
+        return [(name, value) for name, value in vars(self).items() if name not in INTERNAL]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is copied and pickled: all but the compiled prediction."""
+        return {name: value for name, value in vars(self).items() if name != PREDICTOR}
 
     def modules(self) -> Iterator[Module]:
         """Yield this module and all inside it, each once."""

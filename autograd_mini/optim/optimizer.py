@@ -114,8 +114,7 @@ class Optimizer:
     def _recorded(self) -> tuple[list[Tensor], list[Any]]:
         trace = tracing.get()
         if trace is not None:
-            plain = [name for name, x in vars(self).items() if isinstance(x, (float, bool, tuple))]
-            trace.depends(self, plain)
+            trace.depends(self, list(vars(self)))
         count = self.count + 1
         scalars = self.coefficients(self.rate, count)
         leaves, values = [self.count], [count]
