@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ..errors import UnsupportedError
-from .program import Instruction, Program, Value
+from .program import Operand, Program, Value
 
 CHOSEN: Final = frozenset({"getitem", "scatter"})
 """Operations that take an index: of booleans, the number of elements depends on the values."""
@@ -26,14 +26,14 @@ def check_settled(program: Program) -> None:
         name = step.primitive.name
         if name not in CHOSEN and name not in EIGENVALUES:
             continue
-        kinds = [x.dtype.kind for x in varying(step, program)]
-        if name in CHOSEN and "b" in kinds:
+        kinds = [kind(x, program) for x in step.operands]
+        if name in CHOSEN and "b" in kinds[1:]:
             raise UnsupportedError(
                 f"compile: the index of booleans at {step.line} gives a result whose shape depends "
                 "on their values, which may differ from call to call; use np.where(mask, x, 0), or "
                 "where=mask of a reduction"
             )
-        if name in EIGENVALUES and kinds not in ([], ["c"]):
+        if name in EIGENVALUES and kinds not in (["c"], [None]):
             raise UnsupportedError(
                 f"compile: the eigenvalues at {step.line} are real or complex as the values of the "
                 "matrix are, which may differ from call to call; give a.astype(complex), or use "
@@ -41,6 +41,6 @@ def check_settled(program: Program) -> None:
             )
 
 
-def varying(step: Instruction, program: Program) -> list[Value]:
-    """Return the operands that are not captured constants."""
-    return [x for x in step.values if x not in program.constants]
+def kind(x: Operand, program: Program) -> str | None:
+    """Return the kind of dtype of what may differ from call to call, None for what does not."""
+    return x.dtype.kind if type(x) is Value and x not in program.constants else None
