@@ -62,7 +62,9 @@ def ratio(entries: list[Entry], own: Contestant, entry: Entry) -> str:
 
 
 def short(value: float) -> str:
-    """Return a ratio with two digits after the point, or two in all."""
+    """Return a ratio with two digits after the point, or two in all; a large one without."""
+    if value >= 100:
+        return f"{value:.0f}"
     return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
