@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from .program import Instruction, Operand, Program, Value
-from .rows import flat, parts
+from .rows import added_at, flat, parts
 
 Kind = Literal["argument", "state", "constant", "buffer", "view", "local"]
 ALIGNMENT: Final = 64
@@ -242,7 +242,8 @@ def place(plan: Plan, steps: Sequence[Instruction], program: Program, in_place: 
                 plan.offsets[vector] = memory.take(vector.nbytes)
             plan.offsets[y] = plan.offsets[vector] + at * y.dtype.itemsize
         elif plan.kinds[y] == "buffer" and y not in plan.offsets:
-            reused = next((x for x in step.values if fits(x, y, dying, plan)), None)
+            within = step.operands[:1] if step.primitive is added_at else step.operands
+            reused = next((x for x in within if type(x) is Value and fits(x, y, dying, plan)), None)
             if reused is not None and in_place(step):
                 base = plan.base(reused)
                 plan.written[y] = reused

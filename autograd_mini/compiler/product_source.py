@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..primitives import PRIMITIVES
 from .program import Instruction, Value
-from .rows import accumulated, affine, column_sums, dot
+from .rows import accumulated, affine, column_sums, dot, row_sums
 
 if TYPE_CHECKING:
     from .writer import Writer
@@ -76,6 +76,15 @@ def sums_lines(step: Instruction, writer: Writer) -> Lines | None:
     return setup, [f"{y}_product()  # {y} = {name}.sum(axis=0)"]
 
 
+def row_sums_lines(step: Instruction, writer: Writer) -> Lines | None:
+    """Write the sums of rows as a product with ones."""
+    (x,) = step.values
+    name, y = writer.text(x), writer.text(step.results[0])
+    column = "[:, None]" if step.params["keepdims"] else ""
+    setup = [f"{y}_product = prepared({name}, {writer.ones(x.shape[1], x.dtype)}{column}, {y})"]
+    return setup, [f"{y}_product()  # {y} = {name}.sum(axis=1)"]
+
+
 def accumulated_lines(step: Instruction, writer: Writer) -> Lines | None:
     """Write a product that is added to what it changes."""
     c, a, b, factor = step.operands
@@ -106,6 +115,7 @@ PRODUCTS: Final = {
     PRIMITIVES["matmul"]: matmul_lines,
     affine: affine_lines,
     column_sums: sums_lines,
+    row_sums: row_sums_lines,
     dot: dot_lines,
     accumulated: accumulated_lines,
 }

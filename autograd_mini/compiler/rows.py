@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..notation import Written
+from ..ops.indexing import filled, places, subscripts
 from ..primitives import Primitive
 
 
@@ -83,6 +84,14 @@ column_sums: Final = row(
     "The sum of each column of a matrix, as a product with a row of ones.",
     code=lambda x: f"np.add.reduce({x}, axis=0)",
 )
+row_sums: Final = row(
+    "row_sums",
+    lambda x, *, keepdims: np.matmul(x, np.ones(x.shape[1:] + (1,) * keepdims, x.dtype)),
+    "Σ",
+    "The sum of each row of a matrix, as a product with a column of ones.",
+    params=("keepdims",),
+    code=lambda x, keepdims: f"np.add.reduce({x}, axis=1, keepdims={keepdims})",
+)
 dot: Final = row(
     "dot",
     lambda x, y: np.vdot(x, y),
@@ -91,8 +100,35 @@ dot: Final = row(
     code=lambda x, y: f"np.vdot({x}, {y})",
 )
 
-PRODUCTS: Final = frozenset({affine, accumulated, column_sums})
-"""Rows that BLAS computes, together with the table's `matmul`."""
+
+def add_at(x: Any, g: Any, *arrays: Any, index: Any, unique: bool) -> Any:
+    """Copy x, and add g at an index."""
+    result = np.array(x)
+    if unique:
+        result[filled(index, arrays)] += g
+    else:
+        np.add.at(result, filled(index, arrays), g)
+    return result
+
+
+def added_at_text(
+    out: Written, x: Written, g: Written, *arrays: Written, index: Any, unique: bool
+) -> list[str]:
+    """Write the addition at an index, in x's place if the result is to be there."""
+    copied = [] if out.text == x.text else [f"{out}[...] = {x}"]
+    if unique:
+        return [*copied, f"{out}[{subscripts(index, arrays)}] += {g}"]
+    return [*copied, f"np.add.at({out}, {places(index, arrays)}, {g})"]
+
+
+added_at: Final = row(
+    "added_at",
+    add_at,
+    "[ ]+",
+    "x with g added at an index.",
+    params=("index", "unique"),
+    into=added_at_text,
+)
 
 
 scalar: Final = row(

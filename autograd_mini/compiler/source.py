@@ -15,6 +15,7 @@ from .draw_source import fills, is_draw
 from .forms import is_view, takes_out, works_in_place
 from .memory import Abilities, Plan, planned
 from .program import Instruction, Program, Value
+from .rows import added_at
 from .sites import variable_of
 from .writer import Writer, indented, number
 
@@ -24,7 +25,19 @@ REGULAR: Final = {
     *("negative", "square", "tanh", "exp", "sin", "cos", "sigmoid", "softplus", "where", "cast"),
     *("greater", "greater_equal", "less", "less_equal", "equal", "not_equal", "matmul", "sum"),
     *("reshape", "transpose", "expand_dims", "squeeze", "broadcast_to", "getitem", "scatter"),
-    *("add_n", "affine", "accumulated", "column_sums", "dot", "flat", "parts", "copy", "draw"),
+    *(
+        "add_n",
+        "affine",
+        "accumulated",
+        "column_sums",
+        "row_sums",
+        "dot",
+        "added_at",
+        "flat",
+        "parts",
+        "copy",
+        "draw",
+    ),
 }
 """Operations that are finite for finite numbers, unless these overflow."""
 
@@ -70,7 +83,7 @@ def can_write(step: Instruction) -> bool:
 ABILITIES: Final = Abilities(
     is_view=is_view,
     takes_out=can_write,
-    in_place=works_in_place,
+    in_place=lambda step: step.primitive is added_at or works_in_place(step),
 )
 
 

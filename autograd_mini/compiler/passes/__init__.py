@@ -15,6 +15,7 @@ from .folding import folded
 from .identities import simplified
 from .packing import packed
 from .products import multiplied
+from .scattering import scattered
 from .sums import flattened
 from .updates import gathered
 
@@ -23,7 +24,7 @@ Pass = Callable[[Program], Program]
 SIMPLIFYING: Final[tuple[Pass, ...]] = (pruned, merged, simplified, folded)
 """Passes that make room for each other, in rounds until nothing changes. Repetitions go before
 constants are folded, so that a repeated constant is not held as a large one."""
-GATHERING: Final[tuple[Pass, ...]] = (flattened, multiplied, gathered, packed)
+GATHERING: Final[tuple[Pass, ...]] = (flattened, scattered, multiplied, gathered, packed)
 """Passes that make one operation of many, once each, in order."""
 ROUNDS: Final = 6
 """Rounds at most. Each walks in order and sees what it has rewritten, so few are ever needed."""

@@ -13,8 +13,9 @@ import numpy as np
 
 from ...primitives import PRIMITIVES, Primitive
 from ..program import Instruction, Operand, Program, Value
-from ..rows import accumulated, affine, column_sums, dot
+from ..rows import accumulated, affine, column_sums, dot, row_sums
 from .dead import pruned
+from .uses import Uses
 
 REAL: Final = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 SMALL: Final = 2**15
@@ -23,28 +24,6 @@ CHEAP: Final = 2**20
 """So many bytes may be kept for an update at any rate, else those of four gradients."""
 LONGEST: Final = 2**14
 """Columns of at most so many elements are summed by BLAS, which adds them one after the other."""
-
-
-class Uses:
-    """Who makes each value, and how often it is used."""
-
-    def __init__(self, program: Program) -> None:
-        self.makers: dict[Value, Instruction] = {}
-        self.counts: dict[Value, int] = {}
-        for step in program.instructions:
-            for y in step.results:
-                self.makers[y] = step
-            for x in step.values:
-                self.counts[x] = self.counts.get(x, 0) + 1
-        for y in program.ends():
-            self.counts[y] = self.counts.get(y, 0) + 1
-
-    def only(self, x: Operand, *names: str) -> Instruction | None:
-        """Return the instruction of such a name that makes x for this one use."""
-        if type(x) is not Value or self.counts.get(x) != 1:
-            return None
-        step = self.makers.get(x)
-        return step if step is not None and step.primitive.name in names else None
 
 
 def multiplied(program: Program) -> Program:
@@ -147,9 +126,12 @@ def summed(step: Instruction, uses: Uses) -> list[Instruction] | None:
                 total = Value((), y.dtype)
                 products = Instruction(dot, (a, b), {}, (total,), step.scope, step.line)
                 return [products, made(PRIMITIVES["divide"], (total, x.size), step)]
-    plain = len(x.shape) == 2 and axes == (0,) and not step.params["keepdims"]
-    if plain and step.primitive.name == "sum" and x.shape[0] <= LONGEST:
+    if len(x.shape) != 2 or step.primitive.name != "sum" or max(x.shape) > LONGEST:
+        return None
+    if axes == (0,) and not step.params["keepdims"]:
         return [made(column_sums, (x,), step)]
+    if axes == (1,):
+        return [made(row_sums, (x,), step, keepdims=step.params["keepdims"])]
     return None
 
 

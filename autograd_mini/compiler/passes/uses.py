@@ -1,0 +1,27 @@
+"""Who makes each value of a program, and how often it is used."""
+
+from __future__ import annotations
+
+from ..program import Instruction, Operand, Program, Value
+
+
+class Uses:
+    """Who makes each value, and how often it is used."""
+
+    def __init__(self, program: Program) -> None:
+        self.makers: dict[Value, Instruction] = {}
+        self.counts: dict[Value, int] = {}
+        for step in program.instructions:
+            for y in step.results:
+                self.makers[y] = step
+            for x in step.values:
+                self.counts[x] = self.counts.get(x, 0) + 1
+        for y in program.ends():
+            self.counts[y] = self.counts.get(y, 0) + 1
+
+    def only(self, x: Operand, *names: str) -> Instruction | None:
+        """Return the instruction of such a name that makes x for this one use."""
+        if type(x) is not Value or self.counts.get(x) != 1:
+            return None
+        step = self.makers.get(x)
+        return step if step is not None and step.primitive.name in names else None
