@@ -234,6 +234,22 @@ def test_gradients_are_kept_when_asked():
             np.testing.assert_allclose(p.grad, q.grad)
 
 
+def test_kept_gradients_are_arrays_of_a_result_without_history():
+    w = am.tensor([1.0, 2.0], requires_grad=True)
+
+    def f(x):
+        w.grad = None
+        loss = np.sum((w * x) ** 2)
+        loss.backward()
+        return loss
+
+    f = am.compile(f, keep_grads=True)
+    for _ in range(5):
+        assert not f(np.array([1.0, 3.0])).requires_grad
+        assert type(w.grad) is np.ndarray
+        np.testing.assert_array_equal(w.grad, [2.0, 36.0])
+
+
 def test_gradients_that_nobody_uses_are_an_error():
     model, optim, _ = trainer()
 
@@ -724,6 +740,7 @@ def test_a_step_is_drawn():
     thrice(step, X, X[:, :1])
     assert viz.draw(step)
     assert len(step.graph) <= len(step.recorded_graph)
+    assert "learning_rate" in str(step.graph)
     assert "image/svg+xml" in step._repr_mimebundle_()
 
 

@@ -72,7 +72,9 @@ class GraphMaker:
 
     def add(self, step: Instruction, phase: Phase) -> None:
         """Add the vertex of an instruction."""
-        operands = tuple(self.tensors[x] if type(x) is Value else x for x in step.operands)
+        operands = tuple(
+            self.tensors[x] if type(x) is Value else x for x in step.operands if x is not None
+        )
         scope = self.scope(phase, step.scope)
         vertex: Any = Record() if step.primitive.multiple else Tensor()
         vertex._primitive = step.primitive

@@ -19,7 +19,7 @@ class Result:
 
     Attributes:
         outputs: the operands that the program returns: those of the result, then the gradients.
-        differentiable: whether a tensor in it requires a gradient.
+        differentiable: whether a tensor in it requires a gradient that is still to be computed.
     """
 
     def __init__(self, tree: Any, tracer: Tracer, keep_grads: bool) -> None:
@@ -40,9 +40,11 @@ class Result:
             self.outputs.append(tracer.operand(x))
             self._tensors.append(isinstance(x, Tensor))
             self._traced.append(x)
-        self.differentiable = any(isinstance(x, Tensor) and x._requires_grad for x in self._traced)
         self._count = len(self.outputs)
         self._trained = [x for x in tracer.leaves.values() if isinstance(x.grad, Tensor)]
+        self.differentiable = not self._trained and any(
+            isinstance(x, Tensor) and x._requires_grad for x in self._traced
+        )
         self._gradients = [tracer.operand(x.grad) for x in self._trained]
         self._keep_grads = keep_grads
         self._single = False
