@@ -18,6 +18,7 @@ from ..tensors import Tensor
 from .axes import axes_of, axis_of
 from .conversion import astype
 from .demands import demand
+from .indexing import getitem_function
 from .picking import take_along_axis
 from .reductions import subject
 from .selection import where as chosen
@@ -146,7 +147,9 @@ def weighted_places(weights: Any, q: Any) -> Any:
 def picked(rows: Any, places: Any) -> Any:
     """Return the elements at places along the last axis, which are the same for all rows or not."""
     places = astype(places, np.intp)
-    return rows[..., places] if places.ndim == 1 else take_along_axis(rows, places, -1)
+    if places.ndim != 1:
+        return take_along_axis(rows, places, -1)
+    return getitem_function(rows, (..., places))
 
 
 def blended(rows: Any, v: Any, dtype: Any) -> Any:
