@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..arrays import normal
 from ..contexts import Scope
 from ..errors import ConversionError, UnsupportedError
 from ..extraction import describe, tracing
@@ -27,6 +28,9 @@ from .sites import Site, site
 GRADIENT: Final = "gradient"
 """The scope of reverse walks."""
 NUMBERS: Final = frozenset({int, float, bool, complex, type(None)})
+
+
+Key = int | tuple[int, int]
 
 
 class Tracer:
@@ -50,7 +54,7 @@ class Tracer:
         self.instructions: list[Instruction] = []
         self.guards: list[Condition] = []
         self.tensorial: set[Value] = set()
-        self._values: dict[tuple[int, int], Value] = {}
+        self._values: dict[Key, Value] = {}
         self._arrays: dict[int, Value] = {}
         self._roots: dict[int, Value] = {}
         self._updates: dict[int, Value] = {}
@@ -68,7 +72,7 @@ class Tracer:
             tensor = leaf(np.asarray(given)[()], name=name)
         value = Value(tensor.shape, tensor.dtype, tensor.name, weak)
         self.inputs.append(value)
-        self._values[tensor.serial, 0] = value
+        self._values[tensor.serial] = value
         if isinstance(given, Tensor):
             self.tensorial.add(value)
         if weak:
@@ -82,6 +86,10 @@ class Tracer:
         """Record an operation with its history, and note it."""
         if primitive is set_leaf:
             return self._assign(*operands)
+        if not primitive.multiple and not self._takes_number(operands):
+            tensor = record(primitive, operands, params)
+            self._note_one(primitive, tensor._operands, params, tensor)
+            return tensor
         operands = tuple([x if type(x) is Tensor else plain(x) for x in operands])
         results = record(primitive, self._given(primitive, operands), params)
         for t in results if primitive.multiple else (results,):
@@ -97,6 +105,11 @@ class Tracer:
         """Compute an operation without history, and note it."""
         if primitive is set_leaf:
             return self._assign(*operands)
+        if not primitive.multiple and not self._takes_number(operands):
+            operands, data, _ = run(primitive, operands, params)
+            tensor = leaf(normal(data))
+            self._note_one(primitive, operands, params, tensor)
+            return tensor
         operands = tuple([x if type(x) is Tensor else plain(x) for x in operands])
         _, data, _ = run(primitive, self._given(primitive, operands), params)
         multiple = primitive.multiple
@@ -121,6 +134,31 @@ class Tracer:
         self.guards += conditions_of(owner, attributes)
 
     # ── values ───────────────────────────────────────────────────────────────────────────────
+    def _takes_number(self, operands: tuple[Any, ...]) -> bool:
+        """Whether a tensor among operands stands for a Python number."""
+        if self._weak:
+            for x in operands:
+                if type(x) is Tensor and x.serial in self._weak:
+                    return True
+        return False
+
+    def _note_one(
+        self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any], y: Tensor
+    ) -> None:
+        """Note an operation with one result, whose operands are arrays: a third of the time."""
+        scope = context.get()[1]
+        where = self._place(scope) if self._notes_lines else None
+        values = self._values
+        taken = []
+        for x in operands:
+            found = values.get(x.serial) if type(x) is Tensor else None
+            taken.append(self.operand(x, where) if found is None else found)
+        data = y._value
+        value = values[y.serial] = Value(data.shape, data.dtype)
+        path = self._path(scope) if scope is not None else ""
+        step = Instruction(primitive, tuple(taken), params, (value,), path, where)
+        self.instructions.append(step)
+
     def _given(self, primitive: Primitive, operands: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return the operands with Python numbers in place of the tensors that stand for them."""
         if self._weak and takes_numbers(primitive):
@@ -154,7 +192,7 @@ class Tracer:
             value = Value(t._value.shape, t._value.dtype, None, weak)
             if weak:
                 self._weak.add(t.serial)
-            self._values[t.serial, t._index if type(t._operands) is Record else 0] = value
+            self._values[key_of(t)] = value
             made.append(value)
         path = self._path(scope) if scope is not None else ""
         self.instructions.append(Instruction(primitive, taken, params, tuple(made), path, where))
@@ -177,7 +215,7 @@ class Tracer:
     def operand(self, x: Any, where: Site | None = None) -> Operand:
         """Return the value of a tensor or captured array; Python numbers stay as they are."""
         if type(x) is Tensor:
-            key = x.serial, x._index if type(x._operands) is Record else 0
+            key = key_of(x)
             return self._values.get(key) or self._met(x, key, where)
         if type(x) in NUMBERS:
             return x
@@ -188,7 +226,7 @@ class Tracer:
                 self._arrays[id(x)] = value
         return value
 
-    def _met(self, x: Tensor, key: tuple[int, int], where: Site | None) -> Value:
+    def _met(self, x: Tensor, key: Key, where: Site | None) -> Value:
         """Return the value of a tensor that is met for the first time."""
         outside = 0 < x.serial < self.start
         if x._primitive is None and outside:
@@ -237,7 +275,7 @@ class Tracer:
                 Instruction(cast, (new,), {"dtype": target.dtype}, (cast_value,), "", site())
             )
             new = cast_value
-        self._values[target.serial, 0] = new
+        self._values[target.serial] = new
         if target.serial in self._roots:
             self._updates[target.serial] = new
         return given
@@ -263,6 +301,11 @@ def takes_numbers(primitive: Primitive) -> bool:
     """
     usual = PRIMITIVES.get(primitive.name) is primitive
     return not usual or primitive.kind == "elementwise" or primitive.ufunc is not None
+
+
+def key_of(tensor: Tensor) -> Key:
+    """Return what tells a tensor from all others: its serial, and which output it is of several."""
+    return (tensor.serial, tensor._index) if type(tensor._operands) is Record else tensor.serial
 
 
 def _scalar(data: Any) -> Any:
