@@ -704,6 +704,30 @@ def test_a_saved_step_runs_with_numpy_alone(tmp_path, optimizer):
     assert found[1] == 6
 
 
+def test_a_saved_classifier_runs_with_numpy_alone(tmp_path):
+    model = am.nn.MLP([3, 4, 2], seed=0)
+    optim = am.optim.SGD(model, lr=0.1)
+
+    def step(x, classes):
+        optim.zero_grad()
+        loss = am.nn.cross_entropy(model(x), classes)
+        loss.backward()
+        optim.step()
+        return loss
+
+    step = am.compile(step)
+    classes = np.arange(len(X)) % 2
+    thrice(step, X, classes)
+    step.save(tmp_path / "saved.py")
+    np.savez(tmp_path / "data.npz", x=X, classes=classes)
+    program = (
+        "import saved\nstep, state = saved.load()\ndata = np.load('data.npz')\n"
+        "print([float(step(data['x'], data['classes'])) for _ in range(3)])"
+    )
+    found = eval(run_alone(tmp_path, program))
+    np.testing.assert_allclose(found, [step(X, classes).item() for _ in range(3)], rtol=1e-9)
+
+
 def test_a_saved_program_goes_on_drawing(tmp_path):
     rng = am.random.Generator(0)
     f = am.compile(lambda x: x + rng.normal(size=3))

@@ -101,14 +101,24 @@ dot: Final = row(
 )
 
 
-def add_at(x: Any, g: Any, *arrays: Any, index: Any, unique: bool) -> Any:
-    """Copy x, and add g at an index."""
+def added_in_copy(x: Any, g: Any, index: Any, unique: bool) -> Any:
+    """Copy x, and add g at an index, once for each time that a place is named."""
     result = np.array(x)
     if unique:
-        result[filled(index, arrays)] += g
+        result[index] += g
     else:
-        np.add.at(result, filled(index, arrays), g)
+        np.add.at(result, index, g)
     return result
+
+
+def add_at(x: Any, g: Any, *arrays: Any, index: Any, unique: bool) -> Any:
+    """Add at an index that has its arrays as operands."""
+    return added_in_copy(x, g, filled(index, arrays), unique)
+
+
+def added_at_code(x: Written, g: Written, *arrays: Written, index: Any, unique: bool) -> str:
+    """Write it as a call."""
+    return f"added_in_copy({x}, {g}, {places(index, arrays)}, {unique})"
 
 
 def added_at_text(
@@ -127,6 +137,7 @@ added_at: Final = row(
     "[ ]+",
     "x with g added at an index.",
     params=("index", "unique"),
+    code=added_at_code,
     into=added_at_text,
 )
 
