@@ -279,12 +279,14 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "argpartition": (np.array([0.5, -1.5, 1.0]),),
     "searchsorted": (np.array([0.5, 1.5]), np.array([1.0, 0.2])),
     "isclose": (np.array([0.5, 1.5]), np.array([0.5, 1.0])),
+    "class_numbers": (np.array([0, 2, 1]),),
     "isin": (np.array([0.5, 1.5]), np.array([0.5, 1.0])),
     "digitize": (np.array([0.5, 1.5]), np.array([0.4, 1.0])),
 }
 PARAMS: dict[str, dict[str, Any]] = {
     "truncate": {"dtype": np.dtype(int)},
     "argpartition": {"kth": 1},
+    "class_numbers": {"classes": 3},
     "running_place": {"extreme": "maximum", "latest": True, "axis": 0},
 }
 INTEGERS = ("bitwise", "shift", "invert", "gcd", "lcm")
