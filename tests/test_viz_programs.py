@@ -15,7 +15,7 @@ from autograd_mini.absent import Absent
 from autograd_mini.compiler.graphs import graph_of
 from autograd_mini.compiler.phases import phases_of
 from autograd_mini.compiler.program import Instruction, Program, Value
-from autograd_mini.compiler.rows import added, row
+from autograd_mini.compiler.rows import added, flat, parts, row
 from autograd_mini.operation import scope
 from autograd_mini.primitives import PRIMITIVES
 
@@ -153,6 +153,26 @@ def test_an_update_in_one_row_of_the_compilers_own_is_an_update() -> None:
     assert in_phase(program, "forward") == ["matmul", "sum"]
     assert in_phase(program, "backward") == ["transpose", "exp"]
     assert in_phase(program, "update") == ["accumulate"]
+
+
+def test_an_update_of_several_tensors_as_one_vector_is_an_update() -> None:
+    p = Writer()
+    x, w, b = p.input("x", 5, 2), p.leaf("w", 2, 3), p.leaf("b", 3)
+    y = p.do("add", p.do("matmul", x, w, shape=(5, 3)), b, shape=(5, 3))
+    loss = p.do("sum", y, axis=(0, 1), keepdims=False)
+    across = p.do("transpose", x, shape=(2, 5), axes=(1, 0))
+    slope = p.do("exp", y, shape=(5, 3))
+    gw = p.do("matmul", across, slope, shape=(2, 3))
+    gb = p.do("sum", slope, shape=(3,), axis=(0,), keepdims=False)
+    old = p.do(flat, w, b, shape=(9,))
+    moved = p.do("multiply", 0.1, p.do(flat, gw, gb, shape=(9,)), shape=(9,))
+    new = p.do("subtract", old, moved, shape=(9,))
+    shapes = ((2, 3), (3,))
+    new_w, new_b = p.do(parts, new, shape=shapes, shapes=shapes)
+    program = p.program([loss], (w, new_w), (b, new_b))
+    assert in_phase(program, "forward") == ["matmul", "add", "sum"]
+    assert in_phase(program, "backward") == ["transpose", "exp", "matmul", "sum"]
+    assert in_phase(program, "update") == ["flat", "flat", "multiply", "subtract", "parts"]
 
 
 # ── graphs ───────────────────────────────────────────────────────────────────────────────────

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from ..ops.conversion import cast
 from .program import Instruction, Program, Value
-from .rows import add_n
+from .rows import add_n, flat, parts
 
 Phase = Literal["forward", "backward", "update"]
 Ends = frozenset[Value] | None
@@ -43,7 +43,8 @@ def optimizer_arithmetic(program: Program, trained: set[Value]) -> set[int]:
     """Find the elementwise instructions that only the new value of one trained leaf needs.
 
     They have the shape of the leaf all the way; what they share with another trained leaf is
-    not theirs. Values of untrained leaves (velocities, moments) may need them too.
+    not theirs. Values of untrained leaves (velocities, moments) may need them too. Leaves that are
+    updated side by side, as parts of a vector, are one leaf here.
     """
     ends: dict[Value, Ends] = {y: None for y in program.outputs if type(y) is Value}
     for leaf, new in program.updates:
@@ -52,16 +53,27 @@ def optimizer_arithmetic(program: Program, trained: set[Value]) -> set[int]:
     found: set[int] = set()
     for place in range(len(program.instructions) - 1, -1, -1):
         step = program.instructions[place]
-        (result, *others) = step.results
-        reached = None if others or not is_arithmetic(step) else ends.get(result, NOWHERE)
-        if reached is not None and len(reached) > 1:
-            reached = None
+        result = step.results[0]
+        reached = led_to(step, ends)
         if reached:
             found.add(place)
         for x in step.values:
-            mine_too = reached if x.shape == result.shape else None
+            mine_too = reached if x.shape == result.shape or step.primitive is parts else None
             ends[x] = joined(ends.get(x, NOWHERE), mine_too)
     return found
+
+
+def led_to(step: Instruction, ends: dict[Value, Ends]) -> Ends:
+    """Return the one new value to which an instruction of an optimizer leads; None for others."""
+    if step.primitive is parts:
+        reached: Ends = NOWHERE
+        for y in step.results:
+            reached = joined(reached, ends.get(y, NOWHERE))
+        return None if reached is None else frozenset(list(reached)[:1])
+    if len(step.results) > 1 or not is_arithmetic(step):
+        return None
+    found = ends.get(step.results[0], NOWHERE)
+    return found if found is None or len(found) <= 1 else None
 
 
 def joined(one: Ends, other: Ends) -> Ends:
@@ -87,8 +99,12 @@ def gradients_of(
     certain: set[Value] = set()
     for place in arithmetic:
         step = program.instructions[place]
-        entering = (x for x in step.values if x in made and made[x] not in arithmetic)
-        certain.update(x for x in entering if x.shape == step.results[0].shape)
+        for x in step.values:
+            if x.shape != step.results[0].shape or x not in made or made[x] in arithmetic:
+                continue
+            maker = program.instructions[made[x]]
+            side_by_side = maker.values if maker.primitive is flat else (x,)
+            certain.update(y for y in side_by_side if y in made)
     places = {made[new] for new in trained if new in made} - arithmetic
     possible = {x for place in places for x in program.instructions[place].values if x in made}
     return certain, possible
