@@ -103,10 +103,11 @@ def accumulated_lines(step: Instruction, writer: Writer) -> Lines | None:
 
 def dot_lines(step: Instruction, writer: Writer) -> Lines | None:
     """Write the product of two arrays as that of two vectors."""
-    if any(writer.plan.kinds[x] not in ("buffer", "state") for x in step.values):
-        return None  # only these are known to be contiguous
-    first, second = map(writer.text, step.operands)
-    y = writer.text(step.results[0])
+    x, other = step.operands
+    assert type(x) is Value and type(other) is Value
+    if not all(map(writer.is_contiguous, (x, other))):
+        return None
+    first, second, y = writer.text(x), writer.text(other), writer.text(step.results[0])
     setup = [f"{y}_dot = {first}.reshape(-1).dot", f"{y}_of = {second}.reshape(-1)"]
     return setup, [f"{y} = {y}_dot({y}_of)  # the sum of {first} * {second}"]
 

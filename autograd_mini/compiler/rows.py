@@ -59,14 +59,15 @@ affine: Final = row(
 
 def accumulate(c: Any, a: Any, b: Any, factor: Any, *, negative: bool) -> Any:
     """Compute c ± factor·a·b; without an a it is a row of ones."""
-    product = factor * np.matmul(np.ones(len(b), b.dtype) if a is None else a, b)
+    product = c.dtype.type(factor) * np.matmul(np.ones(len(b), b.dtype) if a is None else a, b)
     return c - product if negative else c + product
 
 
 def accumulated_text(c: Written, a: Written, b: Written, factor: Written, negative: bool) -> str:
     """Write c ± factor·a·b."""
     product = f"np.add.reduce({b}, axis=0)" if a.text == "None" else f"({a} @ {b})"
-    return f"np.{'subtract' if negative else 'add'}({c}, {factor} * {product})"
+    scale = factor.text if factor.dtype == c.dtype else f"{c}.dtype.type({factor})"
+    return f"np.{'subtract' if negative else 'add'}({c}, {scale} * {product})"
 
 
 accumulated: Final = row(
@@ -101,6 +102,15 @@ dot: Final = row(
 )
 
 
+picked: Final = row(
+    "picked",
+    lambda x, places: x.reshape(-1)[places],
+    "[ ]",
+    "The elements of x at places counted through all of it.",
+    code=lambda x, places: f"{x}.reshape(-1)[{places}]",
+)
+
+
 def added_in_copy(x: Any, g: Any, index: Any, unique: bool) -> Any:
     """Copy x, and add g at an index, once for each time that a place is named."""
     result = np.array(x)
@@ -111,24 +121,33 @@ def added_in_copy(x: Any, g: Any, index: Any, unique: bool) -> Any:
     return result
 
 
-def add_at(x: Any, g: Any, *arrays: Any, index: Any, unique: bool) -> Any:
-    """Add at an index that has its arrays as operands."""
+def add_at(x: Any, g: Any, *arrays: Any, index: Any, unique: bool, flat: bool) -> Any:
+    """Add at an index that has its arrays as operands; if `flat`, of all elements in a row."""
+    if flat:
+        return added_in_copy(x.reshape(-1), g, filled(index, arrays), unique).reshape(x.shape)
     return added_in_copy(x, g, filled(index, arrays), unique)
 
 
-def added_at_code(x: Written, g: Written, *arrays: Written, index: Any, unique: bool) -> str:
+def added_at_code(
+    x: Written, g: Written, *arrays: Written, index: Any, unique: bool, flat: bool
+) -> str:
     """Write it as a call."""
+    if flat:
+        row = f"{x}.reshape(-1)"
+        call = f"added_in_copy({row}, {g}, {places(index, arrays)}, {unique})"
+        return f"{call}.reshape({x}.shape)"
     return f"added_in_copy({x}, {g}, {places(index, arrays)}, {unique})"
 
 
 def added_at_text(
-    out: Written, x: Written, g: Written, *arrays: Written, index: Any, unique: bool
+    out: Written, x: Written, g: Written, *arrays: Written, index: Any, unique: bool, flat: bool
 ) -> list[str]:
     """Write the addition at an index, in x's place if the result is to be there."""
     copied = [] if out.text == x.text else [f"{out}[...] = {x}"]
+    target = f"{out}.reshape(-1)" if flat else f"{out}"
     if unique:
-        return [*copied, f"{out}[{subscripts(index, arrays)}] += {g}"]
-    return [*copied, f"np.add.at({out}, {places(index, arrays)}, {g})"]
+        return [*copied, f"{target}[{subscripts(index, arrays)}] += {g}"]
+    return [*copied, f"np.add.at({target}, {places(index, arrays)}, {g})"]
 
 
 added_at: Final = row(
@@ -136,7 +155,7 @@ added_at: Final = row(
     add_at,
     "[ ]+",
     "x with g added at an index.",
-    params=("index", "unique"),
+    params=("index", "unique", "flat"),
     code=added_at_code,
     into=added_at_text,
 )

@@ -17,7 +17,9 @@ from .product_source import PREPARED, product_lines
 from .program import Instruction, Operand, Program, Value
 from .rows import flat, parts
 
-ARITHMETIC: Final = frozenset({"add", "subtract", "multiply", "divide", "maximum", "minimum"})
+ARITHMETIC: Final = frozenset(
+    {"add", "subtract", "multiply", "divide", "maximum", "minimum", "where"}
+)
 """Operations whose numbers have the dtype of the arrays beside them."""
 NUMBER_NAMES: Final = {0: "zero", 1: "one", 2: "two", 0.5: "half"}
 QUIET: Final = 'with np.errstate(divide="ignore", invalid="ignore"):'
@@ -209,6 +211,12 @@ class Writer:
         self.bound |= block.arrays(name)
         self.setup += block.setup(name)
         self.add(*block.body(name, [self.text(x) for x in step.operands], results))
+
+    def is_contiguous(self, value: Value) -> bool:
+        """Whether an array that stays in its place is known to be contiguous."""
+        if value in self.program.constants:
+            return bool(self.program.constants[value].flags.c_contiguous)
+        return self.plan.kinds[value] in ("buffer", "state")
 
     def scale(self, factor: str, dtype: np.dtype[Any]) -> tuple[str, list[str], list[str]]:
         """Return the name of an array that holds a factor of this call, and lines that set it."""

@@ -7,7 +7,7 @@ to each. Results are within n·eps of those before, n being the number of terms.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeGuard
 
 import numpy as np
 
@@ -48,7 +48,10 @@ def multiplied(program: Program) -> Program:
     kept: list[Instruction] = []
     for step in program.instructions:
         kept += changed.get(step.results[0], [step]) if step.results else [step]
-    return with_held_arguments(pruned(program.replaced(kept)) if changed else program)
+    if changed:
+        constants = program.constants | uses.constants
+        program = pruned(program.replaced(kept, constants=constants))
+    return with_held_arguments(program)
 
 
 def with_held_arguments(program: Program) -> Program:
@@ -120,12 +123,12 @@ def summed(step: Instruction, uses: Uses) -> list[Instruction] | None:
         product = uses.only(x, "square", "multiply")
         if product is not None:
             a, b = (product.operands * 2)[:2]
-            if all(type(v) is Value and v.shape == x.shape and v.dtype == y.dtype for v in (a, b)):
+            if is_like(a, x) and is_like(b, x):
                 if step.primitive.name == "sum":
                     return [made(dot, (a, b), step)]
-                total = Value((), y.dtype)
-                products = Instruction(dot, (a, b), {}, (total,), step.scope, step.line)
-                return [products, made(PRIMITIVES["divide"], (total, x.size), step)]
+                return averaged(a, b, step)
+    if len(axes) == len(x.shape) and not step.params["keepdims"] and x.size <= LONGEST:
+        return total_of(x, step, uses)
     if len(x.shape) != 2 or step.primitive.name != "sum" or max(x.shape) > LONGEST:
         return None
     if axes == (0,) and not step.params["keepdims"]:
@@ -133,6 +136,27 @@ def summed(step: Instruction, uses: Uses) -> list[Instruction] | None:
     if axes == (1,):
         return [made(row_sums, (x,), step, keepdims=step.params["keepdims"])]
     return None
+
+
+def is_like(x: Operand, other: Value) -> TypeGuard[Value]:
+    """Whether an operand is an array of another one's shape and dtype."""
+    return type(x) is Value and x.shape == other.shape and x.dtype == other.dtype
+
+
+def averaged(a: Value, b: Value, step: Instruction) -> list[Instruction]:
+    """Return the mean of a·b."""
+    total = Value((), a.dtype)
+    products = Instruction(dot, (a, b), {}, (total,), step.scope, step.line)
+    return [products, made(PRIMITIVES["divide"], (total, a.size), step)]
+
+
+def total_of(x: Value, step: Instruction, uses: Uses) -> list[Instruction]:
+    """Return the sum or mean of all elements, as a product with ones."""
+    ones = Value(x.shape, x.dtype, "ones")
+    uses.constants[ones] = np.ones(x.shape, x.dtype)
+    if step.primitive.name == "sum":
+        return [made(dot, (x, ones), step)]
+    return averaged(x, ones, step)
 
 
 def updated(step: Instruction, leaf: Value, uses: Uses) -> Instruction | None:
@@ -151,6 +175,13 @@ def updated(step: Instruction, leaf: Value, uses: Uses) -> Instruction | None:
         kept = sum(v.nbytes for v in product.values)  # until the update, which comes last
         if kept > max(4 * leaf.nbytes, CHEAP):
             continue
+        cast = uses.makers.get(factor) if type(factor) is Value else None
+        if (
+            cast is not None
+            and cast.primitive.name == "cast"
+            and REAL.issuperset(x.dtype for x in cast.values)
+        ):
+            factor = cast.operands[0]  # rounded as it is put into memory
         pair = product.operands if len(product.operands) == 2 else (None, *product.operands)
         return made(accumulated, (leaf, *pair, factor), step, negative=name == "subtract")
     return None

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..program import Instruction, Operand, Program, Value
 
 
 class Uses:
-    """Who makes each value, and how often it is used."""
+    """Who makes each value, and how often it is used.
+
+    Attributes:
+        constants: further ones, which a pass wants.
+    """
 
     def __init__(self, program: Program) -> None:
         self.makers: dict[Value, Instruction] = {}
         self.counts: dict[Value, int] = {}
+        self.constants: dict[Value, Any] = {}
         for step in program.instructions:
             for y in step.results:
                 self.makers[y] = step
