@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,7 @@ PICTURES = {
     "step8_tensorflow_model": {"step8_operations.svg", "step8_values.svg", "step8_training.svg"},
     "breast_cancer": {"breast_cancer.svg"},
     "digits": {"digits.svg", "digits_neurons.svg"},
+    "compile_training": {"compile_before.svg", "compile_after.svg"},
     "same_network_elsewhere": set(),
     "scipy_minimize": set(),
 }
@@ -253,6 +255,17 @@ def test_breast_cancer_is_told_from_its_measurements(run):
 
 def test_digits_are_read(run):
     assert run("digits").number("test accuracy:") >= 96
+
+
+def test_a_compiled_training_is_that_of_eager(run):
+    result = run("compile_training")
+    assert result.line("eager").split("loss")[1] == result.line("compiled  loss").split("loss")[1]
+    assert result.number("the parameters differ by") < 1e-4
+    assert result.number("compiled takes") > 0
+    assert "def step(x, labels" in result.text
+    program = Path(result.text.split("NumPy alone:")[1].split("\n")[0].strip())
+    assert "def load(" in program.read_text("utf-8")
+    shutil.rmtree(program.parent)
 
 
 def test_other_frameworks_agree_where_they_are_installed(run):
