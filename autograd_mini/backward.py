@@ -57,10 +57,13 @@ def deposit(tensor: Tensor, g: Any, shared: set[int], recorded: bool) -> None:
     Raises:
         UnsupportedError: if it is recorded and would be added to one of before the trace.
     """
+    trace = tracing.get()
     if recorded and tensor.grad is not None and not isinstance(tensor.grad, Tensor):
         raise UnsupportedError(
             f"backward: {describe(tensor)} has a gradient of before the compiled function, which "
             "cannot be part of its program; call optimizer.zero_grad() in the function, before "
             "backward()"
         )
+    if recorded and tensor.grad is None and trace is not None:
+        trace.depends(tensor, ["grad"])
     tensor.grad = owned(g, shared) if tensor.grad is None else tensor.grad + g

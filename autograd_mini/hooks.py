@@ -24,15 +24,17 @@ keys = count()
 class Hook:
     """A registered hook; `remove()` takes it away again."""
 
-    __slots__ = ("_key", "_serial")
+    __slots__ = ("_key", "_of_leaf", "_serial")
 
-    def __init__(self, serial: int, key: int) -> None:
+    def __init__(self, serial: int, key: int, of_leaf: bool) -> None:
         self._serial = serial
         self._key = key
+        self._of_leaf = of_leaf
 
     def remove(self) -> None:
         """Take the hook away; doing it twice does no harm."""
         hooks.get(self._serial, {}).pop(self._key, None)
+        hooks.leaf_changes += self._of_leaf
 
 
 def register_hook(tensor: Tensor, function: Callable[[Any], Any]) -> Hook:
@@ -46,7 +48,8 @@ def register_hook(tensor: Tensor, function: Callable[[Any], Any]) -> Hook:
     vertex = tensor._operands if type(tensor._operands) is Record else tensor
     key = next(keys)
     hooks.attach(vertex, {**hooks.get(vertex.serial, {}), key: (tensor.index, function)})
-    return Hook(vertex.serial, key)
+    hooks.leaf_changes += tensor.is_leaf
+    return Hook(vertex.serial, key, tensor.is_leaf)
 
 
 table["register_hook"] = register_hook

@@ -11,7 +11,14 @@ from typing import Any, Final
 
 
 class Notes(dict[int, Any]):
-    """A value for the serial of a vertex, forgotten with the vertex."""
+    """A value for the serial of a vertex, forgotten with the vertex.
+
+    Attributes:
+        leaf_changes: how often something was noted for a leaf or taken away, for those who have
+            made something of the notes.
+    """
+
+    leaf_changes = 0
 
     def attach(self, vertex: Any, value: Any) -> None:
         """Note a value for a tensor or a multi-output record."""

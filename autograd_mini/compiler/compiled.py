@@ -9,6 +9,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
+from types import MethodType
 from typing import Any, Final
 
 from ..contexts import context
@@ -17,10 +18,11 @@ from ..extraction import tracing
 from ..graph import Graph
 from ..operation import evaluate, is_recording
 from .arguments import Key, is_differentiated, is_value, quick, signature, values_of
-from .comparison import compare, digest
+from .comparison import compare
 from .differentiation import differentiable
+from .entries import Entry, Trial, attributes_read, with_gradients
 from .graphs import graph_of
-from .guards import Condition, changed, guard
+from .guards import changed
 from .passes import optimised
 from .passes.dead import pruned
 from .program import Program
@@ -31,35 +33,12 @@ from .variant import Variant
 
 CACHED: Final = 32
 """How many signatures are kept; the least recently used goes first."""
+ALTERNATIVES: Final = 16
+"""How many programs are kept for one signature, for modes and other attributes of models."""
 WASTED: Final = 16
 """After so many traces in vain there is a warning."""
 THRASHING: Final = 8
 """After so many signatures have been dropped there is a warning."""
-
-
-class Trial:
-    """What the first call of a signature recorded; the second one must record the same."""
-
-    def __init__(self, tracer: Tracer, recorded: Program, program: Program, result: Result) -> None:
-        self.recorded = recorded
-        self.program = program
-        self.guards = tracer.guards
-        self.digests = {v: digest(data) for v, data in program.constants.items()}
-        self.result = result
-        self.holds = guard(tracer.guards)
-
-
-class Entry:
-    """A compiled signature: the program, and how a call's values and results pass in and out."""
-
-    def __init__(self, variant: Variant, trial: Trial, values: Callable[..., Any] | None) -> None:
-        self.variant = variant
-        self.result = trial.result
-        self.recording = is_recording()
-        leaves = trial.recorded.leaves.values()
-        flags = [Condition(x, "._requires_grad", x._requires_grad) for x in leaves]
-        self.holds = guard([*trial.guards, *flags])
-        self.values = values
 
 
 class Compiled:
@@ -100,6 +79,10 @@ class Compiled:
             if values is not None and entry.holds():
                 return self._result(entry, values, args, kwargs)
         return self._sorted(args, kwargs)
+
+    def __get__(self, owner: Any, kind: type | None = None) -> Any:
+        """Bind to an object, so that methods can be compiled."""
+        return self if owner is None else MethodType(self, owner)
 
     def _sorted(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Find the entry of a call's signature, or trace."""
@@ -146,7 +129,12 @@ class Compiled:
 
         self._traces += 1
         trial = self._trials.pop(key, None)
+        cleared = with_gradients(x.recorded for x in self._known(key, trial))
+        if trial is not None:
+            trial.clear(cleared)
+        changes = changed(trial.guards) if trial is not None and not trial.holds() else None
         tracer = Tracer(lines=trial is None)
+        tracer.guards += attributes_read(leaves)
         names = argument_names(self.function, args, kwargs)
         bound = [
             tracer.stand_in(x, name) if is_value(x) else x
@@ -161,16 +149,18 @@ class Compiled:
         program = pruned(recorded)
         check_settled(recorded)
         result.check_gradients(program)
-        if trial is None or not trial.holds():
+        if trial is None or changes is not None:
             if trial is not None and self.wasted == WASTED:
                 warnings.warn(
                     f"{self.name} is traced at each call and never compiled, since "
-                    f"{changed(trial.guards)} is another one each time; keep that in a tensor, or "
+                    f"{changes} is another one each time; keep that in a tensor, or "
                     "pass it as an argument",
                     RuntimeWarning,
                     stacklevel=5,
                 )
-            self._trials[key] = Trial(tracer, recorded, program, result)
+            self._trials[key] = Trial(tracer, recorded, program, result, cleared)
+            if len(self._trials) > CACHED:
+                del self._trials[next(iter(self._trials))]
         else:
             try:
                 compare(trial.program, program, trial.digests)
@@ -182,10 +172,18 @@ class Compiled:
             self._enter(key, Entry(variant, trial, quick(args, kwargs)))
         return result.of_trace(tree, bool(recorded.updates))
 
+    def _known(self, key: Key, trial: Trial | None) -> list[Trial | Variant]:
+        """Return what was recorded for a signature."""
+        found: list[Trial | Variant] = [entry.variant for entry in self._entries.get(key, ())]
+        return [*found, trial] if trial is not None else found
+
     def _enter(self, key: Key, entry: Entry) -> None:
         """Keep an entry; drop the one that was not used for longest if there are too many."""
         self._programs += 1
-        self._entries.setdefault(key, []).append(entry)
+        entries = self._entries.setdefault(key, [])
+        entries.append(entry)
+        if len(entries) > ALTERNATIVES:
+            del entries[0]
         self._entries.move_to_end(key)
         self._last = entry
         if len(self._entries) <= CACHED:
@@ -325,4 +323,9 @@ def compile(function: Callable[..., Any], *, keep_grads: bool = False) -> Compil
     """
     if not callable(function):
         raise OperandError(f"am.compile takes a function, got {function!r:.60}")
+    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+        raise OperandError(
+            f"am.compile takes a function that returns what it computed, and {function!r:.60} is "
+            "a generator or a coroutine; compile the function that does the work of one turn"
+        )
     return Compiled(function, keep_grads)

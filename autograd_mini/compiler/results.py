@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CompileError
+from ..errors import AutogradError, CompileError
 from ..extraction import describe
 from ..tensors import Tensor, leaf
 from .program import Operand, Program
@@ -96,9 +96,7 @@ class Result:
             CompileError: if not.
         """
         mine, theirs = self._static, other._static
-        if mine.keys() != theirs.keys() or any(
-            mine[k] is not theirs[k] and bool(np.any(mine[k] != theirs[k])) for k in mine
-        ):
+        if mine.keys() != theirs.keys() or any(differs(mine[k], theirs[k]) for k in mine):
             raise CompileError(
                 f"compile: the two first calls returned different plain values, {theirs} and "
                 f"{mine}; a compiled function returns the same ones at each call. Return tensors"
@@ -134,6 +132,14 @@ class Result:
         for place, x in self._static.items():
             found.insert(place, x)
         return found[0] if self._bare else self._rebuild(found)
+
+
+def differs(x: Any, y: Any) -> bool:
+    """Whether two plain results are not known to be equal."""
+    try:
+        return x is not y and bool(np.any(x != y))
+    except (AutogradError, ValueError, TypeError):  # an object that holds tensors or arrays
+        return True
 
 
 def wrap(y: Any) -> Tensor:

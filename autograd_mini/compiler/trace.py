@@ -15,6 +15,7 @@ from ..arrays import normal
 from ..contexts import Scope
 from ..errors import ConversionError, UnsupportedError
 from ..extraction import describe, tracing
+from ..notes import hooks
 from ..operation import Record, context, evaluate, record, recorder, run
 from ..operation import operand as plain
 from ..ops.conversion import cast, set_leaf
@@ -47,6 +48,7 @@ class Tracer:
         """Begin; without `lines` it does not note where operations were recorded."""
         self._notes_lines = lines
         self.start = next(serials)
+        self.hooks = hooks.leaf_changes
         self.inputs: list[Value] = []
         self.leaves: dict[Value, Tensor] = {}
         self.constants: dict[Value, Any] = {}
@@ -281,7 +283,17 @@ class Tracer:
         return given
 
     def program(self, name: str, outputs: list[Operand]) -> Program:
-        """Return what was noted."""
+        """Return what was noted.
+
+        Raises:
+            UnsupportedError: if a gradient was read that was there before.
+        """
+        for x in self.leaves.values():
+            if type(x.grad) is np.ndarray and id(x.grad) in self._arrays:
+                raise UnsupportedError(
+                    f"compile: the gradient of {describe(x)}, which was there before the call, may "
+                    "differ from call to call; call backward() in the compiled function, too"
+                )
         updates = [(self._roots[serial], new) for serial, new in self._updates.items()]
         return Program(
             name=name,

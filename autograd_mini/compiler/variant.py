@@ -152,8 +152,9 @@ class Variant:
         if not workspace.prepare():
             workspace = self._idle[0] = self._workspace()
         results: Sequence[Any] | None = None
+        given = [*values, *[t._value for t in self._reads]]
         try:
-            results = workspace.step(*values, *[t._value for t in self._reads])
+            results = workspace.step(*given)
             self._mark()
             for tensor, value in zip(self._scalars, results[self.count :], strict=True):
                 tensor._value = value
@@ -174,11 +175,15 @@ class Variant:
             tensor._assigned = now
 
     def _was_updating(self, error: BaseException) -> bool:
-        """Whether an error came from the part of the step that writes into tensors."""
-        trace = error.__traceback__
+        """Whether an error came from the part of the step that writes into tensors, or after it.
+
+        Ctrl-C may come when the step has returned and its results have no name yet.
+        """
+        trace, inside = error.__traceback__, False
         while trace is not None:
-            inside = trace.tb_frame.f_code.co_filename == self.filename
-            if inside and trace.tb_lineno >= self.source.effects_from:
-                return True
+            if trace.tb_frame.f_code.co_filename == self.filename:
+                inside = True
+                if trace.tb_lineno >= self.source.effects_from:
+                    return True
             trace = trace.tb_next
-        return False
+        return not inside

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arrays import as_array
 from ..errors import ArgumentError, OperandError, ShapeError
-from ..extraction import describe
+from ..extraction import describe, refuse_in_a_program
 from ..tensors import Tensor
 
 
@@ -55,8 +55,14 @@ def gradient_of(parameter: Tensor) -> Any:
 
     Raises:
         ShapeError: if somebody put a gradient of another shape there.
+        UnsupportedError: if a function is compiled that does not compute it.
     """
     given = parameter.grad
+    if not isinstance(given, Tensor):
+        refuse_in_a_program(
+            f"the gradient of {describe(parameter)}, which was there before the call,",
+            "call backward() in the compiled function, too",
+        )
     g = given if isinstance(given, Tensor) else as_array(given)
     if g.shape != parameter.shape:
         raise ShapeError(

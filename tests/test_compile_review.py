@@ -1,0 +1,182 @@
+"""Compiled functions in unusual company: what they must not bake in, change, or leave half done."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import autograd_mini as am
+
+X = np.linspace(0.1, 1, 3)
+
+
+def trained(zero=True, optimizer=am.optim.SGD):
+    """Return a parameter, its optimizer, and a step."""
+    w = am.tensor(np.ones((2, 3)), requires_grad=True, name="w")
+    optim = optimizer([w], lr=0.01)
+
+    def step(x):
+        if zero:
+            optim.zero_grad()
+        loss = np.sum((w * x) ** 2)
+        loss.backward()
+        optim.step()
+        return loss
+
+    return w, optim, step
+
+
+# ── gradients of before ──────────────────────────────────────────────────────────────────────────
+def test_a_gradient_of_before_is_not_left_out_silently():
+    w, _, step = trained(zero=False)
+    compiled = am.compile(step)
+    for _ in range(3):
+        compiled(X)
+    w.grad = np.ones((2, 3))
+    with pytest.raises(am.UnsupportedError, match="zero_grad"):
+        compiled(X)
+
+
+def test_gradients_of_before_are_forgotten_by_a_step_that_forgets_them():
+    (w, _, step), (other, other_optim, plain) = trained(), trained()
+    compiled = am.compile(step)
+    for i in range(20):
+        if i % 3 == 0:
+            w.grad, other.grad = np.ones((2, 3)), np.ones((2, 3))
+        compiled(X), plain(X)
+        other_optim.zero_grad()
+        np.testing.assert_allclose(w.data, other.data)
+    assert sum(map(len, compiled._entries.values())) == 2
+    assert compiled.wasted == 0
+
+
+@pytest.mark.parametrize("zero", [True, False])
+def test_kept_gradients_need_two_eager_calls(zero):
+    w, _, step = trained(zero=zero)
+    compiled = am.compile(step, keep_grads=True)
+    for _ in range(2):
+        if not zero:
+            w.grad = None
+        compiled(X)
+    assert compiled.program
+    if not zero:
+        with pytest.raises(am.UnsupportedError, match="zero_grad"):
+            compiled(X)
+
+
+@pytest.mark.parametrize("what", ["step", "clip", "read"])
+def test_a_gradient_from_outside_is_refused(what):
+    w, optim, _ = trained()
+
+    def by_hand():
+        with am.no_grad():
+            w.assign(w - w.grad)
+
+    functions = {"step": optim.step, "clip": lambda: am.optim.clip_grad_norm(w, 1), "read": by_hand}
+    w.grad = np.ones((2, 3))
+    with pytest.raises(am.UnsupportedError, match="before the call"):
+        am.compile(functions[what])()
+
+
+# ── what may change between calls ────────────────────────────────────────────────────────────────
+def test_a_hook_that_comes_or_goes_is_noticed():
+    (w, _, step), (other, _, plain) = trained(), trained()
+    compiled = am.compile(step)
+    hooks = []
+    for i in range(12):
+        if i == 4:
+            hooks = [t.register_hook(lambda g: g * 2) for t in (w, other)]
+        if i == 8:
+            hooks[0].remove(), hooks[1].remove()
+        compiled(X), plain(X)
+        np.testing.assert_allclose(w.data, other.data)
+
+
+class Trainer:
+    """Not a model: an object with a compiled method."""
+
+    def __init__(self):
+        self.w = am.tensor(np.ones(3), requires_grad=True)
+        self.scale = 1.0
+
+    @am.compile
+    def predict(self, x):
+        return np.sum(self.w * x) * self.scale
+
+
+def test_methods_can_be_compiled():
+    first, second = Trainer(), Trainer()
+    second.w.assign(np.full(3, 2.0))
+    for _ in range(4):
+        assert first.predict(X).item() == pytest.approx(X.sum())
+        assert second.predict(X).item() == pytest.approx(2 * X.sum())
+    assert "def step" in first.predict.source
+    assert isinstance(Trainer.predict, am.compiler.compiled.Compiled)
+
+
+def test_attributes_of_an_argument_are_noticed():
+    trainer = Trainer()
+    for i in range(12):
+        trainer.scale = 1.0 + i // 4
+        assert trainer.predict(X).item() == pytest.approx(X.sum() * trainer.scale)
+    trainer.w = am.tensor(np.zeros(3), requires_grad=True)
+    assert trainer.predict(X).item() == 0
+
+
+def test_programs_for_changing_attributes_are_not_kept_for_ever():
+    trainer = Trainer()
+    for i in range(50):
+        trainer.scale = float(i)
+        for _ in range(3):
+            trainer.predict(X)
+    assert len(next(reversed(Trainer.predict._entries.values()))) <= 16
+
+
+def test_calls_that_never_come_again_are_not_kept_for_ever():
+    compiled = am.compile(lambda x: x * 2)
+    for i in range(100):
+        compiled(np.ones(i))
+    assert len(compiled._trials) <= 32
+
+
+# ── errors ───────────────────────────────────────────────────────────────────────────────────────
+def test_generators_and_coroutines_are_refused_at_once():
+    def generator(x):
+        yield x
+
+    async def coroutine(x):
+        return x
+
+    for function in (generator, coroutine):
+        with pytest.raises(am.OperandError, match="generator or a coroutine"):
+            am.compile(function)
+
+
+def test_an_object_that_holds_tensors_is_no_result():
+    @dataclasses.dataclass
+    class Found:
+        value: object
+
+    compiled = am.compile(lambda x: Found(np.tanh(x)))
+    compiled(X)
+    with pytest.raises(am.CompileError, match="different plain values"):
+        compiled(X)
+
+
+# ── interruption ─────────────────────────────────────────────────────────────────────────────────
+def test_a_step_that_is_done_when_it_is_interrupted_says_so():
+    _, _, step = trained(optimizer=am.optim.Adam)
+    compiled = am.compile(step)
+    for _ in range(3):
+        compiled(X)
+    workspace = compiled._variant._idle[0]
+    whole = workspace.step
+
+    def returned(*args):
+        whole(*args)
+        raise KeyboardInterrupt
+
+    workspace.step = returned  # the step is done, and its results are lost
+    with pytest.raises(KeyboardInterrupt) as caught:
+        compiled(X)
+    assert "some of them" in caught.value.__notes__[0]
