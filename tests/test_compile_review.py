@@ -180,3 +180,23 @@ def test_a_step_that_is_done_when_it_is_interrupted_says_so():
     with pytest.raises(KeyboardInterrupt) as caught:
         compiled(X)
     assert "some of them" in caught.value.__notes__[0]
+
+
+# ── source ───────────────────────────────────────────────────────────────────────────────────────
+HOSTILE = ["import os; x", "x\ny", 'a"""b', "\\", "class", "None", "np", "memory", "step", "ß", ""]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_any_name_gives_valid_source(name):
+    w = am.tensor(np.ones(3), requires_grad=True, name=name)
+
+    def f(x):
+        with am.scope(name or "s"):
+            return np.sum(np.tanh(w * x))
+
+    f.__name__ = name
+    compiled = am.compile(f)
+    for _ in range(3):
+        found = compiled(X)
+    assert found.item() == pytest.approx(np.tanh(X).sum())
+    compile(compiled.source, "source", "exec")

@@ -17,7 +17,7 @@ from .memory import Abilities, Plan, planned
 from .program import Instruction, Program, Value
 from .rows import added_at
 from .sites import variable_of
-from .writer import Writer, indented, number
+from .writer import Writer, indented, number, on_one_line
 
 WIDTH: Final = 100
 REGULAR: Final = {
@@ -198,7 +198,7 @@ def module(
     """Put the module together; return it, and the line of it at which the step's body starts."""
     names = writer.names
     size = writer.plan.size
-    lines = [f'"""{name}, as a NumPy program."""', "", "import numpy as np", ""]
+    lines = [f'"""{on_one_line(name)}, as a NumPy program."""', "", "import numpy as np", ""]
     for definition in writer.definitions:
         lines += ["", *definition.splitlines(), ""]
     lines += ["", *signature("build", [names[x] for x in kept])]

@@ -176,7 +176,7 @@ class Writer:
     def enter(self, scope: str) -> None:
         """Begin the lines of another scope."""
         self.scope = scope
-        self.body += ["", f"# {scope}"] if scope else [""]
+        self.body += ["", f"# {on_one_line(scope)}"] if scope else [""]
         self.quiet = scope in self.singular
         if self.quiet:
             self.body.append(QUIET)
@@ -240,6 +240,12 @@ class Writer:
         dtype = f"np.{value.dtype.name}"
         offset = self.plan.offsets[value]
         return f"{name} = np.ndarray({value.shape}, {dtype}, memory, {offset})"
+
+
+def on_one_line(text: str) -> str:
+    """Return a user's text as it can stand in a comment or docstring."""
+    kept = "".join(c if c.isprintable() else " " for c in text)
+    return kept.replace("\\", "/").replace('"', "'")
 
 
 def number(x: Any) -> str:
