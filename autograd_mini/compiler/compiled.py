@@ -77,6 +77,8 @@ class Compiled:
         if entry is not None and entry.values is not None and not kwargs:
             values = entry.values(args) if entry.recording is (found is None) else None
             if values is not None and entry.holds():
+                if not entry.result.differentiable or entry.variant.changes:
+                    return entry.result.wrapped(entry.variant(values))
                 return self._result(entry, values, args, kwargs)
         return self._sorted(args, kwargs)
 

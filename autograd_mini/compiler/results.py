@@ -120,7 +120,8 @@ class Result:
         if self._single:
             for x in self._trained:
                 x.grad = None
-            return wrap(outputs[0])
+            y = outputs[0]
+            return leaf(y) if hasattr(y, "shape") and type(y) is not Tensor else wrap(y)
         if self._keep_grads:
             for x, g in zip(self._trained, outputs[self._count :], strict=True):
                 x.grad = g

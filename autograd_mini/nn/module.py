@@ -13,12 +13,13 @@ import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from functools import cache
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 from ..errors import ArgumentError, ShapeError
 from ..extraction import tracing
 from ..operation import scope
 from ..tensors import Tensor, tensor
+from ..versions import structure
 from .arguments import floating
 from .inference import PREDICTOR, evaluate, predict
 from .ownership import joined, owned
@@ -60,6 +61,7 @@ class Module:
 
     name: str | None = None
     training: bool = True
+    counts_changes: ClassVar[bool] = True
 
     fit = fit
     predict = predict
@@ -96,8 +98,13 @@ class Module:
         if isinstance(vars(self).get(attribute), Tensor):
             self._check_replacement(attribute, value)
         object.__setattr__(self, attribute, value)
+        structure.count += 1
         if isinstance(value, Tensor | Module | list | tuple | dict):
             adopt(attribute, value)
+
+    def __delattr__(self, attribute: str) -> None:
+        object.__delattr__(self, attribute)
+        structure.count += 1
 
     def _check_replacement(self, attribute: str, value: Any) -> None:
         """Refuse what would silently end the training of a parameter, and drop it from files."""
