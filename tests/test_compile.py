@@ -805,6 +805,24 @@ def test_predictions_follow_the_model():
     np.testing.assert_allclose(other.predict(X), other(X).data)
 
 
+def test_a_compiled_part_of_a_model_that_predicts_eagerly_is_in_use_mode():
+    class Branching(am.nn.Module):
+        def __init__(self):
+            self.dropout = am.nn.Dropout(0.5, seed=0)
+            self.part = am.compile(lambda x: self.dropout(x))
+
+        def forward(self, x):
+            y = self.part(x)
+            return y if float(np.sum(y)) >= 0 else -y
+
+    model, x = Branching(), np.ones((1, 8))
+    with am.no_grad():
+        thrice(model.part, x)
+    np.testing.assert_array_equal(model.predict(x), x)
+    with am.no_grad():
+        assert (model.part(x).data == 0).any()
+
+
 def test_a_counting_module_is_said_never_to_be_compiled():
     class Counting(am.nn.Module):
         def __init__(self):

@@ -18,6 +18,7 @@ from ..errors import (
 from ..extraction import looked_at
 from ..operation import no_grad
 from ..tensors import Tensor
+from ..versions import structure
 from .arguments import whole
 from .data import batches, model_dtype, pair, samples
 from .losses import Loss
@@ -51,6 +52,7 @@ def predict(model: Module, x: Any, batch_size: int | None = None) -> Any:
         training = [module for module in predictor.modules if module.training]
         for module in training:
             vars(module)["training"] = False
+        structure.count += bool(training)
         try:
             if size >= len(xs):
                 return output_of(model, predictor(xs))
@@ -59,6 +61,7 @@ def predict(model: Module, x: Any, batch_size: int | None = None) -> Any:
         finally:
             for module in training:
                 vars(module)["training"] = True
+            structure.count += bool(training)
 
 
 class Predictor:
