@@ -23,6 +23,8 @@ from .source import Source, written
 class Workspace:
     """One set of buffers and states, and the step that works in them."""
 
+    __slots__ = ("_arrays", "_holders", "borrowed", "states", "step")
+
     def __init__(
         self,
         build: Callable[..., Any],

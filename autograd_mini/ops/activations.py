@@ -12,7 +12,6 @@ from ..primitives import elementwise, implements
 from ..table import Axis
 from .conversion import stop_gradient
 from .reductions import max, sum
-from .selection import where
 
 
 def real_only(x: Any) -> None:
@@ -59,9 +58,12 @@ relu = elementwise(
 
 
 def shift(x: Any, axis: Axis) -> Any:
-    """Return the finite maximum over an axis, as a constant: what makes exp safe."""
+    """Return the maximum over an axis, made finite, as a constant: what makes exp safe."""
     highest = max(stop_gradient(x), axis=axis, keepdims=True)
-    return where(np.isfinite(highest), highest, 0)
+    if highest.dtype.kind != "f":
+        return highest
+    largest = float(np.finfo(highest.dtype).max)
+    return np.maximum(np.minimum(highest, largest), -largest)
 
 
 @implements("logsumexp")
