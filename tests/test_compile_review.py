@@ -200,3 +200,80 @@ def test_any_name_gives_valid_source(name):
         found = compiled(X)
     assert found.item() == pytest.approx(np.tanh(X).sum())
     compile(compiled.source, "source", "exec")
+
+
+# ── values ───────────────────────────────────────────────────────────────────────────────────────
+def agrees(make, *args, calls=5):
+    """Check that a function and its program give the same, and leave the same in its tensors."""
+    (plain, held), (function, own) = make(), make()
+    compiled = am.compile(function)
+    for i in range(calls):
+        given = [x * (1 + i) for x in args]
+        found, expected = compiled(*given), plain(*given)
+        np.testing.assert_allclose(*[getattr(y, "data", y) for y in (found, expected)], 1e-9)
+        for a, b in zip(own, held, strict=True):
+            np.testing.assert_allclose(a.data, b.data, 1e-9)
+
+
+def test_a_place_that_is_named_twice_in_a_reshaped_parameter_is_added_twice():
+    def make():
+        w = am.tensor(np.arange(9.0).reshape(3, 3), requires_grad=True)
+
+        def step(x):
+            w.zero_grad()
+            loss = np.sum(np.reshape(w, -1)[np.array([0, 8, 0])] * x) + np.sum(w * w)
+            loss.backward()
+            with am.no_grad():
+                w.assign(w - 0.1 * w.grad)
+            return loss
+
+        return step, [w]
+
+    agrees(make, X)
+
+
+def test_a_state_may_be_what_is_added_at_an_index():
+    def make():
+        w = am.tensor(np.arange(3.0))
+
+        def step(x):
+            gradient = am.grad(lambda z: np.sum(z[np.array([2, 0, 2])] * w) + np.sum(z * z))(x)
+            w.assign(gradient)
+            return np.sum(gradient * 2)
+
+        return step, [w]
+
+    agrees(make, X)
+
+
+def test_gradients_of_different_rules_are_clipped_together():
+    def make():
+        rng = np.random.default_rng(0)
+        ws = [am.tensor(rng.normal(size=(3, 3)), requires_grad=True) for _ in range(4)]
+        first, second = am.optim.SGD(ws[:2], lr=0.1), am.optim.SGD(ws[2:], lr=0.1, momentum=0.9)
+
+        def step(x):
+            first.zero_grad(), second.zero_grad()
+            loss = np.sum(np.tanh(ws[0] @ ws[2] * x + ws[1] @ ws[3]) ** 2)
+            loss.backward()
+            am.optim.clip_grad_norm(ws, 0.1)
+            second.step(), first.step()
+            return loss
+
+        return step, ws
+
+    agrees(make, X)
+
+
+def test_a_tensor_that_took_an_argument_over_can_be_assigned_again():
+    def make():
+        w = am.tensor(np.zeros(3))
+
+        def step(x):
+            w.assign(x)
+            w.assign(w * 2 + 1)
+            return np.sum(w)
+
+        return step, [w]
+
+    agrees(make, X)

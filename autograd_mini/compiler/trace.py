@@ -61,6 +61,7 @@ class Tracer:
         self._roots: dict[int, Value] = {}
         self._updates: dict[int, Value] = {}
         self._weak: set[int] = set()
+        self._arguments: set[int] = set()
         self._scalars: dict[Value, Value] = {}
         self._walks: dict[int, Site] = {}
         self._paths: dict[int, str] = {}
@@ -75,6 +76,7 @@ class Tracer:
         value = Value(tensor.shape, tensor.dtype, tensor.name, weak)
         self.inputs.append(value)
         self._values[tensor.serial] = value
+        self._arguments.add(tensor.serial)
         if isinstance(given, Tensor):
             self.tensorial.add(value)
         if weak:
@@ -264,9 +266,9 @@ class Tracer:
 
     def _assign(self, target: Tensor, given: Any) -> Any:
         """Note that a leaf has a new value from here on."""
-        old = self.operand(target)
+        self.operand(target)
         new = self._scalar(self.operand(given))
-        if old in self.inputs:
+        if target.serial in self._arguments:
             raise UnsupportedError(
                 f"compile: {describe(target)} is an argument of the compiled function and cannot "
                 "be assigned in it; return the new value, or use a tensor from outside"

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...ops.index_batching import ARRAY
 from ...primitives import PRIMITIVES
-from ..program import Instruction, Program, Value
+from ..program import Instruction, Operand, Program, Value
 from ..rows import added_at, picked
 from .dead import pruned
 from .uses import Uses
@@ -22,7 +22,7 @@ from .uses import Uses
 
 def scattered(program: Program) -> Program:
     """Add what is scattered into zeros to the other operand at once."""
-    program = with_places(program)
+    program, places = with_places(program)
     uses = Uses(program)
     changed: dict[Value, Instruction] = {}
     for step in program.instructions:
@@ -37,9 +37,9 @@ def scattered(program: Program) -> Program:
             if not other.shape == y.shape == (flattened or scatter).results[0].shape:
                 continue
             g, *arrays = scatter.operands
-            unique = flattened is not None or is_unique(arrays, program)
             if flattened is not None and scatter.params["index"] != (ARRAY,):
                 continue
+            unique = places.issuperset(arrays) or is_unique(arrays, program)
             params = {"index": scatter.params["index"], "unique": unique}
             params["flat"] = flattened is not None
             changed[y] = Instruction(
@@ -55,10 +55,13 @@ def scattered(program: Program) -> Program:
     )
 
 
-def with_places(program: Program) -> Program:
+def with_places(program: Program) -> tuple[Program, set[Operand]]:
     """Pick one element of each row by its place in all of the matrix: half the time.
 
     The column must be a class number, which was checked: it counts from the front.
+
+    Returns:
+        the program, and the places in it at which no two elements lie.
     """
     makers = {y: s for s in program.instructions for y in s.results}
     found: dict[tuple[Value, Value], Value] = {}
@@ -74,8 +77,13 @@ def with_places(program: Program) -> Program:
                 new = of_places(step, shape, places)
         kept += new
     if not found:
-        return program
-    return program.replaced(kept, constants=program.constants | constants)
+        return program, set()
+    places_of_rows: set[Operand] = {
+        places
+        for (rows, _), places in found.items()
+        if np.unique(program.constants[rows]).size == rows.size
+    }
+    return program.replaced(kept, constants=program.constants | constants), places_of_rows
 
 
 def place_of(

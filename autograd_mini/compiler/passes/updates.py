@@ -211,7 +211,7 @@ def joined(program: Program, bundles: list[Bundle]) -> Program:
             checks.append(of_vectors(step, new))
         elif step not in steps:
             kept.append(step)
-    return program.replaced(moved(kept, new, checks))
+    return program.replaced(moved(kept, checks))
 
 
 def of_vectors(step: Instruction, new: list[Instruction]) -> Instruction:
@@ -223,13 +223,13 @@ def of_vectors(step: Instruction, new: list[Instruction]) -> Instruction:
     return step.with_operands(tuple(operands))
 
 
-def moved(
-    kept: list[Instruction], new: list[Instruction], checks: list[Instruction]
-) -> list[Instruction]:
-    """Put checks behind the vectors that they look at."""
-    vectors = [s for s in new if s.primitive is flat]
-    if not checks or not vectors:
+def moved(kept: list[Instruction], checks: list[Instruction]) -> list[Instruction]:
+    """Put checks behind the vectors that they look at, of this rule or of one joined before."""
+    if not checks:
         return kept
     rest = [s for s in kept if s not in checks]
-    at = rest.index(vectors[-1]) + 1
-    return [*rest[:at], *checks, *rest[at:]]
+    for check in checks:
+        looked_at = set(check.values)
+        made = [i for i, s in enumerate(rest) if not looked_at.isdisjoint(s.results)]
+        rest.insert(max(made, default=-1) + 1, check)
+    return rest
