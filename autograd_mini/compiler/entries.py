@@ -13,7 +13,7 @@ from ..operation import is_recording
 from ..tensors import Tensor
 from .comparison import digest
 from .guards import Condition, conditions_of, guard
-from .program import Program
+from .program import Program, Value
 from .results import Result
 from .trace import Tracer
 from .variant import Variant
@@ -58,7 +58,16 @@ class Trial:
 
 
 class Entry:
-    """A compiled signature: the program, and how a call's values and results pass in and out."""
+    """A compiled signature: the program, and how a call's values and results pass in and out.
+
+    Attributes:
+        values: takes the values from simple arguments; None for arguments that are not simple.
+        holds: tells whether the guards hold.
+        direct: runs the program, where its one output is the one tensor that is returned.
+        recording: whether it is for calls outside of `no_grad`.
+    """
+
+    __slots__ = ("direct", "holds", "recording", "result", "values", "variant")
 
     def __init__(self, variant: Variant, trial: Trial, values: Callable[..., Any] | None) -> None:
         self.variant = variant
@@ -68,6 +77,9 @@ class Entry:
         flags = [Condition(x, "._requires_grad", x._requires_grad) for x in leaves]
         self.holds = guard([*trial.guards, *flags])
         self.values = values
+        y = variant.program.outputs[0] if self.result.single else None
+        tensor = variant.changes and type(y) is Value and not y.weak
+        self.direct = variant.run_alone if tensor else None
 
 
 def with_gradients(programs: Iterable[Program]) -> set[int]:

@@ -41,13 +41,13 @@ class Result:
             self._tensors.append(isinstance(x, Tensor))
             self._traced.append(x)
         self._count = len(self.outputs)
-        self._trained = [x for x in tracer.leaves.values() if isinstance(x.grad, Tensor)]
-        self.differentiable = not self._trained and any(
+        self.trained = [x for x in tracer.leaves.values() if isinstance(x.grad, Tensor)]
+        self.differentiable = not self.trained and any(
             isinstance(x, Tensor) and x._requires_grad for x in self._traced
         )
-        self._gradients = [tracer.operand(x.grad) for x in self._trained]
+        self._gradients = [tracer.operand(x.grad) for x in self.trained]
         self._keep_grads = keep_grads
-        self._single = False
+        self.single = False
         if keep_grads:
             self.outputs += self._gradients
 
@@ -62,7 +62,7 @@ class Result:
                     tensorial.update(step.results)
             wanted = zip(self._tensors, self.outputs, strict=False)
             self._tensors = [is_tensor and y in tensorial for is_tensor, y in wanted]
-        self._single = self._bare and self._tensors == [True] and not self._keep_grads
+        self.single = self._bare and self._tensors == [True] and not self._keep_grads
 
     def check_gradients(self, program: Program) -> None:
         """Look whether the function uses the gradients that it computes.
@@ -76,7 +76,7 @@ class Result:
         if made.isdisjoint(self._gradients) and not any(
             g in program.constants for g in self._gradients
         ):
-            names = ", ".join(map(describe, self._trained[:3]))
+            names = ", ".join(map(describe, self.trained[:3]))
             self.forget()
             raise CompileError(
                 f"compile: backward() computes gradients of {names}, which the function does not "
@@ -86,7 +86,7 @@ class Result:
 
     def forget(self) -> None:
         """Forget the gradients."""
-        for x in self._trained:
+        for x in self.trained:
             x.grad = None
 
     def compare(self, other: Result) -> None:
@@ -105,7 +105,7 @@ class Result:
     def of_trace(self, tree: Any, effects: bool) -> Any:
         """Return the result of the call that was traced; gradients go where they are kept."""
         values = [x._value if isinstance(x, Tensor) else x for x in self._traced]
-        gradients = [x.grad._value for x in self._trained] if self._keep_grads else []
+        gradients = [x.grad._value for x in self.trained] if self._keep_grads else []
         if self.differentiable and not effects:  # their history is as good as without a trace
             values = [
                 x if tensor else y
@@ -117,17 +117,17 @@ class Result:
 
     def wrapped(self, outputs: Sequence[Any]) -> Any:
         """Return the result of a call, made of the program's outputs."""
-        if self._single:
-            for x in self._trained:
+        if self.single:
+            for x in self.trained:
                 x.grad = None
             y = outputs[0]
             return leaf(y) if hasattr(y, "shape") and type(y) is not Tensor else wrap(y)
         if self._keep_grads:
-            for x, g in zip(self._trained, outputs[self._count :], strict=True):
+            for x, g in zip(self.trained, outputs[self._count :], strict=True):
                 x.grad = g
             outputs = outputs[: self._count]
         else:
-            for x in self._trained:
+            for x in self.trained:
                 x.grad = None
         found = [wrap(y) if tensor else y for y, tensor in zip(outputs, self._tensors, strict=True)]
         for place, x in self._static.items():

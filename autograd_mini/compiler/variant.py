@@ -123,7 +123,7 @@ class Variant:
     def __call__(self, values: Sequence[Any]) -> Sequence[Any]:
         """Run the program; return its outputs. Tensors that it updates have their new values."""
         if self.changes:
-            return self._run_alone(values)
+            return self.run_alone(values)
         try:
             workspace = self._idle.pop()
         except IndexError:
@@ -134,7 +134,7 @@ class Variant:
         self._idle.append(workspace)
         return results
 
-    def _run_alone(self, values: Sequence[Any]) -> Sequence[Any]:
+    def run_alone(self, values: Sequence[Any]) -> Sequence[Any]:
         """Run while no other thread does. All in one function: a call more costs 1 µs here."""
         if self._owner == threading.get_ident():
             raise UnsupportedError(
@@ -142,6 +142,7 @@ class Variant:
                 "that is not compiled inside"
             )
         results: Sequence[Any] | None = None
+        given: list[Any] | None = None
         with self._lock:
             try:
                 self._owner = threading.get_ident()
@@ -150,7 +151,8 @@ class Variant:
                 workspace = self._idle[0]
                 if not workspace.prepare():
                     workspace = self._idle[0] = self._workspace()
-                results = workspace.step(*values, *[t._value for t in self._reads])
+                given = [*values, *[t._value for t in self._reads]]
+                results = workspace.step(*given)
                 now = next(serials)
                 for tensor in self._changed:
                     tensor._assigned = now
@@ -160,7 +162,7 @@ class Variant:
                     tensor._value = value
                 return results[: self.count]
             except BaseException as error:
-                if results is not None or self._was_updating(error):
+                if given is not None and self._was_updating(error):
                     self._mark()
                     error.add_note(
                         f"{self.program.name} was interrupted while it updated tensors: some of "
