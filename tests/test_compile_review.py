@@ -277,3 +277,20 @@ def test_a_tensor_that_took_an_argument_over_can_be_assigned_again():
         return step, [w]
 
     agrees(make, X)
+
+
+def test_an_error_before_the_step_says_nothing_of_updates(monkeypatch):
+    w, _, step = trained()
+    compiled = am.compile(step)
+    for _ in range(3):
+        compiled(X)
+    held = w.data
+
+    def fails(*kept):
+        raise MemoryError
+
+    monkeypatch.setattr(compiled._variant, "_build", fails)
+    with pytest.raises(MemoryError) as caught:
+        compiled(X)
+    assert not hasattr(caught.value, "__notes__")
+    np.testing.assert_array_equal(w.data, held)
