@@ -14,7 +14,7 @@ from typing import Any, Final
 from .draw_source import fills, is_draw
 from .forms import is_view, takes_out, works_in_place
 from .memory import Abilities, Plan, planned
-from .program import Instruction, Program, Value
+from .program import Instruction, Operand, Program, Value
 from .rows import added_at
 from .sites import variable_of
 from .writer import Writer, indented, number, on_one_line
@@ -146,10 +146,24 @@ def written(program: Program, name: str) -> Source:
 
 def singular_scopes(program: Program) -> frozenset[str]:
     """Return the scopes of reverse walks with operations that have no value somewhere."""
+    makers: dict[Operand, Instruction] = {
+        y: step for step in program.instructions for y in step.results
+    }
+
+    def is_regular(step: Instruction) -> bool:
+        name = step.primitive.name
+        if name != "divide":
+            return name in REGULAR
+        total = makers.get(step.operands[1])  # of a softmax, it is 1 at least
+        if total is None or total.primitive.name not in ("sum", "row_sums", "column_sums"):
+            return False
+        terms = makers.get(total.operands[0])
+        return terms is not None and terms.primitive.name == "exp"
+
     return frozenset(
         step.scope
         for step in program.instructions
-        if "gradient" in step.scope.split("/") and step.primitive.name not in REGULAR
+        if "gradient" in step.scope.split("/") and not is_regular(step)
     )
 
 
