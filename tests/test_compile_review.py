@@ -1,6 +1,10 @@
 """Compiled functions in unusual company: what they must not bake in, change, or leave half done."""
 
+import copy
 import dataclasses
+import gc
+import linecache
+import pickle
 
 import numpy as np
 import pytest
@@ -294,3 +298,43 @@ def test_an_error_before_the_step_says_nothing_of_updates(monkeypatch):
         compiled(X)
     assert not hasattr(caught.value, "__notes__")
     np.testing.assert_array_equal(w.data, held)
+
+
+# ── copies, and what stays behind ────────────────────────────────────────────────────────────────
+@am.compile
+def doubled(x):
+    return x * 2
+
+
+class Holder(am.nn.Module):
+    """A model that holds a compiled function."""
+
+    def __init__(self):
+        self.w = am.tensor(np.ones(3), requires_grad=True)
+        self.f = am.compile(np.tanh)
+
+    def forward(self, x):
+        return self.f(self.w * x)
+
+
+def test_a_compiled_function_is_copied_and_pickled_as_its_function_is():
+    model = Holder()
+    for _ in range(3):
+        model.f(am.tensor(X))
+    other = copy.deepcopy(model)
+    other.w.assign(np.zeros(3))
+    np.testing.assert_array_equal(other(X).data, np.zeros(3))
+    assert other.f is not model.f
+    assert pickle.loads(pickle.dumps(doubled)) is doubled
+    assert pickle.loads(pickle.dumps(model.f)).function is np.tanh
+
+
+def test_source_goes_with_the_program():
+    before = len(linecache.cache)
+    for _ in range(10):
+        compiled = am.compile(lambda x: x * 2)
+        for _ in range(3):
+            compiled(X)
+    del compiled
+    gc.collect()
+    assert len(linecache.cache) < before + 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import inspect
 import os
+import sys
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -85,6 +86,14 @@ class Compiled:
                     return leaf(y)
                 return self._result(entry, values, args, kwargs)
         return self._sorted(args, kwargs)
+
+    def __reduce__(self) -> Any:
+        """Copy and pickle as what it compiles does: programs are made anew."""
+        found: Any = sys.modules.get(getattr(self.function, "__module__", None) or "")
+        path = getattr(self.function, "__qualname__", "<")
+        for part in path.split("."):
+            found = getattr(found, part, None)
+        return path if found is self else (Compiled, (self.function, self._keep_grads))
 
     def __get__(self, owner: Any, kind: type | None = None) -> Any:
         """Bind to an object, so that methods can be compiled."""

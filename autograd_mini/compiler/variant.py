@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import os
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from sys import getrefcount
 from typing import Any
@@ -99,6 +100,7 @@ class Variant:
         self.filename = f"<compiled {name} {id(self):x}>"
         text = self.source.text
         linecache.cache[self.filename] = (len(text), None, text.splitlines(True), self.filename)
+        weakref.finalize(self, linecache.cache.pop, self.filename, None).atexit = False
         namespace: dict[str, Any] = dict(self.source.bound)
         exec(compile(text, self.filename, "exec"), namespace)
         for error in vars(errors):  # a function of ours in the source raises its own copy
