@@ -26,8 +26,8 @@ DTYPES = ("f4", "f8")
 def either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Run a test with the library, and as if there was none."""
     if request.param == "numpy":
-        monkeypatch.setattr(blas, "library", lambda: None)
-    elif blas.library() is None:
+        monkeypatch.setattr(blas, "loaded", lambda: None)
+    elif blas.loaded() is None:
         pytest.skip("NumPy's BLAS cannot be called here")
     return request.param
 
@@ -230,13 +230,13 @@ def test_prepared_products_run_in_several_threads(size: int, either: str) -> Non
 
 
 def test_numpys_own_library_is_found_whatever_else_is_loaded() -> None:
-    if blas.library() is None:
+    if blas.loaded() is None:
         pytest.skip("NumPy's BLAS cannot be called here")
     program = (
         "import scipy.linalg\n"
         "from autograd_mini.compiler import blas\n"
         "from threadpoolctl import threadpool_info\n"
-        "assert blas.library() is not None\n"
+        "assert blas.loaded() is not None\n"
         "files = [p['filepath'] for p in threadpool_info() if p['user_api'] == 'blas']\n"
         "assert set(list(blas.places())[1:]) <= set(files)\n"
     )
@@ -245,7 +245,7 @@ def test_numpys_own_library_is_found_whatever_else_is_loaded() -> None:
 
 def test_files_that_are_no_library_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blas, "places", lambda: iter([__file__, "no/such/file"]))
-    assert blas.library.__wrapped__() is None
+    assert blas.loaded.__wrapped__() is None
 
 
 def test_a_library_that_computes_something_else_is_not_believed(
@@ -255,11 +255,11 @@ def test_a_library_that_computes_something_else_is_not_believed(
         pass
 
     monkeypatch.setattr(blas, "routine", lambda opened, name: nothing)
-    assert blas.library.__wrapped__() is None
+    assert blas.loaded.__wrapped__() is None
 
 
 def test_without_a_library_numpy_multiplies(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blas, "library", lambda: None)
+    monkeypatch.setattr(blas, "loaded", lambda: None)
     a, out = np.arange(6.0).reshape(2, 3), np.ones((2, 2))
     prepared(a, a.T, out, 2.0, -1.0)()
     assert np.array_equal(out, 2 * (a @ a.T) - 1)

@@ -50,7 +50,7 @@ class Library:
 
 
 @cache
-def library() -> Library | None:
+def loaded() -> Library | None:
     """Return NumPy's BLAS, or None if there is none that can be called: then NumPy multiplies.
 
     Looking a symbol up in NumPy's compiled module finds it in the library that the module itself is

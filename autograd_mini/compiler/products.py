@@ -53,7 +53,7 @@ def prepared(a: Any, b: Any, out: Any, alpha: Any = 1.0, beta: float = 0.0) -> C
     if not varies and alpha == 0:  # BLAS would not look at a and b, and miss their NaN
         return lambda: plain(alpha)
     if fits(a, b, out):
-        found = blas.library()
+        found = blas.loaded()
         factor = alpha if varies else blas.scalar(out.dtype, alpha)
         matrices = as_matrices(a, b, out)
         vector = 1 in (a.ndim, b.ndim) or 1 in out.shape

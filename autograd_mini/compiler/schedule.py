@@ -12,8 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from . import slot_source
 from .rows import row
+from .slot_source import Writer
 from .slots import Load, Places, Step
 
 
@@ -77,8 +77,8 @@ class Schedule:
         """Return the constants and index arrays which the lines use, by name."""
         return self._written(name).arrays
 
-    def _written(self, name: str) -> slot_source.Writer:
-        writer = slot_source.Writer(name, self.dtypes, self.sizes)
+    def _written(self, name: str) -> Writer:
+        writer = Writer(name, self.dtypes, self.sizes)
         writer.start(self.constants)
         writer.interface(self.scalars, self.loads, self.results, self.arrays_out)
         for step in self.steps:
