@@ -7,6 +7,7 @@ user's variables where there are any, and each scope is a comment.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -127,8 +128,8 @@ def written(program: Program, name: str) -> Source:
     ]
     count = len(results)
     results += [writer.names[new] for leaf, new in program.updates if not leaf.shape]
-    writer.body += ["return ()" if not results else f"return ({', '.join(results)},)"]
-    text, start = module(writer, name, arguments, kept, states)
+    writer.body += [f"return ({together(results)})"]
+    text, effects_from = module(writer, name, arguments, kept, states, effects)
     return Source(
         text=text,
         plan=plan,
@@ -140,7 +141,7 @@ def written(program: Program, name: str) -> Source:
         scalars=[leaf for leaf, _ in program.updates if not leaf.shape],
         count=count,
         bound=writer.bound,
-        effects_from=start + effects,
+        effects_from=effects_from,
     )
 
 
@@ -208,8 +209,13 @@ def module(
     arguments: Sequence[Value],
     kept: Sequence[Value],
     states: Sequence[Value],
+    effects: int,
 ) -> tuple[str, int]:
-    """Put the module together; return it, and the line of it at which the step's body starts."""
+    """Put the module together; return it, and its line from which on states change.
+
+    Args:
+        effects: so many lines of the body change nothing.
+    """
     names = writer.names
     size = writer.plan.size
     lines = [f'"""{on_one_line(name)}, as a NumPy program."""', "", "import numpy as np", ""]
@@ -219,12 +225,18 @@ def module(
     own = kept_states(writer, states)
     setup = [f"memory = np.empty({size}, np.uint8)", *own, *writer.setup]
     lines += indented([f'"""Allocate {size:,} bytes of working memory; return the step."""'], 1)
-    lines += indented(setup, 1)
+    lines += formatted(indented(setup, 1))
     lines += ["", *indented(signature("step", [names[x] for x in arguments]), 1)]
-    start = len(lines) + 1
-    lines += indented(writer.body, 2)
-    lines += ["", f"    return step, ({''.join(names[x] + ', ' for x in states).rstrip()})"]
-    return "\n".join(lines) + "\n", start
+    lines += formatted(indented(writer.body[:effects], 2))
+    effects_from = len(lines) + 1
+    lines += formatted(indented(writer.body[effects:], 2))
+    lines += ["", *formatted([f"    return step, ({together([names[x] for x in states])})"])]
+    return "\n".join(lines) + "\n", effects_from
+
+
+def together(names: Sequence[str]) -> str:
+    """Write what stands between the parentheses of a tuple."""
+    return f"{names[0]}," if len(names) == 1 else ", ".join(names)
 
 
 def kept_states(writer: Writer, states: Sequence[Value]) -> list[str]:
@@ -241,6 +253,36 @@ def kept_states(writer: Writer, states: Sequence[Value]) -> list[str]:
             lines.append(f"{names[x]} = {names[vector]}[{at}:{at + x.size}].reshape({x.shape})")
             at += x.size
     return lines + [f"{names[x]} = {names[x]}.copy()" for x in states if x not in grouped]
+
+
+def formatted(lines: Sequence[str]) -> list[str]:
+    """Break lines that are too long: a comment goes above, arguments go below."""
+    found: list[str] = []
+    for line in lines:
+        if len(line) <= WIDTH:
+            found.append(line)
+            continue
+        margin = " " * (len(line) - len(line.lstrip()))
+        code, mark, comment = line.partition("  # ")
+        if mark:
+            found += [margin + part for part in wrap(f"# {comment}", WIDTH - len(margin))]
+        head, opened, rest = code.partition("(")
+        inner, closed, tail = rest.rpartition(")")
+        if len(code) <= WIDTH or not opened or not closed or any(c in code for c in "\"'"):
+            found.append(code)
+            continue
+        room = WIDTH - len(margin) - 4
+        found += [f"{head}(", *(f"{margin}    {part}" for part in wrap(inner, room))]
+        found.append(f"{margin}){tail}")
+    return found
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Break a text at spaces; a comment stays one."""
+    start = "# " if text.startswith("# ") else ""
+    return textwrap.wrap(
+        text, width, subsequent_indent=start, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def signature(name: str, parameters: Sequence[str]) -> list[str]:
