@@ -32,7 +32,13 @@ class IndexingError(AutogradError, IndexError):
 
 
 class UnsupportedError(AutogradError, TypeError):
-    """A NumPy function, argument or in-place form that cannot be recorded."""
+    """A NumPy function, argument or in-place form that cannot be recorded.
+
+    Attributes:
+        result: what a call returned that cannot be compiled, if it was carried out.
+    """
+
+    result: Any = None
 
 
 class StaleGraphError(AutogradError, RuntimeError):

@@ -49,6 +49,7 @@ def test_gradients_of_before_are_forgotten_by_a_step_that_forgets_them():
             w.grad, other.grad = np.ones((2, 3)), np.ones((2, 3))
         compiled(X), plain(X)
         other_optim.zero_grad()
+        assert w.grad is None
         np.testing.assert_allclose(w.data, other.data)
     assert sum(map(len, compiled._entries.values())) == 2
     assert compiled.wasted == 0
@@ -338,3 +339,42 @@ def test_source_goes_with_the_program():
     del compiled
     gc.collect()
     assert len(linecache.cache) < before + 5
+
+
+# ── training ─────────────────────────────────────────────────────────────────────────────────────
+class Chosen(am.nn.Module):
+    """A model that no program can follow."""
+
+    def __init__(self):
+        self.dense = am.nn.Dense(3, 1, seed=0)
+
+    def forward(self, x):
+        y = self.dense(x)
+        return y + np.sum(y[y > 0])
+
+
+def test_a_step_that_cannot_be_compiled_is_taken_once():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(8, 3)), rng.normal(size=(8, 1))
+    models = [Chosen(), Chosen()]
+    for model, compile in zip(models, (None, False), strict=True):
+        model.fit(x, y, epochs=1, seed=0, compile=compile, verbose=False)
+    for a, b in zip(*(m.parameters() for m in models), strict=True):
+        np.testing.assert_array_equal(a.data, b.data)
+
+
+def test_a_parameter_that_is_frozen_between_the_first_calls_is_noticed():
+    (w, _, step), (other, _, plain) = trained(), trained()
+    b = am.tensor(np.ones(3), requires_grad=True)
+
+    def with_bias(step):
+        return lambda x: step(x + b)
+
+    compiled = am.compile(with_bias(step))
+    plain = with_bias(plain)
+    for i in range(9):
+        b.requires_grad = i % 4 == 0
+        for f in (compiled, plain):
+            f(X)
+            b.grad = None
+        np.testing.assert_allclose(w.data, other.data)

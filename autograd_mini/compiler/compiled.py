@@ -14,7 +14,7 @@ from types import MethodType
 from typing import Any, Final
 
 from ..contexts import context
-from ..errors import CompileError, OperandError
+from ..errors import CompileError, OperandError, UnsupportedError
 from ..extraction import tracing
 from ..graph import Graph
 from ..operation import evaluate, is_recording
@@ -160,10 +160,17 @@ class Compiled:
         tree = traced(tracer, lambda: self.function(*own_args, **own_kwargs), is_recording())
         result = Result(tree, tracer, self._keep_grads)
         recorded = tracer.program(self.name, result.outputs)
-        result.settle(tracer, recorded)
-        program = pruned(recorded)
-        check_settled(recorded)
-        result.check_gradients(program)
+        try:
+            result.settle(tracer, recorded)
+            program = pruned(recorded)
+            check_settled(recorded)
+            result.check_gradients(program)
+            if trial is not None and changes is None:
+                compare(trial.program, program, trial.digests)
+                result.compare(trial.result)
+        except (CompileError, UnsupportedError) as error:
+            error.result = result.of_trace(tree, bool(recorded.updates))
+            raise
         if trial is None or changes is not None:
             if trial is not None and self.wasted == WASTED:
                 warnings.warn(
@@ -177,12 +184,6 @@ class Compiled:
             if len(self._trials) > CACHED:
                 del self._trials[next(iter(self._trials))]
         else:
-            try:
-                compare(trial.program, program, trial.digests)
-                result.compare(trial.result)
-            except CompileError as error:
-                error.result = result.of_trace(tree, bool(recorded.updates))
-                raise
             variant = Variant(trial.recorded, optimised(trial.program), self.name)
             self._enter(key, Entry(variant, trial, quick(args, kwargs)))
         return result.of_trace(tree, bool(recorded.updates))

@@ -41,9 +41,13 @@ class Trial:
     ) -> None:
         self.recorded = recorded
         self.program = program
+        self.clears = bool(cleared)
         outside = {id(x) for x in recorded.leaves.values()}.difference(cleared)
         self.guards = [c for c in tracer.guards if c.path != GRADIENT or id(c.owner) in outside]
         self.guards.append(Condition(hooks, ".leaf_changes", tracer.hooks))
+        self.guards += [
+            Condition(x, "._requires_grad", x._requires_grad) for x in recorded.leaves.values()
+        ]
         self.digests = {v: digest(data) for v, data in program.constants.items()}
         self.result = result
         self.holds = guard(self.guards)
@@ -51,6 +55,7 @@ class Trial:
     def clear(self, cleared: Collection[int]) -> None:
         """Take note that the function forgets gradients of before by itself."""
         if cleared:
+            self.clears = True
             self.guards = [
                 c for c in self.guards if c.path != GRADIENT or id(c.owner) not in cleared
             ]
@@ -73,12 +78,11 @@ class Entry:
         self.variant = variant
         self.result = trial.result
         self.recording = is_recording()
-        leaves = trial.recorded.leaves.values()
-        flags = [Condition(x, "._requires_grad", x._requires_grad) for x in leaves]
-        self.holds = guard([*trial.guards, *flags])
+        self.holds = trial.holds
         self.values = values
         y = variant.program.outputs[0] if self.result.single else None
-        tensor = variant.changes and type(y) is Value and not y.weak
+        # A gradient of before may be there to be forgotten.
+        tensor = not trial.clears and variant.changes and type(y) is Value and not y.weak
         self.direct = variant.run_alone if tensor else None
 
 
