@@ -7,6 +7,7 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini.compiler.passes import optimised
+from autograd_mini.compiler.passes.factors import factored
 from autograd_mini.compiler.passes.products import multiplied
 from autograd_mini.compiler.passes.scattering import scattered
 from autograd_mini.compiler.passes.updates import gathered
@@ -113,6 +114,28 @@ def test_factors_that_would_have_to_be_kept_for_long_are_not():
     x, g = np.ones((200_000, 2), "f4"), np.ones((200_000, 2), "f4")
     program = recorded(lambda x, g: [w.assign(w - 0.5 * (x.T @ g))][1:], x, g)
     assert "accumulated" not in kinds(multiplied(program))
+
+
+# ── factors ──────────────────────────────────────────────────────────────────────────────────────
+def test_powers_of_two_are_multiplied_at_once():
+    third = np.float64(1 / 3)
+    program = recorded(lambda x: (lambda y: y + y)(2 * (x * third)) * 0.5, X)
+    found = factored(program)
+    assert same(program, found, [X], rtol=0) == {"multiply": 1}
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: (x * 3.0) * 0.7,  # no power of two
+        lambda x: (lambda y: (y * 2.0, y))(x * 3.0),  # used twice
+        lambda x: x.astype(int) * 2 * 3,  # no floats
+        lambda x: (x * 2.0) * x,
+    ],
+)
+def test_other_factors_stay(function):
+    program = recorded(function, X)
+    assert len(factored(program).instructions) == len(program.instructions)
 
 
 # ── scattering ───────────────────────────────────────────────────────────────────────────────────

@@ -11,6 +11,7 @@ from typing import Final
 from ..program import Program
 from .common import merged
 from .dead import pruned
+from .factors import factored
 from .folding import folded
 from .identities import simplified
 from .packing import packed
@@ -24,7 +25,7 @@ Pass = Callable[[Program], Program]
 SIMPLIFYING: Final[tuple[Pass, ...]] = (pruned, merged, simplified, folded)
 """Passes that make room for each other, in rounds until nothing changes. Repetitions go before
 constants are folded, so that a repeated constant is not held as a large one."""
-GATHERING: Final[tuple[Pass, ...]] = (flattened, scattered, multiplied, gathered, packed)
+GATHERING: Final[tuple[Pass, ...]] = (flattened, factored, scattered, multiplied, gathered, packed)
 """Passes that make one operation of many, once each, in order."""
 ROUNDS: Final = 6
 """Rounds at most. Each walks in order and sees what it has rewritten, so few are ever needed."""

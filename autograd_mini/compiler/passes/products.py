@@ -36,10 +36,7 @@ def multiplied(program: Program) -> Program:
         found = rule(step, uses) if rule else None
         if found:
             changed[step.results[0]] = found
-            count(uses, step, -1)
-            for other in found:
-                count(uses, other, 1)
-                uses.makers[other.results[0]] = other
+            uses.replace(step, *found)
     for step in program.instructions:
         leaf = leaves.get(step.results[0]) if step.results else None
         update = updated(step, leaf, uses) if leaf is not None else None
@@ -81,12 +78,6 @@ def with_held_arguments(program: Program) -> Program:
         for s in program.instructions
     ]
     return program.replaced([*copies, *steps])
-
-
-def count(uses: Uses, step: Instruction, by: int) -> None:
-    """Count the uses of an instruction's operands."""
-    for x in step.values:
-        uses.counts[x] = uses.counts.get(x, 0) + by
 
 
 def with_bias(step: Instruction, uses: Uses) -> list[Instruction] | None:

@@ -32,3 +32,12 @@ class Uses:
             return None
         step = self.makers.get(x)
         return step if step is not None and step.primitive.name in names else None
+
+    def replace(self, step: Instruction, *others: Instruction) -> None:
+        """Note that others stand in an instruction's place."""
+        for x in step.values:
+            self.counts[x] -= 1
+        for other in others:
+            self.makers[other.results[0]] = other
+            for x in other.values:
+                self.counts[x] = self.counts.get(x, 0) + 1
