@@ -7,7 +7,7 @@ from .program import Instruction
 
 def is_draw(step: Instruction) -> bool:
     """Whether an instruction draws random numbers."""
-    return step.primitive.name == "draw" and "generator" in step.params
+    return step.row == "draw" and "generator" in step.params
 
 
 def fills(step: Instruction) -> bool:

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import Primitive
+from ..primitives import PRIMITIVES, Primitive
 from ..tensors import Tensor
+from .rows import ROWS
 
 
 class Value:
@@ -94,6 +95,13 @@ class Instruction:
         return Instruction(
             self.primitive, operands, self.params, self.results, self.scope, self.line
         )
+
+    @property
+    def row(self) -> str:
+        """The name of the row that it applies; "" for an operation of the user's own."""
+        primitive = self.primitive
+        name = primitive.name
+        return name if PRIMITIVES.get(name) is primitive or ROWS.get(name) is primitive else ""
 
     @property
     def values(self) -> Iterator[Value]:

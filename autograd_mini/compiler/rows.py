@@ -10,6 +10,9 @@ from ..notation import Written
 from ..ops.indexing import filled, places, subscripts
 from ..primitives import Primitive
 
+ROWS: Final[dict[str, Primitive]] = {}
+"""The rows below, by name."""
+
 
 def row(name: str, forward: Any, symbol: str, doc: str, **fields: Any) -> Primitive:
     """Declare an operation of the compiler's own: few have a gradient, since nothing records it."""
@@ -18,6 +21,12 @@ def row(name: str, forward: Any, symbol: str, doc: str, **fields: Any) -> Primit
         name=name, forward=forward, symbol=symbol, doc=doc, kind="general", samples=(),
         listed=False, **fields,
     )  # fmt: skip
+
+
+def own(name: str, forward: Any, symbol: str, doc: str, **fields: Any) -> Primitive:
+    """Declare an operation that passes know by its name."""
+    made = ROWS[name] = row(name, forward, symbol, doc, **fields)
+    return made
 
 
 def added(*terms: Any) -> Any:
@@ -34,7 +43,7 @@ def added_into(out: Written, a: Written, b: Written, *terms: Written) -> list[st
     return [first, *(f"np.add({out}, {x}, out={out})" for x in terms)]
 
 
-add_n: Final = row(
+add_n: Final = own(
     "add_n",
     added,
     "Σ",
@@ -44,7 +53,7 @@ add_n: Final = row(
 )
 
 
-affine: Final = row(
+affine: Final = own(
     "affine",
     lambda x, weight, bias: np.matmul(x, weight) + bias,
     "@ +",
@@ -70,7 +79,7 @@ def accumulated_text(c: Written, a: Written, b: Written, factor: Written, negati
     return f"np.{'subtract' if negative else 'add'}({c}, {scale} * {product})"
 
 
-accumulated: Final = row(
+accumulated: Final = own(
     "accumulated",
     accumulate,
     "+ @",
@@ -78,14 +87,14 @@ accumulated: Final = row(
     params=("negative",),
     code=accumulated_text,
 )
-column_sums: Final = row(
+column_sums: Final = own(
     "column_sums",
     lambda x: np.matmul(np.ones(len(x), x.dtype), x),
     "Σ",
     "The sum of each column of a matrix, as a product with a row of ones.",
     code=lambda x: f"np.add.reduce({x}, axis=0)",
 )
-row_sums: Final = row(
+row_sums: Final = own(
     "row_sums",
     lambda x, *, keepdims: np.matmul(x, np.ones(x.shape[1:] + (1,) * keepdims, x.dtype)),
     "Σ",
@@ -93,7 +102,7 @@ row_sums: Final = row(
     params=("keepdims",),
     code=lambda x, keepdims: f"np.add.reduce({x}, axis=1, keepdims={keepdims})",
 )
-dot: Final = row(
+dot: Final = own(
     "dot",
     lambda x, y: np.vdot(x, y),
     "·",
@@ -102,7 +111,7 @@ dot: Final = row(
 )
 
 
-picked: Final = row(
+picked: Final = own(
     "picked",
     lambda x, places: x.reshape(-1)[places],
     "[ ]",
@@ -150,7 +159,7 @@ def added_at_text(
     return [*copied, f"np.add.at({target}, {places(index, arrays)}, {g})"]
 
 
-added_at: Final = row(
+added_at: Final = own(
     "added_at",
     add_at,
     "[ ]+",
@@ -161,7 +170,7 @@ added_at: Final = row(
 )
 
 
-scalar: Final = row(
+scalar: Final = own(
     "scalar",
     lambda x: np.asarray(x)[()],
     "=",
@@ -178,14 +187,14 @@ def taken_apart(x: Any, *, shapes: tuple[tuple[int, ...], ...]) -> tuple[Any, ..
     )
 
 
-flat: Final = row(
+flat: Final = own(
     "flat",
     lambda *xs: np.concatenate([x.reshape(-1) for x in xs]),
     "flat",
     "All elements of its operands, one after the other.",
     code=lambda *xs: f"np.concatenate([{', '.join(f'{x}.reshape(-1)' for x in xs)}])",
 )
-parts: Final = row(
+parts: Final = own(
     "parts",
     taken_apart,
     "parts",

@@ -23,7 +23,7 @@ def check_settled(program: Program) -> None:
         UnsupportedError: if they are not, naming the line and the cure.
     """
     for step in program.instructions:
-        name = step.primitive.name
+        name = step.row
         if name not in CHOSEN and name not in EIGENVALUES:
             continue
         kinds = [kind(x, program) for x in step.operands]

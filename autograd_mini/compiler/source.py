@@ -152,14 +152,14 @@ def singular_scopes(program: Program) -> frozenset[str]:
     }
 
     def is_regular(step: Instruction) -> bool:
-        name = step.primitive.name
+        name = step.row
         if name != "divide":
             return name in REGULAR
         total = makers.get(step.operands[1])  # of a softmax, it is 1 at least
-        if total is None or total.primitive.name not in ("sum", "row_sums", "column_sums"):
+        if total is None or total.row not in ("sum", "row_sums", "column_sums"):
             return False
         terms = makers.get(total.operands[0])
-        return terms is not None and terms.primitive.name == "exp"
+        return terms is not None and terms.row == "exp"
 
     return frozenset(
         step.scope

@@ -106,7 +106,7 @@ class Writer:
         Beside an array, a number is an array without axes: NumPy takes that in half the time.
         """
         y = step.results[0]
-        if not (step.primitive.name in ARITHMETIC and y.shape and y.dtype.char in "fd"):
+        if not (step.row in ARITHMETIC and y.shape and y.dtype.char in "fd"):
             return [self.text(x) for x in step.operands]
         constants = self.program.constants
         texts = []

@@ -21,17 +21,18 @@ def factored(program: Program) -> Program:
     changed = False
     kept: list[Instruction] = []
     for step in program.instructions:
-        found = doubled(step) or merged(step, uses, program)
-        if found is not None:
+        found: Instruction | None = doubled(step) or merged(step, uses, program)
+        while found is not None:
             changed = True
             uses.replace(step, found)
-        kept.append(found or step)
+            step, found = found, merged(found, uses, program)
+        kept.append(step)
     return pruned(program.replaced(kept)) if changed else program
 
 
 def doubled(step: Instruction) -> Instruction | None:
     """Return 2·x for x + x."""
-    if step.primitive.name != "add" or step.operands[0] is not step.operands[1]:
+    if step.row != "add" or step.operands[0] is not step.operands[1]:
         return None
     x, y = step.operands[0], step.results[0]
     if type(x) is not Value or not y.shape or y.dtype.kind != "f" or x.dtype != y.dtype:
@@ -57,7 +58,7 @@ def merged(step: Instruction, uses: Uses, program: Program) -> Instruction | Non
 def number_and_array(step: Instruction, program: Program) -> tuple[float, Value] | None:
     """Return what an instruction multiplies, if that is a number and an array of floats."""
     y = step.results[0] if step.results else None
-    if step.primitive.name != "multiply" or y is None or not y.shape or y.dtype.kind != "f":
+    if step.row != "multiply" or y is None or not y.shape or y.dtype.kind != "f":
         return None
     for a, x in (step.operands, step.operands[::-1]):
         number = number_of(a, program)

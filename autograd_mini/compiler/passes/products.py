@@ -32,7 +32,7 @@ def multiplied(program: Program) -> Program:
     leaves = {new: leaf for leaf, new in program.updates}
     changed: dict[Value, list[Instruction]] = {}
     for step in program.instructions:
-        rule = RULES.get(step.primitive.name)
+        rule = RULES.get(step.row)
         found = rule(step, uses) if rule else None
         if found:
             changed[step.results[0]] = found
@@ -56,9 +56,9 @@ def with_held_arguments(program: Program) -> Program:
     shown: dict[Value, Value] = {x: x for x in program.inputs if len(x.shape) == 2}
     wanted: dict[Value, bool] = {}
     for step in program.instructions:
-        if step.primitive.name == "transpose" and step.operands[0] in shown:
+        if step.row == "transpose" and step.operands[0] in shown:
             shown[step.results[0]] = shown[step.operands[0]]
-        elif step.primitive.name in ("matmul", "affine", "accumulated"):
+        elif step.row in ("matmul", "affine", "accumulated"):
             for x in step.values:
                 if x in shown and x.dtype in REAL:
                     root = shown[x]
@@ -115,12 +115,12 @@ def summed(step: Instruction, uses: Uses) -> list[Instruction] | None:
         if product is not None:
             a, b = (product.operands * 2)[:2]
             if is_like(a, x) and is_like(b, x):
-                if step.primitive.name == "sum":
+                if step.row == "sum":
                     return [made(dot, (a, b), step)]
                 return averaged(a, b, step)
     if len(axes) == len(x.shape) and not step.params["keepdims"] and x.size <= LONGEST:
         return total_of(x, step, uses)
-    if len(x.shape) != 2 or step.primitive.name != "sum" or max(x.shape) > LONGEST:
+    if len(x.shape) != 2 or step.row != "sum" or max(x.shape) > LONGEST:
         return None
     if axes == (0,) and not step.params["keepdims"]:
         return [made(column_sums, (x,), step)]
@@ -145,14 +145,14 @@ def total_of(x: Value, step: Instruction, uses: Uses) -> list[Instruction]:
     """Return the sum or mean of all elements, as a product with ones."""
     ones = Value(x.shape, x.dtype, "ones")
     uses.constants[ones] = np.ones(x.shape, x.dtype)
-    if step.primitive.name == "sum":
+    if step.row == "sum":
         return [made(dot, (x, ones), step)]
     return averaged(x, ones, step)
 
 
 def updated(step: Instruction, leaf: Value, uses: Uses) -> Instruction | None:
     """Let BLAS write p − factor·(a @ b), or p + …, into p."""
-    name = step.primitive.name
+    name = step.row
     if name not in ("subtract", "add") or not leaf.shape or step.operands[0] is not leaf:
         return None
     scaled = uses.only(step.operands[1], "multiply")
@@ -169,7 +169,7 @@ def updated(step: Instruction, leaf: Value, uses: Uses) -> Instruction | None:
         cast = uses.makers.get(factor) if type(factor) is Value else None
         if (
             cast is not None
-            and cast.primitive.name == "cast"
+            and cast.row == "cast"
             and REAL.issuperset(x.dtype for x in cast.values)
         ):
             factor = cast.operands[0]  # rounded as it is put into memory

@@ -26,7 +26,7 @@ def scattered(program: Program) -> Program:
     uses = Uses(program)
     changed: dict[Value, Instruction] = {}
     for step in program.instructions:
-        if step.primitive.name != "add" or len(step.operands) != 2:
+        if step.row != "add" or len(step.operands) != 2:
             continue
         for other, x in (step.operands, step.operands[::-1]):
             flattened = uses.only(x, "reshape")
@@ -69,7 +69,7 @@ def with_places(program: Program) -> tuple[Program, set[Operand]]:
     kept: list[Instruction] = []
     for step in program.instructions:
         new = [step]
-        if step.primitive.name in ("getitem", "scatter"):
+        if step.row in ("getitem", "scatter"):
             x = step.operands[0]
             shape = step.params.get("shape", x.shape if type(x) is Value else ())
             places = place_of(step, shape, makers, program, found, constants, kept)
@@ -103,7 +103,7 @@ def place_of(
         return None
     numbers = program.constants.get(rows)
     classes = makers.get(columns)
-    if numbers is None or classes is None or classes.primitive.name != "class_numbers":
+    if numbers is None or classes is None or classes.row != "class_numbers":
         return None
     plain = numbers.ndim == 1 and numbers.dtype.kind in "iu" and rows.shape == columns.shape
     if not plain or not numbers.size or numbers.min() < 0 or shape[1] != classes.params["classes"]:
@@ -124,7 +124,7 @@ def of_places(step: Instruction, shape: tuple[int, ...], places: Value) -> list[
     length, scope, line = shape[0] * shape[1], step.scope, step.line
     reshape, params = PRIMITIVES["reshape"], dict(step.params) | {"index": (ARRAY,)}
     vector = Value((length,), x.dtype)
-    if step.primitive.name == "getitem":
+    if step.row == "getitem":
         return [Instruction(picked, (x, places), {}, (y,), scope, line)]
     params["shape"] = (length,)
     put = Instruction(step.primitive, (x, places), params, (vector,), scope, line)

@@ -27,11 +27,11 @@ class Uses:
             self.counts[y] = self.counts.get(y, 0) + 1
 
     def only(self, x: Operand, *names: str) -> Instruction | None:
-        """Return the instruction of such a name that makes x for this one use."""
+        """Return the instruction, of rows of these names, that makes x for this one use."""
         if type(x) is not Value or self.counts.get(x) != 1:
             return None
         step = self.makers.get(x)
-        return step if step is not None and step.primitive.name in names else None
+        return step if step is not None and step.row in names else None
 
     def replace(self, step: Instruction, *others: Instruction) -> None:
         """Note that others stand in an instruction's place."""
