@@ -12,11 +12,13 @@ from typing import Any
 from ...primitives import PRIMITIVES
 from ..program import Instruction, Operand, Program, Value
 from .dead import pruned
-from .uses import Uses
+from .uses import Uses, has_arrays
 
 
 def factored(program: Program) -> Program:
     """Multiply by numbers once, where one of them is a power of two."""
+    if not has_arrays(program):
+        return program
     uses = Uses(program)
     changed = False
     kept: list[Instruction] = []

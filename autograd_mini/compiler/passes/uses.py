@@ -41,3 +41,8 @@ class Uses:
             self.makers[other.results[0]] = other
             for x in other.values:
                 self.counts[x] = self.counts.get(x, 0) + 1
+
+
+def has_arrays(program: Program) -> bool:
+    """Whether an operation makes an array: what follows is not worth it for scalars alone."""
+    return any(y.shape for step in program.instructions for y in step.results)
