@@ -15,7 +15,7 @@ from ...primitives import PRIMITIVES, Primitive
 from ..program import Instruction, Operand, Program, Value
 from ..rows import accumulated, affine, column_sums, dot, row_sums
 from .dead import pruned
-from .uses import Uses
+from .uses import Uses, has_arrays
 
 REAL: Final = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 SMALL: Final = 2**15
@@ -28,6 +28,8 @@ LONGEST: Final = 2**14
 
 def multiplied(program: Program) -> Program:
     """Put sums, biases and updates into the products that they belong to."""
+    if not has_arrays(program):
+        return program
     uses = Uses(program)
     leaves = {new: leaf for leaf, new in program.updates}
     changed: dict[Value, list[Instruction]] = {}

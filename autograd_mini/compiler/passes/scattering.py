@@ -17,11 +17,13 @@ from ...primitives import PRIMITIVES
 from ..program import Instruction, Operand, Program, Value
 from ..rows import added_at, picked
 from .dead import pruned
-from .uses import Uses
+from .uses import Uses, has_arrays
 
 
 def scattered(program: Program) -> Program:
     """Add what is scattered into zeros to the other operand at once."""
+    if not has_arrays(program):
+        return program
     program, places = with_places(program)
     uses = Uses(program)
     changed: dict[Value, Instruction] = {}

@@ -15,6 +15,7 @@ from typing import Any, Final
 from ...ops.finiteness import finite
 from ..program import Instruction, Operand, Program, Value
 from ..rows import flat, parts
+from .uses import has_arrays
 
 LARGEST: Final = 2**14
 """Tensors of more elements are updated on their own: there the numbers cost more than the calls."""
@@ -42,6 +43,8 @@ class Bundle:
 
 def gathered(program: Program) -> Program:
     """Update small tensors that follow one rule together."""
+    if not has_arrays(program):
+        return program
     finder = Finder(program)
     groups: dict[tuple[Any, ...], list[Bundle]] = {}
     for bundle in finder.bundles():
