@@ -11,7 +11,7 @@ from .extraction import describe, looked_at, tracing
 from .operation import no_grad, scope
 from .reverse import walk
 from .table import table
-from .tensors import Tensor
+from .tensors import Tensor, leaf
 
 
 def backward(output: Tensor, gradient: Any = None, *, retain_grads: bool = False) -> None:
@@ -66,4 +66,6 @@ def deposit(tensor: Tensor, g: Any, shared: set[int], recorded: bool) -> None:
         )
     if recorded and tensor.grad is None and trace is not None:
         trace.depends(tensor, ["grad"])
-    tensor.grad = owned(g, shared) if tensor.grad is None else tensor.grad + g
+    total = owned(g, shared) if tensor.grad is None else tensor.grad + g
+    # One that is the same at each call, as that of a plain sum, is an array without a history.
+    tensor.grad = leaf(total) if recorded and not isinstance(total, Tensor) else total

@@ -378,3 +378,41 @@ def test_a_parameter_that_is_frozen_between_the_first_calls_is_noticed():
             f(X)
             b.grad = None
         np.testing.assert_allclose(w.data, other.data)
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_a_gradient_that_is_the_same_at_each_call_is_one_of_this_call(twice):
+    def make():
+        w, b = (am.tensor(np.ones(3), requires_grad=True) for _ in range(2))
+        optim = am.optim.Adam([w, b], lr=0.1)
+
+        def step(x):
+            optim.zero_grad()
+            loss = np.sum(w * w * x) + np.sum(b)
+            loss.backward()
+            if twice:
+                (np.sum(b) * 2).backward()
+            am.optim.clip_grad_norm([w, b], 1.0)
+            optim.step()
+            return loss
+
+        return step, [w, b]
+
+    agrees(make, X)
+
+
+def test_a_constant_gradient_is_kept_on_demand_only():
+    b = am.tensor(np.ones(3), requires_grad=True)
+
+    def step(x):
+        b.grad = None
+        loss = np.sum(b) + np.sum(x)
+        loss.backward()
+        b.assign(b - 0.1 * b.grad)
+        return loss
+
+    for keep in (False, True):
+        compiled = am.compile(step, keep_grads=keep)
+        for _ in range(4):
+            compiled(X)
+            assert (type(b.grad) is np.ndarray) is keep
