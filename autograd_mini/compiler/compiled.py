@@ -278,7 +278,8 @@ class Compiled:
         return mimebundle(self)
 
     def __repr__(self) -> str:
-        return f"<compiled {self.name}, {len(self._entries)} signatures>"
+        count = len(self._entries)
+        return f"<compiled {self.name}, {count} signature{'s' * (count != 1)}>"
 
 
 def argument_names(
