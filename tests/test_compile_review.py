@@ -416,3 +416,35 @@ def test_a_constant_gradient_is_kept_on_demand_only():
         for _ in range(4):
             compiled(X)
             assert (type(b.grad) is np.ndarray) is keep
+
+
+def test_a_tensor_has_memory_of_its_own_from_the_first_call_on():
+    w, v = am.tensor(np.zeros(3)), am.tensor(np.zeros(3))
+
+    @am.compile
+    def step(x):
+        w.assign(x)
+        v.assign(w)
+
+    for i in range(4):
+        x = np.full(3, float(i))
+        step(x)
+        x[:] = -1
+        w.data[0] = 7
+        np.testing.assert_array_equal(w.data, [7, i, i])
+        np.testing.assert_array_equal(v.data, [i, i, i])
+
+
+def test_an_array_may_be_kept_while_its_tensor_takes_another_one():
+    (w, _, step), (other, _, plain) = trained(), trained()
+    compiled = am.compile(step)
+    kept = []
+    for i in range(12):
+        compiled(X), plain(X)
+        np.testing.assert_allclose(w.data, other.data)
+        if i % 2:
+            kept.append((w.data, w.data.copy()))
+            w.assign(w.data * 0.9)
+            other.assign(other.data * 0.9)
+    for array, numbers in kept:
+        np.testing.assert_array_equal(array, numbers)

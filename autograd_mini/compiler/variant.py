@@ -7,8 +7,9 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from operator import attrgetter, is_
 from sys import getrefcount
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -20,11 +21,13 @@ from .program import Program, Value
 from .saving import save
 from .source import Source, written
 
+VALUE: Final = attrgetter("_value")
+
 
 class Workspace:
     """One set of buffers and states, and the step that works in them."""
 
-    __slots__ = ("_arrays", "_holders", "borrowed", "states", "step")
+    __slots__ = ("_arrays", "_holders", "_tensors", "borrowed", "states", "step")
 
     def __init__(
         self,
@@ -37,6 +40,7 @@ class Workspace:
         self.states: list[tuple[Tensor, Any]] = []
         self._start(build, kept, states)
         bases = [array.base for _, array in self.states if array.base is not None]
+        self._tensors = tuple(tensor for tensor, _ in self.states)
         self._arrays = (*(array for _, array in self.states), *bases)
         del bases
         self._holders = list(map(getrefcount, self._arrays))
@@ -53,7 +57,9 @@ class Workspace:
         They may not if somebody else has got hold of one, whose numbers would change for them.
         """
         counts = list(map(getrefcount, self._arrays))
-        if counts == self._holders and self.is_current():
+        # Both: an array that lost its tensor and found another holder is counted as before.
+        bound = all(map(is_, map(VALUE, self._tensors), self._arrays))
+        if bound and counts == self._holders and self.is_current():
             return True
         for place, (tensor, array) in enumerate(self.states):
             counts[place] += tensor._value is not array

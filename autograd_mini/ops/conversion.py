@@ -162,12 +162,12 @@ def assign(leaf: Tensor, value: Any) -> None:
             f"{describe(leaf)} is the result of an operation; only leaves can be assigned"
         )
     given = value if type(value) is Tensor else as_array(value)
-    data = as_array(fitting(leaf, given), copy=True)
+    data = fitting(leaf, given)
     recorder = assignments()
     if recorder is not None:
         # Only a recorder of its own can see this operation: no tensor leads back to it.
         data = fitting(leaf, recorder(set_leaf, (leaf, given), {}))
-    leaf._value = data
+    leaf._value = as_array(data, copy=True)
     leaf._assigned = next(serials)
 
 
