@@ -1,4 +1,4 @@
-"""A count of changes to modules, so that one look tells whether any of them has changed."""
+"""A count of changes to modules and optimizers: one look tells whether any has changed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 
 class Version:
-    """How many attributes of modules were set or deleted so far, in this process."""
+    """How many of their attributes were set or deleted so far, in this process."""
 
     __slots__ = ("count",)
 

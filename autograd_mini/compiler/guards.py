@@ -51,9 +51,12 @@ def conditions_of(owner: Any, attributes: Sequence[str]) -> list[Condition]:
         found.append(Condition(owner, path, value, counted=counted and path[1:].isidentifier()))
         if isinstance(value, dict | list | tuple) and id(value) not in opened:
             opened.add(id(value))
-            found.append(Condition(owner, path, len(value), counts=True))
             inner: Iterable[tuple[Any, Any]]
             inner = value.items() if isinstance(value, dict) else enumerate(value)
+            if isinstance(value, tuple):  # it stays what it is, but for what is in its lists
+                inner = [(i, x) for i, x in inner if isinstance(x, dict | list | tuple)]
+            else:
+                found.append(Condition(owner, path, len(value), counts=True))
             stack += [(f"{path}[{key!r}]", x) for key, x in inner if isinstance(key, int | str)]
     return found
 
