@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 from unittest import mock
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import autograd_mini as am
 from autograd_mini.compiler.passes import packing
 from autograd_mini.compiler.passes.packing import packed
 from autograd_mini.compiler.program import Instruction, Operand, Program, Value
@@ -424,3 +426,19 @@ def test_a_deep_graph_needs_no_recursion() -> None:
     after = packed(builder.program)
     assert len(after.instructions) == 1
     assert_same(builder.program, after, builder.inputs)
+
+
+def test_packed_functions_run_in_threads_at_once() -> None:
+    def f(x: Any) -> Any:
+        rows = [[np.tanh(x[i] * x[j]) + x[j] for j in range(12)] for i in range(12)]
+        return sum(sum(row) for row in rows)
+
+    compiled = am.compile(f)
+    inputs = [np.linspace(0, 1, 12) * k for k in range(8)]
+    for _ in range(3):
+        compiled(inputs[0])
+    assert "packed" in compiled.source
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda k: [compiled(inputs[k % 8]) for _ in range(20)], range(16)))
+    for k, values in enumerate(found):
+        np.testing.assert_allclose(values, f(inputs[k % 8]), rtol=1e-12)
