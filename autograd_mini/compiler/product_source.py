@@ -62,7 +62,7 @@ def affine_lines(step: Instruction, writer: Writer) -> Lines | None:
     setup = [f"{y}_product = prepared({x}, {weight}, {y}, 1.0, 1.0)"]
     body = [f"{y}_product()  # {y} = {x} @ {weight} + {bias}"]
     if result.shape[1] >= NARROW:
-        return setup, [f"np.copyto({y}, {bias})", *body]
+        return setup, [f"{y}[...] = {bias}", *body]
     column = f"{writer.ones(result.shape[0], result.dtype)}[:, None]"
     setup.append(f"{y}_bias = prepared({column}, {bias}[None], {y})")
     return setup, [f"{y}_bias()", *body]
