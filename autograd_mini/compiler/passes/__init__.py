@@ -19,6 +19,7 @@ from .products import multiplied
 from .scattering import scattered
 from .sums import flattened
 from .updates import gathered
+from .uses import has_arrays
 
 Pass = Callable[[Program], Program]
 
@@ -30,7 +31,8 @@ GATHERING: Final[tuple[Pass, ...]] = (flattened, factored, scattered, multiplied
 ROUNDS: Final = 6
 """Rounds at most. Each walks in order and sees what it has rewritten, so few are ever needed."""
 LARGE: Final = 10_000
-"""Instructions above which another round must be worth it."""
+"""Instructions above which another round must be worth it. So many scalars are packed as they are:
+the two-moons demo has 0.2 % fewer of them after a round that takes 0.5 s."""
 
 
 def optimised(program: Program, gathering: Sequence[Pass] = GATHERING) -> Program:
@@ -40,7 +42,8 @@ def optimised(program: Program, gathering: Sequence[Pass] = GATHERING) -> Progra
         program: as recorded; it is not changed.
         gathering: what follows the simplifying passes.
     """
-    for _ in range(ROUNDS):
+    scalars = len(program.instructions) > LARGE and not has_arrays(program)
+    for _ in range(0 if scalars else ROUNDS):
         before, count = program, len(program.instructions)
         for simplify in SIMPLIFYING:
             program = simplify(program)
