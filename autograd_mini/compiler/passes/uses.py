@@ -44,5 +44,6 @@ class Uses:
 
 
 def has_arrays(program: Program) -> bool:
-    """Whether an operation makes an array: what follows is not worth it for scalars alone."""
-    return any(y.shape for step in program.instructions for y in step.results)
+    """Whether more than one result in a hundred is an array: for fewer it is not worth a look."""
+    arrays = sum(bool(y.shape) for step in program.instructions for y in step.results)
+    return 100 * arrays > len(program.instructions)
