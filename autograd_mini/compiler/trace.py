@@ -39,7 +39,6 @@ class Tracer:
 
     Attributes:
         guards: what the function read from models and optimizers.
-        places: where each captured array was met.
     """
 
     effects = True
@@ -52,7 +51,6 @@ class Tracer:
         self.inputs: list[Value] = []
         self.leaves: dict[Value, Tensor] = {}
         self.constants: dict[Value, Any] = {}
-        self.places: dict[Value, Site | None] = {}
         self.instructions: list[Instruction] = []
         self.guards: list[Condition] = []
         self.tensorial: set[Value] = set()
@@ -156,7 +154,7 @@ class Tracer:
         taken = []
         for x in operands:
             found = values.get(x.serial) if type(x) is Tensor else None
-            taken.append(self.operand(x, where) if found is None else found)
+            taken.append(self.operand(x) if found is None else found)
         data = y._value
         value = values[y.serial] = Value(data.shape, data.dtype)
         path = self._path(scope) if scope is not None else ""
@@ -186,7 +184,7 @@ class Tracer:
     ) -> None:
         scope = context.get()[1]
         where = self._place(scope) if self._notes_lines else None
-        taken = tuple([self.operand(x, where) for x in operands])
+        taken = tuple([self.operand(x) for x in operands])
         if self._weak and not takes_numbers(primitive):
             taken = tuple([self._scalar(x) for x in taken])
         made = []
@@ -216,21 +214,21 @@ class Tracer:
             path = self._paths[scope.serial] = scope.path
         return path
 
-    def operand(self, x: Any, where: Site | None = None) -> Operand:
+    def operand(self, x: Any) -> Operand:
         """Return the value of a tensor or captured array; Python numbers stay as they are."""
         if type(x) is Tensor:
             key = key_of(x)
-            return self._values.get(key) or self._met(x, key, where)
+            return self._values.get(key) or self._met(x, key)
         if type(x) in NUMBERS:
             return x
         value = self._arrays.get(id(x))
         if value is None:
-            value = self._constant(x, None, where)
+            value = self._constant(x, None)
             if type(x) is np.ndarray:
                 self._arrays[id(x)] = value
         return value
 
-    def _met(self, x: Tensor, key: Key, where: Site | None) -> Value:
+    def _met(self, x: Tensor, key: Key) -> Value:
         """Return the value of a tensor that is met for the first time."""
         outside = 0 < x.serial < self.start
         if x._primitive is None and outside:
@@ -243,7 +241,7 @@ class Tracer:
                 "am.debug(); use it outside of the compiled function"
             )
         else:
-            value = self._constant(x._value, x.name, where)
+            value = self._constant(x._value, x.name)
         self.tensorial.add(value)
         self._values[key] = value
         return value
@@ -258,10 +256,9 @@ class Tracer:
             self.instructions.append(Instruction(scalar, (x,), {}, made, "", site()))
         return self._scalars[x]
 
-    def _constant(self, data: Any, name: str | None, where: Site | None) -> Value:
+    def _constant(self, data: Any, name: str | None) -> Value:
         value = Value(data.shape, data.dtype, name)
         self.constants[value] = data
-        self.places[value] = where
         return value
 
     def _assign(self, target: Tensor, given: Any) -> Any:
