@@ -1,0 +1,82 @@
+"""Causes: what is wrong with a gradient, in the words of the one who will mend it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Kind(StrEnum):
+    """What kind of mistake explains a wrong gradient."""
+
+    SIGN = "sign"
+    """The sign is flipped."""
+    FACTOR = "factor"
+    """Every entry is off by one constant factor."""
+    ZERO = "zero"
+    """The gradient is 0 where the derivative is not: a part is missing."""
+    TERM = "term"
+    """A term is missing, or one too many."""
+    TRANSPOSED = "transposed"
+    """The axes are in another order."""
+    MOVED = "moved"
+    """The entries are reversed or shifted along an axis."""
+    SUM = "sum"
+    """Not summed over a broadcast axis, or averaged instead."""
+    SWAPPED = "swapped"
+    """The gradients of two inputs are exchanged."""
+    COTANGENT = "cotangent"
+    """The cotangent of the result is ignored, or does not enter linearly."""
+    CONJUGATED = "conjugated"
+    """The complex conjugate of the gradient."""
+    MUTATION = "mutation"
+    """An argument is changed in place."""
+    NOT_DETERMINISTIC = "not deterministic"
+    """Another result when called again."""
+    SHAPE = "shape"
+    """The number or shape of the cotangents does not fit the inputs."""
+    DTYPE = "dtype"
+    """The dtype of a cotangent does not fit its input."""
+    NOT_FINITE = "not finite"
+    """NaN or infinity where the function is smooth."""
+    PRECISION = "precision"
+    """Right but for rounding to a narrower dtype."""
+    SECOND_ORDER = "second order"
+    """Right at first order, wrong when differentiated again."""
+    DOMAIN = "domain"
+    """The point cannot be checked: the function or an input is not finite there."""
+    UNKNOWN = "unknown"
+    """No pattern was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a gradient is wrong.
+
+    Attributes:
+        kind: of the mistake.
+        text: it, in one sentence.
+        input: the name of the input, None for all or for the function itself.
+        condition: where it holds, as `x < 0` or `x[3]`; empty for everywhere.
+        factor: the constant, for a factor.
+    """
+
+    kind: Kind
+    text: str
+    input: str | None = None
+    condition: str = ""
+    factor: float | None = None
+
+    def __str__(self) -> str:
+        return self.text
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the cause as plain Python values."""
+        return {
+            "kind": str(self.kind),
+            "text": self.text,
+            "input": self.input,
+            "condition": self.condition,
+            "factor": self.factor,
+        }
