@@ -194,9 +194,9 @@ def test_wrong_rule_of_a_recorded_function_is_caught() -> None:
 def problem(f: Any, *inputs: Any, **kwargs: Any) -> str:
     report = failing(f, *inputs, **kwargs)
     assert report.checked == 0
-    (message,) = report.problems
-    assert message in str(report)
-    return message
+    (cause,) = report.problems
+    assert cause.text in str(report)
+    return cause.text
 
 
 def test_wrong_number_of_cotangents() -> None:
@@ -213,12 +213,12 @@ def test_wrong_shape_of_a_cotangent() -> None:
 
 
 def test_cotangent_that_is_no_array() -> None:
-    assert "expected an array of real numbers" in problem(np.sin, X, vjp=lambda g, x: ("text",))
-    assert "expected an array of real numbers" in problem(np.sin, X, vjp=lambda g, x: None)
+    assert "expected an array of numbers" in problem(np.sin, X, vjp=lambda g, x: ("text",))
+    assert "expected an array of numbers" in problem(np.sin, X, vjp=lambda g, x: None)
 
 
 def test_grad_of_a_function_that_is_no_scalar() -> None:
-    assert "one number" in problem(np.sin, X, grad=np.cos)
+    assert "one real number" in problem(np.sin, X, grad=np.cos)
 
 
 def test_wrong_number_of_tangents() -> None:
@@ -235,13 +235,16 @@ def test_function_that_is_not_finite_at_the_point(f: Any, x: float) -> None:
 def test_function_that_is_not_finite_beside_the_point() -> None:
     report = failing(np.sqrt, np.array([0.0, 1.0]), vjp=lambda g, x: g / (2 * np.sqrt(x + 1e-300)))
     assert report.count(Verdict.UNRESOLVED) == 1
-    assert "not finite beside the point" in str(report)
+    assert "grows without bound" in str(report)
+    assert am.gradcheck(np.sqrt, np.array([0.0, 1.0])).ok
 
 
-def test_jump_is_unresolved() -> None:
-    report = failing(np.floor, np.array([1.0]), vjp=lambda g, x: 0 * g)
-    assert report.entries[0].verdict is Verdict.UNRESOLVED
+def test_gradient_at_a_jump_passes_between_the_slopes_beside_it() -> None:
+    report = am.gradcheck(np.floor, np.array([1.0]), vjp=lambda g, x: 0 * g)
+    assert report.entries[0].verdict is Verdict.KINK
     assert "jumps" in report.entries[0].reason
+    report = failing(np.floor, np.array([1.0]), vjp=lambda g, x: g)
+    assert report.entries[0].verdict is Verdict.WRONG
 
 
 def test_function_that_is_not_deterministic() -> None:
@@ -277,11 +280,13 @@ def test_integers_alone_are_refused() -> None:
         am.gradcheck(lambda: 1.0)
 
 
-def test_complex_values_are_refused() -> None:
-    with pytest.raises(am.OperandError, match="complex"):
-        am.gradcheck(lambda x: x, 1 + 2j)
-    with pytest.raises(am.OperandError, match="complex"):
-        am.gradcheck(lambda x: x * 1j, 1.0, vjp=lambda g, x: g)
+def test_complex_values_are_checked_in_both_parts() -> None:
+    z = X + 1j * X[::-1]
+    assert am.gradcheck(lambda z: z * z + np.abs(z), z).checked == 24
+    assert am.gradcheck(lambda x: x * 1j, 1.0, vjp=lambda g, x: np.real(-1j * g)).ok
+    assert am.gradcheck(np.exp, z, vjp=lambda g, z: g * np.conj(np.exp(z))).ok
+    report = failing(np.exp, z, vjp=lambda g, z: g * np.exp(z), names=["z"])
+    assert report.entries[0].place.endswith(("real", "imag"))
 
 
 def test_result_that_is_no_number_is_refused() -> None:
@@ -307,17 +312,17 @@ def test_report_prints_values_errors_and_step() -> None:
     text = str(failing(angle, np.array([0.5, 1.0]), vjp=lambda g, t: g * np.sin(t)))
     lines = text.splitlines()
     assert lines[0].startswith("gradcheck of angle(theta): FAILED, 2 entries checked, 2 wrong")
-    assert " ".join(lines[1].split()) == "verdict entry analytic numeric absolute relative step"
+    assert " ".join(lines[1].split()) == "verdict entry given numeric ± relative"
     assert lines[2].split()[:2] == ["wrong", "theta[0]"]
-    assert len(lines[2].split()) == 7
+    assert len(lines[2].split()) == 6
     assert "random cotangent of the result, seed 0" in lines[-1]
 
 
 def test_report_is_short_and_counts_the_rest() -> None:
     report = failing(np.sin, GENERATOR.normal(size=200), vjp=lambda g, x: g)
-    assert len(str(report).splitlines()) <= 11
-    assert "and 194 more" in str(report)
-    assert report.checked == 200
+    assert len(str(report).splitlines()) <= 12
+    assert "and 19" in str(report)
+    assert report.checked >= 190
 
 
 def test_report_of_a_right_gradient_shows_its_worst_entry() -> None:

@@ -42,6 +42,8 @@ class Kind(StrEnum):
     """NaN or infinity where the function is smooth."""
     PRECISION = "precision"
     """Right but for rounding to a narrower dtype."""
+    FORWARD = "forward mode"
+    """Forward and reverse mode disagree."""
     SECOND_ORDER = "second order"
     """Right at first order, wrong when differentiated again."""
     DOMAIN = "domain"

@@ -11,20 +11,34 @@ import numpy as np
 from ..containers import LEAVES, flatten
 from ..errors import GradientError, OperandError
 from ..tensors import Tensor
-from .numeric import Arrays
+from .causes import Cause, Kind
+from .coordinates import coordinates, natural
+
+Arrays = list[Any]
 
 
 class Problem(Exception):
-    """Something wrong with a gradient as a whole: the check ends with this message."""
+    """Something wrong with a function or gradient as a whole: the check ends with this cause."""
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(cause.text)
+        self.cause = cause
+
+
+def problem(kind: Kind, text: str, name: str | None = None) -> Problem:
+    """Make a problem of its kind and text; `name` is that of the input."""
+    return Problem(Cause(kind, text, name))
 
 
 class Inputs:
     """The arguments of a check, taken apart: the floating-point leaves are differentiated.
 
     Attributes:
-        arrays: their values, in float64.
+        arrays: their real coordinates in float64, see `coordinates`.
         names: how each is written, as `x` or `params['w']`.
+        complex: which of them are complex.
         arguments: the names of all arguments.
+        others: names and values of the leaves that are arrays and not differentiated.
     """
 
     def __init__(
@@ -32,27 +46,64 @@ class Inputs:
         arguments: Sequence[Any],
         names: Sequence[str],
         argnums: int | Sequence[int] | None = None,
+        keep_dtype: bool = False,
     ) -> None:
-        """Take the arguments apart; `argnums` says which are differentiated, None all."""
+        """Take the arguments apart.
+
+        Args:
+            arguments: arrays, tensors, numbers, or nested containers of them.
+            names: of the arguments.
+            argnums: which are differentiated, None for all.
+            keep_dtype: whether the function gets float32 for float32; else all in float64.
+        """
         wanted = positions(argnums, len(arguments))
         self.arguments = list(names)
         self.arrays: Arrays = []
         self.names: list[str] = []
+        self.complex: list[bool] = []
+        self.others: list[tuple[str, Any]] = []
+        self._dtypes: list[np.dtype | None] = []
         self._parts: list[tuple[list[Any], Callable[[Any], Any], list[int]]] = []
         for position, (argument, name) in enumerate(zip(arguments, names, strict=True)):
             leaves, rebuild = flatten(argument)
-            checked = [
-                i for i, x in enumerate(leaves) if position in wanted and differentiable(x, name)
-            ]
+            checked = [i for i, x in enumerate(leaves) if position in wanted and kind_of(x) in "fc"]
             places = written(argument, name)
-            self.arrays += [float64(leaves[i]) for i in checked]
-            self.names += [places[i] for i in checked]
+            for i, x in enumerate(leaves):
+                if i in checked:
+                    self._add(plain(x), places[i], keep_dtype)
+                elif isinstance(x, LEAVES):
+                    self.others.append((places[i], plain(x)))
             self._parts.append((leaves, rebuild, checked))
         if not self.arrays:
             raise OperandError(
                 "gradcheck: no input is a floating-point number or array, so there is nothing to "
                 "differentiate; give 2.0 instead of 2, or x.astype(float)"
             )
+
+    def _add(self, value: Any, name: str, keep_dtype: bool) -> None:
+        self.arrays.append(np.array(coordinates(value), dtype=np.float64))
+        self.names.append(name)
+        self.complex.append(value.dtype.kind == "c")
+        wide = value.dtype in (np.float64, np.complex128, np.longdouble, np.clongdouble)
+        self._dtypes.append(value.dtype if keep_dtype and not wide else None)
+
+    def values(self, arrays: Arrays) -> list[Any]:
+        """Return what the function gets for these coordinates."""
+        return [self.natural(i, x) for i, x in enumerate(arrays)]
+
+    def natural(self, position: int, x: np.ndarray) -> Any:
+        """Return the value of one input for these coordinates."""
+        value, dtype = natural(x, self.complex[position]), self._dtypes[position]
+        return value if dtype is None else value.astype(dtype)
+
+    def dtype(self, position: int) -> Any:
+        """Return the real dtype that the function gets for an input."""
+        kept = self._dtypes[position]
+        return np.dtype(np.float64) if kept is None else np.finfo(kept).dtype
+
+    def rounded(self, position: int, x: Any) -> Any:
+        """Return coordinates as the function gets them: rounded, if its dtype is narrower."""
+        return x if self._dtypes[position] is None else x.astype(self.dtype(position)).astype(float)
 
     def filled(self, values: Sequence[Any]) -> list[Any]:
         """Return the arguments with these values in place of the differentiated leaves."""
@@ -74,9 +125,10 @@ class Inputs:
             single = len(leaves) == 1 and not isinstance(given, (list, tuple, dict))
             parts = [given] if single else flatten(given)[0]
             if len(parts) != len(leaves):
-                raise Problem(
+                raise problem(
+                    Kind.SHAPE,
                     f"the gradient has {len(parts)} leaves for an argument of {len(leaves)}; "
-                    "expected the argument's own structure"
+                    "expected the argument's own structure",
                 )
             found += [parts[i] for i in checked]
         return found
@@ -100,23 +152,17 @@ def positions(argnums: int | Sequence[int] | None, count: int) -> set[int]:
     return {i % count for i in chosen}
 
 
-def differentiable(value: Any, name: str) -> bool:
-    """Tell whether an input has a derivative; integers, booleans and others are passed on."""
+def kind_of(value: Any) -> str:
+    """Return the kind of a leaf's dtype: f and c have derivatives, the others are passed on."""
     if not isinstance(value, LEAVES):
-        return False
+        return "O"
     dtype = value.dtype if isinstance(value, (Tensor, np.ndarray, np.generic)) else None
-    kind = dtype.kind if dtype is not None else np.min_scalar_type(value).kind
-    if kind == "c":
-        raise OperandError(
-            f"gradcheck: input {name} is complex; check it as a function of its real and "
-            "imaginary parts"
-        )
-    return kind == "f"
+    return dtype.kind if dtype is not None else np.min_scalar_type(value).kind
 
 
-def float64(value: Any) -> Any:
-    """Return a copy of an input in float64: a narrower type could not show a small error."""
-    return np.array(value._value if isinstance(value, Tensor) else value, dtype=np.float64)[()]
+def plain(value: Any) -> Any:
+    """Return a leaf as an array."""
+    return np.asarray(value._value if isinstance(value, Tensor) else value)
 
 
 def written(argument: Any, name: str) -> list[str]:

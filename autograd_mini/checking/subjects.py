@@ -1,23 +1,41 @@
 """Subjects: what is checked, behind one interface.
 
-A subject evaluates a function at arrays and gives the gradient that is to be checked. `Recorded`
-takes it from the recorded graph, `ByVjp`, `ByJvp` and `ByGrad` from a function that somebody wrote.
+A subject evaluates a function at real coordinates and gives the gradient that is to be checked.
+`Recorded` takes it from the recorded graph; `handwritten` has those that somebody wrote; `adapters`
+those of other frameworks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from ..containers import LEAVES, flatten
-from ..errors import GradientError, OperandError
+from ..errors import OperandError
 from ..operation import no_grad
 from ..tensors import Tensor, leaf
+from ..transforms import jvp as recorded_jvp
 from ..transforms import vjp as recorded_vjp
-from .inputs import Inputs, Problem
-from .numeric import Arrays
+from .causes import Kind
+from .coordinates import coordinates, natural
+from .inputs import Arrays, Inputs, Problem, plain, problem
+
+try:  # TEMPORARY
+    from .shapes import fit_cause
+except ImportError:
+
+    def fit_cause(what, name, got, expected, outputs):
+        from .causes import Cause
+
+        return Cause(
+            Kind.SHAPE,
+            f"{what} shape {got} for {name}; expected {expected} (a broadcast input's cotangent is summed over the broadcast axes)",
+            name,
+        )
+
 
 Function = Callable[..., Any]
 
@@ -29,13 +47,13 @@ def numbers(outputs: Any) -> list[Any]:
         OperandError: for a result that is no number, array or container of them.
     """
     found = []
-    for y in flatten(outputs)[0]:
+    for y in [outputs] if isinstance(outputs, LEAVES) else flatten(outputs)[0]:
         if not isinstance(y, LEAVES):
             raise OperandError(f"gradcheck: the function returned {y!r:.60}; expected numbers")
         array = np.array(y._value if isinstance(y, Tensor) else y)
-        if array.dtype.kind not in "biuf":
+        if array.dtype.kind not in "biufc":
             raise OperandError(
-                f"gradcheck: the function returned {array.dtype} values; expected real numbers"
+                f"gradcheck: the function returned {array.dtype} values; expected numbers"
             )
         found.append(array)
     if not found:
@@ -52,24 +70,90 @@ def copies(values: Arrays) -> Arrays:
 
 
 class Subject:
-    """A function and its gradient; the base calls plain NumPy functions."""
+    """A function and its gradient; the base calls plain NumPy functions.
+
+    Attributes:
+        what: how messages name the gradient.
+        none_is_zero: whether a gradient of None means that there is none.
+        costly: whether the gradient takes a call for every entry.
+        missing: names of the inputs for which None was given.
+        complex_outputs, output_shapes: of the results at the point.
+        epsilon: the rounding unit of the coarsest result, that of float64 or more.
+        seconds: that one call takes.
+    """
 
     what = "the gradient"
+    none_is_zero = False
+    costly = False
 
     def __init__(self, function: Function, gradient: Function | None, inputs: Inputs) -> None:
         self.function = function
         self.given: Any = gradient
         self.inputs = inputs
+        self.missing: list[str] = []
+        self.complex_outputs: list[bool] = []
+        self.output_shapes: list[tuple[int, ...]] = []
+        self.seconds = 0.0
+        self.epsilon = float(np.finfo(np.float64).eps)
 
-    def call(self, arrays: Arrays) -> Any:
-        """Call the function with plain arrays."""
-        return self.function(*self.inputs.filled(arrays))
+    @property
+    def name(self) -> str:
+        """The name of the function."""
+        found = getattr(self.function, "__name__", None) or getattr(self.function, "name", None)
+        return found if isinstance(found, str) else type(self.function).__name__
+
+    # ── the function ──────────────────────────────────────────────────────────────────────────
+    def call(self, values: Arrays) -> Any:
+        """Call the function with natural values, one a differentiated leaf."""
+        return self.function(*self.inputs.filled(values))
+
+    def outputs(self, values: Arrays) -> list[Any]:
+        """Return the outputs for natural values as arrays."""
+        return numbers(self.call(values))
 
     def evaluate(self, arrays: Arrays) -> Arrays:
-        """Return the outputs as float64 arrays."""
+        """Return the real coordinates of the outputs, arrays of their own."""
         with np.errstate(all="ignore"):
-            return [y.astype(np.float64) for y in numbers(self.call(copies(arrays)))]
+            outputs = self.call(self.inputs.values(arrays))
+        if type(outputs) is np.float64:
+            return [np.array(outputs)]
+        return [coordinates(y) for y in numbers(outputs)]
 
+    def at_point(self) -> Arrays:
+        """Evaluate at the point, and see that the function is fit to be checked there.
+
+        Raises:
+            Problem: if it or an input is not finite, or it changes an input, or is not
+                deterministic.
+        """
+        inputs = self.inputs
+        for x, name in zip(inputs.arrays, inputs.names, strict=True):
+            if not np.all(np.isfinite(x)):
+                text = f"input {name} is not finite; there is no derivative at such a point"
+                raise problem(Kind.DOMAIN, text, name)
+        values, before = copies(inputs.values(inputs.arrays)), inputs.values(inputs.arrays)
+        with np.errstate(all="ignore"):
+            outputs = numbers(self.call(values))
+            unchanged(values, before, inputs.names, "the function")
+            started = perf_counter()
+            again = numbers(self.call(copies(before)))
+            self.seconds = perf_counter() - started
+        if not all(np.all(np.isfinite(y)) for y in outputs):
+            text = "the function is not finite at this point; choose one inside its domain"
+            raise problem(Kind.DOMAIN, text)
+        if len(outputs) != len(again) or not all(map(np.array_equal, outputs, again)):
+            raise problem(
+                Kind.NOT_DETERMINISTIC,
+                "the function gives another result when called again; fix its random numbers (a "
+                "seed inside the function) or its state",
+            )
+        self.complex_outputs = [y.dtype.kind == "c" for y in outputs]
+        self.output_shapes = [y.shape for y in outputs]
+        units = [np.finfo(y.dtype).eps for y in outputs if y.dtype.kind in "fc"]
+        self.epsilon = float(max([*units, self.epsilon]))
+        return [np.asarray(coordinates(y), np.float64) for y in outputs]
+
+    # ── its gradient ──────────────────────────────────────────────────────────────────────────
     def weights(self, outputs: Arrays, generator: np.random.Generator) -> Arrays:
         """Draw a cotangent: no entry is small, none is 1, signs differ."""
         return [
@@ -77,67 +161,102 @@ class Subject:
             for y in outputs
         ]
 
+    def natural_weights(self, weights: Arrays) -> Arrays:
+        """Return a cotangent as the gradient's function gets it."""
+        return [natural(g, c) for g, c in zip(weights, self.complex_outputs, strict=True)]
+
     def gradient(self, weights: Arrays) -> Arrays:
-        """Return the cotangent of each differentiated input.
+        """Return the real coordinates of the cotangent of each differentiated input.
 
         Raises:
-            Problem: if they are too few or many, have a wrong shape, or an argument was changed.
+            Problem: if they are too few or many, have a wrong shape or dtype, or an argument was
+                changed.
         """
-        arrays, cotangents = copies(self.inputs.arrays), copies(weights)
-        given = self.pulled_back(arrays, cotangents)
-        unchanged(arrays, self.inputs.arrays, self.inputs.names, self.what)
-        unchanged(cotangents, weights, ["the cotangent"] * len(weights), self.what)
-        return given
+        inputs = self.inputs
+        before, cotangents = inputs.values(inputs.arrays), self.natural_weights(weights)
+        values, gs = copies(before), copies(cotangents)
+        found = self.pulled_back(values, gs)
+        unchanged(values, before, inputs.names, self.what)
+        unchanged(gs, cotangents, ["the cotangent"] * len(gs), self.what)
+        return [self.fitted(g, x, i) for i, (g, x) in enumerate(zip(found, before, strict=True))]
 
-    def pulled_back(self, arrays: Arrays, weights: Arrays) -> Arrays:
-        """Compute what `gradient` returns."""
+    def pulled_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+        """Compute what `gradient` returns, of natural values, natural cotangents."""
         raise NotImplementedError
 
-    def structured(self, arrays: Arrays, weights: Arrays) -> Any:
+    def pushed(self, values: Arrays, tangents: Arrays) -> list[Any] | None:
+        """Return the outputs' tangents by the subject's own forward mode, None without one."""
+        return None
+
+    def second(self) -> Subject | None:
+        """Return the gradient as a subject: a function of cotangents and then leaves."""
+        return None
+
+    def second_inputs(self) -> Inputs:
+        """Return the inputs of the gradient: cotangents of the outputs, and the leaves."""
+        rows = zip(self.output_shapes, self.complex_outputs, strict=True)
+        zeros = [np.zeros((*shape, 2) if is_complex else shape) for shape, is_complex in rows]
+        gs = self.natural_weights(self.weights(zeros, np.random.default_rng(len(zeros))))
+        values = copies(self.inputs.values(self.inputs.arrays))
+        return Inputs((gs, *values), ["cotangent", *self.inputs.names])
+
+    def given_slope(self, position: int, direction: np.ndarray, weights: Arrays) -> float:
+        """Return the given derivative along a direction in one input, by forward mode."""
+        raise NotImplementedError
+
+    def structured(self, values: Arrays, weights: Arrays) -> Any:
         """Put a cotangent into the structure of the result."""
-        return flatten(self.call(copies(arrays)))[1]([g[()] for g in weights])
+        return flatten(self.call(copies(values)))[1](weights)
 
-    def fitted(self, result: Any) -> Arrays:
-        """Check the number and shapes of what a hand-written gradient returned."""
-        count = len(self.inputs)
-        single = count == 1 and not (isinstance(result, (tuple, list)) and len(result) == 1)
-        parts = [result] if single else result
-        if not isinstance(parts, (tuple, list)) or len(parts) != count:
-            got = f"{len(parts)}" if isinstance(parts, (tuple, list)) else type(parts).__name__
-            raise Problem(
-                f"{self.what} returned {got} for {count} inputs; expected a tuple with one "
-                "cotangent an input"
+    def fitted(self, value: Any, x: Any, position: int) -> Any:
+        """Return the coordinates of a cotangent of this input, or say what is wrong with it."""
+        name, is_complex = self.inputs.names[position], self.inputs.complex[position]
+        if value is None and self.none_is_zero:
+            self.missing.append(name)
+            return np.zeros_like(self.inputs.arrays[position])
+        array = self.numeric(value, name)
+        shape = np.shape(x)
+        if array.shape != shape:
+            text = f"{self.what} returned"
+            raise Problem(fit_cause(text, name, array.shape, shape, self.output_shapes))
+        if array.dtype.kind == "c" and not is_complex:
+            text = f"{self.what} returned {array.dtype} for {name}, which is real"
+            raise problem(Kind.DTYPE, text, name)
+        self.precise(array, x, name)
+        real = array.astype(np.complex128) if is_complex else array
+        return coordinates(real)
+
+    def numeric(self, value: Any, name: str) -> np.ndarray:
+        """Return a cotangent as an array of numbers."""
+        try:
+            array = np.asarray(plain(value))
+            fits = array.dtype.kind in "biufc"
+        except ValueError:
+            fits = False
+        if not fits:
+            text = f"{self.what} returned {value!r:.60} for {name}; expected an array of numbers"
+            raise problem(Kind.SHAPE, text, name)
+        return array
+
+    def precise(self, array: np.ndarray, x: Any, name: str) -> None:
+        """Refuse a cotangent in a narrower dtype than that of the input and of the results."""
+        if array.dtype.kind not in "fc" or not isinstance(x, (np.ndarray, np.generic)):
+            return
+        coarse = max(float(np.finfo(x.dtype).eps), self.epsilon)
+        if float(np.finfo(array.dtype).eps) > coarse:
+            text = (
+                f"{self.what} returned {array.dtype} for {name}, which is {x.dtype}: its rounding "
+                "hides small errors"
             )
-        found = []
-        for value, x, name in zip(
-            self.inputs.chosen(parts), self.inputs.arrays, self.inputs.names, strict=True
-        ):
-            found.append(shaped(value, x.shape, f"{self.what} returned", name))
-        return found
-
-
-def shaped(value: Any, shape: tuple[int, ...], what: str, name: str) -> Any:
-    """Return a cotangent as an array of real numbers of this shape, or say what is wrong."""
-    try:
-        array = np.asarray(value._value if isinstance(value, Tensor) else value)
-        numeric = array.dtype.kind in "biuf"
-    except ValueError:
-        numeric = False
-    if not numeric:
-        raise Problem(f"{what} {value!r:.60} for {name}; expected an array of real numbers")
-    if array.shape != shape:
-        advice = ""
-        if array.ndim >= len(shape) and array.shape != shape[::-1]:
-            advice = " (a broadcast input's cotangent is summed over the broadcast axes)"
-        raise Problem(f"{what} shape {array.shape} for {name}; expected {shape}{advice}")
-    return array.astype(np.float64)
+            raise problem(Kind.DTYPE, text, name)
 
 
 def unchanged(after: Arrays, before: Arrays, names: Sequence[str], what: str) -> None:
     """Refuse a function that writes into its arguments."""
     for a, b, name in zip(after, before, names, strict=True):
         if not np.array_equal(a, b, equal_nan=True):
-            raise Problem(f"{what} changed {name} in place; it must work on a copy")
+            text = f"{what} changed {name} in place; it must work on a copy"
+            raise problem(Kind.MUTATION, text, name)
 
 
 class Recorded(Subject):
@@ -145,103 +264,32 @@ class Recorded(Subject):
 
     what = "the recorded gradient"
 
-    def call(self, arrays: Arrays) -> Any:
+    def call(self, values: Arrays) -> Any:
         """Call the function with tensors, recording nothing."""
         with no_grad():
-            return self.function(*self.inputs.filled([leaf(x) for x in arrays]))
+            return self.function(*self.inputs.filled([leaf(x) for x in values]))
 
-    def pulled_back(self, arrays: Arrays, weights: Arrays) -> Arrays:
+    def over(self, *leaves: Any) -> Any:
+        """Call the function with these in place of the differentiated leaves."""
+        return self.function(*self.inputs.filled(leaves))
+
+    def pulled_back(self, values: Arrays, weights: Arrays) -> list[Any]:
         """Walk the graph back."""
-
-        def over(*leaves: Any) -> Any:
-            return self.function(*self.inputs.filled(leaves))
-
-        y, back = recorded_vjp(over, *arrays)
+        y, back = recorded_vjp(self.over, *values)
         structure = flatten(y)[1]
-        found = back(structure([g[()] for g in weights]))
-        return [np.asarray(x._value if isinstance(x, Tensor) else x) for x in found]
+        return [plain(x) for x in back(structure(weights))]
 
+    def pushed(self, values: Arrays, tangents: Arrays) -> list[Any] | None:
+        """Carry tangents along the graph."""
+        moved = recorded_jvp(self.over, tuple(values), tuple(tangents))[1]
+        return [plain(t) for t in flatten(moved)[0]]
 
-class ByVjp(Subject):
-    """A NumPy function with `vjp(g, *inputs)`, which returns one cotangent an input."""
+    def second(self) -> Subject | None:
+        """Return the recorded gradient as a function that is recorded again."""
 
-    what = "vjp"
+        def gradient(gs: Any, *leaves: Any) -> Any:
+            y, back = recorded_vjp(self.over, *leaves)
+            return back(flatten(y)[1](gs))
 
-    def pulled_back(self, arrays: Arrays, weights: Arrays) -> Arrays:
-        """Call the hand-written rule."""
-        g = self.structured(arrays, weights)
-        return self.fitted(self.given(g, *self.inputs.filled(arrays)))
-
-
-class ByGrad(Subject):
-    """A scalar NumPy function with `grad(*inputs)`."""
-
-    what = "grad"
-
-    def weights(self, outputs: Arrays, generator: np.random.Generator) -> Arrays:
-        """Return 1, the only cotangent that a gradient knows."""
-        if len(outputs) != 1 or outputs[0].size != 1:
-            raise Problem(
-                f"grad= is for a function with one number as its result, not {len(outputs)} of "
-                f"shape {outputs[0].shape if outputs else ()}; give vjp= or jvp="
-            )
-        return [np.ones_like(outputs[0])]
-
-    def pulled_back(self, arrays: Arrays, weights: Arrays) -> Arrays:
-        """Call the hand-written gradient."""
-        return self.fitted(self.given(*self.inputs.filled(arrays)))
-
-
-class ByJvp(Subject):
-    """A NumPy function with `jvp(*tangents, *inputs)`, which returns the output's tangent."""
-
-    what = "jvp"
-
-    def pulled_back(self, arrays: Arrays, weights: Arrays) -> Arrays:
-        """Call the rule once an entry and weight its column of the Jacobian.
-
-        The tangent is 0.75 in one entry: a rule that ignores its tangent is seen.
-        """
-        size = 0.75
-        found = [np.zeros(x.shape) for x in arrays]
-        for position, x in enumerate(arrays):
-            for index in np.ndindex(x.shape):
-                tangents = [np.zeros(a.shape) for a in arrays]
-                tangents[position][index] = size
-                column = self.column([t[()] for t in tangents], arrays, weights)
-                total = sum(float(np.sum(g * t)) for g, t in zip(weights, column, strict=True))
-                found[position][index] = total / size
-        return found
-
-    def column(self, tangents: Arrays, arrays: Arrays, weights: Arrays) -> Arrays:
-        """Push one tangent forward."""
-        given = self.given(*self.inputs.filled(tangents), *self.inputs.filled(arrays))
-        parts = flatten(given)[0]
-        if len(parts) != len(weights):
-            raise Problem(f"jvp returned {len(parts)} tangents for {len(weights)} outputs")
-        return [
-            shaped(t, g.shape, "jvp returned", "an output")
-            for t, g in zip(parts, weights, strict=True)
-        ]
-
-
-def subject(
-    function: Function,
-    inputs: Inputs,
-    vjp: Function | None,
-    jvp: Function | None,
-    grad: Function | None,
-) -> Subject:
-    """Choose the subject by what was given.
-
-    Raises:
-        GradientError: if more than one hand-written gradient was given.
-    """
-    given = [(cls, f) for cls, f in ((ByVjp, vjp), (ByJvp, jvp), (ByGrad, grad)) if f is not None]
-    if len(given) > 1:
-        raise GradientError("gradcheck: give one of vjp=, jvp= and grad=, and check them in turn")
-    if not given:
-        return Recorded(function, None, inputs)
-    chosen, rule = given[0]
-    made: Subject = chosen(function, rule, inputs)
-    return made
+        gradient.__name__ = f"gradient of {self.name}"
+        return Recorded(gradient, None, self.second_inputs())

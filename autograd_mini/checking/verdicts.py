@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from .numeric import Estimate
+from .estimates import Estimate
 
 
 class Verdict(StrEnum):
@@ -24,8 +24,23 @@ class Verdict(StrEnum):
         return self in (Verdict.RIGHT, Verdict.KINK)
 
 
-RESOLUTION = 0.01
-"""An error bar wider than this share of the gradient's size cannot confirm anything."""
+CODES = {verdict: code for code, verdict in enumerate(Verdict)}
+"""The places of the verdicts in `list(Verdict)`, by which arrays of them are written."""
+
+RESOLUTION = 1e-3
+"""An error bar wider than this share of an entry does not confirm it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerances:
+    """A difference up to absolute + relative·max(|given|, |numeric|) is none."""
+
+    relative: float
+    absolute: float
+
+    def allowed(self, given: float, numeric: float) -> float:
+        """Return the difference that counts as none."""
+        return self.absolute + self.relative * max(abs(given), abs(numeric))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,53 +48,64 @@ class Judge:
     """The rule by which entries are judged.
 
     Attributes:
-        rtol, atol: a difference up to atol + rtol·max(|given|, |numeric|) is none.
-        scale: the size of the whole gradient, against which error bars are measured.
-        floor: the least error bar, as a share of `scale`. The bar of an estimate knows the rounding
-            of the outputs, not that of large values inside which cancel; a difference quotient of
-            such a function is off by about eps^(2/3) of its size.
+        tolerances: which differences are none.
+        negligible: an error bar up to this is fine for any entry of the input, however small: a
+            share of the size of the whole gradient.
     """
 
-    rtol: float
-    atol: float
-    scale: float
-    floor: float
+    tolerances: Tolerances
+    negligible: float
 
     def allowed(self, given: float, numeric: float) -> float:
         """Return the difference that counts as none."""
-        return self.atol + self.rtol * max(abs(given), abs(numeric))
+        return self.tolerances.allowed(given, numeric)
 
-    def verdict(self, given: float, estimate: Estimate) -> Verdict:
-        """Judge one entry."""
-        numeric, bar = estimate.value, max(estimate.error, self.floor * self.scale)
+    def fine(self, error: float, given: float, numeric: float, lenient: float) -> bool:
+        """Whether an error bar is narrow enough to confirm an entry."""
+        size = max(abs(given), abs(numeric))
+        return error <= max(self.tolerances.absolute, RESOLUTION * size, self.negligible, lenient)
+
+    def verdict(self, given: float, e: Estimate, lenient: float = 0.0) -> Verdict:
+        """Judge one entry; an error bar up to `lenient` is fine too."""
         if not np.isfinite(given):
-            return Verdict.UNRESOLVED if not np.isfinite(numeric) else Verdict.WRONG
-        if not np.isfinite(numeric) or estimate.jumps:
+            return self.of_infinity(given, e)
+        if e.sides is not None:
+            low, high = e.sides
+            allowed = self.allowed(given, max(abs(low), abs(high)))
+            return Verdict.KINK if low - allowed <= given <= high + allowed else Verdict.WRONG
+        if not np.isfinite(e.value) or e.jumps:
             return Verdict.UNRESOLVED
-        allowed = self.allowed(given, numeric)
-        difference = abs(given - numeric)
-        if estimate.sides is not None:
-            low, high = sorted(estimate.sides)
-            inside = low - allowed - bar <= given <= high + allowed + bar
-            return Verdict.KINK if inside else Verdict.WRONG
-        if difference <= allowed:
-            return Verdict.RIGHT
-        if difference > allowed + bar:
+        allowed, difference = self.allowed(given, e.value), abs(given - e.value)
+        if difference > allowed + 2 * e.error:
             return Verdict.WRONG
-        fine = bar <= max(self.atol, RESOLUTION * self.scale)
-        return Verdict.RIGHT if fine else Verdict.UNRESOLVED
+        close = difference <= allowed + e.error
+        fine = self.fine(e.error, given, e.value, lenient)
+        return Verdict.RIGHT if close and fine else Verdict.UNRESOLVED
 
-    def reason(self, given: float, estimate: Estimate, verdict: Verdict) -> str:
-        """Say in words why an entry did not simply pass."""
-        if verdict is Verdict.KINK and estimate.sides is not None:
-            left, right = estimate.sides
-            return f"kink: {left + 0.0:.4g} to the left, {right:.4g} to the right"
-        if verdict is Verdict.WRONG and not np.isfinite(given):
-            return "the gradient is not finite where the function is smooth"
-        if verdict is Verdict.UNRESOLVED and estimate.jumps:
-            return "the function jumps here"
-        if verdict is Verdict.UNRESOLVED and not np.isfinite(estimate.value):
-            return "the function is not finite beside the point"
-        if verdict is Verdict.UNRESOLVED:
-            return f"the numeric derivative is only known to ±{estimate.error:.1e}"
-        return ""
+    def of_infinity(self, given: float, e: Estimate) -> Verdict:
+        """Judge an entry that is infinite or not a number."""
+        if e.vertical and given == e.vertical * np.inf:
+            return Verdict.RIGHT
+        smooth = np.isfinite(e.value) and not e.jumps and not e.one_sided
+        return Verdict.WRONG if smooth else Verdict.UNRESOLVED
+
+
+def reason(given: float, e: Estimate, verdict: Verdict) -> str:
+    """Say in words why an entry did not simply pass."""
+    if e.sides is not None:
+        what = "the function jumps here; beside it" if e.jumps else "kink:"
+        return f"{what} {e.left + 0.0:.4g} to the left, {e.right + 0.0:.4g} to the right"
+    if verdict is Verdict.RIGHT:
+        return "the slope grows without bound" if e.vertical else ""
+    if verdict is Verdict.WRONG:
+        infinite = not np.isfinite(given)
+        return "the gradient is not finite where the function is smooth" if infinite else ""
+    if e.vertical:
+        return "the slope grows without bound"
+    if e.jumps:
+        return "the function jumps here"
+    if not np.isfinite(e.value):
+        return "the function is not finite beside the point"
+    if e.one_sided:
+        return "the function is finite on one side of the point only"
+    return f"the numeric derivative is only known to ±{e.error:.1e}"

@@ -1,0 +1,96 @@
+"""What must agree whatever the function is: calls with themselves, and both directions.
+
+A vector–Jacobian product is linear in the cotangent; forward and reverse mode are transposes,
+⟨g, J·t⟩ = ⟨Jᵀ·g, t⟩; and a gradient is the same when it is computed again.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import AutogradError
+from .causes import Cause, Kind
+from .coordinates import coordinates
+from .inputs import Arrays, Problem
+from .subjects import Subject, copies
+
+
+def disagreements(
+    subject: Subject, weights: Arrays, given: Arrays, seed: int, rtol: float
+) -> list[Cause]:
+    """Return what does not agree; nothing where it cannot be asked."""
+    generator = np.random.default_rng([seed, 1])
+    found = []
+    for check in (repeated, linear, both_directions):
+        try:
+            cause = check(subject, weights, given, generator, rtol)
+        except Problem as problem:
+            cause = problem.cause
+        if cause is not None:
+            found.append(cause)
+            break
+    return found
+
+
+def close(a: Arrays, b: Arrays, sizes: Arrays, rtol: float) -> bool:
+    """Whether gradients agree up to a share of the size of their terms, where both are finite."""
+    for x, y, size in zip(a, b, sizes, strict=True):
+        known = np.isfinite(x) & np.isfinite(y)
+        with np.errstate(invalid="ignore"):
+            scale = np.max(np.abs(size), where=known, initial=0.0)
+            if not np.all(np.abs(x - y)[known] <= rtol * scale):
+                return False
+    return True
+
+
+def repeated(
+    subject: Subject, weights: Arrays, given: Arrays, generator: np.random.Generator, rtol: float
+) -> Cause | None:
+    """See that the gradient is the same when it is computed again."""
+    if close(given, subject.gradient(weights), given, 1e-3 * rtol + 1e-9):
+        return None
+    text = f"{subject.what} gives another result when called again; fix its state or random numbers"
+    return Cause(Kind.NOT_DETERMINISTIC, text)
+
+
+def linear(
+    subject: Subject, weights: Arrays, given: Arrays, generator: np.random.Generator, rtol: float
+) -> Cause | None:
+    """See that the gradient is linear in the cotangent."""
+    others = subject.weights(weights, generator)
+    if all(map(np.array_equal, others, [np.ones_like(g) for g in others])):
+        return None  # a gradient that is not given a cotangent
+    both = [g - 0.5 * h for g, h in zip(weights, others, strict=True)]
+    second, sum_ = subject.gradient(others), subject.gradient(both)
+    expected = [a - 0.5 * b for a, b in zip(given, second, strict=True)]
+    sizes = [np.abs(a) + np.abs(b) for a, b in zip(given, second, strict=True)]
+    if close(expected, sum_, sizes, 10 * rtol):
+        return None
+    text = f"{subject.what} is not linear in the cotangent: g − h/2 gives another result than both"
+    return Cause(Kind.COTANGENT, text)
+
+
+def both_directions(
+    subject: Subject, weights: Arrays, given: Arrays, generator: np.random.Generator, rtol: float
+) -> Cause | None:
+    """See that forward mode, where there is one, is the transpose of the gradient."""
+    inputs = subject.inputs
+    tangents = [generator.normal(size=x.shape) for x in inputs.arrays]
+    try:
+        moved = subject.pushed(copies(inputs.values(inputs.arrays)), inputs.values(tangents))
+    except AutogradError:  # no rule for it: nothing to compare
+        return None
+    if moved is None:
+        return None
+    rows = zip(weights, moved, subject.complex_outputs, strict=True)
+    columns = [(g, coordinates(t if c else np.real(t))) for g, t, c in rows if t is not None]
+    terms = [*[g * t for g, t in columns], *[-x * t for x, t in zip(given, tangents, strict=True)]]
+    difference = abs(sum(float(np.sum(term)) for term in terms))
+    size = sum(float(np.sum(np.abs(term))) for term in terms)
+    if not np.isfinite(difference) or difference <= 10 * rtol * size:
+        return None
+    text = (
+        f"forward and reverse mode disagree: Σ g·J·t and Σ gᵀJ·t differ by {difference:.2g} "
+        f"of {size:.2g}"
+    )
+    return Cause(Kind.FORWARD, text)

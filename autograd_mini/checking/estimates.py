@@ -1,0 +1,154 @@
+"""Numeric derivatives with error bars, from differences at several steps.
+
+A central difference is off by O(h²) and by noise/h. Two or three steps together take the h² and h⁴
+out (Richardson); what that changes bounds what remains, and the most certain combination counts
+(Ridders 1982, "Accurate computation of F'(x) and F'(x)F''(x)"). A wide step that leaps over a kink
+or a singularity can look certain and be wrong: it is out as soon as it contradicts narrower ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .lines import Level
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A numeric derivative.
+
+    Attributes:
+        value: the derivative.
+        error: its error bar.
+        step: the step that gave it.
+        sides: the slopes between which a given value is as good as the derivative, at a kink.
+        left, right: the slopes to both sides there.
+        jumps: whether the function itself seems to jump here.
+        one_sided: whether it is finite on one side only.
+        vertical: 1 or −1 where the slope grows without bound, with that sign.
+        conflict: whether steps contradict each other, beyond their error bars.
+    """
+
+    value: float
+    error: float
+    step: float
+    sides: tuple[float, float] | None = None
+    left: float = np.nan
+    right: float = np.nan
+    jumps: bool = False
+    one_sided: bool = False
+    vertical: int = 0
+    conflict: bool = False
+
+
+NOTHING = Estimate(np.nan, np.inf, np.nan)
+
+
+def estimate(levels: Sequence[Level], measured: float = 0.0) -> Estimate:
+    """Combine the differences of several steps.
+
+    Args:
+        levels: one a step.
+        measured: the noise of the function, where it was measured.
+    """
+    ordered = sorted(levels, key=lambda level: -level.step)
+    central = [level for level in ordered if np.isfinite(level.central)]
+    if central and all(level.flat for level in central) and len(central) > 2:
+        return Estimate(0.0, 0.0, central[0].step)
+    if central:
+        best = most_certain(combinations(central, measured))
+        return broken(central, best, measured)
+    for side in ("right", "left"):
+        half = [level for level in ordered if np.isfinite(getattr(level, side))]
+        if half:
+            return one_sided(half, side, measured)
+    return NOTHING
+
+
+def combinations(levels: Sequence[Level], measured: float) -> list[Estimate]:
+    """Extrapolate every two and three neighbouring steps, given widest first."""
+    values = [level.central for level in levels]
+    noises = [level.noise(measured) for level in levels]
+    if len(levels) == 1:
+        return [Estimate(values[0], noises[0] or 0.0, levels[0].step)]
+    found, pairs = [], []
+    for i in range(len(levels) - 1):
+        ratio = (levels[i].step / levels[i + 1].step) ** 2
+        value = values[i + 1] + (values[i + 1] - values[i]) / (ratio - 1)
+        error = max(abs(value - values[i]), abs(value - values[i + 1]))
+        pairs.append(value)
+        found.append(Estimate(value, error + 2 * noises[i + 1], levels[i + 1].step))
+    for i in range(len(pairs) - 1):
+        ratio = (levels[i].step / levels[i + 2].step) ** 2
+        value = pairs[i + 1] + (pairs[i + 1] - pairs[i]) / (ratio - 1)
+        error = max(abs(value - pairs[i]), abs(value - pairs[i + 1]))
+        found.append(Estimate(value, error + 2 * noises[i + 2], levels[i + 2].step))
+    return found
+
+
+def most_certain(estimates: Sequence[Estimate]) -> Estimate:
+    """Choose the least error bar among the estimates that continue the narrowest one."""
+    best, *wider = sorted(estimates, key=lambda e: (e.step, e.error))
+    for e in wider:
+        if not np.isfinite(best.value):
+            best = e
+        elif not abs(e.value - best.value) <= 2 * (e.error + best.error):
+            return replace(best, conflict=True)
+        elif e.error < best.error:
+            best = e
+    return best
+
+
+def broken(levels: Sequence[Level], best: Estimate, measured: float) -> Estimate:
+    """Tell a kink or a jump from the gap between the one-sided slopes.
+
+    In a smooth place the gap shrinks with the step; at a kink it stays; at a jump it grows.
+    """
+    clear = [level for level in levels if level.gap > 25 * level.noise(measured)]
+    if len(clear) < 2 or len(clear) < len(levels) and clear[-1].step > 4e3 * levels[-1].step:
+        return best
+    wide, narrow = clear[-2], clear[-1]
+    ratio = wide.step / narrow.step
+    if narrow.gap > 0.7 * ratio * wide.gap:
+        return jump(narrow, best)
+    if abs(narrow.gap - wide.gap) <= 0.08 * narrow.gap:
+        margin = abs(narrow.gap - wide.gap) + narrow.noise(measured)
+        sides = (narrow.low - margin, narrow.high + margin)
+        return replace(best, sides=sides, left=narrow.left, right=narrow.right, step=narrow.step)
+    return best
+
+
+def jump(narrow: Level, best: Estimate) -> Estimate:
+    """Return what is known at a jump; slopes beside it are for the investigation to find."""
+    return replace(best, jumps=True, step=narrow.step, left=narrow.left, right=narrow.right)
+
+
+def one_sided(levels: Sequence[Level], side: str, measured: float) -> Estimate:
+    """Extrapolate slopes on the one side on which the function is finite, widest step first."""
+    slopes = [float(getattr(level, side)) for level in levels]
+    if len(slopes) > 2 and steep(slopes[-3:], [level.step for level in levels[-3:]]):
+        sign = int(np.sign(slopes[-1]))
+        return Estimate(
+            sign * np.inf, np.inf, levels[-1].step, one_sided=True, vertical=sign
+        )  # fmt: skip
+    found = [Estimate(slopes[0], np.inf, levels[0].step, one_sided=True)]
+    for i in range(len(slopes) - 1):
+        ratio = levels[i].step / levels[i + 1].step
+        value = slopes[i + 1] + (slopes[i + 1] - slopes[i]) / (ratio - 1)
+        error = abs(value - slopes[i + 1]) + 4 * levels[i + 1].noise(measured)
+        found.append(Estimate(value, error, levels[i + 1].step, one_sided=True))
+    return min(found, key=lambda e: e.error)
+
+
+def steep(slopes: Sequence[float], steps: Sequence[float]) -> bool:
+    """Whether slopes grow like a negative power of the step, as those of √x at 0."""
+    if any(s == 0 for s in slopes) or len({np.sign(s) for s in slopes}) != 1:
+        return False
+    powers = [
+        np.log(abs(b / a)) / np.log(s / t)
+        for a, b, s, t in zip(slopes, slopes[1:], steps, steps[1:], strict=False)
+    ]
+    return bool(min(powers) > 0.1 and max(powers) - min(powers) < 0.2 and max(powers) < 0.97)

@@ -1,0 +1,177 @@
+"""An examination: everything that is asked about one subject, in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .agreement import disagreements
+from .causes import Cause, Kind
+from .first import Findings, first_findings
+from .inputs import Arrays, Problem
+from .investigation import usual_step
+from .judgement import look_closer
+from .lines import Probe, ShapeChanged
+from .progress import LONG, Bar
+from .projections import projected
+from .report import Coverage, Part, Report
+from .subjects import Subject
+from .verdicts import CODES, Tolerances, Verdict
+
+try:  # TEMPORARY
+    from .diagnosis import diagnose
+    from .evidence import Evidence
+except ImportError:
+    diagnose = lambda e: ()
+    Evidence = dict
+
+AFFORDABLE = 20.0
+"""Seconds that a full check may take before projections do instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a check is done; see `gradcheck`."""
+
+    rtol: float | None = None
+    atol: float | None = None
+    step: float | None = None
+    seed: int = 0
+    coverage: str = "auto"
+    progress: bool | None = None
+
+
+def examined(subject: Subject, options: Options) -> Report:
+    """Check a subject and report, right or wrong."""
+    call = f"{subject.name}({', '.join(subject.inputs.arguments)})"
+    try:
+        with np.errstate(all="ignore"):
+            return Examination(subject, options).report(call)
+    except Problem as problem:
+        problems = (problem.cause,)
+    except ShapeChanged as changed:
+        text = f"the shape of the result changes beside the point, {changed}"
+        problems = (Cause(Kind.DOMAIN, text),)
+    return Report(call, problems=problems, seed=options.seed)
+
+
+class Examination:
+    """A subject, the cotangent that was drawn, and the gradient that it gave.
+
+    Raises:
+        Problem: for what is wrong with the function or gradient as a whole.
+    """
+
+    def __init__(self, subject: Subject, options: Options) -> None:
+        self.subject, self.options = subject, options
+        self.outputs = subject.at_point()
+        relative = options.rtol
+        if relative is None:
+            relative = max(1e-6, 10 * subject.epsilon ** (2 / 3))
+        self.tolerances = Tolerances(relative, options.atol or 0.0)
+        self.drawn = subject.weights(self.outputs, np.random.default_rng(options.seed))
+        self.full = options.coverage != "projections" and (
+            options.coverage == "full" or self.seconds() <= AFFORDABLE
+        )
+        self.known = self.full or not subject.costly
+        self.given = subject.gradient(self.drawn) if self.known else self.unknown()
+        self.weighted = [y.size for y in self.outputs] != [1]
+        scale = 1.0 if self.weighted else self.drawn[0].item()  # one number: its own derivative
+        self.weights = [g / scale for g in self.drawn]
+        self.shown = [g / scale for g in self.given]
+        self.scale = scale
+        self.probe = Probe(subject, self.outputs, self.weights)
+
+    def seconds(self) -> float:
+        """Return about how long a full check takes."""
+        return 2 * self.subject.seconds * sum(x.size for x in self.subject.inputs.arrays)
+
+    def unknown(self) -> Arrays:
+        """Return NaN for a gradient that would take too long to compute as a whole."""
+        return [np.full(x.shape, np.nan) for x in self.subject.inputs.arrays]
+
+    def report(self, call: str) -> Report:
+        """Ask everything, and write it down."""
+        problems: list[Cause] = []
+        coverage: Coverage | None = None
+        if self.full:
+            findings = self.every_entry()
+        else:
+            findings, problems, coverage = projected(
+                self.probe, self.shown, self.slope, self.tolerances, self.options.seed
+            )
+        self.probe.unchanged()
+        wrong = any(np.any(f.verdict == CODES[Verdict.WRONG]) for f in findings)
+        if not wrong and not problems and self.known:
+            rtol = self.tolerances.relative
+            found = disagreements(self.subject, self.drawn, self.given, self.options.seed, rtol)
+            problems = [*problems, *found]
+        report = Report(
+            call,
+            tuple(self.part(i, f) for i, f in enumerate(findings)),
+            tuple(problems),
+            coverage=coverage,
+            rtol=self.tolerances.relative,
+            atol=self.tolerances.absolute,
+            seed=self.options.seed,
+            weighted=self.weighted,
+        )
+        return replace(report, causes=diagnose(self.evidence(report))) if wrong else report
+
+    def every_entry(self) -> list[Findings]:
+        """Judge every entry on its own."""
+        total = sum(x.size for x in self.probe.point)
+        shown = self.options.progress
+        shown = self.seconds() > LONG if shown is None else shown
+        with Bar(total, shown, "gradcheck") as bar:
+            findings = first_findings(
+                self.probe, self.shown, self.tolerances, self.options.step, bar
+            )  # fmt: skip
+        look_closer(self.probe, findings, self.tolerances, self.options.step)
+        return findings
+
+    def slope(self, position: int, direction: np.ndarray) -> float:
+        """Return the given derivative along a direction in one input."""
+        if self.known:
+            return float(np.vdot(self.shown[position], direction))
+        return self.subject.given_slope(position, direction, self.weights)
+
+    def part(self, position: int, findings: Findings) -> Part:
+        """Return what the report has of one input."""
+        inputs = self.subject.inputs
+        shape = inputs.arrays[position].shape
+        rows = ("given", "numeric", "error", "step", "verdict")
+        arrays = [getattr(findings, row).reshape(shape) for row in rows]
+        return Part(inputs.names[position], inputs.complex[position], *arrays, findings.reasons)
+
+    # ── what a diagnosis asks ─────────────────────────────────────────────────────────────────
+    def evidence(self, report: Report) -> Evidence:
+        """Collect what is known for a diagnosis."""
+        inputs = self.subject.inputs
+        return Evidence(
+            names=inputs.names,
+            xs=inputs.arrays,
+            given=[p.given for p in report.parts],
+            numeric=[p.numeric for p in report.parts],
+            error=[p.error for p in report.parts],
+            wrong=[p.is_(Verdict.WRONG) for p in report.parts],
+            complex=inputs.complex,
+            outputs=self.outputs,
+            weights=self.weights,
+            others=inputs.others,
+            column=self.column,
+            regradient=self.subject.gradient,
+            rtol=self.tolerances.relative,
+        )
+
+    def column(self, position: int, index: tuple[int, ...]) -> Arrays:
+        """Return numeric derivatives of all outputs by one entry of an input."""
+        x = self.probe.point[position]
+        flat = int(np.ravel_multi_index(index, x.shape)) if x.ndim else 0
+        at = float(x.flat[flat])
+        step = usual_step(self.probe.epsilon, max(1.0, abs(at)))
+        above = self.probe.with_entry(position, flat, at + step)
+        below = self.probe.with_entry(position, flat, at - step)
+        width = (at + step) - (at - step)
+        return [(a - b) / width for a, b in zip(above, below, strict=True)]

@@ -1,0 +1,202 @@
+"""Gradients that somebody wrote: a NumPy function with its vjp, jvp, gradient or Jacobian."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..containers import flatten
+from ..errors import GradientError
+from .causes import Kind
+from .coordinates import coordinates
+from .inputs import Arrays, Inputs, plain, problem
+from .subjects import Function, Subject, copies
+
+
+class Written(Subject):
+    """A NumPy function with a gradient that returns one result an input."""
+
+    def parts(self, result: Any) -> list[Any]:
+        """Pick what belongs to the differentiated leaves.
+
+        Raises:
+            Problem: if there are too few or too many.
+        """
+        count = len(self.inputs)
+        single = count == 1 and not (isinstance(result, (tuple, list)) and len(result) == 1)
+        found = [result] if single else result
+        if not isinstance(found, (tuple, list)) or len(found) != count:
+            got = f"{len(found)}" if isinstance(found, (tuple, list)) else type(found).__name__
+            text = (
+                f"{self.what} returned {got} for {count} inputs; expected a tuple with one "
+                "cotangent an input"
+            )
+            raise problem(Kind.SHAPE, text)
+        return self.inputs.chosen(found)
+
+
+class ByVjp(Written):
+    """A NumPy function with `vjp(g, *inputs)`, which returns one cotangent an input."""
+
+    what = "vjp"
+
+    def pulled_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+        """Call the hand-written rule."""
+        g = self.structured(values, weights)
+        return self.parts(self.given(g, *self.inputs.filled(values)))
+
+
+class ByGrad(Written):
+    """A scalar NumPy function with `grad(*inputs)`."""
+
+    what = "grad"
+
+    def weights(self, outputs: Arrays, generator: np.random.Generator) -> Arrays:
+        """Return 1, the only cotangent that a gradient knows."""
+        if len(outputs) != 1 or outputs[0].size != 1 or any(self.complex_outputs):
+            raise problem(
+                Kind.SHAPE,
+                f"grad= is for a function with one real number as its result, not {len(outputs)} "
+                f"of shape {self.output_shapes[0]}; give vjp=, jvp= or jac=",
+            )
+        return [np.ones_like(outputs[0])]
+
+    def pulled_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+        """Call the hand-written gradient."""
+        return self.parts(self.given(*self.inputs.filled(values)))
+
+
+class ByJac(Written):
+    """A NumPy function with `jac(*inputs)`: arrays of the output's shape and then the input's.
+
+    That is what `scipy.optimize` takes; sparse matrices are taken too.
+    """
+
+    what = "jac"
+
+    def pulled_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+        """Weight the rows of the Jacobian."""
+        if len(weights) != 1 or any(self.complex_outputs) or any(self.inputs.complex):
+            text = "jac= is for a function of real numbers with one array as its result; give vjp="
+            raise problem(Kind.SHAPE, text)
+        (g,) = weights
+        parts = self.parts(self.given(*self.inputs.filled(values)))
+        rows = zip(parts, values, self.inputs.names, strict=True)
+        return [self.weighted(dense(part), np.asarray(g), np.shape(x), n) for part, x, n in rows]
+
+    def weighted(self, part: Any, g: np.ndarray, shape: tuple[int, ...], name: str) -> Any:
+        """Return g · J for the Jacobian of one input."""
+        jacobian = self.numeric(part, name)
+        whole = g.shape + shape
+        if jacobian.shape != whole and jacobian.size == g.size * int(np.prod(shape)):
+            squeezed = tuple(n for n in jacobian.shape if n != 1)
+            if squeezed == tuple(n for n in whole if n != 1):  # (1, n) for one number is a habit
+                jacobian = jacobian.reshape(whole)
+        if jacobian.shape != whole:
+            turned = jacobian.shape == shape + g.shape
+            kind, hint = (Kind.TRANSPOSED, ": it is transposed") if turned else (Kind.SHAPE, "")
+            text = f"jac returned shape {jacobian.shape} for {name}; expected {whole}{hint}"
+            raise problem(kind, text, name)
+        return np.tensordot(g, jacobian, g.ndim)
+
+
+def dense(part: Any) -> Any:
+    """Return a sparse matrix as an array."""
+    return part.toarray() if hasattr(part, "toarray") else part
+
+
+class ByJvp(Subject):
+    """A NumPy function with `jvp(*tangents, *inputs)`, which returns the output's tangent."""
+
+    what = "jvp"
+    costly = True
+
+    def pulled_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+        """Call the rule once an entry and weight its column of the Jacobian.
+
+        The tangent is 0.75 in one entry: a rule that ignores its tangent is seen.
+        """
+        size = 0.75
+        found = []
+        for position, x in enumerate(self.inputs.arrays):
+            slopes = np.zeros(x.shape)
+            for index in np.ndindex(x.shape):
+                tangents = [np.zeros(a.shape) for a in self.inputs.arrays]
+                tangents[position][index] = size
+                slopes[index] = self.slope(tangents, values, weights) / size
+            found.append(self.inputs.natural(position, slopes))
+        return found
+
+    def given_slope(self, position: int, direction: np.ndarray, weights: Arrays) -> float:
+        """Push a direction in one input forward."""
+        tangents = [np.zeros(x.shape) for x in self.inputs.arrays]
+        tangents[position] = 0.75 * direction
+        values = copies(self.inputs.values(self.inputs.arrays))
+        return self.slope(tangents, values, self.natural_weights(weights)) / 0.75
+
+    def slope(self, tangents: Arrays, values: Arrays, weights: Arrays) -> float:
+        """Return Σ g·J·t for tangents in real coordinates."""
+        moved = self.inputs.values(tangents)
+        column = self.pushed(values, moved)
+        rows = zip(weights, column, strict=True)
+        return sum(float(np.sum(coordinates(g) * coordinates(t))) for g, t in rows)
+
+    def pushed(self, values: Arrays, tangents: Arrays) -> list[Any]:
+        """Push one tangent forward."""
+        given = self.given(*self.inputs.filled(tangents), *self.inputs.filled(values))
+        parts = flatten(given)[0]
+        if len(parts) != len(self.output_shapes):
+            count = len(self.output_shapes)
+            raise problem(Kind.SHAPE, f"jvp returned {len(parts)} tangents for {count} outputs")
+        rows = zip(parts, self.output_shapes, self.complex_outputs, strict=True)
+        return [self.tangent(*row) for row in rows]
+
+    def tangent(self, value: Any, shape: tuple[int, ...], is_complex: bool) -> np.ndarray:
+        """Return a tangent as an array of the output's shape, or say what is wrong with it."""
+        array = self.numeric(plain(value), "an output")
+        if array.shape != shape:
+            text = f"jvp returned shape {array.shape} for an output of shape {shape}"
+            raise problem(Kind.SHAPE, text)
+        if array.dtype.kind == "c" and not is_complex:
+            text = f"jvp returned {array.dtype} for an output that is real"
+            raise problem(Kind.DTYPE, text)
+        return array.astype(np.complex128 if is_complex else np.float64)
+
+
+def written(
+    function: Function,
+    inputs: Inputs,
+    vjp: Function | None,
+    jvp: Function | None,
+    grad: Function | None,
+    jac: Function | bool | None,
+) -> Subject | None:
+    """Choose the subject by what was given, None if nothing was.
+
+    Raises:
+        GradientError: if more than one hand-written gradient was given.
+    """
+    if jac is True:  # SciPy's: one function returns both
+        both = function
+        jac = lambda *xs: both(*xs)[1]  # noqa: E731
+        function = first_of(both)
+    rows: list[tuple[type[Subject], Any]] = [(ByVjp, vjp), (ByJvp, jvp), (ByGrad, grad)]
+    given = [(cls, f) for cls, f in [*rows, (ByJac, jac)] if f is not None]
+    if len(given) > 1:
+        text = "gradcheck: give one of vjp=, jvp=, grad= and jac=, and check them in turn"
+        raise GradientError(text)
+    if not given:
+        return None
+    chosen, rule = given[0]
+    return chosen(function, rule, inputs)
+
+
+def first_of(both: Function) -> Function:
+    """Return the function of a pair of value and gradient."""
+
+    def value(*xs: Any) -> Any:
+        return both(*xs)[0]
+
+    value.__name__ = getattr(both, "__name__", "f")
+    return value

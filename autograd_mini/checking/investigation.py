@@ -1,0 +1,195 @@
+"""One doubtful entry, looked at with more and more care until the numbers say something.
+
+Rounds of steps go from the usual ones to wider and narrower ones; before a gradient is called wrong
+the noise of the function is measured. What is still open is computed in long double, or confirmed
+by a complex step, where the function runs in complex numbers (Squire and Trapp 1998, "Using complex
+variables to estimate derivatives of real functions").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from .coordinates import coordinates
+from .estimates import Estimate, estimate
+from .inputs import Arrays
+from .lines import Level, Line, Probe
+from .noise import measured_noise
+from .precision import precise
+from .verdicts import Judge, Verdict
+
+
+LOST = 1e5
+"""Units of rounding of a function, an error bar of which is as good as none if all else fails."""
+
+
+def usual_step(epsilon: float, unit: float) -> float:
+    """Return the step at which truncation h² and rounding eps/h are about equal."""
+    return float(epsilon ** (1 / 3)) * unit
+
+
+def rounds(line: Line, epsilon: float, step: float | None) -> Iterator[list[float]]:
+    """Yield the steps to try, round by round."""
+    usual = step or usual_step(epsilon, line.unit)
+    yield [64 * usual, 8 * usual, usual]
+    if line.near != line.unit:
+        near = usual_step(epsilon, line.near)
+        yield [64 * near, 8 * near, near]
+    yield [usual / 8, usual / 64]
+    yield [512 * usual, 4096 * usual, 0.2 * line.unit]
+    yield [usual / 8**k for k in range(3, 12)]
+
+
+class Investigation:
+    """An entry or direction under investigation.
+
+    Attributes:
+        estimate: what is known of the derivative.
+        verdict: what that says about the given value.
+    """
+
+    def __init__(
+        self, probe: Probe, line: Line, given: float, judge: Judge, step: float | None = None
+    ) -> None:
+        """Look until there is a verdict; `step` is the first one, if the caller wants it so."""
+        self._probe, self._line, self.given, self._judge = probe, line, given, judge
+        self._levels: dict[float, Level] = {}
+        self._noise: float | None = None
+        self.estimate: Estimate
+        self.verdict = Verdict.UNRESOLVED
+        for steps in rounds(line, probe.epsilon, step):
+            if self._look(steps) and self.verdict is not Verdict.UNRESOLVED and self._confirmed():
+                return
+        if self.estimate.jumps:
+            self._look_beside()
+        elif self.estimate.sides is None:
+            self._be_precise()
+            if self.verdict is Verdict.UNRESOLVED:
+                self._be_lenient()
+
+    def _look(self, steps: list[float]) -> bool:
+        """Take differences at further steps and judge; tell whether there was a new one."""
+        fresh = [s for s in steps if s >= self._line.least and s not in self._levels]
+        for step in fresh:
+            self._levels[step] = self._probe.level(self._line, step)
+        if fresh or not hasattr(self, "estimate"):
+            self._judged()
+        return bool(fresh)
+
+    def _judged(self) -> None:
+        self.estimate = estimate(list(self._levels.values()), self._noise or 0.0)
+        self.verdict = self._judge.verdict(self.given, self.estimate)
+
+    def _confirmed(self) -> bool:
+        """See whether a verdict stands: a kink at narrower steps, a wrong one beside noise."""
+        if self.estimate.sides is not None:
+            return self._kink_stands()
+        if self.verdict is Verdict.WRONG and self._noise is None:
+            self._noise = measured_noise(self._probe, self._line)
+            self._judged()
+        if self.verdict is Verdict.WRONG and self.estimate.conflict:
+            return len(self._levels) > 4
+        return self.verdict is not Verdict.UNRESOLVED
+
+    def _kink_stands(self) -> bool:
+        """Go on to narrower steps as far as noise permits: the kink may lie beside the point."""
+        while True:
+            narrow = min(self._levels)
+            level, step = self._levels[narrow], narrow / 8
+            if step < self._line.least or 8 * level.noise() > 0.04 * level.gap:
+                return self.verdict is not Verdict.UNRESOLVED
+            self._look([step])
+            if self.estimate.sides is None:
+                return self.verdict is not Verdict.UNRESOLVED and self._confirmed()
+
+    def _look_beside(self) -> None:
+        """Judge at a jump by the slopes beside it."""
+        found = [self._slopes_beside(self.estimate.step * k) for k in (1.0, 8.0)]
+        near, far = found
+        if near is None or far is None:
+            return
+        margin = max(abs(n - f) for n, f in zip(near[:2], far[:2], strict=True))
+        if margin > self._judge.allowed(*near[:2]) + 1e-3 * max(map(abs, near[:2])) + near[4]:
+            return
+        low, high, left, right, noise = near
+        sides = (low - margin - noise, high + margin + noise)
+        self.estimate = replace(self.estimate, sides=sides, left=left, right=right)
+        self.verdict = self._judge.verdict(self.given, self.estimate)
+
+    def _slopes_beside(self, step: float) -> tuple[float, float, float, float, float] | None:
+        """Return least and greatest slope, left and right one, and their noise, beside a jump."""
+        sides: list[list[Arrays]] = []
+        for direction in (-1.0, 1.0):
+            near, first = self._line.at(direction * step)
+            far, second = self._line.at(3 * direction * step)
+            rows = zip(self._probe.weights, far, near, strict=True)
+            slopes = [g * (b - a) / (second - first) for g, b, a in rows]
+            if all(np.all(np.isfinite(s)) for s in slopes):
+                sides.append(slopes)
+        if not sides:
+            return None
+        left, right = sides[0], sides[-1]
+        low = sum(float(np.sum(np.minimum(a, b))) for a, b in zip(left, right, strict=True))
+        high = sum(float(np.sum(np.maximum(a, b))) for a, b in zip(left, right, strict=True))
+        totals = [float(sum(np.sum(s) for s in side)) for side in (left, right)]
+        size = self._probe.size(self._probe.base, self._probe.base)
+        return low, high, *totals, 8 * self._probe.epsilon * size / step
+
+    def _be_lenient(self) -> None:
+        """Take what rounding hides even at the best step for none: a share of φ per unit."""
+        size = self._probe.size(self._probe.base, self._probe.base)
+        lenient = LOST * self._probe.epsilon * size / self._line.unit
+        self.verdict = self._judge.verdict(self.given, self.estimate, lenient)
+
+    # ── more digits ───────────────────────────────────────────────────────────────────────────
+    def _be_precise(self) -> None:
+        """Compute what is still open in long double, or confirm it by a complex step."""
+        probe = precise(self._probe)
+        if probe is not None:
+            line = self._line.along(probe)
+            steps = [usual_step(probe.epsilon, line.unit) * 8**k for k in (2, 1, 0, -1, 4)]
+            steps += [usual_step(probe.epsilon, line.near) * 8**k for k in (2, 1, 0)]
+            levels = [probe.level(line, s) for s in sorted(set(steps)) if s >= line.least]
+            found = estimate(levels)
+            if found.error < self.estimate.error or not np.isfinite(self.estimate.value):
+                self.estimate = found
+                self.verdict = self._judge.verdict(self.given, found)
+        if self.verdict is Verdict.UNRESOLVED and np.isfinite(self.estimate.value):
+            self._try_complex_step()
+
+    def _try_complex_step(self) -> None:
+        """Take the imaginary part of f(x + ih)/h: no difference, so nothing cancels.
+
+        It is the derivative of analytic functions only, so it may confirm a gradient, within the
+        error bar of the differences, and never convicts one.
+        """
+        slope = complex_slope(self._probe, self._line)
+        if slope is None or not np.isfinite(slope):
+            return
+        close = abs(slope - self.estimate.value) <= 2 * self.estimate.error
+        if close and abs(self.given - slope) <= self._judge.allowed(self.given, slope):
+            error = abs(self.given - slope)
+            self.estimate = replace(self.estimate, value=slope, error=error, step=1e-30)
+            self.verdict = Verdict.RIGHT
+
+
+def complex_slope(probe: Probe, line: Line) -> float | None:
+    """Return Im Σ g·f(x + ih·v)/h, or None if the function does not run in complex numbers."""
+    subject, step = probe.subject, 1e-30
+    if any(subject.inputs.complex) or any(subject.complex_outputs):
+        return None
+    rows = zip(subject.inputs.arrays, line.tangents(), strict=True)
+    moved = [(x + 1j * step * t)[()] if np.any(t) else x[()] for x, t in rows]
+    try:
+        with np.errstate(all="ignore"):
+            outputs = subject.outputs(moved)
+    except Exception:  # whatever a function does with numbers it was not made for
+        return None
+    slope = 0.0
+    for y, g in zip(outputs, probe.weights, strict=True):
+        if y.dtype.kind == "c":
+            slope += float(np.vdot(g, coordinates(y)[..., 1])) / step
+    return slope

@@ -1,0 +1,68 @@
+"""Judging the entries that a first estimate left in doubt, the worst first."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from .first import DOUBTFUL, Findings
+from .investigation import Investigation
+from .lines import EntryLine, Probe
+from .verdicts import CODES, Judge, Tolerances, Verdict, reason
+
+ENOUGH = {Verdict.WRONG: 20, Verdict.UNRESOLVED: 40}
+"""Entries found so, after which the remaining doubtful ones are judged as they are."""
+
+
+def look_closer(
+    probe: Probe, findings: list[Findings], tolerances: Tolerances, step: float | None
+) -> None:
+    """Investigate doubtful entries, and enter what was found."""
+    doubtful = [
+        (size_of(f, flat), position, int(flat))
+        for position, f in enumerate(findings)
+        for flat in np.flatnonzero(f.verdict == DOUBTFUL)
+    ]
+    doubtful.sort(key=lambda row: (-row[0], row[1:]))
+    counts: Counter[Verdict] = Counter()
+    for _, position, flat in doubtful:
+        if any(counts[verdict] >= enough for verdict, enough in ENOUGH.items()):
+            as_it_is(findings[position], flat, tolerances)
+        else:
+            counts[look_at(probe, findings[position], position, flat, tolerances, step)] += 1
+
+
+def size_of(findings: Findings, flat: int) -> float:
+    """Return how far a given value is from the numeric one, infinity if that is not known."""
+    difference = abs(float(findings.given[flat]) - float(findings.numeric[flat]))
+    return float("inf") if np.isnan(difference) else difference
+
+
+def look_at(
+    probe: Probe,
+    findings: Findings,
+    position: int,
+    flat: int,
+    tolerances: Tolerances,
+    step: float | None = None,
+) -> Verdict:
+    """Investigate one entry, and enter what was found."""
+    judge = Judge(tolerances, findings.negligible)
+    given = float(findings.given[flat])
+    found = Investigation(probe, EntryLine(probe, position, flat), given, judge, step)
+    e = found.estimate
+    findings.numeric[flat], findings.error[flat], findings.step[flat] = e.value, e.error, e.step
+    findings.verdict[flat] = CODES[found.verdict]
+    why = reason(given, e, found.verdict)
+    if why:
+        findings.reasons[flat] = why
+    return found.verdict
+
+
+def as_it_is(findings: Findings, flat: int, tolerances: Tolerances) -> None:
+    """Call an entry wrong that is plainly so by its first estimate; others are left open."""
+    given, numeric = float(findings.given[flat]), float(findings.numeric[flat])
+    allowed = tolerances.allowed(given, numeric) + 2 * float(findings.error[flat])
+    if abs(given - numeric) > 10 * allowed or not np.isfinite(given):
+        findings.verdict[flat] = CODES[Verdict.WRONG]

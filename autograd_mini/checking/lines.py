@@ -1,0 +1,247 @@
+"""A function along lines through a point: what every numeric derivative is made of.
+
+A `Probe` stands at a point and weights the outputs of a function by a cotangent g. A `Line` goes
+through the point, along one entry of an input or along a direction in which all entries move; it
+gives differences of φ(s) = Σ g·f(x + s·v). Differences are taken output by output before they are
+summed, so that large outputs which do not move cancel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .causes import Kind
+from .inputs import Arrays, problem
+from .subjects import Subject
+
+NOISE = 8.0
+"""How many units of rounding an evaluated function is trusted to be off by."""
+
+
+class ShapeChanged(Exception):
+    """The outputs have other shapes near the point than at it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Differences at one step, of φ.
+
+    Attributes:
+        step: s.
+        up, down: how far it went to both sides, after rounding; down is negative.
+        above, below: φ there less φ at the point.
+        size: Σ |g·y| of the outputs that changed, or of all if none did.
+        low, high: Σ of the lesser and of the greater one-sided slope of each output.
+        unit: the rounding unit of the outputs.
+        flat: whether no output changed at all.
+    """
+
+    step: float
+    up: float
+    down: float
+    above: float
+    below: float
+    size: float
+    low: float
+    high: float
+    unit: float
+    flat: bool
+
+    @property
+    def central(self) -> float:
+        """The slope over both sides."""
+        return (self.above - self.below) / (self.up - self.down)
+
+    @property
+    def right(self) -> float:
+        """The slope to the right."""
+        return self.above / self.up
+
+    @property
+    def left(self) -> float:
+        """The slope to the left."""
+        return self.below / self.down
+
+    @property
+    def gap(self) -> float:
+        """How far the one-sided slopes of the outputs are apart."""
+        return self.high - self.low
+
+    def noise(self, measured: float = 0.0) -> float:
+        """Return the rounding error of the slope; `measured` is that of φ, where it is known."""
+        return max(NOISE * self.unit * self.size, 4 * measured) / (self.up - self.down)
+
+
+class Probe:
+    """A function at a point, weighted by a cotangent of its outputs.
+
+    Attributes:
+        subject: the function.
+        point: its inputs, real coordinates.
+        base: its outputs there.
+        weights: the cotangent, one array an output.
+        epsilon: the rounding unit of the function.
+    """
+
+    def __init__(self, subject: Subject, base: Arrays, weights: Arrays, dtype: Any = None) -> None:
+        """Stand at the point of a subject; `dtype` is np.longdouble for a more precise probe."""
+        self.subject = subject
+        self.point = [np.array(x, dtype or np.float64) for x in subject.inputs.arrays]
+        self.base = base
+        self.weights = weights
+        self.epsilon = subject.epsilon if dtype is None else float(np.finfo(dtype).eps)
+        self._work = [x.copy() for x in self.point]
+
+    def evaluate(self, arrays: Arrays) -> Arrays:
+        """Return the outputs at other coordinates.
+
+        Raises:
+            ShapeChanged: if they have other shapes there.
+        """
+        outputs = self.subject.evaluate(arrays)
+        if len(outputs) != len(self.base):
+            raise ShapeChanged(f"from {len(self.base)} results to {len(outputs)}")
+        for y, base in zip(outputs, self.base, strict=True):
+            if y.shape != base.shape:
+                raise ShapeChanged(f"from {base.shape} to {y.shape}")
+        return outputs
+
+    def with_entry(self, position: int, flat: int, value: float) -> Arrays:
+        """Return the outputs with one entry set to a value."""
+        work = self._work[position]
+        kept = work.flat[flat]
+        work.flat[flat] = value
+        try:
+            return self.evaluate(self._work)
+        finally:
+            work.flat[flat] = kept
+
+    def unchanged(self) -> None:
+        """See that the function has not written into its inputs in all these calls.
+
+        Raises:
+            Problem: if it has.
+        """
+        rows = zip(self._work, self.point, self.subject.inputs.names, strict=True)
+        for work, x, name in rows:
+            if not np.array_equal(work, x):
+                text = f"the function changed {name} in place; it must work on a copy"
+                raise problem(Kind.MUTATION, text, name)
+
+    def weighted(self, after: Arrays, before: Arrays) -> float:
+        """Return Σ g·(after − before)."""
+        rows = zip(self.weights, after, before, strict=True)
+        return float(sum(np.vdot(g, a - b) for g, a, b in rows))
+
+    def size(self, above: Arrays, below: Arrays) -> float:
+        """Sum the weighted sizes of the outputs that changed, or of all if none did."""
+        rows = list(zip(self.weights, above, below, strict=True))
+        moved = sum(float(np.vdot(np.abs(g), np.where(a != b, np.abs(a), 0))) for g, a, b in rows)
+        return moved or sum(float(np.vdot(np.abs(g), np.abs(a))) for g, a, _ in rows)
+
+    def same(self, outputs: Arrays) -> bool:
+        """Whether outputs are those at the point, to the last bit."""
+        return all(map(np.array_equal, outputs, self.base))
+
+    def level(self, line: Line, step: float) -> Level:
+        """Return the differences along a line at one step, to both sides."""
+        above, up = line.at(step)
+        below, down = line.at(-step)
+        if not up or not down:  # the step is lost in the rounding of x
+            nan = np.nan
+            return Level(step, step, -step, nan, nan, nan, nan, nan, self.epsilon, False)
+        low = high = 0.0
+        for g, a, b, base in zip(self.weights, above, below, self.base, strict=True):
+            right, left = g * (a - base) / up, g * (b - base) / down
+            low += float(np.sum(np.minimum(right, left)))
+            high += float(np.sum(np.maximum(right, left)))
+        return Level(
+            step, up, down, self.weighted(above, self.base), self.weighted(below, self.base),
+            self.size(above, below), low, high, self.epsilon, self.same(above) and self.same(below),
+        )  # fmt: skip
+
+
+class Line:
+    """A line through the point of a probe.
+
+    Attributes:
+        unit: a length over which functions are expected to change.
+        near: another such length, that of the coordinate itself where it is far from the unit.
+        least: the shortest step that is not lost in the rounding of the coordinates.
+    """
+
+    unit: float
+    near: float
+    least: float
+
+    def at(self, step: float) -> tuple[Arrays, float]:
+        """Return the outputs at a step from the point, and the step after rounding."""
+        raise NotImplementedError
+
+    def along(self, probe: Probe) -> Line:
+        """Return the same line through another probe's point."""
+        raise NotImplementedError
+
+    def tangents(self) -> Arrays:
+        """Return its direction in real coordinates."""
+        raise NotImplementedError
+
+
+class EntryLine(Line):
+    """The line along which one entry of one input moves."""
+
+    def __init__(self, probe: Probe, position: int, flat: int) -> None:
+        self.probe, self.position, self.flat = probe, position, flat
+        self.x = x = probe.point[position].flat[flat]
+        size = abs(float(x))
+        self.unit = max(1.0, size)
+        self.near = size if 0 < size < 0.1 else 1.0
+        kept = probe.subject.inputs.dtype(position)
+        dtype = kept if kept.itemsize < 8 else x.dtype
+        self.least = 16 * float(np.spacing(dtype.type(max(size, float(np.finfo(dtype).tiny)))))
+
+    def at(self, step: float) -> tuple[Arrays, float]:
+        """Move the entry."""
+        value = self.probe.subject.inputs.rounded(self.position, self.x + step)
+        taken = float(value - self.x)
+        return self.probe.with_entry(self.position, self.flat, value), taken
+
+    def along(self, probe: Probe) -> Line:
+        """Move the same entry of another probe."""
+        return EntryLine(probe, self.position, self.flat)
+
+    def tangents(self) -> Arrays:
+        """Return 1 in the entry."""
+        found = [np.zeros(x.shape) for x in self.probe.subject.inputs.arrays]
+        found[self.position].flat[self.flat] = 1.0
+        return found
+
+
+class DirectionLine(Line):
+    """The line along which all entries of an input, or some of them, move at once."""
+
+    def __init__(self, probe: Probe, position: int, direction: np.ndarray) -> None:
+        self.probe, self.position, self.direction = probe, position, direction
+        self.unit = self.near = 1.0
+        self.least = 1e3 * probe.epsilon
+
+    def at(self, step: float) -> tuple[Arrays, float]:
+        """Move along the direction."""
+        point = self.probe.point
+        moved = point[self.position] + step * self.direction
+        moved = self.probe.subject.inputs.rounded(self.position, moved)
+        position = self.position
+        return self.probe.evaluate([*point[:position], moved, *point[position + 1 :]]), step
+
+    def along(self, probe: Probe) -> Line:
+        """Move along the same direction from another probe."""
+        return DirectionLine(probe, self.position, self.direction)
+
+    def tangents(self) -> Arrays:
+        """Return the direction."""
+        found = [np.zeros(x.shape) for x in self.probe.subject.inputs.arrays]
+        found[self.position] = self.direction
+        return found

@@ -1,0 +1,34 @@
+"""A progress bar for checks that take long."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+LONG = 2.0
+"""Seconds from which on a check shows its progress."""
+
+
+class Bar:
+    """A bar that appears only where it is wanted: tqdm's, or nothing."""
+
+    def __init__(self, total: int, shown: bool, what: str) -> None:
+        self._bar: Any = None
+        if shown:
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(total=total, desc=what, unit="entry", leave=False)
+
+    def update(self, count: int) -> None:
+        """Go on."""
+        if self._bar is not None:
+            self._bar.update(count)
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
