@@ -1,0 +1,243 @@
+"""Reports as HTML: for a notebook, or as a page of its own.
+
+No JavaScript and no ids, so that several fit on one page; class names start with `amg`. The card
+has its own background, so it reads on any page, and follows the theme of Jupyter, VS Code, Colab.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+
+import numpy as np
+
+from .heatmap import Map, maps, mark, svg
+from .report import Part, Report
+from .verdicts import Tolerances, Verdict
+
+PICTURED = 12
+"""Most inputs with maps."""
+
+ROWS = 8
+"""Most entries in the table."""
+
+MARKS = {Verdict.RIGHT: "✓", Verdict.KINK: "∧", Verdict.WRONG: "✕", Verdict.UNRESOLVED: "○"}
+
+LIGHT = {
+    "back": "#ffffff", "ink": "#1f2328", "soft": "#57606a", "rule": "#d0d7de", "pale": "#f3f4f6",
+    "good": "#00694c", "bad": "#b03a00", "right0": "#e6f2f9", "right1": "#b5daf0",
+    "right2": "#6fb8de", "wrong0": "#f6b48a", "wrong1": "#e2712b", "wrong2": "#b03a00",
+    "kink": "#ecd9e5", "open": "#fbe7a8", "none": "#ffffff", "dark": "#1f2328", "light": "#ffffff",
+}  # fmt: skip
+DARK = {
+    "back": "#22272e", "ink": "#e6edf3", "soft": "#adbac7", "rule": "#444c56", "pale": "#2d333b",
+    "good": "#2fc79c", "bad": "#ff9d63", "right0": "#173a50", "right1": "#245f84",
+    "right2": "#3487b8", "wrong0": "#8a4a20", "wrong1": "#d9691f", "wrong2": "#ffa36b",
+    "kink": "#6d4a60", "open": "#75621a", "none": "#22272e", "dark": "#e6edf3", "light": "#1f2328",
+}  # fmt: skip
+
+RULES = """\
+.amg{background:var(--back);color:var(--ink);border:1px solid var(--rule);border-radius:6px;
+padding:12px 16px;font:14px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;
+max-width:960px;margin:4px 0;text-align:left;overflow-x:auto}
+.amg code{font:13px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;
+background:none;color:inherit;padding:0}
+.amg-head{display:flex;flex-wrap:wrap;gap:4px 12px;align-items:baseline;font-size:15px}
+.amg-head b{font-weight:600}.amg-soft{color:var(--soft);font-size:13px}
+.amg-state{font-weight:700}.amg-ok{color:var(--good)}.amg-failed{color:var(--bad)}
+.amg ul{margin:8px 0 0;padding:0;list-style:none}.amg li{margin:3px 0}
+.amg-kind{display:inline-block;border:1px solid var(--bad);color:var(--bad);border-radius:9px;
+padding:0 8px;margin-right:8px;font-size:12px;font-weight:600}
+.amg-blame{margin-top:6px}.amg-maps{display:flex;flex-wrap:wrap;gap:14px 24px;margin-top:12px;
+align-items:flex-start}.amg-maps figure{margin:0}.amg-maps figcaption{margin:0 0 3px;font-size:13px}
+.amg-map{display:block;max-width:none;background:none}
+.amg-frame{fill:none;stroke:var(--rule)}.amg-touch{fill:transparent}
+.amg-mark{fill:none;stroke:var(--dark);stroke-width:1.3}.amg-on-none{stroke:var(--rule)}
+.amg-on-wrong2{stroke:var(--light)}
+.amg-legend{display:flex;flex-wrap:wrap;gap:4px 16px;margin-top:8px;align-items:center}
+.amg-legend span{display:inline-flex;align-items:center;gap:5px}
+.amg table{border-collapse:collapse;margin-top:12px;font-size:13px;background:none;color:inherit;
+font-variant-numeric:tabular-nums}
+.amg th,.amg td{padding:2px 14px 2px 0;text-align:right;border:0;background:none;color:inherit;
+white-space:nowrap}.amg th{color:var(--soft);font-weight:400;border-bottom:1px solid var(--rule)}
+.amg .amg-text{text-align:left}.amg tr{background:none}
+"""
+
+
+def style() -> str:
+    """Write the style sheet of a card: the same in each, so that any number may share a page."""
+    filled = "".join(
+        f".amg-{kind}{{fill:var(--{kind})}}"
+        for kind in LIGHT
+        if kind.startswith(("right", "wrong", "kink", "open", "none"))
+    )
+    light, dark = (
+        "".join(f"--{name}:{colour};" for name, colour in theme.items()) for theme in (LIGHT, DARK)
+    )
+    forced_light = '[data-jp-theme-light="true"] .amg,.vscode-light .amg,[theme="light"] .amg'
+    forced_dark = '[data-jp-theme-light="false"] .amg,.vscode-dark .amg,[theme="dark"] .amg'
+    return (
+        f"<style>.amg{{{light}}}@media(prefers-color-scheme:dark){{.amg{{{dark}}}}}"
+        f"{forced_light}{{{light}}}{forced_dark}{{{dark}}}{RULES}{filled}</style>"
+    )
+
+
+def html(report: Report) -> str:
+    """Write a report as a piece of HTML."""
+    body = [heading(report), reasons(report), pictures(report), table(report)]
+    return f'<div class="amg">{style()}{"".join(body)}</div>'
+
+
+def page(report: Report) -> str:
+    """Write a report as an HTML page of its own."""
+    title = escape(f"gradcheck of {report.function}")
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{title}</title></head><body>{html(report)}</body></html>\n"
+    )
+
+
+def heading(report: Report) -> str:
+    """Write what was checked and the verdict."""
+    state, name = ("✓ ok", "ok") if report.ok else ("✕ FAILED", "failed")
+    order = "" if report.order == 1 else f", order {report.order}"
+    parts = [f"{report.checked:,} {'entry' if report.checked == 1 else 'entries'} checked"]
+    for verdict in (Verdict.WRONG, Verdict.UNRESOLVED, Verdict.KINK):
+        if report.count(verdict):
+            parts.append(f"{report.count(verdict):,} {verdict}")
+    if report.rtol is not None:
+        parts.append(
+            f"rtol {report.rtol:.2g}" + (f", atol {report.atol:.2g}" if report.atol else "")
+        )
+    return (
+        f'<div class="amg-head"><span class="amg-state amg-{name}">{state}</span>'
+        f"<span>gradcheck of <code><b>{escape(report.function)}</b></code>{order}</span>"
+        f'<span class="amg-soft">{" · ".join(parts)}</span></div>'
+    )
+
+
+def reasons(report: Report) -> str:
+    """Write problems and causes, what is to blame, and what was covered."""
+    rows = "".join(
+        f'<li><span class="amg-kind">{escape(str(cause.kind))}</span>{escape(cause.text)}</li>'
+        for cause in (*report.problems, *report.causes)
+    )
+    found = f"<ul>{rows}</ul>" if rows else ""
+    if report.blame is not None:
+        found += f'<div class="amg-blame">{escape(str(report.blame))}</div>'
+    if report.coverage is not None:
+        found += f'<div class="amg-soft">{escape(str(report.coverage))}</div>'
+    return found
+
+
+# ── maps ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def pictures(report: Report) -> str:
+    """Draw the maps of the inputs, those with failures first where there are many."""
+    if not any(part.given.size for part in report.parts):
+        return ""
+    tolerances = Tolerances(report.rtol or 0.0, report.atol or 0.0)
+    failing = [p for p in report.parts if p.is_(Verdict.WRONG).any()]
+    others = [p for p in report.parts if not p.is_(Verdict.WRONG).any()]
+    shown = (failing + others)[:PICTURED] if len(report.parts) > PICTURED else list(report.parts)
+    figures, kinds = [], set()
+    for part in shown:
+        found, left = maps(part, tolerances)
+        figures += [figure(part, picture) for picture in found]
+        kinds |= {int(code) for code in np.unique(part.verdict)}
+        if not found:
+            figures.append(f"<figure><figcaption>{caption(part)}, empty</figcaption></figure>")
+        if left:
+            figures.append(f'<figure class="amg-soft">and {left} more slices of '
+                           f"<code>{escape(part.name)}</code></figure>")  # fmt: skip
+    if len(report.parts) > len(shown):
+        count = len(report.parts) - len(shown)
+        figures.append(f'<figure class="amg-soft">and {count} more inputs</figure>')
+    return f'<div class="amg-maps">{"".join(figures)}</div>{legend(kinds)}'
+
+
+def caption(part: Part, title: str | None = None) -> str:
+    """Write the name and shape of an input."""
+    shape = " × ".join(map(str, part.shape)) or "a number"
+    name = escape(part.name if title is None else title)
+    return f'<code>{name}</code> <span class="amg-soft">{shape}</span>'
+
+
+def figure(part: Part, picture: Map) -> str:
+    """Write one map under its name."""
+    blocks = ""
+    if picture.block != (1, 1):
+        rows, columns = picture.block
+        size = f"{rows} × {columns}" if rows > 1 and columns > 1 else f"{rows * columns}"
+        blocks = f' <span class="amg-soft">· a cell is the worst of {size} entries</span>'
+    head = f"{caption(part, picture.title)}{blocks}"
+    return f"<figure><figcaption>{head}</figcaption>{svg(picture)}</figure>"
+
+
+def legend(codes: set[int]) -> str:
+    """Explain the colours and marks that appear."""
+    names = list(Verdict)
+    present = {names[code] for code in codes if code >= 0}
+    rows = []
+    if Verdict.RIGHT in present:
+        rows.append(f"{swatches('right')} right: ≤ 10⁻⁴, ≤ 10⁻², ≤ 1 × tolerance")
+    if Verdict.WRONG in present:
+        rows.append(f"{swatches('wrong')} wrong: ≤ 10², ≤ 10⁴, > 10⁴ × tolerance")
+    for verdict, kind in ((Verdict.KINK, "kink"), (Verdict.UNRESOLVED, "open")):
+        if verdict in present:
+            rows.append(f"{swatch(kind)} {verdict}")
+    if -1 in codes:
+        rows.append(f"{swatch('none')} not looked at on its own")
+    spans = "".join(f"<span>{row}</span>" for row in rows)
+    return f'<div class="amg-legend amg-soft">{spans}</div>'
+
+
+def swatches(kind: str) -> str:
+    """Draw the three shades of a verdict."""
+    return "".join(swatch(f"{kind}{i}") for i in range(3))
+
+
+def swatch(kind: str) -> str:
+    """Draw a cell of the legend."""
+    stroke = mark(kind.rstrip("0123456789"), 0, 0, 14)
+    return (
+        '<svg class="amg-map" width="16" height="16" viewBox="-1 -1 16 16" aria-hidden="true">'
+        f'<path class="amg-{kind}" d="M0 0h14v14h-14z"/>'
+        f'<path class="amg-mark amg-on-{kind}" d="{stroke}"/>'
+        '<rect class="amg-frame" width="14" height="14"/></svg>'
+    )
+
+
+# ── the worst entries ─────────────────────────────────────────────────────────────────────────
+
+
+def table(report: Report) -> str:
+    """Write the worst entries, and how many more there are."""
+    remarkable = tuple(v for v in Verdict if v is not Verdict.RIGHT)
+    shown = report.first(ROWS, remarkable) or report.first(1)
+    if not shown:
+        return ""
+    reasoned = any(entry.reason for entry in shown)
+    head = ["verdict", "entry", "given", "numeric", "±", "relative", *(["why"] if reasoned else [])]
+    rows = []
+    for entry in shown:
+        _, *cells = entry.row()
+        row = [f"{MARKS[entry.verdict]} {entry.verdict}", *cells]
+        rows.append(row if reasoned else row[:-1])
+    count = sum(map(report.count, remarkable)) - len(shown)
+    notes = [f"and {count:,} more"] if count > 0 else []
+    if report.weighted:
+        notes.append(f"values are weighted by a random cotangent of the result, seed {report.seed}")
+    end = f'<div class="amg-soft">{"; ".join(notes)}</div>' if notes else ""
+    body = "".join(f"<tr>{''.join(cells_of(row, 'td'))}</tr>" for row in rows)
+    return f"<table><tr>{''.join(cells_of(head, 'th'))}</tr>{body}</table>{end}"
+
+
+def cells_of(row: list[str], tag: str) -> Iterator[str]:
+    """Write the cells of a row: words to the left, numbers to the right."""
+    for i, text in enumerate(row):
+        words = ' class="amg-text"' if i in (0, 1, 6) else ""
+        inside = f"<code>{escape(text)}</code>" if i == 1 and tag == "td" else escape(text)
+        yield f"<{tag}{words}>{inside}</{tag}>"

@@ -1,0 +1,220 @@
+"""Heat maps of a gradient's errors: one cell an entry, or the worst of a block of entries.
+
+A cell is coloured by |given − numeric| over the tolerance, in powers of ten, and marked by its
+verdict, so that colour is not all that tells them apart. A map is SVG; its colours are classes,
+which the page around it defines for light and dark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from .report import Part
+from .verdicts import CODES, Tolerances, Verdict
+
+CELLS = 64
+"""Most cells along one side."""
+
+SLICES = 8
+"""Most maps of one input."""
+
+TITLED = 400
+"""Most cells that show their numbers under the pointer."""
+
+WIDTH, HEIGHT = 480.0, 256.0
+"""Of a map, in pixels, at most."""
+
+LARGEST = 20.0
+"""Side of a cell, in pixels, at most."""
+
+SEVERITY = {Verdict.RIGHT: 1, Verdict.KINK: 2, Verdict.UNRESOLVED: 3, Verdict.WRONG: 4}
+"""Which verdict a block of entries shows: the largest; 0 is for what was not looked at."""
+
+SPAN = 100.0
+"""From one severity to the next, more than any power of ten."""
+
+STEPS = (-4.0, -2.0, 0.0, 2.0, 4.0)
+"""Powers of ten, in units of the tolerance, between which the colour changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """One picture of an input.
+
+    Attributes:
+        title: what of the input it shows, as `w` or `w[3, :, :]`.
+        scores: a number a cell, rows and columns: severity · SPAN + the power of ten.
+        block: how many rows and columns of entries one cell stands for, at most.
+        shape: of the entries that it shows.
+        words: what cells say under the pointer, row by row; empty where there are too many.
+    """
+
+    title: str
+    scores: np.ndarray
+    block: tuple[int, int]
+    shape: tuple[int, int]
+    words: tuple[str, ...] = ()
+
+
+def powers(part: Part, tolerances: Tolerances) -> np.ndarray:
+    """Return log10 of the difference in units of the tolerance, from −12 to 12, NaN as 12."""
+    with np.errstate(all="ignore"):
+        size = np.maximum(np.abs(part.given), np.abs(part.numeric))
+        allowed = tolerances.absolute + tolerances.relative * size
+        difference = np.abs(part.given - part.numeric)
+        found = np.log10(np.where(difference == 0, 0.0, difference / allowed))
+    same = (part.given == part.numeric) & ~np.isfinite(part.given)
+    return np.where(same, -12.0, np.nan_to_num(np.clip(found, -12, 12), nan=12.0))
+
+
+def scores(part: Part, tolerances: Tolerances) -> np.ndarray:
+    """Return the score of every entry, of the shape of the part's arrays."""
+    ranks = np.zeros(part.given.shape)
+    for verdict, severity in SEVERITY.items():
+        ranks[part.verdict == CODES[verdict]] = severity
+    # What is wrong by an error bar alone, and right within one, keeps to its side of the scale.
+    power = powers(part, tolerances)
+    wrong, right = ranks == SEVERITY[Verdict.WRONG], ranks == SEVERITY[Verdict.RIGHT]
+    power = np.where(wrong, np.maximum(power, 0.0), np.where(right, np.minimum(power, 0.0), power))
+    return np.where(ranks == 0, 0.0, ranks * SPAN + power)
+
+
+def maps(part: Part, tolerances: Tolerances) -> tuple[list[Map], int]:
+    """Return the maps of one input, and how many slices of it are left out."""
+    if not part.given.size:
+        return [], 0
+    values = scores(part, tolerances)
+    words = cell_words(part) if values.size <= TITLED else np.full(values.shape, "")
+    if part.complex:
+        values, words = np.moveaxis(values, -1, 0), np.moveaxis(words, -1, 0)
+    plane = max(len(part.shape) - 2, 0) + part.complex
+    outer = values.shape[:plane]
+    rows, columns = (1, 1, *values.shape[plane:])[-2:]
+    values, words = (a.reshape(-1, rows, columns) for a in (values, words))
+    worst = np.argsort(-values.max(axis=(1, 2)), kind="stable")[:SLICES]
+    found = []
+    for i in np.sort(worst):
+        index = np.unravel_index(int(i), outer) if outer else ()
+        title = slice_title(part, tuple(int(k) for k in index))
+        found.append(pictured(title, values[i], words[i]))
+    return found, len(values) - len(found)
+
+
+def slice_title(part: Part, index: tuple[int, ...]) -> str:
+    """Write which slice of an input a map shows."""
+    name, outer = part.name, list(map(str, index))
+    if part.complex:
+        name += (".real", ".imag")[index[0]]
+        outer = outer[1:]
+    if not outer:
+        return name
+    base, suffix = (part.name, name[len(part.name) :])
+    return f"{base}[{', '.join([*outer, ':', ':'])}]{suffix}"
+
+
+def pictured(title: str, values: np.ndarray, words: np.ndarray) -> Map:
+    """Make one map of a matrix of scores, in blocks if it is large."""
+    rows, columns = values.shape
+    block = (-(-rows // CELLS), -(-columns // CELLS))
+    if block == (1, 1):
+        said = tuple(words.ravel().tolist()) if words.any() else ()
+        return Map(title, values, block, values.shape, said)
+    edges = [np.arange(0, n, size) for n, size in zip(values.shape, block, strict=True)]
+    coarse = np.maximum.reduceat(np.maximum.reduceat(values, edges[0], 0), edges[1], 1)
+    return Map(title, coarse, block, (rows, columns))
+
+
+def cell_words(part: Part) -> np.ndarray:
+    """Write what every entry says under the pointer."""
+    names = list(Verdict)
+    found = np.empty(part.given.shape, dtype=object)
+    for flat in range(part.given.size):
+        code = int(part.verdict.flat[flat])
+        if code < 0:
+            found.flat[flat] = "not looked at on its own"
+            continue
+        entry = part.entry(flat)
+        found.flat[flat] = (
+            f"{entry.place}: {names[code]}, given {entry.analytic:.6g}, "
+            f"numeric {entry.numeric:.6g} ± {entry.error:.1e}"
+        )
+    return found
+
+
+# ── SVG ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def tone(score: float) -> str:
+    """Return the class of a cell: its verdict, and for right and wrong how far from the line."""
+    severity = int((score + SPAN / 2) // SPAN)
+    if severity == 0:
+        return "none"
+    power = score - severity * SPAN
+    if severity == SEVERITY[Verdict.RIGHT]:
+        return f"right{sum(power > s for s in STEPS[:2])}"
+    if severity == SEVERITY[Verdict.WRONG]:
+        return f"wrong{sum(power > s for s in STEPS[3:])}"
+    return "kink" if severity == SEVERITY[Verdict.KINK] else "open"
+
+
+def cell_side(rows: int, columns: int) -> float:
+    """Return the side of a cell, in pixels, for that many rows and columns."""
+    return float(min(LARGEST, np.floor(2 * min(WIDTH / columns, HEIGHT / rows)) / 2))
+
+
+def svg(picture: Map) -> str:
+    """Draw a map."""
+    rows, columns = picture.scores.shape
+    side = cell_side(rows, columns)
+    width, height = columns * side, rows * side
+    label = f"errors of {picture.title}, {rows} × {columns} cells"
+    return (
+        f'<svg class="amg-map" width="{width + 2:g}" height="{height + 2:g}" '
+        f'viewBox="-1 -1 {width + 2:g} {height + 2:g}" role="img" aria-label="{escape(label)}">'
+        + "".join(cells(picture, side))
+        + f'<rect class="amg-frame" width="{width:g}" height="{height:g}"/></svg>'
+    )
+
+
+def cells(picture: Map, side: float) -> Iterator[str]:
+    """Draw the cells, then the marks: one path for all of a kind."""
+    squares: dict[str, list[str]] = {}
+    marks: dict[str, list[str]] = {}
+    gap = 0.5 if side > 6 else 0.0
+    for (i, j), score in np.ndenumerate(picture.scores):
+        kind = tone(float(score))
+        x, y, s = j * side + gap, i * side + gap, side - 2 * gap
+        squares.setdefault(kind, []).append(f"M{x:g} {y:g}h{s:g}v{s:g}h-{s:g}z")
+        stroke = mark(kind.rstrip("0123456789"), j * side, i * side, side)
+        if stroke:
+            marks.setdefault(kind, []).append(stroke)
+    for kind, paths in sorted(squares.items()):
+        yield f'<path class="amg-{kind}" d="{"".join(paths)}"/>'
+    for kind, paths in sorted(marks.items()):
+        yield f'<path class="amg-mark amg-on-{kind}" d="{"".join(paths)}"/>'
+    for k, words in enumerate(picture.words):
+        i, j = divmod(k, picture.scores.shape[1])
+        yield (
+            f'<rect class="amg-touch" x="{j * side:g}" y="{i * side:g}" width="{side:g}" '
+            f'height="{side:g}"><title>{escape(words)}</title></rect>'
+        )
+
+
+def mark(kind: str, x: float, y: float, side: float) -> str:
+    """Draw the mark of a verdict in a cell: a cross, a roof, a ring, a dash."""
+    a, b, c = (round(share * side, 2) for share in (0.28, 0.44, 0.5))
+    if kind == "wrong":
+        return f"M{x + a:g} {y + a:g}l{b:g} {b:g}m0-{b:g}l-{b:g} {b:g}"
+    if kind == "kink":
+        half = round(b / 2, 2)
+        return f"M{x + a:g} {y + a + b:g}l{half:g}-{b:g}l{half:g} {b:g}"
+    if kind == "open":
+        r = round(b / 2, 2)
+        return f"M{x + a:g} {y + c:g}a{r:g} {r:g} 0 1 0 {b:g} 0a{r:g} {r:g} 0 1 0-{b:g} 0"
+    if kind == "none":
+        return f"M{x + a:g} {y + c:g}h{b:g}"
+    return ""
