@@ -1,0 +1,101 @@
+"""Targets: functions that somebody names on a command line, as `module:function`.
+
+Naming a function runs the module or file that holds it, and nothing else.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import reduce
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from .errors import ArgumentError
+
+
+def target(text: str, beside: str = "") -> Callable[..., Any]:
+    """Return the function that a text names.
+
+    Args:
+        text: `package.module:function`, `path/to/file.py:function`, or `module:Class.method`; a
+            name alone is looked up where `beside` is.
+        beside: another such text.
+
+    Raises:
+        ArgumentError: if there is no such module, file or function, or the module cannot be run.
+    """
+    place, colon, name = text.rpartition(":")
+    if not colon:
+        place = beside.rpartition(":")[0]
+    if not place or not name:
+        raise ArgumentError(
+            f"{text!r} names no function; write module:function or file.py:function"
+        )
+    module = from_file(Path(place)) if place.endswith(".py") else from_import(place)
+    try:
+        found = reduce(getattr, name.split("."), module)
+    except AttributeError:
+        known = [n for n, x in vars(module).items() if callable(x) and not n.startswith("_")]
+        listed = ", ".join(known[:12]) or "no function"
+        raise ArgumentError(f"{place} has no {name!r}; it has {listed}") from None
+    if not callable(found):
+        raise ArgumentError(f"{text} is {found!r:.60}, which cannot be called; name a function")
+    return found
+
+
+def from_import(name: str) -> ModuleType:
+    """Import a module as a program in the working directory would."""
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{name}.".startswith(f"{error.name}."):
+            raise ArgumentError(
+                f"there is no module {error.name!r} here or among the installed ones; "
+                "write its path for a file, as path/to/file.py:function"
+            ) from None
+        raise failed(name, error) from error
+    except Exception as error:  # whatever the module does when it is run
+        raise failed(name, error) from error
+
+
+def from_file(path: Path) -> ModuleType:
+    """Run a file as a module of its name, once; it may import what lies beside it."""
+    path = path.expanduser().resolve()
+    if not path.is_file():
+        raise ArgumentError(f"there is no file {path}; write module:function or file.py:function")
+    loaded = sys.modules.get(path.stem)
+    if loaded is not None and getattr(loaded, "__file__", None) == str(path):
+        return loaded
+    name = path.stem if loaded is None else f"{path.stem}_of_{path.parent.name}"
+    spec = spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    sys.modules[name] = module  # where dataclasses and pickle look for it
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever the file does when it is run
+        del sys.modules[name]
+        raise failed(str(path), error) from error
+    return module
+
+
+def failed(place: str, error: Exception) -> ArgumentError:
+    """Say that running a module raised an error, and where."""
+    return ArgumentError(f"running {place} raised {raised(error)}; it must run without an error")
+
+
+def raised(error: BaseException) -> str:
+    """Write an error with the file and line that raised it."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = "" if trace is None else f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})"
+    return f"{type(error).__name__}: {error}{where}"
