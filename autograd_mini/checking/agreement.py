@@ -47,10 +47,19 @@ def repeated(
     subject: Subject, weights: Arrays, given: Arrays, generator: np.random.Generator, rtol: float
 ) -> Cause | None:
     """See that the gradient is the same when it is computed again."""
-    if close(given, subject.gradient(weights), given, 1e-3 * rtol + 1e-9):
+    floor = rounding(subject, weights)
+    sizes = [np.abs(g) + floor for g in given]
+    if close(given, subject.gradient(weights), sizes, 1e-3 * rtol + 1e-9):
         return None
     text = f"{subject.what} gives another result when called again; fix its state or random numbers"
     return Cause(Kind.NOT_DETERMINISTIC, text)
+
+
+def rounding(subject: Subject, weights: Arrays) -> float:
+    """Return a size below which a gradient is rounding error: a share of that of the outputs."""
+    outputs = [np.abs(coordinates(y)) for y in subject.results]
+    size = sum(float(np.sum(np.abs(g) * y)) for g, y in zip(weights, outputs, strict=True))
+    return 1e5 * subject.epsilon * size
 
 
 def linear(
@@ -63,7 +72,8 @@ def linear(
     both = [g - 0.5 * h for g, h in zip(weights, others, strict=True)]
     second, sum_ = subject.gradient(others), subject.gradient(both)
     expected = [a - 0.5 * b for a, b in zip(given, second, strict=True)]
-    sizes = [np.abs(a) + np.abs(b) for a, b in zip(given, second, strict=True)]
+    floor = rounding(subject, weights)
+    sizes = [np.abs(a) + np.abs(b) + floor for a, b in zip(given, second, strict=True)]
     if close(expected, sum_, sizes, 10 * rtol):
         return None
     text = f"{subject.what} is not linear in the cotangent: g − h/2 gives another result than both"

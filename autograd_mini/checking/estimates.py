@@ -57,15 +57,25 @@ def estimate(levels: Sequence[Level], measured: float = 0.0) -> Estimate:
     ordered = sorted(levels, key=lambda level: -level.step)
     central = [level for level in ordered if np.isfinite(level.central)]
     if central and all(level.flat for level in central) and len(central) > 2:
-        return Estimate(0.0, 0.0, central[0].step)
+        return Estimate(0.0, central[0].noise(measured), central[0].step)
+    best = NOTHING
     if central:
-        best = most_certain(combinations(central, measured))
-        return broken(central, best, measured)
+        best = broken(central, most_certain(combinations(central, measured)), measured)
+    if len(central) == len(ordered) or best.sides is not None or best.jumps:
+        return best
     for side in ("right", "left"):
         half = [level for level in ordered if np.isfinite(getattr(level, side))]
         if half:
-            return one_sided(half, side, measured)
-    return NOTHING
+            best = better(best, one_sided(half, side, measured))
+    return best
+
+
+def better(two_sided: Estimate, one: Estimate) -> Estimate:
+    """Return the more certain of two estimates, the one-sided only if it fits the other."""
+    if not np.isfinite(two_sided.value):
+        return one
+    fits = abs(one.value - two_sided.value) <= 2 * (one.error + two_sided.error)
+    return replace(one, one_sided=False) if fits and 4 * one.error < two_sided.error else two_sided
 
 
 def combinations(levels: Sequence[Level], measured: float) -> list[Estimate]:
@@ -73,7 +83,8 @@ def combinations(levels: Sequence[Level], measured: float) -> list[Estimate]:
     values = [level.central for level in levels]
     noises = [level.noise(measured) for level in levels]
     if len(levels) == 1:
-        return [Estimate(values[0], noises[0] or 0.0, levels[0].step)]
+        bend = abs(levels[0].right - levels[0].left)
+        return [Estimate(values[0], bend + noises[0], levels[0].step)]
     found, pairs = [], []
     for i in range(len(levels) - 1):
         ratio = (levels[i].step / levels[i + 1].step) ** 2
@@ -108,9 +119,13 @@ def broken(levels: Sequence[Level], best: Estimate, measured: float) -> Estimate
     In a smooth place the gap shrinks with the step; at a kink it stays; at a jump it grows.
     """
     clear = [level for level in levels if level.gap > 25 * level.noise(measured)]
-    if len(clear) < 2 or len(clear) < len(levels) and clear[-1].step > 4e3 * levels[-1].step:
+    wider = [level for level in clear if level.step > 4 * clear[-1].step]
+    if not wider:
         return best
-    wide, narrow = clear[-2], clear[-1]
+    wide, narrow = wider[-1], clear[-1]
+    closer = [level for level in levels if level.step < narrow.step]
+    if any(50 * level.noise(measured) < narrow.gap for level in closer):  # it would be seen there
+        return best
     ratio = wide.step / narrow.step
     if narrow.gap > 0.7 * ratio * wide.gap:
         return jump(narrow, best)

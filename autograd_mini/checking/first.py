@@ -116,7 +116,8 @@ def first_findings(
         flat, size = np.arange(x.size), np.abs(x.ravel())
         usual = usual_step(probe.epsilon, 1.0)
         steps = np.full(x.size, step) if step else usual * np.maximum(1.0, size)
-        take(findings, moved(position, flat, steps), flat, steps, probe.epsilon, tolerances)
+        xs, epsilon = x.ravel(), probe.epsilon
+        take(findings, moved(position, flat, steps), flat, steps, xs, epsilon, tolerances)
         doubtful = np.flatnonzero(findings.verdict == DOUBTFUL)
         far = (size[doubtful] > 10) | ((size[doubtful] < 0.1) & (size[doubtful] > 0))
         still = np.flatnonzero((findings.numeric == 0) & (findings.verdict == DOUBTFUL))
@@ -129,7 +130,8 @@ def first_findings(
             near = usual * np.where(size[flat] > 1, 1.0, size[flat])
             spacing = 64 * np.spacing(size[flat])
             near = np.maximum(near, spacing)
-            take(findings, moved(position, flat, near), flat, near, probe.epsilon, tolerances)
+            xs = x.ravel()[flat]
+            take(findings, moved(position, flat, near), flat, near, xs, epsilon, tolerances)
         found.append(findings)
     return found
 
@@ -146,6 +148,7 @@ def take(
     moved: Differences,
     flat: np.ndarray,
     steps: np.ndarray,
+    xs: np.ndarray,
     epsilon: float,
     tolerances: Tolerances,
 ) -> None:
@@ -153,7 +156,7 @@ def take(
     with np.errstate(all="ignore"):
         width = moved.up - moved.down
         numeric = (moved.above - moved.below) / width
-        error = NOISE * epsilon * moved.size / width
+        error = NOISE * epsilon * (moved.size + np.abs(numeric * xs)) / width
         given = findings.given[flat]
         sure = np.isfinite(numeric) & (error <= 0.1 * np.abs(numeric))
         scale = np.max(np.abs(numeric), where=sure, initial=0.0)

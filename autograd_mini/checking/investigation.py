@@ -22,6 +22,9 @@ from .precision import precise
 from .verdicts import Judge, Verdict
 
 
+ROUNDING = 16.0
+"""Units of rounding of φ, a share of which per unit a right gradient may be off by too."""
+
 LOST = 1e5
 """Units of rounding of a function, an error bar of which is as good as none if all else fails."""
 
@@ -35,10 +38,8 @@ def rounds(line: Line, epsilon: float, step: float | None) -> Iterator[list[floa
     """Yield the steps to try, round by round."""
     usual = step or usual_step(epsilon, line.unit)
     yield [64 * usual, 8 * usual, usual]
-    if line.near != line.unit:
-        near = usual_step(epsilon, line.near)
-        yield [64 * near, 8 * near, near]
-    yield [usual / 8, usual / 64]
+    near = usual_step(epsilon, line.near)
+    yield [usual / 8, usual / 64, *([64 * near, 8 * near, near] if line.near != line.unit else [])]
     yield [512 * usual, 4096 * usual, 0.2 * line.unit]
     yield [usual / 8**k for k in range(3, 12)]
 
@@ -55,14 +56,21 @@ class Investigation:
         self, probe: Probe, line: Line, given: float, judge: Judge, step: float | None = None
     ) -> None:
         """Look until there is a verdict; `step` is the first one, if the caller wants it so."""
-        self._probe, self._line, self.given, self._judge = probe, line, given, judge
+        self._probe, self._line, self.given = probe, line, given
+        self._judge = judge.less_exact(ROUNDING * probe.epsilon * probe.scale / line.unit)
         self._levels: dict[float, Level] = {}
         self._noise: float | None = None
         self.estimate: Estimate
         self.verdict = Verdict.UNRESOLVED
-        for steps in rounds(line, probe.epsilon, step):
-            if self._look(steps) and self.verdict is not Verdict.UNRESOLVED and self._confirmed():
+        for number, steps in enumerate(rounds(line, probe.epsilon, step)):
+            fresh = self._look(steps)
+            if number == 0 and self.verdict is not Verdict.RIGHT:
+                continue  # a step that is too wide can be certain and wrong
+            if fresh and self.verdict is not Verdict.UNRESOLVED and self._confirmed():
                 return
+        if self._noise is None:
+            self._noise = measured_noise(self._probe, self._line)
+            self._judged()
         if self.estimate.jumps:
             self._look_beside()
         elif self.estimate.sides is None:
@@ -85,11 +93,11 @@ class Investigation:
 
     def _confirmed(self) -> bool:
         """See whether a verdict stands: a kink at narrower steps, a wrong one beside noise."""
-        if self.estimate.sides is not None:
-            return self._kink_stands()
-        if self.verdict is Verdict.WRONG and self._noise is None:
+        if self.verdict is not Verdict.RIGHT and self._noise is None:
             self._noise = measured_noise(self._probe, self._line)
             self._judged()
+        if self.estimate.sides is not None:
+            return self._kink_stands()
         if self.verdict is Verdict.WRONG and self.estimate.conflict:
             return len(self._levels) > 4
         return self.verdict is not Verdict.UNRESOLVED
@@ -135,13 +143,11 @@ class Investigation:
         low = sum(float(np.sum(np.minimum(a, b))) for a, b in zip(left, right, strict=True))
         high = sum(float(np.sum(np.maximum(a, b))) for a, b in zip(left, right, strict=True))
         totals = [float(sum(np.sum(s) for s in side)) for side in (left, right)]
-        size = self._probe.size(self._probe.base, self._probe.base)
-        return low, high, *totals, 8 * self._probe.epsilon * size / step
+        return low, high, *totals, 8 * self._probe.epsilon * self._probe.scale / step
 
     def _be_lenient(self) -> None:
         """Take what rounding hides even at the best step for none: a share of φ per unit."""
-        size = self._probe.size(self._probe.base, self._probe.base)
-        lenient = LOST * self._probe.epsilon * size / self._line.unit
+        lenient = LOST * self._probe.epsilon * self._probe.scale / self._line.unit
         self.verdict = self._judge.verdict(self.given, self.estimate, lenient)
 
     # ── more digits ───────────────────────────────────────────────────────────────────────────
@@ -187,6 +193,8 @@ def complex_slope(probe: Probe, line: Line) -> float | None:
         with np.errstate(all="ignore"):
             outputs = subject.outputs(moved)
     except Exception:  # whatever a function does with numbers it was not made for
+        return None
+    if [y.shape for y in outputs] != [g.shape for g in probe.weights]:
         return None
     slope = 0.0
     for y, g in zip(outputs, probe.weights, strict=True):

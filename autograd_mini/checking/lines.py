@@ -37,6 +37,7 @@ class Level:
         low, high: Σ of the lesser and of the greater one-sided slope of each output.
         unit: the rounding unit of the outputs.
         flat: whether no output changed at all.
+        rounding: of the coordinate, by which even a stable function may be off inside.
     """
 
     step: float
@@ -49,6 +50,7 @@ class Level:
     high: float
     unit: float
     flat: bool
+    rounding: float
 
     @property
     def central(self) -> float:
@@ -72,7 +74,8 @@ class Level:
 
     def noise(self, measured: float = 0.0) -> float:
         """Return the rounding error of the slope; `measured` is that of φ, where it is known."""
-        return max(NOISE * self.unit * self.size, 4 * measured) / (self.up - self.down)
+        inside = NOISE * abs(self.central) * self.rounding
+        return (max(NOISE * self.unit * self.size, 4 * measured) + inside) / (self.up - self.down)
 
 
 class Probe:
@@ -84,6 +87,7 @@ class Probe:
         base: its outputs there.
         weights: the cotangent, one array an output.
         epsilon: the rounding unit of the function.
+        scale: Σ |g·y|.
     """
 
     def __init__(self, subject: Subject, base: Arrays, weights: Arrays, dtype: Any = None) -> None:
@@ -93,6 +97,7 @@ class Probe:
         self.base = base
         self.weights = weights
         self.epsilon = subject.epsilon if dtype is None else float(np.finfo(dtype).eps)
+        self.scale = self.size(base, base)
         self._work = [x.copy() for x in self.point]
 
     def evaluate(self, arrays: Arrays) -> Arrays:
@@ -152,7 +157,7 @@ class Probe:
         below, down = line.at(-step)
         if not up or not down:  # the step is lost in the rounding of x
             nan = np.nan
-            return Level(step, step, -step, nan, nan, nan, nan, nan, self.epsilon, False)
+            return Level(step, step, -step, nan, nan, nan, nan, nan, self.epsilon, False, 0.0)
         low = high = 0.0
         for g, a, b, base in zip(self.weights, above, below, self.base, strict=True):
             right, left = g * (a - base) / up, g * (b - base) / down
@@ -161,6 +166,7 @@ class Probe:
         return Level(
             step, up, down, self.weighted(above, self.base), self.weighted(below, self.base),
             self.size(above, below), low, high, self.epsilon, self.same(above) and self.same(below),
+            self.epsilon * line.size,
         )  # fmt: skip
 
 
@@ -171,11 +177,13 @@ class Line:
         unit: a length over which functions are expected to change.
         near: another such length, that of the coordinate itself where it is far from the unit.
         least: the shortest step that is not lost in the rounding of the coordinates.
+        size: of the coordinates that move, by which they are rounded.
     """
 
     unit: float
     near: float
     least: float
+    size: float
 
     def at(self, step: float) -> tuple[Arrays, float]:
         """Return the outputs at a step from the point, and the step after rounding."""
@@ -196,7 +204,7 @@ class EntryLine(Line):
     def __init__(self, probe: Probe, position: int, flat: int) -> None:
         self.probe, self.position, self.flat = probe, position, flat
         self.x = x = probe.point[position].flat[flat]
-        size = abs(float(x))
+        self.size = size = abs(float(x))
         self.unit = max(1.0, size)
         self.near = size if 0 < size < 0.1 else 1.0
         kept = probe.subject.inputs.dtype(position)
@@ -225,7 +233,7 @@ class DirectionLine(Line):
 
     def __init__(self, probe: Probe, position: int, direction: np.ndarray) -> None:
         self.probe, self.position, self.direction = probe, position, direction
-        self.unit = self.near = 1.0
+        self.unit = self.near = self.size = 1.0
         self.least = 1e3 * probe.epsilon
 
     def at(self, step: float) -> tuple[Arrays, float]:

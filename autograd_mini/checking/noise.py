@@ -8,8 +8,8 @@ import numpy as np
 
 from .lines import Line, Probe
 
-POINTS = 4
-"""Values to each side of the point."""
+POINTS = 5
+"""Values to each side of the point, which are taken apart: a kink or a jump is no noise."""
 
 
 def measured_noise(probe: Probe, line: Line) -> float:
@@ -20,20 +20,19 @@ def measured_noise(probe: Probe, line: Line) -> float:
     "Estimating Computational Noise"). Where φ does not change at all, wider steps are tried: a
     stair so wide is noise too.
     """
-    step = line.least
+    step, sides = line.least, []
     for _ in range(4):
-        values = [
-            probe.weighted(line.at(k * step)[0], probe.base) if k else 0.0
-            for k in range(-POINTS, POINTS + 1)
+        sides = [
+            np.array([probe.weighted(line.at(k * step)[0], probe.base) for k in side])
+            for side in (range(1, POINTS + 1), range(-1, -POINTS - 1, -1))
         ]
-        if not np.all(np.isfinite(values)):
-            return 0.0
-        if len(set(values)) > 2:
+        sides = [values for values in sides if np.all(np.isfinite(values))]
+        if not sides or max(len(set(values)) for values in sides) > 1:
             break
         step *= 1000.0
         if step > 1e-6 * line.unit:
             break
-    return max(deviation(np.array(values), order) for order in (3, 4))
+    return max((deviation(values, order) for values in sides for order in (2, 3)), default=0.0)
 
 
 def deviation(values: np.ndarray, order: int) -> float:

@@ -77,7 +77,7 @@ class Subject:
         none_is_zero: whether a gradient of None means that there is none.
         costly: whether the gradient takes a call for every entry.
         missing: names of the inputs for which None was given.
-        complex_outputs, output_shapes: of the results at the point.
+        results, complex_outputs, output_shapes: what the function returns at the point.
         epsilon: the rounding unit of the coarsest result, that of float64 or more.
         seconds: that one call takes.
     """
@@ -93,6 +93,7 @@ class Subject:
         self.missing: list[str] = []
         self.complex_outputs: list[bool] = []
         self.output_shapes: list[tuple[int, ...]] = []
+        self.results: Arrays = []
         self.seconds = 0.0
         self.epsilon = float(np.finfo(np.float64).eps)
 
@@ -149,6 +150,7 @@ class Subject:
             )
         self.complex_outputs = [y.dtype.kind == "c" for y in outputs]
         self.output_shapes = [y.shape for y in outputs]
+        self.results = outputs
         units = [np.finfo(y.dtype).eps for y in outputs if y.dtype.kind in "fc"]
         self.epsilon = float(max([*units, self.epsilon]))
         return [np.asarray(coordinates(y), np.float64) for y in outputs]

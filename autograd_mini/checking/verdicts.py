@@ -60,6 +60,11 @@ class Judge:
         """Return the difference that counts as none."""
         return self.tolerances.allowed(given, numeric)
 
+    def less_exact(self, absolute: float) -> Judge:
+        """Return a judge that allows a further absolute difference."""
+        tolerances = Tolerances(self.tolerances.relative, self.tolerances.absolute + absolute)
+        return Judge(tolerances, self.negligible)
+
     def fine(self, error: float, given: float, numeric: float, lenient: float) -> bool:
         """Whether an error bar is narrow enough to confirm an entry."""
         size = max(abs(given), abs(numeric))
