@@ -148,21 +148,22 @@ def pictures(report: Report) -> str:
         figures += [figure(part, picture) for picture in found]
         kinds |= {int(code) for code in np.unique(part.verdict)}
         if not found:
-            figures.append(f"<figure><figcaption>{caption(part)}, empty</figcaption></figure>")
+            figures.append(
+                f"<figure><figcaption>{caption(part.name, part.shape)}, empty</figcaption></figure>"
+            )
         if left:
             figures.append(f'<figure class="amg-soft">and {left} more slices of '
-                           f"<code>{escape(part.name)}</code></figure>")  # fmt: skip
+                           f"{caption(part.name, part.shape)}</figure>")  # fmt: skip
     if len(report.parts) > len(shown):
         count = len(report.parts) - len(shown)
         figures.append(f'<figure class="amg-soft">and {count} more inputs</figure>')
     return f'<div class="amg-maps">{"".join(figures)}</div>{legend(kinds)}'
 
 
-def caption(part: Part, title: str | None = None) -> str:
-    """Write the name and shape of an input."""
-    shape = " × ".join(map(str, part.shape)) or "a number"
-    name = escape(part.name if title is None else title)
-    return f'<code>{name}</code> <span class="amg-soft">{shape}</span>'
+def caption(name: str, shape: tuple[int, ...]) -> str:
+    """Write the name and shape of an input, or of a slice of it."""
+    size = " × ".join(map(str, shape)) or "a number"
+    return f'<code>{escape(name)}</code> <span class="amg-soft">{size}</span>'
 
 
 def figure(part: Part, picture: Map) -> str:
@@ -172,7 +173,7 @@ def figure(part: Part, picture: Map) -> str:
         rows, columns = picture.block
         size = f"{rows} × {columns}" if rows > 1 and columns > 1 else f"{rows * columns}"
         blocks = f' <span class="amg-soft">· a cell is the worst of {size} entries</span>'
-    head = f"{caption(part, picture.title)}{blocks}"
+    head = f"{caption(picture.title, part.shape[-2:])}{blocks}"
     return f"<figure><figcaption>{head}</figcaption>{svg(picture)}</figure>"
 
 

@@ -31,6 +31,9 @@ WIDTH, HEIGHT = 480.0, 256.0
 LARGEST = 20.0
 """Side of a cell, in pixels, at most."""
 
+DASHED = 10.0
+"""Side from which on a cell that was not looked at has a mark; small ones are left empty."""
+
 SEVERITY = {Verdict.RIGHT: 1, Verdict.KINK: 2, Verdict.UNRESOLVED: 3, Verdict.WRONG: 4}
 """Which verdict a block of entries shows: the largest; 0 is for what was not looked at."""
 
@@ -215,6 +218,6 @@ def mark(kind: str, x: float, y: float, side: float) -> str:
     if kind == "open":
         r = round(b / 2, 2)
         return f"M{x + a:g} {y + c:g}a{r:g} {r:g} 0 1 0 {b:g} 0a{r:g} {r:g} 0 1 0-{b:g} 0"
-    if kind == "none":
+    if kind == "none" and side >= DASHED:
         return f"M{x + a:g} {y + c:g}h{b:g}"
     return ""
