@@ -32,13 +32,13 @@ def disagreements(
     return found
 
 
-def close(a: Arrays, b: Arrays, sizes: Arrays, rtol: float) -> bool:
+def close(a: Arrays, b: Arrays, sizes: Arrays, rtol: float, floor: float) -> bool:
     """Whether gradients agree up to a share of the size of their terms, where both are finite."""
     for x, y, size in zip(a, b, sizes, strict=True):
         known = np.isfinite(x) & np.isfinite(y)
         with np.errstate(invalid="ignore"):
             scale = np.max(np.abs(size), where=known, initial=0.0)
-            if not np.all(np.abs(x - y)[known] <= rtol * scale):
+            if not np.all(np.abs(x - y)[known] <= rtol * scale + floor):
                 return False
     return True
 
@@ -48,18 +48,17 @@ def repeated(
 ) -> Cause | None:
     """See that the gradient is the same when it is computed again."""
     floor = rounding(subject, weights)
-    sizes = [np.abs(g) + floor for g in given]
-    if close(given, subject.gradient(weights), sizes, 1e-3 * rtol + 1e-9):
+    if close(given, subject.gradient(weights), given, 1e-3 * rtol + 1e-9, floor):
         return None
     text = f"{subject.what} gives another result when called again; fix its state or random numbers"
     return Cause(Kind.NOT_DETERMINISTIC, text)
 
 
 def rounding(subject: Subject, weights: Arrays) -> float:
-    """Return a size below which a gradient is rounding error: a share of that of the outputs."""
+    """Return a difference that rounding explains: a share of the size of the outputs."""
     outputs = [np.abs(coordinates(y)) for y in subject.results]
     size = sum(float(np.sum(np.abs(g) * y)) for g, y in zip(weights, outputs, strict=True))
-    return 1e5 * subject.epsilon * size
+    return 64 * subject.epsilon * size
 
 
 def linear(
@@ -72,9 +71,8 @@ def linear(
     both = [g - 0.5 * h for g, h in zip(weights, others, strict=True)]
     second, sum_ = subject.gradient(others), subject.gradient(both)
     expected = [a - 0.5 * b for a, b in zip(given, second, strict=True)]
-    floor = rounding(subject, weights)
-    sizes = [np.abs(a) + np.abs(b) + floor for a, b in zip(given, second, strict=True)]
-    if close(expected, sum_, sizes, 10 * rtol):
+    sizes = [np.abs(a) + np.abs(b) for a, b in zip(given, second, strict=True)]
+    if close(expected, sum_, sizes, 10 * rtol, rounding(subject, weights)):
         return None
     text = f"{subject.what} is not linear in the cotangent: g − h/2 gives another result than both"
     return Cause(Kind.COTANGENT, text)

@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import ArgumentError
 
 try:
+    import hypothesis
     from hypothesis import strategies as st
     from hypothesis.extra import numpy as hnp
 except ModuleNotFoundError as error:
@@ -30,6 +31,7 @@ __all__ = [
     "arrays",
     "away_from",
     "broadcastable_shapes",
+    "hypothesis",
     "numbers",
     "shapes",
     "st",

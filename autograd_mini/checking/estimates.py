@@ -118,6 +118,16 @@ def broken(levels: Sequence[Level], best: Estimate, measured: float) -> Estimate
 
     In a smooth place the gap shrinks with the step; at a kink it stays; at a jump it grows.
     """
+    tops = [max(abs(level.left), abs(level.right)) for level in levels]
+    if len(levels) > 2:
+        steps = [level.step for level in levels[-3:]]
+        power = growth(tops[-3:], steps)
+        if power is not None and tops[-1] > 25 * levels[-1].noise(measured):
+            if power > 0.97:
+                return jump(levels[-1], best)
+            if power > 0.1 and np.sign(levels[-1].left) == np.sign(levels[-1].right):
+                sign = int(np.sign(levels[-1].central))
+                return replace(best, value=sign * np.inf, error=np.inf, vertical=sign)
     clear = [level for level in levels if level.gap > 25 * level.noise(measured)]
     wider = [level for level in clear if level.step > 4 * clear[-1].step]
     if not wider:
@@ -144,11 +154,13 @@ def jump(narrow: Level, best: Estimate) -> Estimate:
 def one_sided(levels: Sequence[Level], side: str, measured: float) -> Estimate:
     """Extrapolate slopes on the one side on which the function is finite, widest step first."""
     slopes = [float(getattr(level, side)) for level in levels]
-    if len(slopes) > 2 and steep(slopes[-3:], [level.step for level in levels[-3:]]):
+    power = growth(slopes[-3:], [level.step for level in levels[-3:]])
+    if power is not None and power > 0.1:
         sign = int(np.sign(slopes[-1]))
-        return Estimate(
-            sign * np.inf, np.inf, levels[-1].step, one_sided=True, vertical=sign
-        )  # fmt: skip
+        value, step = sign * np.inf, levels[-1].step
+        if power > 0.97:
+            return Estimate(value, np.inf, step, jumps=True, one_sided=True)
+        return Estimate(value, np.inf, step, one_sided=True, vertical=sign)
     found = [Estimate(slopes[0], np.inf, levels[0].step, one_sided=True)]
     for i in range(len(slopes) - 1):
         ratio = levels[i].step / levels[i + 1].step
@@ -158,12 +170,12 @@ def one_sided(levels: Sequence[Level], side: str, measured: float) -> Estimate:
     return min(found, key=lambda e: e.error)
 
 
-def steep(slopes: Sequence[float], steps: Sequence[float]) -> bool:
-    """Whether slopes grow like a negative power of the step, as those of √x at 0."""
-    if any(s == 0 for s in slopes) or len({np.sign(s) for s in slopes}) != 1:
-        return False
+def growth(slopes: Sequence[float], steps: Sequence[float]) -> float | None:
+    """Return p if slopes grow like step^−p: ½ for √x at 0, 1 at a jump; None if they do not."""
+    if len(slopes) < 3 or any(s == 0 for s in slopes) or len(set(np.sign(slopes))) != 1:
+        return None
     powers = [
         np.log(abs(b / a)) / np.log(s / t)
         for a, b, s, t in zip(slopes, slopes[1:], steps, steps[1:], strict=False)
     ]
-    return bool(min(powers) > 0.1 and max(powers) - min(powers) < 0.2 and max(powers) < 0.97)
+    return float(min(powers)) if max(powers) - min(powers) < 0.1 else None

@@ -25,7 +25,7 @@ from .verdicts import Judge, Verdict
 ROUNDING = 16.0
 """Units of rounding of φ, a share of which per unit a right gradient may be off by too."""
 
-LOST = 1e5
+LOST = 1e4
 """Units of rounding of a function, an error bar of which is as good as none if all else fails."""
 
 
@@ -57,7 +57,8 @@ class Investigation:
     ) -> None:
         """Look until there is a verdict; `step` is the first one, if the caller wants it so."""
         self._probe, self._line, self.given = probe, line, given
-        self._judge = judge.less_exact(ROUNDING * probe.epsilon * probe.scale / line.unit)
+        rounding = ROUNDING * probe.epsilon * probe.scale / line.unit
+        self._judge = replace(judge, rounding=rounding)
         self._levels: dict[float, Level] = {}
         self._noise: float | None = None
         self.estimate: Estimate
@@ -68,12 +69,11 @@ class Investigation:
                 continue  # a step that is too wide can be certain and wrong
             if fresh and self.verdict is not Verdict.UNRESOLVED and self._confirmed():
                 return
-        if self._noise is None:
-            self._noise = measured_noise(self._probe, self._line)
-            self._judged()
+        if self.verdict is not Verdict.RIGHT and self._noise is None:
+            self._confirmed()
         if self.estimate.jumps:
             self._look_beside()
-        elif self.estimate.sides is None:
+        elif self.estimate.sides is None and self.verdict is Verdict.UNRESOLVED:
             self._be_precise()
             if self.verdict is Verdict.UNRESOLVED:
                 self._be_lenient()
@@ -96,22 +96,36 @@ class Investigation:
         if self.verdict is not Verdict.RIGHT and self._noise is None:
             self._noise = measured_noise(self._probe, self._line)
             self._judged()
-        if self.estimate.sides is not None:
-            return self._kink_stands()
-        if self.verdict is Verdict.WRONG and self.estimate.conflict:
-            return len(self._levels) > 4
+        if self.estimate.sides is not None and not self._kink_stands():
+            return self.verdict is not Verdict.UNRESOLVED and self._confirmed()
+        if self.verdict is Verdict.WRONG and self.estimate.sides is None and not self._settled():
+            self.verdict = Verdict.UNRESOLVED
         return self.verdict is not Verdict.UNRESOLVED
 
     def _kink_stands(self) -> bool:
         """Go on to narrower steps as far as noise permits: the kink may lie beside the point."""
-        while True:
+        while self.estimate.sides is not None:
             narrow = min(self._levels)
             level, step = self._levels[narrow], narrow / 8
             if step < self._line.least or 8 * level.noise() > 0.04 * level.gap:
-                return self.verdict is not Verdict.UNRESOLVED
+                return True
             self._look([step])
-            if self.estimate.sides is None:
-                return self.verdict is not Verdict.UNRESOLVED and self._confirmed()
+        return False
+
+    def _settled(self) -> bool:
+        """Go on to narrower steps as long as they say something else; tell whether that ends."""
+        while self.verdict is Verdict.WRONG:
+            narrower = [self._levels[step] for step in self._levels if step < self.estimate.step]
+            if not any(self._contradicts(level) for level in narrower):
+                return True
+            if not self._look([min(self._levels) / 8]):
+                return False
+        return True
+
+    def _contradicts(self, level: Level) -> bool:
+        """Whether differences at a narrower step say something else than the estimate."""
+        noise = 4 * level.noise(self._noise or 0.0) + 2 * self.estimate.error
+        return bool(abs(level.central - self.estimate.value) > noise)
 
     def _look_beside(self) -> None:
         """Judge at a jump by the slopes beside it."""
@@ -148,7 +162,8 @@ class Investigation:
     def _be_lenient(self) -> None:
         """Take what rounding hides even at the best step for none: a share of φ per unit."""
         lenient = LOST * self._probe.epsilon * self._probe.scale / self._line.unit
-        self.verdict = self._judge.verdict(self.given, self.estimate, lenient)
+        if self._judge.verdict(self.given, self.estimate, lenient) is Verdict.RIGHT:
+            self.verdict = Verdict.RIGHT
 
     # ── more digits ───────────────────────────────────────────────────────────────────────────
     def _be_precise(self) -> None:
@@ -156,7 +171,7 @@ class Investigation:
         probe = precise(self._probe)
         if probe is not None:
             line = self._line.along(probe)
-            steps = [usual_step(probe.epsilon, line.unit) * 8**k for k in (2, 1, 0, -1, 4)]
+            steps = [usual_step(probe.epsilon, line.unit) * 8**k for k in (6, 5, 4, 2, 1, 0, -1)]
             steps += [usual_step(probe.epsilon, line.near) * 8**k for k in (2, 1, 0)]
             levels = [probe.level(line, s) for s in sorted(set(steps)) if s >= line.least]
             found = estimate(levels)

@@ -21,7 +21,8 @@ def measured_noise(probe: Probe, line: Line) -> float:
     stair so wide is noise too.
     """
     step, sides = line.least, []
-    for _ in range(4):
+    widest = 64 * probe.epsilon ** (1 / 3) * line.unit
+    while step <= widest:
         sides = [
             np.array([probe.weighted(line.at(k * step)[0], probe.base) for k in side])
             for side in (range(1, POINTS + 1), range(-1, -POINTS - 1, -1))
@@ -29,9 +30,7 @@ def measured_noise(probe: Probe, line: Line) -> float:
         sides = [values for values in sides if np.all(np.isfinite(values))]
         if not sides or max(len(set(values)) for values in sides) > 1:
             break
-        step *= 1000.0
-        if step > 1e-6 * line.unit:
-            break
+        step *= 64.0
     return max((deviation(values, order) for values in sides for order in (2, 3)), default=0.0)
 
 

@@ -6,6 +6,7 @@ import json
 import math
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,10 @@ def check(asked: Namespace) -> int:
     given = gradients(asked)
     at = point(function, asked.inputs or (), asked.file, asked.seed, asked.scale, asked.dtype)
     settings = {name: getattr(asked, name) for name in PASSED_ON}
-    settings |= {"names": at.names, "argnums": at.chosen, **given}
+    settings |= {"names": at.names, **given}
     settings |= {"keep_dtype": asked.dtype in ("float32", "complex64")}
+    if len(at.chosen) < len(at.names):
+        settings["argnums"] = at.chosen
     try:
         if asked.search:
             return searched(function, at, settings, asked)
@@ -125,9 +128,15 @@ def searched(function: Any, at: Point, settings: dict[str, Any], asked: Namespac
     """Search for a counterexample, print it, and return 1 if there is one."""
     from .search import search
 
-    found = search(function, *at.arguments, **settings, max_examples=asked.examples)
+    usual = {name: p.default for name, p in signature(gradcheck).parameters.items()}
+    options = {name: x for name, x in settings.items() if name in ("seed", *GRADIENTS)}
+    options |= {n: x for n, x in settings.items() if n != "names" and x is not usual[n]}
+    try:
+        found = search(function, *at.arguments, **options, max_examples=asked.examples)
+    except ModuleNotFoundError as error:
+        raise ArgumentError(str(error)) from None
     if found is None:
-        print(f"no counterexample among {asked.examples} examples" if not asked.json else "null")
+        print("null" if asked.json else f"no counterexample among {asked.examples} examples")
         return 0
     if asked.json:
         shown = {"code": found.code, "report": jsonable(found.report.to_dict())}

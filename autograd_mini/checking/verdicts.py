@@ -27,7 +27,7 @@ class Verdict(StrEnum):
 CODES = {verdict: code for code, verdict in enumerate(Verdict)}
 """The places of the verdicts in `list(Verdict)`, by which arrays of them are written."""
 
-RESOLUTION = 1e-3
+RESOLUTION = 1e-2
 """An error bar wider than this share of an entry does not confirm it."""
 
 
@@ -51,19 +51,17 @@ class Judge:
         tolerances: which differences are none.
         negligible: an error bar up to this is fine for any entry of the input, however small: a
             share of the size of the whole gradient.
+        rounding: a given value up to this is as good as 0, where the numeric one may be 0.
     """
 
     tolerances: Tolerances
     negligible: float
+    rounding: float = 0.0
 
-    def allowed(self, given: float, numeric: float) -> float:
+    def allowed(self, given: float, numeric: float, error: float = 0.0) -> float:
         """Return the difference that counts as none."""
-        return self.tolerances.allowed(given, numeric)
-
-    def less_exact(self, absolute: float) -> Judge:
-        """Return a judge that allows a further absolute difference."""
-        tolerances = Tolerances(self.tolerances.relative, self.tolerances.absolute + absolute)
-        return Judge(tolerances, self.negligible)
+        floor = self.rounding if abs(numeric) <= 2 * error else 0.0
+        return self.tolerances.allowed(given, numeric) + floor
 
     def fine(self, error: float, given: float, numeric: float, lenient: float) -> bool:
         """Whether an error bar is narrow enough to confirm an entry."""
@@ -80,7 +78,7 @@ class Judge:
             return Verdict.KINK if low - allowed <= given <= high + allowed else Verdict.WRONG
         if not np.isfinite(e.value) or e.jumps:
             return Verdict.UNRESOLVED
-        allowed, difference = self.allowed(given, e.value), abs(given - e.value)
+        allowed, difference = self.allowed(given, e.value, e.error), abs(given - e.value)
         if difference > allowed + 2 * e.error:
             return Verdict.WRONG
         close = difference <= allowed + e.error
