@@ -14,9 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from autograd_mini.primitives import Case, Primitive
-
-MARGIN = 0.02
-"""How far from its kink a sample stays: much more than a step of a finite difference."""
+from autograd_mini.samples import operands_of, wanted
 
 
 @dataclass(frozen=True)
@@ -57,61 +55,6 @@ class Sample:
         ]
 
 
-def is_shape(operand: Any) -> bool:
-    """Tell a shape in a case from an operand that is passed as it is."""
-    return isinstance(operand, tuple)
-
-
-def differentiable(primitive: Primitive, position: int) -> bool:
-    """Whether a gradient flows to an operand."""
-    if not isinstance(primitive.vjp, tuple):
-        return True
-    rule = primitive.vjp[position]
-    return rule is not None and not refuses(rule)
-
-
-def refuses(rule: Any) -> bool:
-    """Whether a rule is an error, as for the order of a Bessel function."""
-    return getattr(rule, "refuses", False)
-
-
-def constants(
-    primitive: Primitive, position: int, shape: tuple[int, ...], generator: np.random.Generator
-) -> Any:
-    """Draw an operand to which no gradient flows: an order or, as for `where`, a condition."""
-    if isinstance(primitive.vjp, tuple) and refuses(primitive.vjp[position]):
-        return generator.integers(2, 4, shape).astype(np.float32)[()]
-    return generator.random(shape) < 0.5
-
-
-def values(primitive: Primitive, shape: tuple[int, ...], generator: np.random.Generator) -> Any:
-    """Draw an array inside the domain of a primitive."""
-    low, high = primitive.domain
-    if not primitive.distinct:
-        return generator.uniform(low, high, shape)[()]
-    size = int(np.prod(shape))
-    ladder = np.linspace(low, high, size + 2)[1:-1]
-    return generator.permutation(ladder).reshape(shape)[()]
-
-
-def operands_of(
-    primitive: Primitive, case: Case, generator: np.random.Generator
-) -> tuple[Any, ...]:
-    """Draw operands for a case, away from the kink."""
-    for _ in range(1000):
-        found = tuple(
-            values(primitive, x, generator)
-            if is_shape(x) and differentiable(primitive, i)
-            else constants(primitive, i, x, generator)
-            if is_shape(x)
-            else x
-            for i, x in enumerate(case.operands)
-        )
-        if primitive.kink is None or np.all(np.abs(primitive.kink(*found)) > MARGIN):
-            return found
-    raise AssertionError(f"no operands of {primitive} away from its kink")
-
-
 @st.composite
 def broadcastable(draw: st.DrawFn, count: int) -> tuple[tuple[int, ...], ...]:
     """Draw shapes that broadcast together, 0-d and empty ones among them."""
@@ -131,10 +74,7 @@ def samples(draw: st.DrawFn, primitive: Primitive) -> Sample:
     case = draw(cases)
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     operands = operands_of(primitive, case, generator)
-    wanted = tuple(
-        i for i, x in enumerate(case.operands) if is_shape(x) and differentiable(primitive, i)
-    )
-    return Sample(primitive, operands, dict(case.params), wanted)
+    return Sample(primitive, operands, dict(case.params), wanted(primitive, case))
 
 
 def cotangents(outputs: list[Any], seed: int = 0) -> list[Any]:

@@ -16,10 +16,10 @@ import pytest
 from calls import CALLS
 from calls.forms import Call
 from numpy.testing import assert_allclose
-from strategies import is_shape, operands_of
 from test_table import each
 
 import autograd_mini as am
+from autograd_mini.samples import is_shape, operands_of
 
 REFUSED = {
     # the shape or dtype of the result depends on values

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from strategies import operands_of
 
 import autograd_mini as am
 from autograd_mini.compiler.forms import (
@@ -25,6 +24,7 @@ from autograd_mini.compiler.rows import add_n
 from autograd_mini.notation import literal
 from autograd_mini.primitives import PRIMITIVES, Case, Primitive, case
 from autograd_mini.primitives import nonlinear as general
+from autograd_mini.samples import operands_of
 
 with suppress(ModuleNotFoundError):
     import_module("autograd_mini.ops.special")
