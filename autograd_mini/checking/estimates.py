@@ -30,6 +30,8 @@ class Estimate:
         one_sided: whether it is finite on one side only.
         vertical: 1 or −1 where the slope grows without bound, with that sign.
         conflict: whether steps contradict each other, beyond their error bars.
+        rough: whether the function changes from one floating-point number to the next as much as
+            it does at all.
     """
 
     value: float
@@ -42,6 +44,7 @@ class Estimate:
     one_sided: bool = False
     vertical: int = 0
     conflict: bool = False
+    rough: bool = False
 
 
 NOTHING = Estimate(np.nan, np.inf, np.nan)
@@ -87,13 +90,13 @@ def combinations(levels: Sequence[Level], measured: float) -> list[Estimate]:
         return [Estimate(values[0], bend + noises[0], levels[0].step)]
     found, pairs = [], []
     for i in range(len(levels) - 1):
-        ratio = (levels[i].step / levels[i + 1].step) ** 2
+        ratio = np.square(levels[i].step / levels[i + 1].step)
         value = values[i + 1] + (values[i + 1] - values[i]) / (ratio - 1)
         error = max(abs(value - values[i]), abs(value - values[i + 1]))
         pairs.append(value)
         found.append(Estimate(value, error + 2 * noises[i + 1], levels[i + 1].step))
     for i in range(len(pairs) - 1):
-        ratio = (levels[i].step / levels[i + 2].step) ** 2
+        ratio = np.square(levels[i].step / levels[i + 2].step)
         value = pairs[i + 1] + (pairs[i + 1] - pairs[i]) / (ratio - 1)
         error = max(abs(value - pairs[i]), abs(value - pairs[i + 1]))
         found.append(Estimate(value, error + 2 * noises[i + 2], levels[i + 2].step))

@@ -98,7 +98,8 @@ class Investigation:
             self._judged()
         if self.estimate.sides is not None and not self._kink_stands():
             return self.verdict is not Verdict.UNRESOLVED and self._confirmed()
-        if self.verdict is Verdict.WRONG and self.estimate.sides is None and not self._settled():
+        unsure = self.verdict is Verdict.WRONG and self.estimate.sides is None
+        if unsure and (self._is_rough() or not self._settled()):
             self.verdict = Verdict.UNRESOLVED
         return self.verdict is not Verdict.UNRESOLVED
 
@@ -107,10 +108,19 @@ class Investigation:
         while self.estimate.sides is not None:
             narrow = min(self._levels)
             level, step = self._levels[narrow], narrow / 8
-            if step < self._line.least or 8 * level.noise() > 0.04 * level.gap:
+            least = max(self._line.least, 1e-12 * min(self._line.near, self._line.unit))
+            if step < least or 8 * level.noise() > 0.04 * level.gap:
                 return True
             self._look([step])
         return False
+
+    def _is_rough(self) -> bool:
+        """Whether φ changes as much between neighbouring numbers as anywhere, like sin at 1e15."""
+        share = max(1e-3, 100 * self._probe.epsilon)
+        rough = (self._noise or 0.0) > share * self._probe.scale
+        if rough:
+            self.estimate = replace(self.estimate, rough=True)
+        return rough
 
     def _settled(self) -> bool:
         """Go on to narrower steps as long as they say something else; tell whether that ends."""
@@ -172,12 +182,13 @@ class Investigation:
         if probe is not None:
             line = self._line.along(probe)
             steps = [usual_step(probe.epsilon, line.unit) * 8**k for k in (6, 5, 4, 2, 1, 0, -1)]
-            steps += [usual_step(probe.epsilon, line.near) * 8**k for k in (2, 1, 0)]
+            steps += [usual_step(probe.epsilon, line.near) * 8**k for k in (6, 5, 4, 2, 1, 0)]
             levels = [probe.level(line, s) for s in sorted(set(steps)) if s >= line.least]
             found = estimate(levels)
             if found.error < self.estimate.error or not np.isfinite(self.estimate.value):
-                self.estimate = found
-                self.verdict = self._judge.verdict(self.given, found)
+                verdict, rough = self._judge.verdict(self.given, found), self.estimate.rough
+                self.verdict = Verdict.UNRESOLVED if rough and not verdict.passes else verdict
+                self.estimate = replace(found, rough=rough)
         if self.verdict is Verdict.UNRESOLVED and np.isfinite(self.estimate.value):
             self._try_complex_step()
 
