@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from ..errors import ArgumentError, OperandError
+from .blame import blamed
 from .examination import Options, examined
 from .orders import second_order
 from .handwritten import written
 from .inputs import Inputs, argument_names
 from .report import Report
 from .subjects import Recorded, Subject
+from .verdicts import Verdict
 
 COVERAGE = ("auto", "full", "projections")
 
@@ -98,4 +101,6 @@ def gradcheck(
     report = examined(checked, options)
     if order == 2 and report.ok:
         report = second_order(checked, options)
+    elif isinstance(checked, Recorded) and (report.count(Verdict.WRONG) or report.coverage):
+        report = report if report.ok else replace(report, blame=blamed(checked, options))
     return report.raised() if raises else report

@@ -1,0 +1,165 @@
+"""Whom to blame: every operation of a recorded function, checked on its own.
+
+The chain rule is exact, so a wrong gradient has a wrong rule in it; or each rule is right, and the
+function leaves the graph somewhere, or stands on kinks whose values do not add up.
+"""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from ..containers import flatten
+from ..debugging import debug
+from ..graph import Graph
+from ..operation import Operation
+from ..tensors import Tensor, leaf
+from .causes import Cause
+from .examination import Options, examined
+from .inputs import Inputs
+from .report import Report
+from .subjects import Recorded
+from .verdicts import Verdict
+
+PATIENCE = 10.0
+"""Seconds after which no further operation is looked at."""
+
+SMALL = 64
+"""Entries up to which an operation is checked in full; larger ones along random directions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """The operation whose rule is wrong, or why none is.
+
+    Attributes:
+        operation: its name in the graph, as `mlp/matmul_3`; empty if no rule is wrong.
+        type: the name of its primitive.
+        line: where it was recorded, as `file.py:12`.
+        text: it, in one sentence.
+        cause: what is wrong with its rule, if that was found.
+        checked: how many operations were checked.
+    """
+
+    operation: str
+    type: str
+    line: str
+    text: str
+    cause: Cause | None
+    checked: int
+
+    def __str__(self) -> str:
+        return self.text
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain Python values."""
+        return {
+            "operation": self.operation,
+            "type": self.type,
+            "line": self.line,
+            "text": self.text,
+            "cause": self.cause.to_dict() if self.cause is not None else None,
+            "checked": self.checked,
+        }
+
+
+def blamed(subject: Recorded, options: Options) -> Blame | None:
+    """Check the operations of a recorded function one by one; None if that says nothing."""
+    inputs = subject.inputs
+    leaves = [leaf(x, requires_grad=True) for x in inputs.values(inputs.arrays)]
+    with debug("ignore"), np.errstate(all="ignore"):
+        outputs = [y for y in flatten(subject.over(*leaves))[0] if isinstance(y, Tensor)]
+    operations = [
+        op
+        for op in Graph(*outputs).operations
+        if op.type != "stop_gradient" and any(t.requires_grad for t in op.inputs)
+    ]
+    started, checked, at_kinks = perf_counter(), 0, []
+    for operation in operations:
+        if perf_counter() - started > PATIENCE:
+            return None
+        report = alone(operation, options)
+        checked += 1
+        if report.count(Verdict.WRONG) or wrong_as_a_whole(report):
+            return guilty(operation, report, checked)
+        if report.count(Verdict.KINK):
+            at_kinks.append(operation)
+    return nobody(outputs, at_kinks, checked)
+
+
+def alone(operation: Operation, options: Options) -> Report:
+    """Check the rule of one operation at its operands."""
+    operands, params = list(operation.inputs), operation.params
+    moving = [i for i, x in enumerate(operands) if x.requires_grad]
+
+    def applied(*xs: Any) -> Any:
+        taken = list(operands)
+        for i, x in zip(moving, xs, strict=True):
+            taken[i] = x
+        plain = [x if i in moving else x.data for i, x in enumerate(taken)]
+        return operation.primitive(*plain, **params)
+
+    values = [operands[i].data for i in moving]
+    names = [f"operand {i + 1}" for i in moving]
+    small = sum(np.size(x) for x in values) <= SMALL
+    coverage = "full" if small else "projections"
+    local = Options(seed=options.seed, coverage=coverage, progress=False)
+    return examined(Recorded(applied, None, Inputs(values, names)), local)
+
+
+def wrong_as_a_whole(report: Report) -> bool:
+    """Whether something is wrong beside single entries, other than the point itself."""
+    return any(cause.kind != "domain" for cause in report.problems)
+
+
+def guilty(operation: Operation, report: Report, checked: int) -> Blame:
+    """Return the blame for an operation whose rule is wrong."""
+    found = (*report.causes, *report.problems)
+    cause = found[0] if found else None
+    line = shortened(operation.line)
+    place = f", recorded at {line}" if line else ""
+    why = f": {cause.text}" if cause is not None else ""
+    text = f"to blame: {operation.name}{place}{why}"
+    return Blame(operation.name, operation.type, line, text, cause, checked)
+
+
+def nobody(
+    outputs: Sequence[Tensor],
+    at_kinks: Sequence[Operation],
+    checked: int,
+) -> Blame | None:
+    """Return what explains a wrong gradient if every rule is right."""
+    if at_kinks:
+        first = at_kinks[0]
+        others = f" and {len(at_kinks) - 1} more" if len(at_kinks) > 1 else ""
+        text = (
+            f"every rule is right by itself; {first.name}{others} stands at a kink, where values "
+            "between the slopes need not add up to the derivative of the whole"
+        )
+        return Blame("", first.type, shortened(first.line), text, None, checked)
+    stops = [op for op in Graph(*outputs).operations if op.type == "stop_gradient"]
+    what = "a value leaves the graph (t.data, float(t), a constant made of it)"
+    line = ""
+    if stops:
+        line = shortened(stops[0].line)
+        what = f"{stops[0].name} stops the gradient" + (f" at {line}" if line else "")
+    rules = "the one rule is right" if checked == 1 else f"all {checked} rules are right"
+    text = f"{rules}; {what}"
+    return Blame("", "stop_gradient" if stops else "", line, text, None, checked)
+
+
+def shortened(line: str | None) -> str:
+    """Return a source line with the file's path as seen from here, if that is shorter."""
+    if not line:
+        return ""
+    path, _, number = line.rpartition(":")
+    try:
+        near = os.path.relpath(path)
+    except ValueError:  # another drive
+        near = path
+    return f"{near if len(near) < len(path) else path}:{number}"
