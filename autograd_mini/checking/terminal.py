@@ -130,7 +130,7 @@ def searched(function: Any, at: Point, settings: dict[str, Any], asked: Namespac
 
     usual = {name: p.default for name, p in signature(gradcheck).parameters.items()}
     options = {name: x for name, x in settings.items() if name in ("seed", *GRADIENTS)}
-    options |= {n: x for n, x in settings.items() if n != "names" and x is not usual[n]}
+    options |= {n: x for n, x in settings.items() if n != "names" and x != usual[n]}
     try:
         found = search(function, *at.arguments, **options, max_examples=asked.examples)
     except ModuleNotFoundError as error:
