@@ -147,6 +147,36 @@ def test_float32_is_given_as_float32(rules, capsys):
     assert code == 0, out + err
 
 
+def test_a_search_shows_a_program_and_gives_1(rules, capsys):
+    pytest.importorskip("hypothesis")
+    words = ("--vjp", "flipped_vjp", "--shape", "x=2,3", "--shape", "w=3,2", "--search")
+    code, out, _ = run(capsys, "check", f"{rules}:flipped", *words)
+    assert code == 1
+    assert "am.gradcheck(" in out
+    code, out, _ = run(capsys, "check", f"{rules}:flipped", *words, "--json")
+    found = json.loads(out)
+    assert code == 1
+    assert found["report"]["ok"] is False
+    assert "am.gradcheck(" in found["code"]
+
+
+def test_a_search_without_a_find_gives_0(capsys):
+    pytest.importorskip("hypothesis")
+    words = ("--shape", "x=2", "--search", "--examples", "10")
+    code, out, _ = run(capsys, "check", "numpy:tanh", *words)
+    assert (code, out) == (0, "no counterexample among 10 examples\n")
+
+
+def test_a_search_without_hypothesis_says_what_to_install(capsys, monkeypatch):
+    for name in [*sys.modules]:
+        if name.startswith("autograd_mini.checking.") or name.partition(".")[0] == "hypothesis":
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+    code, _, err = run(capsys, "check", "numpy:tanh", "--shape", "x=2", "--search")
+    assert code == 2
+    assert 'pip install "autograd-mini[checking]"' in err
+
+
 def test_a_method_is_named_with_its_class(rules, capsys):
     code, _, _ = run(capsys, "check", f"{rules}:Rules.sine", "--shape", "x=")
     assert code == 0

@@ -41,7 +41,11 @@ PICTURES = {
     "compile_training": {"compile_before.svg", "compile_after.svg"},
     "same_network_elsewhere": set(),
     "scipy_minimize": set(),
+    "check_custom_function": set(),
 }
+
+FOREIGN = {"same_network_elsewhere", "check_custom_function"}
+"""What other frameworks say when they are imported is not ours to judge."""
 
 
 class Run:
@@ -50,8 +54,7 @@ class Run:
     def __init__(self, name: str, pictures: Path) -> None:
         self.pictures = pictures
         environment = os.environ | {"MPLBACKEND": "Agg", "PYTHONIOENCODING": "utf-8"}
-        # What other frameworks say when they are imported is not ours to judge.
-        strict = name != "same_network_elsewhere"
+        strict = name not in FOREIGN
         warnings = ["-W", "error"] if strict else []
         finished = subprocess.run(
             [sys.executable, *warnings, str(EXAMPLES / f"{name}.py"), str(pictures)],
@@ -287,3 +290,23 @@ def test_scipy_gets_gradients_and_hessian_products(run):
     assert "our function is SciPy's: True" in result.text
     assert result.number("right:") > 97
     assert result.number("eigenvalues lie from") > 0
+
+
+def test_a_hand_written_gradient_is_found_wrong_and_repaired(run):
+    text = run("check_custom_function").text
+    first, tested, real, shrunk, repaired = (
+        text.split(heading)[1]
+        for heading in ("first attempt", "with one row", "and with eight", "smallest", "the third")
+    )
+    assert "45 wrong" in first.split("\n\n")[0]
+    assert ": ok, 15 entries checked" in tested.split("and with")[0]
+    assert "5 wrong" in real.split("\n\n")[0]
+    assert "gradcheck" in shrunk.split("the third")[0]
+    assert repaired.count(": ok, 50 entries") == 2 - repaired.count("order 2: ok")
+    assert "LeakyReLU" in text or "PyTorch is not installed here" in text
+
+
+def test_an_example_that_searches_says_what_it_needs(tmp_path):
+    finished = run_without("hypothesis", "check_custom_function", tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    assert 'the search needs: pip install -e ".[checking]"' in finished.stdout

@@ -1,0 +1,91 @@
+"""Counterexample: inputs for which a gradient is wrong, and a script that shows it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .inputs import argument_names
+from .report import Report
+from .scripts import Script
+
+SHOWN = 8
+"""Lines of the report that are printed."""
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """The simplest inputs that were found for which a gradient is wrong.
+
+    Attributes:
+        inputs: the arguments of the function.
+        report: what a check says of them.
+        code: a script that checks them again; where the function cannot be imported or written
+            with its source, a comment says what to put there.
+        complete: whether the script runs as it is.
+    """
+
+    inputs: tuple[Any, ...]
+    report: Report
+    code: str
+    complete: bool = True
+
+    def __str__(self) -> str:
+        """Write the beginning of the report, then the script."""
+        lines = str(self.report).splitlines()
+        shown = lines[:SHOWN] + (["  ..."] if len(lines) > SHOWN else [])
+        return "\n".join([*shown, "", self.code])
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+
+def counterexample(
+    function: Callable[..., Any],
+    inputs: Sequence[Any],
+    report: Report,
+    rules: Mapping[str, Any],
+    options: Mapping[str, Any],
+) -> Counterexample:
+    """Write down a counterexample.
+
+    Args:
+        function: what was checked.
+        inputs: its arguments.
+        report: what the check said.
+        rules: the gradients by hand, by the keywords of `gradcheck`.
+        options: the other keywords that were given.
+    """
+    script = Script()
+    script.import_("import autograd_mini as am", "am", am_module())
+    called = [script.function(function, "f")]
+    keywords = [
+        f"{key}={rule if rule is True else script.function(rule, key)}"
+        for key, rule in rules.items()
+    ]
+    keywords += [f"{key}={script.value(x)}" for key, x in options.items()]
+    lines = []
+    names = argument_names(function, len(inputs), options.get("names"))
+    for name, x in zip(names, inputs, strict=True):
+        bound = script.free(name)
+        lines.append(f"{bound} = {script.value(x)}")
+        script.names[bound] = x
+        called.append(bound)
+    call = f"am.gradcheck({', '.join([*called, *keywords])})"
+    body = [*script.lines(), "", *lines, call]
+    return Counterexample(tuple(inputs), report, tidy("\n".join(body)), script.complete)
+
+
+def am_module() -> Any:
+    """Return the library, as scripts import it."""
+    import autograd_mini
+
+    return autograd_mini
+
+
+def tidy(text: str) -> str:
+    """Leave at most one empty line."""
+    while "\n\n\n" in text:
+        text = text.replace("\n\n\n", "\n\n")
+    return text

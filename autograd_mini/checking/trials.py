@@ -1,0 +1,151 @@
+"""Trial: the gradient checked at some inputs, and what that says about it.
+
+Inputs may be no use: the function raises an error there, or is not finite. An error of the
+gradient, where the function has none, is a failure like a wrong number.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from .. import reverse
+from ..errors import AutogradError
+from .causes import Cause, Kind
+from .check import gradcheck
+from .inputs import Inputs, argument_names
+from .report import Report
+from .subjects import Recorded
+from .verdicts import Verdict
+
+DECLINES = (AutogradError, np.linalg.LinAlgError, NotImplementedError, Warning)
+"""Errors by which a gradient says that there is none at this point."""
+
+RAISES = "the gradient raises "
+
+
+class RuleError(Exception):
+    """What a gradient by hand raised; `error` has it."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Refused(Exception):
+    """Inputs that are no use, since the function raises an error or is not finite there.
+
+    Attributes:
+        error: what the function raised, None if it is not finite.
+    """
+
+    def __init__(self, error: Exception | None) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Trial:
+    """What is checked at many inputs.
+
+    Attributes:
+        function: what is checked.
+        rules: its gradient by hand, by the keyword of `gradcheck`.
+        options: the other keywords that were given.
+        seed: of cotangents.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        rules: dict[str, Any],
+        options: dict[str, Any],
+        seed: int,
+    ) -> None:
+        self.function, self.rules, self.options, self.seed = function, rules, options, seed
+
+    def report(self, inputs: tuple[Any, ...]) -> Report:
+        """Check the gradient at these inputs.
+
+        Raises:
+            Refused: if they are no use.
+        """
+        options = {"coverage": "full", "progress": False, **self.options}
+        rules = {key: watched(rule) for key, rule in self.rules.items()}
+        try:
+            report = gradcheck(
+                self.function, *inputs, **options, **rules, seed=self.seed, raises=False
+            )
+        except RuleError as error:
+            return self.of_error(inputs, error.error)
+        except Exception as error:
+            if from_a_walk(error) and self.function_works(inputs):
+                return self.of_error(inputs, error)
+            raise Refused(error) from error
+        if report.problems and all(cause.kind == Kind.DOMAIN for cause in report.problems):
+            raise Refused(None)
+        return report
+
+    def of_error(self, inputs: tuple[Any, ...], error: Exception) -> Report:
+        """Report a gradient that raises an error, unless that says that there is none here."""
+        if declines(error):
+            raise Refused(error) from error
+        text = f"{RAISES}{type(error).__name__}: {error}"
+        names = argument_names(self.function, len(inputs), self.options.get("names"))
+        name = getattr(self.function, "__name__", None) or type(self.function).__name__
+        call = f"{name}({', '.join(names)})"
+        return Report(call, problems=(Cause(Kind.UNKNOWN, text),), seed=self.seed)
+
+    def function_works(self, inputs: tuple[Any, ...]) -> bool:
+        """Whether a recorded function can be called at inputs, so that only its gradient raises."""
+        if self.rules or self.options.get("framework"):
+            return False
+        names = argument_names(self.function, len(inputs), None)
+        try:
+            taken = Inputs(inputs, names, self.options.get("argnums"))
+            with np.errstate(all="ignore"):
+                Recorded(self.function, None, taken).call(taken.values(taken.arrays))
+        except Exception:
+            return False
+        return True
+
+
+def from_a_walk(error: Exception) -> bool:
+    """Whether an error was raised while a recorded graph was walked back."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_globals.get("__name__") == reverse.__name__ for frame, _ in frames)
+
+
+def declines(error: BaseException) -> bool:
+    """Whether an error says that there is no gradient here, or that it cannot be recorded."""
+    cause = error.__cause__
+    return isinstance(error, DECLINES) or (cause is not None and declines(cause))
+
+
+def failure(report: Report) -> str | None:
+    """Return which mistake a report shows, None for none or nothing certain."""
+    kinds = [cause.kind for cause in report.problems if cause.kind != Kind.DOMAIN]
+    if kinds:
+        error = report.problems[0].text.partition(":")[0]
+        return error if error.startswith(RAISES) else f"problem: {kinds[0]}"
+    if not report.count(Verdict.WRONG):
+        return None
+    return str(report.causes[0].kind if report.causes else Kind.UNKNOWN)
+
+
+def watched(rule: Any) -> Any:
+    """Tell the errors of a gradient by hand from those of the function."""
+    if not callable(rule):
+        return rule
+
+    @wraps(rule)
+    def called(*arguments: Any, **keywords: Any) -> Any:
+        try:
+            return rule(*arguments, **keywords)
+        except Exception as error:
+            raise RuleError(error) from error
+
+    return called

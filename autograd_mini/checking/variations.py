@@ -1,0 +1,172 @@
+"""Variations: strategies of arguments that are like given ones.
+
+Containers and dtypes stay; numbers vary, and so do the lengths of axes: equal ones together, so
+that `x @ w` stays valid. What is not differentiated stays as it is, and so do the lengths of its
+axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..containers import LEAVES, Rebuild, flatten
+from .drawing import Shape, arrays, broadcastable_shapes, st
+from .inputs import kind_of, plain, positions
+
+LONGEST = 5
+"""Lengths are varied up to this one, or kept."""
+
+FACTORS = (1.0, 1.0, 0.5, -1.0, 2.0)
+"""By which the numbers of an example are multiplied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Arguments taken apart.
+
+    Attributes:
+        arguments: leaves, and the function that puts others in place, of each argument.
+        examples: places (argument, leaf) and values of what varies.
+        fixed: lengths of axes that stay, since something that stays has them.
+    """
+
+    arguments: tuple[tuple[list[Any], Rebuild], ...]
+    examples: dict[tuple[int, int], Any]
+    fixed: frozenset[int]
+
+    def filled(self, values: dict[tuple[int, int], Any], draw: st.DrawFn) -> tuple[Any, ...]:
+        """Put the arguments together with these values, and draw from strategies."""
+        found = []
+        for i, (leaves, rebuild) in enumerate(self.arguments):
+            new = [values.get((i, j), leaf) for j, leaf in enumerate(leaves)]
+            found.append(rebuild([draw(x) if is_strategy(x) else x for x in new]))
+        return tuple(found)
+
+    def at(self, arguments: Sequence[Any]) -> Pattern:
+        """Return a pattern whose examples are those of arguments that were drawn from this one."""
+        parts = tuple(flatten(x) for x in arguments)
+        plainly = [
+            i for i, (leaves, _) in enumerate(self.arguments) if not any(map(is_strategy, leaves))
+        ]
+        examples = {(i, j): parts[i][0][j] for i, j in self.examples if i in plainly}
+        return Pattern(parts, examples, self.fixed)
+
+
+def is_strategy(value: Any) -> bool:
+    """Whether a value is one to draw from."""
+    return isinstance(value, st.SearchStrategy)
+
+
+def pattern(arguments: Sequence[Any], argnums: int | Sequence[int] | None) -> Pattern:
+    """Take arguments apart: what varies, and what stays."""
+    wanted = positions(argnums, len(arguments))
+    parts = tuple(flatten(x) for x in arguments)
+    examples, fixed = {}, set()
+    for i, (leaves, _) in enumerate(parts):
+        for j, leaf in enumerate(leaves):
+            if i in wanted and kind_of(leaf) in "fc":
+                examples[i, j] = leaf
+            elif isinstance(leaf, LEAVES):
+                fixed.update(np.shape(plain(leaf)))
+    return Pattern(parts, examples, frozenset(fixed))
+
+
+@st.composite
+def varied(draw: st.DrawFn, taken: Pattern, shapes: str) -> tuple[Any, ...]:
+    """Draw values for all that varies, and put the arguments together."""
+    given = tuple(plain(x).shape for x in taken.examples.values())
+    drawn = draw(shapes_like(given, taken.fixed, shapes))
+    factor = draw(st.none() | st.sampled_from(FACTORS))
+    values = {
+        at: draw(value_like(example, () if is_number(example) else shape, factor))
+        for (at, example), shape in zip(taken.examples.items(), drawn, strict=True)
+    }
+    return taken.filled(values, draw)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a leaf is a number, which stays one, and no array."""
+    return isinstance(value, (float, complex, np.generic))
+
+
+@st.composite
+def shapes_like(
+    draw: st.DrawFn, given: tuple[Shape, ...], fixed: frozenset[int], shapes: str
+) -> tuple[Shape, ...]:
+    """Draw shapes that may take the place of given ones.
+
+    The lengths are drawn even where they are kept: what hypothesis makes simpler can then go from
+    one to the other.
+    """
+    if shapes == "fixed":
+        return given
+    if shapes == "any" and together(given) and draw(st.booleans()):
+        return draw(broadcastable_shapes(len(given)))
+    keep = draw(st.sampled_from((False, False, True)))
+    ones = draw(st.booleans()) if len(given) > 1 and together(given) else False
+    lengths = {n: n for n in (0, 1, *fixed)}
+    for n in dict.fromkeys(n for shape in given for n in shape):
+        if n not in lengths:
+            kept = min(n, LONGEST)
+            lengths[n] = draw(st.sampled_from((1, 2, 3, kept, 2, 3, kept, 0)))
+    if keep:
+        return given
+    found = [tuple(lengths[n] for n in shape) for shape in given]
+    if ones:
+        short = draw(st.integers(0, len(found) - 1))
+        axes = draw(st.lists(st.booleans(), min_size=len(found[short]), max_size=len(found[short])))
+        found[short] = tuple(1 if axis else n for n, axis in zip(found[short], axes, strict=True))
+    return tuple(found)
+
+
+def together(shapes: tuple[Shape, ...]) -> bool:
+    """Whether shapes broadcast together."""
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError:
+        return False
+    return True
+
+
+@st.composite
+def value_like(draw: st.DrawFn, example: Any, shape: Shape, factor: float | None) -> Any:
+    """Draw a value of a shape: any numbers, or those of the example times a factor."""
+    known = plain(example)
+    found = draw(arrays(shape, known.dtype))  # in any case, for the sake of what makes it simpler
+    if factor is not None and known.size:
+        found = np.asarray(resized(known, shape) * known.dtype.type(factor), known.dtype)
+    if isinstance(example, np.generic):
+        return found[()]
+    return found.item() if is_number(example) else found
+
+
+def resized(x: Any, shape: Shape) -> Any:
+    """Cut an array to a shape, or repeat it until it has it."""
+    front = x.reshape((1,) * max(0, len(shape) - x.ndim) + x.shape)
+    front = front[(0,) * (front.ndim - len(shape))]
+    for axis, length in enumerate(shape):
+        front = np.take(front, np.arange(length), axis=axis, mode="wrap")
+    return front
+
+
+@st.composite
+def smaller(draw: st.DrawFn, taken: Pattern) -> tuple[Any, ...]:
+    """Draw parts of the arrays of arguments: shorter axes, and fewer of them."""
+    shapes = [np.shape(plain(x)) for x in taken.examples.values()]
+    kept = draw(st.integers(0, max(map(len, shapes), default=0)))
+    slices = {}
+    for n in dict.fromkeys(n for shape in shapes for n in shape):
+        length = n if n in taken.fixed or n < 2 else draw(st.integers(1, n))
+        start = draw(st.integers(0, n - length))
+        slices[n] = slice(start, start + length)
+    values = {}
+    for at, x in taken.examples.items():
+        if isinstance(x, np.ndarray):
+            cut = x[tuple(slices[n] for n in x.shape)]
+            dropped = max(0, x.ndim - kept)
+            values[at] = cut[(0,) * dropped] if all(cut.shape[:dropped]) else cut
+    return taken.filled({at: np.array(x) for at, x in values.items()}, draw)

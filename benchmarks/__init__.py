@@ -1,0 +1,1 @@
+"""What is measured: time, memory, and how much a check of gradients sees."""

@@ -1,0 +1,76 @@
+"""A checker in a process of its own: it makes the mutants and right ones anew, and writes JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .checkers import CHECKERS, OURS, Case, accepted
+from .functions import Function, complex_ones, large, rows, small
+from .mistakes import MISTAKES
+from .mutants import SECOND, Mutant, mutants, second_order
+from .ours import of_mutant, of_right
+from .rights import Right, rights
+
+
+def all_mutants(first_only: bool = False) -> Iterator[Mutant]:
+    """Make the mutants of every row: all samples, or the first of each."""
+    for primitive in rows():
+        functions: list[Function] = list(small(primitive))
+        if first_only:
+            functions = functions[:1]
+        for function in (*functions, *complex_ones(primitive)):
+            yield from mutants(function)
+        grown = large(primitive)
+        if grown is not None:
+            yield from mutants(grown, tuple(m for m in MISTAKES if m.large))
+        for function in functions[:1]:
+            yield from second_order(function)
+
+
+def peer(name: str) -> tuple[Callable[[Mutant], Any], Callable[[Right], Any]]:
+    """Return how a peer judges mutants and right ones; None for what it cannot be asked."""
+    (checker,) = (c for c in CHECKERS if c.name == name)
+    check = checker.make()
+
+    def mutant(m: Mutant) -> dict[str, Any] | None:
+        if m.mistake is SECOND:
+            return None
+        f = m.function
+        ok, said = accepted(check, Case(f.value, m.vjp, f.arrays, f.primitive.multiple))
+        return {"caught": not ok, "said": said}
+
+    def right(r: Right) -> dict[str, Any]:
+        ok, said = accepted(check, Case(r.value, r.vjp, r.arrays, r.multiple))
+        return {"alarm": not ok, "unresolved": False, "said": said}
+
+    return mutant, right
+
+
+def judged(judge: Callable[[Any], Any], one: Any, group: str) -> None:
+    """Ask for a judgement and write it down."""
+    started = time.perf_counter()
+    try:
+        found = judge(one)
+    except Exception as error:  # a check that breaks is a result
+        broken = f"BROKEN {type(error).__name__}: {error}"[:300]
+        found = {"caught": False, "alarm": True, "unresolved": 0, "cause": False, "condition": False, "said": broken}
+    if found is not None:
+        row = {"group": group, "name": one.name, "seconds": time.perf_counter() - started, **found}
+        print(json.dumps(row), flush=True)
+
+
+def main(name: str, first_only: bool) -> None:
+    """Judge everything."""
+    mutant, right = (of_mutant, of_right) if name == OURS else peer(name)
+    for one in rights():
+        judged(right, one, one.group)
+    for one in all_mutants(first_only):
+        judged(mutant, one, one.mistake.name)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], "first" in sys.argv[2:])
