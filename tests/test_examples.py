@@ -302,7 +302,8 @@ def test_a_hand_written_gradient_is_found_wrong_and_repaired(run):
     assert ": ok, 15 entries checked" in tested.split("and with")[0]
     assert "5 wrong" in real.split("\n\n")[0]
     assert "gradcheck" in shrunk.split("the third")[0]
-    assert repaired.count(": ok, 50 entries") == 2 - repaired.count("order 2: ok")
+    assert ": ok, 50 entries checked" in repaired
+    assert "order 2: ok" in repaired
     assert "LeakyReLU" in text or "PyTorch is not installed here" in text
 
 
