@@ -1,9 +1,9 @@
 """A hand-written gradient is wrong: found, explained, shrunk to the smallest case, and repaired.
 
 Layer normalization in plain NumPy, with a gradient worked out on paper. The first attempt has two
-mistakes. The second has one left, and passes all the same if it is tested with a batch of one row; the
-search makes the smallest case that shows it. The last part checks a function of PyTorch, where that
-is installed.
+mistakes. The second has one left, and passes all the same if it is tested with a batch of one row;
+the search makes the smallest case that shows it. The last part checks a function of PyTorch, where
+that is installed.
 """
 
 from __future__ import annotations
