@@ -85,6 +85,14 @@ def test_wrong_sign_is_found_where_it_holds_and_made_simple() -> None:
     assert "wrong" in str(found)
 
 
+def test_numbers_become_whole_where_the_mistake_lets_them() -> None:
+    for seed in range(3):
+        vjp = lambda g, x: (g * np.cos(x) * np.where(x > 3, 2, 1),)
+        found = search(np.sin, X, vjp=vjp, seed=seed)
+        assert found is not None
+        assert found.inputs[0] == 4.0
+
+
 def test_axes_of_one_length_stay_equal_and_become_short() -> None:
     found = search(product, np.ones((5, 4)), np.ones((4, 2)), vjp=product_vjp)
     assert found is not None

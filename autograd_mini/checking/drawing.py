@@ -34,6 +34,7 @@ __all__ = [
     "hypothesis",
     "numbers",
     "shapes",
+    "simplicity",
     "st",
 ]
 
@@ -52,7 +53,7 @@ STEPS = 1000
 BOUNDED = ("plain", "plain", "ties", "repeated")
 """What an array within bounds can be like; what comes more often stands there twice."""
 
-ANY_SIGN = (*BOUNDED, "plain", "zeros", "negative", "tiny", "huge")
+ANY_SIGN = (*BOUNDED, "plain", "zeros", "negative", "tiny", "tiny", "huge", "huge")
 ASPECTS = (*ANY_SIGN, "positive", "positive", "fractions", "fractions")
 """What any array can be like."""
 
@@ -97,7 +98,7 @@ def numbers(low: float | None = None, high: float | None = None) -> st.SearchStr
 
 def simplicity(x: float) -> tuple[int, float]:
     """Order numbers by their digits, then by size."""
-    return len(repr(abs(x))), abs(x)
+    return len(repr(abs(float(x)))), abs(float(x))
 
 
 usual_numbers = lru_cache(numbers)

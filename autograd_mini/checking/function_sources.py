@@ -91,7 +91,11 @@ def used_by(function: Any, source: str) -> dict[str, Any]:
     names = {name for code in nested_codes(function.__code__) for name in code.co_names}
     names |= used_at_once(source)
     known = function.__globals__
-    return {**{n: known[n] for n in sorted(names & known.keys())}, **found.globals, **found.nonlocals}
+    return {
+        **{n: known[n] for n in sorted(names & known.keys())},
+        **found.globals,
+        **found.nonlocals,
+    }
 
 
 def used_at_once(source: str) -> set[str]:

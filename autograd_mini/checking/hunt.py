@@ -18,7 +18,7 @@ from .drawing import hypothesis, st
 from .inputs import plain
 from .report import Report
 from .trials import Refused, Trial, failure
-from .variations import Pattern, smaller, varied
+from .variations import Pattern, smaller, varied, with_simpler_numbers
 
 ENDS = (
     hypothesis.errors.NoSuchExample,
@@ -30,7 +30,7 @@ ENDS = (
 PATIENCE = 4
 """Inputs that are refused, for one that is to be checked, before a search comes to its end."""
 
-SIMPLER = 40
+SIMPLER = 60
 """Inputs that are tried to make what was found smaller."""
 
 HOME = "__hypothesis_home_directory"
@@ -65,11 +65,13 @@ class Hunt:
             ArgumentError: if nothing could be checked.
         """
         self.patience = PATIENCE * max_examples
-        self.look(varied(taken, shapes), self.fails, max_examples)
+        self.look(varied(taken, shapes), self.fails_or_is_no_use, max_examples)
         if self.found is None:
             self.found = self.found_empty
-        elif shapes != "fixed":
-            self.simplify(taken)
+        else:
+            if shapes != "fixed":
+                self.make_smaller(taken)
+            self.make_simpler(taken)
         if self.found is not None:
             trial = self.trial
             options = {**trial.options, **({"seed": trial.seed} if trial.seed else {})}
@@ -97,14 +99,26 @@ class Hunt:
         with no_directory(), suppress(*ENDS):
             hypothesis.find(inputs, condition, settings=quiet, random=Random(self.trial.seed))
 
-    def simplify(self, taken: Pattern) -> None:
+    def make_smaller(self, taken: Pattern) -> None:
         """Look for parts of what was found that fail as well."""
         while self.found is not None:
             before = amount(self.found[0])
-            condition = lambda inputs, before=before: amount(inputs) < before and self.fails(inputs)
+            condition = lambda x, before=before: amount(x) < before and self.fails_or_is_no_use(x)
             self.look(smaller(taken.at(self.found[0])), condition, SIMPLER)
             if amount(self.found[0]) == before:
                 return
+
+    def make_simpler(self, taken: Pattern) -> None:
+        """Put simpler numbers in place of those that were found."""
+        remaining, better = SIMPLER, True
+        while better and remaining > 0 and self.found is not None:
+            better = False
+            for inputs in with_simpler_numbers(taken.at(self.found[0])):
+                remaining -= 1
+                with suppress(Refused):
+                    better = self.fails(inputs)
+                if better or remaining <= 0:
+                    break
 
     def nothing_checked(self) -> str:
         """Say why nothing was checked."""
@@ -121,14 +135,16 @@ class Hunt:
         )
 
     def fails(self, inputs: tuple[Any, ...]) -> bool:
-        """Whether the gradient is wrong at these inputs, in the way that was found first."""
+        """Whether the gradient is wrong at these inputs, in the way that was found first.
+
+        Raises:
+            Refused: if they are no use.
+        """
         try:
             report = self.trial.report(inputs)
         except Refused as refused:
             self.refused.append(refused.error)
-            if len(self.refused) > self.patience:
-                return False  # as good as checked, so that a search comes to its end
-            hypothesis.reject()
+            raise
         empty = not all(x.size for x in arrays_in(inputs))
         self.checked += not empty
         kind = failure(report)
@@ -139,6 +155,15 @@ class Hunt:
             return False
         self.kind, self.found = kind, (inputs, report)
         return True
+
+    def fails_or_is_no_use(self, inputs: tuple[Any, ...]) -> bool:
+        """Do the same, and tell hypothesis about inputs that are no use."""
+        try:
+            return self.fails(inputs)
+        except Refused:
+            if len(self.refused) > self.patience:
+                return False  # as good as checked, so that a search comes to its end
+            hypothesis.reject()
 
 
 def arrays_in(inputs: tuple[Any, ...]) -> list[Any]:

@@ -7,21 +7,25 @@ axes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..containers import LEAVES, Rebuild, flatten
-from .drawing import Shape, arrays, broadcastable_shapes, st
+from .drawing import Shape, arrays, broadcastable_shapes, simplicity, st
 from .inputs import kind_of, plain, positions
 
 LONGEST = 5
 """Lengths are varied up to this one, or kept."""
 
-FACTORS = (1.0, 1.0, 0.5, -1.0, 2.0)
-"""By which the numbers of an example are multiplied."""
+FACTORS = (*[None] * 7, 1.0, 1.0, 0.5, -1.0, 2.0)
+"""By which the numbers of an example are multiplied; None to draw others in their place."""
+
+
+WHOLE = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 4.0, -4.0, 10.0, -10.0)
+"""Numbers that are tried in place of those that were found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +42,14 @@ class Pattern:
     examples: dict[tuple[int, int], Any]
     fixed: frozenset[int]
 
-    def filled(self, values: dict[tuple[int, int], Any], draw: st.DrawFn) -> tuple[Any, ...]:
+    def filled(
+        self, values: dict[tuple[int, int], Any], draw: st.DrawFn | None = None
+    ) -> tuple[Any, ...]:
         """Put the arguments together with these values, and draw from strategies."""
         found = []
         for i, (leaves, rebuild) in enumerate(self.arguments):
             new = [values.get((i, j), leaf) for j, leaf in enumerate(leaves)]
-            found.append(rebuild([draw(x) if is_strategy(x) else x for x in new]))
+            found.append(rebuild([draw(x) if draw and is_strategy(x) else x for x in new]))
         return tuple(found)
 
     def at(self, arguments: Sequence[Any]) -> Pattern:
@@ -80,7 +86,7 @@ def varied(draw: st.DrawFn, taken: Pattern, shapes: str) -> tuple[Any, ...]:
     """Draw values for all that varies, and put the arguments together."""
     given = tuple(plain(x).shape for x in taken.examples.values())
     drawn = draw(shapes_like(given, taken.fixed, shapes))
-    factor = draw(st.none() | st.sampled_from(FACTORS))
+    factor = draw(st.sampled_from(FACTORS))
     values = {
         at: draw(value_like(example, () if is_number(example) else shape, factor))
         for (at, example), shape in zip(taken.examples.items(), drawn, strict=True)
@@ -169,4 +175,26 @@ def smaller(draw: st.DrawFn, taken: Pattern) -> tuple[Any, ...]:
             cut = x[tuple(slices[n] for n in x.shape)]
             dropped = max(0, x.ndim - kept)
             values[at] = cut[(0,) * dropped] if all(cut.shape[:dropped]) else cut
-    return taken.filled({at: np.array(x) for at, x in values.items()}, draw)
+    return taken.filled({at: np.array(x) for at, x in values.items()})
+
+
+def with_simpler_numbers(taken: Pattern) -> Iterator[tuple[Any, ...]]:
+    """Yield arguments in which one number of one array is simpler, the simplest ones first."""
+    for at, x in taken.examples.items():
+        if not isinstance(x, np.ndarray):
+            continue
+        real = np.atleast_1d(x).view(np.finfo(x.dtype).dtype)
+        for flat, number in enumerate(real.ravel().tolist()):
+            for simple in simpler(number):
+                new = real.copy()
+                new.flat[flat] = simple
+                yield taken.filled({at: new.view(x.dtype).reshape(x.shape)})
+
+
+def simpler(x: float) -> list[float]:
+    """Return numbers that are simpler than one, the simplest first."""
+    if x in WHOLE:
+        return list(WHOLE[: WHOLE.index(x)])
+    rounded = [np.floor(x), np.ceil(x), np.floor(10 * x) / 10, np.ceil(10 * x) / 10]
+    shorter = [float(y) for y in rounded if simplicity(y) < simplicity(x)]
+    return list(dict.fromkeys([*WHOLE, *shorter]))
