@@ -11,8 +11,9 @@ import numpy as np
 import autograd_mini as am
 from autograd_mini.checking.causes import Kind
 
+from .changes import simple, telling
 from .functions import REFUSALS, Function, Vjp
-from .mistakes import MISTAKES, Mistake, simple, telling
+from .mistakes import MISTAKES, Mistake
 from .truths import truths
 
 ENOUGH = 1e-4
@@ -49,7 +50,7 @@ def mutants(function: Function, only: tuple[Mistake, ...] = MISTAKES) -> Iterato
     for mistake in only:
         for position, name in enumerate(function.names):
             others = function.names[position : position + 2]
-            operands = tuple(others) if mistake.kind is Kind.SWAPPED else (name,)
+            operands = (*others,) if mistake.kind is Kind.SWAPPED else (name, "the cotangent")
             for number, vjp in enumerate(mistake.make(function, position)):
                 if mistake.always or counts(function, vjp):
                     yield Mutant(
