@@ -44,7 +44,7 @@ from .transforms import grad, jvp, value_and_grad, vjp
 from .vectorization import vmap
 
 if TYPE_CHECKING:
-    from . import nn, optim, random
+    from . import checking, nn, optim, random
     from .checking import gradcheck
     from .compiler import compile
     from .ops import special
@@ -56,7 +56,7 @@ def __getattr__(name: str) -> Any:
     """Import what is not always needed where it is first used: half of the whole time."""
     from importlib import import_module
 
-    if name in ("nn", "optim", "random"):
+    if name in ("checking", "nn", "optim", "random"):
         return import_module(f"{__name__}.{name}")
     if name == "special":  # needs SciPy
         return import_module(f"{__name__}.ops.special")

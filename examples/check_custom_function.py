@@ -69,7 +69,7 @@ def smallest(rule, *inputs):
         from hypothesis import __version__  # noqa: F401
     except ImportError:
         return 'the search needs: pip install -e ".[checking]"'
-    from autograd_mini.checking.search import search
+    from autograd_mini.checking import search
 
     return search(norm, *inputs, vjp=rule, seed=0)
 

@@ -16,7 +16,7 @@ import pytest
 import autograd_mini as am
 from autograd_mini.checking import Verdict, strategies
 from autograd_mini.checking.causes import Kind
-from autograd_mini.checking.search import search
+from autograd_mini.checking import search
 
 X = np.arange(1.0, 13.0).reshape(3, 4)
 
@@ -297,7 +297,7 @@ def test_same_seed_finds_the_same() -> None:
 def test_search_leaves_no_directory_and_prints_nothing(tmp_path: Path) -> None:
     code = (
         "import numpy as np\n"
-        "from autograd_mini.checking.search import search\n"
+        "from autograd_mini.checking import search\n"
         "assert search(np.sin, np.ones(3), max_examples=5) is None\n"
         "assert search(np.sin, np.ones(3), vjp=lambda g, x: (g,)) is not None\n"
     )
@@ -316,7 +316,7 @@ def test_script_imports_functions_of_modules(tmp_path: Path) -> None:
     (tmp_path / "sine_for_search.py").write_text(textwrap.dedent(text))
     code = (
         "import numpy as np, sine_for_search as s\n"
-        "from autograd_mini.checking.search import search\n"
+        "from autograd_mini.checking import search\n"
         "print(search(s.f, np.ones((2, 3)), vjp=s.f_vjp).code)"
     )
     script = run(code, tmp_path).stdout

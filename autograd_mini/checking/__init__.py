@@ -1,15 +1,43 @@
 """Checking gradients: numeric derivatives against recorded or hand-written ones.
 
-A check evaluates a function near a point (`numeric`), judges each entry of the given gradient by
-what the numbers can tell (`verdicts`), and says what it found (`report`). `subjects` makes one
-interface of recorded functions and of NumPy functions with a hand-written gradient.
+A check evaluates a function along lines through a point (`lines`), makes derivatives with error
+bars of what it sees (`estimates`, `investigation`), judges the given gradient by them (`verdicts`),
+looks for a cause (`diagnosis`, `blame`) and says what it found (`report`). `subjects` makes one
+interface of recorded functions, hand-written gradients and those of other frameworks. `searching`
+looks for inputs at which a gradient is wrong; `strategies` has what tests of gradients draw.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ..errors import GradcheckError
+from .causes import Cause, Kind
 from .check import gradcheck
 from .report import Entry, Report
+from .searching import search
 from .verdicts import Verdict
 
-__all__ = ["Entry", "GradcheckError", "Report", "Verdict", "gradcheck"]
+if TYPE_CHECKING:
+    from . import strategies
+
+__all__ = [
+    "Cause",
+    "Entry",
+    "GradcheckError",
+    "Kind",
+    "Report",
+    "Verdict",
+    "gradcheck",
+    "search",
+    "strategies",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the strategies, which need hypothesis, where they are first used."""
+    if name == "strategies":
+        from importlib import import_module
+
+        return import_module(f"{__name__}.strategies")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

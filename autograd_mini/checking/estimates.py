@@ -164,11 +164,14 @@ def one_sided(levels: Sequence[Level], side: str, measured: float) -> Estimate:
         if power > 0.97:
             return Estimate(value, np.inf, step, jumps=True, one_sided=True)
         return Estimate(value, np.inf, step, one_sided=True, vertical=sign)
-    found = [Estimate(slopes[0], np.inf, levels[0].step, one_sided=True)]
+    found, before = [Estimate(slopes[0], np.inf, levels[0].step, one_sided=True)], 0.0
     for i in range(len(slopes) - 1):
         ratio = levels[i].step / levels[i + 1].step
         value = slopes[i + 1] + (slopes[i + 1] - slopes[i]) / (ratio - 1)
-        error = abs(value - slopes[i + 1]) + 4 * levels[i + 1].noise(measured)
+        change, noise = abs(slopes[i + 1] - slopes[i]), 4 * levels[i + 1].noise(measured)
+        rate = change / np.log(ratio)
+        error = change + noise if rate <= 0.8 * before + noise else np.inf  # it goes on, like log x
+        before = rate
         found.append(Estimate(value, error, levels[i + 1].step, one_sided=True))
     return min(found, key=lambda e: e.error)
 

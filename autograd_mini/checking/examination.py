@@ -12,7 +12,7 @@ from .first import Findings, first_findings
 from .inputs import Arrays, Problem
 from .investigation import usual_step
 from .judgement import look_closer
-from .lines import Probe, ShapeChanged
+from .lines import Probe
 from .progress import LONG, Bar
 from .projections import projected
 from .report import Coverage, Part, Report
@@ -50,9 +50,6 @@ def examined(subject: Subject, options: Options) -> Report:
             return Examination(subject, options).report(call)
     except Problem as problem:
         problems = (problem.cause,)
-    except ShapeChanged as changed:
-        text = f"the shape of the result changes beside the point, {changed}"
-        problems = (Cause(Kind.DOMAIN, text),)
     return Report(call, problems=problems, seed=options.seed)
 
 
@@ -103,6 +100,9 @@ class Examination:
             )
         self.probe.unchanged()
         wrong = any(np.any(f.verdict == CODES[Verdict.WRONG]) for f in findings)
+        unresolved = any(np.any(f.verdict == CODES[Verdict.UNRESOLVED]) for f in findings)
+        if self.probe.trouble and (wrong or unresolved):
+            problems = [*problems, Cause(Kind.DOMAIN, self.probe.trouble)]
         if not wrong and not problems and self.known:
             rtol = self.tolerances.relative
             found = disagreements(self.subject, self.drawn, self.given, self.options.seed, rtol)

@@ -170,7 +170,7 @@ def written(
     vjp: Function | None,
     jvp: Function | None,
     grad: Function | None,
-    jac: Function | bool | None,
+    jac: Any,
 ) -> Subject | None:
     """Choose the subject by what was given, None if nothing was.
 
@@ -178,9 +178,7 @@ def written(
         GradientError: if more than one hand-written gradient was given.
     """
     if jac is True:  # SciPy's: one function returns both
-        both = function
-        jac = lambda *xs: both(*xs)[1]  # noqa: E731
-        function = first_of(both)
+        function, jac = first_of(function), second_of(function)
     rows: list[tuple[type[Subject], Any]] = [(ByVjp, vjp), (ByJvp, jvp), (ByGrad, grad)]
     given = [(cls, f) for cls, f in [*rows, (ByJac, jac)] if f is not None]
     if len(given) > 1:
@@ -200,3 +198,12 @@ def first_of(both: Function) -> Function:
 
     value.__name__ = getattr(both, "__name__", "f")
     return value
+
+
+def second_of(both: Function) -> Function:
+    """Return the gradient of a pair of value and gradient."""
+
+    def gradient(*xs: Any) -> Any:
+        return both(*xs)[1]
+
+    return gradient

@@ -108,8 +108,7 @@ class Investigation:
         while self.estimate.sides is not None:
             narrow = min(self._levels)
             level, step = self._levels[narrow], narrow / 8
-            least = max(self._line.least, 1e-12 * min(self._line.near, self._line.unit))
-            if step < least or 8 * level.noise() > 0.04 * level.gap:
+            if step < self._narrowest or 8 * level.noise() > 0.04 * level.gap:
                 return True
             self._look([step])
         return False
@@ -128,14 +127,22 @@ class Investigation:
             narrower = [self._levels[step] for step in self._levels if step < self.estimate.step]
             if not any(self._contradicts(level) for level in narrower):
                 return True
-            if not self._look([min(self._levels) / 8]):
+            step = min(self._levels) / 8
+            if step < self._narrowest or not self._look([step]):
                 return False
         return True
 
+    @property
+    def _narrowest(self) -> float:
+        """The shortest step worth trying."""
+        return max(self._line.least, 1e-12 * min(self._line.near, self._line.unit))
+
     def _contradicts(self, level: Level) -> bool:
-        """Whether differences at a narrower step say something else than the estimate."""
+        """Whether differences at a narrower step leave the estimate, for the given value."""
+        value = self.estimate.value
         noise = 4 * level.noise(self._noise or 0.0) + 2 * self.estimate.error
-        return bool(abs(level.central - self.estimate.value) > noise)
+        nearer = abs(level.central - self.given) < 0.95 * abs(value - self.given)
+        return bool(abs(level.central - value) > noise and nearer)
 
     def _look_beside(self) -> None:
         """Judge at a jump by the slopes beside it."""

@@ -21,10 +21,6 @@ NOISE = 8.0
 """How many units of rounding an evaluated function is trusted to be off by."""
 
 
-class ShapeChanged(Exception):
-    """The outputs have other shapes near the point than at it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Level:
     """Differences at one step, of φ.
@@ -74,7 +70,8 @@ class Level:
 
     def noise(self, measured: float = 0.0) -> float:
         """Return the rounding error of the slope; `measured` is that of φ, where it is known."""
-        inside = NOISE * abs(self.central) * self.rounding
+        slope = next((s for s in (self.central, self.right) if np.isfinite(s)), self.left)
+        inside = NOISE * abs(slope) * self.rounding
         return (max(NOISE * self.unit * self.size, 4 * measured) + inside) / (self.up - self.down)
 
 
@@ -88,6 +85,7 @@ class Probe:
         weights: the cotangent, one array an output.
         epsilon: the rounding unit of the function.
         scale: Σ |g·y|.
+        trouble: what a call beside the point ended with; empty if all went well.
     """
 
     def __init__(self, subject: Subject, base: Arrays, weights: Arrays, dtype: Any = None) -> None:
@@ -98,20 +96,25 @@ class Probe:
         self.weights = weights
         self.epsilon = subject.epsilon if dtype is None else float(np.finfo(dtype).eps)
         self.scale = self.size(base, base)
+        self.trouble = ""
         self._work = [x.copy() for x in self.point]
 
     def evaluate(self, arrays: Arrays) -> Arrays:
-        """Return the outputs at other coordinates.
+        """Return the outputs at other coordinates: NaN where there are none like those at the point.
 
-        Raises:
-            ShapeChanged: if they have other shapes there.
+        What went wrong is noted in `trouble`.
         """
-        outputs = self.subject.evaluate(arrays)
-        if len(outputs) != len(self.base):
-            raise ShapeChanged(f"from {len(self.base)} results to {len(outputs)}")
-        for y, base in zip(outputs, self.base, strict=True):
-            if y.shape != base.shape:
-                raise ShapeChanged(f"from {base.shape} to {y.shape}")
+        try:
+            outputs = self.subject.evaluate(arrays)
+        except Exception as error:  # whatever a function does outside of its domain
+            self.trouble = f"the function raises {type(error).__name__} beside the point: {error}"
+            return [np.full_like(y, np.nan) for y in self.base]
+        found, expected = [y.shape for y in outputs], [y.shape for y in self.base]
+        if found != expected:
+            self.trouble = (
+                f"the shape of the result changes beside the point, from {expected} to {found}"
+            )
+            return [np.full_like(y, np.nan) for y in self.base]
         return outputs
 
     def with_entry(self, position: int, flat: int, value: float) -> Arrays:
@@ -163,8 +166,10 @@ class Probe:
             right, left = g * (a - base) / up, g * (b - base) / down
             low += float(np.sum(np.minimum(right, left)))
             high += float(np.sum(np.maximum(right, left)))
+        right = self.weighted(above, self.base)
+        above = above if np.isfinite(right) else below
         return Level(
-            step, up, down, self.weighted(above, self.base), self.weighted(below, self.base),
+            step, up, down, right, self.weighted(below, self.base),
             self.size(above, below), low, high, self.epsilon, self.same(above) and self.same(below),
             self.epsilon * line.size,
         )  # fmt: skip

@@ -8,11 +8,13 @@ So few directions see an error of any pattern, and the report can say of which s
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import perf_counter
 
 import numpy as np
 
 from .causes import Cause, Kind
+from .estimates import estimate
 from .first import Findings, empty
 from .inputs import Arrays
 from .investigation import Investigation
@@ -24,11 +26,17 @@ from .verdicts import Judge, Tolerances, Verdict
 DIRECTIONS = 6
 """Random directions an input."""
 
+SAMPLE = 16
+"""Entries that are looked at before halving."""
+
 FOUND = 8
 """Wrong entries after which halving stops."""
 
-PATIENCE = 600
-"""Directions that halving may try."""
+PATIENCE = 60.0
+"""Seconds that halving may take for one input."""
+
+SHARE = 0.1
+"""Of the relative tolerance of an entry, for the norm of all: rounding averages out."""
 
 MISSED = 1.25 * 1e-6 ** (1 / DIRECTIONS)
 """The share t of an error's norm that all directions miss with a probability of 1e-6 together."""
@@ -45,50 +53,62 @@ class Search:
     findings: Findings
     slope: Slope
     tolerances: Tolerances
-    tried: int = 0
     wrong: int = 0
+    started: float = field(default_factory=perf_counter)
 
-    def along(self, direction: np.ndarray) -> tuple[Verdict, float, Investigation]:
-        """Judge the derivative along a direction; also return what it could not have seen."""
-        self.tried += 1
+    def given_along(self, direction: np.ndarray) -> tuple[float, float]:
+        """Return the given derivative along a direction, and which difference is none."""
         given = self.slope(self.position, direction)
         entries = self.findings.given.reshape(direction.shape) * direction
         norm = float(np.linalg.norm(entries)) if np.all(np.isfinite(entries)) else abs(given)
         size = float(np.linalg.norm(direction))
-        allowed = self.tolerances.absolute * size + self.tolerances.relative * norm
-        judge = Judge(Tolerances(0.0, allowed), 10 * allowed)
+        absolute, relative = self.tolerances.absolute, self.tolerances.relative
+        return given, absolute * size + SHARE * relative * norm
+
+    def along(self, direction: np.ndarray) -> tuple[float, Investigation]:
+        """Judge the derivative along a direction; also return what it could not have seen."""
+        given, allowed = self.given_along(direction)
         line = DirectionLine(self.probe, self.position, direction)
+        judge = Judge(Tolerances(0.0, allowed), 10 * allowed)
         found = Investigation(self.probe, line, given, judge)
         e = found.estimate
         width = e.sides[1] - e.sides[0] if e.sides is not None else 2 * e.error
-        return found.verdict, allowed + width, found
+        return allowed + width, found
 
-    def halve(self, flat: np.ndarray, direction: np.ndarray) -> bool:
-        """Look for what is wrong among some entries; tell whether an entry was found."""
-        if self.wrong >= FOUND or self.tried >= PATIENCE:
-            return True
+    def suspicious(self, direction: np.ndarray, step: float) -> bool:
+        """Whether the derivative along a direction differs at the step that served all entries."""
+        given, allowed = self.given_along(direction)
+        line = DirectionLine(self.probe, self.position, direction)
+        e = estimate([self.probe.level(line, s) for s in (8 * step, step)])
+        return not abs(given - e.value) <= allowed + e.error
+
+    def sample(self, generator: np.random.Generator) -> None:
+        """Look at a few entries: an error that is in many of them needs no halving."""
+        count = self.findings.given.size
+        for place in generator.choice(count, min(count, SAMPLE), replace=False):
+            self.look(int(place))
+
+    def halve(self, flat: np.ndarray, direction: np.ndarray, step: float) -> None:
+        """Look for what is wrong among some entries."""
+        if self.wrong >= FOUND or perf_counter() - self.started > PATIENCE:
+            return
         if len(flat) == 1:
-            place = int(flat[0])
-            self.know(place)
-            row = (self.probe, self.findings, self.position, place, self.tolerances)
-            verdict = look_at(*row)
-            self.wrong += verdict is Verdict.WRONG
-            return not verdict.passes
-        located = False
+            self.look(int(flat[0]))
+            return
         for half in (flat[: len(flat) // 2], flat[len(flat) // 2 :]):
             part = np.zeros_like(direction)
             part.flat[half] = direction.flat[half]
-            verdict, _, found = self.along(part)
-            if not verdict.passes:
-                located = self.halve(half, part) or located
-        return located
+            if self.suspicious(part, step):
+                self.halve(half, part, step)
 
-    def know(self, place: int) -> None:
-        """Compute the given value of one entry, if only slopes are known."""
+    def look(self, place: int) -> None:
+        """Investigate one entry; compute its given value, if only slopes are known."""
         if np.isnan(self.findings.given[place]):
             unit = np.zeros(self.probe.point[self.position].shape)
             unit.flat[place] = 1.0
             self.findings.given[place] = self.slope(self.position, unit)
+        verdict = look_at(self.probe, self.findings, self.position, place, self.tolerances)
+        self.wrong += verdict is Verdict.WRONG
 
 
 def projected(
@@ -101,7 +121,7 @@ def projected(
         entry; and what the directions cover.
     """
     generator = np.random.default_rng([seed, 2])
-    findings, problems, sensitivity, count = [], [], 0.0, 0
+    findings, problems, sensitivity, count, complete = [], [], 0.0, 0, True
     for position, x in enumerate(probe.point):
         found = empty(given[position].ravel().copy())
         findings.append(found)
@@ -112,24 +132,29 @@ def projected(
         unseen = []
         for _ in range(DIRECTIONS):
             direction = scale * generator.normal(size=x.shape)
-            verdict, seen, investigation = search.along(direction)
+            seen, investigation = search.along(direction)
             unseen.append(seen / scale)
             count += 1
-            if not verdict.passes and not search.wrong:
-                before = search.tried
-                if not search.halve(np.arange(x.size), direction) or search.tried - before == 0:
-                    problems.append(spread(probe, position, verdict, investigation))
-                    break
+            if investigation.verdict.passes or search.wrong:
+                continue
+            step = investigation.estimate.step
+            search.sample(generator)
+            if not search.wrong:
+                search.halve(np.arange(x.size), direction, step)
+            if not search.wrong:
+                problems.append(spread(probe, position, investigation))
+                break
+        complete = complete and not search.wrong
         sensitivity = max(sensitivity, float(np.median(unseen)) / MISSED)
     norm = float(np.sqrt(sum(np.sum(g**2) for g in given)))
     entries = sum(x.size for x in probe.point)
-    return findings, problems, Coverage(entries, count, sensitivity, norm)
+    return findings, problems, Coverage(entries, count, sensitivity, norm, complete)
 
 
-def spread(probe: Probe, position: int, verdict: Verdict, found: Investigation) -> Cause:
+def spread(probe: Probe, position: int, found: Investigation) -> Cause:
     """Return the cause for a direction that is wrong, or unresolved, without a single entry."""
     name, e = probe.subject.inputs.names[position], found.estimate
-    if verdict is Verdict.UNRESOLVED:
+    if found.verdict is Verdict.UNRESOLVED:
         text = (
             f"along a random direction the derivative by {name} is only known to ±{e.error:.1e}: "
             f"{e.value:.6g}, and {found.given:.6g} was given"

@@ -146,20 +146,22 @@ class Coverage:
         sensitivity: the norm of an error in the gradient that all projections together miss with a
             probability of less than one in a million.
         norm: the norm of the gradient.
+        complete: whether the search for wrong entries came to its end.
     """
 
     entries: int
     projections: int
     sensitivity: float
     norm: float
+    complete: bool = True
 
     def __str__(self) -> str:
         """Say what was seen and what could have been missed."""
-        share = f", {self.sensitivity / self.norm:.1e} of its norm" if self.norm else ""
+        share = f", {self.sensitivity / self.norm:.1e} of its norm" if self.norm > 0 else ""
         return (
             f"{self.entries:,} entries along {self.projections} random directions: an error of "
             f"norm {self.sensitivity:.1e}{share}, would have been seen but for one case in a "
-            "million"
+            f"million{'' if self.complete else '; there may be more wrong entries than were sought'}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -169,6 +171,7 @@ class Coverage:
             "projections": self.projections,
             "sensitivity": self.sensitivity,
             "norm": self.norm,
+            "complete": self.complete,
         }
 
 
@@ -273,6 +276,12 @@ class Report:
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        """Show it in a notebook, with a heat map of the errors."""
+        from .display import html
+
+        return html(self)
 
     def _lines(self) -> Iterator[str]:
         order = "" if self.order == 1 else f", order {self.order}"
