@@ -97,7 +97,9 @@ WRONG = {
         lambda x: 1e12 + np.sum(np.tanh(x)), np.array([1.0, 2.0]),
         lambda g, x: 2 * g * (1 - np.tanh(x) ** 2),
     ),
-    "float32 result": (lambda x: np.sin(x).astype(np.float32), X, lambda g, x: 1.01 * g * np.cos(x)),
+    "float32 result": (
+        lambda x: np.sin(x).astype(np.float32), X, lambda g, x: 1.01 * g * np.cos(x),
+    ),
     "straight-through": (np.round, np.array([0.3, 1.2]), lambda g, x: g),
     "zero beside a constant": (lambda x: 1e12 + x, np.array([1.0, 2.0]), lambda g, x: 0 * g),
     "saturated": (np.tanh, 20.0, lambda g, x: 1e-3 * g),

@@ -9,9 +9,9 @@ from typing import Any, Literal
 from ..errors import ArgumentError, OperandError
 from .blame import blamed
 from .examination import Options, examined
-from .orders import second_order
 from .handwritten import written
 from .inputs import Inputs, argument_names
+from .orders import second_order
 from .report import Report
 from .subjects import Recorded, Subject
 from .verdicts import Verdict

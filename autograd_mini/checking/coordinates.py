@@ -1,8 +1,8 @@
 """Real coordinates: a complex array is a real one with a last axis of 2, real and imaginary part.
 
 Everything that is numeric in a check works on them, so complex numbers need no rules of their own:
-with ∂L/∂x + i·∂L/∂y for the gradient of x + iy, and Re(conj(g)·y) for what a cotangent g makes of an
-output y, coordinates of gradients and cotangents are those of the arrays.
+with ∂L/∂x + i·∂L/∂y for the gradient of x + iy, and Re(conj(g)·y) for what a cotangent g makes of
+an output y, coordinates of gradients and cotangents are those of the arrays.
 """
 
 from __future__ import annotations

@@ -141,9 +141,16 @@ class Examination:
         """Return what the report has of one input."""
         inputs = self.subject.inputs
         shape = inputs.arrays[position].shape
-        rows = ("given", "numeric", "error", "step", "verdict")
-        arrays = [getattr(findings, row).reshape(shape) for row in rows]
-        return Part(inputs.names[position], inputs.complex[position], *arrays, findings.reasons)
+        return Part(
+            name=inputs.names[position],
+            complex=inputs.complex[position],
+            given=findings.given.reshape(shape),
+            numeric=findings.numeric.reshape(shape),
+            error=findings.error.reshape(shape),
+            step=findings.step.reshape(shape),
+            verdict=findings.verdict.reshape(shape),
+            reasons=findings.reasons,
+        )
 
     # ── what a diagnosis asks ─────────────────────────────────────────────────────────────────
     def evidence(self, report: Report) -> Evidence:

@@ -179,7 +179,7 @@ def written(
     """
     if jac is True:  # SciPy's: one function returns both
         function, jac = first_of(function), second_of(function)
-    rows: list[tuple[type[Subject], Any]] = [(ByVjp, vjp), (ByJvp, jvp), (ByGrad, grad)]
+    rows: list[tuple[Any, Any]] = [(ByVjp, vjp), (ByJvp, jvp), (ByGrad, grad)]
     given = [(cls, f) for cls, f in [*rows, (ByJac, jac)] if f is not None]
     if len(given) > 1:
         text = "gradcheck: give one of vjp=, jvp=, grad= and jac=, and check them in turn"
@@ -187,7 +187,8 @@ def written(
     if not given:
         return None
     chosen, rule = given[0]
-    return chosen(function, rule, inputs)
+    made: Subject = chosen(function, rule, inputs)
+    return made
 
 
 def first_of(both: Function) -> Function:

@@ -21,7 +21,6 @@ from .noise import measured_noise
 from .precision import precise
 from .verdicts import Judge, Verdict
 
-
 ROUNDING = 16.0
 """Units of rounding of φ, a share of which per unit a right gradient may be off by too."""
 
@@ -173,8 +172,8 @@ class Investigation:
         left, right = sides[0], sides[-1]
         low = sum(float(np.sum(np.minimum(a, b))) for a, b in zip(left, right, strict=True))
         high = sum(float(np.sum(np.maximum(a, b))) for a, b in zip(left, right, strict=True))
-        totals = [float(sum(np.sum(s) for s in side)) for side in (left, right)]
-        return low, high, *totals, 8 * self._probe.epsilon * self._probe.scale / step
+        to_left, to_right = (float(sum(np.sum(s) for s in side)) for side in (left, right))
+        return low, high, to_left, to_right, 8 * self._probe.epsilon * self._probe.scale / step
 
     def _be_lenient(self) -> None:
         """Take what rounding hides even at the best step for none: a share of φ per unit."""

@@ -20,7 +20,7 @@ def look_closer(
 ) -> None:
     """Investigate doubtful entries, and enter what was found."""
     doubtful = [
-        (size_of(f, flat), position, int(flat))
+        (size_of(f, int(flat)), position, int(flat))
         for position, f in enumerate(findings)
         for flat in np.flatnonzero(f.verdict == DOUBTFUL)
     ]

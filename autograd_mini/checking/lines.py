@@ -100,7 +100,7 @@ class Probe:
         self._work = [x.copy() for x in self.point]
 
     def evaluate(self, arrays: Arrays) -> Arrays:
-        """Return the outputs at other coordinates: NaN where there are none like those at the point.
+        """Return the outputs at other coordinates, or NaN where there are none of these shapes.
 
         What went wrong is noted in `trouble`.
         """

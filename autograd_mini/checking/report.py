@@ -129,11 +129,17 @@ class Part:
     def entry(self, flat: int) -> Entry:
         """Return one entry by its place in the flattened input."""
         index = tuple(int(i) for i in np.unravel_index(flat, self.given.shape))
-        values = (float(a.flat[flat]) for a in (self.given, self.numeric, self.error, self.step))
-        verdict = list(Verdict)[int(self.verdict.flat[flat])]
         return Entry(
-            self.name, index, *values, verdict, self.reasons.get(flat, ""), self.complex
-        )  # fmt: skip
+            input=self.name,
+            index=index,
+            analytic=float(self.given.flat[flat]),
+            numeric=float(self.numeric.flat[flat]),
+            error=float(self.error.flat[flat]),
+            step=float(self.step.flat[flat]),
+            verdict=list(Verdict)[int(self.verdict.flat[flat])],
+            reason=self.reasons.get(flat, ""),
+            complex=self.complex,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +163,12 @@ class Coverage:
 
     def __str__(self) -> str:
         """Say what was seen and what could have been missed."""
+        more = "" if self.complete else "; there may be more wrong entries than these"
         share = f", {self.sensitivity / self.norm:.1e} of its norm" if self.norm > 0 else ""
         return (
             f"{self.entries:,} entries along {self.projections} random directions: an error of "
             f"norm {self.sensitivity:.1e}{share}, would have been seen but for one case in a "
-            f"million{'' if self.complete else '; there may be more wrong entries than were sought'}"
+            f"million{more}"
         )
 
     def to_dict(self) -> dict[str, Any]:
