@@ -27,6 +27,9 @@ class Verdict(StrEnum):
 CODES = {verdict: code for code, verdict in enumerate(Verdict)}
 """The places of the verdicts in `list(Verdict)`, by which arrays of them are written."""
 
+SMALLEST = 1e-290
+"""A difference that is none whatever the tolerances: numbers lose their digits below 1e-308."""
+
 RESOLUTION = 1e-2
 """An error bar wider than this share of an entry does not confirm it."""
 
@@ -40,7 +43,7 @@ class Tolerances:
 
     def allowed(self, given: float, numeric: float) -> float:
         """Return the difference that counts as none."""
-        return self.absolute + self.relative * max(abs(given), abs(numeric))
+        return self.absolute + self.relative * max(abs(given), abs(numeric)) + SMALLEST
 
 
 @dataclass(frozen=True, slots=True)
