@@ -4,6 +4,7 @@
     python -m benchmarks.mutants --peers                # this library alone
     python -m benchmarks.mutants --write                # the tables go into docs/gradcheck.md
     python -m benchmarks.mutants --details found.txt    # every failure, line by line
+    python -m benchmarks.mutants --saved folder         # keep results; those kept are not made anew
 
 Run it from the repository. Every checker runs in a process of its own.
 """
@@ -35,11 +36,28 @@ def arguments() -> argparse.Namespace:
         "--write", action="store_true", help="put the tables into docs/gradcheck.md"
     )
     parser.add_argument("--details", type=Path, metavar="FILE", help="list every failure there")
+    parser.add_argument(
+        "--saved", type=Path, metavar="FOLDER", help="keep the results of each there"
+    )
     return parser.parse_args()
 
 
-def judged(name: str, every: int) -> list[tables.Row]:
-    """Let a checker judge everything in a process of its own.
+def judged(name: str, every: int, saved: Path | None) -> list[tables.Row]:
+    """Return what a checker says of everything, as it is saved, or else as it says now."""
+    kept = saved / f"{name}.jsonl" if saved is not None else None
+    if kept is None or not kept.exists():
+        print(f"{name} …", file=sys.stderr, flush=True)
+        lines = output(name, every)
+        if kept is not None:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_text(lines, encoding="utf-8")
+    else:
+        lines = kept.read_text(encoding="utf-8")
+    return [json.loads(line) for line in lines.splitlines()]
+
+
+def output(name: str, every: int) -> str:
+    """Let a checker judge everything in a process of its own; return its JSON lines.
 
     Raises:
         SystemExit: if the process fails.
@@ -50,23 +68,24 @@ def judged(name: str, every: int) -> list[tables.Row]:
         if run.returncode:
             errors.seek(0)
             raise SystemExit(f"{name} failed:\n{errors.read()[-2000:]}")
-    return [json.loads(line) for line in run.stdout.splitlines()]
+    return run.stdout
 
 
 def main() -> None:
     """Measure, print, and write what was asked for."""
     options = arguments()
-    results = {OURS: judged(OURS, options.every)}
+    results = {OURS: judged(OURS, options.every, options.saved)}
     missing = []
     for checker in CHECKERS:
         if options.peers is not None and checker.package not in options.peers:
             continue
-        if checker.missing:
+        kept = options.saved is not None and (options.saved / f"{checker.name}.jsonl").exists()
+        if checker.missing and not kept:
             missing.append(checker.name)
             results[checker.name] = []
         else:
-            print(f"{checker.name} …", file=sys.stderr, flush=True)
-            results[checker.name] = judged(checker.name, checker.every * options.every)
+            every = checker.every * options.every
+            results[checker.name] = judged(checker.name, every, options.saved)
     text = tables.section(results, missing)
     print(text)
     if options.details:
