@@ -114,7 +114,8 @@ that is wrong on purpose. A mutant is caught if an entry is called wrong or a pr
 an entry that is left open does not count. The cause is right if its kind describes the mistake
 exactly and it names the right input; the place is right if it also names the entry, or the
 condition. The last columns are the checkers of other libraries with their default settings, on a
-part of the same mutants; for them, any exception counts. They do not say causes."""
+part of the same mutants; for them, any exception counts. They do not say causes. PyTorch sums a
+gradient over broadcast axes and casts it by itself, so it lets pass what is wrong elsewhere."""
 
 RIGHTS = """\
 The same operations with their right gradients, at usual inputs and at hard ones: what was
