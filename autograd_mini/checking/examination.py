@@ -8,6 +8,8 @@ import numpy as np
 
 from .agreement import disagreements
 from .causes import Cause, Kind
+from .diagnosis import diagnose
+from .evidence import Evidence
 from .first import Findings, first_findings
 from .inputs import Arrays, Problem
 from .investigation import usual_step
@@ -18,13 +20,6 @@ from .projections import projected
 from .report import Coverage, Part, Report
 from .subjects import Subject
 from .verdicts import CODES, Tolerances, Verdict
-
-try:  # TEMPORARY
-    from .diagnosis import diagnose
-    from .evidence import Evidence
-except ImportError:
-    diagnose = lambda e: ()
-    Evidence = dict
 
 AFFORDABLE = 20.0
 """Seconds that a full check may take before projections do instead."""
@@ -161,14 +156,15 @@ class Examination:
             xs=inputs.arrays,
             given=[p.given for p in report.parts],
             numeric=[p.numeric for p in report.parts],
-            error=[p.error for p in report.parts],
+            error=[np.where(p.verdict < 0, np.inf, p.error) for p in report.parts],
             wrong=[p.is_(Verdict.WRONG) for p in report.parts],
             complex=inputs.complex,
+            complex_outputs=self.subject.complex_outputs,
             outputs=self.outputs,
             weights=self.weights,
             others=inputs.others,
             column=self.column,
-            regradient=self.subject.gradient,
+            regradient=self.subject.gradient if self.subject.takes_cotangent else refused,
             rtol=self.tolerances.relative,
         )
 
@@ -182,3 +178,8 @@ class Examination:
         below = self.probe.with_entry(position, flat, at - step)
         width = (at + step) - (at - step)
         return [(a - b) / width for a, b in zip(above, below, strict=True)]
+
+
+def refused(weights: Arrays) -> Arrays:
+    """Raise for a gradient that has no other cotangent."""
+    raise ValueError("this gradient takes no cotangent")

@@ -51,6 +51,7 @@ class ByGrad(Written):
     """A scalar NumPy function with `grad(*inputs)`."""
 
     what = "grad"
+    takes_cotangent = False
 
     def weights(self, outputs: Arrays, generator: np.random.Generator) -> Arrays:
         """Return 1, the only cotangent that a gradient knows."""

@@ -22,20 +22,7 @@ from ..transforms import vjp as recorded_vjp
 from .causes import Kind
 from .coordinates import coordinates, natural
 from .inputs import Arrays, Inputs, Problem, plain, problem
-
-try:  # TEMPORARY
-    from .shapes import fit_cause
-except ImportError:
-
-    def fit_cause(what, name, got, expected, outputs):
-        from .causes import Cause
-
-        return Cause(
-            Kind.SHAPE,
-            f"{what} shape {got} for {name}; expected {expected} (a broadcast input's cotangent is summed over the broadcast axes)",
-            name,
-        )
-
+from .shapes import fit_cause
 
 Function = Callable[..., Any]
 
@@ -75,6 +62,7 @@ class Subject:
     Attributes:
         what: how messages name the gradient.
         none_is_zero: whether a gradient of None means that there is none.
+        takes_cotangent: whether the gradient depends on one.
         costly: whether the gradient takes a call for every entry.
         missing: names of the inputs for which None was given.
         results, complex_outputs, output_shapes: what the function returns at the point.
@@ -85,6 +73,7 @@ class Subject:
     what = "the gradient"
     none_is_zero = False
     costly = False
+    takes_cotangent = True
 
     def __init__(self, function: Function, gradient: Function | None, inputs: Inputs) -> None:
         self.function = function

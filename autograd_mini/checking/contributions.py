@@ -1,0 +1,80 @@
+"""What comes through single outputs: a gradient sums over them, and a mistake may leave some out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from .causes import Kind
+from .evidence import Evidence
+from .patterns import Pattern
+from .views import View
+
+
+def partial(evidence: Evidence, seen: View) -> Pattern | None:
+    """Return a pattern in which some outputs are left out of the sum, or only some are in it."""
+    if seen.columns is None or seen.columns.shape[1] < 2:
+        return None
+    weights = [
+        np.concatenate([g.ravel() for g in gs]) for gs in (evidence.weights, evidence.other_weights)
+    ]
+    terms = np.array([seen.columns * g for g in weights])  # cotangent, entry, output
+    only = only_some(evidence, seen, terms)
+    if only is not None:
+        return only
+    for where, chosen in slices(evidence):
+        without = seen.numeric - terms[:, :, chosen].sum(axis=2)
+        if seen.matches(without):
+            text = f"the gradient of {{name}} lacks what comes through {where}{{where}}"
+            return Pattern(Kind.TERM, text)
+        if seen.matches(seen.numeric + terms[:, :, chosen].sum(axis=2)):
+            text = f"the gradient of {{name}} counts what comes through {where} twice{{where}}"
+            return Pattern(Kind.TERM, text)
+    return lacking_one_each(seen, terms)
+
+
+def only_some(evidence: Evidence, seen: View, terms: np.ndarray) -> Pattern | None:
+    """Return the pattern in which one slice of the outputs stands for the sum over all."""
+    for where, chosen in slices(evidence, single=False):
+        if seen.matches(terms[:, :, chosen].sum(axis=2)):
+            text = f"the gradient of {{name}} is not summed: it has {where} alone{{where}}"
+            return Pattern(Kind.SUM, text)
+    counts = np.count_nonzero(terms[0], axis=1)
+    if np.all(counts > 1) and one_term_each(seen, terms):
+        text = "the gradient of {name} is not summed: each entry has one term of several{where}"
+        return Pattern(Kind.SUM, text)
+    return None
+
+
+def one_term_each(seen: View, terms: np.ndarray) -> bool:
+    """Whether each entry is one of its terms, the same one for each cotangent."""
+    close = np.abs(terms - seen.given[:, :, None]) <= seen.tolerance[:, :, None]
+    return bool(np.all(np.any(np.all(close & (terms != 0), axis=0), axis=1)))
+
+
+def lacking_one_each(seen: View, terms: np.ndarray) -> Pattern | None:
+    """Return the pattern in which each entry lacks one term, not the same for all."""
+    missing = seen.numeric - seen.given
+    close = np.abs(terms - missing[:, :, None]) <= seen.tolerance[:, :, None]
+    if np.all(np.any(np.all(close & (terms != 0), axis=0), axis=1)):
+        return Pattern(Kind.TERM, "the gradient of {name} lacks one term of its sum{where}")
+    return None
+
+
+def slices(evidence: Evidence, single: bool = True) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield parts of the outputs: whole results, slices along an axis, single elements."""
+    sizes = [y.size for y in evidence.outputs]
+    starts = np.cumsum([0, *sizes])
+    for number, (y, start) in enumerate(zip(evidence.outputs, starts, strict=False)):
+        name = "the result" if len(sizes) == 1 else f"result {number}"
+        flat = np.arange(start, start + y.size).reshape(y.shape)
+        if len(sizes) > 1 and y.size:
+            yield name, flat.ravel()
+        for axis in range(y.ndim if y.ndim > 1 else 0):
+            for k in range(min(y.shape[axis], 16)):
+                yield f"index {k} along axis {axis} of {name}", flat.take(k, axis).ravel()
+        if single or y.ndim == 1:
+            for index in list(np.ndindex(y.shape))[:64]:
+                place = f"[{', '.join(map(str, index))}]" if index else ""
+                yield f"{name}{place}", flat[index].reshape(-1)

@@ -1,0 +1,140 @@
+"""Diagnosis: the cause of a wrong gradient, the simplest that explains it.
+
+A cause is a hypothesis that reproduces the given gradient from the numeric one, at every wrong
+entry that was looked at and for two cotangents where that is affordable. The first that does is
+named, in the order of how often people make the mistake and how little it assumes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .causes import Cause, Kind
+from .conditions import condition_of
+from .contributions import partial
+from .evidence import Evidence
+from .patterns import Pattern, entrywise, rearranged
+from .terms import extra_term
+from .views import View, view
+
+MOST = 3
+"""Causes in a report."""
+
+
+def diagnose(evidence: Evidence) -> tuple[Cause, ...]:
+    """Return the causes of what is wrong, most telling first; one an input, at most three."""
+    with np.errstate(all="ignore"):
+        for check in (ignores_cotangent, swapped, conjugated):
+            cause = check(evidence)
+            if cause is not None:
+                return (cause,)
+        found = [cause for i in evidence.suspects() if (cause := of_input(evidence, i)) is not None]
+    found.sort(key=lambda cause: cause.kind is Kind.UNKNOWN)
+    return tuple(found[:MOST])
+
+
+def of_input(evidence: Evidence, position: int) -> Cause | None:
+    """Return the cause of what is wrong with the gradient of one input."""
+    given, wrong = evidence.given[position], evidence.wrong[position]
+    if not np.all(np.isfinite(given[wrong])):
+        infinite = wrong & ~np.isfinite(given)
+        what = "NaN" if np.any(np.isnan(given[infinite])) else "infinite"
+        text = f"the gradient of {{name}} is {what}{{where}}, where the function is smooth"
+        return told(evidence, position, Pattern(Kind.NOT_FINITE, text))
+    seen = view(evidence, position)
+    if seen is None:
+        return None
+    pattern = first_that_fits(evidence, seen)
+    if pattern is None:
+        pattern = Pattern(Kind.UNKNOWN, "the gradient of {name} is wrong{where}")
+        if condition_of(evidence, position) == "":
+            return None
+    return told(evidence, position, pattern)
+
+
+def first_that_fits(evidence: Evidence, seen: View) -> Pattern | None:
+    """Return the first pattern that explains all that was looked at."""
+    checks: tuple[Callable[[], Pattern | None], ...] = (
+        lambda: entrywise(evidence, seen),
+        lambda: rearranged(evidence, seen.position),
+        lambda: partial(evidence, seen),
+        lambda: extra_term(evidence, seen),
+    )
+    for check in checks:
+        pattern = check()
+        if pattern is not None:
+            return pattern
+    return None
+
+
+def told(evidence: Evidence, position: int, pattern: Pattern) -> Cause:
+    """Write a pattern with the name of its input and its condition."""
+    name = evidence.names[position]
+    condition = "" if pattern.whole else condition_of(evidence, position)
+    where = f", where {condition}" if any(c in condition for c in "<>=") else ""
+    where = where or (f", for {condition}" if condition else "")
+    text = pattern.text.format(name=name, where=where)
+    return Cause(pattern.kind, text, name, condition, pattern.factor)
+
+
+def ignores_cotangent(evidence: Evidence) -> Cause | None:
+    """Return the cause if the wrong gradient is the same for another cotangent."""
+    other = evidence.other_given
+    if other is None:
+        return None
+    suspects = evidence.suspects()
+    for i in suspects:
+        wrong = evidence.wrong[i]
+        same = np.array_equal(evidence.given[i][wrong], other[i][wrong])
+        if not same or not np.any(evidence.given[i][wrong]):
+            return None
+    name = evidence.names[suspects[0]] if len(suspects) == 1 else None
+    what = f"of {name}" if name else "of all wrong inputs"
+    text = f"the gradient {what} is the same for any cotangent of the result: it is ignored"
+    return Cause(Kind.COTANGENT, text, name)
+
+
+def swapped(evidence: Evidence) -> Cause | None:
+    """Return the cause if two inputs have exchanged gradients."""
+    suspects = evidence.suspects()
+    for i in suspects:
+        for j in suspects:
+            if i < j and evidence.xs[i].shape == evidence.xs[j].shape:
+                for sign in (1, -1):
+                    if exchanged(evidence, i, j, sign) and exchanged(evidence, j, i, sign):
+                        first, second = evidence.names[i], evidence.names[j]
+                        how = "" if sign > 0 else ", and their signs are flipped"
+                        text = f"{first} and {second} have exchanged gradients{how}"
+                        return Cause(Kind.SWAPPED, text, first)
+    return None
+
+
+def conjugated(evidence: Evidence) -> Cause | None:
+    """Return the cause if the derivative is conjugated: G(ḡ) is then the conjugate of the right."""
+    suspects = evidence.suspects()
+    if not all(evidence.complex[i] for i in suspects):
+        return None
+    sign = np.array([1.0, -1.0])
+    weights = [
+        g * sign if g.shape[-1:] == (2,) and is_complex else g
+        for g, is_complex in zip(evidence.weights, evidence.complex_outputs, strict=True)
+    ]
+    try:
+        found = evidence.regradient(weights)
+    except Exception:  # whatever a wrong rule does with another cotangent
+        return None
+    for i in suspects:
+        if not np.all(np.abs(found[i] * sign - evidence.numeric[i]) <= evidence.tolerance(i)):
+            return None
+    name = evidence.names[suspects[0]]
+    text = f"the derivative by {name} is not conjugated: g · f′ is given, g · conj(f′) is right"
+    return Cause(Kind.CONJUGATED, text, name)
+
+
+def exchanged(evidence: Evidence, i: int, j: int, sign: int) -> bool:
+    """Whether the gradient that was given for one input is that of another."""
+    difference = np.abs(evidence.given[i] - sign * evidence.numeric[j])
+    slack = 4 * evidence.error[j] + 10 * evidence.rtol * np.abs(evidence.numeric[j])
+    return bool(np.all(difference <= slack + np.max(slack, initial=0.0)))

@@ -1,0 +1,84 @@
+"""Evidence: what is known of a wrong gradient, for those who look for its cause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+MOST_COLUMNS = 48
+"""Entries whose derivatives of all outputs are taken, at most, for one input."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known; arrays are in real coordinates, one an input or output.
+
+    Attributes:
+        names: of the inputs.
+        xs: their values.
+        given: the gradient that was given.
+        numeric: the numeric one, NaN where it is not known.
+        error: its error bars.
+        wrong: where it was judged wrong.
+        complex, complex_outputs: which are complex: their last axis is (real, imaginary).
+        outputs: the results at the point.
+        weights: their cotangent.
+        others: names and values of the arguments that are not differentiated.
+        column: numeric derivatives of all outputs by one entry: costs evaluations.
+        regradient: the given gradient for another cotangent; it may raise.
+        rtol: the relative tolerance of the check.
+    """
+
+    names: list[str]
+    xs: list[np.ndarray]
+    given: list[np.ndarray]
+    numeric: list[np.ndarray]
+    error: list[np.ndarray]
+    wrong: list[np.ndarray]
+    complex: list[bool]
+    complex_outputs: list[bool]
+    outputs: list[np.ndarray]
+    weights: list[np.ndarray]
+    others: list[tuple[str, Any]]
+    column: Callable[[int, tuple[int, ...]], list[np.ndarray]]
+    regradient: Callable[[list[np.ndarray]], list[np.ndarray]]
+    rtol: float
+
+    def suspects(self) -> list[int]:
+        """Return the inputs that have wrong entries."""
+        return [i for i, wrong in enumerate(self.wrong) if np.any(wrong)]
+
+    def tolerance(self, position: int) -> np.ndarray:
+        """Return how far the numeric gradient of an input may be from one that explains it."""
+        size = np.maximum(np.abs(self.numeric[position]), np.abs(self.given[position]))
+        return 4 * self.error[position] + 10 * self.rtol * size
+
+    def known(self, position: int) -> np.ndarray:
+        """Tell which entries of an input have a numeric derivative that says something."""
+        with np.errstate(invalid="ignore"):
+            size = np.max(
+                np.abs(self.numeric[position]), where=np.isfinite(self.numeric[position]), initial=0
+            )
+            return np.isfinite(self.numeric[position]) & (self.error[position] <= 1e-2 * size)
+
+    @cached_property
+    def other_weights(self) -> list[np.ndarray]:
+        """Another cotangent, of other sizes and signs."""
+        generator = np.random.default_rng(99)
+        return [
+            generator.uniform(0.4, 1.6, g.shape) * generator.choice([-1.0, 1.0], g.shape)
+            for g in self.weights
+        ]
+
+    @cached_property
+    def other_given(self) -> list[np.ndarray] | None:
+        """The given gradient for the other cotangent, None if it cannot be had."""
+        try:
+            found = self.regradient([g.copy() for g in self.other_weights])
+        except Exception:  # whatever a wrong rule does with another cotangent
+            return None
+        return [np.asarray(g, float) for g in found]

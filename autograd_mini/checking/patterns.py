@@ -1,0 +1,147 @@
+"""Patterns: what common mistakes make of a right gradient, entry by entry or as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import permutations
+from math import isclose
+
+import numpy as np
+
+from .causes import Kind
+from .evidence import Evidence
+from .views import View
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A mistake that explains the entries that were looked at.
+
+    Attributes:
+        kind: of mistake.
+        text: it, with {name} for `the gradient of x` and {where} for a condition.
+        factor: the constant, for a factor.
+        whole: whether it speaks of the input as a whole, so that no condition is needed.
+    """
+
+    kind: Kind
+    text: str
+    factor: float | None = None
+    whole: bool = False
+
+
+def entrywise(evidence: Evidence, seen: View) -> Pattern | None:
+    """Return a pattern that relates each entry to its own derivative: 0, sign, factor."""
+    given, numeric = seen.given, seen.numeric
+    if np.all(given == 0):
+        return Pattern(Kind.ZERO, "the gradient of {name} is 0{where}: a part is missing")
+    if seen.matches(-numeric):
+        return Pattern(Kind.SIGN, "the sign of the gradient of {name} is flipped{where}", -1.0)
+    if rounded(seen):
+        text = "the gradient of {name} is right but for rounding to a narrower dtype{where}"
+        return Pattern(Kind.PRECISION, text)
+    factor = common_factor(seen)
+    if factor is None or not seen.matches(factor * numeric):
+        return None
+    return Pattern(Kind.FACTOR, factor_text(evidence, seen.position, factor), factor)
+
+
+def common_factor(seen: View) -> float | None:
+    """Return the ratio of the entry that tells it best."""
+    best = np.unravel_index(np.argmax(np.abs(seen.numeric)), seen.numeric.shape)
+    if seen.numeric[best] == 0:
+        return None
+    return float(seen.given[best] / seen.numeric[best])
+
+
+def rounded(seen: View) -> bool:
+    """Whether the given gradient is the numeric one in float32 or float16, and not off by more."""
+    with np.errstate(all="ignore"):
+        off = np.abs(seen.given - seen.numeric) / seen.size
+        spread = np.std((seen.given - seen.numeric) / seen.size)
+    for dtype in (np.float32, np.float16):
+        exact = np.array_equal(seen.given.astype(dtype).astype(float), seen.given)
+        if exact and np.all(off <= 4 * np.finfo(dtype).eps) and (spread > 0 or off.size == 1):
+            return True
+    return False
+
+
+def factor_text(evidence: Evidence, position: int, factor: float) -> str:
+    """Say by which factor, and where it may come from: a length, a number of elements."""
+    inverse = 1 / factor
+    for number, meaning in lengths(evidence, position):
+        if isclose(inverse, number, rel_tol=1e-5):
+            text = f"is divided by {number}, {meaning}: a mean where a sum is meant"
+            return f"the gradient of {{name}} {text}{{where}}"
+        if isclose(factor, number, rel_tol=1e-5) and number != 2:
+            text = f"is multiplied by {number}, {meaning}: a sum where a mean is meant"
+            return f"the gradient of {{name}} {text}{{where}}"
+    if abs(factor) > 1 and isclose(factor, round(factor), rel_tol=1e-5):
+        return f"the gradient of {{name}} is {round(factor)} times too large{{where}}"
+    if abs(inverse) > 1 and isclose(inverse, round(inverse), rel_tol=1e-5):
+        return f"the gradient of {{name}} is {round(inverse)} times too small{{where}}"
+    return f"the gradient of {{name}} is off by the factor {factor:.7g}{{where}}"
+
+
+def lengths(evidence: Evidence, position: int) -> Iterator[tuple[int, str]]:
+    """Yield lengths of axes and numbers of elements, with what they are."""
+    rows = list(zip(evidence.names, evidence.xs, evidence.complex, strict=True))
+    rows.insert(0, rows.pop(position))
+    rows += [("the result", y, False) for y in evidence.outputs]
+    for name, x, is_complex in rows:
+        shape = x.shape[:-1] if is_complex else x.shape
+        for axis, length in enumerate(shape):
+            if length > 1:
+                where = f"axis {axis} of {name}" if len(shape) > 1 else name
+                yield length, f"the length of {where}"
+        count = int(np.prod(shape))
+        if len(shape) > 1 and count > 1:
+            yield count, f"the number of elements of {name}"
+
+
+# ── the gradient as a whole ──────────────────────────────────────────────────────────────────
+def rearranged(evidence: Evidence, position: int) -> Pattern | None:
+    """Return a pattern in which the right numbers are in the wrong places."""
+    given, numeric = evidence.given[position], evidence.numeric[position]
+    if not np.all(np.isfinite(numeric)) or given.ndim == 0:
+        return None
+    tolerance = 4 * evidence.error[position] + 10 * evidence.rtol * np.abs(given)
+    top = float(np.max(tolerance, initial=0.0))
+    for pattern, candidate in candidates(numeric, evidence.complex[position]):
+        if np.all(np.abs(given - candidate) <= np.maximum(tolerance, top)):
+            return pattern
+    return None
+
+
+def candidates(numeric: np.ndarray, is_complex: bool) -> Iterator[tuple[Pattern, np.ndarray]]:
+    """Yield rearrangements of a gradient."""
+    if is_complex:
+        sign = np.array([1.0, -1.0])
+        text = "the gradient of {name} is the complex conjugate of the right one{where}"
+        yield Pattern(Kind.CONJUGATED, text), numeric * sign
+        yield Pattern(Kind.CONJUGATED, text.replace("is the", "is minus the")), -numeric * sign
+    last = numeric.ndim - is_complex
+    tail = (last,) if is_complex else ()
+    if last <= 4:
+        for axes in permutations(range(last)):
+            turned = numeric.transpose((*axes, *tail))
+            if axes != tuple(range(last)) and turned.shape == numeric.shape:
+                how = "transposed" if last == 2 else f"transposed, its axes are {axes}"
+                yield (
+                    Pattern(Kind.TRANSPOSED, f"the gradient of {{name}} is {how}", None, True),
+                    turned,
+                )
+    if last == 2 and numeric.shape[0] != numeric.shape[1]:
+        text = "the gradient of {name} is transposed and written in another order"
+        turned = np.ascontiguousarray(numeric.swapaxes(0, 1)).reshape(numeric.shape)
+        yield Pattern(Kind.TRANSPOSED, text, None, True), turned
+    for axis in range(last):
+        along = f" along axis {axis}" if last > 1 else ""
+        text = f"the gradient of {{name}} is reversed{along}"
+        yield Pattern(Kind.MOVED, text, None, True), np.flip(numeric, axis)
+        length = numeric.shape[axis]
+        for shift in sorted({k for k in (1, -1, 2, -2, *range(3, min(length, 8)))}, key=abs):
+            if 0 < abs(shift) < length:
+                text = f"the gradient of {{name}} is shifted by {shift}{along}"
+                yield Pattern(Kind.MOVED, text, None, True), np.roll(numeric, shift, axis)
