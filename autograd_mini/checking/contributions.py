@@ -1,4 +1,4 @@
-"""What comes through single outputs: a gradient sums over them, and a mistake may leave some out."""
+"""What comes through single outputs: a gradient sums over them; a mistake may leave some out."""
 
 from __future__ import annotations
 

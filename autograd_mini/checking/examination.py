@@ -117,9 +117,7 @@ class Examination:
     def every_entry(self) -> list[Findings]:
         """Judge every entry on its own."""
         total = sum(x.size for x in self.probe.point)
-        shown = self.options.progress
-        shown = self.seconds() > LONG if shown is None else shown
-        with Bar(total, shown, "gradcheck") as bar:
+        with Bar(total, self.options.progress, "gradcheck", self.seconds() > LONG) as bar:
             findings = first_findings(
                 self.probe, self.shown, self.tolerances, self.options.step, bar
             )  # fmt: skip

@@ -10,21 +10,8 @@ import numpy as np
 from .investigation import usual_step
 from .lines import NOISE, Probe
 from .progress import Bar
+from .sweep import Differences, NotSweepable, Sweep
 from .verdicts import CODES, RESOLUTION, Tolerances, Verdict
-
-try:  # TEMPORARY
-    from .sweep import Differences, NotSweepable, Sweep
-except ImportError:
-    from collections import namedtuple
-
-    class NotSweepable(Exception):
-        pass
-
-    Differences = namedtuple("Differences", "above below up down size")
-
-    def Sweep(*a):
-        raise NotSweepable
-
 
 WORTH_SWEEPING = 24
 """Entries from which on many are evaluated at once."""

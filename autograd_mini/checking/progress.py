@@ -10,14 +10,16 @@ LONG = 2.0
 
 
 class Bar:
-    """A bar that appears only where it is wanted: tqdm's, or nothing."""
+    """A bar that appears only where it is wanted, by default after two seconds: tqdm's."""
 
-    def __init__(self, total: int, shown: bool, what: str) -> None:
+    def __init__(self, total: int, shown: bool | None, what: str, likely: bool) -> None:
+        """Begin; `likely` says that it may take long, or tqdm is not even imported."""
         self._bar: Any = None
-        if shown:
+        if shown or (shown is None and likely):
             from tqdm.auto import tqdm
 
-            self._bar = tqdm(total=total, desc=what, unit="entry", leave=False)
+            delay = 0.0 if shown else LONG
+            self._bar = tqdm(total=total, desc=what, unit="entry", leave=False, delay=delay)
 
     def update(self, count: int) -> None:
         """Go on."""

@@ -1,0 +1,245 @@
+"""Regions: the part of a value that changes when one entry of an input moves, for many moves.
+
+A moved weight changes one column of a product, one column of the activation after it, and only then
+everything. So a `Region` holds, for each of many perturbations, the values at one index of some
+axes (another for each perturbation) and at all of the others. Where that cannot be kept up, a
+region becomes dense: it is then all axes, for each perturbation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..batching import rule_of
+
+At = tuple["np.ndarray | None", ...]
+"""For each axis of a value the index of each perturbation, or None where all of the axis moves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """What moves of one value.
+
+    Attributes:
+        values: (perturbations, *shape), with a length of 1 on the restricted axes.
+        at: which axes are restricted, and to what.
+        base: the value that does not move.
+    """
+
+    values: np.ndarray
+    at: At
+    base: np.ndarray
+
+    @property
+    def dense(self) -> bool:
+        """Whether all of it moves."""
+        return all(index is None for index in self.at)
+
+    def filled(self, axis: int) -> Region:
+        """Return the region with all of an axis in it."""
+        index = self.at[axis]
+        if index is None:
+            return self
+        at = tuple(None if i == axis else a for i, a in enumerate(self.at))
+        values = np.array(np.broadcast_to(gathered(self.base, at), full(self, at)))
+        mesh = np.arange(len(index))
+        moved = np.moveaxis(values, axis + 1, 1)
+        moved[mesh, index] = np.moveaxis(self.values, axis + 1, 1)[:, 0]
+        return Region(values, at, self.base)
+
+    def whole(self) -> np.ndarray:
+        """Return all values, for each perturbation."""
+        region = self
+        for axis in range(len(self.at)):
+            region = region.filled(axis)
+        return region.values
+
+    def change(self) -> np.ndarray:
+        """Return how far the values moved."""
+        return self.values - gathered(self.base, self.at)
+
+
+def full(region: Region, at: At) -> tuple[int, ...]:
+    """Return the shape of a region's values, restricted to these axes."""
+    sizes = zip(region.base.shape, at, strict=True)
+    return (len(region.values), *(n if index is None else 1 for n, index in sizes))
+
+
+def gathered(base: np.ndarray, at: At) -> np.ndarray:
+    """Return what a region holds of a value that does not move; without the first axis if all."""
+    places = [axis for axis, index in enumerate(at) if index is not None]
+    if not places:
+        return base
+    first = at[places[0]]
+    assert first is not None
+    if len(places) == 1:
+        axis = places[0]
+        return np.expand_dims(np.moveaxis(np.take(base, first, axis), axis, 0), axis + 1)
+    count, ndim = len(first), base.ndim
+    mesh = [
+        np.arange(n).reshape([-1 if i == axis else 1 for i in range(-1, ndim)])
+        if index is None
+        else index.reshape(count, *(1,) * ndim)
+        for axis, (n, index) in enumerate(zip(base.shape, at, strict=True))
+    ]
+    return np.asarray(base[tuple(mesh)])
+
+
+# ── operations on regions ────────────────────────────────────────────────────────────────────
+Operand = Any
+"""A region, or an array that does not move."""
+Move = Callable[[Any, Sequence[Operand], dict[str, Any], np.ndarray], "Region | None"]
+
+
+def moved(primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: Any) -> Any:
+    """Return the region of an operation's output, or of each output.
+
+    Args:
+        primitive: the row of the table.
+        xs: the operands, regions or plain.
+        params: its parameters.
+        y: the output that does not move, or a tuple of them.
+    """
+    if not primitive.multiple:
+        rule = RULES.get(primitive.name)
+        if primitive.kind == "elementwise":
+            rule = elementwise
+        region = rule(primitive, xs, params, np.asarray(y)) if rule is not None else None
+        if region is not None:
+            return region
+    return densely(primitive, xs, params, y)
+
+
+def densely(primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: Any) -> Any:
+    """Apply an operation to whole values, as `vmap` does."""
+    mapped = [isinstance(x, Region) for x in xs]
+    size = next(len(x.values) for x in xs if isinstance(x, Region))
+    plain = [x.whole() if isinstance(x, Region) else x for x in xs]
+    results = rule_of(primitive)(primitive, size, plain, mapped, params)
+    if not primitive.multiple:
+        return spread_out(results, np.asarray(y))
+    return tuple(spread_out(r, np.asarray(part)) for r, part in zip(results, y, strict=True))
+
+
+def spread_out(values: Any, base: np.ndarray) -> Region:
+    """Return a dense region."""
+    return Region(np.asarray(values), (None,) * base.ndim, base)
+
+
+def elementwise(
+    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray
+) -> Region:
+    """Act on the region alone; operands that do not move are gathered there."""
+    regions = [x for x in xs if isinstance(x, Region)]
+    at = tuple(common(regions, y.shape, axis) for axis in range(y.ndim))
+    taken = []
+    for x in xs:
+        if isinstance(x, Region):
+            taken.append(aligned(x, at, y.ndim))
+        elif np.ndim(x):
+            own = at[y.ndim - np.ndim(x) :]
+            kept = tuple(
+                None if n == 1 else index for n, index in zip(np.shape(x), own, strict=True)
+            )
+            found = gathered(np.asarray(x), kept)
+            extra = y.ndim - np.ndim(x)
+            if found.ndim > np.ndim(x) and extra:
+                found = found.reshape(found.shape[0], *(1,) * extra, *found.shape[1:])
+            taken.append(found)
+        else:
+            taken.append(x)
+    values = primitive(*taken, **params)
+    return Region(np.asarray(values), at, y)
+
+
+def common(regions: Sequence[Region], shape: tuple[int, ...], axis: int) -> Any:
+    """Return the index to which an output's axis is restricted, None if that differs."""
+    found = None
+    for region in regions:
+        own = axis - len(shape) + len(region.at)
+        if own < 0 or region.base.shape[own] == 1:
+            return None  # broadcast: what moves reaches all of the axis
+        index = region.at[own]
+        if index is None or (found is not None and index is not found):
+            return None
+        found = index
+    return found
+
+
+def aligned(region: Region, at: At, ndim: int) -> np.ndarray:
+    """Return a region's values with the axes of the output, restricted only where it is."""
+    extra = ndim - len(region.at)
+    for axis in range(len(region.at)):
+        if at[axis + extra] is None:
+            region = region.filled(axis)
+    values = region.values
+    return values.reshape(len(values), *(1,) * extra, *values.shape[1:]) if extra else values
+
+
+def product(
+    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray
+) -> Region | None:
+    """Multiply matrices, one of which moves: the product is linear in it."""
+    a, b = xs
+    if (
+        np.ndim(plain(a)) != 2
+        or np.ndim(plain(b)) != 2
+        or isinstance(a, Region) is isinstance(b, Region)
+    ):
+        return None
+    if isinstance(b, Region):  # the transposed product
+        rows = Region(b.values.swapaxes(-1, -2), b.at[::-1], b.base.T)
+        found = left_moved(rows, np.asarray(a).T, y.T)
+        return Region(found.values.swapaxes(-1, -2), found.at[::-1], y)
+    return left_moved(a, np.asarray(b), y)
+
+
+def left_moved(a: Region, b: np.ndarray, y: np.ndarray) -> Region:
+    """Return a @ b where a moves in some rows, or columns, or all over."""
+    row, column = a.at
+    if column is None:
+        return Region(a.values @ b, (row, None), y)
+    change = a.change() * b[column][:, None, :]
+    at: At = (row, None)
+    return Region(gathered(y, at) + change, at, y)
+
+
+def plain(x: Operand) -> Any:
+    """Return the value that does not move."""
+    return x.base if isinstance(x, Region) else x
+
+
+def summed(
+    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray
+) -> Region | None:
+    """Sum over axes: over a restricted one, the change is added to the sum."""
+    (x,) = xs
+    axes, keep = params.get("axis"), params.get("keepdims", False)
+    if axes is None or not isinstance(x, Region) or x.dense:
+        return None
+    places = {a % len(x.at) for a in (axes if isinstance(axes, tuple) else (axes,))}
+    change = np.sum(x.change(), axis=tuple(a + 1 for a in sorted(places)), keepdims=bool(keep))
+    at = tuple(
+        None if axis in places else index
+        for axis, index in enumerate(x.at)
+        if keep or axis not in places
+    )
+    return Region(gathered(y, at) + change, at, y)
+
+
+def turned(
+    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray
+) -> Region | None:
+    """Permute the axes."""
+    (x,) = xs
+    axes = params["axes"]
+    values = np.transpose(x.values, (0, *(a + 1 for a in axes)))
+    return Region(values, tuple(x.at[a] for a in axes), y)
+
+
+RULES: dict[str, Move] = {"matmul": product, "sum": summed, "transpose": turned}
+"""Operations that keep regions, by the name of their row; all elementwise ones do too."""
