@@ -11,7 +11,7 @@ import numpy as np
 import autograd_mini as am
 from autograd_mini.checking.causes import Kind
 
-from .changes import simple, telling
+from .changes import simple
 from .functions import REFUSALS, Function, Vjp
 from .mistakes import MISTAKES, Mistake
 from .truths import truths
@@ -60,7 +60,7 @@ def mutants(function: Function, only: tuple[Mistake, ...] = MISTAKES) -> Iterato
                         vjp,
                         truths(function, position, vjp, mistake.kind),
                         operands,
-                        marks(mistake, function, position),
+                        marks(mistake, function, position, vjp),
                     )
 
 
@@ -83,18 +83,20 @@ def counts(function: Function, vjp: Vjp) -> bool:
     return False
 
 
-def marks(mistake: Mistake, function: Function, position: int) -> tuple[str, ...]:
-    """Return what a condition has to hold one of, if the mistake is not everywhere."""
-    x, name = function.arrays[position], function.names[position]
-    if np.size(x) == 1 or not mistake.condition:
+def marks(mistake: Mistake, function: Function, position: int, vjp: Vjp) -> tuple[str, ...]:
+    """Return what a condition has to hold one of; nothing if all that is not 0 is wrong."""
+    if not mistake.condition:
         return ()
+    g, x, name = function.drawn(0), function.arrays[position], function.names[position]
+    right = np.asarray(function.vjp(g, *function.arrays)[position])
+    wrong = np.argwhere(np.asarray(vjp(g, *function.arrays)[position]) != right)
+    if len(wrong) == np.count_nonzero(right):
+        return ()
+    single = [written(name, tuple(map(int, wrong[0])))] if len(wrong) == 1 else []
     if mistake.condition == "entry":
-        return (written(name, telling(function, position)),)
-    below = np.argwhere(np.real(x) < 0)
-    if len(below) == np.size(x):
-        return ()
-    single = [written(name, tuple(below[0]))] if len(below) == 1 else []
-    return (f"{name} < 0", *single)
+        return tuple(single)
+    negative = f"the real part of {name} is negative" if np.iscomplexobj(x) else f"{name} < 0"
+    return (negative, *single)
 
 
 def written(name: str, index: tuple[int, ...]) -> str:
