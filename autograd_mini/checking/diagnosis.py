@@ -15,8 +15,8 @@ from .causes import Cause, Kind
 from .conditions import condition_of
 from .contributions import partial
 from .evidence import Evidence
-from .patterns import Pattern, entrywise, rearranged
-from .terms import extra_term
+from .patterns import Pattern, conjugate, entrywise, rearranged
+from .terms import extra_term, single_term
 from .views import View, view
 
 MOST = 3
@@ -48,19 +48,20 @@ def of_input(evidence: Evidence, position: int) -> Cause | None:
         return None
     pattern = first_that_fits(evidence, seen)
     if pattern is None:
-        pattern = Pattern(Kind.UNKNOWN, "the gradient of {name} is wrong{where}")
-        if condition_of(evidence, position) == "":
-            return None
+        text = "no usual mistake explains the gradient of {name}{where}: its formula is another"
+        pattern = Pattern(Kind.UNKNOWN, text)
     return told(evidence, position, pattern)
 
 
 def first_that_fits(evidence: Evidence, seen: View) -> Pattern | None:
     """Return the first pattern that explains all that was looked at."""
     checks: tuple[Callable[[], Pattern | None], ...] = (
+        lambda: conjugate(evidence, seen.position),
         lambda: entrywise(evidence, seen),
         lambda: rearranged(evidence, seen.position),
         lambda: partial(evidence, seen),
         lambda: extra_term(evidence, seen),
+        lambda: single_term(evidence, seen),
     )
     for check in checks:
         pattern = check()
@@ -84,11 +85,10 @@ def ignores_cotangent(evidence: Evidence) -> Cause | None:
     other = evidence.other_given
     if other is None:
         return None
-    suspects = evidence.suspects()
+    suspects, first = evidence.suspects(), evidence.regradient(list(evidence.weights))
     for i in suspects:
         wrong = evidence.wrong[i]
-        same = np.array_equal(evidence.given[i][wrong], other[i][wrong])
-        if not same or not np.any(evidence.given[i][wrong]):
+        if not np.array_equal(first[i][wrong], other[i][wrong]) or not np.any(first[i][wrong]):
             return None
     name = evidence.names[suspects[0]] if len(suspects) == 1 else None
     what = f"of {name}" if name else "of all wrong inputs"

@@ -100,6 +100,18 @@ def lengths(evidence: Evidence, position: int) -> Iterator[tuple[int, str]]:
             yield count, f"the number of elements of {name}"
 
 
+def conjugate(evidence: Evidence, position: int) -> Pattern | None:
+    """Return the pattern of a gradient that is the complex conjugate of the right one."""
+    if not evidence.complex[position]:
+        return None
+    given, numeric = evidence.given[position], evidence.numeric[position]
+    sign, tolerance = np.array([1.0, -1.0]), evidence.tolerance(position)
+    text = "the gradient of {name} is the complex conjugate of the right one"
+    if np.all(np.abs(given - numeric * sign) <= tolerance):
+        return Pattern(Kind.CONJUGATED, text, None, True)
+    return None
+
+
 # ── the gradient as a whole ──────────────────────────────────────────────────────────────────
 def rearranged(evidence: Evidence, position: int) -> Pattern | None:
     """Return a pattern in which the right numbers are in the wrong places."""
@@ -116,26 +128,20 @@ def rearranged(evidence: Evidence, position: int) -> Pattern | None:
 
 def candidates(numeric: np.ndarray, is_complex: bool) -> Iterator[tuple[Pattern, np.ndarray]]:
     """Yield rearrangements of a gradient."""
-    if is_complex:
-        sign = np.array([1.0, -1.0])
-        text = "the gradient of {name} is the complex conjugate of the right one{where}"
-        yield Pattern(Kind.CONJUGATED, text), numeric * sign
-        yield Pattern(Kind.CONJUGATED, text.replace("is the", "is minus the")), -numeric * sign
     last = numeric.ndim - is_complex
     tail = (last,) if is_complex else ()
     if last <= 4:
         for axes in permutations(range(last)):
             turned = numeric.transpose((*axes, *tail))
-            if axes != tuple(range(last)) and turned.shape == numeric.shape:
-                how = "transposed" if last == 2 else f"transposed, its axes are {axes}"
-                yield (
-                    Pattern(Kind.TRANSPOSED, f"the gradient of {{name}} is {how}", None, True),
-                    turned,
-                )
-    if last == 2 and numeric.shape[0] != numeric.shape[1]:
-        text = "the gradient of {name} is transposed and written in another order"
-        turned = np.ascontiguousarray(numeric.swapaxes(0, 1)).reshape(numeric.shape)
-        yield Pattern(Kind.TRANSPOSED, text, None, True), turned
+            if axes == tuple(range(last)):
+                continue
+            how = "transposed" if last == 2 else f"transposed, its axes are {axes}"
+            if turned.shape != numeric.shape:
+                turned, how = turned.reshape(numeric.shape), f"{how}, and reshaped"
+            yield (
+                Pattern(Kind.TRANSPOSED, f"the gradient of {{name}} is {how}", None, True),
+                turned,
+            )
     for axis in range(last):
         along = f" along axis {axis}" if last > 1 else ""
         text = f"the gradient of {{name}} is reversed{along}"

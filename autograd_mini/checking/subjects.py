@@ -8,6 +8,7 @@ those of other frameworks.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from time import perf_counter
 from typing import Any
 
@@ -169,7 +170,21 @@ class Subject:
         found = self.pulled_back(values, gs)
         unchanged(values, before, inputs.names, self.what)
         unchanged(gs, cotangents, ["the cotangent"] * len(gs), self.what)
+        self.not_exchanged(found, before)
         return [self.fitted(g, x, i) for i, (g, x) in enumerate(zip(found, before, strict=True))]
+
+    def not_exchanged(self, found: list[Any], values: Arrays) -> None:
+        """Refuse two cotangents of each other's shape."""
+        got, expected = [np.shape(plain(g)) for g in found], [np.shape(x) for x in values]
+        for i, j in combinations(range(len(got)), 2):
+            crossed = (got[i], got[j]) == (expected[j], expected[i])
+            if crossed and got[i] != got[j]:
+                first, second = self.inputs.names[i], self.inputs.names[j]
+                text = (
+                    f"{self.what} returned shapes {got[i]} for {first} and {got[j]} for {second}: "
+                    "they have exchanged gradients"
+                )
+                raise problem(Kind.SWAPPED, text, first)
 
     def pulled_back(self, values: Arrays, weights: Arrays) -> list[Any]:
         """Compute what `gradient` returns, of natural values, natural cotangents."""

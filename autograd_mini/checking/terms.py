@@ -28,6 +28,20 @@ def extra_term(evidence: Evidence, seen: View) -> Pattern | None:
     return None
 
 
+def single_term(evidence: Evidence, seen: View) -> Pattern | None:
+    """Return a pattern in which the given gradient is a multiple of one simple term alone."""
+    for text, term in terms(evidence, seen):
+        best = np.unravel_index(np.argmax(np.abs(term)), term.shape)
+        if term.size < 3 or not np.isfinite(term[best]) or term[best] == 0:
+            continue
+        factor = float(seen.given[best] / term[best])
+        if factor and np.all(np.abs(seen.given - factor * term) <= 1e-7 * np.abs(seen.given)):
+            shown = "" if abs(factor - 1) < 1e-6 else f"{factor:.4g} · "
+            what = f"just {shown}{text}{{where}}; the rest of the formula is missing"
+            return Pattern(Kind.TERM, f"the gradient of {{name}} is {what}")
+    return None
+
+
 def sentence(factor: float, term: str) -> str:
     """Say which term is missing or too much."""
     size = abs(factor)
@@ -56,7 +70,9 @@ def terms(evidence: Evidence, seen: View) -> Iterator[tuple[str, np.ndarray]]:
         if flat is not None:
             with np.errstate(all="ignore"):
                 factors += [(label, flat), (f"{label}²", flat**2), (f"1/{label}", 1 / flat)]
-                factors += [(f"{label}³", flat**3)]
+                factors += [(f"{label}³", flat**3), (f"1/{label}²", flat**-2.0)]
+                factors += [(f"√{label}", flat**0.5), (f"exp({label})", np.exp(flat))]
+                factors += [(f"exp(−{label})", np.exp(-flat)), (f"log({label})", np.log(flat))]
     cotangents = [[at(g) for g in gs] for gs in (evidence.weights, evidence.other_weights)]
     for number, first in enumerate(cotangents[0]):
         if first is None:
