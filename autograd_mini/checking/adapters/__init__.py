@@ -1,0 +1,23 @@
+"""Adapters: functions of PyTorch, JAX and TensorFlow as subjects of a check.
+
+Each framework has a module here, which is imported when a function of it is checked.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .choice import adapted, framework_of
+from .foreign import Foreign, Framework
+
+__all__ = ["Foreign", "Framework", "adapted", "framework_of", "with_parameters"]
+
+
+def with_parameters(module: Any) -> tuple[Any, dict[str, Any]]:
+    """Return a PyTorch module as a function of its parameters and inputs, and the parameters.
+
+    `gradcheck(*with_parameters(module), x)` checks the gradients of all parameters and of x.
+    """
+    from .torch_functions import with_parameters
+
+    return with_parameters(module)

@@ -1,0 +1,132 @@
+"""Which framework a function belongs to, and the subject for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from ...containers import flatten
+from ...errors import ArgumentError
+from ..inputs import Inputs, argument_names
+from .foreign import Foreign, Framework, Passed
+
+FRAMEWORKS = {
+    "torch": ("torch_functions", "Torch"),
+    "jax": ("jax_functions", "Jax"),
+    "tensorflow": ("tensorflow_functions", "TensorFlow"),
+}
+"""The adapter of each framework: its module and class."""
+
+PACKAGES = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "tensorflow": "tensorflow"}
+"""The framework of each package in which the type of a tensor or a function may be defined."""
+
+
+def framework_of(f: Any, inputs: Sequence[Any], name: str | None = None) -> Framework | None:
+    """Return the framework of a function, as its inputs or the function itself tell it.
+
+    Args:
+        f: the function.
+        inputs: of it.
+        name: of the framework, where the caller knows it.
+
+    Raises:
+        ArgumentError: for a name that there is not.
+        ImportError: if the framework is not installed.
+    """
+    if name is not None and name not in FRAMEWORKS:
+        raise ArgumentError(f"gradcheck: framework is one of {tuple(FRAMEWORKS)}, got {name!r}")
+    if name is None:
+        leaves = flatten(list(inputs))[0]
+        found = (packages(x) for x in [*leaves, f])
+        name = next((name for names in found for name in names), None)
+    if name is None and callable(f):
+        name = PACKAGES.get(root(getattr(f, "__module__", None)))
+    if name is None:
+        return None
+    module, cls = FRAMEWORKS[name]
+    made: Framework = getattr(import_module(f"{__package__}.{module}"), cls)()
+    return made
+
+
+def root(module: Any) -> str:
+    """Return the package of a module's name."""
+    return module.partition(".")[0] if isinstance(module, str) else ""
+
+
+def packages(value: Any) -> list[str]:
+    """Return the frameworks in which a type, or that of a value, and its bases are defined."""
+    cls = value if isinstance(value, type) else type(value)
+    return [PACKAGES[p] for c in cls.__mro__ if (p := root(c.__module__)) in PACKAGES]
+
+
+def adapted(
+    framework: Framework,
+    f: Any,
+    arguments: Sequence[Any],
+    names: Sequence[str] | None = None,
+    argnums: int | Sequence[int] | None = None,
+    keep_dtype: bool = False,
+) -> Foreign:
+    """Return the subject for a function of a framework's tensors.
+
+    Everything is in double precision, unless the function or its gradient only runs in the dtypes
+    that were given.
+
+    Raises:
+        OperandError: if no input is a floating-point tensor.
+    """
+    written = argument_names(framework.declared(f), len(arguments), names)
+    plain = prepared(framework, arguments, argnums)
+    kept = framework.subject(f, Inputs(plain, written, argnums, True), arguments, False)
+    if keep_dtype:
+        kept.runs()
+        return kept
+    wide = framework.subject(
+        framework.wide_function(f), Inputs(plain, written, argnums), arguments, True
+    )
+    reached = wide.runs()
+    return wide if reached == 2 or reached >= kept.runs() > 0 else kept
+
+
+def prepared(
+    framework: Framework, arguments: Sequence[Any], argnums: int | Sequence[int] | None
+) -> list[Any]:
+    """Return the arguments with arrays for tensors.
+
+    Python's numbers are differentiated where there is nothing else, or where `argnums` says so:
+    beside tensors they are options.
+    """
+    leaves = flatten(list(arguments))[0]
+    tensors = [x for x in leaves if framework.owns(x) or isinstance(x, np.ndarray)]
+    hide = argnums is None and any(differentiable(framework, x) for x in tensors)
+
+    def plain(x: Any) -> Any:
+        if framework.owns(x):
+            try:
+                return framework.array(x)
+            except Exception:  # no numbers, such as a key or text
+                return Passed(x)
+        return Passed(x) if hide and isinstance(x, (float, complex)) else x
+
+    return mapped(plain, arguments)
+
+
+def differentiable(framework: Framework, value: Any) -> bool:
+    """Whether a tensor or array is of floating-point or complex numbers."""
+    try:
+        array = framework.array(value) if framework.owns(value) else value
+    except Exception:  # no numbers, such as a key or text
+        return False
+    return array.dtype.kind in "fc"
+
+
+def mapped(function: Callable[[Any], Any], arguments: Sequence[Any]) -> list[Any]:
+    """Apply a function to the leaves of each argument."""
+    found = []
+    for argument in arguments:
+        leaves, rebuild = flatten(argument)
+        found.append(rebuild([function(x) for x in leaves]))
+    return found

@@ -1,0 +1,251 @@
+"""Functions of another framework's tensors, behind the interface of a subject.
+
+A `Framework` turns arrays into its tensors and back; a `Foreign` subject calls the function with
+tensors in the places of the arrays that are moved, and asks the framework for its gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+
+from ...containers import flatten
+from ..causes import Kind
+from ..inputs import Arrays, Inputs, Problem, problem
+from ..subjects import Function, Subject, copies
+
+
+class Place:
+    """Stands where a differentiated leaf goes."""
+
+    def __init__(self, position: int) -> None:
+        self.position = position
+
+
+class Passed:
+    """Hides a value from the check: it is passed on as it is."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+class Framework:
+    """What a check needs to know of a framework; it is imported where one of these is made.
+
+    Attributes:
+        title: its name in messages.
+    """
+
+    title: str
+
+    def owns(self, value: Any) -> bool:
+        """Whether a value is one of its tensors."""
+        raise NotImplementedError
+
+    def array(self, tensor: Any) -> np.ndarray:
+        """Return the numbers of a tensor."""
+        raise NotImplementedError
+
+    def tensor(self, value: Any, like: Any = None) -> Any:
+        """Make a tensor of an array; `like` is the one that the user gave in its place."""
+        raise NotImplementedError
+
+    def wide(self, tensor: Any) -> Any:
+        """Return a tensor in double precision, if it is of floating-point numbers."""
+        raise NotImplementedError
+
+    def changed(self, tensor: Any, value: Any) -> bool:
+        """Whether a tensor was written into, where the array does not show it."""
+        return False
+
+    def function(self, f: Any) -> Function:
+        """Return what is to be called."""
+        return f
+
+    def wide_function(self, f: Any) -> Any:
+        """Return the function with its own numbers in double precision, where that can be."""
+        return f
+
+    def declared(self, f: Any) -> Any:
+        """Return the function whose parameters name the inputs."""
+        return f
+
+    def precision(self, wide: bool) -> AbstractContextManager[Any]:
+        """Return the context in which tensors are made and used."""
+        return nullcontext()
+
+    def subject(self, f: Any, inputs: Inputs, arguments: Sequence[Any], wide: bool) -> Foreign:
+        """Return the subject for a function; `arguments` are those that the user gave."""
+        raise NotImplementedError
+
+
+class Foreign(Subject):
+    """A function of a framework's tensors; its gradient is the framework's.
+
+    Attributes:
+        likes: what the user gave for each differentiated leaf.
+        wide: whether everything is in double precision.
+        coarsest: the rounding unit of results in a dtype that NumPy does not have.
+    """
+
+    none_is_zero = True
+
+    def __init__(
+        self, framework: Any, f: Any, inputs: Inputs, arguments: Sequence[Any], wide: bool
+    ) -> None:
+        super().__init__(framework.function(f), None, inputs)
+        self.what = f"the gradient of {framework.title}"
+        self.framework, self.wide = framework, wide
+        self.coarsest = 0.0
+        filled = inputs.filled([Place(i) for i in range(len(inputs.arrays))])
+        leaves, self._rebuild = flatten(list(filled))
+        given = flatten(list(arguments))[0]
+        self._arrays_only = not any(framework.owns(x) for x in given)
+        self._slots = [x.position if isinstance(x, Place) else None for x in leaves]
+        self._rest = [self.passed_on(x) for x in given]
+        self.likes = [x for x, i in zip(given, self._slots, strict=True) if i is not None]
+
+    def passed_on(self, value: Any) -> Any:
+        """Return a value that is not differentiated, as the function gets it."""
+        framework = self.framework
+        with self.precision():
+            if self._arrays_only and isinstance(value, np.ndarray):
+                value = framework.tensor(np.array(value))
+            return framework.wide(value) if self.wide and framework.owns(value) else value
+
+    def precision(self) -> AbstractContextManager[Any]:
+        """Return the context in which the function is called."""
+        found: AbstractContextManager[Any] = self.framework.precision(self.wide)
+        return found
+
+    def over(self, *tensors: Any) -> Any:
+        """Call the function with these in place of the differentiated leaves."""
+        rows = zip(self._slots, self._rest, strict=True)
+        filled = [x if i is None else tensors[i] for i, x in rows]
+        return self.function(*self._rebuild(filled))
+
+    def tensors(self, values: Sequence[Any]) -> list[Any]:
+        """Make tensors of natural values, one a differentiated leaf."""
+        rows = zip(values, self.likes, strict=True)
+        return [self.framework.tensor(x, like) for x, like in rows]
+
+    def leaves(self, outputs: Any) -> list[Any]:
+        """Return the leaves of a result."""
+        return flatten(outputs)[0]
+
+    def arrays(self, outputs: Any) -> list[Any]:
+        """Return the leaves of a result as arrays; what is no number stays as it is."""
+        framework, leaves = self.framework, self.leaves(outputs)
+        return [framework.array(y) if framework.owns(y) else y for y in leaves]
+
+    def evaluated(self, tensors: list[Any]) -> Any:
+        """Call the function for its numbers only."""
+        return self.over(*tensors)
+
+    def call(self, values: Arrays) -> list[Any]:
+        """Call the function with tensors.
+
+        Raises:
+            Problem: if it writes into one.
+        """
+        with self.precision():
+            tensors = self.tensors(values)
+            found = self.arrays(self.evaluated(tensors))
+            for tensor, value, name in zip(tensors, values, self.inputs.names, strict=True):
+                if self.framework.changed(tensor, value):
+                    text = f"the function changed {name} in place; it must work on a copy"
+                    raise problem(Kind.MUTATION, text, name)
+        return found
+
+    def at_point(self) -> Arrays:
+        """Evaluate at the point; a dtype that NumPy does not have rounds as it does."""
+        found = super().at_point()
+        self.epsilon = max(self.epsilon, self.coarsest)
+        return found
+
+    def pulled_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+        """Ask the framework for the gradient.
+
+        Raises:
+            Problem: if it raises.
+        """
+        try:
+            with self.precision():
+                return self.reverse(values, weights)
+        except Problem:
+            raise
+        except Exception as error:  # whatever a rule raises is its mistake: the function ran
+            raise problem(*refusal(self.what, error)) from error
+
+    def reverse(self, values: Arrays, weights: Arrays) -> list[Any]:
+        """Return the gradient, one array or None a differentiated leaf."""
+        raise NotImplementedError
+
+    def pushed(self, values: Arrays, tangents: Arrays) -> list[Any] | None:
+        """Push tangents forward, where the framework has a rule for all operations."""
+        try:
+            with self.precision():
+                return self.forward(values, tangents)
+        except Exception:  # a function without forward mode: nothing to compare
+            return None
+
+    def forward(self, values: Arrays, tangents: Arrays) -> list[Any]:
+        """Return the tangents of the outputs, None for one that is constant."""
+        raise NotImplementedError
+
+    # ── the gradient as a function ────────────────────────────────────────────────────────────
+    def differentiable(self, gs: list[Any], *tensors: Any) -> list[Any]:
+        """Return the gradient as tensors that the framework can differentiate again."""
+        raise NotImplementedError
+
+    def second(self) -> Subject:
+        """Return the gradient as a function of cotangents and leaves."""
+
+        def gradient(gs: list[Any], *tensors: Any) -> list[Any]:
+            return self.differentiable(gs, *tensors)
+
+        gradient.__name__ = f"gradient of {self.name}"
+        inputs = self.second_inputs()
+        values = inputs.filled(inputs.values(inputs.arrays))
+        found: Foreign = type(self)(self.framework, gradient, inputs, values, self.wide)
+        found.likes = [None] * (len(found.likes) - len(self.likes)) + self.likes
+        found.coarsest = self.epsilon
+        return found
+
+    def second_inputs(self) -> Inputs:
+        """Return the inputs of the gradient, in the dtypes of results and leaves."""
+        zeros = [np.zeros((*y.shape, 2) if y.dtype.kind == "c" else y.shape) for y in self.results]
+        gs = self.natural_weights(self.weights(zeros, np.random.default_rng(len(zeros))))
+        if not self.wide:
+            rows = zip(gs, self.results, strict=True)
+            gs = [np.asarray(g, y.dtype) if y.dtype.kind in "fc" else g for g, y in rows]
+        values = copies(self.inputs.values(self.inputs.arrays))
+        return Inputs((gs, *values), ["cotangent", *self.inputs.names], keep_dtype=not self.wide)
+
+    # ── whether it runs ───────────────────────────────────────────────────────────────────────
+    def runs(self) -> int:
+        """Return how far it gets: 0 if the function raises, 1 if its gradient does, else 2."""
+        values = self.inputs.values(self.inputs.arrays)
+        try:
+            outputs = [np.asarray(y) for y in self.call(copies(values))]
+        except Problem:
+            return 1
+        except Exception:  # whatever a function raises for tensors it was not made for
+            return 0
+        try:
+            self.pulled_back(copies(values), [np.ones_like(y) for y in outputs])
+        except Exception:
+            return 1
+        return 2
+
+
+def refusal(what: str, error: Exception) -> tuple[Kind, str]:
+    """Return what is wrong with a gradient that raises, as the kind and text of a problem."""
+    said = str(error).strip().split("\n")[0]
+    lower = said.lower()
+    about_shape = any(word in lower for word in ("shape", "number of", "structure", "tuple"))
+    kind = Kind.SHAPE if about_shape else Kind.UNKNOWN
+    return kind, f"{what} raises {type(error).__name__}: {said:.200}"

@@ -1,0 +1,254 @@
+"""Functions of PyTorch's tensors: autograd functions, modules, and whatever is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from ..causes import Kind
+from ..inputs import Arrays, Inputs, problem
+from ..subjects import Function
+from .foreign import Foreign, Framework
+
+
+class Torch(Framework):
+    """PyTorch, imported."""
+
+    title = "PyTorch"
+
+    def __init__(self) -> None:
+        self.torch: Any = import_module("torch")
+
+    def owns(self, value: Any) -> bool:
+        """Whether a value is a tensor."""
+        return isinstance(value, self.torch.Tensor)
+
+    def array(self, tensor: Any) -> np.ndarray:
+        """Return the numbers of a tensor, which share its memory where they can."""
+        torch, plain = self.torch, tensor.detach()
+        plain = plain.to_dense() if plain.layout is not torch.strided else plain
+        plain = plain.cpu().resolve_conj().resolve_neg()
+        if plain.is_floating_point() and plain.dtype not in self.known():
+            plain = plain.float()
+        found: np.ndarray = plain.numpy()
+        return found
+
+    def known(self) -> tuple[Any, ...]:
+        """Return the floating-point dtypes that NumPy has as well."""
+        return self.torch.float16, self.torch.float32, self.torch.float64
+
+    def tensor(self, value: Any, like: Any = None) -> Any:
+        """Make a tensor; on the CPU it shares the memory of an array, so writing to it shows."""
+        shared = self.torch.from_numpy(np.asarray(value))
+        return shared if like is None or not self.owns(like) else shared.to(like.device)
+
+    def wide(self, tensor: Any) -> Any:
+        """Return a tensor in double precision, if it is of floating-point numbers."""
+        if tensor.is_complex():
+            return tensor.detach().to(self.torch.complex128)
+        return tensor.detach().double() if tensor.is_floating_point() else tensor
+
+    def changed(self, tensor: Any, value: Any) -> bool:
+        """Whether a tensor was written into, where the array does not show it."""
+        if isinstance(value, np.ndarray) and tensor.device.type == "cpu":
+            return False  # the same memory
+        return not np.array_equal(self.array(tensor), value, equal_nan=True)
+
+    def is_function(self, f: Any) -> bool:
+        """Whether this is a class with a forward and a backward."""
+        return isinstance(f, type) and issubclass(f, self.torch.autograd.Function)
+
+    def function(self, f: Any) -> Function:
+        """Return what is to be called: `apply` of a class."""
+        if not self.is_function(f):
+            return f
+
+        def applied(*xs: Any) -> Any:
+            return f.apply(*xs)
+
+        applied.__name__ = f.__name__
+        return applied
+
+    def wide_function(self, f: Any) -> Any:
+        """Return a module as a copy in double precision; the user's is not touched."""
+        if isinstance(f, ModuleFunction):
+            return ModuleFunction(self.wide_function(f.module))
+        if not isinstance(f, self.torch.nn.Module):
+            return f
+        try:
+            return deepcopy(f).double()
+        except Exception:  # a module that cannot be copied is checked as it is
+            return f
+
+    def declared(self, f: Any) -> Any:
+        """Return the function whose parameters name the inputs: `forward` of a class or module."""
+        if self.is_function(f):
+            separate = f.setup_context is not self.torch.autograd.Function.setup_context
+            return f.forward if separate else partial(f.forward, None)
+        return f.forward if isinstance(f, self.torch.nn.Module) else f
+
+    def subject(self, f: Any, inputs: Inputs, arguments: Sequence[Any], wide: bool) -> Foreign:
+        """Return the subject for a function."""
+        return TorchSubject(self, f, inputs, arguments, wide)
+
+
+class ModuleFunction:
+    """A module as a function of its parameters and then its inputs."""
+
+    def __init__(self, module: Any) -> None:
+        self.module = module
+        self.__name__ = type(module).__name__
+
+    def __call__(self, parameters: Any, *inputs: Any) -> Any:
+        """Call the module with other parameters."""
+        return import_module("torch").func.functional_call(self.module, parameters, inputs)
+
+
+def with_parameters(module: Any) -> tuple[ModuleFunction, dict[str, Any]]:
+    """Return a PyTorch module as a function of its parameters and inputs, and the parameters.
+
+    `gradcheck(*with_parameters(module), x)` checks the gradients of all parameters and of x.
+    """
+    return ModuleFunction(module), {k: p.detach() for k, p in module.named_parameters()}
+
+
+class TorchSubject(Foreign):
+    """A function of PyTorch's tensors.
+
+    Attributes:
+        recording: whether the function asks for gradients itself, so that it needs a graph.
+    """
+
+    recording = False
+    _first: Arrays | None = None
+    _laid_out = False
+
+    @property
+    def torch(self) -> Any:
+        """The module."""
+        return self.framework.torch
+
+    def evaluated(self, tensors: list[Any]) -> Any:
+        """Call the function, recording nothing if it can do without."""
+        if self.recording:
+            with self.torch.enable_grad():
+                return self.over(*[x.requires_grad_() for x in tensors])
+        with self.torch.no_grad():
+            return self.over(*tensors)
+
+    def arrays(self, outputs: Any) -> list[Any]:
+        """Return the leaves of a result as arrays."""
+        for y in self.leaves(outputs):
+            if self.framework.owns(y) and y.is_floating_point():
+                known = y.dtype in self.framework.known()
+                unit = 0.0 if known else float(self.torch.finfo(y.dtype).eps)
+                self.coarsest = max(self.coarsest, unit)
+        return super().arrays(outputs)
+
+    def runs(self) -> int:
+        """Return how far it gets; a function that fails without a graph is given one."""
+        reached = super().runs()
+        if reached == 0:
+            self.recording = True
+            reached = super().runs()
+        return reached
+
+    # ── reverse ───────────────────────────────────────────────────────────────────────────────
+    def reverse(self, values: Arrays, weights: Arrays) -> list[Any]:
+        """Return the gradient of autograd."""
+        gs = [self.framework.tensor(g) for g in weights]
+        found = self.walked(self.tensors(values), gs, create_graph=False)
+        return [None if x is None else self.framework.array(x) for x in found]
+
+    def walked(self, tensors: list[Any], gs: list[Any], create_graph: bool) -> list[Any]:
+        """Record the function and walk back, None for a leaf that nothing depends on."""
+        with self.torch.enable_grad():
+            moved = [x if x.requires_grad else x.requires_grad_() for x in tensors]
+            outputs = self.leaves(self.over(*moved))
+            rows = zip(outputs, gs, strict=True)
+            pairs = [(y, g) for y, g in rows if self.framework.owns(y) and y.requires_grad]
+            if not pairs:
+                return [None] * len(tensors)
+            ys = [y for y, _ in pairs]
+            cotangents = [g if g.dtype == y.dtype else g.to(y.dtype) for y, g in pairs]
+            placed = [g.to(y.device) for g, y in zip(cotangents, ys, strict=True)]
+            found = self.torch.autograd.grad(
+                ys, moved, placed, create_graph=create_graph, allow_unused=True
+            )
+        return list(found)
+
+    def gradient(self, weights: Arrays) -> Arrays:
+        """Return the gradient; once, see that it is the same for a cotangent with gaps in memory.
+
+        Raises:
+            Problem: if it is not, or for what any gradient raises.
+        """
+        found = super().gradient(weights)
+        if self._first is None:
+            self._first = found
+        elif not self._laid_out and same(found, self._first):
+            self._laid_out = True
+            self.with_gaps(weights, found)
+        return found
+
+    def with_gaps(self, weights: Arrays, expected: Arrays) -> None:
+        """Compare with the gradient for the same cotangent, laid out with gaps in memory.
+
+        Raises:
+            Problem: if it is another one.
+        """
+        values = self.inputs.values(self.inputs.arrays)
+        gs = [with_gap(g) for g in self.natural_weights(weights)]
+        what = f"{self.what}, given a cotangent that is not contiguous in memory,"
+        try:
+            found = self.reverse(values, gs)
+        except Exception as error:
+            said = str(error).strip().split("\n")[0]
+            text = f"{what} raises {type(error).__name__}: {said:.160}"
+            raise problem(Kind.COTANGENT, text) from error
+        rows = enumerate(zip(found, values, strict=True))
+        fitted = [self.fitted(g, x, i) for i, (g, x) in rows]
+        if not same(fitted, expected, 1e3 * self.epsilon):
+            raise problem(Kind.COTANGENT, f"{what} is another one")
+
+    # ── forward, and again ────────────────────────────────────────────────────────────────────
+    def forward(self, values: Arrays, tangents: Arrays) -> list[Any]:
+        """Push tangents forward with dual numbers."""
+        dual: Any = import_module("torch.autograd.forward_ad")
+        with dual.dual_level():
+            moved = [self.framework.tensor(t) for t in tangents]
+            rows = zip(self.tensors(values), moved, strict=True)
+            pairs = [dual.make_dual(x, t.to(x.device)) for x, t in rows]
+            outputs = self.leaves(self.over(*pairs))
+            found = [
+                dual.unpack_dual(y).tangent if self.framework.owns(y) else None for y in outputs
+            ]
+            return [None if t is None else np.array(self.framework.array(t)) for t in found]
+
+    def differentiable(self, gs: list[Any], *tensors: Any) -> list[Any]:
+        """Return the gradient with a graph of its own."""
+        moved = [x if x.requires_grad else x.detach() for x in tensors]
+        found = self.walked(moved, gs, create_graph=True)
+        rows = zip(found, tensors, strict=True)
+        return [self.torch.zeros_like(x) if g is None else g for g, x in rows]
+
+
+def with_gap(array: Any) -> np.ndarray:
+    """Return the numbers of an array with unused memory between them."""
+    spread = np.zeros((*np.shape(array), 2), np.asarray(array).dtype)
+    spread[..., 0] = array
+    return spread[..., 0]
+
+
+def same(a: Arrays, b: Arrays, share: float = 0.0) -> bool:
+    """Whether gradients agree up to a share of their largest entry."""
+    for x, y in zip(a, b, strict=True):
+        allowed = share * np.max(np.abs(y), initial=0.0, where=np.isfinite(y))
+        if not np.allclose(x, y, rtol=share, atol=allowed, equal_nan=True):
+            return False
+    return True
