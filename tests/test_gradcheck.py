@@ -322,6 +322,7 @@ def test_report_prints_values_errors_and_step() -> None:
     text = str(failing(angle, np.array([0.5, 1.0]), vjp=lambda g, t: g * np.sin(t)))
     lines = text.splitlines()
     assert lines[0].startswith("gradcheck of angle(theta): FAILED, 2 entries checked, 2 wrong")
+    lines = lines[:1] + lines[2:]  # without the cause
     assert " ".join(lines[1].split()) == "verdict entry given numeric ± relative"
     assert lines[2].split()[:2] == ["wrong", "theta[0]"]
     assert len(lines[2].split()) == 6

@@ -1,0 +1,135 @@
+"""A sweep gives what calls with single entries moved give, up to rounding."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import samples
+
+import autograd_mini as am
+from autograd_mini.checking.sweep import NotSweepable, Sweep
+from autograd_mini.operation import no_grad
+from autograd_mini.primitives import PRIMITIVES, Primitive
+from autograd_mini.tensors import Tensor, leaf
+
+with suppress(ModuleNotFoundError):
+    import_module("autograd_mini.ops.special")
+
+GENERATOR = np.random.default_rng(2)
+W1, B1 = GENERATOR.normal(size=(5, 4)), GENERATOR.normal(size=4)
+W2, B2 = GENERATOR.normal(size=(4, 3)), GENERATOR.normal(size=3)
+X = GENERATOR.normal(size=(6, 5))
+LABELS = GENERATOR.integers(0, 3, 6)
+
+
+def flat(result: Any) -> list[Any]:
+    parts = result if isinstance(result, (list, tuple)) else [result]
+    return [np.asarray(y.data if isinstance(y, Tensor) else y) for y in parts]
+
+
+def called(f: Any, arrays: list[Any]) -> list[Any]:
+    with no_grad():
+        return flat(f(*(leaf(np.asarray(x)[()]) for x in arrays)))
+
+
+def same_as_calls(f: Any, *arrays: Any) -> None:
+    """Compare every entry moved up and down with a call."""
+    arrays = tuple(np.asarray(x, float) for x in arrays)
+    base = called(f, list(arrays))
+    weights = [GENERATOR.uniform(0.5, 1.5, y.shape) for y in base]
+    size = sum(float(np.sum(np.abs(g * y))) for g, y in zip(weights, base, strict=True))
+    sweep = Sweep(f, [x[()] for x in arrays], weights)
+    for position, x in enumerate(arrays):
+        steps = np.full(x.size, 1e-3)
+        found = sweep.differences(position, np.arange(x.size), steps)
+        assert found.above.shape == found.size.shape == (x.size,)
+        for i in range(x.size):
+            for change, taken in ((found.above[i], found.up[i]), (found.below[i], found.down[i])):
+                moved = [a.copy() for a in arrays]
+                moved[position].flat[i] += taken
+                after = called(f, moved)
+                rows = zip(weights, after, base, strict=True)
+                expected = sum(float(np.sum(g * (y - b))) for g, y, b in rows)
+                assert abs(change - expected) <= 1e-11 * (size + 1)
+
+
+def loss(w1: Any, b1: Any, w2: Any, b2: Any) -> Any:
+    return am.nn.cross_entropy(np.tanh(X @ w1 + b1) @ w2 + b2, LABELS)
+
+
+FUNCTIONS = {
+    "loss of a network": (loss, W1, B1, W2, B2),
+    "relu": (lambda w, b: np.sum(am.relu(X @ w + b) ** 2), W1, B1),
+    "one weight twice": (lambda w: np.sum(np.tanh(w @ w.T) @ w), W1),
+    "weight as left and right": (lambda w: np.tanh(X @ w) @ w.T, W1),
+    "rows and columns meet": (lambda a, b: a * b + b / (2 + a * a), W1, B1),
+    "same rows": (lambda a: np.exp(a) * a + a[::-1], W1),
+    "sums along axes": (lambda a: np.sum(a * a, axis=0) * np.sum(a, axis=1, keepdims=True), W1),
+    "transposed": (lambda a: np.transpose(np.sin(a)) @ a, W1),
+    "stack of matrices": (lambda a: np.stack([a, a]) @ W2, W1),
+    "several outputs": (lambda a: np.split(np.tanh(a), 2, axis=1), W1),
+    "vector products": (lambda a, b: a @ b, W1, B1),
+    "single element": (lambda a: a * 2.0 + a, np.array([[3.0]])),
+    "numbers": (lambda a, b: a * np.sin(b), 2.0, 3.0),
+    "empty": (lambda a: np.sin(a), np.zeros((0, 2))),
+    "indexing": (lambda a: a[[0, 0, 2]] * 3, W1),
+    "where": (lambda a: np.where(a > 0, np.exp(a), a), W1),
+    "input as result": (lambda a: (a, a * 2), W1),
+    "unused input": (lambda a, b: a * 2, B1, B2),
+    "broadcast to more axes": (lambda a: a * np.ones((2, 3, 4)), B1),
+    "column and matrix": (lambda a: a * W1, GENERATOR.normal(size=(5, 1))),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_sweep_equals_calls(name: str) -> None:
+    f, *arrays = FUNCTIONS[name]
+    same_as_calls(f, *arrays)
+
+
+ROWS = [p for p in PRIMITIVES.values() if p.differentiable]
+
+
+@pytest.mark.parametrize("primitive", ROWS, ids=lambda p: p.name)
+@settings(max_examples=4)
+@given(data=st.data())
+def test_sweep_of_every_row_equals_calls_or_is_refused(primitive: Primitive, data: Any) -> None:
+    sample = data.draw(samples(primitive))
+
+    def f(*xs: Any) -> Any:
+        return sample.outputs(*(np.sin(x) * 0.01 + x for x in xs))
+
+    try:
+        with np.errstate(all="ignore"):
+            same_as_calls(f, *sample.arrays)
+    except NotSweepable:
+        pass
+
+
+def test_function_that_looks_at_values_is_refused() -> None:
+    with pytest.raises(NotSweepable):
+        Sweep(lambda x: x * 2 if x[0] > 0 else x, [B1], [np.ones(4)])
+
+
+def test_own_operation_that_is_no_elementwise_one_is_refused() -> None:
+    @am.primitive(elementwise=True)
+    def first(x: Any) -> Any:
+        return x * np.ravel(x)[0]
+
+    first.vjp(lambda g, y, x: g)
+    sweep = Sweep(lambda x: first(x), [B1], [np.ones(4)])
+    with pytest.raises(NotSweepable, match="swept"):
+        sweep.differences(0, np.arange(4), np.full(4, 1e-3))
+
+
+def test_check_of_what_cannot_be_swept_goes_on_without() -> None:
+    def f(x: Any) -> Any:
+        return np.sum(x * 2 if float(x.data[0]) > 0 else x)
+
+    assert am.gradcheck(f, np.arange(1.0, 60.0)).checked == 59
