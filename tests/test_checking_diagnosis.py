@@ -1,0 +1,185 @@
+"""What a diagnosis says of common mistakes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import autograd_mini as am
+from autograd_mini.checking import Cause, Kind
+from autograd_mini.checking.shapes import fit_cause
+
+GENERATOR = np.random.default_rng(4)
+X = GENERATOR.normal(size=(3, 4))
+B = GENERATOR.normal(size=4)
+SQUARE = GENERATOR.normal(size=(3, 3))
+Z = X + 1j * X[::-1]
+
+
+def cause(f: Any, *inputs: Any, **kwargs: Any) -> Cause:
+    """Return the first cause of a check that fails."""
+    report = am.gradcheck(f, *inputs, raises=False, **kwargs)
+    assert not report.ok
+    first: Cause = (*report.problems, *report.causes)[0]
+    assert str(first) in str(report)
+    return first
+
+
+def sine(change: Any) -> Cause:
+    return cause(np.sin, X, vjp=lambda g, x: change(g * np.cos(x), g, x))
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "text"),
+    [
+        (lambda c, g, x: -c, Kind.SIGN, "the sign of the gradient of x is flipped"),
+        (lambda c, g, x: 2 * c, Kind.FACTOR, "2 times too large"),
+        (lambda c, g, x: c / 5, Kind.FACTOR, "5 times too small"),
+        (lambda c, g, x: c * 1.001, Kind.FACTOR, "factor 1.001"),
+        (lambda c, g, x: c / 12, Kind.FACTOR, "divided by 12, the number of elements of x"),
+        (lambda c, g, x: c / 4, Kind.FACTOR, "the length of axis 1 of x"),
+        (lambda c, g, x: 0 * c, Kind.ZERO, "is 0: a part is missing"),
+        (lambda c, g, x: np.cos(x), Kind.COTANGENT, "it is ignored"),
+        (lambda c, g, x: c[:, ::-1], Kind.MOVED, "reversed along axis 1"),
+        (lambda c, g, x: np.roll(c, 1, 0), Kind.MOVED, "shifted by 1 along axis 0"),
+        (lambda c, g, x: c + g, Kind.TERM, "a term g too many"),
+        (lambda c, g, x: c - g * x, Kind.TERM, "lacks a term g · x"),
+        (lambda c, g, x: c.T.reshape(3, 4), Kind.TRANSPOSED, "transposed"),
+        (lambda c, g, x: c * (1 + 1e-3 * np.sin(97 * x)), Kind.UNKNOWN, "no usual mistake"),
+    ],
+)
+def test_mistake_everywhere_is_named(change: Any, kind: Kind, text: str) -> None:
+    found = sine(change)
+    assert (found.kind, found.input) == (kind, "x")
+    assert text in found.text
+    assert found.condition == ""
+
+
+@pytest.mark.parametrize(
+    ("where", "condition"),
+    [
+        (lambda x: x < 0, "x < 0"),
+        (lambda x: x > 0, "x > 0"),
+        (lambda x: np.abs(x) > 1, "|x| > 1"),
+        (lambda x: np.arange(12).reshape(3, 4) == 6, "x[1, 2]"),
+        (lambda x: np.arange(4) == 3 + 0 * x, "the last along axis 1 of x"),
+        (lambda x: np.arange(3)[:, None] == 0 + 0 * x, "the first along axis 0 of x"),
+        (lambda x: x == x.max(axis=0), "the largest of x along axis 0"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [(lambda c: -c, Kind.SIGN), (lambda c: 0 * c, Kind.ZERO), (lambda c: 3 * c, Kind.FACTOR)],
+)
+def test_mistake_in_some_places_is_named_with_its_condition(
+    where: Any, condition: str, change: Any, kind: Kind
+) -> None:
+    found = sine(lambda c, g, x: np.where(where(x), change(c), c))
+    assert (found.kind, found.condition) == (kind, condition)
+    assert condition in found.text
+
+
+def test_not_summed_over_a_broadcast_axis() -> None:
+    def f(a: Any, b: Any) -> Any:
+        return a * 2 + b
+
+    found = cause(f, X, B, vjp=lambda g, a, b: (2 * g, g))
+    assert found.kind is Kind.SUM
+    assert "it is not summed over the broadcast axis 0" in found.text
+    assert cause(f, X, B, vjp=lambda g, a, b: (2 * g, g[0])).kind is Kind.SUM
+    found = cause(f, X, B, vjp=lambda g, a, b: (2 * g, g.mean(axis=0)))
+    assert "divided by 3, the length of axis 0 of a: a mean where a sum is meant" in found.text
+
+
+def test_swapped_gradients() -> None:
+    found = cause(lambda a, b: a * b, X, X[::-1].copy(), vjp=lambda g, a, b: (g * a, g * b))
+    assert (found.kind, found.text) == (Kind.SWAPPED, "a and b have exchanged gradients")
+    found = cause(lambda a, b: a @ b, SQUARE, SQUARE.T + 1, vjp=lambda g, a, b: (a.T @ g, g @ b.T))
+    assert found.kind is Kind.SWAPPED
+    found = cause(lambda a, b: a + b, X, B, vjp=lambda g, a, b: (g.sum(axis=0), g))
+    assert found.kind is Kind.SWAPPED
+
+
+def test_transposed_gradient() -> None:
+    found = cause(lambda a: a @ a, SQUARE, vjp=lambda g, a: (g @ a.T + a.T @ g).T)
+    assert (found.kind, found.text) == (Kind.TRANSPOSED, "the gradient of a is transposed")
+    found = cause(np.sin, X, vjp=lambda g, x: (g * np.cos(x)).T)
+    assert found.kind is Kind.TRANSPOSED
+
+
+def test_output_that_is_left_out() -> None:
+    def f(x: Any) -> Any:
+        return np.sin(x), x**2
+
+    found = cause(f, B, vjp=lambda gs, x: gs[0] * np.cos(x))
+    assert found.kind is Kind.SUM
+    found = cause(
+        np.cumsum, B, vjp=lambda g, x: np.cumsum(np.where(np.arange(4) == 2, 0, g)[::-1])[::-1]
+    )
+    assert found.kind is Kind.TERM
+    assert "lacks what comes through the result[2]" in found.text
+
+
+def test_conjugates() -> None:
+    found = cause(np.exp, Z, vjp=lambda g, z: g * np.exp(z))
+    assert found.kind is Kind.CONJUGATED
+    found = cause(np.exp, Z, vjp=lambda g, z: np.conj(g * np.conj(np.exp(z))))
+    assert found.kind is Kind.CONJUGATED
+
+
+def test_what_is_not_finite() -> None:
+    found = sine(lambda c, g, x: np.where(x == x[1, 2], np.nan, c))
+    assert (found.kind, found.condition) == (Kind.NOT_FINITE, "x[1, 2]")
+
+
+def test_rounding_to_float32() -> None:
+    def rounded(g: Any, x: Any) -> Any:
+        return (g * np.cos(x)).astype(np.float32).astype(float)
+
+    found = cause(np.sin, X, vjp=rounded, rtol=1e-9)
+    assert found.kind is Kind.PRECISION
+
+
+def test_repeated_indices() -> None:
+    def overwriting(g: Any, x: Any, i: Any) -> Any:
+        found = np.zeros_like(x)
+        found[i] = g  # adds nothing up
+        return found, None
+
+    found = cause(lambda x, i: x[i], X, np.array([0, 0, 2]), vjp=overwriting)
+    assert found.condition == "repeated indices in i"
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(["sign", "factor", "zero"]))
+def test_causes_are_true_at_any_point(seed: int, kind: str) -> None:
+    x = np.random.default_rng(seed).normal(size=(2, 3))
+    change = {"sign": -1.0, "factor": 0.7, "zero": 0.0}[kind]
+    found = cause(np.tanh, x, vjp=lambda g, x: change * g * (1 - np.tanh(x) ** 2))
+    assert (found.kind, found.condition) == (Kind(kind), "")
+
+
+def test_right_gradient_has_no_cause() -> None:
+    assert am.gradcheck(np.sin, X).causes == ()
+
+
+@pytest.mark.parametrize(
+    ("got", "expected", "kind"),
+    [
+        ((3, 4), (4,), Kind.SUM),
+        ((3, 4), (3, 1), Kind.SUM),
+        ((3, 4), (), Kind.SUM),
+        ((4, 3), (3, 4), Kind.TRANSPOSED),
+        ((2, 4, 3), (4, 3, 2), Kind.TRANSPOSED),
+        ((5,), (3, 4), Kind.SHAPE),
+        ((7,), (4,), Kind.SHAPE),
+    ],
+)
+def test_shape_that_does_not_fit(got: Any, expected: Any, kind: Kind) -> None:
+    found = fit_cause("vjp returned", "x", got, expected, [(5,)])
+    assert found.kind is kind
+    assert f"shape {got} for x; expected {expected}" in found.text
