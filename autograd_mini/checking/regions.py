@@ -205,7 +205,8 @@ def left_moved(a: Region, b: np.ndarray, y: np.ndarray) -> Region:
         return Region(a.values @ b, (row, None), y)
     change = a.change() * b[column][:, None, :]
     at: At = (row, None)
-    return Region(gathered(y, at) + change, at, y)
+    change += gathered(y, at)
+    return Region(change, at, y)
 
 
 def plain(x: Operand) -> Any:

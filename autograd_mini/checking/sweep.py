@@ -21,8 +21,8 @@ from ..tensors import Tensor, leaf
 from ..vectorization import Example
 from .regions import At, Region, gathered, moved
 
-ROWS = 256
-"""Perturbed values at once, two an entry, if they are small."""
+ROWS = 128
+"""Perturbed values at once, two an entry: what they make should stay in the cache."""
 
 NUMBERS = 4_000_000
 """How many numbers of one value, for all perturbations, are held at once."""
