@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from functools import partial
 from importlib import import_module
+from inspect import Parameter, Signature, signature
 from typing import Any
 
 import numpy as np
@@ -103,6 +104,11 @@ class ModuleFunction:
     def __init__(self, module: Any) -> None:
         self.module = module
         self.__name__ = type(module).__name__
+        try:
+            named = signature(module.forward).parameters.values()
+        except (TypeError, ValueError):  # nothing that tells its parameters
+            return
+        self.__signature__ = Signature([Parameter("parameters", Parameter.POSITIONAL_ONLY), *named])
 
     def __call__(self, parameters: Any, *inputs: Any) -> Any:
         """Call the module with other parameters."""
@@ -137,9 +143,9 @@ class TorchSubject(Foreign):
         """Call the function, recording nothing if it can do without."""
         if self.recording:
             with self.torch.enable_grad():
-                return self.over(*[x.requires_grad_() for x in tensors])
+                return self.applied(*[x.requires_grad_() for x in tensors])
         with self.torch.no_grad():
-            return self.over(*tensors)
+            return self.applied(*tensors)
 
     def arrays(self, outputs: Any) -> list[Any]:
         """Return the leaves of a result as arrays."""
@@ -169,7 +175,7 @@ class TorchSubject(Foreign):
         """Record the function and walk back, None for a leaf that nothing depends on."""
         with self.torch.enable_grad():
             moved = [x if x.requires_grad else x.requires_grad_() for x in tensors]
-            outputs = self.leaves(self.over(*moved))
+            outputs = self.leaves(self.applied(*moved))
             rows = zip(outputs, gs, strict=True)
             pairs = [(y, g) for y, g in rows if self.framework.owns(y) and y.requires_grad]
             if not pairs:
@@ -220,11 +226,11 @@ class TorchSubject(Foreign):
     def forward(self, values: Arrays, tangents: Arrays) -> list[Any]:
         """Push tangents forward with dual numbers."""
         dual: Any = import_module("torch.autograd.forward_ad")
-        with dual.dual_level():
+        with dual.dual_level(), self.torch.enable_grad():
             moved = [self.framework.tensor(t) for t in tangents]
             rows = zip(self.tensors(values), moved, strict=True)
-            pairs = [dual.make_dual(x, t.to(x.device)) for x, t in rows]
-            outputs = self.leaves(self.over(*pairs))
+            pairs = [dual.make_dual(x.requires_grad_(), t.to(x.device)) for x, t in rows]
+            outputs = self.leaves(self.applied(*pairs))
             found = [
                 dual.unpack_dual(y).tangent if self.framework.owns(y) else None for y in outputs
             ]
@@ -239,10 +245,11 @@ class TorchSubject(Foreign):
 
 
 def with_gap(array: Any) -> np.ndarray:
-    """Return the numbers of an array with unused memory between them."""
-    spread = np.zeros((*np.shape(array), 2), np.asarray(array).dtype)
-    spread[..., 0] = array
-    return spread[..., 0]
+    """Return an array with unused memory between its numbers, and its axes in reverse order."""
+    turned = np.asarray(array).T
+    spread = np.zeros((*turned.shape, 2), turned.dtype)
+    spread[..., 0] = turned
+    return spread[..., 0].T
 
 
 def same(a: Arrays, b: Arrays, share: float = 0.0) -> bool:

@@ -1,0 +1,130 @@
+"""Functions of JAX's arrays, with whatever custom derivatives they have.
+
+JAX's cotangents of complex numbers are the complex conjugates of ours (and PyTorch's).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from ..inputs import Arrays, Inputs
+from .foreign import Foreign, Framework
+
+
+class Jax(Framework):
+    """JAX, imported."""
+
+    title = "JAX"
+
+    def __init__(self) -> None:
+        self.jax: Any = import_module("jax")
+        self.numpy: Any = import_module("jax.numpy")
+
+    def owns(self, value: Any) -> bool:
+        """Whether a value is one of its arrays."""
+        return isinstance(value, self.jax.Array)
+
+    def array(self, tensor: Any) -> np.ndarray:
+        """Return the numbers of an array."""
+        if self.is_short(tensor.dtype):
+            tensor = tensor.astype(np.float32)
+        return np.array(tensor)
+
+    def is_short(self, dtype: Any) -> bool:
+        """Whether a dtype is of floating-point numbers that NumPy does not have."""
+        numbers = self.numpy
+        return bool(numbers.issubdtype(dtype, numbers.floating)) and np.dtype(dtype).kind == "V"
+
+    def tensor(self, value: Any, like: Any = None) -> Any:
+        """Make an array, a copy: JAX may read it later than NumPy writes to it again."""
+        made = self.numpy.array(np.array(value))
+        if like is None or not self.owns(like) or self.on_host(like):
+            return made
+        return self.jax.device_put(made, like.sharding)
+
+    def on_host(self, tensor: Any) -> bool:
+        """Whether an array is on the usual device."""
+        return bool(tensor.devices() == self.numpy.zeros(()).devices())
+
+    def wide(self, tensor: Any) -> Any:
+        """Return an array in double precision, if it is of floating-point numbers."""
+        numbers = self.numpy
+        if numbers.issubdtype(tensor.dtype, numbers.complexfloating):
+            return tensor.astype(np.complex128)
+        floating = numbers.issubdtype(tensor.dtype, numbers.floating)
+        return tensor.astype(np.float64) if floating else tensor
+
+    def precision(self, wide: bool) -> AbstractContextManager[Any]:
+        """Return the context in which JAX has 64 bits; the global setting is not touched."""
+        if not wide:
+            return nullcontext()
+        known = getattr(self.jax, "enable_x64", None)
+        made: AbstractContextManager[Any] = (
+            known() if known is not None else import_module("jax.experimental").enable_x64()
+        )
+        return made
+
+    def subject(self, f: Any, inputs: Inputs, arguments: Sequence[Any], wide: bool) -> Foreign:
+        """Return the subject for a function."""
+        return JaxSubject(self, f, inputs, arguments, wide)
+
+
+class JaxSubject(Foreign):
+    """A function of JAX's arrays."""
+
+    @property
+    def jax(self) -> Any:
+        """The module."""
+        return self.framework.jax
+
+    def leaves(self, outputs: Any) -> list[Any]:
+        """Return the leaves of a result, of all containers that JAX knows."""
+        found: list[Any] = self.jax.tree_util.tree_leaves(outputs)
+        return found
+
+    def flat(self, *tensors: Any) -> list[Any]:
+        """Call the function and return the leaves of its result."""
+        return self.leaves(self.applied(*tensors))
+
+    def arrays(self, outputs: Any) -> list[Any]:
+        """Return the leaves of a result as arrays."""
+        for y in self.leaves(outputs):
+            if self.framework.owns(y) and self.framework.is_short(y.dtype):
+                self.coarsest = max(self.coarsest, float(self.framework.numpy.finfo(y.dtype).eps))
+        return super().arrays(outputs)
+
+    # ── reverse ───────────────────────────────────────────────────────────────────────────────
+    def reverse(self, values: Arrays, weights: Arrays) -> list[Any]:
+        """Return the gradient of `jax.vjp`."""
+        found = self.walked(self.tensors(values), [np.array(g) for g in weights])
+        return [None if g is None else self.framework.array(g) for g in found]
+
+    def walked(self, tensors: Sequence[Any], gs: Sequence[Any]) -> list[Any]:
+        """Return the gradient as JAX's arrays, by our convention for complex numbers."""
+        outputs, back = self.jax.vjp(self.flat, *tensors)
+        cotangents = [self.cotangent(y, g) for y, g in zip(outputs, gs, strict=True)]
+        return [self.framework.numpy.conj(g) for g in back(cotangents)]
+
+    def cotangent(self, y: Any, g: Any) -> Any:
+        """Return our cotangent of an output as JAX takes it."""
+        numbers, dtype = self.framework.numpy, self.framework.numpy.result_type(y)
+        if not numbers.issubdtype(dtype, numbers.inexact):
+            return np.zeros(np.shape(y), self.jax.dtypes.float0)
+        return numbers.conj(numbers.asarray(g)).astype(dtype)
+
+    # ── forward, and again ────────────────────────────────────────────────────────────────────
+    def forward(self, values: Arrays, tangents: Arrays) -> list[Any]:
+        """Push tangents forward by `jax.jvp`."""
+        moved = [self.framework.tensor(t) for t in tangents]
+        found = self.jax.jvp(self.flat, tuple(self.tensors(values)), tuple(moved))[1]
+        constant = self.jax.dtypes.float0
+        return [None if t.dtype == constant else self.framework.array(t) for t in found]
+
+    def differentiable(self, gs: list[Any], *tensors: Any) -> list[Any]:
+        """Return the gradient as arrays that JAX can differentiate again."""
+        return self.walked(tensors, gs)

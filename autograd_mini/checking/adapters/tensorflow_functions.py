@@ -1,0 +1,148 @@
+"""Functions of TensorFlow's tensors and variables, with whatever custom gradients they have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from ..inputs import Arrays, Inputs
+from .foreign import Foreign, Framework, rounding_unit
+
+
+class TensorFlow(Framework):
+    """TensorFlow, imported."""
+
+    title = "TensorFlow"
+
+    def __init__(self) -> None:
+        self.tf: Any = import_module("tensorflow")
+
+    def owns(self, value: Any) -> bool:
+        """Whether a value is a tensor or variable, or slices of one."""
+        tf = self.tf
+        return isinstance(value, (tf.Tensor, tf.Variable, tf.IndexedSlices))
+
+    def array(self, tensor: Any) -> np.ndarray:
+        """Return the numbers of a tensor."""
+        tensor = self.tf.convert_to_tensor(tensor)
+        if self.is_short(tensor.dtype):
+            tensor = self.tf.cast(tensor, self.tf.float32)
+        return np.array(tensor.numpy())
+
+    def is_short(self, dtype: Any) -> bool:
+        """Whether a dtype is of floating-point numbers that NumPy does not have."""
+        return bool(dtype.is_floating) and np.dtype(dtype.as_numpy_dtype).kind == "V"
+
+    def is_variable(self, value: Any) -> bool:
+        """Whether a value is a variable."""
+        return isinstance(value, self.tf.Variable)
+
+    def tensor(self, value: Any, like: Any = None) -> Any:
+        """Make a tensor, or a variable in the place of one."""
+        made = self.tf.constant(np.array(value))
+        return self.tf.Variable(made) if self.is_variable(like) else made
+
+    def wide(self, tensor: Any) -> Any:
+        """Return a tensor in double precision, if it is of floating-point numbers."""
+        dtype = tensor.dtype
+        wanted = self.tf.complex128 if dtype.is_complex else self.tf.float64
+        return self.tf.cast(tensor, wanted) if dtype.is_complex or dtype.is_floating else tensor
+
+    def changed(self, tensor: Any, value: Any) -> bool:
+        """Whether a variable was assigned to."""
+        if not self.is_variable(tensor):
+            return False
+        return not np.array_equal(self.array(tensor), value, equal_nan=True)
+
+    def declared(self, f: Any) -> Any:
+        """Return the function whose parameters name the inputs: `call` of a layer."""
+        call = getattr(f, "call", None)
+        is_layer = isinstance(f, self.tf.Module) and callable(call)
+        return call if is_layer else getattr(f, "python_function", f)
+
+    def subject(self, f: Any, inputs: Inputs, arguments: Sequence[Any], wide: bool) -> Foreign:
+        """Return the subject for a function."""
+        return TensorFlowSubject(self, f, inputs, arguments, wide)
+
+
+class TensorFlowSubject(Foreign):
+    """A function of TensorFlow's tensors and variables."""
+
+    _variables: dict[tuple[int, Any], Any] | None = None
+
+    @property
+    def tf(self) -> Any:
+        """The module."""
+        return self.framework.tf
+
+    def tensors(self, values: Sequence[Any]) -> list[Any]:
+        """Make tensors; a variable is made once and assigned to, so nothing is traced again."""
+        if self._variables is None:
+            self._variables = {}
+        found = []
+        for position, (x, like) in enumerate(zip(values, self.likes, strict=True)):
+            key = position, np.asarray(x).dtype
+            if key in self._variables:
+                self._variables[key].assign(x)
+            tensor = self._variables.get(key)
+            tensor = self.framework.tensor(x, like) if tensor is None else tensor
+            if self.framework.is_variable(tensor):
+                self._variables[key] = tensor
+            found.append(tensor)
+        return found
+
+    def arrays(self, outputs: Any) -> list[Any]:
+        """Return the leaves of a result as arrays."""
+        for y in self.leaves(outputs):
+            if self.framework.owns(y) and self.framework.is_short(y.dtype):
+                self.coarsest = max(self.coarsest, rounding_unit(y.dtype.as_numpy_dtype))
+        return super().arrays(outputs)
+
+    # ── reverse ───────────────────────────────────────────────────────────────────────────────
+    def reverse(self, values: Arrays, weights: Arrays) -> list[Any]:
+        """Return the gradient of a tape."""
+        gs = [self.framework.tensor(g) for g in weights]
+        found = self.walked(self.tensors(values), gs)
+        return [None if g is None else self.framework.array(g) for g in found]
+
+    def walked(self, tensors: Sequence[Any], gs: Sequence[Any]) -> list[Any]:
+        """Record the function and walk back, None for a leaf that nothing depends on."""
+        with self.tf.GradientTape() as tape:
+            for x in tensors:
+                tape.watch(x)
+            outputs = self.leaves(self.applied(*tensors))
+        rows = zip(outputs, gs, strict=True)
+        pairs = [(y, g) for y, g in rows if self.framework.owns(y) and moves(y.dtype)]
+        if not pairs:
+            return [None] * len(tensors)
+        cotangents = [self.tf.cast(g, y.dtype) for y, g in pairs]
+        found: list[Any] = tape.gradient(
+            [y for y, _ in pairs], list(tensors), output_gradients=cotangents
+        )
+        return found
+
+    # ── forward, and again ────────────────────────────────────────────────────────────────────
+    def forward(self, values: Arrays, tangents: Arrays) -> list[Any]:
+        """Push tangents forward with an accumulator."""
+        tensors = self.tensors(values)
+        moved = [self.framework.tensor(t) for t in tangents]
+        with self.tf.autodiff.ForwardAccumulator(tensors, moved) as accumulator:
+            outputs = self.leaves(self.applied(*tensors))
+        found = [accumulator.jvp(y) if self.framework.owns(y) else None for y in outputs]
+        return [None if t is None else self.framework.array(t) for t in found]
+
+    def differentiable(self, gs: list[Any], *tensors: Any) -> list[Any]:
+        """Return the gradient as tensors that TensorFlow can differentiate again."""
+        found = self.walked(tensors, gs)
+        rows = zip(found, tensors, strict=True)
+        return [
+            self.tf.zeros_like(x) if g is None else self.tf.convert_to_tensor(g) for g, x in rows
+        ]
+
+
+def moves(dtype: Any) -> bool:
+    """Whether values of a dtype have derivatives."""
+    return bool(dtype.is_floating or dtype.is_complex)
