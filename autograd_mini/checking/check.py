@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from ..errors import ArgumentError, OperandError
+from .adapters import adapted, framework_of
+from .adapters.bridge import bridged
 from .blame import blamed
 from .examination import Options, examined
 from .handwritten import written
@@ -95,8 +97,8 @@ def gradcheck(
         raise ArgumentError(f"gradcheck: coverage is one of {COVERAGE}, got {coverage!r}")
     if order not in (1, 2):
         raise ArgumentError(f"gradcheck: order is 1 or 2, got {order!r}")
-    arguments = Inputs(inputs, argument_names(f, len(inputs), names), argnums, keep_dtype)
-    checked: Subject = written(f, arguments, vjp, jvp, grad, jac) or Recorded(f, None, arguments)
+    rules = {"vjp": vjp, "jvp": jvp, "grad": grad, "jac": jac}
+    checked = subject_of(f, inputs, rules, framework, names, argnums, keep_dtype)
     options = Options(rtol, atol, step, seed, coverage, progress)
     report = examined(checked, options)
     if order == 2 and report.ok:
@@ -104,3 +106,23 @@ def gradcheck(
     elif isinstance(checked, Recorded) and (report.count(Verdict.WRONG) or report.coverage):
         report = report if report.ok else replace(report, blame=blamed(checked, options))
     return report.raised() if raises else report
+
+
+def subject_of(
+    f: Callable[..., Any],
+    inputs: Sequence[Any],
+    rules: dict[str, Any],
+    framework: str | None,
+    names: Sequence[str] | None,
+    argnums: int | Sequence[int] | None,
+    keep_dtype: bool,
+) -> Subject:
+    """Return the function, its inputs and its gradient as a subject: see `gradcheck`."""
+    foreign = framework_of(f, inputs, framework)
+    if foreign is not None:
+        if all(rule is None for rule in rules.values()):
+            return adapted(foreign, f, inputs, names, argnums, keep_dtype)
+        names = argument_names(foreign.declared(f), len(inputs), names)
+        f, inputs, rules = bridged(foreign, f, inputs, rules, keep_dtype)
+    arguments = Inputs(inputs, argument_names(f, len(inputs), names), argnums, keep_dtype)
+    return written(f, arguments, **rules) or Recorded(f, None, arguments)
