@@ -83,6 +83,29 @@ def test_mistake_in_some_places_is_named_with_its_condition(
     assert condition in found.text
 
 
+def test_condition_of_a_complex_input_speaks_of_whole_numbers() -> None:
+    def exponential(change: Any) -> Cause:
+        return cause(np.exp, Z, vjp=lambda g, x: change(g * np.conj(np.exp(x)), x))
+
+    found = exponential(lambda c, x: np.where(x == x[1, 2], 0, c))
+    assert (found.kind, found.condition) == (Kind.ZERO, "x[1, 2]")
+    found = exponential(lambda c, x: np.where(x.real < 0, -c, c))
+    assert (found.kind, found.condition) == (Kind.SIGN, "the real part of x is negative")
+    assert "is flipped where the real part of x is negative (" in found.text
+    found = exponential(lambda c, x: c.real)
+    assert (found.kind, found.condition) == (Kind.ZERO, "the imaginary part of x")
+
+
+def test_condition_on_another_argument() -> None:
+    mask = X[::-1, ::-1] > 0.3
+
+    def masked(g: Any, x: Any, keep: Any) -> Any:
+        return np.where(keep, -g * np.cos(x), g * np.cos(x)), None
+
+    found = cause(lambda x, keep: np.sin(x), X, mask, vjp=masked)
+    assert (found.kind, found.condition) == (Kind.SIGN, "keep is True")
+
+
 def test_not_summed_over_a_broadcast_axis() -> None:
     def f(a: Any, b: Any) -> Any:
         return a * 2 + b

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .coordinates import natural
 from .evidence import Evidence
 
 Condition = tuple[str, np.ndarray]
@@ -19,76 +20,101 @@ Condition = tuple[str, np.ndarray]
 
 def condition_of(evidence: Evidence, position: int) -> str:
     """Return what the wrong entries of an input have in common, empty if all are wrong."""
-    wrong = evidence.wrong[position]
+    wrong, right = evidence.wrong[position], telling_right(evidence, position)
+    if not evidence.complex[position]:
+        return common(evidence, position, wrong, right)
+    if not np.any(np.any(wrong, axis=-1) & np.any(right, axis=-1)):  # both parts, or neither
+        return common(evidence, position, np.any(wrong, axis=-1), np.any(right, axis=-1))
+    for part, word in enumerate(("real", "imaginary")):
+        if not np.any(wrong[..., 1 - part]):
+            found = common(evidence, position, wrong[..., part], right[..., part])
+            whole = f"the {word} part of {evidence.names[position]}"
+            return f"{whole}, {found}" if found else whole
+    return f"{np.count_nonzero(wrong)} of {wrong.size} real and imaginary parts"
+
+
+def telling_right(evidence: Evidence, position: int) -> np.ndarray:
+    """Tell which entries are right and would not be if the mistake were made there."""
     numeric = evidence.numeric[position]
     with np.errstate(invalid="ignore"):
         scale = np.nanmax(np.abs(numeric), initial=0.0)
         telling = evidence.known(position) & (np.abs(numeric) > 1e-9 * scale)
-    right = telling & ~wrong
+    return np.asarray(telling & ~evidence.wrong[position])
+
+
+def common(evidence: Evidence, position: int, wrong: np.ndarray, right: np.ndarray) -> str:
+    """Return the first condition that holds for all that is wrong and nothing that is right."""
     if not np.any(right):
         return ""
     count = int(np.count_nonzero(wrong))
     if count == 1:
-        return written(evidence, position, np.argwhere(wrong)[0])
-    for text, holds in conditions(evidence, position):
+        return written(evidence.names[position], np.argwhere(wrong)[0])
+    for text, holds in conditions(evidence, position, wrong):
         if np.all(holds[wrong]) and not np.any(holds[right]):
             return text
     return f"{count} of {wrong.size} entries"
 
 
-def written(evidence: Evidence, position: int, index: Any) -> str:
+def is_clause(condition: str) -> bool:
+    """Whether a condition follows `where`: it says something; others name entries."""
+    return any(sign in condition for sign in ("<", ">", "=", " is "))
+
+
+def written(name: str, index: Any) -> str:
     """Write an entry of an input."""
-    name, places = evidence.names[position], [int(i) for i in index]
-    part = ""
-    if evidence.complex[position]:
-        *places, last = places
-        part = (".real", ".imag")[last]
-    return f"{name}[{', '.join(map(str, places))}]{part}" if places else name + part
+    places = [str(int(i)) for i in index]
+    return f"{name}[{', '.join(places)}]" if places else name
 
 
-def conditions(evidence: Evidence, position: int) -> Iterator[Condition]:
+def conditions(evidence: Evidence, position: int, wrong: np.ndarray) -> Iterator[Condition]:
     """Yield conditions, the simplest first."""
-    name, x = evidence.names[position], evidence.xs[position]
+    name = evidence.names[position]
+    x = natural(evidence.xs[position], evidence.complex[position])
     yield from signs(name, x)
-    if evidence.complex[position]:
-        real, imaginary = np.zeros(x.shape, bool), np.zeros(x.shape, bool)
-        real[..., 0], imaginary[..., 1] = True, True
-        yield f"the real part of {name}", real
-        yield f"the imaginary part of {name}", imaginary
-        yield f"the real part of {name} is negative", np.broadcast_to(x[..., :1] < 0, x.shape)
     yield from indexed(evidence, x.shape)
     yield from places(name, x.shape)
-    for other, values in partners(evidence, position):
+    for other, values in partners(evidence, position, x.shape):
         yield from signs(other, values)
-    yield from extremes(name, x)
-    yield from thresholds(name, x, evidence.wrong[position])
+    if x.dtype.kind != "c":
+        yield from extremes(name, x)
+        yield from thresholds(name, x, wrong)
 
 
 def signs(name: str, x: np.ndarray) -> Iterator[Condition]:
     """Yield conditions on the sign and size of values."""
-    yield f"{name} < 0", x < 0
-    yield f"{name} > 0", x > 0
+    if x.dtype.kind == "b":
+        yield f"{name} is True", x
+        yield f"{name} is False", ~x
+        return
+    if x.dtype.kind == "c":
+        for part, values in (("real", x.real), ("imaginary", x.imag)):
+            yield f"the {part} part of {name} is negative", values < 0
+            yield f"the {part} part of {name} is positive", values > 0
+            yield f"the {part} part of {name} is 0", values == 0
+    else:
+        yield f"{name} < 0", x < 0
+        yield f"{name} > 0", x > 0
+        yield f"{name} <= 0", x <= 0
+        yield f"{name} >= 0", x >= 0
     yield f"{name} == 0", x == 0
-    yield f"{name} <= 0", x <= 0
-    yield f"{name} >= 0", x >= 0
     yield f"{name} is not 0", x != 0
     yield f"|{name}| > 1", np.abs(x) > 1
     yield f"|{name}| < 1", np.abs(x) < 1
 
 
-def partners(evidence: Evidence, position: int) -> Iterator[tuple[str, np.ndarray]]:
+def partners(
+    evidence: Evidence, position: int, shape: tuple[int, ...]
+) -> Iterator[tuple[str, np.ndarray]]:
     """Yield other values of the shape of an input, or that broadcast to it."""
-    shape = evidence.xs[position].shape
-    rows = [
-        (n, x)
-        for i, (n, x) in enumerate(zip(evidence.names, evidence.xs, strict=True))
-        if i != position
-    ]
-    rows += [("the result", y) for y in evidence.outputs]
-    rows += [("the cotangent", g) for g in evidence.weights]
-    rows += [(n, np.asarray(v)) for n, v in evidence.others if np.asarray(v).dtype.kind in "biuf"]
+    inputs = zip(evidence.names, evidence.xs, evidence.complex, strict=True)
+    rows = [(n, natural(x, c)) for i, (n, x, c) in enumerate(inputs) if i != position]
+    for name, arrays in (("the result", evidence.outputs), ("the cotangent", evidence.weights)):
+        pairs = zip(arrays, evidence.complex_outputs, strict=True)
+        rows += [(name, natural(y, c)) for y, c in pairs]
+    rows += [(n, v) for n, v in evidence.others if np.asarray(v).dtype.kind in "biuf"]
     for name, values in rows:
-        if values.ndim and np.ndim(values) <= len(shape):
+        values = np.asarray(values)
+        if values.ndim and values.ndim <= len(shape):
             try:
                 yield name, np.broadcast_to(values, shape)
             except ValueError:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .causes import Cause, Kind
-from .conditions import condition_of
+from .conditions import condition_of, is_clause
 from .contributions import partial
 from .evidence import Evidence
 from .patterns import Pattern, conjugate, entrywise, rearranged
@@ -41,7 +41,7 @@ def of_input(evidence: Evidence, position: int) -> Cause | None:
     if not np.all(np.isfinite(given[wrong])):
         infinite = wrong & ~np.isfinite(given)
         what = "NaN" if np.any(np.isnan(given[infinite])) else "infinite"
-        text = f"the gradient of {{name}} is {what}{{where}}, where the function is smooth"
+        text = f"the gradient of {{name}} is {what}{{where}}; the function is smooth there"
         return told(evidence, position, Pattern(Kind.NOT_FINITE, text))
     seen = view(evidence, position)
     if seen is None:
@@ -74,10 +74,19 @@ def told(evidence: Evidence, position: int, pattern: Pattern) -> Cause:
     """Write a pattern with the name of its input and its condition."""
     name = evidence.names[position]
     condition = "" if pattern.whole else condition_of(evidence, position)
-    where = f", where {condition}" if any(c in condition for c in "<>=") else ""
-    where = where or (f", for {condition}" if condition else "")
+    where = f" {'where' if is_clause(condition) else 'for'} {condition}" if condition else ""
+    if is_clause(condition):
+        where += f" ({entries_of(evidence, position)})"
     text = pattern.text.format(name=name, where=where)
     return Cause(pattern.kind, text, name, condition, pattern.factor)
+
+
+def entries_of(evidence: Evidence, position: int) -> str:
+    """Say how many entries of an input are wrong."""
+    wrong = evidence.wrong[position]
+    if evidence.complex[position]:
+        wrong = np.any(wrong, axis=-1)
+    return f"{np.count_nonzero(wrong)} of {wrong.size} entries"
 
 
 def ignores_cotangent(evidence: Evidence) -> Cause | None:

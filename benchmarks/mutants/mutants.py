@@ -90,7 +90,7 @@ def marks(mistake: Mistake, function: Function, position: int, vjp: Vjp) -> tupl
     g, x, name = function.drawn(0), function.arrays[position], function.names[position]
     right = np.asarray(function.vjp(g, *function.arrays)[position])
     wrong = np.argwhere(np.asarray(vjp(g, *function.arrays)[position]) != right)
-    if len(wrong) == np.count_nonzero(right):
+    if len(wrong) == np.count_nonzero(right) or not right.ndim:
         return ()
     single = [written(name, tuple(map(int, wrong[0])))] if len(wrong) == 1 else []
     if mistake.condition == "entry":
