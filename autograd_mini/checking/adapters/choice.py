@@ -79,6 +79,7 @@ def adapted(
         OperandError: if no input is a floating-point tensor.
     """
     written = argument_names(framework.declared(f), len(arguments), names)
+    f, arguments = framework.opened(f, arguments)
     plain = prepared(framework, arguments, argnums)
     kept = framework.subject(f, Inputs(plain, written, argnums, True), arguments, False)
     if keep_dtype:

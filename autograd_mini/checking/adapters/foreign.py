@@ -73,6 +73,10 @@ class Framework:
         """Return the function whose parameters name the inputs."""
         return f
 
+    def opened(self, f: Any, arguments: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
+        """Return a function and its arguments with nothing but usual containers in them."""
+        return f, arguments
+
     def precision(self, wide: bool) -> AbstractContextManager[Any]:
         """Return the context in which tensors are made and used."""
         return nullcontext()
@@ -252,8 +256,8 @@ def narrower(a: Any, b: Any) -> bool:
 def rounding_unit(number: Any) -> float:
     """Return the distance of 1 and the next number, of a type of numbers that NumPy lacks.
 
-    >>> rounding_unit(np.float16) == np.finfo(np.float16).eps
-    True
+    >>> rounding_unit(np.float16) * 2**10
+    1.0
     """
     unit = 1.0
     while float(number(1 + unit / 2)) != 1:

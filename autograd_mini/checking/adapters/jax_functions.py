@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ...containers import flatten
 from ..inputs import Arrays, Inputs
 from .foreign import Foreign, Framework
 
@@ -58,6 +59,39 @@ class Jax(Framework):
             return tensor.astype(np.complex128)
         floating = numbers.issubdtype(tensor.dtype, numbers.floating)
         return tensor.astype(np.float64) if floating else tensor
+
+    def opened(self, f: Any, arguments: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
+        """Return a function and arguments in which dicts stand for containers of JAX's own.
+
+        Such are registered classes, as those of models; a dict has an item a leaf, by its path.
+        """
+        trees = [self.as_dict(x) for x in arguments]
+        if all(tree is None for tree in trees):
+            return f, arguments
+        tree_util = self.jax.tree_util
+
+        def over_dicts(*xs: Any) -> Any:
+            rows = zip(xs, trees, strict=True)
+            return f(
+                *[
+                    x if t is None else tree_util.tree_unflatten(t[1], [x[k] for k in t[0]])
+                    for x, t in rows
+                ]
+            )
+
+        over_dicts.__name__ = str(getattr(f, "__name__", type(f).__name__))
+        return over_dicts, [x if t is None else t[0] for x, t in zip(arguments, trees, strict=True)]
+
+    def as_dict(self, argument: Any) -> tuple[dict[str, Any], Any] | None:
+        """Return the leaves of an argument by their paths, and its structure; None if not needed.
+
+        It is needed if something that is a leaf to us is a container to JAX.
+        """
+        tree_util = self.jax.tree_util
+        if tree_util.all_leaves(x for x in flatten(argument)[0] if x is not None):
+            return None
+        rows, structure = tree_util.tree_flatten_with_path(argument)
+        return {tree_util.keystr(path).lstrip("."): leaf for path, leaf in rows}, structure
 
     def precision(self, wide: bool) -> AbstractContextManager[Any]:
         """Return the context in which JAX has 64 bits; the global setting is not touched."""

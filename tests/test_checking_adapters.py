@@ -1,0 +1,381 @@
+"""Functions of PyTorch, JAX and TensorFlow are checked like ours; each test needs one of them."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_mini as am
+from autograd_mini.checking.adapters import framework_of, with_parameters
+from autograd_mini.errors import ArgumentError, GradcheckError
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # what frameworks say of themselves
+
+POINT = np.array([[-1.5, -0.3, 0.7], [0.2, 1.1, -2.0]])
+
+
+def imported(name: str) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip(name)
+
+
+@pytest.fixture
+def torch() -> Any:
+    return imported("torch")
+
+
+@pytest.fixture
+def jax() -> Any:
+    return imported("jax")
+
+
+@pytest.fixture
+def tf() -> Any:
+    return imported("tensorflow")
+
+
+def look(f: Any, *inputs: Any, **options: Any) -> Any:
+    return am.gradcheck(f, *inputs, raises=False, progress=False, **options)
+
+
+def kinds(report: Any) -> list[str]:
+    return [str(cause.kind) for cause in (*report.problems, *report.causes)]
+
+
+# ── which framework ───────────────────────────────────────────────────────────────────────────
+
+
+def test_numpy_functions_have_no_framework() -> None:
+    assert framework_of(np.sin, [POINT, 2, {"a": [None, "text"]}]) is None
+    assert framework_of(lambda x: x, [am.tensor(1.0)]) is None
+
+
+def test_framework_of_another_name_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="framework is one of"):
+        am.gradcheck(np.sin, 1.0, framework="theano")
+
+
+def test_framework_is_found_by_inputs_and_by_function(torch: Any) -> None:
+    nested = {"a": [torch.ones(2)]}
+    for f, inputs in ((print, [nested]), (torch.sin, [2.0]), (torch.nn.Linear(2, 1), [POINT])):
+        found = framework_of(f, inputs)
+        assert found is not None and found.title == "PyTorch"
+
+
+# ── PyTorch ───────────────────────────────────────────────────────────────────────────────────
+
+
+def doubling(torch: Any, rule: Any, twice: Any = lambda x: 2 * x) -> Any:
+    """Return an autograd function with this backward rule, of the cotangent and the input."""
+
+    class Doubled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            return twice(x)
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return rule(g, *ctx.saved_tensors)
+
+    return Doubled
+
+
+@pytest.fixture
+def x(torch: Any) -> Any:
+    return torch.tensor(POINT)
+
+
+def test_right_functions_of_pytorch_pass(torch: Any, x: Any) -> None:
+    assert look(torch.nn.functional.gelu, x, order=2).ok
+    assert look(lambda a, b: (a @ b.T, a.sum()), x, 2 * x).ok
+    assert look(doubling(torch, lambda g, x: 2 * g), x, order=2).ok
+
+
+def test_wrong_sign_of_a_backward_is_named(torch: Any, x: Any) -> None:
+    report = look(doubling(torch, lambda g, x: -2 * g), x)
+    assert report.count("wrong") == 6 and "sign" in kinds(report)
+    assert report.parts[0].name == "x"
+    with pytest.raises(GradcheckError, match="Doubled"):
+        am.gradcheck(doubling(torch, lambda g, x: -2 * g), x)
+
+
+def test_backward_that_lost_a_branch_is_wrong_there(torch: Any, x: Any) -> None:
+    leaky = doubling(
+        torch, lambda g, x: torch.where(x > 0, g, 0.0), lambda x: torch.where(x > 0, x, 0.1 * x)
+    )
+    report = look(leaky, x)
+    np.testing.assert_array_equal(report.parts[0].is_("wrong"), POINT < 0)
+
+
+def test_missing_gradient_counts_as_zero(torch: Any, x: Any) -> None:
+    report = look(doubling(torch, lambda g, x: None), x)
+    assert report.count("wrong") == 6 and "zero" in kinds(report)
+    assert look(lambda a, b: a * 2, x, x).ok
+    assert look(lambda a: (a * 2).detach(), x).count("wrong") == 6
+
+
+def test_backward_that_writes_into_the_cotangent_is_found(torch: Any, x: Any) -> None:
+    assert kinds(look(doubling(torch, lambda g, x: g.mul_(2)), x)) == ["mutation"]
+
+
+def test_backward_that_needs_contiguous_memory_is_found(torch: Any, x: Any) -> None:
+    report = look(doubling(torch, lambda g, x: 2 * g.view(-1).view(g.shape)), x)
+    assert not report.ok and report.count("wrong") == 0
+    assert "not contiguous" in str(report)
+
+
+def test_backward_that_raises_is_a_problem(torch: Any, x: Any) -> None:
+    report = look(doubling(torch, lambda g, x: g[:, :2]), x)
+    assert kinds(report) == ["shape"] and "PyTorch raises RuntimeError" in str(report)
+
+
+def test_function_that_writes_into_a_tensor_is_found(torch: Any, x: Any) -> None:
+    for value in (x, torch.tensor(2.0)):
+        assert kinds(look(lambda a: a.mul_(2), value)) == ["mutation"]
+
+
+def test_tensors_of_the_caller_are_left_alone(torch: Any) -> None:
+    given = torch.tensor(POINT, dtype=torch.float32, requires_grad=True)
+    look(lambda a: a.mul_(2), given)
+    assert look(lambda a: a * a, given).ok
+    assert given.grad is None
+    np.testing.assert_array_equal(given.detach().numpy(), POINT.astype(np.float32))
+
+
+def test_wrong_second_derivative_is_told_from_the_first(torch: Any, x: Any) -> None:
+    wrong = doubling(torch, lambda g, x: 3 * g * (x * x).detach(), lambda x: x**3)
+    assert look(wrong, x).ok
+    assert "second order" in kinds(look(wrong, x, order=2))
+
+
+def test_complex_gradients_of_pytorch_follow_our_convention(torch: Any) -> None:
+    z = torch.tensor([1 + 2j, 0.5 - 1j])
+    for f in (lambda z: z**2 * z.conj(), lambda z: z.abs() ** 2, lambda z: z.real * 1j):
+        assert look(f, z, order=2).ok
+    conjugated = doubling(torch, lambda g, z: 2 * g * z, lambda z: z * z)
+    assert not look(conjugated, z).ok
+
+
+def test_nested_inputs_and_outputs_of_pytorch(torch: Any) -> None:
+    p = {"w": torch.ones(2, 2), "b": [torch.tensor([0.5, 2.0])], "k": torch.tensor([1, 0])}
+
+    def f(p: Any) -> Any:
+        return {"a": p["w"][p["k"]] @ p["b"][0], "n": (p["w"].sum(), p["k"] + 1, 2)}
+
+    report = look(f, p, order=2)
+    assert report.ok and "p['w']" in [part.name for part in look(f, p).parts]
+
+
+def test_numbers_beside_tensors_are_options(torch: Any, x: Any) -> None:
+    report = look(torch.nn.functional.leaky_relu, x, 0.1)
+    assert report.ok and len(report.parts) == 1
+    assert look(torch.sin, 2.0).ok
+    assert len(look(lambda a, s: a * s, x, 2.0, argnums=(0, 1)).parts) == 2
+
+
+def test_empty_and_scalar_tensors_pass(torch: Any) -> None:
+    assert look(lambda a, b: a.sum() * b, torch.ones(0, 3), torch.tensor(2.0), order=2).ok
+
+
+def test_modules_are_checked_as_copies_in_double_precision(torch: Any) -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Tanh())
+    report = look(module, torch.tensor(POINT, dtype=torch.float32))
+    assert report.ok and report.rtol == 1e-6 and report.parts[0].name == "input"
+    assert module[0].weight.dtype == torch.float32
+
+
+def test_functions_that_hold_float32_are_checked_in_float32(torch: Any) -> None:
+    weight = torch.tensor([[0.5, 2.0, -1.0]])
+    given = torch.tensor(POINT, dtype=torch.float32)
+    report = look(lambda a: torch.tanh(a @ weight.T), given)
+    assert report.ok and report.rtol > 1e-6
+    wrong = doubling(torch, lambda g, x: 2.1 * g)
+    assert not look(lambda a: wrong.apply(a) @ weight.T, given).ok
+
+
+def test_parameters_of_a_module_are_checked_beside_its_inputs(torch: Any) -> None:
+    f, parameters = with_parameters(torch.nn.Linear(3, 2))
+    report = look(f, parameters, torch.tensor(POINT))
+    assert report.ok
+    names = sorted(part.name for part in report.parts)
+    assert names == ["input", "parameters['bias']", "parameters['weight']"]
+
+
+def test_functions_that_differentiate_inside_are_recorded(torch: Any, x: Any) -> None:
+    def slope(a: Any) -> Any:
+        return torch.autograd.grad((a**3).sum(), a, create_graph=True)[0]
+
+    assert look(slope, x, order=2).ok
+
+
+def test_forward_rule_that_disagrees_is_found(torch: Any, x: Any) -> None:
+    class Doubled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return 2 * x
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return 2 * g
+
+        @staticmethod
+        def jvp(ctx: Any, t: Any) -> Any:
+            return 3 * t
+
+    assert kinds(look(Doubled, x)) == ["forward mode"]
+
+
+def test_short_floats_of_a_result_widen_the_bars(torch: Any, x: Any) -> None:
+    assert look(lambda a: (a.bfloat16() * 3).sum(), x).rtol > 0.1
+
+
+def test_hand_written_rules_get_tensors(torch: Any, x: Any) -> None:
+    assert look(torch.sin, x, vjp=lambda g, x: (g * torch.cos(x),)).ok
+    assert look(lambda a: (a * a).sum(), x, grad=lambda a: 2 * a).ok
+    assert look(torch.sin, x, vjp=lambda g, x: (-g * torch.cos(x),)).count("wrong") == 6
+
+
+def test_arrays_become_tensors_of_a_named_framework(torch: Any) -> None:
+    def taken(a: Any, i: Any) -> Any:
+        assert isinstance(a, torch.Tensor) and isinstance(i, torch.Tensor)
+        return a[i]
+
+    assert look(taken, np.ones(3), np.array([0, 0, 2]), framework="torch").ok
+
+
+# ── JAX ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_right_functions_of_jax_pass_in_double_precision(jax: Any) -> None:
+    x = jax.numpy.asarray(POINT, np.float32)
+    report = look(lambda a: jax.numpy.tanh(a) @ a.T, x, order=2)
+    assert report.ok and report.rtol == 1e-6
+    assert look(jax.jit(jax.numpy.sin), x).ok
+    assert jax.numpy.ones(1).dtype == np.float32  # the global setting is as it was
+
+
+def test_wrong_custom_derivatives_of_jax_are_found(jax: Any) -> None:
+    x = jax.numpy.asarray(POINT)
+    cube = jax.custom_vjp(lambda x: x**3)
+    cube.defvjp(lambda x: (x**3, x), lambda x, g: (-3 * x**2 * g,))
+    assert "sign" in kinds(look(cube, x))
+    square = jax.custom_jvp(lambda x: x**2)
+    square.defjvp(lambda p, t: (p[0] ** 2, p[0] * t[0]))
+    assert "factor" in kinds(look(square, x))
+    short = jax.custom_vjp(lambda x: 2 * x)
+    short.defvjp(lambda x: (2 * x, None), lambda _, g: (2 * g[:1],))
+    assert not look(short, x).ok
+
+
+def test_gradient_of_jax_in_float32_alone_is_checked_in_float32(jax: Any) -> None:
+    double = jax.custom_vjp(lambda x: 2 * x)
+    double.defvjp(lambda x: (2 * x, None), lambda _, g: ((2 * g).astype(np.float32),))
+    assert look(double, jax.numpy.asarray(POINT)).ok
+
+
+def test_complex_gradients_of_jax_follow_our_convention(jax: Any) -> None:
+    z = jax.numpy.array([1 + 2j, 0.5 - 1j])
+    numbers = jax.numpy
+    assert look(lambda z: z**2 * numbers.conj(z), z, order=2).ok
+    assert look(lambda z: numbers.abs(z) ** 2, z).ok
+    assert look(lambda x: numbers.exp(1j * x) * (2 - 1j), numbers.ones(2)).ok
+
+
+def test_nested_inputs_and_outputs_of_jax(jax: Any) -> None:
+    numbers = jax.numpy
+    p = {"w": numbers.ones((2, 2)), "b": [numbers.array([0.5, 2.0])], "k": numbers.array([1, 0])}
+
+    def f(p: Any, key: Any) -> Any:
+        noise = jax.random.normal(key, (2,))
+        return {"a": p["w"][p["k"]] @ p["b"][0] * noise, "n": (p["w"].sum(), p["k"] + 1)}
+
+    assert look(f, p, jax.random.key(0)).ok
+
+
+def test_registered_classes_of_jax_are_opened(jax: Any) -> None:
+    class Line:
+        def __init__(self, slope: Any, shift: Any) -> None:
+            self.slope, self.shift = slope, shift
+
+    jax.tree_util.register_pytree_with_keys(
+        Line,
+        lambda line: (
+            [
+                (jax.tree_util.GetAttrKey("slope"), line.slope),
+                (jax.tree_util.GetAttrKey("shift"), line.shift),
+            ],
+            None,
+        ),
+        lambda _, leaves: Line(*leaves),
+    )
+    line = Line(jax.numpy.ones(2), jax.numpy.zeros(2))
+    report = look(lambda line, x: line.slope * x + line.shift, line, jax.numpy.ones(2))
+    assert report.ok
+    assert {part.name for part in report.parts} == {"line['slope']", "line['shift']", "x"}
+
+
+def test_hand_written_rules_get_arrays_of_jax(jax: Any) -> None:
+    numbers, x = jax.numpy, jax.numpy.asarray(POINT)
+    assert look(numbers.sin, x, vjp=lambda g, x: (g * numbers.cos(x),)).ok
+
+
+# ── TensorFlow ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_right_functions_of_tensorflow_pass_in_double_precision(tf: Any) -> None:
+    x = tf.constant(POINT, tf.float32)
+    report = look(lambda a: tf.tanh(a) @ tf.transpose(a), x, order=2)
+    assert report.ok and report.rtol == 1e-6
+    assert look(tf.function(lambda a: a * a), x).ok
+
+
+def test_wrong_custom_gradients_of_tensorflow_are_found(tf: Any) -> None:
+    x = tf.constant(POINT)
+    cube = tf.custom_gradient(lambda x: (x**3, lambda g: -3 * x**2 * g))
+    assert "sign" in kinds(look(cube, x))
+    short = tf.custom_gradient(lambda x: (2 * x, lambda g: 2 * g[:1]))
+    assert kinds(look(short, x)) == ["shape"]
+    assert look(lambda a: tf.stop_gradient(2 * a), x).count("wrong") == 6
+
+
+def test_variables_of_tensorflow_are_moved_and_left_alone(tf: Any) -> None:
+    v = tf.Variable(POINT)
+    assert look(tf.function(lambda v: v * v), v, order=2).ok
+    assert look(lambda v, i: tf.gather(v, i), v, np.array([0, 0, 1])).ok
+    assert kinds(look(lambda v: v.assign(2 * v), v)) == ["mutation"]
+    np.testing.assert_array_equal(v.numpy(), POINT)
+
+
+def test_complex_gradients_of_tensorflow_follow_our_convention(tf: Any) -> None:
+    z = tf.constant([1 + 2j, 0.5 - 1j])
+    assert look(lambda z: z**2 * tf.math.conj(z), z, order=2).ok
+    assert look(lambda z: tf.abs(z) ** 2, z).ok
+
+
+def test_nested_inputs_and_outputs_of_tensorflow(tf: Any) -> None:
+    p = {"w": tf.ones((2, 2)), "b": [tf.constant([0.5, 2.0])], "k": tf.constant([1, 0])}
+
+    def f(p: Any) -> Any:
+        rows = tf.gather(p["w"], p["k"])
+        return {"a": tf.linalg.matvec(rows, p["b"][0]), "n": (tf.reduce_sum(rows), p["k"] + 1)}
+
+    assert look(f, p, order=2).ok
+
+
+def test_functions_that_hold_float32_variables_are_checked_in_float32(tf: Any) -> None:
+    w = tf.Variable([[1.0], [2.0], [-0.5]])
+    report = look(lambda x: tf.tanh(x @ w), tf.constant(POINT, tf.float32))
+    assert report.ok and report.rtol > 1e-6
+
+
+def test_short_floats_of_tensorflow_widen_the_bars(tf: Any) -> None:
+    assert look(lambda x: tf.cast(x, tf.bfloat16) * 3, tf.constant(POINT)).rtol > 0.1
+
+
+def test_hand_written_rules_get_tensors_of_tensorflow(tf: Any) -> None:
+    assert look(tf.sin, tf.constant(POINT), vjp=lambda g, x: (g * tf.cos(x),)).ok
