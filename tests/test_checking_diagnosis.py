@@ -38,7 +38,9 @@ def sine(change: Any) -> Cause:
     [
         (lambda c, g, x: -c, Kind.SIGN, "the sign of the gradient of x is flipped"),
         (lambda c, g, x: 2 * c, Kind.FACTOR, "2 times too large"),
+        (lambda c, g, x: -2 * c, Kind.FACTOR, "has the wrong sign and is 2 times too large"),
         (lambda c, g, x: c / 5, Kind.FACTOR, "5 times too small"),
+        (lambda c, g, x: c * 1e-17, Kind.ZERO, "is 0: a part is missing"),
         (lambda c, g, x: c * 1.001, Kind.FACTOR, "factor 1.001"),
         (lambda c, g, x: c / 12, Kind.FACTOR, "divided by 12, the number of elements of x"),
         (lambda c, g, x: c / 4, Kind.FACTOR, "the length of axis 1 of x"),
@@ -127,6 +129,27 @@ def test_swapped_gradients() -> None:
     assert found.kind is Kind.SWAPPED
 
 
+@pytest.mark.parametrize(
+    "shapes", [((3, 4), (4,)), ((3, 1), (4,)), ((3, 4), ()), ((2, 1, 3), (4, 1))]
+)
+@pytest.mark.parametrize("unit", [1, 1j])
+def test_swapped_rules_of_inputs_that_are_broadcast(shapes: Any, unit: complex) -> None:
+    generator = np.random.default_rng(5)
+    a, b = (generator.normal(size=s) + (unit if unit != 1 else 0) for s in shapes)
+
+    def total(full: Any, x: Any) -> Any:
+        full = full.sum(axis=tuple(range(full.ndim - x.ndim)))
+        axes = tuple(i for i, n in enumerate(x.shape) if n == 1)
+        return full.sum(axis=axes, keepdims=True)
+
+    def exchanged(g: Any, a: Any, b: Any) -> Any:
+        return total(g * np.conj(a), a), total(g * np.conj(b), b)
+
+    found = cause(lambda a, b: a * b, a, b, vjp=exchanged)
+    assert found.kind is Kind.SWAPPED
+    assert "a and b have exchanged gradients" in found.text
+
+
 def test_transposed_gradient() -> None:
     found = cause(lambda a: a @ a, SQUARE, vjp=lambda g, a: (g @ a.T + a.T @ g).T)
     assert (found.kind, found.text) == (Kind.TRANSPOSED, "the gradient of a is transposed")
@@ -139,7 +162,8 @@ def test_output_that_is_left_out() -> None:
         return np.sin(x), x**2
 
     found = cause(f, B, vjp=lambda gs, x: gs[0] * np.cos(x))
-    assert found.kind is Kind.SUM
+    assert found.kind is Kind.TERM
+    assert found.text == "the gradient of x has only what comes through result 0"
     found = cause(
         np.cumsum, B, vjp=lambda g, x: np.cumsum(np.where(np.arange(4) == 2, 0, g)[::-1])[::-1]
     )

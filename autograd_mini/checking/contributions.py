@@ -9,6 +9,7 @@ import numpy as np
 from .causes import Kind
 from .evidence import Evidence
 from .patterns import Pattern
+from .unsummed import natural_shape, stretched
 from .views import View
 
 
@@ -35,16 +36,30 @@ def partial(evidence: Evidence, seen: View) -> Pattern | None:
 
 
 def only_some(evidence: Evidence, seen: View, terms: np.ndarray) -> Pattern | None:
-    """Return the pattern in which one slice of the outputs stands for the sum over all."""
+    """Return the pattern in which some of the outputs stand for the sum over all."""
+    broadcast = is_broadcast(evidence, seen.position)
     for where, chosen in slices(evidence, single=False):
         if seen.matches(terms[:, :, chosen].sum(axis=2)):
-            text = f"the gradient of {{name}} is not summed: it has {where} alone{{where}}"
-            return Pattern(Kind.SUM, text)
+            if broadcast:
+                text = f"the gradient of {{name}} is not summed: it has {where} alone{{where}}"
+                return Pattern(Kind.SUM, text)
+            text = f"the gradient of {{name}} has only what comes through {where}{{where}}"
+            return Pattern(Kind.TERM, text)
     counts = np.count_nonzero(terms[0], axis=1)
     if np.all(counts > 1) and one_term_each(seen, terms):
         text = "the gradient of {name} is not summed: each entry has one term of several{where}"
-        return Pattern(Kind.SUM, text)
+        return Pattern(Kind.SUM if broadcast else Kind.TERM, text)
     return None
+
+
+def is_broadcast(evidence: Evidence, position: int) -> bool:
+    """Whether an input may be broadcast to the result: elementwise, or along axes in front."""
+    if len(evidence.outputs) != 1:
+        return False
+    shape = natural_shape(evidence.xs[position].shape, evidence.complex[position])
+    result = natural_shape(evidence.outputs[0].shape, evidence.complex_outputs[0])
+    matrices = len(shape) > 1 and (len(result) > len(shape) or 1 in shape)
+    return stretched(shape, result) or matrices
 
 
 def one_term_each(seen: View, terms: np.ndarray) -> bool:

@@ -15,6 +15,7 @@ from .causes import Cause, Kind
 from .conditions import condition_of, is_clause
 from .contributions import partial
 from .evidence import Evidence
+from .exchanges import swapped
 from .patterns import Pattern, conjugate, entrywise, rearranged
 from .terms import extra_term, single_term
 from .views import View, view
@@ -105,21 +106,6 @@ def ignores_cotangent(evidence: Evidence) -> Cause | None:
     return Cause(Kind.COTANGENT, text, name)
 
 
-def swapped(evidence: Evidence) -> Cause | None:
-    """Return the cause if two inputs have exchanged gradients."""
-    suspects = evidence.suspects()
-    for i in suspects:
-        for j in suspects:
-            if i < j and evidence.xs[i].shape == evidence.xs[j].shape:
-                for sign in (1, -1):
-                    if exchanged(evidence, i, j, sign) and exchanged(evidence, j, i, sign):
-                        first, second = evidence.names[i], evidence.names[j]
-                        how = "" if sign > 0 else ", and their signs are flipped"
-                        text = f"{first} and {second} have exchanged gradients{how}"
-                        return Cause(Kind.SWAPPED, text, first)
-    return None
-
-
 def conjugated(evidence: Evidence) -> Cause | None:
     """Return the cause if the derivative is conjugated: G(ḡ) is then the conjugate of the right."""
     suspects = evidence.suspects()
@@ -140,10 +126,3 @@ def conjugated(evidence: Evidence) -> Cause | None:
     name = evidence.names[suspects[0]]
     text = f"the derivative by {name} is not conjugated: g · f′ is given, g · conj(f′) is right"
     return Cause(Kind.CONJUGATED, text, name)
-
-
-def exchanged(evidence: Evidence, i: int, j: int, sign: int) -> bool:
-    """Whether the gradient that was given for one input is that of another."""
-    difference = np.abs(evidence.given[i] - sign * evidence.numeric[j])
-    slack = 4 * evidence.error[j] + 10 * evidence.rtol * np.abs(evidence.numeric[j])
-    return bool(np.all(difference <= slack + np.max(slack, initial=0.0)))

@@ -34,7 +34,7 @@ class Pattern:
 def entrywise(evidence: Evidence, seen: View) -> Pattern | None:
     """Return a pattern that relates each entry to its own derivative: 0, sign, factor."""
     given, numeric = seen.given, seen.numeric
-    if np.all(given == 0):
+    if np.all(np.abs(given) <= 1e-12 * np.abs(numeric)):  # what rounding leaves of 0 is 0
         return Pattern(Kind.ZERO, "the gradient of {name} is 0{where}: a part is missing")
     if seen.matches(-numeric):
         return Pattern(Kind.SIGN, "the sign of the gradient of {name} is flipped{where}", -1.0)
@@ -69,6 +69,9 @@ def rounded(seen: View) -> bool:
 
 def factor_text(evidence: Evidence, position: int, factor: float) -> str:
     """Say by which factor, and where it may come from: a length, a number of elements."""
+    if factor < 0:
+        text = factor_text(evidence, position, -factor)
+        return text.replace("{name} is", "{name} has the wrong sign and is", 1)
     inverse = 1 / factor
     for number, meaning in lengths(evidence, position):
         if isclose(inverse, number, rel_tol=1e-5):
@@ -77,9 +80,9 @@ def factor_text(evidence: Evidence, position: int, factor: float) -> str:
         if isclose(factor, number, rel_tol=1e-5) and number != 2:
             text = f"is multiplied by {number}, {meaning}: a sum where a mean is meant"
             return f"the gradient of {{name}} {text}{{where}}"
-    if abs(factor) > 1 and isclose(factor, round(factor), rel_tol=1e-5):
+    if factor > 1 and isclose(factor, round(factor), rel_tol=1e-5):
         return f"the gradient of {{name}} is {round(factor)} times too large{{where}}"
-    if abs(inverse) > 1 and isclose(inverse, round(inverse), rel_tol=1e-5):
+    if inverse > 1 and isclose(inverse, round(inverse), rel_tol=1e-5):
         return f"the gradient of {{name}} is {round(inverse)} times too small{{where}}"
     return f"the gradient of {{name}} is off by the factor {factor:.7g}{{where}}"
 
