@@ -157,6 +157,62 @@ def test_transposed_gradient() -> None:
     assert found.kind is Kind.TRANSPOSED
 
 
+@pytest.mark.parametrize(
+    ("f", "rule", "text"),
+    [
+        (np.tanh, lambda g, x, y: g * (1 - y), "of x"),
+        (np.tanh, lambda g, x, y: g, "has a term g · y² too many"),
+        (np.tanh, lambda g, x, y: -g * y * y, "lacks a term g"),
+        (np.sinh, lambda g, x, y: g * np.cosh(x) * x, "multiplied by x by mistake"),
+        (np.sin, lambda g, x, y: g * np.cos(x) * y / 2, "multiplied by 0.5 · y by mistake"),
+        (np.arctan, lambda g, x, y: g / x**2, "just g · 1/x²"),
+    ],
+)
+def test_wrong_terms_of_an_elementwise_function(f: Any, rule: Any, text: str) -> None:
+    found = cause(f, X, vjp=lambda g, x: rule(g, x, f(x)))
+    assert found.kind is Kind.TERM
+    assert text in found.text
+
+
+def test_wrong_terms_of_inputs_that_are_broadcast() -> None:
+    def f(a: Any, b: Any) -> Any:
+        return np.logaddexp(a, b)
+
+    def rule(change: Any) -> Any:
+        def vjp(g: Any, a: Any, b: Any) -> Any:
+            y = f(a, b)
+            return g * np.exp(a - y), (g * change(a, b, y)).sum(axis=0)
+
+        return vjp
+
+    found = cause(f, X, B, vjp=rule(lambda a, b, y: np.exp(b)))
+    assert (found.kind, found.input) == (Kind.TERM, "b")
+    assert "just g · exp(b)" in found.text
+    found = cause(f, X, B, vjp=rule(lambda a, b, y: np.exp(b - y) + a))
+    assert "has a term g · a too many" in found.text
+    found = cause(f, X, B, vjp=rule(lambda a, b, y: np.exp(b - y) * y))
+    assert "is multiplied by y by mistake" in found.text
+
+
+def test_wrong_term_of_a_reduction() -> None:
+    def norms(x: Any) -> Any:
+        return np.sqrt((x**2).sum(axis=1))
+
+    found = cause(norms, X, vjp=lambda g, x: g[:, None] * x)
+    assert found.kind is Kind.TERM
+    assert "just g · x" in found.text
+
+
+def test_cause_in_a_large_input_holds_under_a_second_cotangent() -> None:
+    x = np.random.default_rng(6).normal(size=(20, 30))
+    found = cause(np.sin, x, vjp=lambda g, x: -g * np.cos(x))
+    assert (found.kind, found.condition) == (Kind.SIGN, "")
+    found = cause(np.sin, x, vjp=lambda g, x: g * np.cos(x) - g**3 * np.cos(x))
+    assert found.kind is not Kind.TERM
+    found = cause(np.sin, x, vjp=lambda g, x: g * np.cos(x) + g * x)
+    assert "has a term g · x too many" in found.text
+
+
 def test_output_that_is_left_out() -> None:
     def f(x: Any) -> Any:
         return np.sin(x), x**2

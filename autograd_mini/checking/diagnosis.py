@@ -17,8 +17,8 @@ from .contributions import partial
 from .evidence import Evidence
 from .exchanges import swapped
 from .patterns import Pattern, conjugate, entrywise, rearranged
-from .terms import extra_term, single_term
-from .views import View, view
+from .terms import extra_factor, extra_term, single_term
+from .views import View, closer, view
 
 MOST = 3
 """Causes in a report."""
@@ -55,20 +55,24 @@ def of_input(evidence: Evidence, position: int) -> Cause | None:
 
 
 def first_that_fits(evidence: Evidence, seen: View) -> Pattern | None:
-    """Return the first pattern that explains all that was looked at."""
-    checks: tuple[Callable[[], Pattern | None], ...] = (
-        lambda: conjugate(evidence, seen.position),
-        lambda: entrywise(evidence, seen),
-        lambda: rearranged(evidence, seen.position),
-        lambda: partial(evidence, seen),
-        lambda: extra_term(evidence, seen),
-        lambda: single_term(evidence, seen),
-    )
-    for check in checks:
-        pattern = check()
-        if pattern is not None:
+    """Return the first pattern that explains all that was looked at, and some of it closer."""
+    near = closer(evidence, seen)
+    for check in CHECKS:
+        pattern = check(evidence, near)
+        if pattern is None:
+            continue
+        if len(near.places) == len(seen.places) or check is partial:
             return pattern
+        again = check(evidence, seen)
+        if again is not None and again.kind is pattern.kind:
+            return again
     return None
+
+
+CHECKS: tuple[Callable[[Evidence, View], Pattern | None], ...] = (
+    conjugate, entrywise, rearranged, partial, extra_term, single_term, extra_factor,
+)  # fmt: skip
+"""From the simplest on."""
 
 
 def told(evidence: Evidence, position: int, pattern: Pattern) -> Cause:

@@ -52,6 +52,22 @@ class Evidence:
         """Return the inputs that have wrong entries."""
         return [i for i, wrong in enumerate(self.wrong) if np.any(wrong)]
 
+    def derivatives(self, position: int, index: tuple[int, ...]) -> list[np.ndarray]:
+        """Return the derivatives of all outputs by one entry, computed once."""
+        at = position, tuple(int(i) for i in index)
+        if at not in self._columns:
+            self._columns[at] = self.column(*at)
+        return self._columns[at]
+
+    @cached_property
+    def _columns(self) -> dict[tuple[int, tuple[int, ...]], list[np.ndarray]]:
+        return {}
+
+    @property
+    def most_columns(self) -> int:
+        """How many entries' derivatives are taken, at most: fewer of large outputs."""
+        return min(MOST_COLUMNS, 10_000_000 // max(1, sum(y.size for y in self.outputs)))
+
     def tolerance(self, position: int) -> np.ndarray:
         """Return how far the numeric gradient of an input may be from one that explains it."""
         size = np.maximum(np.abs(self.numeric[position]), np.abs(self.given[position]))

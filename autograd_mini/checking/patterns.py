@@ -103,8 +103,9 @@ def lengths(evidence: Evidence, position: int) -> Iterator[tuple[int, str]]:
             yield count, f"the number of elements of {name}"
 
 
-def conjugate(evidence: Evidence, position: int) -> Pattern | None:
+def conjugate(evidence: Evidence, seen: View) -> Pattern | None:
     """Return the pattern of a gradient that is the complex conjugate of the right one."""
+    position = seen.position
     if not evidence.complex[position]:
         return None
     given, numeric = evidence.given[position], evidence.numeric[position]
@@ -116,8 +117,9 @@ def conjugate(evidence: Evidence, position: int) -> Pattern | None:
 
 
 # ── the gradient as a whole ──────────────────────────────────────────────────────────────────
-def rearranged(evidence: Evidence, position: int) -> Pattern | None:
+def rearranged(evidence: Evidence, seen: View) -> Pattern | None:
     """Return a pattern in which the right numbers are in the wrong places."""
+    position = seen.position
     given, numeric = evidence.given[position], evidence.numeric[position]
     if not np.all(np.isfinite(numeric)) or given.ndim == 0:
         return None

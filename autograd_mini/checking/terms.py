@@ -1,29 +1,71 @@
-"""Terms: what is missing or too much in the gradient of an elementwise function."""
+"""Terms: what is missing or too much in the gradient of an elementwise function.
+
+Simple terms are made of the cotangent g, the input, the result y and the other inputs. Where
+inputs are broadcast, a term has the shape of the result, and is summed as the gradient is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
 from .causes import Kind
 from .evidence import Evidence
 from .patterns import Pattern
+from .unsummed import stretched, summed_to, unsummed
 from .views import View
+
+NICE = (1.0, 2.0, 0.5, 3.0, 1 / 3, 4.0, 0.25)
+"""Coefficients that are believed even where few entries tell them."""
+
+MOST_SUMMED = 100_000
+"""Elements of a result up to which terms are summed over it."""
+
+Named = tuple[str, np.ndarray]
+"""How a value is written, and the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where a term is computed: a shape to which values are broadcast, and what is taken of it.
+
+    Attributes:
+        shape: of the result, or of an input that is larger.
+        own: the shape of the input.
+        places: flat places of the entries that were looked at.
+    """
+
+    shape: tuple[int, ...]
+    own: tuple[int, ...]
+    places: np.ndarray
+
+    def at(self, values: np.ndarray) -> np.ndarray | None:
+        """Broadcast values; only those that were looked at, unless they have to be summed."""
+        try:
+            whole = np.broadcast_to(values, self.shape)
+        except ValueError:
+            return None
+        return whole if self.sums else whole.ravel()[self.places]
+
+    def taken(self, values: np.ndarray) -> np.ndarray:
+        """Return what belongs to the entries that were looked at."""
+        return summed_to(values, self.own).ravel()[self.places] if self.sums else values
+
+    @property
+    def sums(self) -> bool:
+        """Whether the input is broadcast."""
+        return self.shape != self.own
 
 
 def extra_term(evidence: Evidence, seen: View) -> Pattern | None:
     """Return a pattern in which given and right gradient differ by a multiple of a simple term."""
     residual = seen.given - seen.numeric
     for text, term in terms(evidence, seen):
-        best = np.unravel_index(np.argmax(np.abs(term)), term.shape)
-        if not np.isfinite(term[best]) or term[best] == 0:
-            continue
-        factor = float(residual[best] / term[best])
-        nice = round(factor * 24) / 24
-        if factor == 0 or (abs(factor - nice) > 1e-4 * abs(factor) and term.size < 4):
-            continue
-        if np.all(np.abs(residual - factor * term) <= 2 * seen.tolerance):
+        factor = coefficient(residual, term)
+        if factor and np.all(np.abs(residual - factor * term) <= 2 * seen.tolerance):
             return Pattern(Kind.TERM, sentence(factor, text))
     return None
 
@@ -31,63 +73,136 @@ def extra_term(evidence: Evidence, seen: View) -> Pattern | None:
 def single_term(evidence: Evidence, seen: View) -> Pattern | None:
     """Return a pattern in which the given gradient is a multiple of one simple term alone."""
     for text, term in terms(evidence, seen):
-        best = np.unravel_index(np.argmax(np.abs(term)), term.shape)
-        if term.size < 3 or not np.isfinite(term[best]) or term[best] == 0:
-            continue
-        factor = float(seen.given[best] / term[best])
+        factor = coefficient(seen.given, term)
         if factor and np.all(np.abs(seen.given - factor * term) <= 1e-7 * np.abs(seen.given)):
-            shown = "" if abs(factor - 1) < 1e-6 else f"{factor:.4g} · "
-            what = f"just {shown}{text}{{where}}; the rest of the formula is missing"
+            what = f"just {shown(factor)}{text}{{where}}; the rest of the formula is missing"
             return Pattern(Kind.TERM, f"the gradient of {{name}} is {what}")
     return None
 
 
+def extra_factor(evidence: Evidence, seen: View) -> Pattern | None:
+    """Return a pattern in which the given gradient is the right one times a simple value."""
+    for frame, _, others in frames(evidence, seen):
+        fulls = list(seen.numeric)
+        if frame.sums:
+            rows = [evidence.weights, evidence.other_weights][: len(seen.given)]
+            found = [unsummed(evidence, seen.position, weights) for weights in rows]
+            if any(full is None or full.shape != frame.shape for full in found):
+                return None
+            fulls = [full for full in found if full is not None]
+        for text, value in factors(others):
+            with np.errstate(all="ignore"):
+                prediction = np.array([frame.taken(full * value) for full in fulls])
+            factor = coefficient(seen.given, prediction)
+            if factor and seen.matches(factor * prediction):
+                what = f"multiplied by {shown(factor)}{text}"
+                return Pattern(Kind.TERM, f"the gradient of {{name}} is {what} by mistake{{where}}")
+    return None
+
+
+def coefficient(wanted: np.ndarray, term: np.ndarray) -> float:
+    """Return by what a term is multiplied in what is wanted; 0 if that is unlikely."""
+    if not np.all(np.isfinite(term)):
+        return 0.0
+    best = np.unravel_index(np.argmax(np.abs(term)), term.shape)
+    if term[best] == 0:
+        return 0.0
+    factor = float(wanted[best] / term[best])
+    nice = min(NICE, key=lambda number: abs(number - abs(factor)))
+    likely = term.size >= 4 or abs(abs(factor) - nice) <= 1e-4 * nice
+    return factor if likely and np.isfinite(factor) else 0.0
+
+
+def shown(factor: float) -> str:
+    """Write a coefficient in front of a term."""
+    if abs(abs(factor) - 1) < 1e-5:
+        return "−" if factor < 0 else ""
+    return f"{factor:.4g} · ".replace("-", "−")
+
+
 def sentence(factor: float, term: str) -> str:
     """Say which term is missing or too much."""
-    size = abs(factor)
-    shown = "" if abs(size - 1) < 1e-5 else f"{size:.4g} · "
+    written = f"{shown(abs(factor))}{term}"
     if factor < 0:
-        return f"the gradient of {{name}} lacks a term {shown}{term}{{where}}"
-    return f"the gradient of {{name}} has a term {shown}{term} too many{{where}}"
+        return f"the gradient of {{name}} lacks a term {written}{{where}}"
+    return f"the gradient of {{name}} has a term {written} too many{{where}}"
 
 
-def terms(evidence: Evidence, seen: View) -> Iterator[tuple[str, np.ndarray]]:
+def terms(evidence: Evidence, seen: View) -> Iterator[Named]:
     """Yield simple terms at the entries that were looked at, a row a cotangent."""
-    position = seen.position
-    shape, name = evidence.xs[position].shape, evidence.names[position]
-
-    def at(values: np.ndarray) -> np.ndarray | None:
-        try:
-            return np.broadcast_to(values, shape).ravel()[seen.places]
-        except ValueError:
-            return None
-
     ones = np.ones_like(seen.given)
     yield "1", ones
-    factors = [("", ones[0])]
-    for label, values in [(name, evidence.xs[position]), *others(evidence, position)]:
-        flat = at(values)
-        if flat is not None:
+    for frame, (g, rows), values in frames(evidence, seen):
+        for label, value in factors(values, alone=True):
             with np.errstate(all="ignore"):
-                factors += [(label, flat), (f"{label}²", flat**2), (f"1/{label}", 1 / flat)]
-                factors += [(f"{label}³", flat**3), (f"1/{label}²", flat**-2.0)]
-                factors += [(f"√{label}", flat**0.5), (f"exp({label})", np.exp(flat))]
-                factors += [(f"exp(−{label})", np.exp(-flat)), (f"log({label})", np.log(flat))]
-    cotangents = [[at(g) for g in gs] for gs in (evidence.weights, evidence.other_weights)]
-    for number, first in enumerate(cotangents[0]):
-        if first is None:
-            continue
-        both = np.array([first, cotangents[1][number]][: len(seen.given)])
-        g = "g" if len(evidence.weights) == 1 else f"g{number}"
-        for label, flat in factors:
-            yield f"{g} · {label}" if label else g, both * flat
-    yield from ((label, ones * flat) for label, flat in factors[1:])
+                term = np.array([frame.taken(row * value) for row in rows])
+            yield f"{g} · {label}" if label else g, term
+    for frame, _, values in frames(evidence, seen):
+        for label, value in factors(values):
+            yield label, ones * frame.taken(value)
 
 
-def others(evidence: Evidence, position: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the outputs and the other inputs."""
+def frames(
+    evidence: Evidence, seen: View
+) -> Iterator[tuple[Frame, tuple[str, list[np.ndarray]], list[Named]]]:
+    """Yield, for each result, a frame, the cotangents in it, and the values that fit in it."""
+    position, own = seen.position, evidence.xs[seen.position].shape
+    several = len(evidence.outputs) > 1
     for number, y in enumerate(evidence.outputs):
-        yield "y" if len(evidence.outputs) == 1 else f"y{number}", y
-    for i, x in enumerate(evidence.xs):
-        if i != position:
-            yield evidence.names[i], x
+        frame = Frame(y.shape if stretched(own, y.shape) else own, own, seen.places)
+        if frame.sums and y.size > MOST_SUMMED:
+            continue
+        expand = axes_to_expand(y.shape, frame.shape)
+        named = [(evidence.names[position], evidence.xs[position])]
+        named += [(f"y{number}" if several else "y", y.reshape(expand))]
+        named += [(n, x) for i, (n, x) in enumerate(zip(evidence.names, evidence.xs, strict=True))
+                  if i != position]  # fmt: skip
+        both = [evidence.weights[number], evidence.other_weights[number]][: len(seen.given)]
+        rows = [row for g in both if (row := frame.at(g.reshape(expand))) is not None]
+        values = [(n, v) for n, x in named if (v := frame.at(x)) is not None]
+        if len(rows) == len(both):
+            yield frame, (f"g{number}" if several else "g", rows), values
+
+
+def axes_to_expand(result: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the result's shape with axes of length 1 where a reduction took some away."""
+    if len(result) >= len(shape):
+        return result
+    for kept in combinations(range(len(shape)), len(result)):
+        if tuple(shape[i] for i in kept) == result:
+            return tuple(n if i in kept else 1 for i, n in enumerate(shape))
+    return result
+
+
+def factors(values: list[Named], alone: bool = False) -> Iterator[Named]:
+    """Yield simple values made of some; first nothing at all if the cotangent stands alone."""
+    if alone:
+        yield "", np.ones(())
+    with np.errstate(all="ignore"):
+        for label, x in values:
+            yield label, x
+            yield f"{label}²", x**2
+            yield f"1/{label}", 1 / x
+        for (first, a), (second, b) in combinations(values[:4], 2):
+            yield f"{first} · {second}", a * b
+            yield f"{first}/{second}", a / b
+            yield f"{second}/{first}", b / a
+        for label, x in values:
+            yield from unusual(label, x)
+
+
+def unusual(label: str, x: np.ndarray) -> Iterator[Named]:
+    """Yield functions of one value that formulas hold now and then."""
+    yield f"{label}³", x**3
+    yield f"1/{label}²", 1 / x**2
+    yield f"√{label}", x**0.5
+    yield f"1/√{label}", x**-0.5
+    yield f"exp({label})", np.exp(x)
+    yield f"exp(−{label})", np.exp(-x)
+    yield f"log({label})", np.log(x)
+    sums = [(f"1 − {label}", 1 - x), (f"1 + {label}", 1 + x)]
+    for text, other in (*sums, (f"1 − {label}²", 1 - x**2), (f"1 + {label}²", 1 + x**2)):
+        yield f"({text})", other
+        yield f"1/({text})", 1 / other
+        yield f"√({text})", other**0.5
+        yield f"1/√({text})", other**-0.5

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .evidence import MOST_COLUMNS, Evidence
+from .evidence import Evidence
 
 
 def natural_shape(shape: tuple[int, ...], is_complex: bool) -> tuple[int, ...]:
@@ -37,12 +37,12 @@ def unsummed(evidence: Evidence, position: int, weights: Sequence[np.ndarray]) -
     before it sums. None for several results, and for inputs too large to take all their columns.
     """
     x, is_complex = evidence.xs[position], evidence.complex[position]
-    if len(evidence.outputs) != 1 or x.size > MOST_COLUMNS:
+    if len(evidence.outputs) != 1 or x.size > evidence.most_columns:
         return None
     shape = natural_shape(evidence.outputs[0].shape, evidence.complex_outputs[0])
     found = np.zeros((*shape, 2) if is_complex else shape)
     for index in np.ndindex(x.shape):
-        terms = evidence.column(position, index)[0] * weights[0]
+        terms = evidence.derivatives(position, index)[0] * weights[0]
         if evidence.complex_outputs[0]:
             terms = terms.sum(axis=-1)
         if is_complex:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .evidence import MOST_COLUMNS, Evidence
+from .evidence import Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,40 +45,44 @@ class View:
 
 
 def view(evidence: Evidence, position: int) -> View | None:
-    """Look at the wrong entries of an input whose derivative is known; None if there are none."""
+    """Look at all wrong entries of an input whose derivative is known; None if there are none."""
     known = evidence.wrong[position] & evidence.known(position)
     places = np.flatnonzero(known)
     if not len(places):
         return None
-    given = evidence.given[position].ravel()[places]
-    numeric = evidence.numeric[position].ravel()[places]
-    tolerance = evidence.tolerance(position).ravel()[places]
-    if len(places) > MOST_COLUMNS or evidence.other_given is None:
-        return View(position, places, given[None], numeric[None], tolerance[None], None)
+    given, numeric, tolerance = first_row(evidence, position, places)
+    return View(position, places, given[None], numeric[None], tolerance[None], None)
+
+
+def first_row(evidence: Evidence, position: int, places: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return the given and numeric gradient at some places, and how far they may be apart."""
+    arrays = (evidence.given[position], evidence.numeric[position], evidence.tolerance(position))
+    return tuple(values.ravel()[places] for values in arrays)
+
+
+def closer(evidence: Evidence, seen: View) -> View:
+    """Look at some of the entries under a second cotangent; the same view if there is none."""
+    other, position = evidence.other_given, seen.position
+    chosen = np.linspace(0, len(seen.places), evidence.most_columns, endpoint=False).astype(int)
+    places = seen.places[np.unique(chosen)]
+    if other is None or not len(places):
+        return seen
     shape = evidence.xs[position].shape
+    indices = zip(*np.unravel_index(places, shape), strict=True) if shape else [()]
     columns = np.array(
         [
-            np.concatenate([np.ravel(c) for c in evidence.column(position, index)])
-            for index in zip(*np.unravel_index(places, shape), strict=True)
+            np.concatenate([np.ravel(c) for c in evidence.derivatives(position, index)])
+            for index in indices
         ]
-        if shape
-        else [np.concatenate([np.ravel(c) for c in evidence.column(position, ())])]
     )
-    weights = np.concatenate([g.ravel() for g in evidence.other_weights])
-    second = columns @ weights
-    size = np.abs(columns) @ np.abs(weights)
-    other = evidence.other_given[position].ravel()[places]
     if not np.all(np.isfinite(columns)):
-        return View(position, places, given[None], numeric[None], tolerance[None], None)
-    slack = 4 * evidence.error[position].ravel()[places] + 10 * evidence.rtol * np.maximum(
-        np.abs(second), np.abs(other)
-    )
-    slack = slack + 1e-8 * size
-    return View(
-        position,
-        places,
-        np.array([given, other]),
-        np.array([numeric, second]),
-        np.array([tolerance, slack]),
-        columns,
-    )
+        return seen
+    weights = np.concatenate([g.ravel() for g in evidence.other_weights])
+    second, given = columns @ weights, other[position].ravel()[places]
+    size = 10 * evidence.rtol * np.maximum(np.abs(second), np.abs(given))
+    size += 1e-8 * (np.abs(columns) @ np.abs(weights))
+    slack = 4 * evidence.error[position].ravel()[places] + size
+    row, numeric, tolerance = first_row(evidence, position, places)
+    pairs = (row, given), (numeric, second), (tolerance, slack)
+    one, two, three = (np.array(pair) for pair in pairs)
+    return View(position, places, one, two, three, columns)
