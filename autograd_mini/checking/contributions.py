@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -90,6 +91,6 @@ def slices(evidence: Evidence, single: bool = True) -> Iterator[tuple[str, np.nd
             for k in range(min(y.shape[axis], 16)):
                 yield f"index {k} along axis {axis} of {name}", flat.take(k, axis).ravel()
         if single or y.ndim == 1:
-            for index in list(np.ndindex(y.shape))[:64]:
+            for index in islice(np.ndindex(y.shape), 64):
                 place = f"[{', '.join(map(str, index))}]" if index else ""
                 yield f"{name}{place}", flat[index].reshape(-1)

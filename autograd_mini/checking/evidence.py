@@ -66,7 +66,8 @@ class Evidence:
     @property
     def most_columns(self) -> int:
         """How many entries' derivatives are taken, at most: fewer of large outputs."""
-        return min(MOST_COLUMNS, 10_000_000 // max(1, sum(y.size for y in self.outputs)))
+        size = sum(y.size for y in self.outputs)
+        return min(MOST_COLUMNS, 4 + 500_000 // max(1, size))
 
     def tolerance(self, position: int) -> np.ndarray:
         """Return how far the numeric gradient of an input may be from one that explains it."""
