@@ -120,6 +120,40 @@ def test_not_summed_over_a_broadcast_axis() -> None:
     assert "divided by 3, the length of axis 0 of a: a mean where a sum is meant" in found.text
 
 
+def test_cotangent_that_is_ignored_or_not_linear() -> None:
+    found = cause(lambda a, b: a * b, X, B, vjp=lambda g, a, b: (b + 0 * a, (g * a).sum(0)))
+    assert (found.kind, found.input) == (Kind.COTANGENT, "a")
+    for rule in (lambda g: np.abs(g), lambda g: g**2, lambda g: np.sign(g)):
+        found = cause(np.sin, X, vjp=lambda g, x, rule=rule: rule(g) * np.cos(x))
+        assert found.kind is Kind.COTANGENT
+        assert "not linear in the cotangent" in found.text
+    found = cause(lambda x: (x**2).sum(), X, vjp=lambda g, x: g**2 * 2 * x)
+    assert found.kind is Kind.COTANGENT
+    assert cause(np.negative, 0.7, vjp=lambda g, x: -1.0).kind is Kind.COTANGENT
+
+
+def test_gradient_that_is_random() -> None:
+    noise = np.random.default_rng(7)
+    found = cause(np.sin, X, vjp=lambda g, x: g * np.cos(x) * noise.integers(0, 2, x.shape))
+    assert found.kind is Kind.NOT_DETERMINISTIC
+
+
+def test_causes_of_several_inputs() -> None:
+    def f(a: Any, b: Any, c: Any) -> Any:
+        return a * b + c
+
+    def vjp(g: Any, a: Any, b: Any, c: Any) -> Any:
+        return b, -g * a, 2 * g
+
+    causes = am.gradcheck(f, X, X + 1, X, vjp=vjp, raises=False).causes
+    assert [(c.kind, c.input) for c in causes] == [
+        (Kind.COTANGENT, "a"),
+        (Kind.SIGN, "b"),
+        (Kind.FACTOR, "c"),
+    ]
+    assert [c.factor for c in causes] == [None, -1.0, pytest.approx(2.0)]
+
+
 def test_swapped_gradients() -> None:
     found = cause(lambda a, b: a * b, X, X[::-1].copy(), vjp=lambda g, a, b: (g * a, g * b))
     assert (found.kind, found.text) == (Kind.SWAPPED, "a and b have exchanged gradients")

@@ -14,6 +14,7 @@ import numpy as np
 from .causes import Cause, Kind
 from .conditions import condition_of, is_clause
 from .contributions import partial
+from .cotangents import conjugated, curved, ignored, unsteady
 from .evidence import Evidence
 from .exchanges import swapped
 from .patterns import Pattern, conjugate, entrywise, rearranged
@@ -26,13 +27,17 @@ MOST = 3
 
 def diagnose(evidence: Evidence) -> tuple[Cause, ...]:
     """Return the causes of what is wrong, most telling first; one an input, at most three."""
+    found: list[Cause] = []
+    suspects = evidence.suspects()
     with np.errstate(all="ignore"):
-        for check in (ignores_cotangent, swapped, conjugated):
-            cause = check(evidence)
-            if cause is not None:
-                return (cause,)
-        found = [cause for i in evidence.suspects() if (cause := of_input(evidence, i)) is not None]
-    found.sort(key=lambda cause: cause.kind is Kind.UNKNOWN)
+        for check in (unsteady, ignored, curved, swapped, conjugated):
+            shared = check(evidence)
+            if shared is not None:
+                found.append(shared[0])
+                suspects = [i for i in suspects if i not in shared[1]]
+                break
+        own = [cause for i in suspects if (cause := of_input(evidence, i)) is not None]
+    found += sorted(own, key=lambda cause: cause.kind is Kind.UNKNOWN)
     return tuple(found[:MOST])
 
 
@@ -92,41 +97,3 @@ def entries_of(evidence: Evidence, position: int) -> str:
     if evidence.complex[position]:
         wrong = np.any(wrong, axis=-1)
     return f"{np.count_nonzero(wrong)} of {wrong.size} entries"
-
-
-def ignores_cotangent(evidence: Evidence) -> Cause | None:
-    """Return the cause if the wrong gradient is the same for another cotangent."""
-    other = evidence.other_given
-    if other is None:
-        return None
-    suspects, first = evidence.suspects(), evidence.regradient(list(evidence.weights))
-    for i in suspects:
-        wrong = evidence.wrong[i]
-        if not np.array_equal(first[i][wrong], other[i][wrong]) or not np.any(first[i][wrong]):
-            return None
-    name = evidence.names[suspects[0]] if len(suspects) == 1 else None
-    what = f"of {name}" if name else "of all wrong inputs"
-    text = f"the gradient {what} is the same for any cotangent of the result: it is ignored"
-    return Cause(Kind.COTANGENT, text, name)
-
-
-def conjugated(evidence: Evidence) -> Cause | None:
-    """Return the cause if the derivative is conjugated: G(ḡ) is then the conjugate of the right."""
-    suspects = evidence.suspects()
-    if not all(evidence.complex[i] for i in suspects):
-        return None
-    sign = np.array([1.0, -1.0])
-    weights = [
-        g * sign if g.shape[-1:] == (2,) and is_complex else g
-        for g, is_complex in zip(evidence.weights, evidence.complex_outputs, strict=True)
-    ]
-    try:
-        found = evidence.regradient(weights)
-    except Exception:  # whatever a wrong rule does with another cotangent
-        return None
-    for i in suspects:
-        if not np.all(np.abs(found[i] * sign - evidence.numeric[i]) <= evidence.tolerance(i)):
-            return None
-    name = evidence.names[suspects[0]]
-    text = f"the derivative by {name} is not conjugated: g · f′ is given, g · conj(f′) is right"
-    return Cause(Kind.CONJUGATED, text, name)

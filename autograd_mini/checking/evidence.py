@@ -94,8 +94,12 @@ class Evidence:
     @cached_property
     def other_given(self) -> list[np.ndarray] | None:
         """The given gradient for the other cotangent, None if it cannot be had."""
+        return self.given_for(self.other_weights)
+
+    def given_for(self, weights: list[np.ndarray]) -> list[np.ndarray] | None:
+        """Return the given gradient for a cotangent, None if it cannot be had."""
         try:
-            found = self.regradient([g.copy() for g in self.other_weights])
+            found = self.regradient([g.copy() for g in weights])
         except Exception:  # whatever a wrong rule does with another cotangent
             return None
         return [np.asarray(g, float) for g in found]

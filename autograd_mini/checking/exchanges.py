@@ -7,11 +7,12 @@ from itertools import combinations
 import numpy as np
 
 from .causes import Cause, Kind
+from .cotangents import Shared
 from .evidence import Evidence
 from .unsummed import natural_shape, stretched, summed_to, unsummed
 
 
-def swapped(evidence: Evidence) -> Cause | None:
+def swapped(evidence: Evidence) -> Shared | None:
     """Return the cause if two inputs have exchanged gradients."""
     for i, j in combinations(evidence.suspects(), 2):
         if evidence.complex[i] != evidence.complex[j]:
@@ -20,13 +21,13 @@ def swapped(evidence: Evidence) -> Cause | None:
         if evidence.xs[i].shape != evidence.xs[j].shape:
             if exchanged_before_sums(evidence, i, j):
                 text = f"{first} and {second} have exchanged gradients, before they are summed"
-                return Cause(Kind.SWAPPED, text, first)
+                return Cause(Kind.SWAPPED, text, first), [i, j]
             continue
         for sign in (1, -1):
             if exchanged(evidence, i, j, sign) and exchanged(evidence, j, i, sign):
                 how = "" if sign > 0 else ", and their signs are flipped"
                 text = f"{first} and {second} have exchanged gradients{how}"
-                return Cause(Kind.SWAPPED, text, first)
+                return Cause(Kind.SWAPPED, text, first), [i, j]
     return None
 
 
