@@ -51,6 +51,7 @@ def sine(change: Any) -> Cause:
         (lambda c, g, x: c + g, Kind.TERM, "a term g too many"),
         (lambda c, g, x: c - g * x, Kind.TERM, "lacks a term g · x"),
         (lambda c, g, x: c.T.reshape(3, 4), Kind.TRANSPOSED, "transposed"),
+        (lambda c, g, x: c.ravel().reshape((3, 4), order="F"), Kind.TRANSPOSED, "column by column"),
         (lambda c, g, x: c * (1 + 1e-3 * np.sin(97 * x)), Kind.UNKNOWN, "no usual mistake"),
     ],
 )
@@ -235,6 +236,37 @@ def test_wrong_term_of_a_reduction() -> None:
     found = cause(norms, X, vjp=lambda g, x: g[:, None] * x)
     assert found.kind is Kind.TERM
     assert "just g · x" in found.text
+
+
+@pytest.mark.parametrize(
+    ("rule", "kind", "text"),
+    [
+        (lambda x: 2 * x, Kind.TERM, "the gradient of x is just 2 · x"),
+        (lambda x: 3 * x**2 - 2 * x, Kind.TERM, "lacks a term 2 · x"),
+        (lambda x: 3 * x**2 + 1, Kind.TERM, "has a term 1 too many"),
+        (lambda x: -6 * x**2, Kind.FACTOR, "has the wrong sign and is 2 times too large"),
+        (lambda x: 3.1 * x**2, Kind.FACTOR, "off by the factor 1.033333"),
+    ],
+)
+def test_mistake_in_a_single_number(rule: Any, kind: Kind, text: str) -> None:
+    found = cause(lambda x: x**3, 0.7, grad=rule)
+    assert found.kind is kind
+    assert text in found.text
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([(2,), (3,), (2, 2), (3, 4)]), st.booleans())
+def test_what_has_no_usual_reason_is_not_given_one(seed: int, shape: Any, mixed: bool) -> None:
+    generator = np.random.default_rng(seed)
+    x, noise = generator.normal(size=shape), generator.normal(size=shape)
+    matrix = generator.normal(size=(x.size, x.size))
+
+    def vjp(g: Any, x: Any) -> Any:
+        return (matrix @ g.ravel()).reshape(shape) if mixed else g * noise
+
+    found = cause(np.tanh, x, vjp=vjp)
+    assert found.kind is Kind.UNKNOWN
+    assert "times the right one" in found.text
 
 
 def test_cause_in_a_large_input_holds_under_a_second_cotangent() -> None:

@@ -17,7 +17,7 @@ class Kind(StrEnum):
     ZERO = "zero"
     """The gradient is 0 where the derivative is not: a part is missing."""
     TERM = "term"
-    """A term is missing, or one too many."""
+    """A term is missing, or one too many; or a factor that is not constant."""
     TRANSPOSED = "transposed"
     """The axes are in another order."""
     MOVED = "moved"

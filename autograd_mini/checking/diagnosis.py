@@ -8,6 +8,7 @@ named, in the order of how often people make the mistake and how little it assum
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isclose
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from .cotangents import conjugated, curved, ignored, unsteady
 from .evidence import Evidence
 from .exchanges import swapped
 from .patterns import Pattern, conjugate, entrywise, rearranged
-from .terms import extra_factor, extra_term, single_term
+from .terms import extra_factor, extra_term, lone_term, single_term
 from .views import View, closer, view
 
 MOST = 3
@@ -54,9 +55,18 @@ def of_input(evidence: Evidence, position: int) -> Cause | None:
         return None
     pattern = first_that_fits(evidence, seen)
     if pattern is None:
-        text = "no usual mistake explains the gradient of {name}{where}: its formula is another"
-        pattern = Pattern(Kind.UNKNOWN, text)
+        pattern = Pattern(Kind.UNKNOWN, f"no usual mistake explains {ratios(seen)}")
     return told(evidence, position, pattern)
+
+
+def ratios(seen: View) -> str:
+    """Say how far a gradient is off that nothing explains."""
+    found = (seen.given / seen.numeric)[np.isfinite(seen.given / seen.numeric)]
+    text = "the gradient of {name}{where}"
+    if not found.size:
+        return text
+    low, high = np.min(found), np.max(found)
+    return f"{text}; it is between {low:.4g} and {high:.4g} times the right one"
 
 
 def first_that_fits(evidence: Evidence, seen: View) -> Pattern | None:
@@ -66,6 +76,8 @@ def first_that_fits(evidence: Evidence, seen: View) -> Pattern | None:
         pattern = check(evidence, near)
         if pattern is None:
             continue
+        if len(seen.places) == 1 and pattern.factor is not None and not is_plain(pattern.factor):
+            return lone_term(evidence, near) or pattern
         if len(near.places) == len(seen.places) or check is partial:
             return pattern
         again = check(evidence, seen)
@@ -78,6 +90,12 @@ CHECKS: tuple[Callable[[Evidence, View], Pattern | None], ...] = (
     conjugate, entrywise, rearranged, partial, extra_term, single_term, extra_factor,
 )  # fmt: skip
 """From the simplest on."""
+
+
+def is_plain(factor: float) -> bool:
+    """Whether a factor or its inverse is a small whole number."""
+    sizes = abs(factor), abs(1 / factor)
+    return any(isclose(size, round(size), rel_tol=1e-5) for size in sizes if 0.9 < size < 10)
 
 
 def told(evidence: Evidence, position: int, pattern: Pattern) -> Cause:

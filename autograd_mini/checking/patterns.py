@@ -142,11 +142,15 @@ def candidates(numeric: np.ndarray, is_complex: bool) -> Iterator[tuple[Pattern,
                 continue
             how = "transposed" if last == 2 else f"transposed, its axes are {axes}"
             if turned.shape != numeric.shape:
-                turned, how = turned.reshape(numeric.shape), f"{how}, and reshaped"
+                turned, how = turned.reshape(numeric.shape), f"{how}, and read row by row"
             yield (
                 Pattern(Kind.TRANSPOSED, f"the gradient of {{name}} is {how}", None, True),
                 turned,
             )
+    if last > 1 and not is_complex:
+        turned = numeric.ravel().reshape(numeric.shape, order="F")
+        how = "written column by column, where rows are meant"
+        yield Pattern(Kind.TRANSPOSED, f"the gradient of {{name}} is {how}", None, True), turned
     for axis in range(last):
         along = f" along axis {axis}" if last > 1 else ""
         text = f"the gradient of {{name}} is reversed{along}"

@@ -80,6 +80,24 @@ def single_term(evidence: Evidence, seen: View) -> Pattern | None:
     return None
 
 
+def lone_term(evidence: Evidence, seen: View) -> Pattern | None:
+    """Return a pattern for a single entry: any number is a factor, so a nice term says more."""
+    size = np.abs(seen.numeric)
+    slack = 8 * evidence.error[seen.position].ravel()[seen.places] + 1e-9 * size
+    if seen.places.size > 1 or np.any(slack > 1e-7 * size):
+        return None
+    residual = seen.given - seen.numeric
+    for text, term in terms(evidence, seen):
+        for wanted, exact in ((seen.given, 1e-9 * np.abs(seen.given)), (residual, slack)):
+            factor = coefficient(wanted, term)
+            nice = float(np.copysign(min(NICE, key=lambda n: abs(n - abs(factor))), factor))
+            if factor and np.all(np.abs(wanted - nice * term) <= exact):
+                if wanted is residual:
+                    return Pattern(Kind.TERM, sentence(nice, text))
+                return Pattern(Kind.TERM, f"the gradient of {{name}} is just {shown(nice)}{text}")
+    return None
+
+
 def extra_factor(evidence: Evidence, seen: View) -> Pattern | None:
     """Return a pattern in which the given gradient is the right one times a simple value."""
     for frame, _, others in frames(evidence, seen):
@@ -136,7 +154,7 @@ def terms(evidence: Evidence, seen: View) -> Iterator[Named]:
         for label, value in factors(values, alone=True):
             with np.errstate(all="ignore"):
                 term = np.array([frame.taken(row * value) for row in rows])
-            yield f"{g} · {label}" if label else g, term
+            yield " · ".join(part for part in (g, label) if part) or "1", term
     for frame, _, values in frames(evidence, seen):
         for label, value in factors(values):
             yield label, ones * frame.taken(value)
@@ -161,7 +179,9 @@ def frames(
         rows = [row for g in both if (row := frame.at(g.reshape(expand))) is not None]
         values = [(n, v) for n, x in named if (v := frame.at(x)) is not None]
         if len(rows) == len(both):
-            yield frame, (f"g{number}" if several else "g", rows), values
+            g = f"g{number}" if several else "g"
+            unseen = len(rows) == 1 and np.all(rows[0] == 1)  # a gradient without a cotangent
+            yield frame, ("" if unseen else g, rows), values
 
 
 def axes_to_expand(result: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
