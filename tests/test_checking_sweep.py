@@ -117,15 +117,57 @@ def test_function_that_looks_at_values_is_refused() -> None:
         Sweep(lambda x: x * 2 if x[0] > 0 else x, [B1], [np.ones(4)])
 
 
-def test_own_operation_that_is_no_elementwise_one_is_refused() -> None:
-    @am.primitive(elementwise=True)
-    def first(x: Any) -> Any:
-        return x * np.ravel(x)[0]
+def own(of: Any, **options: Any) -> Any:
+    made = am.primitive(of, **options)
+    made.vjp(lambda g, y, x: g)
+    return made
 
-    first.vjp(lambda g, y, x: g)
-    sweep = Sweep(lambda x: first(x), [B1], [np.ones(4)])
-    with pytest.raises(NotSweepable, match="swept"):
-        sweep.differences(0, np.arange(4), np.full(4, 1e-3))
+
+def test_own_operation_that_is_wrongly_called_elementwise_is_swept_as_it_is() -> None:
+    def first_column_times_three(x: Any) -> Any:
+        y = np.array(x)
+        y[..., 0] *= 3
+        return y
+
+    for of in (lambda x: x * np.ravel(x)[0], lambda x: x * np.max(x), first_column_times_three):
+        f = own(of, name="own", elementwise=True)
+        same_as_calls(lambda x, f=f: f(np.sin(x)) ** 2, W1)
+
+
+def test_own_operation_may_have_the_name_of_another() -> None:
+    matmul = am.primitive(lambda a, b: a * b, name="matmul")
+    same_as_calls(lambda a: matmul(a, a + 1), W1[:4])
+    total = own(lambda x: x * 2, name="sum")
+    same_as_calls(lambda a: total(np.sin(a)), W1)
+
+
+def test_what_was_refused_once_stays_refused() -> None:
+    draws = np.random.default_rng(0)
+
+    def f(x: Any) -> Any:
+        return np.sum(x) * float(draws.normal())
+
+    sweep = Sweep(f, [B1], [np.ones(())])
+    for _ in range(2):
+        with pytest.raises(NotSweepable, match="swept"):
+            sweep.differences(0, np.arange(4), np.full(4, 1e-3))
+
+
+def test_infinity_that_becomes_finite_is_not_swept() -> None:
+    sweep = Sweep(lambda x: np.exp(-np.sum(np.log(x))), [np.array([0.0, 1.0])], [np.ones(())])
+    with pytest.raises(NotSweepable):
+        sweep.differences(0, np.arange(2), np.full(2, 1e-3))
+
+
+def test_values_that_live_on_are_not_overwritten() -> None:
+    a = GENERATOR.normal(size=(5, 5))
+
+    def f(x: Any) -> Any:
+        y = np.exp(x) @ a
+        rows = [np.reshape(y, (5, 5))[i] * np.transpose(y + x)[i] for i in range(5)]
+        return np.stack(rows) + np.sin(y) * np.cos(y), np.reshape(y * 2, (25,))
+
+    same_as_calls(f, a)
 
 
 def test_check_of_what_cannot_be_swept_goes_on_without() -> None:

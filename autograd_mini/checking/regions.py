@@ -8,13 +8,14 @@ region becomes dense: it is then all axes, for each perturbation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..batching import rule_of
+from ..batching import one_by_one, rule_of
+from ..primitives import PRIMITIVES
 
 At = tuple["np.ndarray | None", ...]
 """For each axis of a value the index of each perturbation, or None where all of the axis moves."""
@@ -92,10 +93,42 @@ def gathered(base: np.ndarray, at: At) -> np.ndarray:
 # ── operations on regions ────────────────────────────────────────────────────────────────────
 Operand = Any
 """A region, or an array that does not move."""
-Move = Callable[[Any, Sequence[Operand], dict[str, Any], np.ndarray], "Region | None"]
+Move = Callable[..., "Region | None"]
 
 
-def moved(primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: Any) -> Any:
+class Memory:
+    """Arrays that are used again: making fresh ones costs more than what is computed in them."""
+
+    def __init__(self) -> None:
+        self._free: dict[tuple[int, ...], list[np.ndarray]] = {}
+        self._lent: dict[int, np.ndarray] = {}
+
+    def take(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Return an array of float64 of any content."""
+        free = self._free.get(shape)
+        found = free.pop() if free else np.empty(shape)
+        self._lent[id(found)] = found
+        return found
+
+    def give_back(self, values: np.ndarray, live: Iterable[Region]) -> None:
+        """Take an array back that was lent here, unless something live is a view of it."""
+        while isinstance(values.base, np.ndarray):
+            values = values.base
+        if id(values) not in self._lent:
+            return
+        if not any(np.may_share_memory(values, region.values) for region in live):
+            self._free.setdefault(values.shape, []).append(self._lent.pop(id(values)))
+
+    def reclaim(self) -> None:
+        """Take back everything that was lent."""
+        for values in self._lent.values():
+            self._free.setdefault(values.shape, []).append(values)
+        self._lent.clear()
+
+
+def moved(
+    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: Any, memory: Memory
+) -> Any:
     """Return the region of an operation's output, or of each output.
 
     Args:
@@ -103,23 +136,35 @@ def moved(primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: Any)
         xs: the operands, regions or plain.
         params: its parameters.
         y: the output that does not move, or a tuple of them.
+        memory: where large results go.
     """
-    if not primitive.multiple:
+    if not primitive.multiple and listed(primitive):
         rule = RULES.get(primitive.name)
         if primitive.kind == "elementwise":
             rule = elementwise
-        region = rule(primitive, xs, params, np.asarray(y)) if rule is not None else None
+        base = np.asarray(y)
+        region = rule(primitive, xs, params, base, memory) if rule is not None else None
         if region is not None:
             return region
     return densely(primitive, xs, params, y)
 
 
+def listed(primitive: Any) -> bool:
+    """Tell whether a row is one of the table, whose declarations are tested."""
+    return PRIMITIVES.get(primitive.name) is primitive
+
+
 def densely(primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: Any) -> Any:
-    """Apply an operation to whole values, as `vmap` does."""
+    """Apply an operation to whole values, as `vmap` does.
+
+    One that somebody else made is called one by one: nobody has shown that it does to many what it
+    does to each, and a check must not believe it.
+    """
     mapped = [isinstance(x, Region) for x in xs]
     size = next(len(x.values) for x in xs if isinstance(x, Region))
     plain = [x.whole() if isinstance(x, Region) else x for x in xs]
-    results = rule_of(primitive)(primitive, size, plain, mapped, params)
+    rule = rule_of(primitive) if listed(primitive) else one_by_one
+    results = rule(primitive, size, plain, mapped, params)
     if not primitive.multiple:
         return spread_out(results, np.asarray(y))
     return tuple(spread_out(r, np.asarray(part)) for r, part in zip(results, y, strict=True))
@@ -131,7 +176,7 @@ def spread_out(values: Any, base: np.ndarray) -> Region:
 
 
 def elementwise(
-    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray
+    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: Memory
 ) -> Region:
     """Act on the region alone; operands that do not move are gathered there."""
     regions = [x for x in xs if isinstance(x, Region)]
@@ -152,8 +197,10 @@ def elementwise(
             taken.append(found)
         else:
             taken.append(x)
-    values = primitive(*taken, **params)
-    return Region(np.asarray(values), at, y)
+    if primitive.ufunc is None or params or y.dtype != np.float64:
+        return Region(np.asarray(primitive(*taken, **params)), at, y)
+    shape = np.broadcast_shapes(*(np.shape(x) for x in taken))
+    return Region(primitive.ufunc(*taken, out=memory.take(shape)), at, y)
 
 
 def common(regions: Sequence[Region], shape: tuple[int, ...], axis: int) -> Any:
@@ -181,7 +228,7 @@ def aligned(region: Region, at: At, ndim: int) -> np.ndarray:
 
 
 def product(
-    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray
+    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: Memory
 ) -> Region | None:
     """Multiply matrices, one of which moves: the product is linear in it."""
     a, b = xs
@@ -193,17 +240,19 @@ def product(
         return None
     if isinstance(b, Region):  # the transposed product
         rows = Region(b.values.swapaxes(-1, -2), b.at[::-1], b.base.T)
-        found = left_moved(rows, np.asarray(a).T, y.T)
+        found = left_moved(rows, np.asarray(a).T, y.T, memory)
         return Region(found.values.swapaxes(-1, -2), found.at[::-1], y)
-    return left_moved(a, np.asarray(b), y)
+    return left_moved(a, np.asarray(b), y, memory)
 
 
-def left_moved(a: Region, b: np.ndarray, y: np.ndarray) -> Region:
+def left_moved(a: Region, b: np.ndarray, y: np.ndarray, memory: Memory) -> Region:
     """Return a @ b where a moves in some rows, or columns, or all over."""
     row, column = a.at
     if column is None:
         return Region(a.values @ b, (row, None), y)
-    change = a.change() * b[column][:, None, :]
+    moves, rows = a.change(), b[column][:, None, :]
+    shape = np.broadcast_shapes(moves.shape, rows.shape)
+    change = np.multiply(moves, rows, out=memory.take(shape))
     at: At = (row, None)
     change += gathered(y, at)
     return Region(change, at, y)
@@ -215,7 +264,7 @@ def plain(x: Operand) -> Any:
 
 
 def summed(
-    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray
+    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: Memory
 ) -> Region | None:
     """Sum over axes: over a restricted one, the change is added to the sum."""
     (x,) = xs
@@ -233,7 +282,7 @@ def summed(
 
 
 def turned(
-    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray
+    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: Memory
 ) -> Region | None:
     """Permute the axes."""
     (x,) = xs

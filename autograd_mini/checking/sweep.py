@@ -14,18 +14,22 @@ from typing import Any
 import numpy as np
 
 from ..containers import flatten
-from ..forward import Values, deliver, key_of, vertex_of
+from ..extraction import plain_value
+from ..forward import Key, Values, deliver, key_of, vertex_of
 from ..operation import Record, no_grad
 from ..reverse import dependents
 from ..tensors import Tensor, leaf
 from ..vectorization import Example
-from .regions import At, Region, gathered, moved
+from .regions import At, Memory, Region, gathered, moved
 
 ROWS = 128
 """Perturbed values at once, two an entry: what they make should stay in the cache."""
 
 NUMBERS = 4_000_000
 """How many numbers of one value, for all perturbations, are held at once."""
+
+COMPARED = 3
+"""Entries of an input, chosen at random, that are called to see that the sweep gives the same."""
 
 
 class NotSweepable(Exception):
@@ -49,6 +53,21 @@ class Differences:
     size: np.ndarray
 
 
+@dataclass(frozen=True, slots=True)
+class Path:
+    """From an input to the outputs.
+
+    Attributes:
+        vertices: what depends on the input, in order.
+        done: for a vertex, what nobody takes after it.
+        largest: the size of the largest value on the way.
+    """
+
+    vertices: list[Any]
+    done: dict[int, list[Key]]
+    largest: int
+
+
 class Sweep:
     """A recorded function at a point, weighted by a cotangent.
 
@@ -62,12 +81,13 @@ class Sweep:
         self._function, self._weights = function, weights
         self._arrays = [np.asarray(x) for x in arrays]
         try:
-            self._example = Example(function, arrays)
+            with np.errstate(all="ignore"):
+                self._example = Example(function, arrays)
         except Exception as error:
             raise NotSweepable(str(error)) from error
         self._leaves = self._example.inputs
         self._outputs = self._example.outputs
-        self._tried: set[int] = set()
+        self._tried: dict[int, str] = {}
 
     def differences(self, position: int, flat: np.ndarray, steps: np.ndarray) -> Differences:
         """Move entries of one input up and down.
@@ -80,46 +100,55 @@ class Sweep:
         Raises:
             NotSweepable: if an operation cannot be swept, or the result is not that of a call.
         """
+        if self._tried.get(position):
+            raise NotSweepable(self._tried[position])
         x = self._arrays[position]
         xs = x.ravel()[flat]
         above, below = xs + steps, xs - steps
         rows = np.zeros((3, len(flat)))
-        vertices, largest = self._vertices(position)
-        count = max(1, min(ROWS, NUMBERS // largest) // 2)
+        path, memory = self._path(position), Memory()
+        count = max(1, min(ROWS, NUMBERS // path.largest) // 2)
         try:
-            for start in range(0, len(flat), count):
-                part = slice(start, start + count)
-                values = np.concatenate([above[part], below[part]])
-                places = np.concatenate([flat[part], flat[part]])
-                change, size = self._walk(position, vertices, places, values)
-                half = len(change) // 2
-                rows[0, part], rows[1, part] = change[:half], change[half:]
-                rows[2, part] = size[:half]
-            if len(flat) and position not in self._tried:
-                self._try(position, flat, above, rows)
+            with np.errstate(all="ignore"):
+                for start in range(0, len(flat), count):
+                    part = slice(start, start + count)
+                    values = np.concatenate([above[part], below[part]])
+                    places = np.concatenate([flat[part], flat[part]])
+                    change, size = self._walk(position, path, places, values, memory)
+                    half = len(change) // 2
+                    rows[0, part], rows[1, part] = change[:half], change[half:]
+                    rows[2, part] = size[:half]
+                if len(flat) and position not in self._tried:
+                    self._try(position, flat, above, rows)
         except NotSweepable:
             raise
         except Exception as error:
             raise NotSweepable(str(error)) from error
         return Differences(rows[0], rows[1], above - xs, below - xs, rows[2])
 
-    def _vertices(self, position: int) -> tuple[list[Any], int]:
-        """Return what depends on an input, in order, and the size of the largest value."""
+    def _path(self, position: int) -> Path:
+        """Return what depends on an input, in order."""
         outputs = [y for y in self._outputs if isinstance(y, Tensor)]
         needed = dependents(outputs, {self._leaves[position].serial}, every=True)[0]
-        largest = max((x.size for x in needed.values()), default=1)
         vertices = [vertex_of(needed[serial]) for serial in sorted(needed)]
-        return [v for v in vertices if v._primitive is not None], max(largest, 1)
+        vertices = [v for v in vertices if v._primitive is not None]
+        last = {key_of(x): v.serial for v in vertices for x in v._operands if type(x) is Tensor}
+        kept = {key_of(y) for y in outputs}
+        done: dict[int, list[Key]] = {}
+        for key, serial in last.items():
+            if key not in kept:
+                done.setdefault(serial, []).append(key)
+        return Path(vertices, done, max((x.size for x in needed.values()), default=1) or 1)
 
     def _walk(
-        self, position: int, vertices: list[Any], places: np.ndarray, values: np.ndarray
+        self, position: int, path: Path, places: np.ndarray, values: np.ndarray, memory: Memory
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the change of φ, and the size of what changed, for each perturbation."""
         x = self._arrays[position]
         at: At = tuple(np.unravel_index(places, x.shape)) if x.ndim else ()
         start = Region(values.reshape(-1, *(1,) * x.ndim), at, x)
         regions: Values = {key_of(self._leaves[position]): start}
-        for vertex in vertices:
+        for vertex in path.vertices:
             taken = []
             for operand in vertex._operands:
                 if type(operand) is Tensor:
@@ -129,7 +158,11 @@ class Sweep:
             if not any(isinstance(one, Region) for one in taken):
                 continue
             y = vertex.arrays if type(vertex) is Record else vertex._value
-            deliver(vertex, moved(vertex._primitive, taken, vertex._params, y), regions)
+            deliver(vertex, moved(vertex._primitive, taken, vertex._params, y, memory), regions)
+            for key in path.done.get(vertex.serial, ()):
+                region = regions.pop(key, None)
+                if region is not None:
+                    memory.give_back(region.values, regions.values())
         change, size = np.zeros(len(values)), np.zeros(len(values))
         for y, g in zip(self._outputs, self._weights, strict=True):
             region = regions.get(key_of(y)) if isinstance(y, Tensor) else None
@@ -138,25 +171,33 @@ class Sweep:
                 weight = gathered(g, region.at)
                 change += np.sum(weight * region.change(), axis=axes)
                 size += np.sum(np.abs(weight * region.values), axis=axes)
+        memory.reclaim()
         return change, size
 
     def _try(self, position: int, flat: np.ndarray, above: np.ndarray, rows: np.ndarray) -> None:
-        """Compare one entry with a call of the function.
+        """Compare a few entries with calls of the function.
 
         Raises:
-            NotSweepable: if they differ by more than rounding.
+            NotSweepable: if they differ by more than rounding, now and in every later sweep.
         """
-        self._tried.add(position)
-        i = len(flat) // 2
-        arrays = [x.copy() for x in self._arrays]
-        arrays[position].flat[flat[i]] = above[i]
+        self._tried[position] = ""
+        few = np.random.default_rng(len(flat)).permutation(len(flat))[:COMPARED]
+        for i in few.tolist():
+            arrays = [x.copy() for x in self._arrays]
+            arrays[position].flat[flat[i]] = above[i]
+            expected, size = self._called(arrays)
+            found = float(rows[0, i])
+            both = np.isnan(found) and np.isnan(expected)
+            if not both and not abs(found - expected) <= 1e-12 * size:
+                self._tried[position] = f"swept {found:.17g}, called {expected:.17g}"
+                raise NotSweepable(self._tried[position])
+
+    def _called(self, arrays: list[np.ndarray]) -> tuple[float, float]:
+        """Return the change of φ that a call shows, and the size of its terms."""
         with no_grad():
             result = self._function(*(leaf(x[()]) for x in arrays))
-        outputs = [np.asarray(y._value if isinstance(y, Tensor) else y) for y in flatten(result)[0]]
-        bases = [np.asarray(y._value if isinstance(y, Tensor) else y) for y in self._outputs]
-        pairs = list(zip(self._weights, outputs, bases, strict=True))
-        expected = sum(float(np.sum(g * (y - base))) for g, y, base in pairs)
-        size = sum(float(np.sum(np.abs(g * y))) for g, y, _ in pairs)
-        found = float(rows[0, i])
-        if not abs(found - expected) <= 1e-12 * size and not np.isnan(found) & np.isnan(expected):
-            raise NotSweepable(f"swept {found:.17g}, called {expected:.17g}")
+        values = [plain_value(y) for y in flatten(result)[0]]
+        bases = [plain_value(y) for y in self._outputs]
+        rows = list(zip(self._weights, values, bases, strict=True))
+        change = sum(float(np.sum(g * (y - base))) for g, y, base in rows)
+        return change, sum(float(np.sum(np.abs(g * y))) for g, y, _ in rows)
