@@ -72,6 +72,8 @@ def test_mistake_everywhere_is_named(change: Any, kind: Kind, text: str) -> None
         (lambda x: np.arange(4) == 3 + 0 * x, "the last along axis 1 of x"),
         (lambda x: np.arange(3)[:, None] == 0 + 0 * x, "the first along axis 0 of x"),
         (lambda x: x == x.max(axis=0), "the largest of x along axis 0"),
+        (lambda x: np.eye(3, 4) > 0, "on the diagonal of x"),
+        (lambda x: np.tri(3, 4) == 0, "above the diagonal of x"),
     ],
 )
 @pytest.mark.parametrize(
@@ -84,6 +86,7 @@ def test_mistake_in_some_places_is_named_with_its_condition(
     found = sine(lambda c, g, x: np.where(where(x), change(c), c))
     assert (found.kind, found.condition) == (kind, condition)
     assert condition in found.text
+    assert "for on" not in found.text
 
 
 def test_condition_of_a_complex_input_speaks_of_whole_numbers() -> None:
@@ -131,6 +134,37 @@ def test_cotangent_that_is_ignored_or_not_linear() -> None:
     found = cause(lambda x: (x**2).sum(), X, vjp=lambda g, x: g**2 * 2 * x)
     assert found.kind is Kind.COTANGENT
     assert cause(np.negative, 0.7, vjp=lambda g, x: -1.0).kind is Kind.COTANGENT
+
+
+def test_term_without_the_cotangent() -> None:
+    found = cause(np.sin, X, vjp=lambda g, x: g * np.cos(x) + 3)
+    assert found.kind is Kind.TERM
+    assert found.text.endswith("a term is not multiplied by the cotangent, 3")
+    found = cause(np.sin, X, vjp=lambda g, x: g * np.cos(x) + x)
+    assert found.kind is Kind.TERM
+    assert found.text.endswith("a term is not multiplied by the cotangent")
+
+
+def test_diagonal_of_a_jacobian_alone() -> None:
+    def softmax(x: Any) -> Any:
+        return np.exp(x) / np.exp(x).sum()
+
+    found = cause(softmax, B, vjp=lambda g, x: g * softmax(x) * (1 - softmax(x)))
+    assert found.kind is Kind.TERM
+    assert "the diagonal of the Jacobian" in found.text
+
+
+def test_factor_that_is_a_value() -> None:
+    def norm(x: Any) -> Any:
+        return np.sqrt((x**2).sum())
+
+    found = cause(norm, B, vjp=lambda g, x: g * x)
+    assert found.kind is Kind.FACTOR
+    assert "is multiplied by the result, " in found.text
+    found = cause(lambda a, b: np.sin(a) * b, B, 0.7, vjp=lambda g, a, b: (
+        g * np.cos(a), (g * np.sin(a)).sum()
+    ))  # fmt: skip
+    assert "is multiplied by 1/b, " in found.text
 
 
 def test_gradient_that_is_random() -> None:

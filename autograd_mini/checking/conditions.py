@@ -55,8 +55,16 @@ def common(evidence: Evidence, position: int, wrong: np.ndarray, right: np.ndarr
     return f"{count} of {wrong.size} entries"
 
 
+def phrase(condition: str) -> str:
+    """Write a condition as the end of a sentence."""
+    if is_clause(condition):
+        return f" where {condition}"
+    place = condition.startswith(("on ", "off ", "above ", "below ", "between "))
+    return f" {condition}" if place else f" for {condition}"
+
+
 def is_clause(condition: str) -> bool:
-    """Whether a condition follows `where`: it says something; others name entries."""
+    """Whether a condition says something of entries; others name them."""
     return any(sign in condition for sign in ("<", ">", "=", " is "))
 
 
@@ -108,10 +116,10 @@ def partners(
     """Yield other values of the shape of an input, or that broadcast to it."""
     inputs = zip(evidence.names, evidence.xs, evidence.complex, strict=True)
     rows = [(n, natural(x, c)) for i, (n, x, c) in enumerate(inputs) if i != position]
+    rows += [(n, v) for n, v in evidence.others if np.asarray(v).dtype.kind in "biuf"]
     for name, arrays in (("the result", evidence.outputs), ("the cotangent", evidence.weights)):
         pairs = zip(arrays, evidence.complex_outputs, strict=True)
         rows += [(name, natural(y, c)) for y, c in pairs]
-    rows += [(n, v) for n, v in evidence.others if np.asarray(v).dtype.kind in "biuf"]
     for name, values in rows:
         values = np.asarray(values)
         if values.ndim and values.ndim <= len(shape):

@@ -39,6 +39,9 @@ def partial(evidence: Evidence, seen: View) -> Pattern | None:
 def only_some(evidence: Evidence, seen: View, terms: np.ndarray) -> Pattern | None:
     """Return the pattern in which some of the outputs stand for the sum over all."""
     broadcast = is_broadcast(evidence, seen.position)
+    if diagonal_alone(evidence, seen, terms):
+        text = "the gradient of {name} has only what comes through the result at the same index"
+        return Pattern(Kind.TERM, f"{text}, the diagonal of the Jacobian{{where}}")
     for where, chosen in slices(evidence, single=False):
         if seen.matches(terms[:, :, chosen].sum(axis=2)):
             if broadcast:
@@ -51,6 +54,15 @@ def only_some(evidence: Evidence, seen: View, terms: np.ndarray) -> Pattern | No
         text = "the gradient of {name} is not summed: each entry has one term of several{where}"
         return Pattern(Kind.SUM if broadcast else Kind.TERM, text)
     return None
+
+
+def diagonal_alone(evidence: Evidence, seen: View, terms: np.ndarray) -> bool:
+    """Whether each entry has what comes through the output of its own index, of several."""
+    shape = evidence.xs[seen.position].shape
+    if [y.shape for y in evidence.outputs] != [shape] or np.prod(shape) < 2:
+        return False
+    own = np.take_along_axis(terms, seen.places[None, :, None], axis=2)[:, :, 0]
+    return seen.matches(own)
 
 
 def is_broadcast(evidence: Evidence, position: int) -> bool:

@@ -56,20 +56,33 @@ def curved(evidence: Evidence) -> Shared | None:
     both = evidence.given_for([g - 0.5 * h for g, h in zip(gs, hs, strict=True)])
     if first is None or other is None or both is None:
         return None
-    found = []
-    for i in evidence.suspects():
-        off = np.abs(first[i] - 0.5 * other[i] - both[i])
-        size = np.max(np.abs(first[i]) + np.abs(other[i]), where=np.isfinite(off), initial=0.0)
-        if np.any(off[evidence.wrong[i]] > CURVED * size):
-            found.append(i)
+    off = [a - 0.5 * b - c for a, b, c in zip(first, other, both, strict=True)]
+    sizes = [largest(np.abs(a) + np.abs(b)) for a, b in zip(first, other, strict=True)]
+    wrong = evidence.wrong
+    found = [i for i in evidence.suspects() if np.any(np.abs(off[i][wrong[i]]) > CURVED * sizes[i])]
     if not found:
         return None
     name = evidence.names[found[0]] if len(found) == 1 else None
-    text = (
-        f"the gradient of {listed(evidence, found)} is not linear in the cotangent of the result: "
-        "that for g − h/2 is not that for g less half of that for h"
-    )
-    return Cause(Kind.COTANGENT, text, name), found
+    what = f"the gradient of {listed(evidence, found)}"
+    nothing = evidence.given_for([0 * g for g in gs])
+    if nothing is not None and all(
+        np.all(np.abs(off[i] + 0.5 * nothing[i]) <= CURVED * sizes[i]) for i in found
+    ):
+        text = f"{what} is not 0 for a cotangent of 0: a term is not multiplied by the cotangent"
+        return Cause(Kind.TERM, text + constant(nothing, found), name), found
+    text = f"{what} is not linear in the cotangent of the result: that for g − h/2 is not that "
+    return Cause(Kind.COTANGENT, f"{text}for g less half of that for h", name), found
+
+
+def constant(nothing: list[np.ndarray], found: list[int]) -> str:
+    """Write the number that is added to each entry, if it is one."""
+    values = np.concatenate([nothing[i].ravel() for i in found])
+    return f", {values[0]:.4g}" if np.ptp(values) <= 1e-9 * abs(values[0]) else ""
+
+
+def largest(values: np.ndarray) -> float:
+    """Return the largest of the finite values, 0 if there are none."""
+    return float(np.max(values, where=np.isfinite(values), initial=0.0))
 
 
 def conjugated(evidence: Evidence) -> Shared | None:

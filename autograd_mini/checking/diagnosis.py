@@ -13,7 +13,7 @@ from math import isclose
 import numpy as np
 
 from .causes import Cause, Kind
-from .conditions import condition_of, is_clause
+from .conditions import condition_of, is_clause, phrase
 from .contributions import partial
 from .cotangents import conjugated, curved, ignored, unsteady
 from .evidence import Evidence
@@ -102,7 +102,7 @@ def told(evidence: Evidence, position: int, pattern: Pattern) -> Cause:
     """Write a pattern with the name of its input and its condition."""
     name = evidence.names[position]
     condition = "" if pattern.whole else condition_of(evidence, position)
-    where = f" {'where' if is_clause(condition) else 'for'} {condition}" if condition else ""
+    where = phrase(condition) if condition else ""
     if is_clause(condition):
         where += f" ({entries_of(evidence, position)})"
     text = pattern.text.format(name=name, where=where)

@@ -80,11 +80,29 @@ def factor_text(evidence: Evidence, position: int, factor: float) -> str:
         if isclose(factor, number, rel_tol=1e-5) and number != 2:
             text = f"is multiplied by {number}, {meaning}: a sum where a mean is meant"
             return f"the gradient of {{name}} {text}{{where}}"
+    for text, value in single_values(evidence):
+        if isclose(factor, value, rel_tol=1e-5):
+            return f"the gradient of {{name}} is multiplied by {text}, {factor:.4g}{{where}}"
     if factor > 1 and isclose(factor, round(factor), rel_tol=1e-5):
         return f"the gradient of {{name}} is {round(factor)} times too large{{where}}"
     if inverse > 1 and isclose(inverse, round(inverse), rel_tol=1e-5):
         return f"the gradient of {{name}} is {round(inverse)} times too small{{where}}"
     return f"the gradient of {{name}} is off by the factor {factor:.7g}{{where}}"
+
+
+def single_values(evidence: Evidence) -> Iterator[tuple[str, float]]:
+    """Yield simple multiples of values that are one number: a result, an input."""
+    rows = [("the result", y) for y in evidence.outputs if y.size == 1]
+    pairs = zip(evidence.names, evidence.xs, strict=True)
+    rows += [(name, x) for name, x in pairs if x.size == 1]
+    for name, value in rows:
+        x = abs(value.item())
+        if x:
+            yield name, x
+            yield f"1/{name}", 1 / x
+            yield f"the square of {name}", x**2
+            yield f"2 · {name}", 2 * x
+            yield f"{name} / 2", x / 2
 
 
 def lengths(evidence: Evidence, position: int) -> Iterator[tuple[int, str]]:
