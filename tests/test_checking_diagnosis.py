@@ -164,7 +164,11 @@ def test_factor_that_is_a_value() -> None:
     found = cause(lambda a, b: np.sin(a) * b, B, 0.7, vjp=lambda g, a, b: (
         g * np.cos(a), (g * np.sin(a)).sum()
     ))  # fmt: skip
-    assert "is multiplied by 1/b, " in found.text
+    assert "is multiplied by 1/b, 1.429" in found.text
+    found = cause(lambda a, b: np.sin(a) * b, B, -0.7, vjp=lambda g, a, b: (
+        -g * np.cos(a) * b**2, (g * np.sin(a)).sum()
+    ))  # fmt: skip
+    assert "is multiplied by −b, 0.7" in found.text
 
 
 def test_gradient_that_is_random() -> None:
@@ -288,7 +292,7 @@ def test_mistake_in_a_single_number(rule: Any, kind: Kind, text: str) -> None:
     assert text in found.text
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from([(2,), (3,), (2, 2), (3, 4)]), st.booleans())
 def test_what_has_no_usual_reason_is_not_given_one(seed: int, shape: Any, mixed: bool) -> None:
     generator = np.random.default_rng(seed)
@@ -357,7 +361,7 @@ def test_repeated_indices() -> None:
     assert found.condition == "repeated indices in i"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from(["sign", "factor", "zero"]))
 def test_causes_are_true_at_any_point(seed: int, kind: str) -> None:
     x = np.random.default_rng(seed).normal(size=(2, 3))

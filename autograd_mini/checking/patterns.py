@@ -69,6 +69,10 @@ def rounded(seen: View) -> bool:
 
 def factor_text(evidence: Evidence, position: int, factor: float) -> str:
     """Say by which factor, and where it may come from: a length, a number of elements."""
+    for text, value in single_values(evidence):
+        whole = isclose(value, round(value)) or isclose(1 / value, round(1 / value))
+        if isclose(factor, value, rel_tol=1e-5) and not whole:
+            return f"the gradient of {{name}} is multiplied by {text}, {factor:.4g}{{where}}"
     if factor < 0:
         text = factor_text(evidence, position, -factor)
         return text.replace("{name} is", "{name} has the wrong sign and is", 1)
@@ -80,9 +84,6 @@ def factor_text(evidence: Evidence, position: int, factor: float) -> str:
         if isclose(factor, number, rel_tol=1e-5) and number != 2:
             text = f"is multiplied by {number}, {meaning}: a sum where a mean is meant"
             return f"the gradient of {{name}} {text}{{where}}"
-    for text, value in single_values(evidence):
-        if isclose(factor, value, rel_tol=1e-5):
-            return f"the gradient of {{name}} is multiplied by {text}, {factor:.4g}{{where}}"
     if factor > 1 and isclose(factor, round(factor), rel_tol=1e-5):
         return f"the gradient of {{name}} is {round(factor)} times too large{{where}}"
     if inverse > 1 and isclose(inverse, round(inverse), rel_tol=1e-5):
@@ -96,13 +97,17 @@ def single_values(evidence: Evidence) -> Iterator[tuple[str, float]]:
     pairs = zip(evidence.names, evidence.xs, strict=True)
     rows += [(name, x) for name, x in pairs if x.size == 1]
     for name, value in rows:
-        x = abs(value.item())
-        if x:
-            yield name, x
-            yield f"1/{name}", 1 / x
+        x = value.item()
+        if 1e-9 < abs(x) < 1e9:
+            multiples = (
+                (name, x),
+                (f"1/{name}", 1 / x),
+                (f"2 · {name}", 2 * x),
+                (f"{name}/2", x / 2),
+            )
+            yield from multiples
+            yield from ((f"−{text}", -number) for text, number in multiples)
             yield f"the square of {name}", x**2
-            yield f"2 · {name}", 2 * x
-            yield f"{name} / 2", x / 2
 
 
 def lengths(evidence: Evidence, position: int) -> Iterator[tuple[int, str]]:
