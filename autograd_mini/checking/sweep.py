@@ -22,8 +22,8 @@ from ..tensors import Tensor, leaf
 from ..vectorization import Example
 from .regions import At, Memory, Region, gathered, moved
 
-ROWS = 128
-"""Perturbed values at once, two an entry: what they make should stay in the cache."""
+ROWS = 512
+"""Perturbed values at once, two an entry: fewer cost calls, more do not stay in the cache."""
 
 NUMBERS = 4_000_000
 """How many numbers of one value, for all perturbations, are held at once."""
