@@ -230,6 +230,24 @@ def test_transposed_gradient() -> None:
     assert found.kind is Kind.TRANSPOSED
 
 
+def test_jacobian_that_is_not_transposed() -> None:
+    found = cause(lambda x: SQUARE @ x, B[:3], vjp=lambda g, x: SQUARE @ g)
+    assert found.kind is Kind.TRANSPOSED
+    assert "is J·g, where Jᵀ·g is meant" in found.text
+
+    def f(x: Any) -> Any:
+        return np.array([x[0] * x[1], x[1] ** 2, x[2]])
+
+    def jacobian(x: Any) -> Any:
+        return np.array([[x[1], x[0], 0], [0, 2 * x[1], 0], [0, 0, 1]])
+
+    found = cause(f, B[:3], jac=lambda x: jacobian(x).T)
+    assert found.kind is Kind.TRANSPOSED
+    found = cause(f, B[:3], jac=lambda x: jacobian(x) * [[1], [0], [1]])
+    assert (found.kind, found.input) == (Kind.TERM, "x")
+    assert "what comes through the result" in found.text
+
+
 @pytest.mark.parametrize(
     ("f", "rule", "text"),
     [

@@ -18,9 +18,7 @@ def partial(evidence: Evidence, seen: View) -> Pattern | None:
     """Return a pattern in which some outputs are left out of the sum, or only some are in it."""
     if seen.columns is None or seen.columns.shape[1] < 2:
         return None
-    weights = [
-        np.concatenate([g.ravel() for g in gs]) for gs in (evidence.weights, evidence.other_weights)
-    ]
+    weights = cotangents(evidence, seen)
     terms = np.array([seen.columns * g for g in weights])  # cotangent, entry, output
     only = only_some(evidence, seen, terms)
     if only is not None:
@@ -34,6 +32,27 @@ def partial(evidence: Evidence, seen: View) -> Pattern | None:
             text = f"the gradient of {{name}} counts what comes through {where} twice{{where}}"
             return Pattern(Kind.TERM, text)
     return lacking_one_each(seen, terms)
+
+
+def cotangents(evidence: Evidence, seen: View) -> list[np.ndarray]:
+    """Return the cotangents of a view, each as one flat array for all outputs."""
+    rows = (evidence.weights, evidence.other_weights)[: len(seen.given)]
+    return [np.concatenate([g.ravel() for g in gs]) for gs in rows]
+
+
+def untransposed(evidence: Evidence, seen: View) -> Pattern | None:
+    """Return the pattern in which the Jacobian, J·g, stands for its transpose, Jᵀ·g."""
+    x, position = evidence.xs[seen.position], seen.position
+    size = sum(y.size for y in evidence.outputs)
+    if seen.columns is None or x.size != size or not 1 < size <= evidence.most_columns:
+        return None
+    columns = [evidence.derivatives(position, index) for index in np.ndindex(x.shape)]
+    jacobian = np.array([np.concatenate([np.ravel(c) for c in ys]) for ys in columns]).T
+    rows = [(jacobian @ g)[seen.places] for g in cotangents(evidence, seen)]
+    if not seen.matches(np.array(rows)):
+        return None
+    text = "the gradient of {name} is J·g, where Jᵀ·g is meant: the Jacobian J is not transposed"
+    return Pattern(Kind.TRANSPOSED, text, None, True)
 
 
 def only_some(evidence: Evidence, seen: View, terms: np.ndarray) -> Pattern | None:

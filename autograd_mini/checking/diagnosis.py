@@ -14,7 +14,7 @@ import numpy as np
 
 from .causes import Cause, Kind
 from .conditions import condition_of, is_clause, phrase
-from .contributions import partial
+from .contributions import partial, untransposed
 from .cotangents import conjugated, curved, ignored, unsteady
 from .evidence import Evidence
 from .exchanges import swapped
@@ -78,7 +78,7 @@ def first_that_fits(evidence: Evidence, seen: View) -> Pattern | None:
             continue
         if len(seen.places) == 1 and pattern.factor is not None and not is_plain(pattern.factor):
             return lone_term(evidence, near) or pattern
-        if len(near.places) == len(seen.places) or check is partial:
+        if len(near.places) == len(seen.places) or check in (partial, untransposed):
             return pattern
         again = check(evidence, seen)
         if again is not None and again.kind is pattern.kind:
@@ -87,7 +87,7 @@ def first_that_fits(evidence: Evidence, seen: View) -> Pattern | None:
 
 
 CHECKS: tuple[Callable[[Evidence, View], Pattern | None], ...] = (
-    conjugate, entrywise, rearranged, partial, extra_term, single_term, extra_factor,
+    conjugate, entrywise, rearranged, untransposed, partial, extra_term, single_term, extra_factor,
 )  # fmt: skip
 """From the simplest on."""
 

@@ -78,10 +78,12 @@ def factor_text(evidence: Evidence, position: int, factor: float) -> str:
         return text.replace("{name} is", "{name} has the wrong sign and is", 1)
     inverse = 1 / factor
     for number, meaning in lengths(evidence, position):
+        if number == 2:  # a usual factor, whatever the shapes are
+            continue
         if isclose(inverse, number, rel_tol=1e-5):
             text = f"is divided by {number}, {meaning}: a mean where a sum is meant"
             return f"the gradient of {{name}} {text}{{where}}"
-        if isclose(factor, number, rel_tol=1e-5) and number != 2:
+        if isclose(factor, number, rel_tol=1e-5):
             text = f"is multiplied by {number}, {meaning}: a sum where a mean is meant"
             return f"the gradient of {{name}} {text}{{where}}"
     if factor > 1 and isclose(factor, round(factor), rel_tol=1e-5):

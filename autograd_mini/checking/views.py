@@ -61,11 +61,11 @@ def first_row(evidence: Evidence, position: int, places: np.ndarray) -> tuple[np
 
 
 def closer(evidence: Evidence, seen: View) -> View:
-    """Look at some of the entries under a second cotangent; the same view if there is none."""
+    """Look at some of the entries through each output, and if possible with another cotangent."""
     other, position = evidence.other_given, seen.position
     chosen = np.linspace(0, len(seen.places), evidence.most_columns, endpoint=False).astype(int)
     places = seen.places[np.unique(chosen)]
-    if other is None or not len(places):
+    if other is None and sum(y.size for y in evidence.outputs) == 1:
         return seen
     shape = evidence.xs[position].shape
     indices = zip(*np.unravel_index(places, shape), strict=True) if shape else [()]
@@ -77,12 +77,14 @@ def closer(evidence: Evidence, seen: View) -> View:
     )
     if not np.all(np.isfinite(columns)):
         return seen
+    row, numeric, tolerance = first_row(evidence, position, places)
+    if other is None:
+        return View(position, places, row[None], numeric[None], tolerance[None], columns)
     weights = np.concatenate([g.ravel() for g in evidence.other_weights])
     second, given = columns @ weights, other[position].ravel()[places]
     size = 10 * evidence.rtol * np.maximum(np.abs(second), np.abs(given))
     size += 1e-8 * (np.abs(columns) @ np.abs(weights))
     slack = 4 * evidence.error[position].ravel()[places] + size
-    row, numeric, tolerance = first_row(evidence, position, places)
     pairs = (row, given), (numeric, second), (tolerance, slack)
     one, two, three = (np.array(pair) for pair in pairs)
     return View(position, places, one, two, three, columns)
