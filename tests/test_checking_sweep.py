@@ -65,7 +65,7 @@ def loss(w1: Any, b1: Any, w2: Any, b2: Any) -> Any:
 
 FUNCTIONS = {
     "loss of a network": (loss, W1, B1, W2, B2),
-    "three layers": (lambda a, b: np.tanh(np.tanh(X @ a + B1) @ a.T @ b) @ W2.T, W1, W1),
+    "three layers": (lambda a, b: np.tanh(np.tanh(X @ a + B1) @ a.T @ b) @ W2, W1, W1),
     "row of a left operand": (lambda a: np.sin(a) @ W2, W1),
     "truth values meet rows": (lambda a, b: (a > 0) * b + np.where(b > 0, a, a * b), W1, W1),
     "complex": (lambda a: np.abs((a * (1 + 2j)) @ (W2 * 1j)) ** 2, W1),
