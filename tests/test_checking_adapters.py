@@ -379,3 +379,31 @@ def test_short_floats_of_tensorflow_widen_the_bars(tf: Any) -> None:
 
 def test_hand_written_rules_get_tensors_of_tensorflow(tf: Any) -> None:
     assert look(tf.sin, tf.constant(POINT), vjp=lambda g, x: (g * tf.cos(x),)).ok
+
+
+# ── many points at once ───────────────────────────────────────────────────────────────────────
+
+
+def test_entries_are_moved_many_at_once_where_a_function_can_be_batched(torch: Any) -> None:
+    shapes: list[tuple[int, ...]] = []
+
+    def f(a: Any, rows: Any) -> Any:
+        shapes.append(tuple(a.shape))
+        return torch.sin(a)[rows].sum(dim=0), (a * a).sum()
+
+    a = torch.linspace(-2, 2, 120, dtype=torch.float64).reshape(30, 4)
+    assert look(f, a, torch.tensor([0, 0, 3]), coverage="full").ok
+    assert len(shapes) < 60  # and not twice an entry
+
+
+def test_functions_that_cannot_be_batched_are_called_one_by_one(torch: Any) -> None:
+    a = torch.linspace(-2, 2, 30, dtype=torch.float64)
+    assert look(lambda a: a * 2 if a[0].item() < 0 else a, a).ok
+    report = look(doubling(torch, lambda g, x: -2 * g), a)
+    assert report.count("wrong") == 30 and "sign" in kinds(report)
+
+
+def test_batched_complex_entries_of_jax(jax: Any) -> None:
+    z = jax.numpy.arange(15) * (0.1 + 0.2j)
+    report = look(lambda z: z * z * jax.numpy.conj(z), z)
+    assert report.ok and report.checked == 30

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .batches import Batch
 from .investigation import usual_step
 from .lines import NOISE, Probe
 from .progress import Bar
@@ -75,10 +76,12 @@ def mover(probe: Probe, bar: Bar) -> Moved:
             pass
         else:
             return swept(sweep, probe, bar)
+    elif over is None and count >= WORTH_SWEEPING:
+        return swept(Batch(probe), probe, bar)
     return lambda position, flat, steps: moved_one_by_one(probe, position, flat, steps, bar)
 
 
-def swept(sweep: Sweep, probe: Probe, bar: Bar) -> Moved:
+def swept(sweep: Sweep | Batch, probe: Probe, bar: Bar) -> Moved:
     """Return a way that sweeps, and evaluates one by one where the sweep refuses."""
 
     def moved(position: int, flat: np.ndarray, steps: np.ndarray) -> Differences:

@@ -110,6 +110,13 @@ class Subject:
             return [np.array(outputs)]
         return [coordinates(y) for y in numbers(outputs)]
 
+    def evaluate_rows(self, arrays: Arrays, position: int, rows: np.ndarray) -> Arrays | None:
+        """Return outputs with each of many rows in the place of one input, None if it cannot.
+
+        Rows and outputs have one further axis, the first.
+        """
+        return None
+
     def at_point(self) -> Arrays:
         """Evaluate at the point, and see that the function is fit to be checked there.
 

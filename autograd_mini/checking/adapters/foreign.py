@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 
 from ...containers import flatten
 from ..causes import Kind
+from ..coordinates import coordinates
 from ..inputs import Arrays, Inputs, Problem, problem
 from ..subjects import Function, Subject, copies
 
@@ -149,7 +151,7 @@ class Foreign(Subject):
         """Call the function for its numbers only."""
         return self.applied(*tensors)
 
-    def call(self, values: Arrays) -> list[Any]:
+    def call(self, values: Arrays) -> Any:
         """Call the function with tensors.
 
         Raises:
@@ -157,12 +159,29 @@ class Foreign(Subject):
         """
         with self.precision():
             tensors = self.tensors(values)
-            found = self.arrays(self.evaluated(tensors))
+            outputs = self.evaluated(tensors)
+            found = self.arrays(outputs)
             for tensor, value, name in zip(tensors, values, self.inputs.names, strict=True):
                 if self.framework.changed(tensor, value):
                     text = f"the function changed {name} in place; it must work on a copy"
                     raise problem(Kind.MUTATION, text, name)
-        return found
+        return found or outputs
+
+    def evaluate_rows(self, arrays: Arrays, position: int, rows: np.ndarray) -> Arrays | None:
+        """Return outputs with each of many rows in the place of one input, if it can be batched."""
+        values = self.inputs.values(arrays)
+        values[position] = self.inputs.natural(position, rows)
+        try:
+            with self.precision(), catch_warnings(), np.errstate(all="ignore"):
+                simplefilter("ignore")  # where a framework goes one by one, it says so
+                outputs = self.batched(self.tensors(values), position)
+                return None if outputs is None else [coordinates(y) for y in self.arrays(outputs)]
+        except Exception:  # not everything can be batched
+            return None
+
+    def batched(self, tensors: list[Any], position: int) -> Any:
+        """Call the function for each of the rows of one tensor, None if there is no way to."""
+        return None
 
     def at_point(self) -> Arrays:
         """Evaluate at the point; a dtype that NumPy does not have rounds as it does."""

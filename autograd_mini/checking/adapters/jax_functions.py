@@ -132,6 +132,11 @@ class JaxSubject(Foreign):
                 self.coarsest = max(self.coarsest, float(self.framework.numpy.finfo(y.dtype).eps))
         return super().arrays(outputs)
 
+    def batched(self, tensors: list[Any], position: int) -> Any:
+        """Call the function by `jax.vmap`."""
+        axes = [0 if i == position else None for i in range(len(tensors))]
+        return self.jax.vmap(self.flat, in_axes=axes)(*tensors)
+
     # ── reverse ───────────────────────────────────────────────────────────────────────────────
     def reverse(self, values: Arrays, weights: Arrays) -> list[Any]:
         """Return the gradient of `jax.vjp`."""

@@ -164,6 +164,13 @@ class TorchSubject(Foreign):
             reached = super().runs()
         return reached
 
+    def batched(self, tensors: list[Any], position: int) -> Any:
+        """Call the function by `torch.func.vmap`."""
+        axes = tuple(0 if i == position else None for i in range(len(tensors)))
+        with self.torch.no_grad():
+            mapped = self.torch.func.vmap(lambda *ts: self.leaves(self.applied(*ts)), axes)
+            return mapped(*tensors)
+
     # ── reverse ───────────────────────────────────────────────────────────────────────────────
     def reverse(self, values: Arrays, weights: Arrays) -> list[Any]:
         """Return the gradient of autograd."""
