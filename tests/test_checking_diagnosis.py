@@ -359,6 +359,13 @@ def test_conjugates() -> None:
 def test_what_is_not_finite() -> None:
     found = sine(lambda c, g, x: np.where(x == x[1, 2], np.nan, c))
     assert (found.kind, found.condition) == (Kind.NOT_FINITE, "x[1, 2]")
+    zero = np.where(np.arange(12).reshape(3, 4) == 6, np.nan, 0.0)
+    found = cause(np.sign, X, vjp=lambda g, x: zero)
+    assert (found.kind, found.condition) == (Kind.NOT_FINITE, "x[1, 2]")
+    found = cause(
+        np.exp, Z, vjp=lambda g, z: np.where(z == z[0, 0], np.nan, g * np.conj(np.exp(z)))
+    )
+    assert (found.kind, found.condition) == (Kind.NOT_FINITE, "x[0, 0]")
 
 
 def test_rounding_to_float32() -> None:

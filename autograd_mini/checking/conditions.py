@@ -35,11 +35,14 @@ def condition_of(evidence: Evidence, position: int) -> str:
 
 def telling_right(evidence: Evidence, position: int) -> np.ndarray:
     """Tell which entries are right and would not be if the mistake were made there."""
-    numeric = evidence.numeric[position]
+    numeric, wrong = evidence.numeric[position], evidence.wrong[position]
+    given = evidence.given[position]
+    if not np.any(np.isfinite(given[wrong])):  # what is not finite is seen wherever it is
+        return np.asarray(np.isfinite(given) & ~wrong)
     with np.errstate(invalid="ignore"):
         scale = np.nanmax(np.abs(numeric), initial=0.0)
         telling = evidence.known(position) & (np.abs(numeric) > 1e-9 * scale)
-    return np.asarray(telling & ~evidence.wrong[position])
+    return np.asarray(telling & ~wrong)
 
 
 def common(evidence: Evidence, position: int, wrong: np.ndarray, right: np.ndarray) -> str:

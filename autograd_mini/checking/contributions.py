@@ -90,7 +90,7 @@ def is_broadcast(evidence: Evidence, position: int) -> bool:
         return False
     shape = natural_shape(evidence.xs[position].shape, evidence.complex[position])
     result = natural_shape(evidence.outputs[0].shape, evidence.complex_outputs[0])
-    matrices = len(shape) > 1 and (len(result) > len(shape) or 1 in shape)
+    matrices = len(result) > len(shape) or (len(shape) > 1 and 1 in shape)
     return stretched(shape, result) or matrices
 
 
