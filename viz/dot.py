@@ -52,12 +52,13 @@ def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
     for arrow in picture.arrows:
         entering.setdefault(arrow.head, []).append(arrow)
     sides = beside(picture)
-    for arrow in picture.arrows:
+    for place, arrow in enumerate(picture.arrows):
+        style = look_of(arrow) | {"id": f"e{place}"}
         side = sides.get(arrow)
         if side is not None:
-            add_beside(graph, arrow, forwards=(side == "left") == (picture.direction == "TB"))
+            forwards = (side == "left") == (picture.direction == "TB")
+            add_beside(graph, arrow, style["id"], forwards=forwards)
             continue
-        style = look_of(arrow)
         tail, head = boxes[arrow.tail], boxes[arrow.head]
         if tail.role in OPERATIONS | SCOPES or tail.role == "earlier":
             style["weight"] = "3"  # keeps the line of the computation straight
@@ -68,16 +69,16 @@ def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
         graph.edge(arrow.tail, arrow.head, **style)
 
 
-def add_beside(graph: graphviz.Digraph, arrow: Arrow, *, forwards: bool) -> None:
+def add_beside(graph: graphviz.Digraph, arrow: Arrow, name: str, *, forwards: bool) -> None:
     """Add an arrow on one rank.
 
     The layout program puts the tail of such an edge left of its head, or beneath it where ranks
     run from left to right; the arrow from the other side is an edge drawn backwards.
     """
     if forwards:
-        graph.edge(arrow.tail, arrow.head)
+        graph.edge(arrow.tail, arrow.head, id=name)
     else:
-        graph.edge(arrow.head, arrow.tail, dir="back")
+        graph.edge(arrow.head, arrow.tail, dir="back", id=name)
     graph.body.append(f"\t{{rank=same; {arrow.tail}; {arrow.head}}}\n")
 
 
@@ -104,7 +105,7 @@ def attributes(box: Box, ordered: bool) -> dict[str, str]:
         found["tooltip"] = text(box.tooltip)
     if box.position is not None:
         found["pos"] = "{:.2f},{:.2f}!".format(*box.position)
-    found["class"] = box.role
+    found |= {"class": box.role, "id": box.id}
     return found
 
 
@@ -152,7 +153,7 @@ def add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
     ends = entrances(picture) if picture.direction == "TB" else {}
     boxes = {box.id: box for box in picture.boxes}
     for cluster in picture.clusters:
-        attributes = CLUSTER | {"label": text(cluster.caption)}
+        attributes = CLUSTER | {"label": text(cluster.caption), "id": cluster.id}
         inside = graphviz.Digraph(name=cluster.id, graph_attr=attributes)
         if cluster.id in ends:
             add_spacer(inside, cluster, [boxes[name] for name in ends[cluster.id]])
