@@ -16,7 +16,7 @@ CURVED = 2e-3
 
 def unsteady(evidence: Evidence) -> Shared | None:
     """Return the cause if the gradient is another one when it is computed again."""
-    first, again = evidence.given_for(evidence.weights), evidence.given_for(evidence.weights)
+    first, again = evidence.first_given, evidence.given_for(evidence.weights)
     if first is None or again is None:
         return None
     found = [
@@ -32,7 +32,7 @@ def unsteady(evidence: Evidence) -> Shared | None:
 
 def ignored(evidence: Evidence) -> Shared | None:
     """Return the cause if a wrong gradient is the same for another cotangent."""
-    first, other = evidence.given_for(evidence.weights), evidence.other_given
+    first, other = evidence.first_given, evidence.other_given
     if first is None or other is None:
         return None
     found = [
@@ -52,7 +52,7 @@ def ignored(evidence: Evidence) -> Shared | None:
 def curved(evidence: Evidence) -> Shared | None:
     """Return the cause if a wrong gradient does not depend linearly on the cotangent."""
     gs, hs = evidence.weights, evidence.other_weights
-    first, other = evidence.given_for(gs), evidence.other_given
+    first, other = evidence.first_given, evidence.other_given
     both = evidence.given_for([g - 0.5 * h for g, h in zip(gs, hs, strict=True)])
     if first is None or other is None or both is None:
         return None

@@ -92,6 +92,11 @@ class Evidence:
         ]
 
     @cached_property
+    def first_given(self) -> list[np.ndarray] | None:
+        """The given gradient, computed again, None if it cannot be had."""
+        return self.given_for(self.weights)
+
+    @cached_property
     def other_given(self) -> list[np.ndarray] | None:
         """The given gradient for the other cotangent, None if it cannot be had."""
         return self.given_for(self.other_weights)
