@@ -180,9 +180,9 @@ class Sweep:
         Raises:
             NotSweepable: if they differ by more than rounding, now and in every later sweep.
         """
-        self._tried[position] = ""
-        few = np.random.default_rng(len(flat)).permutation(len(flat))[:COMPARED]
-        for i in few.tolist():
+        telling = np.flatnonzero(np.isfinite(rows[0]) & (rows[0] != 0))
+        choice = telling if len(telling) else np.arange(len(flat))
+        for i in np.random.default_rng(len(flat)).permutation(choice)[:COMPARED].tolist():
             arrays = [x.copy() for x in self._arrays]
             arrays[position].flat[flat[i]] = above[i]
             expected, size = self._called(arrays)
@@ -191,6 +191,7 @@ class Sweep:
             if not both and not abs(found - expected) <= 1e-12 * size:
                 self._tried[position] = f"swept {found:.17g}, called {expected:.17g}"
                 raise NotSweepable(self._tried[position])
+        self._tried[position] = ""
 
     def _called(self, arrays: list[np.ndarray]) -> tuple[float, float]:
         """Return the change of φ that a call shows, and the size of its terms."""
