@@ -146,7 +146,7 @@ def rearranged(evidence: Evidence, seen: View) -> Pattern | None:
     """Return a pattern in which the right numbers are in the wrong places."""
     position = seen.position
     given, numeric = evidence.given[position], evidence.numeric[position]
-    if not np.all(np.isfinite(numeric)) or given.ndim == 0:
+    if given.ndim == 0 or not np.all(np.isfinite(numeric + evidence.error[position])):
         return None
     tolerance = 4 * evidence.error[position] + 10 * evidence.rtol * np.abs(given)
     top = float(np.max(tolerance, initial=0.0))
