@@ -343,6 +343,13 @@ def test_output_that_is_left_out() -> None:
     assert found.kind is Kind.TERM
     assert found.text == "the gradient of x has only what comes through result 0"
     found = cause(
+        lambda z: np.cumsum(z[0]), Z, vjp=lambda g, z: np.concatenate(
+            [np.cumsum(np.where(np.arange(4) == 1, 0, g)[::-1])[::-1][None], np.zeros((2, 4))]
+        )
+    )  # fmt: skip
+    assert found.kind is Kind.TERM
+    assert "lacks what comes through the result[1]" in found.text
+    found = cause(
         np.cumsum, B, vjp=lambda g, x: np.cumsum(np.where(np.arange(4) == 2, 0, g)[::-1])[::-1]
     )
     assert found.kind is Kind.TERM

@@ -113,15 +113,17 @@ def slices(evidence: Evidence, single: bool = True) -> Iterator[tuple[str, np.nd
     """Yield parts of the outputs: whole results, slices along an axis, single elements."""
     sizes = [y.size for y in evidence.outputs]
     starts = np.cumsum([0, *sizes])
-    for number, (y, start) in enumerate(zip(evidence.outputs, starts, strict=False)):
+    rows = zip(evidence.outputs, evidence.complex_outputs, starts, strict=False)
+    for number, (y, is_complex, start) in enumerate(rows):
         name = "the result" if len(sizes) == 1 else f"result {number}"
         flat = np.arange(start, start + y.size).reshape(y.shape)
+        shape = natural_shape(y.shape, is_complex)
         if len(sizes) > 1 and y.size:
             yield name, flat.ravel()
-        for axis in range(y.ndim if y.ndim > 1 else 0):
-            for k in range(min(y.shape[axis], 16)):
+        for axis in range(len(shape) if len(shape) > 1 else 0):
+            for k in range(min(shape[axis], 16)):
                 yield f"index {k} along axis {axis} of {name}", flat.take(k, axis).ravel()
-        if single or y.ndim == 1:
-            for index in islice(np.ndindex(y.shape), 64):
+        if single or len(shape) == 1:
+            for index in islice(np.ndindex(shape), 64):
                 place = f"[{', '.join(map(str, index))}]" if index else ""
                 yield f"{name}{place}", flat[index].reshape(-1)
