@@ -30,8 +30,8 @@ class Estimate:
         one_sided: whether it is finite on one side only.
         vertical: 1 or −1 where the slope grows without bound, with that sign.
         conflict: whether steps contradict each other, beyond their error bars.
-        rough: whether the function changes from one floating-point number to the next as much as
-            it does at all.
+        rough: whether rounding inside of the function hides its slope: it changes from one number
+            to the next as much as at all, or narrow steps contradict a slope that wide ones have.
     """
 
     value: float

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -91,14 +92,18 @@ class Investigation:
         self.verdict = self._judge.verdict(self.given, self.estimate)
 
     def _confirmed(self) -> bool:
-        """See whether a verdict stands: a kink at narrower steps, a wrong one beside noise."""
-        if self.verdict is not Verdict.RIGHT and self._noise is None:
+        """See whether a verdict stands: a kink at narrower steps, a wrong one beside noise.
+
+        Where steps contradict each other the narrow ones may have stayed on one stair.
+        """
+        certain = self.verdict is Verdict.RIGHT and not self.estimate.conflict
+        if not certain and self._noise is None:
             self._noise = measured_noise(self._probe, self._line)
             self._judged()
         if self.estimate.sides is not None and not self._kink_stands():
             return self.verdict is not Verdict.UNRESOLVED and self._confirmed()
         unsure = self.verdict is Verdict.WRONG and self.estimate.sides is None
-        if unsure and (self._is_rough() or not self._settled()):
+        if unsure and (self._is_rough() or not self._settled() or self._is_disputed()):
             self.verdict = Verdict.UNRESOLVED
         return self.verdict is not Verdict.UNRESOLVED
 
@@ -115,10 +120,30 @@ class Investigation:
     def _is_rough(self) -> bool:
         """Whether φ changes as much between neighbouring numbers as anywhere, like sin at 1e15."""
         share = max(1e-3, 100 * self._probe.epsilon)
-        rough = (self._noise or 0.0) > share * self._probe.scale
+        sizes = [level.size for level in self._levels.values() if np.isfinite(level.size)]
+        rough = (self._noise or 0.0) > share * max([self._probe.scale, *sizes])
         if rough:
             self.estimate = replace(self.estimate, rough=True)
         return rough
+
+    def _is_disputed(self) -> bool:
+        """Whether wide steps have the given slope, and no kink: then narrow ones see rounding."""
+        self._look([k * usual_step(self._probe.epsilon, self._line.unit) for k in (512, 4096)])
+        wide = [self._levels[s] for s in sorted(self._levels, reverse=True)]
+        near = [
+            level
+            for level in wide
+            if level.step > self.estimate.step
+            and not level.flat
+            and abs(level.central - self.given) <= 0.1 * abs(level.central - self.estimate.value)
+        ]
+        disputed = any(
+            b.gap <= 0.3 * a.gap or max(a.gap, b.gap) <= 0.1 * abs(self.given)
+            for a, b in pairwise(near)
+            if a.step > 3 * b.step
+        )
+        self.estimate = replace(self.estimate, rough=disputed)
+        return disputed
 
     def _settled(self) -> bool:
         """Go on to narrower steps as long as they say something else; tell whether that ends."""
@@ -190,11 +215,13 @@ class Investigation:
             steps = [usual_step(probe.epsilon, line.unit) * 8**k for k in (6, 5, 4, 2, 1, 0, -1)]
             steps += [usual_step(probe.epsilon, line.near) * 8**k for k in (6, 5, 4, 2, 1, 0)]
             levels = [probe.level(line, s) for s in sorted(set(steps)) if s >= line.least]
-            found = estimate(levels)
+            found = estimate(levels, measured_noise(probe, line))
             if found.error < self.estimate.error or not np.isfinite(self.estimate.value):
-                verdict, rough = self._judge.verdict(self.given, found), self.estimate.rough
-                self.verdict = Verdict.UNRESOLVED if rough and not verdict.passes else verdict
-                self.estimate = replace(found, rough=rough)
+                verdict, before = self._judge.verdict(self.given, found), self.estimate
+                unsure = before.rough or found.sides is not None or far(found, before)
+                unsure = unsure or all(level.flat for level in levels)
+                self.verdict = Verdict.UNRESOLVED if unsure and not verdict.passes else verdict
+                self.estimate = replace(found, rough=before.rough)
         if self.verdict is Verdict.UNRESOLVED and np.isfinite(self.estimate.value):
             self._try_complex_step()
 
@@ -212,6 +239,11 @@ class Investigation:
             error = abs(self.given - slope)
             self.estimate = replace(self.estimate, value=slope, error=error, step=1e-30)
             self.verdict = Verdict.RIGHT
+
+
+def far(a: Estimate, b: Estimate) -> bool:
+    """Whether two estimates are further apart than their error bars allow."""
+    return bool(abs(a.value - b.value) > 2 * (a.error + b.error))
 
 
 def complex_slope(probe: Probe, line: Line) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
 from math import comb
 
 import numpy as np
@@ -11,6 +13,11 @@ from .lines import Line, Probe
 POINTS = 5
 """Values to each side of the point, which are taken apart: a kink or a jump is no noise."""
 
+WIDER = 59.0
+"""From one scale of steps to the next; no power of two, in step with which rounding would be."""
+
+Sides = list[np.ndarray]
+
 
 def measured_noise(probe: Probe, line: Line) -> float:
     """Return the standard deviation of the rounding error of φ near the point.
@@ -18,20 +25,65 @@ def measured_noise(probe: Probe, line: Line) -> float:
     Values at steps much too small for φ to bend are noise after a few differences; as those of
     independent errors of variance ε² have the variance ε²·(2k)!/(k!)² (Moré and Wild 2011,
     "Estimating Computational Noise"). Where φ does not change at all, wider steps are tried: a
-    stair so wide is noise too.
+    stair so wide is noise too, unless one side stays flat: that is a kink. Wider steps also show
+    what is smooth at the narrowest and rounded inside, like 1 − cos x: a saw, which does not grow
+    with the step as what is smooth does.
     """
-    step, sides = line.least, []
-    widest = 64 * probe.epsilon ** (1 / 3) * line.unit
-    while step <= widest:
-        sides = [
-            np.array([probe.weighted(line.at(k * step)[0], probe.base) for k in side])
-            for side in (range(1, POINTS + 1), range(-1, -POINTS - 1, -1))
-        ]
+    scales = list(values_at_scales(probe, line))
+    first = next((i for i, sides in enumerate(scales) if not all(map(constant, sides))), None)
+    if first is None:
+        return 0.0
+    if first and any(map(constant, scales[-1])):
+        return 0.0
+    noise = max(deviation(values, order) for values in scales[first] for order in (2, 3))
+    if first:
+        noise = max(noise, 0.3 * tread(scales[first]))
+    for narrow, wide in pairwise(map(usual_deviation, scales[first:])):
+        if wide <= 8 * narrow:
+            noise = max(noise, narrow)
+    return noise
+
+
+def values_at_scales(probe: Probe, line: Line) -> Iterator[Sides]:
+    """Yield values at wider and wider steps: up to wide ones while a side stays the same."""
+    usual = probe.epsilon ** (1 / 3) * line.unit
+    inside = min(5e6 * probe.epsilon * line.unit, usual / WIDER, 0.05 * line.near)
+    step, moved = max(line.least, 1e-18 * min(line.near, line.unit)), False
+    while step <= WIDER * usual:
+        sides = [values_beside(probe, line, side * step) for side in (1, -1)]
         sides = [values for values in sides if np.all(np.isfinite(values))]
-        if not sides or max(len(set(values)) for values in sides) > 1:
-            break
-        step *= 64.0
-    return max((deviation(values, order) for values in sides for order in (2, 3)), default=0.0)
+        if not sides:
+            return
+        yield sides
+        if moved and step > inside:
+            return
+        moved = moved or not any(map(constant, sides))
+        step *= WIDER
+
+
+def values_beside(probe: Probe, line: Line, step: float) -> np.ndarray:
+    """Return φ at a few multiples of a step, less φ at the point."""
+    outputs = [line.at(k * step)[0] for k in range(1, POINTS + 1)]
+    return np.array([probe.weighted(moved, probe.base) for moved in outputs])
+
+
+def constant(values: np.ndarray) -> bool:
+    """Whether all values are the same."""
+    return bool(np.all(values == values[0]))
+
+
+def tread(sides: Sides) -> float:
+    """Return the least change between neighbouring values: the height of a stair, or a few.
+
+    Rounding to multiples of it has the standard deviation of 1/√12 of it.
+    """
+    changes = np.abs(np.concatenate([np.diff(values) for values in sides]))
+    return float(np.min(changes, where=changes > 0, initial=np.max(changes)))
+
+
+def usual_deviation(sides: Sides) -> float:
+    """Return the deviation that most orders of differences say, of the calmer side."""
+    return float(min(np.median([deviation(v, order) for order in (2, 3, 4)]) for v in sides))
 
 
 def deviation(values: np.ndarray, order: int) -> float:

@@ -115,5 +115,5 @@ def reason(given: float, e: Estimate, verdict: Verdict) -> str:
     if e.one_sided:
         return "the function is finite on one side of the point only"
     if e.rough:
-        return "the function changes from one floating-point number to the next as much as at all"
+        return "rounding inside of the function hides its slope"
     return f"the numeric derivative is only known to ±{e.error:.1e}"
