@@ -3,9 +3,9 @@
     python benchmarks/checking_time.py [--write]
 
 The network has 4,810 parameters and a batch of 32, in float64; both check the same loss at the same
-point, taking turns in one process. `torch.autograd.gradcheck` runs in its slow mode, which looks at
-every entry, as ours does; its tolerances are atol 1e-5 and rtol 1e-3, ours rtol 1e-6. `--write` puts
-the result into docs/gradcheck.md.
+point, taking turns in one process. `torch.autograd.gradcheck` runs in its slow mode, which looks
+at every entry, as ours does; its tolerances are atol 1e-5 and rtol 1e-3, ours rtol 1e-6. `--write`
+puts the result into docs/gradcheck.md.
 """
 
 from __future__ import annotations
@@ -75,10 +75,10 @@ def main() -> None:
     mine, other = ([1e3 * pair[i] for pair in pairs] for i in (0, 1))
     ratios = [b / a for a, b in pairs]
     text = (
-        f"A full check of the 4,810 parameters of a 64-64-10 network's loss (batch 32, float64) takes "
-        f"{min(mine):.0f} ms\nat best ({statistics.median(mine):.0f} ms in the median); "
+        "A full check of the 4,810 parameters of a 64-64-10 network's loss (batch 32, float64)\n"
+        f"takes {min(mine):.0f} ms at best ({statistics.median(mine):.0f} ms in the median), and\n"
         f"`torch.autograd.gradcheck` in its slow mode {min(other):,.0f} ms "
-        f"({statistics.median(other):,.0f} ms):\n**{statistics.median(ratios):.0f} times** as much, "
+        f"({statistics.median(other):,.0f} ms):\n{statistics.median(ratios):.1f} times as much, "
         f"median of {ROUNDS} pairs in one run (`python benchmarks/checking_time.py`)."
     )
     print(text)
