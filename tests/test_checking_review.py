@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from autograd_mini.checking import gradcheck
+from autograd_mini.errors import ArgumentError, GradientError
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -57,3 +60,41 @@ def test_steep_features_are_seen_beside_flat_ones() -> None:
     assert gradcheck(f, x, grad=gradient).ok
     report = gradcheck(f, x, grad=lambda x: 1.01 * gradient(x), raises=False)
     assert report.count("wrong") == 3
+
+
+def square(x: Any, *others: Any) -> Any:
+    return np.sum(np.asarray(x) ** 2)
+
+
+@pytest.mark.parametrize("others", [(None,), ("mode",), (np.array([True]),), (2,)])
+def test_one_gradient_is_enough_for_the_only_input_that_is_differentiated(others: Any) -> None:
+    x = np.array([1.0, 2.0])
+    assert gradcheck(square, x, *others, grad=lambda x, *_: 2 * x).ok
+    assert gradcheck(square, x, *others, vjp=lambda g, x, *_: (2 * g * x,)).ok
+    assert gradcheck(square, x, 3.0, argnums=0, grad=lambda x, _: 2 * x).ok
+    assert not gradcheck(square, x, *others, grad=lambda x, *_: (x, x, x), raises=False).ok
+
+
+def test_gradients_may_be_lists_of_numbers() -> None:
+    for shape in [(3,), (1,), (1, 1), (2, 1)]:
+        x = np.ones(shape)
+        assert gradcheck(square, x, grad=lambda x: (2 * x).tolist()).ok
+        assert gradcheck(square, x, vjp=lambda g, x: [2 * g * x]).ok
+    assert not gradcheck(square, np.ones(3), grad=lambda x: [2.0, 2.0], raises=False).ok
+    assert gradcheck(square, [1.0, 2.0], grad=lambda x: 2 * np.asarray(x)).ok
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"rtol": -1}, {"atol": "a"}, {"step": 0}, {"step": np.nan}, {"seed": None}, {"grad": 2.0}],
+)
+def test_settings_that_mean_nothing_are_refused(wrong: Any) -> None:
+    with pytest.raises(ArgumentError, match=next(iter(wrong))):
+        gradcheck(square, 3.0, **{"grad": lambda x: 2 * x, **wrong})
+
+
+def test_inputs_that_do_not_fit_the_function_are_refused() -> None:
+    with pytest.raises(ArgumentError, match="one by one"):
+        gradcheck(lambda x, y: x * y, (2.0, 3.0))
+    with pytest.raises(GradientError, match="pair"):
+        gradcheck(square, 3.0, jac=True)

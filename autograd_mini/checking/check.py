@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
+
+import numpy as np
 
 from ..errors import ArgumentError, OperandError
 from .adapters import adapted, framework_of
@@ -82,7 +85,8 @@ def gradcheck(
         GradcheckError: if an entry is wrong or cannot be resolved, if `f` is not finite or differs
             from call to call, or an argument is changed in place; `.report` has the details.
         OperandError: if no input is a floating-point number.
-        ArgumentError: for a coverage or order that there is not.
+        ArgumentError: for a coverage or order that there is not, or a tolerance, step or seed that
+            is none.
 
     >>> import numpy as np
     >>> print(gradcheck(np.sin, np.array([0.5, 1.0]), vjp=lambda g, x: (g * np.cos(x),)))
@@ -97,7 +101,12 @@ def gradcheck(
         raise ArgumentError(f"gradcheck: coverage is one of {COVERAGE}, got {coverage!r}")
     if order not in (1, 2):
         raise ArgumentError(f"gradcheck: order is 1 or 2, got {order!r}")
+    accepted(rtol=rtol, atol=atol, step=step, seed=seed)
+    fitting(f, inputs)
     rules = {"vjp": vjp, "jvp": jvp, "grad": grad, "jac": jac}
+    for name, rule in rules.items():
+        if rule is not None and rule is not True and not callable(rule):
+            raise ArgumentError(f"gradcheck: {name}= is a function, got {rule!r:.60}")
     checked = subject_of(f, inputs, rules, framework, names, argnums, keep_dtype)
     options = Options(rtol, atol, step, seed, coverage, progress)
     report = examined(checked, options)
@@ -106,6 +115,43 @@ def gradcheck(
     elif isinstance(checked, Recorded) and (report.count(Verdict.WRONG) or report.coverage):
         report = report if report.ok else replace(report, blame=blamed(checked, options))
     return report.raised() if raises else report
+
+
+def accepted(**settings: Any) -> None:
+    """Refuse tolerances, steps and seeds that mean nothing.
+
+    Raises:
+        ArgumentError: for a value that is no number, negative, or a step of 0 or infinity.
+    """
+    for name, value in settings.items():
+        if value is None and name != "seed":
+            continue
+        kinds = (int, np.integer) if name == "seed" else (int, float, np.number)
+        usual = isinstance(value, kinds) and value >= 0
+        if not usual or (name == "step" and not 0 < value < np.inf):
+            raise ArgumentError(
+                f"gradcheck: {name} is a number that is not negative, got {value!r}"
+            )
+
+
+def fitting(f: Callable[..., Any], inputs: Sequence[Any]) -> None:
+    """Refuse inputs that are not as many as the function takes.
+
+    Raises:
+        ArgumentError: if the function's signature does not fit.
+    """
+    try:
+        signature = inspect.signature(f)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*inputs)
+    except TypeError as error:
+        packed = len(inputs) == 1 and isinstance(inputs[0], (tuple, list))
+        hint = "; inputs are given one by one: gradcheck(f, x, y)" if packed else ""
+        raise ArgumentError(
+            f"gradcheck: {len(inputs)} inputs do not fit the function: {error}{hint}"
+        ) from None
 
 
 def subject_of(

@@ -23,17 +23,24 @@ class Written(Subject):
         Raises:
             Problem: if there are too few or too many.
         """
-        count = len(self.inputs)
-        single = count == 1 and not (isinstance(result, (tuple, list)) and len(result) == 1)
-        found = [result] if single else result
-        if not isinstance(found, (tuple, list)) or len(found) != count:
-            got = f"{len(found)}" if isinstance(found, (tuple, list)) else type(found).__name__
+        inputs, count = self.inputs, len(self.inputs)
+        several = isinstance(result, (tuple, list)) and not inputs.is_one_array(result)
+        if several and len(result) == count:
+            return inputs.chosen(result)
+        moving = inputs.moving
+        if len(moving) == 1 and (not several or count == 1 or len(result) == 1):
+            result = [result[0] if several and count > 1 else result]
+        elif not several or len(result) != len(moving):
+            got = f"{len(result)}" if several else type(result).__name__
             text = (
                 f"{self.what} returned {got} for {count} inputs; expected a tuple with one "
                 "cotangent an input"
             )
             raise problem(Kind.SHAPE, text)
-        return self.inputs.chosen(found)
+        found = [None] * count
+        for position, part in zip(moving, result, strict=True):
+            found[position] = part
+        return inputs.chosen(found)
 
 
 class ByVjp(Written):
@@ -196,7 +203,7 @@ def first_of(both: Function) -> Function:
     """Return the function of a pair of value and gradient."""
 
     def value(*xs: Any) -> Any:
-        return both(*xs)[0]
+        return pair(both(*xs))[0]
 
     value.__name__ = getattr(both, "__name__", "f")
     return value
@@ -206,6 +213,20 @@ def second_of(both: Function) -> Function:
     """Return the gradient of a pair of value and gradient."""
 
     def gradient(*xs: Any) -> Any:
-        return both(*xs)[1]
+        return pair(both(*xs))[1]
 
     return gradient
+
+
+def pair(result: Any) -> Any:
+    """Return a pair of value and gradient.
+
+    Raises:
+        GradientError: if it is something else.
+    """
+    if not isinstance(result, (tuple, list)) or len(result) != 2:
+        raise GradientError(
+            "gradcheck: jac=True is for a function that returns a pair of value and gradient, got "
+            f"{result!r:.60}; give the gradient as jac= or grad="
+        )
+    return result

@@ -122,8 +122,7 @@ class Inputs:
         for (leaves, _, checked), given in zip(self._parts, cotangents, strict=True):
             if not checked:
                 continue
-            single = len(leaves) == 1 and not isinstance(given, (list, tuple, dict))
-            parts = [given] if single else flatten(given)[0]
+            parts = parts_of(given, leaves)
             if len(parts) != len(leaves):
                 raise problem(
                     Kind.SHAPE,
@@ -133,9 +132,41 @@ class Inputs:
             found += [parts[i] for i in checked]
         return found
 
+    @property
+    def moving(self) -> list[int]:
+        """The numbers of the arguments in which something is differentiated."""
+        return [i for i, (_, _, checked) in enumerate(self._parts) if checked]
+
+    def is_one_array(self, given: Any) -> bool:
+        """Whether nested lists of numbers are the gradient of the only array that moves."""
+        if len(self.moving) != 1 or not isinstance(given, list):
+            return False
+        leaves, rebuild, _ = self._parts[self.moving[0]]
+        return rebuild(leaves) is leaves[0] and shape_of(given) == np.shape(plain(leaves[0]))
+
     def __len__(self) -> int:
         """Count the arguments."""
         return len(self._parts)
+
+
+def parts_of(given: Any, leaves: list[Any]) -> list[Any]:
+    """Take the gradient of one argument apart: it has its structure, or is one array of numbers."""
+    if len(leaves) == 1 and not isinstance(given, (tuple, dict)):
+        whole = shape_of(given) == np.shape(plain(leaves[0])) if isinstance(given, list) else True
+        return [np.asarray(given) if isinstance(given, list) else given] if whole else given
+    numbers = all(isinstance(x, LEAVES) and np.ndim(plain(x)) == 0 for x in leaves)
+    if numbers and isinstance(given, np.ndarray) and given.shape == (len(leaves),):
+        return list(given)
+    return list(flatten(given)[0])
+
+
+def shape_of(given: Any) -> tuple[int, ...] | None:
+    """Return the shape of nested lists of numbers, None for anything else."""
+    try:
+        array = np.asarray(given)
+    except ValueError:  # ragged
+        return None
+    return array.shape if array.dtype.kind in "biufc" else None
 
 
 def positions(argnums: int | Sequence[int] | None, count: int) -> set[int]:
