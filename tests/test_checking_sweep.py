@@ -158,6 +158,18 @@ def test_what_was_refused_once_stays_refused() -> None:
             sweep.differences(0, np.arange(4), np.full(4, 1e-3))
 
 
+def test_entries_that_seem_to_stand_still_are_called_too() -> None:
+    outside = np.array([0.0])
+
+    def f(x: Any) -> Any:
+        outside[...] = x._value[-1]  # no graph sees this
+        return np.sum(x[:-1] * outside[0])
+
+    sweep = Sweep(f, [B1], [np.ones(())])
+    with pytest.raises(NotSweepable, match="swept 0"):
+        sweep.differences(0, np.array([0, 1, 2, 3]), np.full(4, 1e-3))
+
+
 def test_infinity_that_becomes_finite_is_not_swept() -> None:
     sweep = Sweep(lambda x: np.exp(-np.sum(np.log(x))), [np.array([0.0, 1.0])], [np.ones(())])
     with pytest.raises(NotSweepable):

@@ -29,7 +29,8 @@ NUMBERS = 4_000_000
 """How many numbers of one value, for all perturbations, are held at once."""
 
 COMPARED = 3
-"""Entries of an input, chosen at random, that are called to see that the sweep gives the same."""
+"""Entries of an input, of those that move and of those that do not, for which the function is
+called to see that the sweep gives the same."""
 
 
 class NotSweepable(Exception):
@@ -180,9 +181,13 @@ class Sweep:
         Raises:
             NotSweepable: if they differ by more than rounding, now and in every later sweep.
         """
-        telling = np.flatnonzero(np.isfinite(rows[0]) & (rows[0] != 0))
-        choice = telling if len(telling) else np.arange(len(flat))
-        for i in np.random.default_rng(len(flat)).permutation(choice)[:COMPARED].tolist():
+        generator = np.random.default_rng(len(flat))
+        moving = np.isfinite(rows[0]) & (rows[0] != 0)
+        telling = generator.permutation(np.flatnonzero(moving))[:COMPARED]
+        still = generator.permutation(np.flatnonzero(~moving))[
+            :COMPARED
+        ]  # do they really not move?
+        for i in [*telling.tolist(), *still.tolist()]:
             arrays = [x.copy() for x in self._arrays]
             arrays[position].flat[flat[i]] = above[i]
             expected, size = self._called(arrays)
