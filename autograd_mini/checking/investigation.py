@@ -96,7 +96,7 @@ class Investigation:
 
         Where steps contradict each other the narrow ones may have stayed on one stair.
         """
-        certain = self.verdict is Verdict.RIGHT and not self.estimate.conflict
+        certain = self.verdict.passes and not self.estimate.conflict
         if not certain and self._noise is None:
             self._noise = measured_noise(self._probe, self._line)
             self._judged()

@@ -26,11 +26,18 @@ def look_closer(
     ]
     doubtful.sort(key=lambda row: (-row[0], row[1:]))
     counts: Counter[Verdict] = Counter()
+    understated = 1.0
     for _, position, flat in doubtful:
+        of = findings[position]
         if any(counts[verdict] >= enough for verdict, enough in ENOUGH.items()):
-            as_it_is(findings[position], flat, tolerances)
+            as_it_is(of, flat, tolerances, understated)
         else:
-            counts[look_at(probe, findings[position], position, flat, tolerances, step)] += 1
+            first, bar = float(of.numeric[flat]), float(of.error[flat])
+            verdict = look_at(probe, of, position, flat, tolerances, step)
+            counts[verdict] += 1
+            off = abs(float(of.numeric[flat]) - first) / bar if bar else 0.0
+            if verdict is not Verdict.WRONG and np.isfinite(off):
+                understated = max(understated, off)
 
 
 def size_of(findings: Findings, flat: int) -> float:
@@ -60,9 +67,16 @@ def look_at(
     return found.verdict
 
 
-def as_it_is(findings: Findings, flat: int, tolerances: Tolerances) -> None:
-    """Call an entry wrong that is plainly so by its first estimate; others are left open."""
+def as_it_is(
+    findings: Findings, flat: int, tolerances: Tolerances, understated: float = 1.0
+) -> None:
+    """Call an entry wrong that is plainly so by its first estimate; others are left open.
+
+    First error bars know nothing of the noise inside of the function; `understated` is by how much
+    they were too narrow elsewhere.
+    """
     given, numeric = float(findings.given[flat]), float(findings.numeric[flat])
-    allowed = tolerances.allowed(given, numeric) + 2 * float(findings.error[flat])
+    error = 2 * understated * float(findings.error[flat])
+    allowed = tolerances.allowed(given, numeric) + error
     if abs(given - numeric) > 10 * allowed or not np.isfinite(given):
         findings.verdict[flat] = CODES[Verdict.WRONG]
