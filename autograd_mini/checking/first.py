@@ -17,6 +17,9 @@ from .verdicts import CODES, RESOLUTION, Tolerances, Verdict
 WORTH_SWEEPING = 24
 """Entries from which on many are evaluated at once."""
 
+SHARP = 1e-4
+"""An error bar up to this share of an entry is not coarse."""
+
 DOUBTFUL = -1
 """The code of an entry that is not judged yet."""
 
@@ -156,6 +159,9 @@ def take(
         allowed = tolerances.absolute + tolerances.relative * size
         fine = error <= np.maximum(max(tolerances.absolute, findings.negligible), RESOLUTION * size)
         right = (difference <= allowed + error) & fine & np.isfinite(given)
+        before = findings.error[flat]  # a coarse bar does not overrule a finer one
+        apart = np.abs(numeric - findings.numeric[flat]) > allowed + before
+        right &= ~(apart & (error > before) & (error > SHARP * size))
         better = right | (np.isfinite(numeric) & ~(error > findings.error[flat]))
     for values, fresh in ((findings.numeric, numeric), (findings.error, error)):
         values[flat[better]] = fresh[better]

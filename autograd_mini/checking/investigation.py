@@ -8,6 +8,7 @@ variables to estimate derivatives of real functions").
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -254,7 +255,8 @@ def complex_slope(probe: Probe, line: Line) -> float | None:
     rows = zip(subject.inputs.arrays, line.tangents(), strict=True)
     moved = [(x + 1j * step * t)[()] if np.any(t) else x[()] for x, t in rows]
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("error")  # a cast to real numbers only warns
             outputs = subject.outputs(moved)
     except Exception:  # whatever a function does with numbers it was not made for
         return None
