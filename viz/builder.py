@@ -28,7 +28,7 @@ class Builder:
     def __init__(self, outline: Outline, title: str, direction: Direction) -> None:
         self.outline = outline
         self.picture = Picture(clean(title, 200), direction)
-        self._clusters: dict[Branch, str] = {}
+        self.clusters: dict[Branch, str] = {}
         self._changed = changed_leaves(outline)
         self._shared: dict[Key, tuple[str, int]] = {}
 
@@ -57,14 +57,14 @@ class Builder:
     def cluster(self, branch: Branch) -> str | None:
         """Return the id of the cluster of a scope, made with those around it; None for the root."""
         missing = []
-        while branch.parent is not None and branch not in self._clusters:
+        while branch.parent is not None and branch not in self.clusters:
             missing.append(branch)
             branch = branch.parent
-        parent = self._clusters.get(branch)
+        parent = self.clusters.get(branch)
         for inner in reversed(missing):
-            cluster = Cluster(f"cluster_{len(self._clusters)}", clean(inner.caption), parent)
+            cluster = Cluster(f"cluster_{len(self.clusters)}", clean(inner.caption), parent)
             self.picture.clusters.append(cluster)
-            parent = self._clusters[inner] = cluster.id
+            parent = self.clusters[inner] = cluster.id
         return parent
 
     def leaf_tooltip(self, leaf: Any) -> str:

@@ -104,7 +104,7 @@ def rule(operation: Operation) -> str:
     """Return the derivatives of an operation as its row tells them: `multiply: ∂a: b  ∂b: a`."""
     doc = operation.primitive.doc
     start = doc.find("∂")
-    text = doc[start:] if start >= 0 else doc
+    text = (doc[start:] if start >= 0 else doc).replace("  ∂", ", ∂")
     return clean(f"rule of {operation.type}: {text}", LONGEST_RULE, lines=1)
 
 

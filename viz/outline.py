@@ -6,6 +6,7 @@ Sizes are bounded here, so whatever comes after it works on a few dozen boxes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Any, Final, Literal
@@ -82,7 +83,9 @@ class Outline:
         changed: the leaves after the step, each the result of an assignment.
     """
 
-    def __init__(self, graph: Graph, limit: int | None, fold: bool = True) -> None:
+    def __init__(
+        self, graph: Graph, limit: int | None, fold: bool | Callable[[ScopeTree], None] = True
+    ) -> None:
         self.graph = graph
         self.tree = ScopeTree(graph)
         outputs = [y for y in graph.outputs if not is_assignment(y.op)]
@@ -90,7 +93,9 @@ class Outline:
         self.outputs = tuple(outputs[:shown])
         self.changed = tuple(y for y in graph.outputs if is_assignment(y.op))
         self._state = {key(y.op.inputs[0]) for y in self.changed if y.op is not None}
-        if fold:
+        if callable(fold):
+            fold(self.tree)
+        elif fold:
             self._count_leaves()
             self.tree.fold(None if limit is None else limit - len(self.outputs))
         self._part_of: dict[int, Part] = {}

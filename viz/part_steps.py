@@ -68,9 +68,9 @@ class PartSteps:
 
     def forward(self) -> list[Step]:
         """Return the leaves as the first step, then a step for each part."""
-        leaves = len(self.graph.inputs), len(self.graph.parameters)
-        told = f"given: {counted(leaves[0], 'input')} and {counted(leaves[1], 'parameter')}"
-        steps = [Step("forward", (told,))]
+        leaves = {"input": self.graph.inputs, "parameter": self.graph.parameters}
+        told = [counted(len(found), noun) for noun, found in leaves.items() if found]
+        steps = [Step("forward", (f"given: {' and '.join(told) or 'numbers'}",))]
         for part in self.outline.parts:
             box = self.boxes[part]
             lines = [f"{self.label(x)} = {statistics(x._value)}" for x in self.first(part)]

@@ -25,7 +25,7 @@ def captioned(film: Film) -> Element:
     left, top, width, height = (float(x) for x in root.get("viewBox", "0 0 1 1").split())
     room = max(width, NARROWEST)
     left -= (room - width) / 2
-    size = max(12.0, min(room / 56, 20.0))
+    size = max(12.0, min(room / 56, 18.0), room / 110)
     longest = int((room - 2 * size) / (size * LETTER))
     texts = [lines(step.caption, longest) for step in film.steps]
     most = max(map(len, texts))
