@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import GradcheckError
 from .causes import Cause, Kind
 from .check import gradcheck
+from .counterexamples import search
 from .report import Entry, Report
-from .searching import search
 from .verdicts import Verdict
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ import numpy as np
 
 from .agreement import disagreements
 from .causes import Cause, Kind
-from .diagnosis import diagnose
-from .evidence import Evidence
+from .diagnosis import Evidence, diagnose
 from .first import Findings, first_findings
 from .inputs import Arrays, Problem
 from .investigation import usual_step
@@ -76,8 +75,14 @@ class Examination:
         self.probe = Probe(subject, self.outputs, self.weights)
 
     def seconds(self) -> float:
-        """Return about how long a full check takes."""
-        return 2 * self.subject.seconds * sum(x.size for x in self.subject.inputs.arrays)
+        """Return about how long a full check takes, if each entry takes two calls.
+
+        One call says little on a busy machine: a long estimate is made again with more of them.
+        """
+        calls = 2 * sum(x.size for x in self.subject.inputs.arrays)
+        if calls * self.subject.seconds > LONG and self.subject.seconds < 0.1:
+            self.subject.time_again()
+        return calls * self.subject.seconds
 
     def unknown(self) -> Arrays:
         """Return NaN for a gradient that would take too long to compute as a whole."""

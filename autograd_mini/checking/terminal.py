@@ -126,7 +126,7 @@ def written(report: Report, asked: Namespace) -> None:
 
 def searched(function: Any, at: Point, settings: dict[str, Any], asked: Namespace) -> int:
     """Search for a counterexample, print it, and return 1 if there is one."""
-    from .searching import search
+    from .counterexamples import search
 
     usual = {name: p.default for name, p in signature(gradcheck).parameters.items()}
     options = {name: x for name, x in settings.items() if name in ("seed", *GRADIENTS)}

@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Literal
 
-from ..errors import ArgumentError, OperandError
-from .check import gradcheck
-from .counterexamples import Counterexample
+from ...errors import ArgumentError, OperandError
+from ..check import gradcheck
+from .counterexample import Counterexample
 
 RULES = ("vjp", "jvp", "grad", "jac")
 

@@ -7,7 +7,7 @@ from itertools import islice
 
 import numpy as np
 
-from .causes import Kind
+from ..causes import Kind
 from .evidence import Evidence
 from .patterns import Pattern
 from .unsummed import natural_shape, stretched

@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import reverse
-from ..errors import AutogradError
-from .causes import Cause, Kind
-from .check import gradcheck
-from .inputs import Inputs, argument_names
-from .report import Report
-from .subjects import Recorded
-from .verdicts import Verdict
+from ... import reverse
+from ...errors import AutogradError
+from ..causes import Cause, Kind
+from ..check import gradcheck
+from ..inputs import Inputs, argument_names
+from ..report import Report
+from ..subjects import Recorded
+from ..verdicts import Verdict
 
 DECLINES = (AutogradError, np.linalg.LinAlgError, NotImplementedError, Warning)
 """Errors by which a gradient says that there is none at this point."""
@@ -131,9 +131,7 @@ def failure(report: Report) -> str | None:
     if kinds:
         error = report.problems[0].text.partition(":")[0]
         return error if error.startswith(RAISES) else f"problem: {kinds[0]}"
-    if not report.count(Verdict.WRONG):
-        return None
-    return str(report.causes[0].kind if report.causes else Kind.UNKNOWN)
+    return "wrong" if report.count(Verdict.WRONG) else None
 
 
 def watched(rule: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .causes import Cause, Kind
+from ..causes import Cause, Kind
 from .evidence import Evidence
 
 Shared = tuple[Cause, list[int]]

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from .causes import Cause, Kind
+from ..causes import Cause, Kind
 from .cotangents import Shared
 from .evidence import Evidence
 from .unsummed import natural_shape, stretched, summed_to, unsummed

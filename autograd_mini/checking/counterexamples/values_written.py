@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..notation import dtype_text, literal
-from ..tensors import Tensor
+from ...notation import dtype_text, literal
+from ...tensors import Tensor
 
 USUAL: Final = (np.float64, np.complex128, np.bool_, np.int64)
 """Dtypes that NumPy finds for numbers as they are written."""

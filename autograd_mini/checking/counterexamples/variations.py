@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..containers import LEAVES, Rebuild, flatten
-from .drawing import Shape, arrays, broadcastable_shapes, simplicity, st
-from .inputs import kind_of, plain, positions
+from ...containers import LEAVES, Rebuild, flatten
+from ..drawing import Shape, arrays, broadcastable_shapes, simplicity, st
+from ..inputs import kind_of, plain, positions
 
 LONGEST = 5
 """Lengths are varied up to this one, or kept."""

@@ -12,7 +12,7 @@ from math import isclose
 
 import numpy as np
 
-from .causes import Cause, Kind
+from ..causes import Cause, Kind
 from .conditions import condition_of, is_clause, phrase
 from .contributions import partial, untransposed
 from .cotangents import conjugated, curved, ignored, unsteady

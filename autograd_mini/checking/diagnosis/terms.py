@@ -12,7 +12,7 @@ from itertools import combinations
 
 import numpy as np
 
-from .causes import Kind
+from ..causes import Kind
 from .evidence import Evidence
 from .patterns import Pattern
 from .unsummed import stretched, summed_to, unsummed

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .coordinates import natural
+from ..coordinates import natural
 from .evidence import Evidence
 
 Condition = tuple[str, np.ndarray]

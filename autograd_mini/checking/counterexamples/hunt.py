@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ..containers import flatten
-from ..errors import ArgumentError
-from ..tensors import Tensor
-from .counterexamples import Counterexample, counterexample
-from .drawing import hypothesis, st
-from .inputs import plain
-from .report import Report
+from ...containers import flatten
+from ...errors import ArgumentError
+from ...tensors import Tensor
+from ..drawing import hypothesis, st
+from ..inputs import plain
+from ..report import Report
+from .counterexample import Counterexample, counterexample
 from .trials import Refused, Trial, failure
 from .variations import Pattern, smaller, varied, with_simpler_numbers
 

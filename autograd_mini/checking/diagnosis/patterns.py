@@ -9,7 +9,7 @@ from math import isclose
 
 import numpy as np
 
-from .causes import Kind
+from ..causes import Kind
 from .evidence import Evidence
 from .views import View
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .inputs import argument_names
-from .report import Report
+from ..inputs import argument_names
+from ..report import Report
 from .scripts import Script
 
 SHOWN = 8
