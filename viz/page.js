@@ -3,7 +3,7 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const at = (id) => document.getElementById(id);
   const stage = at("stage"), sheet = at("sheet"), tip = at("facts"), search = at("search");
-  const SPACE = 24, LARGEST = 8, SMALLEST = 0.02, STEP = 60, SECONDS = 1.6;
+  const SPACE = 24, LARGEST = 8, SMALLEST = 0.02, READABLE = 0.8, STEP = 60, SECONDS = 1.6;
   const NAMESPACE = "http://www.w3.org/2000/svg";
   const darkness = matchMedia("(prefers-color-scheme: dark)");
 
@@ -91,7 +91,7 @@
       view.y += before.top - after.top;
       keepInSight();
       if (focus) group.focus({ preventScroll: true });
-    } else fit();
+    } else start();
     find();
   }
 
@@ -115,6 +115,17 @@
     view.k = Math.max(SMALLEST, Math.min(room[0] / width, room[1] / height, 1.6));
     view.x = (stage.clientWidth - width * view.k) / 2;
     view.y = (stage.clientHeight - height * view.k) / 2;
+    place();
+  }
+
+  // As large as can be read; of a long graph, the beginning.
+  function start() {
+    fit();
+    if (view.k >= READABLE) return;
+    const [width, height] = size().map((side) => side * READABLE);
+    view.k = READABLE;
+    view.x = Math.max(SPACE, (stage.clientWidth - width) / 2);
+    view.y = Math.max(SPACE, (stage.clientHeight - height) / 2);
     place();
   }
 
@@ -195,7 +206,7 @@
     const lines = event.deltaMode ? 30 : 1;
     zoom(Math.exp((-event.deltaY * lines) / 500), event.clientX - frame.left, event.clientY - frame.top);
   }, { passive: false });
-  addEventListener("resize", fit);
+  addEventListener("resize", start);
 
   // ── what is known of a box, and its way to the result ────────────────────────────────────
   function idOf(element) {
@@ -351,14 +362,15 @@
     const step = data.steps[number];
     const caption = at("caption"), count = at("count");
     caption.replaceChildren();
-    for (const text of over ? ["everything is computed"] : step.caption) {
+    for (const text of over ? ["every value and every gradient", "▶ plays how they are computed"] : step.caption) {
       const line = document.createElement("div");
       line.textContent = text;
-      if (text.startsWith("rule of ")) line.className = "rule";
+      if (over || text.startsWith("rule of ")) line.className = "rule";
       caption.append(line);
     }
     count.className = over ? "" : step.phase;
     count.value = over ? `${last} steps` : `${step.phase} · ${number + 1} / ${last}`;
+    if (!over) for (const glow of svg.querySelectorAll(".glow:not(.off)")) reveal(glow);
     slider.setAttribute("aria-valuetext", over ? "all steps done" : `${count.value}: ${step.caption[0]}`);
   }
 
@@ -405,7 +417,7 @@
     if (!current) return;
     hide();
     show(0);
-    fit();
+    start();
     find();
   }
 
@@ -457,5 +469,5 @@
   });
 
   show(0);
-  fit();
+  start();
 })();
