@@ -39,7 +39,9 @@ class Browser:
         found = program()
         if found is None:
             raise FileNotFoundError(f"no browser: expected one of {', '.join(NAMES)} on the PATH")
-        self.profile = tempfile.TemporaryDirectory(prefix="viz-browser-", ignore_cleanup_errors=True)
+        self.profile = tempfile.TemporaryDirectory(
+            prefix="viz-browser-", ignore_cleanup_errors=True
+        )
         take, self.write_end = os.pipe()
         self.read_end, give = os.pipe()
         options = (

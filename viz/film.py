@@ -142,7 +142,8 @@ class Film:
         dark = re.sub(r"(^|\})\.", rf"\1#{self.prefix} .", DARK_LOOK)
         style = Element(f"{SVG}style")
         style.text = f"{rules}@media (prefers-color-scheme: dark){{{dark}}}"
-        self.root.insert(2, style)
+        groups = (i for i, child in enumerate(self.root) if child.tag == f"{SVG}g")
+        self.root.insert(next(groups, len(self.root)), style)  # after the rules of the drawing
 
     @property
     def text(self) -> str:

@@ -3,7 +3,7 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const at = (id) => document.getElementById(id);
   const stage = at("stage"), sheet = at("sheet"), tip = at("facts"), search = at("search");
-  const SPACE = 24, LARGEST = 8, SMALLEST = 0.02, READABLE = 0.8, STEP = 60, SECONDS = 1.6;
+  const SPACE = 24, LARGEST = 8, SMALLEST = 0.02, READABLE = 0.8, AROUND = 70, STEP = 60, SECONDS = 1.6;
   const NAMESPACE = "http://www.w3.org/2000/svg";
   const darkness = matchMedia("(prefers-color-scheme: dark)");
 
@@ -146,10 +146,10 @@
     keepInSight();
   }
 
-  function reveal(group) {
+  function reveal(group, space = SPACE) {
     const box = group.getBoundingClientRect(), frame = stage.getBoundingClientRect();
     const shift = (low, high, from, to) =>
-      low < from ? from - low + SPACE : high > to ? to - high - SPACE : 0;
+      low < from + space ? from - low + space : high > to - space ? to - high - space : 0;
     view.x += shift(box.left, box.right, frame.left, frame.right);
     view.y += shift(box.top, box.bottom, frame.top, frame.bottom);
     place();
@@ -347,6 +347,8 @@
   // ── the steps ────────────────────────────────────────────────────────────────────────────
   const slider = at("step");
   slider.max = data.steps.length;
+  const longest = Math.max(2, ...data.steps.map((step) => step.caption.length));
+  at("caption").style.minHeight = `${1.4 * longest}em`; // so that the graph keeps its place
 
   function goTo(number) {
     const last = data.steps.length;
@@ -370,7 +372,7 @@
     }
     count.className = over ? "" : step.phase;
     count.value = over ? `${last} steps` : `${step.phase} · ${number + 1} / ${last}`;
-    if (!over) for (const glow of svg.querySelectorAll(".glow:not(.off)")) reveal(glow);
+    if (!over) for (const glow of svg.querySelectorAll(".glow:not(.off)")) reveal(glow, AROUND);
     slider.setAttribute("aria-valuetext", over ? "all steps done" : `${count.value}: ${step.caption[0]}`);
   }
 

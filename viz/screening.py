@@ -110,7 +110,8 @@ def moving(film: Film, seconds: float = SECONDS) -> str:
             rules[f"p{pale}"] = f"0%{{opacity:{PALE}}}{at:.3f}%{{opacity:1}}100%{{opacity:1}}"
     style = Element(f"{SVG}style")
     style.text = keyframes(film.prefix, rules, seconds * total)
-    root.insert(3, style)
+    groups = (i for i, child in enumerate(root) if child.tag == f"{SVG}g")
+    root.insert(next(groups, len(root)), style)
     caption = tuple(line for step in film.steps for line in step.caption[:1])
     told(root, film, f"{total} steps", caption)
     text = ElementTree.tostring(root, encoding="unicode") + "\n"
