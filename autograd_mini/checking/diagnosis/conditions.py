@@ -33,6 +33,18 @@ def condition_of(evidence: Evidence, position: int) -> str:
     return f"{np.count_nonzero(wrong)} of {wrong.size} real and imaginary parts"
 
 
+def where_wrong(evidence: Evidence, position: int) -> tuple[str, str]:
+    """Return the condition of the wrong entries of an input, and it as the end of a sentence."""
+    condition = condition_of(evidence, position)
+    if not condition:
+        return "", ""
+    wrong = evidence.wrong[position]
+    if evidence.complex[position]:
+        wrong = np.any(wrong, axis=-1)
+    count = f" ({np.count_nonzero(wrong)} of {wrong.size} entries)" if is_clause(condition) else ""
+    return condition, phrase(condition) + count
+
+
 def telling_right(evidence: Evidence, position: int) -> np.ndarray:
     """Tell which entries are right and would not be if the mistake were made there."""
     numeric, wrong = evidence.numeric[position], evidence.wrong[position]
@@ -52,7 +64,7 @@ def common(evidence: Evidence, position: int, wrong: np.ndarray, right: np.ndarr
     count = int(np.count_nonzero(wrong))
     if count == 1:
         return written(evidence.names[position], np.argwhere(wrong)[0])
-    for text, holds in conditions(evidence, position, wrong):
+    for text, holds in conditions(evidence, position, wrong, right):
         if np.all(holds[wrong]) and not np.any(holds[right]):
             return text
     return f"{count} of {wrong.size} entries"
@@ -77,7 +89,9 @@ def written(name: str, index: Any) -> str:
     return f"{name}[{', '.join(places)}]" if places else name
 
 
-def conditions(evidence: Evidence, position: int, wrong: np.ndarray) -> Iterator[Condition]:
+def conditions(
+    evidence: Evidence, position: int, wrong: np.ndarray, right: np.ndarray
+) -> Iterator[Condition]:
     """Yield conditions, the simplest first."""
     name = evidence.names[position]
     x = natural(evidence.xs[position], evidence.complex[position])
@@ -88,7 +102,8 @@ def conditions(evidence: Evidence, position: int, wrong: np.ndarray) -> Iterator
         yield from signs(other, values)
     if x.dtype.kind != "c":
         yield from extremes(name, x)
-        yield from thresholds(name, x, wrong)
+        yield from thresholds(name, x, wrong, right)
+    yield from runs(name, wrong)
 
 
 def signs(name: str, x: np.ndarray) -> Iterator[Condition]:
@@ -190,11 +205,44 @@ def indexed(evidence: Evidence, shape: tuple[int, ...]) -> Iterator[Condition]:
             yield f"what {name} leaves out", np.broadcast_to(row == 0, shape)
 
 
-def thresholds(name: str, x: np.ndarray, wrong: np.ndarray) -> Iterator[Condition]:
-    """Yield the bounds of the wrong values."""
+def thresholds(
+    name: str, x: np.ndarray, wrong: np.ndarray, right: np.ndarray
+) -> Iterator[Condition]:
+    """Yield the bounds of the wrong values, as round as those that are right allow."""
     if np.count_nonzero(wrong) < 4:
         return
-    low, high = float(np.min(x[wrong])), float(np.max(x[wrong]))
-    yield f"{name} >= {low:.4g}", x >= low
-    yield f"{name} <= {high:.4g}", x <= high
-    yield f"{low:.4g} <= {name} <= {high:.4g}", (x >= low) & (x <= high)
+    for text, values in ((name, x), (f"|{name}|", np.abs(x))):
+        low, high = lowest(values, wrong, right), -lowest(-values, wrong, right)
+        yield f"{text} >= {low!r}", values >= low
+        yield f"{text} <= {high!r}", values <= high
+        yield f"{low!r} <= {text} <= {high!r}", (values >= low) & (values <= high)
+
+
+def lowest(x: np.ndarray, wrong: np.ndarray, right: np.ndarray) -> float:
+    """Return a lower bound of wrong values, with the fewest digits that tell the next right one."""
+    least = float(np.min(x[wrong]))
+    below = float(np.max(x, where=right & (x < least), initial=-np.inf))
+    for digits in range(1, 17):
+        for near in (least, (max(below, least - abs(least)) + least) / 2):
+            rounded = float(f"{near:.{digits}g}")
+            if below < rounded <= least:
+                return rounded
+    return least
+
+
+def runs(name: str, wrong: np.ndarray) -> Iterator[Condition]:
+    """Yield the first, the last or neighbouring places along each axis."""
+    for axis in range(wrong.ndim):
+        length = wrong.shape[axis]
+        others = tuple(i for i in range(wrong.ndim) if i != axis)
+        held = np.flatnonzero(np.any(wrong, axis=others))
+        low, high = int(held[0]), int(held[-1])
+        where = np.arange(length).reshape([-1 if i == axis else 1 for i in range(wrong.ndim)])
+        holds = np.broadcast_to((where >= low) & (where <= high), wrong.shape)
+        along = f"along axis {axis} of {name}" if wrong.ndim > 1 else f"of {name}"
+        if low == 0:
+            yield f"the first {high + 1} {along}", holds
+        elif high == length - 1:
+            yield f"the last {length - low} {along}", holds
+        else:
+            yield f"indices {low} to {high} {along}", holds

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..causes import Cause, Kind
+from .conditions import where_wrong
 from .evidence import Evidence
 
 Shared = tuple[Cause, list[int]]
@@ -43,10 +44,14 @@ def ignored(evidence: Evidence) -> Shared | None:
     ]
     if not found:
         return None
+    places = {where_wrong(evidence, i) for i in found}
+    if len(places) > 1:  # in other places of each: one at a time
+        found, places = found[:1], {where_wrong(evidence, found[0])}
     name = evidence.names[found[0]] if len(found) == 1 else None
-    what = f"of {listed(evidence, found)}"
-    text = f"the gradient {what} is the same for any cotangent of the result: it is ignored"
-    return Cause(Kind.COTANGENT, text, name), found
+    ((condition, where),) = places
+    what = f"the gradient of {listed(evidence, found)}"
+    text = f"{what} is the same for any cotangent of the result{where}: it is ignored"
+    return Cause(Kind.COTANGENT, text, name, condition), found
 
 
 def curved(evidence: Evidence) -> Shared | None:

@@ -13,7 +13,7 @@ from math import isclose
 import numpy as np
 
 from ..causes import Cause, Kind
-from .conditions import condition_of, is_clause, phrase
+from .conditions import where_wrong
 from .contributions import partial, untransposed
 from .cotangents import conjugated, curved, ignored, unsteady
 from .evidence import Evidence
@@ -101,17 +101,6 @@ def is_plain(factor: float) -> bool:
 def told(evidence: Evidence, position: int, pattern: Pattern) -> Cause:
     """Write a pattern with the name of its input and its condition."""
     name = evidence.names[position]
-    condition = "" if pattern.whole else condition_of(evidence, position)
-    where = phrase(condition) if condition else ""
-    if is_clause(condition):
-        where += f" ({entries_of(evidence, position)})"
+    condition, where = ("", "") if pattern.whole else where_wrong(evidence, position)
     text = pattern.text.format(name=name, where=where)
     return Cause(pattern.kind, text, name, condition, pattern.factor)
-
-
-def entries_of(evidence: Evidence, position: int) -> str:
-    """Say how many entries of an input are wrong."""
-    wrong = evidence.wrong[position]
-    if evidence.complex[position]:
-        wrong = np.any(wrong, axis=-1)
-    return f"{np.count_nonzero(wrong)} of {wrong.size} entries"
