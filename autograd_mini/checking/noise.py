@@ -47,7 +47,7 @@ def measured_noise(probe: Probe, line: Line) -> float:
 def values_at_scales(probe: Probe, line: Line) -> Iterator[Sides]:
     """Yield values at wider and wider steps: up to wide ones while a side stays the same."""
     usual = probe.epsilon ** (1 / 3) * line.unit
-    inside = min(5e6 * probe.epsilon * line.unit, usual / WIDER, 0.05 * line.near)
+    inside = min(5e6 * probe.epsilon * line.unit, usual / WIDER, 1e-4 * line.near)
     step, moved = max(line.least, 1e-18 * min(line.near, line.unit)), False
     while step <= WIDER * usual:
         sides = [values_beside(probe, line, side * step) for side in (1, -1)]
