@@ -11,9 +11,12 @@
 
 from __future__ import annotations
 
-from .drawing import Drawing, draw, mimebundle, render
+from .drawing import Drawing, draw, mimebundle
 from .errors import LayoutError, PictureError
 from .picture import Arrow, Box, Cell, Cluster, Picture
+from .rendering import render
+from .series import Frame, Frames, frames
+from .webpage import page
 
 __all__ = [
     "Arrow",
@@ -21,10 +24,14 @@ __all__ = [
     "Cell",
     "Cluster",
     "Drawing",
+    "Frame",
+    "Frames",
     "LayoutError",
     "Picture",
     "PictureError",
     "draw",
+    "frames",
     "mimebundle",
+    "page",
     "render",
 ]

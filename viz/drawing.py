@@ -1,9 +1,10 @@
-"""draw and render: from a tensor, graph or model to a file or a notebook's cell."""
+"""draw: from a tensor, graph or model to a file or a notebook's cell."""
 
 from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -15,17 +16,20 @@ from autograd_mini.tensors import Tensor
 
 from .dot import digraph
 from .errors import PictureError
+from .exchange import exchanged, explored
+from .formats import checked
 from .glyphs import missing
 from .layout import Engine, lay_out
+from .mermaid import mermaid
 from .mlp import describe
 from .neurons import neuron_picture
 from .operations import operations_picture
 from .picture import Direction, Picture
 from .scalars import scalar_picture, suits
 from .svg import finished
+from .themes import THEMES, Theme, themed
 
 View = Literal["operations", "scalars", "neurons"]
-FORMATS: Final = (".svg", ".png", ".dot", ".gv")
 VIEWS: Final = ("operations", "scalars", "neurons")
 
 
@@ -35,11 +39,15 @@ class Drawing:
     Attributes:
         picture: its boxes, arrows and clusters.
         engine: the layout program.
+        theme: "auto", "light", "dark" or "print".
     """
 
-    def __init__(self, picture: Picture, engine: Engine = "graphviz-pure") -> None:
+    def __init__(
+        self, picture: Picture, engine: Engine = "graphviz-pure", theme: Theme = "auto"
+    ) -> None:
         self.picture = picture
         self.engine = engine
+        self.theme = theme
         self._dot: str | None = None
         self._svg: str | None = None
 
@@ -47,7 +55,7 @@ class Drawing:
     def dot(self) -> str:
         """The DOT text."""
         if self._dot is None:
-            self._dot = str(digraph(self.picture).source)
+            self._dot = themed(str(digraph(self.picture).source), self.theme)
         return self._dot
 
     @property
@@ -55,7 +63,7 @@ class Drawing:
         """The SVG text, complete as a file."""
         if self._svg is None:
             drawn = lay_out(self.dot, "svg", placed=self.picture.placed, engine=self.engine)
-            self._svg = finished(drawn, self.picture, self.dot)
+            self._svg = finished(drawn, self.picture, self.dot, follows=self.theme == "auto")
         return self._svg
 
     @property
@@ -71,19 +79,47 @@ class Drawing:
             )
         return lay_out(self.dot, "png", placed=self.picture.placed, engine=self.engine)
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write a file in the format that its suffix names: .svg, .png, .dot or .gv.
+    @property
+    def pdf(self) -> bytes:
+        """The PDF file, which the system's Graphviz draws.
 
         Raises:
-            PictureError: for another suffix, or if the directory does not exist.
+            LayoutError: if there is no `dot`; the message says how to install it.
+        """
+        return lay_out(self.dot, "pdf", placed=self.picture.placed, engine="dot")
+
+    @property
+    def mermaid(self) -> str:
+        """The text of a Mermaid flowchart."""
+        return mermaid(self.picture)
+
+    @property
+    def json(self) -> str:
+        """The nodes, edges and scopes as JSON; `viz.exchange` has the form."""
+        return exchanged(self.picture)
+
+    @property
+    def model_explorer(self) -> str:
+        """The JSON that Google's Model Explorer opens."""
+        return explored(self.picture)
+
+    def save(self, path: str | os.PathLike[str], *, format: str | None = None) -> Path:
+        """Write a file in the format that its suffix or `format` names, and return its path.
+
+        Raises:
+            PictureError: for another format, or if the directory does not exist.
             LayoutError: if the layout program is missing or fails.
         """
-        target = checked(path)
-        if target.suffix.lower() == ".png":
-            target.write_bytes(self.png)
+        target, kind = checked(path, format)
+        if kind not in WRITERS:
+            raise PictureError(
+                f"a drawing cannot be a page; write viz.render(subject, {str(target)!r})"
+            )
+        content = WRITERS[kind](self)
+        if isinstance(content, bytes):
+            target.write_bytes(content)
         else:
-            text = self.svg if target.suffix.lower() == ".svg" else self.dot
-            target.write_text(text, encoding="utf-8", newline="\n")
+            target.write_text(content, encoding="utf-8", newline="\n")
         return target
 
     def _repr_svg_(self) -> str:
@@ -97,6 +133,18 @@ class Drawing:
         return f"<Drawing {self.picture.title!r}: {boxes} boxes, {arrows} arrows>"
 
 
+WRITERS: Final[dict[str, Callable[[Drawing], str | bytes]]] = {
+    "svg": lambda drawing: drawing.svg,
+    "png": lambda drawing: drawing.png,
+    "pdf": lambda drawing: drawing.pdf,
+    "dot": lambda drawing: drawing.dot,
+    "mermaid": lambda drawing: drawing.mermaid,
+    "json": lambda drawing: drawing.json,
+    "model-explorer": lambda drawing: drawing.model_explorer,
+}
+"""Format → what a drawing is in it."""
+
+
 def draw(
     subject: Any,
     *,
@@ -105,6 +153,7 @@ def draw(
     limit: int | None = 40,
     title: str | None = None,
     engine: Engine = "graphviz-pure",
+    theme: Theme | None = None,
 ) -> Drawing:
     """Draw a computation graph or a network.
 
@@ -118,6 +167,7 @@ def draw(
         limit: about how many boxes to draw at most, None for all.
         title: read aloud by screen readers.
         engine: the layout program, "graphviz-pure" or the system's "dot".
+        theme: "auto" (an SVG follows its reader's page), "light", "dark" or "print" (no colours).
 
     Raises:
         PictureError: if the subject cannot be drawn, or not in this view.
@@ -127,7 +177,8 @@ def draw(
     >>> draw((x * x).sum())
     <Drawing 'Computation graph': 4 boxes, 4 arrows>
     """
-    check_options(view, direction, limit, engine)
+    check_options(view, direction, limit, engine, theme)
+    theme = theme or "auto"
     graph = None if view == "neurons" else graph_behind(subject)
     if view == "neurons" or (view is None and graph is None):
         if direction == "TB":
@@ -135,28 +186,14 @@ def draw(
                 "direction='TB' is not for neurons, which run from left to right; leave it out, "
                 "or draw the graph of the output: viz.render(model(x), path, direction='TB')"
             )
-        return Drawing(neuron_picture(describe(subject), title=title, limit=limit), engine)
+        return Drawing(neuron_picture(describe(subject), title=title, limit=limit), engine, theme)
     if graph is None:
         raise no_graph(subject)
     if view == "scalars" or (view is None and suits(graph)):
         picture = scalar_picture(graph, limit=limit, direction=direction or "LR", title=title)
     else:
         picture = operations_picture(graph, limit=limit, direction=direction or "TB", title=title)
-    return Drawing(picture, engine)
-
-
-def render(subject: Any, path: str | os.PathLike[str], **options: Any) -> Path:
-    """Draw a subject into a file, and return its path.
-
-    The suffix names the format: .svg, .png, .dot or .gv. The options are those of `draw`.
-
-    Raises:
-        PictureError: for another suffix, a directory that does not exist, or a subject that
-            cannot be drawn.
-        LayoutError: if the layout program is missing or fails.
-    """
-    checked(path)
-    return draw(subject, **options).save(path)
+    return Drawing(picture, engine, theme)
 
 
 def mimebundle(subject: Any) -> dict[str, Any]:
@@ -175,33 +212,19 @@ def mimebundle(subject: Any) -> dict[str, Any]:
     return bundle
 
 
-def checked(path: str | os.PathLike[str]) -> Path:
-    """Return the path if a picture can be written there."""
-    if not isinstance(path, str | os.PathLike):
-        raise PictureError(
-            f"cannot draw into {type(path).__name__} {path!r:.60}: expected the path of a file, as "
-            "'graph.svg'; viz.draw(...) draws without a file"
-        )
-    target = Path(path)
-    if target.suffix.lower() not in FORMATS:
-        raise PictureError(
-            f"cannot draw {str(target)!r}: the suffix {target.suffix!r} names no format; "
-            f"expected one of {', '.join(FORMATS)}"
-        )
-    if not target.parent.is_dir():
-        raise PictureError(
-            f"cannot draw {str(target)!r}: there is no directory {str(target.parent)!r}; create "
-            "it first, with Path(...).mkdir(parents=True)"
-        )
-    return target
-
-
-def check_options(view: str | None, direction: str | None, limit: int | None, engine: str) -> None:
+def check_options(
+    view: str | None,
+    direction: str | None,
+    limit: int | None,
+    engine: str,
+    theme: str | None = None,
+) -> None:
     """Refuse options that no picture has."""
     for name, value, known in (
         ("view", view, (None, *VIEWS)),
         ("direction", direction, (None, "TB", "LR")),
         ("engine", engine, ("graphviz-pure", "dot")),
+        ("theme", theme, (None, *THEMES)),
     ):
         if value not in known:
             listed = ", ".join(repr(x) for x in known if x)

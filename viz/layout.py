@@ -33,8 +33,9 @@ def program(engine: Engine) -> str:
         found = shutil.which("dot")
         if found is None:
             raise LayoutError(
-                "engine='dot' needs Graphviz, and there is no `dot` on the PATH; install it "
-                "(apt install graphviz, brew install graphviz), or leave engine= out"
+                "a PDF and engine='dot' need Graphviz, and there is no `dot` on the PATH; "
+                "install it (apt install graphviz, brew install graphviz), or save as "
+                ".svg without engine="
             )
         return found
     name = "graphviz-pure" + (".exe" if os.name == "nt" else "")
@@ -62,8 +63,10 @@ def _installed(name: str) -> str | None:
     return next((str(path.resolve()) for path in paths if path.is_file()), None)
 
 
-def lay_out(source: str, kind: Literal["svg", "png"], *, placed: bool, engine: Engine) -> bytes:
-    """Turn DOT text into an SVG or PNG file.
+def lay_out(
+    source: str, kind: Literal["svg", "png", "pdf"], *, placed: bool, engine: Engine
+) -> bytes:
+    """Turn DOT text into an SVG, PNG or PDF file.
 
     Args:
         source: the DOT text.

@@ -21,13 +21,14 @@ POINT: Final = 4 / 3
 """CSS pixels in a point."""
 
 
-def finished(drawn: bytes, picture: Picture, source: str) -> str:
+def finished(drawn: bytes, picture: Picture, source: str, *, follows: bool = True) -> str:
     """Return the finished SVG text.
 
     Args:
         drawn: what the layout program returned.
         picture: for the title and the description.
         source: the DOT text; the ids' prefix is its digest, so equal pictures are equal files.
+        follows: whether it turns dark on a dark page.
     """
     ElementTree.register_namespace("", SVG[1:-1])
     ElementTree.register_namespace("xlink", XLINK[1:-1])
@@ -50,9 +51,10 @@ def finished(drawn: bytes, picture: Picture, source: str) -> str:
         element = ElementTree.Element(f"{SVG}{tag}", {"id": f"{prefix}-{tag}"})
         element.text = text
         root.insert(place, element)
-    style = ElementTree.Element(f"{SVG}style")
-    style.text = dark_rules(prefix, drawn.decode())
-    root.insert(2, style)
+    if follows:
+        style = ElementTree.Element(f"{SVG}style")
+        style.text = dark_rules(prefix, drawn.decode())
+        root.insert(2, style)
     return ElementTree.tostring(root, encoding="unicode") + "\n"
 
 

@@ -1,0 +1,41 @@
+"""render: from a subject to a file in any of the formats."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from .drawing import draw
+from .errors import PictureError
+from .formats import checked
+from .webpage import page
+
+
+def render(
+    subject: Any, path: str | os.PathLike[str], *, format: str | None = None, **options: Any
+) -> Path:
+    """Draw a subject into a file, and return its path.
+
+    The suffix names the format: .svg, .png, .pdf, .dot or .gv, .mmd (Mermaid), .json or .html (a
+    page to look around in).
+
+    Args:
+        subject: what `draw` takes.
+        path: of the file.
+        format: "svg", "png", "pdf", "dot", "mermaid", "json", "html" or "model-explorer", where
+            the suffix does not say it.
+        options: those of `draw`; for a page those of `page`.
+
+    Raises:
+        PictureError: for another format, a directory that does not exist, or a subject that cannot
+            be drawn.
+        LayoutError: if the layout program is missing or fails.
+    """
+    target, kind = checked(path, format)
+    if kind == "html":
+        if options.pop("theme", "auto") not in ("auto", None):
+            raise PictureError("a page follows its reader's theme; leave theme= out")
+        target.write_text(page(subject, **options), encoding="utf-8", newline="\n")
+        return target
+    return draw(subject, **options).save(target, format=kind)

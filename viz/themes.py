@@ -1,0 +1,63 @@
+"""Themes: the same picture on a page that follows its reader, on a light or dark one, on paper.
+
+A theme replaces the colours of the DOT text. There a colour always stands between quotation marks,
+which no label can hold without a backslash before them, so that no text is taken for a colour.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+from .style import DARK, GREEN, INK, LINE, ORANGE, OUTSIDE, PURPLE, VERMILION
+
+Theme = Literal["auto", "light", "dark", "print"]
+THEMES: Final = ("auto", "light", "dark", "print")
+DARK_PAGE: Final = "#161b22"
+DARK_OUTSIDE: Final = "#8b949e"
+WEIGHT: Final = re.compile(r'(?<=[ \[]color=")(#[0-9a-f]{6})([0-9a-f]{2})(?=")')
+COLOUR: Final = re.compile(r'(?<==")(#[0-9a-f]{6})([0-9a-f]{2})?(?=")')
+INKS: Final = frozenset({INK, LINE, OUTSIDE, GREEN, "#0072b2", VERMILION, PURPLE, ORANGE})
+
+
+def themed(source: str, theme: Theme) -> str:
+    """Return the DOT text in the colours of a theme.
+
+    "auto" and "light" keep it. "dark" has a dark ground. "print" is black on white, where borders
+    and shapes alone tell the roles, and a dashed line is a negative weight.
+
+    >>> themed('n0 [color="#0072b2" fillcolor="#e5f1f8" label="#0072b2"]', "print")
+    'n0 [color="#000000" fillcolor="#ffffff" label="#0072b2"]'
+    """
+    if theme in ("auto", "light"):
+        return source
+    lines = source.split("\n")
+    return "\n".join(map(darkened if theme == "dark" else printed, lines))
+
+
+def darkened(line: str) -> str:
+    """Return a line of DOT with each colour as it is on a dark page."""
+    line = line.replace("bgcolor=transparent", f'bgcolor="{DARK_PAGE}"')
+    return replaced(line, DARK | {OUTSIDE: DARK_OUTSIDE})
+
+
+def printed(line: str) -> str:
+    """Return a line of DOT without colour."""
+    weight = WEIGHT.search(line)
+    if weight and weight.group(1) == ORANGE and " -> " in line:
+        line = line.replace("dir=none", "dir=none style=dashed", 1)
+    line = line.replace("bgcolor=transparent", "bgcolor=white")
+    pale = {colour: "#ffffff" for colour in DARK if colour not in INKS}
+    return replaced(line, pale | dict.fromkeys(INKS, "#000000") | {"#d0d7de": "#808080"})
+
+
+def replaced(line: str, colours: dict[str, str]) -> str:
+    """Replace the colours of a line; opacity stays. A label that is a colour's name is text."""
+
+    def instead(found: re.Match[str]) -> str:
+        before = line[: found.start()]
+        if re.search(r"(?<![a-z])(label|tooltip|id|class)=\"$", before):
+            return found.group()
+        return colours.get(found.group(1), found.group(1)) + (found.group(2) or "")
+
+    return COLOUR.sub(instead, line)
