@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from . import __version__
 from .checking.terminal import DESCRIPTION, check, check_options
 from .errors import AutogradError
+from .picturing import DESCRIPTION as DRAWING
+from .picturing import draw, draw_options
 
 BAD_USAGE = 2
 
@@ -40,6 +42,7 @@ class Command:
 
 COMMANDS = (
     Command("check", "compare a gradient with the function", DESCRIPTION, check_options, check),
+    Command("draw", "draw a graph or a model into files", DRAWING, draw_options, draw),
 )
 
 
@@ -47,7 +50,7 @@ def parser() -> ArgumentParser:
     """Make the parser of all subcommands."""
     top = ArgumentParser(
         prog="autograd-mini",
-        description="Gradients that can be checked, from the command line.",
+        description="Gradients that can be checked and drawn, from the command line.",
     )
     top.add_argument("--version", action="version", version=f"autograd-mini {__version__}")
     rows = top.add_subparsers(title="commands", metavar="command", required=True)

@@ -28,6 +28,14 @@ def target(text: str, beside: str = "") -> Callable[..., Any]:
     Raises:
         ArgumentError: if there is no such module, file or function, or the module cannot be run.
     """
+    found = named(text, beside)
+    if not callable(found):
+        raise ArgumentError(f"{text} is {found!r:.60}, which cannot be called; name a function")
+    return found
+
+
+def named(text: str, beside: str = "") -> Any:
+    """Return whatever a text names; the arguments and errors are those of `target`."""
     place, colon, name = text.rpartition(":")
     if not colon:
         place = beside.rpartition(":")[0]
@@ -37,14 +45,11 @@ def target(text: str, beside: str = "") -> Callable[..., Any]:
         )
     module = from_file(Path(place)) if place.endswith(".py") else from_import(place)
     try:
-        found = reduce(getattr, name.split("."), module)
+        return reduce(getattr, name.split("."), module)
     except AttributeError:
         known = [n for n, x in vars(module).items() if callable(x) and not n.startswith("_")]
         listed = ", ".join(known[:12]) or "no function"
         raise ArgumentError(f"{place} has no {name!r}; it has {listed}") from None
-    if not callable(found):
-        raise ArgumentError(f"{text} is {found!r:.60}, which cannot be called; name a function")
-    return found
 
 
 def from_import(name: str) -> ModuleType:

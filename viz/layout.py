@@ -81,7 +81,9 @@ def lay_out(
     if placed:
         command += ["-Kneato", "-n2"]
     if kind == "png":
-        command += [f"-Gdpi={PIXELS_PER_INCH}", "-Gbgcolor=white"]
+        command.append(f"-Gdpi={PIXELS_PER_INCH}")
+        if "bgcolor=transparent" in source[:200]:  # the option would replace a theme's ground
+            command.append("-Gbgcolor=white")
     try:
         done = subprocess.run(
             command, input=source.encode(), capture_output=True, timeout=SECONDS, check=False

@@ -1,0 +1,217 @@
+"""Formats and themes, with names that try to break them; the command that draws."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+import autograd_mini as am
+import viz
+from autograd_mini.command import main
+from viz.formats import FORMATS
+from viz.layout import program
+from viz.mermaid import encoded
+from viz.mlp import DenseLayer, Network
+from viz.themes import THEMES, themed
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "\"'`\\",
+    "a\\",
+    "]]> --> ---",
+    "line\nbreak\r\nand\ttab",
+    "x" * 10_000,
+    "\u202eright to left \u05e9\u05dc\u05d5\u05dd",
+    "\ud800 \x00\x07\x1b",
+    '%%{init: {"securityLevel": "loose"}}%%',
+    'end; click n0 call alert() "',
+    "&amp; &#60; #60; #quot;",
+    '="#0072b2" bgcolor=transparent dir=none',
+)
+NODE = re.compile(
+    r'  (n\d+)(\[\[|\(\(|\[)"(?:[^\W_]| |#\d+;|<br/>)*"(\]\]|\)\)|\]):::[a-z_]+', re.UNICODE
+)
+EDGE = re.compile(r'  n\d+ (?:-->|---)(?:\|"(?:[^\W_]| |#\d+;)*"\|)? n\d+')
+SCRIPT = """
+import numpy as np, autograd_mini as am
+
+W = am.tensor(np.ones((3, 2)), True, "W")
+number = 3
+
+def loss(x, n=2):
+    return np.mean(np.tanh(n * x @ W))
+
+def constant():
+    return np.mean(W * W)
+
+result = constant()
+"""
+
+
+def graph(name="x", scope="layer"):
+    x = am.tensor(np.ones((3, 2)), name=name)
+    with am.scope(scope):
+        y = np.tanh(x @ am.tensor(np.ones((2, 2)), requires_grad=True, name="W"))
+    return np.mean(y)
+
+
+@pytest.fixture
+def script(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    name = f"program_{tmp_path.name}".replace("-", "_")
+    (tmp_path / f"{name}.py").write_text(SCRIPT)
+    yield f"{name}.py"
+    sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "start"), [("g.mmd", "---\ntitle"), ("g.json", "{"), ("g.html", "<!doctype html>")]
+)
+def test_a_suffix_names_a_text_format(tmp_path, name, start):
+    text = viz.render(graph(), tmp_path / name).read_text(encoding="utf-8")
+    assert text.lower().startswith(start)
+
+
+def test_format_stands_above_the_suffix(tmp_path):
+    path = viz.render(graph(), tmp_path / "graph.json", format="model-explorer")
+    assert list(json.loads(path.read_text())) == ["label", "graphs"]
+    with pytest.raises(viz.PictureError, match="format='gif' is not known"):
+        viz.render(graph(), path, format="gif")
+    with pytest.raises(viz.PictureError, match=r"write viz\.render"):
+        viz.draw(graph()).save(tmp_path / "g.html")
+
+
+def test_a_pdf_is_drawn_or_names_the_cure(tmp_path, monkeypatch):
+    program.cache_clear()
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(viz.LayoutError, match="apt install graphviz"):
+        viz.render(graph(), tmp_path / "g.pdf")
+    program.cache_clear()
+
+
+def test_json_holds_nodes_edges_and_scopes():
+    drawing = viz.draw(graph())
+    found = json.loads(drawing.json)
+    ids = {node["id"] for node in found["nodes"]}
+    assert found["version"] == 1
+    assert {"input", "parameter", "operation", "output"} == {n["role"] for n in found["nodes"]}
+    assert all({edge["tail"], edge["head"]} <= ids for edge in found["edges"])
+    assert [scope["caption"] for scope in found["scopes"]] == ["layer"]
+    assert found["nodes"][0]["label"] == "x\n3×2"
+
+
+def test_model_explorer_finds_every_source_of_an_edge():
+    x = am.tensor(np.ones(2), name="x")
+    with am.scope("a"):
+        y = np.sin(x)
+    with am.scope("a"):
+        y = np.cos(y * x)
+    (found,) = json.loads(viz.draw(y).model_explorer)["graphs"]
+    ids = {node["id"] for node in found["nodes"]}
+    edges = [edge for node in found["nodes"] for edge in node["incomingEdges"]]
+    assert len(edges) == len(viz.draw(y).picture.arrows)
+    assert all(edge["sourceNodeId"] in ids for edge in edges)
+    assert {node["namespace"] for node in found["nodes"]} == {"", "a", "a (2)"}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_name_breaks_a_text_format(name):
+    drawing = viz.draw(graph(name, scope=name), title=name)
+    ElementTree.fromstring(drawing.svg)
+    assert json.loads(drawing.json)["title"] == drawing.picture.title
+    json.loads(drawing.model_explorer)
+    drawing.json.encode("ascii")
+    body = drawing.mermaid.encode().decode().split("\n")
+    assert body[0] == body[2] == "---"
+    assert re.fullmatch(r'title: "(?:[^\W_]| |\\U[0-9a-f]{8})*"', body[1])
+    known = re.compile(r'  (end|subgraph cluster_\d+\["[^"]*"\]|classDef .*)|flowchart TB|')
+    assert all(any(x.fullmatch(line) for x in (known, NODE, EDGE)) for line in body[3:])
+
+
+def test_neurons_have_every_format():
+    network = Network((DenseLayer(np.array([[1.0], [-1.0]]), np.ones(1), "tanh"),))
+    drawing = viz.draw(network)
+    assert "linkStyle 0 stroke:#" in drawing.mermaid
+    assert json.loads(drawing.json)["nodes"][0]["position"] is not None
+    assert "style=dashed" in viz.draw(network, theme="print").dot
+
+
+def test_letters_of_every_script_stay_as_they_are():
+    assert encoded("вес σ 重み") == "вес σ 重み"
+
+
+def test_themes_draw_the_same_graph_in_other_colours():
+    found = {theme: viz.draw(graph(), theme=theme) for theme in THEMES}
+    assert "prefers-color-scheme" in found["auto"].svg
+    assert all("prefers-color-scheme" not in found[x].svg for x in ("light", "dark", "print"))
+    for drawing in found.values():
+        assert [box.id for box in drawing.picture.boxes] == [f"n{i}" for i in range(6)]
+    colours = set(re.findall(r'(?:fill|stroke)="(#\w{6})"', found["print"].svg))
+    assert all(len({c[1:3], c[3:5], c[5:7]}) == 1 for c in colours)
+    with pytest.raises(viz.PictureError, match="expected one of 'auto', 'light', 'dark'"):
+        viz.draw(graph(), theme="blue")
+
+
+@pytest.mark.parametrize("theme", ["dark", "print"])
+def test_a_theme_changes_no_label(theme):
+    name = 'a="#0072b2" #ffffff'
+    drawn = viz.draw(graph(name), theme=theme)
+    assert name in [t.text for t in ElementTree.fromstring(drawn.svg).iter() if t.text]
+    assert 'label="#0072b2"' in themed('n0 [label="#0072b2" color="#0072b2"]', theme)
+
+
+def test_the_command_draws_into_several_files(script, tmp_path, capsys):
+    assert main(["draw", f"{script}:loss", "--shape", "x=4,3", "-o", "a.svg", "-o", "a.json"]) == 0
+    assert capsys.readouterr().out == "a.svg\na.json\n"
+    assert "x\n4×3" in [n["label"] for n in json.loads((tmp_path / "a.json").read_text())["nodes"]]
+
+
+def test_the_command_draws_a_tensor_and_a_function_without_inputs(script, tmp_path, capsys):
+    assert main(["draw", f"{script}:result", "--title", "Mine", "--theme", "print"]) == 0
+    assert "<title" in (tmp_path / "result.svg").read_text()
+    assert main(["draw", f"{script}:constant", "--limit", "all", "-o", "c.mmd"]) == 0
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("words", "cure"),
+    [
+        (["loss"], "--shape x="),
+        (["loss", "--shape", "x=4,4"], "matmul"),
+        (["number"], "cannot draw int 3"),
+        (["number", "--shape", "x=2"], "takes no inputs"),
+        (["absent"], "it has"),
+        (["result", "-o", "a.bmp"], "names no format"),
+        (["result", "-o", "absent/a.svg"], "mkdir"),
+        (["result", "--theme", "blue"], "expected one of 'auto'"),
+    ],
+)
+def test_the_command_names_the_cure(script, capsys, words, cure):
+    assert main(["draw", f"{script}:{words[0]}", *words[1:]]) == 2
+    assert cure in capsys.readouterr().err
+
+
+def test_the_package_is_a_command(script, tmp_path):
+    command = [sys.executable, "-m", "viz", f"{script}:result", "-o", "r.dot"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "r.dot\n"
+
+
+def test_equal_programs_are_equal_files_in_every_format(script, tmp_path):
+    found = []
+    for seed in ("1", "2"):
+        names = [f"{seed}{s[0]}" for n, s in FORMATS.items() if s and n not in ("pdf", "html")]
+        words = [x for name in names for x in ("-o", name)]
+        command = [sys.executable, "-m", "viz", f"{script}:result", *words, "--theme", "dark"]
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        subprocess.run(command, check=True, capture_output=True, env=environment)
+        found.append([(tmp_path / name).read_bytes() for name in names])
+    assert found[0] == found[1]
