@@ -7,12 +7,14 @@ ends with a zero byte (Chrome DevTools Protocol).
 from __future__ import annotations
 
 import base64
+import fcntl
 import itertools
 import json
 import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,6 +22,23 @@ from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 SECONDS = 30.0
+OPTIONS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--hide-scrollbars",
+    "--disable-background-networking",
+    "--remote-debugging-pipe",
+)
+START = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.dup2(int(sys.argv[2]), 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Puts the two ends of the pipes where the browser expects them."""
 
 
 def program() -> str | None:
@@ -44,25 +63,30 @@ class Browser:
         )
         take, self.write_end = os.pipe()
         self.read_end, give = os.pipe()
-        options = (
-            "--headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run "
-            "--hide-scrollbars --disable-background-networking --remote-debugging-pipe"
-        )
-        command = f'exec "$0" {options} --user-data-dir="$1" about:blank 3<&{take} 4>&{give}'
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (take, give)]
         self.process = subprocess.Popen(
-            ["/bin/sh", "-c", command, found, self.profile.name],
-            pass_fds=(take, give),
+            [sys.executable, "-c", START, *map(str, ends), found, *OPTIONS]
+            + [f"--user-data-dir={self.profile.name}", "about:blank"],
+            pass_fds=ends,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        os.close(take)
-        os.close(give)
+        for end in (take, give, *ends):
+            os.close(end)
         self.numbers = itertools.count(1)
         self.rest = b""
         self.session: str | None = None
         self.events: list[dict[str, Any]] = []
         self.problems: list[str] = []
         self.requests: list[str] = []
+        try:
+            self.attach()
+        except BaseException:
+            self.close()
+            raise
+
+    def attach(self) -> None:
+        """Find the page, and listen to what happens in it."""
         targets = self.call("Target.getTargets")["targetInfos"]
         page = next(target for target in targets if target["type"] == "page")
         attached = self.call("Target.attachToTarget", targetId=page["targetId"], flatten=True)

@@ -1,0 +1,359 @@
+"""The page to look around in, opened in a real browser; without one, as structure only."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+
+import numpy as np
+import pytest
+from browser import Browser, program
+
+import autograd_mini as am
+import viz
+
+HOSTILE = "</script><script>window.hacked=1</script><img src=x onerror=window.hacked=1> ' \" \\ ]]>"
+needs_browser = pytest.mark.skipif(program() is None, reason="no Chromium on the PATH")
+
+
+def numbers():
+    """Return (a·b + a)²."""
+    a = am.tensor(2.0, name="a", requires_grad=True)
+    b = am.tensor(-3.0, name="b", requires_grad=True)
+    loss = (a * b + a) ** 2
+    loss.name = "L"
+    return loss
+
+
+def blocks(count: int = 20):
+    """Return the loss of a chain of scopes, too many to be drawn open."""
+    h = am.tensor(np.ones((4, 3)), name="x")
+    for place in range(count):
+        with am.scope(f"block_{place}"):
+            weight = am.tensor(np.eye(3), name="weight", requires_grad=True)
+            with am.scope("inner"):
+                h = np.tanh(h @ weight)
+            h = h + 1
+    loss = h.mean()
+    loss.name = "loss"
+    return loss
+
+
+@cache
+def block_page() -> str:
+    return viz.page(blocks())
+
+
+def data_of(page: str):
+    return json.loads(re.search(r'id="data">(.*?)</script>', page, re.S).group(1))
+
+
+# ── as structure ─────────────────────────────────────────────────────────────────────────────────
+def test_a_page_asks_for_nothing_from_elsewhere():
+    page = viz.page(numbers())
+    without_names = page.replace("http://www.w3.org/", "")
+    assert "http://" not in without_names and "https://" not in without_names
+    assert "default-src 'none'" in page and "script-src 'sha256-" in page
+    assert "<script src" not in page and "<link" not in page and "@import" not in page
+
+
+def test_the_policy_names_the_script():
+    import base64
+    import hashlib
+
+    page = viz.page(numbers())
+    script = re.findall(r"<script>(.*?)</script>", page, re.S)
+    assert len(script) == 1
+    digest = base64.b64encode(hashlib.sha256(script[0].encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page
+
+
+def test_names_cannot_leave_the_data():
+    x = am.tensor(2.0, name=HOSTILE, requires_grad=True)
+    with am.scope(HOSTILE[:60]):
+        y = x * 3
+    page = viz.page(y, title=HOSTILE)
+    assert page.count("<script") == 2 and "<img" not in page
+    assert any("hacked" in box[0] for box in data_of(page)["states"][0]["boxes"].values())
+
+
+def test_equal_programs_give_equal_pages():
+    assert viz.page(numbers()) == viz.page(numbers())
+
+
+def test_each_scope_has_a_state_and_every_way_leads_somewhere():
+    states = data_of(block_page())["states"]
+    assert 20 < len(states) <= 60
+    for state in states:
+        assert all(0 <= number < len(states) for number in state["next"].values())
+        assert set(map(str, state["scopes"].values())) >= set(state["next"])
+        known = set(state["boxes"]) | set(state["captions"])
+        assert set(state["scopes"]) <= known
+
+
+def test_an_opened_scope_shows_what_it_holds():
+    data = data_of(block_page())
+    first = data["states"][0]
+    box = next(id for id, (words, *_) in first["boxes"].items() if words.startswith("block_7 "))
+    opened = data["states"][first["next"][str(first["scopes"][box])]]
+    assert "block_7" in opened["captions"].values()
+    assert "block_8 3 operations" in {words for words, *_ in opened["boxes"].values()}
+
+
+def test_facts_tell_shape_dtype_statistics_formula_and_line():
+    with am.debug():
+        x = am.tensor(np.array([[3.0, 4.0]]), name="x", requires_grad=True)
+        y = np.tanh(x).sum()
+    known = [dict(facts) for facts in data_of(viz.page(y))["facts"]]
+    leaf = next(facts for facts in known if facts.get("value", "").startswith("1×2, norm 5"))
+    assert leaf["shape"] == "1×2" and leaf["dtype"] == "float64"
+    tanh = next(facts for facts in known if facts.get("operation") == "tanh")
+    assert "1 − y²" in tanh["derivatives"] and "test_viz_page.py:" in tanh["recorded at"]
+
+
+def test_models_compiled_steps_and_odd_arrays_have_pages():
+    assert "input 2" in viz.page(am.nn.MLP([2, 3, 1]))
+    x = am.tensor(np.zeros((0, 2)), requires_grad=True, name="empty")
+    z = am.tensor(np.ones(4) * 1j, requires_grad=True, name="z")
+    parts = np.split(np.abs(z), 2)
+    assert "complex128" in viz.page([x.sum(), parts[1].sum()])
+    step = am.compile(lambda x: np.tanh(x) * 2)
+    step(np.ones(3))
+    step(np.ones(3))
+    assert data_of(viz.page(step))["steps"] == []
+
+
+def test_frames_can_be_left_out():
+    assert data_of(viz.page(numbers()))["steps"]
+    assert not data_of(viz.page(numbers(), frames=False))["steps"]
+
+
+def test_wrong_subjects_are_explained():
+    with pytest.raises(viz.PictureError, match="no graph|cannot draw"):
+        viz.page(3)
+    with pytest.raises(viz.PictureError, match="view='circles'"):
+        viz.page(numbers(), view="circles")
+
+
+# ── in a browser ─────────────────────────────────────────────────────────────────────────────────
+@pytest.fixture(scope="module")
+def browser():
+    found = Browser()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Return a function that opens a page; afterwards nothing went wrong."""
+
+    def open_page(subject, **options):
+        path = tmp_path / "page.html"
+        written = subject if isinstance(subject, str) else viz.page(subject, **options)
+        path.write_text(written, encoding="utf-8")
+        browser.open(path)
+        return browser
+
+    browser.media(prefers_color_scheme="light")
+    yield open_page
+    assert browser.problems == []
+    assert browser.requests == []
+
+
+def box(browser: Browser, words: str) -> str:
+    """Return a selector of the box or scope whose label begins with some words."""
+    found = browser.run(
+        "[...document.querySelectorAll('#sheet [aria-label]')]"
+        f".find(g => g.getAttribute('aria-label').includes({json.dumps(words)}))?.id"
+    )
+    assert found, f"no {words}"
+    return f"#{found}"
+
+
+def text(browser: Browser, selector: str) -> str:
+    return browser.run(f"document.querySelector({json.dumps(selector)}).textContent")
+
+
+def set_step(browser: Browser, number: int) -> None:
+    browser.run(
+        f"(s => {{ s.value = {number}; s.dispatchEvent(new Event('input')) }})"
+        "(document.querySelector('#step'))"
+    )
+
+
+@needs_browser
+def test_it_opens_and_draws(opened):
+    page = opened(numbers())
+    assert page.run("document.querySelectorAll('#sheet .node').length") == 8
+    assert page.run("document.querySelector('#sheet svg').getBoundingClientRect().width") > 200
+
+
+@needs_browser
+def test_a_click_opens_a_scope_in_its_place_and_another_folds_it(opened):
+    page = opened(block_page())
+    before = page.centre(box(page, "block_3 "))
+    page.click(box(page, "block_3 "))
+    scope = box(page, "scope block_3")
+    assert page.run(f"document.querySelector('{scope}').getAttribute('aria-expanded')") == "true"
+    after = page.centre(scope)
+    assert abs(after[0] - before[0]) < 2
+    assert page.run("document.querySelector('#back').disabled") is False
+    page.run(f"document.querySelector('{scope}').focus()")
+    page.press("Enter")
+    assert page.run("document.querySelector('#back').disabled") is True
+    assert box(page, "block_3 ")
+
+
+@needs_browser
+def test_scopes_open_inside_of_scopes_and_backspace_folds_all(opened):
+    page = opened(block_page())
+    page.click(box(page, "block_2 "))
+    page.click(box(page, "inner "))
+    assert page.run("[...document.querySelectorAll('.cluster')].length") == 2
+    page.press("Backspace")
+    assert page.run("[...document.querySelectorAll('.cluster')].length") == 0
+
+
+@needs_browser
+def test_search_marks_boxes_and_enter_goes_through_them(opened):
+    page = opened(block_page())
+    page.press("/")
+    assert page.run("document.activeElement.id") == "search"
+    page.type("block_1")
+    found = page.run("document.querySelectorAll('.halo').length")
+    assert found >= 11 and text(page, "#found") == f"{found} found"
+    page.press("Enter")
+    page.press("Enter")
+    assert text(page, "#found") == f"2 of {found}"
+    assert page.run("document.querySelector('#facts').hidden") is False
+    page.press("Escape")
+    assert page.run("document.querySelectorAll('.halo').length") == 0
+
+
+@needs_browser
+def test_pointing_tells_facts_and_lights_the_way(opened):
+    a = am.tensor(2.0, name="a", requires_grad=True)
+    b = am.tensor(-3.0, name="b", requires_grad=True)
+    page = opened([np.sin(a), np.cos(b)])
+    page.hover(box(page, "parameter a"))
+    told = text(page, "#facts")
+    assert "float64" in told and "gradient" in told
+    far = page.run("[...document.querySelectorAll('.node.far')].map(g => g.ariaLabel).join()")
+    assert "cos" in far and "sin" not in far
+    page.mouse("Moved", 600, 60)
+    assert page.run("document.querySelectorAll('.far').length") == 0
+
+
+@needs_browser
+def test_the_slider_fills_in_the_numbers(opened):
+    page = opened(numbers())
+
+    def shown():
+        return page.run(
+            "[...document.querySelectorAll('#sheet text')]"
+            ".filter(t => getComputedStyle(t).visibility == 'visible').map(t => t.textContent)"
+        )
+
+    assert shown().count("grad −8") == 2 and "grad 16" in shown()
+    set_step(page, 0)
+    assert "data −6" not in shown() and "given: a = 2" in text(page, "#caption")
+    set_step(page, 1)
+    assert "data −6" in shown() and "v₁ = a × b = 2 × (−3) = −6" in text(page, "#caption")
+    set_step(page, 6)
+    assert shown().count("grad −8") == 3 and "grad 16" not in shown()
+    page.press("]")
+    assert "∂L/∂b" in text(page, "#caption")
+
+
+@needs_browser
+def test_play_steps_on_and_stops(opened):
+    page = opened(numbers())
+    page.click("#play")
+    assert text(page, "#play") == "❚❚"
+    assert page.run("document.querySelector('#step').value") == "0"
+    page.press("p")
+    assert text(page, "#play") == "▶"
+
+
+@needs_browser
+def test_everything_is_reached_by_keyboard(opened):
+    page = opened(block_page())
+    page.run("document.querySelector('#stage').focus()")
+    page.press("Tab")
+    first = page.run("document.activeElement.getAttribute('aria-label')")
+    assert first and page.run("document.querySelector('#facts').hidden") is False
+    assert page.run("document.querySelectorAll('.halo.focused').length") == 1
+    for _ in range(40):
+        if "block_0 " in page.run("document.activeElement.getAttribute('aria-label') || ''"):
+            break
+        page.press("Tab")
+    page.press("Enter")
+    assert page.run("document.activeElement.getAttribute('aria-label')") == "scope block_0"
+    page.press("Escape")
+    assert page.run("document.querySelector('#facts').hidden") is True
+    assert page.run("document.activeElement.id") == "stage"
+
+
+@needs_browser
+def test_keys_and_wheel_move_and_zoom(opened):
+    page = opened(block_page())
+    shape = "(b => [b.x, b.y, b.width])(document.querySelector('#sheet').getBoundingClientRect())"
+    x, y, width = page.run(shape)
+    page.run("document.querySelector('#stage').focus()")
+    page.press("ArrowRight")
+    assert page.run(shape)[0] < x
+    page.press("+")
+    assert page.run(shape)[2] > width
+    page.mouse("Wheel", 300, 300, deltaX=0, deltaY=400)
+    assert page.run(shape)[2] < width
+    page.press("0")
+    fitted = page.run("document.querySelector('#sheet svg').getBoundingClientRect().height")
+    assert fitted <= page.run("document.querySelector('#stage').clientHeight")
+    before = page.run(shape)
+    page.mouse("Pressed", 100, 300, button="left", clickCount=1)
+    page.mouse("Moved", 160, 330, button="left")
+    page.mouse("Released", 160, 330, button="left", clickCount=1)
+    assert page.run(shape)[:2] == pytest.approx([before[0] + 60, before[1] + 30], abs=1)
+
+
+@needs_browser
+def test_light_and_dark_follow_the_reader_and_can_be_switched(opened):
+    page = opened(numbers())
+    colour = (
+        "getComputedStyle([...document.querySelectorAll('#sheet text')]"
+        ".find(t => t.textContent == 'data 2')).fill"
+    )
+    light = page.run(colour)
+    page.media(prefers_color_scheme="dark")
+    dark = page.run(colour)
+    assert dark != light
+    page.press("t")
+    assert page.run(colour) == light
+    page.press("t")
+    assert page.run(colour) == dark
+
+
+@needs_browser
+def test_hostile_names_are_shown_as_they_are_and_run_nothing(opened):
+    x = am.tensor(2.0, name=HOSTILE, requires_grad=True)
+    with am.scope("<b>bold</b>"):
+        y = x * 3
+    page = opened(y, title=HOSTILE)
+    assert page.run("window.hacked === undefined")
+    assert "<script>" in text(page, "h1")
+    page.hover(box(page, "</script>"))
+    assert page.run("document.querySelectorAll('img, #facts script, #facts b').length") == 0
+    assert page.run("window.hacked === undefined")
+
+
+@needs_browser
+def test_an_animation_plays_in_a_browser(browser, tmp_path):
+    path = tmp_path / "steps.svg"
+    viz.frames(numbers()).animation(path, seconds=0.5)
+    browser.media(prefers_reduced_motion="no-preference")
+    browser.open(path)
+    assert browser.run("document.getAnimations().length") > 5
+    browser.media(prefers_reduced_motion="reduce")
+    assert browser.run("document.getAnimations().length") == 0
+    assert browser.problems == []
