@@ -215,3 +215,19 @@ def test_equal_programs_are_equal_files_in_every_format(script, tmp_path):
         subprocess.run(command, check=True, capture_output=True, env=environment)
         found.append([(tmp_path / name).read_bytes() for name in names])
     assert found[0] == found[1]
+
+
+def test_a_layout_that_takes_too_long_is_made_simpler(monkeypatch):
+    real, seen = subprocess.run, []
+
+    def slow(command, **options):
+        seen.append(command)
+        if "-Gsplines=line" not in command or len(seen) > 2:
+            raise subprocess.TimeoutExpired(command, options["timeout"])
+        return real(command, **options)
+
+    monkeypatch.setattr(subprocess, "run", slow)
+    with pytest.warns(UserWarning, match="a simpler one is drawn, of 6 arrows; draw less"):
+        assert viz.draw(graph()).svg.startswith("<svg")
+    with pytest.raises(viz.LayoutError, match="took more than 50 s for 6 arrows; draw less"):
+        _ = viz.draw(graph()).svg

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal
@@ -17,7 +18,15 @@ from typing import Final, Literal
 from .errors import LayoutError
 
 Engine = Literal["graphviz-pure", "dot"]
-SECONDS: Final = 60.0
+SECONDS: Final = 10.0
+"""For a careful layout; a simpler one behind it has four times as long."""
+SIMPLER: Final = (
+    "-Gnslimit=1",
+    "-Gnslimit1=1",
+    "-Gmclimit=0.05",
+    "-Gsplines=line",
+)
+"""Few rounds against crossings and long edges, and straight arrows."""
 PIXELS_PER_INCH: Final = 144
 """Twice the size of a point, so that a PNG is sharp on a slide."""
 
@@ -74,8 +83,10 @@ def lay_out(
         placed: whether the nodes have positions, which are kept.
         engine: which program to use.
 
+    Warns if the careful layout took longer than `SECONDS` and a simpler one is drawn.
+
     Raises:
-        LayoutError: if the program is missing, fails or takes more than a minute.
+        LayoutError: if the program is missing, fails or takes too long even for a simpler layout.
     """
     command = [program(engine), f"-T{kind}"]
     if placed:
@@ -85,14 +96,7 @@ def lay_out(
         if "bgcolor=transparent" in source[:200]:  # the option would replace a theme's ground
             command.append("-Gbgcolor=white")
     try:
-        done = subprocess.run(
-            command, input=source.encode(), capture_output=True, timeout=SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise LayoutError(
-            f"{engine} took more than {SECONDS:.0f} s for {source.count('->')} arrows; draw less "
-            "with limit=, or save as .dot"
-        ) from error
+        done = ran(command, source, engine)
     except OSError as error:
         raise LayoutError(f"{engine} cannot be run: {error}; reinstall it") from error
     # Its standard error also tells of letters whose width it estimates; only a failure counts.
@@ -100,3 +104,28 @@ def lay_out(
         said = done.stderr.decode(errors="replace").strip()[:500]
         raise LayoutError(f"{engine} failed with code {done.returncode}: {said or 'no output'}")
     return done.stdout
+
+
+def ran(command: list[str], source: str, engine: Engine) -> subprocess.CompletedProcess[bytes]:
+    """Run the layout program; if it takes too long, once more with less care."""
+    text = source.encode()
+    try:
+        return subprocess.run(
+            command, input=text, capture_output=True, timeout=SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        cure = f"{source.count('->')} arrows; draw less with limit=, or save as .dot"
+    whole = 5 * SECONDS
+    try:
+        done = subprocess.run(
+            [*command, *SIMPLER], input=text, capture_output=True, timeout=4 * SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise LayoutError(f"{engine} took more than {whole:.0f} s for {cure}") from error
+    warnings.warn(
+        f"{engine} took more than {SECONDS:.0f} s for a careful layout, so a simpler one is "
+        f"drawn, of {cure}",
+        UserWarning,
+        stacklevel=2,
+    )
+    return done
