@@ -75,7 +75,7 @@ def single_term(evidence: Evidence, seen: View) -> Pattern | None:
     for text, term in terms(evidence, seen):
         factor = coefficient(seen.given, term)
         if factor and np.all(np.abs(seen.given - factor * term) <= 1e-7 * np.abs(seen.given)):
-            what = f"just {shown(factor)}{text}{{where}}; the rest of the formula is missing"
+            what = f"just {product(factor, text)}{{where}}; the rest of the formula is missing"
             return Pattern(Kind.TERM, f"the gradient of {{name}} is {what}")
     return None
 
@@ -94,7 +94,7 @@ def lone_term(evidence: Evidence, seen: View) -> Pattern | None:
             if factor and np.all(np.abs(wanted - nice * term) <= exact):
                 if wanted is residual:
                     return Pattern(Kind.TERM, sentence(nice, text))
-                return Pattern(Kind.TERM, f"the gradient of {{name}} is just {shown(nice)}{text}")
+                return Pattern(Kind.TERM, f"the gradient of {{name}} is just {product(nice, text)}")
     return None
 
 
@@ -127,7 +127,8 @@ def coefficient(wanted: np.ndarray, term: np.ndarray) -> float:
         return 0.0
     factor = float(wanted[best] / term[best])
     nice = min(NICE, key=lambda number: abs(number - abs(factor)))
-    likely = term.size >= 4 or abs(abs(factor) - nice) <= 1e-4 * nice
+    # for an elementwise rule a second cotangent tells nothing new: entries count, not numbers
+    likely = term.shape[-1] >= 3 or abs(abs(factor) - nice) <= 1e-4 * nice
     return factor if likely and np.isfinite(factor) else 0.0
 
 
@@ -138,9 +139,14 @@ def shown(factor: float) -> str:
     return f"{factor:.4g} · ".replace("-", "−")
 
 
+def product(factor: float, term: str) -> str:
+    """Write a coefficient and its term; the number alone if the term is 1."""
+    return f"{factor:.4g}".replace("-", "−") if term == "1" else f"{shown(factor)}{term}"
+
+
 def sentence(factor: float, term: str) -> str:
     """Say which term is missing or too much."""
-    written = f"{shown(abs(factor))}{term}"
+    written = product(abs(factor), term)
     if factor < 0:
         return f"the gradient of {{name}} lacks a term {written}{{where}}"
     return f"the gradient of {{name}} has a term {written} too many{{where}}"
