@@ -74,6 +74,19 @@ class Evidence:
         size = np.maximum(np.abs(self.numeric[position]), np.abs(self.given[position]))
         return 4 * self.error[position] + 10 * self.rtol * size
 
+    def slack(self, position: int) -> np.ndarray:
+        """Return how far each number of a numeric gradient may be from the one it stands for."""
+        size = np.abs(self.numeric[position])
+        top = np.max(size, where=np.isfinite(size), initial=0.0)
+        return 4 * self.error[position] + 10 * self.rtol * size + 1e-12 * top
+
+    def explains(self, position: int, candidate: np.ndarray, slack: np.ndarray) -> bool:
+        """Whether a candidate is the given gradient, and by far closer to it where it is wrong."""
+        off = np.abs(self.given[position] - candidate)
+        wrong = self.wrong[position]
+        before = np.abs(self.given[position] - self.numeric[position])[wrong]
+        return bool(np.all(off <= slack) and np.all(off[wrong] <= 0.1 * before))
+
     def known(self, position: int) -> np.ndarray:
         """Tell which entries of an input have a numeric derivative that says something."""
         with np.errstate(invalid="ignore"):

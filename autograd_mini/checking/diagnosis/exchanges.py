@@ -35,9 +35,7 @@ def exchanged(evidence: Evidence, i: int, j: int, sign: int) -> bool:
     """Whether the gradient that was given for one input is that of another."""
     if not np.all(np.isfinite(evidence.error[j])):
         return False
-    difference = np.abs(evidence.given[i] - sign * evidence.numeric[j])
-    slack = 4 * evidence.error[j] + 10 * evidence.rtol * np.abs(evidence.numeric[j])
-    return bool(np.all(difference <= slack + np.max(slack, initial=0.0)))
+    return evidence.explains(i, sign * evidence.numeric[j], evidence.slack(j))
 
 
 def exchanged_before_sums(evidence: Evidence, i: int, j: int) -> bool:

@@ -18,7 +18,9 @@ from .contributions import partial, untransposed
 from .cotangents import conjugated, curved, ignored, unsteady
 from .evidence import Evidence
 from .exchanges import swapped
-from .patterns import Pattern, conjugate, entrywise, rearranged
+from .patterns import Pattern, complex_factor, conjugate, entrywise
+from .rearrangements import rearranged
+from .reductions import reduced
 from .terms import extra_factor, extra_term, lone_term, single_term
 from .views import View, closer, view
 
@@ -87,7 +89,8 @@ def first_that_fits(evidence: Evidence, seen: View) -> Pattern | None:
 
 
 CHECKS: tuple[Callable[[Evidence, View], Pattern | None], ...] = (
-    conjugate, entrywise, rearranged, untransposed, partial, extra_term, single_term, extra_factor,
+    conjugate, entrywise, rearranged, untransposed, partial,
+    extra_term, single_term, extra_factor, complex_factor, reduced,
 )  # fmt: skip
 """From the simplest on."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import permutations
 from math import isclose
 
 import numpy as np
 
 from ..causes import Kind
+from ..coordinates import natural
 from .evidence import Evidence
 from .views import View
 
@@ -141,47 +141,30 @@ def conjugate(evidence: Evidence, seen: View) -> Pattern | None:
     return None
 
 
-# ── the gradient as a whole ──────────────────────────────────────────────────────────────────
-def rearranged(evidence: Evidence, seen: View) -> Pattern | None:
-    """Return a pattern in which the right numbers are in the wrong places."""
+def complex_factor(evidence: Evidence, seen: View) -> Pattern | None:
+    """Return the pattern of a complex gradient that is multiplied by a number that is not real."""
     position = seen.position
-    given, numeric = evidence.given[position], evidence.numeric[position]
-    if given.ndim == 0 or not np.all(np.isfinite(numeric + evidence.error[position])):
+    if not evidence.complex[position]:
         return None
-    tolerance = 4 * evidence.error[position] + 10 * evidence.rtol * np.abs(given)
-    top = float(np.max(tolerance, initial=0.0))
-    for pattern, candidate in candidates(numeric, evidence.complex[position]):
-        if np.all(np.abs(given - candidate) <= np.maximum(tolerance, top)):
-            return pattern
-    return None
+    wrong = np.any(evidence.wrong[position], axis=-1)
+    exact = np.all(evidence.error[position] <= evidence.tolerance(position), axis=-1)
+    chosen = wrong & exact & np.all(np.isfinite(evidence.numeric[position]), axis=-1)
+    given = natural(evidence.given[position], True)[chosen]
+    numeric = natural(evidence.numeric[position], True)[chosen]
+    if given.size < 2:
+        return None
+    best = np.argmax(np.abs(numeric))
+    factor = given[best] / numeric[best] if numeric[best] else 0.0
+    slack = np.max(evidence.tolerance(position), axis=-1)[chosen] + 1e-9 * np.abs(numeric)
+    if not factor or not np.all(np.abs(given - factor * numeric) <= 2 * slack * (1 + abs(factor))):
+        return None
+    text = f"the gradient of {{name}} is multiplied by {complex_text(factor)}{{where}}"
+    return Pattern(Kind.FACTOR, text)
 
 
-def candidates(numeric: np.ndarray, is_complex: bool) -> Iterator[tuple[Pattern, np.ndarray]]:
-    """Yield rearrangements of a gradient."""
-    last = numeric.ndim - is_complex
-    tail = (last,) if is_complex else ()
-    if last <= 4:
-        for axes in permutations(range(last)):
-            turned = numeric.transpose((*axes, *tail))
-            if axes == tuple(range(last)):
-                continue
-            how = "transposed" if last == 2 else f"transposed, its axes are {axes}"
-            if turned.shape != numeric.shape:
-                turned, how = turned.reshape(numeric.shape), f"{how}, and read row by row"
-            yield (
-                Pattern(Kind.TRANSPOSED, f"the gradient of {{name}} is {how}", None, True),
-                turned,
-            )
-    if last > 1 and not is_complex:
-        turned = numeric.ravel().reshape(numeric.shape, order="F")
-        how = "written column by column, where rows are meant"
-        yield Pattern(Kind.TRANSPOSED, f"the gradient of {{name}} is {how}", None, True), turned
-    for axis in range(last):
-        along = f" along axis {axis}" if last > 1 else ""
-        text = f"the gradient of {{name}} is reversed{along}"
-        yield Pattern(Kind.MOVED, text, None, True), np.flip(numeric, axis)
-        length = numeric.shape[axis]
-        for shift in sorted({k for k in (1, -1, 2, -2, *range(3, min(length, 8)))}, key=abs):
-            if 0 < abs(shift) < length:
-                text = f"the gradient of {{name}} is shifted by {shift}{along}"
-                yield Pattern(Kind.MOVED, text, None, True), np.roll(numeric, shift, axis)
+def complex_text(z: complex) -> str:
+    """Write a complex factor, with i alone where it is just that."""
+    if abs(z.real) > 1e-5 * abs(z):
+        return f"{z.real:.4g} {'+' if z.imag >= 0 else '−'} {abs(z.imag):.4g}i"
+    sign = "−" if z.imag < 0 else ""
+    return f"{sign}i" if isclose(abs(z.imag), 1, rel_tol=1e-5) else f"{sign}{abs(z.imag):.4g}i"

@@ -1,0 +1,111 @@
+"""Rearrangements: gradients whose numbers are right, and in the wrong places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import combinations, permutations
+
+import numpy as np
+
+from ..causes import Kind
+from .evidence import Evidence
+from .patterns import Pattern
+from .views import View
+
+MOST_SHIFTED = 32
+"""Places by which a shifted gradient is looked for, at most."""
+
+MOST_AXES = 4
+"""Axes up to which all their orders are tried."""
+
+SAMPLED = 64
+"""Wrong entries that are compared before all are."""
+
+Move = tuple[Pattern, Callable[[np.ndarray], np.ndarray]]
+"""What a rearrangement is called, and what it does to an array."""
+
+
+def rearranged(evidence: Evidence, seen: View) -> Pattern | None:
+    """Return a pattern in which the right numbers are in the wrong places."""
+    position = seen.position
+    given, numeric = evidence.given[position], evidence.numeric[position]
+    if given.ndim == 0 or not np.all(np.isfinite(numeric + evidence.error[position])):
+        return None
+    slack = evidence.slack(position)
+    chosen = np.linspace(0, len(seen.places), SAMPLED, endpoint=False).astype(int)
+    some = np.unravel_index(seen.places[chosen], given.shape)
+    wanted, most = given[some], np.max(slack)
+    for pattern, move in moves(given.shape, evidence.complex[position]):
+        candidate = move(numeric)
+        if np.any(np.abs(wanted - candidate[some]) > most):
+            continue
+        if evidence.explains(position, candidate, move(slack)):  # numbers keep their error bars
+            return pattern
+    return None
+
+
+def moves(shape: tuple[int, ...], is_complex: bool) -> Iterator[Move]:
+    """Yield rearrangements, the simplest first; real and imaginary parts stay together."""
+    last = len(shape) - is_complex
+    if last <= MOST_AXES:
+        yield from orders(shape, last)
+    if last > 1 and not is_complex:
+        how = "written column by column, where rows are meant"
+        yield named(Kind.TRANSPOSED, how), by_columns
+    for axis in range(last):
+        along = f" along axis {axis}" if last > 1 else ""
+        yield named(Kind.MOVED, f"reversed{along}"), partial(np.flip, axis=axis)
+        for shift in shifts(shape[axis]):
+            pattern = named(Kind.MOVED, f"shifted by {shift}{along}")
+            yield pattern, partial(np.roll, shift=shift, axis=axis)
+    if last <= MOST_AXES:
+        yield from turned_over(shape, last)
+
+
+def named(kind: Kind, how: str) -> Pattern:
+    """Return a pattern that speaks of the whole gradient."""
+    return Pattern(kind, f"the gradient of {{name}} is {how}", None, True)
+
+
+def orders(shape: tuple[int, ...], last: int) -> Iterator[Move]:
+    """Yield other orders of the axes; the numbers are read row by row if the shape is another."""
+    tail = tuple(range(last, len(shape)))
+    for axes in permutations(range(last)):
+        if axes == tuple(range(last)):
+            continue
+        how = "transposed" if last == 2 else f"transposed, its axes are {axes}"
+        if tuple(shape[i] for i in axes) != shape[:last]:
+            how += ", and read row by row"
+        yield named(Kind.TRANSPOSED, how), partial(reordered, axes=(*axes, *tail))
+
+
+def reordered(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    """Put axes in another order, and keep the shape."""
+    return x.transpose(axes).reshape(x.shape)
+
+
+def by_columns(x: np.ndarray) -> np.ndarray:
+    """Write what was read by rows by columns."""
+    return x.ravel().reshape(x.shape, order="F")
+
+
+def shifts(length: int) -> Iterator[int]:
+    """Yield by how much entries along an axis may be shifted, the least first."""
+    for n in range(1, min(length // 2, MOST_SHIFTED) + 1):
+        yield n
+        if 2 * n < length:
+            yield -n
+
+
+def turned_over(shape: tuple[int, ...], last: int) -> Iterator[Move]:
+    """Yield gradients reversed along several axes, and squares turned by a quarter."""
+    for count in range(2, last + 1):
+        for axes in combinations(range(last), count):
+            how = f"reversed along the axes {' and '.join(map(str, axes))}"
+            yield named(Kind.MOVED, how), partial(np.flip, axis=axes)
+    if last > 1 and shape[last - 2] == shape[last - 1]:
+        for quarters, way in ((1, ""), (-1, " the other way round")):
+            how = f"turned by a quarter, as by rot90{way}"
+            turn = partial(np.rot90, k=quarters, axes=(last - 2, last - 1))
+            yield named(Kind.MOVED, how), turn

@@ -1,0 +1,145 @@
+"""Reductions: what is off by a value times one number for each slice, as a sum over an axis is.
+
+The gradients of softmax, of a mean that is taken off, of a norm, hold sums over an axis. One that
+is left out, or taken over the wrong axis, leaves a difference that is a simple value times a
+number for each slice along that axis. The numbers are fitted; what is left has to be nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+
+from ..causes import Kind
+from .evidence import Evidence
+from .patterns import Pattern
+from .views import View
+
+FEWEST = 2
+"""Entries that a fit has to explain beyond those that its numbers are taken from."""
+
+NEARLY = 1e-2
+"""A share of what is off by which a fit may miss it, whatever the error bars are."""
+
+SAMPLED = 64
+"""Slices, and entries of each, that are fitted before all are."""
+
+Basis = tuple[str, list[np.ndarray]]
+"""How values are written, and the values."""
+
+
+def reduced(evidence: Evidence, seen: View) -> Pattern | None:
+    """Return a pattern in which what is off comes from a sum or mean over some axes."""
+    position = seen.position
+    x = evidence.xs[position]
+    if evidence.complex[position] or not x.ndim or x.size < FEWEST + 1:
+        return None
+    known = evidence.known(position) | (evidence.error[position] <= evidence.tolerance(position))
+    off = np.where(known, evidence.given[position] - evidence.numeric[position], 0.0)
+    if not np.all(np.isfinite(off)):
+        return None
+    for axes in axes_of(x.ndim):
+        for text, basis in bases(evidence, position):
+            if fits(evidence, position, off, known, basis, axes):
+                what = f"is off by {text}{slice_text(axes, x.ndim)}"
+                hint = "a sum or mean is missing, or is not the right one"
+                return Pattern(Kind.TERM, f"the gradient of {{name}} {what}: {hint}", None, True)
+    return None
+
+
+def axes_of(ndim: int) -> Iterator[tuple[int, ...]]:
+    """Yield axes to sum over, the most of them first: they leave the fewest numbers to fit."""
+    for count in range(min(ndim, 4), 0, -1):
+        yield from combinations(range(ndim), count)
+
+
+def slice_text(axes: tuple[int, ...], ndim: int) -> str:
+    """Name the slices along some axes."""
+    if len(axes) == ndim:
+        return ""
+    listed = " and ".join(map(str, axes))
+    return f" for each slice along {'axes' if len(axes) > 1 else 'axis'} {listed}"
+
+
+def bases(evidence: Evidence, position: int) -> Iterator[Basis]:
+    """Yield simple values of the shape of an input, the fewest first."""
+    x = evidence.xs[position]
+    ones = np.ones(x.shape)
+    values = [(evidence.names[position], x)]
+    outputs = zip(evidence.outputs, evidence.complex_outputs, strict=True)
+    values += [("y", y) for y, is_complex in outputs if y.shape == x.shape and not is_complex]
+    with np.errstate(all="ignore"):
+        rows = [*values, *[(f"exp({name})", np.exp(value)) for name, value in values]]
+    yield "one number", [ones]
+    for name, value in rows:
+        yield f"{name} times one number", [value]
+    for name, value in values:
+        yield f"one number plus {name} times another", [ones, value]
+
+
+def fits(
+    evidence: Evidence,
+    position: int,
+    off: np.ndarray,
+    known: np.ndarray,
+    basis: list[np.ndarray],
+    axes: tuple[int, ...],
+) -> bool:
+    """Whether what is off in each slice is a combination of values: in a few, then in all."""
+    wrong = evidence.wrong[position]
+    arrays = (off, known, wrong & known, evidence.tolerance(position), *basis)
+    off, known, telling, slack, *values = (sliced(a, axes) for a in arrays)
+    rows = np.flatnonzero(np.any(telling, axis=1))
+    counts = telling[rows].sum(axis=1) - len(basis)
+    if np.sum(np.maximum(counts, 0)) < FEWEST or np.any(counts < 0):  # a fit that says nothing
+        return False
+    thin = (rows[:: 1 + len(rows) // SAMPLED], slice(None, None, 1 + off.shape[1] // SAMPLED))
+    for at in (thin, (rows, slice(None))):
+        part = [a[at] for a in (off, known, telling, slack, *values)]
+        if not fits_slices(part[0], part[1], part[2], part[3], part[4:]):
+            return False
+    return True
+
+
+def sliced(values: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    """Return a row for each slice along some axes."""
+    kept = [i for i in range(values.ndim) if i not in axes]
+    length = int(np.prod([values.shape[i] for i in axes]))
+    return values.transpose(*kept, *axes).reshape(-1, length)
+
+
+def fits_slices(
+    off: np.ndarray,
+    known: np.ndarray,
+    telling: np.ndarray,
+    slack: np.ndarray,
+    values: list[np.ndarray],
+) -> bool:
+    """Whether each row of what is off is a combination of rows of values, where it is known."""
+    wanted = np.where(known, off, 0.0)
+    basis = np.stack([np.where(known, value, 0.0) for value in values], axis=-1)
+    if not np.all(np.isfinite(basis)):
+        return False
+    found = projected(basis, wanted)
+    if found is None:
+        return False
+    left = np.abs(wanted - found)
+    small = left[telling] <= NEARLY * np.abs(wanted[telling])
+    return bool(np.all(small) and np.all(left[known] <= slack[known]))
+
+
+def projected(values: np.ndarray, wanted: np.ndarray) -> np.ndarray | None:
+    """Return the combination of values nearest to what is wanted in each slice.
+
+    None where the values are 0, or nearly multiples of each other: they say nothing there.
+    """
+    size = np.linalg.norm(values, axis=1, keepdims=True)
+    if not np.all(size > 0):
+        return None
+    orthogonal, triangle = np.linalg.qr(values / size)
+    if np.any(np.abs(np.diagonal(triangle, axis1=-2, axis2=-1)) < 1e-3):
+        return None
+    along = np.einsum("slk,sl->sk", orthogonal, wanted)
+    return np.asarray(np.einsum("slk,sk->sl", orthogonal, along))
