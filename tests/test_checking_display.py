@@ -14,8 +14,8 @@ import autograd_mini as am
 from autograd_mini.checking import Report
 from autograd_mini.checking.causes import Cause, Kind
 from autograd_mini.checking.display import html, page
+from autograd_mini.checking.entries import Part
 from autograd_mini.checking.heatmap import CELLS, SLICES, maps
-from autograd_mini.checking.report import Part
 from autograd_mini.checking.verdicts import CODES, Tolerances, Verdict
 
 TOLERANCES = Tolerances(1e-6, 0.0)

@@ -15,7 +15,8 @@ from ..errors import GradcheckError
 from .causes import Cause, Kind
 from .check import gradcheck
 from .counterexamples import search
-from .report import Entry, Report
+from .entries import Entry
+from .report import Report
 from .verdicts import Verdict
 
 if TYPE_CHECKING:

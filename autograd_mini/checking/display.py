@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .entries import Part
 from .heatmap import Map, maps, mark, svg
-from .report import Part, Report
 from .verdicts import Tolerances, Verdict
+
+if TYPE_CHECKING:
+    from .report import Report
 
 PICTURED = 12
 """Most inputs with maps."""

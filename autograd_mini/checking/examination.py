@@ -8,7 +8,9 @@ import numpy as np
 
 from .agreement import disagreements
 from .causes import Cause, Kind
+from .coverage import Coverage
 from .diagnosis import Evidence, diagnose
+from .entries import Part
 from .first import Findings, first_findings
 from .inputs import Arrays, Problem
 from .investigation import usual_step
@@ -16,7 +18,7 @@ from .judgement import look_closer
 from .lines import Probe
 from .progress import LONG, Bar
 from .projections import projected
-from .report import Coverage, Part, Report
+from .report import Report
 from .subjects import Subject
 from .verdicts import CODES, Tolerances, Verdict
 

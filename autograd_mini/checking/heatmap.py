@@ -13,7 +13,7 @@ from html import escape
 
 import numpy as np
 
-from .report import Part
+from .entries import Part
 from .verdicts import CODES, Tolerances, Verdict
 
 CELLS = 64

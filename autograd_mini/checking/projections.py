@@ -14,13 +14,13 @@ from time import perf_counter
 import numpy as np
 
 from .causes import Cause, Kind
+from .coverage import Coverage
 from .estimates import estimate
 from .first import Findings, empty
 from .inputs import Arrays
 from .investigation import Investigation
 from .judgement import look_at
 from .lines import DirectionLine, Probe
-from .report import Coverage
 from .verdicts import Judge, Tolerances, Verdict
 
 DIRECTIONS = 6
