@@ -19,6 +19,8 @@ from .texts import clean, counted, number, shape, symbol
 Facts = list[tuple[str, str]]
 LONGEST: Final = 300
 MOST_TYPES: Final = 12
+MOST_SYMBOLS: Final = 2000
+"""The operations of a scope with more of them are counted by type, which is faster."""
 
 
 def of_tensor(tensor: Any, gradient: Any = None) -> Facts:
@@ -67,7 +69,8 @@ def of_part(part: Part) -> Facts:
     """Tell what a box of the view of operations stands for."""
     if part.kind == "operation":
         return of_operation(part.operations[0])
-    types = Counter(symbol(operation) for operation in part.operations)
+    few = len(part.operations) <= MOST_SYMBOLS
+    types = Counter(symbol(x) if few else x.type for x in part.operations)
     told = [f"{name} ×{n}" if n > 1 else name for name, n in types.most_common(MOST_TYPES)]
     rest = len(types) - len(told)
     what = ", ".join(told) + (f", … {rest} more" if rest else "")

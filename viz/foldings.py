@@ -15,6 +15,9 @@ from .outline import Outline
 from .scopes import Branch, ScopeTree
 
 MOST_STATES: Final = 60
+FEWEST_STATES: Final = 6
+MOST_VISITS: Final = 400_000
+"""All states together look at about so many operations; each state looks at all of its graph."""
 ROOM: Final = 160
 """A state with an opened scope may have this many boxes."""
 
@@ -47,9 +50,10 @@ def states(graph: Graph, limit: int | None) -> list[State]:
     tree = first.tree
     places = {branch: place for place, branch in enumerate(tree.branches)}
     start = frozenset(place for branch, place in places.items() if branch.box() is None)
+    most = min(MOST_STATES, max(FEWEST_STATES, MOST_VISITS // max(len(graph), 1)))
     found: dict[Opened, int] = {start: 0}
     for branch in sorted(tree.branches, key=lambda branch: branch.depth):
-        if len(found) >= MOST_STATES:
+        if len(found) >= most:
             break
         found.setdefault(touched(branch, places, start, tree), len(found))
     room = None if limit is None else max(limit, ROOM)

@@ -4,6 +4,7 @@
   const at = (id) => document.getElementById(id);
   const stage = at("stage"), sheet = at("sheet"), tip = at("facts"), search = at("search");
   const SPACE = 24, LARGEST = 8, SMALLEST = 0.02, READABLE = 0.8, AROUND = 70, STEP = 60, SECONDS = 1.6;
+  const NEURONS = ["neuron", "feature", "prediction", "bias"];
   const NAMESPACE = "http://www.w3.org/2000/svg";
   const darkness = matchMedia("(prefers-color-scheme: dark)");
 
@@ -50,7 +51,6 @@
     const group = groups.get(id);
     if (!group) return;
     const [words, role] = state.boxes[id];
-    if (["anchor", "dot", "heading", "legend"].includes(role)) return;
     const opens = leadsTo(id) !== undefined;
     group.classList.toggle("opens", opens);
     group.setAttribute("tabindex", "0");
@@ -221,6 +221,7 @@
       const waiting = [id], seen = new Set(waiting);
       while (waiting.length) {
         const box = waiting.pop();
+        if (NEURONS.includes(state.boxes[id][1]) && box !== id) continue; // its own weights only
         for (const arrow of state.arrows) {
           if (arrow[from] === box && !seen.has(arrow[to])) {
             seen.add(arrow[to]);
@@ -234,15 +235,17 @@
       const group = groups.get(box);
       if (group) group.classList.toggle("far", !lit.has(box));
     }
+    const own = NEURONS.includes(state.boxes[id][1]);
     state.arrows.forEach(([tail, head], place) => {
-      if (edges[place]) edges[place].classList.toggle("far", !(lit.has(tail) && lit.has(head)));
+      const near = own ? tail === id || head === id : lit.has(tail) && lit.has(head);
+      if (edges[place]) edges[place].classList.toggle("far", !near && head in state.boxes);
     });
   }
 
   function tell(id, x, y) {
     const state = data.states[current];
     const box = state.boxes[id];
-    if (!box || ["anchor", "dot", "heading", "legend"].includes(box[1])) return hide();
+    if (!box) return hide();
     tip.replaceChildren();
     const name = document.createElement("strong");
     name.textContent = box[0] || box[1].replace("_", " ");
@@ -263,7 +266,7 @@
     const { width, height } = tip.getBoundingClientRect();
     tip.style.left = `${Math.max(6, Math.min(x + 14, innerWidth - width - 6))}px`;
     tip.style.top = `${y + 18 + height < innerHeight ? y + 18 : Math.max(6, y - height - 12)}px`;
-    if (box[1] !== "legend") light(id);
+    light(id);
   }
 
   function hide() {
@@ -310,7 +313,8 @@
     hits = [];
     hit = -1;
     if (!wanted) {
-      at("found").value = `${Object.keys(data.states[current].boxes).length} boxes`;
+      const count = Object.keys(data.states[current].boxes).length;
+      at("found").value = count === 1 ? "1 box" : `${count} boxes`;
       return;
     }
     const state = data.states[current];
@@ -472,4 +476,5 @@
 
   show(0);
   start();
+  find();
 })();

@@ -14,15 +14,16 @@ from .film import Film
 from .foldings import State, states
 from .operations import OperationsView
 from .outline import Outline
-from .part_steps import PartSteps
+from .part_steps import MARK, PartSteps
 from .picture import Direction, Picture
 from .reading import Key, has_values, key
 from .scalar_steps import ScalarSteps
 from .scalars import ScalarView
 from .scopes import Branch
-from .steps import Step, gathered
+from .steps import Step, Writing, gathered
 
 MOST_FRAMES: Final = 60
+GRADIENT: Final = "norm of the gradient"
 MOST_OPERATIONS: Final = 2000
 """Graphs with more operations have no steps in their page unless they are asked for."""
 
@@ -92,6 +93,7 @@ def operation_states(
 ) -> list[PageState]:
     """Return the states of a graph of operations, the first one with its steps."""
     found = []
+    cache: dict[int, Facts] = {}
     for place, state in enumerate(states(graph, limit)):
         view = OperationsView(state.outline, title or default_title(state.outline), direction)
         if not place and wants_frames(graph, frames):
@@ -99,19 +101,32 @@ def operation_states(
             page_state = PageState(shown.picture, steps=gathered(shown.steps, MOST_FRAMES))
         else:
             page_state = PageState(view.picture())
-        learn(page_state, view, state)
+        learn(page_state, view, state, cache)
+        for step in page_state.steps:
+            for writing in step.writings:
+                add_gradient(page_state.facts, writing)
         found.append(page_state)
     return found
 
 
-def learn(page_state: PageState, view: OperationsView, state: State) -> None:
-    """Add the facts of the boxes, and where the scopes lead."""
+def add_gradient(facts: dict[str, Facts], writing: Writing) -> None:
+    """Add the gradient of a box in a step, in place of the one of the step before."""
+    known = [fact for fact in facts.get(writing.box, []) if fact[0] != GRADIENT]
+    facts[writing.box] = [*known, (GRADIENT, writing.text.removeprefix(f"{MARK} "))]
+
+
+def learn(
+    page_state: PageState, view: OperationsView, state: State, cache: dict[int, Facts]
+) -> None:
+    """Add the facts of the boxes, and where the scopes lead; a scope's facts are cached."""
     places: dict[Branch, int] = {b: place for place, b in enumerate(state.outline.tree.branches)}
     page_state.next = state.next
     for part, box in view.box_of_part.items():
-        page_state.facts[box] = of_part(part)
-        if part.kind == "scope":
-            page_state.scopes[box] = places[part.branch]
+        if part.kind != "scope":
+            page_state.facts[box] = of_part(part)
+            continue
+        place = page_state.scopes[box] = places[part.branch]
+        page_state.facts[box] = cache[place] = cache.get(place) or of_part(part)
     for branch, cluster in view.builder.clusters.items():
         page_state.scopes[cluster] = places[branch]
     for source, box in view.box_of_source.items():

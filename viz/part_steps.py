@@ -22,6 +22,7 @@ from .reading import Key, has_values, key, operands
 from .steps import MOST_LINES, Step, Writing
 from .texts import clean, counted, number, symbol
 
+MARK: Final = "‖grad‖"
 MOST_TOLD: Final = 3
 """A caption tells of no more tensors than this."""
 
@@ -118,7 +119,7 @@ class PartSteps:
         if not groups:
             return []
         start = "backward starts at the end: ∂L/∂L = 1, L being the sum of the outputs"
-        writings = tuple(Writing(box, "gradient", "grad 1") for box in self.ends)
+        writings = tuple(Writing(box, "gradient", gradient_text(1)) for box in self.ends)
         opening = Step("backward", (start,), tuple(self.ends), (), writings)
         order = sorted(groups, key=lambda part: -part.operations[-1].serial)
         return [opening, *(self.link(part, groups[part]) for part in order)]
@@ -188,4 +189,4 @@ class PartSteps:
 
 def gradient_text(length: Any) -> str:
     """Return the line that a box gets: the length of its gradient."""
-    return f"‖grad‖ {number(length)}"
+    return f"{MARK} {number(length)}"

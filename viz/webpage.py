@@ -21,10 +21,13 @@ from .drawing import Drawing, View, check_options, draw, graph_behind
 from .facts import Facts
 from .layout import Engine
 from .page_states import PageState, operation_states, scalar_state
-from .picture import Direction
+from .part_steps import MARK
+from .picture import Box, Direction, Role
 from .scalars import suits
-from .texts import clean, counted
+from .texts import clean
 
+SILENT: Final[frozenset[Role]] = frozenset({"anchor", "dot", "heading", "legend"})
+"""The roles of what is drawn beside the graph, and stands for nothing in it."""
 MOST_LAYOUTS: Final = 4
 """So many layouts run at the same time at most."""
 
@@ -83,9 +86,7 @@ def written(found: list[PageState], engine: Engine) -> str:
     states = [known(state, state.svg(svg), table) for state, svg in zip(found, drawn, strict=True)]
     steps = [{"phase": x.phase, "caption": x.caption} for x in found[0].steps]
     data = {"states": states, "facts": list(table), "steps": steps}
-    picture = found[0].picture
-    amount = f"{counted(len(picture.boxes), 'box').replace('boxs', 'boxes')}"
-    return filled(picture.title, amount, data)
+    return filled(found[0].picture.title, data)
 
 
 def known(
@@ -95,9 +96,11 @@ def known(
     captions = {cluster.id: cluster.caption for cluster in state.picture.clusters}
     boxes = {}
     for box in state.picture.boxes:
+        if box.role in SILENT:
+            continue
         facts = tuple(state.facts.get(box.id) or told(box.tooltip))
         number = table.setdefault(facts, len(table))
-        boxes[box.id] = [clean(box.words, 120, lines=1), box.role, number]
+        boxes[box.id] = [called(box), box.role, number]
     return {
         "svg": svg,
         "boxes": boxes,
@@ -108,18 +111,25 @@ def known(
     }
 
 
+def called(box: Box) -> str:
+    """Return what a page calls a box: its label, without the gradient that comes later."""
+    if box.cells and box.cells[0].kind == "name":
+        return clean(box.cells[0].text, 120, lines=1)
+    words = " ".join(line for line in box.lines if not line.startswith(MARK)) or box.words
+    return clean(words, 120, lines=1)
+
+
 def told(tooltip: str) -> Facts:
     """Return a tooltip as facts without labels."""
     return [("", line) for line in tooltip.split("\n") if line]
 
 
-def filled(title: str, amount: str, data: dict[str, Any]) -> str:
+def filled(title: str, data: dict[str, Any]) -> str:
     """Return the page with its texts, style, script and data in place."""
     script = resource("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     values = {
         "title": escape(clean(title, 200, lines=1)),
-        "amount": escape(amount),
         "policy": f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
         "base-uri 'none'; form-action 'none'",
         "style": resource("page.css"),
