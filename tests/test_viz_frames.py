@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from xml.etree import ElementTree
 
 import numpy as np
@@ -213,3 +216,26 @@ def test_a_notebook_shows_the_animation():
     _, _, loss = expression()
     bundle = viz.frames(loss)._repr_mimebundle_()
     assert "@keyframes" in bundle["image/svg+xml"] and "frames" in bundle["text/plain"]
+
+
+def test_another_process_draws_the_same_bytes():
+    program = (
+        "import autograd_mini as am, numpy as np, viz, hashlib\n"
+        "x = am.tensor(np.ones((3, 2)), name='x', requires_grad=True)\n"
+        "a = am.tensor(2.0, name='a', requires_grad=True)\n"
+        "with am.scope('s'): y = np.tanh(x @ x.T).sum()\n"
+        "text = viz.page(y) + viz.page(a * a)\n"
+        "text += viz.frames(y).animation() + viz.frames(a * a)[2].svg\n"
+        "print(hashlib.sha256(text.encode()).hexdigest())\n"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "77")
+    }
+    assert len(digests) == 1 and len(digests.pop()) == 65
