@@ -58,8 +58,10 @@ class Investigation:
     ) -> None:
         """Look until there is a verdict; `step` is the first one, if the caller wants it so."""
         self._probe, self._line, self.given = probe, line, given
-        rounding = ROUNDING * probe.epsilon * probe.scale / line.unit
-        self._judge = replace(judge, rounding=rounding)
+        self._moving = probe.moving(line)
+        rounding = ROUNDING * probe.epsilon * self._moving / line.unit
+        unseen = probe.epsilon**2 * probe.scale / line.unit
+        self._judge = replace(judge, rounding=rounding, unseen=unseen)
         self._levels: dict[float, Level] = {}
         self._noise: float | None = None
         self.estimate: Estimate
@@ -83,7 +85,7 @@ class Investigation:
         """Take differences at further steps and judge; tell whether there was a new one."""
         fresh = [s for s in steps if s >= self._line.least and s not in self._levels]
         for step in fresh:
-            self._levels[step] = self._probe.level(self._line, step)
+            self._levels[step] = self._probe.level(self._line, step, self._moving)
         if fresh or not hasattr(self, "estimate"):
             self._judged()
         return bool(fresh)
@@ -215,7 +217,8 @@ class Investigation:
             line = self._line.along(probe)
             steps = [usual_step(probe.epsilon, line.unit) * 8**k for k in (6, 5, 4, 2, 1, 0, -1)]
             steps += [usual_step(probe.epsilon, line.near) * 8**k for k in (6, 5, 4, 2, 1, 0)]
-            levels = [probe.level(line, s) for s in sorted(set(steps)) if s >= line.least]
+            moving = probe.moving(line)
+            levels = [probe.level(line, s, moving) for s in sorted(set(steps)) if s >= line.least]
             found = estimate(levels, measured_noise(probe, line))
             if found.error < self.estimate.error or not np.isfinite(self.estimate.value):
                 verdict, before = self._judge.verdict(self.given, found), self.estimate

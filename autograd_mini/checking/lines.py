@@ -21,6 +21,10 @@ NOISE = 8.0
 """How many units of rounding an evaluated function is trusted to be off by."""
 
 
+WIDE = 4096
+"""How many usual steps away an output that depends on a coordinate at all has moved."""
+
+
 @dataclass(frozen=True, slots=True)
 class Level:
     """Differences at one step, of φ.
@@ -29,7 +33,7 @@ class Level:
         step: s.
         up, down: how far it went to both sides, after rounding; down is negative.
         above, below: φ there less φ at the point.
-        size: Σ |g·y| of the outputs that changed, or of all if none did.
+        size: Σ |g·y| of the outputs that move, or of all if none does.
         low, high: Σ of the lesser and of the greater one-sided slope of each output.
         unit: the rounding unit of the outputs.
         flat: whether no output changed at all.
@@ -154,7 +158,17 @@ class Probe:
         """Whether outputs are those at the point, to the last bit."""
         return all(map(np.array_equal, outputs, self.base))
 
-    def level(self, line: Line, step: float) -> Level:
+    def moving(self, line: Line) -> float:
+        """Return Σ |g·y|, at the point, of the outputs that move along a line.
+
+        An output that a short step leaves as it was, a longer one may change: what its rounding
+        hides is part of the error of the short one.
+        """
+        step = WIDE * self.epsilon ** (1 / 3) * line.unit
+        sizes = [self.size(self.base, line.at(sign * step)[0]) for sign in (1, -1)]
+        return max(sizes)
+
+    def level(self, line: Line, step: float, moving: float = 0.0) -> Level:
         """Return the differences along a line at one step, to both sides."""
         above, up = line.at(step)
         below, down = line.at(-step)
@@ -170,7 +184,7 @@ class Probe:
         above = above if np.isfinite(right) else below
         return Level(
             step, up, down, right, self.weighted(below, self.base),
-            self.size(above, below), low, high, self.epsilon, self.same(above) and self.same(below),
+            max(moving, self.size(above, below)), low, high, self.epsilon, self.same(above) and self.same(below),
             self.epsilon * line.size,
         )  # fmt: skip
 

@@ -54,22 +54,26 @@ class Judge:
         tolerances: which differences are none.
         negligible: an error bar up to this is fine for any entry of the input, however small: a
             share of the size of the whole gradient.
-        rounding: a given value up to this is as good as 0, where the numeric one may be 0.
+        rounding: what rounding may do to a given value; it counts where the numeric one may be 0
+            or is as small itself.
+        unseen: a difference so far below the rounding of φ that no number of digits shows it.
     """
 
     tolerances: Tolerances
     negligible: float
     rounding: float = 0.0
+    unseen: float = 0.0
 
     def allowed(self, given: float, numeric: float, error: float = 0.0) -> float:
         """Return the difference that counts as none."""
-        floor = self.rounding if abs(numeric) <= 2 * error else 0.0
-        return self.tolerances.allowed(given, numeric) + floor
+        floor = self.rounding if abs(numeric) <= max(2 * error, self.rounding) else 0.0
+        return self.tolerances.allowed(given, numeric) + floor + self.unseen
 
     def fine(self, error: float, given: float, numeric: float, lenient: float) -> bool:
         """Whether an error bar is narrow enough to confirm an entry."""
         size = max(abs(given), abs(numeric))
-        return error <= max(self.tolerances.absolute, RESOLUTION * size, self.negligible, lenient)
+        enough = (self.tolerances.absolute, RESOLUTION * size, self.negligible, lenient)
+        return error <= max(*enough, self.rounding)
 
     def verdict(self, given: float, e: Estimate, lenient: float = 0.0) -> Verdict:
         """Judge one entry; an error bar up to `lenient` is fine too."""
