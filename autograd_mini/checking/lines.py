@@ -182,9 +182,10 @@ class Probe:
             high += float(np.sum(np.maximum(right, left)))
         right = self.weighted(above, self.base)
         above = above if np.isfinite(right) else below
+        flat = self.same(above) and self.same(below)
         return Level(
             step, up, down, right, self.weighted(below, self.base),
-            max(moving, self.size(above, below)), low, high, self.epsilon, self.same(above) and self.same(below),
+            max(moving, self.size(above, below)), low, high, self.epsilon, flat,
             self.epsilon * line.size,
         )  # fmt: skip
 
