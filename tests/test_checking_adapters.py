@@ -230,6 +230,25 @@ def test_forward_rule_that_disagrees_is_found(torch: Any, x: Any) -> None:
     assert kinds(look(Doubled, x)) == ["forward mode"]
 
 
+def test_forward_rule_that_raises_is_found(torch: Any, x: Any) -> None:
+    class Doubled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return 2 * x
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return 2 * g
+
+        @staticmethod
+        def jvp(ctx: Any, t: Any) -> Any:
+            return ctx.kept * t
+
+    report = look(Doubled, x)
+    assert kinds(report) == ["forward mode"]
+    assert "raises AttributeError" in str(report)
+
+
 def test_short_floats_of_a_result_widen_the_bars(torch: Any, x: Any) -> None:
     assert look(lambda a: (a.bfloat16() * 3).sum(), x).rtol > 0.1
 

@@ -205,7 +205,11 @@ class Subject:
         raise NotImplementedError
 
     def pushed(self, values: Arrays, tangents: Arrays) -> list[Any] | None:
-        """Return the outputs' tangents by the subject's own forward mode, None without one."""
+        """Return the outputs' tangents by the subject's own forward mode, None without one.
+
+        Raises:
+            Problem: if a forward rule that somebody wrote fails.
+        """
         return None
 
     def second(self) -> Subject | None:

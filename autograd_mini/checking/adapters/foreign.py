@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from traceback import extract_tb
 from typing import Any
 from warnings import catch_warnings, simplefilter
 
@@ -210,10 +211,14 @@ class Foreign(Subject):
     def pushed(self, values: Arrays, tangents: Arrays) -> list[Any] | None:
         """Push tangents forward, where the framework has a rule for all operations."""
         try:
-            with self.precision():
+            with self.precision(), catch_warnings():
+                simplefilter("ignore")  # about the framework's own forward mode
                 return self.forward(values, tangents)
-        except Exception:  # a function without forward mode: nothing to compare
-            return None
+        except Exception as error:
+            if not by_own_rule(error):
+                return None  # a function without forward mode: nothing to compare
+            kind, text = Kind.FORWARD, refusal("the forward rule", error)[1]
+            raise problem(kind, text) from error
 
     def forward(self, values: Arrays, tangents: Arrays) -> list[Any]:
         """Return the tangents of the outputs, None for one that is constant."""
@@ -282,6 +287,14 @@ def rounding_unit(number: Any) -> float:
     while float(number(1 + unit / 2)) != 1:
         unit /= 2
     return unit
+
+
+def by_own_rule(error: Exception) -> bool:
+    """Whether an error comes out of a `jvp` that somebody wrote, not out of a package's own."""
+    if isinstance(error, NotImplementedError):
+        return False
+    frames = extract_tb(error.__traceback__)
+    return any(x.name == "jvp" and "site-packages" not in x.filename for x in frames)
 
 
 def refusal(what: str, error: Exception) -> tuple[Kind, str]:
