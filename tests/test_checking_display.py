@@ -13,10 +13,10 @@ import pytest
 import autograd_mini as am
 from autograd_mini.checking import Report
 from autograd_mini.checking.causes import Cause, Kind
-from autograd_mini.checking.display import html, page
-from autograd_mini.checking.entries import Part
-from autograd_mini.checking.heatmap import CELLS, SLICES, maps
-from autograd_mini.checking.verdicts import CODES, Tolerances, Verdict
+from autograd_mini.checking.numeric.verdicts import CODES, Tolerances, Verdict
+from autograd_mini.checking.reporting.display import html, page
+from autograd_mini.checking.reporting.entries import Part
+from autograd_mini.checking.reporting.heatmap import CELLS, SLICES, maps
 
 TOLERANCES = Tolerances(1e-6, 0.0)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from strategies import samples
 
 import autograd_mini as am
-from autograd_mini.checking.sweep import NotSweepable, Sweep
+from autograd_mini.checking.numeric.sweep import NotSweepable, Sweep
 from autograd_mini.operation import no_grad
 from autograd_mini.primitives import PRIMITIVES, Primitive
 from autograd_mini.tensors import Tensor, leaf

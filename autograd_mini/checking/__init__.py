@@ -15,9 +15,9 @@ from ..errors import GradcheckError
 from .causes import Cause, Kind
 from .check import gradcheck
 from .counterexamples import search
-from .entries import Entry
-from .report import Report
-from .verdicts import Verdict
+from .numeric.verdicts import Verdict
+from .reporting.entries import Entry
+from .reporting.report import Report
 
 if TYPE_CHECKING:
     from . import strategies

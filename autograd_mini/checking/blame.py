@@ -22,9 +22,9 @@ from ..tensors import Tensor, leaf
 from .causes import Cause
 from .examination import Options, examined
 from .inputs import Inputs
-from .report import Report
+from .numeric.verdicts import Verdict
+from .reporting.report import Report
 from .subjects import Recorded
-from .verdicts import Verdict
 
 PATIENCE = 10.0
 """Seconds after which no further operation is looked at."""

@@ -16,10 +16,10 @@ from .blame import blamed
 from .examination import Options, examined
 from .handwritten import written
 from .inputs import Inputs, argument_names
+from .numeric.verdicts import Verdict
 from .orders import second_order
-from .report import Report
+from .reporting.report import Report
 from .subjects import Recorded, Subject
-from .verdicts import Verdict
 
 COVERAGE = ("auto", "full", "projections")
 

@@ -8,19 +8,19 @@ import numpy as np
 
 from .agreement import disagreements
 from .causes import Cause, Kind
-from .coverage import Coverage
 from .diagnosis import Evidence, diagnose
-from .entries import Part
-from .first import Findings, first_findings
 from .inputs import Arrays, Problem
-from .investigation import usual_step
-from .judgement import look_closer
-from .lines import Probe
+from .numeric.first import Findings, first_findings
+from .numeric.investigation import usual_step
+from .numeric.judgement import look_closer
+from .numeric.lines import Probe
+from .numeric.projections import projected
+from .numeric.verdicts import CODES, Tolerances, Verdict
 from .progress import LONG, Bar
-from .projections import projected
-from .report import Report
+from .reporting.coverage import Coverage
+from .reporting.entries import Part
+from .reporting.report import Report
 from .subjects import Subject
-from .verdicts import CODES, Tolerances, Verdict
 
 AFFORDABLE = 20.0
 """Seconds that a full check may take before projections do instead."""

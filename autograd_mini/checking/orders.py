@@ -7,7 +7,7 @@ from dataclasses import replace
 from ..errors import ArgumentError
 from .causes import Cause, Kind
 from .examination import Options, examined
-from .report import Report
+from .reporting.report import Report
 from .subjects import Subject
 
 

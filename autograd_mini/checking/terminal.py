@@ -14,7 +14,7 @@ from ..errors import ArgumentError, AutogradError
 from ..points import DTYPES, Point, point, shape, value
 from ..targets import raised, target
 from .check import COVERAGE, gradcheck
-from .report import Report
+from .reporting.report import Report
 
 DESCRIPTION = """\
 Compare a gradient with numeric derivatives of its function, at random inputs or given ones.
@@ -119,7 +119,7 @@ def written(report: Report, asked: Namespace) -> None:
     """Print a report, and write its page if that was asked for."""
     print(json.dumps(jsonable(report.to_dict()), indent=2) if asked.json else report)
     if asked.html is not None:
-        from .display import page
+        from .reporting.display import page
 
         Path(asked.html).write_text(page(report), encoding="utf-8")
 

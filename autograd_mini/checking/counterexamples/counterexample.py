@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..inputs import argument_names
-from ..report import Report
+from ..reporting.report import Report
 from .scripts import Script
 
 SHOWN = 8

@@ -15,7 +15,7 @@ from ...errors import ArgumentError
 from ...tensors import Tensor
 from ..drawing import hypothesis, st
 from ..inputs import plain
-from ..report import Report
+from ..reporting.report import Report
 from .counterexample import Counterexample, counterexample
 from .trials import Refused, Trial, failure
 from .variations import Pattern, smaller, varied, with_simpler_numbers

@@ -18,9 +18,9 @@ from ...errors import AutogradError
 from ..causes import Cause, Kind
 from ..check import gradcheck
 from ..inputs import Inputs, argument_names
-from ..report import Report
+from ..numeric.verdicts import Verdict
+from ..reporting.report import Report
 from ..subjects import Recorded
-from ..verdicts import Verdict
 
 DECLINES = (AutogradError, np.linalg.LinAlgError, NotImplementedError, Warning)
 """Errors by which a gradient says that there is none at this point."""

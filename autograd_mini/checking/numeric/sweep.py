@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from ..containers import flatten
-from ..extraction import plain_value
-from ..forward import Key, Values, deliver, key_of, vertex_of
-from ..operation import Record, no_grad
-from ..reverse import dependents
-from ..tensors import Tensor, leaf
-from ..vectorization import Example
+from ...containers import flatten
+from ...extraction import plain_value
+from ...forward import Key, Values, deliver, key_of, vertex_of
+from ...operation import Record, no_grad
+from ...reverse import dependents
+from ...tensors import Tensor, leaf
+from ...vectorization import Example
 from .regions import At, Memory, Region, gathered, moved
 
 ROWS = 512

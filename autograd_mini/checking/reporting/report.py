@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import GradcheckError
-from .causes import Cause
+from ...errors import GradcheckError
+from ..causes import Cause
+from ..numeric.verdicts import Verdict
 from .coverage import Coverage
 from .entries import Entry, Part, chosen, rank
-from .verdicts import Verdict
 
 SHOWN = 6
 """Entries in a printed report."""

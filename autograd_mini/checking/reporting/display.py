@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..numeric.verdicts import Tolerances, Verdict
 from .entries import Part
 from .heatmap import Map, maps, mark, svg
-from .verdicts import Tolerances, Verdict
 
 if TYPE_CHECKING:
     from .report import Report

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .inputs import Arrays
+from ..inputs import Arrays
 from .lines import Probe
 from .sweep import Differences, NotSweepable
 

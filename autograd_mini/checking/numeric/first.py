@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..progress import Bar
 from .batches import Batch
 from .investigation import usual_step
 from .lines import NOISE, Probe
-from .progress import Bar
 from .sweep import Differences, NotSweepable, Sweep
 from .verdicts import CODES, RESOLUTION, Tolerances, Verdict
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from .causes import Kind
-from .inputs import Arrays, problem
-from .subjects import Subject
+from ..causes import Kind
+from ..inputs import Arrays, problem
+from ..subjects import Subject
 
 NOISE = 8.0
 """How many units of rounding an evaluated function is trusted to be off by."""

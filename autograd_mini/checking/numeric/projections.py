@@ -13,11 +13,11 @@ from time import perf_counter
 
 import numpy as np
 
-from .causes import Cause, Kind
-from .coverage import Coverage
+from ..causes import Cause, Kind
+from ..inputs import Arrays
+from ..reporting.coverage import Coverage
 from .estimates import estimate
 from .first import Findings, empty
-from .inputs import Arrays
 from .investigation import Investigation
 from .judgement import look_at
 from .lines import DirectionLine, Probe

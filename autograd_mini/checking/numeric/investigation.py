@@ -15,9 +15,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from .coordinates import coordinates
+from ..coordinates import coordinates
+from ..inputs import Arrays
 from .estimates import Estimate, estimate
-from .inputs import Arrays
 from .lines import Level, Line, Probe
 from .noise import measured_noise
 from .precision import precise

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .verdicts import CODES, Verdict
+from ..numeric.verdicts import CODES, Verdict
 
 UNCHECKED = -1
 """The code of an entry that was not looked at on its own."""

@@ -13,8 +13,8 @@ from html import escape
 
 import numpy as np
 
+from ..numeric.verdicts import CODES, Tolerances, Verdict
 from .entries import Part
-from .verdicts import CODES, Tolerances, Verdict
 
 CELLS = 64
 """Most cells along one side."""

@@ -1,0 +1,1 @@
+"""Numeric derivatives with error bars, and what they say about given ones."""

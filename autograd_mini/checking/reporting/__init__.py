@@ -1,0 +1,1 @@
+"""What a check found, entry by entry, and how it is shown."""
