@@ -156,3 +156,17 @@ def test_narrow_inputs_are_kept_where_that_is_asked_for(dtype: Any) -> None:
 
     assert checked(f, X.astype(dtype), vjp=vjp, keep_dtype=True).ok
     assert set(seen) == {np.dtype(dtype)}
+
+
+@pytest.mark.parametrize("distance", [1e-9, 1e-11, 1e-12, 3e-13])
+@pytest.mark.parametrize(("f", "edge", "side"), [(np.arccosh, 1, 1), (np.arcsin, 1, -1)])
+def test_slopes_close_to_the_edge_of_the_domain_are_right(
+    f: Any, edge: float, side: float, distance: float
+) -> None:
+    assert checked(f, np.array([edge + side * distance])).ok
+
+
+def test_noise_of_a_right_formula_is_not_called_wrong() -> None:
+    report = checked(lambda x: (np.exp(x) - 1) / x, np.array([1e-6, 3e-7, 2e-8]))
+    assert report.count(Verdict.WRONG) == 0
+    assert "rounding inside of the gradient" in str(report)

@@ -15,6 +15,7 @@ from .numeric.investigation import usual_step
 from .numeric.judgement import look_closer
 from .numeric.lines import Probe
 from .numeric.projections import projected
+from .numeric.steadiness import spare_noise
 from .numeric.verdicts import CODES, Tolerances, Verdict
 from .progress import LONG, Bar
 from .reporting.coverage import Coverage
@@ -74,6 +75,7 @@ class Examination:
         self.weights = [g / scale for g in self.drawn]
         self.shown = [g / scale for g in self.given]
         self.scale = scale
+        self.noisy = False
         self.probe = Probe(subject, self.outputs, self.weights)
 
     def seconds(self) -> float:
@@ -107,7 +109,9 @@ class Examination:
             problems = [*problems, Cause(Kind.DOMAIN, self.probe.trouble)]
         if not wrong and not problems and self.known:
             rtol = self.tolerances.relative
-            found = disagreements(self.subject, self.drawn, self.given, self.options.seed, rtol)
+            found = disagreements(
+                self.subject, self.drawn, self.given, self.options.seed, rtol, self.noisy
+            )
             problems = [*problems, *found]
         report = Report(
             call,
@@ -129,7 +133,13 @@ class Examination:
                 self.probe, self.shown, self.tolerances, self.options.step, bar
             )  # fmt: skip
         look_closer(self.probe, findings, self.tolerances, self.options.step)
+        if not self.subject.costly:
+            self.noisy = spare_noise(findings, self.probe.point, self.given_at, self.options.seed)
         return findings
+
+    def given_at(self, point: Arrays) -> Arrays:
+        """Return the given gradient at another point, for the same cotangent."""
+        return [g / self.scale for g in self.subject.gradient(self.drawn, point)]
 
     def slope(self, position: int, direction: np.ndarray) -> float:
         """Return the given derivative along a direction in one input."""

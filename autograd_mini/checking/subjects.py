@@ -171,15 +171,20 @@ class Subject:
         """Return a cotangent as the gradient's function gets it."""
         return [natural(g, c) for g, c in zip(weights, self.complex_outputs, strict=True)]
 
-    def gradient(self, weights: Arrays) -> Arrays:
+    def gradient(self, weights: Arrays, point: Arrays | None = None) -> Arrays:
         """Return the real coordinates of the cotangent of each differentiated input.
+
+        Args:
+            weights: the cotangent of the outputs.
+            point: the coordinates of the inputs, those that were given by default.
 
         Raises:
             Problem: if they are too few or many, have a wrong shape or dtype, or an argument was
                 changed.
         """
         inputs = self.inputs
-        before, cotangents = inputs.values(inputs.arrays), self.natural_weights(weights)
+        point = inputs.arrays if point is None else point
+        before, cotangents = inputs.values(point), self.natural_weights(weights)
         values, gs = copies(before), copies(cotangents)
         found = self.pulled_back(values, gs)
         unchanged(values, before, inputs.names, self.what)

@@ -195,13 +195,15 @@ class TorchSubject(Foreign):
             )
         return list(found)
 
-    def gradient(self, weights: Arrays) -> Arrays:
+    def gradient(self, weights: Arrays, point: Arrays | None = None) -> Arrays:
         """Return the gradient; once, see that it is the same for a cotangent with gaps in memory.
 
         Raises:
             Problem: if it is not, or for what any gradient raises.
         """
-        found = super().gradient(weights)
+        found = super().gradient(weights, point)
+        if point is not None:
+            return found
         if self._first is None:
             self._first = found
         elif not self._laid_out and same(found, self._first):

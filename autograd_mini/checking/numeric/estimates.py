@@ -15,6 +15,9 @@ import numpy as np
 
 from .lines import Level
 
+FURTHEST = 8
+"""Steps to one side may be so much wider than any to both: slopes change near an edge."""
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -66,8 +69,9 @@ def estimate(levels: Sequence[Level], measured: float = 0.0) -> Estimate:
         best = broken(central, most_certain(combinations(central, measured)), measured)
     if len(central) == len(ordered) or best.sides is not None or best.jumps:
         return best
+    near = FURTHEST * central[0].step if central else np.inf  # beyond it lies the edge
     for side in ("right", "left"):
-        half = [level for level in ordered if np.isfinite(getattr(level, side))]
+        half = [x for x in ordered if np.isfinite(getattr(x, side)) and x.step <= near]
         if half:
             best = better(best, one_sided(half, side, measured))
     return best

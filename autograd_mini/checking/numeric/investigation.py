@@ -9,7 +9,7 @@ variables to estimate derivatives of real functions").
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 
@@ -105,10 +105,31 @@ class Investigation:
             self._judged()
         if self.estimate.sides is not None and not self._kink_stands():
             return self.verdict is not Verdict.UNRESOLVED and self._confirmed()
+        if self._reach_both_sides():
+            return not self._is_open() and self._confirmed()
         unsure = self.verdict is Verdict.WRONG and self.estimate.sides is None
         if unsure and (self._is_rough() or not self._settled() or self._is_disputed()):
             self.verdict = Verdict.UNRESOLVED
-        return self.verdict is not Verdict.UNRESOLVED
+        return not self._is_open()
+
+    def _is_open(self) -> bool:
+        return self.verdict is Verdict.UNRESOLVED
+
+    def _reach_both_sides(self) -> bool:
+        """Before a one-sided slope convicts, go on to narrower steps; tell whether that helped.
+
+        The edge of the domain may lie close beside the point.
+        """
+        if self.verdict is not Verdict.WRONG or not self.estimate.one_sided:
+            return False
+        step = min(self._levels) / 8
+        while step >= self._line.least and self._look([step]):
+            if np.isfinite(self._levels[step].central):
+                narrower = [step / 8**k for k in range(1, 5)]
+                self._look([s for s in narrower if s >= self._line.least])
+                return True
+            step /= 8
+        return False
 
     def _kink_stands(self) -> bool:
         """Go on to narrower steps as far as noise permits: the kink may lie beside the point."""
@@ -224,6 +245,7 @@ class Investigation:
                 verdict, before = self._judge.verdict(self.given, found), self.estimate
                 unsure = before.rough or found.sides is not None or far(found, before)
                 unsure = unsure or all(level.flat for level in levels)
+                unsure = unsure or (two_sided(self._levels.values()) and not two_sided(levels))
                 self.verdict = Verdict.UNRESOLVED if unsure and not verdict.passes else verdict
                 self.estimate = replace(found, rough=before.rough)
         if self.verdict is Verdict.UNRESOLVED and np.isfinite(self.estimate.value):
@@ -243,6 +265,11 @@ class Investigation:
             error = abs(self.given - slope)
             self.estimate = replace(self.estimate, value=slope, error=error, step=1e-30)
             self.verdict = Verdict.RIGHT
+
+
+def two_sided(levels: Iterable[Level]) -> bool:
+    """Whether the function is finite to both sides at some step."""
+    return any(np.isfinite(level.central) for level in levels)
 
 
 def far(a: Estimate, b: Estimate) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 from math import comb
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ def measured_noise(probe: Probe, line: Line) -> float:
         return 0.0
     if first and any(map(constant, scales[-1])):
         return 0.0
-    noise = max(deviation(values, order) for values in scales[first] for order in (2, 3))
+    noise = max(float(deviation(values, order)) for values in scales[first] for order in (2, 3))
     if first:
         noise = max(noise, 0.3 * tread(scales[first]))
     for narrow, wide in pairwise(map(usual_deviation, scales[first:])):
@@ -86,7 +87,10 @@ def usual_deviation(sides: Sides) -> float:
     return float(min(np.median([deviation(v, order) for order in (2, 3, 4)]) for v in sides))
 
 
-def deviation(values: np.ndarray, order: int) -> float:
-    """Return the standard deviation of errors whose differences of this order these are."""
-    differences = np.diff(values, order)
-    return float(np.sqrt(np.mean(differences**2) / comb(2 * order, order)))
+def deviation(values: np.ndarray, order: int) -> Any:
+    """Return the standard deviation of the errors of values at equal steps, of each column.
+
+    Their differences of a high order are nothing but errors.
+    """
+    differences = np.diff(values, order, axis=0)
+    return np.sqrt(np.mean(differences**2, axis=0) / comb(2 * order, order))
