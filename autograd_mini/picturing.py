@@ -49,7 +49,8 @@ def draw_options(parser: ArgumentParser) -> None:
     row("--dtype", choices=DTYPES, default="float64", help="of the random numbers")
     picture = parser.add_argument_group("the picture")
     row = picture.add_argument
-    row("--view", help="operations, scalars or neurons")
+    row("--view", help="operations, tensors, forward, backward, compiled, scalars or neurons")
+    row("--sample", metavar="x.npy", help="an input of a network, whose neurons show their values")
     row("--direction", help="TB or LR")
     row("--limit", type=limit, default=40, help="about how many boxes; all for no limit")
     row("--theme", help="auto, light, dark or print")
@@ -71,10 +72,26 @@ def draw(asked: Namespace) -> int:
     for path in outputs:
         checked(path, asked.format)
     options = {name: getattr(asked, name) for name in OPTIONS}
+    if asked.sample:
+        options["sample"] = vector(asked.sample)
     subject = subject_of(asked)
     for path in outputs:
         print(render(subject, path, format=asked.format, **options))
     return 0
+
+
+def vector(path: str) -> Any:
+    """Return the array of a file.
+
+    Raises:
+        ArgumentError: if it holds none.
+    """
+    try:
+        return np.load(path)
+    except (OSError, ValueError, EOFError) as error:
+        raise ArgumentError(
+            f"--sample {path}: {error}; expected a file from np.save, of one vector"
+        ) from error
 
 
 def subject_of(asked: Namespace) -> Any:

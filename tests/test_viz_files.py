@@ -80,7 +80,7 @@ def test_a_missing_directory_is_a_clear_error(graph, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"view": "cubist"}, "expected one of 'operations', 'scalars', 'neurons'"),
+        ({"view": "cubist"}, "expected one of 'operations', 'tensors', 'forward'"),
         ({"direction": "up"}, "expected one of 'TB', 'LR'"),
         ({"engine": "magic"}, "expected one of 'graphviz-pure', 'dot'"),
         ({"limit": 0}, "from 4, or None"),

@@ -10,13 +10,13 @@ import pytest
 
 import autograd_mini as am
 import viz
-from viz.operations import operations_picture
+from viz.graph_views import graph_picture
 from viz.outline import MOST_LEAVES
 from viz.picture import Box, Picture
 
 
 def picture(*outputs, limit=40, direction="TB"):
-    return operations_picture(am.Graph(*outputs), limit=limit, direction=direction, title=None)
+    return graph_picture(am.Graph(*outputs), "operations", limit, direction, None)
 
 
 def labels(picture: Picture, role: str) -> list[str]:

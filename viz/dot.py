@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .arrangement import beside, entrances, rows
 from .picture import OPERATIONS, SCOPES, Arrow, Box, Cell, Cluster, Picture
-from .style import BOX, CLUSTER, EDGE, GRAPH, INK, NODE, PURPLE, RULE, VERMILION
+from .style import BOX, CLUSTER, EDGE, GRAPH, INK, NODE, OUTSIDE, PURPLE, RULE, VERMILION, WHITE
 
 if TYPE_CHECKING:
     import graphviz
 
 LETTER: Final = 0.078
 """About the width of a caption's letter, in inches."""
+MOST_IN_CIRCLE: Final = 3
+"""More letters than this are written smaller in a neuron."""
 CELL_COLOUR: Final = {
     "name": INK,
     "data": INK,
@@ -40,6 +42,7 @@ def digraph(picture: Picture) -> graphviz.Digraph:
         graph.node(box.id, **attributes(box, ordered=entering[box.id] > 1))
     add_clusters(graph, picture)
     add_arrows(graph, picture)
+    add_ties(graph, picture)
     for row in rows(picture):
         graph.body.append(f"\t{{rank=same; {'; '.join(row)}}}\n")
     return graph
@@ -54,10 +57,17 @@ def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
     sides = beside(picture)
     for place, arrow in enumerate(picture.arrows):
         style = look_of(arrow) | {"id": f"e{place}"}
+        if arrow.backward:
+            style |= {"style": "dashed", "color": PURPLE}
+            if boxes[arrow.head].role == "gradient_value":
+                add_beside(graph, arrow, style, forwards=picture.direction == "TB")
+            else:  # drawn backwards, it keeps the ranks of the forward
+                graph.edge(arrow.head, arrow.tail, dir="back", weight="2", **style)
+            continue
         side = sides.get(arrow)
         if side is not None:
             forwards = (side == "left") == (picture.direction == "TB")
-            add_beside(graph, arrow, style["id"], forwards=forwards)
+            add_beside(graph, arrow, {"id": style["id"]}, forwards=forwards)
             continue
         tail, head = boxes[arrow.tail], boxes[arrow.head]
         if tail.role in OPERATIONS | SCOPES or tail.role == "earlier":
@@ -69,16 +79,27 @@ def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
         graph.edge(arrow.tail, arrow.head, **style)
 
 
-def add_beside(graph: graphviz.Digraph, arrow: Arrow, name: str, *, forwards: bool) -> None:
+def add_ties(graph: graphviz.Digraph, picture: Picture) -> None:
+    """Add dotted lines between boxes side by side; in a row each starts at the last leaf."""
+    after = {arrow.head: arrow.tail for arrow, side in beside(picture).items() if side == "right"}
+    for one, other in picture.ties:
+        ends = (after.get(one, one), other) if picture.direction == "TB" else (other, one)
+        graph.edge(*ends, style="dotted", dir="none", color=OUTSIDE, weight="0")
+        graph.body.append(f"\t{{rank=same; {one}; {other}}}\n")
+
+
+def add_beside(
+    graph: graphviz.Digraph, arrow: Arrow, style: dict[str, str], *, forwards: bool
+) -> None:
     """Add an arrow on one rank.
 
     The layout program puts the tail of such an edge left of its head, or beneath it where ranks
     run from left to right; the arrow from the other side is an edge drawn backwards.
     """
     if forwards:
-        graph.edge(arrow.tail, arrow.head, id=name)
+        graph.edge(arrow.tail, arrow.head, **style)
     else:
-        graph.edge(arrow.head, arrow.tail, dir="back", id=name)
+        graph.edge(arrow.head, arrow.tail, dir="back", **style)
     graph.body.append(f"\t{{rank=same; {arrow.tail}; {arrow.head}}}\n")
 
 
@@ -101,12 +122,24 @@ def attributes(box: Box, ordered: bool) -> dict[str, str]:
         found["label"] = text("\n".join(box.lines))
     if ordered and (box.role in OPERATIONS or box.role == "scalar_operation"):
         found["ordering"] = "in"
+    if box.fill is not None:
+        found |= {"fillcolor": box.fill, "fontcolor": ink_on(box.fill)}
+    if found["shape"] == "circle" and len(box.words) > MOST_IN_CIRCLE:
+        found["fontsize"] = "9"
     if box.tooltip:
         found["tooltip"] = text(box.tooltip)
     if box.position is not None:
         found["pos"] = "{:.2f},{:.2f}!".format(*box.position)
     found |= {"class": box.role, "id": box.id}
     return found
+
+
+def ink_on(fill: str) -> str:
+    """Return the colour of text that is readable on a fill, which lies on a white ground."""
+    red, green, blue = (int(fill[i : i + 2], 16) for i in (1, 3, 5))
+    opacity = int(fill[7:] or "ff", 16) / 255
+    light = 0.299 * red + 0.587 * green + 0.114 * blue
+    return WHITE if opacity * light + (1 - opacity) * 255 < 140 else INK
 
 
 def text(label: str) -> str:

@@ -14,23 +14,24 @@ from autograd_mini.errors import AutogradError
 from autograd_mini.graph import Graph
 from autograd_mini.tensors import Tensor
 
+from .compiled_view import compiled_picture
 from .dot import digraph
 from .errors import PictureError
 from .exchange import exchanged, explored
 from .formats import checked
 from .glyphs import missing
+from .graph_views import COLLECTORS, GraphView, graph_picture
 from .layout import Engine, lay_out
 from .mermaid import mermaid
 from .mlp import describe
 from .neurons import neuron_picture
-from .operations import operations_picture
 from .picture import Direction, Picture
 from .scalars import scalar_picture, suits
 from .svg import finished
 from .themes import THEMES, Theme, themed
 
-View = Literal["operations", "scalars", "neurons"]
-VIEWS: Final = ("operations", "scalars", "neurons")
+View = GraphView | Literal["compiled", "scalars", "neurons"]
+VIEWS: Final = (*COLLECTORS, "compiled", "scalars", "neurons")
 
 
 class Drawing:
@@ -152,6 +153,7 @@ def draw(
     direction: Direction | None = None,
     limit: int | None = 40,
     title: str | None = None,
+    sample: Any = None,
     engine: Engine = "graphviz-pure",
     theme: Theme | None = None,
 ) -> Drawing:
@@ -160,12 +162,19 @@ def draw(
     Args:
         subject: a tensor, a sequence of tensors, a `Graph`, a compiled function (its program
             after the passes; draw `step.recorded` for the one before), a `Program`, or a model.
-        view: "operations", "scalars" (0-d tensors with data and grad) or "neurons" (models);
-            by default what suits the subject.
+        view: what to show; by default what suits the subject.
+            "operations": a box each, shapes on the arrows.
+            "tensors": a box for each result, too.
+            "forward": without the backward and the update of a training step.
+            "backward": beside each box of the forward what the reverse walk does there.
+            "compiled": a compiled function as it was recorded, and after the passes.
+            "scalars": 0-d tensors with data and grad.
+            "neurons": the circles of a network of dense layers.
         direction: "TB" or "LR"; graphs of operations run from top to bottom by default, the
             other views from left to right.
         limit: about how many boxes to draw at most, None for all.
         title: read aloud by screen readers.
+        sample: one input of a network, a vector: its neurons show their values for it.
         engine: the layout program, "graphviz-pure" or the system's "dot".
         theme: "auto" (an SVG follows its reader's page), "light", "dark" or "print" (no colours).
 
@@ -179,6 +188,8 @@ def draw(
     """
     check_options(view, direction, limit, engine, theme)
     theme = theme or "auto"
+    if view == "compiled":
+        return Drawing(compiled_picture(subject, limit, direction or "TB", title), engine, theme)
     graph = None if view == "neurons" else graph_behind(subject)
     if view == "neurons" or (view is None and graph is None):
         if direction == "TB":
@@ -186,13 +197,16 @@ def draw(
                 "direction='TB' is not for neurons, which run from left to right; leave it out, "
                 "or draw the graph of the output: viz.render(model(x), path, direction='TB')"
             )
-        return Drawing(neuron_picture(describe(subject), title=title, limit=limit), engine, theme)
+        network = describe(subject, sample)
+        return Drawing(neuron_picture(network, title=title, limit=limit), engine, theme)
+    if sample is not None:
+        raise PictureError("sample= is for the neurons of a model; draw the model itself")
     if graph is None:
         raise no_graph(subject)
     if view == "scalars" or (view is None and suits(graph)):
         picture = scalar_picture(graph, limit=limit, direction=direction or "LR", title=title)
     else:
-        picture = operations_picture(graph, limit=limit, direction=direction or "TB", title=title)
+        picture = graph_picture(graph, view or "operations", limit, direction or "TB", title)
     return Drawing(picture, engine, theme)
 
 

@@ -39,7 +39,7 @@ def mermaid(picture: Picture) -> str:
     lines = ["---", f'title: "{title(picture.title)}"', "---", f"flowchart {picture.direction}"]
     lines += groups(picture)
     for arrow in picture.arrows:
-        line = "---" if arrow.colour else "-->"
+        line = "---" if arrow.colour else "-.->" if arrow.backward else "-->"
         label = f'|"{encoded(arrow.label)}"|' if arrow.label.strip() else ""
         lines.append(f"  {arrow.tail} {line}{label} {arrow.head}")
     for place, arrow in enumerate(picture.arrows):

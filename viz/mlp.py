@@ -14,7 +14,8 @@ from typing import Any, Final
 import numpy as np
 
 from autograd_mini.nn import Module
-from autograd_mini.nn.activations import name_of
+from autograd_mini.nn.activations import function_of, name_of
+from autograd_mini.tensors import Tensor
 
 from .errors import PictureError
 from .recorded import steps
@@ -33,11 +34,13 @@ class DenseLayer:
         weight: an array of shape (in, out).
         bias: an array of shape (out,), or None.
         activation: its name or symbol, empty for a linear layer.
+        made: the values of its neurons for a sample, after the activation; shape (out,).
     """
 
     weight: Any
     bias: Any = None
     activation: str = ""
+    made: Any = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +53,7 @@ class Network:
 
     layers: tuple[DenseLayer, ...]
     input_names: tuple[str, ...] = ()
+    sample: Any = None
 
     def __post_init__(self) -> None:
         """Check that the layers fit each other."""
@@ -64,6 +68,10 @@ class Network:
                     "viz.render(model(x), path)"
                 )
 
+    def values(self, place: int) -> Any:
+        """Return the values of a column for the sample, None without one."""
+        return self.layers[place - 1].made if place else self.sample
+
     @property
     def sizes(self) -> tuple[int, ...]:
         """How many neurons each column has, the inputs first."""
@@ -71,26 +79,35 @@ class Network:
         return (widths[0][0], *(out for _, out in widths))
 
 
-def describe(model: Any) -> Network:
+def describe(model: Any, sample: Any = None) -> Network:
     """Read the dense layers of a model, in the order in which they run.
 
+    Args:
+        model: a module, a list of layers and activations, or an object with `layers`.
+        sample: the input for which the values of the neurons are wanted.
+
     Raises:
-        PictureError: if it has none, or is no chain of dense layers and activations.
+        PictureError: if it has none, is no chain of dense layers and activations, or does not take
+            the sample.
     """
     if isinstance(model, Network):
         return model
     layers: list[DenseLayer] = []
+    x = first = None if sample is None else row(sample)
     for part in parts(model):
-        for layer in [dense(part)] if is_dense(part) else recorded(part):
-            if isinstance(layer, DenseLayer):
+        for layer in [dense(part, x)] if is_dense(part) else recorded(part, x):
+            x = layer.made
+            if layer.weight is not None:
                 layers.append(layer)
-            elif layer and not layers:
+            elif layer.activation and not layers:
                 raise PictureError(
-                    f"{type(model).__name__} is no chain of dense layers: {layer} comes before "
-                    "the first of them; draw the graph of its output: viz.render(model(x), path)"
+                    f"{type(model).__name__} is no chain of dense layers: {layer.activation} comes "
+                    "before the first of them; draw the graph of its output: "
+                    "viz.render(model(x), path)"
                 )
-            elif layer:
-                layers[-1] = replace(layers[-1], activation=joined(layers[-1].activation, layer))
+            elif layers:
+                activation = joined(layers[-1].activation, layer.activation)
+                layers[-1] = replace(layers[-1], activation=activation, made=x)
     if not layers:
         raise PictureError(
             f"cannot draw {type(model).__name__} {model!r:.60}: it is neither a tensor, a sequence "
@@ -98,7 +115,22 @@ def describe(model: Any) -> Network:
             "it returns: viz.render(model(x), path)"
         )
     names = getattr(model, "input_names", None) or ()
-    return Network(tuple(layers), tuple(clean(str(name), 8) for name in names))
+    return Network(tuple(layers), tuple(clean(str(name), 8) for name in names), first)
+
+
+def row(sample: Any) -> Any:
+    """Return a sample as one row of numbers.
+
+    Raises:
+        PictureError: for several samples, or what is no numbers.
+    """
+    found = np.asarray(sample.data if isinstance(sample, Tensor) else sample)
+    if found.dtype.kind not in "fiub" or found.size == 0 or found.size != found.shape[-1:][0]:
+        raise PictureError(
+            f"sample= is one input of the network, a vector of real numbers; got "
+            f"{type(sample).__name__} of shape {found.shape} and dtype {found.dtype}"
+        )
+    return found.reshape(1, -1).astype(np.float64)
 
 
 def parts(model: Any) -> Iterator[Any]:
@@ -121,23 +153,24 @@ def inside(part: Any) -> list[Any] | None:
     return list(inner) if isinstance(inner, list | tuple) else None
 
 
-def recorded(part: Any) -> Iterator[DenseLayer | str]:
-    """Return the layers of a module and the activations between them; of others, what they name."""
+def recorded(part: Any, x: Any) -> Iterator[DenseLayer]:
+    """Return the layers of a module; one without a weight is an activation."""
     if not isinstance(part, Module):
-        yield activation_between(part)
+        yield between(part, x)
         return
     layer: DenseLayer | None = None
     if not any(parameter.ndim == 2 for parameter in part.parameters()):
         return
-    for kind, value in steps(part):
-        if kind == "bias" and layer is not None:
-            layer = replace(layer, bias=value)
+    for one in steps(part, x):
+        made = None if x is None else one.made
+        if one.kind == "bias" and layer is not None:
+            layer = replace(layer, bias=one.value, made=made)
             continue
         if layer is not None:
             yield layer
-        layer = DenseLayer(value) if kind == "weight" else None
-        if kind == "activation":
-            yield activation_name(value)
+        layer = DenseLayer(one.value, made=made) if one.kind == "weight" else None
+        if one.kind == "activation":
+            yield DenseLayer(None, activation=activation_name(one.value), made=made)
     if layer is not None:
         yield layer
 
@@ -153,14 +186,32 @@ def is_dense(part: Any) -> bool:
     return weight is not None and np.ndim(getattr(weight, "data", weight)) == 2
 
 
-def dense(layer: Any) -> DenseLayer:
-    """Read a dense layer."""
+def dense(layer: Any, x: Any) -> DenseLayer:
+    """Read a dense layer, and apply it to what comes before."""
     bias = getattr(layer, "bias", None)
-    return DenseLayer(
-        values(layer.weight),
-        None if bias is None else values(bias),
-        activation_name(getattr(layer, "activation", None)),
-    )
+    activation = getattr(layer, "activation", None)
+    weight, bias = values(layer.weight), None if bias is None else values(bias)
+    made = None
+    if x is not None:
+        if x.shape[1] != weight.shape[0]:
+            raise PictureError(f"a layer takes {weight.shape[0]} values, and gets {x.shape[1]}")
+        made = applied(activation, x @ weight + (0 if bias is None else np.ravel(bias)))
+    return DenseLayer(weight, bias, activation_name(activation), made)
+
+
+def applied(activation: Any, z: Any) -> Any:
+    """Return an activation, by name or as a function, of a row of numbers.
+
+    Raises:
+        PictureError: for a name that is not known, or if it fails.
+    """
+    try:
+        function = function_of(activation)
+        found = z if function is None else function(z)
+        return np.asarray(found.data if isinstance(found, Tensor) else found, np.float64)
+    except Exception as error:  # whatever a user's function raises
+        said = f"{activation!r:.60} cannot be applied to the sample: {error!s:.200}"
+        raise PictureError(said) from error
 
 
 def values(tensor: Any) -> Any:
@@ -176,9 +227,13 @@ def activation_name(activation: Any) -> str:
     return clean(SYMBOLS.get(name, "function" if name == "<lambda>" else name), 16)
 
 
-def activation_between(part: Any) -> str:
-    """Return the activation that a part between two layers applies, empty for Dropout and such."""
-    if isinstance(part, str) or hasattr(part, "__name__"):
-        return activation_name(part)
+def between(part: Any, x: Any) -> DenseLayer:
+    """Return the activation between two layers, with no name for Dropout and such."""
     name = type(part).__name__.lower()
-    return activation_name(name) if name in ACTIVATIONS else ""
+    if isinstance(part, str) or hasattr(part, "__name__"):
+        made = None if x is None else applied(part, x)
+        return DenseLayer(None, activation=activation_name(part), made=made)
+    if name not in ACTIVATIONS:
+        return DenseLayer(None, made=x)
+    made = None if x is None else applied(part if callable(part) else name, x)
+    return DenseLayer(None, activation=activation_name(name), made=made)

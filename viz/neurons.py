@@ -5,7 +5,7 @@ The positions are computed, as textbooks place them; the layout program only dra
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Final
 
@@ -97,6 +97,9 @@ def add_column(
         else:
             role, label = looks(network, place, neuron)
             boxes[neuron] = add(picture, role, label, (x, y), bias_text(layer, neuron))
+            values = network.values(place)
+            if values is not None:
+                fill_in(picture, np.ravel(values), neuron, label)
         y -= ROW
     following = network.layers[place] if place < len(network.layers) else None
     if following is None or following.bias is None:
@@ -110,6 +113,33 @@ def add(picture: Picture, role: Role, label: str, position: Point, tooltip: str 
     box = Box(picture.next_id(), role, lines, tooltip=tooltip, position=position)
     picture.boxes.append(box)
     return box.id
+
+
+def fill_in(picture: Picture, values: Any, neuron: int, name: str) -> None:
+    """Write the value of the last box into it, and colour it by sign and size in its column."""
+    value, box = float(values[neuron]), picture.boxes[-1]
+    sizes = np.abs(values[np.isfinite(values)])
+    size = abs(value) / (sizes.max(initial=0.0) or 1.0) if np.isfinite(value) else 1.0
+    lines = (f"{name} = {number(value)}" if name else f"value {number(value)}", box.tooltip)
+    picture.boxes[-1] = replace(
+        box,
+        lines=(short(value),),
+        tooltip="\n".join(filter(None, lines)),
+        fill=f"{colour_of(value)}{round(255 * (0.06 + 0.74 * size)):02x}",
+    )
+
+
+def short(value: float) -> str:
+    """Write a number in so few letters that a circle holds it."""
+    if not np.isfinite(value) or abs(value) >= 1e4:
+        return number(value) if not np.isfinite(value) else f"{value:.0e}".replace("e+0", "e")
+    whole = len(str(int(abs(value))))
+    return number(float(f"{value:.{max(0, 2 - whole) + (abs(value) < 1)}f}"))
+
+
+def colour_of(value: float) -> str:
+    """Return the colour that tells the sign of a number."""
+    return (ORANGE if value < 0 else BLUE) if np.isfinite(value) else BLACK
 
 
 def heading(network: Network, place: int) -> str:
@@ -158,7 +188,7 @@ def add_weight(picture: Picture, tail: str, head: str, weight: Any, largest: flo
     """Add one line, as wide and as opaque as its weight is large; return its colour."""
     value = float(weight)
     size = abs(value) / largest if np.isfinite(value) else 1.0
-    colour = (ORANGE if value < 0 else BLUE) if np.isfinite(value) else BLACK
+    colour = colour_of(value)
     opacity = round(255 * (0.12 + 0.83 * size))
     picture.arrows.append(
         Arrow(
@@ -174,7 +204,8 @@ def add_weight(picture: Picture, tail: str, head: str, weight: Any, largest: flo
 
 def add_legend(picture: Picture, colours: set[str], centre: Point) -> None:
     """Explain the colours that occur, in one row."""
-    known = ((BLUE, "positive weight"), (ORANGE, "negative weight"), (BLACK, "NaN or infinite"))
+    of = "value" if any(box.fill for box in picture.boxes) else "weight"
+    known = ((BLUE, f"positive {of}"), (ORANGE, f"negative {of}"), (BLACK, "NaN or infinite"))
     entries = [(colour, words) for colour, words in known if colour in colours]
     x = centre[0] - 130 * (len(entries) - 1) / 2
     for colour, words in entries:

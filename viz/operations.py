@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from autograd_mini.compiler.phases import Phase
-from autograd_mini.graph import Graph
 from autograd_mini.operation import Operation
 from autograd_mini.tensors import Tensor
 
 from .arrangement import with_arrays_outside
-from .builder import UNNAMED, Builder, default_title, output_index
+from .builder import UNNAMED, Builder, output_index
 from .outline import MOST_LEAVES, Outline, Part, Source
 from .picture import Direction, Picture, Role
 from .reading import Key, is_assignment, is_number, key, operands, phase
@@ -43,22 +42,6 @@ FOLDED: Final[dict[Phase, Role]] = {
 """How a folded scope is drawn, likewise."""
 
 
-def operations_picture(
-    graph: Graph, *, limit: int | None, direction: Direction, title: str | None
-) -> Picture:
-    """Draw a graph as its operations.
-
-    Args:
-        graph: what to draw.
-        limit: about how many boxes to draw at most; scopes fold, then the operations furthest
-            from the outputs are left out and counted.
-        direction: top to bottom or left to right.
-        title: for screen readers.
-    """
-    outline = Outline(graph, limit)
-    return OperationsView(outline, title or default_title(outline), direction).picture()
-
-
 class OperationsView:
     """Collects the picture: first all boxes, then all arrows."""
 
@@ -71,18 +54,23 @@ class OperationsView:
         self.box_of_source: dict[Source, str] = {}
         self.arrays: dict[tuple[int, int], str] = {}
         self.more: dict[Part, str] = {}
+        self.box_of_output: list[tuple[Tensor, str]] = []
 
     def picture(self) -> Picture:
         """Return the picture."""
+        self.build()
+        return with_arrays_outside(self.builder.finish())
+
+    def build(self) -> None:
+        """Add all boxes and arrows."""
         for part in self.outline.parts:
             self.add_leaves(part)
             self.box_of_part[part] = self.add_part(part)
-        outputs = [(y, self.add_output(y)) for y in self.outline.outputs]
+        self.box_of_output = [(y, self.add_output(y)) for y in self.outline.outputs]
         for part in self.outline.parts:
             self.add_arrows(part)
-        for y, box in outputs:
+        for y, box in self.box_of_output:
             self.builder.arrow(self.maker(y), box, output_index(y, y.op))
-        return with_arrays_outside(self.builder.finish())
 
     def taken(self, part: Part) -> Iterator[tuple[Operation, int, Any]]:
         """List what a part takes from outside: operation, position, operand."""

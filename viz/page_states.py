@@ -12,6 +12,7 @@ from .builder import default_title
 from .facts import Facts, of_operation, of_part, of_tensor
 from .film import Film
 from .foldings import State, states
+from .graph_views import COLLECTORS, GraphView, prepared
 from .operations import OperationsView
 from .outline import Outline
 from .part_steps import MARK, PartSteps
@@ -88,15 +89,25 @@ def tensors(graph: Graph) -> list[Tensor]:
     return [*graph.inputs, *graph.parameters, *made, *graph.outputs]
 
 
-def operation_states(
-    graph: Graph, direction: Direction, limit: int | None, title: str | None, frames: bool | None
+def graph_states(
+    graph: Graph,
+    name: GraphView,
+    direction: Direction,
+    limit: int | None,
+    title: str | None,
+    frames: bool | None,
 ) -> list[PageState]:
-    """Return the states of a graph of operations, the first one with its steps."""
+    """Return the states of a graph in one of its views, the first one with its steps.
+
+    What has boxes beside the operations has no steps.
+    """
     found = []
+    graph, limit = prepared(graph, name, limit)
+    plain = COLLECTORS[name] is OperationsView
     cache: dict[int, Facts] = {}
     for place, state in enumerate(states(graph, limit)):
-        view = OperationsView(state.outline, title or default_title(state.outline), direction)
-        if not place and wants_frames(graph, frames):
+        view = COLLECTORS[name](state.outline, title or default_title(state.outline), direction)
+        if not place and plain and wants_frames(graph, frames):
             shown = PartSteps(view)
             page_state = PageState(shown.picture, steps=gathered(shown.steps, MOST_FRAMES))
         else:
@@ -128,7 +139,8 @@ def learn(
         place = page_state.scopes[box] = places[part.branch]
         page_state.facts[box] = cache[place] = cache.get(place) or of_part(part)
     for branch, cluster in view.builder.clusters.items():
-        page_state.scopes[cluster] = places[branch]
+        if branch in places:  # those beside the graph are not opened on their own
+            page_state.scopes[cluster] = places[branch]
     for source, box in view.box_of_source.items():
         page_state.facts[box] = of_tensor(source.value)
     ends = [box.id for box in page_state.picture.boxes if box.role == "output"]

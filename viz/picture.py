@@ -16,6 +16,7 @@ Role = Literal[
     "gradient",
     "update",
     "updated",
+    "gradient_value",
     "scalar_operation",
     "scope",
     "gradient_scope",
@@ -60,6 +61,7 @@ class Box:
         cluster: the id of the cluster around it.
         position: its centre in points, where the view computes positions itself.
         ordered: whether its value depends on the order of what enters it.
+        fill: hexadecimal, with opacity, where a value decides it; its role's by default.
     """
 
     id: str
@@ -70,6 +72,7 @@ class Box:
     cluster: str | None = None
     position: Point | None = None
     ordered: bool = False
+    fill: str | None = None
 
     @property
     def words(self) -> str:
@@ -87,6 +90,7 @@ class Arrow:
         label: what rides on it: the shape, the name, the output's index.
         colour: hexadecimal, with opacity, where a value decides it.
         width: in points, likewise.
+        backward: whether a cotangent moves along it, against the direction of the picture.
     """
 
     tail: str
@@ -95,6 +99,7 @@ class Arrow:
     tooltip: str = ""
     colour: str | None = None
     width: float | None = None
+    backward: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,7 @@ class Picture:
         boxes: in order of creation.
         arrows: the operands of one operation stand together, in order.
         clusters: outer ones before inner ones.
+        ties: pairs of boxes that stand side by side, the second after the first.
     """
 
     title: str
@@ -125,6 +131,7 @@ class Picture:
     boxes: list[Box] = field(default_factory=list)
     arrows: list[Arrow] = field(default_factory=list)
     clusters: list[Cluster] = field(default_factory=list)
+    ties: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def placed(self) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -33,43 +33,52 @@ KNOWN: Final = frozenset({"softmax", "log_softmax"})
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One step of the chain: a weight, a bias, or the name of an activation; and what it takes."""
+    """One step of the chain: a weight, a bias, or the name of an activation; and what it takes.
+
+    Attributes:
+        kind: which of the three.
+        value: the array or the name.
+        taken: the tensor before it.
+        made: the numbers after it.
+    """
 
     kind: str
     value: Any
     taken: Tensor
+    made: Any = None
 
 
 class BrokenChain(Exception):
     """Something in a recording is no step of a chain; says what."""
 
 
-def steps(module: Module) -> list[tuple[str, Any]]:
+def steps(module: Module, sample: Any = None) -> list[Found]:
     """Return the weights, biases and activations of a module in the order in which they act.
 
-    Returns:
-        pairs `("weight", array)`, `("bias", array)`, `("activation", name)`.
+    Args:
+        module: which is run once.
+        sample: a row of numbers to run it on, zeros by default.
 
     Raises:
-        PictureError: if it is no chain of these, or cannot be run on zeros.
+        PictureError: if it is no chain of these, or cannot be run.
     """
     try:
-        x, y = recording(module)
+        x, y = recording(module, sample)
         found: list[Found] = []
         graph = Graph(y)
         while key(y) != key(x):
-            found.append(step(y, graph))
+            found.append(replace(step(y, graph), made=y.data))
             y = found[-1].taken
     except BrokenChain as error:
         raise PictureError(
             f"{type(module).__name__} is no chain of dense layers: {error}; draw the graph of its "
             "output: viz.render(model(x), path)"
         ) from error
-    return [(one.kind, one.value) for one in reversed(found)]
+    return found[::-1]
 
 
-def recording(module: Module) -> tuple[Tensor, Tensor]:
-    """Run a copy of a module once; return its input and its output."""
+def recording(module: Module, sample: Any = None) -> tuple[Tensor, Tensor]:
+    """Run a copy of a module once, on zeros or a sample; return its input and its output."""
     try:
         copy = deepcopy(module)
     except Exception as error:
@@ -79,12 +88,16 @@ def recording(module: Module) -> tuple[Tensor, Tensor]:
     weights = [p for p in copy.parameters() if p.ndim == 2]
     said: Any = "it has no weights"
     for width, dtype in dict.fromkeys((w.shape[0], w.dtype) for w in weights):
-        x = tensor(np.zeros((1, width), dtype), name="x")
+        numbers = np.zeros((1, width)) if sample is None else sample
+        if numbers.shape != (1, width):
+            said = f"it takes rows of {width}, not {numbers.shape[1]}"
+            continue
+        x = tensor(numbers.astype(dtype), name="x")
         try:
             with recorder(None), np.errstate(all="ignore"):
                 y = copy(x)
         except Exception as error:  # whatever the user's forward raises
-            said = f"it cannot be run on zeros ({error!s:.100})"
+            said = f"it cannot be run on {'zeros' if sample is None else 'it'} ({error!s:.100})"
             continue
         if isinstance(y, Tensor):
             return x, y

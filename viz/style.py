@@ -40,6 +40,7 @@ DARK: Final[dict[str, str]] = {
     "#e6f5f0": "#0d3a2f",
     "#e5f1f8": "#0c3046",
     "#fcefe6": "#47230b",
+    "#f8eef3": "#3d2131",
 }
 """Colour on a light page → colour on a dark one."""
 
@@ -74,6 +75,7 @@ BOX: Final[dict[Role, dict[str, str]]] = {
     ),
     "updated": look("box", BLUE, "#e5f1f8", "rounded,filled", penwidth="1.2", peripheries="2"),
     "scope": look("box3d", LINE, WHITE, margin="0.2,0.1"),
+    "gradient_value": look("box", PURPLE, "#f8eef3", "rounded,filled,dashed", penwidth="1.3"),
     "gradient_scope": look("box3d", PURPLE, WHITE, "filled,dashed", margin="0.2,0.1"),
     "update_scope": look("box3d", BLUE, WHITE, margin="0.2,0.1"),
     "output": look("box", VERMILION, "#fcefe6", peripheries="2", penwidth="1.2"),

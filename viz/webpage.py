@@ -20,7 +20,7 @@ from typing import Any, Final
 from .drawing import Drawing, View, check_options, draw, graph_behind
 from .facts import Facts
 from .layout import Engine
-from .page_states import PageState, operation_states, scalar_state
+from .page_states import PageState, graph_states, scalar_state
 from .part_steps import MARK
 from .picture import Box, Direction, Role
 from .scalars import suits
@@ -40,6 +40,7 @@ def page(
     limit: int | None = 40,
     title: str | None = None,
     frames: bool | None = None,
+    sample: Any = None,
     engine: Engine = "graphviz-pure",
 ) -> str:
     """Return a page that shows a subject, as the text of one HTML file.
@@ -57,23 +58,25 @@ def page(
         title: the heading of the page.
         frames: whether to include the steps; by default where there are values and the graph has
             no more than 2000 operations.
+        sample: as in `draw`.
         engine: the layout program.
 
     Raises:
         PictureError: if the subject cannot be drawn.
     """
     check_options(view, direction, limit, engine)
-    graph = None if view == "neurons" else graph_behind(subject)
-    if graph is None:
-        drawing = draw(
-            subject, view=view, direction=direction, limit=limit, title=title, engine=engine
-        )
-        found = [PageState(drawing.picture)]
+    graph = None if view == "neurons" or view == "compiled" else graph_behind(subject)
+    if graph is None or view == "neurons" or view == "compiled" or sample is not None:
+        picture = draw(
+            subject, view=view, direction=direction, limit=limit, title=title, sample=sample
+        ).picture
+        found = [PageState(picture)]
     elif view == "scalars" or (view is None and suits(graph)):
         draw(graph, view="scalars", limit=limit)  # says what is wrong with other graphs
         found = [scalar_state(graph, direction or "LR", limit, title, frames)]
     else:
-        found = operation_states(graph, direction or "TB", limit, title, frames)
+        shown = view or "operations"
+        found = graph_states(graph, shown, direction or "TB", limit, title, frames)
     return written(found, engine)
 
 

@@ -16,6 +16,7 @@ NOUNS: Final[dict[Role, str]] = {
     "gradient": "backward operation",
     "update": "update operation",
     "updated": "updated tensor",
+    "gradient_value": "gradient",
     "scalar_operation": "operation",
     "scope": "folded scope",
     "gradient_scope": "folded backward scope",
