@@ -27,7 +27,7 @@ Draw a tensor, function, model or compiled step of a module or file.
 A function is called with the inputs that are given; so is a model, which without them is drawn as
 its neurons. The exit code is 0, or 2 if the picture cannot be drawn."""
 
-OPTIONS = ("view", "direction", "limit", "theme", "title", "engine")
+OPTIONS = ("view", "direction", "limit", "open", "theme", "title", "engine")
 
 
 def draw_options(parser: ArgumentParser) -> None:
@@ -53,6 +53,8 @@ def draw_options(parser: ArgumentParser) -> None:
     row("--sample", metavar="x.npy", help="an input of a network, whose neurons show their values")
     row("--direction", help="TB or LR")
     row("--limit", type=limit, default=40, help="about how many boxes; all for no limit")
+    row("--open", action="append", metavar="SCOPE",
+        help="a scope to show open, as mlp/dense_2 or block_*; or a depth")  # fmt: skip
     row("--theme", help="auto, light, dark or print")
     row("--title", help="read aloud by screen readers")
     row("--engine", default="graphviz-pure", help="the layout program, graphviz-pure or dot")
@@ -72,6 +74,8 @@ def draw(asked: Namespace) -> int:
     for path in outputs:
         checked(path, asked.format)
     options = {name: getattr(asked, name) for name in OPTIONS}
+    if asked.open and len(asked.open) == 1 and asked.open[0].isdigit():
+        options["open"] = int(asked.open[0])
     if asked.sample:
         options["sample"] = vector(asked.sample)
     subject = subject_of(asked)

@@ -84,7 +84,7 @@ def test_the_view_is_chosen_by_shape_and_size():
     assert words(viz.draw(scalar * 2, view="operations"), "operation")
     assert len(viz.draw(long, view="scalars").picture.boxes) == 2 * 61 + 1
     for _ in range(1000):
-        long = long * 1
+        long = long * 1 if (long.serial // 7) % 3 else long + 1
     assert words(viz.draw(long, view="scalars"), "earlier")
 
 

@@ -25,6 +25,7 @@ from .layout import Engine, lay_out
 from .mermaid import mermaid
 from .mlp import describe
 from .neurons import neuron_picture
+from .opening import Open
 from .picture import Direction, Picture
 from .scalars import scalar_picture, suits
 from .svg import finished
@@ -153,6 +154,7 @@ def draw(
     direction: Direction | None = None,
     limit: int | None = 40,
     title: str | None = None,
+    open: Open = None,
     sample: Any = None,
     engine: Engine = "graphviz-pure",
     theme: Theme | None = None,
@@ -174,6 +176,9 @@ def draw(
             other views from left to right.
         limit: about how many boxes to draw at most, None for all.
         title: read aloud by screen readers.
+        open: scopes to show open with those around them: a path as "mlp/dense_2" or "block_*",
+            several, a depth (0 folds all), or a function of a path that returns True, False or
+            None. The others are left to the limit.
         sample: one input of a network, a vector: its neurons show their values for it.
         engine: the layout program, "graphviz-pure" or the system's "dot".
         theme: "auto" (an SVG follows its reader's page), "light", "dark" or "print" (no colours).
@@ -206,7 +211,7 @@ def draw(
     if view == "scalars" or (view is None and suits(graph)):
         picture = scalar_picture(graph, limit=limit, direction=direction or "LR", title=title)
     else:
-        picture = graph_picture(graph, view or "operations", limit, direction or "TB", title)
+        picture = graph_picture(graph, view or "operations", limit, direction or "TB", title, open)
     return Drawing(picture, engine, theme)
 
 

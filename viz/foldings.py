@@ -6,21 +6,20 @@ there are about as many states as scopes, and each of them can be laid out befor
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from autograd_mini.graph import Graph
 
-from .outline import Outline
+from .opening import Open
+from .outline import ROOM, Outline, Part
 from .scopes import Branch, ScopeTree
 
 MOST_STATES: Final = 60
 FEWEST_STATES: Final = 6
 MOST_VISITS: Final = 400_000
 """All states together look at about so many operations; each state looks at all of its graph."""
-ROOM: Final = 160
-"""A state with an opened scope may have this many boxes."""
-
 Opened = frozenset[int]
 """The places of the open scopes in the list of all scopes."""
 Places = dict[Branch, int]
@@ -39,14 +38,15 @@ class State:
     next: dict[int, int]
 
 
-def states(graph: Graph, limit: int | None) -> list[State]:
+def states(graph: Graph, limit: int | None, open: Open = None) -> list[State]:
     """Return the states of a page, the first one being that of a drawing.
 
     Args:
         graph: what is drawn.
         limit: about how many boxes the first state has.
+        open: the scopes that are open in it; as in `draw`.
     """
-    first = Outline(graph, limit)
+    first = Outline(graph, limit, open=open)
     tree = first.tree
     places = {branch: place for place, branch in enumerate(tree.branches)}
     start = frozenset(place for branch, place in places.items() if branch.box() is None)
@@ -87,7 +87,7 @@ def leading(
     """Return where a click on each scope leads from a state, if there is a state for it."""
     places = {branch: place for place, branch in enumerate(outline.tree.branches)}
     leads: dict[int, int] = {}
-    seen = {place for part in outline.parts for place in path(part.branch, places)}
+    seen = {place for part in shown(outline) for place in path(part.branch, places)}
     for place in sorted(seen):
         branch = outline.tree.branches[place]
         if place not in here and place in start:
@@ -99,6 +99,13 @@ def leading(
         if wanted in found and wanted != here:
             leads[place] = found[wanted]
     return leads
+
+
+def shown(outline: Outline) -> Iterator[Part]:
+    """List the parts of an outline, and the first of those that a part stands for."""
+    for part in outline.parts:
+        yield part
+        yield from part.members[:1]
 
 
 def opened(graph: Graph, limit: int | None, wanted: Opened) -> Outline:

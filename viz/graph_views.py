@@ -8,6 +8,7 @@ from autograd_mini.graph import Graph
 
 from .backward_view import BackwardView
 from .builder import default_title
+from .opening import Open
 from .operations import OperationsView
 from .outline import Outline
 from .picture import Direction, Picture
@@ -27,7 +28,12 @@ SHARE: Final[dict[GraphView, int]] = {"tensors": 2, "backward": 2}
 
 
 def graph_picture(
-    graph: Graph, view: GraphView, limit: int | None, direction: Direction, title: str | None
+    graph: Graph,
+    view: GraphView,
+    limit: int | None,
+    direction: Direction,
+    title: str | None,
+    open: Open = None,
 ) -> Picture:
     """Draw a graph in one of these views.
 
@@ -38,11 +44,12 @@ def graph_picture(
             from the outputs are left out and counted.
         direction: top to bottom or left to right.
         title: for screen readers.
+        open: which scopes are open, as in `draw`.
 
     Raises:
         PictureError: if the graph has nothing to show in this view.
     """
-    outline = Outline(*prepared(graph, view, limit))
+    outline = Outline(*prepared(graph, view, limit), open=open)
     return COLLECTORS[view](outline, title or default_title(outline), direction).picture()
 
 

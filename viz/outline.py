@@ -15,7 +15,9 @@ from autograd_mini.graph import Graph
 from autograd_mini.operation import Operation
 from autograd_mini.tensors import Tensor
 
+from .opening import Open, apply
 from .reading import Key, is_assignment, is_number, key, operands
+from .repeats import folded
 from .scopes import Branch, ScopeTree, common
 
 NEAR: Final = 4
@@ -25,6 +27,8 @@ MOST_LEAVES: Final = 9
 MOST_OF_EARLIER: Final = 3
 """The leaves behind what is left out are shown if they are no more than this."""
 
+ROOM: Final = 160
+"""A picture in which scopes are asked to be open may have this many boxes."""
 FEWEST_HIDDEN: Final = 5
 """Fewer parts than this are never left out."""
 
@@ -36,11 +40,14 @@ class Part:
     Attributes:
         kind: one operation, a scope that is folded, or the operations that are left out.
         branch: the open scope around it; the scope itself if it is folded.
+        operations: in order.
+        members: the parts that it stands for, where alike ones follow each other.
     """
 
     kind: Literal["operation", "scope", "earlier"]
     branch: Branch
     operations: list[Operation] = field(default_factory=list)
+    members: list[Part] = field(default_factory=list)
 
     @property
     def around(self) -> Branch:
@@ -84,7 +91,11 @@ class Outline:
     """
 
     def __init__(
-        self, graph: Graph, limit: int | None, fold: bool | Callable[[ScopeTree], None] = True
+        self,
+        graph: Graph,
+        limit: int | None,
+        fold: bool | Callable[[ScopeTree], None] = True,
+        open: Open = None,
     ) -> None:
         self.graph = graph
         self.tree = ScopeTree(graph)
@@ -97,11 +108,16 @@ class Outline:
             fold(self.tree)
         elif fold:
             self._count_leaves()
-            self.tree.fold(None if limit is None else limit - len(self.outputs))
+            kept = apply(open, self.tree)
+            self.tree.fold(None if limit is None else limit - len(self.outputs), kept)
+            if kept and limit is not None:
+                limit = max(limit, ROOM)
         self._part_of: dict[int, Part] = {}
         self.parts: list[Part] = []
         self._divide()
         if limit is not None:
+            if fold is True:
+                self._fold_repeats(limit)
             self._leave_out(limit)
 
     def part_of(self, tensor: Tensor) -> Part | None:
@@ -177,6 +193,16 @@ class Outline:
                     folded[box] = part
             part.operations.append(operation)
             self._part_of[operation.serial] = part
+
+    def _fold_repeats(self, limit: int) -> None:
+        """Make one part of alike ones that follow each other, if there are too many of them."""
+        room = limit - len(self.outputs)
+        crowded = len(self.parts) - room >= FEWEST_HIDDEN
+        self.parts = folded(self.parts, room, crowded=crowded)
+        for part in self.parts:
+            if part.members:
+                for operation in part.operations:
+                    self._part_of[operation.serial] = part
 
     def _leave_out(self, limit: int) -> None:
         """Keep the parts nearest to the outputs, as many as fit with their leaves.

@@ -13,6 +13,7 @@ from .facts import Facts, of_operation, of_part, of_tensor
 from .film import Film
 from .foldings import State, states
 from .graph_views import COLLECTORS, GraphView, prepared
+from .opening import Open
 from .operations import OperationsView
 from .outline import Outline
 from .part_steps import MARK, PartSteps
@@ -96,6 +97,7 @@ def graph_states(
     limit: int | None,
     title: str | None,
     frames: bool | None,
+    open: Open = None,
 ) -> list[PageState]:
     """Return the states of a graph in one of its views, the first one with its steps.
 
@@ -105,7 +107,7 @@ def graph_states(
     graph, limit = prepared(graph, name, limit)
     plain = COLLECTORS[name] is OperationsView
     cache: dict[int, Facts] = {}
-    for place, state in enumerate(states(graph, limit)):
+    for place, state in enumerate(states(graph, limit, open)):
         view = COLLECTORS[name](state.outline, title or default_title(state.outline), direction)
         if not place and plain and wants_frames(graph, frames):
             shown = PartSteps(view)
@@ -136,8 +138,13 @@ def learn(
         if part.kind != "scope":
             page_state.facts[box] = of_part(part)
             continue
-        place = page_state.scopes[box] = places[part.branch]
-        page_state.facts[box] = cache[place] = cache.get(place) or of_part(part)
+        if not part.members:
+            place = page_state.scopes[box] = places[part.branch]
+            page_state.facts[box] = cache[place] = cache.get(place) or of_part(part)
+            continue
+        page_state.facts[box] = of_part(part)
+        if part.members[0].kind == "scope":  # a click opens the first of them
+            page_state.scopes[box] = places[part.members[0].branch]
     for branch, cluster in view.builder.clusters.items():
         if branch in places:  # those beside the graph are not opened on their own
             page_state.scopes[cluster] = places[branch]

@@ -27,8 +27,9 @@ def operands(operation: Operation) -> tuple[Any, ...]:
 
     The leaf that an assignment changes is no operand: nothing flows from its old value.
     """
-    taken: tuple[Any, ...] = operation._record._operands
-    return taken[1:] if is_assignment(operation) else taken
+    record = operation._record
+    taken: tuple[Any, ...] = record._operands
+    return taken[1:] if record._primitive is set_leaf else taken
 
 
 def is_assignment(operation: Operation | None) -> bool:

@@ -7,7 +7,7 @@ at the same depth (`block_1`, `block_2`…), so that what is alike looks alike.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Final
 
 from autograd_mini.graph import Graph
@@ -15,6 +15,8 @@ from autograd_mini.operation import Operation, Scope
 
 from .reading import scope_of
 
+FUNCTIONS: Final = frozenset({"softmax", "log_softmax"})
+"""Scopes of the library's own functions: what is inside of them is open only if asked for."""
 DEEPEST: Final = 8
 """Scopes nested deeper than this are never drawn open."""
 
@@ -41,6 +43,20 @@ class Branch:
     def caption(self) -> str:
         """The scope's name, empty for the root."""
         return self.scope.name if self.scope else ""
+
+    @property
+    def path(self) -> str:
+        """The names from the outermost scope to this one, joined by `/`."""
+        return "/".join(reversed([branch.caption for branch in self.line()]))
+
+    def line(self) -> list[Branch]:
+        """Return the scope and those around it, without the root."""
+        found = []
+        branch = self
+        while branch.parent is not None:
+            found.append(branch)
+            branch = branch.parent
+        return found
 
     def box(self) -> Branch | None:
         """Return the outermost folded scope around it or it, which is the box that shows it."""
@@ -106,12 +122,17 @@ class ScopeTree:
             self._of_scope[scope] = branch
         return branch
 
-    def fold(self, limit: int | None) -> None:
-        """Fold scopes until at most `limit` boxes are visible, or nothing is left to fold."""
+    def fold(self, limit: int | None, kept: Container[Branch] = ()) -> None:
+        """Fold scopes until at most `limit` boxes are visible, or nothing is left but `kept`."""
         if limit is None:
             return
+        for branch in self.branches:
+            if branch.caption in FUNCTIONS and branch not in kept and not branch.folded:
+                branch.fold()
         groups: dict[tuple[int, str], list[Branch]] = {}
         for branch in self.branches:
+            if branch in kept or branch.folded:
+                continue
             stem = re.sub(r"[_\-.]?\d+$", "", branch.caption)
             groups.setdefault((branch.depth, stem), []).append(branch)
         depths: dict[int, list[list[Branch]]] = {}

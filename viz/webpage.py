@@ -20,6 +20,7 @@ from typing import Any, Final
 from .drawing import Drawing, View, check_options, draw, graph_behind
 from .facts import Facts
 from .layout import Engine
+from .opening import Open
 from .page_states import PageState, graph_states, scalar_state
 from .part_steps import MARK
 from .picture import Box, Direction, Role
@@ -39,6 +40,7 @@ def page(
     direction: Direction | None = None,
     limit: int | None = 40,
     title: str | None = None,
+    open: Open = None,
     frames: bool | None = None,
     sample: Any = None,
     engine: Engine = "graphviz-pure",
@@ -56,6 +58,7 @@ def page(
         direction: as in `draw`.
         limit: about how many boxes to show at first, None for all.
         title: the heading of the page.
+        open: as in `draw`, for the first look.
         frames: whether to include the steps; by default where there are values and the graph has
             no more than 2000 operations.
         sample: as in `draw`.
@@ -68,7 +71,13 @@ def page(
     graph = None if view == "neurons" or view == "compiled" else graph_behind(subject)
     if graph is None or view == "neurons" or view == "compiled" or sample is not None:
         picture = draw(
-            subject, view=view, direction=direction, limit=limit, title=title, sample=sample
+            subject,
+            view=view,
+            direction=direction,
+            limit=limit,
+            title=title,
+            open=open,
+            sample=sample,
         ).picture
         found = [PageState(picture)]
     elif view == "scalars" or (view is None and suits(graph)):
@@ -76,7 +85,7 @@ def page(
         found = [scalar_state(graph, direction or "LR", limit, title, frames)]
     else:
         shown = view or "operations"
-        found = graph_states(graph, shown, direction or "TB", limit, title, frames)
+        found = graph_states(graph, shown, direction or "TB", limit, title, frames, open)
     return written(found, engine)
 
 
