@@ -27,7 +27,7 @@ Draw a tensor, function, model or compiled step of a module or file.
 A function is called with the inputs that are given; so is a model, which without them is drawn as
 its neurons. The exit code is 0, or 2 if the picture cannot be drawn."""
 
-OPTIONS = ("view", "direction", "limit", "open", "theme", "title", "engine")
+OPTIONS = ("view", "direction", "limit", "open", "overlay", "theme", "title", "engine")
 
 
 def draw_options(parser: ArgumentParser) -> None:
@@ -55,6 +55,8 @@ def draw_options(parser: ArgumentParser) -> None:
     row("--limit", type=limit, default=40, help="about how many boxes; all for no limit")
     row("--open", action="append", metavar="SCOPE",
         help="a scope to show open, as mlp/dense_2 or block_*; or a depth")  # fmt: skip
+    row("--overlay", action="append", metavar="NAME",
+        help="values, gradients, nonfinite, time, memory, flops or parameters")  # fmt: skip
     row("--theme", help="auto, light, dark or print")
     row("--title", help="read aloud by screen readers")
     row("--engine", default="graphviz-pure", help="the layout program, graphviz-pure or dot")

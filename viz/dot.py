@@ -8,14 +8,18 @@ from html import escape as escape_html
 from typing import TYPE_CHECKING, Any, Final
 
 from .arrangement import beside, entrances, rows
+from .glyph_tables import colour_bar, with_bars
 from .picture import OPERATIONS, SCOPES, Arrow, Box, Cell, Cluster, Picture
-from .style import BOX, CLUSTER, EDGE, GRAPH, INK, NODE, OUTSIDE, PURPLE, RULE, VERMILION, WHITE
+from .style import BOX, CLUSTER, EDGE, GRAPH, INK, NODE, OUTSIDE, PURPLE, RULE, VERMILION
 
 if TYPE_CHECKING:
     import graphviz
 
 LETTER: Final = 0.078
 """About the width of a caption's letter, in inches."""
+ON_DARK: Final = "#fffffd"
+ON_LIGHT: Final = "#1f2329"
+"""Text on a fill that a value decides: no theme replaces these."""
 MOST_IN_CIRCLE: Final = 3
 """More letters than this are written smaller in a neuron."""
 CELL_COLOUR: Final = {
@@ -43,6 +47,9 @@ def digraph(picture: Picture) -> graphviz.Digraph:
     add_clusters(graph, picture)
     add_arrows(graph, picture)
     add_ties(graph, picture)
+    for box in picture.boxes:
+        if box.role == "scale":
+            graph.body.append(f"\t{{rank=sink; {box.id}}}\n")
     for row in rows(picture):
         graph.body.append(f"\t{{rank=same; {'; '.join(row)}}}\n")
     return graph
@@ -118,6 +125,10 @@ def attributes(box: Box, ordered: bool) -> dict[str, str]:
     found = dict(BOX[box.role])
     if box.cells:
         found |= {"margin": "0.05,0.02", "label": table(box.cells)}
+    elif box.swatches:
+        found["label"] = colour_bar(box)
+    elif box.bars:
+        found |= {"margin": "0.08,0.03", "label": with_bars(box)}
     else:
         found["label"] = text("\n".join(box.lines))
     if ordered and (box.role in OPERATIONS or box.role == "scalar_operation"):
@@ -139,7 +150,7 @@ def ink_on(fill: str) -> str:
     red, green, blue = (int(fill[i : i + 2], 16) for i in (1, 3, 5))
     opacity = int(fill[7:] or "ff", 16) / 255
     light = 0.299 * red + 0.587 * green + 0.114 * blue
-    return WHITE if opacity * light + (1 - opacity) * 255 < 140 else INK
+    return ON_DARK if opacity * light + (1 - opacity) * 255 < 140 else ON_LIGHT
 
 
 def text(label: str) -> str:

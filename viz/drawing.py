@@ -26,6 +26,7 @@ from .mermaid import mermaid
 from .mlp import describe
 from .neurons import neuron_picture
 from .opening import Open
+from .overlays import Names
 from .picture import Direction, Picture
 from .scalars import scalar_picture, suits
 from .svg import finished
@@ -155,6 +156,7 @@ def draw(
     limit: int | None = 40,
     title: str | None = None,
     open: Open = None,
+    overlay: Names = None,
     sample: Any = None,
     engine: Engine = "graphviz-pure",
     theme: Theme | None = None,
@@ -179,6 +181,9 @@ def draw(
         open: scopes to show open with those around them: a path as "mlp/dense_2" or "block_*",
             several, a depth (0 folds all), or a function of a path that returns True, False or
             None. The others are left to the limit.
+        overlay: what to lay over a graph, one or several: "values" (statistics and histograms),
+            "gradients" (norms), "nonfinite" (where NaN arises), "time", "memory", "flops",
+            "parameters". Each adds a line to the boxes; the first with a scale colours them.
         sample: one input of a network, a vector: its neurons show their values for it.
         engine: the layout program, "graphviz-pure" or the system's "dot".
         theme: "auto" (an SVG follows its reader's page), "light", "dark" or "print" (no colours).
@@ -193,6 +198,8 @@ def draw(
     """
     check_options(view, direction, limit, engine, theme)
     theme = theme or "auto"
+    if overlay and view in ("compiled", "scalars", "neurons"):
+        raise PictureError(f"overlay= is for views of operations, not for view={view!r}")
     if view == "compiled":
         return Drawing(compiled_picture(subject, limit, direction or "TB", title), engine, theme)
     graph = None if view == "neurons" else graph_behind(subject)
@@ -208,10 +215,12 @@ def draw(
         raise PictureError("sample= is for the neurons of a model; draw the model itself")
     if graph is None:
         raise no_graph(subject)
-    if view == "scalars" or (view is None and suits(graph)):
+    if view == "scalars" or (view is None and not overlay and suits(graph)):
         picture = scalar_picture(graph, limit=limit, direction=direction or "LR", title=title)
     else:
-        picture = graph_picture(graph, view or "operations", limit, direction or "TB", title, open)
+        picture = graph_picture(
+            graph, view or "operations", limit, direction or "TB", title, open, overlay
+        )
     return Drawing(picture, engine, theme)
 
 

@@ -87,7 +87,7 @@ def explored(picture: Picture) -> str:
             ],
         }
         for box in picture.boxes
-        if box.role not in ("heading", "anchor", "legend")
+        if box.role not in ("heading", "anchor", "legend", "scale")
     ]
     label = picture.title
     return written({"label": label, "graphs": [{"id": label, "nodes": nodes}]})

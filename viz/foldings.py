@@ -38,15 +38,16 @@ class State:
     next: dict[int, int]
 
 
-def states(graph: Graph, limit: int | None, open: Open = None) -> list[State]:
+def states(graph: Graph, limit: int | None, open: Open = None, repeats: bool = True) -> list[State]:
     """Return the states of a page, the first one being that of a drawing.
 
     Args:
         graph: what is drawn.
         limit: about how many boxes the first state has.
         open: the scopes that are open in it; as in `draw`.
+        repeats: whether alike parts become one in it.
     """
-    first = Outline(graph, limit, open=open)
+    first = Outline(graph, limit, open=open, repeats=repeats)
     tree = first.tree
     places = {branch: place for place, branch in enumerate(tree.branches)}
     start = frozenset(place for branch, place in places.items() if branch.box() is None)

@@ -11,6 +11,7 @@ from .builder import default_title
 from .opening import Open
 from .operations import OperationsView
 from .outline import Outline
+from .overlays import Names, overlaid, overlays
 from .picture import Direction, Picture
 from .reading import is_assignment, phase
 from .tensors_view import TensorsView
@@ -34,6 +35,7 @@ def graph_picture(
     direction: Direction,
     title: str | None,
     open: Open = None,
+    overlay: Names = None,
 ) -> Picture:
     """Draw a graph in one of these views.
 
@@ -45,12 +47,14 @@ def graph_picture(
         direction: top to bottom or left to right.
         title: for screen readers.
         open: which scopes are open, as in `draw`.
+        overlay: what is laid over it, as in `draw`.
 
     Raises:
         PictureError: if the graph has nothing to show in this view.
     """
-    outline = Outline(*prepared(graph, view, limit), open=open)
-    return COLLECTORS[view](outline, title or default_title(outline), direction).picture()
+    outline = Outline(*prepared(graph, view, limit), open=open, repeats=not overlay)
+    collector = COLLECTORS[view](outline, title or default_title(outline), direction)
+    return overlaid(collector.picture(), collector, overlays(overlay, outline.graph))
 
 
 def prepared(graph: Graph, view: GraphView, limit: int | None) -> tuple[Graph, int | None]:

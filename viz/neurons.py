@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from .heat import mixed
 from .mlp import DenseLayer, Network
 from .picture import Arrow, Box, Picture, Point, Role
 from .style import BLUE, ORANGE
@@ -125,7 +126,7 @@ def fill_in(picture: Picture, values: Any, neuron: int, name: str) -> None:
         box,
         lines=(short(value),),
         tooltip="\n".join(filter(None, lines)),
-        fill=f"{colour_of(value)}{round(255 * (0.06 + 0.74 * size)):02x}",
+        fill=mixed(colour_of(value), 0.06 + 0.74 * size) if np.isfinite(value) else BLACK,
     )
 
 

@@ -96,6 +96,7 @@ class Outline:
         limit: int | None,
         fold: bool | Callable[[ScopeTree], None] = True,
         open: Open = None,
+        repeats: bool = True,
     ) -> None:
         self.graph = graph
         self.tree = ScopeTree(graph)
@@ -116,7 +117,7 @@ class Outline:
         self.parts: list[Part] = []
         self._divide()
         if limit is not None:
-            if fold is True:
+            if fold is True and repeats:
                 self._fold_repeats(limit)
             self._leave_out(limit)
 

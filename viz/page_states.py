@@ -16,6 +16,7 @@ from .graph_views import COLLECTORS, GraphView, prepared
 from .opening import Open
 from .operations import OperationsView
 from .outline import Outline
+from .overlays import Names, overlaid, overlays
 from .part_steps import MARK, PartSteps
 from .picture import Direction, Picture
 from .reading import Key, has_values, key
@@ -98,22 +99,24 @@ def graph_states(
     title: str | None,
     frames: bool | None,
     open: Open = None,
+    overlay: Names = None,
 ) -> list[PageState]:
     """Return the states of a graph in one of its views, the first one with its steps.
 
-    What has boxes beside the operations has no steps.
+    What has boxes beside the operations, or overlays, has no steps.
     """
     found = []
     graph, limit = prepared(graph, name, limit)
     plain = COLLECTORS[name] is OperationsView
+    measured = overlays(overlay, graph)
     cache: dict[int, Facts] = {}
-    for place, state in enumerate(states(graph, limit, open)):
+    for place, state in enumerate(states(graph, limit, open, not overlay)):
         view = COLLECTORS[name](state.outline, title or default_title(state.outline), direction)
-        if not place and plain and wants_frames(graph, frames):
+        if not place and plain and not measured and wants_frames(graph, frames):
             shown = PartSteps(view)
             page_state = PageState(shown.picture, steps=gathered(shown.steps, MOST_FRAMES))
         else:
-            page_state = PageState(view.picture())
+            page_state = PageState(overlaid(view.picture(), view, measured))
         learn(page_state, view, state, cache)
         for step in page_state.steps:
             for writing in step.writings:

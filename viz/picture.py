@@ -32,6 +32,7 @@ Role = Literal[
     "heading",
     "legend",
     "anchor",
+    "scale",
 ]
 OPERATIONS: Final[frozenset[Role]] = frozenset({"operation", "gradient", "update"})
 """The roles of one operation: of a forward, a backward, and an optimizer's step."""
@@ -62,6 +63,8 @@ class Box:
         position: its centre in points, where the view computes positions itself.
         ordered: whether its value depends on the order of what enters it.
         fill: hexadecimal, with opacity, where a value decides it; its role's by default.
+        bars: heights of a small histogram beneath the label, from 0 to 1.
+        swatches: the colours that a legend explains.
     """
 
     id: str
@@ -73,6 +76,8 @@ class Box:
     position: Point | None = None
     ordered: bool = False
     fill: str | None = None
+    bars: tuple[float, ...] = ()
+    swatches: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:

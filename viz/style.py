@@ -91,6 +91,7 @@ BOX: Final[dict[Role, dict[str, str]]] = {
     "dot": circle(OUTSIDE, OUTSIDE) | {"width": "0.055", "height": "0.055"},
     "heading": {"shape": "plain", "fontcolor": OUTSIDE, "fontsize": "13"},
     "legend": {"shape": "plain", "fontcolor": OUTSIDE, "fontsize": "11"},
+    "scale": {"shape": "plain", "fontcolor": OUTSIDE, "fontsize": "11"},
     "anchor": {"shape": "point", "style": "invis", "width": "0.01"},
 }
 """Graphviz attributes of each role's box."""

@@ -7,6 +7,7 @@ which no label can hold without a backslash before them, so that no text is take
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final, Literal
 
 from .style import DARK, GREEN, INK, LINE, ORANGE, OUTSIDE, PURPLE, VERMILION
@@ -48,16 +49,25 @@ def printed(line: str) -> str:
         line = line.replace("dir=none", "dir=none style=dashed", 1)
     line = line.replace("bgcolor=transparent", "bgcolor=white")
     pale = {colour: "#ffffff" for colour in DARK if colour not in INKS}
-    return replaced(line, pale | dict.fromkeys(INKS, "#000000") | {"#d0d7de": "#808080"})
+    known = pale | dict.fromkeys(INKS, "#000000") | {"#d0d7de": "#808080"}
+    return replaced(line, known, grey)
 
 
-def replaced(line: str, colours: dict[str, str]) -> str:
+def grey(colour: str) -> str:
+    """Return the grey that is as light as a colour."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return "#" + f"{round(0.299 * red + 0.587 * green + 0.114 * blue):02x}" * 3
+
+
+def replaced(line: str, colours: dict[str, str], other: Callable[[str], str] | None = None) -> str:
     """Replace the colours of a line; opacity stays. A label that is a colour's name is text."""
 
-    def instead(found: re.Match[str]) -> str:
+    def new(found: re.Match[str]) -> str:
         before = line[: found.start()]
         if re.search(r"(?<![a-z])(label|tooltip|id|class)=\"$", before):
             return found.group()
-        return colours.get(found.group(1), found.group(1)) + (found.group(2) or "")
+        colour = found.group(1)
+        instead = colours.get(colour, other(colour) if other else colour)
+        return instead + (found.group(2) or "")
 
-    return COLOUR.sub(instead, line)
+    return COLOUR.sub(new, line)

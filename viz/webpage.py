@@ -21,13 +21,14 @@ from .drawing import Drawing, View, check_options, draw, graph_behind
 from .facts import Facts
 from .layout import Engine
 from .opening import Open
+from .overlays import Names
 from .page_states import PageState, graph_states, scalar_state
 from .part_steps import MARK
 from .picture import Box, Direction, Role
 from .scalars import suits
 from .texts import clean
 
-SILENT: Final[frozenset[Role]] = frozenset({"anchor", "dot", "heading", "legend"})
+SILENT: Final[frozenset[Role]] = frozenset({"anchor", "dot", "heading", "legend", "scale"})
 """The roles of what is drawn beside the graph, and stands for nothing in it."""
 MOST_LAYOUTS: Final = 4
 """So many layouts run at the same time at most."""
@@ -41,6 +42,7 @@ def page(
     limit: int | None = 40,
     title: str | None = None,
     open: Open = None,
+    overlay: Names = None,
     frames: bool | None = None,
     sample: Any = None,
     engine: Engine = "graphviz-pure",
@@ -59,6 +61,7 @@ def page(
         limit: about how many boxes to show at first, None for all.
         title: the heading of the page.
         open: as in `draw`, for the first look.
+        overlay: as in `draw`.
         frames: whether to include the steps; by default where there are values and the graph has
             no more than 2000 operations.
         sample: as in `draw`.
@@ -77,15 +80,16 @@ def page(
             limit=limit,
             title=title,
             open=open,
+            overlay=overlay,
             sample=sample,
         ).picture
         found = [PageState(picture)]
-    elif view == "scalars" or (view is None and suits(graph)):
+    elif view == "scalars" or (view is None and not overlay and suits(graph)):
         draw(graph, view="scalars", limit=limit)  # says what is wrong with other graphs
         found = [scalar_state(graph, direction or "LR", limit, title, frames)]
     else:
         shown = view or "operations"
-        found = graph_states(graph, shown, direction or "TB", limit, title, frames, open)
+        found = graph_states(graph, shown, direction or "TB", limit, title, frames, open, overlay)
     return written(found, engine)
 
 

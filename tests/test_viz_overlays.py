@@ -1,0 +1,224 @@
+"""Overlays: what is measured is what they say, and nothing of the graph changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_mini as am
+import viz
+from viz.heat import cividis, scale_of
+from viz.overlays import OVERLAYS
+from viz.overlays.flops import flops
+from viz.overlays.sizes import Memory
+
+
+def parameter(*shape: int, name: str) -> am.Tensor:
+    values = np.random.default_rng(len(name)).normal(size=shape)
+    return am.tensor(values, name=name, requires_grad=True)
+
+
+def chain(layers: int = 3) -> tuple[am.Tensor, list[am.Tensor]]:
+    """Return the loss of a few layers, each in a scope, and their weights."""
+    h = am.tensor(np.ones((5, 4)), name="x")
+    weights = [parameter(4, 4, name=f"w{i}") for i in range(layers)]
+    for i, w in enumerate(weights):
+        with am.scope(f"layer_{i}"):
+            h = np.tanh(h @ w)
+    loss = np.mean(h**2)
+    loss.name = "loss"
+    return loss, weights
+
+
+def boxes(drawing: viz.Drawing, role: str) -> dict[str, viz.Box]:
+    return {box.lines[0]: box for box in drawing.picture.boxes if box.role == role}
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+@pytest.mark.parametrize("theme", ["auto", "dark", "print"])
+def test_every_overlay_is_drawn_in_every_theme(name: str, theme: Any) -> None:
+    loss, _ = chain()
+    assert viz.draw(loss, overlay=name, theme=theme).svg.startswith("<svg")
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_overlays_are_drawn_of_empty_arrays_and_single_numbers(name: str) -> None:
+    x = am.tensor(np.ones((0, 3)), name="x", requires_grad=True)
+    y = am.tensor(2.0, name="y", requires_grad=True)
+    assert viz.draw(np.sum(np.tanh(x)) + y * y, overlay=name).svg.startswith("<svg")
+
+
+def test_gradient_norms_are_those_of_backward() -> None:
+    loss, weights = chain()
+    drawing = viz.draw(loss, overlay="gradients", limit=None)
+    assert all(w.grad is None for w in weights)
+    loss.backward()
+    found = boxes(drawing, "parameter")
+    for w in weights:
+        assert w.grad is not None
+        size = float(f"{np.linalg.norm(w.grad):.2g}")
+        assert found[w.name or ""].lines[-1] == f"‖∂‖ {size:.4g}"
+    assert "norm of the gradient" in boxes(drawing, "scale")
+
+
+def test_vanishing_gradients_have_the_dark_end_of_the_scale() -> None:
+    h = am.tensor(np.ones((5, 4)), name="x")
+    for i in range(6):
+        with am.scope(f"layer_{i}"):
+            h = np.tanh(h @ am.tensor(np.full((4, 4), 1e-2), name=f"w{i}", requires_grad=True))
+    drawing = viz.draw(np.mean(h), overlay="gradients", limit=18)
+    fills = [box.fill for box in drawing.picture.boxes if box.role == "scope"]
+    assert len(fills) == 6  # what is measured is not joined
+    assert fills[0] == cividis(0.0)
+    assert fills == sorted(fills, key=lambda fill: int(fill[1:3], 16))
+
+
+def test_origin_of_nan_is_black_and_what_it_reaches_is_grey() -> None:
+    x = am.tensor([1.0, -1.0], name="x")
+    with np.errstate(invalid="ignore"):
+        y = np.sum(np.log(x) * 2.0 + np.exp(x))
+    drawing = viz.draw(y, overlay="nonfinite")
+    found = boxes(drawing, "operation")
+    assert found["ln"].lines == ("ln", "NaN")
+    assert found["ln"].fill == "#000000"
+    assert found["× 2"].fill == found["+"].fill == found["Σ"].fill == "#c8c8c8"
+    assert found["exp"].fill is None
+    assert "where NaN or infinity arises" in drawing.svg
+
+
+def test_origin_of_an_infinite_gradient() -> None:
+    x = am.tensor([1.0, 0.0], name="x", requires_grad=True)
+    drawing = viz.draw(np.sum(np.sqrt(x) * 2.0), overlay="nonfinite")
+    assert boxes(drawing, "operation")["√"].lines == ("√", "∂ Inf")
+    assert boxes(drawing, "parameter")["x"].lines[-1] == "∂ Inf"
+    assert boxes(drawing, "operation")["× 2"].fill is None
+
+
+def test_a_finite_graph_has_no_mark_and_no_legend() -> None:
+    loss, _ = chain()
+    assert viz.draw(loss, overlay="nonfinite").dot == viz.draw(loss, limit=None).dot
+
+
+def test_times_add_up() -> None:
+    loss, _ = chain()
+    drawing = viz.draw(loss, overlay="time")
+    shares = [
+        int(box.lines[-1].rpartition("· ")[2].rstrip("%"))
+        for box in drawing.picture.boxes
+        if box.role == "operation"
+    ]
+    assert 90 <= sum(shares) <= 110
+
+
+def test_memory_counts_what_is_allocated() -> None:
+    x = am.tensor(np.ones((128, 8)), name="x")
+    y = np.exp(x).T
+    graph = am.Graph(y)
+    overlay = Memory(graph)
+    sizes = {op.type: overlay.of_part(part) for op, part in zip(graph, parts(graph), strict=True)}
+    assert sizes["exp"].text == "8 KiB"
+    assert sizes["transpose"].text == "0 B"
+
+
+def parts(graph: am.Graph) -> list[Any]:
+    return [viz.outline.Part("operation", None, [op]) for op in graph]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("f", "count"),
+    [
+        (lambda x, y: x @ y, 2 * 3 * 4 * 5),
+        (lambda x, y: np.einsum("ij,jk->ik", x, y), 2 * 3 * 4 * 5),
+        (lambda x, y: np.tanh(x), 12),
+        (lambda x, y: x.T, 0),
+        (lambda x, y: np.sum(x, axis=0), 12),
+        (lambda x, y: np.concatenate([x, x]), 0),
+        (lambda x, y: np.linalg.inv(x @ x.T), 2 * 27),
+        (lambda x, y: np.linalg.solve(x @ x.T, x), 18 + 2 * 12 * 3),
+        (lambda x, y: np.fft.fft(x), 5 * 12 * 2),
+    ],
+)
+def test_floating_point_operations(f: Any, count: float) -> None:
+    x, y = am.tensor(np.eye(3, 4)), am.tensor(np.ones((4, 5)))
+    assert flops(f(x, y).op) == pytest.approx(count)
+
+
+def test_unknown_floating_point_operations_are_told() -> None:
+    @am.primitive(symbol="mine")
+    def mine(x: Any) -> Any:
+        return x + 1
+
+    drawing = viz.draw(mine(am.tensor([1.0], name="x")), overlay="flops")
+    assert boxes(drawing, "operation")["mine"].lines[-1] == "? flop"
+
+
+def test_parameters_are_counted_once() -> None:
+    w = parameter(4, 4, name="w")
+    h = am.tensor(np.ones((2, 4)), name="x")
+    for i in range(3):
+        with am.scope(f"step_{i}"):
+            h = np.tanh(h @ w)
+    found = boxes(viz.draw(h, overlay="parameters", open=0), "scope")
+    assert {box.lines[-1] for box in found.values()} == {"16"}
+
+
+def test_values_have_statistics_and_a_histogram() -> None:
+    x = am.tensor(np.arange(24.0), name="x")
+    found = boxes(viz.draw(x * 2.0, overlay="values"), "operation")["× 2"]
+    assert found.lines[-1] == "23 ± 14"
+    assert found.bars == (1.0,) * 12
+    assert "from 0 to 46" in found.tooltip
+
+
+def test_several_overlays_go_together() -> None:
+    loss, _ = chain()
+    drawing = viz.draw(loss, overlay=["memory", "flops"], open=2)
+    box = boxes(drawing, "operation")["@"]
+    assert box.lines == ("@", "160 B", "160 flop")
+    assert list(boxes(drawing, "scale")) == ["memory of the results"]
+
+
+def test_sizes_of_compiled_programs() -> None:
+    @am.compile
+    def f(x: Any) -> Any:
+        return np.sum(np.tanh(x @ np.ones((3, 2))))
+
+    for _ in range(2):
+        f(np.ones((4, 3)))
+    assert "48 flop" in viz.draw(f, overlay="flops", limit=None).svg
+    for name in ("time", "values", "gradients", "nonfinite"):
+        with pytest.raises(viz.PictureError, match="compiled program"):
+            viz.draw(f, overlay=name)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"overlay": "heat"}, "expected some of 'values', 'gradients'"),
+        ({"overlay": ["time", "heat"]}, "'heat' is not known"),
+        ({"overlay": "time", "view": "neurons"}, "for views of operations"),
+    ],
+)
+def test_overlays_that_there_are_not_are_clear_errors(options: Any, message: str) -> None:
+    with pytest.raises(viz.PictureError, match=message):
+        viz.draw(chain()[0], **options)
+
+
+def test_gradients_need_a_gradient() -> None:
+    with pytest.raises(viz.PictureError, match="requires a gradient"):
+        viz.draw(np.sin(am.tensor([1.0])), overlay="gradients")
+
+
+def test_pages_have_overlays() -> None:
+    assert "norm of the gradient" in viz.page(chain()[0], overlay="gradients")
+
+
+def test_a_scale_of_one_value_has_one_colour() -> None:
+    scale = scale_of([2.0], "log")
+    assert scale is not None
+    assert scale.colour(2.0) == cividis(1.0)
+    assert scale.colour(0.0) == cividis(0.0)
+    assert scale_of([], "linear") is None
+    assert scale_of([float("inf")], "log") is None

@@ -1,0 +1,60 @@
+"""Overlays: what was measured of a graph, laid over the view of its operations.
+
+Each overlay measures a graph once, and reads what it found of an operation, a folded scope or a
+leaf. The reading becomes a line of the box, a colour, or both; a legend explains the colours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from autograd_mini.graph import Graph
+
+from ..errors import PictureError
+from ..operations import OperationsView
+from ..picture import Picture
+from .applying import applied
+from .flops import Flops
+from .gradients import Gradients
+from .nonfinite import Nonfinite
+from .readings import Overlay
+from .sizes import Memory, Parameters
+from .times import Time
+from .values import Values
+
+OVERLAYS: Final[dict[str, type[Overlay]]] = {
+    "values": Values,
+    "gradients": Gradients,
+    "nonfinite": Nonfinite,
+    "time": Time,
+    "memory": Memory,
+    "flops": Flops,
+    "parameters": Parameters,
+}
+"""Name → what measures it."""
+
+
+Names = str | Iterable[str] | None
+"""What `overlay=` takes."""
+
+
+def overlays(names: Names, graph: Graph) -> list[Overlay]:
+    """Measure what some overlays show of a graph.
+
+    Raises:
+        PictureError: for an unknown name, or a graph that has nothing to measure.
+    """
+    wanted = [names] if isinstance(names, str) else list(names or ())
+    for name in wanted:
+        if name not in OVERLAYS:
+            known = ", ".join(map(repr, OVERLAYS))
+            raise PictureError(f"overlay={name!r:.40} is not known; expected some of {known}")
+    return [OVERLAYS[name](graph) for name in wanted]
+
+
+def overlaid(picture: Picture, view: OperationsView, found: list[Overlay]) -> Picture:
+    """Return a picture with overlays: each adds a line, the first one with colours fills boxes."""
+    boxes: dict[str, Any] = {box: part for part, box in view.box_of_part.items()}
+    boxes |= {box: source.value for source, box in view.box_of_source.items()}
+    return applied(picture, boxes, found) if found else picture

@@ -1,0 +1,79 @@
+"""From readings to a picture: lines, colours, and the legend."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+from ..heat import CIVIDIS, Scale, scale_of
+from ..outline import Part
+from ..picture import Box, Picture
+from .readings import Overlay, Reading
+
+FILLS: Final = {"origin": "#000000", "reached": "#c8c8c8"}
+"""What NaN or infinity arises in, and what it reaches."""
+
+
+def applied(picture: Picture, subjects: dict[str, Any], overlays: list[Overlay]) -> Picture:
+    """Return a picture with the readings of some overlays.
+
+    Args:
+        picture: of the operations.
+        subjects: the part, tensor or array behind the id of a box.
+        overlays: each adds its line; the first one with a scale gives the colours.
+    """
+    readings = [read(overlay, subjects) for overlay in overlays]
+    coloured = next((i for i, o in enumerate(overlays) if o.scale), None)
+    scale = None
+    if coloured is not None:
+        values = [x.value for x in readings[coloured].values() if x.value is not None]
+        scale = scale_of(values, overlays[coloured].scale)
+    boxes = []
+    for box in picture.boxes:
+        for place, found in enumerate(readings):
+            if box.id in found:
+                box = written(box, found[box.id], scale if place == coloured else None)
+        boxes.append(box)
+    marks = {x.mark for found in readings for x in found.values() if x.mark}
+    if scale is not None and coloured is not None:
+        boxes.append(legend(f"n{len(boxes)}", overlays[coloured], scale))
+    if marks:
+        boxes.append(mark_legend(f"n{len(boxes)}", "reached" in marks))
+    return replace(picture, boxes=boxes)
+
+
+def read(overlay: Overlay, subjects: dict[str, Any]) -> dict[str, Reading]:
+    """Return what an overlay tells of each box, by id."""
+    found = {}
+    for box, subject in subjects.items():
+        one = overlay.of_part(subject) if isinstance(subject, Part) else overlay.of_leaf(subject)
+        if one is not None:
+            found[box] = one
+    return found
+
+
+def written(box: Box, reading: Reading, scale: Scale | None) -> Box:
+    """Return a box with a reading."""
+    fill = FILLS[reading.mark] if reading.mark else box.fill
+    if scale is not None and reading.value is not None and not reading.mark:
+        fill = scale.colour(reading.value)
+    return replace(
+        box,
+        lines=(*box.lines, *filter(None, [reading.text])),
+        tooltip="\n".join(filter(None, (box.tooltip, reading.tooltip))),
+        fill=fill,
+        bars=reading.bars or box.bars,
+    )
+
+
+def legend(name: str, overlay: Overlay, scale: Scale) -> Box:
+    """Return the box that explains the colours: the ends of the scale, and what is measured."""
+    ends = (overlay.written(scale.low), overlay.written(scale.high))
+    return Box(name, "scale", (overlay.title, *ends), swatches=CIVIDIS)
+
+
+def mark_legend(name: str, reached: bool) -> Box:
+    """Return the box that explains black."""
+    words = ("where NaN or infinity arises", "what it reaches" if reached else "")
+    fills = (FILLS["origin"], FILLS["reached"]) if reached else (FILLS["origin"],)
+    return Box(name, "scale", tuple(filter(None, ("not finite", *words))), swatches=fills)

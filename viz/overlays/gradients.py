@@ -1,0 +1,72 @@
+"""Norms of gradients: where they vanish and where they explode."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograd_mini.graph import Graph
+from autograd_mini.tensors import Tensor
+
+from ..contributions import visits
+from ..errors import PictureError
+from ..outline import Part
+from ..reading import Key, has_values, key
+from ..texts import number
+from .readings import Overlay, Reading
+
+
+class Gradients(Overlay):
+    """The norm of the gradient of each result and each parameter, by one walk back.
+
+    The walk starts from the sum of the outputs and changes no `.grad`.
+    """
+
+    title = "norm of the gradient"
+    scale = "log"
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__(graph)
+        self.results: dict[int, float] = {}
+        leaves: dict[Key, Any] = {}
+        if has_values(graph):
+            for visit in visits(graph):
+                sizes = [norm(g) for g in visit.arriving if g is not None]
+                self.results[visit.operation.serial] = float(np.hypot.reduce(sizes, initial=0.0))
+                for one in visit.contributions:
+                    if one.operand.is_leaf:
+                        leaves[key(one.operand)] = one.total
+        self.leaves = {name: norm(g) for name, g in leaves.items()}
+        if not self.results:
+            raise PictureError(
+                "overlay='gradients' needs values and a result that requires a gradient: pass a "
+                "loss computed from am.tensor(…, requires_grad=True), not a compiled program"
+            )
+
+    def of_part(self, part: Part) -> Reading | None:
+        """Return the norm at the result; of several operations, at the last that has one."""
+        for operation in reversed(part.operations):
+            found = self.results.get(operation.serial)
+            if found is not None:
+                return self.reading(found)
+        return None
+
+    def of_leaf(self, leaf: Any) -> Reading | None:
+        """Return the norm of the gradient of a parameter."""
+        found = self.leaves.get(key(leaf)) if isinstance(leaf, Tensor) else None
+        return None if found is None else self.reading(found)
+
+    def reading(self, size: float) -> Reading:
+        """Return what is told of a norm."""
+        return Reading(f"‖∂‖ {self.written(size)}", size, f"norm of the gradient {number(size)}")
+
+    def written(self, value: float) -> str:
+        """Write a norm in two digits."""
+        return number(float(f"{value:.2g}"))
+
+
+def norm(g: Any) -> float:
+    """Return the Euclidean norm."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.linalg.norm(np.ravel(g)))

@@ -1,0 +1,61 @@
+"""What an overlay tells of one box."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from autograd_mini.graph import Graph
+
+from ..outline import Part
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is told of a box.
+
+    Attributes:
+        text: its line.
+        value: where it lies on the scale, None for nowhere.
+        tooltip: what the line leaves out.
+        mark: whether it is the origin of NaN or infinity, or reached by it.
+        bars: the heights of a small histogram, from 0 to 1.
+    """
+
+    text: str = ""
+    value: float | None = None
+    tooltip: str = ""
+    mark: Literal["", "origin", "reached"] = ""
+    bars: tuple[float, ...] = ()
+
+
+class Overlay:
+    """What was measured of a graph.
+
+    Attributes:
+        title: of the legend.
+        scale: how values are spread over the colours; none without colours.
+    """
+
+    title: ClassVar[str] = ""
+    scale: ClassVar[Literal["", "linear", "log"]] = ""
+
+    def __init__(self, graph: Graph) -> None:
+        """Measure a graph.
+
+        Raises:
+            PictureError: if it has nothing to measure.
+        """
+        self.graph = graph
+
+    def of_part(self, part: Part) -> Reading | None:
+        """Return what is told of an operation, or of several in one box; None for nothing."""
+        raise NotImplementedError
+
+    def of_leaf(self, leaf: Any) -> Reading | None:
+        """Return what is told of a leaf: a tensor or a plain array."""
+        return None
+
+    def written(self, value: float) -> str:
+        """Write a value of the scale, with its unit."""
+        raise NotImplementedError

@@ -1,0 +1,85 @@
+"""How much memory the results take, and how many numbers are trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograd_mini.operation import Operation
+from autograd_mini.tensors import Tensor
+
+from ..outline import Part
+from ..reading import key, operands
+from .readings import Overlay, Reading
+
+UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+class Memory(Overlay):
+    """Bytes of the results. What shares the memory of an operand takes none."""
+
+    title = "memory of the results"
+    scale = "linear"
+
+    def of_part(self, part: Part) -> Reading | None:
+        """Return the bytes of all results of a part."""
+        return self.reading(sum(map(bytes_of, part.operations)))
+
+    def of_leaf(self, leaf: Any) -> Reading | None:
+        """Return the bytes of a leaf, which is no result and has no colour."""
+        size = size_of(leaf._value if isinstance(leaf, Tensor) else leaf)
+        return Reading(tooltip=f"{self.written(size)} of memory")
+
+    def reading(self, size: int) -> Reading:
+        """Return what is told of a number of bytes."""
+        return Reading(self.written(size), float(size))
+
+    def written(self, value: float) -> str:
+        """Write bytes in the largest unit that suits."""
+        power = min(int(np.log2(max(value, 1)) // 10), len(UNITS) - 1)
+        return f"{value / 1024**power:.3g} {UNITS[power]}"
+
+
+def bytes_of(operation: Operation) -> int:
+    """Return the bytes that the results of an operation take."""
+    view = operation.primitive.view
+    if callable(view):
+        taken = (x._value if isinstance(x, Tensor) else x for x in operands(operation))
+        view = view(*taken, **operation.params)
+    return 0 if view else sum(size_of(y._value) for y in operation.outputs)
+
+
+def size_of(value: Any) -> int:
+    """Return the bytes of an array, or of what stands for one."""
+    dtype = getattr(value, "dtype", None)
+    itemsize = np.asarray(value).dtype.itemsize if dtype is None else np.dtype(dtype).itemsize
+    return int(np.prod(np.shape(value), dtype=np.int64)) * itemsize
+
+
+class Parameters(Overlay):
+    """How many trained numbers an operation or a scope takes directly."""
+
+    title = "trained numbers"
+    scale = "linear"
+
+    def of_part(self, part: Part) -> Reading | None:
+        """Count the numbers of the parameters that a part takes, each once."""
+        found = {
+            key(x): x.size
+            for operation in part.operations
+            for x in operands(operation)
+            if isinstance(x, Tensor) and x.is_leaf and x.requires_grad
+        }
+        count = sum(found.values())
+        return Reading(self.written(count), float(count)) if count else None
+
+    def of_leaf(self, leaf: Any) -> Reading | None:
+        """Count the numbers of a parameter."""
+        if not isinstance(leaf, Tensor) or not leaf.requires_grad:
+            return None
+        return Reading(self.written(leaf.size), float(leaf.size))
+
+    def written(self, value: float) -> str:
+        """Write a count."""
+        return f"{int(value):,}".replace(",", "\N{NO-BREAK SPACE}")
