@@ -101,11 +101,20 @@ def test_json_holds_nodes_edges_and_scopes():
     drawing = viz.draw(graph())
     found = json.loads(drawing.json)
     ids = {node["id"] for node in found["nodes"]}
-    assert found["version"] == 1
+    assert found["version"] == 2
     assert {"input", "parameter", "operation", "output"} == {n["role"] for n in found["nodes"]}
     assert all({edge["tail"], edge["head"]} <= ids for edge in found["edges"])
     assert [scope["caption"] for scope in found["scopes"]] == ["layer"]
     assert found["nodes"][0]["label"] == "x\n3×2"
+    assert found["nodes"][0]["facts"]["dtype"] == "float64"
+    facts = [n["facts"] for n in found["nodes"] if n["role"] == "operation"]
+    assert all({"operation", "formula", "shape", "dtype"} <= set(fact) for fact in facts)
+
+
+def test_model_explorer_has_facts_as_attributes():
+    nodes = json.loads(viz.draw(graph()).model_explorer)["graphs"][0]["nodes"]
+    keys = {attribute["key"] for node in nodes for attribute in node["attrs"]}
+    assert {"role", "shape", "dtype", "operation", "formula"} <= keys
 
 
 def test_model_explorer_finds_every_source_of_an_edge():

@@ -16,7 +16,7 @@ from viz.picture import Box, Picture
 
 
 def picture(*outputs, limit=40, direction="TB"):
-    return graph_picture(am.Graph(*outputs), "operations", limit, direction, None)
+    return graph_picture(am.Graph(*outputs), "operations", limit, direction, None)[0]
 
 
 def labels(picture: Picture, role: str) -> list[str]:

@@ -333,7 +333,7 @@ def test_the_svg_tells_the_phases_by_border_and_in_words() -> None:
     root = ElementTree.fromstring(viz.draw(training_step(), limit=None).svg)
     svg = "{http://www.w3.org/2000/svg}"
     classes = [g.get("class", "").split()[-1] for g in root.iter(f"{svg}g") if g.get("class")]
-    assert (classes.count("gradient"), classes.count("updated")) == (6, 2)
+    assert (classes.count("viz-gradient"), classes.count("viz-updated")) == (6, 2)
     dashed = [e for e in root.iter() if e.get("stroke-dasharray")]
     assert len(dashed) == 6
     described = next(root.iter(f"{svg}desc")).text or ""

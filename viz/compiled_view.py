@@ -45,7 +45,7 @@ def compiled_picture(
         for when, graph in zip(WHEN, graphs, strict=True)
     )
     frames = {
-        caption: graph_picture(graph, "operations", share, direction, None)
+        caption: graph_picture(graph, "operations", share, direction, None)[0]
         for caption, graph in zip(captions, graphs, strict=True)
     }
     name = clean(getattr(subject, "__name__", "") or "function")

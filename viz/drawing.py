@@ -18,6 +18,7 @@ from .compiled_view import compiled_picture
 from .dot import digraph
 from .errors import PictureError
 from .exchange import exchanged, explored
+from .facts import Facts, of_view
 from .formats import checked
 from .glyphs import missing
 from .graph_views import COLLECTORS, GraphView, graph_picture
@@ -46,11 +47,16 @@ class Drawing:
     """
 
     def __init__(
-        self, picture: Picture, engine: Engine = "graphviz-pure", theme: Theme = "auto"
+        self,
+        picture: Picture,
+        engine: Engine = "graphviz-pure",
+        theme: Theme = "auto",
+        facts: Callable[[], dict[str, Facts]] = dict,
     ) -> None:
         self.picture = picture
         self.engine = engine
         self.theme = theme
+        self._facts = facts
         self._dot: str | None = None
         self._svg: str | None = None
 
@@ -99,12 +105,12 @@ class Drawing:
     @property
     def json(self) -> str:
         """The nodes, edges and scopes as JSON; `viz.exchange` has the form."""
-        return exchanged(self.picture)
+        return exchanged(self.picture, self._facts())
 
     @property
     def model_explorer(self) -> str:
         """The JSON that Google's Model Explorer opens."""
-        return explored(self.picture)
+        return explored(self.picture, self._facts())
 
     def save(self, path: str | os.PathLike[str], *, format: str | None = None) -> Path:
         """Write a file in the format that its suffix or `format` names, and return its path.
@@ -218,9 +224,10 @@ def draw(
     if view == "scalars" or (view is None and not overlay and suits(graph)):
         picture = scalar_picture(graph, limit=limit, direction=direction or "LR", title=title)
     else:
-        picture = graph_picture(
+        picture, collector = graph_picture(
             graph, view or "operations", limit, direction or "TB", title, open, overlay
         )
+        return Drawing(picture, engine, theme, lambda: of_view(collector))
     return Drawing(picture, engine, theme)
 
 

@@ -1,11 +1,12 @@
 """A picture as JSON: our own form, and the one that Google's Model Explorer opens.
 
-Our form, version 1, is one object:
+Our form, version 2, is one object:
 
 - `title`, `direction` ("TB" or "LR"), `description` (the picture told in words), `version`
 - `nodes`: `id`, `role`, `label`, `tooltip`, `scope` (an id or null), `cells` (each `text` and
-  `kind`), `position` (x and y in points, or null)
-- `edges`: `tail`, `head`, `label`, `tooltip`, in the order of the operands
+  `kind`), `position` (x and y in points, or null), `facts`: what is known of it as texts, among
+  them `shape`, `dtype`, `operation`, `scope`, `parameters`, `formula`, `derivatives`, `recorded at`
+- `edges`: `tail`, `head`, `label`, `tooltip`, `backward`, in the order of the operands
 - `scopes`: `id`, `caption`, `parent` (an id or null), outer ones before inner ones
 
 Both forms are ASCII, so that any text is safe in them.
@@ -15,16 +16,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Final
 
 from .picture import Arrow, Box, Picture
 from .words import told
 
-VERSION: Final = 1
+Facts = list[tuple[str, str]]
+NOTHING: Final[dict[str, Facts]] = {}
+VERSION: Final = 2
 
 
-def exchanged(picture: Picture) -> str:
-    """Return our JSON of a picture.
+def exchanged(picture: Picture, facts: Mapping[str, Facts] = NOTHING) -> str:
+    """Return our JSON of a picture, with what is known of its boxes, by id.
 
     >>> picture = Picture("One box", boxes=[Box("n0", "input", ("x", "(3,)"))])
     >>> json.loads(exchanged(picture))["nodes"][0]["label"]
@@ -36,9 +40,15 @@ def exchanged(picture: Picture) -> str:
             "title": picture.title,
             "direction": picture.direction,
             "description": told(picture),
-            "nodes": [node(box) for box in picture.boxes],
+            "nodes": [node(box, facts.get(box.id, [])) for box in picture.boxes],
             "edges": [
-                {"tail": x.tail, "head": x.head, "label": x.label, "tooltip": x.tooltip}
+                {
+                    "tail": x.tail,
+                    "head": x.head,
+                    "label": x.label,
+                    "tooltip": x.tooltip,
+                    "backward": x.backward,
+                }
                 for x in picture.arrows
             ],
             "scopes": [
@@ -48,7 +58,7 @@ def exchanged(picture: Picture) -> str:
     )
 
 
-def node(box: Box) -> dict[str, Any]:
+def node(box: Box, facts: Facts) -> dict[str, Any]:
     """Return a box in our form."""
     return {
         "id": box.id,
@@ -58,10 +68,11 @@ def node(box: Box) -> dict[str, Any]:
         "scope": box.cluster,
         "cells": [{"text": cell.text, "kind": cell.kind} for cell in box.cells],
         "position": None if box.position is None else list(box.position),
+        "facts": dict(facts),
     }
 
 
-def explored(picture: Picture) -> str:
+def explored(picture: Picture, facts: Mapping[str, Facts] = NOTHING) -> str:
     """Return a graph collection that Google's Model Explorer opens.
 
     Scopes are its namespaces, tooltips its attributes.
@@ -76,7 +87,7 @@ def explored(picture: Picture) -> str:
             "id": box.id,
             "label": box.words,
             "namespace": spaces[box.cluster],
-            "attrs": attributes(box),
+            "attrs": attributes(box, facts.get(box.id, [])),
             "incomingEdges": [
                 {"sourceNodeId": x.tail, "sourceNodeOutputId": "0", "targetNodeInputId": str(i)}
                 for i, x in enumerate(entering.get(box.id, ()))
@@ -105,9 +116,11 @@ def namespaces(picture: Picture) -> dict[str | None, str]:
     return found
 
 
-def attributes(box: Box) -> list[dict[str, str]]:
-    """Return the role of a box and the lines of its tooltip as keys and values."""
+def attributes(box: Box, facts: Facts) -> list[dict[str, str]]:
+    """Return the role of a box and what is known of it, or its tooltip, as keys and values."""
     rows = [{"key": "role", "value": box.role}]
+    if facts:
+        return rows + [{"key": key, "value": value} for key, value in facts]
     for place, line in enumerate(filter(None, box.tooltip.split("\n"))):
         key, colon, value = line.partition(": ")
         rows.append({"key": key, "value": value} if colon else {"key": f"{place}", "value": line})

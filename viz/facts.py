@@ -12,6 +12,7 @@ from autograd_mini.operation import Operation
 from autograd_mini.tensors import Tensor
 
 from .captions import norm, statistics
+from .operations import OperationsView
 from .outline import Part
 from .reading import operands, scope_of, scope_path
 from .texts import clean, counted, number, shape, symbol
@@ -86,6 +87,13 @@ def of_part(part: Part) -> Facts:
         if grads:
             found.append(("gradient", f"norm {number(np.hypot.reduce([norm(g) for g in grads]))}"))
     return [(label, clean(text, LONGEST)) for label, text in found]
+
+
+def of_view(view: OperationsView) -> dict[str, Facts]:
+    """Tell what is known of each box of a view of operations, by id."""
+    found = {box: of_part(part) for part, box in view.box_of_part.items()}
+    found |= {box: of_tensor(source.value) for source, box in view.box_of_source.items()}
+    return found | {box: of_tensor(y) for y, box in view.box_of_output}
 
 
 def parameters(part: Part) -> list[Tensor]:

@@ -36,8 +36,8 @@ def graph_picture(
     title: str | None,
     open: Open = None,
     overlay: Names = None,
-) -> Picture:
-    """Draw a graph in one of these views.
+) -> tuple[Picture, OperationsView]:
+    """Draw a graph in one of these views; return the picture, and what collected it.
 
     Args:
         graph: what to draw.
@@ -54,7 +54,8 @@ def graph_picture(
     """
     outline = Outline(*prepared(graph, view, limit), open=open, repeats=not overlay)
     collector = COLLECTORS[view](outline, title or default_title(outline), direction)
-    return overlaid(collector.picture(), collector, overlays(overlay, outline.graph))
+    found = overlays(overlay, outline.graph)
+    return overlaid(collector.picture(), collector, found), collector
 
 
 def prepared(graph: Graph, view: GraphView, limit: int | None) -> tuple[Graph, int | None]:

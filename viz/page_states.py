@@ -153,6 +153,5 @@ def learn(
             page_state.scopes[cluster] = places[branch]
     for source, box in view.box_of_source.items():
         page_state.facts[box] = of_tensor(source.value)
-    ends = [box.id for box in page_state.picture.boxes if box.role == "output"]
-    for y, box in zip(view.outline.outputs, ends, strict=False):
+    for y, box in view.box_of_output:
         page_state.facts[box] = of_tensor(y)

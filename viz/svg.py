@@ -11,7 +11,7 @@ import re
 from typing import Final
 from xml.etree import ElementTree
 
-from .picture import Picture
+from .picture import Box, Picture
 from .style import DARK, FONT_FAMILY
 from .words import told
 
@@ -40,6 +40,7 @@ def finished(drawn: bytes, picture: Picture, source: str, *, follows: bool = Tru
             element.set("id", f"{prefix}-{name}")
         if element.tag == f"{SVG}text":
             element.set("font-family", FONT_FAMILY)
+    hook(root, picture, prefix)
     drop_node_names(root)
     for link in list(root.iter(f"{SVG}a")):
         add_tooltip(link, link.attrib.pop(f"{XLINK}title", ""))
@@ -56,6 +57,46 @@ def finished(drawn: bytes, picture: Picture, source: str, *, follows: bool = Tru
         style.text = dark_rules(prefix, drawn.decode())
         root.insert(2, style)
     return ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def hook(root: ElementTree.Element, picture: Picture, prefix: str) -> None:
+    """Give style sheets and scripts something to hold on to: what each group stands for.
+
+    Boxes have the classes `viz-box` and `viz-<role>`, with `data-role`, `data-name` and
+    `data-scope`; arrows `viz-arrow`; scopes `viz-scope` with `data-scope`.
+    """
+    paths = scope_paths(picture)
+    known: dict[str, tuple[str, dict[str, str]]] = {}
+    for box in picture.boxes:
+        data = {"data-role": box.role, "data-name": name_of(box), "data-scope": paths[box.cluster]}
+        known[box.id] = f"viz-box viz-{box.role.replace('_', '-')}", data
+    for place, arrow in enumerate(picture.arrows):
+        kind = "viz-arrow viz-backward" if arrow.backward else "viz-arrow"
+        known[f"e{place}"] = kind, {"data-tail": arrow.tail, "data-head": arrow.head}
+    for cluster in picture.clusters:
+        known[cluster.id] = "viz-scope", {"data-scope": paths[cluster.id]}
+    for group in root.iter(f"{SVG}g"):
+        found = known.get((group.get("id") or "").removeprefix(f"{prefix}-"))
+        if found is not None and group.get("class"):
+            classes, data = found
+            group.set("class", f"{group.get('class')} {classes}")
+            for name, value in data.items():
+                if value:
+                    group.set(name, value)
+
+
+def name_of(box: Box) -> str:
+    """Return the first line of a box, by which a style sheet may choose it."""
+    return box.lines[0] if box.lines else box.cells[0].text if box.cells else ""
+
+
+def scope_paths(picture: Picture) -> dict[str | None, str]:
+    """Return the path of each cluster, the outermost scope first."""
+    paths: dict[str | None, str] = {None: ""}
+    for cluster in picture.clusters:  # outer ones come first
+        around = paths[cluster.parent]
+        paths[cluster.id] = f"{around}/{cluster.caption}" if around else cluster.caption
+    return paths
 
 
 def drop_node_names(root: ElementTree.Element) -> None:
