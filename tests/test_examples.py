@@ -39,6 +39,9 @@ PICTURES = {
     "breast_cancer": {"breast_cancer.svg"},
     "digits": {"digits.svg", "digits_neurons.svg"},
     "compile_training": {"compile_before.svg", "compile_after.svg"},
+    "transformer": {"transformer.svg", "transformer_attention.svg"},
+    "residual_mlp": {"residual.svg", "residual_without.svg", "residual_with.svg"},
+    "recurrent": {"recurrent.svg", "recurrent_step.svg"},
     "same_network_elsewhere": set(),
     "scipy_minimize": set(),
     "check_custom_function": set(),
@@ -186,6 +189,23 @@ def test_triangle_runs_without_matplotlib(tmp_path):
         "triangle_graph.svg",
         "triangle_neurons.svg",
     }
+
+
+def test_transformer_writes_numbers_backwards(run):
+    assert run("transformer").number("right:") > 95
+
+
+def test_shortcuts_let_the_gradient_through(run):
+    result = run("residual_mlp")
+    norms = [result.number(f"{name} shortcuts: the gradient of the first block has the norm")
+             for name in ("without", "with")]  # fmt: skip
+    assert norms[0] < 1e-4 < 1e-2 < norms[1]
+    assert float(re.findall(r"with shortcuts: ([\d.]+)%", result.text)[-1]) > 90
+
+
+def test_recurrent_network_hears_what_comes_next(run):
+    result = run("recurrent")
+    assert result.number("of 1000 new tones:") < 0.1 * result.number("repeating the last value:")
 
 
 def test_levels_of_abstraction_have_the_same_losses(run):
