@@ -21,7 +21,7 @@ ON_DARK: Final = "#fffffd"
 ON_LIGHT: Final = "#1f2329"
 """Text on a fill that a value decides: no theme replaces these."""
 MOST_IN_CIRCLE: Final = 3
-"""More letters than this are written smaller in a neuron."""
+"""More letters than this are written smaller in a neuron, as values are."""
 CELL_COLOUR: Final = {
     "name": INK,
     "data": INK,
@@ -135,7 +135,7 @@ def attributes(box: Box, ordered: bool) -> dict[str, str]:
         found["ordering"] = "in"
     if box.fill is not None:
         found |= {"fillcolor": box.fill, "fontcolor": ink_on(box.fill)}
-    if found["shape"] == "circle" and len(box.words) > MOST_IN_CIRCLE:
+    if found["shape"] == "circle" and (box.fill or len(box.words) > MOST_IN_CIRCLE):
         found["fontsize"] = "9"
     if box.tooltip:
         found["tooltip"] = text(box.tooltip)

@@ -1,0 +1,294 @@
+"""Write `gallery.md` and its pictures: every view, overlay, theme and format, on real subjects.
+
+    python docs/gallery.py            # draws into docs/gallery/ and rewrites docs/gallery.md
+    python docs/gallery.py --check    # says whether the page is up to date, for the tests
+    python docs/gallery.py FOLDER     # draws into another folder only
+
+The code that the page shows is the code that is run.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from contextlib import chdir
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).parents[1]
+PAGE: Final = Path(__file__).with_name("gallery.md")
+FOLDER: Final = Path(__file__).with_name("gallery")
+HEAD: Final = """\
+# Gallery
+
+Every view, overlay, theme and format. It is written by `python docs/gallery.py`; the code that you
+see drew the pictures. What the options mean is in [Pictures](pictures.md).
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A heading, a sentence, and code that draws the pictures beneath it."""
+
+    title: str
+    text: str
+    code: str
+
+    @property
+    def source(self) -> str:
+        """The code as it is shown and run."""
+        return dedent(self.code).strip() + "\n"
+
+    @property
+    def pictures(self) -> list[str]:
+        """The names of the pictures that can stand in a page, in order."""
+        quoted = self.source.split('"')[1::2]
+        return [name for name in quoted if name.endswith(".svg")]
+
+
+ENTRIES: Final = (
+    Entry(
+        "A scalar expression",
+        "`name | data | grad`: the expression that Karpathy's micrograd shows first.",
+        """
+        import numpy as np
+        import autograd_mini as am
+        import viz
+
+        a, b = (am.tensor(v, name=n, requires_grad=True) for v, n in ((-4.0, "a"), (2.0, "b")))
+        c, d = a + b, a * b + b**3
+        c = c + c + 1
+        c = c + 1 + c - a
+        d = d + d * 2 + am.relu(b + a)
+        d = d + 3 * d + am.relu(b - a)
+        e = c - d
+        f = e**2
+        g = f / 2 + 10 / f
+        g.name = "g"
+        g.backward()
+        viz.render(g, "scalars.svg", view="scalars", limit=None)
+        """,
+    ),
+    Entry(
+        "A neuron, step by step",
+        "`viz.frames`: forward and backward with the numbers as they arrive, and the chain rule in "
+        "words. One animated SVG; `frames.save(folder)` writes one a step.",
+        """
+        x, w, b = (am.tensor(v, name=n, requires_grad=n != "x")
+                   for v, n in ((2.0, "x"), (-0.5, "w"), (0.3, "b")))
+        neuron = am.sigmoid(x * w + b)
+        neuron.name = "p"
+        _ = viz.frames(neuron).animation("frames.svg")
+        """,
+    ),
+    Entry(
+        "A network as neurons",
+        "Weights by colour, width and opacity; `sample=` shows the values for an input.",
+        """
+        triangle = am.nn.MLP([2, 3, 1], "tanh", output_activation="sigmoid", seed=3)
+        viz.render(triangle, "neurons.svg")
+        viz.render(triangle, "neurons_sample.svg", sample=[0.7, -1.2])
+        """,
+    ),
+    Entry(
+        "Wide layers",
+        "They show their ends, and their true size in the heading.",
+        """
+        digits = am.nn.MLP([64, 48, 10], activation="relu", seed=0)
+        pixels = np.random.default_rng(0).integers(0, 17, 64) / 16
+        viz.render(digits, "digits.svg", sample=pixels)
+        """,
+    ),
+    Entry(
+        'Operations: `view="operations"`',
+        "A recorded loss: scopes as frames, parameters beside the operation that takes them.",
+        """
+        rng = np.random.default_rng(1)
+        points = am.tensor(rng.normal(size=(100, 2)), name="points")
+        inside = am.tensor((rng.random((100, 1)) < 0.5) * 1.0, name="inside")
+        loss = np.mean((triangle(points) - inside) ** 2)
+        loss.name = "loss"
+        viz.render(loss, "operations.svg", view="operations")
+        """,
+    ),
+    Entry(
+        'The backward beside the forward: `view="backward"`',
+        "Each gradient is on the row of its operation, and says what its rule is made of.",
+        """
+        viz.render(loss, "backward.svg", view="backward")
+        """,
+    ),
+    Entry(
+        'Operations and tensors: `view="tensors"`',
+        "Each result has a box of its own.",
+        """
+        viz.render(loss, "tensors.svg", view="tensors", direction="LR")
+        """,
+    ),
+    Entry(
+        "Twelve blocks",
+        "What repeats is one box; `open=` opens what you want to see.",
+        """
+        from residual_mlp import DeepNetwork, loss_of
+
+        x, labels = rng.normal(size=(64, 64)), rng.integers(0, 10, 64)
+        residual = loss_of(DeepNetwork(shortcuts=True), x, labels)
+        viz.render(residual, "blocks.svg")
+        viz.render(residual, "blocks_open.svg", open="block_3")
+        """,
+    ),
+    Entry(
+        'Vanishing gradients: `overlay="gradients"`',
+        "The same network without its shortcuts, and with them.",
+        """
+        plain = loss_of(DeepNetwork(shortcuts=False), x, labels)
+        viz.render(plain, "gradients_without.svg", overlay="gradients", open=0)
+        viz.render(residual, "gradients_with.svg", overlay="gradients", open=0)
+        """,
+    ),
+    Entry(
+        "A recurrent network",
+        "Twenty steps with the same weights, folded; and the last of them open.",
+        """
+        from recurrent import Recurrent, loss_of, tones
+
+        heard = loss_of(Recurrent(rng), *tones(rng, 8))
+        viz.render(heard, "recurrent.svg")
+        viz.render(heard, "recurrent_step.svg", open="step_20")
+        """,
+    ),
+    Entry(
+        "A transformer",
+        "Plain NumPy on tensors, folded by its scopes; and its self-attention.",
+        """
+        from transformer import Transformer, loss_of, sequences
+
+        written = loss_of(Transformer(rng), sequences(rng, 2))
+        viz.render(written, "transformer.svg")
+        viz.render(written, "attention.svg", open="block/attention")
+        """,
+    ),
+    Entry(
+        'Where NaN comes from: `overlay="nonfinite"`',
+        "Black where it arises, grey where it arrives.",
+        """
+        odds = am.tensor([0.5, -0.1, 2.0], name="odds")
+        with np.errstate(invalid="ignore"):
+            score = np.mean(np.log(odds) * 0.5 + np.exp(odds))
+        score.name = "score"
+        viz.render(score, "nonfinite.svg", overlay="nonfinite")
+        """,
+    ),
+    Entry(
+        "Values, memory, work, parameters, time",
+        '`overlay="values"` has histograms; `"memory"`, `"flops"`, `"parameters"` and `"time"` '
+        "colour what costs most.",
+        """
+        read = np.mean(np.square(digits(am.tensor(rng.random((32, 64)), name="pixels"))))
+        read.name = "size"
+        viz.render(read, "values.svg", overlay="values")
+        viz.render(read, "memory.svg", overlay="memory")
+        viz.render(read, "flops.svg", overlay=["flops", "parameters"])
+        viz.render(read, "time.svg", overlay="time")
+        """,
+    ),
+    Entry(
+        'A training step, compiled: `view="compiled"`',
+        'As it was recorded, and after the passes; `view="forward"` leaves out what follows.',
+        """
+        optimizer = am.optim.SGD(triangle, lr=0.1)
+
+        @am.compile
+        def step(x, y):
+            optimizer.zero_grad()
+            loss = np.mean((triangle(x) - y) ** 2)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        for _ in range(2):
+            step(points.data, inside.data)
+        viz.render(step, "compiled.svg", view="compiled")
+        viz.render(step, "forward.svg", view="forward")
+        """,
+    ),
+    Entry(
+        "A hundred thousand operations",
+        "A loop shows its first and last round, and counts those between.",
+        """
+        y = am.tensor(1.0, name="x", requires_grad=True)
+        for _ in range(50_000):
+            y = y * 0.999 + 0.1
+        viz.render(y, "loop.svg")
+        """,
+    ),
+    Entry(
+        "Themes",
+        '`"auto"` follows the reader; `"light"`, `"dark"`, and `"print"` without colours.',
+        """
+        small = np.tanh(points @ am.tensor(np.eye(2), name="W", requires_grad=True))
+        viz.render(small, "light.svg", theme="light")
+        viz.render(small, "dark.svg", theme="dark")
+        viz.render(small, "print.svg", theme="print")
+        """,
+    ),
+    Entry(
+        "Formats",
+        "An HTML page to look around in, PNG, DOT, Mermaid, JSON and that of Model Explorer; a PDF "
+        "needs Graphviz.",
+        """
+        viz.render(loss, "page.html")
+        viz.render(small, "small.png")
+        viz.render(small, "small.dot")
+        viz.render(small, "small.mmd")
+        viz.render(small, "small.json")
+        viz.render(small, "small_explorer.json", format="model-explorer")
+        """,
+    ),
+)
+VOLATILE: Final = frozenset({"time.svg"})
+"""Pictures that are another one each time."""
+
+
+def page() -> str:
+    """Return the text of the page."""
+    parts = [HEAD]
+    for entry in ENTRIES:
+        pictures = "\n".join(
+            f"![{entry.title.replace('`', '')}](gallery/{p})" for p in entry.pictures
+        )
+        parts.append(
+            f"## {entry.title}\n\n{entry.text}\n\n```python\n{entry.source}```\n\n{pictures}\n"
+        )
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def draw(folder: Path) -> None:
+    """Run all the code, in a folder that is made if it is missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sys.path.insert(0, str(ROOT / "examples"))
+    names: dict[str, Any] = {}
+    with chdir(folder), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for entry in ENTRIES:
+            exec(compile(entry.source, f"<{entry.title}>", "exec"), names)  # our own text, above
+
+
+def main() -> None:
+    """Do what the command line asks for."""
+    match sys.argv[1:]:
+        case ["--check"]:
+            missing = [p for e in ENTRIES for p in e.pictures if not (FOLDER / p).is_file()]
+            if PAGE.read_text(encoding="utf-8") != page() or missing:
+                raise SystemExit(f"run python docs/gallery.py: the page is old {missing}")
+        case [folder]:
+            draw(Path(folder))
+        case _:
+            draw(FOLDER)
+            PAGE.write_text(page(), encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()
