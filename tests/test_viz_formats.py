@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import autograd_mini as am
 import viz
 from autograd_mini.command import main
 from viz.formats import FORMATS
+from viz.layered import extent, layered
 from viz.layout import program
 from viz.mermaid import encoded
 from viz.mlp import DenseLayer, Network
@@ -231,12 +233,30 @@ def test_a_layout_that_takes_too_long_is_made_simpler(monkeypatch):
 
     def slow(command, **options):
         seen.append(command)
-        if "-Gsplines=line" not in command or len(seen) > 2:
+        if "-Gsplines=line" not in command or (len(seen) > 2 and "-n2" not in command):
             raise subprocess.TimeoutExpired(command, options["timeout"])
         return real(command, **options)
 
     monkeypatch.setattr(subprocess, "run", slow)
     with pytest.warns(UserWarning, match="a simpler one is drawn, of 6 arrows; draw less"):
         assert viz.draw(graph()).svg.startswith("<svg")
-    with pytest.raises(viz.LayoutError, match="took more than 50 s for 6 arrows; draw less"):
-        _ = viz.draw(graph()).svg
+    with pytest.warns(UserWarning, match="more than 50 s for 6 arrows.*drawn in plain rows"):
+        assert viz.draw(graph()).svg.startswith("<svg")
+
+
+@pytest.mark.parametrize("direction", ["TB", "LR"])
+@pytest.mark.parametrize("view", ["operations", "backward"])
+def test_plain_rows_go_with_the_arrows_and_nothing_overlaps(direction, view):
+    h = am.tensor(np.ones((2, 3)), name="x", requires_grad=True)
+    for place in range(6):
+        h = np.tanh(h) + h * am.tensor(np.ones(3), name=f"w{place}", requires_grad=True)
+    picture = layered(viz.draw(h, view=view, direction=direction, limit=None).picture)
+    boxes = {box.id: box for box in picture.boxes}
+    for arrow in picture.arrows:
+        tail, head = (boxes[x].position for x in (arrow.tail, arrow.head))
+        tail, head = (head, tail) if arrow.backward else (tail, head)
+        assert tail[1] > head[1] if direction == "TB" else tail[0] < head[0]
+    for one, two in itertools.combinations(picture.boxes, 2):
+        apart = [abs(a - b) for a, b in zip(one.position, two.position, strict=True)]
+        sizes = [(a + b) / 2 for a, b in zip(extent(one), extent(two), strict=True)]
+        assert any(a >= b for a, b in zip(apart, sizes, strict=True))

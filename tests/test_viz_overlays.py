@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -222,3 +223,20 @@ def test_a_scale_of_one_value_has_one_colour() -> None:
     assert scale.colour(0.0) == cividis(0.0)
     assert scale_of([], "linear") is None
     assert scale_of([float("inf")], "log") is None
+
+
+@pytest.mark.parametrize("view", ["operations", "tensors", "backward"])
+@pytest.mark.parametrize("overlay", ["values", ["gradients", "nonfinite"]])
+def test_hostile_names_stay_texts(view: Any, overlay: Any) -> None:
+    names = ["\\N \\G", "<script>alert(1)</script>", "]]> \"&' --", "{|}", "\\", "x" * 10_000]
+    y = am.tensor(np.linspace(-1.0, 1.0, 40), name="x", requires_grad=True)
+    for name in names:
+        with am.scope(name):
+            y = np.tanh(y * am.tensor(np.linspace(0.1, 1.0, 40), name=name, requires_grad=True))
+            y.name = name
+    root = ElementTree.fromstring(viz.draw(y, view=view, overlay=overlay, limit=None).svg)
+    texts = [element.text for element in root.iter() if element.tag.endswith("text")]
+    assert all(name in texts for name in names[:-1])
+    assert not any(
+        element.tag.endswith(("script", "image", "foreignObject")) for element in root.iter()
+    )

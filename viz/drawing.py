@@ -16,12 +16,13 @@ from autograd_mini.tensors import Tensor
 
 from .compiled_view import compiled_picture
 from .dot import digraph
-from .errors import PictureError
+from .errors import PictureError, SlowLayoutError
 from .exchange import exchanged, explored
 from .facts import Facts, of_view
 from .formats import checked
 from .glyphs import missing
 from .graph_views import COLLECTORS, GraphView, graph_picture
+from .layered import layered
 from .layout import Engine, lay_out
 from .mermaid import mermaid
 from .mlp import describe
@@ -71,7 +72,7 @@ class Drawing:
     def svg(self) -> str:
         """The SVG text, complete as a file."""
         if self._svg is None:
-            drawn = lay_out(self.dot, "svg", placed=self.picture.placed, engine=self.engine)
+            drawn = self._laid_out("svg")
             self._svg = finished(drawn, self.picture, self.dot, follows=self.theme == "auto")
         return self._svg
 
@@ -86,7 +87,7 @@ class Drawing:
                 UserWarning,
                 stacklevel=2,
             )
-        return lay_out(self.dot, "png", placed=self.picture.placed, engine=self.engine)
+        return self._laid_out("png")
 
     @property
     def pdf(self) -> bytes:
@@ -95,7 +96,17 @@ class Drawing:
         Raises:
             LayoutError: if there is no `dot`; the message says how to install it.
         """
-        return lay_out(self.dot, "pdf", placed=self.picture.placed, engine="dot")
+        return self._laid_out("pdf", "dot")
+
+    def _laid_out(self, kind: Literal["svg", "png", "pdf"], engine: Engine | None = None) -> bytes:
+        """Return the file; if its layout takes too long, that of the plainest one."""
+        engine = engine or self.engine
+        try:
+            return lay_out(self.dot, kind, placed=self.picture.placed, engine=engine)
+        except SlowLayoutError as error:
+            warnings.warn(f"{error}; the boxes are drawn in plain rows", UserWarning, stacklevel=3)
+        source = themed(str(digraph(layered(self.picture)).source), self.theme)
+        return lay_out(source, kind, placed=True, engine=engine)
 
     @property
     def mermaid(self) -> str:

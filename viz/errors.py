@@ -11,3 +11,7 @@ class PictureError(AutogradError, ValueError):
 
 class LayoutError(AutogradError, RuntimeError):
     """The layout program is missing, failed or took too long."""
+
+
+class SlowLayoutError(LayoutError):
+    """The layout program took too long, even for a simple layout."""

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
-from .errors import LayoutError
+from .errors import LayoutError, SlowLayoutError
 
 Engine = Literal["graphviz-pure", "dot"]
 SECONDS: Final = 10.0
@@ -86,11 +86,12 @@ def lay_out(
     Warns if the careful layout took longer than `SECONDS` and a simpler one is drawn.
 
     Raises:
-        LayoutError: if the program is missing, fails or takes too long even for a simpler layout.
+        LayoutError: if the program is missing or fails.
+        SlowLayoutError: if it takes too long even for a simpler layout.
     """
     command = [program(engine), f"-T{kind}"]
     if placed:
-        command += ["-Kneato", "-n2"]
+        command += ["-Kneato", "-n2", "-Gsplines=line"]
     if kind == "png":
         command.append(f"-Gdpi={PIXELS_PER_INCH}")
         if "bgcolor=transparent" in source[:200]:  # the option would replace a theme's ground
@@ -121,7 +122,7 @@ def ran(command: list[str], source: str, engine: Engine) -> subprocess.Completed
             [*command, *SIMPLER], input=text, capture_output=True, timeout=4 * SECONDS, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise LayoutError(f"{engine} took more than {whole:.0f} s for {cure}") from error
+        raise SlowLayoutError(f"{engine} took more than {whole:.0f} s for {cure}") from error
     warnings.warn(
         f"{engine} took more than {SECONDS:.0f} s for a careful layout, so a simpler one is "
         f"drawn, of {cure}",
