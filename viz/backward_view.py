@@ -12,7 +12,6 @@ from typing import Any, Final
 import numpy as np
 
 from autograd_mini.errors import AutogradError
-from autograd_mini.graph import Graph
 from autograd_mini.operation import Operation, Record, Scope, recorder
 from autograd_mini.reverse import visit
 from autograd_mini.tensors import Tensor, leaf
@@ -172,5 +171,11 @@ def rule_operations(operation: Operation) -> list[Operation]:
             visit(vertex, g, False, ledger, None, True, None)
     except AutogradError:  # a rule that cannot be recorded is still a rule
         return []
-    amounts = [x.amount for x in ledger.entries if isinstance(x.amount, Tensor)]
-    return [op for op in Graph(*amounts).operations if op.serial > last]
+    found: dict[int, Any] = {}
+    waiting = [x.amount for x in ledger.entries if isinstance(x.amount, Tensor)]
+    while waiting:  # no further back than the rule itself
+        made_by = waiting.pop().op
+        if made_by is not None and made_by.serial > last and made_by.serial not in found:
+            found[made_by.serial] = made_by
+            waiting += [x for x in operands(made_by) if isinstance(x, Tensor)]
+    return [found[serial] for serial in sorted(found)]

@@ -17,7 +17,7 @@ from .outline import ROOM, Outline, Part
 from .scopes import Branch, ScopeTree
 
 MOST_STATES: Final = 60
-FEWEST_STATES: Final = 6
+FEWEST_STATES: Final = 3
 MOST_VISITS: Final = 400_000
 """All states together look at about so many operations; each state looks at all of its graph."""
 Opened = frozenset[int]

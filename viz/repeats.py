@@ -92,11 +92,12 @@ def chosen(kinds: np.ndarray, longest: int) -> list[Run]:
     covered = np.zeros(len(kinds), bool)
     for period in range(1, min(longest, len(kinds) // FEWEST) + 1):
         same = np.concatenate([[False], kinds[:-period] == kinds[period:], [False]])
-        edges = np.flatnonzero(same[1:] != same[:-1])
-        for first, last in edges.reshape(-1, 2):
+        edges = np.flatnonzero(same[1:] != same[:-1]).reshape(-1, 2)
+        long = edges[:, 1] - edges[:, 0] >= period * (FEWEST - 1)
+        for first, last in edges[long]:
             rounds = int(last - first) // period + 1
             end = int(first) + period * rounds
-            if rounds >= FEWEST and not covered[first:end].any():
+            if not covered[first:end].any():
                 covered[first:end] = True
                 best[int(first)] = Run(int(first), period, rounds)
     return [best[start] for start in sorted(best)]
