@@ -76,8 +76,8 @@ ENTRIES: Final = (
         "`viz.frames`: forward and backward with the numbers as they arrive, and the chain rule in "
         "words. One animated SVG; `frames.save(folder)` writes one a step.",
         """
-        x, w, b = (am.tensor(v, name=n, requires_grad=n != "x")
-                   for v, n in ((2.0, "x"), (-0.5, "w"), (0.3, "b")))
+        x = am.tensor(2.0, name="x")
+        w, b = (am.tensor(v, name=n, requires_grad=True) for v, n in ((-0.5, "w"), (0.3, "b")))
         neuron = am.sigmoid(x * w + b)
         neuron.name = "p"
         _ = viz.frames(neuron).animation("frames.svg")
@@ -200,6 +200,7 @@ ENTRIES: Final = (
         """
         optimizer = am.optim.SGD(triangle, lr=0.1)
 
+
         @am.compile
         def step(x, y):
             optimizer.zero_grad()
@@ -207,6 +208,7 @@ ENTRIES: Final = (
             loss.backward()
             optimizer.step()
             return loss
+
 
         for _ in range(2):
             step(points.data, inside.data)
