@@ -166,3 +166,58 @@ def test_style_sheets_find_boxes_by_role_name_and_scope(browser: Browser, tmp_pa
     ):
         found = browser.run(f"document.querySelectorAll({json.dumps(selector)}).length")
         assert found == count, selector
+
+
+HOSTILE = (
+    "</text><script>window.hacked=1</script><image href='http://localhost:1/x' onload='hacked=1'/>"
+    " ]]> \" ' \\N & \u202e javascript:alert(1)"
+)
+
+
+@pytest.mark.parametrize("inline", [False, True])
+def test_hostile_names_run_nothing_and_ask_for_nothing(
+    browser: Browser, tmp_path: Path, inline: bool
+) -> None:
+    w = am.tensor(np.linspace(0.0, 1.0, 20), name=HOSTILE, requires_grad=True)
+    with am.scope(HOSTILE):
+        loss = np.mean(np.tanh(w * 2.0))
+    loss.name = HOSTILE
+    drawings = [
+        viz.draw(loss, title=HOSTILE, overlay=["values", "gradients"], limit=None),
+        viz.draw(loss, view="backward", open=HOSTILE),
+        viz.draw(am.tensor(0.5, name=HOSTILE) * 2.0, view="scalars"),
+    ]
+    steps = viz.frames(loss).animation()
+    for place, text in enumerate([*(drawing.svg for drawing in drawings), steps]):
+        path = tmp_path / f"hostile_{place}.{'html' if inline else 'svg'}"
+        path.write_text(f"<!doctype html><body>{text}" if inline else text, encoding="utf-8")
+        browser.open(path)
+        found = browser.run("""[
+            document.querySelectorAll('script, image, foreignObject, iframe').length,
+            [...document.querySelectorAll('*')].filter(
+              e => [...e.attributes].some(a => a.name.startsWith('on'))).length,
+            typeof window.hacked,
+            document.querySelectorAll('svg').length,
+        ]""")
+        assert found == [0, 0, "undefined", 1]
+        assert browser.requests == []
+        assert browser.problems == []
+
+
+def test_pictures_on_one_page_do_not_clash(browser: Browser, tmp_path: Path) -> None:
+    x = am.tensor(np.ones((2, 3)), name="x", requires_grad=True)
+    pictures = [viz.draw(np.tanh(x)), viz.draw(np.tanh(x)), viz.draw(np.exp(x) + 1.0)]
+    texts = [picture._repr_mimebundle_()["image/svg+xml"] for picture in pictures]
+    path = tmp_path / "notebook.html"
+    path.write_text("<!doctype html><body>" + "".join(f"<div>{t}</div>" for t in texts))
+    browser.open(path)
+    ids = browser.run("[...document.querySelectorAll('svg')].map(s => s.id)")
+    assert ids[0] == ids[1] != ids[2]  # equal pictures are equal
+    for theme, ink in (("light", "rgb(31, 35, 40)"), ("dark", "rgb(230, 237, 243)")):
+        browser.media(prefers_color_scheme=theme)
+        colours = browser.run("""
+          [...document.querySelectorAll('svg .viz-operation text')].map(
+            t => getComputedStyle(t).fill)
+        """)
+        assert set(colours) == {ink}
+    browser.media(prefers_color_scheme="light")

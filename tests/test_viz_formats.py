@@ -54,6 +54,7 @@ def constant():
     return np.mean(W * W)
 
 result = constant()
+model = am.nn.MLP([2, 3, 1], seed=0)
 """
 
 
@@ -115,6 +116,7 @@ def test_json_holds_nodes_edges_and_scopes():
 
 def test_model_explorer_has_facts_as_attributes():
     nodes = json.loads(viz.draw(graph()).model_explorer)["graphs"][0]["nodes"]
+    assert {"x 3x2", "tanh"} <= {node["label"] for node in nodes}
     keys = {attribute["key"] for node in nodes for attribute in node["attrs"]}
     assert {"role", "shape", "dtype", "operation", "formula"} <= keys
 
@@ -190,6 +192,22 @@ def test_the_command_draws_a_tensor_and_a_function_without_inputs(script, tmp_pa
     assert "<title" in (tmp_path / "result.svg").read_text()
     assert main(["draw", f"{script}:constant", "--limit", "all", "-o", "c.mmd"]) == 0
     capsys.readouterr()
+
+
+def test_the_command_has_views_overlays_scopes_and_samples(script, tmp_path, capsys):
+    np.save(tmp_path / "x.npy", np.array([0.5, -1.0]))
+    base = ["draw", f"{script}:loss", "--shape", "x=4,3", "-o", "a.json"]
+    assert main([*base, "--view", "tensors", "--overlay", "values", "--overlay", "memory"]) == 0
+    roles = {node["role"] for node in json.loads((tmp_path / "a.json").read_text())["nodes"]}
+    assert {"tensor", "scale"} <= roles
+    assert main([*base, "--open", "0"]) == 0
+    assert main(["draw", f"{script}:model", "--sample", "x.npy", "-o", "n.svg"]) == 0
+    assert ">0.5<" in (tmp_path / "n.svg").read_text()
+    capsys.readouterr()
+    assert main([*base, "--open", "absent"]) == 2
+    assert "no scope of the graph has this path" in capsys.readouterr().err
+    assert main(["draw", f"{script}:model", "--sample", "absent.npy", "-o", "n.svg"]) == 2
+    assert "a file from np.save" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def explored(picture: Picture, facts: Mapping[str, Facts] = NOTHING) -> str:
     nodes = [
         {
             "id": box.id,
-            "label": box.words,
+            "label": box.words.translate(PLAIN),
             "namespace": spaces[box.cluster],
             "attrs": attributes(box, facts.get(box.id, [])),
             "incomingEdges": [
@@ -102,6 +102,13 @@ def explored(picture: Picture, facts: Mapping[str, Facts] = NOTHING) -> str:
     ]
     label = picture.title
     return written({"label": label, "graphs": [{"id": label, "nodes": nodes}]})
+
+
+PLAIN: Final = str.maketrans(
+    {"×": "x", "−": "-", "÷": "/", "·": "*", "²": "^2", "√": "sqrt", "Σ": "sum", "σ": "sigmoid",
+     "∂": "d", "‖": "|", "←": "<-", "…": "..."}
+)  # fmt: skip
+"""Signs that the letters of Model Explorer do not have."""
 
 
 def namespaces(picture: Picture) -> dict[str | None, str]:
