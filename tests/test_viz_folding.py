@@ -179,6 +179,15 @@ def test_what_opens_nothing_is_a_clear_error(wanted: Any, message: str) -> None:
         viz.draw(residual(), open=wanted)
 
 
+def test_scopes_are_opened_in_views_of_operations_only() -> None:
+    x = am.tensor(2.0, name="x")
+    with am.scope("square"):
+        y = x * x
+    assert captions(viz.draw(y, open="square")) == {"square"}
+    with pytest.raises(viz.PictureError, match="open= is for views of operations"):
+        viz.draw(y, view="scalars", open="square")
+
+
 def test_a_graph_without_scopes_says_how_to_make_some() -> None:
     with pytest.raises(viz.PictureError, match=r"am\.scope"):
         viz.draw(np.sin(am.tensor([1.0])), open="mlp")

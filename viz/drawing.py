@@ -215,8 +215,9 @@ def draw(
     """
     check_options(view, direction, limit, engine, theme)
     theme = theme or "auto"
-    if overlay and view in ("compiled", "scalars", "neurons"):
-        raise PictureError(f"overlay= is for views of operations, not for view={view!r}")
+    for name, given in (("overlay", overlay), ("open", open)):
+        if given not in (None, [], ()) and view in ("compiled", "scalars", "neurons"):
+            raise PictureError(f"{name}= is for views of operations, not for view={view!r}")
     if view == "compiled":
         return Drawing(compiled_picture(subject, limit, direction or "TB", title), engine, theme)
     graph = None if view == "neurons" else graph_behind(subject)
@@ -232,7 +233,8 @@ def draw(
         raise PictureError("sample= is for the neurons of a model; draw the model itself")
     if graph is None:
         raise no_graph(subject)
-    if view == "scalars" or (view is None and not overlay and suits(graph)):
+    plain = not overlay and open is None
+    if view == "scalars" or (view is None and plain and suits(graph)):
         picture = scalar_picture(graph, limit=limit, direction=direction or "LR", title=title)
     else:
         picture, collector = graph_picture(

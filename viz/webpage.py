@@ -84,7 +84,7 @@ def page(
             sample=sample,
         ).picture
         found = [PageState(picture)]
-    elif view == "scalars" or (view is None and not overlay and suits(graph)):
+    elif view == "scalars" or (view is None and not overlay and open is None and suits(graph)):
         draw(graph, view="scalars", limit=limit)  # says what is wrong with other graphs
         found = [scalar_state(graph, direction or "LR", limit, title, frames)]
     else:
