@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from viz.drawing import VIEWS
 from viz.formats import FORMATS
 from viz.overlays import OVERLAYS
+from viz.subjects import VIEWS
 from viz.themes import THEMES
 
 pytest.importorskip("sklearn")  # one of the examples behind it reads scikit-learn's digits

@@ -8,10 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from autograd_mini.compiler.graphs import graph_of
-from autograd_mini.compiler.program import Program
 from autograd_mini.errors import AutogradError
-from autograd_mini.graph import Graph
 from autograd_mini.tensors import Tensor
 
 from .compiled_view import compiled_picture
@@ -21,7 +18,7 @@ from .exchange import exchanged, explored
 from .facts import Facts, of_view
 from .formats import checked
 from .glyphs import missing
-from .graph_views import COLLECTORS, GraphView, graph_picture
+from .graph_views import graph_picture
 from .layered import layered
 from .layout import Engine, lay_out
 from .mermaid import mermaid
@@ -31,11 +28,9 @@ from .opening import Open
 from .overlays import Names
 from .picture import Direction, Picture
 from .scalars import scalar_picture, suits
+from .subjects import View, check_options, graph_behind, no_graph
 from .svg import finished
-from .themes import THEMES, Theme, themed
-
-View = GraphView | Literal["compiled", "scalars", "neurons"]
-VIEWS: Final = (*COLLECTORS, "compiled", "scalars", "neurons")
+from .themes import Theme, themed
 
 
 class Drawing:
@@ -258,52 +253,3 @@ def mimebundle(subject: Any) -> dict[str, Any]:
     except AutogradError:
         return bundle
     return bundle
-
-
-def check_options(
-    view: str | None,
-    direction: str | None,
-    limit: int | None,
-    engine: str,
-    theme: str | None = None,
-) -> None:
-    """Refuse options that no picture has."""
-    for name, value, known in (
-        ("view", view, (None, *VIEWS)),
-        ("direction", direction, (None, "TB", "LR")),
-        ("engine", engine, ("graphviz-pure", "dot")),
-        ("theme", theme, (None, *THEMES)),
-    ):
-        if value not in known:
-            listed = ", ".join(repr(x) for x in known if x)
-            raise PictureError(f"{name}={value!r} is not known; expected one of {listed}")
-    if limit is not None and (not isinstance(limit, int) or limit < 4):
-        raise PictureError(f"limit={limit!r} is too few; expected a whole number from 4, or None")
-
-
-def graph_behind(subject: Any) -> Graph | None:
-    """Return the graph of a subject, None for what is taken for a model.
-
-    What is compiled has a graph of its own, without values.
-    """
-    if isinstance(subject, Graph):
-        return subject
-    if isinstance(subject, Program):
-        return graph_of(subject)
-    outputs = subject if isinstance(subject, list | tuple) else [subject]
-    if all(isinstance(y, Tensor) for y in outputs):
-        if not outputs:
-            raise no_graph(subject)
-        return Graph(*outputs)
-    program = getattr(subject, "program", None)
-    found = graph_of(program) if isinstance(program, Program) else getattr(subject, "graph", None)
-    return found if isinstance(found, Graph) else None
-
-
-def no_graph(subject: Any) -> PictureError:
-    """Return the error for a subject that is drawn as a graph and has none."""
-    return PictureError(
-        f"no graph in {type(subject).__name__} {subject!r:.60}; expected a tensor, a sequence "
-        "of tensors, a Graph or a compiled function. For a model's graph, draw what it returns: "
-        "viz.render(model(x), path)"
-    )

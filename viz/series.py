@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .builder import default_title
-from .drawing import Drawing, graph_behind, no_graph
+from .drawing import Drawing
 from .errors import PictureError
 from .film import Film
 from .layout import Engine
@@ -22,6 +22,7 @@ from .scalar_steps import ScalarSteps
 from .scalars import ScalarView, suits
 from .screening import SECONDS, captioned, frame, moving
 from .steps import Step, gathered
+from .subjects import graph_behind, no_graph
 
 MOST = 60
 

@@ -17,7 +17,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any, Final
 
-from .drawing import Drawing, View, check_options, draw, graph_behind
+from .drawing import Drawing, draw
 from .facts import Facts
 from .layout import Engine
 from .opening import Open
@@ -26,6 +26,7 @@ from .page_states import PageState, graph_states, scalar_state
 from .part_steps import MARK
 from .picture import Box, Direction, Role
 from .scalars import suits
+from .subjects import View, check_options, graph_behind
 from .texts import clean
 
 SILENT: Final[frozenset[Role]] = frozenset({"anchor", "dot", "heading", "legend", "scale"})

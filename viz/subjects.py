@@ -1,0 +1,66 @@
+"""What can be drawn: the graph behind a subject, and the options that no picture has."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from autograd_mini.compiler.graphs import graph_of
+from autograd_mini.compiler.program import Program
+from autograd_mini.graph import Graph
+from autograd_mini.tensors import Tensor
+
+from .errors import PictureError
+from .graph_views import COLLECTORS, GraphView
+from .themes import THEMES
+
+View = GraphView | Literal["compiled", "scalars", "neurons"]
+VIEWS: Final = (*COLLECTORS, "compiled", "scalars", "neurons")
+
+
+def check_options(
+    view: str | None,
+    direction: str | None,
+    limit: int | None,
+    engine: str,
+    theme: str | None = None,
+) -> None:
+    """Refuse options that no picture has."""
+    for name, value, known in (
+        ("view", view, (None, *VIEWS)),
+        ("direction", direction, (None, "TB", "LR")),
+        ("engine", engine, ("graphviz-pure", "dot")),
+        ("theme", theme, (None, *THEMES)),
+    ):
+        if value not in known:
+            listed = ", ".join(repr(x) for x in known if x)
+            raise PictureError(f"{name}={value!r} is not known; expected one of {listed}")
+    if limit is not None and (not isinstance(limit, int) or limit < 4):
+        raise PictureError(f"limit={limit!r} is too few; expected a whole number from 4, or None")
+
+
+def graph_behind(subject: Any) -> Graph | None:
+    """Return the graph of a subject, None for what is taken for a model.
+
+    What is compiled has a graph of its own, without values.
+    """
+    if isinstance(subject, Graph):
+        return subject
+    if isinstance(subject, Program):
+        return graph_of(subject)
+    outputs = subject if isinstance(subject, list | tuple) else [subject]
+    if all(isinstance(y, Tensor) for y in outputs):
+        if not outputs:
+            raise no_graph(subject)
+        return Graph(*outputs)
+    program = getattr(subject, "program", None)
+    found = graph_of(program) if isinstance(program, Program) else getattr(subject, "graph", None)
+    return found if isinstance(found, Graph) else None
+
+
+def no_graph(subject: Any) -> PictureError:
+    """Return the error for a subject that is drawn as a graph and has none."""
+    return PictureError(
+        f"no graph in {type(subject).__name__} {subject!r:.60}; expected a tensor, a sequence "
+        "of tensors, a Graph or a compiled function. For a model's graph, draw what it returns: "
+        "viz.render(model(x), path)"
+    )
