@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from html import escape as escape_html
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import graphviz
 
 from .arrangement import beside, entrances, rows
 from .glyph_tables import colour_bar, with_bars
 from .picture import OPERATIONS, SCOPES, Arrow, Box, Cell, Cluster, Picture
 from .style import BOX, CLUSTER, EDGE, GRAPH, INK, NODE, OUTSIDE, PURPLE, RULE, VERMILION
-
-if TYPE_CHECKING:
-    import graphviz
 
 LETTER: Final = 0.078
 """About the width of a caption's letter, in inches."""
@@ -33,8 +32,6 @@ CELL_COLOUR: Final = {
 
 def digraph(picture: Picture) -> graphviz.Digraph:
     """Return a picture as a `graphviz.Digraph`; its `source` is the DOT text."""
-    import graphviz
-
     graph = graphviz.Digraph(
         "picture",
         graph_attr=GRAPH | {"rankdir": picture.direction, "ranksep": f"{picture.ranksep}"},
@@ -159,8 +156,6 @@ def text(label: str) -> str:
     >>> print(text("a\\\\N & <b>"))
     a\\\\N &amp; <b>
     """
-    import graphviz
-
     return graphviz.escape(label.replace("&", "&amp;"))
 
 
@@ -191,8 +186,6 @@ def runs(line: str, cell: Cell) -> str:
 
 def add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
     """Add the scopes as nested subgraphs, which only name their boxes."""
-    import graphviz
-
     subgraphs: dict[str, Any] = {}
     ends = entrances(picture) if picture.direction == "TB" else {}
     boxes = {box.id: box for box in picture.boxes}
