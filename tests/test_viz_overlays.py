@@ -113,6 +113,16 @@ def test_times_add_up() -> None:
     assert 90 <= sum(shares) <= 110
 
 
+def test_timing_draws_no_random_numbers() -> None:
+    rng = am.random.Generator(0)
+    x = am.tensor(np.ones(3), name="x", requires_grad=True)
+    y = np.sum(rng.normal(x, 1.0))
+    viz.draw(y, overlay="time")
+    again = am.random.Generator(0)
+    again.normal(x, 1.0)
+    assert np.array_equal(rng.normal(size=3).data, again.normal(size=3).data)
+
+
 def test_memory_counts_what_is_allocated() -> None:
     x = am.tensor(np.ones((128, 8)), name="x")
     y = np.exp(x).T

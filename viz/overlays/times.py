@@ -23,7 +23,7 @@ ENOUGH: Final = 2.0
 
 
 class Time(Overlay):
-    """Seconds of each forward, the quickest of a few calls, and its share of the whole."""
+    """Seconds of each forward, the quickest of a few calls, and its share; draws are not timed."""
 
     title = "time of the forward"
     scale = "linear"
@@ -39,6 +39,9 @@ class Time(Overlay):
         end = perf_counter() + ENOUGH
         with np.errstate(all="ignore"):
             for operation in graph.operations:
+                if operation.primitive.effect:  # a draw would go on with the generator
+                    self.seconds[operation.serial] = 0.0
+                    continue
                 calls = REPEATS if perf_counter() < end else 1
                 self.seconds[operation.serial] = min(timed(operation) for _ in range(calls))
         self.whole = sum(self.seconds.values())
