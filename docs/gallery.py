@@ -17,6 +17,8 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any, Final
 
+from viz.formats import SUFFIXES
+
 ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = Path(__file__).with_name("gallery.md")
 FOLDER: Final = Path(__file__).with_name("gallery")
@@ -44,8 +46,13 @@ class Entry:
     @property
     def pictures(self) -> list[str]:
         """The names of the pictures that can stand in a page, in order."""
+        return [name for name in self.files if name.endswith(".svg")]
+
+    @property
+    def files(self) -> list[str]:
+        """The names of all files that the code writes, in order."""
         quoted = self.source.split('"')[1::2]
-        return [name for name in quoted if name.endswith(".svg")]
+        return [name for name in quoted if Path(name).suffix in SUFFIXES]
 
 
 ENTRIES: Final = (
@@ -258,7 +265,9 @@ def page() -> str:
     """Return the text of the page."""
     parts = [HEAD]
     for entry in ENTRIES:
-        pictures = "\n".join(
+        others = [name for name in entry.files if name not in entry.pictures]
+        links = ", ".join(f"[{name}](gallery/{name})" for name in others)
+        pictures = links + "\n".join(
             f"![{entry.title.replace('`', '')}](gallery/{p})" for p in entry.pictures
         )
         parts.append(
@@ -282,7 +291,7 @@ def main() -> None:
     """Do what the command line asks for."""
     match sys.argv[1:]:
         case ["--check"]:
-            missing = [p for e in ENTRIES for p in e.pictures if not (FOLDER / p).is_file()]
+            missing = [p for e in ENTRIES for p in e.files if not (FOLDER / p).is_file()]
             if PAGE.read_text(encoding="utf-8") != page() or missing:
                 raise SystemExit(f"run python docs/gallery.py: the page is old {missing}")
         case [folder]:
