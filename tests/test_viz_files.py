@@ -15,12 +15,12 @@ import pytest
 import autograd_mini as am
 import viz
 from viz.glyphs import missing
-from viz.layout import program
+from viz.output.layout import program
 
 SVG = "{http://www.w3.org/2000/svg}"
 PROGRAM = """
 import numpy as np, autograd_mini as am, viz, sys
-from viz.mlp import DenseLayer, Network
+from viz.networks.mlp import DenseLayer, Network
 for _ in range(int(sys.argv[1])):
     am.tensor(0.0)
 x = am.tensor(np.ones((4, 2)), name="x")
@@ -234,7 +234,7 @@ def test_the_program_is_found_in_the_files_of_its_distribution(monkeypatch, tmp_
 
 
 def test_a_layout_that_fails_is_a_clear_error():
-    from viz.layout import lay_out
+    from viz.output.layout import lay_out
 
     with pytest.raises(viz.LayoutError, match="failed"):
         lay_out("digraph {", "svg", placed=False, engine="graphviz-pure")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import autograd_mini as am
 import viz
-from viz.outline import Outline
+from viz.graphs.outline import Outline
 
 
 def parameter(*shape: int, name: str) -> am.Tensor:

@@ -17,10 +17,10 @@ import autograd_mini as am
 import viz
 from autograd_mini.command import main
 from viz.formats import FORMATS
-from viz.layered import extent, layered
-from viz.layout import program
-from viz.mermaid import encoded
-from viz.mlp import DenseLayer, Network
+from viz.networks.mlp import DenseLayer, Network
+from viz.output.layered import extent, layered
+from viz.output.layout import program
+from viz.output.mermaid import encoded
 from viz.themes import THEMES, themed
 
 HOSTILE = (

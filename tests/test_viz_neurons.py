@@ -9,8 +9,8 @@ import pytest
 
 import autograd_mini as am
 import viz
-from viz.mlp import DenseLayer, Network, describe
-from viz.neurons import neuron_picture
+from viz.networks.mlp import DenseLayer, Network, describe
+from viz.networks.neurons import neuron_picture
 
 
 def network(*sizes, activations=None, bias=True):

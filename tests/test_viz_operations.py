@@ -10,8 +10,8 @@ import pytest
 
 import autograd_mini as am
 import viz
-from viz.graph_views import graph_picture
-from viz.outline import MOST_LEAVES
+from viz.graphs.graph_views import graph_picture
+from viz.graphs.outline import MOST_LEAVES
 from viz.picture import Box, Picture
 
 

@@ -134,7 +134,7 @@ def test_memory_counts_what_is_allocated() -> None:
 
 
 def parts(graph: am.Graph) -> list[Any]:
-    return [viz.outline.Part("operation", None, [op]) for op in graph]  # type: ignore[attr-defined]
+    return [viz.graphs.outline.Part("operation", None, [op]) for op in graph]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

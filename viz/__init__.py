@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from .drawing import Drawing, draw, mimebundle
 from .errors import LayoutError, PictureError
+from .pages.webpage import page
 from .picture import Arrow, Box, Cell, Cluster, Picture
 from .rendering import render
-from .series import Frame, Frames, frames
-from .webpage import page
+from .stepping.series import Frame, Frames, frames
 
 __all__ = [
     "Arrow",

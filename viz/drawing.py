@@ -11,25 +11,25 @@ from typing import Any, Final, Literal
 from autograd_mini.errors import AutogradError
 from autograd_mini.tensors import Tensor
 
-from .compiled_view import compiled_picture
-from .dot import digraph
 from .errors import PictureError, SlowLayoutError
-from .exchange import exchanged, explored
-from .facts import Facts, of_view
 from .formats import checked
 from .glyphs import missing
-from .graph_views import graph_picture
-from .layered import layered
-from .layout import Engine, lay_out
-from .mermaid import mermaid
-from .mlp import describe
-from .neurons import neuron_picture
-from .opening import Open
+from .graphs.compiled_view import compiled_picture
+from .graphs.facts import Facts, of_view
+from .graphs.graph_views import graph_picture
+from .graphs.opening import Open
+from .graphs.scalars import scalar_picture, suits
+from .networks.mlp import describe
+from .networks.neurons import neuron_picture
+from .output.dot import digraph
+from .output.exchange import exchanged, explored
+from .output.layered import layered
+from .output.layout import Engine, lay_out
+from .output.mermaid import mermaid
+from .output.svg import finished
 from .overlays import Names
 from .picture import Direction, Picture
-from .scalars import scalar_picture, suits
 from .subjects import View, check_options, graph_behind, no_graph
-from .svg import finished
 from .themes import Theme, themed
 
 
@@ -110,7 +110,7 @@ class Drawing:
 
     @property
     def json(self) -> str:
-        """The nodes, edges and scopes as JSON; `viz.exchange` has the form."""
+        """The nodes, edges and scopes as JSON; `viz.output.exchange` has the form."""
         return exchanged(self.picture, self._facts())
 
     @property

@@ -9,7 +9,7 @@ from typing import Any
 from .drawing import draw
 from .errors import PictureError
 from .formats import checked
-from .webpage import page
+from .pages.webpage import page
 
 
 def render(

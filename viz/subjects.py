@@ -10,7 +10,7 @@ from autograd_mini.graph import Graph
 from autograd_mini.tensors import Tensor
 
 from .errors import PictureError
-from .graph_views import COLLECTORS, GraphView
+from .graphs.graph_views import COLLECTORS, GraphView
 from .themes import THEMES
 
 View = GraphView | Literal["compiled", "scalars", "neurons"]

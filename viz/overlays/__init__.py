@@ -12,7 +12,7 @@ from typing import Any, Final
 from autograd_mini.graph import Graph
 
 from ..errors import PictureError
-from ..operations import OperationsView
+from ..graphs.operations import OperationsView
 from ..picture import Picture
 from .applying import applied
 from .flops import Flops

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
+from ..graphs.outline import Part
 from ..heat import CIVIDIS, Scale, scale_of
-from ..outline import Part
 from ..picture import Box, Picture
 from .readings import Overlay, Reading
 

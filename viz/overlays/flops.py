@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from autograd_mini.operation import Operation
 
-from ..outline import Part
+from ..graphs.outline import Part
 from ..texts import counted
 from .readings import Overlay, Reading
 

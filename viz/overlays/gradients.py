@@ -11,7 +11,7 @@ from autograd_mini.tensors import Tensor
 
 from ..contributions import visits
 from ..errors import PictureError
-from ..outline import Part
+from ..graphs.outline import Part
 from ..reading import Key, has_values, key
 from ..texts import number
 from .readings import Overlay, Reading

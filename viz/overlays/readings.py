@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from autograd_mini.graph import Graph
 
-from ..outline import Part
+from ..graphs.outline import Part
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 from autograd_mini.operation import Operation
 from autograd_mini.tensors import Tensor
 
-from ..outline import Part
+from ..graphs.outline import Part
 from ..reading import key, operands
 from .readings import Overlay, Reading
 

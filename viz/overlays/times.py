@@ -12,7 +12,7 @@ from autograd_mini.operation import Operation
 from autograd_mini.tensors import Tensor
 
 from ..errors import PictureError
-from ..outline import Part
+from ..graphs.outline import Part
 from ..reading import has_values, operands
 from .readings import Overlay, Reading
 

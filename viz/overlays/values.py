@@ -10,7 +10,7 @@ from autograd_mini.graph import Graph
 from autograd_mini.tensors import Tensor
 
 from ..errors import PictureError
-from ..outline import Part
+from ..graphs.outline import Part
 from ..reading import has_values
 from ..texts import number
 from .readings import Overlay, Reading

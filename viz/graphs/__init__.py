@@ -1,0 +1,1 @@
+"""Graphs: what of them is drawn, and the views that draw it."""

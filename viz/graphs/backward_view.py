@@ -1,0 +1,181 @@
+"""The view of a graph with its backward beside it: each box of the forward has its gradient's.
+
+The forward is laid out as the view of operations lays it out. To the right of each box stands what
+the reverse walk does there, and dashed arrows carry the cotangents back the way the values came.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Final
+
+import numpy as np
+
+from autograd_mini.errors import AutogradError
+from autograd_mini.operation import Operation, Record, Scope, recorder
+from autograd_mini.reverse import visit
+from autograd_mini.tensors import Tensor, leaf
+
+from ..contributions import Ledger
+from ..errors import PictureError
+from ..picture import Arrow
+from ..reading import Key, has_values, key, operands
+from ..texts import clean, counted, shape, symbol
+from .operations import OperationsView
+from .outline import Outline, Part
+from .scopes import Branch
+
+MOST_SYMBOLS: Final = 4
+"""A rule that takes more operations than this lists them in the tooltip only."""
+
+
+class BackwardView(OperationsView):
+    """Collects the forward as the view of operations does, then the backward from its end.
+
+    Raises:
+        PictureError: if nothing in the graph requires a gradient, or it holds no values.
+    """
+
+    def __init__(self, outline: Outline, title: str, direction: Any) -> None:
+        super().__init__(outline, title, direction)
+        self.mirrored: dict[Branch, Branch] = {outline.tree.root: Branch(None, None)}
+        self.gradient_of_part: dict[Part, str] = {}
+        self.gradient_of_leaf: dict[Key, str] = {}
+        ends = [y for y in outline.outputs if y.requires_grad]
+        self.end = clean(ends[0].name or "") if len(ends) == 1 else ""
+        if not ends or not has_values(outline.graph):
+            raise PictureError(
+                "view='backward' needs a result that requires a gradient, with its values: pass a "
+                "loss computed from am.tensor(…, requires_grad=True); a compiled step shows its "
+                "backward in view='operations'"
+            )
+
+    def build(self) -> None:
+        """Add the forward, and beside it the backward."""
+        super().build()
+        for part in reversed(self.outline.parts):
+            if any(y.requires_grad for op in part.operations for y in op.outputs):
+                box = self.add_gradient(part)
+                self.gradient_of_part[part] = box
+                self.builder.picture.ties.append((self.box_of_part[part], box))
+        for y, box in self.box_of_output:
+            if y.requires_grad:
+                self.add_seed(y, box)
+        for part in reversed(self.outline.parts):
+            if part in self.gradient_of_part:
+                self.add_flows(part)
+
+    def mirror(self, branch: Branch) -> Branch:
+        """Return the scope for the gradients of a scope, made with those around it."""
+        missing = []
+        while branch not in self.mirrored:
+            missing.append(branch)
+            assert branch.parent is not None  # the root has one from the start
+            branch = branch.parent
+        found = self.mirrored[branch]
+        for inner in reversed(missing):
+            found = self.mirrored[inner] = Branch(Scope(f"∂ {inner.caption}", None), found)
+        return found
+
+    def add_gradient(self, part: Part) -> str:
+        """Add the box for the gradient of a part."""
+        inside = self.mirror(part.around)
+        if part.kind == "earlier":
+            label = f"∂ of {counted(len(part.operations), 'operation')}"
+            return self.builder.box("gradient", label, inside=inside)
+        if part.kind == "scope":
+            count = counted(len(part.operations), "operation")
+            return self.builder.box(
+                "gradient_scope",
+                f"∂ {clean(part.branch.caption)}",
+                tooltip=f"the gradient of {count}",
+                inside=inside,
+            )
+        (operation,) = part.operations
+        made = [op.primitive.symbol for op in rule_operations(operation)]
+        words = "  ".join(made) if len(made) <= MOST_SYMBOLS else ""
+        told = ", ".join(f"{n} {sign}" if n > 1 else sign for sign, n in Counter(made).items())
+        rules = operation.primitive.doc.partition("  ∂")[2]
+        lines = (
+            f"∂{rules}".replace("  ∂", "\n∂"),
+            f"computed by {told}" if told else "",
+        )
+        tooltip = clean("\n".join(filter(None, lines)), 300, lines=8)
+        name = clean(f"∂ {symbol(operation)}")
+        return self.builder.box("gradient", name, clean(words), tooltip=tooltip, inside=inside)
+
+    def add_seed(self, y: Tensor, box: str) -> None:
+        """Add the cotangent of an output, with which the walk begins."""
+        name = clean(y.name or "output")
+        seed = self.builder.box(
+            "gradient_value", f"∂{name}/∂{name}", "1" if not y.ndim else f"1s {shape(y)}"
+        )
+        self.builder.picture.ties.append((box, seed))
+        part = self.outline.part_of(y)
+        if part in self.gradient_of_part:
+            self.back(seed, self.gradient_of_part[part], shape(y))
+
+    def add_flows(self, part: Part) -> None:
+        """Add the arrows along which a part passes cotangents on, one for each tensor it takes."""
+        tail, seen = self.gradient_of_part[part], set()
+        for operation, position, x in self.taken(part):
+            if not isinstance(x, Tensor) or not flows(operation, position) or key(x) in seen:
+                continue
+            seen.add(key(x))
+            before = self.outline.part_of(x)
+            if before is not None:
+                self.back(tail, self.gradient_of_part[before], shape(x))
+            elif (part, key(x)) in self.sources:
+                self.back(tail, self.of_leaf(x, part))
+
+    def of_leaf(self, x: Tensor, part: Part) -> str:
+        """Return the box of a leaf's gradient, which is where the walk ends."""
+        found = self.gradient_of_leaf.get(key(x))
+        if found is None:
+            branch = self.sources[part, key(x)].around(self.outline.tree.root)
+            full = x.name or "parameter"
+            name = clean(full.removeprefix(f"{branch.caption}."))
+            found = self.gradient_of_leaf[key(x)] = self.builder.box(
+                "gradient_value",
+                f"∂{self.end or 'output'}/∂{name}",
+                shape(x),
+                tooltip=f"gradient of {clean(full)}, added into its .grad by backward()",
+                inside=self.mirror(branch),
+            )
+        return found
+
+    def back(self, tail: str, head: str, label: str = "") -> None:
+        """Add an arrow of the backward."""
+        self.builder.picture.arrows.append(Arrow(tail, head, label, backward=True))
+
+
+def flows(operation: Operation, position: int) -> bool:
+    """Whether a cotangent flows to an operand of an operation."""
+    x = operands(operation)[position]
+    if not isinstance(x, Tensor) or not x.requires_grad:
+        return False
+    if not any(y.requires_grad for y in operation.outputs):
+        return False
+    rules = operation.primitive.vjp
+    return not isinstance(rules, tuple) or rules[position] is not None
+
+
+def rule_operations(operation: Operation) -> list[Operation]:
+    """Return the operations of which the rule of an operation is made, recorded on ones."""
+    vertex, ledger = operation._record, Ledger()
+    seeds: list[Any] = [leaf(np.ones(y.shape, y.dtype)[()]) for y in operation.outputs]
+    last = max(seed.serial for seed in seeds)
+    g = seeds if type(vertex) is Record else seeds[0]
+    try:
+        with recorder(None), np.errstate(all="ignore"):
+            visit(vertex, g, False, ledger, None, True, None)
+    except AutogradError:  # a rule that cannot be recorded is still a rule
+        return []
+    found: dict[int, Any] = {}
+    waiting = [x.amount for x in ledger.entries if isinstance(x.amount, Tensor)]
+    while waiting:  # no further back than the rule itself
+        made_by = waiting.pop().op
+        if made_by is not None and made_by.serial > last and made_by.serial not in found:
+            found[made_by.serial] = made_by
+            waiting += [x for x in operands(made_by) if isinstance(x, Tensor)]
+    return [found[serial] for serial in sorted(found)]

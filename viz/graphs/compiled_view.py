@@ -1,0 +1,86 @@
+"""The view of a compiled function: its program as it was recorded, beside what the passes made."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any, Final
+
+from autograd_mini.compiler.graphs import graph_of
+from autograd_mini.compiler.program import Program
+from autograd_mini.graph import Graph
+
+from ..errors import PictureError
+from ..picture import Cluster, Direction, Picture
+from ..texts import clean, counted
+from .graph_views import graph_picture
+
+WHEN: Final = ("as recorded", "after the passes")
+
+
+def compiled_picture(
+    subject: Any, limit: int | None, direction: Direction, title: str | None
+) -> Picture:
+    """Draw both programs of a compiled function in one picture, each in a frame of its own.
+
+    Args:
+        subject: the compiled function.
+        limit: about how many boxes to draw at most, in both together.
+        direction: of each of them.
+        title: for screen readers.
+
+    Raises:
+        PictureError: for something that is not compiled.
+    """
+    before, after = getattr(subject, "recorded", None), getattr(subject, "program", None)
+    if not isinstance(before, Program) or not isinstance(after, Program):
+        raise PictureError(
+            f"view='compiled' is for a function of am.compile that was called, got "
+            f"{type(subject).__name__} {subject!r:.60}"
+        )
+    share = None if limit is None else max(limit // 2, 4)
+    graphs = graph_of(before), graph_of(after)
+    captions = (
+        f"{when}: {counted(len(graph), 'operation')}"
+        for when, graph in zip(WHEN, graphs, strict=True)
+    )
+    frames = {
+        caption: graph_picture(graph, "operations", share, direction, None)[0]
+        for caption, graph in zip(captions, graphs, strict=True)
+    }
+    name = clean(getattr(subject, "__name__", "") or "function")
+    return beside_each_other(
+        frames, title or f"{name} before and after the passes: {changes(*graphs)}"
+    )
+
+
+def changes(before: Graph, after: Graph) -> str:
+    """Tell of which kinds of operations there are fewer or more, the largest changes first."""
+    counts = [Counter(op.type for op in graph.operations) for graph in (before, after)]
+    moved = {name: counts[1][name] - counts[0][name] for name in counts[0] | counts[1]}
+    told = sorted((name for name in moved if moved[name]), key=lambda name: -abs(moved[name]))
+    return ", ".join(f"{name} {moved[name]:+d}".replace("-", "−") for name in told) or "the same"
+
+
+def beside_each_other(frames: dict[str, Picture], title: str) -> Picture:
+    """Return one picture of several, each inside a cluster with its caption."""
+    first = next(iter(frames.values()))
+    whole = Picture(clean(title, 200), first.direction, first.ranksep)
+    for caption, part in frames.items():
+        start, outer = len(whole.boxes), f"cluster_{len(whole.clusters)}"
+        whole.clusters.append(Cluster(outer, caption))
+        names = {box.id: f"n{start + place}" for place, box in enumerate(part.boxes)}
+        scopes: dict[str | None, str] = {None: outer}
+        for cluster in part.clusters:
+            scopes[cluster.id] = f"cluster_{len(whole.clusters)}"
+            whole.clusters.append(
+                Cluster(scopes[cluster.id], cluster.caption, scopes[cluster.parent])
+            )
+        whole.boxes += [
+            replace(box, id=names[box.id], cluster=scopes[box.cluster]) for box in part.boxes
+        ]
+        whole.arrows += [
+            replace(arrow, tail=names[arrow.tail], head=names[arrow.head]) for arrow in part.arrows
+        ]
+        whole.ties += [(names[one], names[other]) for one, other in part.ties]
+    return whole

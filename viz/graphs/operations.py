@@ -1,0 +1,203 @@
+"""The view of a graph as operations: symbols in boxes, shapes on arrows, scopes as clusters."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, Final
+
+from autograd_mini.compiler.phases import Phase
+from autograd_mini.operation import Operation
+from autograd_mini.tensors import Tensor
+
+from ..output.arrangement import with_arrays_outside
+from ..picture import Direction, Picture, Role
+from ..reading import Key, is_assignment, is_number, key, operands, phase
+from ..texts import (
+    COMMUTATIVE,
+    LONGEST_TOOLTIP,
+    clean,
+    counted,
+    operation_tooltip,
+    shape,
+    symbol,
+    value_or_shape,
+)
+from .builder import UNNAMED, Builder, output_index
+from .outline import MOST_LEAVES, Outline, Part, Source
+
+SHOWN_LEAVES: Final = 5
+"""How many leaves of a part with too many are shown."""
+ROLES: Final[dict[Phase, Role]] = {
+    "forward": "operation",
+    "backward": "gradient",
+    "update": "update",
+}
+"""How an operation is drawn, by the phase of a training step to which it belongs."""
+FOLDED: Final[dict[Phase, Role]] = {
+    "forward": "scope",
+    "backward": "gradient_scope",
+    "update": "update_scope",
+}
+"""How a folded scope is drawn, likewise."""
+
+
+class OperationsView:
+    """Collects the picture: first all boxes, then all arrows."""
+
+    def __init__(self, outline: Outline, title: str, direction: Direction) -> None:
+        self.outline = outline
+        self.builder = Builder(outline, title, direction)
+        self.sources = outline.sources()
+        self.builder.share(self.sources.values())
+        self.box_of_part: dict[Part, str] = {}
+        self.box_of_source: dict[Source, str] = {}
+        self.arrays: dict[tuple[int, int], str] = {}
+        self.more: dict[Part, str] = {}
+        self.box_of_output: list[tuple[Tensor, str]] = []
+
+    def picture(self) -> Picture:
+        """Return the picture."""
+        self.build()
+        return with_arrays_outside(self.builder.finish())
+
+    def build(self) -> None:
+        """Add all boxes and arrows."""
+        for part in self.outline.parts:
+            self.add_leaves(part)
+            self.box_of_part[part] = self.add_part(part)
+        self.box_of_output = [(y, self.add_output(y)) for y in self.outline.outputs]
+        for part in self.outline.parts:
+            self.add_arrows(part)
+        for y, box in self.box_of_output:
+            self.builder.arrow(self.maker(y), box, output_index(y, y.op))
+
+    def taken(self, part: Part) -> Iterator[tuple[Operation, int, Any]]:
+        """List what a part takes from outside: operation, position, operand."""
+        for operation in part.operations:
+            for position, x in enumerate(operands(operation)):
+                if not isinstance(x, Tensor):
+                    if part.kind == "operation" and not is_number(x):
+                        yield operation, position, x
+                elif self.outline.part_of(x) is not part:
+                    yield operation, position, x
+
+    def add_leaves(self, part: Part) -> None:
+        """Add the boxes of the leaves that this part is the first to take; too many are counted."""
+        fresh: dict[Source, tuple[int, int] | None] = {}
+        for operation, position, x in self.taken(part):
+            if not isinstance(x, Tensor):
+                fresh[Source(x, [part])] = operation.serial, position
+                continue
+            source = self.sources.get((part, key(x)))
+            if source is not None and source not in self.box_of_source:
+                fresh[source] = None
+        shown = len(fresh) if len(fresh) <= MOST_LEAVES else SHOWN_LEAVES
+        for source, array in list(fresh.items())[:shown]:
+            box = self.builder.leaf(source)
+            if array is not None:
+                self.arrays[array] = box
+            else:
+                self.box_of_source[source] = box
+        if len(fresh) > shown:
+            rest = list(fresh)[shown:]
+            role: Role = "parameter" if all(s.role == "parameter" for s in rest) else "input"
+            label = f"… {counted(len(rest), f'more {role}')}"
+            box = self.builder.box(role, label, inside=rest[0].around(self.outline.tree.root))
+            self.more[part] = box
+
+    def add_part(self, part: Part) -> str:
+        """Add the box of a part."""
+        if part.kind == "earlier":
+            return self.builder.earlier(part)
+        if part.kind == "operation":
+            (operation,) = part.operations
+            if is_assignment(operation):
+                return self.add_changed(part, operation.outputs[0])
+            return self.builder.box(
+                ROLES[phase(operation)],
+                symbol(operation),
+                tooltip=operation_tooltip(operation),
+                inside=part.around,
+                ordered=operation.type not in COMMUTATIVE,
+            )
+        return self.builder.box(
+            FOLDED[phase(part.operations[0])],
+            clean(part.branch.caption),
+            counted(len(part.operations), "operation"),
+            tooltip=self.contents(part),
+            inside=part.around,
+        )
+
+    def add_changed(self, part: Part, leaf: Tensor) -> str:
+        """Add the box of a leaf after the step: its name and shape."""
+        before = leaf.op.inputs[0] if leaf.op else leaf
+        name = clean(before.name or UNNAMED["parameter" if before.requires_grad else "input"])
+        tooltip = f"the new value of {name}, {leaf.dtype}, shape {leaf.shape}"
+        return self.builder.box(
+            "updated", f"← {name}", value_or_shape(leaf), tooltip=tooltip, inside=part.around
+        )
+
+    def contents(self, part: Part) -> str:
+        """Tell what a folded scope hides: its operations and its parameters."""
+        types = Counter(operation.type for operation in part.operations)
+        lines = [", ".join(f"{name} ×{n}" if n > 1 else name for name, n in types.items())]
+        hidden = [x for x in self.outline.leaves(part) if (part, key(x)) not in self.sources]
+        lines += [f"{clean(x.name or 'parameter')} {value_or_shape(x)}" for x in hidden[:6]]
+        return clean("\n".join(lines), LONGEST_TOOLTIP, lines=8)
+
+    def add_output(self, y: Tensor) -> str:
+        """Add the box of an output: name, value or shape."""
+        name = clean(y.name) if y.name else "output"
+        tooltip = f"output, {y.dtype}, shape {y.shape}"
+        return self.builder.box("output", name, value_or_shape(y), tooltip=tooltip)
+
+    def maker(self, y: Tensor) -> str:
+        """Return the box that an output comes from; a leaf may get one only now."""
+        part = self.outline.part_of(y)
+        if part is not None:
+            return self.box_of_part[part]
+        for (_, name), source in self.sources.items():
+            if name == key(y) and source in self.box_of_source:
+                return self.box_of_source[source]
+        source = Source(y, [])
+        source.consumers.append(Part("operation", self.outline.tree.root))
+        return self.builder.leaf(source)
+
+    def add_arrows(self, part: Part) -> None:
+        """Add the arrows into a part, in the order of operands.
+
+        An operation has one arrow for each operand, also from the box of what is left out; a
+        folded scope takes each tensor once. A box of several leaves has one arrow.
+        """
+        head = self.box_of_part[part]
+        lumps = {self.more.get(part)}
+        if part.kind != "operation":
+            lumps |= {box for other, box in self.box_of_part.items() if other.kind == "earlier"}
+        seen: set[Key | str] = set()
+        for operation, position, x in self.taken(part):
+            tail, label = self.tail(part, operation, position, x)
+            if tail is None:
+                continue
+            lump = tail in lumps
+            once = key(x) if isinstance(x, Tensor) and not lump else tail
+            if once in seen and (lump or part.kind != "operation"):
+                continue
+            self.builder.arrow(tail, head, "" if once in seen else label)
+            seen.add(once)
+
+    def tail(
+        self, part: Part, operation: Operation, position: int, x: Any
+    ) -> tuple[str | None, str]:
+        """Return the box where an arrow starts, None for a hidden leaf, and the arrow's label."""
+        if not isinstance(x, Tensor):
+            return self.arrays.get((operation.serial, position), self.more.get(part)), ""
+        before = self.outline.part_of(x)
+        if before is not None:
+            named = clean(x.name) if x.name else ""
+            texts = (output_index(x, x.op), named, shape(x))
+            return self.box_of_part[before], " ".join(filter(None, texts))
+        source = self.sources.get((part, key(x)))
+        if source is None:
+            return None, ""
+        return self.box_of_source.get(source, self.more.get(part)), ""

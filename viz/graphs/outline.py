@@ -1,0 +1,264 @@
+"""Outline: which operations of a graph are drawn, which share a box, and which leaves they need.
+
+A part is one operation, a folded scope, or everything that is too far from the outputs to be shown.
+Sizes are bounded here, so whatever comes after it works on a few dozen boxes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import Any, Final, Literal
+
+from autograd_mini.graph import Graph
+from autograd_mini.operation import Operation
+from autograd_mini.tensors import Tensor
+
+from ..reading import Key, is_assignment, is_number, key, operands
+from .opening import Open, apply
+from .repeats import folded
+from .scopes import Branch, ScopeTree, common
+
+NEAR: Final = 4
+"""A parameter is drawn again for a consumer that is more parts after its first than this."""
+MOST_LEAVES: Final = 9
+"""A part with more leaves than this shows some of them and counts the rest."""
+MOST_OF_EARLIER: Final = 3
+"""The leaves behind what is left out are shown if they are no more than this."""
+
+ROOM: Final = 160
+"""A picture in which scopes are asked to be open may have this many boxes."""
+FEWEST_HIDDEN: Final = 5
+"""Fewer parts than this are never left out."""
+
+
+@dataclass(slots=True, eq=False)
+class Part:
+    """One box of the picture, and the operations behind it, in order.
+
+    Attributes:
+        kind: one operation, a scope that is folded, or the operations that are left out.
+        branch: the open scope around it; the scope itself if it is folded.
+        operations: in order.
+        members: the parts that it stands for, where alike ones follow each other.
+    """
+
+    kind: Literal["operation", "scope", "earlier"]
+    branch: Branch
+    operations: list[Operation] = field(default_factory=list)
+    members: list[Part] = field(default_factory=list)
+
+    @property
+    def around(self) -> Branch:
+        """The open scope that it is drawn in."""
+        parent = self.branch.parent
+        return parent if self.kind == "scope" and parent is not None else self.branch
+
+
+@dataclass(slots=True, eq=False)
+class Source:
+    """One box of a leaf: a tensor, or a plain array operand.
+
+    Attributes:
+        value: the tensor or array.
+        consumers: the parts that take it from this box.
+    """
+
+    value: Any
+    consumers: list[Part]
+
+    @property
+    def role(self) -> Literal["input", "parameter"]:
+        """What it stands for."""
+        wanted = isinstance(self.value, Tensor) and self.value.requires_grad
+        return "parameter" if wanted else "input"
+
+    def around(self, root: Branch) -> Branch:
+        """Return the scope to draw it in: its consumers', but outside of all for data."""
+        if isinstance(self.value, Tensor) and self.role == "input":
+            return root
+        return common(part.around for part in self.consumers)
+
+
+class Outline:
+    """The parts of a graph that fit into a picture.
+
+    Attributes:
+        parts: in topological order of their first operation; what is left out comes first.
+        outputs: the output tensors that are shown.
+        changed: the leaves after the step, each the result of an assignment.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        limit: int | None,
+        fold: bool | Callable[[ScopeTree], None] = True,
+        open: Open = None,
+        repeats: bool = True,
+    ) -> None:
+        self.graph = graph
+        self.tree = ScopeTree(graph)
+        outputs = [y for y in graph.outputs if not is_assignment(y.op)]
+        shown = len(outputs) if limit is None else max(limit // 4, 1)
+        self.outputs = tuple(outputs[:shown])
+        self.changed = tuple(y for y in graph.outputs if is_assignment(y.op))
+        self._state = {key(y.op.inputs[0]) for y in self.changed if y.op is not None}
+        if callable(fold):
+            fold(self.tree)
+        elif fold:
+            self._count_leaves()
+            kept = apply(open, self.tree)
+            self.tree.fold(None if limit is None else limit - len(self.outputs), kept)
+            if kept and limit is not None:
+                limit = max(limit, ROOM)
+        self._part_of: dict[int, Part] = {}
+        self.parts: list[Part] = []
+        self._divide()
+        if limit is not None:
+            if fold is True and repeats:
+                self._fold_repeats(limit)
+            self._leave_out(limit)
+
+    def part_of(self, tensor: Tensor) -> Part | None:
+        """Return the part that computes a tensor, None for a leaf."""
+        return self._part_of.get(tensor.serial)
+
+    def sources(self) -> dict[tuple[Part, Key], Source]:
+        """Return the boxes of the leaves, by the part and the tensor that it takes.
+
+        A parameter has one for each neighbourhood that uses it. What only folded scopes take is
+        hidden in them, as plain arrays are; inputs are not, but for state that the program changes.
+        """
+        sources: dict[tuple[Part, Key], Source] = {}
+        latest: dict[Key, tuple[Source, int]] = {}
+        for place, part in enumerate(self.parts):
+            for leaf in self.leaves(part):
+                name = key(leaf)
+                source, first = latest.get(name, (None, 0))
+                if source is None or (leaf.requires_grad and place - first > NEAR):
+                    source, first = Source(leaf, []), place
+                source.consumers.append(part)
+                latest[name] = source, first
+                sources[part, name] = source
+        return {
+            place: source
+            for place, source in sources.items()
+            if not self._is_hidden(source.value)
+            or any(part.kind != "scope" for part in source.consumers)
+        }
+
+    def leaves(self, part: Part) -> list[Tensor]:
+        """Return the leaf tensors that a part takes, each once, in order."""
+        found: dict[Key, Tensor] = {}
+        for operation in part.operations:
+            for x in operands(operation):
+                if isinstance(x, Tensor) and x.is_leaf:
+                    found.setdefault(key(x), x)
+        if part.kind == "earlier" and len(found) > MOST_OF_EARLIER:
+            return []
+        return list(found.values())
+
+    def _count_leaves(self) -> None:
+        """Count each leaf where it will be drawn, so that folding knows what it hides."""
+        users: dict[Key, list[Branch]] = {}
+        for operation in self.graph.operations:
+            branch = self.tree.branch(operation)
+            for x in operands(operation):
+                if not isinstance(x, Tensor):
+                    branch.add(not is_number(x))
+                elif x.is_leaf:
+                    users.setdefault(key(x), []).append(branch)
+        for leaf in (*self.graph.inputs, *self.graph.parameters):
+            around = users.get(key(leaf))
+            hidden = self._is_hidden(leaf) and around
+            (common(around) if hidden and around else self.tree.root).add(1)
+
+    def _is_hidden(self, leaf: Tensor) -> bool:
+        """Whether folded scopes hide a leaf that nothing else takes."""
+        return leaf.requires_grad or key(leaf) in self._state
+
+    def _divide(self) -> None:
+        """Make one part of each visible operation and of each folded scope."""
+        folded: dict[Branch, Part] = {}
+        boxes = {branch: branch.box() for branch in self.tree.branches}
+        for operation in self.graph.operations:
+            branch = self.tree.branch(operation)
+            box = boxes.get(branch)
+            part = folded.get(box) if box else None
+            if part is None:
+                part = Part("scope", box) if box else Part("operation", branch)
+                self.parts.append(part)
+                if box:
+                    folded[box] = part
+            part.operations.append(operation)
+            self._part_of[operation.serial] = part
+
+    def _fold_repeats(self, limit: int) -> None:
+        """Make one part of alike ones that follow each other, if there are too many of them."""
+        room = limit - len(self.outputs)
+        crowded = len(self.parts) - room >= FEWEST_HIDDEN
+        self.parts = folded(self.parts, room, crowded=crowded)
+        for part in self.parts:
+            if part.members:
+                for operation in part.operations:
+                    self._part_of[operation.serial] = part
+
+    def _leave_out(self, limit: int) -> None:
+        """Keep the parts nearest to the outputs, as many as fit with their leaves.
+
+        A box that says "… 1 earlier operation" would save nothing, so a few too many are drawn.
+        """
+        budget = limit - len(self.outputs)
+        if len(self.parts) + len(self.graph.inputs) + len(self.graph.parameters) <= budget:
+            return
+        kept = self._nearest(budget - 1)
+        if len(self.parts) - len(kept) < FEWEST_HIDDEN:
+            return
+        earlier = Part("earlier", self.tree.root)
+        for part in self.parts:
+            if part not in kept:
+                earlier.operations.extend(part.operations)
+                for operation in part.operations:
+                    self._part_of[operation.serial] = earlier
+        earlier.operations.sort(key=lambda operation: operation.serial)
+        self.parts = [earlier, *(part for part in self.parts if part in kept)]
+
+    def _nearest(self, budget: int) -> set[Part]:
+        """Return the parts at the shortest distance from an output, later ones first."""
+        heap: list[tuple[int, int]] = []
+        seen: set[Part] = set()
+        for y in (*self.outputs, *self.changed):
+            part = self.part_of(y)
+            if part is not None and part not in seen:
+                seen.add(part)
+                heappush(heap, (0, -part.operations[-1].serial))
+        kept: set[Part] = set()
+        drawn: set[Key] = set()
+        while heap:
+            distance, serial = heappop(heap)
+            part = self._part_of[-serial]
+            budget -= 1 + self._new_boxes(part, drawn)
+            if budget < 0 and kept:
+                break
+            kept.add(part)
+            for operation in part.operations:
+                for x in operands(operation):
+                    before = self.part_of(x) if isinstance(x, Tensor) else None
+                    if before is not None and before not in seen:
+                        seen.add(before)
+                        heappush(heap, (distance + 1, -before.operations[-1].serial))
+        return kept
+
+    def _new_boxes(self, part: Part, drawn: set[Key]) -> int:
+        """Count the leaves that a part adds to a picture."""
+        count = 0
+        for operation in part.operations:
+            for x in operands(operation):
+                if not isinstance(x, Tensor):
+                    count += part.kind == "operation" and not is_number(x)
+                elif x.is_leaf and key(x) not in drawn:
+                    drawn.add(key(x))
+                    count += part.kind == "operation" or not x.requires_grad
+        return min(count, MOST_LEAVES)

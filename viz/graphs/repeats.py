@@ -1,0 +1,137 @@
+"""What repeats folds: twelve blocks are one box "block ×12", a loop of 200 rounds is one box too.
+
+Parts that follow each other are compared by what they are made of. Only parts whose operations
+follow each other without anything in between are joined, so nothing leads out of a box and back.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from autograd_mini.operation import Scope
+
+from ..texts import clean
+from .scopes import Branch
+
+if TYPE_CHECKING:
+    from .outline import Part
+
+LONGEST_PERIOD: Final = 40
+"""A round of a loop has no more parts than this."""
+FEWEST: Final = 3
+"""Rounds that are worth a box."""
+MANY: Final = 8
+"""So many alike scopes become one box even if there is room for all."""
+MOST_NAMES: Final = 4
+"""A box names no more parts of its round than this."""
+NUMBER: Final = re.compile(r"[_\-. ]?\d+$")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Rounds of `period` parts each, from the part at `start` on."""
+
+    start: int
+    period: int
+    rounds: int
+
+    @property
+    def end(self) -> int:
+        """The place after its last part."""
+        return self.start + self.period * self.rounds
+
+
+def folded(parts: list[Part], limit: int, *, crowded: bool) -> list[Part]:
+    """Return the parts with runs of alike ones as one part each.
+
+    Args:
+        parts: of the picture, in order.
+        limit: how many fit.
+        crowded: whether they do not; otherwise only many alike scopes are joined.
+    """
+    if not crowded and len(parts) < MANY:
+        return parts
+    found: list[Part] = []
+    place = 0
+    for run in chosen(signatures(parts), LONGEST_PERIOD if crowded else 1):
+        if joins(parts, run, crowded):
+            inner = between_ends(run, limit) if parts[run.start].kind == "operation" else run
+            found += parts[place : inner.start]
+            found.append(joined(parts, inner))
+            place = inner.end
+    return [*found, *parts[place:]]
+
+
+def between_ends(run: Run, limit: int) -> Run:
+    """Return a run of operations without its first and last round, which are drawn, if short."""
+    if run.rounds < FEWEST + 2 or 2 * run.period > limit // 3:
+        return run
+    return Run(run.start + run.period, run.period, run.rounds - 2)
+
+
+def signatures(parts: list[Part]) -> np.ndarray:
+    """Return a number for each part, equal for parts that are alike and stand in one scope."""
+    numbers: dict[tuple[object, ...], int] = {}
+    return np.array([numbers.setdefault(signature(part), len(numbers)) for part in parts])
+
+
+def signature(part: Part) -> tuple[object, ...]:
+    """Return what tells a part from others: scope, name without number, operations."""
+    name = NUMBER.sub("", part.branch.caption) if part.kind == "scope" else ""
+    return (part.around, part.kind, name, *(operation.type for operation in part.operations))
+
+
+def chosen(kinds: np.ndarray, longest: int) -> list[Run]:
+    """Return the runs of the shortest periods, where they begin, none inside another."""
+    best: dict[int, Run] = {}
+    covered = np.zeros(len(kinds), bool)
+    for period in range(1, min(longest, len(kinds) // FEWEST) + 1):
+        same = np.concatenate([[False], kinds[:-period] == kinds[period:], [False]])
+        edges = np.flatnonzero(same[1:] != same[:-1]).reshape(-1, 2)
+        long = edges[:, 1] - edges[:, 0] >= period * (FEWEST - 1)
+        for first, last in edges[long]:
+            rounds = int(last - first) // period + 1
+            end = int(first) + period * rounds
+            if not covered[first:end].any():
+                covered[first:end] = True
+                best[int(first)] = Run(int(first), period, rounds)
+    return [best[start] for start in sorted(best)]
+
+
+def joins(parts: list[Part], run: Run, crowded: bool) -> bool:
+    """Whether a run becomes one box: nothing lies between its operations, and it is worth it."""
+    members = parts[run.start : run.end]
+    if members[0].kind == "earlier" or len(members) < FEWEST:
+        return False
+    if not crowded and (members[0].kind != "scope" or run.rounds < MANY):
+        return False
+    following = parts[run.end : run.end + 1]
+    return all(
+        one.operations[-1].serial < two.operations[0].serial
+        for one, two in pairwise([*parts[max(run.start - 1, 0) : run.start], *members, *following])
+    )
+
+
+def joined(parts: list[Part], run: Run) -> Part:
+    """Return one part for all of a run, in a scope that names a round and counts them."""
+    members = parts[run.start : run.end]
+    first = members[0]
+    names = [name_of(part) for part in members[: run.period]]
+    told = clean("  ".join(names[:MOST_NAMES]) + ("  …" if len(names) > MOST_NAMES else ""))
+    times = f"×{run.rounds:,}".replace(",", "\N{NO-BREAK SPACE}")
+    caption = f"{told} {times}" if first.kind == "scope" else f"{told}\n{times}"
+    branch = Branch(Scope(caption, None), first.around)
+    operations = [operation for part in members for operation in part.operations]
+    return type(first)("scope", branch, operations, members)
+
+
+def name_of(part: Part) -> str:
+    """Return what a part is called in a round."""
+    if part.kind == "scope":
+        return NUMBER.sub("", part.branch.caption) or part.branch.caption
+    return part.operations[0].primitive.symbol

@@ -1,0 +1,151 @@
+"""The view of a scalar graph that learners know: boxes `name | data | grad`, circles between them.
+
+The gradient shown is the derivative of the output with respect to that tensor, computed when the
+picture is drawn, so it is there for intermediate tensors and without a call of `backward`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograd_mini.errors import StaleGraphError
+from autograd_mini.graph import Graph
+from autograd_mini.reverse import walk
+from autograd_mini.tensors import Tensor
+
+from ..errors import PictureError
+from ..picture import Cell, Direction, Picture, Role
+from ..reading import Key, all_scalar, has_values, key, operands
+from ..texts import clean, number, operation_tooltip, symbol
+from .builder import Builder, default_title
+from .outline import Outline, Part, Source
+
+MOST_OPERATIONS = 60
+"""With more operations than this, a graph of scalars is drawn as operations."""
+
+
+def suits(graph: Graph) -> bool:
+    """Whether a graph is best drawn this way: all of it 0-d, and small."""
+    return 0 < len(graph) <= MOST_OPERATIONS and all_scalar(graph) and has_values(graph)
+
+
+def scalar_picture(
+    graph: Graph, *, limit: int | None, direction: Direction, title: str | None
+) -> Picture:
+    """Draw a graph of 0-d tensors with their values and gradients.
+
+    Raises:
+        PictureError: if a tensor has axes, or the graph holds no values.
+    """
+    if not has_values(graph):
+        raise PictureError(
+            "view='scalars' shows values and gradients, and the graph of a compiled program holds "
+            "none; use view='operations', or draw what the function returns before it is compiled"
+        )
+    if not all_scalar(graph):
+        raise PictureError(
+            "view='scalars' draws graphs of 0-d tensors, and this one has tensors with axes; "
+            "use view='operations', or index single elements first"
+        )
+    outline = Outline(graph, None if limit is None else 3 * limit, fold=False)
+    return ScalarView(outline, title or default_title(outline), direction).picture()
+
+
+def gradients(graph: Graph) -> dict[Key, Any] | None:
+    """Return d(sum of outputs)/d(tensor) for every tensor that it reaches; None if stale."""
+    outputs = [y for y in graph.outputs if y.requires_grad]
+    try:
+        reached = walk(outputs, [np.ones((), y.dtype)[()] for y in outputs], every=True)
+    except StaleGraphError:
+        return None
+    return {key(tensor): g for tensor, g in reached}
+
+
+class ScalarView:
+    """Collects the picture, in the order of the operations."""
+
+    def __init__(self, outline: Outline, title: str, direction: Direction) -> None:
+        self.outline = outline
+        self.builder = Builder(outline, title, direction)
+        self.builder.picture.ranksep = 0.25
+        self.gradients = gradients(outline.graph)
+        self.outputs = {key(y) for y in outline.graph.outputs}
+        self.names = {key(y): y.name for y in outline.graph.outputs}
+        self.boxes: dict[Key, str] = {}
+
+    def picture(self) -> Picture:
+        """Return the picture."""
+        for operation in self.outline.graph.operations:
+            for x in operands(operation):
+                if isinstance(x, Tensor) and x.name:
+                    self.names[key(x)] = x.name
+        for part in self.outline.parts:
+            if part.kind == "earlier":
+                self.add_earlier(part)
+            else:
+                self.add_operation(part)
+        for y in self.outline.graph.outputs:
+            if y.is_leaf:
+                self.leaf(y, None)
+        return self.builder.finish()
+
+    def add_earlier(self, part: Part) -> None:
+        """Add one box in place of everything that is left out."""
+        box = self.builder.earlier(part)
+        for operation in part.operations:
+            for y in operation.outputs:
+                self.boxes[key(y)] = box
+
+    def add_operation(self, part: Part) -> None:
+        """Add an operation's leaves, its circle, its results, and the arrows between them."""
+        (operation,) = part.operations
+        tails = [
+            self.boxes.get(key(x)) or self.leaf(x, part)
+            for x in operands(operation)
+            if isinstance(x, Tensor)
+        ]
+        tooltip = operation_tooltip(operation)
+        circle = self.builder.box(
+            "scalar_operation", symbol(operation), tooltip=tooltip, inside=part.around
+        )
+        for tail in tails:
+            self.builder.arrow(tail, circle)
+        for y in operation.outputs:
+            role: Role = "output" if key(y) in self.outputs else "tensor"
+            cells = self.cells(y)
+            box = self.builder.box(role, cells=cells, tooltip=tooltip, inside=part.around)
+            self.boxes[key(y)] = box
+            self.builder.arrow(circle, box)
+
+    def leaf(self, tensor: Tensor, part: Part | None) -> str:
+        """Return the box of a leaf."""
+        if key(tensor) not in self.boxes:
+            role = Source(tensor, []).role
+            inside = part.around if part and role == "parameter" else None
+            tooltip = self.builder.leaf_tooltip(tensor)
+            cells = self.cells(tensor)
+            self.boxes[key(tensor)] = self.builder.box(
+                role, cells=cells, tooltip=tooltip, inside=inside
+            )
+        return self.boxes[key(tensor)]
+
+    def cells(self, tensor: Tensor) -> tuple[Cell, ...]:
+        """Return the fields of a tensor's box."""
+        name = self.names.get(key(tensor)) or tensor.name
+        fields = [Cell(clean(name), "name")] if name else []
+        fields.append(valued("data", tensor.data))
+        if self.builder.changed(tensor):
+            fields.append(Cell("changed", "changed"))
+        if self.gradients is not None and tensor.requires_grad:
+            fields.append(valued("grad", self.gradients.get(key(tensor), 0.0)))
+        return tuple(fields)
+
+
+def valued(label: str, value: Any) -> Cell:
+    """Return a field with a number; NaN and infinity stand out."""
+    text = f"{label} {number(value)}"
+    if np.isfinite(value):
+        return Cell(text, "gradient" if label == "grad" else "data")
+    return Cell(text, "nonfinite")

@@ -1,0 +1,1 @@
+"""Networks of dense layers: read from a model, drawn as neurons."""

@@ -1,0 +1,239 @@
+"""A multilayer perceptron as its picture needs it: sizes, weights, activations, read from a model.
+
+A module of the library is run once and its recording is read (see `recorded`). Lists, and objects
+that only have `layers`, are read by attributes: `weight` (in, out), `bias` (out,) or None, and
+`activation`, a name or a function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from autograd_mini.nn import Module
+from autograd_mini.nn.activations import function_of, name_of
+from autograd_mini.tensors import Tensor
+
+from ..errors import PictureError
+from ..texts import clean
+from .recorded import steps
+
+SYMBOLS: Final = {"sigmoid": "σ", "linear": "", "identity": "", "none": ""}
+ACTIVATIONS: Final = frozenset({"tanh", "relu", "sigmoid", "softplus", "softmax", "leakyrelu"})
+"""Names of layers that only apply a function, in lower case."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DenseLayer:
+    """One fully connected layer.
+
+    Attributes:
+        weight: an array of shape (in, out).
+        bias: an array of shape (out,), or None.
+        activation: its name or symbol, empty for a linear layer.
+        made: the values of its neurons for a sample, after the activation; shape (out,).
+    """
+
+    weight: Any
+    bias: Any = None
+    activation: str = ""
+    made: Any = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Network:
+    """A chain of dense layers.
+
+    Raises:
+        PictureError: if there is no layer, or a layer does not take what the one before returns.
+    """
+
+    layers: tuple[DenseLayer, ...]
+    input_names: tuple[str, ...] = ()
+    sample: Any = None
+
+    def __post_init__(self) -> None:
+        """Check that the layers fit each other."""
+        if not self.layers:
+            raise PictureError("a network without dense layers has no neurons to draw")
+        for place, (one, two) in enumerate(zip(self.layers, self.layers[1:], strict=False)):
+            if np.shape(one.weight)[1] != np.shape(two.weight)[0]:
+                raise PictureError(
+                    f"dense layers {place} and {place + 1} are no chain: the first returns "
+                    f"{np.shape(one.weight)[1]} values and the second takes "
+                    f"{np.shape(two.weight)[0]}; draw the graph of the output instead: "
+                    "viz.render(model(x), path)"
+                )
+
+    def values(self, place: int) -> Any:
+        """Return the values of a column for the sample, None without one."""
+        return self.layers[place - 1].made if place else self.sample
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many neurons each column has, the inputs first."""
+        widths = [np.shape(layer.weight) for layer in self.layers]
+        return (widths[0][0], *(out for _, out in widths))
+
+
+def describe(model: Any, sample: Any = None) -> Network:
+    """Read the dense layers of a model, in the order in which they run.
+
+    Args:
+        model: a module, a list of layers and activations, or an object with `layers`.
+        sample: the input for which the values of the neurons are wanted.
+
+    Raises:
+        PictureError: if it has none, is no chain of dense layers and activations, or does not take
+            the sample.
+    """
+    if isinstance(model, Network):
+        return model
+    layers: list[DenseLayer] = []
+    x = first = None if sample is None else row(sample)
+    for part in parts(model):
+        for layer in [dense(part, x)] if is_dense(part) else recorded(part, x):
+            x = layer.made
+            if layer.weight is not None:
+                layers.append(layer)
+            elif layer.activation and not layers:
+                raise PictureError(
+                    f"{type(model).__name__} is no chain of dense layers: {layer.activation} comes "
+                    "before the first of them; draw the graph of its output: "
+                    "viz.render(model(x), path)"
+                )
+            elif layers:
+                activation = joined(layers[-1].activation, layer.activation)
+                layers[-1] = replace(layers[-1], activation=activation, made=x)
+    if not layers:
+        raise PictureError(
+            f"cannot draw {type(model).__name__} {model!r:.60}: it is neither a tensor, a sequence "
+            "of tensors, a Graph, nor a model with dense layers. For any model's graph, draw what "
+            "it returns: viz.render(model(x), path)"
+        )
+    names = getattr(model, "input_names", None) or ()
+    return Network(tuple(layers), tuple(clean(str(name), 8) for name in names), first)
+
+
+def row(sample: Any) -> Any:
+    """Return a sample as one row of numbers.
+
+    Raises:
+        PictureError: for several samples, or what is no numbers.
+    """
+    found = np.asarray(sample.data if isinstance(sample, Tensor) else sample)
+    if found.dtype.kind not in "fiub" or found.size == 0 or found.size != found.shape[-1:][0]:
+        raise PictureError(
+            f"sample= is one input of the network, a vector of real numbers; got "
+            f"{type(sample).__name__} of shape {found.shape} and dtype {found.dtype}"
+        )
+    return found.reshape(1, -1).astype(np.float64)
+
+
+def parts(model: Any) -> Iterator[Any]:
+    """List the parts of lists and of objects with `layers`, in order; a module is one part."""
+    stack = [model]
+    opened: set[int] = set()
+    while stack:
+        part = stack.pop()
+        inner = None if isinstance(part, Module) or is_dense(part) else inside(part)
+        if inner is None:
+            yield part
+        elif id(part) not in opened:  # a container may hold itself
+            opened.add(id(part))
+            stack.extend(reversed(inner))
+
+
+def inside(part: Any) -> list[Any] | None:
+    """Return the parts of a container, None if it is none."""
+    inner = part if isinstance(part, list | tuple) else getattr(part, "layers", None)
+    return list(inner) if isinstance(inner, list | tuple) else None
+
+
+def recorded(part: Any, x: Any) -> Iterator[DenseLayer]:
+    """Return the layers of a module; one without a weight is an activation."""
+    if not isinstance(part, Module):
+        yield between(part, x)
+        return
+    layer: DenseLayer | None = None
+    if not any(parameter.ndim == 2 for parameter in part.parameters()):
+        return
+    for one in steps(part, x):
+        made = None if x is None else one.made
+        if one.kind == "bias" and layer is not None:
+            layer = replace(layer, bias=one.value, made=made)
+            continue
+        if layer is not None:
+            yield layer
+        layer = DenseLayer(one.value, made=made) if one.kind == "weight" else None
+        if one.kind == "activation":
+            yield DenseLayer(None, activation=activation_name(one.value), made=made)
+    if layer is not None:
+        yield layer
+
+
+def joined(activation: str, following: str) -> str:
+    """Write two activations, one after the other."""
+    return clean(", ".join(filter(None, (activation, following))), 32)
+
+
+def is_dense(part: Any) -> bool:
+    """Whether a part is a fully connected layer."""
+    weight = None if isinstance(part, Module) else getattr(part, "weight", None)
+    return weight is not None and np.ndim(getattr(weight, "data", weight)) == 2
+
+
+def dense(layer: Any, x: Any) -> DenseLayer:
+    """Read a dense layer, and apply it to what comes before."""
+    bias = getattr(layer, "bias", None)
+    activation = getattr(layer, "activation", None)
+    weight, bias = values(layer.weight), None if bias is None else values(bias)
+    made = None
+    if x is not None:
+        if x.shape[1] != weight.shape[0]:
+            raise PictureError(f"a layer takes {weight.shape[0]} values, and gets {x.shape[1]}")
+        made = applied(activation, x @ weight + (0 if bias is None else np.ravel(bias)))
+    return DenseLayer(weight, bias, activation_name(activation), made)
+
+
+def applied(activation: Any, z: Any) -> Any:
+    """Return an activation, by name or as a function, of a row of numbers.
+
+    Raises:
+        PictureError: for a name that is not known, or if it fails.
+    """
+    try:
+        function = function_of(activation)
+        found = z if function is None else function(z)
+        return np.asarray(found.data if isinstance(found, Tensor) else found, np.float64)
+    except Exception as error:  # whatever a user's function raises
+        said = f"{activation!r:.60} cannot be applied to the sample: {error!s:.200}"
+        raise PictureError(said) from error
+
+
+def values(tensor: Any) -> Any:
+    """Return a tensor's array, or an array as it is."""
+    return tensor if isinstance(tensor, np.ndarray) else np.asarray(getattr(tensor, "data", tensor))
+
+
+def activation_name(activation: Any) -> str:
+    """Return the name or symbol of an activation given as text or function."""
+    if activation is None:
+        return ""
+    name = name_of(activation)
+    return clean(SYMBOLS.get(name, "function" if name == "<lambda>" else name), 16)
+
+
+def between(part: Any, x: Any) -> DenseLayer:
+    """Return the activation between two layers, with no name for Dropout and such."""
+    name = type(part).__name__.lower()
+    if isinstance(part, str) or hasattr(part, "__name__"):
+        made = None if x is None else applied(part, x)
+        return DenseLayer(None, activation=activation_name(part), made=made)
+    if name not in ACTIVATIONS:
+        return DenseLayer(None, made=x)
+    made = None if x is None else applied(part if callable(part) else name, x)
+    return DenseLayer(None, activation=activation_name(name), made=made)

@@ -1,0 +1,216 @@
+"""The view of a network as neurons: circles in columns, weights as coloured lines.
+
+The positions are computed, as textbooks place them; the layout program only draws.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any, Final
+
+import numpy as np
+
+from ..heat import mixed
+from ..picture import Arrow, Box, Picture, Point, Role
+from ..style import BLUE, ORANGE
+from ..texts import number
+from .mlp import DenseLayer, Network
+
+MOST_NEURONS: Final = 16
+"""A column with more neurons than this shows its ends."""
+ENDS: Final = 6
+"""How many neurons are shown at each end of such a column."""
+ROW: Final = 40.0
+COLUMN: Final = 120.0
+"""The distance between columns, to which each row of the tallest one adds `COLUMN_PER_ROW`."""
+COLUMN_PER_ROW: Final = 5.0
+GAP: Final = 0.22
+"""How far the three dots are apart, in rows."""
+BLACK: Final = "#000000"
+SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of neurons as drawn.
+
+    Attributes:
+        boxes: neuron's number → id of its box.
+        bias: the id of the "+1" beside it, if the next layer has a bias.
+    """
+
+    boxes: dict[int, str]
+    bias: str | None
+
+
+def neuron_picture(
+    network: Network, *, title: str | None = None, limit: int | None = 40
+) -> Picture:
+    """Draw a network of dense layers.
+
+    Args:
+        network: its layers.
+        title: for screen readers.
+        limit: None to draw every neuron of every layer.
+    """
+    sizes = " → ".join(map(str, network.sizes))
+    picture = Picture(title or f"Neural network {sizes}", "LR")
+    most = None if limit is None else min(MOST_NEURONS, limit)
+    tallest = max(len(rows(size, most)) for size in network.sizes)
+    top = tallest / 2 * ROW + 0.5 * ROW
+    width = COLUMN + COLUMN_PER_ROW * tallest
+    columns = [
+        add_column(picture, network, place, most, (place * width, top))
+        for place in range(len(network.sizes))
+    ]
+    signs: set[str] = set()
+    for layer, before, after in zip(network.layers, columns, columns[1:], strict=False):
+        signs |= add_weights(picture, layer, before, after)
+    bottom = min(box.position[1] for box in picture.boxes if box.position) - ROW
+    add_legend(picture, signs, (width * (len(columns) - 1) / 2, bottom))
+    return picture
+
+
+def rows(size: int, most: int | None) -> list[int | None]:
+    """Return the neurons that are shown, with None where the three dots stand."""
+    if most is None or size <= most:
+        return list(range(size))
+    ends = min(ENDS, max((most - 1) // 2, 1))
+    return [*range(ends), None, *range(size - ends, size)]
+
+
+def add_column(
+    picture: Picture, network: Network, place: int, most: int | None, head: Point
+) -> Column:
+    """Add the heading, the neurons and the bias node of one column."""
+    size = network.sizes[place]
+    x = head[0]
+    layer = network.layers[place - 1] if place else None
+    add(picture, "heading", heading(network, place), head)
+    shown = rows(size, most)
+    boxes: dict[int, str] = {}
+    y = (len(shown) - 1) / 2 * ROW
+    for neuron in shown:
+        if neuron is None:
+            for shift in (GAP, 0.0, -GAP):  # as a glyph, ⋮ is missing from many fonts
+                add(picture, "dot", "", (x, y + shift * ROW))
+        else:
+            role, label = looks(network, place, neuron)
+            boxes[neuron] = add(picture, role, label, (x, y), bias_text(layer, neuron))
+            values = network.values(place)
+            if values is not None:
+                fill_in(picture, np.ravel(values), neuron, label)
+        y -= ROW
+    following = network.layers[place] if place < len(network.layers) else None
+    if following is None or following.bias is None:
+        return Column(boxes, None)
+    return Column(boxes, add(picture, "bias", "+1", (x, y), "bias: always 1"))
+
+
+def add(picture: Picture, role: Role, label: str, position: Point, tooltip: str = "") -> str:
+    """Add a box at a position and return its id."""
+    lines = (label,) if label else ()
+    box = Box(picture.next_id(), role, lines, tooltip=tooltip, position=position)
+    picture.boxes.append(box)
+    return box.id
+
+
+def fill_in(picture: Picture, values: Any, neuron: int, name: str) -> None:
+    """Write the value of the last box into it, and colour it by sign and size in its column."""
+    value, box = float(values[neuron]), picture.boxes[-1]
+    sizes = np.abs(values[np.isfinite(values)])
+    size = abs(value) / (sizes.max(initial=0.0) or 1.0) if np.isfinite(value) else 1.0
+    lines = (f"{name} = {number(value)}" if name else f"value {number(value)}", box.tooltip)
+    picture.boxes[-1] = replace(
+        box,
+        lines=(short(value),),
+        tooltip="\n".join(filter(None, lines)),
+        fill=mixed(colour_of(value), 0.06 + 0.74 * size) if np.isfinite(value) else BLACK,
+    )
+
+
+def short(value: float) -> str:
+    """Write a number in so few letters that a circle holds it."""
+    if not np.isfinite(value) or abs(value) >= 1e4:
+        return number(value) if not np.isfinite(value) else f"{value:.0e}".replace("e+0", "e")
+    whole = len(str(int(abs(value))))
+    return number(float(f"{value:.{max(0, 2 - whole) + (abs(value) < 1)}f}"))
+
+
+def colour_of(value: float) -> str:
+    """Return the colour that tells the sign of a number."""
+    return (ORANGE if value < 0 else BLUE) if np.isfinite(value) else BLACK
+
+
+def heading(network: Network, place: int) -> str:
+    """Return the words above a column: its kind, its true size, its activation."""
+    if place == 0:
+        return f"input {network.sizes[0]}"
+    kind = "output" if place == len(network.layers) else "hidden"
+    activation = network.layers[place - 1].activation
+    return f"{kind} {network.sizes[place]}" + (f" · {activation}" if activation else "")
+
+
+def looks(network: Network, place: int, neuron: int) -> tuple[Role, str]:
+    """Return the role and the label of a neuron."""
+    several = network.sizes[place] > 1
+    subscript = str(neuron + 1).translate(SUBSCRIPTS) if several else ""
+    if place == 0:
+        names = network.input_names
+        return "feature", names[neuron] if neuron < len(names) else f"x{subscript}"
+    if place == len(network.layers):
+        return "prediction", f"ŷ{subscript}"
+    return "neuron", ""
+
+
+def bias_text(layer: DenseLayer | None, neuron: int) -> str:
+    """Tell a neuron's bias."""
+    if layer is None:
+        return ""
+    return "no bias" if layer.bias is None else f"bias {number(layer.bias[neuron])}"
+
+
+def add_weights(picture: Picture, layer: DenseLayer, before: Column, after: Column) -> set[str]:
+    """Add the lines of one layer; return the colours that occur."""
+    biases = () if layer.bias is None else np.ravel(layer.bias)
+    finite = [abs(w) for w in chain(np.ravel(layer.weight), biases) if np.isfinite(w)]
+    largest = float(max(finite, default=0.0)) or 1.0
+    colours = set()
+    for j, head in after.boxes.items():
+        for i, tail in before.boxes.items():
+            colours.add(add_weight(picture, tail, head, layer.weight[i, j], largest))
+        if before.bias is not None and layer.bias is not None:
+            colours.add(add_weight(picture, before.bias, head, layer.bias[j], largest))
+    return colours
+
+
+def add_weight(picture: Picture, tail: str, head: str, weight: Any, largest: float) -> str:
+    """Add one line, as wide and as opaque as its weight is large; return its colour."""
+    value = float(weight)
+    size = abs(value) / largest if np.isfinite(value) else 1.0
+    colour = colour_of(value)
+    opacity = round(255 * (0.12 + 0.83 * size))
+    picture.arrows.append(
+        Arrow(
+            tail,
+            head,
+            tooltip=f"weight {number(value)}",
+            colour=f"{colour}{opacity:02x}",
+            width=0.5 + 1.9 * size,
+        )
+    )
+    return colour
+
+
+def add_legend(picture: Picture, colours: set[str], centre: Point) -> None:
+    """Explain the colours that occur, in one row."""
+    of = "value" if any(box.fill for box in picture.boxes) else "weight"
+    known = ((BLUE, f"positive {of}"), (ORANGE, f"negative {of}"), (BLACK, "NaN or infinite"))
+    entries = [(colour, words) for colour, words in known if colour in colours]
+    x = centre[0] - 130 * (len(entries) - 1) / 2
+    for colour, words in entries:
+        left, right = (add(picture, "anchor", "", (x + side, centre[1])) for side in (-60, -40))
+        picture.arrows.append(Arrow(left, right, colour=f"{colour}ff", width=2.4))
+        add(picture, "legend", words, (x + 8, centre[1]))
+        x += 130

@@ -1,0 +1,198 @@
+"""The dense layers of a module, read from a recording of one call.
+
+Attributes do not say in which order a module uses its layers, nor what stands between them: only
+its `forward` knows. So a copy of the module is run once, in use mode, on zeros, and the graph that
+this leaves behind is read from the output to the input. It must be a chain of `x @ weight`,
+`+ bias` and activations; anything else, such as a skip connection, is no textbook network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from autograd_mini.graph import Graph
+from autograd_mini.nn import Dense, Module, Sequential
+from autograd_mini.nn.activations import name_of
+from autograd_mini.operation import Operation, Scope, recorder, scope
+from autograd_mini.tensors import Tensor, tensor
+
+from ..errors import PictureError
+from ..reading import is_number, key, operands, scope_of
+from ..texts import symbol
+
+OPAQUE: Final = "activation "
+"""The scopes of functions that are drawn by their name, whatever they compute, begin with this."""
+KNOWN: Final = frozenset({"softmax", "log_softmax"})
+"""The library's activations that are made of several operations, in a scope of this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One step of the chain: a weight, a bias, or the name of an activation; and what it takes.
+
+    Attributes:
+        kind: which of the three.
+        value: the array or the name.
+        taken: the tensor before it.
+        made: the numbers after it.
+    """
+
+    kind: str
+    value: Any
+    taken: Tensor
+    made: Any = None
+
+
+class BrokenChain(Exception):
+    """Something in a recording is no step of a chain; says what."""
+
+
+def steps(module: Module, sample: Any = None) -> list[Found]:
+    """Return the weights, biases and activations of a module in the order in which they act.
+
+    Args:
+        module: which is run once.
+        sample: a row of numbers to run it on, zeros by default.
+
+    Raises:
+        PictureError: if it is no chain of these, or cannot be run.
+    """
+    try:
+        x, y = recording(module, sample)
+        found: list[Found] = []
+        graph = Graph(y)
+        while key(y) != key(x):
+            found.append(replace(step(y, graph), made=y.data))
+            y = found[-1].taken
+    except BrokenChain as error:
+        raise PictureError(
+            f"{type(module).__name__} is no chain of dense layers: {error}; draw the graph of its "
+            "output: viz.render(model(x), path)"
+        ) from error
+    return found[::-1]
+
+
+def recording(module: Module, sample: Any = None) -> tuple[Tensor, Tensor]:
+    """Run a copy of a module once, on zeros or a sample; return its input and its output."""
+    try:
+        copy = deepcopy(module)
+    except Exception as error:
+        raise BrokenChain(f"it cannot be copied for a trial run ({error!s:.100})") from error
+    Module.train(copy, False)  # also where a subclass has an `eval` of its own
+    hide_functions(copy)
+    weights = [p for p in copy.parameters() if p.ndim == 2]
+    said: Any = "it has no weights"
+    for width, dtype in dict.fromkeys((w.shape[0], w.dtype) for w in weights):
+        numbers = np.zeros((1, width)) if sample is None else sample
+        if numbers.shape != (1, width):
+            said = f"it takes rows of {width}, not {numbers.shape[1]}"
+            continue
+        x = tensor(numbers.astype(dtype), name="x")
+        try:
+            with recorder(None), np.errstate(all="ignore"):
+                y = copy(x)
+        except Exception as error:  # whatever the user's forward raises
+            said = f"it cannot be run on {'zeros' if sample is None else 'it'} ({error!s:.100})"
+            continue
+        if isinstance(y, Tensor):
+            return x, y
+        said = f"it returns {type(y).__name__}"
+    raise BrokenChain(said)
+
+
+def hide_functions(module: Module) -> None:
+    """Put the functions among the layers of a module into scopes that tell their names."""
+    for inner in module.modules():
+        if isinstance(inner, Dense) and callable(inner.activation):
+            inner.activation = opaque(inner.activation)
+        if isinstance(inner, Sequential):
+            inner.layers = [x if isinstance(x, Module) else opaque(x) for x in inner.layers]
+
+
+def opaque(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a function in a scope that tells its name."""
+
+    def named(x: Any) -> Any:
+        with scope(f"{OPAQUE}{name_of(function)}"):
+            return function(x)
+
+    return named
+
+
+def step(y: Tensor, graph: Graph) -> Found:
+    """Return the last step before a tensor.
+
+    Raises:
+        BrokenChain: if it is none.
+    """
+    operation = y.op
+    if operation is None:
+        raise BrokenChain("its output does not come from its input, or comes from more than it")
+    block = function_scope(operation)
+    if block is not None:
+        name, entering = block.name.removeprefix(OPAQUE), entrance(block, graph)
+        return Found("activation", name, unreshaped(name, entering, y))
+    taken = operands(operation)
+    tensors = [x for x in taken if isinstance(x, Tensor)]
+    if len(tensors) == 2 and all(isinstance(x, Tensor) for x in taken):
+        return trainable(operation, *tensors)
+    if len(tensors) != 1 or not all(is_number(x) for x in taken if x is not tensors[0]):
+        raise BrokenChain(f"{operation.name} takes more than one value")
+    return Found("activation", symbol(operation), unreshaped(operation.name, tensors[0], y))
+
+
+def unreshaped(name: str, x: Tensor, y: Tensor) -> Tensor:
+    """Return what an activation takes.
+
+    Raises:
+        BrokenChain: if what it returns has another shape.
+    """
+    if x.shape != y.shape:
+        raise BrokenChain(f"{name} changes the shape {x.shape} to {y.shape}")
+    return x
+
+
+def trainable(operation: Operation, left: Tensor, right: Tensor) -> Found:
+    """Return the step `x @ weight` or `z + bias`; the sum may be written in either order."""
+    if operation.type == "matmul" and right.is_leaf and right.ndim == 2:
+        return Found("weight", right.data, left)
+    if operation.type == "add":
+        z, bias = (right, left) if left.is_leaf else (left, right)
+        made_by = z.op.type if z.op is not None else ""
+        if bias.is_leaf and made_by == "matmul" and bias.size == z.shape[-1]:
+            return Found("bias", np.ravel(bias.data), z)
+    raise BrokenChain(f"{operation.name} takes two values")
+
+
+def function_scope(operation: Operation) -> Scope | None:
+    """Return the outermost scope around an operation that belongs to an activation."""
+    found, block = None, scope_of(operation)
+    while block is not None:
+        if block.name.startswith(OPAQUE) or block.name in KNOWN:
+            found = block
+        block = block.parent
+    return found
+
+
+def entrance(block: Scope, graph: Graph) -> Tensor:
+    """Return the one tensor, constants aside, that the operations of a scope take from outside.
+
+    Raises:
+        BrokenChain: if there are several.
+    """
+    inside = [op for op in graph.operations if function_scope(op) is block]
+    made = {key(y) for op in inside for y in op.outputs}
+    taken = {
+        key(x): x
+        for op in inside
+        for x in operands(op)
+        if isinstance(x, Tensor) and key(x) not in made and (not x.is_leaf or x.requires_grad)
+    }
+    if len(taken) != 1:
+        raise BrokenChain(f"{block.name.removeprefix(OPAQUE)} takes more than one value")
+    return next(iter(taken.values()))

@@ -1,0 +1,1 @@
+"""From a picture to its files: the layout, DOT, SVG, Mermaid, JSON."""

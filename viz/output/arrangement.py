@@ -1,0 +1,140 @@
+"""Hints for the layout of a graph of operations: the computation is a straight line, and the
+parameters stand beside it.
+
+A leaf that only one operation takes is put on the rank of that operation, left or right of it as
+the order of operands says. That saves a rank for each parameter, and keeps the order of operands
+where the layout program does not keep it by itself, which is inside of clusters.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Final, Literal
+
+from ..picture import OPERATIONS, Arrow, Box, Picture
+
+Side = Literal["left", "right"]
+MOST_OPERANDS: Final = 3
+"""The leaves of an operation with more operands than this stand in one row above it."""
+LONGEST_ROW: Final = 8
+"""More changed leaves than this stand where their values are ready, not in a row."""
+LEAVES: Final = frozenset({"input", "parameter"})
+
+
+def beside(picture: Picture) -> dict[Arrow, Side]:
+    """Return the arrows whose tail stands beside their head, and on which side."""
+    boxes = {box.id: box for box in picture.boxes}
+    leaving = Counter(arrow.tail for arrow in picture.arrows)
+    entering: dict[str, list[Arrow]] = {}
+    for arrow in picture.arrows:
+        if boxes[arrow.head].role in OPERATIONS:
+            entering.setdefault(arrow.head, []).append(arrow)
+    sides: dict[Arrow, Side] = {}
+    for head, arrows in entering.items():
+        if len(arrows) <= MOST_OPERANDS:
+            leaves = [boxes[x.tail] if leaving[x.tail] == 1 else None for x in arrows]
+            close = [can_stand(leaf, boxes[head]) for leaf in leaves]
+            anywhere = [can_stand(leaf, boxes[head], data=True) for leaf in leaves]
+            line = boxes[arrows[first_not(anywhere)].tail]
+            if leaving[line.id] > 1:  # an array would stand between two branches
+                roles = [boxes[x.tail].role for x in arrows]
+                close = [c and role == "parameter" for c, role in zip(close, roles, strict=True)]
+            wide = leaving[line.id] == 1 and line.role not in LEAVES and picture.direction == "TB"
+            sides |= next_to_line(arrows, close, anywhere if wide else close)
+    return sides
+
+
+def next_to_line(arrows: list[Arrow], left: list[bool], right: list[bool]) -> dict[Arrow, Side]:
+    """Return the neighbours of the first operand from above, if they can stand on their side.
+
+    What is outside of the scope can stand at the right only; the layout program would put it there
+    in any case.
+    """
+    above = first_not(right)
+    sides: dict[Arrow, Side] = {}
+    if above and left[above - 1]:
+        sides[arrows[above - 1]] = "left"
+    if above + 1 < len(arrows) and right[above + 1]:
+        sides[arrows[above + 1]] = "right"
+    return sides
+
+
+def first_not(can: list[bool]) -> int:
+    """Return the place of the first operand that comes from above."""
+    return can.index(False) if False in can else 0
+
+
+def can_stand(leaf: Box | None, head: Box, data: bool = False) -> bool:
+    """Whether a leaf with one user may stand beside it: in the same scope, or `data` outside."""
+    if leaf is None or leaf.role not in LEAVES:
+        return False
+    return leaf.cluster == head.cluster or (data and leaf.role == "input")
+
+
+def with_arrays_outside(picture: Picture) -> Picture:
+    """Return a picture whose arrays stand outside of the scopes, but for those beside their user.
+
+    Inside, an array would need a row of its own above the first operation of the scope.
+    """
+    staying = {arrow.tail for arrow in beside(picture)}
+    boxes = [
+        box if box.role != "input" or box.id in staying else replace(box, cluster=None)
+        for box in picture.boxes
+    ]
+    return replace(picture, boxes=boxes)
+
+
+def entrances(picture: Picture) -> dict[str, list[str]]:
+    """Return, for each cluster that an arrow enters from above, the boxes right of its caption.
+
+    The first one is where the first arrow ends that comes from the highest box; the others are as
+    high as it, since they take the same and leaves. A box with a leaf at its left is far enough
+    from the caption already.
+    """
+    boxes = {box.id: box for box in picture.boxes}
+    left = {arrow.head: arrow.tail for arrow, side in beside(picture).items() if side == "left"}
+    entering: dict[str, list[str]] = {}
+    for arrow in picture.arrows:
+        entering.setdefault(arrow.head, []).append(arrow.tail)
+    found: dict[str, list[str]] = {}
+    for arrow in from_above(picture):
+        head = boxes[arrow.head]
+        if head.cluster is None or boxes[arrow.tail].cluster == head.cluster:
+            continue
+        heads = found.setdefault(head.cluster, [])
+        made = {tail for tail in entering[head.id] if tail in entering}
+        as_high = made and made <= set(entering[heads[0]]) if heads else True
+        if as_high and head.id not in heads:
+            heads.append(head.id)
+    return {
+        cluster: [heads[0], *(left.get(head, head) for head in heads[1:])]
+        for cluster, heads in found.items()
+        if heads[0] not in left
+    }
+
+
+def from_above(picture: Picture) -> list[Arrow]:
+    """Return the arrows, those that end higher up first, else in their order.
+
+    What takes leaves alone is drawn just above its user, as low as it can be, so it comes last.
+    """
+    roles = {box.id: box.role for box in picture.boxes}
+    depths: dict[str, int] = {}
+    entering: dict[str, list[str]] = {}
+    for arrow in picture.arrows:
+        entering.setdefault(arrow.head, []).append(arrow.tail)
+    for box in picture.boxes:  # each comes after what enters it
+        depths[box.id] = max((depths.get(x, 0) + 1 for x in entering.get(box.id, ())), default=0)
+    return sorted(
+        picture.arrows, key=lambda arrow: (roles[arrow.tail] in LEAVES, depths[arrow.head])
+    )
+
+
+def rows(picture: Picture) -> list[list[str]]:
+    """Return the boxes that stand in one row each: the changed leaves of one scope, if few."""
+    found: dict[str | None, list[str]] = {}
+    for box in picture.boxes:
+        if box.role == "updated":
+            found.setdefault(box.cluster, []).append(box.id)
+    return [row for row in found.values() if 1 < len(row) <= LONGEST_ROW]

@@ -1,0 +1,224 @@
+"""The DOT text of a picture, in which every label is drawn exactly as it is."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from html import escape as escape_html
+from typing import Any, Final
+
+import graphviz
+
+from ..picture import OPERATIONS, SCOPES, Arrow, Box, Cell, Cluster, Picture
+from ..style import BOX, CLUSTER, EDGE, GRAPH, INK, NODE, OUTSIDE, PURPLE, RULE, VERMILION
+from .arrangement import beside, entrances, rows
+from .glyph_tables import colour_bar, with_bars
+
+LETTER: Final = 0.078
+"""About the width of a caption's letter, in inches."""
+ON_DARK: Final = "#fffffd"
+ON_LIGHT: Final = "#1f2329"
+"""Text on a fill that a value decides: no theme replaces these."""
+MOST_IN_CIRCLE: Final = 3
+"""More letters than this are written smaller in a neuron, as values are."""
+CELL_COLOUR: Final = {
+    "name": INK,
+    "data": INK,
+    "gradient": PURPLE,
+    "changed": VERMILION,
+    "nonfinite": "#fffffe",
+}
+
+
+def digraph(picture: Picture) -> graphviz.Digraph:
+    """Return a picture as a `graphviz.Digraph`; its `source` is the DOT text."""
+    graph = graphviz.Digraph(
+        "picture",
+        graph_attr=GRAPH | {"rankdir": picture.direction, "ranksep": f"{picture.ranksep}"},
+        node_attr=NODE,
+        edge_attr=EDGE,
+    )
+    entering = Counter(arrow.head for arrow in picture.arrows)
+    for box in picture.boxes:
+        graph.node(box.id, **attributes(box, ordered=entering[box.id] > 1))
+    add_clusters(graph, picture)
+    add_arrows(graph, picture)
+    add_ties(graph, picture)
+    for box in picture.boxes:
+        if box.role == "scale":
+            graph.body.append(f"\t{{rank=sink; {box.id}}}\n")
+    for row in rows(picture):
+        graph.body.append(f"\t{{rank=same; {'; '.join(row)}}}\n")
+    return graph
+
+
+def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
+    """Add the arrows; a leaf beside its operation is tied to its rank."""
+    boxes = {box.id: box for box in picture.boxes}
+    entering: dict[str, list[Arrow]] = {}
+    for arrow in picture.arrows:
+        entering.setdefault(arrow.head, []).append(arrow)
+    sides = beside(picture)
+    for place, arrow in enumerate(picture.arrows):
+        style = look_of(arrow) | {"id": f"e{place}"}
+        if arrow.backward:
+            style |= {"style": "dashed", "color": PURPLE}
+            if boxes[arrow.head].role == "gradient_value":
+                add_beside(graph, arrow, style, forwards=picture.direction == "TB")
+            else:  # drawn backwards, it keeps the ranks of the forward
+                graph.edge(arrow.head, arrow.tail, dir="back", weight="2", **style)
+            continue
+        side = sides.get(arrow)
+        if side is not None:
+            forwards = (side == "left") == (picture.direction == "TB")
+            add_beside(graph, arrow, {"id": style["id"]}, forwards=forwards)
+            continue
+        tail, head = boxes[arrow.tail], boxes[arrow.head]
+        if tail.role in OPERATIONS | SCOPES or tail.role == "earlier":
+            style["weight"] = "3"  # keeps the line of the computation straight
+        from_above = [other for other in entering[head.id] if other not in sides]
+        if head.cluster is not None and head.ordered and len(from_above) == 2:
+            second = "ne" if picture.direction == "TB" else "sw"
+            style["headport"] = "nw" if arrow is from_above[0] else second
+        graph.edge(arrow.tail, arrow.head, **style)
+
+
+def add_ties(graph: graphviz.Digraph, picture: Picture) -> None:
+    """Add dotted lines between boxes side by side; in a row each starts at the last leaf."""
+    after = {arrow.head: arrow.tail for arrow, side in beside(picture).items() if side == "right"}
+    for one, other in picture.ties:
+        ends = (after.get(one, one), other) if picture.direction == "TB" else (other, one)
+        graph.edge(*ends, style="dotted", dir="none", color=OUTSIDE, weight="0")
+        graph.body.append(f"\t{{rank=same; {one}; {other}}}\n")
+
+
+def add_beside(
+    graph: graphviz.Digraph, arrow: Arrow, style: dict[str, str], *, forwards: bool
+) -> None:
+    """Add an arrow on one rank.
+
+    The layout program puts the tail of such an edge left of its head, or beneath it where ranks
+    run from left to right; the arrow from the other side is an edge drawn backwards.
+    """
+    if forwards:
+        graph.edge(arrow.tail, arrow.head, **style)
+    else:
+        graph.edge(arrow.head, arrow.tail, dir="back", **style)
+    graph.body.append(f"\t{{rank=same; {arrow.tail}; {arrow.head}}}\n")
+
+
+def look_of(arrow: Arrow) -> dict[str, str]:
+    """Return what an arrow looks like."""
+    style = {"label": text(f" {arrow.label} ")} if arrow.label else {}
+    if arrow.tooltip:
+        style["tooltip"] = text(arrow.tooltip)
+    if arrow.colour:
+        style |= {"color": arrow.colour, "penwidth": f"{arrow.width:.2f}", "dir": "none"}
+    return style
+
+
+def attributes(box: Box, ordered: bool) -> dict[str, str]:
+    """Return the attributes of a box; `ordered` keeps its operands from left to right."""
+    found = dict(BOX[box.role])
+    if box.cells:
+        found |= {"margin": "0.05,0.02", "label": table(box.cells)}
+    elif box.swatches:
+        found["label"] = colour_bar(box)
+    elif box.bars:
+        found |= {"margin": "0.08,0.03", "label": with_bars(box)}
+    else:
+        found["label"] = text("\n".join(box.lines))
+    if ordered and (box.role in OPERATIONS or box.role == "scalar_operation"):
+        found["ordering"] = "in"
+    if box.fill is not None:
+        found |= {"fillcolor": box.fill, "fontcolor": ink_on(box.fill)}
+    if found["shape"] == "circle" and (box.fill or len(box.words) > MOST_IN_CIRCLE):
+        found["fontsize"] = "9"
+    if box.tooltip:
+        found["tooltip"] = text(box.tooltip)
+    if box.position is not None:
+        found["pos"] = "{:.2f},{:.2f}!".format(*box.position)
+    found |= {"class": box.role, "id": box.id}
+    return found
+
+
+def ink_on(fill: str) -> str:
+    """Return the colour of text that is readable on a fill, which lies on a white ground."""
+    red, green, blue = (int(fill[i : i + 2], 16) for i in (1, 3, 5))
+    opacity = int(fill[7:] or "ff", 16) / 255
+    light = 0.299 * red + 0.587 * green + 0.114 * blue
+    return ON_DARK if opacity * light + (1 - opacity) * 255 < 140 else ON_LIGHT
+
+
+def text(label: str) -> str:
+    """Quote a label: no escape sequence, entity or HTML in it is taken for one.
+
+    >>> print(text("a\\\\N & <b>"))
+    a\\\\N &amp; <b>
+    """
+    return graphviz.escape(label.replace("&", "&amp;"))
+
+
+def table(cells: tuple[Cell, ...]) -> str:
+    """Return the label of a box with several fields."""
+    parts = []
+    for cell in cells:
+        lines = (runs(line, cell) for line in cell.text.split("\n"))
+        fill = ' bgcolor="#000000"' if cell.kind == "nonfinite" else ""
+        parts.append(f"<td{fill}>{'<br/>'.join(lines)}</td>")
+    row = "<vr/>".join(parts)
+    return (
+        f'<<table border="0" cellborder="0" cellspacing="0" cellpadding="4" color="{RULE}">'
+        f"<tr>{row}</tr></table>>"
+    )
+
+
+def runs(line: str, cell: Cell) -> str:
+    """Return a line of a field in its colour.
+
+    `\\N` would become the node's name there, whatever is escaped, so it is cut in two.
+    """
+    words = [escape_html(part) for part in re.split(r"(?<=\\)(?=[NGTHEL])", line)]
+    if cell.kind == "name":
+        words = [f"<b>{word}</b>" for word in words]
+    return "".join(f'<font color="{CELL_COLOUR[cell.kind]}">{word}</font>' for word in words)
+
+
+def add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
+    """Add the scopes as nested subgraphs, which only name their boxes."""
+    subgraphs: dict[str, Any] = {}
+    ends = entrances(picture) if picture.direction == "TB" else {}
+    boxes = {box.id: box for box in picture.boxes}
+    for cluster in picture.clusters:
+        attributes = CLUSTER | {"label": text(cluster.caption), "id": cluster.id}
+        inside = graphviz.Digraph(name=cluster.id, graph_attr=attributes)
+        if cluster.id in ends:
+            add_spacer(inside, cluster, [boxes[name] for name in ends[cluster.id]])
+        subgraphs[cluster.id] = inside
+    for box in picture.boxes:
+        if box.cluster is not None:
+            subgraphs[box.cluster].node(box.id)
+    for cluster in reversed(picture.clusters):  # inner ones are complete before outer ones
+        outer = graph if cluster.parent is None else subgraphs[cluster.parent]
+        outer.subgraph(subgraphs[cluster.id])
+
+
+def add_spacer(inside: graphviz.Digraph, cluster: Cluster, heads: list[Box]) -> None:
+    """Keep the arrows into a scope off its caption, by an invisible box left of where they end.
+
+    It is tied to each of them, or the layout program would put it between them.
+    """
+    caption = LETTER * longest_line(cluster.caption)
+    width = caption - LETTER / 2 * max(map(longest_line, heads[0].lines), default=0)
+    if width > 0:
+        name = f"spacer_{cluster.id}"
+        inside.node(name, label="", style="invis", width=f"{width:.2f}", height="0.1")
+        for head in heads:
+            inside.edge(name, head.id, style="invis")
+        tied = "; ".join([name, *(head.id for head in heads)])
+        inside.body.append(f"\t{{rank=same; {tied}}}\n")
+
+
+def longest_line(label: str) -> int:
+    """Count the letters of the longest line."""
+    return max(map(len, label.split("\n")))

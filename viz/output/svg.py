@@ -1,0 +1,135 @@
+"""From the layout program's SVG to one that fits any page.
+
+It scales to its container, follows the reader's light or dark theme, is read aloud by a screen
+reader, and its ids begin with a prefix of its own, so that several pictures share a page.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Final
+from xml.etree import ElementTree
+
+from ..picture import Box, Picture
+from ..style import DARK, FONT_FAMILY
+from ..words import told
+
+SVG: Final = "{http://www.w3.org/2000/svg}"
+XLINK: Final = "{http://www.w3.org/1999/xlink}"
+POINT: Final = 4 / 3
+"""CSS pixels in a point."""
+
+
+def finished(drawn: bytes, picture: Picture, source: str, *, follows: bool = True) -> str:
+    """Return the finished SVG text.
+
+    Args:
+        drawn: what the layout program returned.
+        picture: for the title and the description.
+        source: the DOT text; the ids' prefix is its digest, so equal pictures are equal files.
+        follows: whether it turns dark on a dark page.
+    """
+    ElementTree.register_namespace("", SVG[1:-1])
+    ElementTree.register_namespace("xlink", XLINK[1:-1])
+    root = ElementTree.fromstring(drawn)
+    prefix = f"viz-{hashlib.sha256(source.encode()).hexdigest()[:10]}"
+    for element in root.iter():
+        name = element.get("id")
+        if name is not None:
+            element.set("id", f"{prefix}-{name}")
+        if element.tag == f"{SVG}text":
+            element.set("font-family", FONT_FAMILY)
+    hook(root, picture, prefix)
+    drop_node_names(root)
+    for link in list(root.iter(f"{SVG}a")):
+        add_tooltip(link, link.attrib.pop(f"{XLINK}title", ""))
+    scale(root)
+    root.set("id", prefix)
+    root.set("role", "img")
+    root.set("aria-labelledby", f"{prefix}-title {prefix}-desc")
+    for place, (tag, text) in enumerate((("title", picture.title), ("desc", told(picture)))):
+        element = ElementTree.Element(f"{SVG}{tag}", {"id": f"{prefix}-{tag}"})
+        element.text = text
+        root.insert(place, element)
+    if follows:
+        style = ElementTree.Element(f"{SVG}style")
+        style.text = dark_rules(prefix, drawn.decode())
+        root.insert(2, style)
+    return ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def hook(root: ElementTree.Element, picture: Picture, prefix: str) -> None:
+    """Give style sheets and scripts something to hold on to: what each group stands for.
+
+    Boxes have the classes `viz-box` and `viz-<role>`, with `data-role`, `data-name` and
+    `data-scope`; arrows `viz-arrow`; scopes `viz-scope` with `data-scope`.
+    """
+    paths = scope_paths(picture)
+    known: dict[str, tuple[str, dict[str, str]]] = {}
+    for box in picture.boxes:
+        data = {"data-role": box.role, "data-name": name_of(box), "data-scope": paths[box.cluster]}
+        known[box.id] = f"viz-box viz-{box.role.replace('_', '-')}", data
+    for place, arrow in enumerate(picture.arrows):
+        kind = "viz-arrow viz-backward" if arrow.backward else "viz-arrow"
+        known[f"e{place}"] = kind, {"data-tail": arrow.tail, "data-head": arrow.head}
+    for cluster in picture.clusters:
+        known[cluster.id] = "viz-scope", {"data-scope": paths[cluster.id]}
+    for group in root.iter(f"{SVG}g"):
+        found = known.get((group.get("id") or "").removeprefix(f"{prefix}-"))
+        if found is not None and group.get("class"):
+            classes, data = found
+            group.set("class", f"{group.get('class')} {classes}")
+            for name, value in data.items():
+                if value:
+                    group.set(name, value)
+
+
+def name_of(box: Box) -> str:
+    """Return the first line of a box, by which a style sheet may choose it."""
+    return box.lines[0] if box.lines else box.cells[0].text if box.cells else ""
+
+
+def scope_paths(picture: Picture) -> dict[str | None, str]:
+    """Return the path of each cluster, the outermost scope first."""
+    paths: dict[str | None, str] = {None: ""}
+    for cluster in picture.clusters:  # outer ones come first
+        around = paths[cluster.parent]
+        paths[cluster.id] = f"{around}/{cluster.caption}" if around else cluster.caption
+    return paths
+
+
+def drop_node_names(root: ElementTree.Element) -> None:
+    """Remove the titles `n0`, `n0->n1` that browsers would show in place of our tooltips."""
+    for group in root.iter(f"{SVG}g"):
+        if group.get("class", "").split(" ")[0] in ("graph", "cluster", "node", "edge"):
+            for title in group.findall(f"{SVG}title"):
+                group.remove(title)
+
+
+def add_tooltip(link: ElementTree.Element, text: str) -> None:
+    """Make a tooltip of a link that leads nowhere."""
+    link.tag = f"{SVG}g"
+    title = ElementTree.Element(f"{SVG}title")
+    title.text = text
+    link.insert(0, title)
+
+
+def scale(root: ElementTree.Element) -> None:
+    """Give the natural size in pixels, and let a narrower container shrink it."""
+    for side in ("width", "height"):
+        points = re.match(r"[\d.]+", root.get(side, ""))
+        if points:
+            root.set(side, f"{float(points.group()) * POINT:.0f}")
+    root.set("style", "max-width:100%;height:auto")
+
+
+def dark_rules(prefix: str, drawn: str) -> str:
+    """Return the style sheet: for each colour that occurs, its replacement on a dark page."""
+    rules = [
+        f'#{prefix} [{place}="{light}"]{{{place}:{dark}}}'
+        for light, dark in DARK.items()
+        for place in ("fill", "stroke")
+        if f'{place}="{light}"' in drawn
+    ]
+    return "@media (prefers-color-scheme: dark){" + "".join(rules) + "}"

@@ -1,0 +1,170 @@
+"""page: one HTML file to look around in a graph: pan, zoom, fold, search, and play its steps.
+
+Everything is laid out beforehand and lies in the file, so it needs no network and no program. What
+a user wrote (names, scopes) is data for the script, never markup; a content security policy lets
+nothing run but the one script of the page.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from html import escape
+from importlib.resources import files
+from typing import Any, Final
+
+from ..drawing import Drawing, draw
+from ..graphs.facts import Facts
+from ..graphs.opening import Open
+from ..graphs.scalars import suits
+from ..output.layout import Engine
+from ..overlays import Names
+from ..picture import Box, Direction, Role
+from ..stepping.part_steps import MARK
+from ..subjects import View, check_options, graph_behind
+from ..texts import clean
+from .page_states import PageState, graph_states, scalar_state
+
+SILENT: Final[frozenset[Role]] = frozenset({"anchor", "dot", "heading", "legend", "scale"})
+"""The roles of what is drawn beside the graph, and stands for nothing in it."""
+MOST_LAYOUTS: Final = 4
+"""So many layouts run at the same time at most."""
+
+
+def page(
+    subject: Any,
+    *,
+    view: View | None = None,
+    direction: Direction | None = None,
+    limit: int | None = 40,
+    title: str | None = None,
+    open: Open = None,
+    overlay: Names = None,
+    frames: bool | None = None,
+    sample: Any = None,
+    engine: Engine = "graphviz-pure",
+) -> str:
+    """Return a page that shows a subject, as the text of one HTML file.
+
+    In it: drag or arrow keys to move, wheel or + and − to zoom, 0 to fit; click a folded scope to
+    open it and its caption to fold it; `/` to search; point at a box, or Tab to it, for what is
+    known of it, with its way to the result lit up; a slider for the steps. It works without a
+    network.
+
+    Args:
+        subject: what `draw` takes.
+        view: as in `draw`.
+        direction: as in `draw`.
+        limit: about how many boxes to show at first, None for all.
+        title: the heading of the page.
+        open: as in `draw`, for the first look.
+        overlay: as in `draw`.
+        frames: whether to include the steps; by default where there are values and the graph has
+            no more than 2000 operations.
+        sample: as in `draw`.
+        engine: the layout program.
+
+    Raises:
+        PictureError: if the subject cannot be drawn.
+    """
+    check_options(view, direction, limit, engine)
+    graph = None if view == "neurons" or view == "compiled" else graph_behind(subject)
+    if graph is None or view == "neurons" or view == "compiled" or sample is not None:
+        picture = draw(
+            subject,
+            view=view,
+            direction=direction,
+            limit=limit,
+            title=title,
+            open=open,
+            overlay=overlay,
+            sample=sample,
+        ).picture
+        found = [PageState(picture)]
+    elif view == "scalars" or (view is None and not overlay and open is None and suits(graph)):
+        draw(graph, view="scalars", limit=limit)  # says what is wrong with other graphs
+        found = [scalar_state(graph, direction or "LR", limit, title, frames)]
+    else:
+        shown = view or "operations"
+        found = graph_states(graph, shown, direction or "TB", limit, title, frames, open, overlay)
+    return written(found, engine)
+
+
+def written(found: list[PageState], engine: Engine) -> str:
+    """Return the file of some states."""
+    drawings = [Drawing(state.picture, engine) for state in found]
+    with ThreadPoolExecutor(min(MOST_LAYOUTS, os.cpu_count() or 1)) as pool:
+        drawn = list(pool.map(lambda drawing: drawing.svg, drawings))
+    table: dict[tuple[tuple[str, str], ...], int] = {}
+    states = [known(state, state.svg(svg), table) for state, svg in zip(found, drawn, strict=True)]
+    steps = [{"phase": x.phase, "caption": x.caption} for x in found[0].steps]
+    data = {"states": states, "facts": list(table), "steps": steps}
+    return filled(found[0].picture.title, data)
+
+
+def known(
+    state: PageState, svg: str, table: dict[tuple[tuple[str, str], ...], int]
+) -> dict[str, Any]:
+    """Return what the script needs of a state; equal facts are in the table once."""
+    captions = {cluster.id: cluster.caption for cluster in state.picture.clusters}
+    boxes = {}
+    for box in state.picture.boxes:
+        if box.role in SILENT:
+            continue
+        facts = tuple(state.facts.get(box.id) or told(box.tooltip))
+        number = table.setdefault(facts, len(table))
+        boxes[box.id] = [called(box), box.role, number]
+    return {
+        "svg": svg,
+        "boxes": boxes,
+        "arrows": [[arrow.tail, arrow.head] for arrow in state.picture.arrows],
+        "scopes": state.scopes,
+        "captions": captions,
+        "next": state.next,
+    }
+
+
+def called(box: Box) -> str:
+    """Return what a page calls a box: its label, without the gradient that comes later."""
+    if box.cells and box.cells[0].kind == "name":
+        return clean(box.cells[0].text, 120, lines=1)
+    words = " ".join(line for line in box.lines if not line.startswith(MARK)) or box.words
+    return clean(words, 120, lines=1)
+
+
+def told(tooltip: str) -> Facts:
+    """Return a tooltip as facts without labels."""
+    return [("", line) for line in tooltip.split("\n") if line]
+
+
+def filled(title: str, data: dict[str, Any]) -> str:
+    """Return the page with its texts, style, script and data in place."""
+    script = resource("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    values = {
+        "title": escape(clean(title, 200, lines=1)),
+        "policy": f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
+        "base-uri 'none'; form-action 'none'",
+        "style": resource("page.css"),
+        "script": script,
+        "data": embedded(data),
+    }
+    parts = resource("page.html").split("{{")
+    rest = (part.partition("}}") for part in parts[1:])
+    return parts[0] + "".join(values[name] + text for name, _, text in rest)
+
+
+def embedded(data: Any) -> str:
+    """Return JSON that can stand in a page: nothing in it ends the element around it."""
+    text = json.dumps(data, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+@cache
+def resource(name: str) -> str:
+    """Return a file that comes with the package."""
+    return files("viz.pages").joinpath(name).read_text(encoding="utf-8")

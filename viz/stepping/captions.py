@@ -1,0 +1,137 @@
+"""What happens in one step, in words and numbers: the operation, or the chain rule at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from autograd_mini.operation import Operation
+from autograd_mini.tensors import Tensor
+
+from ..contributions import Contribution, Visit
+from ..reading import is_number, operands
+from ..texts import clean, number, shape
+
+INFIX: Final = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "matmul": "@"}
+WRITTEN: Final = {
+    "negative": "−{}",
+    "positive": "{}",
+    "square": "{}²",
+    "reciprocal": "1/{}",
+    "sqrt": "√{}",
+    "power": "{}^{}",
+}
+"""How the operations are written that are neither infix nor a function's name."""
+LONGEST: Final = 24
+"""Names in captions are not longer than this."""
+LONGEST_RULE: Final = 90
+Naming = Callable[[Tensor], str]
+
+
+def expression(operation: Operation, arguments: Sequence[str]) -> str:
+    """Write an operation of some arguments as mathematics does.
+
+    Those that begin with a minus get parentheses where they need them.
+    """
+    if operation.type in INFIX and len(arguments) == 2:
+        left, right = arguments
+        return f"{left} {INFIX[operation.type]} {bracketed(right)}"
+    form = WRITTEN.get(operation.type)
+    if form is not None and form.count("{}") == len(arguments):
+        return form.format(*map(bracketed, arguments))
+    sign = operation.primitive.symbol
+    if operation.type == "absolute":
+        return f"|{', '.join(arguments)}|"
+    name = sign if len(sign) == 1 or sign.isalnum() else operation.type
+    return f"{name}({', '.join(arguments)})"
+
+
+def bracketed(text: str) -> str:
+    """Put a text that begins with a minus, or is a sum, into parentheses."""
+    return f"({text})" if text.startswith("−") or " " in text else text
+
+
+def called(name: str) -> str:
+    """Return a name as captions write it: on one line, and short."""
+    return clean(name, LONGEST, lines=1)
+
+
+def computed(operation: Operation, name: Naming) -> tuple[str, ...]:
+    """Tell how numbers are computed: `z = w × x = 0.5 × 2 = 1`."""
+    taken = operands(operation)
+    letters = expression(operation, [written(x, name) for x in taken])
+    numbers = expression(operation, [digits(x) for x in taken])
+    results = ", ".join(number(y.data) for y in operation.outputs)
+    names = ", ".join(name(y) for y in operation.outputs)
+    middle = f" = {numbers}" if numbers not in (letters, results) else ""
+    return (f"{names} = {letters}{middle} = {results}",)
+
+
+def written(operand: Any, name: Naming) -> str:
+    """Return an operand's name, or its digits."""
+    return name(operand) if isinstance(operand, Tensor) else digits(operand)
+
+
+def digits(operand: Any) -> str:
+    """Return an operand's number, or its shape where it has axes."""
+    value = operand._value if isinstance(operand, Tensor) else operand
+    return number(value) if is_number(value) else shape(value)
+
+
+def chain_rule(visit: Visit, name: Naming, loss: str) -> tuple[str, ...]:
+    """Tell the chain rule at an operation on numbers, a line for each operand that takes part."""
+    result = name(visit.operation.outputs[0])
+    lines = [one_link(visit, x, name(x.operand), result, loss) for x in visit.contributions]
+    return (*lines, rule(visit.operation)) if lines else (f"{result} passes no gradient on",)
+
+
+def one_link(visit: Visit, part: Contribution, x: str, z: str, loss: str) -> str:
+    """Tell one contribution: `∂L/∂w = ∂L/∂z · ∂z/∂w = 2 × 3 = 6`."""
+    before = "" if part.before is None else f"{number(part.before)} + "
+    total = number(part.total)
+    if part.local is None or len(visit.arriving) != 1:
+        return f"∂{loss}/∂{x} = {before}{bracketed(number(part.amount))} = {total}"
+    arriving = number(visit.arriving[0])
+    arriving = bracketed(arriving) if before else arriving
+    product = f"{arriving} × {bracketed(number(part.local))}"
+    chain = f"∂{loss}/∂{z} · ∂{z}/∂{x}"
+    return f"∂{loss}/∂{x} = {before}{chain} = {before}{product} = {total}"
+
+
+def rule(operation: Operation) -> str:
+    """Return the derivatives of an operation as its row tells them: `multiply: ∂a: b  ∂b: a`."""
+    doc = operation.primitive.doc
+    start = doc.find("∂")
+    text = (doc[start:] if start >= 0 else doc).replace("  ∂", ", ∂")
+    return clean(f"rule of {operation.type}: {text}", LONGEST_RULE, lines=1)
+
+
+def statistics(value: Any) -> str:
+    """Tell an array in few words: its shape, length and range; of a number, itself.
+
+    >>> statistics(np.array([3.0, 4.0]))
+    '(2,), norm 5, from 3 to 4'
+    """
+    array = np.asarray(value)
+    if not array.ndim:
+        return number(array)
+    extent = shape(array)
+    if not array.size:
+        return f"{extent}, empty"
+    if array.dtype.kind not in "fciu":
+        return f"{extent}, {array.dtype}"
+    bad = array.size - int(np.isfinite(array).sum())
+    if bad:
+        return f"{extent}, {bad} of {array.size} are NaN or infinite"
+    size = f"{extent}, norm {number(norm(array))}"
+    if array.dtype.kind == "c":
+        return size
+    return f"{size}, from {number(array.min())} to {number(array.max())}"
+
+
+def norm(value: Any) -> float:
+    """Return the Euclidean length of all elements."""
+    with np.errstate(all="ignore"):
+        return float(np.linalg.norm(np.ravel(np.asarray(value))))

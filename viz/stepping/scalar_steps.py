@@ -1,0 +1,175 @@
+"""The steps of a graph of numbers: each value as it is computed, each gradient as it arrives."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import Any, Final
+
+from autograd_mini.operation import Operation
+from autograd_mini.tensors import Tensor
+
+from ..contributions import Visit, visits
+from ..graphs.scalars import ScalarView, valued
+from ..picture import Box, Cell, Picture
+from ..reading import Key, key, operands
+from ..texts import clean, counted, number
+from .captions import called, chain_rule, computed
+from .steps import MOST_LINES, Step, Writing
+
+SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+MOST_GIVEN: Final = 12
+"""The first caption names no more leaves than this."""
+
+
+class ScalarSteps:
+    """Reads the steps off a scalar view.
+
+    Attributes:
+        picture: the boxes, each with a name and with room for its widest text.
+        steps: in order.
+    """
+
+    def __init__(self, view: ScalarView) -> None:
+        self.graph = view.outline.graph
+        self.names = every_name(view)
+        view.names |= self.names
+        self.picture: Picture = view.picture()
+        self.boxes: dict[Key, str] = view.boxes
+        self.roles = {box.id: box.role for box in self.picture.boxes}
+        self.entering: dict[str, list[int]] = defaultdict(list)
+        for place, arrow in enumerate(self.picture.arrows):
+            self.entering[arrow.head].append(place)
+        outputs = self.graph.outputs
+        self.loss = self.name(outputs[0]) if len(outputs) == 1 else "Σ"
+        self.steps = [self.given(), *self.forward(), *self.backward()]
+        self.widen()
+
+    def name(self, tensor: Tensor) -> str:
+        """Return what captions call a tensor."""
+        return called(self.names[key(tensor)])
+
+    def given(self) -> Step:
+        """Return the first step, in which only the leaves have values."""
+        leaves = [x for x in (*self.graph.inputs, *self.graph.parameters) if key(x) in self.boxes]
+        told = [f"{self.name(x)} = {number(x.data)}" for x in leaves[:MOST_GIVEN]]
+        rest = len(leaves) - len(told)
+        more = f", … and {rest} more" if rest else ""
+        caption = f"given: {', '.join(told)}{more}" if leaves else "nothing is given"
+        return Step("forward", (caption,), writings=tuple(map(self.data, leaves)))
+
+    def forward(self) -> list[Step]:
+        """Return a step for each operation; those that are left out have one together."""
+        steps = []
+        earlier = [op for op in self.graph.operations if self.is_left_out(op)]
+        if earlier:
+            words = counted(len(earlier), "earlier operation")
+            box = self.boxes[key(earlier[0].outputs[0])]
+            steps.append(Step("forward", (f"{words} come first",), (box,)))
+        for operation in self.graph.operations:
+            if not self.is_left_out(operation):
+                results = [y for y in operation.outputs if key(y) in self.boxes]
+                arrows = self.around(operation)
+                caption = computed(operation, self.name)
+                looked = self.looked_at(operation)
+                writings = tuple(map(self.data, results))
+                steps.append(Step("forward", caption, looked, arrows, writings))
+        return steps
+
+    def backward(self) -> list[Step]:
+        """Return the start at the outputs, and a step for each operation on the way back."""
+        ends = [y for y in self.graph.outputs if y.requires_grad]
+        found = [visit for visit in visits(self.graph) if not self.is_left_out(visit.operation)]
+        if not ends or not found:
+            return []
+        boxes = tuple(self.boxes[key(y)] for y in ends)
+        writings = tuple(self.gradient(y, 1.0) for y in ends)
+        what = self.loss if len(self.graph.outputs) == 1 else "the sum of the outputs, Σ,"
+        caption = (
+            f"backward starts at the end: how does {what} change with each number?",
+            "; ".join(f"∂{self.loss}/∂{self.name(y)} = 1" for y in ends[:MOST_GIVEN]),
+        )
+        return [Step("backward", caption, boxes, (), writings), *map(self.link, found)]
+
+    def link(self, visit: Visit) -> Step:
+        """Return the step of one operation on the way back."""
+        caption = chain_rule(visit, self.name, self.loss)
+        if len(caption) > MOST_LINES:
+            caption = (*caption[: MOST_LINES - 1], f"… {len(caption) - MOST_LINES + 1} more lines")
+        shown = [x for x in visit.contributions if not self.is_earlier(self.boxes[key(x.operand)])]
+        writings = tuple(self.gradient(x.operand, x.total) for x in shown)
+        looked = self.looked_at(visit.operation)
+        return Step("backward", caption, looked, self.around(visit.operation), writings)
+
+    def is_earlier(self, box: str) -> bool:
+        """Whether a box stands for what is left out."""
+        return self.roles[box] == "earlier"
+
+    def is_left_out(self, operation: Operation) -> bool:
+        """Whether an operation is among those that are not drawn."""
+        return any(
+            key(y) not in self.boxes or self.is_earlier(self.boxes[key(y)])
+            for y in operation.outputs
+        )
+
+    def circle(self, operation: Operation) -> str:
+        """Return the id of an operation's circle."""
+        (place, *_) = self.entering[self.boxes[key(operation.outputs[0])]]
+        return self.picture.arrows[place].tail
+
+    def looked_at(self, operation: Operation) -> tuple[str, ...]:
+        """Return the circle of an operation and the boxes of its results."""
+        results = (self.boxes[key(y)] for y in operation.outputs)
+        return (self.circle(operation), *results)
+
+    def around(self, operation: Operation) -> tuple[int, ...]:
+        """Return the places of the arrows into an operation's circle and out of it."""
+        circle, *results = self.looked_at(operation)
+        places = [place for box in (circle, *results) for place in self.entering[box]]
+        return tuple(dict.fromkeys(places))
+
+    def data(self, tensor: Tensor) -> Writing:
+        """Return the appearance of a value."""
+        return Writing(self.boxes[key(tensor)], "data", valued("data", tensor.data).text)
+
+    def gradient(self, tensor: Tensor, value: Any) -> Writing:
+        """Return the appearance of a gradient."""
+        return Writing(self.boxes[key(tensor)], "gradient", valued("grad", value).text)
+
+    def widen(self) -> None:
+        """Give each box room for the longest of the sums that its gradient goes through."""
+        longest: dict[str, str] = {}
+        for step in self.steps:
+            for writing in step.writings:
+                if writing.field == "gradient":
+                    longest[writing.box] = max(longest.get(writing.box, ""), writing.text, key=len)
+        self.picture.boxes = [widened(box, longest.get(box.id, "")) for box in self.picture.boxes]
+
+
+def widened(box: Box, text: str) -> Box:
+    """Return a box whose gradient is this text, if that is longer."""
+    if not box.cells or len(box.cells[-1].text) >= len(text):
+        return box
+    if box.cells[-1].kind not in ("gradient", "nonfinite"):
+        return box
+    return replace(box, cells=(*box.cells[:-1], Cell(text, box.cells[-1].kind)))
+
+
+def every_name(view: ScalarView) -> dict[Key, str]:
+    """Return a name for each tensor: its own, or v₁, v₂… in order of creation; L for the end."""
+    tensors = list(view.outline.graph.inputs + view.outline.graph.parameters)
+    for operation in view.outline.graph.operations:
+        tensors += [x for x in operands(operation) if isinstance(x, Tensor)]
+        tensors += operation.outputs
+    tensors += view.outline.graph.outputs
+    found = {key(x): clean(x.name) for x in tensors if x.name}
+    if len(view.outline.graph.outputs) == 1 and "L" not in found.values():
+        found.setdefault(key(view.outline.graph.outputs[0]), "L")
+    taken, count = set(found.values()), 0
+    for x in tensors:
+        while key(x) not in found:
+            count += 1
+            name = f"v{str(count).translate(SUBSCRIPTS)}"
+            if name not in taken:
+                found[key(x)] = name
+    return found

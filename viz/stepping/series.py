@@ -1,0 +1,203 @@
+"""frames: a computation, step by step, forward and backward, in pictures that do not jump."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..drawing import Drawing
+from ..errors import PictureError
+from ..graphs.builder import default_title
+from ..graphs.operations import OperationsView
+from ..graphs.outline import Outline
+from ..graphs.scalars import ScalarView, suits
+from ..output.layout import Engine
+from ..picture import Direction, Picture
+from ..subjects import graph_behind, no_graph
+from .film import Film
+from .part_steps import PartSteps
+from .scalar_steps import ScalarSteps
+from .screening import SECONDS, captioned, frame, moving
+from .steps import Step, gathered
+
+MOST = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture of a series.
+
+    Attributes:
+        svg: the text of its file.
+        step: what happens in it.
+    """
+
+    svg: str
+    step: Step
+
+    @property
+    def caption(self) -> str:
+        """What happens, in words and numbers."""
+        return "\n".join(self.step.caption)
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+
+class Frames:
+    """A series of pictures of one graph, in which numbers appear as they are computed.
+
+    It has a length, is indexed and looped over, and shows itself in a notebook as an animation.
+
+    Attributes:
+        drawing: the picture in which everything has its place.
+        steps: what happens in each frame.
+    """
+
+    def __init__(self, picture: Picture, steps: list[Step], engine: Engine) -> None:
+        self.drawing = Drawing(picture, engine)
+        self.steps = steps
+
+    @cached_property
+    def film(self) -> Film:
+        """The drawing with the windows of all frames."""
+        return Film(self.drawing.svg, self.drawing.picture, self.steps)
+
+    @cached_property
+    def _captioned(self) -> Any:
+        return captioned(self.film)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __getitem__(self, place: int) -> Frame:
+        """Return a frame; the last one is −1.
+
+        Raises:
+            IndexError: if there is none.
+        """
+        if not -len(self) <= place < len(self):
+            raise IndexError(f"frame {place} of {len(self)}; expected 0 to {len(self) - 1}")
+        place %= len(self)
+        return Frame(frame(self._captioned, self.film, place), self.steps[place])
+
+    def __iter__(self) -> Iterator[Frame]:
+        return (self[place] for place in range(len(self)))
+
+    def save(self, directory: str | os.PathLike[str]) -> list[Path]:
+        """Write the frames as `frame_001.svg`, `frame_002.svg`…; return the paths.
+
+        The directory is made if it is missing.
+
+        Raises:
+            PictureError: if there is a file in its place.
+        """
+        target = Path(directory)
+        if target.exists() and not target.is_dir():
+            raise PictureError(
+                f"cannot save frames in {str(target)!r}: it is a file; expected a directory. "
+                "frames.animation(path) writes a single file"
+            )
+        target.mkdir(parents=True, exist_ok=True)
+        paths = []
+        for place, one in enumerate(self, start=1):
+            path = target / f"frame_{place:03}.svg"
+            path.write_text(one.svg, encoding="utf-8", newline="\n")
+            paths.append(path)
+        return paths
+
+    def animation(
+        self, path: str | os.PathLike[str] | None = None, *, seconds: float = SECONDS
+    ) -> str:
+        """Return one SVG that plays the frames, and write it to a path if there is one.
+
+        Readers whose system asks for less motion see the last frame.
+
+        Args:
+            path: a file with the suffix .svg.
+            seconds: how long each frame stays.
+
+        Raises:
+            PictureError: for another suffix, a directory that is missing, or no positive time.
+        """
+        if not seconds > 0:
+            raise PictureError(f"seconds={seconds!r} is no time for a frame; expected more than 0")
+        text = moving(self.film, seconds)
+        if path is not None:
+            target = Path(path)
+            if target.suffix.lower() != ".svg":
+                raise PictureError(
+                    f"an animation is an SVG; {str(target)!r} has the suffix {target.suffix!r}, "
+                    "expected .svg"
+                )
+            if not target.parent.is_dir():
+                raise PictureError(f"there is no directory {str(target.parent)!r}; create it first")
+            target.write_text(text, encoding="utf-8", newline="\n")
+        return text
+
+    def _repr_svg_(self) -> str:
+        return self.animation()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return {"image/svg+xml": self.animation(), "text/plain": repr(self)}
+
+    def __repr__(self) -> str:
+        return f"<Frames {self.drawing.picture.title!r}: {len(self)} frames>"
+
+
+def frames(
+    subject: Any,
+    *,
+    direction: Direction | None = None,
+    limit: int | None = 40,
+    most: int = MOST,
+    title: str | None = None,
+    engine: Engine = "graphviz-pure",
+) -> Frames:
+    """Picture a computation step by step: values as they are computed, gradients as they arrive.
+
+    Numbers are told exactly, with the chain rule at each operation; of arrays, the shapes, norms
+    and the rule. A folded scope is one step. All frames have one layout.
+
+    Args:
+        subject: a tensor, a sequence of tensors, or a `Graph`.
+        direction: "LR" by default for numbers, "TB" for arrays.
+        limit: about how many boxes at most, None for all.
+        most: about how many frames at most; neighbours become one if there are more.
+        title: read aloud by screen readers.
+        engine: the layout program.
+
+    Raises:
+        PictureError: if the subject has no graph of operations, or `most` is less than 4.
+
+    >>> import autograd_mini as am
+    >>> x = am.tensor(2.0, name="x", requires_grad=True)
+    >>> for frame in frames(x * 3 + 1):
+    ...     print(frame.caption.splitlines()[0])
+    given: x = 2
+    v₁ = x × 3 = 2 × 3 = 6
+    L = v₁ + 1 = 6 + 1 = 7
+    backward starts at the end: how does L change with each number?
+    ∂L/∂v₁ = ∂L/∂L · ∂L/∂v₁ = 1 × 1 = 1
+    ∂L/∂x = ∂L/∂v₁ · ∂v₁/∂x = 1 × 3 = 3
+    """
+    graph = graph_behind(subject)
+    if graph is None:
+        raise no_graph(subject)
+    if not isinstance(most, int) or most < 4:
+        raise PictureError(f"most={most!r} is too few frames; expected a whole number from 4")
+    found: ScalarSteps | PartSteps
+    if suits(graph):
+        outline = Outline(graph, None if limit is None else 3 * limit, fold=False)
+        named = title or default_title(outline)
+        found = ScalarSteps(ScalarView(outline, named, direction or "LR"))
+    else:
+        outline = Outline(graph, limit)
+        found = PartSteps(
+            OperationsView(outline, title or default_title(outline), direction or "TB")
+        )
+    return Frames(found.picture, gathered(found.steps, most), engine)

@@ -1,0 +1,73 @@
+"""Steps: what changes in a picture from one frame to the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Final, Literal
+
+from ..texts import counted
+
+Field = Literal["data", "gradient"]
+MOST_LINES: Final = 5
+"""A caption has no more lines than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """A text that appears in a box in some step, in place of what stood there."""
+
+    box: str
+    field: Field
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the forward or the backward.
+
+    Attributes:
+        phase: which of the two.
+        caption: what happens, line by line.
+        boxes: the ids of the boxes that are looked at.
+        arrows: the places of the arrows along which something moves.
+        writings: what appears.
+    """
+
+    phase: Literal["forward", "backward"]
+    caption: tuple[str, ...]
+    boxes: tuple[str, ...] = ()
+    arrows: tuple[int, ...] = ()
+    writings: tuple[Writing, ...] = ()
+
+
+def gathered(steps: list[Step], most: int) -> list[Step]:
+    """Return at most about `most` steps: neighbours of one phase become one."""
+    if len(steps) <= most:
+        return steps
+    together = ceil(len(steps) / max(most - 2, 1))
+    found: list[Step] = []
+    group: list[Step] = []
+    for step in steps:
+        if group and (len(group) == together or group[0].phase != step.phase):
+            found.append(one(group))
+            group = []
+        group.append(step)
+    return [*found, one(group)]
+
+
+def one(group: list[Step]) -> Step:
+    """Return several steps as one; the caption tells the first of them in full."""
+    if len(group) == 1:
+        return group[0]
+    lines = [step.caption[0] for step in group]
+    if len(lines) > MOST_LINES:
+        rest = len(lines) - MOST_LINES + 1
+        lines = [*lines[: MOST_LINES - 1], f"… and {counted(rest, 'more step')}"]
+    return Step(
+        group[0].phase,
+        tuple(lines),
+        tuple(dict.fromkeys(box for step in group for box in step.boxes)),
+        tuple(dict.fromkeys(arrow for step in group for arrow in step.arrows)),
+        tuple(writing for step in group for writing in step.writings),
+    )
