@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ..sites import variable_of
 from .draw_source import fills, is_draw
 from .forms import is_view, takes_out, works_in_place
 from .memory import Abilities, Plan, planned
 from .program import Instruction, Operand, Program, Value
 from .rows import added_at
-from .sites import variable_of
 from .writer import Writer, indented, number, on_one_line
 
 WIDTH: Final = 100

@@ -20,11 +20,11 @@ from ..operation import Record, context, evaluate, record, recorder, run
 from ..operation import operand as plain
 from ..ops.conversion import cast, set_leaf
 from ..primitives import PRIMITIVES, Primitive
+from ..sites import Site, site
 from ..tensors import NO_PARAMS, Tensor, leaf, serials
 from .guards import Condition, conditions_of
 from .program import Instruction, Operand, Program, Value
 from .rows import scalar
-from .sites import Site, site
 
 GRADIENT: Final = "gradient"
 """The scope of reverse walks."""
