@@ -35,8 +35,8 @@ class Trace(Protocol):
     def is_number(self, tensor: Tensor) -> bool:
         """Whether a tensor stands for a Python number, which leaves the dtype of others alone."""
 
-    def depends(self, owner: Any, attributes: Sequence[str]) -> None:
-        """Note that the graph holds only while attributes of an object are what they are."""
+    def depends(self, owner: Any, attributes: Sequence[str] = ()) -> None:
+        """Note that an object is read; given attributes must be what they are at this moment."""
 
 
 tracing: Final[ContextVar[Trace | None]] = ContextVar("autograd_mini_tracing", default=None)

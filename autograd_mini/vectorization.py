@@ -43,7 +43,7 @@ class OneForAll:
         """Ask the trace around this one."""
         return self._outer is not None and self._outer.is_number(tensor)
 
-    def depends(self, owner: Any, attributes: Sequence[str]) -> None:
+    def depends(self, owner: Any, attributes: Sequence[str] = ()) -> None:
         """Pass on to the trace around this one."""
         if self._outer is not None:
             self._outer.depends(owner, attributes)

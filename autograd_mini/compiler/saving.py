@@ -81,8 +81,9 @@ def restored(name: str, value: Any) -> str:
 def loader(source: Source) -> str:
     """Write the function that puts the saved values in place."""
     names = source.names
-    inputs = [names[x] for x in source.inputs]
-    arguments = inputs + [f'state["{names[x]}"]' for x in source.read]
+    inputs = [names[x] for x in source.inputs[: len(source.inputs) - source.captured]]
+    others = [*source.inputs[len(inputs) :], *source.read]
+    arguments = inputs + [f'state["{names[x]}"]' for x in others]
     count = source.count
     updates = [
         f'        state["{names[x]}"] = results[{count + i}]\n'

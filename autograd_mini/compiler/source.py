@@ -51,7 +51,8 @@ class Source:
         text: of the module.
         plan: of its memory.
         names: of the values.
-        inputs: the values that a call gives.
+        inputs: the values that a call gives, and behind them what is captured.
+        captured: how many are captured.
         read: the leaves whose values follow them: 0-d ones.
         states: the leaves that `build` copies and `step` changes.
         kept: all values whose arrays `build` takes, in order: states, then constants.
@@ -65,6 +66,7 @@ class Source:
     plan: Plan
     names: dict[Value, str]
     inputs: list[Value]
+    captured: int
     read: list[Value]
     states: list[Value]
     kept: list[Value]
@@ -135,6 +137,7 @@ def written(program: Program, name: str) -> Source:
         plan=plan,
         names=writer.names,
         inputs=program.inputs,
+        captured=program.captured,
         read=read,
         states=states,
         kept=kept,

@@ -123,10 +123,12 @@ class Variant:
         tensor = self.program.leaves.get(value)
         return tensor._value if tensor is not None else self.program.constants[value]
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], captured: Sequence[Any]) -> None:
         """Write the program to a Python file, with the present values beside it."""
         wanted = (*self.source.kept, *self.source.read)
-        save(self.source, {v: self._kept(v) for v in wanted}, path)
+        values = {v: self._kept(v) for v in wanted}
+        inputs = self.source.inputs[len(self.source.inputs) - len(captured) :]
+        save(self.source, values | dict(zip(inputs, captured, strict=True)), path)
 
     def __call__(self, values: Sequence[Any]) -> Sequence[Any]:
         """Run the program; return its outputs. Tensors that it updates have their new values."""
