@@ -58,14 +58,16 @@ def deposit(tensor: Tensor, g: Any, shared: set[int], recorded: bool) -> None:
         UnsupportedError: if it is recorded and would be added to one of before the trace.
     """
     trace = tracing.get()
-    if recorded and tensor.grad is not None and not isinstance(tensor.grad, Tensor):
-        raise UnsupportedError(
-            f"backward: {describe(tensor)} has a gradient of before the compiled function, which "
-            "cannot be part of its program; call optimizer.zero_grad() in the function, before "
-            "backward()"
-        )
-    if recorded and tensor.grad is None and trace is not None:
-        trace.depends(tensor, ["grad"])
+    if trace is not None and recorded:
+        if tensor.grad is not None and not isinstance(tensor.grad, Tensor):
+            error = UnsupportedError(
+                f"backward: {describe(tensor)} has a gradient of before the compiled function, "
+                "which cannot be part of its program; call optimizer.zero_grad() in the function, "
+                "before backward()"
+            )
+            raise trace.refused(error)
+        if tensor.grad is None:
+            trace.depends(tensor, ["grad"])
     total = owned(g, shared) if tensor.grad is None else tensor.grad + g
     # One that is the same at each call, as that of a plain sum, is an array without a history.
     tensor.grad = leaf(total) if recorded and not isinstance(total, Tensor) else total

@@ -72,6 +72,20 @@ class Tensor(ArrayMethods):
         """Refuse: recording recognises tensors by their exact class."""
         raise TypeError("Tensor is final; hold a tensor in an attribute instead of subclassing it")
 
+    @property  # type: ignore[misc]  # `isinstance` reads it where the class is another one
+    def __class__(self) -> type[Tensor]:
+        """The class; in a trace, asking whether an argument is an array is an error."""
+        trace = tracing.get()
+        if trace is not None:
+            trace.ask_kind(self, "isinstance(x, …), which np.isscalar(x) asks too")
+        return Tensor
+
+    def __hash__(self) -> int:
+        trace = tracing.get()
+        if trace is not None:
+            trace.ask_kind(self, "x as the key of a dict")
+        return object.__hash__(self)
+
     # ── the value ────────────────────────────────────────────────────────────────────────────
     @property
     def data(self) -> Any:

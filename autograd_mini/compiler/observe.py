@@ -91,6 +91,19 @@ def is_constant_name(steps: list[dis.Instruction], place: int) -> bool:
     return False
 
 
+@lru_cache(MANY)
+def kind_questions(code: CodeType) -> frozenset[int]:
+    """Return the offsets at which code calls `isinstance`, or matches a class."""
+    found, pending = set(), False
+    for step in dis.get_instructions(code):
+        if step.opname.startswith("LOAD") and step.argval == "isinstance":
+            pending = True
+        elif step.opname == "MATCH_CLASS" or (pending and step.opname in ("PRECALL", "CALL")):
+            found.add(step.offset)
+            pending = step.opname == "PRECALL"
+    return frozenset(found)
+
+
 def texts_in(constants: tuple[Any, ...]) -> Iterator[str]:
     """Yield the texts among the constants of a piece of code that may be names."""
     for x in constants:

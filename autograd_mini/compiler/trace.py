@@ -6,8 +6,10 @@ well, so that a whole training step is one program. The values themselves are no
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from types import FrameType
 from typing import Any, Final
 
 import numpy as np
@@ -26,7 +28,7 @@ from ..sites import Site, site
 from ..tensors import NO_PARAMS, Tensor, leaf, serials
 from .guards import Condition
 from .identical import same_bits
-from .observe import Observer, observing
+from .observe import Observer, kind_questions, observing, origin_of
 from .program import Instruction, Operand, Program, Value
 from .rows import scalar
 
@@ -34,6 +36,30 @@ GRADIENT: Final = "gradient"
 """The scope of reverse walks."""
 NUMBERS: Final = frozenset({int, float, bool, complex, type(None)})
 SCALARS: Final = NUMBERS | PLAIN - {np.ndarray}
+CURE: Final = "keep it a tensor, and look at the value outside of the compiled function"
+WHOLE: Final = (
+    "give a Python int, as int(n): it is static, and another one makes another program. As an "
+    "index, take it of a tensor: am.tensor(table)[n]"
+)
+"""What to do where a NumPy integer is to be an axis, a size, a bound or a key."""
+KIND: Final = (
+    "Ask for np.ndim(x), x.shape or x.dtype, which are the same for both, or decide outside of the "
+    "compiled function"
+)
+KEY: Final = "x as the key of a dict"
+CURES: Final = (
+    ("a branch on t", "use np.where(condition, a, b), or branch outside of the compiled function"),
+    ("t.item", CURE),
+    ("np.asarray", "NumPy converts what is in a plain array or function: write am.tensor(table)[i] "
+     "in place of table[i], np.stack([s, 1.0]) of np.array([s, 1.0]), s * np.ones(3) of "
+     "np.full(3, s), np.where in place of a mask; sizes are Python ints"),
+    ("float(t)", "use NumPy's functions, as np.sqrt(t) in place of math.sqrt(t)"),
+    ("t.data", "use t itself. A leaf is changed with w.assign(w - …), or w -= … in no_grad, not "
+     "with w.data -= …"),
+    ("t as an index", "take it of a tensor: am.tensor(table)[i]; sizes and bounds are Python ints"),
+    ("int(t)", "give a Python int as an argument: it is static"),
+)  # fmt: skip
+"""What to write in place of what looks at a value, by what that is called."""
 COPIED: Final = 1_000_000
 """Bytes up to which a plain array is copied when it is met; a larger one is fingerprinted."""
 
@@ -103,6 +129,7 @@ class Tracer:
         self._updates: dict[int, Value] = {}
         self._weak: set[int] = set()
         self._arguments: set[int] = set()
+        self._plain_arguments: set[int] = set()
         self._scalars: dict[Value, Value] = {}
         self._walks: dict[int, Site] = {}
         self._paths: dict[int, str] = {}
@@ -122,6 +149,8 @@ class Tracer:
         self._arguments.add(tensor.serial)
         if isinstance(given, Tensor):
             self.tensorial.add(value)
+        else:
+            self._plain_arguments.add(tensor.serial)
         if weak:
             self._weak.add(tensor.serial)
         return tensor
@@ -182,8 +211,27 @@ class Tracer:
         raise self.refused(
             ConversionError(
                 f"compile: {what}, at {site()}, looks at the value of {describe(tensor)}, which "
-                "may differ from call to call; use np.where instead of a branch, NumPy's functions "
-                "instead of Python's, and print or convert outside of the compiled function"
+                f"may differ from call to call; {self._cure(tensor, what)}"
+            )
+        )
+
+    def _cure(self, tensor: Tensor, what: str) -> str:
+        """Say what to write instead of looking at a value."""
+        whole = tensor.dtype.kind in "iu" and not tensor.ndim
+        if whole and tensor.serial in self._arguments and "branch" not in what:
+            return WHOLE
+        return next((cure for start, cure in CURES if what.startswith(start)), CURE)
+
+    def ask_kind(self, tensor: Tensor, what: str) -> None:
+        """Refuse to say what an argument is, if it was no tensor: code would take another way."""
+        if tensor.serial not in self._plain_arguments or not is_asked(sys._getframe(2), what):
+            return
+        name = tensor.name or "x"
+        raise self.refused(
+            ConversionError(
+                f"compile: {what.replace('x', name)}, at {site()}, sees a tensor in place of the "
+                f"{'number' if self.is_number(tensor) else 'ndarray'} that was given. "
+                + (WHOLE if what == KEY else KIND)
             )
         )
 
@@ -445,6 +493,20 @@ class Tracer:
             outputs=outputs,
             updates=[(root, new) for root, new in updates if root is not new],
         )
+
+
+def is_asked(frame: FrameType | None, what: str) -> bool:
+    """Tell whether code outside of this library asks, in a frame that reads a class or a hash.
+
+    NumPy's C code reads the class too, when it looks for whom to ask.
+    """
+    while frame is not None and frame.f_code.co_filename.startswith("<frozen abc"):
+        frame = frame.f_back
+    if frame is not None and frame.f_code.co_name == "isscalar":
+        return True
+    if frame is None or origin_of(frame.f_code) == "library":
+        return False
+    return what == KEY or frame.f_lasti in kind_questions(frame.f_code)
 
 
 def takes_numbers(primitive: Primitive) -> bool:
