@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from functools import wraps
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from .errors import OperandError, UnsupportedError
 from .tensors import serials
@@ -51,6 +51,24 @@ context: ContextVar[tuple[Recorder | None, Scope | None]] = ContextVar(
 Replaced = tuple[Recorder | None, Any] | None
 replaced: ContextVar[Replaced] = ContextVar("autograd_mini_replaced", default=None)
 """The recorders that the open blocks replaced, the last first: (recorder, the others)."""
+
+
+OWN: Final[set[ContextVar[Any]]] = {context, replaced}
+"""The variables that blocks of this library set."""
+
+
+def run_apart(function: Callable[[], Any]) -> Any:
+    """Run a function whose blocks cannot outlive it, even if an interrupt comes as one ends.
+
+    The blocks set variables of a context that is thrown away. What others have set is kept.
+    """
+    inside = copy_context()
+    try:
+        return inside.run(function)
+    finally:
+        for variable, value in inside.items():
+            if variable not in OWN and variable.get(OWN) is not value:
+                variable.set(value)
 
 
 class Block:

@@ -585,7 +585,7 @@ def test_an_error_in_the_middle_changes_nothing():
     compiled(X)
 
 
-def test_an_error_while_tensors_are_updated_says_so():
+def test_an_error_of_an_update_changes_nothing():
     w, v = am.tensor(np.ones(3)), am.tensor(np.ones(3))
 
     def step(x):
@@ -595,9 +595,11 @@ def test_an_error_while_tensors_are_updated_says_so():
 
     compiled = am.compile(step)
     thrice(compiled, np.ones(3))
-    with np.errstate(divide="raise"), pytest.raises(FloatingPointError) as caught:
+    before = w.data.copy(), v.data.copy()
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
         compiled(np.array([0.0, 1, 1]))
-    assert "interrupted while it updated" in "".join(caught.value.__notes__)
+    np.testing.assert_array_equal(w.data, before[0])
+    np.testing.assert_array_equal(v.data, before[1])
 
 
 def test_a_compiled_function_and_its_memory_are_freed():

@@ -169,25 +169,6 @@ def test_an_object_that_holds_tensors_is_no_result():
         compiled(X)
 
 
-# ── interruption ─────────────────────────────────────────────────────────────────────────────────
-def test_a_step_that_is_done_when_it_is_interrupted_says_so():
-    _, _, step = trained(optimizer=am.optim.Adam)
-    compiled = am.compile(step)
-    for _ in range(3):
-        compiled(X)
-    workspace = compiled._variant._idle[0]
-    whole = workspace.step
-
-    def returned(*args):
-        whole(*args)
-        raise KeyboardInterrupt
-
-    workspace.step = returned  # the step is done, and its results are lost
-    with pytest.raises(KeyboardInterrupt) as caught:
-        compiled(X)
-    assert "some of them" in caught.value.__notes__[0]
-
-
 # ── source ───────────────────────────────────────────────────────────────────────────────────────
 HOSTILE = ["import os; x", "x\ny", 'a"""b', "\\", "class", "None", "np", "memory", "step", "ß", ""]
 

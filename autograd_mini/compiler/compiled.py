@@ -27,6 +27,7 @@ from .comparison import compare
 from .differentiation import differentiable
 from .entries import CURE, Entry, Trial, with_gradients
 from .graphs import graph_of
+from .guards import Condition
 from .observe import Observer
 from .passes import optimised
 from .passes.dead import pruned
@@ -82,6 +83,8 @@ class Compiled:
         self._unsteady: dict[Key, int] = {}
         self._missed: Key | None = None
         self._fresh = False
+        self._suspects: list[Condition] = []
+        self._ignored: dict[Any, Any] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function: eagerly twice for a new signature, then as a program.
@@ -135,6 +138,7 @@ class Compiled:
                 self._entries.move_to_end(key)
                 self._last = entry
                 return self._result(entry, [*values_of(leaves), *captured], args, kwargs)
+        self._suspect(key)
         again, self._missed = key == self._missed, key
         if (self._fresh and not again) or self._unsteady.get(key, 0) >= WASTED:
             return self.function(*args, **kwargs)
@@ -168,6 +172,11 @@ class Compiled:
             if collects:
                 gc.enable()
         return self.function(*args, **kwargs)
+
+    def _suspect(self, key: Key) -> None:
+        """Note which accounts of others' code have changed, so that no program of a key holds."""
+        failing = (entry.guard.failing() for entry in self._entries.get(key, ()))
+        self._suspects = [c for c in failing if c is not None and c.foreign]
 
     def _refuse(self, error: Exception) -> None:
         """Note that the function runs as it is from now on; warn, if it could not be guarded."""
@@ -208,10 +217,18 @@ class Compiled:
         answer = result.of_trace(tree, bool(recorded.updates))
         del tree
         roots = [self.function, *(x for x in leaves if not is_value(x))]
-        self._trials[key] = Trial(tracer, recorded, program, result, roots, cleared)
+        trial = Trial(tracer, recorded, program, result, roots, cleared)
+        self._ignore_accounts(key, trial)
+        self._trials[key] = trial
         if len(self._trials) > CACHED:
             del self._trials[next(iter(self._trials))]
         return answer
+
+    def _ignore_accounts(self, key: Key, trial: Trial) -> None:
+        """Forget what only others' code reads, if its change has changed nothing."""
+        if self._suspects and any(is_same(e.trial, trial) for e in self._entries.get(key, ())):
+            self._ignored |= {c.place: c.owner for c in self._suspects}  # an id lives as its owner
+        trial.conditions = [c for c in trial.conditions if c.place not in self._ignored]
 
     def _confirmed(
         self,
@@ -251,7 +268,7 @@ class Compiled:
                     raise
             else:
                 refusal = None
-        answer = result.of_trace(tree, bool(recorded.updates))
+            answer = result.of_trace(tree, bool(recorded.updates))
         del tree
         failing = trial.failing(after=True)
         if self.refusal is not None:
@@ -261,6 +278,7 @@ class Compiled:
         elif refusal is None:
             variant = Variant(trial.recorded, optimised(trial.program), self.name)
             self._enter(key, Entry(variant, trial, quick(args, kwargs)))
+            trial.release()
         else:
             roots = [self.function, *(x for x in leaves if not is_value(x))]
             self._trials[key] = Trial(tracer, recorded, program, result, roots, cleared)
@@ -339,6 +357,8 @@ class Compiled:
         """Keep an entry; drop the one that was not used for longest if there are too many."""
         self._programs += 1
         entries = self._entries.setdefault(key, [])
+        if self._suspects:
+            entries[:] = [e for e in entries if not is_same(e.trial, entry.trial)]
         entries.append(entry)
         if len(entries) > ALTERNATIVES:
             del entries[0]
@@ -424,13 +444,25 @@ class Compiled:
         return f"<compiled {self.name}, {count} signature{'s' * (count != 1)}>"
 
 
+def is_same(one: Trial, other: Trial) -> bool:
+    """Tell whether two trials recorded the same program, so that one will do."""
+    try:
+        compare(one.program, other.program)
+    except (CompileError, ValueError):
+        return False
+    return True
+
+
 @contextmanager
 def undone(tracer: Tracer) -> Iterator[None]:
-    """Put everything back if a call in the block cannot be traced."""
+    """Put everything back if a call in the block cannot be traced; leave no recorded gradient."""
     try:
         yield
     except (CompileError, ConversionError, UnsupportedError):
         tracer.undo()
+        raise
+    except BaseException:
+        tracer.release_gradients()
         raise
 
 

@@ -92,6 +92,10 @@ class Trial:
                 c for c in self.conditions if c.key != GRADIENT or id(c.owner) not in cleared
             ]
 
+    def release(self) -> None:
+        """Let go of what is needed on trial only."""
+        del self.tracer, self.reach
+
     def failing(self, after: bool = False) -> Condition | None:
         """Return the first condition that does not hold.
 
@@ -131,15 +135,17 @@ class Entry:
     Attributes:
         guard: tells whether all is as it was, and finds what the program captures.
         values: takes the values from simple arguments; None for arguments that are not simple.
+        trial: what was recorded.
         direct: runs the program, where its one output is the one tensor that is returned.
         recording: whether it is for calls outside of `no_grad`.
     """
 
-    __slots__ = ("direct", "guard", "recording", "result", "values", "variant")
+    __slots__ = ("direct", "guard", "recording", "result", "trial", "values", "variant")
 
     def __init__(self, variant: Variant, trial: Trial, values: Callable[..., Any] | None) -> None:
         assert trial.captures is not None
         self.variant = variant
+        self.trial = trial
         self.result = trial.result
         self.recording = is_recording()
         self.guard = Guard(trial.conditions, trial.captures.sources)

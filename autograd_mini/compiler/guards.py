@@ -72,6 +72,11 @@ class Condition:
         self.same_as: Condition | None = None
         self.content: bytes | int | None = None
 
+    @property
+    def place(self) -> tuple[str, int, Any]:
+        """What is read, as a key."""
+        return self.kind, id(self.owner), self.key if type(self.key) is str else id(self.key)
+
     def read(self) -> Any:
         """Return what is there now; `MISSING` if there is nothing."""
         try:

@@ -163,7 +163,7 @@ class Observer:
         """Note a function that begins, and its arguments."""
         code = frame.f_code
         origin = origin_of(code)
-        if origin == "library":
+        if origin == "library" or (origin == "foreign" and is_called_by_library(frame)):
             return
         if id(code) not in self.codes:
             self.codes[id(code)] = code, origin
@@ -214,6 +214,14 @@ class Observer:
             key in self.objects and not same_items(shallow_copy(self.objects[key]), before)
             for key, before in self.before.items()
         )
+
+
+def is_called_by_library(frame: FrameType) -> bool:
+    """Tell whether code of others runs for this library, as when a line is looked up."""
+    caller = frame.f_back
+    while caller is not None and origin_of(caller.f_code) == "foreign":
+        caller = caller.f_back
+    return caller is not None and origin_of(caller.f_code) == "library"
 
 
 def shallow_copy(x: Any) -> list[Any] | None:

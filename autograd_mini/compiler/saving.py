@@ -22,11 +22,13 @@ def load(path=pathlib.Path(__file__).with_suffix(".npz")):
     """
     with np.load(path) as saved:
         state = {{name: saved[name] for name in saved}}
-    run, changed = build({build})
+    run, commit, changed = build({build})
     state.update(zip({states}, changed))
 
     def step({inputs}):
         results = run({arguments})
+        for write in commit:
+            write()
 {updates}        return {result}
 
     return step, state
@@ -89,6 +91,11 @@ def loader(source: Source) -> str:
         f'        state["{names[x]}"] = results[{count + i}]\n'
         for i, x in enumerate(source.scalars)
     ]
+    count += len(source.scalars)
+    updates += [
+        f'        state["{names[x]}"][...] = results[{count + i}]\n'
+        for i, x in enumerate(source.fresh)
+    ]
     states = [names[x] for x in source.states]
     return LOAD.format(
         build=", ".join(f'state["{names[x]}"]' for x in source.kept),
@@ -96,5 +103,5 @@ def loader(source: Source) -> str:
         inputs=", ".join(inputs),
         arguments=", ".join(arguments),
         updates="".join(updates),
-        result="results[0]" if count == 1 else f"results[:{count}]",
+        result="results[0]" if source.count == 1 else f"results[:{source.count}]",
     )

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..arrays import PLAIN, normal
-from ..contexts import Scope
+from ..contexts import OWN, Scope, run_apart
 from ..errors import ConversionError, UnsupportedError
 from ..extraction import describe, tracing
 from ..fingerprint import fingerprint
@@ -64,6 +64,7 @@ COPIED: Final = 1_000_000
 """Bytes up to which a plain array is copied when it is met; a larger one is fingerprinted."""
 
 Key = int | tuple[int, int]
+OWN.add(tracing)
 
 
 class Met:
@@ -535,15 +536,17 @@ def traced(tracer: Tracer, function: Callable[[], Any], recording: bool) -> Any:
         ConversionError, UnsupportedError: if the trace could not go on, even if the function caught
             the error.
     """
-    token = tracing.set(tracer)
-    try:
+
+    def run() -> Any:
+        tracing.set(tracer)
         with tracer.observed(), recorder(tracer.record if recording else evaluate):
-            result = function()
+            return function()
+
+    try:
+        result = run_apart(run)
     except BaseException:
         tracer.release_gradients()
         raise
-    finally:
-        tracing.reset(token)
     if tracer.refusal is not None:
         tracer.release_gradients()
         raise tracer.refusal
