@@ -15,9 +15,9 @@ from copy import deepcopy
 from functools import cache
 from typing import Any, ClassVar, Final, Self
 
+from ..contexts import Scope, context
 from ..errors import ArgumentError, ShapeError
 from ..extraction import tracing
-from ..operation import scope
 from ..tensors import Tensor, tensor
 from .arguments import floating
 from .inference import PREDICTOR, evaluate, predict
@@ -88,8 +88,12 @@ class Module:
         trace = tracing.get()
         if trace is not None:
             trace.depends(self)
-        with scope(self.scope_name):
+        before = context.get()
+        try:  # as `with scope(…)`, and Ctrl-C never leaves the scope open
+            context.set((before[0], Scope(self.scope_name, before[1])))
             return self.forward(*args, **kwargs)
+        finally:
+            context.set(before)
 
     @property
     def scope_name(self) -> str:
