@@ -81,3 +81,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has seen enough, as `head` has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a file that was asked for cannot be written
+        print(f"autograd-mini {asked.name}: {error}", file=sys.stderr)
+        return BAD_USAGE
