@@ -16,6 +16,7 @@ from .errors import ArgumentError, AutogradError
 from .points import DTYPES, point, positional, shape, value
 from .targets import named, raised
 from .tensors import Tensor, tensor
+from .visible import show_text
 
 DESCRIPTION = """\
 Draw a tensor, function, model or compiled step of a module or file.
@@ -82,7 +83,8 @@ def draw(asked: Namespace) -> int:
         options["sample"] = vector(asked.sample)
     subject = subject_of(asked)
     for path in outputs:
-        print(render(subject, path, format=asked.format, **options))
+        written = render(subject, path, format=asked.format, **options)
+        print(show_text(str(written), one_line=True))
     return 0
 
 

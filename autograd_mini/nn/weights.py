@@ -16,6 +16,7 @@ from ..errors import OperandError, ShapeError, WeightsError
 from ..files import write_file
 from ..ops.conversion import assign_all
 from ..tensors import Tensor
+from ..visible import show_text
 
 if TYPE_CHECKING:
     from zipfile import ZipFile
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 LISTED: Final = 6
 """Differences that an error names."""
+LONGEST: Final = 80
+"""Letters of a name in an error."""
 
 
 def save(model: Module, path: str | os.PathLike[str]) -> None:
@@ -102,12 +105,12 @@ def headers(archive: ZipFile, wanted: set[str]) -> tuple[dict[str, Header], list
     for info in archive.infolist():
         member = info.filename
         if member in found or member in others:
-            raise ValueError(f"it has two members {member!r}")
+            raise ValueError(f"it has two members {short(member)!r}")
         if member in wanted:
             found[member] = read_header(archive, info)
             continue
         name, npy, _ = member.rpartition(".npy")
-        others[member] = name if npy else f"{member!r} without the ending .npy"
+        others[member] = short(name) if npy else f"{short(member)!r} without the ending .npy"
         if len(others) <= LISTED:
             others[member] += f" {read_header(archive, info).shape}"
     return found, list(others.values())
@@ -117,12 +120,17 @@ def differences(
     found: dict[str, Header], others: list[str], own: dict[str, Tensor], members: dict[str, str]
 ) -> list[str]:
     """Say in what a file's headers differ from the tensors of a model."""
-    wrong = [f"lacks {name} {t.shape}" for name, t in own.items() if members[name] not in found]
+    wrong = [f"lacks {short(n)} {t.shape}" for n, t in own.items() if members[n] not in found]
     wrong += [f"has {other}, which the model has not" for other in others]
     for name, t in own.items():
         if members[name] in found:
-            wrong += mismatch(name, found[members[name]], t)
+            wrong += mismatch(short(name), found[members[name]], t)
     return wrong
+
+
+def short(name: str) -> str:
+    """Return a name as an error shows it."""
+    return show_text(name, one_line=True, longest=LONGEST)
 
 
 def mismatch(name: str, header: Header, own: Tensor) -> list[str]:
