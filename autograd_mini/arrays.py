@@ -32,9 +32,7 @@ def as_array(value: Any, dtype: Any = None, *, copy: bool = False) -> Any:
             f"not an array of numbers: {_short(value)} has dtype {array.dtype}; "
             "expected numbers or booleans in a rectangular array"
         )
-    if (
-        not array.dtype.isnative
-    ):  # results have this machine's byte order, so let all values have it
+    if not array.dtype.isnative:  # NumPy's results are native, so let all values be
         array = array.astype(array.dtype.type)
     return array if array.ndim else array[()]
 
