@@ -215,6 +215,7 @@ def locked_folder(directory: Path) -> Iterator[None]:
         _lock(descriptor, wait=True)
         yield
     finally:
+        _unlock(descriptor)  # closing is not enough if a fork has the descriptor too
         os.close(descriptor)
 
 
@@ -245,6 +246,12 @@ def _lock(descriptor: int, *, wait: bool = False) -> bool | None:
     except OSError:  # a file system without locks
         return None
     return True
+
+
+def _unlock(descriptor: int) -> None:
+    if fcntl is not None:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def _is_at(descriptor: int, path: str) -> bool:

@@ -96,7 +96,7 @@ def vector(path: str) -> Any:
     """
     try:
         return np.load(path)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # a damaged file makes NumPy raise nearly anything
         raise ArgumentError(
             f"--sample {path}: {error}; expected a file from np.save, of one vector"
         ) from error

@@ -23,7 +23,7 @@ import pytest
 import autograd_mini as am
 import viz
 from autograd_mini.command import main
-from autograd_mini.files import write_file
+from autograd_mini.files import locked_folder, write_file
 from autograd_mini.nn import MLP
 
 TRIALS = Path(__file__).with_name("trials.py")
@@ -346,7 +346,7 @@ def test_a_name_that_is_too_long_is_an_error(model, tmp_path):
 
 STOPPED = """
 import os, sys
-from autograd_mini.files import write_file
+from autograd_mini.files import locked_folder, write_file
 def write(file):
     file.write(b"half")
     file.flush()
@@ -513,6 +513,23 @@ def test_programs_that_save_one_file_at_a_time_leave_one_that_runs(tmp_path):
         thread.join()
     assert run_saved(tmp_path / "step.py") in [60.0 * value for value in range(4)]
     assert len(os.listdir(tmp_path)) == 2
+
+
+@pytest.mark.filterwarnings("ignore:.*fork")
+def test_a_fork_in_the_middle_of_a_save_does_not_keep_the_folder_locked(tmp_path):
+    pipe = os.pipe()
+    with locked_folder(tmp_path):
+        child = os.fork()
+        if not child:
+            os.read(pipe[0], 1)  # until the parent is done
+            os._exit(0)
+    try:
+        compiled(2.0).save(tmp_path / "step.py")
+        assert len(os.listdir(tmp_path)) == 2
+    finally:
+        os.write(pipe[1], b"x")
+        os.waitpid(child, 0)
+        list(map(os.close, pipe))
 
 
 def test_ctrl_c_while_a_program_is_written_leaves_the_old_one(tmp_path, monkeypatch):
