@@ -111,7 +111,7 @@ class BoundedReader(io.BufferedReader):
         self.longest += sum(2 * len(name.encode()) + ENTRY for name in members)
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Read so many bytes, or what is there.
+        """Read so many bytes, or all if no number is given.
 
         Raises:
             ValueError: for more than are expected in one piece.
@@ -139,7 +139,7 @@ def read_header(archive: ZipFile, info: ZipInfo) -> Header:
         start = _exactly(file, npy.MAGIC_LEN)
         version = start[-2], start[-1]
         if start[: len(npy.MAGIC_PREFIX)] != npy.MAGIC_PREFIX or version not in LENGTHS:
-            raise ValueError("a member that is no .npy file of version 1, 2 or 3")
+            raise ValueError("a member that is not a .npy file of version 1, 2 or 3")
         count = _exactly(file, LENGTHS[version])
         length = int.from_bytes(count, "little")
         if length > LONGEST_HEADER:
@@ -160,7 +160,7 @@ def _parsed(text: str, start: int, info: ZipInfo) -> Header:
     text = re.sub(r"(\d)L\b", r"\1", text)  # as Python 2 wrote long integers
     fields = ast.literal_eval(text.strip())
     if not isinstance(fields, dict) or set(fields) != {"descr", "fortran_order", "shape"}:
-        raise ValueError("a header that is no dict of descr, fortran_order and shape")
+        raise ValueError("a header that is not a dict of descr, fortran_order and shape")
     shape, fortran = fields["shape"], fields["fortran_order"]
     lengths = type(shape) is tuple and all(type(n) is int and n >= 0 for n in shape)
     if not lengths or type(fortran) is not bool:

@@ -13,6 +13,7 @@ import errno
 import io
 import os
 import re
+import select
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -30,6 +31,7 @@ Content = bytes | str | Callable[[IO[bytes]], None]
 LONGEST: Final = 100
 """Bytes of a name up to which the hidden file's name holds it whole; a file system takes 255."""
 MOST_LINKS: Final = 40
+EFFECTIVE: Final = os.access in os.supports_effective_ids
 CURES: Final = {
     errno.ENOSPC: "free some space, or choose another disk",
     errno.EDQUOT: "free some space, or choose another disk",
@@ -45,8 +47,8 @@ CURES: Final = {
 def write_file(path: Path, content: Content, *, part_of: Path | None = None) -> None:
     """Write a file, whole or not at all.
 
-    A file that is there keeps its permissions, a link stays a link, and what is no file (a device,
-    a named pipe, `/dev/stdout`) gets the bytes written into it.
+    An existing file keeps its permissions, and a link stays a link. The bytes go into a device, a
+    named pipe or `/dev/stdout` as it is.
 
     Args:
         path: of the file.
@@ -79,7 +81,7 @@ def _write(path: str, write: Callable[[IO[bytes]], None], owner: str) -> None:
     target = os.path.realpath(path)
     present = _status(target)
     if present is None or stat.S_ISREG(present.st_mode):
-        if present is not None and not os.access(target, os.W_OK):
+        if present is not None and not os.access(target, os.W_OK, effective_ids=EFFECTIVE):
             raise PermissionError(errno.EACCES, "the file is read-only")
         _replace(target, write, present or _status(owner), os.path.basename(owner))
     elif stat.S_ISDIR(present.st_mode):
@@ -98,7 +100,7 @@ def _writer_of(content: bytes | str) -> Callable[[IO[bytes]], None]:
 
 
 def _status(target: str) -> os.stat_result | None:
-    """Return what is known of a file, None if there is none."""
+    """Return the status of a file, None if it does not exist."""
     try:
         return os.stat(target)
     except FileNotFoundError:
@@ -123,13 +125,16 @@ def _descriptor_of(path: str) -> int | None:
 
 
 def _write_into(target: str | int, write: Callable[[IO[bytes]], None]) -> None:
-    """Write into what is no file, once all bytes are known: no error leaves half of them there."""
+    """Write into a device or pipe once all bytes are known: no error sends half of them."""
     whole = io.BytesIO()
     write(whole)
     with open(target, "wb", buffering=0) as file:
         rest = whole.getbuffer()
         while rest:
-            rest = rest[file.write(rest) :]
+            written = file.write(rest)
+            if written is None:  # a pipe that does not wait for its reader, so this waits
+                select.select([], [file], [])
+            rest = rest[written or 0 :]
 
 
 def _replace(

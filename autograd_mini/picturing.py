@@ -84,7 +84,8 @@ def draw(asked: Namespace) -> int:
     subject = subject_of(asked)
     for path in outputs:
         written = render(subject, path, format=asked.format, **options)
-        print(show_text(str(written), one_line=True))
+        if not str(path).startswith("/dev/"):  # a picture on standard output is alone there
+            print(show_text(str(written), one_line=True))
     return 0
 
 

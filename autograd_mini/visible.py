@@ -1,7 +1,7 @@
-"""Text of a user's as it may be shown: in an error, a report, a terminal, a picture.
+"""A user's text as it is shown in errors, reports, terminals and pictures.
 
-Names may hold what a terminal carries out, an XML file forbids, or what turns the text around it.
-`show_text` writes such characters as Python does, `\\x1b`; a picture puts `�` in their place.
+A name may hold characters that a terminal carries out, that XML forbids, or that turn the text
+around them. `show_text` writes them as Python does, `\\x1b`; a picture has `�` in their place.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import re
 from typing import Final
 
 HIDDEN: Final = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # what controls a terminal, but for tab and line break
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # what turns the direction of writing
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # these control a terminal; tab and line break stay
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # these turn the direction of writing
     "\u2028\u2029\ufff9-\ufffb"  # other line breaks, and marks of annotations
-    "\ud800-\udfff\ufffe\uffff]"  # what is no character: no UTF-8, no XML
+    "\ud800-\udfff\ufffe\uffff]"  # not characters: neither UTF-8 nor XML has them
 )
 
 
@@ -23,7 +23,7 @@ def show_text(text: str, *, one_line: bool = False, longest: int | None = None) 
     Args:
         text: from a user.
         one_line: whether tabs and line breaks are escaped too.
-        longest: so many characters are shown; what is longer ends in "…".
+        longest: so many characters are shown; a longer text ends in "…".
 
     >>> print(show_text("\x1b[31mred\n"))
     \x1b[31mred

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -202,14 +203,18 @@ def test_a_folder_that_cannot_be_written_is_an_error_with_the_cure(what, tmp_pat
 
 
 @pytest.mark.skipif(not ROOT, reason="the test gives up root's rights")
-def test_a_read_only_file_is_not_replaced(tmp_path, monkeypatch):
-    path = tmp_path / "file"
-    path.write_text("old")
-    path.chmod(0o444)
-    monkeypatch.setattr(os, "access", lambda path, mode: bool(os.stat(path).st_mode & 0o222))
-    with pytest.raises(PermissionError, match="read-only.*permissions"):
-        write_file(path, "new")
-    assert path.read_text() == "old"
+def test_a_read_only_file_is_not_replaced():
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        path = Path(folder, "file")
+        path.write_text("old")
+        path.chmod(0o444)
+        with as_another_user(), pytest.raises(PermissionError, match="read-only.*permissions"):
+            write_file(path, "new")
+        assert path.read_text() == "old"
+        with as_another_user():
+            write_file(Path(folder, "other"), "new")
+        assert Path(folder, "other").stat().st_uid == 65534
 
 
 def test_the_command_line_says_why_a_file_cannot_be_written(tmp_path, capsys):
@@ -301,6 +306,24 @@ def test_a_named_pipe_gets_the_bytes(model, tmp_path):
     assert same(model, tmp_path / "weights.npz") and stat.S_ISFIFO(pipe.stat().st_mode)
 
 
+def test_a_pipe_that_does_not_wait_gets_all_bytes():
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    read: list[int] = []
+
+    def slowly() -> None:
+        while data := os.read(reading, 50_000):
+            read.append(len(data))
+
+    reader = threading.Thread(target=slowly)
+    reader.start()
+    write_file(f"/dev/fd/{writing}", bytes(1_000_000))
+    os.close(writing)
+    reader.join(10)
+    os.close(reading)
+    assert sum(read) == 1_000_000
+
+
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
 @pytest.mark.parametrize("target", ["pipe", "file", "append"])
 def test_standard_output_gets_the_bytes_where_it_is(name, target, model, tmp_path):
@@ -337,8 +360,9 @@ def test_a_long_name_is_taken(name, model, tmp_path):
 
 
 def test_a_name_that_is_too_long_is_an_error(model, tmp_path):
-    with pytest.raises(OSError, match="cannot write: .*shorter name"):
-        model.save(tmp_path / ("w" * 256))
+    for save, name in ((model.save, "w" * 256), (compiled(2.0).save, "s" * 252 + ".py")):
+        with pytest.raises(OSError, match="cannot write: .*shorter name"):
+            save(tmp_path / name)
     assert os.listdir(tmp_path) == []
 
 
@@ -450,6 +474,13 @@ def test_an_error_while_a_content_is_made_leaves_nothing(tmp_path):
     os.mkfifo(pipe)
     with pytest.raises(ZeroDivisionError):  # it is not even opened
         write_file(pipe, broken)
+
+
+def test_a_picture_on_standard_output_is_all_that_is_there(tmp_path, capfd):
+    (tmp_path / "loss.py").write_text("import autograd_mini as am\nloss = am.tensor(1.0) * 2\n")
+    words = ["draw", f"{tmp_path}/loss.py:loss", "-o", "/dev/stdout", "--format", "svg"]
+    assert main(words) == 0
+    ElementTree.fromstring(capfd.readouterr().out)
 
 
 def test_a_closed_pipe_ends_the_command_line_quietly(tmp_path):

@@ -8,7 +8,7 @@ from typing import Any
 from ..visible import show_text
 
 LONGEST = 60
-"""Letters of what is checked."""
+"""Letters of the text beside the bar."""
 LONG = 2.0
 """Seconds from which on a check shows its progress."""
 
