@@ -94,10 +94,15 @@ def write_arrays(file: IO[bytes], arrays: Mapping[str, Any]) -> None:
     from zipfile import ZipFile, ZipInfo  # 5 ms of import
 
     members = member_names(arrays)
-    with ZipFile(file, "w") as archive:
+    archive = ZipFile(file, "w")
+    try:
         for name, array in arrays.items():
             with archive.open(ZipInfo(members[name]), "w", force_zip64=True) as member:
                 npy.write_array(member, np.asarray(array), allow_pickle=False)
+        archive.close()
+    except BaseException:
+        archive.fp = None  # or closing it raises a ValueError in the place of Ctrl-C
+        raise
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────

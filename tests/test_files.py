@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -460,6 +461,21 @@ def test_threads_that_write_one_file_leave_one_of_their_contents(tmp_path):
     for thread in threads:
         thread.join()
     assert path.read_bytes() in contents and os.listdir(tmp_path) == ["file"]
+
+
+def test_ctrl_c_between_two_arrays_stays_ctrl_c(model, tmp_path, monkeypatch):
+    model.save(tmp_path / "weights.npz")
+    before, usual = contents(tmp_path), zipfile.ZipFile.open
+
+    def interrupted(*args, **kwargs):
+        opened = usual(*args, **kwargs)
+        signal.raise_signal(signal.SIGINT)
+        return opened
+
+    monkeypatch.setattr(zipfile.ZipFile, "open", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        MLP([50, 20, 1], seed=1).save(tmp_path / "weights.npz")
+    assert contents(tmp_path) == before
 
 
 def test_an_error_while_a_content_is_made_leaves_nothing(tmp_path):

@@ -163,9 +163,11 @@ def kill_at(left: int) -> None:
 
 def in_fork(action: Callable[[], None], stop: Callable[[int], None]) -> int:
     """Carry an action out in a fork, stop it, and return how it ended: 0 if by itself."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # what runs after a fork loses it
     child = os.fork()
     if not child:
         try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
             action()
         except (KeyboardInterrupt, OSError):
             os._exit(7)
