@@ -21,6 +21,7 @@ from ..graph import Graph
 from ..operation import evaluate, is_recording
 from ..sites import in_library
 from ..tensors import leaf
+from ..visible import show_text
 from .arguments import Key, is_differentiated, is_value, quick, signature, values_of
 from .captures import refuse_unreached_arrays
 from .comparison import compare
@@ -441,7 +442,7 @@ class Compiled:
 
     def __repr__(self) -> str:
         count = len(self._entries)
-        return f"<compiled {self.name}, {count} signature{'s' * (count != 1)}>"
+        return f"<compiled {show_text(self.name)}, {count} signature{'s' * (count != 1)}>"
 
 
 def is_same(one: Trial, other: Trial) -> bool:
@@ -471,7 +472,7 @@ def warn(message: str) -> None:
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and in_library(frame.f_code):
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, RuntimeWarning, stacklevel=level)
+    warnings.warn(show_text(message), RuntimeWarning, stacklevel=level)
 
 
 def argument_names(

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..primitives import PRIMITIVES, Primitive
 from ..tensors import Tensor
+from ..visible import show_text
 from .rows import ROWS
 
 
@@ -202,4 +203,4 @@ class Program:
             lines.append(f"  {made} = {step.primitive.name}({taken}{params})  # {step.scope}")
         lines += [f"  return {called(y)}" for y in self.outputs]
         lines += [f"  {called(leaf)} ← {called(new)}" for leaf, new in self.updates]
-        return "\n".join(lines)
+        return show_text("\n".join(lines))

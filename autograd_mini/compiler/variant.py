@@ -117,7 +117,7 @@ class Variant:
 
     def _made(self) -> Callable[..., Any]:
         """Execute the source, which tracebacks then show."""
-        filename = f"<compiled {self.name} {id(self):x}>"
+        filename = f"<compiled {ascii(self.name)[1:-1]} {id(self):x}>"
         text = self.source.text
         linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
         weakref.finalize(self, linecache.cache.pop, filename, None).atexit = False
