@@ -448,12 +448,10 @@ def test_a_function_of_any_name_is_compiled_and_shown(name):
 def test_big_endian_arrays_give_the_same_kind_of_result_at_each_call(dtype):
     x = np.arange(1, 4).astype(dtype)
     table = (np.ones(3) * 2).astype(dtype)
-    functions = {
-        "view": lambda x: x[::-1],
-        "hessian": am.hessian(lambda x: np.sum(x**3)),
-        "captured": lambda x: (x * table, table * 1.5 + x),
-    }
-    for function in functions.values():
+    functions = [lambda x: x[::-1], lambda x: (x * table, table * 1.5 + x)]
+    if "f" in dtype:
+        functions.append(am.hessian(lambda x: np.sum(x**3)))
+    for function in functions:
         compiled = am.compile(function)
         found = [compiled(x) for _ in range(5)]
         kinds = {tuple((type(y), y.dtype.str) for y in flat(one)) for one in found}
