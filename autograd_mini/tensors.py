@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from itertools import chain, count, repeat
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
@@ -353,14 +353,15 @@ RUN: Final = deque[Any](maxlen=0).extend
 """Goes through an iterator in C. Python raises KeyboardInterrupt between instructions of its own,
 and there are none in there: what is called in one such run is done whole or not at all."""
 SET_VALUE: Final = vars(Tensor)["_value"].__set__
-SET_ASSIGNED: Final = vars(Tensor)["_assigned"].__set__
 SET_GRAD: Final = vars(Tensor)["grad"].__set__
 
 
 def bind_all(leaves: Sequence[Tensor], values: Iterable[Any]) -> None:
     """Bind arrays that fit to leaves, all of them or, if an interrupt comes, none."""
-    now = repeat(next(serials))
-    RUN(chain(map(SET_ASSIGNED, leaves, now), map(SET_VALUE, leaves, values)))
+    now = next(serials)
+    for leaf in leaves:  # too early is safe: graphs recorded before are refused
+        leaf._assigned = now
+    RUN(map(SET_VALUE, leaves, values))
 
 
 def _restore(data: Any, requires_grad: bool, name: str | None, grad: Any) -> Tensor:

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import CompileError
 from ..extraction import describe
-from .guards import Condition, content_of, numbers_of
+from .guards import BRIEF, Condition, content_of, numbers_of
 from .program import Program, Value
 from .reach import Reach
 from .trace import Met, Tracer
@@ -66,21 +66,25 @@ class Captures:
         self._unite(reach, {id(x) for x in self.sources})
 
     def _unite(self, reach: Reach, chosen: set[int]) -> None:
-        """Let all ways to one captured array lead to the same, other arrays keep their numbers."""
+        """Let all ways to one captured array lead to the same, other arrays keep their numbers.
+
+        Plain code may have read the elements of a captured array, too. So those of small ones must
+        stay, until it is seen that another content makes no other program.
+        """
         held = {id(x) for x in self.sources if type(x) is not Condition}
         for key, conditions in reach.arrays.items():
             array = reach.kept[key]
-            if any(id(c) in chosen for c in conditions):
-                for condition in conditions[1:]:
-                    condition.same_as = conditions[0]
-            elif type(array) is np.ndarray and key not in held:
-                for condition in conditions:
-                    condition.content = None if condition.exact else content_of(array)
-                if not conditions:
-                    label = f"an array of shape {array.shape}"
-                    reach.conditions.append(
-                        Condition("content", array, None, content_of(array), label)
-                    )
+            captured = key in held or any(id(c) in chosen or c.exact for c in conditions)
+            for condition in conditions[1:] if any(id(c) in chosen for c in conditions) else ():
+                condition.same_as = conditions[0]
+            if type(array) is not np.ndarray or (captured and array.nbytes > BRIEF):
+                continue
+            for condition in conditions:
+                condition.content = content_of(array)
+            if not conditions:
+                label = f"an array of shape {array.shape}"
+                made = Condition("content", array, None, content_of(array), label)
+                reach.conditions.append(made)
 
     def objects(self) -> list[Any]:
         """Return the arrays and tensors that are there now."""

@@ -116,7 +116,7 @@ class Compiled:
             captured = entry.guard.check() if values is not None else None
             if values is not None and captured is not None:
                 entry.left -= 1
-                if not entry.left or entry.watched:
+                if not entry.left:
                     entry.left += 1
                     return self._replayed(entry, values, captured, args, kwargs)
                 if entry.direct is not None:  # a training step, without the detours
@@ -168,7 +168,7 @@ class Compiled:
         kwargs: dict[str, Any],
     ) -> Any:
         """Run a program, and the function as well if this call is to be checked."""
-        if not entry.is_due(captured):
+        if not entry.is_due():
             return self._result(entry, [*values, *captured], args, kwargs)
         with entry.variant.alone():
             check = Check(entry, [*values, *captured])
@@ -229,9 +229,13 @@ class Compiled:
         return self.function(*args, **kwargs)
 
     def _suspect(self, key: Key) -> None:
-        """Note which accounts of others' code have changed, so that no program of a key holds."""
-        failing = (entry.guard.failing() for entry in self._entries.get(key, ()))
-        self._suspects = [c for c in failing if c is not None and c.foreign]
+        """Note what has changed, so that no program of a key holds, and may not matter.
+
+        That is what only others' code reads, and the elements of arrays.
+        """
+        entries = self._entries.get(key, ())
+        failing = [c for entry in entries for c in entry.guard.conditions if not c.holds()]
+        self._suspects = [c for c in failing if c.foreign or c.has_new_content()]
 
     def _refuse(self, error: Exception) -> None:
         """Note that the function runs as it is from now on; warn, if it could not be guarded."""
@@ -251,7 +255,7 @@ class Compiled:
             self._warn_of_fresh_arguments(key, args, kwargs)
             return self._tried(key, leaves, args, kwargs, cleared)
         trial.clear(cleared)
-        failing = trial.failing()
+        failing = trial.failing_but_for_content()
         if failing is not None:
             self._note_unsteady(key, failing.label)
             return self._tried(key, leaves, args, kwargs, cleared)
@@ -273,17 +277,20 @@ class Compiled:
         del tree
         roots = [self.function, *(x for x in leaves if not is_value(x))]
         trial = Trial(tracer, recorded, program, result, roots, cleared)
-        self._ignore_accounts(key, trial)
+        self._ignore_what_does_not_matter(key, trial)
         self._trials[key] = trial
         if len(self._trials) > CACHED:
             del self._trials[next(iter(self._trials))]
         return answer
 
-    def _ignore_accounts(self, key: Key, trial: Trial) -> None:
-        """Forget what only others' code reads, if its change has changed nothing."""
+    def _ignore_what_does_not_matter(self, key: Key, trial: Trial) -> None:
+        """Forget conditions of which it is seen that a change makes no other program."""
         if self._suspects and any(is_same(e.trial, trial) for e in self._entries.get(key, ())):
-            self._ignored |= {c.place: c.owner for c in self._suspects}  # an id lives as its owner
-        trial.conditions = [c for c in trial.conditions if c.place not in self._ignored]
+            self._ignored |= {c.place: c for c in self._suspects}  # which keeps what the ids are of
+        trial.conditions = [
+            c for c in trial.conditions if not c.foreign or c.place not in self._ignored
+        ]
+        trial.free_contents(self._ignored)
 
     def _confirmed(
         self,
@@ -304,7 +311,9 @@ class Compiled:
         assert trial.captures is not None
         objects, contents = trial.captures.objects(), trial.captures.contents()
         states = trial.random_states()
-        tracer = Tracer(Observer() if trial.changed else None, lines=trial.changed)
+        changed = {c.place: c for c in trial.conditions if c.has_new_content()}
+        moved = trial.changed or trial.others_changed or bool(changed)
+        tracer = Tracer(Observer() if moved else None, lines=moved)
         with undone(tracer):
             tree, result, recorded, program = self._recorded(tracer, key, leaves, args, kwargs)
             try:
@@ -315,8 +324,9 @@ class Compiled:
                 result.compare(trial.result)
             except CompileError as error:
                 refusal: CompileError | None = error
-                if trial.changed and trial.failing(after=True) is None:
-                    self._traces -= 1  # it was the first one of a function that has settled
+                settled = trial.failing_but_for_content(after=True) is None
+                if moved and settled:
+                    self._traces -= 1  # what was recorded first was of another state
                 elif self._lenient:  # the call was carried out
                     self._refuse(error)
                 else:
@@ -325,7 +335,10 @@ class Compiled:
                 refusal = None
             answer = result.of_trace(tree, bool(recorded.updates))
         del tree
-        failing = trial.failing(after=True)
+        if refusal is None and changed:  # other elements, and the same program
+            self._ignored |= changed
+            trial.free_contents(changed)
+        failing = trial.failing(after=True) if refusal is None else None
         if self.refusal is not None:
             return answer
         if failing is not None:
@@ -337,6 +350,7 @@ class Compiled:
         else:
             roots = [self.function, *(x for x in leaves if not is_value(x))]
             self._trials[key] = Trial(tracer, recorded, program, result, roots, cleared)
+            self._note_unsteady(key, "what the function reads")
         return answer
 
     def _recorded(

@@ -10,7 +10,7 @@ from ..errors import CompileError
 from ..notes import hooks
 from ..operation import is_recording
 from .captures import Captures, refuse_unreached
-from .guards import BRIEF, Condition, Guard, content_of, numbers_of
+from .guards import Condition, Guard
 from .identical import identical
 from .program import Program, Value
 from .reach import Reach
@@ -42,6 +42,7 @@ class Trial:
         captures: what the program reads at each call.
         refusal: why it cannot become a program, or None.
         changed: whether the call itself changed something that it reads.
+        others_changed: whether something has changed since that only code of others reads.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Trial:
         assert observer is not None
         observer.forget_temporary(result.objects)
         self.changed = observer.has_changed()
+        self.others_changed = False
         self.reach = Reach(observer).follow([*roots, *tracer.owners.values()])
         try:
             refuse_hidden(self.reach, observer.failure)
@@ -92,6 +94,32 @@ class Trial:
             self.conditions = [
                 c for c in self.conditions if c.key != GRADIENT or id(c.owner) not in cleared
             ]
+
+    def free_contents(self, places: Collection[Any]) -> None:
+        """Let arrays have other elements, of which it was seen that only the program reads them."""
+        for condition in self.conditions:
+            if condition.place in places:
+                condition.content = None
+        self.conditions = [
+            c for c in self.conditions if c.kind != "content" or c.place not in places
+        ]
+
+    def failing_but_for_content(self, after: bool = False) -> Condition | None:
+        """Return the first condition that does not hold, and not since an array has changed.
+
+        What only code of others reads, and does not hold, are its own accounts: they are forgotten.
+
+        Args:
+            after: whether a call has ended, which may have left gradients.
+        """
+        kept = [c for c in self.conditions if not c.foreign or c.holds()]
+        self.others_changed = len(kept) < len(self.conditions)
+        self.conditions = kept
+        failing = (c for c in self.conditions if not c.holds())
+        return next(
+            (c for c in failing if not c.has_new_content() and not (after and c.key == GRADIENT)),
+            None,
+        )
 
     def release(self) -> None:
         """Let go of what is needed on trial only."""
@@ -140,8 +168,6 @@ class Entry:
         direct: runs the program, where its one output is the one tensor that is returned.
         recording: whether it is for calls outside of `no_grad`.
         left: so many calls from now, one is checked.
-        watched: small arrays among the captured ones, by place, with their elements: plain NumPy
-            code may have read them as well, so the first call after a change is checked.
     """
 
     __slots__ = (
@@ -169,11 +195,6 @@ class Entry:
         assert trial.captures is not None
         self.left = due[0]
         self._due = (after - before for before, after in pairwise(due))
-        self.watched = [
-            (place, content_of(x))
-            for place, x in enumerate(map(numbers_of, trial.captures.objects()))
-            if x.nbytes <= BRIEF
-        ]
         self.variant = variant
         self.trial = trial
         self.result = trial.result
@@ -185,17 +206,13 @@ class Entry:
         tensor = not trial.clears and variant.changes and type(y) is Value and not y.weak
         self.direct = variant.run_alone if tensor else None
 
-    def is_due(self, captured: Sequence[Any]) -> bool:
+    def is_due(self) -> bool:
         """Count a call; tell whether it is to be checked."""
         self.left -= 1
-        if not self.left:
-            self.left = next(self._due, 0)
-            return True
-        for place, content in self.watched:
-            if content_of(captured[place]) != content:
-                self.watched = []
-                return True
-        return False
+        if self.left:
+            return False
+        self.left = next(self._due, 0)
+        return True
 
 
 def refuse_hidden(reach: Reach, failure: str | None) -> None:

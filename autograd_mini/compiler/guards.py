@@ -86,6 +86,17 @@ class Condition:
 
     def holds(self) -> bool:
         """Tell whether what is there now is as good as what was found."""
+        return self._holds_but_for_content() and not self.has_new_content()
+
+    def has_new_content(self) -> bool:
+        """Tell whether the array that is there has other elements."""
+        if self.kind == "content":
+            return content_of(self.owner) != self.value
+        return self.content is not None and content_of(self.read()) != self.content
+
+    def _holds_but_for_content(self) -> bool:
+        if self.kind == "content":
+            return True
         now = self.read()
         if not self.exact:
             return self._is_alike(now)
@@ -97,9 +108,7 @@ class Condition:
         """Tell whether a program can read one array in place of another."""
         if not is_alike(now, self.value):
             return False
-        if self.same_as is not None:
-            return now is self.same_as.read()
-        return self.content is None or content_of(now) == self.content
+        return self.same_as is None or now is self.same_as.read()
 
     def __repr__(self) -> str:
         return f"Condition({self.kind} {self.label}: {self.value!r:.40})"
@@ -242,8 +251,11 @@ class Guard:
             other = condition.same_as
             if other is not None:
                 tests.append(f"{text} is {names[id(other)]}")
-            else:
-                tests.append(self._compared(condition, place, text))
+                continue
+            tests.append(self._compared(condition, place, text))
+            if condition.content is not None:
+                self._bound[f"c{place}"] = condition.content
+                tests.append(f"content({text}) == c{place}")
         if tests:
             lines.append(f"if not ({' and '.join(tests)}): return None")
         lines.append(f"return ({''.join(results)})")
@@ -288,8 +300,9 @@ class Guard:
         self._bound[value] = condition.value
         if not condition.exact:
             return self._alike(condition, place, text)
-        if kind == "items":
-            return f"same({text}, {value})"
+        if kind == "items":  # by identity; others that are equal are found by value
+            self._bound[value] = list(map(id, condition.value))
+            return f"[*map(id, {text})] == {value}"
         if kind in ("absent", "no_item"):
             return text if kind == "no_item" else f"{text} is {value}"
         if kind in ("length", "content"):
@@ -301,14 +314,13 @@ class Guard:
     def _alike(self, condition: Condition, place: int, text: str) -> str:
         """Write the test whether a program can read an array or tensor in place of another."""
         x = condition.value
-        self._bound |= {f"s{place}": x.shape, f"d{place}": x.dtype, f"c{place}": condition.content}
+        self._bound |= {f"s{place}": x.shape, f"d{place}": x.dtype}
         first, then = (text, text) if text.isidentifier() else (f"(x := {text})", "x")
         test = f"type({first}) is {type(x).__name__}"
         if type(x) is Tensor:
             test += f" and not {then}._requires_grad"
             then = f"{then}._value"
-        test += f" and {then}.shape == s{place} and {then}.dtype == d{place}"
-        return test if condition.content is None else f"{test} and content({then}) == c{place}"
+        return f"{test} and {then}.shape == s{place} and {then}.dtype == d{place}"
 
 
 def can_be_written(condition: Condition) -> bool:

@@ -32,6 +32,7 @@ class Turn:
 
     Attributes:
         lock: held by the thread whose turn it is. Taken by `with`, it is never left held.
+        busy: whether a program runs, or was interrupted.
         writers: how many programs there are that change one of the tensors.
         before: the turns that were joined to this one; programs may still run in them.
         joined: the turn to which this one was joined, or None.
@@ -39,6 +40,7 @@ class Turn:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
+        self.busy = False
         self.writers = 0
         self.before: tuple[Turn, ...] = ()
         self.joined: Turn | None = None

@@ -53,32 +53,40 @@ class Names(NamedTuple):
         attributes: names of attributes, and texts that may become such names.
         texts: those of them that are texts, as in `getattr(x, "name")`.
         globals: global and built-in names.
+        modules: names of modules that it imports.
         any: whether it may read attributes whose names are not seen.
     """
 
     attributes: frozenset[str]
     texts: frozenset[str]
     globals: frozenset[str]
+    modules: frozenset[str]
     any: bool
 
 
 @lru_cache(MANY)
 def names_of(code: CodeType) -> Names:
     """Return which names a piece of code reads."""
-    attributes, globals_ = set[str](), set[str]()
+    attributes, globals_, modules = set[str](), set[str](), set[str]()
     any_ = bool(READS_ANY.intersection(code.co_names))
     steps = list(dis.get_instructions(code))
     for place, step in enumerate(steps):
         if not step.opname.startswith(("LOAD", "IMPORT", "DELETE")) or type(step.argval) is not str:
             continue
-        if "ATTR" in step.opname or "METHOD" in step.opname:
+        if step.opname == "IMPORT_NAME":
+            modules.add(step.argval)
+        elif "ATTR" in step.opname or "METHOD" in step.opname or step.opname == "IMPORT_FROM":
             attributes.add(step.argval)
         elif "GLOBAL" in step.opname or step.opname.endswith("NAME"):
             globals_.add(step.argval)
             if step.argval == "getattr" and not is_constant_name(steps, place):
                 any_ = True
     texts = frozenset(texts_in(code.co_consts))
-    return Names(frozenset(attributes) | texts, texts, frozenset(globals_), any_)
+    if "globals" in globals_:
+        globals_ |= texts
+    return Names(
+        frozenset(attributes) | texts, texts, frozenset(globals_), frozenset(modules), any_
+    )
 
 
 def is_constant_name(steps: list[dis.Instruction], place: int) -> bool:

@@ -16,6 +16,9 @@ import gc
 import io
 import operator
 import random
+import re
+import sys
+import threading
 import types
 import weakref
 from collections import deque
@@ -39,7 +42,12 @@ LARGEST: Final = 50_000
 """So many conditions are kept at most."""
 WIDE: Final = 64
 """Containers of more items are compared as a whole at each call, not item by item."""
-SILENT: Final = (Primitive, Graph, Operation, Generator, Enum, np.dtype, np.ufunc, io.IOBase)
+SILENT: Final = (
+    *(Primitive, Graph, Operation, Generator, Enum, np.dtype, np.ufunc, io.IOBase, re.Pattern),
+    *(types.CodeType, types.WrapperDescriptorType, types.MethodDescriptorType),
+    *(types.ClassMethodDescriptorType, types.MemberDescriptorType, types.GetSetDescriptorType),
+    *(types.MethodWrapperType, types.GenericAlias),
+)
 """Objects that hold nothing that a program would not read as well."""
 RANDOM: Final = (np.random.Generator, np.random.RandomState, np.random.BitGenerator, random.Random)
 """Generators whose draws are not recorded."""
@@ -62,8 +70,6 @@ WRAPPED: Final = (property, classmethod, staticmethod, functools.cached_property
 UNGUARDED: Final = frozenset({"_frozen", "_predictor", "training"})
 """Attributes of modules that no `forward` reads, or that are looked at as what they tell."""
 CACHE: Final = type(functools.lru_cache(len))
-LINK: Final = "_lru_list_elem"
-"""The type in which a bounded cache holds its results."""
 
 
 class Reach:
@@ -109,6 +115,10 @@ class Reach:
         for namespace, own, others in self._observer.globals.values():
             for name in sorted(own | others):
                 self._global(namespace, name, name not in own)
+        for code, _ in self._observer.codes.values():
+            for name in sorted(names_of(code).modules):
+                self._go(sys.modules.get(name), name)
+        self._open_all()
         for x in self._observer.objects.values():
             self._go(x, f"a {type(x).__name__}")
         self._open_all()
@@ -178,7 +188,7 @@ class Reach:
             self.random.append((x, label))
         elif hasattr(type(x), "__next__"):
             self.hidden += [] if foreign else [(x, label)]
-        if found is None or is_made_in_python(type(x)):
+        if found is None or (is_made_in_python(type(x)) and not isinstance(x, type)):
             self._instance(x, foreign)
 
     # ── containers ───────────────────────────────────────────────────────────────────────────
@@ -242,20 +252,21 @@ class Reach:
             self._go(getattr(x, name, None), label, foreign)
 
     def _cache(self, x: Any, label: str, foreign: bool) -> None:
-        """Follow what a cache holds; its counts tell when it learns or forgets something."""
-        counts = Counts(x)
-        self._note("call", counts, None, counts(), f"the cache of {label}", foreign)
+        """Follow what a cache holds: its entries are other objects when it computed them anew."""
         self._go(x.__wrapped__, label, foreign)
-        for held in gc.get_referents(x):
-            for value in held.values() if type(held) is dict else ():
-                linked = type(value).__name__ == LINK
-                for result in gc.get_referents(value) if linked else (value,):
-                    if type(result).__name__ != LINK:
-                        self._go(result, f"{label}(…)", foreign)
+        found = gc.get_referents(x)
+        results = next((d for d in found if type(d) is dict and d is not vars(x)), {})
+        for key in tuple(results):
+            self._note("item", results, key, results[key], f"a result of {label}", foreign)
+            args, kwargs = call_of(key, x.cache_parameters()["typed"])
+            self._go(x(*args, **kwargs), f"{label}(…)", foreign)
 
     def _context_variable(self, x: contextvars.ContextVar[Any], label: str, foreign: bool) -> None:
         read = functools.partial(x.get, None)
         self._note("call", read, None, read(), label, foreign)
+
+    def _thread_local(self, x: threading.local, label: str, foreign: bool) -> None:
+        self._mapping(Attributes(x), label, foreign)
 
     def _reference(self, x: weakref.ref[Any], label: str, foreign: bool) -> None:
         self._go(x(), label, foreign)
@@ -318,8 +329,10 @@ class Reach:
             self._own_attributes(x, own, everything, foreign)
         if everything:
             self._slots(x, foreign)
-        if not library:
+        if is_made_in_python(kind) and not library:
             self._through_class(x, own or {}, foreign)
+        elif not library:
+            self._told_by_class(x, foreign)
 
     def _reads_all(self, x: Any) -> bool:
         """Tell whether code that was not observed goes through all attributes of an object."""
@@ -331,7 +344,7 @@ class Reach:
     def _own_attributes(self, x: Any, own: dict[Any, Any], everything: bool, foreign: bool) -> None:
         """Note the attributes in an object's dict."""
         name = type(x).__name__
-        wanted = getattr(type(x), "guarded_attributes", None)
+        wanted = vars(type(x)).get("guarded_attributes")
         certain = everything or self._any_own
         if wanted is None:
             wanted = own if certain or self._any_others else self._all
@@ -370,9 +383,15 @@ class Reach:
     def _names_of_globals(self) -> set[str]:
         return {name for _, own, _ in self._observer.globals.values() for name in own}
 
+    def _told_by_class(self, x: Any, foreign: bool) -> None:
+        """Note what an object of a class made in C tells under the names that are read."""
+        for key in sorted(self._all):
+            if isinstance(getattr(type(x), key, None), DESCRIPTORS):
+                self._described(x, key, foreign or key not in self._own)
+
     def _slots(self, x: Any, foreign: bool) -> None:
         """Note the slots of an object."""
-        wanted = getattr(type(x), "guarded_attributes", None)
+        wanted = vars(type(x)).get("guarded_attributes")
         for kind in type(x).__mro__:
             for key, raw in tuple(vars(kind).items()):
                 if isinstance(raw, types.MemberDescriptorType) and key != "__weakref__":
@@ -412,16 +431,32 @@ class Items:
         return dict.__getitem__(self._of, key) if isinstance(self._of, dict) else self._of[key]
 
 
-class Counts:
-    """What changes when a cache learns or forgets something."""
+class Attributes(Mapping[str, Any]):
+    """The attributes that an object has for the thread that asks."""
 
     def __init__(self, of: Any) -> None:
         self._of = of
 
-    def __call__(self) -> tuple[int, int]:
-        """Return how often something was not there, and how much is."""
-        info = self._of.cache_info()
-        return info.misses, info.currsize
+    def __getitem__(self, key: str) -> Any:
+        return self._of.__dict__[key]
+
+    def __len__(self) -> int:
+        return len(self._of.__dict__)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._of.__dict__)
+
+
+def call_of(key: Any, typed: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments of the call that a cache has under a key."""
+    parts = key if isinstance(key, tuple | list) else (key,)
+    mark = next((place for place, x in enumerate(parts) if type(x) is object), None)
+    if mark is None:
+        return tuple(parts[: len(parts) // 2] if typed else parts), {}
+    last = mark + 1 + 2 * ((len(parts) - 2 * mark - 1) // 3) if typed else len(parts)
+    return tuple(parts[:mark]), dict(
+        zip(parts[mark + 1 : last : 2], parts[mark + 2 : last : 2], strict=True)
+    )
 
 
 def is_made_in_python(kind: type) -> bool:
@@ -471,6 +506,7 @@ OPENERS: Final[tuple[tuple[Any, Callable[..., None]], ...]] = (
     (types.BuiltinFunctionType, Reach._builtin),
     (CACHE, Reach._cache),
     (contextvars.ContextVar, Reach._context_variable),
+    (threading.local, Reach._thread_local),
     (weakref.ref, Reach._reference),
     ((operator.attrgetter, operator.methodcaller), Reach._getter),
     (types.ModuleType, Reach._module),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -46,6 +46,8 @@ class Dense(Module):
     >>> Dense(2, 3, activation="relu", seed=0)(np.zeros((5, 2))).shape
     (5, 3)
     """
+
+    guarded_attributes: ClassVar = ("weight", "bias", "activation")
 
     def __init__(
         self,
@@ -120,6 +122,8 @@ class Dropout(Module):
     array([1., 1., 1.])
     """
 
+    guarded_attributes: ClassVar = ("rate", "rng")
+
     def __init__(self, rate: float, seed: Seed = None) -> None:
         self.rate = within("Dropout: the rate", rate, 1.0)
         self.rng = generator(seed)
@@ -155,6 +159,8 @@ class Sequential(Module):
     >>> [layer.name for layer in model]
     ['dense_1', 'dropout_1', 'dense_2']
     """
+
+    guarded_attributes: ClassVar = ("layers",)
 
     def __init__(self, *layers: Any) -> None:
         for place, layer in enumerate(layers):
@@ -202,6 +208,8 @@ class MLP(Sequential):
     >>> MLP([2, 16, 1], activation="tanh", seed=0)
     MLP(2-16-1, activation='tanh')
     """
+
+    guarded_attributes: ClassVar = ("layers",)
 
     def __init__(
         self,
