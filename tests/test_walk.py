@@ -366,6 +366,7 @@ def run_chain(length: int, how: str = "resident") -> tuple[float, float]:
     return size, seconds
 
 
+@pytest.mark.long
 def test_chain_takes_at_most_450_bytes_an_operation() -> None:
     assert run_chain(100_000, "traced")[0] <= 450
 
@@ -408,6 +409,7 @@ STEPS: dict[str, Any] = {
 }
 
 
+@pytest.mark.long
 @settings(max_examples=60)
 @example(steps=[("column", 0, 2), ("itself", 3, 0), ("add", 4, 4)], seed=166)  # cancels inside
 @given(
