@@ -30,6 +30,7 @@ def lowest(requirements: list[str]) -> Iterator[str]:
 
 
 def main() -> None:
+    """Print the constraints."""
     project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
     requirements = sum(project["optional-dependencies"].values(), project["dependencies"])
     print(*lowest(requirements), *COMPANIONS, sep="\n")

@@ -37,6 +37,11 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    """List what is public."""
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])
+
+
 def tensors(
     shape: Any = None, dtype: Any = np.float64, **options: Any
 ) -> st.SearchStrategy[Tensor]:
