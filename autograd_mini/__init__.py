@@ -24,6 +24,7 @@ from .errors import ArgumentError as ArgumentError
 from .errors import AutogradError as AutogradError
 from .errors import CompileError as CompileError
 from .errors import ConversionError as ConversionError
+from .errors import ForeignModuleError as ForeignModuleError
 from .errors import GradcheckError as GradcheckError
 from .errors import GradientError as GradientError
 from .errors import IndexingError as IndexingError
@@ -56,6 +57,8 @@ from .transforms import vjp as vjp
 from .vectorization import vmap as vmap
 
 if TYPE_CHECKING:
+    import viz as viz
+
     from . import checking as checking
     from . import nn as nn
     from . import optim as optim
@@ -71,6 +74,7 @@ __all__ = [
     "AutogradError",
     "CompileError",
     "ConversionError",
+    "ForeignModuleError",
     "GradcheckError",
     "GradientError",
     "Graph",
@@ -113,14 +117,17 @@ __all__ = [
     "vjp",
     "vmap",
 ]
-"""Without `special`, which needs SciPy: `import *` must not depend on it."""
+"""Without `special`, which needs SciPy, and `viz`: `import *` must not depend on them."""
 
 
 def __dir__() -> list[str]:
     """List what is public, with what is imported where it is first used."""
     from importlib.util import find_spec
 
-    there = ["special"] if find_spec("scipy") is not None else []
+    from .display import is_ours, viz_file
+
+    optional = {"special": find_spec("scipy") is not None, "viz": is_ours(viz_file())}
+    there = [name for name, is_there in optional.items() if is_there]
     return sorted([*__all__, *there, *(name for name in globals() if name.startswith("__"))])
 
 
@@ -136,6 +143,8 @@ if not TYPE_CHECKING:  # they would take any name for one of ours
             return import_module(f"{__name__}.checking").gradcheck
         if name == "compile":
             return import_module(f"{__name__}.compiler").compile
+        if name == "viz":
+            return import_module(f"{__name__}.display").import_viz()
         import numpy
 
         cure = f"; use np.{name}, which records" if hasattr(numpy, name) else ""
