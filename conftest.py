@@ -10,6 +10,7 @@ import pytest
 SEVERAL_SECONDS = {
     "test_benchmarks.py",
     "test_checking_search.py",
+    "test_display.py",
     "test_examples.py",
     "test_gallery.py",
     "test_typing.py",
@@ -31,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     seen: set[tuple[Path, str]] = set()
     for item in items:
         name = (item.path, getattr(item, "originalname", None) or item.name)
-        unsuitable = any(map(item.get_closest_marker, ("long", "slow", "skipif")))
+        unsuitable = any(map(item.get_closest_marker, ("long", "slow")))
         if item.path.name in SEVERAL_SECONDS or name in seen or unsuitable:
             continue
         seen.add(name)

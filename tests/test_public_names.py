@@ -86,6 +86,7 @@ def test_what_is_listed_is_there_and_what_is_exported_is_listed(name: str) -> No
     assert set(module.__all__) <= set(names)
 
 
+@pytest.mark.long
 def test_a_star_import_needs_neither_scipy_nor_hypothesis_nor_viz() -> None:
     code = """
 import sys
