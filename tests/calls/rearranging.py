@@ -76,7 +76,7 @@ CALLS: dict[Any, tuple[Call, ...]] = {
                     Call(np.array([0, 1, 0])), Call(np.pad(M, 1), since="2.2"),
                     Call(np.pad(M, 1), "fb", -1, since="2.2"),
                     Call(np.zeros(3)), Call(np.zeros(3), "f"),
-                    Call(np.pad(M, 1), axis=(0, 1), since="2.2")),
+                    Call(np.pad(M, 1), axis=(0, 1), since="2.4")),
     np.atleast_1d: (Call(S), Call(M), Call(S, M), Call([1, 2], S)),
     np.atleast_2d: (Call(S), Call(V), Call(X), Call(V, M), Call(2.0, V)),
     np.atleast_3d: (Call(S), Call(V), Call(M), Call(X), Call(V, M, S)),
