@@ -110,6 +110,14 @@ def count_code(x: Written, **static: Any) -> str:
     return f"np.asarray(np.count_nonzero({x}{given}))[()]"
 
 
+ROUNDS_IN_PLACE = bool(np.lib.NumpyVersion(np.__version__) < "2.4.0")
+
+
+def rounds_nothing(x: Any, decimals: int = 0) -> bool:
+    """Whether NumPy returns the array itself: integers, before 2.4."""
+    return ROUNDS_IN_PLACE and x.dtype.kind in "biu" and decimals >= 0
+
+
 # Before 2.3 NumPy counts in Python integers, which have no dtype.
 COUNTING: dict[str, Any] = {
     "eager": lambda x, **static: np.asarray(np.count_nonzero(x, **static))[()],
@@ -126,8 +134,8 @@ enter(np.count_nonzero, "axis", "keepdims", **COUNTING)
 enter(np.argsort, "axis", "kind", "order", "stable")
 enter(np.argpartition, "kth", "axis", "kind", "order")
 enter(np.searchsorted, "side", "sorter", operands=2)
-enter(np.round, "decimals", "out")
-enter(np.around, "decimals", "out")
+enter(np.round, "decimals", "out", view=rounds_nothing)
+enter(np.around, "decimals", "out", view=rounds_nothing)
 for function in numpy_functions("fix"):  # deprecated in NumPy 2.5, where it is np.trunc
     enter(function, "out", eager=np.trunc)
 enter(np.isneginf, "out")
