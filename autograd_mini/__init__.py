@@ -15,56 +15,137 @@ from typing import TYPE_CHECKING, Any
 from . import backward as _backward  # fills the table
 from . import numpy_protocol as _numpy_protocol
 from . import ops as _ops
-from .custom import primitive
-from .debugging import debug
-from .derivatives import hessian, hvp, jacobian
-from .errors import (
-    ArgumentError,
-    AutogradError,
-    CompileError,
-    ConversionError,
-    GradcheckError,
-    GradientError,
-    IndexingError,
-    MatrixError,
-    NonFiniteError,
-    OperandError,
-    ShapeError,
-    StaleGraphError,
-    UnsupportedError,
-    WeightsError,
-)
-from .graph import Graph
-from .operation import Operation, is_recording, no_grad, scope
-from .ops.activations import log_softmax, logsumexp, relu, sigmoid, softmax, softplus
-from .ops.conversion import stop_gradient
-from .ops.indexing import set_at
-from .tensors import Tensor, tensor
-from .transforms import grad, jvp, value_and_grad, vjp
-from .vectorization import vmap
+from .custom import primitive as primitive
+from .debugging import debug as debug
+from .derivatives import hessian as hessian
+from .derivatives import hvp as hvp
+from .derivatives import jacobian as jacobian
+from .errors import ArgumentError as ArgumentError
+from .errors import AutogradError as AutogradError
+from .errors import CompileError as CompileError
+from .errors import ConversionError as ConversionError
+from .errors import ForeignModuleError as ForeignModuleError
+from .errors import GradcheckError as GradcheckError
+from .errors import GradientError as GradientError
+from .errors import IndexingError as IndexingError
+from .errors import MatrixError as MatrixError
+from .errors import NonFiniteError as NonFiniteError
+from .errors import OperandError as OperandError
+from .errors import ShapeError as ShapeError
+from .errors import StaleGraphError as StaleGraphError
+from .errors import UnsupportedError as UnsupportedError
+from .errors import WeightsError as WeightsError
+from .functions import relu as relu
+from .functions import sigmoid as sigmoid
+from .functions import softplus as softplus
+from .functions import stop_gradient as stop_gradient
+from .graph import Graph as Graph
+from .operation import Operation as Operation
+from .operation import is_recording as is_recording
+from .operation import no_grad as no_grad
+from .operation import scope as scope
+from .ops.activations import log_softmax as log_softmax
+from .ops.activations import logsumexp as logsumexp
+from .ops.activations import softmax as softmax
+from .ops.indexing import set_at as set_at
+from .tensors import Tensor as Tensor
+from .tensors import tensor as tensor
+from .transforms import grad as grad
+from .transforms import jvp as jvp
+from .transforms import value_and_grad as value_and_grad
+from .transforms import vjp as vjp
+from .vectorization import vmap as vmap
 
 if TYPE_CHECKING:
-    from . import checking, nn, optim, random
-    from .checking import gradcheck
-    from .compiler import compile
-    from .ops import special
+    import viz as viz
+
+    from . import checking as checking
+    from . import nn as nn
+    from . import optim as optim
+    from . import random as random
+    from . import special as special
+    from .checking import gradcheck as gradcheck
+    from .compiler import compile as compile
 
 __version__ = "0.1.0"
 
+__all__ = [
+    "ArgumentError",
+    "AutogradError",
+    "CompileError",
+    "ConversionError",
+    "ForeignModuleError",
+    "GradcheckError",
+    "GradientError",
+    "Graph",
+    "IndexingError",
+    "MatrixError",
+    "NonFiniteError",
+    "Operation",
+    "OperandError",
+    "ShapeError",
+    "StaleGraphError",
+    "Tensor",
+    "UnsupportedError",
+    "WeightsError",
+    "checking",
+    "compile",
+    "debug",
+    "grad",
+    "gradcheck",
+    "hessian",
+    "hvp",
+    "is_recording",
+    "jacobian",
+    "jvp",
+    "log_softmax",
+    "logsumexp",
+    "nn",
+    "no_grad",
+    "optim",
+    "primitive",
+    "random",
+    "relu",
+    "scope",
+    "set_at",
+    "sigmoid",
+    "softmax",
+    "softplus",
+    "stop_gradient",
+    "tensor",
+    "value_and_grad",
+    "vjp",
+    "vmap",
+]
+"""Without `special`, which needs SciPy, and `viz`: `import *` must not depend on them."""
 
-def __getattr__(name: str) -> Any:
-    """Import what is not always needed where it is first used: half of the whole time."""
-    from importlib import import_module
 
-    if name in ("checking", "nn", "optim", "random"):
-        return import_module(f"{__name__}.{name}")
-    if name == "special":  # needs SciPy
-        return import_module(f"{__name__}.ops.special")
-    if name == "gradcheck":
-        return import_module(f"{__name__}.checking").gradcheck
-    if name == "compile":
-        return import_module(f"{__name__}.compiler").compile
-    import numpy
+def __dir__() -> list[str]:
+    """List what is public, with what is imported where it is first used."""
+    from importlib.util import find_spec
 
-    cure = f"; use np.{name}, which records" if hasattr(numpy, name) else ""
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{cure}")
+    from .display import is_ours, viz_file
+
+    optional = {"special": find_spec("scipy") is not None, "viz": is_ours(viz_file())}
+    there = [name for name, is_there in optional.items() if is_there]
+    return sorted([*__all__, *there, *(name for name in globals() if name.startswith("__"))])
+
+
+if not TYPE_CHECKING:  # they would take any name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        """Import what is not always needed where it is first used: half of the whole time."""
+        from importlib import import_module
+
+        if name in ("checking", "nn", "optim", "random", "special"):
+            return import_module(f"{__name__}.{name}")
+        if name == "gradcheck":
+            return import_module(f"{__name__}.checking").gradcheck
+        if name == "compile":
+            return import_module(f"{__name__}.compiler").compile
+        if name == "viz":
+            return import_module(f"{__name__}.display").import_viz()
+        import numpy
+
+        cure = f"; use np.{name}, which records" if hasattr(numpy, name) else ""
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{cure}")

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from .errors import ConversionError, OperandError
+
+
+class SupportsArray(Protocol):
+    """What NumPy can make an array of: arrays, their scalars, tensors, columns of a table."""
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return an array."""
+
+
+Numbers = SupportsArray | complex | list[Any] | tuple[Any, ...]
+"""What a function of ours takes: for type checkers, to which text is an `ArrayLike`."""
 
 PLAIN = frozenset({float, int, bool, np.ndarray, np.float64, np.float32, np.int64, np.bool})
 """Exact classes of operands that need no look before NumPy gets them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import update_wrapper, wraps
-from typing import Any
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 import numpy as np
 
@@ -42,12 +42,16 @@ def with_guards(rule: Rule) -> Rule:
     return called
 
 
-class Custom:
+P = ParamSpec("P")
+Given = TypeVar("Given", bound=Rule)
+
+
+class Custom(Generic[P]):
     """A function that is recorded as one operation; made by `am.primitive`."""
 
     def __init__(
         self,
-        function: Callable[..., Any],
+        function: Callable[P, Any],
         name: str,
         symbol: str,
         multiple: bool,
@@ -96,6 +100,10 @@ class Custom:
             "(g, y, *inputs) that returns the inputs' cotangents"
         )
 
+    @overload
+    def vjp(self, rule: Given, /) -> Given: ...
+    @overload
+    def vjp(self, first: Rule | None, second: Rule | None, /, *rules: Rule | None) -> Custom[P]: ...
     def vjp(self, *rules: Rule | None) -> Any:
         """Give the reverse rule: one function of all inputs, or one function for each input.
 
@@ -118,6 +126,10 @@ class Custom:
 
         return cotangents
 
+    @overload
+    def jvp(self, rule: Given, /) -> Given: ...
+    @overload
+    def jvp(self, first: Rule | None, second: Rule | None, /, *rules: Rule | None) -> Custom[P]: ...
     def jvp(self, *rules: Rule | None) -> Any:
         """Give the forward rule: one function of all tangents, or one function for each input.
 
@@ -131,7 +143,7 @@ class Custom:
         self.row = self._row()
         return rules[0] if len(rules) == 1 else self
 
-    def __call__(self, *operands: Any, **params: Any) -> Any:
+    def __call__(self, *operands: P.args, **params: P.kwargs) -> Any:
         """Apply it: recorded if an operand is a tensor, else plain NumPy."""
         for key, value in params.items():
             if isinstance(value, Tensor):
@@ -153,6 +165,24 @@ class Custom:
         return repr(self.row)
 
 
+@overload
+def primitive(
+    function: Callable[P, Any],
+    *,
+    name: str | None = None,
+    symbol: str | None = None,
+    multiple: bool = False,
+    elementwise: bool = False,
+) -> Custom[P]: ...
+@overload
+def primitive(
+    function: None = None,
+    *,
+    name: str | None = None,
+    symbol: str | None = None,
+    multiple: bool = False,
+    elementwise: bool = False,
+) -> Callable[[Callable[P, Any]], Custom[P]]: ...
 def primitive(
     function: Callable[..., Any] | None = None,
     *,
@@ -186,7 +216,7 @@ def primitive(
     (np.float64(12.0), np.float64(12.0), np.float64(12.0))
     """
 
-    def made(of: Callable[..., Any]) -> Custom:
+    def made(of: Callable[..., Any]) -> Custom[...]:
         if not callable(of):
             raise OperandError(f"am.primitive decorates a function, got {of!r:.60}")
         called = str(name or getattr(of, "__name__", "custom"))

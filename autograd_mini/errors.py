@@ -67,6 +67,10 @@ class NonFiniteError(AutogradError, FloatingPointError):
     """NaN or infinity appeared where training needs finite numbers."""
 
 
+class ForeignModuleError(AutogradError, ImportError):
+    """Another module stands where a part of this library is looked for."""
+
+
 class GradcheckError(AutogradError, AssertionError):
     """A gradient that differs from the numeric one; `report` has the entries."""
 

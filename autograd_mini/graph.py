@@ -99,7 +99,7 @@ class Graph:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """Show the picture in a notebook."""
-        from viz import mimebundle
+        from .display import mimebundle
 
         return mimebundle(self)
 

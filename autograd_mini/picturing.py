@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .checking.terminal import read_by
+from .display import import_viz
 from .errors import ArgumentError, AutogradError
 from .points import DTYPES, point, positional, shape, value
 from .targets import named, raised
@@ -70,12 +71,10 @@ def limit(text: str) -> int | None:
 
 def draw(asked: Namespace) -> int:
     """Draw what was asked for into its files, print their names, and return 0."""
-    from viz import render  # pictures stand above the package
-    from viz.formats import checked
-
+    viz = import_viz()
     outputs = asked.outputs or [f"{asked.subject.rpartition(':')[2]}.svg"]
     for path in outputs:
-        checked(path, asked.format)
+        viz.formats.checked(path, asked.format)
     options = {name: getattr(asked, name) for name in OPTIONS}
     if asked.open and len(asked.open) == 1 and asked.open[0].isdigit():
         options["open"] = int(asked.open[0])
@@ -83,7 +82,7 @@ def draw(asked: Namespace) -> int:
         options["sample"] = vector(asked.sample)
     subject = subject_of(asked)
     for path in outputs:
-        written = render(subject, path, format=asked.format, **options)
+        written = viz.render(subject, path, format=asked.format, **options)
         if not str(path).startswith("/dev/"):  # a picture on standard output is alone there
             print(show_text(str(written), one_line=True))
     return 0

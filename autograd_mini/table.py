@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import numpy as np
+
 Axis = int | tuple[int, ...] | None
 
 table: Final[dict[Any, Callable[..., Any]]] = {}
 """NumPy function (or our name, where NumPy has none) → ours; the modules of `ops` fill it."""
+
+
+def numpy_functions(*names: str) -> tuple[Any, ...]:
+    """Return NumPy's functions of these names, without those that came after the installed NumPy.
+
+    A declaration that answers to a new function is entered under these, so that the table has no
+    more functions than the NumPy that it stands on.
+    """
+    return tuple(getattr(np, name) for name in names if hasattr(np, name))

@@ -180,7 +180,16 @@ class Tensor(ArrayMethods):
     def backward(self, gradient: Any = None, *, retain_grads: bool = False) -> None:
         """Add d(self)/d(leaf), weighted by `gradient`, into `.grad` of every leaf.
 
-        See `autograd_mini.reverse.backward`.
+        The graph is kept, and a second call adds again.
+
+        Args:
+            gradient: the cotangent of this tensor, of its shape; 1 for a scalar by default.
+            retain_grads: whether the results of operations get their `.grad` too.
+
+        Raises:
+            GradientError: if it depends on no leaf that requires a gradient, or is not a scalar and
+                has no cotangent.
+            StaleGraphError: if a leaf changed since this was computed; no `.grad` changes then.
         """
         table["backward"](self, gradient, retain_grads=retain_grads)
 
@@ -276,7 +285,7 @@ class Tensor(ArrayMethods):
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """Show the graph behind this tensor in a notebook."""
-        from viz import mimebundle
+        from .display import mimebundle
 
         return mimebundle(self)
 

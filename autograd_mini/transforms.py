@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, ParamSpec, overload
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from .cotangents import conjugated
 from .errors import GradientError
 from .recording import Recording, tangents_for
 from .tensors import Tensor
+
+P = ParamSpec("P")
+"""The parameters of a function, which its gradient has too."""
 
 
 def chosen_of(argnums: int | Sequence[int]) -> tuple[int, ...]:
@@ -50,6 +53,20 @@ def recorded_at(
     return Recording(partial, [args[i] for i in chosen])
 
 
+@overload  # type checkers know one of a ufunc's many forms only
+def value_and_grad(
+    function: np.ufunc,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable[..., tuple[Any, Any]]: ...
+@overload
+def value_and_grad(
+    function: Callable[P, Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable[P, tuple[Any, Any]]: ...
 def value_and_grad(
     function: Callable[..., Any],
     argnums: int | Sequence[int] = 0,
@@ -111,6 +128,20 @@ def one(value: Any) -> Any:
     return np.ones(np.shape(value), value.dtype if isinstance(value, Tensor) else complex)[()]
 
 
+@overload
+def grad(
+    function: np.ufunc,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable[..., Any]: ...
+@overload
+def grad(
+    function: Callable[P, Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable[P, Any]: ...
 def grad(
     function: Callable[..., Any],
     argnums: int | Sequence[int] = 0,

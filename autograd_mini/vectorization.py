@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, ParamSpec, overload
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from .forward import Values, key_of, spread
 from .operation import is_recording, record, recording_anyway, without_gradient
 from .reverse import dependents
 from .tensors import Tensor, leaf
+
+P = ParamSpec("P")
 
 
 class OneForAll:
@@ -161,6 +163,10 @@ def size_of(batches: Sequence[Any]) -> int:
     return length
 
 
+@overload  # type checkers know one of a ufunc's many forms only
+def vmap(function: np.ufunc, in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]: ...
+@overload
+def vmap(function: Callable[P, Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[P, Any]: ...
 def vmap(function: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:
     """Make the function that applies a function to many examples at once.
 

@@ -32,6 +32,7 @@ from autograd_mini.primitives import PRIMITIVES, Primitive
 from autograd_mini.random import draws
 from autograd_mini.table import table
 
+SPECIAL_ROWS = import_module("autograd_mini.ops.special")
 PAGE = Path(__file__).with_name("operations.md")
 SPECIAL = ("entropies", "exponentials", "gammas", "gaussian", "bessel", "sums")
 SPACES = (
@@ -174,8 +175,8 @@ def functions() -> Iterator[tuple[str, Any, Callable[..., Any]]]:
             yield name, key, ours
         elif callable(getattr(am, key, None)):
             yield f"am.{key}", key, ours
-    for name in am.special.__all__:
-        ours, theirs = getattr(am.special, name), getattr(special, name)
+    for name in SPECIAL_ROWS.__all__:
+        ours, theirs = getattr(SPECIAL_ROWS, name), getattr(special, name)
         if theirs in table and spelling(theirs) != f"scipy.special.{name}":  # another name of it
             yield f"scipy.special.{name}", theirs, table[theirs]
         elif theirs not in table and not any(spelling(key) == spelling(theirs) for key in table):

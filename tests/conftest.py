@@ -6,6 +6,8 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+collect_ignore = ["typed"]  # programs for type checkers; test_typing.py runs what can run
+
 settings.register_profile(
     "quick",
     max_examples=15,

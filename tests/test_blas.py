@@ -63,6 +63,7 @@ def expected(a: Any, b: Any, out: Any, alpha: float, beta: float) -> Any:
     return alpha * (a @ b).astype("f8") + (beta * out.astype("f8") if beta else 0)
 
 
+@pytest.mark.long
 @settings(max_examples=400)
 @given(problem=problems(), alpha=st.sampled_from(FACTORS), beta=st.sampled_from(FACTORS))
 def test_products_of_every_layout_are_right(problem: Any, alpha: float, beta: float) -> None:
@@ -198,6 +199,7 @@ def test_what_is_no_array_or_cannot_be_written_is_an_error() -> None:
         prepared(np.eye(2), np.eye(2), frozen)
 
 
+@pytest.mark.long
 def test_a_prepared_product_keeps_its_arrays_alive(either: str) -> None:
     a, b, out = np.ones((3, 3), "f4"), np.ones((3, 3), "f4"), np.zeros((3, 3), "f4")
     watched = ref(a)
@@ -229,6 +231,7 @@ def test_prepared_products_run_in_several_threads(size: int, either: str) -> Non
         assert all(pool.map(work, range(1, 7)))
 
 
+@pytest.mark.long
 def test_numpys_own_library_is_found_whatever_else_is_loaded() -> None:
     if blas.loaded() is None:
         pytest.skip("NumPy's BLAS cannot be called here")

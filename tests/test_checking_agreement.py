@@ -153,6 +153,7 @@ def test_projections_pass_a_right_gradient_and_say_what_they_saw() -> None:
     assert report.to_dict()["coverage"]["projections"] == 6
 
 
+@pytest.mark.long
 def test_one_wrong_entry_among_many_is_found_by_halving() -> None:
     def wrong(x: Any) -> Any:
         found = gradient(x)
@@ -164,12 +165,14 @@ def test_one_wrong_entry_among_many_is_found_by_halving() -> None:
     assert report.count("wrong") == 1
 
 
+@pytest.mark.long
 def test_mistake_in_every_entry_is_found_without_halving() -> None:
     report = failing(function, LARGE, grad=lambda x: 1.0001 * gradient(x), coverage="projections")
     assert report.count("wrong") >= 8
     assert "may be more" in str(report)
 
 
+@pytest.mark.long
 def test_projections_of_a_recorded_function_and_of_a_jvp_pass() -> None:
     assert am.gradcheck(function, LARGE, coverage="projections").ok
     assert am.gradcheck(np.sin, LARGE, jvp=lambda t, x: t * np.cos(x), coverage="projections").ok

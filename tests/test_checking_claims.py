@@ -63,6 +63,7 @@ def test_large_numbers_do_not_hide_that_small_ones_are_not_exchanged() -> None:
     assert found.kind is not Kind.SWAPPED
 
 
+@pytest.mark.long
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from([3, 4, 6, 9]), st.booleans())
 def test_what_has_no_usual_reason_is_not_given_one_at_any_scale(
@@ -145,6 +146,7 @@ def test_gradient_in_other_places(move: Any, text: str, unit: complex) -> None:
     assert text in found.text
 
 
+@pytest.mark.long
 @settings(max_examples=8, deadline=None)
 @given(st.integers(1, 39), st.integers(0, 10**6))
 def test_shift_by_any_number_of_places(shift: int, seed: int) -> None:
@@ -194,6 +196,7 @@ def test_sum_over_the_whole_input() -> None:
     assert "is off by x times one number: a sum or mean" in found.text
 
 
+@pytest.mark.long
 @settings(max_examples=30, deadline=None)
 @given(
     st.integers(0, 10**6),

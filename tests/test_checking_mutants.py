@@ -67,6 +67,7 @@ def test_right_gradient_passes_at_every_scale(name: str) -> None:
         assert not found["unresolved"], (right.group, found["said"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["exp", "matmul", "fft"])
 def test_mutants_of_complex_operands_are_caught(name: str) -> None:
     (z,) = complex_ones(PRIMITIVES[name])

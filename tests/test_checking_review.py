@@ -100,6 +100,7 @@ def test_inputs_that_do_not_fit_the_function_are_refused() -> None:
         gradcheck(square, 3.0, jac=True)
 
 
+@pytest.mark.long
 def test_many_entries_beside_noise_are_not_called_wrong() -> None:
     x = np.random.default_rng(0).normal(size=500)
 

@@ -173,6 +173,7 @@ def test_positive_definite_matrices_are(data: Any) -> None:
         assert 0.45 < np.linalg.eigvalsh(a).min() <= np.linalg.eigvalsh(a).max() < 2.55
 
 
+@pytest.mark.long
 def test_matrices_shrink_to_the_unit_matrix() -> None:
     for drawn in (strategies.positive_definite(3), strategies.well_conditioned(3)):
         assert np.array_equal(find(drawn, lambda _: True), np.eye(3))

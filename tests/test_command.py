@@ -158,6 +158,7 @@ def test_float32_is_given_as_float32(rules, capsys):
     assert code == 0, out + err
 
 
+@pytest.mark.long
 def test_a_search_shows_a_program_and_gives_1(rules, capsys):
     pytest.importorskip("hypothesis")
     words = ("--vjp", "flipped_vjp", "--shape", "x=2,3", "--shape", "w=3,2", "--search")

@@ -612,6 +612,7 @@ def test_a_compiled_function_and_its_memory_are_freed():
     assert [r() for r in kept] == [None, None]
 
 
+@pytest.mark.long
 def test_calls_do_not_leak():
     model, optim, step = trainer()
     compiled = am.compile(step)

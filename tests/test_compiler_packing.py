@@ -229,6 +229,7 @@ class RandomProgram(Builder):
         return self.apply("cast", x, dtype=np.dtype(kept))
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::DeprecationWarning")
 @settings(deadline=None, max_examples=100)
 @given(st.integers(0, 10**9), st.integers(5, 150), st.booleans())
@@ -320,6 +321,7 @@ def test_a_product_that_is_needed_elsewhere_stays() -> None:
     assert_same(builder.program, always_packed(builder.program), builder.inputs)
 
 
+@pytest.mark.long
 def test_a_chain_stays_as_it_is() -> None:
     builder = Builder()
     x = builder.input(np.float64(0.5))
@@ -417,6 +419,7 @@ def test_updates_are_packed() -> None:
     assert_same(builder.program, after, [])
 
 
+@pytest.mark.long
 def test_a_deep_graph_needs_no_recursion() -> None:
     builder = Builder()
     xs = [builder.input(np.float64(i)) for i in range(10)]

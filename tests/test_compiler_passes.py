@@ -583,6 +583,7 @@ def test_a_chain_of_sums_is_one_sum_bit_for_bit(left: bool, shape: tuple[int, ..
     assert_same(builder.program, program, builder.inputs)
 
 
+@pytest.mark.long
 def test_a_chain_of_a_hundred_thousand_terms_is_one_sum() -> None:
     builder = Builder()
     x = builder.input(np.float64(0.1))

@@ -96,6 +96,13 @@ def run(tmp_path_factory: pytest.TempPathFactory):
     return once
 
 
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_example_draws_into_a_folder_that_git_ignores(path):
+    text = path.read_text(encoding="utf-8")
+    assert "sys.argv[1]" not in text or 'Path(__file__).parent / "output"' in text
+    assert "/examples/output/" in (EXAMPLES.parent / ".gitignore").read_text().splitlines()
+
+
 def test_every_example_is_tested():
     assert set(SCRIPTS) == set(PICTURES)
 

@@ -331,6 +331,7 @@ def test_a_sum_of_many_terms_is_written_into_an_array(count: int, shape: tuple[i
     assert len(form.into("r")) == (count - 1 if shape else 0)
 
 
+@pytest.mark.long
 def test_a_sum_of_a_hundred_thousand_terms_is_written_without_recursion() -> None:
     step = Instruction(add_n, (Value((), np.dtype(float)),) * 100_000, {}, (value_of(1.0),))
     form = form_of(step, ["x"] * 100_000)

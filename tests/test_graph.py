@@ -71,7 +71,7 @@ def test_consumers_are_in_order_and_twice_for_two_edges() -> None:
 
 def test_consumers_tell_the_outputs_of_one_operation_apart() -> None:
     x = am.tensor([1.0, 2.0, 3.0])
-    a, b, c = np.unstack(x)
+    a, b, c = x
     graph = am.Graph(a * b, np.sin(c))
     assert [op.type for op in graph.consumers(a)] == ["multiply"]
     assert [op.type for op in graph.consumers(c)] == ["sin"]

@@ -185,6 +185,8 @@ def test_fit_returns_after_a_whole_step_and_says_how_far_it_came(compile: bool |
                 )
         except KeyboardInterrupt:  # before the first step, or after the last one
             history = None
+        if history is not None and history.stopped != "interrupted":  # the machine has sped up
+            seconds *= 0.9
         assert same(state_of(model, optimizer), known[optimizer.steps], 1e-7)
         if history is not None and history.stopped == "interrupted":
             interrupted += 1

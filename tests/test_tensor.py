@@ -36,7 +36,9 @@ REFUSED = {
     "byteswap", "dump", "dumps", "fill", "getfield", "partition", "put", "resize", "setfield",
     "setflags", "sort", "to_device", "tofile", "view",
 }  # fmt: skip
-PUBLIC = [name for name in dir(np.ndarray) if not name.startswith("_")]
+REMOVED = {"itemset", "newbyteorder", "ptp", "tostring"}
+"""What NumPy took away, and lists in some versions still."""
+PUBLIC = [name for name in dir(np.ndarray) if not name.startswith("_") and name not in REMOVED]
 METHODS = [name for name in PUBLIC if name not in REFUSED | OF_MEMORY]
 
 

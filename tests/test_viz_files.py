@@ -189,6 +189,7 @@ def test_every_symbol_of_the_table_can_be_drawn_in_a_png():
     assert missing([row.symbol for row in PRIMITIVES.values()]) == []
 
 
+@pytest.mark.long
 def test_the_same_program_gives_the_same_bytes_in_another_process():
     def run(seed: str, leaves: str) -> bytes:
         done = subprocess.run(

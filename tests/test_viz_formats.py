@@ -234,6 +234,7 @@ def test_the_package_is_a_command(script, tmp_path):
     assert done.stdout == "r.dot\n"
 
 
+@pytest.mark.long
 def test_equal_programs_are_equal_files_in_every_format(script, tmp_path):
     found = []
     for seed in ("1", "2"):

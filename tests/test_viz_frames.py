@@ -218,6 +218,7 @@ def test_a_notebook_shows_the_animation():
     assert "@keyframes" in bundle["image/svg+xml"] and "frames" in bundle["text/plain"]
 
 
+@pytest.mark.long
 def test_another_process_draws_the_same_bytes():
     program = (
         "import autograd_mini as am, numpy as np, viz, hashlib\n"

@@ -235,6 +235,7 @@ def test_a_leaf_can_be_the_output():
     viz.draw(am.Graph(x, x * 2)).svg  # noqa: B018  # it is laid out
 
 
+@pytest.mark.long
 def test_a_chain_of_100_000_operations_is_drawn_in_seconds():
     y = am.tensor(1.0, requires_grad=True, name="x")
     for _ in range(100_000):

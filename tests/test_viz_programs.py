@@ -410,6 +410,7 @@ def test_rows_of_the_compilers_own_show_their_symbols() -> None:
     assert len(picture.arrows) == 4
 
 
+@pytest.mark.long
 def test_a_program_of_30_000_instructions_is_drawn() -> None:
     p = Writer()
     w = p.leaf("w", 2)

@@ -84,7 +84,7 @@ def test_missing_siblings_of_a_split_get_zeros(kept: int) -> None:
 
 def test_outputs_of_one_operation_meet_again() -> None:
     x = parameter(np.arange(6.0).reshape(3, 2))
-    a, b, c = np.unstack(x)
+    a, b, c = x
     (a * b * c + a).sum().backward()
     p, q, r = x.data
     assert_array_equal(x.grad, [q * r + 1, p * r, p * q])
@@ -158,7 +158,7 @@ def test_results_keep_no_gradient_by_default() -> None:
 
 def test_every_walk_returns_each_tensor_on_the_way() -> None:
     x = parameter([1.0, 2.0])
-    a, b = np.unstack(x * 2)
+    a, b = x * 2
     y = a * b
     reached = {(t.serial, t.index): g for t, g in walk([y], [np.float64(1.0)], every=True)}
     assert reached[a.serial, a.index] == b.data
@@ -366,6 +366,7 @@ def run_chain(length: int, how: str = "resident") -> tuple[float, float]:
     return size, seconds
 
 
+@pytest.mark.long
 def test_chain_takes_at_most_450_bytes_an_operation() -> None:
     assert run_chain(100_000, "traced")[0] <= 450
 
@@ -408,6 +409,7 @@ STEPS: dict[str, Any] = {
 }
 
 
+@pytest.mark.long
 @settings(max_examples=60)
 @example(steps=[("column", 0, 2), ("itself", 3, 0), ("add", 4, 4)], seed=166)  # cancels inside
 @given(

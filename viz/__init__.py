@@ -35,3 +35,8 @@ __all__ = [
     "page",
     "render",
 ]
+
+
+def __dir__() -> list[str]:
+    """List what is public."""
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

@@ -20,7 +20,7 @@ from .reporting.entries import Entry
 from .reporting.report import Report
 
 if TYPE_CHECKING:
-    from . import strategies
+    from . import strategies as strategies
 
 __all__ = [
     "Cause",
@@ -31,14 +31,24 @@ __all__ = [
     "Verdict",
     "gradcheck",
     "search",
-    "strategies",
 ]
+"""Without `strategies`, which need hypothesis: `import *` must not depend on it."""
 
 
-def __getattr__(name: str) -> Any:
-    """Import the strategies, which need hypothesis, where they are first used."""
-    if name == "strategies":
-        from importlib import import_module
+def __dir__() -> list[str]:
+    """List what is public, with the strategies where hypothesis is installed."""
+    from importlib.util import find_spec
 
-        return import_module(f"{__name__}.strategies")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    optional = ["strategies"] if find_spec("hypothesis") is not None else []
+    return sorted([*__all__, *optional, *(name for name in globals() if name.startswith("__"))])
+
+
+if not TYPE_CHECKING:  # they would take any name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        """Import the strategies, which need hypothesis, where they are first used."""
+        if name == "strategies":
+            from importlib import import_module
+
+            return import_module(f"{__name__}.strategies")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

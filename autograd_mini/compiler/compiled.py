@@ -10,9 +10,9 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from types import MethodType
-from typing import Any, Final
+from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overload
 
 from ..contexts import context
 from ..errors import CompileError, ConversionError, OperandError, UnsupportedError
@@ -49,7 +49,13 @@ THRASHING: Final = 8
 """After so many signatures have been dropped there is a warning."""
 
 
-class Compiled:
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+Result_co = TypeVar("Result_co", covariant=True)
+Owner = TypeVar("Owner")
+
+
+class Compiled(Generic[P, Result_co]):
     """A function that becomes a NumPy program for each signature it is called with.
 
     Made by `am.compile`.
@@ -63,7 +69,7 @@ class Compiled:
 
     def __init__(
         self,
-        function: Callable[..., Any],
+        function: Callable[P, Result_co],
         keep_grads: bool = False,
         lenient: bool = False,
         check: bool = False,
@@ -95,7 +101,7 @@ class Compiled:
         self._suspects: list[Condition] = []
         self._ignored: dict[Any, Any] = {}
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Result_co:
         """Call the function: eagerly twice for a new signature, then as a program.
 
         Inside of a transform, of another compiled function or under a recorder of its own it is
@@ -123,7 +129,7 @@ class Compiled:
                     y = entry.direct((*values, *captured))[0]
                     for x in entry.result.trained:
                         x.grad = None
-                    return leaf(y)
+                    return leaf(y)  # type: ignore[return-value]  # as the function did
                 return self._result(entry, (*values, *captured), args, kwargs)
         return self._sorted(args, kwargs)
 
@@ -137,6 +143,12 @@ class Compiled:
             return path
         return Compiled, (self.function, self._keep_grads, self._lenient, self._checks)
 
+    @overload
+    def __get__(self, owner: None, kind: type) -> Compiled[P, Result_co]: ...
+    @overload
+    def __get__(
+        self: Compiled[Concatenate[Owner, Q], Result_co], owner: Owner, kind: type | None = None
+    ) -> Callable[Q, Result_co]: ...
     def __get__(self, owner: Any, kind: type | None = None) -> Any:
         """Bind to an object, so that methods can be compiled."""
         return self if owner is None else MethodType(self, owner)
@@ -501,7 +513,7 @@ class Compiled:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """Show the picture in a notebook."""
-        from viz import mimebundle
+        from ..display import mimebundle
 
         return mimebundle(self)
 
@@ -571,10 +583,18 @@ def argument_names(
     return names
 
 
+@overload
 def compile(
-    function: Callable[..., Any], *, keep_grads: bool = False, check: bool = False
-) -> Compiled:
+    function: Callable[P, Result_co], *, keep_grads: bool = False, check: bool = False
+) -> Compiled[P, Result_co]: ...
+@overload
+def compile(
+    *, keep_grads: bool = False, check: bool = False
+) -> Callable[[Callable[P, Result_co]], Compiled[P, Result_co]]: ...
+def compile(function: Any = None, *, keep_grads: bool = False, check: bool = False) -> Any:
     """Make a function that is recorded once and then runs as an optimized NumPy program.
+
+    It is a decorator too, with options or without: `@am.compile(keep_grads=True)`.
 
     The first two calls with arguments of the same structure, shapes and dtypes run eagerly while
     their operations are noted; if both recorded the same, later calls replay the program. It may
@@ -609,6 +629,8 @@ def compile(
     >>> [step(np.array([3.0, 3.0])).item() for _ in range(4)]
     [5.0, 0.0, 0.0, 0.0]
     """
+    if function is None:
+        return partial(compile, keep_grads=keep_grads, check=check)
     if not callable(function):
         raise OperandError(f"am.compile takes a function, got {function!r:.60}")
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):

@@ -29,3 +29,8 @@ __all__ = [
     "hinge",
     "mse",
 ]
+
+
+def __dir__() -> list[str]:
+    """List what is public."""
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

@@ -287,7 +287,7 @@ class Module:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """Show the neurons in a notebook."""
-        from viz import mimebundle
+        from ..display import mimebundle
 
         return mimebundle(self)
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import ArgumentError, OperandError, ShapeError, UnsupportedError
 from ..operation import scope
 from ..primitives import case, implements, nonlinear
-from ..table import Axis
+from ..table import Axis, numpy_functions
 from ..tensors import Tensor
 from .axes import axis_of, places_of
 from .conversion import astype
@@ -195,7 +195,7 @@ def cumulative(
     return np.concatenate([start, total], axis=axis)
 
 
-@implements(np.cumulative_sum)
+@implements(*numpy_functions("cumulative_sum"))  # NumPy 2.1
 def cumulative_sum(
     x: Any,
     /,
@@ -211,7 +211,7 @@ def cumulative_sum(
     return cumulative("cumulative_sum", np.cumsum, x, axis, dtype, initial)
 
 
-@implements(np.cumulative_prod)
+@implements(*numpy_functions("cumulative_prod"))  # NumPy 2.1
 def cumulative_prod(
     x: Any,
     /,

@@ -13,9 +13,10 @@ import numpy as np
 
 from ..errors import UnsupportedError
 from ..extraction import looked_at
+from ..notation import Written
 from ..operation import value_of
 from ..primitives import Primitive, elementwise, implements, nonlinear
-from ..table import Axis, table
+from ..table import Axis, numpy_functions, table
 from ..tensors import Tensor
 from .conversion import astype
 
@@ -75,8 +76,11 @@ for function, symbol in PROPERTIES:
     )
 
 
-def enter(function: Any, *names: str, operands: int = 1) -> Primitive:
-    """Record a NumPy function whose arguments after the operands are static, in this order."""
+def enter(function: Any, *names: str, operands: int = 1, **fields: Any) -> Primitive:
+    """Record a NumPy function whose arguments after the operands are static, in this order.
+
+    `fields` are those of `nonlinear`.
+    """
     row = nonlinear(
         function,
         function.__name__,
@@ -84,6 +88,7 @@ def enter(function: Any, *names: str, operands: int = 1) -> Primitive:
         vjp=None,
         samples=(),
         params=tuple(name for name in names if name != "out"),
+        **fields,
     )
 
     @implements(function)
@@ -99,17 +104,40 @@ def enter(function: Any, *names: str, operands: int = 1) -> Primitive:
     return row
 
 
+def count_code(x: Written, **static: Any) -> str:
+    """Write a count that is a NumPy integer."""
+    given = "".join(f", {name}={value!r}" for name, value in static.items())
+    return f"np.asarray(np.count_nonzero({x}{given}))[()]"
+
+
+ROUNDS_IN_PLACE = bool(np.lib.NumpyVersion(np.__version__) < "2.4.0")
+
+
+def rounds_nothing(x: Any, decimals: int = 0) -> bool:
+    """Whether NumPy returns the array itself: integers, before 2.4."""
+    return ROUNDS_IN_PLACE and x.dtype.kind in "biu" and decimals >= 0
+
+
+# Before 2.3 NumPy counts in Python integers, which have no dtype.
+COUNTING: dict[str, Any] = {
+    "eager": lambda x, **static: np.asarray(np.count_nonzero(x, **static))[()],
+    "code": count_code,
+}
+if isinstance(np.count_nonzero(np.ones(1)), np.integer):
+    COUNTING = {}
+
 enter(np.argmax, "axis", "out", "keepdims")
 enter(np.argmin, "axis", "out", "keepdims")
 every = enter(np.all, "axis", "out", "keepdims")
 some = enter(np.any, "axis", "out", "keepdims")
-enter(np.count_nonzero, "axis", "keepdims")
+enter(np.count_nonzero, "axis", "keepdims", **COUNTING)
 enter(np.argsort, "axis", "kind", "order", "stable")
 enter(np.argpartition, "kth", "axis", "kind", "order")
 enter(np.searchsorted, "side", "sorter", operands=2)
-enter(np.round, "decimals", "out")
-enter(np.around, "decimals", "out")
-enter(np.fix, "out")
+enter(np.round, "decimals", "out", view=rounds_nothing)
+enter(np.around, "decimals", "out", view=rounds_nothing)
+for function in numpy_functions("fix"):  # deprecated in NumPy 2.5, where it is np.trunc
+    enter(function, "out", eager=np.trunc)
 enter(np.isneginf, "out")
 enter(np.isposinf, "out")
 enter(np.isreal)

@@ -75,11 +75,22 @@ def independent(g: Any, w: Any, v: Any) -> Any:
     return over_regular(shared, where(defective, 0, np.ones_like(s)), np.abs(shared))
 
 
+def real_parts(g: Any, w: Any, x: Any) -> Any:
+    """Leave out of g what belongs to imaginary parts that are 0 however a real matrix moves.
+
+    Those are of real eigenvalues and of their vectors, in NumPy 2.5 complex numbers too.
+    """
+    if np.iscomplexobj(x) or not np.iscomplexobj(g):
+        return g
+    return g - 1j * np.imag(g) * (np.imag(w) == 0)
+
+
 def eig_rule(g: Any, y: Any, x: Any) -> Any:
     """∂x: V⁻ᵀ·(F∘M + diag gᵤ)·Vᵀ, M = Vᵀ·gᵥ less what only changes a column's length."""
     (gw, gv), (w, v) = g, y
     if not x.shape[-1]:
         return np.zeros_like(x)
+    gw, gv = real_parts(gw, w, x), real_parts(gv, w[..., None, :], x)
     m = v.mT @ gv
     along, size = diagonal_of(m), size_of(gv)
     demand_zero(np.imag(along), size, PHASE)
@@ -92,6 +103,7 @@ def eigvals_rule(g: Any, y: Any, x: Any) -> Any:
     """∂x: V⁻ᵀ·diag g·Vᵀ."""
     if not x.shape[-1]:
         return np.zeros_like(x)
+    g = real_parts(g, y, x)
     v = np.linalg.eig(x)[1]
     return np.linalg.solve(v.mT, diagonal_matrix(independent(g, y, v))) @ v.mT
 

@@ -11,6 +11,7 @@ from ..batching import leading
 from ..errors import ArgumentError, MatrixError
 from ..operation import operand, scope, value_of
 from ..primitives import case, implements, nonlinear
+from ..table import table
 from .demands import demand
 from .matrices import adjoint, conj, hermitian_of, lapack, quotient, rounding, size_of
 from .selection import where
@@ -145,7 +146,7 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, Any, An
     s = np.linalg.svdvals(a)
     eps = float(np.finfo(s.dtype).eps)
     limit = eps * max(m, n) if rcond is None else eps if rcond < 0 else float(rcond)
-    count: Any = np.count_nonzero(s > limit * s[:1])
+    count: Any = table[np.count_nonzero](s > limit * s[:1])
     rank = count.astype(np.int32)
     columns = b[:, None] if b.ndim == 1 else b
     y = pinv_(a, limit) @ columns

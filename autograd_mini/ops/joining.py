@@ -11,6 +11,7 @@ from ..errors import AutogradError, OperandError, ShapeError
 from ..notation import Written
 from ..operation import operand, scope, value_of
 from ..primitives import case, implements, linear
+from ..table import numpy_functions
 from .axes import axis_of
 from .conversion import converted
 
@@ -74,7 +75,7 @@ split = linear(
     code=split_code,
 )
 unstack = linear(
-    lambda x, *, axis: np.unstack(x, axis=axis),
+    lambda x, *, axis: tuple(np.moveaxis(x, axis, 0)),  # np.unstack came with NumPy 2.1
     "unstack",
     "The slices along an axis.  ∂x: the cotangents of the slices, stacked",
     name="unstack",
@@ -231,7 +232,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     return list(split(ary, places=places, axis=axis))
 
 
-@implements("unstack", np.unstack)
+@implements("unstack", *numpy_functions("unstack"))
 def unstack_function(x: Any, /, *, axis: int = 0) -> Any:
     """Return the slices along an axis: one operation.  ∂x: the slices' g, stacked."""
     return unstack(x, axis=axis_of("unstack", x, axis))

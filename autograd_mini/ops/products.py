@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import ArgumentError, AutogradError, ShapeError
 from ..operation import operand, scope
 from ..primitives import implements
+from ..table import numpy_functions
 from .arithmetic import multiply
 from .axes import axis_of, places_of
 from .linalg import matmul
@@ -112,7 +113,7 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     return matmul(conjugated(a)[..., None, :], b[..., :, None])[..., 0, 0]
 
 
-@implements(np.matvec)
+@implements(*numpy_functions("matvec"))  # NumPy 2.2
 def matvec(x1: Any, x2: Any, /) -> Any:
     """Multiply stacks of matrices by stacks of vectors.  ∂a: g·bᵀ  ∂b: aᵀ·g."""
     a, b = tensor_like(x1), tensor_like(x2)
@@ -120,7 +121,7 @@ def matvec(x1: Any, x2: Any, /) -> Any:
     return matmul(a, b[..., :, None])[..., 0]
 
 
-@implements(np.vecmat)
+@implements(*numpy_functions("vecmat"))  # NumPy 2.2
 def vecmat(x1: Any, x2: Any, /) -> Any:
     """Multiply stacks of conjugated row vectors by stacks of matrices.  ∂a: g·bᵀ, conjugated."""
     a, b = tensor_like(x1), tensor_like(x2)
@@ -173,7 +174,10 @@ def cross(
             f"cross: vectors have 3 elements; got axes of length {a.shape[-1]} and {b.shape[-1]}"
         )
     if 2 in (a.shape[-1], b.shape[-1]):
-        np.cross(np.ones(a.shape[-1]), np.ones(b.shape[-1]))  # for NumPy's warning or error
+        try:  # NumPy warned of vectors of the plane from 2.0 on, and refuses them since 2.5
+            np.cross(np.ones(a.shape[-1]), np.ones(b.shape[-1]))
+        except ValueError as error:
+            raise ShapeError(f"cross: {error}") from error
         if a.shape[-1] == b.shape[-1]:
             return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
         a, b = in_space(a), in_space(b)

@@ -207,14 +207,17 @@ def inserted_values(arr: Any, values: Any, axis: int, places: Any) -> Any:
     return np.broadcast_to(x, shape)
 
 
+INSERTS_AT_MASKS = bool(np.lib.NumpyVersion(np.__version__) >= "2.2.0")
+
+
 def insertion_places(n: int, obj: Any) -> Any:
     """Return the places of an insertion as an array of integers, 0-d for one number."""
     obj = plain_value("np.insert", obj)
     if isinstance(obj, slice):
         return np.arange(*obj.indices(n))
     places = np.asarray(obj)
-    if places.dtype.kind == "b":
-        return np.flatnonzero(places)
+    if places.dtype.kind == "b":  # a mask since NumPy 2.2; before, NumPy took the numbers 0 and 1
+        return np.flatnonzero(places) if INSERTS_AT_MASKS else places.astype(int)
     return places if places.size else places.astype(int)
 
 

@@ -56,7 +56,8 @@ def unique(
     x = subject(ar)
     values = plain_value("np.unique", x)
     asked: Any = (True, return_inverse, return_counts, axis)
-    _, first, *rest = np.unique(values, *asked, equal_nan=equal_nan, sorted=sorted)
+    # NumPy sorts wherever it is asked for the first places, and knew no `sorted` before 2.3.
+    _, first, *rest = np.unique(values, *asked, equal_nan=equal_nan)
     y = take(x, first) if axis is None else take(x, first, axis_of("unique", x, axis))
     found = [y, *([first] if return_index else []), *rest]
     return tuple(found) if len(found) > 1 else y

@@ -89,7 +89,7 @@ reshape: Primitive = linear(
     batch=reshaped,
     view=lambda x, shape: splits(x.shape, shape),
     code=lambda x, shape: (
-        f"{x}.reshape({shape})" if splits(x.shape, shape) else f"{x}.reshape({shape}, copy=True)"
+        f"{x}.reshape({shape})" if splits(x.shape, shape) else f"{x}.copy().reshape({shape})"
     ),
     into=lambda out, x, shape: [f"{out}.reshape({x.shape})[...] = {x}"],
 )

@@ -31,7 +31,7 @@ WHOLE: dict[Any, Any] = {
 
 def folded(ufunc: Any, x: Any, axis: int, initial: Any = None) -> list[Any]:
     """Return the results so far of a ufunc over the rows along an axis."""
-    rows = list(table[np.unstack](x, axis=axis)) if x.shape[axis] else []
+    rows = list(table["unstack"](x, axis=axis)) if x.shape[axis] else []
     if initial is not None:
         rows.insert(0, initial)
     results = rows[:1]

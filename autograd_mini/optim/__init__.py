@@ -28,3 +28,8 @@ __all__ = [
     "clip_grad_norm",
     "clip_grad_value",
 ]
+
+
+def __dir__() -> list[str]:
+    """List what is public."""
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

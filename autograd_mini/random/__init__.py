@@ -16,7 +16,7 @@ True
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -61,6 +61,34 @@ poisson = DEFAULT.poisson
 permutation = DEFAULT.permutation
 choice = DEFAULT.choice
 
+__all__ = [
+    "DEFAULT",
+    "Generator",
+    "binomial",
+    "choice",
+    "exponential",
+    "gumbel",
+    "integers",
+    "laplace",
+    "logistic",
+    "lognormal",
+    "normal",
+    "permutation",
+    "poisson",
+    "random",
+    "seed",
+    "standard_exponential",
+    "standard_normal",
+    "uniform",
+]
 
-def __getattr__(name: str) -> Any:
-    raise AttributeError(missing("am.random", name))
+
+def __dir__() -> list[str]:
+    """List what is public."""
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])
+
+
+if not TYPE_CHECKING:  # they would take any name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        raise AttributeError(missing("am.random", name))

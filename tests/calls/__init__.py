@@ -46,7 +46,7 @@ CALLS: dict[Any, tuple[Call, ...]] = {}
 
 for module in MODULES:
     assert not CALLS.keys() & module.CALLS.keys(), "a function has its calls in two places"
-    CALLS |= module.CALLS
+    CALLS |= {f: tuple(c for c in calls if c.installed) for f, calls in module.CALLS.items()}
 FUNCTIONS = [f for f in table if callable(f)]
 for ufunc in FUNCTIONS:
     if isinstance(ufunc, np.ufunc) and ufunc not in CALLS:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .forms import FLAGS, GENERATOR, INTS, Call, M, S, V, X
+from .forms import FLAGS, GENERATOR, INTS, Call, M, S, V, X, calls_where_installed
 from .products import F, W, Z
 
 PLACES = np.array([0.0, 0.4, 1.5, 1.9])
@@ -43,12 +43,14 @@ CALLS: dict[Any, tuple[Call, ...]] = {
         Call(X, PLACES[:3], axis=1), Call(V, dx=S), Call(Z, PLACES), Call(INTS), Call(F),
         Call(X, M, axis=-1), Call(V[:1]), Call(V[:0]),
     ),
-    np.cumulative_sum: (
-        Call(V), Call(M, axis=0), Call(M, axis=-1, include_initial=True), Call(INTS, axis=1),
+    **calls_where_installed(
+        "cumulative_sum", Call(V), Call(M, axis=0),
+        Call(M, axis=-1, include_initial=True), Call(INTS, axis=1),
         Call(S), Call(V, include_initial=True), Call(M, axis=1, dtype=np.float32), Call(Z, axis=0),
     ),
-    np.cumulative_prod: (
-        Call(V), Call(M, axis=0), Call(M, axis=-1, include_initial=True), Call(INTS, axis=1),
+    **calls_where_installed(
+        "cumulative_prod", Call(V), Call(M, axis=0),
+        Call(M, axis=-1, include_initial=True), Call(INTS, axis=1),
         Call(S), Call(V, include_initial=True), Call(M, axis=1, dtype=np.float32),
     ),
     np.unwrap: (

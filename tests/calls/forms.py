@@ -6,6 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from autograd_mini.table import numpy_functions
+
+
+def is_installed(version: str) -> bool:
+    """Whether NumPy is of a version, as `2.4`, or of a later one."""
+    return bool(np.lib.NumpyVersion(np.__version__) >= f"{version}.0")
+
+
 GENERATOR = np.random.default_rng(7)
 X = GENERATOR.normal(size=(2, 3, 4))
 M = GENERATOR.normal(size=(3, 4))
@@ -17,10 +25,11 @@ P = GENERATOR.uniform(0.1, 0.9, size=(3, 4))
 
 
 class Call:
-    """One form of a call: positional and keyword arguments."""
+    """One form of a call: positional and keyword arguments, and the NumPy that first takes them."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, since: str = "2.0", **kwargs: Any) -> None:
         self.args, self.kwargs = args, kwargs
+        self.installed = is_installed(since)
 
     def __repr__(self) -> str:
         return ", ".join(
@@ -35,6 +44,11 @@ def written(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(written, value)) + "]"
     return getattr(value, "__name__", None) or repr(value)
+
+
+def calls_where_installed(name: str, *calls: Call) -> dict[Any, tuple[Call, ...]]:
+    """Return the calls of a NumPy function, and none where the installed NumPy is older."""
+    return {function: calls for function in numpy_functions(name)}
 
 
 AXES = (

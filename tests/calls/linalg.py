@@ -51,7 +51,8 @@ CALLS: dict[Any, tuple[Call, ...]] = {
     ),
     np.linalg.matrix_norm: (Call(X), *(Call(X, keepdims=True, ord=p) for p in MATRICES)),
     np.linalg.cond: tuple(Call(Q, p) for p in MATRICES if p != "f")
-    + (Call(QS), Call(QS, 1), Call(C), Call(C, "fro"), Call(M), Call(INTEGERS, 1)),
+    + (Call(QS), Call(QS, 1), Call(C), Call(C, "fro", since="2.4"), Call(M),
+       Call(INTEGERS, 1)),  # before 2.4, "fro" of a complex matrix was a complex number
     np.linalg.matrix_rank: (Call(M), Call(X), Call(V), Call(M, 0.5), Call(SPD, hermitian=True),
                             Call(M, rtol=0.1)),
     np.linalg.inv: (*SQUARE, Call(EMPTY)),

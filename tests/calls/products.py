@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .forms import GENERATOR, INTS, Call, M, S, V, X
+from .forms import GENERATOR, INTS, Call, M, S, V, X, calls_where_installed
 
 Z = GENERATOR.normal(size=(3, 4)) + 1j * GENERATOR.normal(size=(3, 4))
 W = Z[0] * 1j
@@ -49,8 +49,12 @@ CALLS: dict[Any, tuple[Call, ...]] = {
     np.outer: (Call(V, M[0, :3]), Call(M, V), Call(S, V), Call(Z[0, :2], V), Call(F[0], 2.0)),
     np.vdot: (Call(V, M[0]), Call(M, M), Call(S, 2.0), Call(Z, M), Call(W, W), Call(M, Z)),
     np.vecdot: (Call(M, V), Call(X, M), Call(Z, W), Call(V, W), Call(INTS, INTS)),
-    np.matvec: (Call(M, V), Call(X, V), Call(Q, X), Call(Z, W), Call(INTS, INTS[0])),
-    np.vecmat: (Call(V, Q), Call(M, Q), Call(W, Q), Call(V, X.transpose(0, 2, 1))),
+    **calls_where_installed(
+        "matvec", Call(M, V), Call(X, V), Call(Q, X), Call(Z, W), Call(INTS, INTS[0]),
+    ),
+    **calls_where_installed(
+        "vecmat", Call(V, Q), Call(M, Q), Call(W, Q), Call(V, X.transpose(0, 2, 1)),
+    ),
     np.kron: (
         Call(V, M[0, :2]), Call(M, Q[:2, :2]), Call(M, V), Call(V, M), Call(S, M), Call(X, M),
         Call(S, 2.0), Call(Z, V[:2]), Call(INTS, INTS[0]),

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from .forms import FLAGS, INTS, Call, M, P, S, V, X
+from .forms import FLAGS, INTS, Call, M, P, S, V, X, calls_where_installed, is_installed
 
 C = M + 1j * M[::-1]
 EMPTY = np.empty((2, 0))
 LADDER = np.random.default_rng(5).permutation(np.arange(12.0)).reshape(3, 4)
 TALL = np.random.default_rng(6).normal(size=(4, 3))
-WIDTHS = (2, (1, 2), ((1, 0), (0, 3)), ((3, 1),), {0: 2, -1: (0, 1)}, np.array([[1, 2], [0, 1]]), 0)
+WIDTHS: list[Any] = [2, (1, 2), ((1, 0), (0, 3)), ((3, 1),), np.array([[1, 2], [0, 1]]), 0]
+if is_installed("2.4"):
+    WIDTHS.append({0: 2, -1: (0, 1)})
 REPEATING = (
     *(Call(M, width, mode) for mode in ("edge", "wrap", "symmetric",
     "reflect") for width in WIDTHS),
@@ -66,12 +68,15 @@ CALLS: dict[Any, tuple[Call, ...]] = {
                 Call(M, 1, TALL[:3, 0], axis=1), Call(V, 1, V), Call(M, [0, 2], TALL[:3, :2], 1),
                 Call(M, [1], TALL[:3, :1], 1), Call(M, [3, 0], M[:2], 0),
                 Call(V, slice(1, 3), [1.0, 2.0]),
-                Call(V, HALF, 0.5), Call(V, [2, 2, -1], [7.0, 8.0, 9.0]), Call(INTS, 1, 2.7, 0),
+                Call(V, HALF, 0.5, since="2.2"), Call(V, [2, 2, -1], [7.0, 8.0, 9.0]),
+                Call(INTS, 1, 2.7, 0),
                 Call(M, 1, M[:2], 0), Call(V, [], 1.0), Call(X, (0, 1), V, axis=1)),
     np.trim_zeros: (Call(np.array([0.0, 0.0, 1.5, 0.0, 2.0, 0.0])),
                     Call(np.array([0.0, 1.5, 0.0]), "f"), Call(np.array([0.0, 1.5, 0.0]), trim="B"),
-                    Call(np.array([0, 1, 0])), Call(np.pad(M, 1)), Call(np.pad(M, 1), "fb", -1),
-                    Call(np.zeros(3)), Call(np.zeros(3), "f"), Call(np.pad(M, 1), axis=(0, 1))),
+                    Call(np.array([0, 1, 0])), Call(np.pad(M, 1), since="2.2"),
+                    Call(np.pad(M, 1), "fb", -1, since="2.2"),
+                    Call(np.zeros(3)), Call(np.zeros(3), "f"),
+                    Call(np.pad(M, 1), axis=(0, 1), since="2.4")),
     np.atleast_1d: (Call(S), Call(M), Call(S, M), Call([1, 2], S)),
     np.atleast_2d: (Call(S), Call(V), Call(X), Call(V, M), Call(2.0, V)),
     np.atleast_3d: (Call(S), Call(V), Call(M), Call(X), Call(V, M, S)),
@@ -92,7 +97,7 @@ CALLS: dict[Any, tuple[Call, ...]] = {
     np.hsplit: (Call(M, 2), Call(V, [1, 3]), Call(X, 3)),
     np.vsplit: (Call(M, 3), Call(X, [1])),
     np.dsplit: (Call(X, 2), Call(X, [1, 3])),
-    np.unstack: (Call(X), Call(X, axis=-1)),
+    **calls_where_installed("unstack", Call(X), Call(X, axis=-1)),
     np.meshgrid: (Call(V, V[:3]), Call(V, V[:3], indexing="ij"), Call(V, V[:2], V[1:], sparse=True),
                   Call(V), Call(S, V), Call(V, [1, 2], V, indexing="ij"), Call(M, V)),
     np.ix_: (Call(INTS[0], INTS[1]), Call(HALF, INTS[0]), Call([1, 2], INTS[0])),
@@ -147,7 +152,7 @@ CALLS: dict[Any, tuple[Call, ...]] = {
     np.intersect1d: (Call(M, V), Call(M, M[1], return_indices=True), Call(INTS, INTS[0]),
                      Call(M, M, True)),
     np.setdiff1d: (Call(M, M[1]), Call(V, M, True), Call(INTS, [1, 2])),
-    np.setxor1d: (Call(M, M[1]), Call(V, M, True), Call(INTS, [1, 2])),
+    np.setxor1d: (Call(M, M[1]), Call(V, M, True, since="2.1"), Call(INTS, [1, 2])),
     np.argwhere: (Call(FLAGS), Call(INTS)),
     np.histogram: (Call(P, bins=3, range=(0.0, 1.0)),),
     np.histogram2d: (Call(V, M[0], 3),),

@@ -1,0 +1,46 @@
+"""The functions of ours, which NumPy has not: `am.relu` and others, as users call and read them.
+
+A row of the table can be called, and is not a function: it has neither a signature nor a place in
+`help`. The functions here have both; what they compute is declared in `ops`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from .arrays import Numbers
+from .ops import activations, conversion
+from .primitives import Primitive
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def documented(row: Primitive) -> Callable[[Function], Function]:
+    """Give a function the docstring of its row: what it computes, and its derivatives."""
+
+    def document(function: Function) -> Function:
+        function.__doc__ = row.doc
+        return function
+
+    return document
+
+
+@documented(activations.relu)
+def relu(x: Numbers) -> Any:
+    return activations.relu(x)
+
+
+@documented(activations.sigmoid)
+def sigmoid(x: Numbers) -> Any:
+    return activations.sigmoid(x)
+
+
+@documented(activations.softplus)
+def softplus(x: Numbers) -> Any:
+    return activations.softplus(x)
+
+
+@documented(conversion.stop_gradient)
+def stop_gradient(x: Numbers) -> Any:
+    return conversion.stop_gradient(x)
