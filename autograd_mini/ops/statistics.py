@@ -11,7 +11,7 @@ from ..operation import operand, scope, value_of
 from ..primitives import case, implements, nonlinear
 from ..table import Axis
 from .axes import axes_of, places_of
-from .conversion import astype, converted
+from .conversion import astype, converted, stop_gradient
 from .demands import demand
 from .reductions import OVER, count, held, inverse, masked, max, mean, min, restore, subject, sum
 from .selection import where as chosen
@@ -298,13 +298,18 @@ def cov(
 def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
     """Compute the correlations of variables: covariances over deviations.
 
-    ∂x: as of cov and of that quotient; 0 for a coefficient that is −1 or 1.
+    ∂x: as of cov and of that quotient, also where rounding is cut off at −1 and 1.
     """
     c = cov(x, y, rowvar, dtype=dtype)
     if c.ndim == 0:
         return c / c
     deviation = np.sqrt(np.real(np.diagonal(c)))
     r = c / np.reshape(deviation, (-1, 1)) / deviation
-    if r.dtype.kind != "c":  # rounding may have brought it outside
-        return np.clip(r, -1, 1)
-    return np.clip(np.real(r), -1, 1) + 1j * np.clip(np.imag(r), -1, 1)
+    if r.dtype.kind != "c":
+        return rounded_off(r)
+    return rounded_off(np.real(r)) + 1j * rounded_off(np.imag(r))
+
+
+def rounded_off(r: Any) -> Any:
+    """Bring what rounding has put outside of [−1, 1] back, a constant: np.clip cuts derivatives."""
+    return r + stop_gradient(np.clip(r, -1, 1) - r)

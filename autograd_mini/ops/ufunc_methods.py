@@ -14,9 +14,12 @@ from ..errors import ShapeError, UnsupportedError
 from ..operation import operand
 from ..table import Axis, table
 from .axes import axes_of, axis_of
-from .conversion import converted
+from .conversion import converted, stop_gradient
+from .norms import length
+from .reductions import max as largest
 from .reductions import subject
 from .running import running_extreme
+from .selection import where as chosen
 
 WHOLE: dict[Any, Any] = {
     np.add: np.sum,
@@ -67,12 +70,22 @@ def reduced(
         )
     if initial is None and not x.shape[axes[0]] and ufunc.identity is not None:
         initial = np.asarray(ufunc.identity, x.dtype)[()]
+    if ufunc is np.hypot and initial is None and x.shape[axes[0]] > 1 and x.dtype.kind == "f":
+        return scaled_length(x, axes, bool(keepdims))
     results = folded(ufunc, x, axes[0], initial)
     if not results:
         raise ShapeError(f"np.{name}: there is nothing along axis {axis} of the shape {x.shape}")
     kept = tuple(n for i, n in enumerate(x.shape) if i != axes[0])
     y = np.broadcast_to(results[-1], kept) if np.shape(results[-1]) != kept else results[-1]
     return np.expand_dims(y, axes) if keepdims else y
+
+
+def scaled_length(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+    """Compute the Euclidean length, without overflow; step by step it has a kink at each 0."""
+    size = stop_gradient(largest(np.abs(x), axes, keepdims=True))
+    size = chosen((size == 0) | ~np.isfinite(size), 1, size)
+    y = size * length(x / size, axis=axes, keepdims=True)
+    return y if keepdims else np.squeeze(y, axis=axes)
 
 
 def accumulated(ufunc: Any, array: Any, axis: int = 0, dtype: Any = None) -> Any:

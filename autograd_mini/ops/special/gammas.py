@@ -15,8 +15,7 @@ from ...primitives import Primitive, case, elementwise
 from ...table import table
 from ...tensors import Tensor
 from ..selection import where
-from .entropies import xlog1py, xlogy
-from .refusals import Refusal
+from .refusals import Refusal, times
 
 TWO, THREE, HALF = map(np.float32, (2, 3, 0.5))  # a plain 2 makes some of SciPy's float64
 ORDERS = (case(TWO, (3, 4)), case(THREE, ()), case(TWO, (2, 0)))
@@ -50,9 +49,14 @@ def rgamma_slope(g: Any, y: Any, x: Any) -> Any:
     return g * where(left, reflected, -psi(right) * where(left, 0, y))
 
 
-def gammainc_slope(a: Any, x: Any) -> Any:
-    """Compute xᵃ⁻¹·e⁻ˣ/Γ(a)."""
-    return np.exp(xlogy(a - 1, x) - x - gammaln(a))
+def gamma_density_forward(n: Any, c: Any, x: Any) -> Any:
+    """Compute xⁿ·e⁻ˣ⁻ᶜ."""
+    return np.exp(special.xlogy(n, x) - x - c)
+
+
+def beta_density_forward(m: Any, n: Any, c: Any, x: Any) -> Any:
+    """Compute xᵐ·(1 − x)ⁿ·e⁻ᶜ."""
+    return np.exp(special.xlogy(m, x) + special.xlog1py(n, -x) - c)
 
 
 polygamma: Primitive = elementwise(
@@ -131,7 +135,7 @@ gammainc = elementwise(
     special.gammainc,
     "P",
     "∫₀ˣ tᵃ⁻¹e⁻ᵗ dt / Γ(a).  ∂x: xᵃ⁻¹·e⁻ˣ/Γ(a)",
-    vjp=(Refusal("gammainc", "the order a"), lambda g, y, a, x: g * gammainc_slope(a, x)),
+    vjp=(Refusal("gammainc", "the order a"), lambda g, y, a, x: g * gamma_density(a - 1, gammaln(a), x)),
     samples=(*ORDERS, case(HALF, (3,))),
     domain=POSITIVE,
 )
@@ -139,7 +143,7 @@ gammaincc = elementwise(
     special.gammaincc,
     "Q",
     "∫ₓ^∞ tᵃ⁻¹e⁻ᵗ dt / Γ(a).  ∂x: −xᵃ⁻¹·e⁻ˣ/Γ(a)",
-    vjp=(Refusal("gammaincc", "the order a"), lambda g, y, a, x: -g * gammainc_slope(a, x)),
+    vjp=(Refusal("gammaincc", "the order a"), lambda g, y, a, x: -g * gamma_density(a - 1, gammaln(a), x)),
     samples=(*ORDERS, case(HALF, (3,))),
     domain=POSITIVE,
 )
@@ -150,9 +154,39 @@ betainc = elementwise(
     vjp=(
         Refusal("betainc", "the order a"),
         Refusal("betainc", "the order b"),
-        lambda g, y, a, b, x: g * np.exp(xlogy(a - 1, x) + xlog1py(b - 1, -x) - betaln(a, b)),
+        lambda g, y, a, b, x: g * beta_density(a - 1, b - 1, betaln(a, b), x),
     ),
     samples=(case(2, 3, (3, 4)), case(0.5, 1.5, ()), case(2, 2, (2, 0))),
+    domain=(0.1, 0.9),
+)
+# As operations of their own the densities have a derivative at the ends, where in steps it is 0·∞.
+gamma_density: Primitive = elementwise(
+    gamma_density_forward,
+    "P′",
+    "p(n, c, x) = xⁿ·e⁻ˣ⁻ᶜ.  ∂x: n·p(n − 1, c, x) − y",
+    name="gamma_density",
+    vjp=(
+        Refusal("gammainc", "the order a"),
+        Refusal("gammainc", "the order a"),
+        lambda g, y, n, c, x: g * (times(n, gamma_density(n - 1, c, x)) - y),
+    ),
+    samples=(case(TWO, HALF, (3, 4)), case(HALF, HALF, ()), case(np.float32(0), HALF, (3,))),
+    domain=POSITIVE,
+)
+beta_density: Primitive = elementwise(
+    beta_density_forward,
+    "I′",
+    "p(m, n, c, x) = xᵐ·(1 − x)ⁿ·e⁻ᶜ.  ∂x: m·p(m − 1, n, c, x) − n·p(m, n − 1, c, x)",
+    name="beta_density",
+    vjp=(
+        Refusal("betainc", "the order a"),
+        Refusal("betainc", "the order b"),
+        Refusal("betainc", "the order a"),
+        lambda g, y, m, n, c, x: (
+            g * (times(m, beta_density(m - 1, n, c, x)) - times(n, beta_density(m, n - 1, c, x)))
+        ),
+    ),
+    samples=(case(TWO, THREE, HALF, (3, 4)), case(-HALF, HALF, HALF, ())),
     domain=(0.1, 0.9),
 )
 zeta: Primitive = elementwise(
