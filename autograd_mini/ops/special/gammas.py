@@ -135,7 +135,10 @@ gammainc = elementwise(
     special.gammainc,
     "P",
     "∫₀ˣ tᵃ⁻¹e⁻ᵗ dt / Γ(a).  ∂x: xᵃ⁻¹·e⁻ˣ/Γ(a)",
-    vjp=(Refusal("gammainc", "the order a"), lambda g, y, a, x: g * gamma_density(a - 1, gammaln(a), x)),
+    vjp=(
+        Refusal("gammainc", "the order a"),
+        lambda g, y, a, x: g * gamma_density(a - 1, gammaln(a), x),
+    ),
     samples=(*ORDERS, case(HALF, (3,))),
     domain=POSITIVE,
 )
@@ -143,7 +146,10 @@ gammaincc = elementwise(
     special.gammaincc,
     "Q",
     "∫ₓ^∞ tᵃ⁻¹e⁻ᵗ dt / Γ(a).  ∂x: −xᵃ⁻¹·e⁻ˣ/Γ(a)",
-    vjp=(Refusal("gammaincc", "the order a"), lambda g, y, a, x: -g * gamma_density(a - 1, gammaln(a), x)),
+    vjp=(
+        Refusal("gammaincc", "the order a"),
+        lambda g, y, a, x: -g * gamma_density(a - 1, gammaln(a), x),
+    ),
     samples=(*ORDERS, case(HALF, (3,))),
     domain=POSITIVE,
 )
