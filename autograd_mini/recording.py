@@ -46,10 +46,10 @@ def bound(argument: Any, *, copy: bool) -> Tensor:
 
 
 def refuse_discrete(outputs: Sequence[Any], *, every: bool) -> None:
-    """Refuse results that carry no gradient: integers and booleans, if all or, with `every`, one is.
+    """Refuse integers and booleans as results, if all are such or, with `every`, one is.
 
     Raises:
-        GradientError: for such results; their derivative would be a silent 0.
+        GradientError: for them, which carry no gradient; it would be 0 without a word.
     """
     discrete = [y for y in outputs if getattr(y, "dtype", np.dtype(type(y))).kind in "biu"]
     if discrete and (every or len(discrete) == len(outputs)):

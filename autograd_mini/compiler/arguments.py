@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..operation import operand
 from ..reverse import standing
 from ..tensors import Tensor
 
@@ -57,6 +58,8 @@ def is_value(x: Any) -> bool:
     if type(x) is Tensor:
         return not (x._primitive is None and x._requires_grad)
     if isinstance(x, (np.ndarray, np.generic)):
+        if type(x) is not np.ndarray:
+            operand(x)  # refuses what would lose its mask, its units
         return x.dtype.kind in "biufc"
     return type(x) in NUMBERS
 

@@ -260,8 +260,8 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.
     for name, given in (("period", period), ("discont", discont)):
         if isinstance(given, Tensor) and given.requires_grad:
             raise UnsupportedError(
-                f"unwrap would lose the gradient of {name}; give float({name}.data) if that is "
-                "meant"
+                f"unwrap would lose the gradient of {name}; float({name}.data) is a constant, if "
+                "that is meant"
             )
     p = tensor_like(p)
     plain = [x.data if isinstance(x, Tensor) else x for x in (discont, period)]

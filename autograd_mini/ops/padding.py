@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import index_array
 from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..operation import scope
 from ..primitives import implements
@@ -78,7 +79,7 @@ def gathered(values: Any) -> Any:
     """Return nested sequences in which there are tensors as one tensor."""
     if isinstance(values, (list, tuple)):
         return np.stack(np.broadcast_arrays(*map(gathered, values)))
-    return values if isinstance(values, Tensor) else np.asarray(values)
+    return values if isinstance(values, Tensor) else index_array(values)
 
 
 def pairs_of(name: str, values: Any, x: Any) -> Any:

@@ -20,6 +20,7 @@ from .reductions import max as largest
 from .reductions import subject
 from .running import running_extreme
 from .selection import where as chosen
+from .unsupported import CURE
 
 WHOLE: dict[Any, Any] = {
     np.add: np.sum,
@@ -139,10 +140,7 @@ def call_method(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
             "np.bincount(index, weights=b) or a sum for repeated ones"
         )
     if ufunc not in table or ufunc.nin != 2 or ufunc.nout != 1:
-        raise UnsupportedError(
-            f"{name}.{method} of a tensor is not recorded; take t.data for the plain array, or "
-            "build it from recorded functions"
-        )
+        raise UnsupportedError(f"{name}.{method} of a tensor is not recorded; {CURE}")
     if any(given is not None for given in kwargs.pop("out", None) or ()):
         raise UnsupportedError(
             f"{name}.{method}(…, out=…) of a tensor is not recorded; write y = {name}.{method}(…)"

@@ -81,7 +81,11 @@ INSTEAD: Final[dict[str, tuple[str, str]]] = {
     "require": (PLAIN, "t itself"),
 }
 """Function → why it is not supported, and what to write instead."""
-CURE: Final = "take t.data for the plain array, or build it from recorded functions"
+CONSTANT: Final = "take t.data for the plain array, a constant"
+CURE: Final = (
+    "build it from recorded functions, or make it an operation with a derivative of your own by "
+    "am.primitive; t.data is a constant"
+)
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ class Reason:
     instead: str = ""
 
     def __str__(self) -> str:
-        return f"{self.text}; {f'write {self.instead}' if self.instead else CURE}"
+        return f"{self.text}; {f'write {self.instead}' if self.instead else CONSTANT}"
 
 
 def function_of(name: str) -> Any:

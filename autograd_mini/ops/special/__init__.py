@@ -145,7 +145,10 @@ def __getattr__(name: str) -> Any:
     """Say what to do without a function that is not here."""
     if hasattr(_np, name):
         raise AttributeError(f"am.special has no {name!r}; use np.{name}, which records")
-    known = f"scipy.special.{name}(t.data) computes it without a gradient"
+    known = (
+        f"scipy.special.{name}(t.data) is a constant without a gradient; am.primitive makes it an "
+        "operation with a derivative of your own"
+    )
     raise AttributeError(
         f"am.special has no {name!r}{'; ' + known if hasattr(_scipy, name) else ''}"
     )
