@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import foreign_kind, is_foreign, refuse_special
+from .arrays import PLAIN, foreign_kind, is_foreign, refuse_special
 from .errors import UnsupportedError
 from .operation import value_of
 from .ops.conversion import converted
@@ -34,6 +34,11 @@ def name_of(ufunc: Any) -> str:
     if getattr(np, name, None) is not ufunc and getattr(scipy, name, None) is ufunc:
         return f"scipy.special.{name}"
     return f"np.{name}"
+
+
+def function_name(function: Any) -> str:
+    """Return what a reader calls a function, as np.linalg.norm."""
+    return f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
 
 
 def bring_in_scipy(ufunc: Any) -> None:
@@ -86,26 +91,36 @@ def is_foreign_operand(x: Any) -> bool:
     return type(x) is not Tensor and is_foreign(x)
 
 
+USUAL = frozenset({Tensor, int, bool, str, type(None)}) | PLAIN
+"""Classes of arguments that need no look: 0.5 µs less a call."""
+
+
 @implements("__array_function__")
 def call_function(function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call our counterpart of a NumPy function, or say why it cannot be.
 
     It returns NotImplemented if an array of another library is to answer (NEP 18).
     """
-    for x in (*args, *kwargs.values()):
-        if type(x) is not Tensor:
+    for x in args:
+        if type(x) not in USUAL:
             refuse_special(x)
-    if any(kind is not Tensor and kind is not np.ndarray and foreign_kind(kind) for kind in types):
-        return NotImplemented
-    name = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
-    if function not in table:
-        raise UnsupportedError(f"{name} of a tensor {why(function)}")
-    ours = table[function]
+    if kwargs:
+        for x in kwargs.values():
+            if type(x) not in USUAL:
+                refuse_special(x)
+    for kind in types:
+        if kind not in USUAL and foreign_kind(kind):
+            return NotImplemented
+    ours = table.get(function)
+    if ours is None:
+        raise UnsupportedError(f"{function_name(function)} of a tensor {why(function)}")
     try:
         return ours(*args, **kwargs)
     except TypeError as error:
         try:
             inspect.signature(ours).bind(*args, **kwargs)
         except TypeError as mismatch:
-            raise UnsupportedError(f"{name} of a tensor: {mismatch}; {CURE}") from error
+            raise UnsupportedError(
+                f"{function_name(function)} of a tensor: {mismatch}; {CURE}"
+            ) from error
         raise
