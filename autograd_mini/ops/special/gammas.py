@@ -10,10 +10,12 @@ from scipy import special
 
 from ...arrays import as_array
 from ...errors import ArgumentError, UnsupportedError
-from ...operation import scope
+from ...extraction import tracing
+from ...operation import scope, value_of
 from ...primitives import Primitive, case, elementwise
 from ...table import table
 from ...tensors import Tensor
+from ..demands import demand
 from ..selection import where
 from .refusals import Refusal, times
 
@@ -216,7 +218,12 @@ def multigammaln(a: Any, d: int) -> Any:
         ArgumentError: unless every a > (d − 1)/2.
     """
     x = a if isinstance(a, Tensor) else as_array(a)
-    if np.any(np.less_equal(x, 0.5 * (d - 1))):
-        raise ArgumentError(f"multigammaln: a must be above (d − 1)/2 = {0.5 * (d - 1)}")
+    least = 0.5 * (d - 1)
+    message = f"multigammaln: a must be above (d − 1)/2 = {least}"
+    if np.any(np.less_equal(value_of(x), least)):
+        raise ArgumentError(message)
+    demand(lambda: np.greater(x, least), message)
+    if tracing.get() is not None:  # of later examples, or calls, NaN is the only answer
+        x = where(np.greater(x, least), x, math.nan)
     total = sum(gammaln(x - 0.5 * j) for j in range(d))
     return total + 0.25 * d * (d - 1) * math.log(math.pi)
