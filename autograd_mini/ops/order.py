@@ -190,13 +190,15 @@ def quantiles(
     """Compute quantiles over axes; their own axes come first.
 
     Raises:
-        OperandError: for complex numbers, which have no order.
+        OperandError: for complex numbers, which have no order, and for booleans.
         ShapeError: if there is nothing to take a quantile of.
         ArgumentError: for weights with another method than "inverted_cdf".
     """
     x = subject(a)
     if x.dtype.kind == "c":
         raise OperandError(f"{name}: complex numbers have no order; take t.real, t.imag or np.abs")
+    if x.dtype.kind == "b" and method not in PICKING:
+        raise OperandError(f"{name}: there is nothing between booleans; give x.astype(float)")
     axes = axes_of(name, x, axis)
     rows = rows_of(x, axes)
     n = rows.shape[-1]

@@ -233,12 +233,12 @@ def observations(name: str, m: Any, y: Any, rowvar: bool, dtype: Any) -> Any:
 
 
 def frequency(name: str, weights: Any, n: int) -> Any:
-    """Return weights of the observations, which are one for each and not negative.
+    """Return weights of the observations in float64: one for each, and not negative.
 
     Raises:
         ShapeError, ArgumentError: if they are not.
     """
-    w = subject(weights)
+    w = converted(weights, np.float64)
     if w.shape != (n,):
         raise ShapeError(f"cov: {name} of shape {w.shape} for {n} observations; give one for each")
     if np.any(value_of(w) < 0):
@@ -286,7 +286,6 @@ def cov(
     x = observations("cov", m, y, rowvar, dtype)
     less = (0 if bias else 1) if ddof is None else ddof
     w, over = combined_weights(fweights, aweights, x.shape[1], less)
-    w = None if w is None else astype(w, np.float64)
     centred = astype(x - np.reshape(average(x, 1, w), (-1, 1)), x.dtype)
     weighted = centred if w is None else centred * w
     product = np.matmul(weighted, conjugated(np.transpose(centred)))
