@@ -69,10 +69,11 @@ def recorded_edges(name: str, sample: Any, bins: Any, limits: Any, edges: Any) -
 
 
 def density_over(counts: Any, edges: list[Any]) -> Any:
-    """Divide counts by the widths of their bins along each axis, and by their sum."""
+    """Divide counts by the widths of their bins along each axis, and by their sum, in float64."""
     y = counts / np.sum(counts)
     for i, e in enumerate(edges):
-        y = y / np.reshape(np.diff(e), (-1, *(1,) * (len(edges) - i - 1)))
+        widths = converted(np.real(np.diff(e)), float)
+        y = y / np.reshape(widths, (-1, *(1,) * (len(edges) - i - 1)))
     return y
 
 

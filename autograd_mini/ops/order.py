@@ -197,14 +197,14 @@ def quantiles(
     x = subject(a)
     if x.dtype.kind == "c":
         raise OperandError(f"{name}: complex numbers have no order; take t.real, t.imag or np.abs")
-    if x.dtype.kind == "b" and method not in PICKING:
-        raise OperandError(f"{name}: there is nothing between booleans; give x.astype(float)")
     axes = axes_of(name, x, axis)
     rows = rows_of(x, axes)
     n = rows.shape[-1]
     if not n:
         raise ShapeError(f"{name}: the shape {x.shape} has no elements over axis {axis}")
     whole = method == "linear" and kind_of(q).kind in "iu"
+    if x.dtype.kind == "b" and np.size(q) and not whole and method not in PICKING:
+        raise OperandError(f"{name}: there is nothing between booleans; give x.astype(float)")
     dtype = x.dtype if method in PICKING or whole else kind_of(x.dtype, q, 0.5)
     asked = np.reshape(q, (-1,))
     if weights is not None:

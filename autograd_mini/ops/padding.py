@@ -137,6 +137,8 @@ def constant(x: Any, width: Widths, values: Any) -> Any:
 def ramp(x: Any, width: Widths, values: Any) -> Any:
     """Go from the element at the edge straight to an end value."""
     pairs = pairs_of("end_values", values, x)
+    if x.dtype.kind == "b":  # what is not 0 is True
+        return ramp(converted(x, float), width, converted(pairs, float)) != 0
     whole = x.dtype.kind in "iu"
     for axis, (before, after) in enumerate(width):
         sides = []

@@ -12,7 +12,7 @@ import numpy as np
 from ..arrays import index_array
 from ..errors import ArgumentError, IndexingError, OperandError, ShapeError
 from ..extraction import looked_at
-from ..operation import operand, value_of
+from ..operation import kind_of, operand, value_of
 from ..primitives import implements
 from ..tensors import Tensor
 from .axes import axis_of, is_scalars
@@ -171,7 +171,8 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
         ArgumentError: for a number that no choice has; `mode` may 'clip' or 'wrap' it.
     """
     shape = common_shape("choose", (a, *choices))
-    joined = np.stack([np.broadcast_to(c, shape) for c in choices])
+    kind = kind_of(*(c if type(c) in (int, float, complex) else operand(c) for c in choices))
+    joined = np.stack([np.broadcast_to(converted(c, kind), shape) for c in choices])
     numbers = a if isinstance(a, Tensor) else index_array(a)
     numbers = numbers.astype(int) if numbers.dtype.kind == "b" else numbers
     numbers = wrapped(np.broadcast_to(numbers, shape), joined, 0, mode)

@@ -284,6 +284,8 @@ def cov(
     if ddof is not None and ddof != int(ddof):
         raise ArgumentError(f"cov: ddof must be an integer, got {ddof}")
     x = observations("cov", m, y, rowvar, dtype)
+    if not x.shape[0]:
+        return np.zeros((0, 0))
     less = (0 if bias else 1) if ddof is None else ddof
     w, over = combined_weights(fweights, aweights, x.shape[1], less)
     centred = astype(x - np.reshape(average(x, 1, w), (-1, 1)), x.dtype)

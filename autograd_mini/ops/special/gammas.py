@@ -11,10 +11,11 @@ from scipy import special
 from ...arrays import as_array
 from ...errors import ArgumentError, UnsupportedError
 from ...extraction import tracing
-from ...operation import scope, value_of
+from ...operation import operand, scope, value_of
 from ...primitives import Primitive, case, elementwise
 from ...table import table
 from ...tensors import Tensor
+from ..conversion import converted
 from ..demands import demand
 from ..selection import where
 from .refusals import Refusal, times
@@ -25,7 +26,7 @@ POSITIVE = (0.4, 3.0)
 
 
 def polygamma_forward(n: Any, x: Any) -> Any:
-    """Compute SciPy's polygamma in the dtype of x; SciPy's is float64 always.
+    """Compute SciPy's polygamma in the dtype of x, as the derivative of psi; SciPy's is float64.
 
     Raises:
         UnsupportedError: for complex x, which SciPy does not compute.
@@ -61,12 +62,12 @@ def beta_density_forward(m: Any, n: Any, c: Any, x: Any) -> Any:
     return np.exp(special.xlogy(m, x) + special.xlog1py(n, -x) - c)
 
 
-polygamma: Primitive = elementwise(
+polygamma_: Primitive = elementwise(
     special.polygamma,
     "ψ⁽ⁿ⁾",
     "Derivative number n of ψ.  ∂x: ψ⁽ⁿ⁺¹⁾(x)",
     eager=polygamma_forward,
-    vjp=(Refusal("polygamma", "the order n"), lambda g, y, n, x: g * polygamma(n + 1, x)),
+    vjp=(Refusal("polygamma", "the order n"), lambda g, y, n, x: g * polygamma_(n + 1, x)),
     samples=(case(0, (3, 4)), case(1, ()), case(2, (2, 0))),
     domain=(0.5, 3.0),
 )
@@ -74,7 +75,7 @@ psi: Primitive = elementwise(
     special.psi,
     "ψ",
     "ψ(x), the derivative of ln Γ.  ∂x: ψ′(x)",
-    vjp=(lambda g, y, x: g * polygamma(1, x),),
+    vjp=(lambda g, y, x: g * polygamma_(1, x),),
     domain=POSITIVE,
 )
 gamma: Primitive = elementwise(
@@ -210,6 +211,21 @@ if hurwitz is not None:  # what scipy.special.zeta calls when there are two argu
     table[hurwitz] = zeta.call
 
 
+def polygamma(n: Any, x: Any) -> Any:
+    """Compute derivative number n of ψ, in float64 for integers n, as SciPy.  ∂x: ψ⁽ⁿ⁺¹⁾(x).
+
+    Raises:
+        UnsupportedError: for complex x, which SciPy does not compute.
+        ArgumentError: for an order that is no whole number from 0 on.
+    """
+    x = operand(x)
+    given = np.result_type(value_of(x))
+    if given.kind == "c" or given == np.float64:
+        return polygamma_(n, x)
+    kind = special.polygamma(np.zeros(0, np.asarray(value_of(n)).dtype), np.zeros(0, given)).dtype
+    return polygamma_(n, x if given == kind else converted(x, kind))
+
+
 @scope("multigammaln")
 def multigammaln(a: Any, d: int) -> Any:
     """Compute the logarithm of the gamma function of d variables.  ∂a: Σ ψ(a − j/2), j < d.
@@ -226,4 +242,4 @@ def multigammaln(a: Any, d: int) -> Any:
     if tracing.get() is not None:  # of later examples, or calls, NaN is the only answer
         x = where(np.greater(x, least), x, math.nan)
     total = sum(gammaln(x - 0.5 * j) for j in range(d))
-    return total + 0.25 * d * (d - 1) * math.log(math.pi)
+    return total + np.float64(0.25 * d * (d - 1) * math.log(math.pi))  # float64, as in SciPy
