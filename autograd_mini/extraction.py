@@ -58,7 +58,7 @@ def plain(tensor: Tensor, what: str) -> Any:
     return looked_at(tensor, what)
 
 
-OWN = "am.primitive makes it an operation with a derivative of your own"
+OWN = "am.primitive makes it an operation, with the derivative that you give"
 LIBRARIES = {
     "pandas": "pandas computes with plain arrays; give x.to_numpy() in place of a Series or frame",
     "xarray": "xarray converts here; give x.to_numpy() in place of the DataArray",

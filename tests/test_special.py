@@ -253,11 +253,16 @@ def test_multigammaln_is_scipys():
         am.special.multigammaln(a, 7)
 
 
-def test_polygamma_is_scipys_and_keeps_float32():
+def test_polygamma_is_scipys_in_its_dtype_too():
     x = np.array([0.5, 2.0])
     for n in (0, 1, np.array([1, 3])):
         assert_allclose(am.special.polygamma(n, leaf(x)).data, special.polygamma(n, x))
-    assert am.special.polygamma(1, am.tensor(x.astype(np.float32))).dtype == np.float32
+    single = x.astype(np.float32)
+    for n in (1, np.float32(1)):
+        expected = special.polygamma(n, single)
+        found = am.special.polygamma(n, am.tensor(single))
+        assert found.dtype == expected.dtype
+        assert_allclose(found.data, expected, rtol=1e-6)
     for n in (-1, 0.5):
         with pytest.raises(am.ArgumentError, match="whole number"):
             am.special.polygamma(n, leaf(x))

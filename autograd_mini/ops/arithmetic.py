@@ -90,7 +90,7 @@ def power_code(a: Written, b: Written) -> str | None:
     return f"np.{known}({a})" if known else f"{a} ** {b}"
 
 
-over = elementwise(
+over: Primitive = elementwise(
     lambda m, d: np.where(np.equal(d, 0), 0, m / np.where(np.equal(d, 0), 1, d))[()],
     "÷",
     "m/d, 0 where d is 0.  ∂m: 1/d  ∂d: −y/d; 0, 0 where d is 0",

@@ -73,7 +73,7 @@ def eigvalsh_rule(g: Any, y: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803  #
     return one_triangle(eigenvalue_slopes(g, x, UPLO=UPLO), UPLO == "L")
 
 
-def slopes_forward(g: Any, x: Any, *, UPLO: str) -> Any:  # noqa: N803  # NumPy's name
+def eigenvalue_slopes_forward(g: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
     """Return V̄·diag g·Vᵀ, with g shared among equal eigenvalues."""
     refuse_complex_weights(g)
     w, v = np.linalg.eigh(x, UPLO)
@@ -87,20 +87,20 @@ def with_weights(m: Any, g: Any, w: Any, v: Any) -> Any:
     return conj(v @ (slopes * m) @ adjoint(v))
 
 
-def slopes_by_weights(h: Any, y: Any, g: Any, x: Any, *, UPLO: str) -> Any:  # noqa: N803
+def slopes_by_weights(h: Any, y: Any, g: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
     """∂g: the diagonal of Vᴴ·h·V; g moves with x, so that equal eigenvalues must not turn."""
     w, v = np.linalg.eigh(x, UPLO)
     inner = determined(adjoint(v) @ h @ v, among_equals(w), size_of(h))
     return averaged(np.real(diagonal_of(inner)), w)
 
 
-def slopes_by_matrix(h: Any, y: Any, g: Any, x: Any, *, UPLO: str) -> Any:  # noqa: N803
+def slopes_by_matrix(h: Any, y: Any, g: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
     """∂x: V̄·((Vᵀ·h̄·V̄)∘K)·Vᵀ, summed to the triangle read."""
     w, v = np.linalg.eigh(x, UPLO)
     return one_triangle(with_weights(adjoint(v) @ h @ v, g, w, v), UPLO == "L")
 
 
-def slopes_tangent(ts: Any, y: Any, g: Any, x: Any, *, UPLO: str) -> Any:  # noqa: N803
+def slopes_tangent(ts: Any, y: Any, g: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
     """The tangent of V̄·diag g·Vᵀ, by the same formulas."""
     tg, tx = ts
     w, v = np.linalg.eigh(x, UPLO)
@@ -187,7 +187,7 @@ eigvalsh_ = nonlinear(
     batch=leading(2),
 )
 eigenvalue_slopes = nonlinear(
-    lapack(slopes_forward),
+    lapack(eigenvalue_slopes_forward),
     "∂w",
     "V·diag g·Vᴴ, conjugated: the vjp of eigvalsh.  ∂g: diag Vᴴ·h·V  ∂x: V·((Vᴴ·h·V)∘K)·Vᴴ, "
     "Kᵢⱼ = (gⱼ − gᵢ)/(wⱼ − wᵢ), 0 among repeated eigenvalues, which share g; an error if g depends "

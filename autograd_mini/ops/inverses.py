@@ -91,7 +91,8 @@ pinv_ = nonlinear(
     lapack(pinv_forward),
     "pinv",
     "Pseudoinverse, for matrices that keep their rank.  "
-    "∂x: −yᴴ·g·yᴴ + (I − x·y)·gᴴ·y·yᴴ + yᴴ·y·gᴴ·(I − y·x)",
+    "∂x: −yᴴ·g·yᴴ + (I − x·y)·gᴴ·y·yᴴ + yᴴ·y·gᴴ·(I − y·x); second ones are those of the "
+    "pseudoinverse of the nearest matrix of that rank",
     name="pinv",
     vjp=(pinv_rule, None),
     samples=(

@@ -193,7 +193,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 
     Orders of vectors: any number, ±inf, None for 2; of matrices: 'fro' or None, 'nuc', ±1, ±2,
     ±inf. ∂x: x/y for the length, with 0 at 0; sign x·|x/y|ᵖ⁻¹ for order p; split evenly among ties
-    for ±inf and the sums of ±1; U·Vᴴ without singular values of 0 for 'nuc'.
+    for ±inf and the sums of ±1; U·Vᴴ without singular values of 0 for 'nuc'. Second derivatives
+    are 0 where the norm is; by an element that is 0, inf for 1 < p < 2 and −inf for 0 < p < 1.
     """
     x = floating(x)
     if axis is None:

@@ -118,7 +118,7 @@ def shared(g: Any, s: Any) -> Any:
     return averaged(where(s == 0, 0, g), s)
 
 
-def slopes_forward(g: Any, x: Any) -> Any:
+def singular_slopes_forward(g: Any, x: Any) -> Any:
     """Return Ū·diag g·Vᵀ, with g shared among equal singular values."""
     refuse_complex_weights(g)
     u, s, vh = np.linalg.svd(x, full_matrices=False)
@@ -215,7 +215,7 @@ svd_ = nonlinear(
     multiple=True,
 )
 singular_slopes = nonlinear(
-    lapack(slopes_forward),
+    lapack(singular_slopes_forward),
     "∂s",
     "U·diag g·Vᴴ, conjugated: the vjp of svdvals.  ∂g: diag Uᴴ·h·V  ∂x: the parts of Uᴴ·h·V over "
     "the gaps and the sums of the values, 0 among repeated ones, which share g; an error if g "

@@ -134,7 +134,7 @@ def std(
 ) -> Any:
     """Compute the square root of the variance over axes.
 
-    ∂x: (x − mean)/((n − ddof)·y), 0 for equal elements.
+    ∂x: (x − mean)/((n − ddof)·y), 0 for equal elements, second ones too.
     """
     x = subject(a, dtype)
     axes = axes_of("std", x, axis)

@@ -83,8 +83,8 @@ INSTEAD: Final[dict[str, tuple[str, str]]] = {
 """Function → why it is not supported, and what to write instead."""
 CONSTANT: Final = "take t.data for the plain array, a constant"
 CURE: Final = (
-    "build it from recorded functions, or make it an operation with a derivative of your own by "
-    "am.primitive; t.data is a constant"
+    "build it from recorded functions, or give it a derivative with am.primitive; t.data is a "
+    "constant"
 )
 
 

@@ -146,7 +146,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"am.special has no {name!r}; use np.{name}, which records")
     known = (
         f"scipy.special.{name}(t.data) is a constant without a gradient; am.primitive makes it an "
-        "operation with a derivative of your own"
+        "operation, with the derivative that you give"
     )
     raise AttributeError(
         f"am.special has no {name!r}{'; ' + known if hasattr(_scipy, name) else ''}"

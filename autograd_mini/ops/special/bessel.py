@@ -96,7 +96,8 @@ limit_iv: Primitive = elementwise(
 ive: Primitive = elementwise(
     special.ive,
     "Iᵉ",
-    "Iᵥ(z)·e^−|Re z|.  ∂z: ½(Iᵉᵥ₋₁ + Iᵉᵥ₊₁) − sign z·y, without the last term at 0",
+    "Iᵥ(z)·e^−|Re z|.  ∂z: ½(Iᵉᵥ₋₁ + Iᵉᵥ₊₁) − sign z·y, without the last term at 0  ∂z²: at 0 its "
+    "limit, 0 where the sides differ",
     vjp=(Refusal("ive", "the order v"), damped_slope),
     jvp=(Refusal("ive", "the order v"), damped_tangent),
     samples=ORDERS,
@@ -159,14 +160,14 @@ i0: Primitive = elementwise(
 i0e: Primitive = elementwise(
     special.i0e,
     "I₀ᵉ",
-    "I₀(x)·e^−|x|.  ∂x: I₁ᵉ(x) − sign x·y, without the last term at 0",
+    "I₀(x)·e^−|x|.  ∂x: I₁ᵉ(x) − sign x·y, without the last term at 0  ∂x²: 1½ at 0",
     vjp=(lambda g, y, x: g * (i1e(x) - signed_ive(0, x)),),
     kink=lambda x: x,
 )
 i1e: Primitive = elementwise(
     special.i1e,
     "I₁ᵉ",
-    "I₁(x)·e^−|x|.  ∂x: ½(I₀ᵉ(x) + I₂ᵉ(x)) − sign x·y",
+    "I₁(x)·e^−|x|.  ∂x: ½(I₀ᵉ(x) + I₂ᵉ(x)) − sign x·y  ∂x²: 0 at 0",
     vjp=(lambda g, y, x: g * (0.5 * (i0e(x) + ive(2, x)) - np.sign(x) * y),),
     kink=lambda x: x,
 )

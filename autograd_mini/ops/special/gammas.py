@@ -168,7 +168,7 @@ betainc = elementwise(
     samples=(case(2, 3, (3, 4)), case(0.5, 1.5, ()), case(2, 2, (2, 0))),
     domain=(0.1, 0.9),
 )
-# As operations of their own the densities have a derivative at the ends, where in steps it is 0·∞.
+# As separate operations the densities have a derivative at the ends, where in steps it is 0·∞.
 gamma_density: Primitive = elementwise(
     gamma_density_forward,
     "P′",
