@@ -61,8 +61,8 @@ def refuse_special(value: Any) -> None:
             refuse_special(part)
 
 
-def index_array(value: Any) -> Any:
-    """Return places, counts or conditions as an array.
+def plain_array(value: Any) -> Any:
+    """Return anything as an array, as NumPy does: places, counts or conditions.
 
     Raises:
         OperandError: for masked arrays and matrices.

@@ -171,6 +171,11 @@ BORDERS = {
     "a loss": lambda t, x: am.nn.losses.mse(t, x),
     "a layer": lambda t, x: am.nn.Dense(3, 1, seed=0)(x),
     "backward": lambda t, x: (t * 2).backward(x),
+    "gradcheck": lambda t, x: am.gradcheck(lambda z: np.sum(z * z), x),
+    "fit": lambda t, x: am.nn.Dense(3, 1, seed=0).fit(x, np.ones(3), epochs=1, loss="mse"),
+    "predict": lambda t, x: am.nn.Dense(3, 1, seed=0).predict(x),
+    "am.random": lambda t, x: am.random.normal(x),
+    "am.primitive": lambda t, x: am.primitive(lambda z: z * 2)(x),
 }
 
 

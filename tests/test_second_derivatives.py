@@ -28,6 +28,11 @@ with suppress(ModuleNotFoundError):  # SciPy's functions enter the table where t
     import_module("autograd_mini.ops.special")
 
 INF, NAN = np.inf, np.nan
+SLOPES = {
+    "bessel", "sinc_derivative", "cofactor", "cofactor_vjp", "eigenvalue_slopes",
+    "singular_slopes", "unturned",
+}  # fmt: skip
+"""Operations that only rules use, besides those that work element by element."""
 NODES = (1 + np.cos(np.pi * (2 * np.arange(1, 7) - 1) / 12)) / 2
 """Chebyshev nodes of (0, 1): a polynomial through them extrapolates to the point itself."""
 STEP = 0.02
@@ -313,6 +318,9 @@ OF_VECTORS: Functions = {
     "cross": lambda x: np.cross(x[:3], x[1:]),
     "einsum": lambda x: np.einsum("i,i,i->", x, x, x),
     "unwrap": np.unwrap,
+    "modf": lambda x: np.modf(x)[0],
+    "roots": lambda x: np.real(np.sum(np.roots(np.append(2.0, x)) ** 3)),
+    "matmul": lambda x: x @ x,
     "trapezoid": lambda x: np.trapezoid(x * x, KNOTS),
     "softplus": am.softplus,
     "sigmoid": am.sigmoid,
@@ -345,6 +353,10 @@ OF_MATRICES: Functions = {
     "svdvals": np.linalg.svdvals,
     "singular values squared": lambda x: np.linalg.svdvals(x) ** 2,
     "eigenvectors": lambda x: np.linalg.eigh(x)[1] ** 2,
+    "eigvals": lambda x: np.real(np.sum(np.linalg.eigvals(x) ** 3)),
+    "eig": lambda x: np.real(np.sum(np.linalg.eig(x)[0] ** 2)),
+    "svd": lambda x: np.linalg.svd(x)[0] ** 2,
+    "qr": lambda x: np.linalg.qr(x)[1] ** 2,
     "cholesky": np.linalg.cholesky,
     "pinv": np.linalg.pinv,
 }
@@ -371,6 +383,10 @@ LISTED: dict[tuple[str, str], Any] = {
     **at("singular values squared", (*LOST, *EQUAL), REFUSED),
     **at("eigenvectors", ("zeros", "rank 2", *EQUAL), REFUSED),
     **at("cond", ("ones", *EQUAL), REFUSED),
+    **at("eigvals", ("zeros", "ones", "rank 1", *EQUAL), REFUSED),
+    **at("eig", ("zeros", "ones", "rank 1", *EQUAL), REFUSED),
+    **at("svd", ("zeros", "rank 2", "rank 1", "one is zero", *EQUAL), REFUSED),
+    ("qr", "zeros"): REFUSED,
     **at("pinv", LOST, SYMMETRIC),
 }
 """Kinks: the Hessian, or that it is symmetric and the same in both modes, or an error."""
@@ -413,6 +429,26 @@ def test_second_derivatives_by_a_vector_at_special_points(name: str, point: str)
 def test_second_derivatives_by_a_matrix_at_special_points(name: str, point: str) -> None:
     x = np.array(MATRICES[point], float)
     judge(OF_MATRICES[name], x, LISTED.get((name, point)))
+
+
+def test_every_operation_that_is_not_linear_is_asked() -> None:
+    asked = set()
+    for functions, points, point in (
+        (OF_VECTORS, VECTORS, "no ties"),
+        (OF_MATRICES, MATRICES, "positive"),
+    ):
+        x = np.array(points[point], float)
+        for function in functions.values():
+            y = weighted(function, x)(am.tensor(x.ravel(), requires_grad=True))
+            asked |= {op.type for op in am.Graph(y).operations}
+    asked |= {row.name for row in ELEMENTWISE}
+    helpers = {row.name for row in PRIMITIVES.values() if row.kind == "elementwise"}
+    missing = {
+        row.name
+        for row in PRIMITIVES.values()
+        if row.differentiable and row.kind not in ("linear", "multilinear")
+    }
+    assert missing - asked - helpers - SLOPES == set()
 
 
 # ── what was wrong, by name ──────────────────────────────────────────────────────────────────

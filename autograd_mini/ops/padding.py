@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import index_array
+from ..arrays import plain_array
 from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..operation import scope
 from ..primitives import implements
@@ -79,7 +79,7 @@ def gathered(values: Any) -> Any:
     """Return nested sequences in which there are tensors as one tensor."""
     if isinstance(values, (list, tuple)):
         return np.stack(np.broadcast_arrays(*map(gathered, values)))
-    return values if isinstance(values, Tensor) else index_array(values)
+    return values if isinstance(values, Tensor) else plain_array(values)
 
 
 def pairs_of(name: str, values: Any, x: Any) -> Any:

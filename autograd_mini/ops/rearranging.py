@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import index_array
+from ..arrays import plain_array
 from ..errors import ArgumentError, OperandError, ShapeError
 from ..extraction import looked_at
 from ..operation import operand, scope
@@ -213,7 +213,7 @@ def insertion_places(n: int, obj: Any) -> Any:
     obj = plain_value("np.insert", obj)
     if isinstance(obj, slice):
         return np.arange(*obj.indices(n))
-    places = index_array(obj)
+    places = plain_array(obj)
     if places.dtype.kind == "b":
         return np.flatnonzero(places)
     return places if places.size else places.astype(int)

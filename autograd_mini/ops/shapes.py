@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..arrays import index_array
+from ..arrays import plain_array
 from ..batching import permuted, reshaped, to_shape
 from ..errors import ArgumentError, ShapeError
 from ..extraction import refuse_in_a_program
@@ -272,7 +272,7 @@ def with_axes(fewest: int, doc: str, function: Any) -> Any:
     def reshaped(*arys: Any) -> Any:
         results = []
         for a in map(operand, arys):
-            x = a if isinstance(a, Tensor) else index_array(a)
+            x = a if isinstance(a, Tensor) else plain_array(a)
             shape = tuple(x.shape)
             if fewest == 3 and 0 < len(shape) < 3:  # a vector lies in the middle
                 shape = (1, *shape, 1)[len(shape) - 1 :]
