@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from .errors import UnsupportedError
-from .extraction import plain
+from .extraction import looked_at, plain
 from .operators import Operators
 from .table import Axis, table
 
@@ -59,7 +59,7 @@ class ArrayMethods(Operators):
     itemsize = property(lambda self: self._value.itemsize, doc="Bytes of one element.")
     strides = property(lambda self: self._value.strides, doc="Bytes to step along each axis.")
     flags = property(lambda self: self._value.flags, doc="Memory layout of the array.")
-    base = property(lambda self: self._value.base, doc="The array whose memory the value uses.")
+    base = property(lambda self: self.data.base, doc="The array whose memory the value uses.")
     ctypes = property(lambda self: np.asarray(self.data).ctypes, doc="The memory, for C.")
     device = property(lambda self: "cpu", doc="Always 'cpu' (Array API).")
 
@@ -74,17 +74,17 @@ class ArrayMethods(Operators):
     def __dlpack_device__(self) -> Any:
         return np.asarray(self._value).__dlpack_device__()
 
-    def item(self, *args: int) -> Any:
+    def item(self: Any, *args: int) -> Any:
         """Return one element as a plain Python number."""
-        return self.data.item(*args)
+        return looked_at(self, "t.item()").item(*args)
 
-    def tolist(self) -> Any:
+    def tolist(self: Any) -> Any:
         """Return the elements as nested Python lists."""
-        return self.data.tolist()
+        return looked_at(self, "t.tolist()").tolist()
 
-    def tobytes(self, order: Any = "C") -> bytes:
+    def tobytes(self: Any, order: Any = "C") -> bytes:
         """Return the raw bytes of the elements."""
-        return self.data.tobytes(order)
+        return looked_at(self, "t.tobytes()").tobytes(order)
 
     # ── reductions ───────────────────────────────────────────────────────────────────────────
     def sum(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:

@@ -11,7 +11,7 @@ from .extraction import describe, looked_at, tracing
 from .operation import no_grad, scope
 from .reverse import walk
 from .table import table
-from .tensors import Tensor, leaf
+from .tensors import RUN, SET_GRAD, Tensor, leaf
 
 
 def backward(output: Tensor, gradient: Any = None, *, retain_grads: bool = False) -> None:
@@ -44,29 +44,32 @@ def backward(output: Tensor, gradient: Any = None, *, retain_grads: bool = False
         g = g._value
     shared = {id(g)}
     with no_grad() if recorded else nullcontext(), scope("gradient") if recorded else nullcontext():
-        for tensor, cotangent in walk([output], [g], every=retain_grads, recorded=recorded):
-            if tensor._primitive is None or retain_grads:
-                deposit(tensor, cotangent, shared, recorded)
+        reached = walk([output], [g], every=retain_grads, recorded=recorded)
+        reached = [(x, g) for x, g in reached if x._primitive is None or retain_grads]
+        totals = [total_of(x, g, shared, recorded) for x, g in reached]
+    RUN(map(SET_GRAD, [x for x, _ in reached], totals))  # all of them or, interrupted, none
 
 
 table["backward"] = backward
 
 
-def deposit(tensor: Tensor, g: Any, shared: set[int], recorded: bool) -> None:
-    """Add a gradient into `.grad`.
+def total_of(tensor: Tensor, g: Any, shared: set[int], recorded: bool) -> Any:
+    """Return what `.grad` becomes when a gradient is added.
 
     Raises:
         UnsupportedError: if it is recorded and would be added to one of before the trace.
     """
     trace = tracing.get()
-    if recorded and tensor.grad is not None and not isinstance(tensor.grad, Tensor):
-        raise UnsupportedError(
-            f"backward: {describe(tensor)} has a gradient of before the compiled function, which "
-            "cannot be part of its program; call optimizer.zero_grad() in the function, before "
-            "backward()"
-        )
-    if recorded and tensor.grad is None and trace is not None:
-        trace.depends(tensor, ["grad"])
+    if trace is not None and recorded:
+        if tensor.grad is not None and not isinstance(tensor.grad, Tensor):
+            error = UnsupportedError(
+                f"backward: {describe(tensor)} has a gradient of before the compiled function, "
+                "which cannot be part of its program; call optimizer.zero_grad() in the function, "
+                "before backward()"
+            )
+            raise trace.refused(error)
+        if tensor.grad is None:
+            trace.depends(tensor, ["grad"])
     total = owned(g, shared) if tensor.grad is None else tensor.grad + g
     # One that is the same at each call, as that of a plain sum, is an array without a history.
-    tensor.grad = leaf(total) if recorded and not isinstance(total, Tensor) else total
+    return leaf(total) if recorded and not isinstance(total, Tensor) else total

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from functools import wraps
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from .errors import OperandError, UnsupportedError
 from .tensors import serials
@@ -51,6 +51,24 @@ context: ContextVar[tuple[Recorder | None, Scope | None]] = ContextVar(
 Replaced = tuple[Recorder | None, Any] | None
 replaced: ContextVar[Replaced] = ContextVar("autograd_mini_replaced", default=None)
 """The recorders that the open blocks replaced, the last first: (recorder, the others)."""
+
+
+OWN: Final[set[ContextVar[Any]]] = {context, replaced}
+"""The variables that blocks of this library set."""
+
+
+def run_apart(function: Callable[[], Any]) -> Any:
+    """Run a function whose blocks cannot outlive it, even if an interrupt comes as one ends.
+
+    The blocks set variables of a context that is thrown away. What others have set is kept.
+    """
+    inside = copy_context()
+    try:
+        return inside.run(function)
+    finally:
+        for variable, value in inside.items():
+            if variable not in OWN and variable.get(OWN) is not value:
+                variable.set(value)
 
 
 class Block:
@@ -93,10 +111,20 @@ class Block:
 
         @wraps(function)
         def covered(*args: Any, **kwargs: Any) -> Any:
-            with self:
+            # Not `with`: Ctrl-C is raised where a function begins, as `__exit__` does, and after
+            # calls. So the block ends even if it comes at the worst moment.
+            before = context.get()
+            try:
+                self.__enter__()
                 return function(*args, **kwargs)
+            finally:
+                context.set(before)
+                self._leave()
 
         return cast(Function, covered)
+
+    def _leave(self) -> None:
+        """Forget what else was noted when the block began."""
 
 
 class recorder(Block):  # noqa: N801  # used as a statement, like a function
@@ -108,9 +136,18 @@ class recorder(Block):  # noqa: N801  # used as a statement, like a function
         self._function = function
 
     def __enter__(self) -> None:
-        before, scope = context.get()
-        replaced.set((before, replaced.get()))
-        context.set((self._function, scope))
+        before = context.get()
+        try:
+            replaced.set((before[0], replaced.get()))
+            context.set((self._function, before[1]))
+        except BaseException:  # an interrupt
+            context.set(before)
+            raise
+
+    def _leave(self) -> None:
+        open_blocks = replaced.get()
+        if open_blocks is not None:
+            replaced.set(open_blocks[1])
 
     def __exit__(
         self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None
@@ -140,9 +177,13 @@ class scope(Block):  # noqa: N801  # used as a statement, like a function
         self.name = name
 
     def __enter__(self) -> Scope:
-        recorder, parent = context.get()
-        entered = Scope(self.name, parent)
-        context.set((recorder, entered))
+        before = context.get()
+        entered = Scope(self.name, before[1])
+        try:
+            context.set((before[0], entered))
+        except BaseException:  # an interrupt
+            context.set(before)
+            raise
         return entered
 
     def __exit__(

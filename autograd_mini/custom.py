@@ -139,6 +139,8 @@ class Custom:
                     f"{self.name}: the parameter {key} is a tensor, whose gradient would be lost; "
                     "pass tensors as positional arguments, plain values by keyword"
                 )
+            if isinstance(value, np.ndarray):  # its rules need it later, as it is now
+                params[key] = value.copy()
         rules = self._vjp
         if isinstance(rules, tuple) and len(rules) != len(operands):
             raise ArgumentError(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os.path
-import sys
 from types import TracebackType
 from typing import Any
 
@@ -15,17 +13,8 @@ from .extraction import plain_value
 from .notes import lines
 from .operation import Operation, Params, Record, record
 from .reverse import watching
+from .sites import site
 from .tensors import Tensor
-
-LIBRARIES = tuple(os.path.join(os.path.dirname(path), "") for path in (__file__, np.__file__))
-
-
-def source_line() -> str:
-    """Return where the code outside of this library and of NumPy stands, as "file.py:12"."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(LIBRARIES):
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def finite(x: Any) -> bool:
@@ -69,7 +58,7 @@ def recorded_with_line(
             return results, None
         tensor = results[0]
     vertex = tensor._operands if type(tensor._operands) is Record else tensor
-    lines.attach(vertex, source_line())
+    lines.attach(vertex, str(site()))
     return results, vertex
 
 

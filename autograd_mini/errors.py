@@ -32,13 +32,7 @@ class IndexingError(AutogradError, IndexError):
 
 
 class UnsupportedError(AutogradError, TypeError):
-    """A NumPy function, argument or in-place form that cannot be recorded.
-
-    Attributes:
-        result: what a call returned that cannot be compiled, if it was carried out.
-    """
-
-    result: Any = None
+    """A NumPy function, argument or in-place form that cannot be recorded."""
 
 
 class StaleGraphError(AutogradError, RuntimeError):
@@ -78,10 +72,4 @@ class GradcheckError(AutogradError, AssertionError):
 
 
 class CompileError(AutogradError, RuntimeError):
-    """A function cannot become a program: it depends on what a trace cannot see.
-
-    Attributes:
-        result: what the call returned that showed it, if it was carried out.
-    """
-
-    result: Any = None
+    """A function cannot become a program: it depends on what a trace cannot see."""

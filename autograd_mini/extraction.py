@@ -36,11 +36,17 @@ class Trace(Protocol):
     def look(self, tensor: Tensor, what: str) -> None:
         """Refuse if a value that is looked at would be baked into the graph."""
 
+    def ask_kind(self, tensor: Tensor, what: str) -> None:
+        """Refuse if it is asked what an argument is for which a tensor stands."""
+
+    def refused(self, error: Exception) -> Exception:
+        """Note an error that is raised since the trace cannot go on, and return it."""
+
     def is_number(self, tensor: Tensor) -> bool:
         """Whether a tensor stands for a Python number, which leaves the dtype of others alone."""
 
-    def depends(self, owner: Any, attributes: Sequence[str]) -> None:
-        """Note that the graph holds only while attributes of an object are what they are."""
+    def depends(self, owner: Any, attributes: Sequence[str] = ()) -> None:
+        """Note that an object is read; given attributes must be what they are at this moment."""
 
 
 tracing: Final[ContextVar[Trace | None]] = ContextVar("autograd_mini_tracing", default=None)
@@ -150,7 +156,8 @@ def refuse_in_a_program(what: str, cure: str) -> None:
     """Raise UnsupportedError while a program is traced, which could not see that `what` changes."""
     trace = tracing.get()
     if trace is not None and trace.effects:
-        raise UnsupportedError(f"compile: {what} may differ from call to call; {cure}")
+        error = f"compile: {what} may differ from call to call; {cure}"
+        raise trace.refused(UnsupportedError(error))
 
 
 def plain_value(x: Any) -> Any:

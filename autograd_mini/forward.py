@@ -224,17 +224,15 @@ def spread(needed: Mapping[int, Tensor], batches: Values, size: int, *, recorded
         vertex = vertex_of(needed[serial])
         if vertex._primitive is None or (serial, 0) in batches:
             continue
-        mapped, xs = [], []
-        for x in vertex._operands:
-            found = batches.get(key_of(x)) if type(x) is Tensor else None
-            mapped.append(found is not None)
-            if found is not None:
-                xs.append(found)
-            else:
-                xs.append(x._value if type(x) is Tensor and not recorded else x)
-        primitive = vertex._primitive
+        operands = vertex._operands
+        found = [batches.get(key_of(x)) if type(x) is Tensor else None for x in operands]
+        mapped = [x is not None for x in found]
         if not any(mapped):
             continue
+        values = current_values(vertex)
+        single = operands if recorded else values
+        xs = [one if many is None else many for one, many in zip(single, found, strict=True)]
+        primitive = vertex._primitive
         try:
             results = rule_of(primitive)(primitive, size, xs, mapped, vertex._params)
         except Exception as error:

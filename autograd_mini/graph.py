@@ -42,7 +42,8 @@ class Graph:
             vertex = stack.pop()
             if vertex.serial not in found:
                 found[vertex.serial] = vertex
-                stack.extend(_vertex(x) for x in vertex._operands or () if type(x) is Tensor)
+                taken = vertex._operands or ()
+                stack += [_vertex(x) for x in taken if type(x) is Tensor and x.serial]
         ordered = [found[serial] for serial in sorted(found)]
         self.operations = tuple(Operation(v) for v in ordered if v._primitive is not None)
         leaves = [v for v in ordered if v._primitive is None]
@@ -62,7 +63,7 @@ class Graph:
                 (op.serial, i): constant(x)
                 for op in self.operations
                 for i, x in enumerate(op._record._operands)
-                if type(x) is not Tensor
+                if type(x) is not Tensor or not x.serial
             }
         return self._constants
 

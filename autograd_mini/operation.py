@@ -7,7 +7,8 @@ only runs it. Debuggers, tracers and profilers install their own with `recorder`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -17,9 +18,18 @@ from .contexts import Scope as Scope
 from .contexts import context as context
 from .contexts import recorder as recorder
 from .contexts import scope as scope
-from .errors import ArgumentError, AutogradError, IndexingError, OperandError, ShapeError
-from .extraction import tracing
+from .errors import (
+    ArgumentError,
+    AutogradError,
+    IndexingError,
+    OperandError,
+    ShapeError,
+    StaleGraphError,
+)
+from .extraction import describe, tracing
+from .fingerprint import fingerprint
 from .notes import lines
+from .sites import site
 from .table import table
 from .tensors import NO_PARAMS, Tensor, leaf, serials
 
@@ -150,8 +160,57 @@ def operation_of(tensor: Tensor) -> Operation:
 table["operation"] = operation_of
 
 
+COPIED: Final = 4096
+"""A plain array of so many bytes is copied when it is recorded; a larger one is fingerprinted."""
+BORROWED: Final = sys.maxsize
+"""The time of the last assign of a leaf that shows an array of the user's: perhaps right now."""
+
+
+def keep_operand(array: np.ndarray[Any, Any]) -> Any:
+    """Return what a graph holds of a plain array: its rules need it later, as it is now.
+
+    The user may write into the array in between. So a small one is copied. A large one is wrapped
+    as a leaf with serial 0, which knows its fingerprint and the line; `check_unchanged` compares.
+    """
+    if array.nbytes <= COPIED:
+        return array.copy("K")
+    borrowed = leaf(array)
+    borrowed.serial, borrowed._assigned = 0, BORROWED
+    borrowed._index, borrowed._scope = fingerprint(array), site()
+    return borrowed
+
+
+def keep_operands(operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return operands as a graph holds them."""
+    for x in operands:
+        if type(x) is np.ndarray:
+            return tuple([keep_operand(x) if type(x) is np.ndarray else x for x in operands])
+    return operands
+
+
+def check_unchanged(x: Tensor, vertex: Any) -> None:
+    """Check that an operand which was changed, or may have been, is what was recorded.
+
+    Raises:
+        StaleGraphError: if it is not.
+    """
+    if x._assigned is not BORROWED:
+        raise StaleGraphError(
+            f"{describe(x)} was changed after {Operation(vertex)} was recorded, so the "
+            "gradient would be wrong; compute the result again after the change"
+        )
+    if fingerprint(x._value) != x._index:
+        raise StaleGraphError(
+            f"an array of shape {x.shape} was written into after {Operation(vertex)} was recorded "
+            f"with it at {x._scope}, so the result would be wrong; give the operation a copy "
+            "(a.copy()), or write into the array after the gradient is computed"
+        )
+
+
 def constant(value: Any) -> Tensor:
     """Wrap a plain operand so that it can be looked at."""
+    if type(value) is Tensor:  # a large array was wrapped when it was recorded
+        return value
     tensor = leaf(np.asarray(value)[()])
     tensor.serial = 0
     return tensor
@@ -235,6 +294,7 @@ def kind_of(*operands: Any) -> np.dtype[Any]:
 def record(primitive: Primitive, operands: tuple[Any, ...], params: Params = NO_PARAMS) -> Any:
     """Run a primitive and return its tensor, or its tuple of tensors, with their history."""
     operands, data, wanted = run(primitive, operands, params)
+    operands = keep_operands(operands)
     scope = context.get()[1]
     if primitive.multiple:
         shared = Record()

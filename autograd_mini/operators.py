@@ -164,8 +164,6 @@ class Operators:
     def __irshift__(self, other: Any) -> Tensor:
         return table["in_place"](self, table[np.right_shift](self, other))
 
-    __hash__ = object.__hash__
-
     def __divmod__(self, other: Any) -> tuple[Tensor, Tensor]:
         return self // other, self % other
 

@@ -21,7 +21,7 @@ from .cases import Case as Case
 from .cases import case as case
 from .errors import UnsupportedError
 from .notation import Code, Statements
-from .operation import context, explained, operand, record
+from .operation import context, explained, keep_operand, operand, record
 from .table import table
 from .tensors import NO_PARAMS, Tensor, serials
 
@@ -202,23 +202,27 @@ def binary(primitive: Primitive) -> Callable[..., Any]:
                 if b._requires_grad:
                     wanted = True
             else:
-                if type(b) is not ndarray and type(b) not in plain:
+                if type(b) not in plain:
                     if type(b) is complex:  # the result may be Python's, see `normal`
                         return record(primitive, (a, b), NO_PARAMS)
                     if defers(b):
                         return NotImplemented
                     b = operand(b)
                 y = b
+                if type(b) is ndarray:
+                    b = keep_operand(b)
         elif type(b) is Tensor:
             if recorder is not None:
                 return NotImplemented if defers(a) else recorder(primitive, (a, b), NO_PARAMS)
-            if type(a) is not ndarray and type(a) not in plain:
+            if type(a) not in plain:
                 if type(a) is complex:
                     return record(primitive, (a, b), NO_PARAMS)
                 if defers(a):
                     return NotImplemented
                 a = operand(a)
             x, y, wanted = a, b._value, b._requires_grad
+            if type(a) is ndarray:
+                a = keep_operand(a)
         else:
             return normal(forward(a, b))
         try:

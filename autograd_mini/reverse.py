@@ -16,12 +16,11 @@ from typing import Any, Final
 import numpy as np
 
 from .cotangents import conjugated, fitted, returned
-from .errors import AutogradError, GradientError, StaleGraphError
-from .extraction import describe
+from .errors import AutogradError, GradientError
 from .frontier import Frontier
 from .hooks import after_hooks
 from .notes import hooks, lines
-from .operation import Operation, Record
+from .operation import Operation, Record, check_unchanged
 from .ops.selection import where
 from .tensors import NO_PARAMS, Tensor
 
@@ -167,12 +166,12 @@ def visit_two(
     to_a = to_b = False
     if type(a) is Tensor:
         if a._primitive is None and a._assigned > vertex.serial:
-            raise stale(a, vertex)
+            check_unchanged(a, vertex)
         x = a._value
         to_a = a._requires_grad if needed is None else a.serial in needed
     if type(b) is Tensor:
         if b._primitive is None and b._assigned > vertex.serial:
-            raise stale(b, vertex)
+            check_unchanged(b, vertex)
         y = b._value
         to_b = b._requires_grad if needed is None else b.serial in needed
     rule_a, rule_b = rules
@@ -204,21 +203,13 @@ def located(vertex: Any) -> str:
     return f"{Operation(vertex)}{f', recorded at {place}' if place else ''}"
 
 
-def stale(leaf: Tensor, vertex: Any) -> StaleGraphError:
-    """Return the error of a leaf that was assigned after an operation which uses it."""
-    return StaleGraphError(
-        f"{describe(leaf)} was changed after {Operation(vertex)} was recorded, so the "
-        "gradient would be wrong; compute the result again after the change"
-    )
-
-
 def current_values(vertex: Any) -> list[Any]:
     """Return the operands' arrays, which must still be those that were recorded."""
     values = []
     for x in vertex._operands:
         if type(x) is Tensor:
             if x._primitive is None and x._assigned > vertex.serial:
-                raise stale(x, vertex)
+                check_unchanged(x, vertex)
             values.append(x._value)
         else:
             values.append(x)

@@ -8,7 +8,9 @@ and methods, is inherited from `operators` and `array_methods`.
 
 from __future__ import annotations
 
-import itertools
+from collections import deque
+from collections.abc import Iterable, Sequence
+from itertools import chain, count, repeat
 from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
@@ -23,7 +25,7 @@ from .table import table
 if TYPE_CHECKING:
     from .operation import Operation
 
-serials: Final = itertools.count(1)
+serials: Final = count(1)
 """Creation order: the topological order of every graph and the stable name of a node."""
 
 NO_PARAMS: Final[dict[str, Any]] = {}
@@ -71,6 +73,20 @@ class Tensor(ArrayMethods):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Refuse: recording recognises tensors by their exact class."""
         raise TypeError("Tensor is final; hold a tensor in an attribute instead of subclassing it")
+
+    @property  # type: ignore[misc]  # `isinstance` reads it where the class is another one
+    def __class__(self) -> type[Tensor]:
+        """The class; in a trace, asking whether an argument is an array is an error."""
+        trace = tracing.get()
+        if trace is not None:
+            trace.ask_kind(self, "isinstance(x, …), which np.isscalar(x) asks too")
+        return Tensor
+
+    def __hash__(self) -> int:
+        trace = tracing.get()
+        if trace is not None:
+            trace.ask_kind(self, "x as the key of a dict")
+        return object.__hash__(self)
 
     # ── the value ────────────────────────────────────────────────────────────────────────────
     @property
@@ -329,6 +345,20 @@ def leaf(data: Any, *, requires_grad: bool = False, name: str | None = None) -> 
     made.name = name
     made.serial = next(serials)
     return made
+
+
+RUN: Final = deque[Any](maxlen=0).extend
+"""Goes through an iterator in C. Python raises KeyboardInterrupt between instructions of its own,
+and there are none in there: what is called in one such run is done whole or not at all."""
+SET_VALUE: Final = vars(Tensor)["_value"].__set__
+SET_ASSIGNED: Final = vars(Tensor)["_assigned"].__set__
+SET_GRAD: Final = vars(Tensor)["grad"].__set__
+
+
+def bind_all(leaves: Sequence[Tensor], values: Iterable[Any]) -> None:
+    """Bind arrays that fit to leaves, all of them or, if an interrupt comes, none."""
+    now = repeat(next(serials))
+    RUN(chain(map(SET_ASSIGNED, leaves, now), map(SET_VALUE, leaves, values)))
 
 
 def _restore(data: Any, requires_grad: bool, name: str | None, grad: Any) -> Tensor:

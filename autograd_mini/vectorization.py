@@ -39,11 +39,20 @@ class OneForAll:
         """Record an operation that needs no gradient, with its history."""
         return without_gradient((self.record or record)(primitive, operands, params))
 
+    def ask_kind(self, tensor: Tensor, what: str) -> None:
+        """Ask the trace around this one."""
+        if self._outer is not None:
+            self._outer.ask_kind(tensor, what)
+
+    def refused(self, error: Exception) -> Exception:
+        """Pass on to the trace around this one."""
+        return error if self._outer is None else self._outer.refused(error)
+
     def is_number(self, tensor: Tensor) -> bool:
         """Ask the trace around this one."""
         return self._outer is not None and self._outer.is_number(tensor)
 
-    def depends(self, owner: Any, attributes: Sequence[str]) -> None:
+    def depends(self, owner: Any, attributes: Sequence[str] = ()) -> None:
         """Pass on to the trace around this one."""
         if self._outer is not None:
             self._outer.depends(owner, attributes)

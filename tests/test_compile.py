@@ -423,13 +423,13 @@ def test_captured_arrays_that_change_are_an_error():
         compiled(X)
 
 
-def test_an_array_written_into_between_the_calls_is_an_error():
+def test_an_array_from_outside_is_read_at_each_call():
     buffer = np.zeros(3)
     compiled = am.compile(lambda x: x + buffer)
-    compiled(X)
-    buffer[0] = 1
-    with pytest.raises(am.CompileError, match="plain value"):
-        compiled(X)
+    for i in range(6):
+        buffer[0] = i
+        np.testing.assert_array_equal(compiled(X), X + [i, 0, 0])
+    assert compiled.program
 
 
 def test_a_branch_on_a_counter_is_an_error():
@@ -464,21 +464,22 @@ def branch(x):
     return -x
 
 
-@pytest.mark.parametrize(
-    "f",
-    [
-        branch,
-        lambda x: x * float(x.sum()),
-        lambda x: x * x.sum().item(),
-        lambda x: x * x.sum().data,
-        lambda x: [v for v in range(x.astype(int)[0, 0])],
-        lambda x: np.array(x) + 1,
-        lambda x: x[np.argmax(x) > 3] if bool(x[0, 0] > 0) else x,
-    ],
-)
-def test_looking_at_a_value_is_an_error_with_its_line(f):
+LOOKS = [
+    (branch, r"np\.where"),
+    (lambda x: x * float(x.sum()), r"np\.sqrt\(t\)"),
+    (lambda x: x * x.sum().item(), "outside of the compiled"),
+    (lambda x: x * x.sum().data, r"w\.assign"),
+    (lambda x: [v for v in range(x.astype(int)[0, 0])], r"am\.tensor\(table\)"),
+    (lambda x: np.array(x) + 1, r"np\.stack"),
+    (lambda x: x[np.argmax(x) > 3] if bool(x[0, 0] > 0) else x, r"np\.where"),
+]
+"""Functions that look at a value, and what to write instead."""
+
+
+@pytest.mark.parametrize(("f", "cure"), LOOKS)
+def test_looking_at_a_value_is_an_error_with_its_line(f, cure):
     line = f.__code__.co_firstlineno + (f is branch)
-    with pytest.raises(am.AutogradError, match=rf"test_compile.py:{line}.*np\.where"):
+    with pytest.raises(am.AutogradError, match=rf"test_compile.py:{line}.*{cure}"):
         am.compile(f)(X)
 
 
@@ -584,7 +585,7 @@ def test_an_error_in_the_middle_changes_nothing():
     compiled(X)
 
 
-def test_an_error_while_tensors_are_updated_says_so():
+def test_an_error_of_an_update_changes_nothing():
     w, v = am.tensor(np.ones(3)), am.tensor(np.ones(3))
 
     def step(x):
@@ -594,9 +595,11 @@ def test_an_error_while_tensors_are_updated_says_so():
 
     compiled = am.compile(step)
     thrice(compiled, np.ones(3))
-    with np.errstate(divide="raise"), pytest.raises(FloatingPointError) as caught:
+    before = w.data.copy(), v.data.copy()
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
         compiled(np.array([0.0, 1, 1]))
-    assert "interrupted while it updated" in "".join(caught.value.__notes__)
+    np.testing.assert_array_equal(w.data, before[0])
+    np.testing.assert_array_equal(v.data, before[1])
 
 
 def test_a_compiled_function_and_its_memory_are_freed():

@@ -139,8 +139,9 @@ def test_programs_for_changing_attributes_are_not_kept_for_ever():
 
 def test_calls_that_never_come_again_are_not_kept_for_ever():
     compiled = am.compile(lambda x: x * 2)
-    for i in range(100):
-        compiled(np.ones(i))
+    with pytest.warns(RuntimeWarning, match="x is another one at each call"):
+        for i in range(100):
+            compiled(np.ones(i))
     assert len(compiled._trials) <= 32
 
 
@@ -166,25 +167,6 @@ def test_an_object_that_holds_tensors_is_no_result():
     compiled(X)
     with pytest.raises(am.CompileError, match="different plain values"):
         compiled(X)
-
-
-# ── interruption ─────────────────────────────────────────────────────────────────────────────────
-def test_a_step_that_is_done_when_it_is_interrupted_says_so():
-    _, _, step = trained(optimizer=am.optim.Adam)
-    compiled = am.compile(step)
-    for _ in range(3):
-        compiled(X)
-    workspace = compiled._variant._idle[0]
-    whole = workspace.step
-
-    def returned(*args):
-        whole(*args)
-        raise KeyboardInterrupt
-
-    workspace.step = returned  # the step is done, and its results are lost
-    with pytest.raises(KeyboardInterrupt) as caught:
-        compiled(X)
-    assert "some of them" in caught.value.__notes__[0]
 
 
 # ── source ───────────────────────────────────────────────────────────────────────────────────────

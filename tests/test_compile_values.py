@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -82,17 +84,17 @@ def test_what_decides_is_looked_at_again(function: Any, wrong: Any, message: str
         compiled(wrong)
 
 
-def test_a_check_leaves_a_gradient_to_the_program() -> None:
+def test_a_check_leaves_a_gradient_to_the_program(tmp_path: Path) -> None:
     w = am.tensor(X, requires_grad=True)
-    calls = []
+    calls = os.open(tmp_path / "calls", os.O_CREAT | os.O_WRONLY)  # a trace does not see a file
 
     def f(i: Any) -> Any:
-        calls.append(i)
+        os.write(calls, b".")
         return np.choose(i, [w[0], w[1]]).sum()
 
     compiled = thrice(f, np.array([0, 1, 0]))
     compiled(np.array([1, 1, 0])).backward()
-    assert len(calls) == 3  # two that were recorded, and one for the gradient
+    assert os.fstat(calls).st_size == 3  # two that were recorded, and one for the gradient
     assert_allclose(w.grad[:2], [[0, 0, 1], [1, 1, 0]])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import warnings
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
@@ -22,6 +23,7 @@ from autograd_mini.compiler.forms import (
 from autograd_mini.compiler.program import Instruction, Value
 from autograd_mini.compiler.rows import add_n
 from autograd_mini.notation import literal
+from autograd_mini.ops.indexing import ARRAY
 from autograd_mini.primitives import PRIMITIVES, Case, Primitive, case
 from autograd_mini.primitives import nonlinear as general
 from autograd_mini.samples import operands_of
@@ -32,6 +34,7 @@ with suppress(ModuleNotFoundError):
 BOUND = {name: "its forward is a user's" for name in ()}
 """Rows that are bound as objects, with the reason: none of the table."""
 
+ONE = np.int64(1)
 FLOATS = np.array([[-1.5, 0.0, 2.5], [np.nan, np.inf, -0.0]])
 INTEGERS = np.array([[3, 0, 5], [1, 2, 7]])
 FURTHER: dict[str, tuple[Case, ...]] = {
@@ -61,6 +64,15 @@ FURTHER: dict[str, tuple[Case, ...]] = {
     "power": tuple(case((3, 4), n) for n in (2, 0.5, -1, 3, 2.0, 0, 1, 2.5))
     + (case(2.0, (3,)), case(np.arange(4), 2), case(np.arange(1, 4), 0.5), case((), 2)),
     "getitem": (
+        # NumPy shows the same memory for one NumPy integer, and copies for an array of them.
+        *(
+            case((3, 4), *arrays, index=(*(ARRAY,) * len(arrays), *rest))
+            for arrays in ([ONE], [np.array(1)], [np.True_], [ONE, ONE], [ONE, np.array([1, 2])])
+            for rest in ((), (slice(None),))[: 3 - len(arrays)]
+        ),
+        case((3, 4, 2), ONE, index=(0, ARRAY)),
+        case((3, 4, 2), ONE, index=(Ellipsis, None, ARRAY)),
+        case((3,), ONE, index=(ARRAY,)),
         case((3, 4), index=(Ellipsis, 0, 1)),
         case((3, 4), index=(2, 1)),
         case((3, 4), index=()),
@@ -221,6 +233,26 @@ def test_source_computes_the_same_bits_for_complex_numbers(primitive: Primitive)
             except (TypeError, ValueError, np.exceptions.ComplexWarning, am.AutogradError):
                 continue
         check(primitive, operands, sample.params)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int8, np.bool])
+@every
+def test_source_computes_the_same_bits_for_integers(primitive: Primitive, dtype: Any) -> None:
+    for sample in cases_of(primitive):
+        operands = operands_of(primitive, sample, np.random.default_rng(2))
+        operands = tuple(
+            np.abs(np.nan_to_num(x, posinf=9.0, neginf=-9.0) * 3).astype(dtype)
+            if getattr(x, "dtype", None) == np.float64
+            else x
+            for x in operands
+        )
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            try:
+                primitive.forward(*operands, **sample.params)
+            except (TypeError, ValueError, IndexError, am.AutogradError, np.linalg.LinAlgError):
+                continue
+            check(primitive, operands, sample.params)
 
 
 @pytest.mark.parametrize(

@@ -152,29 +152,6 @@ def test_a_gradient_that_would_broadcast_is_refused():
         SGD([p], lr=0.1).step()
 
 
-def test_ctrl_c_between_two_assignments_finishes_the_step(monkeypatch):
-    from autograd_mini.ops import conversion
-
-    calls = []
-
-    def interrupted(leaves, ready):
-        calls.append(None)
-        if len(calls) == 1:
-            put(leaves[:2], ready[:2])
-            raise KeyboardInterrupt
-        put(leaves, ready)
-
-    put = conversion.put
-    monkeypatch.setattr(conversion, "put", interrupted)
-    p, q = pair()
-    optimizer = SGD([p, q], lr=0.1)
-    with pytest.raises(KeyboardInterrupt):
-        optimizer.step()
-    np.testing.assert_allclose(q.data, [[2.8]])
-    np.testing.assert_allclose(p.data, [0.95, 2.1])
-    assert optimizer.steps == 1
-
-
 def test_a_step_makes_graphs_recorded_before_it_stale():
     p = parameter([1.0, 2.0])
     loss = (p * p).sum()

@@ -29,6 +29,10 @@ def operands(operation: Operation) -> tuple[Any, ...]:
     """
     record = operation._record
     taken: tuple[Any, ...] = record._operands
+    for x in taken:
+        if type(x) is Tensor and not x.serial:  # a large array, wrapped when it was recorded
+            taken = tuple([x._value if type(x) is Tensor and not x.serial else x for x in taken])
+            break
     return taken[1:] if record._primitive is set_leaf else taken
 
 

@@ -7,7 +7,7 @@ gradient. A static argument belongs to the signature, and another one traces aga
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -36,12 +36,27 @@ class Same:
 
 
 def signature(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Key, list[Any]]:
-    """Return what a program is made for, and the leaves of the arguments in order."""
+    """Return what a program is made for, and the leaves of the arguments in order.
+
+    Dicts that differ in the order of their keys, or in the types of these, are told apart: a
+    function may go through them. `optree` takes them as equal.
+    """
     import optree
 
     both: Any = (args, kwargs)
     leaves, structure = optree.tree_flatten(both)
-    return (structure, *map(kind, leaves)), leaves
+    return (structure, *map(kind, leaves), *orders(args), *orders(tuple(kwargs.values()))), leaves
+
+
+def orders(tree: Any) -> Iterator[Any]:
+    """Yield the keys of nested dicts in their order, with their types."""
+    if isinstance(tree, dict):
+        yield tuple([(type(key), key) for key in tree])
+        tree = tuple(tree.values())
+    if isinstance(tree, tuple | list):
+        for part in tree:
+            if isinstance(part, tuple | list | dict):
+                yield from orders(part)
 
 
 def kind(x: Any) -> Any:

@@ -6,13 +6,12 @@ its first value. So a function is traced twice before it is compiled.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import numpy as np
 
 from ..errors import CompileError
+from .identical import identical
 from .program import Instruction, Operand, Program, Value
 
 CURE = (
@@ -21,17 +20,13 @@ CURE = (
 )
 
 
-def compare(first: Program, second: Program, digests: Mapping[Value, Any]) -> None:
-    """Check that two traces are one program.
-
-    Args:
-        first, second: both without dead code.
-        digests: of the constants of the first one, taken when it was traced.
+def compare(first: Program, second: Program) -> None:
+    """Check that two traces, both without dead code, are one program.
 
     Raises:
         CompileError: naming the line and the cure, if they differ.
     """
-    comparison = Comparison(first, second, digests)
+    comparison = Comparison(first, second)
     for a, b in zip(first.instructions, second.instructions, strict=False):
         comparison.operation(a, b)
     if len(first.instructions) != len(second.instructions):
@@ -50,8 +45,8 @@ def compare(first: Program, second: Program, digests: Mapping[Value, Any]) -> No
 class Comparison:
     """What is known to be the same in two programs."""
 
-    def __init__(self, first: Program, second: Program, digests: Mapping[Value, Any]) -> None:
-        self._first, self._second, self._digests = first, second, digests
+    def __init__(self, first: Program, second: Program) -> None:
+        self._first, self._second = first, second
         self._same: dict[Value, Value] = dict(zip(first.inputs, second.inputs, strict=True))
         ours = {id(tensor): v for v, tensor in first.leaves.items()}
         for v, tensor in second.leaves.items():
@@ -76,13 +71,13 @@ class Comparison:
     def operand(self, at: Instruction | None, x: Operand, y: Operand) -> None:
         """Check that an operand, output or new value is the same one in both."""
         if type(x) is not Value or type(y) is not Value:
-            if type(x) is not type(y) or not (x == y or x != x):
+            if not identical(x, y):
                 a, b = shown(x, self._first), shown(y, self._second)
                 differ(at, f"the number {a} in the first, {b} in the second")
             return
         known = self._same.get(x)
         if known is None and x in self._first.constants and y in self._second.constants:
-            if self._digests[x] != digest(self._second.constants[y]):
+            if not identical(self._first.constants[x], self._second.constants[y]):
                 a, b = shown(x, self._first), shown(y, self._second)
                 differ(at, f"the plain value {a} in the first, {b} in the second")
             self._same[x] = y
@@ -94,11 +89,7 @@ def check_params(a: Instruction, b: Instruction) -> None:
     """Check that two operations have the same parameters."""
     for name, value in a.params.items():
         other = b.params.get(name)
-        try:
-            equal = value is other or bool(np.all(value == other))
-        except (TypeError, ValueError):
-            equal = False
-        if not equal:
+        if not identical(value, other):
             differ(
                 a, f"{a.primitive.name} with {name}={value!r:.40} in the first, {other!r:.40} now"
             )
@@ -110,13 +101,6 @@ def shown(x: Any, program: Program) -> str:
     if np.size(data) == 1:
         return repr(np.asarray(data).item())
     return f"of shape {np.shape(data)}, {np.ravel(data)[:3]}…"
-
-
-def digest(data: Any) -> Any:
-    """Return what tells whether an array's numbers are the same at two times."""
-    array = np.ascontiguousarray(data)
-    content = array.reshape(-1).view(np.uint8).data if array.size else b""
-    return np.shape(data), array.dtype, hashlib.blake2b(content, digest_size=16).digest()
 
 
 def differ(step: Instruction | None, what: str) -> NoReturn:
@@ -131,5 +115,5 @@ def differ(step: Instruction | None, what: str) -> NoReturn:
     raise CompileError(
         f"compile: the two first calls recorded different programs, {place}: {what}. The function "
         f"depends on something that changes from call to call and that a trace cannot see; {CURE}. "
-        "Both calls were carried out, as without compile"
+        "The second call changed nothing"
     )

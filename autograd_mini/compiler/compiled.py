@@ -8,23 +8,27 @@ import os
 import sys
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import update_wrapper
 from types import MethodType
 from typing import Any, Final
 
 from ..contexts import context
-from ..errors import CompileError, OperandError, UnsupportedError
+from ..errors import CompileError, ConversionError, OperandError, UnsupportedError
 from ..extraction import tracing
 from ..graph import Graph
 from ..operation import evaluate, is_recording
+from ..sites import in_library
 from ..tensors import leaf
 from .arguments import Key, is_differentiated, is_value, quick, signature, values_of
+from .captures import refuse_unreached_arrays
 from .comparison import compare
 from .differentiation import differentiable
-from .entries import Entry, Trial, attributes_read, with_gradients
+from .entries import CURE, Entry, Trial, with_gradients
 from .graphs import graph_of
-from .guards import changed
+from .guards import Condition
+from .observe import Observer
 from .passes import optimised
 from .passes.dead import pruned
 from .program import Program
@@ -50,17 +54,37 @@ class Compiled:
 
     Attributes:
         function: what was compiled.
+        refusal: why it cannot be compiled, if that was found and did not raise; else None.
     """
 
-    def __init__(self, function: Callable[..., Any], keep_grads: bool = False) -> None:
+    guarded_attributes = ("function",)
+
+    def __init__(
+        self, function: Callable[..., Any], keep_grads: bool = False, lenient: bool = False
+    ) -> None:
+        """Begin without a program.
+
+        Args:
+            function: what is compiled.
+            keep_grads: whether `.grad` of the leaves has the gradients after a call.
+            lenient: whether a function that cannot be compiled runs as it is, after a warning,
+                instead of raising; nobody has asked to compile it.
+        """
         update_wrapper(self, function, updated=())
         self.function = function
         self.name = getattr(function, "__name__", type(function).__name__)
         self._keep_grads = keep_grads
+        self._lenient = lenient
+        self.refusal: Exception | None = None
         self._entries: OrderedDict[Key, list[Entry]] = OrderedDict()
         self._trials: dict[Key, Trial] = {}
         self._last: Entry | None = None
         self._dropped = self._traces = self._programs = 0
+        self._unsteady: dict[Key, int] = {}
+        self._missed: Key | None = None
+        self._fresh = False
+        self._suspects: list[Condition] = []
+        self._ignored: dict[Any, Any] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function: eagerly twice for a new signature, then as a program.
@@ -75,16 +99,19 @@ class Compiled:
         found = context.get()[0]
         if (found is not None and found is not evaluate) or tracing.get() is not None:
             return self.function(*args, **kwargs)
+        if self.refusal is not None:
+            return self.function(*args, **kwargs)
         entry = self._last
         if entry is not None and entry.values is not None and not kwargs:
             values = entry.values(args) if entry.recording is (found is None) else None
-            if values is not None and entry.holds():
+            captured = entry.guard.check() if values is not None else None
+            if values is not None and captured is not None:
                 if entry.direct is not None:  # a training step, without the detours
-                    y = entry.direct(values)[0]
+                    y = entry.direct((*values, *captured))[0]
                     for x in entry.result.trained:
                         x.grad = None
                     return leaf(y)
-                return self._result(entry, values, args, kwargs)
+                return self._result(entry, (*values, *captured), args, kwargs)
         return self._sorted(args, kwargs)
 
     def __reduce__(self) -> Any:
@@ -106,10 +133,15 @@ class Compiled:
         if is_differentiated(leaves):
             return self.function(*args, **kwargs)
         for entry in self._entries.get(key, ()):
-            if entry.holds():
+            captured = entry.guard.check()
+            if captured is not None:
                 self._entries.move_to_end(key)
                 self._last = entry
-                return self._result(entry, values_of(leaves), args, kwargs)
+                return self._result(entry, [*values_of(leaves), *captured], args, kwargs)
+        self._suspect(key)
+        again, self._missed = key == self._missed, key
+        if (self._fresh and not again) or self._unsteady.get(key, 0) >= WASTED:
+            return self.function(*args, **kwargs)
         return self._traced(key, leaves, args, kwargs)
 
     def _result(self, entry: Entry, values: Sequence[Any], args: Any, kwargs: Any) -> Any:
@@ -132,24 +164,142 @@ class Compiled:
         gc.disable()
         try:
             return self._noted(key, leaves, args, kwargs)
+        except (CompileError, ConversionError, UnsupportedError) as error:
+            if not self._lenient:
+                raise
+            self._refuse(error)
         finally:
             if collects:
                 gc.enable()
+        return self.function(*args, **kwargs)
+
+    def _suspect(self, key: Key) -> None:
+        """Note which accounts of others' code have changed, so that no program of a key holds."""
+        failing = (entry.guard.failing() for entry in self._entries.get(key, ()))
+        self._suspects = [c for c in failing if c is not None and c.foreign]
+
+    def _refuse(self, error: Exception) -> None:
+        """Note that the function runs as it is from now on; warn, if it could not be guarded."""
+        self.refusal = error
+        self._trials.clear()
+        if isinstance(error, CompileError):
+            warn(f"{self.name} runs as it is, and not as a program. {error}")
 
     def _noted(
         self, key: Key, leaves: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Call the function eagerly and note what it does; compile it at the second call."""
-        import optree
-
         self._traces += 1
         trial = self._trials.pop(key, None)
         cleared = with_gradients(x.recorded for x in self._known(key, trial))
-        if trial is not None:
-            trial.clear(cleared)
-        changes = changed(trial.guards) if trial is not None and not trial.holds() else None
-        tracer = Tracer(lines=trial is None)
-        tracer.guards += attributes_read(leaves)
+        if trial is None:
+            self._warn_of_fresh_arguments(key, args, kwargs)
+            return self._tried(key, leaves, args, kwargs, cleared)
+        trial.clear(cleared)
+        failing = trial.failing()
+        if failing is not None:
+            self._note_unsteady(key, failing.label)
+            return self._tried(key, leaves, args, kwargs, cleared)
+        return self._confirmed(trial, key, leaves, args, kwargs, cleared)
+
+    def _tried(
+        self,
+        key: Key,
+        leaves: list[Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        cleared: set[int],
+    ) -> Any:
+        """Carry out the first call of a signature, and keep what it recorded on trial."""
+        tracer = Tracer(Observer())
+        with undone(tracer):
+            tree, result, recorded, program = self._recorded(tracer, key, leaves, args, kwargs)
+        answer = result.of_trace(tree, bool(recorded.updates))
+        del tree
+        roots = [self.function, *(x for x in leaves if not is_value(x))]
+        trial = Trial(tracer, recorded, program, result, roots, cleared)
+        self._ignore_accounts(key, trial)
+        self._trials[key] = trial
+        if len(self._trials) > CACHED:
+            del self._trials[next(iter(self._trials))]
+        return answer
+
+    def _ignore_accounts(self, key: Key, trial: Trial) -> None:
+        """Forget what only others' code reads, if its change has changed nothing."""
+        if self._suspects and any(is_same(e.trial, trial) for e in self._entries.get(key, ())):
+            self._ignored |= {c.place: c.owner for c in self._suspects}  # an id lives as its owner
+        trial.conditions = [c for c in trial.conditions if c.place not in self._ignored]
+
+    def _confirmed(
+        self,
+        trial: Trial,
+        key: Key,
+        leaves: list[Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        cleared: set[int],
+    ) -> Any:
+        """Carry out the second call, which must record the same; compile what both recorded.
+
+        If the first call changed what it reads, as one that builds something when it is needed,
+        another second call is waited for.
+        """
+        if trial.refusal is not None:
+            raise CompileError(f"{trial.refusal}. This call changed nothing") from trial.refusal
+        assert trial.captures is not None
+        objects, contents = trial.captures.objects(), trial.captures.contents()
+        states = trial.random_states()
+        tracer = Tracer(Observer() if trial.changed else None, lines=trial.changed)
+        with undone(tracer):
+            tree, result, recorded, program = self._recorded(tracer, key, leaves, args, kwargs)
+            try:
+                trial.refuse_drawn(states, tracer)
+                refuse_unreached_arrays(trial.tracer, tracer, trial.reach)
+                values = trial.captures.found_again(tracer, program, objects, contents)
+                compare(trial.program, trial.captures.as_inputs(program, values))
+                result.compare(trial.result)
+            except CompileError as error:
+                refusal: CompileError | None = error
+                if trial.changed and trial.failing(after=True) is None:
+                    self._traces -= 1  # it was the first one of a function that has settled
+                elif self._lenient:  # the call was carried out
+                    self._refuse(error)
+                else:
+                    raise
+            else:
+                refusal = None
+            answer = result.of_trace(tree, bool(recorded.updates))
+        del tree
+        failing = trial.failing(after=True)
+        if self.refusal is not None:
+            return answer
+        if failing is not None:
+            self._note_unsteady(key, failing.label, 2)
+        elif refusal is None:
+            variant = Variant(trial.recorded, optimised(trial.program), self.name)
+            self._enter(key, Entry(variant, trial, quick(args, kwargs)))
+            trial.release()
+        else:
+            roots = [self.function, *(x for x in leaves if not is_value(x))]
+            self._trials[key] = Trial(tracer, recorded, program, result, roots, cleared)
+        return answer
+
+    def _recorded(
+        self,
+        tracer: Tracer,
+        key: Key,
+        leaves: list[Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> tuple[Any, Result, Program, Program]:
+        """Call the function while a tracer looks on.
+
+        Returns:
+            what it returned, how that is made of a program's outputs, the program, and that without
+            dead code.
+        """
+        import optree
+
         names = argument_names(self.function, args, kwargs)
         bound = [
             tracer.stand_in(x, name) if is_value(x) else x
@@ -160,33 +310,43 @@ class Compiled:
         tree = traced(tracer, lambda: self.function(*own_args, **own_kwargs), is_recording())
         result = Result(tree, tracer, self._keep_grads)
         recorded = tracer.program(self.name, result.outputs)
-        try:
-            result.settle(tracer, recorded)
-            program = pruned(recorded)
-            check_settled(recorded)
-            result.check_gradients(program)
-            if trial is not None and changes is None:
-                compare(trial.program, program, trial.digests)
-                result.compare(trial.result)
-        except (CompileError, UnsupportedError) as error:
-            error.result = result.of_trace(tree, bool(recorded.updates))
-            raise
-        if trial is None or changes is not None:
-            if trial is not None and self.wasted == WASTED:
-                warnings.warn(
-                    f"{self.name} is traced at each call and never compiled, since "
-                    f"{changes} is another one each time; keep that in a tensor, or "
-                    "pass it as an argument",
-                    RuntimeWarning,
-                    stacklevel=5,
-                )
-            self._trials[key] = Trial(tracer, recorded, program, result, cleared)
-            if len(self._trials) > CACHED:
-                del self._trials[next(iter(self._trials))]
-        else:
-            variant = Variant(trial.recorded, optimised(trial.program), self.name)
-            self._enter(key, Entry(variant, trial, quick(args, kwargs)))
-        return result.of_trace(tree, bool(recorded.updates))
+        result.settle(tracer, recorded)
+        program = pruned(recorded)
+        check_settled(recorded)
+        result.check_gradients(program)
+        return tree, result, recorded, program
+
+    def _note_unsteady(self, key: Key, changes: str, traces: int = 1) -> None:
+        """Note that something that is read was another one; after many traces, warn and give up."""
+        before = self._unsteady.get(key, 0)
+        self._unsteady[key] = before + traces
+        if before < WASTED <= before + traces:
+            warn(
+                f"{self.name} is traced at each call and never compiled, since {changes} is "
+                f"another one each time; {CURE}. From now on it runs as it is"
+            )
+
+    def _warn_of_fresh_arguments(
+        self, key: Key, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        """Warn if each call has a static argument of its own, and stop to trace such calls."""
+        if self._fresh or self._traces - 2 * self._programs < CACHED + WASTED:
+            return
+        self._fresh = True
+        names = argument_names(self.function, args, kwargs)
+        places = [
+            place
+            for place, kind in enumerate(key[2:])
+            if any(place + 2 < len(other) and other[place + 2] != kind for other in self._trials)
+        ]
+        varying = ", ".join(dict.fromkeys(names[place] for place in places if place < len(names)))
+        self._trials.clear()
+        warn(
+            f"{self.name} was traced {self._traces} times and hardly ever compiled, since "
+            f"{varying or 'the structure of its arguments'} is another one at each call, and each "
+            "one would make another program; give numbers that change as floats or arrays. From "
+            "now on it runs as it is, but for arguments that come twice in a row"
+        )
 
     def _known(self, key: Key, trial: Trial | None) -> list[Trial | Variant]:
         """Return what was recorded for a signature."""
@@ -197,6 +357,8 @@ class Compiled:
         """Keep an entry; drop the one that was not used for longest if there are too many."""
         self._programs += 1
         entries = self._entries.setdefault(key, [])
+        if self._suspects:
+            entries[:] = [e for e in entries if not is_same(e.trial, entry.trial)]
         entries.append(entry)
         if len(entries) > ALTERNATIVES:
             del entries[0]
@@ -207,12 +369,10 @@ class Compiled:
         self._entries.popitem(last=False)
         self._dropped += 1
         if self._dropped == THRASHING:
-            warnings.warn(
+            warn(
                 f"{self.name} was compiled for {CACHED + THRASHING} signatures, and each new one "
                 "costs two eager calls; give it arrays of fewer shapes (a last batch of the same "
-                "size), and numbers that change as floats or arrays instead of integers",
-                RuntimeWarning,
-                stacklevel=5,
+                "size), and numbers that change as floats or arrays instead of integers"
             )
 
     # ── what it became ───────────────────────────────────────────────────────────────────────
@@ -269,7 +429,9 @@ class Compiled:
         Raises:
             CompileError: if it calls something that has no source, as an `am.primitive`.
         """
-        self._variant.save(path)
+        variant = self._variant
+        assert self._last is not None
+        variant.save(path, self._last.guard.read())
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """Show the picture in a notebook."""
@@ -280,6 +442,36 @@ class Compiled:
     def __repr__(self) -> str:
         count = len(self._entries)
         return f"<compiled {self.name}, {count} signature{'s' * (count != 1)}>"
+
+
+def is_same(one: Trial, other: Trial) -> bool:
+    """Tell whether two trials recorded the same program, so that one will do."""
+    try:
+        compare(one.program, other.program)
+    except (CompileError, ValueError):
+        return False
+    return True
+
+
+@contextmanager
+def undone(tracer: Tracer) -> Iterator[None]:
+    """Put everything back if a call in the block cannot be traced; leave no recorded gradient."""
+    try:
+        yield
+    except (CompileError, ConversionError, UnsupportedError):
+        tracer.undo()
+        raise
+    except BaseException:
+        tracer.release_gradients()
+        raise
+
+
+def warn(message: str) -> None:
+    """Warn at the line of the user's that called."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and in_library(frame.f_code):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, RuntimeWarning, stacklevel=level)
 
 
 def argument_names(

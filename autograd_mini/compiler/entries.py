@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
-import numpy as np
-
+from ..errors import CompileError
 from ..notes import hooks
 from ..operation import is_recording
-from ..tensors import Tensor
-from .comparison import digest
-from .guards import Condition, conditions_of, guard
+from .captures import Captures, refuse_unreached
+from .guards import Condition, Guard
+from .identical import identical
 from .program import Program, Value
+from .reach import Reach
 from .results import Result
 from .trace import Tracer
 from .variant import Variant
 
-GRADIENT: Final = ".grad"
-"""The path of a condition that a leaf has no gradient yet, to which one would be added."""
-PLAIN: Final = (int, float, complex, str, bytes, type(None), np.ndarray, np.generic, Tensor)
-"""Attributes of these types belong to what a function was compiled for."""
+GRADIENT: Final = "grad"
+"""The attribute of a condition that a leaf has no gradient yet, to which one would be added."""
+CURE: Final = (
+    "make it an argument of the compiled function, or a tensor from outside of it that is changed "
+    "with assign"
+)
 
 
 class Trial:
     """What the first call of a signature recorded; the second one must record the same.
 
     Args:
+        tracer: of the call.
+        recorded: what it noted.
+        program: that without dead code.
+        result: what it returned.
+        roots: where the code began: the function, and the arguments.
         cleared: ids of leaves that had a gradient before the call: the function forgot it.
+
+    Attributes:
+        conditions: what the next calls must find again.
+        captures: what the program reads at each call.
+        refusal: why it cannot become a program, or None.
+        changed: whether the call itself changed something that it reads.
     """
 
     def __init__(
@@ -37,48 +49,106 @@ class Trial:
         recorded: Program,
         program: Program,
         result: Result,
+        roots: Sequence[Any],
         cleared: Collection[int],
     ) -> None:
+        self.tracer = tracer
+        self.result = result
+        self.clears = bool(cleared)
+        self.refusal: CompileError | None = None
+        self.captures: Captures | None = None
+        observer = tracer.observer
+        assert observer is not None
+        observer.forget_temporary(result.objects)
+        self.changed = observer.has_changed()
+        self.reach = Reach(observer).follow([*roots, *tracer.owners.values()])
+        try:
+            refuse_hidden(self.reach, observer.failure)
+            refuse_unreached(program, self.reach)
+            self.captures = Captures(tracer, program, self.reach, result.tensors)
+            recorded = self.captures.as_inputs(recorded, self.captures.values)
+            program = self.captures.as_inputs(program, self.captures.values)
+        except CompileError as error:
+            self.refusal = error
         self.recorded = recorded
         self.program = program
-        self.clears = bool(cleared)
         outside = {id(x) for x in recorded.leaves.values()}.difference(cleared)
-        self.guards = [c for c in tracer.guards if c.path != GRADIENT or id(c.owner) in outside]
-        self.guards.append(Condition(hooks, ".leaf_changes", tracer.hooks))
-        self.guards += [
-            Condition(x, "._requires_grad", x._requires_grad) for x in recorded.leaves.values()
+        self.conditions = [
+            *self.reach.conditions,
+            *(c for c in tracer.conditions if c.key != GRADIENT or id(c.owner) in outside),
+            Condition("attribute", hooks, "leaf_changes", tracer.hooks, "a hook of a leaf"),
         ]
-        self.digests = {v: digest(data) for v, data in program.constants.items()}
-        self.result = result
-        self.holds = guard(self.guards)
+        for x in recorded.leaves.values():
+            label = f"requires_grad of {x.name or 'a tensor'}"
+            self.conditions.append(
+                Condition("attribute", x, "_requires_grad", x._requires_grad, label)
+            )
 
     def clear(self, cleared: Collection[int]) -> None:
         """Take note that the function forgets gradients of before by itself."""
         if cleared:
             self.clears = True
-            self.guards = [
-                c for c in self.guards if c.path != GRADIENT or id(c.owner) not in cleared
+            self.conditions = [
+                c for c in self.conditions if c.key != GRADIENT or id(c.owner) not in cleared
             ]
-            self.holds = guard(self.guards)
+
+    def release(self) -> None:
+        """Let go of what is needed on trial only."""
+        del self.tracer, self.reach
+
+    def failing(self, after: bool = False) -> Condition | None:
+        """Return the first condition that does not hold.
+
+        What only code of others reads, and does not hold, are its own accounts: they are forgotten.
+
+        Args:
+            after: whether a call has ended, which may have left gradients.
+        """
+        self.conditions = [c for c in self.conditions if not c.foreign or c.holds()]
+        return next(
+            (c for c in self.conditions if not c.holds() and not (after and c.key == GRADIENT)),
+            None,
+        )
+
+    def random_states(self) -> list[Any]:
+        """Return the states of the generators that are not recorded."""
+        return [state_of(generator) for generator, _ in self.reach.random]
+
+    def refuse_drawn(self, before: Sequence[Any], tracer: Tracer) -> None:
+        """Refuse numbers that were drawn without being recorded, by generators with these states.
+
+        Raises:
+            CompileError: naming the generator.
+        """
+        for (generator, label), state in zip(self.reach.random, before, strict=True):
+            if not tracer.drew_from(generator) and not identical(state, state_of(generator)):
+                raise CompileError(
+                    f"compile: the function draws from {label}, a {type(generator).__name__}, and "
+                    "a program would not draw again; draw with am.random, whose generators have "
+                    "NumPy's methods and numbers"
+                )
 
 
 class Entry:
     """A compiled signature: the program, and how a call's values and results pass in and out.
 
     Attributes:
+        guard: tells whether all is as it was, and finds what the program captures.
         values: takes the values from simple arguments; None for arguments that are not simple.
-        holds: tells whether the guards hold.
+        trial: what was recorded.
         direct: runs the program, where its one output is the one tensor that is returned.
         recording: whether it is for calls outside of `no_grad`.
     """
 
-    __slots__ = ("direct", "holds", "recording", "result", "values", "variant")
+    __slots__ = ("direct", "guard", "recording", "result", "trial", "values", "variant")
 
     def __init__(self, variant: Variant, trial: Trial, values: Callable[..., Any] | None) -> None:
+        assert trial.captures is not None
         self.variant = variant
+        self.trial = trial
         self.result = trial.result
         self.recording = is_recording()
-        self.holds = trial.holds
+        self.guard = Guard(trial.conditions, trial.captures.sources)
         self.values = values
         y = variant.program.outputs[0] if self.result.single else None
         # A gradient of before may be there to be forgotten.
@@ -86,21 +156,38 @@ class Entry:
         self.direct = variant.run_alone if tensor else None
 
 
+def refuse_hidden(reach: Reach, failure: str | None) -> None:
+    """Refuse what cannot be guarded.
+
+    Raises:
+        CompileError: naming it.
+    """
+    if failure is not None:
+        raise CompileError(
+            f"compile: what the function reads could not be observed, since {failure}; call it "
+            "without that first"
+        )
+    for x, label in reach.hidden:
+        raise CompileError(
+            f"compile: the function reads {label}, a {type(x).__name__}, which hides what comes "
+            f"next; take the value outside of the function, and {CURE}"
+        )
+    if not reach.is_whole:
+        raise CompileError(
+            f"compile: the function can reach more than {len(reach.conditions):,} objects, too "
+            f"many to look at in each call; give what it needs as arguments"
+        )
+
+
+def state_of(generator: Any) -> Any:
+    """Return the state of a generator of NumPy or of the module random."""
+    if hasattr(generator, "getstate"):
+        return generator.getstate()
+    return getattr(
+        generator, "bit_generator", getattr(generator, "_bit_generator", generator)
+    ).state
+
+
 def with_gradients(programs: Iterable[Program]) -> set[int]:
     """Return the ids of the leaves of programs that have a gradient at the moment."""
     return {id(x) for p in programs for x in p.leaves.values() if x.grad is not None}
-
-
-def attributes_read(leaves: Sequence[Any]) -> list[Condition]:
-    """Return what plain attributes objects among the arguments have, as `self` of a method.
-
-    Models and optimizers say themselves what of them is read.
-    """
-    found: list[Condition] = []
-    for x in leaves:
-        named = getattr(x, "__dict__", None)
-        if type(named) is not dict or callable(x) or inspect.ismodule(x):
-            continue
-        if not isinstance(x, PLAIN) and not hasattr(x, "state_dict"):
-            found += conditions_of(x, [n for n, v in named.items() if isinstance(v, PLAIN)])
-    return found

@@ -1,113 +1,323 @@
-"""Guards: what a function read from objects, and must find again for its program to hold.
+"""Guards: what a function read outside of its arguments, and must find again for its program.
 
-A trace sees operations; it does not see that a layer was looked up in a list, or that a mode was
-asked. So models and optimizers say which attributes they have; lists, tuples and dicts among them
-are opened. A guard compares identities, in one expression: 25 ns an attribute.
+A condition says where something was read and what was found. Most are compared by identity, in one
+generated function: 5 to 25 ns each. Where another object is found, plain numbers and texts are
+compared by value. Arrays may be other ones of the same shape and dtype: programs read their numbers
+at each call. The generated text holds names of our own only; those of the user's attributes are put
+into the syntax tree, and no text of a user's is evaluated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+import ast
+import keyword
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal
 
-from ..versions import structure
+import numpy as np
+
+from ..fingerprint import fingerprint
+from ..tensors import Tensor
+from .identical import identical, is_plain
+
+Kind = Literal[
+    "attribute", "method", "item", "cell", "call", "length", "items", "absent", "no_item", "content"
+]
+MISSING: Final = type("Missing", (), {"__repr__": lambda self: "nothing"})()
+"""What is found where there is nothing."""
+FAILURES: Final = (AttributeError, LookupError, TypeError, ValueError, RuntimeError)
+"""What reading raises where there is nothing any more."""
+BRIEF: Final = 16_384
+"""So many bytes are compared with a copy; more have a fingerprint."""
 
 
-class Condition(NamedTuple):
-    """Where something was read, and what was found there.
+class Condition:
+    """Something that was read, and what was found.
 
     Attributes:
-        owner: the object.
-        path: from it, as ".layers[0]".
-        value: what was there; for `counts`, its length.
-        counts: whether it is about the length.
-        counted: whether `versions.structure` counts its changes.
+        kind: how it is read: an attribute of the owner, the function behind a method, an item,
+            what a cell holds, what a call without arguments returns; the number of items, or the
+            items themselves in their order; that there is no such attribute or item; or the
+            elements of an array.
+        owner: of whom.
+        key: the name of the attribute, or the key of the item.
+        value: what was found.
+        label: what an error calls it.
+        foreign: whether only code of others reads it, which may keep accounts of its own.
+        exact: whether an array or tensor must be the very same object. Else a program reads its
+            numbers at each call, and only its type, shape and dtype must stay.
+        same_as: a condition that leads to the same array, which both must do.
+        content: the elements that an array must have, which other code than a program reads.
     """
 
-    owner: Any
-    path: str
-    value: Any
-    counts: bool = False
-    counted: bool = False
+    __slots__ = ("content", "exact", "foreign", "key", "kind", "label", "owner", "same_as", "value")
 
-    def text(self, owner: str, value: str) -> str:
-        """Write the test, with names for owner and value."""
-        if self.counts:
-            return f"len({owner}{self.path}) == {value}"
-        return f"{owner}{self.path} is {value}"
+    def __init__(
+        self,
+        kind: Kind,
+        owner: Any,
+        key: Any,
+        value: Any,
+        label: str = "",
+        foreign: bool = False,
+    ) -> None:
+        self.kind = kind
+        self.owner = owner
+        self.key = key
+        self.value = value
+        self.label = label
+        self.foreign = foreign
+        self.exact = kind not in ("attribute", "item", "cell") or not is_read(value)
+        self.same_as: Condition | None = None
+        self.content: bytes | int | None = None
 
+    @property
+    def place(self) -> tuple[str, int, Any]:
+        """What is read, as a key."""
+        return self.kind, id(self.owner), self.key if type(self.key) is str else id(self.key)
 
-def conditions_of(owner: Any, attributes: Sequence[str]) -> list[Condition]:
-    """Return what attributes are now, and what is in containers among them.
-
-    An owner with a true `counts_changes` tells `versions.structure` when an attribute is set.
-    """
-    counted = getattr(type(owner), "counts_changes", False)
-    found: list[Condition] = []
-    stack = [(f".{name}", getattr(owner, name)) for name in attributes if name.isidentifier()]
-    opened: set[int] = set()
-    while stack:
-        path, value = stack.pop()
-        found.append(Condition(owner, path, value, counted=counted and path[1:].isidentifier()))
-        if isinstance(value, dict | list | tuple) and id(value) not in opened:
-            opened.add(id(value))
-            inner: Iterable[tuple[Any, Any]]
-            inner = value.items() if isinstance(value, dict) else enumerate(value)
-            if isinstance(value, tuple):  # it stays what it is, but for what is in its lists
-                inner = [(i, x) for i, x in inner if isinstance(x, dict | list | tuple)]
-            else:
-                found.append(Condition(owner, path, len(value), counts=True))
-            stack += [(f"{path}[{key!r}]", x) for key, x in inner if isinstance(key, int | str)]
-    return found
-
-
-def guard(conditions: Sequence[Condition]) -> Callable[[], bool]:
-    """Make a function that tells whether everything is what it was.
-
-    Attributes of modules are looked at only when one of any module was set since: for a small
-    network that is 3 µs less a call, since what is looked at is seldom in the cache.
-    """
-    known = -1  # what was noted may have changed before this is made
-    seldom = test([c for c in conditions if c.counted])
-    always = test([c for c in conditions if not c.counted])
-
-    def holds() -> bool:
-        nonlocal known
+    def read(self) -> Any:
+        """Return what is there now; `MISSING` if there is nothing."""
         try:
-            if structure.count != known:
-                now = structure.count
-                if not seldom():
-                    return False
-                known = now
-            return always()
-        except (AttributeError, LookupError, TypeError):  # something is not there any more
+            return READERS[self.kind](self.owner, self.key)
+        except FAILURES:
+            return MISSING
+
+    def holds(self) -> bool:
+        """Tell whether what is there now is as good as what was found."""
+        now = self.read()
+        if not self.exact:
+            return self._is_alike(now)
+        if self.kind == "items":
+            return same_items(self.owner, self.value)
+        return now is self.value or (is_plain(self.value) and identical(now, self.value))
+
+    def _is_alike(self, now: Any) -> bool:
+        """Tell whether a program can read one array in place of another."""
+        if not is_alike(now, self.value):
             return False
+        if self.same_as is not None:
+            return now is self.same_as.read()
+        return self.content is None or content_of(now) == self.content
 
-    return holds
-
-
-def test(conditions: Sequence[Condition]) -> Callable[[], bool]:
-    """Make a function that looks at all conditions."""
-    bound: dict[str, Any] = {}
-    owners: dict[int, str] = {}
-    tests: dict[tuple[str, str, bool], str] = {}
-    for condition in conditions:
-        owner = owners.setdefault(id(condition.owner), f"o{len(owners)}")
-        key = owner, condition.path, condition.counts
-        if key not in tests:
-            value = f"v{len(tests)}"
-            bound[owner], bound[value] = condition.owner, condition.value
-            tests[key] = condition.text(owner, value)
-    if not tests:
-        return lambda: True
-    text = " and ".join(tests.values())
-    found: Callable[[], bool] = eval(f"lambda: {text}", bound)  # text and names are our own
-    return found
+    def __repr__(self) -> str:
+        return f"Condition({self.kind} {self.label}: {self.value!r:.40})"
 
 
-def changed(conditions: Sequence[Condition]) -> str:
-    """Name what is not what it was."""
-    for condition in conditions:
-        if not guard([condition])():
-            return f"{type(condition.owner).__name__}{condition.path}"
-    return "something that it reads"
+def is_read(x: Any) -> bool:
+    """Tell whether a program reads the numbers of an object at each call, whichever it is."""
+    return type(x) is np.ndarray or (type(x) is Tensor and not x._requires_grad)
+
+
+def is_alike(x: Any, y: Any) -> bool:
+    """Tell whether the numbers of one object can be read in place of another's."""
+    if type(x) is not type(y) or not is_read(x):
+        return False
+    return bool(x.shape == y.shape and x.dtype == y.dtype)
+
+
+def numbers_of(x: Any) -> Any:
+    """Return the array that a program reads."""
+    return x._value if type(x) is Tensor else x
+
+
+def read_attribute(owner: Any, name: str) -> Any:
+    """Return an attribute, without asking a `__getattribute__` of the user's."""
+    if isinstance(owner, type):
+        return getattr(owner, name)
+    return object.__getattribute__(owner, name)
+
+
+def has_no_attribute(owner: Any, name: str) -> Any:
+    """Return True if there is no such attribute, else `MISSING`."""
+    try:
+        read_attribute(owner, name)
+    except AttributeError:
+        return True
+    return MISSING
+
+
+def content_of(array: Any, key: Any = None) -> bytes | int:
+    """Return what tells whether the elements of an array, or of a buffer, are the same."""
+    data = array
+    if not isinstance(array, np.ndarray):
+        data = np.asarray(array._value if type(array) is Tensor else memoryview(array).cast("B"))
+    data = data.view(np.ndarray)
+    return data.tobytes() if data.nbytes <= BRIEF else fingerprint(data)
+
+
+def same_items(container: Any, items: Sequence[Any]) -> bool:
+    """Tell whether a container holds the same objects in the same order; for dicts, the keys."""
+    return len(container) == len(items) and all(
+        x is y or (is_plain(y) and identical(x, y)) for x, y in zip(container, items, strict=True)
+    )
+
+
+READERS: Final[dict[str, Callable[[Any, Any], Any]]] = {
+    "attribute": read_attribute,
+    "method": lambda owner, name: read_attribute(owner, name).__func__,
+    "item": lambda owner, key: owner[key],
+    "cell": lambda owner, key: owner.cell_contents,
+    "call": lambda owner, key: owner(),
+    "length": lambda owner, key: len(owner),
+    "items": lambda owner, key: tuple(owner),
+    "absent": has_no_attribute,
+    "no_item": lambda owner, key: True if key not in owner else MISSING,
+    "content": content_of,
+}
+
+
+class Guard:
+    """Conditions, and the generated function that looks at all of them at once.
+
+    Attributes:
+        conditions: all of them.
+        sources: where a program finds the arrays that it reads: conditions, which are among the
+            others, or arrays and tensors themselves.
+    """
+
+    def __init__(self, conditions: Sequence[Condition], sources: Sequence[Any] = ()) -> None:
+        self.conditions = list(conditions)
+        self.sources = list(sources)
+        self._bound: dict[str, Any] = {
+            "absent": has_no_attribute,
+            "content": content_of,
+            "same": same_items,
+            "read": read_attribute,
+            "identical": identical,
+            "ndarray": np.ndarray,
+            "Tensor": Tensor,
+        }
+        self._names: dict[int, str] = {}
+        self._attributes: dict[str, str] = {}
+        self._test = self._compiled()
+
+    def check(self) -> tuple[Any, ...] | None:
+        """Return the arrays that a program reads if all conditions hold, else None."""
+        try:
+            found: tuple[Any, ...] | None = self._test()
+        except FAILURES:
+            found = None
+        return self._check_by_value() if found is None else found
+
+    def _check_by_value(self) -> tuple[Any, ...] | None:
+        """Look at each condition; note other objects that are equal, so that they are known."""
+        if self.failing() is not None:
+            return None
+        for place, condition in enumerate(self.conditions):
+            if condition.kind in ("attribute", "item", "cell") and is_plain(condition.value):
+                condition.value = self._bound[f"v{place}"] = condition.read()
+        return self.read()
+
+    def read(self) -> tuple[Any, ...]:
+        """Return the arrays that a program reads."""
+        return tuple(numbers_of(x) for x in self.objects())
+
+    def objects(self) -> list[Any]:
+        """Return the arrays and tensors that a program reads."""
+        return [x.read() if type(x) is Condition else x for x in self.sources]
+
+    def failing(self) -> Condition | None:
+        """Return the first condition that does not hold."""
+        return next((c for c in self.conditions if not c.holds()), None)
+
+    # ── the generated function ───────────────────────────────────────────────────────────────
+    def _compiled(self) -> Callable[[], tuple[Any, ...] | None]:
+        """Write all conditions as one function."""
+        names = {id(x): f"a{place}" for place, x in enumerate(self.sources)}
+        places = {id(c): place for place, c in enumerate(self.conditions)}
+        lines, results = [], []
+        for place, x in enumerate(self.sources):
+            text = f"a{place}"
+            if type(x) is Condition:
+                lines.append(f"{text} = {self._read(x, places[id(x)])}")
+            else:
+                self._bound[text] = x
+            is_tensor = type(x.value if type(x) is Condition else x) is Tensor
+            results.append(f"{text}._value, " if is_tensor else f"{text}, ")
+        tests = []
+        for place, condition in enumerate(self.conditions):
+            text = names.get(id(condition)) or self._read(condition, place)
+            other = condition.same_as
+            if other is not None:
+                tests.append(f"{text} is {names[id(other)]}")
+            else:
+                tests.append(self._compared(condition, place, text))
+        if tests:
+            lines.append(f"if not ({' and '.join(tests)}): return None")
+        lines.append(f"return ({''.join(results)})")
+        tree = ast.parse("\n".join(["def test():", *(f"    {line}" for line in lines)]))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and node.attr in self._attributes:
+                node.attr = self._attributes[node.attr]
+        exec(compile(tree, "<guard>", "exec"), self._bound)  # text and names are our own
+        made: Callable[[], tuple[Any, ...] | None] = self._bound["test"]
+        return made
+
+    def _owner(self, owner: Any) -> str:
+        """Return the name of an owner."""
+        name = self._names.setdefault(id(owner), f"o{len(self._names)}")
+        self._bound[name] = owner
+        return name
+
+    def _read(self, condition: Condition, place: int) -> str:
+        """Write how something is read."""
+        owner, kind = self._owner(condition.owner), condition.kind
+        self._bound[f"k{place}"] = condition.key
+        if kind in ("attribute", "method"):
+            text = f"read({owner}, k{place})"
+            if can_be_written(condition):
+                self._attributes[f"attribute_{place}"] = condition.key
+                text = f"{owner}.attribute_{place}"
+            return f"{text}.__func__" if kind == "method" else text
+        return {
+            "item": f"{owner}[k{place}]",
+            "cell": f"{owner}.cell_contents",
+            "call": f"{owner}()",
+            "length": f"len({owner})",
+            "items": owner,
+            "absent": f"absent({owner}, k{place})",
+            "no_item": f"k{place} not in {owner}",
+            "content": f"content({owner})",
+        }[kind]
+
+    def _compared(self, condition: Condition, place: int, text: str) -> str:
+        """Write the test of what was read."""
+        value, kind = f"v{place}", condition.kind
+        self._bound[value] = condition.value
+        if not condition.exact:
+            return self._alike(condition, place, text)
+        if kind == "items":
+            return f"same({text}, {value})"
+        if kind in ("absent", "no_item"):
+            return text if kind == "no_item" else f"{text} is {value}"
+        if kind in ("length", "content"):
+            return f"{text} == {value}"
+        if kind == "call":
+            return f"identical({text}, {value})"
+        return f"{text} is {value}"
+
+    def _alike(self, condition: Condition, place: int, text: str) -> str:
+        """Write the test whether a program can read an array or tensor in place of another."""
+        x = condition.value
+        self._bound |= {f"s{place}": x.shape, f"d{place}": x.dtype, f"c{place}": condition.content}
+        first, then = (text, text) if text.isidentifier() else (f"(x := {text})", "x")
+        test = f"type({first}) is {type(x).__name__}"
+        if type(x) is Tensor:
+            test += f" and not {then}._requires_grad"
+            then = f"{then}._value"
+        test += f" and {then}.shape == s{place} and {then}.dtype == d{place}"
+        return test if condition.content is None else f"{test} and content({then}) == c{place}"
+
+
+def can_be_written(condition: Condition) -> bool:
+    """Tell whether reading an attribute can be written with a dot, and calls no user's code."""
+    name, owner = condition.key, condition.owner
+    if not name.isidentifier() or keyword.iskeyword(name):
+        return False
+    if unicodedata.normalize("NFKC", name) != name or name.startswith("attribute_"):
+        return False
+    kind = type(owner)
+    get: Any = kind.__getattribute__
+    return isinstance(owner, type) or get is object.__getattribute__

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from .program import Instruction, Operand, Program, Value
-from .rows import added_at, flat, parts
+from .rows import accumulated, added_at, flat, parts
 
 Kind = Literal["argument", "state", "constant", "buffer", "view", "local"]
 ALIGNMENT: Final = 64
@@ -29,7 +29,8 @@ class Plan:
 
     Attributes:
         head: the instructions that change nothing.
-        tail: those that write new values into states, after all others.
+        tail: products that are added into states, after all others.
+        products: the same by their results.
         kinds: how each value is held.
         bases: the value whose memory a view shows.
         written: the state or buffer into which a result is written in place of its own buffer.
@@ -45,6 +46,7 @@ class Plan:
     bases: dict[Value, Value] = field(default_factory=dict)
     written: dict[Value, Value] = field(default_factory=dict)
     groups: dict[Value, tuple[Value, ...]] = field(default_factory=dict)
+    products: dict[Value, Instruction] = field(default_factory=dict)
     placed: dict[Value, tuple[Value, int]] = field(default_factory=dict)
     offsets: dict[Value, int] = field(default_factory=dict)
     size: int = 0
@@ -60,6 +62,11 @@ class Plan:
     def is_static(self, value: Value) -> bool:
         """Whether the memory of a value is the same at each call."""
         return self.kinds[self.base(value)] in ("state", "constant", "buffer")
+
+    def stays(self, product: Instruction) -> bool:
+        """Whether the factors of a product stay in place, in memory that no other one changes."""
+        factors = (x for x in product.operands[1:3] if type(x) is Value)
+        return all(self.kinds[self.base(x)] in ("constant", "buffer") for x in factors)
 
 
 Asks = Callable[[Instruction], bool]
@@ -80,26 +87,51 @@ class Abilities:
     in_place: Asks
 
 
-def planned(program: Program, can: Abilities) -> Plan:
-    """Plan the memory of a program, after the passes."""
+def planned(program: Program, can: Abilities, in_place: bool = True) -> Plan:
+    """Plan the memory of a program, after the passes.
+
+    Args:
+        program: what is to run.
+        can: what its instructions can do.
+        in_place: whether products may be added into states.
+    """
     states = {leaf for leaf, _ in program.updates if leaf.shape}
     groups = side_by_side(program, states)
-    direct = direct_updates(program, states, groups, can)
-    head, tail = split(program, direct)
-    plan = Plan(head, tail, groups=groups)
-    plan.kinds |= dict.fromkeys(program.inputs, "argument")
-    for leaf in program.leaves:
-        held: Kind = "constant" if leaf.shape else "argument"
-        plan.kinds[leaf] = "state" if leaf in states else held
-    plan.kinds |= dict.fromkeys(program.constants, "constant")
-    outputs = {y for y in program.outputs if type(y) is Value}
-    steps = [*head, *tail]
-    for step in steps:
-        hold(plan, step, outputs, direct, can)
-    for step in steps:
+    direct = accumulating(program, states) if in_place else {}
+    while True:
+        plan = held(program, can, states, groups, direct)
+        stays = [y for y in direct if plan.stays(plan.products[y])]
+        if len(stays) == len(direct):
+            break
+        direct = {y: direct[y] for y in stays}
+    for step in plan.head:
         if step.primitive is flat and step.results[0] not in groups:
             lay_out(plan, step)
-    place(plan, steps, program, can.in_place)
+    place(plan, [*plan.head, *plan.tail], program, can.in_place)
+    return plan
+
+
+def held(
+    program: Program,
+    can: Abilities,
+    states: set[Value],
+    groups: dict[Value, tuple[Value, ...]],
+    direct: dict[Value, Value],
+) -> Plan:
+    """Say how each value is held; products that are added into states come last."""
+    products = {
+        s.results[0]: s for s in program.instructions if s.results[:1] and s.results[0] in direct
+    }
+    head = [s for s in program.instructions if not (s.results and s.results[0] in direct)]
+    plan = Plan(head, list(products.values()), groups=groups, products=products)
+    plan.kinds |= dict.fromkeys(program.inputs, "argument")
+    for leaf in program.leaves:
+        kind: Kind = "constant" if leaf.shape else "argument"
+        plan.kinds[leaf] = "state" if leaf in states else kind
+    plan.kinds |= dict.fromkeys(program.constants, "constant")
+    outputs = {y for y in program.outputs if type(y) is Value}
+    for step in [*plan.head, *plan.tail]:
+        hold(plan, step, outputs, direct, can)
     return plan
 
 
@@ -126,47 +158,33 @@ def lay_out(plan: Plan, step: Instruction) -> None:
         at += x.size
 
 
-def direct_updates(
-    program: Program,
-    states: set[Value],
-    groups: dict[Value, tuple[Value, ...]],
-    can: Abilities,
-) -> dict[Value, Value]:
-    """Find the new values that can be written into their states by the instruction itself.
+def accumulating(program: Program, states: set[Value]) -> dict[Value, Value]:
+    """Find the new values that a matrix product adds into their states: nothing else reads them.
 
-    Nothing may read the old value after that, neither itself nor through a view.
+    They are all computed at the end, when nothing reads an old value any more.
     """
-    maker = {y: i for i, step in enumerate(program.instructions) for y in step.results}
-    last_reader: dict[Value, int] = {}
-    shown: dict[Value, Value] = {x: vector for vector, xs in groups.items() for x in xs}
-    for i, step in enumerate(program.instructions):
-        for x in step.values:
-            root = shown.get(x, x)
-            last_reader[root] = i
-        first = step.operands[0] if step.operands else None
-        if type(first) is Value and can.is_view(step):
-            shown[step.results[0]] = shown.get(first, first)
+    readers = {x for step in program.instructions for x in step.values}
     news = [new for _, new in program.updates]
-    direct: dict[Value, Value] = {}
-    whole = [(v, new) for v, xs in groups.items() if (new := new_vector(program, xs)) is not None]
-    members = {x for vector, _ in whole for x in groups[vector]}
-    single = [(leaf, new) for leaf, new in program.updates if leaf in states - members]
-    states = states | set(groups)
-    for state, new in [*whole, *single]:
-        if state not in states or new not in maker or news.count(new) > 1:
+    state_of = {new: leaf for leaf, new in program.updates if leaf in states}
+    found: dict[Value, Value] = {}
+    for step in program.instructions:
+        new = step.results[0]
+        state = state_of.get(new)
+        if step.primitive is not accumulated or state is None or step.operands[0] is not state:
             continue
-        at = maker[new]
-        step = program.instructions[at]
-        own = len(step.results) == 1 and not can.is_view(step) and can.takes_out(step)
-        if any(shown.get(x, x) is state for x in step.values):
-            viewed = any(x is not state and shown.get(x, x) is state for x in step.values)
-            own = own and can.in_place(step) and not viewed
-        if own and last_reader.get(state, -1) <= at and new not in program.outputs:
-            direct[new] = state
-    for vector, new in whole:
-        if new in direct:
-            direct |= {n: leaf for leaf, n in program.updates if leaf in groups[vector]}
-    return direct
+        read = new in readers or new in program.outputs or news.count(new) > 1
+        if not read and products_fit(step):
+            found[new] = state
+    return found
+
+
+def products_fit(step: Instruction) -> bool:
+    """Tell whether BLAS can take the operands of an accumulating product."""
+    y, (_, a, b, _) = step.results[0], step.operands
+    return y.dtype.char in "fd" and all(
+        x is None or (type(x) is Value and x.dtype == y.dtype and x.size and len(x.shape) <= 2)
+        for x in (a, b)
+    )
 
 
 def new_vector(program: Program, states: tuple[Value, ...]) -> Value | None:
@@ -177,21 +195,6 @@ def new_vector(program: Program, states: tuple[Value, ...]) -> Value | None:
         if step.primitive is parts and step.results == wanted:
             return next(step.values)
     return None
-
-
-def split(
-    program: Program, direct: dict[Value, Value]
-) -> tuple[list[Instruction], list[Instruction]]:
-    """Put last what writes into states, with all that depends on it."""
-    late = set(direct)
-    head, tail = [], []
-    for step in program.instructions:
-        if any(x in late for x in step.values) or step.results[0] in direct:
-            late.update(step.results)
-            tail.append(step)
-        else:
-            head.append(step)
-    return head, tail
 
 
 def hold(

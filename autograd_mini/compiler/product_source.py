@@ -98,7 +98,8 @@ def accumulated_lines(step: Instruction, writer: Writer) -> Lines | None:
     name, scale = writer.text(c), writer.text(factor)
     array, setup, body = writer.scale(f"{sign}{scale}", c.dtype)
     setup.append(f"{name}_update = prepared({left}, {writer.text(b)}, {name}, {array}, 1.0)")
-    return setup, [*body, f"{name}_update()  # {name} {sign or '+'}= {scale} * {product}"]
+    writer.commit.append(f"{name}_update,  # {name} {sign or '+'}= {scale} * {product}")
+    return setup, body
 
 
 def dot_lines(step: Instruction, writer: Writer) -> Lines | None:

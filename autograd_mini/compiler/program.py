@@ -8,7 +8,7 @@ pass takes a program and returns another one that computes the same.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -125,6 +125,7 @@ class Program:
         outputs: what a call returns: values, or plain Python numbers.
         updates: (leaf, its new value) for what a call changes, each leaf once; the new values are
             computed from the old ones, then all leaves change.
+        captured: how many of the inputs, the last ones, are not arguments: arrays from outside.
     """
 
     name: str
@@ -134,17 +135,11 @@ class Program:
     instructions: list[Instruction]
     outputs: list[Operand]
     updates: list[tuple[Value, Value]] = field(default_factory=list)
+    captured: int = 0
 
     def replaced(self, instructions: list[Instruction], **fields: Any) -> Program:
         """Return a program with other instructions, and whatever else is given."""
-        kept = {
-            "inputs": self.inputs,
-            "leaves": self.leaves,
-            "constants": self.constants,
-            "outputs": self.outputs,
-            "updates": self.updates,
-        } | fields
-        return Program(name=self.name, instructions=instructions, **kept)
+        return replace(self, instructions=instructions, **fields)
 
     def ends(self) -> Iterator[Value]:
         """The values that are wanted: outputs and new values of leaves."""

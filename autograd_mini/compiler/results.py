@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import AutogradError, CompileError
 from ..extraction import describe
 from ..tensors import Tensor, leaf
+from .identical import identical, is_plain
 from .program import Operand, Program
 from .trace import Tracer
 
@@ -19,6 +20,8 @@ class Result:
 
     Attributes:
         outputs: the operands that the program returns: those of the result, then the gradients.
+        objects: ids of what was returned, containers and what is in them.
+        tensors: ids of captured tensors that were returned themselves.
         differentiable: whether a tensor in it requires a gradient that is still to be computed.
     """
 
@@ -26,6 +29,7 @@ class Result:
         import optree
 
         leaves, structure = optree.tree_flatten(tree, none_is_leaf=True)
+        self.objects = {*containers_in(tree), *map(id, leaves)}
         self._rebuild = structure.unflatten
         self._bare = len(leaves) == 1 and structure.is_leaf()
         self._static: dict[int, Any] = {}
@@ -33,6 +37,7 @@ class Result:
         self._traced: list[Any] = []
         self.outputs: list[Operand] = []
         captured = {id(x) for x in tracer.leaves.values()}
+        self.tensors = captured.intersection(map(id, leaves))
         for place, x in enumerate(leaves):
             if not isinstance(x, (Tensor, np.ndarray, np.generic)) or id(x) in captured:
                 self._static[place] = x
@@ -137,10 +142,21 @@ class Result:
 
 def differs(x: Any, y: Any) -> bool:
     """Whether two plain results are not known to be equal."""
+    if identical(x, y) or is_plain(x):
+        return not identical(x, y)
     try:
-        return x is not y and bool(np.any(x != y))
+        return bool(np.any(x != y))
     except (AutogradError, ValueError, TypeError):  # an object that holds tensors or arrays
         return True
+
+
+def containers_in(tree: Any) -> Iterator[int]:
+    """Yield the ids of nested containers."""
+    parts = tree.values() if isinstance(tree, dict) else tree
+    if isinstance(tree, dict | list | tuple):
+        yield id(tree)
+        for part in parts:
+            yield from containers_in(part)
 
 
 def wrap(y: Any) -> Tensor:

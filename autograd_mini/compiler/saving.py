@@ -22,11 +22,13 @@ def load(path=pathlib.Path(__file__).with_suffix(".npz")):
     """
     with np.load(path) as saved:
         state = {{name: saved[name] for name in saved}}
-    run, changed = build({build})
+    run, commit, changed = build({build})
     state.update(zip({states}, changed))
 
     def step({inputs}):
         results = run({arguments})
+        for write in commit:
+            write()
 {updates}        return {result}
 
     return step, state
@@ -81,12 +83,18 @@ def restored(name: str, value: Any) -> str:
 def loader(source: Source) -> str:
     """Write the function that puts the saved values in place."""
     names = source.names
-    inputs = [names[x] for x in source.inputs]
-    arguments = inputs + [f'state["{names[x]}"]' for x in source.read]
+    inputs = [names[x] for x in source.inputs[: len(source.inputs) - source.captured]]
+    others = [*source.inputs[len(inputs) :], *source.read]
+    arguments = inputs + [f'state["{names[x]}"]' for x in others]
     count = source.count
     updates = [
         f'        state["{names[x]}"] = results[{count + i}]\n'
         for i, x in enumerate(source.scalars)
+    ]
+    count += len(source.scalars)
+    updates += [
+        f'        state["{names[x]}"][...] = results[{count + i}]\n'
+        for i, x in enumerate(source.fresh)
     ]
     states = [names[x] for x in source.states]
     return LOAD.format(
@@ -95,5 +103,5 @@ def loader(source: Source) -> str:
         inputs=", ".join(inputs),
         arguments=", ".join(arguments),
         updates="".join(updates),
-        result="results[0]" if count == 1 else f"results[:{count}]",
+        result="results[0]" if source.count == 1 else f"results[:{source.count}]",
     )

@@ -1,8 +1,10 @@
 """The source of a compiled program: a function `build` that returns the step, in readable NumPy.
 
 `build` takes the arrays that the program keeps, allocates the working memory and makes the views
-that stay the same; `step`, which it returns, does the work of one call. Names are those of the
-user's variables where there are any, and each scope is a comment.
+that stay the same; `step`, which it returns, does the work of one call but for writing new values
+into the states. That is done by `commit`, functions that are written in C: called one after the
+other from C, no interrupt can come between them. Names are those of the user's variables where
+there are any, and each scope is a comment.
 """
 
 from __future__ import annotations
@@ -12,12 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ..sites import variable_of
 from .draw_source import fills, is_draw
 from .forms import is_view, takes_out, works_in_place
-from .memory import Abilities, Plan, planned
+from .memory import Abilities, Plan, new_vector, planned
 from .program import Instruction, Operand, Program, Value
 from .rows import added_at
-from .sites import variable_of
 from .writer import Writer, indented, number, on_one_line
 
 WIDTH: Final = 100
@@ -51,27 +53,29 @@ class Source:
         text: of the module.
         plan: of its memory.
         names: of the values.
-        inputs: the values that a call gives.
+        inputs: the values that a call gives, and behind them what is captured.
+        captured: how many are captured.
         read: the leaves whose values follow them: 0-d ones.
         states: the leaves that `build` copies and `step` changes.
         kept: all values whose arrays `build` takes, in order: states, then constants.
         scalars: the 0-d leaves whose new values are returned after the outputs.
+        fresh: the states whose new values are returned after these, as arrays of their own.
         count: of the outputs.
         bound: objects that have no text, by the name under which the module expects them.
-        effects_from: the line from which on states change.
     """
 
     text: str
     plan: Plan
     names: dict[Value, str]
     inputs: list[Value]
+    captured: int
     read: list[Value]
     states: list[Value]
     kept: list[Value]
     scalars: list[Value]
+    fresh: list[Value]
     count: int
     bound: dict[str, Any]
-    effects_from: int
 
 
 def can_write(step: Instruction) -> bool:
@@ -88,10 +92,16 @@ ABILITIES: Final = Abilities(
 )
 
 
-def written(program: Program, name: str) -> Source:
-    """Write a program as the source of a module."""
+def written(program: Program, name: str, in_place: bool = True) -> Source:
+    """Write a program as the source of a module.
+
+    Args:
+        program: after the passes.
+        name: of the function.
+        in_place: whether products may be added into states, which needs a BLAS that can be called.
+    """
     name_variables(program)
-    plan = planned(program, ABILITIES)
+    plan = planned(program, ABILITIES, in_place)
     writer = Writer(program, plan, singular=singular_scopes(program))
     for y in plan.written:  # the user's variable may be the last to be written into a buffer
         base = plan.base(y)
@@ -109,40 +119,66 @@ def written(program: Program, name: str) -> Source:
     for vector, members in plan.groups.items():
         kinds = {x.name for x in members}
         writer.name(vector, f"all_{kinds.pop()}" if len(kinds) == 1 else "all_parameters")
-    for step in plan.head:
+    for step in [*plan.head, *plan.tail]:
         writer.write(step)
     writer.quiet = False
-    saved = saved_states(writer)
-    early = {y: taken_out(writer, y) for y in program.outputs if y in writer.names}
-    effects = len(writer.body)
-    for step in plan.tail:
-        writer.write(step)
-    writer.quiet = False
-    for leaf, new in program.updates:
-        if leaf.shape and plan.written.get(new) is not leaf:
-            name = saved.get(new) or writer.names[new]
-            writer.body.append(f"np.copyto({writer.names[leaf]}, {name})")
-    results = [
-        number(y) if type(y) is not Value else early[y] if y in early else taken_out(writer, y)
-        for y in program.outputs
-    ]
+    fresh = copied_states(writer)
+    scalars = [(leaf, new) for leaf, new in program.updates if not leaf.shape]
+    results = [number(y) if type(y) is not Value else taken_out(writer, y) for y in program.outputs]
     count = len(results)
-    results += [writer.names[new] for leaf, new in program.updates if not leaf.shape]
+    results += [writer.names[new] for _, new in (*scalars, *fresh)]
     writer.body += [f"return ({together(results)})"]
-    text, effects_from = module(writer, name, arguments, kept, states, effects)
     return Source(
-        text=text,
+        text=module(writer, name, arguments, kept, states),
         plan=plan,
         names=writer.names,
         inputs=program.inputs,
+        captured=program.captured,
         read=read,
         states=states,
         kept=kept,
-        scalars=[leaf for leaf, _ in program.updates if not leaf.shape],
+        scalars=[leaf for leaf, _ in scalars],
+        fresh=[leaf for leaf, _ in fresh],
         count=count,
         bound=writer.bound,
-        effects_from=effects_from,
     )
+
+
+def copied_states(writer: Writer) -> list[tuple[Value, Value]]:
+    """Write copies of new values into the states that no product is added to.
+
+    Returns:
+        the states whose new values lie elsewhere at each call, with these.
+    """
+    program, plan = writer.program, writer.plan
+    states = {leaf: new for leaf, new in program.updates if leaf.shape and new not in plan.products}
+    for vector, members in plan.groups.items():
+        new = new_vector(program, members)
+        if (
+            new is not None
+            and plan.kinds[plan.base(new)] == "buffer"
+            and states.keys() >= {*members}
+        ):
+            writer.commit.append(copying(writer.names[vector], writer.names[new]))
+            states = {leaf: new for leaf, new in states.items() if leaf not in members}
+    fresh = []
+    for leaf, new in states.items():
+        kind = plan.kinds[plan.base(new)]
+        if kind == "state":  # the old value of a state, which may change before it is copied
+            saved = writer.name(Value(new.shape, new.dtype), f"{writer.names[leaf]}_next")
+            writer.setup.append(f"{saved} = np.empty({new.shape}, np.{new.dtype.name})")
+            writer.body.append(f"{saved}[...] = {writer.names[new]}")
+            writer.commit.append(copying(writer.names[leaf], saved))
+        elif kind in ("buffer", "constant"):
+            writer.commit.append(copying(writer.names[leaf], writer.names[new]))
+        else:
+            fresh.append((leaf, new))
+    return fresh
+
+
+def copying(target: str, source: str) -> str:
+    """Write a function that copies one array into another."""
+    return f"partial(setitem, {target}, ..., {source}),"
 
 
 def singular_scopes(program: Program) -> frozenset[str]:
@@ -178,15 +214,6 @@ def taken_out(writer: Writer, y: Value) -> str:
     return copied
 
 
-def saved_states(writer: Writer) -> dict[Value, str]:
-    """Copy old values of states, or views of them, that other states take over."""
-    plan, saved = writer.plan, {}
-    for leaf, new in writer.program.updates:
-        if leaf.shape and new in writer.names and plan.kinds[plan.base(new)] == "state":
-            saved[new] = taken_out(writer, new)
-    return saved
-
-
 def name_variables(program: Program) -> None:
     """Give the last result that a statement `variable = …` of the user recorded its name."""
     previous = None
@@ -209,16 +236,21 @@ def module(
     arguments: Sequence[Value],
     kept: Sequence[Value],
     states: Sequence[Value],
-    effects: int,
-) -> tuple[str, int]:
-    """Put the module together; return it, and its line from which on states change.
-
-    Args:
-        effects: so many lines of the body change nothing.
-    """
+) -> str:
+    """Put the module together."""
     names = writer.names
     size = writer.plan.size
-    lines = [f'"""{on_one_line(name)}, as a NumPy program."""', "", "import numpy as np", ""]
+    copies = any(line.startswith("partial(") for line in writer.commit)
+    imports = (
+        ["from functools import partial", "from operator import setitem", ""] if copies else []
+    )
+    lines = [
+        f'"""{on_one_line(name)}, as a NumPy program."""',
+        "",
+        *imports,
+        "import numpy as np",
+        "",
+    ]
     for definition in writer.definitions:
         lines += ["", *definition.splitlines(), ""]
     lines += ["", *signature("build", [names[x] for x in kept])]
@@ -227,11 +259,14 @@ def module(
     lines += indented([f'"""Allocate {size:,} bytes of working memory; return the step."""'], 1)
     lines += formatted(indented(setup, 1))
     lines += ["", *indented(signature("step", [names[x] for x in arguments]), 1)]
-    lines += formatted(indented(writer.body[:effects], 2))
-    effects_from = len(lines) + 1
-    lines += formatted(indented(writer.body[effects:], 2))
-    lines += ["", *formatted([f"    return step, ({together([names[x] for x in states])})"])]
-    return "\n".join(lines) + "\n", effects_from
+    lines += formatted(indented(writer.body, 2))
+    commit = "()"
+    if writer.commit:
+        commit = "commit"
+        lines += ["", "    commit = (", *formatted(indented(writer.commit, 2)), "    )"]
+    kept_names = together([names[x] for x in states])
+    lines += ["", *formatted([f"    return step, {commit}, ({kept_names})"])]
+    return "\n".join(lines) + "\n"
 
 
 def together(names: Sequence[str]) -> str:

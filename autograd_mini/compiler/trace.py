@@ -6,63 +6,136 @@ well, so that a whole training step is one program. The values themselves are no
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from types import FrameType
 from typing import Any, Final
 
 import numpy as np
 
-from ..arrays import normal
-from ..contexts import Scope
+from ..arrays import PLAIN, normal
+from ..contexts import OWN, Scope, run_apart
 from ..errors import ConversionError, UnsupportedError
 from ..extraction import describe, tracing
+from ..fingerprint import fingerprint
 from ..notes import hooks
 from ..operation import Record, context, evaluate, record, recorder, run
 from ..operation import operand as plain
 from ..ops.conversion import cast, set_leaf
 from ..primitives import PRIMITIVES, Primitive
+from ..sites import Site, site
 from ..tensors import NO_PARAMS, Tensor, leaf, serials
-from .guards import Condition, conditions_of
+from .guards import Condition
+from .identical import same_bits
+from .observe import Observer, kind_questions, observing, origin_of
 from .program import Instruction, Operand, Program, Value
 from .rows import scalar
-from .sites import Site, site
 
 GRADIENT: Final = "gradient"
 """The scope of reverse walks."""
 NUMBERS: Final = frozenset({int, float, bool, complex, type(None)})
-
+SCALARS: Final = NUMBERS | PLAIN - {np.ndarray}
+CURE: Final = "keep it a tensor, and look at the value outside of the compiled function"
+WHOLE: Final = (
+    "give a Python int, as int(n): it is static, and another one makes another program. As an "
+    "index, take it of a tensor: am.tensor(table)[n]"
+)
+"""What to do where a NumPy integer is to be an axis, a size, a bound or a key."""
+KIND: Final = (
+    "Ask for np.ndim(x), x.shape or x.dtype, which are the same for both, or decide outside of the "
+    "compiled function"
+)
+KEY: Final = "x as the key of a dict"
+CURES: Final = (
+    ("a branch on t", "use np.where(condition, a, b), or branch outside of the compiled function"),
+    ("t.item", CURE),
+    ("np.asarray", "NumPy converts what is in a plain array or function: write am.tensor(table)[i] "
+     "in place of table[i], np.stack([s, 1.0]) of np.array([s, 1.0]), s * np.ones(3) of "
+     "np.full(3, s), np.where in place of a mask; sizes are Python ints"),
+    ("float(t)", "use NumPy's functions, as np.sqrt(t) in place of math.sqrt(t)"),
+    ("t.data", "use t itself. A leaf is changed with w.assign(w - …), or w -= … in no_grad, not "
+     "with w.data -= …"),
+    ("t as an index", "take it of a tensor: am.tensor(table)[i]; sizes and bounds are Python ints"),
+    ("int(t)", "give a Python int as an argument: it is static"),
+)  # fmt: skip
+"""What to write in place of what looks at a value, by what that is called."""
+COPIED: Final = 1_000_000
+"""Bytes up to which a plain array is copied when it is met; a larger one is fingerprinted."""
 
 Key = int | tuple[int, int]
+OWN.add(tracing)
+
+
+class Met:
+    """A plain array that was an operand, as it was then.
+
+    Attributes:
+        array: itself.
+        value: what stands for it in the program.
+        copy: its elements, for one that is not large.
+        leaf: what stands for it in the graph.
+        line: where it was met.
+    """
+
+    __slots__ = ("_print", "array", "copy", "leaf", "line", "value")
+
+    def __init__(self, array: Any, value: Value, line: Any) -> None:
+        self.array = array
+        self.value = value
+        self.line = line
+        small = array.nbytes <= COPIED
+        self.copy = array.copy("K") if small else None
+        self._print = None if small else fingerprint(array)
+        self.leaf = leaf(normal(self.copy if small else array))
+
+    def is_unchanged(self) -> bool:
+        """Tell whether the array still holds what it held when it was met."""
+        if self.copy is None:
+            return self._print == fingerprint(self.array)
+        return self.array.shape == self.copy.shape and same_bits(self.array, self.copy)
 
 
 class Tracer:
     """Notes every operation while a function runs; see `extraction.Trace`.
 
     Attributes:
-        guards: what the function read from models and optimizers.
+        observer: sees which Python code runs; None where that is known by now.
+        owners: objects that say that they are read: models and optimizers.
+        conditions: what else the function relied on.
+        met: plain arrays that were operands.
+        refusal: the error that was raised since a trace cannot go on, if there was one.
     """
 
     effects = True
 
-    def __init__(self, lines: bool = True) -> None:
+    def __init__(self, observer: Observer | None = None, lines: bool = True) -> None:
         """Begin; without `lines` it does not note where operations were recorded."""
         self._notes_lines = lines
+        self.observer = observer
         self.start = next(serials)
         self.hooks = hooks.leaf_changes
         self.inputs: list[Value] = []
         self.leaves: dict[Value, Tensor] = {}
         self.constants: dict[Value, Any] = {}
         self.instructions: list[Instruction] = []
-        self.guards: list[Condition] = []
+        self.owners: dict[int, Any] = {}
+        self.conditions: list[Condition] = []
         self.tensorial: set[Value] = set()
+        self.met: list[Met] = []
+        self.refusal: Exception | None = None
         self._values: dict[Key, Value] = {}
-        self._arrays: dict[int, Value] = {}
+        self._arrays: dict[int, Met] = {}
         self._roots: dict[int, Value] = {}
         self._updates: dict[int, Value] = {}
         self._weak: set[int] = set()
         self._arguments: set[int] = set()
+        self._plain_arguments: set[int] = set()
         self._scalars: dict[Value, Value] = {}
         self._walks: dict[int, Site] = {}
         self._paths: dict[int, str] = {}
+        self._leaves_before: list[tuple[Tensor, Any, int, Any]] = []
+        self._generators_before: dict[int, tuple[np.random.Generator, Any]] = {}
 
     def stand_in(self, given: Any, name: str | None) -> Tensor:
         """Return a fresh tensor in place of an argument: an array, a tensor, or a Python float."""
@@ -77,6 +150,8 @@ class Tracer:
         self._arguments.add(tensor.serial)
         if isinstance(given, Tensor):
             self.tensorial.add(value)
+        else:
+            self._plain_arguments.add(tensor.serial)
         if weak:
             self._weak.add(tensor.serial)
         return tensor
@@ -88,12 +163,15 @@ class Tracer:
         """Record an operation with its history, and note it."""
         if primitive is set_leaf:
             return self._assign(*operands)
+        if primitive.effect:
+            self._keep_generator(params)
+        operands = self._with_tensors(operands)
         if not primitive.multiple and not self._takes_number(operands):
             tensor = record(primitive, operands, params)
-            self._note_one(primitive, tensor._operands, params, tensor)
+            self._note_one(primitive, operands, params, tensor)
             return tensor
-        operands = tuple([x if type(x) is Tensor else plain(x) for x in operands])
-        results = record(primitive, self._given(primitive, operands), params)
+        given = self._given(primitive, operands)
+        results = record(primitive, given, params)
         for t in results if primitive.multiple else (results,):
             t._requires_grad = t._requires_grad or self._wanted(primitive, operands)
             if type(t._operands) is tuple:
@@ -107,35 +185,88 @@ class Tracer:
         """Compute an operation without history, and note it."""
         if primitive is set_leaf:
             return self._assign(*operands)
+        if primitive.effect:
+            self._keep_generator(params)
+        operands = self._with_tensors(operands)
         if not primitive.multiple and not self._takes_number(operands):
-            operands, data, _ = run(primitive, operands, params)
+            _, data, _ = run(primitive, operands, params)
             tensor = leaf(normal(data))
             self._note_one(primitive, operands, params, tensor)
             return tensor
-        operands = tuple([x if type(x) is Tensor else plain(x) for x in operands])
         _, data, _ = run(primitive, self._given(primitive, operands), params)
         multiple = primitive.multiple
         results: Any = tuple(leaf(_scalar(part)) for part in data) if multiple else leaf(data)
         self._note(primitive, operands, params, results)
         return results
 
+    def refused(self, error: Exception) -> Exception:
+        """Note an error that is raised since a trace cannot go on, and return it.
+
+        A function that catches it would have gone another way without a trace.
+        """
+        self.refusal = self.refusal or error
+        return error
+
     def look(self, tensor: Tensor, what: str) -> None:
         """Refuse to let a value out: it may be another one at the next call."""
-        raise ConversionError(
-            f"compile: {what}, at {site()}, looks at the value of {describe(tensor)}, which may "
-            "differ from call to call; use np.where instead of a branch, NumPy's functions instead "
-            "of Python's, and print or convert outside of the compiled function"
+        raise self.refused(
+            ConversionError(
+                f"compile: {what}, at {site()}, looks at the value of {describe(tensor)}, which "
+                f"may differ from call to call; {self._cure(tensor, what)}"
+            )
+        )
+
+    def _cure(self, tensor: Tensor, what: str) -> str:
+        """Say what to write instead of looking at a value."""
+        whole = tensor.dtype.kind in "iu" and not tensor.ndim
+        if whole and tensor.serial in self._arguments and "branch" not in what:
+            return WHOLE
+        return next((cure for start, cure in CURES if what.startswith(start)), CURE)
+
+    def ask_kind(self, tensor: Tensor, what: str) -> None:
+        """Refuse to say what an argument is, if it was no tensor: code would take another way."""
+        if tensor.serial not in self._plain_arguments or not is_asked(sys._getframe(2), what):
+            return
+        name = tensor.name or "x"
+        raise self.refused(
+            ConversionError(
+                f"compile: {what.replace('x', name)}, at {site()}, sees a tensor in place of the "
+                f"{'number' if self.is_number(tensor) else 'ndarray'} that was given. "
+                + (WHOLE if what == KEY else KIND)
+            )
         )
 
     def is_number(self, tensor: Tensor) -> bool:
         """Whether a tensor stands for a Python number."""
         return tensor.serial in self._weak
 
-    def depends(self, owner: Any, attributes: Sequence[str]) -> None:
-        """Note that the program holds only while attributes are what they are now."""
-        self.guards += conditions_of(owner, attributes)
+    def depends(self, owner: Any, attributes: Sequence[str] = ()) -> None:
+        """Note that an object is read; given attributes must be what they are at this moment."""
+        self.owners[id(owner)] = owner
+        for name in attributes:
+            label = f"{type(owner).__name__}.{name}"
+            self.conditions.append(Condition("attribute", owner, name, getattr(owner, name), label))
 
     # ── values ───────────────────────────────────────────────────────────────────────────────
+    def _with_tensors(self, operands: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the operands with a leaf in place of each plain array.
+
+        So what a rule computes from such an array is noted too, and not a constant.
+        """
+        for x in operands:
+            if type(x) is not Tensor and type(x) not in SCALARS:
+                return tuple(
+                    [
+                        x if type(x) is Tensor or type(x) in SCALARS else self._as_leaf(plain(x))
+                        for x in operands
+                    ]
+                )
+        return operands
+
+    def _as_leaf(self, x: Any) -> Any:
+        """Return the leaf that stands for a plain array; others are as they are."""
+        return self._met_array(x).leaf if type(x) is np.ndarray else x
+
     def _takes_number(self, operands: tuple[Any, ...]) -> bool:
         """Whether a tensor among operands stands for a Python number."""
         if self._weak:
@@ -217,16 +348,41 @@ class Tracer:
     def operand(self, x: Any) -> Operand:
         """Return the value of a tensor or captured array; Python numbers stay as they are."""
         if type(x) is Tensor:
+            if not x.serial:  # a large array, wrapped when it was recorded outside
+                return self.operand(x._value)
             key = key_of(x)
             return self._values.get(key) or self._met(x, key)
         if type(x) in NUMBERS:
             return x
-        value = self._arrays.get(id(x))
-        if value is None:
-            value = self._constant(x, None)
-            if type(x) is np.ndarray:
-                self._arrays[id(x)] = value
-        return value
+        if type(x) is not np.ndarray:
+            return self._constant(x, None)
+        return self._met_array(x).value
+
+    def _met_array(self, x: Any) -> Met:
+        """Return what stands for a plain array as it is now."""
+        met = self._arrays.get(id(x))
+        return met if met is not None and met.is_unchanged() else self._meet(x, met)
+
+    def _meet(self, x: Any, before: Met | None) -> Met:
+        """Return what stands for a plain array that is new, or was written into.
+
+        Raises:
+            UnsupportedError: if what it held before is lost.
+        """
+        if before is not None and before.copy is None:
+            raise self.refused(
+                UnsupportedError(
+                    f"compile: an array of shape {x.shape} was written into between two operations "
+                    f"that use it, the first at {before.line}, the second at {site()}; give each "
+                    "an array of its own, as with a.copy()"
+                )
+            )
+        met = Met(x, Value(x.shape, x.dtype), site() if self._notes_lines else None)
+        self.constants[met.value] = met.leaf._value
+        self._values[met.leaf.serial] = met.value
+        self._arrays[id(x)] = met
+        self.met.append(met)
+        return met
 
     def _met(self, x: Tensor, key: Key) -> Value:
         """Return the value of a tensor that is met for the first time."""
@@ -235,10 +391,13 @@ class Tracer:
             value = Value(x.shape, x.dtype, x.name)
             self.leaves[value] = x
             self._roots[x.serial] = value
+            self._leaves_before.append((x, x._value, x._assigned, x.grad))
         elif x._primitive is not None and not outside:
-            raise UnsupportedError(
-                f"compile: {describe(x)} was recorded by a recorder of its own, as that of "
-                "am.debug(); use it outside of the compiled function"
+            raise self.refused(
+                UnsupportedError(
+                    f"compile: {describe(x)} was recorded by a recorder of its own, as that of "
+                    "am.debug(); use it outside of the compiled function"
+                )
             )
         else:
             value = self._constant(x._value, x.name)
@@ -266,9 +425,11 @@ class Tracer:
         self.operand(target)
         new = self._scalar(self.operand(given))
         if target.serial in self._arguments:
-            raise UnsupportedError(
-                f"compile: {describe(target)} is an argument of the compiled function and cannot "
-                "be assigned in it; return the new value, or use a tensor from outside"
+            raise self.refused(
+                UnsupportedError(
+                    f"compile: {describe(target)} is an argument of the compiled function and "
+                    "cannot be assigned in it; return the new value, or use a tensor from outside"
+                )
             )
         if type(new) is not Value or new.dtype != target.dtype:
             cast_value = Value(target.shape, target.dtype)
@@ -280,6 +441,36 @@ class Tracer:
         if target.serial in self._roots:
             self._updates[target.serial] = new
         return given
+
+    # ── before and after ─────────────────────────────────────────────────────────────────────
+    def observed(self) -> AbstractContextManager[None]:
+        """Let the observer see what runs in the block, if there is one."""
+        return nullcontext() if self.observer is None else observing(self.observer)
+
+    def release_gradients(self) -> None:
+        """Leave arrays in place of recorded gradients, as without a trace."""
+        for x in self.leaves.values():
+            if type(x.grad) is Tensor:
+                x.grad = x.grad._value
+
+    def undo(self) -> None:
+        """Put back what tensors and random generators were before the call."""
+        for x, value, assigned, grad in reversed(self._leaves_before):
+            x._value, x._assigned, x.grad = value, assigned, grad
+        for generator, state in self._generators_before.values():
+            generator.bit_generator.state = state
+
+    def _keep_generator(self, params: dict[str, Any]) -> None:
+        """Remember the state of a generator before its first draw."""
+        generator = params.get("generator")
+        known = self._generators_before
+        if isinstance(generator, np.random.Generator) and id(generator) not in known:
+            known[id(generator)] = generator, generator.bit_generator.state
+
+    def drew_from(self, generator: Any) -> bool:
+        """Tell whether draws of a generator, or of that with its bits, were noted."""
+        drawn = (x for x, _ in self._generators_before.values())
+        return any(generator is x or generator is x.bit_generator for x in drawn)
 
     def program(self, name: str, outputs: list[Operand]) -> Program:
         """Return what was noted.
@@ -305,6 +496,20 @@ class Tracer:
         )
 
 
+def is_asked(frame: FrameType | None, what: str) -> bool:
+    """Tell whether code outside of this library asks, in a frame that reads a class or a hash.
+
+    NumPy's C code reads the class too, when it looks for whom to ask.
+    """
+    while frame is not None and frame.f_code.co_filename.startswith("<frozen abc"):
+        frame = frame.f_back
+    if frame is not None and frame.f_code.co_name == "isscalar":
+        return True
+    if frame is None or origin_of(frame.f_code) == "library":
+        return False
+    return what == KEY or frame.f_lasti in kind_questions(frame.f_code)
+
+
 def takes_numbers(primitive: Primitive) -> bool:
     """Whether an operation gets Python numbers as they are, which leave float32 what it is.
 
@@ -325,10 +530,24 @@ def _scalar(data: Any) -> Any:
 
 
 def traced(tracer: Tracer, function: Callable[[], Any], recording: bool) -> Any:
-    """Run a function while a tracer notes its operations; without `recording` as in no_grad."""
-    token = tracing.set(tracer)
-    try:
-        with recorder(tracer.record if recording else evaluate):
+    """Run a function while a tracer notes its operations; without `recording` as in no_grad.
+
+    Raises:
+        ConversionError, UnsupportedError: if the trace could not go on, even if the function caught
+            the error.
+    """
+
+    def run() -> Any:
+        tracing.set(tracer)
+        with tracer.observed(), recorder(tracer.record if recording else evaluate):
             return function()
-    finally:
-        tracing.reset(token)
+
+    try:
+        result = run_apart(run)
+    except BaseException:
+        tracer.release_gradients()
+        raise
+    if tracer.refusal is not None:
+        tracer.release_gradients()
+        raise tracer.refusal
+    return result

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import linecache
 import os
-import threading
 import weakref
-from collections.abc import Callable, Sequence
-from operator import attrgetter, is_
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import chain, repeat
+from operator import attrgetter, call, is_, setitem
 from sys import getrefcount
+from types import FunctionType
 from typing import Any, Final
 
 import numpy as np
 
 from .. import errors
-from ..errors import UnsupportedError
-from ..tensors import Tensor, serials
+from ..tensors import RUN, SET_ASSIGNED, SET_VALUE, Tensor, serials
 from .draw_source import is_draw
+from .locks import turn_of
 from .program import Program, Value
 from .saving import save
 from .source import Source, written
@@ -25,9 +27,16 @@ VALUE: Final = attrgetter("_value")
 
 
 class Workspace:
-    """One set of buffers and states, and the step that works in them."""
+    """One set of buffers and states, and the step that works in them.
 
-    __slots__ = ("_arrays", "_holders", "_tensors", "borrowed", "states", "step")
+    Attributes:
+        step: computes; it changes nothing but its buffers.
+        commit: writes what was computed into the states.
+        states: the tensors that change, and the arrays that the program owns for them.
+        borrowed: the tensors that are only read, with the arrays that were built in.
+    """
+
+    __slots__ = ("_arrays", "_holders", "_tensors", "borrowed", "commit", "states", "step")
 
     def __init__(
         self,
@@ -46,10 +55,9 @@ class Workspace:
         self._holders = list(map(getrefcount, self._arrays))
 
     def _start(self, build: Callable[..., Any], kept: Sequence[Any], states: list[Tensor]) -> None:
-        self.step, arrays = build(*kept)
+        self.step, self.commit, arrays = build(*kept)
         self.states += zip(states, arrays, strict=True)
-        for tensor, array in self.states:
-            tensor._value = array
+        RUN(map(SET_VALUE, states, arrays))
 
     def prepare(self) -> bool:
         """Take over what was assigned from outside; tell whether the states may change in place.
@@ -79,36 +87,42 @@ class Workspace:
 class Variant:
     """A program made for one signature, ready to run.
 
-    Pure programs run in as many threads as call them, each with a workspace of its own. A program
-    that changes tensors runs in one thread at a time.
+    Pure programs run in as many threads as call them, each with a workspace of its own. One that
+    changes tensors has its turn among all programs that change, or read, the same ones.
     """
 
     def __init__(self, recorded: Program, program: Program, name: str) -> None:
         self.recorded = recorded
         self.program = program
-        self.source: Source = written(program, name)
-        self.count = self.source.count
-        self._reads = [program.leaves[v] for v in self.source.read]
-        self._states = [program.leaves[v] for v in self.source.states]
-        self._borrowed = [program.leaves[v] for v in self.source.kept if v in program.leaves]
-        self._borrowed = self._borrowed[len(self._states) :]
-        self._scalars = [program.leaves[v] for v in self.source.scalars]
-        self._changed = [program.leaves[v] for v, _ in program.updates]
+        self.name = name
         self.changes = bool(program.updates)
         self.draws = any(map(is_draw, program.instructions))
-        self._build = self._made(name)
+        self._changed = [program.leaves[v] for v, _ in program.updates]
+        self._turn = turn_of(program.leaves.values(), self.changes, self)
         self._idle: list[Workspace] = []
-        self._lock = threading.Lock()
-        self._owner: int | None = None
+        self._write(in_place=True)
 
-    def _made(self, name: str) -> Callable[..., Any]:
+    def _write(self, in_place: bool) -> None:
+        """Write and execute the source."""
+        leaves = self.program.leaves
+        self.source: Source = written(self.program, self.name, in_place)
+        self.count = self.source.count
+        self._reads = [leaves[v] for v in self.source.read]
+        self._states = [leaves[v] for v in self.source.states]
+        self._borrowed = [leaves[v] for v in self.source.kept if v in leaves][len(self._states) :]
+        self._scalars = [leaves[v] for v in self.source.scalars]
+        self._bare = not self.source.scalars and not self.source.fresh
+        self._fresh = [self.source.states.index(v) for v in self.source.fresh]
+        self._build = self._made()
+
+    def _made(self) -> Callable[..., Any]:
         """Execute the source, which tracebacks then show."""
-        self.filename = f"<compiled {name} {id(self):x}>"
+        filename = f"<compiled {self.name} {id(self):x}>"
         text = self.source.text
-        linecache.cache[self.filename] = (len(text), None, text.splitlines(True), self.filename)
-        weakref.finalize(self, linecache.cache.pop, self.filename, None).atexit = False
+        linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
+        weakref.finalize(self, linecache.cache.pop, filename, None).atexit = False
         namespace: dict[str, Any] = dict(self.source.bound)
-        exec(compile(text, self.filename, "exec"), namespace)
+        exec(compile(text, filename, "exec"), namespace)
         for error in vars(errors):  # a function of ours in the source raises its own copy
             if f"_{error}" in namespace or error in namespace:
                 namespace[f"_{error}"] = namespace[error] = getattr(errors, error)
@@ -117,21 +131,38 @@ class Variant:
 
     def _workspace(self) -> Workspace:
         kept = [self._kept(v) for v in self.source.kept]
-        return Workspace(self._build, kept, self._states, self._borrowed)
+        made = Workspace(self._build, kept, self._states, self._borrowed)
+        if all(map(is_written_in_c, made.commit)):
+            return made
+        self._write(in_place=False)  # BLAS cannot take a product, so that Python would add it
+        return self._workspace()
 
     def _kept(self, value: Value) -> Any:
         tensor = self.program.leaves.get(value)
         return tensor._value if tensor is not None else self.program.constants[value]
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], captured: Sequence[Any]) -> None:
         """Write the program to a Python file, with the present values beside it."""
         wanted = (*self.source.kept, *self.source.read)
-        save(self.source, {v: self._kept(v) for v in wanted}, path)
+        values = {v: self._kept(v) for v in wanted}
+        inputs = self.source.inputs[len(self.source.inputs) - len(captured) :]
+        save(self.source, values | dict(zip(inputs, captured, strict=True)), path)
 
     def __call__(self, values: Sequence[Any]) -> Sequence[Any]:
         """Run the program; return its outputs. Tensors that it updates have their new values."""
         if self.changes:
             return self.run_alone(values)
+        if not self._turn.current().writers:
+            return self._run(values)
+        while True:
+            turn = self._turn.current()
+            turn.refuse_again(self.name)
+            with turn.lock:
+                if turn.is_open():
+                    return self._run(values)
+
+    def _run(self, values: Sequence[Any]) -> Sequence[Any]:
+        """Run a program that changes nothing."""
         try:
             workspace = self._idle.pop()
         except IndexError:
@@ -143,59 +174,39 @@ class Variant:
         return results
 
     def run_alone(self, values: Sequence[Any]) -> Sequence[Any]:
-        """Run while no other thread does. All in one function: a call more costs 1 µs here."""
-        if self._owner == threading.get_ident():
-            raise UnsupportedError(
-                f"{self.program.name} calls itself while it changes tensors; call the function "
-                "that is not compiled inside"
-            )
-        results: Sequence[Any] | None = None
-        given: list[Any] | None = None
-        with self._lock:
-            try:
-                self._owner = threading.get_ident()
+        """Run when no other program has these tensors: compute, then write all new values."""
+        while True:
+            turn = self._turn.current()
+            turn.refuse_again(self.name)
+            with turn.lock:
+                if turn.before and not turn.is_open():
+                    continue
+                if turn.joined is not None:
+                    continue
                 if not self._idle:
                     self._idle.append(self._workspace())
                 workspace = self._idle[0]
                 if not workspace.prepare():
                     workspace = self._idle[0] = self._workspace()
-                given = [*values, *[t._value for t in self._reads]]
-                results = workspace.step(*given)
-                now = next(serials)
-                for tensor in self._changed:
-                    tensor._assigned = now
-                if not self._scalars:
-                    return results
-                for tensor, value in zip(self._scalars, results[self.count :], strict=True):
-                    tensor._value = value
-                return results[: self.count]
-            except BaseException as error:
-                if given is not None and self._was_updating(error):
-                    self._mark()
-                    error.add_note(
-                        f"{self.program.name} was interrupted while it updated tensors: some of "
-                        "them have new values, others those of before the step"
-                    )
-                raise
-            finally:
-                self._owner = None
+                results = workspace.step(*values, *[t._value for t in self._reads])
+                RUN(chain(*self._writes(workspace, results)))
+                return results if self._bare else results[: self.count]
 
-    def _mark(self) -> None:
-        """Note that graphs recorded before are stale."""
-        now = next(serials)
-        for tensor in self._changed:
-            tensor._assigned = now
+    def _writes(self, workspace: Workspace, results: Sequence[Any]) -> list[Iterator[Any]]:
+        """Return iterators which write new values when they are gone through, in C."""
+        count = self.count
+        writes: list[Iterator[Any]] = [
+            map(call, workspace.commit),
+            map(SET_ASSIGNED, self._changed, repeat(next(serials))),
+            map(SET_VALUE, self._scalars, results[count:]),
+        ]
+        if self._fresh:
+            arrays = [workspace.states[place][1] for place in self._fresh]
+            fresh = results[count + len(self._scalars) :]
+            writes.append(map(setitem, arrays, repeat(...), fresh))
+        return writes
 
-    def _was_updating(self, error: BaseException) -> bool:
-        """Whether an error came from the part of the step that writes into tensors, or after it.
 
-        Ctrl-C may come when the step has returned and its results have no name yet.
-        """
-        trace, inside = error.__traceback__, False
-        while trace is not None:
-            if trace.tb_frame.f_code.co_filename == self.filename:
-                inside = True
-                if trace.tb_lineno >= self.source.effects_from:
-                    return True
-            trace = trace.tb_next
-        return not inside
+def is_written_in_c(function: Any) -> bool:
+    """Tell whether no instruction of Python's runs when a function is called."""
+    return type(function) is partial and not isinstance(function.func, FunctionType)

@@ -30,6 +30,7 @@ class Writer:
     """Collects the lines of a program.
 
     Attributes:
+        commit: functions without arguments that write new values into states, as source.
         singular: scopes of reverse walks that divide, in which 0 · ∞ gives no warning.
         quiet: whether the present block is such a one.
     """
@@ -38,9 +39,10 @@ class Writer:
     plan: Plan
     names: dict[Value, str] = field(default_factory=dict)
     wanted: dict[Value, str] = field(default_factory=dict)
-    used: set[str] = field(default_factory=lambda: {"build", "step", "memory", *RESERVED})
+    used: set[str] = field(default_factory=lambda: {"build", "step", "memory", "commit", *RESERVED})
     setup: list[str] = field(default_factory=list)
     body: list[str] = field(default_factory=list)
+    commit: list[str] = field(default_factory=list)
     definitions: dict[str, None] = field(default_factory=dict)
     bound: dict[str, Any] = field(default_factory=dict)
     singular: frozenset[str] = frozenset()

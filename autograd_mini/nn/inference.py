@@ -8,21 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ..errors import (
-    ArgumentError,
-    CompileError,
-    ConversionError,
-    OperandError,
-    UnsupportedError,
-)
+from ..errors import ArgumentError, OperandError
 from ..extraction import looked_at
 from ..operation import no_grad
 from ..tensors import Tensor
-from ..versions import structure
 from .arguments import whole
 from .data import batches, model_dtype, pair, samples
 from .losses import Loss
 from .metrics import Metric, Metrics, loss_of, metrics_of
+from .mode import in_use
 
 if TYPE_CHECKING:
     from .module import Module
@@ -48,56 +42,64 @@ def predict(model: Module, x: Any, batch_size: int | None = None) -> Any:
         predictor = vars(model)[PREDICTOR] = Predictor(model)
     xs = samples(x, predictor.dtype, "x")
     size = max(len(xs), 1) if batch_size is None else whole("batch_size", batch_size, 1)
-    with no_grad():
-        training = [module for module in predictor.modules if module.training]
-        for module in training:
-            vars(module)["training"] = False
-        structure.count += bool(training)
-        try:
-            if size >= len(xs):
-                return output_of(model, predictor(xs))
-            parts = batches(len(xs), size, None)
-            return np.concatenate([output_of(model, predictor(xs[part])) for part in parts])
-        finally:
-            for module in training:
-                vars(module)["training"] = True
-            structure.count += bool(training)
+    with no_grad(), in_use():
+        if size >= len(xs):
+            return output_of(model, predictor(xs))
+        parts = batches(len(xs), size, None)
+        return np.concatenate([output_of(model, predictor(xs[part])) for part in parts])
 
 
 class Predictor:
-    """A model ready to predict: what it is made of, and its compiled forward.
+    """A model ready to predict: its compiled forward.
 
     Attributes:
-        modules: the model and all inside it.
-        dtype: of its first floating-point tensor, None if it has none.
-        holds: tells whether the model still has these parts.
+        dtype: of the model's first floating-point tensor, None if it has none.
     """
 
     def __init__(self, model: Module) -> None:
-        from ..compiler import compile
-        from ..compiler.guards import conditions_of, guard
+        from ..compiler.compiled import Compiled
+        from ..compiler.guards import Guard
 
-        self.modules = list(model.modules())
         self.dtype = model_dtype(model)
-        parts = [
-            (module, [n for n in vars(module) if n not in ("training", PREDICTOR)])
-            for module in self.modules
-        ]
-        self.holds = guard([c for module, names in parts for c in conditions_of(module, names)])
+        self._parts = Guard(list(conditions_on_parts(model)))
         self._model = model
-        self._compiled: Any = compile(model)
+        self._compiled = Compiled(model, lenient=True)
+
+    def holds(self) -> bool:
+        """Tell whether the model still has the modules and tensors that it had."""
+        return self._parts.check() is not None
 
     def __call__(self, x: Any) -> Any:
         """Return the model's output; compiled, if the model can be."""
-        if self._compiled is not None:
-            try:
-                y = self._compiled(x)
-                if self._compiled.wasted > WASTED:
-                    self._compiled = None
-                return y
-            except (CompileError, ConversionError, UnsupportedError):
-                self._compiled = None
-        return self._model(x)
+        if self._compiled.wasted > WASTED:
+            return self._model(x)
+        return self._compiled(x)
+
+
+def conditions_on_parts(model: Module) -> Iterator[Any]:
+    """Yield the conditions that all modules and tensors are where they are."""
+    from ..compiler.guards import Condition
+
+    opened: set[int] = set()
+    for module in model.modules():
+        stack: list[tuple[Any, Any, Any]] = [
+            (vars(module), name, value)
+            for name, value in vars(module).items()
+            if name not in ("training", PREDICTOR)
+        ]
+        while stack:
+            owner, key, value = stack.pop()
+            if isinstance(value, dict | list | tuple):
+                yield Condition("length", value, None, len(value))
+                if id(value) not in opened:
+                    opened.add(id(value))
+                    inner = value.items() if isinstance(value, dict) else enumerate(value)
+                    stack += [(value, key, part) for key, part in inner]
+            elif not hasattr(value, "named_tensors") and not isinstance(value, Tensor):
+                continue
+            condition = Condition("item", owner, key, value)
+            condition.exact = True
+            yield condition
 
 
 def output_of(model: Module, y: Any) -> Any:

@@ -127,12 +127,12 @@ class Dropout(Module):
     def forward(self, x: Any) -> Any:
         """Return x, in training with zeros in it."""
         x = x if type(x) is Tensor else as_array(x)
+        trace = tracing.get()
+        if trace is not None:
+            trace.depends(self, ["training"])
         if not self.training or not self.rate:
             return x
         dtype = x.dtype if x.dtype.kind == "f" else np.dtype(float)
-        trace = tracing.get()
-        if trace is not None:
-            trace.depends(self, ["rng"])
         kept = Generator(self.rng).random(x.shape) >= self.rate
         return x * (kept * (1 / dtype.type(1 - self.rate)))
 

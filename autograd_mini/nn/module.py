@@ -15,13 +15,13 @@ from copy import deepcopy
 from functools import cache
 from typing import Any, ClassVar, Final, Self
 
+from ..contexts import Scope, context
 from ..errors import ArgumentError, ShapeError
 from ..extraction import tracing
-from ..operation import scope
 from ..tensors import Tensor, tensor
-from ..versions import structure
 from .arguments import floating
 from .inference import PREDICTOR, evaluate, predict
+from .mode import Mode
 from .ownership import joined, owned
 from .summary import summary
 from .training import fit
@@ -60,8 +60,8 @@ class Module:
     """
 
     name: str | None = None
-    training: bool = True
-    counts_changes: ClassVar[bool] = True
+    training = Mode()
+    starts_in_training: ClassVar[bool] = True
 
     fit = fit
     predict = predict
@@ -69,6 +69,13 @@ class Module:
     save = save
     load = load
     __str__ = summary
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Take `training = False` in a subclass as the mode in which its modules start."""
+        super().__init_subclass__(**kwargs)
+        if isinstance(vars(cls).get("training"), bool):
+            cls.starts_in_training = vars(cls)["training"]
+            del cls.training
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; subclasses write it, users call the module."""
@@ -80,9 +87,13 @@ class Module:
         """Run `forward` in the module's scope."""
         trace = tracing.get()
         if trace is not None:
-            trace.depends(self, ["training", *(n for n in vars(self) if n not in INTERNAL)])
-        with scope(self.scope_name):
+            trace.depends(self)
+        before = context.get()
+        try:  # as `with scope(…)`, and Ctrl-C never leaves the scope open
+            context.set((before[0], Scope(self.scope_name, before[1])))
             return self.forward(*args, **kwargs)
+        finally:
+            context.set(before)
 
     @property
     def scope_name(self) -> str:
@@ -98,13 +109,8 @@ class Module:
         if isinstance(vars(self).get(attribute), Tensor):
             self._check_replacement(attribute, value)
         object.__setattr__(self, attribute, value)
-        structure.count += 1
         if isinstance(value, Tensor | Module | list | tuple | dict):
             adopt(attribute, value)
-
-    def __delattr__(self, attribute: str) -> None:
-        object.__delattr__(self, attribute)
-        structure.count += 1
 
     def _check_replacement(self, attribute: str, value: Any) -> None:
         """Refuse what would silently end the training of a parameter, and drop it from files."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import CompileError, ConversionError, NonFiniteError, UnsupportedError
+from ..errors import NonFiniteError
 from ..ops.finiteness import require_finite
 from ..optim import clip_grad_norm
 
@@ -22,15 +22,17 @@ class Replay:
         refusal: why the steps are eager, or None.
     """
 
+    guarded_attributes = ("_trainer",)
+
     def __init__(self, trainer: Trainer, wanted: bool | None) -> None:
-        from ..compiler import compile
+        from ..compiler.compiled import Compiled
 
         self._trainer = trainer
-        self._insists = wanted is True
-        self._step = compile(self._traced)
+        self._step = Compiled(self.training_step, lenient=wanted is not True)
         self.refusal: str | None = "compile=False" if wanted is False else None
 
-    def _traced(self, x: Any, y: Any) -> Any:
+    def training_step(self, x: Any, y: Any) -> Any:
+        """Compute loss and gradients, look whether they are finite, and update."""
         trainer = self._trainer
         trainer.forget()
         prediction = trainer.model(x)
@@ -55,11 +57,8 @@ class Replay:
             result: tuple[Any, Any] = self._step(x, y)
         except NonFiniteError:
             return None
-        except (CompileError, ConversionError, UnsupportedError) as error:
-            if self._insists:
-                raise
-            self.refusal = str(error)
-            return getattr(error, "result", None)
-        if self._step.wasted > WASTED:
+        if self._step.refusal is not None:
+            self.refusal = str(self._step.refusal)
+        elif self._step.wasted > WASTED:
             self.refusal = "the model or the optimizer changes at each step"
         return result

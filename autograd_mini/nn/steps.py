@@ -38,6 +38,7 @@ class Trainer:
     clip_norm: float | None
     compiled: bool | None = None
     replay: Replay | None = None
+    guarded_attributes = ("model", "parameters", "loss", "optimizer", "clip_norm")
 
     def epoch(self, data: Pair, places: Iterable[Any], epoch: int) -> dict[str, float]:
         """Take a step for each batch; return the means of loss and metrics over the samples."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from ..contexts import run_apart
 from ..errors import ArgumentError
 from ..optim.numbers import positive
 from .arguments import check_function, generator, whole
@@ -134,12 +135,15 @@ def fit(
         row = trainer.epoch(data, batches(len(data[0]), size, order), epoch)
         return row | validated() | {"lr": optimizer.lr}
 
-    history = History()
-    started = time.perf_counter()
-    try:
+    def train() -> None:
         with modes_kept(model), silenced(), bar(epochs, verbose) as progress:
             validated()  # what does not fit there is found before anything changes
             run(history, epochs, run_epoch, watch, callback, progress)
+
+    history = History()
+    started = time.perf_counter()
+    try:
+        run_apart(train)
     except KeyboardInterrupt:
         history.stopped = "interrupted"
     finally:

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from ..errors import ShapeError
+from ..errors import ConversionError, ShapeError
+from ..extraction import looked_at
 from ..table import Axis
+from ..tensors import Tensor
 
 
 def axis_of(name: str, x: Any, axis: int, extra: int = 0) -> int:
@@ -18,7 +20,9 @@ def axis_of(name: str, x: Any, axis: int, extra: int = 0) -> int:
         ShapeError: if x has no such axis.
     """
     try:
-        return normalize_axis_index(axis, x.ndim + extra)
+        return normalize_axis_index(integer_axis(name, axis), x.ndim + extra)
+    except ConversionError:
+        raise
     except (ValueError, TypeError) as error:
         raise misfit(name, x, axis, error) from error
 
@@ -30,7 +34,9 @@ def places_of(name: str, x: Any, axis: int | tuple[int, ...]) -> tuple[int, ...]
         ShapeError: if x has no such axis, or one is named twice.
     """
     try:
-        return normalize_axis_tuple(axis, x.ndim)
+        return normalize_axis_tuple(integer_axis(name, axis), x.ndim)
+    except ConversionError:
+        raise
     except (ValueError, TypeError) as error:
         raise misfit(name, x, axis, error) from error
 
@@ -57,6 +63,19 @@ def alone(axis: Any) -> Any:
 def lenient_axes(name: str, x: Any, axis: Axis) -> tuple[int, ...]:
     """Return axes as `axes_of`; none for the axis 0 or −1 of a 0-d value."""
     return () if is_scalars(x, axis) else axes_of(name, x, axis)
+
+
+def integer_axis(name: str, axis: Any) -> Any:
+    """Return an axis, or several, with the numbers of tensors.
+
+    Raises:
+        ConversionError: in a compiled function, in which an axis must be a Python int.
+    """
+    if isinstance(axis, Tensor):
+        return looked_at(axis, f"the axis of {name}").__index__()
+    if isinstance(axis, tuple | list):
+        return type(axis)(integer_axis(name, one) for one in axis)
+    return axis
 
 
 def misfit(name: str, x: Any, axis: Any, error: Exception) -> ShapeError:

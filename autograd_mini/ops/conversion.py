@@ -15,7 +15,7 @@ from ..notation import Written, dtype_text
 from ..operation import assignments, context, evaluate
 from ..primitives import case, implements, linear, nonlinear
 from ..table import table
-from ..tensors import Tensor, serials
+from ..tensors import Tensor, bind_all
 
 
 def cast_text(x: Written, dtype: np.dtype[Any]) -> str:
@@ -161,14 +161,22 @@ def assign(leaf: Tensor, value: Any) -> None:
         raise UnsupportedError(
             f"{describe(leaf)} is the result of an operation; only leaves can be assigned"
         )
+    bind_all((leaf,), (new_data(leaf, value),))
+
+
+def new_data(leaf: Tensor, value: Any) -> Any:
+    """Return the array that a leaf is to hold; who wants to see assignments is told.
+
+    Raises:
+        ShapeError, OperandError: if shape or kind of the value do not fit.
+    """
     given = value if type(value) is Tensor else as_array(value)
     data = fitting(leaf, given)
     recorder = assignments()
     if recorder is not None:
         # Only a recorder of its own can see this operation: no tensor leads back to it.
         data = fitting(leaf, recorder(set_leaf, (leaf, given), {}))
-    leaf._value = as_array(data, copy=True)
-    leaf._assigned = next(serials)
+    return as_array(data, copy=True)
 
 
 def assign_all(leaves: Sequence[Tensor], values: Sequence[Any]) -> None:
@@ -186,22 +194,8 @@ def assign_all(leaves: Sequence[Tensor], values: Sequence[Any]) -> None:
             value = fitting(leaf, value)
         ready.append(value)
     if assignments() is not None:
-        for leaf, value in zip(leaves, values, strict=True):
-            assign(leaf, value)
-        return
-    try:
-        put(leaves, ready)
-    except BaseException:  # KeyboardInterrupt is raised between any two lines: finish first
-        put(leaves, ready)
-        raise
-
-
-def put(leaves: Sequence[Tensor], ready: Sequence[Any]) -> None:
-    """Bind arrays that fit to leaves; doing it twice does no harm."""
-    now = next(serials)
-    for leaf, data in zip(leaves, ready):  # noqa: B905  # 50 ns less, and they fit by now
-        leaf._value = data
-        leaf._assigned = now
+        ready = [new_data(leaf, value) for leaf, value in zip(leaves, values, strict=True)]
+    bind_all(leaves, ready)
 
 
 def fitting(leaf: Tensor, value: Any) -> Any:

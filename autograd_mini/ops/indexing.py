@@ -52,6 +52,23 @@ def subscripts(index: Index, arrays: Sequence[Written]) -> str:
     return ", ".join(next(values).text if p is ARRAY else subscript(p) for p in index) or "()"
 
 
+def shows(x: Any, arrays: Sequence[Any], index: Index) -> bool:
+    """Tell whether x at an index is a part of x's memory, as NumPy has it.
+
+    An integer of NumPy's is an index like Python's, and shows memory; an array of them copies.
+    Which of the two a number is that a program computes is not known.
+    """
+    taken = sum(part is not None and part is not Ellipsis for part in index)
+    whole = taken == len(x.shape) and not any(isinstance(part, slice) for part in index)
+    return not whole and all(a.shape == () and a.dtype.kind in "iu" for a in arrays)
+
+
+def getitem_code(x: Written, *arrays: Written, index: Index) -> str:
+    """Write it with brackets; what would show memory or not, as numbers are, is copied."""
+    text = f"{x}[{subscripts(index, arrays)}]"
+    return f"{text}.copy()" if arrays and shows(x, arrays, index) else text
+
+
 def places(index: Index, arrays: Sequence[Written]) -> str:
     """Write an index as a tuple."""
     values = iter(arrays)
@@ -108,7 +125,7 @@ getitem: Primitive = linear(
     linear_in=1,
     batch=getting,
     view=lambda x, *arrays, index: not arrays,
-    code=lambda x, *arrays, index: f"{x}[{subscripts(index, arrays)}]",
+    code=getitem_code,
 )
 scatter: Primitive = linear(
     scatter_forward,

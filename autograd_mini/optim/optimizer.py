@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +22,6 @@ from ..extraction import tracing
 from ..operation import assignments, no_grad, scope, value_of
 from ..ops.conversion import assign_all
 from ..tensors import Tensor, leaf
-from ..versions import structure
 from .collecting import collect, gradient_of
 from .numbers import checked_rate
 
@@ -41,8 +40,6 @@ class Optimizer:
         state: for each slot, one tensor a parameter, as `{"velocity": (…)}`.
     """
 
-    counts_changes: ClassVar[bool] = True
-
     def __init__(
         self, parameters: Iterable[Tensor] | Any, lr: float, slots: tuple[str, ...] = ()
     ) -> None:
@@ -53,11 +50,6 @@ class Optimizer:
             slot: tuple(leaf(np.zeros_like(p.data)[()], name=slot) for p in self.parameters)
             for slot in slots
         }
-
-    def __setattr__(self, attribute: str, value: Any) -> None:
-        object.__setattr__(self, attribute, value)
-        if attribute != "lr":  # that is a tensor's value, which programs read
-            structure.count += 1
 
     @property
     def lr(self) -> float:
@@ -122,7 +114,7 @@ class Optimizer:
     def _recorded(self) -> tuple[list[Tensor], list[Any]]:
         trace = tracing.get()
         if trace is not None:
-            trace.depends(self, list(vars(self)))
+            trace.depends(self)
         count = self.count + 1
         scalars = self.coefficients(self.rate, count)
         leaves, values = [self.count], [count]

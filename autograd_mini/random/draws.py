@@ -36,6 +36,8 @@ class Frozen:
     def __eq__(self, other: object) -> bool:
         return type(other) is Frozen and self._content() == other._content()
 
+    is_identical = __eq__
+
     def __hash__(self) -> int:
         return hash(self._content())
 

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 LIBRARIES: Final = tuple(
-    os.path.join(os.path.dirname(path), "") for path in (os.path.dirname(__file__), np.__file__)
+    os.path.join(os.path.dirname(path), "") for path in (__file__, np.__file__)
 )
 
 

@@ -1,0 +1,216 @@
+"""Captures: arrays and tensors from outside of a function, which its program reads at each call.
+
+An array that was an operand is captured if the code can come to it from outside. Any other array
+was made in the call and is a constant. What is captured is an input of the program, behind those
+that a call gives: the guard finds it anew each time. Captured arrays that were no operands may have
+been read by plain NumPy code; their elements must stay what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..errors import CompileError
+from ..extraction import describe
+from .guards import Condition, content_of, numbers_of
+from .program import Program, Value
+from .reach import Reach
+from .trace import Met, Tracer
+
+
+class Captures:
+    """What a program reads at each call.
+
+    Attributes:
+        values: what stands for each of them in the program that was recorded first.
+        sources: for each value where it is found: a condition, or the array or tensor itself.
+    """
+
+    def __init__(self, tracer: Tracer, program: Program, reach: Reach, fixed: Collection[int]):
+        """Find what a program captures.
+
+        Args:
+            tracer: of the first call.
+            program: what it noted, without dead code.
+            reach: what the code can come to.
+            fixed: ids of tensors that must be the same objects.
+
+        Raises:
+            CompileError: if the function writes into a captured array.
+        """
+        self.values: list[Value] = []
+        self.sources: list[Any] = []
+        for met in tracer.met:
+            if met.value in program.constants:
+                source = source_of(met.array, reach)
+                if source is not None:
+                    refuse_written(met, tracer)
+                    self.values.append(met.value)
+                    self.sources.append(source)
+        changed = {leaf for leaf, _ in program.updates}
+        for value, tensor in program.leaves.items():
+            found = reach.arrays.get(id(tensor))
+            if found and value not in changed and id(tensor) not in fixed:
+                self.values.append(value)
+                self.sources.append(found[0])
+            else:
+                for condition in found or ():
+                    condition.exact = True
+        for value, source in zip(self.values, self.sources, strict=True):
+            key = source.key if type(source) is Condition else None
+            value.name = value.name or (key if isinstance(key, str) else None)
+        self._unite(reach, {id(x) for x in self.sources})
+
+    def _unite(self, reach: Reach, chosen: set[int]) -> None:
+        """Let all ways to one captured array lead to the same, other arrays keep their numbers."""
+        held = {id(x) for x in self.sources if type(x) is not Condition}
+        for key, conditions in reach.arrays.items():
+            array = reach.kept[key]
+            if any(id(c) in chosen for c in conditions):
+                for condition in conditions[1:]:
+                    condition.same_as = conditions[0]
+            elif type(array) is np.ndarray and key not in held:
+                for condition in conditions:
+                    condition.content = None if condition.exact else content_of(array)
+                if not conditions:
+                    label = f"an array of shape {array.shape}"
+                    reach.conditions.append(
+                        Condition("content", array, None, content_of(array), label)
+                    )
+
+    def objects(self) -> list[Any]:
+        """Return the arrays and tensors that are there now."""
+        return [x.read() if type(x) is Condition else x for x in self.sources]
+
+    def contents(self) -> list[bytes | int]:
+        """Return what tells whether their numbers change."""
+        return [content_of(numbers_of(x)) for x in self.objects()]
+
+    def as_inputs(self, program: Program, values: Sequence[Value]) -> Program:
+        """Return a program with captured values as inputs, behind those that a call gives."""
+        moved = set(values)
+        return replace(
+            program,
+            inputs=[*program.inputs, *values],
+            captured=len(values),
+            constants={v: x for v, x in program.constants.items() if v not in moved},
+            leaves={v: x for v, x in program.leaves.items() if v not in moved},
+        )
+
+    def found_again(
+        self, tracer: Tracer, program: Program, objects: Sequence[Any], contents: Sequence[Any]
+    ) -> list[Value]:
+        """Return what stands for the captured ones in the program of the second call.
+
+        Args:
+            tracer, program: of that call.
+            objects, contents: what was there when that call began.
+
+        Raises:
+            CompileError: if one is not an operand of it, or was written into.
+        """
+        for met in tracer.met:
+            for x, content in zip(objects, contents, strict=True):
+                if met.array is x and content_of(met.leaf._value) != content:
+                    raise written_into(met)
+        places = {place_of(x): v for v, x in program.leaves.items()}
+        for met in tracer.met:
+            if met.value in program.constants:
+                places.setdefault(place_of(met.array), met.value)
+        values = []
+        for x, value in zip(objects, self.values, strict=True):
+            again = places.get(place_of(x))
+            if again is None:
+                raise CompileError(
+                    f"compile: the two first calls recorded different programs: only the first "
+                    f"one uses a captured {'tensor' if value.name else 'array'} of shape "
+                    f"{value.shape}. Make it an argument of the compiled function"
+                )
+            values.append(again)
+        return values
+
+
+def place_of(x: Any) -> Any:
+    """Return what tells an array, or a view of an array's memory, from others; tensors by id."""
+    if type(x) is not np.ndarray:
+        return id(x)
+    return x.__array_interface__["data"][0], x.shape, x.strides, x.dtype
+
+
+def source_of(array: Any, reach: Reach) -> Any:
+    """Return where an operand is found from outside, None for one that was made in the call.
+
+    A view of an array from outside is made anew at each call, and shows the same memory; then that
+    array itself must stay.
+    """
+    found = reach.arrays.get(id(array))
+    if found is not None:
+        return found[0] if found else array
+    for key, conditions in reach.arrays.items():
+        other = reach.kept[key]
+        if type(other) is np.ndarray and np.may_share_memory(array, other):
+            for condition in conditions:
+                condition.exact = True
+            return array
+    return None
+
+
+def refuse_written(met: Met, tracer: Tracer) -> None:
+    """Refuse a captured array that the function writes into.
+
+    Raises:
+        CompileError: naming the line.
+    """
+    if sum(met.array is other.array for other in tracer.met) > 1 or not met.is_unchanged():
+        raise written_into(met)
+
+
+def written_into(met: Met) -> CompileError:
+    """Return the error of a captured array that the function writes into."""
+    place = f", which it uses at {met.line}" if met.line else ""
+    return CompileError(
+        f"compile: the function writes into an array of shape {met.array.shape} from outside of it"
+        f"{place}. A program would not write there; make the array in the function, as with "
+        "np.zeros, or keep the numbers in a tensor and assign it"
+    )
+
+
+def refuse_unreached(program: Program, reach: Reach) -> None:
+    """Refuse tensors to which no way was found.
+
+    Raises:
+        CompileError: naming one.
+    """
+    for tensor in program.leaves.values():
+        if id(tensor) not in reach.kept:
+            raise CompileError(
+                f"compile: {describe(tensor)} comes from something that hides what it holds, so "
+                "another tensor in its place would not be seen; keep it in an attribute, a list or "
+                "a variable, or make it an argument of the compiled function"
+            )
+
+
+def refuse_unreached_arrays(first: Tracer, second: Tracer, reach: Reach) -> None:
+    """Refuse arrays that were there before both calls, and to which no way was found.
+
+    Raises:
+        CompileError: naming one.
+    """
+    before = {id(met.array) for met in first.met if id(met.array) not in reach.arrays}
+    for met in second.met:
+        if id(met.array) in before and met.array.flags.writeable:
+            raise CompileError(
+                f"compile: an array of shape {met.array.shape}, used at {line_of(met, first)}, "
+                "comes from something that hides what it holds, so another array in its place "
+                "would not be seen; keep it in an attribute, a list or a variable, or make it an "
+                "argument of the compiled function"
+            )
+
+
+def line_of(met: Met, first: Tracer) -> Any:
+    """Return where an array was met in the first call."""
+    return next((other.line for other in first.met if other.array is met.array), None)

@@ -1,0 +1,73 @@
+"""When two plain values are the same for a program: bit for bit, and of one type."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Final
+
+import numpy as np
+
+IMMUTABLE: Final = (int, float, complex, bool, str, bytes, type(None), type(...))
+"""Exact types of values without parts, which never change."""
+
+
+def is_plain(x: Any) -> bool:
+    """Tell whether a value is made of numbers and texts alone, and can never change."""
+    kind = type(x)
+    if kind in IMMUTABLE or isinstance(x, np.generic | np.dtype):
+        return True
+    if kind is slice:
+        return is_plain((x.start, x.stop, x.step))
+    return kind is range or (kind in (tuple, frozenset) and all(map(is_plain, x)))
+
+
+def identical(x: Any, y: Any) -> bool:
+    """Tell whether two values are the same in every respect that a program could see.
+
+    Types are compared, the bits of numbers, shape, dtype and elements of arrays, the order of
+    dicts. What is none of these is compared by identity; arguments of draws by their content.
+
+    >>> identical(0.0, -0.0), identical(float("nan"), float("nan")), identical(1, True)
+    (False, True, False)
+    """
+    if x is y:
+        return True
+    kind = type(x)
+    if kind is not type(y):
+        return False
+    if kind is float:
+        return (x != x and y != y) or struct.pack("d", x) == struct.pack("d", y)
+    if kind is complex:
+        return identical(x.real, y.real) and identical(x.imag, y.imag)
+    if kind in IMMUTABLE or kind is range:
+        return bool(x == y)
+    if isinstance(x, np.dtype):
+        return bool(x == y)
+    if isinstance(x, np.ndarray | np.generic):
+        return x.dtype == y.dtype and x.shape == y.shape and same_bits(x, y)
+    if kind is slice:
+        return identical((x.start, x.stop, x.step), (y.start, y.stop, y.step))
+    if isinstance(x, tuple | list):
+        return len(x) == len(y) and all(map(identical, x, y))
+    if kind is dict:
+        return identical([*x.items()], [*y.items()])
+    if kind is frozenset:
+        return bool(x == y) and sorted(map(_text, x)) == sorted(map(_text, y))
+    compare = getattr(kind, "is_identical", None)
+    return compare is not None and bool(compare(x, y))
+
+
+def same_bits(x: Any, y: Any) -> bool:
+    """Tell whether arrays of one shape and dtype hold the same bits; NaN is equal to NaN only."""
+    if x.dtype.kind in "fc":
+        equal = (x == y) & (np.signbit(x.real) == np.signbit(y.real))
+        if x.dtype.kind == "c":
+            equal &= np.signbit(x.imag) == np.signbit(y.imag)
+        return bool((equal | ((x != x) & (y != y))).all())
+    if x.dtype.hasobject:
+        return all(map(identical, np.ravel(x).tolist(), np.ravel(y).tolist()))
+    return bool((x == y).all())
+
+
+def _text(x: Any) -> str:
+    return f"{type(x).__qualname__} {x!r}"

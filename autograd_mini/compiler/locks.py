@@ -1,0 +1,139 @@
+"""Turns: programs that change the same tensors run one after the other, whichever they are.
+
+A turn belongs to tensors. Programs that have one in common share it, so turns are joined when a
+program comes that needs several. A program that only reads waits as well, as long as there is one
+that writes. Before a process forks, running programs are waited for, so that the child has whole
+steps and no lock that is held by a thread which it does not have.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Iterable
+from typing import Any, Final
+
+from ..errors import UnsupportedError
+from ..tensors import Tensor
+
+PATIENCE: Final = 10.0
+"""So many seconds a fork waits for a program to end."""
+_registry: Final = threading.RLock()
+"""Held while turns are joined."""
+_turns: Final[dict[int, Turn]] = {}
+"""The turn of each tensor, by its serial."""
+_all: Final[weakref.WeakSet[Turn]] = weakref.WeakSet()
+_taken_to_fork: Final[list[Turn]] = []
+
+
+class Turn:
+    """Who may change some tensors now.
+
+    Attributes:
+        lock: held by the thread whose turn it is. Taken by `with`, it is never left held.
+        writers: how many programs there are that change one of the tensors.
+        before: the turns that were joined to this one; programs may still run in them.
+        joined: the turn to which this one was joined, or None.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.writers = 0
+        self.before: tuple[Turn, ...] = ()
+        self.joined: Turn | None = None
+        _all.add(self)
+
+    def current(self) -> Turn:
+        """Return the turn that this one was joined to, or itself."""
+        turn = self
+        while turn.joined is not None:
+            turn = turn.joined
+        return turn
+
+    def is_open(self) -> bool:
+        """Tell whether it is still a turn, when its lock is held; wait for those before it."""
+        for other in self.before:
+            with other.lock:
+                pass
+        self.before = ()
+        return self.joined is None
+
+    def refuse_again(self, name: str) -> None:
+        """Refuse a program that calls itself, or another one that changes the same tensors.
+
+        Raises:
+            UnsupportedError: if it is this thread's turn already.
+        """
+        if is_held_here(self.lock):
+            raise UnsupportedError(
+                f"{name} is called by a program that changes the same tensors; call the function "
+                "that is not compiled inside"
+            )
+
+
+def is_held_here(lock: Any) -> bool:
+    """Tell whether this thread holds a lock."""
+    return bool(lock._is_owned())  # as threading.Condition asks
+
+
+def turn_of(tensors: Iterable[Tensor], writes: bool, program: Any) -> Turn:
+    """Return the turn for a program that reads or writes some tensors."""
+    tensors = list(tensors)
+    with _registry:
+        known = (_turns[x.serial].current() for x in tensors if x.serial in _turns)
+        found = list(dict.fromkeys(known))
+        turn = found[0] if len(found) == 1 else joined(found)
+        for x in tensors:
+            if x.serial not in _turns:
+                weakref.finalize(x, _turns.pop, x.serial, None).atexit = False
+            _turns[x.serial] = turn
+        if writes:
+            turn.writers += 1
+            weakref.finalize(program, _forget_writer, turn).atexit = False
+    return turn
+
+
+def joined(turns: list[Turn]) -> Turn:
+    """Return a new turn in place of several."""
+    turn = Turn()
+    turn.before = tuple(dict.fromkeys(x for one in turns for x in (one, *one.before)))
+    turn.writers = sum(one.writers for one in turns)
+    for one in turns:
+        one.joined = turn
+    return turn
+
+
+def _forget_writer(turn: Turn) -> None:
+    with _registry:
+        turn.current().writers -= 1
+
+
+def _before_fork() -> None:
+    """Wait until no program runs but those of this thread."""
+    _registry.acquire()
+    turns = [turn for turn in _all if turn.joined is None]
+    for turn in dict.fromkeys([*turns, *(x for one in turns for x in one.before)]):
+        if not is_held_here(turn.lock) and turn.lock.acquire(timeout=PATIENCE):
+            _taken_to_fork.append(turn)
+
+
+def _after_fork() -> None:
+    while _taken_to_fork:
+        _taken_to_fork.pop().lock.release()
+    _registry.release()
+
+
+def _after_fork_in_child() -> None:
+    for turn in _all:
+        if not is_held_here(turn.lock):  # by a thread that the child does not have
+            turn.lock = threading.RLock()
+    _after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork,
+        after_in_child=_after_fork_in_child,
+    )

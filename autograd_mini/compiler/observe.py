@@ -1,0 +1,377 @@
+"""Which Python code runs while a function is traced, and which objects it has in hand.
+
+A trace sees operations, not the Python that chose them. So the interpreter is asked to report each
+call of a Python function: its code says which names it reads, its frame says of which objects. What
+these can reach is guarded; see `reach`. Code of this library and of NumPy is left out: models and
+optimizers say themselves that they are read.
+"""
+
+from __future__ import annotations
+
+import dis
+import os.path
+import sys
+import sysconfig
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, lru_cache
+from types import CodeType, FrameType
+from typing import Any, Final, Literal, NamedTuple
+
+import numpy as np
+
+from ..sites import LIBRARIES
+from ..tensors import Tensor
+
+Origin = Literal["library", "foreign", "user"]
+"""Whose code it is: this library's, NumPy's and SciPy's; the standard library's and that of other
+installed packages; the user's."""
+
+INSTALLED: Final = tuple(
+    {os.path.join(sysconfig.get_path(name), "") for name in ("purelib", "platlib")}
+)
+STANDARD: Final = tuple(
+    {os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib")}
+)
+NUMERIC: Final = ("numpy", "scipy", "optree")
+READS_ANY: Final = frozenset({"vars", "__dict__", "dir", "eval", "exec", "locals", "globals"})
+"""Code that names one of these may read any attribute."""
+MANY: Final = 10_000
+"""So many pieces of code are remembered at a time."""
+UNINTERESTING: Final = frozenset(
+    {int, float, complex, bool, str, bytes, type(None), type(...), slice, range, Tensor, CodeType}
+    | {np.ndarray, np.float64, np.float32, np.int64, np.bool}
+)
+"""Types of objects that hold nothing that could be guarded, or are looked at elsewhere."""
+
+
+class Names(NamedTuple):
+    """What a piece of code may read.
+
+    Attributes:
+        attributes: names of attributes, and texts that may become such names.
+        texts: those of them that are texts, as in `getattr(x, "name")`.
+        globals: global and built-in names.
+        any: whether it may read attributes whose names are not seen.
+    """
+
+    attributes: frozenset[str]
+    texts: frozenset[str]
+    globals: frozenset[str]
+    any: bool
+
+
+@lru_cache(MANY)
+def names_of(code: CodeType) -> Names:
+    """Return which names a piece of code reads."""
+    attributes, globals_ = set[str](), set[str]()
+    any_ = bool(READS_ANY.intersection(code.co_names))
+    steps = list(dis.get_instructions(code))
+    for place, step in enumerate(steps):
+        if not step.opname.startswith(("LOAD", "IMPORT", "DELETE")) or type(step.argval) is not str:
+            continue
+        if "ATTR" in step.opname or "METHOD" in step.opname:
+            attributes.add(step.argval)
+        elif "GLOBAL" in step.opname or step.opname.endswith("NAME"):
+            globals_.add(step.argval)
+            if step.argval == "getattr" and not is_constant_name(steps, place):
+                any_ = True
+    texts = frozenset(texts_in(code.co_consts))
+    return Names(frozenset(attributes) | texts, texts, frozenset(globals_), any_)
+
+
+def is_constant_name(steps: list[dis.Instruction], place: int) -> bool:
+    """Tell whether the name that is given to `getattr` is written out."""
+    for at in range(place + 1, min(place + 24, len(steps))):
+        if steps[at].opname.startswith("LOAD_CONST") and type(steps[at].argval) is str:
+            rest = (step.opname for step in steps[at + 1 :])
+            ends = ("CALL", "PRECALL", "BINARY_OP", "BUILD_STRING", "CALL_FUNCTION_EX")
+            return next((x for x in rest if x in ends), "") in ("CALL", "PRECALL")
+    return False
+
+
+@lru_cache(MANY)
+def kind_questions(code: CodeType) -> frozenset[int]:
+    """Return the offsets at which code calls `isinstance`, or matches a class."""
+    found, pending = set(), False
+    for step in dis.get_instructions(code):
+        if step.opname.startswith("LOAD") and step.argval == "isinstance":
+            pending = True
+        elif step.opname == "MATCH_CLASS" or (pending and step.opname in ("PRECALL", "CALL")):
+            found.add(step.offset)
+            pending = step.opname == "PRECALL"
+    return frozenset(found)
+
+
+def texts_in(constants: tuple[Any, ...]) -> Iterator[str]:
+    """Yield the texts among the constants of a piece of code that may be names."""
+    for x in constants:
+        if type(x) is str and x.isidentifier():
+            yield x
+        elif type(x) in (tuple, frozenset):
+            yield from texts_in(tuple(x))
+
+
+# By id: a code object's hash and equality go through all of its constants.
+ORIGINS: Final[dict[int, tuple[CodeType, Origin]]] = {}
+
+
+def origin_of(code: CodeType) -> Origin:
+    """Return whose code it is; remembered."""
+    known = ORIGINS.get(id(code))
+    if known is None:  # the code is kept, so that its id stays its own
+        if len(ORIGINS) > MANY:
+            ORIGINS.clear()
+        known = ORIGINS[id(code)] = (code, origin_of_file(code.co_filename))
+    return known[1]
+
+
+@cache
+def origin_of_file(filename: str) -> Origin:
+    """Return whose code a file holds."""
+    if filename.startswith(LIBRARIES) or filename.startswith("<__array_function__"):
+        return "library"
+    if filename.startswith(INSTALLED):
+        package = filename[len(max((p for p in INSTALLED if filename.startswith(p)), key=len)) :]
+        return "library" if package.split(os.path.sep)[0] in NUMERIC else "foreign"
+    if filename.startswith(("<frozen", *STANDARD)) or f"{os.path.sep}dist-packages" in filename:
+        return "foreign"
+    return "user"
+
+
+class Observer:
+    """What was seen of the Python code that ran.
+
+    Attributes:
+        codes: pieces of code, with whose they are.
+        globals: global namespaces, with the names in them that the user's code and that others'
+            code read.
+        objects: what functions had as arguments and local variables, by id.
+        before: what some objects held when they were first seen.
+        failure: why nothing could be seen, or None.
+    """
+
+    def __init__(self) -> None:
+        self.codes: dict[int, tuple[CodeType, Origin]] = {}
+        self.globals: dict[int, tuple[dict[str, Any], set[str], set[str]]] = {}
+        self.objects: dict[int, Any] = {}
+        self.before: dict[int, Any] = {}
+        self.failure: str | None = None
+
+    def see_call(self, frame: FrameType) -> None:
+        """Note a function that begins, and its arguments."""
+        code = frame.f_code
+        origin = origin_of(code)
+        if origin == "library" or (origin == "foreign" and is_called_by_library(frame)):
+            return
+        if id(code) not in self.codes:
+            self.codes[id(code)] = code, origin
+            found = self.globals.setdefault(id(frame.f_globals), (frame.f_globals, set(), set()))
+            _, own, others = found
+            (own if origin == "user" else others).update(names_of(code).globals)
+            for name in names_of(code).globals:
+                self._hold(frame.f_globals.get(name), first=True)
+        for x in frame.f_locals.values():
+            self._hold(x, first=True)
+
+    def see_return(self, frame: FrameType) -> None:
+        """Note the local variables of a function of the user's that ends."""
+        if origin_of(frame.f_code) == "user":
+            for x in frame.f_locals.values():
+                self._hold(x)
+
+    def _hold(self, x: Any, first: bool = False) -> None:
+        """Keep an object; with `first` also what it holds now, if it is new here."""
+        if type(x) in UNINTERESTING or id(x) in self.objects:
+            return
+        self.objects[id(x)] = x
+        if first:
+            shallow = shallow_copy(x)
+            if shallow is not None:
+                self.before[id(x)] = shallow
+
+    def forget_temporary(self, returned: set[int]) -> None:
+        """Drop what nobody else holds, since it was made in the call; and what was returned.
+
+        Args:
+            returned: ids of objects in the result of the call.
+        """
+        for key in returned:
+            self.objects.pop(key, None)
+        count = -1
+        while count != len(self.objects):
+            count = len(self.objects)
+            for key in list(self.objects):
+                x = self.objects[key]
+                if sys.getrefcount(x) <= ALONE:
+                    del self.objects[key]
+                del x
+
+    def has_changed(self) -> bool:
+        """Tell whether an object does not hold what it held when it was first seen."""
+        return any(
+            key in self.objects and not same_items(shallow_copy(self.objects[key]), before)
+            for key, before in self.before.items()
+        )
+
+
+def is_called_by_library(frame: FrameType) -> bool:
+    """Tell whether code of others runs for this library, as when a line is looked up."""
+    caller = frame.f_back
+    while caller is not None and origin_of(caller.f_code) == "foreign":
+        caller = caller.f_back
+    return caller is not None and origin_of(caller.f_code) == "library"
+
+
+def shallow_copy(x: Any) -> list[Any] | None:
+    """Return what an object holds: keys and values, elements, or attributes; None for others."""
+    if isinstance(x, dict):
+        return [*x, *x.values()]
+    if isinstance(x, list | set):
+        return list(x)
+    named = getattr(x, "__dict__", None) if not isinstance(x, type) else None
+    if type(named) is dict and origin_of_module(type(x)) != "library":
+        return [*named, *named.values()]
+    return None
+
+
+def same_items(xs: Any, ys: Any) -> bool:
+    """Tell whether two sequences hold the same objects in the same order."""
+    return len(xs) == len(ys) and all(x is y for x, y in zip(xs, ys, strict=True))
+
+
+def origin_of_module(kind: type) -> Origin:
+    """Return whose class it is."""
+    name = getattr(kind, "__module__", None)
+    return origin_of_name(name) if isinstance(name, str) else "user"
+
+
+@cache
+def origin_of_name(name: str) -> Origin:
+    """Return whose module has a name."""
+    if name.partition(".")[0] in ("autograd_mini", *NUMERIC):
+        return "library"
+    module = sys.modules.get(name)
+    file = getattr(module, "__file__", None)
+    if file is None:
+        return "foreign" if name in sys.builtin_module_names else "user"
+    return origin_of_file(file)
+
+
+def _count_alone() -> int:
+    """Return how many references `sys.getrefcount` counts of what a dict holds alone."""
+    objects: dict[int, Any] = {0: object()}
+    for key in list(objects):
+        x = objects[key]
+        return sys.getrefcount(x)
+    raise AssertionError
+
+
+ALONE: Final = _count_alone()
+
+
+# ── asking the interpreter ───────────────────────────────────────────────────────────────────────
+@contextmanager
+def observing(observer: Observer) -> Iterator[None]:
+    """Let an observer see the calls of this thread in the block, whatever Python offers for that.
+
+    A profiler or debugger that is at work goes on, if it can share; else the observer says that it
+    has failed.
+    """
+    asked: Callable[[Observer], Any] = _monitored if hasattr(sys, "monitoring") else _profiled
+    with asked(observer):
+        yield
+
+
+@contextmanager
+def _profiled(observer: Observer) -> Iterator[None]:
+    """Use `sys.setprofile`: one profiler a thread."""
+    other: Any = sys.getprofile()
+    if other is not None and not callable(other):  # one in C, as cProfile
+        observer.failure = f"the profiler {type(other).__name__} is at work"
+        yield
+        return
+
+    def look(frame: FrameType, event: str, argument: Any) -> None:
+        if event == "call":
+            observer.see_call(frame)
+        elif event == "return":
+            observer.see_return(frame)
+        if other is not None:
+            other(frame, event, argument)
+
+    sys.setprofile(look)
+    try:
+        yield
+    finally:
+        sys.setprofile(other)
+
+
+ACTIVE: Final[dict[int, Observer]] = {}
+"""The observer of each thread that is being traced, where calls are monitored."""
+ACTIVE_LOCK: Final = threading.Lock()
+TOOLS: Final = (3, 4, 5, 2)
+"""Numbers under which a tool may register, those without a customary owner first."""
+
+
+@contextmanager
+def _monitored(observer: Observer) -> Iterator[None]:
+    """Use `sys.monitoring`, Python 3.12 and later: calls into this library cost nothing."""
+    with ACTIVE_LOCK:
+        if not ACTIVE and not _start_monitoring():
+            observer.failure = "profilers and debuggers have taken all places of sys.monitoring"
+        else:
+            ACTIVE[threading.get_ident()] = observer
+    try:
+        yield
+    finally:
+        with ACTIVE_LOCK:
+            if ACTIVE.pop(threading.get_ident(), None) is not None and not ACTIVE:
+                _stop_monitoring()
+
+
+_tool: list[int] = []
+
+
+def _start_monitoring() -> bool:
+    """Register for the calls of all threads; tell whether there was a place."""
+    monitoring: Any = sys.monitoring  # type: ignore[attr-defined]  # Python 3.12
+    free = [tool for tool in TOOLS if monitoring.get_tool(tool) is None]
+    if not free:
+        return False
+    tool, events = free[0], monitoring.events
+    _tool[:] = [tool]
+    monitoring.use_tool_id(tool, "autograd_mini")
+
+    def begins(code: CodeType, offset: int) -> Any:
+        if origin_of(code) == "library":
+            return monitoring.DISABLE
+        found = ACTIVE.get(threading.get_ident())
+        if found is not None:
+            found.see_call(sys._getframe(1))
+        return None
+
+    def ends(code: CodeType, offset: int, value: Any) -> Any:
+        if origin_of(code) != "user":
+            return monitoring.DISABLE
+        found = ACTIVE.get(threading.get_ident())
+        if found is not None:
+            found.see_return(sys._getframe(1))
+        return None
+
+    monitoring.register_callback(tool, events.PY_START, begins)
+    monitoring.register_callback(tool, events.PY_RETURN, ends)
+    monitoring.register_callback(tool, events.PY_YIELD, ends)
+    monitoring.set_events(tool, events.PY_START | events.PY_RETURN | events.PY_YIELD)
+    return True
+
+
+def _stop_monitoring() -> None:
+    """Give the place back."""
+    monitoring: Any = sys.monitoring  # type: ignore[attr-defined]  # Python 3.12
+    tool = _tool.pop()
+    monitoring.set_events(tool, 0)
+    for event in ("PY_START", "PY_RETURN", "PY_YIELD"):
+        monitoring.register_callback(tool, getattr(monitoring.events, event), None)
+    monitoring.free_tool_id(tool)
