@@ -117,7 +117,7 @@ def derived(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any], exact: bool) 
     if primitive.kind == "elementwise" or primitive.jvp is not None:
         rules: Any = primitive.jvp or primitive.vjp
         moved = [
-            without_still(rule(t, y, *xs, **params), t) if exact else rule(t, y, *xs, **params)
+            drop_still(rule(t, y, *xs, **params), t) if exact else rule(t, y, *xs, **params)
             for rule, t in zip(rules, ts, strict=True)
             if rule is not None and t is not None
         ]
@@ -142,7 +142,7 @@ def derived(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any], exact: bool) 
     return transposed(vertex, ts, y, xs)
 
 
-def without_still(part: Any, t: Any) -> Any:
+def drop_still(part: Any, t: Any) -> Any:
     """Put 0 for NaN and infinity where the tangent t of the operand is 0."""
     if type(part) is not Tensor and np.isfinite(part).all():
         return part

@@ -121,7 +121,7 @@ class Primitive:
         """
         result = self.call(*operands, **params)
         if result is NotImplemented:
-            raise foreign_error(next(x for x in operands if defers(x)))
+            raise foreign_error(next(x for x in operands if should_defer(x)))
         return result
 
     def __repr__(self) -> str:
@@ -175,7 +175,7 @@ def unary(primitive: Primitive) -> Callable[..., Any]:
     return call
 
 
-def defers(x: Any) -> bool:
+def should_defer(x: Any) -> bool:
     """Whether an operand of another library is to answer, by its own operator (NEP 13)."""
     if type(x) is Tensor or type(x) in PLAIN:
         return False
@@ -195,7 +195,7 @@ def binary(primitive: Primitive) -> Callable[..., Any]:
         recorder, scope = get()
         if type(a) is Tensor:
             if recorder is not None:
-                return NotImplemented if defers(b) else recorder(primitive, (a, b), NO_PARAMS)
+                return NotImplemented if should_defer(b) else recorder(primitive, (a, b), NO_PARAMS)
             x, wanted = a._value, a._requires_grad
             if type(b) is Tensor:
                 y = b._value
@@ -205,7 +205,7 @@ def binary(primitive: Primitive) -> Callable[..., Any]:
                 if type(b) not in plain:
                     if type(b) is complex:  # the result may be Python's, see `normal`
                         return record(primitive, (a, b), NO_PARAMS)
-                    if defers(b):
+                    if should_defer(b):
                         return NotImplemented
                     b = operand(b)
                 y = b
@@ -213,11 +213,11 @@ def binary(primitive: Primitive) -> Callable[..., Any]:
                     b = keep_operand(b)
         elif type(b) is Tensor:
             if recorder is not None:
-                return NotImplemented if defers(a) else recorder(primitive, (a, b), NO_PARAMS)
+                return NotImplemented if should_defer(a) else recorder(primitive, (a, b), NO_PARAMS)
             if type(a) not in plain:
                 if type(a) is complex:
                     return record(primitive, (a, b), NO_PARAMS)
-                if defers(a):
+                if should_defer(a):
                     return NotImplemented
                 a = operand(a)
             x, y, wanted = a, b._value, b._requires_grad

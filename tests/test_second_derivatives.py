@@ -40,7 +40,7 @@ CLOSE = 2e-5
 
 
 # ── what the gradient does near a point ──────────────────────────────────────────────────────
-def fitted(gradient: Callable[[float], Any], step: float) -> Any:
+def fit_slope(gradient: Callable[[float], Any], step: float) -> Any:
     """Return the slope of a vector at the end of an interval, NaN where it is not finite in it."""
     values = np.stack([gradient(t) for t in NODES * step])
     finite = np.isfinite(values).all(axis=0)
@@ -48,7 +48,7 @@ def fitted(gradient: Callable[[float], Any], step: float) -> Any:
     return np.where(finite, slope, NAN)
 
 
-def growing(gradient: Callable[[float], Any], sign: float) -> Any:
+def find_growth(gradient: Callable[[float], Any], sign: float) -> Any:
     """Return ±inf where the slope grows without bound towards the point, else NaN."""
     found = []
     for t in (1e-2, 1e-4, 1e-6):
@@ -61,11 +61,11 @@ def growing(gradient: Callable[[float], Any], sign: float) -> Any:
 
 def one_sided(gradient: Callable[[float], Any], sign: float) -> tuple[Any, Any]:
     """Return the slope on one side, NaN where it has no limit, and where the side exists."""
-    wide, near = fitted(gradient, sign * STEP), fitted(gradient, sign * STEP / 2)
+    wide, near = fit_slope(gradient, sign * STEP), fit_slope(gradient, sign * STEP / 2)
     exists = np.isfinite(near)
     slope = np.where(np.abs(wide - near) <= CLOSE * (1 + np.abs(near)), near, NAN)
     if (exists & np.isnan(slope)).any():
-        slope = np.where(np.isnan(slope), growing(gradient, sign), slope)
+        slope = np.where(np.isnan(slope), find_growth(gradient, sign), slope)
     return slope, exists
 
 

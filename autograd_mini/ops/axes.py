@@ -50,19 +50,21 @@ def axes_of(name: str, x: Any, axis: Axis) -> tuple[int, ...]:
     return tuple(range(x.ndim)) if axis is None else tuple(sorted(places_of(name, x, axis)))
 
 
-def is_scalars(x: Any, axis: Any) -> bool:
+def is_scalar_axis(x: Any, axis: Any) -> bool:
     """Whether an axis is the 0 or −1 of a 0-d value, which some of NumPy's functions accept."""
     return not x.ndim and isinstance(axis, int | np.integer) and axis in (0, -1)
 
 
-def alone(axis: Any) -> Any:
+def single_axis(axis: Any) -> Any:
     """Return the only axis of a tuple, as methods of ufuncs take it."""
     return axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
 
 
 def lenient_axes(name: str, x: Any, axis: Axis) -> tuple[int, ...]:
     """Return axes as `axes_of`; none for the axis 0 or −1 of a 0-d value."""
-    return () if is_scalars(x, axis) else axes_of(name, x, axis)
+    if axis is None:
+        return tuple(range(x.ndim))
+    return () if is_scalar_axis(x, axis) else axes_of(name, x, axis)
 
 
 def integer_axis(name: str, axis: Any) -> Any:

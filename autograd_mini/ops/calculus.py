@@ -13,7 +13,7 @@ from ..operation import scope
 from ..primitives import case, implements, nonlinear
 from ..table import Axis
 from ..tensors import Tensor
-from .axes import alone, axis_of, places_of
+from .axes import axis_of, places_of, single_axis
 from .conversion import astype
 from .products import tensor_like
 
@@ -187,7 +187,7 @@ def cumulative(
             raise ShapeError(f"{name}: name the axis of a tensor of shape {x.shape} with axis=…")
         axis = 0
     x = np.atleast_1d(x)
-    axis = axis_of(name, x, alone(axis))
+    axis = axis_of(name, x, single_axis(axis))
     total = function(x, axis=axis, dtype=dtype)
     if initial is None:
         return total

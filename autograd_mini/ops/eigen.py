@@ -20,9 +20,9 @@ from .matrices import (
     adjoint,
     among_equals,
     averaged,
+    check_determined,
     conj,
     demand_zero,
-    determined,
     diagonal_matrix,
     diagonal_of,
     gaps,
@@ -90,7 +90,7 @@ def with_weights(m: Any, g: Any, w: Any, v: Any) -> Any:
 def slopes_by_weights(h: Any, y: Any, g: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
     """∂g: the diagonal of Vᴴ·h·V; g moves with x, so that equal eigenvalues must not turn."""
     w, v = np.linalg.eigh(x, UPLO)
-    inner = determined(adjoint(v) @ h @ v, among_equals(w), size_of(h))
+    inner = check_determined(adjoint(v) @ h @ v, among_equals(w), size_of(h))
     return averaged(np.real(diagonal_of(inner)), w)
 
 
@@ -109,7 +109,7 @@ def slopes_tangent(ts: Any, y: Any, g: Any, x: Any, *, UPLO: Any) -> Any:  # noq
         return moved
     inner = adjoint(v) @ hermitian_of(tx, UPLO == "L") @ v
     if tg is not None:
-        inner = determined(inner, among_equals(w), size_of(tx))
+        inner = check_determined(inner, among_equals(w), size_of(tx))
     return moved + with_weights(inner, g, w, v)
 
 

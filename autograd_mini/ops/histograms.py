@@ -53,7 +53,7 @@ def ends_of(sample: Any, limits: Any) -> tuple[Any, Any]:
     return first, last
 
 
-def recorded_edges(name: str, sample: Any, bins: Any, limits: Any, edges: Any) -> Any:
+def record_edges(name: str, sample: Any, bins: Any, limits: Any, edges: Any) -> Any:
     """Return NumPy's edges, as a tensor if they were made of tensors."""
     if isinstance(bins, Tensor) and bins.ndim:
         return bins
@@ -86,7 +86,7 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
     """
     name = "histogram_bin_edges"
     given = [plain(x, f"np.{name}") for x in (a, bins, range, weights)]
-    return recorded_edges(name, a, bins, range, numpy_edges(*given))
+    return record_edges(name, a, bins, range, numpy_edges(*given))
 
 
 @implements(np.histogram)
@@ -103,7 +103,7 @@ def histogram(
     given = [plain(x, "np.histogram") for x in (a, bins, range)]
     given.append(plain_weights("histogram", weights))
     counts, plain_edges = numpy_histogram(*given[:3], False, given[3])
-    edges = recorded_edges("histogram", a, bins, range, plain_edges)
+    edges = record_edges("histogram", a, bins, range, plain_edges)
     if not density:
         return counts, edges
     if edges is plain_edges:
@@ -127,7 +127,7 @@ def histogramdd(
     counts, plain_edges = numpy_histogramdd(*given[:3], False, given[3])
     count = len(plain_edges)
     edges = [
-        recorded_edges("histogramdd", x, b, None if range is None else range[i], e)
+        record_edges("histogramdd", x, b, None if range is None else range[i], e)
         for i, (x, b, e) in enumerate(
             zip(columns(sample, count), each_axis(bins, count), plain_edges, strict=True)
         )

@@ -183,7 +183,7 @@ over_distinct = quotient(
 )
 
 
-def determined(m: Any, equal: Any, size: Any) -> Any:
+def check_determined(m: Any, equal: Any, size: Any) -> Any:
     """Return m, which must be 0 where it turns equal values among themselves."""
     return over_distinct(m, where(equal, 0, np.ones_like(size)), size)
 
@@ -193,8 +193,8 @@ unturned = nonlinear(
     "=",
     "m.  ∂m: itself, which must be 0 where `equal` holds: there equal values turn",
     name="unturned",
-    vjp=(lambda g, y, m, equal: determined(g, equal, size_of(g)), None),
-    jvp=(lambda t, y, m, equal: determined(t, equal, size_of(t)), None),
+    vjp=(lambda g, y, m, equal: check_determined(g, equal, size_of(g)), None),
+    jvp=(lambda t, y, m, equal: check_determined(t, equal, size_of(t)), None),
     samples=(case((3, 3), np.zeros((3, 3), bool)), case((2, 0, 0), np.zeros((0, 0), bool))),
     broadcasts=True,
     batch=leading(2, 2),

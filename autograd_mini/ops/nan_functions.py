@@ -12,7 +12,7 @@ import numpy as np
 from ..operation import scope
 from ..primitives import implements
 from ..table import Axis, table
-from .axes import axes_of, is_scalars, lenient_axes
+from .axes import axes_of, is_scalar_axis, lenient_axes
 from .discrete import enter
 from .reductions import held, subject
 from .reductions import max as largest
@@ -90,7 +90,7 @@ def nanmean(
 ) -> Any:
     """Compute the mean of what is no NaN.  ∂x: g/n, 0 at NaN."""
     x = subject(a)
-    axis = () if x.dtype.kind in "fc" and is_scalars(x, axis) else axis
+    axis = () if x.dtype.kind in "fc" and is_scalar_axis(x, axis) else axis
     return table[np.mean](x, axis, dtype, None, keepdims, where=numbers(x, where))
 
 
@@ -154,7 +154,7 @@ def spread_of_numbers(function: Any, of: Any, doc: str) -> Any:
         correction: float | None = None,
     ) -> Any:
         x = subject(a)
-        axis = () if x.dtype.kind in "fc" and is_scalars(x, axis) else axis
+        axis = () if x.dtype.kind in "fc" and is_scalar_axis(x, axis) else axis
         mask = numbers(x, where)
         given = {"where": mask, "mean": mean, "correction": correction}
         y = table[of](x, axis, dtype, None, ddof, keepdims, **given)

@@ -15,7 +15,7 @@ from ..extraction import looked_at
 from ..operation import kind_of, operand, value_of
 from ..primitives import implements
 from ..tensors import Tensor
-from .axes import axis_of, is_scalars
+from .axes import axis_of, is_scalar_axis
 from .conversion import converted
 from .demands import demand
 from .index_batching import ARRAY
@@ -32,7 +32,7 @@ def take(
     ∂a: g added where each element came from.
     """
     a = operand(a)
-    if axis is None or is_scalars(a, axis):
+    if axis is None or is_scalar_axis(a, axis):
         a, axis = np.ravel(a), 0
     axis = axis_of("take", a, axis)
     indices = wrapped(
@@ -96,7 +96,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     The result's shape depends on the counts, so a tensor of counts is read and not recorded.
     """
     a = operand(a)
-    if axis is None or is_scalars(a, axis):
+    if axis is None or is_scalar_axis(a, axis):
         a, axis = np.ravel(a), 0
     axis = axis_of("repeat", a, axis)
     counts = looked_at(repeats, "np.repeat") if isinstance(repeats, Tensor) else repeats
@@ -120,7 +120,7 @@ def compress(condition: Any, a: Any, axis: int | None = None, out: None = None) 
     """
     a = operand(a)
     a = a if isinstance(a, Tensor) else plain_array(a)
-    if axis is None or is_scalars(a, axis):
+    if axis is None or is_scalar_axis(a, axis):
         a, axis = np.ravel(a), 0
     axis = axis_of("compress", a, axis)
     holds = condition if isinstance(condition, Tensor) else plain_array(condition)

@@ -12,7 +12,7 @@ import numpy as np
 from ..arrays import as_array
 from ..primitives import Primitive, case, implements, linear, nonlinear
 from ..tensors import Tensor
-from .axes import axis_of, is_scalars
+from .axes import axis_of, is_scalar_axis
 from .conversion import astype
 from .selection import where
 
@@ -78,7 +78,7 @@ def running(primitive: Primitive, function: Any) -> Any:
     def reduced(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
         x = a if isinstance(a, Tensor) else as_array(a)
         x = x if dtype is None else astype(x, dtype)
-        if axis is None or is_scalars(x, axis):
+        if axis is None or is_scalar_axis(x, axis):
             x, axis = np.ravel(x), 0
         return primitive(x, axis=axis_of(primitive.name, x, axis))
 

@@ -16,7 +16,7 @@ from ..operation import operand, value_of
 from ..primitives import Primitive, case, implements, linear
 from ..table import Axis
 from ..tensors import Tensor
-from .axes import axis_of, is_scalars, places_of
+from .axes import axis_of, is_scalar_axis, places_of
 
 
 def broadcast_forward(x: Any, *, shape: tuple[int, ...]) -> Any:
@@ -262,7 +262,7 @@ def squeeze_function(a: Any, axis: Axis = None) -> Any:
     """Remove axes of length 1: these, or all of them.  ∂a: g in a's shape."""
     if axis is None:
         return squeeze(a, axis=tuple(i for i, n in enumerate(a.shape) if n == 1))
-    return squeeze(a, axis=() if is_scalars(a, axis) else places_of("squeeze", a, axis))
+    return squeeze(a, axis=() if is_scalar_axis(a, axis) else places_of("squeeze", a, axis))
 
 
 def with_axes(fewest: int, doc: str, function: Any) -> Any:

@@ -21,9 +21,9 @@ from .matrices import (
     adjoint,
     among_equals,
     averaged,
+    check_determined,
     conj,
     demand_zero,
-    determined,
     diagonal_matrix,
     diagonal_of,
     gaps,
@@ -135,15 +135,15 @@ def parts_of(h: Any, u: Any, vh: Any) -> Parts:
     return inner, h @ v - u @ inner, adjoint(u) @ h - inner @ vh
 
 
-def determined_parts(parts: Parts, s: Any, size: Any) -> Parts:
+def check_determined_parts(parts: Parts, s: Any, size: Any) -> Parts:
     """Return the parts, which must not turn equal singular values, nor those that are 0."""
     inner, left, right = parts
     zero = vanishing(s, s, s.shape[-1]) == 0
     equal = among_equals(s) | (zero[..., :, None] & zero[..., None, :])
     return (
-        determined(inner, equal, size),
-        determined(left, zero[..., None, :], size),
-        determined(right, zero[..., :, None], size),
+        check_determined(inner, equal, size),
+        check_determined(left, zero[..., None, :], size),
+        check_determined(right, zero[..., :, None], size),
     )
 
 
@@ -167,7 +167,7 @@ def with_weights(parts: Parts, g: Any, u: Any, s: Any, vh: Any) -> Any:
 def slopes_by_weights(h: Any, y: Any, g: Any, x: Any) -> Any:
     """∂g: the diagonal of Uᴴ·h·V; g moves with x, so that equal values must not turn."""
     u, s, vh = np.linalg.svd(x, full_matrices=False)
-    inner = determined_parts(parts_of(h, u, vh), s, size_of(h))[0]
+    inner = check_determined_parts(parts_of(h, u, vh), s, size_of(h))[0]
     return where(s == 0, 0, averaged(np.real(diagonal_of(inner)), s))
 
 
@@ -186,7 +186,7 @@ def slopes_tangent(ts: Any, y: Any, g: Any, x: Any) -> Any:
         return moved
     parts = parts_of(tx, u, vh)
     if tg is not None:
-        parts = determined_parts(parts, s, size_of(tx))
+        parts = check_determined_parts(parts, s, size_of(tx))
     return moved + with_weights(parts, g, u, s, vh)
 
 

@@ -307,10 +307,10 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
     deviation = np.sqrt(np.real(np.diagonal(c)))
     r = c / np.reshape(deviation, (-1, 1)) / deviation
     if r.dtype.kind != "c":
-        return rounded_off(r)
-    return rounded_off(np.real(r)) + 1j * rounded_off(np.imag(r))
+        return clip_rounding(r)
+    return clip_rounding(np.real(r)) + 1j * clip_rounding(np.imag(r))
 
 
-def rounded_off(r: Any) -> Any:
+def clip_rounding(r: Any) -> Any:
     """Bring what rounding has put outside of [−1, 1] back, a constant: np.clip cuts derivatives."""
     return r + stop_gradient(np.clip(r, -1, 1) - r)

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import ShapeError, UnsupportedError
 from ..operation import operand
 from ..table import Axis, table
-from .axes import alone, axes_of, axis_of, is_scalars
+from .axes import axes_of, axis_of, is_scalar_axis, single_axis
 from .conversion import converted, stop_gradient
 from .norms import length
 from .reductions import max as largest
@@ -63,7 +63,7 @@ def reduced(
     name = f"{ufunc.__name__}.reduce"
     if where is not True:
         raise UnsupportedError(f"np.{name} of a tensor takes no where; use np.where before it")
-    if is_scalars(x, axis):
+    if is_scalar_axis(x, axis):
         return x if initial is None else table[ufunc](initial, x)
     axes = axes_of(name, x, axis)
     if len(axes) != 1:
@@ -94,7 +94,7 @@ def scaled_length(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
 def accumulated(ufunc: Any, array: Any, axis: int = 0, dtype: Any = None) -> Any:
     """Compute `ufunc.accumulate`.  ∂x: as of the ufunc, step by step."""
     x = subject(array, dtype)
-    axis = axis_of(f"{ufunc.__name__}.accumulate", x, alone(axis))
+    axis = axis_of(f"{ufunc.__name__}.accumulate", x, single_axis(axis))
     if ufunc in (np.add, np.multiply):
         return table[np.cumsum if ufunc is np.add else np.cumprod](x, axis)
     if ufunc in (np.maximum, np.minimum):
