@@ -16,6 +16,8 @@ PLAIN = frozenset({float, int, bool, np.ndarray, np.float64, np.float32, np.int6
 def as_array(value: Any, dtype: Any = None, *, copy: bool = False) -> Any:
     """Return `value` as a numeric NumPy array, or as a NumPy scalar when it is 0-d.
 
+    Its byte order is this machine's.
+
     Raises:
         OperandError: for text, ragged lists, objects, dates and None; for masked arrays and
             matrices, which would lose what they are.
@@ -34,6 +36,8 @@ def as_array(value: Any, dtype: Any = None, *, copy: bool = False) -> Any:
             f"not an array of numbers: {_short(value)} has dtype {array.dtype}; "
             "expected numbers or booleans in a rectangular array"
         )
+    if not array.dtype.isnative:  # NumPy's results are native, so let all values be
+        array = array.astype(array.dtype.type)
     return array if array.ndim else array[()]
 
 

@@ -11,12 +11,14 @@ import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from . import __version__
 from .checking.terminal import DESCRIPTION, check, check_options
 from .errors import AutogradError
 from .picturing import DESCRIPTION as DRAWING
 from .picturing import draw, draw_options
+from .visible import show_text
 
 BAD_USAGE = 2
 
@@ -46,9 +48,17 @@ COMMANDS = (
 )
 
 
+class Parser(ArgumentParser):
+    """A parser whose errors show what a terminal would carry out."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and an error, and leave."""
+        super().error(show_text(message))
+
+
 def parser() -> ArgumentParser:
     """Make the parser of all subcommands."""
-    top = ArgumentParser(
+    top = Parser(
         prog="autograd-mini",
         description="Gradients that can be checked and drawn, from the command line.",
     )
@@ -81,3 +91,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has seen enough, as `head` has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a file that was asked for cannot be written
+        print(f"autograd-mini {asked.name}: {show_text(str(error))}", file=sys.stderr)
+        return BAD_USAGE

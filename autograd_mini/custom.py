@@ -150,7 +150,7 @@ class Custom:
         return self.row(*operands, **params)
 
     def __repr__(self) -> str:
-        return f"<primitive {self.name}>"
+        return repr(self.row)
 
 
 def primitive(

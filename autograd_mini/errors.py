@@ -10,9 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from .visible import show_text
+
 
 class AutogradError(Exception):
-    """Base of every error that this library raises on purpose."""
+    """Base of every error that this library raises on purpose.
+
+    What a terminal would carry out, as an escape sequence in a name, its text shows.
+    """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*(show_text(x) if isinstance(x, str) else x for x in args))
 
 
 class OperandError(AutogradError, TypeError):

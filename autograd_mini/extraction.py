@@ -12,6 +12,7 @@ import numpy as np
 
 from .errors import ConversionError, UnsupportedError
 from .table import table
+from .visible import show_text
 
 if TYPE_CHECKING:
     from .tensors import Tensor
@@ -49,6 +50,8 @@ class Trace(Protocol):
         """Note that an object is read; given attributes must be what they are at this moment."""
 
 
+LONGEST_NAME: Final = 200
+"""Letters of a name that an error shows."""
 tracing: Final[ContextVar[Trace | None]] = ContextVar("autograd_mini_tracing", default=None)
 """The trace that is under way: it must be asked before a value is looked at."""
 
@@ -168,5 +171,7 @@ def plain_value(x: Any) -> Any:
 def describe(tensor: Tensor) -> str:
     """Name a tensor in an error: its name or operation, and its shape."""
     if tensor._primitive is not None:
-        return f"{tensor.op.name} of shape {tensor.shape}"  # type: ignore[union-attr]  # not a leaf
-    return f"leaf {tensor.name or tensor.serial!r} of shape {tensor.shape}"
+        name = show_text(tensor.op.name, longest=LONGEST_NAME)  # type: ignore[union-attr]
+        return f"{name} of shape {tensor.shape}"
+    name = repr(tensor.name[:LONGEST_NAME] if tensor.name else tensor.serial)
+    return f"leaf {name} of shape {tensor.shape}"

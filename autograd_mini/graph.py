@@ -13,6 +13,7 @@ from .absent import Absent
 from .errors import OperandError
 from .operation import Operation, Record, constant
 from .tensors import Tensor
+from .visible import show_text
 
 
 class Graph:
@@ -113,7 +114,7 @@ class Graph:
             made = ", ".join(_label(y) for y in op.outputs)
             lines.append(f"  operation {op.name}({taken}) → {made}")
         lines += [f"  output    {_label(y)}: {_value(y)}" for y in self.outputs]
-        return "\n".join(lines)
+        return "\n".join(show_text(line, one_line=True) for line in lines)
 
 
 def _vertex(tensor: Tensor) -> Any:

@@ -32,6 +32,7 @@ from .notes import lines
 from .sites import site
 from .table import table
 from .tensors import NO_PARAMS, Tensor, leaf, serials
+from .visible import show_text
 
 if TYPE_CHECKING:
     from .primitives import Primitive
@@ -149,7 +150,7 @@ class Operation:
 
     def __repr__(self) -> str:
         shapes = ", ".join(str(np.shape(x)) for x in self._record._operands)
-        return f"{self.name}({shapes})"
+        return f"{show_text(self.name, one_line=True)}({shapes})"
 
 
 def operation_of(tensor: Tensor) -> Operation:
@@ -272,7 +273,7 @@ def explained(error: Exception, primitive: Primitive, operands: tuple[Any, ...])
         return OperandError(f"{message}. Check the dtypes with t.dtype; t.astype changes them")
     if isinstance(error, IndexError):
         return IndexingError(f"{message}. Check the shape with t.shape")
-    error.add_note(f"in {primitive.name} of {kinds}")
+    error.add_note(show_text(f"in {primitive.name} of {kinds}"))
     return error
 
 

@@ -16,6 +16,7 @@ from .errors import ArgumentError, AutogradError
 from .points import DTYPES, point, positional, shape, value
 from .targets import named, raised
 from .tensors import Tensor, tensor
+from .visible import show_text
 
 DESCRIPTION = """\
 Draw a tensor, function, model or compiled step of a module or file.
@@ -82,7 +83,9 @@ def draw(asked: Namespace) -> int:
         options["sample"] = vector(asked.sample)
     subject = subject_of(asked)
     for path in outputs:
-        print(render(subject, path, format=asked.format, **options))
+        written = render(subject, path, format=asked.format, **options)
+        if not str(path).startswith("/dev/"):  # a picture on standard output is alone there
+            print(show_text(str(written), one_line=True))
     return 0
 
 
@@ -94,7 +97,7 @@ def vector(path: str) -> Any:
     """
     try:
         return np.load(path)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # a damaged file makes NumPy raise nearly anything
         raise ArgumentError(
             f"--sample {path}: {error}; expected a file from np.save, of one vector"
         ) from error

@@ -24,6 +24,7 @@ from .notation import Code, Statements
 from .operation import context, explained, keep_operand, operand, record
 from .table import table
 from .tensors import NO_PARAMS, Tensor, serials
+from .visible import show_text
 
 Rule = Callable[..., Any]
 Rules = tuple[Rule | None, ...] | Rule
@@ -125,7 +126,7 @@ class Primitive:
         return result
 
     def __repr__(self) -> str:
-        return f"<primitive {self.name}>"
+        return f"<primitive {show_text(self.name, one_line=True)}>"
 
 
 def general(primitive: Primitive) -> Callable[..., Any]:

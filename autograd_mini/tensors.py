@@ -21,6 +21,7 @@ from .arrays import as_array
 from .errors import ConversionError, OperandError, UnsupportedError
 from .extraction import describe, looked_at, plain, tracing
 from .table import table
+from .visible import show_text
 
 if TYPE_CHECKING:
     from .operation import Operation
@@ -267,7 +268,8 @@ class Tensor(ArrayMethods):
         if self.name is not None:
             notes.append(f"name={self.name!r}")
         if self._primitive is not None:
-            notes.append(f"op={self.op.name}")  # type: ignore[union-attr]  # not a leaf
+            name = self.op.name  # type: ignore[union-attr]  # not a leaf
+            notes.append(f"op={show_text(name, one_line=True)}")
         elif self._requires_grad:
             notes.append("requires_grad=True")
         return f"tensor({', '.join(notes)})"

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 import autograd_mini as am
+from autograd_mini.files import write_file
 
 ROUNDS = 9
 PAGE = Path(__file__).parents[1] / "docs" / "gradcheck.md"
@@ -87,7 +88,7 @@ def main() -> None:
         before, rest = page.split(MARKS[0])
         after = rest.split(MARKS[1])[1]
         page = f"{before}{MARKS[0]}\n\n## Speed\n\n{text}\n\n{MARKS[1]}{after}"
-        PAGE.write_text(page, encoding="utf-8", newline="\n")
+        write_file(PAGE, page)
 
 
 if __name__ == "__main__":

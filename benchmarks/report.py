@@ -14,6 +14,8 @@ from peaks import METHOD, Peak
 from turns import Entry
 from workloads import Workload
 
+from autograd_mini.files import write_file
+
 INTRODUCTION = """\
 # Benchmarks
 
@@ -72,7 +74,7 @@ def write(path: Path, title: str, paragraphs: list[str]) -> None:
     section = "\n\n".join([title, *paragraphs]) + "\n"
     if not found:
         before += "\n"
-    path.write_text(before + section + following + others, encoding="utf-8")
+    write_file(path, before + section + following + others)
 
 
 def heading(title: str) -> str:

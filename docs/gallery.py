@@ -17,6 +17,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any, Final
 
+from autograd_mini.files import write_file
 from viz.formats import SUFFIXES
 
 ROOT: Final = Path(__file__).parents[1]
@@ -298,7 +299,7 @@ def main() -> None:
             draw(Path(folder))
         case _:
             draw(FOLDER)
-            PAGE.write_text(page(), encoding="utf-8", newline="\n")
+            write_file(PAGE, page())
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 import autograd_mini as am
+from autograd_mini.files import write_file
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "tests"))
@@ -309,7 +310,7 @@ def main(arguments: list[str]) -> None:
     if "--write" in arguments:
         intro = (__doc__ or "").partition("\n\n")[2].partition("\n\n")[2]
         head = f"# NumPy's functions that record a gradient\n\n{intro}\nNumPy {np.__version__}."
-        PAGE.write_text(f"{head}\n\n{text}", encoding="utf-8")
+        write_file(PAGE, f"{head}\n\n{text}")
 
 
 if __name__ == "__main__":

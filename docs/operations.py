@@ -24,6 +24,7 @@ from scipy import special
 
 import autograd_mini as am
 from autograd_mini import batching, ops
+from autograd_mini.files import write_file
 from autograd_mini.ops.discrete import VALUES_ONLY
 from autograd_mini.ops.special.refusals import Refusal
 from autograd_mini.ops.unsupported import function_of, reasons
@@ -255,7 +256,7 @@ def main(arguments: list[str]) -> int:
     """Rewrite the page, or check it; return the exit code."""
     text = page()
     if "--check" not in arguments:
-        PAGE.write_text(text, encoding="utf-8")
+        write_file(PAGE, text)
         print(f"{PAGE.name}: {text.count(chr(10))} lines")
         return 0
     same = PAGE.exists() and PAGE.read_text(encoding="utf-8") == text

@@ -113,6 +113,17 @@ def test_dotted_names_make_a_dict(rules, capsys):
     assert "cost" in out
 
 
+@pytest.mark.parametrize("place", [0, 40, 100, -20])
+def test_a_damaged_file_of_arrays_is_an_error(place, rules, capsys, tmp_path):
+    np.savez(tmp_path / "inputs.npz", x=np.ones(3), w=np.ones(3))
+    content = bytearray((tmp_path / "inputs.npz").read_bytes())
+    content[place : place + 20] = b"(" * 20
+    (tmp_path / "inputs.npz").write_bytes(content)
+    words = ("--file", str(tmp_path / "inputs.npz"))
+    code, _, err = run(capsys, "check", f"{rules}:flipped", *words)
+    assert code == 2 and "holds no arrays by name" in err
+
+
 def test_arrays_come_from_a_file(rules, capsys, tmp_path):
     file = tmp_path / "inputs.npz"
     np.savez(file, x=np.ones(3), w=np.arange(3.0), unused=np.zeros(9))

@@ -430,3 +430,36 @@ def test_an_array_may_be_kept_while_its_tensor_takes_another_one():
             other.assign(other.data * 0.9)
     for array, numbers in kept:
         np.testing.assert_array_equal(array, numbers)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\x1b[31m", "\ud800"])
+def test_a_function_of_any_name_is_compiled_and_shown(name):
+    f = lambda x: np.tanh(x) * 2
+    f.__name__ = name
+    compiled = am.compile(f)
+    for _ in range(4):
+        np.testing.assert_array_equal(compiled(X), np.tanh(X) * 2)
+    assert compiled.program
+    for text in (repr(compiled), str(compiled.program)):
+        assert text.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("dtype", [">f8", ">f4", ">i4"])
+def test_big_endian_arrays_give_the_same_kind_of_result_at_each_call(dtype):
+    x = np.arange(1, 4).astype(dtype)
+    table = (np.ones(3) * 2).astype(dtype)
+    functions = [lambda x: x[::-1], lambda x: (x * table, table * 1.5 + x)]
+    if "f" in dtype:
+        functions.append(am.hessian(lambda x: np.sum(x**3)))
+    for function in functions:
+        compiled = am.compile(function)
+        found = [compiled(x) for _ in range(5)]
+        kinds = {tuple((type(y), y.dtype.str) for y in flat(one)) for one in found}
+        assert len(kinds) == 1 and all(">" not in kind for _, kind in kinds.pop())
+        for one in found:
+            for y, wanted in zip(flat(one), flat(function(x)), strict=True):
+                np.testing.assert_allclose(y, wanted)
+
+
+def flat(tree):
+    return list(tree) if isinstance(tree, tuple) else [tree]

@@ -90,15 +90,19 @@ def test_an_interrupted_step_is_whole_or_not_there(name: str, compiled: bool) ->
     generator = random.Random(0)
     other, theirs, follow = trainer(name)
     if compiled:
-        follow = am.compile(follow)  # the same rounding
+        follow = am.compile(follow)  # nearly the same rounding
+    atol = 1e-7 if compiled else 1e-13
     for _ in range(TRIALS):
         repeat_until_interrupted(call, generator)
         while theirs.steps < optimizer.steps:
             follow()
-        assert same(state_of(model, optimizer), state_of(other, theirs))
+        assert same(state_of(model, optimizer), state_of(other, theirs), atol)
+        for p, q in zip(model.parameters(), other.parameters(), strict=True):
+            q.assign(p.data)  # rounding must not grow
+        theirs.load_state_dict(optimizer.state_dict())
     call()
     follow()
-    assert same(state_of(model, optimizer), state_of(other, theirs))
+    assert same(state_of(model, optimizer), state_of(other, theirs), atol)
 
 
 def test_an_interrupted_backward_leaves_all_gradients_or_none() -> None:
@@ -169,7 +173,9 @@ def test_fit_returns_after_a_whole_step_and_says_how_far_it_came(compile: bool |
             **options,
         )
     interrupted = 0
-    for _ in range(TRIALS):
+    for _ in range(10 * TRIALS):  # some may come too late
+        if interrupted == TRIALS:
+            break
         model = am.nn.MLP([5, 40, 40, 1], seed=0)
         optimizer = am.optim.Adam(model, lr=0.01)
         try:
@@ -183,4 +189,4 @@ def test_fit_returns_after_a_whole_step_and_says_how_far_it_came(compile: bool |
         if history is not None and history.stopped == "interrupted":
             interrupted += 1
             assert optimizer.steps // 2 - 1 <= len(history) <= optimizer.steps / 2
-    assert interrupted
+    assert interrupted == TRIALS

@@ -348,6 +348,21 @@ def test_hostile_names_are_shown_as_they_are_and_run_nothing(opened):
 
 
 @needs_browser
+def test_hidden_characters_of_names_are_seen(opened):
+    x = am.tensor(2.0, name="a\x1b\ud800\ufffe\u202eb", requires_grad=True)
+    operation = am.primitive(lambda v: v * 2.0, name="\0", symbol="\x07\n")
+    operation.vjp(lambda g, y, v: g * 2.0)
+    with am.scope("s\u2028"):
+        y = operation(x) * 3
+    y.name = "\n"
+    page = opened(y, title="\x9b title")
+    assert text(page, "h1") == "� title"
+    page.hover(box(page, "a����b"))
+    set_step(page, 2)
+    assert page.problems == []
+
+
+@needs_browser
 def test_an_animation_plays_in_a_browser(browser, tmp_path):
     path = tmp_path / "steps.svg"
     viz.frames(numbers()).animation(path, seconds=0.5)

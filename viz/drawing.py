@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from autograd_mini.errors import AutogradError
+from autograd_mini.files import write_file
 from autograd_mini.tensors import Tensor
 
 from .errors import PictureError, SlowLayoutError
@@ -121,20 +122,19 @@ class Drawing:
     def save(self, path: str | os.PathLike[str], *, format: str | None = None) -> Path:
         """Write a file in the format that its suffix or `format` names, and return its path.
 
+        The file is written whole or not at all.
+
         Raises:
             PictureError: for another format, or if the directory does not exist.
             LayoutError: if the layout program is missing or fails.
+            OSError: if the file cannot be written.
         """
         target, kind = checked(path, format)
         if kind not in WRITERS:
             raise PictureError(
                 f"a drawing cannot be a page; write viz.render(subject, {str(target)!r})"
             )
-        content = WRITERS[kind](self)
-        if isinstance(content, bytes):
-            target.write_bytes(content)
-        else:
-            target.write_text(content, encoding="utf-8", newline="\n")
+        write_file(target, WRITERS[kind](self))
         return target
 
     def _repr_svg_(self) -> str:

@@ -1,13 +1,16 @@
 """Picture: boxes, arrows and clusters, before anyone decides where they go or how they look.
 
 Every view of a graph or a network ends as one `Picture`; everything after it (DOT, SVG, PNG) reads
-nothing else. A role says what a box stands for; `style` says how that role looks.
+nothing else. A role says what a box stands for; `style` says how that role looks. Whatever a text
+holds, every format can hold it: what XML forbids is replaced here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Final, Literal
+
+from autograd_mini.visible import replace_hidden
 
 Role = Literal[
     "input",
@@ -49,6 +52,9 @@ class Cell:
     text: str
     kind: Literal["name", "data", "gradient", "nonfinite", "changed"]
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", replace_hidden(self.text))
+
 
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -79,6 +85,10 @@ class Box:
     bars: tuple[float, ...] = ()
     swatches: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lines", tuple(map(replace_hidden, self.lines)))
+        object.__setattr__(self, "tooltip", replace_hidden(self.tooltip))
+
     @property
     def words(self) -> str:
         """The label as one line of text."""
@@ -106,6 +116,10 @@ class Arrow:
     width: float | None = None
     backward: bool = False
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", replace_hidden(self.label))
+        object.__setattr__(self, "tooltip", replace_hidden(self.tooltip))
+
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
@@ -114,6 +128,9 @@ class Cluster:
     id: str
     caption: str
     parent: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "caption", replace_hidden(self.caption))
 
 
 @dataclass(slots=True)
@@ -137,6 +154,9 @@ class Picture:
     arrows: list[Arrow] = field(default_factory=list)
     clusters: list[Cluster] = field(default_factory=list)
     ties: list[tuple[str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.title = replace_hidden(self.title)
 
     @property
     def placed(self) -> bool:

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from autograd_mini.files import write_file
+
 from .drawing import draw
 from .errors import PictureError
 from .formats import checked
@@ -18,7 +20,7 @@ def render(
     """Draw a subject into a file, and return its path.
 
     The suffix names the format: .svg, .png, .pdf, .dot or .gv, .mmd (Mermaid), .json or .html (a
-    page to look around in).
+    page to look around in). The file is written whole or not at all.
 
     Args:
         subject: what `draw` takes.
@@ -31,11 +33,12 @@ def render(
         PictureError: for another format, a directory that does not exist, or a subject that cannot
             be drawn.
         LayoutError: if the layout program is missing or fails.
+        OSError: if the file cannot be written.
     """
     target, kind = checked(path, format)
     if kind == "html":
         if options.pop("theme", "auto") not in ("auto", None):
             raise PictureError("a page follows its reader's theme; leave theme= out")
-        target.write_text(page(subject, **options), encoding="utf-8", newline="\n")
+        write_file(target, page(subject, **options))
         return target
     return draw(subject, **options).save(target, format=kind)

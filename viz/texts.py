@@ -9,6 +9,7 @@ import numpy as np
 from autograd_mini.absent import Absent
 from autograd_mini.operation import Operation
 from autograd_mini.tensors import Tensor
+from autograd_mini.visible import replace_hidden
 
 from .reading import is_number, operands, scope_of, scope_path
 
@@ -30,20 +31,10 @@ def clean(text: str, longest: int = LONGEST_NAME, lines: int = 3) -> str:
     'bell �'
     """
     text = text[: longest + 1].replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
-    text = "".join(c if c == "\n" or is_drawable(c) else "�" for c in text)
+    text = replace_hidden(text)
     *first, last = text.split("\n", lines - 1)
     text = "\n".join([*first, last.replace("\n", " ")])
     return text if len(text) <= longest else text[: longest - 1] + "…"
-
-
-def is_drawable(character: str) -> bool:
-    """Whether XML allows a character and it does not turn the text around it."""
-    code = ord(character)
-    if code < 0x20 or 0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000:
-        return False
-    return code not in (0xFFFE, 0xFFFF) and not (
-        0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069
-    )
 
 
 def number(value: Any) -> str:
@@ -80,10 +71,10 @@ def value_or_shape(tensor: Tensor) -> str:
 def symbol(operation: Operation) -> str:
     """Write an operation with the numbers among its operands: `@`, `× 2`, `2 ÷ x`, `max(x, 0)`."""
     taken = operands(operation)
-    sign = operation.primitive.symbol
-    if operation.type == "getitem":
-        return clean(f"[{index(operation.params.get('index'))}]")
-    if operation.type == "draw":
+    sign = sign_of(operation)
+    if operation.type == "getitem" and "index" in operation.params:
+        return clean(f"[{index(operation.params['index'])}]")
+    if operation.type == "draw" and "method" in operation.params:
         return f"{sign} {operation.params['method'].replace('_', ' ')}"
     if not any(is_number(x) for x in taken):
         return f"{sign}{axis(operation)}"
@@ -98,6 +89,12 @@ def symbol(operation: Operation) -> str:
     if operation.type in COMMUTATIVE:
         return f"{sign} {number(left)}"
     return f"{number(left)} {sign} x"
+
+
+def sign_of(operation: Operation) -> str:
+    """Return the sign of an operation's primitive on one line, or its name if it has none."""
+    row = operation.primitive
+    return clean(row.symbol, lines=1).strip() or clean(row.name, lines=1).strip() or "operation"
 
 
 def axis(operation: Operation) -> str:

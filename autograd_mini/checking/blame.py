@@ -19,6 +19,7 @@ from ..debugging import debug
 from ..graph import Graph
 from ..operation import Operation
 from ..tensors import Tensor, leaf
+from ..visible import show_text
 from .causes import Cause
 from .examination import Options, examined
 from .inputs import Inputs
@@ -54,7 +55,7 @@ class Blame:
     checked: int
 
     def __str__(self) -> str:
-        return self.text
+        return show_text(self.text)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain Python values."""

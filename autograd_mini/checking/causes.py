@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from ..visible import show_text
+
 
 class Kind(StrEnum):
     """What kind of mistake explains a wrong gradient."""
@@ -71,7 +73,7 @@ class Cause:
     factor: float | None = None
 
     def __str__(self) -> str:
-        return self.text
+        return show_text(self.text)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the cause as plain Python values."""

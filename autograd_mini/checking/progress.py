@@ -5,6 +5,10 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
+from ..visible import show_text
+
+LONGEST = 60
+"""Letters of the text beside the bar."""
 LONG = 2.0
 """Seconds from which on a check shows its progress."""
 
@@ -19,7 +23,8 @@ class Bar:
             from tqdm.auto import tqdm
 
             delay = 0.0 if shown else LONG
-            self._bar = tqdm(total=total, desc=what, unit="entry", leave=False, delay=delay)
+            shown_as = show_text(what, one_line=True, longest=LONGEST)
+            self._bar = tqdm(total=total, desc=shown_as, unit="entry", leave=False, delay=delay)
 
     def update(self, count: int) -> None:
         """Go on."""

@@ -7,10 +7,10 @@ import math
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from inspect import signature
-from pathlib import Path
 from typing import Any
 
 from ..errors import ArgumentError, AutogradError
+from ..files import write_file
 from ..points import DTYPES, Point, point, shape, value
 from ..targets import raised, target
 from .check import COVERAGE, gradcheck
@@ -121,7 +121,7 @@ def written(report: Report, asked: Namespace) -> None:
     if asked.html is not None:
         from .reporting.display import page
 
-        Path(asked.html).write_text(page(report), encoding="utf-8")
+        write_file(asked.html, page(report))
 
 
 def searched(function: Any, at: Point, settings: dict[str, Any], asked: Namespace) -> int:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..operation import operand
+from ..arrays import as_array, foreign_error, is_foreign
 from ..reverse import standing
 from ..tensors import Tensor
 
@@ -45,7 +45,23 @@ def signature(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Key, list[
 
     both: Any = (args, kwargs)
     leaves, structure = optree.tree_flatten(both)
+    leaves = [as_usual(x) for x in leaves]
     return (structure, *map(kind, leaves), *orders(args), *orders(tuple(kwargs.values()))), leaves
+
+
+def as_usual(x: Any) -> Any:
+    """Return an array of a class or byte order of its own as an array that NumPy computes with.
+
+    Raises:
+        OperandError: for arrays that mean something else, as masked ones do, and those with units.
+    """
+    usual = type(x) is np.ndarray and x.dtype.isnative
+    if usual or not isinstance(x, np.ndarray) or x.dtype.kind not in "biufc":
+        return x
+    array = as_array(x)
+    if is_foreign(x):
+        raise foreign_error(x)
+    return array
 
 
 def orders(tree: Any) -> Iterator[Any]:
@@ -73,8 +89,6 @@ def is_value(x: Any) -> bool:
     if type(x) is Tensor:
         return not (x._primitive is None and x._requires_grad)
     if isinstance(x, (np.ndarray, np.generic)):
-        if type(x) is not np.ndarray:
-            operand(x)  # refuses what would lose its mask, its units
         return x.dtype.kind in "biufc"
     return type(x) in NUMBERS
 
@@ -104,7 +118,7 @@ def quick(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., Any] |
     tests, taken = [f"len(args) == {len(args)}"], []
     bound: dict[str, Any] = {"Tensor": Tensor, "ndarray": np.ndarray}
     for i, x in enumerate(args):
-        if type(x) in (np.ndarray, Tensor) and is_value(x):
+        if type(x) in (np.ndarray, Tensor) and is_value(x) and x.dtype.isnative:
             bound[f"shape{i}"], bound[f"dtype{i}"] = x.shape, x.dtype
             data = f"args[{i}]" if type(x) is np.ndarray else f"args[{i}]._value"
             tests.append(f"type(args[{i}]) is {type(x).__name__}")

@@ -147,6 +147,8 @@ def source_of(array: Any, reach: Reach) -> Any:
     A view of an array from outside is made anew at each call, and shows the same memory; then that
     array itself must stay.
     """
+    if not array.dtype.isnative:  # a program has a copy, and the elements must stay
+        return None
     found = reach.arrays.get(id(array))
     if found is not None:
         return found[0] if found else array

@@ -21,8 +21,10 @@ from ..graph import Graph
 from ..operation import evaluate, is_recording
 from ..sites import in_library
 from ..tensors import leaf
+from ..visible import show_text
 from .arguments import Key, is_differentiated, is_value, quick, signature, values_of
 from .captures import refuse_unreached_arrays
+from .check import DUE, Check, as_it_is
 from .comparison import compare
 from .differentiation import differentiable
 from .entries import CURE, Entry, Trial, with_gradients
@@ -60,13 +62,18 @@ class Compiled:
     guarded_attributes = ("function",)
 
     def __init__(
-        self, function: Callable[..., Any], keep_grads: bool = False, lenient: bool = False
+        self,
+        function: Callable[..., Any],
+        keep_grads: bool = False,
+        lenient: bool = False,
+        check: bool = False,
     ) -> None:
         """Begin without a program.
 
         Args:
             function: what is compiled.
             keep_grads: whether `.grad` of the leaves has the gradients after a call.
+            check: whether each call is compared with the function.
             lenient: whether a function that cannot be compiled runs as it is, after a warning,
                 instead of raising; nobody has asked to compile it.
         """
@@ -75,6 +82,8 @@ class Compiled:
         self.name = getattr(function, "__name__", type(function).__name__)
         self._keep_grads = keep_grads
         self._lenient = lenient
+        self._checks = check
+        self._due = range(1, 10**9) if check else DUE
         self.refusal: Exception | None = None
         self._entries: OrderedDict[Key, list[Entry]] = OrderedDict()
         self._trials: dict[Key, Trial] = {}
@@ -99,13 +108,17 @@ class Compiled:
         found = context.get()[0]
         if (found is not None and found is not evaluate) or tracing.get() is not None:
             return self.function(*args, **kwargs)
-        if self.refusal is not None:
+        if self.refusal is not None or as_it_is.get():
             return self.function(*args, **kwargs)
         entry = self._last
         if entry is not None and entry.values is not None and not kwargs:
             values = entry.values(args) if entry.recording is (found is None) else None
             captured = entry.guard.check() if values is not None else None
             if values is not None and captured is not None:
+                entry.left -= 1
+                if not entry.left or entry.watched:
+                    entry.left += 1
+                    return self._replayed(entry, values, captured, args, kwargs)
                 if entry.direct is not None:  # a training step, without the detours
                     y = entry.direct((*values, *captured))[0]
                     for x in entry.result.trained:
@@ -120,7 +133,9 @@ class Compiled:
         path = getattr(self.function, "__qualname__", "<")
         for part in path.split("."):
             found = getattr(found, part, None)
-        return path if found is self else (Compiled, (self.function, self._keep_grads))
+        if found is self:
+            return path
+        return Compiled, (self.function, self._keep_grads, self._lenient, self._checks)
 
     def __get__(self, owner: Any, kind: type | None = None) -> Any:
         """Bind to an object, so that methods can be compiled."""
@@ -137,12 +152,52 @@ class Compiled:
             if captured is not None:
                 self._entries.move_to_end(key)
                 self._last = entry
-                return self._result(entry, [*values_of(leaves), *captured], args, kwargs)
+                return self._replayed(entry, values_of(leaves), captured, args, kwargs)
         self._suspect(key)
         again, self._missed = key == self._missed, key
         if (self._fresh and not again) or self._unsteady.get(key, 0) >= WASTED:
             return self.function(*args, **kwargs)
         return self._traced(key, leaves, args, kwargs)
+
+    def _replayed(
+        self,
+        entry: Entry,
+        values: Sequence[Any],
+        captured: Sequence[Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """Run a program, and the function as well if this call is to be checked."""
+        if not entry.is_due(captured):
+            return self._result(entry, [*values, *captured], args, kwargs)
+        with entry.variant.alone():
+            check = Check(entry, [*values, *captured])
+            answer = check.run(self.function, args, kwargs)
+            if check.difference is not None:
+                place = check.place(lambda tracer: self._recorded_again(tracer, args, kwargs))
+                self._fall_back(entry, f"{check.difference}. They part at {place}")
+        return answer
+
+    def _recorded_again(self, tracer: Tracer, args: Any, kwargs: Any) -> None:
+        """Call the function while a tracer looks on, to see where it parts from its program."""
+        key, leaves = signature(args, kwargs)
+        bound = [tracer.stand_in(x, None) if is_value(x) else x for x in leaves]
+        own_args, own_kwargs = rebuilt(key[0], bound)
+        traced(tracer, lambda: self.function(*own_args, **own_kwargs), is_recording())
+
+    def _fall_back(self, entry: Entry, difference: str) -> None:
+        """Run the function as it is from now on, where a program was not the same."""
+        for key, entries in self._entries.items():
+            if entry in entries:
+                entries.remove(entry)
+                self._unsteady[key] = WASTED
+        self._last = None
+        warn(
+            f"{self.name} and its program computed different results: {difference}. What the "
+            "function computed stands, and from now on it runs as it is. It may depend on "
+            "something that a trace cannot see, as a clock or a file; else this is a fault of "
+            "autograd_mini"
+        )
 
     def _result(self, entry: Entry, values: Sequence[Any], args: Any, kwargs: Any) -> Any:
         variant, result = entry.variant, entry.result
@@ -277,7 +332,7 @@ class Compiled:
             self._note_unsteady(key, failing.label, 2)
         elif refusal is None:
             variant = Variant(trial.recorded, optimised(trial.program), self.name)
-            self._enter(key, Entry(variant, trial, quick(args, kwargs)))
+            self._enter(key, Entry(variant, trial, quick(args, kwargs), self._due))
             trial.release()
         else:
             roots = [self.function, *(x for x in leaves if not is_value(x))]
@@ -298,15 +353,12 @@ class Compiled:
             what it returned, how that is made of a program's outputs, the program, and that without
             dead code.
         """
-        import optree
-
         names = argument_names(self.function, args, kwargs)
         bound = [
             tracer.stand_in(x, name) if is_value(x) else x
             for x, name in zip(leaves, names, strict=True)
         ]
-        given: Any = optree.tree_unflatten(key[1], bound)
-        own_args, own_kwargs = given
+        own_args, own_kwargs = rebuilt(key[1], bound)
         tree = traced(tracer, lambda: self.function(*own_args, **own_kwargs), is_recording())
         result = Result(tree, tracer, self._keep_grads)
         recorded = tracer.program(self.name, result.outputs)
@@ -441,7 +493,7 @@ class Compiled:
 
     def __repr__(self) -> str:
         count = len(self._entries)
-        return f"<compiled {self.name}, {count} signature{'s' * (count != 1)}>"
+        return f"<compiled {show_text(self.name)}, {count} signature{'s' * (count != 1)}>"
 
 
 def is_same(one: Trial, other: Trial) -> bool:
@@ -451,6 +503,14 @@ def is_same(one: Trial, other: Trial) -> bool:
     except (CompileError, ValueError):
         return False
     return True
+
+
+def rebuilt(structure: Any, leaves: list[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return arguments with these leaves."""
+    import optree
+
+    made: Any = optree.tree_unflatten(structure, leaves)
+    return made[0], made[1]
 
 
 @contextmanager
@@ -471,7 +531,7 @@ def warn(message: str) -> None:
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and in_library(frame.f_code):
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, RuntimeWarning, stacklevel=level)
+    warnings.warn(show_text(message), RuntimeWarning, stacklevel=level)
 
 
 def argument_names(
@@ -497,7 +557,9 @@ def argument_names(
     return names
 
 
-def compile(function: Callable[..., Any], *, keep_grads: bool = False) -> Compiled:
+def compile(
+    function: Callable[..., Any], *, keep_grads: bool = False, check: bool = False
+) -> Compiled:
     """Make a function that is recorded once and then runs as an optimized NumPy program.
 
     The first two calls with arguments of the same structure, shapes and dtypes run eagerly while
@@ -510,6 +572,9 @@ def compile(function: Callable[..., Any], *, keep_grads: bool = False) -> Compil
             arguments, each of which makes a program of its own: integers, booleans, text, models.
         keep_grads: whether `.grad` of the leaves has the gradients after a call; by default it is
             None then.
+        check: whether each call computes the program and the function, compares them, and warns
+            where they differ; else the first replay of each program does, the 10th, the 100th and
+            the 1,000th.
 
     Raises:
         CompileError: at the second call, if the function depends on something that changes and is
@@ -537,4 +602,4 @@ def compile(function: Callable[..., Any], *, keep_grads: bool = False) -> Compil
             f"am.compile takes a function that returns what it computed, and {function!r:.60} is "
             "a generator or a coroutine; compile the function that does the work of one turn"
         )
-    return Compiled(function, keep_grads)
+    return Compiled(function, keep_grads, check=check)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 from ..errors import CompileError
 from ..notes import hooks
 from ..operation import is_recording
 from .captures import Captures, refuse_unreached
-from .guards import Condition, Guard
+from .guards import BRIEF, Condition, Guard, content_of, numbers_of
 from .identical import identical
 from .program import Program, Value
 from .reach import Reach
@@ -138,12 +139,41 @@ class Entry:
         trial: what was recorded.
         direct: runs the program, where its one output is the one tensor that is returned.
         recording: whether it is for calls outside of `no_grad`.
+        left: so many calls from now, one is checked.
+        watched: small arrays among the captured ones, by place, with their elements: plain NumPy
+            code may have read them as well, so the first call after a change is checked.
     """
 
-    __slots__ = ("direct", "guard", "recording", "result", "trial", "values", "variant")
+    __slots__ = (
+        *(
+            "direct",
+            "guard",
+            "left",
+            "recording",
+            "result",
+            "trial",
+            "values",
+            "variant",
+            "watched",
+        ),
+        "_due",
+    )
 
-    def __init__(self, variant: Variant, trial: Trial, values: Callable[..., Any] | None) -> None:
+    def __init__(
+        self,
+        variant: Variant,
+        trial: Trial,
+        values: Callable[..., Any] | None,
+        due: Sequence[int],
+    ) -> None:
         assert trial.captures is not None
+        self.left = due[0]
+        self._due = (after - before for before, after in pairwise(due))
+        self.watched = [
+            (place, content_of(x))
+            for place, x in enumerate(map(numbers_of, trial.captures.objects()))
+            if x.nbytes <= BRIEF
+        ]
         self.variant = variant
         self.trial = trial
         self.result = trial.result
@@ -154,6 +184,18 @@ class Entry:
         # A gradient of before may be there to be forgotten.
         tensor = not trial.clears and variant.changes and type(y) is Value and not y.weak
         self.direct = variant.run_alone if tensor else None
+
+    def is_due(self, captured: Sequence[Any]) -> bool:
+        """Count a call; tell whether it is to be checked."""
+        self.left -= 1
+        if not self.left:
+            self.left = next(self._due, 0)
+            return True
+        for place, content in self.watched:
+            if content_of(captured[place]) != content:
+                self.watched = []
+                return True
+        return False
 
 
 def refuse_hidden(reach: Reach, failure: str | None) -> None:

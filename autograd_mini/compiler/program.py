@@ -15,6 +15,7 @@ import numpy as np
 
 from ..primitives import PRIMITIVES, Primitive
 from ..tensors import Tensor
+from ..visible import show_text
 from .rows import ROWS
 
 
@@ -126,6 +127,7 @@ class Program:
         updates: (leaf, its new value) for what a call changes, each leaf once; the new values are
             computed from the old ones, then all leaves change.
         captured: how many of the inputs, the last ones, are not arguments: arrays from outside.
+        rounded: whether a pass has changed the order of sums, so that the last bits may differ.
     """
 
     name: str
@@ -136,6 +138,7 @@ class Program:
     outputs: list[Operand]
     updates: list[tuple[Value, Value]] = field(default_factory=list)
     captured: int = 0
+    rounded: bool = False
 
     def replaced(self, instructions: list[Instruction], **fields: Any) -> Program:
         """Return a program with other instructions, and whatever else is given."""
@@ -202,4 +205,4 @@ class Program:
             lines.append(f"  {made} = {step.primitive.name}({taken}{params})  # {step.scope}")
         lines += [f"  return {called(y)}" for y in self.outputs]
         lines += [f"  {called(leaf)} ← {called(new)}" for leaf, new in self.updates]
-        return "\n".join(lines)
+        return show_text("\n".join(lines))

@@ -9,7 +9,9 @@ import numpy as np
 
 from ..errors import AutogradError, CompileError
 from ..extraction import describe
+from ..operation import value_of
 from ..tensors import Tensor, leaf
+from .arguments import as_usual
 from .identical import identical, is_plain
 from .program import Operand, Program
 from .trace import Tracer
@@ -30,6 +32,7 @@ class Result:
 
         leaves, structure = optree.tree_flatten(tree, none_is_leaf=True)
         self.objects = {*containers_in(tree), *map(id, leaves)}
+        self._structure = structure
         self._rebuild = structure.unflatten
         self._bare = len(leaves) == 1 and structure.is_leaf()
         self._static: dict[int, Any] = {}
@@ -120,6 +123,39 @@ class Result:
         self._traced = []
         return self.wrapped([*values, *gradients])
 
+    def outputs_of(self, tree: Any) -> list[Any] | None:
+        """Return what a program would, from what the function returned; None if it does not fit."""
+        import optree
+
+        leaves, structure = optree.tree_flatten(tree, none_is_leaf=True)
+        if structure != self._structure:
+            return None
+        if any(differs(leaves[place], x) for place, x in self._static.items()):
+            return None
+        found = [
+            as_usual(value_of(x)) for place, x in enumerate(leaves) if place not in self._static
+        ]
+        if self._keep_grads:
+            found += [np.zeros_like(x._value) if x.grad is None else x.grad for x in self.trained]
+        return found
+
+    def of_call(self, tree: Any) -> Any:
+        """Return what the function returned as a program returns it: in memory of its own."""
+        import optree
+
+        leaves, structure = optree.tree_flatten(tree, none_is_leaf=True)
+        if structure != self._structure:
+            return tree
+        given = [x for place, x in enumerate(leaves) if place not in self._static]
+        outputs = [
+            x
+            if tensor and self.differentiable and type(x) is Tensor
+            else np.array(as_usual(value_of(x)))[()]
+            for x, tensor in zip(given, self._tensors, strict=True)
+        ]
+        gradients = [x.grad for x in self.trained] if self._keep_grads else []
+        return self.wrapped([*outputs, *gradients])
+
     def wrapped(self, outputs: Sequence[Any]) -> Any:
         """Return the result of a call, made of the program's outputs."""
         if self.single:
@@ -148,6 +184,15 @@ def differs(x: Any, y: Any) -> bool:
         return bool(np.any(x != y))
     except (AutogradError, ValueError, TypeError):  # an object that holds tensors or arrays
         return True
+
+
+def parts_of(tree: Any) -> Iterator[Any]:
+    """Yield what is in nested containers."""
+    if isinstance(tree, dict | list | tuple):
+        for part in tree.values() if isinstance(tree, dict) else tree:
+            yield from parts_of(part)
+    else:
+        yield tree
 
 
 def containers_in(tree: Any) -> Iterator[int]:

@@ -1,65 +1,113 @@
-"""Saving a compiled program: a Python file that needs NumPy alone, and its arrays beside it."""
+"""Saving a compiled program: a Python file that needs NumPy alone, and its arrays beside it.
+
+The arrays of `step.py` lie in `step.py.<digest>.npz`, and the program names that file; the digest
+is that of the arrays. So new arrays are there before the program that needs them, and the old ones
+stay until their program has been replaced: whenever a save is killed, `step.py` is one program with
+its own arrays.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
+from ..archives import write_arrays
 from ..errors import CompileError
+from ..files import locked_folder, write_file
 from .program import Value
 from .source import Source
 
-LOAD = '''
+ARRAYS: Final = 'pathlib.Path(__file__).resolve().with_suffix(".py.{digest}.npz")'
+LOAD: Final = '''
 
-def load(path=pathlib.Path(__file__).with_suffix(".npz")):
+def load(path={arrays}):
     """Return the step, with the values saved beside this file, and a dict of all that it keeps.
 
     The step changes the arrays in the dict, and puts new numbers into it.
     """
     with np.load(path) as saved:
-        state = {{name: saved[name] for name in saved}}
-    run, commit, changed = build({build})
-    state.update(zip({states}, changed))
+        {state} = {{name: saved[name] for name in saved}}
+    {run}, commit, changed = build({build})
+    {state}.update(zip({states}, changed))
 
     def step({inputs}):
-        results = run({arguments})
+        {results} = {run}({arguments})
         for write in commit:
             write()
 {updates}        return {result}
 
-    return step, state
+    return step, {state}
 '''
 
 
 def save(source: Source, values: Mapping[Value, Any], path: str | os.PathLike[str]) -> None:
     """Write a program to a Python file, and the arrays that it needs to an .npz file beside it.
 
+    Both are those of this call or, if it does not come to its end, those of the one before.
+
     Raises:
         CompileError: if it calls something that has no text, as an operation of the user's own.
+        OSError: if it cannot be written.
     """
-    target = Path(path)
-    if target.suffix != ".py":
-        raise CompileError(f"a program is saved as a Python file, as step.py; got {target.name}")
+    if Path(path).suffix != ".py":
+        raise CompileError(
+            f"a program is saved as a Python file, as step.py; got {Path(path).name!r}"
+        )
+    target = Path(os.path.realpath(path))  # where the program looks for its arrays
     arrays = {source.names[v]: np.asarray(data) for v, data in values.items()}
-    head = []
+    arrays |= {name: x for name, x in source.bound.items() if isinstance(x, np.ndarray)}
+    digest = digest_of(arrays)
+    text = text_of(source, ARRAYS.format(digest=digest))
+    beside = target.with_suffix(f".py.{digest}.npz")
+    with locked_folder(target.parent):
+        try:
+            write_file(beside, lambda file: write_arrays(file, arrays), part_of=target)
+            write_file(path, text)
+        finally:
+            remove_unnamed(target)
+
+
+def digest_of(arrays: Mapping[str, Any]) -> str:
+    """Return twelve digits that are others for other arrays or names."""
+    from hashlib import sha256
+
+    found = sha256()
+    for name, array in arrays.items():
+        found.update(f"{name} {array.dtype.str} {array.shape} ".encode())
+        found.update(array.tobytes())
+    return found.hexdigest()[:12]
+
+
+def remove_unnamed(target: Path) -> None:
+    """Remove the arrays that a program does not name: of earlier ones, or of a save that failed."""
+    with suppress(OSError):
+        text = target.read_bytes() if target.exists() else b""
+        wanted = re.compile(re.escape(target.stem) + r"(\.py\.[0-9a-f]{12}\.npz)")
+        for found in filter(None, map(wanted.fullmatch, os.listdir(target.parent))):
+            if found[1].encode() not in text:
+                target.with_name(found[0]).unlink(missing_ok=True)
+
+
+def text_of(source: Source, arrays: str) -> str:
+    """Return the text of a saved program: its source, what it names, and what loads it."""
+    read, made = [], []
     for name, value in source.bound.items():
         if isinstance(value, np.ndarray):
-            arrays[name] = value
-            head.append(f'{name} = _saved["{name}"]')
+            read.append(f'    {name} = _saved["{name}"]')
         else:
-            head.append(f"{name} = {restored(name, value)}")
-    if any(line.endswith("]") for line in head if "_saved[" in line):
-        head.insert(0, '_saved = np.load(pathlib.Path(__file__).with_suffix(".npz"))')
+            made.append(f"{name} = {restored(name, value)}")
+    if read:
+        read.insert(0, f"with np.load({arrays}) as _saved:")
     docstring, _, rest = source.text.partition("\n")
-    text = "\n".join([docstring, "", "import pathlib", *rest.splitlines()])
-    before, _, after = text.partition("\n\n\ndef build(")
-    text = "\n".join([before, *head]) + "\n\n\ndef build(" + after
-    np.savez(target.with_suffix(".npz"), allow_pickle=False, **arrays)
-    target.write_text(text.rstrip() + "\n" + loader(source), encoding="utf-8")
+    before, _, after = rest.partition("\n\n\ndef build(")
+    text = "\n".join([docstring, "", "import pathlib", before, *read, *made])
+    return f"{text}\n\n\ndef build({after.rstrip()}\n{loader(source, arrays)}"
 
 
 def restored(name: str, value: Any) -> str:
@@ -80,28 +128,39 @@ def restored(name: str, value: Any) -> str:
     )
 
 
-def loader(source: Source) -> str:
+def loader(source: Source, arrays: str) -> str:
     """Write the function that puts the saved values in place."""
     names = source.names
     inputs = [names[x] for x in source.inputs[: len(source.inputs) - source.captured]]
+    run, state, results = (unused(name, inputs) for name in ("run", "state", "results"))
     others = [*source.inputs[len(inputs) :], *source.read]
-    arguments = inputs + [f'state["{names[x]}"]' for x in others]
+    arguments = inputs + [f'{state}["{names[x]}"]' for x in others]
     count = source.count
     updates = [
-        f'        state["{names[x]}"] = results[{count + i}]\n'
+        f'        {state}["{names[x]}"] = {results}[{count + i}]\n'
         for i, x in enumerate(source.scalars)
     ]
     count += len(source.scalars)
     updates += [
-        f'        state["{names[x]}"][...] = results[{count + i}]\n'
+        f'        {state}["{names[x]}"][...] = {results}[{count + i}]\n'
         for i, x in enumerate(source.fresh)
     ]
-    states = [names[x] for x in source.states]
     return LOAD.format(
-        build=", ".join(f'state["{names[x]}"]' for x in source.kept),
-        states=states,
+        arrays=arrays,
+        run=run,
+        state=state,
+        results=results,
+        build=", ".join(f'{state}["{names[x]}"]' for x in source.kept),
+        states=[names[x] for x in source.states],
         inputs=", ".join(inputs),
         arguments=", ".join(arguments),
         updates="".join(updates),
-        result="results[0]" if source.count == 1 else f"results[:{source.count}]",
+        result=f"{results}[0]" if source.count == 1 else f"{results}[:{source.count}]",
     )
+
+
+def unused(name: str, taken: Iterable[str]) -> str:
+    """Return a name, with underscores behind it if an argument of the program has it."""
+    while name in taken:
+        name += "_"
+    return name

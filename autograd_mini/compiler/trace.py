@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..arrays import PLAIN, normal
+from ..arrays import PLAIN, as_array, normal
 from ..contexts import OWN, Scope, run_apart
 from ..errors import ConversionError, UnsupportedError
 from ..extraction import describe, tracing
@@ -87,7 +87,7 @@ class Met:
         small = array.nbytes <= COPIED
         self.copy = array.copy("K") if small else None
         self._print = None if small else fingerprint(array)
-        self.leaf = leaf(normal(self.copy if small else array))
+        self.leaf = leaf(as_array(self.copy if small else array))
 
     def is_unchanged(self) -> bool:
         """Tell whether the array still holds what it held when it was met."""

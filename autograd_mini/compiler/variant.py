@@ -6,6 +6,7 @@ import linecache
 import os
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import chain, repeat
 from operator import attrgetter, call, is_, setitem
@@ -117,7 +118,7 @@ class Variant:
 
     def _made(self) -> Callable[..., Any]:
         """Execute the source, which tracebacks then show."""
-        filename = f"<compiled {self.name} {id(self):x}>"
+        filename = f"<compiled {ascii(self.name)[1:-1]} {id(self):x}>"
         text = self.source.text
         linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
         weakref.finalize(self, linecache.cache.pop, filename, None).atexit = False
@@ -160,6 +161,28 @@ class Variant:
             with turn.lock:
                 if turn.is_open():
                     return self._run(values)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let no other program change these tensors in the block."""
+        while True:
+            turn = self._turn.current()
+            turn.refuse_again(self.name)
+            with turn.lock:
+                if turn.is_open():
+                    yield
+                    return
+
+    def on_scratch(self, values: Sequence[Any]) -> tuple[Sequence[Any], list[Any]]:
+        """Run on memory of its own; return the outputs, and the new values of changed tensors."""
+        step, commit, arrays = self._build(*[self._kept(v) for v in self.source.kept])
+        results = step(*values, *[t._value for t in self._reads])
+        for write in commit:
+            write()
+        count, source = self.count, self.source
+        news = dict(zip(source.states, arrays, strict=True))
+        news |= zip([*source.scalars, *source.fresh], results[count:], strict=True)
+        return results[:count], [news[leaf] for leaf, _ in self.program.updates]
 
     def _run(self, values: Sequence[Any]) -> Sequence[Any]:
         """Run a program that changes nothing."""

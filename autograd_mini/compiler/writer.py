@@ -21,6 +21,14 @@ ARITHMETIC: Final = frozenset(
     {"add", "subtract", "multiply", "divide", "maximum", "minimum", "where"}
 )
 """Operations whose numbers have the dtype of the arrays beside them."""
+OWN: Final = frozenset(
+    {"build", "step", "commit", "partial", "setitem", "memory", "prepared", "load", "pathlib"}
+)
+"""Names of every program, or of every saved one."""
+LONGEST_NAME: Final = 60
+LONGEST_COMMENT: Final = 80
+DERIVED: Final = ("product", "bias", "update", "dot", "of", "next")
+"""What matrix products add to the name of their result."""
 NUMBER_NAMES: Final = {0: "zero", 1: "one", 2: "two", 0.5: "half"}
 QUIET: Final = 'with np.errstate(divide="ignore", invalid="ignore"):'
 
@@ -39,7 +47,7 @@ class Writer:
     plan: Plan
     names: dict[Value, str] = field(default_factory=dict)
     wanted: dict[Value, str] = field(default_factory=dict)
-    used: set[str] = field(default_factory=lambda: {"build", "step", "memory", "commit", *RESERVED})
+    used: set[str] = field(default_factory=lambda: {*OWN, *RESERVED})
     setup: list[str] = field(default_factory=list)
     body: list[str] = field(default_factory=list)
     commit: list[str] = field(default_factory=list)
@@ -55,14 +63,16 @@ class Writer:
     # ── names ────────────────────────────────────────────────────────────────────────────────
     def name(self, value: Value, wanted: str) -> str:
         """Give a value a name of its own, near the wanted one."""
-        base = re.sub(r"\W+", "_", wanted, flags=re.ASCII).strip("_") or "value"
+        base = re.sub(r"\W+", "_", wanted, flags=re.ASCII).strip("_")[:LONGEST_NAME] or "value"
         if base[0].isdigit() or keyword.iskeyword(base):
             base = f"_{base}"
+        elif base.startswith("packed_"):  # as the names of a block's buffers
+            base = f"x_{base}"
         name, count = base, 1
-        while name in self.used:
+        while not self.used.isdisjoint(family := {name, *(f"{name}_{x}" for x in DERIVED)}):
             count += 1
             name = f"{base}_{count}"
-        self.used.add(name)
+        self.used |= family
         self.names[value] = name
         return name
 
@@ -246,7 +256,8 @@ class Writer:
 
 def on_one_line(text: str) -> str:
     """Return a user's text as it can stand in a comment or docstring."""
-    kept = "".join(c if c.isprintable() else " " for c in text)
+    kept = "".join(c if c.isprintable() else " " for c in text[: LONGEST_COMMENT + 1])
+    kept = kept if len(kept) <= LONGEST_COMMENT else f"{kept[: LONGEST_COMMENT - 1]}…"
     return kept.replace("\\", "/").replace('"', "'")
 
 

@@ -29,7 +29,7 @@ def whole(what: str, value: Any, least: int) -> int:
 
 
 def floating(dtype: Any) -> np.dtype[Any]:
-    """Return a floating-point dtype.
+    """Return a floating-point dtype, in this machine's byte order.
 
     Raises:
         ArgumentError: for any other, and for what is no dtype.
@@ -40,7 +40,7 @@ def floating(dtype: Any) -> np.dtype[Any]:
         raise ArgumentError(f"dtype is {dtype!r:.60}; expected float32 or float64") from error
     if kind.kind != "f":
         raise ArgumentError(f"dtype is {kind}; expected float32 or float64")
-    return kind
+    return kind if kind.isnative else np.dtype(kind.type)
 
 
 def generator(seed: Seed) -> np.random.Generator:

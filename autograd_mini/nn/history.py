@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..visible import show_text
+
 Stopped = Literal["running", "completed", "early", "interrupted"]
 
 
@@ -83,5 +85,6 @@ class History:
         ]
         for name in self.names:
             numbers = self[name]
-            lines.append(f"  {name:<14} {numbers[0]:.6g} → {numbers[-1]:.6g}")
+            shown = show_text(name, one_line=True)
+            lines.append(f"  {shown:<14} {numbers[0]:.6g} → {numbers[-1]:.6g}")
         return "\n".join(lines)

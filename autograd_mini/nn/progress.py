@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from ..visible import show_text
+
 
 @contextmanager
 def bar(epochs: int, verbose: bool | None) -> Iterator[Callable[[Mapping[str, float]], None]]:
@@ -22,7 +24,8 @@ def bar(epochs: int, verbose: bool | None) -> Iterator[Callable[[Mapping[str, fl
     with tqdm(total=epochs, unit="epoch") as shown:
 
         def advance(row: Mapping[str, float]) -> None:
-            shown.set_postfix({k: f"{v:.4g}" for k, v in row.items()}, refresh=False)
+            numbers = {show_text(k, one_line=True): f"{v:.4g}" for k, v in row.items()}
+            shown.set_postfix(numbers, refresh=False)
             shown.update()
 
         yield advance

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from ..visible import show_text
 from .ownership import joined
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def summary(model: Module) -> str:
     """  # noqa: E501  # the table is as wide as it is
     unlisted = {t.serial: path for path, t in model.named_tensors()}
     scopes: dict[str, str] = {}
-    rows = [HEADINGS]
+    rows: list[tuple[str, ...]] = [HEADINGS]
     for path, module in model.named_modules():
         scopes[path] = scope_path(path, module, scopes)
         own = [(unlisted.pop(t.serial), t) for _, t in module.own_tensors() if t.serial in unlisted]
@@ -40,8 +41,9 @@ def summary(model: Module) -> str:
             trained = sum(t.size for _, t in own if t.requires_grad)
             written = ", ".join(f"{name} {value}" for name, value in chosen.items())
             output = module.output_shape()
-            rows.append((scopes[path], output, f"{trained:,}", ", ".join(shapes), written))
-    return "\n".join([heading(model), *aligned(rows)])
+            cells = (scopes[path], output, f"{trained:,}", ", ".join(shapes), written)
+            rows.append(tuple(show_text(cell, one_line=True) for cell in cells))
+    return "\n".join([show_text(heading(model)), *aligned(rows)])
 
 
 def scope_path(path: str, module: Module, scopes: dict[str, str]) -> str:

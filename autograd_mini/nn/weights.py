@@ -7,67 +7,39 @@ read and compared before any data is; what is loaded is assigned all at once or 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.lib import format as npy
 
+from ..archives import BoundedReader, Header, member_names, read_array, read_header, write_arrays
 from ..errors import OperandError, ShapeError, WeightsError
+from ..files import write_file
 from ..ops.conversion import assign_all
 from ..tensors import Tensor
+from ..visible import show_text
 
 if TYPE_CHECKING:
     from zipfile import ZipFile
 
     from .module import Module
 
-HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+LISTED: Final = 6
+"""Differences that an error names."""
+LONGEST: Final = 80
+"""Letters of a name in an error."""
 
 
 def save(model: Module, path: str | os.PathLike[str]) -> None:
     """Write all parameters and buffers to an `.npz` file at exactly `path`.
 
-    The file is replaced when it is complete, so a crash leaves the old one.
+    The file is replaced when it is complete, so a crash, a kill or a full disk leaves the old one.
+    It keeps its permissions; a link stays a link; a device or named pipe gets the bytes.
 
     Raises:
         OSError: if it cannot be written; FileNotFoundError, if its directory does not exist.
     """
-    target = Path(os.path.realpath(path))  # a link stays a link
-    partial = target.with_name(f".{target.name}.{os.urandom(4).hex()}.partial")
-    try:
-        with open(partial, "xb") as file:
-            write(file, {name: t.data for name, t in model.named_tensors()})
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, target)
-    except OSError as error:
-        if error.filename is None:  # while writing, as a full disk: nothing to say of the path
-            raise
-        raise unsaved(error, path, target.parent) from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()
-
-
-def unsaved(error: OSError, path: str | os.PathLike[str], directory: Path) -> OSError:
-    """Return an error of the same kind that names the path which the user gave."""
-    reason = error.strerror
-    if not directory.exists():
-        place = str(directory)
-        reason = f"there is no directory {place!r}; create it with os.makedirs({place!r})"
-    return OSError(error.errno, f"cannot save: {reason}", os.fspath(path))
-
-
-def write(file: IO[bytes], arrays: dict[str, Any]) -> None:
-    """Write arrays as `np.savez` does, whatever they are called."""
-    from zipfile import ZipFile  # 5 ms of import
-
-    with ZipFile(file, "w") as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                npy.write_array(member, np.asarray(array), allow_pickle=False)
+    arrays = {name: t.data for name, t in model.named_tensors()}
+    write_file(path, lambda file: write_arrays(file, arrays))
 
 
 def load(model: Module, path: str | os.PathLike[str]) -> None:
@@ -95,75 +67,92 @@ def arrays_of(own: dict[str, Tensor], path: str | os.PathLike[str]) -> list[Any]
     Raises:
         WeightsError: if the file cannot be read, is damaged, or holds other arrays.
     """
-    import zlib
-    from zipfile import BadZipFile, ZipFile
+    from zipfile import ZipFile
 
+    members = member_names(own)
     try:
-        with ZipFile(path) as archive:
-            check(headers(archive), own, path)
-            return [read(archive, name) for name in own]
+        with open(path, "rb", buffering=0) as raw, BoundedReader(raw) as file:
+            file.expect(members.values())
+            with ZipFile(file) as archive:
+                found, others = headers(archive, set(members.values()))
+                wrong = differences(found, others, own, members)
+                if wrong:
+                    raise unlike(wrong, path)
+                return [read_array(archive, found[member]) for member in members.values()]
     except WeightsError:
         raise
     except FileNotFoundError as error:
         raise WeightsError(f"there is no file {os.fspath(path)!r}") from error
     except OSError as error:
         raise WeightsError(f"cannot read {os.fspath(path)!r}: {error}") from error
-    # What reading raises for a file that is no such archive, is cut, or is encrypted.
-    except (BadZipFile, zlib.error, ValueError, EOFError, KeyError, RuntimeError) as error:
+    except Exception as error:  # a damaged archive makes zipfile and NumPy raise nearly anything
         raise WeightsError(
-            f"{os.fspath(path)!r} is no file of weights, or a damaged one: {error}; expected an "
-            ".npz that model.save wrote"
+            f"{os.fspath(path)!r} is no file of weights, or a damaged one: "
+            f"{str(error) or type(error).__name__}; expected an .npz that model.save wrote"
         ) from error
 
 
-def headers(archive: ZipFile) -> dict[str, tuple[tuple[int, ...], Any]]:
-    """Return shape and dtype of each array in an archive, without reading the data.
+def headers(archive: ZipFile, wanted: set[str]) -> tuple[dict[str, Header], list[str]]:
+    """Return what an archive says of each member, without reading the data, and what else it has.
+
+    Of the members that nobody wants only the first ones are looked at, for an error.
 
     Raises:
-        WeightsError: for an array of objects, which would have to be unpickled.
+        ValueError: if two members have one name.
     """
-    found = {}
-    for member in archive.namelist():
-        with archive.open(member) as file:
-            version = npy.read_magic(file)
-            if version not in HEADERS:
-                raise WeightsError(f"member {member!r} has .npy version {version}, not 1.0 or 2.0")
-            shape, _, dtype = HEADERS[version](file)
-        if dtype.hasobject:
-            raise WeightsError(
-                f"member {member!r} holds Python objects, which are never unpickled; expected "
-                "arrays of numbers"
-            )
-        found[member.removesuffix(".npy")] = shape, dtype
-    return found
+    found: dict[str, Header] = {}
+    others: dict[str, str] = {}
+    for info in archive.infolist():
+        member = info.filename
+        if member in found or member in others:
+            raise ValueError(f"it has two members {short(member)!r}")
+        if member in wanted:
+            found[member] = read_header(archive, info)
+            continue
+        name, npy, _ = member.rpartition(".npy")
+        others[member] = short(name) if npy else f"{short(member)!r} without the ending .npy"
+        if len(others) <= LISTED:
+            others[member] += f" {read_header(archive, info).shape}"
+    return found, list(others.values())
 
 
-def check(found: dict[str, Any], own: dict[str, Tensor], path: Any) -> None:
-    """Compare a file's headers with a model.
-
-    Raises:
-        WeightsError: naming everything that differs.
-    """
-    wrong = [f"lacks {name} {t.shape}" for name, t in own.items() if name not in found]
-    wrong += [f"has {name} {s}, which the model has not" for name, (s, _) in found.items()
-              if name not in own]  # fmt: skip
-    for name, (shape, dtype) in found.items():
-        if name in own and shape != own[name].shape:
-            wrong.append(f"has {name} of shape {shape}, the model's is {own[name].shape}")
-        elif name in own and not np.can_cast(dtype, own[name].dtype, "same_kind"):
-            wrong.append(f"has {name} of dtype {dtype}, the model's is {own[name].dtype}")
-    if wrong:
-        shown = "; ".join(wrong[:6]) + (f"; and {len(wrong) - 6} more" if len(wrong) > 6 else "")
-        raise WeightsError(
-            f"{os.fspath(path)!r} is not of this model: it {shown}. Nothing was changed; make the "
-            "model with the sizes that it was saved with"
-        )
+def differences(
+    found: dict[str, Header], others: list[str], own: dict[str, Tensor], members: dict[str, str]
+) -> list[str]:
+    """Say in what a file's headers differ from the tensors of a model."""
+    wrong = [f"lacks {short(n)} {t.shape}" for n, t in own.items() if members[n] not in found]
+    wrong += [f"has {other}, which the model has not" for other in others]
+    for name, t in own.items():
+        if members[name] in found:
+            wrong += mismatch(short(name), found[members[name]], t)
+    return wrong
 
 
-def read(archive: ZipFile, name: str) -> Any:
-    """Read one array; the checksum is verified on the way."""
-    with archive.open(f"{name}.npy") as file:
-        array = npy.read_array(file, allow_pickle=False)
-        if file.read(1):
-            raise ValueError(f"member {name!r} has more data than its header says")
-    return array[()] if not array.ndim else array
+def short(name: str) -> str:
+    """Return a name as an error shows it."""
+    return show_text(name, one_line=True, longest=LONGEST)
+
+
+def mismatch(name: str, header: Header, own: Tensor) -> list[str]:
+    """Say in what an array differs from its tensor, if in anything."""
+    dtype = header.dtype
+    if header.shape != own.shape:
+        return [f"has {name} of shape {header.shape}, the model's is {own.shape}"]
+    if dtype.hasobject:
+        return [f"has {name} as Python objects, which are never unpickled"]
+    if dtype.kind not in "biufc" or not np.can_cast(dtype, own.dtype, "same_kind"):
+        return [f"has {name} of dtype {dtype}, the model's is {own.dtype}"]
+    if not header.is_complete:
+        size = header.info.file_size - header.start
+        return [f"has {size:,} bytes for {name}, which do not fill {dtype} {own.shape}"]
+    return []
+
+
+def unlike(wrong: list[str], path: str | os.PathLike[str]) -> WeightsError:
+    """Return the error that names the differences."""
+    shown = "; ".join(wrong[:LISTED])
+    shown += f"; and {len(wrong) - LISTED} more" if len(wrong) > LISTED else ""
+    return WeightsError(
+        f"{os.fspath(path)!r} is not of this model: it {shown}. Nothing was changed; make the "
+        "model with the sizes that it was saved with"
+    )

@@ -18,6 +18,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from autograd_mini.files import write_file
+
 from . import tables
 from .checkers import CHECKERS, OURS
 
@@ -50,7 +52,7 @@ def judged(name: str, every: int, saved: Path | None) -> list[tables.Row]:
         lines = output(name, every)
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_text(lines, encoding="utf-8")
+            write_file(kept, lines)
     else:
         lines = kept.read_text(encoding="utf-8")
     return [json.loads(line) for line in lines.splitlines()]
@@ -89,7 +91,7 @@ def main() -> None:
     text = tables.section(results, missing)
     print(text)
     if options.details:
-        options.details.write_text(tables.details(results), encoding="utf-8")
+        write_file(options.details, tables.details(results))
     if options.write:
         tables.write(PAGE, text)
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from autograd_mini.files import write_file
+
 from .checkers import OURS
 from .mistakes import MISTAKES
 from .mutants import SECOND
@@ -137,7 +139,7 @@ def write(path: Path, text: str) -> None:
         page = f"{page.rstrip()}\n\n{BEGIN}\n{END}\n"
     before, _, rest = page.partition(BEGIN)
     after = rest.partition(END)[2]
-    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+    write_file(path, f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
 
 
 def details(results: Results) -> str:

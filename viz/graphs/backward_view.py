@@ -20,7 +20,7 @@ from ..contributions import Ledger
 from ..errors import PictureError
 from ..picture import Arrow
 from ..reading import Key, has_values, key, operands
-from ..texts import clean, counted, shape, symbol
+from ..texts import clean, counted, shape, sign_of, symbol
 from .operations import OperationsView
 from .outline import Outline, Part
 from .scopes import Branch
@@ -92,7 +92,7 @@ class BackwardView(OperationsView):
                 inside=inside,
             )
         (operation,) = part.operations
-        made = [op.primitive.symbol for op in rule_operations(operation)]
+        made = [sign_of(op) for op in rule_operations(operation)]
         words = "  ".join(made) if len(made) <= MOST_SYMBOLS else ""
         told = ", ".join(f"{n} {sign}" if n > 1 else sign for sign, n in Counter(made).items())
         rules = operation.primitive.doc.partition("  ∂")[2]

@@ -15,7 +15,7 @@ import numpy as np
 
 from autograd_mini.operation import Scope
 
-from ..texts import clean
+from ..texts import clean, sign_of
 from .scopes import Branch
 
 if TYPE_CHECKING:
@@ -134,4 +134,4 @@ def name_of(part: Part) -> str:
     """Return what a part is called in a round."""
     if part.kind == "scope":
         return NUMBER.sub("", part.branch.caption) or part.branch.caption
-    return part.operations[0].primitive.symbol
+    return sign_of(part.operations[0])

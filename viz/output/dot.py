@@ -156,6 +156,8 @@ def text(label: str) -> str:
     >>> print(text("a\\\\N & <b>"))
     a\\\\N &amp; <b>
     """
+    if label.endswith("\n"):  # graphviz takes "node\n" for a name that needs no quotation marks
+        label += " "
     return graphviz.escape(label.replace("&", "&amp;"))
 
 
@@ -178,6 +180,7 @@ def runs(line: str, cell: Cell) -> str:
 
     `\\N` would become the node's name there, whatever is escaped, so it is cut in two.
     """
+    line = line.replace("\t", " ") or " "  # a label in HTML has no empty text
     words = [escape_html(part) for part in re.split(r"(?<=\\)(?=[NGTHEL])", line)]
     if cell.kind == "name":
         words = [f"<b>{word}</b>" for word in words]

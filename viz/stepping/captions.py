@@ -12,7 +12,7 @@ from autograd_mini.tensors import Tensor
 
 from ..contributions import Contribution, Visit
 from ..reading import is_number, operands
-from ..texts import clean, number, shape
+from ..texts import clean, number, shape, sign_of
 
 INFIX: Final = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "matmul": "@"}
 WRITTEN: Final = {
@@ -41,10 +41,10 @@ def expression(operation: Operation, arguments: Sequence[str]) -> str:
     form = WRITTEN.get(operation.type)
     if form is not None and form.count("{}") == len(arguments):
         return form.format(*map(bracketed, arguments))
-    sign = operation.primitive.symbol
+    sign = sign_of(operation)
     if operation.type == "absolute":
         return f"|{', '.join(arguments)}|"
-    name = sign if len(sign) == 1 or sign.isalnum() else operation.type
+    name = sign if len(sign) == 1 or sign.isalnum() else called(operation.type)
     return f"{name}({', '.join(arguments)})"
 
 

@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from autograd_mini.files import write_file
+
 from ..drawing import Drawing
 from ..errors import PictureError
 from ..graphs.builder import default_title
@@ -91,7 +93,7 @@ class Frames:
     def save(self, directory: str | os.PathLike[str]) -> list[Path]:
         """Write the frames as `frame_001.svg`, `frame_002.svg`…; return the paths.
 
-        The directory is made if it is missing.
+        The directory is made if it is missing. Each file is written whole or not at all.
 
         Raises:
             PictureError: if there is a file in its place.
@@ -106,7 +108,7 @@ class Frames:
         paths = []
         for place, one in enumerate(self, start=1):
             path = target / f"frame_{place:03}.svg"
-            path.write_text(one.svg, encoding="utf-8", newline="\n")
+            write_file(path, one.svg)
             paths.append(path)
         return paths
 
@@ -136,7 +138,7 @@ class Frames:
                 )
             if not target.parent.is_dir():
                 raise PictureError(f"there is no directory {str(target.parent)!r}; create it first")
-            target.write_text(text, encoding="utf-8", newline="\n")
+            write_file(target, text)
         return text
 
     def _repr_svg_(self) -> str:

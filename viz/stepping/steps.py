@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Final, Literal
 
+from autograd_mini.visible import replace_hidden
+
 from ..texts import counted
 
 Field = Literal["data", "gradient"]
@@ -20,6 +22,9 @@ class Writing:
     box: str
     field: Field
     text: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", replace_hidden(self.text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,9 @@ class Step:
     boxes: tuple[str, ...] = ()
     arrows: tuple[int, ...] = ()
     writings: tuple[Writing, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "caption", tuple(map(replace_hidden, self.caption)))
 
 
 def gathered(steps: list[Step], most: int) -> list[Step]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...visible import show_text
 from ..inputs import argument_names
 from ..reporting.report import Report
 from .scripts import Script
@@ -35,7 +36,7 @@ class Counterexample:
         """Write the beginning of the report, then the script."""
         lines = str(self.report).splitlines()
         shown = lines[:SHOWN] + (["  ..."] if len(lines) > SHOWN else [])
-        return "\n".join([*shown, "", self.code])
+        return "\n".join([*shown, "", show_text(self.code)])
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...visible import show_text
 from ..numeric.verdicts import Tolerances, Verdict
 from .entries import Part
 from .heatmap import Map, maps, mark, svg
@@ -89,12 +90,12 @@ def style() -> str:
 def html(report: Report) -> str:
     """Write a report as a piece of HTML."""
     body = [heading(report), reasons(report), pictures(report), table(report)]
-    return f'<div class="amg">{style()}{"".join(body)}</div>'
+    return f'<div class="amg">{style()}{show_text("".join(body))}</div>'
 
 
 def page(report: Report) -> str:
     """Write a report as an HTML page of its own."""
-    title = escape(f"gradcheck of {report.function}")
+    title = escape(show_text(f"gradcheck of {report.function}", one_line=True))
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="color-scheme" content="light dark">'

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...visible import show_text
 from ..numeric.verdicts import CODES, Verdict
 
 UNCHECKED = -1
@@ -81,7 +82,8 @@ class Entry:
     def row(self) -> tuple[str, ...]:
         """Return the entry as the cells of a printed table."""
         numbers = (f"{self.analytic + 0.0:.9g}", f"{self.numeric + 0.0:.9g}", f"{self.error:.1e}")
-        return (self.verdict, self.place, *numbers, f"{self.relative:.1e}", self.reason)
+        place = show_text(self.place, one_line=True)
+        return (self.verdict, place, *numbers, f"{self.relative:.1e}", self.reason)
 
 
 @dataclass(frozen=True, slots=True)

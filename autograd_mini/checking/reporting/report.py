@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import GradcheckError
+from ...visible import show_text
 from ..causes import Cause
 from ..numeric.verdicts import Verdict
 from .coverage import Coverage
@@ -121,7 +122,7 @@ class Report:
 
     def __str__(self) -> str:
         """Write the verdict, then the causes and the worst entries."""
-        return "\n".join(self._lines())
+        return "\n".join(map(show_text, self._lines()))
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self))
@@ -135,7 +136,8 @@ class Report:
     def _lines(self) -> Iterator[str]:
         order = "" if self.order == 1 else f", order {self.order}"
         state = "ok" if self.ok else "FAILED"
-        yield f"gradcheck of {self.function}{order}: {state}, {self._summary()}"
+        function = show_text(self.function, one_line=True)
+        yield f"gradcheck of {function}{order}: {state}, {self._summary()}"
         for cause in (*self.problems, *self.causes):
             yield f"  {cause}"
         if self.blame is not None:

@@ -6,6 +6,7 @@ A pass returns its argument if there is nothing to do, which is how `optimised` 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from ..program import Program
@@ -28,6 +29,8 @@ SIMPLIFYING: Final[tuple[Pass, ...]] = (pruned, merged, simplified, folded)
 constants are folded, so that a repeated constant is not held as a large one."""
 GATHERING: Final[tuple[Pass, ...]] = (flattened, factored, scattered, multiplied, gathered, packed)
 """Passes that make one operation of many, once each, in order."""
+ROUNDING: Final = frozenset({flattened, factored, multiplied, packed})
+"""Those that change the order of sums or products."""
 ROUNDS: Final = 6
 """Rounds at most. Each walks in order and sees what it has rewritten, so few are ever needed."""
 LARGE: Final = 10_000
@@ -51,5 +54,7 @@ def optimised(program: Program, gathering: Sequence[Pass] = GATHERING) -> Progra
         if program is before or (count > LARGE and dropped < count // 100):
             break
     for gather in gathering:
-        program = gather(program)
+        before, program = program, gather(program)
+        if program is not before and gather in ROUNDING:
+            program = replace(program, rounded=True)
     return pruned(program)

@@ -1,0 +1,260 @@
+"""Checked replays: a program and its function compute the same call, and are compared.
+
+The last net. The program runs on memory of its own, the function runs as it is. What they return,
+what they leave in tensors, and how far they draw from generators must be the same. The first replay
+of each program is checked, the 10th, the 100th and the 1,000th. What the function did stands, so
+that the checked call is right in any case. What Python does beside, as printing, happens again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from ..tensors import Tensor
+from .draw_source import is_draw
+from .guards import content_of
+from .identical import identical, same_bits
+from .program import Instruction, Program, Value
+from .results import parts_of
+from .trace import Tracer
+
+if TYPE_CHECKING:
+    from .entries import Entry
+
+DUE: Final = (1, 10, 100, 1000)
+"""Which replays are checked."""
+CLOSE: Final = {"f": {2: 1e-2, 4: 1e-4, 8: 1e-9, 16: 1e-9}, "c": {8: 1e-4, 16: 1e-9, 32: 1e-9}}
+"""How far results may be apart where a pass has changed the order of sums, of the largest one."""
+NOISY: Final = 30.0
+"""So many times the effect of rounding its inputs a difference may have, and counts as rounding."""
+as_it_is: Final[ContextVar[bool]] = ContextVar("autograd_mini_as_it_is", default=False)
+"""Whether compiled functions are called as they are, since one is being checked."""
+
+
+class Check:
+    """One call that is computed twice.
+
+    Attributes:
+        difference: what is not the same, or None.
+    """
+
+    def __init__(self, entry: Entry, values: Sequence[Any]) -> None:
+        self._entry = entry
+        self._values = list(values)
+        variant = entry.variant
+        self._leaves = list(variant.program.leaves.values())
+        self._before = [(t, t._value, t._assigned, t.grad) for t in self._leaves]
+        steps = [*variant.program.instructions, *variant.recorded.instructions]
+        drawn = {id(g): g for s in steps if is_draw(s) for g in (s.params["generator"],)}
+        self._generators = list(drawn.values())
+        self._states = self._generator_states()
+        self.difference: str | None = None
+
+    def run(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Compute both; return what the function returned, as a program returns it."""
+        entry = self._entry
+        contents = [content_of(x) for x in arrays_in(args, kwargs)]
+        try:
+            with np.errstate(all="ignore"):
+                outputs, news = entry.variant.on_scratch(self._values)
+            failure = None
+        except Exception as error:
+            failure = error
+        drawn = self._generator_states()
+        self._restore_generators(self._states)
+        token = as_it_is.set(True)
+        try:
+            tree = function(*args, **kwargs)
+        finally:
+            as_it_is.reset(token)
+        if failure is not None:
+            self.difference = f"the program raised {type(failure).__name__}: {failure}"
+        else:
+            self.difference = self._compared(tree, outputs, news, drawn)
+        if contents != [content_of(x) for x in arrays_in(args, kwargs)]:
+            self.difference = "the function writes into an array that it was given"
+        return entry.result.of_call(tree)
+
+    def _compared(self, tree: Any, outputs: Any, news: Any, drawn: list[Any]) -> str | None:
+        """Name what the function returned or left otherwise than the program."""
+        result, program = self._entry.result, self._entry.variant.program
+        found = result.outputs_of(tree)
+        if found is None:
+            return "the function returned something of another structure, or another plain value"
+        for place, (x, y) in enumerate(zip(found, outputs, strict=True)):
+            if not self._agree(x, y, place):
+                return f"output {place} is {brief(x)}, and {brief(y)} in the program"
+        leaves = [program.leaves[leaf] for leaf, _ in program.updates]
+        changed = {id(t): (new, i) for i, (t, new) in enumerate(zip(leaves, news, strict=True))}
+        for tensor, value, _, _ in self._before:
+            wanted, place = changed.get(id(tensor), (value, 0))
+            agree = self._agree(tensor._value, wanted, len(program.outputs) + place)
+            if tensor._value is not wanted and not agree:
+                name = tensor.name or f"a tensor of shape {tensor.shape}"
+                return f"{name} becomes {brief(tensor._value)}, and {brief(wanted)} in the program"
+        if not identical(drawn, self._generator_states()):
+            return "they draw differently"
+        return None
+
+    def _agree(self, x: Any, y: Any, place: int | None = None) -> bool:
+        """Tell whether two results are the same, but for rounding.
+
+        Args:
+            x, y: of the function, and of the program.
+            place: among the outputs and new values of the program.
+        """
+        x, y = np.asarray(x), np.asarray(y)
+        if x.shape != y.shape or x.dtype != y.dtype:
+            return False
+        if same_bits(x, y):
+            return True
+        if x.dtype.kind not in "fc":
+            return False
+        rounded = self._entry.variant.program.rounded and is_close(x, y)
+        return rounded or (place is not None and self._is_rounding(x, y, place))
+
+    def _is_rounding(self, x: Any, y: Any, place: int) -> bool:
+        """Tell whether a difference is what rounding the inputs makes: the program is sensitive."""
+        program = self._entry.variant.recorded
+        after = self._generator_states()
+        try:
+            exact, *moved = [self._ends(program, i) for i in (None, 0, 1, 2)]
+        finally:
+            self._restore_generators(after)
+        noise = max(largest(np.asarray(exact[place]) - other[place]) for other in moved)
+        return same_nonfinite(x, y) and largest(x - y) <= NOISY * noise
+
+    def _ends(self, program: Program, seed: int | None) -> list[Any]:
+        """Return outputs and new values of a program, its inputs rounded at random with a seed."""
+        self._restore_generators(self._states)
+        generator = None if seed is None else np.random.default_rng(seed)
+        values = dict(zip(program.inputs, self._values, strict=True))
+        old = {id(t): value for t, value, _, _ in self._before}
+        values |= {v: old.get(id(t), t._value) for v, t in program.leaves.items()}
+        values = {v: rounded_at_random(x, generator) for v, x in values.items()} | program.constants
+        with np.errstate(all="ignore"):
+            for step in program.instructions:
+                compute(step, values)
+        ends = [*program.outputs, *(new for _, new in program.updates)]
+        return [values[y] if type(y) is Value else y for y in ends]
+
+    # ── where they part ──────────────────────────────────────────────────────────────────────
+    def place(self, trace_again: Any) -> str:
+        """Name the first instruction that differs, and its line.
+
+        Args:
+            trace_again: calls the function while a tracer that it is given looks on.
+        """
+        after = [(t, t._value, t._assigned, t.grad) for t in self._leaves]
+        states = self._generator_states()
+        try:
+            self._put(self._before)
+            self._restore_generators(self._states)
+            return self._first_difference(trace_again)
+        except Exception as error:
+            return f"somewhere ({type(error).__name__} while it was looked for)"
+        finally:
+            self._put(after)
+            self._restore_generators(states)
+
+    def _first_difference(self, trace_again: Any) -> str:
+        variant = self._entry.variant
+        tracer = Tracer()
+        trace_again(tracer)
+        tracer.release_gradients()
+        self._put(self._before)
+        self._restore_generators(self._states)
+        now = tracer.instructions
+        recorded = values_of(variant.recorded, self._values)
+        self._restore_generators(self._states)
+        again = values_of(tracer.program("again", []), self._values[: len(tracer.inputs)])
+        self._restore_generators(self._states)
+        for a, b in zip(variant.recorded.instructions, now, strict=False):
+            if a.primitive is not b.primitive:
+                return f"{b.primitive.name} at {b.line}, which was {a.primitive.name}"
+            for x, y in zip(a.results, b.results, strict=True):
+                if not self._agree(recorded[x], again[y]):
+                    return f"{b.primitive.name} at {b.line}"
+        if len(now) != len(variant.recorded.instructions):
+            return "the end: another number of operations"
+        optimised = values_of(variant.program, self._values)
+        for step in variant.program.instructions:
+            for y in step.results:
+                if y in recorded and not self._agree(recorded[y], optimised[y]):
+                    return f"{step.primitive.name} at {step.line}, after the passes"
+        return "how the program was written, or its memory planned"
+
+    def _put(self, state: list[tuple[Tensor, Any, int, Any]]) -> None:
+        for tensor, value, assigned, grad in state:
+            tensor._value, tensor._assigned, tensor.grad = value, assigned, grad
+
+    def _generator_states(self) -> list[Any]:
+        return [generator.bit_generator.state for generator in self._generators]
+
+    def _restore_generators(self, states: list[Any]) -> None:
+        for generator, state in zip(self._generators, states, strict=True):
+            generator.bit_generator.state = state
+
+
+def arrays_in(args: Any, kwargs: dict[str, Any]) -> list[Any]:
+    """Return the arrays among nested arguments."""
+    return [x for x in parts_of((args, kwargs)) if type(x) is np.ndarray]
+
+
+def values_of(program: Program, inputs: Sequence[Any]) -> dict[Value, Any]:
+    """Interpret a program; return the value of everything in it."""
+    values: dict[Value, Any] = dict(zip(program.inputs, inputs, strict=True))
+    values |= {v: tensor._value for v, tensor in program.leaves.items()} | program.constants
+    with np.errstate(all="ignore"):
+        for step in program.instructions:
+            compute(step, values)
+    return values
+
+
+def compute(step: Instruction, values: dict[Value, Any]) -> None:
+    """Add the results of an instruction to the values."""
+    arrays = [values[x] if type(x) is Value else x for x in step.operands]
+    results = step.primitive.forward(*arrays, **step.params)
+    results = results if step.primitive.multiple else (results,)
+    values.update(zip(step.results, results, strict=True))
+
+
+def rounded_at_random(x: Any, generator: np.random.Generator | None) -> Any:
+    """Return numbers that are off by their last bit, or as they are."""
+    data = np.asarray(x)
+    if generator is None or data.dtype.kind not in "fc":
+        return x
+    step = np.finfo(data.dtype).eps * generator.uniform(-1, 1, data.shape)
+    return (data * (1 + step)).astype(data.dtype)[()]
+
+
+def is_close(x: Any, y: Any, bound: float | None = None) -> bool:
+    """Tell whether floating-point arrays agree, relative to the largest element."""
+    x, y = np.asarray(x), np.asarray(y)
+    bound = bound or CLOSE[x.dtype.kind].get(x.dtype.itemsize, 1e-9)
+    return same_nonfinite(x, y) and largest(x - y) <= bound * largest(y)
+
+
+def same_nonfinite(x: Any, y: Any) -> bool:
+    """Tell whether NaN and infinity stand at the same places, with the same signs."""
+    finite = np.isfinite(x)
+    return bool(np.array_equal(finite, np.isfinite(y))) and same_bits(x[~finite], y[~finite])
+
+
+def largest(x: Any) -> float:
+    """Return the largest magnitude of finite elements, 0 if there are none."""
+    magnitudes = np.abs(x)[np.isfinite(x)] if np.ndim(x) else np.abs(x)
+    return float(np.max(magnitudes, initial=0.0, where=np.isfinite(magnitudes)))
+
+
+def brief(x: Any) -> str:
+    """Show an array shortly."""
+    data = np.asarray(x)
+    if data.size == 1:
+        return f"{data.item()!r}"
+    first = ", ".join(f"{v:.6g}" for v in np.ravel(data)[:3].tolist())
+    return f"{data.dtype} {data.shape} [{first}, …]"
