@@ -36,7 +36,8 @@ def backward(output: Tensor, gradient: Any = None, *, retain_grads: bool = False
     if not output._requires_grad:
         raise GradientError(
             f"backward: {describe(output)} depends on no tensor that requires a gradient; make "
-            "one with am.tensor(…, requires_grad=True), outside of no_grad"
+            "those that it is computed from with am.tensor(…, requires_grad=True), and compute it "
+            "outside of no_grad"
         )
     g = seed(output, gradient)
     if isinstance(g, Tensor) and not recorded:

@@ -16,7 +16,7 @@ import numpy as np
 
 from .cotangents import conjugated
 from .errors import ArgumentError, GradientError
-from .recording import Recording
+from .recording import Recording, refuse_discrete
 from .tensors import Tensor
 from .transforms import chosen_of, grad, jvp, recorded_at
 from .vectorization import Example
@@ -83,6 +83,7 @@ def sizes(values: Sequence[Any]) -> list[int]:
 
 def check(recording: Recording, mode: Mode, holomorphic: bool) -> None:
     """Refuse what has no Jacobian, or another one than would be computed."""
+    refuse_discrete(recording.outputs, every=True)
     complex_input = any(x.dtype.kind == "c" for x in recording.inputs)
     complex_output = any(map(np.iscomplexobj, recording.outputs))
     if holomorphic and not (complex_input and complex_output):

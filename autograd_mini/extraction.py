@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import numpy as np
+
 from .errors import ConversionError, UnsupportedError
+from .table import table
 from .visible import show_text
 
 if TYPE_CHECKING:
@@ -59,41 +63,84 @@ def plain(tensor: Tensor, what: str) -> Any:
         ConversionError: if the tensor requires a gradient, which would be lost.
     """
     if tensor._requires_grad:
-        raise ConversionError(
-            f"{what} would lose the gradient of {describe(tensor)}; {cure(asking_scipy())}"
-        )
+        raise ConversionError(f"{what} would lose the gradient of {describe(tensor)}; {cure()}")
     return looked_at(tensor, what)
 
 
-def cure(scipy_functions: list[str]) -> str:
-    """Say what to write instead of a conversion, given the SciPy functions that asked for it."""
-    if not scipy_functions:
-        return (
-            "take t.item() or t.data for the plain value, np.stack / np.concatenate to join "
-            "tensors, and np.tanh(t) instead of math.tanh(t)"
-        )
+OWN = "am.primitive makes it an operation, with the derivative that you give"
+LIBRARIES = {
+    "pandas": "pandas computes with plain arrays; give x.to_numpy() in place of a Series or frame",
+    "xarray": "xarray converts here; give x.to_numpy() in place of the DataArray",
+    "numpy.ma": (
+        "masked arrays are not recorded; give x.filled(0) and multiply by the weights "
+        "~np.ma.getmaskarray(x)"
+    ),
+}
+
+
+def cure() -> str:
+    """Say what to write instead of a conversion, by who asks for it."""
+    frames = list(asking_frames())
+    for frame in frames:
+        module = frame.f_globals.get("__name__", "")
+        for library, advice in LIBRARIES.items():
+            if f"{module}.".startswith(f"{library}."):
+                return advice
+    for frame in reversed(frames):
+        if name := scipy_function(frame):
+            return cure_for_scipy(name)
+    return (
+        "t.item() and t.data are constants without a gradient; np.stack / np.concatenate join "
+        f"tensors, np.tanh(t) records where math.tanh(t) does not, and of other functions {OWN}"
+    )
+
+
+def cure_for_scipy(name: str) -> str:
+    """Name what records in place of a SciPy function, given as linalg.norm."""
     from .ops import special
 
-    for name in scipy_functions:
-        if name in special.__all__:
-            return f"SciPy's {name} takes arrays only, so call am.special.{name}, which records"
-    return f"SciPy's {scipy_functions[0]} takes arrays only, so give it t.data"
+    package, _, function = name.partition(".")
+    about = f"SciPy's {function} takes arrays only"
+    if package == "special" and function in special.__all__:
+        return f"{about}, so call am.special.{function}, which records"
+    space = {"linalg": np.linalg, "fft": np.fft, "integrate": np}.get(package)
+    if getattr(space, function, None) in table:
+        prefix = "np" if space is np else f"np.{package}"
+        return f"{about}; {prefix}.{function} records (its arguments may differ)"
+    return f"{about}; {OWN}. Of t.data it gives a constant, without a gradient"
 
 
-def asking_scipy() -> list[str]:
-    """Return the names of the SciPy functions that are calling into this library, if any.
+def asking_frames() -> Iterator[FrameType]:
+    """Yield the frames outside of this library that asked for a value, up to the user's.
 
     SciPy's functions that are no ufuncs convert their arguments, and cannot be dispatched.
     """
-    frame = sys._getframe(1)
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith("autograd_mini."):
+    frame: FrameType | None = sys._getframe(1)
+    while frame and frame.f_globals.get("__name__", "").startswith("autograd_mini."):
         frame = frame.f_back
-    names: list[str] = []
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith(("scipy.", "numpy.")):
-        if frame.f_globals["__name__"].startswith("scipy."):
-            names.insert(0, frame.f_code.co_name)
+    while frame and frame.f_globals.get("__name__", "").startswith(
+        ("scipy.", "numpy.", "pandas.", "xarray.")
+    ):
+        yield frame
         frame = frame.f_back
-    return names
+
+
+def scipy_function(frame: FrameType) -> str | None:
+    """Return the public function of SciPy that a frame belongs to, as linalg.norm.
+
+    A wrapper has the function in a variable; a method names its class.
+    """
+    parts = frame.f_globals.get("__name__", "").split(".")
+    public = sys.modules.get(".".join(parts[:2])) if parts[0] == "scipy" else None
+    if public is None:
+        return None
+    inside = [v for v in frame.f_locals.values() if callable(v)]
+    names = [frame.f_code.co_name, *(getattr(v, "__name__", "") for v in inside)]
+    names.append(type(frame.f_locals.get("self")).__name__)
+    for name in names:
+        if not name.startswith("_") and hasattr(public, name):
+            return f"{parts[1]}.{name}"
+    return None
 
 
 def looked_at(tensor: Tensor, what: str) -> Any:

@@ -20,6 +20,7 @@ from .cotangents import conjugated, fitted
 from .errors import AutogradError, GradientError
 from .operation import Operation, Record, recording_anyway
 from .ops.conversion import astype, real
+from .ops.selection import where
 from .reverse import current_values, dependents, walk, watcher
 from .tensors import Tensor, leaf
 
@@ -89,24 +90,26 @@ def tangents_of(vertex: Any, ts: list[Any], xs: Sequence[Any], recorded: bool, e
     else:
         y = vertex if recorded else vertex._value
         arrays = (vertex._value,)
-    found = derived(vertex, ts, y, xs)
+    found = derived(vertex, ts, y, xs, exact)
     if found is None:
         return None
     if not primitive.multiple:
-        return fitting(found, arrays[0], ts if exact and primitive.kind == "elementwise" else ())
+        return fitting(found, arrays[0])
     if len(found) != len(arrays):
         raise GradientError(
             f"the jvp of {Operation(vertex)} returned {len(found)} tangents for {len(arrays)} "
             "outputs; expected one each"
         )
-    return [None if t is None else fitting(t, a, ()) for t, a in zip(found, arrays, strict=True)]
+    return [None if t is None else fitting(t, a) for t, a in zip(found, arrays, strict=True)]
 
 
-def derived(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any]) -> Any:
+def derived(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any], exact: bool) -> Any:
     """Return the output's tangent by the row's own jvp, or as its kind says.
 
-    Elementwise: a Jacobian is diagonal, so the vjp's formula serves. Linear: the operation itself,
-    of the tangents. Multilinear: the sum of it with one operand replaced. Others: see `transposed`.
+    Elementwise: a Jacobian is diagonal, so the vjp's formula serves; if zeros are exact, an operand
+    that does not move adds nothing, even if its slope is infinite or NaN. Linear: the operation
+    itself, of the tangents. Multilinear: the sum of it with one operand replaced. Others: see
+    `transposed`.
     """
     primitive, params = vertex._primitive, vertex._params
     if primitive.jvp is not None and not isinstance(primitive.jvp, tuple):
@@ -114,7 +117,7 @@ def derived(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any]) -> Any:
     if primitive.kind == "elementwise" or primitive.jvp is not None:
         rules: Any = primitive.jvp or primitive.vjp
         moved = [
-            rule(t, y, *xs, **params)
+            drop_still(rule(t, y, *xs, **params), t) if exact else rule(t, y, *xs, **params)
             for rule, t in zip(rules, ts, strict=True)
             if rule is not None and t is not None
         ]
@@ -137,6 +140,13 @@ def derived(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any]) -> Any:
             ]
         )
     return transposed(vertex, ts, y, xs)
+
+
+def drop_still(part: Any, t: Any) -> Any:
+    """Put 0 for NaN and infinity where the tangent t of the operand is 0."""
+    if type(part) is not Tensor and np.isfinite(part).all():
+        return part
+    return where(np.logical_and(np.equal(t, 0), ~np.isfinite(part)), 0, part)
 
 
 def total(parts: Sequence[Any]) -> Any:
@@ -190,17 +200,10 @@ def transposed(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any]) -> Any:
     return tangents if primitive.multiple else tangents[0]
 
 
-def fitting(t: Any, y: Any, ts: Sequence[Any]) -> Any:
-    """Bring a tangent to the shape and dtype of its output.
-
-    With the operands' tangents `ts`, it is 0 where none of them moves, even if a slope is infinite.
-    """
+def fitting(t: Any, y: Any) -> Any:
+    """Bring a tangent to the shape and dtype of its output."""
     if t.dtype.kind == "c" and y.dtype.kind != "c":
         t = real(t)
-    if ts:
-        still = total([np.equal(moving, 0) * 1 for moving in ts if moving is not None])
-        count = sum(moving is not None for moving in ts)
-        t = np.where(np.logical_and(np.equal(still, count), ~np.isfinite(t)), 0, t)
     if t.shape != y.shape:
         t = np.broadcast_to(t, y.shape)
         t = t if type(t) is Tensor else normal(np.array(t))

@@ -16,11 +16,12 @@ from .primitives import Primitive
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def documented(row: Primitive) -> Callable[[Function], Function]:
+def documented(row: Primitive | Callable[..., Any]) -> Callable[[Function], Function]:
     """Give a function the docstring of its row: what it computes, and its derivatives."""
+    text = row.doc if isinstance(row, Primitive) else row.__doc__
 
     def document(function: Function) -> Function:
-        function.__doc__ = row.doc
+        function.__doc__ = text
         return function
 
     return document

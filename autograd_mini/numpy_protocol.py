@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import PLAIN, foreign_kind, is_foreign, refuse_special
 from .errors import UnsupportedError
 from .operation import value_of
 from .ops.conversion import converted
@@ -21,15 +22,23 @@ from .ops.ufunc_methods import call_method
 from .ops.unsupported import CURE, why
 from .primitives import implements
 from .table import table
+from .tensors import Tensor
 
 
 def name_of(ufunc: Any) -> str:
     """Return what a reader calls a ufunc, as np.add or scipy.special.erf."""
     name = ufunc.__name__
+    if name.startswith("_"):  # what a function of SciPy calls for some of its arguments
+        return f"scipy.special.{name.removeprefix('_')}"
     scipy = sys.modules.get("scipy.special")
     if getattr(np, name, None) is not ufunc and getattr(scipy, name, None) is ufunc:
         return f"scipy.special.{name}"
     return f"np.{name}"
+
+
+def function_name(function: Any) -> str:
+    """Return what a reader calls a function, as np.linalg.norm."""
+    return f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
 
 
 def bring_in_scipy(ufunc: Any) -> None:
@@ -41,6 +50,10 @@ def bring_in_scipy(ufunc: Any) -> None:
 @implements("__array_ufunc__")
 def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a ufunc that was given keywords, or say why it cannot be."""
+    for x in inputs:
+        refuse_special(x)
+    if any(map(is_foreign_operand, inputs)):
+        return NotImplemented
     name = name_of(ufunc)
     bring_in_scipy(ufunc)
     if method != "__call__":
@@ -73,18 +86,41 @@ def computed_in(ufunc: Any, dtype: np.dtype[Any], inputs: tuple[Any, ...]) -> An
     return table[ufunc](*(converted(x, dtype) for x in inputs))
 
 
+def is_foreign_operand(x: Any) -> bool:
+    """Whether an operand of a ufunc is another library's, which is to answer (NEP 13)."""
+    return type(x) is not Tensor and is_foreign(x)
+
+
+USUAL = frozenset({Tensor, int, bool, str, type(None)}) | PLAIN
+"""Classes of arguments that need no look: 0.5 µs less a call."""
+
+
 @implements("__array_function__")
-def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Call our counterpart of a NumPy function, or say why it cannot be."""
-    name = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
-    if function not in table:
-        raise UnsupportedError(f"{name} of a tensor {why(function)}")
-    ours = table[function]
+def call_function(function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call our counterpart of a NumPy function, or say why it cannot be.
+
+    It returns NotImplemented if an array of another library is to answer (NEP 18).
+    """
+    for x in args:
+        if type(x) not in USUAL:
+            refuse_special(x)
+    if kwargs:
+        for x in kwargs.values():
+            if type(x) not in USUAL:
+                refuse_special(x)
+    for kind in types:
+        if kind not in USUAL and foreign_kind(kind):
+            return NotImplemented
+    ours = table.get(function)
+    if ours is None:
+        raise UnsupportedError(f"{function_name(function)} of a tensor {why(function)}")
     try:
         return ours(*args, **kwargs)
     except TypeError as error:
         try:
             inspect.signature(ours).bind(*args, **kwargs)
         except TypeError as mismatch:
-            raise UnsupportedError(f"{name} of a tensor: {mismatch}; {CURE}") from error
+            raise UnsupportedError(
+                f"{function_name(function)} of a tensor: {mismatch}; {CURE}"
+            ) from error
         raise

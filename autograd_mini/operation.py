@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from .arrays import PLAIN, as_array, normal
+from .arrays import PLAIN, as_array, foreign_error, is_foreign, normal, refuse_special
 from .contexts import Recorder as Recorder
 from .contexts import Scope as Scope
 from .contexts import context as context
@@ -218,9 +218,16 @@ def constant(value: Any) -> Tensor:
 
 
 def operand(value: Any) -> Any:
-    """Return a plain operand as NumPy takes it; numbers stay as they are, so float32 is kept."""
+    """Return a plain operand as NumPy takes it; numbers stay as they are, so float32 is kept.
+
+    Raises:
+        OperandError: for arrays of other libraries, as for what `as_array` refuses.
+    """
     if type(value) is Tensor or type(value) in PLAIN or value is None or type(value) is complex:
         return value
+    refuse_special(value)
+    if is_foreign(value):
+        raise foreign_error(value)
     return as_array(value)
 
 

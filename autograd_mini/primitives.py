@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from .arrays import PLAIN, normal
+from .arrays import PLAIN, foreign_error, is_foreign, normal, refuse_special
 from .batching import Batch
 from .cases import Case as Case
 from .cases import case as case
@@ -115,8 +115,15 @@ class Primitive:
             PRIMITIVES[self.name] = self
 
     def __call__(self, *operands: Any, **params: Any) -> Any:
-        """Apply it: recorded if an operand is a tensor, else plain NumPy."""
-        return self.call(*operands, **params)
+        """Apply it: recorded if an operand is a tensor, else plain NumPy.
+
+        Raises:
+            OperandError: for an operand of another library, which no operator asks here.
+        """
+        result = self.call(*operands, **params)
+        if result is NotImplemented:
+            raise foreign_error(next(x for x in operands if should_defer(x)))
+        return result
 
     def __repr__(self) -> str:
         return f"<primitive {show_text(self.name, one_line=True)}>"
@@ -169,8 +176,19 @@ def unary(primitive: Primitive) -> Callable[..., Any]:
     return call
 
 
+def should_defer(x: Any) -> bool:
+    """Whether an operand of another library is to answer, by its own operator (NEP 13)."""
+    if type(x) is Tensor or type(x) in PLAIN:
+        return False
+    refuse_special(x)
+    return is_foreign(x)
+
+
 def binary(primitive: Primitive) -> Callable[..., Any]:
-    """Make the calling function of a primitive of two operands without parameters."""
+    """Make the calling function of a primitive of two operands without parameters.
+
+    It returns NotImplemented for an operand of another library, as an operator does.
+    """
     forward, differentiable = primitive.forward, primitive.differentiable
     get, plain, ndarray = context.get, PLAIN, np.ndarray
 
@@ -178,7 +196,7 @@ def binary(primitive: Primitive) -> Callable[..., Any]:
         recorder, scope = get()
         if type(a) is Tensor:
             if recorder is not None:
-                return recorder(primitive, (a, b), NO_PARAMS)
+                return NotImplemented if should_defer(b) else recorder(primitive, (a, b), NO_PARAMS)
             x, wanted = a._value, a._requires_grad
             if type(b) is Tensor:
                 y = b._value
@@ -188,16 +206,20 @@ def binary(primitive: Primitive) -> Callable[..., Any]:
                 if type(b) not in plain:
                     if type(b) is complex:  # the result may be Python's, see `normal`
                         return record(primitive, (a, b), NO_PARAMS)
+                    if should_defer(b):
+                        return NotImplemented
                     b = operand(b)
                 y = b
                 if type(b) is ndarray:
                     b = keep_operand(b)
         elif type(b) is Tensor:
             if recorder is not None:
-                return recorder(primitive, (a, b), NO_PARAMS)
+                return NotImplemented if should_defer(a) else recorder(primitive, (a, b), NO_PARAMS)
             if type(a) not in plain:
                 if type(a) is complex:
                     return record(primitive, (a, b), NO_PARAMS)
+                if should_defer(a):
+                    return NotImplemented
                 a = operand(a)
             x, y, wanted = a, b._value, b._requires_grad
             if type(a) is ndarray:

@@ -18,7 +18,7 @@ from .arrays import as_array
 from .containers import Rebuild, flatten, results, unwrapped
 from .cotangents import owned, seed
 from .errors import GradientError, OperandError
-from .extraction import tracing
+from .extraction import describe, tracing
 from .forward import Values, key_of, push
 from .operation import is_recording, recording_anyway, scope
 from .ops.conversion import alias, astype
@@ -43,6 +43,23 @@ def bound(argument: Any, *, copy: bool) -> Tensor:
         )
     tensor._requires_grad = True
     return tensor
+
+
+def refuse_discrete(outputs: Sequence[Any], *, every: bool) -> None:
+    """Refuse integers and booleans as results, if all are such or, with `every`, one is.
+
+    Raises:
+        GradientError: for them, which carry no gradient; it would be 0 without a word.
+    """
+    discrete = [y for y in outputs if getattr(y, "dtype", np.dtype(type(y))).kind in "biu"]
+    if discrete and (every or len(discrete) == len(outputs)):
+        y = discrete[0]
+        named = describe(y) if isinstance(y, Tensor) else repr(y)
+        raise GradientError(
+            f"the result {named} is {getattr(y, 'dtype', type(y).__name__)}, which carries no "
+            "gradient; return floating-point numbers: np.where or a smooth function in place of a "
+            "comparison, the largest value in place of its index, 0.0 for a constant 0"
+        )
 
 
 class Recording:
@@ -92,6 +109,7 @@ class Recording:
     def of(self, outputs: Any) -> Recording:
         """Say which part of the result is differentiated."""
         self.outputs, self.structure = results(outputs)
+        refuse_discrete(self.outputs, every=False)
         wanted = {x.serial for x in self.inputs}
         tensors = [y for y in self.outputs if isinstance(y, Tensor)]
         self.needed, foreign = dependents(tensors, wanted)

@@ -21,7 +21,6 @@ from .frontier import Frontier
 from .hooks import after_hooks
 from .notes import hooks, lines
 from .operation import Operation, Record, check_unchanged
-from .ops.conversion import alias
 from .ops.selection import where
 from .tensors import NO_PARAMS, Tensor
 
@@ -254,10 +253,7 @@ def dependents(
             continue
         followed = [o for o in operands_of(x) if every or o._requires_grad]
         # It starts without being wanted: a leaf, or the stand-in of an enclosing transform.
-        if x._requires_grad and (
-            x._primitive is None
-            or (x.serial in standing if every else not followed and x._primitive is alias)
-        ):
+        if x._requires_grad and (x._primitive is None or x.serial in standing):
             foreign = True
         stack.extend(followed)
     needed: dict[int, Tensor] = {}

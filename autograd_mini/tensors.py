@@ -157,8 +157,8 @@ class Tensor(ArrayMethods):
     def requires_grad(self, wanted: bool) -> None:
         if self._primitive is not None:
             raise UnsupportedError(
-                f"requires_grad of {self.op} follows from its inputs; set it on a leaf, "
-                "or use t.detach()"
+                f"requires_grad of {self.op} follows from its inputs; set it on a leaf that it is "
+                "computed from. t.detach() is a new leaf, at which the gradient ends"
             )
         if wanted and self.serial == 0:
             raise UnsupportedError(
@@ -231,7 +231,7 @@ class Tensor(ArrayMethods):
         return table["__array_ufunc__"](ufunc, method, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return table["__array_function__"](func, args, kwargs)
+        return table["__array_function__"](func, types, args, kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         return np.array(plain(self, "np.asarray(t) or a[i] = t"), dtype=dtype, copy=copy)
@@ -330,7 +330,7 @@ def tensor(
     array([ 1., -2.])
     """
     if isinstance(data, Tensor):
-        data = plain(data, "am.tensor(t), which copies values only,")
+        data = plain(data, "am.tensor(t), which copies values only (np.copy(t) records),")
     if name is not None and not isinstance(name, str):
         raise OperandError(
             f"the name of a tensor is a string, got {name!r}; use name=str({name!r})"

@@ -47,6 +47,11 @@ is written by `python docs/operations.py` from the table itself.
 
 - **derivative**: g is the cotangent of the output y. ∂x: 1/x is short for the cotangent g/x of x,
   at kinks and edges as it says. Complex gradients are in PyTorch's convention.
+- **second derivatives** are the true ones wherever the derivative is smooth, mixed ones included.
+  At a kink they are those of the derivative as it is written here: 0 where it jumps between
+  constants, as for |x|, max and the norm at 0; where its slope grows without bound, the infinity of
+  that side. Hessians are symmetric, and the same in forward and reverse mode. Through a composition
+  a kink hides what is smooth: np.abs(x)**2 has 0 at 0, x**2 has 2.
 - **kind**: how forward mode and `vmap` follow. *elementwise*: the derivative is diagonal. *linear*:
   the tangent goes the way of the value. *multilinear*: a product. *general*: neither.
   *composed*: made of other operations, and differentiated as they are.
@@ -161,7 +166,8 @@ def row_behind(function: Any, ours: Callable[..., Any]) -> Primitive | None:
         row = PRIMITIVES.get(str(name))
         if row is not None and (row.call is ours or room_of(row) == ours.__module__):
             return row
-    return next((row for row in PRIMITIVES.values() if row.call is ours), None)
+    behind = (ours, getattr(ours, "__wrapped__", None))  # in the dtypes of SciPy
+    return next((row for row in PRIMITIVES.values() if row.call in behind), None)
 
 
 def functions() -> Iterator[tuple[str, Any, Callable[..., Any]]]:
@@ -202,11 +208,12 @@ def sections() -> dict[str, list[Entry]]:
     lines: dict[int, Entry] = {}
     shown: set[str] = set()
     for name, key, ours in sorted(functions(), key=lambda item: item[0].rpartition(".")[::2][::-1]):
-        if id(ours) in lines:
-            lines[id(ours)].names.append(f"`{name}`")
+        same = id(getattr(ours, "__wrapped__", ours))
+        if same in lines:
+            lines[same].names.append(f"`{name}`")
             continue
         row = row_behind(key, ours)
-        line = lines[id(ours)] = entry([f"`{name}`"], ours, row)
+        line = lines[same] = entry([f"`{name}`"], ours, row)
         found[room_of(row) if row else ours.__module__].append(line)
         if row:
             shown.add(row.name)

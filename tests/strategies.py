@@ -66,9 +66,12 @@ def broadcastable(draw: st.DrawFn, count: int) -> tuple[tuple[int, ...], ...]:
 
 @st.composite
 def samples(draw: st.DrawFn, primitive: Primitive) -> Sample:
-    """Draw operands for a primitive: one of its cases, or any shapes if it is elementwise."""
+    """Draw operands for a primitive: one of its cases, or any shapes if it is elementwise.
+
+    A row with parameters has them in its cases only.
+    """
     cases = st.sampled_from(list(primitive.samples))
-    if primitive.kind == "elementwise":
+    if primitive.kind == "elementwise" and not primitive.params:
         count = len(primitive.vjp)
         cases |= st.builds(Case, broadcastable(count))
     case = draw(cases)

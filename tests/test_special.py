@@ -253,11 +253,16 @@ def test_multigammaln_is_scipys():
         am.special.multigammaln(a, 7)
 
 
-def test_polygamma_is_scipys_and_keeps_float32():
+def test_polygamma_is_scipys_in_its_dtype_too():
     x = np.array([0.5, 2.0])
     for n in (0, 1, np.array([1, 3])):
         assert_allclose(am.special.polygamma(n, leaf(x)).data, special.polygamma(n, x))
-    assert am.special.polygamma(1, am.tensor(x.astype(np.float32))).dtype == np.float32
+    single = x.astype(np.float32)
+    for n in (1, np.float32(1)):
+        expected = special.polygamma(n, single)
+        found = am.special.polygamma(n, am.tensor(single))
+        assert found.dtype == expected.dtype
+        assert_allclose(found.data, expected, rtol=1e-6)
     for n in (-1, 0.5):
         with pytest.raises(am.ArgumentError, match="whole number"):
             am.special.polygamma(n, leaf(x))
@@ -315,3 +320,19 @@ def test_dtype_and_out_of_scipys_ufuncs():
     assert special.erf(t, dtype=np.float32).dtype == np.float32
     with pytest.raises(am.UnsupportedError, match=r"scipy\.special\.erf\(…, out=…\)"):
         special.erf(t, out=np.zeros(1))
+
+
+def test_multigammaln_is_compiled_and_mapped_with_its_domain():
+    function = lambda a: am.special.multigammaln(a, 3)
+    program = am.compile(function)
+    for x in ([2.0, 3.0], [4.0, 5.0], [2.5, 3.0], [7.0, 2.0]):
+        assert_allclose(program(np.array(x)), special.multigammaln(x, 3), rtol=1e-12)
+    assert "lgamma" in program.source or "gammaln" in program.source
+    with pytest.raises(am.ArgumentError, match="above"):
+        program(np.array([7.0, 0.5]))
+    many = np.array([2.0, 3.0, 4.0])
+    assert_allclose(am.vmap(function)(many), special.multigammaln(many, 3), rtol=1e-12)
+    slopes = am.vmap(am.grad(function))(many)
+    assert_allclose(slopes, [am.grad(function)(x) for x in many], rtol=1e-12)
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(am.vmap(function)(np.array([2.0, 0.4]))[1])

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import plain_array
 from ..containers import LEAVES, flatten
 from ..errors import GradientError, OperandError
 from ..tensors import Tensor
@@ -193,7 +194,7 @@ def kind_of(value: Any) -> str:
 
 def plain(value: Any) -> Any:
     """Return a leaf as an array."""
-    return np.asarray(value._value if isinstance(value, Tensor) else value)
+    return plain_array(value._value if isinstance(value, Tensor) else value)
 
 
 def written(argument: Any, name: str) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..arrays import as_array
+from ..arrays import as_array, foreign_error, is_foreign
 from ..reverse import standing
 from ..tensors import Tensor
 
@@ -53,12 +53,15 @@ def as_usual(x: Any) -> Any:
     """Return an array of a class or byte order of its own as an array that NumPy computes with.
 
     Raises:
-        OperandError: for arrays that mean something else, as masked ones do.
+        OperandError: for arrays that mean something else, as masked ones do, and those with units.
     """
     usual = type(x) is np.ndarray and x.dtype.isnative
     if usual or not isinstance(x, np.ndarray) or x.dtype.kind not in "biufc":
         return x
-    return as_array(x)
+    array = as_array(x)
+    if is_foreign(x):
+        raise foreign_error(x)
+    return array
 
 
 def orders(tree: Any) -> Iterator[Any]:

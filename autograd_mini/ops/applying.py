@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import plain_array
 from ..errors import ArgumentError, ShapeError
 from ..operation import scope
 from ..primitives import implements
@@ -76,7 +77,7 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
     single = not np.ndim(condlist) if not isinstance(condlist, (list, tuple)) else not condlist
     single = single or (x.ndim != 0 and not np.ndim(condlist[0]))
     conditions = [condlist] if single else list(condlist)
-    conditions = [c if isinstance(c, Tensor) else np.asarray(c) for c in conditions]
+    conditions = [c if isinstance(c, Tensor) else plain_array(c) for c in conditions]
     conditions = [c if c.dtype.kind == "b" else c.astype(bool) for c in conditions]
     functions = list(funclist)
     if len(functions) == len(conditions) + 1:

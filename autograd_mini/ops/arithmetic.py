@@ -11,7 +11,7 @@ from ..batching import unchanged
 from ..errors import OperandError
 from ..notation import Written
 from ..operation import operand, value_of
-from ..primitives import case, elementwise, implements, nonlinear
+from ..primitives import Primitive, case, elementwise, implements, nonlinear
 from ..table import table
 from .conversion import converted
 from .selection import where
@@ -23,25 +23,49 @@ def power_base(g: Any, y: Any, a: Any, b: Any) -> Any:
         if b == 2:
             return g * (2 * a)
         return g * (b * a ** (b - 1)) if b else g * np.zeros_like(a)
-    return g * where(b == 0, 0, b * a ** where(b == 0, 1, b - 1))
+    return g * power_slope(a, b)
 
 
-def power_exponent(g: Any, y: Any, a: Any, b: Any) -> Any:
-    """∂b: aᵇ·ln a; 0 at a = 0, NaN for a negative base unless the power is complex."""
-    base = where(a == 0, 1, a)
-    return g * where(a == 0, 0, y * np.log(base + 0j if y.dtype.kind == "c" else base))
+def power_slope_forward(a: Any, b: Any) -> Any:
+    """Compute b·aᵇ⁻¹; 0 at 0⁰, where it would be 0·∞."""
+    origin = np.equal(a, 0) & np.equal(b, 0)
+    return np.where(origin, 0, b * a ** np.where(origin, 1, b - 1))[()]
 
 
-def hypot_ratio(g: Any, y: Any, a: Any) -> Any:
-    """Divide a by y, which is a's length; 0 where y is 0."""
-    return g * (a / where(y == 0, 1, y))
+def power_log_forward(a: Any, b: Any) -> Any:
+    """Compute aᵇ·ln a; 0 at a = 0."""
+    y, zero = a**b, np.equal(a, 0)
+    return np.where(zero, 0, y * np.log(np.where(zero, 1, a).astype(y.dtype)))[()]
+
+
+def natural_log(a: Any, b: Any) -> Any:
+    """Return ln a: the complex one if a or the exponent b is complex, else NaN below 0."""
+    kinds = [np.result_type(value_of(x)).kind for x in (a, b)]
+    return np.log(a + 0j if kinds == ["f", "c"] else a)
+
+
+def power_mixed(a: Any, b: Any) -> Any:
+    """∂a∂b of aᵇ: aᵇ⁻¹·(1 + b·ln a).  At a = 0 its limit, which is 0 above b = 1; 0 at 0⁰."""
+    edge = (a == 0) & ((b == 0) | (np.real(b) > 1))
+    base = where(edge, 1, a)
+    return where(edge, 0, base ** (b - 1) * (1 + b * natural_log(base, b)))
+
+
+def power_curvature(a: Any, b: Any) -> Any:
+    """∂a² of aᵇ: b·(b − 1)·aᵇ⁻².  0 at 0⁰."""
+    origin = (a == 0) & (b == 0)
+    return where(origin, 0, b * power_slope(where(origin, 1, a), b - 1))
+
+
+def power_log_squared(y: Any, a: Any, b: Any) -> Any:
+    """∂b² of aᵇ, given y = aᵇ·ln a: y·ln a; 0 at a = 0."""
+    zero = a == 0
+    return where(zero, 0, y * natural_log(where(zero, 1, a), b))
 
 
 def absolute_rule(g: Any, y: Any, x: Any) -> Any:
     """∂x: sign x; for complex numbers x̄/|x|; 0 at 0."""
-    if x.dtype.kind != "c":
-        return g * np.sign(x)
-    return g * (np.conjugate(x) / where(y == 0, 1, y))
+    return g * (np.sign(x) if x.dtype.kind != "c" else over(np.conjugate(x), y))
 
 
 def angle_rule(g: Any, y: Any, x: Any) -> Any:
@@ -51,10 +75,10 @@ def angle_rule(g: Any, y: Any, x: Any) -> Any:
     return g * where(x == 0, 0, -1j / where(x == 0, 1, x))
 
 
-def squared_length(a: Any, b: Any) -> Any:
-    """Return a² + b², with 1 in place of 0."""
-    squares = a * a + b * b
-    return where(squares == 0, 1, squares)
+def over_square(x: Any, a: Any, b: Any) -> Any:
+    """Return x/(a² + b²); 0 at the origin."""
+    length = np.hypot(a, b)  # the squares of small numbers would be 0
+    return over(over(x, length), length)
 
 
 def power_code(a: Written, b: Written) -> str | None:
@@ -66,6 +90,14 @@ def power_code(a: Written, b: Written) -> str | None:
     return f"np.{known}({a})" if known else f"{a} ** {b}"
 
 
+over: Primitive = elementwise(
+    lambda m, d: np.where(np.equal(d, 0), 0, m / np.where(np.equal(d, 0), 1, d))[()],
+    "÷",
+    "m/d, 0 where d is 0.  ∂m: 1/d  ∂d: −y/d; 0, 0 where d is 0",
+    name="over",
+    vjp=(lambda g, y, m, d: over(g, d), lambda g, y, m, d: -over(g * y, d)),
+    domain=(0.5, 2.0),
+)
 add = elementwise(
     np.add,
     "+",
@@ -115,27 +147,52 @@ fmod = elementwise(
 power = elementwise(
     np.power,
     "^",
-    "aᵇ.  ∂a: b·aᵇ⁻¹  ∂b: aᵇ·ln a.  At 0⁰ both are 0; ∂b is 0 at a = 0, NaN below it",
+    "aᵇ.  ∂a: b·aᵇ⁻¹  ∂b: aᵇ·ln a.  At 0⁰ both are 0, second ones too; ∂b is 0 at a = 0, NaN below "
+    "it; ∂a∂b at a = 0: −inf for 0 < b ≤ 1, 0 above",
     eager=operator.pow,
-    vjp=(power_base, power_exponent),
+    vjp=(power_base, lambda g, y, a, b: g * power_log(a, b)),
     domain=(0.5, 2.0),
     code=power_code,
+)
+power_slope: Primitive = elementwise(
+    power_slope_forward,
+    "b·a^(b−1)",
+    "b·aᵇ⁻¹, the derivative of a power; 0 at 0⁰.  ∂a: b·(b − 1)·aᵇ⁻²  ∂b: aᵇ⁻¹·(1 + b·ln a); at "
+    "a = 0 their limits, 0 at 0⁰",
+    name="power_slope",
+    vjp=(
+        lambda g, y, a, b: g * power_curvature(a, b),
+        lambda g, y, a, b: g * power_mixed(a, b),
+    ),
+    domain=(0.5, 2.0),
+)
+power_log: Primitive = elementwise(
+    power_log_forward,
+    "a^b·ln a",
+    "aᵇ·ln a, 0 at a = 0.  ∂a: aᵇ⁻¹·(1 + b·ln a)  ∂b: y·ln a; at a = 0 their limits, 0 at 0⁰",
+    name="power_log",
+    vjp=(
+        lambda g, y, a, b: g * power_mixed(a, b),
+        lambda g, y, a, b: g * power_log_squared(y, a, b),
+    ),
+    domain=(0.5, 2.0),
 )
 arctan2 = elementwise(
     np.arctan2,
     "atan2",
-    "Angle of the point (b, a).  ∂a: b/(a² + b²)  ∂b: −a/(a² + b²); 0, 0 at the origin",
+    "Angle of the point (b, a).  ∂a: b/(a² + b²)  ∂b: −a/(a² + b²); 0 at the origin, second ones "
+    "too",
     vjp=(
-        lambda g, y, a, b: g * (b / squared_length(a, b)),
-        lambda g, y, a, b: g * (-a / squared_length(a, b)),
+        lambda g, y, a, b: g * over_square(b, a, b),
+        lambda g, y, a, b: -g * over_square(a, a, b),
     ),
     domain=(0.5, 2.0),
 )
 hypot = elementwise(
     np.hypot,
     "hypot",
-    "√(a² + b²).  ∂a: a/y  ∂b: b/y; 0, 0 at the origin",
-    vjp=(lambda g, y, a, b: hypot_ratio(g, y, a), lambda g, y, a, b: hypot_ratio(g, y, b)),
+    "√(a² + b²).  ∂a: a/y  ∂b: b/y; 0 at the origin, second ones too",
+    vjp=(lambda g, y, a, b: g * over(a, y), lambda g, y, a, b: g * over(b, y)),
     domain=(0.5, 2.0),
 )
 negative = elementwise(
@@ -147,7 +204,7 @@ positive = elementwise(
 absolute = elementwise(
     np.absolute,
     "|x|",
-    "|x|.  ∂x: sign x, for complex numbers x̄/|x|; 0 at 0",
+    "|x|.  ∂x: sign x, for complex numbers x̄/|x|; 0 at 0, second ones too",
     eager=operator.abs,
     vjp=(absolute_rule,),
     kink=lambda x: x,
@@ -258,7 +315,8 @@ def frexp(x: Any) -> tuple[Any, Any]:
 
 @implements(np.float_power)
 def float_power(a: Any, b: Any) -> Any:
-    """Compute aᵇ in float64 at least.  ∂a: b·aᵇ⁻¹  ∂b: aᵇ·ln a."""
+    """Compute aᵇ in float64 at least.  ∂a: b·aᵇ⁻¹  ∂b: aᵇ·ln a; at a = 0 as np.power."""
+    a, b = operand(a), operand(b)
     wide = np.result_type(value_of(a), value_of(b), np.float64)
     return power.call(converted(a, wide), converted(b, wide))
 

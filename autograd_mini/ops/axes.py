@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..errors import ConversionError, ShapeError
@@ -47,6 +48,23 @@ def axes_of(name: str, x: Any, axis: Axis) -> tuple[int, ...]:
         ShapeError: if x has no such axis, or one is named twice.
     """
     return tuple(range(x.ndim)) if axis is None else tuple(sorted(places_of(name, x, axis)))
+
+
+def is_scalar_axis(x: Any, axis: Any) -> bool:
+    """Whether an axis is the 0 or −1 of a 0-d value, which some of NumPy's functions accept."""
+    return not x.ndim and isinstance(axis, int | np.integer) and axis in (0, -1)
+
+
+def single_axis(axis: Any) -> Any:
+    """Return the only axis of a tuple, as methods of ufuncs take it."""
+    return axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
+
+
+def lenient_axes(name: str, x: Any, axis: Axis) -> tuple[int, ...]:
+    """Return axes as `axes_of`; none for the axis 0 or −1 of a 0-d value."""
+    if axis is None:
+        return tuple(range(x.ndim))
+    return () if is_scalar_axis(x, axis) else axes_of(name, x, axis)
 
 
 def integer_axis(name: str, axis: Any) -> Any:

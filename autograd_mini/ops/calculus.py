@@ -13,7 +13,7 @@ from ..operation import scope
 from ..primitives import case, implements, nonlinear
 from ..table import Axis, numpy_functions
 from ..tensors import Tensor
-from .axes import axis_of, places_of
+from .axes import axis_of, places_of, single_axis
 from .conversion import astype
 from .products import tensor_like
 
@@ -187,7 +187,7 @@ def cumulative(
             raise ShapeError(f"{name}: name the axis of a tensor of shape {x.shape} with axis=…")
         axis = 0
     x = np.atleast_1d(x)
-    axis = axis_of(name, x, axis)
+    axis = axis_of(name, x, single_axis(axis))
     total = function(x, axis=axis, dtype=dtype)
     if initial is None:
         return total
@@ -260,8 +260,8 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.
     for name, given in (("period", period), ("discont", discont)):
         if isinstance(given, Tensor) and given.requires_grad:
             raise UnsupportedError(
-                f"unwrap would lose the gradient of {name}; give float({name}.data) if that is "
-                "meant"
+                f"unwrap would lose the gradient of {name}; float({name}.data) is a constant, if "
+                "that is meant"
             )
     p = tensor_like(p)
     plain = [x.data if isinstance(x, Tensor) else x for x in (discont, period)]

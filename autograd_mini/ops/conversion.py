@@ -139,7 +139,7 @@ def astype(x: Any, dtype: Any, *args: Any, **kwargs: Any) -> Any:
     if wanted.kind not in "biufc":
         raise OperandError(
             f"astype: {wanted} values are no numbers; expected a dtype such as float, or take "
-            "t.data.astype(...) for a plain array"
+            "t.data.astype(...) for a plain array, a constant"
         )
     return (cast if wanted.kind in "fc" else truncate)(x, dtype=wanted)
 
@@ -221,7 +221,7 @@ def fitting(leaf: Tensor, value: Any) -> Any:
 @implements("in_place")
 def in_place(target: Tensor, result: Tensor) -> Tensor:
     """Finish `target += …`: assign to a leaf in no_grad, else the new tensor takes its name."""
-    if target._primitive is not None:
+    if target._primitive is not None or result is NotImplemented:
         return result
     trace = tracing.get()
     if context.get()[0] is evaluate and (trace is None or trace.effects):
@@ -229,6 +229,7 @@ def in_place(target: Tensor, result: Tensor) -> Tensor:
     if target.requires_grad:
         raise UnsupportedError(
             f"{describe(target)} requires a gradient and cannot change while operations are "
-            "recorded; write w = w - …, or change it inside `with am.no_grad():`"
+            "recorded; write `with am.no_grad(): w -= …`, or let an optimizer change it, as "
+            "am.optim.SGD"
         )
     return result

@@ -5,7 +5,6 @@ They are recorded, so that every computation can be drawn, and carry no gradient
 
 from __future__ import annotations
 
-import inspect
 import operator
 from typing import Any
 
@@ -196,10 +195,6 @@ VALUES_ONLY: tuple[Any, ...] = (
     np.array_repr,
     np.array_str,
     np.flatnonzero,
-    np.histogram,
-    np.histogram_bin_edges,
-    np.histogram2d,
-    np.histogramdd,
     np.ix_,
     np.lexsort,
     np.nonzero,
@@ -211,13 +206,6 @@ VALUES_ONLY: tuple[Any, ...] = (
     np.unravel_index,
 )
 """Functions that look at values or shapes and return plain ones: nothing flows through them."""
-
-DIFFERENTIABLE_ARGUMENTS = {
-    np.histogram: "weights",
-    np.histogram2d: "weights",
-    np.histogramdd: "weights",
-}
-"""Arguments of functions above through which a gradient would flow."""
 
 
 def plain(value: Any, what: str) -> Any:
@@ -231,18 +219,9 @@ def plain(value: Any, what: str) -> Any:
 
 def on_values(function: Any) -> Any:
     """Make the function that calls NumPy's with values in place of tensors."""
-    carrying = DIFFERENTIABLE_ARGUMENTS.get(function)
     name = f"np.{function.__name__}"
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        argument = None
-        if carrying:
-            argument = inspect.signature(function).bind(*args, **kwargs).arguments.get(carrying)
-        if isinstance(argument, Tensor) and argument.requires_grad:
-            raise UnsupportedError(
-                f"{name} would lose the gradient of {carrying}; give {carrying}.data if that is "
-                "meant"
-            )
         if function in SHAPES_ONLY:
             return function(*map(value_of, args), **{k: value_of(v) for k, v in kwargs.items()})
         return function(*plain(args, name), **{k: plain(v, name) for k, v in kwargs.items()})

@@ -15,20 +15,27 @@ from ..batching import leading
 from ..errors import ArgumentError
 from ..operation import operand
 from ..primitives import case, implements, nonlinear
+from .arithmetic import over
 from .matrices import (
+    adjoint,
+    among_equals,
     averaged,
+    check_determined,
     conj,
     demand_zero,
     diagonal_matrix,
     diagonal_of,
     gaps,
+    hermitian_of,
     lapack,
     off_diagonal,
     one_triangle,
     over_regular,
     quotient,
+    refuse_complex_weights,
     rounding,
     size_of,
+    unturned,
 )
 from .selection import where
 
@@ -63,8 +70,47 @@ def eigvalsh_rule(g: Any, y: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803  #
     """∂x: V̄·diag g·Vᵀ, summed to the triangle read."""
     if not x.shape[-1]:
         return np.zeros_like(x)
-    v = np.linalg.eigh(x, UPLO)[1]
-    return one_triangle((conj(v) * averaged(g, y)[..., None, :]) @ v.mT, UPLO == "L")
+    return one_triangle(eigenvalue_slopes(g, x, UPLO=UPLO), UPLO == "L")
+
+
+def eigenvalue_slopes_forward(g: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
+    """Return V̄·diag g·Vᵀ, with g shared among equal eigenvalues."""
+    refuse_complex_weights(g)
+    w, v = np.linalg.eigh(x, UPLO)
+    return (np.conj(v) * averaged(g, w)[..., None, :]) @ v.mT
+
+
+def with_weights(m: Any, g: Any, w: Any, v: Any) -> Any:
+    """Return V̄·(m∘K)·Vᵀ, Kᵢⱼ = (gⱼ − gᵢ)/(wⱼ − wᵢ), 0 among equal eigenvalues."""
+    shared = averaged(g, w)
+    slopes = over(shared[..., None, :] - shared[..., :, None], gaps(w))
+    return conj(v @ (slopes * m) @ adjoint(v))
+
+
+def slopes_by_weights(h: Any, y: Any, g: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
+    """∂g: the diagonal of Vᴴ·h·V; g moves with x, so that equal eigenvalues must not turn."""
+    w, v = np.linalg.eigh(x, UPLO)
+    inner = check_determined(adjoint(v) @ h @ v, among_equals(w), size_of(h))
+    return averaged(np.real(diagonal_of(inner)), w)
+
+
+def slopes_by_matrix(h: Any, y: Any, g: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
+    """∂x: V̄·((Vᵀ·h̄·V̄)∘K)·Vᵀ, summed to the triangle read."""
+    w, v = np.linalg.eigh(x, UPLO)
+    return one_triangle(with_weights(adjoint(v) @ h @ v, g, w, v), UPLO == "L")
+
+
+def slopes_tangent(ts: Any, y: Any, g: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
+    """The tangent of V̄·diag g·Vᵀ, by the same formulas."""
+    tg, tx = ts
+    w, v = np.linalg.eigh(x, UPLO)
+    moved = 0 if tg is None else (conj(v) * averaged(tg, w)[..., None, :]) @ v.mT
+    if tx is None:
+        return moved
+    inner = adjoint(v) @ hermitian_of(tx, UPLO == "L") @ v
+    if tg is not None:
+        inner = check_determined(inner, among_equals(w), size_of(tx))
+    return moved + with_weights(inner, g, w, v)
 
 
 def independent(g: Any, w: Any, v: Any) -> Any:
@@ -105,7 +151,8 @@ def eigvals_rule(g: Any, y: Any, x: Any) -> Any:
         return np.zeros_like(x)
     g = real_parts(g, y, x)
     v = np.linalg.eig(x)[1]
-    return np.linalg.solve(v.mT, diagonal_matrix(independent(g, y, v))) @ v.mT
+    inner = unturned(diagonal_matrix(independent(g, y, v)), among_equals(y))
+    return np.linalg.solve(v.mT, inner) @ v.mT
 
 
 def eigvals_forward(x: Any) -> Any:
@@ -143,12 +190,28 @@ eigvalsh_ = nonlinear(
     lapack(np.linalg.eigvalsh),
     "eigvalsh",
     "Eigenvalues of the Hermitian matrix in one triangle, ascending.  ∂x: V·diag g·Vᴴ, summed to "
-    "that triangle; repeated ones share theirs evenly",
+    "that triangle; repeated ones share theirs evenly, and have second derivatives only if their "
+    "weights are constant",
     vjp=(eigvalsh_rule,),
     samples=tuple(case(shape, UPLO="L") for shape in MATRICES) + (case((3, 3), UPLO="U"),),
     params=("UPLO",),
     kink=lambda x: np.minimum(closest(x), closest(x.mT)),
     batch=leading(2),
+)
+eigenvalue_slopes = nonlinear(
+    lapack(eigenvalue_slopes_forward),
+    "∂w",
+    "V·diag g·Vᴴ, conjugated: the vjp of eigvalsh.  ∂g: diag Vᴴ·h·V  ∂x: V·((Vᴴ·h·V)∘K)·Vᴴ, "
+    "Kᵢⱼ = (gⱼ − gᵢ)/(wⱼ − wᵢ), 0 among repeated eigenvalues, which share g; an error if g depends "
+    "on those",
+    name="eigenvalue_slopes",
+    vjp=(slopes_by_weights, slopes_by_matrix),
+    jvp=slopes_tangent,
+    samples=(case((3,), (3, 3), UPLO="L"), case((2, 2), (2, 2, 2), UPLO="U")),
+    params=("UPLO",),
+    kink=lambda g, x: np.minimum(closest(x), closest(x.mT)),
+    broadcasts=True,
+    batch=leading(1, 2),
 )
 eig_ = nonlinear(
     lapack(np.linalg.eig),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import elementwise
+from ..primitives import Primitive, elementwise
 
 LN2 = math.log(2)
 LN10 = math.log(10)
@@ -36,12 +36,12 @@ log1p = elementwise(
     domain=(-0.7, 3.0),
 )  # fmt: skip
 sqrt = elementwise(
-    np.sqrt, "√", "√x.  ∂x: 1/(2y), inf at 0", vjp=(lambda g, y, x: g / (2 * y),),
+    np.sqrt, "√", "√x.  ∂x: 1/(2y), inf at 0  ∂x²: −inf at 0", vjp=(lambda g, y, x: g / (2 * y),),
     domain=(0.2, 3.0),
 )  # fmt: skip
 cbrt = elementwise(
-    np.cbrt, "cbrt", "∛x.  ∂x: 1/(3y²), inf at 0", vjp=(lambda g, y, x: g / (3 * (y * y)),),
-    domain=(0.2, 3.0),
+    np.cbrt, "cbrt", "∛x.  ∂x: 1/(3y²), inf at 0  ∂x²: ∓inf at ±0",
+    vjp=(lambda g, y, x: g * cbrt_slope(x),), domain=(0.2, 3.0),
 )  # fmt: skip
 logaddexp = elementwise(
     np.logaddexp,
@@ -61,12 +61,12 @@ tan = elementwise(
     np.tan, "tan", "tan x.  ∂x: 1 + y²", vjp=(lambda g, y, x: g * (1 + y * y),), domain=(-1.2, 1.2)
 )
 arcsin = elementwise(
-    np.arcsin, "asin", "arcsin x.  ∂x: 1/√(1 − x²)",
-    vjp=(lambda g, y, x: g / np.sqrt((1 - x) * (1 + x)),), domain=(-0.8, 0.8),
+    np.arcsin, "asin", "arcsin x.  ∂x: 1/√(1 − x²), inf at −1 and 1  ∂x²: ±inf at ±1",
+    vjp=(lambda g, y, x: g * arcsin_slope(x),), domain=(-0.8, 0.8),
 )  # fmt: skip
 arccos = elementwise(
-    np.arccos, "acos", "arccos x.  ∂x: −1/√(1 − x²)",
-    vjp=(lambda g, y, x: -g / np.sqrt((1 - x) * (1 + x)),), domain=(-0.8, 0.8),
+    np.arccos, "acos", "arccos x.  ∂x: −1/√(1 − x²), −inf at −1 and 1  ∂x²: ∓inf at ±1",
+    vjp=(lambda g, y, x: -g * arcsin_slope(x),), domain=(-0.8, 0.8),
 )  # fmt: skip
 arctan = elementwise(
     np.arctan, "atan", "arctan x.  ∂x: 1/(1 + x²)", vjp=(lambda g, y, x: g / (1 + x * x),)
@@ -76,20 +76,38 @@ cosh = elementwise(np.cosh, "cosh", "cosh x.  ∂x: sinh x", vjp=(lambda g, y, x
 tanh = elementwise(
     np.tanh, "tanh", "Hyperbolic tangent.  ∂x: 1 − y²", vjp=(lambda g, y, x: g * (1 - y * y),)
 )
-
-
 arcsinh = elementwise(
     np.arcsinh, "asinh", "arcsinh x.  ∂x: 1/√(x² + 1)", vjp=(lambda g, y, x: g / root_of_sum(x),)
 )
 arccosh = elementwise(
-    np.arccosh, "acosh", "arccosh x.  ∂x: 1/(√(x − 1)·√(x + 1)), inf at 1",
-    vjp=(lambda g, y, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)),), domain=(1.2, 3.0),
+    np.arccosh, "acosh", "arccosh x.  ∂x: 1/(√(x − 1)·√(x + 1)), inf at 1  ∂x²: −inf at 1",
+    vjp=(lambda g, y, x: g * arccosh_slope(x),), domain=(1.2, 3.0),
 )  # fmt: skip
 arctanh = elementwise(
-    np.arctanh, "atanh", "arctanh x.  ∂x: 1/(1 − x²)",
-    vjp=(lambda g, y, x: g / ((1 - x) * (1 + x)),), domain=(-0.8, 0.8),
+    np.arctanh, "atanh", "arctanh x.  ∂x: 1/(1 − x²), inf at −1 and 1",
+    vjp=(lambda g, y, x: g * arctanh_slope(x),), domain=(-0.8, 0.8),
 )  # fmt: skip
 deg2rad = elementwise(np.deg2rad, "°→rad", "x·π/180.  ∂x: π/180", vjp=(lambda g, y, x: g * DEGREE,))
 radians = elementwise(np.radians, "°→rad", "x·π/180.  ∂x: π/180", vjp=(lambda g, y, x: g * DEGREE,))
 rad2deg = elementwise(np.rad2deg, "rad→°", "x·180/π.  ∂x: 180/π", vjp=(lambda g, y, x: g / DEGREE,))
 degrees = elementwise(np.degrees, "rad→°", "x·180/π.  ∂x: 180/π", vjp=(lambda g, y, x: g / DEGREE,))
+
+# Slopes that are infinite at an end of the domain. As separate operations they have their
+# derivative in one formula, infinite there too; in steps it would be 0·∞ in reverse mode.
+cbrt_slope: Primitive = elementwise(
+    lambda x: (1 / 3) / np.square(np.cbrt(x)), "cbrt′", "1/(3·∛x²).  ∂x: −⅔·y/x, ∓inf at ±0",
+    name="cbrt_slope", vjp=(lambda g, y, x: g * ((-2 / 3) * y / x),), domain=(0.2, 3.0),
+)  # fmt: skip
+arcsin_slope: Primitive = elementwise(
+    lambda x: 1 / np.sqrt((1 - x) * (1 + x)), "asin′", "1/√(1 − x²).  ∂x: x·y³, ±inf at ±1",
+    name="arcsin_slope", vjp=(lambda g, y, x: g * (x * (y * y * y)),), domain=(-0.8, 0.8),
+)  # fmt: skip
+arccosh_slope: Primitive = elementwise(
+    lambda x: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)), "acosh′",
+    "1/(√(x − 1)·√(x + 1)).  ∂x: −x·y³, −inf at 1",
+    name="arccosh_slope", vjp=(lambda g, y, x: -g * (x * (y * y * y)),), domain=(1.2, 3.0),
+)  # fmt: skip
+arctanh_slope: Primitive = elementwise(
+    lambda x: 1 / ((1 - x) * (1 + x)), "atanh′", "1/(1 − x²).  ∂x: 2x·y², ±inf at ±1",
+    name="arctanh_slope", vjp=(lambda g, y, x: g * (2 * x * (y * y)),), domain=(-0.8, 0.8),
+)  # fmt: skip

@@ -72,21 +72,28 @@ over_kept = quotient(
 
 
 def pinv_rule(g: Any, y: Any, x: Any, cutoff: Any) -> Any:
-    """∂x: −yᵀ·g·yᵀ, and conjugates of (I − x·y)·gᵀ·y·yᴴ, what x does not reach, and its mirror."""
-    reached = x @ y @ x
+    """∂x: −yᵀ·g·yᵀ, and conjugates of (I − x·y)·gᵀ·y·yᴴ, what x does not reach, and its mirror.
+
+    The last two terms are 0, but their derivative is not: a change of the part of x that is cut
+    off turns what is not.
+    """
+    rest = x - x @ y @ x
     size = size_of(x)
-    cut = np.any(np.abs(x - reached) > rounding(x) ** 0.5 * size, axis=(-2, -1), keepdims=True)
+    cut = np.any(np.abs(rest) > rounding(x) ** 0.5 * size, axis=(-2, -1), keepdims=True)
     h = over_kept(g, where(cut, 0, np.ones_like(size)), size_of(g)).mT
     left = (h - x @ (y @ h)) @ y @ adjoint(y)
     right = adjoint(y) @ y @ (h - (h @ y) @ x)
-    return conj(left + right) - y.mT @ h.mT @ y.mT
+    cube = adjoint(y) @ y @ adjoint(y)
+    turned = cube @ adjoint(h) @ rest + rest @ adjoint(h) @ cube
+    return conj(left + right + turned) - y.mT @ h.mT @ y.mT
 
 
 pinv_ = nonlinear(
     lapack(pinv_forward),
     "pinv",
     "Pseudoinverse, for matrices that keep their rank.  "
-    "∂x: −yᴴ·g·yᴴ + (I − x·y)·gᴴ·y·yᴴ + yᴴ·y·gᴴ·(I − y·x)",
+    "∂x: −yᴴ·g·yᴴ + (I − x·y)·gᴴ·y·yᴴ + yᴴ·y·gᴴ·(I − y·x); second ones are those of the "
+    "pseudoinverse of the nearest matrix of that rank",
     name="pinv",
     vjp=(pinv_rule, None),
     samples=(

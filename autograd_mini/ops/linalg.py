@@ -71,8 +71,8 @@ table[np.matmul] = matmul.call
 def dot(a: Any, b: Any, out: None = None) -> Any:
     """Product over a's last axis and b's last but one, or its only one.  ∂a: g·bᵀ  ∂b: aᵀ·g."""
     a, b = operand(a), operand(b)
-    if not np.ndim(a) or not np.ndim(b):
-        return multiply(a, b)
+    if not np.ndim(a) or not np.ndim(b):  # a plain number is a NumPy one here, as in np.dot
+        return multiply(*(x if hasattr(x, "dtype") else np.asarray(x)[()] for x in (a, b)))
     if np.ndim(b) <= 2:
         return matmul(a, b)
     moved = np.moveaxis(b, -2, 0)

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from ..batching import leading
 from ..errors import GradientError, MatrixError
 from ..operation import value_of
-from ..primitives import Primitive, case, elementwise
+from ..primitives import Primitive, case, elementwise, nonlinear
 from .selection import where
 
 
@@ -105,6 +106,12 @@ def gaps(w: Any) -> Any:
     return where(unit(w), 1, vanishing(differences, w, w.shape[-1]))
 
 
+def among_equals(w: Any) -> Any:
+    """Return which pairs of values are equal up to rounding; a value alone makes no pair."""
+    equal = gaps(w) == 0
+    return equal | (unit(w) & np.any(equal, axis=-1, keepdims=True))
+
+
 def averaged(g: Any, w: Any) -> Any:
     """Share the cotangents of values evenly among those that are equal up to rounding."""
     equal = np.logical_or(gaps(w) == 0, unit(w)).astype(g.dtype)
@@ -168,3 +175,33 @@ over_regular = quotient(
     "the matrix is singular up to rounding, and the derivative does not exist there; add a small "
     "multiple of the identity, or leave the matrix out",
 )
+over_distinct = quotient(
+    "over_distinct",
+    "second derivatives of a function of repeated eigenvalues or singular values, or of a singular "
+    "value 0, are not known from the values alone; write it without them, as np.sum(x * x) for the "
+    "sum of their squares, or move them apart by adding a small matrix",
+)
+
+
+def check_determined(m: Any, equal: Any, size: Any) -> Any:
+    """Return m, which must be 0 where it turns equal values among themselves."""
+    return over_distinct(m, where(equal, 0, np.ones_like(size)), size)
+
+
+unturned = nonlinear(
+    lambda m, equal: np.where(equal, m, m),
+    "=",
+    "m.  ∂m: itself, which must be 0 where `equal` holds: there equal values turn",
+    name="unturned",
+    vjp=(lambda g, y, m, equal: check_determined(g, equal, size_of(g)), None),
+    jvp=(lambda t, y, m, equal: check_determined(t, equal, size_of(t)), None),
+    samples=(case((3, 3), np.zeros((3, 3), bool)), case((2, 0, 0), np.zeros((0, 0), bool))),
+    broadcasts=True,
+    batch=leading(2, 2),
+)
+
+
+def refuse_complex_weights(g: Any) -> None:
+    """Refuse complex weights of real eigenvalues or singular values."""
+    if np.iscomplexobj(g):
+        raise TypeError("the weights of real values are real")

@@ -12,7 +12,7 @@ import numpy as np
 from ..operation import scope
 from ..primitives import implements
 from ..table import Axis, table
-from .axes import axes_of
+from .axes import axes_of, is_scalar_axis, lenient_axes
 from .discrete import enter
 from .reductions import held, subject
 from .reductions import max as largest
@@ -90,6 +90,7 @@ def nanmean(
 ) -> Any:
     """Compute the mean of what is no NaN.  ∂x: g/n, 0 at NaN."""
     x = subject(a)
+    axis = () if x.dtype.kind in "fc" and is_scalar_axis(x, axis) else axis
     return table[np.mean](x, axis, dtype, None, keepdims, where=numbers(x, where))
 
 
@@ -101,7 +102,7 @@ def extreme_of_numbers(
     if x.dtype.kind in "biu":
         return of(x, axis, None, keepdims, initial, where)
     if initial is None and where is True:
-        axes = axes_of(name, x, axis)
+        axes = lenient_axes(name, x, axis)
         y = of(filled(x, worst), axes, None, keepdims)
         return chosen(held(x, numbers(x), axes, bool(keepdims)) == 0, x.dtype.type(np.nan), y)
     return of(x, axis, None, keepdims, initial, numbers(x, where))
@@ -153,6 +154,7 @@ def spread_of_numbers(function: Any, of: Any, doc: str) -> Any:
         correction: float | None = None,
     ) -> Any:
         x = subject(a)
+        axis = () if x.dtype.kind in "fc" and is_scalar_axis(x, axis) else axis
         mask = numbers(x, where)
         given = {"where": mask, "mean": mean, "correction": correction}
         y = table[of](x, axis, dtype, None, ddof, keepdims, **given)

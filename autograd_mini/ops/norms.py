@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import ArgumentError, MatrixError, OperandError, ShapeError
 from ..operation import operand, scope, value_of
-from ..primitives import case, implements, nonlinear
+from ..primitives import Primitive, case, elementwise, implements, nonlinear
 from ..table import Axis
 from ..tensors import Tensor
 from .axes import axes_of, places_of
@@ -61,13 +61,56 @@ def floating(a: Any) -> Any:
     return x if x.dtype.kind in "fc" else x.astype(np.float64)
 
 
+def absolute_power_forward(x: Any, *, order: float) -> Any:
+    """Compute |x|ᵖ of real numbers."""
+    if np.iscomplexobj(x):
+        raise TypeError("it is defined for real numbers")
+    return np.abs(x) ** order
+
+
+def signed_power_forward(x: Any, *, order: float) -> Any:
+    """Compute sign x·|x|ᵖ of real numbers; 0 at 0."""
+    if np.iscomplexobj(x):
+        raise TypeError("it is defined for real numbers")
+    zero = np.equal(x, 0)
+    return np.where(zero, 0, np.sign(x) * np.abs(np.where(zero, 1, x)) ** order)[()]
+
+
+ORDERS = (case((3, 4), order=3), case((), order=0.5), case((2, 0), order=-1.5))
+
+absolute_power: Primitive = elementwise(
+    absolute_power_forward,
+    "|x|ᵖ",
+    "|x|ᵖ of real x.  ∂x: p·sign x·|x|ᵖ⁻¹; 0 at 0  ∂x²: p·(p − 1)·|x|ᵖ⁻², inf at 0 for 1 < p < 2",
+    name="absolute_power",
+    vjp=(lambda g, y, x, order: g * (order * signed_power(x, order=order - 1)),),
+    samples=ORDERS,
+    kink=lambda x: x,
+    params=("order",),
+)
+signed_power: Primitive = elementwise(
+    signed_power_forward,
+    "±|x|ᵖ",
+    "sign x·|x|ᵖ of real x, 0 at 0.  ∂x: p·|x|ᵖ⁻¹",
+    name="signed_power",
+    vjp=(lambda g, y, x, order: g * (order * absolute_power(x, order=order - 1)),),
+    samples=ORDERS,
+    kink=lambda x: x,
+    params=("order",),
+)
+
+
 def power_norm(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
-    """Return (Σ |x|ᵖ)^(1/p): no gradient from an x of 0, and none where the norm is 0."""
-    size = np.abs(x)
-    zero = size == 0
-    terms = where(zero, 0.0 if p > 0 else np.inf, where(zero, 1, size) ** p)
-    total = np.sum(terms, axis=axis, keepdims=keepdims)
-    return where(total == 0, 0.0 if p > 0 else np.inf, where(total == 0, 1, total) ** (1 / p))
+    """Return (Σ |x|ᵖ)^(1/p); no derivatives where the norm is 0."""
+    over = np.all if p > 0 else np.any
+    zero = over(np.equal(x, 0), axis=axis, keepdims=True)
+    size = where(zero, 1, x)
+    size = absolute_power(np.abs(size) if x.dtype.kind == "c" else size, order=p)
+    total = np.sum(size, axis=axis, keepdims=True)
+    lost = total == 0  # by underflow, or of infinities for a negative order
+    y = where(lost, 0.0 if p > 0 else np.inf, where(lost, 1, total) ** (1 / p))
+    y = where(zero, 0.0, y)
+    return y if keepdims else np.squeeze(y, axis=axis)
 
 
 def largest(x: Any, axis: Axes, keepdims: bool = False) -> Any:
@@ -150,7 +193,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 
     Orders of vectors: any number, ±inf, None for 2; of matrices: 'fro' or None, 'nuc', ±1, ±2,
     ±inf. ∂x: x/y for the length, with 0 at 0; sign x·|x/y|ᵖ⁻¹ for order p; split evenly among ties
-    for ±inf and the sums of ±1; U·Vᴴ without singular values of 0 for 'nuc'.
+    for ±inf and the sums of ±1; U·Vᴴ without singular values of 0 for 'nuc'. Second derivatives
+    are 0 where the norm is; by an element that is 0, inf for 1 < p < 2 and −inf for 0 < p < 1.
     """
     x = floating(x)
     if axis is None:

@@ -94,7 +94,7 @@ def position(method: str, n: Any, q: Any) -> Any:
             f"quantile: method {method!r} is not known; expected one of "
             f"{', '.join([*STEPS, *ALPHA_BETA])}"
         )
-    return np.clip(v, 0, n - 1)
+    return v if method == "linear" else np.clip(v, 0, n - 1)  # whose bounds have the slope 0
 
 
 def rows_of(x: Any, axes: tuple[int, ...]) -> Any:
@@ -162,8 +162,26 @@ def blended(rows: Any, v: Any, dtype: Any) -> Any:
     if not isinstance(v, Tensor) and np.all(v == low):
         return astype(below, dtype)
     share = astype(v - low, dtype)
+    if isinstance(v, Tensor) and v.requires_grad:
+        slope = slope_at(rows, low, share, below)
+        return below + share * chosen((share == 0) & ~np.isfinite(slope), 0, slope)
     between = below + share * (picked(rows, np.ceil(v)) - below)
     return chosen(share == 0, below, between)
+
+
+def slope_at(rows: Any, low: Any, share: Any, below: Any) -> Any:
+    """Return how much sorted rows rise behind the place `low`.
+
+    At an element it is the smaller rise of both sides; at the first and last that of the only one.
+    """
+    last = rows.shape[-1] - 1
+    with np.errstate(invalid="ignore"):  # between infinities
+        after = picked(rows, np.minimum(low + 1, last)) - below
+        before = below - picked(rows, np.maximum(low - 1, 0))
+    smaller = chosen(before < after, before, after)
+    at_end = (low == last) | np.isnan(after)  # behind the last number there may be NaN
+    at_element = chosen(at_end, before, chosen(low == 0, after, smaller))
+    return chosen(share == 0, at_element, after)
 
 
 def quantiles(
@@ -172,7 +190,7 @@ def quantiles(
     """Compute quantiles over axes; their own axes come first.
 
     Raises:
-        OperandError: for complex numbers, which have no order.
+        OperandError: for complex numbers, which have no order, and for booleans.
         ShapeError: if there is nothing to take a quantile of.
         ArgumentError: for weights with another method than "inverted_cdf".
     """
@@ -185,6 +203,8 @@ def quantiles(
     if not n:
         raise ShapeError(f"{name}: the shape {x.shape} has no elements over axis {axis}")
     whole = method == "linear" and kind_of(q).kind in "iu"
+    if x.dtype.kind == "b" and np.size(q) and not whole and method not in PICKING:
+        raise OperandError(f"{name}: there is nothing between booleans; give x.astype(float)")
     dtype = x.dtype if method in PICKING or whole else kind_of(x.dtype, q, 0.5)
     asked = np.reshape(q, (-1,))
     if weights is not None:
@@ -242,7 +262,10 @@ def quantile_function(function: Any, highest: int, ignore: bool, doc: str) -> An
     return quantile
 
 
-RULE = "  ∂x: g at the element, shared by the two that it lies between  ∂q: the slope there"
+RULE = (
+    "  ∂x: g at the element, shared by the two that it lies between  ∂q: the slope there; at an "
+    "element the smaller one of both sides"
+)
 quantile = quantile_function(np.quantile, 1, False, f"Quantiles over axes.{RULE}")
 percentile = quantile_function(np.percentile, 100, False, f"Percentiles over axes.{RULE}")
 nanquantile = quantile_function(np.nanquantile, 1, True, f"Quantiles of what is no NaN.{RULE}")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import plain_array
 from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..operation import scope
 from ..primitives import implements
@@ -78,7 +79,7 @@ def gathered(values: Any) -> Any:
     """Return nested sequences in which there are tensors as one tensor."""
     if isinstance(values, (list, tuple)):
         return np.stack(np.broadcast_arrays(*map(gathered, values)))
-    return values if isinstance(values, Tensor) else np.asarray(values)
+    return values if isinstance(values, Tensor) else plain_array(values)
 
 
 def pairs_of(name: str, values: Any, x: Any) -> Any:
@@ -136,6 +137,8 @@ def constant(x: Any, width: Widths, values: Any) -> Any:
 def ramp(x: Any, width: Widths, values: Any) -> Any:
     """Go from the element at the edge straight to an end value."""
     pairs = pairs_of("end_values", values, x)
+    if x.dtype.kind == "b":  # what is not 0 is True
+        return ramp(converted(x, float), width, converted(pairs, float)) != 0
     whole = x.dtype.kind in "iu"
     for axis, (before, after) in enumerate(width):
         sides = []

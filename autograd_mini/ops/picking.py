@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import plain_array
 from ..errors import ArgumentError, IndexingError, OperandError, ShapeError
 from ..extraction import looked_at
-from ..operation import operand, value_of
+from ..operation import kind_of, operand, value_of
 from ..primitives import implements
 from ..tensors import Tensor
-from .axes import axis_of
+from .axes import axis_of, is_scalar_axis
 from .conversion import converted
 from .demands import demand
 from .index_batching import ARRAY
@@ -31,11 +32,11 @@ def take(
     ∂a: g added where each element came from.
     """
     a = operand(a)
-    if axis is None:
+    if axis is None or is_scalar_axis(a, axis):
         a, axis = np.ravel(a), 0
     axis = axis_of("take", a, axis)
     indices = wrapped(
-        indices if isinstance(indices, Tensor) else np.asarray(indices), a, axis, mode
+        indices if isinstance(indices, Tensor) else plain_array(indices), a, axis, mode
     )
     return getitem_function(a, (*(slice(None),) * axis, indices))
 
@@ -67,7 +68,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
         IndexingError: if they are no integers, or out of range.
     """
     arr = operand(arr)
-    indices = indices if isinstance(indices, Tensor) else np.asarray(indices)
+    indices = indices if isinstance(indices, Tensor) else plain_array(indices)
     if indices.dtype.kind not in "iu":
         raise IndexingError(f"take_along_axis: indices must be integers, got {indices.dtype}")
     if axis is None:
@@ -95,7 +96,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     The result's shape depends on the counts, so a tensor of counts is read and not recorded.
     """
     a = operand(a)
-    if axis is None:
+    if axis is None or is_scalar_axis(a, axis):
         a, axis = np.ravel(a), 0
     axis = axis_of("repeat", a, axis)
     counts = looked_at(repeats, "np.repeat") if isinstance(repeats, Tensor) else repeats
@@ -118,9 +119,11 @@ def compress(condition: Any, a: Any, axis: int | None = None, out: None = None) 
         IndexingError: if it holds behind the end.
     """
     a = operand(a)
-    a = a if isinstance(a, Tensor) else np.asarray(a)
-    a, axis = (np.ravel(a), 0) if axis is None else (a, axis_of("compress", a, axis))
-    holds = condition if isinstance(condition, Tensor) else np.asarray(condition)
+    a = a if isinstance(a, Tensor) else plain_array(a)
+    if axis is None or is_scalar_axis(a, axis):
+        a, axis = np.ravel(a), 0
+    axis = axis_of("compress", a, axis)
+    holds = condition if isinstance(condition, Tensor) else plain_array(condition)
     if holds.ndim != 1:
         raise ShapeError(f"compress: the condition has one axis, got the shape {holds.shape}")
     if not isinstance(holds, Tensor):
@@ -147,7 +150,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
 
     The result's length depends on the numbers, so a tensor of them is read.
     """
-    numbers = np.asarray(looked_at(x, "np.bincount") if isinstance(x, Tensor) else x)
+    numbers = plain_array(looked_at(x, "np.bincount") if isinstance(x, Tensor) else x)
     if not isinstance(weights, Tensor):
         return np.bincount(numbers, weights, minlength)
     length = np.bincount(numbers, minlength=minlength).size
@@ -168,8 +171,9 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
         ArgumentError: for a number that no choice has; `mode` may 'clip' or 'wrap' it.
     """
     shape = common_shape("choose", (a, *choices))
-    joined = np.stack([np.broadcast_to(c, shape) for c in choices])
-    numbers = a if isinstance(a, Tensor) else np.asarray(a)
+    kind = kind_of(*(c if type(c) in (int, float, complex) else operand(c) for c in choices))
+    joined = np.stack([np.broadcast_to(converted(c, kind), shape) for c in choices])
+    numbers = a if isinstance(a, Tensor) else plain_array(a)
     numbers = numbers.astype(int) if numbers.dtype.kind == "b" else numbers
     numbers = wrapped(np.broadcast_to(numbers, shape), joined, 0, mode)
     values, last = value_of(numbers), len(choices) - 1

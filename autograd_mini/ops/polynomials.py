@@ -171,8 +171,8 @@ def poly(seq_of_zeros: Any) -> Any:
         raise ShapeError(f"poly: expected a vector or a square matrix, got shape {zeros.shape}")
     if not zeros.size:
         return 1.0
-    if zeros.dtype.kind in "biu":
-        zeros = astype(zeros, float)
+    wide = np.dtype(np.mintypecode(zeros.dtype.char))  # float64 for integers and float16
+    zeros = zeros if zeros.dtype == wide else astype(zeros, wide)
     result = np.ones(1, zeros.dtype)
     one = np.ones(1, zeros.dtype)
     for i in range(zeros.size):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import plain_array
 from ..errors import ArgumentError, OperandError, ShapeError
 from ..extraction import looked_at
 from ..operation import operand, scope
@@ -215,7 +216,7 @@ def insertion_places(n: int, obj: Any) -> Any:
     obj = plain_value("np.insert", obj)
     if isinstance(obj, slice):
         return np.arange(*obj.indices(n))
-    places = np.asarray(obj)
+    places = plain_array(obj)
     if places.dtype.kind == "b":  # a mask since NumPy 2.2; before, NumPy took the numbers 0 and 1
         return np.flatnonzero(places) if INSERTS_AT_MASKS else places.astype(int)
     return places if places.size else places.astype(int)

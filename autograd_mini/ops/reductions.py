@@ -18,7 +18,7 @@ from ..operation import operand
 from ..primitives import Primitive, case, implements, linear, nonlinear
 from ..table import Axis
 from ..tensors import Tensor
-from .axes import axes_of
+from .axes import axes_of, lenient_axes
 from .conversion import astype, converted
 from .running import exclusive, flipped
 from .selection import where as chosen
@@ -206,7 +206,7 @@ def reduction(primitive: Primitive, function: Any, combined: Any, neutral: int) 
         where: Any = True,
     ) -> Any:
         x = subject(a, dtype)
-        axes = axes_of(name, x, axis)
+        axes = lenient_axes(name, x, axis)
         y = primitive(masked(name, x, where, neutral), axis=axes, keepdims=bool(keepdims))
         if dtype is not None and y.dtype != dtype:  # NumPy adds small integers as int64 unasked
             y = astype(y, dtype)
@@ -254,7 +254,7 @@ def extreme(primitive: Primitive, combined: Any, *functions: Any) -> Any:
         where: Any = True,
     ) -> Any:
         x = subject(a)
-        axes = axes_of(name, x, axis)
+        axes = lenient_axes(name, x, axis)
         if initial is None and where is not True:
             raise ArgumentError(
                 f"{name}: with a mask `where` there may be nothing to take the {name} of; give the "

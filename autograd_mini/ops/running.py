@@ -12,7 +12,7 @@ import numpy as np
 from ..arrays import as_array
 from ..primitives import Primitive, case, implements, linear, nonlinear
 from ..tensors import Tensor
-from .axes import axis_of
+from .axes import axis_of, is_scalar_axis
 from .conversion import astype
 from .selection import where
 
@@ -78,8 +78,9 @@ def running(primitive: Primitive, function: Any) -> Any:
     def reduced(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
         x = a if isinstance(a, Tensor) else as_array(a)
         x = x if dtype is None else astype(x, dtype)
-        x = np.ravel(x) if axis is None else x
-        return primitive(x, axis=axis_of(primitive.name, x, axis or 0))
+        if axis is None or is_scalar_axis(x, axis):
+            x, axis = np.ravel(x), 0
+        return primitive(x, axis=axis_of(primitive.name, x, axis))
 
     reduced.__name__, reduced.__doc__ = primitive.name, primitive.doc
     return reduced

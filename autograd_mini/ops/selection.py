@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import plain_array
 from ..errors import ArgumentError, OperandError, UnsupportedError
 from ..operation import kind_of, operand, scope, value_of
 from ..primitives import Primitive, case, elementwise, implements
@@ -148,7 +149,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     dtype = kind_of(*choices)
     result = converted(choices[-1], dtype)
     for i, condition in reversed(list(enumerate(condlist))):
-        holds = condition if isinstance(condition, Tensor) else np.asarray(condition)
+        holds = condition if isinstance(condition, Tensor) else plain_array(condition)
         if holds.dtype.kind != "b":
             raise OperandError(f"select: condition {i} is {holds.dtype}, expected booleans")
         result = where(holds, converted(choices[i], dtype), result)

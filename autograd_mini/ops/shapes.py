@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from ..arrays import plain_array
 from ..batching import permuted, reshaped, to_shape
 from ..errors import ArgumentError, ShapeError
 from ..extraction import refuse_in_a_program
@@ -15,7 +16,7 @@ from ..operation import operand, value_of
 from ..primitives import Primitive, case, implements, linear
 from ..table import Axis
 from ..tensors import Tensor
-from .axes import axis_of, places_of
+from .axes import axis_of, is_scalar_axis, places_of
 
 
 def broadcast_forward(x: Any, *, shape: tuple[int, ...]) -> Any:
@@ -261,7 +262,7 @@ def squeeze_function(a: Any, axis: Axis = None) -> Any:
     """Remove axes of length 1: these, or all of them.  ∂a: g in a's shape."""
     if axis is None:
         return squeeze(a, axis=tuple(i for i, n in enumerate(a.shape) if n == 1))
-    return squeeze(a, axis=places_of("squeeze", a, axis))
+    return squeeze(a, axis=() if is_scalar_axis(a, axis) else places_of("squeeze", a, axis))
 
 
 def with_axes(fewest: int, doc: str, function: Any) -> Any:
@@ -271,7 +272,7 @@ def with_axes(fewest: int, doc: str, function: Any) -> Any:
     def reshaped(*arys: Any) -> Any:
         results = []
         for a in map(operand, arys):
-            x = a if isinstance(a, Tensor) else np.asarray(a)
+            x = a if isinstance(a, Tensor) else plain_array(a)
             shape = tuple(x.shape)
             if fewest == 3 and 0 < len(shape) < 3:  # a vector lies in the middle
                 shape = (1, *shape, 1)[len(shape) - 1 :]

@@ -15,10 +15,13 @@ import numpy as np
 from ..batching import leading
 from ..operation import operand
 from ..primitives import case, implements, nonlinear
+from .arithmetic import over
 from .eigen import eigh, eigvalsh
 from .matrices import (
     adjoint,
+    among_equals,
     averaged,
+    check_determined,
     conj,
     demand_zero,
     diagonal_matrix,
@@ -27,6 +30,7 @@ from .matrices import (
     lapack,
     off_diagonal,
     quotient,
+    refuse_complex_weights,
     size_of,
     vanishing,
 )
@@ -106,10 +110,84 @@ def svd_core(gs: Any, s: Any, mu: Any, mv: Any, size: Any) -> Any:
 
 def svdvals_rule(g: Any, y: Any, x: Any) -> Any:
     """∂x: Ū·diag g·Vᵀ, without the values that are 0."""
+    return singular_slopes(g, x) if y.shape[-1] else np.zeros_like(x)
+
+
+def shared(g: Any, s: Any) -> Any:
+    """Share the cotangents of singular values among equal ones; 0 for a value of 0."""
+    return averaged(where(s == 0, 0, g), s)
+
+
+def singular_slopes_forward(g: Any, x: Any) -> Any:
+    """Return Ū·diag g·Vᵀ, with g shared among equal singular values."""
+    refuse_complex_weights(g)
     u, s, vh = np.linalg.svd(x, full_matrices=False)
-    if not s.shape[-1]:
-        return np.zeros_like(x)
-    return (conj(u) * averaged(where(s == 0, 0, g), s)[..., None, :]) @ conj(vh)
+    return (np.conj(u) * shared(g, s)[..., None, :]) @ np.conj(vh)
+
+
+Parts = tuple[Any, Any, Any]
+
+
+def parts_of(h: Any, u: Any, vh: Any) -> Parts:
+    """Return what of h lies within the spaces of U and V, outside of U, and outside of V."""
+    v = adjoint(vh)
+    inner = adjoint(u) @ h @ v
+    return inner, h @ v - u @ inner, adjoint(u) @ h - inner @ vh
+
+
+def check_determined_parts(parts: Parts, s: Any, size: Any) -> Parts:
+    """Return the parts, which must not turn equal singular values, nor those that are 0."""
+    inner, left, right = parts
+    zero = vanishing(s, s, s.shape[-1]) == 0
+    equal = among_equals(s) | (zero[..., :, None] & zero[..., None, :])
+    return (
+        check_determined(inner, equal, size),
+        check_determined(left, zero[..., None, :], size),
+        check_determined(right, zero[..., :, None], size),
+    )
+
+
+def with_weights(parts: Parts, g: Any, u: Any, s: Any, vh: Any) -> Any:
+    """Return the conjugate of U·W·Vᴴ, and of what lies outside of the spaces of U and V.
+
+    W is the Hermitian part of the inner one times (gⱼ − gᵢ)/(sⱼ − sᵢ), and the rest of it times
+    (gⱼ + gᵢ)/(sⱼ + sᵢ); what lies outside is times g/s. All are 0 over 0.
+    """
+    inner, left, right = parts
+    k, g = s.shape[-1], shared(g, s)
+    rows, columns = g[..., :, None], g[..., None, :]
+    sums = vanishing(s[..., None, :] + s[..., :, None], s, k)
+    core = over(columns - rows, gaps(s)) * (inner + adjoint(inner))
+    core = core + over(columns + rows, sums) * (inner - adjoint(inner))
+    outer = over(g, vanishing(s, s, k))
+    total = u @ (core / 2) @ vh + (left * outer[..., None, :]) @ vh
+    return conj(total + u @ (outer[..., :, None] * right))
+
+
+def slopes_by_weights(h: Any, y: Any, g: Any, x: Any) -> Any:
+    """∂g: the diagonal of Uᴴ·h·V; g moves with x, so that equal values must not turn."""
+    u, s, vh = np.linalg.svd(x, full_matrices=False)
+    inner = check_determined_parts(parts_of(h, u, vh), s, size_of(h))[0]
+    return where(s == 0, 0, averaged(np.real(diagonal_of(inner)), s))
+
+
+def slopes_by_matrix(h: Any, y: Any, g: Any, x: Any) -> Any:
+    """∂x: see `with_weights`."""
+    u, s, vh = np.linalg.svd(x, full_matrices=False)
+    return with_weights(parts_of(h, u, vh), g, u, s, vh)
+
+
+def slopes_tangent(ts: Any, y: Any, g: Any, x: Any) -> Any:
+    """The tangent of Ū·diag g·Vᵀ, by the same formulas."""
+    tg, tx = ts
+    u, s, vh = np.linalg.svd(x, full_matrices=False)
+    moved = 0 if tg is None else (conj(u) * shared(tg, s)[..., None, :]) @ conj(vh)
+    if tx is None:
+        return moved
+    parts = parts_of(tx, u, vh)
+    if tg is not None:
+        parts = check_determined_parts(parts, s, size_of(tx))
+    return moved + with_weights(parts, g, u, s, vh)
 
 
 def closest(x: Any) -> Any:
@@ -136,11 +214,25 @@ svd_ = nonlinear(
     batch=leading(2),
     multiple=True,
 )
+singular_slopes = nonlinear(
+    lapack(singular_slopes_forward),
+    "∂s",
+    "U·diag g·Vᴴ, conjugated: the vjp of svdvals.  ∂g: diag Uᴴ·h·V  ∂x: the parts of Uᴴ·h·V over "
+    "the gaps and the sums of the values, 0 among repeated ones, which share g; an error if g "
+    "depends on those",
+    name="singular_slopes",
+    vjp=(slopes_by_weights, slopes_by_matrix),
+    jvp=slopes_tangent,
+    samples=(case((3,), (3, 3)), case((2,), (4, 2)), case((2,), (2, 3)), case((2, 2), (2, 2, 2))),
+    kink=lambda g, x: closest(x),
+    broadcasts=True,
+    batch=leading(1, 2),
+)
 svdvals_ = nonlinear(
     lapack(np.linalg.svdvals),
     "svdvals",
     "Singular values, descending.  ∂x: U·diag g·Vᴴ, 0 for a value of 0; repeated ones share "
-    "theirs evenly",
+    "theirs evenly, and have second derivatives only if their weights are constant, as 0 has",
     vjp=(svdvals_rule,),
     samples=tuple(map(case, SHAPES)),
     kink=closest,

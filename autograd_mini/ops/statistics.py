@@ -11,7 +11,7 @@ from ..operation import operand, scope, value_of
 from ..primitives import case, implements, nonlinear
 from ..table import Axis
 from .axes import axes_of, places_of
-from .conversion import astype, converted
+from .conversion import astype, converted, stop_gradient
 from .demands import demand
 from .reductions import OVER, count, held, inverse, masked, max, mean, min, restore, subject, sum
 from .selection import where as chosen
@@ -134,7 +134,7 @@ def std(
 ) -> Any:
     """Compute the square root of the variance over axes.
 
-    ∂x: (x − mean)/((n − ddof)·y), 0 for equal elements.
+    ∂x: (x − mean)/((n − ddof)·y), 0 for equal elements, second ones too.
     """
     x = subject(a, dtype)
     axes = axes_of("std", x, axis)
@@ -233,12 +233,12 @@ def observations(name: str, m: Any, y: Any, rowvar: bool, dtype: Any) -> Any:
 
 
 def frequency(name: str, weights: Any, n: int) -> Any:
-    """Return weights of the observations, which are one for each and not negative.
+    """Return weights of the observations in float64: one for each, and not negative.
 
     Raises:
         ShapeError, ArgumentError: if they are not.
     """
-    w = subject(weights)
+    w = converted(weights, np.float64)
     if w.shape != (n,):
         raise ShapeError(f"cov: {name} of shape {w.shape} for {n} observations; give one for each")
     if np.any(value_of(w) < 0):
@@ -284,9 +284,10 @@ def cov(
     if ddof is not None and ddof != int(ddof):
         raise ArgumentError(f"cov: ddof must be an integer, got {ddof}")
     x = observations("cov", m, y, rowvar, dtype)
+    if not x.shape[0]:
+        return np.zeros((0, 0))
     less = (0 if bias else 1) if ddof is None else ddof
     w, over = combined_weights(fweights, aweights, x.shape[1], less)
-    w = None if w is None else astype(w, np.float64)
     centred = astype(x - np.reshape(average(x, 1, w), (-1, 1)), x.dtype)
     weighted = centred if w is None else centred * w
     product = np.matmul(weighted, conjugated(np.transpose(centred)))
@@ -298,13 +299,18 @@ def cov(
 def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
     """Compute the correlations of variables: covariances over deviations.
 
-    ∂x: as of cov and of that quotient; 0 for a coefficient that is −1 or 1.
+    ∂x: as of cov and of that quotient, also where rounding is cut off at −1 and 1.
     """
     c = cov(x, y, rowvar, dtype=dtype)
     if c.ndim == 0:
         return c / c
     deviation = np.sqrt(np.real(np.diagonal(c)))
     r = c / np.reshape(deviation, (-1, 1)) / deviation
-    if r.dtype.kind != "c":  # rounding may have brought it outside
-        return np.clip(r, -1, 1)
-    return np.clip(np.real(r), -1, 1) + 1j * np.clip(np.imag(r), -1, 1)
+    if r.dtype.kind != "c":
+        return clip_rounding(r)
+    return clip_rounding(np.real(r)) + 1j * clip_rounding(np.imag(r))
+
+
+def clip_rounding(r: Any) -> Any:
+    """Bring what rounding has put outside of [−1, 1] back, a constant: np.clip cuts derivatives."""
+    return r + stop_gradient(np.clip(r, -1, 1) - r)

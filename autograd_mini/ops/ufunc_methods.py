@@ -13,10 +13,14 @@ import numpy as np
 from ..errors import ShapeError, UnsupportedError
 from ..operation import operand
 from ..table import Axis, table
-from .axes import axes_of, axis_of
-from .conversion import converted
+from .axes import axes_of, axis_of, is_scalar_axis, single_axis
+from .conversion import converted, stop_gradient
+from .norms import length
+from .reductions import max as largest
 from .reductions import subject
 from .running import running_extreme
+from .selection import where as chosen
+from .unsupported import CURE
 
 WHOLE: dict[Any, Any] = {
     np.add: np.sum,
@@ -59,6 +63,8 @@ def reduced(
     name = f"{ufunc.__name__}.reduce"
     if where is not True:
         raise UnsupportedError(f"np.{name} of a tensor takes no where; use np.where before it")
+    if is_scalar_axis(x, axis):
+        return x if initial is None else table[ufunc](initial, x)
     axes = axes_of(name, x, axis)
     if len(axes) != 1:
         raise ShapeError(
@@ -67,6 +73,8 @@ def reduced(
         )
     if initial is None and not x.shape[axes[0]] and ufunc.identity is not None:
         initial = np.asarray(ufunc.identity, x.dtype)[()]
+    if ufunc is np.hypot and initial is None and x.shape[axes[0]] > 1 and x.dtype.kind == "f":
+        return scaled_length(x, axes, bool(keepdims))
     results = folded(ufunc, x, axes[0], initial)
     if not results:
         raise ShapeError(f"np.{name}: there is nothing along axis {axis} of the shape {x.shape}")
@@ -75,10 +83,18 @@ def reduced(
     return np.expand_dims(y, axes) if keepdims else y
 
 
+def scaled_length(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+    """Compute the Euclidean length, without overflow; step by step it has a kink at each 0."""
+    size = stop_gradient(largest(np.abs(x), axes, keepdims=True))
+    size = chosen((size == 0) | ~np.isfinite(size), 1, size)
+    y = size * length(x / size, axis=axes, keepdims=True)
+    return y if keepdims else np.squeeze(y, axis=axes)
+
+
 def accumulated(ufunc: Any, array: Any, axis: int = 0, dtype: Any = None) -> Any:
     """Compute `ufunc.accumulate`.  ∂x: as of the ufunc, step by step."""
     x = subject(array, dtype)
-    axis = axis_of(f"{ufunc.__name__}.accumulate", x, axis)
+    axis = axis_of(f"{ufunc.__name__}.accumulate", x, single_axis(axis))
     if ufunc in (np.add, np.multiply):
         return table[np.cumsum if ufunc is np.add else np.cumprod](x, axis)
     if ufunc in (np.maximum, np.minimum):
@@ -126,10 +142,7 @@ def call_method(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
             "np.bincount(index, weights=b) or a sum for repeated ones"
         )
     if ufunc not in table or ufunc.nin != 2 or ufunc.nout != 1:
-        raise UnsupportedError(
-            f"{name}.{method} of a tensor is not recorded; take t.data for the plain array, or "
-            "build it from recorded functions"
-        )
+        raise UnsupportedError(f"{name}.{method} of a tensor is not recorded; {CURE}")
     if any(given is not None for given in kwargs.pop("out", None) or ()):
         raise UnsupportedError(
             f"{name}.{method}(…, out=…) of a tensor is not recorded; write y = {name}.{method}(…)"

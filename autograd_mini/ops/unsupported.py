@@ -54,7 +54,6 @@ NATURE: Final[dict[str, str]] = {
 
 PLAIN = "NumPy takes plain numbers here, and lets nobody answer with a tensor"
 IN_PLACE = "it changes an array in place"
-COUNTS = "it counts, and jumps where a value crosses an edge"
 INSTEAD: Final[dict[str, tuple[str, str]]] = {
     "copyto": (IN_PLACE, "np.where(mask, new, old), or np.broadcast_to(t, shape) for np.full"),
     "fill_diagonal": (IN_PLACE, "am.set_at(a, np.diag_indices(n), values)"),
@@ -62,10 +61,6 @@ INSTEAD: Final[dict[str, tuple[str, str]]] = {
     "put": (IN_PLACE, "am.set_at(a.ravel(), indices, values).reshape(a.shape)"),
     "put_along_axis": (IN_PLACE, "am.set_at(a, index, values) with the index of all axes"),
     "putmask": (IN_PLACE, "np.where(mask, values, a)"),
-    "histogram": (COUNTS, "t.data as the sample, and np.bincount(places, weights=w) for weights"),
-    "histogram2d": (COUNTS, "t.data as the sample"),
-    "histogramdd": (COUNTS, "t.data as the sample"),
-    "histogram_bin_edges": (COUNTS, "np.linspace between np.min(t) and np.max(t)"),
     "array": (PLAIN, "np.stack of a list of tensors, t itself for one"),
     "asanyarray": (PLAIN, "t itself"),
     "asarray": (PLAIN, "t itself"),
@@ -86,7 +81,11 @@ INSTEAD: Final[dict[str, tuple[str, str]]] = {
     "require": (PLAIN, "t itself"),
 }
 """Function → why it is not supported, and what to write instead."""
-CURE: Final = "take t.data for the plain array, or build it from recorded functions"
+CONSTANT: Final = "take t.data for the plain array, a constant"
+CURE: Final = (
+    "build it from recorded functions, or give it a derivative with am.primitive; t.data is a "
+    "constant"
+)
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ class Reason:
     instead: str = ""
 
     def __str__(self) -> str:
-        return f"{self.text}; {f'write {self.instead}' if self.instead else CURE}"
+        return f"{self.text}; {f'write {self.instead}' if self.instead else CONSTANT}"
 
 
 def function_of(name: str) -> Any:

@@ -25,6 +25,7 @@ import numpy as _np
 
 from ...table import table as _table
 from .bessel import i0, i0e, i1, i1e, iv, ive, j0, j1, jv, k0, k0e, k1, k1e, kv, kve, y0, y1, yv
+from .dtypes import in_dtypes_of
 from .entropies import entr, expit, kl_div, log_expit, logit, rel_entr, xlog1py, xlogy
 from .exponentials import cosm1, exp1, exp10, expi, exprel, hyp0f1, hyp1f1, hyp2f1
 from .gammas import (
@@ -57,21 +58,19 @@ from .gaussian import (
 from .sums import log_softmax, logsumexp, softmax
 
 digamma = psi
-jn = jv
-yn = yv
-kn = kv
-
-_table[_scipy.yn] = yv.call
-_table[_scipy.kn] = kv.call
-for _own, _numpys in (
-    (_scipy.expm1, _np.expm1),
-    (_scipy.log1p, _np.log1p),
-    (_scipy.exp2, _np.exp2),
-    (_scipy.cbrt, _np.cbrt),
-    (_scipy.round, _np.rint),
+for _own, _ours in (
+    (_scipy.yn, yv.call),
+    (_scipy.kn, kv.call),
+    (_scipy.expm1, _table[_np.expm1]),
+    (_scipy.log1p, _table[_np.log1p]),
+    (_scipy.exp2, _table[_np.exp2]),
+    (_scipy.cbrt, _table[_np.cbrt]),
+    (_scipy.round, _table[_np.rint]),
 ):
-    if _numpys in _table:
-        _table[_own] = _table[_numpys]
+    _table[_own] = in_dtypes_of(_own, _ours)
+jn = jv
+yn = _table[_scipy.yn]
+kn = _table[_scipy.kn]
 
 __all__ = [
     "beta",
@@ -145,7 +144,10 @@ def __getattr__(name: str) -> Any:
     """Say what to do without a function that is not here."""
     if hasattr(_np, name):
         raise AttributeError(f"am.special has no {name!r}; use np.{name}, which records")
-    known = f"scipy.special.{name}(t.data) computes it without a gradient"
+    known = (
+        f"scipy.special.{name}(t.data) is a constant without a gradient; am.primitive makes it an "
+        "operation, with the derivative that you give"
+    )
     raise AttributeError(
         f"am.special has no {name!r}{'; ' + known if hasattr(_scipy, name) else ''}"
     )

@@ -28,6 +28,38 @@ def half_sum(function: Any, g: Any, v: Any, z: Any) -> Any:
     return g * (0.5 * (function(v - 1, z) + function(v + 1, z)))
 
 
+def iv_with_limit(v: Any, z: Any) -> Any:
+    """Compute Iᵥ(z), at 0 with the sign of its infinity, which SciPy does not have."""
+    y = special.iv(v, z)
+    infinite = np.equal(z, 0) & np.less(v, 0) & np.not_equal(np.mod(v, 1), 0)
+    if not np.any(infinite):
+        return y
+    return np.where(infinite, np.copysign(np.real(y), special.gammasgn(v + 1)), y)[()]
+
+
+def signed_ive_forward(v: Any, z: Any) -> Any:
+    """Compute sign z·Iᵉᵥ(z) of real numbers."""
+    if np.iscomplexobj(z):
+        raise TypeError("it is defined for real numbers")
+    return np.sign(z) * special.ive(v, z)
+
+
+def damped_slope(g: Any, y: Any, v: Any, z: Any) -> Any:
+    """∂z of Iᵥ(z)·e^−|Re z|; for complex z the damping's part is real, as Re z is."""
+    inner = half_sum(ive, g, v, z)
+    if z.dtype.kind == "c":
+        return inner - np.sign(np.real(z)) * np.real(g * y)
+    return inner - g * signed_ive(v, z)
+
+
+def damped_tangent(t: Any, y: Any, v: Any, z: Any) -> Any:
+    """The tangent of the same."""
+    inner = half_sum(ive, t, v, z)
+    if z.dtype.kind == "c":
+        return inner - np.sign(np.real(z)) * np.real(t) * y
+    return inner - t * signed_ive(v, z)
+
+
 jv: Primitive = elementwise(
     special.jv,
     "J",
@@ -48,22 +80,37 @@ iv: Primitive = elementwise(
     special.iv,
     "I",
     "Modified Bessel function of the first kind, order v.  ∂z: ½(Iᵥ₋₁ + Iᵥ₊₁)",
-    vjp=(Refusal("iv", "the order v"), lambda g, y, v, z: half_sum(iv, g, v, z)),
+    vjp=(Refusal("iv", "the order v"), lambda g, y, v, z: half_sum(limit_iv, g, v, z)),
+    samples=ORDERS,
+    domain=RIGHT,
+)
+limit_iv: Primitive = elementwise(
+    iv_with_limit,
+    "I",
+    "Iᵥ, infinite at 0 for orders below 0 that are no integers.  ∂z: ½(Iᵥ₋₁ + Iᵥ₊₁)",
+    name="limit_iv",
+    vjp=(Refusal("iv", "the order v"), lambda g, y, v, z: half_sum(limit_iv, g, v, z)),
     samples=ORDERS,
     domain=RIGHT,
 )
 ive: Primitive = elementwise(
     special.ive,
     "Iᵉ",
-    "Iᵥ(z)·e^−|Re z|.  ∂z: ½(Iᵉᵥ₋₁ + Iᵉᵥ₊₁) − sign z·y, without the last term at 0",
+    "Iᵥ(z)·e^−|Re z|.  ∂z: ½(Iᵉᵥ₋₁ + Iᵉᵥ₊₁) − sign z·y, without the last term at 0  ∂z²: at 0 its "
+    "limit, 0 where the sides differ",
+    vjp=(Refusal("ive", "the order v"), damped_slope),
+    jvp=(Refusal("ive", "the order v"), damped_tangent),
+    samples=ORDERS,
+    domain=RIGHT,
+)
+signed_ive: Primitive = elementwise(
+    signed_ive_forward,
+    "±Iᵉ",
+    "sign z·Iᵉᵥ(z) of real z.  ∂z: ½·sign z·(Iᵉᵥ₋₁ + Iᵉᵥ₊₁) − Iᵉᵥ, its limit at 0",
+    name="signed_ive",
     vjp=(
         Refusal("ive", "the order v"),
-        # For complex z the damping is a function of Re z, so its part of the gradient is real.
-        lambda g, y, v, z: half_sum(ive, g, v, z) - np.sign(np.real(z)) * np.real(g * y),
-    ),
-    jvp=(
-        Refusal("ive", "the order v"),
-        lambda t, y, v, z: half_sum(ive, t, v, z) - np.sign(np.real(z)) * np.real(t) * y,
+        lambda g, y, v, z: np.sign(z) * half_sum(ive, g, v, z) - g * ive(v, z),
     ),
     samples=ORDERS,
     domain=RIGHT,
@@ -113,14 +160,14 @@ i0: Primitive = elementwise(
 i0e: Primitive = elementwise(
     special.i0e,
     "I₀ᵉ",
-    "I₀(x)·e^−|x|.  ∂x: I₁ᵉ(x) − sign x·y, without the last term at 0",
-    vjp=(lambda g, y, x: g * (i1e(x) - np.sign(x) * y),),
+    "I₀(x)·e^−|x|.  ∂x: I₁ᵉ(x) − sign x·y, without the last term at 0  ∂x²: 1½ at 0",
+    vjp=(lambda g, y, x: g * (i1e(x) - signed_ive(0, x)),),
     kink=lambda x: x,
 )
 i1e: Primitive = elementwise(
     special.i1e,
     "I₁ᵉ",
-    "I₁(x)·e^−|x|.  ∂x: ½(I₀ᵉ(x) + I₂ᵉ(x)) − sign x·y",
+    "I₁(x)·e^−|x|.  ∂x: ½(I₀ᵉ(x) + I₂ᵉ(x)) − sign x·y  ∂x²: 0 at 0",
     vjp=(lambda g, y, x: g * (0.5 * (i0e(x) + ive(2, x)) - np.sign(x) * y),),
     kink=lambda x: x,
 )

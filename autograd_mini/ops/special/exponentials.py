@@ -7,7 +7,7 @@ from scipy import special
 
 from ...primitives import Primitive, case, elementwise
 from ..elementary import LN10
-from .refusals import Refusal
+from .refusals import Refusal, times
 
 exp10 = elementwise(
     special.exp10, "10^", "10ˣ.  ∂x: y·ln 10", vjp=(lambda g, y, x: g * (y * LN10),)
@@ -52,7 +52,7 @@ hyp1f1: Primitive = elementwise(
     vjp=(
         Refusal("hyp1f1", "the parameter a"),
         Refusal("hyp1f1", "the parameter b"),
-        lambda g, y, a, b, z: g * (hyp1f1(a + 1, b + 1, z) * (a / b)),
+        lambda g, y, a, b, z: g * times(a / b, hyp1f1(a + 1, b + 1, z)),
     ),
     samples=(case(2, 3, (3, 4)), case(0.5, 1.5, ())),
 )
@@ -64,7 +64,7 @@ hyp2f1: Primitive = elementwise(
         Refusal("hyp2f1", "the parameter a"),
         Refusal("hyp2f1", "the parameter b"),
         Refusal("hyp2f1", "the parameter c"),
-        lambda g, y, a, b, c, z: g * (hyp2f1(a + 1, b + 1, c + 1, z) * (a * b / c)),
+        lambda g, y, a, b, c, z: g * times(a * b / c, hyp2f1(a + 1, b + 1, c + 1, z)),
     ),
     samples=(case(*map(np.float32, (1, 2, 3)), (3, 4)), case(*map(np.float32, (0.5, 1, 1.5)), ())),
     domain=(-0.7, 0.7),

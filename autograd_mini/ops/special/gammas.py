@@ -10,13 +10,15 @@ from scipy import special
 
 from ...arrays import as_array
 from ...errors import ArgumentError, UnsupportedError
-from ...operation import scope
+from ...extraction import tracing
+from ...operation import operand, scope, value_of
 from ...primitives import Primitive, case, elementwise
 from ...table import table
 from ...tensors import Tensor
+from ..conversion import converted
+from ..demands import demand
 from ..selection import where
-from .entropies import xlog1py, xlogy
-from .refusals import Refusal
+from .refusals import Refusal, times
 
 TWO, THREE, HALF = map(np.float32, (2, 3, 0.5))  # a plain 2 makes some of SciPy's float64
 ORDERS = (case(TWO, (3, 4)), case(THREE, ()), case(TWO, (2, 0)))
@@ -24,7 +26,7 @@ POSITIVE = (0.4, 3.0)
 
 
 def polygamma_forward(n: Any, x: Any) -> Any:
-    """Compute SciPy's polygamma in the dtype of x; SciPy's is float64 always.
+    """Compute SciPy's polygamma in the dtype of x, as the derivative of psi; SciPy's is float64.
 
     Raises:
         UnsupportedError: for complex x, which SciPy does not compute.
@@ -50,17 +52,22 @@ def rgamma_slope(g: Any, y: Any, x: Any) -> Any:
     return g * where(left, reflected, -psi(right) * where(left, 0, y))
 
 
-def gammainc_slope(a: Any, x: Any) -> Any:
-    """Compute xᵃ⁻¹·e⁻ˣ/Γ(a)."""
-    return np.exp(xlogy(a - 1, x) - x - gammaln(a))
+def gamma_density_forward(n: Any, c: Any, x: Any) -> Any:
+    """Compute xⁿ·e⁻ˣ⁻ᶜ."""
+    return np.exp(special.xlogy(n, x) - x - c)
 
 
-polygamma: Primitive = elementwise(
+def beta_density_forward(m: Any, n: Any, c: Any, x: Any) -> Any:
+    """Compute xᵐ·(1 − x)ⁿ·e⁻ᶜ."""
+    return np.exp(special.xlogy(m, x) + special.xlog1py(n, -x) - c)
+
+
+polygamma_: Primitive = elementwise(
     special.polygamma,
     "ψ⁽ⁿ⁾",
     "Derivative number n of ψ.  ∂x: ψ⁽ⁿ⁺¹⁾(x)",
     eager=polygamma_forward,
-    vjp=(Refusal("polygamma", "the order n"), lambda g, y, n, x: g * polygamma(n + 1, x)),
+    vjp=(Refusal("polygamma", "the order n"), lambda g, y, n, x: g * polygamma_(n + 1, x)),
     samples=(case(0, (3, 4)), case(1, ()), case(2, (2, 0))),
     domain=(0.5, 3.0),
 )
@@ -68,7 +75,7 @@ psi: Primitive = elementwise(
     special.psi,
     "ψ",
     "ψ(x), the derivative of ln Γ.  ∂x: ψ′(x)",
-    vjp=(lambda g, y, x: g * polygamma(1, x),),
+    vjp=(lambda g, y, x: g * polygamma_(1, x),),
     domain=POSITIVE,
 )
 gamma: Primitive = elementwise(
@@ -131,7 +138,10 @@ gammainc = elementwise(
     special.gammainc,
     "P",
     "∫₀ˣ tᵃ⁻¹e⁻ᵗ dt / Γ(a).  ∂x: xᵃ⁻¹·e⁻ˣ/Γ(a)",
-    vjp=(Refusal("gammainc", "the order a"), lambda g, y, a, x: g * gammainc_slope(a, x)),
+    vjp=(
+        Refusal("gammainc", "the order a"),
+        lambda g, y, a, x: g * gamma_density(a - 1, gammaln(a), x),
+    ),
     samples=(*ORDERS, case(HALF, (3,))),
     domain=POSITIVE,
 )
@@ -139,7 +149,10 @@ gammaincc = elementwise(
     special.gammaincc,
     "Q",
     "∫ₓ^∞ tᵃ⁻¹e⁻ᵗ dt / Γ(a).  ∂x: −xᵃ⁻¹·e⁻ˣ/Γ(a)",
-    vjp=(Refusal("gammaincc", "the order a"), lambda g, y, a, x: -g * gammainc_slope(a, x)),
+    vjp=(
+        Refusal("gammaincc", "the order a"),
+        lambda g, y, a, x: -g * gamma_density(a - 1, gammaln(a), x),
+    ),
     samples=(*ORDERS, case(HALF, (3,))),
     domain=POSITIVE,
 )
@@ -150,9 +163,39 @@ betainc = elementwise(
     vjp=(
         Refusal("betainc", "the order a"),
         Refusal("betainc", "the order b"),
-        lambda g, y, a, b, x: g * np.exp(xlogy(a - 1, x) + xlog1py(b - 1, -x) - betaln(a, b)),
+        lambda g, y, a, b, x: g * beta_density(a - 1, b - 1, betaln(a, b), x),
     ),
     samples=(case(2, 3, (3, 4)), case(0.5, 1.5, ()), case(2, 2, (2, 0))),
+    domain=(0.1, 0.9),
+)
+# As separate operations the densities have a derivative at the ends, where in steps it is 0·∞.
+gamma_density: Primitive = elementwise(
+    gamma_density_forward,
+    "P′",
+    "p(n, c, x) = xⁿ·e⁻ˣ⁻ᶜ.  ∂x: n·p(n − 1, c, x) − y",
+    name="gamma_density",
+    vjp=(
+        Refusal("gammainc", "the order a"),
+        Refusal("gammainc", "the order a"),
+        lambda g, y, n, c, x: g * (times(n, gamma_density(n - 1, c, x)) - y),
+    ),
+    samples=(case(TWO, HALF, (3, 4)), case(HALF, HALF, ()), case(np.float32(0), HALF, (3,))),
+    domain=POSITIVE,
+)
+beta_density: Primitive = elementwise(
+    beta_density_forward,
+    "I′",
+    "p(m, n, c, x) = xᵐ·(1 − x)ⁿ·e⁻ᶜ.  ∂x: m·p(m − 1, n, c, x) − n·p(m, n − 1, c, x)",
+    name="beta_density",
+    vjp=(
+        Refusal("betainc", "the order a"),
+        Refusal("betainc", "the order b"),
+        Refusal("betainc", "the order a"),
+        lambda g, y, m, n, c, x: (
+            g * (times(m, beta_density(m - 1, n, c, x)) - times(n, beta_density(m, n - 1, c, x)))
+        ),
+    ),
+    samples=(case(TWO, THREE, HALF, (3, 4)), case(-HALF, HALF, HALF, ())),
     domain=(0.1, 0.9),
 )
 zeta: Primitive = elementwise(
@@ -168,6 +211,21 @@ if hurwitz is not None:  # what scipy.special.zeta calls when there are two argu
     table[hurwitz] = zeta.call
 
 
+def polygamma(n: Any, x: Any) -> Any:
+    """Compute derivative number n of ψ, in float64 for integers n, as SciPy.  ∂x: ψ⁽ⁿ⁺¹⁾(x).
+
+    Raises:
+        UnsupportedError: for complex x, which SciPy does not compute.
+        ArgumentError: for an order that is no whole number from 0 on.
+    """
+    x = operand(x)
+    given = np.result_type(value_of(x))
+    if given.kind == "c" or given == np.float64:
+        return polygamma_(n, x)
+    kind = special.polygamma(np.zeros(0, np.asarray(value_of(n)).dtype), np.zeros(0, given)).dtype
+    return polygamma_(n, x if given == kind else converted(x, kind))
+
+
 @scope("multigammaln")
 def multigammaln(a: Any, d: int) -> Any:
     """Compute the logarithm of the gamma function of d variables.  ∂a: Σ ψ(a − j/2), j < d.
@@ -176,7 +234,12 @@ def multigammaln(a: Any, d: int) -> Any:
         ArgumentError: unless every a > (d − 1)/2.
     """
     x = a if isinstance(a, Tensor) else as_array(a)
-    if np.any(np.less_equal(x, 0.5 * (d - 1))):
-        raise ArgumentError(f"multigammaln: a must be above (d − 1)/2 = {0.5 * (d - 1)}")
+    least = 0.5 * (d - 1)
+    message = f"multigammaln: a must be above (d − 1)/2 = {least}"
+    if np.any(np.less_equal(value_of(x), least)):
+        raise ArgumentError(message)
+    demand(lambda: np.greater(x, least), message)
+    if tracing.get() is not None:  # of later examples, or calls, NaN is the only answer
+        x = where(np.greater(x, least), x, math.nan)
     total = sum(gammaln(x - 0.5 * j) for j in range(d))
-    return total + 0.25 * d * (d - 1) * math.log(math.pi)
+    return total + np.float64(0.25 * d * (d - 1) * math.log(math.pi))  # float64, as in SciPy

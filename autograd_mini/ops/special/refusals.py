@@ -1,10 +1,11 @@
-"""Arguments by which a function has no derivative here, such as the order of a Bessel function."""
+"""Arguments without a derivative, such as the order of a Bessel function, and factors of them."""
 
 from __future__ import annotations
 
 from typing import Any, NoReturn
 
 from ...errors import UnsupportedError
+from ..selection import where
 
 
 class Refusal:
@@ -26,3 +27,8 @@ class Refusal:
             f"the derivative of scipy.special.{self.function} by {self.argument} is not recorded; "
             f"give {name} as a plain number, or am.stop_gradient({name}) if no gradient shall flow"
         )
+
+
+def times(factor: Any, value: Any) -> Any:
+    """Multiply by a factor of such arguments; 0 where that is 0, though the value is infinite."""
+    return where(factor == 0, 0, factor * value)

@@ -29,6 +29,8 @@ def logsumexp(
     >>> logsumexp([1000.0, 1000.0]).round(4)
     np.float64(1000.6931)
     """
+    if not np.ndim(a) and axis in ((0,), (-1,)):  # SciPy gives numbers an axis
+        axis = 0
     if b is None and not return_sign:
         return activations.logsumexp(a, axis=axis, keepdims=keepdims)
     return weighted(operand(a), axis, 1 if b is None else operand(b), keepdims, return_sign)
