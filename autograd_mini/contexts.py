@@ -8,11 +8,13 @@ serves any number of blocks, nested ones and those of other threads included.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextvars import ContextVar, copy_context
 from functools import wraps
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+import numpy as np
 
 from .errors import OperandError, UnsupportedError
 from .tensors import serials
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from .primitives import Primitive
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Result = TypeVar("Result")
 Recorder = Callable[["Primitive", tuple[Any, ...], dict[str, Any]], Any]
 
 
@@ -53,22 +56,53 @@ replaced: ContextVar[Replaced] = ContextVar("autograd_mini_replaced", default=No
 """The recorders that the open blocks replaced, the last first: (recorder, the others)."""
 
 
-OWN: Final[set[ContextVar[Any]]] = {context, replaced}
-"""The variables that blocks of this library set."""
+OWN: Final = "autograd_mini"
+"""With this begin the names of the variables that blocks of this library set."""
 
 
-def run_apart(function: Callable[[], Any]) -> Any:
+def changed_by_errstate() -> set[ContextVar[Any]]:
+    """Find the variable in which NumPy keeps what it does about errors."""
+    with np.errstate(all="raise"):
+        inside = copy_context()
+    return {variable for variable, value in inside.items() if variable.get(None) is not value}
+
+
+NUMPYS: Final = changed_by_errstate()
+
+
+def run_apart(function: Callable[[], Result], ending: Collection[Any] = ()) -> Result:
     """Run a function whose blocks cannot outlive it, even if an interrupt comes as one ends.
 
     The blocks set variables of a context that is thrown away. What others have set is kept.
+
+    Args:
+        function: what is run.
+        ending: further variables that are afterwards as they were before.
     """
     inside = copy_context()
     try:
         return inside.run(function)
     finally:
         for variable, value in inside.items():
-            if variable not in OWN and variable.get(OWN) is not value:
+            ends = variable in ending or variable.name.startswith(OWN)
+            if not ends and variable.get(inside) is not value:
                 variable.set(value)
+
+
+def run_quietly(function: Callable[[], Result], **errors: Any) -> Result:
+    """Run a function under `np.errstate`, of which no interrupt leaves anything behind.
+
+    Args:
+        function: what is run.
+        errors: as those of `np.errstate`; by default divisions by zero and invalid operations are
+            ignored.
+    """
+
+    def run() -> Result:
+        with np.errstate(**(errors or {"divide": "ignore", "invalid": "ignore"})):
+            return function()
+
+    return run_apart(run, NUMPYS)
 
 
 class Block:

@@ -16,12 +16,13 @@ import numpy as np
 
 from .arrays import normal
 from .batching import rule_of
+from .contexts import run_quietly
 from .cotangents import conjugated, fitted
 from .errors import AutogradError, GradientError
 from .operation import Operation, Record, recording_anyway
 from .ops.conversion import astype, real
 from .ops.selection import where
-from .reverse import current_values, dependents, walk, watcher
+from .reverse import Watch, current_values, dependents, walk, watcher
 from .tensors import Tensor, leaf
 
 Key = tuple[int, int]
@@ -58,27 +59,33 @@ def push(needed: Mapping[int, Tensor], tangents: Values, *, recorded: bool, exac
         exact: whether a tangent of 0 means that nothing moves, so that 0 · ∞ is 0.
     """
     watch = watcher()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        for serial in sorted(needed):
-            vertex = vertex_of(needed[serial])
-            if vertex._primitive is None or (serial, 0) in tangents:
-                continue
-            operands = vertex._operands
-            ts = [tangents.get(key_of(x)) if type(x) is Tensor else None for x in operands]
-            if all(t is None for t in ts):
-                continue
-            xs = current_values(vertex)
-            try:
-                found = tangents_of(vertex, ts, operands if recorded else xs, recorded, exact)
-            except AutogradError:
-                raise
-            except Exception as error:
-                error.add_note(f"in the tangent of {Operation(vertex)}")
-                raise
-            if found is not None:
-                if watch is not None:
-                    watch(vertex, "the tangent", [t for t in ts if t is not None], found)
-                deliver(vertex, found, tangents)
+    run_quietly(lambda: push_all(needed, tangents, recorded, exact, watch))
+
+
+def push_all(
+    needed: Mapping[int, Tensor], tangents: Values, recorded: bool, exact: bool, watch: Watch | None
+) -> None:
+    """Carry tangents through all vertices, the first recorded first."""
+    for serial in sorted(needed):
+        vertex = vertex_of(needed[serial])
+        if vertex._primitive is None or (serial, 0) in tangents:
+            continue
+        operands = vertex._operands
+        ts = [tangents.get(key_of(x)) if type(x) is Tensor else None for x in operands]
+        if all(t is None for t in ts):
+            continue
+        xs = current_values(vertex)
+        try:
+            found = tangents_of(vertex, ts, operands if recorded else xs, recorded, exact)
+        except AutogradError:
+            raise
+        except Exception as error:
+            error.add_note(f"in the tangent of {Operation(vertex)}")
+            raise
+        if found is not None:
+            if watch is not None:
+                watch(vertex, "the tangent", [t for t in ts if t is not None], found)
+            deliver(vertex, found, tangents)
 
 
 def tangents_of(vertex: Any, ts: list[Any], xs: Sequence[Any], recorded: bool, exact: bool) -> Any:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from .contexts import run_quietly
 from .cotangents import conjugated, fitted, returned
 from .errors import AutogradError, GradientError
 from .frontier import Frontier
@@ -68,37 +69,48 @@ def walk(
     for tensor, g in zip(outputs, cotangents, strict=True):
         frontier.receive(tensor, conjugated(g), exact)
     watch = watcher()
-    plain = not recorded and watch is None
-    heap, waiting = frontier.heap, frontier.waiting
-    with np.errstate(divide="ignore", invalid="ignore"):
-        while heap:
-            vertex, g, selected = waiting.pop(-heappop(heap))
-            if hooks:
-                g = after_hooks(vertex, g)
-            rules, operands = vertex._primitive.vjp, vertex._operands
-            try:
-                if (
-                    plain
-                    and not selected
-                    and type(vertex) is Tensor
-                    and type(rules) is tuple
-                    and len(operands) == len(rules) == 2
-                    and vertex._params is NO_PARAMS
-                ):
-                    last = not visit_two(vertex, rules, operands, g, frontier, needed)
-                else:
-                    last = not visit(vertex, g, selected, frontier, needed, recorded, watch)
-            except AutogradError:
-                raise
-            except Exception as error:
-                error.add_note(f"in the gradient of {located(vertex)}")
-                raise
-            if every and type(vertex) is Record:
-                reached.extend((vertex.output(i), x) for i, x in enumerate(g) if x is not None)
-            elif last or every:
-                reached.append((vertex, g))
+    run_quietly(lambda: visit_all(frontier, reached, needed, recorded, every, watch))
     reached.extend((x, after_hooks(x, g)) if hooks else (x, g) for x, g in frontier.leaves.values())
     return [(tensor, conjugated(g)) for tensor, g in reached]
+
+
+def visit_all(
+    frontier: Frontier,
+    reached: Gradients,
+    needed: Container[int] | None,
+    recorded: bool,
+    every: bool,
+    watch: Watch | None,
+) -> None:
+    """Visit vertices, the last recorded first, until none is left."""
+    plain = not recorded and watch is None
+    heap, waiting = frontier.heap, frontier.waiting
+    while heap:
+        vertex, g, selected = waiting.pop(-heappop(heap))
+        if hooks:
+            g = after_hooks(vertex, g)
+        rules, operands = vertex._primitive.vjp, vertex._operands
+        try:
+            if (
+                plain
+                and not selected
+                and type(vertex) is Tensor
+                and type(rules) is tuple
+                and len(operands) == len(rules) == 2
+                and vertex._params is NO_PARAMS
+            ):
+                last = not visit_two(vertex, rules, operands, g, frontier, needed)
+            else:
+                last = not visit(vertex, g, selected, frontier, needed, recorded, watch)
+        except AutogradError:
+            raise
+        except Exception as error:
+            error.add_note(f"in the gradient of {located(vertex)}")
+            raise
+        if every and type(vertex) is Record:
+            reached.extend((vertex.output(i), x) for i, x in enumerate(g) if x is not None)
+        elif last or every:
+            reached.append((vertex, g))
 
 
 def watcher() -> Watch | None:

@@ -17,6 +17,7 @@ import numpy as np
 from .arrays import as_array
 from .batching import made_up
 from .containers import flatten, results
+from .contexts import run_quietly
 from .errors import ConversionError, OperandError, ShapeError
 from .extraction import Trace, describe, plain_value, tracing
 from .forward import Values, key_of, spread
@@ -107,8 +108,7 @@ class Example:
             recorded: whether the operations are recorded.
         """
         values: Values = {key_of(x): b for x, b in zip(self.inputs, batches, strict=True)}
-        with np.errstate(divide="ignore", invalid="ignore"):
-            spread(self._needed, values, size, recorded=recorded)
+        run_quietly(lambda: spread(self._needed, values, size, recorded=recorded))
         return [values.get(key_of(y)) if isinstance(y, Tensor) else None for y in self.outputs]
 
     def filled(self, found: Sequence[Any], size: int, recorded: bool) -> list[Any]:
@@ -218,8 +218,11 @@ def mapped(
             full[i] = x
         return function(*rebuild(full), **kwargs)
 
-    with np.errstate() if size else np.errstate(all="ignore"):
-        example = Example(of_example, [first(x) for x in batches])
+    examples = [first(x) for x in batches]
+    if size:
+        example = Example(of_example, examples)
+    else:  # what it computes there is of no use
+        example = run_quietly(lambda: Example(of_example, examples), all="ignore")
     tensors = any(isinstance(x, Tensor) for x in given)
     recorded = is_recording() and (tensors or tracing.get() is not None or example.foreign)
     if not recorded:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..contexts import run_quietly
 from ..errors import ArgumentError, OperandError
 from .adapters import adapted, framework_of
 from .adapters.bridge import bridged
@@ -109,12 +110,18 @@ def gradcheck(
             raise ArgumentError(f"gradcheck: {name}= is a function, got {rule!r:.60}")
     checked = subject_of(f, inputs, rules, framework, names, argnums, keep_dtype)
     options = Options(rtol, atol, step, seed, coverage, progress)
+    report = run_quietly(lambda: report_of(checked, options, order), all="ignore")
+    return report.raised() if raises else report
+
+
+def report_of(checked: Subject, options: Options, order: int) -> Report:
+    """Check a subject, then its second derivatives, or which of its operations is to blame."""
     report = examined(checked, options)
     if order == 2 and report.ok:
-        report = second_order(checked, options)
-    elif isinstance(checked, Recorded) and (report.count(Verdict.WRONG) or report.coverage):
-        report = report if report.ok else replace(report, blame=blamed(checked, options))
-    return report.raised() if raises else report
+        return second_order(checked, options)
+    if isinstance(checked, Recorded) and (report.count(Verdict.WRONG) or report.coverage):
+        return report if report.ok else replace(report, blame=blamed(checked, options))
+    return report
 
 
 def accepted(**settings: Any) -> None:

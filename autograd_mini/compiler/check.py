@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from ..contexts import run_apart, run_quietly
 from ..tensors import Tensor
 from .draw_source import is_draw
 from .guards import content_of
@@ -33,6 +34,12 @@ NOISY: Final = 30.0
 """So many times the effect of rounding its inputs a difference may have, and counts as rounding."""
 as_it_is: Final[ContextVar[bool]] = ContextVar("autograd_mini_as_it_is", default=False)
 """Whether compiled functions are called as they are, since one is being checked."""
+
+
+def call_as_it_is(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a function, and the compiled ones in it as they are, until the context ends."""
+    as_it_is.set(True)
+    return function(*args, **kwargs)
 
 
 class Check:
@@ -59,18 +66,15 @@ class Check:
         entry = self._entry
         contents = [content_of(x) for x in arrays_in(args, kwargs)]
         try:
-            with np.errstate(all="ignore"):
-                outputs, news = entry.variant.on_scratch(self._values)
+            outputs, news = run_quietly(
+                lambda: entry.variant.on_scratch(self._values), all="ignore"
+            )
             failure = None
         except Exception as error:
             failure = error
         drawn = self._generator_states()
         self._restore_generators(self._states)
-        token = as_it_is.set(True)
-        try:
-            tree = function(*args, **kwargs)
-        finally:
-            as_it_is.reset(token)
+        tree = run_apart(lambda: call_as_it_is(function, args, kwargs))
         if failure is not None:
             self.difference = f"the program raised {type(failure).__name__}: {failure}"
         else:

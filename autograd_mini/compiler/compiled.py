@@ -182,13 +182,16 @@ class Compiled(Generic[P, Result_co]):
         """Run a program, and the function as well if this call is to be checked."""
         if not entry.is_due():
             return self._result(entry, [*values, *captured], args, kwargs)
-        with entry.variant.alone():
+
+        def run() -> Any:
             check = Check(entry, [*values, *captured])
             answer = check.run(self.function, args, kwargs)
             if check.difference is not None:
                 place = check.place(lambda tracer: self._recorded_again(tracer, args, kwargs))
                 self._fall_back(entry, f"{check.difference}. They part at {place}")
-        return answer
+            return answer
+
+        return entry.variant.run_in_turn(run)
 
     def _recorded_again(self, tracer: Tracer, args: Any, kwargs: Any) -> None:
         """Call the function while a tracer looks on, to see where it parts from its program."""
@@ -285,7 +288,7 @@ class Compiled(Generic[P, Result_co]):
         tracer = Tracer(Observer())
         with undone(tracer):
             tree, result, recorded, program = self._recorded(tracer, key, leaves, args, kwargs)
-        answer = result.of_trace(tree, bool(recorded.updates))
+            answer = result.of_trace(tree, bool(recorded.updates))
         del tree
         roots = [self.function, *(x for x in leaves if not is_value(x))]
         trial = Trial(tracer, recorded, program, result, roots, cleared)

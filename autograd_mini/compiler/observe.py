@@ -14,7 +14,6 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import cache, lru_cache
 from types import CodeType, FrameType
 from typing import Any, Final, Literal, NamedTuple
@@ -280,26 +279,22 @@ ALONE: Final = _count_alone()
 
 
 # ── asking the interpreter ───────────────────────────────────────────────────────────────────────
-@contextmanager
-def observing(observer: Observer) -> Iterator[None]:
-    """Let an observer see the calls of this thread in the block, whatever Python offers for that.
+def call_observed(observer: Observer, function: Callable[[], Any]) -> Any:
+    """Call a function while an observer sees the calls of this thread, as Python offers for that.
 
     A profiler or debugger that is at work goes on, if it can share; else the observer says that it
     has failed.
     """
-    asked: Callable[[Observer], Any] = _monitored if hasattr(sys, "monitoring") else _profiled
-    with asked(observer):
-        yield
+    call = _call_monitored if hasattr(sys, "monitoring") else _call_profiled
+    return call(observer, function)
 
 
-@contextmanager
-def _profiled(observer: Observer) -> Iterator[None]:
+def _call_profiled(observer: Observer, function: Callable[[], Any]) -> Any:
     """Use `sys.setprofile`: one profiler a thread."""
     other: Any = sys.getprofile()
     if other is not None and not callable(other):  # one in C, as cProfile
         observer.failure = f"the profiler {type(other).__name__} is at work"
-        yield
-        return
+        return function()
 
     def look(frame: FrameType, event: str, argument: Any) -> None:
         if event == "call":
@@ -309,9 +304,9 @@ def _profiled(observer: Observer) -> Iterator[None]:
         if other is not None:
             other(frame, event, argument)
 
-    sys.setprofile(look)
     try:
-        yield
+        sys.setprofile(look)
+        return function()
     finally:
         sys.setprofile(other)
 
@@ -323,16 +318,15 @@ TOOLS: Final = (3, 4, 5, 2)
 """Numbers under which a tool may register, those without a customary owner first."""
 
 
-@contextmanager
-def _monitored(observer: Observer) -> Iterator[None]:
+def _call_monitored(observer: Observer, function: Callable[[], Any]) -> Any:
     """Use `sys.monitoring`, Python 3.12 and later: calls into this library cost nothing."""
-    with ACTIVE_LOCK:
-        if not ACTIVE and not _start_monitoring():
-            observer.failure = "profilers and debuggers have taken all places of sys.monitoring"
-        else:
-            ACTIVE[threading.get_ident()] = observer
     try:
-        yield
+        with ACTIVE_LOCK:
+            if not ACTIVE and not _start_monitoring():
+                observer.failure = "profilers and debuggers have taken all places of sys.monitoring"
+            else:
+                ACTIVE[threading.get_ident()] = observer
+        return function()
     finally:
         with ACTIVE_LOCK:
             if ACTIVE.pop(threading.get_ident(), None) is not None and not ACTIVE:

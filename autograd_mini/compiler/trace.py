@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
 from typing import Any, Final
 
 import numpy as np
 
 from ..arrays import PLAIN, as_array, normal
-from ..contexts import OWN, Scope, run_apart
+from ..contexts import Scope, run_apart
 from ..errors import ConversionError, UnsupportedError
 from ..extraction import describe, tracing
 from ..fingerprint import fingerprint
@@ -28,7 +27,7 @@ from ..sites import Site, site
 from ..tensors import NO_PARAMS, Tensor, leaf, serials
 from .guards import Condition
 from .identical import same_bits
-from .observe import Observer, kind_questions, observing, origin_of
+from .observe import Observer, call_observed, kind_questions, origin_of
 from .program import Instruction, Operand, Program, Value
 from .rows import scalar
 
@@ -64,7 +63,6 @@ COPIED: Final = 1_000_000
 """Bytes up to which a plain array is copied when it is met; a larger one is fingerprinted."""
 
 Key = int | tuple[int, int]
-OWN.add(tracing)
 
 
 class Met:
@@ -443,9 +441,9 @@ class Tracer:
         return given
 
     # ── before and after ─────────────────────────────────────────────────────────────────────
-    def observed(self) -> AbstractContextManager[None]:
-        """Let the observer see what runs in the block, if there is one."""
-        return nullcontext() if self.observer is None else observing(self.observer)
+    def call_observed(self, function: Callable[[], Any]) -> Any:
+        """Call a function; let the observer see what runs, if there is one."""
+        return function() if self.observer is None else call_observed(self.observer, function)
 
     def release_gradients(self) -> None:
         """Leave arrays in place of recorded gradients, as without a trace."""
@@ -539,8 +537,8 @@ def traced(tracer: Tracer, function: Callable[[], Any], recording: bool) -> Any:
 
     def run() -> Any:
         tracing.set(tracer)
-        with tracer.observed(), recorder(tracer.record if recording else evaluate):
-            return function()
+        with recorder(tracer.record if recording else evaluate):
+            return tracer.call_observed(function)
 
     try:
         result = run_apart(run)

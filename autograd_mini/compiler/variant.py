@@ -6,13 +6,12 @@ import linecache
 import os
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from itertools import chain, repeat
 from operator import attrgetter, call, is_, setitem
 from sys import getrefcount
 from types import FunctionType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -23,6 +22,8 @@ from .locks import turn_of
 from .program import Program, Value
 from .saving import save
 from .source import Source, written
+
+Result = TypeVar("Result")
 
 VALUE: Final = attrgetter("_value")
 
@@ -154,19 +155,16 @@ class Variant:
             return self.run_alone(values)[: self.count]
         if not self._turn.current().writers:
             return self._run(values)
-        with self.alone():
-            return self._run(values)
+        return self.run_in_turn(lambda: self._run(values))
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Let no other program change these tensors in the block."""
+    def run_in_turn(self, function: Callable[[], Result]) -> Result:
+        """Call a function while no other program may change these tensors."""
         while True:
             turn = self._turn.current()
             turn.refuse_again(self.name)
             with turn.lock:
                 if turn.is_open():
-                    yield
-                    return
+                    return function()
 
     def on_scratch(self, values: Sequence[Any]) -> tuple[Sequence[Any], list[Any]]:
         """Run on memory of its own; return the outputs, and the new values of changed tensors."""

@@ -16,7 +16,7 @@ from .arguments import whole
 from .data import batches, model_dtype, pair, samples
 from .losses import Loss
 from .metrics import Metric, Metrics, loss_of, metrics_of
-from .mode import in_use
+from .mode import using
 
 if TYPE_CHECKING:
     from .module import Module
@@ -42,11 +42,21 @@ def predict(model: Module, x: Any, batch_size: int | None = None) -> Any:
         predictor = vars(model)[PREDICTOR] = Predictor(model)
     xs = samples(x, predictor.dtype, "x")
     size = max(len(xs), 1) if batch_size is None else whole("batch_size", batch_size, 1)
-    with no_grad(), in_use():
-        if size >= len(xs):
-            return output_of(model, predictor(xs))
-        parts = batches(len(xs), size, None)
-        return np.concatenate([output_of(model, predictor(xs[part])) for part in parts])
+    before = using.get()
+    try:  # not a `with`: no interrupt may leave models in use
+        using.set(True)
+        return outputs_of(model, predictor, xs, size)
+    finally:
+        using.set(before)
+
+
+@no_grad()
+def outputs_of(model: Module, predictor: Predictor, xs: Any, size: int) -> Any:
+    """Return the outputs for samples, so many at a time."""
+    if size >= len(xs):
+        return output_of(model, predictor(xs))
+    parts = batches(len(xs), size, None)
+    return np.concatenate([output_of(model, predictor(xs[part])) for part in parts])
 
 
 class Predictor:

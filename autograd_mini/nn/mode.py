@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -24,13 +22,3 @@ class Mode:
 
     def __set__(self, module: Any, training: bool) -> None:
         vars(module)["training"] = training
-
-
-@contextmanager
-def in_use() -> Iterator[None]:
-    """Let all modules be in evaluation mode in the block."""
-    token = using.set(True)
-    try:
-        yield
-    finally:
-        using.reset(token)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ..contexts import run_apart
+from ..contexts import run_quietly
 from ..errors import ArgumentError
 from ..optim.numbers import positive
 from .arguments import check_function, generator, whole
@@ -136,14 +136,14 @@ def fit(
         return row | validated() | {"lr": optimizer.lr}
 
     def train() -> None:
-        with modes_kept(model), silenced(), bar(epochs, verbose) as progress:
+        with modes_kept(model), bar(epochs, verbose) as progress:
             validated()  # what does not fit there is found before anything changes
             run(history, epochs, run_epoch, watch, callback, progress)
 
     history = History()
     started = time.perf_counter()
     try:
-        run_apart(train)
+        run_quietly(train, over="ignore", invalid="ignore", divide="ignore")
     except KeyboardInterrupt:
         history.stopped = "interrupted"
     finally:
@@ -195,8 +195,3 @@ def run(
     else:
         history.stopped = "completed"
     watch.restore(history)
-
-
-def silenced() -> Any:
-    """Keep NumPy quiet about NaN and overflow, which end training with an error of their own."""
-    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
