@@ -17,6 +17,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -24,6 +25,7 @@ import pytest
 
 import autograd_mini as am
 import viz
+from autograd_mini import files
 from autograd_mini.command import main
 from autograd_mini.files import locked_folder, write_file
 from autograd_mini.nn import MLP
@@ -190,31 +192,42 @@ def as_another_user() -> Iterator[None]:
         os.seteuid(0)
 
 
+@pytest.fixture
+def writing_as_another_user(monkeypatch):
+    """Let another user write the files. Layouts stay with this one, who may run the programs."""
+    write = files._write
+
+    def written(*arguments: Any) -> None:
+        with as_another_user():
+            write(*arguments)
+
+    monkeypatch.setattr(files, "_write", written)
+
+
 @pytest.mark.skipif(not ROOT, reason="the test gives up root's rights")
 @pytest.mark.parametrize("what", ["model.save", "step.save", "viz.render", "page", "frames"])
-def test_a_folder_that_cannot_be_written_is_an_error_with_the_cure(what, tmp_path):
-    everything(tmp_path)[what]()  # what is imported late, another user may not read
+def test_a_folder_that_cannot_be_written_is_an_error_with_the_cure(
+    what, tmp_path, writing_as_another_user
+):
     with tempfile.TemporaryDirectory() as folder:  # below /tmp, where other users may look
         os.chmod(folder, 0o755)
-        write = everything(Path(folder))[what]
-        with as_another_user(), pytest.raises(PermissionError, match="another folder") as caught:
-            write()
+        with pytest.raises(PermissionError, match="another folder") as caught:
+            everything(Path(folder))[what]()
         assert folder in str(caught.value) and "partial" not in str(caught.value)
         assert os.listdir(folder) == []
 
 
 @pytest.mark.skipif(not ROOT, reason="the test gives up root's rights")
-def test_a_read_only_file_is_not_replaced():
+def test_a_read_only_file_is_not_replaced(writing_as_another_user):
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o777)
         path = Path(folder, "file")
         path.write_text("old")
         path.chmod(0o444)
-        with as_another_user(), pytest.raises(PermissionError, match="read-only.*permissions"):
+        with pytest.raises(PermissionError, match="read-only.*permissions"):
             write_file(path, "new")
         assert path.read_text() == "old"
-        with as_another_user():
-            write_file(Path(folder, "other"), "new")
+        write_file(Path(folder, "other"), "new")
         assert Path(folder, "other").stat().st_uid == 65534
 
 
