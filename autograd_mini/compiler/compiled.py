@@ -26,7 +26,7 @@ from .arguments import Key, is_differentiated, is_value, quick, signature, value
 from .captures import refuse_unreached_arrays
 from .check import DUE, Check, as_it_is
 from .comparison import compare
-from .differentiation import differentiable
+from .differentiation import Replay
 from .entries import CURE, Entry, Trial, with_gradients
 from .graphs import graph_of
 from .guards import Condition
@@ -219,7 +219,9 @@ class Compiled(Generic[P, Result_co]):
         if result.differentiable and not variant.changes and is_recording():
             if variant.draws:  # a gradient must see the numbers that were drawn
                 return self.function(*args, **kwargs)
-            return result.wrapped(differentiable(self.function, variant, values, args, kwargs))
+            if entry.replay is None:
+                entry.replay = Replay(variant, result.wanted)
+            return result.wrapped(entry.replay.record(values))
         return result.wrapped(variant(values))
 
     def _traced(

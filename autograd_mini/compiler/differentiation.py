@@ -2,54 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..containers import flatten
 from ..cotangents import conjugated
 from ..operation import record, recording_anyway
 from ..reverse import dependents, walk
-from ..tensors import Tensor
+from ..tensors import Tensor, leaf
+from .passes.dead import pruned
+from .program import Value
 from .rows import row
 from .variant import Variant
 
 
-def differentiable(
-    function: Callable[..., Any],
-    variant: Variant,
-    values: Sequence[Any],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-) -> Sequence[Any]:
-    """Run a program and record that as one operation of the tensors which it reads.
+class Replay:
+    """A program as one operation of all tensors and arrays that it reads.
 
-    Its gradient calls the function itself, eagerly: the program has the forward only.
+    Its gradient carries out once more what was recorded, with tensors, and goes back from there:
+    the program has the forward only. The function is not asked; what it reads may have changed.
     """
-    leaves = [x for x in variant.program.leaves.values() if x._requires_grad]
 
-    def forward(*arrays: Any) -> Any:
-        return tuple(variant(values))
+    def __init__(self, variant: Variant, wanted: Sequence[bool]) -> None:
+        """Declare the operation.
 
-    def pulled(g: Sequence[Any], y: Any, *xs: Any) -> list[Any]:
-        recorded = any(type(v) is Tensor for v in (*g, *xs))
-        with recording_anyway():
-            found, _ = flatten(function(*args, **kwargs))
-        outputs = [x for x in found if isinstance(x, (Tensor, np.ndarray, np.generic))]
+        Args:
+            variant: the program.
+            wanted: which outputs require a gradient.
+        """
+        self._wanted = wanted
+        self._variant = variant
+        self._program = pruned(variant.recorded)
+        self._leaves = tuple(self._program.leaves.values())
+        self._primitive = row(
+            variant.program.name,
+            self._forward,
+            "compiled",
+            "A compiled function.",
+            vjp=self._pulled,
+            multiple=True,
+        )
+
+    def record(self, values: Sequence[Any]) -> Sequence[Any]:
+        """Run the program; return its outputs, recorded where they require a gradient."""
+        results = record(self._primitive, (*self._leaves, *values))
+        return [x if grad else x._value for x, grad in zip(results, self._wanted, strict=True)]
+
+    def _forward(self, *arrays: Any) -> tuple[Any, ...]:
+        return tuple(self._variant(arrays[len(self._leaves) :]))
+
+    def _pulled(self, g: Sequence[Any], y: Any, *xs: Any) -> list[Any]:
+        """Return the cotangents of all operands, None for those that require none."""
+        recorded = any(type(x) is Tensor for x in (*g, *xs))
+        tensors = xs[: len(self._leaves)]
+        if not recorded:
+            tensors = tuple(map(leaf, tensors))
+            for tensor, own in zip(tensors, self._leaves, strict=True):
+                tensor._requires_grad = own._requires_grad
+        outputs = self._computed((*tensors, *xs[len(self._leaves) :]))
         ends, seeds = [], []
         for x, h in zip(outputs, g, strict=True):
-            if isinstance(x, Tensor) and x._requires_grad:
+            if type(x) is Tensor and x._requires_grad:
                 ends.append(x)
                 seeds.append(conjugated(h))
-        needed, _ = dependents(ends, {x.serial for x in leaves})
-        reached = {
-            x.serial: conjugated(h) for x, h in walk(ends, seeds, needed=needed, recorded=recorded)
-        }
-        return [reached.get(x.serial, np.zeros_like(x._value)[()]) for x in leaves]
+        needed, _ = dependents(ends, {x.serial for x in tensors if x._requires_grad})
+        found = walk(ends, seeds, needed=needed, recorded=recorded)
+        reached = {x.serial: conjugated(h) for x, h in found}
+        return [
+            reached.get(x.serial, np.zeros_like(x._value)[()]) if x._requires_grad else None
+            for x in tensors
+        ] + [None] * (len(xs) - len(tensors))
 
-    replay = row(
-        variant.program.name, forward, "compiled", "A compiled function.", vjp=pulled, multiple=True
-    )
-    results: Sequence[Any] = record(replay, tuple(leaves), {})
-    return results
+    def _computed(self, operands: Sequence[Any]) -> list[Any]:
+        """Carry out what was recorded, with tensors in place of leaves; return the outputs."""
+        program = self._program
+        names = (*program.leaves, *program.inputs)
+        values: dict[Any, Any] = dict(zip(names, operands, strict=True)) | program.constants
+        with recording_anyway():
+            for step in program.instructions:
+                given = [values[x] if type(x) is Value else x for x in step.operands]
+                results = step.primitive(*given, **step.params)
+                if not step.primitive.multiple:
+                    results = (results,)
+                values.update(zip(step.results, results, strict=True))
+        return [values[y] if type(y) is Value else y for y in program.outputs]

@@ -10,6 +10,7 @@ from ..errors import CompileError
 from ..notes import hooks
 from ..operation import is_recording
 from .captures import Captures, refuse_unreached
+from .differentiation import Replay
 from .guards import Condition, Guard
 from .identical import identical
 from .program import Program, Value
@@ -167,6 +168,7 @@ class Entry:
         trial: what was recorded.
         direct: runs the program, where its one output is the one tensor that is returned.
         recording: whether it is for calls outside of `no_grad`.
+        replay: the program as an operation that has a gradient, once it is needed.
         left: so many calls from now, one is checked.
     """
 
@@ -176,6 +178,7 @@ class Entry:
             "guard",
             "left",
             "recording",
+            "replay",
             "result",
             "trial",
             "values",
@@ -199,6 +202,7 @@ class Entry:
         self.trial = trial
         self.result = trial.result
         self.recording = is_recording()
+        self.replay: Replay | None = None
         self.guard = Guard(trial.conditions, trial.captures.sources)
         self.values = values
         y = variant.program.outputs[0] if self.result.single else None

@@ -24,7 +24,8 @@ class Result:
         outputs: the operands that the program returns: those of the result, then the gradients.
         objects: ids of what was returned, containers and what is in them.
         tensors: ids of captured tensors that were returned themselves.
-        differentiable: whether a tensor in it requires a gradient that is still to be computed.
+        wanted: which outputs require a gradient.
+        differentiable: whether one does, and its gradient is still to be computed.
     """
 
     def __init__(self, tree: Any, tracer: Tracer, keep_grads: bool) -> None:
@@ -50,9 +51,8 @@ class Result:
             self._traced.append(x)
         self._count = len(self.outputs)
         self.trained = [x for x in tracer.leaves.values() if isinstance(x.grad, Tensor)]
-        self.differentiable = not self.trained and any(
-            isinstance(x, Tensor) and x._requires_grad for x in self._traced
-        )
+        self.wanted = [isinstance(x, Tensor) and x._requires_grad for x in self._traced]
+        self.differentiable = not self.trained and any(self.wanted)
         self._gradients = [tracer.operand(x.grad) for x in self.trained]
         self._keep_grads = keep_grads
         self.single = False

@@ -1,0 +1,95 @@
+"""The gradient of what a compiled function returned is that of the call, whatever changes later."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_mini as am
+import viz
+from autograd_mini.reverse import walk
+
+
+class Late:
+    """What a compiled function reads, and a result of it whose gradient is asked for later."""
+
+    def __init__(self, size: int) -> None:
+        self.w = am.tensor(np.ones(size), requires_grad=True)
+        self.scale, self.shift = np.ones(size), am.tensor(np.full(size, 2.0))
+        self.x, self.beta = np.ones(size), 1.0
+        self.call = am.compile(
+            lambda x: np.sum(x * self.w**2 * self.scale * self.shift) * self.beta
+        )
+        for _ in range(4):
+            self.y = self.call(self.x)
+        assert self.call.program
+
+
+def change_attribute(late: Late) -> None:
+    late.beta = 5.0
+
+
+def write_captured(late: Late) -> None:
+    late.scale[:] = 5.0
+
+
+def replace_captured(late: Late) -> None:
+    late.scale = np.full(late.x.shape, 5.0)
+
+
+def write_argument(late: Late) -> None:
+    late.x[:] = 5.0
+
+
+def assign_other(late: Late) -> None:
+    late.shift.assign(np.full(late.x.shape, 5.0))
+
+
+def assign_leaf(late: Late) -> None:
+    late.w.assign(np.full(late.x.shape, 5.0))
+
+
+@pytest.mark.parametrize("size", [3, 5000])
+@pytest.mark.parametrize(
+    "change",
+    [change_attribute, write_captured, replace_captured, write_argument, assign_other, assign_leaf],
+)
+def test_a_late_gradient_is_that_of_the_call(change: Any, size: int) -> None:
+    """Or an error: a graph keeps no copy of large arrays, nor of leaves."""
+    late = Late(size)
+    change(late)
+    written = change in (write_captured, write_argument) and size > 512
+    if written or change is assign_leaf:
+        with pytest.raises(am.StaleGraphError):
+            late.y.backward()
+        assert late.w.grad is None
+    else:
+        late.y.backward()
+        np.testing.assert_allclose(late.w.grad, np.full(size, 4.0))
+
+
+def test_the_gradient_of_a_float32_result_is_float32() -> None:
+    w = am.tensor(np.ones(3, np.float32), requires_grad=True)
+    call = am.compile(lambda x, factor: (np.sum(w * x) * factor, np.ones(2), w[0]))
+    for _ in range(4):
+        y, one, first = call(np.ones(3, np.float32), 0.1)
+    assert call.program
+    (y + first).backward()
+    assert w.grad.dtype == np.float32 and type(one) is np.ndarray
+    np.testing.assert_allclose(w.grad, [1.1, 0.1, 0.1], rtol=1e-6)
+
+
+def test_the_backward_of_a_result_can_be_recorded() -> None:
+    w = am.tensor([1.0, 2.0], requires_grad=True, name="w")
+    call = am.compile(lambda x: np.sum(np.sin(w) * x))
+    x = np.array([3.0, 5.0])
+    for _ in range(4):
+        y = call(x)
+    ((found, g),) = walk([y], [np.ones(())], recorded=True)
+    assert found is w and g.requires_grad
+    np.sum(g).backward()
+    np.testing.assert_allclose(w.grad, -np.sin(w.data) * x)
+    drawn = viz.draw(y, view="backward")
+    assert drawn
