@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import CompileError
 from ..extraction import describe
+from ..tensors import Tensor
 from .guards import BRIEF, Condition, content_of, numbers_of
 from .program import Program, Value
 from .reach import Reach
@@ -89,6 +90,10 @@ class Captures:
     def objects(self) -> list[Any]:
         """Return the arrays and tensors that are there now."""
         return [x.read() if type(x) is Condition else x for x in self.sources]
+
+    def tensors(self) -> list[Tensor]:
+        """Return the tensors among them."""
+        return [x for x in self.objects() if type(x) is Tensor]
 
     def contents(self) -> list[bytes | int]:
         """Return what tells whether their numbers change."""

@@ -30,6 +30,7 @@ from .differentiation import Replay
 from .entries import CURE, Entry, Trial, with_gradients
 from .graphs import graph_of
 from .guards import Condition
+from .locks import Turn, have_writers, run_in_turn, turn_of
 from .observe import Observer
 from .passes import optimised
 from .passes.dead import pruned
@@ -121,6 +122,8 @@ class Compiled(Generic[P, Result_co]):
             values = entry.values(args) if entry.recording is (found is None) else None
             captured = entry.guard.check() if values is not None else None
             if values is not None and captured is not None:
+                if entry.tensors is not None and have_writers(entry.tensors()):
+                    return self._in_turn(entry, values, args, kwargs)
                 entry.left -= 1
                 if not entry.left:
                     entry.left += 1
@@ -164,7 +167,10 @@ class Compiled(Generic[P, Result_co]):
             if captured is not None:
                 self._entries.move_to_end(key)
                 self._last = entry
-                return self._replayed(entry, values_of(leaves), captured, args, kwargs)
+                values = values_of(leaves)
+                if entry.tensors is not None and have_writers(entry.tensors()):
+                    return self._in_turn(entry, values, args, kwargs)
+                return self._replayed(entry, values, captured, args, kwargs)
         self._suspect(key)
         again, self._missed = key == self._missed, key
         if (self._fresh and not again) or self._unsteady.get(key, 0) >= WASTED:
@@ -184,7 +190,10 @@ class Compiled(Generic[P, Result_co]):
             return self._result(entry, [*values, *captured], args, kwargs)
 
         def run() -> Any:
-            check = Check(entry, [*values, *captured])
+            read = entry.guard.check()
+            if read is None:  # another thread has changed something since
+                return self.function(*args, **kwargs)
+            check = Check(entry, [*values, *read])
             answer = check.run(self.function, args, kwargs)
             if check.difference is not None:
                 place = check.place(lambda tracer: self._recorded_again(tracer, args, kwargs))
@@ -192,6 +201,24 @@ class Compiled(Generic[P, Result_co]):
             return answer
 
         return entry.variant.run_in_turn(run)
+
+    def _in_turn(
+        self, entry: Entry, values: Sequence[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Read captured tensors, and replay, while no program changes one of them."""
+        variant = entry.variant
+
+        def turn() -> Turn:
+            tensors = entry.tensors() if entry.tensors is not None else ()
+            return turn_of([*variant.program.leaves.values(), *tensors], False, variant)
+
+        def run() -> Any:
+            captured = entry.guard.check()
+            if captured is None:
+                return self._sorted(args, kwargs)
+            return self._replayed(entry, values, captured, args, kwargs)
+
+        return run_in_turn(turn, self.name, run)
 
     def _recorded_again(self, tracer: Tracer, args: Any, kwargs: Any) -> None:
         """Call the function while a tracer looks on, to see where it parts from its program."""
@@ -288,7 +315,7 @@ class Compiled(Generic[P, Result_co]):
     ) -> Any:
         """Carry out the first call of a signature, and keep what it recorded on trial."""
         tracer = Tracer(Observer())
-        with undone(tracer):
+        with undone(tracer, cleared=not self._lenient):
             tree, result, recorded, program = self._recorded(tracer, key, leaves, args, kwargs)
             answer = result.of_trace(tree, bool(recorded.updates))
         del tree
@@ -331,7 +358,7 @@ class Compiled(Generic[P, Result_co]):
         changed = {c.place: c for c in trial.conditions if c.has_new_content()}
         moved = trial.changed or trial.others_changed or bool(changed)
         tracer = Tracer(Observer() if moved else None, lines=moved)
-        with undone(tracer):
+        with undone(tracer, cleared=not self._lenient):
             tree, result, recorded, program = self._recorded(tracer, key, leaves, args, kwargs)
             try:
                 trial.refuse_drawn(states, tracer)
@@ -545,12 +572,12 @@ def rebuilt(structure: Any, leaves: list[Any]) -> tuple[tuple[Any, ...], dict[st
 
 
 @contextmanager
-def undone(tracer: Tracer) -> Iterator[None]:
+def undone(tracer: Tracer, cleared: bool) -> Iterator[None]:
     """Put everything back if a call in the block cannot be traced; leave no recorded gradient."""
     try:
         yield
     except (CompileError, ConversionError, UnsupportedError):
-        tracer.undo()
+        tracer.undo(cleared=cleared)
         raise
     except BaseException:
         tracer.release_gradients()

@@ -169,6 +169,7 @@ class Entry:
         direct: runs the program, where its one output is the one tensor that is returned.
         recording: whether it is for calls outside of `no_grad`.
         replay: the program as an operation that has a gradient, once it is needed.
+        tensors: returns the captured tensors; None if there are none.
         left: so many calls from now, one is checked.
     """
 
@@ -180,6 +181,7 @@ class Entry:
             "recording",
             "replay",
             "result",
+            "tensors",
             "trial",
             "values",
             "variant",
@@ -205,6 +207,7 @@ class Entry:
         self.replay: Replay | None = None
         self.guard = Guard(trial.conditions, trial.captures.sources)
         self.values = values
+        self.tensors = trial.captures.tensors if trial.captures.tensors() else None
         y = variant.program.outputs[0] if self.result.single else None
         # A gradient of before may be there to be forgotten.
         tensor = not trial.clears and variant.changes and type(y) is Value and not y.weak

@@ -11,12 +11,13 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
 
 from ..errors import UnsupportedError
 from ..tensors import Tensor
 
+Result = TypeVar("Result")
 PATIENCE: Final = 10.0
 """So many seconds a fork waits for a program to end."""
 _registry: Final = threading.RLock()
@@ -72,6 +73,28 @@ class Turn:
                 f"{name} is called by a program that changes the same tensors; call the function "
                 "that is not compiled inside"
             )
+
+
+def run_in_turn(find: Callable[[], Turn], name: str, function: Callable[[], Result]) -> Result:
+    """Call a function while no program may change the tensors of a turn.
+
+    Args:
+        find: returns the turn as it is then.
+        name: of the program that asks.
+        function: what is called.
+    """
+    while True:
+        turn = find()
+        if turn.busy:
+            turn.refuse_again(name)
+        with turn.lock:
+            if turn.is_open():
+                return function()
+
+
+def have_writers(tensors: Iterable[Tensor]) -> bool:
+    """Tell whether there are programs that change one of some tensors."""
+    return any(x.serial in _turns and _turns[x.serial].current().writers for x in tensors)
 
 
 def is_held_here(lock: Any) -> bool:

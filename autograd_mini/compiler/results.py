@@ -50,7 +50,7 @@ class Result:
             self._tensors.append(isinstance(x, Tensor))
             self._traced.append(x)
         self._count = len(self.outputs)
-        self.trained = [x for x in tracer.leaves.values() if isinstance(x.grad, Tensor)]
+        self.trained = [x for x in tracer.leaves.values() if tracer.recorded_here(x.grad)]
         self.wanted = [isinstance(x, Tensor) and x._requires_grad for x in self._traced]
         self.differentiable = not self.trained and any(self.wanted)
         self._gradients = [tracer.operand(x.grad) for x in self.trained]

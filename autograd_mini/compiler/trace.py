@@ -448,13 +448,26 @@ class Tracer:
     def release_gradients(self) -> None:
         """Leave arrays in place of recorded gradients, as without a trace."""
         for x in self.leaves.values():
-            if type(x.grad) is Tensor:
+            if self.recorded_here(x.grad):
                 x.grad = x.grad._value
 
-    def undo(self) -> None:
-        """Put back what tensors and random generators were before the call."""
+    def recorded_here(self, gradient: Any) -> bool:
+        """Tell whether a gradient was recorded in this trace, and not in that of another thread."""
+        return type(gradient) is Tensor and key_of(gradient) in self._values
+
+    def undo(self, *, cleared: bool) -> None:
+        """Put back what the call changed: values, gradients, random generators.
+
+        What another thread may have changed meanwhile stays.
+
+        Args:
+            cleared: whether to put back gradients that are no longer there.
+        """
         for x, value, assigned, grad in reversed(self._leaves_before):
-            x._value, x._assigned, x.grad = value, assigned, grad
+            if x.serial in self._updates:
+                x._value, x._assigned = value, assigned
+            if self.recorded_here(x.grad) or (cleared and x.grad is None):
+                x.grad = grad
         for generator, state in self._generators_before.values():
             generator.bit_generator.state = state
 

@@ -18,7 +18,7 @@ import numpy as np
 from .. import errors
 from ..tensors import RUN, SET_VALUE, Tensor, serials
 from .draw_source import is_draw
-from .locks import turn_of
+from .locks import run_in_turn, turn_of
 from .program import Program, Value
 from .saving import save
 from .source import Source, written
@@ -159,12 +159,7 @@ class Variant:
 
     def run_in_turn(self, function: Callable[[], Result]) -> Result:
         """Call a function while no other program may change these tensors."""
-        while True:
-            turn = self._turn.current()
-            turn.refuse_again(self.name)
-            with turn.lock:
-                if turn.is_open():
-                    return function()
+        return run_in_turn(lambda: self._turn.current(), self.name, function)
 
     def on_scratch(self, values: Sequence[Any]) -> tuple[Sequence[Any], list[Any]]:
         """Run on memory of its own; return the outputs, and the new values of changed tensors."""
