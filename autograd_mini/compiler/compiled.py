@@ -100,6 +100,7 @@ class Compiled(Generic[P, Result_co]):
         self._missed: Key | None = None
         self._fresh = False
         self._suspects: list[Condition] = []
+        self._rewritten: str | None = None
         self._ignored: dict[Any, Any] = {}
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Result_co:
@@ -273,13 +274,14 @@ class Compiled(Generic[P, Result_co]):
         return self.function(*args, **kwargs)
 
     def _suspect(self, key: Key) -> None:
-        """Note what has changed, so that no program of a key holds, and may not matter.
+        """Note what has changed, so that no program of a key holds.
 
-        That is what only others' code reads, and the elements of arrays.
+        What only others' code reads may not matter. The elements of arrays may be all.
         """
         entries = self._entries.get(key, ())
         failing = [c for entry in entries for c in entry.guard.conditions if not c.holds()]
-        self._suspects = [c for c in failing if c.foreign or c.has_new_content()]
+        self._suspects = [c for c in failing if c.foreign]
+        self._rewritten = next((c.label for c in failing if c.has_new_content()), None)
 
     def _refuse(self, error: Exception) -> None:
         """Note that the function runs as it is from now on; warn, if it could not be guarded."""
@@ -322,6 +324,8 @@ class Compiled(Generic[P, Result_co]):
         roots = [self.function, *(x for x in leaves if not is_value(x))]
         trial = Trial(tracer, recorded, program, result, roots, cleared)
         self._ignore_what_does_not_matter(key, trial)
+        if self._rewritten is not None and self._is_adopted(key, trial, quick(args, kwargs)):
+            return answer
         self._trials[key] = trial
         if len(self._trials) > CACHED:
             del self._trials[next(iter(self._trials))]
@@ -334,7 +338,22 @@ class Compiled(Generic[P, Result_co]):
         trial.conditions = [
             c for c in trial.conditions if not c.foreign or c.place not in self._ignored
         ]
-        trial.free_contents(self._ignored)
+
+    def _is_adopted(self, key: Key, trial: Trial, values: Any) -> bool:
+        """Let a program go on with the elements that an array has now, if they make the same one.
+
+        A call that recorded the same is enough: the program is one that two calls have recorded.
+        """
+        known = next((e for e in self._entries.get(key, ()) if is_same(e.trial, trial)), None)
+        if known is None or trial.refusal is not None or trial.failing(after=True) is not None:
+            return False
+        if known.replays < WASTED:
+            self._note_unsteady(key, f"the content of {self._rewritten}")
+        self._programs -= 1
+        self._enter(key, Entry(known.variant, trial, values, self._due))
+        self._entries[key].remove(known)
+        trial.release()
+        return True
 
     def _confirmed(
         self,
@@ -350,13 +369,16 @@ class Compiled(Generic[P, Result_co]):
         If the first call changed what it reads, as one that builds something when it is needed,
         another second call is waited for.
         """
+        if trial.unobserved is not None:
+            self._refuse(trial.unobserved)
+            return self.function(*args, **kwargs)
         if trial.refusal is not None:
             raise CompileError(f"{trial.refusal}. This call changed nothing") from trial.refusal
         assert trial.captures is not None
         objects, contents = trial.captures.objects(), trial.captures.contents()
         states = trial.random_states()
-        changed = {c.place: c for c in trial.conditions if c.has_new_content()}
-        moved = trial.changed or trial.others_changed or bool(changed)
+        found = trial.found_now()
+        moved = trial.changed or trial.others_changed or trial.has_new_content()
         tracer = Tracer(Observer() if moved else None, lines=moved)
         with undone(tracer, cleared=not self._lenient):
             tree, result, recorded, program = self._recorded(tracer, key, leaves, args, kwargs)
@@ -366,6 +388,7 @@ class Compiled(Generic[P, Result_co]):
                 values = trial.captures.found_again(tracer, program, objects, contents)
                 compare(trial.program, trial.captures.as_inputs(program, values))
                 result.compare(trial.result)
+                trial.refuse_replaced(found)
             except CompileError as error:
                 refusal: CompileError | None = error
                 settled = trial.failing_but_for_content(after=True) is None
@@ -379,12 +402,13 @@ class Compiled(Generic[P, Result_co]):
                 refusal = None
             answer = result.of_trace(tree, bool(recorded.updates))
         del tree
-        if refusal is None and changed:  # other elements, and the same program
-            self._ignored |= changed
-            trial.free_contents(changed)
-        failing = trial.failing(after=True) if refusal is None else None
         if self.refusal is not None:
             return answer
+        failing = trial.changed_since(found) if refusal is None else None
+        if moved:
+            roots = [self.function, *(x for x in leaves if not is_value(x))]
+            trial = Trial(tracer, recorded, program, result, roots, cleared)
+            refusal = refusal or trial.refusal
         if failing is not None:
             self._note_unsteady(key, failing.label, 2)
         elif refusal is None:
@@ -392,8 +416,7 @@ class Compiled(Generic[P, Result_co]):
             self._enter(key, Entry(variant, trial, quick(args, kwargs), self._due))
             trial.release()
         else:
-            roots = [self.function, *(x for x in leaves if not is_value(x))]
-            self._trials[key] = Trial(tracer, recorded, program, result, roots, cleared)
+            self._trials[key] = trial
             self._note_unsteady(key, "what the function reads")
         return answer
 
