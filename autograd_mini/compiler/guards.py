@@ -175,7 +175,9 @@ def is_empty(cell: Any) -> bool:
 def content_of(array: Any, key: Any = None) -> bytes | int:
     """Return what tells whether the elements of an array, or of a buffer, are the same."""
     data = array
-    if not isinstance(array, np.ndarray):
+    if isinstance(array, np.generic):
+        data = np.asarray(array)
+    elif not isinstance(array, np.ndarray):
         data = np.asarray(array._value if type(array) is Tensor else memoryview(array).cast("B"))
     data = data.view(np.ndarray)
     return data.tobytes() if data.nbytes <= BRIEF else fingerprint(data)

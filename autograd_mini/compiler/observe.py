@@ -38,7 +38,7 @@ HOLDING: Final = ("collections", "configparser")
 """Modules of the standard library whose objects hold what the user put there."""
 READS_ANY: Final = frozenset(
     {"vars", "__dict__", "dir", "eval", "exec", "locals", "globals", "__getattribute__", "format"}
-    | {"attrgetter", "methodcaller", "asdict", "astuple", "import_module", "__import__"}
+    | {"attrgetter", "methodcaller", "asdict", "astuple", "import_module", "__import__", "modules"}
 )
 """Code that names one of these may read any attribute."""
 NAMING: Final = ("LOAD", "IMPORT", "DELETE", "STORE")
@@ -106,6 +106,8 @@ def names_of(code: CodeType) -> Names:
 def goes_on_after_errors(steps: list[dis.Instruction]) -> bool:
     """Tell whether code has an `except` clause, with an error or without."""
     names = [step.opname for step in steps]
+    if any(step.argval == "suppress" for step in steps):
+        return True
     bare = ("PUSH_EXC_INFO", "POP_TOP")
     return "CHECK_EXC_MATCH" in names or bare in zip(names, names[1:], strict=False)
 

@@ -45,7 +45,7 @@ LARGEST: Final = 50_000
 WIDE: Final = 64
 """Containers of more items are compared as a whole at each call, not item by item."""
 SILENT: Final = (
-    *(Primitive, Graph, Operation, Generator, np.dtype, np.ufunc, io.IOBase, re.Pattern),
+    *(Primitive, Graph, Operation, np.dtype, np.ufunc, io.IOBase, re.Pattern),
     *(types.CodeType, types.WrapperDescriptorType, types.MethodDescriptorType),
     *(types.ClassMethodDescriptorType, types.MemberDescriptorType, types.GetSetDescriptorType),
     types.GenericAlias,
@@ -114,7 +114,8 @@ class Reach:
             for name in sorted(own | others):
                 self._global(namespace, name, name not in own)
         for code, _ in self._observer.codes.values():
-            for name in sorted(names_of(code).modules):
+            names = names_of(code)
+            for name in sorted(names.modules | (names.texts if names.any else set())):
                 self._go(sys.modules.get(name), name)
         self._open_all()
         for x in self._observer.objects.values():
@@ -191,6 +192,8 @@ class Reach:
         found = next((open_ for kinds, open_ in OPENERS if issubclass(kind, kinds)), None)
         if found is not None:
             found(self, x, label, foreign)
+        elif kind is np.void:
+            self._note("content", x, None, content_of(x), label, foreign)
         elif issubclass(kind, RANDOM):
             self.random.append((x, label))
         elif hasattr(kind, "__next__"):
@@ -255,6 +258,9 @@ class Reach:
             self._note("cell", cell, None, value, f"{variable} of {name}", foreign)
 
     def _builtin(self, x: Any, label: str, foreign: bool) -> None:
+        if x is getattr and not self._any_own:  # under another name
+            self._any_own = True
+            self._look_again(foreign)
         if not isinstance(x.__self__, types.ModuleType | type | None):
             self._go(x.__self__, label, foreign)
 
@@ -268,9 +274,11 @@ class Reach:
         found = gc.get_referents(x)
         results = next((d for d in found if type(d) is dict and d is not vars(x)), {})
         for key in tuple(results):
-            self._note("item", results, key, results[key], f"a result of {label}", foreign)
             args, kwargs = call_of(key, x.cache_parameters()["typed"])
-            self._go(x(*args, **kwargs), f"{label}(…)", foreign)
+            read = Cached(results, key, functools.partial(x, *args, **kwargs))
+            found = read()
+            self._note("call", read, None, found, f"a result of {label}", foreign)
+            self._go(found, f"{label}(…)", foreign)
 
     def _context_variable(self, x: contextvars.ContextVar[Any], label: str, foreign: bool) -> None:
         read = functools.partial(x.get, None)
@@ -295,9 +303,18 @@ class Reach:
         if not names <= self._own:
             self._own |= names
             self._all |= names
-            self._classes.clear()
-            again = [y for y in self.kept.values() if not is_read(y) and type(y) is not Tensor]
-            self._stack += [(y, type(y).__name__, foreign) for y in again]
+            self._look_again(foreign)
+
+    def _look_again(self, foreign: bool) -> None:
+        """Open everything again, since more names may be read."""
+        self._classes.clear()
+        again = [y for y in self.kept.values() if not is_read(y) and type(y) is not Tensor]
+        self._stack += [(y, type(y).__name__, foreign) for y in again]
+
+    def _generator(self, x: Generator, label: str, foreign: bool) -> None:
+        """Note the generator of NumPy that draws for ours: its draws are recorded."""
+        where = f"{label}.numpy"
+        self.conditions.append(Condition("attribute", x, "numpy", x.numpy, where, foreign))
 
     # ── modules, classes and their instances ─────────────────────────────────────────────────
     def _module(self, x: types.ModuleType, label: str, foreign: bool) -> None:
@@ -314,8 +331,12 @@ class Reach:
 
     def _class(self, x: type, label: str, foreign: bool) -> None:
         if origin_of_module(x) != "library" and is_made_in_python(x):
-            for name, raw in self._attributes(x):
+            found = self._attributes(x)
+            for name, raw in found:
                 self._class_attribute(x, name, raw, foreign)
+            if is_made_in_python(type(x)):  # what it has from a class of classes
+                self._through_class(x, {name: raw for name, raw in found}, foreign)
+            self._absent_attributes(x, self._asked() - {name for name, _ in found}, foreign)
 
     def _attributes(self, kind: type) -> list[tuple[str, Any]]:
         """Return what a class has under the names that are read, as it stands there."""
@@ -368,9 +389,14 @@ class Reach:
             self._through_class(x, own or {}, foreign)
         elif not library:
             self._told_by_class(x, foreign)
-            for key in sorted(self._asked() - (own or {}).keys()):
-                if attribute_of(x, key) is MISSING:
-                    self._note("absent", x, key, True, f"{kind.__name__}.{key}", foreign)
+        if library or not is_made_in_python(kind):
+            self._absent_attributes(x, self._asked(), foreign)
+
+    def _absent_attributes(self, x: Any, names: set[str], foreign: bool) -> None:
+        """Note the names under which there is nothing yet."""
+        for key in sorted(names - (instance_attributes(x) or {}).keys()):
+            if attribute_of(x, key) is MISSING:
+                self._note("absent", x, key, True, f"{type(x).__name__}.{key}", foreign)
 
     def _called_by_library(self, x: Any, own: dict[Any, Any], foreign: bool) -> None:
         """Note the methods of a layer or optimizer of this library that somebody may replace."""
@@ -393,7 +419,7 @@ class Reach:
         """Note the attributes in an object's dict."""
         name = type(x).__name__
         wanted = vars(type(x)).get("guarded_attributes")
-        certain = everything or self._any_own
+        certain = everything or self._any_own or type(x) is types.SimpleNamespace
         if wanted is None:
             wanted = own if certain or self._any_others else self._all
         unguarded = UNGUARDED if is_module_or_optimizer(type(x)) else ()
@@ -405,7 +431,7 @@ class Reach:
                 self._note("attribute", x, key, own[key], f"{name}.{key}", other)
             else:
                 self._note("item", own, key, own[key], f"{name}.{key}", other)
-        if self._any_own and not everything:
+        if certain and not everything:
             self._note("items", own, None, tuple(own), f"the attributes of {name}")
 
     def _through_class(self, x: Any, own: dict[Any, Any], foreign: bool) -> None:
@@ -431,14 +457,10 @@ class Reach:
                 if one is not object and self._may_be_read(key, raw):
                     where = f"{one.__name__}.{key}"
                     self._note("item", vars(one), key, raw, where, not self._is_certain(key))
-        if is_made_in_python(type(kind)):
-            self._class(type(kind), type(kind).__name__, foreign)
         for key in sorted({"forward", "rule"} & {k for k, _ in attributes} - own.keys()):
             self._note("no_item", own, key, True, f"{name}.{key}", foreign)
         wanted = self._own if hasattr(kind, "__getattr__") else self._asked()
-        for key in sorted(wanted - own.keys() - {key for key, _ in attributes}):
-            if attribute_of(x, key) is MISSING:
-                self._note("absent", x, key, True, f"{name}.{key}", foreign)
+        self._absent_attributes(x, wanted - {key for key, _ in attributes}, foreign)
 
     def _names_of_globals(self) -> set[str]:
         return {name for _, own, _ in self._observer.globals.values() for name in own}
@@ -494,6 +516,19 @@ class Items:
         if found is MISSING:
             raise KeyError(key)
         return found
+
+
+class Cached:
+    """A result in a cache, which is looked up as long as it is there, and never computed."""
+
+    def __init__(self, results: dict[Any, Any], key: Any, call: Callable[[], Any]) -> None:
+        self._results = results
+        self._key = key
+        self._call = call
+
+    def __call__(self) -> Any:
+        """Return the result, `MISSING` if it is no longer there."""
+        return self._call() if self._key in self._results else MISSING
 
 
 class Attributes(Mapping[str, Any]):
@@ -578,6 +613,7 @@ OPENERS: Final[tuple[tuple[Any, Callable[..., None]], ...]] = (
     ((bytearray, array.array, memoryview, ctypes.Array), Reach._buffer),
     ((type({}.keys()), type({}.values()), type({}.items())), Reach._dict_view),
     (Enum, Reach._enum),
+    (Generator, Reach._generator),
     (types.FunctionType, Reach._function),
     ((types.MethodType, functools.partial, *WRAPPED), Reach._wrapper),
     ((types.BuiltinFunctionType, types.MethodWrapperType), Reach._builtin),
