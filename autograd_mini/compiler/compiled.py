@@ -64,6 +64,7 @@ class Compiled(Generic[P, Result_co]):
     Attributes:
         function: what was compiled.
         refusal: why it cannot be compiled, if that was found and did not raise; else None.
+        given_up: why a signature is no longer traced, or None.
     """
 
     guarded_attributes = ("function",)
@@ -92,6 +93,7 @@ class Compiled(Generic[P, Result_co]):
         self._checks = check
         self._due = range(1, 10**9) if check else DUE
         self.refusal: Exception | None = None
+        self.given_up: str | None = None
         self._entries: OrderedDict[Key, list[Entry]] = OrderedDict()
         self._trials: dict[Key, Trial] = {}
         self._last: Entry | None = None
@@ -417,7 +419,7 @@ class Compiled(Generic[P, Result_co]):
             trial.release()
         else:
             self._trials[key] = trial
-            self._note_unsteady(key, "what the function reads")
+            self._note_unsteady(key, refusal)
         return answer
 
     def _recorded(
@@ -449,15 +451,16 @@ class Compiled(Generic[P, Result_co]):
         result.check_gradients(program)
         return tree, result, recorded, program
 
-    def _note_unsteady(self, key: Key, changes: str, traces: int = 1) -> None:
+    def _note_unsteady(self, key: Key, cause: str | CompileError, traces: int = 1) -> None:
         """Note that something that is read was another one; after many traces, warn and give up."""
         before = self._unsteady.get(key, 0)
         self._unsteady[key] = before + traces
         if before < WASTED <= before + traces:
-            warn(
-                f"{self.name} is traced at each call and never compiled, since {changes} is "
-                f"another one each time; {CURE}. From now on it runs as it is"
-            )
+            why = cause
+            if isinstance(cause, str):
+                why = f"{cause} is another one each time; {CURE}"
+            self.given_up = f"traced at each call and never compiled, since {why}"
+            warn(f"{self.name} is {self.given_up}. From now on it runs as it is")
 
     def _warn_of_fresh_arguments(
         self, key: Key, args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -119,8 +119,8 @@ def is_constant_name(steps: list[dis.Instruction], place: int) -> bool:
             return False
         if steps[at].opname.startswith("LOAD_CONST") and type(steps[at].argval) is str:
             rest = (step.opname for step in steps[at + 1 :])
-            ends = ("CALL", "PRECALL", "BINARY_OP", "BUILD_STRING", "CALL_FUNCTION_EX")
-            return next((x for x in rest if x in ends), "") in ("CALL", "PRECALL")
+            ends = ("CALL", "PRECALL", "BINARY_OP", "BUILD_STRING", "LOAD_METHOD", "LOAD_ATTR")
+            return next((x for x in rest if x.startswith(ends)), "") in ("CALL", "PRECALL")
     return False
 
 
