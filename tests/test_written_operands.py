@@ -10,7 +10,7 @@ import autograd_mini as am
 from autograd_mini import operation
 from autograd_mini.fingerprint import fingerprint
 
-LARGE = np.linspace(-1, 1, 3000)
+LARGE = np.linspace(-1, 1, 10_000)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_forward_walks_refuse_a_large_array_that_was_written_into():
 
     for transform in (am.jacobian, lambda f: lambda x: am.jvp(f, (x,), (x,)), am.vmap):
         with pytest.raises(am.StaleGraphError, match="written into"):
-            transform(f)(np.ones(3000))
+            transform(f)(np.ones(10_000))
 
 
 def test_the_array_of_the_user_stays_writable_and_is_not_changed():

@@ -89,6 +89,7 @@ class Reach:
         self._observer = observer
         self._stack: list[tuple[Any, str, bool]] = []
         self._classes: dict[type, list[tuple[str, Any]]] = {}
+        self._methods: set[tuple[type, str]] = set()
         self._ran = set(observer.codes)
         own, others, texts = set[str](), set[str](), set[str]()
         self._any_own = self._any_others = self._catches = self._asks_super = False
@@ -238,6 +239,8 @@ class Reach:
     # ── functions and what stands for them ───────────────────────────────────────────────────
     def _function(self, x: types.FunctionType, label: str, foreign: bool) -> None:
         name = x.__qualname__
+        if origin_of_file(x.__code__.co_filename) == "library":
+            return
         self._note("attribute", x, "__code__", x.__code__, name, foreign)
         self._note("attribute", x, "__defaults__", x.__defaults__, f"defaults of {name}", foreign)
         self._note(
@@ -401,12 +404,14 @@ class Reach:
     def _called_by_library(self, x: Any, own: dict[Any, Any], foreign: bool) -> None:
         """Note the methods of a layer or optimizer of this library that somebody may replace."""
         kind = type(x)
-        for name in sorted(CALLED):
-            raw = getattr(kind, name, None)
+        for name in ("forward", "rule"):
+            raw, where = getattr(kind, name, None), f"{kind.__name__}.{name}"
             if isinstance(raw, types.FunctionType):
-                self._note("attribute", kind, name, raw, f"{kind.__name__}.{name}", foreign)
-                if name not in own and not is_special(name):
-                    self._note("no_item", own, name, True, f"{kind.__name__}.{name}", foreign)
+                if (kind, name) not in self._methods:
+                    self._methods.add((kind, name))
+                    self._note("attribute", kind, name, raw, where, foreign)
+                if name not in own:
+                    self._note("no_item", own, name, True, where, foreign)
 
     def _reads_all(self, x: Any) -> bool:
         """Tell whether code that was not observed goes through all attributes of an object."""
