@@ -6,7 +6,7 @@ import builtins
 import math
 from collections import OrderedDict, deque
 from functools import cache
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -85,7 +85,7 @@ def kind_of_builtin(x: Any) -> Callee:
     if id(owner) in OWNERS or (holder is not None and id(type(holder)) in OWNERS):
         return "harmless"
     module = getattr(owner, "__module__", None) or type(holder).__module__
-    if is_of_numpy(module) and owner is not np.ndarray and type(holder) is not np.ndarray:
+    if is_of_numpy(module) and type(holder) is not np.ndarray:
         return "numpy"
     return "harmless" if holder is math else "opaque"
 
@@ -146,7 +146,11 @@ def attribute_seen(owner: Any, name: str) -> Any:
     get: Any = type(owner).__getattribute__
     if type(get) is FunctionType and not issubclass(type(owner), type):
         return UNKNOWN
-    if not issubclass(type(owner), type) and not hasattr(type(raw), "__set__"):
+    if type(raw) is MemberDescriptorType and not issubclass(type(owner), type):
+        return slot_seen(raw, owner)
+    if hasattr(type(raw), "__set__"):
+        return UNKNOWN
+    if not issubclass(type(owner), type):
         try:
             own = object.__getattribute__(owner, "__dict__")
         except AttributeError:
@@ -157,6 +161,14 @@ def attribute_seen(owner: Any, name: str) -> Any:
         return raw.__func__
     called = type(raw) is FunctionType or hasattr(raw, "__objclass__") or raw is UNKNOWN
     return raw if called or not hasattr(type(raw), "__get__") else UNKNOWN
+
+
+def slot_seen(slot: MemberDescriptorType, owner: Any) -> Any:
+    """Return what is in a slot of an object, else `UNKNOWN`."""
+    try:
+        return slot.__get__(owner)
+    except AttributeError:
+        return UNKNOWN
 
 
 def item_seen(owner: Any, key: Any) -> Any:

@@ -249,10 +249,12 @@ class Stack:
         if name in BUILDS:
             return [Slot(tuple(key for slot in taken for key in slot.arrays), False)]
         if name in ("LOAD_ATTR", "LOAD_METHOD"):
-            value = attribute_seen(taken[0].value, step.argval)
+            owned = taken[0].arrays and taken[0].alone
+            methods = vars(np.ndarray).get(step.argval, UNKNOWN)
+            value = methods if owned else attribute_seen(taken[0].value, step.argval)
             if value is OPAQUE:
                 self._watch.give_up()
-            found = Slot((id(value),)) if id(value) in self._watch.arrays else Slot(value=value)
+            found = self._slot(value)
             return [found._replace(name=step.argval), NULL][:count]
         if name == "BINARY_SUBSCR":
             return [Slot(value=item_seen(taken[0].value, taken[1].value))]
