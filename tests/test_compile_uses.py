@@ -10,6 +10,7 @@ import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -151,7 +152,15 @@ class Scale:
         return np.tanh(x @ self.w)
 
 
+class Child(Net):
+    """A model that calls that of its base."""
+
+    def forward(self, x):
+        return super().forward(x) * self.table
+
+
 NET = Net(S.A)
+CHILD = Child(S.A)
 READING = Reading(S.A)
 RESIDUAL = Residual()
 LAYERS = [Scale(S.M), Scale(S.M)]
@@ -437,11 +446,7 @@ def text(x):
 
 @proven
 def super_call(x):
-    class Child(Net):
-        def forward(self, y):
-            return super().forward(y) * self.table
-
-    return x * S.A
+    return CHILD(x)
 
 
 # ── unproven ─────────────────────────────────────────────────────────────────────────────────────
@@ -1098,3 +1103,145 @@ def test_the_collector_is_as_it_was():
     assert gc.isenabled()
     judged(lambda x: x * S.A)
     assert gc.isenabled()
+
+
+def test_an_array_without_axes_is_an_operand_too():
+    store = Store()
+    store.A = np.array(2.0)
+    assert id(store.A) in judged(lambda x: x * store.A, store)[0]
+    assert id(store.A) not in judged(lambda x: x * float(store.A), store)[0]
+
+
+def test_the_body_of_a_class_is_not_followed_and_runs_as_always():
+    hidden = np.empty(1, object)
+    hidden[0] = S.A
+
+    def program(x):
+        class Inner:
+            firsts = [t[0] for t in hidden]
+
+        return x * S.A * Inner.firsts[0]
+
+    assert id(S.A) not in judged(program)[0]
+
+
+def test_many_instructions_are_not_followed_to_the_end(monkeypatch):
+    monkeypatch.setattr("autograd_mini.compiler.uses.MOST", 50)
+
+    def program(x):
+        for _ in range(100):
+            x = x * S.A
+        return x
+
+    assert not judged(program)[0]
+    assert judged(lambda x: x * S.A)[0]
+
+
+class Slotted:
+    """Holds an array in a slot."""
+
+    __slots__ = ("A", "inner")
+
+
+def test_slots_are_attributes():
+    outer = Slotted()
+    outer.A, outer.inner = S.A, Slotted()
+    outer.inner.A = S.B
+    found, _ = judged(lambda x: x * outer.A * outer.inner.A)
+    assert {id(S.A), id(S.B)} <= found
+    found, _ = judged(lambda x: x * outer.A * outer.inner.A[0])
+    assert id(S.A) in found and id(S.B) not in found
+
+
+class Mixed:
+    """Objects whose special methods read an array."""
+
+    def __init__(self):
+        self.A = S.A
+
+    first = property(operator.attrgetter("A"))
+
+    def __getitem__(self, key):
+        return self.A[key]
+
+    def __iter__(self):
+        return iter(self.A)
+
+    def __bool__(self):
+        return bool(self.A[0] > 0)
+
+    def __contains__(self, x):
+        return x in self.A
+
+    def __array__(self, dtype=None, copy=None):
+        return self.A
+
+    def __float__(self):
+        return float(self.A[0])
+
+    def __mul__(self, other):
+        return other * self.A
+
+    def __str__(self):
+        return str(self.A)
+
+    def __enter__(self):
+        return self.A
+
+    def __exit__(self, *error):
+        return None
+
+
+MIXED = Mixed()
+
+
+def entered_block(x):
+    with MIXED as t:
+        return x * t[0]
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        lambda x: x * MIXED[0],
+        lambda x: x * sum(MIXED),
+        lambda x: x * S.A if MIXED else x,
+        lambda x: x * S.A if 0.5 in MIXED else x,
+        lambda x: x * np.asarray(MIXED),
+        lambda x: x * S.A * np.sum(MIXED),
+        lambda x: x * S.A * float(MIXED),
+        lambda x: x * (MIXED * np.ones(3)),
+        lambda x: x * S.A * len(str(MIXED)),
+        lambda x: x * S.A * len("%s" % MIXED),  # noqa: UP031
+        lambda x: x * MIXED.first[0],
+        entered_block,
+    ],
+)
+def test_special_methods_are_looked_at(program):
+    assert id(S.A) not in judged(program)[0]
+
+
+def test_arrays_with_a_name_are_told_from_those_within_something():
+    class Object:
+        pass
+
+    held = Object()
+    held.named, held.both, held.listed = np.ones(3), np.ones(3), [np.ones(3)]
+    held.listed.append(held.both)
+    held.space = SimpleNamespace(a=np.ones(3))
+    bound = np.ones(3)
+    total = bound.sum
+    cell = np.ones(3)
+
+    def function(x):
+        y = x * held.named + held.both + held.listed[0] + held.space.a + cell + GLOBAL
+        return y + 0.0 * total() + 0.0 * len(bound)
+
+    compiled = am.compile(function)
+    compiled(np.ones(3))
+    (trial,) = compiled._trials.values()
+    reach = trial.reach
+    for array in (held.named, cell, GLOBAL):
+        assert id(array) in reach.arrays and id(array) not in reach.within
+    for array in (held.both, held.listed[0], held.space.a, bound):
+        assert id(array) in reach.within

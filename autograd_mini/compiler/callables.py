@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import math
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from functools import cache
 from types import CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any, Final, Literal
@@ -99,6 +100,12 @@ def kind_of_instance(x: Any) -> Callee:
     return "opaque"
 
 
+ENTRIES: Final = frozenset({"__call__", "__array_ufunc__", "__array_function__", "__exit__"})
+"""Special methods with which a call that is not known may begin."""
+MEASURING: Final = (len, isinstance, np.shape, np.ndim, np.size)
+"""Functions that look at no elements of an array."""
+PROTOCOLS: Final = frozenset({"__array_ufunc__", "__array_function__"})
+"""Methods through which NumPy's functions come to this library."""
 JOINING: Final = (np.concatenate, np.stack, np.vstack, np.hstack, np.dstack, np.column_stack)
 PRODUCTS: Final = (np.dot, np.inner, np.outer, np.tensordot, np.vdot, np.einsum, np.cross)
 DIRECT: Final = frozenset(map(id, (np.where, np.clip, np.select, np.linalg.solve, np.append)))
@@ -123,6 +130,30 @@ def takes_operands(x: Any) -> bool:
     if type(x) is np.ufunc:
         return getattr(np, x.__name__, None) is x
     return id(x) in DIRECT_NUMPY or not direct_here().isdisjoint((id(x), id(type(x))))
+
+
+def comes_to_library(entered: Sequence[tuple[str, str]]) -> bool:
+    """Tell whether NumPy handed its function over to this library.
+
+    Args:
+        entered: the functions that a call began with: whose each is, and its name.
+    """
+    return any(name in PROTOCOLS for _, name in entered)
+
+
+def is_plain_call(entered: Sequence[tuple[str, str]], name: str | None) -> bool:
+    """Tell whether what was called, if it is not known, is just a function of Python's.
+
+    Args:
+        entered: as above.
+        name: the attribute from which it was read, if it was one.
+    """
+    if not entered or entered[0][0] == "foreign":
+        return False
+    first = entered[0][1]
+    if name is not None and name != "NULL":
+        return first in (name, "__call__")
+    return first in ENTRIES or not first.startswith("__")
 
 
 def is_of_numpy(module: str) -> bool:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import dis
 from collections.abc import Callable
-from typing import Final
+from functools import lru_cache
+from types import CodeType
+from typing import Any, Final, NamedTuple
+
+from .callables import UNKNOWN
+from .observe import MANY
 
 DESCRIBING: Final = frozenset({"shape", "dtype", "ndim", "size", "nbytes", "itemsize"})
 """Attributes of an array that tell nothing of its elements."""
@@ -43,8 +48,12 @@ POPS: Final[dict[str, Callable[[int], int]]] = {
     "MAKE_FUNCTION": lambda n: 1 + (n & 15).bit_count(),
 }
 """How many places each instruction takes from the stack; `SWAP` and `COPY` are followed apart."""
-EXACT: Final = frozenset(NOTHING) - {"IMPORT_FROM"}
-QUIET: Final = EXACT | {"POP_TOP", "STORE_FAST", "STORE_DEREF", "STORE_FAST_LOAD_FAST"}
+QUIET: Final = frozenset(NOTHING) - {"IMPORT_FROM"} | {
+    "POP_TOP",
+    "STORE_FAST",
+    "STORE_DEREF",
+    "STORE_FAST_LOAD_FAST",
+}
 """Instructions during which no other code runs, but for that of objects which go."""
 HARMLESS: Final = QUIET | {"STORE_FAST_STORE_FAST", "IS_OP"}
 """Instructions that may take an array."""
@@ -62,6 +71,45 @@ JUMPS: Final = frozenset({*dis.hasjrel, *dis.hasjabs})
 """Numbers of the instructions that may jump."""
 ALWAYS: Final = frozenset({"JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT"})
 LEFT_OUT: Final = frozenset({"CACHE", "EXTENDED_ARG"})
+
+
+class Slot(NamedTuple):
+    """What the model knows of a place of the stack.
+
+    Attributes:
+        arrays: ids of the watched arrays that it holds.
+        alone: whether it is the array, and no container of it.
+        value: the object, or `UNKNOWN`.
+        name: the attribute from which it was read.
+    """
+
+    arrays: tuple[int, ...] = ()
+    alone: bool = True
+    value: Any = UNKNOWN
+    name: str | None = None
+
+
+EMPTY: Final = Slot()
+NULL: Final = Slot(name="NULL")
+
+
+class Steps(NamedTuple):
+    """The instructions of a piece of code, and the place among them of each offset."""
+
+    steps: tuple[dis.Instruction, ...]
+    places: dict[int, int]
+
+
+@lru_cache(MANY)
+def steps_of(code: CodeType) -> Steps:
+    """Return the instructions of code; what only prepares one counts as that one."""
+    steps: list[dis.Instruction] = []
+    places = {}
+    for step in dis.get_instructions(code):
+        places[step.offset] = len(steps)
+        if step.opname not in LEFT_OUT:
+            steps.append(step)
+    return Steps(tuple(steps), places)
 
 
 def pops_of(step: dis.Instruction) -> int | None:
@@ -86,3 +134,18 @@ def effect_of(step: dis.Instruction, jumped: bool, ended: bool) -> int:
     if step.opname == "FOR_ITER":
         return -1 if ended else 1
     return dis.stack_effect(step.opcode, step.arg, jump=jumped)
+
+
+def way_between(code: Steps, place: int, then: int) -> tuple[bool, bool] | None:
+    """Tell whether an instruction jumped to another, and ended a loop; None if it cannot come."""
+    step = code.steps[place]
+    if step.opcode not in JUMPS:
+        return (False, False) if then == place + 1 else None
+    target = code.places[step.argval]
+    if step.opname == "FOR_ITER" and then != place + 1:
+        cleared = code.steps[target].opname == "END_FOR"
+        ended = then > target if cleared else then == target
+        return (True, ended) if target <= then <= target + 2 else None
+    if then == target:
+        return True, False
+    return (False, False) if then == place + 1 and step.opname not in ALWAYS else None

@@ -5,83 +5,46 @@ It follows the instructions that the interpreter reports; see `uses`.
 
 from __future__ import annotations
 
-import builtins
 import dis
 import sys
 from collections import Counter
-from functools import lru_cache
-from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .callables import OPAQUE, UNKNOWN, attribute_seen, item_seen, kind_of_callable, takes_operands
+from .callables import (
+    MEASURING,
+    OPAQUE,
+    UNKNOWN,
+    attribute_seen,
+    comes_to_library,
+    is_plain_call,
+    item_seen,
+    kind_of_callable,
+    takes_operands,
+)
 from .instructions import (
-    ALWAYS,
     BEFORE,
     BUILDS,
     CALLS,
     DESCRIBING,
+    EMPTY,
     HARMLESS,
-    JUMPS,
-    LEFT_OUT,
     MOVES,
+    NULL,
     QUIET,
     RECORDED,
     SINGLE,
+    Slot,
     effect_of,
     pops_of,
+    steps_of,
+    way_between,
 )
-from .observe import MANY
 
 if TYPE_CHECKING:
     from .uses import Watch
-
-ENTRIES: Final = frozenset({"__call__", "__array_ufunc__", "__array_function__", "__exit__"})
-"""Special methods with which a call that is not known may begin."""
-MEASURING: Final = (len, isinstance, np.shape, np.ndim, np.size)
-"""Functions that look at no elements of an array."""
-PROTOCOLS: Final = frozenset({"__array_ufunc__", "__array_function__"})
-"""Methods through which NumPy's functions come to this library."""
-
-
-class Slot(NamedTuple):
-    """What the model knows of a place of the stack.
-
-    Attributes:
-        arrays: ids of the watched arrays that it holds.
-        alone: whether it is the array, and no container of it.
-        value: the object, or `UNKNOWN`.
-        name: the attribute from which it was read.
-    """
-
-    arrays: tuple[int, ...] = ()
-    alone: bool = True
-    value: Any = UNKNOWN
-    name: str | None = None
-
-
-EMPTY: Final = Slot()
-NULL: Final = Slot(name="NULL")
-
-
-class Steps(NamedTuple):
-    """The instructions of a piece of code, and the place among them of each offset."""
-
-    steps: tuple[dis.Instruction, ...]
-    places: dict[int, int]
-
-
-@lru_cache(MANY)
-def steps_of(code: CodeType) -> Steps:
-    """Return the instructions of code; what only prepares one counts as that one."""
-    steps: list[dis.Instruction] = []
-    places = {}
-    for step in dis.get_instructions(code):
-        places[step.offset] = len(steps)
-        if step.opname not in LEFT_OUT:
-            steps.append(step)
-    return Steps(tuple(steps), places)
 
 
 class Stack:
@@ -97,7 +60,8 @@ class Stack:
         self.frame = frame
         self._watch = watch
         self._slots: list[Slot] = []
-        self._steps, self._places = steps_of(frame.f_code)
+        self._code = steps_of(frame.f_code)
+        self._steps, self._places = self._code
         self._place: int | None = None
         self._loaded: list[Slot] = []
         self._begun = watch.used()
@@ -115,6 +79,8 @@ class Stack:
     def see(self, frame: FrameType, event: str, argument: Any) -> Any:
         """Follow what the interpreter reports of the frame."""
         watch = self._watch
+        if not watch.proven:
+            sys.settrace(None)  # there is nothing to be seen any more
         try:
             if event == "exception" or watch.frames[-1] is not self:
                 watch.give_up()
@@ -128,6 +94,7 @@ class Stack:
 
     def _go_on(self, place: int) -> None:
         """Carry out the instruction that has ended, and begin the next one."""
+        self._watch.count()
         if self._place is None:
             if any(step.opname not in BEFORE for step in self._steps[:place]):
                 self._watch.give_up()
@@ -162,7 +129,9 @@ class Stack:
         if name == "STORE_FAST_LOAD_FAST":
             return [self._slots[-1] if key[0] == key[1] else self._local(key[1])]
         if name == "LOAD_DEREF":
-            return [self._slot(self.frame.f_locals.get(key, UNKNOWN))]
+            return [self._variable(key)]
+        if name == "LOAD_FAST_AND_CLEAR" and key not in self.frame.f_locals:
+            return [EMPTY]
         if name.startswith("LOAD_FAST"):
             return [self._local(key)]
         if name in ("LOAD_GLOBAL", "LOAD_NAME"):
@@ -177,14 +146,21 @@ class Stack:
         code = self.frame.f_code
         if name in code.co_cellvars or name in code.co_freevars:
             return EMPTY
-        return self._slot(self.frame.f_locals.get(name, UNKNOWN))
+        return self._variable(name)
+
+    def _variable(self, name: str) -> Slot:
+        """Return what is in a variable; one of a comprehension in a class may not be seen."""
+        found = self.frame.f_locals.get(name, UNKNOWN)
+        if found is UNKNOWN:
+            self._watch.give_up()
+        return self._slot(found)
 
     def _global(self, name: str, own: bool) -> Any:
         """Return what is found under a global name, or one of a class's body."""
         found = self.frame.f_locals.get(name, UNKNOWN) if own else UNKNOWN
         if found is UNKNOWN:
             found = self.frame.f_globals.get(name, UNKNOWN)
-        return getattr(builtins, name, UNKNOWN) if found is UNKNOWN else found
+        return self.frame.f_builtins.get(name, UNKNOWN) if found is UNKNOWN else found
 
     def _slot(self, x: Any) -> Slot:
         """Return what the model knows of an object."""
@@ -196,7 +172,12 @@ class Stack:
     # ── what has ended ───────────────────────────────────────────────────────────────────────
     def _finish(self, step: dis.Instruction, place: int) -> None:
         """Carry out an instruction after which that at a place comes."""
-        jumped, ended = self._way(step, place)
+        assert self._place is not None
+        way = way_between(self._code, self._place, place)
+        if way is None:
+            self._watch.give_up()
+            return
+        jumped, ended = way
         slots, name, count = self._slots, step.opname, pops_of(step)
         effect = effect_of(step, jumped, ended)
         if count is None or max(count, step.arg or 0 if name in MOVES else 0) > len(slots):
@@ -221,25 +202,6 @@ class Stack:
             first = slots[-len(made)] if made else NULL
             if first.value is UNKNOWN and not first.arrays:
                 self._watch.give_up()
-
-    def _way(self, step: dis.Instruction, place: int) -> tuple[bool, bool]:
-        """Tell whether an instruction jumped to a place, and whether it ended a loop."""
-        assert self._place is not None
-        following = self._place + 1
-        if step.opcode not in JUMPS:
-            if place != following:
-                self._watch.give_up()
-            return False, False
-        target = self._places[step.argval]
-        if step.opname == "FOR_ITER" and place != following:
-            cleared = self._steps[target].opname == "END_FOR"
-            ended = place > target if cleared else place == target
-            if not target <= place <= target + 2:
-                self._watch.give_up()
-            return True, ended
-        if place not in (following, target) or (place != target and step.opname in ALWAYS):
-            self._watch.give_up()
-        return place == target, False
 
     def _made(self, step: dis.Instruction, taken: list[Slot], count: int) -> list[Slot]:
         """Return what an instruction leaves on the stack."""
@@ -287,10 +249,6 @@ class Stack:
         for slot in slots:
             self._watch.proven.difference_update(slot.arrays)
 
-    def _own_uses(self) -> dict[int, int]:
-        """Return how often the instruction itself had each array as an operand."""
-        return {k: n - self._used[k] - self.nested[k] for k, n in self._watch.used().items()}
-
     def _judge(self, step: dis.Instruction, taken: list[Slot]) -> None:
         """Give up the arrays of which an instruction may read the elements."""
         name = step.opname
@@ -318,9 +276,11 @@ class Stack:
 
     def _judge_uses(self, slots: list[Slot]) -> None:
         """Give up arrays that are not as often operands as they are in some places."""
-        own = self._own_uses()
+        used, before = self._watch.used(), self._used
         count = Counter(key for slot in slots for key in slot.arrays)
-        self._watch.proven -= {key for key, n in count.items() if own[key] < n}
+        self._watch.proven -= {
+            key for key, n in count.items() if used[key] - before[key] - self.nested[key] < n
+        }
 
     def _judge_call(self, taken: list[Slot]) -> None:
         """Give up arrays, or all, if a call may read elements."""
@@ -333,26 +293,13 @@ class Stack:
         if any(called.value is function for function in MEASURING):
             return
         kind = kind_of_callable(called.value)
-        if kind == "opaque" or (kind == "unknown" and not self._is_plain_call(called.name)):
+        if kind == "opaque" or (kind == "unknown" and not is_plain_call(self.entered, called.name)):
             self._watch.give_up()
             return
         passed = self.delivered if kind in ("user", "library") else set()
         rest = [slot for slot in given if not (slot.alone and passed.issuperset(slot.arrays))]
         direct = takes_operands(called.value) and not self.enters_user
-        if direct and (kind == "library" or self._comes_to_library()):
+        if direct and (kind == "library" or comes_to_library(self.entered)):
             self._judge_uses(rest)
         else:
             self._lose_all(rest)
-
-    def _comes_to_library(self) -> bool:
-        """Tell whether NumPy handed its function over to this library."""
-        return any(name in PROTOCOLS for _, name in self.entered)
-
-    def _is_plain_call(self, name: str | None) -> bool:
-        """Tell whether what was called, if it is not known, is just a function of Python's."""
-        if not self.entered or self.entered[0][0] == "foreign":
-            return False
-        entered = self.entered[0][1]
-        if name is not None and name != "NULL":
-            return entered in (name, "__call__")
-        return entered in ENTRIES or not entered.startswith("__")

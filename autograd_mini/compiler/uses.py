@@ -25,6 +25,8 @@ Result = TypeVar("Result")
 SUPPORTED: Final = (3, 11) <= sys.version_info < (3, 14)
 SUSPENDED: Final = 0x20 | 0x80 | 0x100 | 0x200
 """Flags of the code of generators and coroutines."""
+FUNCTION: Final = 0x1
+"""Flag of the code of functions; Python 3.12 does not keep apart the variables of others."""
 REVEALING: Final = frozenset(
     {"format", "format_map", "dump", "dumps", "settrace", "setprofile", "_getframe", "gc", "ctypes"}
     | {"cell_contents", "__closure__", "attrgetter", "methodcaller", "f_locals", "__reduce_ex__"}
@@ -32,6 +34,8 @@ REVEALING: Final = frozenset(
     | {"pickle", "marshal", "copy_context", "__defaults__", "__kwdefaults__", "setswitchinterval"}
 )
 """Code that names one of these may come to an array without that being seen."""
+MOST: Final = 200_000
+"""So many instructions are followed; each takes about 10 µs."""
 NESTED: Final = 3
 """So deep containers are searched for arrays."""
 WIDEST: Final = 64
@@ -40,10 +44,12 @@ WIDEST: Final = 64
 
 @lru_cache(MANY)
 def reveals(code: CodeType) -> bool:
-    """Tell whether code can come to objects without naming them, or waits in the middle."""
+    """Tell whether code cannot be followed: it names what it reads in no way, or is no function."""
+    if not code.co_flags & FUNCTION or code.co_flags & SUSPENDED:
+        return True
     names = names_of(code)
     seen = names.attributes | names.globals | names.modules
-    return names.any or bool(code.co_flags & SUSPENDED) or not REVEALING.isdisjoint(seen)
+    return names.any or not REVEALING.isdisjoint(seen)
 
 
 def helps_library(frame: FrameType) -> bool:
@@ -71,10 +77,17 @@ class Watch:
         self.frames: list[Stack] = []
         self.names = frozenset(names)
         self._uses = uses
+        self._left = MOST
 
     def give_up(self) -> None:
         """Take note of something that the model does not know."""
         self.proven.clear()
+
+    def count(self) -> None:
+        """Count an instruction; give up after very many, which take too long."""
+        self._left -= 1
+        if not self._left:
+            self.give_up()
 
     def used(self) -> dict[int, int]:
         """Return how often each array has been an operand."""
