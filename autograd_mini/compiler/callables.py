@@ -22,7 +22,7 @@ UNKNOWN: Final = type("Unknown", (), {"__repr__": lambda self: "unknown"})()
 """Stands for an object of which nothing is known."""
 BUILT_IN: Final = frozenset(
     {"abs", "all", "any", "bool", "callable", "complex", "dict", "divmod", "enumerate", "float"}
-    | {"frozenset", "getattr", "hasattr", "id", "int", "isinstance", "issubclass", "iter", "len"}
+    | {"frozenset", "hasattr", "id", "int", "isinstance", "issubclass", "iter", "len"}
     | {"list", "max", "min", "next", "object", "pow", "print", "range", "repr", "reversed", "round"}
     | {"set", "slice", "sorted", "str", "sum", "super", "tuple", "type", "zip"}
 )

@@ -1,7 +1,4 @@
-"""A model of the stack of a frame: where on it the watched arrays lie, and what takes them.
-
-It follows the instructions that the interpreter reports; see `uses`.
-"""
+"""A model of the stack of a frame: where the watched arrays lie, and what takes them; see `uses`."""
 
 from __future__ import annotations
 
@@ -60,8 +57,7 @@ class Stack:
         self.frame = frame
         self._watch = watch
         self._slots: list[Slot] = []
-        self._code = steps_of(frame.f_code)
-        self._steps, self._places = self._code
+        self._code = self._steps, self._places = steps_of(frame.f_code)
         self._place: int | None = None
         self._loaded: list[Slot] = []
         self._begun = watch.used()
@@ -172,8 +168,7 @@ class Stack:
     # ── what has ended ───────────────────────────────────────────────────────────────────────
     def _finish(self, step: dis.Instruction, place: int) -> None:
         """Carry out an instruction after which that at a place comes."""
-        assert self._place is not None
-        way = way_between(self._code, self._place, place)
+        way = way_between(self._code, self._places[step.offset], place)
         if way is None:
             self._watch.give_up()
             return
@@ -185,12 +180,12 @@ class Stack:
             self._slots = [EMPTY] * max(0, len(slots) + effect)
             self._find_new(step, False)
             return
-        if name == "SWAP":
+        if name in MOVES:
             other = -(step.arg or 0)
-            slots[other], slots[-1] = slots[-1], slots[other]
-            return
-        if name == "COPY":
-            slots.append(slots[-(step.arg or 0)])
+            if name == "COPY":
+                slots.append(slots[other])
+            else:
+                slots[other], slots[-1] = slots[-1], slots[other]
             return
         taken = slots[len(slots) - count :]
         del slots[len(slots) - count :]
@@ -212,8 +207,7 @@ class Stack:
             return [Slot(tuple(key for slot in taken for key in slot.arrays), False)]
         if name in ("LOAD_ATTR", "LOAD_METHOD"):
             owned = taken[0].arrays and taken[0].alone
-            methods = vars(np.ndarray).get(step.argval, UNKNOWN)
-            value = methods if owned else attribute_seen(taken[0].value, step.argval)
+            value = attribute_seen(np.ndarray if owned else taken[0].value, step.argval)
             if value is OPAQUE:
                 self._watch.give_up()
             found = self._slot(value)
@@ -222,10 +216,8 @@ class Stack:
             return [Slot(value=item_seen(taken[0].value, taken[1].value))]
         if name == "BEFORE_WITH":
             return [Slot(name="__exit__"), EMPTY]
-        if name == "MAKE_FUNCTION":
+        if name in ("MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE"):  # the code, or the function
             return [Slot(value=taken[-1].value)]
-        if name == "SET_FUNCTION_ATTRIBUTE":
-            return [taken[-1]]
         return [EMPTY] * count
 
     def _find_new(self, step: dis.Instruction, made: bool) -> None:
@@ -235,7 +227,7 @@ class Stack:
         now, held = self._watch.used(), self._watch.held()
         for key, before, after in zip(now, self._held, held, strict=True):
             if after > before and now[key] == self._used[key]:
-                if made and self._slots[-1] == Slot((key,), name=self._slots[-1].name):
+                if made and self._slots[-1].arrays == (key,):
                     continue
                 single = step.opname in SINGLE and made and after == before + 1
                 if single and not self._slots[-1].arrays and self._slots[-1] is not NULL:
