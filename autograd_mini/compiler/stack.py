@@ -1,4 +1,4 @@
-"""A model of the stack of a frame: where the watched arrays lie, and what takes them; see `uses`."""
+"""A model of the stack of a frame: where watched arrays lie, and what takes them; see `uses`."""
 
 from __future__ import annotations
 
