@@ -32,6 +32,7 @@ import numpy as np
 
 from ..graph import Graph
 from ..nn.mode import Mode
+from ..nn.module import Module
 from ..operation import Operation
 from ..primitives import Primitive
 from ..random.generator import Generator
@@ -75,6 +76,8 @@ class Reach:
         conditions: what must be found again.
         arrays: for the id of an array, or of a tensor that only holds numbers, the conditions that
             lead to it; none where something that cannot change holds it.
+        within: ids of arrays to which another way leads than a variable, or an attribute that only
+            the user's code reads.
         kept: every object that was met, by id.
         random: generators of random numbers that are not recorded, with their labels.
         hidden: what hides its state, with its label.
@@ -83,6 +86,7 @@ class Reach:
     def __init__(self, observer: Observer) -> None:
         self.conditions: list[Condition] = []
         self.arrays: dict[int, list[Condition]] = {}
+        self.within: set[int] = set()
         self.kept: dict[int, Any] = {}
         self.random: list[tuple[Any, str]] = []
         self.hidden: list[tuple[Any, str]] = []
@@ -140,6 +144,12 @@ class Reach:
             self._open(*self._stack.pop())
 
     def _go(self, x: Any, label: str, foreign: bool = False) -> None:
+        """Come to an object that something holds without a name for it."""
+        if type(x) is np.ndarray:
+            self.within.add(id(x))
+        self._come_to(x, label, foreign)
+
+    def _come_to(self, x: Any, label: str, foreign: bool) -> None:
         """Come to an object; it is opened once."""
         if id(x) in self.kept or is_plain(x):
             return
@@ -161,7 +171,9 @@ class Reach:
         condition = Condition(kind, owner, key, value, label, foreign)
         self.conditions.append(condition)
         if kind in ("attribute", "method", "item", "cell", "call"):
-            self._go(value, label, foreign)
+            if type(value) is np.ndarray and not is_named(kind, owner, key):
+                self.within.add(id(value))
+            self._come_to(value, label, foreign)
             if is_read(value) and kind != "call":
                 self.arrays[id(value)].append(condition)
 
@@ -550,6 +562,18 @@ class Attributes(Mapping[str, Any]):
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._of.__dict__)
+
+
+def is_named(kind: Kind, owner: Any, key: Any) -> bool:
+    """Tell a variable, or an attribute of an object all of whose code is the user's."""
+    if kind == "item":
+        return type(owner) is dict and "__builtins__" in owner
+    if kind == "attribute":
+        kinds = owner.__mro__ if isinstance(owner, type) else type(owner).__mro__
+        return all(
+            one is object or one is Module or origin_of_module(one) == "user" for one in kinds
+        )
+    return kind == "cell"
 
 
 def call_of(key: Any, typed: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -7,6 +7,7 @@ well, so that a whole training step is one program. The values themselves are no
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, Final
@@ -102,6 +103,7 @@ class Tracer:
         owners: objects that say that they are read: models and optimizers.
         conditions: what else the function relied on.
         met: plain arrays that were operands.
+        uses: how often each of them was one, by its id.
         refusal: the error that was raised since a trace cannot go on, if there was one.
     """
 
@@ -121,6 +123,7 @@ class Tracer:
         self.conditions: list[Condition] = []
         self.tensorial: set[Value] = set()
         self.met: list[Met] = []
+        self.uses = Counter[int]()
         self.refusal: Exception | None = None
         self._values: dict[Key, Value] = {}
         self._arrays: dict[int, Met] = {}
@@ -358,6 +361,7 @@ class Tracer:
 
     def _met_array(self, x: Any) -> Met:
         """Return what stands for a plain array as it is now."""
+        self.uses[id(x)] += 1
         met = self._arrays.get(id(x))
         return met if met is not None and met.is_unchanged() else self._meet(x, met)
 
