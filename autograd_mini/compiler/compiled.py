@@ -382,6 +382,7 @@ class Compiled(Generic[P, Result_co]):
         found = trial.found_now()
         moved = trial.changed or trial.others_changed or trial.has_new_content()
         tracer = Tracer(Observer() if moved else None, lines=moved)
+        tracer.watched, tracer.names = trial.watched(objects)
         with undone(tracer, cleared=not self._lenient):
             tree, result, recorded, program = self._recorded(tracer, key, leaves, args, kwargs)
             try:
@@ -411,6 +412,8 @@ class Compiled(Generic[P, Result_co]):
             roots = [self.function, *(x for x in leaves if not is_value(x))]
             trial = Trial(tracer, recorded, program, result, roots, cleared)
             refusal = refusal or trial.refusal
+        if refusal is None:
+            trial.free_contents(tracer.proven)
         if failing is not None:
             self._note_unsteady(key, failing.label, 2)
         elif refusal is None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
+import numpy as np
+
 from ..errors import CompileError
 from ..notes import hooks
 from ..operation import is_recording
@@ -102,6 +104,36 @@ class Trial:
             self.conditions = [
                 c for c in self.conditions if c.key != GRADIENT or id(c.owner) not in cleared
             ]
+
+    def watched(self, objects: Sequence[Any]) -> tuple[list[Any], set[str]]:
+        """Return the arrays of which it can be seen how they are used, and their attributes' names.
+
+        Args:
+            objects: what the program captures.
+        """
+        arrays = [
+            x
+            for x in objects
+            if id(x) in self.reach.arrays
+            and id(x) not in self.reach.within
+            and self.reach.kept[id(x)] is x
+            and type(x) is np.ndarray
+        ]
+        keys = (c.key for x in arrays for c in self.reach.arrays[id(x)])
+        return arrays, {key for key in keys if type(key) is str}
+
+    def free_contents(self, arrays: Collection[int]) -> None:
+        """Let arrays have other elements, of which was proven that they are operands only.
+
+        Args:
+            arrays: their ids.
+        """
+        for key in arrays:
+            for condition in self.reach.arrays.get(key, ()):
+                condition.content = None
+        self.conditions = [
+            c for c in self.conditions if c.kind != "content" or id(c.owner) not in arrays
+        ]
 
     def has_new_content(self) -> bool:
         """Tell whether an array has other elements than after the call."""

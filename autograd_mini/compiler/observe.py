@@ -198,7 +198,7 @@ class Observer:
         """Note a function that begins, and its arguments."""
         code = frame.f_code
         origin = origin_of(code)
-        if origin == "library" or (origin == "foreign" and is_called_by_library(frame)):
+        if origin == "library" or (is_standard(code) and is_called_by_library(frame)):
             return
         if id(code) not in self.codes:
             self.codes[id(code)] = code, origin
@@ -251,10 +251,16 @@ class Observer:
         )
 
 
+def is_standard(code: CodeType) -> bool:
+    """Tell code of the standard library."""
+    file = code.co_filename
+    return file.startswith(("<frozen", *STANDARD)) and not file.startswith(INSTALLED)
+
+
 def is_called_by_library(frame: FrameType) -> bool:
     """Tell whether code of others runs for this library, as when a line is looked up."""
     caller = frame.f_back
-    while caller is not None and origin_of(caller.f_code) == "foreign":
+    while caller is not None and is_standard(caller.f_code):
         caller = caller.f_back
     return caller is not None and origin_of(caller.f_code) == "library"
 

@@ -7,8 +7,8 @@ well, so that a whole training step is one program. The values themselves are no
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import FrameType
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ from .identical import same_bits
 from .observe import Observer, call_observed, kind_questions, origin_of
 from .program import Instruction, Operand, Program, Value
 from .rows import scalar
+from .uses import call_watching_uses
 
 GRADIENT: Final = "gradient"
 """The scope of reverse walks."""
@@ -104,6 +105,9 @@ class Tracer:
         conditions: what else the function relied on.
         met: plain arrays that were operands.
         uses: how often each of them was one, by its id.
+        watched: arrays from outside, of which is to be seen how they are used.
+        names: the attributes in which they are.
+        proven: the ids of those that were operands only.
         refusal: the error that was raised since a trace cannot go on, if there was one.
     """
 
@@ -123,7 +127,10 @@ class Tracer:
         self.conditions: list[Condition] = []
         self.tensorial: set[Value] = set()
         self.met: list[Met] = []
-        self.uses = Counter[int]()
+        self.uses: dict[int, int] = {}
+        self.watched: list[Any] = []
+        self.names: set[str] = set()
+        self.proven: set[int] = set()
         self.refusal: Exception | None = None
         self._values: dict[Key, Value] = {}
         self._arrays: dict[int, Met] = {}
@@ -361,7 +368,7 @@ class Tracer:
 
     def _met_array(self, x: Any) -> Met:
         """Return what stands for a plain array as it is now."""
-        self.uses[id(x)] += 1
+        self.uses[id(x)] = self.uses.get(id(x), 0) + 1
         met = self._arrays.get(id(x))
         return met if met is not None and met.is_unchanged() else self._meet(x, met)
 
@@ -447,7 +454,14 @@ class Tracer:
     # ── before and after ─────────────────────────────────────────────────────────────────────
     def call_observed(self, function: Callable[[], Any]) -> Any:
         """Call a function; let the observer see what runs, if there is one."""
+        if self.watched:
+            function = partial(self._call_watched, function)
         return function() if self.observer is None else call_observed(self.observer, function)
+
+    def _call_watched(self, function: Callable[[], Any]) -> Any:
+        """Call a function, and find which arrays it uses as operands only."""
+        result, self.proven = call_watching_uses(self.watched, self.names, self.uses, function)
+        return result
 
     def release_gradients(self) -> None:
         """Leave arrays in place of recorded gradients, as without a trace."""
