@@ -111,8 +111,11 @@ class Result:
             )
 
     def of_trace(self, tree: Any, effects: bool) -> Any:
-        """Return the result of the call that was traced; gradients go where they are kept."""
-        values = [x._value if isinstance(x, Tensor) else x for x in self._traced]
+        """Return the result of the call that was traced; gradients go where they are kept.
+
+        Arrays are copied: one may show memory of the caller's, as a program's result never does.
+        """
+        values = [owned(x) for x in self._traced]
         gradients = [x.grad._value for x in self.trained] if self._keep_grads else []
         if self.differentiable and not effects:  # their history is as good as without a trace
             values = [
@@ -150,7 +153,7 @@ class Result:
         outputs = [
             x
             if tensor and self.differentiable and type(x) is Tensor
-            else np.array(as_usual(value_of(x)))[()]
+            else owned(x)
             for x, tensor in zip(given, self._tensors, strict=True)
         ]
         gradients = [x.grad for x in self.trained] if self._keep_grads else []
@@ -174,6 +177,11 @@ class Result:
         for place, x in self._static.items():
             found.insert(place, x)
         return found[0] if self._bare else self._rebuild(found)
+
+
+def owned(x: Any) -> Any:
+    """Return the value of a tensor or an array, in memory of its own."""
+    return np.array(as_usual(value_of(x)))[()]
 
 
 def differs(x: Any, y: Any) -> bool:
