@@ -21,8 +21,9 @@ class Replay:
     """A program as one operation of all tensors and arrays that it reads.
 
     Its results are the outputs that require a gradient; the others come as the program returns
-    them. Its gradient carries out once more what was recorded, with tensors, and goes back from there:
-    the program has the forward only. The function is not asked; what it reads may have changed.
+    them. Its gradient carries out once more what was recorded, with tensors, and goes back from
+    there: the program has the forward only. The function is not asked; what it reads may have
+    changed.
     """
 
     def __init__(self, variant: Variant, wanted: Sequence[bool]) -> None:

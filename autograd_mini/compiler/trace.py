@@ -12,10 +12,11 @@ from types import FrameType
 from typing import Any, Final
 
 import numpy as np
+from numpy._core import umath
 
 from ..arrays import PLAIN, as_array, normal
 from ..contexts import Scope, run_apart
-from ..errors import ConversionError, UnsupportedError
+from ..errors import ConversionError, ShapeError, StaleGraphError, UnsupportedError
 from ..extraction import describe, tracing
 from ..fingerprint import fingerprint
 from ..notes import hooks
@@ -25,6 +26,7 @@ from ..ops.conversion import cast, set_leaf
 from ..primitives import PRIMITIVES, Primitive
 from ..sites import Site, site
 from ..tensors import NO_PARAMS, Tensor, leaf, serials
+from .forms import is_view
 from .guards import Condition
 from .identical import same_bits
 from .observe import Observer, call_observed, kind_questions, origin_of
@@ -59,6 +61,8 @@ CURES: Final = (
     ("int(t)", "give a Python int as an argument: it is static"),
 )  # fmt: skip
 """What to write in place of what looks at a value, by what that is called."""
+STATIC: Final = (ShapeError, TypeError, AttributeError, StaleGraphError)
+"""Errors of an operation that come with any values: of shapes, dtypes and kinds."""
 COPIED: Final = 1_000_000
 """Bytes up to which a plain array is copied when it is met; a larger one is fingerprinted."""
 
@@ -103,6 +107,7 @@ class Tracer:
         conditions: what else the function relied on.
         met: plain arrays that were operands.
         refusal: the error that was raised since a trace cannot go on, if there was one.
+        failure: the error that says that an operation raised, if one did.
     """
 
     effects = True
@@ -122,6 +127,9 @@ class Tracer:
         self.tensorial: set[Value] = set()
         self.met: list[Met] = []
         self.refusal: Exception | None = None
+        self.failure: Exception | None = None
+        self._errors = error_state()
+        self._shown: set[Operand] = set()
         self._values: dict[Key, Value] = {}
         self._arrays: dict[int, Met] = {}
         self._roots: dict[int, Value] = {}
@@ -150,6 +158,8 @@ class Tracer:
             self.tensorial.add(value)
         else:
             self._plain_arguments.add(tensor.serial)
+        if type(given) is np.ndarray:
+            self._shown.add(value)
         if weak:
             self._weak.add(tensor.serial)
         return tensor
@@ -159,6 +169,14 @@ class Tracer:
         self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS
     ) -> Any:
         """Record an operation with its history, and note it."""
+        self._refuse_error_state()
+        try:
+            return self._recorded(primitive, operands, params)
+        except Exception as error:
+            self._note_failure(primitive, operands, error)
+            raise
+
+    def _recorded(self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
         if primitive is set_leaf:
             return self._assign(*operands)
         if primitive.effect:
@@ -181,6 +199,14 @@ class Tracer:
         self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS
     ) -> Any:
         """Compute an operation without history, and note it."""
+        self._refuse_error_state()
+        try:
+            return self._evaluated(primitive, operands, params)
+        except Exception as error:
+            self._note_failure(primitive, operands, error)
+            raise
+
+    def _evaluated(self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
         if primitive is set_leaf:
             return self._assign(*operands)
         if primitive.effect:
@@ -196,6 +222,53 @@ class Tracer:
         results: Any = tuple(leaf(_scalar(part)) for part in data) if multiple else leaf(data)
         self._note(primitive, operands, params, results)
         return results
+
+    def _note_failure(self, primitive: Any, operands: tuple[Any, ...], error: Exception) -> None:
+        """Remember an error that other values need not raise: if it is caught, a branch was taken.
+
+        Errors about shapes and dtypes come with any values, and those about an index if it is one
+        of the program's.
+        """
+        indexed = any(type(x) is Tensor and x.dtype.kind in "iu" for x in operands[1:])
+        static = isinstance(error, STATIC) or (isinstance(error, IndexError) and not indexed)
+        if self.failure is None and not static:
+            self.failure = UnsupportedError(
+                f"compile: {primitive.name}, at {site()}, raised {type(error).__name__} ({error}), "
+                "which depends on values, and the function caught it and went on; a program would "
+                "go this way at each call. Decide outside of the compiled function, or with "
+                "np.where"
+            )
+
+    def _refuse_error_state(self) -> None:
+        """Refuse operations that raise at what is not finite because the function has said so."""
+        state = error_state()
+        if state is not self._errors and state != self._errors:
+            self._errors = state
+            asked = [name for name, what in np.geterr().items() if what in ("raise", "call")]
+            if asked:
+                raise self.refused(
+                    UnsupportedError(
+                        f"compile: the function asks NumPy to raise or call at {asked[0]!r}, as by "
+                        f"np.errstate, before {site()}, which a program does not; look with "
+                        "np.isfinite outside of the compiled function"
+                    )
+                )
+
+    def refuse_write(self, tensor: Tensor) -> None:
+        """Refuse `x *= 2` if x stands for an array that was given, or shows its memory.
+
+        NumPy would write into the array of the caller; on a tensor it makes another one.
+        """
+        value = self._values.get(key_of(tensor))
+        if value is not None and value in self._shown:
+            name = tensor.name or "x"
+            raise self.refused(
+                UnsupportedError(
+                    f"compile: an operator in place, at {site()}, would write into an array that "
+                    f"was given to the compiled function; write {name} = {name} * 2 in place of "
+                    f"{name} *= 2"
+                )
+            )
 
     def refused(self, error: Exception) -> Exception:
         """Note an error that is raised since a trace cannot go on, and return it.
@@ -289,6 +362,13 @@ class Tracer:
         path = self._path(scope) if scope is not None else ""
         step = Instruction(primitive, tuple(taken), params, (value,), path, where)
         self.instructions.append(step)
+        if primitive.view:
+            self._note_view(step)
+
+    def _note_view(self, step: Instruction) -> None:
+        """Note that results show the memory of an array that was given, if they do."""
+        if step.operands[0] in self._shown and is_view(step):
+            self._shown.update(step.results)
 
     def _given(self, primitive: Primitive, operands: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return the operands with Python numbers in place of the tensors that stand for them."""
@@ -326,7 +406,10 @@ class Tracer:
             self._values[key_of(t)] = value
             made.append(value)
         path = self._path(scope) if scope is not None else ""
-        self.instructions.append(Instruction(primitive, taken, params, tuple(made), path, where))
+        step = Instruction(primitive, taken, params, tuple(made), path, where)
+        self.instructions.append(step)
+        if primitive.view:
+            self._note_view(step)
 
     def _place(self, scope: Scope | None) -> Site:
         """Return the user's line; that from which a reverse walk is called is looked up once."""
@@ -521,6 +604,12 @@ def is_asked(frame: FrameType | None, what: str) -> bool:
     return what == KEY or frame.f_lasti in kind_questions(frame.f_code)
 
 
+def error_state() -> Any:
+    """Return what tells whether `np.errstate` has changed; NumPy's own record is found faster."""
+    found = getattr(umath, "_extobj_contextvar", None)
+    return tuple(np.geterr().values()) if found is None else found.get(None)
+
+
 def takes_numbers(primitive: Primitive) -> bool:
     """Whether an operation gets Python numbers as they are, which leave float32 what it is.
 
@@ -558,7 +647,8 @@ def traced(tracer: Tracer, function: Callable[[], Any], recording: bool) -> Any:
     except BaseException:
         tracer.release_gradients()
         raise
-    if tracer.refusal is not None:
+    refusal = tracer.refusal or tracer.failure
+    if refusal is not None:
         tracer.release_gradients()
-        raise tracer.refusal
+        raise refusal
     return result

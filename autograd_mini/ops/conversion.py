@@ -221,9 +221,13 @@ def fitting(leaf: Tensor, value: Any) -> Any:
 @implements("in_place")
 def in_place(target: Tensor, result: Tensor) -> Tensor:
     """Finish `target += …`: assign to a leaf in no_grad, else the new tensor takes its name."""
-    if target._primitive is not None or result is NotImplemented:
+    if result is NotImplemented:
         return result
     trace = tracing.get()
+    if trace is not None:
+        trace.refuse_write(target)
+    if target._primitive is not None:
+        return result
     if context.get()[0] is evaluate and (trace is None or trace.effects):
         return target.assign(result)
     if target.requires_grad:
