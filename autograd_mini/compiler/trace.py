@@ -22,9 +22,9 @@ from ..fingerprint import fingerprint
 from ..notes import hooks
 from ..operation import Record, context, evaluate, record, recorder, run
 from ..operation import operand as plain
-from ..ops.conversion import cast, set_leaf
+from ..ops.conversion import cast, conjugate_number, imag, real, rounded_number, set_leaf
 from ..primitives import PRIMITIVES, Primitive
-from ..sites import Site, site
+from ..sites import Site, in_library, site
 from ..tensors import NO_PARAMS, Tensor, leaf, serials
 from .forms import is_view
 from .guards import Condition
@@ -63,6 +63,10 @@ CURES: Final = (
 """What to write in place of what looks at a value, by what that is called."""
 STATIC: Final = (ShapeError, TypeError, AttributeError, StaleGraphError)
 """Errors of an operation that come with any values: of shapes, dtypes and kinds."""
+OF_NUMBERS: Final = frozenset({real, imag, rounded_number, conjugate_number})
+"""Operations that leave a Python number one, whoever calls them."""
+PROTOCOLS: Final = frozenset({Tensor.__array_ufunc__.__code__, Tensor.__array_function__.__code__})
+"""Where NumPy's functions come in."""
 COPIED: Final = 1_000_000
 """Bytes up to which a plain array is copied when it is met; a larger one is fingerprinted."""
 
@@ -186,13 +190,14 @@ class Tracer:
             tensor = record(primitive, operands, params)
             self._note_one(primitive, operands, params, tensor)
             return tensor
-        given = self._given(primitive, operands)
+        plain_numbers = self._takes_plain_numbers(primitive, operands)
+        given = self._given(operands) if plain_numbers else operands
         results = record(primitive, given, params)
         for t in results if primitive.multiple else (results,):
             t._requires_grad = t._requires_grad or self._wanted(primitive, operands)
             if type(t._operands) is tuple:
                 t._operands = operands
-        self._note(primitive, operands, params, results)
+        self._note(primitive, operands, params, results, plain_numbers)
         return results
 
     def evaluate(
@@ -217,10 +222,11 @@ class Tracer:
             tensor = leaf(normal(data))
             self._note_one(primitive, operands, params, tensor)
             return tensor
-        _, data, _ = run(primitive, self._given(primitive, operands), params)
+        plain_numbers = self._takes_plain_numbers(primitive, operands)
+        _, data, _ = run(primitive, self._given(operands) if plain_numbers else operands, params)
         multiple = primitive.multiple
         results: Any = tuple(leaf(_scalar(part)) for part in data) if multiple else leaf(data)
-        self._note(primitive, operands, params, results)
+        self._note(primitive, operands, params, results, plain_numbers)
         return results
 
     def _note_failure(self, primitive: Any, operands: tuple[Any, ...], error: Exception) -> None:
@@ -370,16 +376,23 @@ class Tracer:
         if step.operands[0] in self._shown and is_view(step):
             self._shown.update(step.results)
 
-    def _given(self, primitive: Primitive, operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _takes_plain_numbers(self, primitive: Primitive, operands: tuple[Any, ...]) -> bool:
+        """Tell whether an operation computes with Python numbers as they are.
+
+        A function of NumPy makes scalars of its own of them, if it gets nothing else.
+        """
+        if not takes_numbers(primitive):
+            return False
+        alone = all(
+            x.serial in self._weak if type(x) is Tensor else type(x) in NUMBERS for x in operands
+        )
+        return not alone or primitive in OF_NUMBERS or not is_called_by_numpy(sys._getframe(2))
+
+    def _given(self, operands: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return the operands with Python numbers in place of the tensors that stand for them."""
-        if self._weak and takes_numbers(primitive):
-            for x in operands:
-                if type(x) is Tensor and x.serial in self._weak:
-                    return tuple(
-                        x._value.item() if type(x) is Tensor and x.serial in self._weak else x
-                        for x in operands
-                    )
-        return operands
+        return tuple(
+            x._value.item() if type(x) is Tensor and x.serial in self._weak else x for x in operands
+        )
 
     def _wanted(self, primitive: Any, operands: tuple[Any, ...]) -> bool:
         return bool(
@@ -389,12 +402,17 @@ class Tracer:
         )
 
     def _note(
-        self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any], results: Any
+        self,
+        primitive: Any,
+        operands: tuple[Any, ...],
+        params: dict[str, Any],
+        results: Any,
+        plain_numbers: bool,
     ) -> None:
         scope = context.get()[1]
         where = self._place(scope) if self._notes_lines else None
         taken = tuple([self.operand(x) for x in operands])
-        if self._weak and not takes_numbers(primitive):
+        if self._weak and not plain_numbers:
             taken = tuple([self._scalar(x) for x in taken])
         made = []
         for t in results if primitive.multiple else (results,):
@@ -616,7 +634,18 @@ def takes_numbers(primitive: Primitive) -> bool:
     Where NumPy makes an array of a number first, a scalar of the default dtype stands for it.
     """
     usual = PRIMITIVES.get(primitive.name) is primitive
-    return not usual or primitive.kind == "elementwise" or primitive.ufunc is not None
+    if not usual or primitive in OF_NUMBERS:
+        return True
+    return primitive.kind == "elementwise" or primitive.ufunc is not None
+
+
+def is_called_by_numpy(frame: FrameType | None) -> bool:
+    """Tell whether a function of NumPy was called, and no operator, in code of this library."""
+    while frame is not None and in_library(frame.f_code):
+        if frame.f_code in PROTOCOLS:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def key_of(tensor: Tensor) -> Key:

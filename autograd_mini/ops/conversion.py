@@ -119,6 +119,25 @@ set_leaf = nonlinear(
 )
 
 table["stop_gradient"] = stop_gradient.call
+rounded_number = nonlinear(
+    lambda x, *, digits: round(x, digits),
+    "round",
+    "A Python number that a program is given, rounded.  No gradient",
+    name="rounded_number",
+    vjp=None,
+    samples=(),
+    params=("digits",),
+    listed=False,
+)
+conjugate_number = linear(
+    lambda x: x.conjugate(),
+    "conj",
+    "The complex conjugate of a Python number that a program is given.  ∂x: ḡ",
+    name="conjugate_number",
+    vjp=(lambda g, y, x: np.conjugate(g),),
+    samples=(),
+    listed=False,
+)
 table[np.conjugate] = conjugate.call
 table[np.real] = real.call
 table[np.imag] = imag.call
@@ -216,6 +235,24 @@ def fitting(leaf: Tensor, value: Any) -> Any:
     if not np.can_cast(data.dtype, held.dtype, "same_kind"):
         raise OperandError(f"assign: {data.dtype} values do not fit a {held.dtype} leaf")
     return data.astype(held.dtype)
+
+
+@implements("round")
+def round_as_python(x: Tensor, digits: int | None = None) -> Any:
+    """Round as `round(x, digits)` does; what stands for a Python number stays one."""
+    trace = tracing.get()
+    if trace is not None and trace.is_number(x):
+        return rounded_number(x, digits=digits)
+    return table[np.round](x, digits or 0)
+
+
+@implements("conjugate")
+def conjugate_as_python(x: Tensor) -> Any:
+    """Return x.conjugate(); what stands for a Python number stays one."""
+    trace = tracing.get()
+    if trace is not None and trace.is_number(x):
+        return conjugate_number(x)
+    return table[np.conjugate](x)
 
 
 @implements("in_place")
