@@ -81,16 +81,12 @@ def test_what_decides_is_looked_at_again(function: Any, wrong: Any, message: str
         compiled(wrong)
 
 
-@pytest.mark.parametrize(
-    ("function", "right", "other"),
-    [
-        (lambda i: am.set_at(np.zeros(3), i, 1.0), np.array([0, 1]), np.array([2, 2])),
-        (lambda a: np.linalg.lstsq(a, X[:, 0])[1], np.vander(X[:, 0], 3), np.ones((4, 3))),
-    ],
-)
-def test_where_a_program_raises_the_function_decides(function: Any, right: Any, other: Any) -> None:
-    compiled = thrice(lambda x: function(x), right)
-    assert_array_equal(compiled(other), function(other))
+def test_where_a_program_raises_the_function_decides() -> None:
+    squares = thrice(lambda a: np.linalg.lstsq(a, X[:, 0])[1], np.vander(X[:, 0], 3))
+    assert squares(np.ones((4, 3))).size == 0
+    put = thrice(lambda i: am.set_at(np.zeros(3), i, 1.0), np.array([0, 1]))
+    with pytest.raises(am.ShapeError, match="names a place twice"):
+        put(np.array([2, 2]))
 
 
 def test_a_check_leaves_a_gradient_to_the_program(tmp_path: Path) -> None:
