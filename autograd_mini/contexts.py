@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection
 from contextvars import ContextVar, copy_context
-from functools import wraps
+from functools import lru_cache, wraps
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -68,6 +68,8 @@ def changed_by_errstate() -> set[ContextVar[Any]]:
 
 
 NUMPYS: Final = changed_by_errstate()
+"""That variable: in NumPy 2 there is one."""
+IGNORED: Final = {"divide": "ignore", "invalid": "ignore"}
 
 
 def run_apart(function: Callable[[], Result], ending: Collection[Any] = ()) -> Result:
@@ -89,6 +91,17 @@ def run_apart(function: Callable[[], Result], ending: Collection[Any] = ()) -> R
                 variable.set(value)
 
 
+@lru_cache(64)
+def quiet_state(state: Any, errors: tuple[tuple[str, Any], ...]) -> Any:
+    """Return what NumPy does about errors as in a state, but for some kinds of errors."""
+    with np.errstate(**dict(errors)):
+        return ERRORS.get()
+
+
+ERRORS: Final[ContextVar[Any]] = next(iter(NUMPYS))
+USUAL: Final = tuple(IGNORED.items())
+
+
 def run_quietly(function: Callable[[], Result], **errors: Any) -> Result:
     """Run a function under `np.errstate`, of which no interrupt leaves anything behind.
 
@@ -97,12 +110,13 @@ def run_quietly(function: Callable[[], Result], **errors: Any) -> Result:
         errors: as those of `np.errstate`; by default divisions by zero and invalid operations are
             ignored.
     """
-
-    def run() -> Result:
-        with np.errstate(**(errors or {"divide": "ignore", "invalid": "ignore"})):
-            return function()
-
-    return run_apart(run, NUMPYS)
+    before = ERRORS.get()
+    quiet = quiet_state(before, tuple(errors.items()) if errors else USUAL)
+    try:  # not a `with`: see Block.__call__
+        ERRORS.set(quiet)
+        return function()
+    finally:
+        ERRORS.set(before)
 
 
 class Block:

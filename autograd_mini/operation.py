@@ -161,7 +161,7 @@ def operation_of(tensor: Tensor) -> Operation:
 table["operation"] = operation_of
 
 
-COPIED: Final = 4096
+COPIED: Final = 65_536
 """A plain array of so many bytes is copied when it is recorded; a larger one is fingerprinted."""
 BORROWED: Final = sys.maxsize
 """The time of the last assign of a leaf that shows an array of the user's: perhaps right now."""

@@ -10,7 +10,7 @@ import autograd_mini as am
 from autograd_mini import operation
 from autograd_mini.fingerprint import fingerprint
 
-LARGE = np.linspace(-1, 1, 3000)
+LARGE = np.linspace(-1, 1, 10_000)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_forward_walks_refuse_a_large_array_that_was_written_into():
 
     for transform in (am.jacobian, lambda f: lambda x: am.jvp(f, (x,), (x,)), am.vmap):
         with pytest.raises(am.StaleGraphError, match="written into"):
-            transform(f)(np.ones(3000))
+            transform(f)(np.ones(10_000))
 
 
 def test_the_array_of_the_user_stays_writable_and_is_not_changed():
@@ -130,9 +130,9 @@ def test_a_large_operand_is_a_constant_of_the_graph_and_looks_as_before():
     w = am.tensor(2.0, requires_grad=True, name="w")
     y = w * LARGE
     graph = am.Graph(y)
-    assert graph.inputs == () and [c.shape for c in graph.constants] == [(3000,)]
+    assert graph.inputs == () and [c.shape for c in graph.constants] == [(10_000,)]
     assert y.op.inputs[1].serial == 0
-    assert "float64 (3000,)" in str(graph)
+    assert "float64 (10000,)" in str(graph)
 
 
 # ── every function, every argument ───────────────────────────────────────────────────────────────

@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import CompileError
 from ..extraction import describe
 from ..tensors import Tensor
-from .guards import BRIEF, Condition, content_of, numbers_of
+from .guards import Condition, content_of, numbers_of
 from .program import Program, Value
 from .reach import Reach
 from .trace import Met, Tracer
@@ -69,16 +69,14 @@ class Captures:
     def _unite(self, reach: Reach, chosen: set[int]) -> None:
         """Let all ways to one captured array lead to the same, other arrays keep their numbers.
 
-        Plain code may have read the elements of a captured array, too. So those of small ones must
-        stay, until it is seen that another content makes no other program.
+        Plain code may have read the elements of a captured array, too. So they must stay, or the
+        function is traced once more.
         """
-        held = {id(x) for x in self.sources if type(x) is not Condition}
         for key, conditions in reach.arrays.items():
             array = reach.kept[key]
-            captured = key in held or any(id(c) in chosen or c.exact for c in conditions)
             for condition in conditions[1:] if any(id(c) in chosen for c in conditions) else ():
                 condition.same_as = conditions[0]
-            if type(array) is not np.ndarray or (captured and array.nbytes > BRIEF):
+            if type(array) is not np.ndarray:
                 continue
             for condition in conditions:
                 condition.content = content_of(array)
@@ -163,7 +161,7 @@ def source_of(array: Any, reach: Reach) -> Any:
         return found[0] if found else array
     for key, conditions in reach.arrays.items():
         other = reach.kept[key]
-        if type(other) is np.ndarray and np.may_share_memory(array, other):
+        if isinstance(other, np.ndarray) and np.may_share_memory(array, other):
             for condition in conditions:
                 condition.exact = True
             return array
@@ -201,7 +199,8 @@ def refuse_unreached(program: Program, reach: Reach) -> None:
             raise CompileError(
                 f"compile: {describe(tensor)} comes from something that hides what it holds, so "
                 "another tensor in its place would not be seen; keep it in an attribute, a list or "
-                "a variable, or make it an argument of the compiled function"
+                "a variable, or make it an argument of the compiled function. If the function puts "
+                "another tensor there at each call, change the one that is there with assign"
             )
 
 

@@ -74,6 +74,7 @@ class Compiled(Generic[P, Result_co]):
     Attributes:
         function: what was compiled.
         refusal: why it cannot be compiled, if that was found and did not raise; else None.
+        given_up: why a signature is no longer traced, or None.
     """
 
     guarded_attributes = ("function",)
@@ -102,6 +103,7 @@ class Compiled(Generic[P, Result_co]):
         self._checks = check
         self._due = range(1, 10**9) if check else DUE
         self.refusal: Exception | None = None
+        self.given_up: str | None = None
         self._entries: OrderedDict[Key, list[Entry]] = OrderedDict()
         self._trials: dict[Key, Trial] = {}
         self._last: Entry | None = None
@@ -110,6 +112,7 @@ class Compiled(Generic[P, Result_co]):
         self._missed: Key | None = None
         self._fresh = False
         self._suspects: list[Condition] = []
+        self._rewritten: str | None = None
         self._ignored: dict[Any, Any] = {}
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Result_co:
@@ -303,13 +306,14 @@ class Compiled(Generic[P, Result_co]):
         return self.function(*args, **kwargs)
 
     def _suspect(self, key: Key) -> None:
-        """Note what has changed, so that no program of a key holds, and may not matter.
+        """Note what has changed, so that no program of a key holds.
 
-        That is what only others' code reads, and the elements of arrays.
+        What only others' code reads may not matter. The elements of arrays may be all.
         """
         entries = self._entries.get(key, ())
         failing = [c for entry in entries for c in entry.guard.conditions if not c.holds()]
-        self._suspects = [c for c in failing if c.foreign or c.has_new_content()]
+        self._suspects = [c for c in failing if c.foreign]
+        self._rewritten = next((c.label for c in failing if c.has_new_content()), None)
 
     def _refuse(self, error: Exception) -> None:
         """Note that the function runs as it is from now on; warn, if it could not be guarded."""
@@ -352,6 +356,8 @@ class Compiled(Generic[P, Result_co]):
         roots = [self.function, *(x for x in leaves if not is_value(x))]
         trial = Trial(tracer, recorded, program, result, roots, cleared)
         self._ignore_what_does_not_matter(key, trial)
+        if self._rewritten is not None and self._is_adopted(key, trial, quick(args, kwargs)):
+            return answer
         self._trials[key] = trial
         if len(self._trials) > CACHED:
             del self._trials[next(iter(self._trials))]
@@ -364,7 +370,22 @@ class Compiled(Generic[P, Result_co]):
         trial.conditions = [
             c for c in trial.conditions if not c.foreign or c.place not in self._ignored
         ]
-        trial.free_contents(self._ignored)
+
+    def _is_adopted(self, key: Key, trial: Trial, values: Any) -> bool:
+        """Let a program go on with the elements that an array has now, if they make the same one.
+
+        A call that recorded the same is enough: the program is one that two calls have recorded.
+        """
+        known = next((e for e in self._entries.get(key, ()) if is_same(e.trial, trial)), None)
+        if known is None or trial.refusal is not None or trial.failing(after=True) is not None:
+            return False
+        if known.replays < WASTED:
+            self._note_unsteady(key, f"the content of {self._rewritten}")
+        self._programs -= 1
+        self._enter(key, Entry(known.variant, trial, values, self._due))
+        self._entries[key].remove(known)
+        trial.release()
+        return True
 
     def _confirmed(
         self,
@@ -380,13 +401,16 @@ class Compiled(Generic[P, Result_co]):
         If the first call changed what it reads, as one that builds something when it is needed,
         another second call is waited for.
         """
+        if trial.unobserved is not None:
+            self._refuse(trial.unobserved)
+            return self.function(*args, **kwargs)
         if trial.refusal is not None:
             raise CompileError(f"{trial.refusal}. This call changed nothing") from trial.refusal
         assert trial.captures is not None
         objects, contents = trial.captures.objects(), trial.captures.contents()
         states = trial.random_states()
-        changed = {c.place: c for c in trial.conditions if c.has_new_content()}
-        moved = trial.changed or trial.others_changed or bool(changed)
+        found = trial.found_now()
+        moved = trial.changed or trial.others_changed or trial.has_new_content()
         tracer = Tracer(Observer() if moved else None, lines=moved)
         with undone(tracer, cleared=not self._lenient):
             tree, result, recorded, program = self._recorded(tracer, key, leaves, args, kwargs)
@@ -396,6 +420,7 @@ class Compiled(Generic[P, Result_co]):
                 values = trial.captures.found_again(tracer, program, objects, contents)
                 compare(trial.program, trial.captures.as_inputs(program, values))
                 result.compare(trial.result)
+                trial.refuse_replaced(found)
             except CompileError as error:
                 refusal: CompileError | None = error
                 settled = trial.failing_but_for_content(after=True) is None
@@ -409,12 +434,13 @@ class Compiled(Generic[P, Result_co]):
                 refusal = None
             answer = result.of_trace(tree, bool(recorded.updates))
         del tree
-        if refusal is None and changed:  # other elements, and the same program
-            self._ignored |= changed
-            trial.free_contents(changed)
-        failing = trial.failing(after=True) if refusal is None else None
         if self.refusal is not None:
             return answer
+        failing = trial.changed_since(found) if refusal is None else None
+        if moved:
+            roots = [self.function, *(x for x in leaves if not is_value(x))]
+            trial = Trial(tracer, recorded, program, result, roots, cleared)
+            refusal = refusal or trial.refusal
         if failing is not None:
             self._note_unsteady(key, failing.label, 2)
         elif refusal is None:
@@ -422,9 +448,8 @@ class Compiled(Generic[P, Result_co]):
             self._enter(key, Entry(variant, trial, quick(args, kwargs), self._due))
             trial.release()
         else:
-            roots = [self.function, *(x for x in leaves if not is_value(x))]
-            self._trials[key] = Trial(tracer, recorded, program, result, roots, cleared)
-            self._note_unsteady(key, "what the function reads")
+            self._trials[key] = trial
+            self._note_unsteady(key, refusal)
         return answer
 
     def _recorded(
@@ -458,15 +483,16 @@ class Compiled(Generic[P, Result_co]):
         result.check_gradients(program)
         return tree, result, recorded, program
 
-    def _note_unsteady(self, key: Key, changes: str, traces: int = 1) -> None:
+    def _note_unsteady(self, key: Key, cause: str | CompileError, traces: int = 1) -> None:
         """Note that something that is read was another one; after many traces, warn and give up."""
         before = self._unsteady.get(key, 0)
         self._unsteady[key] = before + traces
         if before < WASTED <= before + traces:
-            warn(
-                f"{self.name} is traced at each call and never compiled, since {changes} is "
-                f"another one each time; {CURE}. From now on it runs as it is"
-            )
+            why = cause
+            if isinstance(cause, str):
+                why = f"{cause} is another one each time; {CURE}"
+            self.given_up = f"traced at each call and never compiled, since {why}"
+            warn(f"{self.name} is {self.given_up}. From now on it runs as it is")
 
     def _warn_of_fresh_arguments(
         self, key: Key, args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -9,10 +9,11 @@ from typing import Any, Final
 from ..errors import CompileError
 from ..notes import hooks
 from ..operation import is_recording
+from ..tensors import Tensor
 from .captures import Captures, refuse_unreached
 from .differentiation import Replay
-from .guards import Condition, Guard
-from .identical import identical
+from .guards import Condition, Guard, content_of, is_read
+from .identical import identical, is_plain
 from .program import Program, Value
 from .reach import Reach
 from .results import Result
@@ -42,6 +43,7 @@ class Trial:
         conditions: what the next calls must find again.
         captures: what the program reads at each call.
         refusal: why it cannot become a program, or None.
+        unobserved: why it was not seen what the function reads, or None.
         changed: whether the call itself changed something that it reads.
         others_changed: whether something has changed since that only code of others reads.
     """
@@ -59,6 +61,7 @@ class Trial:
         self.result = result
         self.clears = bool(cleared)
         self.refusal: CompileError | None = None
+        self.unobserved: CompileError | None = None
         self.captures: Captures | None = None
         observer = tracer.observer
         assert observer is not None
@@ -66,8 +69,12 @@ class Trial:
         self.changed = observer.has_changed()
         self.others_changed = False
         self.reach = Reach(observer).follow([*roots, *tracer.owners.values()])
+        if observer.failure is not None:
+            self.unobserved = CompileError(
+                f"compile: what the function reads could not be observed, since {observer.failure}"
+            )
         try:
-            refuse_hidden(self.reach, observer.failure)
+            refuse_hidden(self.reach)
             refuse_unreached(program, self.reach)
             self.captures = Captures(tracer, program, self.reach, result.tensors)
             recorded = self.captures.as_inputs(recorded, self.captures.values)
@@ -96,14 +103,52 @@ class Trial:
                 c for c in self.conditions if c.key != GRADIENT or id(c.owner) not in cleared
             ]
 
-    def free_contents(self, places: Collection[Any]) -> None:
-        """Let arrays have other elements, of which it was seen that only the program reads them."""
-        for condition in self.conditions:
-            if condition.place in places:
-                condition.content = None
-        self.conditions = [
-            c for c in self.conditions if c.kind != "content" or c.place not in places
+    def has_new_content(self) -> bool:
+        """Tell whether an array has other elements than after the call."""
+        return any(c.has_new_content() for c in self.conditions)
+
+    def found_now(self) -> list[tuple[Any, Any]]:
+        """Return what each condition reads, and the elements of arrays that must keep theirs."""
+        found = [(c.read(), c) for c in self.conditions]
+        return [
+            (x, content_of(x) if is_read(x) and c.content is not None else None) for x, c in found
         ]
+
+    def changed_since(self, found: Sequence[tuple[Any, Any]]) -> Condition | None:
+        """Return the first condition that reads something else than before a call.
+
+        What only code of others reads are its own accounts: they are forgotten.
+
+        Args:
+            found: what the conditions read before the call.
+        """
+        changed = [
+            condition
+            for condition, before, now in zip(self.conditions, found, self.found_now(), strict=True)
+            if not is_same_finding(before, now)
+        ]
+        accounts = {id(c) for c in changed if c.foreign}
+        self.conditions = [c for c in self.conditions if id(c) not in accounts]
+        return next((c for c in changed if not c.foreign and c.key != GRADIENT), None)
+
+    def refuse_replaced(self, found: Sequence[tuple[Any, Any]]) -> None:
+        """Refuse arrays and tensors from outside that the function replaced by others.
+
+        Args:
+            found: what the conditions read before the call.
+
+        Raises:
+            CompileError: naming one.
+        """
+        for condition, (before, _) in zip(self.conditions, found, strict=True):
+            now = condition.read()
+            if now is not before and is_read(before) and is_read(now):
+                kind = "tensor" if type(now) is Tensor else "array"
+                raise CompileError(
+                    f"compile: the function puts another {kind} in the place of "
+                    f"{condition.label}. A program would not: keep the numbers in a tensor from "
+                    "outside, which the function changes with assign, or return them"
+                )
 
     def failing_but_for_content(self, after: bool = False) -> Condition | None:
         """Return the first condition that does not hold, and not since an array has changed.
@@ -188,6 +233,7 @@ class Entry:
             "watched",
         ),
         "_due",
+        "_next",
     )
 
     def __init__(
@@ -198,7 +244,7 @@ class Entry:
         due: Sequence[int],
     ) -> None:
         assert trial.captures is not None
-        self.left = due[0]
+        self.left = self._next = due[0]
         self._due = (after - before for before, after in pairwise(due))
         self.variant = variant
         self.trial = trial
@@ -213,26 +259,27 @@ class Entry:
         tensor = not trial.clears and variant.changes and type(y) is Value and not y.weak
         self.direct = variant.run_alone if tensor else None
 
+    @property
+    def replays(self) -> int:
+        """How often the program ran."""
+        return self._next - self.left
+
     def is_due(self) -> bool:
         """Count a call; tell whether it is to be checked."""
         self.left -= 1
         if self.left:
             return False
         self.left = next(self._due, 0)
+        self._next += self.left
         return True
 
 
-def refuse_hidden(reach: Reach, failure: str | None) -> None:
+def refuse_hidden(reach: Reach) -> None:
     """Refuse what cannot be guarded.
 
     Raises:
         CompileError: naming it.
     """
-    if failure is not None:
-        raise CompileError(
-            f"compile: what the function reads could not be observed, since {failure}; call it "
-            "without that first"
-        )
     for x, label in reach.hidden:
         raise CompileError(
             f"compile: the function reads {label}, a {type(x).__name__}, which hides what comes "
@@ -243,6 +290,19 @@ def refuse_hidden(reach: Reach, failure: str | None) -> None:
             f"compile: the function can reach more than {len(reach.conditions):,} objects, too "
             f"many to look at in each call; give what it needs as arguments"
         )
+
+
+def is_same_finding(before: tuple[Any, Any], now: tuple[Any, Any]) -> bool:
+    """Tell whether a condition reads the same object, with the same elements."""
+    (x, content), (y, other) = before, now
+    if type(x) is tuple and type(y) is tuple and not is_plain(x):  # the items of a container
+        return len(x) == len(y) and all(map(is_one, x, y))
+    return content == other and is_one(x, y)
+
+
+def is_one(x: Any, y: Any) -> bool:
+    """Tell whether two objects are one, or plain and identical."""
+    return x is y or (is_plain(x) and identical(x, y))
 
 
 def state_of(generator: Any) -> Any:

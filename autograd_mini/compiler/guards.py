@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import keyword
+import threading
 import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
@@ -22,10 +23,22 @@ from ..tensors import Tensor
 from .identical import identical, is_plain
 
 Kind = Literal[
-    "attribute", "method", "item", "cell", "call", "length", "items", "absent", "no_item", "content"
+    "attribute",
+    "method",
+    "item",
+    "cell",
+    "call",
+    "length",
+    "items",
+    "absent",
+    "no_item",
+    "content",
+    "empty",
 ]
 MISSING: Final = type("Missing", (), {"__repr__": lambda self: "nothing"})()
 """What is found where there is nothing."""
+PARSING: Final = threading.Lock()
+"""Python 3.11 counts the depth of the trees that it makes for all threads together."""
 FAILURES: Final = (AttributeError, LookupError, TypeError, ValueError, RuntimeError)
 """What reading raises where there is nothing any more."""
 BRIEF: Final = 16_384
@@ -92,7 +105,10 @@ class Condition:
         """Tell whether the array that is there has other elements."""
         if self.kind == "content":
             return content_of(self.owner) != self.value
-        return self.content is not None and content_of(self.read()) != self.content
+        if self.content is None:
+            return False
+        now = self.read()
+        return is_read(now) and content_of(now) != self.content
 
     def _holds_but_for_content(self) -> bool:
         if self.kind == "content":
@@ -147,10 +163,21 @@ def has_no_attribute(owner: Any, name: str) -> Any:
     return MISSING
 
 
+def is_empty(cell: Any) -> bool:
+    """Tell whether a variable of a closure has no value yet."""
+    try:
+        _ = cell.cell_contents
+    except ValueError:
+        return True
+    return False
+
+
 def content_of(array: Any, key: Any = None) -> bytes | int:
     """Return what tells whether the elements of an array, or of a buffer, are the same."""
     data = array
-    if not isinstance(array, np.ndarray):
+    if isinstance(array, np.generic):
+        data = np.asarray(array)
+    elif not isinstance(array, np.ndarray):
         data = np.asarray(array._value if type(array) is Tensor else memoryview(array).cast("B"))
     data = data.view(np.ndarray)
     return data.tobytes() if data.nbytes <= BRIEF else fingerprint(data)
@@ -167,6 +194,7 @@ READERS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "attribute": read_attribute,
     "method": lambda owner, name: read_attribute(owner, name).__func__,
     "item": lambda owner, key: owner[key],
+    "empty": lambda owner, key: is_empty(owner),
     "cell": lambda owner, key: owner.cell_contents,
     "call": lambda owner, key: owner(),
     "length": lambda owner, key: len(owner),
@@ -191,6 +219,7 @@ class Guard:
         self.sources = list(sources)
         self._bound: dict[str, Any] = {
             "absent": has_no_attribute,
+            "empty": is_empty,
             "content": content_of,
             "same": same_items,
             "read": read_attribute,
@@ -259,7 +288,8 @@ class Guard:
         if tests:
             lines.append(f"if not ({' and '.join(tests)}): return None")
         lines.append(f"return ({''.join(results)})")
-        tree = ast.parse("\n".join(["def test():", *(f"    {line}" for line in lines)]))
+        with PARSING:
+            tree = ast.parse("\n".join(["def test():", *(f"    {line}" for line in lines)]))
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and node.attr in self._attributes:
                 node.attr = self._attributes[node.attr]
@@ -292,6 +322,7 @@ class Guard:
             "absent": f"absent({owner}, k{place})",
             "no_item": f"k{place} not in {owner}",
             "content": f"content({owner})",
+            "empty": f"empty({owner})",
         }[kind]
 
     def _compared(self, condition: Condition, place: int, text: str) -> str:
@@ -303,8 +334,8 @@ class Guard:
         if kind == "items":  # by identity; others that are equal are found by value
             self._bound[value] = list(map(id, condition.value))
             return f"[*map(id, {text})] == {value}"
-        if kind in ("absent", "no_item"):
-            return text if kind == "no_item" else f"{text} is {value}"
+        if kind in ("no_item", "empty"):
+            return text
         if kind in ("length", "content"):
             return f"{text} == {value}"
         if kind == "call":

@@ -15,7 +15,7 @@ def is_plain(x: Any) -> bool:
     """Tell whether a value is made of numbers and texts alone, and can never change."""
     kind = type(x)
     if kind in IMMUTABLE or isinstance(x, np.generic | np.dtype):
-        return True
+        return not isinstance(x, np.void | np.object_)  # a row of a table, which changes with it
     if kind is slice:
         return is_plain((x.start, x.stop, x.step))
     return kind is range or (kind in (tuple, frozenset) and all(map(is_plain, x)))

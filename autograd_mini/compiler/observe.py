@@ -24,8 +24,8 @@ from ..sites import LIBRARIES
 from ..tensors import Tensor
 
 Origin = Literal["library", "foreign", "user"]
-"""Whose code it is: this library's, NumPy's and SciPy's; the standard library's and that of other
-installed packages; the user's."""
+"""Whose code it is: this library's, NumPy's and SciPy's; the standard library's; the user's, and
+that of other installed packages."""
 
 INSTALLED: Final = tuple(
     {os.path.join(sysconfig.get_path(name), "") for name in ("purelib", "platlib")}
@@ -34,8 +34,15 @@ STANDARD: Final = tuple(
     {os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib")}
 )
 NUMERIC: Final = ("numpy", "scipy", "optree")
-READS_ANY: Final = frozenset({"vars", "__dict__", "dir", "eval", "exec", "locals", "globals"})
+HOLDING: Final = ("collections", "configparser")
+"""Modules of the standard library whose objects hold what the user put there."""
+READS_ANY: Final = frozenset(
+    {"vars", "__dict__", "dir", "eval", "exec", "locals", "globals", "__getattribute__", "format"}
+    | {"attrgetter", "methodcaller", "asdict", "astuple", "import_module", "__import__", "modules"}
+)
 """Code that names one of these may read any attribute."""
+NAMING: Final = ("LOAD", "IMPORT", "DELETE", "STORE")
+"""How instructions begin that read or change something by its name."""
 MANY: Final = 10_000
 """So many pieces of code are remembered at a time."""
 UNINTERESTING: Final = frozenset(
@@ -54,6 +61,7 @@ class Names(NamedTuple):
         globals: global and built-in names.
         modules: names of modules that it imports.
         any: whether it may read attributes whose names are not seen.
+        catches: whether it goes on after an error, as that an attribute is not there.
     """
 
     attributes: frozenset[str]
@@ -61,6 +69,7 @@ class Names(NamedTuple):
     globals: frozenset[str]
     modules: frozenset[str]
     any: bool
+    catches: bool
 
 
 @lru_cache(MANY)
@@ -70,7 +79,8 @@ def names_of(code: CodeType) -> Names:
     any_ = bool(READS_ANY.intersection(code.co_names))
     steps = list(dis.get_instructions(code))
     for place, step in enumerate(steps):
-        if not step.opname.startswith(("LOAD", "IMPORT", "DELETE")) or type(step.argval) is not str:
+        any_ |= step.opname == "MATCH_CLASS"
+        if not step.opname.startswith(NAMING) or type(step.argval) is not str:
             continue
         if step.opname == "IMPORT_NAME":
             modules.add(step.argval)
@@ -84,17 +94,33 @@ def names_of(code: CodeType) -> Names:
     if "globals" in globals_:
         globals_ |= texts
     return Names(
-        frozenset(attributes) | texts, texts, frozenset(globals_), frozenset(modules), any_
+        frozenset(attributes) | texts,
+        texts,
+        frozenset(globals_),
+        frozenset(modules),
+        any_,
+        goes_on_after_errors(steps),
     )
+
+
+def goes_on_after_errors(steps: list[dis.Instruction]) -> bool:
+    """Tell whether code has an `except` clause, with an error or without."""
+    names = [step.opname for step in steps]
+    if any(step.argval == "suppress" for step in steps):
+        return True
+    bare = ("PUSH_EXC_INFO", "POP_TOP")
+    return "CHECK_EXC_MATCH" in names or bare in zip(names, names[1:], strict=False)
 
 
 def is_constant_name(steps: list[dis.Instruction], place: int) -> bool:
     """Tell whether the name that is given to `getattr` is written out."""
     for at in range(place + 1, min(place + 24, len(steps))):
+        if steps[at].opname.startswith("STORE"):
+            return False
         if steps[at].opname.startswith("LOAD_CONST") and type(steps[at].argval) is str:
             rest = (step.opname for step in steps[at + 1 :])
-            ends = ("CALL", "PRECALL", "BINARY_OP", "BUILD_STRING", "CALL_FUNCTION_EX")
-            return next((x for x in rest if x in ends), "") in ("CALL", "PRECALL")
+            ends = ("CALL", "PRECALL", "BINARY_OP", "BUILD_STRING", "LOAD_METHOD", "LOAD_ATTR")
+            return next((x for x in rest if x.startswith(ends)), "") in ("CALL", "PRECALL")
     return False
 
 
@@ -114,8 +140,8 @@ def kind_questions(code: CodeType) -> frozenset[int]:
 def texts_in(constants: tuple[Any, ...]) -> Iterator[str]:
     """Yield the texts among the constants of a piece of code that may be names."""
     for x in constants:
-        if type(x) is str and x.isidentifier():
-            yield x
+        if type(x) is str and all(map(str.isidentifier, x.split("."))):
+            yield from x.split(".")
         elif type(x) in (tuple, frozenset):
             yield from texts_in(tuple(x))
 
@@ -141,8 +167,10 @@ def origin_of_file(filename: str) -> Origin:
         return "library"
     if filename.startswith(INSTALLED):
         package = filename[len(max((p for p in INSTALLED if filename.startswith(p)), key=len)) :]
-        return "library" if package.split(os.path.sep)[0] in NUMERIC else "foreign"
-    if filename.startswith(("<frozen", *STANDARD)) or f"{os.path.sep}dist-packages" in filename:
+        return "library" if package.split(os.path.sep)[0] in NUMERIC else "user"
+    if filename.startswith(tuple(f"{path}{name}" for path in STANDARD for name in HOLDING)):
+        return "user"
+    if filename.startswith(("<frozen", *STANDARD)):
         return "foreign"
     return "user"
 

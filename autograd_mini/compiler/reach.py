@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import array
 import contextvars
+import ctypes
 import functools
 import gc
 import io
@@ -24,6 +25,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
+from inspect import getattr_static
 from typing import Any, Final
 
 import numpy as np
@@ -43,22 +45,16 @@ LARGEST: Final = 50_000
 WIDE: Final = 64
 """Containers of more items are compared as a whole at each call, not item by item."""
 SILENT: Final = (
-    *(Primitive, Graph, Operation, Generator, Enum, np.dtype, np.ufunc, io.IOBase, re.Pattern),
+    *(Primitive, Graph, Operation, np.dtype, np.ufunc, io.IOBase, re.Pattern),
     *(types.CodeType, types.WrapperDescriptorType, types.MethodDescriptorType),
     *(types.ClassMethodDescriptorType, types.MemberDescriptorType, types.GetSetDescriptorType),
-    *(types.MethodWrapperType, types.GenericAlias),
+    types.GenericAlias,
 )
 """Objects that hold nothing that a program would not read as well."""
 RANDOM: Final = (np.random.Generator, np.random.RandomState, np.random.BitGenerator, random.Random)
 """Generators whose draws are not recorded."""
-SPECIAL: Final = frozenset(
-    {"__call__", "__getitem__", "__getattr__", "__getattribute__", "__iter__", "__len__"}
-    | {"__contains__", "__bool__", "__enter__", "__exit__", "__eq__", "__init__", "__new__"}
-    | {"__add__", "__radd__", "__mul__", "__rmul__", "__sub__", "__rsub__", "__matmul__"}
-    | {"__rmatmul__", "__truediv__", "__rtruediv__", "__pow__", "__neg__", "__float__", "__int__"}
-    | {"__index__", "__get__", "__array__", "__missing__", "__hash__"}
-)
-"""Methods that are called without their name being written."""
+CALLED: Final = frozenset({"__call__", "forward", "rule", "coefficients"})
+"""Methods of the user's that this library calls."""
 COLLECTING: Final = frozenset(
     {"parameters", "named_parameters", "modules", "named_modules", "named_tensors", "children"}
     | {"own_tensors", "zero_grad", "train", "eval", "with_parameters", "astype", "requires_grad_"}
@@ -67,7 +63,7 @@ COLLECTING: Final = frozenset(
 """Methods of a module that go through all of its attributes."""
 DESCRIPTORS: Final = (types.MemberDescriptorType, types.GetSetDescriptorType)
 WRAPPED: Final = (property, classmethod, staticmethod, functools.cached_property)
-UNGUARDED: Final = frozenset({"_frozen", "_predictor", "training"})
+UNGUARDED: Final = frozenset({"_frozen", "_predictor"})
 """Attributes of modules that no `forward` reads, or that are looked at as what they tell."""
 CACHE: Final = type(functools.lru_cache(len))
 
@@ -93,15 +89,18 @@ class Reach:
         self._observer = observer
         self._stack: list[tuple[Any, str, bool]] = []
         self._classes: dict[type, list[tuple[str, Any]]] = {}
+        self._methods: set[tuple[type, str]] = set()
         self._ran = set(observer.codes)
         own, others, texts = set[str](), set[str](), set[str]()
-        self._any_own = self._any_others = False
+        self._any_own = self._any_others = self._catches = self._asks_super = False
         for code, origin in observer.codes.values():
             names = names_of(code)
             if origin == "user":
                 own |= names.attributes
                 texts |= names.texts
                 self._any_own |= names.any
+                self._catches |= names.catches
+                self._asks_super |= "super" in names.globals
             else:
                 others |= names.attributes
                 self._any_others |= names.any
@@ -116,7 +115,8 @@ class Reach:
             for name in sorted(own | others):
                 self._global(namespace, name, name not in own)
         for code, _ in self._observer.codes.values():
-            for name in sorted(names_of(code).modules):
+            names = names_of(code)
+            for name in sorted(names.modules | (names.texts if names.any else set())):
                 self._go(sys.modules.get(name), name)
         self._open_all()
         for x in self._observer.objects.values():
@@ -125,6 +125,9 @@ class Reach:
         for x in self._unmet_functions():
             self._go(x, x.__qualname__)
         self._open_all()
+        if "random" in self._names_of_globals() | self._own:
+            self._go(np.random.mtrand._rand, "np.random")
+            self._open_all()
         return self
 
     @property
@@ -143,6 +146,11 @@ class Reach:
         self.kept[id(x)] = x
         if is_read(x):
             self.arrays.setdefault(id(x), [])
+            if type(x) is np.ndarray and x.dtype.hasobject:
+                self._parts(np.ravel(x).tolist(), label, foreign)
+        elif isinstance(x, np.ndarray):  # of a class of its own, as a memory map
+            self.arrays.setdefault(id(x), [])
+            self._note("content", x, None, content_of(x), label, foreign)
         elif type(x) is not Tensor:
             self._stack.append((x, label, foreign))
 
@@ -179,16 +187,19 @@ class Reach:
 
     def _open(self, x: Any, label: str, foreign: bool) -> None:
         """Note what an object holds."""
-        if isinstance(x, SILENT):
+        kind = type(x)  # a proxy may say that it is of another class
+        if issubclass(kind, SILENT):
             return
-        found = next((open_ for kinds, open_ in OPENERS if isinstance(x, kinds)), None)
+        found = next((open_ for kinds, open_ in OPENERS if issubclass(kind, kinds)), None)
         if found is not None:
             found(self, x, label, foreign)
-        elif isinstance(x, RANDOM):
+        elif kind is np.void:
+            self._note("content", x, None, content_of(x), label, foreign)
+        elif issubclass(kind, RANDOM):
             self.random.append((x, label))
-        elif hasattr(type(x), "__next__"):
+        elif hasattr(kind, "__next__"):
             self.hidden += [] if foreign else [(x, label)]
-        if found is None or (is_made_in_python(type(x)) and not isinstance(x, type)):
+        if found is None or (is_made_in_python(kind) and not issubclass(kind, type)):
             self._instance(x, foreign)
 
     # ── containers ───────────────────────────────────────────────────────────────────────────
@@ -196,7 +207,8 @@ class Reach:
         self._note("items", x, None, tuple(x), label, foreign)
         if len(x) > WIDE:
             self._note("items", Values(x), None, tuple(Values(x)), label, foreign)
-        owner = x if type(x).__getitem__ is dict.__getitem__ else Items(x)
+        usual = type(x).__getitem__ is dict.__getitem__ and not hasattr(type(x), "__missing__")
+        owner = x if usual else Items(x)
         for key, value in zip(tuple(x), tuple(Values(x)), strict=True):
             where = f"{label}[{key!r:.40}]"
             self._go(key, where, foreign)
@@ -227,6 +239,8 @@ class Reach:
     # ── functions and what stands for them ───────────────────────────────────────────────────
     def _function(self, x: types.FunctionType, label: str, foreign: bool) -> None:
         name = x.__qualname__
+        if origin_of_file(x.__code__.co_filename) == "library":
+            return
         self._note("attribute", x, "__code__", x.__code__, name, foreign)
         self._note("attribute", x, "__defaults__", x.__defaults__, f"defaults of {name}", foreign)
         self._note(
@@ -234,16 +248,22 @@ class Reach:
         )
         for key in sorted(vars(x).keys() & (self._all | {"__wrapped__"})):
             self._note("item", vars(x), key, vars(x)[key], f"{name}.{key}", foreign)
+        for key in sorted(self._asked() - vars(x).keys()):
+            self._note("no_item", vars(x), key, True, f"{name}.{key}", foreign)
         if id(x.__code__) not in self._ran:
             return
         for variable, cell in zip(x.__code__.co_freevars, x.__closure__ or (), strict=True):
             try:
                 value = cell.cell_contents
-            except ValueError:  # nothing is in it yet
+            except ValueError:
+                self._note("empty", cell, None, True, f"{variable} of {name}", foreign)
                 continue
             self._note("cell", cell, None, value, f"{variable} of {name}", foreign)
 
     def _builtin(self, x: Any, label: str, foreign: bool) -> None:
+        if x is getattr and not self._any_own:  # under another name
+            self._any_own = True
+            self._look_again(foreign)
         if not isinstance(x.__self__, types.ModuleType | type | None):
             self._go(x.__self__, label, foreign)
 
@@ -257,9 +277,11 @@ class Reach:
         found = gc.get_referents(x)
         results = next((d for d in found if type(d) is dict and d is not vars(x)), {})
         for key in tuple(results):
-            self._note("item", results, key, results[key], f"a result of {label}", foreign)
             args, kwargs = call_of(key, x.cache_parameters()["typed"])
-            self._go(x(*args, **kwargs), f"{label}(…)", foreign)
+            read = Cached(results, key, functools.partial(x, *args, **kwargs))
+            found = read()
+            self._note("call", read, None, found, f"a result of {label}", foreign)
+            self._go(found, f"{label}(…)", foreign)
 
     def _context_variable(self, x: contextvars.ContextVar[Any], label: str, foreign: bool) -> None:
         read = functools.partial(x.get, None)
@@ -267,6 +289,12 @@ class Reach:
 
     def _thread_local(self, x: threading.local, label: str, foreign: bool) -> None:
         self._mapping(Attributes(x), label, foreign)
+
+    def _enum(self, x: Enum, label: str, foreign: bool) -> None:
+        self._go(x._value_, label, foreign)
+
+    def _dict_view(self, x: Any, label: str, foreign: bool) -> None:
+        self._go(x.mapping, label, foreign)
 
     def _reference(self, x: weakref.ref[Any], label: str, foreign: bool) -> None:
         self._go(x(), label, foreign)
@@ -278,23 +306,40 @@ class Reach:
         if not names <= self._own:
             self._own |= names
             self._all |= names
-            self._classes.clear()
-            again = [y for y in self.kept.values() if not is_read(y) and type(y) is not Tensor]
-            self._stack += [(y, type(y).__name__, foreign) for y in again]
+            self._look_again(foreign)
+
+    def _look_again(self, foreign: bool) -> None:
+        """Open everything again, since more names may be read."""
+        self._classes.clear()
+        again = [y for y in self.kept.values() if not is_read(y) and type(y) is not Tensor]
+        self._stack += [(y, type(y).__name__, foreign) for y in again]
+
+    def _generator(self, x: Generator, label: str, foreign: bool) -> None:
+        """Note the generator of NumPy that draws for ours: its draws are recorded."""
+        where = f"{label}.numpy"
+        self.conditions.append(Condition("attribute", x, "numpy", x.numpy, where, foreign))
 
     # ── modules, classes and their instances ─────────────────────────────────────────────────
     def _module(self, x: types.ModuleType, label: str, foreign: bool) -> None:
         namespace = vars(x)
         if origin_of_namespace(namespace) not in ("user", "foreign"):
             return
-        for name in sorted(namespace.keys() & self._all):
+        certain = self._any_own and origin_of_namespace(namespace) == "user"
+        asked = self._own if "__getattr__" in namespace else self._asked()
+        for name in sorted(asked - namespace.keys()):
+            self._note("no_item", namespace, name, True, f"{x.__name__}.{name}", foreign)
+        for name in sorted(namespace.keys() & (namespace.keys() if certain else self._all)):
             where, other = f"{x.__name__}.{name}", foreign or name not in self._own
             self._note("item", namespace, name, namespace[name], where, other)
 
     def _class(self, x: type, label: str, foreign: bool) -> None:
         if origin_of_module(x) != "library" and is_made_in_python(x):
-            for name, raw in self._attributes(x):
+            found = self._attributes(x)
+            for name, raw in found:
                 self._class_attribute(x, name, raw, foreign)
+            if is_made_in_python(type(x)):  # what it has from a class of classes
+                self._through_class(x, {name: raw for name, raw in found}, foreign)
+            self._absent_attributes(x, self._asked() - {name for name, _ in found}, foreign)
 
     def _attributes(self, kind: type) -> list[tuple[str, Any]]:
         """Return what a class has under the names that are read, as it stands there."""
@@ -303,15 +348,27 @@ class Reach:
             attributes: dict[str, Any] = {}
             for one in reversed(kind.__mro__):
                 if one is not object:
-                    attributes |= {
-                        n: vars(one)[n] for n in vars(one).keys() & (self._all | SPECIAL)
-                    }
+                    attributes |= {n: x for n, x in vars(one).items() if self._may_be_read(n, x)}
             found = self._classes[kind] = sorted(attributes.items())
         return found
 
+    def _may_be_read(self, name: str, x: Any) -> bool:
+        """Tell whether the code may read an attribute of a class, or Python for it."""
+        if is_special(name):
+            return isinstance(x, types.FunctionType) or name in self._all
+        return self._any_own or name in self._all or name in CALLED
+
+    def _is_certain(self, name: str) -> bool:
+        """Tell whether the user's code reads a name, or Python or this library for it."""
+        return name in self._own or name in CALLED or is_special(name) or self._any_own
+
+    def _asked(self) -> set[str]:
+        """Return the names whose absence the code may find out, and go on."""
+        return self._own if self._catches else self._texts
+
     def _class_attribute(self, x: type, name: str, raw: Any, foreign: bool) -> None:
         """Note what a class has under a name."""
-        where, other = f"{x.__name__}.{name}", foreign or name not in self._own | SPECIAL
+        where, other = f"{x.__name__}.{name}", foreign or not self._is_certain(name)
         inner = raw.__func__ if isinstance(raw, classmethod | staticmethod) else raw
         found = attribute_of(x, name)
         if found is inner:
@@ -327,12 +384,34 @@ class Reach:
         everything = library or self._reads_all(x)
         if own is not None:
             self._own_attributes(x, own, everything, foreign)
-        if everything:
+        if everything or self._any_own:
             self._slots(x, foreign)
+        if library and is_module_or_optimizer(kind):
+            self._called_by_library(x, own or {}, foreign)
         if is_made_in_python(kind) and not library:
             self._through_class(x, own or {}, foreign)
         elif not library:
             self._told_by_class(x, foreign)
+        if library or not is_made_in_python(kind):
+            self._absent_attributes(x, self._asked(), foreign)
+
+    def _absent_attributes(self, x: Any, names: set[str], foreign: bool) -> None:
+        """Note the names under which there is nothing yet."""
+        for key in sorted(names - (instance_attributes(x) or {}).keys()):
+            if attribute_of(x, key) is MISSING:
+                self._note("absent", x, key, True, f"{type(x).__name__}.{key}", foreign)
+
+    def _called_by_library(self, x: Any, own: dict[Any, Any], foreign: bool) -> None:
+        """Note the methods of a layer or optimizer of this library that somebody may replace."""
+        kind = type(x)
+        for name in ("forward", "rule"):
+            raw, where = getattr(kind, name, None), f"{kind.__name__}.{name}"
+            if isinstance(raw, types.FunctionType):
+                if (kind, name) not in self._methods:
+                    self._methods.add((kind, name))
+                    self._note("attribute", kind, name, raw, where, foreign)
+                if name not in own:
+                    self._note("no_item", own, name, True, where, foreign)
 
     def _reads_all(self, x: Any) -> bool:
         """Tell whether code that was not observed goes through all attributes of an object."""
@@ -345,16 +424,19 @@ class Reach:
         """Note the attributes in an object's dict."""
         name = type(x).__name__
         wanted = vars(type(x)).get("guarded_attributes")
-        certain = everything or self._any_own
+        certain = everything or self._any_own or type(x) is types.SimpleNamespace
         if wanted is None:
             wanted = own if certain or self._any_others else self._all
-        for key in [key for key in own if key in wanted and key not in UNGUARDED]:
+        unguarded = UNGUARDED if is_module_or_optimizer(type(x)) else ()
+        for key in [key for key in own if key in wanted and key not in unguarded]:
             other = foreign or not (certain or key in self._own)
+            if key == "training" and type(getattr_static(type(x), key, None)) is Mode:
+                continue
             if isinstance(key, str) and attribute_of(x, key) is own[key]:
                 self._note("attribute", x, key, own[key], f"{name}.{key}", other)
             else:
                 self._note("item", own, key, own[key], f"{name}.{key}", other)
-        if self._any_own and not everything:
+        if certain and not everything:
             self._note("items", own, None, tuple(own), f"the attributes of {name}")
 
     def _through_class(self, x: Any, own: dict[Any, Any], foreign: bool) -> None:
@@ -364,21 +446,26 @@ class Reach:
         self._note("attribute", x, "__class__", kind, f"the class of a {name}", foreign)
         attributes = self._attributes(kind)
         for key, raw in attributes:
-            where, other = f"{name}.{key}", foreign or key not in self._own | SPECIAL
+            where, other = f"{name}.{key}", foreign or not self._is_certain(key)
             if key in own and not hasattr(type(raw), "__set__"):
                 continue
             if isinstance(raw, DESCRIPTORS) or type(raw) is Mode:
                 self._described(x, key, other)
-            elif isinstance(raw, types.FunctionType) and key not in SPECIAL:
+            elif isinstance(raw, types.FunctionType) and not is_special(key):
                 self._note("method", x, key, raw, where, other)
             elif not isinstance(raw, WRAPPED) and attribute_of(x, key) is raw:
                 self._note("attribute", x, key, raw, where, other)
             else:
                 self._class_attribute(kind, key, raw, other)
-        wanted = self._own if "AttributeError" in self._names_of_globals() else self._texts
-        for key in sorted(wanted - own.keys() - {key for key, _ in attributes}):
-            if attribute_of(x, key) is MISSING:
-                self._note("absent", x, key, True, f"{name}.{key}", foreign)
+        for one in kind.__mro__ if self._asks_super else ():
+            for key, raw in vars(one).items():
+                if one is not object and self._may_be_read(key, raw):
+                    where = f"{one.__name__}.{key}"
+                    self._note("item", vars(one), key, raw, where, not self._is_certain(key))
+        for key in sorted({"forward", "rule"} & {k for k, _ in attributes} - own.keys()):
+            self._note("no_item", own, key, True, f"{name}.{key}", foreign)
+        wanted = self._own if hasattr(kind, "__getattr__") else self._asked()
+        self._absent_attributes(x, wanted - {key for key, _ in attributes}, foreign)
 
     def _names_of_globals(self) -> set[str]:
         return {name for _, own, _ in self._observer.globals.values() for name in own}
@@ -428,7 +515,25 @@ class Items:
         self._of = of
 
     def __getitem__(self, key: Any) -> Any:
-        return dict.__getitem__(self._of, key) if isinstance(self._of, dict) else self._of[key]
+        if not isinstance(self._of, dict):
+            return self._of[key]
+        found = dict.get(self._of, key, MISSING)  # which makes no default
+        if found is MISSING:
+            raise KeyError(key)
+        return found
+
+
+class Cached:
+    """A result in a cache, which is looked up as long as it is there, and never computed."""
+
+    def __init__(self, results: dict[Any, Any], key: Any, call: Callable[[], Any]) -> None:
+        self._results = results
+        self._key = key
+        self._call = call
+
+    def __call__(self) -> Any:
+        """Return the result, `MISSING` if it is no longer there."""
+        return self._call() if self._key in self._results else MISSING
 
 
 class Attributes(Mapping[str, Any]):
@@ -457,6 +562,16 @@ def call_of(key: Any, typed: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return tuple(parts[:mark]), dict(
         zip(parts[mark + 1 : last : 2], parts[mark + 2 : last : 2], strict=True)
     )
+
+
+def is_special(name: str) -> bool:
+    """Tell a method that Python calls without its name being written."""
+    return name.startswith("__") and name.endswith("__")
+
+
+def is_module_or_optimizer(kind: type) -> bool:
+    """Tell a class whose methods this library calls."""
+    return hasattr(kind, "named_tensors") or hasattr(kind, "rule")
 
 
 def is_made_in_python(kind: type) -> bool:
@@ -500,10 +615,13 @@ OPENERS: Final[tuple[tuple[Any, Callable[..., None]], ...]] = (
     (tuple, Reach._parts),
     ((list, deque), Reach._sequence),
     ((set, frozenset), Reach._items),
-    ((bytearray, array.array, memoryview), Reach._buffer),
+    ((bytearray, array.array, memoryview, ctypes.Array), Reach._buffer),
+    ((type({}.keys()), type({}.values()), type({}.items())), Reach._dict_view),
+    (Enum, Reach._enum),
+    (Generator, Reach._generator),
     (types.FunctionType, Reach._function),
     ((types.MethodType, functools.partial, *WRAPPED), Reach._wrapper),
-    (types.BuiltinFunctionType, Reach._builtin),
+    ((types.BuiltinFunctionType, types.MethodWrapperType), Reach._builtin),
     (CACHE, Reach._cache),
     (contextvars.ContextVar, Reach._context_variable),
     (threading.local, Reach._thread_local),

@@ -59,6 +59,8 @@ class Replay:
             return None
         if self._step.refusal is not None:
             self.refusal = str(self._step.refusal)
+        elif self._step.given_up is not None:
+            self.refusal = self._step.given_up
         elif self._step.wasted > WASTED:
             self.refusal = "the model or the optimizer changes at each step"
         return result
