@@ -210,6 +210,14 @@ def test_an_error_state_that_raises_is_refused(x: Any) -> None:
         am.compile(f)(x)
 
 
+def test_an_error_state_around_the_call_may_raise() -> None:
+    compiled = am.compile(am.value_and_grad(lambda x: np.sum(np.sqrt(x) / x)))
+    with np.errstate(all="raise"):
+        for _ in range(CALLS):
+            assert_allclose(compiled(X)[1], -0.5 * X**-1.5)
+    assert compiled.program
+
+
 def test_an_error_state_that_ignores_is_no_matter() -> None:
     def f(x: Any) -> Any:
         with np.errstate(all="ignore"):

@@ -12,10 +12,9 @@ from types import FrameType
 from typing import Any, Final
 
 import numpy as np
-from numpy._core import umath
 
 from ..arrays import PLAIN, as_array, normal
-from ..contexts import Scope, run_apart
+from ..contexts import ERRORS, Scope, run_apart
 from ..errors import ConversionError, ShapeError, StaleGraphError, UnsupportedError
 from ..extraction import describe, tracing
 from ..fingerprint import fingerprint
@@ -132,7 +131,8 @@ class Tracer:
         self.met: list[Met] = []
         self.refusal: Exception | None = None
         self.failure: Exception | None = None
-        self._errors = error_state()
+        self._errors = ERRORS.get()
+        self._raising = raising()
         self._shown: set[Operand] = set()
         self._values: dict[Key, Value] = {}
         self._arrays: dict[int, Met] = {}
@@ -247,18 +247,19 @@ class Tracer:
 
     def _refuse_error_state(self) -> None:
         """Refuse operations that raise at what is not finite because the function has said so."""
-        state = error_state()
-        if state is not self._errors and state != self._errors:
-            self._errors = state
-            asked = [name for name, what in np.geterr().items() if what in ("raise", "call")]
-            if asked:
-                raise self.refused(
-                    UnsupportedError(
-                        f"compile: the function asks NumPy to raise or call at {asked[0]!r}, as by "
-                        f"np.errstate, before {site()}, which a program does not; look with "
-                        "np.isfinite outside of the compiled function"
-                    )
+        state = ERRORS.get()
+        if state is self._errors:
+            return
+        self._errors = state
+        asked = sorted(raising() - self._raising)
+        if asked:
+            raise self.refused(
+                UnsupportedError(
+                    f"compile: the function asks NumPy to raise or call at {asked[0]!r}, as by "
+                    f"np.errstate, before {site()}, which a program does not; look with "
+                    "np.isfinite outside of the compiled function"
                 )
+            )
 
     def refuse_write(self, tensor: Tensor) -> None:
         """Refuse `x *= 2` if x stands for an array that was given, or shows its memory.
@@ -622,10 +623,9 @@ def is_asked(frame: FrameType | None, what: str) -> bool:
     return what == KEY or frame.f_lasti in kind_questions(frame.f_code)
 
 
-def error_state() -> Any:
-    """Return what tells whether `np.errstate` has changed; NumPy's own record is found faster."""
-    found = getattr(umath, "_extobj_contextvar", None)
-    return tuple(np.geterr().values()) if found is None else found.get(None)
+def raising() -> set[str]:
+    """Return at which errors of floating point NumPy raises, or calls somebody, at present."""
+    return {name for name, what in np.geterr().items() if what in ("raise", "call")}
 
 
 def takes_numbers(primitive: Primitive) -> bool:
