@@ -325,9 +325,11 @@ def test_what_the_function_has_made_may_be_bound_anew() -> None:
         y *= 2
         total = np.sum(x)
         total += 1
-        return y + total
+        first, *_ = x
+        first += 1
+        return y + total + first
 
-    assert_array_equal(compiled_for(f, X)(X), (X + 1) * 2 + 7)
+    assert_array_equal(compiled_for(f, X)(X), (X + 1) * 2 + 9)
 
 
 # ── orders of keys ───────────────────────────────────────────────────────────────────────────────
@@ -409,6 +411,18 @@ def test_a_float_gives_the_dtypes_that_numpy_gives(function: Any) -> None:
         found, wanted = compiled(s, SINGLE), function(s, SINGLE)
         assert found.dtype == wanted.dtype
         assert_array_equal(found, wanted)
+    assert compiled.program
+
+
+def test_a_complex_number_leaves_single_precision_alone() -> None:
+    def f(c: Any, x: Any) -> Any:
+        return c.conjugate() * x * c.real + (c * 2 - 1j) * x, np.exp(c) * x
+
+    compiled = am.compile(f)
+    for c in (1 + 2j, 1j, 2.5 - 1j, 0.5j, 3 + 0j):
+        for found, wanted in zip(compiled(c, SINGLE), f(c, SINGLE), strict=True):
+            assert found.dtype == wanted.dtype
+            assert_allclose(found, wanted, rtol=1e-6)
     assert compiled.program
 
 

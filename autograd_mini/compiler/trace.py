@@ -373,9 +373,9 @@ class Tracer:
             self._note_view(step)
 
     def _note_view(self, step: Instruction) -> None:
-        """Note that results show the memory of an array that was given, if they do."""
+        """Note that results show the memory of an array that was given; an element is a copy."""
         if step.operands[0] in self._shown and is_view(step):
-            self._shown.update(step.results)
+            self._shown.update(y for y in step.results if y.shape)
 
     def _takes_plain_numbers(self, primitive: Primitive, operands: tuple[Any, ...]) -> bool:
         """Tell whether an operation computes with Python numbers as they are.
@@ -388,6 +388,16 @@ class Tracer:
             x.serial in self._weak if type(x) is Tensor else type(x) in NUMBERS for x in operands
         )
         return not alone or primitive in OF_NUMBERS or not is_called_by_numpy(sys._getframe(2))
+
+    def _is_python_number(
+        self, primitive: Primitive, operands: tuple[Any, ...], params: dict[str, Any]
+    ) -> bool:
+        """Tell whether an operation gives a Python number, which a complex one is not as a tensor.
+
+        It is asked of complex numbers only, which are few, and computed again.
+        """
+        given = [x._value if type(x) is Tensor else x for x in self._given(operands)]
+        return type(primitive.forward(*given, **params)) in NUMBERS
 
     def _given(self, operands: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return the operands with Python numbers in place of the tensors that stand for them."""
@@ -418,6 +428,8 @@ class Tracer:
         made = []
         for t in results if primitive.multiple else (results,):
             weak = type(t._value) in NUMBERS
+            if plain_numbers and type(t._value) is np.complex128:
+                weak = self._is_python_number(primitive, operands, params)
             t._value = _scalar(t._value)
             value = Value(t._value.shape, t._value.dtype, None, weak)
             if weak:
