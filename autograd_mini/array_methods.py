@@ -192,7 +192,7 @@ class ArrayMethods(Operators):
         return table[np.conjugate](self)
 
     def conjugate(self) -> Tensor:
-        return table[np.conjugate](self)
+        return table["conjugate"](self)
 
     def copy(self, order: str = "C") -> Tensor:
         return table[np.copy](self)

@@ -40,6 +40,9 @@ class Trace(Protocol):
     def ask_kind(self, tensor: Tensor, what: str) -> None:
         """Refuse if it is asked what an argument is for which a tensor stands."""
 
+    def refuse_write(self, tensor: Tensor) -> None:
+        """Refuse an operator in place on what stands for a plain array, which would change."""
+
     def refused(self, error: Exception) -> Exception:
         """Note an error that is raised since the trace cannot go on, and return it."""
 

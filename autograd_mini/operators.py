@@ -170,8 +170,8 @@ class Operators:
     def __rdivmod__(self, other: Any) -> tuple[Tensor, Tensor]:
         return other // self, other % self
 
-    def __round__(self, digits: int = 0) -> Tensor:
-        return table[np.round](self, digits)
+    def __round__(self, digits: int | None = None) -> Tensor:
+        return table["round"](self, digits)
 
     def __getitem__(self, index: Any) -> Tensor:
         return table["getitem"](self, index)

@@ -47,6 +47,11 @@ class OneForAll:
         if self._outer is not None:
             self._outer.ask_kind(tensor, what)
 
+    def refuse_write(self, tensor: Tensor) -> None:
+        """Ask the trace around this one."""
+        if self._outer is not None:
+            self._outer.refuse_write(tensor)
+
     def refused(self, error: Exception) -> Exception:
         """Pass on to the trace around this one."""
         return error if self._outer is None else self._outer.refused(error)

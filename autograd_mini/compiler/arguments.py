@@ -7,17 +7,22 @@ gradient. A static argument belongs to the signature, and another one traces aga
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import is_
 from typing import Any, Final
 
 import numpy as np
 
 from ..arrays import as_array, foreign_error, is_foreign
+from ..errors import UnsupportedError
 from ..reverse import standing
 from ..tensors import Tensor
 
 Key = tuple[Any, ...]
 NUMBERS: Final = frozenset({float, complex})
+LEAVES: Final = frozenset({Tensor, np.ndarray, float, int, bool, complex, str, bytes})
+"""Exact classes of what is no container, for which nobody need be asked."""
 
 
 class Same:
@@ -46,7 +51,7 @@ def signature(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Key, list[
     both: Any = (args, kwargs)
     leaves, structure = optree.tree_flatten(both)
     leaves = [as_usual(x) for x in leaves]
-    return (structure, *map(kind, leaves), *orders(args), *orders(tuple(kwargs.values()))), leaves
+    return (structure, *map(kind, leaves), *orders((args, kwargs))), leaves
 
 
 def as_usual(x: Any) -> Any:
@@ -66,13 +71,89 @@ def as_usual(x: Any) -> Any:
 
 def orders(tree: Any) -> Iterator[Any]:
     """Yield the keys of nested dicts in their order, with their types."""
-    if isinstance(tree, dict):
+    if isinstance(tree, dict) and tree:
         yield tuple([(type(key), key) for key in tree])
-        tree = tuple(tree.values())
-    if isinstance(tree, tuple | list):
-        for part in tree:
-            if isinstance(part, tuple | list | dict):
-                yield from orders(part)
+    for part in parts_of(tree):
+        if type(part) not in LEAVES:
+            yield from orders(part)
+
+
+def parts_of(tree: Any) -> Iterable[Any]:
+    """Return what is in a container, in order; nothing for what is none."""
+    if isinstance(tree, dict):
+        return tree.values()
+    if isinstance(tree, tuple | list | deque):
+        return tree
+    if type(tree) in LEAVES:
+        return ()
+    import optree
+
+    if tree is None or optree.tree_is_leaf(tree):
+        return ()
+    return optree.tree_leaves(tree, is_leaf=lambda x: x is not tree)
+
+
+def put_in_order(tree: Any, keys: Iterator[Any]) -> None:
+    """Put the keys of nested dicts in the order that was yielded by `orders`."""
+    if isinstance(tree, dict) and tree:
+        for _, key in next(keys):
+            tree[key] = tree.pop(key)
+    for part in parts_of(tree):
+        if type(part) not in LEAVES:
+            put_in_order(part, keys)
+
+
+def rebuilt(
+    args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return arguments with other leaves; `optree` forgets what `move_to_end` did."""
+    import optree
+
+    given: Any = (args, kwargs)
+    made: Any = optree.tree_unflatten(optree.tree_structure(given), leaves)
+    order = list(orders(given))
+    if list(orders(made)) != order:
+        put_in_order(made, iter(order))
+    return made[0], made[1]
+
+
+Contents = list[tuple[Any, Any, list[Any]]]
+
+
+def contents_of(tree: Any) -> Contents:
+    """Return all nested containers, each with its keys and what is in it."""
+    found: Contents = []
+    waiting = [tree]
+    while waiting:
+        container = waiting.pop()
+        if type(container) in LEAVES:
+            continue
+        parts = list(parts_of(container))
+        found.append((container, keys_of(container), parts))
+        waiting += parts
+    return found
+
+
+def keys_of(container: Any) -> list[Any] | None:
+    """Return the keys of a dict in order, None for another container."""
+    return list(container) if isinstance(container, dict) else None
+
+
+def refuse_written(before: Contents) -> None:
+    """Refuse a function that has written into a container which it was given.
+
+    Raises:
+        UnsupportedError: if one does not hold what it held.
+    """
+    for container, keys, parts in before:
+        now = list(parts_of(container))
+        same = len(now) == len(parts) and all(map(is_, now, parts))
+        if not same or keys_of(container) != keys:
+            name = type(container).__name__
+            raise UnsupportedError(
+                f"compile: the function writes into a {name} that it was given, which a program "
+                f"does not; make a new {name} in it, and return that"
+            )
 
 
 def kind(x: Any) -> Any:

@@ -18,6 +18,7 @@ import numpy as np
 from ..contexts import run_apart, run_quietly
 from ..tensors import Tensor
 from .draw_source import is_draw
+from .forms import is_view
 from .guards import content_of
 from .identical import identical, same_bits
 from .program import Instruction, Program, Value
@@ -31,6 +32,8 @@ DUE: Final = (1, 10, 100, 1000)
 """Which replays are checked."""
 CLOSE: Final = {"f": {2: 1e-2, 4: 1e-4, 8: 1e-9, 16: 1e-9}, "c": {8: 1e-4, 16: 1e-9, 32: 1e-9}}
 """How far results may be apart where a pass has changed the order of sums, of the largest one."""
+VARYING: Final = (ArithmeticError, np.linalg.LinAlgError, ValueError, IndexError)
+"""What an operation raises for some values and not for others; the function may catch it."""
 NOISY: Final = 30.0
 """So many times the effect of rounding its inputs a difference may have, and counts as rounding."""
 as_it_is: Final[ContextVar[bool]] = ContextVar("autograd_mini_as_it_is", default=False)
@@ -76,6 +79,8 @@ class Check:
         drawn = self._generator_states()
         self._restore_generators(self._states)
         tree = run_apart(lambda: call_as_it_is(function, args, kwargs))
+        if isinstance(failure, VARYING) and not entry.variant.draws:
+            return entry.result.of_call(tree)  # as the function is called then
         if failure is not None:
             self.difference = f"the program raised {type(failure).__name__}: {failure}"
         else:
@@ -135,24 +140,56 @@ class Check:
             return True
         if x.dtype.kind not in "fc":
             return False
-        rounded = self._entry.variant.program.rounded and is_close(x, y)
-        return rounded or (place is not None and self._is_rounding(x, y, place))
+        program = self._entry.variant.program
+        if program.rounded and is_close(x, y, max(bound_of(x.dtype), coarsest(program))):
+            return True
+        return place is not None and self._is_rounding(x, y, place)
 
     def _is_rounding(self, x: Any, y: Any, place: int) -> bool:
-        """Tell whether a difference is what rounding the inputs makes: the program is sensitive."""
+        """Tell whether a difference is what rounding makes: the program is sensitive, or cancels.
+
+        The inputs are rounded at random; then, if the order of sums has changed, all that is
+        computed of them, but for differences that are not small next to what was computed.
+        """
+        if not same_nonfinite(x, y):
+            return False
+        difference = largest(x - y)
+        if difference <= NOISY * self._noise(place, throughout=False)[0]:
+            return True
+        program = self._entry.variant.program
+        if not program.rounded:
+            return False
+        noise, size = self._noise(place, throughout=True)
+        bound = max(bound_of(x.dtype), coarsest(program))
+        return difference <= min(NOISY * noise, bound * size)
+
+    def _noise(self, place: int, throughout: bool) -> tuple[float, float]:
+        """Return how far rounding moves an end, and the largest number that was computed."""
         program = self._entry.variant.recorded
         after = self._generator_states()
         try:
-            exact, *moved = [self._ends(program, i) for i in (None, 0, 1, 2)]
+            exact, size = self._ends(program, None, throughout)
+            moved = [self._ends(program, seed, throughout)[0] for seed in range(3)]
         finally:
             self._restore_generators(after)
-        noise = max(largest(np.asarray(exact[place]) - other[place]) for other in moved)
-        return same_nonfinite(x, y) and largest(x - y) <= NOISY * noise
+        return max(largest(np.asarray(exact[place]) - other[place]) for other in moved), size
 
-    def _ends(self, program: Program, seed: int | None) -> list[Any]:
-        """Return outputs and new values of a program, its inputs rounded at random with a seed."""
+    def _ends(
+        self, program: Program, seed: int | None, throughout: bool
+    ) -> tuple[list[Any], float]:
+        """Return outputs and new values of a program, rounded at random with a seed.
+
+        Args:
+            program: as it was recorded.
+            seed: of the rounding; None for none.
+            throughout: whether to round all that is computed, or the inputs only.
+
+        Returns:
+            these, and the largest number that was computed, if they are rounded throughout.
+        """
         self._restore_generators(self._states)
         generator = None if seed is None else np.random.default_rng(seed)
+        size = 0.0
         values = dict(zip(program.inputs, self._values, strict=True))
         old = {id(t): value for t, value, _, _ in self._before}
         values |= {v: old.get(id(t), t._value) for v, t in program.leaves.items()}
@@ -160,8 +197,12 @@ class Check:
         with np.errstate(all="ignore"):
             for step in program.instructions:
                 compute(step, values)
+                if throughout and not is_view(step):
+                    for y in step.results:
+                        values[y] = rounded_at_random(values[y], generator)
+                        size = max(size, largest(values[y]))
         ends = [*program.outputs, *(new for _, new in program.updates)]
-        return [values[y] if type(y) is Value else y for y in ends]
+        return [values[y] if type(y) is Value else y for y in ends], size
 
     # ── where they part ──────────────────────────────────────────────────────────────────────
     def place(self, trace_again: Any) -> str:
@@ -256,8 +297,20 @@ def rounded_at_random(x: Any, generator: np.random.Generator | None) -> Any:
 def is_close(x: Any, y: Any, bound: float | None = None) -> bool:
     """Tell whether floating-point arrays agree, relative to the largest element."""
     x, y = np.asarray(x), np.asarray(y)
-    bound = bound or CLOSE[x.dtype.kind].get(x.dtype.itemsize, 1e-9)
+    bound = bound or bound_of(x.dtype)
     return same_nonfinite(x, y) and largest(x - y) <= bound * largest(y)
+
+
+def bound_of(dtype: np.dtype[Any]) -> float:
+    """Return how far results of a dtype may be apart, relative to the largest one."""
+    return CLOSE.get(dtype.kind, {}).get(dtype.itemsize, 1e-9)
+
+
+def coarsest(program: Program) -> float:
+    """Return how far results may be apart since a value of the program has a narrow dtype."""
+    made = (y.dtype for step in program.instructions for y in step.results)
+    read = (x.dtype for x in (*program.inputs, *program.leaves, *program.constants))
+    return max(map(bound_of, {*made, *read}), default=0.0)
 
 
 def same_nonfinite(x: Any, y: Any) -> bool:

@@ -22,9 +22,19 @@ from ..operation import evaluate, is_recording
 from ..sites import in_library
 from ..tensors import leaf
 from ..visible import show_text
-from .arguments import Key, is_differentiated, is_value, quick, signature, values_of
+from .arguments import (
+    Key,
+    contents_of,
+    is_differentiated,
+    is_value,
+    quick,
+    rebuilt,
+    refuse_written,
+    signature,
+    values_of,
+)
 from .captures import refuse_unreached_arrays
-from .check import DUE, Check, as_it_is
+from .check import DUE, VARYING, Check, as_it_is
 from .comparison import compare
 from .differentiation import Replay
 from .entries import CURE, Entry, Trial, with_gradients
@@ -132,10 +142,15 @@ class Compiled(Generic[P, Result_co]):
                     entry.left += 1
                     return self._replayed(entry, values, captured, args, kwargs)
                 if entry.direct is not None:  # a training step, without the detours
-                    y = entry.direct((*values, *captured))[0]
-                    for x in entry.result.trained:
-                        x.grad = None
-                    return leaf(y)  # type: ignore[return-value]  # as the function did
+                    try:
+                        y = entry.direct((*values, *captured))[0]
+                    except VARYING:  # which is raised again, and sorted out, below
+                        if entry.variant.draws:
+                            raise
+                    else:
+                        for x in entry.result.trained:
+                            x.grad = None
+                        return leaf(y)  # type: ignore[return-value]  # as the function did
                 return self._result(entry, (*values, *captured), args, kwargs)
         return self._sorted(args, kwargs)
 
@@ -225,9 +240,9 @@ class Compiled(Generic[P, Result_co]):
 
     def _recorded_again(self, tracer: Tracer, args: Any, kwargs: Any) -> None:
         """Call the function while a tracer looks on, to see where it parts from its program."""
-        key, leaves = signature(args, kwargs)
+        _, leaves = signature(args, kwargs)
         bound = [tracer.stand_in(x, None) if is_value(x) else x for x in leaves]
-        own_args, own_kwargs = rebuilt(key[0], bound)
+        own_args, own_kwargs = rebuilt(args, kwargs, bound)
         traced(tracer, lambda: self.function(*own_args, **own_kwargs), is_recording())
 
     def _fall_back(self, entry: Entry, difference: str) -> None:
@@ -245,6 +260,21 @@ class Compiled(Generic[P, Result_co]):
         )
 
     def _result(self, entry: Entry, values: Sequence[Any], args: Any, kwargs: Any) -> Any:
+        """Run a program; where it raises, call the function, which may catch the error."""
+        try:
+            return self._computed(entry, values, args, kwargs)
+        except VARYING as error:
+            if entry.variant.draws:
+                raise
+            failure = error
+        try:
+            return entry.result.of_call(self.function(*args, **kwargs))
+        except Exception as error:
+            if isinstance(failure, type(error)):  # the same, with more advice
+                raise failure from None
+            raise
+
+    def _computed(self, entry: Entry, values: Sequence[Any], args: Any, kwargs: Any) -> Any:
         variant, result = entry.variant, entry.result
         if result.differentiable and not variant.changes and is_recording():
             if variant.draws:  # a gradient must see the numbers that were drawn
@@ -444,8 +474,10 @@ class Compiled(Generic[P, Result_co]):
             tracer.stand_in(x, name) if is_value(x) else x
             for x, name in zip(leaves, names, strict=True)
         ]
-        own_args, own_kwargs = rebuilt(key[1], bound)
+        own_args, own_kwargs = rebuilt(args, kwargs, bound)
+        before = contents_of((own_args, own_kwargs))
         tree = traced(tracer, lambda: self.function(*own_args, **own_kwargs), is_recording())
+        refuse_written(before)
         result = Result(tree, tracer, self._keep_grads)
         recorded = tracer.program(self.name, result.outputs)
         result.settle(tracer, recorded)
@@ -590,14 +622,6 @@ def is_same(one: Trial, other: Trial) -> bool:
     except (CompileError, ValueError):
         return False
     return True
-
-
-def rebuilt(structure: Any, leaves: list[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return arguments with these leaves."""
-    import optree
-
-    made: Any = optree.tree_unflatten(structure, leaves)
-    return made[0], made[1]
 
 
 @contextmanager

@@ -20,8 +20,10 @@ from .variant import Variant
 class Replay:
     """A program as one operation of all tensors and arrays that it reads.
 
-    Its gradient carries out once more what was recorded, with tensors, and goes back from there:
-    the program has the forward only. The function is not asked; what it reads may have changed.
+    Its results are the outputs that require a gradient; the others come as the program returns
+    them. Its gradient carries out once more what was recorded, with tensors, and goes back from
+    there: the program has the forward only. The function is not asked; what it reads may have
+    changed.
     """
 
     def __init__(self, variant: Variant, wanted: Sequence[bool]) -> None:
@@ -42,17 +44,24 @@ class Replay:
             "A compiled function.",
             vjp=self._pulled,
             multiple=True,
+            params=("others",),
         )
 
     def record(self, values: Sequence[Any]) -> Sequence[Any]:
         """Run the program; return its outputs, recorded where they require a gradient."""
-        results = record(self._primitive, (*self._leaves, *values))
-        return [x if grad else x._value for x, grad in zip(results, self._wanted, strict=True)]
+        others: list[Any] = []
+        found = record(self._primitive, (*self._leaves, *values), {"others": others})
+        recorded, plain = iter(found), iter(others[:])
+        others.clear()  # the graph keeps the list
+        return [next(recorded if grad else plain) for grad in self._wanted]
 
-    def _forward(self, *arrays: Any) -> tuple[Any, ...]:
-        return tuple(self._variant(arrays[len(self._leaves) :]))
+    def _forward(self, *arrays: Any, others: list[Any]) -> tuple[Any, ...]:
+        """Run the program; return what requires a gradient, and add what does not to a list."""
+        outputs = list(zip(self._variant(arrays[len(self._leaves) :]), self._wanted, strict=True))
+        others += [y for y, grad in outputs if not grad]
+        return tuple(y for y, grad in outputs if grad)
 
-    def _pulled(self, g: Sequence[Any], y: Any, *xs: Any) -> list[Any]:
+    def _pulled(self, g: Sequence[Any], y: Any, *xs: Any, others: list[Any]) -> list[Any]:
         """Return the cotangents of all operands, None for those that require none."""
         recorded = any(type(x) is Tensor for x in (*g, *xs))
         tensors = xs[: len(self._leaves)]
@@ -62,7 +71,8 @@ class Replay:
                 tensor._requires_grad = own._requires_grad
         outputs = self._computed((*tensors, *xs[len(self._leaves) :]))
         ends, seeds = [], []
-        for x, h in zip(outputs, g, strict=True):
+        wanted = (x for x, grad in zip(outputs, self._wanted, strict=True) if grad)
+        for x, h in zip(wanted, g, strict=True):
             if type(x) is Tensor and x._requires_grad:
                 ends.append(x)
                 seeds.append(conjugated(h))

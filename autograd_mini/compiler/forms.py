@@ -201,6 +201,8 @@ def number(step: Instruction, text: str, function: str) -> str:
     """Take the number out of an array of no axes, which NumPy returns from all but ufuncs."""
     if step.primitive.multiple or step.results[0].shape or not PRIMARY.fullmatch(text):
         return text
+    if step.results[0].weak:  # a Python number
+        return text
     if is_elementwise(function) or function.endswith(".reduce") or is_type(function):
         return text
     return f"{text}[()]"

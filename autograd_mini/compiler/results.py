@@ -11,10 +11,10 @@ from ..errors import AutogradError, CompileError
 from ..extraction import describe
 from ..operation import value_of
 from ..tensors import Tensor, leaf
-from .arguments import as_usual
+from .arguments import as_usual, orders, put_in_order
 from .identical import identical, is_plain
-from .program import Operand, Program
-from .trace import Tracer
+from .program import Operand, Program, Value
+from .trace import NUMBERS, Tracer
 
 
 class Result:
@@ -34,7 +34,9 @@ class Result:
         leaves, structure = optree.tree_flatten(tree, none_is_leaf=True)
         self.objects = {*containers_in(tree), *map(id, leaves)}
         self._structure = structure
-        self._rebuild = structure.unflatten
+        self._orders = list(orders(tree))
+        found = structure.unflatten(leaves)
+        self._is_ordered = list(orders(found)) == self._orders
         self._bare = len(leaves) == 1 and structure.is_leaf()
         self._static: dict[int, Any] = {}
         self._tensors: list[bool] = []
@@ -104,6 +106,11 @@ class Result:
             CompileError: if not.
         """
         mine, theirs = self._static, other._static
+        if self._orders != other._orders:
+            raise CompileError(
+                "compile: the two first calls returned dicts whose keys stand in another order; a "
+                "compiled function returns the same one at each call"
+            )
         if mine.keys() != theirs.keys() or any(differs(mine[k], theirs[k]) for k in mine):
             raise CompileError(
                 f"compile: the two first calls returned different plain values, {theirs} and "
@@ -111,8 +118,15 @@ class Result:
             )
 
     def of_trace(self, tree: Any, effects: bool) -> Any:
-        """Return the result of the call that was traced; gradients go where they are kept."""
-        values = [x._value if isinstance(x, Tensor) else x for x in self._traced]
+        """Return the result of the call that was traced; gradients go where they are kept.
+
+        Arrays are copied: one may show memory of the caller's, as a program's result never does.
+        """
+        numbers = [type(y) is Value and y.weak for y in self.outputs]
+        values = [
+            value_of(x).item() if number else owned(x)
+            for x, number in zip(self._traced, numbers, strict=False)
+        ]
         gradients = [x.grad._value for x in self.trained] if self._keep_grads else []
         if self.differentiable and not effects:  # their history is as good as without a trace
             values = [
@@ -128,7 +142,7 @@ class Result:
         import optree
 
         leaves, structure = optree.tree_flatten(tree, none_is_leaf=True)
-        if structure != self._structure:
+        if structure != self._structure or list(orders(tree)) != self._orders:
             return None
         if any(differs(leaves[place], x) for place, x in self._static.items()):
             return None
@@ -144,13 +158,11 @@ class Result:
         import optree
 
         leaves, structure = optree.tree_flatten(tree, none_is_leaf=True)
-        if structure != self._structure:
+        if structure != self._structure or list(orders(tree)) != self._orders:
             return tree
         given = [x for place, x in enumerate(leaves) if place not in self._static]
         outputs = [
-            x
-            if tensor and self.differentiable and type(x) is Tensor
-            else np.array(as_usual(value_of(x)))[()]
+            x if tensor and self.differentiable and type(x) is Tensor else owned(x)
             for x, tensor in zip(given, self._tensors, strict=True)
         ]
         gradients = [x.grad for x in self.trained] if self._keep_grads else []
@@ -173,7 +185,17 @@ class Result:
         found = [wrap(y) if tensor else y for y, tensor in zip(outputs, self._tensors, strict=True)]
         for place, x in self._static.items():
             found.insert(place, x)
-        return found[0] if self._bare else self._rebuild(found)
+        if self._bare:
+            return found[0]
+        made = self._structure.unflatten(found)
+        if not self._is_ordered:
+            put_in_order(made, iter(self._orders))
+        return made
+
+
+def owned(x: Any) -> Any:
+    """Return the value of a tensor or an array in memory of its own, and a number as it is."""
+    return x if type(x) in NUMBERS else np.array(as_usual(value_of(x)))[()]
 
 
 def differs(x: Any, y: Any) -> bool:

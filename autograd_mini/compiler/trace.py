@@ -15,17 +15,18 @@ from typing import Any, Final
 import numpy as np
 
 from ..arrays import PLAIN, as_array, normal
-from ..contexts import Scope, run_apart
-from ..errors import ConversionError, UnsupportedError
+from ..contexts import ERRORS, Scope, run_apart
+from ..errors import ConversionError, ShapeError, StaleGraphError, UnsupportedError
 from ..extraction import describe, tracing
 from ..fingerprint import fingerprint
 from ..notes import hooks
 from ..operation import Record, context, evaluate, record, recorder, run
 from ..operation import operand as plain
-from ..ops.conversion import cast, set_leaf
+from ..ops.conversion import cast, conjugate_number, imag, real, rounded_number, set_leaf
 from ..primitives import PRIMITIVES, Primitive
-from ..sites import Site, site
+from ..sites import Site, in_library, site
 from ..tensors import NO_PARAMS, Tensor, leaf, serials
+from .forms import is_view
 from .guards import Condition
 from .identical import same_bits
 from .observe import Observer, call_observed, kind_questions, origin_of
@@ -61,6 +62,12 @@ CURES: Final = (
     ("int(t)", "give a Python int as an argument: it is static"),
 )  # fmt: skip
 """What to write in place of what looks at a value, by what that is called."""
+STATIC: Final = (ShapeError, TypeError, AttributeError, StaleGraphError)
+"""Errors of an operation that come with any values: of shapes, dtypes and kinds."""
+OF_NUMBERS: Final = frozenset({real, imag, rounded_number, conjugate_number})
+"""Operations that leave a Python number one, whoever calls them."""
+PROTOCOLS: Final = frozenset({Tensor.__array_ufunc__.__code__, Tensor.__array_function__.__code__})
+"""Where NumPy's functions come in."""
 COPIED: Final = 1_000_000
 """Bytes up to which a plain array is copied when it is met; a larger one is fingerprinted."""
 
@@ -109,6 +116,7 @@ class Tracer:
         names: the attributes in which they are.
         proven: the ids of those that were operands only.
         refusal: the error that was raised since a trace cannot go on, if there was one.
+        failure: the error that says that an operation raised, if one did.
     """
 
     effects = True
@@ -132,6 +140,10 @@ class Tracer:
         self.names: set[str] = set()
         self.proven: set[int] = set()
         self.refusal: Exception | None = None
+        self.failure: Exception | None = None
+        self._errors = ERRORS.get()
+        self._raising = raising()
+        self._shown: set[Operand] = set()
         self._values: dict[Key, Value] = {}
         self._arrays: dict[int, Met] = {}
         self._roots: dict[int, Value] = {}
@@ -160,6 +172,8 @@ class Tracer:
             self.tensorial.add(value)
         else:
             self._plain_arguments.add(tensor.serial)
+        if type(given) is np.ndarray:
+            self._shown.add(value)
         if weak:
             self._weak.add(tensor.serial)
         return tensor
@@ -169,6 +183,14 @@ class Tracer:
         self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS
     ) -> Any:
         """Record an operation with its history, and note it."""
+        self._refuse_error_state()
+        try:
+            return self._recorded(primitive, operands, params)
+        except Exception as error:
+            self._note_failure(primitive, operands, error)
+            raise
+
+    def _recorded(self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
         if primitive is set_leaf:
             return self._assign(*operands)
         if primitive.effect:
@@ -178,19 +200,28 @@ class Tracer:
             tensor = record(primitive, operands, params)
             self._note_one(primitive, operands, params, tensor)
             return tensor
-        given = self._given(primitive, operands)
+        plain_numbers = self._takes_plain_numbers(primitive, operands)
+        given = self._given(operands) if plain_numbers else operands
         results = record(primitive, given, params)
         for t in results if primitive.multiple else (results,):
             t._requires_grad = t._requires_grad or self._wanted(primitive, operands)
             if type(t._operands) is tuple:
                 t._operands = operands
-        self._note(primitive, operands, params, results)
+        self._note(primitive, operands, params, results, plain_numbers)
         return results
 
     def evaluate(
         self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS
     ) -> Any:
         """Compute an operation without history, and note it."""
+        self._refuse_error_state()
+        try:
+            return self._evaluated(primitive, operands, params)
+        except Exception as error:
+            self._note_failure(primitive, operands, error)
+            raise
+
+    def _evaluated(self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
         if primitive is set_leaf:
             return self._assign(*operands)
         if primitive.effect:
@@ -201,11 +232,60 @@ class Tracer:
             tensor = leaf(normal(data))
             self._note_one(primitive, operands, params, tensor)
             return tensor
-        _, data, _ = run(primitive, self._given(primitive, operands), params)
+        plain_numbers = self._takes_plain_numbers(primitive, operands)
+        _, data, _ = run(primitive, self._given(operands) if plain_numbers else operands, params)
         multiple = primitive.multiple
         results: Any = tuple(leaf(_scalar(part)) for part in data) if multiple else leaf(data)
-        self._note(primitive, operands, params, results)
+        self._note(primitive, operands, params, results, plain_numbers)
         return results
+
+    def _note_failure(self, primitive: Any, operands: tuple[Any, ...], error: Exception) -> None:
+        """Remember an error that other values need not raise: if it is caught, a branch was taken.
+
+        Errors about shapes and dtypes come with any values, and those about an index if it is one
+        of the program's.
+        """
+        indexed = any(type(x) is Tensor and x.dtype.kind in "iu" for x in operands[1:])
+        static = isinstance(error, STATIC) or (isinstance(error, IndexError) and not indexed)
+        if self.failure is None and not static:
+            self.failure = UnsupportedError(
+                f"compile: {primitive.name}, at {site()}, raised {type(error).__name__} ({error}), "
+                "which depends on values, and the function caught it and went on; a program would "
+                "go this way at each call. Decide outside of the compiled function, or with "
+                "np.where"
+            )
+
+    def _refuse_error_state(self) -> None:
+        """Refuse operations that raise at what is not finite because the function has said so."""
+        state = ERRORS.get()
+        if state is self._errors:
+            return
+        self._errors = state
+        asked = sorted(raising() - self._raising)
+        if asked:
+            raise self.refused(
+                UnsupportedError(
+                    f"compile: the function asks NumPy to raise or call at {asked[0]!r}, as by "
+                    f"np.errstate, before {site()}, which a program does not; look with "
+                    "np.isfinite outside of the compiled function"
+                )
+            )
+
+    def refuse_write(self, tensor: Tensor) -> None:
+        """Refuse `x *= 2` if x stands for an array that was given, or shows its memory.
+
+        NumPy would write into the array of the caller; on a tensor it makes another one.
+        """
+        value = self._values.get(key_of(tensor))
+        if value is not None and value in self._shown:
+            name = tensor.name or "x"
+            raise self.refused(
+                UnsupportedError(
+                    f"compile: an operator in place, at {site()}, would write into an array that "
+                    f"was given to the compiled function; write {name} = {name} * 2 in place of "
+                    f"{name} *= 2"
+                )
+            )
 
     def refused(self, error: Exception) -> Exception:
         """Note an error that is raised since a trace cannot go on, and return it.
@@ -299,17 +379,41 @@ class Tracer:
         path = self._path(scope) if scope is not None else ""
         step = Instruction(primitive, tuple(taken), params, (value,), path, where)
         self.instructions.append(step)
+        if primitive.view:
+            self._note_view(step)
 
-    def _given(self, primitive: Primitive, operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _note_view(self, step: Instruction) -> None:
+        """Note that results show the memory of an array that was given; an element is a copy."""
+        if step.operands[0] in self._shown and is_view(step):
+            self._shown.update(y for y in step.results if y.shape)
+
+    def _takes_plain_numbers(self, primitive: Primitive, operands: tuple[Any, ...]) -> bool:
+        """Tell whether an operation computes with Python numbers as they are.
+
+        A function of NumPy makes scalars of its own of them, if it gets nothing else.
+        """
+        if not takes_numbers(primitive):
+            return False
+        alone = all(
+            x.serial in self._weak if type(x) is Tensor else type(x) in NUMBERS for x in operands
+        )
+        return not alone or primitive in OF_NUMBERS or not is_called_by_numpy(sys._getframe(2))
+
+    def _is_python_number(
+        self, primitive: Primitive, operands: tuple[Any, ...], params: dict[str, Any]
+    ) -> bool:
+        """Tell whether an operation gives a Python number, which a complex one is not as a tensor.
+
+        It is asked of complex numbers only, which are few, and computed again.
+        """
+        given = [x._value if type(x) is Tensor else x for x in self._given(operands)]
+        return type(primitive.forward(*given, **params)) in NUMBERS
+
+    def _given(self, operands: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return the operands with Python numbers in place of the tensors that stand for them."""
-        if self._weak and takes_numbers(primitive):
-            for x in operands:
-                if type(x) is Tensor and x.serial in self._weak:
-                    return tuple(
-                        x._value.item() if type(x) is Tensor and x.serial in self._weak else x
-                        for x in operands
-                    )
-        return operands
+        return tuple(
+            x._value.item() if type(x) is Tensor and x.serial in self._weak else x for x in operands
+        )
 
     def _wanted(self, primitive: Any, operands: tuple[Any, ...]) -> bool:
         return bool(
@@ -319,16 +423,23 @@ class Tracer:
         )
 
     def _note(
-        self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any], results: Any
+        self,
+        primitive: Any,
+        operands: tuple[Any, ...],
+        params: dict[str, Any],
+        results: Any,
+        plain_numbers: bool,
     ) -> None:
         scope = context.get()[1]
         where = self._place(scope) if self._notes_lines else None
         taken = tuple([self.operand(x) for x in operands])
-        if self._weak and not takes_numbers(primitive):
+        if self._weak and not plain_numbers:
             taken = tuple([self._scalar(x) for x in taken])
         made = []
         for t in results if primitive.multiple else (results,):
             weak = type(t._value) in NUMBERS
+            if plain_numbers and type(t._value) is np.complex128:
+                weak = self._is_python_number(primitive, operands, params)
             t._value = _scalar(t._value)
             value = Value(t._value.shape, t._value.dtype, None, weak)
             if weak:
@@ -336,7 +447,10 @@ class Tracer:
             self._values[key_of(t)] = value
             made.append(value)
         path = self._path(scope) if scope is not None else ""
-        self.instructions.append(Instruction(primitive, taken, params, tuple(made), path, where))
+        step = Instruction(primitive, taken, params, tuple(made), path, where)
+        self.instructions.append(step)
+        if primitive.view:
+            self._note_view(step)
 
     def _place(self, scope: Scope | None) -> Site:
         """Return the user's line; that from which a reverse walk is called is looked up once."""
@@ -539,13 +653,29 @@ def is_asked(frame: FrameType | None, what: str) -> bool:
     return what == KEY or frame.f_lasti in kind_questions(frame.f_code)
 
 
+def raising() -> set[str]:
+    """Return at which errors of floating point NumPy raises, or calls somebody, at present."""
+    return {name for name, what in np.geterr().items() if what in ("raise", "call")}
+
+
 def takes_numbers(primitive: Primitive) -> bool:
     """Whether an operation gets Python numbers as they are, which leave float32 what it is.
 
     Where NumPy makes an array of a number first, a scalar of the default dtype stands for it.
     """
     usual = PRIMITIVES.get(primitive.name) is primitive
-    return not usual or primitive.kind == "elementwise" or primitive.ufunc is not None
+    if not usual or primitive in OF_NUMBERS:
+        return True
+    return primitive.kind == "elementwise" or primitive.ufunc is not None
+
+
+def is_called_by_numpy(frame: FrameType | None) -> bool:
+    """Tell whether a function of NumPy was called, and no operator, in code of this library."""
+    while frame is not None and in_library(frame.f_code):
+        if frame.f_code in PROTOCOLS:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def key_of(tensor: Tensor) -> Key:
@@ -576,7 +706,8 @@ def traced(tracer: Tracer, function: Callable[[], Any], recording: bool) -> Any:
     except BaseException:
         tracer.release_gradients()
         raise
-    if tracer.refusal is not None:
+    refusal = tracer.refusal or tracer.failure
+    if refusal is not None:
         tracer.release_gradients()
-        raise tracer.refusal
+        raise refusal
     return result

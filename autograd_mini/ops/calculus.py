@@ -15,7 +15,7 @@ from ..table import Axis, numpy_functions
 from ..tensors import Tensor
 from .axes import axis_of, places_of, single_axis
 from .conversion import astype
-from .products import tensor_like
+from .linalg import tensor_like
 
 
 def part(x: Any, axis: int, start: int | None, stop: int | None) -> Any:

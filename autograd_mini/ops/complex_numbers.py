@@ -9,7 +9,7 @@ import numpy as np
 from ..primitives import implements
 from ..tensors import Tensor
 from .conversion import astype
-from .products import tensor_like
+from .linalg import tensor_like
 
 
 def seen(x: Any) -> Any:

@@ -119,6 +119,25 @@ set_leaf = nonlinear(
 )
 
 table["stop_gradient"] = stop_gradient.call
+rounded_number = nonlinear(
+    lambda x, *, digits: round(x, digits),
+    "round",
+    "A Python number that a program is given, rounded.  No gradient",
+    name="rounded_number",
+    vjp=None,
+    samples=(),
+    params=("digits",),
+    listed=False,
+)
+conjugate_number = linear(
+    lambda x: x.conjugate(),
+    "conj",
+    "The complex conjugate of a Python number that a program is given.  ∂x: ḡ",
+    name="conjugate_number",
+    vjp=(lambda g, y, x: np.conjugate(g),),
+    samples=(),
+    listed=False,
+)
 table[np.conjugate] = conjugate.call
 table[np.real] = real.call
 table[np.imag] = imag.call
@@ -218,12 +237,34 @@ def fitting(leaf: Tensor, value: Any) -> Any:
     return data.astype(held.dtype)
 
 
+@implements("round")
+def round_as_python(x: Tensor, digits: int | None = None) -> Any:
+    """Round as `round(x, digits)` does; what stands for a Python number stays one."""
+    trace = tracing.get()
+    if trace is not None and trace.is_number(x):
+        return rounded_number(x, digits=digits)
+    return table[np.round](x, digits or 0)
+
+
+@implements("conjugate")
+def conjugate_as_python(x: Tensor) -> Any:
+    """Return x.conjugate(); what stands for a Python number stays one."""
+    trace = tracing.get()
+    if trace is not None and trace.is_number(x):
+        return conjugate_number(x)
+    return table[np.conjugate](x)
+
+
 @implements("in_place")
 def in_place(target: Tensor, result: Tensor) -> Tensor:
     """Finish `target += …`: assign to a leaf in no_grad, else the new tensor takes its name."""
-    if target._primitive is not None or result is NotImplemented:
+    if result is NotImplemented:
         return result
     trace = tracing.get()
+    if trace is not None:
+        trace.refuse_write(target)
+    if target._primitive is not None:
+        return result
     if context.get()[0] is evaluate and (trace is None or trace.effects):
         return target.assign(result)
     if target.requires_grad:

@@ -12,7 +12,8 @@ import numpy as np
 
 from ..errors import ArgumentError, ShapeError
 from ..primitives import Primitive, case, implements, multilinear
-from .products import conjugated, tensor_like
+from .linalg import tensor_like
+from .products import conjugated
 
 OPPOSITE = {"full": "valid", "valid": "full"}
 

@@ -19,7 +19,8 @@ from ..primitives import Primitive, case, implements, linear
 from ..table import Axis
 from .axes import axes_of, axis_of
 from .joining import slice_along
-from .products import conjugated, tensor_like
+from .linalg import tensor_like
+from .products import conjugated
 
 TRANSPOSED = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 """The norm with which the opposite transform has the same factor."""

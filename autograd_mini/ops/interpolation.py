@@ -10,8 +10,8 @@ from ..errors import ArgumentError, ShapeError
 from ..operation import scope, value_of
 from ..primitives import implements
 from .conversion import astype
+from .linalg import tensor_like
 from .picking import take
-from .products import tensor_like
 from .selection import where
 
 

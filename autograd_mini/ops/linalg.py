@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from ..extraction import tracing
 from ..operation import operand
 from ..primitives import case, implements, multilinear
 from ..table import table
+from ..tensors import Tensor
 from .arithmetic import multiply
-from .shapes import reshape_function
+from .shapes import reshape, reshape_function
 
 
 def rows(x: Any) -> Any:
@@ -67,12 +69,24 @@ matmul = multilinear(
 table[np.matmul] = matmul.call
 
 
+def tensor_like(x: Any) -> Any:
+    """Return an operand that has a shape: a plain number becomes a NumPy one, as NumPy does.
+
+    So does what stands for a number in a trace.
+    """
+    x = operand(x)
+    trace = tracing.get()
+    if trace is not None and type(x) is Tensor and trace.is_number(x):
+        return reshape(x, shape=())
+    return x if hasattr(x, "dtype") else np.asarray(x)[()]
+
+
 @implements(np.dot)
 def dot(a: Any, b: Any, out: None = None) -> Any:
     """Product over a's last axis and b's last but one, or its only one.  ∂a: g·bᵀ  ∂b: aᵀ·g."""
     a, b = operand(a), operand(b)
     if not np.ndim(a) or not np.ndim(b):  # a plain number is a NumPy one here, as in np.dot
-        return multiply(*(x if hasattr(x, "dtype") else np.asarray(x)[()] for x in (a, b)))
+        return multiply(tensor_like(a), tensor_like(b))
     if np.ndim(b) <= 2:
         return matmul(a, b)
     moved = np.moveaxis(b, -2, 0)

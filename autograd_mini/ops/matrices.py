@@ -18,6 +18,9 @@ from ..operation import value_of
 from ..primitives import Primitive, case, elementwise, nonlinear
 from .selection import where
 
+RAISING: set[Callable[..., Any]] = set()
+"""Forwards that raise for some values, which a function may want to know."""
+
 
 def lapack(function: Callable[..., Any]) -> Callable[..., Any]:
     """Make a forward whose LinAlgError is ours, and names the function and the shapes."""
@@ -34,6 +37,7 @@ def lapack(function: Callable[..., Any]) -> Callable[..., Any]:
                 "add a small multiple of the identity"
             ) from error
 
+    RAISING.add(forward)
     return forward
 
 

@@ -14,7 +14,7 @@ from ..primitives import case, implements, nonlinear
 from .complex_numbers import seen
 from .conversion import astype
 from .convolution import convolve
-from .products import tensor_like
+from .linalg import tensor_like
 
 
 def coefficients(name: str, p: Any) -> Any:

@@ -9,18 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, AutogradError, ShapeError
-from ..operation import operand, scope
+from ..operation import scope
 from ..primitives import implements
 from ..table import numpy_functions
 from .arithmetic import multiply
 from .axes import axis_of, places_of
-from .linalg import matmul
-
-
-def tensor_like(x: Any) -> Any:
-    """Return an operand that has a shape: a plain number becomes a NumPy one, as NumPy does."""
-    x = operand(x)
-    return x if hasattr(x, "dtype") else np.asarray(x)[()]
+from .linalg import matmul, tensor_like
 
 
 def conjugated(x: Any) -> Any:

@@ -242,7 +242,10 @@ def common_shape(name: str, values: Any) -> tuple[int, ...]:
 def broadcast_arrays(*arrays: Any, subok: bool = False) -> tuple[Any, ...]:
     """Repeat all of them to their common shape.  ∂arrays: g summed over the repeats."""
     shape = common_shape("broadcast_arrays", arrays)
-    return tuple(broadcast_to_function(a, shape) for a in arrays)
+    given = (operand(a) for a in arrays)
+    return tuple(
+        broadcast_to_function(a if hasattr(a, "dtype") else np.asarray(a)[()], shape) for a in given
+    )
 
 
 @implements(np.expand_dims)

@@ -29,8 +29,8 @@ SIMPLIFYING: Final[tuple[Pass, ...]] = (pruned, merged, simplified, folded)
 constants are folded, so that a repeated constant is not held as a large one."""
 GATHERING: Final[tuple[Pass, ...]] = (flattened, factored, scattered, multiplied, gathered, packed)
 """Passes that make one operation of many, once each, in order."""
-ROUNDING: Final = frozenset({flattened, factored, multiplied, packed})
-"""Those that change the order of sums or products."""
+ROUNDING: Final = frozenset({flattened, factored, scattered, multiplied, packed})
+"""Those that change the order of sums or products, or the sign of a zero."""
 ROUNDS: Final = 6
 """Rounds at most. Each walks in order and sees what it has rewritten, so few are ever needed."""
 LARGE: Final = 10_000

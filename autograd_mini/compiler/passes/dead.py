@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from ..program import Instruction, Program, Value
-from .effects import has_effect
+from .effects import has_effect, may_raise
 
 
 def pruned(program: Program) -> Program:
     """Drop instructions, constants and leaves that no output, update or effect needs.
 
-    Instructions with an effect stay, and stay in order. Inputs stay, since a call gives them.
+    Instructions with an effect stay, and stay in order, as do those that may raise. Inputs stay,
+    since a call gives them.
     """
     needed: set[Value] = set(program.ends())
     kept: list[Instruction] = []
     for step in reversed(program.instructions):
         results = step.results
         wanted = results[0] in needed if len(results) == 1 else not needed.isdisjoint(results)
-        if wanted or has_effect(step.primitive):
+        if wanted or has_effect(step.primitive) or may_raise(step):
             kept.append(step)
             for x in step.operands:
                 if type(x) is Value:

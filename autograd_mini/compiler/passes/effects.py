@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from ...ops.matrices import RAISING
 from ...primitives import PRIMITIVES, Primitive
+from ..program import Instruction
 from ..rows import add_n
+
+NUMERIC: Final = frozenset({"true_divide", "divide", "floor_divide", "remainder", "power"})
+"""Operations of Python numbers that raise for some."""
 
 
 def has_effect(primitive: Primitive) -> bool:
     """Tell whether running it changes more than its results, as a random draw does."""
     return getattr(primitive, "effect", False)
+
+
+def may_raise(step: Instruction) -> bool:
+    """Tell whether it raises for some values: matrix functions, and divisions of Python numbers.
+
+    A reverse walk computes again with what the function has computed before.
+    """
+    if "gradient" in step.scope.split("/"):
+        return False
+    number = step.row in NUMERIC and step.results[0].weak
+    return number or step.primitive.forward in RAISING
 
 
 def is_pure(primitive: Primitive) -> bool:

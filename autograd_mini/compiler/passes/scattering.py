@@ -2,8 +2,8 @@
 
 The gradient of indexing is an array of zeros with the cotangent added at the index. Where it is
 added to something else, the zeros need not be made. If no place is named twice, which is seen where
-a captured array counts the rows, the result is the same bit for bit; so it is otherwise, up to the
-order of the additions.
+a captured array counts the rows, the result is the same but for the sign of zeros; so it is
+otherwise, up to the order of the additions.
 """
 
 from __future__ import annotations
