@@ -1241,7 +1241,7 @@ def test_arrays_with_a_name_are_told_from_those_within_something():
     compiled(np.ones(3))
     (trial,) = compiled._trials.values()
     reach = trial.reach
-    for array in (held.named, cell, GLOBAL):
+    for array in (held.named, held.space.a, cell, GLOBAL):
         assert id(array) in reach.arrays and id(array) not in reach.within
-    for array in (held.both, held.listed[0], held.space.a, bound):
+    for array in (held.both, held.listed[0], bound):
         assert id(array) in reach.within

@@ -443,7 +443,7 @@ class Compiled(Generic[P, Result_co]):
             trial = Trial(tracer, recorded, program, result, roots, cleared)
             refusal = refusal or trial.refusal
         if refusal is None:
-            trial.free_contents(tracer.proven)
+            trial.free_contents(tracer.proven, tracer.names)
         if failing is not None:
             self._note_unsteady(key, failing.label, 2)
         elif refusal is None:

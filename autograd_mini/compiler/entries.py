@@ -111,25 +111,27 @@ class Trial:
         Args:
             objects: what the program captures.
         """
-        arrays = [
-            x
-            for x in objects
-            if id(x) in self.reach.arrays
-            and id(x) not in self.reach.within
-            and self.reach.kept[id(x)] is x
-            and type(x) is np.ndarray
-        ]
-        keys = (c.key for x in arrays for c in self.reach.arrays[id(x)])
-        return arrays, {key for key in keys if type(key) is str}
+        arrays = [x for x in objects if type(x) is np.ndarray]
+        found = (self.reach.arrays.get(id(c.value), ()) for c in self.conditions)
+        return arrays, {c.key for cs in found for c in cs if type(c.key) is str}
 
-    def free_contents(self, arrays: Collection[int]) -> None:
+    def free_contents(self, proven: Collection[int], names: Collection[str]) -> None:
         """Let arrays have other elements, of which was proven that they are operands only.
 
         Args:
-            arrays: their ids.
+            proven: their ids.
+            names: the attributes under which they were looked for.
         """
+        reach = self.reach
+        arrays = {
+            key
+            for key in proven
+            if key in reach.arrays
+            and key not in reach.within
+            and all(type(c.key) is not str or c.key in names for c in reach.arrays[key])
+        }
         for key in arrays:
-            for condition in self.reach.arrays.get(key, ()):
+            for condition in reach.arrays[key]:
                 condition.content = None
         self.conditions = [
             c for c in self.conditions if c.kind != "content" or id(c.owner) not in arrays

@@ -41,6 +41,8 @@ READS_ANY: Final = frozenset(
     | {"attrgetter", "methodcaller", "asdict", "astuple", "import_module", "__import__", "modules"}
 )
 """Code that names one of these may read any attribute."""
+SHOWING: Final = frozenset({"repr", "str", "print", "ascii", "copy", "deepcopy", "eq", "ne"})
+"""Functions that look at all that an object holds."""
 NAMING: Final = ("LOAD", "IMPORT", "DELETE", "STORE")
 """How instructions begin that read or change something by its name."""
 MANY: Final = 10_000
@@ -62,6 +64,7 @@ class Names(NamedTuple):
         modules: names of modules that it imports.
         any: whether it may read attributes whose names are not seen.
         catches: whether it goes on after an error, as that an attribute is not there.
+        compares: whether it compares or shows objects, which may look at all that they hold.
     """
 
     attributes: frozenset[str]
@@ -70,6 +73,7 @@ class Names(NamedTuple):
     modules: frozenset[str]
     any: bool
     catches: bool
+    compares: bool
 
 
 @lru_cache(MANY)
@@ -100,7 +104,16 @@ def names_of(code: CodeType) -> Names:
         frozenset(modules),
         any_,
         goes_on_after_errors(steps),
+        any(map(compares_or_shows, steps)),
     )
+
+
+def compares_or_shows(step: dis.Instruction) -> bool:
+    """Tell an instruction that may look at all that an object holds."""
+    if step.opname == "COMPARE_OP":
+        return str(step.argval) in ("==", "!=")
+    shows = step.opname.startswith(("FORMAT", "CONVERT")) or step.argrepr in ("%", "%=")
+    return shows or step.argval in SHOWING
 
 
 def goes_on_after_errors(steps: list[dis.Instruction]) -> bool:

@@ -39,7 +39,7 @@ from ..random.generator import Generator
 from ..tensors import Tensor
 from .guards import MISSING, Condition, Kind, content_of, is_read, read_attribute
 from .identical import is_plain
-from .observe import Observer, names_of, origin_of_file, origin_of_module
+from .observe import INSTALLED, Observer, names_of, origin_of_file, origin_of_module
 
 LARGEST: Final = 50_000
 """So many conditions are kept at most."""
@@ -97,6 +97,7 @@ class Reach:
         self._ran = set(observer.codes)
         own, others, texts = set[str](), set[str](), set[str]()
         self._any_own = self._any_others = self._catches = self._asks_super = False
+        self._compares = False
         for code, origin in observer.codes.values():
             names = names_of(code)
             if origin == "user":
@@ -104,6 +105,7 @@ class Reach:
                 texts |= names.texts
                 self._any_own |= names.any
                 self._catches |= names.catches
+                self._compares |= names.compares
                 self._asks_super |= "super" in names.globals
             else:
                 others |= names.attributes
@@ -171,11 +173,22 @@ class Reach:
         condition = Condition(kind, owner, key, value, label, foreign)
         self.conditions.append(condition)
         if kind in ("attribute", "method", "item", "cell", "call"):
-            if type(value) is np.ndarray and not is_named(kind, owner, key):
+            if type(value) is np.ndarray and not self._is_named(kind, owner):
                 self.within.add(id(value))
             self._come_to(value, label, foreign)
             if is_read(value) and kind != "call":
                 self.arrays[id(value)].append(condition)
+
+    def _is_named(self, kind: Kind, owner: Any) -> bool:
+        """Tell a variable, or an attribute of an object all of whose code is the user's."""
+        if kind == "item":
+            return type(owner) is dict and "__builtins__" in owner
+        if type(owner) is types.SimpleNamespace:
+            return kind == "attribute" and not self._compares
+        if kind == "attribute":
+            kinds = owner.__mro__ if isinstance(owner, type) else type(owner).__mro__
+            return all(one is object or one is Module or is_users(one) for one in kinds)
+        return kind == "cell"
 
     def _global(self, namespace: dict[str, Any], name: str, foreign: bool) -> None:
         """Come to a global name; what is not there is built in."""
@@ -564,16 +577,11 @@ class Attributes(Mapping[str, Any]):
         return iter(self._of.__dict__)
 
 
-def is_named(kind: Kind, owner: Any, key: Any) -> bool:
-    """Tell a variable, or an attribute of an object all of whose code is the user's."""
-    if kind == "item":
-        return type(owner) is dict and "__builtins__" in owner
-    if kind == "attribute":
-        kinds = owner.__mro__ if isinstance(owner, type) else type(owner).__mro__
-        return all(
-            one is object or one is Module or origin_of_module(one) == "user" for one in kinds
-        )
-    return kind == "cell"
+def is_users(kind: type) -> bool:
+    """Tell a class of the user's own, of no installed package."""
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    installed = isinstance(file, str) and file.startswith(INSTALLED)
+    return origin_of_module(kind) == "user" and not installed
 
 
 def call_of(key: Any, typed: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -17,7 +17,7 @@ from functools import lru_cache
 from types import CodeType, FrameType
 from typing import Any, Final, TypeVar
 
-from .observe import INSTALLED, MANY, STANDARD, is_called_by_library, names_of, origin_of
+from .observe import MANY, is_called_by_library, is_standard, names_of, origin_of
 from .stack import Stack
 
 Result = TypeVar("Result")
@@ -54,9 +54,7 @@ def reveals(code: CodeType) -> bool:
 
 def helps_library(frame: FrameType) -> bool:
     """Tell the standard library's code that runs for this library, as when a line is looked up."""
-    file = frame.f_code.co_filename
-    standard = file.startswith(("<frozen", *STANDARD)) and not file.startswith(INSTALLED)
-    return standard and is_called_by_library(frame)
+    return is_standard(frame.f_code) and is_called_by_library(frame)
 
 
 class Watch:
@@ -121,7 +119,7 @@ class Watch:
         if caller is not None and frame.f_back is caller.frame:
             caller.entered.append((origin, code.co_name))
         if origin != "user" or reveals(code):
-            if origin == "user" or (origin == "foreign" and not helps_library(frame)):
+            if origin != "library" and not helps_library(frame):
                 self.give_up()
             return None
         self._look_at_arguments(frame, caller)
