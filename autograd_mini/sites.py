@@ -6,11 +6,14 @@ import ast
 import linecache
 import os.path
 import sys
+import warnings
 from functools import cache
 from types import CodeType
 from typing import Final
 
 import numpy as np
+
+from .visible import show_text
 
 LIBRARIES: Final = tuple(
     os.path.join(os.path.dirname(path), "") for path in (__file__, np.__file__)
@@ -103,3 +106,11 @@ def assigned_names(filename: str) -> dict[int, str]:
             for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
                 names[line] = targets[0].id
     return names
+
+
+def warn_user(message: str) -> None:
+    """Warn at the line of the user's that called."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and in_library(frame.f_code):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(show_text(message), RuntimeWarning, stacklevel=level)

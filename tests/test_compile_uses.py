@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 import autograd_mini as am
-from autograd_mini.compiler.trace import Tracer, traced
+from autograd_mini.compiler.trace import Tracer
+from autograd_mini.compiler.tracing import call_traced
 from autograd_mini.compiler.uses import call_watching_uses
 
 PROVEN, UNPROVEN = [], []
@@ -71,7 +72,7 @@ def judged(program, store=None, watched=None):
     names = [name for name, x in vars(store).items() if type(x) is np.ndarray]
     tracer = Tracer()
     x = tracer.stand_in(am.tensor([1.0, 2.0, 3.0]), "x")
-    _, found = traced(
+    _, found = call_traced(
         tracer,
         lambda: call_watching_uses(arrays, names, tracer.uses, lambda: program(x)),
         True,
@@ -1003,7 +1004,7 @@ def noted(program):
     """Return what a program records, with the arrays of the store as they are."""
     tracer = Tracer()
     x = tracer.stand_in(am.tensor([1.0, 2.0, 3.0]), "x")
-    traced(tracer, lambda: program(x), True)
+    call_traced(tracer, lambda: program(x), True)
     arrays = {m.value for m in tracer.met if any(m.array is a for a in vars(S).values())}
     return [
         (

@@ -12,7 +12,8 @@ from autograd_mini.compiler.passes.products import multiplied
 from autograd_mini.compiler.passes.scattering import scattered
 from autograd_mini.compiler.passes.updates import gathered
 from autograd_mini.compiler.results import Result
-from autograd_mini.compiler.trace import Tracer, traced
+from autograd_mini.compiler.trace import Tracer
+from autograd_mini.compiler.tracing import call_traced
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6, 4))
@@ -22,7 +23,7 @@ def recorded(function, *arrays):
     """Return a function as it is recorded, without any pass."""
     tracer = Tracer()
     stand_ins = [tracer.stand_in(x, f"x{i}") for i, x in enumerate(arrays)]
-    tree = traced(tracer, lambda: function(*stand_ins), True)
+    tree = call_traced(tracer, lambda: function(*stand_ins), True)
     result = Result(tree, tracer, False)
     result.forget()
     return tracer.program("f", result.outputs)

@@ -7,6 +7,7 @@ gradient. A static argument belongs to the signature, and another one traces aga
 
 from __future__ import annotations
 
+import inspect
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import is_
@@ -219,3 +220,26 @@ def quick(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., Any] |
     text = f"lambda args: ({values}) if {' and '.join(tests)} else None"
     found: Callable[..., Any] = eval(text, bound)  # text of our own over names of our own
     return found
+
+
+def argument_names(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> list[str]:
+    """Return a name for each leaf of the arguments: of the parameter, and the path in it."""
+    import optree
+
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    positional = [
+        p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    both: Any = (args, kwargs)
+    names = []
+    for path in optree.tree_paths(both):
+        first, *rest = path[1:]
+        if path[0] == 0:
+            first = positional[first] if first < len(positional) else f"x{first}"
+        names.append("_".join(map(str, [first, *rest])))
+    return names

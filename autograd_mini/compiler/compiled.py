@@ -6,10 +6,8 @@ import gc
 import inspect
 import os
 import sys
-import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial, update_wrapper
 from types import MethodType
 from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overload
@@ -19,11 +17,12 @@ from ..errors import CompileError, ConversionError, OperandError, UnsupportedErr
 from ..extraction import tracing
 from ..graph import Graph
 from ..operation import evaluate, is_recording
-from ..sites import in_library
+from ..sites import warn_user
 from ..tensors import leaf
 from ..visible import show_text
 from .arguments import (
     Key,
+    argument_names,
     contents_of,
     is_differentiated,
     is_value,
@@ -33,11 +32,9 @@ from .arguments import (
     signature,
     values_of,
 )
-from .captures import refuse_unreached_arrays
 from .check import DUE, VARYING, Check, as_it_is
-from .comparison import compare
 from .differentiation import Replay
-from .entries import CURE, Entry, Trial, with_gradients
+from .entries import CURE, Entry, Trial, is_same, with_gradients
 from .graphs import graph_of
 from .guards import Condition
 from .locks import Turn, have_writers, run_in_turn, turn_of
@@ -47,7 +44,8 @@ from .passes.dead import pruned
 from .program import Program
 from .results import Result
 from .settled import check_settled
-from .trace import Tracer, traced
+from .trace import Tracer
+from .tracing import call_traced, undo_if_refused
 from .variant import Variant
 
 CACHED: Final = 32
@@ -243,7 +241,7 @@ class Compiled(Generic[P, Result_co]):
         _, leaves = signature(args, kwargs)
         bound = [tracer.stand_in(x, None) if is_value(x) else x for x in leaves]
         own_args, own_kwargs = rebuilt(args, kwargs, bound)
-        traced(tracer, lambda: self.function(*own_args, **own_kwargs), is_recording())
+        call_traced(tracer, lambda: self.function(*own_args, **own_kwargs), is_recording())
 
     def _fall_back(self, entry: Entry, difference: str) -> None:
         """Run the function as it is from now on, where a program was not the same."""
@@ -252,7 +250,7 @@ class Compiled(Generic[P, Result_co]):
                 entries.remove(entry)
                 self._unsteady[key] = WASTED
         self._last = None
-        warn(
+        warn_user(
             f"{self.name} and its program computed different results: {difference}. What the "
             "function computed stands, and from now on it runs as it is. It may depend on "
             "something that a trace cannot see, as a clock or a file; else this is a fault of "
@@ -320,7 +318,7 @@ class Compiled(Generic[P, Result_co]):
         self.refusal = error
         self._trials.clear()
         if isinstance(error, CompileError):
-            warn(f"{self.name} runs as it is, and not as a program. {error}")
+            warn_user(f"{self.name} runs as it is, and not as a program. {error}")
 
     def _noted(
         self, key: Key, leaves: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -349,7 +347,7 @@ class Compiled(Generic[P, Result_co]):
     ) -> Any:
         """Carry out the first call of a signature, and keep what it recorded on trial."""
         tracer = Tracer(Observer())
-        with undone(tracer, cleared=not self._lenient):
+        with undo_if_refused(tracer, cleared=not self._lenient):
             tree, result, recorded, program = self._recorded(tracer, key, leaves, args, kwargs)
             answer = result.of_trace(tree, bool(recorded.updates))
         del tree
@@ -406,38 +404,26 @@ class Compiled(Generic[P, Result_co]):
             return self.function(*args, **kwargs)
         if trial.refusal is not None:
             raise CompileError(f"{trial.refusal}. This call changed nothing") from trial.refusal
-        assert trial.captures is not None
-        objects, contents = trial.captures.objects(), trial.captures.contents()
-        states = trial.random_states()
-        found = trial.found_now()
+        before = trial.present_state()
         moved = trial.changed or trial.others_changed or trial.has_new_content()
         tracer = Tracer(Observer() if moved else None, lines=moved)
-        tracer.watched, tracer.names = trial.watched(objects)
-        with undone(tracer, cleared=not self._lenient):
+        tracer.watched, tracer.names = trial.watched(before.objects)
+        with undo_if_refused(tracer, cleared=not self._lenient):
             tree, result, recorded, program = self._recorded(tracer, key, leaves, args, kwargs)
-            try:
-                trial.refuse_drawn(states, tracer)
-                refuse_unreached_arrays(trial.tracer, tracer, trial.reach)
-                values = trial.captures.found_again(tracer, program, objects, contents)
-                compare(trial.program, trial.captures.as_inputs(program, values))
-                result.compare(trial.result)
-                trial.refuse_replaced(found)
-            except CompileError as error:
-                refusal: CompileError | None = error
+            refusal = trial.difference(tracer, program, result, before)
+            if refusal is not None:
                 settled = trial.failing_but_for_content(after=True) is None
                 if moved and settled:
                     self._traces -= 1  # what was recorded first was of another state
                 elif self._lenient:  # the call was carried out
-                    self._refuse(error)
+                    self._refuse(refusal)
                 else:
-                    raise
-            else:
-                refusal = None
+                    raise refusal
             answer = result.of_trace(tree, bool(recorded.updates))
         del tree
         if self.refusal is not None:
             return answer
-        failing = trial.changed_since(found) if refusal is None else None
+        failing = trial.changed_since(before.found) if refusal is None else None
         if moved:
             roots = [self.function, *(x for x in leaves if not is_value(x))]
             trial = Trial(tracer, recorded, program, result, roots, cleared)
@@ -476,7 +462,7 @@ class Compiled(Generic[P, Result_co]):
         ]
         own_args, own_kwargs = rebuilt(args, kwargs, bound)
         before = contents_of((own_args, own_kwargs))
-        tree = traced(tracer, lambda: self.function(*own_args, **own_kwargs), is_recording())
+        tree = call_traced(tracer, lambda: self.function(*own_args, **own_kwargs), is_recording())
         refuse_written(before)
         result = Result(tree, tracer, self._keep_grads)
         recorded = tracer.program(self.name, result.outputs)
@@ -495,7 +481,7 @@ class Compiled(Generic[P, Result_co]):
             if isinstance(cause, str):
                 why = f"{cause} is another one each time; {CURE}"
             self.given_up = f"traced at each call and never compiled, since {why}"
-            warn(f"{self.name} is {self.given_up}. From now on it runs as it is")
+            warn_user(f"{self.name} is {self.given_up}. From now on it runs as it is")
 
     def _warn_of_fresh_arguments(
         self, key: Key, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -512,7 +498,7 @@ class Compiled(Generic[P, Result_co]):
         ]
         varying = ", ".join(dict.fromkeys(names[place] for place in places if place < len(names)))
         self._trials.clear()
-        warn(
+        warn_user(
             f"{self.name} was traced {self._traces} times and hardly ever compiled, since "
             f"{varying or 'the structure of its arguments'} is another one at each call, and each "
             "one would make another program; give numbers that change as floats or arrays. From "
@@ -540,7 +526,7 @@ class Compiled(Generic[P, Result_co]):
         self._entries.popitem(last=False)
         self._dropped += 1
         if self._dropped == THRASHING:
-            warn(
+            warn_user(
                 f"{self.name} was compiled for {CACHED + THRASHING} signatures, and each new one "
                 "costs two eager calls; give it arrays of fewer shapes (a last batch of the same "
                 "size), and numbers that change as floats or arrays instead of integers"
@@ -613,59 +599,6 @@ class Compiled(Generic[P, Result_co]):
     def __repr__(self) -> str:
         count = len(self._entries)
         return f"<compiled {show_text(self.name)}, {count} signature{'s' * (count != 1)}>"
-
-
-def is_same(one: Trial, other: Trial) -> bool:
-    """Tell whether two trials recorded the same program, so that one will do."""
-    try:
-        compare(one.program, other.program)
-    except (CompileError, ValueError):
-        return False
-    return True
-
-
-@contextmanager
-def undone(tracer: Tracer, cleared: bool) -> Iterator[None]:
-    """Put everything back if a call in the block cannot be traced; leave no recorded gradient."""
-    try:
-        yield
-    except (CompileError, ConversionError, UnsupportedError):
-        tracer.undo(cleared=cleared)
-        raise
-    except BaseException:
-        tracer.release_gradients()
-        raise
-
-
-def warn(message: str) -> None:
-    """Warn at the line of the user's that called."""
-    frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and in_library(frame.f_code):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(show_text(message), RuntimeWarning, stacklevel=level)
-
-
-def argument_names(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> list[str]:
-    """Return a name for each leaf of the arguments: of the parameter, and the path in it."""
-    import optree
-
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        parameters = []
-    positional = [
-        p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
-    both: Any = (args, kwargs)
-    names = []
-    for path in optree.tree_paths(both):
-        first, *rest = path[1:]
-        if path[0] == 0:
-            first = positional[first] if first < len(positional) else f"x{first}"
-        names.append("_".join(map(str, [first, *rest])))
-    return names
 
 
 @overload

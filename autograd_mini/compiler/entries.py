@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from ..errors import CompileError
 from ..notes import hooks
 from ..operation import is_recording
 from ..tensors import Tensor
-from .captures import Captures, refuse_unreached
+from .captures import Captures, refuse_unreached, refuse_unreached_arrays
+from .comparison import compare
 from .differentiation import Replay
 from .guards import Condition, Guard, content_of, is_read
 from .identical import identical, is_plain
@@ -28,6 +29,22 @@ CURE: Final = (
     "make it an argument of the compiled function, or a tensor from outside of it that is changed "
     "with assign"
 )
+
+
+class State(NamedTuple):
+    """What a call finds.
+
+    Attributes:
+        objects: the arrays and tensors that the program captures.
+        contents: what tells whether their elements change.
+        draws: the states of generators whose draws are not recorded.
+        found: what the conditions read.
+    """
+
+    objects: list[Any]
+    contents: list[bytes | int]
+    draws: list[Any]
+    found: list[tuple[Any, Any]]
 
 
 class Trial:
@@ -141,6 +158,34 @@ class Trial:
         """Tell whether an array has other elements than after the call."""
         return any(c.has_new_content() for c in self.conditions)
 
+    def present_state(self) -> State:
+        """Return what is there before a call."""
+        assert self.captures is not None
+        objects, contents = self.captures.objects(), self.captures.contents()
+        draws = [state_of(generator) for generator, _ in self.reach.random]
+        return State(objects, contents, draws, self.found_now())
+
+    def difference(
+        self, tracer: Tracer, program: Program, result: Result, before: State
+    ) -> CompileError | None:
+        """Return why another call did not record the same, or None.
+
+        Args:
+            tracer, program, result: of that call.
+            before: what was there when it began.
+        """
+        assert self.captures is not None
+        try:
+            self.refuse_drawn(before.draws, tracer)
+            refuse_unreached_arrays(self.tracer, tracer, self.reach)
+            values = self.captures.found_again(tracer, program, before.objects, before.contents)
+            compare(self.program, self.captures.as_inputs(program, values))
+            result.compare(self.result)
+            self.refuse_replaced(before.found)
+        except CompileError as error:
+            return error
+        return None
+
     def found_now(self) -> list[tuple[Any, Any]]:
         """Return what each condition reads, and the elements of arrays that must keep theirs."""
         found = [(c.read(), c) for c in self.conditions]
@@ -218,10 +263,6 @@ class Trial:
             (c for c in self.conditions if not c.holds() and not (after and c.key == GRADIENT)),
             None,
         )
-
-    def random_states(self) -> list[Any]:
-        """Return the states of the generators that are not recorded."""
-        return [state_of(generator) for generator, _ in self.reach.random]
 
     def refuse_drawn(self, before: Sequence[Any], tracer: Tracer) -> None:
         """Refuse numbers that were drawn without being recorded, by generators with these states.
@@ -351,3 +392,12 @@ def state_of(generator: Any) -> Any:
 def with_gradients(programs: Iterable[Program]) -> set[int]:
     """Return the ids of the leaves of programs that have a gradient at the moment."""
     return {id(x) for p in programs for x in p.leaves.values() if x.grad is not None}
+
+
+def is_same(one: Trial, other: Trial) -> bool:
+    """Tell whether two trials recorded the same program, so that one will do."""
+    try:
+        compare(one.program, other.program)
+    except (CompileError, ValueError):
+        return False
+    return True

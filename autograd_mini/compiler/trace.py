@@ -9,28 +9,28 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from types import FrameType
 from typing import Any, Final
 
 import numpy as np
 
 from ..arrays import PLAIN, as_array, normal
-from ..contexts import ERRORS, Scope, run_apart
+from ..contexts import ERRORS, Scope
 from ..errors import ConversionError, ShapeError, StaleGraphError, UnsupportedError
-from ..extraction import describe, tracing
+from ..extraction import describe
 from ..fingerprint import fingerprint
 from ..notes import hooks
-from ..operation import Record, context, evaluate, record, recorder, run
+from ..operation import Record, context, record, run
 from ..operation import operand as plain
 from ..ops.conversion import cast, conjugate_number, imag, real, rounded_number, set_leaf
 from ..primitives import PRIMITIVES, Primitive
-from ..sites import Site, in_library, site
+from ..sites import Site, site
 from ..tensors import NO_PARAMS, Tensor, leaf, serials
 from .forms import is_view
 from .guards import Condition
 from .identical import same_bits
-from .observe import Observer, call_observed, kind_questions, origin_of
+from .observe import Observer, call_observed
 from .program import Instruction, Operand, Program, Value
+from .questions import CURE, CURES, KEY, KIND, WHOLE, is_asked, is_called_by_numpy
 from .rows import scalar
 from .uses import call_watching_uses
 
@@ -38,36 +38,10 @@ GRADIENT: Final = "gradient"
 """The scope of reverse walks."""
 NUMBERS: Final = frozenset({int, float, bool, complex, type(None)})
 SCALARS: Final = NUMBERS | PLAIN - {np.ndarray}
-CURE: Final = "keep it a tensor, and look at the value outside of the compiled function"
-WHOLE: Final = (
-    "give a Python int, as int(n): it is static, and another one makes another program. As an "
-    "index, take it of a tensor: am.tensor(table)[n]"
-)
-"""What to do where a NumPy integer is to be an axis, a size, a bound or a key."""
-KIND: Final = (
-    "Ask for np.ndim(x), x.shape or x.dtype, which are the same for both, or decide outside of the "
-    "compiled function"
-)
-KEY: Final = "x as the key of a dict"
-CURES: Final = (
-    ("a branch on t", "use np.where(condition, a, b), or branch outside of the compiled function"),
-    ("t.item", CURE),
-    ("np.asarray", "NumPy converts what is in a plain array or function: write am.tensor(table)[i] "
-     "in place of table[i], np.stack([s, 1.0]) of np.array([s, 1.0]), s * np.ones(3) of "
-     "np.full(3, s), np.where in place of a mask; sizes are Python ints"),
-    ("float(t)", "use NumPy's functions, as np.sqrt(t) in place of math.sqrt(t)"),
-    ("t.data", "use t itself. A leaf is changed with w.assign(w - …), or w -= … in no_grad, not "
-     "with w.data -= …"),
-    ("t as an index", "take it of a tensor: am.tensor(table)[i]; sizes and bounds are Python ints"),
-    ("int(t)", "give a Python int as an argument: it is static"),
-)  # fmt: skip
-"""What to write in place of what looks at a value, by what that is called."""
 STATIC: Final = (ShapeError, TypeError, AttributeError, StaleGraphError)
 """Errors of an operation that come with any values: of shapes, dtypes and kinds."""
 OF_NUMBERS: Final = frozenset({real, imag, rounded_number, conjugate_number})
 """Operations that leave a Python number one, whoever calls them."""
-PROTOCOLS: Final = frozenset({Tensor.__array_ufunc__.__code__, Tensor.__array_function__.__code__})
-"""Where NumPy's functions come in."""
 COPIED: Final = 1_000_000
 """Bytes up to which a plain array is copied when it is met; a larger one is fingerprinted."""
 
@@ -639,20 +613,6 @@ class Tracer:
         )
 
 
-def is_asked(frame: FrameType | None, what: str) -> bool:
-    """Tell whether code outside of this library asks, in a frame that reads a class or a hash.
-
-    NumPy's C code reads the class too, when it looks for whom to ask.
-    """
-    while frame is not None and frame.f_code.co_filename.startswith("<frozen abc"):
-        frame = frame.f_back
-    if frame is not None and frame.f_code.co_name == "isscalar":
-        return True
-    if frame is None or origin_of(frame.f_code) == "library":
-        return False
-    return what == KEY or frame.f_lasti in kind_questions(frame.f_code)
-
-
 def raising() -> set[str]:
     """Return at which errors of floating point NumPy raises, or calls somebody, at present."""
     return {name for name, what in np.geterr().items() if what in ("raise", "call")}
@@ -669,15 +629,6 @@ def takes_numbers(primitive: Primitive) -> bool:
     return primitive.kind == "elementwise" or primitive.ufunc is not None
 
 
-def is_called_by_numpy(frame: FrameType | None) -> bool:
-    """Tell whether a function of NumPy was called, and no operator, in code of this library."""
-    while frame is not None and in_library(frame.f_code):
-        if frame.f_code in PROTOCOLS:
-            return True
-        frame = frame.f_back
-    return False
-
-
 def key_of(tensor: Tensor) -> Key:
     """Return what tells a tensor from all others: its serial, and which output it is of several."""
     return (tensor.serial, tensor._index) if type(tensor._operands) is Record else tensor.serial
@@ -686,28 +637,3 @@ def key_of(tensor: Tensor) -> Key:
 def _scalar(data: Any) -> Any:
     """Return a Python number as a NumPy scalar, and a 0-d array too."""
     return data if type(data) is np.ndarray and data.ndim else np.asarray(data)[()]
-
-
-def traced(tracer: Tracer, function: Callable[[], Any], recording: bool) -> Any:
-    """Run a function while a tracer notes its operations; without `recording` as in no_grad.
-
-    Raises:
-        ConversionError, UnsupportedError: if the trace could not go on, even if the function caught
-            the error.
-    """
-
-    def run() -> Any:
-        tracing.set(tracer)
-        with recorder(tracer.record if recording else evaluate):
-            return tracer.call_observed(function)
-
-    try:
-        result = run_apart(run)
-    except BaseException:
-        tracer.release_gradients()
-        raise
-    refusal = tracer.refusal or tracer.failure
-    if refusal is not None:
-        tracer.release_gradients()
-        raise refusal
-    return result
