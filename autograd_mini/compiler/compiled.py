@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
 import os
 import sys
@@ -45,7 +44,7 @@ from .program import Program
 from .results import Result
 from .settled import check_settled
 from .trace import Tracer
-from .tracing import call_traced, undo_if_refused
+from .tracing import call_traced, run_uncollected, undo_if_refused
 from .variant import Variant
 
 CACHED: Final = 32
@@ -285,22 +284,13 @@ class Compiled(Generic[P, Result_co]):
     def _traced(
         self, key: Key, leaves: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """Trace a call without the cyclic garbage collector.
-
-        A trace makes many objects that live on and no cycles; looking for some again and again
-        takes longer than tracing.
-        """
-        collects = gc.isenabled()
-        gc.disable()
+        """Trace a call; if that cannot be and nobody has asked for it, call the function."""
         try:
-            return self._noted(key, leaves, args, kwargs)
+            return run_uncollected(lambda: self._noted(key, leaves, args, kwargs))
         except (CompileError, ConversionError, UnsupportedError) as error:
             if not self._lenient:
                 raise
             self._refuse(error)
-        finally:
-            if collects:
-                gc.enable()
         return self.function(*args, **kwargs)
 
     def _suspect(self, key: Key) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -36,6 +37,21 @@ def call_traced(tracer: Tracer, function: Callable[[], Any], recording: bool) ->
         tracer.release_gradients()
         raise refusal
     return result
+
+
+def run_uncollected(function: Callable[[], Any]) -> Any:
+    """Run a function without the cyclic garbage collector.
+
+    A trace makes many objects that live on and no cycles; looking for some again and again takes
+    longer than tracing.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return function()
+    finally:
+        if collects:
+            gc.enable()
 
 
 @contextmanager
