@@ -43,6 +43,9 @@ class Trace(Protocol):
     def refuse_write(self, tensor: Tensor) -> None:
         """Refuse an operator in place on what stands for a plain array, which would change."""
 
+    def note_text(self, text: str) -> None:
+        """Take note of a text that shows a value."""
+
     def refused(self, error: Exception) -> Exception:
         """Note an error that is raised since the trace cannot go on, and return it."""
 
@@ -144,6 +147,14 @@ def scipy_function(frame: FrameType) -> str | None:
         if not name.startswith("_") and hasattr(public, name):
             return f"{parts[1]}.{name}"
     return None
+
+
+def noted_text(text: str) -> str:
+    """Return a text that shows a value; a trace takes note of it."""
+    trace = tracing.get()
+    if trace is not None:
+        trace.note_text(text)
+    return text
 
 
 def looked_at(tensor: Tensor, what: str) -> Any:

@@ -61,6 +61,8 @@ class Primitive:
         broadcasts: whether the walk sums a cotangent to its input's shape.
         selects: whether it passes on some elements of an input and drops others.
         multiple: whether the forward returns a tuple of outputs.
+        partial: whether its rule gets None as the cotangent of an output that nobody uses, and may
+            return None for an input that nothing reaches.
         ufunc: the ufunc that computes the same as the forward, if there is one.
         view: whether the result shares the memory of the first operand, if that is an array; or a
             function of the operands' shapes and dtypes, and of the parameters, that tells.
@@ -86,6 +88,7 @@ class Primitive:
     batch: Batch | None = None
     linear_in: int | None = None
     broadcasts: bool = False
+    partial: bool = False
     selects: bool = False
     multiple: bool = False
     ufunc: np.ufunc | None = None

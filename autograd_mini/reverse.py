@@ -134,7 +134,9 @@ def visit(
     if recorded:
         xs = operands
     if type(vertex) is Record:
-        g = [np.zeros_like(a) if h is None else h for a, h in zip(vertex.arrays, g, strict=True)]
+        if not primitive.partial:
+            pairs = zip(vertex.arrays, g, strict=True)
+            g = [np.zeros_like(a) if h is None else h for a, h in pairs]
         y = [vertex.output(i) for i in range(len(g))] if recorded else vertex.arrays
     else:
         y = vertex if recorded else vertex._value
@@ -149,6 +151,8 @@ def visit(
             continue
         if at_once is not None:
             gx = at_once[position]
+            if gx is None and primitive.partial:
+                continue
         elif (rule := rules[position]) is None:
             continue  # as the condition of where
         else:

@@ -19,7 +19,7 @@ from .absent import Absent
 from .array_methods import ArrayMethods
 from .arrays import as_array
 from .errors import ConversionError, OperandError, UnsupportedError
-from .extraction import describe, looked_at, plain, tracing
+from .extraction import describe, looked_at, noted_text, plain, tracing
 from .table import table
 from .visible import show_text
 
@@ -260,10 +260,10 @@ class Tensor(ArrayMethods):
         return bool(looked_at(self, "a branch on t"))
 
     def __format__(self, spec: str) -> str:
-        return format(self._value, spec) if spec else str(self)
+        return noted_text(format(self._value, spec)) if spec else str(self)
 
     def __str__(self) -> str:
-        return str(self._value)
+        return noted_text(str(self._value))
 
     def __repr__(self) -> str:
         if type(self._value) is Absent:
@@ -281,7 +281,7 @@ class Tensor(ArrayMethods):
             notes.append(f"op={show_text(name, one_line=True)}")
         elif self._requires_grad:
             notes.append("requires_grad=True")
-        return f"tensor({', '.join(notes)})"
+        return noted_text(f"tensor({', '.join(notes)})")
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """Show the graph behind this tensor in a notebook."""

@@ -47,6 +47,11 @@ class OneForAll:
         if self._outer is not None:
             self._outer.ask_kind(tensor, what)
 
+    def note_text(self, text: str) -> None:
+        """Tell the trace around this one."""
+        if self._outer is not None:
+            self._outer.note_text(text)
+
     def refuse_write(self, tensor: Tensor) -> None:
         """Ask the trace around this one."""
         if self._outer is not None:

@@ -562,3 +562,60 @@ def test_a_check_finds_a_small_difference(tmp_path: Any) -> None:
         found = compiled(X)
     assert found == f(X)
     file.close()
+
+
+# ── what a refused call leaves, and what it says ─────────────────────────────────────────────────
+def test_a_refused_step_leaves_no_gradient():
+    w = am.tensor(np.ones(3), requires_grad=True)
+
+    def step(x):
+        loss = np.sum((w * x) ** 2)
+        loss.backward()
+        if loss.item() > 1e9:
+            return loss
+        return w.grad
+
+    with pytest.raises(am.ConversionError):
+        am.compile(step)(X)
+    assert w.grad is None
+    w.grad = np.ones(3)
+    with pytest.raises(am.AutogradError):
+        am.compile(step)(X)
+    np.testing.assert_array_equal(w.grad, np.ones(3))
+
+
+class Filling(am.nn.Module):
+    """Fills an array of its own, element by element."""
+
+    def __init__(self):
+        self.k = 2.0
+
+    def forward(self, x):
+        z = np.zeros(x.shape)
+        for i in range(x.shape[0]):
+            z[i, 0] = x[i, 0] * self.k
+        return z
+
+
+def test_an_array_that_is_filled_with_elements_is_refused_with_the_line():
+    model = Filling()
+    with pytest.raises(am.ConversionError, match=r"test_compile_faults.py:\d+"):
+        am.compile(model)(np.ones((2, 3)))
+    np.testing.assert_array_equal(model.predict(np.ones((2, 3))), [[2, 0, 0], [2, 0, 0]])
+
+
+@pytest.mark.parametrize("show", [str, repr, "{}".format, "{:.2f}".format, lambda y: f"loss {y}"])
+def test_a_text_of_a_value_is_not_returned(show):
+    with pytest.raises(am.UnsupportedError, match="make the text of it outside"):
+        am.compile(lambda x: (np.sum(x), show(np.sum(x))))(X)
+
+
+def test_a_text_of_a_value_may_be_printed(capsys):
+    def f(x):
+        print(f"sum {np.sum(x)}")
+        return np.sum(x), "done"
+
+    compiled = am.compile(f)
+    for _ in range(5):
+        assert compiled(X) == (np.sum(X), "done")
+    assert compiled.program and capsys.readouterr().out.count("sum") == 3

@@ -93,3 +93,35 @@ def test_the_backward_of_a_result_can_be_recorded() -> None:
     np.testing.assert_allclose(w.grad, -np.sin(w.data) * x)
     drawn = viz.draw(y, view="backward")
     assert drawn
+
+
+def test_the_gradient_of_a_traced_call_has_the_numbers_of_the_call() -> None:
+    """One buffer is refilled between two calls, before one backward."""
+    w = am.tensor(np.ones(3), requires_grad=True)
+    call = am.compile(lambda x: np.sum((w * x) ** 2))
+    buffer = np.zeros(3)
+    for _ in range(4):
+        w.zero_grad()
+        buffer[:] = 2
+        y = call(buffer)
+        buffer[:] = 1
+        (y + call(buffer)).backward()
+        np.testing.assert_array_equal(w.grad, [10.0, 10.0, 10.0])
+    assert call.program
+
+
+@pytest.mark.parametrize("make", [am.optim.Adam, lambda x, lr: am.optim.SGD(x, lr, momentum=0.9)])
+def test_a_leaf_that_the_used_output_does_not_need_keeps_no_gradient(make: Any) -> None:
+    def trained(compiled: bool) -> list[Any]:
+        w, v = (am.tensor(np.ones(3), requires_grad=True) for _ in "ab")
+        heads: Any = lambda x: (np.sum(w * x), np.sum(v * x * x))  # noqa: E731
+        heads = am.compile(heads) if compiled else heads
+        optimizer = make([w, v], lr=0.1)
+        for i in range(8):
+            optimizer.zero_grad()
+            heads(np.arange(3.0))[i % 2].backward()
+            assert (w if i % 2 else v).grad is None
+            optimizer.step()
+        return [w.data, v.data]
+
+    np.testing.assert_allclose(trained(True), trained(False), rtol=1e-12)

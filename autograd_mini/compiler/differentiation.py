@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from ..cotangents import conjugated
 from ..operation import record, recording_anyway
 from ..reverse import dependents, walk
@@ -44,6 +42,7 @@ class Replay:
             "A compiled function.",
             vjp=self._pulled,
             multiple=True,
+            partial=True,
             params=("others",),
         )
 
@@ -73,16 +72,13 @@ class Replay:
         ends, seeds = [], []
         wanted = (x for x, grad in zip(outputs, self._wanted, strict=True) if grad)
         for x, h in zip(wanted, g, strict=True):
-            if type(x) is Tensor and x._requires_grad:
+            if h is not None and type(x) is Tensor and x._requires_grad:
                 ends.append(x)
                 seeds.append(conjugated(h))
         needed, _ = dependents(ends, {x.serial for x in tensors if x._requires_grad})
         found = walk(ends, seeds, needed=needed, recorded=recorded)
         reached = {x.serial: conjugated(h) for x, h in found}
-        return [
-            reached.get(x.serial, np.zeros_like(x._value)[()]) if x._requires_grad else None
-            for x in tensors
-        ] + [None] * (len(xs) - len(tensors))
+        return [reached.get(x.serial) for x in tensors] + [None] * (len(xs) - len(tensors))
 
     def _computed(self, operands: Sequence[Any]) -> list[Any]:
         """Carry out what was recorded, with tensors in place of leaves; return the outputs."""

@@ -46,6 +46,7 @@ class Result:
         self.tensors = captured.intersection(map(id, leaves))
         for place, x in enumerate(leaves):
             if not isinstance(x, (Tensor, np.ndarray, np.generic)) or id(x) in captured:
+                tracer.refuse_text(x)
                 self._static[place] = x
                 continue
             self.outputs.append(tracer.operand(x))

@@ -26,7 +26,7 @@ from ..primitives import PRIMITIVES, Primitive
 from ..sites import Site, site
 from ..tensors import NO_PARAMS, Tensor, leaf, serials
 from .forms import is_view
-from .guards import Condition
+from .guards import MISSING, Condition
 from .identical import same_bits
 from .observe import Observer, call_observed
 from .program import Instruction, Operand, Program, Value
@@ -111,6 +111,8 @@ class Tracer:
         self.met: list[Met] = []
         self.uses: dict[int, int] = {}
         self.watched: list[Any] = []
+        self._released: dict[int, Any] = {}
+        self._texts: set[str] = set()
         self.names: set[str] = set()
         self.proven: set[int] = set()
         self.refusal: Exception | None = None
@@ -137,7 +139,8 @@ class Tracer:
             tensor, weak = leaf(given._value, name=given.name or name), False
         else:
             weak = type(given) in NUMBERS
-            tensor = leaf(np.asarray(given)[()], name=name)
+            # A copy: the graph of this call keeps the numbers of this call.
+            tensor = leaf(np.array(given)[()], name=name)
         value = Value(tensor.shape, tensor.dtype, tensor.name, weak)
         self.inputs.append(value)
         self._values[tensor.serial] = value
@@ -301,6 +304,24 @@ class Tracer:
     def is_number(self, tensor: Tensor) -> bool:
         """Whether a tensor stands for a Python number."""
         return tensor.serial in self._weak
+
+    def note_text(self, text: str) -> None:
+        """Take note of a text that shows a value: it may be printed, and not be returned."""
+        self._texts.add(text)
+
+    def refuse_text(self, x: Any) -> None:
+        """Refuse a text in a result that shows a value.
+
+        Raises:
+            UnsupportedError: if it holds one that was made in this call.
+        """
+        if type(x) is str and any(text in x for text in self._texts):
+            raise self.refused(
+                UnsupportedError(
+                    f"compile: the function returns {x!r:.60}, which shows a value that may differ "
+                    "from call to call; return the value, and make the text of it outside"
+                )
+            )
 
     def depends(self, owner: Any, attributes: Sequence[str] = ()) -> None:
         """Note that an object is read; given attributes must be what they are at this moment."""
@@ -555,7 +576,7 @@ class Tracer:
         """Leave arrays in place of recorded gradients, as without a trace."""
         for x in self.leaves.values():
             if self.recorded_here(x.grad):
-                x.grad = x.grad._value
+                x.grad = self._released[id(x)] = x.grad._value
 
     def recorded_here(self, gradient: Any) -> bool:
         """Tell whether a gradient was recorded in this trace, and not in that of another thread."""
@@ -572,7 +593,9 @@ class Tracer:
         for x, value, assigned, grad in reversed(self._leaves_before):
             if x.serial in self._updates:
                 x._value, x._assigned = value, assigned
-            if self.recorded_here(x.grad) or (cleared and x.grad is None):
+            found = x.grad
+            ours = self.recorded_here(found) or self._released.get(id(x), MISSING) is found
+            if ours or (cleared and found is None):
                 x.grad = grad
         for generator, state in self._generators_before.values():
             generator.bit_generator.state = state

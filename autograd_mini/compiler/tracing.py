@@ -29,9 +29,11 @@ def call_traced(tracer: Tracer, function: Callable[[], Any], recording: bool) ->
 
     try:
         result = run_apart(run)
-    except BaseException:
+    except BaseException as error:
         tracer.release_gradients()
-        raise
+        if tracer.refusal is None or not isinstance(error, Exception):
+            raise
+        raise tracer.refusal from error  # NumPy puts errors of its own in the place of ours
     refusal = tracer.refusal or tracer.failure
     if refusal is not None:
         tracer.release_gradients()
