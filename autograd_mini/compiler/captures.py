@@ -18,6 +18,7 @@ from ..errors import CompileError
 from ..extraction import describe
 from ..tensors import Tensor
 from .guards import Condition, content_of, numbers_of
+from .observe import origin_of_module
 from .program import Program, Value
 from .reach import Reach
 from .trace import Met, Tracer
@@ -55,7 +56,7 @@ class Captures:
         changed = {leaf for leaf, _ in program.updates}
         for value, tensor in program.leaves.items():
             found = reach.arrays.get(id(tensor))
-            if found and value not in changed and id(tensor) not in fixed:
+            if found and value not in changed and id(tensor) not in fixed and is_users(found[0]):
                 self.values.append(value)
                 self.sources.append(found[0])
             else:
@@ -139,6 +140,11 @@ class Captures:
                 )
             values.append(again)
         return values
+
+
+def is_users(condition: Condition) -> bool:
+    """Tell whether a tensor may be replaced by another one; those of optimizers stay."""
+    return origin_of_module(type(condition.owner)) != "library"
 
 
 def place_of(x: Any) -> Any:

@@ -351,7 +351,8 @@ class Guard:
         if type(x) is Tensor:
             test += f" and not {then}._requires_grad"
             then = f"{then}._value"
-        return f"{test} and {then}.shape == s{place} and {then}.dtype == d{place}"
+        kind = f"({then}.dtype is d{place} or {then}.dtype == d{place})"
+        return f"{test} and {then}.shape == s{place} and {kind}"
 
 
 def can_be_written(condition: Condition) -> bool:
