@@ -34,7 +34,7 @@ REVEALING: Final = frozenset(
     | {"pickle", "marshal", "copy_context", "__defaults__", "__kwdefaults__", "setswitchinterval"}
 )
 """Code that names one of these may come to an array without that being seen."""
-MOST: Final = 200_000
+MOST: Final = 10_000
 """So many instructions are followed; each takes about 10 µs."""
 NESTED: Final = 3
 """So deep containers are searched for arrays."""
