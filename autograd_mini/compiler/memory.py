@@ -249,6 +249,8 @@ def place(plan: Plan, steps: Sequence[Instruction], program: Program, in_place: 
             reused = next((x for x in within if type(x) is Value and fits(x, y, dying, plan)), None)
             if reused is not None and in_place(step):
                 base = plan.base(reused)
+                while reused in plan.written:  # short ways: a chain may be long
+                    reused = plan.written[reused]
                 plan.written[y] = reused
                 dying.discard(base)
                 last[base] = last.pop(y)

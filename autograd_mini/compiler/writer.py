@@ -59,6 +59,7 @@ class Writer:
     rows_of_ones: dict[str, str] = field(default_factory=dict)
     scope: str | None = None
     quiet: bool = False
+    counts: dict[str, int] = field(default_factory=dict)
 
     # ── names ────────────────────────────────────────────────────────────────────────────────
     def name(self, value: Value, wanted: str) -> str:
@@ -68,10 +69,12 @@ class Writer:
             base = f"_{base}"
         elif base.startswith("packed_"):  # as the names of a block's buffers
             base = f"x_{base}"
-        name, count = base, 1
+        count = self.counts.get(base, 1)
+        name = base if count == 1 else f"{base}_{count}"
         while not self.used.isdisjoint(family := {name, *(f"{name}_{x}" for x in DERIVED)}):
             count += 1
             name = f"{base}_{count}"
+        self.counts[base] = count
         self.used |= family
         self.names[value] = name
         return name
