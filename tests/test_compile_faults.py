@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import warnings
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
@@ -562,6 +563,28 @@ def test_a_check_finds_a_small_difference(tmp_path: Any) -> None:
         found = compiled(X)
     assert found == f(X)
     file.close()
+
+
+# ── a saved program ──────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.ones((1, 3)), r"x is float64 of shape \(1, 3\).*for float64 of shape \(4, 3\)"),
+        (np.ones(3), "shape"),
+        (1.0, "shape"),
+        (np.ones((4, 3), complex), "x is complex128"),
+    ],
+)
+def test_a_saved_program_takes_what_it_was_compiled_for(tmp_path, x, message):
+    compiled = am.compile(lambda x, scale: np.sum(x) * scale)
+    for _ in range(3):
+        compiled(np.ones((4, 3)), 2.0)
+    compiled.save(tmp_path / "f.py")
+    run, _ = runpy.run_path(str(tmp_path / "f.py"))["load"]()
+    for given in (np.ones((4, 3)), np.ones((4, 3), np.float32), np.ones((4, 3), int).tolist()):
+        assert run(given, 2.0) == 24.0
+    with pytest.raises(ValueError, match=message):
+        run(x, 2.0)
 
 
 # ── what a refused call leaves, and what it says ─────────────────────────────────────────────────

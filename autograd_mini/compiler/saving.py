@@ -26,6 +26,17 @@ from .source import Source
 ARRAYS: Final = 'pathlib.Path(__file__).resolve().with_suffix(".py.{digest}.npz")'
 LOAD: Final = '''
 
+def {expect}(name, value, shape, dtype):
+    """Return an argument as the program takes it; others need a program of their own."""
+    array = np.asarray(value)
+    if array.shape != shape or not np.can_cast(array.dtype, dtype):
+        raise ValueError(
+            f"{{name}} is {{array.dtype}} of shape {{array.shape}}; this program was compiled for "
+            f"{{dtype}} of shape {{shape}}. Save one for each"
+        )
+    return array.astype(dtype, copy=False)[()]
+
+
 def load(path={arrays}):
     """Return the step, with the values saved beside this file, and a dict of all that it keeps.
 
@@ -37,7 +48,7 @@ def load(path={arrays}):
     {state}.update(zip({states}, changed))
 
     def step({inputs}):
-        {results} = {run}({arguments})
+{checks}        {results} = {run}({arguments})
         for write in commit:
             write()
 {updates}        return {result}
@@ -132,7 +143,14 @@ def loader(source: Source, arrays: str) -> str:
     """Write the function that puts the saved values in place."""
     names = source.names
     inputs = [names[x] for x in source.inputs[: len(source.inputs) - source.captured]]
-    run, state, results = (unused(name, inputs) for name in ("run", "state", "results"))
+    run, state, results, expect = (
+        unused(name, inputs) for name in ("run", "state", "results", "expect")
+    )
+    checks = [
+        f'        {names[x]} = {expect}("{names[x]}", {names[x]}, {x.shape}, "{x.dtype}")\n'
+        for x in source.inputs[: len(inputs)]
+        if not x.weak
+    ]
     others = [*source.inputs[len(inputs) :], *source.read]
     arguments = inputs + [f'{state}["{names[x]}"]' for x in others]
     count = source.count
@@ -153,6 +171,8 @@ def loader(source: Source, arrays: str) -> str:
         build=", ".join(f'{state}["{names[x]}"]' for x in source.kept),
         states=[names[x] for x in source.states],
         inputs=", ".join(inputs),
+        expect=expect,
+        checks="".join(checks),
         arguments=", ".join(arguments),
         updates="".join(updates),
         result=f"{results}[0]" if source.count == 1 else f"{results}[:{source.count}]",
