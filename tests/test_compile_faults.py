@@ -565,6 +565,14 @@ def test_a_check_finds_a_small_difference(tmp_path: Any) -> None:
     file.close()
 
 
+def test_a_generator_that_is_made_and_seeded_in_the_function_draws_the_same():
+    z = np.zeros(3)
+    compiled = am.compile(lambda x: x + np.random.RandomState(0).randn(3))
+    for _ in range(5):
+        np.testing.assert_array_equal(compiled(z), np.random.RandomState(0).randn(3))
+    assert compiled.program
+
+
 # ── a saved program ──────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
     ("x", "message"),

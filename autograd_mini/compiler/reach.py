@@ -221,6 +221,8 @@ class Reach:
             found(self, x, label, foreign)
         elif kind is np.void:
             self._note("content", x, None, content_of(x), label, foreign)
+        elif issubclass(kind, random.SystemRandom):  # which has no state that could be compared
+            return
         elif issubclass(kind, RANDOM):
             self.random.append((x, label))
         elif hasattr(kind, "__next__"):
