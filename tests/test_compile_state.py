@@ -614,3 +614,21 @@ def test_a_guard_makes_no_default() -> None:
     table.clear()
     assert_same(compiled(X), X)
     assert not table
+
+
+def test_functions_of_before_are_not_guarded_nor_kept() -> None:
+    """Closures that share their code are told apart by what they hold."""
+
+    def made(rate: float) -> Any:
+        def inner(x: Any) -> Any:
+            return x * rate
+
+        return am.compile(lambda x: [f(x) for f in [inner]][0])
+
+    counts = []
+    for i in range(6):
+        compiled = made(1.0 + i)
+        for _ in range(3):
+            assert_same(compiled(X), X * (1.0 + i))
+        counts.append(len(compiled._last.guard.conditions))
+    assert len(set(counts)) == 1

@@ -13,7 +13,7 @@ import os.path
 import sys
 import sysconfig
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, lru_cache
 from types import CodeType, FrameType
 from typing import Any, Final, Literal, NamedTuple
@@ -196,6 +196,7 @@ class Observer:
         globals: global namespaces, with the names in them that the user's code and that others'
             code read.
         objects: what functions had as arguments and local variables, by id.
+        outer: by the id of a piece of code, the ids of what its closures held when it ran.
         before: what some objects held when they were first seen.
         failure: why nothing could be seen, or None.
     """
@@ -204,6 +205,7 @@ class Observer:
         self.codes: dict[int, tuple[CodeType, Origin]] = {}
         self.globals: dict[int, tuple[dict[str, Any], set[str], set[str]]] = {}
         self.objects: dict[int, Any] = {}
+        self.outer: dict[int, set[tuple[int, ...]]] = {}
         self.before: dict[int, Any] = {}
         self.failure: str | None = None
 
@@ -220,14 +222,25 @@ class Observer:
             (own if origin == "user" else others).update(names_of(code).globals)
             for name in names_of(code).globals:
                 self._hold(frame.f_globals.get(name), first=True)
-        for x in frame.f_locals.values():
+        variables = frame.f_locals
+        for x in variables.values():
             self._hold(x, first=True)
+        if code.co_freevars and origin == "user":
+            self._note_closure(code, variables)
 
     def see_return(self, frame: FrameType) -> None:
         """Note the local variables of a function of the user's that ends."""
         if origin_of(frame.f_code) == "user":
-            for x in frame.f_locals.values():
+            variables = frame.f_locals
+            for x in variables.values():
                 self._hold(x)
+            if frame.f_code.co_freevars:
+                self._note_closure(frame.f_code, variables)
+
+    def _note_closure(self, code: CodeType, variables: Mapping[str, Any]) -> None:
+        """Take note of what the variables of a closure are, to know later which function it was."""
+        values = tuple(id(variables.get(name)) for name in code.co_freevars)
+        self.outer.setdefault(id(code), set()).add(values)
 
     def _hold(self, x: Any, first: bool = False) -> None:
         """Keep an object; with `first` also what it holds now, if it is new here."""

@@ -23,7 +23,7 @@ import threading
 import types
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from inspect import getattr_static
 from typing import Any, Final
@@ -95,6 +95,7 @@ class Reach:
         self._stack: list[tuple[Any, str, bool]] = []
         self._classes: dict[type, list[tuple[str, Any]]] = {}
         self._methods: set[tuple[type, str]] = set()
+        self._asked_modules = set(map(id, self._modules_of_any_names()))
         self._ran = set(observer.codes)
         own, others, texts = set[str](), set[str](), set[str]()
         self._any_own = self._any_others = self._catches = self._asks_super = False
@@ -141,6 +142,23 @@ class Reach:
     def is_whole(self) -> bool:
         """Whether everything was looked at."""
         return len(self.conditions) <= LARGEST
+
+    def _modules_of_any_names(self) -> Iterator[types.ModuleType]:
+        """Yield modules of which code may read any name: it has them, and makes names itself."""
+        for code, origin in self._observer.codes.values():
+            names = names_of(code)
+            if not names.any or origin != "user":
+                continue
+            for namespace, own, _ in self._observer.globals.values():
+                for name in own & names.globals:
+                    if isinstance(namespace.get(name), types.ModuleType):
+                        yield namespace[name]
+            for name in names.modules | names.texts:
+                if name in sys.modules:
+                    yield sys.modules[name]
+            for x in self._observer.objects.values():
+                if isinstance(x, types.ModuleType):
+                    yield x
 
     def _open_all(self) -> None:
         while self._stack and self.is_whole:
@@ -208,8 +226,13 @@ class Reach:
             for code, origin in self._observer.codes.values()
             if origin == "user" and code.co_freevars and id(code) not in known
             for x in gc.get_referrers(code)
-            if isinstance(x, types.FunctionType)
+            if isinstance(x, types.FunctionType) and self._has_run(x)
         ]
+
+    def _has_run(self, function: types.FunctionType) -> bool:
+        """Tell whether it was this function that ran, and not another one of the same code."""
+        cells = tuple(id(value_in(cell)) for cell in function.__closure__ or ())
+        return cells in self._observer.outer.get(id(function.__code__), ())
 
     def _open(self, x: Any, label: str, foreign: bool) -> None:
         """Note what an object holds."""
@@ -352,7 +375,7 @@ class Reach:
         namespace = vars(x)
         if origin_of_namespace(namespace) not in ("user", "foreign"):
             return
-        certain = self._any_own and origin_of_namespace(namespace) == "user"
+        certain = id(x) in self._asked_modules
         asked = self._own if "__getattr__" in namespace else self._asked()
         for name in sorted(asked - namespace.keys()):
             self._note("no_item", namespace, name, True, f"{x.__name__}.{name}", foreign)
@@ -528,6 +551,14 @@ def is_users(kind: type) -> bool:
     file = getattr(sys.modules.get(kind.__module__), "__file__", None)
     installed = isinstance(file, str) and file.startswith(INSTALLED)
     return origin_of_module(kind) == "user" and not installed
+
+
+def value_in(cell: types.CellType) -> Any:
+    """Return what a variable of a closure holds, None if there is nothing."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
 
 
 def is_special(name: str) -> bool:
