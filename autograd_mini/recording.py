@@ -16,6 +16,7 @@ import numpy as np
 
 from .arrays import as_array
 from .containers import Rebuild, flatten, results, unwrapped
+from .contexts import run_apart
 from .cotangents import owned, seed
 from .errors import GradientError, OperandError
 from .extraction import describe, tracing
@@ -80,6 +81,9 @@ class Recording:
         self.tensors = tracing.get() is not None  # a plain result would bake the example in
         self.arguments: list[tuple[list[Tensor], Rebuild]] = []
         self._inner: list[Tensor] = []  # they stand for values that require no gradient themselves
+        run_apart(lambda: self._record(function, arguments, copy))
+
+    def _record(self, function: Callable[..., Any], arguments: Sequence[Any], copy: bool) -> None:
         with recording_anyway():
             for argument in arguments:
                 given, rebuild = flatten(argument)

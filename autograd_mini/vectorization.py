@@ -17,7 +17,7 @@ import numpy as np
 from .arrays import as_array
 from .batching import made_up
 from .containers import flatten, results
-from .contexts import run_quietly
+from .contexts import run_apart, run_quietly
 from .errors import ConversionError, OperandError, ShapeError
 from .extraction import Trace, describe, plain_value, tracing
 from .forward import Values, key_of, spread
@@ -95,12 +95,13 @@ class Example:
         """Call the function with stand-ins for the examples' arrays."""
         self.inputs = [leaf(x) for x in examples]
         wanted = {x.serial for x in self.inputs}
-        token = tracing.set(OneForAll(wanted, tracing.get()))
-        try:
+
+        def run() -> Any:
+            tracing.set(OneForAll(wanted, tracing.get()))
             with recording_anyway():
-                self.outputs, self.structure = results(function(*self.inputs))
-        finally:
-            tracing.reset(token)
+                return results(function(*self.inputs))
+
+        self.outputs, self.structure = run_apart(run)
         tensors = [y for y in self.outputs if isinstance(y, Tensor)]
         self._needed, self.foreign = dependents(tensors, wanted, every=True)
 

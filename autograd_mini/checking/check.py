@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..contexts import run_quietly
+from ..contexts import run_apart, run_quietly
 from ..errors import ArgumentError, OperandError
 from .adapters import adapted, framework_of
 from .adapters.bridge import bridged
@@ -110,7 +110,11 @@ def gradcheck(
             raise ArgumentError(f"gradcheck: {name}= is a function, got {rule!r:.60}")
     checked = subject_of(f, inputs, rules, framework, names, argnums, keep_dtype)
     options = Options(rtol, atol, step, seed, coverage, progress)
-    report = run_quietly(lambda: report_of(checked, options, order), all="ignore")
+
+    def run() -> Report:
+        return run_quietly(lambda: report_of(checked, options, order), all="ignore")
+
+    report = run_apart(run)
     return report.raised() if raises else report
 
 

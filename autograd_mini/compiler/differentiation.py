@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..contexts import run_apart
 from ..cotangents import conjugated
 from ..operation import record, recording_anyway
 from ..reverse import dependents, walk
@@ -82,6 +83,9 @@ class Replay:
 
     def _computed(self, operands: Sequence[Any]) -> list[Any]:
         """Carry out what was recorded, with tensors in place of leaves; return the outputs."""
+        return run_apart(lambda: self._carried_out(operands))
+
+    def _carried_out(self, operands: Sequence[Any]) -> list[Any]:
         program = self._program
         names = (*program.leaves, *program.inputs)
         values: dict[Any, Any] = dict(zip(names, operands, strict=True)) | program.constants

@@ -161,8 +161,7 @@ def measure(
 ) -> dict[str, float]:
     """Evaluate on data that were checked."""
     prediction = predict(model, x, batch_size)
-    with no_grad():
-        values = {"loss": loss(prediction, y)}
+    values = {"loss": no_grad()(loss)(prediction, y)}
     values |= measured(metrics, prediction, y)
     return {name: number(name, value) for name, value in values.items()}
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ..contexts import run_quietly
+from ..contexts import run_apart, run_quietly
 from ..errors import ArgumentError
 from ..optim.numbers import positive
 from .arguments import check_function, generator, whole
@@ -143,7 +143,8 @@ def fit(
     history = History()
     started = time.perf_counter()
     try:
-        run_quietly(train, over="ignore", invalid="ignore", divide="ignore")
+        silence = {"over": "ignore", "invalid": "ignore", "divide": "ignore"}
+        run_apart(lambda: run_quietly(train, **silence))
     except KeyboardInterrupt:
         history.stopped = "interrupted"
     finally:
