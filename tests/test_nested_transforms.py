@@ -153,15 +153,15 @@ def test_a_nesting_in_a_training_loop_drags_no_history_along(
 
     step: Any = am.value_and_grad(loss)
     step = am.compile(step) if compiled else step
-    w = expected = 0.3
+    w = 0.3
     for _ in range(4):
         value, slope = step(w)
         assert not isinstance(value, am.Tensor)
         assert not isinstance(slope, am.Tensor)
-        f, f1 = derivative(order, expected), derivative(order + 1, expected)
+        f, f1 = derivative(order, float(w)), derivative(order + 1, float(w))
         assert float(value) == pytest.approx((f - 0.1) ** 2)
-        w, expected = w - 0.01 * slope, expected - 0.01 * 2 * (f - 0.1) * f1
-        assert float(w) == pytest.approx(expected)
+        assert float(slope) == pytest.approx(2 * (f - 0.1) * f1)
+        w = w - 0.001 * np.tanh(slope)  # a small step, since high derivatives are steep
 
 
 @pytest.mark.parametrize("outer", [am.grad, am.hessian, am.jacobian, am.vmap])
