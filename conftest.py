@@ -16,6 +16,9 @@ SEVERAL_SECONDS = {
     "test_typing.py",
     "test_viz_fit.py",
     "test_viz_page.py",
+    "test_interrupts.py",
+    "test_compile_threads.py",
+    "test_compile_random.py",
 }
 """Files that start programs or search, of which none belongs to the fast tests."""
 BUDGET = 30.0

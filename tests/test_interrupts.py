@@ -19,6 +19,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import optree  # noqa: F401  # an interrupt of the first import would leave half of it
 import pytest
 
 import autograd_mini as am
