@@ -476,6 +476,8 @@ def test_threads_that_write_one_file_leave_one_of_their_contents(tmp_path):
     assert path.read_bytes() in contents and os.listdir(tmp_path) == ["file"]
 
 
+# The handle that nobody closes is reported when it is freed, which may be in the test.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_ctrl_c_between_two_arrays_stays_ctrl_c(model, tmp_path, monkeypatch):
     model.save(tmp_path / "weights.npz")
     before, usual = contents(tmp_path), zipfile.ZipFile.open
