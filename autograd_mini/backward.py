@@ -46,30 +46,31 @@ def backward(output: Tensor, gradient: Any = None, *, retain_grads: bool = False
     with no_grad() if recorded else nullcontext(), scope("gradient") if recorded else nullcontext():
         reached = walk([output], [g], every=retain_grads, recorded=recorded)
         reached = [(x, g) for x, g in reached if x._primitive is None or retain_grads]
-        totals = [total_of(x, g, shared, recorded) for x, g in reached]
+        if trace is not None and recorded:
+            for tensor, _ in reached:
+                refuse_earlier(tensor, trace)
+        totals = [x.grad + g if x.grad is not None else owned(g, shared) for x, g in reached]
+        if recorded:  # one that is the same at each call, as that of a plain sum, has no history
+            totals = [g if isinstance(g, Tensor) else leaf(g) for g in totals]
     RUN(map(SET_GRAD, [x for x, _ in reached], totals))  # all of them or, interrupted, none
 
 
 table["backward"] = backward
 
 
-def total_of(tensor: Tensor, g: Any, shared: set[int], recorded: bool) -> Any:
-    """Return what `.grad` becomes when a gradient is added.
+def refuse_earlier(tensor: Tensor, trace: Any) -> None:
+    """Refuse to add, in a trace, to a gradient of before; note that there must be none.
 
     Raises:
-        UnsupportedError: if it is recorded and would be added to one of before the trace.
+        UnsupportedError: if there is one.
     """
-    trace = tracing.get()
-    if trace is not None and recorded:
-        if tensor.grad is not None and not isinstance(tensor.grad, Tensor):
-            error = UnsupportedError(
+    if tensor.grad is None:
+        trace.depends(tensor, ["grad"])
+    elif not isinstance(tensor.grad, Tensor):
+        raise trace.refused(
+            UnsupportedError(
                 f"backward: {describe(tensor)} has a gradient of before the compiled function, "
                 "which cannot be part of its program; call optimizer.zero_grad() in the function, "
                 "before backward()"
             )
-            raise trace.refused(error)
-        if tensor.grad is None:
-            trace.depends(tensor, ["grad"])
-    total = owned(g, shared) if tensor.grad is None else tensor.grad + g
-    # One that is the same at each call, as that of a plain sum, is an array without a history.
-    return leaf(total) if recorded and not isinstance(total, Tensor) else total
+        )

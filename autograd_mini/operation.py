@@ -181,14 +181,6 @@ def keep_operand(array: np.ndarray[Any, Any]) -> Any:
     return borrowed
 
 
-def keep_operands(operands: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return operands as a graph holds them."""
-    for x in operands:
-        if type(x) is np.ndarray:
-            return tuple([keep_operand(x) if type(x) is np.ndarray else x for x in operands])
-    return operands
-
-
 def check_unchanged(x: Tensor, vertex: Any) -> None:
     """Check that an operand which was changed, or may have been, is what was recorded.
 
@@ -295,7 +287,8 @@ def kind_of(*operands: Any) -> np.dtype[Any]:
 def record(primitive: Primitive, operands: tuple[Any, ...], params: Params = NO_PARAMS) -> Any:
     """Run a primitive and return its tensor, or its tuple of tensors, with their history."""
     operands, data, wanted = run(primitive, operands, params)
-    operands = keep_operands(operands)
+    if np.ndarray in map(type, operands):
+        operands = tuple([keep_operand(x) if type(x) is np.ndarray else x for x in operands])
     scope = context.get()[1]
     if primitive.multiple:
         shared = Record()

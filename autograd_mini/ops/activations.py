@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import normal
-from ..operation import kind_of, operand, scope
+from ..operation import operand, scope
 from ..primitives import elementwise, implements
 from ..table import Axis
 from .conversion import converted, stop_gradient
@@ -75,7 +75,7 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     1000.6931
     """
     x = operand(x)
-    x = converted(x, float) if kind_of(x).kind in "biu" else x
+    x = converted(x, float) if getattr(x, "dtype", np.dtype(type(x))).kind in "biu" else x
     highest = shift(x, axis)
     total = np.log(sum(np.exp(x - highest), axis=axis, keepdims=True)) + highest
     return total if keepdims else normal(np.squeeze(total, axis=axis))
