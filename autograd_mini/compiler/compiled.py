@@ -145,7 +145,7 @@ class Compiled(Generic[P, Result_co]):
                         if entry.variant.draws:
                             raise
                     else:
-                        for x in entry.result.trained:
+                        for x in entry.forgotten:
                             x.grad = None
                         return leaf(y)  # type: ignore[return-value]  # as the function did
                 return self._result(entry, (*values, *captured), args, kwargs)

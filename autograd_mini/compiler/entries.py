@@ -287,6 +287,8 @@ class Entry:
         values: takes the values from simple arguments; None for arguments that are not simple.
         trial: what was recorded.
         direct: runs the program, where its one output is the one tensor that is returned.
+        forgotten: the leaves that lose their gradient then; of the others was seen that they have
+            none.
         recording: whether it is for calls outside of `no_grad`.
         replay: the program as an operation that has a gradient, once it is needed.
         tensors: returns the captured tensors; None if there are none.
@@ -296,6 +298,7 @@ class Entry:
     __slots__ = (
         *(
             "direct",
+            "forgotten",
             "guard",
             "left",
             "recording",
@@ -333,6 +336,8 @@ class Entry:
         # A gradient of before may be there to be forgotten.
         tensor = not trial.clears and variant.changes and type(y) is Value and not y.weak
         self.direct = variant.run_alone if tensor else None
+        without = {id(c.owner) for c in trial.conditions if c.key == GRADIENT and c.value is None}
+        self.forgotten = [x for x in self.result.trained if id(x) not in without]
 
     @property
     def replays(self) -> int:

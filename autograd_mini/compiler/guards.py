@@ -13,7 +13,8 @@ import ast
 import keyword
 import threading
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
+from operator import is_
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -41,6 +42,8 @@ PARSING: Final = threading.Lock()
 """Python 3.11 counts the depth of the trees that it makes for all threads together."""
 FAILURES: Final = (AttributeError, LookupError, TypeError, ValueError, RuntimeError)
 """What reading raises where there is nothing any more."""
+TOGETHER: Final = 100
+"""So many conditions stand in one function: one of more than 256 names would be slower."""
 BRIEF: Final = 16_384
 """So many bytes are compared with a copy; more have a fingerprint."""
 
@@ -224,11 +227,13 @@ class Guard:
             "same": same_items,
             "read": read_attribute,
             "identical": identical,
+            "is_": is_,
             "ndarray": np.ndarray,
             "Tensor": Tensor,
         }
         self._names: dict[int, str] = {}
         self._attributes: dict[str, str] = {}
+        self._functions: list[str] = []
         self._test = self._compiled()
 
     def check(self) -> tuple[Any, ...] | None:
@@ -274,22 +279,38 @@ class Guard:
                 self._bound[text] = x
             is_tensor = type(x.value if type(x) is Condition else x) is Tensor
             results.append(f"{text}._value, " if is_tensor else f"{text}, ")
-        tests = []
+        tests: list[str] = []  # of what the program reads
+        others: list[str] = []
+        whole = whole_lists(self.conditions, names)
+        unpacked = {id(item) for items in whole.values() for item in items}
         for place, condition in enumerate(self.conditions):
-            text = names.get(id(condition)) or self._read(condition, place)
-            other = condition.same_as
-            if other is not None:
-                tests.append(f"{text} is {names[id(other)]}")
+            if id(condition) in unpacked:
                 continue
-            tests.append(self._compared(condition, place, text))
+            if id(condition) in whole:
+                items = [self._found(x, places[id(x)]) for x in whole[id(condition)]]
+                others.append(self._same_items(place, self._owner(condition.owner), items))
+                continue
+            source = names.get(id(condition))
+            text = source or self._read(condition, place)
+            chosen = tests if source or condition.same_as else others
+            if condition.same_as is not None:
+                chosen.append(f"{text} is {names[id(condition.same_as)]}")
+                continue
+            chosen.append(self._compared(condition, place, text))
             if condition.content is not None:
                 self._bound[f"c{place}"] = condition.content
-                tests.append(f"content({text}) == c{place}")
+                chosen.append(f"content({text}) == c{place}")
+        parts = [others[i : i + TOGETHER] for i in range(0, len(others), TOGETHER)]
+        calls = [f"test_{i}()" for i in range(1, len(parts))]
+        tests = [*parts[0], *calls, *tests] if parts else tests
         if tests:
             lines.append(f"if not ({' and '.join(tests)}): return None")
         lines.append(f"return ({''.join(results)})")
+        functions = [*self._functions, "def test():", *(f"    {line}" for line in lines)]
+        for i, part in enumerate(parts[1:], 1):
+            functions += [f"def test_{i}():", f"    return {' and '.join(part)}"]
         with PARSING:
-            tree = ast.parse("\n".join(["def test():", *(f"    {line}" for line in lines)]))
+            tree = ast.parse("\n".join(functions))
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and node.attr in self._attributes:
                 node.attr = self._attributes[node.attr]
@@ -298,7 +319,7 @@ class Guard:
         return made
 
     def _owner(self, owner: Any) -> str:
-        """Return the name of an owner."""
+        """Return the name of an object, mostly the owner of something else that is read."""
         name = self._names.setdefault(id(owner), f"o{len(self._names)}")
         self._bound[name] = owner
         return name
@@ -306,6 +327,8 @@ class Guard:
     def _read(self, condition: Condition, place: int) -> str:
         """Write how something is read."""
         owner, kind = self._owner(condition.owner), condition.kind
+        if kind == "item" and type(condition.owner) in (list, tuple) and type(condition.key) is int:
+            return f"{owner}[{condition.key}]"
         self._bound[f"k{place}"] = condition.key
         if kind in ("attribute", "method"):
             text = f"read({owner}, k{place})"
@@ -327,13 +350,16 @@ class Guard:
 
     def _compared(self, condition: Condition, place: int, text: str) -> str:
         """Write the test of what was read."""
-        value, kind = f"v{place}", condition.kind
-        self._bound[value] = condition.value
+        kind, found = condition.kind, condition.value
         if not condition.exact:
             return self._alike(condition, place, text)
+        value = self._found(condition, place)
         if kind == "items":  # by identity; others that are equal are found by value
-            self._bound[value] = list(map(id, condition.value))
-            return f"[*map(id, {text})] == {value}"
+            if found and type(condition.owner) in (list, tuple):
+                return self._same_items(place, text, list(map(self._owner, found)))
+            value = f"v{place}"
+            self._bound[value] = found
+            return f"len({text}) == {len(found)} and all(map(is_, {text}, {value}))"
         if kind in ("no_item", "empty"):
             return text
         if kind in ("length", "content"):
@@ -341,6 +367,32 @@ class Guard:
         if kind == "call":
             return f"identical({text}, {value})"
         return f"{text} is {value}"
+
+    def _found(self, condition: Condition, place: int) -> str:
+        """Write what was found: a name that no other condition has, if an equal one will do."""
+        found = condition.value
+        if found is None or found is True or found is False:
+            return repr(found)
+        if not is_plain(found):
+            return self._owner(found)
+        self._bound[f"v{place}"] = found
+        return f"v{place}"
+
+    def _same_items(self, place: int, text: str, items: Sequence[str]) -> str:
+        """Write functions that compare the items of a list, 5 ns each; return their calls."""
+        calls = [f"len({text}) == {len(items)}"]
+        for first in range(0, len(items), TOGETHER):
+            part = items[first : first + TOGETHER]
+            names = [f"x{i}" for i in range(len(part))]
+            tests = [f"{name} is {item}" for name, item in zip(names, part, strict=True)]
+            piece = text if len(part) == len(items) else f"{text}[{first}:{first + len(part)}]"
+            self._functions += [
+                f"def same_{place}_{first}():",
+                f"    {''.join(f'{name}, ' for name in names)} = {piece}",
+                f"    return {' and '.join(tests)}",
+            ]
+            calls.append(f"same_{place}_{first}()")
+        return " and ".join(calls[len(calls) == 2 :])  # to unpack all is to count
 
     def _alike(self, condition: Condition, place: int, text: str) -> str:
         """Write the test whether a program can read an array or tensor in place of another."""
@@ -353,6 +405,29 @@ class Guard:
             then = f"{then}._value"
         kind = f"({then}.dtype is d{place} or {then}.dtype == d{place})"
         return f"{test} and {then}.shape == s{place} and {kind}"
+
+
+def whole_lists(
+    conditions: Sequence[Condition], sources: Container[int]
+) -> dict[int, list[Condition]]:
+    """Find lists and tuples of which all items must be the same: by the ids of their lengths.
+
+    Args:
+        conditions: of a guard.
+        sources: ids of those that lead to arrays which a program reads.
+    """
+    items: dict[int, dict[Any, Condition]] = {}
+    for c in conditions:
+        as_it_is = c.exact and c.content is None and c.same_as is None and id(c) not in sources
+        if c.kind == "item" and type(c.owner) in (list, tuple) and as_it_is:
+            items.setdefault(id(c.owner), {})[c.key] = c
+    lengths = (c for c in conditions if c.kind == "length" and id(c.owner) in items)
+    found = {id(c): (c.value, items[id(c.owner)]) for c in lengths}
+    return {
+        key: [known[i] for i in range(length)]
+        for key, (length, known) in found.items()
+        if len(known) == length and all(i in known for i in range(length))
+    }
 
 
 def can_be_written(condition: Condition) -> bool:

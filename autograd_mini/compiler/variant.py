@@ -115,6 +115,8 @@ class Variant:
         self._scalars = [leaves[v] for v in self.source.scalars]
         self._fresh = [self.source.states.index(v) for v in self.source.fresh]
         self._build = self._made()
+        self._bind = binding(self._changed, self._scalars)
+        self._middle = self.count + len(self._scalars)
 
     def _made(self) -> Callable[..., Any]:
         """Execute the source, which tracebacks then show."""
@@ -205,24 +207,43 @@ class Variant:
                 if not workspace.prepare():
                     workspace = self._idle[0] = self._workspace()
                 results = workspace.step(*values, *[t._value for t in self._reads])
-                now = next(serials)
-                for tensor in self._changed:  # too early is safe: graphs of before are refused
-                    tensor._assigned = now
+                writes: Iterator[Any] = map(call, workspace.commit)
                 if self._fresh:
-                    RUN(self._writes(workspace, results))
-                else:
-                    scalars = map(SET_VALUE, self._scalars, results[self.count :])
-                    RUN(chain(map(call, workspace.commit), scalars))
+                    writes = chain(writes, self._copies(workspace, results))
+                self._bind(next(serials), results[self.count : self._middle], writes)
                 turn.busy = False
                 return results
 
-    def _writes(self, workspace: Workspace, results: Sequence[Any]) -> Iterator[Any]:
-        """Return an iterator which writes new values when it is gone through, in C."""
-        middle = self.count + len(self._scalars)
-        scalars = map(SET_VALUE, self._scalars, results[self.count : middle])
+    def _copies(self, workspace: Workspace, results: Sequence[Any]) -> Iterator[Any]:
+        """Return an iterator which copies new values into the states, in C."""
         arrays = [workspace.states[place][1] for place in self._fresh]
-        copies = map(setitem, arrays, repeat(...), results[middle:])
-        return chain(map(call, workspace.commit), scalars, copies)
+        return map(setitem, arrays, repeat(...), results[self._middle :])
+
+
+Bind = Callable[[int, Sequence[Any], Iterator[Any]], None]
+
+
+def binding(changed: Sequence[Tensor], scalars: Sequence[Tensor]) -> Bind:
+    """Make a function that notes when tensors change, and changes them.
+
+    Python lets an interrupt in where a function begins, after a call, and where it jumps back. So
+    assignments in a row, and one call at the end, are done whole or not at all.
+
+    Args:
+        changed: all that change. To note it too early is safe: graphs of before are refused.
+        scalars: those of them that are bound to other arrays.
+
+    Returns:
+        a function of the time, the scalars' values, and an iterator that writes the others, in C.
+    """
+    names = {id(x): f"t{place}" for place, x in enumerate(changed)}
+    lines = [f"    {names[id(x)]}._assigned = now" for x in changed]
+    if scalars:
+        lines.append(f"    {''.join(f'{names[id(x)]}._value, ' for x in scalars)} = values")
+    namespace: dict[str, Any] = {"run": RUN} | {names[id(x)]: x for x in changed}
+    exec("\n".join(["def bind(now, values, writes):", *lines, "    run(writes)"]), namespace)
+    bind: Bind = namespace["bind"]
+    return bind
 
 
 def is_written_in_c(function: Any) -> bool:
