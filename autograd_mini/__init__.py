@@ -33,6 +33,7 @@ from .errors import NonFiniteError as NonFiniteError
 from .errors import OperandError as OperandError
 from .errors import ShapeError as ShapeError
 from .errors import StaleGraphError as StaleGraphError
+from .errors import UndecidedError as UndecidedError
 from .errors import UnsupportedError as UnsupportedError
 from .errors import WeightsError as WeightsError
 from .functions import relu as relu
@@ -86,6 +87,7 @@ __all__ = [
     "ShapeError",
     "StaleGraphError",
     "Tensor",
+    "UndecidedError",
     "UnsupportedError",
     "WeightsError",
     "checking",

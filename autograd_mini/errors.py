@@ -83,5 +83,9 @@ class GradcheckError(AutogradError, AssertionError):
         return type(self), (self.report,)
 
 
+class UndecidedError(GradcheckError):
+    """A gradient of which the numbers cannot tell whether it is right; see its `report`."""
+
+
 class CompileError(AutogradError, RuntimeError):
     """A function cannot become a program: it depends on what a trace cannot see."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import GradcheckError
+from ..errors import GradcheckError, UndecidedError
 from .causes import Cause, Kind
 from .check import gradcheck
 from .counterexamples import search
@@ -28,6 +28,7 @@ __all__ = [
     "GradcheckError",
     "Kind",
     "Report",
+    "UndecidedError",
     "Verdict",
     "gradcheck",
     "search",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -49,7 +49,7 @@ max-width:960px;margin:4px 0;text-align:left;overflow-x:auto}
 background:none;color:inherit;padding:0}
 .amg-head{display:flex;flex-wrap:wrap;gap:4px 12px;align-items:baseline;font-size:15px}
 .amg-head b{font-weight:600}.amg-soft{color:var(--soft);font-size:13px}
-.amg-state{font-weight:700}.amg-ok{color:var(--good)}.amg-failed{color:var(--bad)}
+.amg-state{font-weight:700}.amg-ok{color:var(--good)}.amg-failed{color:var(--bad)}.amg-undecided{color:var(--ink)}
 .amg ul{margin:8px 0 0;padding:0;list-style:none}.amg li{margin:3px 0}
 .amg-kind{display:inline-block;border:1px solid var(--bad);color:var(--bad);border-radius:9px;
 padding:0 8px;margin-right:8px;font-size:12px;font-weight:600}
@@ -103,9 +103,17 @@ def page(report: Report) -> str:
     )
 
 
+STATES: Final = {
+    "ok": ("✓ ok", "ok"),
+    "FAILED": ("✕ FAILED", "failed"),
+    "UNDECIDED": ("? UNDECIDED", "undecided"),
+}
+"""The words of a state, and its class."""
+
+
 def heading(report: Report) -> str:
     """Write what was checked and the verdict."""
-    state, name = ("✓ ok", "ok") if report.ok else ("✕ FAILED", "failed")
+    state, name = STATES[report.state]
     order = "" if report.order == 1 else f", order {report.order}"
     parts = [f"{report.checked:,} {'entry' if report.checked == 1 else 'entries'} checked"]
     for verdict in (Verdict.WRONG, Verdict.UNRESOLVED, Verdict.KINK):

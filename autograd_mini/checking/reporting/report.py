@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import GradcheckError
+from ...errors import GradcheckError, UndecidedError
 from ...visible import show_text
-from ..causes import Cause
+from ..causes import Cause, Kind
 from ..numeric.verdicts import Verdict
 from .coverage import Coverage
 from .entries import Entry, Part, chosen, rank
@@ -21,6 +21,11 @@ SHOWN = 6
 
 LISTED = 100
 """Entries in `to_dict`."""
+
+ADVICE = (
+    "this is no verdict: check at another point, where the function is smooth and finite around it, "
+    "computed in float64 throughout; or give a step= of the size over which it changes"
+)
 
 HEAD = ("verdict", "entry", "given", "numeric", "±", "relative", "")
 
@@ -60,6 +65,21 @@ class Report:
         failed = self.count(Verdict.WRONG) + self.count(Verdict.UNRESOLVED)
         return not self.problems and not failed
 
+    def __bool__(self) -> bool:
+        """Whether it is ok: `assert am.gradcheck(…, raises=False)` says what it seems to say."""
+        return self.ok
+
+    @property
+    def undecided(self) -> bool:
+        """Whether nothing was found wrong, and something could not be seen."""
+        certain = any(cause.kind != Kind.DOMAIN for cause in self.problems)
+        return not (self.ok or certain or self.count(Verdict.WRONG))
+
+    @property
+    def state(self) -> str:
+        """What the check says as a whole: "ok", "FAILED" or "UNDECIDED"."""
+        return "ok" if self.ok else "UNDECIDED" if self.undecided else "FAILED"
+
     @property
     def checked(self) -> int:
         """The number of entries that were checked one by one."""
@@ -95,6 +115,7 @@ class Report:
         """Return the report as plain Python values, with the worst hundred entries."""
         return {
             "ok": self.ok,
+            "state": self.state,
             "function": self.function,
             "order": self.order,
             "checked": self.checked,
@@ -114,10 +135,11 @@ class Report:
         """Return the report if it is right.
 
         Raises:
+            UndecidedError: if the numbers cannot tell.
             GradcheckError: if it is not.
         """
         if not self.ok:
-            raise GradcheckError(self)
+            raise UndecidedError(self) if self.undecided else GradcheckError(self)
         return self
 
     def __str__(self) -> str:
@@ -135,11 +157,12 @@ class Report:
 
     def _lines(self) -> Iterator[str]:
         order = "" if self.order == 1 else f", order {self.order}"
-        state = "ok" if self.ok else "FAILED"
         function = show_text(self.function, one_line=True)
-        yield f"gradcheck of {function}{order}: {state}, {self._summary()}"
+        yield f"gradcheck of {function}{order}: {self.state}, {self._summary()}"
         for cause in (*self.problems, *self.causes):
             yield f"  {cause}"
+        if self.undecided:
+            yield f"  {ADVICE}"
         if self.blame is not None:
             yield f"  {self.blame}"
         if self.coverage is not None:
