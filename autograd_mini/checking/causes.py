@@ -48,6 +48,8 @@ class Kind(StrEnum):
     """Forward and reverse mode disagree."""
     SECOND_ORDER = "second order"
     """Right at first order, wrong when differentiated again."""
+    TIE = "tie"
+    """The values of tied entries, as equal ones of a maximum, do not add up."""
     DOMAIN = "domain"
     """The point cannot be checked: the function or an input is not finite there."""
     UNKNOWN = "unknown"

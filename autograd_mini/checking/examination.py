@@ -11,11 +11,13 @@ from .causes import Cause, Kind
 from .diagnosis import Evidence, diagnose
 from .inputs import Arrays, Problem
 from .numeric.first import Findings, first_findings
-from .numeric.investigation import usual_step
+from .numeric.investigation import unseen_slope, usual_step
 from .numeric.judgement import look_closer
 from .numeric.lines import Probe
+from .numeric.noise import SINGLE, float32_stairs, rounding_of
 from .numeric.projections import projected
 from .numeric.steadiness import spare_noise
+from .numeric.ties import refuse_ties
 from .numeric.verdicts import CODES, Tolerances, Verdict
 from .progress import LONG, Bar
 from .reporting.coverage import Coverage
@@ -60,10 +62,6 @@ class Examination:
     def __init__(self, subject: Subject, options: Options) -> None:
         self.subject, self.options = subject, options
         self.outputs = subject.at_point()
-        relative = options.rtol
-        if relative is None:
-            relative = max(1e-6, 10 * subject.epsilon ** (2 / 3))
-        self.tolerances = Tolerances(relative, options.atol or 0.0)
         self.drawn = subject.weights(self.outputs, np.random.default_rng(options.seed))
         self.full = options.coverage != "projections" and (
             options.coverage == "full" or self.seconds() <= AFFORDABLE
@@ -77,6 +75,15 @@ class Examination:
         self.scale = scale
         self.noisy = False
         self.probe = Probe(subject, self.outputs, self.weights)
+        if not subject.costly and subject.epsilon < SINGLE[0]:
+            self.probe.stairs = float32_stairs(self.probe)
+        self.tolerances = Tolerances(self.relative(), options.atol or 0.0)
+
+    def relative(self) -> float:
+        """Return the relative tolerance: as it was given, or as the function's digits permit."""
+        if self.options.rtol is not None:
+            return self.options.rtol
+        return float(max(1e-6, 10 * self.subject.epsilon ** (2 / 3)))
 
     def seconds(self) -> float:
         """Return about how long a full check takes, if each entry takes two calls.
@@ -95,9 +102,13 @@ class Examination:
     def report(self, call: str) -> Report:
         """Ask everything, and write it down."""
         problems: list[Cause] = []
+        ties: list[Cause] = []
         coverage: Coverage | None = None
+        apart = True  # whether something is wrong beside ties
         if self.full:
             findings = self.every_entry()
+            apart = any(np.any(f.verdict == CODES[Verdict.WRONG]) for f in findings)
+            ties = refuse_ties(self.probe, findings, self.tolerances, self.options.seed)
         else:
             findings, problems, coverage = projected(
                 self.probe, self.shown, self.slope, self.tolerances, self.options.seed
@@ -122,8 +133,11 @@ class Examination:
             atol=self.tolerances.absolute,
             seed=self.options.seed,
             weighted=self.weighted,
+            causes=tuple(ties),
         )
-        return replace(report, causes=diagnose(self.evidence(report))) if wrong else report
+        if wrong and not (ties and not apart):
+            return replace(report, causes=(*ties, *diagnose(self.evidence(report))))
+        return report
 
     def every_entry(self) -> list[Findings]:
         """Judge every entry on its own."""
@@ -134,7 +148,10 @@ class Examination:
             )  # fmt: skip
         look_closer(self.probe, findings, self.tolerances, self.options.step)
         if not self.subject.costly:
-            self.noisy = spare_noise(findings, self.probe.point, self.given_at, self.options.seed)
+            self.noisy = spare_noise(
+                findings, self.probe.point, self.given_at, self.options.seed,
+                lambda: unseen_slope(self.probe, rounding_of(self.probe)),
+            )  # fmt: skip
         return findings
 
     def given_at(self, point: Arrays) -> Arrays:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -65,6 +66,7 @@ def moved_one_by_one(
 
 
 Moved = Callable[[int, np.ndarray, np.ndarray], Differences]
+Moving = Callable[[np.ndarray, np.ndarray], Differences]
 
 
 def mover(probe: Probe, bar: Bar) -> Moved:
@@ -107,26 +109,67 @@ def first_findings(
     for position, (x, g) in enumerate(zip(probe.point, given, strict=True)):
         findings = empty(g.ravel())
         flat, size = np.arange(x.size), np.abs(x.ravel())
-        usual = usual_step(probe.epsilon, 1.0)
+        usual = usual_step(probe.unit, 1.0)
         steps = np.full(x.size, step) if step else usual * np.maximum(1.0, size)
-        xs, epsilon = x.ravel(), probe.epsilon
-        take(findings, moved(position, flat, steps), flat, steps, xs, epsilon, tolerances)
+        take(findings, moved(position, flat, steps), flat, steps, probe, position, tolerances)
         doubtful = np.flatnonzero(findings.verdict == DOUBTFUL)
         far = (size[doubtful] > 10) | ((size[doubtful] < 0.1) & (size[doubtful] > 0))
-        still = np.flatnonzero((findings.numeric == 0) & (findings.verdict == DOUBTFUL))
-        if len(still):  # not even a wide step moves it
-            wide = moved(position, still, 0.01 * np.maximum(1.0, size[still]))
-            same = (wide.above == 0) & (wide.below == 0) & (findings.given[still] == 0)
-            findings.verdict[still[same]] = CODES[Verdict.RIGHT]
+        if step is None:
+            confirm_zeros(findings, partial(moved, position), size)
         if step is None and np.count_nonzero(far) > 4:  # the other natural length
             flat = doubtful[far]
             near = usual * np.where(size[flat] > 1, 1.0, size[flat])
             spacing = 64 * np.spacing(size[flat])
             near = np.maximum(near, spacing)
-            xs = x.ravel()[flat]
-            take(findings, moved(position, flat, near), flat, near, xs, epsilon, tolerances)
+            take(findings, moved(position, flat, near), flat, near, probe, position, tolerances)
         found.append(findings)
     return found
+
+
+def confirm_zeros(findings: Findings, moved: Moving, size: np.ndarray) -> None:
+    """See at wider and narrower steps that entries of 0 are no features that a step leapt over.
+
+    What no step moves is 0: a sign, a dead unit. What moves as the square of the step, or of a
+    higher power, has the slope 0 too. The rest stays doubtful.
+
+    Args:
+        findings: of one input, with first estimates.
+        moved: evaluates entries of the input with these steps.
+        size: of the entries.
+    """
+    with np.errstate(invalid="ignore"):
+        zero = (findings.given == 0) & (np.abs(findings.numeric) <= findings.error)
+    zero &= (findings.verdict == DOUBTFUL) | (findings.verdict == CODES[Verdict.RIGHT])
+    places = np.flatnonzero(zero)
+    findings.verdict[places] = DOUBTFUL
+    still, falling = np.ones(len(places), bool), np.ones(len(places), bool)
+    seen, before = np.zeros(len(places), int), np.full(len(places), np.inf)
+    for steps in ladder(size[places]):
+        open_ = np.flatnonzero((still | falling) & (steps > 0))
+        if not len(open_):
+            continue
+        found = moved(places[open_], steps[open_])
+        change = np.maximum(np.abs(found.above), np.abs(found.below))
+        change[~np.isfinite(change)] = np.inf
+        slope, rest = change / found.up, NOISE * np.finfo(np.float64).eps * found.size
+        plain = change > rest  # beside rounding
+        still[open_] &= change == 0
+        falling[open_] &= ~plain | (slope <= 0.1 * before[open_])
+        seen[open_] += plain & np.isfinite(change)
+        before[open_] = np.where(plain, slope, before[open_])
+    findings.verdict[places[still | (falling & (seen > 1))]] = CODES[Verdict.RIGHT]
+
+
+def ladder(size: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield steps for entries of these sizes: wide ones, and 30 times narrower ones each time.
+
+    They end at 1e-9 of an entry, at 1e-30 for an entry of 0; 0 stands for no step.
+    """
+    steps = 0.01 * np.maximum(1.0, size)
+    least = 1e-9 * np.maximum(size, 1e-21)
+    while np.any(steps >= least):
+        yield np.where(steps >= least, steps, 0.0)
+        steps = steps / 30
 
 
 def empty(given: np.ndarray) -> Findings:
@@ -141,24 +184,26 @@ def take(
     moved: Differences,
     flat: np.ndarray,
     steps: np.ndarray,
-    xs: np.ndarray,
-    epsilon: float,
+    probe: Probe,
+    position: int,
     tolerances: Tolerances,
 ) -> None:
     """Enter differences, where they are more certain, and judge what they make plain."""
+    xs, epsilon = probe.point[position].ravel()[flat], probe.epsilon
     with np.errstate(all="ignore"):
         width = moved.up - moved.down
         numeric = (moved.above - moved.below) / width
-        error = NOISE * epsilon * (moved.size + np.abs(numeric * xs)) / width
+        error = (NOISE * epsilon * (moved.size + np.abs(numeric * xs)) + 4 * probe.stairs) / width
         given = findings.given[flat]
-        sure = np.isfinite(numeric) & (error <= 0.1 * np.abs(numeric))
+        difference, size = np.abs(given - numeric), np.maximum(np.abs(given), np.abs(numeric))
+        allowed = tolerances.absolute + tolerances.relative * size
+        close = (difference <= allowed + error) & np.isfinite(given) & np.isfinite(numeric)
+        resolution = max(RESOLUTION, tolerances.relative)
+        sure = close & (error <= resolution * size)
         scale = np.max(np.abs(numeric), where=sure, initial=0.0)
         share = max(1e-5, 100 * epsilon ** (2 / 3))
         findings.negligible = max(findings.negligible, float(share * scale))
-        difference, size = np.abs(given - numeric), np.maximum(np.abs(given), np.abs(numeric))
-        allowed = tolerances.absolute + tolerances.relative * size
-        fine = error <= np.maximum(max(tolerances.absolute, findings.negligible), RESOLUTION * size)
-        right = (difference <= allowed + error) & fine & np.isfinite(given)
+        right = sure | (close & (error <= max(tolerances.absolute, findings.negligible)))
         before = findings.error[flat]  # a coarse bar does not overrule a finer one
         apart = np.abs(numeric - findings.numeric[flat]) > allowed + before
         right &= ~(apart & (error > before) & (error > SHARP * size))

@@ -41,8 +41,10 @@ def rounds(line: Line, epsilon: float, step: float | None) -> Iterator[list[floa
     yield [64 * usual, 8 * usual, usual]
     near = usual_step(epsilon, line.near)
     yield [usual / 8, usual / 64, *([64 * near, 8 * near, near] if line.near != line.unit else [])]
-    yield [512 * usual, 4096 * usual, 0.2 * line.unit]
+    yield [s for s in (512 * usual, 4096 * usual) if s < line.unit] + [0.2 * line.unit]
     yield [usual / 8**k for k in range(3, 12)]
+    if not line.size:
+        yield [usual / 30**k for k in range(7, 17)]
 
 
 class Investigation:
@@ -66,12 +68,17 @@ class Investigation:
         self._noise: float | None = None
         self.estimate: Estimate
         self.verdict = Verdict.UNRESOLVED
-        for number, steps in enumerate(rounds(line, probe.epsilon, step)):
+        for number, steps in enumerate(rounds(line, probe.unit, step)):
             fresh = self._look(steps)
             if number == 0 and self.verdict is not Verdict.RIGHT:
                 continue  # a step that is too wide can be certain and wrong
-            if fresh and self.verdict is not Verdict.UNRESOLVED and self._confirmed():
+            if all(level.flat for level in self._levels.values()):
+                continue  # so can one that leaps over what is narrow
+            sure = fresh and not self._is_open() and self._confirmed()
+            if sure and not self._leaps() and not self._is_open():
                 return
+        while self._leaps():
+            self._judged()
         if self.verdict is not Verdict.RIGHT and self._noise is None:
             self._confirmed()
         if self.estimate.jumps:
@@ -111,6 +118,29 @@ class Investigation:
         if unsure and (self._is_rough() or not self._settled() or self._is_disputed()):
             self.verdict = Verdict.UNRESOLVED
         return not self._is_open()
+
+    def _leaps(self) -> bool:
+        """Forget steps that narrower ones contradict: they leap over something; tell if any do."""
+        if self.verdict is not Verdict.RIGHT or not self._contradicted():
+            return False
+        if self._noise is None:
+            self._noise = measured_noise(self._probe, self._line)
+            self._judged()
+        if self.verdict is not Verdict.RIGHT or not self._contradicted():
+            return False
+        widest = self.estimate.step
+        self._levels = {s: level for s, level in self._levels.items() if s < widest}
+        return True
+
+    def _contradicted(self) -> bool:
+        e = self.estimate
+        if e.sides is not None or not np.isfinite(e.value):
+            return False
+        narrower = [x for x in self._levels.values() if x.step < e.step and np.isfinite(x.central)]
+        allowed = self._judge.allowed(self.given, e.value, e.error) + 2 * e.error
+        return any(
+            abs(x.central - e.value) > allowed + 4 * x.noise(self._noise or 0.0) for x in narrower
+        )
 
     def _is_open(self) -> bool:
         return self.verdict is Verdict.UNRESOLVED
@@ -159,6 +189,7 @@ class Investigation:
             for level in wide
             if level.step > self.estimate.step
             and not level.flat
+            and np.isfinite(level.central)
             and abs(level.central - self.given) <= 0.1 * abs(level.central - self.estimate.value)
         ]
         disputed = any(
@@ -225,15 +256,20 @@ class Investigation:
         return low, high, to_left, to_right, 8 * self._probe.epsilon * self._probe.scale / step
 
     def _be_lenient(self) -> None:
-        """Take what rounding hides even at the best step for none: a share of φ per unit."""
-        lenient = LOST * self._probe.epsilon * self._probe.scale / self._line.unit
-        if self._judge.verdict(self.given, self.estimate, lenient) is Verdict.RIGHT:
+        """Take what rounding hides even at the best step for none: a share of φ per unit.
+
+        Of φ, or of the larger terms of it that cancel, which its noise tells.
+        """
+        lenient = unseen_slope(self._probe, self._noise or 0.0) / self._line.unit
+        rounding = max(self._judge.rounding, ROUNDING * lenient / LOST)
+        judge = replace(self._judge, rounding=rounding)
+        if judge.verdict(self.given, self.estimate, lenient) is Verdict.RIGHT:
             self.verdict = Verdict.RIGHT
 
     # ── more digits ───────────────────────────────────────────────────────────────────────────
     def _be_precise(self) -> None:
         """Compute what is still open in long double, or confirm it by a complex step."""
-        probe = precise(self._probe)
+        probe = precise(self._probe, 1e3 * (self._noise or 0.0))
         if probe is not None:
             line = self._line.along(probe)
             steps = [usual_step(probe.epsilon, line.unit) * 8**k for k in (6, 5, 4, 2, 1, 0, -1)]
@@ -265,6 +301,20 @@ class Investigation:
             error = abs(self.given - slope)
             self.estimate = replace(self.estimate, value=slope, error=error, step=1e-30)
             self.verdict = Verdict.RIGHT
+
+
+def unseen_slope(probe: Probe, noise: float) -> float:
+    """Return the slope, per unit, that rounding may hide even at the best step.
+
+    Args:
+        probe: of the function.
+        noise: of φ. It says how large the terms of φ are that cancel, if it is not more than those
+            of a size of 1 can have; more is no rounding, or too much of it.
+    """
+    rounding = probe.epsilon * probe.scale
+    if noise <= 1e3 * probe.epsilon * max(probe.scale, 1.0):
+        rounding = max(rounding, noise)
+    return LOST * rounding
 
 
 def two_sided(levels: Iterable[Level]) -> bool:

@@ -38,6 +38,7 @@ class Level:
         unit: the rounding unit of the outputs.
         flat: whether no output changed at all.
         rounding: of the coordinate, by which even a stable function may be off inside.
+        stairs: see `Probe`.
     """
 
     step: float
@@ -51,6 +52,7 @@ class Level:
     unit: float
     flat: bool
     rounding: float
+    stairs: float = 0.0
 
     @property
     def central(self) -> float:
@@ -76,7 +78,8 @@ class Level:
         """Return the rounding error of the slope; `measured` is that of φ, where it is known."""
         slope = next((s for s in (self.central, self.right) if np.isfinite(s)), self.left)
         inside = NOISE * abs(slope) * self.rounding
-        return (max(NOISE * self.unit * self.size, 4 * measured) + inside) / (self.up - self.down)
+        of_values = max(NOISE * self.unit * self.size, 4 * measured, 4 * self.stairs)
+        return (of_values + inside) / (self.up - self.down)
 
 
 class Probe:
@@ -89,6 +92,7 @@ class Probe:
         weights: the cotangent, one array an output.
         epsilon: the rounding unit of the function.
         scale: Σ |g·y|.
+        stairs: the height of the stairs that rounding to float32 inside makes of φ, else 0.
         trouble: what a call beside the point ended with; empty if all went well.
     """
 
@@ -100,8 +104,14 @@ class Probe:
         self.weights = weights
         self.epsilon = subject.epsilon if dtype is None else float(np.finfo(dtype).eps)
         self.scale = self.size(base, base)
+        self.stairs = 0.0
         self.trouble = ""
         self._work = [x.copy() for x in self.point]
+
+    @property
+    def unit(self) -> float:
+        """The rounding unit of φ, stairs included: what the width of a good step depends on."""
+        return max(self.epsilon, self.stairs / self.scale if self.stairs else 0.0)
 
     def evaluate(self, arrays: Arrays) -> Arrays:
         """Return the outputs at other coordinates, or NaN where there are none of these shapes.
@@ -186,7 +196,7 @@ class Probe:
         return Level(
             step, up, down, right, self.weighted(below, self.base),
             max(moving, self.size(above, below)), low, high, self.epsilon, flat,
-            self.epsilon * line.size,
+            self.epsilon * line.size, self.stairs,
         )  # fmt: skip
 
 

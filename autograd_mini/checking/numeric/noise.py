@@ -28,7 +28,7 @@ def measured_noise(probe: Probe, line: Line) -> float:
     "Estimating Computational Noise"). Where φ does not change at all, wider steps are tried: a
     stair so wide is noise too, unless one side stays flat: that is a kink. Wider steps also show
     what is smooth at the narrowest and rounded inside, like 1 − cos x: a saw, which does not grow
-    with the step as what is smooth does.
+    with the step as what is smooth does; nor does it end, as a narrow feature does.
     """
     scales = list(values_at_scales(probe, line))
     first = next((i for i, sides in enumerate(scales) if not all(map(constant, sides))), None)
@@ -40,7 +40,7 @@ def measured_noise(probe: Probe, line: Line) -> float:
     if first:
         noise = max(noise, 0.3 * tread(scales[first]))
     for narrow, wide in pairwise(map(usual_deviation, scales[first:])):
-        if wide <= 8 * narrow:
+        if narrow / 8 <= wide <= 8 * narrow:
             noise = max(noise, narrow)
     return noise
 
@@ -94,3 +94,43 @@ def deviation(values: np.ndarray, order: int) -> Any:
     """
     differences = np.diff(values, order, axis=0)
     return np.sqrt(np.mean(differences**2, axis=0) / comb(2 * order, order))
+
+
+SHARES = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1)
+"""Shares of the inputs, by which a function that rounds to float32 changes at the latest."""
+
+SINGLE = (1e-9, 1e-3)
+"""The height of its stairs, as a share of its values: 6e-8, and more where terms cancel."""
+
+
+def float32_stairs(probe: Probe) -> float:
+    """Return the height of the stairs of a function that rounds to float32 inside, else 0.
+
+    It stays as it is, to the last bit, when all inputs move by 1e-10 of themselves; and when they
+    move by more it changes by a jump of about the rounding unit of float32.
+    """
+    generator = np.random.default_rng(0)
+    for share in (1e-10, *SHARES):
+        changes = [changed(probe, share, generator) for _ in range(1 if share < 1e-9 else 4)]
+        seen = [change for change in changes if change]
+        if seen and (share < 1e-9 or not np.all(np.isfinite(seen))):
+            return 0.0
+        if seen:
+            height = min(seen)
+            return height if SINGLE[0] < height / (probe.scale or np.inf) < SINGLE[1] else 0.0
+    return 0.0
+
+
+def changed(probe: Probe, share: float, generator: np.random.Generator) -> float:
+    """Return how far φ changes when all inputs move by a share of themselves, each another way."""
+    moved = [x * (1 + share * generator.uniform(-1, 1, x.shape)) for x in probe.point]
+    return abs(probe.weighted(probe.evaluate(moved), probe.base))
+
+
+def rounding_of(probe: Probe) -> float:
+    """Return the size of the rounding error of φ: what it changes by a few units beside the point.
+
+    Where that is a slope, and no rounding, it is far less than the function itself.
+    """
+    generator = np.random.default_rng(1)
+    return float(np.mean([changed(probe, 4 * probe.epsilon, generator) for _ in range(4)]))

@@ -32,21 +32,38 @@ Gradient = Callable[[Arrays], Arrays]
 """The given gradient at other inputs, both in real coordinates."""
 
 
-def spare_noise(findings: list[Findings], point: Arrays, gradient: Gradient, seed: int) -> bool:
+def spare_noise(
+    findings: list[Findings],
+    point: Arrays,
+    gradient: Gradient,
+    seed: int,
+    unseen: Callable[[], float],
+) -> bool:
     """Leave the wrong entries open that are within the noise of the given gradient; tell if any.
 
     An entry at a kink is left as it is: it is judged by the slopes to both sides.
+
+    Args:
+        findings: of each input.
+        point: the inputs.
+        gradient: the given one.
+        seed: of the points beside it.
+        unseen: returns the slope that rounding of the function hides, per unit: noise up to that
+            is fine, and what differs by it is right. It is what is left of terms that cancel.
     """
     wrong = [steady_wrong(f) for f in findings]
     if not any(map(np.any, wrong)):
         return False
     spared = False
-    noise = given_noise(point, gradient, seed)
+    noise, hidden = given_noise(point, gradient, seed), unseen()
     for f, w, n in zip(findings, wrong, noise, strict=True):
         with np.errstate(invalid="ignore"):
             open_ = w & (np.abs(f.given - f.numeric) <= TIMES * n)
         f.verdict[open_] = CODES[Verdict.UNRESOLVED]
         spared |= bool(np.any(open_))
+        fine = open_ & (TIMES * n <= hidden)
+        f.verdict[fine] = CODES[Verdict.RIGHT]
+        open_ &= ~fine
         for flat in np.flatnonzero(open_):
             f.reasons[int(flat)] = (
                 f"rounding inside of the gradient: it changes by ±{n[flat]:.1e} beside the point"

@@ -30,8 +30,8 @@ CODES = {verdict: code for code, verdict in enumerate(Verdict)}
 SMALLEST = 1e-290
 """A difference that is none whatever the tolerances: numbers lose their digits below 1e-308."""
 
-RESOLUTION = 1e-2
-"""An error bar wider than this share of an entry does not confirm it."""
+RESOLUTION = 1e-3
+"""An error bar wider than this share of an entry, and than the tolerance, does not confirm it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,9 @@ class Judge:
     def fine(self, error: float, given: float, numeric: float, lenient: float) -> bool:
         """Whether an error bar is narrow enough to confirm an entry."""
         size = max(abs(given), abs(numeric))
-        enough = (self.tolerances.absolute, RESOLUTION * size, self.negligible, lenient)
-        return error <= max(*enough, self.rounding)
+        share = max(RESOLUTION, self.tolerances.relative) * size
+        enough = (self.tolerances.absolute, share, self.negligible, lenient, self.rounding)
+        return bool(np.isfinite(error)) and error <= max(enough)
 
     def verdict(self, given: float, e: Estimate, lenient: float = 0.0) -> Verdict:
         """Judge one entry; an error bar up to `lenient` is fine too."""

@@ -23,8 +23,8 @@ LISTED = 100
 """Entries in `to_dict`."""
 
 ADVICE = (
-    "this is no verdict: check at another point, where the function is smooth and finite around it, "
-    "computed in float64 throughout; or give a step= of the size over which it changes"
+    "this is no verdict: check at another point, where the function is smooth and finite all "
+    "around, computed in float64 throughout; or give a step= of the size over which it changes"
 )
 
 HEAD = ("verdict", "entry", "given", "numeric", "±", "relative", "")

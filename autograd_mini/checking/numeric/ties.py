@@ -1,0 +1,200 @@
+"""Ties: entries at kinks which belong together, as equal ones of a maximum.
+
+Each of them may have any slope between those to both sides; but moved together they have one slope,
+or a narrow interval of them, and the given values must add up to it. One entry gets all, or each a
+share. Entries whose kinks have nothing to do with each other, as |x| + |y| at 0, are not compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..causes import Cause, Kind
+from ..inputs import Arrays
+from .first import Findings
+from .investigation import Investigation, usual_step
+from .lines import Line, Probe
+from .verdicts import CODES, Judge, Tolerances, Verdict
+
+PAIRED = 40
+"""Up to so many entries it is looked which belong together; more are one group."""
+
+LOOKED_AT = 400
+"""Entries at kinks that are looked at."""
+
+APART = 0.02
+"""A share of the kinks that entries share if they belong together."""
+
+NAMED = 4
+"""Entries that a cause names."""
+
+
+class Place(NamedTuple):
+    """One entry of one input."""
+
+    position: int
+    flat: int
+
+
+class TogetherLine(Line):
+    """The line along which entries of one or more inputs move at once.
+
+    Args:
+        probe: at the point.
+        places: the entries.
+        lengths: how far each moves at a step of 1.
+    """
+
+    def __init__(self, probe: Probe, places: Sequence[Place], lengths: np.ndarray) -> None:
+        self.probe, self.places, self.lengths = probe, places, lengths
+        self.unit = self.near = self.size = 1.0
+        self.least = 1e3 * probe.epsilon
+
+    def at(self, step: float) -> tuple[Arrays, float]:
+        """Move the entries."""
+        moved = [x.copy() for x in self.probe.point]
+        for (position, flat), length in zip(self.places, self.lengths, strict=True):
+            moved[position].flat[flat] += step * length
+        rounded = self.probe.subject.inputs.rounded
+        return self.probe.evaluate([rounded(i, x) for i, x in enumerate(moved)]), step
+
+    def along(self, probe: Probe) -> Line:
+        """Move the same entries from another probe."""
+        return TogetherLine(probe, self.places, self.lengths)
+
+    def tangents(self) -> Arrays:
+        """Return the lengths in the entries."""
+        found = [np.zeros(x.shape) for x in self.probe.subject.inputs.arrays]
+        for (position, flat), length in zip(self.places, self.lengths, strict=True):
+            found[position].flat[flat] = length
+        return found
+
+
+def refuse_ties(
+    probe: Probe, findings: Sequence[Findings], tolerances: Tolerances, seed: int
+) -> list[Cause]:
+    """Call entries at kinks wrong whose values do not add up, and say so."""
+    places = [
+        Place(position, int(flat))
+        for position, of in enumerate(findings)
+        for flat in np.flatnonzero(of.verdict == CODES[Verdict.KINK])
+    ]
+    if not 1 < len(places) <= LOOKED_AT:
+        return []
+    generator = np.random.default_rng([seed, 5])
+    causes = []
+    for group in Ties(probe).groups(places):
+        found = off(probe, findings, tolerances, group, generator)
+        if found is None:
+            continue
+        for position, flat in group:
+            findings[position].verdict[flat] = CODES[Verdict.WRONG]
+            findings[position].reasons[flat] = "tied: moved with others, the values do not add up"
+        causes.append(cause_of(probe, group, found))
+    return causes[:NAMED]
+
+
+def off(
+    probe: Probe,
+    findings: Sequence[Findings],
+    tolerances: Tolerances,
+    group: Sequence[Place],
+    generator: np.random.Generator,
+) -> Investigation | None:
+    """Return what was seen along a direction in which the values do not add up, or None."""
+    sizes = np.array([max(1.0, abs(probe.point[i].flat[flat])) for i, flat in group])
+    values = np.array([findings[i].given[flat] for i, flat in group])
+    for shares in (np.ones(len(group)), generator.uniform(0.5, 1.5, len(group))):
+        lengths = shares * sizes
+        allowed = tolerances.absolute * np.sum(lengths)
+        allowed += tolerances.relative * np.sum(np.abs(values) * lengths)
+        judge = Judge(Tolerances(0.0, float(allowed)), 10 * float(allowed))
+        line = TogetherLine(probe, group, lengths)
+        found = Investigation(probe, line, float(values @ lengths), judge)
+        if found.verdict is Verdict.WRONG:
+            return found
+    return None
+
+
+def cause_of(probe: Probe, group: Sequence[Place], found: Investigation) -> Cause:
+    """Write what does not add up."""
+    names = probe.subject.inputs.names
+    entries = [f"{names[p]}{list(indices(probe, p, flat))}" for p, flat in group[:NAMED]]
+    listed = ", ".join(entries) + (" …" if len(group) > NAMED else "")
+    e = found.estimate
+    slope = f"{e.value:.6g}" if e.sides is None else f"{e.sides[0]:.6g} to {e.sides[1]:.6g}"
+    one = names[group[0].position] if len({p for p, _ in group}) == 1 else None
+    text = (
+        f"{listed} are tied: moved together the function has the slope {slope}, and their values "
+        f"give {found.given:.6g}; let one of them have the whole gradient, or each a share"
+    )
+    return Cause(Kind.TIE, text, one)
+
+
+def indices(probe: Probe, position: int, flat: int) -> tuple[int, ...]:
+    """Return the index of an entry."""
+    return tuple(map(int, np.unravel_index(flat, probe.point[position].shape)))
+
+
+class Ties:
+    """Finds entries that share kinks: moved together they do something else than one by one."""
+
+    def __init__(self, probe: Probe) -> None:
+        self.probe = probe
+        self.step = 8 * usual_step(probe.epsilon, 1.0)
+        self._alone: dict[tuple[Place, float], float] = {}
+
+    def change(self, places: Sequence[Place], sign: float) -> float:
+        """Return how far φ changes when entries move to one side."""
+        sizes = np.array([max(1.0, abs(self.probe.point[i].flat[flat])) for i, flat in places])
+        outputs, _ = TogetherLine(self.probe, places, sizes).at(sign * self.step)
+        return self.probe.weighted(outputs, self.probe.base)
+
+    def alone(self, place: Place, sign: float) -> float:
+        """Return how far φ changes when one entry moves."""
+        key = place, sign
+        if key not in self._alone:
+            self._alone[key] = self.change([place], sign)
+        return self._alone[key]
+
+    def together(self, one: Sequence[Place], other: Sequence[Place]) -> bool:
+        """Tell whether two groups of entries share a kink."""
+
+        def part(places: Sequence[Place], sign: float) -> float:
+            if len(places) == 1:
+                return self.alone(places[0], sign)
+            return self.change(places, sign)
+
+        for sign in (1.0, -1.0):
+            first, second = part(one, sign), part(other, sign)
+            mixed = self.change([*one, *other], sign) - first - second
+            kink = abs(self.alone(one[0], 1.0) + self.alone(one[0], -1.0))
+            if abs(mixed) > APART * kink:
+                return True
+        return False
+
+    def groups(self, places: Sequence[Place]) -> list[list[Place]]:
+        """Return groups of two entries and more that belong together."""
+        tied = [p for p in places if self.together([p], [q for q in places if q != p])]
+        if len(tied) > PAIRED:
+            return [tied]
+        return connected(tied, lambda p, q: self.together([p], [q]))
+
+
+def connected(places: Sequence[Place], linked: Callable[[Place, Place], bool]) -> list[list[Place]]:
+    """Return the connected components that have two members and more."""
+    left, found = list(places), []
+    while left:
+        group, fresh = [], [left.pop(0)]
+        while fresh:
+            place = fresh.pop()
+            group.append(place)
+            near = [other for other in left if linked(place, other)]
+            left = [other for other in left if other not in near]
+            fresh += near
+        if len(group) > 1:
+            found.append(sorted(group))
+    return found
