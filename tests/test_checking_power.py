@@ -306,3 +306,20 @@ def test_undecided_is_neither_ok_nor_failed() -> None:
 def test_a_point_outside_of_the_domain_is_undecided() -> None:
     assert am.gradcheck(np.log, -1.0, vjp=lambda g, x: (g / x,), raises=False).undecided
     assert am.gradcheck(np.sin, np.nan, vjp=lambda g, x: (g / x,), raises=False).undecided
+
+
+# ── one wrong entry among many ───────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("wrong", [(0,), (299_999,), (123_457,), (17, 200_000, 200_001)])
+def test_wrong_entries_are_located_by_projections(wrong: tuple[int, ...]) -> None:
+    x = np.random.default_rng(3).normal(size=300_000)
+
+    def gradient(x: Any) -> Any:
+        g = np.cos(x)
+        g[list(wrong)] *= 1.5
+        return g
+
+    report = am.gradcheck(
+        lambda x: np.sum(np.sin(x)), x, grad=gradient, coverage="projections", raises=False
+    )
+    found = {entry.index[0] for entry in report.entries if entry.verdict == "wrong"}
+    assert report.state == "FAILED" and found == set(wrong), report

@@ -26,7 +26,7 @@ from .verdicts import Judge, Tolerances, Verdict
 DIRECTIONS = 6
 """Random directions an input."""
 
-SAMPLE = 16
+SAMPLE = 6
 """Entries that are looked at before halving."""
 
 FOUND = 8
@@ -77,10 +77,39 @@ class Search:
 
     def suspicious(self, direction: np.ndarray, step: float) -> bool:
         """Whether the derivative along a direction differs at the step that served all entries."""
-        given, allowed = self.given_along(direction)
+        difference, error = self.difference(direction, step)
+        return not abs(difference) <= self.given_along(direction)[1] + error
+
+    def locate(self, scale: float, step: float, generator: np.random.Generator) -> bool:
+        """Find a single wrong entry by the digits of its place; tell if it was there.
+
+        Along ±1 in all entries, one that is off by e makes a difference of ±e; along the same
+        direction times the digits of the places, one that is e times its digit. Their ratio is it.
+        """
+        shape, size = self.probe.point[self.position].shape, self.findings.given.size
+        signs = scale * generator.choice([-1.0, 1.0], size)
+        whole, error = self.difference(signs.reshape(shape), step)
+        if not abs(whole) > 20 * error:
+            return False
+        base = min(1000, max(2, int(abs(whole) / (8 * error)) if error else 1000))
+        place, unit, rest = 0, 1, np.arange(size)
+        while unit < size:
+            digits = rest % base
+            part, _ = self.difference((signs * digits / base).reshape(shape), step)
+            digit = part / whole * base
+            if not (np.isfinite(digit) and abs(digit - round(digit)) < 0.3):
+                return False  # more than one
+            place, unit, rest = place + unit * round(digit), unit * base, rest // base
+        if not 0 <= place < size:
+            return False
+        self.look(place)
+        return self.wrong > 0
+
+    def difference(self, direction: np.ndarray, step: float) -> tuple[float, float]:
+        """Return by how much the given derivative along a direction is off, and the error bar."""
         line = DirectionLine(self.probe, self.position, direction)
         e = estimate([self.probe.level(line, s) for s in (8 * step, step)])
-        return not abs(given - e.value) <= allowed + e.error
+        return self.given_along(direction)[0] - e.value, e.error
 
     def sample(self, generator: np.random.Generator) -> None:
         """Look at a few entries: an error that is in many of them needs no halving."""
@@ -135,15 +164,16 @@ def projected(
             seen, investigation = search.along(direction)
             unseen.append(seen / scale)
             count += 1
-            if investigation.verdict.passes or search.wrong:
+            if investigation.verdict.passes:
                 continue
             step = investigation.estimate.step
-            search.sample(generator)
+            if not search.locate(scale, step, generator):
+                search.sample(generator)
             if not search.wrong:
                 search.halve(np.arange(x.size), direction, step)
             if not search.wrong:
                 problems.append(spread(probe, position, investigation))
-                break
+            break
         complete = complete and not search.wrong
         sensitivity = max(sensitivity, float(np.median(unseen)) / MISSED)
     norm = float(np.sqrt(sum(np.sum(g**2) for g in given)))
