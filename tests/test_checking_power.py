@@ -309,9 +309,9 @@ def test_a_point_outside_of_the_domain_is_undecided() -> None:
 
 
 # ── one wrong entry among many ───────────────────────────────────────────────────────────────
-@pytest.mark.parametrize("wrong", [(0,), (299_999,), (123_457,), (17, 200_000, 200_001)])
+@pytest.mark.parametrize("wrong", [(0,), (99_999,), (23_457,), (17, 60_000, 60_001)])
 def test_wrong_entries_are_located_by_projections(wrong: tuple[int, ...]) -> None:
-    x = np.random.default_rng(3).normal(size=300_000)
+    x = np.random.default_rng(3).normal(size=100_000)
 
     def gradient(x: Any) -> Any:
         g = np.cos(x)
