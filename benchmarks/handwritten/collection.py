@@ -1,0 +1,25 @@
+"""All cases, and whether a report names the cause of a mistake."""
+
+import re
+
+from . import activations, dense
+from .case import Case
+
+MODULES = (dense, activations)
+
+# Lines that say nothing of the cause: the table's rows, its head, and how values are weighted.
+_TABLE = re.compile(r"^\s*(verdict\b|\(values |\w+ +\S+(\[.*?\])? +[-+]?(\d|nan|inf))")
+
+
+def list_cases() -> list[Case]:
+    """Return the cases of all topics."""
+    return [case for module in MODULES for case in module.CASES]
+
+
+def names_cause(report: str, words: tuple[str, ...]) -> bool:
+    """Return whether a line of the report has one of the words.
+
+    The headline does not count, since it repeats the function's name, nor do the numbers.
+    """
+    lines = [line for line in report.lower().splitlines()[1:] if not _TABLE.match(line)]
+    return any(re.search(word, line) for word in words for line in lines)
