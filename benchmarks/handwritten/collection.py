@@ -2,10 +2,34 @@
 
 import re
 
-from . import activations, dense
+from . import (
+    activations,
+    attention,
+    convolutions,
+    dense,
+    indexing,
+    linalg,
+    losses,
+    norms,
+    physics,
+    recurrent,
+    statistics,
+)
 from .case import Case
 
-MODULES = (dense, activations)
+MODULES = (
+    dense,
+    activations,
+    losses,
+    norms,
+    convolutions,
+    recurrent,
+    attention,
+    indexing,
+    linalg,
+    statistics,
+    physics,
+)
 
 # Lines that say nothing of the cause: the table's rows, its head, and how values are weighted.
 _TABLE = re.compile(r"^\s*(verdict\b|\(values |\w+ +\S+(\[.*?\])? +[-+]?(\d|nan|inf))")

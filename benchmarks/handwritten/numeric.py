@@ -12,6 +12,7 @@ import numpy as np
 from .case import Case, Gradient
 
 STEP = 1e-5
+Bound = tuple[Any, float, float]  # entries that move together, the lowest and highest derivative
 
 
 def draw_cotangent(value: Any) -> Any:
@@ -25,37 +26,44 @@ def draw_cotangent(value: Any) -> Any:
     return weights
 
 
-def measure_derivatives(case: Case, inputs: tuple[Any, ...]) -> list[tuple[Any, Any]]:
-    """Return the lowest and highest right gradient of each differentiated input."""
+def measure_derivatives(case: Case, inputs: tuple[Any, ...]) -> list[list[Bound]]:
+    """Return, for each differentiated input, what the derivative along some directions can be.
+
+    The directions are those of the entries. Entries that are equal are also moved together, so that
+    a tie does not hide a gradient that counts both sides.
+    """
     g = draw_cotangent(case.evaluate(*inputs))
     return [_measure_input(case, g, inputs, number) for number in case.list_argnums(inputs)]
 
 
-def measure_error(case: Case, gradient: Gradient, inputs: Any, bounds: Any) -> float:
-    """Return the largest error of a gradient, relative to the largest entry of its input's."""
+def measure_error(case: Case, gradient: Gradient, inputs: Any, bounds: list[list[Bound]]) -> float:
+    """Return the largest error of a gradient, relative to the largest derivative by its input."""
     g = draw_cotangent(case.evaluate(*inputs))
     given = case.apply_gradient(gradient, g, *inputs)
-    return max(
-        _measure_distance(_split_parts(x), *limits) for x, limits in zip(given, bounds, strict=True)
-    )
+    return max(_measure_distance(x, rows) for x, rows in zip(given, bounds, strict=True))
 
 
-def _measure_distance(x: Any, low: Any, high: Any) -> float:
-    scale = max(np.max(np.abs(low)), np.max(np.abs(high)))
-    outside = np.maximum(np.maximum(low - x, x - high), 0)
-    return float(np.max(outside) / scale) if scale else float(np.max(outside))
+def _measure_distance(x: Any, rows: list[Bound]) -> float:
+    parts = _split_parts(x)
+    scale = max(max(abs(low), abs(high)) for _, low, high in rows) or 1.0
+    values = [(float(np.sum(parts[place])), low, high) for place, low, high in rows]
+    outside = [max(low - value, value - high, 0.0) for value, low, high in values]
+    return float("inf") if not np.all(np.isfinite(parts)) else max(outside) / scale
 
 
-def _measure_input(case: Case, g: Any, inputs: tuple[Any, ...], number: int) -> tuple[Any, Any]:
+def _measure_input(case: Case, g: Any, inputs: tuple[Any, ...], number: int) -> list[Bound]:
     parts = _split_parts(inputs[number])
     size = float(np.max(np.abs(parts))) or 1.0
-    low, high = np.empty(parts.shape), np.empty(parts.shape)
-    for entry in np.ndindex(parts.shape):
-        step = STEP * max(abs(float(parts[entry])), 0.1 * size)
-        sides = _measure_sides(_weigh_result(case, g, inputs, number, entry), step)
-        low[entry], high[entry] = min(sides), max(sides)
-    slack = 1e-9 * max(np.max(np.abs(low)), np.max(np.abs(high)))
-    return low - slack, high + slack
+    places: list[Any] = list(np.ndindex(parts.shape))
+    values, counts = np.unique(parts, return_counts=True)
+    places += [parts == value for value in values[counts > 1]]
+    rows = []
+    for place in places:
+        step = STEP * max(float(np.max(np.abs(parts[place]))), 0.1 * size)
+        sides = _measure_sides(_weigh_result(case, g, inputs, number, place), step)
+        rows.append((place, min(sides), max(sides)))
+    slack = 1e-9 * max(max(abs(low), abs(high)) for _, low, high in rows)
+    return [(place, low - slack, high + slack) for place, low, high in rows]
 
 
 def _measure_sides(line: Callable[[float], Any], step: float) -> tuple[float, ...]:
@@ -68,14 +76,14 @@ def _measure_sides(line: Callable[[float], Any], step: float) -> tuple[float, ..
     return (float((8 * (right - left) - (far_right - far_left)) / (12 * step)),)
 
 
-def _weigh_result(case: Case, g: Any, inputs: Any, number: int, entry: Any) -> Any:
-    """Return the weighted result as a function of one entry's change."""
+def _weigh_result(case: Case, g: Any, inputs: Any, number: int, place: Any) -> Any:
+    """Return the weighted result as a function of a change at one place."""
 
     def line(change: float) -> Any:
         for extended in (True, False):
             moved = [_widen(x) if extended else x for x in inputs]
             parts = _split_parts(moved[number]).copy()
-            parts[entry] += change
+            parts[place] += change
             moved[number] = _join_parts(parts, moved[number])
             try:
                 value = case.evaluate(*moved)
