@@ -10,9 +10,12 @@ from . import (
     indexing,
     linalg,
     losses,
+    metrics,
+    networks,
     norms,
     physics,
     recurrent,
+    signals,
     statistics,
 )
 from .case import Case
@@ -29,6 +32,9 @@ MODULES = (
     linalg,
     statistics,
     physics,
+    signals,
+    metrics,
+    networks,
 )
 
 # Lines that say nothing of the cause: the table's rows, its head, and how values are weighted.
