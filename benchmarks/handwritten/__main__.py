@@ -55,6 +55,7 @@ def run_checker(check: Callable[..., Verdict], name: str, lines: list[str]) -> N
     missed: list[str] = []
     unnamed: list[str] = []
     alarms: list[str] = []
+    reports: list[tuple[str, tuple[str, ...]]] = []
     cases = list_cases()
     start = time.perf_counter()
     for case in cases:
@@ -65,6 +66,7 @@ def run_checker(check: Callable[..., Verdict], name: str, lines: list[str]) -> N
             alarms.append(case.name)
         for mistake, (gradient, words) in case.wrong.items():
             ok, text = _try_check(check, case, gradient, inputs)
+            reports.append((text, words))
             cause = not ok and names_cause(text, words)
             total, caught, named = total + 1, caught + (not ok), named + cause
             if ok:
@@ -81,6 +83,7 @@ def run_checker(check: Callable[..., Verdict], name: str, lines: list[str]) -> N
     if check is check_here:
         print(f"  cause named: {named} of {total} ({named / total:.1%}); not named:", end="")
         print("", *unnamed, sep="\n    ")
+        print(f"  by chance, with the reports of other cases: {_measure_chance(reports):.1%}")
 
 
 def _try_check(check: Callable[..., Verdict], case: Case, gradient: Any, inputs: Any) -> Verdict:
@@ -92,6 +95,13 @@ def _try_check(check: Callable[..., Verdict], case: Case, gradient: Any, inputs:
             return check(case, gradient, copies)
     except Exception as error:
         return False, f"{type(error).__name__} raised\n{error}"
+
+
+def _measure_chance(reports: list[tuple[str, tuple[str, ...]]]) -> float:
+    """Return how often the words fit the reports of other cases: how generous they are."""
+    moved = reports[100:] + reports[:100]
+    hits = [names_cause(text, words) for (text, _), (_, words) in zip(moved, reports, strict=True)]
+    return sum(hits) / len(hits)
 
 
 def _format_details(
