@@ -20,7 +20,8 @@ from .case import Case, Gradient
 from .collection import list_cases, names_cause
 from .peers import PEERS
 
-Verdict = tuple[bool, str]  # whether the gradient is accepted, and what is said of it
+# Whether the gradient is accepted, or None if the checker raised an error, and what is said of it.
+Verdict = tuple[bool | None, str]
 
 
 def check_here(case: Case, gradient: Gradient, inputs: tuple[Any, ...]) -> Verdict:
@@ -67,13 +68,13 @@ def run_checker(check: Callable[..., Verdict], name: str, lines: list[str]) -> N
         for mistake, (gradient, words) in case.wrong.items():
             ok, text = _try_check(check, case, gradient, inputs)
             reports.append((text, words))
-            cause = not ok and names_cause(text, words)
-            total, caught, named = total + 1, caught + (not ok), named + cause
-            if ok:
+            cause = ok is False and names_cause(text, words)
+            total, caught, named = total + 1, caught + (ok is False), named + cause
+            if ok is not False:
                 missed.append(f"{case.name}: {mistake}")
             elif not cause:
                 unnamed.append(f"{case.name}: {mistake}")
-            verdict = "MISSED" if ok else "named" if cause else "caught, not named"
+            verdict = "named" if cause else "caught, not named" if ok is False else "MISSED"
             lines += _format_details(name, "wrong", verdict, case, mistake, text)
     seconds = time.perf_counter() - start
     print(f"{name}, {len(cases)} cases, {seconds:.0f} s")
@@ -87,14 +88,14 @@ def run_checker(check: Callable[..., Verdict], name: str, lines: list[str]) -> N
 
 
 def _try_check(check: Callable[..., Verdict], case: Case, gradient: Any, inputs: Any) -> Verdict:
-    """Return the verdict; a checker that raises an error does not accept the gradient."""
+    """Return the verdict; an error counts as a right gradient refused, or a wrong one missed."""
     copies = tuple(x.copy() if isinstance(x, np.ndarray) else x for x in inputs)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return check(case, gradient, copies)
     except Exception as error:
-        return False, f"{type(error).__name__} raised\n{error}"
+        return None, f"{type(error).__name__} raised\n{error}"
 
 
 def _measure_chance(reports: list[tuple[str, tuple[str, ...]]]) -> float:

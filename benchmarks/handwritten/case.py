@@ -65,8 +65,9 @@ class Case:
         return tuple(i for i, x in enumerate(inputs) if np.asarray(x).dtype.kind in "fc")
 
     def list_names(self) -> tuple[str, ...]:
-        """Return the names of the inputs."""
-        return self.names or tuple(signature(self.function).parameters)
+        """Return the names of the inputs: of the arguments without a default value."""
+        arguments = signature(self.function).parameters.values()
+        return self.names or tuple(a.name for a in arguments if a.default is a.empty)
 
     def evaluate(self, *inputs: Any) -> Any:
         """Return the value of the function alone, whatever the form."""
