@@ -56,6 +56,7 @@ def load_scipy() -> Check:
 def load_torch() -> Check:
     """Return PyTorch's checker with its default tolerances."""
     import torch
+    from torch.autograd.gradcheck import GradcheckError
 
     def check(case: Case, gradient: Gradient, inputs: tuple[Any, ...]) -> tuple[bool, str]:
         argnums = case.list_argnums(inputs)
@@ -81,7 +82,7 @@ def load_torch() -> Check:
         tensors = [torch.tensor(np.asarray(inputs[i]), requires_grad=True) for i in argnums]
         try:
             return bool(torch.autograd.gradcheck(Function.apply, tensors)), "accepted"
-        except torch.autograd.gradcheck.GradcheckError as error:
+        except GradcheckError as error:
             return False, str(error)
 
     return check
