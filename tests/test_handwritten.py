@@ -2,10 +2,11 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from benchmarks.handwritten.collection import list_cases, names_cause
-from benchmarks.handwritten.numeric import measure_derivatives, measure_error
+from benchmarks.handwritten.numeric import draw_cotangent, measure_derivatives, measure_error
 
 CASES = list_cases()
 
@@ -33,6 +34,24 @@ def test_every_mistake_has_words_that_are_lower_case_patterns():
                 re.compile(word)
                 letters = re.sub(r"\\.", "", word)
                 assert letters == letters.lower() and letters.isprintable(), (case.name, word)
+
+
+def test_no_words_fit_a_report_without_a_cause():
+    for case in CASES:
+        for mistake, (gradient, words) in case.wrong.items():
+            for name in list_wrong_inputs(case, gradient):
+                report = f"headline\nno usual mistake explains the gradient of {name.lower()}"
+                assert not names_cause(report, words), (case.name, mistake, name)
+
+
+def list_wrong_inputs(case, gradient):
+    inputs = case.draw_inputs()
+    g = draw_cotangent(case.evaluate(*inputs))
+    right = case.apply_gradient(case.right, g, *inputs)
+    given = case.apply_gradient(gradient, g, *inputs)
+    names = [case.list_names()[i] for i in case.list_argnums(inputs)]
+    pairs = zip(names, right, given, strict=True)
+    return [name for name, x, y in pairs if not np.allclose(x, y, atol=0)]
 
 
 def test_a_cause_is_not_read_from_the_headline_or_the_table():

@@ -299,7 +299,7 @@ CASES = [
             "the derivative of the linear part alone": (
                 lambda g, x: (g * (x > 0),),
                 (
-                    *missed("log", "exp", "smooth", "term", "part", "path"),
+                    *missed("log", r"\bexp\b", "smooth", "term", "part", "path"),
                     "relu",
                     "step",
                     "linear",
@@ -321,7 +321,7 @@ CASES = [
             ),
             "x in place of x² for beta": (
                 swish_first_power,
-                ("square", r"x ?(\*\*|\^|²)", "power", *missed("factor", "x")),
+                ("square", r"x ?(\*\*|\^|²)", "power", *missed("factor", "x"), "by 1/x", "by x"),
             ),
             "summed over the wrong axis": (
                 swish_wrong_axis,
@@ -382,6 +382,7 @@ CASES = [
                 lambda g, x: (g * (x < 1),),
                 (
                     *near(r"lower|< ?-1|below|negative", f"{MISSED}|clip|limit|zero|mask"),
+                    r"too many where \|x\| > 1",
                     *missed("clip", "limit", "mask", "condition"),
                 ),
             ),

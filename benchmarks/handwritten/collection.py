@@ -38,7 +38,8 @@ MODULES = (
 )
 
 # Lines that say nothing of the cause: the table's rows, its head, and how values are weighted.
-_TABLE = re.compile(r"^\s*(verdict\b|\(values |\w+ +\S+(\[.*?\])? +[-+]?(\d|nan|inf))")
+_TABLE = re.compile(r"^\s*(verdict\b|\(values |and \d+ more|\w+ +\S+(\[.*?\])? +[-+]?(\d|nan|inf))")
+_RANGE = re.compile(r"; it is between \S+ and \S+ times the right one")
 
 
 def list_cases() -> list[Case]:
@@ -51,5 +52,7 @@ def names_cause(report: str, words: tuple[str, ...]) -> bool:
 
     The headline does not count, since it repeats the function's name, nor do the numbers.
     """
-    lines = [line for line in report.lower().splitlines()[1:] if not _TABLE.match(line)]
+    lines = [
+        _RANGE.sub("", line) for line in report.lower().splitlines()[1:] if not _TABLE.match(line)
+    ]
     return any(re.search(word, line) for word in words for line in lines)

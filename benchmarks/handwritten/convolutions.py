@@ -322,6 +322,7 @@ CASES = [
                 (
                     "overwrit",
                     "accumulat",
+                    "not summed",
                     *near("last", "only|step|part|time|column|slice"),
                     *missed("sum", "step", "time", "part"),
                 ),

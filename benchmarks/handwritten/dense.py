@@ -270,6 +270,7 @@ CASES = [
                     "g > 0",
                     *near("cotangent|incoming|upstream", "mask|sign|posit|negat|clip"),
                     *near("mask|condition|branch", "cotangent|gradient|wrong|other"),
+                    "not linear in the (cotangent|gradient)",
                 ),
             ),
             "the gradient is x, not 1, where x is positive": (
@@ -330,11 +331,19 @@ CASES = [
             ),
             "the skip's gradient overwrites that of the branch": (
                 with_mistake(residual_vjp, "overwritten"),
-                (*missed("path", "branch", "term", "use", "w", "h"), "overwrit", "replac"),
+                (
+                    *missed("path", "branch", "term", "use", "w", "h"),
+                    "overwrit",
+                    "replac",
+                    "just g",
+                ),
             ),
             "the skip's gradient is added twice": (
                 with_mistake(residual_vjp, "double skip"),
-                (*TWICE, *near("cotangent|skip|identity|path", "extra|too (many|much|often)")),
+                (
+                    *TWICE,
+                    *near("cotangent|skip|identity|path|term g", "extra|too (many|much|often)"),
+                ),
             ),
         },
         lambda rng: (rng.normal(size=(4, 3)), rng.normal(size=(3, 6)), rng.normal(size=(6, 3))),
@@ -484,7 +493,7 @@ CASES = [
         {
             "the decay lacks its factor 2": (
                 with_mistake(decayed_grad, "half"),
-                (*HALF, *TWICE, *near("lam|decay|penalty|regul", f"{MISSED}|factor")),
+                (*HALF, *TWICE, *near(r"lam|decay|penalty|regul|0\.1 · w", f"{MISSED}|factor")),
             ),
             "the bias is decayed as well": (
                 with_mistake(decayed_grad, "bias"),

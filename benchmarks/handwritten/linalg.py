@@ -294,7 +294,7 @@ CASES = [
             ),
             "the gradient of the length, not of its logarithm": (
                 with_mistake(gaussian_process_grad, "log"),
-                ("logarithm", r"\blog\b", "exp", *scaled(r"\d\S*", r"\d\S*"), "chain"),
+                ("logarithm", r"\blog\b", r"\bexp\b", *scaled(r"\d\S*", r"\d\S*"), "chain"),
             ),
             "the noise's factor 2 is forgotten": (
                 with_mistake(gaussian_process_grad, "half"),

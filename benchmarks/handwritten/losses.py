@@ -281,7 +281,11 @@ CASES = [
         {
             "the sum of the incoming gradient is taken as 1": (
                 lambda g, z: (g - softmax(z),),
-                (*missed("sum", "cotangent", "incoming", "upstream", r"\bg\b"), "as if.*1", "sum"),
+                (
+                    *missed("cotangent", "incoming", "upstream", r"\bg\b", r"\bsum\b"),
+                    "as if.*1",
+                    "not multiplied by the cotangent",
+                ),
             ),
             "p − g, the sign of the fused loss": (
                 lambda g, z: (softmax(z) * g.sum(axis=-1, keepdims=True) - g,),
@@ -289,7 +293,13 @@ CASES = [
             ),
             "a mean over the classes for the sum": (
                 lambda g, z: (g - softmax(z) * g.mean(axis=-1, keepdims=True),),
-                ("mean where a sum", "mean instead of", "averag", *scaled(r"(0\.250*|1/4)", "4")),
+                (
+                    "mean where a sum",
+                    "mean instead of",
+                    "averag",
+                    "sum or mean",
+                    *scaled(r"(0\.250*|1/4)", "4"),
+                ),
             ),
         },
         lambda rng: (rng.normal(size=(4, 4)) + 300,),
@@ -617,7 +627,7 @@ CASES = [
             ),
             "exp of the log-variance is forgotten": (
                 with_mistake(kl_grad, "no exp"),
-                (*missed("exp"), "exp", "logarithm", r"\blog\b"),
+                (*missed(r"\bexp\b"), r"\bexp\b", "logarithm", r"\blog\b"),
             ),
             "the sign of the log-variance's gradient": (with_mistake(kl_grad, "sign"), SIGN),
         },

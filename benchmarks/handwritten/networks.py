@@ -124,7 +124,12 @@ CASES = [
             ),
             "the penalty lacks its factor 2": (
                 with_mistake(classifier, "decay"),
-                (*HALF, *near("penalty|decay|regul", f"{MISSED}|factor"), "penalty", "decay"),
+                (
+                    *HALF,
+                    *near(r"penalty|decay|regul|0\.05 · (g · )?w", f"{MISSED}|factor"),
+                    "penalty",
+                    "decay",
+                ),
             ),
             "the first bias is averaged, after it was divided already": (
                 with_mistake(classifier, "bias"),

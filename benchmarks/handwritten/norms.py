@@ -6,13 +6,14 @@ from .case import Case, make_layer_case, with_mistake
 from .words import MEAN_FOR_SUM, missed, near, scaled
 
 THROUGH_MEAN = (
-    *missed("mean", "centr", "centering", r"sum over", "second (path|term)", "two terms"),
+    *missed("mean", "centr", "centering", "sum", "second (path|term)", "two terms"),
     "through the mean",
     "sums? to (0|zero)",
     "not centr",
 )
 THROUGH_SCALE = (
     *missed("varian", "standard deviation", r"\bstd\b", "sigma", "norm", "scale", "projection"),
+    *missed("sum"),
     "through the (varian|scale|norm)",
     "orthogonal",
     "parallel to",
@@ -324,7 +325,7 @@ CASES = [
         {
             "the gain is applied after the projection": (
                 with_mistake(layer_norm_vjp, "gain late"),
-                ("gain", "order", "commut", "(before|after)"),
+                ("gain", "order", "commut", "(before|after)", "transpos"),
             ),
             "the means run over the batch": (
                 with_mistake(layer_norm_vjp, "axis"),
@@ -388,6 +389,7 @@ CASES = [
                 with_mistake(rms_norm_vjp, "centred"),
                 (
                     "centr",
+                    "off by one number for each",
                     "mean.*(subtract|remov|extra)",
                     "(subtract|remov|extra).*mean",
                     "sums? to",
@@ -446,7 +448,7 @@ CASES = [
         {
             "eps is forgotten in the gradient": (
                 with_mistake(standardize_vjp, "eps"),
-                ("eps", *missed("constant", "offset"), "epsilon", r"factor|scaled|times"),
+                ("eps", *missed("constant", "offset"), "epsilon", "factor|scaled"),
             ),
             "n in place of n − 1": (
                 with_mistake(standardize_vjp, "biased"),

@@ -264,7 +264,7 @@ CASES = [
             ),
             "the room is forgotten": (
                 with_mistake(radiated_power_vjp, "room"),
-                (*missed("room", "offset", "term", "constant", "ambient"), "293", "offset"),
+                (*missed("room", "offset", "term", "constant", "ambient"), "293", "offset", "376"),
             ),
         },
         lambda rng: (rng.uniform(310, 900, size=6), rng.uniform(1e-4, 1e-3, size=6)),
@@ -277,7 +277,7 @@ CASES = [
         {
             "the ideality is left out of the voltage's gradient": (
                 with_mistake(diode_current_vjp, "ideality"),
-                (*missed("n", "ideal"), *scaled(r"1\.40*"), "ideal"),
+                (*missed("n", "ideal"), *scaled(r"1\.40*"), "ideal", "multiplied by n"),
             ),
             "1/n for 1/n²": (
                 with_mistake(diode_current_vjp, "power"),
@@ -285,7 +285,7 @@ CASES = [
             ),
             "the −1 is forgotten in the gradient of the saturation current": (
                 with_mistake(diode_current_vjp, "one"),
-                (*missed("1", "term", "offset", "constant"), "expm1", r"- ?1\b", "offset"),
+                (*missed("1", "term", "offset", "constant"), "expm1", "offset", "term g too many"),
             ),
         },
         lambda rng: (rng.uniform(0.02, 0.12, size=8), 2e-12, 1.4),

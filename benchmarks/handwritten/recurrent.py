@@ -24,8 +24,9 @@ THROUGH_TIME = (
     "through time",
 )
 LAST_STEP = (
-    *near(r"last|final|one|single|slice", r"only|step|time|row|part|position|iteration"),
-    *missed("step", "time", "sum", "row", "first", "last", "slice"),
+    *near(r"last|final|\bone step|single|slice", r"only|step|row|part|position|iteration|alone"),
+    *missed("step", "sum", "row", "first", "last", "slice"),
+    "not summed",
     "overwrit",
     "accumulat",
 )
@@ -389,7 +390,7 @@ CASES = [
             ),
             "the start gets the first step's gradient only": (
                 with_mistake(smooth_vjp, "start"),
-                (*THROUGH_TIME, *near("first|one", "only|step")),
+                (*THROUGH_TIME, *near("first|one", "only|step"), "not summed"),
             ),
         },
         lambda rng: (100 + rng.normal(size=12), 0.3, 100.0),

@@ -264,11 +264,11 @@ CASES = [
             "the derivative by the mean, not by its logarithm": (
                 with_mistake(poisson_regression, "rate"),
                 (
-                    *missed("exp", "mu", "chain", "inner"),
+                    *missed(r"\bexp\b", "mu", "chain", "inner"),
                     "logarithm",
                     "divided by",
                     r"\bmu\b",
-                    "exp",
+                    r"\bexp\b",
                 ),
             ),
             "the gradient of the likelihood, not of its negative": (
@@ -293,7 +293,7 @@ CASES = [
         {
             "the derivative by the width, not by its logarithm": (
                 with_mistake(gaussian_fit, "log"),
-                ("logarithm", r"\blog\b", "exp", *scaled(r"\d\S*", r"\d\S*")),
+                ("logarithm", r"\blog\b", r"\bexp\b", *scaled(r"\d\S*", r"\d\S*")),
             ),
             "the inner sign of the centre": (with_mistake(gaussian_fit, "centre"), SIGN),
             "u in place of u² for the width": (
@@ -348,7 +348,7 @@ CASES = [
             ),
             "divided by sigma once too often": (
                 with_mistake(mixture_density_grad, "sigma"),
-                ("sigma", "divided by", "power", "exp"),
+                ("sigma", "divided by", "power", r"\bexp\b"),
             ),
         },
         draw_mixture,
@@ -367,7 +367,7 @@ CASES = [
             ),
             "the variance for the standard deviation": (
                 with_mistake(reparametrised_vjp, "variance"),
-                ("varian", "std", "standard", "square", "root", "power", "exp"),
+                ("varian", "std", "standard", "square", "root", "power", r"\bexp\b"),
             ),
             "the noise is left out": (
                 with_mistake(reparametrised_vjp, "noise"),
@@ -389,7 +389,7 @@ CASES = [
             ),
             "the emission of t for that of t + 1": (
                 with_mistake(hidden_markov_grad, "emission"),
-                (*SHIFTED, "emission", "emit"),
+                (*SHIFTED, "emission"),
             ),
             "the last transition is not counted": (
                 with_mistake(hidden_markov_grad, "last"),

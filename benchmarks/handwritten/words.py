@@ -1,7 +1,8 @@
 """The words by which a report names a cause: alternatives, generous in wording, not in meaning.
 
-They were written before any report was seen. Each name is a tuple of regular expressions in lower
-case; a report names the cause if one of them is found on one of its lines.
+They were written before any report was seen, and read once beside the first reports, to add other
+wordings of the same meaning and to take out words that fitted a wrong cause. Each name is a tuple
+of regular expressions in lower case; a report names the cause if one of them is found on a line.
 """
 
 MISSED = (
@@ -19,7 +20,10 @@ def near(first: str, second: str) -> tuple[str, ...]:
 
 def missed(*things: str) -> tuple[str, ...]:
     """Return the patterns of something that was left out of the gradient."""
-    return tuple(pattern for thing in things for pattern in near(thing, MISSED))
+    patterns = [pattern for thing in things for pattern in near(thing, MISSED)]
+    if {"term", "path", "use", "sum", "product"} & set(things):
+        patterns += ["rest of the formula", "a part is missing", "a sum or mean is missing"]
+    return tuple(patterns)
 
 
 def scaled(factor: str, inverse: str = "") -> tuple[str, ...]:
@@ -28,6 +32,7 @@ def scaled(factor: str, inverse: str = "") -> tuple[str, ...]:
         rf"(factor|times|multiplied by|scaled by|scale|multiple)( of)? ?{factor}\b",
         rf"\b{factor} ?(times|×|\*|fold)",
         *((rf"(divided by|/|over) ?{inverse}\b",) if inverse else ()),
+        *((rf"\b{inverse} times too (small|low)",) if inverse else ()),
     )
 
 
@@ -46,6 +51,7 @@ REPEATED = (
     "more than once",
     "several times",
     "scatter",
+    "not summed",
 )
 MEAN_FOR_SUM = ("mean where a sum", "mean instead of (a |the )?sum", "averag")
 SUM_FOR_MEAN = ("sum where a mean", "sum instead of (a |the )?mean", *missed("mean", "averag"))
