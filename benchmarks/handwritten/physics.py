@@ -189,7 +189,7 @@ CASES = [
             ),
             "in units of kJ/mol": (
                 lambda x: lennard_jones_grad(x) * 6.022e20,
-                (*scaled(r"6\.02\S*", r"1\.66\S*"), "unit", "constant factor", "scale"),
+                (*scaled(r"6\.?02\S*", r"1\.66\S*"), "unit", "constant factor", "scale"),
             ),
             "every pair is counted from both of its atoms": (
                 lambda x: 2 * lennard_jones_grad(x),
