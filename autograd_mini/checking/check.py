@@ -110,12 +110,17 @@ def gradcheck(
             raise ArgumentError(f"gradcheck: {name}= is a function, got {rule!r:.60}")
     checked = subject_of(f, inputs, rules, framework, names, argnums, keep_dtype)
     options = Options(rtol, atol, step, seed, coverage, progress)
+    report = check_subject(checked, options, order)
+    return report.raised() if raises else report
+
+
+def check_subject(checked: Subject, options: Options, order: int = 1) -> Report:
+    """Check a subject; whatever happens, no block that this opens stays open."""
 
     def run() -> Report:
         return run_quietly(lambda: report_of(checked, options, order), all="ignore")
 
-    report = run_apart(run)
-    return report.raised() if raises else report
+    return run_apart(run)
 
 
 def report_of(checked: Subject, options: Options, order: int) -> Report:

@@ -62,6 +62,7 @@ class Subject:
 
     Attributes:
         what: how messages name the gradient.
+        unsteady: what they say of a function that gives another result when called again.
         none_is_zero: whether a gradient of None means that there is none.
         takes_cotangent: whether the gradient depends on one.
         costly: whether the gradient takes a call for every entry.
@@ -72,6 +73,10 @@ class Subject:
     """
 
     what = "the gradient"
+    unsteady = (
+        "the function gives another result when called again; fix its random numbers (a seed "
+        "inside the function) or its state"
+    )
     none_is_zero = False
     costly = False
     takes_cotangent = True
@@ -140,11 +145,7 @@ class Subject:
             text = "the function is not finite at this point; choose one inside its domain"
             raise problem(Kind.DOMAIN, text)
         if len(outputs) != len(again) or not all(map(np.array_equal, outputs, again)):
-            raise problem(
-                Kind.NOT_DETERMINISTIC,
-                "the function gives another result when called again; fix its random numbers (a "
-                "seed inside the function) or its state",
-            )
+            raise problem(Kind.NOT_DETERMINISTIC, self.unsteady)
         self.complex_outputs = [y.dtype.kind == "c" for y in outputs]
         self.output_shapes = [y.shape for y in outputs]
         self.results = outputs

@@ -1,0 +1,248 @@
+"""Which parameters a layer has, and where it leaves their gradients: seen by running it once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...containers import flatten
+from ...errors import ArgumentError
+from ..subjects import numbers
+from .calls import Layer, Network
+from .gradients import (
+    INPUTS,
+    Parameter,
+    Spec,
+    candidates,
+    follow,
+    found_gradients,
+    is_numeric,
+    names_of,
+    readable,
+    shown,
+)
+from .state import Place, State
+
+
+class Finder:
+    """A layer that is run once, forward and backward, to see what it has.
+
+    Attributes:
+        specs: where gradients are, as the user says it.
+    """
+
+    def __init__(
+        self, network: Network, root: Any, state: State, xs: Sequence[Any], specs: Mapping[str, Spec]
+    ) -> None:
+        self.network, self.root, self.state, self.xs = network, root, state, xs
+        self.specs = dict(specs)
+
+    def parameters(self, names: Sequence[str] | None, inputs: Sequence[str]) -> list[Parameter]:
+        """Return the parameters, each with a gradient.
+
+        Args:
+            names: of those that are wanted, None for all.
+            inputs: names of the inputs, which are no parameters.
+
+        Raises:
+            ArgumentError: for a name that there is not, or a parameter without a gradient.
+        """
+        known = candidates(self.state)
+        said = [n for n in self.specs if n not in inputs]
+        wanted = None if names is None else [self.named(n, known) for n in names]
+        told = {id(self.named(n, known)): n for n in said}
+        steady = self.forward() is not None
+        kept = {id(p) for p in known if not self.overwritten(p)}
+        self.backward()
+        updates = self.network.layers[0].rate is not None
+        moved = {id(p) for p in known if updates and self.overwritten(p)}
+        have = {id(p): self.gradients_of(p) for p in known}
+        found = []
+        for parameter in known if wanted is None else wanted:
+            if id(parameter) in told:
+                name = told[id(parameter)]
+                found.append(Parameter(name, parameter.places, self.specs[name]))
+                continue
+            has = id(parameter) in moved if updates else bool(have[id(parameter)])
+            if wanted is None and not self.is_one(parameter, has, id(parameter) in kept, steady):
+                continue
+            if not updates:
+                self.has_one(parameter, have[id(parameter)])
+            found.append(parameter)
+        return found
+
+    def is_one(self, parameter: Parameter, has: bool, kept: bool, steady: bool) -> bool:
+        """Whether this is a parameter: one with a gradient, or one that the result depends on."""
+        if has and kept:
+            return True
+        if not isinstance(parameter.value, np.ndarray) and not has:
+            return False
+        return steady and self.depends_on(parameter)
+
+    def named(self, name: str, known: Sequence[Parameter]) -> Parameter:
+        """Return the parameter of a name.
+
+        Raises:
+            ArgumentError: if there is none, or more than one.
+        """
+        for spellings in (lambda p: {p.name}, all_names):
+            found = [p for p in known if name in spellings(p)]
+            if len(found) == 1:
+                return found[0]
+        names = ", ".join(p.name for p in found or known) or "none"
+        text = f"{len(found)} parameters are called" if found else "there is no parameter"
+        raise ArgumentError(f"layer: {text} {name!r}; arrays and numbers that were seen: {names}")
+
+    # ── calls ─────────────────────────────────────────────────────────────────────────────────
+    def forward(self) -> list[Any] | None:
+        """Call `forward` twice at the point; return the results, None if they differ."""
+        self.state.restore()
+        first = numbers(self.network.forward(list(self.xs)))
+        self.state.restore()
+        again = numbers(self.network.forward(list(self.xs)))
+        same = len(first) == len(again) and all(map(np.array_equal, first, again))
+        return again if same else None
+
+    def backward(self) -> None:
+        """Call `forward` and `backward`."""
+        self.state.restore()
+        y = self.network.forward(list(self.xs))
+        leaves, structure = flatten(y)
+        generator = np.random.default_rng(0)
+        gs = [np.asarray(generator.uniform(0.5, 1.5, np.shape(x)))[()] for x in leaves]
+        self.network.backward(structure(gs), len(self.xs), self.network.starts_alone(leaves))
+
+    def overwritten(self, parameter: Parameter) -> bool:
+        """Whether `forward`, which was just called, has put something else in the place."""
+        now = parameter.read()
+        before = self.state.saved.get(id(parameter.value), parameter.value)
+        return now is not parameter.value or not np.array_equal(now, before, equal_nan=True)
+
+    def depends_on(self, parameter: Parameter) -> bool:
+        """Whether the result changes with these numbers."""
+        before = self.forward()
+        self.state.restore()
+        value = np.asarray(parameter.value)
+        shift = np.random.default_rng(1).uniform(0.5e-3, 1e-3, value.shape)
+        parameter.write(np.where(np.isfinite(value), value * (1 + shift) + shift, value)[()])
+        try:
+            after = numbers(self.network.forward(list(self.xs)))
+        except Exception:  # numbers that the layer refuses are numbers that it uses
+            return True
+        finally:
+            self.state.restore()
+        same = before is not None and len(before) == len(after)
+        return not (same and all(np.array_equal(a, b, equal_nan=True) for a, b in zip(before or [], after, strict=True)))
+
+    # ── gradients ─────────────────────────────────────────────────────────────────────────────
+    def gradients_of(self, parameter: Parameter) -> list[Place]:
+        """Return the places with the gradient of a parameter, of now."""
+        return [
+            g
+            for place in parameter.places
+            for g in found_gradients(place, self.state.parents)
+            if all(g.value is not p.value for p in parameter.places)
+        ]
+
+    def has_one(self, parameter: Parameter, found: Sequence[Place]) -> None:
+        """Refuse a parameter whose gradient is nowhere, or in two places that differ.
+
+        Raises:
+            ArgumentError: then.
+        """
+        name = parameter.name
+        if not found:
+            raise ArgumentError(
+                f"layer: forward depends on {name}, and backward leaves no gradient of it: it left "
+                f"{self.left()}. Give gradients={{{name!r}: ...}} with the name, or "
+                "parameters=[...] with the names of those to check"
+            )
+        owners = {id(self.holder(g)): g for g in found if g.value is not found[0].value}
+        differ = [g for g in owners.values() if not equal(g.value, found[0].value)]
+        shared = [g for g in owners.values() if self.holder(g) is not self.holder(found[0])]
+        if differ or shared:
+            other = (differ or shared)[0]
+            raise ArgumentError(
+                f"layer: there are two gradients of {name}, {found[0].path} and {other.path}; say "
+                f"which it is, or add them: gradients={{{name!r}: lambda layer: ...}}"
+            )
+
+    def holder(self, place: Place) -> Any:
+        """Return the object that a gradient belongs to: of an item, the one with the container."""
+        owner = place.owner
+        while isinstance(owner, (dict, list, tuple)) and id(owner) in self.state.parents:
+            owner = self.state.parents[id(owner)].owner
+        return owner
+
+    def left(self) -> str:
+        """Write which arrays there are now that there were not before."""
+        before = {p.path: id(p.value) for p in self.state.places}
+        now = State(self.root, self.state.path).places
+        new = [shown(p) for p in now if is_numeric(p.value) and before.get(p.path) != id(p.value)]
+        return ", ".join(new[:12]) or "nothing"
+
+    # ── before a check ────────────────────────────────────────────────────────────────────────
+    def clear(self, parameters: Sequence[Parameter]) -> None:
+        """Set all gradients to zero, so that what is added to them begins at nothing."""
+        self.state.restore()
+        values = [p.value for p in parameters if isinstance(p.value, np.ndarray)]
+        places = [g for p in parameters for g in self.gradients_of(p)]
+        for layer in self.network.layers:
+            places += inputs_gradients(layer)
+        for place in places:
+            value = place.value
+            if not isinstance(value, np.ndarray):
+                if isinstance(place.owner, (dict, list)) or not is_property(place):
+                    place.write(type(value)(0))
+            elif value.flags.writeable and not any(np.may_share_memory(value, v) for v in values):
+                value[...] = 0
+
+    def gradient(self, parameter: Parameter) -> Any:
+        """Return the gradient of a parameter, after `backward`."""
+        if parameter.spec is not None:
+            return self.told(parameter.spec)
+        found = self.gradients_of(parameter)
+        return found[0].value if found else None
+
+    def told(self, spec: Spec) -> Any:
+        """Return the gradient that the user names.
+
+        Raises:
+            ArgumentError: if there is none.
+        """
+        if callable(spec):
+            return spec(self.root)
+        if isinstance(spec, str):
+            return follow(self.root, spec.removeprefix(self.state.path))
+        returned = self.network.layers[0].returned
+        if not isinstance(returned, (tuple, list)) or not -len(returned) <= spec < len(returned):
+            raise ArgumentError(
+                f"layer: gradients says position {spec} of what backward returns, which is "
+                f"{returned!r:.60}"
+            )
+        return returned[spec]
+
+
+def inputs_gradients(layer: Layer) -> list[Place]:
+    """Return the places where a layer leaves the gradients of its inputs."""
+    holder = readable(layer.owner)
+    wanted = [*INPUTS, *(n for name in layer.names for n in names_of(name))]
+    return [Place(n, layer.owner, n, holder[n]) for n in wanted if is_numeric(holder.get(n))]
+
+
+def is_property(place: Place) -> bool:
+    """Whether a place is computed by its class."""
+    return isinstance(getattr(type(place.owner), str(place.key), None), property)
+
+
+def all_names(parameter: Parameter) -> set[str]:
+    """Return everything that a parameter may be called."""
+    keys = {p.key for p in parameter.places if isinstance(p.key, str)}
+    return keys | {p.path for p in parameter.places} | {shown(p) for p in parameter.places}
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Whether two gradients are the same numbers."""
+    return np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=1e-12, atol=0, equal_nan=True)
