@@ -63,7 +63,8 @@ def gradcheck(
         jvp: `jvp(*tangents, *inputs)` returns the tangent of the output.
         grad: `grad(*inputs)` returns the gradient of a scalar function, a tuple for several inputs.
         jac: `jac(*inputs)` returns the Jacobian, of the output's shape and then the input's, a
-            tuple for several inputs; True if `f` returns a pair of value and gradient. SciPy's.
+            tuple for several inputs; True if `f` returns a pair of value and gradient, as SciPy's
+            do; False if it returns a pair of results that only looks like one.
         order: 2 to check the gradient of the gradient as well.
         rtol: relative tolerance; 1e-6 by default, wider where `f` itself rounds to float32.
         atol: absolute tolerance, 0 by default: the error bar of the numeric derivative is allowed
@@ -104,11 +105,13 @@ def gradcheck(
         raise ArgumentError(f"gradcheck: order is 1 or 2, got {order!r}")
     accepted(rtol=rtol, atol=atol, step=step, seed=seed)
     fitting(f, inputs)
-    rules = {"vjp": vjp, "jvp": jvp, "grad": grad, "jac": jac}
+    may_be_pair = vjp is jvp is grad is jac is None
+    rules = {"vjp": vjp, "jvp": jvp, "grad": grad, "jac": None if jac is False else jac}
     for name, rule in rules.items():
         if rule is not None and rule is not True and not callable(rule):
             raise ArgumentError(f"gradcheck: {name}= is a function, got {rule!r:.60}")
     checked = subject_of(f, inputs, rules, framework, names, argnums, keep_dtype)
+    checked.may_be_pair = may_be_pair
     options = Options(rtol, atol, step, seed, coverage, progress)
     report = check_subject(checked, options, order)
     return report.raised() if raises else report

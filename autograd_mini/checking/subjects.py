@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..containers import LEAVES, flatten
-from ..errors import OperandError
+from ..errors import ArgumentError, OperandError
 from ..operation import no_grad
 from ..tensors import Tensor, leaf
 from ..transforms import jvp as recorded_jvp
@@ -66,6 +66,7 @@ class Subject:
         none_is_zero: whether a gradient of None means that there is none.
         takes_cotangent: whether the gradient depends on one.
         costly: whether the gradient takes a call for every entry.
+        may_be_pair: whether two results may be meant as a value and its gradient.
         missing: names of the inputs for which None was given.
         results, complex_outputs, output_shapes: what the function returns at the point.
         epsilon: the rounding unit of the coarsest result, that of float64 or more.
@@ -80,6 +81,7 @@ class Subject:
     none_is_zero = False
     costly = False
     takes_cotangent = True
+    may_be_pair = False
 
     def __init__(self, function: Function, gradient: Function | None, inputs: Inputs) -> None:
         self.function = function
@@ -136,7 +138,10 @@ class Subject:
                 raise problem(Kind.DOMAIN, text, name)
         values, before = copies(inputs.values(inputs.arrays)), inputs.values(inputs.arrays)
         with np.errstate(all="ignore"):
-            outputs = numbers(self.call(values))
+            result = self.call(values)
+            outputs = numbers(result)
+            if self.may_be_pair:
+                self.refuse_pair(result, outputs)
             unchanged(values, before, inputs.names, "the function")
             started = perf_counter()
             again = numbers(self.call(copies(before)))
@@ -152,6 +157,26 @@ class Subject:
         units = [np.finfo(y.dtype).eps for y in outputs if y.dtype.kind in "fc"]
         self.epsilon = float(max([*units, self.epsilon]))
         return [np.asarray(coordinates(y), np.float64) for y in outputs]
+
+    def refuse_pair(self, result: Any, outputs: Arrays) -> None:
+        """Refuse a function without `jac=` that seems to return its value and its gradient.
+
+        Raises:
+            ArgumentError: then; it may say that both are results.
+        """
+        shapes = [y.shape for y in outputs]
+        inputs = [np.shape(x) for x in self.inputs.values(self.inputs.arrays)]
+        if self.is_pair(result) and shapes == [(), *inputs] and outputs[0].dtype.kind == "f":
+            names = ", ".join(self.inputs.names)
+            raise ArgumentError(
+                f"gradcheck: {self.name} returns a number, and something in the shape of {names}. "
+                "If that is the gradient, give jac=True to compare it; if both are results of "
+                "which the derivatives are checked, give jac=False"
+            )
+
+    def is_pair(self, result: Any) -> bool:
+        """Whether a result consists of two parts."""
+        return isinstance(result, (tuple, list)) and len(result) == 2
 
     def time_again(self) -> None:
         """Call the function a few times more, and note how long the quickest call takes."""
@@ -264,9 +289,21 @@ class Subject:
         except ValueError:
             fits = False
         if not fits:
-            text = f"{self.what} returned {value!r:.60} for {name}; expected an array of numbers"
+            hint = self.hint(name) if value is None else ""
+            text = (
+                f"{self.what} returned {value!r:.60} for {name}; expected an array of numbers{hint}"
+            )
             raise problem(Kind.SHAPE, text, name)
         return array
+
+    def hint(self, name: str) -> str:
+        """Say how an input is left out, if it is an argument of its own beside others."""
+        inputs = self.inputs
+        if name not in inputs.arguments or len(inputs.moving) < 2:
+            return ""
+        others = [i for i in inputs.moving if i != inputs.arguments.index(name)]
+        chosen = others[0] if len(others) == 1 else tuple(others)
+        return f"; argnums={chosen} leaves it out"
 
     def precise(self, array: np.ndarray, x: Any, name: str) -> None:
         """Refuse a cotangent in a narrower dtype than that of the input and of the results."""

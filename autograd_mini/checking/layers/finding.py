@@ -18,6 +18,7 @@ from .gradients import (
     candidates,
     follow,
     found_gradients,
+    in_dict,
     is_numeric,
     names_of,
     readable,
@@ -31,13 +32,20 @@ class Finder:
 
     Attributes:
         specs: where gradients are, as the user says it.
+        left: which arrays `backward` left.
     """
 
     def __init__(
-        self, network: Network, root: Any, state: State, xs: Sequence[Any], specs: Mapping[str, Spec]
+        self,
+        network: Network,
+        root: Any,
+        state: State,
+        xs: Sequence[Any],
+        specs: Mapping[str, Spec],
     ) -> None:
         self.network, self.root, self.state, self.xs = network, root, state, xs
         self.specs = dict(specs)
+        self.left = ""
 
     def parameters(self, names: Sequence[str] | None, inputs: Sequence[str]) -> list[Parameter]:
         """Return the parameters, each with a gradient.
@@ -56,6 +64,7 @@ class Finder:
         steady = self.forward() is not None
         kept = {id(p) for p in known if not self.overwritten(p)}
         self.backward()
+        self.left = self.left_behind()
         updates = self.network.layers[0].rate is not None
         moved = {id(p) for p in known if updates and self.overwritten(p)}
         have = {id(p): self.gradients_of(p) for p in known}
@@ -134,17 +143,27 @@ class Finder:
         finally:
             self.state.restore()
         same = before is not None and len(before) == len(after)
-        return not (same and all(np.array_equal(a, b, equal_nan=True) for a, b in zip(before or [], after, strict=True)))
+        return not (
+            same
+            and all(
+                np.array_equal(a, b, equal_nan=True)
+                for a, b in zip(before or [], after, strict=True)
+            )
+        )
 
     # ── gradients ─────────────────────────────────────────────────────────────────────────────
     def gradients_of(self, parameter: Parameter) -> list[Place]:
         """Return the places with the gradient of a parameter, of now."""
-        return [
-            g
-            for place in parameter.places
-            for g in found_gradients(place, self.state.parents)
-            if all(g.value is not p.value for p in parameter.places)
-        ]
+        found = [g for p in parameter.places for g in found_gradients(p, self.state.parents)]
+        if isinstance(returned := self.returned(), dict):
+            for place in parameter.places:
+                found += in_dict(returned, place.key, "what backward returns")
+        return [g for g in found if all(g.value is not p.value for p in parameter.places)]
+
+    def returned(self) -> Any:
+        """Return what `backward` of a single layer returned last."""
+        layers = self.network.layers
+        return layers[0].returned if len(layers) == 1 else None
 
     def has_one(self, parameter: Parameter, found: Sequence[Place]) -> None:
         """Refuse a parameter whose gradient is nowhere, or in two places that differ.
@@ -156,7 +175,7 @@ class Finder:
         if not found:
             raise ArgumentError(
                 f"layer: forward depends on {name}, and backward leaves no gradient of it: it left "
-                f"{self.left()}. Give gradients={{{name!r}: ...}} with the name, or "
+                f"{self.left}. Give gradients={{{name!r}: ...}} with the name, or "
                 "parameters=[...] with the names of those to check"
             )
         owners = {id(self.holder(g)): g for g in found if g.value is not found[0].value}
@@ -176,8 +195,8 @@ class Finder:
             owner = self.state.parents[id(owner)].owner
         return owner
 
-    def left(self) -> str:
-        """Write which arrays there are now that there were not before."""
+    def left_behind(self) -> str:
+        """Write which arrays there are after `backward` that there were not before."""
         before = {p.path: id(p.value) for p in self.state.places}
         now = State(self.root, self.state.path).places
         new = [shown(p) for p in now if is_numeric(p.value) and before.get(p.path) != id(p.value)]
@@ -187,6 +206,8 @@ class Finder:
     def clear(self, parameters: Sequence[Parameter]) -> None:
         """Set all gradients to zero, so that what is added to them begins at nothing."""
         self.state.restore()
+        for layer in self.network.layers:
+            layer.returned = None
         values = [p.value for p in parameters if isinstance(p.value, np.ndarray)]
         places = [g for p in parameters for g in self.gradients_of(p)]
         for layer in self.network.layers:
@@ -216,7 +237,7 @@ class Finder:
             return spec(self.root)
         if isinstance(spec, str):
             return follow(self.root, spec.removeprefix(self.state.path))
-        returned = self.network.layers[0].returned
+        returned = self.returned()
         if not isinstance(returned, (tuple, list)) or not -len(returned) <= spec < len(returned):
             raise ArgumentError(
                 f"layer: gradients says position {spec} of what backward returns, which is "

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import CellType
 from typing import Any
 
 import numpy as np
 
 from ...errors import ArgumentError
-from .state import Place, State, attributes
+from .state import FUNCTIONS, Place, State, attributes
 
 NAMES = (
     "d{}",
@@ -183,11 +184,13 @@ def readable(owner: Any) -> dict[str, Any]:
 
 # ── which parameters there are ───────────────────────────────────────────────────────────────
 def candidates(state: State) -> list[Parameter]:
-    """Return every floating-point array and number, with all places that hold it."""
+    """Return every floating-point array and number, with all places that hold it.
+
+    What a closure holds is no parameter.
+    """
     groups: dict[int, list[Place]] = {}
     for place in state.places:
-        usual = isinstance(place.owner, (dict, list, tuple)) or isinstance(place.key, str)
-        if usual and is_parameter(place.value):
+        if is_parameter(place.value) and not isinstance(place.owner, (*FUNCTIONS, CellType)):
             is_array = isinstance(place.value, np.ndarray)
             groups.setdefault(id(place.value) if is_array else id(place), []).append(place)
     return [Parameter(best_name(places), tuple(places)) for places in groups.values()]

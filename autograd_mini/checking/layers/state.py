@@ -24,6 +24,7 @@ CONTAINERS = (list, dict, set, deque, bytearray)
 SEQUENCES = (list, tuple, deque, set, frozenset)
 WALKED = {"builtins", "collections", "functools", "random", "types"}
 """Modules of the standard library whose objects a layer may be made of; others are tools."""
+FUNCTIONS = (MethodType, BuiltinFunctionType, FunctionType)
 EMPTY = object()
 
 
@@ -91,17 +92,23 @@ def children(owner: Any, path: str) -> Iterator[Place]:
     elif isinstance(owner, partial):
         for name in ("func", "args", "keywords"):
             yield Place(f"{path}.{name}", owner, name, getattr(owner, name))
-    elif isinstance(owner, MethodType):
+    elif isinstance(owner, (MethodType, BuiltinFunctionType)):
         yield Place(path, owner, "__self__", owner.__self__)
     elif isinstance(owner, FunctionType):
-        for cell in owner.__closure__ or ():
-            yield Place(f"{path}.__closure__", owner, "__closure__", cell)
+        for name in ("__closure__", "__defaults__", "__kwdefaults__"):
+            for value in children_of_function(getattr(owner, name)):
+                yield Place(f"{path}.{name}", owner, name, value)
     elif isinstance(owner, CellType):
         if (value := held(owner)) is not EMPTY:
             yield Place(path, owner, "cell_contents", value)
-    if not isinstance(owner, (MethodType, FunctionType, CellType, np.ndarray)):
+    if not isinstance(owner, (*FUNCTIONS, CellType, np.ndarray)):
         for name, value in attributes(owner).items():
             yield Place(f"{path}.{name}" if path else name, owner, name, value)
+
+
+def children_of_function(held: Any) -> Iterator[Any]:
+    """Yield the variables of a closure, or the default values of arguments."""
+    yield from held.values() if isinstance(held, dict) else held or ()
 
 
 def held(cell: CellType) -> Any:
@@ -160,7 +167,7 @@ class State:
 
 def is_state(value: Any) -> bool:
     """Whether a value can change and is part of a layer, not a tool that it uses."""
-    if isinstance(value, (*PLAIN, BuiltinFunctionType)):
+    if isinstance(value, PLAIN):
         return False
     module = type(value).__module__.partition(".")[0]
     return module in WALKED or module not in sys.stdlib_module_names
@@ -185,7 +192,7 @@ def restoring(owner: Any) -> Callable[[], None] | None:
         return lambda: owner.setstate(drawn)
     if isinstance(owner, CellType):
         return restoring_cell(owner)
-    if isinstance(owner, (MethodType, FunctionType)):
+    if isinstance(owner, FUNCTIONS):
         return None
     attributes_back = restoring_attributes(owner)
     if not isinstance(owner, CONTAINERS):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .state import Place, State
+from .state import FUNCTIONS, Place, State
 
 WIDE = {"e": np.float64, "f": np.float64, "F": np.complex128}
 """The dtype that stands in for each narrow one, by its character."""
@@ -47,7 +47,8 @@ def can_be_written(place: Place) -> bool:
     """Whether another value can be put in a place."""
     if isinstance(place.owner, (dict, list)):
         return True
-    return isinstance(place.key, str) and hasattr(place.owner, place.key)
+    usual = isinstance(place.key, str) and not isinstance(place.owner, FUNCTIONS)
+    return usual and hasattr(place.owner, place.key)
 
 
 def stands_alone(value: Any, arrays: dict[int, np.ndarray]) -> bool:
