@@ -16,7 +16,7 @@ from .adapters.bridge import bridged
 from .blame import blamed
 from .examination import Options, examined
 from .handwritten import written
-from .inputs import Inputs, argument_names
+from .inputs import Inputs, argument_names, positions
 from .numeric.verdicts import Verdict
 from .orders import second_order
 from .reporting.report import Report
@@ -186,6 +186,12 @@ def subject_of(
     foreign = framework_of(f, inputs, framework)
     if foreign is not None:
         if all(rule is None for rule in rules.values()):
+            opened = foreign.with_parameters(f)
+            if opened is not None:
+                names = ["parameters", *argument_names(foreign.declared(f), len(inputs), names)]
+                if argnums is not None:
+                    argnums = [0, *(i + 1 for i in sorted(positions(argnums, len(inputs))))]
+                f, inputs = opened[0], (opened[1], *inputs)
             return adapted(foreign, f, inputs, names, argnums, keep_dtype)
         names = argument_names(foreign.declared(f), len(inputs), names)
         f, inputs, rules = bridged(foreign, f, inputs, rules, keep_dtype)

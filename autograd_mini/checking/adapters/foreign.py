@@ -80,6 +80,13 @@ class Framework:
         """Return a function and its arguments with nothing but usual containers in them."""
         return f, arguments
 
+    def with_parameters(self, f: Any) -> tuple[Any, dict[str, Any]] | None:
+        """Return an object that has parameters as a function of them and its inputs, and them.
+
+        None for a function without.
+        """
+        return None
+
     def precision(self, wide: bool) -> AbstractContextManager[Any]:
         """Return the context in which tensors are made and used."""
         return nullcontext()
