@@ -401,7 +401,7 @@ class OwnGenerator(Dropout):
         super().__init__(self.rng.random)
 
 
-SHARED = np.random.default_rng(0)
+SHARED, OWN = np.random.default_rng(0), np.random.default_rng(3)
 
 
 @pytest.mark.parametrize(
@@ -411,7 +411,7 @@ SHARED = np.random.default_rng(0)
         lambda: Dropout(lambda shape: np.random.rand(*shape)),
         lambda: Dropout(lambda shape: np.full(shape, random.random())),
         lambda: Dropout(np.random.RandomState(3).random_sample),
-        lambda: Dropout(lambda shape, rng=np.random.default_rng(3): rng.random(shape)),
+        lambda: Dropout(lambda shape, rng=OWN: rng.random(shape)),
     ],
 )
 def test_random_numbers_are_the_same_at_each_call_and_drawn_anew_afterwards(make: Any) -> None:
@@ -424,6 +424,17 @@ def test_random_numbers_are_the_same_at_each_call_and_drawn_anew_afterwards(make
     assert random.getstate() == state[1]
     if expected is not None:
         assert np.array_equal(dropout.forward(X), expected)
+
+
+def test_numbers_that_are_drawn_beside_the_point_only_are_the_same_too() -> None:
+    class Sometimes(Base):
+        def forward(self, x: Any) -> Any:
+            noise = 0.0 if np.array_equal(x, X) and np.array_equal(self.W, W) else np.random.rand()
+            return super().forward(x) + 0 * noise
+
+    state = np.random.get_state(legacy=False)["state"]["pos"]
+    assert check(Sometimes(), X).ok
+    assert np.random.get_state(legacy=False)["state"]["pos"] == state
 
 
 def test_numbers_from_a_generator_elsewhere_are_refused_with_the_cure() -> None:
@@ -575,6 +586,17 @@ def test_backward_that_updates_is_checked_by_its_learning_rate() -> None:
     assert check(updating, X, learning_rate=0.1).checked == 20
     assert np.array_equal(updating.W, W) and np.array_equal(updating.b, B)
     assert check(Updating(off=2), X, learning_rate=0.1, raises=False).causes[0].input == "W"
+
+
+def test_learning_rate_is_given_to_those_layers_that_take_one() -> None:
+    class Updating(Base):
+        def backward(self, g: Any, lr: float = 0.5) -> Any:
+            dx, dw, db = self.slopes(g)
+            self.W, self.b = self.W - lr * dw, self.b - lr * db
+            return dx
+
+    report = check([Updating(), Relu()], X, learning_rate=0.1)
+    assert [p.name for p in report.parts] == ["x", "layers[0].W", "layers[0].b"]
 
 
 def test_backward_that_changes_a_parameter_is_refused() -> None:

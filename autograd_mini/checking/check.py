@@ -16,7 +16,7 @@ from .adapters.bridge import bridged
 from .blame import blamed
 from .examination import Options, examined
 from .handwritten import written
-from .inputs import Inputs, argument_names, positions
+from .inputs import Inputs, argument_names, positions, signature_of
 from .numeric.verdicts import Verdict
 from .orders import second_order
 from .reporting.report import Report
@@ -97,6 +97,7 @@ def gradcheck(
     >>> gradcheck(lambda x: x * x, 3.0).ok
     True
     """
+    __tracebackhide__ = True  # pytest shows the test's line and the report
     if not callable(f):
         raise OperandError(f"gradcheck expects a function and then its inputs, got {f!r:.60}")
     if coverage not in COVERAGE:
@@ -104,13 +105,13 @@ def gradcheck(
     if order not in (1, 2):
         raise ArgumentError(f"gradcheck: order is 1 or 2, got {order!r}")
     accepted(rtol=rtol, atol=atol, step=step, seed=seed)
-    fitting(f, inputs)
+    signature = fitting(f, inputs)
     may_be_pair = vjp is jvp is grad is jac is None
     rules = {"vjp": vjp, "jvp": jvp, "grad": grad, "jac": None if jac is False else jac}
     for name, rule in rules.items():
         if rule is not None and rule is not True and not callable(rule):
             raise ArgumentError(f"gradcheck: {name}= is a function, got {rule!r:.60}")
-    checked = subject_of(f, inputs, rules, framework, names, argnums, keep_dtype)
+    checked = subject_of(f, inputs, rules, framework, names, argnums, keep_dtype, signature)
     checked.may_be_pair = may_be_pair
     options = Options(rtol, atol, step, seed, coverage, progress)
     report = check_subject(checked, options, order)
@@ -153,16 +154,15 @@ def accepted(**settings: Any) -> None:
             )
 
 
-def fitting(f: Callable[..., Any], inputs: Sequence[Any]) -> None:
-    """Refuse inputs that are not as many as the function takes.
+def fitting(f: Callable[..., Any], inputs: Sequence[Any]) -> inspect.Signature | None:
+    """Refuse inputs that are not as many as the function takes; return what it takes.
 
     Raises:
         ArgumentError: if the function's signature does not fit.
     """
-    try:
-        signature = inspect.signature(f)
-    except (TypeError, ValueError):
-        return
+    signature = signature_of(f)
+    if signature is None:
+        return None
     try:
         signature.bind(*inputs)
     except TypeError as error:
@@ -171,6 +171,7 @@ def fitting(f: Callable[..., Any], inputs: Sequence[Any]) -> None:
         raise ArgumentError(
             f"gradcheck: {len(inputs)} inputs do not fit the function: {error}{hint}"
         ) from None
+    return signature
 
 
 def subject_of(
@@ -181,6 +182,7 @@ def subject_of(
     names: Sequence[str] | None,
     argnums: int | Sequence[int] | None,
     keep_dtype: bool,
+    signature: inspect.Signature | None = None,
 ) -> Subject:
     """Return the function, its inputs and its gradient as a subject: see `gradcheck`."""
     foreign = framework_of(f, inputs, framework)
@@ -195,5 +197,7 @@ def subject_of(
             return adapted(foreign, f, inputs, names, argnums, keep_dtype)
         names = argument_names(foreign.declared(f), len(inputs), names)
         f, inputs, rules = bridged(foreign, f, inputs, rules, keep_dtype)
-    arguments = Inputs(inputs, argument_names(f, len(inputs), names), argnums, keep_dtype)
+        signature = None
+    written_names = argument_names(f, len(inputs), names, signature)
+    arguments = Inputs(inputs, written_names, argnums, keep_dtype)
     return written(f, arguments, **rules) or Recorded(f, None, arguments)

@@ -13,7 +13,7 @@ from ..arrays import plain_array
 from ..containers import LEAVES
 from ..errors import GradientError, OperandError
 from ..tensors import Tensor
-from .causes import Kind, Problem, problem
+from .causes import Problem, problem
 from .coordinates import coordinates, natural
 from .structures import match, take_apart, written
 
@@ -57,6 +57,7 @@ class Inputs:
         self.others: list[tuple[str, Any]] = []
         self._dtypes: list[np.dtype | None] = []
         self._given: list[Any] = []
+        self._draws = False
         self._parts: list[tuple[list[Any], Callable[[Any], Any], list[int]]] = []
         for position, (argument, name) in enumerate(zip(arguments, names, strict=True)):
             leaves, rebuild = take_apart(argument)
@@ -67,6 +68,7 @@ class Inputs:
                     self._add(plain(x), places[i], keep_dtype)
                 elif isinstance(x, LEAVES):
                     self.others.append((places[i], plain(x)))
+            self._draws |= any(isinstance(x, GENERATORS) for x in leaves)
             self._parts.append((leaves, rebuild, checked))
             self._given.append(argument)
         if not self.arrays:
@@ -108,7 +110,9 @@ class Inputs:
         remaining = iter(values)
         arguments = []
         for leaves, rebuild, checked in self._parts:
-            new = [deepcopy(x) if isinstance(x, GENERATORS) else x for x in leaves]
+            new = list(leaves)
+            if self._draws:
+                new = [deepcopy(x) if isinstance(x, GENERATORS) else x for x in leaves]
             for i in checked:
                 new[i] = next(remaining)
             arguments.append(rebuild(new))
@@ -204,23 +208,38 @@ def plain(value: Any) -> Any:
     return plain_array(value._value if isinstance(value, Tensor) else value)
 
 
+def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
+    """Return the parameters of a function, None if it does not tell them."""
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
+
+
 def argument_names(
-    function: Callable[..., Any], count: int, names: Sequence[str] | None
+    function: Callable[..., Any],
+    count: int,
+    names: Sequence[str] | None,
+    signature: inspect.Signature | None = None,
 ) -> list[str]:
     """Return the names of a function's positional arguments, as far as it tells them.
 
     Ufuncs have a signature since NumPy 2.4; before, they get the names that it gives them.
+
+    Args:
+        function: whose arguments they are.
+        count: of the arguments.
+        names: that the user gives.
+        signature: of the function, if it is known already.
     """
     if names is not None:
         if len(names) != count:
             raise GradientError(f"gradcheck: {len(names)} names for {count} inputs")
         return list(names)
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        if isinstance(function, np.ufunc):
-            return ["x"] if count == 1 else [f"x{i + 1}" for i in range(count)]
-        parameters = {}.values()
+    signature = signature or signature_of(function)
+    if signature is None and isinstance(function, np.ufunc):
+        return ["x"] if count == 1 else [f"x{i + 1}" for i in range(count)]
+    parameters = [] if signature is None else signature.parameters.values()
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     found = [p.name for p in parameters if p.kind in positional][:count]
     return found + [f"x{i}" for i in range(len(found), count)]

@@ -46,14 +46,15 @@ def tree_library() -> Any:
     """Return optree, which knows of fields in a namespace that is ours."""
     import optree
 
-    optree.register_pytree_node(
+    trees: Any = optree
+    trees.register_pytree_node(
         Fields,
         lambda record: (record.values, record, record.names),
         lambda record, values: record.with_values(values),
         path_entry_type=optree.GetAttrEntry,
         namespace=NAMESPACE,
     )
-    return optree
+    return trees
 
 
 def is_record(value: Any) -> bool:
@@ -73,7 +74,7 @@ def opened(argument: Any) -> Any:
 
 
 def take_apart(argument: Any) -> tuple[list[Any], Rebuild]:
-    """Return the leaves of an argument, in dataclasses too, and the function that puts others in."""
+    """Return the leaves of an argument, and the function that puts others in their places."""
     leaves, rebuild = flatten(argument)
     if not any(map(is_record, leaves)):
         return leaves, rebuild

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentError
+from ..inputs import signature_of
 from .gradients import INPUTS, OUTPUTS, is_numeric, names_of, readable
 
 Method = str | Callable[..., Any]
@@ -85,8 +86,8 @@ class Layer:
         Raises:
             ArgumentError: if it takes something else.
         """
-        rest = () if self.rate is None else (self.rate,)
         needed = needed_arguments(self.back)
+        rest = () if self.rate is None or not takes(self.back, 2) else (self.rate,)
         count = 1 + len(rest) if needed is None else len(needed)
         if isinstance(g, (tuple, list)) and len(g) > 1 and count == len(g) + len(rest):
             return self.back(*g, *rest)
@@ -96,8 +97,8 @@ class Layer:
         cure = "give backward= a function of the layer and the cotangent that calls it"
         if self.rate is None and last.lower() in RATES:
             cure = f"if it updates the parameters, give learning_rate=1.0, which it gets as {last}"
-        takes = ", ".join(needed)
-        raise ArgumentError(f"layer: backward of {title(self.owner)} takes {takes}; {cure}")
+        names = ", ".join(needed)
+        raise ArgumentError(f"layer: backward of {title(self.owner)} takes {names}; {cure}")
 
     def of_input(self, places: dict[str, Any], position: int) -> Any:
         """Return the gradient of an input from attributes or items that are named like it."""
@@ -133,16 +134,25 @@ def bound_method(owner: Any, method: Method, name: str) -> Callable[..., Any]:
     raise ArgumentError(f"layer: {title(owner)} has no method {method!r}: {cure}")
 
 
+POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
 def needed_arguments(function: Callable[..., Any]) -> list[str] | None:
     """Return the positional parameters without a default, None if they are not told."""
+    signature = signature_of(function)
+    parameters = [] if signature is None else list(signature.parameters.values())
+    if signature is None or any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters):
+        return None
+    return [p.name for p in parameters if p.kind in POSITIONAL and p.default is p.empty]
+
+
+def takes(function: Callable[..., Any], count: int) -> bool:
+    """Whether a function can be called with this number of arguments, or does not tell."""
+    signature = signature_of(function)
     try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return None
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    if any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters):
-        return None
-    return [p.name for p in parameters if p.kind in positional and p.default is p.empty]
+        return signature is None or signature.bind(*range(count)) is not None
+    except TypeError:
+        return False
 
 
 def title(owner: Any) -> str:

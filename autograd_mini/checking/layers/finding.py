@@ -33,6 +33,7 @@ class Finder:
     Attributes:
         specs: where gradients are, as the user says it.
         left: which arrays `backward` left.
+        draws: whether the layer has drawn from global generators.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Finder:
     ) -> None:
         self.network, self.root, self.state, self.xs = network, root, state, xs
         self.specs = dict(specs)
-        self.left = ""
+        self.left, self.draws = "", True
 
     def parameters(self, names: Sequence[str] | None, inputs: Sequence[str]) -> list[Parameter]:
         """Return the parameters, each with a gradient.
@@ -65,6 +66,7 @@ class Finder:
         kept = {id(p) for p in known if not self.overwritten(p)}
         self.backward()
         self.left = self.left_behind()
+        self.draws = self.state.has_drawn()
         updates = self.network.layers[0].rate is not None
         moved = {id(p) for p in known if updates and self.overwritten(p)}
         have = {id(p): self.gradients_of(p) for p in known}

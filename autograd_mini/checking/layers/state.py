@@ -7,6 +7,7 @@ statistics, caches, counters, and the generators that random numbers are drawn f
 
 from __future__ import annotations
 
+import pickle
 import random
 import sys
 from collections import deque
@@ -127,6 +128,7 @@ class State:
         parents: the first place of each object that was found, by its id.
         saved: the numbers of each array, by its id.
         path: how the object is called, empty for one that needs no name.
+        draws: whether `restore` puts back the global generators too, which takes longest.
     """
 
     def __init__(self, root: Any, path: str = "") -> None:
@@ -134,7 +136,9 @@ class State:
         self.saved: dict[int, np.ndarray] = {}
         self.places: list[Place] = []
         self.parents: dict[int, Place] = {}
-        self._back: list[Callable[[], None]] = [*global_generators()]
+        self.draws = True
+        self._generators = GlobalGenerators()
+        self._back: list[Callable[[], None]] = []
         self._alive: list[Any] = [root]  # ids stay theirs
         self._walk(root, path)
 
@@ -161,8 +165,32 @@ class State:
 
     def restore(self) -> None:
         """Put everything back: the same objects in their places, with what they held."""
+        if self.draws:
+            self._generators.restore()
         for back in self._back:
             back()
+
+    def has_drawn(self) -> bool:
+        """Whether numbers were drawn from the global generators since they were put back."""
+        return self._generators.have_moved()
+
+
+class GlobalGenerators:
+    """The states of NumPy's and Python's global generators, as they are now."""
+
+    def __init__(self) -> None:
+        self.numpy, self.python = np.random.get_state(legacy=False), random.getstate()
+
+    def restore(self) -> None:
+        """Let both draw the same numbers again."""
+        np.random.set_state(self.numpy)
+        random.setstate(self.python)
+
+    def have_moved(self) -> bool:
+        """Whether either would draw other numbers."""
+        now = np.random.get_state(legacy=False)
+        same = pickle.dumps(now) == pickle.dumps(self.numpy)
+        return not same or random.getstate() != self.python
 
 
 def is_state(value: Any) -> bool:
@@ -229,12 +257,6 @@ def restoring_generator(generator: np.random.Generator) -> Callable[[], None]:
         bits.state = state
 
     return back
-
-
-def global_generators() -> list[Callable[[], None]]:
-    """Return what lets the generators of NumPy and Python draw the same numbers again."""
-    state, drawn = np.random.get_state(legacy=False), random.getstate()
-    return [lambda: np.random.set_state(state), lambda: random.setstate(drawn)]
 
 
 def restoring_cell(cell: CellType) -> Callable[[], None]:

@@ -18,12 +18,12 @@ from .widening import narrow
 
 
 class LayerSubject(Written):
-    """What `forward` computes of inputs and parameters, and the gradients that `backward` leaves."""
+    """What `forward` makes of inputs and parameters, and the gradients that `backward` leaves."""
 
     what = "backward"
     unsteady = (
-        "forward gives another result when it is called again, with the same state: it draws random "
-        "numbers from a generator that is not the layer's; keep it in the layer (self.rng = "
+        "forward gives another result when it is called again, with the same state: it draws "
+        "random numbers from a generator that is not the layer's; keep it in the layer (self.rng = "
         "np.random.default_rng(0)), or give forward= a function that seeds it"
     )
 
@@ -35,6 +35,7 @@ class LayerSubject(Written):
         self.parameters = list(parameters)
         self.count = len(inputs) - len(self.parameters)
         self.state = State(finder.root, finder.state.path)
+        self.state.draws = finder.draws
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""Double precision: the narrow arrays of a layer replaced by wide ones, as long as it is checked."""
+"""Double precision: wide arrays in the places of a layer's narrow ones, while it is checked."""
 
 from __future__ import annotations
 

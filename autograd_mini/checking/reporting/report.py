@@ -116,6 +116,7 @@ class Report:
         Raises:
             GradcheckError: if it is not.
         """
+        __tracebackhide__ = True
         if not self.ok:
             raise GradcheckError(self)
         return self
