@@ -631,6 +631,20 @@ def test_missing_gradient_of_an_input_is_named() -> None:
         check([Relu(), First()], X)
 
 
+def test_methods_of_a_layer_are_a_function_and_its_vjp() -> None:
+    layer = Base()
+    assert am.gradcheck(layer.forward, X, vjp=lambda g, x: layer.backward(g)).ok
+
+
+def test_what_is_no_layer_is_refused() -> None:
+    with pytest.raises(ArgumentError, match=r"Base is a class; give an object of it, Base\(...\)"):
+        check(Base, X)
+    with pytest.raises(ArgumentError, match="the list of layers is empty"):
+        check([], X)
+    with pytest.raises(ArgumentError, match="0 inputs do not fit the function"):
+        check(Base())
+
+
 def test_missing_result_is_named() -> None:
     class Silent(Base):
         def forward(self, x: Any) -> Any:

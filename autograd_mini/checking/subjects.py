@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..containers import LEAVES, Rebuild, flatten
+from ..containers import LEAVES, flatten
 from ..errors import ArgumentError, OperandError
 from ..operation import no_grad
 from ..tensors import Tensor, leaf
@@ -93,7 +93,6 @@ class Subject:
         self.output_shapes: list[tuple[int, ...]] = []
         self.results: Arrays = []
         self.seconds = 0.0
-        self._rebuild_result: Rebuild | None = None
         self.epsilon = float(np.finfo(np.float64).eps)
 
     @property
@@ -142,7 +141,6 @@ class Subject:
         with np.errstate(all="ignore"):
             result = self.call(values)
             outputs = numbers(result)
-            self._rebuild_result = flatten(result)[1]
             if self.may_be_pair:
                 self.refuse_pair(result, outputs)
             unchanged(values, before, inputs.names, "the function")
@@ -265,10 +263,11 @@ class Subject:
         raise NotImplementedError
 
     def structured(self, values: Arrays, weights: Arrays) -> Any:
-        """Put a cotangent into the structure of the result."""
-        if self._rebuild_result is None:
-            self._rebuild_result = flatten(self.call(copies(values)))[1]
-        return self._rebuild_result(weights)
+        """Put a cotangent into the structure of the result.
+
+        The function is called for it at these values, so that a gradient may use what it keeps.
+        """
+        return flatten(self.call(copies(values)))[1](weights)
 
     def fitted(self, value: Any, x: Any, position: int) -> Any:
         """Return the coordinates of a cotangent of this input, or say what is wrong with it."""

@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ...containers import flatten
 from ...errors import ArgumentError
 from ...tensors import Tensor
-from ..adapters.choice import mapped
-from ..check import accepted, check_subject
+from ..adapters.choice import mapped, packages
+from ..check import accepted, check_subject, fitting
 from ..examination import Options
 from ..inputs import Inputs, argument_names, plain, positions
 from ..reporting.report import Report
@@ -91,9 +92,9 @@ def layer(
     accepted(rtol=rtol, atol=atol, step=step, seed=seed)
     several = isinstance(layer, (list, tuple))
     owners = list(layer) if several else [layer]
-    if not owners:
-        raise ArgumentError("layer: the list of layers is empty")
+    refuse_others(owners, inputs)
     network = Network([Layer(x, forward, backward, learning_rate) for x in owners])
+    fitting(network.layers[0].run, inputs)
     path = "layers" if several else ""
     options = Options(rtol, atol, step, seed, coverage, progress)
     specs = dict(gradients or {})
@@ -119,6 +120,26 @@ def layer(
     finally:
         before.restore()
     return report.raised() if raises else report
+
+
+def refuse_others(owners: Sequence[Any], inputs: Sequence[Any]) -> None:
+    """Refuse what is no layer of arrays.
+
+    Raises:
+        ArgumentError: for an empty list, a class, or tensors of another framework.
+    """
+    if not owners:
+        raise ArgumentError("layer: the list of layers is empty")
+    for owner in owners:
+        if isinstance(owner, type):
+            name = owner.__name__
+            raise ArgumentError(f"layer: {name} is a class; give an object of it, {name}(...)")
+    for x in flatten(list(inputs))[0]:
+        if packages(x):
+            raise ArgumentError(
+                f"layer: layers are checked with NumPy's arrays, got {type(x).__name__}; functions "
+                "and modules of PyTorch, JAX and TensorFlow are checked by am.gradcheck(f, x)"
+            )
 
 
 def make_subject(

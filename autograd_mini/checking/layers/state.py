@@ -87,7 +87,7 @@ def children(owner: Any, path: str) -> Iterator[Place]:
     if isinstance(owner, dict):
         for key, value in owner.items():
             yield Place(f"{path}[{key!r}]", owner, key, value)
-    elif isinstance(owner, SEQUENCES) or isinstance(owner, np.ndarray):
+    elif isinstance(owner, (*SEQUENCES, np.ndarray)):
         for i, value in enumerate(owner.flat if isinstance(owner, np.ndarray) else owner):
             yield Place(f"{path}[{i}]", owner, i, value)
     elif isinstance(owner, partial):
@@ -99,9 +99,8 @@ def children(owner: Any, path: str) -> Iterator[Place]:
         for name in ("__closure__", "__defaults__", "__kwdefaults__"):
             for value in children_of_function(getattr(owner, name)):
                 yield Place(f"{path}.{name}", owner, name, value)
-    elif isinstance(owner, CellType):
-        if (value := held(owner)) is not EMPTY:
-            yield Place(path, owner, "cell_contents", value)
+    elif isinstance(owner, CellType) and (value := held(owner)) is not EMPTY:
+        yield Place(path, owner, "cell_contents", value)
     if not isinstance(owner, (*FUNCTIONS, CellType, np.ndarray)):
         for name, value in attributes(owner).items():
             yield Place(f"{path}.{name}" if path else name, owner, name, value)
