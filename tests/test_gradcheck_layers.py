@@ -620,6 +620,24 @@ def test_forward_that_changes_a_parameter_is_refused() -> None:
     assert "forward changed W itself" in str(report)
 
 
+def test_state_with_a_gradient_is_told_from_parameters_by_name() -> None:
+    class Carrying(Base):
+        def build(self, w: Any, b: Any) -> None:
+            super().build(w, b)
+            self.h = np.ones((4, 2))
+
+        def forward(self, x: Any) -> Any:
+            self.before, self.h = self.h, super().forward(x) + 0.5 * self.h
+            return self.h
+
+        def leave(self, dw: Any, db: Any) -> None:
+            super().leave(dw, db)
+            self.dh = np.ones((4, 2))
+
+    assert "forward changed h itself; if it is state" in str(check(Carrying(), X, raises=False))
+    assert check(Carrying(), X, parameters=["W", "b"]).checked == 20
+
+
 def test_missing_gradient_of_an_input_is_named() -> None:
     class First(Base):
         def backward(self, g: Any) -> Any:
@@ -634,6 +652,65 @@ def test_missing_gradient_of_an_input_is_named() -> None:
 def test_methods_of_a_layer_are_a_function_and_its_vjp() -> None:
     layer = Base()
     assert am.gradcheck(layer.forward, X, vjp=lambda g, x: layer.backward(g)).ok
+
+
+def test_parameters_that_the_first_call_makes_are_asked_for() -> None:
+    class Lazy(Base):
+        def build(self, w: Any, b: Any) -> None:
+            self.W = self.b = None
+            self.seen: list[Any] = []
+
+        def forward(self, x: Any) -> Any:
+            if self.W is None:
+                self.W, self.b = W.copy(), B.copy()
+            self.seen.append(x)
+            return super().forward(x)
+
+    lazy = Lazy()
+    with pytest.raises(ArgumentError, match="made by the first call of forward; call forward once"):
+        check(lazy, X)
+    assert lazy.W is None and lazy.seen == []
+    lazy.forward(X)
+    assert check(lazy, X).checked == 20
+
+
+def test_layers_that_a_call_makes_anew_are_no_second_owners() -> None:
+    class Unrolled:
+        def __init__(self) -> None:
+            self.params, self.steps = [W.copy(), B.copy()], []
+            self.grads = [np.zeros_like(W), np.zeros_like(B)]
+
+        def forward(self, x: Any) -> Any:
+            self.steps = [Affine(*self.params) for _ in range(2)]
+            return sum(step.forward(k * x) for k, step in enumerate(self.steps, 1))
+
+        def backward(self, g: Any) -> Any:
+            dx = sum(k * step.backward(g) for k, step in enumerate(self.steps, 1))
+            self.grads = [sum(s.dW for s in self.steps), sum(s.db for s in self.steps)]
+            return dx
+
+    unrolled = Unrolled()
+    unrolled.forward(X + 1)
+    unrolled.backward(np.ones((4, 2)))
+    assert [p.name for p in check(unrolled, X).parts] == ["x", "params[0]", "params[1]"]
+
+
+def test_loss_of_a_whole_network_is_given_by_functions() -> None:
+    class Whole(Net):
+        def loss(self, x: Any) -> Any:
+            return np.sum(self.forward(x) ** 2)
+
+        def gradient(self, x: Any) -> Any:
+            self.backward(2 * self.forward(x))
+            one, two = self.layers["one"], self.layers["two"]
+            return {"W1": one.dW, "b1": one.db, "W2": two.dW, "b2": two.db}
+
+    report = check(Whole(), X, forward="loss", backward=lambda n: n.gradient(X), argnums=())
+    assert [p.name for p in report.parts] == ["W1", "b1", "W2", "b2"]
+    spoiled = check(
+        Whole(off=2), X, forward="loss", backward=lambda n: n.gradient(X), argnums=(), raises=False
+    )
+    assert spoiled.causes[0].input == "W2"
 
 
 def test_what_is_no_layer_is_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -115,7 +116,7 @@ def bound_method(owner: Any, method: Method, name: str) -> Callable[..., Any]:
         ArgumentError: if there is none.
     """
     if callable(method):
-        return lambda *args: method(owner, *args)
+        return partial(method, owner)
     found = getattr(owner, method, None)
     if callable(found):
         return found

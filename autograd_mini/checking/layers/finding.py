@@ -9,6 +9,7 @@ import numpy as np
 
 from ...containers import flatten
 from ...errors import ArgumentError
+from ..adapters.choice import mapped
 from ..subjects import numbers
 from .calls import Layer, Network
 from .gradients import (
@@ -59,30 +60,60 @@ class Finder:
             ArgumentError: for a name that there is not, or a parameter without a gradient.
         """
         known = candidates(self.state)
-        said = [n for n in self.specs if n not in inputs]
-        wanted = None if names is None else [self.named(n, known) for n in names]
-        told = {id(self.named(n, known)): n for n in said}
         steady = self.forward() is not None
-        kept = {id(p) for p in known if not self.overwritten(p)}
+        self.not_made_later(steady)
+        kept = {p.key for p in known if not self.overwritten(p)}
         self.backward()
-        self.left = self.left_behind()
-        self.draws = self.state.has_drawn()
+        now = State(self.root, self.state.path)
+        self.left, self.draws = self.left_behind(now), self.state.has_drawn()
+        known = [in_use(p, now) for p in known]
         updates = self.network.layers[0].rate is not None
-        moved = {id(p) for p in known if updates and self.overwritten(p)}
-        have = {id(p): self.gradients_of(p) for p in known}
+        moved = {p.key for p in known if updates and self.overwritten(p)}
+        have = {p.key: self.gradients_of(p) for p in known}
+        told = {self.named(n, known).key: n for n in self.specs if n not in inputs}
+        wanted = known if names is None else [self.named(n, known) for n in names]
         found = []
-        for parameter in known if wanted is None else wanted:
-            if id(parameter) in told:
-                name = told[id(parameter)]
-                found.append(Parameter(name, parameter.places, self.specs[name]))
+        for parameter in wanted:
+            key = parameter.key
+            if key in told:
+                found.append(Parameter(told[key], parameter.places, self.specs[told[key]]))
                 continue
-            has = id(parameter) in moved if updates else bool(have[id(parameter)])
-            if wanted is None and not self.is_one(parameter, has, id(parameter) in kept, steady):
+            has = key in moved if updates else bool(have[key])
+            if names is None and not self.is_one(parameter, has, key in kept, steady):
                 continue
             if not updates:
-                self.has_one(parameter, have[id(parameter)])
+                self.has_one(parameter, have[key])
             found.append(parameter)
         return found
+
+    def not_made_later(self, steady: bool) -> None:
+        """Refuse a layer that makes its parameters in its first call.
+
+        They are what that call has made, the next one leaves as it is, and the result depends on.
+
+        Raises:
+            ArgumentError: then.
+        """
+        now = State(self.root, self.state.path)
+        new = [
+            p for p in candidates(now) if id(p.value) in now.saved.keys() - self.state.saved.keys()
+        ]
+        if not new or not steady:
+            return
+        now.restore()
+        before = self.result()
+        left = [p for p in new if p.read() is p.value]
+        for parameter in left:
+            now.restore()
+            parameter.write(shifted(parameter.value))
+            depends = not same_results(before, self.result())
+            now.restore()
+            if depends and parameter.read() is parameter.value:
+                raise ArgumentError(
+                    f"layer: {parameter.name} is made by the first call of forward; call forward "
+                    "once before the check"
+                )
+        self.forward()
 
     def is_one(self, parameter: Parameter, has: bool, kept: bool, steady: bool) -> bool:
         """Whether this is a parameter: one with a gradient, or one that the result depends on."""
@@ -110,16 +141,20 @@ class Finder:
     def forward(self) -> list[Any] | None:
         """Call `forward` twice at the point; return the results, None if they differ."""
         self.state.restore()
-        first = numbers(self.network.forward(list(self.xs)))
+        first = numbers(self.network.forward(self.fresh()))
         self.state.restore()
-        again = numbers(self.network.forward(list(self.xs)))
+        again = numbers(self.network.forward(self.fresh()))
         same = len(first) == len(again) and all(map(np.array_equal, first, again))
         return again if same else None
+
+    def fresh(self) -> list[Any]:
+        """Return copies of the inputs, so that none is the one that a layer keeps."""
+        return mapped(lambda x: x.copy() if isinstance(x, np.ndarray) else x, self.xs)
 
     def backward(self) -> None:
         """Call `forward` and `backward`."""
         self.state.restore()
-        y = self.network.forward(list(self.xs))
+        y = self.network.forward(self.fresh())
         leaves, structure = flatten(y)
         generator = np.random.default_rng(0)
         gs = [np.asarray(generator.uniform(0.5, 1.5, np.shape(x)))[()] for x in leaves]
@@ -133,25 +168,20 @@ class Finder:
 
     def depends_on(self, parameter: Parameter) -> bool:
         """Whether the result changes with these numbers."""
-        before = self.forward()
         self.state.restore()
-        value = np.asarray(parameter.value)
-        shift = np.random.default_rng(1).uniform(0.5e-3, 1e-3, value.shape)
-        parameter.write(np.where(np.isfinite(value), value * (1 + shift) + shift, value)[()])
+        before = self.result()
+        self.state.restore()
+        parameter.write(shifted(parameter.value))
+        after = self.result()
+        self.state.restore()
+        return not same_results(before, after)
+
+    def result(self) -> list[Any] | None:
+        """Return the results of a call, None if there is none: numbers that it refuses matter."""
         try:
-            after = numbers(self.network.forward(list(self.xs)))
-        except Exception:  # numbers that the layer refuses are numbers that it uses
-            return True
-        finally:
-            self.state.restore()
-        same = before is not None and len(before) == len(after)
-        return not (
-            same
-            and all(
-                np.array_equal(a, b, equal_nan=True)
-                for a, b in zip(before or [], after, strict=True)
-            )
-        )
+            return numbers(self.network.forward(self.fresh()))
+        except Exception:  # whatever a layer raises for numbers that it does not expect
+            return None
 
     # ── gradients ─────────────────────────────────────────────────────────────────────────────
     def gradients_of(self, parameter: Parameter) -> list[Place]:
@@ -197,11 +227,11 @@ class Finder:
             owner = self.state.parents[id(owner)].owner
         return owner
 
-    def left_behind(self) -> str:
+    def left_behind(self, now: State) -> str:
         """Write which arrays there are after `backward` that there were not before."""
         before = {p.path: id(p.value) for p in self.state.places}
-        now = State(self.root, self.state.path).places
-        new = [shown(p) for p in now if is_numeric(p.value) and before.get(p.path) != id(p.value)]
+        numeric = [p for p in now.places if is_numeric(p.value)]
+        new = [shown(p) for p in numeric if before.get(p.path) != id(p.value)]
         return ", ".join(new[:12]) or "nothing"
 
     # ── before a check ────────────────────────────────────────────────────────────────────────
@@ -253,6 +283,26 @@ def inputs_gradients(layer: Layer) -> list[Place]:
     holder = readable(layer.owner)
     wanted = [*INPUTS, *(n for name in layer.names for n in names_of(name))]
     return [Place(n, layer.owner, n, holder[n]) for n in wanted if is_numeric(holder.get(n))]
+
+
+def in_use(parameter: Parameter, now: State) -> Parameter:
+    """Return a parameter without the places in objects that a call has replaced."""
+    places = tuple(p for p in parameter.places if id(p.owner) in now.reached)
+    return Parameter(parameter.name, places or parameter.places)
+
+
+def shifted(value: Any) -> Any:
+    """Return other numbers, close to those of a parameter."""
+    x = np.asarray(value)
+    shift = np.random.default_rng(1).uniform(0.5e-3, 1e-3, x.shape)
+    return np.where(np.isfinite(x), x * (1 + shift) + shift, x)[()]
+
+
+def same_results(a: list[Any] | None, b: list[Any] | None) -> bool:
+    """Whether two calls gave the same results."""
+    if a is None or b is None or len(a) != len(b):
+        return False
+    return all(np.array_equal(x, y, equal_nan=True) for x, y in zip(a, b, strict=True))
 
 
 def is_property(place: Place) -> bool:

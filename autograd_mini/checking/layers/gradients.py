@@ -66,6 +66,13 @@ class Parameter:
         """The array or number that was found."""
         return self.places[0].value
 
+    @property
+    def key(self) -> tuple[int, Any]:
+        """What tells it from others: the array, or the place of a number."""
+        first = self.places[0]
+        is_array = isinstance(first.value, np.ndarray)
+        return (id(first.value), None) if is_array else (id(first.owner), first.key)
+
     def read(self) -> Any:
         """Return the values of now."""
         return self.places[0].read()

@@ -125,6 +125,7 @@ class State:
     Attributes:
         places: where every value is held, those near to the object first.
         parents: the first place of each object that was found, by its id.
+        reached: the ids of all objects that were found.
         saved: the numbers of each array, by its id.
         path: how the object is called, empty for one that needs no name.
         draws: whether `restore` puts back the global generators too, which takes longest.
@@ -138,11 +139,12 @@ class State:
         self.draws = True
         self._generators = GlobalGenerators()
         self._back: list[Callable[[], None]] = []
+        self.reached = {id(root)}
         self._alive: list[Any] = [root]  # ids stay theirs
         self._walk(root, path)
 
     def _walk(self, root: Any, path: str) -> None:
-        waiting, seen = deque([(root, path)]), {id(root)}
+        waiting, seen = deque([(root, path)]), self.reached
         while waiting:
             owner, at = waiting.popleft()
             if isinstance(owner, np.ndarray):

@@ -54,10 +54,11 @@ class LayerSubject(Written):
         for parameter, value in zip(self.parameters, given, strict=True):
             parameter.write(value)
         y = self.network.forward(arguments[: self.count])
-        self.unchanged_parameters(given, "forward")
+        cure = "; if it is state, name those to check: parameters=[...]"
+        self.unchanged_parameters(given, "forward", cure)
         return y
 
-    def unchanged_parameters(self, given: Sequence[Any], what: str, cure: str = "") -> None:
+    def unchanged_parameters(self, given: Sequence[Any], what: str, cure: str) -> None:
         """Refuse a layer that changes its parameters.
 
         Raises:
