@@ -713,6 +713,25 @@ def test_loss_of_a_whole_network_is_given_by_functions() -> None:
     assert spoiled.causes[0].input == "W2"
 
 
+def test_read_only_arrays_are_constants_and_refused_as_parameters() -> None:
+    class Scaled(Base):
+        def build(self, w: Any, b: Any) -> None:
+            super().build(w, b)
+            self.scale = np.broadcast_to(2.0, (4, 2))
+
+        def forward(self, x: Any) -> Any:
+            return super().forward(x) * self.scale
+
+        def backward(self, g: Any) -> Any:
+            return super().backward(g * self.scale)
+
+    scaled = Scaled()
+    assert [p.name for p in check(scaled, X).parts] == ["x", "W", "b"]
+    scaled.W.flags.writeable = False
+    with pytest.raises(ArgumentError, match="W is read-only; give the layer a copy"):
+        check(scaled, X)
+
+
 def test_what_is_no_layer_is_refused() -> None:
     with pytest.raises(ArgumentError, match=r"Base is a class; give an object of it, Base\(...\)"):
         check(Base, X)

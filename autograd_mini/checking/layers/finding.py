@@ -84,6 +84,10 @@ class Finder:
             if not updates:
                 self.has_one(parameter, have[key])
             found.append(parameter)
+        for parameter in found:
+            if not parameter.can_move:
+                text = f"{parameter.name} is read-only; give the layer a copy of it"
+                raise ArgumentError(f"layer: {text}")
         return found
 
     def not_made_later(self, steady: bool) -> None:
@@ -102,7 +106,7 @@ class Finder:
             return
         now.restore()
         before = self.result()
-        left = [p for p in new if p.read() is p.value]
+        left = [p for p in new if p.can_move and p.read() is p.value]
         for parameter in left:
             now.restore()
             parameter.write(shifted(parameter.value))
@@ -119,7 +123,7 @@ class Finder:
         """Whether this is a parameter: one with a gradient, or one that the result depends on."""
         if has and kept:
             return True
-        if not isinstance(parameter.value, np.ndarray) and not has:
+        if not has and not (isinstance(parameter.value, np.ndarray) and parameter.can_move):
             return False
         return steady and self.depends_on(parameter)
 

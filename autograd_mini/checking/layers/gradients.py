@@ -73,6 +73,11 @@ class Parameter:
         is_array = isinstance(first.value, np.ndarray)
         return (id(first.value), None) if is_array else (id(first.owner), first.key)
 
+    @property
+    def can_move(self) -> bool:
+        """Whether its values can be set."""
+        return not isinstance(self.value, np.ndarray) or self.value.flags.writeable
+
     def read(self) -> Any:
         """Return the values of now."""
         return self.places[0].read()
