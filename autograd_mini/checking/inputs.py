@@ -15,7 +15,7 @@ from ..errors import GradientError, OperandError
 from ..tensors import Tensor
 from .causes import Problem, problem
 from .coordinates import coordinates, natural
-from .structures import match, take_apart, written
+from .structures import match_gradient, take_apart, written
 
 __all__ = ["Arrays", "Inputs", "Problem", "problem"]
 
@@ -129,10 +129,10 @@ class Inputs:
             leaves, _, checked = self._parts[i]
             if checked:
                 if isinstance(self._given[i], LEAVES):
-                    given = only(given)
+                    given = unpack_single(given)
                 parts = parts_of(given, leaves)
                 if parts is None:
-                    found += match(self._given[i], given, self.arguments[i], checked, what)
+                    found += match_gradient(self._given[i], given, self.arguments[i], checked, what)
                 else:
                     found += [parts[i] for i in checked]
         return found
@@ -154,7 +154,7 @@ class Inputs:
         return len(self._parts)
 
 
-def only(given: Any) -> Any:
+def unpack_single(given: Any) -> Any:
     """Return what is in a tuple of one, as a gradient of one array may be."""
     while isinstance(given, tuple) and len(given) == 1:
         (given,) = given

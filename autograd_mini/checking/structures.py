@@ -31,7 +31,7 @@ class Fields:
     def __init__(self, template: Any) -> None:
         self.template = template
         self.names = [f.name for f in fields(template) if hasattr(template, f.name)]
-        self.values = [opened(getattr(template, n)) for n in self.names]
+        self.values = [open_dataclasses(getattr(template, n)) for n in self.names]
 
     def with_values(self, values: Any) -> Any:
         """Return a dataclass of the same class with other values."""
@@ -62,14 +62,14 @@ def is_record(value: Any) -> bool:
     return is_dataclass(value) and not isinstance(value, (type, *LEAVES))
 
 
-def opened(argument: Any) -> Any:
+def open_dataclasses(argument: Any) -> Any:
     """Return an argument with dataclasses as containers."""
     if isinstance(argument, LEAVES):
         return argument
     if is_record(argument):
         return Fields(argument)
     if any(map(is_record, flatten(argument)[0])):
-        return tree_library().tree_map(opened, argument)
+        return tree_library().tree_map(open_dataclasses, argument)
     return argument
 
 
@@ -79,13 +79,15 @@ def take_apart(argument: Any) -> tuple[list[Any], Rebuild]:
     if not any(map(is_record, leaves)):
         return leaves, rebuild
     trees = tree_library()
-    leaves, structure = trees.tree_flatten(opened(argument), namespace=NAMESPACE)
+    leaves, structure = trees.tree_flatten(open_dataclasses(argument), namespace=NAMESPACE)
     return leaves, lambda new: trees.tree_unflatten(structure, new)
 
 
 def accessors(argument: Any) -> list[Any]:
     """Return the way to each leaf."""
-    found: list[Any] = tree_library().tree_accessors(opened(argument), namespace=NAMESPACE)
+    found: list[Any] = tree_library().tree_accessors(
+        open_dataclasses(argument), namespace=NAMESPACE
+    )
     return found
 
 
@@ -97,7 +99,9 @@ def written(argument: Any, name: str) -> list[str]:
 
 
 # ── a gradient ───────────────────────────────────────────────────────────────────────────────
-def match(argument: Any, given: Any, name: str, checked: list[int], what: str) -> list[Any]:
+def match_gradient(
+    argument: Any, given: Any, name: str, checked: list[int], what: str
+) -> list[Any]:
     """Return the gradient of each leaf that is differentiated.
 
     Args:
@@ -112,10 +116,10 @@ def match(argument: Any, given: Any, name: str, checked: list[int], what: str) -
     """
     ways = accessors(argument)
     found = [follow(given, way) for way in ways]
-    count = sum(1 for _ in ends(given))
+    count = sum(1 for _ in leaves_of(given))
     named = sum(1 for x in found if x is not ABSENT)
     if any(found[i] is ABSENT for i in checked) or named < count:
-        raise mismatch(argument, given, name, what)
+        raise describe_mismatch(argument, given, name, what)
     return [found[i] for i in checked]
 
 
@@ -134,7 +138,7 @@ def follow(given: Any, way: Any) -> Any:
     return given
 
 
-def ends(given: Any) -> Any:
+def leaves_of(given: Any) -> Any:
     """Yield what a gradient consists of: all that is no container, and None."""
     if isinstance(given, Mapping):
         inside = list(given.values())
@@ -146,10 +150,10 @@ def ends(given: Any) -> Any:
         yield given
         return
     for value in inside:
-        yield from ends(value)
+        yield from leaves_of(value)
 
 
-def mismatch(argument: Any, given: Any, name: str, what: str) -> Problem:
+def describe_mismatch(argument: Any, given: Any, name: str, what: str) -> Problem:
     """Return the problem of a gradient that has other names or another length."""
     text = (
         f"{what} returned {outline(given)} for {name}; expected its own structure, "

@@ -25,7 +25,7 @@ def __dir__() -> list[str]:
     return [*__all__, *(name for name in globals() if name.startswith("__"))]
 
 
-def failing_briefly(check: Callable[Parameters, Report]) -> Callable[Parameters, Report]:
+def fail_briefly(check: Callable[Parameters, Report]) -> Callable[Parameters, Report]:
     """Return a check that lets a test fail with the report alone."""
 
     @wraps(check)
@@ -42,5 +42,5 @@ def failing_briefly(check: Callable[Parameters, Report]) -> Callable[Parameters,
     return checked
 
 
-gradcheck = failing_briefly(check_gradient)
-layer = failing_briefly(check_layer)
+gradcheck = fail_briefly(check_gradient)
+layer = fail_briefly(check_layer)

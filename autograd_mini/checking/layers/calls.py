@@ -63,7 +63,7 @@ class Layer:
             count: of the inputs.
             alone: whether `backward` is called without a cotangent.
         """
-        self.returned = found = self.back() if alone else self.called_back(g)
+        self.returned = found = self.back() if alone else self.call_backward(g)
         if isinstance(found, dict):
             return [self.of_input(found, i) for i in range(count)]
         if found is None:
@@ -81,7 +81,7 @@ class Layer:
             )
         return [found, *[None] * (count - 1)]
 
-    def called_back(self, g: Any) -> Any:
+    def call_backward(self, g: Any) -> Any:
         """Call `backward` with the cotangent, and with the rate if there is one.
 
         Raises:

@@ -20,7 +20,7 @@ from .finding import Finder
 from .gradients import Spec
 from .state import State
 from .subject import LayerSubject
-from .widening import widen, widened
+from .widening import widen, widen_value
 
 
 def layer(
@@ -101,7 +101,7 @@ def layer(
     before = State(layer, path)
 
     def subject(keep: bool) -> LayerSubject:
-        xs = copied_inputs(inputs, keep)
+        xs = copy_inputs(inputs, keep)
         finder = Finder(network, layer, State(layer, path), xs, specs)
         return make_subject(finder, parameters, argnums, names, keep)
 
@@ -165,14 +165,14 @@ def make_subject(
     return LayerSubject(name, finder, inputs, parameters)
 
 
-def copied_inputs(inputs: Sequence[Any], keep: bool) -> list[Any]:
+def copy_inputs(inputs: Sequence[Any], keep: bool) -> list[Any]:
     """Return the inputs with arrays of their own, in double precision unless they are kept."""
 
-    def copied(x: Any) -> Any:
+    def copy_value(x: Any) -> Any:
         if isinstance(x, Tensor):
             x = plain(x)
         if isinstance(x, (np.ndarray, np.generic)):
-            return np.array(x if keep else widened(x))[()]
+            return np.array(x if keep else widen_value(x))[()]
         return x
 
-    return mapped(copied, inputs)
+    return mapped(copy_value, inputs)

@@ -17,13 +17,13 @@ from .gradients import (
     Parameter,
     Spec,
     candidates,
+    find_gradients,
+    find_in_dict,
     follow,
-    found_gradients,
-    in_dict,
     is_numeric,
     names_of,
     readable,
-    shown,
+    write_place,
 )
 from .state import Place, State
 
@@ -61,17 +61,17 @@ class Finder:
         """
         known = candidates(self.state)
         steady = self.forward() is not None
-        self.not_made_later(steady)
+        self.refuse_parameters_made_later(steady)
         kept = {p.key for p in known if not self.overwritten(p)}
         self.backward()
         now = State(self.root, self.state.path)
-        self.left, self.draws = self.left_behind(now), self.state.has_drawn()
-        known = [in_use(p, now) for p in known]
+        self.left, self.draws = self.name_left_arrays(now), self.state.has_drawn()
+        known = [drop_unused_places(p, now) for p in known]
         updates = self.network.layers[0].rate is not None
         moved = {p.key for p in known if updates and self.overwritten(p)}
         have = {p.key: self.gradients_of(p) for p in known}
-        told = {self.named(n, known).key: n for n in self.specs if n not in inputs}
-        wanted = known if names is None else [self.named(n, known) for n in names]
+        told = {self.find_named(n, known).key: n for n in self.specs if n not in inputs}
+        wanted = known if names is None else [self.find_named(n, known) for n in names]
         found = []
         for parameter in wanted:
             key = parameter.key
@@ -79,10 +79,12 @@ class Finder:
                 found.append(Parameter(told[key], parameter.places, self.specs[told[key]]))
                 continue
             has = key in moved if updates else bool(have[key])
-            if names is None and not self.is_one(parameter, has, key in kept, steady):
+            if names is None and not self.is_parameter_of_layer(
+                parameter, has, key in kept, steady
+            ):
                 continue
             if not updates:
-                self.has_one(parameter, have[key])
+                self.require_gradient(parameter, have[key])
             found.append(parameter)
         for parameter in found:
             if not parameter.can_move:
@@ -90,7 +92,7 @@ class Finder:
                 raise ArgumentError(f"layer: {text}")
         return found
 
-    def not_made_later(self, steady: bool) -> None:
+    def refuse_parameters_made_later(self, steady: bool) -> None:
         """Refuse a layer that makes its parameters in its first call.
 
         They are what that call has made, the next one leaves as it is, and the result depends on.
@@ -109,7 +111,7 @@ class Finder:
         left = [p for p in new if p.can_move and p.read() is p.value]
         for parameter in left:
             now.restore()
-            parameter.write(shifted(parameter.value))
+            parameter.write(shift_values(parameter.value))
             depends = not same_results(before, self.result())
             now.restore()
             if depends and parameter.read() is parameter.value:
@@ -119,7 +121,9 @@ class Finder:
                 )
         self.forward()
 
-    def is_one(self, parameter: Parameter, has: bool, kept: bool, steady: bool) -> bool:
+    def is_parameter_of_layer(
+        self, parameter: Parameter, has: bool, kept: bool, steady: bool
+    ) -> bool:
         """Whether this is a parameter: one with a gradient, or one that the result depends on."""
         if has and kept:
             return True
@@ -127,7 +131,7 @@ class Finder:
             return False
         return steady and self.depends_on(parameter)
 
-    def named(self, name: str, known: Sequence[Parameter]) -> Parameter:
+    def find_named(self, name: str, known: Sequence[Parameter]) -> Parameter:
         """Return the parameter of a name.
 
         Raises:
@@ -175,7 +179,7 @@ class Finder:
         self.state.restore()
         before = self.result()
         self.state.restore()
-        parameter.write(shifted(parameter.value))
+        parameter.write(shift_values(parameter.value))
         after = self.result()
         self.state.restore()
         return not same_results(before, after)
@@ -190,10 +194,10 @@ class Finder:
     # ── gradients ─────────────────────────────────────────────────────────────────────────────
     def gradients_of(self, parameter: Parameter) -> list[Place]:
         """Return the places with the gradient of a parameter, of now."""
-        found = [g for p in parameter.places for g in found_gradients(p, self.state.parents)]
+        found = [g for p in parameter.places for g in find_gradients(p, self.state.parents)]
         if isinstance(returned := self.returned(), dict):
             for place in parameter.places:
-                found += in_dict(returned, place.key, "what backward returns")
+                found += find_in_dict(returned, place.key, "what backward returns")
         return [g for g in found if all(g.value is not p.value for p in parameter.places)]
 
     def returned(self) -> Any:
@@ -201,7 +205,7 @@ class Finder:
         layers = self.network.layers
         return layers[0].returned if len(layers) == 1 else None
 
-    def has_one(self, parameter: Parameter, found: Sequence[Place]) -> None:
+    def require_gradient(self, parameter: Parameter, found: Sequence[Place]) -> None:
         """Refuse a parameter whose gradient is nowhere, or in two places that differ.
 
         Raises:
@@ -231,11 +235,11 @@ class Finder:
             owner = self.state.parents[id(owner)].owner
         return owner
 
-    def left_behind(self, now: State) -> str:
+    def name_left_arrays(self, now: State) -> str:
         """Write which arrays there are after `backward` that there were not before."""
         before = {p.path: id(p.value) for p in self.state.places}
         numeric = [p for p in now.places if is_numeric(p.value)]
-        new = [shown(p) for p in numeric if before.get(p.path) != id(p.value)]
+        new = [write_place(p) for p in numeric if before.get(p.path) != id(p.value)]
         return ", ".join(new[:12]) or "nothing"
 
     # ── before a check ────────────────────────────────────────────────────────────────────────
@@ -259,11 +263,11 @@ class Finder:
     def gradient(self, parameter: Parameter) -> Any:
         """Return the gradient of a parameter, after `backward`."""
         if parameter.spec is not None:
-            return self.told(parameter.spec)
+            return self.told_gradient(parameter.spec)
         found = self.gradients_of(parameter)
         return found[0].value if found else None
 
-    def told(self, spec: Spec) -> Any:
+    def told_gradient(self, spec: Spec) -> Any:
         """Return the gradient that the user names.
 
         Raises:
@@ -289,13 +293,13 @@ def inputs_gradients(layer: Layer) -> list[Place]:
     return [Place(n, layer.owner, n, holder[n]) for n in wanted if is_numeric(holder.get(n))]
 
 
-def in_use(parameter: Parameter, now: State) -> Parameter:
+def drop_unused_places(parameter: Parameter, now: State) -> Parameter:
     """Return a parameter without the places in objects that a call has replaced."""
     places = tuple(p for p in parameter.places if id(p.owner) in now.reached)
     return Parameter(parameter.name, places or parameter.places)
 
 
-def shifted(value: Any) -> Any:
+def shift_values(value: Any) -> Any:
     """Return other numbers, close to those of a parameter."""
     x = np.asarray(value)
     shift = np.random.default_rng(1).uniform(0.5e-3, 1e-3, x.shape)
@@ -317,7 +321,7 @@ def is_property(place: Place) -> bool:
 def all_names(parameter: Parameter) -> set[str]:
     """Return everything that a parameter may be called."""
     keys = {p.key for p in parameter.places if isinstance(p.key, str)}
-    return keys | {p.path for p in parameter.places} | {shown(p) for p in parameter.places}
+    return keys | {p.path for p in parameter.places} | {write_place(p) for p in parameter.places}
 
 
 def equal(a: Any, b: Any) -> bool:

@@ -105,7 +105,7 @@ def spellings(name: str, others: Mapping[str, Any]) -> list[str]:
     return [name] if lower == name or lower in others else [name, lower]
 
 
-def named(owner: Any, values: Mapping[str, Any], name: Any, path: str = "{}") -> list[Place]:
+def find_named(owner: Any, values: Mapping[str, Any], name: Any, path: str = "{}") -> list[Place]:
     """Return the gradients among the attributes or items of an object, by their names."""
     if not isinstance(name, str):
         return []
@@ -128,57 +128,57 @@ def is_parameter(value: Any) -> bool:
     return isinstance(value, (float, complex))
 
 
-def found_gradients(place: Place, parents: Mapping[int, Place]) -> Iterator[Place]:
+def find_gradients(place: Place, parents: Mapping[int, Place]) -> Iterator[Place]:
     """Yield the places where the gradient of the parameter at a place is."""
     owner, key = place.owner, place.key
     base = place.path.rpartition(".")[0]
     path = f"{base}.{{}}" if base else "{}"
     if isinstance(owner, dict):
-        yield from named(owner, owner, key, place.path.rpartition("[")[0] + "[{!r}]")
+        yield from find_named(owner, owner, key, place.path.rpartition("[")[0] + "[{!r}]")
     if isinstance(owner, (list, tuple, dict)):
-        yield from of_item(place, parents)
+        yield from find_item_gradients(place, parents)
         return
     holder = readable(owner)
-    yield from named(owner, holder, key, path)
+    yield from find_named(owner, holder, key, path)
     if key in NUMBERS:
         own = [n for n in OWN_GRADIENTS if is_numeric(holder.get(n))]
         yield from (Place(path.format(n), owner, n, holder[n]) for n in own)
     for name in HOLDERS:
         if isinstance(held := holder.get(name), dict):
-            yield from in_dict(held, key, path.format(name))
+            yield from find_in_dict(held, key, path.format(name))
 
 
-def of_item(place: Place, parents: Mapping[int, Place]) -> Iterator[Place]:
+def find_item_gradients(place: Place, parents: Mapping[int, Place]) -> Iterator[Place]:
     """Yield the gradients of an item of `params`: that of the same key or index in `grads`."""
     parent = parents.get(id(place.owner))
     if parent is None or isinstance(parent.owner, (list, tuple)):
         return
     holder = parent.owner if isinstance(parent.owner, dict) else readable(parent.owner)
-    own = named_holders(holder, parent.key)
+    own = find_holders(holder, parent.key)
     usual = HOLDERS if parent.key in PARAMETER_HOLDERS else ()
     base = parent.path.rpartition(".")[0]
     for name in dict.fromkeys([*own, *usual]):
         held, path = holder.get(name), f"{base}.{name}" if base else name
         if isinstance(place.owner, dict) and isinstance(held, dict):
-            yield from in_dict(held, place.key, path)
+            yield from find_in_dict(held, place.key, path)
         elif isinstance(held, (list, tuple)) and isinstance(place.owner, (list, tuple)):
             i = place.key
             if len(held) == len(place.owner) and is_numeric(held[i]):
                 yield Place(f"{path}[{i}]", held, i, held[i])
 
 
-def named_holders(holder: Mapping[str, Any], key: Any) -> list[str]:
+def find_holders(holder: Mapping[str, Any], key: Any) -> list[str]:
     """Return the names of the containers that are called the gradient of a container."""
     wanted = names_of(key) if isinstance(key, str) else []
     return [n for n in wanted if isinstance(holder.get(n), (dict, list, tuple))]
 
 
-def in_dict(held: dict[Any, Any], key: Any, path: str) -> Iterator[Place]:
+def find_in_dict(held: dict[Any, Any], key: Any, path: str) -> Iterator[Place]:
     """Yield the gradient in a dict of gradients: under the parameter's key, or its own name."""
     if is_numeric(held.get(key)):
         yield Place(f"{path}[{key!r}]", held, key, held[key])
     else:
-        yield from named(held, held, key, path + "[{!r}]")
+        yield from find_named(held, held, key, path + "[{!r}]")
 
 
 def readable(owner: Any) -> dict[str, Any]:
@@ -210,10 +210,10 @@ def candidates(state: State) -> list[Parameter]:
 
 def best_name(places: list[Place]) -> str:
     """Return the shortest way to write a parameter, by names rather than by numbers."""
-    return min((shown(p) for p in places), key=lambda n: ("[" in n, len(n)))
+    return min((write_place(p) for p in places), key=lambda n: ("[" in n, len(n)))
 
 
-def shown(place: Place) -> str:
+def write_place(place: Place) -> str:
     """Write a place: without `.data` of a parameter, and `W` for `params['W']`."""
     path = place.path
     if isinstance(place.key, str) and place.key in NUMBERS and "." in path:

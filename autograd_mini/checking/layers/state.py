@@ -99,7 +99,7 @@ def children(owner: Any, path: str) -> Iterator[Place]:
         for name in ("__closure__", "__defaults__", "__kwdefaults__"):
             for value in children_of_function(getattr(owner, name)):
                 yield Place(f"{path}.{name}", owner, name, value)
-    elif isinstance(owner, CellType) and (value := held(owner)) is not EMPTY:
+    elif isinstance(owner, CellType) and (value := cell_value(owner)) is not EMPTY:
         yield Place(path, owner, "cell_contents", value)
     if not isinstance(owner, (*FUNCTIONS, CellType, np.ndarray)):
         for name, value in attributes(owner).items():
@@ -111,7 +111,7 @@ def children_of_function(held: Any) -> Iterator[Any]:
     yield from held.values() if isinstance(held, dict) else held or ()
 
 
-def held(cell: CellType) -> Any:
+def cell_value(cell: CellType) -> Any:
     """Return what a variable of a closure holds."""
     try:
         return cell.cell_contents
@@ -149,8 +149,8 @@ class State:
             owner, at = waiting.popleft()
             if isinstance(owner, np.ndarray):
                 self.saved[id(owner)] = saved = owner.copy()
-                self._back.append(restoring_array(owner, saved))
-            elif (back := restoring(owner)) is not None:
+                self._back.append(make_array_restorer(owner, saved))
+            elif (back := make_restorer(owner)) is not None:
                 self._back.append(back)
             if not has_children(owner):
                 continue
@@ -209,10 +209,10 @@ def has_children(owner: Any) -> bool:
     return not isinstance(owner, (np.random.Generator, np.random.RandomState, bytearray))
 
 
-def restoring(owner: Any) -> Callable[[], None] | None:
+def make_restorer(owner: Any) -> Callable[[], None] | None:
     """Return what puts an object back as it is now, None if there is nothing to put back."""
     if isinstance(owner, np.random.Generator):
-        return restoring_generator(owner)
+        return make_generator_restorer(owner)
     if isinstance(owner, np.random.RandomState):
         state = owner.get_state(legacy=False)
         return lambda: owner.set_state(state)
@@ -220,13 +220,13 @@ def restoring(owner: Any) -> Callable[[], None] | None:
         drawn = owner.getstate()
         return lambda: owner.setstate(drawn)
     if isinstance(owner, CellType):
-        return restoring_cell(owner)
+        return make_cell_restorer(owner)
     if isinstance(owner, FUNCTIONS):
         return None
-    attributes_back = restoring_attributes(owner)
+    attributes_back = make_attributes_restorer(owner)
     if not isinstance(owner, CONTAINERS):
         return attributes_back
-    items_back = restoring_container(owner)
+    items_back = make_container_restorer(owner)
     if attributes_back is None:
         return items_back
 
@@ -237,7 +237,7 @@ def restoring(owner: Any) -> Callable[[], None] | None:
     return back
 
 
-def restoring_array(array: np.ndarray, saved: np.ndarray) -> Callable[[], None]:
+def make_array_restorer(array: np.ndarray, saved: np.ndarray) -> Callable[[], None]:
     """Return what puts an array's numbers back; those of a read-only one cannot change."""
 
     def back() -> None:
@@ -249,7 +249,7 @@ def restoring_array(array: np.ndarray, saved: np.ndarray) -> Callable[[], None]:
     return back
 
 
-def restoring_generator(generator: np.random.Generator) -> Callable[[], None]:
+def make_generator_restorer(generator: np.random.Generator) -> Callable[[], None]:
     """Return what lets a generator draw the same numbers again."""
     bits = generator.bit_generator
     state = bits.state
@@ -260,21 +260,21 @@ def restoring_generator(generator: np.random.Generator) -> Callable[[], None]:
     return back
 
 
-def restoring_cell(cell: CellType) -> Callable[[], None]:
+def make_cell_restorer(cell: CellType) -> Callable[[], None]:
     """Return what binds a variable of a closure again."""
-    saved = held(cell)
+    saved = cell_value(cell)
 
     def back() -> None:
         if saved is EMPTY:
-            if held(cell) is not EMPTY:
+            if cell_value(cell) is not EMPTY:
                 del cell.cell_contents
-        elif held(cell) is not saved:
+        elif cell_value(cell) is not saved:
             cell.cell_contents = saved
 
     return back
 
 
-def restoring_container(owner: Any) -> Callable[[], None]:
+def make_container_restorer(owner: Any) -> Callable[[], None]:
     """Return what puts the items of a container back, in their order."""
     saved = owner.copy()
     is_dict = isinstance(owner, dict)
@@ -300,7 +300,7 @@ def same_items(now: list[Any], items: list[Any]) -> bool:
     return True
 
 
-def restoring_attributes(owner: Any) -> Callable[[], None] | None:
+def make_attributes_restorer(owner: Any) -> Callable[[], None] | None:
     """Return what puts the attributes of an object back, None for an object without any."""
     slots = slots_of(type(owner))
     bound = getattr(owner, "__dict__", None)
@@ -308,7 +308,7 @@ def restoring_attributes(owner: Any) -> Callable[[], None] | None:
         bound = None
     if bound is None and not slots:
         return None
-    dictionary = None if bound is None else restoring_container(bound)
+    dictionary = None if bound is None else make_container_restorer(bound)
     saved = {name: getattr(owner, name, EMPTY) for name in slots}
 
     def back() -> None:

@@ -14,7 +14,7 @@ from ..inputs import Arrays, Inputs, plain, problem
 from .finding import Finder
 from .gradients import Parameter, Spec
 from .state import State
-from .widening import narrow
+from .widening import is_narrow
 
 
 class LayerSubject(Written):
@@ -55,10 +55,10 @@ class LayerSubject(Written):
             parameter.write(value)
         y = self.network.forward(arguments[: self.count])
         cure = "; if it is state, name those to check: parameters=[...]"
-        self.unchanged_parameters(given, "forward", cure)
+        self.require_unchanged(given, "forward", cure)
         return y
 
-    def unchanged_parameters(self, given: Sequence[Any], what: str, cure: str) -> None:
+    def require_unchanged(self, given: Sequence[Any], what: str, cure: str) -> None:
         """Refuse a layer that changes its parameters.
 
         Raises:
@@ -83,7 +83,7 @@ class LayerSubject(Written):
         found = self.network.backward(g, self.count, not self.takes_cotangent)
         if rate is None:
             cure = ", as an update does: give learning_rate= if it takes one"
-            self.unchanged_parameters(given, "backward", cure)
+            self.require_unchanged(given, "backward", cure)
             gradients = [self.finder.gradient(p) for p in self.parameters]
         else:
             rows = zip(self.parameters, given, strict=True)
@@ -99,7 +99,7 @@ class LayerSubject(Written):
         names = self.inputs.arguments[: self.count]
         specs: dict[str, Spec] = self.finder.specs
         rows = zip(found, names, strict=True)
-        gradients = [self.finder.told(specs[n]) if n in specs else g for g, n in rows]
+        gradients = [self.finder.told_gradient(specs[n]) if n in specs else g for g, n in rows]
         for i, name in enumerate(names):
             if i in self.inputs.moving and gradients[i] is None:
                 text = (
@@ -111,7 +111,7 @@ class LayerSubject(Written):
 
     def runs_wide(self) -> bool:
         """Whether everything runs in double precision."""
-        if any(narrow(p.value) for p in self.parameters):
+        if any(is_narrow(p.value) for p in self.parameters):
             return False
         values = self.inputs.values(self.inputs.arrays)
         try:
@@ -121,4 +121,4 @@ class LayerSubject(Written):
             found = self.pulled_back(values, [np.ones(x.shape)[()] for x in outputs])
         except Exception:  # it was made for narrow numbers
             return False
-        return not any(narrow(np.asarray(g)) for g in found) or any(map(narrow, outputs))
+        return not any(is_narrow(np.asarray(g)) for g in found) or any(map(is_narrow, outputs))

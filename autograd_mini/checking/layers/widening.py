@@ -23,24 +23,24 @@ def widen(state: State) -> None:
     for place in state.places:
         if isinstance(place.value, np.ndarray):
             arrays[id(place.value)] = place.value
-        if narrow(place.value):
+        if is_narrow(place.value):
             groups.setdefault(id(place.value), []).append(place)
     for places in groups.values():
         value = places[0].value
         if all(map(can_be_written, places)) and stands_alone(value, arrays):
-            wide = widened(value)
+            wide = widen_value(value)
             for place in places:
                 place.write(wide)
 
 
-def narrow(value: Any) -> bool:
+def is_narrow(value: Any) -> bool:
     """Whether a value is in less than double precision."""
     return isinstance(value, (np.ndarray, np.generic)) and value.dtype.char in WIDE
 
 
-def widened(value: Any) -> Any:
+def widen_value(value: Any) -> Any:
     """Return an array or number in double precision."""
-    return value.astype(WIDE[value.dtype.char]) if narrow(value) else value
+    return value.astype(WIDE[value.dtype.char]) if is_narrow(value) else value
 
 
 def can_be_written(place: Place) -> bool:
