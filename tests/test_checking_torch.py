@@ -136,7 +136,7 @@ def test_empty_and_scalar_tensors_pass(torch: Any) -> None:
 def test_modules_are_checked_as_copies_in_double_precision(torch: Any) -> None:
     module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Tanh())
     report = look(module, torch.tensor(POINT, dtype=torch.float32))
-    assert report.ok and report.rtol == 1e-6 and report.parts[0].name == "input"
+    assert report.ok and report.rtol == 1e-6 and report.parts[-1].name == "input"
     assert module[0].weight.dtype == torch.float32
 
 
@@ -235,3 +235,84 @@ def test_functions_that_cannot_be_batched_are_called_one_by_one(torch: Any) -> N
     assert look(lambda a: a * 2 if a[0].item() < 0 else a, a).ok
     report = look(doubling(torch, lambda g, x: -2 * g), a)
     assert report.count("wrong") == 30 and "sign" in kinds(report)
+
+
+def test_module_is_checked_with_its_parameters(torch: Any) -> None:
+    module = torch.nn.Linear(3, 2)
+    report = look(module, torch.tensor(POINT, dtype=torch.float32))
+    names = ["parameters['bias']", "parameters['weight']", "input"]
+    assert report.ok and [p.name for p in report.parts] == names
+    alone = look(module, torch.tensor(POINT, dtype=torch.float32), argnums=())
+    assert [p.name for p in alone.parts] == names[:2]
+    embedding = look(torch.nn.Embedding(4, 2), torch.tensor([1, 3, 1]))
+    assert embedding.ok and embedding.checked == 8
+
+
+def test_wrong_gradient_of_a_module_s_parameter_is_found(torch: Any) -> None:
+    negative = doubling(torch, lambda g, x: -2 * g)
+
+    class Spoiled(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.tensor([0.5, 2.0, 1.0]))
+
+        def forward(self, x: Any) -> Any:
+            return x * negative.apply(self.weight)
+
+    report = look(Spoiled(), torch.tensor(POINT))
+    assert report.causes[0].input == "parameters['weight']" and "sign" in kinds(report)
+
+
+def test_running_statistics_of_a_module_stay(torch: Any) -> None:
+    norm = torch.nn.BatchNorm1d(3)
+    x = torch.tensor(POINT, dtype=torch.float32)
+    for options in ({}, {"keep_dtype": True}):
+        look(norm, x, **options)
+        assert norm.running_mean.tolist() == [0, 0, 0] and norm.num_batches_tracked == 0
+    assert look(norm, torch.randn(8, 3, generator=torch.Generator().manual_seed(0))).ok
+    assert look(torch.nn.BatchNorm1d(3).eval(), x).ok
+
+
+def test_dropout_in_training_mode_names_eval(torch: Any, x: Any) -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Dropout(0.5))
+    report = look(module, x)
+    assert kinds(report) == ["not deterministic"] and "module.eval()" in str(report)
+    assert look(module.eval(), x).ok
+
+
+def test_pair_of_loss_and_gradient_names_jac(torch: Any, x: Any) -> None:
+    with pytest.raises(am.errors.ArgumentError, match="jac=True"):
+        am.gradcheck(lambda a: ((a**2).sum(), 2 * a), x)
+    assert look(lambda a: ((a**2).sum(), 2 * a), x, jac=True).ok
+    assert look(lambda a: ((a**2).sum(), 2 * a), x, jac=False).ok
+
+
+def two_results(torch: Any, rule: Any) -> Any:
+    class Two(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.set_materialize_grads(False)
+            ctx.save_for_backward(x)
+            return x**2, 3 * x
+
+        @staticmethod
+        def backward(ctx: Any, g: Any, h: Any) -> Any:
+            return rule(g, h, *ctx.saved_tensors)
+
+    return Two
+
+
+def test_undefined_gradients_of_results_are_tried(torch: Any, x: Any) -> None:
+    def careful(g: Any, h: Any, x: Any) -> Any:
+        found = 0 * x
+        found = found if g is None else found + 2 * g * x
+        return found if h is None else found + 3 * h
+
+    assert look(two_results(torch, careful), x).ok
+    careless = look(two_results(torch, lambda g, h, x: 2 * g * x + 3 * h), x)
+    assert kinds(careless) == ["cotangent"] and "with None for those of the others" in str(careless)
+
+    def forgetful(g: Any, h: Any, x: Any) -> Any:
+        return None if g is None or h is None else careful(g, h, x)
+
+    assert "differs from the sum" in str(look(two_results(torch, forgetful), x))

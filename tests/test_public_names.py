@@ -25,6 +25,7 @@ PACKAGES = (
     "autograd_mini",
     "autograd_mini.checking",
     "autograd_mini.checking.strategies",
+    "autograd_mini.checking.testing",
     "autograd_mini.nn",
     "autograd_mini.optim",
     "autograd_mini.random",

@@ -15,6 +15,7 @@ from ..errors import GradcheckError, UndecidedError
 from .causes import Cause, Kind
 from .check import gradcheck
 from .counterexamples import search
+from .layers import layer
 from .numeric.verdicts import Verdict
 from .reporting.entries import Entry
 from .reporting.report import Report
@@ -31,6 +32,7 @@ __all__ = [
     "UndecidedError",
     "Verdict",
     "gradcheck",
+    "layer",
     "search",
 ]
 """Without `strategies`, which need hypothesis: `import *` must not depend on it."""

@@ -86,3 +86,16 @@ class Cause:
             "condition": self.condition,
             "factor": self.factor,
         }
+
+
+class Problem(Exception):
+    """Something wrong with a function or gradient as a whole: the check ends with this cause."""
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(cause.text)
+        self.cause = cause
+
+
+def problem(kind: Kind, text: str, name: str | None = None) -> Problem:
+    """Make a problem of its kind and text; `name` is that of the input."""
+    return Problem(Cause(kind, text, name))

@@ -16,7 +16,7 @@ from .adapters.bridge import bridged
 from .blame import blamed
 from .examination import Options, examined
 from .handwritten import written
-from .inputs import Inputs, argument_names
+from .inputs import Inputs, argument_names, positions, signature_of
 from .numeric.verdicts import Verdict
 from .orders import second_order
 from .reporting.report import Report
@@ -63,7 +63,8 @@ def gradcheck(
         jvp: `jvp(*tangents, *inputs)` returns the tangent of the output.
         grad: `grad(*inputs)` returns the gradient of a scalar function, a tuple for several inputs.
         jac: `jac(*inputs)` returns the Jacobian, of the output's shape and then the input's, a
-            tuple for several inputs; True if `f` returns a pair of value and gradient. SciPy's.
+            tuple for several inputs; True if `f` returns a pair of value and gradient, as SciPy's
+            do; False if it returns a pair of results that only looks like one.
         order: 2 to check the gradient of the gradient as well.
         rtol: relative tolerance; 1e-6 by default, wider where `f` itself rounds to float32.
         atol: absolute tolerance, 0 by default: the error bar of the numeric derivative is allowed
@@ -96,6 +97,7 @@ def gradcheck(
     >>> gradcheck(lambda x: x * x, 3.0).ok
     True
     """
+    __tracebackhide__ = True  # pytest shows the test's line and the report
     if not callable(f):
         raise OperandError(f"gradcheck expects a function and then its inputs, got {f!r:.60}")
     if coverage not in COVERAGE:
@@ -103,19 +105,26 @@ def gradcheck(
     if order not in (1, 2):
         raise ArgumentError(f"gradcheck: order is 1 or 2, got {order!r}")
     accepted(rtol=rtol, atol=atol, step=step, seed=seed)
-    fitting(f, inputs)
-    rules = {"vjp": vjp, "jvp": jvp, "grad": grad, "jac": jac}
+    signature = fitting(f, inputs)
+    may_be_pair = vjp is jvp is grad is jac is None
+    rules = {"vjp": vjp, "jvp": jvp, "grad": grad, "jac": None if jac is False else jac}
     for name, rule in rules.items():
         if rule is not None and rule is not True and not callable(rule):
             raise ArgumentError(f"gradcheck: {name}= is a function, got {rule!r:.60}")
-    checked = subject_of(f, inputs, rules, framework, names, argnums, keep_dtype)
+    checked = subject_of(f, inputs, rules, framework, names, argnums, keep_dtype, signature)
+    checked.may_be_pair = may_be_pair
     options = Options(rtol, atol, step, seed, coverage, progress)
+    report = check_subject(checked, options, order)
+    return report.raised() if raises else report
+
+
+def check_subject(checked: Subject, options: Options, order: int = 1) -> Report:
+    """Check a subject; whatever happens, no block that this opens stays open."""
 
     def run() -> Report:
         return run_quietly(lambda: report_of(checked, options, order), all="ignore")
 
-    report = run_apart(run)
-    return report.raised() if raises else report
+    return run_apart(run)
 
 
 def report_of(checked: Subject, options: Options, order: int) -> Report:
@@ -145,16 +154,15 @@ def accepted(**settings: Any) -> None:
             )
 
 
-def fitting(f: Callable[..., Any], inputs: Sequence[Any]) -> None:
-    """Refuse inputs that are not as many as the function takes.
+def fitting(f: Callable[..., Any], inputs: Sequence[Any]) -> inspect.Signature | None:
+    """Refuse inputs that are not as many as the function takes; return what it takes.
 
     Raises:
         ArgumentError: if the function's signature does not fit.
     """
-    try:
-        signature = inspect.signature(f)
-    except (TypeError, ValueError):
-        return
+    signature = signature_of(f)
+    if signature is None:
+        return None
     try:
         signature.bind(*inputs)
     except TypeError as error:
@@ -163,6 +171,7 @@ def fitting(f: Callable[..., Any], inputs: Sequence[Any]) -> None:
         raise ArgumentError(
             f"gradcheck: {len(inputs)} inputs do not fit the function: {error}{hint}"
         ) from None
+    return signature
 
 
 def subject_of(
@@ -173,13 +182,22 @@ def subject_of(
     names: Sequence[str] | None,
     argnums: int | Sequence[int] | None,
     keep_dtype: bool,
+    signature: inspect.Signature | None = None,
 ) -> Subject:
     """Return the function, its inputs and its gradient as a subject: see `gradcheck`."""
     foreign = framework_of(f, inputs, framework)
     if foreign is not None:
         if all(rule is None for rule in rules.values()):
+            opened = foreign.with_parameters(f)
+            if opened is not None:
+                names = ["parameters", *argument_names(foreign.declared(f), len(inputs), names)]
+                if argnums is not None:
+                    argnums = [0, *(i + 1 for i in sorted(positions(argnums, len(inputs))))]
+                f, inputs = opened[0], (opened[1], *inputs)
             return adapted(foreign, f, inputs, names, argnums, keep_dtype)
         names = argument_names(foreign.declared(f), len(inputs), names)
         f, inputs, rules = bridged(foreign, f, inputs, rules, keep_dtype)
-    arguments = Inputs(inputs, argument_names(f, len(inputs), names), argnums, keep_dtype)
+        signature = None
+    written_names = argument_names(f, len(inputs), names, signature)
+    arguments = Inputs(inputs, written_names, argnums, keep_dtype)
     return written(f, arguments, **rules) or Recorded(f, None, arguments)

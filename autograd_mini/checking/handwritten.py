@@ -26,21 +26,30 @@ class Written(Subject):
         inputs, count = self.inputs, len(self.inputs)
         several = isinstance(result, (tuple, list)) and not inputs.is_one_array(result)
         if several and len(result) == count:
-            return inputs.chosen(result)
+            return inputs.chosen(result, self.what)
         moving = inputs.moving
         if len(moving) == 1 and (not several or count == 1 or len(result) == 1):
             result = [result[0] if several and count > 1 else result]
         elif not several or len(result) != len(moving):
-            got = f"{len(result)}" if several else type(result).__name__
-            text = (
-                f"{self.what} returned {got} for {count} inputs; expected a tuple with one "
-                "cotangent an input"
-            )
-            raise problem(Kind.SHAPE, text)
+            raise problem(Kind.SHAPE, self.miscounted(result, several))
         found = [None] * count
         for position, part in zip(moving, result, strict=True):
             found[position] = part
-        return inputs.chosen(found)
+        return inputs.chosen(found, self.what)
+
+    def miscounted(self, result: Any, several: bool) -> str:
+        """Say that there are not as many cotangents as inputs, and what may be meant."""
+        count = len(self.inputs)
+        got = f"{len(result)}" if several else type(result).__name__
+        first = range(len(result)) if several else (0,)
+        fewer = count > len(first) > 0 and all(i in self.inputs.moving for i in first)
+        names = ", ".join(self.inputs.arguments[i] for i in first) if fewer else ""
+        chosen = 0 if len(first) == 1 else tuple(first)
+        hint = f"; argnums={chosen} if they are only for {names}" if fewer else ""
+        return (
+            f"{self.what} returned {got} for {count} inputs; expected a tuple with one cotangent "
+            f"an input{hint}"
+        )
 
 
 class ByVjp(Written):
@@ -78,7 +87,7 @@ class ByGrad(Written):
 class ByJac(Written):
     """A NumPy function with `jac(*inputs)`: arrays of the output's shape and then the input's.
 
-    That is what `scipy.optimize` takes; sparse matrices are taken too.
+    That is what `scipy.optimize` takes; sparse matrices and linear operators are taken too.
     """
 
     what = "jac"
@@ -90,8 +99,27 @@ class ByJac(Written):
             raise problem(Kind.SHAPE, text)
         (g,) = weights
         parts = self.parts(self.given(*self.inputs.filled(values)))
-        rows = zip(parts, values, self.inputs.names, strict=True)
-        return [self.weighted(dense(part), np.asarray(g), np.shape(x), n) for part, x, n in rows]
+        rows = list(zip(parts, values, self.inputs.names, strict=True))
+        found = [self.weighted(dense(p), np.asarray(g), np.shape(x), n) for p, x, n in rows]
+        for part, product, name in zip(parts, found, self.inputs.names, strict=True):
+            if hasattr(part, "rmatvec"):
+                self.both_ways(part, np.asarray(g), product, name)
+        return found
+
+    def both_ways(self, operator: Any, g: np.ndarray, product: np.ndarray, name: str) -> None:
+        """Compare a linear operator's two products with vectors: J·t, and Jᵀ·g.
+
+        Raises:
+            Problem: if they belong to different matrices.
+        """
+        try:
+            turned = np.asarray(operator.rmatvec(np.atleast_1d(g).ravel()))
+        except NotImplementedError:  # it has one of them
+            return
+        size = np.max(np.abs(product), initial=1e-300)
+        if not np.allclose(turned.ravel(), product.ravel(), rtol=0, atol=1e-8 * size):
+            text = f"the operator of {name} has a matvec and an rmatvec that differ"
+            raise problem(Kind.FORWARD, text, name)
 
     def weighted(self, part: Any, g: np.ndarray, shape: tuple[int, ...], name: str) -> Any:
         """Return g · J for the Jacobian of one input."""
@@ -110,8 +138,10 @@ class ByJac(Written):
 
 
 def dense(part: Any) -> Any:
-    """Return a sparse matrix as an array."""
-    return part.toarray() if hasattr(part, "toarray") else part
+    """Return a sparse matrix, or a linear operator, as an array."""
+    if hasattr(part, "toarray"):
+        return part.toarray()
+    return part.matmat(np.eye(part.shape[1])) if hasattr(part, "matmat") else part
 
 
 class ByJvp(Subject):

@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 
 from ..arrays import plain_array
-from ..containers import LEAVES, flatten
+from ..containers import LEAVES
 from ..errors import GradientError, OperandError
 from ..tensors import Tensor
-from .causes import Cause, Kind
+from .causes import Problem, problem
 from .coordinates import coordinates, natural
+from .structures import match_gradient, take_apart, written
+
+__all__ = ["Arrays", "Inputs", "Problem", "problem"]
 
 Arrays = list[Any]
-
-
-class Problem(Exception):
-    """Something wrong with a function or gradient as a whole: the check ends with this cause."""
-
-    def __init__(self, cause: Cause) -> None:
-        super().__init__(cause.text)
-        self.cause = cause
-
-
-def problem(kind: Kind, text: str, name: str | None = None) -> Problem:
-    """Make a problem of its kind and text; `name` is that of the input."""
-    return Problem(Cause(kind, text, name))
+GENERATORS = (np.random.Generator, np.random.RandomState)
 
 
 class Inputs:
@@ -64,9 +56,11 @@ class Inputs:
         self.complex: list[bool] = []
         self.others: list[tuple[str, Any]] = []
         self._dtypes: list[np.dtype | None] = []
+        self._given: list[Any] = []
+        self._draws = False
         self._parts: list[tuple[list[Any], Callable[[Any], Any], list[int]]] = []
         for position, (argument, name) in enumerate(zip(arguments, names, strict=True)):
-            leaves, rebuild = flatten(argument)
+            leaves, rebuild = take_apart(argument)
             checked = [i for i, x in enumerate(leaves) if position in wanted and kind_of(x) in "fc"]
             places = written(argument, name)
             for i, x in enumerate(leaves):
@@ -74,7 +68,9 @@ class Inputs:
                     self._add(plain(x), places[i], keep_dtype)
                 elif isinstance(x, LEAVES):
                     self.others.append((places[i], plain(x)))
+            self._draws |= any(isinstance(x, GENERATORS) for x in leaves)
             self._parts.append((leaves, rebuild, checked))
+            self._given.append(argument)
         if not self.arrays:
             raise OperandError(
                 "gradcheck: no input is a floating-point number or array, so there is nothing to "
@@ -107,30 +103,38 @@ class Inputs:
         return x if self._dtypes[position] is None else x.astype(self.dtype(position)).astype(float)
 
     def filled(self, values: Sequence[Any]) -> list[Any]:
-        """Return the arguments with these values in place of the differentiated leaves."""
+        """Return the arguments with these values in place of the differentiated leaves.
+
+        Generators are copies, which draw the same numbers each time.
+        """
         remaining = iter(values)
         arguments = []
         for leaves, rebuild, checked in self._parts:
             new = list(leaves)
+            if self._draws:
+                new = [deepcopy(x) if isinstance(x, GENERATORS) else x for x in leaves]
             for i in checked:
                 new[i] = next(remaining)
             arguments.append(rebuild(new))
         return arguments
 
-    def chosen(self, cotangents: Sequence[Any]) -> list[Any]:
-        """Pick, from one result an argument, what belongs to the differentiated leaves."""
+    def chosen(self, cotangents: Sequence[Any], what: str = "the gradient") -> list[Any]:
+        """Pick, from one result an argument, what belongs to the differentiated leaves.
+
+        Raises:
+            Problem: if a result has not the structure of its argument.
+        """
         found: list[Any] = []
-        for (leaves, _, checked), given in zip(self._parts, cotangents, strict=True):
-            if not checked:
-                continue
-            parts = parts_of(given, leaves)
-            if len(parts) != len(leaves):
-                raise problem(
-                    Kind.SHAPE,
-                    f"the gradient has {len(parts)} leaves for an argument of {len(leaves)}; "
-                    "expected the argument's own structure",
-                )
-            found += [parts[i] for i in checked]
+        for i, given in enumerate(cotangents):
+            leaves, _, checked = self._parts[i]
+            if checked:
+                if isinstance(self._given[i], LEAVES):
+                    given = unpack_single(given)
+                parts = parts_of(given, leaves)
+                if parts is None:
+                    found += match_gradient(self._given[i], given, self.arguments[i], checked, what)
+                else:
+                    found += [parts[i] for i in checked]
         return found
 
     @property
@@ -150,15 +154,22 @@ class Inputs:
         return len(self._parts)
 
 
-def parts_of(given: Any, leaves: list[Any]) -> list[Any]:
-    """Take the gradient of one argument apart: it has its structure, or is one array of numbers."""
+def unpack_single(given: Any) -> Any:
+    """Return what is in a tuple of one, as a gradient of one array may be."""
+    while isinstance(given, tuple) and len(given) == 1:
+        (given,) = given
+    return given
+
+
+def parts_of(given: Any, leaves: list[Any]) -> list[Any] | None:
+    """Take a gradient apart that is one array of numbers; None for another one."""
     if len(leaves) == 1 and not isinstance(given, (tuple, dict)):
         whole = shape_of(given) == np.shape(plain(leaves[0])) if isinstance(given, list) else True
-        return [np.asarray(given) if isinstance(given, list) else given] if whole else given
+        return [np.asarray(given) if isinstance(given, list) else given] if whole else None
     numbers = all(isinstance(x, LEAVES) and np.ndim(plain(x)) == 0 for x in leaves)
     if numbers and isinstance(given, np.ndarray) and given.shape == (len(leaves),):
         return list(given)
-    return list(flatten(given)[0])
+    return None
 
 
 def shape_of(given: Any) -> tuple[int, ...] | None:
@@ -197,32 +208,38 @@ def plain(value: Any) -> Any:
     return plain_array(value._value if isinstance(value, Tensor) else value)
 
 
-def written(argument: Any, name: str) -> list[str]:
-    """Write the place of each leaf of an argument in Python."""
-    if isinstance(argument, LEAVES):
-        return [name]
-    import optree
-
-    return [accessor.codify(name) for accessor in optree.tree_accessors(argument)]
+def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
+    """Return the parameters of a function, None if it does not tell them."""
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
 
 
 def argument_names(
-    function: Callable[..., Any], count: int, names: Sequence[str] | None
+    function: Callable[..., Any],
+    count: int,
+    names: Sequence[str] | None,
+    signature: inspect.Signature | None = None,
 ) -> list[str]:
     """Return the names of a function's positional arguments, as far as it tells them.
 
     Ufuncs have a signature since NumPy 2.4; before, they get the names that it gives them.
+
+    Args:
+        function: whose arguments they are.
+        count: of the arguments.
+        names: that the user gives.
+        signature: of the function, if it is known already.
     """
     if names is not None:
         if len(names) != count:
             raise GradientError(f"gradcheck: {len(names)} names for {count} inputs")
         return list(names)
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        if isinstance(function, np.ufunc):
-            return ["x"] if count == 1 else [f"x{i + 1}" for i in range(count)]
-        parameters = {}.values()
+    signature = signature or signature_of(function)
+    if signature is None and isinstance(function, np.ufunc):
+        return ["x"] if count == 1 else [f"x{i + 1}" for i in range(count)]
+    parameters = [] if signature is None else signature.parameters.values()
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     found = [p.name for p in parameters if p.kind in positional][:count]
     return found + [f"x{i}" for i in range(len(found), count)]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..containers import LEAVES, flatten
-from ..errors import OperandError
+from ..errors import ArgumentError, OperandError
 from ..operation import no_grad
 from ..tensors import Tensor, leaf
 from ..transforms import jvp as recorded_jvp
@@ -26,6 +26,7 @@ from .inputs import Arrays, Inputs, Problem, plain, problem
 from .shapes import fit_cause
 
 Function = Callable[..., Any]
+SIGNS = np.array([-1.0, 1.0])
 
 
 def numbers(outputs: Any) -> list[Any]:
@@ -62,9 +63,11 @@ class Subject:
 
     Attributes:
         what: how messages name the gradient.
+        unsteady: what they say of a function that gives another result when called again.
         none_is_zero: whether a gradient of None means that there is none.
         takes_cotangent: whether the gradient depends on one.
         costly: whether the gradient takes a call for every entry.
+        may_be_pair: whether two results may be meant as a value and its gradient.
         missing: names of the inputs for which None was given.
         results, complex_outputs, output_shapes: what the function returns at the point.
         epsilon: the rounding unit of the coarsest result, that of float64 or more.
@@ -72,9 +75,14 @@ class Subject:
     """
 
     what = "the gradient"
+    unsteady = (
+        "the function gives another result when called again; fix its random numbers (a seed "
+        "inside the function) or its state"
+    )
     none_is_zero = False
     costly = False
     takes_cotangent = True
+    may_be_pair = False
 
     def __init__(self, function: Function, gradient: Function | None, inputs: Inputs) -> None:
         self.function = function
@@ -131,7 +139,10 @@ class Subject:
                 raise problem(Kind.DOMAIN, text, name)
         values, before = copies(inputs.values(inputs.arrays)), inputs.values(inputs.arrays)
         with np.errstate(all="ignore"):
-            outputs = numbers(self.call(values))
+            result = self.call(values)
+            outputs = numbers(result)
+            if self.may_be_pair:
+                self.refuse_pair(result, outputs)
             unchanged(values, before, inputs.names, "the function")
             started = perf_counter()
             again = numbers(self.call(copies(before)))
@@ -140,17 +151,33 @@ class Subject:
             text = "the function is not finite at this point; choose one inside its domain"
             raise problem(Kind.DOMAIN, text)
         if len(outputs) != len(again) or not all(map(np.array_equal, outputs, again)):
-            raise problem(
-                Kind.NOT_DETERMINISTIC,
-                "the function gives another result when called again; fix its random numbers (a "
-                "seed inside the function) or its state",
-            )
+            raise problem(Kind.NOT_DETERMINISTIC, self.unsteady)
         self.complex_outputs = [y.dtype.kind == "c" for y in outputs]
         self.output_shapes = [y.shape for y in outputs]
         self.results = outputs
         units = [np.finfo(y.dtype).eps for y in outputs if y.dtype.kind in "fc"]
         self.epsilon = float(max([*units, self.epsilon]))
         return [np.asarray(coordinates(y), np.float64) for y in outputs]
+
+    def refuse_pair(self, result: Any, outputs: Arrays) -> None:
+        """Refuse a function without `jac=` that seems to return its value and its gradient.
+
+        Raises:
+            ArgumentError: then; it may say that both are results.
+        """
+        shapes = [y.shape for y in outputs]
+        inputs = [np.shape(x) for x in self.inputs.values(self.inputs.arrays)]
+        if self.is_pair(result) and shapes == [(), *inputs] and outputs[0].dtype.kind == "f":
+            names = ", ".join(self.inputs.names)
+            raise ArgumentError(
+                f"gradcheck: {self.name} returns a number, and something in the shape of {names}. "
+                "If that is the gradient, give jac=True to compare it; if both are results of "
+                "which the derivatives are checked, give jac=False"
+            )
+
+    def is_pair(self, result: Any) -> bool:
+        """Whether a result consists of two parts."""
+        return isinstance(result, (tuple, list)) and len(result) == 2
 
     def time_again(self) -> None:
         """Call the function a few times more, and note how long the quickest call takes."""
@@ -163,7 +190,7 @@ class Subject:
     def weights(self, outputs: Arrays, generator: np.random.Generator) -> Arrays:
         """Draw a cotangent: no entry is small, none is 1, signs differ."""
         return [
-            generator.uniform(0.5, 1.5, y.shape) * generator.choice([-1.0, 1.0], y.shape)
+            generator.uniform(0.5, 1.5, y.shape) * SIGNS[generator.integers(0, 2, y.shape)]
             for y in outputs
         ]
 
@@ -194,6 +221,8 @@ class Subject:
 
     def not_exchanged(self, found: list[Any], values: Arrays) -> None:
         """Refuse two cotangents of each other's shape."""
+        if len(found) < 2:
+            return
         got, expected = [np.shape(plain(g)) for g in found], [np.shape(x) for x in values]
         for i, j in combinations(range(len(got)), 2):
             crossed = (got[i], got[j]) == (expected[j], expected[i])
@@ -234,7 +263,10 @@ class Subject:
         raise NotImplementedError
 
     def structured(self, values: Arrays, weights: Arrays) -> Any:
-        """Put a cotangent into the structure of the result."""
+        """Put a cotangent into the structure of the result.
+
+        The function is called for it at these values, so that a gradient may use what it keeps.
+        """
         return flatten(self.call(copies(values)))[1](weights)
 
     def fitted(self, value: Any, x: Any, position: int) -> Any:
@@ -263,9 +295,21 @@ class Subject:
         except ValueError:
             fits = False
         if not fits:
-            text = f"{self.what} returned {value!r:.60} for {name}; expected an array of numbers"
+            hint = self.hint(name) if value is None else ""
+            text = (
+                f"{self.what} returned {value!r:.60} for {name}; expected an array of numbers{hint}"
+            )
             raise problem(Kind.SHAPE, text, name)
         return array
+
+    def hint(self, name: str) -> str:
+        """Say how an input is left out, if it is an argument of its own beside others."""
+        inputs = self.inputs
+        if name not in inputs.arguments or len(inputs.moving) < 2:
+            return ""
+        others = [i for i in inputs.moving if i != inputs.arguments.index(name)]
+        chosen = others[0] if len(others) == 1 else tuple(others)
+        return f"; argnums={chosen} leaves it out"
 
     def precise(self, array: np.ndarray, x: Any, name: str) -> None:
         """Refuse a cotangent in a narrower dtype than that of the input and of the results."""
@@ -283,9 +327,21 @@ class Subject:
 def unchanged(after: Arrays, before: Arrays, names: Sequence[str], what: str) -> None:
     """Refuse a function that writes into its arguments."""
     for a, b, name in zip(after, before, names, strict=True):
-        if not np.array_equal(a, b, equal_nan=True):
+        if not same_bytes(a, b) and not np.array_equal(a, b, equal_nan=True):
             text = f"{what} changed {name} in place; it must work on a copy"
             raise problem(Kind.MUTATION, text, name)
+
+
+SMALL = 1024
+"""Bytes up to which arrays are compared as a whole, which takes a tenth of the time."""
+
+
+def same_bytes(a: Any, b: Any) -> bool:
+    """Whether two small arrays are the same bytes; False also where that is not looked at."""
+    usual = isinstance(a, (np.ndarray, np.generic)) and isinstance(b, (np.ndarray, np.generic))
+    if not usual or a.nbytes > SMALL or a.dtype != b.dtype or a.shape != b.shape:
+        return False
+    return a.tobytes() == b.tobytes()
 
 
 class Recorded(Subject):

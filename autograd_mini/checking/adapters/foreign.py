@@ -80,6 +80,13 @@ class Framework:
         """Return a function and its arguments with nothing but usual containers in them."""
         return f, arguments
 
+    def with_parameters(self, f: Any) -> tuple[Any, dict[str, Any]] | None:
+        """Return an object that has parameters as a function of them and its inputs, and them.
+
+        None for a function without.
+        """
+        return None
+
     def precision(self, wide: bool) -> AbstractContextManager[Any]:
         """Return the context in which tensors are made and used."""
         return nullcontext()
@@ -104,6 +111,7 @@ class Foreign(Subject):
         self, framework: Any, f: Any, inputs: Inputs, arguments: Sequence[Any], wide: bool
     ) -> None:
         super().__init__(framework.function(f), None, inputs)
+        self._pair = False
         self.what = f"the gradient of {framework.title}"
         self.framework, self.wide = framework, wide
         self.coarsest = 0.0
@@ -162,11 +170,16 @@ class Foreign(Subject):
             tensors = self.tensors(values)
             outputs = self.evaluated(tensors)
             found = self.arrays(outputs)
+            self._pair = super().is_pair(outputs)
             for tensor, value, name in zip(tensors, values, self.inputs.names, strict=True):
                 if self.framework.changed(tensor, value):
                     text = f"the function changed {name} in place; it must work on a copy"
                     raise problem(Kind.MUTATION, text, name)
         return found or outputs
+
+    def is_pair(self, result: Any) -> bool:
+        """Whether the function's last result, before it was taken apart, had two parts."""
+        return self._pair
 
     def evaluate_rows(self, arrays: Arrays, position: int, rows: np.ndarray) -> Arrays | None:
         """Return outputs with each of many rows in the place of one input, if it can be batched."""

@@ -93,9 +93,20 @@ class Torch(Framework):
             return f.forward if separate else partial(f.forward, None)
         return f.forward if isinstance(f, self.torch.nn.Module) else f
 
+    def with_parameters(self, f: Any) -> tuple[Any, dict[str, Any]] | None:
+        """Return a module as a function of its parameters and inputs, and the parameters."""
+        if not isinstance(f, self.torch.nn.Module):
+            return None
+        function, parameters = with_parameters(f)
+        return (function, parameters) if parameters else None
+
     def subject(self, f: Any, inputs: Inputs, arguments: Sequence[Any], wide: bool) -> Foreign:
         """Return the subject for a function."""
         return TorchSubject(self, f, inputs, arguments, wide)
+
+
+MANY_RESULTS = 16
+"""Results up to which each is differentiated alone too."""
 
 
 class ModuleFunction:
@@ -111,8 +122,10 @@ class ModuleFunction:
         self.__signature__ = Signature([Parameter("parameters", Parameter.POSITIONAL_ONLY), *named])
 
     def __call__(self, parameters: Any, *inputs: Any) -> Any:
-        """Call the module with other parameters."""
-        return import_module("torch").func.functional_call(self.module, parameters, inputs)
+        """Call the module with other parameters; what it writes into buffers is lost."""
+        buffers = {k: b.clone() for k, b in self.module.named_buffers()}
+        values = {**buffers, **parameters}
+        return import_module("torch").func.functional_call(self.module, values, inputs)
 
 
 def with_parameters(module: Any) -> tuple[ModuleFunction, dict[str, Any]]:
@@ -130,6 +143,11 @@ class TorchSubject(Foreign):
         recording: whether the function asks for gradients itself, so that it needs a graph.
     """
 
+    unsteady = (
+        "the function gives another result when called again; a module that draws random numbers, "
+        "as dropout in training mode does, is checked after module.eval(); other functions call "
+        "torch.manual_seed(0) first"
+    )
     recording = False
     _first: Arrays | None = None
     _laid_out = False
@@ -174,7 +192,7 @@ class TorchSubject(Foreign):
     # ── reverse ───────────────────────────────────────────────────────────────────────────────
     def reverse(self, values: Arrays, weights: Arrays) -> list[Any]:
         """Return the gradient of autograd."""
-        gs = [self.framework.tensor(g) for g in weights]
+        gs = [None if g is None else self.framework.tensor(g) for g in weights]
         found = self.walked(self.tensors(values), gs, create_graph=False)
         return [None if x is None else self.framework.array(x) for x in found]
 
@@ -183,7 +201,7 @@ class TorchSubject(Foreign):
         with self.torch.enable_grad():
             moved = [x if x.requires_grad else x.requires_grad_() for x in tensors]
             outputs = self.leaves(self.applied(*moved))
-            rows = zip(outputs, gs, strict=True)
+            rows = [(y, g) for y, g in zip(outputs, gs, strict=True) if g is not None]
             pairs = [(y, g) for y, g in rows if self.framework.owns(y) and y.requires_grad]
             if not pairs:
                 return [None] * len(tensors)
@@ -209,6 +227,7 @@ class TorchSubject(Foreign):
         elif not self._laid_out and same(found, self._first):
             self._laid_out = True
             self.with_gaps(weights, found)
+            self.with_undefined(weights, found)
         return found
 
     def with_gaps(self, weights: Arrays, expected: Arrays) -> None:
@@ -230,6 +249,35 @@ class TorchSubject(Foreign):
         fitted = [self.fitted(g, x, i) for i, (g, x) in rows]
         if not same(fitted, expected, 1e3 * self.epsilon):
             raise problem(Kind.COTANGENT, f"{what} is another one")
+
+    def with_undefined(self, weights: Arrays, expected: Arrays) -> None:
+        """Compare with the sum of the gradients of each result, where that of others is undefined.
+
+        A backward gets None for a result that nothing depends on, after
+        `ctx.set_materialize_grads(False)`.
+
+        Raises:
+            Problem: if it is another one.
+        """
+        if not 2 <= len(weights) <= MANY_RESULTS:
+            return
+        values = self.inputs.values(self.inputs.arrays)
+        total = [np.zeros_like(x) for x in expected]
+        for k, g in enumerate(self.natural_weights(weights)):
+            gs = [None] * len(weights)
+            gs[k] = g
+            what = f"{self.what} of result {k} alone, with None for those of the others,"
+            try:
+                found = self.reverse(values, gs)
+            except Exception as error:
+                said = str(error).strip().split("\n")[0]
+                text = f"{what} raises {type(error).__name__}: {said:.160}"
+                raise problem(Kind.COTANGENT, text) from error
+            rows = enumerate(zip(found, values, strict=True))
+            total = [t + self.fitted(g, x, i) for t, (i, (g, x)) in zip(total, rows, strict=True)]
+        if not same(total, expected, 1e3 * self.epsilon):
+            text = f"{self.what} differs from the sum of those of each result alone, with None for"
+            raise problem(Kind.COTANGENT, f"{text} the others")
 
     # ── forward, and again ────────────────────────────────────────────────────────────────────
     def forward(self, values: Arrays, tangents: Arrays) -> list[Any]:

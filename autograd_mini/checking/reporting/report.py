@@ -138,6 +138,7 @@ class Report:
             UndecidedError: if the numbers cannot tell.
             GradcheckError: if it is not.
         """
+        __tracebackhide__ = True
         if not self.ok:
             raise UndecidedError(self) if self.undecided else GradcheckError(self)
         return self

@@ -1,0 +1,178 @@
+"""layer: the gradients of an object with `forward` and `backward`, and of a list of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from ...containers import flatten
+from ...errors import ArgumentError
+from ...tensors import Tensor
+from ..adapters.choice import mapped, packages
+from ..check import accepted, check_subject, fitting
+from ..examination import Options
+from ..inputs import Inputs, argument_names, plain, positions
+from ..reporting.report import Report
+from .calls import Layer, Method, Network, title
+from .finding import Finder
+from .gradients import Spec
+from .state import State
+from .subject import LayerSubject
+from .widening import widen, widen_value
+
+
+def layer(
+    layer: Any,
+    *inputs: Any,
+    parameters: Sequence[str] | None = None,
+    gradients: Mapping[str, Spec] | None = None,
+    forward: Method = "forward",
+    backward: Method = "backward",
+    learning_rate: float | None = None,
+    argnums: int | Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    step: float | None = None,
+    seed: int = 0,
+    coverage: Literal["auto", "full", "projections"] = "auto",
+    progress: bool | None = None,
+    keep_dtype: bool = False,
+    raises: bool = True,
+) -> Report:
+    """Check what `backward` of a layer says: the gradients of its inputs and all its parameters.
+
+    Every parameter is found with its gradient: `W` with `dW`, `grads["W"]`, `W.grad`, `W_grad`, and
+    what else courses and books write. A list of layers is a network: `forward` in order, `backward`
+    in reverse. Before each call the layer is put back as it was, so running statistics, caches,
+    gradients that are added up, and its random numbers are the same each time; and so it is left.
+
+    Args:
+        layer: an object with `forward` and `backward`, or a list of them.
+        inputs: of `forward`, arrays or numbers. Integers and others are passed on.
+        parameters: names of those that are checked, by default all on which `forward` depends and
+            all that have a gradient.
+        gradients: where the gradient of a parameter or an input is, where it has another name:
+            `{"W": "dW"}`, `{"W": "grads[0]"}`, the position in what `backward` returns, or a
+            function of the layer.
+        forward: the name of the method, or a function of the layer and the inputs.
+        backward: the name of the method, or a function of the layer and the cotangent.
+        learning_rate: for a `backward(g, learning_rate)` that updates the parameters: what they
+            lose, divided by it, is the gradient.
+        argnums: which inputs are differentiated, by default all that can be; `()` for none.
+        names: of the inputs, by default those of the parameters of `forward`.
+        rtol, atol, step, seed, coverage, progress, keep_dtype, raises: as those of `gradcheck`.
+
+    Raises:
+        GradcheckError: if a gradient is wrong or cannot be resolved; `.report` has the details.
+        ArgumentError: if there is no `backward`, or a parameter has no gradient.
+
+    >>> import numpy as np
+    >>> from autograd_mini.checking import layer
+    >>> class Linear:
+    ...     def __init__(self, W, b):
+    ...         self.W, self.b = W, b
+    ...
+    ...     def forward(self, x):
+    ...         self.x = x
+    ...         return x @ self.W + self.b
+    ...
+    ...     def backward(self, g):
+    ...         self.dW, self.db = self.x.T @ g, g.sum(0)
+    ...         return g @ self.W.T
+    >>> rng = np.random.default_rng(0)
+    >>> linear = Linear(rng.normal(size=(3, 2)), rng.normal(size=2))
+    >>> print(layer(linear, rng.normal(size=(4, 3))))
+    gradcheck of Linear(x, W, b): ok, 20 entries checked (rtol 1e-06)
+    ...
+    """
+    __tracebackhide__ = True  # pytest shows the test's line and the report
+    accepted(rtol=rtol, atol=atol, step=step, seed=seed)
+    several = isinstance(layer, (list, tuple))
+    owners = list(layer) if several else [layer]
+    refuse_others(owners, inputs)
+    network = Network([Layer(x, forward, backward, learning_rate) for x in owners])
+    fitting(network.layers[0].run, inputs)
+    path = "layers" if several else ""
+    options = Options(rtol, atol, step, seed, coverage, progress)
+    specs = dict(gradients or {})
+    before = State(layer, path)
+
+    def subject(keep: bool) -> LayerSubject:
+        xs = copy_inputs(inputs, keep)
+        finder = Finder(network, layer, State(layer, path), xs, specs)
+        return make_subject(finder, parameters, argnums, names, keep)
+
+    try:
+        if not keep_dtype:
+            widen(before)
+        checked = subject(keep_dtype)
+        if not keep_dtype and not checked.runs_wide():
+            before.restore()
+            checked = subject(True)
+        report = check_subject(checked, options)
+        if not checked.state.draws and checked.state.has_drawn():  # beside the point only
+            checked.state.draws = True
+            checked.state.restore()
+            report = check_subject(checked, options)
+    finally:
+        before.restore()
+    return report.raised() if raises else report
+
+
+def refuse_others(owners: Sequence[Any], inputs: Sequence[Any]) -> None:
+    """Refuse what is no layer of arrays.
+
+    Raises:
+        ArgumentError: for an empty list, a class, or tensors of another framework.
+    """
+    if not owners:
+        raise ArgumentError("layer: the list of layers is empty")
+    for owner in owners:
+        if isinstance(owner, type):
+            name = owner.__name__
+            raise ArgumentError(f"layer: {name} is a class; give an object of it, {name}(...)")
+    for x in flatten(list(inputs))[0]:
+        if packages(x):
+            raise ArgumentError(
+                f"layer: layers are checked with NumPy's arrays, got {type(x).__name__}; functions "
+                "and modules of PyTorch, JAX and TensorFlow are checked by am.gradcheck(f, x)"
+            )
+
+
+def make_subject(
+    finder: Finder,
+    wanted: Sequence[str] | None,
+    argnums: int | Sequence[int] | None,
+    names: Sequence[str] | None,
+    keep: bool,
+) -> LayerSubject:
+    """Find the parameters, and return the layer as a function of its inputs and of them."""
+    network, xs = finder.network, finder.xs
+    first = network.layers[0]
+    first.names = written = argument_names(first.run, len(xs), names)
+    first.by_position = any(isinstance(finder.specs.get(n), int) for n in written)
+    parameters = finder.parameters(wanted, written)
+    finder.clear(parameters)
+    count = len(xs)
+    moving = [*sorted(positions(argnums, count)), *range(count, count + len(parameters))]
+    arguments = [*xs, *(p.value for p in parameters)]
+    inputs = Inputs(arguments, [*written, *(p.name for p in parameters)], moving, keep)
+    several = isinstance(finder.root, (list, tuple))
+    name = "network" if several else title(finder.root)
+    return LayerSubject(name, finder, inputs, parameters)
+
+
+def copy_inputs(inputs: Sequence[Any], keep: bool) -> list[Any]:
+    """Return the inputs with arrays of their own, in double precision unless they are kept."""
+
+    def copy_value(x: Any) -> Any:
+        if isinstance(x, Tensor):
+            x = plain(x)
+        if isinstance(x, (np.ndarray, np.generic)):
+            return np.array(x if keep else widen_value(x))[()]
+        return x
+
+    return mapped(copy_value, inputs)

@@ -1,0 +1,329 @@
+"""Which parameters a layer has, and where it leaves their gradients: seen by running it once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...containers import flatten
+from ...errors import ArgumentError
+from ..adapters.choice import mapped
+from ..subjects import numbers
+from .calls import Layer, Network
+from .gradients import (
+    INPUTS,
+    Parameter,
+    Spec,
+    candidates,
+    find_gradients,
+    find_in_dict,
+    follow,
+    is_numeric,
+    names_of,
+    readable,
+    write_place,
+)
+from .state import Place, State
+
+
+class Finder:
+    """A layer that is run once, forward and backward, to see what it has.
+
+    Attributes:
+        specs: where gradients are, as the user says it.
+        left: which arrays `backward` left.
+        draws: whether the layer has drawn from global generators.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        root: Any,
+        state: State,
+        xs: Sequence[Any],
+        specs: Mapping[str, Spec],
+    ) -> None:
+        self.network, self.root, self.state, self.xs = network, root, state, xs
+        self.specs = dict(specs)
+        self.left, self.draws = "", True
+
+    def parameters(self, names: Sequence[str] | None, inputs: Sequence[str]) -> list[Parameter]:
+        """Return the parameters, each with a gradient.
+
+        Args:
+            names: of those that are wanted, None for all.
+            inputs: names of the inputs, which are no parameters.
+
+        Raises:
+            ArgumentError: for a name that there is not, or a parameter without a gradient.
+        """
+        known = candidates(self.state)
+        steady = self.forward() is not None
+        self.refuse_parameters_made_later(steady)
+        kept = {p.key for p in known if not self.overwritten(p)}
+        self.backward()
+        now = State(self.root, self.state.path)
+        self.left, self.draws = self.name_left_arrays(now), self.state.has_drawn()
+        known = [drop_unused_places(p, now) for p in known]
+        updates = self.network.layers[0].rate is not None
+        moved = {p.key for p in known if updates and self.overwritten(p)}
+        have = {p.key: self.gradients_of(p) for p in known}
+        told = {self.find_named(n, known).key: n for n in self.specs if n not in inputs}
+        wanted = known if names is None else [self.find_named(n, known) for n in names]
+        found = []
+        for parameter in wanted:
+            key = parameter.key
+            if key in told:
+                found.append(Parameter(told[key], parameter.places, self.specs[told[key]]))
+                continue
+            has = key in moved if updates else bool(have[key])
+            if names is None and not self.is_parameter_of_layer(
+                parameter, has, key in kept, steady
+            ):
+                continue
+            if not updates:
+                self.require_gradient(parameter, have[key])
+            found.append(parameter)
+        for parameter in found:
+            if not parameter.can_move:
+                text = f"{parameter.name} is read-only; give the layer a copy of it"
+                raise ArgumentError(f"layer: {text}")
+        return found
+
+    def refuse_parameters_made_later(self, steady: bool) -> None:
+        """Refuse a layer that makes its parameters in its first call.
+
+        They are what that call has made, the next one leaves as it is, and the result depends on.
+
+        Raises:
+            ArgumentError: then.
+        """
+        now = State(self.root, self.state.path)
+        new = [
+            p for p in candidates(now) if id(p.value) in now.saved.keys() - self.state.saved.keys()
+        ]
+        if not new or not steady:
+            return
+        now.restore()
+        before = self.result()
+        left = [p for p in new if p.can_move and p.read() is p.value]
+        for parameter in left:
+            now.restore()
+            parameter.write(shift_values(parameter.value))
+            depends = not same_results(before, self.result())
+            now.restore()
+            if depends and parameter.read() is parameter.value:
+                raise ArgumentError(
+                    f"layer: {parameter.name} is made by the first call of forward; call forward "
+                    "once before the check"
+                )
+        self.forward()
+
+    def is_parameter_of_layer(
+        self, parameter: Parameter, has: bool, kept: bool, steady: bool
+    ) -> bool:
+        """Whether this is a parameter: one with a gradient, or one that the result depends on."""
+        if has and kept:
+            return True
+        if not has and not (isinstance(parameter.value, np.ndarray) and parameter.can_move):
+            return False
+        return steady and self.depends_on(parameter)
+
+    def find_named(self, name: str, known: Sequence[Parameter]) -> Parameter:
+        """Return the parameter of a name.
+
+        Raises:
+            ArgumentError: if there is none, or more than one.
+        """
+        for spellings in (lambda p: {p.name}, all_names):
+            found = [p for p in known if name in spellings(p)]
+            if len(found) == 1:
+                return found[0]
+        names = ", ".join(p.name for p in found or known) or "none"
+        text = f"{len(found)} parameters are called" if found else "there is no parameter"
+        raise ArgumentError(f"layer: {text} {name!r}; arrays and numbers that were seen: {names}")
+
+    # ── calls ─────────────────────────────────────────────────────────────────────────────────
+    def forward(self) -> list[Any] | None:
+        """Call `forward` twice at the point; return the results, None if they differ."""
+        self.state.restore()
+        first = numbers(self.network.forward(self.fresh()))
+        self.state.restore()
+        again = numbers(self.network.forward(self.fresh()))
+        same = len(first) == len(again) and all(map(np.array_equal, first, again))
+        return again if same else None
+
+    def fresh(self) -> list[Any]:
+        """Return copies of the inputs, so that none is the one that a layer keeps."""
+        return mapped(lambda x: x.copy() if isinstance(x, np.ndarray) else x, self.xs)
+
+    def backward(self) -> None:
+        """Call `forward` and `backward`."""
+        self.state.restore()
+        y = self.network.forward(self.fresh())
+        leaves, structure = flatten(y)
+        generator = np.random.default_rng(0)
+        gs = [np.asarray(generator.uniform(0.5, 1.5, np.shape(x)))[()] for x in leaves]
+        self.network.backward(structure(gs), len(self.xs), self.network.starts_alone(leaves))
+
+    def overwritten(self, parameter: Parameter) -> bool:
+        """Whether `forward`, which was just called, has put something else in the place."""
+        now = parameter.read()
+        before = self.state.saved.get(id(parameter.value), parameter.value)
+        return now is not parameter.value or not np.array_equal(now, before, equal_nan=True)
+
+    def depends_on(self, parameter: Parameter) -> bool:
+        """Whether the result changes with these numbers."""
+        self.state.restore()
+        before = self.result()
+        self.state.restore()
+        parameter.write(shift_values(parameter.value))
+        after = self.result()
+        self.state.restore()
+        return not same_results(before, after)
+
+    def result(self) -> list[Any] | None:
+        """Return the results of a call, None if there is none: numbers that it refuses matter."""
+        try:
+            return numbers(self.network.forward(self.fresh()))
+        except Exception:  # whatever a layer raises for numbers that it does not expect
+            return None
+
+    # ── gradients ─────────────────────────────────────────────────────────────────────────────
+    def gradients_of(self, parameter: Parameter) -> list[Place]:
+        """Return the places with the gradient of a parameter, of now."""
+        found = [g for p in parameter.places for g in find_gradients(p, self.state.parents)]
+        if isinstance(returned := self.returned(), dict):
+            for place in parameter.places:
+                found += find_in_dict(returned, place.key, "what backward returns")
+        return [g for g in found if all(g.value is not p.value for p in parameter.places)]
+
+    def returned(self) -> Any:
+        """Return what `backward` of a single layer returned last."""
+        layers = self.network.layers
+        return layers[0].returned if len(layers) == 1 else None
+
+    def require_gradient(self, parameter: Parameter, found: Sequence[Place]) -> None:
+        """Refuse a parameter whose gradient is nowhere, or in two places that differ.
+
+        Raises:
+            ArgumentError: then.
+        """
+        name = parameter.name
+        if not found:
+            raise ArgumentError(
+                f"layer: forward depends on {name}, and backward leaves no gradient of it: it left "
+                f"{self.left}. Give gradients={{{name!r}: ...}} with the name, or "
+                "parameters=[...] with the names of those to check"
+            )
+        owners = {id(self.holder(g)): g for g in found if g.value is not found[0].value}
+        differ = [g for g in owners.values() if not equal(g.value, found[0].value)]
+        shared = [g for g in owners.values() if self.holder(g) is not self.holder(found[0])]
+        if differ or shared:
+            other = (differ or shared)[0]
+            raise ArgumentError(
+                f"layer: there are two gradients of {name}, {found[0].path} and {other.path}; say "
+                f"which it is, or add them: gradients={{{name!r}: lambda layer: ...}}"
+            )
+
+    def holder(self, place: Place) -> Any:
+        """Return the object that a gradient belongs to: of an item, the one with the container."""
+        owner = place.owner
+        while isinstance(owner, (dict, list, tuple)) and id(owner) in self.state.parents:
+            owner = self.state.parents[id(owner)].owner
+        return owner
+
+    def name_left_arrays(self, now: State) -> str:
+        """Write which arrays there are after `backward` that there were not before."""
+        before = {p.path: id(p.value) for p in self.state.places}
+        numeric = [p for p in now.places if is_numeric(p.value)]
+        new = [write_place(p) for p in numeric if before.get(p.path) != id(p.value)]
+        return ", ".join(new[:12]) or "nothing"
+
+    # ── before a check ────────────────────────────────────────────────────────────────────────
+    def clear(self, parameters: Sequence[Parameter]) -> None:
+        """Set all gradients to zero, so that what is added to them begins at nothing."""
+        self.state.restore()
+        for layer in self.network.layers:
+            layer.returned = None
+        values = [p.value for p in parameters if isinstance(p.value, np.ndarray)]
+        places = [g for p in parameters for g in self.gradients_of(p)]
+        for layer in self.network.layers:
+            places += inputs_gradients(layer)
+        for place in places:
+            value = place.value
+            if not isinstance(value, np.ndarray):
+                if isinstance(place.owner, (dict, list)) or not is_property(place):
+                    place.write(type(value)(0))
+            elif value.flags.writeable and not any(np.may_share_memory(value, v) for v in values):
+                value[...] = 0
+
+    def gradient(self, parameter: Parameter) -> Any:
+        """Return the gradient of a parameter, after `backward`."""
+        if parameter.spec is not None:
+            return self.told_gradient(parameter.spec)
+        found = self.gradients_of(parameter)
+        return found[0].value if found else None
+
+    def told_gradient(self, spec: Spec) -> Any:
+        """Return the gradient that the user names.
+
+        Raises:
+            ArgumentError: if there is none.
+        """
+        if callable(spec):
+            return spec(self.root)
+        if isinstance(spec, str):
+            return follow(self.root, spec.removeprefix(self.state.path))
+        returned = self.returned()
+        if not isinstance(returned, (tuple, list)) or not -len(returned) <= spec < len(returned):
+            raise ArgumentError(
+                f"layer: gradients says position {spec} of what backward returns, which is "
+                f"{returned!r:.60}"
+            )
+        return returned[spec]
+
+
+def inputs_gradients(layer: Layer) -> list[Place]:
+    """Return the places where a layer leaves the gradients of its inputs."""
+    holder = readable(layer.owner)
+    wanted = [*INPUTS, *(n for name in layer.names for n in names_of(name))]
+    return [Place(n, layer.owner, n, holder[n]) for n in wanted if is_numeric(holder.get(n))]
+
+
+def drop_unused_places(parameter: Parameter, now: State) -> Parameter:
+    """Return a parameter without the places in objects that a call has replaced."""
+    places = tuple(p for p in parameter.places if id(p.owner) in now.reached)
+    return Parameter(parameter.name, places or parameter.places)
+
+
+def shift_values(value: Any) -> Any:
+    """Return other numbers, close to those of a parameter."""
+    x = np.asarray(value)
+    shift = np.random.default_rng(1).uniform(0.5e-3, 1e-3, x.shape)
+    return np.where(np.isfinite(x), x * (1 + shift) + shift, x)[()]
+
+
+def same_results(a: list[Any] | None, b: list[Any] | None) -> bool:
+    """Whether two calls gave the same results."""
+    if a is None or b is None or len(a) != len(b):
+        return False
+    return all(np.array_equal(x, y, equal_nan=True) for x, y in zip(a, b, strict=True))
+
+
+def is_property(place: Place) -> bool:
+    """Whether a place is computed by its class."""
+    return isinstance(getattr(type(place.owner), str(place.key), None), property)
+
+
+def all_names(parameter: Parameter) -> set[str]:
+    """Return everything that a parameter may be called."""
+    keys = {p.key for p in parameter.places if isinstance(p.key, str)}
+    return keys | {p.path for p in parameter.places} | {write_place(p) for p in parameter.places}
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Whether two gradients are the same numbers."""
+    return np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=1e-12, atol=0, equal_nan=True)

@@ -1,0 +1,254 @@
+"""Where a layer leaves the gradients of its parameters, by the names that courses and books use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import CellType
+from typing import Any
+
+import numpy as np
+
+from ...errors import ArgumentError
+from .state import FUNCTIONS, Place, State, attributes
+
+NAMES = (
+    "d{}",
+    "d_{}",
+    "grad_{}",
+    "{}_grad",
+    "grad{}",
+    "{}grad",
+    "{}_gradient",
+    "gradient_{}",
+    "{}_gradients",
+    "{}_grads",
+    "g{}",
+    "g_{}",
+    "dL_d{}",
+    "dLd{}",
+    "dL{}",
+    "nabla_{}",
+)
+"""How the gradient of a parameter is called that is called `{}`."""
+HOLDERS = ("grads", "gradients", "grad", "_grads", "_gradients", "gradient", "derivatives")
+"""Attributes that hold the gradients of all parameters, as a dict or a list."""
+NUMBERS = ("data", "value", "_value", "values", "array", "_data", "val", "tensor")
+"""Attributes with the numbers of a parameter that is an object, beside its `grad`."""
+OWN_GRADIENTS = ("grad", "gradient", "_grad", "_gradient", "g")
+PARAMETER_HOLDERS = ("params", "parameters", "_params", "_parameters", "weights", "theta", "model")
+"""Attributes that hold all parameters, as a dict or a list."""
+INPUTS = ("dinputs", "dinput", "dx", "dX", "grad_input", "input_grad", "input_gradient")
+"""Attributes with the gradient of the input, where `backward` does not return it."""
+OUTPUTS = ("output", "outputs", "out", "y")
+"""Attributes with the result, where `forward` does not return it."""
+
+Spec = str | int | Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter: the places that hold it, and where its gradient is.
+
+    Attributes:
+        name: in the report.
+        places: all that hold the same array; or the one that holds a number.
+        spec: how the gradient is found, where the user says it.
+    """
+
+    name: str
+    places: tuple[Place, ...]
+    spec: Spec | None = None
+
+    @property
+    def value(self) -> Any:
+        """The array or number that was found."""
+        return self.places[0].value
+
+    @property
+    def key(self) -> tuple[int, Any]:
+        """What tells it from others: the array, or the place of a number."""
+        first = self.places[0]
+        is_array = isinstance(first.value, np.ndarray)
+        return (id(first.value), None) if is_array else (id(first.owner), first.key)
+
+    @property
+    def can_move(self) -> bool:
+        """Whether its values can be set."""
+        return not isinstance(self.value, np.ndarray) or self.value.flags.writeable
+
+    def read(self) -> Any:
+        """Return the values of now."""
+        return self.places[0].read()
+
+    def write(self, value: Any) -> None:
+        """Set the values: of an array in place, so that whatever shares it follows."""
+        if isinstance(self.value, np.ndarray):
+            np.copyto(self.value, value)
+        else:
+            self.places[0].write(type(self.value)(value))
+
+
+def names_of(name: str) -> list[str]:
+    """Return how the gradient of something may be called."""
+    bare = name.lstrip("_")
+    found = [pattern.format(name) for pattern in NAMES]
+    if bare != name:
+        return found + ["_" + pattern.format(bare) for pattern in NAMES]
+    return found + [f"_d{name}", f"_{name}_grad"]
+
+
+def spellings(name: str, others: Mapping[str, Any]) -> list[str]:
+    """Return the name, and in small letters if nothing else is called so: dw for W."""
+    lower = name.lower()
+    return [name] if lower == name or lower in others else [name, lower]
+
+
+def find_named(owner: Any, values: Mapping[str, Any], name: Any, path: str = "{}") -> list[Place]:
+    """Return the gradients among the attributes or items of an object, by their names."""
+    if not isinstance(name, str):
+        return []
+    wanted = [n for spelling in spellings(name, values) for n in names_of(spelling)]
+    numeric = [n for n in wanted if is_numeric(values.get(n))]
+    return [Place(path.format(n), owner, n, values[n]) for n in numeric]
+
+
+def is_numeric(value: Any) -> bool:
+    """Whether a value is a number or an array of numbers."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.dtype.kind in "biufc"
+    return isinstance(value, (int, float, complex)) and not isinstance(value, bool)
+
+
+def is_parameter(value: Any) -> bool:
+    """Whether a value has derivatives: floating-point or complex."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.dtype.kind in "fc"
+    return isinstance(value, (float, complex))
+
+
+def find_gradients(place: Place, parents: Mapping[int, Place]) -> Iterator[Place]:
+    """Yield the places where the gradient of the parameter at a place is."""
+    owner, key = place.owner, place.key
+    base = place.path.rpartition(".")[0]
+    path = f"{base}.{{}}" if base else "{}"
+    if isinstance(owner, dict):
+        yield from find_named(owner, owner, key, place.path.rpartition("[")[0] + "[{!r}]")
+    if isinstance(owner, (list, tuple, dict)):
+        yield from find_item_gradients(place, parents)
+        return
+    holder = readable(owner)
+    yield from find_named(owner, holder, key, path)
+    if key in NUMBERS:
+        own = [n for n in OWN_GRADIENTS if is_numeric(holder.get(n))]
+        yield from (Place(path.format(n), owner, n, holder[n]) for n in own)
+    for name in HOLDERS:
+        if isinstance(held := holder.get(name), dict):
+            yield from find_in_dict(held, key, path.format(name))
+
+
+def find_item_gradients(place: Place, parents: Mapping[int, Place]) -> Iterator[Place]:
+    """Yield the gradients of an item of `params`: that of the same key or index in `grads`."""
+    parent = parents.get(id(place.owner))
+    if parent is None or isinstance(parent.owner, (list, tuple)):
+        return
+    holder = parent.owner if isinstance(parent.owner, dict) else readable(parent.owner)
+    own = find_holders(holder, parent.key)
+    usual = HOLDERS if parent.key in PARAMETER_HOLDERS else ()
+    base = parent.path.rpartition(".")[0]
+    for name in dict.fromkeys([*own, *usual]):
+        held, path = holder.get(name), f"{base}.{name}" if base else name
+        if isinstance(place.owner, dict) and isinstance(held, dict):
+            yield from find_in_dict(held, place.key, path)
+        elif isinstance(held, (list, tuple)) and isinstance(place.owner, (list, tuple)):
+            i = place.key
+            if len(held) == len(place.owner) and is_numeric(held[i]):
+                yield Place(f"{path}[{i}]", held, i, held[i])
+
+
+def find_holders(holder: Mapping[str, Any], key: Any) -> list[str]:
+    """Return the names of the containers that are called the gradient of a container."""
+    wanted = names_of(key) if isinstance(key, str) else []
+    return [n for n in wanted if isinstance(holder.get(n), (dict, list, tuple))]
+
+
+def find_in_dict(held: dict[Any, Any], key: Any, path: str) -> Iterator[Place]:
+    """Yield the gradient in a dict of gradients: under the parameter's key, or its own name."""
+    if is_numeric(held.get(key)):
+        yield Place(f"{path}[{key!r}]", held, key, held[key])
+    else:
+        yield from find_named(held, held, key, path + "[{!r}]")
+
+
+def readable(owner: Any) -> dict[str, Any]:
+    """Return what an object holds, and its properties."""
+    found = attributes(owner)
+    for cls in type(owner).__mro__:
+        for name, member in vars(cls).items():
+            if isinstance(member, property) and name not in found:
+                try:
+                    found[name] = getattr(owner, name)
+                except Exception:  # a property that cannot be read now
+                    continue
+    return found
+
+
+# ── which parameters there are ───────────────────────────────────────────────────────────────
+def candidates(state: State) -> list[Parameter]:
+    """Return every floating-point array and number, with all places that hold it.
+
+    What a closure holds is no parameter.
+    """
+    groups: dict[int, list[Place]] = {}
+    for place in state.places:
+        if is_parameter(place.value) and not isinstance(place.owner, (*FUNCTIONS, CellType)):
+            is_array = isinstance(place.value, np.ndarray)
+            groups.setdefault(id(place.value) if is_array else id(place), []).append(place)
+    return [Parameter(best_name(places), tuple(places)) for places in groups.values()]
+
+
+def best_name(places: list[Place]) -> str:
+    """Return the shortest way to write a parameter, by names rather than by numbers."""
+    return min((write_place(p) for p in places), key=lambda n: ("[" in n, len(n)))
+
+
+def write_place(place: Place) -> str:
+    """Write a place: without `.data` of a parameter, and `W` for `params['W']`."""
+    path = place.path
+    if isinstance(place.key, str) and place.key in NUMBERS and "." in path:
+        path = path.rpartition(".")[0]
+    holders = "|".join(PARAMETER_HOLDERS)
+    return re.sub(rf"(^|\.)(?:{holders})\['([A-Za-z_]\w*)'\]", r"\1\2", path)
+
+
+def follow(root: Any, path: str) -> Any:
+    """Return what is at a path, as `grads['W']` or `layers[0].dW`.
+
+    Raises:
+        ArgumentError: if there is nothing.
+    """
+    value = root
+    for name, item in re.findall(r"\.?([A-Za-z_]\w*)|\[([^\]]*)\]", path):
+        try:
+            if not name:
+                value = value[item.strip("'\"") if item[:1] in "'\"" else int(item)]
+            elif isinstance(value, dict):
+                value = value[name]
+            else:
+                value = getattr(value, name)
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError):
+            seen = ", ".join(map(str, seen_in(value))) or "nothing"
+            raise ArgumentError(
+                f"layer: there is no {path!r}: {type(value).__name__} has {seen}"
+            ) from None
+    return value
+
+
+def seen_in(value: Any) -> list[str]:
+    """Return the names that an object has."""
+    if isinstance(value, dict):
+        return [repr(k) for k in value]
+    if isinstance(value, (list, tuple)):
+        return [f"{len(value)} items"]
+    return list(readable(value))

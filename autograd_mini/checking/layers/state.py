@@ -1,0 +1,325 @@
+"""State: everything that a layer's objects hold, as it was; it can be put back at any time.
+
+A check moves parameters in place, in the arrays that the layer has, so that every name, view and
+cache of them follows. Before each call of `forward` the whole state is put back: running
+statistics, caches, counters, and the generators that random numbers are drawn from.
+"""
+
+from __future__ import annotations
+
+import pickle
+import random
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from types import BuiltinFunctionType, CellType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+
+PLAIN = (str, bytes, int, float, complex, type(None), type, ModuleType, np.generic, np.dtype)
+"""Values that cannot change, and those that belong to the program and not to the layer."""
+CONTAINERS = (list, dict, set, deque, bytearray)
+SEQUENCES = (list, tuple, deque, set, frozenset)
+WALKED = {"builtins", "collections", "functools", "random", "types"}
+"""Modules of the standard library whose objects a layer may be made of; others are tools."""
+FUNCTIONS = (MethodType, BuiltinFunctionType, FunctionType)
+EMPTY = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value is held: an attribute of an object, or an item of a container.
+
+    Attributes:
+        path: how it is written, from the layer.
+        owner: the object, list, dict or tuple.
+        key: the attribute's name, the key or the index.
+        value: that was found there.
+    """
+
+    path: str
+    owner: Any
+    key: Any
+    value: Any
+
+    def read(self) -> Any:
+        """Return what is there now, None if nothing is."""
+        try:
+            if isinstance(self.owner, (dict, list, tuple)):
+                return self.owner[self.key]
+            return getattr(self.owner, self.key)
+        except (AttributeError, IndexError, KeyError):
+            return None
+
+    def write(self, value: Any) -> None:
+        """Put another value there."""
+        if isinstance(self.owner, (dict, list)):
+            self.owner[self.key] = value
+        else:
+            object.__setattr__(self.owner, self.key, value)
+
+
+def attributes(owner: Any) -> dict[str, Any]:
+    """Return the attributes that an object itself holds, those in `__slots__` too."""
+    found = dict(getattr(owner, "__dict__", {}))
+    for name in slots_of(type(owner)):
+        if (value := getattr(owner, name, EMPTY)) is not EMPTY:
+            found[name] = value
+    return found
+
+
+def slots_of(cls: type) -> list[str]:
+    """Return the names of the attributes that instances of a class keep in slots."""
+    names: list[str] = []
+    for base in cls.__mro__:
+        slots = base.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            private = name.startswith("__") and not name.endswith("__")
+            names.append(f"_{base.__name__.lstrip('_')}{name}" if private else name)
+    return [n for n in names if n not in ("__dict__", "__weakref__")]
+
+
+def children(owner: Any, path: str) -> Iterator[Place]:
+    """Yield the places that an object has itself."""
+    if isinstance(owner, dict):
+        for key, value in owner.items():
+            yield Place(f"{path}[{key!r}]", owner, key, value)
+    elif isinstance(owner, (*SEQUENCES, np.ndarray)):
+        for i, value in enumerate(owner.flat if isinstance(owner, np.ndarray) else owner):
+            yield Place(f"{path}[{i}]", owner, i, value)
+    elif isinstance(owner, partial):
+        for name in ("func", "args", "keywords"):
+            yield Place(f"{path}.{name}", owner, name, getattr(owner, name))
+    elif isinstance(owner, (MethodType, BuiltinFunctionType)):
+        yield Place(path, owner, "__self__", owner.__self__)
+    elif isinstance(owner, FunctionType):
+        for name in ("__closure__", "__defaults__", "__kwdefaults__"):
+            for value in children_of_function(getattr(owner, name)):
+                yield Place(f"{path}.{name}", owner, name, value)
+    elif isinstance(owner, CellType) and (value := cell_value(owner)) is not EMPTY:
+        yield Place(path, owner, "cell_contents", value)
+    if not isinstance(owner, (*FUNCTIONS, CellType, np.ndarray)):
+        for name, value in attributes(owner).items():
+            yield Place(f"{path}.{name}" if path else name, owner, name, value)
+
+
+def children_of_function(held: Any) -> Iterator[Any]:
+    """Yield the variables of a closure, or the default values of arguments."""
+    yield from held.values() if isinstance(held, dict) else held or ()
+
+
+def cell_value(cell: CellType) -> Any:
+    """Return what a variable of a closure holds."""
+    try:
+        return cell.cell_contents
+    except ValueError:  # not bound yet
+        return EMPTY
+
+
+class State:
+    """What is reachable from an object, at the moment when this is made.
+
+    Attributes:
+        places: where every value is held, those near to the object first.
+        parents: the first place of each object that was found, by its id.
+        reached: the ids of all objects that were found.
+        saved: the numbers of each array, by its id.
+        path: how the object is called, empty for one that needs no name.
+        draws: whether `restore` puts back the global generators too, which takes longest.
+    """
+
+    def __init__(self, root: Any, path: str = "") -> None:
+        self.path = path
+        self.saved: dict[int, np.ndarray] = {}
+        self.places: list[Place] = []
+        self.parents: dict[int, Place] = {}
+        self.draws = True
+        self._generators = GlobalGenerators()
+        self._back: list[Callable[[], None]] = []
+        self.reached = {id(root)}
+        self._alive: list[Any] = [root]  # ids stay theirs
+        self._walk(root, path)
+
+    def _walk(self, root: Any, path: str) -> None:
+        waiting, seen = deque([(root, path)]), self.reached
+        while waiting:
+            owner, at = waiting.popleft()
+            if isinstance(owner, np.ndarray):
+                self.saved[id(owner)] = saved = owner.copy()
+                self._back.append(make_array_restorer(owner, saved))
+            elif (back := make_restorer(owner)) is not None:
+                self._back.append(back)
+            if not has_children(owner):
+                continue
+            for place in children(owner, at):
+                self.places.append(place)
+                value = place.value
+                if id(value) in seen or not is_state(value):
+                    continue
+                seen.add(id(value))
+                self._alive.append(value)
+                self.parents[id(value)] = place
+                waiting.append((value, place.path))
+
+    def restore(self) -> None:
+        """Put everything back: the same objects in their places, with what they held."""
+        if self.draws:
+            self._generators.restore()
+        for back in self._back:
+            back()
+
+    def has_drawn(self) -> bool:
+        """Whether numbers were drawn from the global generators since they were put back."""
+        return self._generators.have_moved()
+
+
+class GlobalGenerators:
+    """The states of NumPy's and Python's global generators, as they are now."""
+
+    def __init__(self) -> None:
+        self.numpy, self.python = np.random.get_state(legacy=False), random.getstate()
+
+    def restore(self) -> None:
+        """Let both draw the same numbers again."""
+        np.random.set_state(self.numpy)
+        random.setstate(self.python)
+
+    def have_moved(self) -> bool:
+        """Whether either would draw other numbers."""
+        now = np.random.get_state(legacy=False)
+        same = pickle.dumps(now) == pickle.dumps(self.numpy)
+        return not same or random.getstate() != self.python
+
+
+def is_state(value: Any) -> bool:
+    """Whether a value can change and is part of a layer, not a tool that it uses."""
+    if isinstance(value, PLAIN):
+        return False
+    module = type(value).__module__.partition(".")[0]
+    return module in WALKED or module not in sys.stdlib_module_names
+
+
+def has_children(owner: Any) -> bool:
+    """Whether there may be further objects in an object."""
+    if isinstance(owner, np.ndarray):
+        return owner.dtype == object
+    return not isinstance(owner, (np.random.Generator, np.random.RandomState, bytearray))
+
+
+def make_restorer(owner: Any) -> Callable[[], None] | None:
+    """Return what puts an object back as it is now, None if there is nothing to put back."""
+    if isinstance(owner, np.random.Generator):
+        return make_generator_restorer(owner)
+    if isinstance(owner, np.random.RandomState):
+        state = owner.get_state(legacy=False)
+        return lambda: owner.set_state(state)
+    if isinstance(owner, random.Random):
+        drawn = owner.getstate()
+        return lambda: owner.setstate(drawn)
+    if isinstance(owner, CellType):
+        return make_cell_restorer(owner)
+    if isinstance(owner, FUNCTIONS):
+        return None
+    attributes_back = make_attributes_restorer(owner)
+    if not isinstance(owner, CONTAINERS):
+        return attributes_back
+    items_back = make_container_restorer(owner)
+    if attributes_back is None:
+        return items_back
+
+    def back() -> None:
+        attributes_back()
+        items_back()
+
+    return back
+
+
+def make_array_restorer(array: np.ndarray, saved: np.ndarray) -> Callable[[], None]:
+    """Return what puts an array's numbers back; those of a read-only one cannot change."""
+
+    def back() -> None:
+        if array.shape != saved.shape:  # reshaped in place
+            array.shape = saved.shape
+        if array.flags.writeable:
+            np.copyto(array, saved)
+
+    return back
+
+
+def make_generator_restorer(generator: np.random.Generator) -> Callable[[], None]:
+    """Return what lets a generator draw the same numbers again."""
+    bits = generator.bit_generator
+    state = bits.state
+
+    def back() -> None:
+        bits.state = state
+
+    return back
+
+
+def make_cell_restorer(cell: CellType) -> Callable[[], None]:
+    """Return what binds a variable of a closure again."""
+    saved = cell_value(cell)
+
+    def back() -> None:
+        if saved is EMPTY:
+            if cell_value(cell) is not EMPTY:
+                del cell.cell_contents
+        elif cell_value(cell) is not saved:
+            cell.cell_contents = saved
+
+    return back
+
+
+def make_container_restorer(owner: Any) -> Callable[[], None]:
+    """Return what puts the items of a container back, in their order."""
+    saved = owner.copy()
+    is_dict = isinstance(owner, dict)
+    items = list(saved.items()) if is_dict else list(saved)
+
+    def back() -> None:
+        now = list(owner.items()) if is_dict else list(owner)
+        if not same_items(now, items):
+            owner.clear()
+            (owner.update if isinstance(owner, (dict, set)) else owner.extend)(saved)
+
+    return back
+
+
+def same_items(now: list[Any], items: list[Any]) -> bool:
+    """Whether two lists hold the same objects, or pairs of them."""
+    if len(now) != len(items):
+        return False
+    for a, b in zip(now, items, strict=True):
+        pairs = isinstance(a, tuple) and isinstance(b, tuple) and len(a) == len(b) == 2
+        if not (a is b or (pairs and a[0] is b[0] and a[1] is b[1])):
+            return False
+    return True
+
+
+def make_attributes_restorer(owner: Any) -> Callable[[], None] | None:
+    """Return what puts the attributes of an object back, None for an object without any."""
+    slots = slots_of(type(owner))
+    bound = getattr(owner, "__dict__", None)
+    if not isinstance(bound, dict):
+        bound = None
+    if bound is None and not slots:
+        return None
+    dictionary = None if bound is None else make_container_restorer(bound)
+    saved = {name: getattr(owner, name, EMPTY) for name in slots}
+
+    def back() -> None:
+        if dictionary is not None:
+            dictionary()
+        for name, value in saved.items():
+            if getattr(owner, name, EMPTY) is value:
+                continue
+            if value is EMPTY:
+                object.__delattr__(owner, name)
+            else:
+                object.__setattr__(owner, name, value)
+
+    return back

@@ -1,0 +1,124 @@
+"""A layer, or a list of them, as a subject: a function of its inputs and parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...containers import flatten
+from ..causes import Kind
+from ..handwritten import Written
+from ..inputs import Arrays, Inputs, plain, problem
+from .finding import Finder
+from .gradients import Parameter, Spec
+from .state import State
+from .widening import is_narrow
+
+
+class LayerSubject(Written):
+    """What `forward` makes of inputs and parameters, and the gradients that `backward` leaves."""
+
+    what = "backward"
+    unsteady = (
+        "forward gives another result when it is called again, with the same state: it draws "
+        "random numbers from a generator that is not the layer's; keep it in the layer (self.rng = "
+        "np.random.default_rng(0)), or give forward= a function that seeds it"
+    )
+
+    def __init__(
+        self, name: str, finder: Finder, inputs: Inputs, parameters: Sequence[Parameter]
+    ) -> None:
+        super().__init__(finder.network.forward, None, inputs)
+        self.title, self.network, self.finder = name, finder.network, finder
+        self.parameters = list(parameters)
+        self.count = len(inputs) - len(self.parameters)
+        self.state = State(finder.root, finder.state.path)
+        self.state.draws = finder.draws
+
+    @property
+    def name(self) -> str:
+        """The class of the layer."""
+        return self.title
+
+    def call(self, values: Arrays) -> Any:
+        """Call `forward` on the layer as it was, with these inputs and parameters.
+
+        Raises:
+            Problem: if it changes a parameter.
+        """
+        arguments = self.inputs.filled(values)
+        self.state.restore()
+        given = arguments[self.count :]
+        for parameter, value in zip(self.parameters, given, strict=True):
+            parameter.write(value)
+        y = self.network.forward(arguments[: self.count])
+        cure = "; if it is state, name those to check: parameters=[...]"
+        self.require_unchanged(given, "forward", cure)
+        return y
+
+    def require_unchanged(self, given: Sequence[Any], what: str, cure: str) -> None:
+        """Refuse a layer that changes its parameters.
+
+        Raises:
+            Problem: if it does.
+        """
+        for parameter, value in zip(self.parameters, given, strict=True):
+            if not np.array_equal(parameter.read(), value, equal_nan=True):
+                text = f"{what} changed {parameter.name} itself{cure}"
+                raise problem(Kind.MUTATION, text, parameter.name)
+
+    def weights(self, outputs: Arrays, generator: np.random.Generator) -> Arrays:
+        """Draw a cotangent; 1 for a loss whose `backward` needs none."""
+        self.takes_cotangent = not self.network.starts_alone(self.results)
+        drawn = super().weights(outputs, generator)
+        return drawn if self.takes_cotangent else [np.ones_like(g) for g in drawn]
+
+    def pulled_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+        """Call `forward` and `backward`, and collect the gradients."""
+        given = self.inputs.filled(values)[self.count :]
+        g = flatten(self.call(values))[1](weights)
+        rate = self.network.layers[0].rate
+        found = self.network.backward(g, self.count, not self.takes_cotangent)
+        if rate is None:
+            cure = ", as an update does: give learning_rate= if it takes one"
+            self.require_unchanged(given, "backward", cure)
+            gradients = [self.finder.gradient(p) for p in self.parameters]
+        else:
+            rows = zip(self.parameters, given, strict=True)
+            gradients = [(value - np.asarray(p.read())) / rate for p, value in rows]
+        return self.parts((*self.of_inputs(found), *gradients))
+
+    def of_inputs(self, found: Sequence[Any]) -> list[Any]:
+        """Return the gradients of the inputs.
+
+        Raises:
+            Problem: if there is none of one that is differentiated.
+        """
+        names = self.inputs.arguments[: self.count]
+        specs: dict[str, Spec] = self.finder.specs
+        rows = zip(found, names, strict=True)
+        gradients = [self.finder.told_gradient(specs[n]) if n in specs else g for g, n in rows]
+        for i, name in enumerate(names):
+            if i in self.inputs.moving and gradients[i] is None:
+                text = (
+                    f"backward returned no gradient of {name}; return it, or check the parameters "
+                    "alone by argnums=()"
+                )
+                raise problem(Kind.SHAPE, text, name)
+        return gradients
+
+    def runs_wide(self) -> bool:
+        """Whether everything runs in double precision."""
+        if any(is_narrow(p.value) for p in self.parameters):
+            return False
+        values = self.inputs.values(self.inputs.arrays)
+        try:
+            y = flatten(self.call(values))[0]
+            outputs = [np.asarray(plain(x)) for x in y]
+            self.takes_cotangent = not self.network.starts_alone(outputs)
+            found = self.pulled_back(values, [np.ones(x.shape)[()] for x in outputs])
+        except Exception:  # it was made for narrow numbers
+            return False
+        return not any(is_narrow(np.asarray(g)) for g in found) or any(map(is_narrow, outputs))

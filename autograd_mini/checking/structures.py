@@ -1,0 +1,176 @@
+"""Structures of arguments: nested containers and dataclasses, and gradients that have the same.
+
+A gradient is matched with its argument by names: the keys of a dict, the fields of a dataclass.
+Only in lists and tuples does the position count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import fields, is_dataclass
+from functools import cache
+from typing import Any
+
+from ..containers import LEAVES, Rebuild, flatten
+from .causes import Kind, Problem, problem
+
+NAMESPACE = "autograd_mini.checking"
+ABSENT = object()
+
+
+class Fields:
+    """A dataclass as a container of its fields.
+
+    Attributes:
+        template: the dataclass, from which fields that are no containers are taken too.
+        names: of the fields.
+        values: of them, with dataclasses in them opened too.
+    """
+
+    def __init__(self, template: Any) -> None:
+        self.template = template
+        self.names = [f.name for f in fields(template) if hasattr(template, f.name)]
+        self.values = [open_dataclasses(getattr(template, n)) for n in self.names]
+
+    def with_values(self, values: Any) -> Any:
+        """Return a dataclass of the same class with other values."""
+        made = copy(self.template)
+        for name, value in zip(self.names, values, strict=True):
+            object.__setattr__(made, name, value)  # frozen ones too
+        return made
+
+
+@cache
+def tree_library() -> Any:
+    """Return optree, which knows of fields in a namespace that is ours."""
+    import optree
+
+    trees: Any = optree
+    trees.register_pytree_node(
+        Fields,
+        lambda record: (record.values, record, record.names),
+        lambda record, values: record.with_values(values),
+        path_entry_type=optree.GetAttrEntry,
+        namespace=NAMESPACE,
+    )
+    return trees
+
+
+def is_record(value: Any) -> bool:
+    """Whether a value is an instance of a dataclass."""
+    return is_dataclass(value) and not isinstance(value, (type, *LEAVES))
+
+
+def open_dataclasses(argument: Any) -> Any:
+    """Return an argument with dataclasses as containers."""
+    if isinstance(argument, LEAVES):
+        return argument
+    if is_record(argument):
+        return Fields(argument)
+    if any(map(is_record, flatten(argument)[0])):
+        return tree_library().tree_map(open_dataclasses, argument)
+    return argument
+
+
+def take_apart(argument: Any) -> tuple[list[Any], Rebuild]:
+    """Return the leaves of an argument, and the function that puts others in their places."""
+    leaves, rebuild = flatten(argument)
+    if not any(map(is_record, leaves)):
+        return leaves, rebuild
+    trees = tree_library()
+    leaves, structure = trees.tree_flatten(open_dataclasses(argument), namespace=NAMESPACE)
+    return leaves, lambda new: trees.tree_unflatten(structure, new)
+
+
+def accessors(argument: Any) -> list[Any]:
+    """Return the way to each leaf."""
+    found: list[Any] = tree_library().tree_accessors(
+        open_dataclasses(argument), namespace=NAMESPACE
+    )
+    return found
+
+
+def written(argument: Any, name: str) -> list[str]:
+    """Write the place of each leaf of an argument in Python."""
+    if isinstance(argument, LEAVES):
+        return [name]
+    return [way.codify(name) for way in accessors(argument)]
+
+
+# ── a gradient ───────────────────────────────────────────────────────────────────────────────
+def match_gradient(
+    argument: Any, given: Any, name: str, checked: list[int], what: str
+) -> list[Any]:
+    """Return the gradient of each leaf that is differentiated.
+
+    Args:
+        argument: a container.
+        given: the gradient of it, another container.
+        name: of the argument.
+        checked: which leaves are differentiated; others may be left out.
+        what: how messages name the gradient.
+
+    Raises:
+        Problem: if a leaf has no gradient, or there is one that belongs to none.
+    """
+    ways = accessors(argument)
+    found = [follow(given, way) for way in ways]
+    count = sum(1 for _ in leaves_of(given))
+    named = sum(1 for x in found if x is not ABSENT)
+    if any(found[i] is ABSENT for i in checked) or named < count:
+        raise describe_mismatch(argument, given, name, what)
+    return [found[i] for i in checked]
+
+
+def follow(given: Any, way: Any) -> Any:
+    """Return what is at the place of a leaf, `ABSENT` for nothing."""
+    for step in way:
+        key = step.entry
+        if isinstance(given, Mapping):
+            given = given.get(key, ABSENT)
+        elif isinstance(given, (list, tuple)) and isinstance(key, int):
+            given = given[key] if key < len(given) else ABSENT
+        elif isinstance(key, str) and hasattr(given, key) and not isinstance(given, LEAVES):
+            given = getattr(given, key)
+        else:
+            return ABSENT
+    return given
+
+
+def leaves_of(given: Any) -> Any:
+    """Yield what a gradient consists of: all that is no container, and None."""
+    if isinstance(given, Mapping):
+        inside = list(given.values())
+    elif isinstance(given, (list, tuple)):
+        inside = list(given)
+    elif is_record(given):
+        inside = [getattr(given, f.name) for f in fields(given)]
+    else:
+        yield given
+        return
+    for value in inside:
+        yield from leaves_of(value)
+
+
+def describe_mismatch(argument: Any, given: Any, name: str, what: str) -> Problem:
+    """Return the problem of a gradient that has other names or another length."""
+    text = (
+        f"{what} returned {outline(given)} for {name}; expected its own structure, "
+        f"{outline(argument)}"
+    )
+    return problem(Kind.SHAPE, text, name)
+
+
+def outline(value: Any) -> str:
+    """Write the names or the length of a container."""
+    if isinstance(value, Mapping):
+        return f"a dict of {', '.join(map(repr, value)) or 'nothing'}"
+    if is_record(value):
+        names = ", ".join(f.name for f in fields(value))
+        return f"{type(value).__name__}({names})"
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return f"{type(value).__name__}({', '.join(value._fields)})"
+    if isinstance(value, (list, tuple)):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"{value!r:.60}"

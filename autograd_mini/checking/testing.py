@@ -1,0 +1,46 @@
+"""Checks for tests under pytest: one that fails shows its report, and no line of this library.
+
+from autograd_mini.checking.testing import gradcheck
+
+def test_my_gradient():
+    gradcheck(f, x, vjp=f_vjp)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec
+
+from .check import gradcheck as check_gradient
+from .layers import layer as check_layer
+from .reporting.report import Report
+
+__all__ = ["gradcheck", "layer"]
+
+Parameters = ParamSpec("Parameters")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *(name for name in globals() if name.startswith("__"))]
+
+
+def fail_briefly(check: Callable[Parameters, Report]) -> Callable[Parameters, Report]:
+    """Return a check that lets a test fail with the report alone."""
+
+    @wraps(check)
+    def checked(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Report:
+        __tracebackhide__ = True
+        import pytest
+
+        raises = kwargs.get("raises", True)
+        report = check(*args, **{**kwargs, "raises": False})  # type: ignore[arg-type]
+        if raises and not report.ok:
+            pytest.fail(str(report), pytrace=False)
+        return report
+
+    return checked
+
+
+gradcheck = fail_briefly(check_gradient)
+layer = fail_briefly(check_layer)
