@@ -13,6 +13,7 @@ from autograd_mini.checking.causes import Kind
 
 from .changes import simple
 from .functions import REFUSALS, Function, Vjp
+from .hard import HARD_MISTAKES, points
 from .mistakes import MISTAKES, Mistake
 from .truths import truths
 
@@ -102,6 +103,15 @@ def marks(mistake: Mistake, function: Function, position: int, vjp: Vjp) -> tupl
 def written(name: str, index: tuple[int, ...]) -> str:
     """Write an entry of an input."""
     return f"{name}[{', '.join(map(str, index))}]"
+
+
+def hard_mutants() -> Iterator[Mutant]:
+    """Make the wrong gradients at hard points."""
+    for p in points():
+        names = tuple(f"x{i}" for i in range(len(p.arrays)))
+        for label, (kind, vjp) in p.wrong.items():
+            kinds, name = frozenset({kind}), f"{p.name}: {label}"
+            yield Mutant(HARD_MISTAKES[p.group], name, p.function, vjp, kinds, names)
 
 
 # ── second order ─────────────────────────────────────────────────────────────────────────────

@@ -14,6 +14,7 @@ import autograd_mini as am
 
 from .drawing import complex_ones, large, rows, small, usable
 from .functions import REFUSALS, Arrays, Function
+from .hard import HARD, points
 
 SCALES = (1e-8, 1e-4, 1.0, 1e4, 1e8)
 
@@ -30,7 +31,7 @@ def scaled(scale: float) -> str:
     return f"operands × {scale:g}"
 
 
-GROUPS = (PLAIN, LARGE, COMPLEX, *map(scaled, SCALES), SPREAD, NARROW, KINKS)
+GROUPS = (PLAIN, LARGE, COMPLEX, *map(scaled, SCALES), SPREAD, NARROW, KINKS, *HARD)
 """The groups, in the order of the table."""
 
 
@@ -66,6 +67,8 @@ def rights() -> Iterator[Right]:
             yield from narrow(function)
             yield from spread(function)
     yield from at_kinks()
+    for p in points():
+        yield Right(p.group, p.name, p.value, p.vjp, p.arrays)
 
 
 def at_scales(function: Function) -> Iterator[Right]:

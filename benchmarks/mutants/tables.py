@@ -10,6 +10,7 @@ from typing import Any
 from autograd_mini.files import write_file
 
 from .checkers import OURS
+from .hard import HARD_MISTAKES
 from .mistakes import MISTAKES
 from .mutants import SECOND
 from .rights import GROUPS
@@ -19,7 +20,7 @@ Results = dict[str, list[Row]]
 """The rows of each checker, by its name."""
 
 BEGIN, END = "<!-- mutants -->", "<!-- end mutants -->"
-MISTAKE_NAMES = [*(m.name for m in MISTAKES), SECOND.name]
+MISTAKE_NAMES = [m.name for m in (*MISTAKES, SECOND, *HARD_MISTAKES.values())]
 
 
 def grouped(rows: Sequence[Row]) -> dict[str, list[Row]]:

@@ -12,7 +12,7 @@ from zlib import crc32
 from .checkers import CHECKERS, OURS, Case, accepted
 from .drawing import complex_ones, large, rows, small
 from .mistakes import MISTAKES
-from .mutants import SECOND, Mutant, mutants, second_order
+from .mutants import SECOND, Mutant, hard_mutants, mutants, second_order
 from .ours import of_mutant, of_right
 from .rights import Right, rights
 
@@ -28,6 +28,7 @@ def all_mutants() -> Iterator[Mutant]:
             yield from mutants(grown, tuple(m for m in MISTAKES if m.large))
         for function in functions[:1]:
             yield from second_order(function)
+    yield from hard_mutants()
 
 
 def peer(name: str) -> tuple[Callable[[Mutant], Any], Callable[[Right], Any]]:
