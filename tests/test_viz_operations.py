@@ -163,9 +163,9 @@ def blocks(count):
 
 def test_scopes_fold_deepest_first_and_namesakes_together():
     p = picture(blocks(8))
-    assert labels(p, "scope") == ["inner 2 operations"] * 8
+    assert labels(p, "scope") == ["inner 2 operations w · 1 parameter"] * 8
     p = picture(blocks(16))
-    assert labels(p, "scope") == ["block ×16 64 operations"]
+    assert labels(p, "scope") == ["block ×16 64 operations w · 16 parameters"]
     assert labels(p, "parameter") == []
     assert "matmul ×16, tanh ×16, multiply ×16, add ×16" in box(p, labels(p, "scope")[0]).tooltip
     assert "w 2×2" in box(p, labels(p, "scope")[0]).tooltip

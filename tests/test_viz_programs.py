@@ -343,7 +343,9 @@ def test_the_svg_tells_the_phases_by_border_and_in_words() -> None:
 def test_phases_fold_like_scopes_and_keep_their_looks() -> None:
     picture = viz.draw(training_step(), limit=8).picture
     assert roles(picture, "gradient_scope") == ["backward 6 operations"]
-    assert roles(picture, "update_scope") == ["update 6 operations"]
+    assert roles(picture, "update_scope") == [
+        "update 6 operations w · 1 parameter velocity · 1 state"
+    ]
     assert roles(picture, "gradient") == roles(picture, "updated") == []
     assert roles(picture, "input") == ["x 5×2", "t 5×3", "rate"]  # the velocity is inside
 

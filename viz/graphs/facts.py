@@ -43,7 +43,8 @@ def mean(value: Any) -> str:
     array = np.asarray(value)
     if array.size < 2 or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
         return ""
-    return f"{number(array.mean())} ± {number(array.std())}"
+    with np.errstate(all="ignore"):  # of large numbers both may be infinite
+        return f"{number(array.mean())} ± {number(array.std())}"
 
 
 def of_operation(operation: Operation, results: bool = True) -> Facts:
@@ -82,7 +83,9 @@ def of_part(part: Part) -> Facts:
     leaves = parameters(part)
     if leaves:
         size = sum(leaf.size for leaf in leaves)
-        found.append(("parameters", f"{counted(len(leaves), 'tensor')}, {counted(size, 'number')}"))
+        sizes = f"{counted(len(leaves), 'tensor')}, {counted(size, 'number')}"
+        names = [clean(leaf.name, lines=1) for leaf in leaves if leaf.name]
+        found.append(("parameters", ": ".join(filter(None, (sizes, ", ".join(names))))))
         grads = [leaf.grad for leaf in leaves if isinstance(leaf.grad, np.ndarray | np.generic)]
         if grads:
             found.append(("gradient", f"norm {number(np.hypot.reduce([norm(g) for g in grads]))}"))
@@ -92,8 +95,25 @@ def of_part(part: Part) -> Facts:
 def of_view(view: OperationsView) -> dict[str, Facts]:
     """Tell what is known of each box of a view of operations, by id."""
     found = {box: of_part(part) for part, box in view.box_of_part.items()}
-    found |= {box: of_tensor(source.value) for source, box in view.box_of_source.items()}
-    return found | {box: of_tensor(y) for y, box in view.box_of_output}
+    return found | beside_parts(view, found)
+
+
+def beside_parts(view: OperationsView, of_parts: dict[str, Facts]) -> dict[str, Facts]:
+    """Tell what is known of leaves, outputs, and of what boxes list, but for parameters."""
+    found = {box: of_tensor(source.value) for source, box in view.box_of_source.items()}
+    found |= {box: of_tensor(y) for y, box in view.box_of_output}
+    return found | {
+        box: of_parts.get(box, []) + of_lists(lists) for box, lists in view.builder.lists.items()
+    }
+
+
+def of_lists(lists: dict[str, list[str]]) -> Facts:
+    """Tell what a box lists, but for parameters, which the facts of its part tell."""
+    return [
+        (label, clean(f"{counted(len(names), 'tensor')}: {', '.join(names)}", LONGEST))
+        for label, names in lists.items()
+        if label != "parameters"
+    ]
 
 
 def parameters(part: Part) -> list[Tensor]:
