@@ -47,6 +47,13 @@ class BackwardView(OperationsView):
         ends = [y for y in outline.graph.outputs if y.requires_grad]
         self.end = clean(ends[0].name or "output") if len(ends) == 1 else "Σ"
         self.reached = reached(outline.graph)
+        self.terms = Counter(
+            key(x)
+            for operation in outline.graph.operations
+            for position, x in enumerate(operands(operation))
+            if isinstance(x, Tensor) and x.is_leaf and self.flows(operation, position)
+        )
+        self.terms.update(key(y) for y in outline.graph.outputs if y.is_leaf and y.requires_grad)
         if not ends or not has_values(outline.graph):
             raise PictureError(
                 "view='backward' needs a result that requires a gradient, with its values: pass a "
@@ -197,6 +204,7 @@ class BackwardView(OperationsView):
                 "gradient_value",
                 f"∂{self.end}/∂{name}",
                 shape(x),
+                f"sum of {self.terms[key(x)]}" if self.terms[key(x)] > 1 else "",
                 tooltip=f"gradient{of_what} by {clean(full)}, added into its .grad by backward()",
                 inside=self.mirror(branch),
             )
