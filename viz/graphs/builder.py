@@ -32,6 +32,8 @@ class Builder:
         self.clusters: dict[Branch, str] = {}
         self.lists: dict[str, dict[str, list[str]]] = {}
         self._changed = changed_leaves(outline)
+        trained = [key(x) for x in outline.graph.parameters]
+        self.all_changed = len(trained) > 1 and self._changed.issuperset(trained)
         self._shared: dict[Key, str] = {}
         self._copies: Counter[Key] = Counter()
         self._lists: Counter[Key] = Counter()
@@ -115,6 +117,10 @@ class Builder:
         """Whether a leaf was assigned after an operation used it."""
         return isinstance(leaf, Tensor) and key(leaf) in self._changed
 
+    def is_marked_changed(self, leaf: Any) -> bool:
+        """Whether the box of a leaf says that it changed; where all did, the picture says it."""
+        return self.changed(leaf) and not self.all_changed
+
     def leaf(self, source: Source) -> str:
         """Add the box of a leaf: name, value or shape."""
         leaf = source.value
@@ -128,7 +134,7 @@ class Builder:
             name_inside(leaf, inside) or UNNAMED[source.role],
             value_or_shape(leaf),
             self.shared(leaf),
-            "changed" if self.changed(leaf) else "",
+            "changed" if self.is_marked_changed(leaf) else "",
             tooltip=self.leaf_tooltip(leaf),
             inside=inside,
             copy_of=self._first.get(key(leaf)),
@@ -177,7 +183,10 @@ class Builder:
         self.picture.arrows.append(Arrow(tail, head, label, tooltip))
 
     def finish(self) -> Picture:
-        """Join what is too many arrows, and return the picture."""
+        """Join what is too many arrows, tell what is true of all, and return the picture."""
+        if self.all_changed:
+            count = counted(len(self.outline.graph.parameters), "parameter")
+            self.box("legend", f"all {count} changed since this was recorded")
         arrows = self.picture.arrows
         many = Counter((arrow.tail, arrow.head) for arrow in arrows)
         joined: set[tuple[str, str]] = set()

@@ -25,16 +25,19 @@ MOST_SYMBOLS: Final = 2000
 
 
 def of_tensor(tensor: Any, gradient: Any = None) -> Facts:
-    """Tell shape, dtype and statistics of a tensor or array, and of its gradient."""
+    """Tell shape, dtype and statistics of a tensor or array, of its gradient, and of `.grad`.
+
+    The gradient is the derivative of what is drawn; `.grad` holds what backward() has added up.
+    """
     value = tensor._value if isinstance(tensor, Tensor) else tensor
     found = [("shape", shape(value) or "a number"), ("dtype", str(getattr(value, "dtype", "")))]
     if type(value) is not Absent:
         found.append(("value", statistics(value)))
         found += [("mean", text) for text in [mean(value)] if text]
-    if isinstance(tensor, Tensor) and gradient is None:
-        gradient = tensor.grad if isinstance(tensor.grad, np.ndarray | np.generic) else None
     if gradient is not None:
         found.append(("gradient", statistics(gradient)))
+    if isinstance(tensor, Tensor) and isinstance(tensor.grad, np.ndarray | np.generic):
+        found.append((".grad", statistics(tensor.grad)))
     return [(label, clean(text, LONGEST)) for label, text in found if text]
 
 
@@ -88,7 +91,7 @@ def of_part(part: Part) -> Facts:
         found.append(("parameters", ": ".join(filter(None, (sizes, ", ".join(names))))))
         grads = [leaf.grad for leaf in leaves if isinstance(leaf.grad, np.ndarray | np.generic)]
         if grads:
-            found.append(("gradient", f"norm {number(np.hypot.reduce([norm(g) for g in grads]))}"))
+            found.append((".grad", f"norm {number(np.hypot.reduce([norm(g) for g in grads]))}"))
     return [(label, clean(text, LONGEST)) for label, text in found]
 
 

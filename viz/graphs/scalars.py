@@ -160,11 +160,23 @@ class ScalarView:
         name = self.names.get(key(tensor)) or tensor.name
         fields = [Cell(clean(name), "name")] if name else []
         fields.append(valued("data", tensor.data))
-        if self.builder.changed(tensor):
+        if self.builder.is_marked_changed(tensor):
             fields.append(Cell("changed", "changed"))
         if self.gradients is not None and tensor.requires_grad:
-            fields.append(valued("grad", self.gradients.get(key(tensor), 0.0)))
+            gradient = self.gradients.get(key(tensor), 0.0)
+            fields.append(with_accumulated(valued("grad", gradient), tensor))
         return tuple(fields)
+
+
+def with_accumulated(cell: Cell, tensor: Tensor) -> Cell:
+    """Return a gradient with what `.grad` holds, if that is another number.
+
+    Calls of backward() add up there; the picture shows the derivative of its output.
+    """
+    if not isinstance(tensor.grad, np.ndarray | np.generic):
+        return cell
+    held = number(tensor.grad)
+    return cell if cell.text == f"grad {held}" else Cell(f"{cell.text}, .grad {held}", cell.kind)
 
 
 def valued(label: str, value: Any) -> Cell:
