@@ -76,11 +76,19 @@ class Program:
             kind = self.random.random()
             if kind < 0.6 or depth > 3:
                 self.step()
+            elif kind < 0.65 and not self.numbers:
+                self.fan()
             elif kind < 0.8:
                 with am.scope(self.random.choice(["a", "b", "net", "dense_1"])):
                     self.block(depth + 1, self.random.randint(1, 5))
             else:
                 self.loop(depth)
+
+    def fan(self) -> None:
+        """Record a scope of which many results are taken together."""
+        with am.scope("fan"):
+            made = [self.taken() * 0.5 for _ in range(self.random.randint(2, 10))]
+        self.made.append(np.stack(made).sum(0))
 
     def loop(self, depth: int) -> None:
         """Record rounds that are alike, from one state of the generator each."""
@@ -120,7 +128,8 @@ class Program:
         elif kind == 2:
             self.made.append(x + np.full(self.shape or (1,), 0.25).reshape(self.shape or ()))
         elif kind == 3:
-            self.made.append(np.where(x > y, x, y))
+            first = self.random.choice([x, y, 0.5])
+            self.made.append(np.where(x > y, first, 0.25))
         elif kind == 4 and self.shape:
             first, second = np.split(x, [1])
             self.made.append(np.concatenate([first, second * 2.0]))
@@ -460,11 +469,42 @@ def test_what_is_shown_is_what_was_recorded(seed: int) -> None:
     check_picture(seed)
 
 
+def check_gradients(seed: int) -> None:
+    """Check that every box of a parameter ends at the norm that backward() leads to."""
+    with np.errstate(all="ignore"):
+        outputs = Program(seed).outputs()
+        graph = am.Graph(*outputs)
+        frames = viz.frames(graph, limit=Random(seed).choice([None, 8, 20]))
+        trained = [np.sum(y) for y in outputs if y.requires_grad]
+        if trained:
+            np.sum(np.stack(trained)).backward()
+    texts = {
+        writing.box: writing.text
+        for step in frames.steps
+        for writing in step.writings
+        if writing.field == "gradient"
+    }
+    leaves = {x.name: x for x in graph.parameters}
+    for box in frames.drawing.picture.boxes:
+        if box.role == "parameter" and box.lines and box.id in texts:
+            size = np.linalg.norm(np.ravel(leaves[box.lines[0]].grad))
+            told = re.fullmatch(r"‖grad‖ ([^,]*)(, sum of \d+)?", texts[box.id])
+            assert told, texts[box.id]
+            assert float(told[1].replace("−", "-")) == pytest.approx(size, rel=1e-3, nan_ok=True)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_every_copy_ends_at_the_gradient_of_its_tensor(seed: int) -> None:
+    check_gradients(seed)
+
+
 @pytest.mark.slow
 def test_what_is_shown_is_what_was_recorded_2000_times() -> None:
     for seed in range(100, 2100):
         try:
             check_picture(seed)
             check_numbers(seed)
+            if seed < 600:
+                check_gradients(seed)
         except AssertionError as error:
             raise AssertionError(f"the graph of seed {seed}: {error}") from error
