@@ -366,6 +366,14 @@ def test_where_all_parameters_changed_the_picture_says_it_once():
     assert not [text for text in labels(p, "parameter") if "changed" in text]
     assert labels(p, "legend") == ["all 4 parameters changed since this was recorded"]
     assert labels(picture(np.mean(model(np.ones((4, 2))))), "legend") == []
+    x = am.tensor(np.ones((4, 2)), name="x")
+    loss = np.mean(model(x) ** 2)
+    x.assign(np.zeros((4, 2)))
+    for weight in model.parameters():
+        weight.assign(weight.data * 2)
+    p = picture(loss)
+    assert labels(p, "input") == ["x 4×2 changed"]
+    assert len(labels(p, "legend")) == 1
 
 
 def test_the_description_counts_copies_once():

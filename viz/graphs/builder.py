@@ -118,8 +118,8 @@ class Builder:
         return isinstance(leaf, Tensor) and key(leaf) in self._changed
 
     def is_marked_changed(self, leaf: Any) -> bool:
-        """Whether the box of a leaf says that it changed; where all did, the picture says it."""
-        return self.changed(leaf) and not self.all_changed
+        """Whether the box of a leaf says that it changed; of all parameters the picture says it."""
+        return self.changed(leaf) and not (self.all_changed and leaf.requires_grad)
 
     def leaf(self, source: Source) -> str:
         """Add the box of a leaf: name, value or shape."""
