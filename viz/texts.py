@@ -135,14 +135,14 @@ def operation_tooltip(operation: Operation) -> str:
     return clean(f"{call}\n{operation.primitive.doc}", LONGEST_TOOLTIP)
 
 
-def listed(names: Sequence[str], noun: str) -> str:
+def list_names(names: Sequence[str], noun: str) -> str:
     """Write how many there are of something after the first names, as many as fit on a line.
 
     Names may be empty. Equal ones are written once.
 
-    >>> listed(["W", "U", "b"], "parameter")
+    >>> list_names(["W", "U", "b"], "parameter")
     'W, U, b · 3 parameters'
-    >>> listed(["", ""], "parameter")
+    >>> list_names(["", ""], "parameter")
     '2 parameters'
     """
     different = [name for name in dict.fromkeys(names) if name]

@@ -21,7 +21,7 @@ from ..contributions import Ledger
 from ..errors import PictureError
 from ..picture import Arrow
 from ..reading import Key, has_values, key, operands
-from ..texts import clean, counted, listed, shape, sign_of, symbol
+from ..texts import clean, counted, list_names, shape, sign_of, symbol
 from .builder import name_inside
 from .operations import OperationsView
 from .outline import Outline, Part
@@ -46,7 +46,7 @@ class BackwardView(OperationsView):
         self.gradient_of_lump: dict[str, str] = {}
         ends = [y for y in outline.graph.outputs if y.requires_grad]
         self.end = clean(ends[0].name or "output") if len(ends) == 1 else "Σ"
-        self.reached = reached(outline.graph)
+        self.reached = find_reached(outline.graph)
         self.terms = Counter(
             key(x)
             for operation in outline.graph.operations
@@ -100,7 +100,7 @@ class BackwardView(OperationsView):
             box = self.builder.box(
                 "gradient" if earlier else "gradient_scope",
                 f"∂ {name}",
-                listed(names, "gradient") if names else "",
+                list_names(names, "gradient") if names else "",
                 tooltip=f"the gradient of {count}",
                 inside=inside,
             )
@@ -229,7 +229,7 @@ class BackwardView(OperationsView):
         self.builder.picture.arrows.append(Arrow(tail, head, label, backward=True))
 
 
-def reached(graph: Graph) -> set[int]:
+def find_reached(graph: Graph) -> set[int]:
     """Return the serials of the operations to which a cotangent flows from the outputs."""
     waiting = {key(y) for y in graph.outputs if y.requires_grad}
     found = set()

@@ -14,7 +14,7 @@ from autograd_mini.tensors import Tensor
 
 from ..picture import Arrow, Box, Cell, Cluster, Direction, Picture, Role
 from ..reading import Key, has_changed, is_assignment, is_number, key, operands
-from ..texts import clean, counted, listed, shape, value_or_shape
+from ..texts import clean, counted, list_names, shape, value_or_shape
 from .outline import Outline, Part, Source
 from .scopes import Branch
 
@@ -173,7 +173,7 @@ class Builder:
             state = self.outline.is_state(x)
             noun = "parameter" if x.requires_grad else "state" if state else "input"
             found.setdefault(noun, []).append(name_inside(x, part.branch, *within))
-        lines = [listed(names, noun) for noun, names in found.items()]
+        lines = [list_names(names, noun) for noun, names in found.items()]
         arrays = count_arrays(part)
         lines += [counted(arrays, "array")] if arrays else []
         return lines, {f"{noun}s": names for noun, names in found.items()}
