@@ -27,6 +27,29 @@ Result = TypeVar("Result")
 Recorder = Callable[["Primitive", tuple[Any, ...], dict[str, Any]], Any]
 
 
+class ScopePath(str):
+    """The path of a scope, "" outside of all: a text that also knows which entry of it is meant.
+
+    Attributes:
+        entries: the serials of the scopes from the outermost to this one.
+    """
+
+    __slots__ = ("entries",)
+
+    entries: tuple[int, ...]
+
+    def __new__(cls, scope: Scope | None) -> ScopePath:
+        """Return the path of a scope."""
+        names, entries = [], []
+        while scope is not None:
+            names.append(scope.name)
+            entries.append(scope.serial)
+            scope = scope.parent
+        path = super().__new__(cls, "/".join(reversed(names)))
+        path.entries = tuple(reversed(entries))
+        return path
+
+
 class Scope:
     """A named block of the program; one object per time that the block was entered."""
 

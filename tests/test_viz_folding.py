@@ -38,6 +38,10 @@ def words(drawing: viz.Drawing, role: str) -> list[str]:
     return [box.words for box in drawing.picture.boxes if box.role == role]
 
 
+def lines(drawing: viz.Drawing, role: str) -> list[tuple[str, ...]]:
+    return [box.lines for box in drawing.picture.boxes if box.role == role]
+
+
 def captions(drawing: viz.Drawing) -> set[str]:
     return {cluster.caption for cluster in drawing.picture.clusters}
 
@@ -45,16 +49,18 @@ def captions(drawing: viz.Drawing) -> set[str]:
 # ── repeats ───────────────────────────────────────────────────────────────────────────────────
 def test_alike_blocks_are_one_box() -> None:
     drawing = viz.draw(residual())
-    assert words(drawing, "scope") == ["block ×12 48 operations"]
+    (label,) = words(drawing, "scope")
+    assert label == "block ×12 48 operations w1, v1, w2, v2, w3, v3, … · 24 parameters"
     names = {box.words: box.id for box in drawing.picture.boxes}
     arrows = {(arrow.tail, arrow.head) for arrow in drawing.picture.arrows}
-    assert (names["x 4×3"], names["block ×12 48 operations"]) in arrows
+    assert (names["x 4×3"], names[label]) in arrows
     assert len(arrows) == len(drawing.picture.arrows)
 
 
 def test_few_alike_blocks_stay_as_they_are() -> None:
     found = words(viz.draw(residual(7), limit=20), "scope")
-    assert found == [f"block_{i} 4 operations" for i in range(1, 8)]
+    listed = (f"w{i}, v{i} · 2 parameters" for i in range(1, 8))
+    assert found == [f"block_{i} 4 operations {text}" for i, text in enumerate(listed, start=1)]
 
 
 def test_blocks_of_another_structure_are_not_joined() -> None:
@@ -85,7 +91,7 @@ def test_a_loop_shows_its_ends_and_counts_the_rounds_between() -> None:
     for _ in range(50):
         h = np.tanh(h @ w)
     drawing = viz.draw(h)
-    assert words(drawing, "scope") == ["@  tanh\n×48 96 operations"]
+    assert words(drawing, "scope") == ["@  tanh\n×48 96 operations w · 1 parameter"]
     assert words(drawing, "operation") == ["@", "tanh"] * 2
     assert words(drawing, "earlier") == []
 
@@ -140,8 +146,12 @@ def test_every_operation_is_in_one_part(
 def test_a_scope_is_opened_by_its_path() -> None:
     drawing = viz.draw(residual(), open="block_3/first")
     assert {"block_3", "first"} <= captions(drawing)
-    assert "block ×9 36 operations" in words(drawing, "scope")
-    assert words(drawing, "scope")[:2] == ["block_1 4 operations", "block_2 4 operations"]
+    assert lines(drawing, "scope") == [
+        ("block_1", "4 operations", "w1, v1 · 2 parameters"),
+        ("block_2", "4 operations", "w2, v2 · 2 parameters"),
+        ("second", "1 operation", "v3 · 1 parameter"),
+        ("block ×9", "36 operations", "w4, v4, w5, v5, w6, v6, … · 18 parameters"),
+    ]
 
 
 def test_scopes_are_opened_by_patterns_and_lists() -> None:
@@ -159,7 +169,7 @@ def test_a_depth_opens_all_down_to_it() -> None:
 
 def test_a_function_opens_and_folds() -> None:
     drawing = viz.draw(residual(2), open=lambda path: {"head": False, "block_2": True}.get(path))
-    assert "head 3 operations" in words(drawing, "scope")
+    assert ("head", "3 operations", "out · 1 parameter") in lines(drawing, "scope")
     assert "block_2" in captions(drawing)
 
 
@@ -201,4 +211,4 @@ def test_functions_of_the_library_are_one_box_until_they_are_opened() -> None:
 
 
 def test_pages_open_what_is_asked_for() -> None:
-    assert '"block_3"' in viz.page(residual(), open="block_3").split('"states"')[1][:40000]
+    assert '"block_3"' in viz.page(residual(), open="block_3").split('"states"')[1][:60000]

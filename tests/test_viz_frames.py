@@ -240,3 +240,35 @@ def test_another_process_draws_the_same_bytes():
         for seed in ("1", "77")
     }
     assert len(digests) == 1 and len(digests.pop()) == 65
+
+
+def test_copies_of_a_parameter_show_one_gradient_a_sum_of_its_terms():
+    w = am.tensor([1.0, 2.0], name="w", requires_grad=True)
+    y = w
+    for _ in range(8):
+        y = np.tanh(y)
+    loss = np.sum(y * w)
+    frames = viz.frames(loss)
+    copies = [b.id for b in frames.drawing.picture.boxes if b.role == "parameter"]
+    assert len(copies) == 2
+    shown = [
+        {writing.text for writing in step.writings if writing.box in copies}
+        for step in frames.steps
+    ]
+    shown = [found for found in shown if found]
+    loss.backward()
+    assert w.grad is not None
+    assert len(shown) == 2
+    assert all(len(found) == 1 for found in shown)
+    assert shown[0].pop().endswith(", 1 of 2 terms")
+    assert shown[1].pop() == f"‖grad‖ {np.linalg.norm(w.grad):.4g}, sum of 2"
+
+
+def test_the_gradient_of_an_output_is_that_of_all_its_users():
+    x = am.tensor([1.0, 2.0, 3.0, 4.0], name="x", requires_grad=True)
+    y = x * 2.0
+    y.name = "y"
+    frames = viz.frames([y, np.sum(y * 3.0)])
+    (box,) = [b.id for b in frames.drawing.picture.boxes if b.lines[0] == "y"]
+    texts = [w.text for step in frames.steps for w in step.writings if w.box == box]
+    assert texts == ["‖grad‖ 2", "‖grad‖ 8"]

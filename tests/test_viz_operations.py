@@ -163,9 +163,9 @@ def blocks(count):
 
 def test_scopes_fold_deepest_first_and_namesakes_together():
     p = picture(blocks(8))
-    assert labels(p, "scope") == ["inner 2 operations"] * 8
+    assert labels(p, "scope") == ["inner 2 operations w · 1 parameter"] * 8
     p = picture(blocks(16))
-    assert labels(p, "scope") == ["block ×16 64 operations"]
+    assert labels(p, "scope") == ["block ×16 64 operations w · 16 parameters"]
     assert labels(p, "parameter") == []
     assert "matmul ×16, tanh ×16, multiply ×16, add ×16" in box(p, labels(p, "scope")[0]).tooltip
     assert "w 2×2" in box(p, labels(p, "scope")[0]).tooltip
@@ -307,3 +307,82 @@ def test_copies_of_a_shared_parameter_are_marked():
     marks = {b.lines[-1] for b in picture(second(second(second(once)))).boxes}
     assert {f"shared {i}" for i in (1, 2, 3, 4)} <= marks
     assert not {"shared 5", "shared"} & marks
+
+
+def recurrent(steps=8):
+    """A recurrent network of one cell, entered `steps` times, with plain arrays as inputs."""
+    shapes = {"W": (3, 4), "U": (4, 4), "b": (4,)}
+    w, u, b = (am.tensor(np.full(s, 0.1), name=n, requires_grad=True) for n, s in shapes.items())
+    h = am.tensor(np.zeros((2, 4)), name="h0")
+    for t in range(steps):
+        with am.scope(f"cell_{t}"):
+            h = np.tanh(np.ones((2, 3)) @ w + h @ u + b)
+    return np.mean(h)
+
+
+def test_a_folded_box_lists_its_parameters_and_counts_its_arrays():
+    p = graph_picture(am.Graph(recurrent()), "operations", 40, "TB", None, open="cell_7")[0]
+    cells = [b.lines for b in p.boxes if b.role == "scope"]
+    listed = ("5 operations", "W, U, b · 3 parameters", "1 array")
+    assert cells == [(f"cell_{i}", *listed) for i in range(7)]
+    assert labels(p, "parameter") == ["W 3×4 shared", "U 4×4 shared", "b (4,) shared"]
+    assert box(p, "b (4,) shared").tooltip.endswith("one tensor, listed in 7 folds")
+
+
+def test_what_is_left_out_between_what_is_shown_has_a_box_there():
+    x = am.tensor([1.0, 2.0], name="x")
+    first = without_repeats(x, 40)
+    y = without_repeats(np.exp(first), 60) * first
+    p = picture(y, limit=8)
+    boxes = labels(p, "earlier")
+    ends = {(a.tail, a.head) for a in p.arrows}
+    assert not any((head, tail) in ends for tail, head in ends)
+    assert sum(int(text.split()[1]) for text in boxes) + len(labels(p, "operation")) == 102
+
+
+def test_outputs_that_are_not_drawn_are_counted():
+    x = am.tensor([1.0], requires_grad=True, name="x")
+    p = picture(*[x * float(i) for i in range(2000)])
+    assert labels(p, "output")[-1] == "… 1\N{NO-BREAK SPACE}990 more outputs"
+    assert entering(p, labels(p, "output")[-1])
+
+
+def test_a_leaf_that_is_only_counted_keeps_its_arrows():
+    leaves = [am.tensor([1.0], name=f"x{i}", requires_grad=i % 2 > 0) for i in range(20)]
+    y = np.stack(leaves)
+    p = picture(y * leaves[-1], limit=None)
+    assert labels(p, "parameter")[-1] == "… 8 more parameters"
+    assert labels(p, "input")[-1] == "… 7 more inputs"
+    assert entering(p, "×") == ["stack", "… 8 more parameters"]
+
+
+def test_where_all_parameters_changed_the_picture_says_it_once():
+    model = am.nn.MLP([2, 3, 1], "tanh", seed=0)
+    optimizer = am.optim.SGD(list(model.parameters()), lr=0.1)
+    loss = np.mean(model(np.ones((4, 2))) ** 2)
+    loss.backward()
+    optimizer.step()
+    p = picture(loss)
+    assert not [text for text in labels(p, "parameter") if "changed" in text]
+    assert labels(p, "legend") == ["all 4 parameters changed since this was recorded"]
+    assert labels(picture(np.mean(model(np.ones((4, 2))))), "legend") == []
+    x = am.tensor(np.ones((4, 2)), name="x")
+    loss = np.mean(model(x) ** 2)
+    x.assign(np.zeros((4, 2)))
+    for weight in model.parameters():
+        weight.assign(weight.data * 2)
+    p = picture(loss)
+    assert labels(p, "input") == ["x 4×2 changed"]
+    assert len(labels(p, "legend")) == 1
+
+
+def test_the_description_counts_copies_once():
+    w = am.tensor(np.ones(2), requires_grad=True, name="w")
+    y = w * 1.5
+    for _ in range(8):
+        y = np.tanh(y)
+    drawing = viz.draw(y * w)
+    assert labels(drawing.picture, "parameter") == ["w (2,) shared"] * 2
+    assert "A graph of 1 parameter, 10 operations." in drawing.svg
+    many = viz.draw(np.stack([am.tensor([1.0], name=f"x{i}") for i in range(100)]))
+    assert "A graph of 100 inputs, 1 operation." in many.svg

@@ -11,6 +11,7 @@ import pytest
 import autograd_mini as am
 import viz
 from viz.heat import cividis, scale_of
+from viz.output.dot import attributes
 from viz.overlays import OVERLAYS
 from viz.overlays.flops import flops
 from viz.overlays.sizes import Memory
@@ -250,3 +251,35 @@ def test_hostile_names_stay_texts(view: Any, overlay: Any) -> None:
     assert not any(
         element.tag.endswith(("script", "image", "foreignObject")) for element in root.iter()
     )
+
+
+def test_the_first_origin_has_a_thick_border_and_marks_change_on_a_dark_page() -> None:
+    x = am.tensor([1.0, -1.0], name="x")
+    with np.errstate(invalid="ignore"):
+        y = np.sum(np.log(x) + np.sqrt(x))
+    drawing = viz.draw(y, overlay="nonfinite")
+    (first,) = [box for box in drawing.picture.boxes if box.first]
+    assert first.lines == ("ln", "NaN")
+    look = attributes(first, ordered=False)
+    assert (look["color"], look["penwidth"], look["fontcolor"]) == ("#d55e00", "4", "#fffffe")
+    assert '[fill="#000000"]{fill:#ffffff}' in drawing.svg
+    assert '[fill="#fffffe"]{fill:#000001}' in drawing.svg
+    dark = viz.draw(y, overlay="nonfinite", theme="dark").dot
+    assert 'fillcolor="#ffffff" fontcolor="#000001"' in dark
+
+
+def test_an_infinite_gradient_arises_first_nearest_to_the_output() -> None:
+    x = am.tensor([1.0, 0.0], name="x", requires_grad=True)
+    y = np.sum(np.sqrt(x)) + np.sum(np.cbrt(x))
+    found = [box.lines[0] for box in viz.draw(y, overlay="nonfinite").picture.boxes if box.first]
+    assert found == ["cbrt"]
+
+
+def test_the_box_of_what_is_left_out_is_filled_beneath_its_text() -> None:
+    y = am.tensor([1.0, 2.0], name="x")
+    for function in (np.tanh, np.sin, np.cos, np.exp, np.negative, np.abs, np.cbrt, np.arctan):
+        y = function(y)
+    drawing = viz.draw(y, overlay="memory", limit=4)
+    (earlier,) = boxes(drawing, "earlier").values()
+    assert earlier.fill is not None
+    assert "filled" in attributes(earlier, ordered=False)["style"].split(",")

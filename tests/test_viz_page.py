@@ -98,7 +98,9 @@ def test_an_opened_scope_shows_what_it_holds():
     box = next(id for id, (words, *_) in first["boxes"].items() if words.startswith("block_7 "))
     opened = data["states"][first["next"][str(first["scopes"][box])]]
     assert "block_7" in opened["captions"].values()
-    assert "block_8 3 operations" in {words for words, *_ in opened["boxes"].values()}
+    assert "block_8 3 operations weight · 1 parameter" in {
+        words for words, *_ in opened["boxes"].values()
+    }
 
 
 def test_facts_tell_shape_dtype_statistics_formula_and_line():

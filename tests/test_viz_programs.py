@@ -300,6 +300,75 @@ def test_empty_complex_and_0d_values_have_a_graph() -> None:
     assert viz.draw(graph).svg
 
 
+# ── several models, several updates ──────────────────────────────────────────────────────────
+def adversaries(view: str) -> Any:
+    """Return a compiled step that trains two models of one name in turn."""
+    one = am.nn.MLP([2, 4, 2], "tanh", seed=0)
+    other = am.nn.MLP([2, 4, 1], "tanh", seed=1)
+    optimizers = [am.optim.SGD(list(model.parameters()), lr=0.1) for model in (one, other)]
+
+    @am.compile
+    def step(z: Any, x: Any) -> Any:
+        optimizers[1].zero_grad()
+        real, false = other(x), other(am.stop_gradient(one(z)))
+        judged = np.mean((real - 1.0) ** 2) + np.mean(false**2)
+        judged.backward()
+        optimizers[1].step()
+        optimizers[0].zero_grad()
+        made = np.mean((other(one(z)) - 1.0) ** 2)
+        made.backward()
+        optimizers[0].step()
+        return judged, made
+
+    for _ in range(3):
+        step(np.ones((8, 2)), np.ones((8, 2)))
+    return step.recorded if view == "recorded" else step.program
+
+
+@pytest.mark.parametrize(("view", "calls"), [("recorded", 5), ("program", 4)])
+def test_each_entry_of_a_scope_is_a_box_of_its_own(view: str, calls: int) -> None:
+    picture = viz.draw(adversaries(view)).picture
+    layers = [b.lines[0] for b in picture.boxes if b.role == "scope"]
+    assert layers == ["dense_1", "dense_2"] * calls
+    assert [c.caption for c in picture.clusters].count("mlp") == calls
+    ends = {(a.tail, a.head) for a in picture.arrows}
+    assert not any((head, tail) in ends for tail, head in ends)
+
+
+def test_a_loss_after_an_update_is_a_forward_again() -> None:
+    program = adversaries("recorded")
+    phases = phases_of(program)
+    told = [phase for place, phase in enumerate(phases) if not place or phase != phases[place - 1]]
+    assert told == ["forward", "backward", "update"] * 2
+    for step, phase in zip(program.instructions, phases, strict=True):
+        expected = {"gradient": "backward", "sgd": "update"}.get(step.scope, "forward")
+        assert phase == expected, step
+
+
+def test_two_updates_of_one_model_have_two_backwards() -> None:
+    w = am.tensor([1.0, 2.0], requires_grad=True, name="w")
+    optimizer = am.optim.SGD([w], lr=0.5)
+
+    @am.compile
+    def step(x: Any) -> Any:
+        losses = []
+        for _ in range(2):
+            optimizer.zero_grad()
+            losses.append(np.sum((w * x - 1.0) ** 2))
+            losses[-1].backward()
+            optimizer.step()
+        return losses
+
+    for _ in range(3):
+        step(np.array([3.0, 4.0]))
+    program = step.recorded
+    for instruction, phase in zip(program.instructions, phases_of(program), strict=True):
+        expected = {"gradient": "backward", "sgd": "update"}.get(instruction.scope, "forward")
+        assert phase == expected, instruction
+    captions = [c.caption for c in viz.draw(program, limit=None).picture.clusters]
+    assert (captions.count("gradient"), captions.count("sgd")) == (2, 2)
+
+
 # ── pictures ─────────────────────────────────────────────────────────────────────────────────
 def test_phases_have_roles_of_their_own() -> None:
     picture = viz.draw(training_step(), limit=None).picture
@@ -343,7 +412,9 @@ def test_the_svg_tells_the_phases_by_border_and_in_words() -> None:
 def test_phases_fold_like_scopes_and_keep_their_looks() -> None:
     picture = viz.draw(training_step(), limit=8).picture
     assert roles(picture, "gradient_scope") == ["backward 6 operations"]
-    assert roles(picture, "update_scope") == ["update 6 operations"]
+    assert roles(picture, "update_scope") == [
+        "update 6 operations w · 1 parameter velocity · 1 state"
+    ]
     assert roles(picture, "gradient") == roles(picture, "updated") == []
     assert roles(picture, "input") == ["x 5×2", "t 5×3", "rate"]  # the velocity is inside
 

@@ -97,3 +97,25 @@ def test_several_outputs_are_each_marked():
     x = am.tensor(2.0, requires_grad=True, name="x")
     drawing = viz.draw([x * 2, x + 1])
     assert words(drawing, "output") == ["data 4 grad 1", "data 3 grad 1"]
+
+
+def test_a_gradient_says_where_grad_holds_another_number():
+    w = am.tensor(3.0, name="w", requires_grad=True)
+    y = 2 * w
+    y.backward()
+    assert words(viz.draw(y), "parameter") == ["w data 3 grad 2"]
+    (2 * w).backward()
+    assert words(viz.draw(y), "parameter") == ["w data 3 grad 2, .grad 4"]
+
+
+def test_what_is_left_out_lists_its_parameters_and_has_arrows_from_the_others():
+    x = am.tensor(0.5, name="x")
+    y = x
+    weights = [am.tensor(0.1, name=f"w{i}", requires_grad=True) for i in range(41)]
+    for w in weights:
+        y = np.tanh(y * w + x)
+    drawing = viz.draw(y + weights[0], view="scalars", limit=4)
+    (earlier,) = words(drawing, "earlier")
+    assert earlier.endswith("… · 40 parameters")
+    ids = {box.words.split()[0]: box.id for box in drawing.picture.boxes}
+    assert (ids["x"], ids["…"]) in {(a.tail, a.head) for a in drawing.picture.arrows}

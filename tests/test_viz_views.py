@@ -240,3 +240,32 @@ def test_values_that_are_not_finite_are_black() -> None:
 @pytest.mark.parametrize("view", ["tensors", "forward", "backward"])
 def test_pages_show_the_views(view: Any) -> None:
     assert f"<title>{'Computation graph'}" in viz.page(network(), view=view)
+
+
+def test_a_folded_gradient_lists_the_gradients_that_end_in_it() -> None:
+    w = leaf(3, 3, name="w")
+    h = leaf(2, 3, name="x", grad=False)
+    for i in range(3):
+        with am.scope(f"cell_{i}"):
+            h = np.tanh(h @ w)
+    picture = viz.draw(h, view="backward", open=lambda path: path == "cell_2").picture
+    folded = [box.lines for box in picture.boxes if box.role == "gradient_scope"]
+    assert folded == [(f"∂ cell_{i}", "∂w · 1 gradient") for i in (1, 0)]
+    assert "∂output/∂w 3×3 sum of 3" in words(picture, "gradient_value")
+
+
+def test_nothing_flows_back_where_a_rule_has_nothing() -> None:
+    x = leaf(3, name="x")
+    picture = viz.draw(np.where(np.tanh(x) > 0.0, x, 0.5), view="backward").picture
+    assert [box.lines[0] for box in picture.boxes if box.role == "gradient"] == [
+        "∂ where(·, ·, 0.5)"
+    ]
+
+
+def test_many_arrows_of_the_backward_become_one_of_the_backward() -> None:
+    w = leaf(3, name="w")
+    with am.scope("many"):
+        made = [w * float(i) for i in range(9)]
+    picture = viz.draw(np.stack(made), view="backward", open=0).picture
+    joined = [x for x in picture.arrows if x.label.endswith("×9")]
+    assert sorted(x.backward for x in joined) == [False, True]

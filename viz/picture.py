@@ -71,6 +71,9 @@ class Box:
         fill: hexadecimal, with opacity, where a value decides it; its role's by default.
         bars: heights of a small histogram beneath the label, from 0 to 1.
         swatches: the colours that a legend explains.
+        copy_of: the id of the first box of the same tensor, for each further one.
+        stands_for: how many it stands for, where it counts those that are not drawn.
+        first: whether a thick border says to look at it first.
     """
 
     id: str
@@ -84,6 +87,9 @@ class Box:
     fill: str | None = None
     bars: tuple[float, ...] = ()
     swatches: tuple[str, ...] = ()
+    copy_of: str | None = None
+    stands_for: int = 1
+    first: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lines", tuple(map(replace_hidden, self.lines)))

@@ -27,6 +27,13 @@ RULE: Final = "#d0d7de"
 WHITE: Final = "#ffffff"
 PALE: Final = "#f3f4f6"
 
+NONFINITE: Final = "#000000"
+ON_NONFINITE: Final = "#fffffe"
+"""Where NaN or infinity arises, and the text there: the strongest contrast on either page."""
+REACHED: Final = "#c8c8c8"
+ON_REACHED: Final = "#20242a"
+"""What NaN or infinity reaches: fainter on either page."""
+
 DARK: Final[dict[str, str]] = {
     INK: "#e6edf3",
     LINE: "#adbac7",
@@ -41,6 +48,10 @@ DARK: Final[dict[str, str]] = {
     "#e5f1f8": "#0c3046",
     "#fcefe6": "#47230b",
     "#f8eef3": "#3d2131",
+    NONFINITE: "#ffffff",
+    ON_NONFINITE: "#000001",
+    REACHED: "#4b535d",
+    ON_REACHED: "#e6edf2",
 }
 """Colour on a light page → colour on a dark one."""
 
@@ -83,7 +94,7 @@ BOX: Final[dict[Role, dict[str, str]]] = {
         "ellipse", LINE, WHITE, height="0.36", width="0.36", margin="0.03,0.02"
     ),
     "tensor": look("box", LINE, PALE),
-    "earlier": look("box", OUTSIDE, WHITE, "rounded,dashed", fontcolor=OUTSIDE),
+    "earlier": look("box", OUTSIDE, WHITE, "rounded,filled,dashed", fontcolor=OUTSIDE),
     "feature": circle(GREEN, "#e6f5f0", penwidth="2.2"),
     "neuron": circle(LINE, WHITE),
     "prediction": circle(VERMILION, "#fcefe6", peripheries="2"),

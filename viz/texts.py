@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +16,8 @@ from .reading import is_number, operands, scope_of, scope_path
 
 LONGEST_NAME: Final = 32
 LONGEST_TOOLTIP: Final = 300
+LONGEST_LIST: Final = 24
+"""Names in a list take no more letters than this, but for the first one."""
 COMMUTATIVE: Final = frozenset(
     {"add", "multiply", "equal", "not_equal", "bitwise_and", "bitwise_or"}
 )
@@ -130,6 +133,28 @@ def operation_tooltip(operation: Operation) -> str:
     path = "/".join(filter(None, (scope_path(scope_of(operation)), operation.type)))
     call = f"{path}({params})" if params else path
     return clean(f"{call}\n{operation.primitive.doc}", LONGEST_TOOLTIP)
+
+
+def list_names(names: Sequence[str], noun: str) -> str:
+    """Write how many there are of something after the first names, as many as fit on a line.
+
+    Names may be empty. Equal ones are written once.
+
+    >>> list_names(["W", "U", "b"], "parameter")
+    'W, U, b · 3 parameters'
+    >>> list_names(["", ""], "parameter")
+    '2 parameters'
+    """
+    different = [name for name in dict.fromkeys(names) if name]
+    told: list[str] = []
+    for name in different:
+        if told and sum(map(len, told)) + 2 * len(told) + len(name) > LONGEST_LIST:
+            break
+        told.append(name)
+    if not told:
+        return counted(len(names), noun)
+    rest = [] if len(told) == len(different) and all(names) else ["…"]
+    return f"{', '.join([*told, *rest])} · {counted(len(names), noun)}"
 
 
 def counted(count: int, noun: str) -> str:

@@ -26,20 +26,27 @@ NOUNS: Final[dict[Role, str]] = {
 
 
 def told(picture: Picture) -> str:
-    """Describe a picture: how much there is of what, then each box with what enters it."""
+    """Describe a picture: how much there is of what, then each box with what enters it.
+
+    A tensor that is drawn several times is one; a box that counts others is as many.
+    """
     if picture.placed:
         headings = [box.words for box in picture.boxes if box.role == "heading"]
         return f"Layers from left to right: {', '.join(headings)}."
-    counts = Counter(box.role for box in picture.boxes)
+    counts: Counter[Role] = Counter()
+    for box in picture.boxes:
+        if box.copy_of is None:
+            counts[box.role] += box.stands_for
     amounts = [counted(counts[role], noun) for role, noun in NOUNS.items() if counts[role]]
     sentences = [f"A graph of {', '.join(amounts)}." if amounts else "An empty graph."]
-    names = {box.id: box.words for box in picture.boxes}
+    names = {box.id: box.words.rstrip() for box in picture.boxes}
     entering: dict[str, list[str]] = {}
     for arrow in picture.arrows:
         entering.setdefault(arrow.head, []).append(names[arrow.tail])
     for box in picture.boxes:
         if box.id in entering:
             sentences.append(f"{names[box.id]} takes {' and '.join(entering[box.id])}.")
+    sentences += [f"{box.words}." for box in picture.boxes if box.role == "legend"]
     if len(sentences) > MOST_SENTENCES:
         rest = len(sentences) - MOST_SENTENCES
         sentences = [*sentences[:MOST_SENTENCES], f"{counted(rest, 'more box').rstrip('s')}es."]

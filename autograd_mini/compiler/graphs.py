@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..absent import Absent
-from ..contexts import Scope
+from ..contexts import Scope, ScopePath
 from ..graph import Graph
 from ..notes import lines
 from ..operation import Record
@@ -21,6 +21,9 @@ from ..ops.conversion import set_leaf
 from ..tensors import NO_PARAMS, Tensor, leaf, serials
 from .phases import Phase, phases_of
 from .program import Instruction, Operand, Program, Value
+
+Entries = tuple[int, ...]
+"""Which entries of the scopes of a path are meant, the outermost first; () if that is not known."""
 
 
 class Part(Scope):
@@ -50,9 +53,8 @@ class GraphMaker:
         self.program = program
         self.tensors: dict[Value, Any] = {}
         self.phases = phases_of(program)
-        self.scopes: dict[tuple[Phase, str], Scope | None] = {("forward", ""): None}
-        for phase, path in parts(program, self.phases).items():
-            self.scopes[phase, path] = self.scopes[phase, ""] = Part(phase, path)
+        self.own = parts(program, self.phases)
+        self.scopes: dict[tuple[Phase, str, Entries], Scope] = {}
         self.written: dict[object, str] = {}
 
     def graph(self) -> Graph:
@@ -119,7 +121,7 @@ class GraphMaker:
             after._primitive = set_leaf
             after._operands = (before, self.tensors[new])
             after._params = NO_PARAMS
-            after._scope = self.scopes.get(("update", ""))
+            after._scope = self.scope_of_update(new)
             after.serial = next(serials)
             after.grad = None
             after.name = before.name
@@ -127,15 +129,52 @@ class GraphMaker:
         return changed
 
     def scope(self, phase: Phase, path: str) -> Scope | None:
-        """Return the scope of a path, the same one each time; a part has those of its own."""
+        """Return the scope of a path, the same one for each entry; a part has those of its own.
+
+        The outermost scope of a part is the one that is its own, or one around all of the part.
+        """
+        entries = entries_of(path)
+        own = self.own.get(phase)
         missing = []
-        while (phase, path) not in self.scopes:
-            missing.append(path)
-            path = path.rpartition("/")[0]
-        scope = self.scopes[phase, path]
-        for inner in reversed(missing):
-            scope = self.scopes[phase, inner] = Scope(inner.rpartition("/")[2], scope)
-        return scope
+        found = None
+        while path and path != own:
+            found = self.scopes.get((phase, path, entries))
+            if found is not None:
+                break
+            missing.append((path, entries))
+            path, entries = path.rpartition("/")[0], entries[:-1]
+        if found is None and own is not None:
+            found = self.part(phase, entries if path else ())
+        for inner, known in reversed(missing):
+            found = Scope(inner.rpartition("/")[2], found)
+            self.scopes[phase, inner, known] = found
+        return found
+
+    def part(self, phase: Phase, entries: Entries = ()) -> Scope:
+        """Return the scope around a part: one for each entry, where there is one of its own."""
+        path = self.own[phase]
+        found = self.scopes.get((phase, "", entries))
+        if found is None:
+            found = self.scopes[phase, "", entries] = Part(phase, path)
+        return found
+
+    def scope_of_update(self, new: Operand) -> Scope | None:
+        """Return the scope around the update that makes a new value."""
+        if "update" not in self.own:
+            return None
+        vertex = self.tensors[new] if type(new) is Value else None
+        scope = vertex._scope if type(vertex) is Tensor and vertex._primitive is not None else None
+        while scope is not None and type(scope) is not Part:
+            scope = scope.parent
+        if type(scope) is Part and scope.phase == "update":
+            return scope
+        return self.part("update")
+
+
+def entries_of(path: str) -> Entries:
+    """Return which entries of the scopes of a path are meant, none where it is not known."""
+    entries = path.entries if type(path) is ScopePath else ()
+    return entries if len(entries) == path.count("/") + 1 else ()
 
 
 def parts(program: Program, phases: list[Phase]) -> dict[Phase, str]:

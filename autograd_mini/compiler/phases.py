@@ -4,6 +4,9 @@ Nothing notes them; they follow from what leads where. What flows into the new v
 leaf through the arithmetic of an optimizer is that leaf's gradient. The forward is whatever the
 outputs need that do not depend on a gradient, the backward what else the gradients need, and the
 update is the rest: the optimizer's arithmetic, its schedule, running statistics.
+
+A step may train several models in turn, or one several times. So a new value of a trained leaf is a
+beginning: what is computed with it is a forward again.
 """
 
 from __future__ import annotations
@@ -27,40 +30,72 @@ def phases_of(program: Program) -> list[Phase]:
     instructions = program.instructions
     if not trained:
         return ["forward"] * len(instructions)
-    arithmetic = optimizer_arithmetic(program, trained)
-    certain, possible = gradients_of(program, trained, arithmetic)
-    late = descendants(instructions, certain)
+    news = trained | values_between(program, trained)
+    arithmetic = optimizer_arithmetic(program, news)
+    certain, possible = gradients_of(program, news, arithmetic)
+    late = descendants(instructions, certain, news) | news
     outputs = [y for y in program.outputs if type(y) is Value]
-    forward = ancestors(instructions, (y for y in outputs if y not in late))
-    backward = ancestors(instructions, certain | possible)
+    forward = ancestors(instructions, (y for y in outputs if y not in late), news)
+    backward = ancestors(instructions, certain | possible, news)
+    backward |= unused(instructions, backward - forward, forward | arithmetic)
     return [
         "forward" if i in forward else "backward" if i in backward else "update"
         for i in range(len(instructions))
     ]
 
 
-def optimizer_arithmetic(program: Program, trained: set[Value]) -> set[int]:
+def values_between(program: Program, trained: set[Value]) -> set[Value]:
+    """Find the values that trained leaves have for a while: what an optimizer's scope hands on.
+
+    They have the shape of a leaf, and are made in a scope in which a last value is made.
+    """
+    makers = {y: step.scope for step in program.instructions for y in step.results}
+    scopes = {makers[new] for new in trained if makers.get(new)}
+    shapes = {leaf.shape for leaf in program.leaves if program.leaves[leaf].requires_grad}
+    return {
+        x
+        for step in program.instructions
+        if step.scope not in scopes
+        for x in step.values
+        if makers.get(x) in scopes and x.shape in shapes
+    }
+
+
+def unused(instructions: list[Instruction], backward: set[int], others: set[int]) -> set[int]:
+    """Find what nothing needs of a reverse walk: it is in a scope of the backward alone."""
+    scopes = {instructions[i].scope for i in backward} - {instructions[i].scope for i in others}
+    return {i for i, step in enumerate(instructions) if step.scope in scopes and i not in others}
+
+
+def optimizer_arithmetic(program: Program, news: set[Value]) -> set[int]:
     """Find the elementwise instructions that only the new value of one trained leaf needs.
 
     They have the shape of the leaf all the way; what they share with another trained leaf is
     not theirs. Values of untrained leaves (velocities, moments) may need them too. Leaves that are
-    updated side by side, as parts of a vector, are one leaf here.
+    updated side by side, as parts of a vector, are one leaf here. What is computed with a new value
+    does not count.
     """
     ends: dict[Value, Ends] = {y: None for y in program.outputs if type(y) is Value}
-    for leaf, new in program.updates:
-        mine = frozenset((new,) if program.leaves[leaf].requires_grad else ())
-        ends[new] = joined(ends.get(new, NOWHERE), mine)
+    for _, new in program.updates:
+        ends.setdefault(new, NOWHERE)
+    flats = {y for step in program.instructions if step.primitive is flat for y in step.results}
     found: set[int] = set()
     for place in range(len(program.instructions) - 1, -1, -1):
         step = program.instructions[place]
+        ends |= {y: frozenset((y,)) for y in step.results if y in news}
         result = step.results[0]
-        reached = led_to(step, ends)
+        reached = None if sums_gradients(step, flats) else led_to(step, ends)
         if reached:
             found.add(place)
         for x in step.values:
             mine_too = reached if x.shape == result.shape or step.primitive is parts else None
             ends[x] = joined(ends.get(x, NOWHERE), mine_too)
     return found
+
+
+def sums_gradients(step: Instruction, flats: set[Value]) -> bool:
+    """Whether an instruction is one of a reverse walk, and does not work on an update's vectors."""
+    return "gradient" in step.scope.split("/") and flats.isdisjoint(step.values)
 
 
 def led_to(step: Instruction, ends: dict[Value, Ends]) -> Ends:
@@ -88,7 +123,7 @@ def is_arithmetic(step: Instruction) -> bool:
 
 
 def gradients_of(
-    program: Program, trained: set[Value], arithmetic: set[int]
+    program: Program, news: set[Value], arithmetic: set[int]
 ) -> tuple[set[Value], set[Value]]:
     """Return the gradients that enter an optimizer's arithmetic, and what may hold some.
 
@@ -105,27 +140,31 @@ def gradients_of(
             maker = program.instructions[made[x]]
             side_by_side = maker.values if maker.primitive is flat else (x,)
             certain.update(y for y in side_by_side if y in made)
-    places = {made[new] for new in trained if new in made} - arithmetic
+    places = {made[new] for new in news if new in made} - arithmetic
     possible = {x for place in places for x in program.instructions[place].values if x in made}
     return certain, possible
 
 
-def ancestors(instructions: list[Instruction], wanted: Iterable[Value]) -> set[int]:
-    """Return the places of the instructions that some values need."""
+def ancestors(
+    instructions: list[Instruction], wanted: Iterable[Value], news: set[Value]
+) -> set[int]:
+    """Return the places of the instructions that some values need, no further than new values."""
     needed = set(wanted)
     found: set[int] = set()
     for place in range(len(instructions) - 1, -1, -1):
         step = instructions[place]
         if not needed.isdisjoint(step.results):
             found.add(place)
-            needed.update(step.values)
+            needed.update(x for x in step.values if x not in news)
     return found
 
 
-def descendants(instructions: list[Instruction], roots: Iterable[Value]) -> set[Value]:
-    """Return some values and all that depend on them."""
+def descendants(
+    instructions: list[Instruction], roots: Iterable[Value], news: set[Value]
+) -> set[Value]:
+    """Return some values and all that depend on them, but for new values and what they lead to."""
     found = set(roots)
     for step in instructions:
         if not found.isdisjoint(step.values):
-            found.update(step.results)
+            found.update(y for y in step.results if y not in news)
     return found

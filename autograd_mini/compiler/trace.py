@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..arrays import PLAIN, as_array, normal
-from ..contexts import ERRORS, Scope
+from ..contexts import ERRORS, Scope, ScopePath
 from ..errors import ConversionError, ShapeError, StaleGraphError, UnsupportedError
 from ..extraction import describe
 from ..fingerprint import fingerprint
@@ -459,7 +459,7 @@ class Tracer:
     def _path(self, scope: Scope) -> str:
         path = self._paths.get(scope.serial)
         if path is None:
-            path = self._paths[scope.serial] = scope.path
+            path = self._paths[scope.serial] = ScopePath(scope)
         return path
 
     def operand(self, x: Any) -> Operand:

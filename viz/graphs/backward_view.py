@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from autograd_mini.errors import AutogradError
+from autograd_mini.graph import Graph
 from autograd_mini.operation import Operation, Record, Scope, recorder
 from autograd_mini.reverse import visit
 from autograd_mini.tensors import Tensor, leaf
@@ -20,7 +21,8 @@ from ..contributions import Ledger
 from ..errors import PictureError
 from ..picture import Arrow
 from ..reading import Key, has_values, key, operands
-from ..texts import clean, counted, shape, sign_of, symbol
+from ..texts import clean, counted, list_names, shape, sign_of, symbol
+from .builder import name_inside
 from .operations import OperationsView
 from .outline import Outline, Part
 from .scopes import Branch
@@ -41,8 +43,17 @@ class BackwardView(OperationsView):
         self.mirrored: dict[Branch, Branch] = {outline.tree.root: Branch(None, None)}
         self.gradient_of_part: dict[Part, str] = {}
         self.gradient_of_leaf: dict[Key, str] = {}
-        ends = [y for y in outline.outputs if y.requires_grad]
-        self.end = clean(ends[0].name or "") if len(ends) == 1 else ""
+        self.gradient_of_lump: dict[str, str] = {}
+        ends = [y for y in outline.graph.outputs if y.requires_grad]
+        self.end = clean(ends[0].name or "output") if len(ends) == 1 else "Σ"
+        self.reached = find_reached(outline.graph)
+        self.terms = Counter(
+            key(x)
+            for operation in outline.graph.operations
+            for position, x in enumerate(operands(operation))
+            if isinstance(x, Tensor) and x.is_leaf and self.flows(operation, position)
+        )
+        self.terms.update(key(y) for y in outline.graph.outputs if y.is_leaf and y.requires_grad)
         if not ends or not has_values(outline.graph):
             raise PictureError(
                 "view='backward' needs a result that requires a gradient, with its values: pass a "
@@ -54,13 +65,14 @@ class BackwardView(OperationsView):
         """Add the forward, and beside it the backward."""
         super().build()
         for part in reversed(self.outline.parts):
-            if any(y.requires_grad for op in part.operations for y in op.outputs):
+            if any(operation.serial in self.reached for operation in part.operations):
                 box = self.add_gradient(part)
                 self.gradient_of_part[part] = box
                 self.builder.picture.ties.append((self.box_of_part[part], box))
         for y, box in self.box_of_output:
             if y.requires_grad:
                 self.add_seed(y, box)
+        self.add_more_seeds()
         for part in reversed(self.outline.parts):
             if part in self.gradient_of_part:
                 self.add_flows(part)
@@ -80,17 +92,21 @@ class BackwardView(OperationsView):
     def add_gradient(self, part: Part) -> str:
         """Add the box for the gradient of a part."""
         inside = self.mirror(part.around)
-        if part.kind == "earlier":
-            label = f"∂ of {counted(len(part.operations), 'operation')}"
-            return self.builder.box("gradient", label, inside=inside)
-        if part.kind == "scope":
+        if part.kind != "operation":
             count = counted(len(part.operations), "operation")
-            return self.builder.box(
-                "gradient_scope",
-                f"∂ {clean(part.branch.caption)}",
+            earlier = part.kind == "earlier"
+            name = f"of {count}" if earlier else clean(part.branch.caption)
+            names = [f"∂{name_inside(x, part.branch)}" if x.name else "" for x in self.ends(part)]
+            box = self.builder.box(
+                "gradient" if earlier else "gradient_scope",
+                f"∂ {name}",
+                list_names(names, "gradient") if names else "",
                 tooltip=f"the gradient of {count}",
                 inside=inside,
             )
+            if names:
+                self.builder.lists[box] = {"gradients": names}
+            return box
         (operation,) = part.operations
         made = [sign_of(op) for op in rule_operations(operation)]
         words = "  ".join(made) if len(made) <= MOST_SYMBOLS else ""
@@ -111,42 +127,119 @@ class BackwardView(OperationsView):
             "gradient_value", f"∂{name}/∂{name}", "1" if not y.ndim else f"1s {shape(y)}"
         )
         self.builder.picture.ties.append((box, seed))
+        self.back(seed, self.gradient_at(y), shape(y))
+
+    def add_more_seeds(self) -> None:
+        """Add one box for the cotangents of the outputs that are only counted."""
+        outputs = [y for y in self.outline.more_outputs if y.requires_grad]
+        if not outputs:
+            return
+        seed = self.builder.box(
+            "gradient_value",
+            f"… {counted(len(outputs), 'more output')}",
+            "1s",
+            tooltip="the gradient of each of them by itself",
+            stands_for=len(outputs),
+        )
+        self.builder.lists[seed] = {"holds": [clean(y.name or "output", lines=1) for y in outputs]}
+        for head in dict.fromkeys(map(self.gradient_at, outputs)):
+            self.back(seed, head)
+
+    def gradient_at(self, y: Tensor) -> str:
+        """Return the box at which the cotangent of an output arrives."""
         part = self.outline.part_of(y)
-        if part in self.gradient_of_part:
-            self.back(seed, self.gradient_of_part[part], shape(y))
+        if part is None:
+            return self.of_leaf(y, self.outline.tree.root)
+        return self.gradient_of_part[part]
+
+    def ends(self, part: Part) -> list[Tensor]:
+        """Return the leaves listed by a part to which something flows, each once."""
+        inside = {key(x) for x in self.outline.listed(part)}
+        found: dict[Key, Tensor] = {}
+        for operation in part.operations:
+            for position, x in enumerate(operands(operation)):
+                if isinstance(x, Tensor) and key(x) in inside and self.flows(operation, position):
+                    found.setdefault(key(x), x)
+        return list(found.values())
+
+    def flows(self, operation: Operation, position: int) -> bool:
+        """Whether a cotangent flows through an operation to an operand."""
+        return operation.serial in self.reached and flows(operation, position)
 
     def add_flows(self, part: Part) -> None:
-        """Add the arrows along which a part passes cotangents on, one for each tensor it takes."""
-        tail, seen = self.gradient_of_part[part], set()
+        """Add the arrows along which a part passes cotangents on, one for each tensor it takes.
+
+        To the box of several gradients there is one arrow.
+        """
+        tail = self.gradient_of_part[part]
+        seen: set[Key | str] = set()
         for operation, position, x in self.taken(part):
-            if not isinstance(x, Tensor) or not flows(operation, position) or key(x) in seen:
+            if not isinstance(x, Tensor) or not self.flows(operation, position) or key(x) in seen:
                 continue
             seen.add(key(x))
             before = self.outline.part_of(x)
             if before is not None:
                 self.back(tail, self.gradient_of_part[before], shape(x))
             elif (part, key(x)) in self.sources:
-                self.back(tail, self.of_leaf(x, part))
+                branch = self.sources[part, key(x)].around(self.outline.tree.root)
+                head = self.of_leaf(x, branch)
+                if head not in seen:
+                    self.back(tail, head)
+                seen.add(head)
 
-    def of_leaf(self, x: Tensor, part: Part) -> str:
-        """Return the box of a leaf's gradient, which is where the walk ends."""
+    def of_leaf(self, x: Tensor, branch: Branch) -> str:
+        """Return the box of a leaf's gradient, which is where the walk ends.
+
+        Leaves that are only counted have a gradient that is only counted.
+        """
+        lump = self.box_of_leaf[key(x)]
+        if lump in self.lumps:
+            return self.of_lump(lump, branch)
         found = self.gradient_of_leaf.get(key(x))
         if found is None:
-            branch = self.sources[part, key(x)].around(self.outline.tree.root)
             full = x.name or "parameter"
-            name = clean(full.removeprefix(f"{branch.caption}."))
+            name = name_inside(x, branch) or full
+            of_what = " of Σ, the sum of the outputs," if self.end == "Σ" else ""
             found = self.gradient_of_leaf[key(x)] = self.builder.box(
                 "gradient_value",
-                f"∂{self.end or 'output'}/∂{name}",
+                f"∂{self.end}/∂{name}",
                 shape(x),
-                tooltip=f"gradient of {clean(full)}, added into its .grad by backward()",
+                f"sum of {self.terms[key(x)]}" if self.terms[key(x)] > 1 else "",
+                tooltip=f"gradient{of_what} by {clean(full)}, added into its .grad by backward()",
                 inside=self.mirror(branch),
             )
+        return found
+
+    def of_lump(self, lump: str, branch: Branch) -> str:
+        """Return the box that counts the gradients of leaves that are only counted."""
+        found = self.gradient_of_lump.get(lump)
+        if found is None:
+            names = self.builder.lists[lump]["holds"]
+            found = self.gradient_of_lump[lump] = self.builder.box(
+                "gradient_value",
+                f"… {counted(len(names), 'more gradient')}",
+                inside=self.mirror(branch),
+                stands_for=len(names),
+            )
+            self.builder.lists[found] = {"holds": names}
         return found
 
     def back(self, tail: str, head: str, label: str = "") -> None:
         """Add an arrow of the backward."""
         self.builder.picture.arrows.append(Arrow(tail, head, label, backward=True))
+
+
+def find_reached(graph: Graph) -> set[int]:
+    """Return the serials of the operations to which a cotangent flows from the outputs."""
+    waiting = {key(y) for y in graph.outputs if y.requires_grad}
+    found = set()
+    for operation in reversed(graph.operations):
+        if any(y.requires_grad and key(y) in waiting for y in operation.outputs):
+            found.add(operation.serial)
+            for position, x in enumerate(operands(operation)):
+                if flows(operation, position):
+                    waiting.add(key(x))
+    return found
 
 
 def flows(operation: Operation, position: int) -> bool:

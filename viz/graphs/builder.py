@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -12,8 +13,8 @@ from autograd_mini.operation import Operation
 from autograd_mini.tensors import Tensor
 
 from ..picture import Arrow, Box, Cell, Cluster, Direction, Picture, Role
-from ..reading import Key, has_changed, is_assignment, key, operands
-from ..texts import clean, counted, shape, value_or_shape
+from ..reading import Key, has_changed, is_assignment, is_number, key, operands
+from ..texts import clean, counted, list_names, shape, value_or_shape
 from .outline import Outline, Part, Source
 from .scopes import Branch
 
@@ -29,8 +30,14 @@ class Builder:
         self.outline = outline
         self.picture = Picture(clean(title, 200), direction)
         self.clusters: dict[Branch, str] = {}
+        self.lists: dict[str, dict[str, list[str]]] = {}
         self._changed = changed_leaves(outline)
-        self._shared: dict[Key, tuple[str, int]] = {}
+        trained = [key(x) for x in outline.graph.parameters]
+        self.all_changed = len(trained) > 1 and self._changed.issuperset(trained)
+        self._shared: dict[Key, str] = {}
+        self._copies: Counter[Key] = Counter()
+        self._lists: Counter[Key] = Counter()
+        self._first: dict[Key, str] = {}
 
     def box(
         self,
@@ -40,6 +47,8 @@ class Builder:
         tooltip: str = "",
         inside: Branch | None = None,
         ordered: bool = False,
+        copy_of: str | None = None,
+        stands_for: int = 1,
     ) -> str:
         """Add a box and return its id."""
         box = Box(
@@ -50,6 +59,8 @@ class Builder:
             tooltip,
             self.cluster(inside) if inside else None,
             ordered=ordered,
+            copy_of=copy_of,
+            stands_for=stands_for,
         )
         self.picture.boxes.append(box)
         return box.id
@@ -74,26 +85,41 @@ class Builder:
         text = (
             f"{role}, {dtype}, shape {np.shape(leaf._value if isinstance(leaf, Tensor) else leaf)}"
         )
-        mark, copies = self.shared(leaf)
+        mark = self.shared(leaf)
         if mark:
-            text = f"{text}, one tensor, drawn {copies} times, each marked {mark!r}"
+            copies, lists = self._copies[key(leaf)], self._lists[key(leaf)]
+            told = [f"drawn {copies} times, each marked {mark!r}"] if copies > 1 else []
+            told += [f"listed in {counted(lists, 'fold')}"] if lists else []
+            text = f"{text}, one tensor, {', '.join(told)}"
         return f"{text}, changed since the graph was recorded" if self.changed(leaf) else text
 
-    def shared(self, leaf: Any) -> tuple[str, int]:
-        """Return the mark of a leaf with several boxes, and how many; no mark for one box."""
-        return self._shared.get(key(leaf), ("", 1)) if isinstance(leaf, Tensor) else ("", 1)
+    def shared(self, leaf: Any) -> str:
+        """Return the mark of a leaf that is in several places; none for one place."""
+        return self._shared.get(key(leaf), "") if isinstance(leaf, Tensor) else ""
 
     def share(self, sources: Iterable[Source]) -> None:
-        """Mark the leaves that have several of these boxes; different leaves in different ways."""
-        copies = Counter(key(source.value) for source in dict.fromkeys(sources))
-        several = [name for name, count in copies.items() if count > 1]
+        """Mark the leaves that have several of these boxes, or one and are listed in others too.
+
+        Different leaves with several boxes have different marks.
+        """
+        self._copies = Counter(key(source.value) for source in dict.fromkeys(sources))
+        self._lists = Counter(
+            key(leaf) for part in self.outline.parts for leaf in self.outline.listed(part)
+        )
+        several = [name for name, count in self._copies.items() if count > 1]
         for place, name in enumerate(several, start=1):
-            mark = f"shared {place}" if len(several) > 1 else "shared"
-            self._shared[name] = mark, copies[name]
+            self._shared[name] = f"shared {place}" if len(several) > 1 else "shared"
+        for name in self._copies:
+            if self._lists[name]:
+                self._shared.setdefault(name, "shared")
 
     def changed(self, leaf: Any) -> bool:
         """Whether a leaf was assigned after an operation used it."""
         return isinstance(leaf, Tensor) and key(leaf) in self._changed
+
+    def is_marked_changed(self, leaf: Any) -> bool:
+        """Whether the box of a leaf says that it changed; of all parameters the picture says it."""
+        return self.changed(leaf) and not (self.all_changed and leaf.requires_grad)
 
     def leaf(self, source: Source) -> str:
         """Add the box of a leaf: name, value or shape."""
@@ -103,29 +129,64 @@ class Builder:
             return self.box(
                 "input", "array", shape(leaf), tooltip=self.leaf_tooltip(leaf), inside=inside
             )
-        return self.box(
+        box = self.box(
             source.role,
-            clean(leaf.name.removeprefix(f"{inside.caption}."))
-            if leaf.name
-            else UNNAMED[source.role],
+            name_inside(leaf, inside) or UNNAMED[source.role],
             value_or_shape(leaf),
-            self.shared(leaf)[0],
-            "changed" if self.changed(leaf) else "",
+            self.shared(leaf),
+            "changed" if self.is_marked_changed(leaf) else "",
             tooltip=self.leaf_tooltip(leaf),
             inside=inside,
+            copy_of=self._first.get(key(leaf)),
         )
+        self._first.setdefault(key(leaf), box)
+        return box
+
+    def lump(self, sources: list[Source], role: Role, inside: Branch) -> str:
+        """Add the box that counts the leaves that are not drawn."""
+        label = f"… {counted(len(sources), f'more {role}')}"
+        box = self.box(role, label, inside=inside, stands_for=len(sources))
+        names = [name_of(x.value) or UNNAMED[role] for x in sources]
+        self.lists[box] = {"holds": names}
+        return box
 
     def earlier(self, part: Part) -> str:
-        """Add the box that stands for the operations that are left out."""
-        count = counted(len(part.operations), "earlier operation")
-        return self.box("earlier", f"… {count}", tooltip="raise limit= to draw more of them")
+        """Add the box that stands for operations that are left out, with the leaves it lists."""
+        count = counted(len(part.operations), f"{'more' if part.follows else 'earlier'} operation")
+        lines, found = self.listing(part)
+        box = self.box("earlier", f"… {count}", *lines, tooltip="raise limit= to draw more of them")
+        self.lists[box] = found
+        return box
+
+    def more_outputs(self, outputs: Sequence[Tensor]) -> str:
+        """Add the box that counts the outputs that are not drawn."""
+        count = counted(len(outputs), "more output")
+        box = self.box("output", f"… {count}", stands_for=len(outputs))
+        self.lists[box] = {"holds": [name_of(y) or "output" for y in outputs]}
+        return box
+
+    def listing(self, part: Part) -> tuple[list[str], dict[str, list[str]]]:
+        """Return the lines about the leaves that a part lists and its arrays, and all names."""
+        within = [member.branch for member in part.members]
+        found: dict[str, list[str]] = {}
+        for x in sorted(self.outline.listed(part), key=lambda x: not x.requires_grad):
+            state = self.outline.is_state(x)
+            noun = "parameter" if x.requires_grad else "state" if state else "input"
+            found.setdefault(noun, []).append(name_inside(x, part.branch, *within))
+        lines = [list_names(names, noun) for noun, names in found.items()]
+        arrays = count_arrays(part)
+        lines += [counted(arrays, "array")] if arrays else []
+        return lines, {f"{noun}s": names for noun, names in found.items()}
 
     def arrow(self, tail: str, head: str, label: str = "", tooltip: str = "") -> None:
         """Add an arrow."""
         self.picture.arrows.append(Arrow(tail, head, label, tooltip))
 
     def finish(self) -> Picture:
-        """Join what is too many arrows, and return the picture."""
+        """Join what is too many arrows, tell what is true of all, and return the picture."""
+        if self.all_changed:
+            count = counted(len(self.outline.graph.parameters), "parameter")
+            self.box("legend", f"all {count} changed since this was recorded")
         arrows = self.picture.arrows
         many = Counter((arrow.tail, arrow.head) for arrow in arrows)
         joined: set[tuple[str, str]] = set()
@@ -136,9 +197,31 @@ class Builder:
                 kept.append(arrow)
             elif pair not in joined:
                 joined.add(pair)
-                kept.append(Arrow(*pair, f"{arrow.label} ×{many[pair]}".strip()))
+                kept.append(replace(arrow, label=f"{arrow.label} ×{many[pair]}".strip()))
         self.picture.arrows = kept
         return self.picture
+
+
+def name_of(leaf: Any) -> str:
+    """Return the name of a leaf, empty if it has none."""
+    return clean(leaf.name or "", lines=1) if isinstance(leaf, Tensor) else "array"
+
+
+def name_inside(leaf: Tensor, *around: Branch) -> str:
+    """Return the name of a leaf without that of a scope around it."""
+    name = leaf.name or ""
+    for branch in around:
+        name = name.removeprefix(f"{branch.caption}.")
+    return clean(name)
+
+
+def count_arrays(part: Part) -> int:
+    """Count the plain arrays that the operations of a part take."""
+    return sum(
+        not isinstance(x, Tensor) and not is_number(x)
+        for operation in part.operations
+        for x in operands(operation)
+    )
 
 
 def changed_leaves(outline: Outline) -> set[Key]:

@@ -77,7 +77,13 @@ def beside_each_other(frames: dict[str, Picture], title: str) -> Picture:
                 Cluster(scopes[cluster.id], cluster.caption, scopes[cluster.parent])
             )
         whole.boxes += [
-            replace(box, id=names[box.id], cluster=scopes[box.cluster]) for box in part.boxes
+            replace(
+                box,
+                id=names[box.id],
+                cluster=scopes[box.cluster],
+                copy_of=names[box.copy_of] if box.copy_of else None,
+            )
+            for box in part.boxes
         ]
         whole.arrows += [
             replace(arrow, tail=names[arrow.tail], head=names[arrow.head]) for arrow in part.arrows

@@ -25,16 +25,19 @@ MOST_SYMBOLS: Final = 2000
 
 
 def of_tensor(tensor: Any, gradient: Any = None) -> Facts:
-    """Tell shape, dtype and statistics of a tensor or array, and of its gradient."""
+    """Tell shape, dtype and statistics of a tensor or array, of its gradient, and of `.grad`.
+
+    The gradient is the derivative of what is drawn; `.grad` holds what backward() has added up.
+    """
     value = tensor._value if isinstance(tensor, Tensor) else tensor
     found = [("shape", shape(value) or "a number"), ("dtype", str(getattr(value, "dtype", "")))]
     if type(value) is not Absent:
         found.append(("value", statistics(value)))
         found += [("mean", text) for text in [mean(value)] if text]
-    if isinstance(tensor, Tensor) and gradient is None:
-        gradient = tensor.grad if isinstance(tensor.grad, np.ndarray | np.generic) else None
     if gradient is not None:
         found.append(("gradient", statistics(gradient)))
+    if isinstance(tensor, Tensor) and isinstance(tensor.grad, np.ndarray | np.generic):
+        found.append((".grad", statistics(tensor.grad)))
     return [(label, clean(text, LONGEST)) for label, text in found if text]
 
 
@@ -43,7 +46,8 @@ def mean(value: Any) -> str:
     array = np.asarray(value)
     if array.size < 2 or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
         return ""
-    return f"{number(array.mean())} ± {number(array.std())}"
+    with np.errstate(all="ignore"):  # of large numbers both may be infinite
+        return f"{number(array.mean())} ± {number(array.std())}"
 
 
 def of_operation(operation: Operation, results: bool = True) -> Facts:
@@ -82,18 +86,37 @@ def of_part(part: Part) -> Facts:
     leaves = parameters(part)
     if leaves:
         size = sum(leaf.size for leaf in leaves)
-        found.append(("parameters", f"{counted(len(leaves), 'tensor')}, {counted(size, 'number')}"))
+        sizes = f"{counted(len(leaves), 'tensor')}, {counted(size, 'number')}"
+        names = [clean(leaf.name, lines=1) for leaf in leaves if leaf.name]
+        found.append(("parameters", ": ".join(filter(None, (sizes, ", ".join(names))))))
         grads = [leaf.grad for leaf in leaves if isinstance(leaf.grad, np.ndarray | np.generic)]
         if grads:
-            found.append(("gradient", f"norm {number(np.hypot.reduce([norm(g) for g in grads]))}"))
+            found.append((".grad", f"norm {number(np.hypot.reduce([norm(g) for g in grads]))}"))
     return [(label, clean(text, LONGEST)) for label, text in found]
 
 
 def of_view(view: OperationsView) -> dict[str, Facts]:
     """Tell what is known of each box of a view of operations, by id."""
     found = {box: of_part(part) for part, box in view.box_of_part.items()}
-    found |= {box: of_tensor(source.value) for source, box in view.box_of_source.items()}
-    return found | {box: of_tensor(y) for y, box in view.box_of_output}
+    return found | beside_parts(view, found)
+
+
+def beside_parts(view: OperationsView, of_parts: dict[str, Facts]) -> dict[str, Facts]:
+    """Tell what is known of leaves, outputs, and of what boxes list, but for parameters."""
+    found = {box: of_tensor(source.value) for source, box in view.box_of_source.items()}
+    found |= {box: of_tensor(y) for y, box in view.box_of_output}
+    return found | {
+        box: of_parts.get(box, []) + of_lists(lists) for box, lists in view.builder.lists.items()
+    }
+
+
+def of_lists(lists: dict[str, list[str]]) -> Facts:
+    """Tell what a box lists, but for parameters, which the facts of its part tell."""
+    return [
+        (label, clean(f"{counted(len(names), 'tensor')}: {', '.join(names)}", LONGEST))
+        for label, names in lists.items()
+        if label != "parameters"
+    ]
 
 
 def parameters(part: Part) -> list[Tensor]:

@@ -52,8 +52,10 @@ class OperationsView:
         self.builder.share(self.sources.values())
         self.box_of_part: dict[Part, str] = {}
         self.box_of_source: dict[Source, str] = {}
+        self.box_of_leaf: dict[Key, str] = {}
         self.arrays: dict[tuple[int, int], str] = {}
-        self.more: dict[Part, str] = {}
+        self.lump_of_source: dict[Source, str] = {}
+        self.lumps: set[str] = set()
         self.box_of_output: list[tuple[Tensor, str]] = []
 
     def picture(self) -> Picture:
@@ -71,6 +73,15 @@ class OperationsView:
             self.add_arrows(part)
         for y, box in self.box_of_output:
             self.builder.arrow(self.maker(y), box, output_index(y, y.op))
+        if self.outline.more_outputs:
+            self.add_more_outputs()
+
+    def add_more_outputs(self) -> None:
+        """Add the box that counts the outputs that are not drawn, and the arrows to it."""
+        outputs = self.outline.more_outputs
+        box = self.builder.more_outputs(outputs)
+        for maker in dict.fromkeys(map(self.maker, outputs)):
+            self.builder.arrow(maker, box)
 
     def taken(self, part: Part) -> Iterator[tuple[Operation, int, Any]]:
         """List what a part takes from outside: operation, position, operand."""
@@ -90,21 +101,33 @@ class OperationsView:
                 fresh[Source(x, [part])] = operation.serial, position
                 continue
             source = self.sources.get((part, key(x)))
-            if source is not None and source not in self.box_of_source:
+            if source is not None and not self.has_box(source):
                 fresh[source] = None
-        shown = len(fresh) if len(fresh) <= MOST_LEAVES else SHOWN_LEAVES
-        for source, array in list(fresh.items())[:shown]:
-            box = self.builder.leaf(source)
-            if array is not None:
-                self.arrays[array] = box
-            else:
-                self.box_of_source[source] = box
-        if len(fresh) > shown:
-            rest = list(fresh)[shown:]
-            role: Role = "parameter" if all(s.role == "parameter" for s in rest) else "input"
-            label = f"… {counted(len(rest), f'more {role}')}"
-            box = self.builder.box(role, label, inside=rest[0].around(self.outline.tree.root))
-            self.more[part] = box
+        sources = list(fresh)
+        shown = len(sources) if len(sources) <= MOST_LEAVES else SHOWN_LEAVES
+        for source in sources[:shown]:
+            self.keep(source, fresh[source], self.builder.leaf(source))
+        roles: tuple[Role, ...] = ("parameter", "input")
+        for role in roles:
+            rest = [source for source in sources[shown:] if source.role == role]
+            if rest:
+                inside = rest[0].around(self.outline.tree.root)
+                box = self.builder.lump(rest, role, inside)
+                self.lumps.add(box)
+                for source in rest:
+                    self.keep(source, fresh[source], box)
+
+    def has_box(self, source: Source) -> bool:
+        """Whether a leaf is drawn or counted already."""
+        return source in self.box_of_source or source in self.lump_of_source
+
+    def keep(self, source: Source, array: tuple[int, int] | None, box: str) -> None:
+        """Remember the box of a leaf; of a plain array, by operation and position."""
+        if array is not None:
+            self.arrays[array] = box
+            return
+        (self.lump_of_source if box in self.lumps else self.box_of_source)[source] = box
+        self.box_of_leaf.setdefault(key(source.value), box)
 
     def add_part(self, part: Part) -> str:
         """Add the box of a part."""
@@ -121,13 +144,20 @@ class OperationsView:
                 inside=part.around,
                 ordered=operation.type not in COMMUTATIVE,
             )
-        return self.builder.box(
+        count = counted(len(part.operations), "operation")
+        if part.whole:
+            count = f"{len(part.operations)} of {counted(part.whole, 'operation')}"
+        lines, found = self.builder.listing(part)
+        box = self.builder.box(
             FOLDED[phase(part.operations[0])],
             clean(part.branch.caption),
-            counted(len(part.operations), "operation"),
+            count,
+            *lines,
             tooltip=self.contents(part),
             inside=part.around,
         )
+        self.builder.lists[box] = found
+        return box
 
     def add_changed(self, part: Part, leaf: Tensor) -> str:
         """Add the box of a leaf after the step: its name and shape."""
@@ -142,8 +172,8 @@ class OperationsView:
         """Tell what a folded scope hides: its operations and its parameters."""
         types = Counter(operation.type for operation in part.operations)
         lines = [", ".join(f"{name} ×{n}" if n > 1 else name for name, n in types.items())]
-        hidden = [x for x in self.outline.leaves(part) if (part, key(x)) not in self.sources]
-        lines += [f"{clean(x.name or 'parameter')} {value_or_shape(x)}" for x in hidden[:6]]
+        inside = self.outline.listed(part)
+        lines += [f"{clean(x.name or 'parameter')} {value_or_shape(x)}" for x in inside[:6]]
         return clean("\n".join(lines), LONGEST_TOOLTIP, lines=8)
 
     def add_output(self, y: Tensor) -> str:
@@ -157,12 +187,10 @@ class OperationsView:
         part = self.outline.part_of(y)
         if part is not None:
             return self.box_of_part[part]
-        for (_, name), source in self.sources.items():
-            if name == key(y) and source in self.box_of_source:
-                return self.box_of_source[source]
-        source = Source(y, [])
-        source.consumers.append(Part("operation", self.outline.tree.root))
-        return self.builder.leaf(source)
+        if key(y) not in self.box_of_leaf:
+            source = Source(y, [Part("operation", self.outline.tree.root)])
+            self.keep(source, None, self.builder.leaf(source))
+        return self.box_of_leaf[key(y)]
 
     def add_arrows(self, part: Part) -> None:
         """Add the arrows into a part, in the order of operands.
@@ -171,7 +199,7 @@ class OperationsView:
         folded scope takes each tensor once. A box of several leaves has one arrow.
         """
         head = self.box_of_part[part]
-        lumps = {self.more.get(part)}
+        lumps = set(self.lumps)
         if part.kind != "operation":
             lumps |= {box for other, box in self.box_of_part.items() if other.kind == "earlier"}
         seen: set[Key | str] = set()
@@ -189,9 +217,9 @@ class OperationsView:
     def tail(
         self, part: Part, operation: Operation, position: int, x: Any
     ) -> tuple[str | None, str]:
-        """Return the box where an arrow starts, None for a hidden leaf, and the arrow's label."""
+        """Return the box where an arrow starts, None for a leaf that is listed, and its label."""
         if not isinstance(x, Tensor):
-            return self.arrays.get((operation.serial, position), self.more.get(part)), ""
+            return self.arrays[operation.serial, position], ""
         before = self.outline.part_of(x)
         if before is not None:
             named = clean(x.name) if x.name else ""
@@ -200,4 +228,4 @@ class OperationsView:
         source = self.sources.get((part, key(x)))
         if source is None:
             return None, ""
-        return self.box_of_source.get(source, self.more.get(part)), ""
+        return self.box_of_source.get(source) or self.lump_of_source[source], ""

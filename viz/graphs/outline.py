@@ -1,7 +1,8 @@
 """Outline: which operations of a graph are drawn, which share a box, and which leaves they need.
 
-A part is one operation, a folded scope, or everything that is too far from the outputs to be shown.
-Sizes are bounded here, so whatever comes after it works on a few dozen boxes.
+A part is one operation, a folded scope, or what is too far from the outputs to be shown. Nothing
+leads from a part to others and back. Sizes are bounded here, so whatever comes after it works on a
+few dozen boxes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from autograd_mini.operation import Operation
 from autograd_mini.tensors import Tensor
 
 from ..reading import Key, is_assignment, is_number, key, operands
+from .acyclic import ALONE, divide
 from .opening import Open, apply
 from .repeats import folded
 from .scopes import Branch, ScopeTree, common
@@ -25,12 +27,14 @@ NEAR: Final = 4
 MOST_LEAVES: Final = 9
 """A part with more leaves than this shows some of them and counts the rest."""
 MOST_OF_EARLIER: Final = 3
-"""The leaves behind what is left out are shown if they are no more than this."""
+"""The inputs behind what is left out are shown if they are no more than this."""
 
 ROOM: Final = 160
 """A picture in which scopes are asked to be open may have this many boxes."""
 FEWEST_HIDDEN: Final = 5
 """Fewer parts than this are never left out."""
+FEWEST_TOGETHER: Final = 2
+"""Of what is left out, a box holds at least so many parts."""
 
 
 @dataclass(slots=True, eq=False)
@@ -42,12 +46,16 @@ class Part:
         branch: the open scope around it; the scope itself if it is folded.
         operations: in order.
         members: the parts that it stands for, where alike ones follow each other.
+        whole: how many operations its scope has, where it is a piece of it.
+        follows: whether it needs a part that is shown; else what is left out comes first.
     """
 
     kind: Literal["operation", "scope", "earlier"]
     branch: Branch
     operations: list[Operation] = field(default_factory=list)
     members: list[Part] = field(default_factory=list)
+    whole: int = 0
+    follows: bool = False
 
     @property
     def around(self) -> Branch:
@@ -85,8 +93,9 @@ class Outline:
     """The parts of a graph that fit into a picture.
 
     Attributes:
-        parts: in topological order of their first operation; what is left out comes first.
+        parts: in topological order.
         outputs: the output tensors that are shown.
+        more_outputs: those that are only counted.
         changed: the leaves after the step, each the result of an assignment.
     """
 
@@ -102,7 +111,10 @@ class Outline:
         self.tree = ScopeTree(graph)
         outputs = [y for y in graph.outputs if not is_assignment(y.op)]
         shown = len(outputs) if limit is None else max(limit // 4, 1)
+        if len(outputs) == shown + 1:
+            shown += 1
         self.outputs = tuple(outputs[:shown])
+        self.more_outputs = tuple(outputs[shown:])
         self.changed = tuple(y for y in graph.outputs if is_assignment(y.op))
         self._state = {key(y.op.inputs[0]) for y in self.changed if y.op is not None}
         if callable(fold):
@@ -128,26 +140,23 @@ class Outline:
     def sources(self) -> dict[tuple[Part, Key], Source]:
         """Return the boxes of the leaves, by the part and the tensor that it takes.
 
-        A parameter has one for each neighbourhood that uses it. What only folded scopes take is
-        hidden in them, as plain arrays are; inputs are not, but for state that the program changes.
+        A parameter has one for each neighbourhood that uses it. Those that a part lists have none.
         """
         sources: dict[tuple[Part, Key], Source] = {}
         latest: dict[Key, tuple[Source, int]] = {}
         for place, part in enumerate(self.parts):
+            listed = set(map(key, self.listed(part)))
             for leaf in self.leaves(part):
                 name = key(leaf)
+                if name in listed:
+                    continue
                 source, first = latest.get(name, (None, 0))
                 if source is None or (leaf.requires_grad and place - first > NEAR):
                     source, first = Source(leaf, []), place
                 source.consumers.append(part)
                 latest[name] = source, first
                 sources[part, name] = source
-        return {
-            place: source
-            for place, source in sources.items()
-            if not self._is_hidden(source.value)
-            or any(part.kind != "scope" for part in source.consumers)
-        }
+        return sources
 
     def leaves(self, part: Part) -> list[Tensor]:
         """Return the leaf tensors that a part takes, each once, in order."""
@@ -156,9 +165,24 @@ class Outline:
             for x in operands(operation):
                 if isinstance(x, Tensor) and x.is_leaf:
                     found.setdefault(key(x), x)
-        if part.kind == "earlier" and len(found) > MOST_OF_EARLIER:
-            return []
         return list(found.values())
+
+    def listed(self, part: Part) -> list[Tensor]:
+        """Return the leaves that a part names itself, instead of arrows from boxes of theirs.
+
+        A box of several operations lists its parameters, and the state that the program changes;
+        what is left out lists its inputs too if they are many.
+        """
+        if part.kind == "operation":
+            return []
+        leaves = self.leaves(part)
+        inside = [x for x in leaves if self._is_hidden(x)]
+        many = part.kind == "earlier" and len(leaves) - len(inside) > MOST_OF_EARLIER
+        return leaves if many else inside
+
+    def is_state(self, leaf: Tensor) -> bool:
+        """Whether the program changes a leaf that is not trained."""
+        return key(leaf) in self._state and not leaf.requires_grad
 
     def _count_leaves(self) -> None:
         """Count each leaf where it will be drawn, so that folding knows what it hides."""
@@ -176,13 +200,17 @@ class Outline:
             (common(around) if hidden and around else self.tree.root).add(1)
 
     def _is_hidden(self, leaf: Tensor) -> bool:
-        """Whether folded scopes hide a leaf that nothing else takes."""
+        """Whether a box of several operations lists a leaf."""
         return leaf.requires_grad or key(leaf) in self._state
 
     def _divide(self) -> None:
-        """Make one part of each visible operation and of each folded scope."""
+        """Make one part of each visible operation and of each folded scope.
+
+        A scope whose operations do not follow each other may have several parts.
+        """
         folded: dict[Branch, Part] = {}
         boxes = {branch: branch.box() for branch in self.tree.branches}
+        scattered = False
         for operation in self.graph.operations:
             branch = self.tree.branch(operation)
             box = boxes.get(branch)
@@ -192,23 +220,79 @@ class Outline:
                 self.parts.append(part)
                 if box:
                     folded[box] = part
+            elif part is not self.parts[-1]:
+                scattered = True
             part.operations.append(operation)
             self._part_of[operation.serial] = part
+        if scattered:
+            self._divide_scattered()
+
+    def _divide_scattered(self) -> None:
+        """Make pieces of the scopes that something leads out of and back into."""
+        operations = self.graph.operations
+        numbers: dict[Part, int] = {}
+        for operation in operations:
+            part = self._part_of[operation.serial]
+            if part.kind == "scope":
+                numbers.setdefault(part, len(numbers))
+        single = [Part("operation", self.tree.root, [operation]) for operation in operations]
+        groups = [numbers.get(self._part_of[op.serial], ALONE) for op in operations]
+        parts = []
+        for piece in divide(self._edges(single), groups):
+            held = [operations[v] for v in piece]
+            one = self._part_of[held[0].serial]
+            if len(held) < len(one.operations):
+                one = Part("scope", one.branch, held, whole=len(one.operations))
+            parts.append(one)
+        self._set_parts(parts)
+
+    def _set_parts(self, parts: list[Part]) -> None:
+        """Take these parts in place of those before."""
+        self.parts = parts
+        for part in parts:
+            for operation in part.operations:
+                self._part_of[operation.serial] = part
+
+    def _edges(self, parts: list[Part]) -> list[list[int]]:
+        """Return, for each of these parts, the places of the others that it takes something of."""
+        places = {op.serial: place for place, part in enumerate(parts) for op in part.operations}
+        return [
+            [
+                places[x.serial]
+                for operation in part.operations
+                for x in operands(operation)
+                if isinstance(x, Tensor) and places.get(x.serial, place) != place
+            ]
+            for place, part in enumerate(parts)
+        ]
 
     def _fold_repeats(self, limit: int) -> None:
         """Make one part of alike ones that follow each other, if there are too many of them."""
         room = limit - len(self.outputs)
         crowded = len(self.parts) - room >= FEWEST_HIDDEN
-        self.parts = folded(self.parts, room, crowded=crowded)
-        for part in self.parts:
-            if part.members:
-                for operation in part.operations:
-                    self._part_of[operation.serial] = part
+        found = folded(self.parts, room, crowded=crowded)
+        if len(found) == len(self.parts):
+            return
+        group_of = {
+            member: number
+            for number, part in enumerate(part for part in found if part.members)
+            for member in part.members
+        }
+        before, joined = self.parts, {m: part for part in found for m in part.members}
+        parts = []
+        for piece in divide(self._edges(before), [group_of.get(p, ALONE) for p in before]):
+            whole = joined.get(before[piece[0]])
+            if whole is not None and len(piece) == len(whole.members):
+                parts.append(whole)
+            else:  # as one box it would be on a cycle
+                parts += [before[place] for place in piece]
+        self._set_parts(parts)
 
     def _leave_out(self, limit: int) -> None:
         """Keep the parts nearest to the outputs, as many as fit with their leaves.
 
         A box that says "… 1 earlier operation" would save nothing, so a few too many are drawn.
+        Where something is left out between parts that are shown, it has a box there.
         """
         budget = limit - len(self.outputs)
         if len(self.parts) + len(self.graph.inputs) + len(self.graph.parameters) <= budget:
@@ -216,14 +300,17 @@ class Outline:
         kept = self._nearest(budget - 1)
         if len(self.parts) - len(kept) < FEWEST_HIDDEN:
             return
-        earlier = Part("earlier", self.tree.root)
-        for part in self.parts:
-            if part not in kept:
-                earlier.operations.extend(part.operations)
-                for operation in part.operations:
-                    self._part_of[operation.serial] = earlier
-        earlier.operations.sort(key=lambda operation: operation.serial)
-        self.parts = [earlier, *(part for part in self.parts if part in kept)]
+        before, edges = self.parts, self._edges(self.parts)
+        parts = []
+        for piece in divide(edges, [ALONE if part in kept else 0 for part in before]):
+            if before[piece[0]] in kept or len(piece) < FEWEST_TOGETHER:
+                parts += [before[place] for place in piece]
+                continue
+            operations = [op for place in piece for op in before[place].operations]
+            operations.sort(key=lambda operation: operation.serial)
+            outside = {i for place in piece for i in edges[place]}.difference(piece)
+            parts.append(Part("earlier", self.tree.root, operations, follows=bool(outside)))
+        self._set_parts(parts)
 
     def _nearest(self, budget: int) -> set[Part]:
         """Return the parts at the shortest distance from an output, later ones first."""

@@ -89,14 +89,38 @@ class ScalarView:
         for y in self.outline.graph.outputs:
             if y.is_leaf:
                 self.leaf(y, None)
+        self.add_more_outputs()
         return self.builder.finish()
 
     def add_earlier(self, part: Part) -> None:
-        """Add one box in place of everything that is left out."""
+        """Add one box in place of operations that are left out, and the arrows to it."""
+        listed = {key(x) for x in self.outline.listed(part)}
+        outside = {
+            key(x): x
+            for operation in part.operations
+            for x in operands(operation)
+            if isinstance(x, Tensor) and self.outline.part_of(x) is not part
+        }
+        tails = [
+            self.boxes.get(name) or self.leaf(x, None)
+            for name, x in outside.items()
+            if name not in listed
+        ]
         box = self.builder.earlier(part)
+        for tail in dict.fromkeys(tails):
+            self.builder.arrow(tail, box)
         for operation in part.operations:
             for y in operation.outputs:
                 self.boxes[key(y)] = box
+
+    def add_more_outputs(self) -> None:
+        """Add the box that counts the outputs among what is left out, and the arrows to it."""
+        parts = [(self.outline.part_of(y), y) for y in self.outline.graph.outputs]
+        hidden = [y for part, y in parts if part is not None and part.kind == "earlier"]
+        if hidden:
+            box = self.builder.more_outputs(hidden)
+            for tail in dict.fromkeys(self.boxes[key(y)] for y in hidden):
+                self.builder.arrow(tail, box)
 
     def add_operation(self, part: Part) -> None:
         """Add an operation's leaves, its circle, its results, and the arrows between them."""
@@ -136,11 +160,23 @@ class ScalarView:
         name = self.names.get(key(tensor)) or tensor.name
         fields = [Cell(clean(name), "name")] if name else []
         fields.append(valued("data", tensor.data))
-        if self.builder.changed(tensor):
+        if self.builder.is_marked_changed(tensor):
             fields.append(Cell("changed", "changed"))
         if self.gradients is not None and tensor.requires_grad:
-            fields.append(valued("grad", self.gradients.get(key(tensor), 0.0)))
+            gradient = self.gradients.get(key(tensor), 0.0)
+            fields.append(with_accumulated(valued("grad", gradient), tensor))
         return tuple(fields)
+
+
+def with_accumulated(cell: Cell, tensor: Tensor) -> Cell:
+    """Return a gradient with what `.grad` holds, if that is another number.
+
+    Calls of backward() add up there; the picture shows the derivative of its output.
+    """
+    if not isinstance(tensor.grad, np.ndarray | np.generic):
+        return cell
+    held = number(tensor.grad)
+    return cell if cell.text == f"grad {held}" else Cell(f"{cell.text}, .grad {held}", cell.kind)
 
 
 def valued(label: str, value: Any) -> Cell:

@@ -10,7 +10,22 @@ from typing import Any, Final
 import graphviz
 
 from ..picture import OPERATIONS, SCOPES, Arrow, Box, Cell, Cluster, Picture
-from ..style import BOX, CLUSTER, EDGE, GRAPH, INK, NODE, OUTSIDE, PURPLE, RULE, VERMILION
+from ..style import (
+    BOX,
+    CLUSTER,
+    EDGE,
+    GRAPH,
+    INK,
+    NODE,
+    NONFINITE,
+    ON_NONFINITE,
+    ON_REACHED,
+    OUTSIDE,
+    PURPLE,
+    REACHED,
+    RULE,
+    VERMILION,
+)
 from .arrangement import beside, entrances, rows
 from .glyph_tables import colour_bar, with_bars
 
@@ -19,6 +34,10 @@ LETTER: Final = 0.078
 ON_DARK: Final = "#fffffd"
 ON_LIGHT: Final = "#1f2329"
 """Text on a fill that a value decides: no theme replaces these."""
+ON_MARK: Final = {NONFINITE: ON_NONFINITE, REACHED: ON_REACHED}
+"""Text on a mark, which has other colours on a dark page."""
+THICK: Final = {"color": VERMILION, "penwidth": "4"}
+"""The border of what to look at first."""
 MOST_IN_CIRCLE: Final = 3
 """More letters than this are written smaller in a neuron, as values are."""
 CELL_COLOUR: Final = {
@@ -26,7 +45,7 @@ CELL_COLOUR: Final = {
     "data": INK,
     "gradient": PURPLE,
     "changed": VERMILION,
-    "nonfinite": "#fffffe",
+    "nonfinite": ON_NONFINITE,
 }
 
 
@@ -45,7 +64,7 @@ def digraph(picture: Picture) -> graphviz.Digraph:
     add_arrows(graph, picture)
     add_ties(graph, picture)
     for box in picture.boxes:
-        if box.role == "scale":
+        if box.role in ("scale", "legend") and not picture.placed:
             graph.body.append(f"\t{{rank=sink; {box.id}}}\n")
     for row in rows(picture):
         graph.body.append(f"\t{{rank=same; {'; '.join(row)}}}\n")
@@ -132,6 +151,8 @@ def attributes(box: Box, ordered: bool) -> dict[str, str]:
         found["ordering"] = "in"
     if box.fill is not None:
         found |= {"fillcolor": box.fill, "fontcolor": ink_on(box.fill)}
+    if box.first:
+        found |= THICK
     if found["shape"] == "circle" and (box.fill or len(box.words) > MOST_IN_CIRCLE):
         found["fontsize"] = "9"
     if box.tooltip:
@@ -146,6 +167,8 @@ def ink_on(fill: str) -> str:
     """Return the colour of text that is readable on a fill, which lies on a white ground."""
     red, green, blue = (int(fill[i : i + 2], 16) for i in (1, 3, 5))
     opacity = int(fill[7:] or "ff", 16) / 255
+    if opacity > 0.5 and fill[:7] in ON_MARK:
+        return ON_MARK[fill[:7]]
     light = 0.299 * red + 0.587 * green + 0.114 * blue
     return ON_DARK if opacity * light + (1 - opacity) * 255 < 140 else ON_LIGHT
 
@@ -166,7 +189,7 @@ def table(cells: tuple[Cell, ...]) -> str:
     parts = []
     for cell in cells:
         lines = (runs(line, cell) for line in cell.text.split("\n"))
-        fill = ' bgcolor="#000000"' if cell.kind == "nonfinite" else ""
+        fill = f' bgcolor="{NONFINITE}"' if cell.kind == "nonfinite" else ""
         parts.append(f"<td{fill}>{'<br/>'.join(lines)}</td>")
     row = "<vr/>".join(parts)
     return (

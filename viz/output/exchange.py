@@ -3,9 +3,10 @@
 Our form, version 2, is one object:
 
 - `title`, `direction` ("TB" or "LR"), `description` (the picture told in words), `version`
-- `nodes`: `id`, `role`, `label`, `tooltip`, `scope` (an id or null), `cells` (each `text` and
-  `kind`), `position` (x and y in points, or null), `facts`: what is known of it as texts, among
-  them `shape`, `dtype`, `operation`, `scope`, `parameters`, `formula`, `derivatives`, `recorded at`
+- `nodes`: `id`, `role`, `label`, `tooltip`, `scope` (an id or null), `copy_of` (the id of the first
+  box of the same tensor, or null), `cells` (each `text` and `kind`), `position` (x and y in points,
+  or null), `facts`: what is known of it as texts, among them `shape`, `dtype`, `operation`,
+  `scope`, `parameters`, `formula`, `derivatives`, `recorded at`
 - `edges`: `tail`, `head`, `label`, `tooltip`, `backward`, in the order of the operands
 - `scopes`: `id`, `caption`, `parent` (an id or null), outer ones before inner ones
 
@@ -66,6 +67,7 @@ def node(box: Box, facts: Facts) -> dict[str, Any]:
         "label": "\n".join(box.lines) or box.words,
         "tooltip": box.tooltip,
         "scope": box.cluster,
+        "copy_of": box.copy_of,
         "cells": [{"text": cell.text, "kind": cell.kind} for cell in box.cells],
         "position": None if box.position is None else list(box.position),
         "facts": dict(facts),

@@ -8,9 +8,10 @@ from typing import Any, Final
 from ..graphs.outline import Part
 from ..heat import CIVIDIS, Scale, scale_of
 from ..picture import Box, Picture
+from ..style import NONFINITE, REACHED
 from .readings import Overlay, Reading
 
-FILLS: Final = {"origin": "#000000", "reached": "#c8c8c8"}
+FILLS: Final = {"origin": NONFINITE, "reached": REACHED}
 """What NaN or infinity arises in, and what it reaches."""
 
 
@@ -34,12 +35,26 @@ def applied(picture: Picture, subjects: dict[str, Any], overlays: list[Overlay])
             if box.id in found:
                 box = written(box, found[box.id], scale if place == coloured else None)
         boxes.append(box)
+    first = first_origin(picture, readings, overlays)
+    boxes = [replace(box, first=True) if box.id == first else box for box in boxes]
     marks = {x.mark for found in readings for x in found.values() if x.mark}
     if scale is not None and coloured is not None:
         boxes.append(legend(f"n{len(boxes)}", overlays[coloured], scale))
     if marks:
         boxes.append(mark_legend(f"n{len(boxes)}", "reached" in marks))
     return replace(picture, boxes=boxes)
+
+
+def first_origin(
+    picture: Picture, readings: list[dict[str, Reading]], overlays: list[Overlay]
+) -> str | None:
+    """Return the box where NaN or infinity arises first, on the way that the overlay looks."""
+    for found, overlay in zip(readings, overlays, strict=True):
+        marks = ((box.id, found.get(box.id)) for box in picture.boxes)
+        origins = [name for name, one in marks if one is not None and one.mark == "origin"]
+        if origins:
+            return origins[-1 if overlay.backwards else 0]
+    return None
 
 
 def read(overlay: Overlay, subjects: dict[str, Any]) -> dict[str, Reading]:

@@ -46,6 +46,7 @@ class Nonfinite(Overlay):
 
     def look_at_gradients(self) -> None:
         """Mark where a cotangent that is not finite arises, and where it arrives."""
+        self.backwards = True
         for visit in visits(self.graph):
             arriving = any(kind_of(g) for g in visit.arriving if g is not None)
             passed = [(x, kind_of(x.amount)) for x in visit.contributions]

@@ -35,10 +35,12 @@ class Overlay:
     Attributes:
         title: of the legend.
         scale: how values are spread over the colours; none without colours.
+        backwards: whether it looks from the outputs back.
     """
 
     title: ClassVar[str] = ""
     scale: ClassVar[Literal["", "linear", "log"]] = ""
+    backwards = False
 
     def __init__(self, graph: Graph) -> None:
         """Measure a graph.

@@ -9,7 +9,7 @@ from autograd_mini.graph import Graph
 from autograd_mini.tensors import Tensor
 
 from ..graphs.builder import default_title
-from ..graphs.facts import Facts, of_operation, of_part, of_tensor
+from ..graphs.facts import Facts, beside_parts, of_lists, of_operation, of_part, of_tensor
 from ..graphs.graph_views import COLLECTORS, GraphView, prepared
 from ..graphs.opening import Open
 from ..graphs.operations import OperationsView
@@ -77,10 +77,14 @@ def scalar_state(
         box = view.boxes.get(key(tensor))
         if box is not None:
             state.facts[box] = of_tensor(tensor, gradients.get(key(tensor)))
+    for part in view.outline.parts:
+        if part.kind == "earlier":
+            box = view.boxes[key(part.operations[0].outputs[0])]
+            state.facts[box] = of_part(part) + of_lists(view.builder.lists[box])
     circles = {arrow.head: arrow.tail for arrow in state.picture.arrows}
     for operation in graph.operations:
         box = view.boxes.get(key(operation.outputs[0])) if operation.outputs else None
-        if box in circles:
+        if box in circles and box not in view.builder.lists:
             state.facts[circles[box]] = of_operation(operation, results=False)
     return state
 
@@ -134,7 +138,7 @@ def add_gradient(facts: dict[str, Facts], writing: Writing) -> None:
 def learn(
     page_state: PageState, view: OperationsView, state: State, cache: dict[int, Facts]
 ) -> None:
-    """Add the facts of the boxes, and where the scopes lead; a scope's facts are cached."""
+    """Add the facts of the boxes, and where the scopes lead; a whole scope's facts are cached."""
     places: dict[Branch, int] = {b: place for place, b in enumerate(state.outline.tree.branches)}
     page_state.next = state.next
     for part, box in view.box_of_part.items():
@@ -143,7 +147,10 @@ def learn(
             continue
         if not part.members:
             place = page_state.scopes[box] = places[part.branch]
-            page_state.facts[box] = cache[place] = cache.get(place) or of_part(part)
+            if part.whole:
+                page_state.facts[box] = of_part(part)
+            else:
+                page_state.facts[box] = cache[place] = cache.get(place) or of_part(part)
             continue
         page_state.facts[box] = of_part(part)
         if part.members[0].kind == "scope":  # a click opens the first of them
@@ -151,7 +158,4 @@ def learn(
     for branch, cluster in view.builder.clusters.items():
         if branch in places:  # those beside the graph are not opened on their own
             page_state.scopes[cluster] = places[branch]
-    for source, box in view.box_of_source.items():
-        page_state.facts[box] = of_tensor(source.value)
-    for y, box in view.box_of_output:
-        page_state.facts[box] = of_tensor(y)
+    page_state.facts |= beside_parts(view, page_state.facts)

@@ -5,7 +5,7 @@ A folded scope is one step, so the number of steps is that of the boxes.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from .captions import called, norm, rule, statistics
 from .steps import MOST_LINES, Step, Writing
 
 MARK: Final = "‖grad‖"
+NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 MOST_TOLD: Final = 3
 """A caption tells of no more tensors than this."""
 
@@ -41,7 +42,11 @@ class PartSteps:
         self.graph = view.outline.graph
         self.picture: Picture = view.picture()
         self.boxes: dict[Part, str] = view.box_of_part
-        self.ends = [box.id for box in self.picture.boxes if box.role == "output"]
+        self.boxes_of_leaf: dict[Key, list[str]] = defaultdict(list)
+        for source, box in view.box_of_source.items():
+            if isinstance(source.value, Tensor):
+                self.boxes_of_leaf[key(source.value)].append(box)
+        self.sums: dict[Key, Sum] = {}
         self.words = {box.id: box.words for box in self.picture.boxes}
         self.entering: dict[str, list[int]] = defaultdict(list)
         self.leaving: dict[str, list[int]] = defaultdict(list)
@@ -93,7 +98,7 @@ class PartSteps:
             return clean(f"{called(symbol(operation))}: {doc}", 90, lines=1)
         count = counted(len(part.operations), "operation")
         if part.kind == "earlier":
-            return f"{count} come first"
+            return f"{count} {'are not drawn' if part.follows else 'come first'}"
         return f"{called(part.branch.caption)}: {count}"
 
     def label(self, tensor: Tensor) -> str:
@@ -105,48 +110,93 @@ class PartSteps:
             return "parameter" if tensor.requires_grad else "input"
         if part.kind == "operation":
             return f"result of {called(symbol(part.operations[0]))}"
-        return f"result of {called(part.branch.caption or 'what comes first')}"
+        return f"result of {self.name(part)}"
+
+    def name(self, part: Part) -> str:
+        """Return what a scope, or what is left out, is called."""
+        left_out = "what is not drawn" if part.follows else "what comes first"
+        return called(part.branch.caption or left_out)
 
     def backward(self) -> list[Step]:
         """Return the start at the outputs, and a step for each part on the way back."""
         if not has_values(self.graph) or not any(y.requires_grad for y in self.graph.outputs):
             return []
         groups: dict[Part, list[Visit]] = {}
+        terms: Counter[Key] = Counter()
         for visit in visits(self.graph):
             part = self.outline.part_of(visit.operation.outputs[0])
             if part is not None:
                 groups.setdefault(part, []).append(visit)
+                terms.update(key(x.operand) for x in visit.contributions if x.operand.is_leaf)
         if not groups:
             return []
+        self.sums = {name: Sum(count) for name, count in terms.items()}
+        parts = [part for part in reversed(self.outline.parts) if part in groups]
+        return [self.opening(), *(self.link(part, groups[part]) for part in parts)]
+
+    def opening(self) -> Step:
+        """Return the first step of the backward: the gradients of the outputs by themselves."""
         start = "backward starts at the end: ∂L/∂L = 1, L being the sum of the outputs"
-        writings = tuple(Writing(box, "gradient", gradient_text(1)) for box in self.ends)
-        opening = Step("backward", (start,), tuple(self.ends), (), writings)
-        order = sorted(groups, key=lambda part: -part.operations[-1].serial)
-        return [opening, *(self.link(part, groups[part]) for part in order)]
+        ends = [(y, box) for y, box in self.view.box_of_output if y.requires_grad]
+        writings = [
+            Writing(box, "gradient", gradient_text(norm(np.ones(y.shape)))) for y, box in ends
+        ]
+        for y in self.graph.outputs:
+            if y.requires_grad and y.is_leaf:
+                found = self.sums.setdefault(key(y), Sum(0))
+                found.terms += 1
+                writings += self.added(y, np.ones(y.shape))
+        boxes = tuple(box for _, box in ends)
+        return Step("backward", (start,), boxes, (), tuple(writings))
 
     def link(self, part: Part, group: list[Visit]) -> Step:
         """Return the step of one part on the way back."""
         box = self.boxes[part]
         inside = {operation.serial for operation in part.operations}
         passed: dict[Key, Contribution] = {}
+        writings: dict[str, Writing] = {}
         for visit in group:
             for x in visit.contributions:
-                maker = x.operand.op
-                if maker is None or maker.serial not in inside:
+                if x.operand.is_leaf:
+                    writings |= {w.box: w for w in self.added(x.operand, x.amount)}
+                if x.operand.op is None or x.operand.op.serial not in inside:
                     passed[key(x.operand)] = x
         arriving = self.arriving(part, group)
         told = list(passed.values())
-        lines = [f"∂L/∂({self.label(x.operand)}) = {statistics(x.total)}" for x in told[:MOST_TOLD]]
+        lines = [self.told(x) for x in told[:MOST_TOLD]]
         if len(told) > MOST_TOLD:
             lines.append(f"… and {len(told) - MOST_TOLD} more")
         caption = (self.origin(part, group, arriving), *lines)[:MOST_LINES]
-        writings = [] if arriving is None else [Writing(box, "gradient", gradient_text(arriving))]
-        for x in told:
-            target = self.source_box(part, x.operand)
-            if target is not None:
-                writings.append(Writing(target, "gradient", gradient_text(norm(x.total))))
+        if arriving is not None:
+            writings[box] = Writing(box, "gradient", gradient_text(arriving))
+        writings |= {w.box: w for visit in group for w in self.at_outputs(visit)}
         arrows = (*self.entering[box], *self.leaving[box])
-        return Step("backward", caption, (box,), arrows, tuple(writings))
+        return Step("backward", caption, (box,), arrows, tuple(writings.values()))
+
+    def added(self, leaf: Tensor, amount: Any) -> list[Writing]:
+        """Add a term to the gradient of a leaf; return what all boxes of the leaf say then."""
+        found = self.sums[key(leaf)]
+        found.add(amount)
+        text = gradient_text(norm(found.value)) + found.progress
+        return [Writing(box, "gradient", text) for box in self.boxes_of_leaf.get(key(leaf), ())]
+
+    def told(self, passed: Contribution) -> str:
+        """Tell the gradient of what a part took, and of a leaf, how much of it is there."""
+        x = passed.operand
+        found = self.sums.get(key(x))
+        value = passed.total if found is None else found.value
+        progress = "" if found is None else found.progress
+        return f"∂L/∂({self.label(x)}) = {statistics(value)}{progress}"
+
+    def at_outputs(self, visit: Visit) -> list[Writing]:
+        """Return the gradients of the outputs that an operation made, all of their users' too."""
+        known = zip(visit.operation.outputs, visit.arriving, strict=True)
+        arrived = {key(y): g for y, g in known if g is not None}
+        return [
+            Writing(box, "gradient", gradient_text(norm(arrived[key(y)])))
+            for y, box in self.view.box_of_output
+            if key(y) in arrived
+        ]
 
     def arriving(self, part: Part, group: list[Visit]) -> float | None:
         """Return the length of the gradient of everything that a part returns."""
@@ -167,24 +217,48 @@ class PartSteps:
             return clean(
                 f"{called(symbol(part.operations[0]))}:{size} {rule(part.operations[0])}", 140, 1
             )
-        name = called(part.branch.caption or "what comes first")
-        return f"{name}:{size} it goes through {counted(len(group), 'operation')}"
-
-    def source_box(self, part: Part, leaf: Tensor) -> str | None:
-        """Return the box of a leaf that a part takes, None for one that is not drawn."""
-        source = self.view.sources.get((part, key(leaf)))
-        return None if source is None else self.view.box_of_source.get(source)
+        return f"{self.name(part)}:{size} it goes through {counted(len(group), 'operation')}"
 
     def make_room(self) -> None:
-        """Give each box that will have a gradient a line for the longest of its texts."""
-        longest: dict[str, str] = {}
+        """Give each box that will have a gradient a line: its last text, as long as the longest."""
+        last: dict[str, str] = {}
         for step in self.steps:
             for writing in step.writings:
-                longest[writing.box] = max(longest.get(writing.box, ""), writing.text, key=len)
+                longest = len(last.get(writing.box, ""))
+                last[writing.box] = writing.text.ljust(longest, NO_BREAK)
         self.picture.boxes = [
-            replace(box, lines=(*box.lines, longest[box.id])) if box.id in longest else box
+            replace(box, lines=(*box.lines, last[box.id])) if box.id in last else box
             for box in self.picture.boxes
         ]
+
+
+class Sum:
+    """The gradient of a leaf while its terms arrive, one for each use.
+
+    Attributes:
+        terms: how many there will be.
+        count: how many there are.
+        value: what they add up to.
+    """
+
+    def __init__(self, terms: int) -> None:
+        self.terms = terms
+        self.count = 0
+        self.value: Any = None
+
+    def add(self, amount: Any) -> None:
+        """Add a term."""
+        with np.errstate(all="ignore"):
+            self.value = amount if self.value is None else self.value + amount
+        self.count += 1
+
+    @property
+    def progress(self) -> str:
+        """How many terms are there, empty where there is one only."""
+        if self.terms == 1:
+            return ""
+        done = self.count == self.terms
+        return f", sum of {self.terms}" if done else f", {self.count} of {self.terms} terms"
 
 
 def gradient_text(length: Any) -> str:

@@ -32,6 +32,7 @@ class ScalarSteps:
 
     def __init__(self, view: ScalarView) -> None:
         self.graph = view.outline.graph
+        self.parts = view.outline.parts
         self.names = every_name(view)
         view.names |= self.names
         self.picture: Picture = view.picture()
@@ -61,13 +62,14 @@ class ScalarSteps:
     def forward(self) -> list[Step]:
         """Return a step for each operation; those that are left out have one together."""
         steps = []
-        earlier = [op for op in self.graph.operations if self.is_left_out(op)]
-        if earlier:
-            words = counted(len(earlier), "earlier operation")
-            box = self.boxes[key(earlier[0].outputs[0])]
-            steps.append(Step("forward", (f"{words} come first",), (box,)))
-        for operation in self.graph.operations:
-            if not self.is_left_out(operation):
+        for part in self.parts:
+            operation = part.operations[0]
+            if part.kind == "earlier":
+                words = counted(len(part.operations), "operation")
+                box = self.boxes[key(operation.outputs[0])]
+                told = f"{words} {'are not drawn' if part.follows else 'come first'}"
+                steps.append(Step("forward", (told,), (box,), tuple(self.entering[box])))
+            else:
                 results = [y for y in operation.outputs if key(y) in self.boxes]
                 arrows = self.around(operation)
                 caption = computed(operation, self.name)
