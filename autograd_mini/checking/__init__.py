@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import GradcheckError
 from .causes import Cause, Kind
 from .check import gradcheck
-from .counterexamples import search
+from .counterexamples import explore, search
 from .numeric.verdicts import Verdict
 from .reporting.entries import Entry
 from .reporting.report import Report
@@ -29,6 +29,7 @@ __all__ = [
     "Kind",
     "Report",
     "Verdict",
+    "explore",
     "gradcheck",
     "search",
 ]
