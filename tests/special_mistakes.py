@@ -110,5 +110,6 @@ WRONG: Final[list[Row]] = [
      (np.array([[0.4], [1.2]]),), ANY_SHAPES),
     ("broadcast: an operand that is not summed", np.multiply, lambda g, a, b: (g * b, g * a),
      (X, X[::-1].copy()), ANY_SHAPES),
-    ("more axes: a sum of a vector", np.sum, lambda g, x: (np.full(len(x), g),), (X,), ANY_SHAPES),
+    ("more axes: a sum of a vector", np.sum, lambda g, x: (np.full(x.shape[-1:], g),), (X,),
+     ANY_SHAPES),
 ]  # fmt: skip

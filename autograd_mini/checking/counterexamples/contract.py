@@ -240,9 +240,11 @@ def in_range(
     """Return the structure with the widest range in which the function is finite."""
     whole = bool(np.all(x == np.rint(x)))
     own = replace(structure, values=tuple(np.unique(x).tolist()))
-    if whole and not structure.values and same(call(x + 0.25), usual):
-        return own  # numbers of classes, which the function rounds
     generator = np.random.default_rng(0)
+    shuffled = [generator.permutation(x.ravel()).reshape(x.shape) for _ in range(PROBES)]
+    rounds = whole and same(call(x + 0.25), usual)
+    if rounds and not structure.values and not all(same(call(y), usual) for y in shuffled):
+        return own  # numbers of classes, which the function rounds
     scale = max(1.0, float(np.abs(x).max()))
     drawn = [-x, *(scale * generator.normal(size=x.shape) for _ in range(PROBES))]
     for span in RANGES:
@@ -252,7 +254,6 @@ def in_range(
         candidate = replace(structure, range=span, ends=ends)
         if all(call(candidate.adjusted(probe)) is not None for probe in drawn):
             return candidate
-    shuffled = [generator.permutation(x.ravel()).reshape(x.shape) for _ in range(PROBES)]
     if whole and all(call(probe) is not None for probe in shuffled):
         return own
     return structure

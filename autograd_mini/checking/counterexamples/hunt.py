@@ -210,8 +210,10 @@ class Hunt:
         empty = not all(x.size for x in arrays_in(inputs))
         self.checked += not empty
         self.shapes.add(tuple(np.shape(plain(x)) for x in at.values()))
-        kind = failure(report, strict=self.trial.strict)
+        kind = failure(report)
         if kind is None or kind != (self.kind or kind):
+            return False
+        if not empty and not self.trial.is_certain(inputs, report, self.taken):
             return False
         if empty:  # a failure of its own: others are looked for first
             self.found_empty = self.found_empty or (inputs, report)

@@ -18,18 +18,16 @@ from ...contexts import run_quietly
 from ...errors import AutogradError
 from ..causes import Cause, Kind
 from ..check import gradcheck
-from ..inputs import Inputs, argument_names, written
+from ..inputs import Inputs, argument_names, plain, written
 from ..numeric.verdicts import Verdict
 from ..reporting.report import Report
 from ..subjects import Recorded, Subject, copies
-from .contract import Place
+from .certainty import is_certain
+from .contract import Place, like
 from .variations import Pattern
 
 DECLINES = (AutogradError, np.linalg.LinAlgError, NotImplementedError, Warning)
 """Errors by which a gradient says that there is none at this point."""
-
-KINK = "kink:"
-"""How the reason of an entry begins where the function has a corner."""
 
 RAISES = "the gradient raises "
 
@@ -107,6 +105,22 @@ class Trial:
         call = f"{name}({', '.join(names)})"
         return Report(call, problems=(Cause(Kind.UNKNOWN, text),), seed=self.seed)
 
+    def is_certain(self, inputs: tuple[Any, ...], report: Report, taken: Pattern) -> bool:
+        """Whether a failed check is the gradient's mistake; `taken` has what varies."""
+
+        def move(at: tuple[Any, ...], change: Callable[[Any], Any]) -> tuple[Any, ...]:
+            pattern = taken.at(at)
+            values = {p: like(x, change(plain(x))) for p, x in pattern.examples.items()}
+            return pattern.filled(values)
+
+        def check(at: tuple[Any, ...]) -> Report | None:
+            try:
+                return self.report(at)
+            except Refused:
+                return None
+
+        return is_certain(inputs, report, move, check, self.outputs, self.strict)
+
     def function_works(self, inputs: tuple[Any, ...]) -> bool:
         """Whether a recorded function can be called at inputs, so that only its gradient raises."""
         return not self.rules and self.called(inputs) is not None
@@ -156,22 +170,13 @@ def declines(error: BaseException) -> bool:
     return isinstance(error, DECLINES) or (cause is not None and declines(cause))
 
 
-def failure(report: Report, *, strict: bool = False) -> str | None:
-    """Return which mistake a report shows, None for none or nothing certain.
-
-    Args:
-        report: of a check.
-        strict: whether a gradient that is not finite at a kink is a mistake. There is none there,
-            and 0/0 says so.
-    """
+def failure(report: Report) -> str | None:
+    """Return which mistake a report shows, None for none or nothing certain."""
     kinds = [cause.kind for cause in report.problems if cause.kind != Kind.DOMAIN]
     if kinds:
         error = report.problems[0].text.partition(":")[0]
         return error if error.startswith(RAISES) else f"problem: {kinds[0]}"
-    wrong = report.first(report.count(Verdict.WRONG), (Verdict.WRONG,))
-    if not strict and any(not np.isfinite(e.analytic) and e.reason.startswith(KINK) for e in wrong):
-        return None
-    return "wrong" if wrong else None
+    return "wrong" if report.count(Verdict.WRONG) else None
 
 
 def watched(rule: Any) -> Any:
