@@ -123,6 +123,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0  # its reader has seen enough, as `head` has; no verdict is lost
         reason = "its reader is gone" if isinstance(error, BrokenPipeError) else error
         complain(f"autograd-mini: standard output cannot be written: {reason}")
+    except Exception as error:  # a file that takes the place of a module of Python, as json.py
+        complain(f"autograd-mini: this cannot be carried out: {raised(error)}")
     return BAD_USAGE
 
 
