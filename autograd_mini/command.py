@@ -71,6 +71,9 @@ class Parser(ArgumentParser):
         """
         raise UsageError(message, self.format_usage())
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        print(message, end="", file=file or sys.stderr)  # argparse passes over a full disk
+
 
 def parser() -> ArgumentParser:
     """Make the parser of all subcommands."""
