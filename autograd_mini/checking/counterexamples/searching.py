@@ -92,7 +92,7 @@ def search(
     >>> import numpy as np
     >>> found = search(np.abs, np.ones(2), vjp=lambda g, x: (g,))
     >>> found.inputs
-    (array([-1.,  0.]),)
+    (array([ 0., -1.]),)
     """
     options |= {"max_examples": max_examples, "seed": seed}
     return explore(f, *inputs, shapes=shapes, values=values, **options).counterexample
