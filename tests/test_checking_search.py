@@ -106,7 +106,8 @@ def test_cotangent_that_is_not_summed_over_a_broadcast_axis_is_found() -> None:
     found = search(lambda a, b: a * b, np.ones(3), np.ones(3), vjp=vjp, shapes="any")
     assert found is not None
     assert found.report.problems[0].kind is Kind.SUM
-    assert sorted(x.size for x in found.inputs) == [1, 2]
+    assert found.inputs[0].shape != found.inputs[1].shape
+    assert sum(x.size for x in found.inputs) <= 3
 
 
 def test_indices_stay_as_they_are() -> None:
