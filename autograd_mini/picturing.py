@@ -14,7 +14,7 @@ import numpy as np
 from .checking.terminal import read_by
 from .display import import_viz
 from .errors import ArgumentError, AutogradError
-from .points import DTYPES, point, positional, shape, value
+from .points import DTYPES, point, positional, scale, seed, shape, value
 from .targets import named, raised
 from .tensors import Tensor, tensor
 from .visible import show_text
@@ -46,8 +46,8 @@ def draw_options(parser: ArgumentParser) -> None:
     row("--value", dest="inputs", action="append", type=read_by(value), metavar="n=3",
         help="a Python literal; a list of numbers is an array")  # fmt: skip
     row("--file", metavar="inputs.npz", help="arrays by name, from np.savez")
-    row("--scale", type=float, default=1.0, help="of the random numbers, 1 by default")
-    row("--seed", type=int, default=0, help="of the random numbers")
+    row("--scale", type=read_by(scale), default=1.0, help="of the random numbers, 1 by default")
+    row("--seed", type=read_by(seed), default=0, help="of the random numbers")
     row("--dtype", choices=DTYPES, default="float64", help="of the random numbers")
     picture = parser.add_argument_group("the picture")
     row = picture.add_argument

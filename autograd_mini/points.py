@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,12 @@ import numpy as np
 from .errors import ArgumentError
 
 DTYPES = ("float64", "float32", "complex128", "complex64")
+
+LARGEST = 10**7
+"""Numbers that `--shape` draws at most; a check keeps several copies of them."""
+
+DEEPEST = 32
+"""Axes of a drawn array, names in a dotted name, and dicts or lists in each other in a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +56,61 @@ def shape(text: str) -> Shape:
     Raises:
         ArgumentError: if it is written otherwise.
     """
-    name, equals, lengths = text.partition("=")
-    parts = [part.strip() for part in lengths.strip("() ").split(",") if part.strip()]
-    if not name or not equals or not all(part.isdecimal() for part in parts):
+    name, equals, written = text.partition("=")
+    lengths = written.strip()
+    if lengths.startswith("(") and lengths.endswith(")"):
+        lengths = lengths[1:-1].strip()
+    parts = [part.strip() for part in lengths.removesuffix(",").split(",")] if lengths else []
+    if not is_name(name) or not equals or not all(part.isdecimal() for part in parts):
         raise ArgumentError(
-            f"{text!r} is no shape; write name=lengths, as x=3,4, or x= for one number"
+            f"{text!r:.80} is no shape; write name=lengths, as x=3,4, or x= for one number"
         )
-    return Shape(name.strip(), tuple(map(int, parts)))
+    if len(parts) > DEEPEST or any(len(part) > 18 for part in parts):
+        raise ArgumentError(too_large(text))
+    found = tuple(map(int, parts))
+    if math.prod(found) > LARGEST or max(found, default=0) > LARGEST:
+        raise ArgumentError(too_large(text))
+    return Shape(name.strip(), found)
+
+
+def too_large(text: str) -> str:
+    """Say that a shape is larger than what is drawn."""
+    return (
+        f"{text!r:.80} is too large; --shape draws up to {LARGEST:,} numbers in up to {DEEPEST} "
+        "axes. Check a smaller input, or give a larger one by --file"
+    )
+
+
+def is_name(text: str) -> bool:
+    """Whether a text is a name, or names with dots between them."""
+    parts = text.strip().split(".")
+    return all(parts) and len(parts) <= DEEPEST
+
+
+def seed(text: str) -> int:
+    """Read a seed: 0, 1, 2, ….
+
+    Raises:
+        ArgumentError: for anything else.
+    """
+    if not text.strip().isdecimal() or len(text) > 18:
+        raise ArgumentError(f"{text!r:.80} is no seed; give a whole number from 0 on, as 0 or 7")
+    return int(text)
+
+
+def scale(text: str) -> float:
+    """Read a finite number.
+
+    Raises:
+        ArgumentError: for anything else.
+    """
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not math.isfinite(found):
+        raise ArgumentError(f"{text!r:.80} is no scale; give a finite number, as 0.1 or 10")
+    return found
 
 
 def value(text: str) -> Value:
@@ -66,16 +121,34 @@ def value(text: str) -> Value:
     """
     name, equals, written = text.partition("=")
     try:
-        if not name or not equals:
+        if not is_name(name) or not equals:
             raise ValueError
         found = ast.literal_eval(written.strip())
-        array = np.array(found) if isinstance(found, list) else None
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         raise ArgumentError(
-            f"{text!r} is no value; write name=literal, as n=3, x=[0.5, 1.0] or mode=\"'same'\""
+            f"{text!r:.80} is no value; write name=literal, as n=3, x=[0.5, 1.0] or mode=\"'same'\""
+        ) from None
+    if depth(found) > DEEPEST:
+        raise ArgumentError(f"{text!r:.80} is nested more than {DEEPEST} deep; give a flatter one")
+    try:
+        array = np.array(found) if isinstance(found, list) else None
+    except (ValueError, OverflowError) as error:
+        raise ArgumentError(
+            f"{text!r:.80} is no array ({error}); give rows of one length, or a tuple for a "
+            "container"
         ) from None
     numeric = array is not None and array.dtype.kind in "biufc"
     return Value(name.strip(), array if numeric else found)
+
+
+def depth(value: Any) -> int:
+    """Count how many lists, tuples, sets and dicts are in each other."""
+    level, deep = [value], 0
+    while level := [x for x in level if isinstance(x, (list, tuple, set, dict))]:
+        deep += 1
+        parts = [x.values() if isinstance(x, dict) else x for x in level]
+        level = [part for x in parts for part in x]
+    return deep
 
 
 def saved(path: str) -> dict[str, Any]:
@@ -153,6 +226,9 @@ def point(
     if parameters is not None:  # a file may hold more
         names = {p.name for p in parameters}
         named = {name: x for name, x in named.items() if name.partition(".")[0] in names}
+    twice = sorted({one.name for one in given if [x.name for x in given].count(one.name) > 1})
+    if twice:
+        raise ArgumentError(f"{', '.join(twice)} is given more than once; give each input once")
     for one in given:
         drawn = isinstance(one, Shape)
         named[one.name] = one.drawn(generator, scale, dtype) if drawn else one.value  # type: ignore[union-attr]

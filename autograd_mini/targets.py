@@ -39,6 +39,7 @@ def named(text: str, beside: str = "") -> Any:
     place, colon, name = text.rpartition(":")
     if not colon:
         place = beside.rpartition(":")[0]
+    place = place.removesuffix(":")  # file.py::function, as pytest writes it
     if not place or not name:
         raise ArgumentError(
             f"{text!r} names no function; write module:function or file.py:function"
@@ -65,7 +66,9 @@ def from_import(name: str) -> ModuleType:
                 "write its path for a file, as path/to/file.py:function"
             ) from None
         raise failed(name, error) from error
-    except Exception as error:  # whatever the module does when it is run
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever the module does when it is run
         raise failed(name, error) from error
 
 
@@ -74,10 +77,12 @@ def from_file(path: Path) -> ModuleType:
     path = path.expanduser().resolve()
     if not path.is_file():
         raise ArgumentError(f"there is no file {path}; write module:function or file.py:function")
-    loaded = sys.modules.get(path.stem)
-    if loaded is not None and getattr(loaded, "__file__", None) == str(path):
-        return loaded
-    name = path.stem if loaded is None else f"{path.stem}_of_{path.parent.name}"
+    other = f"{path.stem}_of_{path.parent.name}"
+    for loaded in (sys.modules.get(path.stem), sys.modules.get(other)):
+        if getattr(loaded, "__file__", None) == str(path):
+            return loaded  # type: ignore[return-value]
+    taken = path.stem in sys.modules or path.stem in sys.stdlib_module_names
+    name = other if taken else path.stem
     spec = spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = module_from_spec(spec)
@@ -86,15 +91,25 @@ def from_file(path: Path) -> ModuleType:
     sys.modules[name] = module  # where dataclasses and pickle look for it
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # whatever the file does when it is run
-        del sys.modules[name]
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever the file does when it is run
+        sys.modules.pop(name, None)
         raise failed(str(path), error) from error
     return module
 
 
-def failed(place: str, error: Exception) -> ArgumentError:
+def failed(place: str, error: BaseException) -> ArgumentError:
     """Say that running a module raised an error, and where."""
-    return ArgumentError(f"running {place} raised {raised(error)}; it must run without an error")
+    if isinstance(error, SystemExit):
+        return ArgumentError(
+            f"running {place} ended in {raised(error)}, so nothing of it can be used; put what "
+            'ends the program under `if __name__ == "__main__":`'
+        )
+    cure = "it must run without an error"
+    if isinstance(error, ImportError) and "no known parent package" in str(error):
+        cure = "it belongs to a package: name it with that, as package.module:function"
+    return ArgumentError(f"running {place} raised {raised(error)}; {cure}")
 
 
 def raised(error: BaseException) -> str:
@@ -103,4 +118,8 @@ def raised(error: BaseException) -> str:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     where = "" if trace is None else f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})"
-    return f"{type(error).__name__}: {error}{where}"
+    try:
+        text = str(error)
+    except Exception:  # an error of the user's own, whose text raises one
+        text = "(its text cannot be shown)"
+    return f"{type(error).__name__}: {text}{where}"

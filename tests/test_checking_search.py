@@ -75,7 +75,7 @@ def test_right_gradients_have_no_counterexample(f: Any, inputs: Any) -> None:
 
 
 def test_wrong_sign_is_found_where_it_holds_and_made_simple() -> None:
-    found = search(np.sin, X, vjp=double_below_minus_one)
+    found = search(np.sin, X, vjp=double_below_minus_one, shapes="any")
     assert found is not None
     (x,) = found.inputs
     assert x.shape == ()
@@ -87,13 +87,13 @@ def test_wrong_sign_is_found_where_it_holds_and_made_simple() -> None:
 def test_numbers_become_whole_where_the_mistake_lets_them() -> None:
     for seed in range(3):
         vjp = lambda g, x: (g * np.cos(x) * np.where(x > 3, 2, 1),)
-        found = search(np.sin, X, vjp=vjp, seed=seed)
+        found = search(np.sin, np.ones(2), vjp=vjp, seed=seed)
         assert found is not None
-        assert found.inputs[0] == 4.0
+        assert sorted(found.inputs[0]) == [0.0, 4.0]
 
 
 def test_axes_of_one_length_stay_equal_and_become_short() -> None:
-    found = search(product, np.ones((5, 4)), np.ones((4, 2)), vjp=product_vjp)
+    found = search(product, np.ones((5, 4)), np.ones((4, 2)), vjp=product_vjp, shapes="varied")
     assert found is not None
     x, w = found.inputs
     assert x.shape == (3, 1)
@@ -103,10 +103,11 @@ def test_axes_of_one_length_stay_equal_and_become_short() -> None:
 
 def test_cotangent_that_is_not_summed_over_a_broadcast_axis_is_found() -> None:
     vjp = lambda g, a, b: (g * b, g * a)
-    found = search(lambda a, b: a * b, np.ones(3), np.ones(3), vjp=vjp)
+    found = search(lambda a, b: a * b, np.ones(3), np.ones(3), vjp=vjp, shapes="any")
     assert found is not None
     assert found.report.problems[0].kind is Kind.SUM
-    assert sorted(x.size for x in found.inputs) == [1, 2]
+    assert found.inputs[0].shape != found.inputs[1].shape
+    assert sum(x.size for x in found.inputs) <= 3
 
 
 def test_indices_stay_as_they_are() -> None:
@@ -146,7 +147,7 @@ def test_containers_numbers_and_dtypes_stay() -> None:
 def test_complex_gradients_are_searched() -> None:
     found = search(np.abs, np.ones((2, 2)) + 1j, vjp=lambda g, z: (g * np.conj(z) / np.abs(z),))
     assert found is not None
-    assert found.inputs[0].shape == ()
+    assert found.inputs[0].shape == (2, 2)
     assert found.inputs[0].dtype == np.complex128
     assert fails_again(found.code)
 
@@ -197,7 +198,8 @@ def test_gradient_that_raises_where_the_function_does_not_is_found() -> None:
             raise KeyError("two")
         return (g * np.cos(x),)
 
-    found = search(np.sin, np.ones(3), vjp=vjp)
+    assert search(np.sin, np.ones(3), vjp=vjp, max_examples=20) is None
+    found = search(np.sin, np.ones(3), vjp=vjp, shapes="varied")
     assert found is not None
     assert found.inputs[0].shape == (2,)
     assert "the gradient raises KeyError" in str(found)
@@ -210,7 +212,7 @@ def test_gradient_that_raises_where_the_function_does_not_is_found() -> None:
     def same_vjp(g: Any, y: Any, x: Any) -> Any:
         return g[:2] + g[1:]
 
-    found = search(same, np.ones(4))
+    found = search(same, np.ones(4), shapes="varied")
     assert found is not None
     assert found.inputs[0].ndim == 1
 
@@ -250,6 +252,7 @@ def test_function_that_refuses_all_inputs_is_an_error() -> None:
         ((X, X), {}, am.OperandError),
         ((np.sin, X), {"shape": "varied"}, am.ArgumentError),
         ((np.sin, X), {"shapes": "odd"}, am.ArgumentError),
+        ((np.sin, X), {"values": "odd"}, am.ArgumentError),
         ((np.sin, X), {"max_examples": 0}, am.ArgumentError),
         ((np.sin, 2), {"max_examples": 3}, am.ArgumentError),
         ((np.sin, X), {"vjp": np.sin, "grad": np.sin, "max_examples": 3}, am.ArgumentError),
@@ -262,10 +265,10 @@ def test_wrong_arguments_are_errors(arguments: Any, keywords: Any, error: Any) -
 
 def test_failure_of_an_empty_array_is_the_last_resort() -> None:
     vjp = lambda g, x: (g * np.cos(x),) if x.size else (None,)
-    found = search(np.sin, np.ones((2, 3)), vjp=vjp)
+    found = search(np.sin, np.ones((2, 3)), vjp=vjp, shapes="any")
     assert found is None or found.inputs[0].size == 0
     wrong = lambda g, x: (-g * np.cos(x),) if x.size else (None,)
-    found = search(np.sin, np.ones((2, 3)), vjp=wrong)
+    found = search(np.sin, np.ones((2, 3)), vjp=wrong, shapes="any")
     assert found is not None
     assert found.inputs[0].size == 1
 
@@ -278,7 +281,7 @@ def test_what_is_made_simpler_stays_the_same_mistake() -> None:
 
     found = search(np.sin, np.full((2, 2), 2.5), vjp=vjp, shapes="fixed")
     assert found is not None
-    varied = search(np.sin, found.inputs[0], vjp=vjp, seed=2)
+    varied = search(np.sin, found.inputs[0], vjp=vjp, seed=2, shapes="varied")
     assert varied is not None
     is_shape = varied.report.problems != ()
     assert is_shape == (varied.inputs[0].size == 1)
@@ -320,7 +323,7 @@ def test_script_imports_functions_of_modules(tmp_path: Path) -> None:
     )
     script = run(code, tmp_path).stdout
     assert "from sine_for_search import f\nfrom sine_for_search import f_vjp" in script
-    assert script.endswith("x = np.array(0.0)\nam.gradcheck(f, x, vjp=f_vjp)\n")
+    assert script.endswith("x = np.zeros((2, 3))\nam.gradcheck(f, x, vjp=f_vjp)\n")
     assert "GradcheckError" in run(script, tmp_path).stderr
 
 

@@ -176,7 +176,12 @@ def test_a_search_without_a_find_gives_0(capsys):
     pytest.importorskip("hypothesis")
     words = ("--shape", "x=2", "--search", "--examples", "10")
     code, out, _ = run(capsys, "check", "numpy:tanh", *words)
-    assert (code, out) == (0, "no counterexample among 10 examples\n")
+    assert code == 0
+    assert out == (
+        "no counterexample\n"
+        "looked at 11 inputs of the shapes given, x (2,) only\n"
+        "values of any sign\n"
+    )
 
 
 def test_a_search_without_hypothesis_says_what_to_install(capsys, monkeypatch):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import GradcheckError, UndecidedError
 from .causes import Cause, Kind
 from .check import gradcheck
-from .counterexamples import search
+from .counterexamples import explore, search
 from .layers import layer
 from .numeric.verdicts import Verdict
 from .reporting.entries import Entry
@@ -31,6 +31,7 @@ __all__ = [
     "Report",
     "UndecidedError",
     "Verdict",
+    "explore",
     "gradcheck",
     "layer",
     "search",

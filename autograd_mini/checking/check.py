@@ -80,7 +80,8 @@ def gradcheck(
         framework: "torch", "jax" or "tensorflow" for a function of their tensors, if that is not
             plain from the inputs.
         keep_dtype: give float32 inputs as float32, for functions that take nothing else.
-        progress: show a progress bar; by default on checks that take longer than 2 s.
+        progress: show a progress bar; by default in a terminal or notebook, for checks that take
+            longer than 2 s.
         raises: raise an error if the gradient is not right; False to get the report anyway.
 
     Raises:

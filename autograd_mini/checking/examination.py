@@ -108,7 +108,7 @@ class Examination:
         if self.full:
             findings = self.every_entry()
             apart = any(np.any(f.verdict == CODES[Verdict.WRONG]) for f in findings)
-            ties = refuse_ties(self.probe, findings, self.tolerances, self.options.seed)
+            ties = refuse_ties(self.probe, findings, self.tolerances)
         else:
             findings, problems, coverage = projected(
                 self.probe, self.shown, self.slope, self.tolerances, self.options.seed

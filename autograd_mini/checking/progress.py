@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import TracebackType
 from typing import Any
 
@@ -13,13 +14,22 @@ LONG = 2.0
 """Seconds from which on a check shows its progress."""
 
 
+def is_watched() -> bool:
+    """Whether there is a terminal, or a notebook, to show a bar in."""
+    terminal = sys.stderr is not None and not sys.stderr.closed and sys.stderr.isatty()
+    return terminal or "ipykernel" in sys.modules
+
+
 class Bar:
-    """A bar that appears only where it is wanted, by default after two seconds: tqdm's."""
+    """A bar that appears only where it is wanted: tqdm's.
+
+    By default that is after two seconds, and in a terminal or a notebook.
+    """
 
     def __init__(self, total: int, shown: bool | None, what: str, likely: bool) -> None:
         """Begin; `likely` says that it may take long, or tqdm is not even imported."""
         self._bar: Any = None
-        if shown or (shown is None and likely):
+        if shown or (shown is None and likely and is_watched()):
             from tqdm.auto import tqdm
 
             delay = 0.0 if shown else LONG

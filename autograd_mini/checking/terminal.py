@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from inspect import signature
@@ -11,9 +12,11 @@ from typing import Any
 
 from ..errors import ArgumentError, AutogradError
 from ..files import write_file
-from ..points import DTYPES, Point, point, shape, value
+from ..points import DTYPES, Point, point, scale, seed, shape, value
+from ..streams import complain, standard_output
 from ..targets import raised, target
 from .check import COVERAGE, gradcheck
+from .counterexamples.searching import SHAPES, VALUES
 from .reporting.report import Report
 
 DESCRIPTION = """\
@@ -23,8 +26,9 @@ Compare a gradient with numeric derivatives of its function, at random inputs or
   autograd-mini check layers.py:norm --vjp norm_vjp --shape x=8,16
   autograd-mini check fit.py:cost --jac cost_jac --file inputs.npz --value n=3
 
-The exit code is 0 if the gradient is right, 1 if it is not, 2 if the command cannot be carried out.
-Naming a function runs the module or file that holds it."""
+The exit code is 0 if the gradient is right, 1 if it is not, 2 if it could not be checked or the
+result could not be written, 130 after Ctrl-C. Naming a function runs the module or file that holds
+it; with --json, what that prints goes to standard error."""
 
 GRADIENTS = {
     "vjp": "(g, *inputs)",
@@ -60,48 +64,123 @@ def check_options(parser: ArgumentParser) -> None:
     row("--value", dest="inputs", action="append", type=read_by(value), metavar="n=3",
         help="a Python literal; a list of numbers is an array")  # fmt: skip
     row("--file", metavar="inputs.npz", help="arrays by name, from np.savez")
-    row("--scale", type=float, default=1.0, help="of the random numbers, 1 by default")
+    row("--scale", type=read_by(scale), default=1.0, help="of the random numbers, 1 by default")
     row("--dtype", choices=DTYPES, default="float64", help="of the random numbers")
     rules = parser.add_argument_group("a gradient written by hand, module:function or its name")
     for name, called in GRADIENTS.items():
         rules.add_argument(f"--{name}", metavar="FUNCTION", help=f"{name}{called}")
     checking = parser.add_argument_group("the check")
     row = checking.add_argument
+    row("--argnums", type=read_by(choice), metavar="0,2",
+        help="which inputs are differentiated, by position or name; the others stay")  # fmt: skip
     row("--order", type=int, choices=(1, 2), default=1, help="2 for the gradient's gradient, too")
-    row("--seed", type=int, default=0, help="of the random inputs and cotangent")
+    row("--seed", type=read_by(seed), default=0, help="of the random inputs and cotangent")
     row("--rtol", type=float, help="relative tolerance")
     row("--atol", type=float, help="absolute tolerance")
     row("--step", type=float, help="of the first differences")
     row("--coverage", choices=COVERAGE, default="auto", help="every entry, or random projections")
     row("--framework", choices=("torch", "jax", "tensorflow"), help="whose tensors it takes")
     row("--search", action="store_true", help="look for inputs where the gradient is wrong")
-    row("--examples", type=int, default=100, help="that a search tries, 100 by default")
+    row("--shapes", choices=SHAPES, default="fixed",
+        help="that a search tries: those given, other lengths, or other axes too")  # fmt: skip
+    row("--values", choices=VALUES, default="similar",
+        help="that a search tries: like those given, or any")  # fmt: skip
+    row("--examples", type=read_by(count), default=100, help="that a search tries, 100 by default")
     output = parser.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print the report as JSON")
     output.add_argument("--html", metavar="FILE", help="write the report as a page")
 
 
+def choice(text: str) -> tuple[str, ...]:
+    """Read positions or names of inputs, as `0,2` or `x,w`.
+
+    Raises:
+        ArgumentError: if there is none, or an empty one.
+    """
+    parts = tuple(part.strip() for part in text.removesuffix(",").split(","))
+    if not all(parts):
+        raise ArgumentError(f"{text!r:.80} chooses no inputs; write positions or names, as 0,2")
+    return parts
+
+
+def count(text: str) -> int:
+    """Read a number of examples.
+
+    Raises:
+        ArgumentError: if it is no whole number from 1 on.
+    """
+    if not text.strip().isdecimal() or len(text) > 9 or int(text) < 1:
+        raise ArgumentError(f"{text!r:.80} is no number of examples; give 1 or more")
+    return int(text)
+
+
+def exit_code(report: Report) -> int:
+    """Return how the command ends: 0 if the gradient is right, 3 if that is open, else 1."""
+    return 3 if report.undecided else 0 if report.ok else 1
+
+
 def check(asked: Namespace) -> int:
-    """Carry out a check, print what was found, and return 0 if the gradient is right, else 1."""
+    """Carry out a check, print what was found, and return the exit code."""
+    standard_output()
+    page_path = None if asked.html is None else writable(asked.html)
+    if asked.file is not None and os.path.isfile(asked.file):
+        asked.file = os.path.abspath(asked.file)  # the checked file may go to another folder
     function = target(asked.function)
     given = gradients(asked)
     at = point(function, asked.inputs or (), asked.file, asked.seed, asked.scale, asked.dtype)
     settings = {name: getattr(asked, name) for name in PASSED_ON}
     settings |= {"names": at.names, **given}
     settings |= {"keep_dtype": asked.dtype in ("float32", "complex64")}
-    if len(at.chosen) < len(at.names):
+    if asked.argnums is not None:
+        settings["argnums"] = chosen_positions(asked.argnums, at)
+    elif len(at.chosen) < len(at.names):
         settings["argnums"] = at.chosen
     try:
         if asked.search:
-            return searched(function, at, settings, asked)
+            return searched(function, at, settings, asked, page_path)
         report = gradcheck(function, *at.arguments, **settings, raises=False)
     except AutogradError as error:
         raise ArgumentError(f"{error}; the inputs are {at}") from error
-    except Exception as error:  # whatever the function does with inputs that do not suit it
+    except (Exception, SystemExit) as error:  # whatever the function does with unsuitable inputs
         text = f"{raised(error)}; the inputs are {at}: give those that the function takes"
         raise ArgumentError(text) from error
-    written(report, asked)
-    return 0 if report.ok else 1
+    write_page(page_path, report)
+    show(report.to_dict() if asked.json else report, asked)
+    return exit_code(report)
+
+
+def writable(path: str) -> str:
+    """Return the absolute path of a file that can be written.
+
+    Raises:
+        ArgumentError: if it cannot, as far as one can tell before.
+    """
+    whole = os.path.abspath(path)
+    folder = os.path.dirname(whole)
+    if not path or os.path.isdir(whole):
+        raise ArgumentError(f"--html {path!r} is no file; give the name of one, as report.html")
+    if not os.path.isdir(folder):
+        raise ArgumentError(f"--html {path!r}: there is no folder {folder!r}; make it first")
+    blocked = whole if os.path.exists(whole) else folder
+    if not os.access(blocked, os.W_OK):
+        raise ArgumentError(f"--html {path!r}: {blocked!r} cannot be written; choose another one")
+    return whole
+
+
+def chosen_positions(parts: tuple[str, ...], at: Point) -> list[int]:
+    """Return the positions of inputs that were chosen by position or name.
+
+    Raises:
+        ArgumentError: if there is no such input.
+    """
+    found = []
+    for part in parts:
+        is_position = part.isdecimal() and int(part) < len(at.names)
+        if not is_position and part not in at.names:
+            listed = ", ".join(f"{i} {name}" for i, name in enumerate(at.names))
+            raise ArgumentError(f"--argnums {part}: there is no such input; there are {listed}")
+        found.append(int(part) if is_position else at.names.index(part))
+    return found
 
 
 def gradients(asked: Namespace) -> dict[str, Any]:
@@ -115,35 +194,41 @@ def gradients(asked: Namespace) -> dict[str, Any]:
     return found
 
 
-def written(report: Report, asked: Namespace) -> None:
-    """Print a report, and write its page if that was asked for."""
-    print(json.dumps(jsonable(report.to_dict()), indent=2) if asked.json else report)
-    if asked.html is not None:
+def show(found: Any, asked: Namespace) -> None:
+    """Print a report, or plain values as JSON."""
+    text = json.dumps(jsonable(found), indent=2) if asked.json else found
+    print(text, file=asked.output)
+
+
+def write_page(path: str | None, report: Report) -> None:
+    """Write the page of a report, if that was asked for."""
+    if path is not None:
         from .reporting.display import page
 
-        write_file(asked.html, page(report))
+        write_file(path, page(report))
 
 
-def searched(function: Any, at: Point, settings: dict[str, Any], asked: Namespace) -> int:
-    """Search for a counterexample, print it, and return 1 if there is one."""
-    from .counterexamples import search
+def searched(
+    function: Any, at: Point, settings: dict[str, Any], asked: Namespace, page_path: str | None
+) -> int:
+    """Search for a counterexample, print it, and return 1 if there is one, else 0."""
+    from .counterexamples import explore
 
     usual = {name: p.default for name, p in signature(gradcheck).parameters.items()}
     options = {name: x for name, x in settings.items() if name in ("seed", *GRADIENTS)}
     options |= {n: x for n, x in settings.items() if n != "names" and x != usual[n]}
+    options |= {"shapes": asked.shapes, "values": asked.values, "max_examples": asked.examples}
     try:
-        found = search(function, *at.arguments, **options, max_examples=asked.examples)
+        explored = explore(function, *at.arguments, **options)
     except ModuleNotFoundError as error:
         raise ArgumentError(str(error)) from None
-    if found is None:
-        print("null" if asked.json else f"no counterexample among {asked.examples} examples")
-        return 0
-    if asked.json:
-        shown = {"code": found.code, "report": jsonable(found.report.to_dict())}
-        print(json.dumps(shown, indent=2))
-    else:
-        print(found)
-    return 1
+    found = explored.counterexample
+    if found is not None:
+        write_page(page_path, found.report)
+    elif page_path is not None:
+        complain("autograd-mini check: nothing was found, so no page is written")
+    show(explored.to_dict() if asked.json else explored, asked)
+    return 0 if found is None else exit_code(found.report)
 
 
 def jsonable(value: Any) -> Any:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from .counterexample import Counterexample
-from .searching import search
+from .looked_at import LookedAt
+from .searching import Exploration, explore, search
 
-__all__ = ["Counterexample", "search"]
+__all__ = ["Counterexample", "Exploration", "LookedAt", "explore", "search"]

@@ -9,6 +9,7 @@ from typing import Any
 from ...visible import show_text
 from ..inputs import argument_names
 from ..reporting.report import Report
+from .looked_at import LookedAt
 from .scripts import Script
 
 SHOWN = 8
@@ -25,17 +26,21 @@ class Counterexample:
         code: a script that checks them again; where the function cannot be imported or written
             with its source, a comment says what to put there.
         complete: whether the script runs as it is.
+        looked_at: which inputs were checked until it was found.
     """
 
     inputs: tuple[Any, ...]
     report: Report
     code: str
     complete: bool = True
+    looked_at: LookedAt | None = None
 
     def __str__(self) -> str:
         """Write the beginning of the report, then the script."""
         lines = str(self.report).splitlines()
         shown = lines[:SHOWN] + (["  ..."] if len(lines) > SHOWN else [])
+        if self.looked_at is not None:
+            shown += ["", show_text(str(self.looked_at))]
         return "\n".join([*shown, "", show_text(self.code)])
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
@@ -48,6 +53,7 @@ def counterexample(
     report: Report,
     rules: Mapping[str, Any],
     options: Mapping[str, Any],
+    looked_at: LookedAt,
 ) -> Counterexample:
     """Write down a counterexample.
 
@@ -57,6 +63,7 @@ def counterexample(
         report: what the check said.
         rules: the gradients by hand, by the keywords of `gradcheck`.
         options: the other keywords that were given.
+        looked_at: which inputs were checked.
     """
     script = Script()
     script.import_("import autograd_mini as am", "am", am_module())
@@ -75,7 +82,8 @@ def counterexample(
         called.append(bound)
     call = f"am.gradcheck({', '.join([*called, *keywords])})"
     body = [*script.lines(), "", *lines, call]
-    return Counterexample(tuple(inputs), report, tidy("\n".join(body)), script.complete)
+    code = tidy("\n".join(body))
+    return Counterexample(tuple(inputs), report, code, script.complete, looked_at)
 
 
 def am_module() -> Any:

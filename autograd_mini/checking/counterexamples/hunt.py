@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from random import Random
 from tempfile import TemporaryDirectory
@@ -16,7 +16,9 @@ from ...tensors import Tensor
 from ..drawing import hypothesis, st
 from ..inputs import plain
 from ..reporting.report import Report
+from .contract import ANY_VALUES, Contract, Place, contract_of
 from .counterexample import Counterexample, counterexample
+from .looked_at import LookedAt
 from .trials import Refused, Trial, failure
 from .variations import Pattern, smaller, varied, with_simpler_numbers
 
@@ -29,6 +31,9 @@ ENDS = (
 
 PATIENCE = 4
 """Inputs that are refused, for one that is to be checked, before a search comes to its end."""
+
+ROUND = 15
+"""Inputs that hypothesis draws in a row. It varies what it drew before; a new start sees others."""
 
 SIMPLER = 60
 """Inputs that are tried to make what was found smaller."""
@@ -47,9 +52,12 @@ class Hunt:
         refused: why inputs were no use: errors, None where the function is not finite.
         checked: how many inputs, with no array empty, could be checked.
         patience: how many are refused before a search comes to its end.
+        taken: the examples.
+        contract: what is kept of them.
+        shapes: those of all inputs that were checked.
     """
 
-    def __init__(self, trial: Trial) -> None:
+    def __init__(self, trial: Trial, taken: Pattern) -> None:
         self.trial = trial
         self.kind: str | None = None
         self.found: tuple[tuple[Any, ...], Report] | None = None
@@ -57,34 +65,84 @@ class Hunt:
         self.refused: list[Exception | None] = []
         self.checked = 0
         self.patience = 0
+        self.taken = taken
+        self.contract: Contract = ANY_VALUES
+        self.shapes: set[tuple[tuple[int, ...], ...]] = set()
 
-    def run(self, taken: Pattern, shapes: str, max_examples: int) -> Counterexample | None:
+    def run(self, shapes: str, values: str, max_examples: int) -> Counterexample | None:
         """Search, and write down what was found.
+
+        The examples come first, then what is like them in shape and values, and only then what
+        else was asked for.
 
         Raises:
             ArgumentError: if nothing could be checked.
         """
         self.patience = PATIENCE * max_examples
-        self.look(varied(taken, shapes), self.fails_or_is_no_use, max_examples)
+        self.contract = contract_of(self.taken.examples, self.outputs)
+        wider = (shapes, values) != ("fixed", "similar")
+        count = -(-max_examples // 2) if wider else max_examples
+        self.try_examples()
+        self.look_in_rounds("fixed", count)
+        if wider and (self.found is None or values == "any"):
+            self.contract = ANY_VALUES if values == "any" else self.contract
+            self.trial.strict = values == "any"
+        if wider and self.found is None:
+            self.look_in_rounds(shapes, count)
         if self.found is None:
             self.found = self.found_empty
         else:
             if shapes != "fixed":
-                self.make_smaller(taken)
-            self.make_simpler(taken)
+                self.make_smaller(fewer_axes=shapes == "any")
+            self.make_simpler()
         if self.found is not None:
             trial = self.trial
             options = {**trial.options, **({"seed": trial.seed} if trial.seed else {})}
-            return counterexample(trial.function, *self.found, trial.rules, options)
+            looked_at = self.looked_at(values)
+            return counterexample(trial.function, *self.found, trial.rules, options, looked_at)
         if not self.checked and self.refused:
             raise ArgumentError(self.nothing_checked()) from self.refused[-1]
         return None
+
+    def outputs(self, values: Mapping[Place, Any]) -> list[Any] | None:
+        """Return the outputs with these values in place of examples, None without finite ones."""
+        if self.taken.is_drawn:
+            return None
+        return self.trial.outputs(self.taken.filled({**self.taken.examples, **values}))
+
+    def try_examples(self) -> None:
+        """Check the gradient at the examples themselves."""
+        if not self.taken.is_drawn:
+            with suppress(Refused):
+                self.fails(self.taken.filled({}))
+
+    def looked_at(self, values: str) -> LookedAt:
+        """Say which inputs were checked."""
+        places = self.taken.examples
+        names = dict(zip(places, self.trial.names(self.taken, list(places)), strict=True))
+        given = {names[place]: np.shape(plain(x)) for place, x in places.items()}
+        kept = {names[place]: str(s) for place, s in self.contract.structures.items()}
+        order = tuple(names[place] for place in self.contract.ordered)
+        others = len(self.shapes - {tuple(given.values())})
+        return LookedAt(
+            self.checked, len(self.refused), given, others, kept, order, values == "any"
+        )
+
+    def look_in_rounds(self, shapes: str, max_examples: int) -> None:
+        """Draw inputs of these shapes until one fails, and make that simpler."""
+        inputs = varied(self.taken, shapes, self.contract)
+        for begun in range(0, max_examples, ROUND):
+            count = min(ROUND, max_examples - begun)
+            self.look(inputs, self.fails_or_is_no_use, count, self.trial.seed + begun)
+            if self.found is not None:
+                return
 
     def look(
         self,
         inputs: st.SearchStrategy[tuple[Any, ...]],
         condition: Callable[[tuple[Any, ...]], bool],
         max_examples: int,
+        seed: int,
     ) -> None:
         """Draw inputs until the condition holds, and make simpler those that fulfil it."""
         quiet = hypothesis.settings(
@@ -97,23 +155,24 @@ class Hunt:
             verbosity=hypothesis.Verbosity.quiet,
         )
         with no_directory(), suppress(*ENDS):
-            hypothesis.find(inputs, condition, settings=quiet, random=Random(self.trial.seed))
+            hypothesis.find(inputs, condition, settings=quiet, random=Random(seed))
 
-    def make_smaller(self, taken: Pattern) -> None:
+    def make_smaller(self, *, fewer_axes: bool) -> None:
         """Look for parts of what was found that fail as well."""
         while self.found is not None:
             before = amount(self.found[0])
             condition = lambda x, before=before: amount(x) < before and self.fails_or_is_no_use(x)
-            self.look(smaller(taken.at(self.found[0])), condition, SIMPLER)
+            parts = smaller(self.taken.at(self.found[0]), fewer_axes)
+            self.look(parts, condition, SIMPLER, self.trial.seed)
             if amount(self.found[0]) == before:
                 return
 
-    def make_simpler(self, taken: Pattern) -> None:
+    def make_simpler(self) -> None:
         """Put simpler numbers in place of those that were found."""
         remaining, better = SIMPLER, True
         while better and remaining > 0 and self.found is not None:
             better = False
-            for inputs in with_simpler_numbers(taken.at(self.found[0])):
+            for inputs in with_simpler_numbers(self.taken.at(self.found[0])):
                 remaining -= 1
                 with suppress(Refused):
                     better = self.fails(inputs)
@@ -131,7 +190,7 @@ class Hunt:
         last = f"{type(errors[-1]).__name__}: {errors[-1]}"
         return (
             "search: the function takes none of the inputs that were drawn; the last error was "
-            f'{last}. Give strategies, or shapes="fixed"'
+            f"{last}. Give inputs that it takes, or strategies of them"
         )
 
     def fails(self, inputs: tuple[Any, ...]) -> bool:
@@ -140,6 +199,9 @@ class Hunt:
         Raises:
             Refused: if they are no use.
         """
+        at = self.taken.at(inputs).examples
+        if not self.contract.holds(at):
+            return False
         try:
             report = self.trial.report(inputs)
         except Refused as refused:
@@ -147,8 +209,11 @@ class Hunt:
             raise
         empty = not all(x.size for x in arrays_in(inputs))
         self.checked += not empty
+        self.shapes.add(tuple(np.shape(plain(x)) for x in at.values()))
         kind = failure(report)
         if kind is None or kind != (self.kind or kind):
+            return False
+        if not empty and not self.trial.is_certain(inputs, report, self.taken):
             return False
         if empty:  # a failure of its own: others are looked for first
             self.found_empty = self.found_empty or (inputs, report)

@@ -4,36 +4,80 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from ...errors import ArgumentError, OperandError
+from ...visible import show_text
 from ..check import gradcheck
 from .counterexample import Counterexample
+from .looked_at import LookedAt
 
 RULES = ("vjp", "jvp", "grad", "jac")
+SHAPES = ("fixed", "varied", "any")
+VALUES = ("similar", "any")
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """What a search has found, and where it has looked.
+
+    Attributes:
+        counterexample: the simplest inputs at which the gradient is wrong, None if none was found.
+        looked_at: which inputs were checked.
+    """
+
+    counterexample: Counterexample | None
+    looked_at: LookedAt
+
+    def __str__(self) -> str:
+        """Write the counterexample, or that there is none, and which inputs were checked."""
+        if self.counterexample is not None:
+            return str(self.counterexample)
+        return show_text(f"no counterexample\n{self.looked_at}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain Python values; `code` and `report` are None without a counterexample."""
+        found = self.counterexample
+        return {
+            "code": None if found is None else found.code,
+            "report": None if found is None else found.report.to_dict(),
+            "looked_at": self.looked_at.to_dict(),
+        }
 
 
 def search(
     f: Callable[..., Any],
     *inputs: Any,
-    shapes: Literal["varied", "fixed", "any"] = "varied",
+    shapes: Literal["fixed", "varied", "any"] = "fixed",
+    values: Literal["similar", "any"] = "similar",
     max_examples: int = 100,
     seed: int = 0,
     **options: Any,
 ) -> Counterexample | None:
     """Look for inputs at which a gradient is wrong, and return the simplest one, None if none.
 
-    Inputs at which the function raises an error, is not finite or cannot be resolved are no
-    counterexamples. A gradient that raises one where the function does not is. The search needs
-    hypothesis: `pip install "autograd-mini[checking]"`.
+    The inputs themselves are checked first, then others of their shapes with similar values: those
+    are what the function is taken to be meant for. It is called a few times to see where it is
+    finite. Inputs at which it raises an error, is not finite or cannot be resolved are no
+    counterexamples, nor are kinks at which the gradient is not finite. A gradient that raises an
+    error where the function does not is one. The search needs hypothesis:
+    `pip install "autograd-mini[checking]"`. `explore` also says which inputs were checked.
 
     Args:
         f: the function, as `gradcheck` takes it.
         inputs: examples of its arguments, or hypothesis strategies for them, also within
-            containers; `autograd_mini.checking.strategies` has many. Numbers and lengths of axes
-            of examples vary, equal lengths together; integers, booleans and other values stay, and
-            with them the lengths of their axes.
-        shapes: "fixed" keeps the shapes of examples, "any" tries other numbers of axes as well.
+            containers; `autograd_mini.checking.strategies` has many. Floating-point and complex
+            numbers of examples vary; integers, booleans, other values and what is not among
+            `argnums` stay, and with them the lengths of their axes.
+        shapes: "fixed" keeps the shapes of examples. "varied" also tries other lengths of axes,
+            from 1 on, equal ones together. "any" also tries empty axes, some of length 1 beside
+            longer ones, and other numbers of axes.
+        values: "similar" keeps of each example what is plain in it: a range outside of which the
+            function is not finite, labels, one-hot rows, rows that sum to 1, increasing numbers,
+            symmetric and positive definite matrices; and the order of numbers beside arrays. "any"
+            keeps nothing, tries tiny and huge numbers and repeated integers of an array of them,
+            and takes NaN at a kink for a mistake.
         max_examples: how many inputs are tried before it is enough.
         seed: the same seed gives the same search in the same program.
         options: `vjp=`, `jvp=`, `grad=`, `jac=` and what else `gradcheck` takes; every entry is
@@ -46,9 +90,44 @@ def search(
         ModuleNotFoundError: without hypothesis.
 
     >>> import numpy as np
-    >>> found = search(np.abs, np.ones((3, 4)), vjp=lambda g, x: (g,))
+    >>> found = search(np.abs, np.ones(2), vjp=lambda g, x: (g,))
     >>> found.inputs
-    (array(-1.),)
+    (array([ 0., -1.]),)
+    """
+    options |= {"max_examples": max_examples, "seed": seed}
+    return explore(f, *inputs, shapes=shapes, values=values, **options).counterexample
+
+
+def explore(
+    f: Callable[..., Any],
+    *inputs: Any,
+    shapes: Literal["fixed", "varied", "any"] = "fixed",
+    values: Literal["similar", "any"] = "similar",
+    max_examples: int = 100,
+    seed: int = 0,
+    **options: Any,
+) -> Exploration:
+    """Do what `search` does, and say also which inputs were checked.
+
+    Args:
+        f: as for `search`, like all that follows.
+        inputs: examples, or strategies.
+        shapes: "fixed", "varied" or "any".
+        values: "similar" or "any".
+        max_examples: how many inputs are tried.
+        seed: of the search.
+        options: those of `gradcheck`.
+
+    Raises:
+        ArgumentError: as `search`.
+        OperandError: as `search`.
+        ModuleNotFoundError: as `search`.
+
+    >>> import numpy as np
+    >>> print(explore(np.log, np.array([0.5, 3.0]), vjp=lambda g, x: (g / x,), max_examples=20))
+    no counterexample
+    looked at 21 inputs of the shapes given, x (2,) only
+    values like those given: x positive
     """
     known = set(inspect.signature(gradcheck).parameters) - {"f", "inputs", "raises", "seed"}
     if not set(options) <= known:
@@ -58,15 +137,16 @@ def search(
         )
     if not callable(f) or not inputs:
         raise OperandError(f"search expects a function and then its inputs, got {f!r:.60}")
-    if shapes not in ("varied", "fixed", "any") or max_examples < 1:
+    if shapes not in SHAPES or values not in VALUES or max_examples < 1:
         raise ArgumentError(
-            f'search: shapes are "varied", "fixed" or "any" and max_examples at least 1, '
-            f"got {shapes!r} and {max_examples!r}"
+            'search: shapes are "fixed", "varied" or "any", values "similar" or "any", and '
+            f"max_examples at least 1; got {shapes!r}, {values!r} and {max_examples!r}"
         )
     from .hunt import Hunt  # needs hypothesis
     from .trials import Trial
     from .variations import pattern
 
     rules = {key: options.pop(key) for key in RULES if options.get(key) is not None}
-    taken = pattern(inputs, options.get("argnums"))
-    return Hunt(Trial(f, rules, options, seed)).run(taken, shapes, max_examples)
+    hunt = Hunt(Trial(f, rules, options, seed), pattern(inputs, options.get("argnums")))
+    found = hunt.run(shapes, values, max_examples)
+    return Exploration(found, hunt.looked_at(values))

@@ -7,20 +7,25 @@ gradient, where the function has none, is a failure like a wrong number.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
 import numpy as np
 
 from ... import reverse
+from ...contexts import run_quietly
 from ...errors import AutogradError
 from ..causes import Cause, Kind
 from ..check import gradcheck
-from ..inputs import Inputs, argument_names
+from ..inputs import Inputs, argument_names, plain
 from ..numeric.verdicts import Verdict
 from ..reporting.report import Report
-from ..subjects import Recorded
+from ..structures import written
+from ..subjects import Recorded, Subject, copies
+from .certainty import is_certain
+from .contract import Place, like
+from .variations import Pattern
 
 DECLINES = (AutogradError, np.linalg.LinAlgError, NotImplementedError, Warning)
 """Errors by which a gradient says that there is none at this point."""
@@ -56,6 +61,7 @@ class Trial:
         rules: its gradient by hand, by the keyword of `gradcheck`.
         options: the other keywords that were given.
         seed: of cotangents.
+        strict: whether a gradient that is not finite at a kink is a failure.
     """
 
     def __init__(
@@ -66,6 +72,7 @@ class Trial:
         seed: int,
     ) -> None:
         self.function, self.rules, self.options, self.seed = function, rules, options, seed
+        self.strict = False
 
     def report(self, inputs: tuple[Any, ...]) -> Report:
         """Check the gradient at these inputs.
@@ -99,18 +106,57 @@ class Trial:
         call = f"{name}({', '.join(names)})"
         return Report(call, problems=(Cause(Kind.UNKNOWN, text),), seed=self.seed)
 
+    def is_certain(self, inputs: tuple[Any, ...], report: Report, taken: Pattern) -> bool:
+        """Whether a failed check is the gradient's mistake; `taken` has what varies."""
+
+        def move(at: tuple[Any, ...], change: Callable[[Any], Any]) -> tuple[Any, ...]:
+            pattern = taken.at(at)
+            values = {p: like(x, change(plain(x))) for p, x in pattern.examples.items()}
+            return pattern.filled(values)
+
+        def check(at: tuple[Any, ...]) -> Report | None:
+            try:
+                return self.report(at)
+            except Refused:
+                return None
+
+        return is_certain(inputs, report, move, check, self.outputs, self.strict)
+
     def function_works(self, inputs: tuple[Any, ...]) -> bool:
         """Whether a recorded function can be called at inputs, so that only its gradient raises."""
-        if self.rules or self.options.get("framework"):
-            return False
+        return not self.rules and self.called(inputs) is not None
+
+    def outputs(self, inputs: tuple[Any, ...]) -> list[Any] | None:
+        """Return the outputs of the function, None if it raises an error or is not finite."""
+        found = self.called(inputs)
+        return found if found and all(np.isfinite(y).all() for y in found) else None
+
+    def called(self, inputs: tuple[Any, ...]) -> list[Any] | None:
+        """Return the outputs of the function, None if it raises an error or is a framework's."""
+        if self.options.get("framework"):
+            return None
         names = argument_names(self.function, len(inputs), None)
+        kind = Subject if self.rules else Recorded
         try:
-            taken = Inputs(inputs, names, self.options.get("argnums"))
-            with np.errstate(all="ignore"):
-                Recorded(self.function, None, taken).call(taken.values(taken.arrays))
+            taken = Inputs(
+                inputs,
+                names,
+                self.options.get("argnums"),
+                self.options.get("keep_dtype", False),
+            )
+            subject = kind(self.function, None, taken)
+            return run_quietly(
+                lambda: subject.outputs(copies(taken.values(taken.arrays))), all="ignore"
+            )
         except Exception:
-            return False
-        return True
+            return None
+
+    def names(self, taken: Pattern, places: Sequence[Place]) -> list[str]:
+        """Return the names of leaves, as `x` or `p['w']`."""
+        arguments = taken.filled({})
+        outer = argument_names(self.function, len(arguments), self.options.get("names"))
+        whole = {i: written(x, outer[i]) for i, x in enumerate(arguments)}
+        return [whole[i][j] for i, j in places]
 
 
 def from_a_walk(error: Exception) -> bool:

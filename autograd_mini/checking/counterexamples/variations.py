@@ -1,14 +1,14 @@
 """Variations: strategies of arguments that are like given ones.
 
-Containers and dtypes stay; numbers vary, and so do the lengths of axes: equal ones together, so
-that `x @ w` stays valid. What is not differentiated stays as it is, and so do the lengths of its
-axes.
+Containers and dtypes stay; numbers vary, and where it is asked for so do the lengths of axes: equal
+ones together, so that `x @ w` stays valid. What is not differentiated stays as it is, and so do the
+lengths of its axes. `contract` says what is kept of the numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from ...containers import LEAVES, Rebuild, flatten
 from ..drawing import Shape, arrays, broadcastable_shapes, simplicity, st
 from ..inputs import kind_of, plain, positions
+from .contract import ANY_VALUES, Contract
 
 LONGEST = 5
 """Lengths are varied up to this one, or kept."""
@@ -23,6 +24,12 @@ LONGEST = 5
 FACTORS = (*[None] * 7, 1.0, 1.0, 0.5, -1.0, 2.0)
 """By which the numbers of an example are multiplied; None to draw others in their place."""
 
+
+USUAL = ("plain", "plain", "ties", "repeated", "zeros", "negative", "positive", "fractions")
+"""What arrays can be like that have the size of an example."""
+
+LARGE = 4.0
+"""Examples with larger numbers are varied in steps as large."""
 
 WHOLE = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 4.0, -4.0, 10.0, -10.0)
 """Numbers that are tried in place of those that were found."""
@@ -36,11 +43,13 @@ class Pattern:
         arguments: leaves, and the function that puts others in place, of each argument.
         examples: places (argument, leaf) and values of what varies.
         fixed: lengths of axes that stay, since something that stays has them.
+        whole: places and values of arrays of integers, as indices.
     """
 
     arguments: tuple[tuple[list[Any], Rebuild], ...]
     examples: dict[tuple[int, int], Any]
     fixed: frozenset[int]
+    whole: dict[tuple[int, int], Any] = field(default_factory=dict)
 
     def filled(
         self, values: dict[tuple[int, int], Any], draw: st.DrawFn | None = None
@@ -52,6 +61,11 @@ class Pattern:
             found.append(rebuild([draw(x) if draw and is_strategy(x) else x for x in new]))
         return tuple(found)
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether strategies are among the arguments."""
+        return any(is_strategy(x) for leaves, _ in self.arguments for x in leaves)
+
     def at(self, arguments: Sequence[Any]) -> Pattern:
         """Return a pattern whose examples are those of arguments that were drawn from this one."""
         parts = tuple(flatten(x) for x in arguments)
@@ -59,7 +73,7 @@ class Pattern:
             i for i, (leaves, _) in enumerate(self.arguments) if not any(map(is_strategy, leaves))
         ]
         examples = {(i, j): parts[i][0][j] for i, j in self.examples if i in plainly}
-        return Pattern(parts, examples, self.fixed)
+        return Pattern(parts, examples, self.fixed, self.whole)
 
 
 def is_strategy(value: Any) -> bool:
@@ -71,27 +85,45 @@ def pattern(arguments: Sequence[Any], argnums: int | Sequence[int] | None) -> Pa
     """Take arguments apart: what varies, and what stays."""
     wanted = positions(argnums, len(arguments))
     parts = tuple(flatten(x) for x in arguments)
-    examples, fixed = {}, set()
+    examples, fixed, whole = {}, set(), {}
     for i, (leaves, _) in enumerate(parts):
         for j, leaf in enumerate(leaves):
             if i in wanted and kind_of(leaf) in "fc":
                 examples[i, j] = leaf
             elif isinstance(leaf, LEAVES):
                 fixed.update(np.shape(plain(leaf)))
-    return Pattern(parts, examples, frozenset(fixed))
+                if type(leaf) is np.ndarray and leaf.dtype.kind in "iu" and leaf.size > 1:
+                    whole[i, j] = leaf
+    return Pattern(parts, examples, frozenset(fixed), whole)
 
 
 @st.composite
-def varied(draw: st.DrawFn, taken: Pattern, shapes: str) -> tuple[Any, ...]:
-    """Draw values for all that varies, and put the arguments together."""
+def varied(
+    draw: st.DrawFn, taken: Pattern, shapes: str, contract: Contract = ANY_VALUES
+) -> tuple[Any, ...]:
+    """Draw values for all that varies, which keep a contract, and put the arguments together."""
     given = tuple(plain(x).shape for x in taken.examples.values())
     drawn = draw(shapes_like(given, taken.fixed, shapes))
     factor = draw(st.sampled_from(FACTORS))
+    usual = contract is not ANY_VALUES
     values = {
-        at: draw(value_like(example, () if is_number(example) else shape, factor))
+        at: draw(value_like(example, () if is_number(example) else shape, factor, usual))
         for (at, example), shape in zip(taken.examples.items(), drawn, strict=True)
     }
+    values = contract.adjusted(values)
+    if not usual:
+        values |= {at: draw(repeated(example)) for at, example in taken.whole.items()}
     return taken.filled(values, draw)
+
+
+@st.composite
+def repeated(draw: st.DrawFn, example: Any) -> Any:
+    """Draw an array of integers, as the example is or with some of its numbers more than once."""
+    if draw(st.booleans()):
+        return example
+    places = st.integers(0, example.size - 1)
+    chosen = draw(st.lists(places, min_size=example.size, max_size=example.size))
+    return example.ravel()[chosen].reshape(example.shape)
 
 
 def is_number(value: Any) -> bool:
@@ -110,11 +142,15 @@ def shapes_like(
     """
     if shapes == "fixed":
         return given
+    if shapes == "varied":
+        shortest = {n: draw(st.sampled_from(lengths_like(n))) for n in lengths_of(given, fixed)}
+        return tuple(tuple(shortest.get(n, n) for n in shape) for shape in given)
     if shapes == "any" and together(given) and draw(st.booleans()):
         return draw(broadcastable_shapes(len(given)))
     keep = draw(st.sampled_from((False, False, True)))
     ones = draw(st.booleans()) if len(given) > 1 and together(given) else False
     lengths = {n: n for n in (0, 1, *fixed)}
+    lengths[1] = draw(st.sampled_from((1, 1, 2, 3)))  # a batch of one may grow
     for n in dict.fromkeys(n for shape in given for n in shape):
         if n not in lengths:
             kept = min(n, LONGEST)
@@ -129,6 +165,17 @@ def shapes_like(
     return tuple(found)
 
 
+def lengths_of(given: tuple[Shape, ...], fixed: frozenset[int]) -> list[int]:
+    """Return the lengths of axes that may vary."""
+    return list(dict.fromkeys(n for shape in given for n in shape if n > 1 and n not in fixed))
+
+
+def lengths_like(length: int) -> tuple[int, ...]:
+    """Return lengths to try in the place of one."""
+    kept = min(length, LONGEST)
+    return (1, 2, 3, kept, 1, 2, 3, length)
+
+
 def together(shapes: tuple[Shape, ...]) -> bool:
     """Whether shapes broadcast together."""
     try:
@@ -139,15 +186,29 @@ def together(shapes: tuple[Shape, ...]) -> bool:
 
 
 @st.composite
-def value_like(draw: st.DrawFn, example: Any, shape: Shape, factor: float | None) -> Any:
-    """Draw a value of a shape: any numbers, or those of the example times a factor."""
+def value_like(
+    draw: st.DrawFn, example: Any, shape: Shape, factor: float | None, usual: bool
+) -> Any:
+    """Draw a value of a shape: other numbers, or those of the example times a factor.
+
+    Usual ones are about as large as those of the example.
+    """
     known = plain(example)
-    found = draw(arrays(shape, known.dtype))  # in any case, for the sake of what makes it simpler
+    aspects, scale = (USUAL, scale_of(known)) if usual else (None, 1.0)
+    # In any case, for the sake of what makes it simpler.
+    found = draw(arrays(shape, known.dtype, aspects=aspects, scale=scale))
     if factor is not None and known.size:
         found = np.asarray(resized(known, shape) * known.dtype.type(factor), known.dtype)
     if isinstance(example, np.generic):
         return found[()]
     return found.item() if is_number(example) else found
+
+
+def scale_of(x: Any) -> float:
+    """Return the power of ten by which drawn numbers are as large as those of an array."""
+    finite = np.abs(x[np.isfinite(x)])
+    largest = float(finite.max()) if finite.size else 0.0
+    return 10.0 ** np.ceil(np.log10(largest / LARGE)) if largest > LARGE else 1.0
 
 
 def resized(x: Any, shape: Shape) -> Any:
@@ -160,10 +221,11 @@ def resized(x: Any, shape: Shape) -> Any:
 
 
 @st.composite
-def smaller(draw: st.DrawFn, taken: Pattern) -> tuple[Any, ...]:
-    """Draw parts of the arrays of arguments: shorter axes, and fewer of them."""
+def smaller(draw: st.DrawFn, taken: Pattern, fewer_axes: bool) -> tuple[Any, ...]:
+    """Draw parts of the arrays of arguments: shorter axes, and fewer of them where it is wanted."""
     shapes = [np.shape(plain(x)) for x in taken.examples.values()]
-    kept = draw(st.integers(0, max(map(len, shapes), default=0)))
+    most = max(map(len, shapes), default=0)
+    kept = draw(st.integers(0, most)) if fewer_axes else most
     slices = {}
     for n in dict.fromkeys(n for shape in shapes for n in shape):
         length = n if n in taken.fixed or n < 2 else draw(st.integers(1, n))

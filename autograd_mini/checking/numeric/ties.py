@@ -17,7 +17,7 @@ from ..inputs import Arrays
 from .first import Findings
 from .investigation import Investigation, usual_step
 from .lines import Line, Probe
-from .verdicts import CODES, Judge, Tolerances, Verdict
+from .verdicts import CODES, KINK, Judge, Tolerances, Verdict
 
 PAIRED = 40
 """Up to so many entries it is looked which belong together; more are one group."""
@@ -73,21 +73,20 @@ class TogetherLine(Line):
         return found
 
 
-def refuse_ties(
-    probe: Probe, findings: Sequence[Findings], tolerances: Tolerances, seed: int
-) -> list[Cause]:
+def refuse_ties(probe: Probe, findings: Sequence[Findings], tolerances: Tolerances) -> list[Cause]:
     """Call entries at kinks wrong whose values do not add up, and say so."""
     places = [
         Place(position, int(flat))
         for position, of in enumerate(findings)
-        for flat in np.flatnonzero(of.verdict == CODES[Verdict.KINK])
+        for flat in np.flatnonzero(at_kinks(of))
     ]
     if not 1 < len(places) <= LOOKED_AT:
         return []
-    generator = np.random.default_rng([seed, 5])
     causes = []
     for group in Ties(probe).groups(places):
-        found = off(probe, findings, tolerances, group, generator)
+        if any(findings[i].verdict[flat] == CODES[Verdict.WRONG] for i, flat in group):
+            continue  # it is known what is wrong
+        found = off(probe, findings, tolerances, group)
         if found is None:
             continue
         for position, flat in group:
@@ -97,26 +96,31 @@ def refuse_ties(
     return causes[:NAMED]
 
 
+def at_kinks(findings: Findings) -> np.ndarray:
+    """Tell which entries are at kinks, rightly answered or not."""
+    found = findings.verdict == CODES[Verdict.KINK]
+    found[[flat for flat, why in findings.reasons.items() if why.startswith(KINK)]] = True
+    return found
+
+
 def off(
     probe: Probe,
     findings: Sequence[Findings],
     tolerances: Tolerances,
     group: Sequence[Place],
-    generator: np.random.Generator,
 ) -> Investigation | None:
-    """Return what was seen along a direction in which the values do not add up, or None."""
-    sizes = np.array([max(1.0, abs(probe.point[i].flat[flat])) for i, flat in group])
+    """Return what was seen where tied entries move together and stay tied, or None if all is well.
+
+    Along other directions the middle ones of sorted numbers have slopes that are none of theirs.
+    """
+    lengths = np.array([max(1.0, abs(probe.point[i].flat[flat])) for i, flat in group])
     values = np.array([findings[i].given[flat] for i, flat in group])
-    for shares in (np.ones(len(group)), generator.uniform(0.5, 1.5, len(group))):
-        lengths = shares * sizes
-        allowed = tolerances.absolute * np.sum(lengths)
-        allowed += tolerances.relative * np.sum(np.abs(values) * lengths)
-        judge = Judge(Tolerances(0.0, float(allowed)), 10 * float(allowed))
-        line = TogetherLine(probe, group, lengths)
-        found = Investigation(probe, line, float(values @ lengths), judge)
-        if found.verdict is Verdict.WRONG:
-            return found
-    return None
+    allowed = tolerances.absolute * np.sum(lengths)
+    allowed += tolerances.relative * np.sum(np.abs(values) * lengths)
+    judge = Judge(Tolerances(0.0, float(allowed)), 10 * float(allowed))
+    line = TogetherLine(probe, group, lengths)
+    found = Investigation(probe, line, float(values @ lengths), judge)
+    return found if found.verdict is Verdict.WRONG else None
 
 
 def cause_of(probe: Probe, group: Sequence[Place], found: Investigation) -> Cause:

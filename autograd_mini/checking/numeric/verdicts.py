@@ -24,6 +24,9 @@ class Verdict(StrEnum):
         return self in (Verdict.RIGHT, Verdict.KINK)
 
 
+KINK = "kink:"
+"""How the reason of an entry begins where the function has a corner."""
+
 CODES = {verdict: code for code, verdict in enumerate(Verdict)}
 """The places of the verdicts in `list(Verdict)`, by which arrays of them are written."""
 
@@ -104,7 +107,7 @@ class Judge:
 def reason(given: float, e: Estimate, verdict: Verdict) -> str:
     """Say in words why an entry did not simply pass."""
     if e.sides is not None:
-        what = "the function jumps here; beside it" if e.jumps else "kink:"
+        what = "the function jumps here; beside it" if e.jumps else KINK
         return f"{what} {e.left + 0.0:.4g} to the left, {e.right + 0.0:.4g} to the right"
     if verdict is Verdict.RIGHT:
         return "the slope grows without bound" if e.vertical else ""

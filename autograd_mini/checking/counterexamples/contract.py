@@ -1,0 +1,284 @@
+"""What a search keeps of its examples, since the function may be meant for such values only.
+
+A gradient by hand is right for the inputs that its author had in mind: one-hot labels, covariances,
+knots in increasing order. NumPy computes something for other ones too, and there the gradient may
+differ from it without a mistake. So a search keeps of an example what is plain in it (`Structure`),
+and stays in the range where the function is finite (`RANGES`), which a few calls tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..inputs import plain
+
+Place = tuple[int, int]
+"""Argument and leaf."""
+
+Finite = Callable[[Mapping[Place, Any]], list[Any] | None]
+"""Gives the outputs of the function with these values in place of examples; None if it has none."""
+
+PROBES = 4
+"""Values that are tried to see where the function is finite."""
+
+FEWEST = 3
+"""Numbers in increasing order that are no accident."""
+
+ROUNDING = 1e-9
+"""By how much shares may miss the sum of 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """An interval, without its ends unless an example has them."""
+
+    name: str
+    low: float = -np.inf
+    high: float = np.inf
+
+    def holds(self, x: Any, closed: Any = ()) -> Any:
+        """Tell which numbers lie in it; those of `closed` do, too."""
+        return ((x > self.low) & (x < self.high)) | np.isin(x, closed)
+
+    def moved(self, x: Any) -> Any:
+        """Return numbers of the interval, each made of one."""
+        size = np.where(x == 0, 1.0, np.abs(x))
+        if np.isfinite(self.low) and np.isfinite(self.high):
+            share = np.round(size / (1 + size), 4) if self.low == 0 else x / (1 + np.abs(x))
+            return np.clip(share, self.low + 1e-4, self.high - 1e-4)
+        if np.isfinite(self.low):
+            return self.low + size
+        return self.high - size if np.isfinite(self.high) else x
+
+
+ANYWHERE = Range("")
+RANGES = (
+    ANYWHERE,
+    Range("positive", 0.0),
+    Range("negative", high=0.0),
+    Range("above 1", 1.0),
+    Range("between -1 and 1", -1.0, 1.0),
+    Range("between 0 and 1", 0.0, 1.0),
+)
+"""Where a function may be finite, the widest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """What is kept of one example.
+
+    Attributes:
+        range: where its numbers lie.
+        ends: ends of the range that belong to it.
+        values: the only numbers it may have, none for any.
+        form: "one-hot", "shares", "increasing", "symmetric", "definite", or "" for none.
+    """
+
+    range: Range = ANYWHERE
+    ends: tuple[float, ...] = ()
+    values: tuple[float, ...] = ()
+    form: str = ""
+
+    def __str__(self) -> str:
+        forms = {"shares": "rows that sum to 1", "definite": "symmetric and positive definite"}
+        numbers = ", ".join(f"{x:g}" for x in self.values)
+        words = (
+            self.range.name,
+            f"only {numbers}" * bool(numbers),
+            forms.get(self.form, self.form),
+        )
+        return ", ".join(word for word in words if word)
+
+    def adjusted(self, x: Any) -> Any:
+        """Return an array like x that has this structure."""
+        if self.holds(x):
+            return x
+        found = x
+        if self.values:
+            known = np.array(self.values)
+            found = known[np.floor(np.abs(x)).astype(int) % len(known)]
+        elif self.range is not ANYWHERE:
+            found = np.where(self.range.holds(x, self.ends), x, self.range.moved(x))
+        return np.asarray(self.formed(found), x.dtype)
+
+    def formed(self, x: Any) -> Any:
+        """Return an array with this form."""
+        if self.form == "one-hot":
+            return (np.arange(x.shape[-1]) == x.argmax(axis=-1)[..., None]) * 1.0
+        if self.form == "shares":
+            size = np.where(x == 0, 1.0, np.abs(x))
+            return size / size.sum(axis=-1, keepdims=True)
+        if self.form == "increasing":
+            rising = np.sort(x)
+            if np.all(np.diff(rising) > 0):
+                return rising
+            spread = np.arange(1.0, x.size + 1)
+            return spread if self.range is ANYWHERE else self.range.moved(spread)
+        if self.form in ("symmetric", "definite") and x.shape[-1] == x.shape[-2]:
+            turned = np.swapaxes(x, -1, -2).conj()
+            if self.form == "symmetric":
+                return (x + turned) / 2
+            square = x @ turned + np.eye(x.shape[-1])
+            return (square + np.swapaxes(square, -1, -2).conj()) / 2
+        return x
+
+    def holds(self, x: Any) -> bool:
+        """Whether an array has this structure."""
+        if self.range is not ANYWHERE and not np.all(self.range.holds(x, self.ends)):
+            return False
+        if self.values and not np.all(np.isin(x, self.values)):
+            return False
+        return not self.form or x.size == 0 or self.form in forms_of(x)
+
+
+def forms_of(x: Any) -> Iterator[str]:
+    """Yield the forms that an array has, the most special first."""
+    if x.ndim and x.shape[-1] > 1 and x.dtype.kind == "f" and np.all(x >= 0):
+        if np.all((x == 1).sum(axis=-1) == 1) and np.all((x == 0) | (x == 1)):
+            yield "one-hot"
+        if np.all(np.abs(x.sum(axis=-1) - 1) <= ROUNDING):
+            yield "shares"
+    if x.ndim == 1 and x.dtype.kind == "f" and x.size >= FEWEST and np.all(np.diff(x) > 0):
+        yield "increasing"
+    if x.ndim > 1 and x.shape[-1] == x.shape[-2] > 1:
+        turned = np.swapaxes(x, -1, -2).conj()
+        if np.array_equal(x, turned) and np.isfinite(x).all():
+            if np.all(np.linalg.eigvalsh(x) > 0):
+                yield "definite"
+            yield "symmetric"
+
+
+def form_of(x: Any) -> str:
+    """Return the most special form of an example; equal numbers throughout show none."""
+    return next(forms_of(x), "") if x.size > 1 and np.any(x != x.flat[0]) else ""
+
+
+def labels_of(x: Any) -> tuple[float, ...]:
+    """Return the values of labels: zeros and ones, or signs, both of which occur."""
+    found = np.unique(x) if x.dtype.kind == "f" and x.ndim else np.array([])
+    is_label = found.tolist() in ([0.0, 1.0], [-1.0, 1.0])
+    return tuple(found.tolist()) if is_label else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What a search keeps of all examples.
+
+    Attributes:
+        structures: by place; none of them for examples of which nothing is kept.
+        ordered: places of numbers that stay in this order, each below the next.
+    """
+
+    structures: Mapping[Place, Structure]
+    ordered: tuple[Place, ...] = ()
+
+    def adjusted(self, values: dict[Place, Any]) -> dict[Place, Any]:
+        """Return values like these that keep what is to be kept."""
+        found = dict(values)
+        for place, structure in self.structures.items():
+            found[place] = like(values[place], structure.adjusted(plain(values[place])))
+        if self.ordered and not self.in_order(found):
+            rising = sorted(float(found[place]) for place in self.ordered)
+            if len(set(rising)) < len(rising):
+                rising = [rising[0] + i for i in range(len(rising))]
+            for place, number in zip(self.ordered, rising, strict=True):
+                found[place] = like(found[place], np.asarray(number))
+        return found
+
+    def holds(self, values: Mapping[Place, Any]) -> bool:
+        """Whether values keep what is to be kept."""
+        kept = all(s.holds(plain(values[place])) for place, s in self.structures.items())
+        return kept and self.in_order(values)
+
+    def in_order(self, values: Mapping[Place, Any]) -> bool:
+        """Whether the numbers that are ordered are so."""
+        found = [float(values[place]) for place in self.ordered]
+        return all(a < b for a, b in zip(found, found[1:], strict=False))
+
+
+ANY_VALUES = Contract({})
+
+
+def like(example: Any, x: Any) -> Any:
+    """Return an array as what the example is: a Python number, NumPy's, or an array."""
+    if isinstance(example, np.generic):
+        return x.astype(example.dtype)[()]
+    return x.item() if isinstance(example, (float, complex)) else x
+
+
+def contract_of(examples: Mapping[Place, Any], outputs: Finite) -> Contract:
+    """Find what a search keeps of examples.
+
+    Args:
+        examples: by place.
+        outputs: calls the function with some of them replaced.
+    """
+    usual = outputs({})
+    found = {}
+    for place, example in examples.items():
+        x = plain(example)
+        if not x.size or not np.isfinite(x).all():
+            continue
+        structure = Structure(values=labels_of(x), form=form_of(x))
+        if usual is not None and x.dtype.kind == "f":
+            call = lambda value, place=place, example=example: outputs(
+                {place: like(example, value)}
+            )
+            structure = in_range(x, structure, call, usual)
+        if structure != Structure():
+            found[place] = structure
+    return Contract(found, numbers_in_order(examples))
+
+
+def in_range(
+    x: Any, structure: Structure, call: Callable[[Any], list[Any] | None], usual: list[Any]
+) -> Structure:
+    """Return the structure with the widest range in which the function is finite."""
+    whole = bool(np.all(x == np.rint(x)))
+    own = replace(structure, values=tuple(np.unique(x).tolist()))
+    generator = np.random.default_rng(0)
+    shuffled = [generator.permutation(x.ravel()).reshape(x.shape) for _ in range(PROBES)]
+    rounds = whole and same(call(x + 0.25), usual)
+    if rounds and not structure.values and not all(same(call(y), usual) for y in shuffled):
+        return own  # numbers of classes, which the function rounds
+    scale = max(1.0, float(np.abs(x).max()))
+    drawn = [-x, *(scale * generator.normal(size=x.shape) for _ in range(PROBES))]
+    for span in RANGES:
+        ends = tuple(e for e in (span.low, span.high) if np.any(x == e))
+        if not np.all(span.holds(x, ends)):
+            continue
+        candidate = replace(structure, range=span, ends=ends)
+        if all(call(candidate.adjusted(probe)) is not None for probe in drawn):
+            return candidate
+    if whole and all(call(probe) is not None for probe in shuffled):
+        return own
+    return structure
+
+
+def same(outputs: list[Any] | None, usual: list[Any]) -> bool:
+    """Whether outputs are equal."""
+    return outputs is not None and all(map(np.array_equal, outputs, usual))
+
+
+def numbers_in_order(examples: Mapping[Place, Any]) -> tuple[Place, ...]:
+    """Return the places of different numbers, the smallest first, where there are arrays too.
+
+    They may be bounds, as those of `np.clip`.
+    """
+    numbers = {
+        place: float(x) for place, x in examples.items() if np.ndim(plain(x)) == 0 and is_real(x)
+    }
+    if len(numbers) == len(examples) or len(numbers) < 2 or len(set(numbers.values())) == 1:
+        return ()
+    if len(set(numbers.values())) < len(numbers):
+        return ()
+    return tuple(sorted(numbers, key=lambda place: numbers[place]))
+
+
+def is_real(x: Any) -> bool:
+    """Whether a leaf is real."""
+    return plain(x).dtype.kind == "f"
