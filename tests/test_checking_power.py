@@ -76,6 +76,27 @@ ELEMENTWISE: dict[str, tuple[str, Any, Any, Any]] = {
 }
 
 
+def bump(x: Any) -> Any:
+    """A line with a bump of the width 1e-6, on whose side the points 0, 1 and 5 lie."""
+    return x + np.exp(-((1e6 * (x - np.round(x)) - 0.5) ** 2)) / 1e6
+
+
+ELEMENTWISE |= {
+    "bump at the point, 1": ("UNDECIDED", bump, np.array([0.0, 1.0, 5.0]), np.ones_like),
+    "exponentials of all sizes": ("ok", np.exp, np.array([0.0, 100.0]), np.exp),
+    "one sign of a small one": (
+        "FAILED", np.exp, np.array([0.0, 100.0]), lambda x: np.exp(x) * np.array([-1.0, 1.0]),
+    ),
+    "rounded to 4 digits": (
+        "UNDECIDED", lambda x: np.round(x, 4), np.array([0.3, 1.2]), np.zeros_like,
+    ),
+    "saturated loss": (
+        "UNDECIDED", lambda w: np.logaddexp(0, w) - w, np.array([30.0]),
+        lambda w: -1 / (1 + np.exp(w)),
+    ),
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_elementwise(name: str) -> None:
     state, f, x, derivative = ELEMENTWISE[name]
@@ -152,6 +173,38 @@ TIES: dict[str, tuple[str, Any, tuple[Any, ...], dict[str, Any]]] = {
     "apart": (
         "ok", lambda a, b: np.sum(np.maximum(a, 0)) - np.sum(np.maximum(b, 0)),
         (np.zeros(2), np.zeros(2)), {"vjp": lambda g, a, b: (g * np.zeros(2), -g * np.ones(2) / 2)},
+    ),
+    "largest size, all": (
+        "FAILED", lambda x: np.abs(x).max(), (np.array([2.0, -2.0, 1.0]),),
+        {"grad": lambda x: np.array([1.0, -1.0, 0.0])},
+    ),
+    "largest size, shared": (
+        "ok", lambda x: np.abs(x).max(), (np.array([2.0, -2.0, 1.0]),),
+        {"grad": lambda x: np.array([0.5, -0.5, 0.0])},
+    ),
+    "against each other, both": (
+        "FAILED", lambda a, b: np.maximum(-a, b), (np.ones(1), -np.ones(1)),
+        {"vjp": lambda g, a, b: (-g, g)},
+    ),
+    "against each other, one": (
+        "ok", lambda a, b: np.maximum(-a, b), (np.ones(1), -np.ones(1)),
+        {"vjp": lambda g, a, b: (-g, 0 * g)},
+    ),
+    "twice one, half of it": (
+        "FAILED", lambda a, b: np.maximum(2 * a, b), (np.zeros(1), np.zeros(1)),
+        {"vjp": lambda g, a, b: (g, 0 * g)},
+    ),
+    "size of a sum, apart": (
+        "FAILED", lambda a, b: np.abs(a + b - 2), (np.ones(1), np.ones(1)),
+        {"vjp": lambda g, a, b: (g, -g)},
+    ),
+    "size of a sum, alike": (
+        "ok", lambda a, b: np.abs(a + b - 2), (np.ones(1), np.ones(1)),
+        {"vjp": lambda g, a, b: (g, g)},
+    ),
+    "sorted": (
+        "ok", np.sort, (np.array([0.0, 0.0, -1.0]),),
+        {"vjp": lambda g, x: (g[np.argsort(np.argsort(x, kind="stable"))],)},
     ),
     "absolute values": (
         "ok", np.abs, (np.zeros(2),), {"vjp": lambda g, x: (g * np.array([0.3, -1.0]),)},
@@ -323,3 +376,11 @@ def test_wrong_entries_are_located_by_projections(wrong: tuple[int, ...]) -> Non
     )
     found = {entry.index[0] for entry in report.entries if entry.verdict == "wrong"}
     assert report.state == "FAILED" and found == set(wrong), report
+
+
+def test_projections_that_see_nothing_are_undecided() -> None:
+    report = am.gradcheck(
+        lambda x: np.sum(np.maximum(x, 0)), np.zeros((100, 100)), grad=lambda x: -np.ones_like(x),
+        coverage="projections", raises=False,
+    )  # fmt: skip
+    assert not report.ok, report

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import AutogradError
 from .causes import Cause, Kind
-from .coordinates import coordinates
+from .coordinates import coordinates, sizes_of
 from .inputs import Arrays, Problem
 from .subjects import Subject, copies
 
@@ -67,7 +67,8 @@ def is_rounding(
     unit = 4 * np.finfo(np.float64).eps
     others = []
     for _ in range(BESIDE):
-        moved = [x * (1 + unit * generator.uniform(-2, 2, x.shape)) for x in point]
+        shifts = [unit * sizes_of(x) * generator.uniform(-2, 2, x.shape) for x in point]
+        moved = [x + shift for x, shift in zip(point, shifts, strict=True)]
         others.append(difference(moved))
     spread = np.std([found, *others], axis=0)
     return bool(np.all(np.abs(found) <= TIMES * np.maximum(spread, np.max(spread, initial=0.0))))

@@ -26,3 +26,11 @@ def natural(values: Any, is_complex: bool) -> Any:
         return values[()]
     array = np.asarray(values)
     return (array[..., 0] + 1j * array[..., 1])[()]
+
+
+def sizes_of(x: np.ndarray) -> np.ndarray:
+    """Return the sizes of entries, for moving them by a share: those of 0 as large as the largest.
+
+    If all are 0 they are 1.
+    """
+    return np.where(x != 0, np.abs(x), np.max(np.abs(x), initial=0.0) or 1.0)

@@ -21,6 +21,9 @@ WORTH_SWEEPING = 24
 SHARP = 1e-4
 """An error bar up to this share of an entry is not coarse."""
 
+NARROWER = 1e-3
+"""The step that looks for narrow features, as a share of the first one."""
+
 DOUBTFUL = -1
 """The code of an entry that is not judged yet."""
 
@@ -32,6 +35,7 @@ class Findings:
     Attributes:
         given, numeric, error, step: values.
         verdict: codes; -1 for doubtful.
+        gap: how far the slopes to both sides were apart at the first step.
         negligible: an error bar up to this is fine for every entry.
         reasons: why, where a verdict is not plain from the values.
     """
@@ -41,6 +45,7 @@ class Findings:
     error: np.ndarray
     step: np.ndarray
     verdict: np.ndarray
+    gap: np.ndarray
     negligible: float = 0.0
     reasons: dict[int, str] = field(default_factory=dict)
 
@@ -115,6 +120,7 @@ def first_findings(
         doubtful = np.flatnonzero(findings.verdict == DOUBTFUL)
         far = (size[doubtful] > 10) | ((size[doubtful] < 0.1) & (size[doubtful] > 0))
         if step is None:
+            doubt_leaps(findings, partial(moved, position), steps)
             confirm_zeros(findings, partial(moved, position), size)
         if step is None and np.count_nonzero(far) > 4:  # the other natural length
             flat = doubtful[far]
@@ -124,6 +130,26 @@ def first_findings(
             take(findings, moved(position, flat, near), flat, near, probe, position, tolerances)
         found.append(findings)
     return found
+
+
+def doubt_leaps(findings: Findings, moved: Moving, steps: np.ndarray) -> None:
+    """See at steps a thousand times narrower whether what looked right leaps over something.
+
+    Args:
+        findings: of one input, with first estimates.
+        moved: evaluates entries of the input with these steps.
+        steps: those of the first differences.
+    """
+    with np.errstate(all="ignore"):
+        places = np.flatnonzero(
+            (findings.verdict == CODES[Verdict.RIGHT]) & (findings.numeric != 0)
+        )
+        narrow = moved(places, NARROWER * steps[places])
+        width = narrow.up - narrow.down
+        slopes, numeric = (narrow.above - narrow.below) / width, findings.numeric[places]
+        rounding = 64 * NOISE * np.finfo(np.float64).eps * (narrow.size + np.abs(numeric))
+        apart = np.abs(slopes - numeric) > 0.1 * np.abs(numeric) + rounding / width
+    findings.verdict[places[apart & (width > 0)]] = DOUBTFUL
 
 
 def confirm_zeros(findings: Findings, moved: Moving, size: np.ndarray) -> None:
@@ -176,7 +202,8 @@ def empty(given: np.ndarray) -> Findings:
     """Return findings of which nothing is known."""
     nan = np.full(given.shape, np.nan)
     verdict = np.full(given.shape, DOUBTFUL, np.int8)
-    return Findings(given, nan, np.full(given.shape, np.inf), nan.copy(), verdict)
+    bars = np.full(given.shape, np.inf)
+    return Findings(given, nan, bars, nan.copy(), verdict, np.zeros(given.shape))
 
 
 def take(
@@ -211,4 +238,6 @@ def take(
     for values, fresh in ((findings.numeric, numeric), (findings.error, error)):
         values[flat[better]] = fresh[better]
     findings.step[flat[better]] = steps[better]
+    with np.errstate(all="ignore"):
+        findings.gap[flat] = np.abs(moved.above / moved.up - moved.below / moved.down)
     findings.verdict[flat[right]] = CODES[Verdict.RIGHT]

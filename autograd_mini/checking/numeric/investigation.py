@@ -18,13 +18,16 @@ import numpy as np
 from ..coordinates import coordinates
 from ..inputs import Arrays
 from .estimates import Estimate, estimate
-from .lines import Level, Line, Probe
-from .noise import measured_noise
+from .lines import NOISE, Level, Line, Probe
+from .noise import measured_noise, rounding_of_inputs
 from .precision import precise
 from .verdicts import Judge, Verdict
 
 ROUNDING = 16.0
 """Units of rounding of φ, a share of which per unit a right gradient may be off by too."""
+
+STAIR = 1e-6
+"""A step, per unit, that a stair of float32 does not reach."""
 
 LOST = 1e4
 """Units of rounding of a function, an error bar of which is as good as none if all else fails."""
@@ -62,13 +65,20 @@ class Investigation:
         self._probe, self._line, self.given = probe, line, given
         self._moving = probe.moving(line)
         rounding = ROUNDING * probe.epsilon * self._moving / line.unit
-        unseen = probe.epsilon**2 * probe.scale / line.unit
+        unseen = probe.epsilon**2 * self._moving / line.unit
         self._judge = replace(judge, rounding=rounding, unseen=unseen)
         self._levels: dict[float, Level] = {}
         self._noise: float | None = None
         self.estimate: Estimate
         self.verdict = Verdict.UNRESOLVED
-        for number, steps in enumerate(rounds(line, probe.unit, step)):
+        self._go_on(step)
+        if self.verdict is Verdict.WRONG and self._is_on_a_stair():
+            self.verdict = Verdict.UNRESOLVED
+            self.estimate = replace(self.estimate, rough=True)
+
+    def _go_on(self, step: float | None) -> None:
+        """Take step after step until something is certain."""
+        for number, steps in enumerate(rounds(self._line, self._probe.unit, step)):
             fresh = self._look(steps)
             if number == 0 and self.verdict is not Verdict.RIGHT:
                 continue  # a step that is too wide can be certain and wrong
@@ -118,6 +128,22 @@ class Investigation:
         if unsure and (self._is_rough() or not self._settled() or self._is_disputed()):
             self.verdict = Verdict.UNRESOLVED
         return not self._is_open()
+
+    def _is_on_a_stair(self) -> bool:
+        """Whether φ stays as it is, to the last bit, and the given value may be no mistake.
+
+        It is 0, on a stair that is far wider than rounding explains; or so small that rounding of
+        numbers as large as the inputs would hide it.
+        """
+        if not self.given:
+            steps = [STAIR * k * self._line.unit for k in (1.0, 1e-2, 1e-4, 1e-6, 1e-8)]
+            beside = [self._probe.level(self._line, s) for s in steps if s >= self._line.least]
+            rise = abs(self.estimate.value) * steps[0]
+            hidden = NOISE * self._probe.epsilon * self._moving
+            return bool(beside) and rise > hidden and all(level.flat for level in beside)
+        flat = all(level.flat for level in self._levels.values())
+        widest = max(self._levels, default=0.0)
+        return flat and abs(self.given) * widest <= rounding_of_inputs(self._probe)
 
     def _leaps(self) -> bool:
         """Forget steps that narrower ones contradict: they leap over something; tell if any do."""

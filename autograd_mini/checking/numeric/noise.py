@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..coordinates import sizes_of
 from .lines import Line, Probe
 
 POINTS = 5
@@ -107,7 +108,8 @@ def float32_stairs(probe: Probe) -> float:
     """Return the height of the stairs of a function that rounds to float32 inside, else 0.
 
     It stays as it is, to the last bit, when all inputs move by 1e-10 of themselves; and when they
-    move by more it changes by a jump of about the rounding unit of float32.
+    move by more it changes by a jump of about the rounding unit of float32. So does a difference of
+    large numbers, as log(1 + exp(x)) − x, by one of the rounding unit of x.
     """
     generator = np.random.default_rng(0)
     for share in (1e-10, *SHARES):
@@ -117,13 +119,21 @@ def float32_stairs(probe: Probe) -> float:
             return 0.0
         if seen:
             height = min(seen)
-            return height if SINGLE[0] < height / (probe.scale or np.inf) < SINGLE[1] else 0.0
+            single = SINGLE[0] < height / (probe.scale or np.inf) < SINGLE[1]
+            return height if single or height <= rounding_of_inputs(probe) else 0.0
     return 0.0
+
+
+def rounding_of_inputs(probe: Probe) -> float:
+    """Return how far φ may be off because it computes with numbers as large as the inputs, or 1."""
+    sizes = [float(np.max(np.abs(x), initial=0.0)) for x in probe.point]
+    weight = max(float(np.max(np.abs(g), initial=0.0)) for g in probe.weights)
+    return 64 * probe.epsilon * max(1.0, *sizes) * weight
 
 
 def changed(probe: Probe, share: float, generator: np.random.Generator) -> float:
     """Return how far φ changes when all inputs move by a share of themselves, each another way."""
-    moved = [x * (1 + share * generator.uniform(-1, 1, x.shape)) for x in probe.point]
+    moved = [x + share * sizes_of(x) * generator.uniform(-1, 1, x.shape) for x in probe.point]
     return abs(probe.weighted(probe.evaluate(moved), probe.base))
 
 

@@ -26,7 +26,7 @@ from .verdicts import Judge, Tolerances, Verdict
 DIRECTIONS = 6
 """Random directions an input."""
 
-SAMPLE = 6
+SAMPLE = 8
 """Entries that are looked at before halving."""
 
 FOUND = 8
@@ -34,6 +34,9 @@ FOUND = 8
 
 PATIENCE = 60.0
 """Seconds that halving may take for one input."""
+
+POWER = 0.01
+"""The share of the gradient's norm up to which an error may not be seen: else it is open."""
 
 SHARE = 0.1
 """Of the relative tolerance of an entry, for the norm of all: rounding averages out."""
@@ -178,6 +181,13 @@ def projected(
         sensitivity = max(sensitivity, float(np.median(unseen)) / MISSED)
     norm = float(np.sqrt(sum(np.sum(g**2) for g in given)))
     entries = sum(x.size for x in probe.point)
+    known = np.isfinite(norm) and norm > 0
+    if complete and not problems and known and not sensitivity <= POWER * norm:
+        text = (
+            f"random directions would not see an error of {sensitivity:.1e}, and the gradient has "
+            f"the norm {norm:.1e}: there are kinks at many entries, or too much rounding"
+        )
+        problems = [Cause(Kind.DOMAIN, text)]
     return findings, problems, Coverage(entries, count, sensitivity, norm, complete)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from ..coordinates import sizes_of
 from ..inputs import Arrays
 from .first import Findings
 from .noise import WIDER
@@ -102,7 +103,7 @@ def steady_wrong(findings: Findings) -> np.ndarray:
 def beside(point: Arrays, gradient: Gradient, seed: int) -> Iterator[list[np.ndarray]]:
     """Yield gradients, one row a point, along a line, at wider and wider scales."""
     generator = np.random.default_rng([seed, 2])
-    directions = [x * generator.uniform(0.5, 1.5, x.shape) for x in point]
+    directions = [sizes_of(x) * generator.uniform(0.5, 1.5, x.shape) for x in point]
     for scale in SCALES:
         found = []
         for k in PLACES:

@@ -7,7 +7,9 @@ share. Entries whose kinks have nothing to do with each other, as |x| + |y| at 0
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +29,9 @@ LOOKED_AT = 400
 
 APART = 0.02
 """A share of the kinks that entries share if they belong together."""
+
+MARGIN = 1e-3
+"""A share of the slope; what is tied and wrong is off by far more."""
 
 NAMED = 4
 """Entries that a cause names."""
@@ -82,11 +87,11 @@ def refuse_ties(probe: Probe, findings: Sequence[Findings], tolerances: Toleranc
     ]
     if not 1 < len(places) <= LOOKED_AT:
         return []
-    causes = []
-    for group in Ties(probe).groups(places):
+    causes, ties = [], Ties(probe)
+    for group in ties.groups(places):
         if any(findings[i].verdict[flat] == CODES[Verdict.WRONG] for i, flat in group):
             continue  # it is known what is wrong
-        found = off(probe, findings, tolerances, group)
+        found = off(probe, findings, tolerances, group, ties)
         if found is None:
             continue
         for position, flat in group:
@@ -97,8 +102,11 @@ def refuse_ties(probe: Probe, findings: Sequence[Findings], tolerances: Toleranc
 
 
 def at_kinks(findings: Findings) -> np.ndarray:
-    """Tell which entries are at kinks, rightly answered or not."""
-    found = findings.verdict == CODES[Verdict.KINK]
+    """Tell which entries are at kinks, rightly answered or not; with the mean slope too."""
+    with np.errstate(invalid="ignore"):
+        apart = findings.gap > APART * np.abs(findings.numeric)
+    mean = apart & (findings.verdict == CODES[Verdict.RIGHT]) & (findings.numeric != 0)
+    found = mean | (findings.verdict == CODES[Verdict.KINK])
     found[[flat for flat, why in findings.reasons.items() if why.startswith(KINK)]] = True
     return found
 
@@ -108,19 +116,44 @@ def off(
     findings: Sequence[Findings],
     tolerances: Tolerances,
     group: Sequence[Place],
+    ties: Ties,
 ) -> Investigation | None:
     """Return what was seen where tied entries move together and stay tied, or None if all is well.
 
     Along other directions the middle ones of sorted numbers have slopes that are none of theirs.
     """
-    lengths = np.array([max(1.0, abs(probe.point[i].flat[flat])) for i, flat in group])
     values = np.array([findings[i].given[flat] for i, flat in group])
-    allowed = tolerances.absolute * np.sum(lengths)
-    allowed += tolerances.relative * np.sum(np.abs(values) * lengths)
-    judge = Judge(Tolerances(0.0, float(allowed)), 10 * float(allowed))
-    line = TogetherLine(probe, group, lengths)
-    found = Investigation(probe, line, float(values @ lengths), judge)
-    return found if found.verdict is Verdict.WRONG else None
+    for lengths, smooth in directions(group, ties):
+        size = float(np.sum(np.abs(values) * np.abs(lengths)))
+        allowed = tolerances.absolute * float(np.sum(np.abs(lengths))) + max(
+            tolerances.relative, MARGIN
+        ) * max(size, float(np.max(np.abs(lengths))) * ties.kink(group[0]))
+        judge = Judge(Tolerances(0.0, allowed), 10 * allowed)
+        line = TogetherLine(probe, group, lengths)
+        found = Investigation(probe, line, float(values @ lengths), judge)
+        if found.verdict is Verdict.WRONG and (found.estimate.sides is None or not smooth):
+            return found
+    return None
+
+
+def directions(group: Sequence[Place], ties: Ties) -> Iterator[tuple[np.ndarray, bool]]:
+    """Yield directions in which tied entries stay tied; True where only a smooth one tells.
+
+    Each entry moves so that what it is compared with moves alike: 2a and b in max(2a, b) by the
+    same, and −a against b in max(−a, b). Pairs as a and b in |a + b| stay so moved against each
+    other.
+    """
+    slopes = np.array([ties.slope(place) for place in group])
+    kinks = np.array([ties.kink(place) for place in group])
+    plain = np.abs(slopes) > 0.1 * kinks
+    scale = np.median(kinks)
+    usual = np.where(plain, np.sign(slopes), 1.0) * scale / kinks
+    yield usual, False
+    for one, other in combinations(range(min(len(group), NAMED)), 2):
+        for sign in (1.0, -1.0):
+            pair = np.zeros(len(group))
+            pair[one], pair[other] = scale / kinks[one], sign * scale / kinks[other]
+            yield pair, True
 
 
 def cause_of(probe: Probe, group: Sequence[Place], found: Investigation) -> Cause:
@@ -151,41 +184,52 @@ class Ties:
         self.step = 8 * usual_step(probe.epsilon, 1.0)
         self._alone: dict[tuple[Place, float], float] = {}
 
-    def change(self, places: Sequence[Place], sign: float) -> float:
-        """Return how far φ changes when entries move to one side."""
-        sizes = np.array([max(1.0, abs(self.probe.point[i].flat[flat])) for i, flat in places])
-        outputs, _ = TogetherLine(self.probe, places, sizes).at(sign * self.step)
-        return self.probe.weighted(outputs, self.probe.base)
+    def change(self, places: Sequence[Place], signs: Sequence[float]) -> float:
+        """Return how far φ changes when entries move, each to one side."""
+        sizes = [max(1.0, abs(float(self.probe.point[i].flat[flat]))) for i, flat in places]
+        line = TogetherLine(self.probe, places, np.array(sizes) * np.array(signs))
+        return self.probe.weighted(line.at(self.step)[0], self.probe.base)
 
     def alone(self, place: Place, sign: float) -> float:
         """Return how far φ changes when one entry moves."""
         key = place, sign
         if key not in self._alone:
-            self._alone[key] = self.change([place], sign)
+            self._alone[key] = self.change([place], [sign])
         return self._alone[key]
 
-    def together(self, one: Sequence[Place], other: Sequence[Place]) -> bool:
-        """Tell whether two groups of entries share a kink."""
+    def slope(self, place: Place) -> float:
+        """Return the sum of the slopes to both sides, for one entry."""
+        return (self.alone(place, 1.0) - self.alone(place, -1.0)) / self.reach(place)
 
-        def part(places: Sequence[Place], sign: float) -> float:
-            if len(places) == 1:
-                return self.alone(places[0], sign)
-            return self.change(places, sign)
+    def kink(self, place: Place) -> float:
+        """Return how far the slopes to both sides are apart, for one entry."""
+        return abs(self.alone(place, 1.0) + self.alone(place, -1.0)) / self.reach(place) or 1.0
 
+    def reach(self, place: Place) -> float:
+        """Return how far an entry moves."""
+        return self.step * max(1.0, abs(float(self.probe.point[place.position].flat[place.flat])))
+
+    def together(self, one: Place, others: Sequence[Place]) -> bool:
+        """Tell whether an entry shares a kink with any of others.
+
+        They move as they do when a maximum of them stays tied, and the entry also against them.
+        """
+        kept = [math.copysign(1.0, self.slope(place)) for place in others]
         for sign in (1.0, -1.0):
-            first, second = part(one, sign), part(other, sign)
-            mixed = self.change([*one, *other], sign) - first - second
-            kink = abs(self.alone(one[0], 1.0) + self.alone(one[0], -1.0))
-            if abs(mixed) > APART * kink:
-                return True
+            signs = [sign * s for s in kept]
+            rest = self.change(others, signs)
+            for own in (1.0, -1.0):
+                mixed = self.change([one, *others], [own, *signs]) - self.alone(one, own) - rest
+                if abs(mixed) > APART * self.kink(one) * self.reach(one):
+                    return True
         return False
 
     def groups(self, places: Sequence[Place]) -> list[list[Place]]:
         """Return groups of two entries and more that belong together."""
-        tied = [p for p in places if self.together([p], [q for q in places if q != p])]
+        tied = [p for p in places if self.together(p, [q for q in places if q != p])]
         if len(tied) > PAIRED:
             return [tied]
-        return connected(tied, lambda p, q: self.together([p], [q]))
+        return connected(tied, lambda p, q: self.together(p, [q]))
 
 
 def connected(places: Sequence[Place], linked: Callable[[Place, Place], bool]) -> list[list[Place]]:
