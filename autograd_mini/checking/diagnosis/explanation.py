@@ -18,6 +18,8 @@ from .contributions import partial, untransposed
 from .cotangents import conjugated, curved, ignored, unsteady
 from .evidence import Evidence
 from .exchanges import swapped
+from .formula import Formula, recorded
+from .formulas import faulty
 from .patterns import Pattern, complex_factor, conjugate, entrywise
 from .rearrangements import rearranged
 from .reductions import reduced
@@ -39,12 +41,13 @@ def diagnose(evidence: Evidence) -> tuple[Cause, ...]:
                 found.append(shared[0])
                 suspects = [i for i in suspects if i not in shared[1]]
                 break
-        own = [cause for i in suspects if (cause := of_input(evidence, i)) is not None]
+        formula = recorded(evidence) if suspects else None
+        own = [cause for i in suspects if (cause := of_input(evidence, i, formula)) is not None]
     found += sorted(own, key=lambda cause: cause.kind is Kind.UNKNOWN)
     return tuple(found[:MOST])
 
 
-def of_input(evidence: Evidence, position: int) -> Cause | None:
+def of_input(evidence: Evidence, position: int, formula: Formula | None) -> Cause | None:
     """Return the cause of what is wrong with the gradient of one input."""
     given, wrong = evidence.given[position], evidence.wrong[position]
     if not np.all(np.isfinite(given[wrong])):
@@ -55,7 +58,7 @@ def of_input(evidence: Evidence, position: int) -> Cause | None:
     seen = view(evidence, position)
     if seen is None:
         return None
-    pattern = first_that_fits(evidence, seen)
+    pattern = first_that_fits(evidence, seen, formula)
     if pattern is None:
         pattern = Pattern(Kind.UNKNOWN, f"no usual mistake explains {ratios(seen)}")
     return told(evidence, position, pattern)
@@ -71,10 +74,14 @@ def ratios(seen: View) -> str:
     return f"{text}; it is between {low:.4g} and {high:.4g} times the right one"
 
 
-def first_that_fits(evidence: Evidence, seen: View) -> Pattern | None:
+def first_that_fits(evidence: Evidence, seen: View, formula: Formula | None) -> Pattern | None:
     """Return the first pattern that explains all that was looked at, and some of it closer."""
     near = closer(evidence, seen)
     for check in CHECKS:
+        if check is partial and formula is not None:
+            fault = faulty(formula, seen.position)
+            if fault is not None:
+                return fault
         pattern = check(evidence, near)
         if pattern is None:
             continue

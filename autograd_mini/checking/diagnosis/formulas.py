@@ -1,0 +1,43 @@
+"""Which mistake, made in the function's own formula, gives the gradient that was given."""
+
+from __future__ import annotations
+
+from .faults import Fault, Trial, search
+from .formula import Formula
+from .mistakes import by_values, elsewhere, exchanged_operands, forgotten, multiplied, scaled
+from .patterns import Pattern
+
+PLAIN = (0.0, -1.0)
+"""Factors that are looked for first: a path that is left out, a sign."""
+
+
+def faulty(formula: Formula, position: int) -> Pattern | None:
+    """Return the pattern of one mistake in the formula that gives the gradient of an input."""
+    trial = Trial(formula, position)
+    fault = in_trial(trial)
+    return None if fault is None else Pattern(fault.kind, fault.text, fault.factor, True)
+
+
+def in_trial(trial: Trial) -> Fault | None:
+    """Return the first fault that is the cause, from the simplest on."""
+    factors = [multiplied(trial, *found) for found in scaled(trial)]
+    plain = [fault for fault in factors if fault.factor in PLAIN or is_simple(fault.factor)]
+    for fault in plain:
+        if trial.confirmed(fault):
+            return fault
+    found = search(trial, (forgotten, elsewhere, exchanged_operands, by_values))
+    if found is not None:
+        return found
+    for fault in factors:
+        if trial.residual.size >= 3 and trial.confirmed(fault):
+            return fault
+    return None
+
+
+def is_simple(factor: float | None) -> bool:
+    """Whether a factor or its inverse is a whole number."""
+    if not factor:
+        return True
+    return any(
+        abs(size - round(size)) < 1e-6 and size < 1e6 for size in (abs(factor), 1 / abs(factor))
+    )
