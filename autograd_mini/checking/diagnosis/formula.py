@@ -18,14 +18,12 @@ from typing import Any
 import numpy as np
 
 from ...containers import flatten
-from ...contexts import run_quietly
 from ...cotangents import conjugated
-from ...debugging import debug
+from ...contexts import recorder
 from ...forward import Values, key_of, push, vertex_of
-from ...graph import Graph
-from ...notes import lines
-from ...operation import Record
+from ...operation import Record, record
 from ...reverse import all_at_once, checked, dependents
+from ...sites import Site, site, variable_of
 from ...tensors import Tensor, leaf
 from ..coordinates import coordinates, natural
 from .evidence import Evidence
@@ -37,7 +35,7 @@ Edge = tuple[int, int]
 """The serial of an operation, and which of its operands."""
 
 Alter = Callable[[Any, int, Any, Any], Any]
-"""What a mistake makes of a cotangent: of an operation, an operand's place, g, and the right one."""
+"""What a mistake makes of a cotangent: of an operation, its operand's place, g, and the right one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +47,7 @@ class Formula:
         leaves: the inputs.
         outputs: the results.
         vertices: the operations between them, in order.
+        sites: where each operation was recorded, by its serial.
         started: when it was recorded.
     """
 
@@ -56,6 +55,7 @@ class Formula:
     leaves: list[Tensor]
     outputs: list[Tensor]
     vertices: list[Any]
+    sites: dict[int, Site]
     started: float
 
     def pulled(
@@ -143,8 +143,9 @@ def recorded(evidence: Evidence) -> Formula | None:
     started = perf_counter()
     pairs = zip(evidence.xs, evidence.complex, strict=True)
     leaves = [leaf(natural(x.copy(), c)[()], requires_grad=True) for x, c in pairs]
+    sites: dict[int, Site] = {}
     try:
-        with warnings.catch_warnings(), debug("ignore"), np.errstate(all="ignore"):
+        with warnings.catch_warnings(), recorder(noting(sites)), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             outputs = flatten(evidence.function(leaves))[0]
         if not all(type(y) is Tensor for y in outputs):
@@ -158,12 +159,24 @@ def recorded(evidence: Evidence) -> Formula | None:
         if not vertices or len(vertices) > MOST_OPERATIONS:
             return None
         ordered = [vertices[serial] for serial in sorted(vertices)]
-        formula = Formula(evidence, leaves, outputs, ordered, started)
+        formula = Formula(evidence, leaves, outputs, ordered, sites, started)
         return formula if is_right(formula) else None
     except Exception:  # NumPy code that was not written for tensors, whatever it does with them
         return None
     finally:
         evidence.refresh()
+
+
+def noting(sites: dict[int, Site]) -> Callable[..., Any]:
+    """Return what records an operation, and notes where that is."""
+
+    def noted(primitive: Any, operands: tuple[Any, ...], params: Any) -> Any:
+        results = record(primitive, operands, params)
+        first = results[0] if isinstance(results, tuple) else results
+        sites[first.serial] = site()
+        return results
+
+    return noted
 
 
 def is_right(formula: Formula) -> bool:
@@ -179,23 +192,30 @@ def is_right(formula: Formula) -> bool:
 
 
 def name_of(x: Any, formula: Formula) -> str:
-    """Name a value: an input, a number, or by the operation that it comes from."""
-    if type(x) is not Tensor:
-        return f"{x:.6g}" if np.ndim(x) == 0 else f"a constant of shape {np.shape(x)}"
-    for t, name in zip(formula.leaves, formula.evidence.names, strict=True):
-        if t.serial == x.serial:
-            return name
-    if x._primitive is None:
-        return f"{x._value:.6g}" if x.ndim == 0 else f"a constant of shape {x.shape}"
-    return f"the result of {x._primitive.name} ({place_of(x)})"
+    """Name a value: an input, a number, a variable, or the operation that it comes from."""
+    if type(x) is not Tensor or x._primitive is None:
+        for t, name in zip(formula.leaves, formula.evidence.names, strict=True):
+            if t is x:
+                return name
+        values = x._value if type(x) is Tensor else x
+        return f"{values:.6g}" if np.ndim(values) == 0 else f"a constant of shape {values.shape}"
+    place = formula.sites.get(x.serial)
+    variable = variable_of(place) if place is not None else None
+    what = f"{variable}, " if variable else ""
+    return f"{what}the result of {x._primitive.name} ({line_of(formula, x)})"
 
 
-def place_of(x: Any) -> str:
-    """Write the line where an operation was recorded, with its text."""
-    place = lines.get(x.serial)
-    if not place:
+def line_of(formula: Formula, vertex: Any) -> str:
+    """Write the line where an operation was recorded."""
+    place = formula.sites.get(vertex.serial)
+    if place is None:
         return "a line that is not known"
-    path, _, number = place.rpartition(":")
-    text = linecache.getline(path, int(number)).strip()
-    short = f"{os.path.basename(path)}:{number}"
-    return f"{short}, `{text[:70]}`" if text else short
+    return f"{os.path.basename(place.code.co_filename)}:{place.line}"
+
+
+def place_of(formula: Formula, vertex: Any) -> str:
+    """Write the line where an operation was recorded, with its text."""
+    place = formula.sites.get(vertex.serial)
+    text = linecache.getline(place.code.co_filename, place.line).strip() if place else ""
+    quoted = text[:70].replace("{", "{{").replace("}", "}}")  # it becomes a part of a format
+    return line_of(formula, vertex) + (f", `{quoted}`" if text else "")

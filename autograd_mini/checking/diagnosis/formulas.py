@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from .altered import (
+    derived, gathered, reductions, summed_otherwise, turned, turned_operands,
+)  # fmt: skip
 from .faults import Fault, Trial, search
 from .formula import Formula
+from .loops import looped
 from .mistakes import by_values, elsewhere, exchanged_operands, forgotten, multiplied, scaled
 from .patterns import Pattern
 
 PLAIN = (0.0, -1.0)
 """Factors that are looked for first: a path that is left out, a sign."""
+
+
+MAKERS = (
+    forgotten, reductions, gathered, turned_operands, summed_otherwise, exchanged_operands,
+    elsewhere, turned, derived, by_values,
+)  # fmt: skip
+"""What yields faults, from the usual ones on."""
 
 
 def faulty(formula: Formula, position: int) -> Pattern | None:
@@ -25,7 +36,10 @@ def in_trial(trial: Trial) -> Fault | None:
     for fault in plain:
         if trial.confirmed(fault):
             return fault
-    found = search(trial, (forgotten, elsewhere, exchanged_operands, by_values))
+    found = search(trial, MAKERS)
+    if found is not None:
+        return found
+    found = looped(trial)
     if found is not None:
         return found
     for fault in factors:

@@ -74,7 +74,7 @@ def chain(formula: Formula, step: Step) -> str:
             types.append(vertex._primitive.name)
     listed = types[0] if len(types) == 1 else ", ".join(types[:4])
     operand = f", by its operand {step.position + 1}" if twofold(step) else ""
-    return f"{listed}{operand} ({place_of(step.vertex)})"
+    return f"{listed}{operand} ({place_of(formula, step.vertex)})"
 
 
 def twofold(step: Step) -> bool:
@@ -87,7 +87,7 @@ def forgotten(formula: Formula, step: Step) -> Iterator[Fault]:
     name, vertex = step.vertex._primitive.name, step.vertex
     if vertex._primitive.kind != "elementwise" or name in PASSED:
         return
-    where = f"at {place_of(vertex)}"
+    where = f"at {place_of(formula, vertex)}"
     operands = vertex._operands
     if name in ("multiply", "divide") and len(operands) == 2:
         other = name_of(operands[1 - step.position], formula)
@@ -131,7 +131,7 @@ def elsewhere(formula: Formula, step: Step) -> Iterator[Fault]:
         return
     name = vertex._primitive.name
     values = [x._value if type(x) is Tensor else x for x in vertex._operands]
-    where = f"in the gradient of {{name}} at {place_of(vertex)}"
+    where = f"in the gradient of {{name}} at {place_of(formula, vertex)}"
     for place, x in enumerate([*vertex._operands, vertex]):
         if np.ndim(value(x)) == 0 and step.x.ndim:
             continue
@@ -163,7 +163,7 @@ def alike(formula: Formula, x: Any) -> Iterator[Any]:
 
 def by_values(formula: Formula, step: Step) -> Iterator[Fault]:
     """Yield the faults in which a value of the formula multiplies or divides once too often."""
-    where = f"({place_of(step.vertex)})"
+    where = f"({place_of(formula, step.vertex)})"
     if formula.evidence.xs and step.x.size == 1:
         return
     for other in (*formula.leaves, *formula.vertices):
@@ -197,6 +197,6 @@ def exchanged_operands(formula: Formula, step: Step) -> Iterator[Fault]:
     def alter(v: Any, position: int, g: Any, gx: Any) -> Any:
         return v._primitive.vjp[1 - position](g, v._value, *map(value, v._operands))
 
-    text = f"the gradients of {a} and {b} are exchanged in {{name}}'s at {place_of(vertex)}"
+    text = f"the gradients of {a} and {b} are exchanged in {{name}}'s at {place_of(formula, vertex)}"
     if isinstance(vertex._primitive.vjp, tuple) and all(vertex._primitive.vjp):
         yield Fault(Kind.SWAPPED, text, frozenset([step.edge]), alter)
