@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..causes import Kind
+from .alternatives import other_function
 from .altered import (
     derived, gathered, reductions, summed_otherwise, turned, turned_operands,
 )  # fmt: skip
@@ -26,7 +28,10 @@ def faulty(formula: Formula, position: int) -> Pattern | None:
     """Return the pattern of one mistake in the formula that gives the gradient of an input."""
     trial = Trial(formula, position)
     fault = in_trial(trial)
-    return None if fault is None else Pattern(fault.kind, fault.text, fault.factor, True)
+    if fault is not None:
+        return Pattern(fault.kind, fault.text, fault.factor, True)
+    text = other_function(trial)
+    return None if text is None else Pattern(Kind.TERM, text, None, True)
 
 
 def in_trial(trial: Trial) -> Fault | None:
@@ -42,9 +47,6 @@ def in_trial(trial: Trial) -> Fault | None:
     found = looped(trial)
     if found is not None:
         return found
-    for fault in factors:
-        if trial.residual.size >= 3 and trial.confirmed(fault):
-            return fault
     return None
 
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from ...tensors import Tensor
 from ..causes import Kind
-from .altered import turned_operands
+from .altered import gathered, turned_operands
 from .faults import PATIENCE, Fault, Step, Trial
-from .formula import Formula, applied, name_of, place_of
+from .formula import Formula, applied, line_of, name_of, place_of
 from .mistakes import forgotten, times, twofold, value
 
 
@@ -38,12 +38,13 @@ class Loop:
 def loops(trial: Trial) -> list[Loop]:
     """Collect the steps that were recorded at the same place of a program."""
     found: dict[Any, list[Step]] = {}
-    for step in trial.steps:
+    for step in sorted(trial.steps, key=lambda step: step.vertex.serial):
         place = trial.formula.sites.get(step.vertex.serial)
-        key = id(place), step.vertex._primitive.name, step.position, step.x.shape
-        found.setdefault(key, []).append(step)
-    rows = [sorted(steps, key=lambda step: step.vertex.serial) for steps in found.values()]
-    return [Loop(steps) for steps in rows if len(steps) > 1]
+        name = step.vertex._primitive.name
+        for at in (id(place), line_of(trial.formula, step.vertex), ""):
+            found.setdefault((at, name, step.position, step.x.shape), []).append(step)
+    rows = {tuple(map(id, steps)): steps for steps in found.values() if len(steps) > 1}
+    return [Loop(steps) for steps in rows.values()]
 
 
 def looped(trial: Trial) -> Fault | None:
@@ -87,7 +88,7 @@ def left_out(trial: Trial, loop: Loop) -> Iterator[Fault]:
 
 def single_rules(trial: Trial, loop: Loop) -> Iterator[Fault]:
     """Yield the faults of single steps that are made at all turns of a loop."""
-    for make in (forgotten, turned_operands):
+    for make in (forgotten, gathered, turned_operands):
         rows = [list(make(trial.formula, step)) for step in loop.steps]
         for faults in zip(*rows, strict=False):
             alters = {next(iter(f.edges))[0]: f.alter for f in faults}
@@ -159,7 +160,10 @@ def replacements(
     for vertices in rows.values():
         if any(a is b for a, b in zip(vertices, used, strict=False)):
             continue
-        other = name_of(vertices[-1], formula)
+        if len(vertices) > 1 and any(a is b for a, b in zip(vertices, used[1:], strict=False)):
+            other = "the value of the next turn (off by one, as h[t] for h[t−1])"
+        else:
+            other = name_of(vertices[-1], formula)
         if len(vertices) == count:
             yield f"{other} stands in the place of {{name}}", vertices
         if len(vertices) == count + 1:

@@ -171,11 +171,11 @@ def by_values(formula: Formula, step: Step) -> Iterator[Fault]:
             continue
         v, name = other._value, name_of(other, formula)
         through = f"what comes back through {step.vertex._primitive.name} {where}"
-        for verb, alter in (
-            ("multiplied", lambda _v, _p, _g, gx, v=v: gx * v),
-            ("divided", lambda _v, _p, _g, gx, v=v: gx / v),
+        for verb, hint, alter in (
+            ("multiplied", "or not divided by it", lambda _v, _p, _g, gx, v=v: gx * v),
+            ("divided", "or lacks it as a factor", lambda _v, _p, _g, gx, v=v: gx / v),
         ):
-            text = f"{through} is {verb} by {name} by mistake in the gradient of {{name}}"
+            text = f"{through} is {verb} by {name} by mistake, {hint}, in the gradient of {{name}}"
             yield Fault(Kind.TERM, text, frozenset([step.edge]), alter)
 
 
