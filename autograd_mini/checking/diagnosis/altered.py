@@ -12,7 +12,7 @@ import numpy as np
 from ..causes import Kind
 from .faults import Fault, Step
 from .formula import Formula, applied, name_of, place_of
-from .mistakes import value
+from .mistakes import PASSED, value
 from .terms import factors
 
 Move = tuple[str, Kind, Callable[[Any], Any]]
@@ -111,7 +111,7 @@ def derived(formula: Formula, step: Step) -> Iterator[Fault]:
     moving = [x for x in vertex._operands if np.ndim(value(x))]
     if vertex._primitive.kind != "elementwise" or len(moving) != 1 or step.x.size < 3:
         return
-    if vertex.shape != step.x.shape:
+    if vertex.shape != step.x.shape or vertex._primitive.name in PASSED:
         return
     name = vertex._primitive.name
     pairs = [("u", step.x._value), (f"{name}(u)", vertex._value)]

@@ -13,7 +13,7 @@ from math import isclose
 import numpy as np
 
 from ..causes import Cause, Kind
-from .conditions import where_wrong
+from .conditions import condition_of, where_wrong
 from .contributions import partial, untransposed
 from .cotangents import conjugated, curved, ignored, unsteady
 from .evidence import Evidence
@@ -58,10 +58,23 @@ def of_input(evidence: Evidence, position: int, formula: Formula | None) -> Caus
     seen = view(evidence, position)
     if seen is None:
         return None
-    pattern = first_that_fits(evidence, seen, formula)
+    pattern = first_that_fits(evidence, seen, formula) or nearly(seen)
     if pattern is None:
         pattern = Pattern(Kind.UNKNOWN, f"no usual mistake explains {ratios(seen)}")
     return told(evidence, position, pattern)
+
+
+def nearly(seen: View) -> Pattern | None:
+    """Return the pattern of a factor that is one as far as wide error bars tell."""
+    found = seen.given / seen.numeric
+    low, high = np.min(found), np.max(found)
+    if not np.isfinite(low + high) or found.size < 2 or high - low > 1e-3 * abs(low):
+        return None
+    if abs(low + 1) < 1e-3:
+        text = "the sign of the gradient of {name} is flipped{where}, within the error bars"
+        return Pattern(Kind.SIGN, text, -1.0)
+    text = f"the gradient of {{name}} is about {low:.4g} times the right one{{where}}"
+    return Pattern(Kind.FACTOR, text, float(low))
 
 
 def ratios(seen: View) -> str:
@@ -78,7 +91,7 @@ def first_that_fits(evidence: Evidence, seen: View, formula: Formula | None) -> 
     """Return the first pattern that explains all that was looked at, and some of it closer."""
     near = closer(evidence, seen)
     for check in CHECKS:
-        if check is partial and formula is not None:
+        if check is partial and formula is not None and not formula.is_elementwise:
             fault = faulty(formula, seen.position)
             if fault is not None:
                 return fault
@@ -87,19 +100,41 @@ def first_that_fits(evidence: Evidence, seen: View, formula: Formula | None) -> 
             continue
         if len(seen.places) == 1 and pattern.factor is not None and not is_plain(pattern.factor):
             return lone_term(evidence, near) or pattern
+        if check in BY_VALUES and not holds_elsewhere(evidence, check, pattern, seen.position):
+            continue
         if len(near.places) == len(seen.places) or check in (partial, untransposed):
             return pattern
         again = check(evidence, seen)
         if again is not None and again.kind is pattern.kind:
             return again
+    if formula is not None and formula.is_elementwise:  # simple terms say more of it
+        return faulty(formula, seen.position)
     return None
 
 
-CHECKS: tuple[Callable[[Evidence, View], Pattern | None], ...] = (
+Check = Callable[[Evidence, View], Pattern | None]
+
+CHECKS: tuple[Check, ...] = (
     conjugate, entrywise, rearranged, untransposed, partial,
-    extra_term, single_term, extra_factor, complex_factor, reduced,
+    single_term, extra_term, extra_factor, complex_factor, reduced,
 )  # fmt: skip
 """From the simplest on."""
+
+
+BY_VALUES = (partial, extra_term, single_term, extra_factor)
+"""Those that speak of values: they have to say where they hold, or hold for right entries too."""
+
+
+def holds_elsewhere(
+    evidence: Evidence, check: Check, pattern: Pattern, position: int
+) -> bool:
+    """Whether a pattern gives the right entries too, if no condition tells them from the wrong."""
+    condition = condition_of(evidence, position)
+    if not condition.endswith("entries"):
+        return True
+    whole = view(evidence, position, everywhere=True)
+    again = None if whole is None else check(evidence, closer(evidence, whole))
+    return again is not None and again.text == pattern.text
 
 
 def is_plain(factor: float) -> bool:

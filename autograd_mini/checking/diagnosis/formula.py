@@ -11,7 +11,6 @@ import os.path
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from time import perf_counter
 from typing import Any
 
@@ -58,6 +57,11 @@ class Formula:
     sites: dict[int, Site]
     started: float
 
+    @property
+    def is_elementwise(self) -> bool:
+        """Whether it is one operation that works entry by entry."""
+        return len(self.vertices) == 1 and self.vertices[0]._primitive.kind == "elementwise"
+
     def pulled(
         self, weights: list[np.ndarray], edges: frozenset[Edge] = frozenset(), alter: Any = None
     ) -> tuple[list[np.ndarray], Values]:
@@ -71,6 +75,8 @@ class Formula:
             self.outputs, weights, self.evidence.complex_outputs, strict=True
         ):
             add(found, y, conjugated(np.asarray(natural(g, is_complex), y.dtype)))
+        if hasattr(alter, "cotangents"):  # one that looks at other tensors' too
+            alter.cotangents = found
         for vertex in reversed(self.vertices):
             for position, x, gx, g in self.steps(vertex, found):
                 if (vertex.serial, position) in edges:
@@ -147,7 +153,7 @@ def recorded(evidence: Evidence) -> Formula | None:
     try:
         with warnings.catch_warnings(), recorder(noting(sites)), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            outputs = flatten(evidence.function(leaves))[0]
+            outputs = results_of(evidence, leaves)
         if not all(type(y) is Tensor for y in outputs):
             return None
         shapes = [np.shape(natural(y, c)) for y, c in zip(
@@ -165,6 +171,27 @@ def recorded(evidence: Evidence) -> Formula | None:
         return None
     finally:
         evidence.refresh()
+
+
+def results_of(evidence: Evidence, leaves: list[Tensor]) -> list[Any]:
+    """Return the results of a function of tensors.
+
+    A function that returns a loss with its gradient may fail after it has computed the loss: the
+    loss is then among its variables.
+    """
+    try:
+        return flatten(evidence.function(leaves))[0]  # type: ignore[misc]
+    except Exception as error:
+        if len(evidence.outputs) != 1 or evidence.outputs[0].size != 1:
+            raise
+        wanted, trace = evidence.outputs[0], error.__traceback__
+        while trace is not None:
+            for value in reversed(trace.tb_frame.f_locals.values()):
+                if type(value) is Tensor and value._requires_grad and value.shape == wanted.shape:
+                    if np.allclose(value._value, wanted, rtol=1e-12, atol=0):
+                        return [value]
+            trace = trace.tb_next
+        raise
 
 
 def noting(sites: dict[int, Site]) -> Callable[..., Any]:

@@ -12,6 +12,7 @@ from .formula import Formula
 from .loops import looped
 from .mistakes import by_values, elsewhere, exchanged_operands, forgotten, multiplied, scaled
 from .patterns import Pattern
+from .segments import in_segments
 
 PLAIN = (0.0, -1.0)
 """Factors that are looked for first: a path that is left out, a sign."""
@@ -19,7 +20,7 @@ PLAIN = (0.0, -1.0)
 
 MAKERS = (
     forgotten, reductions, gathered, turned_operands, summed_otherwise, exchanged_operands,
-    elsewhere, turned, derived, by_values,
+    elsewhere, turned, by_values, derived,
 )  # fmt: skip
 """What yields faults, from the usual ones on."""
 
@@ -29,9 +30,9 @@ def faulty(formula: Formula, position: int) -> Pattern | None:
     trial = Trial(formula, position)
     fault = in_trial(trial)
     if fault is not None:
-        return Pattern(fault.kind, fault.text, fault.factor, True)
+        return Pattern(fault.kind, fault.text, fault.factor)
     text = other_function(trial)
-    return None if text is None else Pattern(Kind.TERM, text, None, True)
+    return None if text is None else Pattern(Kind.TERM, text)
 
 
 def in_trial(trial: Trial) -> Fault | None:
@@ -44,10 +45,7 @@ def in_trial(trial: Trial) -> Fault | None:
     found = search(trial, MAKERS)
     if found is not None:
         return found
-    found = looped(trial)
-    if found is not None:
-        return found
-    return None
+    return in_segments(trial) or looped(trial)
 
 
 def is_simple(factor: float | None) -> bool:

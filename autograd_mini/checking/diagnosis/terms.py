@@ -75,9 +75,19 @@ def single_term(evidence: Evidence, seen: View) -> Pattern | None:
     for text, term in terms(evidence, seen):
         factor = coefficient(seen.given, term)
         if factor and np.all(np.abs(seen.given - factor * term) <= 1e-7 * np.abs(seen.given)):
-            what = f"just {product(factor, text)}{{where}}; the rest of the formula is missing"
-            return Pattern(Kind.TERM, f"the gradient of {{name}} is {what}")
+            what = f"the gradient of {{name}} is {product(factor, text)}{{where}}"
+            return Pattern(Kind.TERM, what + instead(seen, text, factor))
     return None
+
+
+def instead(seen: View, text: str, factor: float) -> str:
+    """Say what is not in a gradient that is one term alone."""
+    columns = seen.columns
+    if columns is not None and np.all(np.count_nonzero(columns, axis=1) > 1):
+        return ": what comes through the other entries of the result is missing, a sum"
+    if text == "g" and factor == 1:
+        return ": the derivative is missing, not applied"
+    return ", and the right one is not"
 
 
 def lone_term(evidence: Evidence, seen: View) -> Pattern | None:
@@ -94,7 +104,7 @@ def lone_term(evidence: Evidence, seen: View) -> Pattern | None:
             if factor and np.all(np.abs(wanted - nice * term) <= exact):
                 if wanted is residual:
                     return Pattern(Kind.TERM, sentence(nice, text))
-                return Pattern(Kind.TERM, f"the gradient of {{name}} is just {product(nice, text)}")
+                return Pattern(Kind.TERM, f"the gradient of {{name}} is {product(nice, text)}")
     return None
 
 

@@ -44,9 +44,16 @@ class View:
         return np.maximum(np.abs(self.numeric), 1e-300)
 
 
-def view(evidence: Evidence, position: int) -> View | None:
-    """Look at all wrong entries of an input whose derivative is known; None if there are none."""
-    known = evidence.wrong[position] & evidence.known(position)
+def view(evidence: Evidence, position: int, everywhere: bool = False) -> View | None:
+    """Look at all wrong entries of an input whose derivative is known; None if there are none.
+
+    Args:
+        evidence: what is known.
+        position: of the input.
+        everywhere: whether to look at right entries too.
+    """
+    known = evidence.known(position)
+    known &= evidence.smooth(position) if everywhere else evidence.wrong[position]
     places = np.flatnonzero(known)
     if not len(places):
         return None

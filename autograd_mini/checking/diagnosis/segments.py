@@ -1,0 +1,190 @@
+"""Segments: parts of a formula that work on one value, as a sigmoid or a softmax in several steps.
+
+The derivative of such a part is a unit for those who write it down: it is left out, taken at
+another value, or replaced by that of another function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from ...forward import Values, key_of
+from ...reverse import walk
+from ...tensors import Tensor
+from ..causes import Kind
+from .faults import PATIENCE, Fault, Trial
+from .formula import Edge, Formula, name_of, place_of
+from .terms import factors
+
+LONGEST = 24
+"""Operations of a segment, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Operations between a value and a result of its shape, that no other moving value enters.
+
+    Attributes:
+        start, end: the value and the result.
+        edges: where the operations take the value.
+        inside: the operations.
+    """
+
+    start: Tensor
+    end: Tensor
+    edges: list[Edge]
+    inside: list[Any]
+
+
+@dataclass(slots=True)
+class Replaced:
+    """What passes back to the start of a segment in place of what is right.
+
+    Attributes:
+        segment: where.
+        rule: what it makes of the cotangent of the end.
+        cotangents: of all tensors, while they are carried back.
+    """
+
+    segment: Segment
+    rule: Callable[[Any], Any]
+    cotangents: Values = field(default_factory=dict)
+
+    def __call__(self, vertex: Any, position: int, g: Any, gx: Any) -> Any:
+        """Give all to the last edge, nothing to the others."""
+        if (vertex.serial, position) != self.segment.edges[0]:
+            return np.zeros_like(gx)
+        return self.rule(self.cotangents[key_of(self.segment.end)])
+
+
+def segments(formula: Formula) -> Iterator[Segment]:
+    """Yield the segments of a formula, the longest from each start first."""
+    moving = {v.serial for v in formula.vertices}
+    starts = [*formula.leaves, *(v for v in formula.vertices if type(v) is Tensor)]
+    for start in starts:
+        inside: dict[int, Any] = {start.serial: start}
+        found = []
+        for vertex in formula.vertices:
+            if vertex.serial <= start.serial or type(vertex) is not Tensor:
+                continue
+            operands = [x for x in vertex._operands if type(x) is Tensor and x._requires_grad]
+            if not all(x.serial in inside for x in operands) or not operands:
+                continue
+            inside[vertex.serial] = vertex
+            if vertex.shape == start.shape and len(inside) > 2 and vertex.serial in moving:
+                found.append((vertex, [v for v in inside.values() if v is not start]))
+            if len(inside) > LONGEST:
+                break
+        for end, vertices in reversed(found):
+            needed = behind(end, vertices)
+            edges = [
+                (v.serial, p) for v in reversed(needed)
+                for p, x in enumerate(v._operands)
+                if type(x) is Tensor and x.serial == start.serial
+            ]  # fmt: skip
+            if edges and len(needed) > 1:
+                yield Segment(start, end, edges, needed)
+
+
+def behind(end: Tensor, vertices: list[Any]) -> list[Any]:
+    """Return those of some operations that a result depends on."""
+    wanted = {end.serial}
+    for vertex in reversed(vertices):
+        if vertex.serial in wanted:
+            wanted |= {x.serial for x in vertex._operands if type(x) is Tensor}
+    return [v for v in vertices if v.serial in wanted]
+
+
+def in_segments(trial: Trial) -> Fault | None:
+    """Return the first fault of a segment that is the cause."""
+    for segment in segments(trial.formula):
+        if key_of(segment.start) not in trial.tangents[0]:
+            continue
+        if perf_counter() - trial.formula.started > PATIENCE:
+            return None
+        g = trial.cotangents.get(key_of(segment.end))
+        if g is None or np.ndim(g) == 0:
+            continue
+        right = passed_back(segment, g)
+        for kind, text, rule in rules(trial.formula, segment):
+            change = trial.along(segment.start, rule(g) - right)
+            if not np.all(np.abs(change - trial.wanted) <= trial.allowed):
+                continue
+            edges = frozenset(segment.edges)
+            fault = Fault(kind, text, edges, Replaced(segment, rule))
+            if trial.confirmed(fault):
+                return fault
+    return None
+
+
+def passed_back(segment: Segment, g: Any) -> Any:
+    """Return what the operations of a segment pass back to its start."""
+    needed = {segment.start.serial, *(v.serial for v in segment.inside)}
+    g = np.conj(g) if np.iscomplexobj(g) else g
+    for x, gx in walk([segment.end], [g], needed=needed):
+        if x.serial == segment.start.serial:
+            return np.conj(gx) if np.iscomplexobj(gx) else gx
+    return np.zeros(segment.start.shape)
+
+
+def rules(
+    formula: Formula, segment: Segment
+) -> Iterator[tuple[Kind, str, Callable[[Any], Any]]]:
+    """Yield what may stand in the place of the derivative of a segment."""
+    x, y = segment.start._value, segment.end._value
+    what = f"the derivative of {name_of(segment.end, formula)} by {name_of(segment.start, formula)}"
+    where = f"in the gradient of {{name}} ({place_of(formula, segment.end)})"
+    yield Kind.TERM, f"{what} is missing {where}: it is not applied", lambda g: g
+    twice = f"{what} is applied twice {where}"
+    yield Kind.TERM, twice, lambda g: passed_back(segment, passed_back(segment, g))
+    slope = passed_back(segment, np.ones_like(y))
+    unlike = passed_back(segment, np.where(np.arange(y.size).reshape(y.shape) % 2, -1.0, 1.0))
+    if not np.allclose(np.abs(unlike), np.abs(slope), rtol=1e-9, atol=0):
+        yield from across(segment, what, where, y)
+    for label, v in factors([("u", x), ("y", y)]):
+        text = f"{label} stands in the place of {what} {where}, with u for the latter, y the former"
+        yield Kind.TERM, text, lambda g, v=v: g * v
+    for label, v in products(x, y):
+        text = f"{label} stands in the place of {what} {where}, with u for the latter, y the former"
+        yield Kind.TERM, text, lambda g, v=v: g * v
+
+
+def products(x: np.ndarray, y: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield derivatives of sigmoid and tanh, of a value that is or is not their result."""
+    for label, v in (("u", x), ("y", y)):
+        yield f"{label} · (1 − {label})", v * (1 - v)
+        with np.errstate(all="ignore"):
+            s = 1 / (1 + np.exp(-v))
+        yield f"σ({label}) · (1 − σ({label})), the derivative of a sigmoid,", s * (1 - s)
+        yield f"1 − tanh({label})²", 1 - np.tanh(v) ** 2
+
+
+def across(
+    segment: Segment, what: str, where: str, y: np.ndarray
+) -> Iterator[tuple[Kind, str, Callable[[Any], Any]]]:
+    """Yield mistakes with a derivative that is not entry by entry, as that of a softmax."""
+    diagonal = np.zeros(y.size)
+    if y.size <= 64:
+        for i in range(y.size):
+            unit = np.zeros(y.size)
+            unit[i] = 1
+            diagonal[i] = passed_back(segment, unit.reshape(y.shape)).flat[i]
+        values = diagonal.reshape(y.shape)
+        text = f"only the diagonal of the Jacobian counts, {what}, {where}: the sum is missing"
+        yield Kind.TERM, text, lambda g: g * values
+    text = f"{what} lacks the sum over an axis, as in y · (g − Σ g · y), {where}"
+    yield Kind.TERM, text, lambda g: g * y
+    for axis in range(y.ndim):
+        text = f"{what} has its sum over axis {axis}, the wrong axis, {where}"
+        yield (
+            Kind.TERM, text,
+            lambda g, a=axis: y * (g - np.sum(g * y, axis=a, keepdims=True)),
+        )  # fmt: skip
+    if y.ndim > 1:
+        text = f"{what} has its sum over all axes, the wrong ones, {where}"
+        yield Kind.TERM, text, lambda g: y * (g - np.sum(g * y))
