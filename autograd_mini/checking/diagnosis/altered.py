@@ -158,13 +158,23 @@ def reductions(formula: Formula, step: Step) -> Iterator[Fault]:
 def gathered(formula: Formula, step: Step) -> Iterator[Fault]:
     """Yield the faults in which places that are named more than once are not added up."""
     vertex = step.vertex
-    if vertex._primitive.name != "getitem" or np.array_equal(step.gx[step.gx != 0], step.g):
-        return
-    ones = applied(vertex, np.ones_like(step.g))[step.position]
-    if np.all(ones <= 1):
+    if vertex._primitive.name != "getitem":
         return
     where = f"in the gradient of {{name}} ({place_of(formula, vertex)})"
     edges = frozenset([step.edge])
+    if step.g.shape == step.x.shape:
+
+        def again(v: Any, p: int, g: Any, gx: Any) -> Any:
+            return v._primitive.forward(g, *map(value, v._operands[1:]), **v._params)
+
+        text = f"the cotangent is indexed once more, not put back to where it came from, {where}"
+        hint = "the permutation in place of its inverse, or gathered where it is scattered"
+        yield Fault(Kind.TERM, f"{text}: {hint}", edges, again)
+        text = f"the cotangent stays in the order of the result, it is not put back, {where}"
+        yield Fault(Kind.TERM, text, edges, lambda v, p, g, gx: g)
+    ones = applied(vertex, np.ones_like(step.g))[step.position]
+    if np.all(ones <= 1):
+        return
 
     def one(v: Any, p: int, g: Any, gx: Any, last: bool = True) -> Any:
         out = np.zeros_like(gx).ravel()

@@ -206,6 +206,8 @@ def other_parts(part: Any, length: int) -> Iterator[Any]:
         start, stop = part.start, part.stop
         if start and stop is None:
             yield from (slice(None, start), slice(None, -start))
+        if start or stop:
+            yield slice(None, None)
         if stop and start is None:
             yield from (slice(stop, None), slice(-stop, None))
 

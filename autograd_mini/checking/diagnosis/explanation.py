@@ -98,6 +98,10 @@ def first_that_fits(evidence: Evidence, seen: View, formula: Formula | None) -> 
         pattern = check(evidence, near)
         if pattern is None:
             continue
+        if formula is not None and pattern.factor is not None and not is_usual(pattern.factor):
+            fault = faulty(formula, seen.position)
+            if fault is not None:
+                return fault
         if len(seen.places) == 1 and pattern.factor is not None and not is_plain(pattern.factor):
             return lone_term(evidence, near) or pattern
         if check in BY_VALUES and not holds_elsewhere(evidence, check, pattern, seen.position):
@@ -135,6 +139,12 @@ def holds_elsewhere(
     whole = view(evidence, position, everywhere=True)
     again = None if whole is None else check(evidence, closer(evidence, whole))
     return again is not None and again.text == pattern.text
+
+
+def is_usual(factor: float) -> bool:
+    """Whether a factor or its inverse is a whole number that is not too large."""
+    sizes = abs(factor), abs(1 / factor)
+    return any(isclose(size, round(size), rel_tol=1e-5) for size in sizes if 0.9 < size < 1e6)
 
 
 def is_plain(factor: float) -> bool:

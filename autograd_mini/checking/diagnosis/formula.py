@@ -227,7 +227,11 @@ def name_of(x: Any, formula: Formula) -> str:
         values = x._value if type(x) is Tensor else x
         return f"{values:.6g}" if np.ndim(values) == 0 else f"a constant of shape {values.shape}"
     place = formula.sites.get(x.serial)
-    variable = variable_of(place) if place is not None else None
+    inner = any(  # of a longer expression: the variable is not its result
+        any(y is x for y in v._operands) and line_of(formula, v) == line_of(formula, x)
+        for v in formula.vertices
+    )
+    variable = variable_of(place) if place is not None and not inner else None
     what = f"{variable}, " if variable else ""
     return f"{what}the result of {x._primitive.name} ({line_of(formula, x)})"
 

@@ -10,7 +10,7 @@ from .altered import (
 from .faults import Fault, Trial, search
 from .formula import Formula
 from .loops import looped
-from .mistakes import by_values, elsewhere, exchanged_operands, forgotten, multiplied, scaled
+from .mistakes import by_values, elsewhere, exchanged_operands, forgotten, multiplied, paired, scaled
 from .patterns import Pattern
 from .segments import in_segments
 
@@ -45,6 +45,9 @@ def in_trial(trial: Trial) -> Fault | None:
     found = search(trial, MAKERS)
     if found is not None:
         return found
+    for fault in paired(trial):
+        if trial.confirmed(fault):
+            return fault
     return in_segments(trial) or looped(trial)
 
 

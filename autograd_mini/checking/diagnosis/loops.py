@@ -50,7 +50,7 @@ def loops(trial: Trial) -> list[Loop]:
 def looped(trial: Trial) -> Fault | None:
     """Return the first fault of all steps of a loop that is the cause."""
     found = loops(trial)
-    for make in (left_out, single_rules, other_turns):
+    for make in (left_out, overwritten, single_rules, other_turns):
         for loop in found:
             for fault in make(trial, loop):
                 if perf_counter() - trial.formula.started > 2 * PATIENCE:
@@ -84,6 +84,28 @@ def left_out(trial: Trial, loop: Loop) -> Iterator[Fault]:
         yield Fault(
             Kind.FACTOR, text, loop.edges, lambda v, p, g, gx, f=factor: f * gx, factor
         )
+
+
+def overwritten(trial: Trial, loop: Loop) -> Iterator[Fault]:
+    """Yield the faults in which overlapping parts overwrite each other, and are not added up."""
+    if loop.steps[0].vertex._primitive.name != "getitem" or not additive(loop):
+        return
+    masks = {}
+    for step in loop.steps:
+        masks[step.vertex.serial] = applied(step.vertex, np.ones_like(step.g))[0] != 0
+    for order in (loop.steps, loop.steps[::-1]):
+        kept, taken = {}, np.zeros(loop.steps[0].x.shape, bool)
+        for step in reversed(order):
+            mask = masks[step.vertex.serial]
+            kept[step.vertex.serial], taken = mask & ~taken, taken | mask
+
+        def alter(v: Any, p: int, g: Any, gx: Any, kept: Any = kept) -> Any:
+            return np.where(kept[v.serial], gx, 0)
+
+        told = loop.told(trial.formula)
+        text = f"where parts overlap, {told}, they overwrite each other (= in place of +=)"
+        text = f"{text} in the gradient of {{name}}: they are not summed"
+        yield Fault(Kind.TERM, text, loop.edges, alter)
 
 
 def single_rules(trial: Trial, loop: Loop) -> Iterator[Fault]:

@@ -48,6 +48,35 @@ def multiplied(trial: Trial, factor: float, step: Step) -> Fault:
     return Fault(Kind.FACTOR, f"{what} {times(trial.formula, factor)}", edges, alter, factor)
 
 
+def paired(trial: Trial) -> Iterator[Fault]:
+    """Yield the faults of simple factors at two steps that pass back to the same value."""
+    along = [trial.along(step.x, step.gx) for step in trial.steps]
+    for i, first in enumerate(trial.steps):
+        for j in range(i):
+            second = trial.steps[j]
+            if first.x is not second.x:
+                continue
+            matrix = np.array([along[i], along[j]]).T
+            if np.linalg.cond(matrix) > 1e8:
+                continue
+            factors = 1 + np.linalg.solve(matrix, trial.wanted)
+            nice = np.round(2 * factors) / 2
+            if np.any(np.abs(factors - nice) > 1e-6) or np.any(np.abs(nice) > 2):
+                continue
+            by_edge = {first.edge: nice[0], second.edge: nice[1]}
+
+            def alter(v: Any, p: int, g: Any, gx: Any, k: Any = by_edge) -> Any:
+                return k[v.serial, p] * gx
+
+            a, b = (chain(trial.formula, step) for step in (first, second))
+            text = (
+                f"in the gradient of {{name}}, what comes back through {a} counts {nice[0]:g} "
+                f"times, and what comes back through {b} {nice[1]:g} times, not once each: "
+                f"one of two uses is taken for the other, or is missing"
+            )
+            yield Fault(Kind.TERM, text, frozenset(by_edge), alter)
+
+
 def times(formula: Formula, factor: float) -> str:
     """Write a factor, with the lengths that it may come from."""
     values = [*formula.leaves, *formula.outputs]
@@ -132,6 +161,13 @@ def elsewhere(formula: Formula, step: Step) -> Iterator[Fault]:
     name = vertex._primitive.name
     values = [x._value if type(x) is Tensor else x for x in vertex._operands]
     where = f"in the gradient of {{name}} at {place_of(formula, vertex)}"
+    if vertex._primitive.kind == "elementwise" and len(values) == 1:
+
+        def at_result(v: Any, p: int, g: Any, gx: Any) -> Any:
+            return applied(v, g, [v._value], v._primitive.forward(v._value, **v._params))[p]
+
+        text = f"the derivative of {name} is evaluated at its result, not at its input, {where}"
+        yield Fault(Kind.TERM, text, edges, at_result)
     for place, x in enumerate([*vertex._operands, vertex]):
         if np.ndim(value(x)) == 0 and step.x.ndim:
             continue
@@ -172,8 +208,8 @@ def by_values(formula: Formula, step: Step) -> Iterator[Fault]:
         v, name = other._value, name_of(other, formula)
         through = f"what comes back through {step.vertex._primitive.name} {where}"
         for verb, hint, alter in (
-            ("multiplied", "or not divided by it", lambda _v, _p, _g, gx, v=v: gx * v),
-            ("divided", "or lacks it as a factor", lambda _v, _p, _g, gx, v=v: gx / v),
+            ("multiplied", "or a division by it is missing", lambda _v, _p, _g, gx, v=v: gx * v),
+            ("divided", "or a factor of it is missing", lambda _v, _p, _g, gx, v=v: gx / v),
         ):
             text = f"{through} is {verb} by {name} by mistake, {hint}, in the gradient of {{name}}"
             yield Fault(Kind.TERM, text, frozenset([step.edge]), alter)

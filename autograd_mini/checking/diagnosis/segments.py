@@ -147,10 +147,10 @@ def rules(
     if not np.allclose(np.abs(unlike), np.abs(slope), rtol=1e-9, atol=0):
         yield from across(segment, what, where, y)
     for label, v in factors([("u", x), ("y", y)]):
-        text = f"{label} stands in the place of {what} {where}, with u for the latter, y the former"
+        text = f"{label}, where u is the input and y the result, stands in the place of {what} {where}"
         yield Kind.TERM, text, lambda g, v=v: g * v
     for label, v in products(x, y):
-        text = f"{label} stands in the place of {what} {where}, with u for the latter, y the former"
+        text = f"{label}, where u is the input and y the result, stands in the place of {what} {where}"
         yield Kind.TERM, text, lambda g, v=v: g * v
 
 
