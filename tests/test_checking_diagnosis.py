@@ -121,7 +121,9 @@ def test_not_summed_over_a_broadcast_axis() -> None:
     assert "it is not summed over the broadcast axis 0" in found.text
     assert cause(f, X, B, vjp=lambda g, a, b: (2 * g, g[0])).kind is Kind.SUM
     found = cause(f, X, B, vjp=lambda g, a, b: (2 * g, g.mean(axis=0)))
-    assert "divided by 3, maybe the length of axis 0 of a: a mean where a sum is meant" in found.text
+    assert (
+        "divided by 3, maybe the length of axis 0 of a: a mean where a sum is meant" in found.text
+    )
 
 
 def test_cotangent_that_is_ignored_or_not_linear() -> None:

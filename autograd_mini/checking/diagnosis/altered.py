@@ -77,9 +77,7 @@ def turned(formula: Formula, step: Step) -> Iterator[Fault]:
         *moves(step.x.shape, step.x.dtype.kind == "c"), *cuts(step.x.shape),
     ):  # fmt: skip
         text = f"{what} is {how} in the gradient of {where}"
-        yield Fault(
-            kind, text, frozenset([step.edge]), lambda v, p, g, gx, move=move: move(gx)
-        )
+        yield Fault(kind, text, frozenset([step.edge]), lambda v, p, g, gx, move=move: move(gx))
 
 
 def turned_operands(formula: Formula, step: Step) -> Iterator[Fault]:
@@ -120,9 +118,7 @@ def derived(formula: Formula, step: Step) -> Iterator[Fault]:
             f"{label} stands in the place of the derivative of {name} at u in the gradient of "
             f"{{name}} ({place_of(formula, vertex)})"
         )
-        yield Fault(
-            Kind.TERM, text, frozenset([step.edge]), lambda _v, _p, g, gx, v=v: g * v
-        )
+        yield Fault(Kind.TERM, text, frozenset([step.edge]), lambda _v, _p, g, gx, v=v: g * v)
 
 
 def reductions(formula: Formula, step: Step) -> Iterator[Fault]:
@@ -191,9 +187,7 @@ def gathered(formula: Formula, step: Step) -> Iterator[Fault]:
         Kind.TERM, f"{many} only the first use counts {where}", edges, partial(one, last=False)
     )
     text = f"entries that the index names more than once (repeated) are averaged {where}"
-    yield Fault(
-        Kind.TERM, text, edges, lambda v, p, g, gx: gx / np.maximum(ones, 1)
-    )
+    yield Fault(Kind.TERM, text, edges, lambda v, p, g, gx: gx / np.maximum(ones, 1))
 
 
 def summed_otherwise(formula: Formula, step: Step) -> Iterator[Fault]:
@@ -213,13 +207,11 @@ def summed_otherwise(formula: Formula, step: Step) -> Iterator[Fault]:
                 continue
             for verb, reduce in (("summed", np.sum), ("averaged", np.mean)):
 
-                def alter(
-                    v: Any, p: int, g: Any, gx: Any, a: Any = axes, r: Any = reduce
-                ) -> Any:
+                def alter(v: Any, p: int, g: Any, gx: Any, a: Any = axes, r: Any = reduce) -> Any:
                     return r(applied(v, g)[p], axis=a).reshape(gx.shape)
 
-                text = f"{what} is {verb} over the axes {axes} of {raw}, the wrong ones, {where}"
+                over = f"axis {axes[0]}" if count == 1 else f"the axes {axes}"
+                text = f"{what} is {verb} over {over} of {raw}, the wrong axis, {where}"
                 if verb == "averaged":
                     text = f"{what} is averaged where a sum is meant, {where}"
                 yield Fault(Kind.SUM, text, frozenset([step.edge]), alter)
-

@@ -72,9 +72,7 @@ def replayed(formula: Formula, alternative: Alternative) -> Formula | None:
     vertices = []
     for vertex in formula.vertices:
         serial = vertex.serial
-        operands = [
-            results.get(key_of(x), x) if type(x) is Tensor else x for x in vertex._operands
-        ]
+        operands = [results.get(key_of(x), x) if type(x) is Tensor else x for x in vertex._operands]
         for place in range(len(operands)):
             if (serial, place) in alternative.operands:
                 operands[place] = alternative.operands[serial, place]
@@ -160,7 +158,9 @@ def other_params(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]
         from ...primitives import PRIMITIVES
 
         other = PRIMITIVES[PAIRS[name]]
-        text = f"the gradient of {{name}} is as if {PAIRS[name]} stood in the place of {name} {where}"
+        text = (
+            f"the gradient of {{name}} is as if {PAIRS[name]} stood in the place of {name} {where}"
+        )
         yield Alternative(text, {}, {}, {v.serial: other for v in vertices})
     if name == "getitem":
         length = np.shape(value(first._operands[0]))[:1]

@@ -129,9 +129,7 @@ BY_VALUES = (partial, extra_term, single_term, extra_factor)
 """Those that speak of values: they have to say where they hold, or hold for right entries too."""
 
 
-def holds_elsewhere(
-    evidence: Evidence, check: Check, pattern: Pattern, position: int
-) -> bool:
+def holds_elsewhere(evidence: Evidence, check: Check, pattern: Pattern, position: int) -> bool:
     """Whether a pattern gives the right entries too, if no condition tells them from the wrong."""
     condition = condition_of(evidence, position)
     if not condition.endswith("entries"):

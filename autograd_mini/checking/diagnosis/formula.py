@@ -233,7 +233,7 @@ def name_of(x: Any, formula: Formula) -> str:
     )
     variable = variable_of(place) if place is not None and not inner else None
     what = f"{variable}, " if variable else ""
-    return f"{what}the result of {x._primitive.name} ({line_of(formula, x)})"
+    return f"{what}the result of {x._primitive.name} ({place_of(formula, x, 40)})"
 
 
 def line_of(formula: Formula, vertex: Any) -> str:
@@ -244,9 +244,9 @@ def line_of(formula: Formula, vertex: Any) -> str:
     return f"{os.path.basename(place.code.co_filename)}:{place.line}"
 
 
-def place_of(formula: Formula, vertex: Any) -> str:
+def place_of(formula: Formula, vertex: Any, length: int = 70) -> str:
     """Write the line where an operation was recorded, with its text."""
     place = formula.sites.get(vertex.serial)
     text = linecache.getline(place.code.co_filename, place.line).strip() if place else ""
-    quoted = text[:70].replace("{", "{{").replace("}", "}}")  # it becomes a part of a format
+    quoted = text[:length].replace("{", "{{").replace("}", "}}")  # it becomes a part of a format
     return line_of(formula, vertex) + (f", `{quoted}`" if text else "")

@@ -10,7 +10,15 @@ from .altered import (
 from .faults import Fault, Trial, search
 from .formula import Formula
 from .loops import looped
-from .mistakes import by_values, elsewhere, exchanged_operands, forgotten, multiplied, paired, scaled
+from .mistakes import (
+    by_values,
+    elsewhere,
+    exchanged_operands,
+    forgotten,
+    multiplied,
+    paired,
+    scaled,
+)
 from .patterns import Pattern
 from .segments import in_segments
 
@@ -20,7 +28,7 @@ PLAIN = (0.0, -1.0)
 
 MAKERS = (
     forgotten, reductions, gathered, turned_operands, summed_otherwise, exchanged_operands,
-    elsewhere, turned, by_values, derived,
+    elsewhere, turned, by_values,
 )  # fmt: skip
 """What yields faults, from the usual ones on."""
 
@@ -48,7 +56,7 @@ def in_trial(trial: Trial) -> Fault | None:
     for fault in paired(trial):
         if trial.confirmed(fault):
             return fault
-    return in_segments(trial) or looped(trial)
+    return in_segments(trial) or search(trial, (derived,)) or looped(trial)
 
 
 def is_simple(factor: float | None) -> bool:

@@ -69,21 +69,19 @@ def left_out(trial: Trial, loop: Loop) -> Iterator[Fault]:
 
     what = f"the gradient of {{name}} is as if the path through {told}"
     for text, chosen in (
-        (f"{what} were missing in all {len(edges)} turns: treated as constant", edges),
-        (f"{what} were missing in all turns but the last: only the last step counts", edges[:-1]),
-        (f"{what} were missing in the last turn: the last step is dropped", edges[-1:]),
-        (f"{what} were missing in the first turn: the first step is dropped", edges[:1]),
-        (f"{what} were missing in all turns but the first: only the first counts", edges[1:]),
+        (f"{what} were missing in all {len(edges)} steps: treated as constant", edges),
+        (f"{what} were missing in all steps but the last: only the last step counts", edges[:-1]),
+        (f"{what} were missing in the last step: the last step is dropped", edges[-1:]),
+        (f"{what} were missing in the first step: the first step is dropped", edges[:1]),
+        (f"{what} were missing in all steps but the first: only the first counts", edges[1:]),
     ):
         yield Fault(Kind.TERM, text, frozenset(chosen), nothing, 0.0)
     what = f"in the gradient of {{name}}, what comes back through {told} is"
-    text = f"{what} of the wrong sign in all {len(edges)} turns: the sign is flipped"
+    text = f"{what} of the wrong sign in all {len(edges)} steps: the sign is flipped"
     yield Fault(Kind.SIGN, text, loop.edges, lambda v, p, g, gx: -gx, -1.0)
     for factor in (2.0, 0.5, float(len(edges)), 1 / len(edges)):
-        text = f"{what} {times(trial.formula, factor)} in all {len(edges)} turns"
-        yield Fault(
-            Kind.FACTOR, text, loop.edges, lambda v, p, g, gx, f=factor: f * gx, factor
-        )
+        text = f"{what} {times(trial.formula, factor)} in all {len(edges)} steps"
+        yield Fault(Kind.FACTOR, text, loop.edges, lambda v, p, g, gx, f=factor: f * gx, factor)
 
 
 def overwritten(trial: Trial, loop: Loop) -> Iterator[Fault]:
@@ -118,7 +116,7 @@ def single_rules(trial: Trial, loop: Loop) -> Iterator[Fault]:
             def alter(v: Any, p: int, g: Any, gx: Any, a: Any = alters) -> Any:
                 return a[v.serial](v, p, g, gx)
 
-            text = f"{faults[0].text} (and in the other turns of the loop)"
+            text = f"{faults[0].text} (and in the other steps of the loop)"
             yield Fault(faults[0].kind, text, loop.edges, alter, faults[0].factor)
 
 
@@ -136,9 +134,7 @@ def other_turns(trial: Trial, loop: Loop) -> Iterator[Fault]:
         if np.ndim(value(used[-1])) == 0 and first.x.ndim:
             continue
         for said, values in replacements(formula, used, count):
-            alters = {
-                step.vertex.serial: v for step, v in zip(loop.steps, values, strict=True)
-            }
+            alters = {step.vertex.serial: v for step, v in zip(loop.steps, values, strict=True)}
 
             def alter(v: Any, p: int, g: Any, gx: Any, a: Any = alters, i: int = place) -> Any:
                 xs = [value(x) for x in v._operands]
@@ -150,7 +146,7 @@ def other_turns(trial: Trial, loop: Loop) -> Iterator[Fault]:
 
             text = (
                 f"{said.format(name=name_of(used[-1], formula))} in the derivative of "
-                f"{loop.told(formula)} in the gradient of {{name}}, at each turn of the loop"
+                f"{loop.told(formula)} in the gradient of {{name}}, at each step of the loop"
             )
             fault = Fault(Kind.TERM, text, loop.edges, alter)
             if not additive(loop) or hopeful(trial, loop, fault):
@@ -163,16 +159,14 @@ def operand_at(step: Step, place: int) -> Any:
     return operands[place] if place < len(operands) else step.vertex
 
 
-def replacements(
-    formula: Formula, used: list[Any], count: int
-) -> Iterator[tuple[str, list[Any]]]:
+def replacements(formula: Formula, used: list[Any], count: int) -> Iterator[tuple[str, list[Any]]]:
     """Yield what may stand for the values that are used at each turn."""
     if len({id(x) for x in used}) > 1:
-        yield "{name} of the next turn (off by one, shifted) is taken", [*used[1:], used[-1]]
-        yield "{name} of the turn before (off by one, shifted) is taken", [used[0], *used[:-1]]
-        yield "{name} of the last turn is taken at all turns, not its own,", [used[-1]] * count
-        yield "{name} of the first turn is taken at all turns, not its own,", [used[0]] * count
-        yield "{name} is taken in reversed order of the turns (flipped),", used[::-1]
+        yield "{name} of the next step (off by one, shifted) is taken", [*used[1:], used[-1]]
+        yield "{name} of the step before (off by one, shifted) is taken", [used[0], *used[:-1]]
+        yield "{name} of the last step is taken at all steps, not its own,", [used[-1]] * count
+        yield "{name} of the first step is taken at all steps, not its own,", [used[0]] * count
+        yield "{name} is taken in reversed order of the steps (flipped),", used[::-1]
     shape = np.shape(value(used[-1]))
     rows: dict[Any, list[Any]] = {}
     for vertex in formula.vertices:
@@ -183,7 +177,7 @@ def replacements(
         if any(a is b for a, b in zip(vertices, used, strict=False)):
             continue
         if len(vertices) > 1 and any(a is b for a, b in zip(vertices, used[1:], strict=False)):
-            other = "the value of the next turn (off by one, as h[t] for h[t−1])"
+            other = "the value of the next step (off by one, as h[t] for h[t−1])"
         else:
             other = name_of(vertices[-1], formula)
         if len(vertices) == count:

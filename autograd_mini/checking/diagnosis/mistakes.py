@@ -60,7 +60,7 @@ def paired(trial: Trial) -> Iterator[Fault]:
             if np.linalg.cond(matrix) > 1e8:
                 continue
             factors = 1 + np.linalg.solve(matrix, trial.wanted)
-            nice = np.round(2 * factors) / 2
+            nice = np.round(2 * factors) / 2 + 0.0  # no −0
             if np.any(np.abs(factors - nice) > 1e-6) or np.any(np.abs(nice) > 2):
                 continue
             by_edge = {first.edge: nice[0], second.edge: nice[1]}
@@ -233,6 +233,8 @@ def exchanged_operands(formula: Formula, step: Step) -> Iterator[Fault]:
     def alter(v: Any, position: int, g: Any, gx: Any) -> Any:
         return v._primitive.vjp[1 - position](g, v._value, *map(value, v._operands))
 
-    text = f"the gradients of {a} and {b} are exchanged in {{name}}'s at {place_of(formula, vertex)}"
+    text = (
+        f"the gradients of {a} and {b} are exchanged in {{name}}'s at {place_of(formula, vertex)}"
+    )
     if isinstance(vertex._primitive.vjp, tuple) and all(vertex._primitive.vjp):
         yield Fault(Kind.SWAPPED, text, frozenset([step.edge]), alter)

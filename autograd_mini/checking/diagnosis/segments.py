@@ -21,6 +21,9 @@ from .faults import PATIENCE, Fault, Trial
 from .formula import Edge, Formula, name_of, place_of
 from .terms import factors
 
+Rule = tuple[Kind, str, Callable[[Any], Any]]
+"""The kind of a mistake, it in words, and what it makes of the cotangent of an end."""
+
 LONGEST = 24
 """Operations of a segment, at most."""
 
@@ -101,24 +104,23 @@ def behind(end: Tensor, vertices: list[Any]) -> list[Any]:
 
 
 def in_segments(trial: Trial) -> Fault | None:
-    """Return the first fault of a segment that is the cause."""
+    """Return the first fault of a segment that is the cause: of all segments, the usual first."""
+    rows = []
     for segment in segments(trial.formula):
-        if key_of(segment.start) not in trial.tangents[0]:
-            continue
-        if perf_counter() - trial.formula.started > PATIENCE:
-            return None
         g = trial.cotangents.get(key_of(segment.end))
-        if g is None or np.ndim(g) == 0:
-            continue
-        right = passed_back(segment, g)
-        for kind, text, rule in rules(trial.formula, segment):
-            change = trial.along(segment.start, rule(g) - right)
-            if not np.all(np.abs(change - trial.wanted) <= trial.allowed):
-                continue
-            edges = frozenset(segment.edges)
-            fault = Fault(kind, text, edges, Replaced(segment, rule))
-            if trial.confirmed(fault):
-                return fault
+        if key_of(segment.start) in trial.tangents[0] and g is not None and np.ndim(g):
+            rows.append((segment, g, passed_back(segment, g)))
+    for make in (left_out, across, replaced):
+        for segment, g, right in rows:
+            if perf_counter() - trial.formula.started > PATIENCE:
+                return None
+            for kind, text, rule in make(trial.formula, segment):
+                change = trial.along(segment.start, rule(g) - right)
+                if not np.all(np.abs(change - trial.wanted) <= trial.allowed):
+                    continue
+                fault = Fault(kind, text, frozenset(segment.edges), Replaced(segment, rule))
+                if trial.confirmed(fault):
+                    return fault
     return None
 
 
@@ -132,42 +134,38 @@ def passed_back(segment: Segment, g: Any) -> Any:
     return np.zeros(segment.start.shape)
 
 
-def rules(
-    formula: Formula, segment: Segment
-) -> Iterator[tuple[Kind, str, Callable[[Any], Any]]]:
-    """Yield what may stand in the place of the derivative of a segment."""
-    x, y = segment.start._value, segment.end._value
-    what = f"the derivative of {name_of(segment.end, formula)} by {name_of(segment.start, formula)}"
+def spoken(formula: Formula, segment: Segment) -> tuple[str, str]:
+    """Name the derivative of a segment, and the place."""
+    end, start = name_of(segment.end, formula), name_of(segment.start, formula)
     where = f"in the gradient of {{name}} ({place_of(formula, segment.end)})"
+    return f"the derivative of {end} by {start}", where
+
+
+def left_out(formula: Formula, segment: Segment) -> Iterator[Rule]:
+    """Yield a derivative that is left out, or taken twice."""
+    what, where = spoken(formula, segment)
     yield Kind.TERM, f"{what} is missing {where}: it is not applied", lambda g: g
     twice = f"{what} is applied twice {where}"
     yield Kind.TERM, twice, lambda g: passed_back(segment, passed_back(segment, g))
+
+
+def replaced(formula: Formula, segment: Segment) -> Iterator[Rule]:
+    """Yield simple expressions in the place of a derivative."""
+    what, where = spoken(formula, segment)
+    for label, v in factors([("u", segment.start._value), ("y", segment.end._value)]):
+        hint = "where u is the input and y the result"
+        text = f"{label}, {hint}, stands in the place of {what} {where}"
+        yield Kind.TERM, text, lambda g, v=v: g * v
+
+
+def across(formula: Formula, segment: Segment) -> Iterator[Rule]:
+    """Yield mistakes with a derivative that is not entry by entry, as that of a softmax."""
+    what, where = spoken(formula, segment)
+    y = segment.end._value
     slope = passed_back(segment, np.ones_like(y))
     unlike = passed_back(segment, np.where(np.arange(y.size).reshape(y.shape) % 2, -1.0, 1.0))
-    if not np.allclose(np.abs(unlike), np.abs(slope), rtol=1e-9, atol=0):
-        yield from across(segment, what, where, y)
-    for label, v in factors([("u", x), ("y", y)]):
-        text = f"{label}, where u is the input and y the result, stands in the place of {what} {where}"
-        yield Kind.TERM, text, lambda g, v=v: g * v
-    for label, v in products(x, y):
-        text = f"{label}, where u is the input and y the result, stands in the place of {what} {where}"
-        yield Kind.TERM, text, lambda g, v=v: g * v
-
-
-def products(x: np.ndarray, y: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield derivatives of sigmoid and tanh, of a value that is or is not their result."""
-    for label, v in (("u", x), ("y", y)):
-        yield f"{label} · (1 − {label})", v * (1 - v)
-        with np.errstate(all="ignore"):
-            s = 1 / (1 + np.exp(-v))
-        yield f"σ({label}) · (1 − σ({label})), the derivative of a sigmoid,", s * (1 - s)
-        yield f"1 − tanh({label})²", 1 - np.tanh(v) ** 2
-
-
-def across(
-    segment: Segment, what: str, where: str, y: np.ndarray
-) -> Iterator[tuple[Kind, str, Callable[[Any], Any]]]:
-    """Yield mistakes with a derivative that is not entry by entry, as that of a softmax."""
+    if np.allclose(np.abs(unlike), np.abs(slope), rtol=1e-9, atol=0):
+        return
     diagonal = np.zeros(y.size)
     if y.size <= 64:
         for i in range(y.size):

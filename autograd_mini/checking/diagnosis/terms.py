@@ -236,6 +236,13 @@ def unusual(label: str, x: np.ndarray) -> Iterator[Named]:
     yield f"exp({label})", np.exp(x)
     yield f"exp(−{label})", np.exp(-x)
     yield f"log({label})", np.log(x)
+    s, t = 1 / (1 + np.exp(-x)), np.tanh(x)
+    slope = f"σ({label}) · (1 − σ({label}))"
+    yield f"{slope}, the derivative of a sigmoid σ,", s * (1 - s)
+    yield f"1/({slope}), with the derivative of a sigmoid σ,", 1 / (s * (1 - s))
+    yield f"(1 − tanh({label})²)", 1 - t**2
+    yield f"{label} · (1 − {label})", x * (1 - x)
+    yield f"σ({label})", s
     sums = [(f"1 − {label}", 1 - x), (f"1 + {label}", 1 + x)]
     for text, other in (*sums, (f"1 − {label}²", 1 - x**2), (f"1 + {label}²", 1 + x**2)):
         yield f"({text})", other
