@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..causes import Kind
-from .faults import Fault, Step
+from .faults import Fault, Step, moved, taken, times_value
 from .formula import Formula, applied, name_of, place_of
 from .mistakes import PASSED, value
 from .terms import factors
@@ -56,17 +56,27 @@ def cuts(shape: tuple[int, ...]) -> Iterator[Move]:
             yield text, Kind.TERM, partial(np.multiply, kept)
         yield (
             f"summed over axis {axis}, and the sum given to each", Kind.SUM,
-            lambda x, axis=axis: np.broadcast_to(x.sum(axis, keepdims=True), x.shape),
+            partial(sum_to_each, axis=axis),
         )  # fmt: skip
         yield (
             f"without its mean {along}", Kind.TERM,
-            lambda x, axis=axis: x - x.mean(axis, keepdims=True),
+            partial(centred, axis=axis),
         )  # fmt: skip
     if len(shape) > 1 and shape[-1] == shape[-2] > 1:
         yield "cut to the lower triangle", Kind.TERM, np.tril
         yield "cut to the upper triangle", Kind.TERM, np.triu
         yield "added to its transpose, as for a symmetric matrix", Kind.TERM, lambda x: x + x.mT
         yield "symmetric, half its sum with its transpose", Kind.TERM, lambda x: (x + x.mT) / 2
+
+
+def sum_to_each(x: Any, axis: int) -> Any:
+    """Sum over an axis, and give the sum to each entry."""
+    return np.broadcast_to(x.sum(axis, keepdims=True), x.shape)
+
+
+def centred(x: Any, axis: int) -> Any:
+    """Take the mean over an axis off."""
+    return x - x.mean(axis, keepdims=True)
 
 
 def turned(formula: Formula, step: Step) -> Iterator[Fault]:
@@ -77,7 +87,7 @@ def turned(formula: Formula, step: Step) -> Iterator[Fault]:
         *moves(step.x.shape, step.x.dtype.kind == "c"), *cuts(step.x.shape),
     ):  # fmt: skip
         text = f"{what} is {how} in the gradient of {where}"
-        yield Fault(kind, text, frozenset([step.edge]), lambda v, p, g, gx, move=move: move(gx))
+        yield Fault(kind, text, frozenset([step.edge]), moved(move))
 
 
 def turned_operands(formula: Formula, step: Step) -> Iterator[Fault]:
@@ -118,7 +128,7 @@ def derived(formula: Formula, step: Step) -> Iterator[Fault]:
             f"{label} stands in the place of the derivative of {name} at u in the gradient of "
             f"{{name}} ({place_of(formula, vertex)})"
         )
-        yield Fault(Kind.TERM, text, frozenset([step.edge]), lambda _v, _p, g, gx, v=v: g * v)
+        yield Fault(Kind.TERM, text, frozenset([step.edge]), taken(times_value(v)))
 
 
 def reductions(formula: Formula, step: Step) -> Iterator[Fault]:
@@ -134,6 +144,9 @@ def reductions(formula: Formula, step: Step) -> Iterator[Fault]:
         shape = [1 if a in axes else n for a, n in enumerate(step.x.shape)]
         return np.broadcast_to(np.reshape(g, shape), step.x.shape)
 
+    def cut(g: Any, kept: Any) -> Any:
+        return spread(g) * kept
+
     edges = frozenset([step.edge])
     extreme = "its mask is not applied: " if name in ("max", "min") else ""
     text = f"{extreme}each entry gets the whole cotangent {where}"
@@ -148,7 +161,7 @@ def reductions(formula: Formula, step: Step) -> Iterator[Fault]:
             kept = chosen.reshape([-1 if a == axis else 1 for a in range(step.x.ndim)])
             first = "first" if k == 0 else "last"
             text = f"only the {first} entry along axis {axis} gets the cotangent {where}"
-            yield Fault(Kind.TERM, text, edges, lambda v, p, g, gx, k=kept: spread(g) * k)
+            yield Fault(Kind.TERM, text, edges, taken(partial(cut, kept=kept)))
 
 
 def gathered(formula: Formula, step: Step) -> Iterator[Fault]:

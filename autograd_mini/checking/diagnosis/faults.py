@@ -70,6 +70,21 @@ class Fault:
     factor: float | None = None
 
 
+def moved(move: Callable[[Any], Any]) -> Alter:
+    """Return what changes a cotangent that is passed back."""
+    return lambda vertex, position, g, gx: move(gx)
+
+
+def taken(move: Callable[[Any], Any]) -> Alter:
+    """Return what passes back something that is made of the cotangent of the result."""
+    return lambda vertex, position, g, gx: move(g)
+
+
+def times_value(value: Any) -> Callable[[Any], Any]:
+    """Return the product with a value."""
+    return lambda g: g * value
+
+
 class Trial:
     """What is compared for one input: its residual, and the tangents along two directions.
 

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from ...containers import flatten
-from ...cotangents import conjugated
 from ...contexts import recorder
+from ...cotangents import conjugated
 from ...forward import Values, key_of, push, vertex_of
 from ...operation import Record, record
 from ...reverse import all_at_once, checked, dependents
@@ -34,7 +34,7 @@ Edge = tuple[int, int]
 """The serial of an operation, and which of its operands."""
 
 Alter = Callable[[Any, int, Any, Any], Any]
-"""What a mistake makes of a cotangent: of an operation, its operand's place, g, and the right one."""
+"""What a mistake makes of a cotangent: of an operation, its operand's place, g, the right one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,11 +187,17 @@ def results_of(evidence: Evidence, leaves: list[Tensor]) -> list[Any]:
         wanted, trace = evidence.outputs[0], error.__traceback__
         while trace is not None:
             for value in reversed(trace.tb_frame.f_locals.values()):
-                if type(value) is Tensor and value._requires_grad and value.shape == wanted.shape:
-                    if np.allclose(value._value, wanted, rtol=1e-12, atol=0):
-                        return [value]
+                if is_result(value, wanted):
+                    return [value]
             trace = trace.tb_next
         raise
+
+
+def is_result(value: Any, wanted: np.ndarray) -> bool:
+    """Whether a variable is the result of a function."""
+    if type(value) is not Tensor or not value._requires_grad or value.shape != wanted.shape:
+        return False
+    return np.allclose(value._value, wanted, rtol=1e-12, atol=0)
 
 
 def noting(sites: dict[int, Site]) -> Callable[..., Any]:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from ..causes import Kind
-from .alternatives import other_function
 from .altered import (
-    derived, gathered, reductions, summed_otherwise, turned, turned_operands,
-)  # fmt: skip
+    derived,
+    gathered,
+    reductions,
+    summed_otherwise,
+    turned,
+    turned_operands,
+)
+from .alternatives import other_function
 from .faults import Fault, Trial, search
 from .formula import Formula
 from .loops import looped

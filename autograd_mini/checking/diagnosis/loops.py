@@ -12,7 +12,7 @@ import numpy as np
 from ...tensors import Tensor
 from ..causes import Kind
 from .altered import gathered, turned_operands
-from .faults import PATIENCE, Fault, Step, Trial
+from .faults import PATIENCE, Fault, Step, Trial, moved, times_value
 from .formula import Formula, applied, line_of, name_of, place_of
 from .mistakes import forgotten, times, twofold, value
 
@@ -78,10 +78,10 @@ def left_out(trial: Trial, loop: Loop) -> Iterator[Fault]:
         yield Fault(Kind.TERM, text, frozenset(chosen), nothing, 0.0)
     what = f"in the gradient of {{name}}, what comes back through {told} is"
     text = f"{what} of the wrong sign in all {len(edges)} steps: the sign is flipped"
-    yield Fault(Kind.SIGN, text, loop.edges, lambda v, p, g, gx: -gx, -1.0)
+    yield Fault(Kind.SIGN, text, loop.edges, moved(times_value(-1.0)), -1.0)
     for factor in (2.0, 0.5, float(len(edges)), 1 / len(edges)):
         text = f"{what} {times(trial.formula, factor)} in all {len(edges)} steps"
-        yield Fault(Kind.FACTOR, text, loop.edges, lambda v, p, g, gx, f=factor: f * gx, factor)
+        yield Fault(Kind.FACTOR, text, loop.edges, moved(times_value(factor)), factor)
 
 
 def overwritten(trial: Trial, loop: Loop) -> Iterator[Fault]:

@@ -93,7 +93,8 @@ def factor_text(evidence: Evidence, position: int, factor: float) -> str:
             return f"the gradient of {{name}} {text}{{where}}"
     if abs(factor - 1) < 1e-2:
         more = "large" if factor > 1 else "small"
-        text = f"is too {more} by {abs(factor - 1):.3g} of it: {number_text(factor)} times the right one"
+        times = f"{number_text(factor)} times the right one"
+        text = f"is too {more} by {abs(factor - 1):.3g} of it: {times}"
         return f"the gradient of {{name}} {text}{{where}}"
     for size, more in ((factor, "large"), (inverse, "small")):
         if size > 1 and isclose(size, round(size), rel_tol=1e-5):

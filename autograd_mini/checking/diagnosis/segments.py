@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -17,7 +18,7 @@ from ...forward import Values, key_of
 from ...reverse import walk
 from ...tensors import Tensor
 from ..causes import Kind
-from .faults import PATIENCE, Fault, Trial
+from .faults import PATIENCE, Fault, Trial, times_value
 from .formula import Edge, Formula, name_of, place_of
 from .terms import factors
 
@@ -155,7 +156,12 @@ def replaced(formula: Formula, segment: Segment) -> Iterator[Rule]:
     for label, v in factors([("u", segment.start._value), ("y", segment.end._value)]):
         hint = "where u is the input and y the result"
         text = f"{label}, {hint}, stands in the place of {what} {where}"
-        yield Kind.TERM, text, lambda g, v=v: g * v
+        yield Kind.TERM, text, times_value(v)
+
+
+def through_softmax(g: Any, y: Any, axis: int | None) -> Any:
+    """Carry a cotangent back through a softmax over some axis."""
+    return y * (g - np.sum(g * y, axis=axis, keepdims=True))
 
 
 def across(formula: Formula, segment: Segment) -> Iterator[Rule]:
@@ -174,15 +180,17 @@ def across(formula: Formula, segment: Segment) -> Iterator[Rule]:
             diagonal[i] = passed_back(segment, unit.reshape(y.shape)).flat[i]
         values = diagonal.reshape(y.shape)
         text = f"only the diagonal of the Jacobian counts, {what}, {where}: the sum is missing"
-        yield Kind.TERM, text, lambda g: g * values
-    text = f"{what} lacks the sum over an axis, as in y · (g − Σ g · y), {where}"
-    yield Kind.TERM, text, lambda g: g * y
+        yield Kind.TERM, text, times_value(values)
+    text = (
+        f"y · g stands in the place of {what} {where}: a sum, as in y · (g − Σ g · y), is missing"
+    )
+    yield Kind.TERM, text, times_value(y)
     for axis in range(y.ndim):
         text = f"{what} has its sum over axis {axis}, the wrong axis, {where}"
         yield (
             Kind.TERM, text,
-            lambda g, a=axis: y * (g - np.sum(g * y, axis=a, keepdims=True)),
+            partial(through_softmax, y=y, axis=axis),
         )  # fmt: skip
     if y.ndim > 1:
         text = f"{what} has its sum over all axes, the wrong ones, {where}"
-        yield Kind.TERM, text, lambda g: y * (g - np.sum(g * y))
+        yield Kind.TERM, text, partial(through_softmax, y=y, axis=None)
