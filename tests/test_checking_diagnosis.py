@@ -122,7 +122,8 @@ def test_not_summed_over_a_broadcast_axis() -> None:
     assert cause(f, X, B, vjp=lambda g, a, b: (2 * g, g[0])).kind is Kind.SUM
     found = cause(f, X, B, vjp=lambda g, a, b: (2 * g, g.mean(axis=0)))
     assert (
-        "divided by 3, maybe the length of axis 0 of a: a mean where a sum is meant" in found.text
+        "divided by 3, maybe the length of axis 0 of a or the length of axis 0 of the result"
+        in found.text
     )
 
 
@@ -254,7 +255,7 @@ def test_jacobian_that_is_not_transposed() -> None:
     ("f", "rule", "text"),
     [
         (np.tanh, lambda g, x, y: g * (1 - y), "of x"),
-        (np.tanh, lambda g, x, y: g, "has a term g · y² too many"),
+        (np.tanh, lambda g, x, y: g, "is g: the derivative is missing"),
         (np.tanh, lambda g, x, y: -g * y * y, "lacks a term g"),
         (np.sinh, lambda g, x, y: g * np.cosh(x) * x, "multiplied by x by mistake"),
         (np.sin, lambda g, x, y: g * np.cos(x) * y / 2, "multiplied by 0.5 · y by mistake"),
@@ -293,13 +294,13 @@ def test_wrong_term_of_a_reduction() -> None:
 
     found = cause(norms, X, vjp=lambda g, x: g[:, None] * x)
     assert found.kind is Kind.TERM
-    assert "is g · x" in found.text
+    assert "a division by it is missing" in found.text
 
 
 @pytest.mark.parametrize(
     ("rule", "kind", "text"),
     [
-        (lambda x: 2 * x, Kind.TERM, "the gradient of x is 2 · x"),
+        (lambda x: 2 * x, Kind.TERM, "as if 2 stood in the place of 3 in power"),
         (lambda x: 3 * x**2 - 2 * x, Kind.TERM, "lacks a term 2 · x"),
         (lambda x: 3 * x**2 + 1, Kind.TERM, "has a term 1 too many"),
         (lambda x: -6 * x**2, Kind.FACTOR, "has the wrong sign and is 2 times too large"),

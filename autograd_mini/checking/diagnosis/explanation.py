@@ -23,7 +23,7 @@ from .formulas import faulty
 from .patterns import Pattern, complex_factor, conjugate, entrywise
 from .rearrangements import rearranged
 from .reductions import reduced
-from .terms import extra_factor, extra_term, lone_term, single_term
+from .terms import extra_factor, lone_term, simple_term
 from .views import View, closer, view
 
 MOST = 3
@@ -98,7 +98,7 @@ def first_that_fits(evidence: Evidence, seen: View, formula: Formula | None) -> 
         pattern = check(evidence, near)
         if pattern is None:
             continue
-        if formula is not None and pattern.factor is not None and not is_usual(pattern.factor):
+        if formula is not None and is_vague(pattern):
             fault = faulty(formula, seen.position)
             if fault is not None:
                 return fault
@@ -120,12 +120,13 @@ Check = Callable[[Evidence, View], Pattern | None]
 
 CHECKS: tuple[Check, ...] = (
     conjugate, entrywise, rearranged, untransposed, partial,
-    single_term, extra_term, extra_factor, complex_factor, reduced,
+    simple_term,
+ extra_factor, complex_factor, reduced,
 )  # fmt: skip
 """From the simplest on."""
 
 
-BY_VALUES = (partial, extra_term, single_term, extra_factor)
+BY_VALUES = (partial, simple_term, extra_factor)
 """Those that speak of values: they have to say where they hold, or hold for right entries too."""
 
 
@@ -139,10 +140,11 @@ def holds_elsewhere(evidence: Evidence, check: Check, pattern: Pattern, position
     return again is not None and again.text == pattern.text
 
 
-def is_usual(factor: float) -> bool:
-    """Whether a factor or its inverse is a whole number that is not too large."""
-    sizes = abs(factor), abs(1 / factor)
-    return any(isclose(size, round(size), rel_tol=1e-5) for size in sizes if 0.9 < size < 1e6)
+def is_vague(pattern: Pattern) -> bool:
+    """Whether a pattern is a factor that is no whole number, no length and no value."""
+    factor = pattern.factor
+    large = factor is not None and not 1e-6 < abs(factor) < 1e6
+    return large or "off by the factor" in pattern.text
 
 
 def is_plain(factor: float) -> bool:

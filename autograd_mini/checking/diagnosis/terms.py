@@ -60,23 +60,35 @@ class Frame:
         return self.shape != self.own
 
 
-def extra_term(evidence: Evidence, seen: View) -> Pattern | None:
-    """Return a pattern in which given and right gradient differ by a multiple of a simple term."""
+def simple_term(evidence: Evidence, seen: View) -> Pattern | None:
+    """Return a pattern in which a simple term is given, or is missing, or is too much.
+
+    Where both fit, the shorter one is named.
+    """
+    single, extra = single_term(evidence, seen), extra_term(evidence, seen)
+    if single is not None and (extra is None or len(single[1]) <= len(extra[1])):
+        factor, text = single
+        what = f"the gradient of {{name}} is {product(factor, text)}{{where}}"
+        return Pattern(Kind.TERM, what + instead(seen, text, factor))
+    return None if extra is None else Pattern(Kind.TERM, sentence(*extra))
+
+
+def extra_term(evidence: Evidence, seen: View) -> tuple[float, str] | None:
+    """Return the multiple of a term by which the given and the right gradient differ."""
     residual = seen.given - seen.numeric
     for text, term in terms(evidence, seen):
         factor = coefficient(residual, term)
         if factor and np.all(np.abs(residual - factor * term) <= 2 * seen.tolerance):
-            return Pattern(Kind.TERM, sentence(factor, text))
+            return factor, text
     return None
 
 
-def single_term(evidence: Evidence, seen: View) -> Pattern | None:
-    """Return a pattern in which the given gradient is a multiple of one simple term alone."""
+def single_term(evidence: Evidence, seen: View) -> tuple[float, str] | None:
+    """Return the multiple of a term that the given gradient is."""
     for text, term in terms(evidence, seen):
         factor = coefficient(seen.given, term)
         if factor and np.all(np.abs(seen.given - factor * term) <= 1e-7 * np.abs(seen.given)):
-            what = f"the gradient of {{name}} is {product(factor, text)}{{where}}"
-            return Pattern(Kind.TERM, what + instead(seen, text, factor))
+            return factor, text
     return None
 
 
