@@ -1,4 +1,4 @@
-"""Causes that come from a function's own formula: a mistake in one step, which gives every number."""
+"""Causes from a function's own formula: a mistake in one step, which gives every number."""
 
 from typing import Any
 
@@ -71,7 +71,7 @@ def scan(x: Any, a: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("carry", "text"), [(0.0, "only the last"), (-1.0, "the sign"), (2.0, "multiplied by 2")]
+    ("carry", "text"), [(0.0, "is 0 for all but"), (-1.0, "the sign"), (2.0, "multiplied by 2")]
 )
 def test_steps_of_a_recurrence(carry: float, text: str) -> None:
     def rule(g: Any, x: Any, a: Any) -> Any:
