@@ -32,8 +32,15 @@ PLAIN = (0.0, -1.0)
 
 
 MAKERS = (
-    forgotten, reductions, gathered, turned_operands, summed_otherwise, exchanged_operands,
-    elsewhere, turned, by_values,
+    forgotten,
+    reductions,
+    gathered,
+    turned_operands,
+    summed_otherwise,
+    exchanged_operands,
+    by_values,
+    elsewhere,
+    turned,
 )  # fmt: skip
 """What yields faults, from the usual ones on."""
 

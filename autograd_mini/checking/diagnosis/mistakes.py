@@ -127,7 +127,7 @@ def forgotten(formula: Formula, step: Step) -> Iterator[Fault]:
         what = f"the mask of {name}, 0 where a branch is not taken,"
     else:
         what = f"the derivative of {name}"
-    text = f"{what} is missing in the gradient of {{name}} {where}: it is not applied"
+    text = f"the gradient of {{name}} is as if {what} were missing {where}: it is not applied"
 
     def passed(vertex: Any, position: int, g: Any, gx: Any) -> Any:
         return fit(g, gx)
@@ -136,10 +136,10 @@ def forgotten(formula: Formula, step: Step) -> Iterator[Fault]:
         return applied(vertex, gx)[position]
 
     yield Fault(Kind.TERM, text, frozenset([step.edge]), passed)
-    twice = f"{what} is applied twice in the gradient of {{name}} {where}"
+    twice = f"the gradient of {{name}} is as if {what} were applied twice {where}"
     yield Fault(Kind.TERM, twice, frozenset([step.edge]), again)
     if name in CHOOSING:
-        swapped = f"the branches of {name} are swapped in the gradient of {{name}} {where}"
+        swapped = f"the gradient of {{name}} is as if the branches of {name} were swapped {where}"
         yield Fault(Kind.TERM, swapped, frozenset([step.edge]), lambda v, p, g, gx: fit(g, gx) - gx)
 
 
@@ -200,8 +200,6 @@ def alike(formula: Formula, x: Any) -> Iterator[Any]:
 def by_values(formula: Formula, step: Step) -> Iterator[Fault]:
     """Yield the faults in which a value of the formula multiplies or divides once too often."""
     where = f"({place_of(formula, step.vertex)})"
-    if formula.evidence.xs and step.x.size == 1:
-        return
     for other in (*formula.leaves, *formula.vertices):
         if type(other) is not Tensor or not fits_in(other.shape, step.x.shape):
             continue
