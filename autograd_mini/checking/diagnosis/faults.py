@@ -20,7 +20,7 @@ from ..causes import Kind
 from .evidence import Evidence
 from .formula import Alter, Edge, Formula
 
-PATIENCE = 1.5
+PATIENCE = 1.0
 """Seconds after which no further fault is looked at."""
 
 Made = Callable[[Formula, "Step"], Iterator["Fault"]]
