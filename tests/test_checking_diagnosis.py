@@ -41,8 +41,8 @@ def sine(change: Any) -> Cause:
         (lambda c, g, x: -2 * c, Kind.FACTOR, "has the wrong sign and is 2 times too large"),
         (lambda c, g, x: c / 5, Kind.FACTOR, "5 times too small"),
         (lambda c, g, x: c * 1e-17, Kind.ZERO, "is 0: a part is missing"),
-        (lambda c, g, x: c * 1.001, Kind.FACTOR, "factor 1.001"),
-        (lambda c, g, x: c / 12, Kind.FACTOR, "divided by 12, the number of elements of x"),
+        (lambda c, g, x: c * 1.001, Kind.FACTOR, "too large by 0.001 of it: 1.001 times"),
+        (lambda c, g, x: c / 12, Kind.FACTOR, "divided by 12, maybe the number of elements of x"),
         (lambda c, g, x: c / 4, Kind.FACTOR, "the length of axis 1 of x"),
         (lambda c, g, x: 0 * c, Kind.ZERO, "is 0: a part is missing"),
         (lambda c, g, x: np.cos(x), Kind.COTANGENT, "it is ignored"),
@@ -121,7 +121,10 @@ def test_not_summed_over_a_broadcast_axis() -> None:
     assert "it is not summed over the broadcast axis 0" in found.text
     assert cause(f, X, B, vjp=lambda g, a, b: (2 * g, g[0])).kind is Kind.SUM
     found = cause(f, X, B, vjp=lambda g, a, b: (2 * g, g.mean(axis=0)))
-    assert "divided by 3, the length of axis 0 of a: a mean where a sum is meant" in found.text
+    assert (
+        "divided by 3, maybe the length of axis 0 of a or the length of axis 0 of the result"
+        in found.text
+    )
 
 
 def test_cotangent_that_is_ignored_or_not_linear() -> None:
@@ -252,11 +255,11 @@ def test_jacobian_that_is_not_transposed() -> None:
     ("f", "rule", "text"),
     [
         (np.tanh, lambda g, x, y: g * (1 - y), "of x"),
-        (np.tanh, lambda g, x, y: g, "has a term g · y² too many"),
+        (np.tanh, lambda g, x, y: g, "is g: the derivative is missing"),
         (np.tanh, lambda g, x, y: -g * y * y, "lacks a term g"),
         (np.sinh, lambda g, x, y: g * np.cosh(x) * x, "multiplied by x by mistake"),
         (np.sin, lambda g, x, y: g * np.cos(x) * y / 2, "multiplied by 0.5 · y by mistake"),
-        (np.arctan, lambda g, x, y: g / x**2, "just g · 1/x²"),
+        (np.arctan, lambda g, x, y: g / x**2, "is g · 1/x²"),
     ],
 )
 def test_wrong_terms_of_an_elementwise_function(f: Any, rule: Any, text: str) -> None:
@@ -278,7 +281,7 @@ def test_wrong_terms_of_inputs_that_are_broadcast() -> None:
 
     found = cause(f, X, B, vjp=rule(lambda a, b, y: np.exp(b)))
     assert (found.kind, found.input) == (Kind.TERM, "b")
-    assert "just g · exp(b)" in found.text
+    assert "is g · exp(b)" in found.text
     found = cause(f, X, B, vjp=rule(lambda a, b, y: np.exp(b - y) + a))
     assert "has a term g · a too many" in found.text
     found = cause(f, X, B, vjp=rule(lambda a, b, y: np.exp(b - y) * y))
@@ -291,13 +294,13 @@ def test_wrong_term_of_a_reduction() -> None:
 
     found = cause(norms, X, vjp=lambda g, x: g[:, None] * x)
     assert found.kind is Kind.TERM
-    assert "just g · x" in found.text
+    assert "a division by it is missing" in found.text
 
 
 @pytest.mark.parametrize(
     ("rule", "kind", "text"),
     [
-        (lambda x: 2 * x, Kind.TERM, "the gradient of x is just 2 · x"),
+        (lambda x: 2 * x, Kind.TERM, "as if 2 stood in the place of 3 in power"),
         (lambda x: 3 * x**2 - 2 * x, Kind.TERM, "lacks a term 2 · x"),
         (lambda x: 3 * x**2 + 1, Kind.TERM, "has a term 1 too many"),
         (lambda x: -6 * x**2, Kind.FACTOR, "has the wrong sign and is 2 times too large"),
@@ -341,7 +344,7 @@ def test_output_that_is_left_out() -> None:
 
     found = cause(f, B, vjp=lambda gs, x: gs[0] * np.cos(x))
     assert found.kind is Kind.TERM
-    assert found.text == "the gradient of x has only what comes through result 0"
+    assert "the gradient of x lacks the path through power" in found.text
     found = cause(
         lambda z: np.cumsum(z[0]), Z, vjp=lambda g, z: np.concatenate(
             [np.cumsum(np.where(np.arange(4) == 1, 0, g)[::-1])[::-1][None], np.zeros((2, 4))]

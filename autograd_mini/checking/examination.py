@@ -199,6 +199,8 @@ class Examination:
             column=self.column,
             regradient=self.subject.gradient if again else refused,
             rtol=self.tolerances.relative,
+            kink=[p.is_(Verdict.KINK) for p in report.parts],
+            function=self.subject.call if type(self.subject).call is Subject.call else None,
         )
 
     def column(self, position: int, index: tuple[int, ...]) -> Arrays:

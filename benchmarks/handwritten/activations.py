@@ -277,7 +277,7 @@ CASES = [
             ),
             "1 − t in place of 1 − t²": (
                 mish_no_square,
-                (*missed("squar", "power", "exponent"), "square", "power"),
+                (*missed("squar", "power", "exponent"), "square", "power", r"1 [-−] tanh\(u\)\)"),
             ),
         },
         lambda rng: (rng.normal(size=15),),

@@ -437,7 +437,7 @@ CASES = [
         {
             "2·A·x, as if A were symmetric": (
                 lambda x, A: (2 * A @ x, np.outer(x, x)),
-                (*TRANSPOSED, "symmetr", r"a\.t\b", "aᵀ"),
+                (*TRANSPOSED, "symmetr", r"a\.t\b", "aᵀ", "one of two uses is taken for the other"),
             ),
             "only one of the two uses of x": (
                 lambda x, A: (A @ x, np.outer(x, x)),
@@ -497,7 +497,12 @@ CASES = [
             ),
             "the bias is decayed as well": (
                 with_mistake(decayed_grad, "bias"),
-                ("bias", r"w\[(4|-1)\].*(extra|only|alone|decay|penal|w)", "last entry"),
+                (
+                    "bias",
+                    r"w\[(4|-1)\].*(extra|only|alone|decay|penal|w)",
+                    "last entry",
+                    "index were :,",
+                ),
             ),
             "the decay is subtracted": (
                 with_mistake(decayed_grad, "sign"),

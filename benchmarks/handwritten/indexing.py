@@ -508,7 +508,13 @@ CASES = [
         {
             "the whole product, not divided by the factor": (
                 lambda g, x: (g[:, None] * np.prod(x, axis=1)[:, None] * np.ones_like(x),),
-                (*missed("divi", "1/x", "factor"), "multiplied by x", "times x", r"factor( of)? x"),
+                (
+                    *missed("divi", "1/x", "factor"),
+                    "multiplied by x",
+                    "times x",
+                    r"factor( of)? x",
+                    "not divided by the entry",
+                ),
             ),
             "the product of the columns": (
                 lambda g, x: (g[:, None] * np.prod(x, axis=0) / x,),

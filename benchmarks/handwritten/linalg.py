@@ -333,6 +333,7 @@ CASES = [
                 (
                     "complement",
                     "kept",
+                    "index were :2",
                     "other (direction|component)",
                     "singular",
                     "first two",

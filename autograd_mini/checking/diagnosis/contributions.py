@@ -11,7 +11,7 @@ from ..causes import Kind
 from .evidence import Evidence
 from .patterns import Pattern
 from .unsummed import natural_shape, stretched
-from .views import View
+from .views import View, closer, view
 
 
 def partial(evidence: Evidence, seen: View) -> Pattern | None:
@@ -48,8 +48,12 @@ def untransposed(evidence: Evidence, seen: View) -> Pattern | None:
         return None
     columns = [evidence.derivatives(position, index) for index in np.ndindex(x.shape)]
     jacobian = np.array([np.concatenate([np.ravel(c) for c in ys]) for ys in columns]).T
-    rows = [(jacobian @ g)[seen.places] for g in cotangents(evidence, seen)]
-    if not seen.matches(np.array(rows)):
+    everything = view(evidence, position, everywhere=True)
+    if everything is None:
+        return None
+    whole = closer(evidence, everything)  # right entries have to be J·g as well
+    rows = [(jacobian @ g)[whole.places] for g in cotangents(evidence, whole)]
+    if not whole.matches(np.array(rows)):
         return None
     text = "the gradient of {name} is J·g, where Jᵀ·g is meant: the Jacobian J is not transposed"
     return Pattern(Kind.TRANSPOSED, text, None, True)

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..coordinates import natural
+
 MOST_COLUMNS = 48
 """Entries whose derivatives of all outputs are taken, at most, for one input."""
 
@@ -31,6 +33,8 @@ class Evidence:
         column: numeric derivatives of all outputs by one entry: costs evaluations.
         regradient: the given gradient for another cotangent; it may raise.
         rtol: the relative tolerance of the check.
+        kink: where it was judged to stand at a kink, which has several derivatives.
+        function: the function of natural values, None if it is not one of NumPy arrays.
     """
 
     names: list[str]
@@ -47,6 +51,20 @@ class Evidence:
     column: Callable[[int, tuple[int, ...]], list[np.ndarray]]
     regradient: Callable[[list[np.ndarray]], list[np.ndarray]]
     rtol: float
+    kink: list[np.ndarray] | None = None
+    function: Callable[[list[Any]], Any] | None = None
+
+    def refresh(self) -> None:
+        """Call the function at the point again, so that what it keeps for later is of arrays."""
+        if self.function is not None:
+            pairs = zip(self.xs, self.complex, strict=True)
+            self.function([np.array(natural(x, c))[()] for x, c in pairs])
+
+    def smooth(self, position: int) -> np.ndarray:
+        """Tell which entries of an input do not stand at a kink."""
+        if self.kink is None:
+            return np.ones(self.xs[position].shape, bool)
+        return ~self.kink[position]
 
     def suspects(self) -> list[int]:
         """Return the inputs that have wrong entries."""

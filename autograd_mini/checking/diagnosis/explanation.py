@@ -13,15 +13,17 @@ from math import isclose
 import numpy as np
 
 from ..causes import Cause, Kind
-from .conditions import where_wrong
+from .conditions import condition_of, where_wrong
 from .contributions import partial, untransposed
 from .cotangents import conjugated, curved, ignored, unsteady
 from .evidence import Evidence
 from .exchanges import swapped
+from .formula import Formula, recorded
+from .formulas import faulty
 from .patterns import Pattern, complex_factor, conjugate, entrywise
 from .rearrangements import rearranged
 from .reductions import reduced
-from .terms import extra_factor, extra_term, lone_term, single_term
+from .terms import extra_factor, lone_term, simple_term
 from .views import View, closer, view
 
 MOST = 3
@@ -39,12 +41,13 @@ def diagnose(evidence: Evidence) -> tuple[Cause, ...]:
                 found.append(shared[0])
                 suspects = [i for i in suspects if i not in shared[1]]
                 break
-        own = [cause for i in suspects if (cause := of_input(evidence, i)) is not None]
+        formula = recorded(evidence) if suspects else None
+        own = [cause for i in suspects if (cause := of_input(evidence, i, formula)) is not None]
     found += sorted(own, key=lambda cause: cause.kind is Kind.UNKNOWN)
     return tuple(found[:MOST])
 
 
-def of_input(evidence: Evidence, position: int) -> Cause | None:
+def of_input(evidence: Evidence, position: int, formula: Formula | None) -> Cause | None:
     """Return the cause of what is wrong with the gradient of one input."""
     given, wrong = evidence.given[position], evidence.wrong[position]
     if not np.all(np.isfinite(given[wrong])):
@@ -55,10 +58,23 @@ def of_input(evidence: Evidence, position: int) -> Cause | None:
     seen = view(evidence, position)
     if seen is None:
         return None
-    pattern = first_that_fits(evidence, seen)
+    pattern = first_that_fits(evidence, seen, formula) or nearly(seen)
     if pattern is None:
         pattern = Pattern(Kind.UNKNOWN, f"no usual mistake explains {ratios(seen)}")
     return told(evidence, position, pattern)
+
+
+def nearly(seen: View) -> Pattern | None:
+    """Return the pattern of a factor that is one as far as wide error bars tell."""
+    found = seen.given / seen.numeric
+    low, high = np.min(found), np.max(found)
+    if not np.isfinite(low + high) or found.size < 2 or high - low > 1e-3 * abs(low):
+        return None
+    if abs(low + 1) < 1e-3:
+        text = "the sign of the gradient of {name} is flipped{where}, within the error bars"
+        return Pattern(Kind.SIGN, text, -1.0)
+    text = f"the gradient of {{name}} is about {low:.4g} times the right one{{where}}"
+    return Pattern(Kind.FACTOR, text, float(low))
 
 
 def ratios(seen: View) -> str:
@@ -71,28 +87,64 @@ def ratios(seen: View) -> str:
     return f"{text}; it is between {low:.4g} and {high:.4g} times the right one"
 
 
-def first_that_fits(evidence: Evidence, seen: View) -> Pattern | None:
+def first_that_fits(evidence: Evidence, seen: View, formula: Formula | None) -> Pattern | None:
     """Return the first pattern that explains all that was looked at, and some of it closer."""
     near = closer(evidence, seen)
     for check in CHECKS:
+        if check is partial and formula is not None and not formula.is_elementwise:
+            fault = faulty(formula, seen.position)
+            if fault is not None:
+                return fault
         pattern = check(evidence, near)
         if pattern is None:
             continue
+        if formula is not None and is_vague(pattern):
+            fault = faulty(formula, seen.position)
+            if fault is not None:
+                return fault
         if len(seen.places) == 1 and pattern.factor is not None and not is_plain(pattern.factor):
             return lone_term(evidence, near) or pattern
+        if check in BY_VALUES and not holds_elsewhere(evidence, check, pattern, seen.position):
+            continue
         if len(near.places) == len(seen.places) or check in (partial, untransposed):
             return pattern
         again = check(evidence, seen)
         if again is not None and again.kind is pattern.kind:
             return again
+    if formula is not None and formula.is_elementwise:  # simple terms say more of it
+        return faulty(formula, seen.position)
     return None
 
 
-CHECKS: tuple[Callable[[Evidence, View], Pattern | None], ...] = (
+Check = Callable[[Evidence, View], Pattern | None]
+
+CHECKS: tuple[Check, ...] = (
     conjugate, entrywise, rearranged, untransposed, partial,
-    extra_term, single_term, extra_factor, complex_factor, reduced,
+    simple_term,
+ extra_factor, complex_factor, reduced,
 )  # fmt: skip
 """From the simplest on."""
+
+
+BY_VALUES = (partial, simple_term, extra_factor)
+"""Those that speak of values: they have to say where they hold, or hold for right entries too."""
+
+
+def holds_elsewhere(evidence: Evidence, check: Check, pattern: Pattern, position: int) -> bool:
+    """Whether a pattern gives the right entries too, if no condition tells them from the wrong."""
+    condition = condition_of(evidence, position)
+    if not condition.endswith("entries"):
+        return True
+    whole = view(evidence, position, everywhere=True)
+    again = None if whole is None else check(evidence, closer(evidence, whole))
+    return again is not None and again.text == pattern.text
+
+
+def is_vague(pattern: Pattern) -> bool:
+    """Whether a pattern is a factor that is no whole number, no length and no value."""
+    factor = pattern.factor
+    large = factor is not None and not 1e-6 < abs(factor) < 1e6
+    return large or "off by the factor" in pattern.text
 
 
 def is_plain(factor: float) -> bool:

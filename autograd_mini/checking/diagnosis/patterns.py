@@ -34,7 +34,7 @@ class Pattern:
 def entrywise(evidence: Evidence, seen: View) -> Pattern | None:
     """Return a pattern that relates each entry to its own derivative: 0, sign, factor."""
     given, numeric = seen.given, seen.numeric
-    if np.all(np.abs(given) <= 1e-12 * np.abs(numeric)):  # what rounding leaves of 0 is 0
+    if is_nothing(given, numeric):
         return Pattern(Kind.ZERO, "the gradient of {name} is 0{where}: a part is missing")
     if seen.matches(-numeric):
         return Pattern(Kind.SIGN, "the sign of the gradient of {name} is flipped{where}", -1.0)
@@ -45,6 +45,12 @@ def entrywise(evidence: Evidence, seen: View) -> Pattern | None:
     if factor is None or not seen.matches(factor * numeric):
         return None
     return Pattern(Kind.FACTOR, factor_text(evidence, seen.position, factor), factor)
+
+
+def is_nothing(given: np.ndarray, numeric: np.ndarray) -> bool:
+    """Whether a given gradient is 0, or what rounding leaves of 0."""
+    sizes = np.abs(given[given != 0] / numeric[given != 0])
+    return bool(np.all(sizes <= 1e-12) and np.all(sizes >= 1e-18))
 
 
 def common_factor(seen: View) -> float | None:
@@ -77,20 +83,41 @@ def factor_text(evidence: Evidence, position: int, factor: float) -> str:
         text = factor_text(evidence, position, -factor)
         return text.replace("{name} is", "{name} has the wrong sign and is", 1)
     inverse = 1 / factor
-    for number, meaning in lengths(evidence, position):
-        if number == 2:  # a usual factor, whatever the shapes are
-            continue
-        if isclose(inverse, number, rel_tol=1e-5):
-            text = f"is divided by {number}, {meaning}: a mean where a sum is meant"
+    for size, verb, hint in (
+        (inverse, "divided", "a mean where a sum is meant"),
+        (factor, "multiplied", "a sum where a mean is meant"),
+    ):
+        meaning = meaning_of(evidence, position, size)
+        if meaning:
+            text = f"is {verb} by {round(size)}, maybe {meaning}: {hint}"
             return f"the gradient of {{name}} {text}{{where}}"
-        if isclose(factor, number, rel_tol=1e-5):
-            text = f"is multiplied by {number}, {meaning}: a sum where a mean is meant"
-            return f"the gradient of {{name}} {text}{{where}}"
-    if factor > 1 and isclose(factor, round(factor), rel_tol=1e-5):
-        return f"the gradient of {{name}} is {round(factor)} times too large{{where}}"
-    if inverse > 1 and isclose(inverse, round(inverse), rel_tol=1e-5):
-        return f"the gradient of {{name}} is {round(inverse)} times too small{{where}}"
+    if abs(factor - 1) < 1e-2:
+        more = "large" if factor > 1 else "small"
+        times = f"{number_text(factor)} times the right one"
+        text = f"is too {more} by {abs(factor - 1):.3g} of it: {times}"
+        return f"the gradient of {{name}} {text}{{where}}"
+    for size, more in ((factor, "large"), (inverse, "small")):
+        if size > 1 and isclose(size, round(size), rel_tol=1e-5):
+            return f"the gradient of {{name}} is {number_text(size)} times too {more}{{where}}"
     return f"the gradient of {{name}} is off by the factor {factor:.7g}{{where}}"
+
+
+def number_text(size: float) -> str:
+    """Write a factor: whole numbers as such, large ones with three digits."""
+    if size >= 1e6:
+        return f"{size:.3g}"
+    whole = round(size)
+    return str(whole) if whole > 1 and isclose(size, whole, rel_tol=1e-5) else f"{size:.10g}"
+
+
+def meaning_of(evidence: Evidence, position: int, size: float) -> str:
+    """Name the lengths and numbers of elements that a factor may be, empty if there is none."""
+    found = [
+        meaning
+        for number, meaning in lengths(evidence, position)
+        if number != 2 and isclose(size, number, rel_tol=1e-5)  # 2 is usual, whatever the shapes
+    ]
+    return " or ".join(found[:3]) + (" or another" if len(found) > 3 else "")
 
 
 def single_values(evidence: Evidence) -> Iterator[tuple[str, float]]:

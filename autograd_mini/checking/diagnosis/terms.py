@@ -60,24 +60,46 @@ class Frame:
         return self.shape != self.own
 
 
-def extra_term(evidence: Evidence, seen: View) -> Pattern | None:
-    """Return a pattern in which given and right gradient differ by a multiple of a simple term."""
+def simple_term(evidence: Evidence, seen: View) -> Pattern | None:
+    """Return a pattern in which a simple term is given, or is missing, or is too much.
+
+    Where both fit, the shorter one is named.
+    """
+    single, extra = single_term(evidence, seen), extra_term(evidence, seen)
+    if single is not None and (extra is None or len(single[1]) <= len(extra[1])):
+        factor, text = single
+        what = f"the gradient of {{name}} is {product(factor, text)}{{where}}"
+        return Pattern(Kind.TERM, what + instead(seen, text, factor))
+    return None if extra is None else Pattern(Kind.TERM, sentence(*extra))
+
+
+def extra_term(evidence: Evidence, seen: View) -> tuple[float, str] | None:
+    """Return the multiple of a term by which the given and the right gradient differ."""
     residual = seen.given - seen.numeric
     for text, term in terms(evidence, seen):
         factor = coefficient(residual, term)
         if factor and np.all(np.abs(residual - factor * term) <= 2 * seen.tolerance):
-            return Pattern(Kind.TERM, sentence(factor, text))
+            return factor, text
     return None
 
 
-def single_term(evidence: Evidence, seen: View) -> Pattern | None:
-    """Return a pattern in which the given gradient is a multiple of one simple term alone."""
+def single_term(evidence: Evidence, seen: View) -> tuple[float, str] | None:
+    """Return the multiple of a term that the given gradient is."""
     for text, term in terms(evidence, seen):
         factor = coefficient(seen.given, term)
         if factor and np.all(np.abs(seen.given - factor * term) <= 1e-7 * np.abs(seen.given)):
-            what = f"just {product(factor, text)}{{where}}; the rest of the formula is missing"
-            return Pattern(Kind.TERM, f"the gradient of {{name}} is {what}")
+            return factor, text
     return None
+
+
+def instead(seen: View, text: str, factor: float) -> str:
+    """Say what is not in a gradient that is one term alone."""
+    columns = seen.columns
+    if columns is not None and np.all(np.count_nonzero(columns, axis=1) > 1):
+        return ": what comes through the other entries of the result is missing, a sum"
+    if text == "g" and factor == 1:
+        return ": the derivative is missing, not applied"
+    return ", and the right one is not"
 
 
 def lone_term(evidence: Evidence, seen: View) -> Pattern | None:
@@ -94,7 +116,7 @@ def lone_term(evidence: Evidence, seen: View) -> Pattern | None:
             if factor and np.all(np.abs(wanted - nice * term) <= exact):
                 if wanted is residual:
                     return Pattern(Kind.TERM, sentence(nice, text))
-                return Pattern(Kind.TERM, f"the gradient of {{name}} is just {product(nice, text)}")
+                return Pattern(Kind.TERM, f"the gradient of {{name}} is {product(nice, text)}")
     return None
 
 
@@ -226,6 +248,13 @@ def unusual(label: str, x: np.ndarray) -> Iterator[Named]:
     yield f"exp({label})", np.exp(x)
     yield f"exp(−{label})", np.exp(-x)
     yield f"log({label})", np.log(x)
+    s, t = 1 / (1 + np.exp(-x)), np.tanh(x)
+    slope = f"σ({label}) · (1 − σ({label}))"
+    yield f"{slope}, the derivative of a sigmoid σ,", s * (1 - s)
+    yield f"1/({slope}), with the derivative of a sigmoid σ,", 1 / (s * (1 - s))
+    yield f"(1 − tanh({label})²)", 1 - t**2
+    yield f"{label} · (1 − {label})", x * (1 - x)
+    yield f"σ({label})", s
     sums = [(f"1 − {label}", 1 - x), (f"1 + {label}", 1 + x)]
     for text, other in (*sums, (f"1 − {label}²", 1 - x**2), (f"1 + {label}²", 1 + x**2)):
         yield f"({text})", other

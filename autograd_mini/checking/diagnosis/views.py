@@ -35,18 +35,27 @@ class View:
     def matches(self, prediction: np.ndarray) -> bool:
         """Whether a prediction of the given gradient holds at every entry."""
         with np.errstate(all="ignore"):
-            slack = self.tolerance * np.maximum(1.0, np.abs(prediction) / self.size)
+            scale = np.clip(np.abs(prediction) / self.size, 1.0, 1e3)  # error bars of a multiple
+            slack = self.tolerance * scale
             return bool(np.all(np.abs(self.given - prediction) <= slack))
 
     @property
     def size(self) -> np.ndarray:
-        """The sizes of the numeric gradient, at least tiny."""
-        return np.maximum(np.abs(self.numeric), 1e-300)
+        """The sizes of the gradients, of which none is nothing beside the largest."""
+        sizes = np.maximum(np.abs(self.numeric), np.abs(self.given))
+        return np.maximum(sizes, 1e-12 * np.max(sizes, initial=0.0) + 1e-300)
 
 
-def view(evidence: Evidence, position: int) -> View | None:
-    """Look at all wrong entries of an input whose derivative is known; None if there are none."""
-    known = evidence.wrong[position] & evidence.known(position)
+def view(evidence: Evidence, position: int, everywhere: bool = False) -> View | None:
+    """Look at all wrong entries of an input whose derivative is known; None if there are none.
+
+    Args:
+        evidence: what is known.
+        position: of the input.
+        everywhere: whether to look at right entries too.
+    """
+    known = evidence.known(position)
+    known &= evidence.smooth(position) if everywhere else evidence.wrong[position]
     places = np.flatnonzero(known)
     if not len(places):
         return None

@@ -1,0 +1,230 @@
+"""Altered numbers: cotangents and operands that are turned, cut off, or summed otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from ..causes import Kind
+from .faults import Fault, Step, moved, taken, times_value
+from .formula import Formula, applied, name_of, place_of
+from .mistakes import PASSED, value
+from .terms import factors
+
+Move = tuple[str, Kind, Callable[[Any], Any]]
+"""What is done to an array: its name, the kind of mistake, the function."""
+
+REDUCING = ("max", "min", "prod", "sum", "mean")
+"""Operations that put several entries together."""
+
+
+def moves(shape: tuple[int, ...], is_complex: bool) -> Iterator[Move]:
+    """Yield what may be done to an array by mistake, with the shape kept."""
+    if is_complex:
+        yield "conjugated", Kind.CONJUGATED, np.conj
+    for i, j in combinations(range(len(shape)), 2):
+        if shape[i] == shape[j] > 1:
+            how = "transposed" if len(shape) == 2 else f"transposed (axes {i} and {j} swapped)"
+            yield how, Kind.TRANSPOSED, partial(np.swapaxes, axis1=i, axis2=j)
+    for axis, length in enumerate(shape):
+        along = f" along axis {axis}" if len(shape) > 1 else ""
+        if length > 1:
+            yield f"flipped, in reversed order{along}", Kind.MOVED, partial(np.flip, axis=axis)
+        if length > 2:
+            for shift in (1, -1):
+                how = f"shifted by {shift}, off by one{along}"
+                yield how, Kind.MOVED, partial(np.roll, shift=shift, axis=axis)
+
+
+def cuts(shape: tuple[int, ...]) -> Iterator[Move]:
+    """Yield what may be left of an array, or added up in it."""
+    for axis, length in enumerate(shape):
+        if length < 2:
+            continue
+        along = f"along axis {axis}" if len(shape) > 1 else "of it"
+        where = np.arange(length).reshape([-1 if i == axis else 1 for i in range(len(shape))])
+        for text, kept in (
+            (f"cut to the last one {along}: only the last counts", where == length - 1),
+            (f"cut to the first one {along}: only the first counts", where == 0),
+            (f"without the last one {along}, which is dropped", where < length - 1),
+            (f"without the first one {along}, which is dropped", where > 0),
+        ):
+            yield text, Kind.TERM, partial(np.multiply, kept)
+        yield (
+            f"summed over axis {axis}, and the sum given to each", Kind.SUM,
+            partial(sum_to_each, axis=axis),
+        )  # fmt: skip
+        yield (
+            f"without its mean {along}", Kind.TERM,
+            partial(centred, axis=axis),
+        )  # fmt: skip
+    if len(shape) > 1 and shape[-1] == shape[-2] > 1:
+        yield "cut to the lower triangle", Kind.TERM, np.tril
+        yield "cut to the upper triangle", Kind.TERM, np.triu
+        yield "added to its transpose, as for a symmetric matrix", Kind.TERM, lambda x: x + x.mT
+        yield "symmetric, half its sum with its transpose", Kind.TERM, lambda x: (x + x.mT) / 2
+
+
+def sum_to_each(x: Any, axis: int) -> Any:
+    """Sum over an axis, and give the sum to each entry."""
+    return np.broadcast_to(x.sum(axis, keepdims=True), x.shape)
+
+
+def centred(x: Any, axis: int) -> Any:
+    """Take the mean over an axis off."""
+    return x - x.mean(axis, keepdims=True)
+
+
+def turned(formula: Formula, step: Step) -> Iterator[Fault]:
+    """Yield the faults in which what is passed back is turned, or cut off."""
+    what = f"what comes back through {step.vertex._primitive.name}"
+    where = f"{{name}} ({place_of(formula, step.vertex)})"
+    for how, kind, move in (
+        *moves(step.x.shape, step.x.dtype.kind == "c"), *cuts(step.x.shape),
+    ):  # fmt: skip
+        text = f"{what} is {how} in the gradient of {where}"
+        yield Fault(kind, text, frozenset([step.edge]), moved(move))
+
+
+def turned_operands(formula: Formula, step: Step) -> Iterator[Fault]:
+    """Yield the faults in which a rule takes an operand, or the cotangent, turned."""
+    vertex = step.vertex
+    if vertex._primitive.multiple or vertex._primitive.kind == "linear":
+        return
+    where = f"in the gradient of {{name}} ({place_of(formula, vertex)})"
+    rows = [*vertex._operands, vertex]
+    for place, x in enumerate(rows):
+        array = np.asarray(value(x))
+        named = "the cotangent" if place == len(rows) - 1 else name_of(x, formula)
+        for how, kind, move in moves(array.shape, array.dtype.kind == "c"):
+
+            def alter(v: Any, p: int, g: Any, gx: Any, i: int = place, m: Any = move) -> Any:
+                xs = [value(a) for a in v._operands]
+                if i == len(xs):
+                    return applied(v, m(g), xs)[p]
+                xs[i] = m(xs[i])
+                return applied(v, g, xs)[p]
+
+            text = f"{named} is {how} in the derivative of {vertex._primitive.name}, {where}"
+            yield Fault(kind, text, frozenset([step.edge]), alter)
+
+
+def derived(formula: Formula, step: Step) -> Iterator[Fault]:
+    """Yield the faults in which a simple expression stands in the place of a derivative."""
+    vertex = step.vertex
+    moving = [x for x in vertex._operands if np.ndim(value(x))]
+    if vertex._primitive.kind != "elementwise" or len(moving) != 1 or step.x.size < 3:
+        return
+    if vertex.shape != step.x.shape or vertex._primitive.name in PASSED:
+        return
+    name = vertex._primitive.name
+    pairs = [("u", step.x._value), (f"{name}(u)", vertex._value)]
+    for label, v in factors(pairs):
+        text = (
+            f"{label} stands in the place of the derivative of {name} at u in the gradient of "
+            f"{{name}} ({place_of(formula, vertex)})"
+        )
+        yield Fault(Kind.TERM, text, frozenset([step.edge]), taken(times_value(v)))
+
+
+def reductions(formula: Formula, step: Step) -> Iterator[Fault]:
+    """Yield the faults in which a reduction gives its entries other shares of its cotangent."""
+    vertex, name = step.vertex, step.vertex._primitive.name
+    if name not in REDUCING:
+        return
+    axes = tuple(a % step.x.ndim for a in vertex._params["axis"])
+    count = int(np.prod([step.x.shape[a] for a in axes]))
+    where = f"of {name} in the gradient of {{name}} ({place_of(formula, vertex)})"
+
+    def spread(g: Any) -> Any:
+        shape = [1 if a in axes else n for a, n in enumerate(step.x.shape)]
+        return np.broadcast_to(np.reshape(g, shape), step.x.shape)
+
+    def cut(g: Any, kept: Any) -> Any:
+        return spread(g) * kept
+
+    edges = frozenset([step.edge])
+    extreme = "its mask is not applied: " if name in ("max", "min") else ""
+    text = f"{extreme}each entry gets the whole cotangent {where}"
+    yield Fault(Kind.TERM, text, edges, lambda v, p, g, gx: spread(g))
+    text = f"{extreme}each entry gets the same share, 1/{count}, of the cotangent {where}"
+    yield Fault(Kind.TERM, text, edges, lambda v, p, g, gx: spread(g) / count)
+    text = f"each entry gets the cotangent times the result, not divided by the entry, {where}"
+    yield Fault(Kind.TERM, text, edges, lambda v, p, g, gx: spread(g * v._value))
+    for axis in axes:
+        for k in (0, -1):
+            chosen = np.arange(step.x.shape[axis]) == k % step.x.shape[axis]
+            kept = chosen.reshape([-1 if a == axis else 1 for a in range(step.x.ndim)])
+            first = "first" if k == 0 else "last"
+            text = f"only the {first} entry along axis {axis} gets the cotangent {where}"
+            yield Fault(Kind.TERM, text, edges, taken(partial(cut, kept=kept)))
+
+
+def gathered(formula: Formula, step: Step) -> Iterator[Fault]:
+    """Yield the faults in which places that are named more than once are not added up."""
+    vertex = step.vertex
+    if vertex._primitive.name != "getitem":
+        return
+    where = f"in the gradient of {{name}} ({place_of(formula, vertex)})"
+    edges = frozenset([step.edge])
+    if step.g.shape == step.x.shape:
+
+        def again(v: Any, p: int, g: Any, gx: Any) -> Any:
+            return v._primitive.forward(g, *map(value, v._operands[1:]), **v._params)
+
+        text = f"the cotangent is indexed once more, not put back to where it came from, {where}"
+        hint = "the permutation in place of its inverse, or gathered where it is scattered"
+        yield Fault(Kind.TERM, f"{text}: {hint}", edges, again)
+        text = f"the cotangent stays in the order of the result, it is not put back, {where}"
+        yield Fault(Kind.TERM, text, edges, lambda v, p, g, gx: g)
+    ones = applied(vertex, np.ones_like(step.g))[step.position]
+    if np.all(ones <= 1):
+        return
+
+    def one(v: Any, p: int, g: Any, gx: Any, last: bool = True) -> Any:
+        out = np.zeros_like(gx).ravel()
+        places = np.arange(out.size).reshape(gx.shape)
+        at = v._primitive.forward(places, *map(value, v._operands[1:]), **v._params).ravel()
+        pairs = list(zip(at, np.ravel(g), strict=True))
+        for place, number in pairs if last else pairs[::-1]:
+            out[place] = number
+        return out.reshape(gx.shape)
+
+    many = "entries that the index names more than once (repeated) are written, not added up:"
+    yield Fault(Kind.TERM, f"{many} only the last use counts {where}", edges, one)
+    yield Fault(
+        Kind.TERM, f"{many} only the first use counts {where}", edges, partial(one, last=False)
+    )
+    text = f"entries that the index names more than once (repeated) are averaged {where}"
+    yield Fault(Kind.TERM, text, edges, lambda v, p, g, gx: gx / np.maximum(ones, 1))
+
+
+def summed_otherwise(formula: Formula, step: Step) -> Iterator[Fault]:
+    """Yield the faults in which a broadcast operand is not summed over the right axes."""
+    vertex = step.vertex
+    if not vertex._primitive.broadcasts or vertex._primitive.multiple:
+        return
+    raw = np.shape(applied(vertex, step.g)[step.position])
+    if raw == step.x.shape:
+        return
+    where = f"in the gradient of {{name}} ({place_of(formula, vertex)})"
+    what = f"the gradient of {name_of(step.x, formula)}"
+    for count in range(1, len(raw) + 1):
+        for axes in combinations(range(len(raw)), count):
+            left = [n for i, n in enumerate(raw) if i not in axes]
+            if int(np.prod(left)) != step.x.size:
+                continue
+            for verb, reduce in (("summed", np.sum), ("averaged", np.mean)):
+
+                def alter(v: Any, p: int, g: Any, gx: Any, a: Any = axes, r: Any = reduce) -> Any:
+                    return r(applied(v, g)[p], axis=a).reshape(gx.shape)
+
+                over = f"axis {axes[0]}" if count == 1 else f"the axes {axes}"
+                text = f"{what} is {verb} over {over} of {raw}, the wrong axis, {where}"
+                if verb == "averaged":
+                    text = f"{what} is averaged where a sum is meant, {where}"
+                yield Fault(Kind.SUM, text, frozenset([step.edge]), alter)

@@ -1,0 +1,219 @@
+"""Alternatives: the gradient that was given is the right one of a slightly different function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from ...forward import key_of, vertex_of
+from ...tensors import Tensor
+from .faults import PATIENCE, Trial
+from .formula import Formula, name_of, place_of
+from .mistakes import value
+
+PAIRS = {"max": "min", "min": "max", "maximum": "minimum", "minimum": "maximum", "sum": "mean"}
+"""Operations that are mistaken for each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another function: operands or parameters of some operations are changed.
+
+    Attributes:
+        text: what is other, with {name} for the input.
+        operands: by serial and place, what stands for an operand.
+        params: by serial, other parameters.
+        primitives: by serial, another operation.
+    """
+
+    text: str
+    operands: dict[tuple[int, int], Any]
+    params: dict[int, Any]
+    primitives: dict[int, Any]
+
+
+def other_function(trial: Trial) -> str | None:
+    """Return what is other in the function whose gradient was given, None if nothing fits."""
+    formula = trial.formula
+    for alternative in alternatives(formula):
+        if perf_counter() - formula.started > 2 * PATIENCE:
+            return None
+        try:
+            with np.errstate(all="ignore"):
+                if fits(trial, alternative):
+                    return alternative.text
+        except Exception:  # shapes that do not fit, values outside of a domain
+            continue
+    return None
+
+
+def fits(trial: Trial, alternative: Alternative) -> bool:
+    """Whether the gradient of another function is the one that was given."""
+    formula, evidence = trial.formula, trial.formula.evidence
+    other = replayed(formula, alternative)
+    if other is None:
+        return False
+    rows = [(evidence.weights, evidence.given)]
+    if evidence.other_given is not None:
+        rows.append((evidence.other_weights, evidence.other_given))
+    return all(
+        trial.same(other.pulled(weights)[0][trial.position], given[trial.position])
+        for weights, given in rows
+    )
+
+
+def replayed(formula: Formula, alternative: Alternative) -> Formula | None:
+    """Compute a formula again with some changes."""
+    results: dict[Any, Any] = {key_of(x): x for x in formula.leaves}
+    vertices = []
+    for vertex in formula.vertices:
+        serial = vertex.serial
+        operands = [results.get(key_of(x), x) if type(x) is Tensor else x for x in vertex._operands]
+        for place in range(len(operands)):
+            if (serial, place) in alternative.operands:
+                operands[place] = alternative.operands[serial, place]
+        primitive = alternative.primitives.get(serial, vertex._primitive)
+        found = primitive(*operands, **alternative.params.get(serial, vertex._params))
+        for index, y in enumerate(found if isinstance(found, tuple) else (found,)):
+            results[serial, index] = y
+            if index == 0 and type(y) is Tensor:
+                vertices.append(vertex_of(y))
+    outputs = [results[key_of(y)] for y in formula.outputs]
+    fitting = all(
+        type(a) is Tensor and a.shape == b.shape
+        for a, b in zip(outputs, formula.outputs, strict=True)
+    )
+    if not fitting:
+        return None
+    return Formula(formula.evidence, formula.leaves, outputs, vertices, {}, formula.started)
+
+
+def alternatives(formula: Formula) -> Iterator[Alternative]:
+    """Yield other functions: numbers and masks first, then axes, indices and operations."""
+    groups: dict[Any, list[Any]] = {}
+    for vertex in formula.vertices:
+        key = id(formula.sites.get(vertex.serial)), vertex._primitive.name
+        groups.setdefault(key, []).append(vertex)
+    for vertices in groups.values():
+        yield from other_operands(formula, vertices)
+    for vertices in groups.values():
+        yield from other_params(formula, vertices)
+    reducing = [v for v in formula.vertices if "axis" in v._params and "keepdims" in v._params]
+    if len(reducing) > 1:
+        yield from other_axes(formula, reducing)
+
+
+def other_operands(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]:
+    """Yield functions in which a constant or an input has another value at one place."""
+    first = vertices[0]
+    where = f"{first._primitive.name} ({place_of(formula, first)})"
+    for place, x in enumerate(first._operands):
+        if type(x) is Tensor and x._primitive is not None:
+            continue
+        if type(x) not in (int, float, Tensor, np.ndarray, np.float64):
+            continue
+        name = name_of(x, formula)
+        array = np.asarray(value(x))
+        if array.dtype.kind not in "fiub":
+            continue
+        for said, new in substitutes(name, array):
+            text = f"the gradient of {{name}} is as if {said} in {where}"
+            yield Alternative(text, {(v.serial, place): new for v in vertices}, {}, {})
+
+
+def substitutes(name: str, x: np.ndarray) -> Iterator[tuple[str, Any]]:
+    """Yield what a value may be by mistake."""
+    numbers = x.astype(float)
+    yield f"{name} were left out, 0 in its place,", np.zeros_like(numbers)[()]
+    yield f"{name} were left out, 1 in its place,", np.ones_like(numbers)[()]
+    yield f"{name} had the other sign,", -numbers[()]
+    yield f"1 − {name} stood in the place of {name}", 1 - numbers[()]
+    if not x.ndim:
+        for factor in (2.0, 0.5):
+            yield f"{factor * numbers:.6g} stood in the place of {name}", factor * numbers[()]
+        for other in (numbers + 1, numbers - 1):
+            yield f"{other:.6g} stood in the place of {name}", other[()]
+    for axis in range(x.ndim):
+        yield f"{name} were reversed along axis {axis}", np.flip(numbers, axis)
+        if x.shape[axis] > 2:
+            for shift in (1, -1):
+                text = f"{name} were shifted by {shift} along axis {axis}, off by one,"
+                yield text, np.roll(numbers, shift, axis)
+    if x.ndim == 2 and x.shape[0] == x.shape[1]:
+        yield f"{name} were transposed", numbers.T
+
+
+def other_params(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]:
+    """Yield functions in which an operation has another axis, index, or name."""
+    first = vertices[0]
+    name, params = first._primitive.name, dict(first._params)
+    where = f"({place_of(formula, first)})"
+    if "axis" in params and "keepdims" in params:
+        yield from other_axes(formula, vertices)
+    if name in PAIRS:
+        from ...primitives import PRIMITIVES
+
+        other = PRIMITIVES[PAIRS[name]]
+        text = (
+            f"the gradient of {{name}} is as if {PAIRS[name]} stood in the place of {name} {where}"
+        )
+        yield Alternative(text, {}, {}, {v.serial: other for v in vertices})
+    if name == "getitem":
+        length = np.shape(value(first._operands[0]))[:1]
+        for said, index in indices(params["index"], length[0] if length else 0):
+            text = f"the gradient of {{name}} is as if the index were {said} {where}"
+            changed = {v.serial: {**v._params, "index": index} for v in vertices}
+            yield Alternative(text, {}, changed, {})
+
+
+def other_axes(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]:
+    """Yield functions in which reductions run over another axis, or over all."""
+    first = vertices[0]
+    ndim = np.ndim(value(first._operands[0]))
+    where = f"{first._primitive.name} ({place_of(formula, first)})"
+    for axis in [*[(a,) for a in range(ndim)], tuple(range(ndim))]:
+        if axis == tuple(first._params["axis"]):
+            continue
+        chosen = [
+            v for v in vertices
+            if np.ndim(value(v._operands[0])) == ndim and v._params["axis"] == first._params["axis"]
+        ]  # fmt: skip
+        over = f"axis {axis[0]}, the wrong axis," if len(axis) == 1 < ndim else "all axes"
+        text = f"the gradient of {{name}} is as if {where} went over {over}"
+        changed = {v.serial: {**v._params, "axis": axis} for v in chosen}
+        yield Alternative(text, {}, changed, {})
+
+
+def indices(index: Any, length: int) -> Iterator[tuple[str, Any]]:
+    """Yield other indices: the neighbours of a number, the other side of a slice."""
+    parts = index if isinstance(index, tuple) else (index,)
+    for place, part in enumerate(parts):
+        for other in other_parts(part, length):
+            new = (*parts[:place], other, *parts[place + 1 :])
+            said = f"{shown(other)}, not {shown(part)},"
+            yield said, new if isinstance(index, tuple) else new[0]
+
+
+def other_parts(part: Any, length: int) -> Iterator[Any]:
+    """Yield what may stand in the place of a number or a slice in an index."""
+    if isinstance(part, (int, np.integer)) and not isinstance(part, bool):
+        yield from (k for k in (0, -1, part + 1, part - 1) if k != part)
+    elif isinstance(part, slice) and part.step in (None, 1):
+        start, stop = part.start, part.stop
+        if start and stop is None:
+            yield from (slice(None, start), slice(None, -start))
+        if start or stop:
+            yield slice(None, None)
+        if stop and start is None:
+            yield from (slice(stop, None), slice(-stop, None))
+
+
+def shown(part: Any) -> str:
+    """Write a part of an index."""
+    if not isinstance(part, slice):
+        return str(part)
+    return ":".join("" if x is None else str(x) for x in (part.start, part.stop))

@@ -1,0 +1,258 @@
+"""The formula of a function: its own graph, recorded from NumPy code that nobody wrote for tensors.
+
+Where a checked function can be recorded, and the gradient of the graph agrees with the numeric one,
+every step of the right gradient is known: a mistake can be made on purpose in each of them.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os.path
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from ...containers import flatten
+from ...contexts import recorder
+from ...cotangents import conjugated
+from ...forward import Values, key_of, push, vertex_of
+from ...operation import Record, record
+from ...reverse import all_at_once, checked, dependents
+from ...sites import Site, site, variable_of
+from ...tensors import Tensor, leaf
+from ..coordinates import coordinates, natural
+from .evidence import Evidence
+
+MOST_OPERATIONS = 1500
+"""Operations of a graph that is looked at, at most."""
+
+Edge = tuple[int, int]
+"""The serial of an operation, and which of its operands."""
+
+Alter = Callable[[Any, int, Any, Any], Any]
+"""What a mistake makes of a cotangent: of an operation, its operand's place, g, the right one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """A recorded function.
+
+    Attributes:
+        evidence: what it was recorded for.
+        leaves: the inputs.
+        outputs: the results.
+        vertices: the operations between them, in order.
+        sites: where each operation was recorded, by its serial.
+        started: when it was recorded.
+    """
+
+    evidence: Evidence
+    leaves: list[Tensor]
+    outputs: list[Tensor]
+    vertices: list[Any]
+    sites: dict[int, Site]
+    started: float
+
+    @property
+    def is_elementwise(self) -> bool:
+        """Whether it is one operation that works entry by entry."""
+        return len(self.vertices) == 1 and self.vertices[0]._primitive.kind == "elementwise"
+
+    def pulled(
+        self, weights: list[np.ndarray], edges: frozenset[Edge] = frozenset(), alter: Any = None
+    ) -> tuple[list[np.ndarray], Values]:
+        """Carry a cotangent back, with a mistake at some edges.
+
+        Returns:
+            the gradients in real coordinates, and the cotangent of each tensor.
+        """
+        found: Values = {}
+        for y, g, is_complex in zip(
+            self.outputs, weights, self.evidence.complex_outputs, strict=True
+        ):
+            add(found, y, conjugated(np.asarray(natural(g, is_complex), y.dtype)))
+        if hasattr(alter, "cotangents"):  # one that looks at other tensors' too
+            alter.cotangents = found
+        for vertex in reversed(self.vertices):
+            for position, x, gx, g in self.steps(vertex, found):
+                if (vertex.serial, position) in edges:
+                    gx = checked(alter(vertex, position, g, gx), x._value, vertex, position)
+                add(found, x, gx)
+        gradients = []
+        for x, is_complex in zip(self.leaves, self.evidence.complex, strict=True):
+            g = conjugated(np.asarray(found.get(key_of(x), np.zeros(x.shape, x.dtype))))
+            gradients.append(np.asarray(coordinates(g) if is_complex else g, float))
+        return gradients, found
+
+    def steps(self, vertex: Any, found: Values) -> list[tuple[int, Tensor, Any, Any]]:
+        """Apply the rules of an operation: operand, cotangent of it, cotangent of the result."""
+        several = type(vertex) is Record
+        if several:
+            arrays = vertex.arrays
+            g: Any = [found.get((vertex.serial, i)) for i in range(len(arrays))]
+            if all(part is None for part in g):
+                return []
+            if not vertex._primitive.partial:
+                pairs = zip(arrays, g, strict=True)
+                g = [np.zeros_like(a) if h is None else h for a, h in pairs]
+        else:
+            g = found.get((vertex.serial, 0))
+            if g is None:
+                return []
+        rows = []
+        for position, gx in enumerate(applied(vertex, g)):
+            x = vertex._operands[position]
+            if gx is not None:
+                rows.append((position, x, checked(gx, x._value, vertex, position), g))
+        return rows
+
+    def tangents(self, position: int, direction: np.ndarray) -> Values:
+        """Carry a direction in one input along, to every tensor."""
+        x = self.leaves[position]
+        start = np.asarray(natural(direction, self.evidence.complex[position]), x.dtype)[()]
+        found: Values = {key_of(x): start}
+        needed, _ = dependents(self.outputs, {x.serial})
+        push(needed, found, recorded=False, exact=False)
+        return found
+
+
+def applied(vertex: Any, g: Any, xs: list[Any] | None = None, y: Any = None) -> list[Any]:
+    """Apply the rules of an operation, at other values if they are given."""
+    operands, rules, params = vertex._operands, vertex._primitive.vjp, vertex._params
+    xs = [x._value if type(x) is Tensor else x for x in operands] if xs is None else xs
+    if y is None:
+        y = vertex.arrays if type(vertex) is Record else vertex._value
+    wanted = [type(x) is Tensor and x._requires_grad for x in operands]
+    if type(rules) is not tuple:
+        results = all_at_once(vertex, g, y, xs)
+        return [gx if want else None for gx, want in zip(results, wanted, strict=True)]
+    return [
+        rule(g, y, *xs, **params) if want and rule is not None else None
+        for rule, want in zip(rules, wanted, strict=True)
+    ]
+
+
+def add(found: Values, x: Tensor, g: Any) -> None:
+    """Add a cotangent to those of a tensor."""
+    key = key_of(x)
+    found[key] = found[key] + g if key in found else g
+
+
+def recorded(evidence: Evidence) -> Formula | None:
+    """Record the function; None if it cannot be, or the graph's gradient is not the numeric one."""
+    if evidence.function is None:
+        return None
+    started = perf_counter()
+    pairs = zip(evidence.xs, evidence.complex, strict=True)
+    leaves = [leaf(natural(x.copy(), c)[()], requires_grad=True) for x, c in pairs]
+    sites: dict[int, Site] = {}
+    try:
+        with warnings.catch_warnings(), recorder(noting(sites)), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            outputs = results_of(evidence, leaves)
+        if not all(type(y) is Tensor for y in outputs):
+            return None
+        shapes = [np.shape(natural(y, c)) for y, c in zip(
+            evidence.outputs, evidence.complex_outputs, strict=True)]  # fmt: skip
+        if [y.shape for y in outputs] != shapes:
+            return None
+        needed, _ = dependents(outputs, {x.serial for x in leaves})
+        vertices = {t.serial: vertex_of(t) for t in needed.values() if t._primitive is not None}
+        if not vertices or len(vertices) > MOST_OPERATIONS:
+            return None
+        ordered = [vertices[serial] for serial in sorted(vertices)]
+        formula = Formula(evidence, leaves, outputs, ordered, sites, started)
+        return formula if is_right(formula) else None
+    except Exception:  # NumPy code that was not written for tensors, whatever it does with them
+        return None
+    finally:
+        evidence.refresh()
+
+
+def results_of(evidence: Evidence, leaves: list[Tensor]) -> list[Any]:
+    """Return the results of a function of tensors.
+
+    A function that returns a loss with its gradient may fail after it has computed the loss: the
+    loss is then among its variables.
+    """
+    try:
+        return flatten(evidence.function(leaves))[0]  # type: ignore[misc]
+    except Exception as error:
+        if len(evidence.outputs) != 1 or evidence.outputs[0].size != 1:
+            raise
+        wanted, trace = evidence.outputs[0], error.__traceback__
+        while trace is not None:
+            for value in reversed(trace.tb_frame.f_locals.values()):
+                if is_result(value, wanted):
+                    return [value]
+            trace = trace.tb_next
+        raise
+
+
+def is_result(value: Any, wanted: np.ndarray) -> bool:
+    """Whether a variable is the result of a function."""
+    if type(value) is not Tensor or not value._requires_grad or value.shape != wanted.shape:
+        return False
+    return np.allclose(value._value, wanted, rtol=1e-12, atol=0)
+
+
+def noting(sites: dict[int, Site]) -> Callable[..., Any]:
+    """Return what records an operation, and notes where that is."""
+
+    def noted(primitive: Any, operands: tuple[Any, ...], params: Any) -> Any:
+        results = record(primitive, operands, params)
+        first = results[0] if isinstance(results, tuple) else results
+        sites[first.serial] = site()
+        return results
+
+    return noted
+
+
+def is_right(formula: Formula) -> bool:
+    """Whether the gradient of the graph is the numeric one, within its error bars."""
+    evidence = formula.evidence
+    exact, _ = formula.pulled(evidence.weights)
+    for position, g in enumerate(exact):
+        known = evidence.known(position) & evidence.smooth(position)
+        off = np.abs(g - evidence.numeric[position])[known]
+        if not np.all(np.isfinite(g)) or np.any(off > evidence.slack(position)[known]):
+            return False
+    return True
+
+
+def name_of(x: Any, formula: Formula) -> str:
+    """Name a value: an input, a number, a variable, or the operation that it comes from."""
+    if type(x) is not Tensor or x._primitive is None:
+        for t, name in zip(formula.leaves, formula.evidence.names, strict=True):
+            if t is x:
+                return name
+        values = x._value if type(x) is Tensor else x
+        return f"{values:.6g}" if np.ndim(values) == 0 else f"a constant of shape {values.shape}"
+    place = formula.sites.get(x.serial)
+    inner = any(  # of a longer expression: the variable is not its result
+        any(y is x for y in v._operands) and line_of(formula, v) == line_of(formula, x)
+        for v in formula.vertices
+    )
+    variable = variable_of(place) if place is not None and not inner else None
+    what = f"{variable}, " if variable else ""
+    return f"{what}the result of {x._primitive.name} ({place_of(formula, x, 40)})"
+
+
+def line_of(formula: Formula, vertex: Any) -> str:
+    """Write the line where an operation was recorded."""
+    place = formula.sites.get(vertex.serial)
+    if place is None:
+        return "a line that is not known"
+    return f"{os.path.basename(place.code.co_filename)}:{place.line}"
+
+
+def place_of(formula: Formula, vertex: Any, length: int = 70) -> str:
+    """Write the line where an operation was recorded, with its text."""
+    place = formula.sites.get(vertex.serial)
+    text = linecache.getline(place.code.co_filename, place.line).strip() if place else ""
+    quoted = text[:length].replace("{", "{{").replace("}", "}}")  # it becomes a part of a format
+    return line_of(formula, vertex) + (f", `{quoted}`" if text else "")

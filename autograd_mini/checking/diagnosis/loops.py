@@ -1,0 +1,203 @@
+"""Loops: mistakes at a line that is run several times, as a step of a recurrence is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from ...tensors import Tensor
+from ..causes import Kind
+from .altered import gathered, turned_operands
+from .faults import PATIENCE, Fault, Step, Trial, moved, times_value
+from .formula import Formula, applied, line_of, name_of, place_of
+from .mistakes import forgotten, times, twofold, value
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """The steps of one operation at one line and one operand, in the order they were recorded."""
+
+    steps: list[Step]
+
+    @property
+    def edges(self) -> frozenset[tuple[int, int]]:
+        """Where they are."""
+        return frozenset(step.edge for step in self.steps)
+
+    def told(self, formula: Formula) -> str:
+        """Name the operation and its line."""
+        step = self.steps[0]
+        operand = f", by its operand {step.position + 1}," if twofold(step) else ""
+        return f"{step.vertex._primitive.name}{operand} ({place_of(formula, step.vertex)})"
+
+
+def loops(trial: Trial) -> list[Loop]:
+    """Collect the steps that were recorded at the same place of a program."""
+    found: dict[Any, list[Step]] = {}
+    for step in sorted(trial.steps, key=lambda step: step.vertex.serial):
+        place = trial.formula.sites.get(step.vertex.serial)
+        name = step.vertex._primitive.name
+        for at in (id(place), line_of(trial.formula, step.vertex), ""):
+            found.setdefault((at, name, step.position, step.x.shape), []).append(step)
+    rows = {tuple(map(id, steps)): steps for steps in found.values() if len(steps) > 1}
+    return [Loop(steps) for steps in rows.values()]
+
+
+def looped(trial: Trial) -> Fault | None:
+    """Return the first fault of all steps of a loop that is the cause."""
+    found = loops(trial)
+    for make in (left_out, overwritten, single_rules, other_turns):
+        for loop in found:
+            for fault in make(trial, loop):
+                if perf_counter() - trial.formula.started > 2 * PATIENCE:
+                    return None
+                if trial.confirmed(fault):
+                    return fault
+    return None
+
+
+def left_out(trial: Trial, loop: Loop) -> Iterator[Fault]:
+    """Yield the faults in which some turns of a loop pass nothing back, or with another factor."""
+    told, edges = loop.told(trial.formula), [step.edge for step in loop.steps]
+
+    def nothing(v: Any, p: int, g: Any, gx: Any) -> Any:
+        return np.zeros_like(gx)
+
+    what = f"the gradient of {{name}} is as if the path through {told}"
+    for text, chosen in (
+        (f"{what} were missing in all {len(edges)} steps: treated as constant", edges),
+        (f"{what} were missing in all steps but the last: only the last step counts", edges[:-1]),
+        (f"{what} were missing in the last step: the last step is dropped", edges[-1:]),
+        (f"{what} were missing in the first step: the first step is dropped", edges[:1]),
+        (f"{what} were missing in all steps but the first: only the first counts", edges[1:]),
+    ):
+        yield Fault(Kind.TERM, text, frozenset(chosen), nothing, 0.0)
+    what = f"in the gradient of {{name}}, what comes back through {told} is"
+    text = f"{what} of the wrong sign in all {len(edges)} steps: the sign is flipped"
+    yield Fault(Kind.SIGN, text, loop.edges, moved(times_value(-1.0)), -1.0)
+    for factor in (2.0, 0.5, float(len(edges)), 1 / len(edges)):
+        text = f"{what} {times(trial.formula, factor)} in all {len(edges)} steps"
+        yield Fault(Kind.FACTOR, text, loop.edges, moved(times_value(factor)), factor)
+
+
+def overwritten(trial: Trial, loop: Loop) -> Iterator[Fault]:
+    """Yield the faults in which overlapping parts overwrite each other, and are not added up."""
+    if loop.steps[0].vertex._primitive.name != "getitem" or not additive(loop):
+        return
+    masks = {}
+    for step in loop.steps:
+        masks[step.vertex.serial] = applied(step.vertex, np.ones_like(step.g))[0] != 0
+    for order in (loop.steps, loop.steps[::-1]):
+        kept, taken = {}, np.zeros(loop.steps[0].x.shape, bool)
+        for step in reversed(order):
+            mask = masks[step.vertex.serial]
+            kept[step.vertex.serial], taken = mask & ~taken, taken | mask
+
+        def alter(v: Any, p: int, g: Any, gx: Any, kept: Any = kept) -> Any:
+            return np.where(kept[v.serial], gx, 0)
+
+        told = loop.told(trial.formula)
+        text = f"where parts overlap, {told}, they overwrite each other (= in place of +=)"
+        text = f"{text} in the gradient of {{name}}: they are not summed"
+        yield Fault(Kind.TERM, text, loop.edges, alter)
+
+
+def single_rules(trial: Trial, loop: Loop) -> Iterator[Fault]:
+    """Yield the faults of single steps that are made at all turns of a loop."""
+    for make in (forgotten, gathered, turned_operands):
+        rows = [list(make(trial.formula, step)) for step in loop.steps]
+        for faults in zip(*rows, strict=False):
+            alters = {next(iter(f.edges))[0]: f.alter for f in faults}
+
+            def alter(v: Any, p: int, g: Any, gx: Any, a: Any = alters) -> Any:
+                return a[v.serial](v, p, g, gx)
+
+            text = f"{faults[0].text} (and in the other steps of the loop)"
+            yield Fault(faults[0].kind, text, loop.edges, alter, faults[0].factor)
+
+
+def other_turns(trial: Trial, loop: Loop) -> Iterator[Fault]:
+    """Yield the faults in which a rule takes the value of another turn, or another value."""
+    formula, first = trial.formula, loop.steps[0]
+    name, count = first.vertex._primitive.name, len(loop.steps)
+    if first.vertex._primitive.kind == "linear" or type(first.vertex._operands) is not tuple:
+        return
+    by_linear = first.vertex._primitive.kind == "multilinear" or name in ("multiply", "divide")
+    for place in range(len(first.vertex._operands) + 1):
+        if place == first.position and by_linear:
+            continue
+        used = [operand_at(step, place) for step in loop.steps]
+        if np.ndim(value(used[-1])) == 0 and first.x.ndim:
+            continue
+        for said, values in replacements(formula, used, count):
+            alters = {step.vertex.serial: v for step, v in zip(loop.steps, values, strict=True)}
+
+            def alter(v: Any, p: int, g: Any, gx: Any, a: Any = alters, i: int = place) -> Any:
+                xs = [value(x) for x in v._operands]
+                new = value(a[v.serial])
+                if i == len(xs):
+                    return applied(v, g, xs, new)[p]
+                xs[i] = new
+                return applied(v, g, xs)[p]
+
+            text = (
+                f"{said.format(name=name_of(used[-1], formula))} in the derivative of "
+                f"{loop.told(formula)} in the gradient of {{name}}, at each step of the loop"
+            )
+            fault = Fault(Kind.TERM, text, loop.edges, alter)
+            if not additive(loop) or hopeful(trial, loop, fault):
+                yield fault
+
+
+def operand_at(step: Step, place: int) -> Any:
+    """Return an operand of a step, or its result."""
+    operands = step.vertex._operands
+    return operands[place] if place < len(operands) else step.vertex
+
+
+def replacements(formula: Formula, used: list[Any], count: int) -> Iterator[tuple[str, list[Any]]]:
+    """Yield what may stand for the values that are used at each turn."""
+    if len({id(x) for x in used}) > 1:
+        yield "{name} of the next step (off by one, shifted) is taken", [*used[1:], used[-1]]
+        yield "{name} of the step before (off by one, shifted) is taken", [used[0], *used[:-1]]
+        yield "{name} of the last step is taken at all steps, not its own,", [used[-1]] * count
+        yield "{name} of the first step is taken at all steps, not its own,", [used[0]] * count
+        yield "{name} is taken in reversed order of the steps (flipped),", used[::-1]
+    shape = np.shape(value(used[-1]))
+    rows: dict[Any, list[Any]] = {}
+    for vertex in formula.vertices:
+        if type(vertex) is Tensor and vertex.shape == shape:
+            key = id(formula.sites.get(vertex.serial)), vertex._primitive.name
+            rows.setdefault(key, []).append(vertex)
+    for vertices in rows.values():
+        if any(a is b for a, b in zip(vertices, used, strict=False)):
+            continue
+        if len(vertices) > 1 and any(a is b for a, b in zip(vertices, used[1:], strict=False)):
+            other = "the value of the next step (off by one, as h[t] for h[t−1])"
+        else:
+            other = name_of(vertices[-1], formula)
+        if len(vertices) == count:
+            yield f"{other} stands in the place of {{name}}", vertices
+        if len(vertices) == count + 1:
+            yield f"{other} stands in the place of {{name}}", vertices[1:]
+
+
+def additive(loop: Loop) -> bool:
+    """Whether no step of a loop lies behind another: all pass back to the same value."""
+    return len({id(step.x) for step in loop.steps}) == 1
+
+
+def hopeful(trial: Trial, loop: Loop, fault: Fault) -> bool:
+    """Whether a fault at steps that do not depend on each other may be the cause."""
+    total = np.zeros(len(trial.wanted))
+    try:
+        for step in loop.steps:
+            changed = fault.alter(step.vertex, step.position, step.g, step.gx)
+            total += trial.along(step.x, changed - step.gx)
+    except Exception:  # operands that do not fit each other
+        return False
+    return bool(np.all(np.abs(total - trial.wanted) <= trial.allowed))

@@ -1,0 +1,238 @@
+"""Mistakes at one step of a formula: a path that is dropped, a derivative that is forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ...tensors import Tensor
+from ..causes import Kind
+from .faults import Fault, Step, Trial
+from .formula import Formula, applied, name_of, place_of
+
+PASSED = ("add", "subtract", "negative", "positive", "alias", "copy", "real", "reshape", "cast")
+"""Operations whose derivative is no factor that could be forgotten."""
+
+CHOOSING = ("maximum", "minimum", "fmax", "fmin", "where", "clip", "relu", "absolute")
+"""Operations that pass a cotangent on in some places only, or with a sign."""
+
+
+def scaled(trial: Trial) -> Iterator[tuple[float, Step]]:
+    """Yield the steps where a factor explains what is off along both directions, and the factor."""
+    for step in trial.steps:
+        along = trial.along(step.x, step.gx)
+        if np.any(np.abs(along) <= 1e-12 * np.abs(trial.wanted)) or not np.all(along):
+            continue
+        ratios = trial.wanted / along
+        if abs(ratios[0] - ratios[1]) <= 1e-6 * abs(ratios[0]):
+            factor = float(1 + ratios[0])
+            yield (0.0 if abs(factor) < 1e-6 else factor), step
+
+
+def multiplied(trial: Trial, factor: float, step: Step) -> Fault:
+    """Return the fault of a factor at a step: 0, -1, a length, or any other."""
+
+    def alter(vertex: Any, position: int, g: Any, gx: Any) -> Any:
+        return factor * gx if factor else np.zeros_like(gx)
+
+    path, edges = chain(trial.formula, step), frozenset([step.edge])
+    if factor == 0:
+        text = f"the gradient of {{name}} lacks the path through {path}: it is treated as constant"
+        return Fault(Kind.TERM, text, edges, alter, factor)
+    if abs(factor + 1) < 1e-6:
+        text = f"the sign of what comes back through {path} is flipped in the gradient of {{name}}"
+        return Fault(Kind.SIGN, text, edges, alter, factor)
+    what = f"in the gradient of {{name}}, what comes back through {path} is"
+    return Fault(Kind.FACTOR, f"{what} {times(trial.formula, factor)}", edges, alter, factor)
+
+
+def paired(trial: Trial) -> Iterator[Fault]:
+    """Yield the faults of simple factors at two steps that pass back to the same value."""
+    along = [trial.along(step.x, step.gx) for step in trial.steps]
+    for i, first in enumerate(trial.steps):
+        for j in range(i):
+            second = trial.steps[j]
+            if first.x is not second.x:
+                continue
+            matrix = np.array([along[i], along[j]]).T
+            if np.linalg.cond(matrix) > 1e8:
+                continue
+            factors = 1 + np.linalg.solve(matrix, trial.wanted)
+            nice = np.round(2 * factors) / 2 + 0.0  # no −0
+            if np.any(np.abs(factors - nice) > 1e-6) or np.any(np.abs(nice) > 2):
+                continue
+            by_edge = {first.edge: nice[0], second.edge: nice[1]}
+
+            def alter(v: Any, p: int, g: Any, gx: Any, k: Any = by_edge) -> Any:
+                return k[v.serial, p] * gx
+
+            a, b = (chain(trial.formula, step) for step in (first, second))
+            text = (
+                f"in the gradient of {{name}}, what comes back through {a} counts {nice[0]:g} "
+                f"times, and what comes back through {b} {nice[1]:g} times, not once each: "
+                f"one of two uses is taken for the other, or is missing"
+            )
+            yield Fault(Kind.TERM, text, frozenset(by_edge), alter)
+
+
+def times(formula: Formula, factor: float) -> str:
+    """Write a factor, with the lengths that it may come from."""
+    values = [*formula.leaves, *formula.outputs]
+    lengths = {n for x in values for n in (*x.shape, x.size) if n > 2}
+    for n in sorted(lengths):
+        if abs(factor * n - 1) < 1e-6:
+            return f"divided by {n} by mistake (a mean where a sum is meant?)"
+        if abs(factor / n - 1) < 1e-6:
+            return f"multiplied by {n} by mistake (a sum where a mean is meant?)"
+    return f"multiplied by {factor:.7g} by mistake"
+
+
+def chain(formula: Formula, step: Step) -> str:
+    """Name the operations from a step on that nothing else enters or leaves."""
+    consumers: dict[Any, list[Any]] = {}
+    for vertex in formula.vertices:
+        for x in vertex._operands:
+            if type(x) is Tensor and x._requires_grad:
+                consumers.setdefault(x.serial, []).append(vertex)
+    vertex, types = step.vertex, [step.vertex._primitive.name]
+    while len(consumers.get(vertex.serial, ())) == 1 and len(types) < 12:
+        (vertex,) = consumers[vertex.serial]
+        if vertex._primitive.name not in types:
+            types.append(vertex._primitive.name)
+    listed = types[0] if len(types) == 1 else ", ".join(types[:4])
+    operand = f", by its operand {step.position + 1}" if twofold(step) else ""
+    return f"{listed}{operand} ({place_of(formula, step.vertex)})"
+
+
+def twofold(step: Step) -> bool:
+    """Whether an operation has several operands that are differentiated."""
+    return sum(type(x) is Tensor and x._requires_grad for x in step.vertex._operands) > 1
+
+
+def forgotten(formula: Formula, step: Step) -> Iterator[Fault]:
+    """Yield the faults in which the derivative of an operation is left out, or taken twice."""
+    name, vertex = step.vertex._primitive.name, step.vertex
+    if vertex._primitive.kind != "elementwise" or name in PASSED:
+        return
+    where = f"at {place_of(formula, vertex)}"
+    operands = vertex._operands
+    if name in ("multiply", "divide") and len(operands) == 2:
+        other = name_of(operands[1 - step.position], formula)
+        what = f"the factor {other}" if name == "multiply" else f"the division by {other}"
+        if name == "divide" and step.position:
+            what = f"the derivative of 1/({name_of(operands[1], formula)})"
+    elif name in CHOOSING:
+        what = f"the mask of {name}, 0 where a branch is not taken,"
+    else:
+        what = f"the derivative of {name}"
+    text = f"the gradient of {{name}} is as if {what} were missing {where}: it is not applied"
+
+    def passed(vertex: Any, position: int, g: Any, gx: Any) -> Any:
+        return fit(g, gx)
+
+    def again(vertex: Any, position: int, g: Any, gx: Any) -> Any:
+        return applied(vertex, gx)[position]
+
+    yield Fault(Kind.TERM, text, frozenset([step.edge]), passed)
+    twice = f"the gradient of {{name}} is as if {what} were applied twice {where}"
+    yield Fault(Kind.TERM, twice, frozenset([step.edge]), again)
+    if name in CHOOSING:
+        swapped = f"the gradient of {{name}} is as if the branches of {name} were swapped {where}"
+        yield Fault(Kind.TERM, swapped, frozenset([step.edge]), lambda v, p, g, gx: fit(g, gx) - gx)
+
+
+def fit(g: Any, gx: Any) -> Any:
+    """Sum a cotangent over axes that were broadcast."""
+    extra = np.ndim(g) - np.ndim(gx)
+    found = np.sum(g, axis=tuple(range(extra)))
+    axes = tuple(i for i, n in enumerate(np.shape(gx)) if n == 1 and found.shape[i] != 1)
+    return np.sum(found, axis=axes, keepdims=True) if axes else found
+
+
+def elsewhere(formula: Formula, step: Step) -> Iterator[Fault]:
+    """Yield the faults in which a derivative is taken at another value of the formula."""
+    vertex, edges = step.vertex, frozenset([step.edge])
+    if type(vertex._operands) is not tuple or vertex._primitive.multiple:
+        return
+    if vertex._primitive.kind == "linear":
+        return
+    name = vertex._primitive.name
+    values = [x._value if type(x) is Tensor else x for x in vertex._operands]
+    where = f"in the gradient of {{name}} at {place_of(formula, vertex)}"
+    if vertex._primitive.kind == "elementwise" and len(values) == 1:
+
+        def at_result(v: Any, p: int, g: Any, gx: Any) -> Any:
+            return applied(v, g, [v._value], v._primitive.forward(v._value, **v._params))[p]
+
+        text = f"the derivative of {name} is evaluated at its result, not at its input, {where}"
+        yield Fault(Kind.TERM, text, edges, at_result)
+    for place, x in enumerate([*vertex._operands, vertex]):
+        if np.ndim(value(x)) == 0 and step.x.ndim:
+            continue
+        for other in alike(formula, x):
+            if name in ("multiply", "matmul", "einsum", "divide") and place == step.position:
+                continue  # it is not used
+
+            def alter(v: Any, p: int, g: Any, gx: Any, i: int = place, o: Any = other) -> Any:
+                xs = [value(o) if k == i else a for k, a in enumerate(values)]
+                y = value(o) if i == len(values) else None
+                return applied(v, g, xs, y)[p]
+
+            said = f"{name_of(other, formula)} stands in the place of {name_of(x, formula)}"
+            yield Fault(Kind.TERM, f"{said} in the derivative of {name}, {where}", edges, alter)
+
+
+def value(x: Any) -> Any:
+    """Return the array of a tensor."""
+    return x._value if type(x) is Tensor else x
+
+
+def alike(formula: Formula, x: Any) -> Iterator[Any]:
+    """Yield the other values of a formula that have the shape of one."""
+    shape = np.shape(value(x))
+    for other in (*formula.leaves, *formula.vertices):
+        if type(other) is Tensor and other is not x and other.shape == shape:
+            yield other
+
+
+def by_values(formula: Formula, step: Step) -> Iterator[Fault]:
+    """Yield the faults in which a value of the formula multiplies or divides once too often."""
+    where = f"({place_of(formula, step.vertex)})"
+    for other in (*formula.leaves, *formula.vertices):
+        if type(other) is not Tensor or not fits_in(other.shape, step.x.shape):
+            continue
+        v, name = other._value, name_of(other, formula)
+        through = f"what comes back through {step.vertex._primitive.name} {where}"
+        for verb, hint, alter in (
+            ("multiplied", "or a division by it is missing", lambda _v, _p, _g, gx, v=v: gx * v),
+            ("divided", "or a factor of it is missing", lambda _v, _p, _g, gx, v=v: gx / v),
+        ):
+            text = f"{through} is {verb} by {name} by mistake, {hint}, in the gradient of {{name}}"
+            yield Fault(Kind.TERM, text, frozenset([step.edge]), alter)
+
+
+def fits_in(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
+    """Whether an array broadcasts to a shape."""
+    try:
+        return np.broadcast_shapes(shape, whole) == whole
+    except ValueError:
+        return False
+
+
+def exchanged_operands(formula: Formula, step: Step) -> Iterator[Fault]:
+    """Yield the fault in which an operand gets what is for the other one."""
+    vertex = step.vertex
+    if len(vertex._operands) != 2 or vertex._primitive.name in ("add",):
+        return
+    a, b = (name_of(x, formula) for x in vertex._operands)
+
+    def alter(v: Any, position: int, g: Any, gx: Any) -> Any:
+        return v._primitive.vjp[1 - position](g, v._value, *map(value, v._operands))
+
+    text = (
+        f"the gradients of {a} and {b} are exchanged in {{name}}'s at {place_of(formula, vertex)}"
+    )
+    if isinstance(vertex._primitive.vjp, tuple) and all(vertex._primitive.vjp):
+        yield Fault(Kind.SWAPPED, text, frozenset([step.edge]), alter)

@@ -1,0 +1,198 @@
+"""Segments: parts of a formula that work on one value, as a sigmoid or a softmax in several steps.
+
+The derivative of such a part is a unit for those who write it down: it is left out, taken at
+another value, or replaced by that of another function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from ...forward import Values, key_of
+from ...reverse import walk
+from ...tensors import Tensor
+from ..causes import Kind
+from .faults import PATIENCE, Fault, Trial, times_value
+from .formula import Edge, Formula, name_of, place_of
+from .terms import factors
+
+Rule = tuple[Kind, str, Callable[[Any], Any]]
+"""The kind of a mistake, it in words, and what it makes of the cotangent of an end."""
+
+LONGEST = 24
+"""Operations of a segment, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Operations between a value and a result of its shape, that no other moving value enters.
+
+    Attributes:
+        start, end: the value and the result.
+        edges: where the operations take the value.
+        inside: the operations.
+    """
+
+    start: Tensor
+    end: Tensor
+    edges: list[Edge]
+    inside: list[Any]
+
+
+@dataclass(slots=True)
+class Replaced:
+    """What passes back to the start of a segment in place of what is right.
+
+    Attributes:
+        segment: where.
+        rule: what it makes of the cotangent of the end.
+        cotangents: of all tensors, while they are carried back.
+    """
+
+    segment: Segment
+    rule: Callable[[Any], Any]
+    cotangents: Values = field(default_factory=dict)
+
+    def __call__(self, vertex: Any, position: int, g: Any, gx: Any) -> Any:
+        """Give all to the last edge, nothing to the others."""
+        if (vertex.serial, position) != self.segment.edges[0]:
+            return np.zeros_like(gx)
+        return self.rule(self.cotangents[key_of(self.segment.end)])
+
+
+def segments(formula: Formula) -> Iterator[Segment]:
+    """Yield the segments of a formula, the longest from each start first."""
+    moving = {v.serial for v in formula.vertices}
+    starts = [*formula.leaves, *(v for v in formula.vertices if type(v) is Tensor)]
+    for start in starts:
+        inside: dict[int, Any] = {start.serial: start}
+        found = []
+        for vertex in formula.vertices:
+            if vertex.serial <= start.serial or type(vertex) is not Tensor:
+                continue
+            operands = [x for x in vertex._operands if type(x) is Tensor and x._requires_grad]
+            if not all(x.serial in inside for x in operands) or not operands:
+                continue
+            inside[vertex.serial] = vertex
+            if vertex.shape == start.shape and len(inside) > 2 and vertex.serial in moving:
+                found.append((vertex, [v for v in inside.values() if v is not start]))
+            if len(inside) > LONGEST:
+                break
+        for end, vertices in reversed(found):
+            needed = behind(end, vertices)
+            edges = [
+                (v.serial, p) for v in reversed(needed)
+                for p, x in enumerate(v._operands)
+                if type(x) is Tensor and x.serial == start.serial
+            ]  # fmt: skip
+            if edges and len(needed) > 1:
+                yield Segment(start, end, edges, needed)
+
+
+def behind(end: Tensor, vertices: list[Any]) -> list[Any]:
+    """Return those of some operations that a result depends on."""
+    wanted = {end.serial}
+    for vertex in reversed(vertices):
+        if vertex.serial in wanted:
+            wanted |= {x.serial for x in vertex._operands if type(x) is Tensor}
+    return [v for v in vertices if v.serial in wanted]
+
+
+def in_segments(trial: Trial) -> Fault | None:
+    """Return the first fault of a segment that is the cause: of all segments, the usual first."""
+    rows = []
+    for segment in segments(trial.formula):
+        g = trial.cotangents.get(key_of(segment.end))
+        if key_of(segment.start) in trial.tangents[0] and g is not None and np.ndim(g):
+            rows.append((segment, g, passed_back(segment, g)))
+    for make in (left_out, across, replaced):
+        for segment, g, right in rows:
+            if perf_counter() - trial.formula.started > PATIENCE:
+                return None
+            for kind, text, rule in make(trial.formula, segment):
+                change = trial.along(segment.start, rule(g) - right)
+                if not np.all(np.abs(change - trial.wanted) <= trial.allowed):
+                    continue
+                fault = Fault(kind, text, frozenset(segment.edges), Replaced(segment, rule))
+                if trial.confirmed(fault):
+                    return fault
+    return None
+
+
+def passed_back(segment: Segment, g: Any) -> Any:
+    """Return what the operations of a segment pass back to its start."""
+    needed = {segment.start.serial, *(v.serial for v in segment.inside)}
+    g = np.conj(g) if np.iscomplexobj(g) else g
+    for x, gx in walk([segment.end], [g], needed=needed):
+        if x.serial == segment.start.serial:
+            return np.conj(gx) if np.iscomplexobj(gx) else gx
+    return np.zeros(segment.start.shape)
+
+
+def spoken(formula: Formula, segment: Segment) -> tuple[str, str]:
+    """Name the derivative of a segment, and the place."""
+    end, start = name_of(segment.end, formula), name_of(segment.start, formula)
+    where = f"in the gradient of {{name}} ({place_of(formula, segment.end)})"
+    return f"the derivative of {end} by {start}", where
+
+
+def left_out(formula: Formula, segment: Segment) -> Iterator[Rule]:
+    """Yield a derivative that is left out, or taken twice."""
+    what, where = spoken(formula, segment)
+    yield Kind.TERM, f"{what} is missing {where}: it is not applied", lambda g: g
+    twice = f"{what} is applied twice {where}"
+    yield Kind.TERM, twice, lambda g: passed_back(segment, passed_back(segment, g))
+
+
+def replaced(formula: Formula, segment: Segment) -> Iterator[Rule]:
+    """Yield simple expressions in the place of a derivative."""
+    what, where = spoken(formula, segment)
+    for label, v in factors([("u", segment.start._value), ("y", segment.end._value)]):
+        hint = "where u is the input and y the result"
+        text = f"{label}, {hint}, stands in the place of {what} {where}"
+        yield Kind.TERM, text, times_value(v)
+
+
+def through_softmax(g: Any, y: Any, axis: int | None) -> Any:
+    """Carry a cotangent back through a softmax over some axis."""
+    return y * (g - np.sum(g * y, axis=axis, keepdims=True))
+
+
+def across(formula: Formula, segment: Segment) -> Iterator[Rule]:
+    """Yield mistakes with a derivative that is not entry by entry, as that of a softmax."""
+    what, where = spoken(formula, segment)
+    y = segment.end._value
+    if np.iscomplexobj(y):
+        return
+    slope = passed_back(segment, np.ones_like(y))
+    unlike = passed_back(segment, np.where(np.arange(y.size).reshape(y.shape) % 2, -1.0, 1.0))
+    if np.allclose(np.abs(unlike), np.abs(slope), rtol=1e-9, atol=0):
+        return
+    diagonal = np.zeros(y.size)
+    if y.size <= 64:
+        for i in range(y.size):
+            unit = np.zeros(y.size)
+            unit[i] = 1
+            diagonal[i] = passed_back(segment, unit.reshape(y.shape)).flat[i]
+        values = diagonal.reshape(y.shape)
+        text = f"only the diagonal of the Jacobian counts, {what}, {where}: the sum is missing"
+        yield Kind.TERM, text, times_value(values)
+    text = (
+        f"y · g stands in the place of {what} {where}: a sum, as in y · (g − Σ g · y), is missing"
+    )
+    yield Kind.TERM, text, times_value(y)
+    for axis in range(y.ndim):
+        text = f"{what} has its sum over axis {axis}, the wrong axis, {where}"
+        yield (
+            Kind.TERM, text,
+            partial(through_softmax, y=y, axis=axis),
+        )  # fmt: skip
+    if y.ndim > 1:
+        text = f"{what} has its sum over all axes, the wrong ones, {where}"
+        yield Kind.TERM, text, partial(through_softmax, y=y, axis=None)
