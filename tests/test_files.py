@@ -108,11 +108,9 @@ def everything(folder: Path, suffix: str = "") -> dict[str, object]:
     step = compiled(2.0)
 
     def html() -> None:
-        from argparse import Namespace
+        from autograd_mini.checking.terminal import write_page
 
-        from autograd_mini.checking.terminal import written
-
-        written(report, Namespace(json=True, html=str(folder / f"report{suffix}.html")))
+        write_page(str(folder / f"report{suffix}.html"), report)
 
     return {
         "model.save": lambda: MLP([50, 20, 1]).save(folder / f"weights{suffix}.npz"),

@@ -117,7 +117,7 @@ def test_gradient_of_a_function_equals_finite_differences(function: Any, call: C
         return  # tests/test_order.py and test_rearranging.py differentiate these
     outputs = differentiated(*(am.tensor(x, requires_grad=True) for x in numbers))
     if any(y.requires_grad for y in outputs):
-        assert am.gradcheck(differentiated, *numbers).ok
+        assert am.gradcheck(differentiated, *numbers, jac=False).ok
 
 
 @pytest.mark.parametrize(("function", "call"), FORMS)

@@ -58,7 +58,7 @@ def test_a_row_has_a_rule_an_operand(primitive: Primitive) -> None:
 @given(data=st.data())
 def test_gradient_equals_finite_differences(primitive: Primitive, data: Any) -> None:
     sample = data.draw(samples(primitive))
-    assert am.gradcheck(sample.outputs, *sample.arrays).ok
+    assert am.gradcheck(sample.outputs, *sample.arrays, jac=False).ok
 
 
 @each

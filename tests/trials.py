@@ -102,17 +102,15 @@ def picture(folder: Path) -> Text:
 
 def report(folder: Path) -> Text:
     """Return a report as a page, as the command line writes it."""
-    from argparse import Namespace
-
     from autograd_mini.checking.reporting.display import page
-    from autograd_mini.checking.terminal import written
+    from autograd_mini.checking.terminal import write_page
 
     reports = [am.gradcheck(function, np.ones(3)) for function in (np.sin, np.cos)]
     path = folder / "report.html"
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # for the whole process
 
     def write(which: int) -> None:
-        written(reports[which], Namespace(json=False, html=str(path)))
+        write_page(str(path), reports[which])
 
     return Text(path, write, [page(one).encode() for one in reports])
 
