@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from autograd_mini.graph import Graph
 from autograd_mini.operation import Operation
 from autograd_mini.tensors import Tensor
 
@@ -20,6 +21,8 @@ from .scopes import Branch
 
 MOST_ARROWS: Final = 6
 """More arrows than this between the same two boxes become one that says how many."""
+MOST_NAMES: Final = 3
+"""A title names no more outputs than this."""
 UNNAMED: Final[dict[str, str]] = {"input": "input", "parameter": "parameter"}
 
 
@@ -240,8 +243,12 @@ def output_index(tensor: Tensor, operation: Operation | None) -> str:
     return f":{tensor.index}" if several else ""
 
 
-def default_title(outline: Outline) -> str:
-    """Name a picture after its outputs."""
-    named = (y for y in outline.graph.outputs if y.name and not is_assignment(y.op))
-    names = [clean(y.name or "") for y in named][:3]
-    return f"Computation graph of {', '.join(names)}" if names else "Computation graph"
+def default_title(graph: Graph) -> str:
+    """Name a picture after its outputs, the first few of them."""
+    named = (y for y in graph.outputs if y.name and not is_assignment(y.op))
+    names = [clean(y.name or "") for y in named]
+    if not names:
+        return "Computation graph"
+    rest = len(names) - MOST_NAMES
+    more = f" and {rest} more" if rest > 0 else ""
+    return f"Computation graph of {', '.join(names[:MOST_NAMES])}{more}"

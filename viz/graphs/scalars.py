@@ -50,7 +50,7 @@ def scalar_picture(
             "use view='operations', or index single elements first"
         )
     outline = Outline(graph, None if limit is None else 3 * limit, fold=False)
-    return ScalarView(outline, title or default_title(outline), direction).picture()
+    return ScalarView(outline, title or default_title(graph), direction).picture()
 
 
 def gradients(graph: Graph) -> dict[Key, Any] | None:
