@@ -47,6 +47,34 @@ def network():
     return loss
 
 
+def test_joined_arrows_tell_which_tensors_they_carry():
+    s, t = np.split(am.tensor(np.ones(6), requires_grad=True, name="q"), 2)
+    p = picture(np.stack([s, s, s, t, t, t, t]).sum())
+    split = box(p, "split").id
+    assert [a.label for a in p.arrows if a.tail == split] == [":0 (3,) ×3", ":1 (3,) ×4"]
+    for count in (1, 2):
+        p = picture(np.stack([s, t] * count).sum())
+        split = box(p, "split").id
+        assert [a.label for a in p.arrows if a.tail == split] == [":0 (3,)", ":1 (3,)"] * count
+
+
+@pytest.mark.parametrize(("uses", "label"), [(1, "8 tensors"), (2, "16 operands")])
+def test_joined_arrows_of_many_labels_say_how_many_there_are(uses, label):
+    x = am.tensor(np.ones(3), requires_grad=True, name="x")
+    with am.scope("enc"):
+        made = [x[:1] * 1.0 if i % 2 else x * float(i + 1) for i in range(8)]
+    for place, h in enumerate(made):
+        h.name = f"h{place}"
+    drawing = viz.draw(np.concatenate(made * uses).sum(), open=0)
+    (arrow,) = [a for a in drawing.picture.arrows if "enc" in box_words(drawing, a.tail)]
+    assert arrow.label == label
+    assert "h0 (3,), h1 (1,), h2 (3,)" in arrow.tooltip
+
+
+def box_words(drawing, name):
+    return next(b.words for b in drawing.picture.boxes if b.id == name)
+
+
 def test_roles_names_and_shapes_of_a_layer_with_its_loss(network):
     p = picture(network)
     assert labels(p, "input") == ["x 100×2", "array 100×3"]

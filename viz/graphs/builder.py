@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -15,12 +15,12 @@ from autograd_mini.tensors import Tensor
 
 from ..picture import Arrow, Box, Cell, Cluster, Direction, Picture, Role
 from ..reading import Key, has_changed, is_assignment, is_number, key, operands
-from ..texts import clean, counted, list_names, shape, value_or_shape
+from ..texts import LONGEST_TOOLTIP, clean, counted, list_names, shape, value_or_shape
 from .outline import Outline, Part, Source
 from .scopes import Branch
 
 MOST_ARROWS: Final = 6
-"""More arrows than this between the same two boxes become one that says how many."""
+"""More arrows than this between two boxes become one for each label, or one for more labels."""
 MOST_NAMES: Final = 3
 """A title names no more outputs than this."""
 UNNAMED: Final[dict[str, str]] = {"input": "input", "parameter": "parameter"}
@@ -41,6 +41,7 @@ class Builder:
         self._copies: Counter[Key] = Counter()
         self._lists: Counter[Key] = Counter()
         self._first: dict[Key, str] = {}
+        self._again: set[int] = set()
 
     def box(
         self,
@@ -181,8 +182,12 @@ class Builder:
         lines += [counted(arrays, "array")] if arrays else []
         return lines, {f"{noun}s": names for noun, names in found.items()}
 
-    def arrow(self, tail: str, head: str, label: str = "", tooltip: str = "") -> None:
-        """Add an arrow."""
+    def arrow(
+        self, tail: str, head: str, label: str = "", tooltip: str = "", *, again: bool = False
+    ) -> None:
+        """Add an arrow; `again` says that the head takes what is labelled once more."""
+        if again:
+            self._again.add(len(self.picture.arrows))
         self.picture.arrows.append(Arrow(tail, head, label, tooltip))
 
     def finish(self) -> Picture:
@@ -190,19 +195,35 @@ class Builder:
         if self.all_changed:
             count = counted(len(self.outline.graph.parameters), "parameter")
             self.box("legend", f"all {count} changed since this was recorded")
-        arrows = self.picture.arrows
-        many = Counter((arrow.tail, arrow.head) for arrow in arrows)
-        joined: set[tuple[str, str]] = set()
-        kept = []
-        for arrow in arrows:
-            pair = arrow.tail, arrow.head
-            if many[pair] <= MOST_ARROWS:
-                kept.append(arrow)
-            elif pair not in joined:
-                joined.add(pair)
-                kept.append(replace(arrow, label=f"{arrow.label} ×{many[pair]}".strip()))
-        self.picture.arrows = kept
+        places: dict[tuple[str, str], list[int]] = {}
+        for place, arrow in enumerate(self.picture.arrows):
+            places.setdefault((arrow.tail, arrow.head), []).append(place)
+        found = {place: arrow for group in places.values() for place, arrow in self.joined(group)}
+        self.picture.arrows = [found[place] for place in sorted(found)]
         return self.picture
+
+    def joined(self, places: list[int]) -> Iterator[tuple[int, Arrow]]:
+        """Yield the arrows between two boxes with their places; of too many, one for each label.
+
+        Of too many labels, one says how many there are.
+        """
+        arrows = self.picture.arrows
+        labels = Counter(arrows[place].label for place in places)
+        if len(places) <= MOST_ARROWS:
+            for place in places:
+                known = place in self._again and len(labels) == 1
+                yield place, replace(arrows[place], label="") if known else arrows[place]
+            return
+        if len(labels) > MOST_ARROWS:
+            noun = "tensor" if len(labels) == len(places) else "operand"
+            first = arrows[places[0]]
+            listed = clean(", ".join(labels), LONGEST_TOOLTIP, lines=1)
+            yield places[0], replace(first, label=counted(len(places), noun), tooltip=listed)
+            return
+        for label, count in labels.items():
+            place = next(place for place in places if arrows[place].label == label)
+            times = f"{label} ×{count}".strip() if count > 1 else label
+            yield place, replace(arrows[place], label=times)
 
 
 def name_of(leaf: Any) -> str:

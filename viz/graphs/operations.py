@@ -211,7 +211,7 @@ class OperationsView:
             once = key(x) if isinstance(x, Tensor) and not lump else tail
             if once in seen and (lump or part.kind != "operation"):
                 continue
-            self.builder.arrow(tail, head, "" if once in seen else label)
+            self.builder.arrow(tail, head, label, again=once in seen)
             seen.add(once)
 
     def tail(

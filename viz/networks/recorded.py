@@ -141,7 +141,8 @@ def step(y: Tensor, graph: Graph, start: Tensor) -> Found:
     taken = operands(operation)
     tensors = [x for x in taken if isinstance(x, Tensor)]
     if len(tensors) == 2 and all(isinstance(x, Tensor) for x in taken):
-        return trainable(operation, *tensors, start)
+        left, right = tensors
+        return trainable(operation, left, right, start)
     if len(tensors) != 1 or not all(is_number(x) for x in taken if x is not tensors[0]):
         raise BrokenChain(f"{operation.name} takes more than one value")
     return Found("activation", symbol(operation), unreshaped(operation.name, tensors[0], y))
