@@ -27,14 +27,19 @@ UNNAMED: Final[dict[str, str]] = {"input": "input", "parameter": "parameter"}
 
 
 class Builder:
-    """Collects one picture of an outline."""
+    """Collects one picture of an outline.
+
+    Attributes:
+        picture: the boxes, arrows and clusters so far.
+        notes: what is true of the whole picture, told beside it.
+    """
 
     def __init__(self, outline: Outline, title: str, direction: Direction) -> None:
         self.outline = outline
         self.picture = Picture(clean(title, 200), direction)
         self.clusters: dict[Branch, str] = {}
         self.lists: dict[str, dict[str, list[str]]] = {}
-        self._changed = changed_leaves(outline)
+        self._changed = changed_leaves(outline.graph)
         trained = [key(x) for x in outline.graph.parameters]
         self.all_changed = len(trained) > 1 and self._changed.issuperset(trained)
         self._shared: dict[Key, str] = {}
@@ -42,6 +47,7 @@ class Builder:
         self._lists: Counter[Key] = Counter()
         self._first: dict[Key, str] = {}
         self._again: set[int] = set()
+        self.notes: list[str] = []
 
     def box(
         self,
@@ -195,6 +201,8 @@ class Builder:
         if self.all_changed:
             count = counted(len(self.outline.graph.parameters), "parameter")
             self.box("legend", f"all {count} changed since this was recorded")
+        for note in self.notes:
+            self.box("legend", note)
         places: dict[tuple[str, str], list[int]] = {}
         for place, arrow in enumerate(self.picture.arrows):
             places.setdefault((arrow.tail, arrow.head), []).append(place)
@@ -248,11 +256,11 @@ def count_arrays(part: Part) -> int:
     )
 
 
-def changed_leaves(outline: Outline) -> set[Key]:
+def changed_leaves(graph: Graph) -> set[Key]:
     """Find the leaves that were assigned after an operation of the graph used them."""
     return {
         key(x)
-        for operation in outline.graph.operations
+        for operation in graph.operations
         for x in operands(operation)
         if isinstance(x, Tensor) and has_changed(x, operation)
     }

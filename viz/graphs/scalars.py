@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from autograd_mini.errors import StaleGraphError
 from autograd_mini.graph import Graph
-from autograd_mini.reverse import walk
 from autograd_mini.tensors import Tensor
 
+from ..contributions import gradients
 from ..errors import PictureError
 from ..picture import Cell, Direction, Picture, Role
+from ..reach import find_stale, gradient_notes
 from ..reading import Key, all_scalar, has_values, key, operands
 from ..texts import clean, number, operation_tooltip, symbol
 from .builder import Builder, default_title
@@ -53,16 +53,6 @@ def scalar_picture(
     return ScalarView(outline, title or default_title(graph), direction).picture()
 
 
-def gradients(graph: Graph) -> dict[Key, Any] | None:
-    """Return d(sum of outputs)/d(tensor) for every tensor that it reaches; None if stale."""
-    outputs = [y for y in graph.outputs if y.requires_grad]
-    try:
-        reached = walk(outputs, [np.ones((), y.dtype)[()] for y in outputs], every=True)
-    except StaleGraphError:
-        return None
-    return {key(tensor): g for tensor, g in reached}
-
-
 class ScalarView:
     """Collects the picture, in the order of the operations."""
 
@@ -70,7 +60,9 @@ class ScalarView:
         self.outline = outline
         self.builder = Builder(outline, title, direction)
         self.builder.picture.ranksep = 0.25
-        self.gradients = gradients(outline.graph)
+        stale = find_stale(outline.graph) is not None
+        self.gradients = None if stale else gradients(outline.graph)
+        self.builder.notes += gradient_notes(outline.graph)
         self.outputs = {key(y) for y in outline.graph.outputs}
         self.names = {key(y): y.name for y in outline.graph.outputs}
         self.boxes: dict[Key, str] = {}
