@@ -515,6 +515,14 @@ def test_a_compiled_step_is_drawn_before_and_after_its_passes() -> None:
         assert roles(picture, "gradient")
 
 
+def test_both_programs_of_a_compiled_function_have_the_same_tensors() -> None:
+    model = am.nn.MLP([2, 3, 1], seed=0)
+    predict = am.compile(lambda x: (model(x) ** 2).mean())
+    for _ in range(3):
+        predict(np.ones((4, 2)))
+    assert "A graph of 1 input, 4 parameters," in viz.draw(predict, view="compiled").svg
+
+
 def test_what_has_no_graph_yet_shows_its_text_alone() -> None:
     class Step:
         @property

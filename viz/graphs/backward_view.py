@@ -104,6 +104,7 @@ class BackwardView(OperationsView):
                 list_names(names, "gradient") if names else "",
                 tooltip=f"the gradient of {count}",
                 inside=inside,
+                tensors=tuple(("gradient_value", key(x)) for x in self.ends(part)),
             )
             if names:
                 self.builder.lists[box] = {"gradients": names}
@@ -140,7 +141,6 @@ class BackwardView(OperationsView):
             f"… {counted(len(outputs), 'more output')}",
             "1s",
             tooltip="the gradient of each of them by itself",
-            stands_for=len(outputs),
         )
         self.builder.lists[seed] = {"holds": [clean(y.name or "output", lines=1) for y in outputs]}
         for head in dict.fromkeys(map(self.gradient_at, outputs)):
@@ -208,6 +208,7 @@ class BackwardView(OperationsView):
                 f"sum of {self.terms[key(x)]}" if self.terms[key(x)] > 1 else "",
                 tooltip=f"gradient{of_what} by {clean(full)}, added into its .grad by backward()",
                 inside=self.mirror(branch),
+                tensors=(("gradient_value", key(x)),),
             )
         return found
 
@@ -216,11 +217,12 @@ class BackwardView(OperationsView):
         found = self.gradient_of_lump.get(lump)
         if found is None:
             names = self.builder.lists[lump]["holds"]
+            counted_here = next(x.tensors for x in self.builder.picture.boxes if x.id == lump)
             found = self.gradient_of_lump[lump] = self.builder.box(
                 "gradient_value",
                 f"… {counted(len(names), 'more gradient')}",
                 inside=self.mirror(branch),
-                stands_for=len(names),
+                tensors=tuple(("gradient_value", name) for _, name in counted_here),
             )
             self.builder.lists[found] = {"holds": names}
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ MOST_ARROWS: Final = 6
 MOST_NAMES: Final = 3
 """A title names no more outputs than this."""
 UNNAMED: Final[dict[str, str]] = {"input": "input", "parameter": "parameter"}
+Tensors = tuple[tuple[Role, Hashable], ...]
 
 
 class Builder:
@@ -58,7 +59,7 @@ class Builder:
         inside: Branch | None = None,
         ordered: bool = False,
         copy_of: str | None = None,
-        stands_for: int = 1,
+        tensors: Tensors = (),
     ) -> str:
         """Add a box and return its id."""
         box = Box(
@@ -70,7 +71,7 @@ class Builder:
             self.cluster(inside) if inside else None,
             ordered=ordered,
             copy_of=copy_of,
-            stands_for=stands_for,
+            tensors=tensors,
         )
         self.picture.boxes.append(box)
         return box.id
@@ -137,7 +138,12 @@ class Builder:
         inside = source.around(self.outline.tree.root)
         if not isinstance(leaf, Tensor):
             return self.box(
-                "input", "array", shape(leaf), tooltip=self.leaf_tooltip(leaf), inside=inside
+                "input",
+                "array",
+                shape(leaf),
+                tooltip=self.leaf_tooltip(leaf),
+                inside=inside,
+                tensors=identities([source]),
             )
         box = self.box(
             source.role,
@@ -148,6 +154,7 @@ class Builder:
             tooltip=self.leaf_tooltip(leaf),
             inside=inside,
             copy_of=self._first.get(key(leaf)),
+            tensors=identities([source]),
         )
         self._first.setdefault(key(leaf), box)
         return box
@@ -155,7 +162,7 @@ class Builder:
     def lump(self, sources: list[Source], role: Role, inside: Branch) -> str:
         """Add the box that counts the leaves that are not drawn."""
         label = f"… {counted(len(sources), f'more {role}')}"
-        box = self.box(role, label, inside=inside, stands_for=len(sources))
+        box = self.box(role, label, inside=inside, tensors=identities(sources))
         names = [name_of(x.value) or UNNAMED[role] for x in sources]
         self.lists[box] = {"holds": names}
         return box
@@ -164,16 +171,26 @@ class Builder:
         """Add the box that stands for operations that are left out, with the leaves it lists."""
         count = counted(len(part.operations), f"{'more' if part.follows else 'earlier'} operation")
         lines, found = self.listing(part)
-        box = self.box("earlier", f"… {count}", *lines, tooltip="raise limit= to draw more of them")
+        box = self.box(
+            "earlier",
+            f"… {count}",
+            *lines,
+            tooltip="raise limit= to draw more of them",
+            tensors=self.listed(part),
+        )
         self.lists[box] = found
         return box
 
     def more_outputs(self, outputs: Sequence[Tensor]) -> str:
         """Add the box that counts the outputs that are not drawn."""
         count = counted(len(outputs), "more output")
-        box = self.box("output", f"… {count}", stands_for=len(outputs))
+        box = self.box("output", f"… {count}")
         self.lists[box] = {"holds": [name_of(y) or "output" for y in outputs]}
         return box
+
+    def listed(self, part: Part) -> Tensors:
+        """Return what tells apart the leaves that a part lists."""
+        return identities(Source(x, [part]) for x in self.outline.listed(part))
 
     def listing(self, part: Part) -> tuple[list[str], dict[str, list[str]]]:
         """Return the lines about the leaves that a part lists and its arrays, and all names."""
@@ -232,6 +249,14 @@ class Builder:
             place = next(place for place in places if arrows[place].label == label)
             times = f"{label} ×{count}".strip() if count > 1 else label
             yield place, replace(arrows[place], label=times)
+
+
+def identities(sources: Iterable[Source]) -> Tensors:
+    """Return what tells some leaves from all others: of an array, which object it is."""
+    return tuple(
+        (x.role, key(x.value) if isinstance(x.value, Tensor) else ("array", id(x.value)))
+        for x in sources
+    )
 
 
 def name_of(leaf: Any) -> str:

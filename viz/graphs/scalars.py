@@ -143,7 +143,7 @@ class ScalarView:
             tooltip = self.builder.leaf_tooltip(tensor)
             cells = self.cells(tensor)
             self.boxes[key(tensor)] = self.builder.box(
-                role, cells=cells, tooltip=tooltip, inside=inside
+                role, cells=cells, tooltip=tooltip, inside=inside, tensors=((role, key(tensor)),)
             )
         return self.boxes[key(tensor)]
 
