@@ -18,7 +18,7 @@ from ..errors import PictureError
 from ..picture import Cell, Direction, Picture, Role
 from ..reach import find_stale, gradient_notes
 from ..reading import Key, all_scalar, has_values, key, operands
-from ..texts import clean, number, operation_tooltip, symbol
+from ..texts import NUMBERS, clean, number, operation_tooltip, shape, symbol
 from .builder import Builder, default_title
 from .outline import Outline, Part, Source
 
@@ -167,8 +167,15 @@ def with_accumulated(cell: Cell, tensor: Tensor) -> Cell:
     """
     if not isinstance(tensor.grad, np.ndarray | np.generic):
         return cell
-    held = number(tensor.grad)
+    held = written_gradient(tensor.grad)
     return cell if cell.text == f"grad {held}" else Cell(f"{cell.text}, .grad {held}", cell.kind)
+
+
+def written_gradient(held: Any) -> str:
+    """Return what `.grad` holds in few words; users may assign anything to it."""
+    if held.dtype.kind not in NUMBERS:
+        return str(held.dtype)
+    return shape(held) if held.ndim else number(held)
 
 
 def valued(label: str, value: Any) -> Cell:

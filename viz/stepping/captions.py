@@ -12,7 +12,7 @@ from autograd_mini.tensors import Tensor
 
 from ..contributions import Contribution, Visit
 from ..reading import has_changed, is_number, operands
-from ..texts import clean, number, shape, sign_of
+from ..texts import NUMBERS, clean, number, shape, sign_of
 
 INFIX: Final = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "matmul": "@"}
 WRITTEN: Final = {
@@ -118,7 +118,7 @@ def statistics(value: Any) -> str:
     """
     array = np.asarray(value)
     if not array.ndim:
-        return number(array)
+        return number(array) if array.dtype.kind in NUMBERS else str(array.dtype)
     extent = shape(array)
     if not array.size:
         return f"{extent}, empty"
