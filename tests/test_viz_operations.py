@@ -47,6 +47,15 @@ def network():
     return loss
 
 
+def test_a_title_counts_the_outputs_that_it_does_not_name():
+    outputs = []
+    for name in "abcde":
+        outputs.append(am.tensor([1.0], name="x") * 2)
+        outputs[-1].name = name
+    assert picture(*outputs[:3]).title == "Computation graph of a, b, c"
+    assert picture(*outputs).title == "Computation graph of a, b, c and 2 more"
+
+
 def test_joined_arrows_tell_which_tensors_they_carry():
     s, t = np.split(am.tensor(np.ones(6), requires_grad=True, name="q"), 2)
     p = picture(np.stack([s, s, s, t, t, t, t]).sum())

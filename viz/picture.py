@@ -114,6 +114,7 @@ class Arrow:
         colour: hexadecimal, with opacity, where a value decides it.
         width: in points, likewise.
         backward: whether a cotangent moves along it, against the direction of the picture.
+        output: which result of the operation at its tail rides on it, where it has several.
     """
 
     tail: str
@@ -123,6 +124,7 @@ class Arrow:
     colour: str | None = None
     width: float | None = None
     backward: bool = False
+    output: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", replace_hidden(self.label))

@@ -206,12 +206,19 @@ class Builder:
         return lines, {f"{noun}s": names for noun, names in found.items()}
 
     def arrow(
-        self, tail: str, head: str, label: str = "", tooltip: str = "", *, again: bool = False
+        self,
+        tail: str,
+        head: str,
+        label: str = "",
+        tooltip: str = "",
+        *,
+        again: bool = False,
+        output: int = 0,
     ) -> None:
         """Add an arrow; `again` says that the head takes what is labelled once more."""
         if again:
             self._again.add(len(self.picture.arrows))
-        self.picture.arrows.append(Arrow(tail, head, label, tooltip))
+        self.picture.arrows.append(Arrow(tail, head, label, tooltip, output=output))
 
     def finish(self) -> Picture:
         """Join what is too many arrows, tell what is true of all, and return the picture."""

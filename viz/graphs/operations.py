@@ -73,7 +73,9 @@ class OperationsView:
         for part in self.outline.parts:
             self.add_arrows(part)
         for y, box in self.box_of_output:
-            self.builder.arrow(self.maker(y), box, output_index(y, y.op))
+            maker = self.maker(y)
+            output = self.output_at(maker, y)
+            self.builder.arrow(maker, box, output_index(y, y.op), output=output)
         if self.outline.more_outputs:
             self.add_more_outputs()
 
@@ -229,8 +231,16 @@ class OperationsView:
             once = key(x) if isinstance(x, Tensor) and not lump else tail
             if once in seen and (lump or part.kind != "operation"):
                 continue
-            self.builder.arrow(tail, head, label, again=once in seen)
+            output = self.output_at(tail, x)
+            self.builder.arrow(tail, head, label, again=once in seen, output=output)
             seen.add(once)
+
+    def output_at(self, tail: str, x: Any) -> int:
+        """Return which result of the operation at an arrow's tail rides on it; 0 for others."""
+        before = self.outline.part_of(x) if isinstance(x, Tensor) else None
+        if before is None or before.kind != "operation" or self.box_of_part[before] != tail:
+            return 0
+        return int(x.index)
 
     def tail(
         self, part: Part, operation: Operation, position: int, x: Any

@@ -133,7 +133,7 @@ class ScalarView:
             cells = self.cells(y)
             box = self.builder.box(role, cells=cells, tooltip=tooltip, inside=part.around)
             self.boxes[key(y)] = box
-            self.builder.arrow(circle, box)
+            self.builder.arrow(circle, box, output=y.index)
 
     def leaf(self, tensor: Tensor, part: Part | None) -> str:
         """Return the box of a leaf."""
