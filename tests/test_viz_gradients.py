@@ -80,6 +80,12 @@ def test_the_gradients_of_numbers_are_those_of_backward():
             assert grads["b"] == f"grad {viz.texts.number(b.grad)}"
 
 
+def test_the_seed_of_a_complex_number_is_one():
+    z = am.tensor(2.0 + 1.0j, name="z", requires_grad=True)
+    shown = [box.words for box in viz.draw(z * z, view="scalars").picture.boxes]
+    assert shown == ["z data 2+1j grad 4−2j", "×", "data 3+4j grad 1+0j"]
+
+
 @pytest.mark.parametrize("size", [(), (2,)])
 def test_gradients_are_not_told_once_a_leaf_was_assigned(size):
     a = am.tensor(np.full(size, 2.0)[()], name="a", requires_grad=True)

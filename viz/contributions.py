@@ -94,7 +94,7 @@ def visits(graph: Graph) -> Iterator[Visit]:
     ledger = Ledger()
     for y in graph.outputs:
         if y.requires_grad:
-            ledger.receive(y, np.ones(y.shape, y.dtype)[()], False)
+            ledger.receive(y, conjugated(np.ones(y.shape, y.dtype)[()]), False)
     while ledger.heap:
         vertex, g, selected = ledger.waiting[-heappop(ledger.heap)]
         ledger.entries = []
