@@ -297,8 +297,8 @@ class Shown:
 
 def many(edge: dict[str, Any]) -> int:
     """Return for how many arrows one stands."""
-    found = re.search(r"(?:^| )×(\d+)$", edge["label"])
-    return int(found[1]) if found else 1
+    found = re.search(r"(?:^| )×(\d+)$|^(\d+) (?:tensor|operand)s$", edge["label"])
+    return int(found[1] or found[2]) if found else 1
 
 
 def check_arrows(shown: Shown, truth: Truth, backward: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -196,6 +197,21 @@ def test_scopes_are_opened_in_views_of_operations_only() -> None:
     assert captions(viz.draw(y, open="square")) == {"square"}
     with pytest.raises(viz.PictureError, match="open= is for views of operations"):
         viz.draw(y, view="scalars", open="square")
+
+
+def test_a_scope_that_is_too_deep_to_be_opened_is_told_from_one_that_is_missing() -> None:
+    y = am.tensor(np.ones(2), name="x")
+    with ExitStack() as stack:
+        for depth in range(10):
+            stack.enter_context(am.scope(f"d{depth}"))
+            y = np.tanh(y)
+    assert y.op is not None
+    for path in (y.op.scope, "*/d9"):
+        with pytest.raises(viz.PictureError, match="too deep to be drawn open.*depth 8"):
+            viz.draw(y.sum(), open=path)
+    with pytest.raises(viz.PictureError, match="no scope of the graph has this path"):
+        viz.draw(y.sum(), open=f"{y.op.scope}/d10")
+    viz.draw(y.sum(), open="/".join(f"d{depth}" for depth in range(8)))
 
 
 def test_a_graph_without_scopes_says_how_to_make_some() -> None:

@@ -121,6 +121,22 @@ def test_model_explorer_has_facts_as_attributes():
     assert {"role", "shape", "dtype", "operation", "formula"} <= keys
 
 
+@pytest.mark.parametrize("view", ["operations", "tensors", "backward"])
+def test_model_explorer_tells_the_results_of_an_operation_apart(view):
+    x = am.tensor(np.ones(4), requires_grad=True, name="x")
+    first, second = np.split(x, 2)
+    drawing = viz.draw([(first * second).sum(), second], view=view, limit=None)
+    nodes = json.loads(drawing.model_explorer)["graphs"][0]["nodes"]
+    (split,) = [n["id"] for n in nodes if n["label"] == "split"]
+    found = [
+        edge["sourceNodeOutputId"]
+        for node in nodes
+        for edge in node["incomingEdges"]
+        if edge["sourceNodeId"] == split
+    ]
+    assert sorted(found) == ["0", "1", "1"]
+
+
 def test_model_explorer_finds_every_source_of_an_edge():
     x = am.tensor(np.ones(2), name="x")
     with am.scope("a"):

@@ -210,6 +210,52 @@ def test_a_model_that_is_no_chain_of_layers_is_refused_and_a_notebook_shows_its_
     assert list(viz.mimebundle(model)) == ["text/plain"]
 
 
+class Held(am.nn.Module):
+    """Square weights and a column, of which its `forward` makes what it will."""
+
+    def __init__(self, forward):
+        self.w = am.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+        self.v = am.tensor([[5.0, 6.0], [7.0, 8.0]], requires_grad=True)
+        self.one = am.tensor([[2.0]], requires_grad=True)
+        self.column = am.tensor([[5.0], [6.0]], requires_grad=True)
+        self.written = forward
+
+    def forward(self, x):
+        return self.written(self, x)
+
+
+@pytest.mark.parametrize(
+    ("forward", "sample"),
+    [
+        (lambda s, x: x + x @ s.w, [1.0, 2.0]),
+        (lambda s, x: x @ s.w + x, [1.0, 2.0]),
+        (lambda s, x: np.tanh(x @ s.w) @ s.v + x, [1.0, 2.0]),
+        (lambda s, x: (x @ s.w + x) @ s.v, [1.0, 2.0]),
+        (lambda s, x: (x @ x) @ s.one, [3.0]),
+        (lambda s, x: x @ s.w + am.tensor(x.data[0]), [1.0, 2.0]),
+        (lambda s, x: x @ s.w + s.column, [1.0, 2.0]),
+        (lambda s, x: softened(x @ s.w, x) @ s.v, [1.0, 2.0]),
+    ],
+)
+def test_an_input_is_no_weight_and_a_bias_is_a_row(forward, sample):
+    with pytest.raises(viz.PictureError, match="no chain of dense layers"):
+        viz.draw(Held(forward), view="neurons", sample=sample)
+
+
+@am.scope("softmax")
+def softened(z, x):
+    return z * x
+
+
+@pytest.mark.parametrize("shape", [(2,), (1, 2)])
+def test_a_bias_may_be_a_row_in_either_shape(shape):
+    bias = am.tensor(np.array([5.0, 6.0]).reshape(shape), requires_grad=True)
+    model = Held(lambda s, x: s.bias + x @ s.w)
+    model.bias = bias
+    (layer,) = describe(model).layers
+    assert np.array_equal(layer.bias, [5.0, 6.0])
+
+
 def test_all_activations_between_two_layers_are_drawn():
     nn = am.nn
     model = nn.Sequential(nn.Dense(2, 3, "relu", seed=0), np.tanh, nn.Dense(3, 1, seed=0))

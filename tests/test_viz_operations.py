@@ -47,6 +47,43 @@ def network():
     return loss
 
 
+def test_a_title_counts_the_outputs_that_it_does_not_name():
+    outputs = []
+    for name in "abcde":
+        outputs.append(am.tensor([1.0], name="x") * 2)
+        outputs[-1].name = name
+    assert picture(*outputs[:3]).title == "Computation graph of a, b, c"
+    assert picture(*outputs).title == "Computation graph of a, b, c and 2 more"
+
+
+def test_joined_arrows_tell_which_tensors_they_carry():
+    s, t = np.split(am.tensor(np.ones(6), requires_grad=True, name="q"), 2)
+    p = picture(np.stack([s, s, s, t, t, t, t]).sum())
+    split = box(p, "split").id
+    assert [a.label for a in p.arrows if a.tail == split] == [":0 (3,) ×3", ":1 (3,) ×4"]
+    for count in (1, 2):
+        p = picture(np.stack([s, t] * count).sum())
+        split = box(p, "split").id
+        assert [a.label for a in p.arrows if a.tail == split] == [":0 (3,)", ":1 (3,)"] * count
+
+
+@pytest.mark.parametrize(("uses", "label"), [(1, "8 tensors"), (2, "16 operands")])
+def test_joined_arrows_of_many_labels_say_how_many_there_are(uses, label):
+    x = am.tensor(np.ones(3), requires_grad=True, name="x")
+    with am.scope("enc"):
+        made = [x[:1] * 1.0 if i % 2 else x * float(i + 1) for i in range(8)]
+    for place, h in enumerate(made):
+        h.name = f"h{place}"
+    drawing = viz.draw(np.concatenate(made * uses).sum(), open=0)
+    (arrow,) = [a for a in drawing.picture.arrows if "enc" in box_words(drawing, a.tail)]
+    assert arrow.label == label
+    assert "h0 (3,), h1 (1,), h2 (3,)" in arrow.tooltip
+
+
+def box_words(drawing, name):
+    return next(b.words for b in drawing.picture.boxes if b.id == name)
+
+
 def test_roles_names_and_shapes_of_a_layer_with_its_loss(network):
     p = picture(network)
     assert labels(p, "input") == ["x 100×2", "array 100×3"]
@@ -351,9 +388,12 @@ def test_a_leaf_that_is_only_counted_keeps_its_arrows():
     leaves = [am.tensor([1.0], name=f"x{i}", requires_grad=i % 2 > 0) for i in range(20)]
     y = np.stack(leaves)
     p = picture(y * leaves[-1], limit=None)
-    assert labels(p, "parameter")[-1] == "… 8 more parameters"
+    assert "… 7 more parameters" in labels(p, "parameter")
     assert labels(p, "input")[-1] == "… 7 more inputs"
-    assert entering(p, "×") == ["stack", "… 8 more parameters"]
+    assert entering(p, "×") == ["stack", "x19 (1,)"]
+    p = picture(y * np.stack(leaves[::-1]), limit=None)
+    assert "… 8 more parameters" in labels(p, "parameter")
+    assert len(labels(p, "parameter") + labels(p, "input")) == 7
 
 
 def test_where_all_parameters_changed_the_picture_says_it_once():
@@ -384,5 +424,17 @@ def test_the_description_counts_copies_once():
     drawing = viz.draw(y * w)
     assert labels(drawing.picture, "parameter") == ["w (2,) shared"] * 2
     assert "A graph of 1 parameter, 10 operations." in drawing.svg
+    ps = [am.tensor(np.ones(2), requires_grad=True, name=f"p{i}") for i in range(14)]
+    y = (np.stack(ps).sum(0) * ps[13]).sum()
+    for view, told in (("operations", "14 parameters, 4"), ("backward", "14 gradients")):
+        drawing = viz.draw(y, view=view, limit=None)
+        names = {b.id: b.words for b in drawing.picture.boxes}
+        assert told in drawing.svg and "14 parameters" in drawing.svg
+        ends = {(names[a.tail], names[a.head]) for a in drawing.picture.arrows}
+        assert ("p13 (2,)", "×") in ends
+    with am.scope("s"):
+        z = np.stack(ps).sum(0) * w
+    for view, told in (("operations", "15 parameters"), ("backward", "15 gradients")):
+        assert told in viz.draw((z * w).sum(), view=view, open=0).svg
     many = viz.draw(np.stack([am.tensor([1.0], name=f"x{i}") for i in range(100)]))
     assert "A graph of 100 inputs, 1 operation." in many.svg

@@ -118,6 +118,68 @@ def test_an_output_made_of_gradients_does_not_make_the_backward_a_forward() -> N
     assert in_phase(program, "backward") == BACKWARD
 
 
+STEPS = ("nothing", "norm", "twice", "after")
+
+
+def compiled_step(returned: str) -> Any:
+    """A training step that returns its loss, or anything else."""
+    am.random.seed(0)
+    model = am.nn.MLP([2, 3, 1])
+    optimizer = am.optim.SGD(model.parameters(), lr=0.1)
+
+    @am.compile
+    def step(x: Any) -> Any:
+        for _ in range(2 if returned == "twice" else 1):
+            loss = (model(x) ** 2).mean()
+            loss.backward()
+            norm = sum((p.grad**2).sum() for p in model.parameters())
+            optimizer.step()
+            optimizer.zero_grad()
+        if returned == "after":
+            return (model(x) ** 2).mean()
+        return {"nothing": None, "norm": norm, "loss": loss, "twice": loss}[returned]
+
+    for _ in range(3):
+        step(np.ones((3, 2)))
+    return step
+
+
+@pytest.mark.parametrize("when", ["recorded", "program"])
+@pytest.mark.parametrize("returned", STEPS)
+def test_what_takes_nothing_of_a_gradient_is_forward_whatever_is_returned(
+    returned: str, when: str
+) -> None:
+    program = getattr(compiled_step(returned), when)
+    phases = phases_of(program)
+    assert {"forward", "backward", "update"} == set(phases)
+    for step, phase in zip(program.instructions, phases, strict=True):
+        if step.scope.startswith("mlp") or step.primitive.name == "mean":
+            assert phase == "forward", step
+        elif step.scope:
+            assert phase == {"gradient": "backward", "sgd": "update"}[step.scope], step
+
+
+@pytest.mark.parametrize("when", ["recorded", "program"])
+@pytest.mark.parametrize("returned", ["loss", *STEPS])
+def test_the_view_of_the_forward_shows_it_and_nothing_else(returned: str, when: str) -> None:
+    program = getattr(compiled_step(returned), when)
+    picture = viz.draw(program, view="forward", limit=None).picture
+    made = {box.role for box in picture.boxes}
+    assert made == {"input", "parameter", "operation", "output"}
+    forward = [
+        step.primitive.symbol
+        for step, phase in zip(program.instructions, phases_of(program), strict=True)
+        if phase == "forward"
+    ]
+    assert forward.count("tanh") == roles(picture, "operation").count("tanh")
+    rounds = 2 if returned in ("twice", "after") else 1
+    assert roles(picture, "operation").count("tanh") == rounds
+    updated = [box.words for box in picture.boxes if "after the update" in box.words]
+    assert len(updated) == (4 if rounds == 2 else 0)
+    ends = [box.words for box in picture.boxes if "for the gradients" in box.words]
+    assert bool(ends) == (returned != "loss")
+
+
 def test_a_program_that_trains_nothing_is_all_forward() -> None:
     p = Writer()
     count = p.leaf("count", trained=False)
@@ -451,6 +513,14 @@ def test_a_compiled_step_is_drawn_before_and_after_its_passes() -> None:
         picture = viz.draw(subject, limit=None).picture
         assert {"← w (2,)"} <= set(roles(picture, "updated"))
         assert roles(picture, "gradient")
+
+
+def test_both_programs_of_a_compiled_function_have_the_same_tensors() -> None:
+    model = am.nn.MLP([2, 3, 1], seed=0)
+    predict = am.compile(lambda x: (model(x) ** 2).mean())
+    for _ in range(3):
+        predict(np.ones((4, 2)))
+    assert "A graph of 1 input, 4 parameters," in viz.draw(predict, view="compiled").svg
 
 
 def test_what_has_no_graph_yet_shows_its_text_alone() -> None:

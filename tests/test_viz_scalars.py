@@ -58,6 +58,21 @@ def test_a_stale_graph_is_drawn_without_grad_and_names_what_changed(expression):
     assert "changed" in drawing.svg
 
 
+@pytest.mark.parametrize(
+    ("held", "told"),
+    [(np.array([1.0, 2.0]), "(2,)"), (np.zeros((2, 3)), "2×3"), (np.array("a"), "<U1")],
+)
+def test_a_grad_of_another_shape_is_shown_as_what_it_is(held, told):
+    w = am.tensor(2.0, requires_grad=True, name="w")
+    w.grad = held
+    drawing = viz.draw(w * 3)
+    assert words(drawing, "parameter") == [f"w data 2 grad 3, .grad {told}"]
+    assert drawing.json and viz.page(w * 3) and viz.frames(w * 3)
+    with am.scope("s"):
+        y = w * np.ones(2)
+    assert viz.draw(y, open=0).json and viz.page(y)
+
+
 def test_nan_and_infinity_stand_out():
     x = am.tensor(np.nan, requires_grad=True, name="x")
     drawing = viz.draw(x * np.inf)

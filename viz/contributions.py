@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 
 from autograd_mini.cotangents import conjugated
-from autograd_mini.errors import AutogradError
 from autograd_mini.frontier import Frontier
 from autograd_mini.graph import Graph
 from autograd_mini.operation import Operation, Record
 from autograd_mini.reverse import visit
 from autograd_mini.tensors import Tensor
+
+from .reach import find_stale
+from .reading import Key, key
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,20 +87,19 @@ def visits(graph: Graph) -> Iterator[Visit]:
     """Walk back from the sum of a graph's outputs, and yield each operation's contributions.
 
     Nothing is yielded if no output requires a gradient, or a leaf was assigned since. Hooks are not
-    called.
+    called; `gradient_notes` says so.
     """
+    if find_stale(graph) is not None:
+        return
     ledger = Ledger()
     for y in graph.outputs:
         if y.requires_grad:
-            ledger.receive(y, np.ones(y.shape, y.dtype)[()], False)
+            ledger.receive(y, conjugated(np.ones(y.shape, y.dtype)[()]), False)
     while ledger.heap:
         vertex, g, selected = ledger.waiting[-heappop(ledger.heap)]
         ledger.entries = []
-        try:
-            with np.errstate(all="ignore"):
-                visit(vertex, g, selected, ledger, None, False, None)
-        except AutogradError:  # stale: the gradients would be wrong
-            return
+        with np.errstate(all="ignore"):
+            visit(vertex, g, selected, ledger, None, False, None)
         arriving = tuple(g) if type(vertex) is Record else (g,)
         arriving = tuple(None if x is None else conjugated(x) for x in arriving)
         locals_ = local_derivatives(vertex, selected)
@@ -109,6 +110,23 @@ def visits(graph: Graph) -> Iterator[Visit]:
                 for x, local in zip(entries, locals_, strict=True)
             ]
         yield Visit(Operation(vertex), arriving, entries)
+
+
+def gradients(graph: Graph) -> dict[Key, Any]:
+    """Return d(sum of outputs)/d(tensor) for every tensor that it reaches; hooks are not called.
+
+    There is none if a leaf was assigned since.
+    """
+    found: dict[Key, Any] = {}
+    if find_stale(graph) is None:
+        for y in graph.outputs:
+            if y.is_leaf and y.requires_grad:
+                found[key(y)] = found.get(key(y), 0) + np.ones(y.shape, y.dtype)[()]
+    for one in visits(graph):
+        arriving = zip(one.operation.outputs, one.arriving, strict=True)
+        found |= {key(y): g for y, g in arriving if g is not None}
+        found |= {key(x.operand): x.total for x in one.contributions if x.operand.is_leaf}
+    return found
 
 
 def local_derivatives(vertex: Any, selected: bool) -> list[Any]:

@@ -7,6 +7,7 @@ holds, every format can hold it: what XML forbids is replaced here.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -72,7 +73,8 @@ class Box:
         bars: heights of a small histogram beneath the label, from 0 to 1.
         swatches: the colours that a legend explains.
         copy_of: the id of the first box of the same tensor, for each further one.
-        stands_for: how many it stands for, where it counts those that are not drawn.
+        tensors: those that it is, counts or lists, each by the role in which it is told and by what
+            tells it from all others; so that the words about a picture count each once.
         first: whether a thick border says to look at it first.
     """
 
@@ -88,7 +90,7 @@ class Box:
     bars: tuple[float, ...] = ()
     swatches: tuple[str, ...] = ()
     copy_of: str | None = None
-    stands_for: int = 1
+    tensors: tuple[tuple[Role, Hashable], ...] = ()
     first: bool = False
 
     def __post_init__(self) -> None:
@@ -112,6 +114,7 @@ class Arrow:
         colour: hexadecimal, with opacity, where a value decides it.
         width: in points, likewise.
         backward: whether a cotangent moves along it, against the direction of the picture.
+        output: which result of the operation at its tail rides on it, where it has several.
     """
 
     tail: str
@@ -121,6 +124,7 @@ class Arrow:
     colour: str | None = None
     width: float | None = None
     backward: bool = False
+    output: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", replace_hidden(self.label))

@@ -15,6 +15,8 @@ from autograd_mini.visible import replace_hidden
 from .reading import is_number, operands, scope_of, scope_path
 
 LONGEST_NAME: Final = 32
+NUMBERS: Final = frozenset("fciub")
+"""The kinds of dtypes that hold numbers or truth values."""
 LONGEST_TOOLTIP: Final = 300
 LONGEST_LIST: Final = 24
 """Names in a list take no more letters than this, but for the first one."""

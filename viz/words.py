@@ -23,20 +23,21 @@ NOUNS: Final[dict[Role, str]] = {
     "update_scope": "folded update scope",
     "neuron": "neuron",
 }
+TENSORS: Final[frozenset[Role]] = frozenset({"input", "parameter", "updated", "gradient_value"})
+"""The roles of tensors, which may be drawn, counted or listed, in several boxes."""
 
 
 def told(picture: Picture) -> str:
     """Describe a picture: how much there is of what, then each box with what enters it.
 
-    A tensor that is drawn several times is one; a box that counts others is as many.
+    A tensor is one, however often it is drawn, counted or listed.
     """
     if picture.placed:
         headings = [box.words for box in picture.boxes if box.role == "heading"]
         return f"Layers from left to right: {', '.join(headings)}."
-    counts: Counter[Role] = Counter()
-    for box in picture.boxes:
-        if box.copy_of is None:
-            counts[box.role] += box.stands_for
+    tensors = {tensor for box in picture.boxes for tensor in box.tensors}
+    counts: Counter[Role] = Counter(role for role, _ in tensors)
+    counts.update(box.role for box in picture.boxes if box.role not in TENSORS)
     amounts = [counted(counts[role], noun) for role, noun in NOUNS.items() if counts[role]]
     sentences = [f"A graph of {', '.join(amounts)}." if amounts else "An empty graph."]
     names = {box.id: box.words.rstrip() for box in picture.boxes}

@@ -5,6 +5,9 @@ leaf through the arithmetic of an optimizer is that leaf's gradient. The forward
 outputs need that do not depend on a gradient, the backward what else the gradients need, and the
 update is the rest: the optimizer's arithmetic, its schedule, running statistics.
 
+A step need not return its loss. So what nothing takes is an end of the forward as well, and where
+the scopes tell which instructions a reverse walk recorded, so is all that does not depend on them.
+
 A step may train several models in turn, or one several times. So a new value of a trained leaf is a
 beginning: what is computed with it is a forward again.
 """
@@ -34,9 +37,12 @@ def phases_of(program: Program) -> list[Phase]:
     arithmetic = optimizer_arithmetic(program, news)
     certain, possible = gradients_of(program, news, arithmetic)
     late = descendants(instructions, certain, news) | news
-    outputs = [y for y in program.outputs if type(y) is Value]
-    forward = ancestors(instructions, (y for y in outputs if y not in late), news)
+    outputs = {y for y in program.outputs if type(y) is Value}
+    outputs |= unused_results(program, arithmetic)
+    forward = ancestors(instructions, outputs - late, news)
     backward = ancestors(instructions, certain | possible, news)
+    needed = backward | ancestors(instructions, outputs, news)
+    forward |= (needed & independent_of_walks(instructions, news)) - arithmetic
     backward |= unused(instructions, backward - forward, forward | arithmetic)
     return [
         "forward" if i in forward else "backward" if i in backward else "update"
@@ -59,6 +65,41 @@ def values_between(program: Program, trained: set[Value]) -> set[Value]:
         for x in step.values
         if makers.get(x) in scopes and x.shape in shapes
     }
+
+
+def unused_results(program: Program, arithmetic: set[int]) -> set[Value]:
+    """Find the results that nothing takes, as a loss that is not returned.
+
+    Those of a reverse walk and of an optimizer, which belong to it, are left out.
+    """
+    instructions = program.instructions
+    scopes = {instructions[place].scope for place in arithmetic} - {""}
+    taken = {x for step in instructions for x in step.values}
+    taken |= {new for _, new in program.updates if type(new) is Value}
+    return {
+        step.results[0]
+        for step in instructions
+        if taken.isdisjoint(step.results) and step.scope not in scopes and not is_of_walk(step)
+    }
+
+
+def independent_of_walks(instructions: list[Instruction], news: set[Value]) -> set[int]:
+    """Find what no reverse walk recorded and what takes nothing of one, if there are walks."""
+    walks = {place for place, step in enumerate(instructions) if is_of_walk(step)}
+    if not walks:
+        return set()
+    carried = {y for place in walks for y in instructions[place].results}
+    carried = descendants(instructions, carried, news)
+    return {
+        place
+        for place, step in enumerate(instructions)
+        if place not in walks and carried.isdisjoint(step.results)
+    }
+
+
+def is_of_walk(step: Instruction) -> bool:
+    """Whether a reverse walk recorded an instruction, as its scope tells."""
+    return "gradient" in step.scope.split("/")
 
 
 def unused(instructions: list[Instruction], backward: set[int], others: set[int]) -> set[int]:
@@ -95,7 +136,7 @@ def optimizer_arithmetic(program: Program, news: set[Value]) -> set[int]:
 
 def sums_gradients(step: Instruction, flats: set[Value]) -> bool:
     """Whether an instruction is one of a reverse walk, and does not work on an update's vectors."""
-    return "gradient" in step.scope.split("/") and flats.isdisjoint(step.values)
+    return is_of_walk(step) and flats.isdisjoint(step.values)
 
 
 def led_to(step: Instruction, ends: dict[Value, Ends]) -> Ends:
@@ -142,7 +183,7 @@ def gradients_of(
             certain.update(y for y in side_by_side if y in made)
     places = {made[new] for new in news if new in made} - arithmetic
     possible = {x for place in places for x in program.instructions[place].values if x in made}
-    return certain, possible
+    return certain - news, possible - news
 
 
 def ancestors(

@@ -12,7 +12,6 @@ from typing import Any, Final
 import numpy as np
 
 from autograd_mini.errors import AutogradError
-from autograd_mini.graph import Graph
 from autograd_mini.operation import Operation, Record, Scope, recorder
 from autograd_mini.reverse import visit
 from autograd_mini.tensors import Tensor, leaf
@@ -20,6 +19,7 @@ from autograd_mini.tensors import Tensor, leaf
 from ..contributions import Ledger
 from ..errors import PictureError
 from ..picture import Arrow
+from ..reach import find_reached, flows, gradient_notes
 from ..reading import Key, has_values, key, operands
 from ..texts import clean, counted, list_names, shape, sign_of, symbol
 from .builder import name_inside
@@ -63,6 +63,7 @@ class BackwardView(OperationsView):
 
     def build(self) -> None:
         """Add the forward, and beside it the backward."""
+        self.builder.notes += gradient_notes(self.outline.graph)
         super().build()
         for part in reversed(self.outline.parts):
             if any(operation.serial in self.reached for operation in part.operations):
@@ -103,6 +104,7 @@ class BackwardView(OperationsView):
                 list_names(names, "gradient") if names else "",
                 tooltip=f"the gradient of {count}",
                 inside=inside,
+                tensors=tuple(("gradient_value", key(x)) for x in self.ends(part)),
             )
             if names:
                 self.builder.lists[box] = {"gradients": names}
@@ -139,7 +141,6 @@ class BackwardView(OperationsView):
             f"… {counted(len(outputs), 'more output')}",
             "1s",
             tooltip="the gradient of each of them by itself",
-            stands_for=len(outputs),
         )
         self.builder.lists[seed] = {"holds": [clean(y.name or "output", lines=1) for y in outputs]}
         for head in dict.fromkeys(map(self.gradient_at, outputs)):
@@ -207,6 +208,7 @@ class BackwardView(OperationsView):
                 f"sum of {self.terms[key(x)]}" if self.terms[key(x)] > 1 else "",
                 tooltip=f"gradient{of_what} by {clean(full)}, added into its .grad by backward()",
                 inside=self.mirror(branch),
+                tensors=(("gradient_value", key(x)),),
             )
         return found
 
@@ -215,11 +217,12 @@ class BackwardView(OperationsView):
         found = self.gradient_of_lump.get(lump)
         if found is None:
             names = self.builder.lists[lump]["holds"]
+            counted_here = next(x.tensors for x in self.builder.picture.boxes if x.id == lump)
             found = self.gradient_of_lump[lump] = self.builder.box(
                 "gradient_value",
                 f"… {counted(len(names), 'more gradient')}",
                 inside=self.mirror(branch),
-                stands_for=len(names),
+                tensors=tuple(("gradient_value", name) for _, name in counted_here),
             )
             self.builder.lists[found] = {"holds": names}
         return found
@@ -227,30 +230,6 @@ class BackwardView(OperationsView):
     def back(self, tail: str, head: str, label: str = "") -> None:
         """Add an arrow of the backward."""
         self.builder.picture.arrows.append(Arrow(tail, head, label, backward=True))
-
-
-def find_reached(graph: Graph) -> set[int]:
-    """Return the serials of the operations to which a cotangent flows from the outputs."""
-    waiting = {key(y) for y in graph.outputs if y.requires_grad}
-    found = set()
-    for operation in reversed(graph.operations):
-        if any(y.requires_grad and key(y) in waiting for y in operation.outputs):
-            found.add(operation.serial)
-            for position, x in enumerate(operands(operation)):
-                if flows(operation, position):
-                    waiting.add(key(x))
-    return found
-
-
-def flows(operation: Operation, position: int) -> bool:
-    """Whether a cotangent flows to an operand of an operation."""
-    x = operands(operation)[position]
-    if not isinstance(x, Tensor) or not x.requires_grad:
-        return False
-    if not any(y.requires_grad for y in operation.outputs):
-        return False
-    rules = operation.primitive.vjp
-    return not isinstance(rules, tuple) or rules[position] is not None
 
 
 def rule_operations(operation: Operation) -> list[Operation]:

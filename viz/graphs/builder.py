@@ -3,41 +3,52 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
+from autograd_mini.graph import Graph
 from autograd_mini.operation import Operation
 from autograd_mini.tensors import Tensor
 
 from ..picture import Arrow, Box, Cell, Cluster, Direction, Picture, Role
 from ..reading import Key, has_changed, is_assignment, is_number, key, operands
-from ..texts import clean, counted, list_names, shape, value_or_shape
+from ..texts import LONGEST_TOOLTIP, clean, counted, list_names, shape, value_or_shape
 from .outline import Outline, Part, Source
 from .scopes import Branch
 
 MOST_ARROWS: Final = 6
-"""More arrows than this between the same two boxes become one that says how many."""
+"""More arrows than this between two boxes become one for each label, or one for more labels."""
+MOST_NAMES: Final = 3
+"""A title names no more outputs than this."""
 UNNAMED: Final[dict[str, str]] = {"input": "input", "parameter": "parameter"}
+Tensors = tuple[tuple[Role, Hashable], ...]
 
 
 class Builder:
-    """Collects one picture of an outline."""
+    """Collects one picture of an outline.
+
+    Attributes:
+        picture: the boxes, arrows and clusters so far.
+        notes: what is true of the whole picture, told beside it.
+    """
 
     def __init__(self, outline: Outline, title: str, direction: Direction) -> None:
         self.outline = outline
         self.picture = Picture(clean(title, 200), direction)
         self.clusters: dict[Branch, str] = {}
         self.lists: dict[str, dict[str, list[str]]] = {}
-        self._changed = changed_leaves(outline)
+        self._changed = changed_leaves(outline.graph)
         trained = [key(x) for x in outline.graph.parameters]
         self.all_changed = len(trained) > 1 and self._changed.issuperset(trained)
         self._shared: dict[Key, str] = {}
         self._copies: Counter[Key] = Counter()
         self._lists: Counter[Key] = Counter()
         self._first: dict[Key, str] = {}
+        self._again: set[int] = set()
+        self.notes: list[str] = []
 
     def box(
         self,
@@ -48,7 +59,7 @@ class Builder:
         inside: Branch | None = None,
         ordered: bool = False,
         copy_of: str | None = None,
-        stands_for: int = 1,
+        tensors: Tensors = (),
     ) -> str:
         """Add a box and return its id."""
         box = Box(
@@ -60,7 +71,7 @@ class Builder:
             self.cluster(inside) if inside else None,
             ordered=ordered,
             copy_of=copy_of,
-            stands_for=stands_for,
+            tensors=tensors,
         )
         self.picture.boxes.append(box)
         return box.id
@@ -127,7 +138,12 @@ class Builder:
         inside = source.around(self.outline.tree.root)
         if not isinstance(leaf, Tensor):
             return self.box(
-                "input", "array", shape(leaf), tooltip=self.leaf_tooltip(leaf), inside=inside
+                "input",
+                "array",
+                shape(leaf),
+                tooltip=self.leaf_tooltip(leaf),
+                inside=inside,
+                tensors=identities([source]),
             )
         box = self.box(
             source.role,
@@ -138,6 +154,7 @@ class Builder:
             tooltip=self.leaf_tooltip(leaf),
             inside=inside,
             copy_of=self._first.get(key(leaf)),
+            tensors=identities([source]),
         )
         self._first.setdefault(key(leaf), box)
         return box
@@ -145,7 +162,7 @@ class Builder:
     def lump(self, sources: list[Source], role: Role, inside: Branch) -> str:
         """Add the box that counts the leaves that are not drawn."""
         label = f"… {counted(len(sources), f'more {role}')}"
-        box = self.box(role, label, inside=inside, stands_for=len(sources))
+        box = self.box(role, label, inside=inside, tensors=identities(sources))
         names = [name_of(x.value) or UNNAMED[role] for x in sources]
         self.lists[box] = {"holds": names}
         return box
@@ -154,16 +171,26 @@ class Builder:
         """Add the box that stands for operations that are left out, with the leaves it lists."""
         count = counted(len(part.operations), f"{'more' if part.follows else 'earlier'} operation")
         lines, found = self.listing(part)
-        box = self.box("earlier", f"… {count}", *lines, tooltip="raise limit= to draw more of them")
+        box = self.box(
+            "earlier",
+            f"… {count}",
+            *lines,
+            tooltip="raise limit= to draw more of them",
+            tensors=self.listed(part),
+        )
         self.lists[box] = found
         return box
 
     def more_outputs(self, outputs: Sequence[Tensor]) -> str:
         """Add the box that counts the outputs that are not drawn."""
         count = counted(len(outputs), "more output")
-        box = self.box("output", f"… {count}", stands_for=len(outputs))
+        box = self.box("output", f"… {count}")
         self.lists[box] = {"holds": [name_of(y) or "output" for y in outputs]}
         return box
+
+    def listed(self, part: Part) -> Tensors:
+        """Return what tells apart the leaves that a part lists."""
+        return identities(Source(x, [part]) for x in self.outline.listed(part))
 
     def listing(self, part: Part) -> tuple[list[str], dict[str, list[str]]]:
         """Return the lines about the leaves that a part lists and its arrays, and all names."""
@@ -178,28 +205,65 @@ class Builder:
         lines += [counted(arrays, "array")] if arrays else []
         return lines, {f"{noun}s": names for noun, names in found.items()}
 
-    def arrow(self, tail: str, head: str, label: str = "", tooltip: str = "") -> None:
-        """Add an arrow."""
-        self.picture.arrows.append(Arrow(tail, head, label, tooltip))
+    def arrow(
+        self,
+        tail: str,
+        head: str,
+        label: str = "",
+        tooltip: str = "",
+        *,
+        again: bool = False,
+        output: int = 0,
+    ) -> None:
+        """Add an arrow; `again` says that the head takes what is labelled once more."""
+        if again:
+            self._again.add(len(self.picture.arrows))
+        self.picture.arrows.append(Arrow(tail, head, label, tooltip, output=output))
 
     def finish(self) -> Picture:
         """Join what is too many arrows, tell what is true of all, and return the picture."""
         if self.all_changed:
             count = counted(len(self.outline.graph.parameters), "parameter")
             self.box("legend", f"all {count} changed since this was recorded")
-        arrows = self.picture.arrows
-        many = Counter((arrow.tail, arrow.head) for arrow in arrows)
-        joined: set[tuple[str, str]] = set()
-        kept = []
-        for arrow in arrows:
-            pair = arrow.tail, arrow.head
-            if many[pair] <= MOST_ARROWS:
-                kept.append(arrow)
-            elif pair not in joined:
-                joined.add(pair)
-                kept.append(replace(arrow, label=f"{arrow.label} ×{many[pair]}".strip()))
-        self.picture.arrows = kept
+        for note in self.notes:
+            self.box("legend", note)
+        places: dict[tuple[str, str], list[int]] = {}
+        for place, arrow in enumerate(self.picture.arrows):
+            places.setdefault((arrow.tail, arrow.head), []).append(place)
+        found = {place: arrow for group in places.values() for place, arrow in self.joined(group)}
+        self.picture.arrows = [found[place] for place in sorted(found)]
         return self.picture
+
+    def joined(self, places: list[int]) -> Iterator[tuple[int, Arrow]]:
+        """Yield the arrows between two boxes with their places; of too many, one for each label.
+
+        Of too many labels, one says how many there are.
+        """
+        arrows = self.picture.arrows
+        labels = Counter(arrows[place].label for place in places)
+        if len(places) <= MOST_ARROWS:
+            for place in places:
+                known = place in self._again and len(labels) == 1
+                yield place, replace(arrows[place], label="") if known else arrows[place]
+            return
+        if len(labels) > MOST_ARROWS:
+            noun = "tensor" if len(labels) == len(places) else "operand"
+            first = arrows[places[0]]
+            listed = clean(", ".join(labels), LONGEST_TOOLTIP, lines=1)
+            yield places[0], replace(first, label=counted(len(places), noun), tooltip=listed)
+            return
+        for label, count in labels.items():
+            place = next(place for place in places if arrows[place].label == label)
+            times = f"{label} ×{count}".strip() if count > 1 else label
+            yield place, replace(arrows[place], label=times)
+
+
+def identities(sources: Iterable[Source]) -> Tensors:
+    """Return what tells some leaves from all others: of an array, which object it is."""
+    return tuple(
+        (x.role, key(x.value) if isinstance(x.value, Tensor) else ("array", id(x.value)))
+        for x in sources
+    )
 
 
 def name_of(leaf: Any) -> str:
@@ -224,11 +288,11 @@ def count_arrays(part: Part) -> int:
     )
 
 
-def changed_leaves(outline: Outline) -> set[Key]:
+def changed_leaves(graph: Graph) -> set[Key]:
     """Find the leaves that were assigned after an operation of the graph used them."""
     return {
         key(x)
-        for operation in outline.graph.operations
+        for operation in graph.operations
         for x in operands(operation)
         if isinstance(x, Tensor) and has_changed(x, operation)
     }
@@ -240,8 +304,12 @@ def output_index(tensor: Tensor, operation: Operation | None) -> str:
     return f":{tensor.index}" if several else ""
 
 
-def default_title(outline: Outline) -> str:
-    """Name a picture after its outputs."""
-    named = (y for y in outline.graph.outputs if y.name and not is_assignment(y.op))
-    names = [clean(y.name or "") for y in named][:3]
-    return f"Computation graph of {', '.join(names)}" if names else "Computation graph"
+def default_title(graph: Graph) -> str:
+    """Name a picture after its outputs, the first few of them."""
+    named = (y for y in graph.outputs if y.name and not is_assignment(y.op))
+    names = [clean(y.name or "") for y in named]
+    if not names:
+        return "Computation graph"
+    rest = len(names) - MOST_NAMES
+    more = f" and {rest} more" if rest > 0 else ""
+    return f"Computation graph of {', '.join(names[:MOST_NAMES])}{more}"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Hashable
 from dataclasses import replace
 from typing import Any, Final
 
-from autograd_mini.compiler.graphs import graph_of
+from autograd_mini.compiler.graphs import GraphMaker
 from autograd_mini.compiler.program import Program
 from autograd_mini.graph import Graph
 
 from ..errors import PictureError
 from ..picture import Cluster, Direction, Picture
+from ..reading import key
 from ..texts import clean, counted
 from .graph_views import graph_picture
 
@@ -39,19 +41,40 @@ def compiled_picture(
             f"{type(subject).__name__} {subject!r:.60}"
         )
     share = None if limit is None else max(limit // 2, 4)
-    graphs = graph_of(before), graph_of(after)
+    made = read_program(before), read_program(after)
+    graphs = made[0][0], made[1][0]
     captions = (
         f"{when}: {counted(len(graph), 'operation')}"
         for when, graph in zip(WHEN, graphs, strict=True)
     )
     frames = {
-        caption: graph_picture(graph, "operations", share, direction, None)[0]
-        for caption, graph in zip(captions, graphs, strict=True)
+        caption: with_tensors(graph_picture(graph, "operations", share, direction, None)[0], same)
+        for caption, (graph, same) in zip(captions, made, strict=True)
     }
     name = clean(getattr(subject, "__name__", "") or "function")
     return beside_each_other(
         frames, title or f"{name} before and after the passes: {changes(*graphs)}"
     )
+
+
+def read_program(program: Program) -> tuple[Graph, dict[Hashable, Hashable]]:
+    """Return the graph of a program, and what its inputs and leaves are in other programs too."""
+    maker = GraphMaker(program)
+    graph = maker.graph()
+    same: dict[Hashable, Hashable] = {
+        key(maker.tensors[x]): ("input", place) for place, x in enumerate(program.inputs)
+    }
+    same |= {key(maker.tensors[x]): ("leaf", t.serial) for x, t in program.leaves.items()}
+    return graph, same
+
+
+def with_tensors(picture: Picture, same: dict[Hashable, Hashable]) -> Picture:
+    """Return a picture whose tensors are told apart as in other programs."""
+    boxes = [
+        replace(box, tensors=tuple((role, same.get(name, name)) for role, name in box.tensors))
+        for box in picture.boxes
+    ]
+    return replace(picture, boxes=boxes)
 
 
 def changes(before: Graph, after: Graph) -> str:

@@ -13,7 +13,7 @@ from autograd_mini.tensors import Tensor
 
 from ..reading import operands, scope_of, scope_path
 from ..stepping.captions import norm, statistics
-from ..texts import clean, counted, number, shape, symbol
+from ..texts import NUMBERS, clean, counted, number, shape, symbol
 from .operations import OperationsView
 from .outline import Part
 
@@ -90,6 +90,7 @@ def of_part(part: Part) -> Facts:
         names = [clean(leaf.name, lines=1) for leaf in leaves if leaf.name]
         found.append(("parameters", ": ".join(filter(None, (sizes, ", ".join(names))))))
         grads = [leaf.grad for leaf in leaves if isinstance(leaf.grad, np.ndarray | np.generic)]
+        grads = [g for g in grads if g.dtype.kind in NUMBERS]
         if grads:
             found.append((".grad", f"norm {number(np.hypot.reduce([norm(g) for g in grads]))}"))
     return [(label, clean(text, LONGEST)) for label, text in found]

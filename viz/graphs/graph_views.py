@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from autograd_mini.compiler.forward_graph import forward_of
 from autograd_mini.graph import Graph
 
 from ..overlays import Names, overlaid, overlays
 from ..picture import Direction, Picture
-from ..reading import is_assignment, phase
 from .backward_view import BackwardView
 from .builder import default_title
 from .opening import Open
@@ -53,7 +53,7 @@ def graph_picture(
         PictureError: if the graph has nothing to show in this view.
     """
     outline = Outline(*prepared(graph, view, limit), open=open, repeats=not overlay)
-    collector = COLLECTORS[view](outline, title or default_title(outline), direction)
+    collector = COLLECTORS[view](outline, title or default_title(graph), direction)
     found = overlays(overlay, outline.graph)
     return overlaid(collector.picture(), collector, found), collector
 
@@ -63,13 +63,3 @@ def prepared(graph: Graph, view: GraphView, limit: int | None) -> tuple[Graph, i
     if view == "forward":
         graph = forward_of(graph)
     return graph, None if limit is None else max(limit // SHARE.get(view, 1), 4)
-
-
-def forward_of(graph: Graph) -> Graph:
-    """Return the graph of the outputs that neither a backward nor an update makes."""
-    kept = [
-        y
-        for y in graph.outputs
-        if y.op is None or not (is_assignment(y.op) or phase(y.op) != "forward")
-    ]
-    return graph if len(kept) == len(graph.outputs) else Graph(*kept)

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ..errors import PictureError
-from .scopes import Branch, ScopeTree
+from .scopes import DEEPEST, Branch, ScopeTree
 
 Open = str | int | Iterable[str] | Callable[[str], bool | None] | None
 """A path or several, with wildcards; a depth; or a function of a path."""
@@ -62,6 +62,11 @@ def named(wanted: Any, tree: ScopeTree) -> list[Branch]:
     for pattern in patterns:
         matching = [b for b, path in paths.items() if path == pattern or fnmatchcase(path, pattern)]
         if not matching:
+            if any(path == pattern or fnmatchcase(path, pattern) for path in tree.deeper()):
+                raise PictureError(
+                    f"open={pattern!r:.60}: this scope is nested too deep to be drawn open; scopes "
+                    f"down to depth {DEEPEST} can be, so name one of those around it"
+                )
             raise PictureError(no_scope(pattern, list(dict.fromkeys(paths.values()))))
         found += matching
     return found

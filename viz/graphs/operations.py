@@ -50,6 +50,7 @@ class OperationsView:
         self.builder = Builder(outline, title, direction)
         self.sources = outline.sources()
         self.builder.share(self.sources.values())
+        self.users = find_users(outline)
         self.box_of_part: dict[Part, str] = {}
         self.box_of_source: dict[Source, str] = {}
         self.box_of_leaf: dict[Key, str] = {}
@@ -72,7 +73,9 @@ class OperationsView:
         for part in self.outline.parts:
             self.add_arrows(part)
         for y, box in self.box_of_output:
-            self.builder.arrow(self.maker(y), box, output_index(y, y.op))
+            maker = self.maker(y)
+            output = self.output_at(maker, y)
+            self.builder.arrow(maker, box, output_index(y, y.op), output=output)
         if self.outline.more_outputs:
             self.add_more_outputs()
 
@@ -107,15 +110,26 @@ class OperationsView:
         shown = len(sources) if len(sources) <= MOST_LEAVES else SHOWN_LEAVES
         for source in sources[:shown]:
             self.keep(source, fresh[source], self.builder.leaf(source))
-        roles: tuple[Role, ...] = ("parameter", "input")
-        for role in roles:
-            rest = [source for source in sources[shown:] if source.role == role]
-            if rest:
-                inside = rest[0].around(self.outline.tree.root)
-                box = self.builder.lump(rest, role, inside)
-                self.lumps.add(box)
-                for source in rest:
-                    self.keep(source, fresh[source], box)
+        for rest in self.alike(sources[shown:]):
+            if len(rest) == 1:
+                self.keep(rest[0], fresh[rest[0]], self.builder.leaf(rest[0]))
+                continue
+            inside = rest[0].around(self.outline.tree.root)
+            box = self.builder.lump(rest, rest[0].role, inside)
+            self.lumps.add(box)
+            for source in rest:
+                self.keep(source, fresh[source], box)
+
+    def alike(self, sources: list[Source]) -> list[list[Source]]:
+        """Divide leaves into those that one box may count: the same boxes take all of them.
+
+        So an arrow from such a box stands for each of them. Parameters come first.
+        """
+        found: dict[Any, list[Source]] = {}
+        for source in sources:
+            users = self.users.get(key(source.value)) if isinstance(source.value, Tensor) else ()
+            found.setdefault((source.role, users), []).append(source)
+        return sorted(found.values(), key=lambda group: group[0].role != "parameter")
 
     def has_box(self, source: Source) -> bool:
         """Whether a leaf is drawn or counted already."""
@@ -155,6 +169,7 @@ class OperationsView:
             *lines,
             tooltip=self.contents(part),
             inside=part.around,
+            tensors=self.builder.listed(part),
         )
         self.builder.lists[box] = found
         return box
@@ -165,7 +180,12 @@ class OperationsView:
         name = clean(before.name or UNNAMED["parameter" if before.requires_grad else "input"])
         tooltip = f"the new value of {name}, {leaf.dtype}, shape {leaf.shape}"
         return self.builder.box(
-            "updated", f"← {name}", value_or_shape(leaf), tooltip=tooltip, inside=part.around
+            "updated",
+            f"← {name}",
+            value_or_shape(leaf),
+            tooltip=tooltip,
+            inside=part.around,
+            tensors=(("updated", key(before)),),
         )
 
     def contents(self, part: Part) -> str:
@@ -211,8 +231,16 @@ class OperationsView:
             once = key(x) if isinstance(x, Tensor) and not lump else tail
             if once in seen and (lump or part.kind != "operation"):
                 continue
-            self.builder.arrow(tail, head, "" if once in seen else label)
+            output = self.output_at(tail, x)
+            self.builder.arrow(tail, head, label, again=once in seen, output=output)
             seen.add(once)
+
+    def output_at(self, tail: str, x: Any) -> int:
+        """Return which result of the operation at an arrow's tail rides on it; 0 for others."""
+        before = self.outline.part_of(x) if isinstance(x, Tensor) else None
+        if before is None or before.kind != "operation" or self.box_of_part[before] != tail:
+            return 0
+        return int(x.index)
 
     def tail(
         self, part: Part, operation: Operation, position: int, x: Any
@@ -229,3 +257,15 @@ class OperationsView:
         if source is None:
             return None, ""
         return self.box_of_source.get(source) or self.lump_of_source[source], ""
+
+
+def find_users(outline: Outline) -> dict[Key, tuple[int, ...]]:
+    """Return the places of the parts that take or list each leaf; an output has one more."""
+    found: dict[Key, list[int]] = {}
+    for place, part in enumerate(outline.parts):
+        for leaf in outline.leaves(part):
+            found.setdefault(key(leaf), []).append(place)
+    for place, y in enumerate(outline.graph.outputs):
+        if y.is_leaf:
+            found.setdefault(key(y), []).append(-1 - place)
+    return {name: tuple(places) for name, places in found.items()}

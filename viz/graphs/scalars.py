@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from autograd_mini.errors import StaleGraphError
 from autograd_mini.graph import Graph
-from autograd_mini.reverse import walk
 from autograd_mini.tensors import Tensor
 
+from ..contributions import gradients
 from ..errors import PictureError
 from ..picture import Cell, Direction, Picture, Role
+from ..reach import find_stale, gradient_notes
 from ..reading import Key, all_scalar, has_values, key, operands
-from ..texts import clean, number, operation_tooltip, symbol
+from ..texts import NUMBERS, clean, number, operation_tooltip, shape, symbol
 from .builder import Builder, default_title
 from .outline import Outline, Part, Source
 
@@ -50,17 +50,7 @@ def scalar_picture(
             "use view='operations', or index single elements first"
         )
     outline = Outline(graph, None if limit is None else 3 * limit, fold=False)
-    return ScalarView(outline, title or default_title(outline), direction).picture()
-
-
-def gradients(graph: Graph) -> dict[Key, Any] | None:
-    """Return d(sum of outputs)/d(tensor) for every tensor that it reaches; None if stale."""
-    outputs = [y for y in graph.outputs if y.requires_grad]
-    try:
-        reached = walk(outputs, [np.ones((), y.dtype)[()] for y in outputs], every=True)
-    except StaleGraphError:
-        return None
-    return {key(tensor): g for tensor, g in reached}
+    return ScalarView(outline, title or default_title(graph), direction).picture()
 
 
 class ScalarView:
@@ -70,7 +60,9 @@ class ScalarView:
         self.outline = outline
         self.builder = Builder(outline, title, direction)
         self.builder.picture.ranksep = 0.25
-        self.gradients = gradients(outline.graph)
+        stale = find_stale(outline.graph) is not None
+        self.gradients = None if stale else gradients(outline.graph)
+        self.builder.notes += gradient_notes(outline.graph)
         self.outputs = {key(y) for y in outline.graph.outputs}
         self.names = {key(y): y.name for y in outline.graph.outputs}
         self.boxes: dict[Key, str] = {}
@@ -141,7 +133,7 @@ class ScalarView:
             cells = self.cells(y)
             box = self.builder.box(role, cells=cells, tooltip=tooltip, inside=part.around)
             self.boxes[key(y)] = box
-            self.builder.arrow(circle, box)
+            self.builder.arrow(circle, box, output=y.index)
 
     def leaf(self, tensor: Tensor, part: Part | None) -> str:
         """Return the box of a leaf."""
@@ -151,7 +143,7 @@ class ScalarView:
             tooltip = self.builder.leaf_tooltip(tensor)
             cells = self.cells(tensor)
             self.boxes[key(tensor)] = self.builder.box(
-                role, cells=cells, tooltip=tooltip, inside=inside
+                role, cells=cells, tooltip=tooltip, inside=inside, tensors=((role, key(tensor)),)
             )
         return self.boxes[key(tensor)]
 
@@ -175,8 +167,15 @@ def with_accumulated(cell: Cell, tensor: Tensor) -> Cell:
     """
     if not isinstance(tensor.grad, np.ndarray | np.generic):
         return cell
-    held = number(tensor.grad)
+    held = written_gradient(tensor.grad)
     return cell if cell.text == f"grad {held}" else Cell(f"{cell.text}, .grad {held}", cell.kind)
+
+
+def written_gradient(held: Any) -> str:
+    """Return what `.grad` holds in few words; users may assign anything to it."""
+    if held.dtype.kind not in NUMBERS:
+        return str(held.dtype)
+    return shape(held) if held.ndim else number(held)
 
 
 def valued(label: str, value: Any) -> Cell:

@@ -13,7 +13,7 @@ from typing import Final
 from autograd_mini.graph import Graph
 from autograd_mini.operation import Operation, Scope
 
-from ..reading import scope_of
+from ..reading import scope_of, scope_path
 
 FUNCTIONS: Final = frozenset({"softmax", "log_softmax"})
 """Scopes of the library's own functions: what is inside of them is open only if asked for."""
@@ -121,6 +121,14 @@ class ScopeTree:
                 self.branches.append(branch)
             self._of_scope[scope] = branch
         return branch
+
+    def deeper(self) -> list[str]:
+        """Return the paths of the scopes that are nested too deep to be drawn open."""
+        return [
+            scope_path(scope)
+            for scope, branch in self._of_scope.items()
+            if branch.depth == DEEPEST and branch.scope is not scope
+        ]
 
     def fold(self, limit: int | None, kept: Container[Branch] = ()) -> None:
         """Fold scopes until at most `limit` boxes are visible, or nothing is left but `kept`."""

@@ -39,5 +39,7 @@ class TensorsView(OperationsView):
             found = self.box_of_result[key(x)] = self.builder.box(
                 "tensor", clean(x.name or ""), shown, tooltip=tooltip, inside=before.around
             )
-            self.builder.arrow(self.box_of_part[before], found, output_index(x, x.op))
+            maker = self.box_of_part[before]
+            output = self.output_at(maker, x)
+            self.builder.arrow(maker, found, output_index(x, x.op), output=output)
         return found

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any, Final
 
 import numpy as np
@@ -67,7 +68,7 @@ def steps(module: Module, sample: Any = None) -> list[Found]:
         found: list[Found] = []
         graph = Graph(y)
         while key(y) != key(x):
-            found.append(replace(step(y, graph), made=y.data))
+            found.append(replace(step(y, graph, x), made=y.data))
             y = found[-1].taken
     except BrokenChain as error:
         raise PictureError(
@@ -124,8 +125,8 @@ def opaque(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return named
 
 
-def step(y: Tensor, graph: Graph) -> Found:
-    """Return the last step before a tensor.
+def step(y: Tensor, graph: Graph, start: Tensor) -> Found:
+    """Return the last step before a tensor, in the graph of a run with this input.
 
     Raises:
         BrokenChain: if it is none.
@@ -135,12 +136,13 @@ def step(y: Tensor, graph: Graph) -> Found:
         raise BrokenChain("its output does not come from its input, or comes from more than it")
     block = function_scope(operation)
     if block is not None:
-        name, entering = block.name.removeprefix(OPAQUE), entrance(block, graph)
+        name, entering = block.name.removeprefix(OPAQUE), entrance(block, graph, start)
         return Found("activation", name, unreshaped(name, entering, y))
     taken = operands(operation)
     tensors = [x for x in taken if isinstance(x, Tensor)]
     if len(tensors) == 2 and all(isinstance(x, Tensor) for x in taken):
-        return trainable(operation, *tensors)
+        left, right = tensors
+        return trainable(operation, left, right, start)
     if len(tensors) != 1 or not all(is_number(x) for x in taken if x is not tensors[0]):
         raise BrokenChain(f"{operation.name} takes more than one value")
     return Found("activation", symbol(operation), unreshaped(operation.name, tensors[0], y))
@@ -157,16 +159,29 @@ def unreshaped(name: str, x: Tensor, y: Tensor) -> Tensor:
     return x
 
 
-def trainable(operation: Operation, left: Tensor, right: Tensor) -> Found:
+def trainable(operation: Operation, left: Tensor, right: Tensor, start: Tensor) -> Found:
     """Return the step `x @ weight` or `z + bias`; the sum may be written in either order."""
-    if operation.type == "matmul" and right.is_leaf and right.ndim == 2:
+    if operation.type == "matmul" and is_held(right, start) and right.ndim == 2:
         return Found("weight", right.data, left)
     if operation.type == "add":
-        z, bias = (right, left) if left.is_leaf else (left, right)
+        z, bias = (right, left) if is_held(left, start) else (left, right)
         made_by = z.op.type if z.op is not None else ""
-        if bias.is_leaf and made_by == "matmul" and bias.size == z.shape[-1]:
+        if is_held(bias, start) and made_by == "matmul" and is_row(bias.shape, z.shape):
             return Found("bias", np.ravel(bias.data), z)
     raise BrokenChain(f"{operation.name} takes two values")
+
+
+def is_held(x: Tensor, start: Tensor) -> bool:
+    """Whether the module has a tensor before it is run.
+
+    Its input is none of these, nor a leaf made in the run, which may be made of the input.
+    """
+    return x.is_leaf and x.serial < start.serial
+
+
+def is_row(shape: tuple[int, ...], made: tuple[int, ...]) -> bool:
+    """Whether a tensor has one number for each column of another, and leaves its shape."""
+    return made[-1:] == (prod(shape),) and np.broadcast_shapes(shape, made) == made
 
 
 def function_scope(operation: Operation) -> Scope | None:
@@ -179,7 +194,7 @@ def function_scope(operation: Operation) -> Scope | None:
     return found
 
 
-def entrance(block: Scope, graph: Graph) -> Tensor:
+def entrance(block: Scope, graph: Graph, start: Tensor) -> Tensor:
     """Return the one tensor, constants aside, that the operations of a scope take from outside.
 
     Raises:
@@ -191,7 +206,9 @@ def entrance(block: Scope, graph: Graph) -> Tensor:
         key(x): x
         for op in inside
         for x in operands(op)
-        if isinstance(x, Tensor) and key(x) not in made and (not x.is_leaf or x.requires_grad)
+        if isinstance(x, Tensor)
+        and key(x) not in made
+        and (x.requires_grad or not is_held(x, start))
     }
     if len(taken) != 1:
         raise BrokenChain(f"{block.name.removeprefix(OPAQUE)} takes more than one value")

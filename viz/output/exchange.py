@@ -91,7 +91,11 @@ def explored(picture: Picture, facts: Mapping[str, Facts] = NOTHING) -> str:
             "namespace": spaces[box.cluster],
             "attrs": attributes(box, facts.get(box.id, [])),
             "incomingEdges": [
-                {"sourceNodeId": x.tail, "sourceNodeOutputId": "0", "targetNodeInputId": str(i)}
+                {
+                    "sourceNodeId": x.tail,
+                    "sourceNodeOutputId": str(x.output),
+                    "targetNodeInputId": str(i),
+                }
                 for i, x in enumerate(entering.get(box.id, ()))
             ],
             "inputsMetadata": [

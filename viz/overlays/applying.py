@@ -42,6 +42,10 @@ def applied(picture: Picture, subjects: dict[str, Any], overlays: list[Overlay])
         boxes.append(legend(f"n{len(boxes)}", overlays[coloured], scale))
     if marks:
         boxes.append(mark_legend(f"n{len(boxes)}", "reached" in marks))
+    said = {box.words for box in boxes if box.role == "legend"}
+    for note in dict.fromkeys(note for overlay in overlays for note in overlay.notes):
+        if note not in said:
+            boxes.append(Box(f"n{len(boxes)}", "legend", (note,)))
     return replace(picture, boxes=boxes)
 
 

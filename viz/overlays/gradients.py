@@ -12,6 +12,7 @@ from autograd_mini.tensors import Tensor
 from ..contributions import visits
 from ..errors import PictureError
 from ..graphs.outline import Part
+from ..reach import find_stale, gradient_notes
 from ..reading import Key, has_values, key
 from ..texts import number
 from .readings import Overlay, Reading
@@ -30,6 +31,13 @@ class Gradients(Overlay):
         super().__init__(graph)
         self.results: dict[int, float] = {}
         leaves: dict[Key, Any] = {}
+        stale = find_stale(graph)
+        if stale is not None:
+            raise PictureError(
+                f"overlay='gradients': the {'; '.join(gradient_notes(graph))}, by {stale.name}; "
+                "compute the result again after the change"
+            )
+        self.notes = tuple(gradient_notes(graph))
         if has_values(graph):
             for visit in visits(graph):
                 sizes = [norm(g) for g in visit.arriving if g is not None]

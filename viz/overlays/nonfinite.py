@@ -12,6 +12,7 @@ from autograd_mini.tensors import Tensor
 from ..contributions import visits
 from ..errors import PictureError
 from ..graphs.outline import Part
+from ..reach import gradient_notes
 from ..reading import has_values, key, operands
 from .readings import Overlay, Reading
 
@@ -47,6 +48,7 @@ class Nonfinite(Overlay):
     def look_at_gradients(self) -> None:
         """Mark where a cotangent that is not finite arises, and where it arrives."""
         self.backwards = True
+        self.notes = tuple(gradient_notes(self.graph))
         for visit in visits(self.graph):
             arriving = any(kind_of(g) for g in visit.arriving if g is not None)
             passed = [(x, kind_of(x.amount)) for x in visit.contributions]

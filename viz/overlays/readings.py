@@ -36,11 +36,13 @@ class Overlay:
         title: of the legend.
         scale: how values are spread over the colours; none without colours.
         backwards: whether it looks from the outputs back.
+        notes: what is true of all that it tells.
     """
 
     title: ClassVar[str] = ""
     scale: ClassVar[Literal["", "linear", "log"]] = ""
     backwards = False
+    notes: tuple[str, ...] = ()
 
     def __init__(self, graph: Graph) -> None:
         """Measure a graph.

@@ -368,7 +368,7 @@
     const step = data.steps[number];
     const caption = at("caption"), count = at("count");
     caption.replaceChildren();
-    for (const text of over ? ["every value and every gradient", "▶ plays how they are computed"] : step.caption) {
+    for (const text of over ? [data.end, "▶ plays how they are computed"] : step.caption) {
       const line = document.createElement("div");
       line.textContent = text;
       if (over || text.startsWith("rule of ")) line.className = "rule";

@@ -66,7 +66,7 @@ def scalar_state(
 ) -> PageState:
     """Return the one state of a graph of numbers."""
     outline = Outline(graph, None if limit is None else 3 * limit, fold=False)
-    view = ScalarView(outline, title or default_title(outline), direction)
+    view = ScalarView(outline, title or default_title(graph), direction)
     if wants_frames(graph, frames):
         found = ScalarSteps(view)
         state = PageState(found.picture, steps=gathered(found.steps, MOST_FRAMES))
@@ -110,12 +110,13 @@ def graph_states(
     What has boxes beside the operations, or overlays, has no steps.
     """
     found = []
+    title = title or default_title(graph)
     graph, limit = prepared(graph, name, limit)
     plain = COLLECTORS[name] is OperationsView
     measured = overlays(overlay, graph)
     cache: dict[int, Facts] = {}
     for place, state in enumerate(states(graph, limit, open, not overlay)):
-        view = COLLECTORS[name](state.outline, title or default_title(state.outline), direction)
+        view = COLLECTORS[name](state.outline, title, direction)
         if not place and plain and not measured and wants_frames(graph, frames):
             shown = PartSteps(view)
             page_state = PageState(shown.picture, steps=gathered(shown.steps, MOST_FRAMES))

@@ -102,7 +102,9 @@ def written(found: list[PageState], engine: Engine) -> str:
     table: dict[tuple[tuple[str, str], ...], int] = {}
     states = [known(state, state.svg(svg), table) for state, svg in zip(found, drawn, strict=True)]
     steps = [{"phase": x.phase, "caption": x.caption} for x in found[0].steps]
-    data = {"states": states, "facts": list(table), "steps": steps}
+    known_gradients = any(step.phase == "backward" for step in found[0].steps)
+    end = "every value and every gradient" if known_gradients else "every value"
+    data = {"states": states, "facts": list(table), "steps": steps, "end": end}
     return filled(found[0].picture.title, data)
 
 

@@ -11,8 +11,8 @@ from autograd_mini.operation import Operation
 from autograd_mini.tensors import Tensor
 
 from ..contributions import Contribution, Visit
-from ..reading import is_number, operands
-from ..texts import clean, number, shape, sign_of
+from ..reading import has_changed, is_number, operands
+from ..texts import NUMBERS, clean, number, shape, sign_of
 
 INFIX: Final = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "matmul": "@"}
 WRITTEN: Final = {
@@ -62,11 +62,13 @@ def computed(operation: Operation, name: Naming) -> tuple[str, ...]:
     """Tell how numbers are computed: `z = w × x = 0.5 × 2 = 1`."""
     taken = operands(operation)
     letters = expression(operation, [written(x, name) for x in taken])
-    numbers = expression(operation, [digits(x) for x in taken])
+    changed = [x for x in taken if isinstance(x, Tensor) and has_changed(x, operation)]
+    numbers = letters if changed else expression(operation, [digits(x) for x in taken])
     results = ", ".join(number(y.data) for y in operation.outputs)
     names = ", ".join(name(y) for y in operation.outputs)
     middle = f" = {numbers}" if numbers not in (letters, results) else ""
-    return (f"{names} = {letters}{middle} = {results}",)
+    told = dict.fromkeys(f"{name(x)} changed since" for x in changed)
+    return (", ".join((f"{names} = {letters}{middle} = {results}", *told)),)
 
 
 def written(operand: Any, name: Naming) -> str:
@@ -116,7 +118,7 @@ def statistics(value: Any) -> str:
     """
     array = np.asarray(value)
     if not array.ndim:
-        return number(array)
+        return number(array) if array.dtype.kind in NUMBERS else str(array.dtype)
     extent = shape(array)
     if not array.size:
         return f"{extent}, empty"

@@ -17,6 +17,7 @@ from ..contributions import Contribution, Visit, visits
 from ..graphs.operations import OperationsView
 from ..graphs.outline import Part
 from ..picture import Picture
+from ..reach import gradient_notes
 from ..reading import Key, has_values, key, operands
 from ..texts import clean, counted, number, symbol
 from .captions import called, norm, rule, statistics
@@ -40,6 +41,8 @@ class PartSteps:
         self.view = view
         self.outline = view.outline
         self.graph = view.outline.graph
+        if has_values(self.graph):
+            view.builder.notes += gradient_notes(self.graph)
         self.picture: Picture = view.picture()
         self.boxes: dict[Part, str] = view.box_of_part
         self.boxes_of_leaf: dict[Key, list[str]] = defaultdict(list)

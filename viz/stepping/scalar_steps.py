@@ -10,6 +10,7 @@ from autograd_mini.operation import Operation
 from autograd_mini.tensors import Tensor
 
 from ..contributions import Visit, visits
+from ..graphs.builder import changed_leaves
 from ..graphs.scalars import ScalarView, valued
 from ..picture import Box, Cell, Picture
 from ..reading import Key, key, operands
@@ -53,7 +54,11 @@ class ScalarSteps:
     def given(self) -> Step:
         """Return the first step, in which only the leaves have values."""
         leaves = [x for x in (*self.graph.inputs, *self.graph.parameters) if key(x) in self.boxes]
-        told = [f"{self.name(x)} = {number(x.data)}" for x in leaves[:MOST_GIVEN]]
+        changed = changed_leaves(self.graph)
+        told = [
+            f"{self.name(x)} = {number(x.data)}{' (changed since)' if key(x) in changed else ''}"
+            for x in leaves[:MOST_GIVEN]
+        ]
         rest = len(leaves) - len(told)
         more = f", … and {rest} more" if rest else ""
         caption = f"given: {', '.join(told)}{more}" if leaves else "nothing is given"

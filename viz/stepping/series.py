@@ -195,11 +195,9 @@ def frames(
     found: ScalarSteps | PartSteps
     if suits(graph):
         outline = Outline(graph, None if limit is None else 3 * limit, fold=False)
-        named = title or default_title(outline)
+        named = title or default_title(graph)
         found = ScalarSteps(ScalarView(outline, named, direction or "LR"))
     else:
         outline = Outline(graph, limit)
-        found = PartSteps(
-            OperationsView(outline, title or default_title(outline), direction or "TB")
-        )
+        found = PartSteps(OperationsView(outline, title or default_title(graph), direction or "TB"))
     return Frames(found.picture, gathered(found.steps, most), engine)

@@ -1,0 +1,123 @@
+"""The forward of a program's graph: the same vertices without a backward and an update.
+
+What a later forward takes of them, as a weight after its first update, is a leaf here. What only
+gradients take is where this graph ends, so it is an output.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ..absent import Absent
+from ..graph import Graph
+from ..notes import lines
+from ..operation import Operation, Record
+from ..ops.conversion import set_leaf
+from ..tensors import Tensor, leaf, serials
+from .graphs import phase_of
+
+FOR_GRADIENTS: Final = "for the gradients"
+"""How a result is called that the function does not return."""
+Key = tuple[int, int]
+
+
+def forward_of(graph: Graph) -> Graph:
+    """Return the forward of a graph, which is all of it where nothing is trained.
+
+    Outputs that are made of gradients are left out.
+    """
+    if all(is_forward(operation) for operation in graph.operations):
+        return graph
+    return ForwardMaker(graph).graph()
+
+
+def is_forward(operation: Operation) -> bool:
+    """Whether an operation belongs to the forward."""
+    record = operation._record
+    return record._primitive is not set_leaf and phase_of(record._scope) == "forward"
+
+
+class ForwardMaker:
+    """Makes the forward's vertices anew, with leaves for what they take of the other phases."""
+
+    def __init__(self, whole: Graph) -> None:
+        self.whole = whole
+        self.vertices: dict[int, Any] = {}
+        self.leaves: dict[Key, Tensor] = {}
+        self.ends: dict[int, Any] = {}
+        self.updated = {
+            (new.serial, new.index): old
+            for operation in whole.operations
+            if operation.primitive is set_leaf
+            for old, new in [operation.inputs]
+        }
+
+    def graph(self) -> Graph:
+        """Return the graph."""
+        for operation in filter(is_forward, self.whole.operations):
+            self.add(operation._record)
+        kept = [self.tensor(y) for y in self.whole.outputs if self.is_kept(y)]
+        for y in kept:
+            self.ends.pop(y.serial, None)
+        return Graph(*kept, *map(self.end, self.ends.values()))
+
+    def is_kept(self, y: Tensor) -> bool:
+        """Whether an output of the whole is one of the forward."""
+        return y.is_leaf or y.serial in self.vertices
+
+    def add(self, vertex: Any) -> None:
+        """Add a vertex of the forward; it is an end until another takes something of it."""
+        made: Any = Record() if type(vertex) is Record else Tensor()
+        for name in ("_primitive", "_params", "_scope", "_requires_grad"):
+            setattr(made, name, getattr(vertex, name))
+        made._operands = tuple(map(self.operand, vertex._operands))
+        made.serial = next(serials)
+        if type(vertex) is Record:
+            made.arrays = vertex.arrays
+        else:
+            made._value, made.name, made.grad = vertex._value, vertex.name, None
+        if vertex.serial in lines:
+            lines.attach(made, lines[vertex.serial])
+        self.vertices[vertex.serial] = self.ends[made.serial] = made
+
+    def operand(self, x: Any) -> Any:
+        """Return an operand of a vertex; what a vertex of the forward makes is no end."""
+        if type(x) is not Tensor or not x.serial:
+            return x
+        found = self.tensor(x)
+        self.ends.pop(found.serial, None)
+        return found
+
+    def tensor(self, x: Tensor) -> Tensor:
+        """Return a tensor of the whole as one of the forward."""
+        if x.is_leaf:
+            return x
+        vertex = self.vertices.get(x.serial)
+        if vertex is None:
+            return self.leaf(x)
+        if type(vertex) is not Record:
+            return vertex
+        found = vertex.output(x.index)
+        found.name = x.name
+        return found
+
+    def leaf(self, x: Tensor) -> Tensor:
+        """Return the leaf for what another phase makes: it says so in its name."""
+        name = x.serial, x.index
+        if name not in self.leaves:
+            old, value = self.updated.get(name), x._value
+            before = (old.name if old is not None else x.name) or ""
+            assert x.op is not None  # leaves of the whole stay as they are
+            phase = phase_of(x.op._record._scope)
+            self.leaves[name] = leaf(
+                Absent(value.shape, value.dtype),
+                requires_grad=old is not None and old.requires_grad,
+                name=f"{before} after the {phase}".strip(),
+            )
+        return self.leaves[name]
+
+    def end(self, vertex: Any) -> Tensor:
+        """Return what nothing of the forward takes, with a name that says who does."""
+        found: Tensor = vertex.output(0) if type(vertex) is Record else vertex
+        found.name = f"{found.name or ''} {FOR_GRADIENTS}".strip()
+        return found
