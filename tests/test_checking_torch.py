@@ -316,3 +316,16 @@ def test_undefined_gradients_of_results_are_tried(torch: Any, x: Any) -> None:
         return None if g is None or h is None else careful(g, h, x)
 
     assert "differs from the sum" in str(look(two_results(torch, forgetful), x))
+
+
+@pytest.mark.parametrize("convolution", [False, True])
+def test_a_bias_before_batch_norm_is_zero_but_for_rounding(torch: Any, convolution: bool) -> None:
+    """Its gradient is rounding: another layout of the cotangent gives another one."""
+    generator = torch.Generator().manual_seed(0)
+    if convolution:
+        layers = torch.nn.Conv2d(2, 3, 2), torch.nn.BatchNorm2d(3)
+        x = torch.randn(2, 2, 4, 4, dtype=torch.float64, generator=generator)
+    else:
+        layers = torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4)
+        x = torch.randn(6, 3, dtype=torch.float64, generator=generator)
+    assert am.gradcheck(torch.nn.Sequential(*layers), x).ok
