@@ -17,10 +17,11 @@ input that is not differentiated has None for a gradient.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from inspect import signature
 from typing import Any
 
 import numpy as np
+
+from autograd_mini.checking.inputs import argument_names
 
 Gradient = Callable[..., Any]
 Mistakes = Mapping[str, tuple[Any, tuple[str, ...]]]
@@ -65,9 +66,8 @@ class Case:
         return tuple(i for i, x in enumerate(inputs) if np.asarray(x).dtype.kind in "fc")
 
     def list_names(self) -> tuple[str, ...]:
-        """Return the names of the inputs: of the arguments without a default value."""
-        arguments = signature(self.function).parameters.values()
-        return self.names or tuple(a.name for a in arguments if a.default is a.empty)
+        """Return the names of the inputs: those of the function's arguments."""
+        return self.names or tuple(argument_names(self.function, len(self.draw_inputs()), None))
 
     def evaluate(self, *inputs: Any) -> Any:
         """Return the value of the function alone, whatever the form."""
