@@ -263,7 +263,7 @@ def test_the_progress_bar_goes_to_a_terminal_only(folder):
         "import time\ndef slow(x):\n    time.sleep(0.02)\n    return float(x @ x)\n"
         "def slow_vjp(g, x):\n    return 2 * g * x\n"
     )
-    words = ("slow.py:slow", "--vjp", "slow_vjp", "--shape", "x=90")
+    words = ("slow.py:slow", "--vjp", "slow_vjp", "--shape", "x=30")
     done = run(folder, *words)
     assert (done.returncode, done.stderr) == (0, "")
     pty = pytest.importorskip("pty")

@@ -25,6 +25,9 @@ from .reporting.entries import Part
 from .reporting.report import Report
 from .subjects import Subject
 
+CALLS = 4
+"""Calls for an entry that looks right: to both sides, and once more at a narrow step."""
+
 AFFORDABLE = 20.0
 """Seconds that a full check may take before projections do instead."""
 
@@ -86,11 +89,11 @@ class Examination:
         return float(max(1e-6, 10 * self.subject.epsilon ** (2 / 3)))
 
     def seconds(self) -> float:
-        """Return about how long a full check takes, if each entry takes two calls.
+        """Return about how long a full check takes, if each entry takes four calls.
 
         One call says little on a busy machine: a long estimate is made again with more of them.
         """
-        calls = 2 * sum(x.size for x in self.subject.inputs.arrays)
+        calls = CALLS * sum(x.size for x in self.subject.inputs.arrays)
         if calls * self.subject.seconds > LONG and self.subject.seconds < 0.1:
             self.subject.time_again()
         return calls * self.subject.seconds
