@@ -202,7 +202,8 @@ class Program:
             params = "".join(f", {k}={v!r:.40}" for k, v in step.params.items())
             made = ", ".join(map(called, step.results))
             taken = ", ".join(map(called, step.operands))
-            lines.append(f"  {made} = {step.primitive.name}({taken}{params})  # {step.scope}")
+            scope = f"  # {step.scope}" if step.scope else ""
+            lines.append(f"  {made} = {step.primitive.name}({taken}{params}){scope}")
         lines += [f"  return {called(y)}" for y in self.outputs]
         lines += [f"  {called(leaf)} ← {called(new)}" for leaf, new in self.updates]
         return show_text("\n".join(lines))
