@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..contexts import run_quietly
 from ..primitives import PRIMITIVES, Primitive
 from ..tensors import Tensor
 from ..visible import show_text
@@ -175,7 +176,8 @@ class Program:
         values: dict[Value, Any] = dict(zip(self.inputs, inputs, strict=True))
         values |= {v: tensor._value for v, tensor in self.leaves.items()}
         values |= self.constants
-        with np.errstate(all="ignore"):
+
+        def run() -> None:
             for step in self.instructions:
                 arrays = [values[x] if type(x) is Value else x for x in step.operands]
                 results = step.primitive.forward(*arrays, **step.params)
@@ -183,6 +185,8 @@ class Program:
                     results = (results,)
                 for value, result in zip(step.results, results, strict=True):
                     values[value] = result
+
+        run_quietly(run, all="ignore")
         outputs = [values[y] if type(y) is Value else y for y in self.outputs]
         return outputs, [values[new] for _, new in self.updates]
 
