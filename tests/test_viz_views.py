@@ -250,7 +250,7 @@ def test_a_folded_gradient_lists_the_gradients_that_end_in_it() -> None:
             h = np.tanh(h @ w)
     picture = viz.draw(h, view="backward", open=lambda path: path == "cell_2").picture
     folded = [box.lines for box in picture.boxes if box.role == "gradient_scope"]
-    assert folded == [(f"∂ cell_{i}", "∂w · 1 gradient") for i in (1, 0)]
+    assert folded == [(f"∂ cell_{i}", "∂w (1 of 3 terms) · 1 gradient") for i in (1, 0)]
     assert "∂output/∂w 3×3 sum of 3" in words(picture, "gradient_value")
 
 
@@ -269,3 +269,32 @@ def test_many_arrows_of_the_backward_become_one_of_the_backward() -> None:
     picture = viz.draw(np.stack(made), view="backward", open=0).picture
     joined = [x for x in picture.arrows if x.label.endswith("×9")]
     assert sorted(x.backward for x in joined) == [False, True]
+
+
+def test_a_gradient_that_ends_in_one_fold_is_the_sum_of_all_its_terms() -> None:
+    w, v = leaf(3, 3, name="w"), leaf(3, 3, name="v")
+    h = leaf(2, 3, name="x", grad=False)
+    with am.scope("cell"):
+        h = np.tanh(h @ w) @ w + h @ v
+    picture = viz.draw(h, view="backward", open=0).picture
+    assert words(picture, "gradient_scope") == ["∂ cell ∂w (sum of 2), ∂v · 2 gradients"]
+
+
+def test_the_tooltip_of_a_folded_gradient_counts_what_the_walk_goes_through() -> None:
+    w = leaf(3, name="w")
+    with am.scope("cell"):
+        y = w * np.exp(leaf(3, name="x", grad=False)) + np.sign(w)
+    picture = viz.draw(y, view="backward", open=0).picture
+    (box,) = (box for box in picture.boxes if box.role == "gradient_scope")
+    assert box.tooltip == "the gradient of 2 of 4 operations"
+
+
+def test_an_operand_taken_several_times_is_told_so() -> None:
+    h = np.tanh(leaf(3, name="w"))
+    y = np.stack([h] * 3 + [np.sin(h)]) * 2.0
+    drawing = viz.draw(y, view="backward")
+    labels = [arrow.label for arrow in drawing.picture.arrows if arrow.backward]
+    assert "(3,), sum of 3" in labels
+    assert "stack takes tanh 3 times and sin." in drawing.svg
+    many = viz.draw(np.stack([h] * 30)).svg
+    assert "stack takes tanh 30 times." in many

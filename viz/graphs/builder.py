@@ -15,7 +15,7 @@ from autograd_mini.tensors import Tensor
 
 from ..picture import Arrow, Box, Cell, Cluster, Direction, Picture, Role
 from ..reading import Key, has_changed, is_assignment, is_number, key, operands
-from ..texts import LONGEST_TOOLTIP, clean, counted, list_names, shape, value_or_shape
+from ..texts import clean, counted, join_list, list_names, shape, value_or_shape
 from .outline import Outline, Part, Source
 from .scopes import Branch
 
@@ -184,7 +184,8 @@ class Builder:
     def more_outputs(self, outputs: Sequence[Tensor]) -> str:
         """Add the box that counts the outputs that are not drawn."""
         count = counted(len(outputs), "more output")
-        box = self.box("output", f"… {count}")
+        told: Tensors = tuple(("output", key(y)) for y in outputs)
+        box = self.box("output", f"… {count}", tensors=told)
         self.lists[box] = {"holds": [name_of(y) or "output" for y in outputs]}
         return box
 
@@ -249,13 +250,14 @@ class Builder:
         if len(labels) > MOST_ARROWS:
             noun = "tensor" if len(labels) == len(places) else "operand"
             first = arrows[places[0]]
-            listed = clean(", ".join(labels), LONGEST_TOOLTIP, lines=1)
-            yield places[0], replace(first, label=counted(len(places), noun), tooltip=listed)
+            listed = join_list([clean(label, lines=1) for label in labels])
+            told = counted(len(places), noun)
+            yield places[0], replace(first, label=told, tooltip=listed, count=len(places))
             return
         for label, count in labels.items():
             place = next(place for place in places if arrows[place].label == label)
             times = f"{label} ×{count}".strip() if count > 1 else label
-            yield place, replace(arrows[place], label=times)
+            yield place, replace(arrows[place], label=times, count=count)
 
 
 def identities(sources: Iterable[Source]) -> Tensors:

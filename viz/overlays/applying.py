@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import replace
 from typing import Any, Final
 
@@ -92,7 +93,7 @@ def legend(name: str, overlay: Overlay, scale: Scale) -> Box:
     return Box(name, "scale", (overlay.title, *ends), swatches=CIVIDIS)
 
 
-def mark_legend(name: str, marks: set[str]) -> Box:
+def mark_legend(name: str, marks: Container[str]) -> Box:
     """Return the box that explains the marks that there are."""
     shown = [mark for mark in FILLS if mark in marks]
     words = [MEANING[mark] for mark in shown]

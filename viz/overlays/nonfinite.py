@@ -27,9 +27,9 @@ RANK: Final = {"origin": 0, "": 1, "reached": 2}
 class Nonfinite(Overlay):
     """Marks operations whose result is not finite: those that made it so, and those it reached.
 
-    Where all values are finite, the same is told of the gradients. Of a leaf that was assigned since
-    only the present value is known: it has no mark, and neither has a result that it may have
-    reached.
+    Where all values are finite, the same is told of the gradients. Of a leaf that was assigned
+    since, only the present value is known: it has no mark, and neither has a result that it may
+    have reached.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -42,7 +42,9 @@ class Nonfinite(Overlay):
         for leaf in (*graph.inputs, *graph.parameters):
             kind = kind_of(leaf._value)
             if kind:
-                self.leaves[key(leaf)] = ("", kind) if key(leaf) in self.changed else ("origin", kind)
+                self.leaves[key(leaf)] = (
+                    ("", kind) if key(leaf) in self.changed else ("origin", kind)
+                )
         for operation in graph.operations:
             kind = next(filter(None, (kind_of(y._value) for y in operation.outputs)), "")
             if kind:

@@ -57,9 +57,7 @@ def bytes_of(operation: Operation) -> int:
         is_view = view(*values, **operation.params) if callable(view) else view
         return 0 if is_view else sum(map(size_of, results))
     arrays = [x for x in values if isinstance(x, np.ndarray)]
-    return sum(
-        size_of(y) for y in results if not any(np.may_share_memory(y, x) for x in arrays)
-    )
+    return sum(size_of(y) for y in results if not any(np.may_share_memory(y, x) for x in arrays))
 
 
 def size_of(value: Any) -> int:
