@@ -282,5 +282,5 @@ def test_captions_say_what_they_leave_out():
     assert told.endswith("… and 3 more results")
     y = am.tensor(1.0, name="y", requires_grad=True)
     series = viz.frames([y * float(i) for i in range(30)], limit=None)
-    (told,) = [frame.caption for frame in series if "starts at the end" in frame.caption]
+    (told,) = [step.caption[1] for step in series.steps if "starts at" in step.caption[0]]
     assert told.endswith(f"; … and {30 - told.count('= 1')} more")
