@@ -18,6 +18,7 @@ from autograd_mini.compiler.program import Instruction, Program, Value
 from autograd_mini.compiler.rows import added, flat, parts, row
 from autograd_mini.operation import scope
 from autograd_mini.primitives import PRIMITIVES
+from viz import reading
 
 FLOAT = np.dtype("float32")
 
@@ -574,3 +575,27 @@ def test_an_absent_value_has_the_size_of_its_array() -> None:
     value = Absent((100, 2), FLOAT)
     assert (value.ndim, value.size, value.itemsize, value.nbytes) == (2, 200, 4, 800)
     assert np.shape(value) == (100, 2)
+
+
+@pytest.mark.parametrize("returned", ["loss", "nothing"])
+@pytest.mark.parametrize("user", [lambda x: np.gradient(x), am.scope("gradient")(np.exp)])
+def test_a_users_scope_called_gradient_is_no_reverse_walk(user: Any, returned: str) -> None:
+    w = am.tensor(np.ones(5), name="w", requires_grad=True)
+    optimizer = am.optim.SGD([w], lr=0.1)
+
+    @am.compile
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = np.sum(user(x * w) ** 2)
+        loss.backward()
+        optimizer.step()
+        return loss if returned == "loss" else None
+
+    for _ in range(2):
+        step(np.linspace(0.5, 1.0, 5))
+    for graph in (step.recorded_graph, step.graph):
+        forward = [op for op in graph.operations if reading.phase(op) == "forward"]
+        assert {"concatenate", "exp"} & {op.type for op in forward if op.scope == "gradient"}
+        assert not any("backward" in op.scope for op in forward)
+    drawn = [box.words for box in viz.draw(step, view="forward", limit=None).picture.boxes]
+    assert {"concat", "exp"} & set(drawn)

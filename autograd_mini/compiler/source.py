@@ -198,9 +198,7 @@ def singular_scopes(program: Program) -> frozenset[str]:
         return terms is not None and terms.row == "exp"
 
     return frozenset(
-        step.scope
-        for step in program.instructions
-        if "gradient" in step.scope.split("/") and not is_regular(step)
+        step.scope for step in program.instructions if step.in_walk and not is_regular(step)
     )
 
 
