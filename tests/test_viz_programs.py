@@ -599,3 +599,43 @@ def test_a_users_scope_called_gradient_is_no_reverse_walk(user: Any, returned: s
         assert not any("backward" in op.scope for op in forward)
     drawn = [box.words for box in viz.draw(step, view="forward", limit=None).picture.boxes]
     assert {"concat", "exp"} & set(drawn)
+
+
+def scaled(z: Any) -> Any:
+    return np.cos(z) + 3.0
+
+
+def test_a_value_has_the_name_of_the_variable_to_which_it_is_assigned_and_no_other() -> None:
+    # fmt: off
+    # ruff: noqa: E702  # several statements on a line are what this is about
+    @am.compile
+    def f(x: Any) -> Any:
+        a = np.tanh(x); b = a * 2.0
+        c = np.exp(b); np.sinh(c)
+        d = scaled(np.sin(c)); e = -d
+        k = lambda t: np.cosh(t)  # noqa: E731
+        both = [np.sqrt(c), np.square(k(e))]
+        g: Any = both[0] + both[1]
+        g += 1.0
+        h = (
+            g
+            .reshape((1, 3))
+            .cumsum(axis=1)
+        )
+        several = np.meshgrid(x[0] * 1.5, h[0])
+        spread = np.std(h) if True else 0.0
+        return several[1] * np.arctan(spread)
+    # fmt: on
+
+    for _ in range(2):
+        f(np.linspace(0.1, 1.0, 3))
+    named = {op.type: op.outputs[0].name for op in f.recorded_graph.operations}
+    assert (named["tanh"], named["exp"], named["negative"]) == ("a", "c", "e")
+    assert named["cumsum"] == "h"
+    for inner in ("sin", "cos", "cosh", "sqrt", "square", "reshape", "sinh", "arctan"):
+        assert named.get(inner) is None, inner
+    names = [y.name for op in f.recorded_graph.operations for y in op.outputs]
+    assert names.count("g") == 2  # each sum is what g was then
+    assert not {"k", "d", "both", "several", "spread"} & set(names)
+    labels = [arrow.label for arrow in viz.draw(f.recorded, limit=None).picture.arrows]
+    assert "a (3,)" in labels
