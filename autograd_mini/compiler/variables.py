@@ -20,7 +20,7 @@ def name_variables(program: Program) -> None:
         steps = list(run)
         made, taken = results_of(steps), {x for step in steps for x in step.values}
         ends = [y for y in made if y not in taken]
-        if type(place) is not Site or ends != [made[-1]] or steps[-1].in_walk:
+        if type(place) is not Site or ends != made[-1:] or not ends or steps[-1].in_walk:
             continue
         ends[0].name = ends[0].name or variable_of(place)
 
