@@ -10,15 +10,33 @@ import re
 from collections.abc import Callable
 from typing import Final, Literal
 
-from .style import DARK, GREEN, INK, LINE, ORANGE, OUTSIDE, PURPLE, VERMILION
+from .contrast import grey
+from .style import (
+    CHANGED,
+    DARK,
+    GREEN,
+    INK,
+    LINE,
+    NONFINITE,
+    ON_NONFINITE,
+    ON_REACHED,
+    ORANGE,
+    OUTSIDE,
+    PURPLE,
+    REACHED,
+    VERMILION,
+)
 
 Theme = Literal["auto", "light", "dark", "print"]
 THEMES: Final = ("auto", "light", "dark", "print")
 DARK_PAGE: Final = "#161b22"
-DARK_OUTSIDE: Final = "#8b949e"
 WEIGHT: Final = re.compile(r'(?<=[ \[]color=")(#[0-9a-f]{6})([0-9a-f]{2})(?=")')
 COLOUR: Final = re.compile(r'(?<==")(#[0-9a-f]{6})([0-9a-f]{2})?(?=")')
-INKS: Final = frozenset({INK, LINE, OUTSIDE, GREEN, "#0072b2", VERMILION, PURPLE, ORANGE})
+INKS: Final = frozenset(
+    {INK, LINE, OUTSIDE, GREEN, "#0072b2", VERMILION, CHANGED, PURPLE, ORANGE, ON_REACHED}
+)
+MARKS: Final = {NONFINITE: "#000000", ON_NONFINITE: "#ffffff", REACHED: REACHED}
+"""NaN and infinity stay black and grey on paper."""
 
 
 def themed(source: str, theme: Theme) -> str:
@@ -39,7 +57,7 @@ def themed(source: str, theme: Theme) -> str:
 def darkened(line: str) -> str:
     """Return a line of DOT with each colour as it is on a dark page."""
     line = line.replace("bgcolor=transparent", f'bgcolor="{DARK_PAGE}"')
-    return replaced(line, DARK | {OUTSIDE: DARK_OUTSIDE})
+    return replaced(line, DARK)
 
 
 def printed(line: str) -> str:
@@ -49,14 +67,8 @@ def printed(line: str) -> str:
         line = line.replace("dir=none", "dir=none style=dashed", 1)
     line = line.replace("bgcolor=transparent", "bgcolor=white")
     pale = {colour: "#ffffff" for colour in DARK if colour not in INKS}
-    known = pale | dict.fromkeys(INKS, "#000000") | {"#d0d7de": "#808080"}
+    known = pale | dict.fromkeys(INKS, "#000000") | {"#d0d7de": "#808080"} | MARKS
     return replaced(line, known, grey)
-
-
-def grey(colour: str) -> str:
-    """Return the grey that is as light as a colour."""
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return "#" + f"{round(0.299 * red + 0.587 * green + 0.114 * blue):02x}" * 3
 
 
 def replaced(line: str, colours: dict[str, str], other: Callable[[str], str] | None = None) -> str:

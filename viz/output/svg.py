@@ -12,7 +12,7 @@ from typing import Final
 from xml.etree import ElementTree
 
 from ..picture import Box, Picture
-from ..style import DARK, FONT_FAMILY
+from ..style import DARK, FONT_FAMILY, OUTSIDE
 from ..words import told
 
 SVG: Final = "{http://www.w3.org/2000/svg}"
@@ -130,6 +130,6 @@ def dark_rules(prefix: str, drawn: str) -> str:
         f'#{prefix} [{place}="{light}"]{{{place}:{dark}}}'
         for light, dark in DARK.items()
         for place in ("fill", "stroke")
-        if f'{place}="{light}"' in drawn
+        if f'{place}="{light}"' in drawn or light == OUTSIDE  # captions come later
     ]
     return "@media (prefers-color-scheme: dark){" + "".join(rules) + "}"
