@@ -639,3 +639,27 @@ def test_a_value_has_the_name_of_the_variable_to_which_it_is_assigned_and_no_oth
     assert not {"k", "d", "both", "several", "spread"} & set(names)
     labels = [arrow.label for arrow in viz.draw(f.recorded, limit=None).picture.arrows]
     assert "a (3,)" in labels
+
+
+def test_the_forward_tells_who_takes_what_is_not_returned_and_what_comes_after() -> None:
+    w = am.tensor(np.ones(3), name="w", requires_grad=True)
+    mean = am.tensor(np.zeros(3), name="mean")
+    optimizer = am.optim.SGD([w], lr=0.1)
+
+    @am.compile
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        wide = np.tanh(x * w)
+        np.sum(np.exp(wide)).backward()
+        gradient = w.grad
+        optimizer.step()
+        mean.data = wide * 0.5
+        return np.sum(np.cosh(w)), np.sum(np.sinh(w * x) + gradient)
+
+    for _ in range(2):
+        step(np.ones(3))
+    drawn = viz.draw(step.recorded, view="forward", limit=None).picture
+    found = {role: roles(drawn, role) for role in ("parameter", "input", "output")}
+    assert found["parameter"] == ["w (3,)", "w after the update (3,)"]
+    assert found["input"] == ["x (3,)"]
+    assert "for the update (3,)" in found["output"]  # it is added to a gradient

@@ -38,7 +38,7 @@ def grey(colour: str) -> str:
     """Return the grey that is as light as a colour, so that texts on it are read as well.
 
     >>> grey("#0072b2")
-    '#696969'
+    '#6d6d6d'
     """
     light = luminance(colour)
     value = 12.92 * light if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055
