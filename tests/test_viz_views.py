@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -298,3 +299,24 @@ def test_an_operand_taken_several_times_is_told_so() -> None:
     assert "stack takes tanh 3 times and sin." in drawing.svg
     many = viz.draw(np.stack([h] * 30)).svg
     assert "stack takes tanh 30 times." in many
+
+
+@pytest.mark.parametrize("direction", ["TB", "LR"])
+def test_a_shared_parameter_leaves_the_computation_running_one_way(direction: Any) -> None:
+    w = leaf(4, 4, name="W")
+    h = leaf(2, 4, name="x", grad=False)
+    for i in range(4):
+        with am.scope(f"cell_{i}"):
+            h = np.tanh(h @ w + h * 0.5)
+    drawing = viz.draw(h, view="backward", limit=None, direction=direction)
+    centres = {}
+    for group in ElementTree.fromstring(drawing.svg).iter("{http://www.w3.org/2000/svg}g"):
+        texts = list(group.iter("{http://www.w3.org/2000/svg}text"))
+        if group.get("data-role") and texts:
+            place = (group.get("id") or "").rpartition("-")[2]
+            centres[place] = float(texts[0].attrib["y" if direction == "TB" else "x"])
+    made = {box.id for box in drawing.picture.boxes if box.role in ("operation", "output")}
+    forward = [(a.tail, a.head) for a in drawing.picture.arrows if not a.backward]
+    between = [ends for ends in forward if made.issuperset(ends)]
+    assert len(between) == 18
+    assert all(centres[tail] < centres[head] for tail, head in between)

@@ -89,7 +89,10 @@ def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
         if arrow.backward:
             style |= {"style": "dashed", "color": PURPLE}
             if boxes[arrow.head].role == "gradient_value":
-                add_beside(graph, arrow, style, forwards=picture.direction == "TB")
+                if arrow is entering[arrow.head][0]:
+                    add_beside(graph, arrow, style, forwards=picture.direction == "TB")
+                else:  # on one rank with all of its terms, it would pull them into a row
+                    graph.edge(arrow.tail, arrow.head, constraint="false", **style)
             else:  # drawn backwards, it keeps the ranks of the forward
                 graph.edge(arrow.head, arrow.tail, dir="back", weight="2", **style)
             continue
