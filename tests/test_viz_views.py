@@ -318,5 +318,5 @@ def test_a_shared_parameter_leaves_the_computation_running_one_way(direction: An
     made = {box.id for box in drawing.picture.boxes if box.role in ("operation", "output")}
     forward = [(a.tail, a.head) for a in drawing.picture.arrows if not a.backward]
     between = [ends for ends in forward if made.issuperset(ends)]
-    assert len(between) == 18
+    assert len(between) == 19
     assert all(centres[tail] < centres[head] for tail, head in between)
