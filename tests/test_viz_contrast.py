@@ -161,6 +161,14 @@ def test_texts_can_be_read_on_what_lies_beneath_them(name: str, theme: Any) -> N
     assert [told for ratio, told in measured if ratio < LEAST] == []
 
 
+def test_texts_outside_of_boxes_have_a_halo_where_a_reader_of_a_white_page_prefers_dark() -> None:
+    svg = viz.draw(subjects()["operations"][0]).svg
+    fill = re.search(r'\[fill="(#\w+)"\]\{paint-order:stroke;stroke:(#\w+);', svg)
+    assert fill
+    instead = re.search(rf'\[fill="{fill[1]}"\]{{fill:(#\w+)}}', svg)
+    assert instead and contrast(channels(instead[1]), channels(fill[2])) >= LEAST
+
+
 def test_texts_can_be_read_on_every_colour_of_a_scale() -> None:
     fills = [cividis(i / 500) for i in range(501)]
     assert [x for x in fills if contrast(channels(ink_on(x)), channels(x)) < LEAST] == []

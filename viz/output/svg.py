@@ -17,6 +17,8 @@ from ..words import told
 
 SVG: Final = "{http://www.w3.org/2000/svg}"
 XLINK: Final = "{http://www.w3.org/1999/xlink}"
+HALO: Final = "paint-order:stroke;stroke:#0d1117;stroke-width:2.4px;stroke-linejoin:round"
+"""Around texts outside of boxes, so that readers who prefer dark can read them on a white page."""
 POINT: Final = 4 / 3
 """CSS pixels in a point."""
 
@@ -132,4 +134,5 @@ def dark_rules(prefix: str, drawn: str) -> str:
         for place in ("fill", "stroke")
         if f'{place}="{light}"' in drawn or light == OUTSIDE  # captions come later
     ]
+    rules.append(f'#{prefix} text[fill="{OUTSIDE}"]{{{HALO}}}')
     return "@media (prefers-color-scheme: dark){" + "".join(rules) + "}"
