@@ -374,6 +374,35 @@ def check_sums(shown: Shown, truth: Truth) -> None:
             assert sorted(sums) == sorted(truth.sums[ends])
 
 
+def check_marks(shown: Shown, truth: Truth) -> None:
+    """Check that a leaf that is in several places says so, and in how many."""
+    drawn = Counter(
+        shown.lines(box)[0]
+        for box, node in shown.nodes.items()
+        if node["role"] in ("input", "parameter") and not shown.several(box)
+    )
+    listed: Counter[str] = Counter()
+    lumped: Counter[str] = Counter()
+    for box, node in shown.nodes.items():
+        if node["role"] in ("input", "parameter"):
+            lumped.update(shown.several(box))
+    for box in shown.folded:
+        inputs = shown.listed(box, "input")
+        listed.update(truth.parameters[box] | (truth.inputs[box] & inputs))
+    for box, node in shown.nodes.items():
+        name = shown.lines(box)[0]
+        if node["role"] not in ("input", "parameter") or shown.several(box) or name == "array":
+            continue
+        told = re.search(r"drawn (\d+) times", node["tooltip"])
+        assert int(told[1] if told else 1) == drawn[name], node
+        told = re.search(r"listed in (\d+) fold", node["tooltip"])
+        assert int(told[1] if told else 0) == listed[name], node
+        told = re.search(r"counted in (\d+) group", node["tooltip"])
+        assert int(told[1] if told else 0) == lumped[name], node
+        marked = any(line.startswith("shared") for line in shown.lines(box)[1:])
+        assert marked == (drawn[name] + listed[name] + lumped[name] > 1), node
+
+
 def check_words(shown: Shown, graph: am.Graph, truth: Truth, back: Truth | None) -> None:
     """Check that the words count the tensors of the graph, each once, and the boxes."""
     sentence = shown.description.partition(".")[0].removeprefix("A graph of ")
@@ -477,6 +506,7 @@ def check_picture(seed: int) -> None:
         check_lists(shown, back, beside, "gradient")
         assert {part for part in shown.gradients.values()} == set(back.operands)
         check_sums(shown, back)
+    check_marks(shown, truth)
     check_words(shown, graph, truth, back)
 
 

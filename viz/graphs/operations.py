@@ -50,7 +50,6 @@ class OperationsView:
         self.outline = outline
         self.builder = Builder(outline, title, direction)
         self.sources = outline.sources()
-        self.builder.share(self.sources.values())
         self.users = find_users(outline)
         self.box_of_part: dict[Part, str] = {}
         self.box_of_source: dict[Source, str] = {}
@@ -65,6 +64,7 @@ class OperationsView:
     def picture(self) -> Picture:
         """Return the picture."""
         self.build()
+        self.builder.mark_shared()
         return with_arrays_outside(self.builder.finish())
 
     def build(self) -> None:
