@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..contexts import run_quietly
+from ..contexts import ScopePath, run_quietly
 from ..primitives import PRIMITIVES, Primitive
 from ..tensors import Tensor
 from ..visible import show_text
@@ -97,6 +97,11 @@ class Instruction:
         return Instruction(
             self.primitive, operands, self.params, self.results, self.scope, self.line
         )
+
+    @property
+    def in_walk(self) -> bool:
+        """Whether a reverse walk recorded it."""
+        return type(self.scope) is ScopePath and self.scope.in_walk
 
     @property
     def row(self) -> str:
