@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from contextvars import ContextVar, copy_context
 from functools import lru_cache, wraps
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeVar, cast
 
 import numpy as np
 
@@ -71,6 +71,20 @@ class Scope:
 
     def __repr__(self) -> str:
         return f"Scope({self.path!r})"
+
+
+Phase = Literal["forward", "backward", "update"]
+"""A part of a training step."""
+
+
+class PhaseScope(Scope):
+    """The scope around the backward or the update of a compiled training step."""
+
+    __slots__ = ("phase",)
+
+    def __init__(self, phase: Phase, path: str) -> None:
+        super().__init__(path.rpartition("/")[2] or phase, None)
+        self.phase = phase
 
 
 class WalkScope(Scope):

@@ -7,6 +7,7 @@ a topological order.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import singledispatch
 from typing import Any
 
 from .absent import Absent
@@ -14,6 +15,9 @@ from .errors import OperandError
 from .operation import Operation, Record, constant
 from .tensors import Tensor
 from .visible import show_text
+
+Origin = tuple[str, int]
+"""What a tensor of a program's graph is in every program of the function, as ("input", 0)."""
 
 
 class Graph:
@@ -25,6 +29,8 @@ class Graph:
         parameters: leaves that require one.
         constants: plain numbers and arrays that were operands.
         outputs: the tensors it was read from.
+        origins: in the graph of a compiled program, for the (serial, index) of its inputs, leaves
+            and outputs, what they are in every program of the function; else empty.
 
     >>> import autograd_mini as am
     >>> x = am.tensor(2.0, name="x", requires_grad=True)
@@ -50,6 +56,7 @@ class Graph:
         leaves = [v for v in ordered if v._primitive is None]
         self.inputs = tuple(x for x in leaves if not x._requires_grad)
         self.parameters = tuple(x for x in leaves if x._requires_grad)
+        self.origins: dict[tuple[int, int], Origin] = {}
         self._constants: dict[tuple[int, int], Tensor] | None = None
         self._consumers: dict[tuple[int, int], list[Operation]] | None = None
 
@@ -115,6 +122,20 @@ class Graph:
             lines.append(f"  operation {op.name}({taken}) → {made}")
         lines += [f"  output    {_label(y)}: {_value(y)}" for y in self.outputs]
         return "\n".join(show_text(line, one_line=True) for line in lines)
+
+
+@singledispatch
+def as_graph(subject: Any) -> Graph | None:
+    """Return the graph of something that is one in another form, None for anything else.
+
+    A class that has a graph registers how it is made: `@as_graph.register`.
+    """
+    return None
+
+
+@as_graph.register
+def _(subject: Graph) -> Graph:
+    return subject
 
 
 def _vertex(tensor: Tensor) -> Any:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from .arrays import PLAIN, as_array, foreign_error, is_foreign, normal, refuse_special
+from .contexts import Phase, PhaseScope
 from .contexts import Recorder as Recorder
 from .contexts import Scope as Scope
 from .contexts import context as context
@@ -122,6 +123,16 @@ class Operation:
         """Path of the scope in which it was recorded, `""` outside of all."""
         scope = self._record._scope
         return scope.path if scope else ""
+
+    @property
+    def phase(self) -> Phase:
+        """The part of a compiled training step to which it belongs; "forward" without one."""
+        scope = self._record._scope
+        while scope is not None:
+            if type(scope) is PhaseScope:
+                return scope.phase
+            scope = scope.parent
+        return "forward"
 
     @property
     def line(self) -> str | None:

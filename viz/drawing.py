@@ -20,8 +20,6 @@ from .graphs.facts import Facts, of_view
 from .graphs.graph_views import graph_picture
 from .graphs.opening import Open
 from .graphs.scalars import scalar_picture, suits
-from .networks.mlp import describe
-from .networks.neurons import neuron_picture
 from .output.dot import digraph
 from .output.exchange import exchanged, explored
 from .output.layered import layered
@@ -223,6 +221,9 @@ def draw(
                 "direction='TB' is not for neurons, which run from left to right; leave it out, "
                 "or draw the graph of the output: viz.render(model(x), path, direction='TB')"
             )
+        from .networks.mlp import describe  # here, as it loads the layers of the library
+        from .networks.neurons import neuron_picture
+
         network = describe(subject, sample)
         return Drawing(neuron_picture(network, title=title, limit=limit), engine, theme)
     if sample is not None:

@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 
 from autograd_mini.absent import Absent
-from autograd_mini.compiler.graphs import phase_of
-from autograd_mini.compiler.phases import Phase
 from autograd_mini.graph import Graph
 from autograd_mini.operation import Operation, Scope
 from autograd_mini.ops.conversion import set_leaf
@@ -39,11 +37,6 @@ def operands(operation: Operation) -> tuple[Any, ...]:
 def is_assignment(operation: Operation | None) -> bool:
     """Whether an operation gives a leaf its new value; it is the leaf's box after the step."""
     return operation is not None and operation.primitive is set_leaf
-
-
-def phase(operation: Operation) -> Phase:
-    """Return to which phase of a training step an operation belongs."""
-    return phase_of(scope_of(operation))
 
 
 def has_values(graph: Graph) -> bool:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
-from autograd_mini.compiler.graphs import graph_of
-from autograd_mini.compiler.program import Program
-from autograd_mini.graph import Graph
+from autograd_mini.graph import Graph, as_graph
 from autograd_mini.tensors import Tensor
 
 from .errors import PictureError
@@ -43,17 +41,16 @@ def graph_behind(subject: Any) -> Graph | None:
 
     What is compiled has a graph of its own, without values.
     """
-    if isinstance(subject, Graph):
-        return subject
-    if isinstance(subject, Program):
-        return graph_of(subject)
+    graph = as_graph(subject)
+    if graph is not None:
+        return graph
     outputs = subject if isinstance(subject, list | tuple) else [subject]
     if all(isinstance(y, Tensor) for y in outputs):
         if not outputs:
             raise no_graph(subject)
         return Graph(*outputs)
-    program = getattr(subject, "program", None)
-    found = graph_of(program) if isinstance(program, Program) else getattr(subject, "graph", None)
+    found = as_graph(getattr(subject, "program", None))
+    found = getattr(subject, "graph", None) if found is None else found
     return found if isinstance(found, Graph) else None
 
 

@@ -13,29 +13,20 @@ from typing import Any
 import numpy as np
 
 from ..absent import Absent
-from ..contexts import Scope, ScopePath
-from ..graph import Graph
+from ..contexts import Phase, PhaseScope, Scope, ScopePath
+from ..graph import Graph, as_graph
 from ..notes import lines
 from ..operation import Record
 from ..ops.conversion import set_leaf
 from ..tensors import NO_PARAMS, Tensor, leaf, serials
-from .phases import Phase, phases_of
+from .phases import phases_of
 from .program import Instruction, Operand, Program, Value
 
 Entries = tuple[int, ...]
 """Which entries of the scopes of a path are meant, the outermost first; () if that is not known."""
 
 
-class Part(Scope):
-    """The scope around the backward or the update of a training step."""
-
-    __slots__ = ("phase",)
-
-    def __init__(self, phase: Phase, path: str) -> None:
-        super().__init__(path.rpartition("/")[2] or phase, None)
-        self.phase = phase
-
-
+@as_graph.register
 def graph_of(program: Program) -> Graph:
     """Return the graph of a program, whose outputs are those of the program and its updates.
 
@@ -70,7 +61,12 @@ class GraphMaker:
         for step, phase in zip(program.instructions, self.phases, strict=True):
             self.add(step, phase)
         outputs = [self.output(y) for y in program.outputs if y is not None]
-        return Graph(*outputs, *self.updates())
+        graph = Graph(*outputs, *self.updates())
+        graph.origins = {(y.serial, y.index): ("output", i) for i, y in enumerate(graph.outputs)}
+        known = [*((x, ("input", i)) for i, x in enumerate(program.inputs))]
+        known += [(x, ("leaf", t.serial)) for x, t in program.leaves.items()]
+        graph.origins |= {(self.tensors[x].serial, 0): origin for x, origin in known}
+        return graph
 
     def add(self, step: Instruction, phase: Phase) -> None:
         """Add the vertex of an instruction."""
@@ -155,7 +151,7 @@ class GraphMaker:
         path = self.own[phase]
         found = self.scopes.get((phase, "", entries))
         if found is None:
-            found = self.scopes[phase, "", entries] = Part(phase, path)
+            found = self.scopes[phase, "", entries] = PhaseScope(phase, path)
         return found
 
     def scope_of_update(self, new: Operand) -> Scope | None:
@@ -164,9 +160,9 @@ class GraphMaker:
             return None
         vertex = self.tensors[new] if type(new) is Value else None
         scope = vertex._scope if type(vertex) is Tensor and vertex._primitive is not None else None
-        while scope is not None and type(scope) is not Part:
+        while scope is not None and type(scope) is not PhaseScope:
             scope = scope.parent
-        if type(scope) is Part and scope.phase == "update":
+        if type(scope) is PhaseScope and scope.phase == "update":
             return scope
         return self.part("update")
 
@@ -202,12 +198,3 @@ def parts(program: Program, phases: list[Phase]) -> dict[Phase, str]:
 def absent(value: Value) -> Absent:
     """Return what stands for an array of the program."""
     return Absent(value.shape, value.dtype)
-
-
-def phase_of(scope: Scope | None) -> Phase:
-    """Return the phase to which an operation's scope belongs."""
-    while scope is not None:
-        if type(scope) is Part:
-            return scope.phase
-        scope = scope.parent
-    return "forward"

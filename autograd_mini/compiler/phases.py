@@ -15,13 +15,13 @@ beginning: what is computed with it is a forward again.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, Literal
+from typing import Final
 
+from ..contexts import Phase
 from ..ops.conversion import cast
 from .program import Instruction, Program, Value
 from .rows import add_n, flat, parts
 
-Phase = Literal["forward", "backward", "update"]
 Ends = frozenset[Value] | None
 """The new values of trained leaves that a value leads to; None: to something else as well."""
 NOWHERE: Final[Ends] = frozenset()

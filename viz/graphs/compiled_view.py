@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from autograd_mini.compiler.graphs import GraphMaker
-from autograd_mini.compiler.program import Program
-from autograd_mini.graph import Graph
+from autograd_mini.graph import Graph, as_graph
 
 from ..errors import PictureError
 from ..picture import Cluster, Direction, Picture
-from ..reading import key
 from ..texts import clean, counted
 from .graph_views import graph_picture
 
@@ -34,22 +31,24 @@ def compiled_picture(
     Raises:
         PictureError: for something that is not compiled.
     """
-    before, after = getattr(subject, "recorded", None), getattr(subject, "program", None)
-    if not isinstance(before, Program) or not isinstance(after, Program):
+    before = as_graph(getattr(subject, "recorded", None))
+    after = as_graph(getattr(subject, "program", None))
+    if before is None or after is None:
         raise PictureError(
             f"view='compiled' is for a function of am.compile that was called, got "
             f"{type(subject).__name__} {subject!r:.60}"
         )
     share = None if limit is None else max(limit // 2, 4)
-    made = read_program(before), read_program(after)
-    graphs = made[0][0], made[1][0]
+    graphs = before, after
     captions = (
         f"{when}: {counted(len(graph), 'operation')}"
         for when, graph in zip(WHEN, graphs, strict=True)
     )
     frames = {
-        caption: with_tensors(graph_picture(graph, "operations", share, direction, None)[0], same)
-        for caption, (graph, same) in zip(captions, made, strict=True)
+        caption: with_origins(
+            graph_picture(graph, "operations", share, direction, None)[0], graph.origins
+        )
+        for caption, graph in zip(captions, graphs, strict=True)
     }
     name = clean(getattr(subject, "__name__", "") or "function")
     return beside_each_other(
@@ -57,22 +56,10 @@ def compiled_picture(
     )
 
 
-def read_program(program: Program) -> tuple[Graph, dict[Hashable, Hashable]]:
-    """Return the graph of a program, and what its inputs and leaves are in other programs too."""
-    maker = GraphMaker(program)
-    graph = maker.graph()
-    same: dict[Hashable, Hashable] = {
-        key(y): ("output", place) for place, y in enumerate(graph.outputs)
-    }
-    same |= {key(maker.tensors[x]): ("input", place) for place, x in enumerate(program.inputs)}
-    same |= {key(maker.tensors[x]): ("leaf", t.serial) for x, t in program.leaves.items()}
-    return graph, same
-
-
-def with_tensors(picture: Picture, same: dict[Hashable, Hashable]) -> Picture:
+def with_origins(picture: Picture, origins: Mapping[Any, Hashable]) -> Picture:
     """Return a picture whose tensors are told apart as in other programs."""
     boxes = [
-        replace(box, tensors=tuple((role, same.get(name, name)) for role, name in box.tensors))
+        replace(box, tensors=tuple((role, origins.get(name, name)) for role, name in box.tensors))
         for box in picture.boxes
     ]
     return replace(picture, boxes=boxes)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from autograd_mini.compiler.forward_graph import forward_of
 from autograd_mini.graph import Graph
 
 from ..overlays import Names, overlaid, overlays
 from ..picture import Direction, Picture
 from .backward_view import BackwardView
 from .builder import default_title
+from .forward_graph import forward_of
 from .opening import Open
 from .operations import OperationsView
 from .outline import Outline

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
-from autograd_mini.compiler.phases import Phase
+from autograd_mini.contexts import Phase
 from autograd_mini.operation import Operation
 from autograd_mini.tensors import Tensor
 
 from ..output.arrangement import with_arrays_outside
 from ..picture import Direction, Picture, Role
-from ..reading import Key, is_assignment, is_number, key, operands, phase
+from ..reading import Key, is_assignment, is_number, key, operands
 from ..texts import (
     COMMUTATIVE,
     LONGEST_TOOLTIP,
@@ -156,7 +156,7 @@ class OperationsView:
             if is_assignment(operation):
                 return self.add_changed(part, operation.outputs[0])
             return self.builder.box(
-                ROLES[phase(operation)],
+                ROLES[operation.phase],
                 symbol(operation),
                 tooltip=operation_tooltip(operation),
                 inside=part.around,
@@ -167,7 +167,7 @@ class OperationsView:
             count = f"{len(part.operations)} of {counted(part.whole, 'operation')}"
         lines, found = self.builder.listing(part)
         box = self.builder.box(
-            FOLDED[phase(part.operations[0])],
+            FOLDED[part.operations[0].phase],
             clean(part.branch.caption),
             count,
             *lines,

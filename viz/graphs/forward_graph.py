@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..absent import Absent
-from ..graph import Graph
-from ..notes import lines
-from ..operation import Operation, Record
-from ..ops.conversion import set_leaf
-from ..tensors import Tensor, leaf, serials
-from .graphs import phase_of
-from .phases import Phase
+from autograd_mini.absent import Absent
+from autograd_mini.contexts import Phase
+from autograd_mini.graph import Graph
+from autograd_mini.notes import lines
+from autograd_mini.operation import Operation, Record
+from autograd_mini.ops.conversion import set_leaf
+from autograd_mini.tensors import Tensor, leaf, serials
 
 FOR: Final[dict[Phase, str]] = {"backward": "the gradients", "update": "the update"}
 """How a result is called that the function does not return: for what takes it."""
@@ -34,8 +33,7 @@ def forward_of(graph: Graph) -> Graph:
 
 def is_forward(operation: Operation) -> bool:
     """Whether an operation belongs to the forward."""
-    record = operation._record
-    return record._primitive is not set_leaf and phase_of(record._scope) == "forward"
+    return operation.primitive is not set_leaf and operation.phase == "forward"
 
 
 class ForwardMaker:
@@ -112,7 +110,7 @@ class ForwardMaker:
             old, value = self.updated.get(name), x._value
             before = (old.name if old is not None else x.name) or ""
             assert x.op is not None  # leaves of the whole stay as they are
-            phase = phase_of(x.op._record._scope)
+            phase = x.op.phase
             self.leaves[name] = leaf(
                 Absent(value.shape, value.dtype),
                 requires_grad=old is not None and old.requires_grad,
@@ -133,9 +131,7 @@ def phases_of_users(graph: Graph) -> dict[int, set[Phase]]:
     """Return the phases in which the results of each operation are taken."""
     found: dict[int, set[Phase]] = {}
     for operation in graph.operations:
-        phase: Phase = (
-            "update" if operation.primitive is set_leaf else phase_of(operation._record._scope)
-        )
+        phase: Phase = "update" if operation.primitive is set_leaf else operation.phase
         for x in operation.inputs:
             if x.serial and not x.is_leaf:
                 found.setdefault(x.serial, set()).add(phase)
