@@ -163,9 +163,8 @@ def confirm_zeros(findings: Findings, moved: Moving, size: np.ndarray) -> None:
         moved: evaluates entries of the input with these steps.
         size: of the entries.
     """
-    with np.errstate(invalid="ignore"):
-        zero = (findings.given == 0) & (np.abs(findings.numeric) <= findings.error)
-    zero &= (findings.verdict == DOUBTFUL) | (findings.verdict == CODES[Verdict.RIGHT])
+    zero = (findings.verdict == DOUBTFUL) | (findings.verdict == CODES[Verdict.RIGHT])
+    zero &= findings.given == 0
     places = np.flatnonzero(zero)
     findings.verdict[places] = DOUBTFUL
     still, falling = np.ones(len(places), bool), np.ones(len(places), bool)

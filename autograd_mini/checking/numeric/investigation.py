@@ -21,6 +21,7 @@ from .estimates import Estimate, estimate
 from .lines import NOISE, Level, Line, Probe
 from .noise import measured_noise, rounding_of_inputs
 from .precision import precise
+from .stairs import slope_over_treads, stair_nearby
 from .verdicts import Judge, Verdict
 
 ROUNDING = 16.0
@@ -70,6 +71,7 @@ class Investigation:
         self._judge = replace(judge, rounding=rounding, unseen=unseen)
         self._levels: dict[float, Level] = {}
         self._noise: float | None = None
+        self._on_stairs = False
         self.estimate: Estimate
         self.verdict = Verdict.UNRESOLVED
         self._go_on(step)
@@ -86,12 +88,16 @@ class Investigation:
             if all(level.flat for level in self._levels.values()):
                 continue  # so can one that leaps over what is narrow
             sure = fresh and not self._is_open() and self._confirmed()
+            if self._on_stairs:
+                return
             if sure and not self._leaps() and not self._is_open():
                 return
         while self._leaps():
             self._judged()
         if self.verdict is not Verdict.RIGHT and self._noise is None:
             self._confirmed()
+        if self._on_stairs:
+            return
         if self.estimate.jumps:
             self._look_beside()
         elif self.estimate.sides is None and self.verdict is Verdict.UNRESOLVED:
@@ -126,9 +132,52 @@ class Investigation:
         if self._reach_both_sides():
             return not self._is_open() and self._confirmed()
         unsure = self.verdict is Verdict.WRONG and self.estimate.sides is None
-        if unsure and (self._is_rough() or not self._settled() or self._is_disputed()):
-            self.verdict = Verdict.UNRESOLVED
+        if unsure and not self._convicts():
+            return self.verdict is Verdict.RIGHT
         return not self._is_open()
+
+    def _convicts(self) -> bool:
+        """See whether a smooth slope really contradicts the given one; else say what is known."""
+        if self._look([s for s in self._narrow_steps() if s >= self._line.least]):
+            if self.verdict is not Verdict.WRONG:
+                return False
+        if self.estimate.sides is not None:
+            return True
+        if self._is_rough() or not self._settled() or not self._is_smooth():
+            self.verdict = Verdict.UNRESOLVED
+            return False
+        return not self._is_on_stairs()
+
+    def _narrow_steps(self) -> Iterator[float]:
+        """Yield steps that show whether a wide one has leapt over something."""
+        usual = usual_step(self._probe.unit, self._line.unit)
+        while usual > self._narrowest:
+            usual /= 8
+            yield usual
+
+    def _is_smooth(self) -> bool:
+        """Whether the slopes to both sides come closer at narrower steps, as far as can be seen."""
+        levels = sorted(self._levels.values(), key=lambda level: -level.step)
+        rows = [level for level in levels if level.step <= self.estimate.step]
+        for wide, narrow in pairwise(rows):
+            seen = narrow.gap > 25 * narrow.noise(self._noise or 0.0)
+            if seen and narrow.gap > abs(self.given - self.estimate.value) and narrow.gap >= wide.gap:
+                self.estimate = replace(self.estimate, jumps=True)
+                return False
+        return True
+
+    def _is_on_stairs(self) -> bool:
+        """Judge again over many treads, where φ is a stair that only rounding explains."""
+        small = rounding_of_inputs(self._probe)
+        tread, height = stair_nearby(
+            self._probe, self._line, self.estimate, self.given, small
+        )  # fmt: skip
+        if not height:
+            return False
+        self._on_stairs = True
+        self.estimate = slope_over_treads(self._probe, self._line, tread, height)
+        self.verdict = self._judge.verdict(self.given, self.estimate)
+        return True
 
     def _is_on_a_stair(self) -> bool:
         """Whether φ stays as it is, to the last bit, and the given value may be no mistake.
@@ -206,26 +255,6 @@ class Investigation:
         if rough:
             self.estimate = replace(self.estimate, rough=True)
         return rough
-
-    def _is_disputed(self) -> bool:
-        """Whether wide steps have the given slope, and no kink: then narrow ones see rounding."""
-        self._look([k * usual_step(self._probe.epsilon, self._line.unit) for k in (512, 4096)])
-        wide = [self._levels[s] for s in sorted(self._levels, reverse=True)]
-        near = [
-            level
-            for level in wide
-            if level.step > self.estimate.step
-            and not level.flat
-            and np.isfinite(level.central)
-            and abs(level.central - self.given) <= 0.1 * abs(level.central - self.estimate.value)
-        ]
-        disputed = any(
-            b.gap <= 0.3 * a.gap or max(a.gap, b.gap) <= 0.1 * abs(self.given)
-            for a, b in pairwise(near)
-            if a.step > 3 * b.step
-        )
-        self.estimate = replace(self.estimate, rough=disputed)
-        return disputed
 
     def _settled(self) -> bool:
         """Go on to narrower steps as long as they say something else; tell whether that ends."""

@@ -111,7 +111,7 @@ class Probe:
     @property
     def unit(self) -> float:
         """The rounding unit of φ, stairs included: what the width of a good step depends on."""
-        return max(self.epsilon, self.stairs / self.scale if self.stairs else 0.0)
+        return max(self.epsilon, self.stairs / self.scale if self.stairs and self.scale else 0.0)
 
     def evaluate(self, arrays: Arrays) -> Arrays:
         """Return the outputs at other coordinates, or NaN where there are none of these shapes.
