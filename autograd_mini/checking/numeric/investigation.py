@@ -51,6 +51,13 @@ def rounds(line: Line, epsilon: float, step: float | None) -> Iterator[list[floa
         yield [usual / 30**k for k in range(7, 17)]
 
 
+ALIKE = 0.1
+"""A share of the gap between two slopes at a kink by which it may differ from step to step."""
+
+KINK_REACHES = 60.0
+"""The widest step at which a kink has its slopes, over the narrowest, at the least."""
+
+
 class Investigation:
     """An entry or direction under investigation.
 
@@ -131,8 +138,7 @@ class Investigation:
             return self.verdict is not Verdict.UNRESOLVED and self._confirmed()
         if self._reach_both_sides():
             return not self._is_open() and self._confirmed()
-        unsure = self.verdict is Verdict.WRONG and self.estimate.sides is None
-        if unsure and not self._convicts():
+        if self.verdict is Verdict.WRONG and not self._convicts():
             return self.verdict is Verdict.RIGHT
         return not self._is_open()
 
@@ -142,7 +148,7 @@ class Investigation:
             if self.verdict is not Verdict.WRONG:
                 return False
         if self.estimate.sides is not None:
-            return True
+            return self._is_steady_kink()
         if self._is_rough() or not self._settled() or not self._is_smooth():
             self.verdict = Verdict.UNRESOLVED
             return False
@@ -155,6 +161,17 @@ class Investigation:
             usual /= 8
             yield usual
 
+    def _is_steady_kink(self) -> bool:
+        """Whether the slopes to both sides are as far apart at many steps: at two it may be chance."""
+        level = self._levels[self.estimate.step]
+        alike = [x for x in self._levels.values() if abs(x.gap - level.gap) <= ALIKE * level.gap]
+        steps = [x.step for x in alike]
+        if max(steps) >= KINK_REACHES * min(steps):
+            return True
+        self.estimate = replace(self.estimate, sides=None, uneven=True)
+        self.verdict = Verdict.UNRESOLVED
+        return False
+
     def _is_smooth(self) -> bool:
         """Whether the slopes to both sides come closer at narrower steps, as far as can be seen."""
         levels = sorted(self._levels.values(), key=lambda level: -level.step)
@@ -162,7 +179,7 @@ class Investigation:
         for wide, narrow in pairwise(rows):
             seen = narrow.gap > 25 * narrow.noise(self._noise or 0.0)
             if seen and narrow.gap > abs(self.given - self.estimate.value) and narrow.gap >= wide.gap:
-                self.estimate = replace(self.estimate, jumps=True)
+                self.estimate = replace(self.estimate, uneven=True)
                 return False
         return True
 
@@ -251,10 +268,17 @@ class Investigation:
         """Whether φ changes as much between neighbouring numbers as anywhere, like sin at 1e15."""
         share = max(1e-3, 100 * self._probe.epsilon)
         sizes = [level.size for level in self._levels.values() if np.isfinite(level.size)]
-        rough = (self._noise or 0.0) > share * max([self._probe.scale, *sizes])
+        noise = self._noise or 0.0
+        rough = noise > share * max([self._probe.scale, *sizes]) or self._is_too_steep(share)
         if rough:
             self.estimate = replace(self.estimate, rough=True)
         return rough
+
+    def _is_too_steep(self, share: float) -> bool:
+        """Whether φ is rough, and the given slope more than its numbers can follow."""
+        moves = [max(abs(x.above), abs(x.below)) for x in self._levels.values()]
+        largest = max([x for x in moves if np.isfinite(x)], default=0.0)
+        return (self._noise or 0.0) > share * largest and abs(self.given) * self._line.least > largest
 
     def _settled(self) -> bool:
         """Go on to narrower steps as long as they say something else; tell whether that ends."""
