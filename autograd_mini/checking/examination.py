@@ -10,6 +10,7 @@ from .agreement import disagreements
 from .causes import Cause, Kind
 from .diagnosis import Evidence, diagnose
 from .inputs import Arrays, Problem
+from .numeric.corners import judge_corners
 from .numeric.first import Findings, first_findings
 from .numeric.investigation import unseen_slope, usual_step
 from .numeric.judgement import look_closer
@@ -17,7 +18,7 @@ from .numeric.lines import Probe
 from .numeric.noise import SINGLE, float32_stairs, rounding_of
 from .numeric.projections import projected
 from .numeric.steadiness import spare_noise
-from .numeric.ties import refuse_ties
+from .numeric.ties import TIED, refuse_ties
 from .numeric.verdicts import CODES, Tolerances, Verdict
 from .progress import LONG, Bar
 from .reporting.coverage import Coverage
@@ -98,6 +99,7 @@ class Examination:
         self.shown = [g / scale for g in self.given]
         self.scale = scale
         self.noisy = False
+        self.corners: list[Cause] = []
         self.probe = Probe(subject, self.outputs, self.weights)
         if not subject.costly and subject.epsilon < SINGLE[0]:
             self.probe.stairs = float32_stairs(self.probe)
@@ -131,8 +133,8 @@ class Examination:
         apart = True  # whether something is wrong beside ties
         if self.full:
             findings = self.every_entry()
-            apart = any(np.any(f.verdict == CODES[Verdict.WRONG]) for f in findings)
-            ties = refuse_ties(self.probe, findings, self.tolerances)
+            apart = any(map(wrong_alone, findings))
+            ties = [*self.corners, *refuse_ties(self.probe, findings, self.tolerances)]
         else:
             findings, problems, coverage = projected(
                 self.probe, self.shown, self.slope, self.tolerances, self.options.seed
@@ -171,6 +173,7 @@ class Examination:
                 self.probe, self.shown, self.tolerances, self.options.step, bar
             )  # fmt: skip
         look_closer(self.probe, findings, self.tolerances, self.options.step)
+        self.corners = judge_corners(self.probe, findings, self.tolerances)
         if not self.subject.costly:
             self.noisy = spare_noise(
                 findings, self.probe.point, self.given_at, self.options.seed,
@@ -237,6 +240,12 @@ class Examination:
         below = self.probe.with_entry(position, flat, at - step)
         width = (at + step) - (at - step)
         return [(a - b) / width for a, b in zip(above, below, strict=True)]
+
+
+def wrong_alone(findings: Findings) -> bool:
+    """Tell whether an entry is wrong that does not only fail to add up with others."""
+    wrong = np.flatnonzero(findings.verdict == CODES[Verdict.WRONG])
+    return any(not findings.reasons.get(int(flat), "").startswith(TIED) for flat in wrong)
 
 
 def refused(weights: Arrays) -> Arrays:

@@ -175,12 +175,17 @@ class Investigation:
     def _is_smooth(self) -> bool:
         """Whether the slopes to both sides come closer at narrower steps, as far as can be seen."""
         levels = sorted(self._levels.values(), key=lambda level: -level.step)
-        rows = [level for level in levels if level.step <= self.estimate.step]
-        for wide, narrow in pairwise(rows):
-            seen = narrow.gap > 25 * narrow.noise(self._noise or 0.0)
-            if seen and narrow.gap > abs(self.given - self.estimate.value) and narrow.gap >= wide.gap:
-                self.estimate = replace(self.estimate, uneven=True)
-                return False
+        rows = [
+            level.gap
+            for level in levels
+            if level.step <= self.estimate.step
+            and level.gap > 25 * level.noise(self._noise or 0.0)
+        ]
+        apart = abs(self.given - self.estimate.value)
+        grows = len(rows) > 2 and rows[-1] > 1.5 * rows[-2] > 2.25 * rows[-3]
+        if grows or any(b >= a and b > apart for a, b in pairwise(rows)):
+            self.estimate = replace(self.estimate, uneven=True)
+            return False
         return True
 
     def _is_on_stairs(self) -> bool:

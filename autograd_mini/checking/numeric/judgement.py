@@ -34,6 +34,7 @@ def look_closer(
             as_it_is(of, flat, tolerances, understated)
         elif counts[Verdict.UNRESOLVED] >= ENOUGH[Verdict.UNRESOLVED]:
             of.verdict[flat] = CODES[Verdict.UNRESOLVED]
+            of.error[flat] = np.inf
             of.reasons[flat] = "not looked at, since too many others are unresolved"
         else:
             first, bar = float(of.numeric[flat]), float(of.error[flat])
