@@ -34,3 +34,11 @@ def sizes_of(x: np.ndarray) -> np.ndarray:
     If all are 0 they are 1.
     """
     return np.where(x != 0, np.abs(x), np.max(np.abs(x), initial=0.0) or 1.0)
+
+
+def norm(*arrays: np.ndarray) -> float:
+    """Return the Euclidean norm of all entries together, also where their squares overflow."""
+    size = max((float(np.max(np.abs(x), initial=0.0)) for x in arrays), default=0.0)
+    if not 0 < size < np.inf:
+        return size
+    return size * float(np.sqrt(sum(np.sum((x / size) ** 2) for x in arrays)))

@@ -1,6 +1,6 @@
 """Rows of a Jacobian that differ in size: a weighted sum of all results hides the smallest ones.
 
-Along a random direction every result has a slope. A cotangent that is divided by these slopes lets
+Along one direction every result has a slope. A cotangent that is divided by these slopes lets
 all results count alike, so one more derivative along that direction shows a mistake in any of them.
 """
 
@@ -16,15 +16,15 @@ from .subjects import Subject
 SPREAD = 1e3
 """Slopes of results that differ by less do not hide each other: `rtol` is far below."""
 
-KNOWN = 1e6
-"""Units of rounding of a result below which its slope is not known, and not blown up."""
+KNOWN = 1e-3
+"""A share of a slope up to which it may be uncertain."""
 
 SMALLEST = 1e-100
 """The least slope that is looked at, as a share of the largest: its inverse must be a number."""
 
 
 def telling_cotangent(
-    probe: Probe, subject: Subject, drawn: Arrays, rtol: float, seed: int
+    probe: Probe, subject: Subject, drawn: Arrays, rtol: float
 ) -> Arrays | None:
     """Return a cotangent that shows a mistake in small results; None if there is none to see.
 
@@ -33,20 +33,17 @@ def telling_cotangent(
         subject: the function and its gradient.
         drawn: the cotangent that was used.
         rtol: the relative tolerance.
-        seed: of the direction.
     """
     if sum(g.size for g in drawn) < 2 or not subject.takes_cotangent:
         return None
-    generator = np.random.default_rng([seed, 5])
-    direction = [sizes_of(x) * generator.uniform(0.5, 1.5, x.shape) for x in probe.point]
+    direction = [_direction(x) for x in probe.point]
     step = probe.epsilon ** (1 / 3)
-    rise = [np.abs(a - y) for a, y in zip(_outputs(probe, direction, step), probe.base, strict=True)]
-    if not _spread(rise):
+    if not _is_spread(_outputs(probe, direction, step), probe.base):
         return None
     wide, narrow = (_slopes(probe, direction, s) for s in (step, step / 8))
     if not all(np.all(np.isfinite(s)) for s in (*wide, *narrow)):
         return None
-    sizes = _sizes(probe, narrow, step)
+    sizes = _sizes(probe, wide, narrow)
     weights = [g / size for g, size in zip(drawn, sizes, strict=True)]
     given = [np.vdot(g, v) for g, v in zip(subject.gradient(weights), direction, strict=True)]
     rows = list(zip(weights, wide, narrow, probe.base, strict=True))
@@ -60,6 +57,13 @@ def telling_cotangent(
     return None if off <= rtol * size + 2 * bar else weights
 
 
+def _direction(x: np.ndarray) -> np.ndarray:
+    """Return lengths from 0.5 to 1.5 of each entry, in no order, without the time of a generator."""
+    spread = 0.5 + np.arange(1, x.size + 1) * 0.6180339887498949 % 1
+    sizes = np.abs(x)
+    return (sizes if sizes.all() else sizes_of(x)) * spread.reshape(x.shape)
+
+
 def _outputs(probe: Probe, direction: Arrays, step: float) -> Arrays:
     return probe.evaluate([x + step * v for x, v in zip(probe.point, direction, strict=True)])
 
@@ -70,18 +74,27 @@ def _slopes(probe: Probe, direction: Arrays, step: float) -> Arrays:
     return [(a - b) / (2 * step) for a, b in zip(above, below, strict=True)]
 
 
-def _spread(rise: Arrays) -> bool:
+def _is_spread(above: Arrays, base: Arrays) -> bool:
     """Tell whether results move so differently that some hide others."""
-    found = np.concatenate([r.ravel() for r in rise])
-    found = found[found > 0]
-    return found.size > 1 and bool(np.max(found) > SPREAD * np.min(found))
+    least, most = np.inf, 0.0
+    for a, y in zip(above, base, strict=True):
+        rise = np.abs(a - y).ravel()
+        rise = rise[rise > 0]
+        if rise.size:
+            least, most = min(least, rise.min()), max(most, rise.max())
+    return bool(most > SPREAD * least)
 
 
-def _sizes(probe: Probe, slopes: Arrays, step: float) -> Arrays:
-    """Return by what each result is divided, so that all count alike as far as they are known."""
-    largest = max(float(np.max(np.abs(s), initial=0.0)) for s in slopes)
-    rounding = KNOWN * probe.epsilon
-    sizes = [
-        np.maximum(np.abs(s), rounding * np.abs(y)) for s, y in zip(slopes, probe.base, strict=True)
-    ]
-    return [np.maximum(size / largest, SMALLEST) for size in sizes]
+def _sizes(probe: Probe, wide: Arrays, narrow: Arrays) -> Arrays:
+    """Return by what each result is divided, so that all count alike.
+
+    One whose slope is not known is left as small as it is: blown up, it would be nothing but noise.
+    """
+    largest = max(float(np.max(np.abs(s), initial=0.0)) for s in narrow)
+    sizes = []
+    for a, b, y in zip(wide, narrow, probe.base, strict=True):
+        size = np.abs(b)
+        known = (np.abs(a - b) <= KNOWN * size) & (size > NOISE * probe.epsilon / KNOWN * np.abs(y))
+        known &= size > SMALLEST * largest
+        sizes.append(np.where(known, size / largest, 1.0))
+    return sizes
