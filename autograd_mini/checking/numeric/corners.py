@@ -14,6 +14,7 @@ from ..causes import Cause
 from .first import Findings
 from .investigation import Investigation, usual_step
 from .lines import NOISE, Probe
+from .noise import rounding_of_inputs
 from .ties import CORNER, LOOKED_AT, MARGIN, TIED, Place, TogetherLine, at_kinks, cause_of
 from .verdicts import CODES, Judge, Tolerances, Verdict
 
@@ -77,7 +78,8 @@ def _adds_up(probe: Probe, findings: Sequence[Findings], places: Sequence[Place]
     for step in (8 * usual, usual):
         level = probe.level(line, step)
         off = max(abs(level.right - expected), abs(level.left - expected))
-        if not off > allowed + NOISE * level.noise() or off < 0.5 * before < np.inf:
+        rounding = NOISE * level.noise() + rounding_of_inputs(probe) / step
+        if not off > allowed + rounding or off < 0.5 * before < np.inf:
             return True
         before = off
     return False

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..progress import Bar
 from .batches import Batch
-from .investigation import usual_step
+from .investigation import UNEVEN, usual_step
 from .lines import NOISE, Probe
 from .sweep import Differences, NotSweepable, Sweep
 from .verdicts import CODES, RESOLUTION, Tolerances, Verdict
@@ -21,8 +21,8 @@ WORTH_SWEEPING = 24
 SHARP = 1e-4
 """An error bar up to this share of an entry is not coarse."""
 
-NARROWER = 1e-3
-"""The step that looks for narrow features, as a share of the first one."""
+LEAPT = 1e-3
+"""A share of a slope by which it differs at a narrow step only if the first step leapt over something."""
 
 DOUBTFUL = -1
 """The code of an entry that is not judged yet."""
@@ -133,7 +133,7 @@ def first_findings(
 
 
 def doubt_leaps(findings: Findings, moved: Moving, steps: np.ndarray) -> None:
-    """See at steps a thousand times narrower whether what looked right leaps over something.
+    """See at steps more than a thousand times narrower whether what looked right leaps over something.
 
     Args:
         findings: of one input, with first estimates.
@@ -144,11 +144,11 @@ def doubt_leaps(findings: Findings, moved: Moving, steps: np.ndarray) -> None:
         places = np.flatnonzero(
             (findings.verdict == CODES[Verdict.RIGHT]) & (findings.numeric != 0)
         )
-        narrow = moved(places, NARROWER * steps[places])
+        narrow = moved(places, UNEVEN * steps[places])
         width = narrow.up - narrow.down
         slopes, numeric = (narrow.above - narrow.below) / width, findings.numeric[places]
         rounding = 64 * NOISE * np.finfo(np.float64).eps * (narrow.size + np.abs(numeric))
-        apart = np.abs(slopes - numeric) > 0.1 * np.abs(numeric) + rounding / width
+        apart = np.abs(slopes - numeric) > LEAPT * np.abs(numeric) + rounding / width
     findings.verdict[places[apart & (width > 0)]] = DOUBTFUL
 
 

@@ -30,6 +30,9 @@ ROUNDING = 16.0
 STAIR = 1e-6
 """A step, per unit, that a stair of float32 does not reach."""
 
+UNEVEN = 6.180339887498949e-4
+"""A narrow step, as a share of the usual one, with which no swing is in step that is so with it."""
+
 LOST = 1e4
 """Units of rounding of a function, an error bar of which is as good as none if all else fails."""
 
@@ -42,7 +45,7 @@ def usual_step(epsilon: float, unit: float) -> float:
 def rounds(line: Line, epsilon: float, step: float | None) -> Iterator[list[float]]:
     """Yield the steps to try, round by round."""
     usual = step or usual_step(epsilon, line.unit)
-    yield [64 * usual, 8 * usual, usual]
+    yield [64 * usual, 8 * usual, usual, UNEVEN * usual]
     near = usual_step(epsilon, line.near)
     yield [usual / 8, usual / 64, *([64 * near, 8 * near, near] if line.near != line.unit else [])]
     yield [s for s in (512 * usual, 4096 * usual) if s < line.unit] + [0.2 * line.unit]
@@ -73,7 +76,7 @@ class Investigation:
         self._probe, self._line, self.given = probe, line, given
         self._moving = probe.moving(line)
         rounding = ROUNDING * probe.epsilon * self._moving / line.unit
-        seen = max(self._moving, min(probe.scale, 1.0))
+        seen = self._moving or min(probe.scale, 1.0)
         unseen = probe.epsilon**2 * seen / line.unit
         self._judge = replace(judge, rounding=rounding, unseen=unseen)
         self._levels: dict[float, Level] = {}
@@ -122,8 +125,22 @@ class Investigation:
         return bool(fresh)
 
     def _judged(self) -> None:
-        self.estimate = estimate(list(self._levels.values()), self._noise or 0.0)
+        levels = sorted(self._levels.values(), key=lambda level: level.step)
+        self.estimate = estimate(levels, self._noise or 0.0)
+        if self.estimate.jumps:
+            self.estimate = self._beyond_rounding(levels)
         self.verdict = self._judge.verdict(self.given, self.estimate)
+
+    def _beyond_rounding(self, levels: list[Level]) -> Estimate:
+        """Return what wider steps say of a jump that is no higher than rounding, if they see none."""
+        found, small = self.estimate, rounding_of_inputs(self._probe)
+        while found.jumps:
+            low = [x for x in levels if x.step <= found.step]
+            levels = levels[len(low) :]
+            if not low or len(levels) < 3 or low[-1].gap * low[-1].step > small:
+                return self.estimate
+            found = estimate(levels, self._noise or 0.0)
+        return found
 
     def _confirmed(self) -> bool:
         """See whether a verdict stands: a kink at narrower steps, a wrong one beside noise.
@@ -283,7 +300,8 @@ class Investigation:
         """Whether φ is rough, and the given slope more than its numbers can follow."""
         moves = [max(abs(x.above), abs(x.below)) for x in self._levels.values()]
         largest = max([x for x in moves if np.isfinite(x)], default=0.0)
-        return (self._noise or 0.0) > share * largest and abs(self.given) * self._line.least > largest
+        least = max(share * largest, rounding_of_inputs(self._probe))
+        return (self._noise or 0.0) > least and abs(self.given) * self._line.least > largest
 
     def _settled(self) -> bool:
         """Go on to narrower steps as long as they say something else; tell whether that ends."""
@@ -321,6 +339,8 @@ class Investigation:
         sides = (low - margin - noise, high + margin + noise)
         self.estimate = replace(self.estimate, sides=sides, left=left, right=right)
         self.verdict = self._judge.verdict(self.given, self.estimate)
+        if self.verdict is Verdict.WRONG:
+            self._is_on_stairs()
 
     def _slopes_beside(self, step: float) -> tuple[float, float, float, float, float] | None:
         """Return least and greatest slope, left and right one, and their noise, beside a jump."""
@@ -367,6 +387,9 @@ class Investigation:
                 unsure = before.rough or found.sides is not None or far(found, before)
                 unsure = unsure or all(level.flat for level in levels)
                 unsure = unsure or (two_sided(self._levels.values()) and not two_sided(levels))
+                if verdict is Verdict.WRONG and not unsure:  # a part may have no more digits
+                    small = rounding_of_inputs(self._probe)
+                    unsure = stair_nearby(probe, line, found, self.given, small)[1] > 0
                 self.verdict = Verdict.UNRESOLVED if unsure and not verdict.passes else verdict
                 self.estimate = replace(found, rough=before.rough)
         if self.verdict is Verdict.UNRESOLVED and np.isfinite(self.estimate.value):
