@@ -134,10 +134,14 @@ class Investigation:
     def _beyond_rounding(self, levels: list[Level]) -> Estimate:
         """Return what wider steps say of a jump that is no higher than rounding, if they see none."""
         found, small = self.estimate, rounding_of_inputs(self._probe)
+        if all(level.rise <= small for level in levels):
+            widest = levels[-1]  # nothing but rounding
+            error = widest.noise(self._noise or 0.0) + small / widest.step
+            return Estimate(widest.central, error, widest.step)
         while found.jumps:
             low = [x for x in levels if x.step <= found.step]
             levels = levels[len(low) :]
-            if not low or len(levels) < 3 or low[-1].gap * low[-1].step > small:
+            if not low or len(levels) < 3 or low[-1].rise > small:
                 return self.estimate
             found = estimate(levels, self._noise or 0.0)
         return found
@@ -192,11 +196,12 @@ class Investigation:
     def _is_smooth(self) -> bool:
         """Whether the slopes to both sides come closer at narrower steps, as far as can be seen."""
         levels = sorted(self._levels.values(), key=lambda level: -level.step)
+        small = rounding_of_inputs(self._probe)
         rows = [
             level.gap
             for level in levels
             if level.step <= self.estimate.step
-            and level.gap > 25 * level.noise(self._noise or 0.0)
+            and level.gap > 25 * level.noise(self._noise or 0.0) + small / level.step
         ]
         apart = abs(self.given - self.estimate.value)
         grows = len(rows) > 2 and rows[-1] > 1.5 * rows[-2] > 2.25 * rows[-3]
@@ -207,16 +212,20 @@ class Investigation:
 
     def _is_on_stairs(self) -> bool:
         """Judge again over many treads, where φ is a stair that only rounding explains."""
-        small = rounding_of_inputs(self._probe)
-        tread, height = stair_nearby(
-            self._probe, self._line, self.estimate, self.given, small
-        )  # fmt: skip
-        if not height:
+        found = self._over_treads(self._probe, self._line, self.estimate)
+        if found is None:
             return False
-        self._on_stairs = True
-        self.estimate = slope_over_treads(self._probe, self._line, tread, height)
-        self.verdict = self._judge.verdict(self.given, self.estimate)
+        self._on_stairs, self.estimate = True, found
+        self.verdict = self._judge.verdict(self.given, found)
         return True
+
+    def _over_treads(self, probe: Probe, line: Line, e: Estimate) -> Estimate | None:
+        """Return the slope over many treads, None where no stair explains the given slope."""
+        small = rounding_of_inputs(self._probe)
+        tread, height = stair_nearby(probe, line, e, self.given, small)
+        if not height and probe.stairs:  # a wide step over few of them can be certain and wrong
+            tread, height = STAIR * line.unit, probe.stairs
+        return slope_over_treads(probe, line, tread, height) if height else None
 
     def _is_on_a_stair(self) -> bool:
         """Whether φ stays as it is, to the last bit, and the given value may be no mistake.
@@ -298,8 +307,8 @@ class Investigation:
 
     def _is_too_steep(self, share: float) -> bool:
         """Whether φ is rough, and the given slope more than its numbers can follow."""
-        moves = [max(abs(x.above), abs(x.below)) for x in self._levels.values()]
-        largest = max([x for x in moves if np.isfinite(x)], default=0.0)
+        rises = [level.rise for level in self._levels.values()]
+        largest = max([rise for rise in rises if np.isfinite(rise)], default=0.0)
         least = max(share * largest, rounding_of_inputs(self._probe))
         return (self._noise or 0.0) > least and abs(self.given) * self._line.least > largest
 
@@ -323,6 +332,7 @@ class Investigation:
         """Whether differences at a narrower step leave the estimate, for the given value."""
         value = self.estimate.value
         noise = 4 * level.noise(self._noise or 0.0) + 2 * self.estimate.error
+        noise += rounding_of_inputs(self._probe) / level.step
         nearer = abs(level.central - self.given) < 0.95 * abs(value - self.given)
         return bool(abs(level.central - value) > noise and nearer)
 
@@ -388,10 +398,10 @@ class Investigation:
                 unsure = unsure or all(level.flat for level in levels)
                 unsure = unsure or (two_sided(self._levels.values()) and not two_sided(levels))
                 if verdict is Verdict.WRONG and not unsure:  # a part may have no more digits
-                    small = rounding_of_inputs(self._probe)
-                    unsure = stair_nearby(probe, line, found, self.given, small)[1] > 0
+                    found = self._over_treads(probe, line, found) or found
+                    verdict = self._judge.verdict(self.given, found)
                 self.verdict = Verdict.UNRESOLVED if unsure and not verdict.passes else verdict
-                self.estimate = replace(found, rough=before.rough)
+                self.estimate = replace(found, rough=before.rough or found.rough)
         if self.verdict is Verdict.UNRESOLVED and np.isfinite(self.estimate.value):
             self._try_complex_step()
 

@@ -62,7 +62,7 @@ def bisected(
 ) -> tuple[float, float]:
     """Return where φ, less what a slope explains, jumps most between 0 and `end`, and how high.
 
-    The height is 0 where it is no jump, or one that is lower than `steep` times its distance.
+    With a slope of 0 it is the nearest jump. The height is 0 where it is no jump, or one that is lower than `steep` times its distance.
     """
     shortest = max(2 * line.least, 2.0**-50 * abs(end))
     near, far = 0.0, end
@@ -73,7 +73,8 @@ def bisected(
             return far, 0.0
         middle = near + 0.5 * (far - near)
         at_middle = beside(probe, line, middle) - slope * middle
-        if abs(at_middle - at_near) >= abs(at_far - at_middle):
+        first, second = abs(at_middle - at_near), abs(at_far - at_middle)
+        if first >= second or (first and not slope):  # the end of a flat tread is the nearest jump
             far, at_far = middle, at_middle
         else:
             near, at_near = middle, at_middle
