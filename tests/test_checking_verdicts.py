@@ -1,4 +1,4 @@
-"""No right gradient is called wrong, and no wrong one right: functions that are hard to differ by."""
+"""No right gradient is called wrong, and no wrong one right: functions that are hard to check."""
 
 from __future__ import annotations
 
@@ -64,7 +64,10 @@ def float16(x: Any) -> Any:
 def test_few_digits_inside_are_no_mistake(seed: int, digits: Any, count: int) -> None:
     x = np.random.default_rng(seed).normal(size=count)
     assert state(digits, x, vjp=scaled(np.ones_like)) != "FAILED"
-    assert state(lambda x: digits(np.tanh(digits(x))), x, vjp=scaled(lambda x: 1 / np.cosh(x) ** 2)) != "FAILED"
+    assert (
+        state(lambda x: digits(np.tanh(digits(x))), x, vjp=scaled(lambda x: 1 / np.cosh(x) ** 2))
+        != "FAILED"
+    )
     assert state(lambda x: np.sum(digits(x) ** 2), x, grad=lambda x: 2 * x) != "FAILED"
 
 
@@ -108,7 +111,9 @@ def rows_jacobian(x: Any, size: float, factor: float) -> Any:
 
 @settings(max_examples=40, deadline=None)
 @given(st.floats(0, 15), st.integers(0, 10**6), st.sampled_from([1.0, 1.01, -1.0, 0.0]))
-def test_large_results_hide_no_mistake_in_small_ones(power: float, seed: int, factor: float) -> None:
+def test_large_results_hide_no_mistake_in_small_ones(
+    power: float, seed: int, factor: float
+) -> None:
     x, size = np.random.default_rng(seed).uniform(0.3, 1.2, 2), 10.0**power
     expected = "ok" if factor == 1 else "FAILED"
     f: Any = lambda x: rows(x, size)  # noqa: E731

@@ -78,9 +78,7 @@ class Examination:
         Problem: for what is wrong with the function or gradient as a whole.
     """
 
-    def __init__(
-        self, subject: Subject, options: Options, drawn: Arrays | None = None
-    ) -> None:
+    def __init__(self, subject: Subject, options: Options, drawn: Arrays | None = None) -> None:
         """Stand at the point; `drawn` is the cotangent, a random one by default."""
         self.subject, self.options = subject, options
         self.outputs = subject.at_point()

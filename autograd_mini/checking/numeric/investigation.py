@@ -141,7 +141,11 @@ class Investigation:
         while found.jumps:
             low = [x for x in levels if x.step <= found.step]
             levels = levels[len(low) :]
-            if not low or len(levels) < 3 or low[-1].rise > small:
+            if not low or len(levels) < 3:
+                return self.estimate
+            narrow, wide = low[-1], levels[0]  # what moves as far at both jumps, the rest slopes
+            jumps = narrow.rise > 0.5 * wide.rise
+            if (narrow.rise if jumps else narrow.gap * narrow.step) > small:
                 return self.estimate
             found = estimate(levels, self._noise or 0.0)
         return found
@@ -160,7 +164,7 @@ class Investigation:
         if self._reach_both_sides():
             return not self._is_open() and self._confirmed()
         if self.verdict is Verdict.WRONG and not self._convicts():
-            return self.verdict is Verdict.RIGHT
+            return self.verdict.passes
         return not self._is_open()
 
     def _convicts(self) -> bool:

@@ -62,7 +62,8 @@ def bisected(
 ) -> tuple[float, float]:
     """Return where φ, less what a slope explains, jumps most between 0 and `end`, and how high.
 
-    With a slope of 0 it is the nearest jump. The height is 0 where it is no jump, or one that is lower than `steep` times its distance.
+    With a slope of 0 it is the nearest jump. The height is 0 where it is no jump,
+    or one that is lower than `steep` times its distance.
     """
     shortest = max(2 * line.least, 2.0**-50 * abs(end))
     near, far = 0.0, end

@@ -73,16 +73,17 @@ def spare_noise(
     return spared
 
 
-def given_noise(
-    point: Arrays, gradient: Gradient, seed: int, steps: Arrays
-) -> list[np.ndarray]:
+def given_noise(point: Arrays, gradient: Gradient, seed: int, steps: Arrays) -> list[np.ndarray]:
     """Return the standard deviation of the rounding errors of each entry of a gradient.
 
     What is smooth grows with the step, or ends; rounding makes a saw, which stays as it is. So does
     a function that swings, beyond the step of its numeric derivative: that is no rounding.
     """
     noise = [np.zeros(x.size) for x in point]
-    reach = [np.where(np.isfinite(s), s, np.inf) / sizes_of(x).ravel() for s, x in zip(steps, point, strict=True)]
+    reach = [
+        np.where(np.isfinite(s), s, np.inf) / sizes_of(x).ravel()
+        for s, x in zip(steps, point, strict=True)
+    ]
     narrow: list[np.ndarray] | None = None
     for scale, values in zip(SCALES, beside(point, gradient, seed), strict=False):
         wide = [roughness(rows) for rows in values]
