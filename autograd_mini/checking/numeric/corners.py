@@ -1,7 +1,7 @@
 """Corners that single entries do not show: a maximum plus a minimum, or a median, of equal numbers.
 
-Each entry has one slope there when it moves alone; but moved together they have another than the sum
-of these. So a right choice of the gradient need not have the slopes of single entries.
+Each entry has one slope there when it moves alone; but moved together they have another than the
+sum of these. So a right choice of the gradient need not have the slopes of single entries.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ SHARP = 1e-4
 """An error bar up to this share of an entry is not coarse."""
 
 LEAPT = 1e-3
-"""A share of a slope by which it differs at a narrow step only if the first step leapt over something."""
+"""A share of a slope; it differs by more at a narrow step if the first one leapt over something."""
 
 DOUBTFUL = -1
 """The code of an entry that is not judged yet."""
@@ -133,7 +133,7 @@ def first_findings(
 
 
 def doubt_leaps(findings: Findings, moved: Moving, steps: np.ndarray) -> None:
-    """See at steps more than a thousand times narrower whether what looked right leaps over something.
+    """See at far narrower steps whether what looked right leaps over something.
 
     Args:
         findings: of one input, with first estimates.

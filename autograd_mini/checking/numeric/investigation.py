@@ -132,7 +132,7 @@ class Investigation:
         self.verdict = self._judge.verdict(self.given, self.estimate)
 
     def _beyond_rounding(self, levels: list[Level]) -> Estimate:
-        """Return what wider steps say of a jump that is no higher than rounding, if they see none."""
+        """Return what wider steps say of a jump that is no higher than rounding."""
         found, small = self.estimate, rounding_of_inputs(self._probe)
         if all(level.rise <= small for level in levels):
             widest = levels[-1]  # nothing but rounding
@@ -169,9 +169,9 @@ class Investigation:
 
     def _convicts(self) -> bool:
         """See whether a smooth slope really contradicts the given one; else say what is known."""
-        if self._look([s for s in self._narrow_steps() if s >= self._line.least]):
-            if self.verdict is not Verdict.WRONG:
-                return False
+        self._look(list(self._narrow_steps()))
+        if self.verdict is not Verdict.WRONG:
+            return False
         if self.estimate.sides is not None:
             return self._is_steady_kink()
         if self._is_rough() or not self._settled() or not self._is_smooth():
@@ -187,7 +187,7 @@ class Investigation:
             yield usual
 
     def _is_steady_kink(self) -> bool:
-        """Whether the slopes to both sides are as far apart at many steps: at two it may be chance."""
+        """Whether the slopes to both sides are as far apart at many steps."""
         level = self._levels[self.estimate.step]
         alike = [x for x in self._levels.values() if abs(x.gap - level.gap) <= ALIKE * level.gap]
         steps = [x.step for x in alike]

@@ -66,7 +66,7 @@ def has_jumps(probe: Probe, line: Line, end: float, height: float) -> bool:
 
 
 def values_at_scales(probe: Probe, line: Line) -> Iterator[tuple[float, Sides]]:
-    """Yield wider and wider steps, and values at them: up to wide ones while a side stays the same."""
+    """Yield wider and wider steps and values there, up to wide ones while a side stays the same."""
     usual = probe.epsilon ** (1 / 3) * line.unit
     inside = min(5e6 * probe.epsilon * line.unit, usual / WIDER, 1e-4 * line.near)
     step, moved = max(line.least, 1e-18 * min(line.near, line.unit)), False

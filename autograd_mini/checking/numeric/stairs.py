@@ -1,4 +1,4 @@
-"""Stairs: a function that rounds inside stays on one tread for a while, and its slope there is none.
+"""Stairs: a function that rounds inside stays on one tread for a while; it has no slope there.
 
 A function of few digits, as one in bfloat16, and a difference of terms that nearly cancel, as
 1 + erf(x) far out, are smooth at narrow steps and have another slope there than over many treads.
