@@ -100,6 +100,8 @@ def slope_over_treads(probe: Probe, line: Line, tread: float, height: float) -> 
         values = np.array([beside(probe, line, width * k) for k in PLACES])
         if not np.all(np.isfinite(values)):
             break
+        if not np.ptp(values):
+            continue  # on one tread
         third, fifth = (np.polynomial.polynomial.polyfit(PLACES, values, n) for n in (3, 5))
         matrix = np.vander(PLACES, 6, increasing=True)
         rest = values - matrix @ fifth
