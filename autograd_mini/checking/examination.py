@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -199,19 +200,24 @@ class Examination:
             outputs=self.outputs,
             weights=self.weights,
             others=inputs.others,
-            column=self.column,
+            column=partial(self.column, [p.step for p in report.parts]),
             regradient=self.subject.gradient if again else refused,
             rtol=self.tolerances.relative,
             kink=[p.is_(Verdict.KINK) for p in report.parts],
             function=self.subject.call if type(self.subject).call is Subject.call else None,
         )
 
-    def column(self, position: int, index: tuple[int, ...]) -> Arrays:
-        """Return numeric derivatives of all outputs by one entry of an input."""
+    def column(self, steps: Arrays, position: int, index: tuple[int, ...]) -> Arrays:
+        """Return numeric derivatives of all outputs by one entry of an input.
+
+        A narrow feature needs the step at which the entry was judged: the usual one is too wide.
+        """
         x = self.probe.point[position]
         flat = int(np.ravel_multi_index(index, x.shape)) if x.ndim else 0
-        at = float(x.flat[flat])
+        at, judged = float(x.flat[flat]), float(steps[position].flat[flat])
         step = usual_step(self.probe.epsilon, max(1.0, abs(at)))
+        if 0 < judged < step:
+            step = judged
         above = self.probe.with_entry(position, flat, at + step)
         below = self.probe.with_entry(position, flat, at - step)
         width = (at + step) - (at - step)

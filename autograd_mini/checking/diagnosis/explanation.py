@@ -57,11 +57,27 @@ def of_input(evidence: Evidence, position: int, formula: Formula | None) -> Caus
         return told(evidence, position, Pattern(Kind.NOT_FINITE, text))
     seen = view(evidence, position)
     if seen is None:
-        return None
+        pattern = within_bars(evidence, position)
+        return None if pattern is None else told(evidence, position, pattern)
     pattern = first_that_fits(evidence, seen, formula) or nearly(seen)
     if pattern is None:
         pattern = Pattern(Kind.UNKNOWN, f"no usual mistake explains {ratios(seen)}")
     return told(evidence, position, pattern)
+
+
+def within_bars(evidence: Evidence, position: int) -> Pattern | None:
+    """Return 0 or a flipped sign, which wide error bars tell too, if all wrong entries agree."""
+    wrong = evidence.wrong[position]
+    arrays = (evidence.given, evidence.numeric, evidence.error)
+    given, numeric, error = (values[position][wrong] for values in arrays)
+    if not np.all(2 * error < np.abs(numeric)):
+        return None
+    if np.all(given == 0):
+        return Pattern(Kind.ZERO, "the gradient of {name} is 0{where}: a part is missing")
+    if given.size > 1 and np.all(np.abs(given + numeric) <= error):
+        text = "the sign of the gradient of {name} is flipped{where}, within the error bars"
+        return Pattern(Kind.SIGN, text, -1.0)
+    return None
 
 
 def nearly(seen: View) -> Pattern | None:
