@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from ...forward import key_of, vertex_of
 from ...tensors import Tensor
-from .faults import PATIENCE, Trial
+from .faults import Trial
 from .formula import Formula, name_of, place_of
 from .mistakes import value
 
@@ -40,7 +39,7 @@ def other_function(trial: Trial) -> str | None:
     """Return what is other in the function whose gradient was given, None if nothing fits."""
     formula = trial.formula
     for alternative in alternatives(formula):
-        if perf_counter() - formula.started > 2 * PATIENCE:
+        if formula.budget.is_spent:
             return None
         try:
             with np.errstate(all="ignore"):
@@ -54,6 +53,7 @@ def other_function(trial: Trial) -> str | None:
 def fits(trial: Trial, alternative: Alternative) -> bool:
     """Whether the gradient of another function is the one that was given."""
     formula, evidence = trial.formula, trial.formula.evidence
+    formula.budget.spend(2 * len(formula.vertices), trial.largest)
     other = replayed(formula, alternative)
     if other is None:
         return False
@@ -89,7 +89,7 @@ def replayed(formula: Formula, alternative: Alternative) -> Formula | None:
     )
     if not fitting:
         return None
-    return Formula(formula.evidence, formula.leaves, outputs, vertices, {}, formula.started)
+    return Formula(formula.evidence, formula.leaves, outputs, vertices, {}, formula.budget)
 
 
 def alternatives(formula: Formula) -> Iterator[Alternative]:

@@ -42,7 +42,12 @@ def diagnose(evidence: Evidence) -> tuple[Cause, ...]:
                 suspects = [i for i in suspects if i not in shared[1]]
                 break
         formula = recorded(evidence) if suspects else None
-        own = [cause for i in suspects if (cause := of_input(evidence, i, formula)) is not None]
+        own = []
+        for done, i in enumerate(suspects):
+            if formula is not None:
+                formula.budget.share(len(suspects) - done)
+            cause = of_input(evidence, i, formula)
+            own += [] if cause is None else [cause]
     found += sorted(own, key=lambda cause: cause.kind is Kind.UNKNOWN)
     return tuple(found[:MOST])
 

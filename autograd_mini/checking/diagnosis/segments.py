@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from ...forward import Values, key_of
 from ...reverse import walk
 from ...tensors import Tensor
 from ..causes import Kind
-from .faults import PATIENCE, Fault, Trial, times_value
+from .faults import Fault, Trial, times_value
 from .formula import Edge, Formula, name_of, place_of
 from .terms import factors
 
@@ -68,19 +67,17 @@ class Replaced:
 
 def segments(formula: Formula) -> Iterator[Segment]:
     """Yield the segments of a formula, the longest from each start first."""
-    moving = {v.serial for v in formula.vertices}
-    starts = [*formula.leaves, *(v for v in formula.vertices if type(v) is Tensor)]
-    for start in starts:
-        inside: dict[int, Any] = {start.serial: start}
+    for start in formula.values:
+        inside: dict[Any, Any] = {key_of(start): start}
         found = []
         for vertex in formula.vertices:
             if vertex.serial <= start.serial or type(vertex) is not Tensor:
                 continue
             operands = [x for x in vertex._operands if type(x) is Tensor and x._requires_grad]
-            if not all(x.serial in inside for x in operands) or not operands:
+            if not all(key_of(x) in inside for x in operands) or not operands:
                 continue
-            inside[vertex.serial] = vertex
-            if vertex.shape == start.shape and len(inside) > 2 and vertex.serial in moving:
+            inside[key_of(vertex)] = vertex
+            if vertex.shape == start.shape and len(inside) > 2:
                 found.append((vertex, [v for v in inside.values() if v is not start]))
             if len(inside) > LONGEST:
                 break
@@ -89,7 +86,7 @@ def segments(formula: Formula) -> Iterator[Segment]:
             edges = [
                 (v.serial, p) for v in reversed(needed)
                 for p, x in enumerate(v._operands)
-                if type(x) is Tensor and x.serial == start.serial
+                if type(x) is Tensor and key_of(x) == key_of(start)
             ]  # fmt: skip
             if edges and len(needed) > 1:
                 yield Segment(start, end, edges, needed)
@@ -113,9 +110,10 @@ def in_segments(trial: Trial) -> Fault | None:
             rows.append((segment, g, passed_back(segment, g)))
     for make in (left_out, across, replaced):
         for segment, g, right in rows:
-            if perf_counter() - trial.formula.started > PATIENCE:
+            if trial.formula.budget.is_spent:
                 return None
             for kind, text, rule in make(trial.formula, segment):
+                trial.formula.budget.spend(1, segment.start.size)
                 change = trial.along(segment.start, rule(g) - right)
                 if not np.all(np.abs(change - trial.wanted) <= trial.allowed):
                     continue
@@ -130,7 +128,7 @@ def passed_back(segment: Segment, g: Any) -> Any:
     needed = {segment.start.serial, *(v.serial for v in segment.inside)}
     g = np.conj(g) if np.iscomplexobj(g) else g
     for x, gx in walk([segment.end], [g], needed=needed):
-        if x.serial == segment.start.serial:
+        if key_of(x) == key_of(segment.start):
             return np.conj(gx) if np.iscomplexobj(gx) else gx
     return np.zeros(segment.start.shape)
 
