@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from .agreement import disagreements
 from .causes import Cause, Kind
 from .diagnosis import Evidence, diagnose
+from .diagnosis.rewriting import rewrite
 from .inputs import Arrays, Problem
 from .numeric.first import Findings, first_findings
 from .numeric.investigation import unseen_slope, usual_step
@@ -205,7 +208,15 @@ class Examination:
             rtol=self.tolerances.relative,
             kink=[p.is_(Verdict.KINK) for p in report.parts],
             function=self.subject.call if type(self.subject).call is Subject.call else None,
+            rewritten=self.rewritten,
         )
+
+    def rewritten(self) -> Callable[[list[Any]], Any] | None:
+        """Return the function of natural values without writes into arrays."""
+        function = rewrite(self.subject.function)
+        if function is None:
+            return None
+        return lambda values: function(*self.subject.inputs.filled(values))
 
     def column(self, steps: Arrays, position: int, index: tuple[int, ...]) -> Arrays:
         """Return numeric derivatives of all outputs by one entry of an input.

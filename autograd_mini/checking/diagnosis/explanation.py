@@ -153,7 +153,7 @@ BY_VALUES = (partial, simple_term, extra_factor)
 
 def holds_elsewhere(evidence: Evidence, check: Check, pattern: Pattern, position: int) -> bool:
     """Whether a pattern gives the right entries too, if no condition tells them from the wrong."""
-    condition = condition_of(evidence, position)
+    condition = condition_of(evidence, position, pattern.zeros)
     if not condition.endswith("entries"):
         return True
     whole = view(evidence, position, everywhere=True)
@@ -177,6 +177,6 @@ def is_plain(factor: float) -> bool:
 def told(evidence: Evidence, position: int, pattern: Pattern) -> Cause:
     """Write a pattern with the name of its input and its condition."""
     name = evidence.names[position]
-    condition, where = ("", "") if pattern.whole else where_wrong(evidence, position)
+    condition, where = ("", "") if pattern.whole else where_wrong(evidence, position, pattern.zeros)
     text = pattern.text.format(name=name, where=where)
     return Cause(pattern.kind, text, name, condition, pattern.factor)

@@ -224,16 +224,27 @@ def add(found: Values, x: Tensor, g: Any) -> None:
 
 
 def recorded(evidence: Evidence) -> Formula | None:
-    """Record the function; None if it cannot be, or the graph's gradient is not the numeric one."""
+    """Record the function; None if it cannot be, or the graph's gradient is not the numeric one.
+
+    One that writes into arrays is recorded as a copy that makes new ones.
+    """
     if evidence.function is None:
         return None
+    found = _recorded(evidence, evidence.function)
+    if found is None and evidence.rewritten is not None:
+        function = evidence.rewritten()
+        found = None if function is None else _recorded(evidence, function)
+    return found
+
+
+def _recorded(evidence: Evidence, function: Callable[[list[Any]], Any]) -> Formula | None:
     pairs = zip(evidence.xs, evidence.complex, strict=True)
     leaves = [leaf(natural(x.copy(), c)[()], requires_grad=True) for x, c in pairs]
     sites: dict[int, Site] = {}
     try:
         with warnings.catch_warnings(), recorder(noting(sites)), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            outputs = results_of(evidence, leaves)
+            outputs = results_of(evidence, function, leaves)
         if not all(type(y) is Tensor for y in outputs):
             return None
         shapes = [np.shape(natural(y, c)) for y, c in zip(
@@ -253,14 +264,16 @@ def recorded(evidence: Evidence) -> Formula | None:
         evidence.refresh()
 
 
-def results_of(evidence: Evidence, leaves: list[Tensor]) -> list[Any]:
+def results_of(
+    evidence: Evidence, function: Callable[[list[Any]], Any], leaves: list[Tensor]
+) -> list[Any]:
     """Return the results of a function of tensors.
 
     A function that returns a loss with its gradient may fail after it has computed the loss: the
     loss is then among its variables.
     """
     try:
-        return flatten(evidence.function(leaves))[0]  # type: ignore[misc]
+        return flatten(function(leaves))[0]
     except Exception as error:
         if len(evidence.outputs) != 1 or evidence.outputs[0].size != 1:
             raise

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ..causes import Kind
 from .altered import (
     derived,
     gathered,
@@ -14,6 +13,7 @@ from .altered import (
     turned_operands,
 )
 from .alternatives import other_function
+from .branches import other_branch
 from .faults import Fault, Trial, search
 from .formula import Formula
 from .loops import USUAL, looped, other_turns
@@ -26,6 +26,7 @@ from .mistakes import (
     scaled,
 )
 from .multiples import by_values, other_factors
+from .parts import exchanged_parts, read_otherwise
 from .patterns import Pattern
 from .segments import in_segments
 
@@ -40,6 +41,8 @@ MAKERS = (
     turned_operands,
     summed_otherwise,
     exchanged_operands,
+    exchanged_parts,
+    read_otherwise,
 )  # fmt: skip
 """What yields faults of single steps, from the usual ones on."""
 
@@ -64,9 +67,9 @@ def _faulty(formula: Formula, position: int) -> Pattern | None:
         if fault is not None:
             formula.found.append(fault)
             return Pattern(fault.kind, fault.text, fault.factor)
-        text = other_function(trial)
-        if text is not None:
-            return Pattern(Kind.TERM, text)
+        pattern = other_branch(trial) or other_function(trial)
+        if pattern is not None:
+            return pattern
     return None
 
 

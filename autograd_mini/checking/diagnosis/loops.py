@@ -14,7 +14,7 @@ from .altered import gathered, turned_operands
 from .faults import Fault, Step, Trial, moved, times_value
 from .formula import Formula, applied, line_of, name_of, place_of
 from .mistakes import forgotten, times, twofold, value
-
+from .parts import read_otherwise
 
 Made = Callable[[Trial, "Loop"], Iterator[Fault]]
 """What yields faults of all steps of a loop."""
@@ -111,7 +111,7 @@ def overwritten(trial: Trial, loop: Loop) -> Iterator[Fault]:
 
 def single_rules(trial: Trial, loop: Loop) -> Iterator[Fault]:
     """Yield the faults of single steps that are made at all turns of a loop."""
-    for make in (forgotten, gathered, turned_operands):
+    for make in (forgotten, gathered, turned_operands, read_otherwise):
         rows = [list(make(trial.formula, step)) for step in loop.steps]
         for faults in zip(*rows, strict=False):
             alters = {next(iter(f.edges))[0]: f.alter for f in faults}
@@ -181,6 +181,9 @@ def replacements(formula: Formula, used: list[Any], count: int) -> Iterator[tupl
             other = "the value of the next step (off by one, as h[t] for h[t−1])"
         else:
             other = name_of(vertices[-1], formula)
+        if len(vertices) == count and any(a is b for a, b in zip(vertices, used[1:], strict=False)):
+            last = "the final value, after the last step,"
+            yield f"{last} stands in the place of {{name}}", [vertices[-1]] * count
         if len(vertices) == count:
             yield f"{other} stands in the place of {{name}}", vertices
         if len(vertices) == count + 1:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..causes import Kind
 from ...forward import key_of
+from ..causes import Kind
 from .faults import Fault, Step, Trial, moved, times_value
 from .formula import Formula, name_of, place_of
 from .mistakes import fit, is_factor, value
@@ -80,15 +80,17 @@ def values_like(formula: Formula, shape: tuple[int, ...]) -> tuple[list[int], np
     """Return the places of the values that broadcast to a shape, and them as rows of a matrix."""
     key = "values like", shape
     if key not in formula.memo:
-        size, numbers, rows = int(np.prod(shape)), [], []
+        size = int(np.prod(shape))
+        numbers: list[int] = []
+        rows: list[np.ndarray] = []
         for number, x in enumerate(formula.values):
             whole = broadcast(x._value, shape)
             if whole is not None and (len(rows) + 1) * size <= MOST_ENTRIES:
                 numbers.append(number)
                 rows.append(np.ravel(whole))
         formula.memo[key] = numbers, np.array(rows, float).reshape(-1, size)
-    numbers, rows = formula.memo[key]
-    return numbers, rows
+    found: tuple[list[int], np.ndarray] = formula.memo[key]
+    return found
 
 
 def broadcast(x: Any, shape: tuple[int, ...]) -> Any:

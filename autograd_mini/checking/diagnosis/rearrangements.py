@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import combinations, permutations
+from typing import Any
 
 import numpy as np
 
@@ -61,6 +62,8 @@ def moves(shape: tuple[int, ...], is_complex: bool) -> Iterator[Move]:
             yield pattern, partial(np.roll, shift=shift, axis=axis)
     if last <= MOST_AXES:
         yield from turned_over(shape, last)
+    if not is_complex:
+        yield from spread(shape)
 
 
 def named(kind: Kind, how: str) -> Pattern:
@@ -96,6 +99,26 @@ def shifts(length: int) -> Iterator[int]:
         yield n
         if 2 * n < length:
             yield -n
+
+
+def spread(shape: tuple[int, ...]) -> Iterator[Move]:
+    """Yield gradients whose entries are sums or means of the right ones, along an axis or part."""
+    for axis, length in enumerate(shape):
+        for size in range(length, 1, -1):
+            if length % size:
+                continue
+            group = f" in groups of {size}" if size < length else ""
+            for verb, reduce in (("summed", np.sum), ("averaged", np.mean)):
+                how = f"{verb} over axis {axis} by mistake{group}, and each entry has the result"
+                move = partial(spread_parts, axis=axis, size=size, reduce=reduce)
+                yield named(Kind.SUM, how), move
+
+
+def spread_parts(x: np.ndarray, axis: int, size: int, reduce: Callable[..., Any]) -> np.ndarray:
+    """Sum or average each so many neighbours along an axis, and give the result to each."""
+    parts = x.reshape(*x.shape[:axis], -1, size, *x.shape[axis + 1 :])
+    whole = reduce(parts, axis=axis + 1, keepdims=True)
+    return np.asarray(np.broadcast_to(whole, parts.shape).reshape(x.shape))
 
 
 def turned_over(shape: tuple[int, ...], last: int) -> Iterator[Move]:

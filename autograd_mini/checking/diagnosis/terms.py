@@ -69,8 +69,8 @@ def simple_term(evidence: Evidence, seen: View) -> Pattern | None:
     if single is not None and (extra is None or len(single[1]) <= len(extra[1])):
         factor, text = single
         what = f"the gradient of {{name}} is {product(factor, text)}{{where}}"
-        return Pattern(Kind.TERM, what + instead(seen, text, factor))
-    return None if extra is None else Pattern(Kind.TERM, sentence(*extra))
+        return Pattern(Kind.TERM, what + instead(seen, text, factor), zeros=True)
+    return None if extra is None else Pattern(Kind.TERM, sentence(*extra), zeros=True)
 
 
 def extra_term(evidence: Evidence, seen: View) -> tuple[float, str] | None:
