@@ -119,7 +119,7 @@ def first_that_fits(evidence: Evidence, seen: View, formula: Formula | None) -> 
         pattern = check(evidence, near)
         if pattern is None:
             continue
-        if formula is not None and is_vague(pattern):
+        if formula is not None and (check is reduced or is_vague(evidence, seen, pattern)):
             fault = faulty(formula, seen.position)
             if fault is not None:
                 return fault
@@ -161,9 +161,13 @@ def holds_elsewhere(evidence: Evidence, check: Check, pattern: Pattern, position
     return again is not None and again.text == pattern.text
 
 
-def is_vague(pattern: Pattern) -> bool:
-    """Whether a pattern is a factor that is no whole number, no length and no value."""
+def is_vague(evidence: Evidence, seen: View, pattern: Pattern) -> bool:
+    """Whether a pattern is a factor that means nothing, or holds for entries that mean nothing."""
     factor = pattern.factor
+    if not pattern.whole:
+        condition = condition_of(evidence, seen.position, pattern.zeros)
+        if condition.endswith("entries"):
+            return True
     large = factor is not None and not 1e-6 < abs(factor) < 1e6
     return large or "off by the factor" in pattern.text
 

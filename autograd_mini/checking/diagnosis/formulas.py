@@ -16,6 +16,7 @@ from .alternatives import other_function
 from .branches import other_branch
 from .faults import Fault, Trial, search
 from .formula import Formula
+from .levels import other_levels
 from .loops import USUAL, looped, other_turns
 from .mistakes import (
     elsewhere,
@@ -67,7 +68,7 @@ def _faulty(formula: Formula, position: int) -> Pattern | None:
         if fault is not None:
             formula.found.append(fault)
             return Pattern(fault.kind, fault.text, fault.factor)
-        pattern = other_branch(trial) or other_function(trial)
+        pattern = other_branch(trial) or other_levels(trial) or other_function(trial)
         if pattern is not None:
             return pattern
     return None

@@ -255,6 +255,7 @@ def unusual(label: str, x: np.ndarray) -> Iterator[Named]:
     yield f"(1 − tanh({label})²)", 1 - t**2
     yield f"{label} · (1 − {label})", x * (1 - x)
     yield f"σ({label})", s
+    yield f"σ(−{label})", 1 - s
     sums = [(f"1 − {label}", 1 - x), (f"1 + {label}", 1 + x)]
     for text, other in (*sums, (f"1 − {label}²", 1 - x**2), (f"1 + {label}²", 1 + x**2)):
         yield f"({text})", other
