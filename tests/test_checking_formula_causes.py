@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import autograd_mini as am
-from autograd_mini.checking.diagnosis import budget
+from autograd_mini.checking.diagnosis import budget, formula
 from autograd_mini.checking.diagnosis.rewriting import add_value, rewrite
 
 RNG = np.random.default_rng(11)
@@ -253,6 +253,23 @@ def test_a_function_that_adds_where_indices_repeat() -> None:
 
     found = said(counted, RNG.normal(size=(4, 2)), words, bags, vjp=undivided)
     assert "as if the division by a constant of shape (3, 1) were missing" in found
+
+
+def test_a_function_of_very_many_operations_is_given_up(monkeypatch: Any) -> None:
+    recorded: list[int] = []
+    monkeypatch.setattr(formula, "MOST_RECORDED", 50)
+    monkeypatch.setattr(formula, "is_right", lambda found: recorded.append(len(found.vertices)))
+
+    def running(x: Any) -> Any:
+        y = np.zeros(len(x))
+        for i in range(len(x)):
+            y[i] = y[i - 1] + np.sin(x[i])
+        return y[-1]
+
+    for size in (5, 40):
+        found = said(running, RNG.normal(size=size), grad=lambda x: np.cos(x) + x)
+        assert "has a term x too many" in found
+    assert len(recorded) == 1
 
 
 def written(x: Any, *, scale: float = 2.0) -> Any:

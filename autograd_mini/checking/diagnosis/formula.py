@@ -30,6 +30,9 @@ from .evidence import Evidence
 MOST_OPERATIONS = 1500
 """Operations of a graph that is looked at, at most."""
 
+MOST_RECORDED, MOST_ENTRIES = 4 * MOST_OPERATIONS, 50_000_000
+"""Operations that are recorded before a function is given up, and numbers in their results."""
+
 Edge = tuple[int, int]
 """The serial of an operation, and which of its operands."""
 
@@ -294,10 +297,15 @@ def is_result(value: Any, wanted: np.ndarray) -> bool:
 
 
 def noting(sites: dict[int, Site]) -> Callable[..., Any]:
-    """Return what records an operation, and notes where that is."""
+    """Return what records an operation, and notes where that is; it raises for too many."""
+    entries = 0
 
     def noted(primitive: Any, operands: tuple[Any, ...], params: Any) -> Any:
+        nonlocal entries
         results = record(primitive, operands, params)
+        entries += sum(y.size for y in (results if isinstance(results, tuple) else (results,)))
+        if len(sites) > MOST_RECORDED or entries > MOST_ENTRIES:
+            raise OverflowError("too many operations for a diagnosis")
         first = results[0] if isinstance(results, tuple) else results
         sites[first.serial] = site()
         return results
