@@ -203,6 +203,12 @@ def test_sums_that_are_given_to_each_entry(wrong: Callable[[Any], Any], text: st
     assert text in said(lambda b: X.T * b, scale, vjp=rule)
 
 
+def test_one_number_that_each_entry_has_is_no_sum() -> None:
+    found = said(np.max, np.array([1.0, 3.0, 2.0]), grad=lambda x: np.ones(3))
+    assert "summed over" not in found
+    assert "its mask is not applied" in found
+
+
 def test_a_turned_input_that_enters_at_several_steps() -> None:
     def taps(x: Any, w: Any) -> Any:
         return sum(w[i, j] * x[i : i + 3] ** (j + 1) for i in range(2) for j in range(2))

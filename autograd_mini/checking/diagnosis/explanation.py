@@ -21,7 +21,7 @@ from .exchanges import swapped
 from .formula import Formula, recorded
 from .formulas import faulty
 from .patterns import Pattern, complex_factor, conjugate, entrywise
-from .rearrangements import rearranged
+from .rearrangements import rearranged, spread
 from .reductions import reduced
 from .terms import extra_factor, lone_term, simple_term
 from .views import View, closer, view
@@ -141,7 +141,7 @@ Check = Callable[[Evidence, View], Pattern | None]
 
 CHECKS: tuple[Check, ...] = (
     conjugate, entrywise, rearranged, untransposed, partial,
-    simple_term,
+    simple_term, spread,
  extra_factor, complex_factor, reduced,
 )  # fmt: skip
 """From the simplest on."""
