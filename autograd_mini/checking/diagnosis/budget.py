@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from time import perf_counter
 
-WORK = 100_000.0
+WORK = 80_000.0
 """Rules of operations on small arrays that are applied for all inputs, at most."""
 
 SMALL = 2_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from .altered import (
     derived,
@@ -62,33 +63,39 @@ def faulty(formula: Formula, position: int) -> Pattern | None:
 
 def _faulty(formula: Formula, position: int) -> Pattern | None:
     settled = formula.settled()
-    for form in (formula,) if settled is None else (settled, formula):
-        trial = Trial(form, position)
-        fault = in_trial(trial)
-        if fault is not None:
-            formula.found.append(fault)
-            return Pattern(fault.kind, fault.text, fault.factor)
+    trial = Trial(settled or formula, position)
+    fault = in_trial(trial, chain(usual(trial), later(trial)))
+    pattern = None
+    if fault is None:
         pattern = other_branch(trial) or other_levels(trial) or other_function(trial)
-        if pattern is not None:
-            return pattern
-    return None
+    if fault is None and pattern is None and settled is not None:
+        trial = Trial(formula, position)  # perhaps what cancels was differentiated in part
+        fault = in_trial(trial, usual(trial))
+    if fault is None:
+        return pattern
+    formula.found.append(fault)
+    return Pattern(fault.kind, fault.text, fault.factor)
 
 
-def in_trial(trial: Trial) -> Fault | None:
+def in_trial(trial: Trial, groups: Iterable[Iterable[Fault]]) -> Fault | None:
     """Return the first fault that is the cause, from the simplest on."""
-    for faults in candidates(trial):
+    for faults in groups:
         for fault in faults:
             if trial.confirmed(fault):
                 return fault
     return None
 
 
-def candidates(trial: Trial) -> Iterator[Iterable[Fault]]:
-    """Yield groups of faults that may be the cause: those of another input, then the usual ones."""
+def usual(trial: Trial) -> Iterator[Iterable[Fault]]:
+    """Yield groups of faults: factors, those of another input, mistakes in single rules."""
     factors = [multiplied(trial, *found) for found in scaled(trial)]
     yield [fault for fault in factors if fault.factor in PLAIN or is_simple(fault.factor)]
     yield trial.formula.found
     yield found_by(search(trial, MAKERS))
+
+
+def later(trial: Trial) -> Iterator[Iterable[Fault]]:
+    """Yield groups of faults that cost more, or assume more."""
     yield by_values(trial)
     yield found_by(looped(trial, USUAL))
     yield paired(trial)
