@@ -49,11 +49,10 @@ class Options:
 
 
 def examined(subject: Subject, options: Options) -> Report:
-    """Check a subject and report, right or wrong."""
+    """Check a subject and report, right or wrong; NumPy is to be quiet about errors meanwhile."""
     call = f"{subject.name}({', '.join(subject.inputs.arguments)})"
     try:
-        with np.errstate(all="ignore"):
-            return Examination(subject, options).report(call)
+        return Examination(subject, options).report(call)
     except Problem as problem:
         problems = (problem.cause,)
     return Report(call, problems=problems, seed=options.seed)
@@ -69,7 +68,8 @@ class Examination:
     def __init__(self, subject: Subject, options: Options) -> None:
         self.subject, self.options = subject, options
         self.outputs = subject.at_point()
-        self.drawn = subject.weights(self.outputs, np.random.default_rng(options.seed))
+        generator = np.random.default_rng(options.seed)
+        self.drawn = subject.weights(self.outputs, generator)
         self.full = options.coverage != "projections" and (
             options.coverage == "full" or self.seconds() <= AFFORDABLE
         )
@@ -83,7 +83,7 @@ class Examination:
         self.noisy = False
         self.probe = Probe(subject, self.outputs, self.weights)
         if not subject.costly and subject.epsilon < SINGLE[0]:
-            self.probe.stairs = float32_stairs(self.probe)
+            self.probe.stairs = float32_stairs(self.probe, generator)
         self.tolerances = Tolerances(self.relative(), options.atol or 0.0)
 
     def relative(self) -> float:
@@ -114,16 +114,15 @@ class Examination:
         apart = True  # whether something is wrong beside ties
         if self.full:
             findings = self.every_entry()
-            apart = any(np.any(f.verdict == CODES[Verdict.WRONG]) for f in findings)
+            apart = have(findings, Verdict.WRONG)
             ties = refuse_ties(self.probe, findings, self.tolerances)
         else:
             findings, problems, coverage = projected(
                 self.probe, self.shown, self.slope, self.tolerances, self.options.seed
             )
         self.probe.unchanged()
-        wrong = any(np.any(f.verdict == CODES[Verdict.WRONG]) for f in findings)
-        unresolved = any(np.any(f.verdict == CODES[Verdict.UNRESOLVED]) for f in findings)
-        if self.probe.trouble and (wrong or unresolved):
+        wrong = have(findings, Verdict.WRONG)
+        if self.probe.trouble and (wrong or have(findings, Verdict.UNRESOLVED)):
             problems = [*problems, Cause(Kind.DOMAIN, self.probe.trouble)]
         if not wrong and not problems and self.known:
             rtol = self.tolerances.relative
@@ -233,6 +232,11 @@ class Examination:
         below = self.probe.with_entry(position, flat, at - step)
         width = (at + step) - (at - step)
         return [(a - b) / width for a, b in zip(above, below, strict=True)]
+
+
+def have(findings: list[Findings], verdict: Verdict) -> bool:
+    """Whether an entry has this verdict."""
+    return any((f.verdict == CODES[verdict]).any() for f in findings)
 
 
 def refused(weights: Arrays) -> Arrays:
