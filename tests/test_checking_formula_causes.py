@@ -319,3 +319,23 @@ def test_the_work_of_a_diagnosis_is_counted() -> None:
     assert not work.is_spent
     work.spend(10, 10 * budget.SMALL)
     assert work.is_spent
+
+
+# ── what a diagnosis may not do ──────────────────────────────────────────────────────────────
+def test_an_error_of_the_diagnosis_leaves_the_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(evidence: Any) -> Any:
+        raise IndexError("three")
+
+    monkeypatch.setattr("autograd_mini.checking.examination.diagnose", fail)
+    report = am.gradcheck(np.sin, np.array([0.5, 1.0]), vjp=lambda g, x: (g,), raises=False)
+    assert report.state == "FAILED"
+    assert "IndexError: three" in str(report)
+
+
+def test_a_gradient_that_is_off_by_little_is_not_called_one_times_the_right_one() -> None:
+    x = np.array([0.3, 1.2, 2.0])
+    grad = lambda x: np.cos(x) * (1 + 1e-5 * x**3)
+    report = am.gradcheck(lambda x: np.sum(np.sin(x)), x, grad=grad, raises=False)
+    assert report.state == "FAILED"
+    assert "1 times" not in str(report)
+    assert "between 1 and 1" not in str(report)

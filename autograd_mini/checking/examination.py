@@ -142,8 +142,16 @@ class Examination:
             causes=tuple(ties),
         )
         if wrong and not (ties and not apart):
-            return replace(report, causes=(*ties, *diagnose(self.evidence(report))))
+            return replace(report, causes=(*ties, *self.causes(report)))
         return report
+
+    def causes(self, report: Report) -> tuple[Cause, ...]:
+        """Diagnose what is wrong; a diagnosis that fails takes nothing from the verdict."""
+        try:
+            return diagnose(self.evidence(report))
+        except Exception as error:  # it calls the user's functions at many other values
+            text = f"its diagnosis ended with {type(error).__name__}: {error!s:.200}"
+            return (Cause(Kind.UNKNOWN, text),)
 
     def every_entry(self) -> list[Findings]:
         """Judge every entry on its own."""

@@ -94,6 +94,8 @@ def nearly(seen: View) -> Pattern | None:
     if abs(low + 1) < 1e-3:
         text = "the sign of the gradient of {name} is flipped{where}, within the error bars"
         return Pattern(Kind.SIGN, text, -1.0)
+    if abs(low - 1) < 2e-3:  # that says nothing
+        return None
     text = f"the gradient of {{name}} is about {low:.4g} times the right one{{where}}"
     return Pattern(Kind.FACTOR, text, float(low))
 
@@ -105,6 +107,8 @@ def ratios(seen: View) -> str:
     if not found.size:
         return text
     low, high = np.min(found), np.max(found)
+    if max(abs(low - 1), abs(high - 1)) < 1e-2:
+        return f"{text}; it is off by {np.max(np.abs(found - 1)):.1e} of the right one, or less"
     return f"{text}; it is between {low:.4g} and {high:.4g} times the right one"
 
 
