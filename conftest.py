@@ -9,9 +9,12 @@ import pytest
 
 SEVERAL_SECONDS = {
     "test_benchmarks.py",
+    "test_checking_contract.py",
     "test_checking_search.py",
+    "test_command_process.py",
     "test_display.py",
     "test_examples.py",
+    "test_files.py",
     "test_gallery.py",
     "test_typing.py",
     "test_viz_fit.py",

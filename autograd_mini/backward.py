@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import Any
 
+from .contexts import walk_scope
 from .cotangents import owned, seed
 from .errors import GradientError, UnsupportedError
 from .extraction import describe, looked_at, tracing
-from .operation import no_grad, scope
+from .operation import no_grad
 from .reverse import walk
 from .table import table
 from .tensors import RUN, SET_GRAD, Tensor, leaf
@@ -43,7 +44,7 @@ def backward(output: Tensor, gradient: Any = None, *, retain_grads: bool = False
     if isinstance(g, Tensor) and not recorded:
         g = g._value
     shared = {id(g)}
-    with no_grad() if recorded else nullcontext(), scope("gradient") if recorded else nullcontext():
+    with no_grad() if recorded else nullcontext(), walk_scope() if recorded else nullcontext():
         reached = walk([output], [g], every=retain_grads, recorded=recorded)
         reached = [(x, g) for x, g in reached if x._primitive is None or retain_grads]
         if trace is not None and recorded:

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from .contexts import run_quietly
+
 Batch = Callable[..., Any]
 Params = dict[str, Any]
 FRONT = (slice(None),)
@@ -123,8 +125,7 @@ def one_by_one(
         nothing = [
             made_up(x.shape[1:], x.dtype) if m else x for x, m in zip(xs, mapped, strict=True)
         ]
-        with np.errstate(all="ignore"):
-            y = primitive(*nothing, **params)
+        y = run_quietly(lambda: primitive(*nothing, **params), all="ignore")
         parts = y if primitive.multiple else (y,)
         empty = tuple(np.zeros((0, *np.shape(part)), part.dtype) for part in parts)
         return empty if primitive.multiple else empty[0]

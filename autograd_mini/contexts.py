@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from contextvars import ContextVar, copy_context
 from functools import lru_cache, wraps
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
 import numpy as np
 
@@ -32,21 +32,25 @@ class ScopePath(str):
 
     Attributes:
         entries: the serials of the scopes from the outermost to this one.
+        in_walk: whether one of them is that of a reverse walk; its name alone may be a user's.
     """
 
-    __slots__ = ("entries",)
+    __slots__ = ("entries", "in_walk")
 
     entries: tuple[int, ...]
+    in_walk: bool
 
     def __new__(cls, scope: Scope | None) -> ScopePath:
         """Return the path of a scope."""
-        names, entries = [], []
+        names, entries, in_walk = [], [], False
         while scope is not None:
+            in_walk = in_walk or type(scope) is WalkScope
             names.append(scope.name)
             entries.append(scope.serial)
             scope = scope.parent
         path = super().__new__(cls, "/".join(reversed(names)))
         path.entries = tuple(reversed(entries))
+        path.in_walk = in_walk
         return path
 
 
@@ -67,6 +71,12 @@ class Scope:
 
     def __repr__(self) -> str:
         return f"Scope({self.path!r})"
+
+
+class WalkScope(Scope):
+    """The scope of a reverse walk that is recorded."""
+
+    __slots__ = ()
 
 
 context: ContextVar[tuple[Recorder | None, Scope | None]] = ContextVar(
@@ -242,6 +252,8 @@ class scope(Block):  # noqa: N801  # used as a statement, like a function
 
     __slots__ = ("name",)
 
+    kind: ClassVar[type[Scope]] = Scope
+
     def __init__(self, name: str) -> None:
         if not isinstance(name, str):
             raise OperandError(f'the name of a scope is a string, as am.scope("name"), got {name}')
@@ -249,7 +261,7 @@ class scope(Block):  # noqa: N801  # used as a statement, like a function
 
     def __enter__(self) -> Scope:
         before = context.get()
-        entered = Scope(self.name, before[1])
+        entered = self.kind(self.name, before[1])
         try:
             context.set((before[0], entered))
         except BaseException:  # an interrupt
@@ -266,3 +278,14 @@ class scope(Block):  # noqa: N801  # used as a statement, like a function
 
     def __repr__(self) -> str:
         return f"scope({self.name!r})"
+
+
+class walk_scope(scope):  # noqa: N801  # as scope
+    """Name the operations of a reverse walk "gradient", and mark them as a walk's."""
+
+    __slots__ = ()
+
+    kind = WalkScope
+
+    def __init__(self) -> None:
+        super().__init__("gradient")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .contexts import Block, recorder
+from .contexts import Block, recorder, run_quietly
 from .errors import ArgumentError, NonFiniteError
 from .extraction import plain_value
 from .notes import lines
@@ -34,8 +34,7 @@ def shown(x: Any) -> str:
     name = f"{x.name}: " if isinstance(x, Tensor) and x.name else ""
     if data.size == 1 or data.dtype.kind not in "fiu" or not data.size:
         return f"{name}{data.item()!r}" if data.size == 1 else f"{name}{data.dtype} {data.shape}"
-    with np.errstate(invalid="ignore"):
-        low, high = np.min(data), np.max(data)
+    low, high = run_quietly(lambda: (np.min(data), np.max(data)), invalid="ignore")
     return f"{name}{data.dtype} {data.shape} from {low:.6g} to {high:.6g}"
 
 
@@ -50,8 +49,7 @@ def recorded_with_line(
     primitive: Any, operands: tuple[Any, ...], params: Params
 ) -> tuple[Any, Any]:
     """Record an operation with its line; return its result, and the vertex."""
-    with np.errstate(all="ignore"):
-        results = record(primitive, operands, params)
+    results = run_quietly(lambda: record(primitive, operands, params), all="ignore")
     tensor = results
     if isinstance(results, tuple):
         if not results:

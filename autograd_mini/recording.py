@@ -16,12 +16,12 @@ import numpy as np
 
 from .arrays import as_array
 from .containers import Rebuild, flatten, results, unwrapped
-from .contexts import run_apart
+from .contexts import run_apart, walk_scope
 from .cotangents import owned, seed
 from .errors import GradientError, OperandError
 from .extraction import describe, tracing
 from .forward import Values, key_of, push
-from .operation import is_recording, recording_anyway, scope
+from .operation import is_recording, recording_anyway
 from .ops.conversion import alias, astype
 from .reverse import dependents, standing, walk
 from .tensors import Tensor, leaf
@@ -192,7 +192,7 @@ class Recording:
                 outputs.append(y)
                 seeds.append(checked)
         trace = tracing.get()
-        with scope("gradient") if trace is not None and trace.effects else nullcontext():
+        with walk_scope() if trace is not None and trace.effects else nullcontext():
             reached = walk(outputs, seeds, needed=self.needed, recorded=recorded, exact=exact)
         shared = {id(g) for g in seeds}
         found = {x.serial: owned(g, shared) for x, g in reached}

@@ -7,7 +7,9 @@ import linecache
 import os.path
 import sys
 import warnings
+from collections.abc import Iterator
 from functools import cache
+from itertools import islice
 from types import CodeType
 from typing import Final
 
@@ -20,13 +22,19 @@ LIBRARIES: Final = tuple(
 )
 
 
-class Site:
-    """A place in a program, one object each: a line of a code object. Reads as "file.py:12"."""
+Position = tuple[int | None, int | None, int | None, int | None]
+"""The first and the last line of an expression, its first column, and the one after it."""
+NOWHERE: Final[Position] = (None, None, None, None)
 
-    __slots__ = ("__weakref__", "code", "line")
+
+class Site:
+    """A place in a program, one object each: where a code object calls. Reads as "file.py:12"."""
+
+    __slots__ = ("__weakref__", "code", "line", "offset")
 
     def __init__(self, code: CodeType, offset: int) -> None:
         self.code = code
+        self.offset = offset
         self.line = line_of(code, offset)
 
     def __str__(self) -> str:
@@ -86,26 +94,47 @@ def in_library(code: CodeType) -> bool:
 
 
 def variable_of(site: Site) -> str | None:
-    """Return the variable to which the statement at a site assigns, if that is one name."""
-    return assigned_names(site.code.co_filename).get(site.line)
+    """Return the variable to which the value that is computed at a site is assigned, if it is.
+
+    What is computed in the middle of an expression, or elsewhere on the line, has no variable.
+    """
+    names = assigned_names(site.code.co_filename)
+    return names.get(position_of(site.code, site.offset)) if names else None
+
+
+def position_of(code: CodeType, offset: int) -> Position:
+    """Return where the expression stands that an instruction of a code object computes."""
+    return next(islice(code.co_positions(), offset // 2, None), NOWHERE)
 
 
 @cache
-def assigned_names(filename: str) -> dict[int, str]:
-    """Return the variable for each line of a file that belongs to `variable = …`."""
+def assigned_names(filename: str) -> dict[Position, str]:
+    """Return the variable for each expression of a file that is all of `variable = …`."""
     try:
         tree = ast.parse("".join(linecache.getlines(filename)))
     except (SyntaxError, ValueError):
         return {}
-    names: dict[int, str] = {}
+    names: dict[Position, str] = {}
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        if not isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) or node.value is None:
             continue
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         if len(targets) == 1 and isinstance(targets[0], ast.Name):
-            for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
-                names[line] = targets[0].id
+            value = node if isinstance(node, ast.AugAssign) else node.value
+            names |= dict.fromkeys(positions_of(value), targets[0].id)
     return names
+
+
+def positions_of(node: ast.stmt | ast.expr) -> Iterator[Position]:
+    """List where an expression may be said to stand: all of it, or from a method's name on.
+
+    Python says the latter of a call whose method stands on another line than its object.
+    """
+    yield node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        line, end = node.func.end_lineno, node.func.end_col_offset
+        if line is not None and end is not None:
+            yield line, node.end_lineno, end - len(node.func.attr), node.end_col_offset
 
 
 def warn_user(message: str) -> None:

@@ -36,6 +36,7 @@ PICTURES = {
         "step7_hyperparameters.svg",
     },
     "step8_tensorflow_model": {"step8_operations.svg", "step8_values.svg", "step8_training.svg"},
+    "engine_on_one_page": {"one_page.svg"},
     "breast_cancer": {"breast_cancer.svg"},
     "digits": {"digits.svg", "digits_neurons.svg"},
     "compile_training": {"compile_before.svg", "compile_after.svg"},
@@ -143,7 +144,7 @@ def test_readme_shows_committed_pictures_and_names_every_script(readme):
 def test_readme_quotes_lines_that_the_examples_print(run, readme):
     text = (EXAMPLES / readme).read_text(encoding="utf-8")
     blocks = re.findall(r"^\$ python examples/(\w+)\.py\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     for name, block in blocks:
         printed = {wording(line) for line in run(name).text.splitlines()}
         quoted = {wording(line) for line in block.splitlines()} - {""}
@@ -303,6 +304,10 @@ def test_other_frameworks_agree_where_they_are_installed(run):
     assert "autograd_mini" in result.text
     assert "DIFFERS" not in result.text
     assert result.text.count(": agrees") + result.text.count("is not installed here") == 5
+
+
+def test_the_engine_on_one_page_agrees_with_the_library(run):
+    assert run("engine_on_one_page").number("largest difference between 5 gradients:") < 1e-14
 
 
 def test_scipy_gets_gradients_and_hessian_products(run):

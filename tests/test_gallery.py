@@ -51,6 +51,7 @@ def test_it_names_everything_that_there_is(names: list[str]) -> None:
     assert len(FORMATS) == 8
 
 
+@pytest.mark.slow
 def test_it_is_drawn_the_same_in_another_process(tmp_path: Path) -> None:
     folders = [tmp_path / "one", tmp_path / "two"]
     for folder, seed in zip(folders, ("1", "2"), strict=True):

@@ -114,6 +114,7 @@ def check_kind(result: Any, wrap: str) -> None:
         assert result.requires_grad is (wrap == "parameter")
 
 
+@pytest.mark.long
 @settings(max_examples=150)
 @given(CHAINS, st.sampled_from(sorted(WRAPS)))
 def test_a_random_nesting_gives_the_derivative_in_the_kind_of_its_argument(
@@ -129,6 +130,7 @@ def test_a_random_nesting_gives_the_derivative_in_the_kind_of_its_argument(
         assert float(argument.grad) == pytest.approx(derivative(order + 1, 0.4))
 
 
+@pytest.mark.long
 @settings(max_examples=40)
 @given(CHAINS, st.sampled_from(["float", "NumPy number", "tensor"]))
 def test_a_compiled_nesting_gives_the_same(chain: list[str], wrap: str) -> None:
@@ -141,6 +143,7 @@ def test_a_compiled_nesting_gives_the_same(chain: list[str], wrap: str) -> None:
     assert program.source
 
 
+@pytest.mark.long
 @settings(max_examples=40)
 @given(CHAINS, st.booleans())
 def test_a_nesting_in_a_training_loop_drags_no_history_along(

@@ -22,6 +22,7 @@ import pytest
 import autograd_mini as am
 import viz
 from autograd_mini.operation import Operation
+from viz.graphs.builder import MOST_ARROWS
 from viz.graphs.facts import of_view
 from viz.graphs.graph_views import GraphView, graph_picture
 from viz.graphs.outline import Outline
@@ -31,6 +32,7 @@ FOLDED = {"scope", "gradient_scope", "update_scope", "earlier"}
 LIMITS = (None, 4, 6, 8, 12, 20, 40, 80)
 VIEWS: tuple[GraphView, ...] = ("operations", "operations", "backward", "backward", "tensors")
 LISTED = re.compile(r"^(?:(?P<names>.*) · )?(?P<count>\d+) (?P<noun>parameter|gradient|input)s?$")
+MORE = "not named"
 Ends = tuple[Any, Any]
 
 
@@ -155,6 +157,8 @@ class Truth:
         inputs: likewise the inputs.
         operands: for each box of one operation, how many operands are drawn.
         arrays: for each box, how many plain arrays it takes.
+        terms: how many terms of the gradient of a leaf a box passes on.
+        sums: for two boxes, of how many terms each cotangent is that one passes to the other.
     """
 
     arrows: set[Ends] = field(default_factory=set)
@@ -162,6 +166,12 @@ class Truth:
     inputs: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     operands: Counter[str] = field(default_factory=Counter)
     arrays: Counter[str] = field(default_factory=Counter)
+    terms: Counter[Ends] = field(default_factory=Counter)
+    sums: dict[Ends, list[int]] = field(default_factory=lambda: defaultdict(list))
+
+    def total(self, leaf: str) -> int:
+        """Count the terms of the gradient of a leaf, those of a leaf that is an output too."""
+        return sum(n for (_, name), n in self.terms.items() if name == leaf)
 
 
 def forward_truth(graph: am.Graph, box_of: dict[int, str], folded: set[str]) -> Truth:
@@ -205,14 +215,18 @@ def backward_truth(graph: am.Graph, box_of: dict[int, str], folded: set[str]) ->
         if y.requires_grad:
             head = ("∂", y.name) if y.op is None else box_of[y.serial]
             truth.arrows.add((("→", y.name), head))
+            truth.terms["→", y.name] += y.op is None
     for op in reversed(graph.operations):
         if reached.isdisjoint(name_of(y) for y in op.outputs if y.requires_grad):
             continue
         tail = box_of[op.serial]
         truth.operands[tail] += 1
-        for position, x in enumerate(op.inputs):
-            if not flows(op, position):
-                continue
+        passed = [x for position, x in enumerate(op.inputs) if flows(op, position)]
+        inner = Counter(name_of(x) for x in passed if x.op is not None)
+        for (serial, _), count in inner.items():
+            truth.sums[tail, box_of[serial]].append(count)
+        for x in passed:
+            truth.terms[tail, x.name] += x.op is None
             reached.add(name_of(x))
             if x.op is not None:
                 if box_of[x.serial] != tail:
@@ -234,6 +248,7 @@ class Shown:
         exchanged = json.loads(viz.Drawing(picture, facts=lambda: known).json)
         self.nodes = {node["id"]: node for node in exchanged["nodes"]}
         self.edges = exchanged["edges"]
+        self.description = exchanged["description"]
         self.captions = {scope["id"]: scope["caption"] for scope in exchanged["scopes"]}
         self.parts = {
             box: [op.serial for op in part.operations]
@@ -258,13 +273,16 @@ class Shown:
         told = [m for m in map(LISTED.match, self.lines(box)) if m and m["noun"] == noun]
         facts = self.nodes[box]["facts"].get(f"{noun}s", "")
         names = [x for x in facts.rpartition(": ")[2].split(", ") if x]
+        more = re.fullmatch(r"… and (\d+) more", names[-1]) if names else None
+        names = names[:-1] if more else names
+        count = len(names) + (int(more[1]) if more else 0)
         assert len(told) == bool(names), (box, self.nodes[box])
         for found in told:
-            assert int(found["count"]) == len(names)
+            assert int(found["count"]) == count
             shown = [x for x in (found["names"] or "").split(", ") if x and x != "…"]
             assert shown == names[: len(shown)]
-            assert len(shown) == len(names) or not shown or "…" in found["names"]
-        return set(names)
+            assert len(shown) == count or not shown or "…" in found["names"]
+        return set(names) | {f"{MORE} {i}" for i in range(count - len(names))}
 
     def several(self, box: str) -> list[str]:
         """Return the leaves that a box of several stands for, empty for other boxes."""
@@ -324,8 +342,85 @@ def check_arrows(shown: Shown, truth: Truth, backward: bool) -> None:
 def check_lists(shown: Shown, truth: Truth, boxes: Iterable[tuple[str, str]], noun: str) -> None:
     """Check that boxes list what they take, and nothing else."""
     for box, stands_for in boxes:
-        names = {name.removeprefix("∂") for name in shown.listed(box, noun)}
-        assert names == truth.parameters[stands_for], (box, noun)
+        found, true = shown.listed(box, noun), truth.parameters[stands_for]
+        names = {name for name in found if not name.startswith(MORE)}
+        wanted = {told_of(truth, stands_for, x) if noun == "gradient" else x for x in true}
+        assert names <= wanted, (box, noun)
+        assert len(found) == len(wanted), (box, noun)
+
+
+def told_of(truth: Truth, box: str, leaf: str) -> str:
+    """Return how the gradient of a leaf is listed: with how many of its terms arise there."""
+    here, total = truth.terms[box, leaf], truth.total(leaf)
+    some = f"sum of {total}" if here == total else f"{here} of {total} terms"
+    return f"∂{leaf} ({some})" if total > 1 else f"∂{leaf}"
+
+
+def check_sums(shown: Shown, truth: Truth) -> None:
+    """Check that the gradients of leaves, and arrows, say of how many terms they are sums."""
+    for box, node in shown.nodes.items():
+        if node["role"] == "gradient_value" and not shown.several(box) and not shown.begins(box):
+            leaf, told = shown.lines(box)[0].partition("/∂")[2], shown.lines(box)[-1]
+            total = truth.total(leaf)
+            assert (told == f"sum of {total}") == (total > 1), node
+    labels: dict[Ends, list[int]] = defaultdict(list)
+    for edge in shown.edges:
+        if edge["backward"] and {edge["tail"], edge["head"]} <= shown.gradients.keys():
+            found = re.search(r"sum of (\d+)$", edge["label"])
+            ends = shown.gradients[edge["tail"]], shown.gradients[edge["head"]]
+            labels[ends].append(int(found[1]) if found else 1)
+    for ends, sums in labels.items():
+        if ends[0] not in shown.folded and len(truth.sums[ends]) <= MOST_ARROWS:
+            assert sorted(sums) == sorted(truth.sums[ends])
+
+
+def check_marks(shown: Shown, truth: Truth) -> None:
+    """Check that a leaf that is in several places says so, and in how many."""
+    drawn = Counter(
+        shown.lines(box)[0]
+        for box, node in shown.nodes.items()
+        if node["role"] in ("input", "parameter") and not shown.several(box)
+    )
+    listed: Counter[str] = Counter()
+    lumped: Counter[str] = Counter()
+    for box, node in shown.nodes.items():
+        if node["role"] in ("input", "parameter"):
+            lumped.update(shown.several(box))
+    for box in shown.folded:
+        inputs = shown.listed(box, "input")
+        listed.update(truth.parameters[box] | (truth.inputs[box] & inputs))
+    for box, node in shown.nodes.items():
+        name = shown.lines(box)[0]
+        if node["role"] not in ("input", "parameter") or shown.several(box) or name == "array":
+            continue
+        told = re.search(r"drawn (\d+) times", node["tooltip"])
+        assert int(told[1] if told else 1) == drawn[name], node
+        told = re.search(r"listed in (\d+) fold", node["tooltip"])
+        assert int(told[1] if told else 0) == listed[name], node
+        told = re.search(r"counted in (\d+) group", node["tooltip"])
+        assert int(told[1] if told else 0) == lumped[name], node
+        marked = any(line.startswith("shared") for line in shown.lines(box)[1:])
+        assert marked == (drawn[name] + listed[name] + lumped[name] > 1), node
+
+
+def check_words(shown: Shown, graph: am.Graph, truth: Truth, back: Truth | None) -> None:
+    """Check that the words count the tensors of the graph, each once, and the boxes."""
+    sentence = shown.description.partition(".")[0].removeprefix("A graph of ")
+    counts: Counter[str] = Counter()
+    for part in sentence.split(", "):
+        number, noun = part.split(" ", 1)
+        counts[noun if number == "1" else re.sub(r"(?<!^bo)s\b", "", noun, count=1)] = int(number)
+    arrays = sum(n for box, n in truth.arrays.items() if box not in shown.folded)
+    assert counts["input"] == len(graph.inputs) + arrays
+    assert counts["parameter"] == len(graph.parameters)
+    assert counts["output"] == len(graph.outputs)
+    roles = Counter(node["role"] for node in shown.nodes.values())
+    assert counts["operation"] == roles["operation"]
+    assert counts["fold"] == roles["scope"]
+    if back is not None:
+        leaves = {leaf for (_, leaf), n in back.terms.items() if n}
+        seeds = sum(y.requires_grad for y in graph.outputs)
+        assert counts["gradient"] == len(leaves) + seeds
 
 
 def check_no_cycle(shown: Shown, backward: bool) -> None:
@@ -396,7 +491,7 @@ def check_picture(seed: int) -> None:
     if view == "backward" and not any(y.requires_grad for y in graph.outputs):
         view = "operations"
     shown = Shown(graph, view, limit, wanted)
-    truth = forward_truth(graph, shown.box_of, shown.folded)
+    truth, back = forward_truth(graph, shown.box_of, shown.folded), None
     check_boxes(shown, graph)
     check_no_cycle(shown, backward=False)
     check_arrows(shown, truth, backward=False)
@@ -410,6 +505,9 @@ def check_picture(seed: int) -> None:
         beside = [(box, part) for box, part in shown.gradients.items() if part in shown.folded]
         check_lists(shown, back, beside, "gradient")
         assert {part for part in shown.gradients.values()} == set(back.operands)
+        check_sums(shown, back)
+    check_marks(shown, truth)
+    check_words(shown, graph, truth, back)
 
 
 def check_numbers(seed: int) -> None:

@@ -88,6 +88,7 @@ def training_step(tensors: list[str], arguments: list[str], scope: str) -> Any:
     return am.compile(step), {arguments[0]: np.arange(4.0)}, {arguments[1]: np.ones(4)}
 
 
+@pytest.mark.long
 @example(tensors=["file", "file", "file"], arguments=["file", "file"], scope="file")
 @example(tensors=["run", "state", "results"], arguments=["state", "run"], scope="load")
 @example(tensors=["a\0", "a", "a_"], arguments=["\0", ""], scope="\0")
@@ -120,6 +121,7 @@ def test_a_function_of_any_name_is_saved(name, runner, tmp_path):
     np.testing.assert_allclose(found, [step(first, second).item() for _ in range(2)], rtol=1e-9)
 
 
+@pytest.mark.long
 def test_names_that_a_program_makes_for_itself_are_not_those_of_tensors(runner, tmp_path):
     step, first, second = training_step(["w", "b", "m"], ["x", "y"], "layer")
     for _ in range(3):

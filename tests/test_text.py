@@ -186,6 +186,7 @@ FEW = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 VIEWS = ("operations", "tensors", "forward", "backward")
 
 
+@pytest.mark.long
 @FEW
 @example(words=["\n", "\n", "\n", "\n"], view="operations")
 @example(words=["draw", "getitem", "power", "draw"], view="backward")
@@ -206,6 +207,7 @@ def test_any_names_can_be_drawn_as_numbers(words):
     check_drawing(viz.draw(numbers(words), view="scalars", title=words[3]))
 
 
+@pytest.mark.long
 @FEW
 @example(words=["\n", "\n", "\n", "\n"], subject=numbers)
 @example(words=["data 1", "grad", " ", "data "], subject=numbers)
@@ -216,6 +218,7 @@ def test_any_names_make_pages_and_frames_that_are_well_formed(words, subject):
     read_frames(loss)
 
 
+@pytest.mark.long
 @FEW
 @example(words=["\n", "\n", "\n", "\n"], subject=numbers)
 @given(words=st.lists(names, min_size=4, max_size=4), subject=st.sampled_from([arrays, numbers]))
@@ -229,6 +232,7 @@ def test_dot_and_png_of_any_names_are_read_by_the_layout_programs(words, subject
         assert drawing.pdf.startswith(b"%PDF")
 
 
+@pytest.mark.long
 @FEW
 @given(words=st.lists(names, min_size=4, max_size=4))
 def test_a_compiled_program_of_any_names_can_be_drawn(words):
@@ -249,6 +253,7 @@ def test_a_compiled_program_of_any_names_can_be_drawn(words):
     read_page(viz.page(f))
 
 
+@pytest.mark.long
 @FEW
 @given(words=st.lists(texts, min_size=3, max_size=3))
 def test_a_network_of_any_names_can_be_drawn(words):
@@ -443,6 +448,7 @@ def test_reports_show_escape_sequences():
     safe(str(am.GradcheckError(reports()[1])))
 
 
+@pytest.mark.long
 def test_a_counterexample_shows_escape_sequences():
     from autograd_mini import checking
 

@@ -121,6 +121,21 @@ def test_model_explorer_has_facts_as_attributes():
     assert {"role", "shape", "dtype", "operation", "formula"} <= keys
 
 
+@pytest.mark.parametrize("view", ["operations", "tensors"])
+def test_model_explorer_tells_the_results_of_a_fold_apart(view):
+    x = am.tensor(np.ones(4), name="x")
+    with am.scope("fold"):
+        a, b = np.tanh(x), np.exp(x)
+        c, d = np.split(b, 2)
+    drawing = viz.draw([a * 2.0, a + b, np.stack([c, d]) * 2.0, d], view=view, open=0)
+    nodes = json.loads(drawing.model_explorer)["graphs"][0]["nodes"]
+    (fold,) = [n["id"] for n in nodes if n["label"].startswith("fold")]
+    edges = [(n["label"], e) for n in nodes for e in n["incomingEdges"]]
+    taken = [e["sourceNodeOutputId"] for _, e in edges if e["sourceNodeId"] == fold]
+    assert set(taken) == {"0", "1", "2", "3"}
+    assert len(taken) == (5 if view == "tensors" else 6)  # of two users each has an arrow
+
+
 @pytest.mark.parametrize("view", ["operations", "tensors", "backward"])
 def test_model_explorer_tells_the_results_of_an_operation_apart(view):
     x = am.tensor(np.ones(4), requires_grad=True, name="x")

@@ -272,3 +272,15 @@ def test_the_gradient_of_an_output_is_that_of_all_its_users():
     (box,) = [b.id for b in frames.drawing.picture.boxes if b.lines[0] == "y"]
     texts = [w.text for step in frames.steps for w in step.writings if w.box == box]
     assert texts == ["‖grad‖ 2", "‖grad‖ 8"]
+
+
+def test_captions_say_what_they_leave_out():
+    x = am.tensor(np.arange(12.0), name="x")
+    series = viz.frames(np.stack([part * 1.0 for part in np.split(x, 6)]))
+    (told,) = [frame.caption for frame in series if frame.caption.startswith("split: ")]
+    assert "result:2 of split = (2,), norm 6.403, from 4 to 5" in told
+    assert told.endswith("… and 3 more results")
+    y = am.tensor(1.0, name="y", requires_grad=True)
+    series = viz.frames([y * float(i) for i in range(20)], limit=None)
+    (told,) = [step.caption[1] for step in series.steps if "starts at" in step.caption[0]]
+    assert told.endswith(f"; … and {20 - told.count('= 1')} more")

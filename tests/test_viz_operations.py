@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 
 import numpy as np
@@ -423,10 +424,13 @@ def test_the_description_counts_copies_once():
         y = np.tanh(y)
     drawing = viz.draw(y * w)
     assert labels(drawing.picture, "parameter") == ["w (2,) shared"] * 2
-    assert "A graph of 1 parameter, 10 operations." in drawing.svg
+    assert "A graph of 1 parameter, 10 operations, 1 output." in drawing.svg
     ps = [am.tensor(np.ones(2), requires_grad=True, name=f"p{i}") for i in range(14)]
     y = (np.stack(ps).sum(0) * ps[13]).sum()
-    for view, told in (("operations", "14 parameters, 4"), ("backward", "14 gradients")):
+    for view, told in (
+        ("operations", "14 parameters, 4"),
+        ("backward", "15 gradients"),
+    ):  # one is the seed
         drawing = viz.draw(y, view=view, limit=None)
         names = {b.id: b.words for b in drawing.picture.boxes}
         assert told in drawing.svg and "14 parameters" in drawing.svg
@@ -434,7 +438,63 @@ def test_the_description_counts_copies_once():
         assert ("p13 (2,)", "×") in ends
     with am.scope("s"):
         z = np.stack(ps).sum(0) * w
-    for view, told in (("operations", "15 parameters"), ("backward", "15 gradients")):
+    for view, told in (("operations", "15 parameters"), ("backward", "16 gradients")):
         assert told in viz.draw((z * w).sum(), view=view, open=0).svg
     many = viz.draw(np.stack([am.tensor([1.0], name=f"x{i}") for i in range(100)]))
-    assert "A graph of 100 inputs, 1 operation." in many.svg
+    assert "A graph of 100 inputs, 1 operation, 1 output." in many.svg
+
+
+def test_the_description_counts_what_is_drawn() -> None:
+    y = am.tensor(np.ones(3), name="x", requires_grad=True)
+    for i in range(90):
+        with am.scope("fold") if i < 3 else contextlib.nullcontext():
+            y = np.tanh(y) if i % 2 else np.exp(np.sin(y))
+    outputs = [y * float(i) for i in range(14)]
+    svg = viz.draw(outputs, limit=24).svg
+    assert "A graph of 1 parameter, 9 operations, 5 folds, 14 outputs." in svg
+    backward = viz.draw(outputs[0], view="backward", limit=12).svg
+    seed_and_end = "2 gradients, 4 folds, 4 folds of the backward, 1 output."
+    assert f"2 operations, 2 backward operations, {seed_and_end}" in backward
+    measured = viz.draw(outputs[0], overlay="memory", limit=12).svg
+    assert "10 operations, 1 box of what is left out, 1 output." in measured
+    assert "Colours tell: memory of the results, 0 B to 2.95 KiB." in measured
+
+
+def test_what_is_too_much_to_describe_is_counted() -> None:
+    y = am.tensor(np.ones(3), name="x")
+    for _ in range(59):  # and the box of the output
+        y = np.tanh(y)
+    assert "1 more box takes others." in viz.draw(y, limit=None).svg
+    assert "2 more boxes take others." in viz.draw(np.tanh(y), limit=None).svg
+
+
+def test_lists_that_are_cut_say_how_many_more_there_are() -> None:
+    total = am.tensor(np.ones(3), name="x")
+    with am.scope("fold"):
+        for i in range(60):
+            w = am.tensor(np.ones(3), name=f"parameter_{i}", requires_grad=True)
+            total = total * w if i % 2 else np.maximum(total, w)
+    drawing = viz.draw(np.sum(total), open=0)
+    (fold,) = (box for box in drawing.picture.boxes if box.role == "scope")
+    shown = fold.tooltip.count("parameter_")
+    assert 0 < shown < 60
+    assert fold.tooltip.endswith(f"… and {60 - shown} more")
+    (facts,) = (x["facts"] for x in json.loads(drawing.json)["nodes"] if x["role"] == "scope")
+    shown = facts["parameters"].count("parameter_")
+    assert facts["parameters"].endswith(f", … and {60 - shown} more")
+    names = [am.tensor(1.0, name=f"a_rather_long_name_{i}") for i in range(40)]
+    nodes = json.loads(viz.draw(np.stack(names)).json)["nodes"]
+    (facts,) = (x["facts"] for x in nodes if "more inputs" in x["label"])
+    shown = facts["holds"].count("a_rather_long_name_")
+    assert facts["holds"].endswith(f", … and {35 - shown} more")
+
+
+def test_each_result_of_an_operation_has_its_facts() -> None:
+    parts = np.split(am.tensor(np.arange(18.0), name="x"), 9)
+    (facts,) = (
+        x["facts"]
+        for x in json.loads(viz.draw(parts[0] + parts[8]).json)["nodes"]
+        if x["label"].startswith("split")
+    )
+    assert facts["result :1"] == "(2,), norm 3.606, from 2 to 3, float64"
+    assert facts["more results"] == "3"

@@ -14,7 +14,7 @@ from viz.heat import cividis, scale_of
 from viz.output.dot import attributes
 from viz.overlays import OVERLAYS
 from viz.overlays.flops import flops
-from viz.overlays.sizes import Memory
+from viz.overlays.sizes import Memory, bytes_of
 
 
 def parameter(*shape: int, name: str) -> am.Tensor:
@@ -134,6 +134,35 @@ def test_memory_counts_what_is_allocated() -> None:
     assert sizes["transpose"].text == "0 B"
 
 
+@pytest.mark.parametrize(
+    ("f", "size"),
+    [
+        (np.ravel, 0),
+        (lambda x: np.ravel(x.T), 96),
+        (lambda x: np.reshape(x, (2, 6)), 0),
+        (lambda x: np.reshape(x.T, (2, 6)), 96),
+        (lambda x: np.ravel(x[:, 1:]), 72),
+        (lambda x: x[:, 1:], 0),
+        (lambda x: x[[0, 2]], 64),
+        (lambda x: np.split(x, 2, axis=1)[1], 0),
+        (np.real, 0),
+        (np.exp, 96),
+    ],
+)
+def test_memory_is_that_of_the_results_that_there_are(f: Any, size: int) -> None:
+    y = f(am.tensor(np.arange(12.0).reshape(3, 4), name="x"))
+    own = 0 if np.shares_memory(y.data, y.op.inputs[0].data) else y.data.nbytes
+    assert bytes_of(y.op) == size == own
+
+
+def test_memory_of_a_program_is_what_its_instructions_take() -> None:
+    f = am.compile(lambda x: np.tanh(np.ravel(np.exp(x))))
+    for _ in range(2):
+        f(np.ones((3, 4)))
+    sizes = {op.type: bytes_of(op) for op in f.recorded_graph.operations}
+    assert sizes["reshape"] == 96  # a program joins axes by a copy, whatever their layout is
+
+
 def parts(graph: am.Graph) -> list[Any]:
     return [viz.graphs.outline.Part("operation", None, [op]) for op in graph]  # type: ignore[attr-defined]
 
@@ -182,6 +211,72 @@ def test_values_have_statistics_and_a_histogram() -> None:
     assert found.lines[-1] == "23 ± 14"
     assert found.bars == (1.0,) * 12
     assert "from 0 to 46" in found.tooltip
+
+
+@pytest.mark.parametrize(
+    ("f", "lines"),
+    [
+        (lambda x: np.split(x, [1, 3])[1], (":0 0.5 ± 0.5", ":1 3.5 ± 1.1", ":2 6.5 ± 0.5")),
+        (lambda x: np.modf(x / 2)[1], (":0 0.25 ± 0.25", ":1 1.5 ± 1.1")),
+        (lambda x: np.linalg.slogdet(x[:2] * 2)[1], (":0 −1", ":1 2.079")),
+        (lambda x: np.unstack(np.ravel(x))[5], (":0 0", ":1 1", ":2 2", ":3 3", "… and 4 more")),
+    ],
+)
+def test_all_results_of_an_operation_are_told(f: Any, lines: tuple[str, ...]) -> None:
+    x = am.tensor(np.arange(8.0).reshape(4, 2), name="x")
+    drawing = viz.draw(np.sum(f(x)), overlay="values")
+    (box,) = (box for box in drawing.picture.boxes if any(":0" in line for line in box.lines))
+    assert box.lines[1:] == lines
+    assert not box.bars  # of which result would they be?
+    assert f":{7 if len(lines) == 5 else len(lines) - 1} " in box.tooltip
+
+
+def test_a_fold_tells_what_leaves_it() -> None:
+    x = am.tensor(np.arange(4.0), name="x", requires_grad=True)
+    with am.scope("fold"):
+        a, b = np.tanh(x), np.exp(x)
+        b.name = "grown"
+        np.sin(b)  # it is in no graph
+    drawing = viz.draw(np.sum(a * 2.0) + np.sum(b), overlay=["values", "gradients"], open=0)
+    (fold,) = boxes(drawing, "scope").values()
+    assert fold.lines[-3:] == ("tanh 0.68 ± 0.4", "grown 7.8 ± 7.5", "‖∂‖ 4.5")
+    with am.scope("fold"):
+        y = np.exp(np.tanh(x))
+    (fold,) = boxes(viz.draw(np.sum(y), overlay="values", open=0), "scope").values()
+    assert fold.lines[-1] == "2.1 ± 0.68"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "leaf", "result"),
+    [
+        (1.0, np.nan, "NaN now", "×"),
+        (np.nan, 1.0, "changed", "NaN, origin not known"),
+        (np.nan, np.inf, "Inf now", "NaN, origin not known"),
+    ],
+)
+def test_no_origin_is_told_of_what_was_assigned_since(
+    old: float, new: float, leaf: str, result: str
+) -> None:
+    w = am.tensor(np.full(3, old), name="w", requires_grad=True)
+    y = np.sum(am.tensor(np.ones(3), name="x") * w)
+    w.data = np.full(3, new)
+    drawing = viz.draw(y, overlay="nonfinite")
+    for box, last in (
+        (boxes(drawing, "parameter")["w"], leaf),
+        (boxes(drawing, "operation")["×"], result),
+    ):
+        assert (box.lines[-1], box.fill) == (last, None)
+    notes = [box.words for box in drawing.picture.boxes if box.role == "legend"]
+    assert "w changed since this was recorded: its former value is not known" in notes
+    assert "where NaN or infinity arises" not in drawing.svg
+
+
+def test_values_of_what_was_assigned_since_are_those_of_now() -> None:
+    w = am.tensor(np.arange(3.0), name="w", requires_grad=True)
+    y = np.sum(w * 2.0)
+    w.data = np.full(3, 7.0)
+    found = boxes(viz.draw(y, overlay="values"), "parameter")["w"]
+    assert found.lines[-2:] == ("changed", "now 7 ± 0")
 
 
 def test_several_overlays_go_together() -> None:

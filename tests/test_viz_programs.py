@@ -18,6 +18,7 @@ from autograd_mini.compiler.program import Instruction, Program, Value
 from autograd_mini.compiler.rows import added, flat, parts, row
 from autograd_mini.operation import scope
 from autograd_mini.primitives import PRIMITIVES
+from viz import reading
 
 FLOAT = np.dtype("float32")
 
@@ -574,3 +575,91 @@ def test_an_absent_value_has_the_size_of_its_array() -> None:
     value = Absent((100, 2), FLOAT)
     assert (value.ndim, value.size, value.itemsize, value.nbytes) == (2, 200, 4, 800)
     assert np.shape(value) == (100, 2)
+
+
+@pytest.mark.parametrize("returned", ["loss", "nothing"])
+@pytest.mark.parametrize("user", [lambda x: np.gradient(x), am.scope("gradient")(np.exp)])
+def test_a_users_scope_called_gradient_is_no_reverse_walk(user: Any, returned: str) -> None:
+    w = am.tensor(np.ones(5), name="w", requires_grad=True)
+    optimizer = am.optim.SGD([w], lr=0.1)
+
+    @am.compile
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = np.sum(user(x * w) ** 2)
+        loss.backward()
+        optimizer.step()
+        return loss if returned == "loss" else None
+
+    for _ in range(2):
+        step(np.linspace(0.5, 1.0, 5))
+    for graph in (step.recorded_graph, step.graph):
+        forward = [op for op in graph.operations if reading.phase(op) == "forward"]
+        assert {"concatenate", "exp"} & {op.type for op in forward if op.scope == "gradient"}
+        assert not any("backward" in op.scope for op in forward)
+    drawn = [box.words for box in viz.draw(step, view="forward", limit=None).picture.boxes]
+    assert {"concat", "exp"} & set(drawn)
+
+
+def scaled(z: Any) -> Any:
+    return np.cos(z) + 3.0
+
+
+def test_a_value_has_the_name_of_the_variable_to_which_it_is_assigned_and_no_other() -> None:
+    # fmt: off
+    # ruff: noqa: E702  # several statements on a line are what this is about
+    @am.compile
+    def f(x: Any) -> Any:
+        a = np.tanh(x); b = a * 2.0
+        c = np.exp(b); np.sinh(c)
+        d = scaled(np.sin(c)); e = -d
+        k = lambda t: np.cosh(t)  # noqa: E731
+        both = [np.sqrt(c), np.square(k(e))]
+        g: Any = both[0] + both[1]
+        g += 1.0
+        h = (
+            g
+            .reshape((1, 3))
+            .cumsum(axis=1)
+        )
+        several = np.meshgrid(x[0] * 1.5, h[0])
+        spread = np.std(h) if True else 0.0
+        return several[1] * np.arctan(spread)
+    # fmt: on
+
+    for _ in range(2):
+        f(np.linspace(0.1, 1.0, 3))
+    named = {op.type: op.outputs[0].name for op in f.recorded_graph.operations}
+    assert (named["tanh"], named["exp"], named["negative"]) == ("a", "c", "e")
+    assert named["cumsum"] == "h"
+    for inner in ("sin", "cos", "cosh", "sqrt", "square", "reshape", "sinh", "arctan"):
+        assert named.get(inner) is None, inner
+    names = [y.name for op in f.recorded_graph.operations for y in op.outputs]
+    assert names.count("g") == 2  # each sum is what g was then
+    assert not {"k", "d", "both", "several", "spread"} & set(names)
+    labels = [arrow.label for arrow in viz.draw(f.recorded, limit=None).picture.arrows]
+    assert "a (3,)" in labels
+
+
+def test_the_forward_tells_who_takes_what_is_not_returned_and_what_comes_after() -> None:
+    w = am.tensor(np.ones(3), name="w", requires_grad=True)
+    mean = am.tensor(np.zeros(3), name="mean")
+    optimizer = am.optim.SGD([w], lr=0.1)
+
+    @am.compile
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        wide = np.tanh(x * w)
+        np.sum(np.exp(wide)).backward()
+        gradient = w.grad
+        optimizer.step()
+        mean.data = wide * 0.5
+        return np.sum(np.cosh(w)), np.sum(np.sinh(w * x) + gradient)
+
+    for _ in range(2):
+        step(np.ones(3))
+    drawn = viz.draw(step.recorded, view="forward", limit=None).picture
+    found = {role: roles(drawn, role) for role in ("parameter", "input", "output")}
+    assert found["parameter"] == ["w (3,)", "w after the update (3,)"]
+    assert found["input"] == ["x (3,)"]
+    assert "for the update (3,)" in found["output"]  # it is added to a gradient

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -250,7 +251,7 @@ def test_a_folded_gradient_lists_the_gradients_that_end_in_it() -> None:
             h = np.tanh(h @ w)
     picture = viz.draw(h, view="backward", open=lambda path: path == "cell_2").picture
     folded = [box.lines for box in picture.boxes if box.role == "gradient_scope"]
-    assert folded == [(f"∂ cell_{i}", "∂w · 1 gradient") for i in (1, 0)]
+    assert folded == [(f"∂ cell_{i}", "∂w (1 of 3 terms) · 1 gradient") for i in (1, 0)]
     assert "∂output/∂w 3×3 sum of 3" in words(picture, "gradient_value")
 
 
@@ -269,3 +270,53 @@ def test_many_arrows_of_the_backward_become_one_of_the_backward() -> None:
     picture = viz.draw(np.stack(made), view="backward", open=0).picture
     joined = [x for x in picture.arrows if x.label.endswith("×9")]
     assert sorted(x.backward for x in joined) == [False, True]
+
+
+def test_a_gradient_that_ends_in_one_fold_is_the_sum_of_all_its_terms() -> None:
+    w, v = leaf(3, 3, name="w"), leaf(3, 3, name="v")
+    h = leaf(2, 3, name="x", grad=False)
+    with am.scope("cell"):
+        h = np.tanh(h @ w) @ w + h @ v
+    picture = viz.draw(h, view="backward", open=0).picture
+    assert words(picture, "gradient_scope") == ["∂ cell ∂w (sum of 2), ∂v · 2 gradients"]
+
+
+def test_the_tooltip_of_a_folded_gradient_counts_what_the_walk_goes_through() -> None:
+    w = leaf(3, name="w")
+    with am.scope("cell"):
+        y = w * np.exp(leaf(3, name="x", grad=False)) + np.sign(w)
+    picture = viz.draw(y, view="backward", open=0).picture
+    (box,) = (box for box in picture.boxes if box.role == "gradient_scope")
+    assert box.tooltip == "the gradient of 2 of 4 operations"
+
+
+def test_an_operand_taken_several_times_is_told_so() -> None:
+    h = np.tanh(leaf(3, name="w"))
+    y = np.stack([h] * 3 + [np.sin(h)]) * 2.0
+    drawing = viz.draw(y, view="backward")
+    labels = [arrow.label for arrow in drawing.picture.arrows if arrow.backward]
+    assert "(3,), sum of 3" in labels
+    assert "stack takes tanh 3 times and sin." in drawing.svg
+    many = viz.draw(np.stack([h] * 30)).svg
+    assert "stack takes tanh 30 times." in many
+
+
+@pytest.mark.parametrize("direction", ["TB", "LR"])
+def test_a_shared_parameter_leaves_the_computation_running_one_way(direction: Any) -> None:
+    w = leaf(4, 4, name="W")
+    h = leaf(2, 4, name="x", grad=False)
+    for i in range(4):
+        with am.scope(f"cell_{i}"):
+            h = np.tanh(h @ w + h * 0.5)
+    drawing = viz.draw(h, view="backward", limit=None, direction=direction)
+    centres = {}
+    for group in ElementTree.fromstring(drawing.svg).iter("{http://www.w3.org/2000/svg}g"):
+        texts = list(group.iter("{http://www.w3.org/2000/svg}text"))
+        if group.get("data-role") and texts:
+            place = (group.get("id") or "").rpartition("-")[2]
+            centres[place] = float(texts[0].attrib["y" if direction == "TB" else "x"])
+    made = {box.id for box in drawing.picture.boxes if box.role in ("operation", "output")}
+    forward = [(a.tail, a.head) for a in drawing.picture.arrows if not a.backward]
+    between = [ends for ends in forward if made.issuperset(ends)]
+    assert len(between) == 19
+    assert all(centres[tail] < centres[head] for tail, head in between)

@@ -371,6 +371,7 @@ def test_chain_takes_at_most_450_bytes_an_operation() -> None:
     assert run_chain(100_000, "traced")[0] <= 450
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="resource is a Unix module")
 def test_chain_of_a_million_operations_has_no_recursion_and_takes_linear_time() -> None:
     size, seconds = run_chain(1_000_000)

@@ -335,6 +335,7 @@ def survives(path: Path, count: int, seed: int) -> int:
     return right
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore")  # those of the parser, for a header as `'\m'`
 def test_damaged_files_have_the_right_values_or_are_refused(tmp_path):
     assert 0 < survives(tmp_path / "weights.npz", 300, seed=0) < 300

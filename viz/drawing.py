@@ -29,7 +29,7 @@ from .output.layout import Engine, lay_out
 from .output.mermaid import mermaid
 from .output.svg import finished
 from .overlays import Names
-from .picture import Direction, Picture
+from .picture import BESIDE, Direction, Picture
 from .subjects import View, check_options, graph_behind, no_graph
 from .themes import Theme, themed
 
@@ -144,7 +144,8 @@ class Drawing:
         return {"image/svg+xml": self.svg, "text/plain": repr(self)}
 
     def __repr__(self) -> str:
-        boxes, arrows = len(self.picture.boxes), len(self.picture.arrows)
+        boxes = sum(box.role not in BESIDE for box in self.picture.boxes)
+        arrows = len(self.picture.arrows)
         return f"<Drawing {self.picture.title!r}: {boxes} boxes, {arrows} arrows>"
 
 

@@ -42,6 +42,8 @@ OPERATIONS: Final[frozenset[Role]] = frozenset({"operation", "gradient", "update
 """The roles of one operation: of a forward, a backward, and an optimizer's step."""
 SCOPES: Final[frozenset[Role]] = frozenset({"scope", "gradient_scope", "update_scope"})
 """The roles of a folded scope, in the same three parts."""
+BESIDE: Final[frozenset[Role]] = frozenset({"heading", "anchor", "legend", "scale"})
+"""The roles of what is drawn beside a graph and is no box of it."""
 Direction = Literal["TB", "LR"]
 Point = tuple[float, float]
 
@@ -114,7 +116,8 @@ class Arrow:
         colour: hexadecimal, with opacity, where a value decides it.
         width: in points, likewise.
         backward: whether a cotangent moves along it, against the direction of the picture.
-        output: which result of the operation at its tail rides on it, where it has several.
+        output: which result of the box at its tail rides on it, where it has several.
+        count: for how many operands it stands.
     """
 
     tail: str
@@ -125,6 +128,7 @@ class Arrow:
     width: float | None = None
     backward: bool = False
     output: int = 0
+    count: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", replace_hidden(self.label))

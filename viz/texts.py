@@ -159,6 +159,23 @@ def list_names(names: Sequence[str], noun: str) -> str:
     return f"{', '.join([*told, *rest])} · {counted(len(names), noun)}"
 
 
+def join_list(texts: Sequence[str], longest: int = LONGEST_TOOLTIP, between: str = ", ") -> str:
+    """Join the first texts, as many as fit, and say how many more there are.
+
+    >>> join_list(["W", "U", "b"], 9), join_list(["W", "U", "b"], 3)
+    ('W, U, b', 'W, … and 2 more')
+    """
+    told: list[str] = []
+    length = 0
+    for text in texts:
+        length += len(text) + len(between)
+        if told and length - len(between) > longest:
+            break
+        told.append(text)
+    rest = len(texts) - len(told)
+    return between.join([*told, *([f"… and {rest} more"] if rest else [])])
+
+
 def counted(count: int, noun: str) -> str:
     """Write a count with its noun: `1 operation`, `960 operations`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}".replace(",", "\N{NO-BREAK SPACE}")

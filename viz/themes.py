@@ -10,36 +10,58 @@ import re
 from collections.abc import Callable
 from typing import Final, Literal
 
-from .style import DARK, GREEN, INK, LINE, ORANGE, OUTSIDE, PURPLE, VERMILION
+from .contrast import grey
+from .style import (
+    CHANGED,
+    DARK,
+    GREEN,
+    INK,
+    LINE,
+    NONFINITE,
+    ON_NONFINITE,
+    ON_REACHED,
+    ORANGE,
+    OUTSIDE,
+    PURPLE,
+    REACHED,
+    VERMILION,
+)
 
 Theme = Literal["auto", "light", "dark", "print"]
 THEMES: Final = ("auto", "light", "dark", "print")
 DARK_PAGE: Final = "#161b22"
-DARK_OUTSIDE: Final = "#8b949e"
+GROUND: Final = "bgcolor=transparent"
 WEIGHT: Final = re.compile(r'(?<=[ \[]color=")(#[0-9a-f]{6})([0-9a-f]{2})(?=")')
 COLOUR: Final = re.compile(r'(?<==")(#[0-9a-f]{6})([0-9a-f]{2})?(?=")')
-INKS: Final = frozenset({INK, LINE, OUTSIDE, GREEN, "#0072b2", VERMILION, PURPLE, ORANGE})
+INKS: Final = frozenset(
+    {INK, LINE, OUTSIDE, GREEN, "#0072b2", VERMILION, CHANGED, PURPLE, ORANGE, ON_REACHED}
+)
+MARKS: Final = {NONFINITE: "#000000", ON_NONFINITE: "#ffffff", REACHED: REACHED}
+"""NaN and infinity stay black and grey on paper."""
 
 
 def themed(source: str, theme: Theme) -> str:
     """Return the DOT text in the colours of a theme.
 
-    "auto" and "light" keep it. "dark" has a dark ground. "print" is black on white, where borders
-    and shapes alone tell the roles, and a dashed line is a negative weight.
+    "auto" keeps it, on the ground of its page. "light" has a white ground, "dark" a dark one.
+    "print" is black on white, where borders and shapes alone tell the roles, and a dashed line is a
+    negative weight.
 
     >>> themed('n0 [color="#0072b2" fillcolor="#e5f1f8" label="#0072b2"]', "print")
     'n0 [color="#000000" fillcolor="#ffffff" label="#0072b2"]'
     """
-    if theme in ("auto", "light"):
+    if theme == "auto":
         return source
     lines = source.split("\n")
+    if theme == "light":
+        return "\n".join(line.replace(GROUND, "bgcolor=white") for line in lines)
     return "\n".join(map(darkened if theme == "dark" else printed, lines))
 
 
 def darkened(line: str) -> str:
     """Return a line of DOT with each colour as it is on a dark page."""
-    line = line.replace("bgcolor=transparent", f'bgcolor="{DARK_PAGE}"')
-    return replaced(line, DARK | {OUTSIDE: DARK_OUTSIDE})
+    line = line.replace(GROUND, f'bgcolor="{DARK_PAGE}"')
+    return replaced(line, DARK)
 
 
 def printed(line: str) -> str:
@@ -47,16 +69,10 @@ def printed(line: str) -> str:
     weight = WEIGHT.search(line)
     if weight and weight.group(1) == ORANGE and " -> " in line:
         line = line.replace("dir=none", "dir=none style=dashed", 1)
-    line = line.replace("bgcolor=transparent", "bgcolor=white")
+    line = line.replace(GROUND, "bgcolor=white")
     pale = {colour: "#ffffff" for colour in DARK if colour not in INKS}
-    known = pale | dict.fromkeys(INKS, "#000000") | {"#d0d7de": "#808080"}
+    known = pale | dict.fromkeys(INKS, "#000000") | {"#d0d7de": "#808080"} | MARKS
     return replaced(line, known, grey)
-
-
-def grey(colour: str) -> str:
-    """Return the grey that is as light as a colour."""
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return "#" + f"{round(0.299 * red + 0.587 * green + 0.114 * blue):02x}" * 3
 
 
 def replaced(line: str, colours: dict[str, str], other: Callable[[str], str] | None = None) -> str:

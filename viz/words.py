@@ -18,12 +18,16 @@ NOUNS: Final[dict[Role, str]] = {
     "updated": "updated tensor",
     "gradient_value": "gradient",
     "scalar_operation": "operation",
-    "scope": "folded scope",
-    "gradient_scope": "folded backward scope",
-    "update_scope": "folded update scope",
-    "neuron": "neuron",
+    "scope": "fold",
+    "gradient_scope": "fold of the backward",
+    "update_scope": "fold of the update",
+    "earlier": "box of what is left out",
+    "tensor": "result",
+    "output": "output",
 }
-TENSORS: Final[frozenset[Role]] = frozenset({"input", "parameter", "updated", "gradient_value"})
+TENSORS: Final[frozenset[Role]] = frozenset(
+    {"input", "parameter", "updated", "gradient_value", "output"}
+)
 """The roles of tensors, which may be drawn, counted or listed, in several boxes."""
 
 
@@ -38,17 +42,54 @@ def told(picture: Picture) -> str:
     tensors = {tensor for box in picture.boxes for tensor in box.tensors}
     counts: Counter[Role] = Counter(role for role, _ in tensors)
     counts.update(box.role for box in picture.boxes if box.role not in TENSORS)
-    amounts = [counted(counts[role], noun) for role, noun in NOUNS.items() if counts[role]]
+    amounts = [count_noun(counts[role], noun) for role, noun in NOUNS.items() if counts[role]]
     sentences = [f"A graph of {', '.join(amounts)}." if amounts else "An empty graph."]
-    names = {box.id: box.words.rstrip() for box in picture.boxes}
-    entering: dict[str, list[str]] = {}
-    for arrow in picture.arrows:
-        entering.setdefault(arrow.head, []).append(names[arrow.tail])
-    for box in picture.boxes:
-        if box.id in entering:
-            sentences.append(f"{names[box.id]} takes {' and '.join(entering[box.id])}.")
-    sentences += [f"{box.words}." for box in picture.boxes if box.role == "legend"]
+    sentences += tell_operands(picture)
     if len(sentences) > MOST_SENTENCES:
         rest = len(sentences) - MOST_SENTENCES
-        sentences = [*sentences[:MOST_SENTENCES], f"{counted(rest, 'more box').rstrip('s')}es."]
-    return " ".join(sentences)
+        more = f"{rest} more boxes take others." if rest > 1 else "1 more box takes others."
+        sentences = [*sentences[:MOST_SENTENCES], more]
+    return " ".join([*sentences, *tell_legends(picture)])
+
+
+def count_noun(count: int, noun: str) -> str:
+    """Write a count with its noun, whose first word has the plural.
+
+    >>> count_noun(2, "fold of the backward"), count_noun(3, "box of what is left out")
+    ('2 folds of the backward', '3 boxes of what is left out')
+    """
+    if noun == "backward operation" or noun == "update operation" or noun == "updated tensor":
+        return counted(count, noun)
+    first, space, others = noun.partition(" ")
+    found = counted(count, first).replace("boxs", "boxes")
+    return f"{found}{space}{others}"
+
+
+def tell_operands(picture: Picture) -> list[str]:
+    """Return a sentence for each box that arrows enter: what it takes, and how often."""
+    names = {box.id: " ".join(box.words.split("\n")).rstrip() for box in picture.boxes}
+    entering: dict[str, Counter[str]] = {}
+    for arrow in picture.arrows:
+        entering.setdefault(arrow.head, Counter())[arrow.tail] += arrow.count
+    told = {
+        head: [f"{names[x]} {n} times" if n > 1 else names[x] for x, n in found.items()]
+        for head, found in entering.items()
+    }
+    return [
+        f"{names[box.id]} takes {' and '.join(told[box.id])}."
+        for box in picture.boxes
+        if box.id in told
+    ]
+
+
+def tell_legends(picture: Picture) -> list[str]:
+    """Return what legends say, and what colours tell."""
+    found = []
+    for box in picture.boxes:
+        if box.role == "scale":
+            what, *ends = box.lines
+            between = " to " if len(box.swatches) > len(ends) else ", "
+            found.append(f"Colours tell: {what}, {between.join(ends)}.")
+        elif box.role == "legend":
+            found.append(f"{box.words}.")
+    return found

@@ -16,7 +16,7 @@ from .adapters.bridge import bridged
 from .blame import blamed
 from .examination import Options, examined
 from .handwritten import written
-from .inputs import Inputs, argument_names, positions, signature_of
+from .inputs import Inputs, argument_names, plain_names, positions, signature_of
 from .numeric.verdicts import Verdict
 from .orders import second_order
 from .reporting.report import Report
@@ -156,11 +156,16 @@ def accepted(**settings: Any) -> None:
 
 
 def fitting(f: Callable[..., Any], inputs: Sequence[Any]) -> inspect.Signature | None:
-    """Refuse inputs that are not as many as the function takes; return what it takes.
+    """Refuse inputs that are not as many as the function takes.
+
+    Returns:
+        what it takes, None where that is plain or not known.
 
     Raises:
         ArgumentError: if the function's signature does not fit.
     """
+    if plain_names(f, len(inputs)) is not None:
+        return None
     signature = signature_of(f)
     if signature is None:
         return None

@@ -33,7 +33,8 @@ def sizes_of(x: np.ndarray) -> np.ndarray:
 
     If all are 0 they are 1.
     """
-    return np.where(x != 0, np.abs(x), np.max(np.abs(x), initial=0.0) or 1.0)
+    sizes = np.abs(x)
+    return np.where(x != 0, sizes, sizes.max(initial=0.0) or 1.0)
 
 
 def norm(*arrays: np.ndarray) -> float:

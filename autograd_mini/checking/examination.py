@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from .agreement import disagreements
 from .causes import Cause, Kind
 from .diagnosis import Evidence, diagnose
+from .diagnosis.rewriting import rewrite
 from .inputs import Arrays, Problem
 from .numeric.corners import judge_corners
 from .numeric.first import Findings, first_findings
@@ -47,11 +51,10 @@ class Options:
 
 
 def examined(subject: Subject, options: Options) -> Report:
-    """Check a subject and report, right or wrong."""
+    """Check a subject and report, right or wrong; NumPy is to be quiet about errors meanwhile."""
     call = f"{subject.name}({', '.join(subject.inputs.arguments)})"
     try:
-        with np.errstate(all="ignore"):
-            return examined_twice(subject, options, call)
+        return examined_twice(subject, options, call)
     except Problem as problem:
         problems = (problem.cause,)
     return Report(call, problems=problems, seed=options.seed)
@@ -82,8 +85,8 @@ class Examination:
         """Stand at the point; `drawn` is the cotangent, a random one by default."""
         self.subject, self.options = subject, options
         self.outputs = subject.at_point()
-        random = np.random.default_rng(options.seed)
-        self.drawn = subject.weights(self.outputs, random) if drawn is None else drawn
+        generator = np.random.default_rng(options.seed)
+        self.drawn = subject.weights(self.outputs, generator) if drawn is None else drawn
         self.full = options.coverage != "projections" and (
             options.coverage == "full" or self.seconds() <= AFFORDABLE
         )
@@ -98,7 +101,7 @@ class Examination:
         self.corners: list[Cause] = []
         self.probe = Probe(subject, self.outputs, self.weights)
         if not subject.costly and subject.epsilon < SINGLE[0]:
-            self.probe.stairs = float32_stairs(self.probe)
+            self.probe.stairs = float32_stairs(self.probe, generator)
         self.tolerances = Tolerances(self.relative(), options.atol or 0.0)
 
     def relative(self) -> float:
@@ -136,9 +139,8 @@ class Examination:
                 self.probe, self.shown, self.slope, self.tolerances, self.options.seed
             )
         self.probe.unchanged()
-        wrong = any(np.any(f.verdict == CODES[Verdict.WRONG]) for f in findings)
-        unresolved = any(np.any(f.verdict == CODES[Verdict.UNRESOLVED]) for f in findings)
-        if self.probe.trouble and (wrong or unresolved):
+        wrong = have(findings, Verdict.WRONG)
+        if self.probe.trouble and (wrong or have(findings, Verdict.UNRESOLVED)):
             problems = [*problems, Cause(Kind.DOMAIN, self.probe.trouble)]
         if not wrong and not problems and self.known:
             rtol = self.tolerances.relative
@@ -158,8 +160,16 @@ class Examination:
             causes=tuple(ties),
         )
         if wrong and not (ties and not apart):
-            return replace(report, causes=(*ties, *diagnose(self.evidence(report))))
+            return replace(report, causes=(*ties, *self.causes(report)))
         return report
+
+    def causes(self, report: Report) -> tuple[Cause, ...]:
+        """Diagnose what is wrong; a diagnosis that fails takes nothing from the verdict."""
+        try:
+            return diagnose(self.evidence(report))
+        except Exception as error:  # it calls the user's functions at many other values
+            text = f"its diagnosis ended with {type(error).__name__}: {error!s:.200}"
+            return (Cause(Kind.UNKNOWN, text),)
 
     def every_entry(self) -> list[Findings]:
         """Judge every entry on its own."""
@@ -219,19 +229,32 @@ class Examination:
             outputs=self.outputs,
             weights=self.weights,
             others=inputs.others,
-            column=self.column,
+            column=partial(self.column, [p.step for p in report.parts]),
             regradient=self.subject.gradient if again else refused,
             rtol=self.tolerances.relative,
             kink=[p.is_(Verdict.KINK) for p in report.parts],
             function=self.subject.call if type(self.subject).call is Subject.call else None,
+            rewritten=self.rewritten,
         )
 
-    def column(self, position: int, index: tuple[int, ...]) -> Arrays:
-        """Return numeric derivatives of all outputs by one entry of an input."""
+    def rewritten(self) -> Callable[[list[Any]], Any] | None:
+        """Return the function of natural values without writes into arrays."""
+        function = rewrite(self.subject.function)
+        if function is None:
+            return None
+        return lambda values: function(*self.subject.inputs.filled(values))
+
+    def column(self, steps: Arrays, position: int, index: tuple[int, ...]) -> Arrays:
+        """Return numeric derivatives of all outputs by one entry of an input.
+
+        A narrow feature needs the step at which the entry was judged: the usual one is too wide.
+        """
         x = self.probe.point[position]
         flat = int(np.ravel_multi_index(index, x.shape)) if x.ndim else 0
-        at = float(x.flat[flat])
+        at, judged = float(x.flat[flat]), float(steps[position].flat[flat])
         step = usual_step(self.probe.epsilon, max(1.0, abs(at)))
+        if 0 < judged < step:
+            step = judged
         above = self.probe.with_entry(position, flat, at + step)
         below = self.probe.with_entry(position, flat, at - step)
         width = (at + step) - (at - step)
@@ -240,8 +263,13 @@ class Examination:
 
 def wrong_alone(findings: Findings) -> bool:
     """Tell whether an entry is wrong that does not only fail to add up with others."""
-    wrong = np.flatnonzero(findings.verdict == CODES[Verdict.WRONG])
+    (wrong,) = (findings.verdict == CODES[Verdict.WRONG]).nonzero()
     return any(not findings.reasons.get(int(flat), "").startswith(TIED) for flat in wrong)
+
+
+def have(findings: list[Findings], verdict: Verdict) -> bool:
+    """Whether an entry has this verdict."""
+    return any((f.verdict == CODES[verdict]).any() for f in findings)
 
 
 def refused(weights: Arrays) -> Arrays:

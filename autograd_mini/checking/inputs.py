@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ class Inputs:
         complex: which of them are complex.
         arguments: the names of all arguments.
         others: names and values of the leaves that are arrays and not differentiated.
+        moving: the numbers of the arguments in which something is differentiated.
     """
 
     def __init__(
@@ -71,6 +73,9 @@ class Inputs:
             self._draws |= any(isinstance(x, GENERATORS) for x in leaves)
             self._parts.append((leaves, rebuild, checked))
             self._given.append(argument)
+        self.moving = [i for i, (_, _, checked) in enumerate(self._parts) if checked]
+        self._simple = all(isinstance(x, LEAVES) for x in arguments)
+        self._as_they_are = not any(self.complex) and not any(self._dtypes)
         if not self.arrays:
             raise OperandError(
                 "gradcheck: no input is a floating-point number or array, so there is nothing to "
@@ -86,6 +91,8 @@ class Inputs:
 
     def values(self, arrays: Arrays) -> list[Any]:
         """Return what the function gets for these coordinates."""
+        if self._as_they_are:
+            return [x[()] for x in arrays]
         return [self.natural(i, x) for i, x in enumerate(arrays)]
 
     def natural(self, position: int, x: np.ndarray) -> Any:
@@ -107,6 +114,11 @@ class Inputs:
 
         Generators are copies, which draw the same numbers each time.
         """
+        if self._simple:
+            arguments = list(self._given)
+            for position, value in zip(self.moving, values, strict=True):
+                arguments[position] = value
+            return arguments
         remaining = iter(values)
         arguments = []
         for leaves, rebuild, checked in self._parts:
@@ -136,11 +148,6 @@ class Inputs:
                 else:
                     found += [parts[i] for i in checked]
         return found
-
-    @property
-    def moving(self) -> list[int]:
-        """The numbers of the arguments in which something is differentiated."""
-        return [i for i, (_, _, checked) in enumerate(self._parts) if checked]
 
     def is_one_array(self, given: Any) -> bool:
         """Whether nested lists of numbers are the gradient of the only array that moves."""
@@ -208,6 +215,21 @@ def plain(value: Any) -> Any:
     return plain_array(value._value if isinstance(value, Tensor) else value)
 
 
+def plain_names(function: Callable[..., Any], count: int) -> list[str] | None:
+    """Return the names of the first parameters, where these many arguments surely fit; else None.
+
+    That is so for a function written in Python which says nothing else of its signature. It takes
+    a tenth of the time of `inspect.signature`.
+    """
+    if type(function) is not FunctionType or function.__dict__ or function.__kwdefaults__:
+        return None
+    code = function.__code__
+    if code.co_kwonlyargcount:
+        return None
+    least = code.co_argcount - len(function.__defaults__ or ())
+    return list(code.co_varnames[:count]) if least <= count <= code.co_argcount else None
+
+
 def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
     """Return the parameters of a function, None if it does not tell them."""
     try:
@@ -236,6 +258,8 @@ def argument_names(
         if len(names) != count:
             raise GradientError(f"gradcheck: {len(names)} names for {count} inputs")
         return list(names)
+    if signature is None and (quick := plain_names(function, count)) is not None:
+        return quick
     signature = signature or signature_of(function)
     if signature is None and isinstance(function, np.ufunc):
         return ["x"] if count == 1 else [f"x{i + 1}" for i in range(count)]

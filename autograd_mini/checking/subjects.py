@@ -112,8 +112,7 @@ class Subject:
 
     def evaluate(self, arrays: Arrays) -> Arrays:
         """Return the real coordinates of the outputs, arrays of their own."""
-        with np.errstate(all="ignore"):
-            outputs = self.call(self.inputs.values(arrays))
+        outputs = self.call(self.inputs.values(arrays))
         if type(outputs) is np.float64:
             return [np.array(outputs)]
         return [coordinates(y) for y in numbers(outputs)]
@@ -134,23 +133,22 @@ class Subject:
         """
         inputs = self.inputs
         for x, name in zip(inputs.arrays, inputs.names, strict=True):
-            if not np.all(np.isfinite(x)):
+            if not np.isfinite(x).all():
                 text = f"input {name} is not finite; there is no derivative at such a point"
                 raise problem(Kind.DOMAIN, text, name)
         values, before = copies(inputs.values(inputs.arrays)), inputs.values(inputs.arrays)
-        with np.errstate(all="ignore"):
-            result = self.call(values)
-            outputs = numbers(result)
-            if self.may_be_pair:
-                self.refuse_pair(result, outputs)
-            unchanged(values, before, inputs.names, "the function")
-            started = perf_counter()
-            again = numbers(self.call(copies(before)))
-            self.seconds = perf_counter() - started
-        if not all(np.all(np.isfinite(y)) for y in outputs):
+        result = self.call(values)
+        outputs = numbers(result)
+        if self.may_be_pair:
+            self.refuse_pair(result, outputs)
+        unchanged(values, before, inputs.names, "the function")
+        started = perf_counter()
+        again = numbers(self.call(copies(before)))
+        self.seconds = perf_counter() - started
+        if not all(np.isfinite(y).all() for y in outputs):
             text = "the function is not finite at this point; choose one inside its domain"
             raise problem(Kind.DOMAIN, text)
-        if len(outputs) != len(again) or not all(map(np.array_equal, outputs, again)):
+        if len(outputs) != len(again) or not all(map(same, outputs, again)):
             raise problem(Kind.NOT_DETERMINISTIC, self.unsteady)
         self.complex_outputs = [y.dtype.kind == "c" for y in outputs]
         self.output_shapes = [y.shape for y in outputs]
@@ -327,7 +325,7 @@ class Subject:
 def unchanged(after: Arrays, before: Arrays, names: Sequence[str], what: str) -> None:
     """Refuse a function that writes into its arguments."""
     for a, b, name in zip(after, before, names, strict=True):
-        if not same_bytes(a, b) and not np.array_equal(a, b, equal_nan=True):
+        if not same(a, b):
             text = f"{what} changed {name} in place; it must work on a copy"
             raise problem(Kind.MUTATION, text, name)
 
@@ -342,6 +340,11 @@ def same_bytes(a: Any, b: Any) -> bool:
     if not usual or a.nbytes > SMALL or a.dtype != b.dtype or a.shape != b.shape:
         return False
     return a.tobytes() == b.tobytes()
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two arrays hold the same numbers, NaN among them."""
+    return same_bytes(a, b) or np.array_equal(a, b, equal_nan=True)
 
 
 class Recorded(Subject):

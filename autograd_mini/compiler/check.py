@@ -194,13 +194,17 @@ class Check:
         old = {id(t): value for t, value, _, _ in self._before}
         values |= {v: old.get(id(t), t._value) for v, t in program.leaves.items()}
         values = {v: rounded_at_random(x, generator) for v, x in values.items()} | program.constants
-        with np.errstate(all="ignore"):
+
+        def run() -> None:
+            nonlocal size
             for step in program.instructions:
                 compute(step, values)
                 if throughout and not is_view(step):
                     for y in step.results:
                         values[y] = rounded_at_random(values[y], generator)
                         size = max(size, largest(values[y]))
+
+        run_quietly(run, all="ignore")
         ends = [*program.outputs, *(new for _, new in program.updates)]
         return [values[y] if type(y) is Value else y for y in ends], size
 
@@ -271,9 +275,12 @@ def values_of(program: Program, inputs: Sequence[Any]) -> dict[Value, Any]:
     """Interpret a program; return the value of everything in it."""
     values: dict[Value, Any] = dict(zip(program.inputs, inputs, strict=True))
     values |= {v: tensor._value for v, tensor in program.leaves.items()} | program.constants
-    with np.errstate(all="ignore"):
+
+    def run() -> None:
         for step in program.instructions:
             compute(step, values)
+
+    run_quietly(run, all="ignore")
     return values
 
 

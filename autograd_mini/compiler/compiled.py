@@ -45,6 +45,7 @@ from .results import Result
 from .settled import check_settled
 from .trace import Tracer
 from .tracing import call_traced, run_uncollected, undo_if_refused
+from .variables import name_variables
 from .variant import Variant
 
 CACHED: Final = 32
@@ -423,6 +424,7 @@ class Compiled(Generic[P, Result_co]):
         if failing is not None:
             self._note_unsteady(key, failing.label, 2)
         elif refusal is None:
+            name_variables(trial.recorded)
             variant = Variant(trial.recorded, optimised(trial.program), self.name)
             self._enter(key, Entry(variant, trial, quick(args, kwargs), self._due))
             trial.release()

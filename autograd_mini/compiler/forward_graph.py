@@ -15,9 +15,10 @@ from ..operation import Operation, Record
 from ..ops.conversion import set_leaf
 from ..tensors import Tensor, leaf, serials
 from .graphs import phase_of
+from .phases import Phase
 
-FOR_GRADIENTS: Final = "for the gradients"
-"""How a result is called that the function does not return."""
+FOR: Final[dict[Phase, str]] = {"backward": "the gradients", "update": "the update"}
+"""How a result is called that the function does not return: for what takes it."""
 Key = tuple[int, int]
 
 
@@ -43,8 +44,10 @@ class ForwardMaker:
     def __init__(self, whole: Graph) -> None:
         self.whole = whole
         self.vertices: dict[int, Any] = {}
+        self.whole_of: dict[int, int] = {}
         self.leaves: dict[Key, Tensor] = {}
         self.ends: dict[int, Any] = {}
+        self.users = phases_of_users(whole)
         self.updated = {
             (new.serial, new.index): old
             for operation in whole.operations
@@ -79,6 +82,7 @@ class ForwardMaker:
         if vertex.serial in lines:
             lines.attach(made, lines[vertex.serial])
         self.vertices[vertex.serial] = self.ends[made.serial] = made
+        self.whole_of[made.serial] = vertex.serial
 
     def operand(self, x: Any) -> Any:
         """Return an operand of a vertex; what a vertex of the forward makes is no end."""
@@ -119,5 +123,20 @@ class ForwardMaker:
     def end(self, vertex: Any) -> Tensor:
         """Return what nothing of the forward takes, with a name that says who does."""
         found: Tensor = vertex.output(0) if type(vertex) is Record else vertex
-        found.name = f"{found.name or ''} {FOR_GRADIENTS}".strip()
+        users = self.users.get(self.whole_of[vertex.serial], set())
+        what = [words for phase, words in FOR.items() if phase in users]
+        found.name = f"{found.name or ''} for {' and '.join(what)}".strip() if what else found.name
         return found
+
+
+def phases_of_users(graph: Graph) -> dict[int, set[Phase]]:
+    """Return the phases in which the results of each operation are taken."""
+    found: dict[int, set[Phase]] = {}
+    for operation in graph.operations:
+        phase: Phase = (
+            "update" if operation.primitive is set_leaf else phase_of(operation._record._scope)
+        )
+        for x in operation.inputs:
+            if x.serial and not x.is_leaf:
+                found.setdefault(x.serial, set()).add(phase)
+    return found

@@ -7,10 +7,12 @@ their first operand: then that operand is often a view instead of a gather.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from ..contexts import run_quietly
 from .bilinear import parts
 from .program import Value
 from .scalar_graph import OUTSIDE, ScalarGraph
@@ -88,10 +90,8 @@ class Layout:
         values = [np.zeros(0, dtype) for dtype in self.graph.dtypes]
         for buffer, found in self.by_buffer(nodes):
             self.taken(np.array(nodes)[found], buffer)
-            values[buffer] = np.empty(len(found), self.graph.dtypes[buffer])
-            with np.errstate(over="ignore"):
-                for place, i in enumerate(found):
-                    values[buffer][place] = self.graph.constants[i][1]
+            dtype, numbers = self.graph.dtypes[buffer], [self.graph.constants[i][1] for i in found]
+            values[buffer] = run_quietly(partial(np.array, numbers, dtype), over="ignore")
         return values
 
     def steps(self, nodes: Index) -> Iterator[Step]:

@@ -79,13 +79,13 @@ def unused_results(program: Program, arithmetic: set[int]) -> set[Value]:
     return {
         step.results[0]
         for step in instructions
-        if taken.isdisjoint(step.results) and step.scope not in scopes and not is_of_walk(step)
+        if taken.isdisjoint(step.results) and step.scope not in scopes and not step.in_walk
     }
 
 
 def independent_of_walks(instructions: list[Instruction], news: set[Value]) -> set[int]:
     """Find what no reverse walk recorded and what takes nothing of one, if there are walks."""
-    walks = {place for place, step in enumerate(instructions) if is_of_walk(step)}
+    walks = {place for place, step in enumerate(instructions) if step.in_walk}
     if not walks:
         return set()
     carried = {y for place in walks for y in instructions[place].results}
@@ -97,15 +97,11 @@ def independent_of_walks(instructions: list[Instruction], news: set[Value]) -> s
     }
 
 
-def is_of_walk(step: Instruction) -> bool:
-    """Whether a reverse walk recorded an instruction, as its scope tells."""
-    return "gradient" in step.scope.split("/")
-
-
 def unused(instructions: list[Instruction], backward: set[int], others: set[int]) -> set[int]:
     """Find what nothing needs of a reverse walk: it is in a scope of the backward alone."""
-    scopes = {instructions[i].scope for i in backward} - {instructions[i].scope for i in others}
-    return {i for i, step in enumerate(instructions) if step.scope in scopes and i not in others}
+    scopes = [(step.scope, step.in_walk) for step in instructions]
+    alone = {scopes[i] for i in backward} - {scopes[i] for i in others}
+    return {i for i, scope in enumerate(scopes) if scope in alone and i not in others}
 
 
 def optimizer_arithmetic(program: Program, news: set[Value]) -> set[int]:
@@ -136,7 +132,7 @@ def optimizer_arithmetic(program: Program, news: set[Value]) -> set[int]:
 
 def sums_gradients(step: Instruction, flats: set[Value]) -> bool:
     """Whether an instruction is one of a reverse walk, and does not work on an update's vectors."""
-    return is_of_walk(step) and flats.isdisjoint(step.values)
+    return step.in_walk and flats.isdisjoint(step.values)
 
 
 def led_to(step: Instruction, ends: dict[Value, Ends]) -> Ends:

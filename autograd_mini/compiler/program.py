@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..contexts import ScopePath, run_quietly
 from ..primitives import PRIMITIVES, Primitive
 from ..tensors import Tensor
 from ..visible import show_text
@@ -98,6 +99,11 @@ class Instruction:
         )
 
     @property
+    def in_walk(self) -> bool:
+        """Whether a reverse walk recorded it."""
+        return type(self.scope) is ScopePath and self.scope.in_walk
+
+    @property
     def row(self) -> str:
         """The name of the row that it applies; "" for an operation of the user's own."""
         primitive = self.primitive
@@ -175,7 +181,8 @@ class Program:
         values: dict[Value, Any] = dict(zip(self.inputs, inputs, strict=True))
         values |= {v: tensor._value for v, tensor in self.leaves.items()}
         values |= self.constants
-        with np.errstate(all="ignore"):
+
+        def run() -> None:
             for step in self.instructions:
                 arrays = [values[x] if type(x) is Value else x for x in step.operands]
                 results = step.primitive.forward(*arrays, **step.params)
@@ -183,6 +190,8 @@ class Program:
                     results = (results,)
                 for value, result in zip(step.results, results, strict=True):
                     values[value] = result
+
+        run_quietly(run, all="ignore")
         outputs = [values[y] if type(y) is Value else y for y in self.outputs]
         return outputs, [values[new] for _, new in self.updates]
 
@@ -202,7 +211,8 @@ class Program:
             params = "".join(f", {k}={v!r:.40}" for k, v in step.params.items())
             made = ", ".join(map(called, step.results))
             taken = ", ".join(map(called, step.operands))
-            lines.append(f"  {made} = {step.primitive.name}({taken}{params})  # {step.scope}")
+            scope = f"  # {step.scope}" if step.scope else ""
+            lines.append(f"  {made} = {step.primitive.name}({taken}{params}){scope}")
         lines += [f"  return {called(y)}" for y in self.outputs]
         lines += [f"  {called(leaf)} ← {called(new)}" for leaf, new in self.updates]
         return show_text("\n".join(lines))

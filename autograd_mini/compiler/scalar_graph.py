@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from math import copysign
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..contexts import run_quietly
 from ..ops.arithmetic import power
 from ..ops.joining import stack
 from ..primitives import Primitive
@@ -200,8 +202,7 @@ def common_dtype(step: Instruction) -> np.dtype[Any]:
     found = np.result_type(*dtypes)
     for x in dtypes:
         if isinstance(x, NUMBERS):
-            with np.errstate(over="ignore"):
-                found.type(x)
+            run_quietly(partial(np.asarray, x, found), over="ignore")
             if found.kind not in "fc" and found.kind != np.asarray(x).dtype.kind:
                 raise TypeError(f"{x} is no {found}")
     return found

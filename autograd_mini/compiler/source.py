@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..sites import variable_of
 from .draw_source import fills, is_draw
 from .forms import is_view, takes_out, works_in_place
 from .memory import Abilities, Plan, new_vector, planned
@@ -100,7 +99,6 @@ def written(program: Program, name: str, in_place: bool = True) -> Source:
         name: of the function.
         in_place: whether products may be added into states, which needs a BLAS that can be called.
     """
-    name_variables(program)
     plan = planned(program, ABILITIES, in_place)
     writer = Writer(program, plan, singular=singular_scopes(program))
     for y in plan.written:  # the user's variable may be the last to be written into a buffer
@@ -198,9 +196,7 @@ def singular_scopes(program: Program) -> frozenset[str]:
         return terms is not None and terms.row == "exp"
 
     return frozenset(
-        step.scope
-        for step in program.instructions
-        if "gradient" in step.scope.split("/") and not is_regular(step)
+        step.scope for step in program.instructions if step.in_walk and not is_regular(step)
     )
 
 
@@ -212,22 +208,6 @@ def taken_out(writer: Writer, y: Value) -> str:
     copied = writer.name(Value(y.shape, y.dtype), f"{name}_copy")
     writer.body.append(f"{copied} = {name}.copy()")
     return copied
-
-
-def name_variables(program: Program) -> None:
-    """Give the last result that a statement `variable = …` of the user recorded its name."""
-    previous = None
-    for step in [*program.instructions, None]:
-        if previous is not None and (step is None or statement(step) != statement(previous)):
-            result = previous.results[-1]
-            if len(previous.results) == 1 and result.name is None and previous.line is not None:
-                result.name = variable_of(previous.line)
-        previous = step
-
-
-def statement(step: Instruction) -> Any:
-    """Return what is the same for the operations of one line."""
-    return step.line and (id(step.line.code), step.line.line)
 
 
 def module(

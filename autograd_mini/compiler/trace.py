@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..arrays import PLAIN, as_array, normal
-from ..contexts import ERRORS, Scope, ScopePath
+from ..contexts import ERRORS, Scope, ScopePath, WalkScope
 from ..errors import ConversionError, ShapeError, StaleGraphError, UnsupportedError
 from ..extraction import describe
 from ..fingerprint import fingerprint
@@ -34,8 +34,6 @@ from .questions import CURE, CURES, KEY, KIND, WHOLE, is_asked, is_called_by_num
 from .rows import scalar
 from .uses import call_watching_uses
 
-GRADIENT: Final = "gradient"
-"""The scope of reverse walks."""
 NUMBERS: Final = frozenset({int, float, bool, complex, type(None)})
 SCALARS: Final = NUMBERS | PLAIN - {np.ndarray}
 STATIC: Final = (ShapeError, TypeError, AttributeError, StaleGraphError)
@@ -449,7 +447,7 @@ class Tracer:
 
     def _place(self, scope: Scope | None) -> Site:
         """Return the user's line; that from which a reverse walk is called is looked up once."""
-        if scope is None or scope.name != GRADIENT:
+        if type(scope) is not WalkScope:
             return site()
         found = self._walks.get(scope.serial)
         if found is None:

@@ -58,6 +58,7 @@ class Writer:
     scales: dict[str, str] = field(default_factory=dict)
     rows_of_ones: dict[str, str] = field(default_factory=dict)
     scope: str | None = None
+    in_walk: bool = False
     quiet: bool = False
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -146,8 +147,8 @@ class Writer:
     # ── instructions ─────────────────────────────────────────────────────────────────────────
     def write(self, step: Instruction) -> None:
         """Write one instruction."""
-        if step.scope != self.scope:
-            self.enter(step.scope)
+        if (step.scope, step.in_walk) != (self.scope, self.in_walk):
+            self.enter(step.scope, step.in_walk)
         block = step.params.get("schedule")
         if block is not None:
             self.write_block(step, block)
@@ -188,11 +189,11 @@ class Writer:
             else:
                 self.add(line)
 
-    def enter(self, scope: str) -> None:
-        """Begin the lines of another scope."""
-        self.scope = scope
+    def enter(self, scope: str, in_walk: bool) -> None:
+        """Begin the lines of another scope, which may be one of a reverse walk."""
+        self.scope, self.in_walk = scope, in_walk
         self.body += ["", f"# {on_one_line(scope)}"] if scope else [""]
-        self.quiet = scope in self.singular
+        self.quiet = in_walk and scope in self.singular
         if self.quiet:
             self.body.append(QUIET)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays import as_array
+from ..contexts import run_quietly
 from ..errors import ArgumentError, NonFiniteError, ShapeError
 from ..extraction import looked_at
 from ..tensors import Tensor
@@ -46,8 +47,9 @@ def pair(x: Any, y: Any, dtype: Any, what: str = "") -> Pair:
         ArgumentError: if there is none.
         NonFiniteError: if a value is NaN or infinite, also because the model's dtype is too small.
     """
-    with np.errstate(over="ignore"):  # a value too large for float32 is found below
-        xs, ys = samples(x, dtype, f"{what}x"), samples(y, dtype, f"{what}y")
+    xs, ys = run_quietly(  # a value too large for float32 is found below
+        lambda: (samples(x, dtype, f"{what}x"), samples(y, dtype, f"{what}y")), over="ignore"
+    )
     if len(xs) != len(ys):
         raise ShapeError(
             f"{what}x has {len(xs)} samples and {what}y {len(ys)} (shapes {xs.shape} and "

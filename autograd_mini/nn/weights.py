@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ..archives import BoundedReader, Header, member_names, read_array, read_header, write_arrays
+from ..contexts import run_quietly
 from ..errors import OperandError, ShapeError, WeightsError
 from ..files import write_file
 from ..ops.conversion import assign_all
@@ -55,8 +56,7 @@ def load(model: Module, path: str | os.PathLike[str]) -> None:
     own = dict(model.named_tensors())
     try:
         arrays = arrays_of(own, path)
-        with np.errstate(over="raise"):
-            assign_all(list(own.values()), arrays)
+        run_quietly(lambda: assign_all(list(own.values()), arrays), over="raise")
     except (ShapeError, OperandError, FloatingPointError) as error:
         raise WeightsError(f"{os.fspath(path)!r} does not fit the model: {error}") from error
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..contexts import run_quietly
 from ..errors import ArgumentError, OperandError, ShapeError
 from ..operation import kind_of, operand, scope, value_of
 from ..primitives import implements
@@ -175,9 +176,10 @@ def slope_at(rows: Any, low: Any, share: Any, below: Any) -> Any:
     At an element it is the smaller rise of both sides; at the first and last that of the only one.
     """
     last = rows.shape[-1] - 1
-    with np.errstate(invalid="ignore"):  # between infinities
-        after = picked(rows, np.minimum(low + 1, last)) - below
-        before = below - picked(rows, np.maximum(low - 1, 0))
+    above, under = picked(rows, np.minimum(low + 1, last)), picked(rows, np.maximum(low - 1, 0))
+    after, before = run_quietly(  # between infinities
+        lambda: (above - below, below - under), invalid="ignore"
+    )
     smaller = chosen(before < after, before, after)
     at_end = (low == last) | np.isnan(after)  # behind the last number there may be NaN
     at_element = chosen(at_end, before, chosen(low == 0, after, smaller))

@@ -47,12 +47,16 @@ class BackwardView(OperationsView):
         ends = [y for y in outline.graph.outputs if y.requires_grad]
         self.end = clean(ends[0].name or "output") if len(ends) == 1 else "Σ"
         self.reached = find_reached(outline.graph)
-        self.terms = Counter(
-            key(x)
-            for operation in outline.graph.operations
+        self.terms_of_part = Counter(
+            (part, key(x))
+            for part in outline.parts
+            for operation in part.operations
             for position, x in enumerate(operands(operation))
-            if isinstance(x, Tensor) and x.is_leaf and self.flows(operation, position)
+            if isinstance(x, Tensor) and self.flows(operation, position)
         )
+        self.terms: Counter[Key] = Counter()
+        for (_, name), count in self.terms_of_part.items():
+            self.terms[name] += count
         self.terms.update(key(y) for y in outline.graph.outputs if y.is_leaf and y.requires_grad)
         if not ends or not has_values(outline.graph):
             raise PictureError(
@@ -94,15 +98,15 @@ class BackwardView(OperationsView):
         """Add the box for the gradient of a part."""
         inside = self.mirror(part.around)
         if part.kind != "operation":
-            count = counted(len(part.operations), "operation")
-            earlier = part.kind == "earlier"
-            name = f"of {count}" if earlier else clean(part.branch.caption)
-            names = [f"∂{name_inside(x, part.branch)}" if x.name else "" for x in self.ends(part)]
+            passed = sum(operation.serial in self.reached for operation in part.operations)
+            count = counted(passed, "operation")
+            name = f"of {count}" if part.kind == "earlier" else clean(part.branch.caption)
+            names = [self.name_of_end(x, part) for x in self.ends(part)]
             box = self.builder.box(
-                "gradient" if earlier else "gradient_scope",
+                "gradient_scope",
                 f"∂ {name}",
                 list_names(names, "gradient") if names else "",
-                tooltip=f"the gradient of {count}",
+                tooltip=f"the gradient of {share_of(passed, part)}",
                 inside=inside,
                 tensors=tuple(("gradient_value", key(x)) for x in self.ends(part)),
             )
@@ -122,11 +126,21 @@ class BackwardView(OperationsView):
         name = clean(f"∂ {symbol(operation)}")
         return self.builder.box("gradient", name, clean(words), tooltip=tooltip, inside=inside)
 
+    def name_of_end(self, x: Tensor, part: Part) -> str:
+        """Return the name of a gradient that ends in a part, with how many of its terms do."""
+        terms, here = self.terms[key(x)], self.terms_of_part[part, key(x)]
+        some = f"{here} of {terms} terms" if here < terms else f"sum of {terms}"
+        name = f"∂{name_inside(x, part.branch)}" if x.name else ""
+        return f"{name} ({some})" if name and terms > 1 else name
+
     def add_seed(self, y: Tensor, box: str) -> None:
         """Add the cotangent of an output, with which the walk begins."""
         name = clean(y.name or "output")
         seed = self.builder.box(
-            "gradient_value", f"∂{name}/∂{name}", "1" if not y.ndim else f"1s {shape(y)}"
+            "gradient_value",
+            f"∂{name}/∂{name}",
+            "1" if not y.ndim else f"1s {shape(y)}",
+            tensors=(("gradient_value", ("seed", key(y))),),
         )
         self.builder.picture.ties.append((box, seed))
         self.back(seed, self.gradient_at(y), shape(y))
@@ -141,6 +155,7 @@ class BackwardView(OperationsView):
             f"… {counted(len(outputs), 'more output')}",
             "1s",
             tooltip="the gradient of each of them by itself",
+            tensors=tuple(("gradient_value", ("seed", key(y))) for y in outputs),
         )
         self.builder.lists[seed] = {"holds": [clean(y.name or "output", lines=1) for y in outputs]}
         for head in dict.fromkeys(map(self.gradient_at, outputs)):
@@ -180,7 +195,10 @@ class BackwardView(OperationsView):
             seen.add(key(x))
             before = self.outline.part_of(x)
             if before is not None:
-                self.back(tail, self.gradient_of_part[before], shape(x))
+                terms = self.terms_of_part[part, key(x)] if part.kind == "operation" else 1
+                several = f"sum of {terms}" if terms > 1 else ""
+                label = ", ".join(filter(None, (shape(x), several)))
+                self.back(tail, self.gradient_of_part[before], label)
             elif (part, key(x)) in self.sources:
                 branch = self.sources[part, key(x)].around(self.outline.tree.root)
                 head = self.of_leaf(x, branch)
@@ -218,9 +236,11 @@ class BackwardView(OperationsView):
         if found is None:
             names = self.builder.lists[lump]["holds"]
             counted_here = next(x.tensors for x in self.builder.picture.boxes if x.id == lump)
+            several = sum(self.terms[name] > 1 for name in self.leaves_of_lump[lump])
             found = self.gradient_of_lump[lump] = self.builder.box(
                 "gradient_value",
                 f"… {counted(len(names), 'more gradient')}",
+                tooltip=f"of them {counted(several, 'sum')} of several terms" if several else "",
                 inside=self.mirror(branch),
                 tensors=tuple(("gradient_value", name) for _, name in counted_here),
             )
@@ -230,6 +250,12 @@ class BackwardView(OperationsView):
     def back(self, tail: str, head: str, label: str = "") -> None:
         """Add an arrow of the backward."""
         self.builder.picture.arrows.append(Arrow(tail, head, label, backward=True))
+
+
+def share_of(passed: int, part: Part) -> str:
+    """Write through how many of the operations of a part the walk goes."""
+    count = counted(len(part.operations), "operation")
+    return count if passed == len(part.operations) else f"{passed} of {count}"
 
 
 def rule_operations(operation: Operation) -> list[Operation]:

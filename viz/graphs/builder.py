@@ -15,15 +15,17 @@ from autograd_mini.tensors import Tensor
 
 from ..picture import Arrow, Box, Cell, Cluster, Direction, Picture, Role
 from ..reading import Key, has_changed, is_assignment, is_number, key, operands
-from ..texts import LONGEST_TOOLTIP, clean, counted, list_names, shape, value_or_shape
+from ..texts import clean, counted, join_list, list_names, shape, value_or_shape
 from .outline import Outline, Part, Source
 from .scopes import Branch
+from .sharing import Places
 
 MOST_ARROWS: Final = 6
 """More arrows than this between two boxes become one for each label, or one for more labels."""
 MOST_NAMES: Final = 3
 """A title names no more outputs than this."""
 UNNAMED: Final[dict[str, str]] = {"input": "input", "parameter": "parameter"}
+NO_LEAF: Final[Key] = (0, 0)
 Tensors = tuple[tuple[Role, Hashable], ...]
 
 
@@ -43,9 +45,8 @@ class Builder:
         self._changed = changed_leaves(outline.graph)
         trained = [key(x) for x in outline.graph.parameters]
         self.all_changed = len(trained) > 1 and self._changed.issuperset(trained)
-        self._shared: dict[Key, str] = {}
-        self._copies: Counter[Key] = Counter()
-        self._lists: Counter[Key] = Counter()
+        self.places = Places()
+        self._leaves: dict[str, tuple[Tensor, int]] = {}
         self._first: dict[Key, str] = {}
         self._again: set[int] = set()
         self.notes: list[str] = []
@@ -89,40 +90,32 @@ class Builder:
             parent = self.clusters[inner] = cluster.id
         return parent
 
-    def leaf_tooltip(self, leaf: Any) -> str:
-        """Tell role, shape and dtype of a leaf, and whether it changed."""
+    def leaf_tooltip(self, leaf: Any, places: str = "") -> str:
+        """Tell role, shape and dtype of a leaf, in which places it is, and whether it changed."""
         role = "parameter" if isinstance(leaf, Tensor) and leaf.requires_grad else "input"
         dtype = leaf.dtype if isinstance(leaf, Tensor) else getattr(leaf, "dtype", "")
         text = (
             f"{role}, {dtype}, shape {np.shape(leaf._value if isinstance(leaf, Tensor) else leaf)}"
         )
-        mark = self.shared(leaf)
-        if mark:
-            copies, lists = self._copies[key(leaf)], self._lists[key(leaf)]
-            told = [f"drawn {copies} times, each marked {mark!r}"] if copies > 1 else []
-            told += [f"listed in {counted(lists, 'fold')}"] if lists else []
-            text = f"{text}, one tensor, {', '.join(told)}"
+        text = f"{text}, {places}" if places else text
         return f"{text}, changed since the graph was recorded" if self.changed(leaf) else text
 
-    def shared(self, leaf: Any) -> str:
-        """Return the mark of a leaf that is in several places; none for one place."""
-        return self._shared.get(key(leaf), "") if isinstance(leaf, Tensor) else ""
-
-    def share(self, sources: Iterable[Source]) -> None:
-        """Mark the leaves that have several of these boxes, or one and are listed in others too.
-
-        Different leaves with several boxes have different marks.
-        """
-        self._copies = Counter(key(source.value) for source in dict.fromkeys(sources))
-        self._lists = Counter(
+    def mark_shared(self) -> None:
+        """Mark the boxes of leaves that are in several places; all boxes are there."""
+        self.places.listed = Counter(
             key(leaf) for part in self.outline.parts for leaf in self.outline.listed(part)
         )
-        several = [name for name, count in self._copies.items() if count > 1]
-        for place, name in enumerate(several, start=1):
-            self._shared[name] = f"shared {place}" if len(several) > 1 else "shared"
-        for name in self._copies:
-            if self._lists[name]:
-                self._shared.setdefault(name, "shared")
+        marks = self.places.marks()
+        for place, box in enumerate(self.picture.boxes):
+            mark = marks.get(self.places.drawn.get(box.id, NO_LEAF))
+            if mark:
+                leaf, before = self._leaves[box.id]
+                told = self.places.tell(key(leaf), mark)
+                self.picture.boxes[place] = replace(
+                    box,
+                    lines=(*box.lines[:before], mark, *box.lines[before:]),
+                    tooltip=self.leaf_tooltip(leaf, told),
+                )
 
     def changed(self, leaf: Any) -> bool:
         """Whether a leaf was assigned after an operation used it."""
@@ -145,11 +138,10 @@ class Builder:
                 inside=inside,
                 tensors=identities([source]),
             )
+        known = name_inside(leaf, inside) or UNNAMED[source.role], value_or_shape(leaf)
         box = self.box(
             source.role,
-            name_inside(leaf, inside) or UNNAMED[source.role],
-            value_or_shape(leaf),
-            self.shared(leaf),
+            *known,
             "changed" if self.is_marked_changed(leaf) else "",
             tooltip=self.leaf_tooltip(leaf),
             inside=inside,
@@ -157,12 +149,15 @@ class Builder:
             tensors=identities([source]),
         )
         self._first.setdefault(key(leaf), box)
+        self.places.drawn[box] = key(leaf)
+        self._leaves[box] = leaf, len([text for text in known if text])
         return box
 
     def lump(self, sources: list[Source], role: Role, inside: Branch) -> str:
         """Add the box that counts the leaves that are not drawn."""
         label = f"… {counted(len(sources), f'more {role}')}"
         box = self.box(role, label, inside=inside, tensors=identities(sources))
+        self.places.counted.update(key(x.value) for x in sources if isinstance(x.value, Tensor))
         names = [name_of(x.value) or UNNAMED[role] for x in sources]
         self.lists[box] = {"holds": names}
         return box
@@ -184,7 +179,8 @@ class Builder:
     def more_outputs(self, outputs: Sequence[Tensor]) -> str:
         """Add the box that counts the outputs that are not drawn."""
         count = counted(len(outputs), "more output")
-        box = self.box("output", f"… {count}")
+        told: Tensors = tuple(("output", key(y)) for y in outputs)
+        box = self.box("output", f"… {count}", tensors=told)
         self.lists[box] = {"holds": [name_of(y) or "output" for y in outputs]}
         return box
 
@@ -249,13 +245,14 @@ class Builder:
         if len(labels) > MOST_ARROWS:
             noun = "tensor" if len(labels) == len(places) else "operand"
             first = arrows[places[0]]
-            listed = clean(", ".join(labels), LONGEST_TOOLTIP, lines=1)
-            yield places[0], replace(first, label=counted(len(places), noun), tooltip=listed)
+            listed = join_list([clean(label, lines=1) for label in labels])
+            told = counted(len(places), noun)
+            yield places[0], replace(first, label=told, tooltip=listed, count=len(places))
             return
         for label, count in labels.items():
             place = next(place for place in places if arrows[place].label == label)
             times = f"{label} ×{count}".strip() if count > 1 else label
-            yield place, replace(arrows[place], label=times)
+            yield place, replace(arrows[place], label=times, count=count)
 
 
 def identities(sources: Iterable[Source]) -> Tensors:

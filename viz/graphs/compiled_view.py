@@ -62,8 +62,9 @@ def read_program(program: Program) -> tuple[Graph, dict[Hashable, Hashable]]:
     maker = GraphMaker(program)
     graph = maker.graph()
     same: dict[Hashable, Hashable] = {
-        key(maker.tensors[x]): ("input", place) for place, x in enumerate(program.inputs)
+        key(y): ("output", place) for place, y in enumerate(graph.outputs)
     }
+    same |= {key(maker.tensors[x]): ("input", place) for place, x in enumerate(program.inputs)}
     same |= {key(maker.tensors[x]): ("leaf", t.serial) for x, t in program.leaves.items()}
     return graph, same
 

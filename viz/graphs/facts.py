@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -13,13 +14,15 @@ from autograd_mini.tensors import Tensor
 
 from ..reading import operands, scope_of, scope_path
 from ..stepping.captions import norm, statistics
-from ..texts import NUMBERS, clean, counted, number, shape, symbol
+from ..texts import NUMBERS, clean, counted, join_list, number, shape, symbol
 from .operations import OperationsView
 from .outline import Part
 
 Facts = list[tuple[str, str]]
 LONGEST: Final = 300
-MOST_TYPES: Final = 12
+LONGEST_LIST: Final = 240
+MOST_RESULTS: Final = 6
+"""Of an operation with more results, the others are counted."""
 MOST_SYMBOLS: Final = 2000
 """The operations of a scope with more of them are counted by type, which is faster."""
 
@@ -65,9 +68,24 @@ def of_operation(operation: Operation, results: bool = True) -> Facts:
     found += [("derivatives", f"∂{rules}".replace("  ∂", ", ∂"))] if rules else []
     found += [("recorded at", operation.line)] if operation.line else []
     if results:
-        for y in operation.outputs[:2]:
-            found += of_tensor(y)
+        found += of_results(operation.outputs)
     return [(label, clean(text, LONGEST)) for label, text in found]
+
+
+def of_results(made: tuple[Tensor, ...]) -> Facts:
+    """Tell of the result of an operation; of several, each in a line, the first ones."""
+    if len(made) == 1:
+        return of_tensor(made[0])
+    found = [(f"result :{y.index}", of_result(y)) for y in made[:MOST_RESULTS]]
+    rest = len(made) - len(found)
+    return [*found, ("more results", f"{rest}")] if rest else found
+
+
+def of_result(y: Tensor) -> str:
+    """Tell statistics and dtype of a result, or its shape where there are no values."""
+    value = y._value
+    told = shape(value) or "a number" if type(value) is Absent else statistics(value)
+    return f"{told}, {y.dtype}"
 
 
 def of_part(part: Part) -> Facts:
@@ -76,19 +94,16 @@ def of_part(part: Part) -> Facts:
         return of_operation(part.operations[0])
     few = len(part.operations) <= MOST_SYMBOLS
     types = Counter(symbol(x) if few else x.type for x in part.operations)
-    told = [f"{name} ×{n}" if n > 1 else name for name, n in types.most_common(MOST_TYPES)]
-    rest = len(types) - len(told)
-    what = ", ".join(told) + (f", … {rest} more" if rest else "")
+    told = [f"{name} ×{n}" if n > 1 else name for name, n in types.most_common()]
     found = [("holds", counted(len(part.operations), "operation"))]
     if part.kind == "scope":
         found.append(("scope", scope_path(part.branch.scope)))
-    found.append(("operations", what))
+    found.append(("operations", join_list(told, LONGEST_LIST)))
     leaves = parameters(part)
     if leaves:
         size = sum(leaf.size for leaf in leaves)
         sizes = f"{counted(len(leaves), 'tensor')}, {counted(size, 'number')}"
-        names = [clean(leaf.name, lines=1) for leaf in leaves if leaf.name]
-        found.append(("parameters", ": ".join(filter(None, (sizes, ", ".join(names))))))
+        found.append(("parameters", with_names(sizes, [leaf.name or "" for leaf in leaves])))
         grads = [leaf.grad for leaf in leaves if isinstance(leaf.grad, np.ndarray | np.generic)]
         grads = [g for g in grads if g.dtype.kind in NUMBERS]
         if grads:
@@ -114,10 +129,18 @@ def beside_parts(view: OperationsView, of_parts: dict[str, Facts]) -> dict[str, 
 def of_lists(lists: dict[str, list[str]]) -> Facts:
     """Tell what a box lists, but for parameters, which the facts of its part tell."""
     return [
-        (label, clean(f"{counted(len(names), 'tensor')}: {', '.join(names)}", LONGEST))
+        (label, with_names(counted(len(names), "tensor"), names))
         for label, names in lists.items()
         if label != "parameters"
     ]
+
+
+def with_names(count: str, names: Sequence[str]) -> str:
+    """Return a count with the names behind it, as many as fit; those without one are counted."""
+    known = [clean(name, lines=1) for name in names if name]
+    rest = len(names) - len(known)
+    known += [f"{rest} without a name"] if known and rest else []
+    return f"{count}: {join_list(known, LONGEST_LIST)}" if known else count
 
 
 def parameters(part: Part) -> list[Tensor]:

@@ -18,6 +18,7 @@ from ..texts import (
     LONGEST_TOOLTIP,
     clean,
     counted,
+    join_list,
     operation_tooltip,
     shape,
     symbol,
@@ -49,7 +50,6 @@ class OperationsView:
         self.outline = outline
         self.builder = Builder(outline, title, direction)
         self.sources = outline.sources()
-        self.builder.share(self.sources.values())
         self.users = find_users(outline)
         self.box_of_part: dict[Part, str] = {}
         self.box_of_source: dict[Source, str] = {}
@@ -57,11 +57,14 @@ class OperationsView:
         self.arrays: dict[tuple[int, int], str] = {}
         self.lump_of_source: dict[Source, str] = {}
         self.lumps: set[str] = set()
+        self.leaves_of_lump: dict[str, list[Key]] = {}
         self.box_of_output: list[tuple[Tensor, str]] = []
+        self.results_of_fold: dict[str, dict[Key, int]] = {}
 
     def picture(self) -> Picture:
         """Return the picture."""
         self.build()
+        self.builder.mark_shared()
         return with_arrays_outside(self.builder.finish())
 
     def build(self) -> None:
@@ -117,6 +120,7 @@ class OperationsView:
             inside = rest[0].around(self.outline.tree.root)
             box = self.builder.lump(rest, rest[0].role, inside)
             self.lumps.add(box)
+            self.leaves_of_lump[box] = [key(x.value) for x in rest if isinstance(x.value, Tensor)]
             for source in rest:
                 self.keep(source, fresh[source], box)
 
@@ -191,16 +195,21 @@ class OperationsView:
     def contents(self, part: Part) -> str:
         """Tell what a folded scope hides: its operations and its parameters."""
         types = Counter(operation.type for operation in part.operations)
-        lines = [", ".join(f"{name} ×{n}" if n > 1 else name for name, n in types.items())]
+        half = LONGEST_TOOLTIP // 2
+        told = join_list([f"{name} ×{n}" if n > 1 else name for name, n in types.items()], half)
         inside = self.outline.listed(part)
-        lines += [f"{clean(x.name or 'parameter')} {value_or_shape(x)}" for x in inside[:6]]
-        return clean("\n".join(lines), LONGEST_TOOLTIP, lines=8)
+        roles = ["parameter" if x.requires_grad else "input" for x in inside]
+        names = [clean(x.name or UNNAMED[role]) for x, role in zip(inside, roles, strict=True)]
+        leaves = [f"{n} {value_or_shape(x)}".rstrip() for n, x in zip(names, inside, strict=True)]
+        return "\n".join(filter(None, (told, join_list(leaves, half, "\n"))))
 
     def add_output(self, y: Tensor) -> str:
         """Add the box of an output: name, value or shape."""
         name = clean(y.name) if y.name else "output"
         tooltip = f"output, {y.dtype}, shape {y.shape}"
-        return self.builder.box("output", name, value_or_shape(y), tooltip=tooltip)
+        return self.builder.box(
+            "output", name, value_or_shape(y), tooltip=tooltip, tensors=(("output", key(y)),)
+        )
 
     def maker(self, y: Tensor) -> str:
         """Return the box that an output comes from; a leaf may get one only now."""
@@ -236,11 +245,17 @@ class OperationsView:
             seen.add(once)
 
     def output_at(self, tail: str, x: Any) -> int:
-        """Return which result of the operation at an arrow's tail rides on it; 0 for others."""
+        """Return which result of the box at an arrow's tail rides on it; 0 for a leaf.
+
+        The results of a fold are counted as they are taken.
+        """
         before = self.outline.part_of(x) if isinstance(x, Tensor) else None
-        if before is None or before.kind != "operation" or self.box_of_part[before] != tail:
+        if before is None or self.box_of_part[before] != tail:
             return 0
-        return int(x.index)
+        if before.kind == "operation":
+            return int(x.index)
+        known = self.results_of_fold.setdefault(tail, {})
+        return known.setdefault(key(x), len(known))
 
     def tail(
         self, part: Part, operation: Operation, position: int, x: Any

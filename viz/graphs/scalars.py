@@ -19,7 +19,7 @@ from ..picture import Cell, Direction, Picture, Role
 from ..reach import find_stale, gradient_notes
 from ..reading import Key, all_scalar, has_values, key, operands
 from ..texts import NUMBERS, clean, number, operation_tooltip, shape, symbol
-from .builder import Builder, default_title
+from .builder import Builder, Tensors, default_title
 from .outline import Outline, Part, Source
 
 MOST_OPERATIONS = 60
@@ -131,7 +131,10 @@ class ScalarView:
         for y in operation.outputs:
             role: Role = "output" if key(y) in self.outputs else "tensor"
             cells = self.cells(y)
-            box = self.builder.box(role, cells=cells, tooltip=tooltip, inside=part.around)
+            told: Tensors = (("output", key(y)),) if role == "output" else ()
+            box = self.builder.box(
+                role, cells=cells, tooltip=tooltip, inside=part.around, tensors=told
+            )
             self.boxes[key(y)] = box
             self.builder.arrow(circle, box, output=y.index)
 

@@ -9,13 +9,17 @@ from typing import Any, Final
 
 import graphviz
 
+from ..contrast import ENOUGH, contrast
+from ..heat import channels
 from ..picture import OPERATIONS, SCOPES, Arrow, Box, Cell, Cluster, Picture
 from ..style import (
     BOX,
+    CHANGED,
     CLUSTER,
     EDGE,
     GRAPH,
     INK,
+    MOST_TINTS,
     NODE,
     NONFINITE,
     ON_NONFINITE,
@@ -33,7 +37,9 @@ LETTER: Final = 0.078
 """About the width of a caption's letter, in inches."""
 ON_DARK: Final = "#fffffd"
 ON_LIGHT: Final = "#1f2329"
-"""Text on a fill that a value decides: no theme replaces these."""
+ON_MIDDLE: Final = "#000002"
+"""Text on a fill that a value decides, the last where the others are too faint: no theme replaces
+these."""
 ON_MARK: Final = {NONFINITE: ON_NONFINITE, REACHED: ON_REACHED}
 """Text on a mark, which has other colours on a dark page."""
 THICK: Final = {"color": VERMILION, "penwidth": "4"}
@@ -44,7 +50,7 @@ CELL_COLOUR: Final = {
     "name": INK,
     "data": INK,
     "gradient": PURPLE,
-    "changed": VERMILION,
+    "changed": CHANGED,
     "nonfinite": ON_NONFINITE,
 }
 
@@ -83,7 +89,10 @@ def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
         if arrow.backward:
             style |= {"style": "dashed", "color": PURPLE}
             if boxes[arrow.head].role == "gradient_value":
-                add_beside(graph, arrow, style, forwards=picture.direction == "TB")
+                if arrow is entering[arrow.head][0]:
+                    add_beside(graph, arrow, style, forwards=picture.direction == "TB")
+                else:  # on one rank with all of its terms, it would pull them into a row
+                    graph.edge(arrow.tail, arrow.head, constraint="false", **style)
             else:  # drawn backwards, it keeps the ranks of the forward
                 graph.edge(arrow.head, arrow.tail, dir="back", weight="2", **style)
             continue
@@ -165,12 +174,19 @@ def attributes(box: Box, ordered: bool) -> dict[str, str]:
 
 def ink_on(fill: str) -> str:
     """Return the colour of text that is readable on a fill, which lies on a white ground."""
-    red, green, blue = (int(fill[i : i + 2], 16) for i in (1, 3, 5))
     opacity = int(fill[7:] or "ff", 16) / 255
     if opacity > 0.5 and fill[:7] in ON_MARK:
         return ON_MARK[fill[:7]]
-    light = 0.299 * red + 0.587 * green + 0.114 * blue
-    return ON_DARK if opacity * light + (1 - opacity) * 255 < 140 else ON_LIGHT
+    ground = "#" + "".join(
+        f"{round(opacity * x + (1 - opacity) * 255):02x}" for x in channels(fill)
+    )
+    best = max((ON_DARK, ON_LIGHT), key=lambda ink: contrast(ink, ground))
+    return best if contrast(best, ground) >= ENOUGH else ink_on_middle(ground)
+
+
+def ink_on_middle(ground: str) -> str:
+    """Return the colour of text on what is neither light nor dark: the better of the extremes."""
+    return max((ON_DARK, ON_MIDDLE), key=lambda ink: contrast(ink, ground))
 
 
 def text(label: str) -> str:
@@ -215,8 +231,12 @@ def add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
     subgraphs: dict[str, Any] = {}
     ends = entrances(picture) if picture.direction == "TB" else {}
     boxes = {box.id: box for box in picture.boxes}
+    depths: dict[str | None, int] = {None: 0}
     for cluster in picture.clusters:
+        depths[cluster.id] = depths[cluster.parent] + 1
         attributes = CLUSTER | {"label": text(cluster.caption), "id": cluster.id}
+        if depths[cluster.id] > MOST_TINTS:
+            attributes["fillcolor"] = "transparent"
         inside = graphviz.Digraph(name=cluster.id, graph_attr=attributes)
         if cluster.id in ends:
             add_spacer(inside, cluster, [boxes[name] for name in ends[cluster.id]])

@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ..picture import Arrow, Box, Picture
+from ..picture import BESIDE, Arrow, Box, Picture
 from ..words import told
 
 Facts = list[tuple[str, str]]
@@ -104,7 +104,7 @@ def explored(picture: Picture, facts: Mapping[str, Facts] = NOTHING) -> str:
             ],
         }
         for box in picture.boxes
-        if box.role not in ("heading", "anchor", "legend", "scale")
+        if box.role not in BESIDE
     ]
     label = picture.title
     return written({"label": label, "graphs": [{"id": label, "nodes": nodes}]})

@@ -12,11 +12,13 @@ from typing import Final
 from xml.etree import ElementTree
 
 from ..picture import Box, Picture
-from ..style import DARK, FONT_FAMILY
+from ..style import DARK, FONT_FAMILY, OUTSIDE
 from ..words import told
 
 SVG: Final = "{http://www.w3.org/2000/svg}"
 XLINK: Final = "{http://www.w3.org/1999/xlink}"
+HALO: Final = "paint-order:stroke;stroke:#0d1117;stroke-width:2.4px;stroke-linejoin:round"
+"""Around texts outside of boxes, so that readers who prefer dark can read them on a white page."""
 POINT: Final = 4 / 3
 """CSS pixels in a point."""
 
@@ -130,6 +132,7 @@ def dark_rules(prefix: str, drawn: str) -> str:
         f'#{prefix} [{place}="{light}"]{{{place}:{dark}}}'
         for light, dark in DARK.items()
         for place in ("fill", "stroke")
-        if f'{place}="{light}"' in drawn
+        if f'{place}="{light}"' in drawn or light == OUTSIDE  # captions come later
     ]
+    rules.append(f'#{prefix} text[fill="{OUTSIDE}"]{{{HALO}}}')
     return "@media (prefers-color-scheme: dark){" + "".join(rules) + "}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import replace
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from .readings import Overlay, Reading
 
 FILLS: Final = {"origin": NONFINITE, "reached": REACHED}
 """What NaN or infinity arises in, and what it reaches."""
+MEANING: Final = {"origin": "where NaN or infinity arises", "reached": "what it reaches"}
 
 
 def applied(picture: Picture, subjects: dict[str, Any], overlays: list[Overlay]) -> Picture:
@@ -41,7 +43,7 @@ def applied(picture: Picture, subjects: dict[str, Any], overlays: list[Overlay])
     if scale is not None and coloured is not None:
         boxes.append(legend(f"n{len(boxes)}", overlays[coloured], scale))
     if marks:
-        boxes.append(mark_legend(f"n{len(boxes)}", "reached" in marks))
+        boxes.append(mark_legend(f"n{len(boxes)}", marks))
     said = {box.words for box in boxes if box.role == "legend"}
     for note in dict.fromkeys(note for overlay in overlays for note in overlay.notes):
         if note not in said:
@@ -78,7 +80,7 @@ def written(box: Box, reading: Reading, scale: Scale | None) -> Box:
         fill = scale.colour(reading.value)
     return replace(
         box,
-        lines=(*box.lines, *filter(None, [reading.text])),
+        lines=(*box.lines, *filter(None, reading.text.split("\n"))),
         tooltip="\n".join(filter(None, (box.tooltip, reading.tooltip))),
         fill=fill,
         bars=reading.bars or box.bars,
@@ -91,8 +93,8 @@ def legend(name: str, overlay: Overlay, scale: Scale) -> Box:
     return Box(name, "scale", (overlay.title, *ends), swatches=CIVIDIS)
 
 
-def mark_legend(name: str, reached: bool) -> Box:
-    """Return the box that explains black."""
-    words = ("where NaN or infinity arises", "what it reaches" if reached else "")
-    fills = (FILLS["origin"], FILLS["reached"]) if reached else (FILLS["origin"],)
-    return Box(name, "scale", tuple(filter(None, ("not finite", *words))), swatches=fills)
+def mark_legend(name: str, marks: Container[str]) -> Box:
+    """Return the box that explains the marks that there are."""
+    shown = [mark for mark in FILLS if mark in marks]
+    words = [MEANING[mark] for mark in shown]
+    return Box(name, "scale", ("not finite", *words), swatches=tuple(FILLS[x] for x in shown))

@@ -15,6 +15,7 @@ from ..graphs.outline import Part
 from ..reach import find_stale, gradient_notes
 from ..reading import Key, has_values, key
 from ..texts import number
+from .leaving import Leaving
 from .readings import Overlay, Reading
 
 
@@ -29,7 +30,8 @@ class Gradients(Overlay):
 
     def __init__(self, graph: Graph) -> None:
         super().__init__(graph)
-        self.results: dict[int, float] = {}
+        self.leaving = Leaving(graph)
+        self.results: dict[Key, float] = {}
         leaves: dict[Key, Any] = {}
         stale = find_stale(graph)
         if stale is not None:
@@ -40,8 +42,8 @@ class Gradients(Overlay):
         self.notes = tuple(gradient_notes(graph))
         if has_values(graph):
             for visit in visits(graph):
-                sizes = [norm(g) for g in visit.arriving if g is not None]
-                self.results[visit.operation.serial] = float(np.hypot.reduce(sizes, initial=0.0))
+                arriving = zip(visit.operation.outputs, visit.arriving, strict=True)
+                self.results |= {key(y): norm(g) for y, g in arriving if g is not None}
                 for one in visit.contributions:
                     if one.operand.is_leaf:
                         leaves[key(one.operand)] = one.total
@@ -53,12 +55,11 @@ class Gradients(Overlay):
             )
 
     def of_part(self, part: Part) -> Reading | None:
-        """Return the norm at the result; of several operations, at the last that has one."""
-        for operation in reversed(part.operations):
-            found = self.results.get(operation.serial)
-            if found is not None:
-                return self.reading(found)
-        return None
+        """Return the norm at the results; of several operations, at those that leave them."""
+        one = part.kind == "operation"
+        made = part.operations[0].outputs if one else self.leaving.results(part)
+        found = [self.results[key(y)] for y in made if key(y) in self.results]
+        return self.reading(float(np.hypot.reduce(found))) if found else None
 
     def of_leaf(self, leaf: Any) -> Reading | None:
         """Return the norm of the gradient of a parameter."""

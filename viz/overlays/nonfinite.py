@@ -7,23 +7,29 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from autograd_mini.graph import Graph
+from autograd_mini.operation import Operation
 from autograd_mini.tensors import Tensor
 
 from ..contributions import visits
 from ..errors import PictureError
+from ..graphs.builder import changed_leaves
 from ..graphs.outline import Part
 from ..reach import gradient_notes
 from ..reading import has_values, key, operands
+from ..texts import clean, join_list
 from .readings import Overlay, Reading
 
-Mark = Literal["origin", "reached"]
-RANK: Final = {"origin": 0, "reached": 1}
+Mark = Literal["origin", "reached", ""]
+LONGEST_NOTE: Final = 40
+RANK: Final = {"origin": 0, "": 1, "reached": 2}
 
 
 class Nonfinite(Overlay):
     """Marks operations whose result is not finite: those that made it so, and those it reached.
 
-    Where all values are finite, the same is told of the gradients.
+    Where all values are finite, the same is told of the gradients. Of a leaf that was assigned
+    since, only the present value is known: it has no mark, and neither has a result that it may
+    have reached.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -32,23 +38,46 @@ class Nonfinite(Overlay):
             raise PictureError("overlay='nonfinite' needs values, and a compiled program has none")
         self.marks: dict[int, tuple[Mark, str]] = {}
         self.leaves: dict[Any, tuple[Mark, str]] = {}
+        self.changed = changed_leaves(graph)
         for leaf in (*graph.inputs, *graph.parameters):
             kind = kind_of(leaf._value)
             if kind:
-                self.leaves[key(leaf)] = ("origin", kind)
+                self.leaves[key(leaf)] = (
+                    ("", kind) if key(leaf) in self.changed else ("origin", kind)
+                )
         for operation in graph.operations:
             kind = next(filter(None, (kind_of(y._value) for y in operation.outputs)), "")
             if kind:
-                taken = (x._value if isinstance(x, Tensor) else x for x in operands(operation))
-                mark: Mark = "reached" if any(map(kind_of, taken)) else "origin"
-                self.marks[operation.serial] = mark, kind
+                self.marks[operation.serial] = self.mark(operation), kind
+        self.notes = self.doubts()
         if not self.marks and not self.leaves:
             self.look_at_gradients()
+
+    def mark(self, operation: Operation) -> Mark:
+        """Return whether what is not finite arises in an operation; "" where that is not known."""
+        taken = operands(operation)
+        known = [x for x in taken if not isinstance(x, Tensor) or key(x) not in self.changed]
+        values = (x._value if isinstance(x, Tensor) else x for x in known)
+        if any(map(kind_of, values)):
+            return "reached"
+        return "origin" if len(known) == len(taken) else ""
+
+    def doubts(self) -> tuple[str, ...]:
+        """Tell of the leaves that were assigned since, where they make a difference."""
+        leaves = (*self.graph.inputs, *self.graph.parameters)
+        changed = [x for x in leaves if key(x) in self.changed]
+        if not self.marks:
+            changed = [x for x in changed if key(x) in self.leaves]
+        if not changed:
+            return ()
+        names = join_list([clean(x.name or "a leaf", lines=1) for x in changed], LONGEST_NOTE)
+        values = "its former value is" if len(changed) == 1 else "their former values are"
+        return (f"{names} changed since this was recorded: {values} not known",)
 
     def look_at_gradients(self) -> None:
         """Mark where a cotangent that is not finite arises, and where it arrives."""
         self.backwards = True
-        self.notes = tuple(gradient_notes(self.graph))
+        self.notes += tuple(gradient_notes(self.graph))
         for visit in visits(self.graph):
             arriving = any(kind_of(g) for g in visit.arriving if g is not None)
             passed = [(x, kind_of(x.amount)) for x in visit.contributions]
@@ -66,13 +95,16 @@ class Nonfinite(Overlay):
         if not found:
             return None
         mark, kind = min(found, key=lambda one: RANK[one[0]])
-        return Reading(kind, mark=mark)
+        return Reading(kind if mark else f"{kind}, origin not known", mark=mark)
 
     def of_leaf(self, leaf: Any) -> Reading | None:
         """Return the mark of a leaf."""
         if isinstance(leaf, Tensor):
             found = self.leaves.get(key(leaf))
-            return None if found is None else Reading(found[1], mark=found[0])
+            if found is None:
+                return None
+            mark, kind = found
+            return Reading(kind if mark else f"{kind} now", mark=mark)
         kind = kind_of(leaf)
         return Reading(kind, mark="origin") if kind else None
 

@@ -15,7 +15,7 @@ class Reading:
     """What is told of a box.
 
     Attributes:
-        text: its line.
+        text: its line, or several.
         value: where it lies on the scale, None for nowhere.
         tooltip: what the line leaves out.
         mark: whether it is the origin of NaN or infinity, or reached by it.

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from autograd_mini.absent import Absent
 from autograd_mini.operation import Operation
 from autograd_mini.tensors import Tensor
 
 from ..graphs.outline import Part
-from ..reading import key, operands
+from ..reading import has_changed, key, operands
 from .readings import Overlay, Reading
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -42,12 +43,21 @@ class Memory(Overlay):
 
 
 def bytes_of(operation: Operation) -> int:
-    """Return the bytes that the results of an operation take."""
-    view = operation.primitive.view
-    if callable(view):
-        taken = (x._value if isinstance(x, Tensor) else x for x in operands(operation))
-        view = view(*taken, **operation.params)
-    return 0 if view else sum(size_of(y._value) for y in operation.outputs)
+    """Return the bytes that the results of an operation take: none where they lie in an operand's.
+
+    Of a program, whose values are absent, and where an operand was assigned since, the table says
+    which results are views.
+    """
+    taken = operands(operation)
+    values = [x._value if isinstance(x, Tensor) else x for x in taken]
+    results = [y._value for y in operation.outputs]
+    changed = any(isinstance(x, Tensor) and has_changed(x, operation) for x in taken)
+    if changed or any(type(y) is Absent for y in results):
+        view = operation.primitive.view
+        is_view = view(*values, **operation.params) if callable(view) else view
+        return 0 if is_view else sum(map(size_of, results))
+    arrays = [x for x in values if isinstance(x, np.ndarray)]
+    return sum(size_of(y) for y in results if not any(np.may_share_memory(y, x) for x in arrays))
 
 
 def size_of(value: Any) -> int:

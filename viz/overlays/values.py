@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -10,32 +11,70 @@ from autograd_mini.graph import Graph
 from autograd_mini.tensors import Tensor
 
 from ..errors import PictureError
+from ..graphs.builder import changed_leaves, output_index
 from ..graphs.outline import Part
-from ..reading import has_values
-from ..texts import number
+from ..reading import has_values, key
+from ..texts import LONGEST_TOOLTIP, clean, join_list, number, sign_of
+from .leaving import Leaving
 from .readings import Overlay, Reading
 
 BARS: Final = 12
 """Bars of a histogram."""
 FEWEST: Final = 8
 """Fewer numbers than this have no histogram."""
+MOST_RESULTS: Final = 4
+"""A box tells of no more results than this; its tooltip, of all."""
+LONGEST_PART: Final = 16
+"""The names of the results of a fold are no longer than this."""
 
 
 class Values(Overlay):
-    """Mean ± standard deviation of each result and leaf, with a histogram."""
+    """Mean ± standard deviation of each result and leaf, with a histogram where it is one."""
 
     def __init__(self, graph: Graph) -> None:
         super().__init__(graph)
         if not has_values(graph):
             raise PictureError("overlay='values' needs values, and a compiled program has none")
+        self.leaving = Leaving(graph)
+        self.changed = changed_leaves(graph)
 
     def of_part(self, part: Part) -> Reading | None:
-        """Return what the last result of a part looks like."""
-        return looks(part.operations[-1].outputs[0]._value)
+        """Return what each result of an operation looks like, or what leaves several operations."""
+        one = part.kind == "operation"
+        results = list(part.operations[0].outputs) if one else self.leaving.results(part)
+        found = [(result_name(y, one), looks(y._value)) for y in results]
+        known = [(name, reading) for name, reading in found if reading is not None]
+        if len(found) == 1:
+            return known[0][1] if known else None
+        return several(known)
 
     def of_leaf(self, leaf: Any) -> Reading | None:
-        """Return what a leaf looks like."""
-        return looks(leaf._value if isinstance(leaf, Tensor) else leaf)
+        """Return what a leaf looks like; of one that was assigned since, that it is so now."""
+        if not isinstance(leaf, Tensor):
+            return looks(leaf)
+        found = looks(leaf._value) if leaf.ndim else None  # a number is in the box anyway
+        if found is None or key(leaf) not in self.changed:
+            return found
+        return replace(found, text=f"now {found.text}", tooltip=f"now {found.tooltip}")
+
+
+def result_name(y: Tensor, one: bool) -> str:
+    """Return what tells a result from others: its index, or of several operations which made it."""
+    assert y.op is not None  # it is a result
+    if one:
+        return f":{y.index}"
+    return clean(y.name or f"{sign_of(y.op)}{output_index(y, y.op)}", LONGEST_PART)
+
+
+def several(known: list[tuple[str, Reading]]) -> Reading | None:
+    """Return the statistics of several results, a line each; the tooltip has those of all."""
+    if not known:
+        return None
+    lines = [f"{name} {reading.text}" for name, reading in known[:MOST_RESULTS]]
+    rest = len(known) - len(lines)
+    lines += [f"… and {rest} more"] if rest else []
+    told = [" ".join(filter(None, (name, x.text, x.tooltip))) for name, x in known]
+    return Reading("\n".join(lines), tooltip=join_list(told, LONGEST_TOOLTIP, "\n"))
 
 
 def looks(value: Any) -> Reading | None:
@@ -44,7 +83,7 @@ def looks(value: Any) -> Reading | None:
     if array.dtype.kind not in "fiub" or array.size == 0:
         return None
     if array.size == 1:
-        return Reading(number(array.item())) if array.ndim else None
+        return Reading(number(array.item()))
     numbers = array[np.isfinite(array)].astype(np.float64)
     lost = array.size - numbers.size
     if not numbers.size:

@@ -14,6 +14,7 @@ import numpy as np
 from autograd_mini.tensors import Tensor
 
 from ..contributions import Contribution, Visit, visits
+from ..graphs.builder import output_index
 from ..graphs.operations import OperationsView
 from ..graphs.outline import Part
 from ..picture import Picture
@@ -82,16 +83,16 @@ class PartSteps:
         steps = [Step("forward", (f"given: {' and '.join(told) or 'numbers'}",))]
         for part in self.outline.parts:
             box = self.boxes[part]
-            lines = [f"{self.label(x)} = {statistics(x._value)}" for x in self.first(part)]
+            results = list(self.taken.get(part, {}).values())
+            shown = results[: MOST_TOLD if len(results) > MOST_TOLD + 1 else None]
+            lines = [f"{self.label(x)} = {statistics(x._value)}" for x in shown]
+            rest = len(results) - len(shown)
+            lines += [f"… and {rest} more results"] if rest else []
             caption = (
                 (self.headline(part), *lines) if has_values(self.graph) else (self.headline(part),)
             )
             steps.append(Step("forward", caption, (box,), tuple(self.entering[box])))
         return steps
-
-    def first(self, part: Part) -> list[Tensor]:
-        """Return the first few results of a part."""
-        return list(self.taken.get(part, {}).values())[:MOST_TOLD]
 
     def headline(self, part: Part) -> str:
         """Return what a part is called: an operation with its row, or a scope with its size."""
@@ -112,7 +113,8 @@ class PartSteps:
         if part is None:
             return "parameter" if tensor.requires_grad else "input"
         if part.kind == "operation":
-            return f"result of {called(symbol(part.operations[0]))}"
+            index = output_index(tensor, tensor.op)
+            return f"result{index} of {called(symbol(part.operations[0]))}"
         return f"result of {self.name(part)}"
 
     def name(self, part: Part) -> str:

@@ -14,13 +14,15 @@ from ..graphs.builder import changed_leaves
 from ..graphs.scalars import ScalarView, valued
 from ..picture import Box, Cell, Picture
 from ..reading import Key, key, operands
-from ..texts import clean, counted, number
+from ..texts import clean, counted, join_list, number
 from .captions import called, chain_rule, computed
 from .steps import MOST_LINES, Step, Writing
 
 SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 MOST_GIVEN: Final = 12
 """The first caption names no more leaves than this."""
+LONGEST_CAPTION: Final = 140
+"""The list in a caption has no more letters than this."""
 
 
 class ScalarSteps:
@@ -94,7 +96,7 @@ class ScalarSteps:
         what = self.loss if len(self.graph.outputs) == 1 else "the sum of the outputs, Σ,"
         caption = (
             f"backward starts at the end: how does {what} change with each number?",
-            "; ".join(f"∂{self.loss}/∂{self.name(y)} = 1" for y in ends[:MOST_GIVEN]),
+            join_list([f"∂{self.loss}/∂{self.name(y)} = 1" for y in ends], LONGEST_CAPTION, "; "),
         )
         return [Step("backward", caption, boxes, (), writings), *map(self.link, found)]
 

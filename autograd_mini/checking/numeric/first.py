@@ -24,6 +24,12 @@ SHARP = 1e-4
 LEAPT = 1e-3
 """A share of a slope; it differs by more at a narrow step if the first one leapt over something."""
 
+EPSILON = float(np.finfo(np.float64).eps)
+"""The rounding unit of float64."""
+
+RIGHT = CODES[Verdict.RIGHT]
+"""The code of an entry that is right."""
+
 DOUBTFUL = -1
 """The code of an entry that is not judged yet."""
 
@@ -113,17 +119,16 @@ def first_findings(
     found = []
     for position, (x, g) in enumerate(zip(probe.point, given, strict=True)):
         findings = empty(g.ravel())
-        flat, size = np.arange(x.size), np.abs(x.ravel())
+        flat, size = np.arange(x.size), np.abs(x).ravel()
         usual = usual_step(probe.unit, 1.0)
         steps = np.full(x.size, step) if step else usual * np.maximum(1.0, size)
         take(findings, moved(position, flat, steps), flat, steps, probe, position, tolerances)
-        doubtful = np.flatnonzero(findings.verdict == DOUBTFUL)
-        far = (size[doubtful] > 10) | ((size[doubtful] < 0.1) & (size[doubtful] > 0))
+        far = (findings.verdict == DOUBTFUL) & ((size > 10) | ((size < 0.1) & (size > 0)))
         if step is None:
             doubt_leaps(findings, partial(moved, position), steps)
             confirm_zeros(findings, partial(moved, position), size)
         if step is None and np.count_nonzero(far) > 4:  # the other natural length
-            flat = doubtful[far]
+            (flat,) = far.nonzero()
             near = usual * np.where(size[flat] > 1, 1.0, size[flat])
             spacing = 64 * np.spacing(size[flat])
             near = np.maximum(near, spacing)
@@ -140,15 +145,14 @@ def doubt_leaps(findings: Findings, moved: Moving, steps: np.ndarray) -> None:
         moved: evaluates entries of the input with these steps.
         steps: those of the first differences.
     """
-    with np.errstate(all="ignore"):
-        places = np.flatnonzero(
-            (findings.verdict == CODES[Verdict.RIGHT]) & (findings.numeric != 0)
-        )
-        narrow = moved(places, UNEVEN * steps[places])
-        width = narrow.up - narrow.down
-        slopes, numeric = (narrow.above - narrow.below) / width, findings.numeric[places]
-        rounding = 64 * NOISE * np.finfo(np.float64).eps * (narrow.size + np.abs(numeric))
-        apart = np.abs(slopes - numeric) > LEAPT * np.abs(numeric) + rounding / width
+    (places,) = ((findings.verdict == RIGHT) & (findings.numeric != 0)).nonzero()
+    if not len(places):
+        return
+    narrow = moved(places, UNEVEN * steps[places])
+    width, numeric = narrow.up - narrow.down, findings.numeric[places]
+    slopes, size = (narrow.above - narrow.below) / width, np.abs(numeric)
+    rounding = 64 * NOISE * EPSILON * (narrow.size + size)
+    apart = np.abs(slopes - numeric) > LEAPT * size + rounding / width
     findings.verdict[places[apart & (width > 0)]] = DOUBTFUL
 
 
@@ -163,9 +167,11 @@ def confirm_zeros(findings: Findings, moved: Moving, size: np.ndarray) -> None:
         moved: evaluates entries of the input with these steps.
         size: of the entries.
     """
-    zero = (findings.verdict == DOUBTFUL) | (findings.verdict == CODES[Verdict.RIGHT])
+    zero = (findings.verdict == DOUBTFUL) | (findings.verdict == RIGHT)
     zero &= findings.given == 0
-    places = np.flatnonzero(zero)
+    (places,) = zero.nonzero()
+    if not len(places):
+        return
     findings.verdict[places] = DOUBTFUL
     still, falling = np.ones(len(places), bool), np.ones(len(places), bool)
     seen, before = np.zeros(len(places), int), np.full(len(places), np.inf)
@@ -176,13 +182,13 @@ def confirm_zeros(findings: Findings, moved: Moving, size: np.ndarray) -> None:
         found = moved(places[open_], steps[open_])
         change = np.maximum(np.abs(found.above), np.abs(found.below))
         change[~np.isfinite(change)] = np.inf
-        slope, rest = change / found.up, NOISE * np.finfo(np.float64).eps * found.size
+        slope, rest = change / found.up, NOISE * EPSILON * found.size
         plain = change > rest  # beside rounding
         still[open_] &= change == 0
         falling[open_] &= ~plain | (slope <= 0.1 * before[open_])
         seen[open_] += plain & np.isfinite(change)
         before[open_] = np.where(plain, slope, before[open_])
-    findings.verdict[places[still | (falling & (seen > 1))]] = CODES[Verdict.RIGHT]
+    findings.verdict[places[still | (falling & (seen > 1))]] = RIGHT
 
 
 def ladder(size: np.ndarray) -> Iterator[np.ndarray]:
@@ -199,10 +205,11 @@ def ladder(size: np.ndarray) -> Iterator[np.ndarray]:
 
 def empty(given: np.ndarray) -> Findings:
     """Return findings of which nothing is known."""
-    nan = np.full(given.shape, np.nan)
+    numeric, error, step, gap = np.zeros((4, given.size))
+    numeric[:] = step[:] = np.nan
+    error[:] = np.inf
     verdict = np.full(given.shape, DOUBTFUL, np.int8)
-    bars = np.full(given.shape, np.inf)
-    return Findings(given, nan, bars, nan.copy(), verdict, np.zeros(given.shape))
+    return Findings(given, numeric, error, step, verdict, gap)
 
 
 def take(
@@ -216,27 +223,26 @@ def take(
 ) -> None:
     """Enter differences, where they are more certain, and judge what they make plain."""
     xs, epsilon = probe.point[position].ravel()[flat], probe.epsilon
-    with np.errstate(all="ignore"):
-        width = moved.up - moved.down
-        numeric = (moved.above - moved.below) / width
-        error = (NOISE * epsilon * (moved.size + np.abs(numeric * xs)) + 4 * probe.stairs) / width
-        given = findings.given[flat]
-        difference, size = np.abs(given - numeric), np.maximum(np.abs(given), np.abs(numeric))
-        allowed = tolerances.absolute + tolerances.relative * size
-        close = (difference <= allowed + error) & np.isfinite(given) & np.isfinite(numeric)
-        resolution = max(RESOLUTION, tolerances.relative)
-        sure = close & (error <= resolution * size)
-        scale = np.max(np.abs(numeric), where=sure, initial=0.0)
-        share = max(1e-5, 100 * epsilon ** (2 / 3))
-        findings.negligible = max(findings.negligible, float(share * scale))
-        right = sure | (close & (error <= max(tolerances.absolute, findings.negligible)))
-        before = findings.error[flat]  # a coarse bar does not overrule a finer one
-        apart = np.abs(numeric - findings.numeric[flat]) > allowed + before
-        right &= ~(apart & (error > before) & (error > SHARP * size))
-        better = right | (np.isfinite(numeric) & ~(error > findings.error[flat]))
+    width = moved.up - moved.down
+    numeric = (moved.above - moved.below) / width
+    error = (NOISE * epsilon * (moved.size + np.abs(numeric * xs)) + 4 * probe.stairs) / width
+    given, finite = findings.given[flat], np.isfinite(numeric)
+    sizes = np.abs(numeric)
+    difference, size = np.abs(given - numeric), np.maximum(np.abs(given), sizes)
+    allowed = tolerances.absolute + tolerances.relative * size
+    close = (difference <= allowed + error) & np.isfinite(given) & finite
+    resolution = max(RESOLUTION, tolerances.relative)
+    sure = close & (error <= resolution * size)
+    scale = sizes.max(where=sure, initial=0.0)
+    share = max(1e-5, 100 * epsilon ** (2 / 3))
+    findings.negligible = max(findings.negligible, float(share * scale))
+    right = sure | (close & (error <= max(tolerances.absolute, findings.negligible)))
+    before = findings.error[flat]  # a coarse bar does not overrule a finer one
+    apart = np.abs(numeric - findings.numeric[flat]) > allowed + before
+    right &= ~(apart & (error > before) & (error > SHARP * size))
+    better = right | (finite & ~(error > before))
     for values, fresh in ((findings.numeric, numeric), (findings.error, error)):
         values[flat[better]] = fresh[better]
     findings.step[flat[better]] = steps[better]
-    with np.errstate(all="ignore"):
-        findings.gap[flat] = np.abs(moved.above / moved.up - moved.below / moved.down)
-    findings.verdict[flat[right]] = CODES[Verdict.RIGHT]
+    findings.gap[flat] = np.abs(moved.above / moved.up - moved.below / moved.down)
+    findings.verdict[flat[right]] = RIGHT

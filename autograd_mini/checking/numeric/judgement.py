@@ -23,8 +23,10 @@ def look_closer(
     doubtful = [
         (size_of(f, int(flat)), position, int(flat))
         for position, f in enumerate(findings)
-        for flat in np.flatnonzero(f.verdict == DOUBTFUL)
+        for flat in (f.verdict == DOUBTFUL).nonzero()[0]
     ]
+    if not doubtful:
+        return
     doubtful.sort(key=lambda row: (-row[0], row[1:]))
     counts: Counter[Verdict] = Counter()
     understated = 1.0

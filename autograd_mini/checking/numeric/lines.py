@@ -15,7 +15,7 @@ import numpy as np
 
 from ..causes import Kind
 from ..inputs import Arrays, problem
-from ..subjects import Subject
+from ..subjects import Subject, same
 
 NOISE = 8.0
 """How many units of rounding an evaluated function is trusted to be off by."""
@@ -93,7 +93,7 @@ class Probe:
     Attributes:
         subject: the function.
         point: its inputs, real coordinates.
-        base: its outputs there.
+        base, shapes: its outputs there, and their shapes.
         weights: the cotangent, one array an output.
         epsilon: the rounding unit of the function.
         scale: Σ |g·y|.
@@ -105,7 +105,7 @@ class Probe:
         """Stand at the point of a subject; `dtype` is np.longdouble for a more precise probe."""
         self.subject = subject
         self.point = [np.array(x, dtype or np.float64) for x in subject.inputs.arrays]
-        self.base = base
+        self.base, self.shapes = base, [y.shape for y in base]
         self.weights = weights
         self.epsilon = subject.epsilon if dtype is None else float(np.finfo(dtype).eps)
         self.scale = self.size(base, base)
@@ -128,10 +128,10 @@ class Probe:
         except Exception as error:  # whatever a function does outside of its domain
             self.trouble = f"the function raises {type(error).__name__} beside the point: {error}"
             return [np.full_like(y, np.nan) for y in self.base]
-        found, expected = [y.shape for y in outputs], [y.shape for y in self.base]
-        if found != expected:
+        found = [y.shape for y in outputs]
+        if found != self.shapes:
             self.trouble = (
-                f"the shape of the result changes beside the point, from {expected} to {found}"
+                f"the shape of the result changes beside the point, from {self.shapes} to {found}"
             )
             return [np.full_like(y, np.nan) for y in self.base]
         return outputs
@@ -154,20 +154,27 @@ class Probe:
         """
         rows = zip(self._work, self.point, self.subject.inputs.names, strict=True)
         for work, x, name in rows:
-            if not np.array_equal(work, x):
+            if not same(work, x):
                 text = f"the function changed {name} in place; it must work on a copy"
                 raise problem(Kind.MUTATION, text, name)
 
     def weighted(self, after: Arrays, before: Arrays) -> float:
         """Return Σ g·(after − before)."""
-        rows = zip(self.weights, after, before, strict=True)
-        return float(sum(np.vdot(g, a - b) for g, a, b in rows))
+        total = 0.0
+        for g, a, b in zip(self.weights, after, before, strict=True):
+            total += float(np.vdot(g, a - b) if a.ndim else g.item() * (a.item() - b.item()))
+        return total
 
     def size(self, above: Arrays, below: Arrays) -> float:
         """Sum the weighted sizes of the outputs that changed, or of all if none did."""
         rows = list(zip(self.weights, above, below, strict=True))
-        moved = sum(float(np.vdot(np.abs(g), np.where(a != b, np.abs(a), 0))) for g, a, b in rows)
-        return moved or sum(float(np.vdot(np.abs(g), np.abs(a))) for g, a, _ in rows)
+        moved = 0.0
+        for g, a, b in rows:
+            if a.ndim:
+                moved += float(np.abs(g * a).sum(where=a != b))
+            elif a.item() != b.item():
+                moved += float(abs(g.item() * a.item()))
+        return moved or sum(float(np.abs(g * a).sum()) for g, a, _ in rows)
 
     def same(self, outputs: Arrays) -> bool:
         """Whether outputs are those at the point, to the last bit."""

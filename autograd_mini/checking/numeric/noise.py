@@ -126,14 +126,17 @@ SINGLE = (1e-9, 1e-3)
 """The height of its stairs, as a share of its values: 6e-8, and more where terms cancel."""
 
 
-def float32_stairs(probe: Probe) -> float:
+def float32_stairs(probe: Probe, generator: np.random.Generator) -> float:
     """Return the height of the stairs of a function that rounds to float32 inside, else 0.
 
     It stays as it is, to the last bit, when all inputs move by 1e-10 of themselves; and when they
     move by more it changes by a jump of about the rounding unit of float32. So does a difference of
     large numbers, as log(1 + exp(x)) − x, by one of the rounding unit of x.
+
+    Args:
+        probe: at the point.
+        generator: of the ways in which the inputs move.
     """
-    generator = np.random.default_rng(0)
     for share in (1e-10, *SHARES):
         changes = [changed(probe, share, generator) for _ in range(1 if share < 1e-9 else 4)]
         seen = [change for change in changes if change]

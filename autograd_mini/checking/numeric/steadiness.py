@@ -53,7 +53,7 @@ def spare_noise(
             is fine, and what differs by it is right. It is what is left of terms that cancel.
     """
     wrong = [steady_wrong(f) for f in findings]
-    if not any(map(np.any, wrong)):
+    if not any(w.any() for w in wrong):
         return False
     spared = False
     noise = given_noise(point, gradient, seed, [f.step for f in findings])
@@ -104,8 +104,9 @@ def roughness(rows: np.ndarray) -> np.ndarray:
 
 def steady_wrong(findings: Findings) -> np.ndarray:
     """Tell which entries are wrong, and not at a kink or infinite."""
-    wrong = (findings.verdict == CODES[Verdict.WRONG]) & np.isfinite(findings.given)
-    wrong[list(findings.reasons)] = False
+    wrong: np.ndarray = (findings.verdict == CODES[Verdict.WRONG]) & np.isfinite(findings.given)
+    if findings.reasons:
+        wrong[list(findings.reasons)] = False
     return wrong
 
 

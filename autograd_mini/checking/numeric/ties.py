@@ -16,7 +16,7 @@ import numpy as np
 
 from ..causes import Cause, Kind
 from ..inputs import Arrays
-from .first import Findings
+from .first import RIGHT, Findings
 from .investigation import Investigation, usual_step
 from .lines import Line, Probe
 from .verdicts import CODES, KINK, Judge, Tolerances, Verdict
@@ -89,7 +89,7 @@ def refuse_ties(probe: Probe, findings: Sequence[Findings], tolerances: Toleranc
     places = [
         Place(position, int(flat))
         for position, of in enumerate(findings)
-        for flat in np.flatnonzero(at_kinks(of))
+        for flat in at_kinks(of).nonzero()[0]
     ]
     if not 1 < len(places) <= LOOKED_AT:
         return []
@@ -109,12 +109,12 @@ def refuse_ties(probe: Probe, findings: Sequence[Findings], tolerances: Toleranc
 
 def at_kinks(findings: Findings) -> np.ndarray:
     """Tell which entries are at kinks, rightly answered or not; with the mean slope too."""
-    with np.errstate(invalid="ignore"):
-        apart = findings.gap > APART * np.abs(findings.numeric)
-    mean = apart & (findings.verdict == CODES[Verdict.RIGHT]) & (findings.numeric != 0)
+    apart = findings.gap > APART * np.abs(findings.numeric)
+    mean = apart & (findings.verdict == RIGHT) & (findings.numeric != 0)
     found = mean | (findings.verdict == CODES[Verdict.KINK])
-    found[[flat for flat, why in findings.reasons.items() if why.startswith(KINK)]] = True
-    found[[flat for flat, why in findings.reasons.items() if why.startswith(CORNER)]] = False
+    if findings.reasons:
+        found[[flat for flat, why in findings.reasons.items() if why.startswith(KINK)]] = True
+        found[[flat for flat, why in findings.reasons.items() if why.startswith(CORNER)]] = False
     return found
 
 

@@ -23,7 +23,7 @@ def may_raise(step: Instruction) -> bool:
 
     A reverse walk computes again with what the function has computed before.
     """
-    if "gradient" in step.scope.split("/"):
+    if step.in_walk:
         return False
     number = step.row in NUMERIC and step.results[0].weak
     return number or step.primitive.forward in RAISING

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
 from ...arrays import normal
+from ...contexts import run_quietly
 from ..program import Instruction, Program, Value
 from .effects import is_pure
 
@@ -25,7 +27,7 @@ def folded(program: Program) -> Program:
     """
     constants = dict(program.constants)
     kept: list[Instruction] = []
-    with np.errstate(all="ignore"), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for step in program.instructions:
             for x in step.operands:
@@ -33,7 +35,7 @@ def folded(program: Program) -> Program:
                     kept.append(step)
                     break
             else:
-                results = computed(step, constants)
+                results = run_quietly(partial(computed, step, constants), all="ignore")
                 if results is None:
                     kept.append(step)
                 else:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...arrays import normal
+from ...contexts import run_quietly
 from ...operation import operand, scope
 from ...table import Axis
 from .. import activations
@@ -44,8 +45,8 @@ def weighted(a: Any, axis: Axis, b: Any, keepdims: bool, return_sign: bool) -> A
     above = a - highest
     terms = b * np.exp(where(nothing, np.minimum(above, MOST), above))
     total = np.sum(terms, axis=axis, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        y = np.log(np.abs(total) if return_sign else total) + highest
+    size = np.abs(total) if return_sign else total
+    y = run_quietly(lambda: np.log(size) + highest)
     results = (y, np.sign(total)) if return_sign else (y,)
     if not keepdims:
         results = tuple(normal(np.squeeze(x, axis=axis)) for x in results)
