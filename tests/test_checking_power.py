@@ -82,7 +82,7 @@ def bump(x: Any) -> Any:
 
 
 ELEMENTWISE |= {
-    "bump at the point, 1": ("UNDECIDED", bump, np.array([0.0, 1.0, 5.0]), np.ones_like),
+    "bump at the point, 1": ("FAILED", bump, np.array([0.0, 1.0, 5.0]), np.ones_like),
     "exponentials of all sizes": ("ok", np.exp, np.array([0.0, 100.0]), np.exp),
     "one sign of a small one": (
         "FAILED", np.exp, np.array([0.0, 100.0]), lambda x: np.exp(x) * np.array([-1.0, 1.0]),

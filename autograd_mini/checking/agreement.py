@@ -83,7 +83,9 @@ def is_rounding(
         shifts = [unit * sizes_of(x) * generator.uniform(-2, 2, x.shape) for x in point]
         moved = [x + shift for x, shift in zip(point, shifts, strict=True)]
         others.append(difference(moved))
-    spread = np.std([found, *others], axis=0)
+    values = np.array([found, *others])
+    size = np.max(np.abs(values), initial=0.0) or 1.0  # squares of large numbers are infinite
+    spread = size * np.std(values / size, axis=0)
     return bool(np.all(np.abs(found) <= TIMES * np.maximum(spread, np.max(spread, initial=0.0))))
 
 

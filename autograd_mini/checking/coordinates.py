@@ -35,3 +35,11 @@ def sizes_of(x: np.ndarray) -> np.ndarray:
     """
     sizes = np.abs(x)
     return np.where(x != 0, sizes, sizes.max(initial=0.0) or 1.0)
+
+
+def norm(*arrays: np.ndarray) -> float:
+    """Return the Euclidean norm of all entries together, also where their squares overflow."""
+    size = max((float(np.max(np.abs(x), initial=0.0)) for x in arrays), default=0.0)
+    if not 0 < size < np.inf:
+        return size
+    return size * float(np.sqrt(sum(np.sum((x / size) ** 2) for x in arrays)))

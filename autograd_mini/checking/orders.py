@@ -24,7 +24,7 @@ def second_order(subject: Subject, options: Options) -> Report:
             "differentiated; check it as a function of its own, with a gradient of its own"
         )
     report = examined(gradient, options)
-    if report.ok:
+    if report.ok or report.undecided:
         return replace(report, order=2)
     text = "right at first order, wrong when differentiated again"
     first = Cause(Kind.SECOND_ORDER, text)

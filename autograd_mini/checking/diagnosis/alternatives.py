@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from time import perf_counter
+from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from ...forward import key_of, vertex_of
 from ...tensors import Tensor
-from .faults import PATIENCE, Trial
+from ..causes import Kind
+from .faults import Trial
 from .formula import Formula, name_of, place_of
-from .mistakes import value
+from .mistakes import CHOOSING, value
+from .patterns import Pattern
 
 PAIRS = {"max": "min", "min": "max", "maximum": "minimum", "minimum": "maximum", "sum": "mean"}
 """Operations that are mistaken for each other."""
@@ -28,24 +30,26 @@ class Alternative:
         operands: by serial and place, what stands for an operand.
         params: by serial, other parameters.
         primitives: by serial, another operation.
+        skipped: by serial, the operand that stands for the result.
     """
 
     text: str
     operands: dict[tuple[int, int], Any]
     params: dict[int, Any]
     primitives: dict[int, Any]
+    skipped: dict[int, int] = field(default_factory=dict)
 
 
-def other_function(trial: Trial) -> str | None:
+def other_function(trial: Trial) -> Pattern | None:
     """Return what is other in the function whose gradient was given, None if nothing fits."""
     formula = trial.formula
     for alternative in alternatives(formula):
-        if perf_counter() - formula.started > 2 * PATIENCE:
+        if formula.budget.is_spent:
             return None
         try:
             with np.errstate(all="ignore"):
                 if fits(trial, alternative):
-                    return alternative.text
+                    return Pattern(Kind.TERM, alternative.text)
         except Exception:  # shapes that do not fit, values outside of a domain
             continue
     return None
@@ -54,6 +58,7 @@ def other_function(trial: Trial) -> str | None:
 def fits(trial: Trial, alternative: Alternative) -> bool:
     """Whether the gradient of another function is the one that was given."""
     formula, evidence = trial.formula, trial.formula.evidence
+    formula.budget.spend(2 * len(formula.vertices), trial.largest)
     other = replayed(formula, alternative)
     if other is None:
         return False
@@ -77,6 +82,9 @@ def replayed(formula: Formula, alternative: Alternative) -> Formula | None:
             if (serial, place) in alternative.operands:
                 operands[place] = alternative.operands[serial, place]
         primitive = alternative.primitives.get(serial, vertex._primitive)
+        if serial in alternative.skipped:
+            results[serial, 0] = operands[alternative.skipped[serial]]
+            continue
         found = primitive(*operands, **alternative.params.get(serial, vertex._params))
         for index, y in enumerate(found if isinstance(found, tuple) else (found,)):
             results[serial, index] = y
@@ -89,7 +97,7 @@ def replayed(formula: Formula, alternative: Alternative) -> Formula | None:
     )
     if not fitting:
         return None
-    return Formula(formula.evidence, formula.leaves, outputs, vertices, {}, formula.started)
+    return Formula(formula.evidence, formula.leaves, outputs, vertices, {}, formula.budget)
 
 
 def alternatives(formula: Formula) -> Iterator[Alternative]:
@@ -143,8 +151,10 @@ def substitutes(name: str, x: np.ndarray) -> Iterator[tuple[str, Any]]:
             for shift in (1, -1):
                 text = f"{name} were shifted by {shift} along axis {axis}, off by one,"
                 yield text, np.roll(numbers, shift, axis)
-    if x.ndim == 2 and x.shape[0] == x.shape[1]:
-        yield f"{name} were transposed", numbers.T
+    for i, j in combinations(range(x.ndim), 2):
+        if x.shape[i] == x.shape[j] > 1:
+            how = "transposed" if x.ndim == 2 else f"transposed (axes {i} and {j} swapped)"
+            yield f"{name} were {how}", np.swapaxes(numbers, i, j)
 
 
 def other_params(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]:
@@ -162,12 +172,26 @@ def other_params(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]
             f"the gradient of {{name}} is as if {PAIRS[name]} stood in the place of {name} {where}"
         )
         yield Alternative(text, {}, {}, {v.serial: other for v in vertices})
+    if name in CHOOSING:
+        yield from left_out(vertices, where)
     if name == "getitem":
         length = np.shape(value(first._operands[0]))[:1]
         for said, index in indices(params["index"], length[0] if length else 0):
             text = f"the gradient of {{name}} is as if the index were {said} {where}"
             changed = {v.serial: {**v._params, "index": index} for v in vertices}
             yield Alternative(text, {}, changed, {})
+
+
+def left_out(vertices: list[Any], where: str) -> Iterator[Alternative]:
+    """Yield the functions in which an operation that chooses is left out."""
+    first = vertices[0]
+    for place, x in enumerate(first._operands):
+        if type(x) is Tensor and x._requires_grad and x.shape == first.shape:
+            text = (
+                f"the gradient of {{name}} is as if {first._primitive.name} {where} were left out "
+                "altogether, with its mask or limit"
+            )
+            yield Alternative(text, {}, {}, {}, {v.serial: place for v in vertices})
 
 
 def other_axes(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]:

@@ -1,7 +1,7 @@
 """Conditions: what tells the wrong entries of an input from the right ones.
 
 A condition is named only if it fits: all wrong entries fulfil it, and no right one whose
-derivative is not 0 (there a mistake could not be seen).
+derivative is not 0 (there a factor could not be seen; a term could).
 """
 
 from __future__ import annotations
@@ -18,9 +18,15 @@ Condition = tuple[str, np.ndarray]
 """How it is written, and where it holds."""
 
 
-def condition_of(evidence: Evidence, position: int) -> str:
-    """Return what the wrong entries of an input have in common, empty if all are wrong."""
-    wrong, right = evidence.wrong[position], telling_right(evidence, position)
+def condition_of(evidence: Evidence, position: int, zeros: bool = False) -> str:
+    """Return what the wrong entries of an input have in common, empty if all are wrong.
+
+    Args:
+        evidence: what is known.
+        position: of the input.
+        zeros: whether the mistake would be seen where the derivative is 0, as a term is.
+    """
+    wrong, right = evidence.wrong[position], telling_right(evidence, position, zeros)
     if not evidence.complex[position]:
         return common(evidence, position, wrong, right)
     if not np.any(np.any(wrong, axis=-1) & np.any(right, axis=-1)):  # both parts, or neither
@@ -33,9 +39,9 @@ def condition_of(evidence: Evidence, position: int) -> str:
     return f"{np.count_nonzero(wrong)} of {wrong.size} real and imaginary parts"
 
 
-def where_wrong(evidence: Evidence, position: int) -> tuple[str, str]:
+def where_wrong(evidence: Evidence, position: int, zeros: bool = False) -> tuple[str, str]:
     """Return the condition of the wrong entries of an input, and it as the end of a sentence."""
-    condition = condition_of(evidence, position)
+    condition = condition_of(evidence, position, zeros)
     if not condition:
         return "", ""
     wrong = evidence.wrong[position]
@@ -45,7 +51,7 @@ def where_wrong(evidence: Evidence, position: int) -> tuple[str, str]:
     return condition, phrase(condition) + count
 
 
-def telling_right(evidence: Evidence, position: int) -> np.ndarray:
+def telling_right(evidence: Evidence, position: int, zeros: bool) -> np.ndarray:
     """Tell which entries are right and would not be if the mistake were made there."""
     numeric, wrong = evidence.numeric[position], evidence.wrong[position]
     given = evidence.given[position]
@@ -53,7 +59,7 @@ def telling_right(evidence: Evidence, position: int) -> np.ndarray:
         return np.asarray(np.isfinite(given) & ~wrong)
     with np.errstate(invalid="ignore"):
         scale = np.nanmax(np.abs(numeric), initial=0.0)
-        telling = evidence.known(position) & (np.abs(numeric) > 1e-9 * scale)
+        telling = evidence.known(position) & (zeros | (np.abs(numeric) > 1e-9 * scale))
     return np.asarray(telling & ~wrong)
 
 

@@ -35,6 +35,7 @@ class Evidence:
         rtol: the relative tolerance of the check.
         kink: where it was judged to stand at a kink, which has several derivatives.
         function: the function of natural values, None if it is not one of NumPy arrays.
+        rewritten: makes a copy of it that writes into no array, None if there is none.
     """
 
     names: list[str]
@@ -53,6 +54,7 @@ class Evidence:
     rtol: float
     kink: list[np.ndarray] | None = None
     function: Callable[[list[Any]], Any] | None = None
+    rewritten: Callable[[], Callable[[list[Any]], Any] | None] | None = None
 
     def refresh(self) -> None:
         """Call the function at the point again, so that what it keeps for later is of arrays."""

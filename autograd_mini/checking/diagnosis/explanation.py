@@ -21,7 +21,7 @@ from .exchanges import swapped
 from .formula import Formula, recorded
 from .formulas import faulty
 from .patterns import Pattern, complex_factor, conjugate, entrywise
-from .rearrangements import rearranged
+from .rearrangements import rearranged, spread
 from .reductions import reduced
 from .terms import extra_factor, lone_term, simple_term
 from .views import View, closer, view
@@ -42,7 +42,12 @@ def diagnose(evidence: Evidence) -> tuple[Cause, ...]:
                 suspects = [i for i in suspects if i not in shared[1]]
                 break
         formula = recorded(evidence) if suspects else None
-        own = [cause for i in suspects if (cause := of_input(evidence, i, formula)) is not None]
+        own = []
+        for done, i in enumerate(suspects):
+            if formula is not None:
+                formula.budget.share(len(suspects) - done)
+            cause = of_input(evidence, i, formula)
+            own += [] if cause is None else [cause]
     found += sorted(own, key=lambda cause: cause.kind is Kind.UNKNOWN)
     return tuple(found[:MOST])
 
@@ -57,11 +62,27 @@ def of_input(evidence: Evidence, position: int, formula: Formula | None) -> Caus
         return told(evidence, position, Pattern(Kind.NOT_FINITE, text))
     seen = view(evidence, position)
     if seen is None:
-        return None
+        pattern = within_bars(evidence, position)
+        return None if pattern is None else told(evidence, position, pattern)
     pattern = first_that_fits(evidence, seen, formula) or nearly(seen)
     if pattern is None:
         pattern = Pattern(Kind.UNKNOWN, f"no usual mistake explains {ratios(seen)}")
     return told(evidence, position, pattern)
+
+
+def within_bars(evidence: Evidence, position: int) -> Pattern | None:
+    """Return 0 or a flipped sign, which wide error bars tell too, if all wrong entries agree."""
+    wrong = evidence.wrong[position]
+    arrays = (evidence.given, evidence.numeric, evidence.error)
+    given, numeric, error = (values[position][wrong] for values in arrays)
+    if not np.all(2 * error < np.abs(numeric)):
+        return None
+    if np.all(given == 0):
+        return Pattern(Kind.ZERO, "the gradient of {name} is 0{where}: a part is missing")
+    if given.size > 1 and np.all(np.abs(given + numeric) <= error):
+        text = "the sign of the gradient of {name} is flipped{where}, within the error bars"
+        return Pattern(Kind.SIGN, text, -1.0)
+    return None
 
 
 def nearly(seen: View) -> Pattern | None:
@@ -73,6 +94,8 @@ def nearly(seen: View) -> Pattern | None:
     if abs(low + 1) < 1e-3:
         text = "the sign of the gradient of {name} is flipped{where}, within the error bars"
         return Pattern(Kind.SIGN, text, -1.0)
+    if abs(low - 1) < 2e-3:  # that says nothing
+        return None
     text = f"the gradient of {{name}} is about {low:.4g} times the right one{{where}}"
     return Pattern(Kind.FACTOR, text, float(low))
 
@@ -84,6 +107,8 @@ def ratios(seen: View) -> str:
     if not found.size:
         return text
     low, high = np.min(found), np.max(found)
+    if max(abs(low - 1), abs(high - 1)) < 1e-2:
+        return f"{text}; it is off by {np.max(np.abs(found - 1)):.1e} of the right one, or less"
     return f"{text}; it is between {low:.4g} and {high:.4g} times the right one"
 
 
@@ -98,7 +123,7 @@ def first_that_fits(evidence: Evidence, seen: View, formula: Formula | None) -> 
         pattern = check(evidence, near)
         if pattern is None:
             continue
-        if formula is not None and is_vague(pattern):
+        if formula is not None and (check is reduced or is_vague(evidence, seen, pattern)):
             fault = faulty(formula, seen.position)
             if fault is not None:
                 return fault
@@ -120,7 +145,7 @@ Check = Callable[[Evidence, View], Pattern | None]
 
 CHECKS: tuple[Check, ...] = (
     conjugate, entrywise, rearranged, untransposed, partial,
-    simple_term,
+    simple_term, spread,
  extra_factor, complex_factor, reduced,
 )  # fmt: skip
 """From the simplest on."""
@@ -132,7 +157,7 @@ BY_VALUES = (partial, simple_term, extra_factor)
 
 def holds_elsewhere(evidence: Evidence, check: Check, pattern: Pattern, position: int) -> bool:
     """Whether a pattern gives the right entries too, if no condition tells them from the wrong."""
-    condition = condition_of(evidence, position)
+    condition = condition_of(evidence, position, pattern.zeros)
     if not condition.endswith("entries"):
         return True
     whole = view(evidence, position, everywhere=True)
@@ -140,9 +165,13 @@ def holds_elsewhere(evidence: Evidence, check: Check, pattern: Pattern, position
     return again is not None and again.text == pattern.text
 
 
-def is_vague(pattern: Pattern) -> bool:
-    """Whether a pattern is a factor that is no whole number, no length and no value."""
+def is_vague(evidence: Evidence, seen: View, pattern: Pattern) -> bool:
+    """Whether a pattern is a factor that means nothing, or holds for entries that mean nothing."""
     factor = pattern.factor
+    if not pattern.whole:
+        condition = condition_of(evidence, seen.position, pattern.zeros)
+        if condition.endswith("entries"):
+            return True
     large = factor is not None and not 1e-6 < abs(factor) < 1e6
     return large or "off by the factor" in pattern.text
 
@@ -156,6 +185,6 @@ def is_plain(factor: float) -> bool:
 def told(evidence: Evidence, position: int, pattern: Pattern) -> Cause:
     """Write a pattern with the name of its input and its condition."""
     name = evidence.names[position]
-    condition, where = ("", "") if pattern.whole else where_wrong(evidence, position)
+    condition, where = ("", "") if pattern.whole else where_wrong(evidence, position, pattern.zeros)
     text = pattern.text.format(name=name, where=where)
     return Cause(pattern.kind, text, name, condition, pattern.factor)

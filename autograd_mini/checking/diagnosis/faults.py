@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from time import perf_counter
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,8 @@ from ..causes import Kind
 from .evidence import Evidence
 from .formula import Alter, Edge, Formula
 
-PATIENCE = 1.0
-"""Seconds after which no further fault is looked at."""
+MOST_SLICES = 32
+"""Slices of an input along its first axis that are followed apart, at most."""
 
 Made = Callable[[Formula, "Step"], Iterator["Fault"]]
 """What yields faults of one step."""
@@ -92,7 +92,10 @@ class Trial:
         formula: of the function.
         position: of the input.
         steps: what each operation passes back, for the cotangent of the check.
+        largest: how many entries the largest value on the way has.
         residual: the given gradient less the right one.
+        direction: the first direction.
+        stacked: the tangents of a tensor along both, as rows.
     """
 
     def __init__(self, formula: Formula, position: int) -> None:
@@ -107,11 +110,17 @@ class Trial:
         directions = [generator.uniform(0.5, 1.5, shape) * self.smooth for _ in range(2)]
         directions = [d * generator.choice([-1.0, 1.0], shape) for d in directions]
         self.wanted = np.array([np.sum(self.residual * d) for d in directions])
+        self.direction = directions[0]
         self.tangents = [formula.tangents(position, d) for d in directions]
         size = sum(float(np.sum(np.abs(v))) for v in (self.residual, self.exact[position]))
         self.allowed = 1e-6 * np.abs(self.wanted) + 1e-9 * size
+        first, second = self.tangents
+        self.stacked = {
+            key: np.array([np.ravel(first[key]), np.ravel(second[key])]) for key in first
+        }
         self.cotangents = cotangents
         self.steps = list(self._steps(cotangents))
+        self.largest = max((step.x.size for step in self.steps), default=0)
 
     def _steps(self, cotangents: Values) -> Iterator[Step]:
         for vertex in self.formula.vertices:
@@ -121,11 +130,12 @@ class Trial:
 
     def along(self, x: Tensor, change: Any) -> np.ndarray:
         """Return what a change of what is passed back to a tensor does along the directions."""
-        rows = [t[key_of(x)] for t in self.tangents]
-        return np.array([float(np.real(np.sum(change * row))) for row in rows])
+        found = self.stacked[key_of(x)] @ np.ravel(change)
+        return np.asarray(found.real if found.dtype.kind == "c" else found)
 
     def promising(self, fault: Fault, step: Step) -> bool:
         """Whether a fault at one step may be the cause."""
+        self.formula.budget.spend(2, step.x.size)
         try:
             with np.errstate(all="ignore"):
                 changed = fault.alter(step.vertex, step.position, step.g, step.gx)
@@ -135,6 +145,51 @@ class Trial:
             return False
         change = self.along(step.x, changed - step.gx)
         return bool(np.all(np.abs(change - self.wanted) <= self.allowed))
+
+    def may_be_looped(self, fault: Fault, steps: list[Step]) -> bool:
+        """Whether a fault at some turns of a loop may be the cause, by what single turns tell.
+
+        Where no step lies behind another, what they change adds up. Else slices of the input tell
+        that move one of the steps, or none.
+        """
+        steps = [step for step in steps if step.edge in fault.edges]
+        rows: list[tuple[list[Step], Values, float]] = []
+        if len({key_of(step.x) for step in steps}) == 1:
+            rows = [(steps, t, w) for t, w in zip(self.tangents, self.wanted, strict=True)]
+        else:
+            for tangents, wanted in self.slices:
+                moving = [s for s in steps if np.any(tangents.get(key_of(s.x), 0))]
+                if len(moving) < 2:
+                    rows.append((moving, tangents, wanted))
+                if len(rows) == 3:
+                    break
+        size = float(np.max(self.allowed))
+        for chosen, tangents, wanted in rows:
+            found = 0.0
+            self.formula.budget.spend(len(chosen), steps[0].x.size)
+            try:
+                with np.errstate(all="ignore"):
+                    for s in chosen:
+                        change = fault.alter(s.vertex, s.position, s.g, s.gx) - s.gx
+                        found += float(np.real(np.sum(change * tangents[key_of(s.x)])))
+            except Exception:  # operands that do not fit each other
+                return False
+            if not abs(found - wanted) <= 1e-6 * abs(wanted) + size:
+                return False
+        return True
+
+    @cached_property
+    def slices(self) -> list[tuple[Values, float]]:
+        """The tangents along each slice of the input, and what is off along it, the last first."""
+        shape = self.residual.shape
+        rows = []
+        for k in reversed(range(shape[0] if shape and shape[0] <= MOST_SLICES else 0)):
+            direction = np.zeros(shape)
+            direction[k] = self.direction[k]
+            self.formula.budget.spend(len(self.steps), self.largest)
+            tangents = self.formula.tangents(self.position, direction)
+            rows.append((tangents, float(np.sum(self.residual * direction))))
+        return rows
 
     def confirmed(self, fault: Fault) -> bool:
         """Whether a fault gives every number, for two cotangents if the gradient takes one."""
@@ -146,12 +201,19 @@ class Trial:
         for weights, given in rows:
             try:
                 with np.errstate(all="ignore"):
-                    found, _ = self.formula.pulled(weights, fault.edges, fault.alter)
+                    found = self.pulled(weights, fault.edges, fault.alter)
             except Exception:  # operands that do not fit each other
                 return False
-            if not self.same(found[self.position], given[self.position]):
+            if not self.same(found, given[self.position]):
                 return False
         return True
+
+    def pulled(self, weights: list[np.ndarray], edges: frozenset[Edge], alter: Any) -> np.ndarray:
+        """Carry a cotangent back to the input alone, with a mistake at some edges."""
+        formula = self.formula
+        formula.budget.spend(len(self.steps), self.largest)
+        found, _ = formula.pulled(weights, edges, alter, only=self.tangents[0])
+        return found[self.position]
 
     def same(self, found: np.ndarray, given: np.ndarray) -> bool:
         """Whether a prediction is the given gradient, but for rounding."""
@@ -166,7 +228,7 @@ def search(trial: Trial, makers: tuple[Made, ...]) -> Fault | None:
     """Return the first fault of single steps that is the cause."""
     for make in makers:
         for step in trial.steps:
-            if perf_counter() - trial.formula.started > PATIENCE:
+            if trial.formula.budget.is_spent:
                 return None
             for fault in make(trial.formula, step):
                 if trial.promising(fault, step) and trial.confirmed(fault):

@@ -9,9 +9,8 @@ from __future__ import annotations
 import linecache
 import os.path
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
-from time import perf_counter
+from collections.abc import Callable, Container
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,10 +24,14 @@ from ...reverse import all_at_once, checked, dependents
 from ...sites import Site, site, variable_of
 from ...tensors import Tensor, leaf
 from ..coordinates import coordinates, natural
+from .budget import Budget
 from .evidence import Evidence
 
 MOST_OPERATIONS = 1500
 """Operations of a graph that is looked at, at most."""
+
+MOST_RECORDED, MOST_ENTRIES = 4 * MOST_OPERATIONS, 50_000_000
+"""Operations that are recorded before a function is given up, and numbers in their results."""
 
 Edge = tuple[int, int]
 """The serial of an operation, and which of its operands."""
@@ -47,7 +50,10 @@ class Formula:
         outputs: the results.
         vertices: the operations between them, in order.
         sites: where each operation was recorded, by its serial.
-        started: when it was recorded.
+        budget: the work that may still be done on it.
+        still: serials of operations whose result is taken for a constant.
+        found: the faults that explain other inputs.
+        memo: what was computed once.
     """
 
     evidence: Evidence
@@ -55,7 +61,56 @@ class Formula:
     outputs: list[Tensor]
     vertices: list[Any]
     sites: dict[int, Site]
-    started: float
+    budget: Budget = field(default_factory=Budget)
+    still: frozenset[int] = frozenset()
+    found: list[Any] = field(default_factory=list)
+    memo: dict[Any, Any] = field(default_factory=dict)
+
+    @property
+    def values(self) -> list[Tensor]:
+        """The inputs and the results of all operations, each once, in order."""
+        if "values" not in self.memo:
+            operands = [x for v in self.vertices for x in v._operands if type(x) is Tensor]
+            results = [v for v in self.vertices if type(v) is Tensor]
+            moving = [x for x in (*operands, *results, *self.outputs) if x._requires_grad]
+            found = {key_of(x): x for x in (*self.leaves, *moving)}
+            self.memo["values"] = [found[key] for key in sorted(found)]
+        return list(self.memo["values"])
+
+    @property
+    def consumers(self) -> dict[int, list[Any]]:
+        """The operations that take the result of one, by its serial."""
+        if "consumers" not in self.memo:
+            found: dict[int, list[Any]] = {}
+            for vertex in self.vertices:
+                for x in vertex._operands:
+                    if type(x) is Tensor and x._requires_grad:
+                        found.setdefault(x.serial, []).append(vertex)
+            self.memo["consumers"] = found
+        return dict(self.memo["consumers"])
+
+    def settled(self) -> Formula | None:
+        """Return it with paths that cancel out taken for constants; None if there are none.
+
+        Nobody who writes a gradient by hand differentiates the maximum that is subtracted before
+        an exponential: its paths cancel.
+        """
+        cancelled = [
+            self._cancelled(w) for w in (self.evidence.weights, self.evidence.other_weights)
+        ]
+        still = frozenset.intersection(*cancelled)
+        return replace(self, still=still, memo={}) if still else None
+
+    def _cancelled(self, weights: list[np.ndarray]) -> frozenset[int]:
+        """Return the operations to whose result nothing comes back, but for rounding."""
+        sizes: Values = {}
+        _, found = self.pulled(weights, sizes=sizes)
+        return frozenset(
+            v.serial for v in self.vertices
+            if (at := (v.serial, 0)) in sizes and type(v) is Tensor
+            and 0 < np.max(sizes[at], initial=0.0) < np.inf
+            and np.max(np.abs(found[at]), initial=0.0) <= 1e-12 * np.max(sizes[at])
+        )  # fmt: skip
 
     @property
     def is_elementwise(self) -> bool:
@@ -63,9 +118,22 @@ class Formula:
         return len(self.vertices) == 1 and self.vertices[0]._primitive.kind == "elementwise"
 
     def pulled(
-        self, weights: list[np.ndarray], edges: frozenset[Edge] = frozenset(), alter: Any = None
+        self,
+        weights: list[np.ndarray],
+        edges: frozenset[Edge] = frozenset(),
+        alter: Any = None,
+        *,
+        only: Container[Any] | None = None,
+        sizes: Values | None = None,
     ) -> tuple[list[np.ndarray], Values]:
         """Carry a cotangent back, with a mistake at some edges.
+
+        Args:
+            weights: the cotangent of the results.
+            edges: where the mistake is made.
+            alter: what it makes of a cotangent there.
+            only: the tensors that it is carried to; None for all.
+            sizes: gets the sum of the sizes of what comes back to each tensor.
 
         Returns:
             the gradients in real coordinates, and the cotangent of each tensor.
@@ -78,18 +146,24 @@ class Formula:
         if hasattr(alter, "cotangents"):  # one that looks at other tensors' too
             alter.cotangents = found
         for vertex in reversed(self.vertices):
-            for position, x, gx, g in self.steps(vertex, found):
+            for position, x, gx, g in self.steps(vertex, found, only):
                 if (vertex.serial, position) in edges:
                     gx = checked(alter(vertex, position, g, gx), x._value, vertex, position)
                 add(found, x, gx)
+                if sizes is not None:
+                    add(sizes, x, np.abs(gx))
         gradients = []
         for x, is_complex in zip(self.leaves, self.evidence.complex, strict=True):
             g = conjugated(np.asarray(found.get(key_of(x), np.zeros(x.shape, x.dtype))))
             gradients.append(np.asarray(coordinates(g) if is_complex else g, float))
         return gradients, found
 
-    def steps(self, vertex: Any, found: Values) -> list[tuple[int, Tensor, Any, Any]]:
+    def steps(
+        self, vertex: Any, found: Values, only: Container[Any] | None = None
+    ) -> list[tuple[int, Tensor, Any, Any]]:
         """Apply the rules of an operation: operand, cotangent of it, cotangent of the result."""
+        if vertex.serial in self.still:
+            return []
         several = type(vertex) is Record
         if several:
             arrays = vertex.arrays
@@ -104,7 +178,7 @@ class Formula:
             if g is None:
                 return []
         rows = []
-        for position, gx in enumerate(applied(vertex, g)):
+        for position, gx in enumerate(applied(vertex, g, only=only)):
             x = vertex._operands[position]
             if gx is not None:
                 rows.append((position, x, checked(gx, x._value, vertex, position), g))
@@ -116,17 +190,27 @@ class Formula:
         start = np.asarray(natural(direction, self.evidence.complex[position]), x.dtype)[()]
         found: Values = {key_of(x): start}
         needed, _ = dependents(self.outputs, {x.serial})
+        needed = {serial: t for serial, t in needed.items() if serial not in self.still}
         push(needed, found, recorded=False, exact=False)
         return found
 
 
-def applied(vertex: Any, g: Any, xs: list[Any] | None = None, y: Any = None) -> list[Any]:
+def applied(
+    vertex: Any,
+    g: Any,
+    xs: list[Any] | None = None,
+    y: Any = None,
+    only: Container[Any] | None = None,
+) -> list[Any]:
     """Apply the rules of an operation, at other values if they are given."""
     operands, rules, params = vertex._operands, vertex._primitive.vjp, vertex._params
     xs = [x._value if type(x) is Tensor else x for x in operands] if xs is None else xs
     if y is None:
         y = vertex.arrays if type(vertex) is Record else vertex._value
-    wanted = [type(x) is Tensor and x._requires_grad for x in operands]
+    wanted = [
+        type(x) is Tensor and x._requires_grad and (only is None or key_of(x) in only)
+        for x in operands
+    ]
     if type(rules) is not tuple:
         results = all_at_once(vertex, g, y, xs)
         return [gx if want else None for gx, want in zip(results, wanted, strict=True)]
@@ -143,17 +227,27 @@ def add(found: Values, x: Tensor, g: Any) -> None:
 
 
 def recorded(evidence: Evidence) -> Formula | None:
-    """Record the function; None if it cannot be, or the graph's gradient is not the numeric one."""
+    """Record the function; None if it cannot be, or the graph's gradient is not the numeric one.
+
+    One that writes into arrays is recorded as a copy that makes new ones.
+    """
     if evidence.function is None:
         return None
-    started = perf_counter()
+    found = _recorded(evidence, evidence.function)
+    if found is None and evidence.rewritten is not None:
+        function = evidence.rewritten()
+        found = None if function is None else _recorded(evidence, function)
+    return found
+
+
+def _recorded(evidence: Evidence, function: Callable[[list[Any]], Any]) -> Formula | None:
     pairs = zip(evidence.xs, evidence.complex, strict=True)
     leaves = [leaf(natural(x.copy(), c)[()], requires_grad=True) for x, c in pairs]
     sites: dict[int, Site] = {}
     try:
         with warnings.catch_warnings(), recorder(noting(sites)), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            outputs = results_of(evidence, leaves)
+            outputs = results_of(evidence, function, leaves)
         if not all(type(y) is Tensor for y in outputs):
             return None
         shapes = [np.shape(natural(y, c)) for y, c in zip(
@@ -165,7 +259,7 @@ def recorded(evidence: Evidence) -> Formula | None:
         if not vertices or len(vertices) > MOST_OPERATIONS:
             return None
         ordered = [vertices[serial] for serial in sorted(vertices)]
-        formula = Formula(evidence, leaves, outputs, ordered, sites, started)
+        formula = Formula(evidence, leaves, outputs, ordered, sites)
         return formula if is_right(formula) else None
     except Exception:  # NumPy code that was not written for tensors, whatever it does with them
         return None
@@ -173,14 +267,16 @@ def recorded(evidence: Evidence) -> Formula | None:
         evidence.refresh()
 
 
-def results_of(evidence: Evidence, leaves: list[Tensor]) -> list[Any]:
+def results_of(
+    evidence: Evidence, function: Callable[[list[Any]], Any], leaves: list[Tensor]
+) -> list[Any]:
     """Return the results of a function of tensors.
 
     A function that returns a loss with its gradient may fail after it has computed the loss: the
     loss is then among its variables.
     """
     try:
-        return flatten(evidence.function(leaves))[0]  # type: ignore[misc]
+        return flatten(function(leaves))[0]
     except Exception as error:
         if len(evidence.outputs) != 1 or evidence.outputs[0].size != 1:
             raise
@@ -201,10 +297,15 @@ def is_result(value: Any, wanted: np.ndarray) -> bool:
 
 
 def noting(sites: dict[int, Site]) -> Callable[..., Any]:
-    """Return what records an operation, and notes where that is."""
+    """Return what records an operation, and notes where that is; it raises for too many."""
+    entries = 0
 
     def noted(primitive: Any, operands: tuple[Any, ...], params: Any) -> Any:
+        nonlocal entries
         results = record(primitive, operands, params)
+        entries += sum(y.size for y in (results if isinstance(results, tuple) else (results,)))
+        if len(sites) > MOST_RECORDED or entries > MOST_ENTRIES:
+            raise OverflowError("too many operations for a diagnosis")
         first = results[0] if isinstance(results, tuple) else results
         sites[first.serial] = site()
         return results
@@ -226,6 +327,13 @@ def is_right(formula: Formula) -> bool:
 
 def name_of(x: Any, formula: Formula) -> str:
     """Name a value: an input, a number, a variable, or the operation that it comes from."""
+    key = ("name", key_of(x)) if type(x) is Tensor else ("name", id(x))
+    if key not in formula.memo:
+        formula.memo[key] = _name_of(x, formula)
+    return str(formula.memo[key])
+
+
+def _name_of(x: Any, formula: Formula) -> str:
     if type(x) is not Tensor or x._primitive is None:
         for t, name in zip(formula.leaves, formula.evidence.names, strict=True):
             if t is x:
@@ -234,8 +342,7 @@ def name_of(x: Any, formula: Formula) -> str:
         return f"{values:.6g}" if np.ndim(values) == 0 else f"a constant of shape {values.shape}"
     place = formula.sites.get(x.serial)
     inner = any(  # of a longer expression: the variable is not its result
-        any(y is x for y in v._operands) and line_of(formula, v) == line_of(formula, x)
-        for v in formula.vertices
+        line_of(formula, v) == line_of(formula, x) for v in formula.consumers.get(x.serial, ())
     )
     variable = variable_of(place) if place is not None and not inner else None
     what = f"{variable}, " if variable else ""
@@ -252,6 +359,13 @@ def line_of(formula: Formula, vertex: Any) -> str:
 
 def place_of(formula: Formula, vertex: Any, length: int = 70) -> str:
     """Write the line where an operation was recorded, with its text."""
+    key = "place", vertex.serial, length
+    if key not in formula.memo:
+        formula.memo[key] = _place_of(formula, vertex, length)
+    return str(formula.memo[key])
+
+
+def _place_of(formula: Formula, vertex: Any, length: int) -> str:
     place = formula.sites.get(vertex.serial)
     text = linecache.getline(place.code.co_filename, place.line).strip() if place else ""
     quoted = text[:length].replace("{", "{{").replace("}", "}}")  # it becomes a part of a format

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,13 @@ import numpy as np
 from ...tensors import Tensor
 from ..causes import Kind
 from .altered import gathered, turned_operands
-from .faults import PATIENCE, Fault, Step, Trial, moved, times_value
+from .faults import Fault, Step, Trial, moved, times_value
 from .formula import Formula, applied, line_of, name_of, place_of
 from .mistakes import forgotten, times, twofold, value
+from .parts import read_otherwise
+
+Made = Callable[[Trial, "Loop"], Iterator[Fault]]
+"""What yields faults of all steps of a loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +50,15 @@ def loops(trial: Trial) -> list[Loop]:
     return [Loop(steps) for steps in rows.values()]
 
 
-def looped(trial: Trial) -> Fault | None:
+def looped(trial: Trial, makers: tuple[Made, ...]) -> Fault | None:
     """Return the first fault of all steps of a loop that is the cause."""
     found = loops(trial)
-    for make in (left_out, overwritten, single_rules, other_turns):
+    for make in makers:
         for loop in found:
             for fault in make(trial, loop):
-                if perf_counter() - trial.formula.started > 2 * PATIENCE:
+                if trial.formula.budget.is_spent:
                     return None
-                if trial.confirmed(fault):
+                if trial.may_be_looped(fault, loop.steps) and trial.confirmed(fault):
                     return fault
     return None
 
@@ -108,7 +111,7 @@ def overwritten(trial: Trial, loop: Loop) -> Iterator[Fault]:
 
 def single_rules(trial: Trial, loop: Loop) -> Iterator[Fault]:
     """Yield the faults of single steps that are made at all turns of a loop."""
-    for make in (forgotten, gathered, turned_operands):
+    for make in (forgotten, gathered, turned_operands, read_otherwise):
         rows = [list(make(trial.formula, step)) for step in loop.steps]
         for faults in zip(*rows, strict=False):
             alters = {next(iter(f.edges))[0]: f.alter for f in faults}
@@ -148,9 +151,7 @@ def other_turns(trial: Trial, loop: Loop) -> Iterator[Fault]:
                 f"{said.format(name=name_of(used[-1], formula))} in the derivative of "
                 f"{loop.told(formula)} in the gradient of {{name}}, at each step of the loop"
             )
-            fault = Fault(Kind.TERM, text, loop.edges, alter)
-            if not additive(loop) or hopeful(trial, loop, fault):
-                yield fault
+            yield Fault(Kind.TERM, text, loop.edges, alter)
 
 
 def operand_at(step: Step, place: int) -> Any:
@@ -180,6 +181,9 @@ def replacements(formula: Formula, used: list[Any], count: int) -> Iterator[tupl
             other = "the value of the next step (off by one, as h[t] for h[t−1])"
         else:
             other = name_of(vertices[-1], formula)
+        if len(vertices) == count and any(a is b for a, b in zip(vertices, used[1:], strict=False)):
+            last = "the final value, after the last step,"
+            yield f"{last} stands in the place of {{name}}", [vertices[-1]] * count
         if len(vertices) == count:
             yield f"{other} stands in the place of {{name}}", vertices
         if len(vertices) == count + 1:
@@ -191,13 +195,5 @@ def additive(loop: Loop) -> bool:
     return len({id(step.x) for step in loop.steps}) == 1
 
 
-def hopeful(trial: Trial, loop: Loop, fault: Fault) -> bool:
-    """Whether a fault at steps that do not depend on each other may be the cause."""
-    total = np.zeros(len(trial.wanted))
-    try:
-        for step in loop.steps:
-            changed = fault.alter(step.vertex, step.position, step.g, step.gx)
-            total += trial.along(step.x, changed - step.gx)
-    except Exception:  # operands that do not fit each other
-        return False
-    return bool(np.all(np.abs(total - trial.wanted) <= trial.allowed))
+USUAL: tuple[Made, ...] = (left_out, overwritten, single_rules)
+"""What is looked for first at a loop; `other_turns` costs more."""

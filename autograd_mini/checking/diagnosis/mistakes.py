@@ -91,11 +91,7 @@ def times(formula: Formula, factor: float) -> str:
 
 def chain(formula: Formula, step: Step) -> str:
     """Name the operations from a step on that nothing else enters or leaves."""
-    consumers: dict[Any, list[Any]] = {}
-    for vertex in formula.vertices:
-        for x in vertex._operands:
-            if type(x) is Tensor and x._requires_grad:
-                consumers.setdefault(x.serial, []).append(vertex)
+    consumers = formula.consumers
     vertex, types = step.vertex, [step.vertex._primitive.name]
     while len(consumers.get(vertex.serial, ())) == 1 and len(types) < 12:
         (vertex,) = consumers[vertex.serial]
@@ -151,14 +147,20 @@ def fit(g: Any, gx: Any) -> Any:
     return np.sum(found, axis=axes, keepdims=True) if axes else found
 
 
+def is_factor(step: Step) -> bool:
+    """Whether the derivative is another operand, or 1 over it: all values are tried at once."""
+    name = step.vertex._primitive.name
+    return name == "multiply" or (name == "divide" and step.position == 0)
+
+
 def elsewhere(formula: Formula, step: Step) -> Iterator[Fault]:
     """Yield the faults in which a derivative is taken at another value of the formula."""
     vertex, edges = step.vertex, frozenset([step.edge])
     if type(vertex._operands) is not tuple or vertex._primitive.multiple:
         return
+    name = vertex._primitive.name
     if vertex._primitive.kind == "linear":
         return
-    name = vertex._primitive.name
     values = [x._value if type(x) is Tensor else x for x in vertex._operands]
     where = f"in the gradient of {{name}} at {place_of(formula, vertex)}"
     if vertex._primitive.kind == "elementwise" and len(values) == 1:
@@ -168,11 +170,12 @@ def elsewhere(formula: Formula, step: Step) -> Iterator[Fault]:
 
         text = f"the derivative of {name} is evaluated at its result, not at its input, {where}"
         yield Fault(Kind.TERM, text, edges, at_result)
-    for place, x in enumerate([*vertex._operands, vertex]):
+    places = () if is_factor(step) else (*vertex._operands, vertex)
+    for place, x in enumerate(places):
         if np.ndim(value(x)) == 0 and step.x.ndim:
             continue
         for other in alike(formula, x):
-            if name in ("multiply", "matmul", "einsum", "divide") and place == step.position:
+            if name in ("matmul", "einsum") and place == step.position:
                 continue  # it is not used
 
             def alter(v: Any, p: int, g: Any, gx: Any, i: int = place, o: Any = other) -> Any:
@@ -192,33 +195,9 @@ def value(x: Any) -> Any:
 def alike(formula: Formula, x: Any) -> Iterator[Any]:
     """Yield the other values of a formula that have the shape of one."""
     shape = np.shape(value(x))
-    for other in (*formula.leaves, *formula.vertices):
-        if type(other) is Tensor and other is not x and other.shape == shape:
+    for other in formula.values:
+        if other is not x and other.shape == shape:
             yield other
-
-
-def by_values(formula: Formula, step: Step) -> Iterator[Fault]:
-    """Yield the faults in which a value of the formula multiplies or divides once too often."""
-    where = f"({place_of(formula, step.vertex)})"
-    for other in (*formula.leaves, *formula.vertices):
-        if type(other) is not Tensor or not fits_in(other.shape, step.x.shape):
-            continue
-        v, name = other._value, name_of(other, formula)
-        through = f"what comes back through {step.vertex._primitive.name} {where}"
-        for verb, hint, alter in (
-            ("multiplied", "or a division by it is missing", lambda _v, _p, _g, gx, v=v: gx * v),
-            ("divided", "or a factor of it is missing", lambda _v, _p, _g, gx, v=v: gx / v),
-        ):
-            text = f"{through} is {verb} by {name} by mistake, {hint}, in the gradient of {{name}}"
-            yield Fault(Kind.TERM, text, frozenset([step.edge]), alter)
-
-
-def fits_in(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
-    """Whether an array broadcasts to a shape."""
-    try:
-        return np.broadcast_shapes(shape, whole) == whole
-    except ValueError:
-        return False
 
 
 def exchanged_operands(formula: Formula, step: Step) -> Iterator[Fault]:

@@ -23,12 +23,14 @@ class Pattern:
         text: it, with {name} for `the gradient of x` and {where} for a condition.
         factor: the constant, for a factor.
         whole: whether it speaks of the input as a whole, so that no condition is needed.
+        zeros: whether it would be seen where the derivative is 0.
     """
 
     kind: Kind
     text: str
     factor: float | None = None
     whole: bool = False
+    zeros: bool = False
 
 
 def entrywise(evidence: Evidence, seen: View) -> Pattern | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import combinations, permutations
+from typing import Any
 
 import numpy as np
 
 from ..causes import Kind
 from .evidence import Evidence
 from .patterns import Pattern
-from .views import View
+from .views import View, closer, view
 
 MOST_SHIFTED = 32
 """Places by which a shifted gradient is looked for, at most."""
@@ -28,21 +29,48 @@ Move = tuple[Pattern, Callable[[np.ndarray], np.ndarray]]
 
 def rearranged(evidence: Evidence, seen: View) -> Pattern | None:
     """Return a pattern in which the right numbers are in the wrong places."""
+    shape, is_complex = evidence.xs[seen.position].shape, evidence.complex[seen.position]
+    return next(moves_that_explain(evidence, seen, moves(shape, is_complex)), (None,))[0]
+
+
+def spread(evidence: Evidence, seen: View) -> Pattern | None:
+    """Return a pattern in which entries are sums or means of the right ones.
+
+    A second cotangent has to tell the same, and most have to be other than 0: where one alone is,
+    each has its value, which need not be a sum.
+    """
+    position, numeric = seen.position, evidence.numeric[seen.position]
+    if evidence.complex[position] or 2 * np.count_nonzero(numeric) <= numeric.size:
+        return None
+    whole = view(evidence, position, everywhere=True)
+    if whole is None or len(whole.places) != evidence.xs[position].size:
+        return None
+    shape, close = evidence.xs[position].shape, closer(evidence, whole)
+    for pattern, move in moves_that_explain(evidence, seen, spreads(shape)):
+        if len(close.places) < len(whole.places):
+            return pattern
+        rows = np.array([np.ravel(move(np.reshape(row, shape))) for row in close.numeric])
+        if close.matches(rows):
+            return pattern
+    return None
+
+
+def moves_that_explain(evidence: Evidence, seen: View, tried: Iterator[Move]) -> Iterator[Move]:
+    """Yield what makes the given gradient of the numeric one: at a few entries, then at all."""
     position = seen.position
     given, numeric = evidence.given[position], evidence.numeric[position]
     if given.ndim == 0 or not np.all(np.isfinite(numeric + evidence.error[position])):
-        return None
+        return
     slack = evidence.slack(position)
     chosen = np.linspace(0, len(seen.places), SAMPLED, endpoint=False).astype(int)
     some = np.unravel_index(seen.places[chosen], given.shape)
-    wanted, most = given[some], np.max(slack)
-    for pattern, move in moves(given.shape, evidence.complex[position]):
+    wanted, most = given[some], np.max(slack) * max(given.shape)
+    for pattern, move in tried:
         candidate = move(numeric)
         if np.any(np.abs(wanted - candidate[some]) > most):
             continue
         if evidence.explains(position, candidate, move(slack)):  # numbers keep their error bars
-            return pattern
-    return None
+            yield pattern, move
 
 
 def moves(shape: tuple[int, ...], is_complex: bool) -> Iterator[Move]:
@@ -96,6 +124,26 @@ def shifts(length: int) -> Iterator[int]:
         yield n
         if 2 * n < length:
             yield -n
+
+
+def spreads(shape: tuple[int, ...]) -> Iterator[Move]:
+    """Yield gradients whose entries are sums or means of the right ones, along an axis or part."""
+    for axis, length in enumerate(shape):
+        for size in range(length, 1, -1):
+            if length % size:
+                continue
+            group = f" in groups of {size}" if size < length else ""
+            for verb, reduce in (("summed", np.sum), ("averaged", np.mean)):
+                how = f"{verb} over axis {axis} by mistake{group}, and each entry has the result"
+                move = partial(spread_parts, axis=axis, size=size, reduce=reduce)
+                yield named(Kind.SUM, how), move
+
+
+def spread_parts(x: np.ndarray, axis: int, size: int, reduce: Callable[..., Any]) -> np.ndarray:
+    """Sum or average each so many neighbours along an axis, and give the result to each."""
+    parts = x.reshape(*x.shape[:axis], -1, size, *x.shape[axis + 1 :])
+    whole = reduce(parts, axis=axis + 1, keepdims=True)
+    return np.asarray(np.broadcast_to(whole, parts.shape).reshape(x.shape))
 
 
 def turned_over(shape: tuple[int, ...], last: int) -> Iterator[Move]:

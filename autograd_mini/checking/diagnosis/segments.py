@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from ...forward import Values, key_of
-from ...reverse import walk
 from ...tensors import Tensor
 from ..causes import Kind
-from .faults import PATIENCE, Fault, Trial, times_value
-from .formula import Edge, Formula, name_of, place_of
+from .faults import Fault, Trial, times_value
+from .formula import Edge, Formula, add, name_of, place_of
 from .terms import factors
 
 Rule = tuple[Kind, str, Callable[[Any], Any]]
@@ -68,19 +66,17 @@ class Replaced:
 
 def segments(formula: Formula) -> Iterator[Segment]:
     """Yield the segments of a formula, the longest from each start first."""
-    moving = {v.serial for v in formula.vertices}
-    starts = [*formula.leaves, *(v for v in formula.vertices if type(v) is Tensor)]
-    for start in starts:
-        inside: dict[int, Any] = {start.serial: start}
+    for start in formula.values:
+        inside: dict[Any, Any] = {key_of(start): start}
         found = []
         for vertex in formula.vertices:
             if vertex.serial <= start.serial or type(vertex) is not Tensor:
                 continue
             operands = [x for x in vertex._operands if type(x) is Tensor and x._requires_grad]
-            if not all(x.serial in inside for x in operands) or not operands:
+            if not all(key_of(x) in inside for x in operands) or not operands:
                 continue
-            inside[vertex.serial] = vertex
-            if vertex.shape == start.shape and len(inside) > 2 and vertex.serial in moving:
+            inside[key_of(vertex)] = vertex
+            if vertex.shape == start.shape and len(inside) > 2:
                 found.append((vertex, [v for v in inside.values() if v is not start]))
             if len(inside) > LONGEST:
                 break
@@ -89,7 +85,7 @@ def segments(formula: Formula) -> Iterator[Segment]:
             edges = [
                 (v.serial, p) for v in reversed(needed)
                 for p, x in enumerate(v._operands)
-                if type(x) is Tensor and x.serial == start.serial
+                if type(x) is Tensor and key_of(x) == key_of(start)
             ]  # fmt: skip
             if edges and len(needed) > 1:
                 yield Segment(start, end, edges, needed)
@@ -110,12 +106,13 @@ def in_segments(trial: Trial) -> Fault | None:
     for segment in segments(trial.formula):
         g = trial.cotangents.get(key_of(segment.end))
         if key_of(segment.start) in trial.tangents[0] and g is not None and np.ndim(g):
-            rows.append((segment, g, passed_back(segment, g)))
+            rows.append((segment, g, passed_back(trial.formula, segment, g)))
     for make in (left_out, across, replaced):
         for segment, g, right in rows:
-            if perf_counter() - trial.formula.started > PATIENCE:
+            if trial.formula.budget.is_spent:
                 return None
             for kind, text, rule in make(trial.formula, segment):
+                trial.formula.budget.spend(1, segment.start.size)
                 change = trial.along(segment.start, rule(g) - right)
                 if not np.all(np.abs(change - trial.wanted) <= trial.allowed):
                     continue
@@ -125,14 +122,13 @@ def in_segments(trial: Trial) -> Fault | None:
     return None
 
 
-def passed_back(segment: Segment, g: Any) -> Any:
+def passed_back(formula: Formula, segment: Segment, g: Any) -> Any:
     """Return what the operations of a segment pass back to its start."""
-    needed = {segment.start.serial, *(v.serial for v in segment.inside)}
-    g = np.conj(g) if np.iscomplexobj(g) else g
-    for x, gx in walk([segment.end], [g], needed=needed):
-        if x.serial == segment.start.serial:
-            return np.conj(gx) if np.iscomplexobj(gx) else gx
-    return np.zeros(segment.start.shape)
+    found: Values = {key_of(segment.end): g}
+    for vertex in reversed(segment.inside):
+        for _, x, gx, _ in formula.steps(vertex, found):
+            add(found, x, gx)
+    return found.get(key_of(segment.start), np.zeros(segment.start.shape))
 
 
 def spoken(formula: Formula, segment: Segment) -> tuple[str, str]:
@@ -147,7 +143,11 @@ def left_out(formula: Formula, segment: Segment) -> Iterator[Rule]:
     what, where = spoken(formula, segment)
     yield Kind.TERM, f"{what} is missing {where}: it is not applied", lambda g: g
     twice = f"{what} is applied twice {where}"
-    yield Kind.TERM, twice, lambda g: passed_back(segment, passed_back(segment, g))
+    yield (
+        Kind.TERM,
+        twice,
+        lambda g: passed_back(formula, segment, passed_back(formula, segment, g)),
+    )
 
 
 def replaced(formula: Formula, segment: Segment) -> Iterator[Rule]:
@@ -170,8 +170,10 @@ def across(formula: Formula, segment: Segment) -> Iterator[Rule]:
     y = segment.end._value
     if np.iscomplexobj(y):
         return
-    slope = passed_back(segment, np.ones_like(y))
-    unlike = passed_back(segment, np.where(np.arange(y.size).reshape(y.shape) % 2, -1.0, 1.0))
+    slope = passed_back(formula, segment, np.ones_like(y))
+    unlike = passed_back(
+        formula, segment, np.where(np.arange(y.size).reshape(y.shape) % 2, -1.0, 1.0)
+    )
     if np.allclose(np.abs(unlike), np.abs(slope), rtol=1e-9, atol=0):
         return
     diagonal = np.zeros(y.size)
@@ -179,7 +181,7 @@ def across(formula: Formula, segment: Segment) -> Iterator[Rule]:
         for i in range(y.size):
             unit = np.zeros(y.size)
             unit[i] = 1
-            diagonal[i] = passed_back(segment, unit.reshape(y.shape)).flat[i]
+            diagonal[i] = passed_back(formula, segment, unit.reshape(y.shape)).flat[i]
         values = diagonal.reshape(y.shape)
         text = f"only the diagonal of the Jacobian counts, {what}, {where}: the sum is missing"
         yield Kind.TERM, text, times_value(values)

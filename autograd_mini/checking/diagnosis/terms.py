@@ -69,8 +69,8 @@ def simple_term(evidence: Evidence, seen: View) -> Pattern | None:
     if single is not None and (extra is None or len(single[1]) <= len(extra[1])):
         factor, text = single
         what = f"the gradient of {{name}} is {product(factor, text)}{{where}}"
-        return Pattern(Kind.TERM, what + instead(seen, text, factor))
-    return None if extra is None else Pattern(Kind.TERM, sentence(*extra))
+        return Pattern(Kind.TERM, what + instead(seen, text, factor), zeros=True)
+    return None if extra is None else Pattern(Kind.TERM, sentence(*extra), zeros=True)
 
 
 def extra_term(evidence: Evidence, seen: View) -> tuple[float, str] | None:
@@ -255,6 +255,7 @@ def unusual(label: str, x: np.ndarray) -> Iterator[Named]:
     yield f"(1 − tanh({label})²)", 1 - t**2
     yield f"{label} · (1 − {label})", x * (1 - x)
     yield f"σ({label})", s
+    yield f"σ(−{label})", 1 - s
     sums = [(f"1 − {label}", 1 - x), (f"1 + {label}", 1 + x)]
     for text, other in (*sums, (f"1 − {label}²", 1 - x**2), (f"1 + {label}²", 1 + x**2)):
         yield f"({text})", other

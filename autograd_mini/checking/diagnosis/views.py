@@ -69,6 +69,15 @@ def first_row(evidence: Evidence, position: int, places: np.ndarray) -> tuple[np
     return tuple(values.ravel()[places] for values in arrays)
 
 
+def are_derivatives(
+    columns: np.ndarray, weights: list[np.ndarray], numeric: np.ndarray, tolerance: np.ndarray
+) -> bool:
+    """Whether derivatives of all outputs add up to the numeric gradient, but for their noise."""
+    g = np.concatenate([part.ravel() for part in weights])
+    off, size = np.abs(columns @ g - numeric), np.abs(columns) @ np.abs(g)
+    return bool(np.all(off <= tolerance + 1e-3 * size))
+
+
 def closer(evidence: Evidence, seen: View) -> View:
     """Look at some of the entries through each output, and if possible with another cotangent."""
     other, position = evidence.other_given, seen.position
@@ -87,6 +96,8 @@ def closer(evidence: Evidence, seen: View) -> View:
     if not np.all(np.isfinite(columns)):
         return seen
     row, numeric, tolerance = first_row(evidence, position, places)
+    if not are_derivatives(columns, evidence.weights, numeric, tolerance):
+        return seen
     if other is None:
         return View(position, places, row[None], numeric[None], tolerance[None], columns)
     weights = np.concatenate([g.ravel() for g in evidence.other_weights])

@@ -15,6 +15,9 @@ import numpy as np
 
 from .lines import Level
 
+LONG = 8
+"""Steps over which a slope has to go on growing evenly to grow without bound."""
+
 FURTHEST = 8
 """Steps to one side may be so much wider than any to both: slopes change near an edge."""
 
@@ -35,6 +38,7 @@ class Estimate:
         conflict: whether steps contradict each other, beyond their error bars.
         rough: whether rounding inside of the function hides its slope: it changes from one number
             to the next as much as at all, or narrow steps contradict a slope that wide ones have.
+        uneven: whether the slopes to both sides do not come closer at narrower steps.
     """
 
     value: float
@@ -48,6 +52,7 @@ class Estimate:
     vertical: int = 0
     conflict: bool = False
     rough: bool = False
+    uneven: bool = False
 
 
 NOTHING = Estimate(np.nan, np.inf, np.nan)
@@ -125,16 +130,15 @@ def broken(levels: Sequence[Level], best: Estimate, measured: float) -> Estimate
 
     In a smooth place the gap shrinks with the step; at a kink it stays; at a jump it grows.
     """
-    tops = [max(abs(level.left), abs(level.right)) for level in levels]
-    if len(levels) > 2:
-        steps = [level.step for level in levels[-3:]]
-        power = growth(tops[-3:], steps)
-        if power is not None and tops[-1] > 25 * levels[-1].noise(measured):
-            if power > 0.97:
-                return jump(levels[-1], best)
-            if power > 0.1 and np.sign(levels[-1].left) == np.sign(levels[-1].right):
-                sign = int(np.sign(levels[-1].central))
-                return replace(best, value=sign * np.inf, error=np.inf, vertical=sign)
+    seen = [level for level in levels if top(level) > 25 * level.noise(measured)]
+    power = growth([top(level) for level in seen[-3:]], [level.step for level in seen[-3:]])
+    sign = logarithmic([level.central for level in seen], [level.step for level in seen])
+    if power is not None and power > 0.97:
+        return jump(seen[-1], best)
+    if power is not None and power > 0.1 and seen[-1].left * seen[-1].right > 0:
+        sign = int(np.sign(seen[-1].central))
+    if sign:
+        return replace(best, value=sign * np.inf, error=np.inf, vertical=sign)
     clear = [level for level in levels if level.gap > 25 * level.noise(measured)]
     wider = [level for level in clear if level.step > 4 * clear[-1].step]
     if not wider:
@@ -153,6 +157,11 @@ def broken(levels: Sequence[Level], best: Estimate, measured: float) -> Estimate
     return best
 
 
+def top(level: Level) -> float:
+    """Return the greater size of the slopes to both sides."""
+    return max(abs(level.left), abs(level.right))
+
+
 def jump(narrow: Level, best: Estimate) -> Estimate:
     """Return what is known at a jump; slopes beside it are for the investigation to find."""
     return replace(best, jumps=True, step=narrow.step, left=narrow.left, right=narrow.right)
@@ -161,13 +170,14 @@ def jump(narrow: Level, best: Estimate) -> Estimate:
 def one_sided(levels: Sequence[Level], side: str, measured: float) -> Estimate:
     """Extrapolate slopes on the one side on which the function is finite, widest step first."""
     slopes = [float(getattr(level, side)) for level in levels]
-    power = growth(slopes[-3:], [level.step for level in levels[-3:]])
+    steps = [level.step for level in levels]
+    power, sign = growth(slopes[-3:], steps[-3:]), logarithmic(slopes, steps)
+    if power is not None and power > 0.97:
+        return Estimate(np.sign(slopes[-1]) * np.inf, np.inf, steps[-1], jumps=True, one_sided=True)
     if power is not None and power > 0.1:
         sign = int(np.sign(slopes[-1]))
-        value, step = sign * np.inf, levels[-1].step
-        if power > 0.97:
-            return Estimate(value, np.inf, step, jumps=True, one_sided=True)
-        return Estimate(value, np.inf, step, one_sided=True, vertical=sign)
+    if sign:
+        return Estimate(sign * np.inf, np.inf, steps[-1], one_sided=True, vertical=sign)
     found, before = [Estimate(slopes[0], np.inf, levels[0].step, one_sided=True)], 0.0
     for i in range(len(slopes) - 1):
         ratio = levels[i].step / levels[i + 1].step
@@ -189,3 +199,14 @@ def growth(slopes: Sequence[float], steps: Sequence[float]) -> float | None:
         for a, b, s, t in zip(slopes, slopes[1:], steps, steps[1:], strict=False)
     ]
     return float(min(powers)) if max(powers) - min(powers) < 0.1 else None
+
+
+def logarithmic(slopes: Sequence[float], steps: Sequence[float]) -> int:
+    """Return the sign with which slopes grow like log step, as those of x·log x at 0; 0 if not."""
+    if len(slopes) < LONG:
+        return 0
+    values, logs = np.array(slopes[-LONG:]), np.log(steps[-LONG:])
+    rises = np.diff(values) / -np.diff(logs)
+    if not np.all(np.isfinite(rises)) or np.ptp(rises) > 0.01 * np.max(np.abs(rises)):
+        return 0
+    return int(np.sign(rises[-1]))

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..progress import Bar
 from .batches import Batch
-from .investigation import usual_step
+from .investigation import UNEVEN, usual_step
 from .lines import NOISE, Probe
 from .sweep import Differences, NotSweepable, Sweep
 from .verdicts import CODES, RESOLUTION, Tolerances, Verdict
@@ -21,8 +21,8 @@ WORTH_SWEEPING = 24
 SHARP = 1e-4
 """An error bar up to this share of an entry is not coarse."""
 
-NARROWER = 1e-3
-"""The step that looks for narrow features, as a share of the first one."""
+LEAPT = 1e-3
+"""A share of a slope; it differs by more at a narrow step if the first one leapt over something."""
 
 EPSILON = float(np.finfo(np.float64).eps)
 """The rounding unit of float64."""
@@ -138,7 +138,7 @@ def first_findings(
 
 
 def doubt_leaps(findings: Findings, moved: Moving, steps: np.ndarray) -> None:
-    """See at steps a thousand times narrower whether what looked right leaps over something.
+    """See at far narrower steps whether what looked right leaps over something.
 
     Args:
         findings: of one input, with first estimates.
@@ -148,11 +148,11 @@ def doubt_leaps(findings: Findings, moved: Moving, steps: np.ndarray) -> None:
     (places,) = ((findings.verdict == RIGHT) & (findings.numeric != 0)).nonzero()
     if not len(places):
         return
-    narrow = moved(places, NARROWER * steps[places])
+    narrow = moved(places, UNEVEN * steps[places])
     width, numeric = narrow.up - narrow.down, findings.numeric[places]
     slopes, size = (narrow.above - narrow.below) / width, np.abs(numeric)
     rounding = 64 * NOISE * EPSILON * (narrow.size + size)
-    apart = np.abs(slopes - numeric) > 0.1 * size + rounding / width
+    apart = np.abs(slopes - numeric) > LEAPT * size + rounding / width
     findings.verdict[places[apart & (width > 0)]] = DOUBTFUL
 
 
@@ -167,8 +167,8 @@ def confirm_zeros(findings: Findings, moved: Moving, size: np.ndarray) -> None:
         moved: evaluates entries of the input with these steps.
         size: of the entries.
     """
-    zero = (findings.given == 0) & (np.abs(findings.numeric) <= findings.error)
-    zero &= (findings.verdict == DOUBTFUL) | (findings.verdict == RIGHT)
+    zero = (findings.verdict == DOUBTFUL) | (findings.verdict == RIGHT)
+    zero &= findings.given == 0
     (places,) = zero.nonzero()
     if not len(places):
         return

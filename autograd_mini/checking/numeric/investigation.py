@@ -21,6 +21,7 @@ from .estimates import Estimate, estimate
 from .lines import NOISE, Level, Line, Probe
 from .noise import measured_noise, rounding_of_inputs
 from .precision import precise
+from .stairs import slope_over_treads, stair_nearby
 from .verdicts import Judge, Verdict
 
 ROUNDING = 16.0
@@ -28,6 +29,9 @@ ROUNDING = 16.0
 
 STAIR = 1e-6
 """A step, per unit, that a stair of float32 does not reach."""
+
+UNEVEN = 6.180339887498949e-4
+"""A narrow step, as a share of the usual one, with which no swing is in step that is so with it."""
 
 LOST = 1e4
 """Units of rounding of a function, an error bar of which is as good as none if all else fails."""
@@ -41,13 +45,20 @@ def usual_step(epsilon: float, unit: float) -> float:
 def rounds(line: Line, epsilon: float, step: float | None) -> Iterator[list[float]]:
     """Yield the steps to try, round by round."""
     usual = step or usual_step(epsilon, line.unit)
-    yield [64 * usual, 8 * usual, usual]
+    yield [64 * usual, 8 * usual, usual, UNEVEN * usual]
     near = usual_step(epsilon, line.near)
     yield [usual / 8, usual / 64, *([64 * near, 8 * near, near] if line.near != line.unit else [])]
     yield [s for s in (512 * usual, 4096 * usual) if s < line.unit] + [0.2 * line.unit]
     yield [usual / 8**k for k in range(3, 12)]
     if not line.size:
         yield [usual / 30**k for k in range(7, 17)]
+
+
+ALIKE = 0.1
+"""A share of the gap between two slopes at a kink by which it may differ from step to step."""
+
+KINK_REACHES = 60.0
+"""The widest step at which a kink has its slopes, over the narrowest, at the least."""
 
 
 class Investigation:
@@ -65,11 +76,12 @@ class Investigation:
         self._probe, self._line, self.given = probe, line, given
         self._moving = probe.moving(line)
         rounding = ROUNDING * probe.epsilon * self._moving / line.unit
-        seen = max(self._moving, min(probe.scale, 1.0))
+        seen = self._moving or min(probe.scale, 1.0)
         unseen = probe.epsilon**2 * seen / line.unit
         self._judge = replace(judge, rounding=rounding, unseen=unseen)
         self._levels: dict[float, Level] = {}
         self._noise: float | None = None
+        self._on_stairs = False
         self.estimate: Estimate
         self.verdict = Verdict.UNRESOLVED
         self._go_on(step)
@@ -86,12 +98,16 @@ class Investigation:
             if all(level.flat for level in self._levels.values()):
                 continue  # so can one that leaps over what is narrow
             sure = fresh and not self._is_open() and self._confirmed()
+            if self._on_stairs:
+                return
             if sure and not self._leaps() and not self._is_open():
                 return
         while self._leaps():
             self._judged()
         if self.verdict is not Verdict.RIGHT and self._noise is None:
             self._confirmed()
+        if self._on_stairs:
+            return
         if self.estimate.jumps:
             self._look_beside()
         elif self.estimate.sides is None and self.verdict is Verdict.UNRESOLVED:
@@ -109,8 +125,30 @@ class Investigation:
         return bool(fresh)
 
     def _judged(self) -> None:
-        self.estimate = estimate(list(self._levels.values()), self._noise or 0.0)
+        levels = sorted(self._levels.values(), key=lambda level: level.step)
+        self.estimate = estimate(levels, self._noise or 0.0)
+        if self.estimate.jumps:
+            self.estimate = self._beyond_rounding(levels)
         self.verdict = self._judge.verdict(self.given, self.estimate)
+
+    def _beyond_rounding(self, levels: list[Level]) -> Estimate:
+        """Return what wider steps say of a jump that is no higher than rounding."""
+        found, small = self.estimate, rounding_of_inputs(self._probe)
+        if all(level.rise <= small for level in levels):
+            widest = levels[-1]  # nothing but rounding
+            error = widest.noise(self._noise or 0.0) + small / widest.step
+            return Estimate(widest.central, error, widest.step)
+        while found.jumps:
+            low = [x for x in levels if x.step <= found.step]
+            levels = levels[len(low) :]
+            if not low or len(levels) < 3:
+                return self.estimate
+            narrow, wide = low[-1], levels[0]  # what moves as far at both jumps, the rest slopes
+            jumps = narrow.rise > 0.5 * wide.rise
+            if (narrow.rise if jumps else narrow.gap * narrow.step) > small:
+                return self.estimate
+            found = estimate(levels, self._noise or 0.0)
+        return found
 
     def _confirmed(self) -> bool:
         """See whether a verdict stands: a kink at narrower steps, a wrong one beside noise.
@@ -125,10 +163,73 @@ class Investigation:
             return self.verdict is not Verdict.UNRESOLVED and self._confirmed()
         if self._reach_both_sides():
             return not self._is_open() and self._confirmed()
-        unsure = self.verdict is Verdict.WRONG and self.estimate.sides is None
-        if unsure and (self._is_rough() or not self._settled() or self._is_disputed()):
-            self.verdict = Verdict.UNRESOLVED
+        if self.verdict is Verdict.WRONG and not self._convicts():
+            return self.verdict.passes
         return not self._is_open()
+
+    def _convicts(self) -> bool:
+        """See whether a smooth slope really contradicts the given one; else say what is known."""
+        self._look(list(self._narrow_steps()))
+        if self.verdict is not Verdict.WRONG:
+            return False
+        if self.estimate.sides is not None:
+            return self._is_steady_kink()
+        if self._is_rough() or not self._settled() or not self._is_smooth():
+            self.verdict = Verdict.UNRESOLVED
+            return False
+        return not self._is_on_stairs()
+
+    def _narrow_steps(self) -> Iterator[float]:
+        """Yield steps that show whether a wide one has leapt over something."""
+        usual = usual_step(self._probe.unit, self._line.unit)
+        while usual > self._narrowest:
+            usual /= 8
+            yield usual
+
+    def _is_steady_kink(self) -> bool:
+        """Whether the slopes to both sides are as far apart at many steps."""
+        level = self._levels[self.estimate.step]
+        alike = [x for x in self._levels.values() if abs(x.gap - level.gap) <= ALIKE * level.gap]
+        steps = [x.step for x in alike]
+        if max(steps) >= KINK_REACHES * min(steps):
+            return True
+        self.estimate = replace(self.estimate, sides=None, uneven=True)
+        self.verdict = Verdict.UNRESOLVED
+        return False
+
+    def _is_smooth(self) -> bool:
+        """Whether the slopes to both sides come closer at narrower steps, as far as can be seen."""
+        levels = sorted(self._levels.values(), key=lambda level: -level.step)
+        small = rounding_of_inputs(self._probe)
+        rows = [
+            level.gap
+            for level in levels
+            if level.step <= self.estimate.step
+            and level.gap > 25 * level.noise(self._noise or 0.0) + small / level.step
+        ]
+        apart = abs(self.given - self.estimate.value)
+        grows = len(rows) > 2 and rows[-1] > 1.5 * rows[-2] > 2.25 * rows[-3]
+        if grows or any(b >= a and b > apart for a, b in pairwise(rows)):
+            self.estimate = replace(self.estimate, uneven=True)
+            return False
+        return True
+
+    def _is_on_stairs(self) -> bool:
+        """Judge again over many treads, where φ is a stair that only rounding explains."""
+        found = self._over_treads(self._probe, self._line, self.estimate)
+        if found is None:
+            return False
+        self._on_stairs, self.estimate = True, found
+        self.verdict = self._judge.verdict(self.given, found)
+        return True
+
+    def _over_treads(self, probe: Probe, line: Line, e: Estimate) -> Estimate | None:
+        """Return the slope over many treads, None where no stair explains the given slope."""
+        small = rounding_of_inputs(self._probe)
+        tread, height = stair_nearby(probe, line, e, self.given, small)
+        if not height and probe.stairs:  # a wide step over few of them can be certain and wrong
+            tread, height = STAIR * line.unit, probe.stairs
+        return slope_over_treads(probe, line, tread, height) if height else None
 
     def _is_on_a_stair(self) -> bool:
         """Whether φ stays as it is, to the last bit, and the given value may be no mistake.
@@ -202,30 +303,18 @@ class Investigation:
         """Whether φ changes as much between neighbouring numbers as anywhere, like sin at 1e15."""
         share = max(1e-3, 100 * self._probe.epsilon)
         sizes = [level.size for level in self._levels.values() if np.isfinite(level.size)]
-        rough = (self._noise or 0.0) > share * max([self._probe.scale, *sizes])
+        noise = self._noise or 0.0
+        rough = noise > share * max([self._probe.scale, *sizes]) or self._is_too_steep(share)
         if rough:
             self.estimate = replace(self.estimate, rough=True)
         return rough
 
-    def _is_disputed(self) -> bool:
-        """Whether wide steps have the given slope, and no kink: then narrow ones see rounding."""
-        self._look([k * usual_step(self._probe.epsilon, self._line.unit) for k in (512, 4096)])
-        wide = [self._levels[s] for s in sorted(self._levels, reverse=True)]
-        near = [
-            level
-            for level in wide
-            if level.step > self.estimate.step
-            and not level.flat
-            and np.isfinite(level.central)
-            and abs(level.central - self.given) <= 0.1 * abs(level.central - self.estimate.value)
-        ]
-        disputed = any(
-            b.gap <= 0.3 * a.gap or max(a.gap, b.gap) <= 0.1 * abs(self.given)
-            for a, b in pairwise(near)
-            if a.step > 3 * b.step
-        )
-        self.estimate = replace(self.estimate, rough=disputed)
-        return disputed
+    def _is_too_steep(self, share: float) -> bool:
+        """Whether φ is rough, and the given slope more than its numbers can follow."""
+        rises = [level.rise for level in self._levels.values()]
+        largest = max([rise for rise in rises if np.isfinite(rise)], default=0.0)
+        least = max(share * largest, rounding_of_inputs(self._probe))
+        return (self._noise or 0.0) > least and abs(self.given) * self._line.least > largest
 
     def _settled(self) -> bool:
         """Go on to narrower steps as long as they say something else; tell whether that ends."""
@@ -247,6 +336,7 @@ class Investigation:
         """Whether differences at a narrower step leave the estimate, for the given value."""
         value = self.estimate.value
         noise = 4 * level.noise(self._noise or 0.0) + 2 * self.estimate.error
+        noise += rounding_of_inputs(self._probe) / level.step
         nearer = abs(level.central - self.given) < 0.95 * abs(value - self.given)
         return bool(abs(level.central - value) > noise and nearer)
 
@@ -263,6 +353,8 @@ class Investigation:
         sides = (low - margin - noise, high + margin + noise)
         self.estimate = replace(self.estimate, sides=sides, left=left, right=right)
         self.verdict = self._judge.verdict(self.given, self.estimate)
+        if self.verdict is Verdict.WRONG:
+            self._is_on_stairs()
 
     def _slopes_beside(self, step: float) -> tuple[float, float, float, float, float] | None:
         """Return least and greatest slope, left and right one, and their noise, beside a jump."""
@@ -309,8 +401,11 @@ class Investigation:
                 unsure = before.rough or found.sides is not None or far(found, before)
                 unsure = unsure or all(level.flat for level in levels)
                 unsure = unsure or (two_sided(self._levels.values()) and not two_sided(levels))
+                if verdict is Verdict.WRONG and not unsure:  # a part may have no more digits
+                    found = self._over_treads(probe, line, found) or found
+                    verdict = self._judge.verdict(self.given, found)
                 self.verdict = Verdict.UNRESOLVED if unsure and not verdict.passes else verdict
-                self.estimate = replace(found, rough=before.rough)
+                self.estimate = replace(found, rough=before.rough or found.rough)
         if self.verdict is Verdict.UNRESOLVED and np.isfinite(self.estimate.value):
             self._try_complex_step()
 

@@ -12,7 +12,8 @@ from .lines import EntryLine, Probe
 from .verdicts import CODES, Judge, Tolerances, Verdict, reason
 
 ENOUGH = {Verdict.WRONG: 20, Verdict.UNRESOLVED: 40}
-"""Entries found so, after which the remaining doubtful ones are judged as they are."""
+"""Entries found so, after which the remaining doubtful ones are not looked at: where many are
+wrong by their first estimates, where many are unresolved not at all, for those know no better."""
 
 
 def look_closer(
@@ -31,8 +32,12 @@ def look_closer(
     understated = 1.0
     for _, position, flat in doubtful:
         of = findings[position]
-        if any(counts[verdict] >= enough for verdict, enough in ENOUGH.items()):
+        if counts[Verdict.WRONG] >= ENOUGH[Verdict.WRONG]:
             as_it_is(of, flat, tolerances, understated)
+        elif counts[Verdict.UNRESOLVED] >= ENOUGH[Verdict.UNRESOLVED]:
+            of.verdict[flat] = CODES[Verdict.UNRESOLVED]
+            of.error[flat] = np.inf
+            of.reasons[flat] = "not looked at, since too many others are unresolved"
         else:
             first, bar = float(of.numeric[flat]), float(of.error[flat])
             verdict = look_at(probe, of, position, flat, tolerances, step)

@@ -74,6 +74,11 @@ class Level:
         """How far the one-sided slopes of the outputs are apart."""
         return self.high - self.low
 
+    @property
+    def rise(self) -> float:
+        """How far φ moved, to the side on which it moved more."""
+        return max(abs(self.above), abs(self.below))
+
     def noise(self, measured: float = 0.0) -> float:
         """Return the rounding error of the slope; `measured` is that of φ, where it is known."""
         slope = next((s for s in (self.central, self.right) if np.isfinite(s)), self.left)
@@ -111,7 +116,7 @@ class Probe:
     @property
     def unit(self) -> float:
         """The rounding unit of φ, stairs included: what the width of a good step depends on."""
-        return max(self.epsilon, self.stairs / self.scale if self.stairs else 0.0)
+        return max(self.epsilon, self.stairs / self.scale if self.stairs and self.scale else 0.0)
 
     def evaluate(self, arrays: Arrays) -> Arrays:
         """Return the outputs at other coordinates, or NaN where there are none of these shapes.

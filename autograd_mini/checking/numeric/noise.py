@@ -11,12 +11,16 @@ import numpy as np
 
 from ..coordinates import sizes_of
 from .lines import Line, Probe
+from .stairs import beside, bisected
 
 POINTS = 5
 """Values to each side of the point, which are taken apart: a kink or a jump is no noise."""
 
 WIDER = 59.0
 """From one scale of steps to the next; no power of two, in step with which rounding would be."""
+
+JUMP = 0.1
+"""A share of the deviation of a saw that its jumps have at least."""
 
 Sides = list[np.ndarray]
 
@@ -32,22 +36,37 @@ def measured_noise(probe: Probe, line: Line) -> float:
     with the step as what is smooth does; nor does it end, as a narrow feature does.
     """
     scales = list(values_at_scales(probe, line))
-    first = next((i for i, sides in enumerate(scales) if not all(map(constant, sides))), None)
+    moving = (i for i, (_, sides) in enumerate(scales) if not all(map(constant, sides)))
+    first = next(moving, None)
     if first is None:
         return 0.0
-    if first and any(map(constant, scales[-1])):
+    if first and any(map(constant, scales[-1][1])):
         return 0.0
-    noise = max(float(deviation(values, order)) for values in scales[first] for order in (2, 3))
+    noise = max(float(deviation(values, order)) for values in scales[first][1] for order in (2, 3))
     if first:
-        noise = max(noise, 0.3 * tread(scales[first]))
-    for narrow, wide in pairwise(map(usual_deviation, scales[first:])):
-        if narrow / 8 <= wide <= 8 * narrow:
-            noise = max(noise, narrow)
+        noise = max(noise, 0.3 * tread(scales[first][1]))
+    deviations = [(step, usual_deviation(sides)) for step, sides in scales[first:]]
+    for (_, narrow), (step, wide) in pairwise(deviations):
+        saw = noise < narrow and narrow / 8 <= wide <= 8 * narrow
+        if saw and has_jumps(probe, line, POINTS * step, JUMP * narrow):
+            noise = narrow
     return noise
 
 
-def values_at_scales(probe: Probe, line: Line) -> Iterator[Sides]:
-    """Yield values at wider and wider steps: up to wide ones while a side stays the same."""
+def has_jumps(probe: Probe, line: Line, end: float, height: float) -> bool:
+    """Whether φ jumps by so much between neighbouring numbers up to `end`, to one side or both.
+
+    A feature that is smooth, and swings or ends, has the deviations of a saw at some scales.
+    """
+    for side in (end, -end):
+        chord = beside(probe, line, side) / side
+        if np.isfinite(chord) and bisected(probe, line, chord, side, 0.0)[1] >= height:
+            return True
+    return False
+
+
+def values_at_scales(probe: Probe, line: Line) -> Iterator[tuple[float, Sides]]:
+    """Yield wider and wider steps and values there, up to wide ones while a side stays the same."""
     usual = probe.epsilon ** (1 / 3) * line.unit
     inside = min(5e6 * probe.epsilon * line.unit, usual / WIDER, 1e-4 * line.near)
     step, moved = max(line.least, 1e-18 * min(line.near, line.unit)), False
@@ -56,7 +75,7 @@ def values_at_scales(probe: Probe, line: Line) -> Iterator[Sides]:
         sides = [values for values in sides if np.all(np.isfinite(values))]
         if not sides:
             return
-        yield sides
+        yield step, sides
         if moved and step > inside:
             return
         moved = moved or not any(map(constant, sides))
@@ -94,7 +113,10 @@ def deviation(values: np.ndarray, order: int) -> Any:
     Their differences of a high order are nothing but errors.
     """
     differences = np.diff(values, order, axis=0)
-    return np.sqrt(np.mean(differences**2, axis=0) / comb(2 * order, order))
+    size = np.max(np.abs(differences), initial=0.0)  # squares of large numbers are infinite
+    if not 0 < size < np.inf:
+        return size
+    return size * np.sqrt(np.mean((differences / size) ** 2, axis=0) / comb(2 * order, order))
 
 
 SHARES = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1)

@@ -14,6 +14,7 @@ from time import perf_counter
 import numpy as np
 
 from ..causes import Cause, Kind
+from ..coordinates import norm
 from ..inputs import Arrays
 from ..reporting.coverage import Coverage
 from .estimates import estimate
@@ -63,10 +64,9 @@ class Search:
         """Return the given derivative along a direction, and which difference is none."""
         given = self.slope(self.position, direction)
         entries = self.findings.given.reshape(direction.shape) * direction
-        norm = float(np.linalg.norm(entries)) if np.all(np.isfinite(entries)) else abs(given)
-        size = float(np.linalg.norm(direction))
+        size = norm(entries) if np.all(np.isfinite(entries)) else abs(given)
         absolute, relative = self.tolerances.absolute, self.tolerances.relative
-        return given, absolute * size + SHARE * relative * norm
+        return given, absolute * norm(direction) + SHARE * relative * size
 
     def along(self, direction: np.ndarray) -> tuple[float, Investigation]:
         """Judge the derivative along a direction; also return what it could not have seen."""
@@ -159,7 +159,7 @@ def projected(
         findings.append(found)
         if not x.size:
             continue
-        scale = float(np.sqrt(np.mean(x**2))) or 1.0
+        scale = norm(x) / np.sqrt(x.size) or 1.0
         search = Search(probe, position, found, slope, tolerances)
         unseen = []
         for _ in range(DIRECTIONS):
@@ -179,16 +179,16 @@ def projected(
             break
         complete = complete and not search.wrong
         sensitivity = max(sensitivity, float(np.median(unseen)) / MISSED)
-    norm = float(np.sqrt(sum(np.sum(g**2) for g in given)))
+    total = norm(*given)
     entries = sum(x.size for x in probe.point)
-    known = np.isfinite(norm) and norm > 0
-    if complete and not problems and known and not sensitivity <= POWER * norm:
+    known = np.isfinite(total) and total > 0
+    if complete and not problems and known and not sensitivity <= POWER * total:
         text = (
             f"random directions would not see an error of {sensitivity:.1e}, and the gradient has "
-            f"the norm {norm:.1e}: there are kinks at many entries, or too much rounding"
+            f"the norm {total:.1e}: there are kinks at many entries, or too much rounding"
         )
         problems = [Cause(Kind.DOMAIN, text)]
-    return findings, problems, Coverage(entries, count, sensitivity, norm, complete)
+    return findings, problems, Coverage(entries, count, sensitivity, total, complete)
 
 
 def spread(probe: Probe, position: int, found: Investigation) -> Cause:

@@ -56,7 +56,8 @@ def spare_noise(
     if not any(w.any() for w in wrong):
         return False
     spared = False
-    noise, hidden = given_noise(point, gradient, seed), unseen()
+    noise = given_noise(point, gradient, seed, [f.step for f in findings])
+    hidden = unseen()
     for f, w, n in zip(findings, wrong, noise, strict=True):
         with np.errstate(invalid="ignore"):
             open_ = w & (np.abs(f.given - f.numeric) <= TIMES * n)
@@ -72,17 +73,23 @@ def spare_noise(
     return spared
 
 
-def given_noise(point: Arrays, gradient: Gradient, seed: int) -> list[np.ndarray]:
+def given_noise(point: Arrays, gradient: Gradient, seed: int, steps: Arrays) -> list[np.ndarray]:
     """Return the standard deviation of the rounding errors of each entry of a gradient.
 
-    What is smooth grows with the step, or ends; rounding makes a saw, which stays as it is.
+    What is smooth grows with the step, or ends; rounding makes a saw, which stays as it is. So does
+    a function that swings, beyond the step of its numeric derivative: that is no rounding.
     """
     noise = [np.zeros(x.size) for x in point]
+    reach = [
+        np.where(np.isfinite(s), s, np.inf) / sizes_of(x).ravel()
+        for s, x in zip(steps, point, strict=True)
+    ]
     narrow: list[np.ndarray] | None = None
-    for values in beside(point, gradient, seed):
+    for scale, values in zip(SCALES, beside(point, gradient, seed), strict=False):
         wide = [roughness(rows) for rows in values]
-        for n, a, b in zip(noise, narrow or wide, wide, strict=True):
-            np.maximum(n, np.maximum(a, b), out=n, where=(b <= 8 * a) & (a <= 8 * b))
+        for n, a, b, far in zip(noise, narrow or wide, wide, reach, strict=True):
+            saw = (b <= 8 * a) & (a <= 8 * b) & (scale <= far)
+            np.maximum(n, np.maximum(a, b), out=n, where=saw)
         narrow = wide
     return noise
 
@@ -90,7 +97,9 @@ def given_noise(point: Arrays, gradient: Gradient, seed: int) -> list[np.ndarray
 def roughness(rows: np.ndarray) -> np.ndarray:
     """Return the standard deviation of what is not smooth, of each column."""
     rest = rows - SMOOTH @ (SMOOTH.T @ rows)
-    return np.asarray(np.sqrt(np.sum(rest**2, axis=0) / (len(rows) - SMOOTH.shape[1])))
+    size = np.max(np.abs(rest), axis=0)  # squares of large numbers are infinite
+    shares = np.divide(rest, size, out=np.zeros_like(rest), where=size > 0)
+    return np.asarray(size * np.sqrt(np.sum(shares**2, axis=0) / (len(rows) - SMOOTH.shape[1])))
 
 
 def steady_wrong(findings: Findings) -> np.ndarray:

@@ -33,6 +33,12 @@ APART = 0.02
 MARGIN = 1e-3
 """A share of the slope; what is tied and wrong is off by far more."""
 
+TIED = "tied: moved with others,"
+"""How the reason of an entry begins that is wrong beside others."""
+
+CORNER = "corner:"
+"""How the reason of an entry begins that shows no kink when it moves alone."""
+
 NAMED = 4
 """Entries that a cause names."""
 
@@ -96,7 +102,7 @@ def refuse_ties(probe: Probe, findings: Sequence[Findings], tolerances: Toleranc
             continue
         for position, flat in group:
             findings[position].verdict[flat] = CODES[Verdict.WRONG]
-            findings[position].reasons[flat] = "tied: moved with others, the values do not add up"
+            findings[position].reasons[flat] = f"{TIED} the values do not add up"
         causes.append(cause_of(probe, group, found))
     return causes[:NAMED]
 
@@ -108,6 +114,7 @@ def at_kinks(findings: Findings) -> np.ndarray:
     found = mean | (findings.verdict == CODES[Verdict.KINK])
     if findings.reasons:
         found[[flat for flat, why in findings.reasons.items() if why.startswith(KINK)]] = True
+        found[[flat for flat, why in findings.reasons.items() if why.startswith(CORNER)]] = False
     return found
 
 

@@ -122,6 +122,8 @@ def reason(given: float, e: Estimate, verdict: Verdict) -> str:
         return "the function is not finite beside the point"
     if e.one_sided:
         return "the function is finite on one side of the point only"
+    if e.uneven:
+        return "the slopes to both sides stay apart at narrower steps"
     if e.rough:
         return "rounding inside of the function hides its slope"
     return f"the numeric derivative is only known to ±{e.error:.1e}"

@@ -1,0 +1,150 @@
+"""Corners that single entries do not show: a maximum plus a minimum, or a median, of equal numbers.
+
+Each entry has one slope there when it moves alone; but moved together they have another than the
+sum of these. So a right choice of the gradient need not have the slopes of single entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from ..causes import Cause
+from .first import Findings
+from .investigation import Investigation, usual_step
+from .lines import NOISE, Probe
+from .noise import rounding_of_inputs
+from .ties import CORNER, LOOKED_AT, MARGIN, TIED, Place, TogetherLine, at_kinks, cause_of
+from .verdicts import CODES, Judge, Tolerances, Verdict
+
+RANKED = 40
+"""Up to so many equal entries are put into an order beside the point, in as many ways."""
+
+BESIDE = 1e-3
+"""How far apart they are put."""
+
+SMALLEST_SHARE = 1e-9
+"""A share of the function that a slope of all together may be off where the values are 0."""
+
+
+def judge_corners(
+    probe: Probe, findings: Sequence[Findings], tolerances: Tolerances
+) -> list[Cause]:
+    """Judge equal entries at a corner by what they do together; return what is wrong with them."""
+    groups = list(_equal_entries(probe, findings))
+    places = [place for group in groups for place in group]
+    if not 1 < len(places) <= LOOKED_AT or _adds_up(probe, findings, places):
+        return []
+    causes = []
+    for group in groups:
+        if _adds_up(probe, findings, group):
+            continue
+        found = _moved_together(probe, findings, group, tolerances)
+        if found.verdict is Verdict.WRONG:
+            causes.append(cause_of(probe, group, found))
+            why = f"{TIED} the values do not add up"
+            _enter(findings, group, [Verdict.WRONG] * len(group), why)
+        else:
+            why = f"{CORNER} moved together, entries have another slope than one by one"
+            _enter(findings, group, _verdicts_beside(probe, findings, group), why)
+    return causes
+
+
+def _equal_entries(probe: Probe, findings: Sequence[Findings]) -> Iterator[list[Place]]:
+    """Yield entries of an input that are equal, and have a slope each."""
+    for position, (x, of) in enumerate(zip(probe.point, findings, strict=True)):
+        values = x.ravel()
+        if len(set(values.tolist())) == len(values):
+            continue
+        usable = np.isfinite(of.numeric) & np.isfinite(of.given) & ~at_kinks(of)
+        _, groups, counts = np.unique(values, return_inverse=True, return_counts=True)
+        for number in np.flatnonzero(counts > 1):
+            flat = np.flatnonzero((groups.ravel() == number) & usable)
+            if len(flat) > 1:
+                yield [Place(position, int(place)) for place in flat]
+
+
+def _adds_up(probe: Probe, findings: Sequence[Findings], places: Sequence[Place]) -> bool:
+    """Tell whether the slope along a direction is the sum of those of the entries."""
+    lengths = np.random.default_rng(3).uniform(-1, 1, len(places))
+    numeric = np.array([findings[i].numeric[flat] for i, flat in places])
+    errors = np.array([findings[i].error[flat] for i, flat in places])
+    expected = float(numeric @ lengths)
+    allowed = float(errors @ np.abs(lengths) + MARGIN * np.abs(numeric) @ np.abs(lengths))
+    line = TogetherLine(probe, places, lengths)
+    usual = usual_step(probe.unit, line.unit)
+    before = np.inf
+    for step in (8 * usual, usual):
+        level = probe.level(line, step)
+        off = max(abs(level.right - expected), abs(level.left - expected))
+        rounding = NOISE * level.noise() + rounding_of_inputs(probe) / step
+        if not off > allowed + rounding or off < 0.5 * before < np.inf:
+            return True
+        before = off
+    return False
+
+
+def _moved_together(
+    probe: Probe, findings: Sequence[Findings], group: Sequence[Place], tolerances: Tolerances
+) -> Investigation:
+    """Investigate the slope along which equal entries stay equal."""
+    values = np.array([findings[i].given[flat] for i, flat in group])
+    size = max(float(np.sum(np.abs(values))), SMALLEST_SHARE * probe.scale)
+    allowed = tolerances.absolute * len(group) + max(tolerances.relative, MARGIN) * size
+    line = TogetherLine(probe, group, np.ones(len(group)))
+    return Investigation(
+        probe, line, float(np.sum(values)), Judge(Tolerances(0.0, allowed), 10 * allowed)
+    )
+
+
+def _verdicts_beside(
+    probe: Probe, findings: Sequence[Findings], group: Sequence[Place]
+) -> list[Verdict]:
+    """Judge values by the slopes beside the corner, where the entries are in some order."""
+    right = [findings[i].verdict[flat] == CODES[Verdict.RIGHT] for i, flat in group]
+    if all(right):
+        return [Verdict.RIGHT] * len(group)
+    if len(group) > RANKED:
+        return [Verdict.RIGHT if good else Verdict.UNRESOLVED for good in right]
+    slopes = _slopes_beside(probe, group)
+    low, high = np.min(slopes, axis=0), np.max(slopes, axis=0)
+    margin = 1e-3 * np.maximum(np.abs(low), np.abs(high))
+    values = np.array([findings[i].given[flat] for i, flat in group])
+    within = (low - margin <= values) & (values <= high + margin)
+    return [Verdict.KINK if inside else Verdict.UNRESOLVED for inside in within]
+
+
+def _slopes_beside(probe: Probe, group: Sequence[Place]) -> np.ndarray:
+    """Return the slopes of the entries, one row an order in which they are put."""
+    count = len(group)
+    size = max(1.0, abs(float(probe.point[group[0].position].flat[group[0].flat])))
+    step = BESIDE * size / (8 * count)
+    rows = []
+    for turn in range(count):
+        ranks = np.roll(np.arange(count), turn) / count - 0.5
+        moved = [x.copy() for x in probe.point]
+        for (position, flat), rank in zip(group, ranks, strict=True):
+            moved[position].flat[flat] += BESIDE * size * rank
+        row = []
+        for position, flat in group:
+            kept = moved[position].flat[flat]
+            sides = []
+            for side in (step, -step):
+                moved[position].flat[flat] = kept + side
+                sides.append(probe.evaluate(moved))
+            moved[position].flat[flat] = kept
+            row.append(probe.weighted(*sides) / (2 * step))
+        rows.append(row)
+    return np.array(rows)
+
+
+def _enter(
+    findings: Sequence[Findings], group: Sequence[Place], verdicts: Sequence[Verdict], why: str
+) -> None:
+    """Enter verdicts, and why, where they are not plain."""
+    for (position, flat), verdict in zip(group, verdicts, strict=True):
+        of = findings[position]
+        of.verdict[flat] = CODES[verdict]
+        if verdict is not Verdict.RIGHT:
+            of.reasons[flat] = why

@@ -1,0 +1,237 @@
+"""No right gradient is called wrong, and no wrong one right: functions that are hard to check."""
+
+from __future__ import annotations
+
+from math import erf, exp, pi, sqrt
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import autograd_mini as am
+
+
+def state(f: Any, *inputs: Any, **kwargs: Any) -> str:
+    """Return what a check says as a whole."""
+    return am.gradcheck(f, *inputs, raises=False, **kwargs).state
+
+
+def scaled(derivative: Any, factor: float = 1.0) -> Any:
+    """Return the vjp of an elementwise function with this derivative, times a factor."""
+    return lambda g, x: (factor * g * derivative(x),)
+
+
+# ── stairs: cancellation, and few digits inside ──────────────────────────────────────────────
+normal = np.vectorize(lambda x: 1 + erf(x / sqrt(2)), otypes=[float])
+density = np.vectorize(lambda x: exp(-x * x / 2) / sqrt(2 * pi), otypes=[float])
+
+
+def gelu(x: Any) -> Any:
+    return 0.5 * x * normal(x)
+
+
+def gelu_slope(x: Any) -> Any:
+    return 0.5 * normal(x) + x * density(x)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(-9.5, -4.0))
+def test_cancellation_far_out_is_no_mistake(x: float) -> None:
+    assert state(gelu, np.array([x]), vjp=scaled(gelu_slope)) != "FAILED"
+    assert state(gelu, np.array([x, 1.0]), vjp=scaled(gelu_slope)) == "ok"
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.floats(-6.5, 3.0), st.sampled_from([-1.0, 0.0, 1.1]))
+def test_mistakes_beside_cancellation_are_seen(x: float, factor: float) -> None:
+    if abs(gelu_slope(x)) > 1e-9:
+        assert state(gelu, np.array([x]), vjp=scaled(gelu_slope, factor)) == "FAILED"
+
+
+def bfloat16(x: Any) -> Any:
+    bits = np.asarray(x, np.float32).view(np.uint32) & np.uint32(0xFFFF0000)
+    return bits.view(np.float32).astype(np.float64)
+
+
+def float16(x: Any) -> Any:
+    return np.asarray(x, np.float16).astype(np.float64)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([bfloat16, float16]), st.integers(1, 6))
+def test_few_digits_inside_are_no_mistake(seed: int, digits: Any, count: int) -> None:
+    x = np.random.default_rng(seed).normal(size=count)
+    assert state(digits, x, vjp=scaled(np.ones_like)) != "FAILED"
+    assert (
+        state(lambda x: digits(np.tanh(digits(x))), x, vjp=scaled(lambda x: 1 / np.cosh(x) ** 2))
+        != "FAILED"
+    )
+    assert state(lambda x: np.sum(digits(x) ** 2), x, grad=lambda x: 2 * x) != "FAILED"
+
+
+@pytest.mark.parametrize("digits", [bfloat16, float16])
+def test_a_sign_is_seen_through_few_digits(digits: Any) -> None:
+    x = np.random.default_rng(0).normal(size=5)
+    assert state(lambda x: digits(x) ** 2, x, vjp=scaled(lambda x: -2 * x)) == "FAILED"
+
+
+@pytest.mark.parametrize("size", range(4, 14))
+def test_a_matrix_that_is_nearly_singular_has_no_wrong_inverse(size: int) -> None:
+    rows = np.arange(size)
+    hilbert = 1 / (rows[:, None] + rows + 1.0)
+    function: Any = lambda a: np.linalg.slogdet(a)[1]  # noqa: E731
+    found = state(function, hilbert, grad=lambda a: np.linalg.inv(a).T)
+    assert found == "ok" if size < 8 else found != "FAILED"
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.floats(-1e3, 1e3), st.integers(0, 1000))
+def test_a_shift_that_batch_norm_takes_away_is_0(bias: float, seed: int) -> None:
+    x = np.random.default_rng(seed).normal(size=(8, 3))
+
+    def normalized(b: Any) -> Any:
+        h = x + b
+        return (h - h.mean(axis=0)) / np.sqrt(h.var(axis=0) + 1e-5)
+
+    b = np.full(3, bias)
+    assert state(normalized, b, vjp=lambda g, b: (np.zeros(3),)) != "FAILED"
+    assert state(normalized, b, vjp=lambda g, b: (g.sum(axis=0),)) == "FAILED"
+
+
+# ── results that differ in size ──────────────────────────────────────────────────────────────
+def rows(x: Any, size: float) -> Any:
+    return np.array([size * x[0] * x[1], np.sin(x[0]), x[1] ** 2])
+
+
+def rows_jacobian(x: Any, size: float, factor: float) -> Any:
+    return np.array([[size * x[1], size * x[0]], [factor * np.cos(x[0]), 0], [0, 2 * x[1]]])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(0, 15), st.integers(0, 10**6), st.sampled_from([1.0, 1.01, -1.0, 0.0]))
+def test_large_results_hide_no_mistake_in_small_ones(
+    power: float, seed: int, factor: float
+) -> None:
+    x, size = np.random.default_rng(seed).uniform(0.3, 1.2, 2), 10.0**power
+    expected = "ok" if factor == 1 else "FAILED"
+    f: Any = lambda x: rows(x, size)  # noqa: E731
+    assert state(f, x, jac=lambda x: rows_jacobian(x, size, factor)) == expected
+    assert state(f, x, vjp=lambda g, x: (g @ rows_jacobian(x, size, factor),)) == expected
+
+
+def test_results_without_a_slope_are_not_blown_up() -> None:
+    def distances(x: Any) -> Any:
+        return ((x[:, None] - x[None]) ** 2).sum(axis=-1)
+
+    def rule(g: Any, x: Any) -> Any:
+        g = g + g.T
+        return (2 * (g.sum(axis=1)[:, None] * x - g @ x),)
+
+    x = np.array([[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 1.0]])
+    assert state(distances, x, vjp=rule) == "ok"
+
+
+# ── steep and fast functions ─────────────────────────────────────────────────────────────────
+@settings(max_examples=30, deadline=None)
+@given(st.floats(3, 9), st.sampled_from([0.0, 1e-9]), st.sampled_from([1.0, 1.01, -1.0, 0.0]))
+def test_steep_and_fast_functions_are_resolved(power: float, at: float, factor: float) -> None:
+    speed = 10.0**power
+    expected = "ok" if factor == 1 else "FAILED"
+    tanh = state(
+        lambda x: np.tanh(speed * x), np.array([at]),
+        vjp=scaled(lambda x: speed / np.cosh(speed * x) ** 2, factor),
+    )  # fmt: skip
+    assert tanh == expected
+    sine = state(
+        lambda x: np.sin(speed * x), np.array([at]),
+        vjp=scaled(lambda x: speed * np.cos(speed * x), factor),
+    )  # fmt: skip
+    assert sine == expected
+
+
+@pytest.mark.parametrize("ratio", range(1, 12))
+def test_swings_in_step_with_the_differences_are_seen(ratio: int) -> None:
+    step = np.finfo(np.float64).eps ** (1 / 3)
+    speed = np.pi * ratio * 1000 / step  # sin is 0 at the first step, and at a thousandth of it
+    function: Any = lambda x: x + 1e-3 * np.sin(speed * x) / speed * 1e3  # noqa: E731
+    assert state(function, np.array([0.0]), vjp=scaled(np.ones_like)) == "FAILED"
+    right = scaled(lambda x: 1 + np.cos(speed * x))
+    assert state(function, np.array([0.0]), vjp=right) == "ok"
+
+
+def test_a_steep_place_is_not_called_a_jump() -> None:
+    report = am.gradcheck(
+        lambda x: np.tanh(1e8 * x), np.zeros(1), vjp=scaled(lambda x: 1.01e8), raises=False
+    )
+    assert not report.entries[0].reason
+    assert report.entries[0].numeric == pytest.approx(1e8)
+
+
+# ── corners ──────────────────────────────────────────────────────────────────────────────────
+def spread(a: Any) -> Any:
+    return np.max(a) + np.min(a)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [((2 / 3,) * 3, "ok"), ((1, 1, 0), "ok"), ((1, 0.5, 0.5), "ok"), ((2, 0, 0), "UNDECIDED"),
+     ((1, 1, 1), "FAILED"), ((0, 0, 0), "FAILED"), ((1, 0, 0), "FAILED")],
+)  # fmt: skip
+def test_maximum_and_minimum_of_equal_numbers(values: Any, expected: str) -> None:
+    assert state(spread, np.ones(3), grad=lambda a: np.array(values)) == expected
+
+
+@pytest.mark.parametrize("x", [np.ones(3), np.array([0.0, 1.0, 1.0, 1.0, 2.0]), np.zeros(7)])
+def test_median_of_equal_numbers(x: Any) -> None:
+    tied = x == np.median(x)
+    first = np.eye(len(x))[np.argmax(tied)]
+    assert state(np.median, x, grad=lambda a: tied / tied.sum()) == "ok"
+    assert state(np.median, x, grad=lambda a: first) == "ok"
+    assert state(np.median, x, grad=lambda a: 1.0 * tied) == "FAILED"
+    assert state(np.median, x, grad=lambda a: 0.0 * tied) == "FAILED"
+
+
+def test_equal_numbers_of_a_smooth_function_are_no_corner() -> None:
+    x = np.zeros(6)
+    assert state(lambda x: np.sum(np.exp(x)) ** 2, x, grad=lambda x: 12 * np.exp(x)) == "ok"
+    assert state(lambda x: np.sum(np.exp(x)) ** 2, x, grad=lambda x: 6 * np.exp(x)) == "FAILED"
+
+
+# ── slopes without bound, zeros, and numbers whose squares overflow ──────────────────────────
+def times_log(x: Any) -> Any:
+    return np.where(x > 0, x * np.log(np.where(x > 0, x, 1)), 0 * x)
+
+
+@pytest.mark.parametrize("x", [[0.0], [0.0, 0.5, 2.0]])
+def test_a_slope_that_grows_like_a_logarithm_is_infinite(x: Any) -> None:
+    with np.errstate(all="ignore"):
+        assert state(times_log, np.array(x), vjp=scaled(lambda x: np.log(x) + 1)) == "ok"
+        wrong = scaled(lambda x: np.abs(np.log(x)) + 1)
+        assert state(times_log, np.array(x), vjp=wrong) != "ok"
+
+
+@pytest.mark.parametrize("power", [3, 5, 7])
+def test_odd_powers_are_flat_at_0(power: int) -> None:
+    assert state(lambda x: x**power, np.zeros(1), vjp=scaled(np.zeros_like)) == "ok"
+    assert state(lambda x: x**power + 1e-9 * x, np.zeros(1), vjp=scaled(np.zeros_like)) == "FAILED"
+
+
+@pytest.mark.parametrize("f", [np.sqrt, lambda x: abs(x) ** 1.5])
+def test_a_second_derivative_that_does_not_exist_is_undecided(f: Any) -> None:
+    report = am.gradcheck(f, np.array([0.0, 1.0]), order=2, raises=False)
+    assert report.state == "UNDECIDED"
+    assert not report.causes
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(140, 300), st.sampled_from(["full", "projections"]), st.booleans())
+def test_numbers_whose_squares_overflow(power: float, coverage: str, by: bool) -> None:
+    size = 10.0**power
+    a = np.array([[0.3, -1.2], [0.7, 0.4]])
+    x = np.array([1.0, -0.5])
+    f, x = ((lambda x: a @ x), size * x) if by else ((lambda x: size * (a @ x)), x)
+    slope = a if by else size * a
+    assert state(f, x, vjp=lambda g, x: (g @ slope,), coverage=coverage) == "ok"
+    assert state(f, x, vjp=lambda g, x: (1.01 * g @ slope,), coverage=coverage) == "FAILED"
