@@ -12,14 +12,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import backward as _backward  # fills the table
-from . import numpy_protocol as _numpy_protocol
 from . import ops as _ops
-from .custom import primitive as primitive
-from .debugging import debug as debug
-from .derivatives import hessian as hessian
-from .derivatives import hvp as hvp
-from .derivatives import jacobian as jacobian
+from .core import backward as _backward  # fills the table
+from .core import dispatch as _numpy_protocol
+from .core.custom import primitive as primitive
+from .core.debugging import debug as debug
+from .core.derivatives import hessian as hessian
+from .core.derivatives import hvp as hvp
+from .core.derivatives import jacobian as jacobian
+from .core.graph import Graph as Graph
+from .core.record import Operation as Operation
+from .core.record import is_recording as is_recording
+from .core.record import no_grad as no_grad
+from .core.record import scope as scope
+from .core.tensor import Tensor as Tensor
+from .core.tensor import tensor as tensor
+from .core.transforms import grad as grad
+from .core.transforms import jvp as jvp
+from .core.transforms import value_and_grad as value_and_grad
+from .core.transforms import vjp as vjp
+from .core.vmap import vmap as vmap
 from .errors import ArgumentError as ArgumentError
 from .errors import AutogradError as AutogradError
 from .errors import CompileError as CompileError
@@ -40,22 +52,10 @@ from .functions import relu as relu
 from .functions import sigmoid as sigmoid
 from .functions import softplus as softplus
 from .functions import stop_gradient as stop_gradient
-from .graph import Graph as Graph
-from .operation import Operation as Operation
-from .operation import is_recording as is_recording
-from .operation import no_grad as no_grad
-from .operation import scope as scope
 from .ops.activations import log_softmax as log_softmax
 from .ops.activations import logsumexp as logsumexp
 from .ops.activations import softmax as softmax
 from .ops.indexing import set_at as set_at
-from .tensors import Tensor as Tensor
-from .tensors import tensor as tensor
-from .transforms import grad as grad
-from .transforms import jvp as jvp
-from .transforms import value_and_grad as value_and_grad
-from .transforms import vjp as vjp
-from .vectorization import vmap as vmap
 
 if TYPE_CHECKING:
     import viz as viz

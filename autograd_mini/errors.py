@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .visible import show_text
+from .core.visible import show_text
 
 
 class AutogradError(Exception):

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from .arrays import Numbers
+from .core.arrays import Numbers
+from .core.primitive import Primitive
 from .ops import activations, conversion
-from .primitives import Primitive
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

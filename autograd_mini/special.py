@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .arrays import Numbers
+from .core.arrays import Numbers
 from .functions import documented as _documented
 from .ops import special as _rows
 from .ops.special import log_softmax as log_softmax

@@ -23,14 +23,15 @@ import numpy as np
 from scipy import special
 
 import autograd_mini as am
-from autograd_mini import batching, ops
+from autograd_mini import ops
+from autograd_mini.core import batch_rules as batching
+from autograd_mini.core.primitive import PRIMITIVES, Primitive
+from autograd_mini.core.table import table
 from autograd_mini.files import write_file
 from autograd_mini.ops.discrete import VALUES_ONLY
 from autograd_mini.ops.special.refusals import Refusal
 from autograd_mini.ops.unsupported import function_of, reasons
-from autograd_mini.primitives import PRIMITIVES, Primitive
 from autograd_mini.random import draws
-from autograd_mini.table import table
 
 SPECIAL_ROWS = import_module("autograd_mini.ops.special")
 PAGE = Path(__file__).with_name("operations.md")

@@ -13,8 +13,8 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from autograd_mini.primitives import Case, Primitive
-from autograd_mini.samples import operands_of, wanted
+from autograd_mini.core.primitive import Case, Primitive
+from autograd_mini.core.samples import operands_of, wanted
 
 
 @dataclass(frozen=True)

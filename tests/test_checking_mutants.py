@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from autograd_mini.checking.causes import Kind
-from autograd_mini.primitives import PRIMITIVES, Primitive
+from autograd_mini.core.primitive import PRIMITIVES, Primitive
 from benchmarks.mutants import tables
 from benchmarks.mutants.checkers import OURS
 from benchmarks.mutants.drawing import complex_ones, large, rows, small

@@ -14,9 +14,9 @@ from strategies import samples
 
 import autograd_mini as am
 from autograd_mini.checking.numeric.sweep import NotSweepable, Sweep
-from autograd_mini.operation import no_grad
-from autograd_mini.primitives import PRIMITIVES, Primitive
-from autograd_mini.tensors import Tensor, leaf
+from autograd_mini.core.primitive import PRIMITIVES, Primitive
+from autograd_mini.core.record import no_grad
+from autograd_mini.core.tensor import Tensor, leaf
 
 with suppress(ModuleNotFoundError):
     import_module("autograd_mini.ops.special")

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import autograd_mini as am
-from autograd_mini.command import main
-from autograd_mini.points import nested, point, shape, value
-from autograd_mini.targets import target
+from autograd_mini.cli.command import main
+from autograd_mini.cli.points import nested, point, shape, value
+from autograd_mini.cli.targets import target
 
 RULES = """\
 import numpy as np

@@ -9,7 +9,7 @@ import pytest
 
 import autograd_mini as am
 import viz
-from autograd_mini.reverse import walk
+from autograd_mini.core.reverse import walk
 
 
 class Late:

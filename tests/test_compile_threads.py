@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import autograd_mini as am
-from autograd_mini.operation import value_of
+from autograd_mini.core.record import value_of
 
 TRIALS = int(os.environ.get("TRIALS", "6"))
 """Trials of each kind; the large form has 300."""

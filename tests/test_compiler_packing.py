@@ -17,8 +17,8 @@ from autograd_mini.compiler.passes import packing
 from autograd_mini.compiler.passes.packing import packed
 from autograd_mini.compiler.program import Instruction, Operand, Program, Value
 from autograd_mini.compiler.rows import add_n, row
-from autograd_mini.primitives import PRIMITIVES, Primitive
-from autograd_mini.tensors import leaf
+from autograd_mini.core.primitive import PRIMITIVES, Primitive
+from autograd_mini.core.tensor import leaf
 
 
 class Builder:

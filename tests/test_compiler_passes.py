@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from autograd_mini.compiler.passes import flattened, folded, merged, optimised, pruned, simplified
 from autograd_mini.compiler.program import Instruction, Operand, Program, Value
 from autograd_mini.compiler.rows import add_n, row
-from autograd_mini.primitives import PRIMITIVES, Primitive
-from autograd_mini.tensors import leaf
+from autograd_mini.core.primitive import PRIMITIVES, Primitive
+from autograd_mini.core.tensor import leaf
 
 ALL = (pruned, merged, simplified, folded, flattened, optimised)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import autograd_mini as am
-from autograd_mini.operation import context, recorder
+from autograd_mini.core.record import context, recorder
 
 
 def parameter(value: Any = 1.0) -> am.Tensor:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import autograd_mini as am
+from autograd_mini.core.table import table
 from autograd_mini.ops import unsupported
 from autograd_mini.ops.discrete import VALUES_ONLY
-from autograd_mini.table import table
 
 pytest.importorskip("scipy")
 sys.path.append(str(Path(__file__).parents[1] / "docs"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from autograd_mini.table import numpy_functions
+from autograd_mini.core.table import numpy_functions
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [

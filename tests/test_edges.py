@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import autograd_mini as am
-from autograd_mini.table import table
+from autograd_mini.core.table import table
 
 M = np.arange(12.0).reshape(3, 4)
 

@@ -308,7 +308,7 @@ def test_error_in_a_forward_keeps_what_numpy_said() -> None:
 
 
 def test_error_in_a_rule_names_the_operation() -> None:
-    from autograd_mini.primitives import PRIMITIVES, case, nonlinear
+    from autograd_mini.core.primitive import PRIMITIVES, case, nonlinear
 
     broken = nonlinear(
         lambda x: x * 2, "?", "A wrong rule", name="broken_rule",
@@ -325,7 +325,7 @@ def test_error_in_a_rule_names_the_operation() -> None:
 
 
 def test_two_rows_cannot_share_a_name() -> None:
-    from autograd_mini.primitives import nonlinear
+    from autograd_mini.core.primitive import nonlinear
 
     with pytest.raises(ValueError, match="tanh"):
         nonlinear(lambda x: x, "?", "", name="tanh", vjp=None, samples=())

@@ -26,7 +26,7 @@ import pytest
 import autograd_mini as am
 import viz
 from autograd_mini import files
-from autograd_mini.command import main
+from autograd_mini.cli.command import main
 from autograd_mini.files import locked_folder, write_file
 from autograd_mini.nn import MLP
 

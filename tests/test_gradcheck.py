@@ -178,7 +178,7 @@ def test_small_gradient_beside_a_large_one_is_not_overlooked() -> None:
 
 
 def test_wrong_rule_of_a_recorded_function_is_caught() -> None:
-    from autograd_mini.primitives import PRIMITIVES, case, elementwise
+    from autograd_mini.core.primitive import PRIMITIVES, case, elementwise
 
     cube = elementwise(
         lambda x: x**3, "x³", "Wrong on purpose", name="wrong_cube",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import autograd_mini as am
-from autograd_mini.operation import record, recorder
+from autograd_mini.core.record import record, recorder
 from autograd_mini.optim import SGD, Adam, AdamW
 
 

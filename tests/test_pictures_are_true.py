@@ -21,7 +21,7 @@ import pytest
 
 import autograd_mini as am
 import viz
-from autograd_mini.operation import Operation
+from autograd_mini.core.record import Operation
 from viz.graphs.builder import MOST_ARROWS
 from viz.graphs.facts import of_view
 from viz.graphs.graph_views import GraphView, graph_picture

@@ -11,9 +11,9 @@ import pytest
 
 import autograd_mini as am
 import viz
-from autograd_mini.contexts import recorder
-from autograd_mini.extraction import tracing
-from autograd_mini.operation import record
+from autograd_mini.core.contexts import recorder
+from autograd_mini.core.extraction import tracing
+from autograd_mini.core.record import record
 from autograd_mini.random import FILLS, Generator
 from autograd_mini.random.draws import Frozen, draw, written
 

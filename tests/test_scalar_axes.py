@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import autograd_mini as am
-from autograd_mini.table import table
+from autograd_mini.core.table import table
 
 ARGUMENTS: dict[str, Any] = {
     "append": lambda x: (x, x),

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from strategies import Sample, cotangents, samples
 
 import autograd_mini as am
-from autograd_mini.primitives import PRIMITIVES, Primitive
-from autograd_mini.tensors import leaf
+from autograd_mini.core.primitive import PRIMITIVES, Primitive
+from autograd_mini.core.tensor import leaf
 
 with suppress(ModuleNotFoundError):  # SciPy's functions enter the table where they are wanted
     import_module("autograd_mini.ops.special")

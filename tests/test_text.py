@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 
 import autograd_mini as am
 import viz
-from autograd_mini.command import main
-from autograd_mini.primitives import PRIMITIVES
-from autograd_mini.visible import HIDDEN, show_text
+from autograd_mini.cli.command import main
+from autograd_mini.core.primitive import PRIMITIVES
+from autograd_mini.core.visible import HIDDEN, show_text
 from viz.output.layout import program
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import autograd_mini as am
-from autograd_mini.table import table
+from autograd_mini.core.table import table
 
 UFUNCS = dict.fromkeys(u for u in vars(np).values() if isinstance(u, np.ufunc))
 Z = np.array([1 + 2j, -0.5 + 0.3j, -2 - 1j, 0.4 - 1.5j])

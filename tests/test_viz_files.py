@@ -184,7 +184,7 @@ def test_a_png_warns_of_characters_that_its_fonts_lack(tmp_path):
 
 
 def test_every_symbol_of_the_table_can_be_drawn_in_a_png():
-    from autograd_mini.primitives import PRIMITIVES
+    from autograd_mini.core.primitive import PRIMITIVES
 
     assert missing([row.symbol for row in PRIMITIVES.values()]) == []
 

@@ -15,7 +15,7 @@ import pytest
 
 import autograd_mini as am
 import viz
-from autograd_mini.command import main
+from autograd_mini.cli.command import main
 from viz.formats import FORMATS
 from viz.networks.mlp import DenseLayer, Network
 from viz.output.layered import extent, layered

@@ -11,13 +11,13 @@ import pytest
 
 import autograd_mini as am
 import viz
-from autograd_mini.absent import Absent
 from autograd_mini.compiler.graphs import graph_of
 from autograd_mini.compiler.phases import phases_of
 from autograd_mini.compiler.program import Instruction, Program, Value
 from autograd_mini.compiler.rows import added, flat, parts, row
-from autograd_mini.operation import scope
-from autograd_mini.primitives import PRIMITIVES
+from autograd_mini.core.absent import Absent
+from autograd_mini.core.primitive import PRIMITIVES
+from autograd_mini.core.record import scope
 
 FLOAT = np.dtype("float32")
 

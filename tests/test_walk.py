@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import autograd_mini as am
-from autograd_mini.reverse import walk
+from autograd_mini.core.reverse import walk
 
 
 def parameter(value: Any, name: str | None = None) -> am.Tensor:

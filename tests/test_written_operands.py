@@ -7,8 +7,8 @@ import pytest
 from calls import CALLS
 
 import autograd_mini as am
-from autograd_mini import operation
-from autograd_mini.fingerprint import fingerprint
+from autograd_mini.core import record as operation
+from autograd_mini.core.fingerprint import fingerprint
 
 LARGE = np.linspace(-1, 1, 10_000)
 

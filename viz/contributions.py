@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from autograd_mini.cotangents import conjugated
-from autograd_mini.frontier import Frontier
-from autograd_mini.graph import Graph
-from autograd_mini.operation import Operation, Record
-from autograd_mini.reverse import visit
-from autograd_mini.tensors import Tensor
+from autograd_mini.core.cotangents import conjugated
+from autograd_mini.core.frontier import Frontier
+from autograd_mini.core.graph import Graph
+from autograd_mini.core.record import Operation, Record
+from autograd_mini.core.reverse import visit
+from autograd_mini.core.tensor import Tensor
 
 from .reach import find_stale
 from .reading import Key, key

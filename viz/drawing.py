@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from autograd_mini.core.tensor import Tensor
 from autograd_mini.errors import AutogradError
 from autograd_mini.files import write_file
-from autograd_mini.tensors import Tensor
 
 from .errors import PictureError, SlowLayoutError
 from .formats import checked

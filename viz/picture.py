@@ -11,7 +11,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from autograd_mini.visible import replace_hidden
+from autograd_mini.core.visible import replace_hidden
 
 Role = Literal[
     "input",

@@ -6,12 +6,12 @@ gradient once a leaf was assigned. Where that makes a difference the picture say
 
 from __future__ import annotations
 
+from autograd_mini.core.graph import Graph
+from autograd_mini.core.notes import hooks
+from autograd_mini.core.record import Operation
+from autograd_mini.core.reverse import current_values
+from autograd_mini.core.tensor import Tensor
 from autograd_mini.errors import StaleGraphError
-from autograd_mini.graph import Graph
-from autograd_mini.notes import hooks
-from autograd_mini.operation import Operation
-from autograd_mini.reverse import current_values
-from autograd_mini.tensors import Tensor
 
 from .reading import has_changed, has_values, key, operands
 from .texts import clean, counted

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from autograd_mini.absent import Absent
-from autograd_mini.graph import Graph
-from autograd_mini.operation import Operation, Scope
+from autograd_mini.core.absent import Absent
+from autograd_mini.core.graph import Graph
+from autograd_mini.core.record import Operation, Scope
+from autograd_mini.core.tensor import Tensor
 from autograd_mini.ops.conversion import set_leaf
-from autograd_mini.tensors import Tensor
 
 Key = tuple[int, int]
 """(serial, index): one tensor. It orders, and never reaches the output."""

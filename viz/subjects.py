@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
-from autograd_mini.graph import Graph, as_graph
-from autograd_mini.tensors import Tensor
+from autograd_mini.core.graph import Graph, as_graph
+from autograd_mini.core.tensor import Tensor
 
 from .errors import PictureError
 from .graphs.graph_views import COLLECTORS, GraphView

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from autograd_mini.absent import Absent
-from autograd_mini.operation import Operation
-from autograd_mini.tensors import Tensor
-from autograd_mini.visible import replace_hidden
+from autograd_mini.core.absent import Absent
+from autograd_mini.core.record import Operation
+from autograd_mini.core.tensor import Tensor
+from autograd_mini.core.visible import replace_hidden
 
 from .reading import is_number, operands, scope_of, scope_path
 

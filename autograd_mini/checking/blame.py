@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from ..containers import flatten
-from ..debugging import debug
-from ..graph import Graph
-from ..operation import Operation
-from ..tensors import Tensor, leaf
-from ..visible import show_text
+from ..core.debugging import debug
+from ..core.graph import Graph
+from ..core.record import Operation
+from ..core.tensor import Tensor, leaf
+from ..core.tree import flatten
+from ..core.visible import show_text
 from .causes import Cause
 from .examination import Options, examined
 from .inputs import Inputs

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from ..visible import show_text
+from ..core.visible import show_text
 
 
 class Kind(StrEnum):

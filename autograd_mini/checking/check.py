@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..contexts import run_apart, run_quietly
+from ..core.contexts import run_apart, run_quietly
 from ..errors import ArgumentError, OperandError
 from .adapters import adapted, framework_of
 from .adapters.bridge import bridged

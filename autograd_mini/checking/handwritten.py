@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..containers import flatten
+from ..core.tree import flatten
 from ..errors import GradientError
 from .causes import Kind
 from .coordinates import coordinates

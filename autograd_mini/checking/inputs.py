@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import plain_array
-from ..containers import LEAVES
+from ..core.arrays import plain_array
+from ..core.tensor import Tensor
+from ..core.tree import LEAVES
 from ..errors import GradientError, OperandError
-from ..tensors import Tensor
 from .causes import Problem, problem
 from .coordinates import coordinates, natural
 from .structures import match_gradient, take_apart, written

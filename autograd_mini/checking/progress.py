@@ -6,7 +6,7 @@ import sys
 from types import TracebackType
 from typing import Any
 
-from ..visible import show_text
+from ..core.visible import show_text
 
 LONGEST = 60
 """Letters of the text beside the bar."""

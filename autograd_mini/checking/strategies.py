@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from ..containers import LEAVES, flatten
+from ..core.tensor import Tensor, tensor
+from ..core.tree import LEAVES, flatten
 from ..errors import ArgumentError
-from ..tensors import Tensor, tensor
 from .drawing import LARGE, Shape, arrays, away_from, broadcastable_shapes, numbers, shapes, st
 
 __all__ = [

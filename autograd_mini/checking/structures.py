@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
 
-from ..containers import LEAVES, Rebuild, flatten
+from ..core.tree import LEAVES, Rebuild, flatten
 from .causes import Kind, Problem, problem
 
 NAMESPACE = "autograd_mini.checking"

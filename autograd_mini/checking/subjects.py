@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from ..containers import LEAVES, flatten
+from ..core.record import no_grad
+from ..core.tensor import Tensor, leaf
+from ..core.transforms import jvp as recorded_jvp
+from ..core.transforms import vjp as recorded_vjp
+from ..core.tree import LEAVES, flatten
 from ..errors import ArgumentError, OperandError
-from ..operation import no_grad
-from ..tensors import Tensor, leaf
-from ..transforms import jvp as recorded_jvp
-from ..transforms import vjp as recorded_vjp
 from .causes import Kind
 from .coordinates import coordinates, natural
 from .inputs import Arrays, Inputs, Problem, plain, problem

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from inspect import signature
 from typing import Any
 
+from ..cli.points import DTYPES, Point, point, scale, seed, shape, value
+from ..cli.streams import complain, standard_output
+from ..cli.targets import raised, target
 from ..errors import ArgumentError, AutogradError
 from ..files import write_file
-from ..points import DTYPES, Point, point, scale, seed, shape, value
-from ..streams import complain, standard_output
-from ..targets import raised, target
 from .check import COVERAGE, gradcheck
 from .counterexamples.searching import SHAPES, VALUES
 from .reporting.report import Report

@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..arrays import as_array, foreign_error, is_foreign
+from ..core.arrays import as_array, foreign_error, is_foreign
+from ..core.reverse import standing
+from ..core.tensor import Tensor
 from ..errors import UnsupportedError
-from ..reverse import standing
-from ..tensors import Tensor
 
 Key = tuple[Any, ...]
 NUMBERS: Final = frozenset({float, complex})

@@ -116,7 +116,7 @@ DIRECT_NUMPY: Final = DIRECT.union(map(id, (*JOINING, *PRODUCTS)))
 @cache
 def direct_here() -> frozenset[int]:
     """Return the ids of functions and layers of this library that look at no elements."""
-    from ..array_methods import ArrayMethods
+    from ..core.array_methods import ArrayMethods
     from ..nn import MLP, Dense, Dropout, Sequential, mse
 
     return frozenset(map(id, (mse, ArrayMethods.dot, MLP, Dense, Dropout, Sequential)))

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..notation import reference
+from ..core.source_text import reference
 
 
 def function_of(text: str) -> str:

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.extraction import describe
+from ..core.tensor import Tensor
 from ..errors import CompileError
-from ..extraction import describe
-from ..tensors import Tensor
 from .guards import Condition, content_of, numbers_of
 from .observe import origin_of_module
 from .program import Program, Value

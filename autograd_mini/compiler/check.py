@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ..contexts import run_apart, run_quietly
-from ..tensors import Tensor
+from ..core.contexts import run_apart, run_quietly
+from ..core.tensor import Tensor
 from .draw_source import is_draw
 from .forms import is_view
 from .guards import content_of

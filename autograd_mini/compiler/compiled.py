@@ -11,14 +11,14 @@ from functools import partial, update_wrapper
 from types import MethodType
 from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overload
 
-from ..contexts import context
+from ..core.contexts import context
+from ..core.extraction import tracing
+from ..core.graph import Graph
+from ..core.record import evaluate, is_recording
+from ..core.sites import warn_user
+from ..core.tensor import leaf
+from ..core.visible import show_text
 from ..errors import CompileError, ConversionError, OperandError, UnsupportedError
-from ..extraction import tracing
-from ..graph import Graph
-from ..operation import evaluate, is_recording
-from ..sites import warn_user
-from ..tensors import leaf
-from ..visible import show_text
 from .arguments import (
     Key,
     argument_names,

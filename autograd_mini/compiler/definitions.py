@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..notation import literal, reference
-from ..primitives import Primitive
+from ..core.primitive import Primitive
+from ..core.source_text import literal, reference
 
 PACKAGE: Final = __name__.partition(".")[0]
 Function = ast.FunctionDef | ast.Lambda

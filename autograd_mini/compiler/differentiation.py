@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..contexts import run_apart
-from ..cotangents import conjugated
-from ..operation import record, recording_anyway
-from ..reverse import dependents, walk
-from ..tensors import Tensor, leaf
+from ..core.contexts import run_apart
+from ..core.cotangents import conjugated
+from ..core.record import record, recording_anyway
+from ..core.reverse import dependents, walk
+from ..core.tensor import Tensor, leaf
 from .passes.dead import pruned
 from .program import Value
 from .rows import row

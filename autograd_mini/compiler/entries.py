@@ -8,10 +8,10 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from ..core.notes import hooks
+from ..core.record import is_recording
+from ..core.tensor import Tensor
 from ..errors import CompileError
-from ..notes import hooks
-from ..operation import is_recording
-from ..tensors import Tensor
 from .captures import Captures, refuse_unreached, refuse_unreached_arrays
 from .comparison import compare
 from .differentiation import Replay

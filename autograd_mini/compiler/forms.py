@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from weakref import WeakValueDictionary
 
-from ..notation import Written, literal, reference
+from ..core.source_text import Written, literal, reference
 from .calls import function_of, has_out, is_elementwise, is_type, path_of
 from .definitions import Definitions, UnwritableError, unwrapped
 from .program import Instruction, Value

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from ..absent import Absent
-from ..contexts import Phase, PhaseScope, Scope, ScopePath
-from ..graph import Graph, as_graph
-from ..notes import lines
-from ..operation import Record
+from ..core.absent import Absent
+from ..core.contexts import Phase, PhaseScope, Scope, ScopePath
+from ..core.graph import Graph, as_graph
+from ..core.notes import lines
+from ..core.record import Record
+from ..core.tensor import NO_PARAMS, Tensor, leaf, serials
 from ..ops.conversion import set_leaf
-from ..tensors import NO_PARAMS, Tensor, leaf, serials
 from .phases import phases_of
 from .program import Instruction, Operand, Program, Value
 

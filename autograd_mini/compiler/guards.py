@@ -19,8 +19,8 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from ..fingerprint import fingerprint
-from ..tensors import Tensor
+from ..core.fingerprint import fingerprint
+from ..core.tensor import Tensor
 from .identical import identical, is_plain
 
 Kind = Literal[

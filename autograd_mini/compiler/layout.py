@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..contexts import run_quietly
+from ..core.contexts import run_quietly
 from .bilinear import parts
 from .program import Value
 from .scalar_graph import OUTSIDE, ScalarGraph

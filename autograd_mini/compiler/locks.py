@@ -14,8 +14,8 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
+from ..core.tensor import Tensor
 from ..errors import UnsupportedError
-from ..tensors import Tensor
 
 Result = TypeVar("Result")
 PATIENCE: Final = 10.0

@@ -20,8 +20,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 
-from ..sites import LIBRARIES
-from ..tensors import Tensor
+from ..core.sites import LIBRARIES
+from ..core.tensor import Tensor
 
 Origin = Literal["library", "foreign", "user"]
 """Whose code it is: this library's, NumPy's and SciPy's; the standard library's; the user's, and

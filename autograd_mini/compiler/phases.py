@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from ..contexts import Phase
+from ..core.contexts import Phase
 from ..ops.conversion import cast
 from .program import Instruction, Program, Value
 from .rows import add_n, flat, parts

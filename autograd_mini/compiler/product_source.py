@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ..primitives import PRIMITIVES
+from ..core.primitive import PRIMITIVES
 from .program import Instruction, Value
 from .rows import accumulated, affine, column_sums, dot, row_sums
 

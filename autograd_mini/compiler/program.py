@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ..contexts import ScopePath, run_quietly
-from ..primitives import PRIMITIVES, Primitive
-from ..tensors import Tensor
-from ..visible import show_text
+from ..core.contexts import ScopePath, run_quietly
+from ..core.primitive import PRIMITIVES, Primitive
+from ..core.tensor import Tensor
+from ..core.visible import show_text
 from .rows import ROWS
 
 

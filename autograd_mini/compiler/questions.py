@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import FrameType
 from typing import Final
 
-from ..sites import in_library
-from ..tensors import Tensor
+from ..core.sites import in_library
+from ..core.tensor import Tensor
 from .observe import kind_questions, origin_of
 
 PROTOCOLS: Final = frozenset({Tensor.__array_ufunc__.__code__, Tensor.__array_function__.__code__})

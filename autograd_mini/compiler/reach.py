@@ -30,13 +30,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..graph import Graph
+from ..core.graph import Graph
+from ..core.primitive import Primitive
+from ..core.record import Operation
+from ..core.tensor import Tensor
 from ..nn.mode import Mode
 from ..nn.module import Module
-from ..operation import Operation
-from ..primitives import Primitive
 from ..random.generator import Generator
-from ..tensors import Tensor
 from .guards import MISSING, Condition, Kind, content_of, is_read, read_attribute
 from .identical import is_plain
 from .observe import INSTALLED, Observer, names_of, origin_of_file, origin_of_module

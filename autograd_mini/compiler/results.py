@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.extraction import describe
+from ..core.record import value_of
+from ..core.tensor import Tensor, leaf
 from ..errors import AutogradError, CompileError
-from ..extraction import describe
-from ..operation import value_of
-from ..tensors import Tensor, leaf
 from .arguments import as_usual, orders, put_in_order
 from .identical import identical, is_plain
 from .program import Operand, Program, Value

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..notation import Written
+from ..core.primitive import Primitive
+from ..core.source_text import Written
 from ..ops.indexing import filled, places, subscripts
-from ..primitives import Primitive
 
 ROWS: Final[dict[str, Primitive]] = {}
 """The rows below, by name."""

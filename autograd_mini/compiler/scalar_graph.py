@@ -16,10 +16,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contexts import run_quietly
+from ..core.contexts import run_quietly
+from ..core.primitive import Primitive
 from ..ops.arithmetic import power
 from ..ops.joining import stack
-from ..primitives import Primitive
 from .program import Instruction, Operand, Value
 from .slots import Index
 from .vector_operations import (

@@ -9,8 +9,8 @@ from types import FunctionType
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from ..notation import reference
-from ..primitives import Primitive
+from ..core.primitive import Primitive
+from ..core.source_text import reference
 from .definitions import (
     Definitions,
     UnwritableError,

@@ -13,18 +13,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..arrays import PLAIN, as_array, normal
-from ..contexts import ERRORS, Scope, ScopePath, WalkScope
+from ..core.arrays import PLAIN, as_array, normal
+from ..core.contexts import ERRORS, Scope, ScopePath, WalkScope
+from ..core.extraction import describe
+from ..core.fingerprint import fingerprint
+from ..core.notes import hooks
+from ..core.primitive import PRIMITIVES, Primitive
+from ..core.record import Record, context, record, run
+from ..core.record import operand as plain
+from ..core.sites import Site, site
+from ..core.tensor import NO_PARAMS, Tensor, leaf, serials
 from ..errors import ConversionError, ShapeError, StaleGraphError, UnsupportedError
-from ..extraction import describe
-from ..fingerprint import fingerprint
-from ..notes import hooks
-from ..operation import Record, context, record, run
-from ..operation import operand as plain
 from ..ops.conversion import cast, conjugate_number, imag, real, rounded_number, set_leaf
-from ..primitives import PRIMITIVES, Primitive
-from ..sites import Site, site
-from ..tensors import NO_PARAMS, Tensor, leaf, serials
 from .forms import is_view
 from .guards import MISSING, Condition
 from .identical import same_bits

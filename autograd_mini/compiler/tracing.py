@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..contexts import run_apart
+from ..core.contexts import run_apart
+from ..core.extraction import tracing
+from ..core.record import evaluate, recorder
 from ..errors import CompileError, ConversionError, UnsupportedError
-from ..extraction import tracing
-from ..operation import evaluate, recorder
 from .trace import Tracer
 
 

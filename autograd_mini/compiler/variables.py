@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from ..sites import Site, variable_of
+from ..core.sites import Site, variable_of
 from .program import Instruction, Program, Value
 
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..core.primitive import PRIMITIVES, Primitive
 from ..ops import activations, arithmetic, conversion, selection
-from ..primitives import PRIMITIVES, Primitive
 from .rows import add_n
 
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..core.primitive import Primitive
 from ..errors import ArgumentError
 from ..ops.activations import relu, sigmoid, softmax, softplus
 from ..ops.elementary import tanh
-from ..primitives import Primitive
 
 Activation = str | Callable[[Any], Any] | None
 

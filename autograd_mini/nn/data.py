@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays import as_array
-from ..contexts import run_quietly
+from ..core.arrays import as_array
+from ..core.contexts import run_quietly
+from ..core.extraction import looked_at
+from ..core.tensor import Tensor
 from ..errors import ArgumentError, NonFiniteError, ShapeError
-from ..extraction import looked_at
-from ..tensors import Tensor
 
 if TYPE_CHECKING:
     from .module import Module

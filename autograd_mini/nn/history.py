@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..visible import show_text
+from ..core.visible import show_text
 
 Stopped = Literal["running", "completed", "early", "interrupted"]
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from ..core.extraction import looked_at
+from ..core.record import no_grad
+from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError
-from ..extraction import looked_at
-from ..operation import no_grad
-from ..tensors import Tensor
 from .arguments import whole
 from .data import batches, model_dtype, pair, samples
 from .losses import Loss

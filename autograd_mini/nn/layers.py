@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..arrays import as_array
+from ..core.arrays import as_array
+from ..core.extraction import tracing
+from ..core.tensor import Tensor, tensor
 from ..errors import ArgumentError, ShapeError
-from ..extraction import tracing
 from ..optim.numbers import within
 from ..random import Generator
-from ..tensors import Tensor, tensor
 from .activations import Activation, function_of, initial_weight, name_of
 from .arguments import Seed, floating, generator, whole
 from .module import Module

@@ -12,13 +12,13 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from ..arrays import as_array
+from ..core.arrays import as_array
+from ..core.record import scope, value_of
+from ..core.tensor import Tensor
 from ..errors import ArgumentError
-from ..operation import scope, value_of
 from ..ops.activations import logsumexp, relu, softplus
 from ..ops.reductions import mean
 from ..ops.reductions import sum as total
-from ..tensors import Tensor
 from .operands import (
     check_classes,
     check_labels,

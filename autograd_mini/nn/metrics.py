@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..arrays import as_array
+from ..core.arrays import as_array
+from ..core.extraction import looked_at
+from ..core.tensor import Tensor
 from ..errors import ArgumentError, ShapeError
-from ..extraction import looked_at
-from ..tensors import Tensor
 from .losses import LOSSES, Loss
 
 Metric = Callable[[Any, Any], Any]

@@ -15,10 +15,10 @@ from copy import deepcopy
 from functools import cache
 from typing import Any, ClassVar, Final, Self
 
-from ..contexts import Scope, context
+from ..core.contexts import Scope, context
+from ..core.extraction import tracing
+from ..core.tensor import Tensor, tensor
 from ..errors import ArgumentError, ShapeError
-from ..extraction import tracing
-from ..tensors import Tensor, tensor
 from .arguments import floating
 from .inference import PREDICTOR, evaluate, predict
 from .mode import Mode

@@ -6,13 +6,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..arrays import as_array
-from ..batching import unchanged
+from ..core.arrays import as_array
+from ..core.batch_rules import unchanged
+from ..core.primitive import nonlinear
+from ..core.record import value_of
+from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, ShapeError
-from ..operation import value_of
 from ..ops.conversion import astype
-from ..primitives import nonlinear
-from ..tensors import Tensor
 
 SUM_TOLERANCE: Final = 1e-2
 """How far from 1 a row of probabilities may sum: float16 of a thousand classes passes."""

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from ..visible import show_text
+from ..core.visible import show_text
 
 
 @contextmanager

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.tensor import Tensor
 from ..errors import ArgumentError, NonFiniteError, OperandError
 from ..optim import Adam, Optimizer, Schedule, clip_grad_norm
-from ..tensors import Tensor
 from .data import Pair
 from .inference import measured, number
 from .losses import Loss

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from ..visible import show_text
+from ..core.visible import show_text
 from .ownership import joined
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ..contexts import run_apart, run_quietly
+from ..core.contexts import run_apart, run_quietly
 from ..errors import ArgumentError
 from ..optim.numbers import positive
 from .arguments import check_function, generator, whole

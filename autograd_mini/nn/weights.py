@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ..archives import BoundedReader, Header, member_names, read_array, read_header, write_arrays
-from ..contexts import run_quietly
+from ..core.contexts import run_quietly
+from ..core.tensor import Tensor
+from ..core.visible import show_text
 from ..errors import OperandError, ShapeError, WeightsError
 from ..files import write_file
 from ..ops.conversion import assign_all
-from ..tensors import Tensor
-from ..visible import show_text
 
 if TYPE_CHECKING:
     from zipfile import ZipFile

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import normal
-from ..operation import operand, scope
-from ..primitives import elementwise, implements
-from ..table import Axis
+from ..core.arrays import normal
+from ..core.primitive import elementwise, implements
+from ..core.record import operand, scope
+from ..core.table import Axis
 from .conversion import converted, stop_gradient
 from .reductions import max, sum
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import plain_array
+from ..core.arrays import plain_array
+from ..core.primitive import implements
+from ..core.record import scope
+from ..core.tensor import Tensor
 from ..errors import ArgumentError, ShapeError
-from ..operation import scope
-from ..primitives import implements
-from ..tensors import Tensor
 from .axes import axis_of
 from .conversion import converted
 from .indexing import set_at

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..batching import unchanged
+from ..core.batch_rules import unchanged
+from ..core.primitive import Primitive, case, elementwise, implements, nonlinear
+from ..core.record import operand, value_of
+from ..core.source_text import Written
+from ..core.table import table
 from ..errors import OperandError
-from ..notation import Written
-from ..operation import operand, value_of
-from ..primitives import Primitive, case, elementwise, implements, nonlinear
-from ..table import table
 from .conversion import converted
 from .selection import where
 

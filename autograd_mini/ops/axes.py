@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
+from ..core.extraction import looked_at
+from ..core.table import Axis
+from ..core.tensor import Tensor
 from ..errors import ConversionError, ShapeError
-from ..extraction import looked_at
-from ..table import Axis
-from ..tensors import Tensor
 
 
 def axis_of(name: str, x: Any, axis: int, extra: int = 0) -> int:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..batching import unchanged
-from ..primitives import Primitive, case, elementwise, implements, nonlinear
+from ..core.batch_rules import unchanged
+from ..core.primitive import Primitive, case, elementwise, implements, nonlinear
 
 LARGEST = 750.0
 """Beyond it I₀ is infinite in float64 (from 713.98 on)."""

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from ..core.primitive import case, implements, nonlinear
+from ..core.record import scope
+from ..core.table import Axis, numpy_functions
+from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, ShapeError, UnsupportedError
-from ..operation import scope
-from ..primitives import case, implements, nonlinear
-from ..table import Axis, numpy_functions
-from ..tensors import Tensor
 from .axes import axis_of, places_of, single_axis
 from .conversion import astype
 from .linalg import tensor_like

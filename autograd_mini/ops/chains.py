@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.primitive import implements
+from ..core.record import operand, scope
+from ..core.table import table
 from ..errors import ArgumentError, MatrixError, OperandError, ShapeError, UnsupportedError
-from ..operation import operand, scope
-from ..primitives import implements
-from ..table import table
 from .linalg import matmul
 from .selection import where
 

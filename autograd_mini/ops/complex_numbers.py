@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import implements
-from ..tensors import Tensor
+from ..core.primitive import implements
+from ..core.tensor import Tensor
 from .conversion import astype
 from .linalg import tensor_like
 

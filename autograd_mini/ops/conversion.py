@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import as_array
-from ..batching import unchanged
+from ..core.arrays import as_array
+from ..core.batch_rules import unchanged
+from ..core.extraction import describe, tracing
+from ..core.primitive import case, implements, linear, nonlinear
+from ..core.record import assignments, context, evaluate
+from ..core.source_text import Written, dtype_text
+from ..core.table import table
+from ..core.tensor import Tensor, bind_all
 from ..errors import OperandError, ShapeError, UnsupportedError
-from ..extraction import describe, tracing
-from ..notation import Written, dtype_text
-from ..operation import assignments, context, evaluate
-from ..primitives import case, implements, linear, nonlinear
-from ..table import table
-from ..tensors import Tensor, bind_all
 
 
 def cast_text(x: Written, dtype: np.dtype[Any]) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.primitive import Primitive, case, implements, multilinear
 from ..errors import ArgumentError, ShapeError
-from ..primitives import Primitive, case, implements, multilinear
 from .linalg import tensor_like
 from .products import conjugated
 

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..core.extraction import tracing
+from ..core.primitive import nonlinear
+from ..core.record import context, record
+from ..core.tensor import Tensor
 from ..errors import ArgumentError
-from ..extraction import tracing
-from ..operation import context, record
-from ..primitives import nonlinear
-from ..tensors import Tensor
 
 
 def held(holds: Any, *, message: str) -> Any:

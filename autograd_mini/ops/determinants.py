@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ..batching import leading
-from ..operation import operand
-from ..primitives import Primitive, case, implements, nonlinear
+from ..core.batch_rules import leading
+from ..core.primitive import Primitive, case, implements, nonlinear
+from ..core.record import operand
 from .matrices import (
     conj,
     diagonal_matrix,

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from ..core.extraction import looked_at
+from ..core.primitive import Primitive, elementwise, implements, nonlinear
+from ..core.record import value_of
+from ..core.source_text import Written
+from ..core.table import Axis, numpy_functions, table
+from ..core.tensor import Tensor
 from ..errors import UnsupportedError
-from ..extraction import looked_at
-from ..notation import Written
-from ..operation import value_of
-from ..primitives import Primitive, elementwise, implements, nonlinear
-from ..table import Axis, numpy_functions, table
-from ..tensors import Tensor
 from .conversion import astype
 
 COMPARISONS: tuple[tuple[Any, str, Any], ...] = (

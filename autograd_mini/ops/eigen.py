@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ..batching import leading
+from ..core.batch_rules import leading
+from ..core.primitive import case, implements, nonlinear
+from ..core.record import operand
 from ..errors import ArgumentError
-from ..operation import operand
-from ..primitives import case, implements, nonlinear
 from .arithmetic import over
 from .matrices import (
     adjoint,

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.primitive import Primitive, case, implements, multilinear
+from ..core.record import operand, value_of
+from ..core.source_text import Written, literal
 from ..errors import ArgumentError, AutogradError, OperandError, ShapeError, UnsupportedError
-from ..notation import Written, literal
-from ..operation import operand, value_of
-from ..primitives import Primitive, case, implements, multilinear
 from .conversion import converted
 
 SYMBOLS = ascii_uppercase + ascii_lowercase  # in ASCII order, so that sorting keeps the numbers'

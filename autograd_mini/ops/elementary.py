@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import Primitive, elementwise
+from ..core.primitive import Primitive, elementwise
 
 LN2 = math.log(2)
 LN10 = math.log(10)

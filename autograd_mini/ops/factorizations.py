@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..batching import leading
+from ..core.batch_rules import leading
+from ..core.primitive import case, implements, nonlinear
+from ..core.record import operand
 from ..errors import ArgumentError, UnsupportedError
-from ..operation import operand
-from ..primitives import case, implements, nonlinear
 from .matrices import (
     adjoint,
     conj,

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..core.primitive import nonlinear
+from ..core.record import context, record
 from ..errors import NonFiniteError
-from ..operation import context, record
-from ..primitives import nonlinear
 
 
 def refused(*xs: Any, what: str) -> Any:

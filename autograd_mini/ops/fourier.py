@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.primitive import Primitive, case, implements, linear
+from ..core.record import scope
+from ..core.table import Axis
 from ..errors import ArgumentError, AutogradError, ShapeError
-from ..operation import scope
-from ..primitives import Primitive, case, implements, linear
-from ..table import Axis
 from .axes import axes_of, axis_of
 from .joining import slice_along
 from .linalg import tensor_like

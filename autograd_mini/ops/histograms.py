@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.primitive import implements
+from ..core.record import operand, scope
+from ..core.tensor import Tensor
 from ..errors import UnsupportedError
-from ..operation import operand, scope
-from ..primitives import implements
-from ..tensors import Tensor
 from .conversion import converted, stop_gradient
 from .discrete import plain
 from .reductions import max, min

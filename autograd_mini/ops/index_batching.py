@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ..batching import Params, aligned, one_by_one, repeated
+from ..core.batch_rules import Params, aligned, one_by_one, repeated
+from ..core.extraction import looked_at
+from ..core.tensor import Tensor
 from ..errors import ShapeError
-from ..extraction import looked_at
-from ..tensors import Tensor
 
 
 class _Array:

@@ -12,13 +12,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..arrays import as_array
+from ..core.arrays import as_array
+from ..core.primitive import Primitive, case, implements, linear
+from ..core.record import value_of
+from ..core.source_text import Written, literal, subscript
+from ..core.table import table
+from ..core.tensor import Tensor
 from ..errors import AutogradError, IndexingError, OperandError, ShapeError
-from ..notation import Written, literal, subscript
-from ..operation import value_of
-from ..primitives import Primitive, case, implements, linear
-from ..table import table
-from ..tensors import Tensor
 from .demands import demand
 from .index_batching import ARRAY, Index, getting, scattering, setting
 

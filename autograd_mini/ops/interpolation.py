@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.primitive import implements
+from ..core.record import scope, value_of
 from ..errors import ArgumentError, ShapeError
-from ..operation import scope, value_of
-from ..primitives import implements
 from .conversion import astype
 from .linalg import tensor_like
 from .picking import take

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..batching import leading
+from ..core.batch_rules import leading
+from ..core.primitive import case, implements, nonlinear
+from ..core.record import operand, scope, value_of
+from ..core.table import table
 from ..errors import ArgumentError, MatrixError
-from ..operation import operand, scope, value_of
-from ..primitives import case, implements, nonlinear
-from ..table import table
 from .demands import demand
 from .matrices import adjoint, conj, hermitian_of, lapack, quotient, rounding, size_of
 from .selection import where

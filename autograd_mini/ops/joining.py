@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ..core.primitive import case, implements, linear
+from ..core.record import operand, scope, value_of
+from ..core.source_text import Written
+from ..core.table import numpy_functions
 from ..errors import AutogradError, OperandError, ShapeError
-from ..notation import Written
-from ..operation import operand, scope, value_of
-from ..primitives import case, implements, linear
-from ..table import numpy_functions
 from .axes import axis_of
 from .conversion import converted
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..extraction import tracing
-from ..operation import operand
-from ..primitives import case, implements, multilinear
-from ..table import table
-from ..tensors import Tensor
+from ..core.extraction import tracing
+from ..core.primitive import case, implements, multilinear
+from ..core.record import operand
+from ..core.table import table
+from ..core.tensor import Tensor
 from .arithmetic import multiply
 from .shapes import reshape, reshape_function
 

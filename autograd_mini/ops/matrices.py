@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ..batching import leading
+from ..core.batch_rules import leading
+from ..core.primitive import Primitive, case, elementwise, nonlinear
+from ..core.record import value_of
 from ..errors import GradientError, MatrixError
-from ..operation import value_of
-from ..primitives import Primitive, case, elementwise, nonlinear
 from .selection import where
 
 RAISING: set[Callable[..., Any]] = set()

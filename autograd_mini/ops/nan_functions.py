@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..operation import scope
-from ..primitives import implements
-from ..table import Axis, table
+from ..core.primitive import implements
+from ..core.record import scope
+from ..core.table import Axis, table
 from .axes import axes_of, is_scalar_axis, lenient_axes
 from .discrete import enter
 from .reductions import held, subject

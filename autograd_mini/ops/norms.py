@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from ..core.primitive import Primitive, case, elementwise, implements, nonlinear
+from ..core.record import operand, scope, value_of
+from ..core.table import Axis
+from ..core.tensor import Tensor
 from ..errors import ArgumentError, MatrixError, OperandError, ShapeError
-from ..operation import operand, scope, value_of
-from ..primitives import Primitive, case, elementwise, implements, nonlinear
-from ..table import Axis
-from ..tensors import Tensor
 from .axes import axes_of, places_of
 from .conversion import stop_gradient
 from .matrices import conj, rounding

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ..contexts import run_quietly
+from ..core.contexts import run_quietly
+from ..core.primitive import implements
+from ..core.record import kind_of, operand, scope, value_of
+from ..core.table import Axis
+from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, ShapeError
-from ..operation import kind_of, operand, scope, value_of
-from ..primitives import implements
-from ..table import Axis
-from ..tensors import Tensor
 from .axes import axes_of, axis_of
 from .conversion import astype
 from .demands import demand

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import plain_array
+from ..core.arrays import plain_array
+from ..core.extraction import looked_at
+from ..core.primitive import implements
+from ..core.record import kind_of, operand, value_of
+from ..core.tensor import Tensor
 from ..errors import ArgumentError, IndexingError, OperandError, ShapeError
-from ..extraction import looked_at
-from ..operation import kind_of, operand, value_of
-from ..primitives import implements
-from ..tensors import Tensor
 from .axes import axis_of, is_scalar_axis
 from .conversion import converted
 from .demands import demand

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.primitive import case, implements, nonlinear
+from ..core.record import scope, value_of
 from ..errors import ArgumentError, GradientError, OperandError, ShapeError
-from ..operation import scope, value_of
-from ..primitives import case, implements, nonlinear
 from .complex_numbers import seen
 from .conversion import astype
 from .convolution import convolve

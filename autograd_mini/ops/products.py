@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.primitive import implements
+from ..core.record import scope
+from ..core.table import numpy_functions
 from ..errors import ArgumentError, AutogradError, ShapeError
-from ..operation import scope
-from ..primitives import implements
-from ..table import numpy_functions
 from .arithmetic import multiply
 from .axes import axis_of, places_of
 from .linalg import matmul, tensor_like

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.primitive import implements
+from ..core.record import kind_of, operand, value_of
 from ..errors import ArgumentError
-from ..operation import kind_of, operand, value_of
-from ..primitives import implements
 from .conversion import converted
 from .rearranging import plain_value
 from .selection import where

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import plain_array
+from ..core.arrays import plain_array
+from ..core.extraction import looked_at
+from ..core.primitive import Primitive, case, implements, linear
+from ..core.record import operand, scope
+from ..core.table import Axis
+from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, ShapeError
-from ..extraction import looked_at
-from ..operation import operand, scope
-from ..primitives import Primitive, case, implements, linear
-from ..table import Axis
-from ..tensors import Tensor
 from .axes import axes_of, axis_of, places_of
 from .conversion import converted
 from .indexing import getitem_function

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import as_array
+from ..core.arrays import as_array
+from ..core.primitive import Primitive, case, implements, linear, nonlinear
+from ..core.record import operand
+from ..core.source_text import Written
+from ..core.table import Axis
+from ..core.tensor import Tensor
 from ..errors import ArgumentError, ShapeError
-from ..notation import Written
-from ..operation import operand
-from ..primitives import Primitive, case, implements, linear, nonlinear
-from ..table import Axis
-from ..tensors import Tensor
 from .axes import axes_of, lenient_axes
 from .conversion import astype, converted
 from .running import exclusive, flipped

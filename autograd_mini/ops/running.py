@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import as_array
-from ..primitives import Primitive, case, implements, linear, nonlinear
-from ..tensors import Tensor
+from ..core.arrays import as_array
+from ..core.primitive import Primitive, case, implements, linear, nonlinear
+from ..core.tensor import Tensor
 from .axes import axis_of, is_scalar_axis
 from .conversion import astype
 from .selection import where

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import plain_array
+from ..core.arrays import plain_array
+from ..core.primitive import Primitive, case, elementwise, implements
+from ..core.record import kind_of, operand, scope, value_of
+from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, UnsupportedError
-from ..operation import kind_of, operand, scope, value_of
-from ..primitives import Primitive, case, elementwise, implements
-from ..tensors import Tensor
 from .conversion import converted
 
 where: Primitive = elementwise(

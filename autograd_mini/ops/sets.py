@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..operation import scope
-from ..primitives import implements
+from ..core.primitive import implements
+from ..core.record import scope
 from .axes import axis_of
 from .picking import take
 from .rearranging import plain_value

@@ -8,14 +8,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..arrays import plain_array
-from ..batching import permuted, reshaped, to_shape
+from ..core.arrays import plain_array
+from ..core.batch_rules import permuted, reshaped, to_shape
+from ..core.extraction import refuse_in_a_program
+from ..core.primitive import Primitive, case, implements, linear
+from ..core.record import operand, value_of
+from ..core.table import Axis
+from ..core.tensor import Tensor
 from ..errors import ArgumentError, ShapeError
-from ..extraction import refuse_in_a_program
-from ..operation import operand, value_of
-from ..primitives import Primitive, case, implements, linear
-from ..table import Axis
-from ..tensors import Tensor
 from .axes import axis_of, is_scalar_axis, places_of
 
 

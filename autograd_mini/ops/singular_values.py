@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..batching import leading
-from ..operation import operand
-from ..primitives import case, implements, nonlinear
+from ..core.batch_rules import leading
+from ..core.primitive import case, implements, nonlinear
+from ..core.record import operand
 from .arithmetic import over
 from .eigen import eigh, eigvalsh
 from .matrices import (

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.primitive import case, implements, nonlinear
+from ..core.record import operand, scope, value_of
+from ..core.table import Axis
 from ..errors import ArgumentError, ShapeError
-from ..operation import operand, scope, value_of
-from ..primitives import case, implements, nonlinear
-from ..table import Axis
 from .axes import axes_of, places_of
 from .conversion import astype, converted, stop_gradient
 from .demands import demand

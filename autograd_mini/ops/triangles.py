@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.primitive import implements
+from ..core.record import operand
 from ..errors import ShapeError
-from ..operation import operand
-from ..primitives import implements
 from .axes import axis_of
 from .index_batching import ARRAY
 from .indexing import scatter

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.record import operand
+from ..core.table import Axis, table
 from ..errors import ShapeError, UnsupportedError
-from ..operation import operand
-from ..table import Axis, table
 from .axes import axes_of, axis_of, is_scalar_axis, single_axis
 from .conversion import converted, stop_gradient
 from .norms import length

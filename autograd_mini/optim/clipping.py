@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.extraction import describe
+from ..core.tensor import Tensor
 from ..errors import NonFiniteError
-from ..extraction import describe
 from ..ops.finiteness import require_finite
-from ..tensors import Tensor
 from .collecting import collect, gradient_of
 from .numbers import positive
 

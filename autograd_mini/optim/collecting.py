@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import as_array
+from ..core.arrays import as_array
+from ..core.extraction import describe, refuse_in_a_program
+from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, ShapeError
-from ..extraction import describe, refuse_in_a_program
-from ..tensors import Tensor
 
 
 def collect(parameters: Any) -> tuple[Tensor, ...]:

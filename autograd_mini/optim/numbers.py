@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..arrays import as_array
+from ..core.arrays import as_array
 from ..errors import ArgumentError, OperandError
 
 

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import as_array
+from ..core.arrays import as_array
+from ..core.extraction import tracing
+from ..core.record import assignments, no_grad, scope, value_of
+from ..core.tensor import Tensor, leaf
 from ..errors import OperandError, ShapeError, WeightsError
-from ..extraction import tracing
-from ..operation import assignments, no_grad, scope, value_of
 from ..ops.conversion import assign_all
-from ..tensors import Tensor, leaf
 from .collecting import collect, gradient_of
 from .numbers import checked_rate
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.tensor import Tensor
 from ..errors import ArgumentError
-from ..tensors import Tensor
 from .numbers import within
 from .optimizer import Optimizer
 

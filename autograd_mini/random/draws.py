@@ -9,12 +9,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..arrays import as_array
+from ..core.arrays import as_array
+from ..core.extraction import plain
+from ..core.primitive import nonlinear
+from ..core.source_text import literal
+from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError
-from ..extraction import plain
-from ..notation import literal
-from ..primitives import nonlinear
-from ..tensors import Tensor
 
 Arguments = tuple[tuple[str, Any], ...]
 FILLS: Final = frozenset({"random", "standard_normal", "standard_exponential"})

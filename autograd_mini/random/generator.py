@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import as_array
+from ..core.arrays import as_array
+from ..core.extraction import plain_value, tracing
+from ..core.record import context, record
+from ..core.table import table
+from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, UnsupportedError
-from ..extraction import plain_value, tracing
-from ..operation import context, record
 from ..ops.conversion import astype
 from ..ops.picking import take
-from ..table import table
-from ..tensors import Tensor
 from .draws import canonical, draw
 from .parameters import (
     check_probabilities,

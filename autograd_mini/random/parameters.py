@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.extraction import plain_value
+from ..core.tensor import Tensor
 from ..errors import ArgumentError, ShapeError
-from ..extraction import plain_value
 from ..ops.demands import demand
-from ..tensors import Tensor
 from .draws import shape_of
 
 

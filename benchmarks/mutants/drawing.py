@@ -10,8 +10,8 @@ from zlib import crc32
 
 import numpy as np
 
-from autograd_mini.primitives import PRIMITIVES, Case, Primitive
-from autograd_mini.samples import operands_of, wanted
+from autograd_mini.core.primitive import PRIMITIVES, Case, Primitive
+from autograd_mini.core.samples import operands_of, wanted
 
 from .functions import REFUSALS, Function
 

@@ -9,8 +9,8 @@ from zlib import crc32
 
 import numpy as np
 
+from autograd_mini.core.primitive import Primitive, Rules
 from autograd_mini.errors import AutogradError
-from autograd_mini.primitives import Primitive, Rules
 
 Arrays = list[Any]
 Vjp = Callable[..., tuple[Any, ...]]

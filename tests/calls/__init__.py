@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_mini.table import table
+from autograd_mini.core.table import table
 
 from . import (
     basics,

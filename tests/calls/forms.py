@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_mini.table import numpy_functions
+from autograd_mini.core.table import numpy_functions
 
 
 def is_installed(version: str) -> bool:

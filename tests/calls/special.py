@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_mini.table import table
+from autograd_mini.core.table import table
 
 from .forms import FLAGS, INTS, Call, M, P, S
 

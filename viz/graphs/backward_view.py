@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from autograd_mini.core.record import Operation, Record, Scope, recorder
+from autograd_mini.core.reverse import visit
+from autograd_mini.core.tensor import Tensor, leaf
 from autograd_mini.errors import AutogradError
-from autograd_mini.operation import Operation, Record, Scope, recorder
-from autograd_mini.reverse import visit
-from autograd_mini.tensors import Tensor, leaf
 
 from ..contributions import Ledger
 from ..errors import PictureError

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from autograd_mini.graph import Graph, as_graph
+from autograd_mini.core.graph import Graph, as_graph
 
 from ..errors import PictureError
 from ..picture import Cluster, Direction, Picture

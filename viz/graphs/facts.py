@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from autograd_mini.absent import Absent
-from autograd_mini.operation import Operation
-from autograd_mini.tensors import Tensor
+from autograd_mini.core.absent import Absent
+from autograd_mini.core.record import Operation
+from autograd_mini.core.tensor import Tensor
 
 from ..reading import operands, scope_of, scope_path
 from ..stepping.captions import norm, statistics

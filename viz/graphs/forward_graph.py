@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from autograd_mini.absent import Absent
-from autograd_mini.contexts import Phase
-from autograd_mini.graph import Graph
-from autograd_mini.notes import lines
-from autograd_mini.operation import Operation, Record
+from autograd_mini.core.absent import Absent
+from autograd_mini.core.contexts import Phase
+from autograd_mini.core.graph import Graph
+from autograd_mini.core.notes import lines
+from autograd_mini.core.record import Operation, Record
+from autograd_mini.core.tensor import Tensor, leaf, serials
 from autograd_mini.ops.conversion import set_leaf
-from autograd_mini.tensors import Tensor, leaf, serials
 
 FOR: Final[dict[Phase, str]] = {"backward": "the gradients", "update": "the update"}
 """How a result is called that the function does not return: for what takes it."""

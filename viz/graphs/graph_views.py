@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from autograd_mini.graph import Graph
+from autograd_mini.core.graph import Graph
 
 from ..overlays import Names, overlaid, overlays
 from ..picture import Direction, Picture

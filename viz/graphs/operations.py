@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
-from autograd_mini.contexts import Phase
-from autograd_mini.operation import Operation
-from autograd_mini.tensors import Tensor
+from autograd_mini.core.contexts import Phase
+from autograd_mini.core.record import Operation
+from autograd_mini.core.tensor import Tensor
 
 from ..output.arrangement import with_arrays_outside
 from ..picture import Direction, Picture, Role

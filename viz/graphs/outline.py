@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Any, Final, Literal
 
-from autograd_mini.graph import Graph
-from autograd_mini.operation import Operation
-from autograd_mini.tensors import Tensor
+from autograd_mini.core.graph import Graph
+from autograd_mini.core.record import Operation
+from autograd_mini.core.tensor import Tensor
 
 from ..reading import Key, is_assignment, is_number, key, operands
 from .acyclic import ALONE, divide

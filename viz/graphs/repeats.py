@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from autograd_mini.operation import Scope
+from autograd_mini.core.record import Scope
 
 from ..texts import clean, sign_of
 from .scopes import Branch

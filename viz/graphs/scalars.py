@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_mini.graph import Graph
-from autograd_mini.tensors import Tensor
+from autograd_mini.core.graph import Graph
+from autograd_mini.core.tensor import Tensor
 
 from ..contributions import gradients
 from ..errors import PictureError

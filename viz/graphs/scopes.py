@@ -10,8 +10,8 @@ import re
 from collections.abc import Container, Iterable
 from typing import Final
 
-from autograd_mini.graph import Graph
-from autograd_mini.operation import Operation, Scope
+from autograd_mini.core.graph import Graph
+from autograd_mini.core.record import Operation, Scope
 
 from ..reading import scope_of, scope_path
 

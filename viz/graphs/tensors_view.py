@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd_mini.operation import Operation
-from autograd_mini.tensors import Tensor
+from autograd_mini.core.record import Operation
+from autograd_mini.core.tensor import Tensor
 
 from ..reading import Key, key
 from ..texts import clean, shape, value_or_shape

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from autograd_mini.core.tensor import Tensor
 from autograd_mini.nn import Module
 from autograd_mini.nn.activations import function_of, name_of
-from autograd_mini.tensors import Tensor
 
 from ..errors import PictureError
 from ..texts import clean

@@ -16,11 +16,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from autograd_mini.graph import Graph
+from autograd_mini.core.graph import Graph
+from autograd_mini.core.record import Operation, Scope, recorder, scope
+from autograd_mini.core.tensor import Tensor, tensor
 from autograd_mini.nn import Dense, Module, Sequential
 from autograd_mini.nn.activations import name_of
-from autograd_mini.operation import Operation, Scope, recorder, scope
-from autograd_mini.tensors import Tensor, tensor
 
 from ..errors import PictureError
 from ..reading import is_number, key, operands, scope_of

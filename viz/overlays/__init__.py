@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from autograd_mini.graph import Graph
+from autograd_mini.core.graph import Graph
 
 from ..errors import PictureError
 from ..graphs.operations import OperationsView

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from math import log2, prod
 from typing import Any, Final
 
-from autograd_mini.operation import Operation
+from autograd_mini.core.record import Operation
 
 from ..graphs.outline import Part
 from ..texts import counted

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_mini.graph import Graph
-from autograd_mini.tensors import Tensor
+from autograd_mini.core.graph import Graph
+from autograd_mini.core.tensor import Tensor
 
 from ..contributions import visits
 from ..errors import PictureError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autograd_mini.graph import Graph
-from autograd_mini.tensors import Tensor
+from autograd_mini.core.graph import Graph
+from autograd_mini.core.tensor import Tensor
 
 from ..graphs.outline import Part
 from ..reading import Key, key, operands

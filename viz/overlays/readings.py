@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from autograd_mini.graph import Graph
+from autograd_mini.core.graph import Graph
 
 from ..graphs.outline import Part
 

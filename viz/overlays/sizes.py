@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from autograd_mini.absent import Absent
-from autograd_mini.operation import Operation
-from autograd_mini.tensors import Tensor
+from autograd_mini.core.absent import Absent
+from autograd_mini.core.record import Operation
+from autograd_mini.core.tensor import Tensor
 
 from ..graphs.outline import Part
 from ..reading import has_changed, key, operands

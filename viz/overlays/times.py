@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from autograd_mini.graph import Graph
-from autograd_mini.operation import Operation
-from autograd_mini.tensors import Tensor
+from autograd_mini.core.graph import Graph
+from autograd_mini.core.record import Operation
+from autograd_mini.core.tensor import Tensor
 
 from ..errors import PictureError
 from ..graphs.outline import Part

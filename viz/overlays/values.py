@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from autograd_mini.graph import Graph
-from autograd_mini.tensors import Tensor
+from autograd_mini.core.graph import Graph
+from autograd_mini.core.tensor import Tensor
 
 from ..errors import PictureError
 from ..graphs.builder import changed_leaves, output_index

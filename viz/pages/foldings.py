@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from autograd_mini.graph import Graph
+from autograd_mini.core.graph import Graph
 
 from ..graphs.opening import Open
 from ..graphs.outline import ROOM, Outline, Part

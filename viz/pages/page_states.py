@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from autograd_mini.graph import Graph
-from autograd_mini.tensors import Tensor
+from autograd_mini.core.graph import Graph
+from autograd_mini.core.tensor import Tensor
 
 from ..graphs.builder import default_title
 from ..graphs.facts import Facts, beside_parts, of_lists, of_operation, of_part, of_tensor

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from autograd_mini.operation import Operation
-from autograd_mini.tensors import Tensor
+from autograd_mini.core.record import Operation
+from autograd_mini.core.tensor import Tensor
 
 from ..contributions import Contribution, Visit
 from ..reading import has_changed, is_number, operands

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from autograd_mini.tensors import Tensor
+from autograd_mini.core.tensor import Tensor
 
 from ..contributions import Contribution, Visit, visits
 from ..graphs.builder import output_index

@@ -6,8 +6,8 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import Any, Final
 
-from autograd_mini.operation import Operation
-from autograd_mini.tensors import Tensor
+from autograd_mini.core.record import Operation
+from autograd_mini.core.tensor import Tensor
 
 from ..contributions import Visit, visits
 from ..graphs.builder import changed_leaves

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Final, Literal
 
-from autograd_mini.visible import replace_hidden
+from autograd_mini.core.visible import replace_hidden
 
 from ..texts import counted
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...containers import flatten
+from ...core.tree import flatten
 from ...errors import ArgumentError
 from ..inputs import Inputs, argument_names
 from .foreign import Foreign, Framework, Passed

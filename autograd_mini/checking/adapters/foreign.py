@@ -14,7 +14,7 @@ from warnings import catch_warnings, simplefilter
 
 import numpy as np
 
-from ...containers import flatten
+from ...core.tree import flatten
 from ..causes import Kind
 from ..coordinates import coordinates
 from ..inputs import Arrays, Inputs, Problem, problem

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...containers import flatten
+from ...core.tree import flatten
 from ..inputs import Arrays, Inputs
 from .foreign import Foreign, Framework
 

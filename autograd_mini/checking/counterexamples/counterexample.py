@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...visible import show_text
+from ...core.visible import show_text
 from ..inputs import argument_names
 from ..reporting.report import Report
 from .looked_at import LookedAt

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ...containers import flatten
+from ...core.tensor import Tensor
+from ...core.tree import flatten
 from ...errors import ArgumentError
-from ...tensors import Tensor
 from ..drawing import hypothesis, st
 from ..inputs import plain
 from ..reporting.report import Report

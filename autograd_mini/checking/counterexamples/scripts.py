@@ -12,7 +12,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from ...notation import reference
+from ...core.source_text import reference
 from .function_sources import described, place_of, source_of, used_by
 from .values_written import value_text
 

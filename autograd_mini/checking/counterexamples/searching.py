@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ...core.visible import show_text
 from ...errors import ArgumentError, OperandError
-from ...visible import show_text
 from ..check import gradcheck
 from .counterexample import Counterexample
 from .looked_at import LookedAt

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ... import reverse
-from ...contexts import run_quietly
+from ...core import reverse
+from ...core.contexts import run_quietly
 from ...errors import AutogradError
 from ..causes import Cause, Kind
 from ..check import gradcheck

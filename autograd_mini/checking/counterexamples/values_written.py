@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...notation import dtype_text, literal
-from ...tensors import Tensor
+from ...core.source_text import dtype_text, literal
+from ...core.tensor import Tensor
 
 USUAL: Final = (np.float64, np.complex128, np.bool_, np.int64)
 """Dtypes that NumPy finds for numbers as they are written."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ...containers import LEAVES, Rebuild, flatten
+from ...core.tree import LEAVES, Rebuild, flatten
 from ..drawing import Shape, arrays, broadcastable_shapes, simplicity, st
 from ..inputs import kind_of, plain, positions
 from .contract import ANY_VALUES, Contract

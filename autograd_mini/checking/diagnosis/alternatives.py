@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ...forward import key_of, vertex_of
-from ...tensors import Tensor
+from ...core.forward import key_of, vertex_of
+from ...core.tensor import Tensor
 from ..causes import Kind
 from .faults import Trial
 from .formula import Formula, name_of, place_of
@@ -165,7 +165,7 @@ def other_params(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]
     if "axis" in params and "keepdims" in params:
         yield from other_axes(formula, vertices)
     if name in PAIRS:
-        from ...primitives import PRIMITIVES
+        from ...core.primitive import PRIMITIVES
 
         other = PRIMITIVES[PAIRS[name]]
         text = (

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ...forward import Values, key_of
-from ...tensors import Tensor
+from ...core.forward import Values, key_of
+from ...core.tensor import Tensor
 from ..causes import Kind
 from .evidence import Evidence
 from .formula import Alter, Edge, Formula

@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from ...containers import flatten
-from ...contexts import recorder
-from ...cotangents import conjugated
-from ...forward import Values, key_of, push, vertex_of
-from ...operation import Record, record
-from ...reverse import all_at_once, checked, dependents
-from ...sites import Site, site, variable_of
-from ...tensors import Tensor, leaf
+from ...core.contexts import recorder
+from ...core.cotangents import conjugated
+from ...core.forward import Values, key_of, push, vertex_of
+from ...core.record import Record, record
+from ...core.reverse import all_at_once, checked, dependents
+from ...core.sites import Site, site, variable_of
+from ...core.tensor import Tensor, leaf
+from ...core.tree import flatten
 from ..coordinates import coordinates, natural
 from .budget import Budget
 from .evidence import Evidence

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...tensors import Tensor
+from ...core.tensor import Tensor
 from ..causes import Kind
 from .alternatives import Alternative, fits, replayed
 from .faults import Trial

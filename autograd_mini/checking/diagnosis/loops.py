@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...tensors import Tensor
+from ...core.tensor import Tensor
 from ..causes import Kind
 from .altered import gathered, turned_operands
 from .faults import Fault, Step, Trial, moved, times_value

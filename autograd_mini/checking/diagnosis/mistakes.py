@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...tensors import Tensor
+from ...core.tensor import Tensor
 from ..causes import Kind
 from .faults import Fault, Step, Trial
 from .formula import Formula, applied, name_of, place_of

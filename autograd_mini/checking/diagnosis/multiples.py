@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...forward import key_of
+from ...core.forward import key_of
 from ..causes import Kind
 from .faults import Fault, Step, Trial, moved, times_value
 from .formula import Formula, name_of, place_of

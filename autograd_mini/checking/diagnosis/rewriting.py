@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from ...core.tensor import Tensor
 from ...ops.indexing import scatter, separated, set_at
-from ...tensors import Tensor
 
 SET, ADD, INDEX = "_recorded_set", "_recorded_add", "_recorded_index"
 """Names that a rewritten function uses."""

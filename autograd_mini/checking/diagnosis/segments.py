@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ...forward import Values, key_of
-from ...tensors import Tensor
+from ...core.forward import Values, key_of
+from ...core.tensor import Tensor
 from ..causes import Kind
 from .faults import Fault, Trial, times_value
 from .formula import Edge, Formula, add, name_of, place_of

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ...containers import flatten
+from ...core.tensor import Tensor
+from ...core.tree import flatten
 from ...errors import ArgumentError
-from ...tensors import Tensor
 from ..adapters.choice import mapped, packages
 from ..check import accepted, check_subject, fitting
 from ..examination import Options

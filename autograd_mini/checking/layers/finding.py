@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...containers import flatten
+from ...core.tree import flatten
 from ...errors import ArgumentError
 from ..adapters.choice import mapped
 from ..subjects import numbers

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...containers import flatten
+from ...core.tree import flatten
 from ..causes import Kind
 from ..handwritten import Written
 from ..inputs import Arrays, Inputs, plain, problem

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from ...batching import one_by_one, rule_of
-from ...primitives import PRIMITIVES
+from ...core.batch_rules import one_by_one, rule_of
+from ...core.primitive import PRIMITIVES
 
 At = tuple["np.ndarray | None", ...]
 """For each axis of a value the index of each perturbation, or None where all of the axis moves."""

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from ...containers import flatten
-from ...extraction import plain_value
-from ...forward import Key, Values, deliver, key_of, vertex_of
-from ...operation import Record, no_grad
-from ...reverse import dependents
-from ...tensors import Tensor, leaf
-from ...vectorization import Example
+from ...core.extraction import plain_value
+from ...core.forward import Key, Values, deliver, key_of, vertex_of
+from ...core.record import Record, no_grad
+from ...core.reverse import dependents
+from ...core.tensor import Tensor, leaf
+from ...core.tree import flatten
+from ...core.vmap import Example
 from .regions import At, Memory, Region, gathered, moved
 
 ROWS = 512

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ...visible import show_text
+from ...core.visible import show_text
 from ..numeric.verdicts import Tolerances, Verdict
 from .entries import Part
 from .heatmap import Map, maps, mark, svg

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...visible import show_text
+from ...core.visible import show_text
 from ..numeric.verdicts import CODES, Verdict
 
 UNCHECKED = -1

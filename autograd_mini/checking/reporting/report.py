@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ...core.visible import show_text
 from ...errors import GradcheckError, UndecidedError
-from ...visible import show_text
 from ..causes import Cause, Kind
 from ..numeric.verdicts import Verdict
 from .coverage import Coverage

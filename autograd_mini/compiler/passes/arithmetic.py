@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...primitives import PRIMITIVES, Primitive
+from ...core.primitive import PRIMITIVES, Primitive
 from ..program import Instruction, Operand, Value
 from .facts import DEPTH, Facts, is_minus_zero, is_plus_zero
 from .rewriting import Rewriting, Rule, is_same_kind, standing_for, using

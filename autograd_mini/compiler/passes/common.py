@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...primitives import Primitive
+from ...core.primitive import Primitive
 from ..program import Instruction, Operand, Program, Value
 from .effects import is_pure
 from .facts import rows

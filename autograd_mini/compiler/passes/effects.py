@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from ...core.primitive import PRIMITIVES, Primitive
 from ...ops.matrices import RAISING
-from ...primitives import PRIMITIVES, Primitive
 from ..program import Instruction
 from ..rows import add_n
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ...primitives import PRIMITIVES
+from ...core.primitive import PRIMITIVES
 from ..program import Instruction, Operand, Program, Value
 from .dead import pruned
 from .uses import Uses, has_arrays

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...primitives import PRIMITIVES, Primitive
+from ...core.primitive import PRIMITIVES, Primitive
 from ..program import Instruction, Operand, Program, Value
 from ..rows import add_n
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...arrays import normal
-from ...contexts import run_quietly
+from ...core.arrays import normal
+from ...core.contexts import run_quietly
 from ..program import Instruction, Program, Value
 from .effects import is_pure
 

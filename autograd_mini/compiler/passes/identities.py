@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ...primitives import Primitive
+from ...core.primitive import Primitive
 from ..program import Instruction, Program, Value
 from .arithmetic import RULES as ARITHMETIC
 from .facts import Facts

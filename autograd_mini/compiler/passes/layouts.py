@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...primitives import PRIMITIVES, Primitive
+from ...core.primitive import PRIMITIVES, Primitive
 from ..program import Instruction, Value
 from .arithmetic import unchanged
 from .facts import Facts, rows

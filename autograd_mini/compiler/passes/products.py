@@ -11,7 +11,7 @@ from typing import Final, TypeGuard
 
 import numpy as np
 
-from ...primitives import PRIMITIVES, Primitive
+from ...core.primitive import PRIMITIVES, Primitive
 from ..program import Instruction, Operand, Program, Value
 from ..rows import accumulated, affine, column_sums, dot, row_sums
 from .dead import pruned

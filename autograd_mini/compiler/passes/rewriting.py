@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...primitives import PRIMITIVES
+from ...core.primitive import PRIMITIVES
 from ..program import Instruction, Operand, Value
 from .facts import Facts
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ...core.primitive import PRIMITIVES
 from ...ops.index_batching import ARRAY
-from ...primitives import PRIMITIVES
 from ..program import Instruction, Operand, Program, Value
 from ..rows import added_at, picked
 from .dead import pruned

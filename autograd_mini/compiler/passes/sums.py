@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Final
 
-from ...primitives import PRIMITIVES
+from ...core.primitive import PRIMITIVES
 from ..program import Instruction, Operand, Program, Value
 from ..rows import add_n
 from .dead import pruned

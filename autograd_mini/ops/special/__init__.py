@@ -23,7 +23,7 @@ except ModuleNotFoundError as error:
 
 import numpy as _np
 
-from ...table import table as _table
+from ...core.table import table as _table
 from .bessel import i0, i0e, i1, i1e, iv, ive, j0, j1, jv, k0, k0e, k1, k1e, kv, kve, y0, y1, yv
 from .dtypes import in_dtypes_of
 from .entropies import entr, expit, kl_div, log_expit, logit, rel_entr, xlog1py, xlogy

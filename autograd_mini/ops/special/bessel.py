@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from ...primitives import Primitive, case, elementwise
+from ...core.primitive import Primitive, case, elementwise
 from .refusals import Refusal
 
 ORDERS = (case(0, (3, 4)), case(2, ()), case(0.5, (3,)), case(1, (2, 0)))

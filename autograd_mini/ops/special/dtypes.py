@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...operation import operand, value_of
+from ...core.record import operand, value_of
 from ..conversion import converted
 
 NUMBERS = (int, float, complex)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from ...primitives import Primitive, case, elementwise
+from ...core.primitive import Primitive, case, elementwise
 
 
 def log_of_ratio(a: Any, b: Any) -> Any:

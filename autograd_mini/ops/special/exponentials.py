@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from ...primitives import Primitive, case, elementwise
+from ...core.primitive import Primitive, case, elementwise
 from ..elementary import LN10
 from .refusals import Refusal, times
 

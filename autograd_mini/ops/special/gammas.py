@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from ...arrays import as_array
+from ...core.arrays import as_array
+from ...core.extraction import tracing
+from ...core.primitive import Primitive, case, elementwise
+from ...core.record import operand, scope, value_of
+from ...core.table import table
+from ...core.tensor import Tensor
 from ...errors import ArgumentError, UnsupportedError
-from ...extraction import tracing
-from ...operation import operand, scope, value_of
-from ...primitives import Primitive, case, elementwise
-from ...table import table
-from ...tensors import Tensor
 from ..conversion import converted
 from ..demands import demand
 from ..selection import where

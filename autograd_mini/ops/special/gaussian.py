@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from ...primitives import Primitive, elementwise
+from ...core.primitive import Primitive, elementwise
 from ..selection import where
 
 SQRT_PI = math.sqrt(math.pi)

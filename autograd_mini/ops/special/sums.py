@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays import normal
-from ...contexts import run_quietly
-from ...operation import operand, scope
-from ...table import Axis
+from ...core.arrays import normal
+from ...core.contexts import run_quietly
+from ...core.record import operand, scope
+from ...core.table import Axis
 from .. import activations
 from ..activations import shift
 from ..conversion import stop_gradient

@@ -1,0 +1,1 @@
+"""The command line: `autograd-mini check`, `search` and `draw`."""

@@ -1,0 +1,167 @@
+"""The command line: `autograd-mini check module:function --shape x=3,4`.
+
+A subcommand is a row of `COMMANDS`: its name, what it does in one line, its options, and what runs.
+Exit codes: 0 for yes, 1 for no, 2 for a command that cannot be carried out, 130 for Ctrl-C. Python
+itself ends with 1 after an error, so no error is let through.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from .. import __version__
+from ..checking.terminal import DESCRIPTION, check, check_options
+from ..errors import AutogradError
+from .picturing import DESCRIPTION as DRAWING
+from .picturing import draw, draw_options
+from .streams import complain, discard_output, diverted
+from .targets import raised
+
+BAD_USAGE = 2
+INTERRUPTED = 130
+"""As shells have it: 128, and 2 for the signal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One subcommand.
+
+    Attributes:
+        name: the word that calls it.
+        summary: what it does, in one line.
+        description: the same with examples.
+        options: adds its arguments to a parser.
+        run: carries it out and returns the exit code.
+    """
+
+    name: str
+    summary: str
+    description: str
+    options: Callable[[ArgumentParser], None]
+    run: Callable[[Namespace], int]
+
+
+COMMANDS = (
+    Command("check", "compare a gradient with the function", DESCRIPTION, check_options, check),
+    Command("draw", "draw a graph or a model into files", DRAWING, draw_options, draw),
+)
+
+
+class UsageError(Exception):
+    """Words that a parser does not take; `usage` says which it takes."""
+
+    def __init__(self, message: str, usage: str) -> None:
+        super().__init__(message)
+        self.usage = usage
+
+
+class Parser(ArgumentParser):
+    """A parser that raises its errors, so that all errors are printed in one place."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise an error.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(message, self.format_usage())
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        print(message, end="", file=file or sys.stderr)  # argparse passes over a full disk
+
+
+def parser() -> ArgumentParser:
+    """Make the parser of all subcommands."""
+    top = Parser(
+        prog="autograd-mini",
+        allow_abbrev=False,
+        description="Gradients that can be checked and drawn, from the command line.",
+    )
+    top.add_argument("--version", action="version", version=f"autograd-mini {__version__}")
+    rows = top.add_subparsers(title="commands", metavar="command", required=True)
+    for command in COMMANDS:
+        row = rows.add_parser(
+            command.name,
+            help=command.summary,
+            description=command.description,
+            formatter_class=RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        command.options(row)
+        row.set_defaults(run=command.run, name=command.name)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Args:
+        arguments: its words, by default those that the program was started with.
+    """
+    is_program = arguments is None
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        if "--json" in words:
+            with diverted(for_good=is_program) as output:
+                return carry_out(words, output)
+        if is_program and hasattr(sys.stdout, "reconfigure"):  # ± and … in a narrow encoding
+            sys.stdout.reconfigure(errors="backslashreplace")
+        code = carry_out(words, None)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        complain("autograd-mini: interrupted")
+        return INTERRUPTED
+    except AutogradError as error:
+        complain(f"autograd-mini: {error}")
+    except (OSError, ValueError) as error:
+        discard_output()
+        if isinstance(error, BrokenPipeError) and words[:1] == ["draw"]:
+            return 0  # its reader has seen enough, as `head` has; no verdict is lost
+        reason = "its reader is gone" if isinstance(error, BrokenPipeError) else error
+        complain(f"autograd-mini: standard output cannot be written: {reason}")
+    except Exception as error:  # a file that takes the place of a module of Python, as json.py
+        complain(f"autograd-mini: this cannot be carried out: {raised(error)}")
+    return BAD_USAGE
+
+
+def carry_out(words: Sequence[str], output: Any) -> int:
+    """Run a command, and say what cannot be carried out.
+
+    Args:
+        words: the command and its options.
+        output: the stream for JSON, None for text on standard output.
+
+    Raises:
+        OSError: if standard output cannot be written.
+    """
+    title = "autograd-mini"
+    try:
+        asked = parser().parse_args(words)
+        asked.output, title = output, f"autograd-mini {asked.name}"
+        return asked.run(asked)
+    except KeyboardInterrupt:
+        raise
+    except UsageError as error:
+        complain(error.usage.rstrip())
+        text = str(error)
+    except AutogradError as error:
+        text = str(error)
+    except OSError as error:
+        if error.filename is None or isinstance(error, BrokenPipeError):  # standard output
+            raise
+        text = str(error)
+    except SystemExit as end:  # after --help and --version
+        return int(end.code or 0)
+    except BaseException as error:  # whatever code of users does
+        text = f"this cannot be carried out: {raised(error)}"
+    complain(f"{title}: {text}")
+    if output is not None:
+        print(json.dumps({"ok": None, "error": text}, indent=2), file=output)
+    return BAD_USAGE

@@ -1,0 +1,281 @@
+"""Points: arguments for a function, as somebody writes them on a command line.
+
+`x=3,4` is a shape, filled with random numbers; `n=3` is a value; a file holds arrays by name. A
+dotted name is a place in a dict: `p.w=3,4` and `p.b=4` make `p = {"w": …, "b": …}`.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError
+
+DTYPES = ("float64", "float32", "complex128", "complex64")
+
+LARGEST = 10**7
+"""Numbers that `--shape` draws at most; a check keeps several copies of them."""
+
+DEEPEST = 32
+"""Axes of a drawn array, names in a dotted name, and dicts or lists in each other in a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """An argument of which only the shape was given."""
+
+    name: str
+    lengths: tuple[int, ...]
+
+    def drawn(self, generator: np.random.Generator, scale: float, dtype: str) -> Any:
+        """Draw standard normal numbers times a scale."""
+        values = scale * generator.normal(size=self.lengths)
+        if np.dtype(dtype).kind == "c":
+            values = values + 1j * scale * generator.normal(size=self.lengths)
+        return np.asarray(values).astype(dtype)[()]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """An argument whose value was given."""
+
+    name: str
+    value: Any
+
+
+def shape(text: str) -> Shape:
+    """Read `x=3,4`; `x=` is a number.
+
+    Raises:
+        ArgumentError: if it is written otherwise.
+    """
+    name, equals, written = text.partition("=")
+    lengths = written.strip()
+    if lengths.startswith("(") and lengths.endswith(")"):
+        lengths = lengths[1:-1].strip()
+    parts = [part.strip() for part in lengths.removesuffix(",").split(",")] if lengths else []
+    if not is_name(name) or not equals or not all(part.isdecimal() for part in parts):
+        raise ArgumentError(
+            f"{text!r:.80} is no shape; write name=lengths, as x=3,4, or x= for one number"
+        )
+    if len(parts) > DEEPEST or any(len(part) > 18 for part in parts):
+        raise ArgumentError(too_large(text))
+    found = tuple(map(int, parts))
+    if math.prod(found) > LARGEST or max(found, default=0) > LARGEST:
+        raise ArgumentError(too_large(text))
+    return Shape(name.strip(), found)
+
+
+def too_large(text: str) -> str:
+    """Say that a shape is larger than what is drawn."""
+    return (
+        f"{text!r:.80} is too large; --shape draws up to {LARGEST:,} numbers in up to {DEEPEST} "
+        "axes. Check a smaller input, or give a larger one by --file"
+    )
+
+
+def is_name(text: str) -> bool:
+    """Whether a text is a name, or names with dots between them."""
+    parts = text.strip().split(".")
+    return all(parts) and len(parts) <= DEEPEST
+
+
+def seed(text: str) -> int:
+    """Read a seed: 0, 1, 2, ….
+
+    Raises:
+        ArgumentError: for anything else.
+    """
+    if not text.strip().isdecimal() or len(text) > 18:
+        raise ArgumentError(f"{text!r:.80} is no seed; give a whole number from 0 on, as 0 or 7")
+    return int(text)
+
+
+def scale(text: str) -> float:
+    """Read a finite number.
+
+    Raises:
+        ArgumentError: for anything else.
+    """
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not math.isfinite(found):
+        raise ArgumentError(f"{text!r:.80} is no scale; give a finite number, as 0.1 or 10")
+    return found
+
+
+def value(text: str) -> Value:
+    """Read `n=3`, `x=[0.5, 1.0]`, `mode='same'`; a list of numbers is an array.
+
+    Raises:
+        ArgumentError: if it is no Python literal.
+    """
+    name, equals, written = text.partition("=")
+    try:
+        if not is_name(name) or not equals:
+            raise ValueError
+        found = ast.literal_eval(written.strip())
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        raise ArgumentError(
+            f"{text!r:.80} is no value; write name=literal, as n=3, x=[0.5, 1.0] or mode=\"'same'\""
+        ) from None
+    if depth(found) > DEEPEST:
+        raise ArgumentError(f"{text!r:.80} is nested more than {DEEPEST} deep; give a flatter one")
+    try:
+        array = np.array(found) if isinstance(found, list) else None
+    except (ValueError, OverflowError) as error:
+        raise ArgumentError(
+            f"{text!r:.80} is no array ({error}); give rows of one length, or a tuple for a "
+            "container"
+        ) from None
+    numeric = array is not None and array.dtype.kind in "biufc"
+    return Value(name.strip(), array if numeric else found)
+
+
+def depth(value: Any) -> int:
+    """Count how many lists, tuples, sets and dicts are in each other."""
+    level, deep = [value], 0
+    while level := [x for x in level if isinstance(x, (list, tuple, set, dict))]:
+        deep += 1
+        parts = [x.values() if isinstance(x, dict) else x for x in level]
+        level = [part for x in parts for part in x]
+    return deep
+
+
+def saved(path: str) -> dict[str, Any]:
+    """Read the arrays of a file that `np.savez` wrote, by name.
+
+    Raises:
+        ArgumentError: if there is no such file, or it is another one.
+    """
+    cure = "give an .npz file, as np.savez('inputs.npz', x=x, w=w) writes it"
+    if not Path(path).is_file():
+        raise ArgumentError(f"there is no file {path!r}; {cure}")
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[name][()] for name in arrays.files}
+    except Exception as error:  # a damaged archive makes zipfile and NumPy raise nearly anything
+        raise ArgumentError(f"{path!r} holds no arrays by name ({error}); {cure}") from None
+
+
+def nested(named: dict[str, Any]) -> dict[str, Any]:
+    """Put dotted names into dicts: `p.w` is the item "w" of `p`."""
+    found: dict[str, Any] = {}
+    for name, x in named.items():
+        *outer, last = name.split(".")
+        inside = found
+        for part in outer:
+            inside = inside.setdefault(part, {})
+            if not isinstance(inside, dict):
+                raise ArgumentError(f"{name} and {part} cannot both be given: {part} is no dict")
+        inside[last] = x
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The arguments of a call.
+
+    Attributes:
+        arguments: by position.
+        names: of their parameters.
+        chosen: the positions of those that were given; the others are defaults.
+    """
+
+    arguments: list[Any]
+    names: list[str]
+    chosen: list[int]
+
+    def __str__(self) -> str:
+        rows = zip(self.names, self.arguments, strict=True)
+        return ", ".join(f"{name} {described(x)}" for name, x in rows)
+
+
+def described(x: Any) -> str:
+    """Write what an argument is, short."""
+    if isinstance(x, dict):
+        return "{" + ", ".join(f"{k!r}: {described(part)}" for k, part in x.items()) + "}"
+    return f"{x.dtype}{x.shape}" if isinstance(x, (np.ndarray, np.generic)) else f"{x!r:.40}"
+
+
+def point(
+    function: Callable[..., Any],
+    given: Sequence[Shape | Value],
+    file: str | None,
+    seed: int,
+    scale: float,
+    dtype: str,
+) -> Point:
+    """Put the arguments of a function together from what was given of them.
+
+    Raises:
+        ArgumentError: if one is missing, or there is no such parameter.
+    """
+    generator = np.random.default_rng(seed)
+    named = saved(file) if file is not None else {}
+    parameters = positional(function)
+    if parameters is not None:  # a file may hold more
+        names = {p.name for p in parameters}
+        named = {name: x for name, x in named.items() if name.partition(".")[0] in names}
+    twice = sorted({one.name for one in given if [x.name for x in given].count(one.name) > 1})
+    if twice:
+        raise ArgumentError(f"{', '.join(twice)} is given more than once; give each input once")
+    for one in given:
+        drawn = isinstance(one, Shape)
+        named[one.name] = one.drawn(generator, scale, dtype) if drawn else one.value  # type: ignore[union-attr]
+    arguments = nested(named)
+    title = getattr(function, "__name__", type(function).__name__)
+    if parameters is None:
+        if not arguments:
+            raise ArgumentError(f"no inputs were given for {title}; give --shape x=3,4")
+        return Point(list(arguments.values()), list(arguments), list(range(len(arguments))))
+    return arranged(title, parameters, arguments)
+
+
+def arranged(
+    title: str, parameters: Sequence[inspect.Parameter], arguments: dict[str, Any]
+) -> Point:
+    """Bring arguments into the order of the parameters; defaults fill gaps."""
+    names = [p.name for p in parameters]
+    listed = f"parameters of {title}: {', '.join(names) or 'none'}"
+    unknown = [name for name in arguments if name not in names]
+    if unknown:
+        raise ArgumentError(f"{title} has no parameter {', '.join(unknown)}; {listed}")
+    missing = [p.name for p in parameters if p.default is p.empty and p.name not in arguments]
+    if missing or not arguments:
+        wanted = " ".join(f"--shape {name}=…" for name in missing or names[:1])
+        raise ArgumentError(f"give {wanted}; {listed}")
+    last = max(names.index(name) for name in arguments)
+    used = parameters[: last + 1]
+    chosen = [i for i, p in enumerate(used) if p.name in arguments]
+    return Point([arguments.get(p.name, p.default) for p in used], names[: last + 1], chosen)
+
+
+def positional(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
+    """Return the parameters that take arguments by position, None if they are not known.
+
+    Raises:
+        ArgumentError: if another one must be given by name.
+    """
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return None
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return None
+    for p in parameters:
+        if p.kind is p.KEYWORD_ONLY and p.default is p.empty:
+            raise ArgumentError(
+                f"{p.name} can be given by keyword only; name a function that takes its "
+                "arguments by position"
+            )
+    return [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]

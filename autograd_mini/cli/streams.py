@@ -1,0 +1,84 @@
+"""Standard output and error of a command.
+
+What a command was asked for is all that a program that reads its output wants to find there. So
+`diverted` sends everything else that is printed meanwhile, also by code that writes to the file
+descriptor, to standard error.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
+from typing import IO, Any
+
+from ..core.visible import show_text
+from ..errors import ArgumentError
+
+
+def standard_output() -> Any:
+    """Return the stream of standard output.
+
+    Raises:
+        ArgumentError: if the command was started without one.
+    """
+    if sys.stdout is None:
+        raise ArgumentError("standard output is closed, so nothing can be printed; open it")
+    return sys.stdout
+
+
+@contextmanager
+def diverted(*, for_good: bool) -> Iterator[IO[str]]:
+    """Send what is printed to standard error, and yield a stream to standard output.
+
+    Args:
+        for_good: whether it stays so to the end of the process, so that what runs then cannot
+            write behind what was printed.
+    """
+    out = standard_output()
+    descriptor = descriptor_of(out)
+    if descriptor is None:  # a stream in memory, as tests have
+        with redirect_stdout(sys.stderr):
+            yield out
+        return
+    out.flush()
+    kept = os.dup(descriptor)
+    other = descriptor_of(sys.stderr)
+    os.dup2(os.open(os.devnull, os.O_WRONLY) if other is None else other, descriptor)
+    try:
+        with (
+            open(os.dup(kept), "w", encoding=out.encoding, errors="backslashreplace") as own,
+            redirect_stdout(sys.stderr),
+        ):
+            yield own
+    finally:
+        if not for_good:
+            out.flush()
+            os.dup2(kept, descriptor)
+        os.close(kept)
+
+
+def discard_output() -> None:
+    """Let what is left for standard output go nowhere, since it cannot be written.
+
+    Without this, the interpreter fails at its end and returns an exit code of its own.
+    """
+    descriptor = descriptor_of(sys.stdout)
+    if descriptor is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+
+
+def complain(text: str) -> None:
+    """Print a line on standard error, where there is one."""
+    if sys.stderr is not None:  # print would take standard output for None
+        with suppress(OSError, ValueError):
+            print(show_text(text), file=sys.stderr, flush=True)
+
+
+def descriptor_of(stream: Any) -> int | None:
+    """Return the file descriptor of a stream, None if it has none or is closed."""
+    try:
+        return int(stream.fileno())
+    except (AttributeError, OSError, ValueError):
+        return None

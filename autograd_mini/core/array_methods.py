@@ -1,0 +1,254 @@
+"""What a tensor shares with a NumPy array: its methods, one lookup each.
+
+Methods that would change a recorded value refuse, and say what to write instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from ..errors import UnsupportedError
+from .extraction import looked_at, plain
+from .operators import Operators
+from .table import Axis, table
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+
+def _refuse(method: str, instead: str) -> Callable[..., NoReturn]:
+    def refused(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
+        raise UnsupportedError(f"t.{method}() is not recorded; use {instead}")
+
+    refused.__name__, refused.__doc__ = method, f"Not recorded; use {instead}."
+    return refused
+
+
+class ArrayMethods(Operators):
+    """The methods of `numpy.ndarray`, recorded."""
+
+    __slots__ = ()
+    _value: Any
+    data: Any
+
+    # ── a sequence of its rows ──────────────────────────────────────────────────────────────
+    def __len__(self) -> int:
+        if not self._value.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return len(self._value)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self._value.ndim:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(table["unstack"](self))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(np.any(self == value))
+
+    def __delitem__(self, index: Any) -> NoReturn:
+        raise UnsupportedError(
+            "del t[index] would change a value that the graph still needs; use t = np.delete(t, "
+            "index, axis), or a slice"
+        )
+
+    # ── plain values ─────────────────────────────────────────────────────────────────────────
+    nbytes = property(lambda self: self._value.nbytes, doc="Bytes of the elements.")
+    itemsize = property(lambda self: self._value.itemsize, doc="Bytes of one element.")
+    strides = property(lambda self: self._value.strides, doc="Bytes to step along each axis.")
+    flags = property(lambda self: self._value.flags, doc="Memory layout of the array.")
+    base = property(lambda self: self.data.base, doc="The array whose memory the value uses.")
+    ctypes = property(lambda self: np.asarray(self.data).ctypes, doc="The memory, for C.")
+    device = property(lambda self: "cpu", doc="Always 'cpu' (Array API).")
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """Return NumPy, whose functions record tensors (Array API)."""
+        return np
+
+    def __dlpack__(self: Any, **kwargs: Any) -> Any:
+        """Hand the value to another library; the gradient does not go with it."""
+        return np.asarray(plain(self, "from_dlpack(t)")).__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> Any:
+        return np.asarray(self._value).__dlpack_device__()
+
+    def item(self: Any, *args: int) -> Any:
+        """Return one element as a plain Python number."""
+        return looked_at(self, "t.item()").item(*args)
+
+    def tolist(self: Any) -> Any:
+        """Return the elements as nested Python lists."""
+        return looked_at(self, "t.tolist()").tolist()
+
+    def tobytes(self: Any, order: Any = "C") -> bytes:
+        """Return the raw bytes of the elements."""
+        return looked_at(self, "t.tobytes()").tobytes(order)
+
+    # ── reductions ───────────────────────────────────────────────────────────────────────────
+    def sum(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.sum](self, axis, *args, **kwargs)
+
+    def prod(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.prod](self, axis, *args, **kwargs)
+
+    def max(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.max](self, axis, *args, **kwargs)
+
+    def min(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.min](self, axis, *args, **kwargs)
+
+    def mean(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.mean](self, axis, *args, **kwargs)
+
+    def var(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.var](self, axis, *args, **kwargs)
+
+    def std(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.std](self, axis, *args, **kwargs)
+
+    def all(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.all](self, axis, *args, **kwargs)
+
+    def any(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.any](self, axis, *args, **kwargs)
+
+    def cumsum(self, axis: int | None = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.cumsum](self, axis, *args, **kwargs)
+
+    def cumprod(self, axis: int | None = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.cumprod](self, axis, *args, **kwargs)
+
+    def argmax(self, axis: int | None = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.argmax](self, axis, *args, **kwargs)
+
+    def argmin(self, axis: int | None = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.argmin](self, axis, *args, **kwargs)
+
+    # ── shapes ───────────────────────────────────────────────────────────────────────────────
+    def reshape(self, *shape: Any, **kwargs: Any) -> Tensor:
+        sizes = shape[0] if len(shape) == 1 else shape
+        return table[np.reshape](self, sizes, **kwargs)
+
+    def transpose(self, *axes: Any) -> Tensor:
+        order = axes[0] if len(axes) == 1 else axes or None
+        return table[np.transpose](self, order)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
+        return table[np.swapaxes](self, axis1, axis2)
+
+    def squeeze(self, axis: Axis = None) -> Tensor:
+        return table[np.squeeze](self, axis)
+
+    def ravel(self, order: str = "C") -> Tensor:
+        return table[np.ravel](self, order)
+
+    def flatten(self, order: str = "C") -> Tensor:
+        return table[np.ravel](self, order)
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+        return table[np.diagonal](self, offset, axis1, axis2)
+
+    def trace(
+        self, offset: int = 0, axis1: int = 0, axis2: int = 1, *args: Any, **kwargs: Any
+    ) -> Tensor:
+        return table[np.trace](self, offset, axis1, axis2, *args, **kwargs)
+
+    def take(self, indices: Any, axis: int | None = None, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.take](self, indices, axis, *args, **kwargs)
+
+    def repeat(self, repeats: Any, axis: int | None = None) -> Tensor:
+        return table[np.repeat](self, repeats, axis)
+
+    def compress(self, condition: Any, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.compress](condition, self, *args, **kwargs)
+
+    def choose(self, choices: Any, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.choose](self, choices, *args, **kwargs)
+
+    def nonzero(self) -> Tensor:
+        return table[np.nonzero](self)
+
+    def argsort(self, axis: int | None = -1, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.argsort](self, axis, *args, **kwargs)
+
+    def argpartition(self, kth: Any, axis: int | None = -1, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.argpartition](self, kth, axis, *args, **kwargs)
+
+    def searchsorted(self, v: Any, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.searchsorted](self, v, *args, **kwargs)
+
+    def dot(self, other: Any, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.dot](self, other, *args, **kwargs)
+
+    def clip(self, min: Any = None, max: Any = None, **kwargs: Any) -> Tensor:
+        return table[np.clip](self, min, max, **kwargs)
+
+    def round(self, decimals: int = 0, *args: Any, **kwargs: Any) -> Tensor:
+        return table[np.round](self, decimals, *args, **kwargs)
+
+    def conj(self) -> Tensor:
+        return table[np.conjugate](self)
+
+    def conjugate(self) -> Tensor:
+        return table["conjugate"](self)
+
+    def copy(self, order: str = "C") -> Tensor:
+        return table[np.copy](self)
+
+    def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Tensor:
+        return table["astype"](self, dtype, *args, **kwargs)
+
+    flat = property(lambda self: table[np.ravel](self), doc="The elements along one axis.")
+    T = property(lambda self: table[np.transpose](self), doc="The axes reversed.")
+    mT = property(lambda self: table[np.matrix_transpose](self), doc="The last two axes swapped.")
+    real = property(lambda self: table[np.real](self), doc="The real part.")
+    imag = property(lambda self: table[np.imag](self), doc="The imaginary part.")
+
+    # ── functions of the field, as methods ───────────────────────────────────────────────────
+    def exp(self) -> Tensor:
+        return table[np.exp](self)
+
+    def log(self) -> Tensor:
+        return table[np.log](self)
+
+    def sqrt(self) -> Tensor:
+        return table[np.sqrt](self)
+
+    def tanh(self) -> Tensor:
+        return table[np.tanh](self)
+
+    def sigmoid(self) -> Tensor:
+        return table["sigmoid"](self)
+
+    def relu(self) -> Tensor:
+        return table["relu"](self)
+
+    def softplus(self) -> Tensor:
+        return table["softplus"](self)
+
+    def softmax(self, axis: Axis = -1) -> Tensor:
+        return table["softmax"](self, axis=axis)
+
+    def log_softmax(self, axis: Axis = -1) -> Tensor:
+        return table["log_softmax"](self, axis=axis)
+
+    def logsumexp(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return table["logsumexp"](self, axis=axis, keepdims=keepdims)
+
+    # ── what would change a recorded value, or leave the numbers ──────────────────────────────
+    fill = _refuse("fill", "np.full_like(t, value)")
+    put = _refuse("put", "am.set_at(t, index, value)")
+    sort = _refuse("sort", "np.sort(t), which returns a sorted tensor")
+    partition = _refuse("partition", "np.partition(t, kth), which returns a new tensor")
+    resize = _refuse("resize", "np.reshape(t, shape)")
+    setfield = _refuse("setfield", "am.set_at(t, index, value)")
+    setflags = _refuse("setflags", "t.data.setflags(...)")
+    byteswap = _refuse("byteswap", "t.data.byteswap()")
+    getfield = _refuse("getfield", "t.data.getfield(...)")
+    view = _refuse("view", "np.reshape(t, shape) or t.astype(dtype)")
+    tofile = _refuse("tofile", "t.data.tofile(...) or np.savez")
+    dump = _refuse("dump", "pickle.dump(t, file) or np.savez")
+    dumps = _refuse("dumps", "pickle.dumps(t) or np.savez")
+    to_device = _refuse("to_device", "the tensor as it is: every tensor is on the CPU")

@@ -1,0 +1,135 @@
+"""NumPy's values as this library holds them: numeric arrays, and scalars where they are 0-d."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..errors import ConversionError, OperandError
+
+
+class SupportsArray(Protocol):
+    """What NumPy can make an array of: arrays, their scalars, tensors, columns of a table."""
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return an array."""
+
+
+Numbers = SupportsArray | complex | list[Any] | tuple[Any, ...]
+"""What a function of ours takes: for type checkers, to which text is an `ArrayLike`."""
+
+PLAIN = frozenset({float, int, bool, np.ndarray, np.float64, np.float32, np.int64, np.bool})
+"""Exact classes of operands that need no look before NumPy gets them."""
+
+
+def as_array(value: Any, dtype: Any = None, *, copy: bool = False) -> Any:
+    """Return `value` as a numeric NumPy array, or as a NumPy scalar when it is 0-d.
+
+    Its byte order is this machine's.
+
+    Raises:
+        OperandError: for text, ragged lists, objects, dates and None; for masked arrays and
+            matrices, which would lose what they are.
+        ConversionError: for containers of tensors that require a gradient.
+    """
+    if type(value) is not np.ndarray:
+        refuse_special(value)
+    try:
+        array = np.array(value, dtype=dtype, copy=True if copy else None)
+    except ConversionError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise OperandError(f"not an array of numbers: {_short(value)} ({error})") from error
+    if array.dtype.kind not in "biufc":
+        raise OperandError(
+            f"not an array of numbers: {_short(value)} has dtype {array.dtype}; "
+            "expected numbers or booleans in a rectangular array"
+        )
+    if not array.dtype.isnative:  # NumPy's results are native, so let all values be
+        array = array.astype(array.dtype.type)
+    return array if array.ndim else array[()]
+
+
+def refuse_special(value: Any) -> None:
+    """Refuse masked arrays and matrices, also in lists: as plain arrays they are others.
+
+    Raises:
+        OperandError: for one of them.
+    """
+    if isinstance(value, np.ndarray):
+        masked = getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())
+        if isinstance(value, masked):
+            raise OperandError(
+                f"a masked array of shape {value.shape} would lose its mask; give x.filled(0) and "
+                "multiply by the weights ~np.ma.getmaskarray(x), or x.compressed() for the valid "
+                "elements alone"
+            )
+        if isinstance(value, np.matrix):
+            raise OperandError(
+                f"np.matrix of shape {value.shape} would lose its product; give np.asarray(m), "
+                "and write @ for products of matrices"
+            )
+    elif type(value) in (list, tuple) and value and not isinstance(value[0], NUMBERS):
+        for part in value:
+            refuse_special(part)
+
+
+def plain_array(value: Any) -> Any:
+    """Return anything as an array, as NumPy does: places, counts or conditions.
+
+    Raises:
+        OperandError: for masked arrays and matrices.
+    """
+    refuse_special(value)
+    return np.asarray(value)
+
+
+def is_foreign(value: Any) -> bool:
+    """Tell an array of another library, which combines with others by methods of its own.
+
+    As a plain array it would lose what it is: labels, units, a device, a graph.
+    """
+    return not isinstance(value, KNOWN) and foreign_kind(type(value))
+
+
+def foreign_kind(kind: type) -> bool:
+    """Tell the class of such arrays: it takes part in NumPy's protocols and is not NumPy's own."""
+    if issubclass(kind, np.ndarray):
+        own, priority = np.ndarray, getattr(kind, "__array_priority__", 0)
+        return not (
+            kind.__array_ufunc__ is own.__array_ufunc__
+            and kind.__array_function__ is own.__array_function__
+            and not (isinstance(priority, int | float) and priority > 0)
+        )
+    return any(hasattr(kind, name) for name in PROTOCOLS)
+
+
+NUMBERS = (np.generic, int, float, complex)
+KNOWN = (*NUMBERS, list, tuple)
+PROTOCOLS = ("__array_ufunc__", "__array_function__", "__array_priority__")
+
+
+def foreign_error(value: Any) -> OperandError:
+    """Return the error about an array of another library where it would be converted."""
+    kind = type(value)
+    return OperandError(
+        f"a {kind.__name__} of {kind.__module__.partition('.')[0]} would lose what it is, as its "
+        "labels or units; give its numbers as an array: x.to_numpy(), or np.asarray(x)"
+    )
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def normal(data: Any) -> Any:
+    """Return 0-d arrays as NumPy scalars, whose arithmetic is ten times faster.
+
+    `1j * np.float64(2)` is Python's complex, which takes a float64 for a float.
+    """
+    if type(data) is np.ndarray:
+        return data if data.ndim else data[()]
+    return np.complex128(data) if type(data) is complex else data

@@ -1,0 +1,124 @@
+"""debug(): every operation knows its source line, and NaN or infinity is named where it appears."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, NonFiniteError
+from .contexts import Block, recorder, run_quietly
+from .extraction import plain_value
+from .notes import lines
+from .record import Operation, Params, Record, record
+from .reverse import watching
+from .sites import site
+from .tensor import Tensor
+
+
+def finite(x: Any) -> bool:
+    """Whether there is no NaN or infinity among some numbers."""
+    data = np.asarray(plain_value(x))
+    return data.dtype.kind not in "fc" or bool(np.isfinite(data).all())
+
+
+def kind_of(x: Any) -> str:
+    """Name what is not finite in some numbers."""
+    return "NaN" if np.isnan(np.asarray(plain_value(x))).any() else "infinity"
+
+
+def shown(x: Any) -> str:
+    """Describe an operand: its shape and range, or its value."""
+    data = np.asarray(plain_value(x))
+    name = f"{x.name}: " if isinstance(x, Tensor) and x.name else ""
+    if data.size == 1 or data.dtype.kind not in "fiu" or not data.size:
+        return f"{name}{data.item()!r}" if data.size == 1 else f"{name}{data.dtype} {data.shape}"
+    low, high = run_quietly(lambda: (np.min(data), np.max(data)), invalid="ignore")
+    return f"{name}{data.dtype} {data.shape} from {low:.6g} to {high:.6g}"
+
+
+def told(vertex: Any) -> str:
+    """Describe an operation: name and scope, line, inputs."""
+    operands = "; ".join(map(shown, vertex._operands))
+    place = lines.get(vertex.serial)
+    return f"{Operation(vertex)}{f', recorded at {place}' if place else ''}. Its inputs: {operands}"
+
+
+def recorded_with_line(
+    primitive: Any, operands: tuple[Any, ...], params: Params
+) -> tuple[Any, Any]:
+    """Record an operation with its line; return its result, and the vertex."""
+    results = run_quietly(lambda: record(primitive, operands, params), all="ignore")
+    tensor = results
+    if isinstance(results, tuple):
+        if not results:
+            return results, None
+        tensor = results[0]
+    vertex = tensor._operands if type(tensor._operands) is Record else tensor
+    lines.attach(vertex, str(site()))
+    return results, vertex
+
+
+def record_and_look(primitive: Any, operands: tuple[Any, ...], params: Params) -> Any:
+    """Record an operation with its line; raise if its result is the first that is not finite."""
+    results, vertex = recorded_with_line(primitive, operands, params)
+    for y in results if isinstance(results, tuple) else (results,):
+        if not finite(y) and all(map(finite, vertex._operands)):
+            raise NonFiniteError(f"{kind_of(y)} appears in {told(vertex)}")
+    return results
+
+
+def only_line(primitive: Any, operands: tuple[Any, ...], params: Params) -> Any:
+    """Record an operation with its line."""
+    return recorded_with_line(primitive, operands, params)[0]
+
+
+def look_at_rule(vertex: Any, what: str, given: Any, made: Any) -> None:
+    """Raise if a rule makes something that is not finite out of finite numbers."""
+    for x in made if isinstance(made, (list, tuple)) else (made,):
+        if not finite(x) and all(map(finite, given if isinstance(given, list) else (given,))):
+            raise NonFiniteError(f"{kind_of(x)} appears in {what} of {told(vertex)}")
+
+
+class debug(Block):  # noqa: N801  # used as a statement, like a function
+    """Note the source line of every operation in the block, and watch for NaN and infinity.
+
+    The first operation that makes NaN or infinity out of finite numbers, forward or in a gradient,
+    raises with its name and scope, its line and its inputs. Errors of a rule get the line as a
+    note, `op.line` has it afterwards. Operations under `no_grad` are not watched.
+
+    Args:
+        nonfinite: "raise", or "ignore" to note the lines only, for programs that compute infinities
+            on purpose, as in the untaken branch of `np.where`.
+
+    >>> import numpy as np, autograd_mini as am
+    >>> x = am.tensor([1.0, 0.0], requires_grad=True, name="x")
+    >>> with am.debug():
+    ...     y = np.log(x)  # doctest: +IGNORE_EXCEPTION_DETAIL
+    Traceback (most recent call last):
+    autograd_mini.errors.NonFiniteError: infinity appears in log_2((2,)), recorded at <stdin>:2. …
+    """
+
+    __slots__ = ("_recorder", "_watch")
+
+    def __init__(self, nonfinite: str = "raise") -> None:
+        if nonfinite not in ("raise", "ignore"):
+            raise ArgumentError(f"nonfinite is 'raise' or 'ignore', got {nonfinite!r}")
+        raising = nonfinite == "raise"
+        self._recorder = recorder(record_and_look if raising else only_line)
+        self._watch = look_at_rule if raising else None
+
+    def __enter__(self) -> None:
+        self._recorder.__enter__()
+        watching.set((self._watch, watching.get()))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None
+    ) -> None:
+        self._recorder.__exit__(kind, error, trace)
+        found = watching.get()
+        watching.set(found[1] if found else None)
+
+    def __repr__(self) -> str:
+        return "debug()"

@@ -1,0 +1,191 @@
+"""Taking a plain value out of the graph: what would be lost or baked in is an error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+
+from ..errors import ConversionError, UnsupportedError
+from .table import table
+from .visible import show_text
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+
+class Trace(Protocol):
+    """Who records a graph in order to compute it again for other values.
+
+    Attributes:
+        effects: whether `backward()` and assignments are part of what is recorded.
+    """
+
+    effects: bool
+
+    @property
+    def record(self) -> Callable[..., Any] | None:
+        """Records an operation with its history; None is the default recorder."""
+
+    def evaluate(self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        """Record an operation that needs no gradient, as under `no_grad`."""
+
+    def look(self, tensor: Tensor, what: str) -> None:
+        """Refuse if a value that is looked at would be baked into the graph."""
+
+    def ask_kind(self, tensor: Tensor, what: str) -> None:
+        """Refuse if it is asked what an argument is for which a tensor stands."""
+
+    def refuse_write(self, tensor: Tensor) -> None:
+        """Refuse an operator in place on what stands for a plain array, which would change."""
+
+    def note_text(self, text: str) -> None:
+        """Take note of a text that shows a value."""
+
+    def refused(self, error: Exception) -> Exception:
+        """Note an error that is raised since the trace cannot go on, and return it."""
+
+    def is_number(self, tensor: Tensor) -> bool:
+        """Whether a tensor stands for a Python number, which leaves the dtype of others alone."""
+
+    def depends(self, owner: Any, attributes: Sequence[str] = ()) -> None:
+        """Note that an object is read; given attributes must be what they are at this moment."""
+
+
+LONGEST_NAME: Final = 200
+"""Letters of a name that an error shows."""
+tracing: Final[ContextVar[Trace | None]] = ContextVar("autograd_mini_tracing", default=None)
+"""The trace that is under way: it must be asked before a value is looked at."""
+
+
+def plain(tensor: Tensor, what: str) -> Any:
+    """Return the value for a conversion out of the graph.
+
+    Raises:
+        ConversionError: if the tensor requires a gradient, which would be lost.
+    """
+    if tensor._requires_grad:
+        raise ConversionError(f"{what} would lose the gradient of {describe(tensor)}; {cure()}")
+    return looked_at(tensor, what)
+
+
+OWN = "am.primitive makes it an operation, with the derivative that you give"
+LIBRARIES = {
+    "pandas": "pandas computes with plain arrays; give x.to_numpy() in place of a Series or frame",
+    "xarray": "xarray converts here; give x.to_numpy() in place of the DataArray",
+    "numpy.ma": (
+        "masked arrays are not recorded; give x.filled(0) and multiply by the weights "
+        "~np.ma.getmaskarray(x)"
+    ),
+}
+
+
+def cure() -> str:
+    """Say what to write instead of a conversion, by who asks for it."""
+    frames = list(asking_frames())
+    for frame in frames:
+        module = frame.f_globals.get("__name__", "")
+        for library, advice in LIBRARIES.items():
+            if f"{module}.".startswith(f"{library}."):
+                return advice
+    for frame in reversed(frames):
+        if name := scipy_function(frame):
+            return cure_for_scipy(name)
+    return (
+        "t.item() and t.data are constants without a gradient; np.stack / np.concatenate join "
+        f"tensors, np.tanh(t) records where math.tanh(t) does not, and of other functions {OWN}"
+    )
+
+
+def cure_for_scipy(name: str) -> str:
+    """Name what records in place of a SciPy function, given as linalg.norm."""
+    from ..ops import special
+
+    package, _, function = name.partition(".")
+    about = f"SciPy's {function} takes arrays only"
+    if package == "special" and function in special.__all__:
+        return f"{about}, so call am.special.{function}, which records"
+    space = {"linalg": np.linalg, "fft": np.fft, "integrate": np}.get(package)
+    if getattr(space, function, None) in table:
+        prefix = "np" if space is np else f"np.{package}"
+        return f"{about}; {prefix}.{function} records (its arguments may differ)"
+    return f"{about}; {OWN}. Of t.data it gives a constant, without a gradient"
+
+
+def asking_frames() -> Iterator[FrameType]:
+    """Yield the frames outside of this library that asked for a value, up to the user's.
+
+    SciPy's functions that are no ufuncs convert their arguments, and cannot be dispatched.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame and frame.f_globals.get("__name__", "").startswith("autograd_mini."):
+        frame = frame.f_back
+    while frame and frame.f_globals.get("__name__", "").startswith(
+        ("scipy.", "numpy.", "pandas.", "xarray.")
+    ):
+        yield frame
+        frame = frame.f_back
+
+
+def scipy_function(frame: FrameType) -> str | None:
+    """Return the public function of SciPy that a frame belongs to, as linalg.norm.
+
+    A wrapper has the function in a variable; a method names its class.
+    """
+    parts = frame.f_globals.get("__name__", "").split(".")
+    public = sys.modules.get(".".join(parts[:2])) if parts[0] == "scipy" else None
+    if public is None:
+        return None
+    inside = [v for v in frame.f_locals.values() if callable(v)]
+    names = [frame.f_code.co_name, *(getattr(v, "__name__", "") for v in inside)]
+    names.append(type(frame.f_locals.get("self")).__name__)
+    for name in names:
+        if not name.startswith("_") and hasattr(public, name):
+            return f"{parts[1]}.{name}"
+    return None
+
+
+def noted_text(text: str) -> str:
+    """Return a text that shows a value; a trace takes note of it."""
+    trace = tracing.get()
+    if trace is not None:
+        trace.note_text(text)
+    return text
+
+
+def looked_at(tensor: Tensor, what: str) -> Any:
+    """Return the value for something that a trace could not see.
+
+    Raises:
+        ConversionError: if a trace is under way which would bake the value in.
+    """
+    trace = tracing.get()
+    if trace is not None:
+        trace.look(tensor, what)
+    return tensor._value
+
+
+def refuse_in_a_program(what: str, cure: str) -> None:
+    """Raise UnsupportedError while a program is traced, which could not see that `what` changes."""
+    trace = tracing.get()
+    if trace is not None and trace.effects:
+        error = f"compile: {what} may differ from call to call; {cure}"
+        raise trace.refused(UnsupportedError(error))
+
+
+def plain_value(x: Any) -> Any:
+    """Return the array of a tensor, anything else as it is, without asking."""
+    return getattr(x, "_value", x)
+
+
+def describe(tensor: Tensor) -> str:
+    """Name a tensor in an error: its name or operation, and its shape."""
+    if tensor._primitive is not None:
+        name = show_text(tensor.op.name, longest=LONGEST_NAME)  # type: ignore[union-attr]
+        return f"{name} of shape {tensor.shape}"
+    name = repr(tensor.name[:LONGEST_NAME] if tensor.name else tensor.serial)
+    return f"leaf {name} of shape {tensor.shape}"

@@ -1,0 +1,373 @@
+"""Operation, recording and no_grad: how a computation leaves its graph behind.
+
+Every primitive asks the context which recorder is in force. By default that is `record`, which
+runs the forward and returns a tensor that knows its operands; `no_grad` installs `evaluate`, which
+only runs it. Debuggers, tracers and profilers install their own with `recorder`.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from ..errors import (
+    ArgumentError,
+    AutogradError,
+    IndexingError,
+    OperandError,
+    ShapeError,
+    StaleGraphError,
+)
+from .arrays import PLAIN, as_array, foreign_error, is_foreign, normal, refuse_special
+from .contexts import Phase, PhaseScope
+from .contexts import Recorder as Recorder
+from .contexts import Scope as Scope
+from .contexts import context as context
+from .contexts import recorder as recorder
+from .contexts import scope as scope
+from .extraction import describe, tracing
+from .fingerprint import fingerprint
+from .notes import lines
+from .sites import site
+from .table import table
+from .tensor import NO_PARAMS, Tensor, leaf, serials
+from .visible import show_text
+
+if TYPE_CHECKING:
+    from .primitive import Primitive
+
+Params = dict[str, Any]
+
+
+class Record:
+    """What the outputs of one multi-output operation share; it keeps their arrays, not them."""
+
+    __slots__ = (
+        "__weakref__",
+        "_operands",
+        "_params",
+        "_primitive",
+        "_requires_grad",
+        "_scope",
+        "arrays",
+        "serial",
+    )
+
+    _primitive: Primitive
+    _operands: tuple[Any, ...]
+    _params: Params
+    _requires_grad: bool
+    _scope: Scope | None
+    arrays: tuple[Any, ...]
+    serial: int
+
+    def output(self, index: int) -> Tensor:
+        """Return the tensor of output `index`: a new object, the same vertex."""
+        tensor = Tensor()
+        tensor._value = self.arrays[index]
+        tensor._requires_grad = self._requires_grad and tensor._value.dtype.kind in "fc"
+        tensor._primitive = self._primitive
+        tensor._operands = self
+        tensor._params = self._params
+        tensor._scope = self._scope
+        tensor.serial = self.serial
+        tensor._index = index
+        tensor.grad = tensor.name = None
+        return tensor
+
+
+class Operation:
+    """One vertex of the graph, seen from a tensor: a view, equal to others by serial.
+
+    >>> import autograd_mini as am
+    >>> y = am.tensor(3.0, name="x") * 2
+    >>> y.op.type, [t.data for t in y.op.inputs]
+    ('multiply', [np.float64(3.0), np.int64(2)])
+    """
+
+    __slots__ = ("_record",)
+
+    def __init__(self, record: Tensor | Record) -> None:
+        self._record = record
+
+    @property
+    def primitive(self) -> Primitive:
+        """The row of the table that it applies."""
+        return self._record._primitive
+
+    @property
+    def type(self) -> str:
+        """Name of the primitive, as `multiply`."""
+        return self.primitive.name
+
+    @property
+    def serial(self) -> int:
+        """Its place in the order of creation."""
+        return self._record.serial
+
+    @property
+    def name(self) -> str:
+        """Scope, type and serial: unique in this process, as `mlp/dense_1/matmul_12`."""
+        path = f"{self.scope}/" if self.scope else ""
+        return f"{path}{self.type}_{self.serial}"
+
+    @property
+    def params(self) -> Params:
+        """The static parameters, as `{"axis": (0,)}`."""
+        return dict(self._record._params)
+
+    @property
+    def scope(self) -> str:
+        """Path of the scope in which it was recorded, `""` outside of all."""
+        scope = self._record._scope
+        return scope.path if scope else ""
+
+    @property
+    def phase(self) -> Phase:
+        """The part of a compiled training step to which it belongs; "forward" without one."""
+        scope = self._record._scope
+        while scope is not None:
+            if type(scope) is PhaseScope:
+                return scope.phase
+            scope = scope.parent
+        return "forward"
+
+    @property
+    def line(self) -> str | None:
+        """Where it was recorded, as "file.py:12", if that was in `am.debug()`."""
+        return lines.get(self.serial)
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """The operands; plain numbers and arrays are wrapped as leaves with serial 0."""
+        operands: Any = self._record._operands
+        return tuple(x if isinstance(x, Tensor) else constant(x) for x in operands)
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        """The results."""
+        record = self._record
+        if isinstance(record, Tensor):
+            return (record,)
+        return tuple(record.output(i) for i in range(len(record.arrays)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Operation) and self.serial == other.serial
+
+    def __hash__(self) -> int:
+        return hash(self.serial)
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(str(np.shape(x)) for x in self._record._operands)
+        return f"{show_text(self.name, one_line=True)}({shapes})"
+
+
+def operation_of(tensor: Tensor) -> Operation:
+    """Return the operation that computed a tensor."""
+    return Operation(tensor if isinstance(tensor._operands, tuple) else tensor._operands)
+
+
+table["operation"] = operation_of
+
+
+COPIED: Final = 65_536
+"""A plain array of so many bytes is copied when it is recorded; a larger one is fingerprinted."""
+BORROWED: Final = sys.maxsize
+"""The time of the last assign of a leaf that shows an array of the user's: perhaps right now."""
+
+
+def keep_operand(array: np.ndarray[Any, Any]) -> Any:
+    """Return what a graph holds of a plain array: its rules need it later, as it is now.
+
+    The user may write into the array in between. So a small one is copied. A large one is wrapped
+    as a leaf with serial 0, which knows its fingerprint and the line; `check_unchanged` compares.
+    """
+    if array.nbytes <= COPIED:
+        return array.copy("K")
+    borrowed = leaf(array)
+    borrowed.serial, borrowed._assigned = 0, BORROWED
+    borrowed._index, borrowed._scope = fingerprint(array), site()
+    return borrowed
+
+
+def check_unchanged(x: Tensor, vertex: Any) -> None:
+    """Check that an operand which was changed, or may have been, is what was recorded.
+
+    Raises:
+        StaleGraphError: if it is not.
+    """
+    if x._assigned is not BORROWED:
+        raise StaleGraphError(
+            f"{describe(x)} was changed after {Operation(vertex)} was recorded, so the "
+            "gradient would be wrong; compute the result again after the change"
+        )
+    if fingerprint(x._value) != x._index:
+        raise StaleGraphError(
+            f"an array of shape {x.shape} was written into after {Operation(vertex)} was recorded "
+            f"with it at {x._scope}, so the result would be wrong; give the operation a copy "
+            "(a.copy()), or write into the array after the gradient is computed"
+        )
+
+
+def constant(value: Any) -> Tensor:
+    """Wrap a plain operand so that it can be looked at."""
+    if type(value) is Tensor:  # a large array was wrapped when it was recorded
+        return value
+    tensor = leaf(np.asarray(value)[()])
+    tensor.serial = 0
+    return tensor
+
+
+def operand(value: Any) -> Any:
+    """Return a plain operand as NumPy takes it; numbers stay as they are, so float32 is kept.
+
+    Raises:
+        OperandError: for arrays of other libraries, as for what `as_array` refuses.
+    """
+    if type(value) is Tensor or type(value) in PLAIN or value is None or type(value) is complex:
+        return value
+    refuse_special(value)
+    if is_foreign(value):
+        raise foreign_error(value)
+    return as_array(value)
+
+
+def run(primitive: Primitive, operands: tuple[Any, ...], params: Params) -> tuple[Any, Any, bool]:
+    """Apply the forward to the operands' values.
+
+    Returns:
+        the operands as they are to be recorded, the result, and whether any requires a gradient.
+    """
+    arrays = []
+    wanted = False
+    for position, x in enumerate(operands):
+        if type(x) is Tensor:
+            arrays.append(x._value)
+            if x._requires_grad:
+                wanted = True
+        elif type(x) in PLAIN:
+            arrays.append(x)
+        else:
+            x = operand(x)
+            arrays.append(x)
+            operands = (*operands[:position], x, *operands[position + 1 :])
+    try:
+        data = primitive.forward(*arrays, **params)
+    except Exception as error:
+        raise explained(error, primitive, operands) from error
+    return operands, data, wanted and primitive.differentiable
+
+
+def explained(error: Exception, primitive: Primitive, operands: tuple[Any, ...]) -> Exception:
+    """Return an error of our own that names the operation, the shapes and what NumPy said."""
+    if isinstance(error, AutogradError):
+        return error
+    kinds = ", ".join(
+        f"{np.shape(x)} {getattr(x, 'dtype', type(x).__name__)}" for x in map(value_of, operands)
+    )
+    message = f"{primitive.name}: cannot combine {kinds}: {error}"
+    if isinstance(error, ValueError):
+        if any(word in str(error) for word in ("shape", "broadcast", "dimension", "axis", "axes")):
+            return ShapeError(f"{message}. Check the shapes with t.shape; np.reshape changes them")
+        return ArgumentError(message)
+    if isinstance(error, TypeError):
+        return OperandError(f"{message}. Check the dtypes with t.dtype; t.astype changes them")
+    if isinstance(error, IndexError):
+        return IndexingError(f"{message}. Check the shape with t.shape")
+    error.add_note(show_text(f"in {primitive.name} of {kinds}"))
+    return error
+
+
+def value_of(operand: Any) -> Any:
+    """Return the array of a tensor, anything else as it is."""
+    return operand._value if type(operand) is Tensor else operand
+
+
+def kind_of(*operands: Any) -> np.dtype[Any]:
+    """Return the dtype that NumPy gives to these together; Python numbers adapt to the others."""
+    trace = tracing.get()
+    values = [
+        x._value.item() if trace and type(x) is Tensor and trace.is_number(x) else value_of(x)
+        for x in operands
+    ]
+    return np.result_type(*values)
+
+
+def record(primitive: Primitive, operands: tuple[Any, ...], params: Params = NO_PARAMS) -> Any:
+    """Run a primitive and return its tensor, or its tuple of tensors, with their history."""
+    operands, data, wanted = run(primitive, operands, params)
+    if np.ndarray in map(type, operands):
+        operands = tuple([keep_operand(x) if type(x) is np.ndarray else x for x in operands])
+    scope = context.get()[1]
+    if primitive.multiple:
+        shared = Record()
+        shared._primitive = primitive
+        shared._operands = operands
+        shared._params = params
+        shared._requires_grad = wanted
+        shared._scope = scope
+        shared.arrays = tuple(map(normal, data))
+        shared.serial = next(serials)
+        return tuple(shared.output(i) for i in range(len(shared.arrays)))
+    tensor = Tensor()
+    tensor._value = normal(data)
+    tensor._requires_grad = wanted
+    tensor._primitive = primitive
+    tensor._operands = operands
+    tensor._params = params
+    tensor._scope = scope
+    tensor.serial = next(serials)
+    tensor.grad = tensor.name = None
+    return tensor
+
+
+def evaluate(primitive: Primitive, operands: tuple[Any, ...], params: Params = NO_PARAMS) -> Any:
+    """Run a primitive and return leaves: the recorder of `no_grad`."""
+    trace = tracing.get()
+    if trace is not None:  # somebody will read the graph, whatever requires a gradient
+        return trace.evaluate(primitive, operands, params)
+    _, data, _ = run(primitive, operands, params)
+    if primitive.multiple:
+        return tuple(leaf(normal(part)) for part in data)
+    return leaf(normal(data))
+
+
+def without_gradient(results: Any) -> Any:
+    """Return recorded tensors which the reverse walk does not follow."""
+    for tensor in results if isinstance(results, tuple) else (results,):
+        tensor._requires_grad = False
+    return results
+
+
+def no_grad() -> recorder:
+    """Record nothing in the block (`with`) or function (decorator); leaves may be changed in it.
+
+    >>> import autograd_mini as am
+    >>> w = am.tensor(1.0, requires_grad=True)
+    >>> with am.no_grad():
+    ...     w -= 0.25
+    >>> w
+    tensor(0.75, requires_grad=True)
+    """
+    return recorder(evaluate)
+
+
+def recording_anyway() -> recorder:
+    """Record in the block, with the recorder in force if there is one, even under `no_grad`."""
+    found, trace = context.get()[0], tracing.get()
+    return recorder((trace.record if trace else None) if found is evaluate else found)
+
+
+def assignments() -> Recorder | None:
+    """Return the recorder that wants to see assignments to leaves, if there is one."""
+    found, trace = context.get()[0], tracing.get()
+    if trace is not None:
+        return trace.record if trace.effects else None
+    return None if found is evaluate else found
+
+
+def is_recording() -> bool:
+    """Whether operations are being recorded here."""
+    return context.get()[0] is not evaluate or tracing.get() is not None

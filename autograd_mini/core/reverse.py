@@ -1,0 +1,288 @@
+"""The reverse walk: from outputs to leaves, one rule after the other.
+
+There is one walk. With plain arrays it computes gradients; with tensors it records them, so that
+they can be differentiated again. Operations are visited in falling order of serial, the order in
+which nothing is visited before all its consumers; a heap holds the frontier only, so a graph of a
+million operations needs neither recursion nor a list of itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Sequence
+from contextvars import ContextVar
+from heapq import heappop
+from typing import Any, Final
+
+import numpy as np
+
+from ..errors import AutogradError, GradientError
+from ..ops.selection import where
+from .contexts import run_quietly
+from .cotangents import conjugated, fitted, returned
+from .frontier import Frontier
+from .hooks import after_hooks
+from .notes import hooks, lines
+from .record import Operation, Record, check_unchanged
+from .tensor import NO_PARAMS, Tensor
+
+Watch = Callable[[Any, str, Any, Any], None]
+watching: ContextVar[tuple[Watch | None, Any] | None] = ContextVar(
+    "autograd_mini_watching", default=None
+)
+"""Who looks at each cotangent (a debugger), and who did in the block around."""
+
+standing: Final[set[int]] = set()
+"""Serials of the aliases that stand for arguments of functions which are running now, and require a
+gradient though the tensor that was given does not."""
+
+Gradients = list[tuple[Tensor, Any]]
+VALUES = (Tensor, np.ndarray, np.generic)
+
+
+def walk(
+    outputs: Sequence[Tensor],
+    cotangents: Sequence[Any],
+    *,
+    needed: Container[int] | None = None,
+    recorded: bool = False,
+    every: bool = False,
+    exact: bool = False,
+) -> Gradients:
+    """Carry cotangents back to the leaves.
+
+    Args:
+        outputs: where to start; each gets its entry of `cotangents`, of the same shape.
+        needed: serials of the vertices to follow, by default all that require a gradient.
+        recorded: whether the rules get tensors, which records what they do, or arrays.
+        every: whether to return the cotangent of every tensor on the way, not of leaves only.
+        exact: whether a cotangent of 0 means that nothing flows, so that 0 · ∞ is 0.
+
+    Returns:
+        (tensor, cotangent) for each leaf, or vertex whose operands are not needed, reached.
+
+    Raises:
+        StaleGraphError: if a leaf was assigned after an operation that uses it.
+        ShapeError: if a rule returns a cotangent of a shape that its input does not have.
+    """
+    frontier = Frontier()
+    reached: Gradients = []
+    for tensor, g in zip(outputs, cotangents, strict=True):
+        frontier.receive(tensor, conjugated(g), exact)
+    watch = watcher()
+    run_quietly(lambda: visit_all(frontier, reached, needed, recorded, every, watch))
+    reached.extend((x, after_hooks(x, g)) if hooks else (x, g) for x, g in frontier.leaves.values())
+    return [(tensor, conjugated(g)) for tensor, g in reached]
+
+
+def visit_all(
+    frontier: Frontier,
+    reached: Gradients,
+    needed: Container[int] | None,
+    recorded: bool,
+    every: bool,
+    watch: Watch | None,
+) -> None:
+    """Visit vertices, the last recorded first, until none is left."""
+    plain = not recorded and watch is None
+    heap, waiting = frontier.heap, frontier.waiting
+    while heap:
+        vertex, g, selected = waiting.pop(-heappop(heap))
+        if hooks:
+            g = after_hooks(vertex, g)
+        rules, operands = vertex._primitive.vjp, vertex._operands
+        try:
+            if (
+                plain
+                and not selected
+                and type(vertex) is Tensor
+                and type(rules) is tuple
+                and len(operands) == len(rules) == 2
+                and vertex._params is NO_PARAMS
+            ):
+                last = not visit_two(vertex, rules, operands, g, frontier, needed)
+            else:
+                last = not visit(vertex, g, selected, frontier, needed, recorded, watch)
+        except AutogradError:
+            raise
+        except Exception as error:
+            error.add_note(f"in the gradient of {located(vertex)}")
+            raise
+        if every and type(vertex) is Record:
+            reached.extend((vertex.output(i), x) for i, x in enumerate(g) if x is not None)
+        elif last or every:
+            reached.append((vertex, g))
+
+
+def watcher() -> Watch | None:
+    """Return who looks at each cotangent, if somebody does."""
+    found = watching.get()
+    return found[0] if found else None
+
+
+def visit(
+    vertex: Any,
+    g: Any,
+    selected: bool,
+    frontier: Frontier,
+    needed: Container[int] | None,
+    recorded: bool,
+    watch: Watch | None,
+) -> bool:
+    """Apply the rules of one operation and pass the cotangents on; tell if any was needed."""
+    primitive, operands, params = vertex._primitive, vertex._operands, vertex._params
+    xs = current_values(vertex)
+    if recorded:
+        xs = operands
+    if type(vertex) is Record:
+        if not primitive.partial:
+            pairs = zip(vertex.arrays, g, strict=True)
+            g = [np.zeros_like(a) if h is None else h for a, h in pairs]
+        y = [vertex.output(i) for i in range(len(g))] if recorded else vertex.arrays
+    else:
+        y = vertex if recorded else vertex._value
+    rules = primitive.vjp
+    masked = selected and primitive.kind == "elementwise"
+    passed = False
+    at_once = None if type(rules) is tuple else all_at_once(vertex, g, y, xs)
+    for position, x in enumerate(operands):
+        if type(x) is not Tensor:
+            continue
+        if not (x._requires_grad if needed is None else x.serial in needed):
+            continue
+        if at_once is not None:
+            gx = at_once[position]
+            if gx is None and primitive.partial:
+                continue
+        elif (rule := rules[position]) is None:
+            continue  # as the condition of where
+        else:
+            gx = rule(g, y, *xs, **params) if params else rule(g, y, *xs)
+        if masked and (recorded or type(g) is Tensor or not np.isfinite(np.sum(gx))):
+            gx = where((g == 0) & ~np.isfinite(gx), 0, gx)
+        data = x._value
+        if type(gx) is np.ndarray or type(gx) is not type(data):  # else two scalars, which fit
+            gx = checked(gx, data, vertex, position)
+        if watch is not None:
+            watch(vertex, f"the gradient for input {position}", g, gx)
+        frontier.receive(x, gx, selected or primitive.selects)
+        passed = True
+    return passed
+
+
+def visit_two(
+    vertex: Tensor,
+    rules: tuple[Any, ...],
+    operands: tuple[Any, ...],
+    g: Any,
+    frontier: Frontier,
+    needed: Container[int] | None,
+) -> bool:
+    """Do what `visit` does, unrolled for two operands where nobody records, watches or selects."""
+    a, b = x, y = operands
+    to_a = to_b = False
+    if type(a) is Tensor:
+        if a._primitive is None and a._assigned > vertex.serial:
+            check_unchanged(a, vertex)
+        x = a._value
+        to_a = a._requires_grad if needed is None else a.serial in needed
+    if type(b) is Tensor:
+        if b._primitive is None and b._assigned > vertex.serial:
+            check_unchanged(b, vertex)
+        y = b._value
+        to_b = b._requires_grad if needed is None else b.serial in needed
+    rule_a, rule_b = rules
+    if to_a and (to_a := rule_a is not None):
+        gx = rule_a(g, vertex._value, x, y)
+        if type(gx) is np.ndarray or type(gx) is not type(x):
+            gx = checked(gx, x, vertex, 0)
+        frontier.receive(a, gx, vertex._primitive.selects)
+    if to_b and (to_b := rule_b is not None):
+        gx = rule_b(g, vertex._value, x, y)
+        if type(gx) is np.ndarray or type(gx) is not type(y):
+            gx = checked(gx, y, vertex, 1)
+        frontier.receive(b, gx, vertex._primitive.selects)
+    return to_a or to_b
+
+
+def checked(gx: Any, data: Any, vertex: Any, position: int) -> Any:
+    """Return what a rule returned in the shape and dtype of its input."""
+    if type(gx) is not np.ndarray and not isinstance(gx, VALUES):
+        gx = returned(gx, vertex, position)
+    if gx.shape != data.shape or gx.dtype != data.dtype:
+        gx = fitted(gx, data, vertex, position)
+    return gx
+
+
+def located(vertex: Any) -> str:
+    """Name an operation and, if it is known, the line where it was recorded."""
+    place = lines.get(vertex.serial)
+    return f"{Operation(vertex)}{f', recorded at {place}' if place else ''}"
+
+
+def current_values(vertex: Any) -> list[Any]:
+    """Return the operands' arrays, which must still be those that were recorded."""
+    values = []
+    for x in vertex._operands:
+        if type(x) is Tensor:
+            if x._primitive is None and x._assigned > vertex.serial:
+                check_unchanged(x, vertex)
+            values.append(x._value)
+        else:
+            values.append(x)
+    return values
+
+
+def all_at_once(vertex: Any, g: Any, y: Any, xs: Any) -> Sequence[Any]:
+    """Apply a rule that returns the cotangents of all inputs."""
+    found = vertex._primitive.vjp(g, y, *xs, **vertex._params)
+    if len(found) != len(xs):
+        raise GradientError(
+            f"the rule of {Operation(vertex)} returned {len(found)} cotangents for {len(xs)} "
+            "inputs; expected one each, None where no gradient flows"
+        )
+    return found
+
+
+def dependents(
+    outputs: Iterable[Tensor], wanted: Container[int], *, every: bool = False
+) -> tuple[dict[int, Tensor], bool]:
+    """Find the vertices between outputs and wanted ones.
+
+    Args:
+        outputs: where to start.
+        wanted: serials of the vertices where to end.
+        every: whether to look at tensors that require no gradient, too.
+
+    Returns:
+        a tensor of each vertex by its serial, and whether the outputs also depend on another tensor
+        that requires a gradient.
+    """
+    seen: dict[int, Tensor] = {}
+    stack: list[Tensor] = [x for x in outputs if every or x._requires_grad]
+    foreign = False
+    while stack:
+        x = stack.pop()
+        if x.serial in seen:
+            continue
+        seen[x.serial] = x
+        if x.serial in wanted:
+            continue
+        followed = [o for o in operands_of(x) if every or o._requires_grad]
+        # It starts without being wanted: a leaf, or the stand-in of an enclosing transform.
+        if x._requires_grad and (x._primitive is None or x.serial in standing):
+            foreign = True
+        stack.extend(followed)
+    needed: dict[int, Tensor] = {}
+    for serial in sorted(seen):
+        x = seen[serial]
+        if serial in wanted or any(o.serial in needed for o in operands_of(x)):
+            needed[serial] = x
+    return needed, foreign
+
+
+def operands_of(tensor: Tensor) -> list[Tensor]:
+    """Return the tensors among the operands of the operation that computed a tensor."""
+    operands = tensor._operands
+    if type(operands) is Record:
+        operands = operands._operands
+    return [o for o in operands or () if type(o) is Tensor]
