@@ -7,12 +7,16 @@ derivative is not 0 (there a factor could not be seen; a term could).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import comb
 from typing import Any
 
 import numpy as np
 
 from ..coordinates import natural
 from .evidence import Evidence
+
+MANY_WAYS = 40
+"""In so many ways at least right entries may be chosen, for a bound to be no accident."""
 
 Condition = tuple[str, np.ndarray]
 """How it is written, and where it holds."""
@@ -214,14 +218,20 @@ def indexed(evidence: Evidence, shape: tuple[int, ...]) -> Iterator[Condition]:
 def thresholds(
     name: str, x: np.ndarray, wrong: np.ndarray, right: np.ndarray
 ) -> Iterator[Condition]:
-    """Yield the bounds of the wrong values, as round as those that are right allow."""
-    if np.count_nonzero(wrong) < 4:
+    """Yield the bounds of the wrong values, as round as those that are right allow.
+
+    Only where there are so many entries that bounds would hardly separate any others as well.
+    """
+    count, others = int(np.count_nonzero(wrong)), int(np.count_nonzero(right))
+    ways = comb(count + others, others)
+    if count < 4 or ways < MANY_WAYS:
         return
     for text, values in ((name, x), (f"|{name}|", np.abs(x))):
         low, high = lowest(values, wrong, right), -lowest(-values, wrong, right)
         yield f"{text} >= {low!r}", values >= low
         yield f"{text} <= {high!r}", values <= high
-        yield f"{low!r} <= {text} <= {high!r}", (values >= low) & (values <= high)
+        if ways >= MANY_WAYS * others:
+            yield f"{low!r} <= {text} <= {high!r}", (values >= low) & (values <= high)
 
 
 def lowest(x: np.ndarray, wrong: np.ndarray, right: np.ndarray) -> float:

@@ -76,7 +76,7 @@ class Investigation:
         self._probe, self._line, self.given = probe, line, given
         self._moving = probe.moving(line)
         rounding = ROUNDING * probe.epsilon * self._moving / line.unit
-        seen = self._moving or min(probe.scale, 1.0)
+        seen = max(self._moving, min(probe.scale, 1.0))
         unseen = probe.epsilon**2 * seen / line.unit
         self._judge = replace(judge, rounding=rounding, unseen=unseen)
         self._levels: dict[float, Level] = {}
