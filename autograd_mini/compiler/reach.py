@@ -34,8 +34,6 @@ from ..core.graph import Graph
 from ..core.primitive import Primitive
 from ..core.record import Operation
 from ..core.tensor import Tensor
-from ..nn.mode import Mode
-from ..nn.module import Module
 from ..random.generator import Generator
 from .guards import MISSING, Condition, Kind, content_of, is_read, read_attribute
 from .identical import is_plain
@@ -206,7 +204,7 @@ class Reach:
             return kind == "attribute" and not self._compares
         if kind == "attribute":
             kinds = owner.__mro__ if isinstance(owner, type) else type(owner).__mro__
-            return all(one is object or one is Module or is_users(one) for one in kinds)
+            return all(one is object or is_base_of_modules(one) or is_users(one) for one in kinds)
         return kind == "cell"
 
     def _global(self, namespace: dict[str, Any], name: str, foreign: bool) -> None:
@@ -481,7 +479,7 @@ class Reach:
         unguarded = UNGUARDED if is_module_or_optimizer(type(x)) else ()
         for key in [key for key in own if key in wanted and key not in unguarded]:
             other = foreign or not (certain or key in self._own)
-            if key == "training" and type(getattr_static(type(x), key, None)) is Mode:
+            if key == "training" and is_mode(getattr_static(type(x), key, None)):
                 continue
             if isinstance(key, str) and attribute_of(x, key) is own[key]:
                 self._note("attribute", x, key, own[key], f"{name}.{key}", other)
@@ -500,7 +498,7 @@ class Reach:
             where, other = f"{name}.{key}", foreign or not self._is_certain(key)
             if key in own and not hasattr(type(raw), "__set__"):
                 continue
-            if isinstance(raw, DESCRIPTORS) or type(raw) is Mode:
+            if isinstance(raw, DESCRIPTORS) or is_mode(raw):
                 self._described(x, key, other)
             elif isinstance(raw, types.FunctionType) and not is_special(key):
                 self._note("method", x, key, raw, where, other)
@@ -564,6 +562,16 @@ def value_in(cell: types.CellType) -> Any:
 def is_special(name: str) -> bool:
     """Tell a method that Python calls without its name being written."""
     return name.startswith("__") and name.endswith("__")
+
+
+def is_base_of_modules(kind: type) -> bool:
+    """Tell the class from which a user's modules inherit."""
+    return (kind.__module__, kind.__name__) == ("autograd_mini.nn.module", "Module")
+
+
+def is_mode(x: Any) -> bool:
+    """Tell what a module has for `training`: it is not an attribute like others."""
+    return type(x).__module__ == "autograd_mini.nn.mode"
 
 
 def is_module_or_optimizer(kind: type) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..core.arrays import PLAIN, as_array, normal
-from ..core.contexts import ERRORS, Scope, ScopePath, WalkScope
+from ..core.contexts import ERRORS, Scope, ScopePath, WalkScope, serials
 from ..core.extraction import describe
 from ..core.fingerprint import fingerprint
 from ..core.notes import hooks
@@ -22,7 +22,7 @@ from ..core.primitive import PRIMITIVES, Primitive
 from ..core.record import Record, context, record, run
 from ..core.record import operand as plain
 from ..core.sites import Site, site
-from ..core.tensor import NO_PARAMS, Tensor, leaf, serials
+from ..core.tensor import NO_PARAMS, Tensor, leaf
 from ..errors import ConversionError, ShapeError, StaleGraphError, UnsupportedError
 from ..ops.conversion import cast, conjugate_number, imag, real, rounded_number, set_leaf
 from .forms import is_view

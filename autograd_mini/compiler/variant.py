@@ -16,7 +16,8 @@ from typing import Any, Final, TypeVar
 import numpy as np
 
 from .. import errors
-from ..core.tensor import RUN, SET_VALUE, Tensor, serials
+from ..core.contexts import serials
+from ..core.tensor import RUN, SET_VALUE, Tensor
 from .draw_source import is_draw
 from .locks import run_in_turn, turn_of
 from .program import Program, Value

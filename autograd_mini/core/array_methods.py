@@ -6,17 +6,14 @@ Methods that would change a recorded value refuse, and say what to write instead
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import numpy as np
 
 from ..errors import UnsupportedError
-from .extraction import looked_at, plain
+from .extraction import looked_at, plain, reads_no_elements
 from .operators import Operators
 from .table import Axis, table
-
-if TYPE_CHECKING:
-    from .tensor import Tensor
 
 
 def _refuse(method: str, instead: str) -> Callable[..., NoReturn]:
@@ -40,7 +37,7 @@ class ArrayMethods(Operators):
             raise TypeError("len() of a 0-d tensor")
         return len(self._value)
 
-    def __iter__(self) -> Iterator[Tensor]:
+    def __iter__(self) -> Iterator[Self]:
         if not self._value.ndim:
             raise TypeError("iteration over a 0-d tensor")
         return iter(table["unstack"](self))
@@ -87,117 +84,118 @@ class ArrayMethods(Operators):
         return looked_at(self, "t.tobytes()").tobytes(order)
 
     # ── reductions ───────────────────────────────────────────────────────────────────────────
-    def sum(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+    def sum(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Self:
         return table[np.sum](self, axis, *args, **kwargs)
 
-    def prod(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+    def prod(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Self:
         return table[np.prod](self, axis, *args, **kwargs)
 
-    def max(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+    def max(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Self:
         return table[np.max](self, axis, *args, **kwargs)
 
-    def min(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+    def min(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Self:
         return table[np.min](self, axis, *args, **kwargs)
 
-    def mean(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+    def mean(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Self:
         return table[np.mean](self, axis, *args, **kwargs)
 
-    def var(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+    def var(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Self:
         return table[np.var](self, axis, *args, **kwargs)
 
-    def std(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+    def std(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Self:
         return table[np.std](self, axis, *args, **kwargs)
 
-    def all(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+    def all(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Self:
         return table[np.all](self, axis, *args, **kwargs)
 
-    def any(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Tensor:
+    def any(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Self:
         return table[np.any](self, axis, *args, **kwargs)
 
-    def cumsum(self, axis: int | None = None, *args: Any, **kwargs: Any) -> Tensor:
+    def cumsum(self, axis: int | None = None, *args: Any, **kwargs: Any) -> Self:
         return table[np.cumsum](self, axis, *args, **kwargs)
 
-    def cumprod(self, axis: int | None = None, *args: Any, **kwargs: Any) -> Tensor:
+    def cumprod(self, axis: int | None = None, *args: Any, **kwargs: Any) -> Self:
         return table[np.cumprod](self, axis, *args, **kwargs)
 
-    def argmax(self, axis: int | None = None, *args: Any, **kwargs: Any) -> Tensor:
+    def argmax(self, axis: int | None = None, *args: Any, **kwargs: Any) -> Self:
         return table[np.argmax](self, axis, *args, **kwargs)
 
-    def argmin(self, axis: int | None = None, *args: Any, **kwargs: Any) -> Tensor:
+    def argmin(self, axis: int | None = None, *args: Any, **kwargs: Any) -> Self:
         return table[np.argmin](self, axis, *args, **kwargs)
 
     # ── shapes ───────────────────────────────────────────────────────────────────────────────
-    def reshape(self, *shape: Any, **kwargs: Any) -> Tensor:
+    def reshape(self, *shape: Any, **kwargs: Any) -> Self:
         sizes = shape[0] if len(shape) == 1 else shape
         return table[np.reshape](self, sizes, **kwargs)
 
-    def transpose(self, *axes: Any) -> Tensor:
+    def transpose(self, *axes: Any) -> Self:
         order = axes[0] if len(axes) == 1 else axes or None
         return table[np.transpose](self, order)
 
-    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
+    def swapaxes(self, axis1: int, axis2: int) -> Self:
         return table[np.swapaxes](self, axis1, axis2)
 
-    def squeeze(self, axis: Axis = None) -> Tensor:
+    def squeeze(self, axis: Axis = None) -> Self:
         return table[np.squeeze](self, axis)
 
-    def ravel(self, order: str = "C") -> Tensor:
+    def ravel(self, order: str = "C") -> Self:
         return table[np.ravel](self, order)
 
-    def flatten(self, order: str = "C") -> Tensor:
+    def flatten(self, order: str = "C") -> Self:
         return table[np.ravel](self, order)
 
-    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Self:
         return table[np.diagonal](self, offset, axis1, axis2)
 
     def trace(
         self, offset: int = 0, axis1: int = 0, axis2: int = 1, *args: Any, **kwargs: Any
-    ) -> Tensor:
+    ) -> Self:
         return table[np.trace](self, offset, axis1, axis2, *args, **kwargs)
 
-    def take(self, indices: Any, axis: int | None = None, *args: Any, **kwargs: Any) -> Tensor:
+    def take(self, indices: Any, axis: int | None = None, *args: Any, **kwargs: Any) -> Self:
         return table[np.take](self, indices, axis, *args, **kwargs)
 
-    def repeat(self, repeats: Any, axis: int | None = None) -> Tensor:
+    def repeat(self, repeats: Any, axis: int | None = None) -> Self:
         return table[np.repeat](self, repeats, axis)
 
-    def compress(self, condition: Any, *args: Any, **kwargs: Any) -> Tensor:
+    def compress(self, condition: Any, *args: Any, **kwargs: Any) -> Self:
         return table[np.compress](condition, self, *args, **kwargs)
 
-    def choose(self, choices: Any, *args: Any, **kwargs: Any) -> Tensor:
+    def choose(self, choices: Any, *args: Any, **kwargs: Any) -> Self:
         return table[np.choose](self, choices, *args, **kwargs)
 
-    def nonzero(self) -> Tensor:
+    def nonzero(self) -> Self:
         return table[np.nonzero](self)
 
-    def argsort(self, axis: int | None = -1, *args: Any, **kwargs: Any) -> Tensor:
+    def argsort(self, axis: int | None = -1, *args: Any, **kwargs: Any) -> Self:
         return table[np.argsort](self, axis, *args, **kwargs)
 
-    def argpartition(self, kth: Any, axis: int | None = -1, *args: Any, **kwargs: Any) -> Tensor:
+    def argpartition(self, kth: Any, axis: int | None = -1, *args: Any, **kwargs: Any) -> Self:
         return table[np.argpartition](self, kth, axis, *args, **kwargs)
 
-    def searchsorted(self, v: Any, *args: Any, **kwargs: Any) -> Tensor:
+    def searchsorted(self, v: Any, *args: Any, **kwargs: Any) -> Self:
         return table[np.searchsorted](self, v, *args, **kwargs)
 
-    def dot(self, other: Any, *args: Any, **kwargs: Any) -> Tensor:
+    @reads_no_elements
+    def dot(self, other: Any, *args: Any, **kwargs: Any) -> Self:
         return table[np.dot](self, other, *args, **kwargs)
 
-    def clip(self, min: Any = None, max: Any = None, **kwargs: Any) -> Tensor:
+    def clip(self, min: Any = None, max: Any = None, **kwargs: Any) -> Self:
         return table[np.clip](self, min, max, **kwargs)
 
-    def round(self, decimals: int = 0, *args: Any, **kwargs: Any) -> Tensor:
+    def round(self, decimals: int = 0, *args: Any, **kwargs: Any) -> Self:
         return table[np.round](self, decimals, *args, **kwargs)
 
-    def conj(self) -> Tensor:
+    def conj(self) -> Self:
         return table[np.conjugate](self)
 
-    def conjugate(self) -> Tensor:
+    def conjugate(self) -> Self:
         return table["conjugate"](self)
 
-    def copy(self, order: str = "C") -> Tensor:
+    def copy(self, order: str = "C") -> Self:
         return table[np.copy](self)
 
-    def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Tensor:
+    def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Self:
         return table["astype"](self, dtype, *args, **kwargs)
 
     flat = property(lambda self: table[np.ravel](self), doc="The elements along one axis.")
@@ -207,34 +205,34 @@ class ArrayMethods(Operators):
     imag = property(lambda self: table[np.imag](self), doc="The imaginary part.")
 
     # ── functions of the field, as methods ───────────────────────────────────────────────────
-    def exp(self) -> Tensor:
+    def exp(self) -> Self:
         return table[np.exp](self)
 
-    def log(self) -> Tensor:
+    def log(self) -> Self:
         return table[np.log](self)
 
-    def sqrt(self) -> Tensor:
+    def sqrt(self) -> Self:
         return table[np.sqrt](self)
 
-    def tanh(self) -> Tensor:
+    def tanh(self) -> Self:
         return table[np.tanh](self)
 
-    def sigmoid(self) -> Tensor:
+    def sigmoid(self) -> Self:
         return table["sigmoid"](self)
 
-    def relu(self) -> Tensor:
+    def relu(self) -> Self:
         return table["relu"](self)
 
-    def softplus(self) -> Tensor:
+    def softplus(self) -> Self:
         return table["softplus"](self)
 
-    def softmax(self, axis: Axis = -1) -> Tensor:
+    def softmax(self, axis: Axis = -1) -> Self:
         return table["softmax"](self, axis=axis)
 
-    def log_softmax(self, axis: Axis = -1) -> Tensor:
+    def log_softmax(self, axis: Axis = -1) -> Self:
         return table["log_softmax"](self, axis=axis)
 
-    def logsumexp(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    def logsumexp(self, axis: Axis = None, keepdims: bool = False) -> Self:
         return table["logsumexp"](self, axis=axis, keepdims=keepdims)
 
     # ── what would change a recorded value, or leave the numbers ──────────────────────────────

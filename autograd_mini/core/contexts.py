@@ -11,20 +11,27 @@ import inspect
 from collections.abc import Callable, Collection
 from contextvars import ContextVar, copy_context
 from functools import lru_cache, wraps
+from itertools import count
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeVar, cast
+from typing import Any, ClassVar, Final, Literal, Protocol, TypeVar, cast
 
 import numpy as np
 
 from ..errors import OperandError, UnsupportedError
-from .tensor import serials
-
-if TYPE_CHECKING:
-    from .primitive import Primitive
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Result = TypeVar("Result")
-Recorder = Callable[["Primitive", tuple[Any, ...], dict[str, Any]], Any]
+
+
+class Recorder(Protocol):
+    """What records an operation in place of `record`."""
+
+    def __call__(self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any], /) -> Any:
+        """Return what the operation returns."""
+
+
+serials = count(1)
+"""Creation order: the topological order of every graph and the stable name of a node."""
 
 
 class ScopePath(str):

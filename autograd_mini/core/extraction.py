@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
+from importlib import import_module
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 
@@ -14,8 +15,23 @@ from ..errors import ConversionError, UnsupportedError
 from .table import table
 from .visible import show_text
 
-if TYPE_CHECKING:
-    from .tensor import Tensor
+
+class Vertex(Protocol):
+    """What is asked of a tensor here."""
+
+    _value: Any
+    _requires_grad: bool
+    _primitive: Any
+    name: str | None
+    serial: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of its axes."""
+
+    @property
+    def op(self) -> Any:
+        """The operation that made it."""
 
 
 class Trace(Protocol):
@@ -34,13 +50,13 @@ class Trace(Protocol):
     def evaluate(self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
         """Record an operation that needs no gradient, as under `no_grad`."""
 
-    def look(self, tensor: Tensor, what: str) -> None:
+    def look(self, tensor: Any, what: str) -> None:
         """Refuse if a value that is looked at would be baked into the graph."""
 
-    def ask_kind(self, tensor: Tensor, what: str) -> None:
+    def ask_kind(self, tensor: Any, what: str) -> None:
         """Refuse if it is asked what an argument is for which a tensor stands."""
 
-    def refuse_write(self, tensor: Tensor) -> None:
+    def refuse_write(self, tensor: Any) -> None:
         """Refuse an operator in place on what stands for a plain array, which would change."""
 
     def note_text(self, text: str) -> None:
@@ -49,11 +65,24 @@ class Trace(Protocol):
     def refused(self, error: Exception) -> Exception:
         """Note an error that is raised since the trace cannot go on, and return it."""
 
-    def is_number(self, tensor: Tensor) -> bool:
+    def is_number(self, tensor: Any) -> bool:
         """Whether a tensor stands for a Python number, which leaves the dtype of others alone."""
 
     def depends(self, owner: Any, attributes: Sequence[str] = ()) -> None:
         """Note that an object is read; given attributes must be what they are at this moment."""
+
+
+Marked = TypeVar("Marked")
+MARK: Final = "_reads_no_elements"
+
+
+def reads_no_elements(x: Marked) -> Marked:
+    """Mark a function or class which takes arrays as operands, and looks at no elements besides.
+
+    A compiled function that gives it an array need not watch the elements.
+    """
+    setattr(x, MARK, True)
+    return x
 
 
 LONGEST_NAME: Final = 200
@@ -62,7 +91,7 @@ tracing: Final[ContextVar[Trace | None]] = ContextVar("autograd_mini_tracing", d
 """The trace that is under way: it must be asked before a value is looked at."""
 
 
-def plain(tensor: Tensor, what: str) -> Any:
+def plain(tensor: Vertex, what: str) -> Any:
     """Return the value for a conversion out of the graph.
 
     Raises:
@@ -103,8 +132,7 @@ def cure() -> str:
 
 def cure_for_scipy(name: str) -> str:
     """Name what records in place of a SciPy function, given as linalg.norm."""
-    from ..ops import special
-
+    special = import_module("autograd_mini.ops.special")
     package, _, function = name.partition(".")
     about = f"SciPy's {function} takes arrays only"
     if package == "special" and function in special.__all__:
@@ -157,7 +185,7 @@ def noted_text(text: str) -> str:
     return text
 
 
-def looked_at(tensor: Tensor, what: str) -> Any:
+def looked_at(tensor: Vertex, what: str) -> Any:
     """Return the value for something that a trace could not see.
 
     Raises:
@@ -182,10 +210,10 @@ def plain_value(x: Any) -> Any:
     return getattr(x, "_value", x)
 
 
-def describe(tensor: Tensor) -> str:
+def describe(tensor: Vertex) -> str:
     """Name a tensor in an error: its name or operation, and its shape."""
     if tensor._primitive is not None:
-        name = show_text(tensor.op.name, longest=LONGEST_NAME)  # type: ignore[union-attr]
+        name = show_text(tensor.op.name, longest=LONGEST_NAME)
         return f"{name} of shape {tensor.shape}"
     name = repr(tensor.name[:LONGEST_NAME] if tensor.name else tensor.serial)
     return f"leaf {name} of shape {tensor.shape}"

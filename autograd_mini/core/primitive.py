@@ -20,10 +20,11 @@ from .arrays import PLAIN, foreign_error, is_foreign, normal, refuse_special
 from .batch_rules import Batch
 from .cases import Case as Case
 from .cases import case as case
+from .contexts import serials
 from .record import context, explained, keep_operand, operand, record
 from .source_text import Code, Statements
 from .table import table
-from .tensor import NO_PARAMS, Tensor, serials
+from .tensor import NO_PARAMS, Tensor
 from .visible import show_text
 
 Rule = Callable[..., Any]

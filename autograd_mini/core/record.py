@@ -21,7 +21,7 @@ from ..errors import (
     StaleGraphError,
 )
 from .arrays import PLAIN, as_array, foreign_error, is_foreign, normal, refuse_special
-from .contexts import Phase, PhaseScope
+from .contexts import Phase, PhaseScope, serials
 from .contexts import Recorder as Recorder
 from .contexts import Scope as Scope
 from .contexts import context as context
@@ -32,7 +32,7 @@ from .fingerprint import fingerprint
 from .notes import lines
 from .sites import site
 from .table import table
-from .tensor import NO_PARAMS, Tensor, leaf, serials
+from .tensor import NO_PARAMS, Tensor, leaf
 from .visible import show_text
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from itertools import count
 from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
@@ -19,15 +18,13 @@ from ..errors import ConversionError, OperandError, UnsupportedError
 from .absent import Absent
 from .array_methods import ArrayMethods
 from .arrays import as_array
+from .contexts import serials
 from .extraction import describe, looked_at, noted_text, plain, tracing
 from .table import table
 from .visible import show_text
 
 if TYPE_CHECKING:
     from .record import Operation
-
-serials: Final = count(1)
-"""Creation order: the topological order of every graph and the stable name of a node."""
 
 NO_PARAMS: Final[dict[str, Any]] = {}
 

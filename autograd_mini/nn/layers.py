@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..core.arrays import as_array
-from ..core.extraction import tracing
+from ..core.extraction import reads_no_elements, tracing
 from ..core.tensor import Tensor, tensor
 from ..errors import ArgumentError, ShapeError
 from ..optim.numbers import within
@@ -19,6 +19,7 @@ from .module import Module
 from .operands import in_dtype
 
 
+@reads_no_elements
 class Dense(Module):
     """A fully connected layer: activation(x @ weight + bias).
 
@@ -108,6 +109,7 @@ class Dense(Module):
         return f"Dense({self.inputs}, {self.outputs}, activation={name_of(self.activation)!r})"
 
 
+@reads_no_elements
 class Dropout(Module):
     """Set elements to 0 with probability `rate` in training; pass everything on in use.
 
@@ -152,6 +154,7 @@ class Dropout(Module):
         return f"Dropout({self.rate:g})"
 
 
+@reads_no_elements
 class Sequential(Module):
     """Layers, one after the other; any function of a tensor may stand between modules.
 
@@ -195,6 +198,7 @@ class Sequential(Module):
         return f"{type(self).__name__}({', '.join(map(repr, self.layers))})"
 
 
+@reads_no_elements
 class MLP(Sequential):
     """A multilayer perceptron: Dense layers `dense_1`, `dense_2`, … of the given sizes.
 

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from ..core.arrays import as_array
+from ..core.extraction import reads_no_elements
 from ..core.record import scope, value_of
 from ..core.tensor import Tensor
 from ..errors import ArgumentError
@@ -38,6 +39,7 @@ REDUCTIONS: Final[dict[str, Callable[[Any], Any]]] = {
 }
 
 
+@reads_no_elements
 @scope("mse")
 def mse(prediction: Any, target: Any, reduction: Reduction = "mean") -> Any:
     """Compute the mean squared error (prediction − target)².

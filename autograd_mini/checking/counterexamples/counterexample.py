@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -66,7 +67,7 @@ def counterexample(
         looked_at: which inputs were checked.
     """
     script = Script()
-    script.import_("import autograd_mini as am", "am", am_module())
+    script.import_("import autograd_mini as am", "am", sys.modules["autograd_mini"])
     called = [script.function(function, "f")]
     keywords = [
         f"{key}={rule if rule is True else script.function(rule, key)}"
@@ -84,13 +85,6 @@ def counterexample(
     body = [*script.lines(), "", *lines, call]
     code = tidy("\n".join(body))
     return Counterexample(tuple(inputs), report, code, script.complete, looked_at)
-
-
-def am_module() -> Any:
-    """Return the library, as scripts import it."""
-    import autograd_mini
-
-    return autograd_mini
 
 
 def tidy(text: str) -> str:
