@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import autograd_mini as am
 
 LATER = ("compiler", "checking", "nn", "optim", "random")
 """Parts that are loaded when they are used."""
@@ -45,3 +51,74 @@ def test_checks_need_no_compiler_and_no_pictures() -> None:
     loaded = loaded_by("import autograd_mini as am\nam.gradcheck(lambda x: x * x, 2.0)")
     assert not [part for part in ("compiler", "nn", "optim") if f"autograd_mini.{part}" in loaded]
     assert "viz" not in loaded
+
+
+# ── parts that stand alone ───────────────────────────────────────────────────────────────────
+ROOT = Path(am.__file__).parent.parent
+ENGINE = ("core", "ops", "errors.py")
+TESTS = ("test_graph.py", "test_hooks.py", "test_contexts.py", "test_debugging.py")
+
+
+def peel(folder: Path, *parts: str) -> None:
+    """Copy some parts of the package, with an `__init__.py` of what they export."""
+    package = folder / "autograd_mini"
+    package.mkdir()
+    for part in parts:
+        copy = shutil.copytree if (ROOT / "autograd_mini" / part).is_dir() else shutil.copy
+        copy(ROOT / "autograd_mini" / part, package / part)
+    lines = (ROOT / "autograd_mini" / "__init__.py").read_text(encoding="utf-8").splitlines()
+    own = [line for line in lines if re.match(r"from \.(core|ops|errors)\b|from \. import ", line)]
+    (package / "__init__.py").write_text("\n".join(own) + "\n", encoding="utf-8")
+
+
+def run_alone(folder: Path, *command: str) -> str:
+    """Run Python in a folder, where it finds the parts that were copied there."""
+    environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.long
+def test_the_engine_alone_passes_its_tests(tmp_path: Path) -> None:
+    peel(tmp_path, *ENGINE)
+    for name in (*TESTS, "conftest.py"):
+        shutil.copy(ROOT / "tests" / name, tmp_path / name)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path / "pyproject.toml")
+    said = run_alone(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS)
+    assert re.search(r"[1-9]\d passed", said)
+
+
+def test_engine_and_pictures_need_nothing_else(tmp_path: Path) -> None:
+    peel(tmp_path, *ENGINE, "files.py")
+    shutil.copytree(ROOT / "viz", tmp_path / "viz")
+    program = (
+        "import numpy as np, autograd_mini as am, viz\n"
+        "w = am.tensor(np.ones((3, 2)), requires_grad=True, name='w')\n"
+        "loss = np.mean(np.tanh(np.ones((4, 3)) @ w) ** 2)\n"
+        "viz.render(loss, 'loss.svg', view='backward', overlay='gradients')\n"
+        "print(viz.draw(loss), am.__file__)"
+    )
+    said = run_alone(tmp_path, "-c", program)
+    assert "boxes" in said
+    assert str(tmp_path) in said
+
+
+def test_engine_and_checker_need_nothing_else(tmp_path: Path) -> None:
+    peel(tmp_path, *ENGINE, "files.py", "checking")
+    program = (
+        "import numpy as np, autograd_mini as am\n"
+        "from autograd_mini.checking import gradcheck\n"
+        "print(gradcheck(np.sin, np.ones(3)).ok, am.__file__)\n"
+        "print(gradcheck(np.sin, np.ones(3), vjp=lambda g, x: (g,), raises=False))"
+    )
+    said = run_alone(tmp_path, "-c", program)
+    assert "True" in said
+    assert "FAILED" in said
+    assert str(tmp_path) in said
