@@ -56,6 +56,16 @@ def number(value: Any) -> str:
     return text.replace("nan", "NaN").replace("-", "−")
 
 
+def rough(value: float) -> str:
+    """Write a number in two digits.
+
+    >>> rough(1234.0), rough(0.0567)
+    ('1200', '0.057')
+    """
+    rounded = float(f"{value:.2g}")
+    return number(rounded if np.isfinite(rounded) else value)  # the largest numbers round to inf
+
+
 def shape(of: Any) -> str:
     """Write a shape: `100×2`, `(5,)` for a vector, and nothing for a scalar.
 

@@ -12,8 +12,9 @@ from autograd_mini.core.absent import Absent
 from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 
+from ..measures import mean_and_deviation, norm
 from ..reading import operands, scope_of, scope_path
-from ..stepping.captions import norm, statistics
+from ..stepping.captions import statistics
 from ..texts import NUMBERS, clean, counted, join_list, number, shape, symbol
 from .operations import OperationsView
 from .outline import Part
@@ -49,8 +50,7 @@ def mean(value: Any) -> str:
     array = np.asarray(value)
     if array.size < 2 or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
         return ""
-    with np.errstate(all="ignore"):  # of large numbers both may be infinite
-        return f"{number(array.mean())} ± {number(array.std())}"
+    return " ± ".join(map(number, mean_and_deviation(array)))
 
 
 def of_operation(operation: Operation, results: bool = True) -> Facts:

@@ -12,9 +12,10 @@ from autograd_mini.core.tensor import Tensor
 from ..contributions import visits
 from ..errors import PictureError
 from ..graphs.outline import Part
+from ..measures import norm
 from ..reach import find_stale, gradient_notes
 from ..reading import Key, has_values, key
-from ..texts import number
+from ..texts import number, rough
 from .leaving import Leaving
 from .readings import Overlay, Reading
 
@@ -72,10 +73,4 @@ class Gradients(Overlay):
 
     def written(self, value: float) -> str:
         """Write a norm in two digits."""
-        return number(float(f"{value:.2g}"))
-
-
-def norm(g: Any) -> float:
-    """Return the Euclidean norm."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return float(np.linalg.norm(np.ravel(g)))
+        return rough(value)

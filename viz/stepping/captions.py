@@ -11,6 +11,7 @@ from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 
 from ..contributions import Contribution, Visit
+from ..measures import norm
 from ..reading import has_changed, is_number, operands
 from ..texts import NUMBERS, clean, number, shape, sign_of
 
@@ -131,9 +132,3 @@ def statistics(value: Any) -> str:
     if array.dtype.kind == "c":
         return size
     return f"{size}, from {number(array.min())} to {number(array.max())}"
-
-
-def norm(value: Any) -> float:
-    """Return the Euclidean length of all elements."""
-    with np.errstate(all="ignore"):
-        return float(np.linalg.norm(np.ravel(np.asarray(value))))

@@ -17,11 +17,12 @@ from ..contributions import Contribution, Visit, visits
 from ..graphs.builder import output_index
 from ..graphs.operations import OperationsView
 from ..graphs.outline import Part
+from ..measures import norm
 from ..picture import Picture
 from ..reach import gradient_notes
 from ..reading import Key, has_values, key, operands
 from ..texts import clean, counted, number, symbol
-from .captions import called, norm, rule, statistics
+from .captions import called, rule, statistics
 from .steps import MOST_LINES, Step, Writing
 
 MARK: Final = "‖grad‖"
