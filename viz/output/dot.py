@@ -24,11 +24,13 @@ from ..style import (
     NONFINITE,
     ON_NONFINITE,
     ON_REACHED,
+    ON_ZERO,
     OUTSIDE,
     PURPLE,
     REACHED,
     RULE,
     VERMILION,
+    ZERO,
 )
 from .arrangement import beside, entrances, rows
 from .glyph_tables import colour_bar, with_bars
@@ -40,7 +42,7 @@ ON_LIGHT: Final = "#1f2329"
 ON_MIDDLE: Final = "#000002"
 """Text on a fill that a value decides, the last where the others are too faint: no theme replaces
 these."""
-ON_MARK: Final = {NONFINITE: ON_NONFINITE, REACHED: ON_REACHED}
+ON_MARK: Final = {NONFINITE: ON_NONFINITE, REACHED: ON_REACHED, ZERO: ON_ZERO}
 """Text on a mark, which has other colours on a dark page."""
 THICK: Final = {"color": VERMILION, "penwidth": "4"}
 """The border of what to look at first."""
