@@ -21,7 +21,10 @@ LONGEST_TOOLTIP: Final = 300
 LONGEST_LIST: Final = 24
 """Names in a list take no more letters than this, but for the first one."""
 COMMUTATIVE: Final = frozenset(
-    {"add", "multiply", "equal", "not_equal", "bitwise_and", "bitwise_or"}
+    {
+        *("add", "add_n", "multiply", "dot", "maximum", "minimum", "hypot", "logaddexp"),
+        *("equal", "not_equal", "bitwise_and", "bitwise_or"),
+    }
 )
 
 
@@ -184,6 +187,16 @@ def join_list(texts: Sequence[str], longest: int = LONGEST_TOOLTIP, between: str
         told.append(text)
     rest = len(texts) - len(told)
     return between.join([*told, *([f"… and {rest} more"] if rest else [])])
+
+
+def ordinal(place: int) -> str:
+    """Write a place.
+
+    >>> ordinal(1), ordinal(12), ordinal(22)
+    ('1st', '12th', '22nd')
+    """
+    special = {1: "st", 2: "nd", 3: "rd"}
+    return f"{place}{'th' if place // 10 % 10 == 1 else special.get(place % 10, 'th')}"
 
 
 def counted(count: int, noun: str) -> str:

@@ -18,7 +18,7 @@ from ..errors import PictureError
 from ..picture import Cell, Direction, Picture, Role
 from ..reach import find_stale, gradient_notes
 from ..reading import Key, all_scalar, has_values, key, operands
-from ..texts import NUMBERS, clean, number, operation_tooltip, shape, symbol
+from ..texts import COMMUTATIVE, NUMBERS, clean, number, operation_tooltip, shape, symbol
 from .builder import Builder, Tensors, default_title
 from .outline import Outline, Part, Source
 
@@ -124,7 +124,11 @@ class ScalarView:
         ]
         tooltip = operation_tooltip(operation)
         circle = self.builder.box(
-            "scalar_operation", symbol(operation), tooltip=tooltip, inside=part.around
+            "scalar_operation",
+            symbol(operation),
+            tooltip=tooltip,
+            inside=part.around,
+            ordered=operation.type not in COMMUTATIVE,
         )
         for tail in tails:
             self.builder.arrow(tail, circle)

@@ -32,7 +32,7 @@ from ..style import (
     VERMILION,
     ZERO,
 )
-from .arrangement import beside, entrances, rows
+from .arrangement import End, beside, ends, entrances, rows
 from .glyph_tables import colour_bar, with_bars
 
 LETTER: Final = 0.078
@@ -86,8 +86,9 @@ def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
     for arrow in picture.arrows:
         entering.setdefault(arrow.head, []).append(arrow)
     sides = beside(picture)
+    finishes = ends(picture)
     for place, arrow in enumerate(picture.arrows):
-        style = look_of(arrow) | {"id": f"e{place}"}
+        style = look_of(arrow, finishes[place].mark) | {"id": f"e{place}"}
         if arrow.backward:
             style |= {"style": "dashed", "color": PURPLE}
             if boxes[arrow.head].role == "gradient_value":
@@ -100,17 +101,22 @@ def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
             continue
         side = sides.get(arrow)
         if side is not None:
-            forwards = (side == "left") == (picture.direction == "TB")
-            add_beside(graph, arrow, {"id": style["id"]}, forwards=forwards)
+            inside = boxes[arrow.tail].cluster == boxes[arrow.head].cluster is not None
+            turned = picture.direction == "LR" and inside
+            forwards = (side == "left") != turned
+            look = end_look(finishes[place], "head" if forwards else "tail")
+            add_beside(graph, arrow, {"id": style["id"]} | look, forwards=forwards)
             continue
-        tail, head = boxes[arrow.tail], boxes[arrow.head]
+        tail = boxes[arrow.tail]
         if tail.role in OPERATIONS | SCOPES or tail.role == "earlier":
             style["weight"] = "3"  # keeps the line of the computation straight
-        from_above = [other for other in entering[head.id] if other not in sides]
-        if head.cluster is not None and head.ordered and len(from_above) == 2:
-            second = "ne" if picture.direction == "TB" else "sw"
-            style["headport"] = "nw" if arrow is from_above[0] else second
+        style |= end_look(finishes[place], "head")
         graph.edge(arrow.tail, arrow.head, **style)
+
+
+def end_look(end: End, side: str) -> dict[str, str]:
+    """Return the attributes of an arrow's end, which is its edge's head or tail."""
+    return {f"{side}port": end.port} if end.port else {}
 
 
 def add_ties(graph: graphviz.Digraph, picture: Picture) -> None:
@@ -127,8 +133,9 @@ def add_beside(
 ) -> None:
     """Add an arrow on one rank.
 
-    The layout program puts the tail of such an edge left of its head, or beneath it where ranks
-    run from left to right; the arrow from the other side is an edge drawn backwards.
+    The layout program puts the tail of such an edge left of its head, or above it where ranks run
+    from left to right, but beneath it inside of a scope; the arrow from the other side is an edge
+    drawn backwards.
     """
     if forwards:
         graph.edge(arrow.tail, arrow.head, **style)
@@ -137,9 +144,10 @@ def add_beside(
     graph.body.append(f"\t{{rank=same; {arrow.tail}; {arrow.head}}}\n")
 
 
-def look_of(arrow: Arrow) -> dict[str, str]:
-    """Return what an arrow looks like."""
-    style = {"label": text(f" {arrow.label} ")} if arrow.label else {}
+def look_of(arrow: Arrow, mark: str = "") -> dict[str, str]:
+    """Return what an arrow looks like; a mark says which operand it brings."""
+    label = ": ".join(filter(None, (mark, arrow.label)))
+    style = {"label": text(f" {label} ")} if label else {}
     if arrow.tooltip:
         style["tooltip"] = text(arrow.tooltip)
     if arrow.colour:
@@ -231,7 +239,7 @@ def runs(line: str, cell: Cell) -> str:
 def add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
     """Add the scopes as nested subgraphs, which only name their boxes."""
     subgraphs: dict[str, Any] = {}
-    ends = entrances(picture) if picture.direction == "TB" else {}
+    entered = entrances(picture) if picture.direction == "TB" else {}
     boxes = {box.id: box for box in picture.boxes}
     depths: dict[str | None, int] = {None: 0}
     for cluster in picture.clusters:
@@ -240,8 +248,8 @@ def add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
         if depths[cluster.id] > MOST_TINTS:
             attributes["fillcolor"] = "transparent"
         inside = graphviz.Digraph(name=cluster.id, graph_attr=attributes)
-        if cluster.id in ends:
-            add_spacer(inside, cluster, [boxes[name] for name in ends[cluster.id]])
+        if cluster.id in entered:
+            add_spacer(inside, cluster, [boxes[name] for name in entered[cluster.id]])
         subgraphs[cluster.id] = inside
     for box in picture.boxes:
         if box.cluster is not None:
