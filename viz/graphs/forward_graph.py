@@ -17,7 +17,7 @@ from autograd_mini.core.record import Operation, Record
 from autograd_mini.core.tensor import Tensor, leaf
 from autograd_mini.ops.conversion import set_leaf
 
-from ..reading import Key, key
+from ..reading import Key
 from ..texts import ordinal
 from .updates import updated_leaves
 
@@ -51,7 +51,6 @@ class ForwardMaker:
         self.ends: dict[int, Any] = {}
         self.users = phases_of_users(whole)
         self.updated = updated_leaves(whole)
-        self.versions: Counter[Key] = Counter()
 
     def graph(self) -> Graph:
         """Return the graph."""
@@ -107,13 +106,12 @@ class ForwardMaker:
         """Return the leaf for what another phase makes: it says so in its name."""
         name = x.serial, x.index
         if name not in self.leaves:
-            old, value = self.updated.get(name), x._value
+            old, count = self.updated.get(name, (None, 0))
+            value = x._value
             assert x.op is not None  # leaves of the whole stay as they are
             before, when = x.name or "", f"the {x.op.phase}"
             if old is not None:
                 before = old.name or ""
-                self.versions[key(old)] += 1
-                count = self.versions[key(old)]
                 when = "the update" if count == 1 else f"the {ordinal(count)} update"
             self.leaves[name] = leaf(
                 Absent(value.shape, value.dtype),

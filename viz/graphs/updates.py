@@ -11,7 +11,7 @@ from autograd_mini.core.graph import Graph
 from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 
-from ..reading import Key, is_assignment, key
+from ..reading import Key, is_assignment, key, scope_of
 
 JOINING: Final = "flat"
 DIVIDING: Final = "parts"
@@ -20,18 +20,25 @@ Leaves = frozenset[Key]
 NONE: Final[Leaves] = frozenset()
 
 
-def updated_leaves(graph: Graph) -> dict[Key, Tensor]:
-    """Return the leaf for each result of an update that is its new value, the last ones too."""
+def updated_leaves(graph: Graph) -> dict[Key, tuple[Tensor, int]]:
+    """Return the leaf for each result of an update that is its new value, and of which update.
+
+    The updates of one leaf are told apart by the scopes that optimizers open, one for each step.
+    """
     updates = [x for x in graph.operations if x.phase == "update" and not is_assignment(x)]
     possible = find_possible(updates)
     makers = {operation.outputs[0].serial: operation for operation in updates}
-    found: dict[Key, Tensor] = {}
+    found: dict[Key, tuple[Tensor, int]] = {}
     for operation in graph.operations:
         if is_assignment(operation):
             leaf, new = operation.inputs
-            on_the_way = find_ancestors(new, makers)
-            found |= {x: leaf for x in on_the_way if key(leaf) in possible.get(x, NONE)}
-            found[key(new)] = leaf
+            ancestors = find_ancestors(new, makers)
+            versions = sorted(x for x in ancestors if key(leaf) in possible.get(x, NONE))
+            scopes = [scope_of(makers[serial]) for serial, _ in versions]
+            steps = list(dict.fromkeys(map(id, scopes)))  # the scopes live as long as this list
+            found[key(new)] = leaf, max(len(steps), 1)
+            for x, scope in zip(versions, scopes, strict=True):
+                found[x] = leaf, steps.index(id(scope)) + 1
     return found
 
 
