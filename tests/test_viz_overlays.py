@@ -265,7 +265,11 @@ def test_parameters_are_counted_once() -> None:
         with am.scope(f"step_{i}"):
             h = np.tanh(h @ w)
     found = boxes(viz.draw(h, overlay="parameters", open=0), "scope")
-    assert {box.lines[-1] for box in found.values()} == {"16"}
+    assert {box.lines[-1] for box in found.values()} == {"16, shared"}
+    with am.scope("head"):
+        y = h @ w @ parameter(4, 3, name="v")
+    some = boxes(viz.draw(y, overlay="parameters", open=0), "scope")["head"]
+    assert some.lines[-1] == "28, 16 of them shared"
 
 
 def test_values_have_statistics_and_a_histogram() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -153,14 +154,14 @@ def operation_tooltip(operation: Operation) -> str:
 def list_names(names: Sequence[str], noun: str) -> str:
     """Write how many there are of something after the first names, as many as fit on a line.
 
-    Names may be empty. Equal ones are written once.
+    Names may be empty. Equal ones are written once, with their number.
 
     >>> list_names(["W", "U", "b"], "parameter")
     'W, U, b · 3 parameters'
-    >>> list_names(["", ""], "parameter")
-    '2 parameters'
+    >>> list_names(["", ""], "parameter"), list_names(["W", "W", "b"], "parameter")
+    ('2 parameters', 'W ×2, b · 3 parameters')
     """
-    different = [name for name in dict.fromkeys(names) if name]
+    different = with_counts([name for name in names if name])
     told: list[str] = []
     for name in different:
         if told and sum(map(len, told)) + 2 * len(told) + len(name) > LONGEST_LIST:
@@ -170,6 +171,11 @@ def list_names(names: Sequence[str], noun: str) -> str:
         return counted(len(names), noun)
     rest = [] if len(told) == len(different) and all(names) else ["…"]
     return f"{', '.join([*told, *rest])} · {counted(len(names), noun)}"
+
+
+def with_counts(names: Iterable[str]) -> list[str]:
+    """Return the different names, each with how often it occurs if that is not once."""
+    return [f"{name} ×{n}" if n > 1 else name for name, n in Counter(names).items()]
 
 
 def join_list(texts: Sequence[str], longest: int = LONGEST_TOOLTIP, between: str = ", ") -> str:

@@ -18,7 +18,7 @@ from ..reading import Key, has_changed, is_assignment, is_number, key, operands
 from ..texts import clean, counted, join_list, list_names, ordinal, shape, value_or_shape
 from .outline import Outline, Part, Source
 from .scopes import Branch
-from .sharing import Places
+from .sharing import Places, tell_shared
 
 MOST_ARROWS: Final = 6
 """More arrows than this between two boxes become one for each label, or one for more labels."""
@@ -199,6 +199,7 @@ class Builder:
             noun = "parameter" if x.requires_grad else "state" if state else "input"
             found.setdefault(noun, []).append(name_inside(x, part.branch, *within))
         lines = [list_names(names, noun) for noun, names in found.items()]
+        lines += tell_shared(part, self.outline)
         arrays = count_arrays(part)
         lines += [counted(arrays, "array")] if arrays else []
         return lines, {f"{noun}s": names for noun, names in found.items()}

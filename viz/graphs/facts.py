@@ -15,7 +15,7 @@ from autograd_mini.core.tensor import Tensor
 from ..measures import mean_and_deviation, norm
 from ..reading import operands, scope_of, scope_path
 from ..stepping.captions import statistics
-from ..texts import NUMBERS, clean, counted, join_list, number, shape, symbol
+from ..texts import NUMBERS, clean, counted, join_list, number, shape, symbol, with_counts
 from .operations import OperationsView
 from .outline import Part
 
@@ -139,6 +139,7 @@ def with_names(count: str, names: Sequence[str]) -> str:
     """Return a count with the names behind it, as many as fit; those without one are counted."""
     known = [clean(name, lines=1) for name in names if name]
     rest = len(names) - len(known)
+    known = with_counts(known)
     known += [f"{rest} without a name"] if known and rest else []
     return f"{count}: {join_list(known, LONGEST_LIST)}" if known else count
 
