@@ -13,7 +13,7 @@ from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 
 from ..measures import mean_and_deviation, norm
-from ..reading import operands, scope_of, scope_path
+from ..reading import is_number, operands, scope_of, scope_path
 from ..stepping.captions import statistics
 from ..texts import NUMBERS, clean, counted, join_list, number, shape, symbol, with_counts
 from .operations import OperationsView
@@ -59,7 +59,8 @@ def of_operation(operation: Operation, results: bool = True) -> Facts:
     found = [("operation", operation.type)]
     path = scope_path(scope_of(operation))
     found += [("scope", path)] if path else []
-    taken = " , ".join(shape(x) or "a number" for x in operands(operation))
+    told = (str(x) if is_number(x) else shape(x) or "a number" for x in operands(operation))
+    taken = " , ".join(told)
     found += [("takes", taken)] if taken else []
     params = [f"{k}={v!r}" for k, v in operation.params.items() if " at 0x" not in repr(v)]
     found += [("parameters", ", ".join(params))] if params else []

@@ -13,7 +13,7 @@ from autograd_mini.core.tensor import Tensor
 from ..contributions import Contribution, Visit
 from ..measures import norm
 from ..reading import has_changed, is_number, operands
-from ..texts import NUMBERS, clean, number, shape, sign_of
+from ..texts import NUMBERS, clean, constant, number, shape, sign_of
 
 INFIX: Final = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "matmul": "@"}
 WRITTEN: Final = {
@@ -79,6 +79,8 @@ def written(operand: Any, name: Naming) -> str:
 
 def digits(operand: Any) -> str:
     """Return an operand's number, or its shape where it has axes."""
+    if not isinstance(operand, Tensor) and is_number(operand):
+        return constant(operand)
     value = operand._value if isinstance(operand, Tensor) else operand
     return number(value) if is_number(value) else shape(value)
 
