@@ -136,3 +136,10 @@ def test_no_order_is_told_where_it_does_not_matter() -> None:
     t = np.tanh(a)
     drawing = viz.draw(np.maximum(np.sin(b), t) + t * np.cos(a) + (t - t))
     assert not any(arrow.operand for arrow in drawing.picture.arrows)
+
+
+def test_an_arrow_into_a_scope_comes_in_from_above() -> None:
+    x, w = leaf("x", 3), leaf("w", 3)
+    with am.scope("inside"):
+        y = np.tanh(x) + w
+    assert "headport=n " in viz.draw(y + x).dot

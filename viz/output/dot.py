@@ -44,6 +44,9 @@ ON_MIDDLE: Final = "#000002"
 these."""
 ON_MARK: Final = {NONFINITE: ON_NONFINITE, REACHED: ON_REACHED, ZERO: ON_ZERO}
 """Text on a mark, which has other colours on a dark page."""
+TRAINING: Final = frozenset({"update", "update_scope"})
+WIDER: Final = "0.35"
+"""Between the boxes of a training step, whose long arrows have labels side by side."""
 THICK: Final = {"color": VERMILION, "penwidth": "4"}
 """The border of what to look at first."""
 MOST_IN_CIRCLE: Final = 3
@@ -61,7 +64,7 @@ def digraph(picture: Picture) -> graphviz.Digraph:
     """Return a picture as a `graphviz.Digraph`; its `source` is the DOT text."""
     graph = graphviz.Digraph(
         "picture",
-        graph_attr=GRAPH | {"rankdir": picture.direction, "ranksep": f"{picture.ranksep}"},
+        graph_attr=GRAPH | space(picture),
         node_attr=NODE,
         edge_attr=EDGE,
     )
@@ -77,6 +80,14 @@ def digraph(picture: Picture) -> graphviz.Digraph:
     for row in rows(picture):
         graph.body.append(f"\t{{rank=same; {'; '.join(row)}}}\n")
     return graph
+
+
+def space(picture: Picture) -> dict[str, str]:
+    """Return the distances of boxes, and which way they go."""
+    found = {"rankdir": picture.direction, "ranksep": f"{picture.ranksep}"}
+    if any(box.role in TRAINING for box in picture.boxes):
+        found["nodesep"] = WIDER
+    return found
 
 
 def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
@@ -110,7 +121,12 @@ def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
         tail = boxes[arrow.tail]
         if tail.role in OPERATIONS | SCOPES or tail.role == "earlier":
             style["weight"] = "3"  # keeps the line of the computation straight
-        style |= end_look(finishes[place], "head")
+        end = finishes[place]
+        head = boxes[arrow.head]
+        if not end.port and head.role in OPERATIONS and tail.cluster != head.cluster:
+            # else it may come in from behind a leaf beside its head
+            end = End("n" if picture.direction == "TB" else "w")
+        style |= end_look(end, "head")
         graph.edge(arrow.tail, arrow.head, **style)
 
 
