@@ -143,3 +143,13 @@ def test_an_arrow_into_a_scope_comes_in_from_above() -> None:
     with am.scope("inside"):
         y = np.tanh(x) + w
     assert "headport=n " in viz.draw(y + x).dot
+
+
+def test_a_leaf_that_is_neither_first_nor_last_does_not_stand_beside_its_operation() -> None:
+    x, w, b = leaf("x", 3), leaf("w", 3), leaf("b", 3)
+    y = np.where(np.tanh(x) > 0.5, w, b)
+    z = np.concatenate([np.tanh(x), w, b])
+    for made in (y, z):
+        picture = viz.draw(made).picture
+        found = {a.operand: e.port for a, e in zip(picture.arrows, ends(picture), strict=True)}
+        assert [found["1st"], found["2nd"], found["3rd"]] == ["nw", "n", "ne"]

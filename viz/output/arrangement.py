@@ -48,14 +48,15 @@ def beside(picture: Picture) -> dict[Arrow, Side]:
 def next_to_line(arrows: list[Arrow], left: list[bool], right: list[bool]) -> dict[Arrow, Side]:
     """Return the neighbours of the first operand from above, if they can stand on their side.
 
+    They are the first and the last operand, or another one would come between.
     What is outside of the scope can stand at the right only; the layout program would put it there
     in any case.
     """
     above = first_not(right)
     sides: dict[Arrow, Side] = {}
-    if above and left[above - 1]:
-        sides[arrows[above - 1]] = "left"
-    if above + 1 < len(arrows) and right[above + 1]:
+    if above == 1 and left[0]:
+        sides[arrows[0]] = "left"
+    if above + 2 == len(arrows) and right[above + 1]:
         sides[arrows[above + 1]] = "right"
     return sides
 
@@ -78,10 +79,12 @@ class End:
 
     Attributes:
         port: the point of the box, empty for any.
+        start: the point of the other box, likewise.
         mark: what is written on it, where no points are left that tell the order.
     """
 
     port: str = ""
+    start: str = ""
     mark: str = ""
 
 
@@ -91,6 +94,9 @@ PORTS: Final = {
 }
 """The points of a box from left to right, or from top to bottom: of leaves beside it, and of two or
 three operands from above."""
+
+
+OPPOSITE: Final[dict[Side, Side]] = {"left": "right", "right": "left"}
 
 
 def ends(picture: Picture) -> list[End]:
@@ -115,7 +121,7 @@ def ends(picture: Picture) -> list[End]:
         from_above = [x for x, arrow in zip(places, arrows, strict=True) if arrow not in sides]
         for place, arrow in zip(places, arrows, strict=True):
             if arrow in sides:
-                found[place] = End(str(ports[sides[arrow]]))
+                found[place] = End(str(ports[sides[arrow]]), str(ports[OPPOSITE[sides[arrow]]]))
             elif len(from_above) > 1:
                 found[place] = End(ports[len(from_above)][from_above.index(place)])
     return found

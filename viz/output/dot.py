@@ -44,6 +44,7 @@ ON_MIDDLE: Final = "#000002"
 these."""
 ON_MARK: Final = {NONFINITE: ON_NONFINITE, REACHED: ON_REACHED, ZERO: ON_ZERO}
 """Text on a mark, which has other colours on a dark page."""
+SIDES: Final = ("head", "tail")
 TRAINING: Final = frozenset({"update", "update_scope"})
 WIDER: Final = "0.35"
 """Between the boxes of a training step, whose long arrows have labels side by side."""
@@ -115,7 +116,7 @@ def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
             inside = boxes[arrow.tail].cluster == boxes[arrow.head].cluster is not None
             turned = picture.direction == "LR" and inside
             forwards = (side == "left") != turned
-            look = end_look(finishes[place], "head" if forwards else "tail")
+            look = end_look(finishes[place], *SIDES[:: 1 if forwards else -1])
             add_beside(graph, arrow, {"id": style["id"]} | look, forwards=forwards)
             continue
         tail = boxes[arrow.tail]
@@ -126,13 +127,14 @@ def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
         if not end.port and head.role in OPERATIONS and tail.cluster != head.cluster:
             # else it may come in from behind a leaf beside its head
             end = End("n" if picture.direction == "TB" else "w")
-        style |= end_look(end, "head")
+        style |= end_look(end, *SIDES)
         graph.edge(arrow.tail, arrow.head, **style)
 
 
-def end_look(end: End, side: str) -> dict[str, str]:
-    """Return the attributes of an arrow's end, which is its edge's head or tail."""
-    return {f"{side}port": end.port} if end.port else {}
+def end_look(end: End, head: str, tail: str) -> dict[str, str]:
+    """Return the points where an arrow ends and starts, which may be an edge drawn backwards."""
+    known = ((f"{head}port", end.port), (f"{tail}port", end.start))
+    return {name: port for name, port in known if port}
 
 
 def add_ties(graph: graphviz.Digraph, picture: Picture) -> None:
