@@ -526,6 +526,12 @@ def check_numbers(seed: int) -> None:
     }
     ends |= {box: "more" for box, node in nodes.items() if node["label"].endswith("more outputs")}
     ends |= {box: "more" for box, node in nodes.items() if node["label"].endswith("more output")}
+    ends |= {
+        edge["head"]: "an output"
+        for edge in exchanged["edges"]
+        if nodes[edge["head"]]["role"] == "output"
+        and nodes[edge["tail"]]["role"] in ("input", "parameter")
+    }
     arrows = [(ends[edge["tail"]], ends[edge["head"]]) for edge in exchanged["edges"]]
     left_out = {box for box, node in nodes.items() if node["role"] == "earlier"}
     assert {(a, b) for a, b in arrows if a != b} == number_truth(graph, view.boxes, nodes, left_out)
@@ -546,6 +552,7 @@ def number_truth(
                 arrows.add((box_of[name_of(x)], head))
     made = {box_of[name_of(y)] for y in graph.outputs}
     arrows |= {(box, "more") for box in made & left_out}
+    arrows |= {(box_of[name_of(y)], "an output") for y in graph.outputs if y.op is None}
     for box in left_out:
         found = [m for m in map(LISTED.match, nodes[box]["label"].split("\n")) if m]
         counts = {m["noun"]: int(m["count"]) for m in found}

@@ -92,7 +92,8 @@ def test_a_loop_shows_its_ends_and_counts_the_rounds_between() -> None:
     for _ in range(50):
         h = np.tanh(h @ w)
     drawing = viz.draw(h)
-    assert words(drawing, "scope") == ["@  tanh\n×48 96 operations w · 1 parameter"]
+    (rounds,) = words(drawing, "scope")
+    assert rounds == "@  tanh\n×48 96 operations w · 1 parameter shared with boxes outside"
     assert words(drawing, "operation") == ["@", "tanh"] * 2
     assert words(drawing, "earlier") == []
 

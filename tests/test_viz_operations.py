@@ -11,6 +11,7 @@ import pytest
 
 import autograd_mini as am
 import viz
+from autograd_mini import nn
 from viz.graphs.graph_views import graph_picture
 from viz.graphs.outline import MOST_LEAVES
 from viz.picture import Box, Picture
@@ -203,7 +204,7 @@ def test_scopes_fold_deepest_first_and_namesakes_together():
     p = picture(blocks(8))
     assert labels(p, "scope") == ["inner 2 operations w · 1 parameter"] * 8
     p = picture(blocks(16))
-    assert labels(p, "scope") == ["block ×16 64 operations w · 16 parameters"]
+    assert labels(p, "scope") == ["block ×16 64 operations w ×16 · 16 parameters"]
     assert labels(p, "parameter") == []
     assert "matmul ×16, tanh ×16, multiply ×16, add ×16" in box(p, labels(p, "scope")[0]).tooltip
     assert "w 2×2" in box(p, labels(p, "scope")[0]).tooltip
@@ -361,10 +362,53 @@ def recurrent(steps=8):
 def test_a_folded_box_lists_its_parameters_and_counts_its_arrays():
     p = graph_picture(am.Graph(recurrent()), "operations", 40, "TB", None, open="cell_7")[0]
     cells = [b.lines for b in p.boxes if b.role == "scope"]
-    listed = ("5 operations", "W, U, b · 3 parameters", "1 array")
+    shared = "shared with 6 folds and boxes outside"
+    listed = ("5 operations", "W, U, b · 3 parameters", shared, "1 array")
     assert cells == [(f"cell_{i}", *listed) for i in range(7)]
     assert labels(p, "parameter") == ["W 3×4 shared", "U 4×4 shared", "b (4,) shared"]
     assert box(p, "b (4,) shared").tooltip.endswith("one tensor, listed in 7 folds")
+
+
+def pair(shared):
+    """Return the distance of two networks, of one and the same or of two alike."""
+    one = nn.MLP([4, 5, 3], activation="tanh", seed=0)
+    other = one if shared else nn.MLP([4, 5, 3], activation="tanh", seed=1)
+    with am.scope("left"):
+        u = one(am.tensor(np.ones((2, 4)), name="a"))
+    with am.scope("right"):
+        v = other(am.tensor(np.ones((2, 4)), name="b"))
+    return ((u - v) ** 2).sum()
+
+
+def test_folds_say_with_whom_they_share_their_parameters():
+    found = {
+        shared: [x.lines for x in viz.draw(pair(shared), open=0).picture.boxes if x.role == "scope"]
+        for shared in (True, False)
+    }
+    assert [lines[3:] for lines in found[True]] == [("shared with right",), ("shared with left",)]
+    assert [lines[3:] for lines in found[False]] == [(), ()]
+
+
+def test_a_part_of_the_parameters_of_a_fold_is_shared():
+    w, v = (am.tensor(np.ones((2, 2)), name=name, requires_grad=True) for name in "wv")
+    with am.scope("a"):
+        h = np.tanh(w @ v)
+    with am.scope("b"):
+        h = np.tanh(h @ v)
+    folds = [x.lines[3:] for x in viz.draw(h, open=0).picture.boxes if x.role == "scope"]
+    assert folds == [("1 of 2 shared with b",), ("shared with a",)]
+
+
+def test_tensors_of_one_name_in_a_fold_are_counted():
+    one, other = nn.MLP([4, 5, 3], seed=0), nn.MLP([4, 5, 3], seed=1)
+    x = am.tensor(np.ones((2, 4)), name="x")
+    with am.scope("pair"):
+        y = one(x) + other(x)
+    drawing = viz.draw(y.sum(), open=0)
+    (fold,) = [x for x in drawing.picture.boxes if x.role == "scope"]
+    assert fold.lines[2] == "dense_1.weight ×2, … · 8 parameters"
+    facts = next(n["facts"] for n in json.loads(drawing.json)["nodes"] if n["id"] == fold.id)
+    assert "dense_2.bias ×2" in facts["parameters"]
 
 
 def test_what_is_left_out_between_what_is_shown_has_a_box_there():

@@ -93,9 +93,72 @@ def test_origin_of_nan_is_black_and_what_it_reaches_is_grey() -> None:
 def test_origin_of_an_infinite_gradient() -> None:
     x = am.tensor([1.0, 0.0], name="x", requires_grad=True)
     drawing = viz.draw(np.sum(np.sqrt(x) * 2.0), overlay="nonfinite")
-    assert boxes(drawing, "operation")["√"].lines == ("√", "∂ Inf")
+    assert boxes(drawing, "operation")["√"].lines == ("√", "gradient: Inf begins here")
     assert boxes(drawing, "parameter")["x"].lines[-1] == "∂ Inf"
     assert boxes(drawing, "operation")["× 2"].fill is None
+
+
+def test_a_gradient_is_told_beside_an_infinite_value() -> None:
+    q = am.tensor(np.zeros((2, 2)), name="q", requires_grad=True)
+    masked = np.where(np.tri(2, dtype=bool), q * 2.0, -np.inf)
+    with np.errstate(all="ignore"):
+        y = am.softmax(masked, axis=-1).sum() + np.sqrt((q * q).sum())
+    drawing = viz.draw(y, overlay="nonfinite")
+    found = boxes(drawing, "operation")
+    assert found["where(·, ·, −inf)"].lines[1:] == ("Inf",)
+    assert found["where(·, ·, −inf)"].fill == "#000000"
+    assert found["√"].lines == ("√", "gradient: Inf begins here")
+    assert found["√"].first and found["√"].fill == "#000000"
+    assert boxes(drawing, "parameter")["q"].lines[-1] == "∂ NaN"
+    y.backward()
+    assert q.grad is not None and np.isnan(q.grad).any()
+
+
+def test_an_infinite_constant_is_an_origin() -> None:
+    w = am.tensor(np.ones(2), name="w", requires_grad=True)
+    number = boxes(viz.draw((w * np.inf).sum(), overlay="nonfinite"), "operation")
+    assert number["× inf"].fill == "#000000"
+    assert number["Σ"].fill == "#c8c8c8"
+    by_array = (w * np.array([1.0, np.inf])).sum()
+    drawing = viz.draw(by_array, overlay="nonfinite")
+    assert boxes(drawing, "input")["array"].lines[-1] == "Inf"
+    assert boxes(drawing, "input")["array"].fill == "#000000"
+    with am.scope("inside"):
+        hidden = w * np.array([1.0, np.inf])
+    folded = boxes(viz.draw(hidden.sum(), overlay="nonfinite", open=0), "scope")["inside"]
+    assert folded.fill == "#000000"
+    bounded = viz.draw(np.maximum(w, -np.inf).sum(), overlay="nonfinite")
+    assert not any(box.fill for box in bounded.picture.boxes)
+
+
+def test_a_parameter_that_a_fold_lists_is_an_origin_in_it() -> None:
+    w = am.tensor(np.array([1.0, np.nan]), name="w", requires_grad=True)
+    with am.scope("inside"):
+        y = w * 2.0
+    drawing = viz.draw(y.sum(), overlay="nonfinite", open=0)
+    assert boxes(drawing, "scope")["inside"].fill == "#000000"
+
+
+def test_zero_and_infinite_gradients_have_looks_outside_of_the_scale() -> None:
+    w = am.tensor(np.zeros(3), name="w", requires_grad=True)
+    v = am.tensor(np.ones(3), name="v", requires_grad=True)
+    y = (am.relu(w - 1.0) * 5.0).sum() + (v * 1e-3).sum() + np.sqrt(w).sum() * 1e-9
+    drawing = viz.draw(y, overlay="gradients")
+    found = {box.lines[0]: box for box in drawing.picture.boxes}
+    assert found["w"].lines[-1] == "‖∂‖ inf"
+    assert found["w"].fill == "#000000"
+    assert found["− 1"].lines[-1] == "‖∂‖ 0"
+    assert found["− 1"].fill not in (cividis(0.0), "#000000", None)
+    legend = found["outside of the scale"]
+    assert legend.lines[1:] == ("0", "NaN or infinity")
+    assert legend.swatches == (found["− 1"].fill, found["w"].fill)
+
+
+def test_a_gradient_of_zero_alone_has_no_scale() -> None:
+    w = am.tensor(np.zeros(3), name="w", requires_grad=True)
+    drawing = viz.draw(w.sum() * 0.0, overlay="gradients")
+    found = {box.lines[0]: box for box in drawing.picture.boxes}
+    assert found["outside of the scale"].lines[1:] == ("0",)
 
 
 def test_a_finite_graph_has_no_mark_and_no_legend() -> None:
@@ -202,7 +265,11 @@ def test_parameters_are_counted_once() -> None:
         with am.scope(f"step_{i}"):
             h = np.tanh(h @ w)
     found = boxes(viz.draw(h, overlay="parameters", open=0), "scope")
-    assert {box.lines[-1] for box in found.values()} == {"16"}
+    assert {box.lines[-1] for box in found.values()} == {"16, shared"}
+    with am.scope("head"):
+        y = h @ w @ parameter(4, 3, name="v")
+    some = boxes(viz.draw(y, overlay="parameters", open=0), "scope")["head"]
+    assert some.lines[-1] == "28, 16 of them shared"
 
 
 def test_values_have_statistics_and_a_histogram() -> None:

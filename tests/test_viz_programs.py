@@ -662,3 +662,50 @@ def test_the_forward_tells_who_takes_what_is_not_returned_and_what_comes_after()
     assert found["parameter"] == ["w (3,)", "w after the update (3,)"]
     assert found["input"] == ["x (3,)"]
     assert "for the update (3,)" in found["output"]  # it is added to a gradient
+
+
+@pytest.mark.parametrize("when", ["recorded", "program"])
+@pytest.mark.parametrize("optimizer", [am.optim.SGD, am.optim.Adam])
+def test_a_weight_after_each_update_is_a_parameter_with_its_name(when: str, optimizer: Any) -> None:
+    first = am.tensor(np.ones((3, 3)), name="A", requires_grad=True)
+    second = am.tensor(np.ones((3, 3)), name="B", requires_grad=True)
+    trained = optimizer([first, second], lr=0.1)
+
+    @am.compile
+    def step(x: Any) -> Any:
+        for _ in range(3):
+            trained.zero_grad()
+            loss = np.mean(np.tanh(np.tanh(x @ first) @ second))
+            loss.backward()
+            trained.step()
+        return loss
+
+    for _ in range(3):
+        step(np.ones((5, 3)))
+    picture = viz.draw(getattr(step, when), view="forward", limit=None).picture
+    drawn = {box.lines[0] for box in picture.boxes if box.role == "parameter"}
+    later = ("", " after the update", " after the 2nd update")
+    assert drawn == {f"{name}{ending}" for name in "AB" for ending in later}
+    outputs = [box.lines[0] for box in picture.boxes if box.role == "output"]
+    assert len(outputs) == len(set(outputs)) > 2
+
+
+def test_an_update_is_counted_also_where_no_forward_takes_the_one_before() -> None:
+    first = am.tensor(np.ones((3, 3)), name="A", requires_grad=True)
+    second = am.tensor(np.ones((3, 3)), name="B", requires_grad=True)
+    trained = am.optim.SGD([first, second], lr=0.1)
+
+    @am.compile
+    def step(x: Any) -> Any:
+        for _ in range(3):
+            trained.zero_grad()
+            loss = np.mean(np.tanh(x @ first) @ second)  # its gradient takes only the last result
+            loss.backward()
+            trained.step()
+        return loss
+
+    step(np.ones((5, 3)))
+    step(np.ones((5, 3)))
+    picture = viz.draw(step, view="forward", limit=None).picture
+    drawn = {box.lines[0] for box in picture.boxes if box.role == "parameter"}
+    assert {x for x in drawn if x.startswith("B")} == {"B after the 2nd update"}

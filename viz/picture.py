@@ -118,6 +118,7 @@ class Arrow:
         backward: whether a cotangent moves along it, against the direction of the picture.
         output: which result of the box at its tail rides on it, where it has several.
         count: for how many operands it stands.
+        operand: which operand it brings, "1st" or "2nd", where their order matters.
     """
 
     tail: str
@@ -129,6 +130,7 @@ class Arrow:
     backward: bool = False
     output: int = 0
     count: int = 1
+    operand: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", replace_hidden(self.label))

@@ -35,6 +35,10 @@ REACHED: Final = "#c8c8c8"
 ON_REACHED: Final = "#20242a"
 """What NaN or infinity reaches: fainter on either page."""
 
+ZERO: Final = "#fbfcfe"
+ON_ZERO: Final = "#20242b"
+"""A gradient that is 0, which no colour of the scale may stand for: as the page."""
+
 DARK: Final[dict[str, str]] = {
     INK: "#e6edf3",
     LINE: "#adbac7",
@@ -55,6 +59,8 @@ DARK: Final[dict[str, str]] = {
     ON_NONFINITE: "#000001",
     REACHED: "#4b535d",
     ON_REACHED: "#e6edf2",
+    ZERO: "#0d1118",
+    ON_ZERO: "#e6edf4",
 }
 """Colour on a light page → colour on a dark one."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -18,10 +19,16 @@ LONGEST_NAME: Final = 32
 NUMBERS: Final = frozenset("fciub")
 """The kinds of dtypes that hold numbers or truth values."""
 LONGEST_TOOLTIP: Final = 300
+FEWEST_DIGITS: Final = 6
+MOST_DIGITS: Final = 10
+"""Constants are written in so many digits."""
 LONGEST_LIST: Final = 24
 """Names in a list take no more letters than this, but for the first one."""
 COMMUTATIVE: Final = frozenset(
-    {"add", "multiply", "equal", "not_equal", "bitwise_and", "bitwise_or"}
+    {
+        *("add", "add_n", "multiply", "dot", "maximum", "minimum", "hypot", "logaddexp"),
+        *("equal", "not_equal", "bitwise_and", "bitwise_or"),
+    }
 )
 
 
@@ -56,6 +63,56 @@ def number(value: Any) -> str:
     return text.replace("nan", "NaN").replace("-", "−")
 
 
+def constant(value: Any) -> str:
+    """Write a number that a user wrote: whole, or in six digits with a sign that it was cut.
+
+    More digits are written where six would read as a rounder number.
+
+    >>> constant(0.5), constant(0.99999), constant(1 / 3), constant(1 + 1e-9)
+    ('0.5', '0.99999', '≈0.333333', '1.000000001')
+    """
+    held = value.item() if isinstance(value, np.ndarray | np.generic) else value
+    if not isinstance(held, int | float) or isinstance(held, bool) or not np.isfinite(held):
+        return number(value)
+    if isinstance(held, int) and abs(held) < 10**9:
+        return number_text(str(held))
+    whole = str(value)  # in the dtype's own precision, which is less than a float's
+    text = ""
+    for digits in range(FEWEST_DIGITS, MOST_DIGITS + 1):
+        text = f"{held:.{digits}g}"
+        if float(text) == float(whole):
+            return number_text(text)
+        if count_digits(text) == digits:
+            break
+    if held == int(held) and abs(held) < 10**9:
+        return number_text(str(int(held)))
+    return f"≈{number_text(text)}"
+
+
+def count_digits(text: str) -> int:
+    """Count the digits of a number, without the zeros at its ends.
+
+    >>> count_digits("-0.0125"), count_digits("1.5e+10")
+    (3, 2)
+    """
+    return len(text.partition("e")[0].replace(".", "").lstrip("-").strip("0"))
+
+
+def number_text(text: str) -> str:
+    """Return a number as it is drawn, with a true minus and no −0."""
+    return "0" if float(text) == 0 else text.replace("-", "−")
+
+
+def rough(value: float) -> str:
+    """Write a number in two digits.
+
+    >>> rough(1234.0), rough(0.0567)
+    ('1200', '0.057')
+    """
+    rounded = float(f"{value:.2g}")
+    return number(rounded if np.isfinite(rounded) else value)  # the largest numbers round to inf
+
+
 def shape(of: Any) -> str:
     """Write a shape: `100×2`, `(5,)` for a vector, and nothing for a scalar.
 
@@ -81,19 +138,26 @@ def symbol(operation: Operation) -> str:
         return clean(f"[{index(operation.params['index'])}]")
     if operation.type == "draw" and "method" in operation.params:
         return f"{sign} {operation.params['method'].replace('_', ' ')}"
+    if operation.type == "transpose" and not is_reversal(operation.params["axes"]):
+        return f"axes {', '.join(map(str, operation.params['axes']))}"
     if not any(is_number(x) for x in taken):
         return f"{sign}{axis(operation)}"
     if any(c.isalpha() for c in sign) or len(taken) != 2:
         tensors = sum(not is_number(x) for x in taken)
         blank = "x" if tensors == 1 else "·"
-        inside = ", ".join(number(x) if is_number(x) else blank for x in taken)
+        inside = ", ".join(constant(x) if is_number(x) else blank for x in taken)
         return f"{sign}({inside})"
     left, right = taken
     if is_number(right):
-        return f"{sign} {number(right)}"
+        return f"{sign} {constant(right)}"
     if operation.type in COMMUTATIVE:
-        return f"{sign} {number(left)}"
-    return f"{number(left)} {sign} x"
+        return f"{sign} {constant(left)}"
+    return f"{constant(left)} {sign} x"
+
+
+def is_reversal(axes: tuple[int, ...]) -> bool:
+    """Whether a permutation of axes is that of `.T`."""
+    return list(axes) == list(range(len(axes)))[::-1]
 
 
 def sign_of(operation: Operation) -> str:
@@ -134,20 +198,22 @@ def operation_tooltip(operation: Operation) -> str:
     params = ", ".join(f"{k}={v!r}" for k, v in operation.params.items() if " at 0x" not in repr(v))
     path = "/".join(filter(None, (scope_path(scope_of(operation)), operation.type)))
     call = f"{path}({params})" if params else path
-    return clean(f"{call}\n{operation.primitive.doc}", LONGEST_TOOLTIP)
+    cut = [x for x in operands(operation) if is_number(x) and constant(x).startswith("≈")]
+    numbers = f"\nwith {', '.join(map(str, cut))}" if cut else ""
+    return clean(f"{call}{numbers}\n{operation.primitive.doc}", LONGEST_TOOLTIP, lines=4)
 
 
 def list_names(names: Sequence[str], noun: str) -> str:
     """Write how many there are of something after the first names, as many as fit on a line.
 
-    Names may be empty. Equal ones are written once.
+    Names may be empty. Equal ones are written once, with their number.
 
     >>> list_names(["W", "U", "b"], "parameter")
     'W, U, b · 3 parameters'
-    >>> list_names(["", ""], "parameter")
-    '2 parameters'
+    >>> list_names(["", ""], "parameter"), list_names(["W", "W", "b"], "parameter")
+    ('2 parameters', 'W ×2, b · 3 parameters')
     """
-    different = [name for name in dict.fromkeys(names) if name]
+    different = with_counts([name for name in names if name])
     told: list[str] = []
     for name in different:
         if told and sum(map(len, told)) + 2 * len(told) + len(name) > LONGEST_LIST:
@@ -157,6 +223,11 @@ def list_names(names: Sequence[str], noun: str) -> str:
         return counted(len(names), noun)
     rest = [] if len(told) == len(different) and all(names) else ["…"]
     return f"{', '.join([*told, *rest])} · {counted(len(names), noun)}"
+
+
+def with_counts(names: Iterable[str]) -> list[str]:
+    """Return the different names, each with how often it occurs if that is not once."""
+    return [f"{name} ×{n}" if n > 1 else name for name, n in Counter(names).items()]
 
 
 def join_list(texts: Sequence[str], longest: int = LONGEST_TOOLTIP, between: str = ", ") -> str:
@@ -174,6 +245,16 @@ def join_list(texts: Sequence[str], longest: int = LONGEST_TOOLTIP, between: str
         told.append(text)
     rest = len(texts) - len(told)
     return between.join([*told, *([f"… and {rest} more"] if rest else [])])
+
+
+def ordinal(place: int) -> str:
+    """Write a place.
+
+    >>> ordinal(1), ordinal(12), ordinal(22)
+    ('1st', '12th', '22nd')
+    """
+    special = {1: "st", 2: "nd", 3: "rd"}
+    return f"{place}{'th' if place // 10 % 10 == 1 else special.get(place % 10, 'th')}"
 
 
 def counted(count: int, noun: str) -> str:

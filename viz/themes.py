@@ -20,6 +20,7 @@ from .style import (
     NONFINITE,
     ON_NONFINITE,
     ON_REACHED,
+    ON_ZERO,
     ORANGE,
     OUTSIDE,
     PURPLE,
@@ -34,7 +35,7 @@ GROUND: Final = "bgcolor=transparent"
 WEIGHT: Final = re.compile(r'(?<=[ \[]color=")(#[0-9a-f]{6})([0-9a-f]{2})(?=")')
 COLOUR: Final = re.compile(r'(?<==")(#[0-9a-f]{6})([0-9a-f]{2})?(?=")')
 INKS: Final = frozenset(
-    {INK, LINE, OUTSIDE, GREEN, "#0072b2", VERMILION, CHANGED, PURPLE, ORANGE, ON_REACHED}
+    {INK, LINE, OUTSIDE, GREEN, "#0072b2", VERMILION, CHANGED, PURPLE, ORANGE, ON_REACHED, ON_ZERO}
 )
 MARKS: Final = {NONFINITE: "#000000", ON_NONFINITE: "#ffffff", REACHED: REACHED}
 """NaN and infinity stay black and grey on paper."""

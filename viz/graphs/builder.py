@@ -15,16 +15,18 @@ from autograd_mini.core.tensor import Tensor
 
 from ..picture import Arrow, Box, Cell, Cluster, Direction, Picture, Role
 from ..reading import Key, has_changed, is_assignment, is_number, key, operands
-from ..texts import clean, counted, join_list, list_names, shape, value_or_shape
+from ..texts import clean, counted, join_list, list_names, ordinal, shape, value_or_shape
 from .outline import Outline, Part, Source
 from .scopes import Branch
-from .sharing import Places
+from .sharing import Places, tell_shared
 
 MOST_ARROWS: Final = 6
 """More arrows than this between two boxes become one for each label, or one for more labels."""
 MOST_NAMES: Final = 3
 """A title names no more outputs than this."""
 UNNAMED: Final[dict[str, str]] = {"input": "input", "parameter": "parameter"}
+LONGEST_PLACES: Final = 24
+"""The operands that one arrow brings are listed in so many letters."""
 NO_LEAF: Final[Key] = (0, 0)
 Tensors = tuple[tuple[Role, Hashable], ...]
 
@@ -197,6 +199,7 @@ class Builder:
             noun = "parameter" if x.requires_grad else "state" if state else "input"
             found.setdefault(noun, []).append(name_inside(x, part.branch, *within))
         lines = [list_names(names, noun) for noun, names in found.items()]
+        lines += tell_shared(part, self.outline)
         arrays = count_arrays(part)
         lines += [counted(arrays, "array")] if arrays else []
         return lines, {f"{noun}s": names for noun, names in found.items()}
@@ -223,6 +226,7 @@ class Builder:
             self.box("legend", f"all {count} changed since this was recorded")
         for note in self.notes:
             self.box("legend", note)
+        self.picture.arrows = with_operands(self.picture)
         places: dict[tuple[str, str], list[int]] = {}
         for place, arrow in enumerate(self.picture.arrows):
             places.setdefault((arrow.tail, arrow.head), []).append(place)
@@ -247,12 +251,43 @@ class Builder:
             first = arrows[places[0]]
             listed = join_list([clean(label, lines=1) for label in labels])
             told = counted(len(places), noun)
-            yield places[0], replace(first, label=told, tooltip=listed, count=len(places))
+            one = replace(first, label=told, tooltip=listed, count=len(places))
+            yield places[0], replace(one, operand=together(arrows[place] for place in places))
             return
         for label, count in labels.items():
             place = next(place for place in places if arrows[place].label == label)
             times = f"{label} ×{count}".strip() if count > 1 else label
-            yield place, replace(arrows[place], label=times, count=count)
+            alike = together(arrows[x] for x in places if arrows[x].label == label)
+            yield place, replace(arrows[place], label=times, count=count, operand=alike)
+
+
+def with_operands(picture: Picture) -> list[Arrow]:
+    """Return the arrows, each with which operand it brings, where the order of operands matters."""
+    ordered = {box.id for box in picture.boxes if box.ordered}
+    entering: dict[str, list[Arrow]] = {}
+    for arrow in picture.arrows:
+        entering.setdefault(arrow.head, []).append(arrow)
+    differ = {
+        head
+        for head, arrows in entering.items()
+        if head in ordered and len({(arrow.tail, arrow.output) for arrow in arrows}) > 1
+    }
+    seen: Counter[str] = Counter()
+    found = []
+    for arrow in picture.arrows:
+        seen[arrow.head] += 1
+        place = ordinal(seen[arrow.head]) if arrow.head in differ else ""
+        found.append(replace(arrow, operand=place))
+    return found
+
+
+def together(arrows: Iterable[Arrow]) -> str:
+    """Write which operands one arrow for several brings."""
+    places = [arrow.operand for arrow in arrows]
+    numbers = [int(place[:-2]) for place in places if place]
+    if len(numbers) > 1 and numbers[-1] - numbers[0] == len(numbers) - 1:
+        return f"{places[0]}–{places[-1]}"
+    return join_list(places, LONGEST_PLACES) if numbers else ""
 
 
 def identities(sources: Iterable[Source]) -> Tensors:

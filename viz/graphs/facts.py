@@ -12,9 +12,10 @@ from autograd_mini.core.absent import Absent
 from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 
-from ..reading import operands, scope_of, scope_path
-from ..stepping.captions import norm, statistics
-from ..texts import NUMBERS, clean, counted, join_list, number, shape, symbol
+from ..measures import mean_and_deviation, norm
+from ..reading import is_number, operands, scope_of, scope_path
+from ..stepping.captions import statistics
+from ..texts import NUMBERS, clean, counted, join_list, number, shape, symbol, with_counts
 from .operations import OperationsView
 from .outline import Part
 
@@ -49,8 +50,7 @@ def mean(value: Any) -> str:
     array = np.asarray(value)
     if array.size < 2 or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
         return ""
-    with np.errstate(all="ignore"):  # of large numbers both may be infinite
-        return f"{number(array.mean())} ± {number(array.std())}"
+    return " ± ".join(map(number, mean_and_deviation(array)))
 
 
 def of_operation(operation: Operation, results: bool = True) -> Facts:
@@ -59,7 +59,8 @@ def of_operation(operation: Operation, results: bool = True) -> Facts:
     found = [("operation", operation.type)]
     path = scope_path(scope_of(operation))
     found += [("scope", path)] if path else []
-    taken = " , ".join(shape(x) or "a number" for x in operands(operation))
+    told = (str(x) if is_number(x) else shape(x) or "a number" for x in operands(operation))
+    taken = " , ".join(told)
     found += [("takes", taken)] if taken else []
     params = [f"{k}={v!r}" for k, v in operation.params.items() if " at 0x" not in repr(v)]
     found += [("parameters", ", ".join(params))] if params else []
@@ -139,6 +140,7 @@ def with_names(count: str, names: Sequence[str]) -> str:
     """Return a count with the names behind it, as many as fit; those without one are counted."""
     known = [clean(name, lines=1) for name in names if name]
     rest = len(names) - len(known)
+    known = with_counts(known)
     known += [f"{rest} without a name"] if known and rest else []
     return f"{count}: {join_list(known, LONGEST_LIST)}" if known else count
 

@@ -6,6 +6,7 @@ gradients take is where this graph ends, so it is an output.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Final
 
 from autograd_mini.core.absent import Absent
@@ -16,9 +17,12 @@ from autograd_mini.core.record import Operation, Record
 from autograd_mini.core.tensor import Tensor, leaf
 from autograd_mini.ops.conversion import set_leaf
 
+from ..reading import Key
+from ..texts import ordinal
+from .updates import updated_leaves
+
 FOR: Final[dict[Phase, str]] = {"backward": "the gradients", "update": "the update"}
 """How a result is called that the function does not return: for what takes it."""
-Key = tuple[int, int]
 
 
 def forward_of(graph: Graph) -> Graph:
@@ -46,12 +50,7 @@ class ForwardMaker:
         self.leaves: dict[Key, Tensor] = {}
         self.ends: dict[int, Any] = {}
         self.users = phases_of_users(whole)
-        self.updated = {
-            (new.serial, new.index): old
-            for operation in whole.operations
-            if operation.primitive is set_leaf
-            for old, new in [operation.inputs]
-        }
+        self.updated = updated_leaves(whole)
 
     def graph(self) -> Graph:
         """Return the graph."""
@@ -60,7 +59,7 @@ class ForwardMaker:
         kept = [self.tensor(y) for y in self.whole.outputs if self.is_kept(y)]
         for y in kept:
             self.ends.pop(y.serial, None)
-        return Graph(*kept, *map(self.end, self.ends.values()))
+        return Graph(*kept, *told_apart(list(map(self.end, self.ends.values()))))
 
     def is_kept(self, y: Tensor) -> bool:
         """Whether an output of the whole is one of the forward."""
@@ -107,14 +106,17 @@ class ForwardMaker:
         """Return the leaf for what another phase makes: it says so in its name."""
         name = x.serial, x.index
         if name not in self.leaves:
-            old, value = self.updated.get(name), x._value
-            before = (old.name if old is not None else x.name) or ""
+            old, count = self.updated.get(name, (None, 0))
+            value = x._value
             assert x.op is not None  # leaves of the whole stay as they are
-            phase = x.op.phase
+            before, when = x.name or "", f"the {x.op.phase}"
+            if old is not None:
+                before = old.name or ""
+                when = "the update" if count == 1 else f"the {ordinal(count)} update"
             self.leaves[name] = leaf(
                 Absent(value.shape, value.dtype),
                 requires_grad=old is not None and old.requires_grad,
-                name=f"{before} after the {phase}".strip(),
+                name=f"{before} after {when}".strip(),
             )
         return self.leaves[name]
 
@@ -125,6 +127,17 @@ class ForwardMaker:
         what = [words for phase, words in FOR.items() if phase in users]
         found.name = f"{found.name or ''} for {' and '.join(what)}".strip() if what else found.name
         return found
+
+
+def told_apart(ends: list[Tensor]) -> list[Tensor]:
+    """Number the names that several ends have."""
+    names = Counter(y.name for y in ends)
+    seen: Counter[str] = Counter()
+    for y in ends:
+        if y.name and names[y.name] > 1:
+            seen[y.name] += 1
+            y.name = f"{y.name}, {seen[y.name]}"
+    return ends
 
 
 def phases_of_users(graph: Graph) -> dict[int, set[Phase]]:

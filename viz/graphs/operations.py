@@ -147,6 +147,17 @@ class OperationsView:
         (self.lump_of_source if box in self.lumps else self.box_of_source)[source] = box
         self.box_of_leaf.setdefault(key(source.value), box)
 
+    def drawn_arrays(self) -> dict[str, Any]:
+        """Return the plain arrays that have a box of their own, by its id."""
+        held = {
+            (operation.serial, position): x
+            for part in self.box_of_part
+            if part.kind == "operation"
+            for operation, position, x in self.taken(part)
+            if not isinstance(x, Tensor)
+        }
+        return {box: held[name] for name, box in self.arrays.items() if box not in self.lumps}
+
     def add_part(self, part: Part) -> str:
         """Add the box of a part."""
         if part.kind == "earlier":

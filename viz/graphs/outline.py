@@ -126,6 +126,7 @@ class Outline:
             if kept and limit is not None:
                 limit = max(limit, ROOM)
         self._part_of: dict[int, Part] = {}
+        self._users: dict[Key, list[Part]] = {}
         self.parts: list[Part] = []
         self._divide()
         if limit is not None:
@@ -166,6 +167,14 @@ class Outline:
                 if isinstance(x, Tensor) and x.is_leaf:
                     found.setdefault(key(x), x)
         return list(found.values())
+
+    def users(self, leaf: Tensor) -> list[Part]:
+        """Return the parts that take a leaf, in order."""
+        if not self._users:
+            for part in self.parts:
+                for x in self.leaves(part):
+                    self._users.setdefault(key(x), []).append(part)
+        return self._users.get(key(leaf), [])
 
     def listed(self, part: Part) -> list[Tensor]:
         """Return the leaves that a part names itself, instead of arrows from boxes of theirs.

@@ -18,7 +18,7 @@ from ..errors import PictureError
 from ..picture import Cell, Direction, Picture, Role
 from ..reach import find_stale, gradient_notes
 from ..reading import Key, all_scalar, has_values, key, operands
-from ..texts import NUMBERS, clean, number, operation_tooltip, shape, symbol
+from ..texts import COMMUTATIVE, NUMBERS, clean, number, operation_tooltip, shape, symbol
 from .builder import Builder, Tensors, default_title
 from .outline import Outline, Part, Source
 
@@ -80,7 +80,7 @@ class ScalarView:
                 self.add_operation(part)
         for y in self.outline.graph.outputs:
             if y.is_leaf:
-                self.leaf(y, None)
+                self.add_leaf_output(y)
         self.add_more_outputs()
         return self.builder.finish()
 
@@ -124,7 +124,11 @@ class ScalarView:
         ]
         tooltip = operation_tooltip(operation)
         circle = self.builder.box(
-            "scalar_operation", symbol(operation), tooltip=tooltip, inside=part.around
+            "scalar_operation",
+            symbol(operation),
+            tooltip=tooltip,
+            inside=part.around,
+            ordered=operation.type not in COMMUTATIVE,
         )
         for tail in tails:
             self.builder.arrow(tail, circle)
@@ -149,6 +153,15 @@ class ScalarView:
                 role, cells=cells, tooltip=tooltip, inside=inside, tensors=((role, key(tensor)),)
             )
         return self.boxes[key(tensor)]
+
+    def add_leaf_output(self, y: Tensor) -> None:
+        """Add the box that says that a leaf is an output too; its gradient is in the leaf's box."""
+        name = self.names.get(key(y)) or y.name
+        fields = [Cell(clean(name), "name")] if name else []
+        cells = (*fields, valued("data", y.data))
+        tail = self.leaf(y, None)
+        box = self.builder.box("output", cells=cells, tensors=(("output", key(y)),))
+        self.builder.arrow(tail, box)
 
     def cells(self, tensor: Tensor) -> tuple[Cell, ...]:
         """Return the fields of a tensor's box."""

@@ -15,7 +15,7 @@ from autograd_mini.core.record import Operation, Scope
 
 from ..reading import scope_of, scope_path
 
-FUNCTIONS: Final = frozenset({"softmax", "log_softmax"})
+FUNCTIONS: Final = frozenset({"softmax", "log_softmax", "logsumexp"})
 """Scopes of the library's own functions: what is inside of them is open only if asked for."""
 DEEPEST: Final = 8
 """Scopes nested deeper than this are never drawn open."""

@@ -8,9 +8,47 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Final
 
-from ..reading import Key
-from ..texts import counted
+from ..reading import Key, scope_path
+from ..texts import clean, counted
+from .outline import Outline, Part
+
+BESIDE: Final = "boxes outside"
+
+
+def tell_shared(part: Part, outline: Outline) -> list[str]:
+    """Return the line that says with whom a fold shares the parameters that it lists, if any.
+
+    A part of another phase takes the same tensors by its nature, and is not counted.
+    """
+    listed = [x for x in outline.listed(part) if x.requires_grad]
+    others: dict[str, None] = {}
+    shared = 0
+    for leaf in listed:
+        users = [x for x in outline.users(leaf) if x is not part and phase(x) == phase(part)]
+        others |= {caption(x, part) if x.kind != "operation" else BESIDE: None for x in users}
+        shared += bool(users)
+    if not shared:
+        return []
+    folds = [name for name in others if name != BESIDE]
+    whom = folds if len(folds) == 1 else [counted(len(folds), "fold")] if folds else []
+    told = " and ".join([*whom, *([BESIDE] if BESIDE in others else [])])
+    some = "" if shared == len(listed) else f"{shared} of {len(listed)} "
+    return [f"{some}shared with {told}"]
+
+
+def phase(part: Part) -> str:
+    """Return the phase of a training step that a part belongs to."""
+    return part.operations[0].phase
+
+
+def caption(part: Part, other: Part) -> str:
+    """Return what tells a fold from another one: its caption, or if they are equal, its path."""
+    if part.kind == "earlier":
+        return "what is left out"
+    known = part.branch.caption
+    return clean(known if known != other.branch.caption else scope_path(part.branch.scope))
 
 
 @dataclass(slots=True)

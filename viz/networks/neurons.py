@@ -64,7 +64,7 @@ def neuron_picture(
         add_column(picture, network, place, most, (place * width, top))
         for place in range(len(network.sizes))
     ]
-    signs: set[str] = set()
+    signs = {colour for one in range(len(columns)) for colour in value_colours(network, one)}
     for layer, before, after in zip(network.layers, columns, columns[1:], strict=False):
         signs |= add_weights(picture, layer, before, after)
     bottom = min(box.position[1] for box in picture.boxes if box.position) - ROW
@@ -143,6 +143,12 @@ def colour_of(value: float) -> str:
     return (ORANGE if value < 0 else BLUE) if np.isfinite(value) else BLACK
 
 
+def value_colours(network: Network, place: int) -> set[str]:
+    """Return the colours of the values of a column."""
+    values = network.values(place)
+    return set() if values is None else {colour_of(float(x)) for x in np.ravel(values)}
+
+
 def heading(network: Network, place: int) -> str:
     """Return the words above a column: its kind, its true size, its activation."""
     if place == 0:
@@ -205,8 +211,8 @@ def add_weight(picture: Picture, tail: str, head: str, weight: Any, largest: flo
 
 def add_legend(picture: Picture, colours: set[str], centre: Point) -> None:
     """Explain the colours that occur, in one row."""
-    of = "value" if any(box.fill for box in picture.boxes) else "weight"
-    known = ((BLUE, f"positive {of}"), (ORANGE, f"negative {of}"), (BLACK, "NaN or infinite"))
+    of = "" if any(box.fill for box in picture.boxes) else " weight"  # values have them too
+    known = ((BLUE, f"positive{of}"), (ORANGE, f"negative{of}"), (BLACK, "NaN or infinite"))
     entries = [(colour, words) for colour, words in known if colour in colours]
     x = centre[0] - 130 * (len(entries) - 1) / 2
     for colour, words in entries:

@@ -9,7 +9,7 @@ where the layout program does not keep it by itself, which is inside of clusters
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from ..picture import OPERATIONS, Arrow, Box, Picture
@@ -48,14 +48,15 @@ def beside(picture: Picture) -> dict[Arrow, Side]:
 def next_to_line(arrows: list[Arrow], left: list[bool], right: list[bool]) -> dict[Arrow, Side]:
     """Return the neighbours of the first operand from above, if they can stand on their side.
 
+    They are the first and the last operand, or another one would come between.
     What is outside of the scope can stand at the right only; the layout program would put it there
     in any case.
     """
     above = first_not(right)
     sides: dict[Arrow, Side] = {}
-    if above and left[above - 1]:
-        sides[arrows[above - 1]] = "left"
-    if above + 1 < len(arrows) and right[above + 1]:
+    if above == 1 and left[0]:
+        sides[arrows[0]] = "left"
+    if above + 2 == len(arrows) and right[above + 1]:
         sides[arrows[above + 1]] = "right"
     return sides
 
@@ -70,6 +71,60 @@ def can_stand(leaf: Box | None, head: Box, data: bool = False) -> bool:
     if leaf is None or leaf.role not in LEAVES:
         return False
     return leaf.cluster == head.cluster or (data and leaf.role == "input")
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Where an arrow ends, so that the order of operands can be read.
+
+    Attributes:
+        port: the point of the box, empty for any.
+        start: the point of the other box, likewise.
+        mark: what is written on it, where no points are left that tell the order.
+    """
+
+    port: str = ""
+    start: str = ""
+    mark: str = ""
+
+
+PORTS: Final = {
+    "TB": {"left": "w", "right": "e", 2: ("nw", "ne"), 3: ("nw", "n", "ne")},
+    "LR": {"left": "n", "right": "s", 2: ("nw", "sw"), 3: ("nw", "w", "sw")},
+}
+"""The points of a box from left to right, or from top to bottom: of leaves beside it, and of two or
+three operands from above."""
+
+
+OPPOSITE: Final[dict[Side, Side]] = {"left": "right", "right": "left"}
+
+
+def ends(picture: Picture) -> list[End]:
+    """Return how each arrow ends. Of operands whose order does not matter nothing is said.
+
+    Up to three operands end from left to right, whatever the layout program does with the boxes
+    where they come from; more than these, and several in one arrow, say which they are.
+    """
+    sides = beside(picture)
+    ports = PORTS[picture.direction]
+    entering: dict[str, list[int]] = {}
+    for place, arrow in enumerate(picture.arrows):
+        if arrow.operand:
+            entering.setdefault(arrow.head, []).append(place)
+    found = [End()] * len(picture.arrows)
+    for places in entering.values():
+        arrows = [picture.arrows[place] for place in places]
+        if len(places) > MOST_OPERANDS or any(arrow.count > 1 for arrow in arrows):
+            for place, arrow in zip(places, arrows, strict=True):
+                found[place] = End(mark=arrow.operand)
+            continue
+        from_above = [x for x, arrow in zip(places, arrows, strict=True) if arrow not in sides]
+        for place, arrow in zip(places, arrows, strict=True):
+            if arrow in sides:
+                found[place] = End(str(ports[sides[arrow]]), str(ports[OPPOSITE[sides[arrow]]]))
+            elif len(from_above) > 1:
+                found[place] = End(ports[len(from_above)][from_above.index(place)])
+    return found
 
 
 def with_arrays_outside(picture: Picture) -> Picture:

@@ -24,13 +24,15 @@ from ..style import (
     NONFINITE,
     ON_NONFINITE,
     ON_REACHED,
+    ON_ZERO,
     OUTSIDE,
     PURPLE,
     REACHED,
     RULE,
     VERMILION,
+    ZERO,
 )
-from .arrangement import beside, entrances, rows
+from .arrangement import End, beside, ends, entrances, rows
 from .glyph_tables import colour_bar, with_bars
 
 LETTER: Final = 0.078
@@ -40,8 +42,12 @@ ON_LIGHT: Final = "#1f2329"
 ON_MIDDLE: Final = "#000002"
 """Text on a fill that a value decides, the last where the others are too faint: no theme replaces
 these."""
-ON_MARK: Final = {NONFINITE: ON_NONFINITE, REACHED: ON_REACHED}
+ON_MARK: Final = {NONFINITE: ON_NONFINITE, REACHED: ON_REACHED, ZERO: ON_ZERO}
 """Text on a mark, which has other colours on a dark page."""
+SIDES: Final = ("head", "tail")
+TRAINING: Final = frozenset({"update", "update_scope"})
+WIDER: Final = "0.35"
+"""Between the boxes of a training step, whose long arrows have labels side by side."""
 THICK: Final = {"color": VERMILION, "penwidth": "4"}
 """The border of what to look at first."""
 MOST_IN_CIRCLE: Final = 3
@@ -59,7 +65,7 @@ def digraph(picture: Picture) -> graphviz.Digraph:
     """Return a picture as a `graphviz.Digraph`; its `source` is the DOT text."""
     graph = graphviz.Digraph(
         "picture",
-        graph_attr=GRAPH | {"rankdir": picture.direction, "ranksep": f"{picture.ranksep}"},
+        graph_attr=GRAPH | space(picture),
         node_attr=NODE,
         edge_attr=EDGE,
     )
@@ -77,6 +83,14 @@ def digraph(picture: Picture) -> graphviz.Digraph:
     return graph
 
 
+def space(picture: Picture) -> dict[str, str]:
+    """Return the distances of boxes, and which way they go."""
+    found = {"rankdir": picture.direction, "ranksep": f"{picture.ranksep}"}
+    if any(box.role in TRAINING for box in picture.boxes):
+        found["nodesep"] = WIDER
+    return found
+
+
 def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
     """Add the arrows; a leaf beside its operation is tied to its rank."""
     boxes = {box.id: box for box in picture.boxes}
@@ -84,8 +98,9 @@ def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
     for arrow in picture.arrows:
         entering.setdefault(arrow.head, []).append(arrow)
     sides = beside(picture)
+    finishes = ends(picture)
     for place, arrow in enumerate(picture.arrows):
-        style = look_of(arrow) | {"id": f"e{place}"}
+        style = look_of(arrow, finishes[place].mark) | {"id": f"e{place}"}
         if arrow.backward:
             style |= {"style": "dashed", "color": PURPLE}
             if boxes[arrow.head].role == "gradient_value":
@@ -98,17 +113,28 @@ def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
             continue
         side = sides.get(arrow)
         if side is not None:
-            forwards = (side == "left") == (picture.direction == "TB")
-            add_beside(graph, arrow, {"id": style["id"]}, forwards=forwards)
+            inside = boxes[arrow.tail].cluster == boxes[arrow.head].cluster is not None
+            turned = picture.direction == "LR" and inside
+            forwards = (side == "left") != turned
+            look = end_look(finishes[place], *SIDES[:: 1 if forwards else -1])
+            add_beside(graph, arrow, {"id": style["id"]} | look, forwards=forwards)
             continue
-        tail, head = boxes[arrow.tail], boxes[arrow.head]
+        tail = boxes[arrow.tail]
         if tail.role in OPERATIONS | SCOPES or tail.role == "earlier":
             style["weight"] = "3"  # keeps the line of the computation straight
-        from_above = [other for other in entering[head.id] if other not in sides]
-        if head.cluster is not None and head.ordered and len(from_above) == 2:
-            second = "ne" if picture.direction == "TB" else "sw"
-            style["headport"] = "nw" if arrow is from_above[0] else second
+        end = finishes[place]
+        head = boxes[arrow.head]
+        if not end.port and head.role in OPERATIONS and tail.cluster != head.cluster:
+            # else it may come in from behind a leaf beside its head
+            end = End("n" if picture.direction == "TB" else "w")
+        style |= end_look(end, *SIDES)
         graph.edge(arrow.tail, arrow.head, **style)
+
+
+def end_look(end: End, head: str, tail: str) -> dict[str, str]:
+    """Return the points where an arrow ends and starts, which may be an edge drawn backwards."""
+    known = ((f"{head}port", end.port), (f"{tail}port", end.start))
+    return {name: port for name, port in known if port}
 
 
 def add_ties(graph: graphviz.Digraph, picture: Picture) -> None:
@@ -125,8 +151,9 @@ def add_beside(
 ) -> None:
     """Add an arrow on one rank.
 
-    The layout program puts the tail of such an edge left of its head, or beneath it where ranks
-    run from left to right; the arrow from the other side is an edge drawn backwards.
+    The layout program puts the tail of such an edge left of its head, or above it where ranks run
+    from left to right, but beneath it inside of a scope; the arrow from the other side is an edge
+    drawn backwards.
     """
     if forwards:
         graph.edge(arrow.tail, arrow.head, **style)
@@ -135,9 +162,10 @@ def add_beside(
     graph.body.append(f"\t{{rank=same; {arrow.tail}; {arrow.head}}}\n")
 
 
-def look_of(arrow: Arrow) -> dict[str, str]:
-    """Return what an arrow looks like."""
-    style = {"label": text(f" {arrow.label} ")} if arrow.label else {}
+def look_of(arrow: Arrow, mark: str = "") -> dict[str, str]:
+    """Return what an arrow looks like; a mark says which operand it brings."""
+    label = ": ".join(filter(None, (mark, arrow.label)))
+    style = {"label": text(f" {label} ")} if label else {}
     if arrow.tooltip:
         style["tooltip"] = text(arrow.tooltip)
     if arrow.colour:
@@ -229,7 +257,7 @@ def runs(line: str, cell: Cell) -> str:
 def add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
     """Add the scopes as nested subgraphs, which only name their boxes."""
     subgraphs: dict[str, Any] = {}
-    ends = entrances(picture) if picture.direction == "TB" else {}
+    entered = entrances(picture) if picture.direction == "TB" else {}
     boxes = {box.id: box for box in picture.boxes}
     depths: dict[str | None, int] = {None: 0}
     for cluster in picture.clusters:
@@ -238,8 +266,8 @@ def add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
         if depths[cluster.id] > MOST_TINTS:
             attributes["fillcolor"] = "transparent"
         inside = graphviz.Digraph(name=cluster.id, graph_attr=attributes)
-        if cluster.id in ends:
-            add_spacer(inside, cluster, [boxes[name] for name in ends[cluster.id]])
+        if cluster.id in entered:
+            add_spacer(inside, cluster, [boxes[name] for name in entered[cluster.id]])
         subgraphs[cluster.id] = inside
     for box in picture.boxes:
         if box.cluster is not None:

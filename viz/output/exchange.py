@@ -7,7 +7,8 @@ Our form, version 2, is one object:
   box of the same tensor, or null), `cells` (each `text` and `kind`), `position` (x and y in points,
   or null), `facts`: what is known of it as texts, among them `shape`, `dtype`, `operation`,
   `scope`, `parameters`, `formula`, `derivatives`, `recorded at`
-- `edges`: `tail`, `head`, `label`, `tooltip`, `backward`, in the order of the operands
+- `edges`: `tail`, `head`, `label`, `tooltip`, `backward`, `operand` ("1st", "2nd"… where the
+  order matters, else empty), in the order of the operands
 - `scopes`: `id`, `caption`, `parent` (an id or null), outer ones before inner ones
 
 Both forms are ASCII, so that any text is safe in them.
@@ -49,6 +50,7 @@ def exchanged(picture: Picture, facts: Mapping[str, Facts] = NOTHING) -> str:
                     "label": x.label,
                     "tooltip": x.tooltip,
                     "backward": x.backward,
+                    "operand": x.operand,
                 }
                 for x in picture.arrows
             ],

@@ -40,7 +40,8 @@ def mermaid(picture: Picture) -> str:
     lines += groups(picture)
     for arrow in picture.arrows:
         line = "---" if arrow.colour else "-.->" if arrow.backward else "-->"
-        label = f'|"{encoded(arrow.label)}"|' if arrow.label.strip() else ""
+        words = ": ".join(filter(None, (arrow.operand, arrow.label.strip())))
+        label = f'|"{encoded(words)}"|' if words else ""
         lines.append(f"  {arrow.tail} {line}{label} {arrow.head}")
     for place, arrow in enumerate(picture.arrows):
         if arrow.colour:

@@ -57,4 +57,5 @@ def overlaid(picture: Picture, view: OperationsView, found: list[Overlay]) -> Pi
     """Return a picture with overlays: each adds a line, the first one with colours fills boxes."""
     boxes: dict[str, Any] = {box: part for part, box in view.box_of_part.items()}
     boxes |= {box: source.value for source, box in view.box_of_source.items()}
+    boxes |= view.drawn_arrays()
     return applied(picture, boxes, found) if found else picture

@@ -9,11 +9,13 @@ from typing import Any, Final
 from ..graphs.outline import Part
 from ..heat import CIVIDIS, Scale, scale_of
 from ..picture import Box, Picture
-from ..style import NONFINITE, REACHED
+from ..style import NONFINITE, REACHED, ZERO
 from .readings import Overlay, Reading
 
 FILLS: Final = {"origin": NONFINITE, "reached": REACHED}
 """What NaN or infinity arises in, and what it reaches."""
+OUTSIDE_FILLS: Final = {"0": ZERO, "NaN or infinity": NONFINITE}
+"""What a logarithm cannot place."""
 MEANING: Final = {"origin": "where NaN or infinity arises", "reached": "what it reaches"}
 
 
@@ -35,13 +37,19 @@ def applied(picture: Picture, subjects: dict[str, Any], overlays: list[Overlay])
     for box in picture.boxes:
         for place, found in enumerate(readings):
             if box.id in found:
-                box = written(box, found[box.id], scale if place == coloured else None)
+                box = written(box, found[box.id])
+                if place == coloured:
+                    box = filled(box, found[box.id], overlays[place], scale)
         boxes.append(box)
-    first = first_origin(picture, readings, overlays)
-    boxes = [replace(box, first=True) if box.id == first else box for box in boxes]
+    first = first_origins(picture, readings)
+    boxes = [replace(box, first=True) if box.id in first else box for box in boxes]
     marks = {x.mark for found in readings for x in found.values() if x.mark}
     if scale is not None and coloured is not None:
         boxes.append(legend(f"n{len(boxes)}", overlays[coloured], scale))
+    if coloured is not None:
+        values = [x.value for x in readings[coloured].values() if x.value is not None]
+        looks = {x for x in map(overlays[coloured].outside, values) if x}
+        boxes += [outside_legend(f"n{len(boxes)}", looks)] if looks else []
     if marks:
         boxes.append(mark_legend(f"n{len(boxes)}", marks))
     said = {box.words for box in boxes if box.role == "legend"}
@@ -51,16 +59,17 @@ def applied(picture: Picture, subjects: dict[str, Any], overlays: list[Overlay])
     return replace(picture, boxes=boxes)
 
 
-def first_origin(
-    picture: Picture, readings: list[dict[str, Reading]], overlays: list[Overlay]
-) -> str | None:
-    """Return the box where NaN or infinity arises first, on the way that the overlay looks."""
-    for found, overlay in zip(readings, overlays, strict=True):
-        marks = ((box.id, found.get(box.id)) for box in picture.boxes)
-        origins = [name for name, one in marks if one is not None and one.mark == "origin"]
-        if origins:
-            return origins[-1 if overlay.backwards else 0]
-    return None
+def first_origins(picture: Picture, readings: list[dict[str, Reading]]) -> set[str]:
+    """Return the box where a value is not finite first, and the one where a gradient is.
+
+    Gradients run from the result back, so theirs is the last one.
+    """
+    found = set()
+    for one in readings:
+        marked = [(box.id, one[box.id].begins) for box in picture.boxes if box.id in one]
+        found.update([name for name, begins in marked if "value" in begins][:1])
+        found.update([name for name, begins in marked if "gradient" in begins][-1:])
+    return found
 
 
 def read(overlay: Overlay, subjects: dict[str, Any]) -> dict[str, Reading]:
@@ -73,11 +82,19 @@ def read(overlay: Overlay, subjects: dict[str, Any]) -> dict[str, Reading]:
     return found
 
 
-def written(box: Box, reading: Reading, scale: Scale | None) -> Box:
-    """Return a box with a reading."""
+def filled(box: Box, reading: Reading, overlay: Overlay, scale: Scale | None) -> Box:
+    """Return a box in the colour of its value, or in the look of what the scale cannot place."""
+    if reading.value is None or reading.mark:
+        return box
+    look = overlay.outside(reading.value)
+    if look:
+        return replace(box, fill=OUTSIDE_FILLS[look])
+    return box if scale is None else replace(box, fill=scale.colour(reading.value))
+
+
+def written(box: Box, reading: Reading) -> Box:
+    """Return a box with a reading, and the look of its mark."""
     fill = FILLS[reading.mark] if reading.mark else box.fill
-    if scale is not None and reading.value is not None and not reading.mark:
-        fill = scale.colour(reading.value)
     return replace(
         box,
         lines=(*box.lines, *filter(None, reading.text.split("\n"))),
@@ -91,6 +108,13 @@ def legend(name: str, overlay: Overlay, scale: Scale) -> Box:
     """Return the box that explains the colours: the ends of the scale, and what is measured."""
     ends = (overlay.written(scale.low), overlay.written(scale.high))
     return Box(name, "scale", (overlay.title, *ends), swatches=CIVIDIS)
+
+
+def outside_legend(name: str, looks: Container[str]) -> Box:
+    """Return the box that explains the looks of what the scale cannot place."""
+    shown = [look for look in OUTSIDE_FILLS if look in looks]
+    fills = tuple(OUTSIDE_FILLS[look] for look in shown)
+    return Box(name, "scale", ("outside of the scale", *shown), swatches=fills)
 
 
 def mark_legend(name: str, marks: Container[str]) -> Box:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,10 @@ from autograd_mini.core.tensor import Tensor
 from ..contributions import visits
 from ..errors import PictureError
 from ..graphs.outline import Part
+from ..measures import norm
 from ..reach import find_stale, gradient_notes
 from ..reading import Key, has_values, key
-from ..texts import number
+from ..texts import NUMBERS, number, rough, symbol
 from .leaving import Leaving
 from .readings import Overlay, Reading
 
@@ -36,8 +38,8 @@ class Gradients(Overlay):
         stale = find_stale(graph)
         if stale is not None:
             raise PictureError(
-                f"overlay='gradients': the {'; '.join(gradient_notes(graph))}, by {stale.name}; "
-                "compute the result again after the change"
+                f"overlay='gradients': {'; '.join(gradient_notes(graph))}, and {symbol(stale)} "
+                "needs its former value; compute the result again after the change"
             )
         self.notes = tuple(gradient_notes(graph))
         if has_values(graph):
@@ -64,7 +66,15 @@ class Gradients(Overlay):
     def of_leaf(self, leaf: Any) -> Reading | None:
         """Return the norm of the gradient of a parameter."""
         found = self.leaves.get(key(leaf)) if isinstance(leaf, Tensor) else None
-        return None if found is None else self.reading(found)
+        if found is None:
+            return None
+        told = self.reading(found)
+        held = leaf.grad
+        if isinstance(held, np.ndarray | np.generic) and held.dtype.kind in NUMBERS:
+            size = self.written(norm(held))
+            if size != self.written(found):  # calls of backward() add up there
+                return replace(told, text=f"{told.text}; .grad {size}")
+        return told
 
     def reading(self, size: float) -> Reading:
         """Return what is told of a norm."""
@@ -72,10 +82,4 @@ class Gradients(Overlay):
 
     def written(self, value: float) -> str:
         """Write a norm in two digits."""
-        return number(float(f"{value:.2g}"))
-
-
-def norm(g: Any) -> float:
-    """Return the Euclidean norm."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return float(np.linalg.norm(np.ravel(g)))
+        return rough(value)

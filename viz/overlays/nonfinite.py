@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from dataclasses import replace
+from typing import Any, Final
 
 import numpy as np
 
@@ -15,29 +16,34 @@ from ..errors import PictureError
 from ..graphs.builder import changed_leaves
 from ..graphs.outline import Part
 from ..reach import gradient_notes
-from ..reading import has_values, key, operands
+from ..reading import has_values, is_number, key, operands
 from ..texts import clean, join_list
-from .readings import Overlay, Reading
+from .readings import Mark, Overlay, Reading
 
-Mark = Literal["origin", "reached", ""]
+Told = tuple[Mark, str]
+"""A mark, and what is not finite: NaN or Inf."""
 LONGEST_NOTE: Final = 40
+GRADIENT_NOTE: Final = "∂: in the gradient, which runs from the result back"
 RANK: Final = {"origin": 0, "": 1, "reached": 2}
 
 
 class Nonfinite(Overlay):
-    """Marks operations whose result is not finite: those that made it so, and those it reached.
+    """Marks where a value or gradient is not finite: what it begins in, and what it reaches.
 
-    Where all values are finite, the same is told of the gradients. Of a leaf that was assigned
-    since, only the present value is known: it has no mark, and neither has a result that it may
-    have reached.
+    Values and gradients have marks of their own, since an infinity that is meant, as of a mask, may
+    hide a gradient that is not. Of a leaf that was assigned since, only the present value is known:
+    it has no mark, and neither has a result that it may have reached.
     """
 
     def __init__(self, graph: Graph) -> None:
         super().__init__(graph)
         if not has_values(graph):
             raise PictureError("overlay='nonfinite' needs values, and a compiled program has none")
-        self.marks: dict[int, tuple[Mark, str]] = {}
-        self.leaves: dict[Any, tuple[Mark, str]] = {}
+        self.marks: dict[int, Told] = {}
+        self.leaves: dict[Any, Told] = {}
+        self.given: dict[int, Told] = {}
+        self.gradients: dict[int, Told] = {}
+        self.gradients_of_leaves: dict[Any, str] = {}
         self.changed = changed_leaves(graph)
         for leaf in (*graph.inputs, *graph.parameters):
             kind = kind_of(leaf._value)
@@ -46,17 +52,27 @@ class Nonfinite(Overlay):
                     ("", kind) if key(leaf) in self.changed else ("origin", kind)
                 )
         for operation in graph.operations:
-            kind = next(filter(None, (kind_of(y._value) for y in operation.outputs)), "")
-            if kind:
-                self.marks[operation.serial] = self.mark(operation), kind
+            self.look_at(operation)
         self.notes = self.doubts()
-        if not self.marks and not self.leaves:
-            self.look_at_gradients()
+        self.look_at_gradients()
+
+    def look_at(self, operation: Operation) -> None:
+        """Note whether a result is not finite, and whether a plain array made it so."""
+        kind = next(filter(None, (kind_of(y._value) for y in operation.outputs)), "")
+        if kind:
+            self.marks[operation.serial] = self.mark(operation), kind
+            plain = (x for x in operands(operation) if not isinstance(x, Tensor))
+            given = max(map(kind_of, plain), default="")
+            if given:
+                self.given[operation.serial] = "origin", given
 
     def mark(self, operation: Operation) -> Mark:
         """Return whether what is not finite arises in an operation; "" where that is not known."""
         taken = operands(operation)
         known = [x for x in taken if not isinstance(x, Tensor) or key(x) not in self.changed]
+        plain = [x for x in known if not isinstance(x, Tensor)]
+        if any(is_number(x) and kind_of(x) for x in plain):
+            return "origin"
         values = (x._value if isinstance(x, Tensor) else x for x in known)
         if any(map(kind_of, values)):
             return "reached"
@@ -76,37 +92,68 @@ class Nonfinite(Overlay):
 
     def look_at_gradients(self) -> None:
         """Mark where a cotangent that is not finite arises, and where it arrives."""
-        self.backwards = True
         self.notes += tuple(gradient_notes(self.graph))
         for visit in visits(self.graph):
             arriving = any(kind_of(g) for g in visit.arriving if g is not None)
             passed = [(x, kind_of(x.amount)) for x in visit.contributions]
-            kind = next((kind for _, kind in passed if kind), "")
-            if kind:
+            kinds = {kind for _, kind in passed if kind}
+            if kinds:
                 mark: Mark = "reached" if arriving else "origin"
-                self.marks[visit.operation.serial] = mark, f"∂ {kind}"
-            for x, found in passed:
+                self.gradients[visit.operation.serial] = mark, max(kinds)
+            for x, _ in passed:
+                found = kind_of(x.total)
                 if found and x.operand.is_leaf:
-                    self.leaves[key(x.operand)] = "reached", f"∂ {found}"
+                    self.gradients_of_leaves[key(x.operand)] = found
+        if self.gradients:
+            self.notes += (GRADIENT_NOTE,)
 
     def of_part(self, part: Part) -> Reading | None:
-        """Return the mark of an operation, or the worst of several."""
-        found = [self.marks[op.serial] for op in part.operations if op.serial in self.marks]
-        if not found:
-            return None
-        mark, kind = min(found, key=lambda one: RANK[one[0]])
-        return Reading(kind if mark else f"{kind}, origin not known", mark=mark)
+        """Return the marks of an operation, or the worst of several."""
+        serials = [operation.serial for operation in part.operations]
+        values = [self.marks[serial] for serial in serials if serial in self.marks]
+        values += self.inside(part) if part.kind != "operation" else []
+        return reading(values, [self.gradients[x] for x in serials if x in self.gradients])
+
+    def inside(self, part: Part) -> list[Told]:
+        """Return the constants and parameters of a fold that are not finite: they begin in it."""
+        found: list[Told] = []
+        for operation in part.operations:
+            if operation.serial in self.given:
+                found.append(self.given[operation.serial])
+            for x in operands(operation):
+                if isinstance(x, Tensor) and x.is_leaf and key(x) in self.leaves:
+                    found += [self.leaves[key(x)]] if x.requires_grad else []
+        return found
 
     def of_leaf(self, leaf: Any) -> Reading | None:
-        """Return the mark of a leaf."""
-        if isinstance(leaf, Tensor):
-            found = self.leaves.get(key(leaf))
-            if found is None:
-                return None
-            mark, kind = found
-            return Reading(kind if mark else f"{kind} now", mark=mark)
-        kind = kind_of(leaf)
-        return Reading(kind, mark="origin") if kind else None
+        """Return the marks of a leaf."""
+        if not isinstance(leaf, Tensor):
+            return reading([("origin", kind_of(leaf))] if kind_of(leaf) else [], [])
+        found = self.leaves.get(key(leaf))
+        reached = self.gradients_of_leaves.get(key(leaf))
+        gradient: list[Told] = [("reached", reached)] if reached else []
+        if found is not None and not found[0]:
+            return replace(reading([], gradient) or Reading(), text=f"{found[1]} now")
+        return reading([found] if found else [], gradient)
+
+
+def reading(values: list[Told], gradients: list[Told]) -> Reading | None:
+    """Return what is told of the worst of some values and of some gradients."""
+    if not values and not gradients:
+        return None
+    lines = []
+    value: Mark = ""
+    gradient: Mark = ""
+    if values:
+        value, kind = min(values, key=lambda one: RANK[one[0]])
+        lines.append(kind if value else f"{kind}, origin not known")
+    if gradients:
+        gradient, kind = min(gradients, key=lambda one: RANK[one[0]])
+        lines.append(f"gradient: {kind} begins here" if gradient == "origin" else f"∂ {kind}")
+    marks = {value, gradient}
+    worst: Mark = "origin" if "origin" in marks else "reached" if "reached" in marks else ""
+    begins = [what for what, mark in (("value", value), ("gradient", gradient)) if mark == "origin"]
+    return Reading("\n".join(lines), mark=worst, begins=tuple(begins))
 
 
 def kind_of(value: Any) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, ClassVar, Literal
 
 from autograd_mini.core.graph import Graph
 
 from ..graphs.outline import Part
+
+Mark = Literal["origin", "reached", ""]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +22,15 @@ class Reading:
         value: where it lies on the scale, None for nowhere.
         tooltip: what the line leaves out.
         mark: whether it is the origin of NaN or infinity, or reached by it.
+        begins: what of it is not finite here first: the value, the gradient, both.
         bars: the heights of a small histogram, from 0 to 1.
     """
 
     text: str = ""
     value: float | None = None
     tooltip: str = ""
-    mark: Literal["", "origin", "reached"] = ""
+    mark: Mark = ""
+    begins: tuple[str, ...] = ()
     bars: tuple[float, ...] = ()
 
 
@@ -35,13 +40,11 @@ class Overlay:
     Attributes:
         title: of the legend.
         scale: how values are spread over the colours; none without colours.
-        backwards: whether it looks from the outputs back.
         notes: what is true of all that it tells.
     """
 
     title: ClassVar[str] = ""
     scale: ClassVar[Literal["", "linear", "log"]] = ""
-    backwards = False
     notes: tuple[str, ...] = ()
 
     def __init__(self, graph: Graph) -> None:
@@ -59,6 +62,12 @@ class Overlay:
     def of_leaf(self, leaf: Any) -> Reading | None:
         """Return what is told of a leaf: a tensor or a plain array."""
         return None
+
+    def outside(self, value: float) -> str:
+        """Return what a value is called that a logarithmic scale cannot place, else nothing."""
+        if self.scale != "log" or (isfinite(value) and value > 0):
+            return ""
+        return "0" if value == 0 else "NaN or infinity"
 
     def written(self, value: float) -> str:
         """Write a value of the scale, with its unit."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 import numpy as np
 
 from autograd_mini.core.absent import Absent
+from autograd_mini.core.graph import Graph
 from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 
 from ..graphs.outline import Part
-from ..reading import has_changed, key, operands
+from ..reading import Key, has_changed, key, operands
 from .readings import Overlay, Reading
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -73,6 +75,14 @@ class Parameters(Overlay):
     title = "trained numbers"
     scale = "linear"
 
+    def __init__(self, graph: Graph) -> None:
+        super().__init__(graph)
+        self.users: dict[tuple[Key, str], list[int]] = defaultdict(list)
+        for operation in graph.operations:
+            for x in operands(operation):
+                if isinstance(x, Tensor) and x.is_leaf:
+                    self.users[key(x), operation.phase].append(operation.serial)
+
     def of_part(self, part: Part) -> Reading | None:
         """Count the numbers of the parameters that a part takes, each once."""
         found = {
@@ -82,7 +92,21 @@ class Parameters(Overlay):
             if isinstance(x, Tensor) and x.is_leaf and x.requires_grad
         }
         count = sum(found.values())
-        return Reading(self.written(count), float(count)) if count else None
+        if not count:
+            return None
+        inside = {operation.serial for operation in part.operations}
+        phase = part.operations[0].phase
+        shared = sum(
+            size
+            for name, size in found.items()
+            if any(other not in inside for other in self.users[name, phase])
+        )
+        told = f", {self.written(shared)} of them" if 0 < shared < count else ","
+        return Reading(
+            f"{self.written(count)}{f'{told} shared' if shared else ''}",
+            float(count),
+            "what is shared is counted in each box that takes it" if shared else "",
+        )
 
     def of_leaf(self, leaf: Any) -> Reading | None:
         """Count the numbers of a parameter."""

@@ -13,8 +13,9 @@ from autograd_mini.core.tensor import Tensor
 from ..errors import PictureError
 from ..graphs.builder import changed_leaves, output_index
 from ..graphs.outline import Part
+from ..measures import mean_and_deviation
 from ..reading import has_values, key
-from ..texts import LONGEST_TOOLTIP, clean, join_list, number, sign_of
+from ..texts import LONGEST_TOOLTIP, clean, join_list, number, rough, sign_of
 from .leaving import Leaving
 from .readings import Overlay, Reading
 
@@ -88,11 +89,10 @@ def looks(value: Any) -> Reading | None:
     lost = array.size - numbers.size
     if not numbers.size:
         return Reading("not finite")
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean, deviation = float(np.mean(numbers)), float(np.std(numbers))
+    mean, deviation = mean_and_deviation(numbers)
     ends = f"from {number(numbers.min())} to {number(numbers.max())}"
     tooltip = f"{ends}, {lost} not finite" if lost else ends
-    return Reading(f"{short(mean)} ± {short(deviation)}", tooltip=tooltip, bars=histogram(numbers))
+    return Reading(f"{rough(mean)} ± {rough(deviation)}", tooltip=tooltip, bars=histogram(numbers))
 
 
 def histogram(numbers: np.ndarray) -> tuple[float, ...]:
@@ -100,12 +100,8 @@ def histogram(numbers: np.ndarray) -> tuple[float, ...]:
     if numbers.size < FEWEST or numbers.min() == numbers.max():
         return ()
     try:
-        counts = np.histogram(numbers, BARS)[0]
+        with np.errstate(all="ignore"):
+            counts = np.histogram(numbers, BARS)[0]
     except ValueError:  # too narrow a range for so many bars
         return ()
     return tuple(np.round(counts / counts.max(), 2).tolist())
-
-
-def short(value: float) -> str:
-    """Write a number in two digits."""
-    return number(float(f"{value:.2g}"))

@@ -11,8 +11,9 @@ from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 
 from ..contributions import Contribution, Visit
+from ..measures import norm
 from ..reading import has_changed, is_number, operands
-from ..texts import NUMBERS, clean, number, shape, sign_of
+from ..texts import NUMBERS, clean, constant, number, shape, sign_of
 
 INFIX: Final = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "matmul": "@"}
 WRITTEN: Final = {
@@ -78,6 +79,8 @@ def written(operand: Any, name: Naming) -> str:
 
 def digits(operand: Any) -> str:
     """Return an operand's number, or its shape where it has axes."""
+    if not isinstance(operand, Tensor) and is_number(operand):
+        return constant(operand)
     value = operand._value if isinstance(operand, Tensor) else operand
     return number(value) if is_number(value) else shape(value)
 
@@ -131,9 +134,3 @@ def statistics(value: Any) -> str:
     if array.dtype.kind == "c":
         return size
     return f"{size}, from {number(array.min())} to {number(array.max())}"
-
-
-def norm(value: Any) -> float:
-    """Return the Euclidean length of all elements."""
-    with np.errstate(all="ignore"):
-        return float(np.linalg.norm(np.ravel(np.asarray(value))))

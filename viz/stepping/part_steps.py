@@ -17,11 +17,12 @@ from ..contributions import Contribution, Visit, visits
 from ..graphs.builder import output_index
 from ..graphs.operations import OperationsView
 from ..graphs.outline import Part
+from ..measures import norm
 from ..picture import Picture
 from ..reach import gradient_notes
 from ..reading import Key, has_values, key, operands
-from ..texts import clean, counted, number, symbol
-from .captions import called, norm, rule, statistics
+from ..texts import NUMBERS, clean, counted, number, symbol
+from .captions import called, rule, statistics
 from .steps import MOST_LINES, Step, Writing
 
 MARK: Final = "‖grad‖"
@@ -183,6 +184,8 @@ class PartSteps:
         found = self.sums[key(leaf)]
         found.add(amount)
         text = gradient_text(norm(found.value)) + found.progress
+        if found.count == found.terms:
+            text += accumulated(leaf, found.value)
         return [Writing(box, "gradient", text) for box in self.boxes_of_leaf.get(key(leaf), ())]
 
     def told(self, passed: Contribution) -> str:
@@ -264,6 +267,15 @@ class Sum:
             return ""
         done = self.count == self.terms
         return f", sum of {self.terms}" if done else f", {self.count} of {self.terms} terms"
+
+
+def accumulated(leaf: Tensor, gradient: Any) -> str:
+    """Return what `.grad` holds, if that has another norm: calls of backward() add up there."""
+    held = leaf.grad
+    if not isinstance(held, np.ndarray | np.generic) or held.dtype.kind not in NUMBERS:
+        return ""
+    told = number(norm(held))
+    return "" if told == number(norm(gradient)) else f"; .grad {told}"
 
 
 def gradient_text(length: Any) -> str:

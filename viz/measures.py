@@ -1,0 +1,51 @@
+"""Norm, mean and standard deviation of arrays; every picture takes them from here.
+
+They are computed in float64 from the numbers divided by a power of two near the largest of them, so
+that no square is too large or too small, whatever the array's own dtype.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def norm(value: Any) -> float:
+    """Return the Euclidean length of all elements.
+
+    >>> norm(np.array([3.0, 4.0])), 4e200 < norm(np.array([3e200, 4e200])) < 6e200
+    (5.0, True)
+    """
+    with np.errstate(all="ignore"):
+        lengths, exponent = scaled(widened(value))
+        return float(np.ldexp(np.sqrt(np.sum(np.square(lengths))), exponent))
+
+
+def mean_and_deviation(value: Any) -> tuple[float, float]:
+    """Return mean and standard deviation of one real number or more.
+
+    >>> mean_and_deviation(np.array([1e200, 3e200]))
+    (2e+200, 1e+200)
+    """
+    with np.errstate(all="ignore"):
+        numbers, exponent = scaled(widened(value))
+        mean, deviation = np.mean(numbers), np.std(numbers)
+        return float(np.ldexp(mean, exponent)), float(np.ldexp(deviation, exponent))
+
+
+def widened(value: Any) -> np.ndarray:
+    """Return the elements in a row, in float64; of complex ones real and imaginary parts."""
+    row = np.ravel(np.asarray(value))
+    if row.dtype.kind == "c":
+        return row.astype(np.complex128).view(np.float64)
+    return row.astype(np.float64)
+
+
+def scaled(numbers: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return numbers below 1 and the power of two by which they have to be multiplied."""
+    largest = np.max(np.abs(numbers), initial=0.0)
+    if largest == 0 or not np.isfinite(largest):
+        return numbers, 0
+    exponent = int(np.frexp(largest)[1])
+    return np.ldexp(numbers, -exponent), exponent
