@@ -235,3 +235,85 @@ def test_numbers_whose_squares_overflow(power: float, coverage: str, by: bool) -
     slope = a if by else size * a
     assert state(f, x, vjp=lambda g, x: (g @ slope,), coverage=coverage) == "ok"
     assert state(f, x, vjp=lambda g, x: (1.01 * g @ slope,), coverage=coverage) == "FAILED"
+
+
+# ── what others have found ───────────────────────────────────────────────────────────────────
+def accumulating() -> Any:
+    total = np.zeros(6)
+
+    def vjp(g: Any, x: Any) -> Any:
+        nonlocal total
+        total = total + g * np.cos(x)
+        return (total,)
+
+    return vjp
+
+
+def right_once() -> Any:
+    calls = iter([1.0])
+    return lambda g, x: (g * np.cos(x) * next(calls, 0.0),)
+
+
+@pytest.mark.parametrize("make", [accumulating, right_once])
+def test_a_gradient_that_is_another_at_the_second_call(make: Any) -> None:
+    report = am.gradcheck(np.sin, np.linspace(-1, 1, 6), vjp=make(), raises=False)
+    assert report.state == "FAILED"
+    assert "another result when called again" in str(report)
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-14, 1e-18, 1e-24, 1e-30])
+@pytest.mark.parametrize("count", [2, 3])
+def test_equal_entries_of_a_small_scale_are_no_ties(scale: float, count: int) -> None:
+    x = np.full(count, scale)
+    f = lambda x: np.tanh(x / scale).sum()
+    right = lambda x: (1 - np.tanh(x / scale) ** 2) / scale
+    assert am.gradcheck(f, x, grad=right).ok
+    for factor in (0.0, 0.9):
+        wrong = lambda x, factor=factor: factor * right(x)
+        assert am.gradcheck(f, x, grad=wrong, raises=False).state == "FAILED"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_values_that_nearly_tie_are_no_ties(seed: int) -> None:
+    x = 1e-12 * np.random.default_rng(seed).normal(size=4)
+
+    def vjp(g: Any, x: Any) -> Any:
+        d = g.copy()
+        d[np.argmax(x)] -= g.sum()
+        return (d,)
+
+    assert am.gradcheck(lambda x: x - x.max(), x, vjp=vjp).ok
+
+
+@pytest.mark.parametrize("width", [1e-7, 1e-9, 1e-10, 1e-13])
+def test_a_feature_that_both_sides_leap_over_alike(width: float) -> None:
+    f = lambda x: np.exp(-((x / width) ** 2)) + 0.3 * x
+    slope = lambda x: -2 * x / width**2 * np.exp(-((x / width) ** 2)) + 0.3
+    assert am.gradcheck(f, width, grad=slope).ok
+    assert am.gradcheck(f, width, grad=lambda x: 0.3, raises=False).state == "FAILED"
+
+
+@pytest.mark.parametrize("scale", [1e-27, 1e-28, 1e-29])
+def test_a_zero_where_steps_overflow(scale: float) -> None:
+    report = am.gradcheck(lambda x: np.exp(-x / scale), scale, grad=lambda x: 0.0, raises=False)
+    assert report.state == "FAILED"
+    assert "0" in str(report)
+
+
+def test_a_function_that_is_constant_but_for_rounding() -> None:
+    x = np.random.default_rng(0).normal(size=5)
+    f = lambda x: (x - x.mean()).sum()
+    assert am.gradcheck(f, x, grad=lambda x: 0 * x).ok
+    assert am.gradcheck(f, x, grad=np.ones_like, raises=False).state == "FAILED"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_few_digits_inside_are_no_lack_of_linearity(seed: int) -> None:
+    def short(x: Any) -> Any:  # as bfloat16 has them
+        bits = np.asarray(x, np.float32).view(np.uint32) & np.uint32(0xFFFF0000)
+        return bits.view(np.float32).astype(float)
+
+    x = np.random.default_rng(seed).normal(size=6)
+    vjp = lambda g, x: (short(short(g) * 2 * short(x)),)
+    report = am.gradcheck(lambda x: short(short(x) ** 2), x, vjp=vjp, raises=False)
+    assert report.state != "FAILED", str(report)

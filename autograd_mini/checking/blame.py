@@ -144,7 +144,7 @@ def nobody(
         )
         return Blame("", first.type, shortened(first.line), text, None, checked)
     stops = [op for op in Graph(*outputs).operations if op.type == "stop_gradient"]
-    what = "a value leaves the graph (t.data, float(t), a constant made of it)"
+    what = "perhaps a value leaves the graph (t.data, float(t), a constant made of it)"
     line = ""
     if stops:
         line = shortened(stops[0].line)

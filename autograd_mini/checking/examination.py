@@ -144,8 +144,9 @@ class Examination:
             problems = [*problems, Cause(Kind.DOMAIN, self.probe.trouble)]
         if not wrong and not problems and self.known:
             rtol = self.tolerances.relative
+            noisy = self.noisy or have(findings, Verdict.UNRESOLVED)
             found = disagreements(
-                self.subject, self.drawn, self.given, self.options.seed, rtol, self.noisy
+                self.subject, self.drawn, self.given, self.options.seed, rtol, noisy
             )
             problems = [*problems, *found]
         report = Report(

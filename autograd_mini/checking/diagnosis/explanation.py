@@ -58,7 +58,9 @@ def of_input(evidence: Evidence, position: int, formula: Formula | None) -> Caus
     if not np.all(np.isfinite(given[wrong])):
         infinite = wrong & ~np.isfinite(given)
         what = "NaN" if np.any(np.isnan(given[infinite])) else "infinite"
-        text = f"the gradient of {{name}} is {what}{{where}}; the function is smooth there"
+        smooth = not np.any(infinite & evidence.kink[position]) if evidence.kink else True
+        there = "; the function is smooth there" if smooth else ", at a corner of the function"
+        text = f"the gradient of {{name}} is {what}{{where}}{there}"
         return told(evidence, position, Pattern(Kind.NOT_FINITE, text))
     seen = view(evidence, position)
     if seen is None:

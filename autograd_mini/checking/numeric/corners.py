@@ -15,8 +15,18 @@ from .first import Findings
 from .investigation import Investigation, usual_step
 from .lines import NOISE, Probe
 from .noise import rounding_of_inputs
-from .ties import CORNER, LOOKED_AT, MARGIN, TIED, Place, TogetherLine, at_kinks, cause_of
-from .verdicts import CODES, Judge, Tolerances, Verdict
+from .ties import (
+    CORNER,
+    LOOKED_AT,
+    MARGIN,
+    TIED,
+    Place,
+    TogetherLine,
+    adds_up_nearby,
+    at_kinks,
+    cause_of,
+)
+from .verdicts import CODES, JUMP, Judge, Tolerances, Verdict
 
 RANKED = 40
 """Up to so many equal entries are put into an order beside the point, in as many ways."""
@@ -38,7 +48,7 @@ def judge_corners(
         return []
     causes = []
     for group in groups:
-        if _adds_up(probe, findings, group):
+        if _adds_up(probe, findings, group) or _adds_up_nearby(probe, findings, group):
             continue
         found = _moved_together(probe, findings, group, tolerances)
         if found.verdict is Verdict.WRONG:
@@ -52,12 +62,14 @@ def judge_corners(
 
 
 def _equal_entries(probe: Probe, findings: Sequence[Findings]) -> Iterator[list[Place]]:
-    """Yield entries of an input that are equal, and have a slope each."""
+    """Yield entries of an input that are equal, and have a slope each that is known."""
     for position, (x, of) in enumerate(zip(probe.point, findings, strict=True)):
         values = x.ravel()
         if len(set(values.tolist())) == len(values):
             continue
         usable = np.isfinite(of.numeric) & np.isfinite(of.given) & ~at_kinks(of)
+        usable &= of.verdict.ravel() != CODES[Verdict.UNRESOLVED]
+        usable[[flat for flat, why in of.reasons.items() if why.startswith(JUMP)]] = False
         _, groups, counts = np.unique(values, return_inverse=True, return_counts=True)
         for number in np.flatnonzero(counts > 1):
             flat = np.flatnonzero((groups.ravel() == number) & usable)
@@ -83,6 +95,17 @@ def _adds_up(probe: Probe, findings: Sequence[Findings], places: Sequence[Place]
             return True
         before = off
     return False
+
+
+def _adds_up_nearby(probe: Probe, findings: Sequence[Findings], places: Sequence[Place]) -> bool:
+    """Tell whether that is so at narrower steps: then there is no corner at the point."""
+    lengths = np.random.default_rng(3).uniform(-1, 1, len(places))
+    numeric = np.array([findings[i].numeric[flat] for i, flat in places])
+    expected = float(numeric @ lengths)
+    line = TogetherLine(probe, places, lengths)
+    level = probe.level(line, usual_step(probe.unit, line.unit))
+    apart = max(abs(level.right - expected), abs(level.left - expected))
+    return adds_up_nearby(probe, line, expected, apart)
 
 
 def _moved_together(

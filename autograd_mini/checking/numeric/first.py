@@ -24,6 +24,12 @@ SHARP = 1e-4
 LEAPT = 1e-3
 """A share of a slope; it differs by more at a narrow step if the first one leapt over something."""
 
+LIKE_A_POWER = np.log(10.0)
+"""How far the logarithms of shares are apart by which a power falls, from step to step."""
+
+UNLIKE = 0.3
+"""A share of a slope; if those to both sides differ by more, something may lie at the point."""
+
 EPSILON = float(np.finfo(np.float64).eps)
 """The rounding unit of float64."""
 
@@ -153,7 +159,9 @@ def doubt_leaps(findings: Findings, moved: Moving, steps: np.ndarray) -> None:
     slopes, size = (narrow.above - narrow.below) / width, np.abs(numeric)
     rounding = 64 * NOISE * EPSILON * (narrow.size + size)
     apart = np.abs(slopes - numeric) > LEAPT * size + rounding / width
-    findings.verdict[places[apart & (width > 0)]] = DOUBTFUL
+    wide = 2 * steps[places]  # as far apart as a function is that leaps to both sides alike
+    uneven = findings.gap[places] > UNLIKE * size + 64 * rounding / wide
+    findings.verdict[places[(apart & (width > 0)) | uneven]] = DOUBTFUL
 
 
 def confirm_zeros(findings: Findings, moved: Moving, size: np.ndarray) -> None:
@@ -175,6 +183,7 @@ def confirm_zeros(findings: Findings, moved: Moving, size: np.ndarray) -> None:
     findings.verdict[places] = DOUBTFUL
     still, falling = np.ones(len(places), bool), np.ones(len(places), bool)
     seen, before = np.zeros(len(places), int), np.full(len(places), np.inf)
+    shares = np.full(len(places), np.nan)
     for steps in ladder(size[places]):
         open_ = np.flatnonzero((still | falling) & (steps > 0))
         if not len(open_):
@@ -183,10 +192,14 @@ def confirm_zeros(findings: Findings, moved: Moving, size: np.ndarray) -> None:
         change = np.maximum(np.abs(found.above), np.abs(found.below))
         change[~np.isfinite(change)] = np.inf
         slope, rest = change / found.up, NOISE * EPSILON * found.size
-        plain = change > rest  # beside rounding
+        plain = (change > rest) & np.isfinite(change)  # beside rounding
         still[open_] &= change == 0
-        falling[open_] &= ~plain | (slope <= 0.1 * before[open_])
-        seen[open_] += plain & np.isfinite(change)
+        share = slope / before[open_]  # of the slope before; the same each time for a power
+        alike = ~(np.abs(np.log(share / shares[open_])) > LIKE_A_POWER)
+        falling[open_] &= ~plain | ((share <= 0.1) & alike)
+        seen[open_] += plain
+        again = plain & (share > 0)
+        shares[open_] = np.where(again, share, shares[open_])
         before[open_] = np.where(plain, slope, before[open_])
     findings.verdict[places[still | (falling & (seen > 1))]] = RIGHT
 
@@ -197,7 +210,7 @@ def ladder(size: np.ndarray) -> Iterator[np.ndarray]:
     They end at 1e-9 of an entry, at 1e-30 for an entry of 0; 0 stands for no step.
     """
     steps = 0.01 * np.maximum(1.0, size)
-    least = 1e-9 * np.maximum(size, 1e-21)
+    least = 1e-9 * np.where(size > 0, np.maximum(size, 1e-290), 1e-21)
     while np.any(steps >= least):
         yield np.where(steps >= least, steps, 0.0)
         steps = steps / 30

@@ -33,6 +33,9 @@ STAIR = 1e-6
 UNEVEN = 6.180339887498949e-4
 """A narrow step, as a share of the usual one, with which no swing is in step that is so with it."""
 
+CALM = 1e-9
+"""The rounding error of a function whose numbers are not large."""
+
 LOST = 1e4
 """Units of rounding of a function, an error bar of which is as good as none if all else fails."""
 
@@ -226,7 +229,7 @@ class Investigation:
     def _over_treads(self, probe: Probe, line: Line, e: Estimate) -> Estimate | None:
         """Return the slope over many treads, None where no stair explains the given slope."""
         small = rounding_of_inputs(self._probe)
-        tread, height = stair_nearby(probe, line, e, self.given, small)
+        tread, height = stair_nearby(probe, line, e, self.given, small, self._moving)
         if not height and probe.stairs:  # a wide step over few of them can be certain and wrong
             tread, height = STAIR * line.unit, probe.stairs
         return slope_over_treads(probe, line, tread, height) if height else None
@@ -305,9 +308,16 @@ class Investigation:
         sizes = [level.size for level in self._levels.values() if np.isfinite(level.size)]
         noise = self._noise or 0.0
         rough = noise > share * max([self._probe.scale, *sizes]) or self._is_too_steep(share)
+        rough = rough and not self._is_constant()
         if rough:
             self.estimate = replace(self.estimate, rough=True)
         return rough
+
+    def _is_constant(self) -> bool:
+        """Whether φ is constant but for rounding, where the given slope would move it far."""
+        rises = [level.rise for level in self._levels.values()]
+        small, step = rounding_of_inputs(self._probe), max(self._levels)
+        return small < CALM and max(rises) <= small and abs(self.given) * step > 1e3 * small
 
     def _is_too_steep(self, share: float) -> bool:
         """Whether φ is rough, and the given slope more than its numbers can follow."""

@@ -34,7 +34,7 @@ WIDEST = 0.5
 
 
 def stair_nearby(
-    probe: Probe, line: Line, estimate: Estimate, given: float, small: float
+    probe: Probe, line: Line, estimate: Estimate, given: float, small: float, moving: float
 ) -> tuple[float, float]:
     """Return how far a stair is that may be why a slope is not the given one, and how high.
 
@@ -46,12 +46,13 @@ def stair_nearby(
         estimate: the slope that narrow steps have.
         given: the other one.
         small: a height that rounding explains, however small the values are.
+        moving: the size of the outputs that move along the line; others round nothing of it.
     """
     apart = abs(given - estimate.value)
     for width in _widths(line, min(estimate.step, line.unit) / 64):
         for side in (width, -width):
             place, height = bisected(probe, line, estimate.value, side, 0.1 * apart)
-            explained = height <= max(small, COARSE * probe.scale)
+            explained = height <= max(small, COARSE * moving)
             if explained and height:
                 return abs(place), height
     return 0.0, 0.0

@@ -39,6 +39,15 @@ TIED = "tied: moved with others,"
 CORNER = "corner:"
 """How the reason of an entry begins that shows no kink when it moves alone."""
 
+NARROWER = 10.0
+"""From one step to the next that looks for a tie beside the point."""
+
+ALIKE = 0.1
+"""A share of the difference by which slopes are alike."""
+
+SPACINGS = 100.0
+"""Units in the last place of a coordinate that make a step of two digits."""
+
 NAMED = 4
 """Entries that a cause names."""
 
@@ -57,12 +66,17 @@ class TogetherLine(Line):
         probe: at the point.
         places: the entries.
         lengths: how far each moves at a step of 1.
+
+    Attributes:
+        finest: the narrowest step that is a step in the rounding of these coordinates.
     """
 
     def __init__(self, probe: Probe, places: Sequence[Place], lengths: np.ndarray) -> None:
         self.probe, self.places, self.lengths = probe, places, lengths
-        self.unit = self.near = self.size = 1.0
+        self.unit = self.near = 1.0
         self.least = 1e3 * probe.epsilon
+        self.size = max(abs(float(probe.point[i].flat[flat])) for i, flat in places)
+        self.finest = SPACINGS * float(np.spacing(self.size)) / float(np.max(np.abs(lengths)))
 
     def at(self, step: float) -> tuple[Arrays, float]:
         """Move the entries."""
@@ -137,10 +151,41 @@ def off(
         ) * max(size, float(np.max(np.abs(lengths))) * ties.kink(group[0]))
         judge = Judge(Tolerances(0.0, allowed), 10 * allowed)
         line = TogetherLine(probe, group, lengths)
-        found = Investigation(probe, line, float(values @ lengths), judge)
-        if found.verdict is Verdict.WRONG and (found.estimate.sides is None or not smooth):
+        expected = float(values @ lengths)
+        found = Investigation(probe, line, expected, judge)
+        wrong = found.verdict is Verdict.WRONG and (found.estimate.sides is None or not smooth)
+        if wrong and not adds_up_nearby(probe, line, expected, apart_from(found, expected)):
             return found
     return None
+
+
+def apart_from(found: Investigation, expected: float) -> float:
+    """Return how far a slope, or those to both sides, are from the expected one."""
+    e = found.estimate
+    slopes = (e.value,) if e.sides is None else e.sides
+    return float(min(abs(s - expected) for s in slopes))
+
+
+def adds_up_nearby(probe: Probe, line: TogetherLine, expected: float, apart: float) -> bool:
+    """Whether narrower steps have the expected slope: then the tie, or corner, is not at the point.
+
+    Args:
+        probe: at the point.
+        line: along which entries move together.
+        expected: the sum of the given values, or of the slopes of entries.
+        apart: how far the slope at a usual step is from it.
+    """
+    step = usual_step(probe.unit, line.unit)
+    while step > line.finest:
+        step /= NARROWER
+        level = probe.level(line, step)
+        noise = level.noise()
+        if not noise <= ALIKE * apart:
+            return False
+        off = max(abs(level.right - expected), abs(level.left - expected))
+        if off <= ALIKE * apart + 2 * noise:
+            return True
+    return False
 
 
 def directions(group: Sequence[Place], ties: Ties) -> Iterator[tuple[np.ndarray, bool]]:

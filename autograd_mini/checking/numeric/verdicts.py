@@ -27,6 +27,9 @@ class Verdict(StrEnum):
 KINK = "kink:"
 """How the reason of an entry begins where the function has a corner."""
 
+JUMP = "the function jumps here"
+"""How it begins where the function has a jump."""
+
 CODES = {verdict: code for code, verdict in enumerate(Verdict)}
 """The places of the verdicts in `list(Verdict)`, by which arrays of them are written."""
 
@@ -107,7 +110,7 @@ class Judge:
 def reason(given: float, e: Estimate, verdict: Verdict) -> str:
     """Say in words why an entry did not simply pass."""
     if e.sides is not None:
-        what = "the function jumps here; beside it" if e.jumps else KINK
+        what = f"{JUMP}; beside it" if e.jumps else KINK
         return f"{what} {e.left + 0.0:.4g} to the left, {e.right + 0.0:.4g} to the right"
     if verdict is Verdict.RIGHT:
         return "the slope grows without bound" if e.vertical else ""
@@ -117,7 +120,7 @@ def reason(given: float, e: Estimate, verdict: Verdict) -> str:
     if e.vertical:
         return "the slope grows without bound"
     if e.jumps:
-        return "the function jumps here"
+        return JUMP
     if not np.isfinite(e.value):
         return "the function is not finite beside the point"
     if e.one_sided:

@@ -55,7 +55,7 @@ class Entry:
     def relative(self) -> float:
         """The difference over the larger of both; 0 where they are equal."""
         size = max(abs(self.analytic), abs(self.numeric))
-        return self.absolute / size if self.absolute else 0.0
+        return self.absolute / size if self.absolute and size else self.absolute
 
     @property
     def place(self) -> str:
