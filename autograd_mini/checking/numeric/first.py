@@ -11,7 +11,7 @@ import numpy as np
 from ..progress import Bar
 from .batches import Batch
 from .investigation import UNEVEN, usual_step
-from .lines import NOISE, Probe
+from .lines import NOISE, TINY, Probe
 from .sweep import Differences, NotSweepable, Sweep
 from .verdicts import CODES, RESOLUTION, Tolerances, Verdict
 
@@ -210,7 +210,7 @@ def ladder(size: np.ndarray) -> Iterator[np.ndarray]:
     They end at 1e-9 of an entry, at 1e-30 for an entry of 0; 0 stands for no step.
     """
     steps = 0.01 * np.maximum(1.0, size)
-    least = 1e-9 * np.where(size > 0, np.maximum(size, 1e-290), 1e-21)
+    least = 1e-9 * np.where(size > 0, np.maximum(size, TINY), 1e-21)
     while np.any(steps >= least):
         yield np.where(steps >= least, steps, 0.0)
         steps = steps / 30

@@ -21,6 +21,9 @@ NOISE = 8.0
 """How many units of rounding an evaluated function is trusted to be off by."""
 
 
+TINY = 1e-40
+"""Coordinates below are looked at as if they were so large: steps to them would never end."""
+
 WIDE = 4096
 """How many usual steps away an output that depends on a coordinate at all has moved."""
 
@@ -248,7 +251,7 @@ class EntryLine(Line):
         self.x = x = probe.point[position].flat[flat]
         self.size = size = abs(float(x))
         self.unit = max(1.0, size)
-        self.near = size if 0 < size < 0.1 else 1.0
+        self.near = max(size, TINY) if 0 < size < 0.1 else 1.0
         kept = probe.subject.inputs.dtype(position)
         dtype = kept if kept.itemsize < 8 else x.dtype
         self.least = 16 * float(np.spacing(dtype.type(max(size, float(np.finfo(dtype).tiny)))))

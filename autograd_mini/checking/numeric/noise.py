@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..coordinates import sizes_of
-from .lines import Line, Probe
+from .lines import TINY, Line, Probe
 from .stairs import beside, bisected
 
 POINTS = 5
@@ -69,7 +69,7 @@ def values_at_scales(probe: Probe, line: Line) -> Iterator[tuple[float, Sides]]:
     """Yield wider and wider steps and values there, up to wide ones while a side stays the same."""
     usual = probe.epsilon ** (1 / 3) * line.unit
     inside = min(5e6 * probe.epsilon * line.unit, usual / WIDER, 1e-4 * line.near)
-    step, moved = max(line.least, 1e-18 * min(line.near, line.unit)), False
+    step, moved = max(line.least, 1e-18 * max(min(line.near, line.unit), TINY)), False
     while step <= WIDER * usual:
         sides = [values_beside(probe, line, side * step) for side in (1, -1)]
         sides = [values for values in sides if np.all(np.isfinite(values))]

@@ -18,7 +18,7 @@ from ..causes import Cause, Kind
 from ..inputs import Arrays
 from .first import RIGHT, Findings
 from .investigation import Investigation, usual_step
-from .lines import Line, Probe
+from .lines import TINY, Line, Probe
 from .verdicts import CODES, KINK, Judge, Tolerances, Verdict
 
 PAIRED = 40
@@ -76,7 +76,8 @@ class TogetherLine(Line):
         self.unit = self.near = 1.0
         self.least = 1e3 * probe.epsilon
         self.size = max(abs(float(probe.point[i].flat[flat])) for i, flat in places)
-        self.finest = SPACINGS * float(np.spacing(self.size)) / float(np.max(np.abs(lengths)))
+        spacing = float(np.spacing(max(self.size, TINY)))
+        self.finest = SPACINGS * spacing / float(np.max(np.abs(lengths)))
 
     def at(self, step: float) -> tuple[Arrays, float]:
         """Move the entries."""
