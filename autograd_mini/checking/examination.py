@@ -140,8 +140,10 @@ class Examination:
             )
         self.probe.unchanged()
         wrong = have(findings, Verdict.WRONG)
-        if self.probe.trouble and (wrong or have(findings, Verdict.UNRESOLVED)):
+        if self.probe.trouble and wrong:
             problems = [*problems, Cause(Kind.DOMAIN, self.probe.trouble)]
+        elif self.probe.trouble:
+            self.note_trouble(findings)
         if not wrong and not problems and self.known:
             rtol = self.tolerances.relative
             noisy = self.noisy or have(findings, Verdict.UNRESOLVED)
@@ -163,6 +165,12 @@ class Examination:
         if wrong and not (ties and not apart):
             return replace(report, causes=(*ties, *self.causes(report)))
         return report
+
+    def note_trouble(self, findings: list[Findings]) -> None:
+        """Say what calls beside the point ended with, where an entry is left open."""
+        for of in findings:
+            for flat in (of.verdict == CODES[Verdict.UNRESOLVED]).nonzero()[0]:
+                of.reasons[int(flat)] = self.probe.trouble
 
     def causes(self, report: Report) -> tuple[Cause, ...]:
         """Diagnose what is wrong; a diagnosis that fails takes nothing from the verdict."""

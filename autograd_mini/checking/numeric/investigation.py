@@ -222,14 +222,22 @@ class Investigation:
         found = self._over_treads(self._probe, self._line, self.estimate)
         if found is None:
             return False
-        self._on_stairs, self.estimate = True, found
-        self.verdict = self._judge.verdict(self.given, found)
+        verdict = self._judge.verdict(self.given, found)
+        if verdict is Verdict.WRONG and abs(found.value - self.estimate.value) <= found.error:
+            return False  # it says the same, of fewer digits
+        self._on_stairs, self.estimate, self.verdict = True, found, verdict
         return True
+
+    def _largest(self) -> float:
+        """Return the size of the largest result that may move: each has stairs of its own."""
+        rows = zip(self._probe.weights, self._probe.base, strict=True)
+        largest = max(float(np.max(np.abs(g * y), initial=0.0)) for g, y in rows)
+        return min(largest, self._moving)
 
     def _over_treads(self, probe: Probe, line: Line, e: Estimate) -> Estimate | None:
         """Return the slope over many treads, None where no stair explains the given slope."""
         small = rounding_of_inputs(self._probe)
-        tread, height = stair_nearby(probe, line, e, self.given, small, self._moving)
+        tread, height = stair_nearby(probe, line, e, self.given, small, self._largest())
         if not height and probe.stairs:  # a wide step over few of them can be certain and wrong
             tread, height = STAIR * line.unit, probe.stairs
         return slope_over_treads(probe, line, tread, height) if height else None

@@ -46,7 +46,7 @@ def stair_nearby(
         estimate: the slope that narrow steps have.
         given: the other one.
         small: a height that rounding explains, however small the values are.
-        moving: the size of the outputs that move along the line; others round nothing of it.
+        moving: the size of the largest output that may move along the line.
     """
     apart = abs(given - estimate.value)
     for width in _widths(line, min(estimate.step, line.unit) / 64):
