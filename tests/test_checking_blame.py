@@ -65,7 +65,7 @@ def test_stopped_gradient_is_named() -> None:
 
 def test_value_that_leaves_the_graph_is_suspected() -> None:
     report = checked(lambda x: x * x.data, np.ones(2))
-    assert "the one rule is right; a value leaves the graph" in str(report)
+    assert "the one rule is right; perhaps a value leaves the graph" in str(report)
 
 
 def test_right_function_has_nobody_to_blame() -> None:
