@@ -297,7 +297,7 @@ def test_a_feature_that_both_sides_leap_over_alike(width: float) -> None:
 def test_a_zero_where_steps_overflow(scale: float) -> None:
     report = am.gradcheck(lambda x: np.exp(-x / scale), scale, grad=lambda x: 0.0, raises=False)
     assert report.state == "FAILED"
-    assert "0" in str(report)
+    assert "nan" not in str(report)  # a derivative is known
 
 
 def test_a_function_that_is_constant_but_for_rounding() -> None:

@@ -26,9 +26,9 @@ Compare a gradient with numeric derivatives of its function, at random inputs or
   autograd-mini check layers.py:norm --vjp norm_vjp --shape x=8,16
   autograd-mini check fit.py:cost --jac cost_jac --file inputs.npz --value n=3
 
-The exit code is 0 if the gradient is right, 1 if it is not, 2 if it could not be checked or the
-result could not be written, 130 after Ctrl-C. Naming a function runs the module or file that holds
-it; with --json, what that prints goes to standard error."""
+The exit code is 0 if the gradient is right, 1 if it is wrong, 3 if that could not be decided, 2 if
+it could not be checked or the result could not be written, 130 after Ctrl-C. Naming a function runs
+the module or file that holds it; with --json, what that prints goes to standard error."""
 
 GRADIENTS = {
     "vjp": "(g, *inputs)",

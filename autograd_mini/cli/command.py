@@ -1,8 +1,8 @@
 """The command line: `autograd-mini check module:function --shape x=3,4`.
 
 A subcommand is a row of `COMMANDS`: its name, what it does in one line, its options, and what runs.
-Exit codes: 0 for yes, 1 for no, 2 for a command that cannot be carried out, 130 for Ctrl-C. Python
-itself ends with 1 after an error, so no error is let through.
+Exit codes: 0 for yes, 1 for no, 3 for undecided, 2 for a command that cannot be carried out, 130
+for Ctrl-C. Python itself ends with 1 after an error, so no error is let through.
 """
 
 from __future__ import annotations
