@@ -11,8 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import autograd_mini as am
+from autograd_mini.checking.numeric.regions import Memory, Region
 
 THERMAL = 1.38e-23 * 300
 ENERGIES = np.linspace(1e-21, 3e-20, 50)
@@ -384,3 +387,33 @@ def test_projections_that_see_nothing_are_undecided() -> None:
         coverage="projections", raises=False,
     )  # fmt: skip
     assert not report.ok, report
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(8, 60), st.integers(1, 60), st.integers(0, 10**6), st.floats(-8.4, -7.0))
+def test_what_a_step_leaps_over_is_seen_in_some_entries_of_many(
+    count: int, leaping: int, seed: int, exponent: float
+) -> None:
+    """The slopes of many entries are looked at again all at once, at narrow steps."""
+    generator = np.random.default_rng(seed)
+    heights = np.zeros(count)
+    places = generator.choice(count, min(leaping, count), replace=False)
+    heights[places] = generator.choice([-1.0, 1.0], len(places))
+    x, width = generator.uniform(0.5, 2.0, count), 10.0**exponent
+
+    def f(y: Any) -> Any:
+        swing = heights * width * np.exp(-(((y - x) / width) ** 2)) * (y - x) / width
+        return np.sum(np.sin(y) + swing)
+
+    assert not am.gradcheck(f, x, grad=np.cos, raises=False).ok
+    assert am.gradcheck(f, x, grad=lambda y: np.cos(y) + heights, raises=False).state != "FAILED"
+
+
+def test_a_sweep_takes_its_arrays_back() -> None:
+    memory = Memory()
+    values = memory.take((4, 3))
+    seen = Region(values[:, :2], (None,), np.zeros(2))
+    memory.give_back([seen], [Region(values.T, (None,), np.zeros(4))])
+    assert memory.take((4, 3)) is not values  # something live is a view of it
+    memory.give_back([None, seen], [])
+    assert memory.take((4, 3)) is values

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,9 @@ CALLS = 4
 
 AFFORDABLE = 20.0
 """Seconds that a full check may take before projections do instead."""
+
+STALLED, PATIENCE = 20.0, 0.2
+"""By how much a busy machine may slow calls down, and for how many seconds on end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +91,9 @@ class Examination:
         self.outputs = subject.at_point()
         generator = np.random.default_rng(options.seed)
         self.drawn = subject.weights(self.outputs, generator) if drawn is None else drawn
+        self.seconds = self.estimate_seconds()
         self.full = options.coverage != "projections" and (
-            options.coverage == "full" or self.seconds() <= AFFORDABLE
+            options.coverage == "full" or self.seconds <= AFFORDABLE
         )
         self.known = self.full or not subject.costly
         self.given = subject.gradient(self.drawn) if self.known else self.unknown()
@@ -110,15 +115,22 @@ class Examination:
             return self.options.rtol
         return float(max(1e-6, 10 * self.subject.epsilon ** (2 / 3)))
 
-    def seconds(self) -> float:
+    def estimate_seconds(self) -> float:
         """Return about how long a full check takes, if each entry takes four calls.
 
-        One call says little on a busy machine: a long estimate is made again with more of them.
+        One call says little on a busy machine, and a few in a row not much: a long estimate is
+        made again with more of them, one that would change what is checked with many.
         """
-        calls = CALLS * sum(x.size for x in self.subject.inputs.arrays)
-        if calls * self.subject.seconds > LONG and self.subject.seconds < 0.1:
-            self.subject.time_again()
-        return calls * self.subject.seconds
+        subject = self.subject
+        calls = CALLS * sum(x.size for x in subject.inputs.arrays)
+        if calls * subject.seconds > LONG and subject.seconds < 0.1:
+            subject.time_again(3)
+        started = perf_counter()
+        while AFFORDABLE < calls * subject.seconds < STALLED * AFFORDABLE:
+            if perf_counter() - started > PATIENCE:
+                break
+            subject.time_again(1)
+        return calls * subject.seconds
 
     def unknown(self) -> Arrays:
         """Return NaN for a gradient that would take too long to compute as a whole."""
@@ -183,7 +195,7 @@ class Examination:
     def every_entry(self) -> list[Findings]:
         """Judge every entry on its own."""
         total = sum(x.size for x in self.probe.point)
-        with Bar(total, self.options.progress, "gradcheck", self.seconds() > LONG) as bar:
+        with Bar(total, self.options.progress, "gradcheck", self.seconds > LONG) as bar:
             findings = first_findings(
                 self.probe, self.shown, self.tolerances, self.options.step, bar
             )  # fmt: skip

@@ -177,9 +177,9 @@ class Subject:
         """Whether a result consists of two parts."""
         return isinstance(result, (tuple, list)) and len(result) == 2
 
-    def time_again(self) -> None:
+    def time_again(self, times: int) -> None:
         """Call the function a few times more, and note how long the quickest call takes."""
-        for _ in range(3):
+        for _ in range(times):
             started = perf_counter()
             self.evaluate(self.inputs.arrays)
             self.seconds = min(self.seconds, perf_counter() - started)

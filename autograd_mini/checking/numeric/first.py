@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from .verdicts import CODES, RESOLUTION, Tolerances, Verdict
 
 WORTH_SWEEPING = 24
 """Entries from which on many are evaluated at once."""
+
+MANY = 8
+"""Entries from which on it pays to move all at once."""
 
 SHARP = 1e-4
 """An error bar up to this share of an entry is not coarse."""
@@ -122,46 +126,94 @@ def first_findings(
 ) -> list[Findings]:
     """Estimate and judge every entry; what does not pass at once stays doubtful."""
     moved = mover(probe, bar)
-    found = []
-    for position, (x, g) in enumerate(zip(probe.point, given, strict=True)):
-        findings = empty(g.ravel())
-        flat, size = np.arange(x.size), np.abs(x).ravel()
-        usual = usual_step(probe.unit, 1.0)
-        steps = np.full(x.size, step) if step else usual * np.maximum(1.0, size)
-        take(findings, moved(position, flat, steps), flat, steps, probe, position, tolerances)
+    found = [empty(g.ravel()) for g in given]
+    usual = usual_step(probe.unit, 1.0)
+    sizes = [np.abs(x).ravel() for x in probe.point]
+    steps = [np.full(x.size, step) if step else usual * np.maximum(1.0, x) for x in sizes]
+    for position, findings in enumerate(found):
+        flat = np.arange(sizes[position].size)
+        differences = moved(position, flat, steps[position])
+        take(findings, differences, flat, steps[position], probe, position, tolerances)
+    if step is not None:
+        return found
+    held = slopes_hold(probe, found, steps)
+    for position, findings in enumerate(found):
+        size, to_move = sizes[position], partial(moved, position)
         far = (findings.verdict == DOUBTFUL) & ((size > 10) | ((size < 0.1) & (size > 0)))
-        if step is None:
-            doubt_leaps(findings, partial(moved, position), steps)
-            confirm_zeros(findings, partial(moved, position), size)
-        if step is None and np.count_nonzero(far) > 4:  # the other natural length
+        doubt_leaps(findings, to_move, steps[position], probe.scale if held else None)
+        confirm_zeros(findings, to_move, size)
+        if np.count_nonzero(far) > 4:  # the other natural length
             (flat,) = far.nonzero()
             near = usual * np.where(size[flat] > 1, 1.0, size[flat])
-            spacing = 64 * np.spacing(size[flat])
-            near = np.maximum(near, spacing)
-            take(findings, moved(position, flat, near), flat, near, probe, position, tolerances)
-        found.append(findings)
+            near = np.maximum(near, 64 * np.spacing(size[flat]))
+            take(findings, to_move(flat, near), flat, near, probe, position, tolerances)
     return found
 
 
-def doubt_leaps(findings: Findings, moved: Moving, steps: np.ndarray) -> None:
+def doubt_leaps(
+    findings: Findings, moved: Moving, steps: np.ndarray, held: float | None = None
+) -> None:
     """See at far narrower steps whether what looked right leaps over something.
 
     Args:
         findings: of one input, with first estimates.
         moved: evaluates entries of the input with these steps.
         steps: those of the first differences.
+        held: the size of the result, if its slopes are known to hold.
     """
-    (places,) = ((findings.verdict == RIGHT) & (findings.numeric != 0)).nonzero()
+    places = sloping(findings)
     if not len(places):
         return
-    narrow = moved(places, UNEVEN * steps[places])
-    width, numeric = narrow.up - narrow.down, findings.numeric[places]
-    slopes, size = (narrow.above - narrow.below) / width, np.abs(numeric)
-    rounding = 64 * NOISE * EPSILON * (narrow.size + size)
-    apart = np.abs(slopes - numeric) > LEAPT * size + rounding / width
-    wide = 2 * steps[places]  # as far apart as a function is that leaps to both sides alike
-    uneven = findings.gap[places] > UNLIKE * size + 64 * rounding / wide
-    findings.verdict[places[(apart & (width > 0)) | uneven]] = DOUBTFUL
+    numeric, wide, narrow = findings.numeric[places], steps[places], UNEVEN * steps[places]
+    size = np.abs(numeric)
+    if held is not None:
+        apart, sizes = np.zeros(len(places), bool), np.full(len(places), held)
+    else:
+        found = moved(places, narrow)
+        width, sizes = found.up - found.down, found.size
+        slopes = (found.above - found.below) / width
+        apart = np.abs(slopes - numeric) > LEAPT * size + rounding(sizes + size) / width
+        apart &= width > 0
+    # a function that leaps to both sides alike is apart at the first steps
+    uneven = findings.gap[places] > UNLIKE * size + 32 * rounding(sizes + size) / wide
+    findings.verdict[places[apart | uneven]] = DOUBTFUL
+
+
+def sloping(findings: Findings) -> np.ndarray:
+    """Return the entries that look right, and are not 0."""
+    return ((findings.verdict == RIGHT) & (findings.numeric != 0)).nonzero()[0]
+
+
+def rounding(size: np.ndarray | float) -> Any:
+    """Return what differences of values of a size may be off by, at the most."""
+    return 64 * NOISE * EPSILON * size
+
+
+def slopes_hold(probe: Probe, found: list[Findings], steps: list[np.ndarray]) -> bool:
+    """Tell whether many slopes of a number hold at narrow steps too: all entries move at once.
+
+    A result of one number is as exact when many entries move as when one does, so what would be
+    seen of one is seen here, but for deviations that cancel along both random directions.
+    """
+    places = [sloping(findings) for findings in found]
+    count = sum(map(len, places))
+    if count < MANY or [y.size for y in probe.base] != [1]:
+        return False
+    numeric = np.concatenate([f.numeric[p] for f, p in zip(found, places, strict=True)])
+    narrow = UNEVEN * np.concatenate([s[p] for s, p in zip(steps, places, strict=True)])
+    ends = np.cumsum([len(p) for p in places])[:-1]
+    size, generator = np.abs(numeric), np.random.default_rng(count)
+    for signs in ([1.0], [-1.0, 1.0]):
+        moves = narrow * generator.uniform(0.5, 1.0, count) * generator.choice(signs, count)
+        above, up = probe.moved(places, np.split(moves, ends))
+        below, down = probe.moved(places, np.split(-moves, ends))
+        width, expected = up - down, float(np.sum(numeric * (up - down)))
+        least = np.min(np.abs(width))  # of the entry that moves least
+        allowed = LEAPT * np.min(size) * least + rounding(probe.scale + np.max(size))
+        off = abs(probe.weighted(above, below) - expected)
+        if not (least > 0 and off <= 0.5 * allowed):
+            return False
+    return True
 
 
 def confirm_zeros(findings: Findings, moved: Moving, size: np.ndarray) -> None:

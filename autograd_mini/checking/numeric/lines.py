@@ -149,6 +149,17 @@ class Probe:
         finally:
             work.flat[flat] = kept
 
+    def moved(self, places: list[np.ndarray], steps: list[np.ndarray]) -> tuple[Arrays, np.ndarray]:
+        """Return the outputs with some entries of each input moved, and the steps taken."""
+        moved, taken = [], []
+        for position, (flat, step) in enumerate(zip(places, steps, strict=True)):
+            x = self.point[position].copy()
+            kept = x.flat[flat]
+            x.flat[flat] = self.subject.inputs.rounded(position, kept + step)
+            taken.append(x.flat[flat] - kept)
+            moved.append(x)
+        return self.evaluate(moved), np.concatenate(taken)
+
     def unchanged(self) -> None:
         """See that the function has not written into its inputs in all these calls.
 

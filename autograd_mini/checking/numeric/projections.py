@@ -19,7 +19,7 @@ from ..inputs import Arrays
 from ..reporting.coverage import Coverage
 from .estimates import estimate
 from .first import Findings, empty
-from .investigation import Investigation
+from .investigation import Investigation, usual_step
 from .judgement import look_at
 from .lines import DirectionLine, Probe
 from .verdicts import Judge, Tolerances, Verdict
@@ -77,6 +77,10 @@ class Search:
         e = found.estimate
         width = e.sides[1] - e.sides[0] if e.sides is not None else 2 * e.error
         return allowed + width, found
+
+    def seen(self, direction: np.ndarray, step: float) -> float:
+        """Return which difference could not have been seen at a step."""
+        return self.given_along(direction)[1] + 2 * self.difference(direction, step)[1]
 
     def suspicious(self, direction: np.ndarray, step: float) -> bool:
         """Whether the derivative along a direction differs at the step that served all entries."""
@@ -161,12 +165,17 @@ def projected(
             continue
         scale = norm(x) / np.sqrt(x.size) or 1.0
         search = Search(probe, position, found, slope, tolerances)
-        unseen = []
+        unseen: list[float] = []
         for _ in range(DIRECTIONS):
             direction = scale * generator.normal(size=x.shape)
+            count += 1
+            step = usual_step(probe.unit, 1.0)
+            first = not unseen and search.suspicious(direction, step)
+            if first and search.locate(scale, step, generator):  # it is convicted by itself
+                unseen.append(search.seen(direction, step) / scale)
+                break
             seen, investigation = search.along(direction)
             unseen.append(seen / scale)
-            count += 1
             if investigation.verdict.passes:
                 continue
             step = investigation.estimate.step

@@ -11,7 +11,7 @@ adds ten long rows, where it would else add ten numbers at a time, and take four
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,8 +59,9 @@ class Region:
     def whole(self) -> np.ndarray:
         """Return all values, for each perturbation."""
         region = self
-        for axis in range(len(self.at)):
-            region = region.filled(axis)
+        for axis, index in enumerate(self.at):
+            if index is not None:
+                region = region.filled(axis)
         return region.values
 
     def change(self) -> np.ndarray:
@@ -70,8 +71,12 @@ class Region:
 
 def full(region: Region, at: At) -> tuple[int, ...]:
     """Return the shape of a region's values, restricted to these axes."""
-    sizes = zip(region.base.shape, at, strict=True)
-    return (len(region.values), *(n if index is None else 1 for n, index in sizes))
+    return (len(region.values), *restricted(region.base.shape, at))
+
+
+def restricted(shape: tuple[int, ...], at: At) -> Iterator[int]:
+    """Yield the lengths of the axes of a shape, 1 where they are restricted."""
+    return (n if index is None else 1 for n, index in zip(shape, at, strict=True))
 
 
 def side_by_side(shape: tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
@@ -117,23 +122,31 @@ class Memory:
         """Return an array of float64 of any content."""
         free = self._free.get(shape)
         found = free.pop() if free else side_by_side(shape)
-        self._lent[id(found)] = found
+        self._lent[id(owner(found))] = found
         return found
 
-    def give_back(self, values: np.ndarray, live: Iterable[Region]) -> None:
-        """Take an array back that was lent here, unless something live is a view of it."""
-        while isinstance(values.base, np.ndarray):
-            values = values.base
-        if id(values) not in self._lent:
-            return
-        if not any(np.may_share_memory(values, region.values) for region in live):
-            self._free.setdefault(values.shape, []).append(self._lent.pop(id(values)))
+    def give_back(self, done: Iterable[Region | None], live: Iterable[Region]) -> None:
+        """Take arrays back that were lent here, unless something live is a view of them."""
+        for region in done:
+            if region is None:
+                continue
+            key = id(owner(region.values))
+            lent = self._lent.get(key)
+            if lent is not None and not any(np.may_share_memory(lent, x.values) for x in live):
+                self._free.setdefault(lent.shape, []).append(self._lent.pop(key))
 
     def reclaim(self) -> None:
         """Take back everything that was lent."""
         for values in self._lent.values():
             self._free.setdefault(values.shape, []).append(values)
         self._lent.clear()
+
+
+def owner(values: np.ndarray) -> np.ndarray:
+    """Return the array whose memory an array is a view of."""
+    while isinstance(values.base, np.ndarray):
+        values = values.base
+    return values
 
 
 def moved(
@@ -209,8 +222,8 @@ def elementwise(
             taken.append(x)
     if primitive.ufunc is None or params or y.dtype != np.float64:
         return Region(np.asarray(primitive(*taken, **params)), at, y)
-    shape = np.broadcast_shapes(*(np.shape(x) for x in taken))
-    return Region(primitive.ufunc(*taken, out=memory.take(shape)), at, y)
+    out = memory.take((len(regions[0].values), *restricted(y.shape, at)))
+    return Region(primitive.ufunc(*taken, out=out), at, y)
 
 
 def common(regions: Sequence[Region], shape: tuple[int, ...], axis: int) -> Any:
@@ -230,8 +243,8 @@ def common(regions: Sequence[Region], shape: tuple[int, ...], axis: int) -> Any:
 def aligned(region: Region, at: At, ndim: int) -> np.ndarray:
     """Return a region's values with the axes of the output, restricted only where it is."""
     extra = ndim - len(region.at)
-    for axis in range(len(region.at)):
-        if at[axis + extra] is None:
+    for axis, index in enumerate(region.at):
+        if index is not None and at[axis + extra] is None:
             region = region.filled(axis)
     values = region.values
     return values.reshape(len(values), *(1,) * extra, *values.shape[1:]) if extra else values

@@ -29,6 +29,9 @@ CERTAIN = 6.0
 TREADS = 4.0
 """How many treads the narrowest window has to each side; a share of a stair that is a bar."""
 
+EXPLAINS = 0.1
+"""The share of the gap between two slopes that stairs make up for, over treads, at the least."""
+
 WIDEST = 0.5
 """The half length of the widest window, per unit."""
 
@@ -50,8 +53,12 @@ def stair_nearby(
     """
     apart = abs(given - estimate.value)
     for width in _widths(line, min(estimate.step, line.unit) / 64):
+        over_both = (beside(probe, line, width) - beside(probe, line, -width)) / (2 * width)
+        moved = abs(over_both - estimate.value)
+        if np.isfinite(moved) and moved <= EXPLAINS * apart:
+            continue  # over treads stairs would have the given slope
         for side in (width, -width):
-            place, height = bisected(probe, line, estimate.value, side, 0.1 * apart)
+            place, height = bisected(probe, line, estimate.value, side, EXPLAINS * apart)
             explained = height <= max(small, COARSE * moving)
             if explained and height:
                 return abs(place), height

@@ -89,6 +89,7 @@ class Sweep:
         self._leaves = self._example.inputs
         self._outputs = self._example.outputs
         self._tried: dict[int, str] = {}
+        self._memory = Memory()
 
     def differences(self, position: int, flat: np.ndarray, steps: np.ndarray) -> Differences:
         """Move entries of one input up and down.
@@ -107,7 +108,7 @@ class Sweep:
         xs = x.ravel()[flat]
         above, below = xs + steps, xs - steps
         rows = np.zeros((3, len(flat)))
-        path, memory = self._path(position), Memory()
+        path, memory = self._path(position), self._memory
         count = max(1, min(ROWS, NUMBERS // path.largest) // 2)
         try:
             with np.errstate(all="ignore"):
@@ -159,11 +160,13 @@ class Sweep:
             if not any(isinstance(one, Region) for one in taken):
                 continue
             y = vertex.arrays if type(vertex) is Record else vertex._value
+            last = [regions.pop(key, None) for key in path.done.get(vertex.serial, ())]
+            over = vertex._primitive.kind == "elementwise"  # may write over what it takes
+            if over:
+                memory.give_back(last, regions.values())
             deliver(vertex, moved(vertex._primitive, taken, vertex._params, y, memory), regions)
-            for key in path.done.get(vertex.serial, ()):
-                region = regions.pop(key, None)
-                if region is not None:
-                    memory.give_back(region.values, regions.values())
+            if not over:
+                memory.give_back(last, regions.values())
         change, size = np.zeros(len(values)), np.zeros(len(values))
         for y, g in zip(self._outputs, self._weights, strict=True):
             region = regions.get(key_of(y)) if isinstance(y, Tensor) else None
