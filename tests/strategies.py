@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from autograd_mini.core.primitive import Case, Primitive
-from autograd_mini.core.samples import operands_of, wanted
+from autograd_mini.core.samples import drawn_operands, operands_of
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def samples(draw: st.DrawFn, primitive: Primitive) -> Sample:
     case = draw(cases)
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     operands = operands_of(primitive, case, generator)
-    return Sample(primitive, operands, dict(case.params), wanted(primitive, case))
+    return Sample(primitive, operands, dict(case.params), drawn_operands(primitive, case))
 
 
 def cotangents(outputs: list[Any], seed: int = 0) -> list[Any]:

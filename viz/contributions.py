@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_mini.core.cotangents import conjugated
+from autograd_mini.core.cotangents import swap_convention
 from autograd_mini.core.frontier import Frontier
 from autograd_mini.core.graph import Graph
 from autograd_mini.core.record import Operation, Record
@@ -71,9 +71,9 @@ class Ledger(Frontier):
         """Add a cotangent to what a tensor has received, and note it."""
         before = self.held(tensor)
         super().receive(tensor, g, selected)
-        total = conjugated(self.held(tensor))
-        earlier = None if before is None else conjugated(before)
-        self.entries.append(Contribution(tensor, conjugated(g), total, earlier))
+        total = swap_convention(self.held(tensor))
+        earlier = None if before is None else swap_convention(before)
+        self.entries.append(Contribution(tensor, swap_convention(g), total, earlier))
 
     def held(self, tensor: Tensor) -> Any:
         """Return what a tensor has received so far, None for nothing."""
@@ -94,14 +94,14 @@ def visits(graph: Graph) -> Iterator[Visit]:
     ledger = Ledger()
     for y in graph.outputs:
         if y.requires_grad:
-            ledger.receive(y, conjugated(np.ones(y.shape, y.dtype)[()]), False)
+            ledger.receive(y, swap_convention(np.ones(y.shape, y.dtype)[()]), False)
     while ledger.heap:
         vertex, g, selected = ledger.waiting[-heappop(ledger.heap)]
         ledger.entries = []
         with np.errstate(all="ignore"):
             visit(vertex, g, selected, ledger, None, False, None)
         arriving = tuple(g) if type(vertex) is Record else (g,)
-        arriving = tuple(None if x is None else conjugated(x) for x in arriving)
+        arriving = tuple(None if x is None else swap_convention(x) for x in arriving)
         locals_ = local_derivatives(vertex, selected)
         entries = ledger.entries
         if len(locals_) == len(entries):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core.contexts import run_apart
-from ..core.cotangents import conjugated
+from ..core.cotangents import swap_convention
 from ..core.record import record, recording_anyway
 from ..core.reverse import dependents, walk
 from ..core.tensor import Tensor, leaf
@@ -75,10 +75,10 @@ class Replay:
         for x, h in zip(wanted, g, strict=True):
             if h is not None and type(x) is Tensor and x._requires_grad:
                 ends.append(x)
-                seeds.append(conjugated(h))
+                seeds.append(swap_convention(h))
         needed, _ = dependents(ends, {x.serial for x in tensors if x._requires_grad})
         found = walk(ends, seeds, needed=needed, recorded=recorded)
-        reached = {x.serial: conjugated(h) for x, h in found}
+        reached = {x.serial: swap_convention(h) for x, h in found}
         return [reached.get(x.serial) for x in tensors] + [None] * (len(xs) - len(tensors))
 
     def _computed(self, operands: Sequence[Any]) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import GradientError, UnsupportedError
 from .contexts import walk_scope
-from .cotangents import owned, seed
+from .cotangents import copy_if_shared, seed
 from .extraction import describe, looked_at, tracing
 from .record import no_grad
 from .reverse import walk
@@ -50,7 +50,9 @@ def backward(output: Tensor, gradient: Any = None, *, retain_grads: bool = False
         if trace is not None and recorded:
             for tensor, _ in reached:
                 refuse_earlier(tensor, trace)
-        totals = [x.grad + g if x.grad is not None else owned(g, shared) for x, g in reached]
+        totals = [
+            x.grad + g if x.grad is not None else copy_if_shared(g, shared) for x, g in reached
+        ]
         if recorded:  # one that is the same at each call, as that of a plain sum, has no history
             totals = [g if isinstance(g, Tensor) else leaf(g) for g in totals]
     RUN(map(SET_GRAD, [x for x, _ in reached], totals))  # all of them or, interrupted, none

@@ -30,20 +30,20 @@ def rule_of(primitive: Any) -> Batch:
     return along_axes if "axis" in primitive.params else one_by_one
 
 
-def aligned(x: Any, ndim: int) -> Any:
+def insert_axes(x: Any, ndim: int) -> Any:
     """Insert axes of length 1 behind the new one, so that an example has `ndim` axes."""
     missing = ndim + 1 - x.ndim
     return x if missing <= 0 else np.reshape(x, (x.shape[0], *(1,) * missing, *x.shape[1:]))
 
 
-def repeated(x: Any, size: int) -> Any:
+def repeat_for_all(x: Any, size: int) -> Any:
     """Give an operand that is the same for all examples the new axis."""
     return np.broadcast_to(x, (size, *np.shape(x)))
 
 
 def all_mapped(size: int, xs: Sequence[Any], mapped: Sequence[bool]) -> list[Any]:
     """Give every operand the new axis."""
-    return [x if m else repeated(x, size) for x, m in zip(xs, mapped, strict=True)]
+    return [x if m else repeat_for_all(x, size) for x, m in zip(xs, mapped, strict=True)]
 
 
 def elementwise(
@@ -64,12 +64,12 @@ def leading(*core: int) -> Batch:
     ) -> Any:
         rows = list(zip(xs, mapped, core, strict=True))
         stack = max(np.ndim(x) - m - c for x, m, c in rows)
-        return primitive(*(aligned(x, stack + c) if m else x for x, m, c in rows), **params)
+        return primitive(*(insert_axes(x, stack + c) if m else x for x, m, c in rows), **params)
 
     return rule
 
 
-def unchanged(
+def call_unchanged(
     primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
 ) -> Any:
     """Call it as it is: for operations of one operand that do not look at axes."""
@@ -96,17 +96,17 @@ def to_shape(
 ) -> Any:
     """Put the new axis in front of the parameter `shape`."""
     shape = params["shape"]
-    return primitive(aligned(xs[0], len(shape)), **{**params, "shape": (size, *shape)})
+    return primitive(insert_axes(xs[0], len(shape)), **{**params, "shape": (size, *shape)})
 
 
-def reshaped(
+def prepend_to_shape(
     primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
 ) -> Any:
     """Put the new axis in front of the parameter `shape`, without aligning the operand."""
     return primitive(xs[0], **{**params, "shape": (size, *params["shape"])})
 
 
-def permuted(
+def prepend_to_axes(
     primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
 ) -> Any:
     """Keep the new axis in front of the parameter `axes`."""

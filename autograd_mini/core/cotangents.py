@@ -52,12 +52,12 @@ def seed(output: Tensor, cotangent: Any) -> Any:
     return g if g.dtype == output.dtype else astype(g, output.dtype)
 
 
-def conjugated(g: Any) -> Any:
+def swap_convention(g: Any) -> Any:
     """Turn a cotangent of complex numbers from the inner convention to the outer one, or back."""
     return conjugate(g) if g.dtype.kind == "c" else g
 
 
-def fitted(gx: Any, data: Any, vertex: Any, position: int) -> Any:
+def match_input(gx: Any, data: Any, vertex: Any, position: int) -> Any:
     """Sum a cotangent over broadcast axes and cast it, so that it fits its input.
 
     A real input moves along the real line only, so it gets the real part.
@@ -74,7 +74,7 @@ def fitted(gx: Any, data: Any, vertex: Any, position: int) -> Any:
     return gx if gx.dtype == data.dtype else astype(gx, data.dtype)
 
 
-def returned(gx: Any, vertex: Any, position: int) -> Any:
+def array_of_result(gx: Any, vertex: Any, position: int) -> Any:
     """Return a rule's plain number as an array, or say that it is none."""
     if isinstance(gx, (int, float, complex)):
         return np.asarray(gx, dtype=complex if isinstance(gx, complex) else float)[()]
@@ -84,7 +84,7 @@ def returned(gx: Any, vertex: Any, position: int) -> Any:
     )
 
 
-def owned(g: Any, shared: set[int]) -> Any:
+def copy_if_shared(g: Any, shared: set[int]) -> Any:
     """Return a gradient as an array that nothing else holds; `shared` has the ids of the others.
 
     A rule may pass its cotangent on (a + b) or a view of it (reshape), never a forward value.

@@ -14,10 +14,10 @@ from .primitive import Primitive, Rule
 from .tensor import Tensor
 
 
-def guarded(x: Any) -> Any:
+def make_read_only(x: Any) -> Any:
     """Return an array that cannot be written into, or a list of them; others have it too."""
     if type(x) is list:
-        return [guarded(part) for part in x]
+        return [make_read_only(part) for part in x]
     if type(x) is not np.ndarray:
         return x
     view = x.view()
@@ -37,7 +37,7 @@ def with_guards(rule: Rule) -> Rule:
     @wraps(rule)
     def called(g: Any, y: Any, *xs: Any, **params: Any) -> Any:
         y = list(y) if type(y) is tuple else y
-        return rule(guarded(g), guarded(y), *map(guarded, xs), **params)
+        return rule(make_read_only(g), make_read_only(y), *map(make_read_only, xs), **params)
 
     return called
 
@@ -85,7 +85,7 @@ class Custom(Generic[P]):
 
     def _forward(self, *arrays: Any, **params: Any) -> Any:
         """Call the function, and check that its result is what was declared."""
-        given = [guarded(as_array(x)) for x in arrays]
+        given = [make_read_only(as_array(x)) for x in arrays]
         result = self.function(*given, **params)
         if isinstance(result, tuple) is not self.multiple:
             raise ArgumentError(

@@ -28,7 +28,7 @@ def kind_of(x: Any) -> str:
     return "NaN" if np.isnan(np.asarray(plain_value(x))).any() else "infinity"
 
 
-def shown(x: Any) -> str:
+def describe_operand(x: Any) -> str:
     """Describe an operand: its shape and range, or its value."""
     data = np.asarray(plain_value(x))
     name = f"{x.name}: " if isinstance(x, Tensor) and x.name else ""
@@ -38,9 +38,9 @@ def shown(x: Any) -> str:
     return f"{name}{data.dtype} {data.shape} from {low:.6g} to {high:.6g}"
 
 
-def told(vertex: Any) -> str:
+def describe_operation(vertex: Any) -> str:
     """Describe an operation: name and scope, line, inputs."""
-    operands = "; ".join(map(shown, vertex._operands))
+    operands = "; ".join(map(describe_operand, vertex._operands))
     place = lines.get(vertex.serial)
     return f"{Operation(vertex)}{f', recorded at {place}' if place else ''}. Its inputs: {operands}"
 
@@ -65,7 +65,7 @@ def record_and_look(primitive: Any, operands: tuple[Any, ...], params: Params) -
     results, vertex = recorded_with_line(primitive, operands, params)
     for y in results if isinstance(results, tuple) else (results,):
         if not finite(y) and all(map(finite, vertex._operands)):
-            raise NonFiniteError(f"{kind_of(y)} appears in {told(vertex)}")
+            raise NonFiniteError(f"{kind_of(y)} appears in {describe_operation(vertex)}")
     return results
 
 
@@ -78,7 +78,7 @@ def look_at_rule(vertex: Any, what: str, given: Any, made: Any) -> None:
     """Raise if a rule makes something that is not finite out of finite numbers."""
     for x in made if isinstance(made, (list, tuple)) else (made,):
         if not finite(x) and all(map(finite, given if isinstance(given, list) else (given,))):
-            raise NonFiniteError(f"{kind_of(x)} appears in {what} of {told(vertex)}")
+            raise NonFiniteError(f"{kind_of(x)} appears in {what} of {describe_operation(vertex)}")
 
 
 class debug(Block):  # noqa: N801  # used as a statement, like a function

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import ArgumentError, GradientError
-from .cotangents import conjugated
+from .cotangents import swap_convention
 from .linearization import Recording, refuse_discrete
 from .tensor import Tensor
 from .transforms import chosen_of, grad, jvp, recorded_at
@@ -70,8 +70,8 @@ def jacobian(
             forward = True  # a real cotangent would see the real part alone
         rows = columns_of(recording) if forward else rows_of(recording)
         if not forward and holomorphic:
-            rows = [[conjugated(block) for block in row] for row in rows]
-        return nested(recording, rows, isinstance(argnums, int))
+            rows = [[swap_convention(block) for block in row] for row in rows]
+        return nest_blocks(recording, rows, isinstance(argnums, int))
 
     return differentiated
 
@@ -172,7 +172,7 @@ def rows_of(recording: Recording) -> list[list[Any]]:
     ]
 
 
-def nested(recording: Recording, rows: list[list[Any]], single: bool) -> Any:
+def nest_blocks(recording: Recording, rows: list[list[Any]], single: bool) -> Any:
     """Put the blocks into the containers of the arguments, and these into the result's."""
     answers = []
     for row in rows:

@@ -20,7 +20,7 @@ from ..ops.selection import where
 from .arrays import normal
 from .batch_rules import rule_of
 from .contexts import run_quietly
-from .cotangents import conjugated, fitted
+from .cotangents import match_input, swap_convention
 from .record import Operation, Record, recording_anyway
 from .reverse import Watch, current_values, dependents, walk, watcher
 from .tensor import Tensor, leaf
@@ -97,7 +97,7 @@ def tangents_of(vertex: Any, ts: list[Any], xs: Sequence[Any], recorded: bool, e
     else:
         y = vertex if recorded else vertex._value
         arrays = (vertex._value,)
-    found = derived(vertex, ts, y, xs, exact)
+    found = apply_jvp(vertex, ts, y, xs, exact)
     if found is None:
         return None
     if not primitive.multiple:
@@ -110,13 +110,13 @@ def tangents_of(vertex: Any, ts: list[Any], xs: Sequence[Any], recorded: bool, e
     return [None if t is None else fitting(t, a) for t, a in zip(found, arrays, strict=True)]
 
 
-def derived(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any], exact: bool) -> Any:
+def apply_jvp(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any], exact: bool) -> Any:
     """Return the output's tangent by the row's own jvp, or as its kind says.
 
     Elementwise: a Jacobian is diagonal, so the vjp's formula serves; if zeros are exact, an operand
     that does not move adds nothing, even if its slope is infinite or NaN. Linear: the operation
     itself, of the tangents. Multilinear: the sum of it with one operand replaced. Others: see
-    `transposed`.
+    `transpose_vjp`.
     """
     primitive, params = vertex._primitive, vertex._params
     if primitive.jvp is not None and not isinstance(primitive.jvp, tuple):
@@ -146,7 +146,7 @@ def derived(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any], exact: bool) 
                 if t is not None
             ]
         )
-    return transposed(vertex, ts, y, xs)
+    return transpose_vjp(vertex, ts, y, xs)
 
 
 def drop_still(part: Any, t: Any) -> Any:
@@ -166,7 +166,7 @@ def total(parts: Sequence[Any]) -> Any:
     return result
 
 
-def transposed(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any]) -> Any:
+def transpose_vjp(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any]) -> Any:
     """Return J·t where only g ↦ Jᵀ·g is known: it is linear in g, and its own transpose is J.
 
     The rule is recorded once with a g of zeros, and walked back from the inputs' cotangents.
@@ -196,13 +196,13 @@ def transposed(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any]) -> Any:
                 continue
             like = x._value if type(x) is Tensor else np.asarray(x)
             if gx.shape != like.shape or gx.dtype != like.dtype:
-                gx = fitted(gx, like, vertex, position)
+                gx = match_input(gx, like, vertex, position)
             ends.append(gx)
-            seeds.append(conjugated(t))
+            seeds.append(swap_convention(t))
         needed = dependents(ends, {h.serial for h in gs})[0]
         recorded = any(type(t) is Tensor for t in (*ts, *xs))
         reached = walk(ends, seeds, needed=needed, recorded=recorded)
-    found = {h.serial: conjugated(t) for h, t in reached}
+    found = {h.serial: swap_convention(t) for h, t in reached}
     tangents = [found.get(h.serial) for h in gs]
     return tangents if primitive.multiple else tangents[0]
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import GradientError, ShapeError
 from ..ops.conversion import astype
 from .arrays import as_array
-from .cotangents import conjugated
+from .cotangents import swap_convention
 from .extraction import describe, plain_value
 from .notes import hooks
 from .record import Record
@@ -60,15 +60,15 @@ def after_hooks(vertex: Any, g: Any) -> Any:
     for index, function in hooks.get(vertex.serial, {}).values():
         if type(g) is list:
             if g[index] is not None:
-                g[index] = changed(vertex, function, g[index])
+                g[index] = call_hook(vertex, function, g[index])
         else:
-            g = changed(vertex, function, g)
+            g = call_hook(vertex, function, g)
     return g
 
 
-def changed(vertex: Any, function: Callable[[Any], Any], g: Any) -> Any:
+def call_hook(vertex: Any, function: Callable[[Any], Any], g: Any) -> Any:
     """Call one hook with a cotangent of its own; without a result the cotangent stays."""
-    shown = conjugated(g)
+    shown = swap_convention(g)
     result = function(shown.copy() if type(shown) is np.ndarray else shown)
     if result is None:
         return g
@@ -83,4 +83,4 @@ def changed(vertex: Any, function: Callable[[Any], Any], g: Any) -> Any:
         raise GradientError(
             f"a hook returned complex numbers for a {g.dtype} cotangent; return real ones"
         )
-    return conjugated(result if result.dtype == g.dtype else astype(result, g.dtype))
+    return swap_convention(result if result.dtype == g.dtype else astype(result, g.dtype))

@@ -18,13 +18,13 @@ from ..errors import GradientError, OperandError
 from ..ops.conversion import alias, astype
 from .arrays import as_array
 from .contexts import run_apart, walk_scope
-from .cotangents import owned, seed
+from .cotangents import copy_if_shared, seed
 from .extraction import describe, tracing
 from .forward import Values, key_of, push
 from .record import is_recording, recording_anyway
 from .reverse import dependents, standing, walk
 from .tensor import Tensor, leaf
-from .tree import Rebuild, flatten, results, unwrapped
+from .tree import Rebuild, arrays_of_tree, flatten, results
 
 
 def bound(argument: Any, *, copy: bool) -> Tensor:
@@ -125,7 +125,7 @@ class Recording:
     def value(self, tree: Any) -> Any:
         """Return a result as the caller wants it: tensors, or plain arrays."""
         if not self.tensors:
-            return unwrapped(tree)
+            return arrays_of_tree(tree)
         leaves, rebuild = flatten(tree)
         return rebuild([self.outside(x) if isinstance(x, Tensor) else x for x in leaves])
 
@@ -140,7 +140,7 @@ class Recording:
         ]
         return rebuild(
             [
-                self.outside(x) if foreign else unwrapped(x) if isinstance(x, Tensor) else x
+                self.outside(x) if foreign else arrays_of_tree(x) if isinstance(x, Tensor) else x
                 for x, foreign in zip(leaves, outer, strict=True)
             ]
         )
@@ -176,7 +176,7 @@ class Recording:
             )
         tensors = self._wants_tensors(given)
         recorded = tensors and self._recording
-        found = iter(self.pulled(given if recorded else unwrapped(given), recorded=recorded))
+        found = iter(self.pulled(given if recorded else arrays_of_tree(given), recorded=recorded))
         answers = []
         for stand_ins, rebuild in self.arguments:
             own = [next(found) for _ in stand_ins]
@@ -195,14 +195,14 @@ class Recording:
         with walk_scope() if trace is not None and trace.effects else nullcontext():
             reached = walk(outputs, seeds, needed=self.needed, recorded=recorded, exact=exact)
         shared = {id(g) for g in seeds}
-        found = {x.serial: owned(g, shared) for x, g in reached}
+        found = {x.serial: copy_if_shared(g, shared) for x, g in reached}
         return [found.get(x.serial, np.zeros_like(x._value)[()]) for x in self.inputs]
 
     def push(self, tangents: Sequence[Any]) -> list[Any]:
         """Carry tangents of the inputs forward to the outputs, as the caller wants them."""
         tensors = self._wants_tensors(tangents)
         recorded = tensors and self._recording
-        found = self.pushed(tangents if recorded else unwrapped(tangents), recorded=recorded)
+        found = self.pushed(tangents if recorded else arrays_of_tree(tangents), recorded=recorded)
         return [self.outside(t) for t in found] if tensors else found
 
     def pushed(self, given: Sequence[Any], *, recorded: bool, exact: bool = False) -> list[Any]:
@@ -216,7 +216,7 @@ class Recording:
             if t is None:
                 data = as_array(y._value if isinstance(y, Tensor) else y)
                 t = np.zeros(data.shape, data.dtype if data.dtype.kind in "fc" else float)[()]
-            found.append(owned(t, shared))
+            found.append(copy_if_shared(t, shared))
         return found
 
 

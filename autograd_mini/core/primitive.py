@@ -21,7 +21,7 @@ from .batch_rules import Batch
 from .cases import Case as Case
 from .cases import case as case
 from .contexts import serials
-from .record import context, explained, keep_operand, operand, record
+from .record import context, keep_operand, operand, record, with_context
 from .source_text import Code, Statements
 from .table import table
 from .tensor import NO_PARAMS, Tensor
@@ -164,7 +164,7 @@ def unary(primitive: Primitive) -> Callable[..., Any]:
         try:
             data = forward(a._value)
         except Exception as error:
-            raise explained(error, primitive, (a,)) from error
+            raise with_context(error, primitive, (a,)) from error
         tensor = Tensor()
         tensor._value = data
         tensor._requires_grad = differentiable and a._requires_grad
@@ -233,7 +233,7 @@ def binary(primitive: Primitive) -> Callable[..., Any]:
         try:
             data = forward(x, y)
         except Exception as error:
-            raise explained(error, primitive, (a, b)) from error
+            raise with_context(error, primitive, (a, b)) from error
         tensor = Tensor()
         tensor._value = data
         tensor._requires_grad = wanted and differentiable

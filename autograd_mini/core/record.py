@@ -256,11 +256,11 @@ def run(primitive: Primitive, operands: tuple[Any, ...], params: Params) -> tupl
     try:
         data = primitive.forward(*arrays, **params)
     except Exception as error:
-        raise explained(error, primitive, operands) from error
+        raise with_context(error, primitive, operands) from error
     return operands, data, wanted and primitive.differentiable
 
 
-def explained(error: Exception, primitive: Primitive, operands: tuple[Any, ...]) -> Exception:
+def with_context(error: Exception, primitive: Primitive, operands: tuple[Any, ...]) -> Exception:
     """Return an error of our own that names the operation, the shapes and what NumPy said."""
     if isinstance(error, AutogradError):
         return error

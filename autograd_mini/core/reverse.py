@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import AutogradError, GradientError
 from ..ops.selection import where
 from .contexts import run_quietly
-from .cotangents import conjugated, fitted, returned
+from .cotangents import array_of_result, match_input, swap_convention
 from .frontier import Frontier
 from .hooks import after_hooks
 from .notes import hooks, lines
@@ -67,11 +67,11 @@ def walk(
     frontier = Frontier()
     reached: Gradients = []
     for tensor, g in zip(outputs, cotangents, strict=True):
-        frontier.receive(tensor, conjugated(g), exact)
+        frontier.receive(tensor, swap_convention(g), exact)
     watch = watcher()
     run_quietly(lambda: visit_all(frontier, reached, needed, recorded, every, watch))
     reached.extend((x, after_hooks(x, g)) if hooks else (x, g) for x, g in frontier.leaves.values())
-    return [(tensor, conjugated(g)) for tensor, g in reached]
+    return [(tensor, swap_convention(g)) for tensor, g in reached]
 
 
 def visit_all(
@@ -105,7 +105,7 @@ def visit_all(
         except AutogradError:
             raise
         except Exception as error:
-            error.add_note(f"in the gradient of {located(vertex)}")
+            error.add_note(f"in the gradient of {name_with_line(vertex)}")
             raise
         if every and type(vertex) is Record:
             reached.extend((vertex.output(i), x) for i, x in enumerate(g) if x is not None)
@@ -161,7 +161,7 @@ def visit(
             gx = where((g == 0) & ~np.isfinite(gx), 0, gx)
         data = x._value
         if type(gx) is np.ndarray or type(gx) is not type(data):  # else two scalars, which fit
-            gx = checked(gx, data, vertex, position)
+            gx = check_result(gx, data, vertex, position)
         if watch is not None:
             watch(vertex, f"the gradient for input {position}", g, gx)
         frontier.receive(x, gx, selected or primitive.selects)
@@ -194,26 +194,26 @@ def visit_two(
     if to_a and (to_a := rule_a is not None):
         gx = rule_a(g, vertex._value, x, y)
         if type(gx) is np.ndarray or type(gx) is not type(x):
-            gx = checked(gx, x, vertex, 0)
+            gx = check_result(gx, x, vertex, 0)
         frontier.receive(a, gx, vertex._primitive.selects)
     if to_b and (to_b := rule_b is not None):
         gx = rule_b(g, vertex._value, x, y)
         if type(gx) is np.ndarray or type(gx) is not type(y):
-            gx = checked(gx, y, vertex, 1)
+            gx = check_result(gx, y, vertex, 1)
         frontier.receive(b, gx, vertex._primitive.selects)
     return to_a or to_b
 
 
-def checked(gx: Any, data: Any, vertex: Any, position: int) -> Any:
+def check_result(gx: Any, data: Any, vertex: Any, position: int) -> Any:
     """Return what a rule returned in the shape and dtype of its input."""
     if type(gx) is not np.ndarray and not isinstance(gx, VALUES):
-        gx = returned(gx, vertex, position)
+        gx = array_of_result(gx, vertex, position)
     if gx.shape != data.shape or gx.dtype != data.dtype:
-        gx = fitted(gx, data, vertex, position)
+        gx = match_input(gx, data, vertex, position)
     return gx
 
 
-def located(vertex: Any) -> str:
+def name_with_line(vertex: Any) -> str:
     """Name an operation and, if it is known, the line where it was recorded."""
     place = lines.get(vertex.serial)
     return f"{Operation(vertex)}{f', recorded at {place}' if place else ''}"

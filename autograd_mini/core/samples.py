@@ -34,7 +34,7 @@ def refuses(rule: Any) -> bool:
     return getattr(rule, "refuses", False)
 
 
-def wanted(primitive: Primitive, case: Case) -> tuple[int, ...]:
+def drawn_operands(primitive: Primitive, case: Case) -> tuple[int, ...]:
     """Return the places of the operands of a case that are drawn and have a gradient."""
     places = enumerate(case.operands)
     return tuple(i for i, x in places if is_shape(x) and differentiable(primitive, i))

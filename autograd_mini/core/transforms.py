@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, overload
 import numpy as np
 
 from ..errors import GradientError
-from .cotangents import conjugated
+from .cotangents import swap_convention
 from .linearization import Recording, tangents_for
 from .tensor import Tensor
 from .tree import flatten, parts
@@ -104,7 +104,7 @@ def value_and_grad(
         recording.of(value)
         if holomorphic:
             leaves, rebuild = flatten(recording(one(value)))
-            gradients = rebuild([conjugated(g) for g in leaves])
+            gradients = rebuild([swap_convention(g) for g in leaves])
         else:
             gradients = recording()
         value = recording.value(value)

@@ -26,7 +26,7 @@ def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
     return leaves, lambda new: optree.tree_unflatten(structure, new)
 
 
-def unwrapped(tree: Any) -> Any:
+def arrays_of_tree(tree: Any) -> Any:
     """Replace the tensors of nested containers by their arrays."""
     leaves, rebuild = flatten(tree)
     return rebuild([looked_at(x, "a plain result") if isinstance(x, Tensor) else x for x in leaves])

@@ -34,11 +34,11 @@ def show_text(text: str, *, one_line: bool = False, longest: int | None = None) 
     if longest is not None and len(text) > longest:
         text = f"{text[: longest - 1]}…"
     if one_line:
-        text = re.sub(r"[\t\n]", _escaped, text)
-    return HIDDEN.sub(_escaped, text)
+        text = re.sub(r"[\t\n]", _escape, text)
+    return HIDDEN.sub(_escape, text)
 
 
-def _escaped(found: re.Match[str]) -> str:
+def _escape(found: re.Match[str]) -> str:
     return ascii(found[0])[1:-1]
 
 

@@ -208,12 +208,12 @@ def vmap(function: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> C
 
     @wraps(function)
     def vectorized(*args: Any, **kwargs: Any) -> Any:
-        return mapped(function, args, kwargs, in_axes, out_axes)
+        return map_examples(function, args, kwargs, in_axes, out_axes)
 
     return vectorized
 
 
-def mapped(
+def map_examples(
     function: Callable[..., Any], args: Any, kwargs: Any, in_axes: Any, out_axes: Any
 ) -> Any:
     """Apply a function to all examples in its arguments."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.batch_rules import unchanged
+from ..core.batch_rules import call_unchanged
 from ..core.primitive import Primitive, case, elementwise, implements, nonlinear
 from ..core.record import operand, value_of
 from ..core.source_text import Written
@@ -259,7 +259,7 @@ modf = nonlinear(
     vjp=(lambda g, y, x: g[0],),
     samples=(case((3, 4)), case(()), case((0, 2))),
     kink=lambda x: x - np.rint(x),
-    batch=unchanged,
+    batch=call_unchanged,
     multiple=True,
 )
 exponent = elementwise(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.batch_rules import unchanged
+from ..core.batch_rules import call_unchanged
 from ..core.primitive import Primitive, case, elementwise, implements, nonlinear
 
 LARGEST = 750.0
@@ -81,7 +81,7 @@ bessel: Primitive = nonlinear(
     jvp=(bessel_rule,),
     samples=SAMPLES,
     params=("order",),
-    batch=unchanged,
+    batch=call_unchanged,
 )
 sinc_derivative: Primitive = nonlinear(
     sinc_forward,
@@ -92,7 +92,7 @@ sinc_derivative: Primitive = nonlinear(
     jvp=(lambda t, y, x, order: t * sinc_derivative(x, order=order + 1),),
     samples=SAMPLES,
     params=("order",),
-    batch=unchanged,
+    batch=call_unchanged,
 )
 i0 = elementwise(
     np.i0,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import as_array
-from ..core.batch_rules import unchanged
+from ..core.batch_rules import call_unchanged
 from ..core.extraction import describe, tracing
 from ..core.primitive import case, implements, linear, nonlinear
 from ..core.record import assignments, context, evaluate
@@ -32,7 +32,7 @@ alias = linear(
     name="alias",
     vjp=(lambda g, y, x: g,),
     samples=(case((2, 3)),),
-    batch=unchanged,
+    batch=call_unchanged,
     view=True,
 )
 copy = linear(
@@ -42,7 +42,7 @@ copy = linear(
     name="copy",
     vjp=(lambda g, y, x: g,),
     samples=(case((2, 3)), case(())),
-    batch=unchanged,
+    batch=call_unchanged,
     into=lambda out, x: [f"{out}[...] = {x}"],
 )
 stop_gradient = nonlinear(
@@ -52,7 +52,7 @@ stop_gradient = nonlinear(
     name="stop_gradient",
     vjp=None,
     samples=(),
-    batch=unchanged,
+    batch=call_unchanged,
     view=True,
 )
 conjugate = linear(
@@ -61,7 +61,7 @@ conjugate = linear(
     "The complex conjugate; real x as it is.  ∂x: ḡ",
     vjp=(lambda g, y, x: np.conjugate(g),),
     samples=(case((2, 3)),),
-    batch=unchanged,
+    batch=call_unchanged,
 )
 real = linear(
     np.real,
@@ -69,7 +69,7 @@ real = linear(
     "The real part.  ∂x: g, which is real",
     vjp=(lambda g, y, x: g,),
     samples=(case((2, 3)),),
-    batch=unchanged,
+    batch=call_unchanged,
     view=True,
     code=lambda x: f"{x}.real",
 )
@@ -79,7 +79,7 @@ imag = linear(
     "The imaginary part.  ∂x: i·g; 0 for real x",
     vjp=(lambda g, y, x: g * -1j,),
     samples=(case((2, 3)),),
-    batch=unchanged,
+    batch=call_unchanged,
     view=lambda x: x.dtype.kind == "c",
     code=lambda x: f"{x}.imag",
 )
@@ -91,7 +91,7 @@ cast = linear(
     vjp=(lambda g, y, x, dtype: g,),
     samples=(case((2, 3), dtype=np.dtype("f8")),),
     params=("dtype",),
-    batch=unchanged,
+    batch=call_unchanged,
     code=lambda x, dtype: cast_text(x, dtype),
     into=lambda out, x, dtype: [f"{out}[...] = {x}"],
 )
@@ -103,7 +103,7 @@ truncate = nonlinear(
     vjp=None,
     samples=(),
     params=("dtype",),
-    batch=unchanged,
+    batch=call_unchanged,
     code=lambda x, dtype: f"{x}.astype({dtype_text(dtype)})",
     into=lambda out, x, dtype: [f"{out}[...] = {x}"],
 )

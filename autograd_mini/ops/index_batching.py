@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.batch_rules import Params, aligned, one_by_one, repeated
+from ..core.batch_rules import Params, insert_axes, one_by_one, repeat_for_all
 from ..core.extraction import looked_at
 from ..core.tensor import Tensor
 from ..errors import ShapeError
@@ -124,7 +124,7 @@ def layout(
     if not any(mapped):
         full = (slice(None), *index)
         return Layout(full, tuple(arrays), (depth if apart else 0,), (0,), rest + depth)
-    arrays = [aligned(a, depth) if m else a for a, m in zip(arrays, mapped, strict=True)]
+    arrays = [insert_axes(a, depth) if m else a for a, m in zip(arrays, mapped, strict=True)]
     if not inner:
         return Layout(index, tuple(arrays), (before,), (0,), rest + depth)
     examples = np.arange(size).reshape(-1, *(1,) * depth)
@@ -159,7 +159,7 @@ def scattering(
         return one_by_one(primitive, size, xs, mapped, params)
     shape = params["shape"]
     plan = layout(size, params["index"], arrays, mapped[1:], len(shape), inner=True)
-    g = plan.from_front(g if mapped[0] else repeated(g, size))
+    g = plan.from_front(g if mapped[0] else repeat_for_all(g, size))
     return primitive(g, *plan.arrays, shape=(size, *shape), index=plan.index)
 
 
@@ -168,13 +168,13 @@ def setting(
 ) -> Any:
     """Put into each example its value."""
     x, value, *arrays = xs
-    x = x if mapped[0] else repeated(x, size)
+    x = x if mapped[0] else repeat_for_all(x, size)
     ndim = np.ndim(value) - mapped[1]
     booleans = params["index"] == (ARRAY,) and arrays[0].dtype.kind == "b"
     if booleans and not ndim:  # one number at all places: no shape depends on them
         missing = x.ndim - 1 - (arrays[0].ndim - mapped[2])
         mask = np.reshape(arrays[0], arrays[0].shape + (1,) * missing)
-        return np.where(mask, aligned(value, x.ndim - 1) if mapped[1] else value, x)
+        return np.where(mask, insert_axes(value, x.ndim - 1) if mapped[1] else value, x)
     if single(arrays, mapped[2:]):
         return one_by_one(primitive, size, xs, mapped, params)
     plan = layout(size, params["index"], arrays, mapped[2:], x.ndim - 1, inner=True)

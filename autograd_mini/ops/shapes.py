@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..core.arrays import plain_array
-from ..core.batch_rules import permuted, reshaped, to_shape
+from ..core.batch_rules import prepend_to_axes, prepend_to_shape, to_shape
 from ..core.extraction import refuse_in_a_program
 from ..core.primitive import Primitive, case, implements, linear
 from ..core.record import operand, value_of
@@ -87,7 +87,7 @@ reshape: Primitive = linear(
     vjp=(lambda g, y, x, shape: reshape(g, shape=x.shape),),
     samples=(case((3, 4), shape=(2, 6)), case((), shape=(1, 1)), case((0, 2), shape=(0,))),
     params=("shape",),
-    batch=reshaped,
+    batch=prepend_to_shape,
     view=lambda x, shape: splits(x.shape, shape),
     code=lambda x, shape: (
         f"{x}.reshape({shape})" if splits(x.shape, shape) else f"{x}.copy().reshape({shape})"
@@ -106,7 +106,7 @@ transpose: Primitive = linear(
     ),
     samples=(case((2, 3, 4), axes=(2, 0, 1)), case((3, 2), axes=(1, 0))),
     params=("axes",),
-    batch=permuted,
+    batch=prepend_to_axes,
     view=True,
     code=lambda x, axes: (
         f"{x}.T" if axes == tuple(range(len(axes)))[::-1] else f"{x}.transpose({axes})"

@@ -11,7 +11,7 @@ from zlib import crc32
 import numpy as np
 
 from autograd_mini.core.primitive import PRIMITIVES, Case, Primitive
-from autograd_mini.core.samples import operands_of, wanted
+from autograd_mini.core.samples import drawn_operands, operands_of
 
 from .functions import REFUSALS, Function
 
@@ -39,7 +39,7 @@ def drawn(
 ) -> Function | None:
     """Draw a function for a case; None if nothing is differentiated or nothing can be drawn."""
     generator = np.random.default_rng(crc32(name.encode()))
-    places = wanted(primitive, case) if places is None else places
+    places = drawn_operands(primitive, case) if places is None else places
     if not places:
         return None
     try:
@@ -69,7 +69,7 @@ def small(primitive: Primitive) -> Iterator[Function]:
 def large(primitive: Primitive) -> Function | None:
     """Make a function of about 1,000 entries, None if no case can grow along its first axis."""
     for number, case in enumerate(() if primitive.name in STAY_SMALL else primitive.samples):
-        places = wanted(primitive, case)
+        places = drawn_operands(primitive, case)
         grown = longer(case, places)
         if grown is None or primitive.kind == "general" and primitive.kink and places != (0,):
             continue

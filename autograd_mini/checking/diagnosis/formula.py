@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from ...core.contexts import recorder
-from ...core.cotangents import conjugated
+from ...core.cotangents import swap_convention
 from ...core.forward import Values, key_of, push, vertex_of
 from ...core.record import Record, record
-from ...core.reverse import all_at_once, checked, dependents
+from ...core.reverse import all_at_once, check_result, dependents
 from ...core.sites import Site, site, variable_of
 from ...core.tensor import Tensor, leaf
 from ...core.tree import flatten
@@ -142,19 +142,19 @@ class Formula:
         for y, g, is_complex in zip(
             self.outputs, weights, self.evidence.complex_outputs, strict=True
         ):
-            add(found, y, conjugated(np.asarray(natural(g, is_complex), y.dtype)))
+            add(found, y, swap_convention(np.asarray(natural(g, is_complex), y.dtype)))
         if hasattr(alter, "cotangents"):  # one that looks at other tensors' too
             alter.cotangents = found
         for vertex in reversed(self.vertices):
             for position, x, gx, g in self.steps(vertex, found, only):
                 if (vertex.serial, position) in edges:
-                    gx = checked(alter(vertex, position, g, gx), x._value, vertex, position)
+                    gx = check_result(alter(vertex, position, g, gx), x._value, vertex, position)
                 add(found, x, gx)
                 if sizes is not None:
                     add(sizes, x, np.abs(gx))
         gradients = []
         for x, is_complex in zip(self.leaves, self.evidence.complex, strict=True):
-            g = conjugated(np.asarray(found.get(key_of(x), np.zeros(x.shape, x.dtype))))
+            g = swap_convention(np.asarray(found.get(key_of(x), np.zeros(x.shape, x.dtype))))
             gradients.append(np.asarray(coordinates(g) if is_complex else g, float))
         return gradients, found
 
@@ -181,7 +181,7 @@ class Formula:
         for position, gx in enumerate(applied(vertex, g, only=only)):
             x = vertex._operands[position]
             if gx is not None:
-                rows.append((position, x, checked(gx, x._value, vertex, position), g))
+                rows.append((position, x, check_result(gx, x._value, vertex, position), g))
         return rows
 
     def tangents(self, position: int, direction: np.ndarray) -> Values:
