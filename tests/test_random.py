@@ -15,7 +15,7 @@ from autograd_mini.core.contexts import recorder
 from autograd_mini.core.extraction import tracing
 from autograd_mini.core.record import record
 from autograd_mini.random import FILLS, Generator
-from autograd_mini.random.draws import Frozen, draw, written
+from autograd_mini.random.draws import Frozen, draw, write_draw
 
 TABLE = np.arange(12.0).reshape(3, 4)
 CALLS: list[tuple[str, dict[str, Any]]] = [
@@ -272,7 +272,7 @@ def test_seeding_in_a_program_that_runs_again_is_refused() -> None:
 def test_the_written_draw_computes_the_same(method: str, arguments: dict[str, Any]) -> None:
     operation = only_draw(getattr(Generator(2), method)(**arguments))
     params = operation.params
-    text = written("rng", params["method"], params["arguments"])
+    text = write_draw("rng", params["method"], params["arguments"])
     assert text is not None
     rng = np.random.default_rng(2)
     found = eval(text, {"np": np, "rng": rng})
@@ -285,7 +285,7 @@ def test_the_written_draw_computes_the_same(method: str, arguments: dict[str, An
 def test_a_standard_draw_fills_an_array_with_the_same_numbers(method: str, dtype: str) -> None:
     y = getattr(Generator(2), method)((2, 3), dtype=dtype)
     out = np.empty((2, 3), dtype)
-    text = written("rng", method, y.op.params["arguments"], out="out")
+    text = write_draw("rng", method, y.op.params["arguments"], out="out")
     eval(str(text), {"np": np, "rng": np.random.default_rng(2), "out": out})
     np.testing.assert_array_equal(out, y.data)
 

@@ -20,6 +20,6 @@ def fills(step: Instruction) -> bool:
 
 def draw_text(step: Instruction, generator: str, out: str | None) -> str | None:
     """Write a draw from a generator of that name, or return None if an argument has no text."""
-    from ..random.draws import written
+    from ..random.draws import write_draw
 
-    return written(generator, step.params["method"], step.params["arguments"], out)
+    return write_draw(generator, step.params["method"], step.params["arguments"], out)

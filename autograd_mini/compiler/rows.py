@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.primitive import Primitive
 from ..core.source_text import Written
-from ..ops.indexing import filled, places, subscripts
+from ..ops.indexing import fill_index, places, subscripts
 
 ROWS: Final[dict[str, Primitive]] = {}
 """The rows below, by name."""
@@ -133,8 +133,8 @@ def added_in_copy(x: Any, g: Any, index: Any, unique: bool) -> Any:
 def add_at(x: Any, g: Any, *arrays: Any, index: Any, unique: bool, flat: bool) -> Any:
     """Add at an index that has its arrays as operands; if `flat`, of all elements in a row."""
     if flat:
-        return added_in_copy(x.reshape(-1), g, filled(index, arrays), unique).reshape(x.shape)
-    return added_in_copy(x, g, filled(index, arrays), unique)
+        return added_in_copy(x.reshape(-1), g, fill_index(index, arrays), unique).reshape(x.shape)
+    return added_in_copy(x, g, fill_index(index, arrays), unique)
 
 
 def added_at_code(

@@ -17,11 +17,11 @@ from .table import Axis, table
 
 
 def _refuse(method: str, instead: str) -> Callable[..., NoReturn]:
-    def refused(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
+    def refuse(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
         raise UnsupportedError(f"t.{method}() is not recorded; use {instead}")
 
-    refused.__name__, refused.__doc__ = method, f"Not recorded; use {instead}."
-    return refused
+    refuse.__name__, refuse.__doc__ = method, f"Not recorded; use {instead}."
+    return refuse
 
 
 class ArrayMethods(Operators):

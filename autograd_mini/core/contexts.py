@@ -205,14 +205,14 @@ class Block:
         if any(map(inspect.iscoroutinefunction, forms)):
 
             @wraps(function)
-            async def awaited(*args: Any, **kwargs: Any) -> Any:
+            async def run_awaited(*args: Any, **kwargs: Any) -> Any:
                 with self:
                     return await function(*args, **kwargs)
 
-            return cast(Function, awaited)
+            return cast(Function, run_awaited)
 
         @wraps(function)
-        def covered(*args: Any, **kwargs: Any) -> Any:
+        def run_covered(*args: Any, **kwargs: Any) -> Any:
             # Not `with`: Ctrl-C is raised where a function begins, as `__exit__` does, and after
             # calls. So the block ends even if it comes at the worst moment.
             before = context.get()
@@ -223,7 +223,7 @@ class Block:
                 context.set(before)
                 self._leave()
 
-        return cast(Function, covered)
+        return cast(Function, run_covered)
 
     def _leave(self) -> None:
         """Forget what else was noted when the block began."""

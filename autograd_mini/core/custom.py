@@ -35,11 +35,11 @@ def with_guards(rule: Rule) -> Rule:
     """Give a rule arrays that it cannot write into."""
 
     @wraps(rule)
-    def called(g: Any, y: Any, *xs: Any, **params: Any) -> Any:
+    def call(g: Any, y: Any, *xs: Any, **params: Any) -> Any:
         y = list(y) if type(y) is tuple else y
         return rule(make_read_only(g), make_read_only(y), *map(make_read_only, xs), **params)
 
-    return called
+    return call
 
 
 P = ParamSpec("P")
@@ -216,10 +216,10 @@ def primitive(
     (np.float64(12.0), np.float64(12.0), np.float64(12.0))
     """
 
-    def made(of: Callable[..., Any]) -> Custom[...]:
+    def make(of: Callable[..., Any]) -> Custom[...]:
         if not callable(of):
             raise OperandError(f"am.primitive decorates a function, got {of!r:.60}")
         called = str(name or getattr(of, "__name__", "custom"))
         return Custom(of, called, symbol or called, multiple, elementwise)
 
-    return made if function is None else made(function)
+    return make if function is None else make(function)

@@ -60,7 +60,7 @@ def jacobian(
         raise ArgumentError(f"mode {mode!r} is not known; expected auto, forward or reverse")
 
     @wraps(function)
-    def differentiated(*args: Any, **kwargs: Any) -> Any:
+    def call_derivative(*args: Any, **kwargs: Any) -> Any:
         recording = recorded_at(function, chosen, args, kwargs)
         recording.of(recording.result)
         check(recording, mode, holomorphic)
@@ -73,7 +73,7 @@ def jacobian(
             rows = [[swap_convention(block) for block in row] for row in rows]
         return nest_blocks(recording, rows, isinstance(argnums, int))
 
-    return differentiated
+    return call_derivative
 
 
 def sizes(values: Sequence[Any]) -> list[int]:
@@ -132,7 +132,7 @@ def at_once(
     for start in range(0, count, part):
         some = [v[start : start + part] for v in vectors]
         found = example.spread(some, len(some[0]), recorded=recorded)
-        parts.append(example.filled(found, len(some[0]), recorded))
+        parts.append(example.fill_outputs(found, len(some[0]), recorded))
     if len(parts) == 1:
         return parts[0]
     return [np.concatenate(blocks) for blocks in zip(*parts, strict=True)]
@@ -143,7 +143,7 @@ def columns_of(recording: Recording) -> list[list[Any]]:
     recorded = recording.gives_tensors
     pushed = at_once(
         recording,
-        lambda *ts: recording.pushed(ts, recorded=recorded, exact=True),
+        lambda *ts: recording.push_forward(ts, recorded=recorded, exact=True),
         basis(recording.inputs),
     )
     ends = np.cumsum([0, *sizes(recording.inputs)])
@@ -162,7 +162,7 @@ def rows_of(recording: Recording) -> list[list[Any]]:
     outputs = [y if isinstance(y, Tensor) else np.asarray(y)[()] for y in recording.outputs]
     pulled = at_once(
         recording,
-        lambda *gs: recording.pulled(gs, recorded=recorded, exact=True),
+        lambda *gs: recording.pull_back(gs, recorded=recorded, exact=True),
         basis(outputs),
     )
     ends = np.cumsum([0, *sizes(outputs)])

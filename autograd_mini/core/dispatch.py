@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnsupportedError
-from ..ops.conversion import converted
+from ..ops.conversion import convert_operand
 from ..ops.ufunc_methods import call_method
 from ..ops.unsupported import CURE, why
 from .arrays import PLAIN, foreign_kind, is_foreign, refuse_special
@@ -83,7 +83,7 @@ def computed_in(ufunc: Any, dtype: np.dtype[Any], inputs: tuple[Any, ...]) -> An
                 f"{name_of(ufunc)}(…, dtype={dtype}) would drop a part of "
                 f"{np.result_type(value_of(x))} values; convert the result with .astype"
             )
-    return table[ufunc](*(converted(x, dtype) for x in inputs))
+    return table[ufunc](*(convert_operand(x, dtype) for x in inputs))
 
 
 def is_foreign_operand(x: Any) -> bool:

@@ -63,9 +63,9 @@ class Graph:
     @property
     def constants(self) -> tuple[Tensor, ...]:
         """Plain operands, wrapped; one for each place where they are used."""
-        return tuple(self._wrapped().values())
+        return tuple(self._wrap().values())
 
-    def _wrapped(self) -> dict[tuple[int, int], Tensor]:
+    def _wrap(self) -> dict[tuple[int, int], Tensor]:
         if self._constants is None:
             self._constants = {
                 (op.serial, i): constant(x)
@@ -77,7 +77,7 @@ class Graph:
 
     def inputs_of(self, operation: Operation) -> tuple[Tensor, ...]:
         """Return the inputs of an operation; a constant is the same object at each call."""
-        constants = self._wrapped()
+        constants = self._wrap()
         return tuple(
             constants[operation.serial, i] if x.serial == 0 else x
             for i, x in enumerate(operation.inputs)

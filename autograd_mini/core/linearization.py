@@ -176,14 +176,16 @@ class Recording:
             )
         tensors = self._wants_tensors(given)
         recorded = tensors and self._recording
-        found = iter(self.pulled(given if recorded else arrays_of_tree(given), recorded=recorded))
+        found = iter(
+            self.pull_back(given if recorded else arrays_of_tree(given), recorded=recorded)
+        )
         answers = []
         for stand_ins, rebuild in self.arguments:
             own = [next(found) for _ in stand_ins]
             answers.append(rebuild([self.outside(g) for g in own] if tensors else own))
         return tuple(answers)
 
-    def pulled(self, given: Sequence[Any], *, recorded: bool, exact: bool = False) -> list[Any]:
+    def pull_back(self, given: Sequence[Any], *, recorded: bool, exact: bool = False) -> list[Any]:
         """Walk back from the outputs; return a cotangent for each input, zeros where unused."""
         outputs, seeds = [], []
         for y, g in zip(self.outputs, given, strict=True):
@@ -202,10 +204,14 @@ class Recording:
         """Carry tangents of the inputs forward to the outputs, as the caller wants them."""
         tensors = self._wants_tensors(tangents)
         recorded = tensors and self._recording
-        found = self.pushed(tangents if recorded else arrays_of_tree(tangents), recorded=recorded)
+        found = self.push_forward(
+            tangents if recorded else arrays_of_tree(tangents), recorded=recorded
+        )
         return [self.outside(t) for t in found] if tensors else found
 
-    def pushed(self, given: Sequence[Any], *, recorded: bool, exact: bool = False) -> list[Any]:
+    def push_forward(
+        self, given: Sequence[Any], *, recorded: bool, exact: bool = False
+    ) -> list[Any]:
         """Walk forward from the inputs; return a tangent for each output, zeros where unmoved."""
         tangents: Values = {(x.serial, 0): t for x, t in zip(self.inputs, given, strict=True)}
         shared = {id(t) for t in tangents.values()}

@@ -367,7 +367,7 @@ def refusing_out(function: Rule, name: str, position: int) -> Rule:
     """Wrap a function so that an `out` argument is an error instead of being ignored."""
 
     @wraps(function)
-    def checked(*args: Any, **kwargs: Any) -> Any:
+    def call_checked(*args: Any, **kwargs: Any) -> Any:
         given = args[position] if len(args) > position else kwargs.get("out")
         if given is not None:
             raise UnsupportedError(
@@ -375,4 +375,4 @@ def refusing_out(function: Rule, name: str, position: int) -> Rule:
             )
         return function(*args, **kwargs)
 
-    return checked
+    return call_checked

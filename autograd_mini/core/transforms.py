@@ -98,7 +98,7 @@ def value_and_grad(
     chosen = chosen_of(argnums)
 
     @wraps(function)
-    def differentiated(*args: Any, **kwargs: Any) -> Any:
+    def call_gradient(*args: Any, **kwargs: Any) -> Any:
         recording = recorded_at(function, chosen, args, kwargs)
         value, aux = parts(recording.result, has_aux)
         recording.of(value)
@@ -111,7 +111,7 @@ def value_and_grad(
         answer = (value, recording.beside(aux)) if has_aux else value
         return answer, gradients[0] if isinstance(argnums, int) else gradients
 
-    return differentiated
+    return call_gradient
 
 
 def one(value: Any) -> Any:

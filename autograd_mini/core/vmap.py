@@ -122,7 +122,7 @@ class Example:
         run_quietly(lambda: spread(self._needed, values, size, recorded=recorded))
         return [values.get(key_of(y)) if isinstance(y, Tensor) else None for y in self.outputs]
 
-    def filled(self, found: Sequence[Any], size: int, recorded: bool) -> list[Any]:
+    def fill_outputs(self, found: Sequence[Any], size: int, recorded: bool) -> list[Any]:
         """Repeat the outputs that do not differ from example to example."""
         return [
             np.broadcast_to(y if recorded else plain_value(y), (size, *np.shape(y)))
@@ -207,10 +207,10 @@ def vmap(function: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> C
     """
 
     @wraps(function)
-    def vectorized(*args: Any, **kwargs: Any) -> Any:
+    def call_batch(*args: Any, **kwargs: Any) -> Any:
         return map_examples(function, args, kwargs, in_axes, out_axes)
 
-    return vectorized
+    return call_batch
 
 
 def map_examples(
@@ -239,7 +239,7 @@ def map_examples(
     if not recorded:
         batches = [plain_value(x) for x in batches]
     found = example.spread(batches, size, recorded=recorded)
-    full = example.filled(found, size, recorded)
+    full = example.fill_outputs(found, size, recorded)
     ends = axes_per_leaf(out_axes, example.structure(full), "out_axes")
     for batch, end in zip(found, ends, strict=True):
         if end is None and batch is not None:

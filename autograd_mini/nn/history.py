@@ -59,7 +59,7 @@ class History:
         """Every number but the losses and the rate, by name."""
         return {n: self[n] for n in self.names if n not in ("loss", "val_loss", "lr")}
 
-    def monitored(self, epoch: int) -> float:
+    def monitored_value(self, epoch: int) -> float:
         """Return the number that early stopping looks at: val_loss, or loss without validation."""
         row = self.rows[epoch]
         return row.get("val_loss", row["loss"])
@@ -67,7 +67,7 @@ class History:
     @property
     def best_epoch(self) -> int | None:
         """The place in `rows`, from 0, of the lowest monitored loss; None if there is none."""
-        losses = [self.monitored(i) for i in range(len(self.rows))]
+        losses = [self.monitored_value(i) for i in range(len(self.rows))]
         finite = [i for i, loss in enumerate(losses) if math.isfinite(loss)]
         return min(finite, key=losses.__getitem__, default=None)
 

@@ -162,11 +162,11 @@ def measure(
     """Evaluate on data that were checked."""
     prediction = predict(model, x, batch_size)
     values = {"loss": no_grad()(loss)(prediction, y)}
-    values |= measured(metrics, prediction, y)
+    values |= call_metrics(metrics, prediction, y)
     return {name: number(name, value) for name, value in values.items()}
 
 
-def measured(metrics: Mapping[str, Metric], prediction: Any, target: Any) -> dict[str, Any]:
+def call_metrics(metrics: Mapping[str, Metric], prediction: Any, target: Any) -> dict[str, Any]:
     """Call the metrics."""
     return {name: metric(prediction, target) for name, metric in metrics.items()}
 

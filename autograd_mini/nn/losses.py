@@ -24,7 +24,7 @@ from .operands import (
     check_classes,
     check_labels,
     class_numbers,
-    matched,
+    match_target,
     probabilities,
     refuse_probabilities,
 )
@@ -50,9 +50,9 @@ def mse(prediction: Any, target: Any, reduction: Reduction = "mean") -> Any:
     >>> float(mse([1.0, 2.0], [1.0, 4.0]))
     2.0
     """
-    prediction, target = matched("mse", prediction, target)
+    prediction, target = match_target("mse", prediction, target)
     error = prediction - target
-    return reduced(error * error, reduction)
+    return reduce_losses(error * error, reduction)
 
 
 @scope("binary_cross_entropy")
@@ -72,7 +72,7 @@ def binary_cross_entropy(logits: Any, target: Any, reduction: Reduction = "mean"
     >>> round(float(binary_cross_entropy([0.0], [1])), 6)
     0.693147
     """
-    logits, target = matched("binary_cross_entropy", logits, target)
+    logits, target = match_target("binary_cross_entropy", logits, target)
     refuse_probabilities("binary_cross_entropy", logits)
     values = value_of(target)
     if values.size and not (values.min() >= 0 and values.max() <= 1):
@@ -81,7 +81,7 @@ def binary_cross_entropy(logits: Any, target: Any, reduction: Reduction = "mean"
             f"binary_cross_entropy: the target has {odd:g}; expected 0, 1 or a probability. Labels "
             "−1 and 1 become 0 and 1 by (y + 1) / 2"
         )
-    return reduced(softplus(logits) - target * logits, reduction)
+    return reduce_losses(softplus(logits) - target * logits, reduction)
 
 
 @scope("cross_entropy")
@@ -110,12 +110,14 @@ def cross_entropy(logits: Any, labels: Any, reduction: Reduction = "mean") -> An
     refuse_probabilities("cross_entropy", logits)
     if labels.shape == logits.shape:
         weights = probabilities(labels, logits.dtype)
-        return reduced(logsumexp(logits, axis=-1) - total(weights * logits, axis=-1), reduction)
+        return reduce_losses(
+            logsumexp(logits, axis=-1) - total(weights * logits, axis=-1), reduction
+        )
     check_labels(labels, logits)
     index = class_numbers(labels, logits.shape[-1])
     grid = np.ogrid[tuple(slice(n) for n in index.shape)]
     chosen = logits[(*grid, index)]
-    return reduced(logsumexp(logits, axis=-1) - chosen, reduction)
+    return reduce_losses(logsumexp(logits, axis=-1) - chosen, reduction)
 
 
 @scope("hinge")
@@ -134,7 +136,7 @@ def hinge(scores: Any, labels: Any, reduction: Reduction = "mean") -> Any:
     >>> float(hinge([2.0, 0.5], [1, -1]))
     0.75
     """
-    scores, labels = matched("hinge", scores, labels)
+    scores, labels = match_target("hinge", scores, labels)
     values = np.asarray(value_of(labels))
     if not (np.abs(values) == 1).all():
         odd = values[np.abs(values) != 1].flat[0]
@@ -142,7 +144,7 @@ def hinge(scores: Any, labels: Any, reduction: Reduction = "mean") -> Any:
             f"hinge: the labels have {odd:g}; expected −1 and 1. Labels 0 and 1 become those by "
             "2 * y - 1"
         )
-    return reduced(relu(1 - labels * scores), reduction)
+    return reduce_losses(relu(1 - labels * scores), reduction)
 
 
 LOSSES: Final[dict[str, Loss]] = {
@@ -153,7 +155,7 @@ LOSSES: Final[dict[str, Loss]] = {
 }
 
 
-def reduced(losses: Any, reduction: str) -> Any:
+def reduce_losses(losses: Any, reduction: str) -> Any:
     """Reduce the losses of the samples.
 
     Raises:

@@ -111,7 +111,7 @@ def metrics_of(metrics: Metrics, loss: Loss) -> dict[str, Metric]:
 def accuracy_for(loss: Loss) -> Metric:
     """Return the accuracy whose threshold suits a loss."""
 
-    def suited(prediction: Any, target: Any) -> float:
+    def check_suited(prediction: Any, target: Any) -> float:
         values, labels = plain(prediction), plain(target)
         if values.shape != labels.shape or (values.ndim > 1 and values.shape[-1] > 1):
             return accuracy(values, labels)
@@ -125,4 +125,4 @@ def accuracy_for(loss: Loss) -> Metric:
             "target: am.nn.accuracy(prediction, target, threshold)}"
         )
 
-    return suited
+    return check_suited

@@ -22,7 +22,7 @@ from ..errors import ArgumentError, ShapeError
 from .arguments import floating
 from .inference import PREDICTOR, evaluate, predict
 from .mode import Mode
-from .ownership import joined, owned
+from .ownership import join_paths, owned_objects
 from .summary import summary
 from .training import fit
 from .weights import load, save
@@ -139,17 +139,17 @@ class Module:
             if id(module) not in seen:
                 seen.add(id(module))
                 yield path, module
-                inner = [(joined(path, local), x) for local, x in module.children()]
+                inner = [(join_paths(path, local), x) for local, x in module.children()]
                 stack.extend(inner[::-1])
 
     def own_tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Yield local path and leaf tensor of those that belong to no module inside."""
-        found = owned(self._attributes(), (Tensor, Module))
+        found = owned_objects(self._attributes(), (Tensor, Module))
         return ((path, x) for path, x in found if isinstance(x, Tensor) and x.is_leaf)
 
     def children(self) -> Iterator[tuple[str, Module]]:
         """Yield local path and module of those directly inside."""
-        return owned(self._attributes(), (Module,))
+        return owned_objects(self._attributes(), (Module,))
 
     def _attributes(self) -> list[tuple[str, Any]]:
         return [(name, value) for name, value in vars(self).items() if name not in INTERNAL]
@@ -172,7 +172,7 @@ class Module:
         paths: set[str] = set()
         for prefix, module in self.named_modules():
             for local, x in module.own_tensors():
-                path = joined(prefix, local)
+                path = join_paths(prefix, local)
                 if x.serial in seen:
                     continue
                 if path in paths:
@@ -298,7 +298,7 @@ def adopt(attribute: str, value: Any) -> None:
     In a list, modules are counted by class: `dense_1`, `dense_2`.
     """
     counts: dict[str, int] = {}
-    for path, x in owned([(attribute, value)], (Tensor, Module)):
+    for path, x in owned_objects([(attribute, value)], (Tensor, Module)):
         last = path.rpartition(".")[2]
         if isinstance(x, Module) and last.isdecimal():
             kind = snake_case(type(x).__name__)

@@ -23,7 +23,7 @@ REARRANGING: Final = frozenset(
 """Operations whose results are elements of their first operand: a probability stays one."""
 
 
-def matched(name: str, prediction: Any, target: Any) -> tuple[Any, Any]:
+def match_target(name: str, prediction: Any, target: Any) -> tuple[Any, Any]:
     """Return both as tensors or arrays of equal shape, the target in the prediction's dtype.
 
     Only a target with a gradient of its own keeps its dtype. Arrays and tensors are taken alike,

@@ -10,7 +10,7 @@ from ..errors import UnsupportedError
 Pairs = Iterable[tuple[str, Any]]
 
 
-def owned(pairs: Pairs, kinds: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
+def owned_objects(pairs: Pairs, kinds: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
     """Yield path and object, in order, of everything of `kinds` in named values.
 
     Lists, tuples and dicts are opened; objects of `kinds` are not.
@@ -36,9 +36,9 @@ def owned(pairs: Pairs, kinds: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
         elif isinstance(value, dict | list | tuple) and id(value) not in opened:
             opened.add(id(value))
             inner = value.items() if isinstance(value, dict) else enumerate(value)
-            stack.extend([(joined(path, str(key)), x) for key, x in inner][::-1])
+            stack.extend([(join_paths(path, str(key)), x) for key, x in inner][::-1])
 
 
-def joined(path: str, name: str) -> str:
+def join_paths(path: str, name: str) -> str:
     """Join two paths by a dot; the first may be empty."""
     return f"{path}.{name}" if path else name

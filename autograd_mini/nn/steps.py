@@ -13,7 +13,7 @@ from ..core.tensor import Tensor
 from ..errors import ArgumentError, NonFiniteError, OperandError
 from ..optim import Adam, Optimizer, Schedule, clip_grad_norm
 from .data import Pair
-from .inference import measured, number
+from .inference import call_metrics, number
 from .losses import Loss
 from .metrics import Metric
 from .replay import Replay
@@ -65,7 +65,7 @@ class Trainer:
         row = {"loss": number("the loss", loss)}
         if self.metrics:
             plain = prediction.data if isinstance(prediction, Tensor) else prediction
-            found = measured(self.metrics, plain, y)
+            found = call_metrics(self.metrics, plain, y)
             row |= {name: number(name, metric) for name, metric in found.items()}
         return row
 

@@ -30,7 +30,7 @@ class Watch:
         """Take note of the last epoch, and say whether patience is at its end."""
         if self._patience is None:
             return False
-        loss = history.monitored(-1)
+        loss = history.monitored_value(-1)
         if loss < self._lowest:
             self._lowest, self._waited = loss, 0
             # `assign` binds new arrays and never writes into old ones: references are enough.

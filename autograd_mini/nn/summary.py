@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from ..core.visible import show_text
-from .ownership import joined
+from .ownership import join_paths
 
 if TYPE_CHECKING:
     from .module import Module
@@ -43,14 +43,14 @@ def summary(model: Module) -> str:
             output = module.output_shape()
             cells = (scopes[path], output, f"{trained:,}", ", ".join(shapes), written)
             rows.append(tuple(show_text(cell, one_line=True) for cell in cells))
-    return "\n".join([show_text(heading(model)), *aligned(rows)])
+    return "\n".join([show_text(heading(model)), *align_columns(rows)])
 
 
 def scope_path(path: str, module: Module, scopes: dict[str, str]) -> str:
     """Return the names of the modules around a module and its own, the model's left out."""
     if not path:
         return module.scope_name
-    parents = (p for p in scopes if p and path.startswith(joined(p, "")))
+    parents = (p for p in scopes if p and path.startswith(join_paths(p, "")))
     parent = max(parents, key=len, default="")
     return f"{scopes[parent]}/{module.scope_name}" if parent else module.scope_name
 
@@ -70,7 +70,7 @@ def heading(model: Module) -> str:
     return f"{kind}: {', '.join(parts)}"
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def align_columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return rows as lines with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []

@@ -105,7 +105,7 @@ def fit(
         positive("clip_norm", clip_norm)
     rng = generator(seed)
     order = rng if shuffle else None
-    data, held = arranged(model, x, y, validation, order)
+    data, held = arrange_data(model, x, y, validation, order)
     size = len(data[0]) if batch_size is None else whole("batch_size", batch_size, 1)
     epochs = whole("epochs", epochs, 0)
     watch = Watch(model, None if patience is None else whole("patience", patience, 1), restore_best)
@@ -123,7 +123,7 @@ def fit(
         compile,
     )
 
-    def validated() -> dict[str, float]:
+    def validate() -> dict[str, float]:
         if held is None:
             return {}
         at_a_time = max(size, EVALUATION_BATCH)
@@ -133,11 +133,11 @@ def fit(
     def run_epoch(epoch: int) -> dict[str, float]:
         model.train()
         row = trainer.epoch(data, batches(len(data[0]), size, order), epoch)
-        return row | validated() | {"lr": optimizer.lr}
+        return row | validate() | {"lr": optimizer.lr}
 
     def train() -> None:
         with modes_kept(model), bar(epochs, verbose) as progress:
-            validated()  # what does not fit there is found before anything changes
+            validate()  # what does not fit there is found before anything changes
             run(history, epochs, run_epoch, watch, callback, progress)
 
     history = History()
@@ -154,7 +154,7 @@ def fit(
     return history
 
 
-def arranged(
+def arrange_data(
     model: Module, x: Any, y: Any, validation: Any, rng: np.random.Generator | None
 ) -> tuple[Pair, Pair | None]:
     """Return the data for training and, if any, for validation, checked.

@@ -10,7 +10,7 @@ from ..core.arrays import normal
 from ..core.primitive import elementwise, implements
 from ..core.record import operand, scope
 from ..core.table import Axis
-from .conversion import converted, stop_gradient
+from .conversion import convert_operand, stop_gradient
 from .reductions import max, sum
 
 
@@ -75,7 +75,7 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     1000.6931
     """
     x = operand(x)
-    x = converted(x, float) if getattr(x, "dtype", np.dtype(type(x))).kind in "biu" else x
+    x = convert_operand(x, float) if getattr(x, "dtype", np.dtype(type(x))).kind in "biu" else x
     highest = shift(x, axis)
     total = np.log(sum(np.exp(x - highest), axis=axis, keepdims=True)) + highest
     return total if keepdims else normal(np.squeeze(total, axis=axis))

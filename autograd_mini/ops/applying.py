@@ -12,7 +12,7 @@ from ..core.record import scope
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, ShapeError
 from .axes import axis_of
-from .conversion import converted
+from .conversion import convert_operand
 from .indexing import set_at
 from .reductions import subject
 
@@ -100,5 +100,5 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
                 continue
             value = function(own, *args, **kw)
         tracked = isinstance(value, Tensor) and value.requires_grad  # set_at refuses to cut it off
-        y = set_at(y, mask, value if tracked else converted(value, x.dtype))
+        y = set_at(y, mask, value if tracked else convert_operand(value, x.dtype))
     return y

@@ -13,7 +13,7 @@ from ..core.record import operand, value_of
 from ..core.source_text import Written
 from ..core.table import table
 from ..errors import OperandError
-from .conversion import converted
+from .conversion import convert_operand
 from .selection import where
 
 
@@ -318,7 +318,7 @@ def float_power(a: Any, b: Any) -> Any:
     """Compute aᵇ in float64 at least.  ∂a: b·aᵇ⁻¹  ∂b: aᵇ·ln a; at a = 0 as np.power."""
     a, b = operand(a), operand(b)
     wide = np.result_type(value_of(a), value_of(b), np.float64)
-    return power.call(converted(a, wide), converted(b, wide))
+    return power.call(convert_operand(a, wide), convert_operand(b, wide))
 
 
 @implements(np.fabs)
@@ -331,4 +331,4 @@ def fabs(x: Any) -> Any:
     kind = np.result_type(value_of(x))
     if kind.kind == "c":
         raise OperandError(f"fabs: {kind} values are complex; use np.abs")
-    return absolute.call(converted(x, np.result_type(kind, np.float16)))
+    return absolute.call(convert_operand(x, np.result_type(kind, np.float16)))

@@ -63,11 +63,11 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     """
     x = np.ravel(tensor_like(ary))
     inner = part(x, 0, 1, None) - part(x, 0, None, -1)
-    parts = [*appended(to_begin, x.dtype), inner, *appended(to_end, x.dtype)]
+    parts = [*border_values(to_begin, x.dtype), inner, *border_values(to_end, x.dtype)]
     return np.concatenate(parts) if len(parts) > 1 else inner
 
 
-def appended(given: Any, dtype: np.dtype[Any]) -> list[Any]:
+def border_values(given: Any, dtype: np.dtype[Any]) -> list[Any]:
     """Return a border's values in the dtype of the differences; nothing for None."""
     if given is None:
         return []

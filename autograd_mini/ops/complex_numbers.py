@@ -12,7 +12,7 @@ from .conversion import astype
 from .linalg import tensor_like
 
 
-def seen(x: Any) -> Any:
+def read_values(x: Any) -> Any:
     """Return values that decide about the shape or dtype of a result, which vmap must not bake."""
     return x.data if isinstance(x, Tensor) else x
 
@@ -27,7 +27,7 @@ def real_if_close(a: Any, tol: float = 100) -> Any:
     if x.dtype.kind != "c":
         return x
     limit = tol * np.finfo(x.dtype).eps if tol > 1 else tol
-    return np.real(x) if np.all(np.abs(seen(x).imag) < limit) else x
+    return np.real(x) if np.all(np.abs(read_values(x).imag) < limit) else x
 
 
 @implements(np.sort_complex)

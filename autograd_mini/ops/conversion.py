@@ -163,7 +163,7 @@ def astype(x: Any, dtype: Any, *args: Any, **kwargs: Any) -> Any:
     return (cast if wanted.kind in "fc" else truncate)(x, dtype=wanted)
 
 
-def converted(x: Any, dtype: Any) -> Any:
+def convert_operand(x: Any, dtype: Any) -> Any:
     """Convert any operand, a tensor or a plain number, to a dtype."""
     return astype(x if type(x) is Tensor else as_array(x), dtype)
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..core.primitive import Primitive, case, implements, multilinear
 from ..errors import ArgumentError, ShapeError
 from .linalg import tensor_like
-from .products import conjugated
+from .products import conjugate_if_complex
 
 OPPOSITE = {"full": "valid", "valid": "full"}
 
@@ -85,7 +85,7 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
 def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
     """Sum aₖ₊ᵢ·v̄ᵢ for each k: the convolution with the reversed v.  ∂a: g ∗ v  ∂v: g ∗ a."""
     check_mode("correlate", mode)
-    a, v = sequence("correlate", a), conjugated(sequence("correlate", v))
+    a, v = sequence("correlate", a), conjugate_if_complex(sequence("correlate", v))
     if a.size < v.size:
         return convolve(v, a[::-1], mode)[::-1]
     return convolve(a, v[::-1], mode)

@@ -18,7 +18,7 @@ from ..core.tensor import Tensor
 from ..errors import ArgumentError
 
 
-def held(holds: Any, *, message: str) -> Any:
+def check_demands(holds: Any, *, message: str) -> Any:
     """Return True, or raise if something does not hold."""
     if not np.all(holds):
         raise ArgumentError(message)
@@ -26,7 +26,7 @@ def held(holds: Any, *, message: str) -> Any:
 
 
 demanded: Final = nonlinear(
-    held,
+    check_demands,
     "holds?",
     "True; an error with this message if a condition does not hold.  No gradient",
     name="demanded",

@@ -19,7 +19,6 @@ from .arithmetic import over
 from .matrices import (
     adjoint,
     among_equals,
-    averaged,
     check_determined,
     conj,
     demand_zero,
@@ -34,6 +33,7 @@ from .matrices import (
     quotient,
     refuse_complex_weights,
     rounding,
+    share_evenly,
     size_of,
     unturned,
 )
@@ -62,7 +62,7 @@ def eigh_rule(g: Any, y: Any, x: Any, *, UPLO: str) -> Any:  # noqa: N803  # Num
     m = v.mT @ gv
     size = size_of(gv)
     demand_zero(np.imag(diagonal_of(m)), size, PHASE)
-    inner = over_gaps(off_diagonal(m), gaps(w), size) + diagonal_matrix(averaged(gw, w))
+    inner = over_gaps(off_diagonal(m), gaps(w), size) + diagonal_matrix(share_evenly(gw, w))
     return one_triangle(conj(v) @ inner @ v.mT, UPLO == "L")
 
 
@@ -77,12 +77,12 @@ def eigenvalue_slopes_forward(g: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N80
     """Return V̄·diag g·Vᵀ, with g shared among equal eigenvalues."""
     refuse_complex_weights(g)
     w, v = np.linalg.eigh(x, UPLO)
-    return (np.conj(v) * averaged(g, w)[..., None, :]) @ v.mT
+    return (np.conj(v) * share_evenly(g, w)[..., None, :]) @ v.mT
 
 
 def with_weights(m: Any, g: Any, w: Any, v: Any) -> Any:
     """Return V̄·(m∘K)·Vᵀ, Kᵢⱼ = (gⱼ − gᵢ)/(wⱼ − wᵢ), 0 among equal eigenvalues."""
-    shared = averaged(g, w)
+    shared = share_evenly(g, w)
     slopes = over(shared[..., None, :] - shared[..., :, None], gaps(w))
     return conj(v @ (slopes * m) @ adjoint(v))
 
@@ -91,7 +91,7 @@ def slopes_by_weights(h: Any, y: Any, g: Any, x: Any, *, UPLO: Any) -> Any:  # n
     """∂g: the diagonal of Vᴴ·h·V; g moves with x, so that equal eigenvalues must not turn."""
     w, v = np.linalg.eigh(x, UPLO)
     inner = check_determined(adjoint(v) @ h @ v, among_equals(w), size_of(h))
-    return averaged(np.real(diagonal_of(inner)), w)
+    return share_evenly(np.real(diagonal_of(inner)), w)
 
 
 def slopes_by_matrix(h: Any, y: Any, g: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
@@ -104,7 +104,7 @@ def slopes_tangent(ts: Any, y: Any, g: Any, x: Any, *, UPLO: Any) -> Any:  # noq
     """The tangent of V̄·diag g·Vᵀ, by the same formulas."""
     tg, tx = ts
     w, v = np.linalg.eigh(x, UPLO)
-    moved = 0 if tg is None else (conj(v) * averaged(tg, w)[..., None, :]) @ v.mT
+    moved = 0 if tg is None else (conj(v) * share_evenly(tg, w)[..., None, :]) @ v.mT
     if tx is None:
         return moved
     inner = adjoint(v) @ hermitian_of(tx, UPLO == "L") @ v
@@ -117,7 +117,7 @@ def independent(g: Any, w: Any, v: Any) -> Any:
     """Share g among equal eigenvalues; it must be 0 where the eigenvectors v are no basis."""
     s = np.linalg.svdvals(v)
     defective = s[..., -1:] <= rounding(s, 10 * s.shape[-1]) * s[..., :1]
-    shared = averaged(g, w)
+    shared = share_evenly(g, w)
     return over_regular(shared, where(defective, 0, np.ones_like(s)), np.abs(shared))
 
 

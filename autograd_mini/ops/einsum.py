@@ -17,12 +17,12 @@ from ..core.primitive import Primitive, case, implements, multilinear
 from ..core.record import operand, value_of
 from ..core.source_text import Written, literal
 from ..errors import ArgumentError, AutogradError, OperandError, ShapeError, UnsupportedError
-from .conversion import converted
+from .conversion import convert_operand
 
 SYMBOLS = ascii_uppercase + ascii_lowercase  # in ASCII order, so that sorting keeps the numbers'
 
 
-def unused(terms: Sequence[str]) -> Iterator[str]:
+def unused_letters(terms: Sequence[str]) -> Iterator[str]:
     """Return the letters that no term has.
 
     Raises:
@@ -82,7 +82,7 @@ def einsum_pulled(
 
 def on_diagonal(part: Any, letters: str, term: str) -> Any:
     """Put a tensor of different letters where those of a term are equal, with 0 elsewhere."""
-    fresh, sizes = unused([term]), dict(zip(letters, part.shape, strict=True))
+    fresh, sizes = unused_letters([term]), dict(zip(letters, part.shape, strict=True))
     seen: set[str] = set()
     identities, pairs, target = [], [], ""
     for letter in term:
@@ -108,7 +108,7 @@ def einsum_batch(
 ) -> Any:
     """Give the new axis a letter of its own."""
     inputs, output = params["inputs"], params["output"]
-    new = next(unused(inputs))
+    new = next(unused_letters(inputs))
     terms = tuple(new + t if m else t for t, m in zip(inputs, mapped, strict=True))
     return primitive(*xs, **{**params, "inputs": terms, "output": new + output})
 
@@ -156,7 +156,7 @@ def einsum(
         raise UnsupportedError(
             "np.einsum(…, out=…) of a tensor is not recorded; write y = np.einsum(…)"
         )
-    subscripts, xs = separated(operands)
+    subscripts, xs = split_arguments(operands)
     if dtype is not None:
         xs = [cast_as_asked(x, np.dtype(dtype), casting) for x in xs]
     inputs, output = explicit(subscripts, [np.shape(value_of(x)) for x in xs])
@@ -172,24 +172,24 @@ def cast_as_asked(x: Any, dtype: np.dtype[Any], casting: Any) -> Any:
             f"einsum: {kind} values do not become {dtype} by {casting!r} casting; "
             "give casting='same_kind' or 'unsafe', or convert the operand with .astype"
         )
-    return x if kind == dtype else converted(x, dtype)
+    return x if kind == dtype else convert_operand(x, dtype)
 
 
-def separated(arguments: Sequence[Any]) -> tuple[str, list[Any]]:
+def split_arguments(arguments: Sequence[Any]) -> tuple[str, list[Any]]:
     """Split the arguments of either form into subscripts and operands."""
     if not arguments:
         raise ArgumentError("einsum: expected subscripts and operands, got nothing")
     if isinstance(arguments[0], str):
         return arguments[0].replace(" ", ""), [operand(x) for x in arguments[1:]]
     pairs = len(arguments) // 2
-    terms = [named(arguments[2 * i + 1]) for i in range(pairs)]
+    terms = [letters_of_axes(arguments[2 * i + 1]) for i in range(pairs)]
     subscripts = ",".join(terms)
     if len(arguments) % 2:
-        subscripts += f"->{named(arguments[-1])}"
+        subscripts += f"->{letters_of_axes(arguments[-1])}"
     return subscripts, [operand(arguments[2 * i]) for i in range(pairs)]
 
 
-def named(places: Any) -> str:
+def letters_of_axes(places: Any) -> str:
     """Write a list of numbers, one an axis, as letters."""
     try:
         return "".join("..." if p is Ellipsis else SYMBOLS[index(p)] for p in places)
@@ -216,8 +216,8 @@ def explicit(subscripts: str, shapes: Sequence[tuple[int, ...]]) -> tuple[tuple[
         rest = term.replace("...", "", 1)
         if any(letter not in SYMBOLS for letter in rest):
             raise ArgumentError(f"einsum: {term!r} in {subscripts!r} has more than letters and ...")
-    counts = [hidden(t, shape) for t, shape in zip(terms, shapes, strict=True)]
-    fresh = unused([subscripts])
+    counts = [count_hidden_axes(t, shape) for t, shape in zip(terms, shapes, strict=True)]
+    fresh = unused_letters([subscripts])
     ellipsis = "".join(next(fresh) for _ in range(max(counts, default=0)))
     inputs = tuple(
         term.replace("...", ellipsis[len(ellipsis) - n :])
@@ -226,10 +226,10 @@ def explicit(subscripts: str, shapes: Sequence[tuple[int, ...]]) -> tuple[tuple[
     if not arrow:
         once = [letter for letter in sorted(set(left) - set(".,")) if left.count(letter) == 1]
         right = "..." + "".join(once)
-    return inputs, checked(subscripts, inputs, right, ellipsis)
+    return inputs, check_output_term(subscripts, inputs, right, ellipsis)
 
 
-def hidden(term: str, shape: tuple[int, ...]) -> int:
+def count_hidden_axes(term: str, shape: tuple[int, ...]) -> int:
     """Count the axes that an operand's ellipsis stands for."""
     letters = len(term.replace("...", ""))
     count = len(shape) - letters
@@ -241,7 +241,7 @@ def hidden(term: str, shape: tuple[int, ...]) -> int:
     return count
 
 
-def checked(subscripts: str, inputs: Sequence[str], right: str, ellipsis: str) -> str:
+def check_output_term(subscripts: str, inputs: Sequence[str], right: str, ellipsis: str) -> str:
     """Return the output's term, each letter of which an operand has."""
     if ellipsis and "..." not in right:
         raise ArgumentError(

@@ -12,7 +12,7 @@ from ..core.record import context, record
 from ..errors import NonFiniteError
 
 
-def refused(*xs: Any, what: str) -> Any:
+def refuse_nonfinite(*xs: Any, what: str) -> Any:
     """Return True, or raise if a number is NaN or infinite."""
     for x in xs:
         # The sum first: 1.3 µs instead of 2.2; only if it overflowed are elements looked at.
@@ -22,7 +22,7 @@ def refused(*xs: Any, what: str) -> Any:
 
 
 finite: Final = nonlinear(
-    refused,
+    refuse_nonfinite,
     "finite?",
     "True; an error if a number is NaN or infinite.  No gradient",
     name="finite",

@@ -20,7 +20,7 @@ from ..errors import ArgumentError, AutogradError, ShapeError
 from .axes import axes_of, axis_of
 from .joining import slice_along
 from .linalg import tensor_like
-from .products import conjugated
+from .products import conjugate_if_complex
 
 TRANSPOSED = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 """The norm with which the opposite transform has the same factor."""
@@ -39,7 +39,7 @@ SAMPLES = tuple(
 )
 
 
-def resized(x: Any, n: int, axis: int) -> Any:
+def resize_axis(x: Any, n: int, axis: int) -> Any:
     """Cut an axis to n elements, or fill it up with zeros."""
     size = x.shape[axis]
     if size > n:
@@ -50,7 +50,7 @@ def resized(x: Any, n: int, axis: int) -> Any:
     return np.concatenate([x, np.zeros(missing, x.dtype)], axis=axis)
 
 
-def weighted(spectrum: Any, n: int, axis: int, double: float) -> Any:
+def double_inner_frequencies(spectrum: Any, n: int, axis: int, double: float) -> Any:
     """Multiply the elements of a half spectrum that stand for two of n."""
     weights = np.full(n // 2 + 1, double, np.finfo(spectrum.dtype).dtype)
     weights[0] = 1
@@ -61,14 +61,16 @@ def weighted(spectrum: Any, n: int, axis: int, double: float) -> Any:
 
 def rfft_rule(g: Any, y: Any, x: Any, *, n: int, axis: int, norm: str) -> Any:
     """∂x: Re of the fft of g, which is an irfft of ḡ with half the weight for pairs."""
-    half = weighted(np.conjugate(g), n, axis, 0.5)
-    return resized(irfft_(half, n=n, axis=axis, norm=TRANSPOSED[norm]), x.shape[axis], axis)
+    half = double_inner_frequencies(np.conjugate(g), n, axis, 0.5)
+    return resize_axis(irfft_(half, n=n, axis=axis, norm=TRANSPOSED[norm]), x.shape[axis], axis)
 
 
 def irfft_rule(g: Any, y: Any, x: Any, *, n: int, axis: int, norm: str) -> Any:
     """∂x: the conjugate of the rfft of g with twice the weight for pairs."""
-    whole = weighted(np.conjugate(rfft_(g, n=n, axis=axis, norm=TRANSPOSED[norm])), n, axis, 2)
-    return resized(whole, x.shape[axis], axis)
+    whole = double_inner_frequencies(
+        np.conjugate(rfft_(g, n=n, axis=axis, norm=TRANSPOSED[norm])), n, axis, 2
+    )
+    return resize_axis(whole, x.shape[axis], axis)
 
 
 fft_: Primitive = linear(
@@ -76,7 +78,7 @@ fft_: Primitive = linear(
     "fft",
     "Discrete Fourier transform along an axis, of n elements.  ∂x: the fft of g, cut to x's length",
     vjp=(
-        lambda g, y, x, n, axis, norm: resized(
+        lambda g, y, x, n, axis, norm: resize_axis(
             fft_(g, n=n, axis=axis, norm=norm), x.shape[axis], axis
         ),
     ),
@@ -88,7 +90,7 @@ ifft_: Primitive = linear(
     "ifft",
     "Inverse Fourier transform along an axis, to n elements.  ∂x: the ifft of g, cut to x's length",
     vjp=(
-        lambda g, y, x, n, axis, norm: resized(
+        lambda g, y, x, n, axis, norm: resize_axis(
             ifft_(g, n=n, axis=axis, norm=norm), x.shape[axis], axis
         ),
     ),
@@ -173,7 +175,7 @@ def irfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = N
 def hfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:
     """Fourier transform, real, of half a Hermitian signal.  ∂a: as of the irfft of ā."""
     norm = TRANSPOSED[norm_of("hfft", norm)]
-    return along_axis(irfft_, conjugated(tensor_like(a)), n, axis, norm)
+    return along_axis(irfft_, conjugate_if_complex(tensor_like(a)), n, axis, norm)
 
 
 @implements(np.fft.ihfft)
@@ -261,7 +263,7 @@ def irfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: N
     return over_axes(irfft_, a, s, axes, norm, "irfft2")
 
 
-def shifted(x: Any, axis: int, first: int) -> Any:
+def rotate_axis(x: Any, axis: int, first: int) -> Any:
     """Turn an axis so that its element `first` comes first."""
     size = x.shape[axis]
     if not size or first == size or not first:
@@ -275,7 +277,7 @@ def fftshift(x: Any, axes: Axis = None) -> Any:
     """Put the frequency 0 in the middle of axes, all by default.  ∂x: g shifted back."""
     x = tensor_like(x)
     for axis in axes_of("fftshift", x, axes):
-        x = shifted(x, axis, (x.shape[axis] + 1) // 2)
+        x = rotate_axis(x, axis, (x.shape[axis] + 1) // 2)
     return x
 
 
@@ -284,5 +286,5 @@ def ifftshift(x: Any, axes: Axis = None) -> Any:
     """Put the frequency 0 from the middle to the front of axes.  ∂x: g shifted back."""
     x = tensor_like(x)
     for axis in axes_of("ifftshift", x, axes):
-        x = shifted(x, axis, x.shape[axis] // 2)
+        x = rotate_axis(x, axis, x.shape[axis] // 2)
     return x

@@ -15,7 +15,7 @@ from ..core.primitive import implements
 from ..core.record import operand, scope
 from ..core.tensor import Tensor
 from ..errors import UnsupportedError
-from .conversion import converted, stop_gradient
+from .conversion import convert_operand, stop_gradient
 from .discrete import plain
 from .reductions import max, min
 
@@ -62,7 +62,7 @@ def record_edges(name: str, sample: Any, bins: Any, limits: Any, edges: Any) -> 
     sources = [sample] if limits is None else list(limits)
     if not any(isinstance(x, Tensor) for x in sources):
         return edges
-    first, last = (converted(x, edges.dtype) for x in ends_of(sample, limits))
+    first, last = (convert_operand(x, edges.dtype) for x in ends_of(sample, limits))
     with scope(name):
         y = np.linspace(first, last, len(edges))
         return y + stop_gradient(edges - y)  # to the last digit, as the counts follow NumPy's
@@ -72,7 +72,7 @@ def density_over(counts: Any, edges: list[Any]) -> Any:
     """Divide counts by the widths of their bins along each axis, and by their sum, in float64."""
     y = counts / np.sum(counts)
     for i, e in enumerate(edges):
-        widths = converted(np.real(np.diff(e)), float)
+        widths = convert_operand(np.real(np.diff(e)), float)
         y = y / np.reshape(widths, (-1, *(1,) * (len(edges) - i - 1)))
     return y
 

@@ -57,7 +57,7 @@ class Layout:
         return y if self.found == self.wanted else np.moveaxis(y, self.wanted, self.found)
 
 
-def known(mask: Any) -> Any:
+def known_booleans(mask: Any) -> Any:
     """Return the values of booleans on which a shape depends; a trace is asked first."""
     return looked_at(mask, "an index of booleans") if isinstance(mask, Tensor) else mask
 
@@ -84,7 +84,7 @@ def as_integers(
                 "vmap: an index of booleans that differ from example to example gives results of "
                 "different shapes; use np.where(mask, x, 0), or where=mask of a reduction"
             )
-        places = np.nonzero(known(array)) if array.dtype.kind == "b" else (array,)
+        places = np.nonzero(known_booleans(array)) if array.dtype.kind == "b" else (array,)
         parts.extend([ARRAY] * len(places))
         found.extend(places)
         own.extend([is_mapped] * len(places))

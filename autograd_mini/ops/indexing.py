@@ -23,7 +23,7 @@ from .demands import demand
 from .index_batching import ARRAY, Index, getting, scattering, setting
 
 
-def filled(index: Index, arrays: tuple[Any, ...]) -> Index:
+def fill_index(index: Index, arrays: tuple[Any, ...]) -> Index:
     """Put the arrays back into an index."""
     if not arrays:
         return index
@@ -33,10 +33,12 @@ def filled(index: Index, arrays: tuple[Any, ...]) -> Index:
 
 def scatter_forward(g: Any, *arrays: Any, shape: tuple[int, ...], index: Index) -> Any:
     """Add g into zeros at an index, once for each time that a place is named."""
-    return scattered(g, shape, filled(index, arrays), any(a.dtype.kind != "b" for a in arrays))
+    return scatter_into_zeros(
+        g, shape, fill_index(index, arrays), any(a.dtype.kind != "b" for a in arrays)
+    )
 
 
-def scattered(g: Any, shape: tuple[int, ...], index: Index, repeats: bool) -> Any:
+def scatter_into_zeros(g: Any, shape: tuple[int, ...], index: Index, repeats: bool) -> Any:
     """Put g into zeros at an index, or add it there where a place may be named twice."""
     result = np.zeros(shape, g.dtype)
     if repeats:
@@ -105,7 +107,7 @@ def scatter_into(
 
 
 getitem: Primitive = linear(
-    lambda x, *arrays, index: x[filled(index, arrays)],
+    lambda x, *arrays, index: x[fill_index(index, arrays)],
     "[ ]",
     "The elements at an index.  ∂x: g added into zeros at that index, repeats summed",
     name="getitem",
@@ -147,10 +149,10 @@ scatter: Primitive = linear(
 
 def set_forward(x: Any, value: Any, *arrays: Any, index: Index) -> Any:
     """Copy x and write the value at an index."""
-    return replaced(x, value, filled(index, arrays))
+    return replace_at(x, value, fill_index(index, arrays))
 
 
-def replaced(x: Any, value: Any, index: Index) -> Any:
+def replace_at(x: Any, value: Any, index: Index) -> Any:
     """Copy x and write the value at an index that is whole."""
     result = np.array(x)
     result[index] = value
@@ -192,7 +194,7 @@ replace: Primitive = linear(
 )
 
 
-def separated(index: Any) -> tuple[Index, tuple[Any, ...]]:
+def split_index(index: Any) -> tuple[Index, tuple[Any, ...]]:
     """Split an index into its static part and the arrays in it.
 
     Raises:
@@ -239,7 +241,7 @@ def getitem_function(x: Any, index: Any) -> Any:
     """Return x[index]."""
     if type(index) is int:
         return getitem(x, index=(index,))
-    static, arrays = separated(index)
+    static, arrays = split_index(index)
     return getitem(x, *arrays, index=static)
 
 
@@ -260,13 +262,13 @@ def set_at(x: Any, index: Any, value: Any) -> Any:
     array([0., 5., 0.])
     """
     x = x if isinstance(x, Tensor) else as_array(x)
-    static, arrays = separated(index)
+    static, arrays = split_index(index)
     if any(a.dtype.kind != "b" for a in arrays):
         places = np.zeros(x.shape, int)
-        np.add.at(places, filled(static, tuple(map(value_of, arrays))), 1)
+        np.add.at(places, fill_index(static, tuple(map(value_of, arrays))), 1)
         if (places > 1).any():
             raise ShapeError(TWICE)
-        ones = np.ones(places[filled(static, tuple(map(value_of, arrays)))].shape, int)
+        ones = np.ones(places[fill_index(static, tuple(map(value_of, arrays)))].shape, int)
         demand(lambda: scatter(ones, *arrays, shape=x.shape, index=static) <= 1, TWICE)
     return replace(x, fitting(value, x.dtype), *arrays, index=static)
 

@@ -34,7 +34,7 @@ def interp(
             f"interp: xp and fp are vectors of one length, at least 1; got {xp.shape}, {fp.shape}"
         )
     if period is not None:
-        x, xp, fp = repeated(x, xp, fp, np.abs(wide(period)))
+        x, xp, fp = repeat_period(x, xp, fp, np.abs(wide(period)))
         left = right = None
     y = between(x, xp, fp)
     if left is not None:
@@ -49,7 +49,7 @@ def wide(x: Any) -> Any:
     return x if x.dtype == kind else astype(x, kind)
 
 
-def repeated(x: Any, xp: Any, fp: Any, period: Any) -> tuple[Any, Any, Any]:
+def repeat_period(x: Any, xp: Any, fp: Any, period: Any) -> tuple[Any, Any, Any]:
     """Bring all into one period, in order, with one point more at either end."""
     if period.ndim or not value_of(period):
         raise ArgumentError(f"interp: the period is a number other than 0, got {period!r}")

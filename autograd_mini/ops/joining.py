@@ -13,7 +13,7 @@ from ..core.source_text import Written
 from ..core.table import numpy_functions
 from ..errors import AutogradError, OperandError, ShapeError
 from .axes import axis_of
-from .conversion import converted
+from .conversion import convert_operand
 
 
 def slice_along(axis: int, start: int, stop: int) -> tuple[slice, ...]:
@@ -109,7 +109,7 @@ def cast_to(dtype: Any, casting: Any, parts: list[Any]) -> list[Any]:
                 f"joining: {np.result_type(value_of(part))} does not become {np.dtype(dtype)} by "
                 f"the rule {casting!r}; convert it with .astype, or give casting='unsafe'"
             )
-    return [converted(part, dtype) for part in parts]
+    return [convert_operand(part, dtype) for part in parts]
 
 
 @implements(np.concatenate, np.concat)
@@ -282,10 +282,10 @@ def block(arrays: Any) -> Any:
     depth, most = depth_of(arrays)
     ndim = max(depth, most)
 
-    def joined(part: Any, level: int) -> Any:
+    def join(part: Any, level: int) -> Any:
         if level == depth:
             x = operand(part)
             return np.reshape(x, (1,) * (ndim - np.ndim(x)) + np.shape(x))
-        return concatenate_function([joined(p, level + 1) for p in part], level - depth)
+        return concatenate_function([join(p, level + 1) for p in part], level - depth)
 
-    return joined(arrays, 0)
+    return join(arrays, 0)

@@ -116,7 +116,7 @@ def among_equals(w: Any) -> Any:
     return equal | (unit(w) & np.any(equal, axis=-1, keepdims=True))
 
 
-def averaged(g: Any, w: Any) -> Any:
+def share_evenly(g: Any, w: Any) -> Any:
     """Share the cotangents of values evenly among those that are equal up to rounding."""
     equal = np.logical_or(gaps(w) == 0, unit(w)).astype(g.dtype)
     return ((equal / np.sum(equal, axis=-1, keepdims=True)) @ g[..., None])[..., 0]

@@ -14,7 +14,7 @@ from ..core.record import scope
 from ..core.table import Axis, table
 from .axes import axes_of, is_scalar_axis, lenient_axes
 from .discrete import enter
-from .reductions import held, subject
+from .reductions import count_elements, subject
 from .reductions import max as largest
 from .reductions import min as smallest
 from .selection import where as chosen
@@ -31,7 +31,7 @@ def numbers(x: Any, where: Any = True) -> Any:
     return known if where is True else np.logical_and(known, where)
 
 
-def filled(x: Any, value: float) -> Any:
+def fill_nan(x: Any, value: float) -> Any:
     """Put a value in place of NaN."""
     return x if x.dtype.kind in "biu" else chosen(np.isnan(x), x.dtype.type(value), x)
 
@@ -41,7 +41,7 @@ def ignoring(function: Any, of: Any, neutral: int) -> Any:
 
     @implements(function)
     @scope(function.__name__)
-    def reduced(
+    def reduce(
         a: Any,
         axis: Axis = None,
         dtype: Any = None,
@@ -51,10 +51,10 @@ def ignoring(function: Any, of: Any, neutral: int) -> Any:
         where: Any = True,
     ) -> Any:
         given = {"keepdims": keepdims, "initial": initial, "where": where}
-        return table[of](filled(subject(a), neutral), axis, dtype, **given)
+        return table[of](fill_nan(subject(a), neutral), axis, dtype, **given)
 
-    reduced.__name__ = function.__name__
-    return reduced
+    reduce.__name__ = function.__name__
+    return reduce
 
 
 nansum = ignoring(np.nansum, np.sum, 0)
@@ -67,14 +67,14 @@ nanprod.__doc__ = "Multiply over axes what is no NaN.  ∂xᵢ: the product of t
 @scope("nancumsum")
 def nancumsum(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
     """Sum so far, NaN counting as 0.  ∂x: the running sum of g from the end, 0 at NaN."""
-    return np.cumsum(filled(subject(a), 0), axis, dtype)
+    return np.cumsum(fill_nan(subject(a), 0), axis, dtype)
 
 
 @implements(np.nancumprod)
 @scope("nancumprod")
 def nancumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
     """Product so far, NaN counting as 1.  ∂x: as cumprod, 0 at NaN."""
-    return np.cumprod(filled(subject(a), 1), axis, dtype)
+    return np.cumprod(fill_nan(subject(a), 1), axis, dtype)
 
 
 @implements(np.nanmean)
@@ -103,8 +103,10 @@ def extreme_of_numbers(
         return of(x, axis, None, keepdims, initial, where)
     if initial is None and where is True:
         axes = lenient_axes(name, x, axis)
-        y = of(filled(x, worst), axes, None, keepdims)
-        return chosen(held(x, numbers(x), axes, bool(keepdims)) == 0, x.dtype.type(np.nan), y)
+        y = of(fill_nan(x, worst), axes, None, keepdims)
+        return chosen(
+            count_elements(x, numbers(x), axes, bool(keepdims)) == 0, x.dtype.type(np.nan), y
+        )
     return of(x, axis, None, keepdims, initial, numbers(x, where))
 
 
@@ -141,7 +143,7 @@ def spread_of_numbers(function: Any, of: Any, doc: str) -> Any:
 
     @implements(function)
     @scope(function.__name__)
-    def reduced(
+    def reduce(
         a: Any,
         axis: Axis = None,
         dtype: Any = None,
@@ -158,12 +160,12 @@ def spread_of_numbers(function: Any, of: Any, doc: str) -> Any:
         mask = numbers(x, where)
         given = {"where": mask, "mean": mean, "correction": correction}
         y = table[of](x, axis, dtype, None, ddof, keepdims, **given)
-        n = held(x, mask, axes_of(function.__name__, x, axis), bool(keepdims))
+        n = count_elements(x, mask, axes_of(function.__name__, x, axis), bool(keepdims))
         few = n <= (ddof if correction is None else correction)
         return y if few is False else chosen(few, y.dtype.type(np.nan), y)
 
-    reduced.__name__, reduced.__doc__ = function.__name__, doc
-    return reduced
+    reduce.__name__, reduce.__doc__ = function.__name__, doc
+    return reduce
 
 
 nanvar = spread_of_numbers(

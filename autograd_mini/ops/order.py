@@ -60,7 +60,7 @@ ALPHA_BETA = {
 """Hyndman and Fan, Sample quantiles in statistical packages (1996), types 4 to 9 without 7."""
 
 
-def stepped(v: Any, at_integers: Any) -> Any:
+def round_up_strictly(v: Any, at_integers: Any) -> Any:
     """Round up, and do otherwise with what is an integer already."""
     return chosen(v == np.floor(v), at_integers, np.ceil(v))
 
@@ -72,8 +72,10 @@ STEPS: dict[str, Any] = {
     "nearest": lambda n, q: np.rint(q * (n - 1)),
     "midpoint": lambda n, q: 0.5 * (np.floor(q * (n - 1)) + np.ceil(q * (n - 1))),
     "inverted_cdf": lambda n, q: np.ceil(q * n - 1),
-    "averaged_inverted_cdf": lambda n, q: stepped(q * n - 1, q * n - 0.5),
-    "closest_observation": lambda n, q: stepped(q * n - 1.5, 2 * np.floor(q * n / 2 - 0.75) + 1),
+    "averaged_inverted_cdf": lambda n, q: round_up_strictly(q * n - 1, q * n - 0.5),
+    "closest_observation": lambda n, q: round_up_strictly(
+        q * n - 1.5, 2 * np.floor(q * n / 2 - 0.75) + 1
+    ),
 }
 PICKING = {"lower", "higher", "nearest", "inverted_cdf", "closest_observation"}
 """Methods whose quantiles are elements, which are not blended."""
@@ -145,7 +147,7 @@ def weighted_places(weights: Any, q: Any) -> Any:
     return np.minimum(places, weights.shape[-1] - 1)
 
 
-def picked(rows: Any, places: Any) -> Any:
+def take_last_axis(rows: Any, places: Any) -> Any:
     """Return the elements at places along the last axis, which are the same for all rows or not."""
     places = astype(places, np.intp)
     if places.ndim != 1:
@@ -153,20 +155,20 @@ def picked(rows: Any, places: Any) -> Any:
     return getitem_function(rows, (..., places))
 
 
-def blended(rows: Any, v: Any, dtype: Any) -> Any:
+def blend_neighbours(rows: Any, v: Any, dtype: Any) -> Any:
     """Return what lies at the positions v of sorted rows, between two elements.
 
     ∂rows: 1 − γ below and γ above, where γ is the fraction of v  ∂v: the difference of the two.
     """
     low = np.floor(v)
-    below = picked(rows, low)
+    below = take_last_axis(rows, low)
     if not isinstance(v, Tensor) and np.all(v == low):
         return astype(below, dtype)
     share = astype(v - low, dtype)
     if isinstance(v, Tensor) and v.requires_grad:
         slope = slope_at(rows, low, share, below)
         return below + share * chosen((share == 0) & ~np.isfinite(slope), 0, slope)
-    between = below + share * (picked(rows, np.ceil(v)) - below)
+    between = below + share * (take_last_axis(rows, np.ceil(v)) - below)
     return chosen(share == 0, below, between)
 
 
@@ -176,7 +178,10 @@ def slope_at(rows: Any, low: Any, share: Any, below: Any) -> Any:
     At an element it is the smaller rise of both sides; at the first and last that of the only one.
     """
     last = rows.shape[-1] - 1
-    above, under = picked(rows, np.minimum(low + 1, last)), picked(rows, np.maximum(low - 1, 0))
+    above, under = (
+        take_last_axis(rows, np.minimum(low + 1, last)),
+        take_last_axis(rows, np.maximum(low - 1, 0)),
+    )
     after, before = run_quietly(  # between infinities
         lambda: (above - below, below - under), invalid="ignore"
     )
@@ -225,8 +230,8 @@ def quantiles(
         v = position(method, np.sum(np.isnan(rows) == False, -1, keepdims=True), asked)  # noqa: E712
     else:
         v = position(method, n, asked)
-        rows = sort(rows) if isinstance(v, Tensor) else partitioned(rows, v)
-    y = picked(rows, v) if method in PICKING else blended(rows, v, dtype)
+        rows = sort(rows) if isinstance(v, Tensor) else partition_around(rows, v)
+    y = take_last_axis(rows, v) if method in PICKING else blend_neighbours(rows, v, dtype)
     y = y if ignore else not_a_number(rows, y)
     shape = reduced_shape(x, axes, keepdims)
     if not np.ndim(q):
@@ -234,7 +239,7 @@ def quantiles(
     return np.reshape(np.moveaxis(y, -1, 0), (*np.shape(q), *shape))
 
 
-def partitioned(rows: Any, v: Any) -> Any:
+def partition_around(rows: Any, v: Any) -> Any:
     """Sort just enough for the elements around positions v, and the last, to be in their places."""
     around = {int(i) for i in (*np.floor(v).ravel(), *np.ceil(v).ravel(), rows.shape[-1] - 1)}
     return partition(rows, sorted(around), -1)

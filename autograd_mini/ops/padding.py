@@ -16,7 +16,7 @@ from ..core.primitive import implements
 from ..core.record import scope
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, ShapeError, UnsupportedError
-from .conversion import converted
+from .conversion import convert_operand
 from .index_batching import ARRAY
 from .indexing import getitem, replace
 from .joining import slice_along
@@ -75,10 +75,10 @@ def widths(x: Any, pad_width: Any) -> Widths:
     return found
 
 
-def gathered(values: Any) -> Any:
+def join_nested(values: Any) -> Any:
     """Return nested sequences in which there are tensors as one tensor."""
     if isinstance(values, (list, tuple)):
-        return np.stack(np.broadcast_arrays(*map(gathered, values)))
+        return np.stack(np.broadcast_arrays(*map(join_nested, values)))
     return values if isinstance(values, Tensor) else plain_array(values)
 
 
@@ -88,7 +88,7 @@ def pairs_of(name: str, values: Any, x: Any) -> Any:
     Raises:
         ShapeError: if they are for another number of axes.
     """
-    given = gathered(values)
+    given = join_nested(values)
     try:
         pairs = np.broadcast_to(given, (x.ndim, 2))
     except (ValueError, ShapeError) as error:
@@ -96,7 +96,7 @@ def pairs_of(name: str, values: Any, x: Any) -> Any:
             f"pad: {name} of shape {np.shape(given)} do not fit the {x.ndim} axes of the shape "
             f"{x.shape}; give one, a pair, or a pair for each axis"
         ) from error
-    return converted(pairs, x.dtype)
+    return convert_operand(pairs, x.dtype)
 
 
 def repeating(x: Any, width: Widths, mode: str) -> Any:
@@ -115,7 +115,7 @@ def around(x: Any, axis: int, before: Any, after: Any) -> Any:
     return np.concatenate(parts, axis=axis) if len(parts) > 1 else x
 
 
-def repeated(x: Any, axis: int, n: int) -> Any:
+def repeat_axis(x: Any, axis: int, n: int) -> Any:
     """Repeat what has length 1 along an axis."""
     return np.broadcast_to(x, tuple(n if i == axis else m for i, m in enumerate(x.shape)))
 
@@ -130,7 +130,7 @@ def constant(x: Any, width: Widths, values: Any) -> Any:
     for axis, (before, after) in enumerate(width):
         one = tuple(1 if i == axis else n for i, n in enumerate(x.shape))
         ends = [np.broadcast_to(pairs[axis, end], one) for end in (0, 1)]
-        x = around(x, axis, repeated(ends[0], axis, before), repeated(ends[1], axis, after))
+        x = around(x, axis, repeat_axis(ends[0], axis, before), repeat_axis(ends[1], axis, after))
     return x
 
 
@@ -138,7 +138,7 @@ def ramp(x: Any, width: Widths, values: Any) -> Any:
     """Go from the element at the edge straight to an end value."""
     pairs = pairs_of("end_values", values, x)
     if x.dtype.kind == "b":  # what is not 0 is True
-        return ramp(converted(x, float), width, converted(pairs, float)) != 0
+        return ramp(convert_operand(x, float), width, convert_operand(pairs, float)) != 0
     whole = x.dtype.kind in "iu"
     for axis, (before, after) in enumerate(width):
         sides = []
@@ -175,7 +175,7 @@ def statistic(x: Any, width: Widths, mode: str, stat_length: Any) -> Any:
             )
             if x.dtype.kind in "iu" and mode in ("mean", "median"):
                 side = np.round(side)
-            sides.append(repeated(converted(side, x.dtype), axis, pair[end]))
+            sides.append(repeat_axis(convert_operand(side, x.dtype), axis, pair[end]))
         x = around(x, axis, *sides)
     return x
 

@@ -16,7 +16,7 @@ from ..core.record import kind_of, operand, value_of
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, IndexingError, OperandError, ShapeError
 from .axes import axis_of, is_scalar_axis
-from .conversion import converted
+from .conversion import convert_operand
 from .demands import demand
 from .index_batching import ARRAY
 from .indexing import getitem_function, scatter
@@ -35,13 +35,13 @@ def take(
     if axis is None or is_scalar_axis(a, axis):
         a, axis = np.ravel(a), 0
     axis = axis_of("take", a, axis)
-    indices = wrapped(
+    indices = wrap_indices(
         indices if isinstance(indices, Tensor) else plain_array(indices), a, axis, mode
     )
     return getitem_function(a, (*(slice(None),) * axis, indices))
 
 
-def wrapped(indices: Any, a: Any, axis: int, mode: str) -> Any:
+def wrap_indices(indices: Any, a: Any, axis: int, mode: str) -> Any:
     """Bring indices into the length of an axis: 'clip' and 'wrap' as np.take; 'raise' leaves them.
 
     Raises:
@@ -160,7 +160,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
         raise ShapeError(
             f"bincount: weights of shape {weights.shape} for numbers of shape {numbers.shape}"
         )
-    return scatter(converted(weights, float), numbers, shape=(length,), index=(ARRAY,))
+    return scatter(convert_operand(weights, float), numbers, shape=(length,), index=(ARRAY,))
 
 
 @implements(np.choose)
@@ -172,10 +172,10 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
     """
     shape = common_shape("choose", (a, *choices))
     kind = kind_of(*(c if type(c) in (int, float, complex) else operand(c) for c in choices))
-    joined = np.stack([np.broadcast_to(converted(c, kind), shape) for c in choices])
+    joined = np.stack([np.broadcast_to(convert_operand(c, kind), shape) for c in choices])
     numbers = a if isinstance(a, Tensor) else plain_array(a)
     numbers = numbers.astype(int) if numbers.dtype.kind == "b" else numbers
-    numbers = wrapped(np.broadcast_to(numbers, shape), joined, 0, mode)
+    numbers = wrap_indices(np.broadcast_to(numbers, shape), joined, 0, mode)
     values, last = value_of(numbers), len(choices) - 1
     if values.size and (values.min() < 0 or values.max() > last):
         raise ArgumentError(

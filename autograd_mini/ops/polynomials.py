@@ -11,7 +11,7 @@ import numpy as np
 from ..core.primitive import case, implements, nonlinear
 from ..core.record import scope, value_of
 from ..errors import ArgumentError, GradientError, OperandError, ShapeError
-from .complex_numbers import seen
+from .complex_numbers import read_values
 from .conversion import astype
 from .convolution import convolve
 from .linalg import tensor_like
@@ -85,7 +85,7 @@ def order_of(name: str, m: Any) -> int:
     return times
 
 
-def aligned(a: Any, b: Any) -> tuple[Any, Any]:
+def pad_shorter(a: Any, b: Any) -> tuple[Any, Any]:
     """Fill up the shorter polynomial with zeros in front."""
     missing = a.size - b.size
     if missing > 0:
@@ -96,14 +96,14 @@ def aligned(a: Any, b: Any) -> tuple[Any, Any]:
 @implements(np.polyadd)
 def polyadd(a1: Any, a2: Any) -> Any:
     """Add polynomials.  ∂: the part of g of the same powers."""
-    a, b = aligned(coefficients("polyadd", a1), coefficients("polyadd", a2))
+    a, b = pad_shorter(coefficients("polyadd", a1), coefficients("polyadd", a2))
     return a + b
 
 
 @implements(np.polysub)
 def polysub(a1: Any, a2: Any) -> Any:
     """Subtract polynomials.  ∂: the part of g of the same powers, negative for the second."""
-    a, b = aligned(coefficients("polysub", a1), coefficients("polysub", a2))
+    a, b = pad_shorter(coefficients("polysub", a1), coefficients("polysub", a2))
     return a - b
 
 
@@ -113,12 +113,14 @@ def polymul(a1: Any, a2: Any) -> Any:
 
     Leading zeros are cut off, so that the values are looked at.
     """
-    return convolve(trimmed(coefficients("polymul", a1)), trimmed(coefficients("polymul", a2)))
+    return convolve(
+        trim_zeros(coefficients("polymul", a1)), trim_zeros(coefficients("polymul", a2))
+    )
 
 
-def trimmed(p: Any) -> Any:
+def trim_zeros(p: Any) -> Any:
     """Cut off leading zeros, as NumPy's polynomials do; 0 keeps one."""
-    found = np.flatnonzero(seen(p))
+    found = np.flatnonzero(read_values(p))
     start = int(found[0]) if found.size else p.size - 1
     return p[start:] if start > 0 else p
 
@@ -139,7 +141,7 @@ def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
         taken = [rest[:i], rest[i : i + v.size] - factor * v, rest[i + v.size :]]
         rest = np.concatenate([part for part in taken if part.size])
     quotient = np.stack(quotients) if quotients else np.zeros(1, kind)
-    values = seen(rest)
+    values = read_values(rest)
     small = np.isclose(values, 0, rtol=1e-14)
     lead = int(np.argmax(~small)) if not small.all() else small.size - 1
     return quotient, rest[lead:]
@@ -178,7 +180,7 @@ def poly(seq_of_zeros: Any) -> Any:
     for i in range(zeros.size):
         result = convolve(result, np.concatenate([one, -zeros[i : i + 1]]))
     if zeros.dtype.kind == "c":
-        values = seen(zeros)
+        values = read_values(zeros)
         if np.all(np.sort(values) == np.sort(values.conj())):
             return np.real(result)
     return result
@@ -217,7 +219,7 @@ def roots(p: Any) -> Any:
     Leading zeros are cut off, so that the values are looked at; their gradient is 0.
     """
     p = coefficients("roots", p)
-    found = np.flatnonzero(seen(p))
+    found = np.flatnonzero(read_values(p))
     if not found.size:
         return np.array([])
     if found[0]:

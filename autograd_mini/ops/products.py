@@ -17,7 +17,7 @@ from .axes import axis_of, places_of
 from .linalg import matmul, tensor_like
 
 
-def conjugated(x: Any) -> Any:
+def conjugate_if_complex(x: Any) -> Any:
     """Return the complex conjugate, or real numbers as they are."""
     return np.conjugate(x) if x.dtype.kind == "c" else x
 
@@ -94,7 +94,7 @@ def outer(a: Any, b: Any, out: None = None) -> Any:
 def vdot(a: Any, b: Any, /) -> Any:
     """Sum ā·b over all elements.  ∂a: g·b, conjugated  ∂b: g·ā."""
     a, b = np.ravel(tensor_like(a)), np.ravel(tensor_like(b))
-    return matmul(conjugated(a), b)
+    return matmul(conjugate_if_complex(a), b)
 
 
 @implements(np.vecdot)
@@ -104,7 +104,7 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     if axis != -1:
         a, b = (np.moveaxis(x, axis_of("vecdot", x, axis), -1) for x in (a, b))
     check_vectors("vecdot", a, b)
-    return matmul(conjugated(a)[..., None, :], b[..., :, None])[..., 0, 0]
+    return matmul(conjugate_if_complex(a)[..., None, :], b[..., :, None])[..., 0, 0]
 
 
 @implements(*numpy_functions("matvec"))  # NumPy 2.2
@@ -120,7 +120,7 @@ def vecmat(x1: Any, x2: Any, /) -> Any:
     """Multiply stacks of conjugated row vectors by stacks of matrices.  ∂a: g·bᵀ, conjugated."""
     a, b = tensor_like(x1), tensor_like(x2)
     check_vectors("vecmat", a)
-    return matmul(conjugated(a)[..., None, :], b)[..., 0, :]
+    return matmul(conjugate_if_complex(a)[..., None, :], b)[..., 0, :]
 
 
 def check_vectors(name: str, *xs: Any) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from ..core.primitive import implements
 from ..core.record import kind_of, operand, value_of
 from ..errors import ArgumentError
-from .conversion import converted
+from .conversion import convert_operand
 from .rearranging import plain_value
 from .selection import where
 from .shapes import common_shape
@@ -40,10 +40,10 @@ def places(name: str, start: Any, stop: Any, num: int, endpoint: bool) -> Any:
     return np.reshape(t, (num, *(1,) * axes)).astype(np.empty(0, kind).real.dtype)
 
 
-def laid(y: Any, axis: int, dtype: Any) -> Any:
+def lay_axis(y: Any, axis: int, dtype: Any) -> Any:
     """Put the first axis where it is wanted, and convert."""
     y = np.moveaxis(y, 0, axis) if axis else y
-    return y if dtype is None or np.dtype(dtype) == y.dtype else converted(y, dtype)
+    return y if dtype is None or np.dtype(dtype) == y.dtype else convert_operand(y, dtype)
 
 
 def of_integers(dtype: Any) -> bool:
@@ -69,7 +69,7 @@ def linspace(
         return plain_linspace(*ends, num, endpoint, retstep, dtype, axis)
     start, stop, num = operand(start), operand(stop), operator.index(num)
     t = places("linspace", start, stop, num, endpoint)
-    y = laid(start * (1 - t) + stop * t, axis, dtype)
+    y = lay_axis(start * (1 - t) + stop * t, axis, dtype)
     steps = num - 1 if endpoint else num
     return (y, (stop - start) * (1 / steps if steps > 0 else math.nan)) if retstep else y
 
@@ -94,7 +94,7 @@ def logspace(
         start, stop = (
             np.reshape(x, (1,) * (axes - np.ndim(x)) + np.shape(x)) for x in (start, stop)
         )
-    return laid(np.power(base, linspace(start, stop, num, endpoint)), axis, dtype)
+    return lay_axis(np.power(base, linspace(start, stop, num, endpoint)), axis, dtype)
 
 
 @implements(np.geomspace)
@@ -115,7 +115,7 @@ def geomspace(
     if not np.all(np.logical_and(value_of(start), value_of(stop))):
         raise ArgumentError("geomspace: an end is 0, from which no ratio leads to another number")
     kind = kind_of(start, stop, np.float64)  # NumPy's choice
-    start, stop = converted(start, kind), converted(stop, kind)
+    start, stop = convert_operand(start, kind), convert_operand(stop, kind)
     t = places("geomspace", start, stop, num, endpoint)
     y = start * np.power(stop / start, t)
-    return laid(where(t == 1, stop, y), axis, dtype)  # the end itself, without rounding
+    return lay_axis(where(t == 1, stop, y), axis, dtype)  # the end itself, without rounding

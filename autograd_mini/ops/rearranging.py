@@ -18,7 +18,7 @@ from ..core.table import Axis
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, ShapeError
 from .axes import axes_of, axis_of, places_of
-from .conversion import converted
+from .conversion import convert_operand
 from .indexing import getitem_function
 from .picking import take
 from .reductions import subject
@@ -193,7 +193,7 @@ def inserted_values(arr: Any, values: Any, axis: int, places: Any) -> Any:
             f"insert: values that require a gradient do not go into a {arr.dtype} array, which has "
             "no fractions; convert it with .astype(float)"
         )
-    x = converted(x, arr.dtype)
+    x = convert_operand(x, arr.dtype)
     if x.ndim < arr.ndim:
         x = np.reshape(x, (1,) * (arr.ndim - x.ndim) + x.shape)
     if not places.ndim:  # all values go to one place

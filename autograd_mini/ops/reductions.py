@@ -19,8 +19,8 @@ from ..core.table import Axis
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, ShapeError
 from .axes import axes_of, lenient_axes
-from .conversion import astype, converted
-from .running import exclusive, flipped
+from .conversion import astype, convert_operand
+from .running import exclusive, flip_axis
 from .selection import where as chosen
 from .shapes import broadcast_to, expand_dims
 
@@ -81,7 +81,7 @@ def prod_rule(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) 
     rows = np.reshape(np.transpose(x, order), (*(x.shape[i] for i in kept), count(x, axis)))
     last = len(kept)
     before = exclusive(np.cumprod(rows, axis=last), last)
-    after = flipped(exclusive(np.cumprod(flipped(rows, last), axis=last), last), last)
+    after = flip_axis(exclusive(np.cumprod(flip_axis(rows, last), axis=last), last), last)
     others = np.reshape(before * after, tuple(x.shape[i] for i in order))
     back = tuple(int(i) for i in np.argsort(order))
     return restore(g, axis, keepdims) * np.transpose(others, back)
@@ -150,7 +150,7 @@ def subject(a: Any, dtype: Any = None) -> Any:
     return x if dtype is None else astype(x, dtype)
 
 
-def masked(name: str, x: Any, mask: Any, neutral: Any) -> Any:
+def mask_elements(name: str, x: Any, mask: Any, neutral: Any) -> Any:
     """Put a value that changes nothing where a mask (`where=`) does not hold; True takes all.
 
     Raises:
@@ -167,10 +167,10 @@ def masked(name: str, x: Any, mask: Any, neutral: Any) -> Any:
             f"{name}: the mask `where` of shape {np.shape(mask)} does not repeat to the shape "
             f"{x.shape}; give one that broadcasts to it"
         )
-    return chosen(mask, x, converted(neutral, x.dtype))
+    return chosen(mask, x, convert_operand(neutral, x.dtype))
 
 
-def held(x: Any, mask: Any, axis: tuple[int, ...], keepdims: bool = False) -> Any:
+def count_elements(x: Any, mask: Any, axis: tuple[int, ...], keepdims: bool = False) -> Any:
     """Count the elements where a mask holds: an int if it holds everywhere."""
     if mask is True:
         return count(x, axis)
@@ -188,7 +188,7 @@ def first(name: str, initial: Any, dtype: Any) -> Any:
             f"{name}: `initial` is one number, got the shape {np.shape(initial)}; combine the "
             "result with an array afterwards"
         )
-    return converted(initial, dtype)
+    return convert_operand(initial, dtype)
 
 
 def reduction(primitive: Primitive, function: Any, combined: Any, neutral: int) -> Any:
@@ -196,7 +196,7 @@ def reduction(primitive: Primitive, function: Any, combined: Any, neutral: int) 
     name = primitive.name
 
     @implements(function)
-    def reduced(
+    def reduce(
         a: Any,
         axis: Axis = None,
         dtype: Any = None,
@@ -207,13 +207,13 @@ def reduction(primitive: Primitive, function: Any, combined: Any, neutral: int) 
     ) -> Any:
         x = subject(a, dtype)
         axes = lenient_axes(name, x, axis)
-        y = primitive(masked(name, x, where, neutral), axis=axes, keepdims=bool(keepdims))
+        y = primitive(mask_elements(name, x, where, neutral), axis=axes, keepdims=bool(keepdims))
         if dtype is not None and y.dtype != dtype:  # NumPy adds small integers as int64 unasked
             y = astype(y, dtype)
         return y if initial is None else combined(y, first(name, initial, y.dtype))
 
-    reduced.__name__, reduced.__doc__ = name, primitive.doc
-    return reduced
+    reduce.__name__, reduce.__doc__ = name, primitive.doc
+    return reduce
 
 
 sum = reduction(sum_, np.sum, np.add, 0)
@@ -235,8 +235,8 @@ def mean(
     axes = axes_of("mean", x, axis)
     if where is True:
         return mean_(x, axis=axes, keepdims=bool(keepdims))
-    total = sum(masked("mean", x, where, 0), axis=axes, keepdims=keepdims)
-    n = held(x, where, axes, keepdims)
+    total = sum(mask_elements("mean", x, where, 0), axis=axes, keepdims=keepdims)
+    n = count_elements(x, where, axes, keepdims)
     return total / (n if total.dtype.kind in "biu" else astype(n, total.dtype))
 
 
@@ -245,7 +245,7 @@ def extreme(primitive: Primitive, combined: Any, *functions: Any) -> Any:
     name = primitive.name
 
     @implements(*functions)
-    def reduced(
+    def reduce(
         a: Any,
         axis: Axis = None,
         out: None = None,
@@ -266,11 +266,11 @@ def extreme(primitive: Primitive, combined: Any, *functions: Any) -> Any:
         if not count(x, axes):
             shape = np.sum(np.empty(x.shape, bool), axis=axes, keepdims=bool(keepdims)).shape
             return np.broadcast_to(start, shape)
-        x = masked(name, x, where, start)
+        x = mask_elements(name, x, where, start)
         return combined(primitive(x, axis=axes, keepdims=bool(keepdims)), start)
 
-    reduced.__name__, reduced.__doc__ = name, primitive.doc
-    return reduced
+    reduce.__name__, reduce.__doc__ = name, primitive.doc
+    return reduce
 
 
 max = extreme(max_, np.maximum, np.max, np.amax)

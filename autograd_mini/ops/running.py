@@ -17,7 +17,7 @@ from .conversion import astype
 from .selection import where
 
 
-def flipped(x: Any, axis: int) -> Any:
+def flip_axis(x: Any, axis: int) -> Any:
     """Reverse the order along an axis."""
     return x[(slice(None),) * axis + (slice(None, None, -1),)]
 
@@ -57,7 +57,7 @@ cumsum_: Primitive = linear(
     np.cumsum,
     "cumsum",
     "Running sum along an axis.  ∂x: the running sum of g from the end",
-    vjp=(lambda g, y, x, axis: flipped(cumsum_(flipped(g, axis), axis=axis), axis),),
+    vjp=(lambda g, y, x, axis: flip_axis(cumsum_(flip_axis(g, axis), axis=axis), axis),),
     samples=(case((3, 4), axis=0), case((5,), axis=0), case((2, 0), axis=1)),
     params=("axis",),
 )
@@ -75,15 +75,15 @@ def running(primitive: Primitive, function: Any) -> Any:
     """Make the lenient function over a running sum or product and enter it in the table."""
 
     @implements(function)
-    def reduced(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
+    def reduce(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
         x = a if isinstance(a, Tensor) else as_array(a)
         x = x if dtype is None else astype(x, dtype)
         if axis is None or is_scalar_axis(x, axis):
             x, axis = np.ravel(x), 0
         return primitive(x, axis=axis_of(primitive.name, x, axis))
 
-    reduced.__name__, reduced.__doc__ = primitive.name, primitive.doc
-    return reduced
+    reduce.__name__, reduce.__doc__ = primitive.name, primitive.doc
+    return reduce
 
 
 cumsum = running(cumsum_, np.cumsum)

@@ -11,7 +11,7 @@ from ..core.primitive import Primitive, case, elementwise, implements
 from ..core.record import kind_of, operand, scope, value_of
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, UnsupportedError
-from .conversion import converted
+from .conversion import convert_operand
 
 where: Primitive = elementwise(
     np.where,
@@ -147,12 +147,12 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     plain = (int, float, complex)
     choices = [c if type(c) in plain else operand(c) for c in (*choicelist, default)]
     dtype = kind_of(*choices)
-    result = converted(choices[-1], dtype)
+    result = convert_operand(choices[-1], dtype)
     for i, condition in reversed(list(enumerate(condlist))):
         holds = condition if isinstance(condition, Tensor) else plain_array(condition)
         if holds.dtype.kind != "b":
             raise OperandError(f"select: condition {i} is {holds.dtype}, expected booleans")
-        result = where(holds, converted(choices[i], dtype), result)
+        result = where(holds, convert_operand(choices[i], dtype), result)
     return result
 
 
@@ -186,5 +186,5 @@ def nan_to_num(
         (np.isposinf(x), largest if posinf is None else posinf),
         (np.isneginf(x), -largest if neginf is None else neginf),
     ):
-        x = where(bad, converted(value, x.dtype), x)
+        x = where(bad, convert_operand(value, x.dtype), x)
     return x

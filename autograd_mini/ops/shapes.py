@@ -60,7 +60,7 @@ def splits(old: tuple[int, ...], new: tuple[int, ...]) -> bool:
     return not sizes
 
 
-def inserted(axis: tuple[int, ...]) -> str:
+def index_of_new_axes(axis: tuple[int, ...]) -> str:
     """Write the index that inserts axes of length 1."""
     return (
         ", ".join("None" if i in axis else ":" for i in range(max(axis, default=-1) + 1)) or "..."
@@ -121,7 +121,7 @@ expand_dims = linear(
     samples=(case((2, 3), axis=(0, 2)), case((), axis=(0,))),
     params=("axis",),
     view=True,
-    code=lambda x, axis: f"{x}[{inserted(axis)}]",
+    code=lambda x, axis: f"{x}[{index_of_new_axes(axis)}]",
 )
 squeeze = linear(
     np.squeeze,
@@ -135,7 +135,7 @@ squeeze = linear(
 )
 
 
-def resolved(x: Any, shape: Any) -> tuple[int, ...]:
+def resolve_shape(x: Any, shape: Any) -> tuple[int, ...]:
     """Return the target shape as a tuple of ints, with −1 worked out."""
     try:
         sizes = tuple(int(n) for n in shape) if np.iterable(shape) else (int(shape),)
@@ -165,9 +165,9 @@ def reshape_function(a: Any, /, shape: Any, order: str = "C", *, copy: bool | No
     if order == "A" and np.ndim(a) > 1:
         refuse_in_a_program(*LAYOUT)
     if order == "F" or (order == "A" and value_of(a).flags.fnc):
-        reverse = resolved(a, shape)[::-1]
+        reverse = resolve_shape(a, shape)[::-1]
         return np.transpose(reshape(np.transpose(a), shape=reverse))
-    return reshape(a, shape=resolved(a, shape))
+    return reshape(a, shape=resolve_shape(a, shape))
 
 
 @implements(np.ravel)
@@ -272,7 +272,7 @@ def with_axes(fewest: int, doc: str, function: Any) -> Any:
     """Make a function that gives tensors some axes at least and enter it in the table."""
 
     @implements(function)
-    def reshaped(*arys: Any) -> Any:
+    def reshape_bound(*arys: Any) -> Any:
         results = []
         for a in map(operand, arys):
             x = a if isinstance(a, Tensor) else plain_array(a)
@@ -283,8 +283,11 @@ def with_axes(fewest: int, doc: str, function: Any) -> Any:
             results.append(x if shape == x.shape else reshape_function(x, shape))
         return results[0] if len(results) == 1 else tuple(results)
 
-    reshaped.__name__, reshaped.__doc__ = function.__name__, f"{doc}  ∂: g in the old shape."
-    return reshaped
+    reshape_bound.__name__, reshape_bound.__doc__ = (
+        function.__name__,
+        f"{doc}  ∂: g in the old shape.",
+    )
+    return reshape_bound
 
 
 atleast_1d = with_axes(1, "Give 0-d tensors one axis.", np.atleast_1d)

@@ -20,7 +20,6 @@ from .eigen import eigh, eigvalsh
 from .matrices import (
     adjoint,
     among_equals,
-    averaged,
     check_determined,
     conj,
     demand_zero,
@@ -31,6 +30,7 @@ from .matrices import (
     off_diagonal,
     quotient,
     refuse_complex_weights,
+    share_evenly,
     size_of,
     vanishing,
 )
@@ -105,7 +105,7 @@ def svd_core(gs: Any, s: Any, mu: Any, mv: Any, size: Any) -> Any:
         opposite = off_diagonal(opposite)
     sums = vanishing(s[..., None, :] + s[..., :, None], s, s.shape[-1])
     turns = (common + adjoint(common) + over_values(opposite, sums, size)) / 2
-    return turns + diagonal_matrix(averaged(where(s == 0, 0, gs), s))
+    return turns + diagonal_matrix(share_evenly(where(s == 0, 0, gs), s))
 
 
 def svdvals_rule(g: Any, y: Any, x: Any) -> Any:
@@ -115,7 +115,7 @@ def svdvals_rule(g: Any, y: Any, x: Any) -> Any:
 
 def shared(g: Any, s: Any) -> Any:
     """Share the cotangents of singular values among equal ones; 0 for a value of 0."""
-    return averaged(where(s == 0, 0, g), s)
+    return share_evenly(where(s == 0, 0, g), s)
 
 
 def singular_slopes_forward(g: Any, x: Any) -> Any:
@@ -168,7 +168,7 @@ def slopes_by_weights(h: Any, y: Any, g: Any, x: Any) -> Any:
     """∂g: the diagonal of Uᴴ·h·V; g moves with x, so that equal values must not turn."""
     u, s, vh = np.linalg.svd(x, full_matrices=False)
     inner = check_determined_parts(parts_of(h, u, vh), s, size_of(h))[0]
-    return where(s == 0, 0, averaged(np.real(diagonal_of(inner)), s))
+    return where(s == 0, 0, share_evenly(np.real(diagonal_of(inner)), s))
 
 
 def slopes_by_matrix(h: Any, y: Any, g: Any, x: Any) -> Any:

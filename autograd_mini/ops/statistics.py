@@ -11,15 +11,23 @@ from ..core.record import operand, scope, value_of
 from ..core.table import Axis
 from ..errors import ArgumentError, ShapeError
 from .axes import axes_of, places_of
-from .conversion import astype, converted, stop_gradient
+from .conversion import astype, convert_operand, stop_gradient
 from .demands import demand
-from .reductions import OVER, count, held, inverse, masked, max, mean, min, restore, subject, sum
+from .products import conjugate_if_complex
+from .reductions import (
+    OVER,
+    count,
+    count_elements,
+    inverse,
+    mask_elements,
+    max,
+    mean,
+    min,
+    restore,
+    subject,
+    sum,
+)
 from .selection import where as chosen
-
-
-def conjugated(x: Any) -> Any:
-    """Return the conjugate, of real numbers as they are."""
-    return np.conj(x) if x.dtype.kind == "c" else x
 
 
 def std_rule(
@@ -32,7 +40,7 @@ def std_rule(
     length = chosen(constant, 1, restore(y, axis, keepdims))
     centred = x - np.mean(x, axis=axis, keepdims=True)
     share = restore(g, axis, keepdims) * inverse(count(x, axis) - correction)
-    return chosen(constant, 0, share / length) * conjugated(centred)
+    return chosen(constant, 0, share / length) * conjugate_if_complex(centred)
 
 
 std_ = nonlinear(
@@ -52,7 +60,7 @@ std_ = nonlinear(
 )
 
 
-def corrected(name: str, ddof: float, correction: float | None) -> float:
+def degrees_taken(name: str, ddof: float, correction: float | None) -> float:
     """Return what is subtracted from the number of elements: `ddof`, or `correction`.
 
     Raises:
@@ -74,12 +82,12 @@ def squared_sum(
     """Return the sum of the squared distances from the mean, and how many they are."""
     if average is None:
         average = mean(x, axis=axes, keepdims=True, where=where)
-    centred = masked(name, x - operand(average), where, 0)
+    centred = mask_elements(name, x - operand(average), where, 0)
     if centred.dtype.kind == "c":
         squares = np.real(centred) ** 2 + np.imag(centred) ** 2
     else:
         squares = centred * centred
-    return sum(squares, axis=axes, keepdims=True), held(x, where, axes, keepdims=True)
+    return sum(squares, axis=axes, keepdims=True), count_elements(x, where, axes, keepdims=True)
 
 
 def without(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
@@ -115,7 +123,7 @@ def var(
     x = subject(a, dtype)
     axes = axes_of("var", x, axis)
     total, n = squared_sum("var", x, axes, where, mean)
-    over = freedom(n, corrected("var", ddof, correction), total.dtype)
+    over = freedom(n, degrees_taken("var", ddof, correction), total.dtype)
     return without(total / over, axes, keepdims)
 
 
@@ -138,7 +146,7 @@ def std(
     """
     x = subject(a, dtype)
     axes = axes_of("std", x, axis)
-    less = corrected("std", ddof, correction)
+    less = degrees_taken("std", ddof, correction)
     if where is True and mean is None:
         return std_(x, axis=axes, keepdims=bool(keepdims), correction=less)
     with scope("std"):
@@ -155,8 +163,8 @@ def std(
 def equal(x: Any, axes: tuple[int, ...], where: Any) -> Any:
     """Tell where all elements over axes, of those that a mask holds, are equal."""
     low, high = (-np.inf, np.inf) if x.dtype.kind in "fc" else (0, 0)
-    largest = max(masked("std", x, where, low), axes, keepdims=True)
-    return largest == min(masked("std", x, where, high), axes, keepdims=True)
+    largest = max(mask_elements("std", x, where, low), axes, keepdims=True)
+    return largest == min(mask_elements("std", x, where, high), axes, keepdims=True)
 
 
 def weights_over(a: Any, weights: Any, axis: Axis) -> Any:
@@ -229,7 +237,7 @@ def observations(name: str, m: Any, y: Any, rowvar: bool, dtype: Any) -> Any:
         turned = not rowvar and (given.shape[0] != 1 if i else x.ndim == 2)
         rows.append(np.transpose(given) if turned else given)
     kind = dtype or np.result_type(*(x.dtype for x in rows), np.float64)
-    return np.concatenate([converted(x, kind) for x in rows], axis=0)
+    return np.concatenate([convert_operand(x, kind) for x in rows], axis=0)
 
 
 def frequency(name: str, weights: Any, n: int) -> Any:
@@ -238,7 +246,7 @@ def frequency(name: str, weights: Any, n: int) -> Any:
     Raises:
         ShapeError, ArgumentError: if they are not.
     """
-    w = converted(weights, np.float64)
+    w = convert_operand(weights, np.float64)
     if w.shape != (n,):
         raise ShapeError(f"cov: {name} of shape {w.shape} for {n} observations; give one for each")
     if np.any(value_of(w) < 0):
@@ -290,8 +298,8 @@ def cov(
     w, over = combined_weights(fweights, aweights, x.shape[1], less)
     centred = astype(x - np.reshape(average(x, 1, w), (-1, 1)), x.dtype)
     weighted = centred if w is None else centred * w
-    product = np.matmul(weighted, conjugated(np.transpose(centred)))
-    return np.squeeze(product / converted(np.maximum(over, 0), np.real(product).dtype))
+    product = np.matmul(weighted, conjugate_if_complex(np.transpose(centred)))
+    return np.squeeze(product / convert_operand(np.maximum(over, 0), np.real(product).dtype))
 
 
 @implements(np.corrcoef)

@@ -62,7 +62,7 @@ def diagflat(v: Any, k: int = 0) -> Any:
     return diag(np.ravel(subject(v)), k)
 
 
-def kept(m: Any, mask: Any) -> Any:
+def keep_where(m: Any, mask: Any) -> Any:
     """Keep what a mask holds, and put 0 elsewhere."""
     return chosen(mask, m, m.dtype.type(0))
 
@@ -82,11 +82,11 @@ def below(name: str, x: Any, k: int) -> Any:
 def tril(m: Any, k: int = 0) -> Any:
     """Keep the triangle up to the diagonal k, 0 above.  ∂m: g there, 0 above."""
     x = subject(m)
-    return kept(x, below("tril", x, k))
+    return keep_where(x, below("tril", x, k))
 
 
 @implements(np.triu)
 def triu(m: Any, k: int = 0) -> Any:
     """Keep the triangle from the diagonal k on, 0 below.  ∂m: g there, 0 below."""
     x = subject(m)
-    return kept(x, ~below("triu", x, k - 1))
+    return keep_where(x, ~below("triu", x, k - 1))

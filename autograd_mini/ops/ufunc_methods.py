@@ -14,7 +14,7 @@ from ..core.record import operand
 from ..core.table import Axis, table
 from ..errors import ShapeError, UnsupportedError
 from .axes import axes_of, axis_of, is_scalar_axis, single_axis
-from .conversion import converted, stop_gradient
+from .conversion import convert_operand, stop_gradient
 from .norms import length
 from .reductions import max as largest
 from .reductions import subject
@@ -33,7 +33,7 @@ WHOLE: dict[Any, Any] = {
 """The functions that the method `reduce` of these ufuncs is."""
 
 
-def folded(ufunc: Any, x: Any, axis: int, initial: Any = None) -> list[Any]:
+def fold_rows(ufunc: Any, x: Any, axis: int, initial: Any = None) -> list[Any]:
     """Return the results so far of a ufunc over the rows along an axis."""
     rows = list(table["unstack"](x, axis=axis)) if x.shape[axis] else []
     if initial is not None:
@@ -44,7 +44,7 @@ def folded(ufunc: Any, x: Any, axis: int, initial: Any = None) -> list[Any]:
     return results
 
 
-def reduced(
+def reduce_ufunc(
     ufunc: Any,
     array: Any,
     axis: Axis = 0,
@@ -75,7 +75,7 @@ def reduced(
         initial = np.asarray(ufunc.identity, x.dtype)[()]
     if ufunc is np.hypot and initial is None and x.shape[axes[0]] > 1 and x.dtype.kind == "f":
         return scaled_length(x, axes, bool(keepdims))
-    results = folded(ufunc, x, axes[0], initial)
+    results = fold_rows(ufunc, x, axes[0], initial)
     if not results:
         raise ShapeError(f"np.{name}: there is nothing along axis {axis} of the shape {x.shape}")
     kept = tuple(n for i, n in enumerate(x.shape) if i != axes[0])
@@ -91,7 +91,7 @@ def scaled_length(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     return y if keepdims else np.squeeze(y, axis=axes)
 
 
-def accumulated(ufunc: Any, array: Any, axis: int = 0, dtype: Any = None) -> Any:
+def accumulate_ufunc(ufunc: Any, array: Any, axis: int = 0, dtype: Any = None) -> Any:
     """Compute `ufunc.accumulate`.  ∂x: as of the ufunc, step by step."""
     x = subject(array, dtype)
     axis = axis_of(f"{ufunc.__name__}.accumulate", x, single_axis(axis))
@@ -99,7 +99,7 @@ def accumulated(ufunc: Any, array: Any, axis: int = 0, dtype: Any = None) -> Any
         return table[np.cumsum if ufunc is np.add else np.cumprod](x, axis)
     if ufunc in (np.maximum, np.minimum):
         return running_extreme(x, axis, extreme=ufunc.__name__)
-    return np.stack(folded(ufunc, x, axis), axis=axis) if x.shape[axis] else x
+    return np.stack(fold_rows(ufunc, x, axis), axis=axis) if x.shape[axis] else x
 
 
 def reduced_at(ufunc: Any, array: Any, indices: Any, axis: int = 0, dtype: Any = None) -> Any:
@@ -110,7 +110,7 @@ def reduced_at(ufunc: Any, array: Any, indices: Any, axis: int = 0, dtype: Any =
     ends = [*places[1:], x.shape[axis]]
     before = (slice(None),) * axis
     parts = [
-        reduced(ufunc, x[(*before, slice(start, end))], axis)
+        reduce_ufunc(ufunc, x[(*before, slice(start, end))], axis)
         if start < end
         else table[np.take](x, start, axis)
         for start, end in zip(places, ends, strict=True)
@@ -120,13 +120,13 @@ def reduced_at(ufunc: Any, array: Any, indices: Any, axis: int = 0, dtype: Any =
 
 def outer(ufunc: Any, a: Any, b: Any, dtype: Any = None) -> Any:
     """Compute `ufunc.outer`: each element of a with each of b.  ∂: as of the ufunc, summed."""
-    a, b = (operand(x) if dtype is None else converted(x, dtype) for x in (a, b))
+    a, b = (operand(x) if dtype is None else convert_operand(x, dtype) for x in (a, b))
     return table[ufunc](np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b)
 
 
 METHODS: dict[str, Any] = {
-    "reduce": reduced,
-    "accumulate": accumulated,
+    "reduce": reduce_ufunc,
+    "accumulate": accumulate_ufunc,
     "reduceat": reduced_at,
     "outer": outer,
 }

@@ -80,14 +80,14 @@ class Optimizer:
             ShapeError, OperandError: if a gradient does not fit its parameter.
         """
         if assignments() is None:
-            leaves, values = self._computed()
+            leaves, values = self._compute()
         else:
             traced = tracing.get() is not None
             with no_grad() if traced else nullcontext(), scope(type(self).__name__.lower()):
-                leaves, values = self._recorded()
+                leaves, values = self._record()
         assign_all(leaves, values)
 
-    def _computed(self) -> tuple[list[Tensor], list[Any]]:
+    def _compute(self) -> tuple[list[Tensor], list[Any]]:
         array, count = np.ndarray, self.count._value + 1
         # Python floats: they leave float32 as it is, a NumPy float64 would not.
         scalars = self.coefficients(self.rate._value.item(), count.item())
@@ -111,7 +111,7 @@ class Optimizer:
                 values += rule(data, g)
         return leaves, values
 
-    def _recorded(self) -> tuple[list[Tensor], list[Any]]:
+    def _record(self) -> tuple[list[Tensor], list[Any]]:
         trace = tracing.get()
         if trace is not None:
             trace.depends(self)

@@ -55,7 +55,7 @@ def saying_what(function: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap the forward, so that NumPy's errors become ours and say what was drawn."""
 
     @wraps(function)
-    def worded(*, generator: np.random.Generator, method: str, arguments: Arguments) -> Any:
+    def write_words(*, generator: np.random.Generator, method: str, arguments: Arguments) -> Any:
         try:
             return function(generator=generator, method=method, arguments=arguments)
         except (TypeError, ValueError) as error:
@@ -66,16 +66,16 @@ def saying_what(function: Callable[..., Any]) -> Callable[..., Any]:
                 f"np.random.Generator.{method} takes"
             ) from error
 
-    return worded
+    return write_words
 
 
 @saying_what
-def drawn(*, generator: np.random.Generator, method: str, arguments: Arguments) -> Any:
+def evaluate_draw(*, generator: np.random.Generator, method: str, arguments: Arguments) -> Any:
     """Draw: it happens here, once for each call."""
     return np.asarray(getattr(generator, method)(**dict(arguments)))[()]
 
 
-def written(
+def write_draw(
     generator: str, method: str, arguments: Arguments, out: str | None = None
 ) -> str | None:
     """Write a draw as a NumPy program does, or None if an argument has no text.
@@ -110,7 +110,7 @@ def written(
 
 
 draw: Final = nonlinear(
-    drawn,
+    evaluate_draw,
     "~",
     "Random numbers: `method` of `generator`, called with `arguments`, pairs of name and value. "
     "Those of `random.FILLS` can write into an array of float32 or float64: "

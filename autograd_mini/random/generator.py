@@ -109,19 +109,19 @@ class Generator:
 
     def normal(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Tensor:
         """Draw from the normal distribution: mean and deviation.  ∂loc: 1, ∂scale: z"""
-        return self._located("normal", "standard_normal", loc, scale, size)
+        return self._locate("normal", "standard_normal", loc, scale, size)
 
     def laplace(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Tensor:
         """Draw from the Laplace distribution.  ∂loc: 1, ∂scale: z"""
-        return self._located("laplace", "laplace", loc, scale, size)
+        return self._locate("laplace", "laplace", loc, scale, size)
 
     def gumbel(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Tensor:
         """Draw from the Gumbel distribution.  ∂loc: 1, ∂scale: z"""
-        return self._located("gumbel", "gumbel", loc, scale, size)
+        return self._locate("gumbel", "gumbel", loc, scale, size)
 
     def logistic(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Tensor:
         """Draw from the logistic distribution.  ∂loc: 1, ∂scale: z"""
-        return self._located("logistic", "logistic", loc, scale, size)
+        return self._locate("logistic", "logistic", loc, scale, size)
 
     def lognormal(self, mean: Any = 0.0, sigma: Any = 1.0, size: Any = None) -> Tensor:
         """Draw numbers whose logarithm is normal.  ∂mean: y, ∂sigma: y·z"""
@@ -210,7 +210,7 @@ class Generator:
         params = {"generator": self.numpy, "method": method, "arguments": given}
         return (context.get()[0] or record)(draw, (), params)
 
-    def _located(self, method: str, standard: str, loc: Any, scale: Any, size: Any) -> Tensor:
+    def _locate(self, method: str, standard: str, loc: Any, scale: Any, size: Any) -> Tensor:
         if not tensorial(loc, scale):
             return self._draw(method, loc=loc, scale=scale, size=size)
         non_negative(method, "scale", scale)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ...core.tensor import Tensor
-from ...ops.indexing import scatter, separated, set_at
+from ...ops.indexing import scatter, set_at, split_index
 
 SET, ADD, INDEX = "_recorded_set", "_recorded_add", "_recorded_index"
 """Names that a rewritten function uses."""
@@ -51,7 +51,7 @@ def add_value(x: Any, index: Any, value: Any) -> Any:
     if not isinstance(x, Tensor) and not isinstance(value, Tensor):
         np.add.at(x, index, value)
         return x
-    static, arrays = separated(index)
+    static, arrays = split_index(index)
     whole = value + np.zeros(np.shape(x[index]))
     return x + scatter(whole, *arrays, shape=x.shape, index=static)
 

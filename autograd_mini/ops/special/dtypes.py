@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...core.record import operand, value_of
-from ..conversion import converted
+from ..conversion import convert_operand
 
 NUMBERS = (int, float, complex)
 
@@ -27,7 +27,7 @@ def in_dtypes_of(ufunc: Any, ours: Callable[..., Any]) -> Callable[..., Any]:
         wanted = ufunc.resolve_dtypes((*given, None))
         return ours(
             *(
-                converted(x, kind) if hasattr(x, "dtype") and x.dtype != kind else x
+                convert_operand(x, kind) if hasattr(x, "dtype") and x.dtype != kind else x
                 for x, kind in zip(xs, wanted, strict=False)
             )
         )

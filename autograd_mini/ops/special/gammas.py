@@ -15,7 +15,7 @@ from ...core.record import operand, scope, value_of
 from ...core.table import table
 from ...core.tensor import Tensor
 from ...errors import ArgumentError, UnsupportedError
-from ..conversion import converted
+from ..conversion import convert_operand
 from ..demands import demand
 from ..selection import where
 from .refusals import Refusal, times
@@ -223,7 +223,7 @@ def polygamma(n: Any, x: Any) -> Any:
     if given.kind == "c" or given == np.float64:
         return polygamma_(n, x)
     kind = special.polygamma(np.zeros(0, np.asarray(value_of(n)).dtype), np.zeros(0, given)).dtype
-    return polygamma_(n, x if given == kind else converted(x, kind))
+    return polygamma_(n, x if given == kind else convert_operand(x, kind))
 
 
 @scope("multigammaln")
