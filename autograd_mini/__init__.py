@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import ops as _ops
-from .core import backward as _backward  # fills the table
 from .core import dispatch as _numpy_protocol
+from .core import reverse as _backward  # fills the table
 from .core.custom import primitive as primitive
 from .core.debugging import debug as debug
 from .core.derivatives import hessian as hessian

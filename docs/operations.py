@@ -29,7 +29,7 @@ from autograd_mini.core.primitive import PRIMITIVES, Primitive
 from autograd_mini.core.table import table
 from autograd_mini.files import write_file
 from autograd_mini.ops.discrete import VALUES_ONLY
-from autograd_mini.ops.special.refusals import Refusal
+from autograd_mini.ops.special.dtypes import Refusal
 from autograd_mini.ops.unsupported import function_of, reasons
 from autograd_mini.random import draws
 

@@ -13,8 +13,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from autograd_mini.core.primitive import Case, Primitive
-from autograd_mini.core.samples import drawn_operands, operands_of
+from autograd_mini.core.primitive import Case, Primitive, drawn_operands, operands_of
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 import autograd_mini as am
-from autograd_mini.core.primitive import PRIMITIVES
-from autograd_mini.core.samples import operands_of
+from autograd_mini.core.primitive import PRIMITIVES, operands_of
 
 OTHER = ">" if sys.byteorder == "little" else "<"
 DTYPES = [f"{OTHER}{kind}" for kind in ("f8", "f4", "i8", "i4", "u2", "c16", "c8")]

@@ -19,7 +19,7 @@ from numpy.testing import assert_allclose
 from test_table import each
 
 import autograd_mini as am
-from autograd_mini.core.samples import is_shape, operands_of
+from autograd_mini.core.primitive import is_shape, operands_of
 
 REFUSED = {
     # the shape or dtype of the result depends on values

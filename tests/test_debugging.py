@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import autograd_mini as am
-from autograd_mini.core.notes import lines
+from autograd_mini.core.record import lines
 
 
 def here(error: Any) -> str:

@@ -22,9 +22,8 @@ from autograd_mini.compiler.forms import (
 )
 from autograd_mini.compiler.program import Instruction, Value
 from autograd_mini.compiler.rows import add_n
-from autograd_mini.core.primitive import PRIMITIVES, Case, Primitive, case
+from autograd_mini.core.primitive import PRIMITIVES, Case, Primitive, case, operands_of
 from autograd_mini.core.primitive import nonlinear as general
-from autograd_mini.core.samples import operands_of
 from autograd_mini.core.source_text import literal
 from autograd_mini.ops.indexing import ARRAY
 

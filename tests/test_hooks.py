@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import autograd_mini as am
-from autograd_mini.core.notes import hooks
+from autograd_mini.core.record import hooks
 
 
 def test_a_hook_sees_the_sum_of_all_uses_once() -> None:

@@ -20,8 +20,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import autograd_mini as am
-from autograd_mini.core.primitive import PRIMITIVES, Primitive
-from autograd_mini.core.samples import differentiable
+from autograd_mini.core.primitive import PRIMITIVES, Primitive, differentiable
 from autograd_mini.core.table import table
 
 with suppress(ModuleNotFoundError):  # SciPy's functions enter the table where they are wanted

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 
 from autograd_mini.core.cotangents import swap_convention
-from autograd_mini.core.frontier import Frontier
 from autograd_mini.core.graph import Graph
 from autograd_mini.core.record import Operation, Record
-from autograd_mini.core.reverse import visit
+from autograd_mini.core.reverse import Frontier, visit
 from autograd_mini.core.tensor import Tensor
 
 from .reach import find_stale

@@ -7,8 +7,7 @@ gradient once a leaf was assigned. Where that makes a difference the picture say
 from __future__ import annotations
 
 from autograd_mini.core.graph import Graph
-from autograd_mini.core.notes import hooks
-from autograd_mini.core.record import Operation
+from autograd_mini.core.record import Operation, hooks
 from autograd_mini.core.reverse import current_values
 from autograd_mini.core.tensor import Tensor
 from autograd_mini.errors import StaleGraphError

@@ -8,8 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ..core.notes import hooks
-from ..core.record import is_recording
+from ..core.record import hooks, is_recording
 from ..core.tensor import Tensor
 from ..errors import CompileError
 from .captures import Captures, refuse_unreached, refuse_unreached_arrays

@@ -15,8 +15,7 @@ import numpy as np
 from ..core.absent import Absent
 from ..core.contexts import Phase, PhaseScope, Scope, ScopePath, serials
 from ..core.graph import Graph, as_graph
-from ..core.notes import lines
-from ..core.record import Record
+from ..core.record import Record, lines
 from ..core.tensor import NO_PARAMS, Tensor, leaf
 from ..ops.conversion import set_leaf
 from .phases import phases_of

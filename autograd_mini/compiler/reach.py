@@ -571,7 +571,7 @@ def is_base_of_modules(kind: type) -> bool:
 
 def is_mode(x: Any) -> bool:
     """Tell what a module has for `training`: it is not an attribute like others."""
-    return type(x).__module__ == "autograd_mini.nn.mode"
+    return type(x).__module__ == "autograd_mini.nn.module"
 
 
 def is_module_or_optimizer(kind: type) -> bool:

@@ -17,9 +17,8 @@ from ..core.arrays import PLAIN, as_array, normal
 from ..core.contexts import ERRORS, Scope, ScopePath, WalkScope, serials
 from ..core.extraction import describe
 from ..core.fingerprint import fingerprint
-from ..core.notes import hooks
 from ..core.primitive import PRIMITIVES, Primitive
-from ..core.record import Record, context, record, run
+from ..core.record import Record, context, hooks, record, run
 from ..core.record import operand as plain
 from ..core.sites import Site, site
 from ..core.tensor import NO_PARAMS, Tensor, leaf

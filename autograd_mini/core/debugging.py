@@ -10,8 +10,7 @@ import numpy as np
 from ..errors import ArgumentError, NonFiniteError
 from .contexts import Block, recorder, run_quietly
 from .extraction import plain_value
-from .notes import lines
-from .record import Operation, Params, Record, record
+from .record import Operation, Params, Record, lines, record
 from .reverse import watching
 from .sites import site
 from .tensor import Tensor

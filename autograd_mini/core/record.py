@@ -29,7 +29,6 @@ from .contexts import recorder as recorder
 from .contexts import scope as scope
 from .extraction import describe, tracing
 from .fingerprint import fingerprint
-from .notes import lines
 from .sites import site
 from .table import table
 from .tensor import NO_PARAMS, Tensor, leaf
@@ -37,6 +36,9 @@ from .visible import show_text
 
 if TYPE_CHECKING:
     from .primitive import Primitive
+
+
+import weakref
 
 Params = dict[str, Any]
 
@@ -371,3 +373,27 @@ def assignments() -> Recorder | None:
 def is_recording() -> bool:
     """Whether operations are being recorded here."""
     return context.get()[0] is not evaluate or tracing.get() is not None
+
+
+class Notes(dict[int, Any]):
+    """A value for the serial of a vertex, forgotten with the vertex.
+
+    Attributes:
+        leaf_changes: how often something was noted for a leaf or taken away, for those who have
+            made something of the notes.
+    """
+
+    leaf_changes = 0
+
+    def attach(self, vertex: Any, value: Any) -> None:
+        """Note a value for a tensor or a multi-output record."""
+        if vertex.serial not in self:
+            weakref.finalize(vertex, self.pop, vertex.serial, None).atexit = False
+        self[vertex.serial] = value
+
+
+hooks: Final = Notes()
+"""Functions of a cotangent: serial → {key: (index of the output, function)}."""
+
+lines: Final = Notes()
+"""Source lines that `debug` noted: serial → "file.py:12"."""

@@ -9,21 +9,24 @@ million operations needs neither recursion nor a list of itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
+from contextlib import nullcontext
 from contextvars import ContextVar
-from heapq import heappop
+from heapq import heappop, heappush
+from itertools import count
 from typing import Any, Final
 
 import numpy as np
 
-from ..errors import AutogradError, GradientError
+from ..errors import AutogradError, GradientError, ShapeError, UnsupportedError
+from ..ops.conversion import astype
 from ..ops.selection import where
-from .contexts import run_quietly
-from .cotangents import array_of_result, match_input, swap_convention
-from .frontier import Frontier
-from .hooks import after_hooks
-from .notes import hooks, lines
-from .record import Operation, Record, check_unchanged
-from .tensor import NO_PARAMS, Tensor
+from .arrays import as_array
+from .contexts import run_quietly, walk_scope
+from .cotangents import array_of_result, copy_if_shared, match_input, seed, swap_convention
+from .extraction import describe, looked_at, plain_value, tracing
+from .record import Operation, Record, check_unchanged, hooks, lines, no_grad
+from .table import table
+from .tensor import NO_PARAMS, RUN, SET_GRAD, Tensor, leaf
 
 Watch = Callable[[Any, str, Any, Any], None]
 watching: ContextVar[tuple[Watch | None, Any] | None] = ContextVar(
@@ -286,3 +289,172 @@ def operands_of(tensor: Tensor) -> list[Tensor]:
     if type(operands) is Record:
         operands = operands._operands
     return [o for o in operands or () if type(o) is Tensor]
+
+
+class Frontier:
+    """The vertices that have received a cotangent and wait to be visited, latest first."""
+
+    __slots__ = ("heap", "waiting", "leaves")
+
+    def __init__(self) -> None:
+        self.heap: list[int] = []
+        self.leaves: dict[int, list[Any]] = {}  # serial → [leaf, g]: no order, so no heap
+        self.waiting: dict[int, list[Any]] = {}  # serial → [vertex, cotangents, selected]
+
+    def receive(self, tensor: Tensor, g: Any, selected: bool) -> None:
+        """Add a cotangent to what a tensor has received."""
+        serial = tensor.serial
+        if tensor._primitive is None:
+            entry = self.leaves.get(serial)
+            if entry is None:
+                self.leaves[serial] = [tensor, g]
+            else:
+                entry[1] = entry[1] + g
+            return
+        entry = self.waiting.get(serial)
+        if entry is None:
+            heappush(self.heap, -serial)
+            if type(tensor._operands) is not Record:
+                self.waiting[serial] = [tensor, g, selected]
+                return
+            shared = tensor._operands
+            entry = self.waiting[serial] = [shared, [None] * len(shared.arrays), selected]
+        if type(entry[0]) is Record:
+            held = entry[1][tensor._index]
+            entry[1][tensor._index] = g if held is None else held + g
+        else:
+            entry[1] = entry[1] + g
+        if selected:
+            entry[2] = True
+
+
+keys = count()
+
+
+class Hook:
+    """A registered hook; `remove()` takes it away again."""
+
+    __slots__ = ("_key", "_of_leaf", "_serial")
+
+    def __init__(self, serial: int, key: int, of_leaf: bool) -> None:
+        self._serial = serial
+        self._key = key
+        self._of_leaf = of_leaf
+
+    def remove(self) -> None:
+        """Take the hook away; doing it twice does no harm."""
+        hooks.get(self._serial, {}).pop(self._key, None)
+        hooks.leaf_changes += self._of_leaf
+
+
+def register_hook(tensor: Tensor, function: Callable[[Any], Any]) -> Hook:
+    """Call a function with the whole cotangent of a tensor in every reverse walk that reaches it.
+
+    Raises:
+        GradientError: for a tensor that requires no gradient, which no walk reaches.
+    """
+    if not tensor._requires_grad:
+        raise GradientError(f"{describe(tensor)} requires no gradient, so a hook is never called")
+    vertex = tensor._operands if type(tensor._operands) is Record else tensor
+    key = next(keys)
+    hooks.attach(vertex, {**hooks.get(vertex.serial, {}), key: (tensor.index, function)})
+    hooks.leaf_changes += tensor.is_leaf
+    return Hook(vertex.serial, key, tensor.is_leaf)
+
+
+table["register_hook"] = register_hook
+
+
+def after_hooks(vertex: Any, g: Any) -> Any:
+    """Return the cotangent of a vertex (a list for several outputs) as its hooks leave it."""
+    for index, function in hooks.get(vertex.serial, {}).values():
+        if type(g) is list:
+            if g[index] is not None:
+                g[index] = call_hook(vertex, function, g[index])
+        else:
+            g = call_hook(vertex, function, g)
+    return g
+
+
+def call_hook(vertex: Any, function: Callable[[Any], Any], g: Any) -> Any:
+    """Call one hook with a cotangent of its own; without a result the cotangent stays."""
+    shown = swap_convention(g)
+    result = function(shown.copy() if type(shown) is np.ndarray else shown)
+    if result is None:
+        return g
+    if np.shape(plain_value(result)) != g.shape:
+        raise ShapeError(
+            f"a hook returned shape {np.shape(result)} for a cotangent of shape {g.shape}; "
+            "expected the same shape, or None to leave it"
+        )
+    if type(g) is not Tensor or not isinstance(result, Tensor):
+        result = as_array(plain_value(result))
+    if result.dtype.kind == "c" and g.dtype.kind != "c":
+        raise GradientError(
+            f"a hook returned complex numbers for a {g.dtype} cotangent; return real ones"
+        )
+    return swap_convention(result if result.dtype == g.dtype else astype(result, g.dtype))
+
+
+def backward(output: Tensor, gradient: Any = None, *, retain_grads: bool = False) -> None:
+    """Add the derivatives of an output into `.grad` of every leaf that requires one.
+
+    The graph is kept, and a second call adds again.
+
+    Args:
+        output: where to start.
+        gradient: its cotangent, of the same shape; 1 for a scalar by default.
+        retain_grads: whether the results of operations get their `.grad` too.
+
+    Raises:
+        GradientError: if the output depends on no leaf that requires a gradient, or is no scalar
+            and has no cotangent.
+        StaleGraphError: if a leaf changed since the output was computed; no `.grad` changes then.
+    """
+    trace = tracing.get()
+    recorded = trace is not None and trace.effects
+    if not recorded:
+        looked_at(output, "backward()")
+    if not output._requires_grad:
+        raise GradientError(
+            f"backward: {describe(output)} depends on no tensor that requires a gradient; make "
+            "those that it is computed from with am.tensor(…, requires_grad=True), and compute it "
+            "outside of no_grad"
+        )
+    g = seed(output, gradient)
+    if isinstance(g, Tensor) and not recorded:
+        g = g._value
+    shared = {id(g)}
+    with no_grad() if recorded else nullcontext(), walk_scope() if recorded else nullcontext():
+        reached = walk([output], [g], every=retain_grads, recorded=recorded)
+        reached = [(x, g) for x, g in reached if x._primitive is None or retain_grads]
+        if trace is not None and recorded:
+            for tensor, _ in reached:
+                refuse_earlier(tensor, trace)
+        totals = [
+            x.grad + g if x.grad is not None else copy_if_shared(g, shared) for x, g in reached
+        ]
+        if recorded:  # one that is the same at each call, as that of a plain sum, has no history
+            totals = [g if isinstance(g, Tensor) else leaf(g) for g in totals]
+    RUN(map(SET_GRAD, [x for x, _ in reached], totals))  # all of them or, interrupted, none
+
+
+table["backward"] = backward
+
+
+def refuse_earlier(tensor: Tensor, trace: Any) -> None:
+    """Refuse to add, in a trace, to a gradient of before; note that there must be none.
+
+    Raises:
+        UnsupportedError: if there is one.
+    """
+    if tensor.grad is None:
+        trace.depends(tensor, ["grad"])
+    elif not isinstance(tensor.grad, Tensor):
+        raise trace.refused(
+            UnsupportedError(
+                f"backward: {describe(tensor)} has a gradient of before the compiled function, "
+                "which cannot be part of its program; call optimizer.zero_grad() in the function, "
+                "before backward()"
+            )
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -12,11 +13,10 @@ from ..core.extraction import looked_at
 from ..core.record import no_grad
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError
-from .arguments import whole
 from .data import batches, model_dtype, pair, samples
 from .losses import Loss
 from .metrics import Metric, Metrics, loss_of, metrics_of
-from .mode import using
+from .operands import whole
 
 if TYPE_CHECKING:
     from .module import Module
@@ -25,6 +25,25 @@ PREDICTOR: Final = "_predictor"
 """The attribute in which a model keeps its compiled prediction."""
 WASTED: Final = 8
 """So many traces without a program, and predictions are eager."""
+
+
+using: Final[ContextVar[bool]] = ContextVar("autograd_mini_using", default=False)
+"""Whether models predict in this thread or task; then all are in evaluation mode."""
+
+
+class Mode:
+    """The attribute `training`: what was set, True at first; False while a model predicts.
+
+    No module is changed for a prediction, so that threads may predict, and train, side by side.
+    """
+
+    def __get__(self, module: Any, kind: type | None = None) -> bool:
+        if module is None:
+            return True
+        return not using.get() and bool(vars(module).get("training", module.starts_in_training))
+
+    def __set__(self, module: Any, training: bool) -> None:
+        vars(module)["training"] = training
 
 
 def predict(model: Module, x: Any, batch_size: int | None = None) -> Any:

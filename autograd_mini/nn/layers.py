@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
 from ..core.arrays import as_array
 from ..core.extraction import reads_no_elements, tracing
+from ..core.primitive import Primitive
 from ..core.tensor import Tensor, tensor
 from ..errors import ArgumentError, ShapeError
+from ..ops.activations import relu, sigmoid, softmax, softplus
+from ..ops.arithmetic import tanh
 from ..optim.numbers import within
 from ..random import Generator
-from .activations import Activation, function_of, initial_weight, name_of
-from .arguments import Seed, floating, generator, whole
 from .module import Module
-from .operands import in_dtype
+from .operands import Seed, floating, generator, in_dtype, whole
 
 
 @reads_no_elements
@@ -250,3 +251,65 @@ class MLP(Sequential):
         output = f", output_activation={name_of(last)!r}" if last is not None else ""
         shown = f", activation={name_of(hidden)!r}" if len(self.layers) > 1 else ""
         return f"{type(self).__name__}({'-'.join(map(str, self.sizes))}{shown}{output})"
+
+
+Activation = str | Callable[[Any], Any] | None
+
+ACTIVATIONS: Final[dict[str | None, Callable[[Any], Any] | None]] = {
+    None: None,
+    "linear": None,
+    "tanh": tanh.call,
+    "sigmoid": sigmoid.call,
+    "relu": relu.call,
+    "softplus": softplus.call,
+    "softmax": softmax,
+}
+HE: Final = frozenset({"relu", "softplus"})
+
+
+def function_of(activation: Activation) -> Callable[[Any], Any] | None:
+    """Return the function of an activation, None for a linear one.
+
+    Raises:
+        ArgumentError: for an unknown name.
+    """
+    try:
+        return ACTIVATIONS[activation]  # type: ignore[index]  # a function is no key: below
+    except (KeyError, TypeError):
+        if callable(activation):
+            return activation
+    known = ", ".join(str(name) for name in ACTIVATIONS if name)
+    raise ArgumentError(
+        f"unknown activation {activation!r}; expected one of {known}, None or a function of a "
+        "tensor"
+    )
+
+
+def name_of(activation: Activation) -> str:
+    """Return how a table writes an activation: "relu" for `am.relu` too."""
+    if activation is None:
+        return "linear"
+    if isinstance(activation, str):
+        return activation
+    if isinstance(activation, Primitive):
+        return activation.name
+    return getattr(activation, "__name__", type(activation).__name__)
+
+
+def initial_weight(
+    inputs: int, outputs: int, activation: Activation, rng: np.random.Generator, dtype: Any
+) -> Any:
+    """Draw a weight of shape (inputs, outputs).
+
+    For relu and softplus, by name or as `am.relu`: normal with standard deviation √(2 / inputs)
+    (He et al. 2015, equation 10). For all others: uniform in ±√(6 / (inputs + outputs)) (Glorot &
+    Bengio 2010, equation 16).
+    The numbers are drawn in float64, so a float32 model starts from the same ones, rounded.
+    """
+    size = (inputs, outputs)
+    if name_of(activation) in HE:
+        weight = rng.normal(0.0, np.sqrt(2 / max(inputs, 1)), size)
+    else:
+        bound = np.sqrt(6 / max(inputs + outputs, 1))
+        weight = rng.uniform(-bound, bound, size)
+    return weight.astype(dtype)

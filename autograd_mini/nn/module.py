@@ -19,9 +19,8 @@ from ..core.contexts import Scope, context
 from ..core.extraction import tracing
 from ..core.tensor import Tensor, tensor
 from ..errors import ArgumentError, ShapeError
-from .arguments import floating
-from .inference import PREDICTOR, evaluate, predict
-from .mode import Mode
+from .inference import PREDICTOR, Mode, evaluate, predict
+from .operands import floating
 from .ownership import join_paths, owned_objects
 from .summary import summary
 from .training import fit

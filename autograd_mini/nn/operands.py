@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..core.record import value_of
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, ShapeError
 from ..ops.conversion import astype
+from ..random import Generator
 
 SUM_TOLERANCE: Final = 1e-2
 """How far from 1 a row of probabilities may sum: float16 of a thousand classes passes."""
@@ -194,3 +196,55 @@ def probabilities(labels: Any, dtype: Any) -> Any:
             f"shape {values.shape[:-1]}"
         )
     return in_dtype(labels, dtype)
+
+
+Seed = int | np.random.Generator | Generator | None
+
+
+def whole(what: str, value: Any, least: int) -> int:
+    """Return an integer of at least `least`.
+
+    Raises:
+        ArgumentError: for anything else.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least or isinstance(value, bool):
+        raise ArgumentError(f"{what} is {value!r}; expected an integer of at least {least}")
+    return number
+
+
+def floating(dtype: Any) -> np.dtype[Any]:
+    """Return a floating-point dtype, in this machine's byte order.
+
+    Raises:
+        ArgumentError: for any other, and for what is no dtype.
+    """
+    try:
+        kind = np.dtype(dtype)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"dtype is {dtype!r:.60}; expected float32 or float64") from error
+    if kind.kind != "f":
+        raise ArgumentError(f"dtype is {kind}; expected float32 or float64")
+    return kind if kind.isnative else np.dtype(kind.type)
+
+
+def generator(seed: Seed) -> np.random.Generator:
+    """Return NumPy's generator of a seed; that of a generator is its own.
+
+    Raises:
+        ArgumentError: for what NumPy takes for no seed.
+    """
+    return Generator(seed).numpy
+
+
+def check_function(what: str, value: Any, expected: str) -> None:
+    """Look whether a value is None or can be called.
+
+    Raises:
+        ArgumentError: if it is neither.
+    """
+    if value is not None and not callable(value):
+        raise ArgumentError(f"{what} is {value!r:.60}; expected {expected}")

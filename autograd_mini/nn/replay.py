@@ -9,7 +9,7 @@ from ..ops.finiteness import require_finite
 from ..optim import clip_grad_norm
 
 if TYPE_CHECKING:
-    from .steps import Trainer
+    from .training import Trainer
 
 WASTED: Final = 8
 """So many traces without a program, and the rest is eager."""

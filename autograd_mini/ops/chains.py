@@ -11,7 +11,7 @@ from ..core.primitive import implements
 from ..core.record import operand, scope
 from ..core.table import table
 from ..errors import ArgumentError, MatrixError, OperandError, ShapeError, UnsupportedError
-from .linalg import matmul
+from .products import matmul
 from .selection import where
 
 

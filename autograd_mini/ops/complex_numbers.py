@@ -9,7 +9,7 @@ import numpy as np
 from ..core.primitive import implements
 from ..core.tensor import Tensor
 from .conversion import astype
-from .linalg import tensor_like
+from .products import tensor_like
 
 
 def read_values(x: Any) -> Any:

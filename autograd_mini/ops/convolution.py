@@ -12,8 +12,7 @@ import numpy as np
 
 from ..core.primitive import Primitive, case, implements, multilinear
 from ..errors import ArgumentError, ShapeError
-from .linalg import tensor_like
-from .products import conjugate_if_complex
+from .products import conjugate_if_complex, tensor_like
 
 OPPOSITE = {"full": "valid", "valid": "full"}
 

@@ -19,8 +19,7 @@ from ..core.table import Axis
 from ..errors import ArgumentError, AutogradError, ShapeError
 from .axes import axes_of, axis_of
 from .joining import slice_along
-from .linalg import tensor_like
-from .products import conjugate_if_complex
+from .products import conjugate_if_complex, tensor_like
 
 TRANSPOSED = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 """The norm with which the opposite transform has the same factor."""

@@ -18,7 +18,7 @@ from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, ShapeError
 from .axes import axes_of, axis_of
 from .conversion import astype
-from .demands import demand
+from .finiteness import demand
 from .indexing import getitem_function
 from .picking import take_along_axis
 from .reductions import subject

@@ -17,7 +17,7 @@ from ..core.tensor import Tensor
 from ..errors import ArgumentError, IndexingError, OperandError, ShapeError
 from .axes import axis_of, is_scalar_axis
 from .conversion import convert_operand
-from .demands import demand
+from .finiteness import demand
 from .index_batching import ARRAY
 from .indexing import getitem_function, scatter
 from .shapes import common_shape

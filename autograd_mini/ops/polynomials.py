@@ -14,7 +14,7 @@ from ..errors import ArgumentError, GradientError, OperandError, ShapeError
 from .complex_numbers import read_values
 from .conversion import astype
 from .convolution import convolve
-from .linalg import tensor_like
+from .products import tensor_like
 
 
 def coefficients(name: str, p: Any) -> Any:

@@ -12,7 +12,7 @@ from ..core.table import Axis
 from ..errors import ArgumentError, ShapeError
 from .axes import axes_of, places_of
 from .conversion import astype, convert_operand, stop_gradient
-from .demands import demand
+from .finiteness import demand
 from .products import conjugate_if_complex
 from .reductions import (
     OVER,

@@ -12,8 +12,8 @@ from ..core.extraction import describe
 from ..core.tensor import Tensor
 from ..errors import NonFiniteError
 from ..ops.finiteness import require_finite
-from .collecting import collect, gradient_of
 from .numbers import positive
+from .optimizer import collect, gradient_of
 
 
 def clip_grad_norm(parameters: Iterable[Tensor] | Any, max_norm: float) -> float:

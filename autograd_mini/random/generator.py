@@ -14,10 +14,11 @@ from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, UnsupportedError
 from ..ops.conversion import astype
 from ..ops.picking import take
-from .draws import canonical, draw
-from .parameters import (
+from .draws import (
+    canonical,
     check_probabilities,
     count_of,
+    draw,
     drawn_shape,
     length,
     non_negative,

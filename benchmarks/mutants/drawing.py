@@ -10,8 +10,7 @@ from zlib import crc32
 
 import numpy as np
 
-from autograd_mini.core.primitive import PRIMITIVES, Case, Primitive
-from autograd_mini.core.samples import drawn_operands, operands_of
+from autograd_mini.core.primitive import PRIMITIVES, Case, Primitive, drawn_operands, operands_of
 
 from .functions import REFUSALS, Function
 

@@ -12,8 +12,7 @@ from typing import Any, Final
 from autograd_mini.core.absent import Absent
 from autograd_mini.core.contexts import Phase, serials
 from autograd_mini.core.graph import Graph
-from autograd_mini.core.notes import lines
-from autograd_mini.core.record import Operation, Record
+from autograd_mini.core.record import Operation, Record, lines
 from autograd_mini.core.tensor import Tensor, leaf
 from autograd_mini.ops.conversion import set_leaf
 

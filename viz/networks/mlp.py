@@ -15,7 +15,7 @@ import numpy as np
 
 from autograd_mini.core.tensor import Tensor
 from autograd_mini.nn import Module
-from autograd_mini.nn.activations import function_of, name_of
+from autograd_mini.nn.layers import function_of, name_of
 
 from ..errors import PictureError
 from ..texts import clean

@@ -20,7 +20,7 @@ from autograd_mini.core.graph import Graph
 from autograd_mini.core.record import Operation, Scope, recorder, scope
 from autograd_mini.core.tensor import Tensor, tensor
 from autograd_mini.nn import Dense, Module, Sequential
-from autograd_mini.nn.activations import name_of
+from autograd_mini.nn.layers import name_of
 
 from ..errors import PictureError
 from ..reading import is_number, key, operands, scope_of

@@ -27,35 +27,44 @@ from ...core.table import table as _table
 from .bessel import i0, i0e, i1, i1e, iv, ive, j0, j1, jv, k0, k0e, k1, k1e, kv, kve, y0, y1, yv
 from .dtypes import in_dtypes_of
 from .entropies import entr, expit, kl_div, log_expit, logit, rel_entr, xlog1py, xlogy
-from .exponentials import cosm1, exp1, exp10, expi, exprel, hyp0f1, hyp1f1, hyp2f1
+from .exponentials import (
+    cosm1,
+    exp1,
+    exp10,
+    expi,
+    exprel,
+    hyp0f1,
+    hyp1f1,
+    hyp2f1,
+    log_softmax,
+    logsumexp,
+    softmax,
+)
 from .gammas import (
     beta,
     betainc,
     betaln,
-    gamma,
-    gammainc,
-    gammaincc,
-    gammaln,
-    gammasgn,
-    loggamma,
-    multigammaln,
-    polygamma,
-    psi,
-    rgamma,
-    zeta,
-)
-from .gaussian import (
     erf,
     erfc,
     erfcinv,
     erfcx,
     erfi,
     erfinv,
+    gamma,
+    gammainc,
+    gammaincc,
+    gammaln,
+    gammasgn,
     log_ndtr,
+    loggamma,
+    multigammaln,
     ndtr,
     ndtri,
+    polygamma,
+    psi,
+    rgamma,
+    zeta,
 )
-from .sums import log_softmax, logsumexp, softmax
 
 digamma = psi
 for _own, _ours in (

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import special
 
 from ...core.primitive import Primitive, case, elementwise
-from .refusals import Refusal
+from .dtypes import Refusal
 
 ORDERS = (case(0, (3, 4)), case(2, ()), case(0.5, (3,)), case(1, (2, 0)))
 RIGHT = (0.4, 3.0)
