@@ -16,10 +16,10 @@ import numpy as np
 
 from ..errors import ConversionError, OperandError, UnsupportedError
 from .absent import Absent
-from .array_methods import ArrayMethods
 from .arrays import as_array
 from .contexts import serials
 from .extraction import describe, looked_at, noted_text, plain, tracing
+from .methods import ArrayMethods
 from .table import table
 from .visible import show_text
 
