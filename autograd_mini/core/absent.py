@@ -1,4 +1,4 @@
-"""Absent: what stands in place of an array that is not there, only its shape and dtype known."""
+"""Absent: stands in for an array that does not exist yet; only its shape and dtype are known."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Absent(NDArrayOperatorsMixin):
         return self.size * self.itemsize
 
     def item(self, *args: int) -> NoReturn:
-        """Refuse: there is no number."""
+        """Raise: no number exists yet."""
         self._refuse()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:

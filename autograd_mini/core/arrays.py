@@ -18,7 +18,7 @@ class SupportsArray(Protocol):
 
 
 Numbers = SupportsArray | complex | list[Any] | tuple[Any, ...]
-"""What a function of ours takes: for type checkers, to which text is an `ArrayLike`."""
+"""The type of an array argument, for type checkers. NumPy's `ArrayLike` would also allow text."""
 
 PLAIN = frozenset({float, int, bool, np.ndarray, np.float64, np.float32, np.int64, np.bool})
 """Exact classes of operands that need no look before NumPy gets them."""
@@ -87,7 +87,7 @@ def plain_array(value: Any) -> Any:
 
 
 def is_foreign(value: Any) -> bool:
-    """Tell an array of another library, which combines with others by methods of its own.
+    """Tell whether a value is an array of another library, with its own rules for operators.
 
     As a plain array it would lose what it is: labels, units, a device, a graph.
     """

@@ -37,7 +37,7 @@ def insert_axes(x: Any, ndim: int) -> Any:
 
 
 def repeat_for_all(x: Any, size: int) -> Any:
-    """Give an operand that is the same for all examples the new axis."""
+    """Add the batch axis to an operand that is shared by all examples."""
     return np.broadcast_to(x, (size, *np.shape(x)))
 
 

@@ -27,7 +27,7 @@ class Recorder(Protocol):
     """What records an operation in place of `record`."""
 
     def __call__(self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any], /) -> Any:
-        """Return what the operation returns."""
+        """Run the operation and return its result."""
 
 
 serials = count(1)
@@ -95,7 +95,7 @@ class PhaseScope(Scope):
 
 
 class WalkScope(Scope):
-    """The scope of a reverse walk that is recorded."""
+    """The scope of a recorded backward pass."""
 
     __slots__ = ()
 
@@ -115,7 +115,7 @@ OWN: Final = "autograd_mini"
 
 
 def changed_by_errstate() -> set[ContextVar[Any]]:
-    """Find the variable in which NumPy keeps what it does about errors."""
+    """Find the context variable in which NumPy keeps its floating-point error settings."""
     with np.errstate(all="raise"):
         inside = copy_context()
     return {variable for variable, value in inside.items() if variable.get(None) is not value}

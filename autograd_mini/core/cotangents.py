@@ -1,4 +1,4 @@
-"""Cotangents: where they start, how they fit what they reach, and who owns them.
+"""Cotangents: how they start, how they are matched to an input, and when they are copied.
 
 Complex numbers: inside the walk a cotangent g acts on a tangent t by Re Σ g·t, without conjugates,
 so the rule of a holomorphic function reads as for real numbers. Outside, gradients are PyTorch's:

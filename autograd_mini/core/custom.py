@@ -26,7 +26,7 @@ def make_read_only(x: Any) -> Any:
 
 
 def own(result: Any) -> Any:
-    """Return a function's result as an array that is no view of its inputs."""
+    """Return a function's result as an array that shares no memory with its inputs."""
     array = as_array(result)
     return array.copy() if type(array) is np.ndarray and not array.flags.writeable else array
 
@@ -47,7 +47,7 @@ Given = TypeVar("Given", bound=Rule)
 
 
 class Custom(Generic[P]):
-    """A function that is recorded as one operation; made by `am.primitive`."""
+    """A function recorded as one operation; created by `am.primitive`."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Custom(Generic[P]):
         )
 
     def _forward(self, *arrays: Any, **params: Any) -> Any:
-        """Call the function, and check that its result is what was declared."""
+        """Call the function and check its result against the declaration."""
         given = [make_read_only(as_array(x)) for x in arrays]
         result = self.function(*given, **params)
         if isinstance(result, tuple) is not self.multiple:

@@ -17,13 +17,13 @@ from .tensor import Tensor
 
 
 def finite(x: Any) -> bool:
-    """Whether there is no NaN or infinity among some numbers."""
+    """Tell whether all numbers are finite."""
     data = np.asarray(plain_value(x))
     return data.dtype.kind not in "fc" or bool(np.isfinite(data).all())
 
 
 def kind_of(x: Any) -> str:
-    """Name what is not finite in some numbers."""
+    """Name the values that are not finite: NaN, or infinity."""
     return "NaN" if np.isnan(np.asarray(plain_value(x))).any() else "infinity"
 
 
@@ -60,7 +60,7 @@ def recorded_with_line(
 
 
 def record_and_look(primitive: Any, operands: tuple[Any, ...], params: Params) -> Any:
-    """Record an operation with its line; raise if its result is the first that is not finite."""
+    """Record an operation with its line; raise if finite inputs give a non-finite result."""
     results, vertex = recorded_with_line(primitive, operands, params)
     for y in results if isinstance(results, tuple) else (results,):
         if not finite(y) and all(map(finite, vertex._operands)):
@@ -74,7 +74,7 @@ def only_line(primitive: Any, operands: tuple[Any, ...], params: Params) -> Any:
 
 
 def look_at_rule(vertex: Any, what: str, given: Any, made: Any) -> None:
-    """Raise if a rule makes something that is not finite out of finite numbers."""
+    """Raise if a derivative rule turns finite numbers into NaN or infinity."""
     for x in made if isinstance(made, (list, tuple)) else (made,):
         if not finite(x) and all(map(finite, given if isinstance(given, list) else (given,))):
             raise NonFiniteError(f"{kind_of(x)} appears in {what} of {describe_operation(vertex)}")

@@ -26,7 +26,7 @@ from .tensor import Tensor
 
 
 def name_of(ufunc: Any) -> str:
-    """Return what a reader calls a ufunc, as np.add or scipy.special.erf."""
+    """Return the full name of a ufunc, such as np.add or scipy.special.erf."""
     name = ufunc.__name__
     if name.startswith("_"):  # what a function of SciPy calls for some of its arguments
         return f"scipy.special.{name.removeprefix('_')}"
@@ -37,7 +37,7 @@ def name_of(ufunc: Any) -> str:
 
 
 def function_name(function: Any) -> str:
-    """Return what a reader calls a function, as np.linalg.norm."""
+    """Return the full name of a function, such as np.linalg.norm."""
     return f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
 
 

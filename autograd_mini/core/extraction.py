@@ -1,4 +1,4 @@
-"""Taking a plain value out of the graph: what would be lost or baked in is an error."""
+"""Read a tensor's value; raise where that would lose a gradient or freeze a value in a trace."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .visible import show_text
 
 
 class Vertex(Protocol):
-    """What is asked of a tensor here."""
+    """The parts of a tensor that this module uses."""
 
     _value: Any
     _requires_grad: bool
@@ -35,7 +35,7 @@ class Vertex(Protocol):
 
 
 class Trace(Protocol):
-    """Who records a graph in order to compute it again for other values.
+    """An interpreter of primitives that records a graph, to compute it again for other values.
 
     Attributes:
         effects: whether `backward()` and assignments are part of what is recorded.
@@ -51,25 +51,25 @@ class Trace(Protocol):
         """Record an operation that needs no gradient, as under `no_grad`."""
 
     def look(self, tensor: Any, what: str) -> None:
-        """Refuse if a value that is looked at would be baked into the graph."""
+        """Raise if reading this value would freeze it in the graph."""
 
     def ask_kind(self, tensor: Any, what: str) -> None:
-        """Refuse if it is asked what an argument is for which a tensor stands."""
+        """Raise if the program asks for the type of an argument that a tensor stands in for."""
 
     def refuse_write(self, tensor: Any) -> None:
-        """Refuse an operator in place on what stands for a plain array, which would change."""
+        """Raise for an in-place operator on the stand-in of a plain array, which would change."""
 
     def note_text(self, text: str) -> None:
-        """Take note of a text that shows a value."""
+        """Remember a text that shows a value."""
 
     def refused(self, error: Exception) -> Exception:
-        """Note an error that is raised since the trace cannot go on, and return it."""
+        """Remember the error that ends the trace, and return it."""
 
     def is_number(self, tensor: Any) -> bool:
         """Whether a tensor stands for a Python number, which leaves the dtype of others alone."""
 
     def depends(self, owner: Any, attributes: Sequence[str] = ()) -> None:
-        """Note that an object is read; given attributes must be what they are at this moment."""
+        """Note that the program reads an object; the attributes must keep their present values."""
 
 
 Marked = TypeVar("Marked")
@@ -77,7 +77,7 @@ MARK: Final = "_reads_no_elements"
 
 
 def reads_no_elements(x: Marked) -> Marked:
-    """Mark a function or class which takes arrays as operands, and looks at no elements besides.
+    """Mark a function or class that uses arrays only as operands and never reads their elements.
 
     A compiled function that gives it an array need not watch the elements.
     """
@@ -88,11 +88,11 @@ def reads_no_elements(x: Marked) -> Marked:
 LONGEST_NAME: Final = 200
 """Letters of a name that an error shows."""
 tracing: Final[ContextVar[Trace | None]] = ContextVar("autograd_mini_tracing", default=None)
-"""The trace that is under way: it must be asked before a value is looked at."""
+"""The trace in progress. Ask it before you read a value."""
 
 
 def plain(tensor: Vertex, what: str) -> Any:
-    """Return the value for a conversion out of the graph.
+    """Return a tensor's value for a conversion; the result has no gradient.
 
     Raises:
         ConversionError: if the tensor requires a gradient, which would be lost.
@@ -114,7 +114,7 @@ LIBRARIES = {
 
 
 def cure() -> str:
-    """Say what to write instead of a conversion, by who asks for it."""
+    """Say what to write instead of a conversion; it depends on the library that converts."""
     frames = list(asking_frames())
     for frame in frames:
         module = frame.f_globals.get("__name__", "")
@@ -178,7 +178,7 @@ def scipy_function(frame: FrameType) -> str | None:
 
 
 def noted_text(text: str) -> str:
-    """Return a text that shows a value; a trace takes note of it."""
+    """Return a text that shows a value; a trace remembers the text."""
     trace = tracing.get()
     if trace is not None:
         trace.note_text(text)
@@ -186,7 +186,7 @@ def noted_text(text: str) -> str:
 
 
 def looked_at(tensor: Vertex, what: str) -> Any:
-    """Return the value for something that a trace could not see.
+    """Return a tensor's value where a trace could not follow its use.
 
     Raises:
         ConversionError: if a trace is under way which would bake the value in.

@@ -40,7 +40,7 @@ def vertex_of(tensor: Tensor) -> Any:
 
 
 def deliver(vertex: Any, results: Any, values: Values) -> None:
-    """Store what an operation's outputs receive."""
+    """Store the values of an operation's outputs."""
     if type(vertex) is not Record:
         values[vertex.serial, 0] = results
         return

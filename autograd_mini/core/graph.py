@@ -17,7 +17,7 @@ from .tensor import Tensor
 from .visible import show_text
 
 Origin = tuple[str, int]
-"""What a tensor of a program's graph is in every program of the function, as ("input", 0)."""
+"""The role of a tensor in every program of a function, such as ("input", 0)."""
 
 
 class Graph:
@@ -126,7 +126,7 @@ class Graph:
 
 @singledispatch
 def as_graph(subject: Any) -> Graph | None:
-    """Return the graph of something that is one in another form, None for anything else.
+    """Return the graph of an object that has one, such as a program; None for other objects.
 
     A class that has a graph registers how it is made: `@as_graph.register`.
     """

@@ -1,4 +1,4 @@
-"""Recording: a function called once with stand-ins for its arguments, and what its graph tells.
+"""Recording: call a function once with stand-ins for its arguments, and use the graph it leaves.
 
 The arguments are bound to fresh tensors, so that only their own use counts. Cotangents are pulled
 back along the graph, tangents pushed forward. The walks are recorded when somebody may
@@ -130,7 +130,7 @@ class Recording:
         return rebuild([self.outside(x) if isinstance(x, Tensor) else x for x in leaves])
 
     def beside(self, aux: Any) -> Any:
-        """Return what came beside the result; what depends on something outside stays a tensor."""
+        """Return the auxiliary results. Those that depend on an outer tensor stay tensors."""
         if self.tensors:
             return self.value(aux)
         wanted = {x.serial for x in self.inputs}

@@ -1,4 +1,4 @@
-"""What a tensor shares with a NumPy array: its methods, one lookup each.
+"""Operators and methods of a tensor. Each one looks up a function of the table.
 
 Methods that would change a recorded value refuse, and say what to write instead.
 """

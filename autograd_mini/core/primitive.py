@@ -1,4 +1,4 @@
-"""What a primitive is: one row of the table, from which everything else is derived.
+"""Primitive: the declaration of one operation. Everything else is derived from it.
 
 A row declares its forward, its vector–Jacobian products and sample inputs. Rules are plain NumPy,
 `g, y, *xs, **params`: the cotangent of the output, the output, the inputs, the static parameters.
@@ -325,7 +325,7 @@ def nonlinear(
     eager: Callable[..., Any] | None = None,
     **fields: Any,
 ) -> Primitive:
-    """Declare an operation of no simpler kind; a vjp of None carries no gradient.
+    """Declare any other operation. `vjp=None` means that it has no gradient.
 
     `fields` are further ones of `Primitive`: params, jvp, batch, domain, kink, distinct, multiple,
     broadcasts, view, code, into.
@@ -344,7 +344,7 @@ def nonlinear(
 
 
 def linear(function: Callable[..., Any], symbol: str, doc: str, **fields: Any) -> Primitive:
-    """Declare an operation that is linear in its operands together: sums, shapes, indexing.
+    """Declare an operation that is linear in all its operands at once: a sum, a reshape, indexing.
 
     Fields as in `nonlinear`. Its jvp is itself, of the tangents.
     """
@@ -352,7 +352,7 @@ def linear(function: Callable[..., Any], symbol: str, doc: str, **fields: Any) -
 
 
 def multilinear(function: Callable[..., Any], symbol: str, doc: str, **fields: Any) -> Primitive:
-    """Declare an operation that is linear in each operand alone: products.
+    """Declare an operation that is linear in each operand separately: a product.
 
     Fields as in `nonlinear`. Its jvp is the sum of itself with one operand replaced by its tangent.
     """
@@ -401,7 +401,7 @@ ATTEMPTS = 1000
 
 
 def is_shape(operand: Any) -> bool:
-    """Tell a shape in a case from an operand that is passed as it is."""
+    """Tell whether an entry of a case is a shape (else it is an operand, passed unchanged)."""
     return isinstance(operand, tuple)
 
 

@@ -1,4 +1,4 @@
-"""Operation, recording and no_grad: how a computation leaves its graph behind.
+"""Recording: how each operation becomes a vertex of the graph; `no_grad`.
 
 Every primitive asks the context which recorder is in force. By default that is `record`, which
 runs the forward and returns a tensor that knows its operands; `no_grad` installs `evaluate`, which
@@ -44,7 +44,7 @@ Params = dict[str, Any]
 
 
 class Record:
-    """What the outputs of one multi-output operation share; it keeps their arrays, not them."""
+    """The record that all outputs of one operation share; it holds arrays, not tensors."""
 
     __slots__ = (
         "__weakref__",
@@ -181,7 +181,7 @@ BORROWED: Final = sys.maxsize
 
 
 def keep_operand(array: np.ndarray[Any, Any]) -> Any:
-    """Return what a graph holds of a plain array: its rules need it later, as it is now.
+    """Return a plain array as the graph keeps it: derivative rules need its present values later.
 
     The user may write into the array in between. So a small one is copied. A large one is wrapped
     as a leaf with serial 0, which knows its fingerprint and the line; `check_unchanged` compares.
@@ -195,7 +195,7 @@ def keep_operand(array: np.ndarray[Any, Any]) -> Any:
 
 
 def check_unchanged(x: Tensor, vertex: Any) -> None:
-    """Check that an operand which was changed, or may have been, is what was recorded.
+    """Check that an operand still has the values that were recorded.
 
     Raises:
         StaleGraphError: if it is not.
@@ -237,7 +237,7 @@ def operand(value: Any) -> Any:
 
 
 def run(primitive: Primitive, operands: tuple[Any, ...], params: Params) -> tuple[Any, Any, bool]:
-    """Apply the forward to the operands' values.
+    """Compute the result from the values of the operands.
 
     Returns:
         the operands as they are to be recorded, the result, and whether any requires a gradient.
@@ -263,7 +263,7 @@ def run(primitive: Primitive, operands: tuple[Any, ...], params: Params) -> tupl
 
 
 def with_context(error: Exception, primitive: Primitive, operands: tuple[Any, ...]) -> Exception:
-    """Return an error of our own that names the operation, the shapes and what NumPy said."""
+    """Return an error that names the operation, the shapes and NumPy's message."""
     if isinstance(error, AutogradError):
         return error
     kinds = ", ".join(
@@ -337,7 +337,7 @@ def evaluate(primitive: Primitive, operands: tuple[Any, ...], params: Params = N
 
 
 def without_gradient(results: Any) -> Any:
-    """Return recorded tensors which the reverse walk does not follow."""
+    """Mark recorded tensors so that the backward pass stops at them."""
     for tensor in results if isinstance(results, tuple) else (results,):
         tensor._requires_grad = False
     return results
@@ -363,7 +363,7 @@ def recording_anyway() -> recorder:
 
 
 def assignments() -> Recorder | None:
-    """Return the recorder that wants to see assignments to leaves, if there is one."""
+    """Return the recorder that must see assignments to leaves, or None."""
     found, trace = context.get()[0], tracing.get()
     if trace is not None:
         return trace.record if trace.effects else None

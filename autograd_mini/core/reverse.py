@@ -1,9 +1,10 @@
-"""The reverse walk: from outputs to leaves, one rule after the other.
+"""Reverse mode: the backward pass from outputs to leaves, hooks, and `backward()`.
 
-There is one walk. With plain arrays it computes gradients; with tensors it records them, so that
-they can be differentiated again. Operations are visited in falling order of serial, the order in
-which nothing is visited before all its consumers; a heap holds the frontier only, so a graph of a
-million operations needs neither recursion nor a list of itself.
+One driver, `walk`, does it all. With plain arrays it computes gradients; with tensors it records
+them, so that they can be differentiated again. The order: `Frontier` collects the cotangents that
+have arrived; `visit_all` takes the vertex with the highest serial, all of whose consumers are done;
+`visit` applies its vjp rules; hooks run in between. The heap holds only the frontier, so a graph of
+a million operations needs no recursion and no sorted list of all its vertices.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ Watch = Callable[[Any, str, Any, Any], None]
 watching: ContextVar[tuple[Watch | None, Any] | None] = ContextVar(
     "autograd_mini_watching", default=None
 )
-"""Who looks at each cotangent (a debugger), and who did in the block around."""
+"""The function that sees each cotangent (a debugger), and the one of the enclosing block."""
 
 standing: Final[set[int]] = set()
 """Serials of the aliases that stand for arguments of functions which are running now, and require a
@@ -117,7 +118,7 @@ def visit_all(
 
 
 def watcher() -> Watch | None:
-    """Return who looks at each cotangent, if somebody does."""
+    """Return the function that sees each cotangent, or None."""
     found = watching.get()
     return found[0] if found else None
 
@@ -131,7 +132,7 @@ def visit(
     recorded: bool,
     watch: Watch | None,
 ) -> bool:
-    """Apply the rules of one operation and pass the cotangents on; tell if any was needed."""
+    """Apply the vjp rules of one operation and pass the cotangents on; tell if any was needed."""
     primitive, operands, params = vertex._primitive, vertex._operands, vertex._params
     xs = current_values(vertex)
     if recorded:
@@ -180,7 +181,7 @@ def visit_two(
     frontier: Frontier,
     needed: Container[int] | None,
 ) -> bool:
-    """Do what `visit` does, unrolled for two operands where nobody records, watches or selects."""
+    """Apply the vjp of a binary operation: `visit` unrolled, without recording or watching."""
     a, b = x, y = operands
     to_a = to_b = False
     if type(a) is Tensor:
@@ -208,7 +209,7 @@ def visit_two(
 
 
 def check_result(gx: Any, data: Any, vertex: Any, position: int) -> Any:
-    """Return what a rule returned in the shape and dtype of its input."""
+    """Return a rule's result in the shape and dtype of its input."""
     if type(gx) is not np.ndarray and not isinstance(gx, VALUES):
         gx = array_of_result(gx, vertex, position)
     if gx.shape != data.shape or gx.dtype != data.dtype:
@@ -223,7 +224,7 @@ def name_with_line(vertex: Any) -> str:
 
 
 def current_values(vertex: Any) -> list[Any]:
-    """Return the operands' arrays, which must still be those that were recorded."""
+    """Return the arrays of the operands; raise if one changed since it was recorded."""
     values = []
     for x in vertex._operands:
         if type(x) is Tensor:
@@ -236,7 +237,7 @@ def current_values(vertex: Any) -> list[Any]:
 
 
 def all_at_once(vertex: Any, g: Any, y: Any, xs: Any) -> Sequence[Any]:
-    """Apply a rule that returns the cotangents of all inputs."""
+    """Apply a vjp rule that returns the cotangents of all inputs at once."""
     found = vertex._primitive.vjp(g, y, *xs, **vertex._params)
     if len(found) != len(xs):
         raise GradientError(
@@ -249,7 +250,7 @@ def all_at_once(vertex: Any, g: Any, y: Any, xs: Any) -> Sequence[Any]:
 def dependents(
     outputs: Iterable[Tensor], wanted: Container[int], *, every: bool = False
 ) -> tuple[dict[int, Tensor], bool]:
-    """Find the vertices between outputs and wanted ones.
+    """Find the vertices on the paths from outputs to wanted vertices.
 
     Args:
         outputs: where to start.
@@ -302,7 +303,7 @@ class Frontier:
         self.waiting: dict[int, list[Any]] = {}  # serial → [vertex, cotangents, selected]
 
     def receive(self, tensor: Tensor, g: Any, selected: bool) -> None:
-        """Add a cotangent to what a tensor has received."""
+        """Add a cotangent to those that a tensor has received."""
         serial = tensor.serial
         if tensor._primitive is None:
             entry = self.leaves.get(serial)
@@ -377,7 +378,7 @@ def after_hooks(vertex: Any, g: Any) -> Any:
 
 
 def call_hook(vertex: Any, function: Callable[[Any], Any], g: Any) -> Any:
-    """Call one hook with a cotangent of its own; without a result the cotangent stays."""
+    """Call one hook with a copy of the cotangent; keep the cotangent if it returns None."""
     shown = swap_convention(g)
     result = function(shown.copy() if type(shown) is np.ndarray else shown)
     if result is None:
@@ -443,7 +444,7 @@ table["backward"] = backward
 
 
 def refuse_earlier(tensor: Tensor, trace: Any) -> None:
-    """Refuse to add, in a trace, to a gradient of before; note that there must be none.
+    """In a trace, raise if a tensor has a gradient from outside; note that it must have none.
 
     Raises:
         UnsupportedError: if there is one.

@@ -93,7 +93,7 @@ def in_library(code: CodeType) -> bool:
 
 
 def variable_of(site: Site) -> str | None:
-    """Return the variable to which the value that is computed at a site is assigned, if it is.
+    """Return the variable that receives the value computed at a source position, or None.
 
     What is computed in the middle of an expression, or elsewhere on the line, has no variable.
     """
@@ -108,7 +108,7 @@ def position_of(code: CodeType, offset: int) -> Position:
 
 @cache
 def assigned_names(filename: str) -> dict[Position, str]:
-    """Return the variable for each expression of a file that is all of `variable = …`."""
+    """Map each expression that is the whole right side of `variable = …` to the variable."""
     try:
         tree = ast.parse("".join(linecache.getlines(filename)))
     except (SyntaxError, ValueError):

@@ -21,7 +21,7 @@ Statements = Callable[..., list[str] | None]
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """An operand as a program names it, and what is known of it.
+    """An operand of a program: its name in the source, and its known properties.
 
     Attributes:
         text: a variable, or a Python number.
@@ -60,7 +60,7 @@ def exact(value: Any) -> bool:
 
 
 def float_text(value: float) -> str:
-    """Write a float, also one that is not finite."""
+    """Write a float as source text; NaN and infinity too."""
     if math.isfinite(value):
         return repr(value)
     return "np.nan" if value != value else "np.inf" if value > 0 else "-np.inf"

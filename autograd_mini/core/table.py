@@ -14,7 +14,7 @@ table: Final[dict[Any, Callable[..., Any]]] = {}
 
 
 def numpy_functions(*names: str) -> tuple[Any, ...]:
-    """Return NumPy's functions of these names, without those that came after the installed NumPy.
+    """Return the NumPy functions of these names that the installed NumPy has.
 
     A declaration that answers to a new function is entered under these, so that the table has no
     more functions than the NumPy that it stands on.

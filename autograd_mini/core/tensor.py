@@ -3,7 +3,7 @@
 A tensor holds a NumPy array (a NumPy scalar when it is 0-d) and, if an operation made it, that
 operation's record: primitive, operands, parameters, scope. One object is both the value and the
 vertex, which keeps a node at about 240 bytes. What a tensor shares with a NumPy array, operators
-and methods, is inherited from `operators` and `array_methods`.
+and methods, is in `methods`.
 """
 
 from __future__ import annotations
@@ -342,7 +342,7 @@ def tensor(
 
 
 def leaf(data: Any, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
-    """Wrap an array that is already clean, without copying it."""
+    """Wrap an array that is already validated, without copying it."""
     made = Tensor()
     made._value = data
     made._requires_grad = requires_grad

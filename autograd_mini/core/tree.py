@@ -33,7 +33,7 @@ def arrays_of_tree(tree: Any) -> Any:
 
 
 def results(tree: Any) -> tuple[list[Any], Rebuild]:
-    """Take apart what a function returned.
+    """Split a function's result into its tensors and the nesting around them.
 
     Raises:
         GradientError: if there is nothing in it.

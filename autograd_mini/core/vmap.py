@@ -133,7 +133,7 @@ class Example:
 
 
 def axes_per_leaf(axes: Any, tree: Any, name: str) -> list[int | None]:
-    """Return an axis for each leaf of nested containers; an entry stands for all that is in it.
+    """Return the batch axis of each leaf of containers; one entry may cover a whole container.
 
     Raises:
         OperandError: if they do not have the structure of the containers.

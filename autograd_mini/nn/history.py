@@ -41,7 +41,7 @@ class History:
 
     @property
     def names(self) -> list[str]:
-        """What was measured."""
+        """The measured losses and metrics, one row for each epoch."""
         return list(self.rows[0]) if self.rows else []
 
     @property

@@ -132,7 +132,7 @@ def conditions_on_parts(model: Module) -> Iterator[Any]:
 
 
 def output_of(model: Module, y: Any) -> Any:
-    """Return the array of what a model returned.
+    """Return a model's output as an array.
 
     Raises:
         OperandError: if it is something else than one tensor or array.
@@ -191,7 +191,7 @@ def call_metrics(metrics: Mapping[str, Metric], prediction: Any, target: Any) ->
 
 
 def number(name: str, value: Any) -> float:
-    """Return what a loss or metric returned as a float.
+    """Return the result of a loss or metric as a float.
 
     Raises:
         ArgumentError: if it is no single number.

@@ -98,7 +98,7 @@ class Dense(Module):
         return z if function is None else function(z)
 
     def hyperparameters(self) -> dict[str, Any]:
-        """Return what is chosen, not trained."""
+        """Return the hyperparameters."""
         chosen = {"neurons": self.outputs, "activation": name_of(self.activation)}
         return chosen if self.bias is not None else chosen | {"bias": False}
 
@@ -148,7 +148,7 @@ class Dropout(Module):
         return "as input"
 
     def hyperparameters(self) -> dict[str, Any]:
-        """Return what is chosen, not trained."""
+        """Return the hyperparameters."""
         return {"rate": self.rate}
 
     def __repr__(self) -> str:
@@ -176,7 +176,7 @@ class Sequential(Module):
         self.layers = list(layers)
 
     def forward(self, x: Any) -> Any:
-        """Return what the last layer returns."""
+        """Return the output of the last layer."""
         for layer in self.layers:
             x = layer(x)
         return x

@@ -142,7 +142,7 @@ class Module:
                 stack.extend(inner[::-1])
 
     def own_tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield local path and leaf tensor of those that belong to no module inside."""
+        """Yield the local path and leaf tensor of each tensor outside of inner modules."""
         found = owned_objects(self._attributes(), (Tensor, Module))
         return ((path, x) for path, x in found if isinstance(x, Tensor) and x.is_leaf)
 
@@ -154,7 +154,7 @@ class Module:
         return [(name, value) for name, value in vars(self).items() if name not in INTERNAL]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is copied and pickled: all but the compiled prediction."""
+        """Return the state for copying and pickling: all but the compiled prediction."""
         return {name: value for name, value in vars(self).items() if name != PREDICTOR}
 
     def modules(self) -> Iterator[Module]:
@@ -184,7 +184,7 @@ class Module:
                 yield path, x
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield path and tensor of what is trained; a shared one once."""
+        """Yield the path and tensor of each parameter; a shared one once."""
         return ((path, x) for path, x in self.named_tensors() if x.requires_grad)
 
     def parameters(self) -> Iterator[Tensor]:
@@ -240,7 +240,7 @@ class Module:
             x.grad = None
 
     def requires_grad_(self, wanted: bool = True) -> Self:
-        """Freeze the parameters (False), or make trainable again what was frozen so (True).
+        """Freeze the parameters (False), or make frozen ones trainable again (True).
 
         Buffers stay buffers. An optimizer made before leaves frozen parameters alone; one made
         while they are frozen does not hold them.
@@ -268,7 +268,7 @@ class Module:
 
     # ── what it says of itself ───────────────────────────────────────────────────────────────
     def hyperparameters(self) -> dict[str, Any]:
-        """Return what is chosen, not trained: by default the public attributes that are plain."""
+        """Return the hyperparameters: by default the public attributes with plain values."""
         plain = int | float | str | bool
         return {
             name: value

@@ -1,4 +1,4 @@
-"""What a loss is given, checked: prediction and target of one shape, logits, labels."""
+"""Checks of arguments: prediction and target of one shape, logits, labels, numbers."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def in_dtype(target: Any, dtype: Any) -> Any:
 
 
 def fitting(wanted: tuple[int, ...], given: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape to reshape to, for any number of samples where that is possible.
+    """Return the target shape of a reshape, for any number of samples where that is possible.
 
     What is seen here may be one batch of the samples, which the user reshapes all at once.
 

@@ -1,4 +1,4 @@
-"""What an object owns: the things of some kinds in its attributes and in containers there."""
+"""Find the objects of some kinds in an object's attributes and in containers there."""
 
 from __future__ import annotations
 

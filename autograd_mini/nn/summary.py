@@ -1,4 +1,4 @@
-"""The table of a model: its layers, what is trained in them, and what was chosen."""
+"""The summary table of a model: its layers, parameters and hyperparameters."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 HEADINGS: Final = ("layer", "output", "trainable", "parameters", "hyperparameters")
 NUMBERS: Final = HEADINGS.index("trainable")
-"""The column that is aligned to the right."""
+"""The right-aligned column."""
 
 
 def summary(model: Module) -> str:
-    """Return the table: a row for each module that has tensors or hyperparameters of its own.
+    """Return the table: a row for each module that has tensors or hyperparameters.
 
     `n` is the number of samples. Parameters stand under the names that files of weights use; a
     shared one stands where it is found first.
@@ -56,7 +56,7 @@ def scope_path(path: str, module: Module, scopes: dict[str, str]) -> str:
 
 
 def heading(model: Module) -> str:
-    """Return the line above the table: what the model is, and its totals."""
+    """Return the line above the table: the model's class and its totals."""
     tensors = [t for _, t in model.named_tensors()]
     trained = sum(t.size for t in tensors if t.requires_grad)
     fixed = sum(t.size for t in tensors if not t.requires_grad)

@@ -80,7 +80,7 @@ def fit(
     compile: bool | None = None,
     verbose: bool | None = None,
 ) -> History:
-    """Train the model on samples along the first axis, and return what was measured.
+    """Train the model on samples along the first axis; return the history of losses and metrics.
 
     Floating-point data are cast to the model's dtype once. Training can go on: another `fit` with
     the same optimizer continues its moments, step count and schedule.
@@ -221,7 +221,7 @@ def run(
 
 @dataclass(slots=True, eq=False)
 class Trainer:
-    """What the steps of one training have in common.
+    """The shared state of the steps of one training.
 
     Attributes:
         parameters: path and tensor of what the model trains.
@@ -291,7 +291,7 @@ class Trainer:
         self.optimizer.zero_grad()
 
     def scalar(self, loss: Any) -> Tensor:
-        """Return what the loss function returned.
+        """Return the result of the loss function.
 
         Raises:
             OperandError: if it is no tensor.
@@ -394,7 +394,7 @@ class Watch:
 
 @contextmanager
 def bar(epochs: int, verbose: bool | None) -> Iterator[Callable[[Mapping[str, float]], None]]:
-    """Yield the function that shows the numbers of an epoch that is completed.
+    """Yield the function that shows the numbers of a finished epoch.
 
     With `verbose` None the bar is shown where stderr is a terminal.
     """

@@ -93,7 +93,7 @@ def arrays_of(own: dict[str, Tensor], path: str | os.PathLike[str]) -> list[Any]
 
 
 def headers(archive: ZipFile, wanted: set[str]) -> tuple[dict[str, Header], list[str]]:
-    """Return what an archive says of each member, without reading the data, and what else it has.
+    """Return the header of each member of an archive, without its data, and the names of the rest.
 
     Of the members that nobody wants only the first ones are looked at, for an error.
 
@@ -119,7 +119,7 @@ def headers(archive: ZipFile, wanted: set[str]) -> tuple[dict[str, Header], list
 def differences(
     found: dict[str, Header], others: list[str], own: dict[str, Tensor], members: dict[str, str]
 ) -> list[str]:
-    """Say in what a file's headers differ from the tensors of a model."""
+    """Say how the headers of a file differ from the tensors of a model."""
     wrong = [f"lacks {short(n)} {t.shape}" for n, t in own.items() if members[n] not in found]
     wrong += [f"has {other}, which the model has not" for other in others]
     for name, t in own.items():
@@ -134,7 +134,7 @@ def short(name: str) -> str:
 
 
 def mismatch(name: str, header: Header, own: Tensor) -> list[str]:
-    """Say in what an array differs from its tensor, if in anything."""
+    """Say how an array differs from its tensor, if it does."""
     dtype = header.dtype
     if header.shape != own.shape:
         return [f"has {name} of shape {header.shape}, the model's is {own.shape}"]

@@ -41,12 +41,9 @@ from . import (
     triangles,
     ufunc_methods,
 )
-from . import discrete as sets
-from . import ufunc_methods as applying
 
 __all__ = [
     "activations",
-    "applying",
     "arithmetic",
     "bessel",
     "calculus",
@@ -76,8 +73,6 @@ __all__ = [
     "rearranging",
     "reductions",
     "selection",
-    "triangles",
-    "sets",
     "shapes",
     "singular_values",
     "statistics",

@@ -24,7 +24,7 @@ def wide(x: Any) -> Any:
 
 
 def narrow(y: Any, x: Any) -> Any:
-    """Return a result in the dtype of x, if that is one of floating point."""
+    """Return a result in the dtype of x if x is floating-point."""
     return y.astype(x.dtype if x.dtype.kind in "fc" else y.dtype)[()]
 
 

@@ -32,7 +32,7 @@ def steps(x: Any, axis: int) -> Any:
 
 
 def border(x: Any, a: Any, axis: int) -> Any:
-    """Return what is put before or after a; a number is repeated to one slice."""
+    """Return the values to put before or after a; a number is repeated to one slice."""
     x = tensor_like(x)
     return x if x.ndim else np.broadcast_to(x, (*a.shape[:axis], 1, *a.shape[axis + 1 :]))
 

@@ -184,7 +184,7 @@ def assign(leaf: Tensor, value: Any) -> None:
 
 
 def new_data(leaf: Tensor, value: Any) -> Any:
-    """Return the array that a leaf is to hold; who wants to see assignments is told.
+    """Return the array that a leaf will hold, and report the assignment to the recorder.
 
     Raises:
         ShapeError, OperandError: if shape or kind of the value do not fit.
@@ -239,7 +239,7 @@ def fitting(leaf: Tensor, value: Any) -> Any:
 
 @implements("round")
 def round_as_python(x: Tensor, digits: int | None = None) -> Any:
-    """Round as `round(x, digits)` does; what stands for a Python number stays one."""
+    """Round as `round(x, digits)` does; the stand-in of a Python number stays one."""
     trace = tracing.get()
     if trace is not None and trace.is_number(x):
         return rounded_number(x, digits=digits)
@@ -248,7 +248,7 @@ def round_as_python(x: Tensor, digits: int | None = None) -> Any:
 
 @implements("conjugate")
 def conjugate_as_python(x: Tensor) -> Any:
-    """Return x.conjugate(); what stands for a Python number stays one."""
+    """Return x.conjugate(); the stand-in of a Python number stays one."""
     trace = tracing.get()
     if trace is not None and trace.is_number(x):
         return conjugate_number(x)

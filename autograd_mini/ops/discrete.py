@@ -108,7 +108,7 @@ def enter(function: Any, *names: str, operands: int = 1, **fields: Any) -> Primi
 
 
 def count_code(x: Written, **static: Any) -> str:
-    """Write a count that is a NumPy integer."""
+    """Return a count as a NumPy integer."""
     given = "".join(f", {name}={value!r}" for name, value in static.items())
     return f"np.asarray(np.count_nonzero({x}{given}))[()]"
 
@@ -154,7 +154,7 @@ enter(np.digitize, "right", operands=2)
 def all(
     a: Any, axis: Axis = None, out: None = None, keepdims: bool = False, *, where: Any = True
 ) -> Any:
-    """Tell whether all elements over axes hold, of those that a mask holds.  No gradient."""
+    """Test whether all elements along axes are true, of those that a mask holds.  No gradient."""
     x = a if where is True else np.logical_or(a, np.logical_not(where))
     return every(x, axis=axis, keepdims=bool(keepdims))
 
@@ -163,7 +163,7 @@ def all(
 def any(
     a: Any, axis: Axis = None, out: None = None, keepdims: bool = False, *, where: Any = True
 ) -> Any:
-    """Tell whether any element over axes holds, of those that a mask holds.  No gradient."""
+    """Test whether any element along axes is true, of those that a mask holds.  No gradient."""
     x = a if where is True else np.logical_and(a, where)
     return some(x, axis=axis, keepdims=bool(keepdims))
 

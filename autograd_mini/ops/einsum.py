@@ -106,7 +106,7 @@ def einsum_rule(
 def einsum_batch(
     primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: dict[str, Any]
 ) -> Any:
-    """Give the new axis a letter of its own."""
+    """Name the new axis by an unused letter."""
     inputs, output = params["inputs"], params["output"]
     new = next(unused_letters(inputs))
     terms = tuple(new + t if m else t for t, m in zip(inputs, mapped, strict=True))

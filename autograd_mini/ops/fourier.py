@@ -200,7 +200,7 @@ def steps(name: str, x: Any, s: Any, axes: Any) -> list[tuple[int | None, int]]:
 
 
 def over_axes(primitive: Primitive, a: Any, s: Any, axes: Any, norm: Any, name: str) -> Any:
-    """Apply a transform along axes, the last one first; along the last one that of real numbers."""
+    """Apply a transform along axes, the last one first; the last axis takes the real transform."""
     x = tensor_like(a)
     todo = steps(name, x, s, axes)
     with scope(name):

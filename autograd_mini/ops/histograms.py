@@ -1,4 +1,4 @@
-"""Histograms: their edges have gradients, to the ends of the sample or what they were given as.
+"""Histograms. Their edges have gradients: to the ends of the sample, or to the given edges.
 
 The counts are plain: they jump where a value crosses an edge. A density divides them by the widths
 of the bins, so it carries the gradient of the edges.

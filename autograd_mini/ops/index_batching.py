@@ -20,7 +20,7 @@ from ..errors import ShapeError
 
 
 class _Array:
-    """Stands in an index for an array that is an operand."""
+    """A placeholder in an index for an array operand."""
 
     def __repr__(self) -> str:
         return "ARRAY"
@@ -49,7 +49,7 @@ class Layout:
     ndim: int
 
     def to_front(self, y: Any) -> Any:
-        """Bring what the index gives into the order of the examples' results."""
+        """Transpose the indexed result so that the batch axis comes first."""
         return y if self.found == self.wanted else np.moveaxis(y, self.found, self.wanted)
 
     def from_front(self, y: Any) -> Any:
@@ -58,7 +58,7 @@ class Layout:
 
 
 def known_booleans(mask: Any) -> Any:
-    """Return the values of booleans on which a shape depends; a trace is asked first."""
+    """Return the values of booleans that determine a shape; ask the trace first."""
     return looked_at(mask, "an index of booleans") if isinstance(mask, Tensor) else mask
 
 
@@ -100,7 +100,7 @@ def layout(
     *,
     inner: bool,
 ) -> Layout:
-    """Find the index that does for all examples what an index does for one.
+    """Find the index that does for all examples what the given index does for one.
 
     Args:
         size: the length of the new axis.
@@ -134,7 +134,7 @@ def layout(
 
 
 def single(arrays: Sequence[Any], mapped: Sequence[bool]) -> bool:
-    """Whether there is one boolean for all among the arrays, which makes an axis of its own."""
+    """Tell whether an array is a single boolean, which adds an axis."""
     return any(a.dtype.kind == "b" and np.ndim(a) == m for a, m in zip(arrays, mapped, strict=True))
 
 

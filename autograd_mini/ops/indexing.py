@@ -79,7 +79,7 @@ def places(index: Index, arrays: Sequence[Written]) -> str:
 
 
 def repeating(arrays: Sequence[Written]) -> bool | None:
-    """Whether arrays may name a place twice, as all but booleans; None if that is not known."""
+    """Tell whether index arrays may repeat a place (all but booleans may); None if unknown."""
     if any(a.dtype is None for a in arrays):
         return None
     return any(a.dtype is not None and a.dtype.kind != "b" for a in arrays)
@@ -153,7 +153,7 @@ def set_forward(x: Any, value: Any, *arrays: Any, index: Index) -> Any:
 
 
 def replace_at(x: Any, value: Any, index: Index) -> Any:
-    """Copy x and write the value at an index that is whole."""
+    """Copy x and write the value at an index without placeholders."""
     result = np.array(x)
     result[index] = value
     return result

@@ -96,7 +96,7 @@ def common_axis(name: str, arrays: Any, axis: int, extra: int = 0) -> int:
 
 
 def cast_to(dtype: Any, casting: Any, parts: list[Any]) -> list[Any]:
-    """Convert parts that are joined, if a dtype is asked for.
+    """Convert the parts to the requested dtype, if one is given.
 
     Raises:
         OperandError: if the casting rule forbids it.
@@ -259,7 +259,7 @@ dsplit = split_along(np.dsplit, 2, 3)
 
 
 def depth_of(arrays: Any) -> tuple[int, int]:
-    """Return how deep lists are nested, and the most axes of what is in them.
+    """Return how deep lists are nested, and the largest number of axes of their items.
 
     Raises:
         ShapeError: if the lists are nested unevenly, or one is empty.

@@ -1,4 +1,4 @@
-"""What the rules of matrix functions share: triangles, divisions by gaps, and what is arbitrary.
+"""Shared parts of matrix rules: triangles, division by gaps, and arbitrary signs and phases.
 
 Cotangents here act by Re Σ g·t, without conjugates, so the adjoint Aᴴ of a matrix enters a rule
 only where the function itself is not holomorphic: eigenvectors, orthogonal factors, lengths.
@@ -117,7 +117,7 @@ def among_equals(w: Any) -> Any:
 
 
 def share_evenly(g: Any, w: Any) -> Any:
-    """Share the cotangents of values evenly among those that are equal up to rounding."""
+    """Share cotangents evenly among values that are equal up to rounding."""
     equal = np.logical_or(gaps(w) == 0, unit(w)).astype(g.dtype)
     return ((equal / np.sum(equal, axis=-1, keepdims=True)) @ g[..., None])[..., 0]
 

@@ -1,4 +1,4 @@
-"""Reductions that ignore NaN: those of the same name under the mask of what is a number.
+"""Reductions that ignore NaN: the ordinary reduction, with a mask of the numbers.
 
 An element that is NaN gets the gradient 0.
 """
@@ -24,7 +24,7 @@ enter(np.nanargmin, "axis", "out", "keepdims")
 
 
 def numbers(x: Any, where: Any = True) -> Any:
-    """Return the mask of the elements that are no NaN, within another mask; True for all."""
+    """Return the mask of the elements that are not NaN, within another mask; True means all."""
     if x.dtype.kind in "biu":
         return where
     known = np.logical_not(np.isnan(x))
@@ -37,7 +37,7 @@ def fill_nan(x: Any, value: float) -> Any:
 
 
 def ignoring(function: Any, of: Any, neutral: int) -> Any:
-    """Make the function that sums or multiplies what is no NaN."""
+    """Make the function that sums or multiplies the elements that are not NaN."""
 
     @implements(function)
     @scope(function.__name__)
@@ -97,7 +97,7 @@ def nanmean(
 def extreme_of_numbers(
     name: str, of: Any, a: Any, axis: Axis, keepdims: bool, initial: Any, where: Any, worst: float
 ) -> Any:
-    """Take the extreme of what is no NaN; NaN where there is no number."""
+    """Take the largest or smallest number, ignoring NaN; NaN where all are NaN."""
     x = subject(a)
     if x.dtype.kind in "biu":
         return of(x, axis, None, keepdims, initial, where)
@@ -139,7 +139,7 @@ def nanmin(
 
 
 def spread_of_numbers(function: Any, of: Any, doc: str) -> Any:
-    """Make the variance or standard deviation of what is no NaN."""
+    """Make the variance or standard deviation that ignores NaN."""
 
     @implements(function)
     @scope(function.__name__)

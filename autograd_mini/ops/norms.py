@@ -135,7 +135,7 @@ def norm_over(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
 
 @scope("norm")
 def other_norm_over(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
-    """Return the vector norm of an order that is not 2."""
+    """Return the vector norm of any order but 2."""
     if p == np.inf:
         return largest(np.abs(x), axis, keepdims)
     if p == -np.inf:
@@ -149,7 +149,7 @@ def other_norm_over(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
 
 
 def nuclear(x: Any) -> Any:
-    """Sum the singular values; those that are 0 up to rounding, at their kink, have no gradient."""
+    """Sum the singular values. Those that are 0 up to rounding are at a kink: no gradient."""
     s = np.linalg.svdvals(x)
     limit = rounding(s, max(x.shape[-2:])) * largest(s, (s.ndim - 1,), True)
     return np.sum(where(s > limit, s, stop_gradient(s)), axis=-1)

@@ -61,7 +61,7 @@ ALPHA_BETA = {
 
 
 def round_up_strictly(v: Any, at_integers: Any) -> Any:
-    """Round up, and do otherwise with what is an integer already."""
+    """Round up; use another value where the number is already an integer."""
     return chosen(v == np.floor(v), at_integers, np.ceil(v))
 
 
@@ -114,7 +114,7 @@ def reduced_shape(x: Any, axes: tuple[int, ...], keepdims: bool) -> tuple[int, .
 
 
 def not_a_number(rows: Any, result: Any) -> Any:
-    """Put NaN where there was one among what is sorted: it is the last then."""
+    """Put NaN where the sorted values contain one: it sorts to the end."""
     if rows.dtype.kind not in "fc":
         return result
     last = rows[..., -1:]
@@ -122,7 +122,7 @@ def not_a_number(rows: Any, result: Any) -> Any:
 
 
 def probabilities(name: str, q: Any, highest: int) -> Any:
-    """Return what is asked for as numbers between 0 and 1.
+    """Return the requested quantiles as numbers between 0 and 1.
 
     Raises:
         ArgumentError: if one lies outside.
@@ -315,7 +315,7 @@ def nanmedian(
     overwrite_input: bool = False,
     keepdims: bool = False,
 ) -> Any:
-    """Take the middle of what is no NaN over axes; NaN where there is nothing.
+    """Take the median along axes, ignoring NaN; NaN where no number is left.
 
     ∂x: g at the middle element, ½ each at two.
     """

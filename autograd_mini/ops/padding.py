@@ -1,4 +1,4 @@
-"""np.pad: what is put around the elements, by mode.
+"""np.pad: the values around an array, by mode.
 
 Modes that repeat elements are one gather; a constant is one assignment; what is computed from the
 elements goes on one axis after the other, as in NumPy.
@@ -110,7 +110,7 @@ def repeating(x: Any, width: Widths, mode: str) -> Any:
 
 
 def around(x: Any, axis: int, before: Any, after: Any) -> Any:
-    """Join parts before and behind along an axis, those that are not empty."""
+    """Join the non-empty parts before and after along an axis."""
     parts = [part for part in (before, x, after) if part.shape[axis]]
     return np.concatenate(parts, axis=axis) if len(parts) > 1 else x
 

@@ -1,4 +1,4 @@
-"""Elements picked by place, all of it indexing: take, repeat, choose, and what a condition holds.
+"""Pick elements by place, all through indexing: take, repeat, choose, compress.
 
 An index computed from a tensor is an operand, so that it is part of the graph.
 """

@@ -277,7 +277,7 @@ def points(x: Any) -> Any:
 
 
 def check_points(x: Any, y: Any, order: int, w: Any) -> None:
-    """Check the shapes of what a polynomial is fitted to."""
+    """Check the shapes of the points that a polynomial is fitted to."""
     if order < 1:
         raise ArgumentError(f"polyfit: the degree is 0 or more, got {order - 1}")
     fits = x.ndim == 1 and x.size and y.ndim in (1, 2) and y.shape[0] == x.size

@@ -145,7 +145,7 @@ prod_ = nonlinear(
 
 
 def subject(a: Any, dtype: Any = None) -> Any:
-    """Return what is reduced as a tensor or array, in the dtype asked for."""
+    """Return the operand of a reduction as a tensor or array, in the requested dtype."""
     x = a if isinstance(a, Tensor) else as_array(a)
     return x if dtype is None else astype(x, dtype)
 

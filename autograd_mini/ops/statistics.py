@@ -61,7 +61,7 @@ std_ = nonlinear(
 
 
 def degrees_taken(name: str, ddof: float, correction: float | None) -> float:
-    """Return what is subtracted from the number of elements: `ddof`, or `correction`.
+    """Return the number subtracted from the count of elements: `ddof`, or `correction`.
 
     Raises:
         ArgumentError: if both are given.
@@ -161,7 +161,7 @@ def std(
 
 
 def equal(x: Any, axes: tuple[int, ...], where: Any) -> Any:
-    """Tell where all elements over axes, of those that a mask holds, are equal."""
+    """Tell where all elements along axes are equal, where the mask is true."""
     low, high = (-np.inf, np.inf) if x.dtype.kind in "fc" else (0, 0)
     largest = max(mask_elements("std", x, where, low), axes, keepdims=True)
     return largest == min(mask_elements("std", x, where, high), axes, keepdims=True)
@@ -256,7 +256,7 @@ def frequency(name: str, weights: Any, n: int) -> Any:
 
 
 def combined_weights(fweights: Any, aweights: Any, n: int, less: int) -> tuple[Any, Any]:
-    """Return the product of both weights, None without any, and what the sums are divided by."""
+    """Return the product of both weights (None if no weights) and the divisor of the sums."""
     if fweights is None and aweights is None:
         return None, n - less
     counts: Any = None if fweights is None else frequency("fweights", fweights, n)

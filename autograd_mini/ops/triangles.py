@@ -63,7 +63,7 @@ def diagflat(v: Any, k: int = 0) -> Any:
 
 
 def keep_where(m: Any, mask: Any) -> Any:
-    """Keep what a mask holds, and put 0 elsewhere."""
+    """Keep the elements where a mask is true, and put 0 elsewhere."""
     return chosen(mask, m, m.dtype.type(0))
 
 

@@ -202,7 +202,7 @@ def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
 @implements(np.piecewise)
 @scope("piecewise")
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
-    """Put on the elements of each condition what its function returns for them.
+    """Apply each function to the elements that meet its condition.
 
     Each function sees its own elements only. ∂x: that of the function.
 

@@ -104,7 +104,7 @@ class Cosine:
 
 @dataclass(frozen=True, slots=True)
 class Warmup:
-    """Rise linearly to what another schedule (or a number) gives, reached after `steps` steps.
+    """Rise linearly for `steps` steps to the value of another schedule (or a number).
 
     The other schedule starts when the rise is over.
 

@@ -26,11 +26,11 @@ from .generator import Generator as Generator
 from .generator import missing, refuse_in_a_program
 
 DEFAULT: Final = Generator(np.random.default_rng())
-"""What the functions of this module draw from."""
+"""The default generator, from which the functions of this module draw."""
 
 
 def seed(seed: int | Sequence[int] | None = None) -> None:
-    """Start the default generator anew, so that it draws as `np.random.default_rng(seed)` does.
+    """Reset the default generator, so that it draws as `np.random.default_rng(seed)` does.
 
     Raises:
         ArgumentError: for what NumPy takes for no seed, and for a generator.
@@ -84,7 +84,7 @@ __all__ = [
 
 
 def __dir__() -> list[str]:
-    """List what is public."""
+    """List the public names."""
     return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])
 
 

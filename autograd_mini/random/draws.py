@@ -53,7 +53,7 @@ class Frozen:
 
 
 def saying_what(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap the forward, so that NumPy's errors become ours and say what was drawn."""
+    """Wrap the forward function: NumPy's errors become this library's, and name the draw."""
 
     @wraps(function)
     def write_words(*, generator: np.random.Generator, method: str, arguments: Arguments) -> Any:
@@ -161,7 +161,7 @@ def shape_of(size: Any) -> tuple[int, ...]:
 
 
 def dtype_of(dtype: Any) -> np.dtype[Any]:
-    """Return a dtype; raise OperandError for what is none."""
+    """Return a dtype; raise OperandError if the value is not one."""
     try:
         return np.dtype(dtype)
     except TypeError as error:
@@ -223,7 +223,7 @@ def length(x: Any, axis: int) -> int:
 
 
 def check_probabilities(p: Any, count: int) -> None:
-    """Raise ArgumentError for what are no probabilities of `count` things, as NumPy does."""
+    """Raise ArgumentError unless these are probabilities of `count` outcomes, as NumPy does."""
     given, p = p, plain_value(p)
     if p.shape != (count,):
         raise ShapeError(f"random.choice: p has shape {p.shape}; expected ({count},)")

@@ -241,7 +241,7 @@ def refuse_in_a_program(what: str) -> None:
 
 
 def missing(owner: str, name: str) -> str:
-    """Say that there is no such method here, and what to write instead."""
+    """Raise for a missing method, and say what to use instead."""
     cure = {
         "shuffle": "; use permutation, which returns the result",
         "seed": "; use am.random.seed, or make another Generator",

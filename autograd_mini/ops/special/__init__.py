@@ -150,7 +150,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Say what to do without a function that is not here."""
+    """Say what to use instead of a missing function."""
     if hasattr(_np, name):
         raise AttributeError(f"am.special has no {name!r}; use np.{name}, which records")
     known = (

@@ -59,5 +59,5 @@ class Refusal:
 
 
 def times(factor: Any, value: Any) -> Any:
-    """Multiply by a factor of such arguments; 0 where that is 0, though the value is infinite."""
+    """Multiply by a factor; 0 where the factor is 0, even if the value is infinite."""
     return where(factor == 0, 0, factor * value)
