@@ -28,7 +28,7 @@ from autograd_mini.core import batch_rules as batching
 from autograd_mini.core.primitive import PRIMITIVES, Primitive
 from autograd_mini.core.table import table
 from autograd_mini.files import write_file
-from autograd_mini.ops.discrete import VALUES_ONLY
+from autograd_mini.ops.nondifferentiable import VALUES_ONLY
 from autograd_mini.ops.special.dtypes import Refusal
 from autograd_mini.ops.unsupported import function_of, reasons
 from autograd_mini.random import draws
@@ -104,7 +104,7 @@ def room_of(row: Primitive) -> str:
     for name in (*found, *holders):
         if name in rooms() and (name in holders or not holders):
             return name
-    return f"{ops.__name__}.discrete"
+    return f"{ops.__name__}.nondifferentiable"
 
 
 def spelling(function: Any) -> str | None:

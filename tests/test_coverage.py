@@ -12,7 +12,7 @@ import pytest
 import autograd_mini as am
 from autograd_mini.core.table import table
 from autograd_mini.ops import unsupported
-from autograd_mini.ops.discrete import VALUES_ONLY
+from autograd_mini.ops.nondifferentiable import VALUES_ONLY
 
 pytest.importorskip("scipy")
 sys.path.append(str(Path(__file__).parents[1] / "docs"))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..core.contexts import run_quietly
 from ..core.primitive import Primitive
-from ..ops.arithmetic import power
+from ..ops.elementwise import power
 from ..ops.joining import stack
 from .program import Instruction, Operand, Value
 from .slots import Index

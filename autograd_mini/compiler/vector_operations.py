@@ -13,7 +13,8 @@ from typing import Any, Final
 import numpy as np
 
 from ..core.primitive import PRIMITIVES, Primitive
-from ..ops import activations, arithmetic, conversion, selection
+from ..ops import activations, conversion, selection
+from ..ops import elementwise as arithmetic
 from .rows import add_n
 
 

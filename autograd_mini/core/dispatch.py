@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import UnsupportedError
 from ..ops.conversion import convert_operand
-from ..ops.ufunc_methods import call_method
+from ..ops.functional import call_method
 from ..ops.unsupported import CURE, why
 from .arrays import PLAIN, foreign_kind, is_foreign, refuse_special
 from .primitive import implements

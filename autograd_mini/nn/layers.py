@@ -13,7 +13,7 @@ from ..core.primitive import Primitive
 from ..core.tensor import Tensor, tensor
 from ..errors import ArgumentError, ShapeError
 from ..ops.activations import relu, sigmoid, softmax, softplus
-from ..ops.arithmetic import tanh
+from ..ops.elementwise import tanh
 from ..optim.numbers import within
 from ..random import Generator
 from .module import Module

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import NonFiniteError
-from ..ops.finiteness import require_finite
+from ..ops.checks import require_finite
 from ..optim import clip_grad_norm
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Differences, gradients and integrals of sampled functions; running totals; unwrapped angles."""
+"""Sampled functions: differences, gradients, integrals, interpolation, unwrapped angles."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from ..core.batch_rules import leading
 from ..core.primitive import case, implements, nonlinear
 from ..core.record import operand
 from ..errors import ArgumentError
-from .arithmetic import over
+from .elementwise import over
 from .matrices import (
     adjoint,
     among_equals,

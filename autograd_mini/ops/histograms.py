@@ -16,7 +16,7 @@ from ..core.record import operand, scope
 from ..core.tensor import Tensor
 from ..errors import UnsupportedError
 from .conversion import convert_operand, stop_gradient
-from .discrete import plain
+from .nondifferentiable import plain
 from .reductions import max, min
 
 # NumPy's stubs want literals where ours are variables.

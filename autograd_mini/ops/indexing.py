@@ -19,7 +19,7 @@ from ..core.source_text import Written, literal, subscript
 from ..core.table import table
 from ..core.tensor import Tensor
 from ..errors import AutogradError, IndexingError, OperandError, ShapeError
-from .finiteness import demand
+from .checks import demand
 from .index_batching import ARRAY, Index, getting, scattering, setting
 
 

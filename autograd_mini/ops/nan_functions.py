@@ -13,7 +13,7 @@ from ..core.primitive import implements
 from ..core.record import scope
 from ..core.table import Axis, table
 from .axes import axes_of, is_scalar_axis, lenient_axes
-from .discrete import enter
+from .nondifferentiable import enter
 from .reductions import count_elements, subject
 from .reductions import max as largest
 from .reductions import min as smallest

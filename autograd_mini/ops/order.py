@@ -17,8 +17,8 @@ from ..core.table import Axis
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, ShapeError
 from .axes import axes_of, axis_of
+from .checks import demand
 from .conversion import astype
-from .finiteness import demand
 from .indexing import getitem_function
 from .picking import take_along_axis
 from .reductions import subject

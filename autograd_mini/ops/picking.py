@@ -16,8 +16,8 @@ from ..core.record import kind_of, operand, value_of
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, IndexingError, OperandError, ShapeError
 from .axes import axis_of, is_scalar_axis
+from .checks import demand
 from .conversion import convert_operand
-from .finiteness import demand
 from .index_batching import ARRAY
 from .indexing import getitem_function, scatter
 from .shapes import common_shape

@@ -1,4 +1,4 @@
-"""Products of vectors and tensors, all of them made of `matmul` and `multiply`."""
+"""Matrix and tensor products: the primitive `matmul`, and the functions made of it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..core.record import operand, scope
 from ..core.table import numpy_functions, table
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, AutogradError, ShapeError
-from .arithmetic import multiply
 from .axes import axis_of, places_of
+from .elementwise import multiply
 from .shapes import reshape, reshape_function
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from ..core.batch_rules import leading
 from ..core.primitive import case, implements, nonlinear
 from ..core.record import operand
-from .arithmetic import over
 from .eigen import eigh, eigvalsh
+from .elementwise import over
 from .matrices import (
     adjoint,
     among_equals,

@@ -11,8 +11,8 @@ from ..core.record import operand, scope, value_of
 from ..core.table import Axis
 from ..errors import ArgumentError, ShapeError
 from .axes import axes_of, places_of
+from .checks import demand
 from .conversion import astype, convert_operand, stop_gradient
-from .finiteness import demand
 from .products import conjugate_if_complex
 from .reductions import (
     OVER,

@@ -11,7 +11,7 @@ import numpy as np
 from ..core.extraction import describe
 from ..core.tensor import Tensor
 from ..errors import NonFiniteError
-from ..ops.finiteness import require_finite
+from ..ops.checks import require_finite
 from .numbers import positive
 from .optimizer import collect, gradient_of
 

@@ -15,7 +15,7 @@ from ..core.primitive import nonlinear
 from ..core.source_text import literal
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, ShapeError
-from ..ops.finiteness import demand
+from ..ops.checks import demand
 
 Arguments = tuple[tuple[str, Any], ...]
 FILLS: Final = frozenset({"random", "standard_normal", "standard_exponential"})

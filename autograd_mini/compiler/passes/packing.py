@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...ops.arithmetic import power
+from ...ops.elementwise import power
 from ...ops.indexing import getitem
 from ...ops.joining import stack, unstack
 from ..layout import groups, scheduled

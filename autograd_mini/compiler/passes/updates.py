@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ...ops.finiteness import finite
+from ...ops.checks import finite
 from ..program import Instruction, Operand, Program, Value
 from ..rows import flat, parts
 from .uses import has_arrays

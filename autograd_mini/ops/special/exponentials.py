@@ -14,8 +14,8 @@ from ...core.record import operand, scope
 from ...core.table import Axis
 from .. import activations
 from ..activations import shift
-from ..arithmetic import LN10
 from ..conversion import stop_gradient
+from ..elementwise import LN10
 from ..selection import where
 from .dtypes import Refusal, times
 

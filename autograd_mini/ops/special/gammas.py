@@ -15,8 +15,8 @@ from ...core.record import operand, scope, value_of
 from ...core.table import table
 from ...core.tensor import Tensor
 from ...errors import ArgumentError, UnsupportedError
+from ..checks import demand
 from ..conversion import convert_operand
-from ..finiteness import demand
 from ..selection import where
 from .dtypes import Refusal, times
 

@@ -1,4 +1,4 @@
-"""The methods of ufuncs on tensors: reduce, accumulate, reduceat, outer; `at` cannot be recorded.
+"""Functions of functions: ufunc.reduce, accumulate, outer; apply_along_axis; piecewise.
 
 Sums, products and extremes are the functions of those names; other ufuncs are folded over the rows,
 one operation each.

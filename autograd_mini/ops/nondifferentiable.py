@@ -1,4 +1,4 @@
-"""Operations whose derivative is zero wherever it exists: comparisons, logic, rounding, order.
+"""Operations without a gradient: comparisons, logic, rounding, order, sets.
 
 They are recorded, so that every computation can be drawn, and carry no gradient.
 """

@@ -1,4 +1,4 @@
-"""Inverses and linear systems: inv, pinv, solve, lstsq, tensorinv, tensorsolve."""
+"""Inverses, determinants and linear systems: inv, pinv, det, slogdet, solve, lstsq, tensorsolve."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..core.primitive import Primitive, case, implements, nonlinear
 from ..core.record import operand, scope, value_of
 from ..core.table import table
 from ..errors import ArgumentError, MatrixError
-from .finiteness import demand
+from .checks import demand
 from .matrices import (
     adjoint,
     conj,

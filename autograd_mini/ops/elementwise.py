@@ -1,4 +1,4 @@
-"""Arithmetic, powers, signs and parts of numbers, element by element."""
+"""Elementwise functions: arithmetic, powers, signs, exp, log, trigonometry."""
 
 from __future__ import annotations
 

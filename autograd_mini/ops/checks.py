@@ -1,4 +1,4 @@
-"""Refusing NaN and infinity while a program runs."""
+"""Checks that run as part of a computation: demands on values, and finite numbers."""
 
 from __future__ import annotations
 
