@@ -44,6 +44,15 @@ def test_the_reference_of_operations_is_what_the_table_says():
     assert finished.returncode == 0, finished.stdout + finished.stderr
 
 
+def test_the_map_of_modules_is_what_their_docstrings_say():
+    finished = subprocess.run(
+        [sys.executable, str(ROOT / "docs" / "modules.py"), "--check"],
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
 def test_the_reference_names_every_function_and_no_derivative_is_left_out():
     page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     rows = [line for line in page.splitlines() if line.startswith(("| `", "| ("))]
