@@ -52,7 +52,7 @@ NATURE: Final[dict[str, str]] = {
 }
 """Reason → the functions that have nothing to differentiate."""
 
-PLAIN = "NumPy takes plain numbers here, and lets nobody answer with a tensor"
+PLAIN = "NumPy converts its argument to an array before a library can intercept it"
 IN_PLACE = "it changes an array in place"
 INSTEAD: Final[dict[str, tuple[str, str]]] = {
     "copyto": (IN_PLACE, "np.where(mask, new, old), or np.broadcast_to(t, shape) for np.full"),
