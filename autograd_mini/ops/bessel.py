@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import Array
 from ..core.batch_rules import call_unchanged
 from ..core.primitive import Primitive, case, elementwise, implements, nonlinear
 
@@ -46,7 +47,7 @@ def bessel_forward(x: Any, *, order: int) -> Any:
     return narrow(result, x)
 
 
-def bessel_rule(g: Any, y: Any, x: Any, *, order: int) -> Any:
+def bessel_rule(g: Array, y: Array, x: Array, *, order: int) -> Array:
     """∂x: (Iₙ₋₁ + Iₙ₊₁)/2."""
     below = i0(x) if order == 1 else bessel(x, order=order - 1)
     return g * (0.5 * (below + bessel(x, order=order + 1)))

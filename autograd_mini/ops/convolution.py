@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import Array
 from ..core.primitive import Primitive, case, implements, multilinear
 from ..errors import ArgumentError, ShapeError
 from .products import conjugate_if_complex, tensor_like
@@ -17,14 +18,14 @@ from .products import conjugate_if_complex, tensor_like
 OPPOSITE = {"full": "valid", "valid": "full"}
 
 
-def convolve_long(g: Any, y: Any, a: Any, v: Any, *, mode: str) -> Any:
+def convolve_long(g: Array, y: Array, a: Array, v: Array, *, mode: str) -> Array:
     """∂a: the other mode of g and the reversed v."""
     if mode == "valid" and g.shape < v.shape:
         return convolve_(v[::-1], g, mode="full")
     return convolve_(g, v[::-1], mode=OPPOSITE[mode])
 
 
-def convolve_short(g: Any, y: Any, a: Any, v: Any, *, mode: str) -> Any:
+def convolve_short(g: Array, y: Array, a: Array, v: Array, *, mode: str) -> Array:
     """∂v: where a and g overlap in full, the shorter one reversed."""
     if mode == "full":
         return convolve_(g, a[::-1], mode="valid")

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import Array
 from ..core.primitive import Primitive, case, implements, multilinear
 from ..core.record import operand, value_of
 from ..core.source_text import Written, literal
@@ -97,7 +98,7 @@ def on_diagonal(part: Any, letters: str, term: str) -> Any:
 
 
 def einsum_rule(
-    g: Any, y: Any, *xs: Any, inputs: tuple[str, ...], output: str, optimize: Any
+    g: Array, y: Array, *xs: Any, inputs: tuple[str, ...], output: str, optimize: Any
 ) -> list[Any]:
     """Return the cotangent of each operand."""
     return [einsum_pulled(i, g, xs, inputs, output, optimize) for i in range(len(xs))]

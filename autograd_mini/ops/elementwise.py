@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import Array
 from ..core.batch_rules import call_unchanged
 from ..core.primitive import Primitive, case, elementwise, implements, nonlinear
 from ..core.record import operand, value_of
@@ -64,12 +65,12 @@ def power_log_squared(y: Any, a: Any, b: Any) -> Any:
     return where(zero, 0, y * natural_log(where(zero, 1, a), b))
 
 
-def absolute_rule(g: Any, y: Any, x: Any) -> Any:
+def absolute_rule(g: Array, y: Array, x: Array) -> Array:
     """∂x: sign x; for complex numbers x̄/|x|; 0 at 0."""
     return g * (np.sign(x) if x.dtype.kind != "c" else over(np.conjugate(x), y))
 
 
-def angle_rule(g: Any, y: Any, x: Any) -> Any:
+def angle_rule(g: Array, y: Array, x: Array) -> Array:
     """∂x: −i/x; 0 at 0, and for real numbers."""
     if np.result_type(value_of(x)).kind != "c":
         return g * 0

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import Array
 from ..core.batch_rules import leading
 from ..core.primitive import case, implements, nonlinear
 from ..core.record import operand
@@ -27,7 +28,7 @@ from .singular_values import without_rest
 QRResult: Any = type(np.linalg.qr(np.ones((1, 1))))
 
 
-def cholesky_rule(g: Any, y: Any, x: Any) -> Any:
+def cholesky_rule(g: Array, y: Array, x: Array) -> Array:
     """∂x: L⁻ᵀ·Φ(Lᵀ·g)·L̄⁻¹, Φ the lower triangle with half the diagonal, summed to x's lower one."""
     m = y.mT @ g
     inner = where(np.tri(x.shape[-1], dtype=bool), m, 0)

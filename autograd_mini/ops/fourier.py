@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import Array
 from ..core.primitive import Primitive, case, implements, linear
 from ..core.record import scope
 from ..core.table import Axis
@@ -58,13 +59,13 @@ def double_inner_frequencies(spectrum: Any, n: int, axis: int, double: float) ->
     return spectrum * np.reshape(weights, (-1, *(1,) * (spectrum.ndim - axis - 1)))
 
 
-def rfft_rule(g: Any, y: Any, x: Any, *, n: int, axis: int, norm: str) -> Any:
+def rfft_rule(g: Array, y: Array, x: Array, *, n: int, axis: int, norm: str) -> Array:
     """∂x: Re of the fft of g, which is an irfft of ḡ with half the weight for pairs."""
     half = double_inner_frequencies(np.conjugate(g), n, axis, 0.5)
     return resize_axis(irfft_(half, n=n, axis=axis, norm=TRANSPOSED[norm]), x.shape[axis], axis)
 
 
-def irfft_rule(g: Any, y: Any, x: Any, *, n: int, axis: int, norm: str) -> Any:
+def irfft_rule(g: Array, y: Array, x: Array, *, n: int, axis: int, norm: str) -> Array:
     """∂x: the conjugate of the rfft of g with twice the weight for pairs."""
     whole = double_inner_frequencies(
         np.conjugate(rfft_(g, n=n, axis=axis, norm=TRANSPOSED[norm])), n, axis, 2

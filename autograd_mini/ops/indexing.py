@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..core.arrays import as_array
+from ..core.arrays import Array, as_array
 from ..core.primitive import Primitive, case, implements, linear
 from ..core.record import value_of
 from ..core.source_text import Written, literal, subscript
@@ -31,14 +31,14 @@ def fill_index(index: Index, arrays: tuple[Any, ...]) -> Index:
     return tuple(next(values) if part is ARRAY else part for part in index)
 
 
-def scatter_forward(g: Any, *arrays: Any, shape: tuple[int, ...], index: Index) -> Any:
+def scatter_forward(g: Array, *arrays: Any, shape: tuple[int, ...], index: Index) -> Array:
     """Add g into zeros at an index, once for each time that a place is named."""
     return scatter_into_zeros(
         g, shape, fill_index(index, arrays), any(a.dtype.kind != "b" for a in arrays)
     )
 
 
-def scatter_into_zeros(g: Any, shape: tuple[int, ...], index: Index, repeats: bool) -> Any:
+def scatter_into_zeros(g: Array, shape: tuple[int, ...], index: Index, repeats: bool) -> Array:
     """Put g into zeros at an index, or add it there where a place may be named twice."""
     result = np.zeros(shape, g.dtype)
     if repeats:
@@ -159,7 +159,7 @@ def replace_at(x: Any, value: Any, index: Index) -> Any:
     return result
 
 
-def set_rule(g: Any, y: Any, x: Any, value: Any, *arrays: Any, index: Index) -> Any:
+def set_rule(g: Array, y: Array, x: Array, value: Array, *arrays: Any, index: Index) -> Any:
     """∂x: g outside the index  ∂value: g at the index, summed to its shape by the walk."""
     elsewhere = replace(g, g.dtype.type(0), *arrays, index=index)
     if isinstance(g, Tensor) and not isinstance(value, Tensor):  # what is recorded must be wanted

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import Array
 from ..core.primitive import case, implements, linear
 from ..core.record import operand, scope, value_of
 from ..core.source_text import Written
@@ -21,7 +22,7 @@ def slice_along(axis: int, start: int, stop: int) -> tuple[slice, ...]:
     return (*(slice(None),) * axis, slice(start, stop))
 
 
-def concatenate_rule(g: Any, y: Any, *xs: Any, axis: int) -> list[Any]:
+def concatenate_rule(g: Array, y: Array, *xs: Any, axis: int) -> list[Any]:
     """∂xᵢ: the part of g that came from xᵢ."""
     ends = np.cumsum([x.shape[axis] for x in xs])
     return [

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import Array
 from ..core.batch_rules import leading
 from ..core.primitive import Primitive, case, elementwise, nonlinear
 from ..core.record import value_of
@@ -78,7 +79,7 @@ def hermitian_of(x: Any, lower: bool) -> Any:
     return half + adjoint(half) + where(unit(x), np.real(x), 0)
 
 
-def one_triangle(g: Any, lower: bool) -> Any:
+def one_triangle(g: Array, lower: bool) -> Array:
     """Return the cotangent of a matrix of which one triangle is read, from that of the whole.
 
     The transpose of `hermitian_of`: the entries that are not read get 0.
@@ -116,7 +117,7 @@ def among_equals(w: Any) -> Any:
     return equal | (unit(w) & np.any(equal, axis=-1, keepdims=True))
 
 
-def share_evenly(g: Any, w: Any) -> Any:
+def share_evenly(g: Array, w: Array) -> Array:
     """Share cotangents evenly among values that are equal up to rounding."""
     equal = np.logical_or(gaps(w) == 0, unit(w)).astype(g.dtype)
     return ((equal / np.sum(equal, axis=-1, keepdims=True)) @ g[..., None])[..., 0]
@@ -205,7 +206,7 @@ unturned = nonlinear(
 )
 
 
-def refuse_complex_weights(g: Any) -> None:
+def refuse_complex_weights(g: Array) -> None:
     """Refuse complex weights of real eigenvalues or singular values."""
     if np.iscomplexobj(g):
         raise TypeError("the weights of real values are real")

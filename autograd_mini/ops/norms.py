@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import Array
 from ..core.primitive import Primitive, case, elementwise, implements, nonlinear
 from ..core.record import operand, scope, value_of
 from ..core.table import Axis
@@ -30,7 +31,7 @@ def length_forward(x: Any, *, axis: Axes, keepdims: bool) -> Any:
     return np.sqrt(add_reduce((np.conj(x) * x).real, axis=axis, keepdims=keepdims))
 
 
-def length_rule(g: Any, y: Any, x: Any, *, axis: Axes, keepdims: bool) -> Any:
+def length_rule(g: Array, y: Array, x: Array, *, axis: Axes, keepdims: bool) -> Array:
     """∂x: x̄/y, 0 where y is 0."""
     share = where(y == 0, 0, g / where(y == 0, 1, y))
     return restore(share, axis, keepdims) * conj(x)

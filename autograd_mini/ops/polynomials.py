@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import Array
 from ..core.primitive import case, implements, nonlinear
 from ..core.record import scope, value_of
 from ..errors import ArgumentError, GradientError, OperandError, ShapeError
@@ -186,7 +187,7 @@ def poly(seq_of_zeros: Any) -> Any:
     return result
 
 
-def roots_rule(g: Any, y: Any, p: Any) -> Any:
+def roots_rule(g: Array, y: Array, p: Array) -> Array:
     """∂pₖ: −Σ gᵢ·yᵢⁿ⁻ᵏ/p′(yᵢ), from p(y) = 0.
 
     Raises:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import Array
 from ..core.extraction import tracing
 from ..core.primitive import case, implements, multilinear
 from ..core.record import operand, scope
@@ -192,7 +193,7 @@ def rows(x: Any) -> Any:
     return np.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
-def matmul_left(g: Any, y: Any, a: Any, b: Any) -> Any:
+def matmul_left(g: Array, y: Array, a: Array, b: Array) -> Array:
     """∂a: g·bᵀ, with a vector standing for a row (a) or a column (b)."""
     if b.ndim == 1:
         return g * b if a.ndim == 1 else g[..., None] * b
@@ -201,7 +202,7 @@ def matmul_left(g: Any, y: Any, a: Any, b: Any) -> Any:
     return g @ (b.T if b.ndim == 2 else b.mT)
 
 
-def matmul_right(g: Any, y: Any, a: Any, b: Any) -> Any:
+def matmul_right(g: Array, y: Array, a: Array, b: Array) -> Array:
     """∂b: aᵀ·g, with a vector standing for a row (a) or a column (b)."""
     if a.ndim == 1:
         return g * a if b.ndim == 1 else a[:, None] * g[..., None, :]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.arrays import as_array
+from ..core.arrays import Array, as_array
 from ..core.primitive import Primitive, case, implements, linear, nonlinear
 from ..core.record import operand
 from ..core.source_text import Written
@@ -28,12 +28,12 @@ add_reduce: Any = np.add.reduce  # NumPy's stubs want a literal keepdims
 OVER = ("axis", "keepdims")
 
 
-def spread(g: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+def spread(g: Array, x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
     """Repeat g, or an output, along the axes that were reduced."""
     return broadcast_to(restore(g, axis, keepdims), shape=x.shape)
 
 
-def restore(g: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+def restore(g: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
     """Give back the reduced axes, with length 1; a scalar broadcasts as it is."""
     return g if keepdims or not axis or not g.ndim else expand_dims(g, axis=axis)
 
@@ -48,7 +48,9 @@ def inverse(n: float) -> float:
     return 1 / n if n else math.inf
 
 
-def share_among_ties(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+def share_among_ties(
+    g: Array, y: Array, x: Array, *, axis: tuple[int, ...], keepdims: bool
+) -> Array:
     """∂x: g at the extreme, split evenly among ties."""
     tied = x == restore(y, axis, keepdims)
     ties = np.sum(tied, axis=axis, keepdims=True, dtype=g.dtype)
@@ -72,7 +74,7 @@ def mean_code(x: Written, axis: tuple[int, ...], keepdims: bool) -> str | None:
     return f"{total} / {n}" if number else f"np.divide({total}, {n})"
 
 
-def prod_rule(g: Any, y: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+def prod_rule(g: Array, y: Array, x: Array, *, axis: tuple[int, ...], keepdims: bool) -> Array:
     """∂xᵢ: the product of the others, from running products of both sides: zeros are exact."""
     if not x.size or not axis:
         return spread(g, x, axis, keepdims)
@@ -303,7 +305,7 @@ def earlier(x: Any, axis: int, steps: int) -> Any:
     return np.concatenate([x[(*before, slice(steps, None))], zeros], axis=axis)
 
 
-def cumprod_rule(g: Any, y: Any, x: Any, *, axis: int) -> Any:
+def cumprod_rule(g: Array, y: Array, x: Array, *, axis: int) -> Array:
     """∂xᵢ: (∏ₖ₍ₖ₌₀…ᵢ₋₁₎ xₖ)·sᵢ with sᵢ = gᵢ + xᵢ₊₁·sᵢ₊₁: no division, so zeros are exact.
 
     The recurrence is solved by doubling: each pass joins every sum with the one behind it, and

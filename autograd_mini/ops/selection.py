@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.arrays import plain_array
+from ..core.arrays import Array, plain_array
 from ..core.primitive import Primitive, case, elementwise, implements
 from ..core.record import kind_of, operand, scope, value_of
 from ..core.tensor import Tensor
@@ -39,7 +39,7 @@ def where_function(condition: Any, *branches: Any) -> Any:
     return where(condition, *branches)
 
 
-def half_at_ties(g: Any, ahead: Any, tied: Any) -> Any:
+def half_at_ties(g: Array, ahead: Any, tied: Any) -> Array:
     """Pass g where this operand wins, and half of it where both do."""
     return where(ahead, g, where(tied, 0.5 * g, 0))
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import Array
 from ..core.batch_rules import leading
 from ..core.primitive import case, implements, nonlinear
 from ..core.record import operand
@@ -108,17 +109,17 @@ def svd_core(gs: Any, s: Any, mu: Any, mv: Any, size: Any) -> Any:
     return turns + diagonal_matrix(share_evenly(where(s == 0, 0, gs), s))
 
 
-def svdvals_rule(g: Any, y: Any, x: Any) -> Any:
+def svdvals_rule(g: Array, y: Array, x: Array) -> Array:
     """∂x: Ū·diag g·Vᵀ, without the values that are 0."""
     return singular_slopes(g, x) if y.shape[-1] else np.zeros_like(x)
 
 
-def shared(g: Any, s: Any) -> Any:
+def shared(g: Array, s: Array) -> Array:
     """Share the cotangents of singular values among equal ones; 0 for a value of 0."""
     return share_evenly(where(s == 0, 0, g), s)
 
 
-def singular_slopes_forward(g: Any, x: Any) -> Any:
+def singular_slopes_forward(g: Array, x: Array) -> Array:
     """Return Ū·diag g·Vᵀ, with g shared among equal singular values."""
     refuse_complex_weights(g)
     u, s, vh = np.linalg.svd(x, full_matrices=False)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import Array
 from ..core.batch_rules import leading
 from ..core.primitive import Primitive, case, implements, nonlinear
 from ..core.record import operand, scope, value_of
@@ -47,7 +48,7 @@ inv_ = nonlinear(
 )
 
 
-def solve_matrix(g: Any, y: Any, a: Any, b: Any) -> Any:
+def solve_matrix(g: Array, y: Array, a: Array, b: Array) -> Array:
     """∂a: −a⁻ᵀ·g·yᵀ."""
     return -(np.linalg.solve(a.mT, g) @ y.mT)
 
@@ -83,7 +84,7 @@ over_kept = quotient(
 )
 
 
-def pinv_rule(g: Any, y: Any, x: Any, cutoff: Any) -> Any:
+def pinv_rule(g: Array, y: Array, x: Array, cutoff: Any) -> Array:
     """∂x: −yᵀ·g·yᵀ, and conjugates of (I − x·y)·gᵀ·y·yᴴ, what x does not reach, and its mirror.
 
     The last two terms are 0, but their derivative is not: a change of the part of x that is cut
@@ -246,7 +247,7 @@ def cofactors_by_svd(x: Any) -> Any:
     return sign * ((conj(u) * others[..., None, :]) @ conj(vh))
 
 
-def cofactor_rule(g: Any, y: Any, x: Any) -> Any:
+def cofactor_rule(g: Array, y: Array, x: Array) -> Array:
     """∂x: (Σ g·C)·x⁻ᵀ − C·gᵀ·x⁻ᵀ for regular x, C being y; else by singular values."""
     n = x.shape[-1]
     if n < 2:
@@ -258,7 +259,7 @@ def cofactor_rule(g: Any, y: Any, x: Any) -> Any:
     return where(singular, singular_rule(g, x, singular), regular)
 
 
-def singular_forward(g: Any, x: Any, singular: Any) -> Any:
+def singular_forward(g: Array, x: Array, singular: Any) -> Array:
     """Carry a cotangent of the cofactors back, exactly at every rank; 0 for regular matrices."""
     if not np.any(singular):
         return np.zeros(np.broadcast_shapes(g.shape, x.shape), np.result_type(g, x))
@@ -273,7 +274,7 @@ def singular_forward(g: Any, x: Any, singular: Any) -> Any:
     return where(singular, conj(u) @ inner @ conj(vh), 0)
 
 
-def third_order(g: Any, y: Any, h: Any, x: Any, singular: Any) -> Any:
+def third_order(g: Array, y: Array, h: Array, x: Array, singular: Any) -> Array:
     """∂x: none for two rows; else an error for a singular matrix with a cotangent."""
     if x.shape[-1] < 3:
         return np.zeros_like(x)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import Array
 from ..core.primitive import case, implements, nonlinear
 from ..core.record import operand, scope, value_of
 from ..core.table import Axis
@@ -31,8 +32,8 @@ from .selection import where as chosen
 
 
 def std_rule(
-    g: Any, y: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool, correction: float
-) -> Any:
+    g: Array, y: Array, x: Array, *, axis: tuple[int, ...], keepdims: bool, correction: float
+) -> Array:
     """∂x: conj(x − mean) / ((n − correction)·y); 0 where all elements are equal."""
     if not x.size:  # nothing has no largest element
         return x * 0

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from ...core.arrays import Array
 from ...core.primitive import Primitive, case, elementwise
 from .dtypes import Refusal
 
@@ -44,7 +45,7 @@ def signed_ive_forward(v: Any, z: Any) -> Any:
     return np.sign(z) * special.ive(v, z)
 
 
-def damped_slope(g: Any, y: Any, v: Any, z: Any) -> Any:
+def damped_slope(g: Array, y: Array, v: Array, z: Array) -> Array:
     """∂z of Iᵥ(z)·e^−|Re z|; for complex z the damping's part is real, as Re z is."""
     inner = half_sum(ive, g, v, z)
     if z.dtype.kind == "c":

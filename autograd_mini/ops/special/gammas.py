@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from ...core.arrays import as_array
+from ...core.arrays import Array, as_array
 from ...core.extraction import tracing
 from ...core.primitive import Primitive, case, elementwise
 from ...core.record import operand, scope, value_of
@@ -42,7 +42,7 @@ def polygamma_forward(n: Any, x: Any) -> Any:
     return special.polygamma(n, x).astype(wanted)[()]
 
 
-def rgamma_slope(g: Any, y: Any, x: Any) -> Any:
+def rgamma_slope(g: Array, y: Array, x: Array) -> Array:
     """∂x: −y·ψ(x); left of ½ by reflection, which is exact where y is 0 and ψ has its poles."""
     left = np.real(x) < 0.5
     mirrored = 1 - where(left, x, 0.5)
@@ -252,7 +252,7 @@ FAR = 50.0
 """From here on 2x·erfcx(x) and 2/√π have too many digits in common to be subtracted."""
 
 
-def erfcx_slope(g: Any, y: Any, x: Any) -> Any:
+def erfcx_slope(g: Array, y: Array, x: Array) -> Array:
     """∂x: 2x·y − 2/√π; far to the right its asymptotic series, in u = 1/(2x²)."""
     far = np.real(x) > FAR
     outside = where(far, x, FAR)
@@ -267,7 +267,7 @@ def normal_density(x: Any) -> Any:
     return np.exp(-0.5 * (x * x)) / SQRT_2PI
 
 
-def log_ndtr_slope(g: Any, y: Any, x: Any) -> Any:
+def log_ndtr_slope(g: Array, y: Array, x: Array) -> Array:
     """∂x: φ(x)/Φ(x), in the left tail as √(2/π)/erfcx(−x/√2), where both vanish."""
     left = np.real(x) < 0
     tail = (2 / SQRT_2PI) / erfcx(where(left, x, 0) * (-1 / SQRT_2))
