@@ -8,6 +8,7 @@ only runs it. Debuggers, tracers and profilers install their own with `recorder`
 from __future__ import annotations
 
 import sys
+import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -36,9 +37,6 @@ from .visible import show_text
 
 if TYPE_CHECKING:
     from .primitive import Primitive
-
-
-import weakref
 
 Params = dict[str, Any]
 

@@ -14,12 +14,12 @@ from ..core.tensor import Tensor
 from ..errors import ArgumentError, NonFiniteError, ShapeError
 
 if TYPE_CHECKING:
-    from .module import Module
+    from .ownership import Model
 
 Pair = tuple[Any, Any]
 
 
-def model_dtype(model: Module) -> Any:
+def model_dtype(model: Model) -> Any:
     """Return the dtype of a model's first floating-point tensor, None if it has none."""
     return next((t.dtype for _, t in model.named_tensors() if t.dtype.kind == "f"), None)
 

@@ -19,7 +19,7 @@ from .metrics import Metric, Metrics, loss_of, metrics_of
 from .operands import whole
 
 if TYPE_CHECKING:
-    from .module import Module
+    from .ownership import Model
 
 PREDICTOR: Final = "_predictor"
 """The attribute in which a model keeps its compiled prediction."""
@@ -46,7 +46,7 @@ class Mode:
         vars(module)["training"] = training
 
 
-def predict(model: Module, x: Any, batch_size: int | None = None) -> Any:
+def predict(model: Model, x: Any, batch_size: int | None = None) -> Any:
     """Return the model's output for samples along the first axis, as a NumPy array.
 
     Nothing is recorded, Dropout passes everything on, and the modes are restored.
@@ -70,7 +70,7 @@ def predict(model: Module, x: Any, batch_size: int | None = None) -> Any:
 
 
 @no_grad()
-def outputs_of(model: Module, predictor: Predictor, xs: Any, size: int) -> Any:
+def outputs_of(model: Model, predictor: Predictor, xs: Any, size: int) -> Any:
     """Return the outputs for samples, so many at a time."""
     if size >= len(xs):
         return output_of(model, predictor(xs))
@@ -85,7 +85,7 @@ class Predictor:
         dtype: of the model's first floating-point tensor, None if it has none.
     """
 
-    def __init__(self, model: Module) -> None:
+    def __init__(self, model: Model) -> None:
         from ..compiler.compiled import Compiled
         from ..compiler.guards import Guard
 
@@ -105,7 +105,7 @@ class Predictor:
         return self._compiled(x)
 
 
-def conditions_on_parts(model: Module) -> Iterator[Any]:
+def conditions_on_parts(model: Model) -> Iterator[Any]:
     """Yield the conditions that all modules and tensors are where they are."""
     from ..compiler.guards import Condition
 
@@ -131,7 +131,7 @@ def conditions_on_parts(model: Module) -> Iterator[Any]:
             yield condition
 
 
-def output_of(model: Module, y: Any) -> Any:
+def output_of(model: Model, y: Any) -> Any:
     """Return a model's output as an array.
 
     Raises:
@@ -147,7 +147,7 @@ def output_of(model: Module, y: Any) -> Any:
 
 
 def evaluate(
-    model: Module,
+    model: Model,
     x: Any,
     y: Any,
     *,
@@ -171,7 +171,7 @@ def evaluate(
 
 
 def measure(
-    model: Module,
+    model: Model,
     x: Any,
     y: Any,
     loss: Loss,
@@ -205,7 +205,7 @@ def number(name: str, value: Any) -> float:
 
 
 @contextmanager
-def modes_kept(model: Module) -> Iterator[None]:
+def modes_kept(model: Model) -> Iterator[None]:
     """Restore the mode of each module after the block."""
     modes = [(module, module.training) for module in model.modules()]
     try:

@@ -3,9 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import UnsupportedError
+
+
+class Model(Protocol):
+    """The methods of a module that training, prediction and files use."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Apply the model."""
+
+    @property
+    def scope_name(self) -> str:
+        """The name of the scope in which it is applied."""
+
+    def modules(self) -> Iterator[Any]:
+        """Yield the model and all modules in it."""
+
+    def named_modules(self) -> Iterator[tuple[str, Any]]:
+        """Yield the path and module of the model and of all modules in it."""
+
+    def named_tensors(self) -> Iterator[tuple[str, Any]]:
+        """Yield the path and tensor of each parameter and buffer."""
+
+    def named_parameters(self) -> Iterator[tuple[str, Any]]:
+        """Yield the path and tensor of each parameter."""
+
+    def train(self, mode: bool = True) -> Any:
+        """Set the mode of all modules."""
+
 
 Pairs = Iterable[tuple[str, Any]]
 
@@ -18,7 +45,7 @@ def owned_objects(pairs: Pairs, kinds: tuple[type, ...]) -> Iterator[tuple[str, 
     Raises:
         UnsupportedError: for a set of such objects, which has no stable order.
 
-    >>> list(owned([("a", 1), ("b", [2, {"c": 3.0}])], (int, float)))
+    >>> list(owned_objects([("a", 1), ("b", [2, {"c": 3.0}])], (int, float)))
     [('a', 1), ('b.0', 2), ('b.1.c', 3.0)]
     """
     stack = list(pairs)[::-1]

@@ -9,14 +9,14 @@ from ..core.visible import show_text
 from .ownership import join_paths
 
 if TYPE_CHECKING:
-    from .module import Module
+    from .ownership import Model
 
 HEADINGS: Final = ("layer", "output", "trainable", "parameters", "hyperparameters")
 NUMBERS: Final = HEADINGS.index("trainable")
 """The right-aligned column."""
 
 
-def summary(model: Module) -> str:
+def summary(model: Model) -> str:
     """Return the table: a row for each module that has tensors or hyperparameters.
 
     `n` is the number of samples. Parameters stand under the names that files of weights use; a
@@ -46,7 +46,7 @@ def summary(model: Module) -> str:
     return "\n".join([show_text(heading(model)), *align_columns(rows)])
 
 
-def scope_path(path: str, module: Module, scopes: dict[str, str]) -> str:
+def scope_path(path: str, module: Model, scopes: dict[str, str]) -> str:
     """Return the names of the modules around a module and its own, the model's left out."""
     if not path:
         return module.scope_name
@@ -55,7 +55,7 @@ def scope_path(path: str, module: Module, scopes: dict[str, str]) -> str:
     return f"{scopes[parent]}/{module.scope_name}" if parent else module.scope_name
 
 
-def heading(model: Module) -> str:
+def heading(model: Model) -> str:
     """Return the line above the table: the model's class and its totals."""
     tensors = [t for _, t in model.named_tensors()]
     trained = sum(t.size for t in tensors if t.requires_grad)

@@ -7,49 +7,33 @@ leaves the parameters as they were after a completed step.
 
 from __future__ import annotations
 
+import math
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from ..core.contexts import run_apart, run_quietly
-from ..errors import ArgumentError
+from ..core.tensor import Tensor
+from ..core.visible import show_text
+from ..errors import ArgumentError, NonFiniteError, OperandError
+from ..ops.checks import require_finite
+from ..ops.conversion import assign_all
+from ..optim import Adam, Optimizer, Schedule, clip_grad_norm
 from ..optim.numbers import positive
 from .data import Pair, batches, model_dtype, pair, split
 from .history import History
-from .inference import measure, modes_kept
+from .inference import call_metrics, measure, modes_kept, number
 from .losses import Loss
-from .metrics import Metrics, loss_of, metrics_of
+from .metrics import Metric, Metrics, loss_of, metrics_of
 from .operands import check_function, generator, whole
 
 if TYPE_CHECKING:
-    from ..optim import Optimizer, Schedule
-    from .module import Module
-
-
-import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from ..core.tensor import Tensor
-from ..errors import NonFiniteError, OperandError
-from ..ops.conversion import assign_all
-from ..optim import Adam, Optimizer, Schedule, clip_grad_norm
-from .inference import call_metrics, number
-from .metrics import Metric
-from .replay import Replay
-
-if TYPE_CHECKING:
-    from .module import Module
-
-
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from ..core.visible import show_text
+    from .ownership import Model
 
 EVALUATION_BATCH = 1024
 """How many validation samples are predicted at a time, at least."""
@@ -60,14 +44,14 @@ A_SCHEDULE: Final = (
 
 
 def fit(
-    model: Module,
+    model: Model,
     x: Any,
     y: Any,
     *,
     epochs: int = 10,
     batch_size: int | None = 32,
     loss: str | Loss = "mse",
-    optimizer: Optimizer | Callable[[Module], Optimizer] | None = None,
+    optimizer: Optimizer | Callable[[Any], Optimizer] | None = None,
     metrics: Metrics = (),
     validation: Pair | float | None = None,
     patience: int | None = None,
@@ -176,7 +160,7 @@ def fit(
 
 
 def arrange_data(
-    model: Module, x: Any, y: Any, validation: Any, rng: np.random.Generator | None
+    model: Model, x: Any, y: Any, validation: Any, rng: np.random.Generator | None
 ) -> tuple[Pair, Pair | None]:
     """Return the data for training and, if any, for validation, checked.
 
@@ -364,7 +348,7 @@ class Watch:
     Without patience it does nothing.
     """
 
-    def __init__(self, model: Module, patience: int | None, restore_best: bool) -> None:
+    def __init__(self, model: Model, patience: int | None, restore_best: bool) -> None:
         self._tensors = [t for _, t in model.named_tensors()]
         self._patience = patience
         self._restore = restore_best and patience is not None
@@ -412,3 +396,58 @@ def bar(epochs: int, verbose: bool | None) -> Iterator[Callable[[Mapping[str, fl
             shown.update()
 
         yield advance
+
+
+WASTED: Final = 8
+"""So many traces without a program, and the rest is eager."""
+
+
+class Replay:
+    """Takes the steps of a training by replaying their program.
+
+    Attributes:
+        refusal: why the steps are eager, or None.
+    """
+
+    guarded_attributes = ("_trainer",)
+
+    def __init__(self, trainer: Trainer, wanted: bool | None) -> None:
+        from ..compiler.compiled import Compiled
+
+        self._trainer = trainer
+        self._step = Compiled(self.training_step, lenient=wanted is not True)
+        self.refusal: str | None = "compile=False" if wanted is False else None
+
+    def training_step(self, x: Any, y: Any) -> Any:
+        """Compute loss and gradients, look whether they are finite, and update."""
+        trainer = self._trainer
+        trainer.forget()
+        prediction = trainer.model(x)
+        loss = trainer.scalar(trainer.loss(prediction, y))
+        loss.backward()
+        gradients = [p.grad for _, p in trainer.parameters if p.grad is not None]
+        require_finite("the loss or a gradient", loss, *gradients)
+        if trainer.clip_norm is not None:
+            clip_grad_norm(trainer.optimizer.parameters, trainer.clip_norm)
+        trainer.optimizer.step()
+        return (loss, prediction) if trainer.metrics else (loss, None)
+
+    def step(self, x: Any, y: Any) -> tuple[Any, Any] | None:
+        """Take a step; return loss and prediction (None without metrics).
+
+        None: nothing has happened, and the step is to be taken eagerly. So it is after NaN or
+        infinity, since the eager step says where they are.
+        """
+        if self.refusal is not None:
+            return None
+        try:
+            result: tuple[Any, Any] = self._step(x, y)
+        except NonFiniteError:
+            return None
+        if self._step.refusal is not None:
+            self.refusal = str(self._step.refusal)
+        elif self._step.given_up is not None:
+            self.refusal = self._step.given_up
+        elif self._step.wasted > WASTED:
+            self.refusal = "the model or the optimizer changes at each step"
+        return result

@@ -22,7 +22,7 @@ from ..ops.conversion import assign_all
 if TYPE_CHECKING:
     from zipfile import ZipFile
 
-    from .module import Module
+    from .ownership import Model
 
 LISTED: Final = 6
 """Differences that an error names."""
@@ -30,7 +30,7 @@ LONGEST: Final = 80
 """Letters of a name in an error."""
 
 
-def save(model: Module, path: str | os.PathLike[str]) -> None:
+def save(model: Model, path: str | os.PathLike[str]) -> None:
     """Write all parameters and buffers to an `.npz` file at exactly `path`.
 
     The file is replaced when it is complete, so a crash, a kill or a full disk leaves the old one.
@@ -43,7 +43,7 @@ def save(model: Module, path: str | os.PathLike[str]) -> None:
     write_file(path, lambda file: write_arrays(file, arrays))
 
 
-def load(model: Module, path: str | os.PathLike[str]) -> None:
+def load(model: Model, path: str | os.PathLike[str]) -> None:
     """Read parameters and buffers from a file that `save` (or `np.savez`) wrote.
 
     Values are cast to the dtype of the model's tensors, if of the same kind: float64 weights go
