@@ -111,7 +111,7 @@ ENTRIES: Final = (
     ),
     Entry(
         'Operations: `view="operations"`',
-        "A recorded loss: scopes as frames, parameters beside the operation that takes them.",
+        "A recorded loss: scopes as frames, parameters next to the operation that takes them.",
         """
         rng = np.random.default_rng(1)
         points = am.tensor(rng.normal(size=(100, 2)), name="points")
@@ -122,7 +122,7 @@ ENTRIES: Final = (
         """,
     ),
     Entry(
-        'The backward beside the forward: `view="backward"`',
+        'The backward next to the forward: `view="backward"`',
         "Each gradient is on the row of its operation, and says what its rule is made of.",
         """
         viz.render(loss, "backward.svg", view="backward")
@@ -130,7 +130,7 @@ ENTRIES: Final = (
     ),
     Entry(
         'Operations and tensors: `view="tensors"`',
-        "Each result has a box of its own.",
+        "Each result has its own box.",
         """
         viz.render(loss, "tensors.svg", view="tensors", direction="LR")
         """,
