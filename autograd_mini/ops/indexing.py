@@ -90,7 +90,7 @@ def scatter_code(g: Written, *arrays: Written, shape: tuple[int, ...], index: In
     repeats = repeating(arrays)
     if repeats is None:
         return None
-    return f"scattered({g}, {shape}, {places(index, arrays)}, {repeats})"
+    return f"scatter_into_zeros({g}, {shape}, {places(index, arrays)}, {repeats})"
 
 
 def scatter_into(
@@ -186,7 +186,7 @@ replace: Primitive = linear(
     linear_in=2,
     broadcasts=True,
     batch=setting,
-    code=lambda x, value, *arrays, index: f"replaced({x}, {value}, {places(index, arrays)})",
+    code=lambda x, value, *arrays, index: f"replace_at({x}, {value}, {places(index, arrays)})",
     into=lambda out, x, value, *arrays, index: [
         f"{out}[...] = {x}",
         f"{out}[{subscripts(index, arrays)}] = {value}",

@@ -88,11 +88,11 @@ def write_draw(
         out: the variable of an array to fill, of the draw's shape and dtype; the method must be
             one of `FILLS`, and the array C-contiguous.
 
-    >>> written("rng", "random", (("size", (2, 3)), ("dtype", np.dtype("f4"))))
+    >>> write_draw("rng", "random", (("size", (2, 3)), ("dtype", np.dtype("f4"))))
     'rng.random(size=(2, 3), dtype=np.float32)'
-    >>> written("rng", "standard_normal", (("size", (2, 3)),), out="noise")
+    >>> write_draw("rng", "standard_normal", (("size", (2, 3)),), out="noise")
     'rng.standard_normal(out=noise)'
-    >>> written("rng", "random", ())
+    >>> write_draw("rng", "random", ())
     'np.asarray(rng.random())[()]'
     """
     given = dict(arguments)
