@@ -759,7 +759,7 @@ def test_a_change_of_what_is_read_is_seen(name: str, monkeypatch: pytest.MonkeyP
         for i in range(4):
             assert_same(compiled(X + i), function(X + i))
         assert compiled.program and compiled.refusal is None
-    assert compiled._last is not None and compiled._last.guard.failing() is None
+    assert compiled._last is not None and compiled._last.guard.first_failing() is None
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -52,7 +52,7 @@ def test_gradients_of_before_are_forgotten_by_a_step_that_forgets_them():
         assert w.grad is None
         np.testing.assert_allclose(w.data, other.data)
     assert sum(map(len, compiled._entries.values())) == 2
-    assert compiled.wasted == 0
+    assert compiled.wasted_traces == 0
 
 
 @pytest.mark.parametrize("zero", [True, False])
@@ -116,7 +116,7 @@ def test_methods_can_be_compiled():
         assert first.predict(X).item() == pytest.approx(X.sum())
         assert second.predict(X).item() == pytest.approx(2 * X.sum())
     assert "def step" in first.predict.source
-    assert isinstance(Trainer.predict, am.compiler.compiled.Compiled)
+    assert isinstance(Trainer.predict, am.compiler.compiled.CompiledFunction)
 
 
 def test_attributes_of_an_argument_are_noticed():

@@ -1005,7 +1005,7 @@ def noted(program):
     tracer = Tracer()
     x = tracer.stand_in(am.tensor([1.0, 2.0, 3.0]), "x")
     call_traced(tracer, lambda: program(x), True)
-    arrays = {m.value for m in tracer.met if any(m.array is a for a in vars(S).values())}
+    arrays = {m.value for m in tracer.array_operands if any(m.array is a for a in vars(S).values())}
     return [
         (
             step.primitive.name,

@@ -1,6 +1,6 @@
 """The compiler: a recorded function becomes a fast, readable NumPy program."""
 
-from .compiled import Compiled, compile
+from .compiled import CompiledFunction, compile
 from .program import Instruction, Program, Value
 
-__all__ = ["Compiled", "Instruction", "Program", "Value", "compile"]
+__all__ = ["CompiledFunction", "Instruction", "Program", "Value", "compile"]

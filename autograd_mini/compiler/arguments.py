@@ -26,7 +26,7 @@ LEAVES: Final = frozenset({Tensor, np.ndarray, float, int, bool, complex, str, b
 """Exact classes of what is no container, for which nobody need be asked."""
 
 
-class Same:
+class SameObject:
     """An object as a part of a signature: equal to itself only, and kept alive."""
 
     __slots__ = ("of",)
@@ -35,13 +35,13 @@ class Same:
         self.of = of
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and self.of is other.of
+        return isinstance(other, SameObject) and self.of is other.of
 
     def __hash__(self) -> int:
         return id(self.of)
 
 
-def signature(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Key, list[Any]]:
+def signature_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Key, list[Any]]:
     """Return what a program is made for, and the leaves of the arguments in order.
 
     Dicts that differ in the order of their keys, or in the types of these, are told apart: a
@@ -51,11 +51,11 @@ def signature(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Key, list[
 
     both: Any = (args, kwargs)
     leaves, structure = optree.tree_flatten(both)
-    leaves = [as_usual(x) for x in leaves]
-    return (structure, *map(kind, leaves), *orders((args, kwargs))), leaves
+    leaves = [as_native_array(x) for x in leaves]
+    return (structure, *map(argument_key, leaves), *key_orders((args, kwargs))), leaves
 
 
-def as_usual(x: Any) -> Any:
+def as_native_array(x: Any) -> Any:
     """Return an array of a class or byte order of its own as an array that NumPy computes with.
 
     Raises:
@@ -70,13 +70,13 @@ def as_usual(x: Any) -> Any:
     return array
 
 
-def orders(tree: Any) -> Iterator[Any]:
+def key_orders(tree: Any) -> Iterator[Any]:
     """Yield the keys of nested dicts in their order, with their types."""
     if isinstance(tree, dict) and tree:
         yield tuple([(type(key), key) for key in tree])
     for part in parts_of(tree):
         if type(part) not in LEAVES:
-            yield from orders(part)
+            yield from key_orders(part)
 
 
 def parts_of(tree: Any) -> Iterable[Any]:
@@ -94,17 +94,17 @@ def parts_of(tree: Any) -> Iterable[Any]:
     return optree.tree_leaves(tree, is_leaf=lambda x: x is not tree)
 
 
-def put_in_order(tree: Any, keys: Iterator[Any]) -> None:
-    """Put the keys of nested dicts in the order that was yielded by `orders`."""
+def restore_key_orders(tree: Any, keys: Iterator[Any]) -> None:
+    """Put the keys of nested dicts in the order that was yielded by `key_orders`."""
     if isinstance(tree, dict) and tree:
         for _, key in next(keys):
             tree[key] = tree.pop(key)
     for part in parts_of(tree):
         if type(part) not in LEAVES:
-            put_in_order(part, keys)
+            restore_key_orders(part, keys)
 
 
-def rebuilt(
+def rebuild_arguments(
     args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return arguments with other leaves; `optree` forgets what `move_to_end` did."""
@@ -112,16 +112,16 @@ def rebuilt(
 
     given: Any = (args, kwargs)
     made: Any = optree.tree_unflatten(optree.tree_structure(given), leaves)
-    order = list(orders(given))
-    if list(orders(made)) != order:
-        put_in_order(made, iter(order))
+    order = list(key_orders(given))
+    if list(key_orders(made)) != order:
+        restore_key_orders(made, iter(order))
     return made[0], made[1]
 
 
 Contents = list[tuple[Any, Any, list[Any]]]
 
 
-def contents_of(tree: Any) -> Contents:
+def snapshot_containers(tree: Any) -> Contents:
     """Return all nested containers, each with its keys and what is in it."""
     found: Contents = []
     waiting = [tree]
@@ -140,7 +140,7 @@ def keys_of(container: Any) -> list[Any] | None:
     return list(container) if isinstance(container, dict) else None
 
 
-def refuse_written(before: Contents) -> None:
+def refuse_changed_containers(before: Contents) -> None:
     """Refuse a function that has written into a container which it was given.
 
     Raises:
@@ -157,13 +157,13 @@ def refuse_written(before: Contents) -> None:
             )
 
 
-def kind(x: Any) -> Any:
+def argument_key(x: Any) -> Any:
     """Return what a signature holds of one argument."""
     if is_value(x):
         if type(x) in NUMBERS:
             return type(x)
         return type(x) is Tensor, x.shape, x.dtype
-    return type(x), x if type(x) in (int, bool, str, bytes) else Same(x)
+    return type(x), x if type(x) in (int, bool, str, bytes) else SameObject(x)
 
 
 def is_value(x: Any) -> bool:
@@ -185,12 +185,12 @@ def is_differentiated(leaves: Sequence[Any]) -> bool:
     )
 
 
-def values_of(leaves: Sequence[Any]) -> list[Any]:
+def argument_values(leaves: Sequence[Any]) -> list[Any]:
     """Return the values among the arguments as the program takes them."""
     return [x._value if type(x) is Tensor else x for x in leaves if is_value(x)]
 
 
-def quick(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., Any] | None:
+def make_fast_reader(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., Any] | None:
     """Make a function that returns the values of such arguments, or None for other ones.
 
     It is made for plain positional arguments; sorting those in general takes 5 µs, this 0.3.

@@ -19,7 +19,7 @@ WORTH = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class MatrixProduct:
     """One matrix product, or several of one shape at once.
 
     Attributes:
@@ -44,14 +44,14 @@ class Part:
         return int(np.prod(self.shape))
 
 
-def parts(left: Index, right: Index) -> Iterator[Part]:
+def find_matrix_products(left: Index, right: Index) -> Iterator[MatrixProduct]:
     """Yield the matrix products among sums of products; the other sums are left over.
 
     Args:
         left, right: the slots of the factors, (outputs, terms) each.
     """
-    rows, row = distinct(left)
-    columns, column = distinct(right)
+    rows, row = distinct_rows(left)
+    columns, column = distinct_rows(right)
     label = components(row, column, len(rows), len(columns))
     order = np.argsort(label, kind="stable")
     blocks = np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
@@ -63,16 +63,16 @@ def parts(left: Index, right: Index) -> Iterator[Part]:
         if 2 * pairs >= shape[0] * shape[1] and pairs * left.shape[1] >= WORTH:
             equal.setdefault(shape, []).append((members, used_rows, used_columns))
     for found in equal.values():
-        yield joined(found, rows, columns, row, column)
+        yield stack_blocks(found, rows, columns, row, column)
 
 
-def joined(
+def stack_blocks(
     found: list[tuple[Index, Index, Index]],
     rows: Index,
     columns: Index,
     row: Index,
     column: Index,
-) -> Part:
+) -> MatrixProduct:
     """Make one part of blocks of one shape; a single one stays a matrix."""
     left, right, places = [], [], []
     for number, (members, used_rows, used_columns) in enumerate(found):
@@ -87,11 +87,11 @@ def joined(
     members = np.concatenate([block[0] for block in found])
     batch, i, j = (np.concatenate(x) for x in zip(*places, strict=True))
     if len(found) == 1:
-        return Part(members, (i, j), left[0], right[0])
-    return Part(members, (batch, i, j), np.stack(left), np.stack(right))
+        return MatrixProduct(members, (i, j), left[0], right[0])
+    return MatrixProduct(members, (batch, i, j), np.stack(left), np.stack(right))
 
 
-def distinct(rows: Index) -> tuple[Index, Index]:
+def distinct_rows(rows: Index) -> tuple[Index, Index]:
     """Return the different rows in order, and which of them each row is."""
     found, which = np.unique(rows, axis=0, return_inverse=True)
     return found, which.reshape(-1)

@@ -50,7 +50,7 @@ class Library:
 
 
 @cache
-def loaded() -> Library | None:
+def find_blas() -> Library | None:
     """Return NumPy's BLAS, or None if there is none that can be called: then NumPy multiplies.
 
     Looking a symbol up in NumPy's compiled module finds it in the library that the module itself is
@@ -60,17 +60,17 @@ def loaded() -> Library | None:
     """
     if sys.byteorder != "little" or sys.maxsize < 2**32:
         return None
-    for path in places():
+    for path in library_paths():
         try:
-            found = Library(routines(ctypes.PyDLL(path)), routines(ctypes.CDLL(path)))
+            found = Library(find_routines(ctypes.PyDLL(path)), find_routines(ctypes.CDLL(path)))
         except (OSError, AttributeError):
             continue
-        if all(multiplies(found, dtype) for dtype in KINDS):
+        if all(multiplies_rightly(found, dtype) for dtype in KINDS):
             return found
     return None
 
 
-def places() -> Iterator[str]:
+def library_paths() -> Iterator[str]:
     """Name the files through which the library may be reached, the surest first."""
     module = sys.modules.get("numpy._core._multiarray_umath")
     if module is not None and module.__file__:
@@ -86,16 +86,16 @@ def places() -> Iterator[str]:
             yield str(path)
 
 
-def routines(opened: ctypes.CDLL) -> dict[str, Any]:
+def find_routines(opened: ctypes.CDLL) -> dict[str, Any]:
     """Look the routines up in an opened library; AttributeError if it lacks one."""
     return {
-        kind + name: routine(opened, kind + name)
+        kind + name: find_routine(opened, kind + name)
         for kind in KINDS.values()
         for name in ("gemm", "gemv")
     }
 
 
-def routine(opened: ctypes.CDLL, name: str) -> Any:
+def find_routine(opened: ctypes.CDLL, name: str) -> Any:
     """Look one routine up under all its spellings."""
     for spelling in SPELLINGS:
         found = getattr(opened, spelling.format(name), None)
@@ -105,19 +105,22 @@ def routine(opened: ctypes.CDLL, name: str) -> Any:
     raise AttributeError(f"no BLAS routine {name}")
 
 
-def multiplies(found: Library, dtype: np.dtype[Any]) -> bool:
+def multiplies_rightly(found: Library, dtype: np.dtype[Any]) -> bool:
     """Try a library: whether its products are NumPy's."""
     a, b = np.arange(6, dtype=dtype).reshape(2, 3), np.arange(12, dtype=dtype).reshape(3, 4)
     whole, one = np.ones((2, 4), dtype), np.ones((2, 1), dtype)
-    factor = scalar(dtype, 2.0)
-    for run in (gemm(found, a, b, whole, factor, 1.0), gemv(found, a, b[:, 1:2], one, factor, 1.0)):
+    factor = make_factor(dtype, 2.0)
+    for run in (
+        bind_gemm(found, a, b, whole, factor, 1.0),
+        bind_gemv(found, a, b[:, 1:2], one, factor, 1.0),
+    ):
         assert run is not None, "the layouts are the plainest ones"
         run()
     right = 2 * (a @ b) + 1
     return np.array_equal(whole, right) and np.array_equal(one, right[:, 1:2])
 
 
-def scalar(dtype: np.dtype[Any], value: float) -> Any:
+def make_factor(dtype: np.dtype[Any], value: float) -> Any:
     """Make a factor in memory of its own, which may be set between calls."""
     return ctypes.c_float(value) if dtype == np.float32 else ctypes.c_double(value)
 
@@ -142,7 +145,7 @@ def vector_layout(x: Any) -> int | None:
     return apart if rest == 0 and 0 < apart <= LARGEST else None
 
 
-def gemm(
+def bind_gemm(
     found: Library, a: Any, b: Any, out: Any, alpha: Any, beta: float
 ) -> Callable[[], None] | None:
     """Prepare out ← alpha·a@b + beta·out of matrices; None if BLAS cannot read one of them.
@@ -153,16 +156,16 @@ def gemm(
     if left is None or right is None or result is None:
         return None
     if result[0] == b"T":
-        return gemm(found, b.T, a.T, out.T, alpha, beta)
+        return bind_gemm(found, b.T, a.T, out.T, alpha, beta)
     (rows, inner), columns = a.shape, b.shape[1]
-    return call(
+    return bind_arguments(
         found.routine(KINDS[a.dtype] + "gemm", rows * inner * columns),
         *(right[0], left[0], columns, rows, inner, alpha, b, right[1], a, left[1]),
-        *(scalar(a.dtype, beta), out, result[1]),
+        *(make_factor(a.dtype, beta), out, result[1]),
     )
 
 
-def gemv(
+def bind_gemv(
     found: Library, a: Any, b: Any, out: Any, alpha: Any, beta: float
 ) -> Callable[[], None] | None:
     """Prepare out ← alpha·a@b + beta·out where b has one column or a has one row; as `gemm`.
@@ -176,21 +179,21 @@ def gemv(
     if layout is None or step is None or result_step is None:
         return None
     stored = a.T if layout[0] == b"N" else a
-    return call(
+    return bind_arguments(
         found.routine(KINDS[a.dtype] + "gemv", a.size),
         *(b"T" if layout[0] == b"N" else b"N", *stored.shape, alpha, a, layout[1]),
-        *(b, step, scalar(a.dtype, beta), out, result_step),
+        *(b, step, make_factor(a.dtype, beta), out, result_step),
     )
 
 
-def call(function: Any, *arguments: Any) -> Callable[[], None]:
+def bind_arguments(function: Any, *arguments: Any) -> Callable[[], None]:
     """Bind a routine to its arguments, which live as long as the result."""
-    bound = partial(function, *map(address, arguments))
+    bound = partial(function, *map(address_of, arguments))
     bound.arrays = arguments  # type: ignore[attr-defined]  # an address does not keep its array
     return bound
 
 
-def address(argument: Any) -> Any:
+def address_of(argument: Any) -> Any:
     """Make the address of an argument, in the form that ctypes passes on without converting it."""
     if isinstance(argument, np.ndarray):
         return ctypes.c_void_p.from_param(argument.ctypes.data)

@@ -161,7 +161,7 @@ def is_of_numpy(module: str) -> bool:
     return module.partition(".")[0] != "autograd_mini" and origin_of_name(module) == "library"
 
 
-def attribute_seen(owner: Any, name: str) -> Any:
+def visible_attribute(owner: Any, name: str) -> Any:
     """Return an attribute that can be told without running code, else `UNKNOWN`.
 
     Of methods it is the function.
@@ -178,7 +178,7 @@ def attribute_seen(owner: Any, name: str) -> Any:
     if type(get) is FunctionType and not issubclass(type(owner), type):
         return UNKNOWN
     if type(raw) is MemberDescriptorType and not issubclass(type(owner), type):
-        return slot_seen(raw, owner)
+        return visible_slot(raw, owner)
     if hasattr(type(raw), "__set__"):
         return UNKNOWN
     if not issubclass(type(owner), type):
@@ -194,7 +194,7 @@ def attribute_seen(owner: Any, name: str) -> Any:
     return raw if called or not hasattr(type(raw), "__get__") else UNKNOWN
 
 
-def slot_seen(slot: MemberDescriptorType, owner: Any) -> Any:
+def visible_slot(slot: MemberDescriptorType, owner: Any) -> Any:
     """Return what is in a slot of an object, else `UNKNOWN`."""
     try:
         return slot.__get__(owner)
@@ -202,7 +202,7 @@ def slot_seen(slot: MemberDescriptorType, owner: Any) -> Any:
         return UNKNOWN
 
 
-def item_seen(owner: Any, key: Any) -> Any:
+def visible_item(owner: Any, key: Any) -> Any:
     """Return an item of a sequence, else `UNKNOWN`; an array is seen by its references."""
     if type(owner) in (list, tuple) and type(key) is int and -len(owner) <= key < len(owner):
         return UNKNOWN if type(owner[key]) is np.ndarray else owner[key]

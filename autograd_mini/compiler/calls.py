@@ -45,7 +45,7 @@ def has_out(path: str) -> bool:
     """Whether a function of NumPy, as `np.add.reduce`, takes an array for its result."""
     if path in NO_OUT:
         return False
-    function, owner = resolved(path)
+    function, owner = resolve_path(path)
     if isinstance(function, np.ufunc):
         return bool(function.nout == 1)
     if isinstance(owner, np.ufunc):
@@ -59,18 +59,18 @@ def has_out(path: str) -> bool:
 @cache
 def is_elementwise(path: str) -> bool:
     """Whether a function of NumPy is a ufunc that works element by element."""
-    function, _ = resolved(path)
+    function, _ = resolve_path(path)
     return isinstance(function, np.ufunc) and function.signature is None and function.nout == 1
 
 
 @cache
 def is_type(path: str) -> bool:
     """Whether a path names a type of numbers, as `np.float32`, which makes one of them."""
-    function, _ = resolved(path)
+    function, _ = resolve_path(path)
     return isinstance(function, type) and issubclass(function, np.generic)
 
 
-def resolved(path: str) -> tuple[Any, Any]:
+def resolve_path(path: str) -> tuple[Any, Any]:
     """Return what a path as `np.add.reduce` names, and in what; None for other paths."""
     module, *parts = path.split(".")
     if module != "np" or not parts:

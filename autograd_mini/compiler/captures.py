@@ -21,7 +21,7 @@ from .guards import Condition, content_of, numbers_of
 from .observe import origin_of_module
 from .program import Program, Value
 from .reach import Reach
-from .trace import Met, Tracer
+from .trace import ArrayOperand, Tracer
 
 
 class Captures:
@@ -46,17 +46,22 @@ class Captures:
         """
         self.values: list[Value] = []
         self.sources: list[Any] = []
-        for met in tracer.met:
+        for met in tracer.array_operands:
             if met.value in program.constants:
                 source = source_of(met.array, reach)
                 if source is not None:
-                    refuse_written(met, tracer)
+                    refuse_written_array(met, tracer)
                     self.values.append(met.value)
                     self.sources.append(source)
         changed = {leaf for leaf, _ in program.updates}
         for value, tensor in program.leaves.items():
             found = reach.arrays.get(id(tensor))
-            if found and value not in changed and id(tensor) not in fixed and is_users(found[0]):
+            if (
+                found
+                and value not in changed
+                and id(tensor) not in fixed
+                and is_replaceable(found[0])
+            ):
                 self.values.append(value)
                 self.sources.append(found[0])
             else:
@@ -121,17 +126,17 @@ class Captures:
         Raises:
             CompileError: if one is not an operand of it, or was written into.
         """
-        for met in tracer.met:
+        for met in tracer.array_operands:
             for x, content in zip(objects, contents, strict=True):
                 if met.array is x and content_of(met.leaf._value) != content:
-                    raise written_into(met)
-        places = {place_of(x): v for v, x in program.leaves.items()}
-        for met in tracer.met:
+                    raise written_array_error(met)
+        places = {identity_of(x): v for v, x in program.leaves.items()}
+        for met in tracer.array_operands:
             if met.value in program.constants:
-                places.setdefault(place_of(met.array), met.value)
+                places.setdefault(identity_of(met.array), met.value)
         values = []
         for x, value in zip(objects, self.values, strict=True):
-            again = places.get(place_of(x))
+            again = places.get(identity_of(x))
             if again is None:
                 raise CompileError(
                     f"compile: the two first calls recorded different programs: only the first "
@@ -142,12 +147,12 @@ class Captures:
         return values
 
 
-def is_users(condition: Condition) -> bool:
+def is_replaceable(condition: Condition) -> bool:
     """Tell whether a tensor may be replaced by another one; those of optimizers stay."""
     return origin_of_module(type(condition.owner)) != "library"
 
 
-def place_of(x: Any) -> Any:
+def identity_of(x: Any) -> Any:
     """Return what tells an array, or a view of an array's memory, from others; tensors by id."""
     if type(x) is not np.ndarray:
         return id(x)
@@ -174,17 +179,20 @@ def source_of(array: Any, reach: Reach) -> Any:
     return None
 
 
-def refuse_written(met: Met, tracer: Tracer) -> None:
+def refuse_written_array(met: ArrayOperand, tracer: Tracer) -> None:
     """Refuse a captured array that the function writes into.
 
     Raises:
         CompileError: naming the line.
     """
-    if sum(met.array is other.array for other in tracer.met) > 1 or not met.is_unchanged():
-        raise written_into(met)
+    if (
+        sum(met.array is other.array for other in tracer.array_operands) > 1
+        or not met.is_unchanged()
+    ):
+        raise written_array_error(met)
 
 
-def written_into(met: Met) -> CompileError:
+def written_array_error(met: ArrayOperand) -> CompileError:
     """Return the error of a captured array that the function writes into."""
     place = f", which it uses at {met.line}" if met.line else ""
     return CompileError(
@@ -216,8 +224,8 @@ def refuse_unreached_arrays(first: Tracer, second: Tracer, reach: Reach) -> None
     Raises:
         CompileError: naming one.
     """
-    before = {id(met.array) for met in first.met if id(met.array) not in reach.arrays}
-    for met in second.met:
+    before = {id(met.array) for met in first.array_operands if id(met.array) not in reach.arrays}
+    for met in second.array_operands:
         if id(met.array) in before and met.array.flags.writeable:
             raise CompileError(
                 f"compile: an array of shape {met.array.shape}, used at {line_of(met, first)}, "
@@ -227,6 +235,6 @@ def refuse_unreached_arrays(first: Tracer, second: Tracer, reach: Reach) -> None
             )
 
 
-def line_of(met: Met, first: Tracer) -> Any:
+def line_of(met: ArrayOperand, first: Tracer) -> Any:
     """Return where an array was met in the first call."""
-    return next((other.line for other in first.met if other.array is met.array), None)
+    return next((other.line for other in first.array_operands if other.array is met.array), None)

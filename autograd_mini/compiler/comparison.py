@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..errors import CompileError
-from .identical import identical
+from .identical import is_identical
 from .program import Instruction, Operand, Program, Value
 
 CURE = (
@@ -20,7 +20,7 @@ CURE = (
 )
 
 
-def compare(first: Program, second: Program) -> None:
+def compare_programs(first: Program, second: Program) -> None:
     """Check that two traces, both without dead code, are one program.
 
     Raises:
@@ -32,11 +32,13 @@ def compare(first: Program, second: Program) -> None:
     if len(first.instructions) != len(second.instructions):
         longer = max(first, second, key=lambda p: len(p.instructions)).instructions
         extra = longer[min(len(first.instructions), len(second.instructions))]
-        differ(extra, f"{extra.primitive.name} in one of them only")
+        raise_difference(extra, f"{extra.primitive.name} in one of them only")
     for x, y in zip(first.outputs, second.outputs, strict=True):
         comparison.operand(None, x, y)
     if len(first.updates) != len(second.updates):
-        differ(None, f"{len(first.updates)} and {len(second.updates)} tensors are assigned")
+        raise_difference(
+            None, f"{len(first.updates)} and {len(second.updates)} tensors are assigned"
+        )
     for (leaf, x), (other, y) in zip(first.updates, second.updates, strict=True):
         comparison.operand(None, leaf, other)
         comparison.operand(None, x, y)
@@ -56,46 +58,50 @@ class Comparison:
     def operation(self, a: Instruction, b: Instruction) -> None:
         """Check that two operations are the same."""
         if a.primitive is not b.primitive or len(a.operands) != len(b.operands):
-            differ(a, f"{a.primitive.name} in the first, {b.primitive.name} in the second")
+            raise_difference(
+                a, f"{a.primitive.name} in the first, {b.primitive.name} in the second"
+            )
         same = self._same
         for x, y in zip(a.operands, b.operands, strict=True):
             if type(x) is not Value or same.get(x) is not y:  # half the time of a further call
                 self.operand(a, x, y)
         if a.params or b.params:
-            check_params(a, b)
+            compare_params(a, b)
         for v, w in zip(a.results, b.results, strict=True):
             if v.shape != w.shape or (v.dtype is not w.dtype and v.dtype != w.dtype):
-                differ(a, f"a result of shape {v.shape} in the first, {w.shape} in the second")
+                raise_difference(
+                    a, f"a result of shape {v.shape} in the first, {w.shape} in the second"
+                )
             same[v] = w
 
     def operand(self, at: Instruction | None, x: Operand, y: Operand) -> None:
         """Check that an operand, output or new value is the same one in both."""
         if type(x) is not Value or type(y) is not Value:
-            if not identical(x, y):
-                a, b = shown(x, self._first), shown(y, self._second)
-                differ(at, f"the number {a} in the first, {b} in the second")
+            if not is_identical(x, y):
+                a, b = describe_captured(x, self._first), describe_captured(y, self._second)
+                raise_difference(at, f"the number {a} in the first, {b} in the second")
             return
         known = self._same.get(x)
         if known is None and x in self._first.constants and y in self._second.constants:
-            if not identical(self._first.constants[x], self._second.constants[y]):
-                a, b = shown(x, self._first), shown(y, self._second)
-                differ(at, f"the plain value {a} in the first, {b} in the second")
+            if not is_identical(self._first.constants[x], self._second.constants[y]):
+                a, b = describe_captured(x, self._first), describe_captured(y, self._second)
+                raise_difference(at, f"the plain value {a} in the first, {b} in the second")
             self._same[x] = y
         elif known is not y:
-            differ(at, f"another tensor in the place of {x.name or y.name or 'one'}")
+            raise_difference(at, f"another tensor in the place of {x.name or y.name or 'one'}")
 
 
-def check_params(a: Instruction, b: Instruction) -> None:
+def compare_params(a: Instruction, b: Instruction) -> None:
     """Check that two operations have the same parameters."""
     for name, value in a.params.items():
         other = b.params.get(name)
-        if not identical(value, other):
-            differ(
+        if not is_identical(value, other):
+            raise_difference(
                 a, f"{a.primitive.name} with {name}={value!r:.40} in the first, {other!r:.40} now"
             )
 
 
-def shown(x: Any, program: Program) -> str:
+def describe_captured(x: Any, program: Program) -> str:
     """Describe a captured value."""
     data = program.constants.get(x, x) if type(x) is Value else x
     if np.size(data) == 1:
@@ -103,7 +109,7 @@ def shown(x: Any, program: Program) -> str:
     return f"of shape {np.shape(data)}, {np.ravel(data)[:3]}…"
 
 
-def differ(step: Instruction | None, what: str) -> NoReturn:
+def raise_difference(step: Instruction | None, what: str) -> NoReturn:
     """Raise: the two traces differ at an operation.
 
     Raises:

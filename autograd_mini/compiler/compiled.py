@@ -22,31 +22,31 @@ from ..errors import CompileError, ConversionError, OperandError, UnsupportedErr
 from .arguments import (
     Key,
     argument_names,
-    contents_of,
+    argument_values,
     is_differentiated,
     is_value,
-    quick,
-    rebuilt,
-    refuse_written,
-    signature,
-    values_of,
+    make_fast_reader,
+    rebuild_arguments,
+    refuse_changed_containers,
+    signature_of,
+    snapshot_containers,
 )
 from .check import DUE, VARYING, Check, as_it_is
 from .differentiation import Replay
-from .entries import CURE, Entry, Trial, is_same, with_gradients
+from .entries import CURE, CacheEntry, FirstTrace, is_same_program, leaves_with_gradients
 from .graphs import graph_of
 from .guards import Condition
 from .locks import Turn, have_writers, run_in_turn, turn_of
 from .observe import Observer
-from .passes import optimised
-from .passes.dead import pruned
+from .passes import optimize_program
+from .passes.dead import eliminate_dead_code
 from .program import Program
 from .results import Result
-from .settled import check_settled
+from .settled import refuse_dynamic_shapes
 from .trace import Tracer
 from .tracing import call_traced, run_uncollected, undo_if_refused
 from .variables import name_variables
-from .variant import Variant
+from .variant import Executable
 
 CACHED: Final = 32
 """How many signatures are kept; the least recently used goes first."""
@@ -64,7 +64,7 @@ Result_co = TypeVar("Result_co", covariant=True)
 Owner = TypeVar("Owner")
 
 
-class Compiled(Generic[P, Result_co]):
+class CompiledFunction(Generic[P, Result_co]):
     """A function that becomes a NumPy program for each signature it is called with.
 
     Made by `am.compile`.
@@ -102,9 +102,9 @@ class Compiled(Generic[P, Result_co]):
         self._due = range(1, 10**9) if check else DUE
         self.refusal: Exception | None = None
         self.given_up: str | None = None
-        self._entries: OrderedDict[Key, list[Entry]] = OrderedDict()
-        self._trials: dict[Key, Trial] = {}
-        self._last: Entry | None = None
+        self._entries: OrderedDict[Key, list[CacheEntry]] = OrderedDict()
+        self._trials: dict[Key, FirstTrace] = {}
+        self._last: CacheEntry | None = None
         self._dropped = self._traces = self._programs = 0
         self._unsteady: dict[Key, int] = {}
         self._missed: Key | None = None
@@ -138,19 +138,19 @@ class Compiled(Generic[P, Result_co]):
                 entry.left -= 1
                 if not entry.left:
                     entry.left += 1
-                    return self._replayed(entry, values, captured, args, kwargs)
+                    return self._replay(entry, values, captured, args, kwargs)
                 if entry.direct is not None:  # a training step, without the detours
                     try:
                         y = entry.direct((*values, *captured))[0]
                     except VARYING:  # which is raised again, and sorted out, below
-                        if entry.variant.draws:
+                        if entry.executable.draws:
                             raise
                     else:
                         for x in entry.forgotten:
                             x.grad = None
                         return leaf(y)  # type: ignore[return-value]  # as the function did
-                return self._result(entry, (*values, *captured), args, kwargs)
-        return self._sorted(args, kwargs)
+                return self._run_or_call(entry, (*values, *captured), args, kwargs)
+        return self._lookup(args, kwargs)
 
     def __reduce__(self) -> Any:
         """Copy and pickle as what it compiles does: programs are made anew."""
@@ -160,21 +160,23 @@ class Compiled(Generic[P, Result_co]):
             found = getattr(found, part, None)
         if found is self:
             return path
-        return Compiled, (self.function, self._keep_grads, self._lenient, self._checks)
+        return CompiledFunction, (self.function, self._keep_grads, self._lenient, self._checks)
 
     @overload
-    def __get__(self, owner: None, kind: type) -> Compiled[P, Result_co]: ...
+    def __get__(self, owner: None, kind: type) -> CompiledFunction[P, Result_co]: ...
     @overload
     def __get__(
-        self: Compiled[Concatenate[Owner, Q], Result_co], owner: Owner, kind: type | None = None
+        self: CompiledFunction[Concatenate[Owner, Q], Result_co],
+        owner: Owner,
+        kind: type | None = None,
     ) -> Callable[Q, Result_co]: ...
     def __get__(self, owner: Any, kind: type | None = None) -> Any:
         """Bind to an object, so that methods can be compiled."""
         return self if owner is None else MethodType(self, owner)
 
-    def _sorted(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _lookup(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Find the entry of a call's signature, or trace."""
-        key, leaves = signature(args, kwargs)
+        key, leaves = signature_of(args, kwargs)
         key = (is_recording(), *key)
         if is_differentiated(leaves):
             return self.function(*args, **kwargs)
@@ -183,19 +185,19 @@ class Compiled(Generic[P, Result_co]):
             if captured is not None:
                 self._entries.move_to_end(key)
                 self._last = entry
-                values = values_of(leaves)
+                values = argument_values(leaves)
                 if entry.tensors is not None and have_writers(entry.tensors()):
                     return self._in_turn(entry, values, args, kwargs)
-                return self._replayed(entry, values, captured, args, kwargs)
-        self._suspect(key)
+                return self._replay(entry, values, captured, args, kwargs)
+        self._note_changes(key)
         again, self._missed = key == self._missed, key
         if (self._fresh and not again) or self._unsteady.get(key, 0) >= WASTED:
             return self.function(*args, **kwargs)
-        return self._traced(key, leaves, args, kwargs)
+        return self._trace_or_call(key, leaves, args, kwargs)
 
-    def _replayed(
+    def _replay(
         self,
-        entry: Entry,
+        entry: CacheEntry,
         values: Sequence[Any],
         captured: Sequence[Any],
         args: tuple[Any, ...],
@@ -203,7 +205,7 @@ class Compiled(Generic[P, Result_co]):
     ) -> Any:
         """Run a program, and the function as well if this call is to be checked."""
         if not entry.is_due():
-            return self._result(entry, [*values, *captured], args, kwargs)
+            return self._run_or_call(entry, [*values, *captured], args, kwargs)
 
         def run() -> Any:
             read = entry.guard.check()
@@ -212,17 +214,23 @@ class Compiled(Generic[P, Result_co]):
             check = Check(entry, [*values, *read])
             answer = check.run(self.function, args, kwargs)
             if check.difference is not None:
-                place = check.place(lambda tracer: self._recorded_again(tracer, args, kwargs))
+                place = check.locate_difference(
+                    lambda tracer: self._trace_again(tracer, args, kwargs)
+                )
                 self._fall_back(entry, f"{check.difference}. They part at {place}")
             return answer
 
-        return entry.variant.run_in_turn(run)
+        return entry.executable.run_in_turn(run)
 
     def _in_turn(
-        self, entry: Entry, values: Sequence[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        entry: CacheEntry,
+        values: Sequence[Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
     ) -> Any:
         """Read captured tensors, and replay, while no program changes one of them."""
-        variant = entry.variant
+        variant = entry.executable
 
         def turn() -> Turn:
             tensors = entry.tensors() if entry.tensors is not None else ()
@@ -231,19 +239,19 @@ class Compiled(Generic[P, Result_co]):
         def run() -> Any:
             captured = entry.guard.check()
             if captured is None:
-                return self._sorted(args, kwargs)
-            return self._replayed(entry, values, captured, args, kwargs)
+                return self._lookup(args, kwargs)
+            return self._replay(entry, values, captured, args, kwargs)
 
         return run_in_turn(turn, self.name, run)
 
-    def _recorded_again(self, tracer: Tracer, args: Any, kwargs: Any) -> None:
+    def _trace_again(self, tracer: Tracer, args: Any, kwargs: Any) -> None:
         """Call the function while a tracer looks on, to see where it parts from its program."""
-        _, leaves = signature(args, kwargs)
+        _, leaves = signature_of(args, kwargs)
         bound = [tracer.stand_in(x, None) if is_value(x) else x for x in leaves]
-        own_args, own_kwargs = rebuilt(args, kwargs, bound)
+        own_args, own_kwargs = rebuild_arguments(args, kwargs, bound)
         call_traced(tracer, lambda: self.function(*own_args, **own_kwargs), is_recording())
 
-    def _fall_back(self, entry: Entry, difference: str) -> None:
+    def _fall_back(self, entry: CacheEntry, difference: str) -> None:
         """Run the function as it is from now on, where a program was not the same."""
         for key, entries in self._entries.items():
             if entry in entries:
@@ -257,44 +265,44 @@ class Compiled(Generic[P, Result_co]):
             "autograd_mini"
         )
 
-    def _result(self, entry: Entry, values: Sequence[Any], args: Any, kwargs: Any) -> Any:
+    def _run_or_call(self, entry: CacheEntry, values: Sequence[Any], args: Any, kwargs: Any) -> Any:
         """Run a program; where it raises, call the function, which may catch the error."""
         try:
-            return self._computed(entry, values, args, kwargs)
+            return self._run_program(entry, values, args, kwargs)
         except VARYING as error:
-            if entry.variant.draws:
+            if entry.executable.draws:
                 raise
             failure = error
         try:
-            return entry.result.of_call(self.function(*args, **kwargs))
+            return entry.result.result_of_call(self.function(*args, **kwargs))
         except Exception as error:
             if isinstance(failure, type(error)):  # the same, with more advice
                 raise failure from None
             raise
 
-    def _computed(self, entry: Entry, values: Sequence[Any], args: Any, kwargs: Any) -> Any:
-        variant, result = entry.variant, entry.result
+    def _run_program(self, entry: CacheEntry, values: Sequence[Any], args: Any, kwargs: Any) -> Any:
+        variant, result = entry.executable, entry.result
         if result.differentiable and not variant.changes and is_recording():
             if variant.draws:  # a gradient must see the numbers that were drawn
                 return self.function(*args, **kwargs)
             if entry.replay is None:
                 entry.replay = Replay(variant, result.wanted)
-            return result.wrapped(entry.replay.record(values))
-        return result.wrapped(variant(values))
+            return result.wrap_outputs(entry.replay.record(values))
+        return result.wrap_outputs(variant(values))
 
-    def _traced(
+    def _trace_or_call(
         self, key: Key, leaves: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Trace a call; if that cannot be and nobody has asked for it, call the function."""
         try:
-            return run_uncollected(lambda: self._noted(key, leaves, args, kwargs))
+            return run_uncollected(lambda: self._trace_and_compile(key, leaves, args, kwargs))
         except (CompileError, ConversionError, UnsupportedError) as error:
             if not self._lenient:
                 raise
             self._refuse(error)
         return self.function(*args, **kwargs)
 
-    def _suspect(self, key: Key) -> None:
+    def _note_changes(self, key: Key) -> None:
         """Note what has changed, so that no program of a key holds.
 
         What only others' code reads may not matter. The elements of arrays may be all.
@@ -311,24 +319,24 @@ class Compiled(Generic[P, Result_co]):
         if isinstance(error, CompileError):
             warn_user(f"{self.name} runs as it is, and not as a program. {error}")
 
-    def _noted(
+    def _trace_and_compile(
         self, key: Key, leaves: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Call the function eagerly and note what it does; compile it at the second call."""
         self._traces += 1
         trial = self._trials.pop(key, None)
-        cleared = with_gradients(x.recorded for x in self._known(key, trial))
+        cleared = leaves_with_gradients(x.recorded for x in self._known_programs(key, trial))
         if trial is None:
             self._warn_of_fresh_arguments(key, args, kwargs)
-            return self._tried(key, leaves, args, kwargs, cleared)
+            return self._trace_first(key, leaves, args, kwargs, cleared)
         trial.clear(cleared)
-        failing = trial.failing_but_for_content()
+        failing = trial.first_failing_but_content()
         if failing is not None:
             self._note_unsteady(key, failing.label)
-            return self._tried(key, leaves, args, kwargs, cleared)
-        return self._confirmed(trial, key, leaves, args, kwargs, cleared)
+            return self._trace_first(key, leaves, args, kwargs, cleared)
+        return self._confirm_and_compile(trial, key, leaves, args, kwargs, cleared)
 
-    def _tried(
+    def _trace_first(
         self,
         key: Key,
         leaves: list[Any],
@@ -339,46 +347,56 @@ class Compiled(Generic[P, Result_co]):
         """Carry out the first call of a signature, and keep what it recorded on trial."""
         tracer = Tracer(Observer())
         with undo_if_refused(tracer, cleared=not self._lenient):
-            tree, result, recorded, program = self._recorded(tracer, key, leaves, args, kwargs)
-            answer = result.of_trace(tree, bool(recorded.updates))
+            tree, result, recorded, program = self._trace(tracer, key, leaves, args, kwargs)
+            answer = result.result_of_trace(tree, bool(recorded.updates))
         del tree
         roots = [self.function, *(x for x in leaves if not is_value(x))]
-        trial = Trial(tracer, recorded, program, result, roots, cleared)
+        trial = FirstTrace(tracer, recorded, program, result, roots, cleared)
         self._ignore_what_does_not_matter(key, trial)
-        if self._rewritten is not None and self._is_adopted(key, trial, quick(args, kwargs)):
+        if self._rewritten is not None and self._reuse_program(
+            key, trial, make_fast_reader(args, kwargs)
+        ):
             return answer
         self._trials[key] = trial
         if len(self._trials) > CACHED:
             del self._trials[next(iter(self._trials))]
         return answer
 
-    def _ignore_what_does_not_matter(self, key: Key, trial: Trial) -> None:
+    def _ignore_what_does_not_matter(self, key: Key, trial: FirstTrace) -> None:
         """Forget conditions of which it is seen that a change makes no other program."""
-        if self._suspects and any(is_same(e.trial, trial) for e in self._entries.get(key, ())):
+        if self._suspects and any(
+            is_same_program(e.trial, trial) for e in self._entries.get(key, ())
+        ):
             self._ignored |= {c.place: c for c in self._suspects}  # which keeps what the ids are of
         trial.conditions = [
             c for c in trial.conditions if not c.foreign or c.place not in self._ignored
         ]
 
-    def _is_adopted(self, key: Key, trial: Trial, values: Any) -> bool:
+    def _reuse_program(self, key: Key, trial: FirstTrace, values: Any) -> bool:
         """Let a program go on with the elements that an array has now, if they make the same one.
 
         A call that recorded the same is enough: the program is one that two calls have recorded.
         """
-        known = next((e for e in self._entries.get(key, ()) if is_same(e.trial, trial)), None)
-        if known is None or trial.refusal is not None or trial.failing(after=True) is not None:
+        known = next(
+            (e for e in self._entries.get(key, ()) if is_same_program(e.trial, trial)), None
+        )
+        if (
+            known is None
+            or trial.refusal is not None
+            or trial.first_failing(after=True) is not None
+        ):
             return False
         if known.replays < WASTED:
             self._note_unsteady(key, f"the content of {self._rewritten}")
         self._programs -= 1
-        self._enter(key, Entry(known.variant, trial, values, self._due))
+        self._add_entry(key, CacheEntry(known.executable, trial, values, self._due))
         self._entries[key].remove(known)
         trial.release()
         return True
 
-    def _confirmed(
+    def _confirm_and_compile(
         self,
-        trial: Trial,
+        trial: FirstTrace,
         key: Key,
         leaves: list[Any],
         args: tuple[Any, ...],
@@ -400,24 +418,24 @@ class Compiled(Generic[P, Result_co]):
         tracer = Tracer(Observer() if moved else None, lines=moved)
         tracer.watched, tracer.names = trial.watched(before.objects)
         with undo_if_refused(tracer, cleared=not self._lenient):
-            tree, result, recorded, program = self._recorded(tracer, key, leaves, args, kwargs)
+            tree, result, recorded, program = self._trace(tracer, key, leaves, args, kwargs)
             refusal = trial.difference(tracer, program, result, before)
             if refusal is not None:
-                settled = trial.failing_but_for_content(after=True) is None
+                settled = trial.first_failing_but_content(after=True) is None
                 if moved and settled:
                     self._traces -= 1  # what was recorded first was of another state
                 elif self._lenient:  # the call was carried out
                     self._refuse(refusal)
                 else:
                     raise refusal
-            answer = result.of_trace(tree, bool(recorded.updates))
+            answer = result.result_of_trace(tree, bool(recorded.updates))
         del tree
         if self.refusal is not None:
             return answer
         failing = trial.changed_since(before.found) if refusal is None else None
         if moved:
             roots = [self.function, *(x for x in leaves if not is_value(x))]
-            trial = Trial(tracer, recorded, program, result, roots, cleared)
+            trial = FirstTrace(tracer, recorded, program, result, roots, cleared)
             refusal = refusal or trial.refusal
         if refusal is None:
             trial.free_contents(tracer.proven, tracer.names)
@@ -425,15 +443,17 @@ class Compiled(Generic[P, Result_co]):
             self._note_unsteady(key, failing.label, 2)
         elif refusal is None:
             name_variables(trial.recorded)
-            variant = Variant(trial.recorded, optimised(trial.program), self.name)
-            self._enter(key, Entry(variant, trial, quick(args, kwargs), self._due))
+            variant = Executable(trial.recorded, optimize_program(trial.program), self.name)
+            self._add_entry(
+                key, CacheEntry(variant, trial, make_fast_reader(args, kwargs), self._due)
+            )
             trial.release()
         else:
             self._trials[key] = trial
             self._note_unsteady(key, refusal)
         return answer
 
-    def _recorded(
+    def _trace(
         self,
         tracer: Tracer,
         key: Key,
@@ -452,15 +472,15 @@ class Compiled(Generic[P, Result_co]):
             tracer.stand_in(x, name) if is_value(x) else x
             for x, name in zip(leaves, names, strict=True)
         ]
-        own_args, own_kwargs = rebuilt(args, kwargs, bound)
-        before = contents_of((own_args, own_kwargs))
+        own_args, own_kwargs = rebuild_arguments(args, kwargs, bound)
+        before = snapshot_containers((own_args, own_kwargs))
         tree = call_traced(tracer, lambda: self.function(*own_args, **own_kwargs), is_recording())
-        refuse_written(before)
+        refuse_changed_containers(before)
         result = Result(tree, tracer, self._keep_grads)
         recorded = tracer.program(self.name, result.outputs)
-        result.settle(tracer, recorded)
-        program = pruned(recorded)
-        check_settled(recorded)
+        result.mark_tensors(tracer, recorded)
+        program = eliminate_dead_code(recorded)
+        refuse_dynamic_shapes(recorded)
         result.check_gradients(program)
         return tree, result, recorded, program
 
@@ -497,17 +517,19 @@ class Compiled(Generic[P, Result_co]):
             "now on it runs as it is, but for arguments that come twice in a row"
         )
 
-    def _known(self, key: Key, trial: Trial | None) -> list[Trial | Variant]:
+    def _known_programs(self, key: Key, trial: FirstTrace | None) -> list[FirstTrace | Executable]:
         """Return what was recorded for a signature."""
-        found: list[Trial | Variant] = [entry.variant for entry in self._entries.get(key, ())]
+        found: list[FirstTrace | Executable] = [
+            entry.executable for entry in self._entries.get(key, ())
+        ]
         return [*found, trial] if trial is not None else found
 
-    def _enter(self, key: Key, entry: Entry) -> None:
+    def _add_entry(self, key: Key, entry: CacheEntry) -> None:
         """Keep an entry; drop the one that was not used for longest if there are too many."""
         self._programs += 1
         entries = self._entries.setdefault(key, [])
         if self._suspects:
-            entries[:] = [e for e in entries if not is_same(e.trial, entry.trial)]
+            entries[:] = [e for e in entries if not is_same_program(e.trial, entry.trial)]
         entries.append(entry)
         if len(entries) > ALTERNATIVES:
             del entries[0]
@@ -526,38 +548,38 @@ class Compiled(Generic[P, Result_co]):
 
     # ── what it became ───────────────────────────────────────────────────────────────────────
     @property
-    def _variant(self) -> Variant:
+    def _executable(self) -> Executable:
         if self._last is None:
             raise CompileError(
                 f"{self.name} has not been compiled yet: that happens at the second call with "
                 "arguments of the same shapes"
             )
-        return self._last.variant
+        return self._last.executable
 
     @property
-    def wasted(self) -> int:
+    def wasted_traces(self) -> int:
         """How many calls were traced that led to no program, by now."""
         return self._traces - 2 * self._programs - len(self._trials)
 
     @property
     def program(self) -> Program:
         """The program of the last call's signature, after the passes."""
-        return self._variant.program
+        return self._executable.program
 
     @property
     def recorded(self) -> Program:
         """The program as it was recorded, before the passes."""
-        return self._variant.recorded
+        return self._executable.recorded
 
     @property
     def source(self) -> str:
         """The program as Python source, which needs NumPy alone."""
-        return self._variant.source.text
+        return self._executable.source.text
 
     @property
     def memory(self) -> int:
         """The planned peak of the working memory, in bytes: buffers that calls share."""
-        return self._variant.source.plan.size
+        return self._executable.source.plan.size
 
     @property
     def graph(self) -> Graph:
@@ -578,7 +600,7 @@ class Compiled(Generic[P, Result_co]):
         Raises:
             CompileError: if it calls something that has no source, as an `am.primitive`.
         """
-        variant = self._variant
+        variant = self._executable
         assert self._last is not None
         variant.save(path, self._last.guard.read())
 
@@ -596,11 +618,11 @@ class Compiled(Generic[P, Result_co]):
 @overload
 def compile(
     function: Callable[P, Result_co], *, keep_grads: bool = False, check: bool = False
-) -> Compiled[P, Result_co]: ...
+) -> CompiledFunction[P, Result_co]: ...
 @overload
 def compile(
     *, keep_grads: bool = False, check: bool = False
-) -> Callable[[Callable[P, Result_co]], Compiled[P, Result_co]]: ...
+) -> Callable[[Callable[P, Result_co]], CompiledFunction[P, Result_co]]: ...
 def compile(function: Any = None, *, keep_grads: bool = False, check: bool = False) -> Any:
     """Make a function that is recorded once and then runs as an optimized NumPy program.
 
@@ -648,4 +670,4 @@ def compile(function: Any = None, *, keep_grads: bool = False, check: bool = Fal
             f"am.compile takes a function that returns what it computed, and {function!r:.60} is "
             "a generator or a coroutine; compile the function that does the work of one turn"
         )
-    return Compiled(function, keep_grads, check=check)
+    return CompiledFunction(function, keep_grads, check=check)

@@ -29,7 +29,7 @@ class UnwritableError(Exception):
 
 
 @cache
-def nodes(path: str) -> dict[int, list[Function]]:
+def functions_in_file(path: str) -> dict[int, list[Function]]:
     """Return the functions and lambdas of a file by the line on which their code starts."""
     found: dict[int, list[Function]] = {}
     for node in ast.walk(ast.parse("".join(linecache.getlines(path)))):
@@ -49,11 +49,11 @@ def node_of(function: FunctionType) -> Function:
     if not is_own(function):
         raise UnwritableError(f"{function.__qualname__} of {function.__module__}")
     try:
-        candidates = nodes(code.co_filename).get(code.co_firstlineno, [])
+        candidates = functions_in_file(code.co_filename).get(code.co_firstlineno, [])
     except SyntaxError:
         candidates = []
     for node in candidates:
-        if getattr(node, "name", "<lambda>") == code.co_name and covers(node, code):
+        if getattr(node, "name", "<lambda>") == code.co_name and is_node_of(node, code):
             return node
     raise UnwritableError(f"{function.__qualname__} has no source")
 
@@ -63,7 +63,7 @@ def is_own(function: FunctionType) -> bool:
     return str(function.__globals__.get("__name__")).partition(".")[0] == PACKAGE
 
 
-def unwrapped(forward: Any) -> Any:
+def unwrap_forward(forward: Any) -> Any:
     """Return what a forward wraps: in this package a wrapper only words errors."""
     while isinstance(forward, FunctionType) and is_own(forward):
         if not hasattr(forward, "__wrapped__"):
@@ -72,7 +72,7 @@ def unwrapped(forward: Any) -> Any:
     return forward
 
 
-def covers(node: Function, code: CodeType) -> bool:
+def is_node_of(node: Function, code: CodeType) -> bool:
     """Whether a function's code comes from a node: its arguments, and where its body stands."""
     given = node.args
     named = [*given.posonlyargs, *given.args, *given.kwonlyargs]
@@ -86,7 +86,7 @@ def covers(node: Function, code: CodeType) -> bool:
     )
 
 
-class Plain(ast.NodeTransformer):
+class AnnotationRemover(ast.NodeTransformer):
     """Drop annotations, decorators and all but the first line of docstrings."""
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
@@ -119,7 +119,7 @@ class Plain(ast.NodeTransformer):
             node.body[0] = ast.Expr(ast.Constant(text.partition("\n")[0]))
 
 
-class Closed(ast.NodeTransformer):
+class ClosureInliner(ast.NodeTransformer):
     """Put the values of a closure in the place of its variables."""
 
     def __init__(self, values: Mapping[str, ast.expr]) -> None:
@@ -146,13 +146,13 @@ def closed_over(function: FunctionType) -> dict[str, ast.expr]:
     return found
 
 
-def copied(node: Any) -> Any:
+def copy_syntax(node: Any) -> Any:
     """Return a copy of a syntax tree, which may be changed; twice as fast as `deepcopy`."""
     if isinstance(node, list):
-        return [copied(part) for part in node]
+        return [copy_syntax(part) for part in node]
     if not isinstance(node, ast.AST):
         return node
-    parts = {name: copied(getattr(node, name, None)) for name in node._fields}
+    parts = {name: copy_syntax(getattr(node, name, None)) for name in node._fields}
     made = type(node)(**parts)
     return ast.copy_location(made, node)
 
@@ -196,7 +196,7 @@ class Definitions:
         if name in self.texts or (name == "np" and value is np):
             return
         if isinstance(value, Primitive):
-            value = value.ufunc or unwrapped(value.forward)
+            value = value.ufunc or unwrap_forward(value.forward)
         if isinstance(value, ModuleType):
             self.add_module(name, value)
         elif found := reference(value):
@@ -225,15 +225,15 @@ class Definitions:
 
     def add_function(self, name: str, function: FunctionType) -> None:
         """Add a function after what it needs."""
-        node = Closed(closed_over(function)).visit(copied(node_of(function)))
+        node = ClosureInliner(closed_over(function)).visit(copy_syntax(node_of(function)))
         self.texts[name] = ""  # a function may name itself
         self.add_names(global_names(function.__code__), function.__globals__)
         del self.texts[name]
         if isinstance(node, ast.Lambda):
-            self.texts[name] = f"{name} = {ast.unparse(Plain().visit(node))}"
+            self.texts[name] = f"{name} = {ast.unparse(AnnotationRemover().visit(node))}"
             return
         node.name = name
-        self.texts[name] = ast.unparse(ast.fix_missing_locations(Plain().visit(node)))
+        self.texts[name] = ast.unparse(ast.fix_missing_locations(AnnotationRemover().visit(node)))
 
     def add_class(self, name: str, kind: type) -> None:
         """Add an error of this package after its bases."""

@@ -10,10 +10,10 @@ from ..core.cotangents import swap_convention
 from ..core.record import record, recording_anyway
 from ..core.reverse import dependents, walk
 from ..core.tensor import Tensor, leaf
-from .passes.dead import pruned
+from .passes.dead import eliminate_dead_code
 from .program import Value
-from .rows import row
-from .variant import Variant
+from .rows import declare_operation
+from .variant import Executable
 
 
 class Replay:
@@ -25,7 +25,7 @@ class Replay:
     changed.
     """
 
-    def __init__(self, variant: Variant, wanted: Sequence[bool]) -> None:
+    def __init__(self, variant: Executable, wanted: Sequence[bool]) -> None:
         """Declare the operation.
 
         Args:
@@ -33,15 +33,15 @@ class Replay:
             wanted: which outputs require a gradient.
         """
         self._wanted = wanted
-        self._variant = variant
-        self._program = pruned(variant.recorded)
+        self._executable = variant
+        self._program = eliminate_dead_code(variant.recorded)
         self._leaves = tuple(self._program.leaves.values())
-        self._primitive = row(
+        self._primitive = declare_operation(
             variant.program.name,
             self._forward,
             "compiled",
             "A compiled function.",
-            vjp=self._pulled,
+            vjp=self._vjp,
             multiple=True,
             partial=True,
             params=("others",),
@@ -57,11 +57,13 @@ class Replay:
 
     def _forward(self, *arrays: Any, others: list[Any]) -> tuple[Any, ...]:
         """Run the program; return what requires a gradient, and add what does not to a list."""
-        outputs = list(zip(self._variant(arrays[len(self._leaves) :]), self._wanted, strict=True))
+        outputs = list(
+            zip(self._executable(arrays[len(self._leaves) :]), self._wanted, strict=True)
+        )
         others += [y for y, grad in outputs if not grad]
         return tuple(y for y, grad in outputs if grad)
 
-    def _pulled(self, g: Sequence[Any], y: Any, *xs: Any, others: list[Any]) -> list[Any]:
+    def _vjp(self, g: Sequence[Any], y: Any, *xs: Any, others: list[Any]) -> list[Any]:
         """Return the cotangents of all operands, None for those that require none."""
         recorded = any(type(x) is Tensor for x in (*g, *xs))
         tensors = xs[: len(self._leaves)]
@@ -69,7 +71,7 @@ class Replay:
             tensors = tuple(map(leaf, tensors))
             for tensor, own in zip(tensors, self._leaves, strict=True):
                 tensor._requires_grad = own._requires_grad
-        outputs = self._computed((*tensors, *xs[len(self._leaves) :]))
+        outputs = self._compute_outputs((*tensors, *xs[len(self._leaves) :]))
         ends, seeds = [], []
         wanted = (x for x, grad in zip(outputs, self._wanted, strict=True) if grad)
         for x, h in zip(wanted, g, strict=True):
@@ -81,11 +83,11 @@ class Replay:
         reached = {x.serial: swap_convention(h) for x, h in found}
         return [reached.get(x.serial) for x in tensors] + [None] * (len(xs) - len(tensors))
 
-    def _computed(self, operands: Sequence[Any]) -> list[Any]:
+    def _compute_outputs(self, operands: Sequence[Any]) -> list[Any]:
         """Carry out what was recorded, with tensors in place of leaves; return the outputs."""
-        return run_apart(lambda: self._carried_out(operands))
+        return run_apart(lambda: self._interpret(operands))
 
-    def _carried_out(self, operands: Sequence[Any]) -> list[Any]:
+    def _interpret(self, operands: Sequence[Any]) -> list[Any]:
         program = self._program
         names = (*program.leaves, *program.inputs)
         values: dict[Any, Any] = dict(zip(names, operands, strict=True)) | program.constants

@@ -10,7 +10,7 @@ def is_draw(step: Instruction) -> bool:
     return step.row == "draw" and "generator" in step.params
 
 
-def fills(step: Instruction) -> bool:
+def can_fill_array(step: Instruction) -> bool:
     """Whether a draw can be written into an array."""
     from ..random.draws import FILLS
 
@@ -18,7 +18,7 @@ def fills(step: Instruction) -> bool:
     return bool(y.shape) and y.dtype.char in "fd" and step.params["method"] in FILLS
 
 
-def draw_text(step: Instruction, generator: str, out: str | None) -> str | None:
+def write_draw(step: Instruction, generator: str, out: str | None) -> str | None:
     """Write a draw from a generator of that name, or return None if an argument has no text."""
     from ..random.draws import written
 

@@ -13,15 +13,15 @@ from ..core.record import is_recording
 from ..core.tensor import Tensor
 from ..errors import CompileError
 from .captures import Captures, refuse_unreached, refuse_unreached_arrays
-from .comparison import compare
+from .comparison import compare_programs
 from .differentiation import Replay
 from .guards import Condition, Guard, content_of, is_read
-from .identical import identical, is_plain
+from .identical import is_identical, is_plain
 from .program import Program, Value
 from .reach import Reach
 from .results import Result
 from .trace import Tracer
-from .variant import Variant
+from .variant import Executable
 
 GRADIENT: Final = "grad"
 """The attribute of a condition that a leaf has no gradient yet, to which one would be added."""
@@ -47,7 +47,7 @@ class State(NamedTuple):
     found: list[tuple[Any, Any]]
 
 
-class Trial:
+class FirstTrace:
     """What the first call of a signature recorded; the second one must record the same.
 
     Args:
@@ -162,7 +162,7 @@ class Trial:
         """Return what is there before a call."""
         assert self.captures is not None
         objects, contents = self.captures.objects(), self.captures.contents()
-        draws = [state_of(generator) for generator, _ in self.reach.random]
+        draws = [generator_state(generator) for generator, _ in self.reach.random]
         return State(objects, contents, draws, self.found_now())
 
     def difference(
@@ -179,7 +179,7 @@ class Trial:
             self.refuse_drawn(before.draws, tracer)
             refuse_unreached_arrays(self.tracer, tracer, self.reach)
             values = self.captures.found_again(tracer, program, before.objects, before.contents)
-            compare(self.program, self.captures.as_inputs(program, values))
+            compare_programs(self.program, self.captures.as_inputs(program, values))
             result.compare(self.result)
             self.refuse_replaced(before.found)
         except CompileError as error:
@@ -229,7 +229,7 @@ class Trial:
                     "outside, which the function changes with assign, or return them"
                 )
 
-    def failing_but_for_content(self, after: bool = False) -> Condition | None:
+    def first_failing_but_content(self, after: bool = False) -> Condition | None:
         """Return the first condition that does not hold, and not since an array has changed.
 
         What only code of others reads, and does not hold, are its own accounts: they are forgotten.
@@ -250,7 +250,7 @@ class Trial:
         """Let go of what is needed on trial only."""
         del self.tracer, self.reach
 
-    def failing(self, after: bool = False) -> Condition | None:
+    def first_failing(self, after: bool = False) -> Condition | None:
         """Return the first condition that does not hold.
 
         What only code of others reads, and does not hold, are its own accounts: they are forgotten.
@@ -271,7 +271,9 @@ class Trial:
             CompileError: naming the generator.
         """
         for (generator, label), state in zip(self.reach.random, before, strict=True):
-            if not tracer.drew_from(generator) and not identical(state, state_of(generator)):
+            if not tracer.has_drawn_from(generator) and not is_identical(
+                state, generator_state(generator)
+            ):
                 raise CompileError(
                     f"compile: the function draws from {label}, a {type(generator).__name__}, and "
                     "a program would not draw again; draw with am.random, whose generators have "
@@ -279,7 +281,7 @@ class Trial:
                 )
 
 
-class Entry:
+class CacheEntry:
     """A compiled signature: the program, and how a call's values and results pass in and out.
 
     Attributes:
@@ -307,7 +309,7 @@ class Entry:
             "tensors",
             "trial",
             "values",
-            "variant",
+            "executable",
             "watched",
         ),
         "_due",
@@ -316,15 +318,15 @@ class Entry:
 
     def __init__(
         self,
-        variant: Variant,
-        trial: Trial,
+        variant: Executable,
+        trial: FirstTrace,
         values: Callable[..., Any] | None,
         due: Sequence[int],
     ) -> None:
         assert trial.captures is not None
         self.left = self._next = due[0]
         self._due = (after - before for before, after in pairwise(due))
-        self.variant = variant
+        self.executable = variant
         self.trial = trial
         self.result = trial.result
         self.recording = is_recording()
@@ -376,16 +378,16 @@ def is_same_finding(before: tuple[Any, Any], now: tuple[Any, Any]) -> bool:
     """Tell whether a condition reads the same object, with the same elements."""
     (x, content), (y, other) = before, now
     if type(x) is tuple and type(y) is tuple and not is_plain(x):  # the items of a container
-        return len(x) == len(y) and all(map(is_one, x, y))
-    return content == other and is_one(x, y)
+        return len(x) == len(y) and all(map(is_same_object, x, y))
+    return content == other and is_same_object(x, y)
 
 
-def is_one(x: Any, y: Any) -> bool:
+def is_same_object(x: Any, y: Any) -> bool:
     """Tell whether two objects are one, or plain and identical."""
-    return x is y or (is_plain(x) and identical(x, y))
+    return x is y or (is_plain(x) and is_identical(x, y))
 
 
-def state_of(generator: Any) -> Any:
+def generator_state(generator: Any) -> Any:
     """Return the state of a generator of NumPy or of the module random."""
     if hasattr(generator, "getstate"):
         return generator.getstate()
@@ -394,15 +396,15 @@ def state_of(generator: Any) -> Any:
     ).state
 
 
-def with_gradients(programs: Iterable[Program]) -> set[int]:
+def leaves_with_gradients(programs: Iterable[Program]) -> set[int]:
     """Return the ids of the leaves of programs that have a gradient at the moment."""
     return {id(x) for p in programs for x in p.leaves.values() if x.grad is not None}
 
 
-def is_same(one: Trial, other: Trial) -> bool:
+def is_same_program(one: FirstTrace, other: FirstTrace) -> bool:
     """Tell whether two trials recorded the same program, so that one will do."""
     try:
-        compare(one.program, other.program)
+        compare_programs(one.program, other.program)
     except (CompileError, ValueError):
         return False
     return True

@@ -16,12 +16,12 @@ from weakref import WeakValueDictionary
 
 from ..core.source_text import Written, literal, reference
 from .calls import function_of, has_out, is_elementwise, is_type, path_of
-from .definitions import Definitions, UnwritableError, unwrapped
+from .definitions import Definitions, UnwritableError, unwrap_forward
 from .program import Instruction, Value
-from .templates import Template, enclosed, entered
+from .templates import Template, parenthesize, use_program_names
 
 
-class Form(NamedTuple):
+class Expression(NamedTuple):
     """An instruction as source.
 
     Attributes:
@@ -79,19 +79,19 @@ OPERATORS: Final[dict[Any, str]] = {
 """Forwards that are Python's operators: between numbers ten times faster than a ufunc."""
 
 
-def form_of(step: Instruction, names: Sequence[str]) -> Form:
+def expression_of(step: Instruction, names: Sequence[str]) -> Expression:
     """Write an instruction whose operands have these names; numbers are written as they are."""
     primitive = step.primitive
     if primitive.forward in OPERATORS and is_scalar(step):
-        return Form(OPERATORS[primitive.forward].format(*map(enclosed, names)))
+        return Expression(OPERATORS[primitive.forward].format(*map(parenthesize, names)))
     if primitive.code is primitive.into is None:
-        return derived(step, names)
-    written = [described(name, x) for name, x in zip(names, step.operands, strict=True)]
+        return expression_from_forward(step, names)
+    written = [describe_operand(name, x) for name, x in zip(names, step.operands, strict=True)]
     text = primitive.code and primitive.code(*written, **step.params)
-    form = own(step, text, names) if text else derived(step, names)
-    if primitive.into is None or form.out or not shaped(step):
+    form = expression_from_code(step, text, names) if text else expression_from_forward(step, names)
+    if primitive.into is None or form.out or not has_array_result(step):
         return form
-    return form._replace(writing=statement(step, written))
+    return form._replace(writing=find_into_writer(step, written))
 
 
 def is_view(step: Instruction) -> bool:
@@ -104,13 +104,13 @@ def is_view(step: Instruction) -> bool:
 
 def takes_out(step: Instruction) -> bool:
     """Whether the result can be written into an array: whether `into` returns statements."""
-    form = form_of(step, placeholders(step))
+    form = expression_of(step, placeholders(step))
     return form.out or form.writing is not None
 
 
 def works_in_place(step: Instruction) -> bool:
     """Whether the result may be written into an operand of its shape and dtype."""
-    return form_of(step, placeholders(step)).in_place
+    return expression_of(step, placeholders(step)).in_place
 
 
 def placeholders(step: Instruction) -> list[str]:
@@ -126,17 +126,19 @@ def is_scalar(step: Instruction) -> bool:
     return not any(y.shape for y in step.results)
 
 
-def shaped(step: Instruction) -> bool:
+def has_array_result(step: Instruction) -> bool:
     """Whether an instruction has one result, an array."""
     return not step.primitive.multiple and bool(step.results[0].shape)
 
 
-def described(name: str, x: Any) -> Written:
+def describe_operand(name: str, x: Any) -> Written:
     """Say what a row's own text may depend on."""
     return Written(name, x.shape, x.dtype) if type(x) is Value else Written(name, number=x)
 
 
-def statement(step: Instruction, written: Sequence[Written]) -> Callable[[str], list[str]] | None:
+def find_into_writer(
+    step: Instruction, written: Sequence[Written]
+) -> Callable[[str], list[str]] | None:
     """Return the row's way to write into an array, if it has one for these operands."""
     into, y = step.primitive.into, step.results[0]
     assert into is not None
@@ -145,59 +147,59 @@ def statement(step: Instruction, written: Sequence[Written]) -> Callable[[str], 
     return lambda name: into(Written(name, y.shape, y.dtype), *written, **step.params) or []
 
 
-def own(step: Instruction, text: str, names: Sequence[str]) -> Form:
+def expression_from_code(step: Instruction, text: str, names: Sequence[str]) -> Expression:
     """Return the row's own text, with the definitions of what it names."""
     namespace = getattr(step.primitive.code, "__globals__", {})
     used = {n for n in WORD.findall(text) if n in namespace and n != "np" and n not in names}
     if not used:
-        return of_text(step, text, function_of(text), (), {})
+        return make_expression(step, text, function_of(text), (), {})
     tree = ast.parse(text, mode="eval").body
     words = {n.id: None for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id in used}
     found = Definitions()
-    text = ast.unparse(entered(tree, list(words), namespace, found))
-    return of_text(step, text, function_of(text), tuple(found.texts.values()), {})
+    text = ast.unparse(use_program_names(tree, list(words), namespace, found))
+    return make_expression(step, text, function_of(text), tuple(found.texts.values()), {})
 
 
 WORD: Final = re.compile(r"(?<![\w.])[^\W\d]\w*")
 """What may be a name; attributes are none."""
 
 
-def derived(step: Instruction, names: Sequence[str]) -> Form:
+def expression_from_forward(step: Instruction, names: Sequence[str]) -> Expression:
     """Write what follows from the row's ufunc or forward."""
     ufunc = step.primitive.ufunc
     if ufunc is not None and (path := path_of(ufunc)):
-        out = shaped(step) and ufunc.nout == 1
+        out = has_array_result(step) and ufunc.nout == 1
         text = f"{path[0]}({', '.join(names)})"
-        return Form(text, out, out and ufunc.signature is None, path[1])
+        return Expression(text, out, out and ufunc.signature is None, path[1])
     objects: dict[str, Any] = {}
-    texts = {key: parameter(key, value, objects) for key, value in step.params.items()}
-    forward = unwrapped(step.primitive.forward)
+    texts = {key: write_parameter(key, value, objects) for key, value in step.params.items()}
+    forward = unwrap_forward(step.primitive.forward)
     if found := reference(forward):
         needed = (found[1],) if found[1] else ()
-        return of_text(step, call(found[0], names, texts), found[0], needed, objects)
+        return make_expression(step, write_call(found[0], names, texts), found[0], needed, objects)
     try:
         template = Template.of(step.primitive, forward)
     except UnwritableError:
-        name = entry(step.primitive.name, step.primitive.forward, objects)
-        return of_text(step, call(name, names, texts), name, (), objects)
-    text = template.filled(names, texts)
-    return of_text(step, text, template.function, template.definitions, objects)
+        name = name_object(step.primitive.name, step.primitive.forward, objects)
+        return make_expression(step, write_call(name, names, texts), name, (), objects)
+    text = template.fill(names, texts)
+    return make_expression(step, text, template.function, template.definitions, objects)
 
 
-def of_text(
+def make_expression(
     step: Instruction,
     text: str,
     function: str,
     definitions: tuple[str, ...],
     objects: Mapping[str, Any],
-) -> Form:
+) -> Expression:
     """Make a form of an expression and of what it calls in the end, or ""."""
-    out = shaped(step) and has_out(function)
+    out = has_array_result(step) and has_out(function)
     in_place = out and is_elementwise(function)
-    return Form(number(step, text, function), out, in_place, definitions, objects)
+    return Expression(unwrap_number(step, text, function), out, in_place, definitions, objects)
 
 
-def number(step: Instruction, text: str, function: str) -> str:
+def unwrap_number(step: Instruction, text: str, function: str) -> str:
     """Take the number out of an array of no axes, which NumPy returns from all but ufuncs."""
     if step.primitive.multiple or step.results[0].shape or not PRIMARY.fullmatch(text):
         return text
@@ -212,22 +214,22 @@ PRIMARY: Final = re.compile(r"[\w.]+[(\[].*(?<!\[\(\))[)\]]|\w+\.[a-zA-Z]+")
 """A call, a subscript but for `[()]`, or an attribute."""
 
 
-def call(function: str, names: Sequence[str], texts: Mapping[str, str]) -> str:
+def write_call(function: str, names: Sequence[str], texts: Mapping[str, str]) -> str:
     """Write a call: operands by position, parameters by keyword."""
     return f"{function}({', '.join([*names, *(f'{k}={v}' for k, v in texts.items())])})"
 
 
-def parameter(key: str, value: Any, objects: dict[str, Any]) -> str:
+def write_parameter(key: str, value: Any, objects: dict[str, Any]) -> str:
     """Write a parameter, or enter it among the objects."""
     text = literal(value)
-    return entry(key, value, objects) if text is None else text
+    return name_object(key, value, objects) if text is None else text
 
 
 KNOWN: Final[WeakValueDictionary[str, Any]] = WeakValueDictionary()
 """What has no source, by its name: two custom operations may be called the same."""
 
 
-def entry(wanted: str, value: Any, objects: dict[str, Any]) -> str:
+def name_object(wanted: str, value: Any, objects: dict[str, Any]) -> str:
     """Enter an object under a name that no other one has, as `_cube`, `_cube_2`; return it."""
     base = name = "_" + re.sub(r"\W", "_", wanted, flags=re.ASCII)
     count = 1

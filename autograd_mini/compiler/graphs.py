@@ -44,7 +44,7 @@ class GraphMaker:
         self.program = program
         self.tensors: dict[Value, Any] = {}
         self.phases = phases_of(program)
-        self.own = parts(program, self.phases)
+        self.own = phase_scopes(program, self.phases)
         self.scopes: dict[tuple[Phase, str, Entries], Scope] = {}
         self.written: dict[object, str] = {}
 
@@ -52,10 +52,10 @@ class GraphMaker:
         """Return the graph."""
         program = self.program
         for x in program.inputs:
-            self.tensors[x] = leaf(absent(x), name=x.name)
+            self.tensors[x] = leaf(absent_array(x), name=x.name)
         for x, t in program.leaves.items():
             name = x.name or t.name
-            self.tensors[x] = leaf(absent(x), requires_grad=t._requires_grad, name=name)
+            self.tensors[x] = leaf(absent_array(x), requires_grad=t._requires_grad, name=name)
         for x, data in program.constants.items():
             self.tensors[x] = leaf(data, name=x.name) if x.name else data
         for step, phase in zip(program.instructions, self.phases, strict=True):
@@ -82,10 +82,10 @@ class GraphMaker:
         vertex._requires_grad = False
         vertex.serial = next(serials)
         if type(vertex) is Record:
-            vertex.arrays = tuple(map(absent, step.results))
+            vertex.arrays = tuple(map(absent_array, step.results))
             made = [vertex.output(i) for i in range(len(step.results))]
         else:
-            vertex._value = absent(step.results[0])
+            vertex._value = absent_array(step.results[0])
             vertex.grad = None
             made = [vertex]
         for value, tensor in zip(step.results, made, strict=True):
@@ -112,7 +112,7 @@ class GraphMaker:
         for old, new in self.program.updates:
             before = self.tensors[old]
             after = Tensor()
-            after._value = absent(old)
+            after._value = absent_array(old)
             after._requires_grad = before._requires_grad
             after._primitive = set_leaf
             after._operands = (before, self.tensors[new])
@@ -173,7 +173,7 @@ def entries_of(path: str) -> Entries:
     return entries if len(entries) == path.count("/") + 1 else ()
 
 
-def parts(program: Program, phases: list[Phase]) -> dict[Phase, str]:
+def phase_scopes(program: Program, phases: list[Phase]) -> dict[Phase, str]:
     """Return the phases after the forward, each with the path of the scope that is its own, or "".
 
     A scope is a phase's own if all of the phase is in it and nothing else is, as what the reverse
@@ -195,6 +195,6 @@ def parts(program: Program, phases: list[Phase]) -> dict[Phase, str]:
     return own
 
 
-def absent(value: Value) -> Absent:
+def absent_array(value: Value) -> Absent:
     """Return what stands for an array of the program."""
     return Absent(value.shape, value.dtype)

@@ -21,7 +21,7 @@ import numpy as np
 
 from ..core.fingerprint import fingerprint
 from ..core.tensor import Tensor
-from .identical import identical, is_plain
+from .identical import is_identical, is_plain
 
 Kind = Literal[
     "attribute",
@@ -120,8 +120,8 @@ class Condition:
         if not self.exact:
             return self._is_alike(now)
         if self.kind == "items":
-            return same_items(self.owner, self.value)
-        return now is self.value or (is_plain(self.value) and identical(now, self.value))
+            return holds_same_items(self.owner, self.value)
+        return now is self.value or (is_plain(self.value) and is_identical(now, self.value))
 
     def _is_alike(self, now: Any) -> bool:
         """Tell whether a program can read one array in place of another."""
@@ -186,10 +186,11 @@ def content_of(array: Any, key: Any = None) -> bytes | int:
     return data.tobytes() if data.nbytes <= BRIEF else fingerprint(data)
 
 
-def same_items(container: Any, items: Sequence[Any]) -> bool:
+def holds_same_items(container: Any, items: Sequence[Any]) -> bool:
     """Tell whether a container holds the same objects in the same order; for dicts, the keys."""
     return len(container) == len(items) and all(
-        x is y or (is_plain(y) and identical(x, y)) for x, y in zip(container, items, strict=True)
+        x is y or (is_plain(y) and is_identical(x, y))
+        for x, y in zip(container, items, strict=True)
     )
 
 
@@ -224,9 +225,9 @@ class Guard:
             "absent": has_no_attribute,
             "empty": is_empty,
             "content": content_of,
-            "same": same_items,
+            "same": holds_same_items,
             "read": read_attribute,
-            "identical": identical,
+            "identical": is_identical,
             "is_": is_,
             "ndarray": np.ndarray,
             "Tensor": Tensor,
@@ -234,7 +235,7 @@ class Guard:
         self._names: dict[int, str] = {}
         self._attributes: dict[str, str] = {}
         self._functions: list[str] = []
-        self._test = self._compiled()
+        self._test = self._compile_test()
 
     def check(self) -> tuple[Any, ...] | None:
         """Return the arrays that a program reads if all conditions hold, else None."""
@@ -246,7 +247,7 @@ class Guard:
 
     def _check_by_value(self) -> tuple[Any, ...] | None:
         """Look at each condition; note other objects that are equal, so that they are known."""
-        if self.failing() is not None:
+        if self.first_failing() is not None:
             return None
         for place, condition in enumerate(self.conditions):
             if condition.kind in ("attribute", "item", "cell") and is_plain(condition.value):
@@ -261,12 +262,12 @@ class Guard:
         """Return the arrays and tensors that a program reads."""
         return [x.read() if type(x) is Condition else x for x in self.sources]
 
-    def failing(self) -> Condition | None:
+    def first_failing(self) -> Condition | None:
         """Return the first condition that does not hold."""
         return next((c for c in self.conditions if not c.holds()), None)
 
     # ── the generated function ───────────────────────────────────────────────────────────────
-    def _compiled(self) -> Callable[[], tuple[Any, ...] | None]:
+    def _compile_test(self) -> Callable[[], tuple[Any, ...] | None]:
         """Write all conditions as one function."""
         names = {id(x): f"a{place}" for place, x in enumerate(self.sources)}
         places = {id(c): place for place, c in enumerate(self.conditions)}
@@ -274,29 +275,31 @@ class Guard:
         for place, x in enumerate(self.sources):
             text = f"a{place}"
             if type(x) is Condition:
-                lines.append(f"{text} = {self._read(x, places[id(x)])}")
+                lines.append(f"{text} = {self._write_read(x, places[id(x)])}")
             else:
                 self._bound[text] = x
             is_tensor = type(x.value if type(x) is Condition else x) is Tensor
             results.append(f"{text}._value, " if is_tensor else f"{text}, ")
         tests: list[str] = []  # of what the program reads
         others: list[str] = []
-        whole = whole_lists(self.conditions, names)
+        whole = find_whole_lists(self.conditions, names)
         unpacked = {id(item) for items in whole.values() for item in items}
         for place, condition in enumerate(self.conditions):
             if id(condition) in unpacked:
                 continue
             if id(condition) in whole:
-                items = [self._found(x, places[id(x)]) for x in whole[id(condition)]]
-                others.append(self._same_items(place, self._owner(condition.owner), items))
+                items = [self._write_found(x, places[id(x)]) for x in whole[id(condition)]]
+                others.append(
+                    self._write_same_items(place, self._bind_object(condition.owner), items)
+                )
                 continue
             source = names.get(id(condition))
-            text = source or self._read(condition, place)
+            text = source or self._write_read(condition, place)
             chosen = tests if source or condition.same_as else others
             if condition.same_as is not None:
                 chosen.append(f"{text} is {names[id(condition.same_as)]}")
                 continue
-            chosen.append(self._compared(condition, place, text))
+            chosen.append(self._write_test(condition, place, text))
             if condition.content is not None:
                 self._bound[f"c{place}"] = condition.content
                 chosen.append(f"content({text}) == c{place}")
@@ -318,15 +321,15 @@ class Guard:
         made: Callable[[], tuple[Any, ...] | None] = self._bound["test"]
         return made
 
-    def _owner(self, owner: Any) -> str:
+    def _bind_object(self, owner: Any) -> str:
         """Return the name of an object, mostly the owner of something else that is read."""
         name = self._names.setdefault(id(owner), f"o{len(self._names)}")
         self._bound[name] = owner
         return name
 
-    def _read(self, condition: Condition, place: int) -> str:
+    def _write_read(self, condition: Condition, place: int) -> str:
         """Write how something is read."""
-        owner, kind = self._owner(condition.owner), condition.kind
+        owner, kind = self._bind_object(condition.owner), condition.kind
         if kind == "item" and type(condition.owner) in (list, tuple) and type(condition.key) is int:
             return f"{owner}[{condition.key}]"
         self._bound[f"k{place}"] = condition.key
@@ -348,15 +351,15 @@ class Guard:
             "empty": f"empty({owner})",
         }[kind]
 
-    def _compared(self, condition: Condition, place: int, text: str) -> str:
+    def _write_test(self, condition: Condition, place: int, text: str) -> str:
         """Write the test of what was read."""
         kind, found = condition.kind, condition.value
         if not condition.exact:
-            return self._alike(condition, place, text)
-        value = self._found(condition, place)
+            return self._write_alike(condition, place, text)
+        value = self._write_found(condition, place)
         if kind == "items":  # by identity; others that are equal are found by value
             if found and type(condition.owner) in (list, tuple):
-                return self._same_items(place, text, list(map(self._owner, found)))
+                return self._write_same_items(place, text, list(map(self._bind_object, found)))
             value = f"v{place}"
             self._bound[value] = found
             return f"len({text}) == {len(found)} and all(map(is_, {text}, {value}))"
@@ -368,17 +371,17 @@ class Guard:
             return f"identical({text}, {value})"
         return f"{text} is {value}"
 
-    def _found(self, condition: Condition, place: int) -> str:
+    def _write_found(self, condition: Condition, place: int) -> str:
         """Write what was found: a name that no other condition has, if an equal one will do."""
         found = condition.value
         if found is None or found is True or found is False:
             return repr(found)
         if not is_plain(found):
-            return self._owner(found)
+            return self._bind_object(found)
         self._bound[f"v{place}"] = found
         return f"v{place}"
 
-    def _same_items(self, place: int, text: str, items: Sequence[str]) -> str:
+    def _write_same_items(self, place: int, text: str, items: Sequence[str]) -> str:
         """Write functions that compare the items of a list, 5 ns each; return their calls."""
         calls = [f"len({text}) == {len(items)}"]
         for first in range(0, len(items), TOGETHER):
@@ -394,7 +397,7 @@ class Guard:
             calls.append(f"same_{place}_{first}()")
         return " and ".join(calls[len(calls) == 2 :])  # to unpack all is to count
 
-    def _alike(self, condition: Condition, place: int, text: str) -> str:
+    def _write_alike(self, condition: Condition, place: int, text: str) -> str:
         """Write the test whether a program can read an array or tensor in place of another."""
         x = condition.value
         self._bound |= {f"s{place}": x.shape, f"d{place}": x.dtype}
@@ -407,7 +410,7 @@ class Guard:
         return f"{test} and {then}.shape == s{place} and {kind}"
 
 
-def whole_lists(
+def find_whole_lists(
     conditions: Sequence[Condition], sources: Container[int]
 ) -> dict[int, list[Condition]]:
     """Find lists and tuples of which all items must be the same: by the ids of their lengths.

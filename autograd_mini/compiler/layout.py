@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core.contexts import run_quietly
-from .bilinear import parts
+from .bilinear import find_matrix_products
 from .program import Value
 from .scalar_graph import OUTSIDE, ScalarGraph
 from .schedule import Schedule
@@ -24,7 +24,7 @@ FEW = 8
 """Sums of one length that are fewer share a step with sums of other lengths."""
 
 
-def groups(graph: ScalarGraph, height: Index) -> list[Index]:
+def group_nodes(graph: ScalarGraph, height: Index) -> list[Index]:
     """Return the nodes that one vector operation can compute, group by group, in order."""
     nodes = np.flatnonzero(graph.kinds >= 0)
     counts, starts = graph.counts[nodes], graph.starts[nodes]
@@ -64,13 +64,13 @@ class Layout:
         self.sizes = [0] * len(graph.dtypes)
         self._starts = graph.starts
 
-    def taken(self, nodes: Index, buffer: int) -> Places:
+    def take_slots(self, nodes: Index, buffer: int) -> Places:
         """Give the next slots to nodes of one buffer."""
-        places = self.room(buffer, len(nodes))
+        places = self.reserve_slots(buffer, len(nodes))
         self.slots[nodes] = places.index
         return places
 
-    def room(self, buffer: int, count: int) -> Places:
+    def reserve_slots(self, buffer: int, count: int) -> Places:
         """Return the next slots of a buffer."""
         start = self.sizes[buffer]
         self.sizes[buffer] += count
@@ -89,7 +89,7 @@ class Layout:
         nodes = [node for node, _ in self.graph.constants]
         values = [np.zeros(0, dtype) for dtype in self.graph.dtypes]
         for buffer, found in self.by_buffer(nodes):
-            self.taken(np.array(nodes)[found], buffer)
+            self.take_slots(np.array(nodes)[found], buffer)
             dtype, numbers = self.graph.dtypes[buffer], [self.graph.constants[i][1] for i in found]
             values[buffer] = run_quietly(partial(np.array, numbers, dtype), over="ignore")
         return values
@@ -100,11 +100,11 @@ class Layout:
         operation = graph.operations[graph.kinds[nodes[0]]]
         counts = graph.counts[nodes]
         if operation in (SUM, DOT) and np.any(counts != counts[0]):
-            yield from self.ragged(nodes, operation)
+            yield from self.ragged_steps(nodes, operation)
             return
         operands = graph.operands[self._starts[nodes][:, None] + np.arange(counts[0])]
         if operation is DOT:
-            yield from self.dots(nodes, operands)
+            yield from self.dot_steps(nodes, operands)
             return
         slots = self.slots[operands]
         order = np.lexsort(slots.T[::-1][-3:] if operation is SUM else slots.T[::-1])
@@ -114,9 +114,9 @@ class Layout:
             taken: tuple[Places, ...] = (Places(buffers[0], slots.T),)
         else:
             taken = tuple(Places(b, slots[:, i]) for i, b in enumerate(buffers))
-        yield Step(operation, taken, self.taken(nodes, graph.buffers[nodes[0]]))
+        yield Step(operation, taken, self.take_slots(nodes, graph.buffers[nodes[0]]))
 
-    def ragged(self, nodes: Index, operation: VectorOperation) -> Iterator[Step]:
+    def ragged_steps(self, nodes: Index, operation: VectorOperation) -> Iterator[Step]:
         """Yield the steps of sums, or sums of products, of different lengths."""
         graph, buffer = self.graph, int(self.graph.buffers[nodes[0]])
         spans = [
@@ -128,20 +128,20 @@ class Layout:
             lengths = lengths // 2
             left = np.concatenate([x[: len(x) // 2] for x in spans])
             right = np.concatenate([x[len(x) // 2 :] for x in spans])
-            terms = self.room(buffer, len(left))
+            terms = self.reserve_slots(buffer, len(left))
             yield Step(MULTIPLY, (Places(buffer, left), Places(buffer, right)), terms)
         else:
             terms = Places(buffer, np.concatenate(spans))
         starts = np.cumsum(lengths) - lengths
-        yield Step(RAGGED_SUM, (terms,), self.taken(nodes, buffer), starts)
+        yield Step(RAGGED_SUM, (terms,), self.take_slots(nodes, buffer), starts)
 
-    def dots(self, nodes: Index, operands: Index) -> Iterator[Step]:
+    def dot_steps(self, nodes: Index, operands: Index) -> Iterator[Step]:
         """Yield the steps of sums of equally many products: matrix products, where they are."""
         buffer, terms = int(self.graph.buffers[nodes[0]]), operands.shape[1] // 2
         left, right = self.slots[operands[:, :terms]], self.slots[operands[:, terms:]]
         scattered = np.ones(len(nodes), bool)
-        for part in parts(left, right):
-            target = self.room(buffer, part.size)
+        for part in find_matrix_products(left, right):
+            target = self.reserve_slots(buffer, part.size)
             index = target.index.reshape(part.shape)
             self.slots[nodes[part.members]] = index[part.places]
             scattered[part.members] = False
@@ -150,10 +150,10 @@ class Layout:
         if scattered.any():
             order = np.flatnonzero(scattered)[np.argsort(left[scattered, 0], kind="stable")]
             taken = (Places(buffer, left[order].T), Places(buffer, right[order].T))
-            yield Step(DOT, taken, self.taken(nodes[order], buffer))
+            yield Step(DOT, taken, self.take_slots(nodes[order], buffer))
 
 
-def scheduled(
+def plan_schedule(
     graph: ScalarGraph, ordered: list[Index], results: list[int], arrays: list[Index]
 ) -> tuple[Schedule, list[Value], list[int]]:
     """Plan a graph.
@@ -172,14 +172,14 @@ def scheduled(
     scalars = []
     nodes = [node for node, _ in graph.scalars]
     for buffer, found in layout.by_buffer(nodes):
-        scalars.append(layout.taken(np.array(nodes)[found], buffer))
+        scalars.append(layout.take_slots(np.array(nodes)[found], buffer))
         taken += [graph.scalars[i][1] for i in found]
     loads = []
-    for array, pairs in by_array(graph).items():
+    for array, pairs in elements_by_array(graph).items():
         places = np.array([place for _, place in pairs])
         members = np.array([node for node, _ in pairs])
         whole = np.array_equal(places, np.arange(array.size))
-        target = layout.taken(members, int(graph.buffers[members[0]]))
+        target = layout.take_slots(members, int(graph.buffers[members[0]]))
         loads.append(Load(target, None if whole else places))
         taken.append(array)
     steps = [step for group in ordered for step in layout.steps(group)]
@@ -201,7 +201,7 @@ def scheduled(
     return schedule, taken, order
 
 
-def by_array(graph: ScalarGraph) -> dict[Value, list[tuple[int, int]]]:
+def elements_by_array(graph: ScalarGraph) -> dict[Value, list[tuple[int, int]]]:
     """Return the nodes that are elements of each array, with their places, in order of place."""
     found: dict[Value, list[tuple[int, int]]] = {}
     for node, array, place in graph.elements:

@@ -108,7 +108,7 @@ def turn_of(tensors: Iterable[Tensor], writes: bool, program: Any) -> Turn:
     with _registry:
         known = (_turns[x.serial].current() for x in tensors if x.serial in _turns)
         found = list(dict.fromkeys(known))
-        turn = found[0] if len(found) == 1 else joined(found)
+        turn = found[0] if len(found) == 1 else join_turns(found)
         for x in tensors:
             if x.serial not in _turns:
                 weakref.finalize(x, _turns.pop, x.serial, None).atexit = False
@@ -119,7 +119,7 @@ def turn_of(tensors: Iterable[Tensor], writes: bool, program: Any) -> Turn:
     return turn
 
 
-def joined(turns: list[Turn]) -> Turn:
+def join_turns(turns: list[Turn]) -> Turn:
     """Return a new turn in place of several."""
     turn = Turn()
     turn.before = tuple(dict.fromkeys(x for one in turns for x in (one, *one.before)))

@@ -69,7 +69,7 @@ class Plan:
         return all(self.kinds[self.base(x)] in ("constant", "buffer") for x in factors)
 
 
-Asks = Callable[[Instruction], bool]
+Question = Callable[[Instruction], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +82,12 @@ class Abilities:
         in_place: whether that may be one of its operands, of the same shape and dtype.
     """
 
-    is_view: Asks
-    takes_out: Asks
-    in_place: Asks
+    is_view: Question
+    takes_out: Question
+    in_place: Question
 
 
-def planned(program: Program, can: Abilities, in_place: bool = True) -> Plan:
+def plan_memory(program: Program, can: Abilities, in_place: bool = True) -> Plan:
     """Plan the memory of a program, after the passes.
 
     Args:
@@ -96,22 +96,22 @@ def planned(program: Program, can: Abilities, in_place: bool = True) -> Plan:
         in_place: whether products may be added into states.
     """
     states = {leaf for leaf, _ in program.updates if leaf.shape}
-    groups = side_by_side(program, states)
-    direct = accumulating(program, states) if in_place else {}
+    groups = find_state_vectors(program, states)
+    direct = find_accumulations(program, states) if in_place else {}
     while True:
-        plan = held(program, can, states, groups, direct)
+        plan = choose_all_storage(program, can, states, groups, direct)
         stays = [y for y in direct if plan.stays(plan.products[y])]
         if len(stays) == len(direct):
             break
         direct = {y: direct[y] for y in stays}
     for step in plan.head:
         if step.primitive is flat and step.results[0] not in groups:
-            lay_out(plan, step)
-    place(plan, [*plan.head, *plan.tail], program, can.in_place)
+            compute_in_vector(plan, step)
+    assign_offsets(plan, [*plan.head, *plan.tail], program, can.in_place)
     return plan
 
 
-def held(
+def choose_all_storage(
     program: Program,
     can: Abilities,
     states: set[Value],
@@ -131,11 +131,11 @@ def held(
     plan.kinds |= dict.fromkeys(program.constants, "constant")
     outputs = {y for y in program.outputs if type(y) is Value}
     for step in [*plan.head, *plan.tail]:
-        hold(plan, step, outputs, direct, can)
+        choose_storage(plan, step, outputs, direct, can)
     return plan
 
 
-def side_by_side(program: Program, states: set[Value]) -> dict[Value, tuple[Value, ...]]:
+def find_state_vectors(program: Program, states: set[Value]) -> dict[Value, tuple[Value, ...]]:
     """Find the vectors that consist of states, each of which can be a part of one vector only."""
     groups: dict[Value, tuple[Value, ...]] = {}
     taken: set[Operand] = set()
@@ -147,7 +147,7 @@ def side_by_side(program: Program, states: set[Value]) -> dict[Value, tuple[Valu
     return groups
 
 
-def lay_out(plan: Plan, step: Instruction) -> None:
+def compute_in_vector(plan: Plan, step: Instruction) -> None:
     """Let results be computed where a vector of them shall be."""
     vector, at = step.results[0], 0
     for x in step.values:
@@ -158,7 +158,7 @@ def lay_out(plan: Plan, step: Instruction) -> None:
         at += x.size
 
 
-def accumulating(program: Program, states: set[Value]) -> dict[Value, Value]:
+def find_accumulations(program: Program, states: set[Value]) -> dict[Value, Value]:
     """Find the new values that a matrix product adds into their states: nothing else reads them.
 
     They are all computed at the end, when nothing reads an old value any more.
@@ -173,12 +173,12 @@ def accumulating(program: Program, states: set[Value]) -> dict[Value, Value]:
         if step.primitive is not accumulated or state is None or step.operands[0] is not state:
             continue
         read = new in readers or new in program.outputs or news.count(new) > 1
-        if not read and products_fit(step):
+        if not read and can_accumulate_by_blas(step):
             found[new] = state
     return found
 
 
-def products_fit(step: Instruction) -> bool:
+def can_accumulate_by_blas(step: Instruction) -> bool:
     """Tell whether BLAS can take the operands of an accumulating product."""
     y, (_, a, b, _) = step.results[0], step.operands
     return y.dtype.char in "fd" and all(
@@ -197,7 +197,7 @@ def new_vector(program: Program, states: tuple[Value, ...]) -> Value | None:
     return None
 
 
-def hold(
+def choose_storage(
     plan: Plan,
     step: Instruction,
     outputs: set[Value],
@@ -224,7 +224,9 @@ def hold(
             plan.kinds[y] = "local"
 
 
-def place(plan: Plan, steps: Sequence[Instruction], program: Program, in_place: Asks) -> None:
+def assign_offsets(
+    plan: Plan, steps: Sequence[Instruction], program: Program, in_place: Question
+) -> None:
     """Give each buffer its place in the working memory, free again after its last use."""
     last: dict[Value, int] = {}
     for i, step in enumerate(steps):
@@ -246,7 +248,10 @@ def place(plan: Plan, steps: Sequence[Instruction], program: Program, in_place: 
             plan.offsets[y] = plan.offsets[vector] + at * y.dtype.itemsize
         elif plan.kinds[y] == "buffer" and y not in plan.offsets:
             within = step.operands[:1] if step.primitive is added_at else step.operands
-            reused = next((x for x in within if type(x) is Value and fits(x, y, dying, plan)), None)
+            reused = next(
+                (x for x in within if type(x) is Value and can_reuse_buffer(x, y, dying, plan)),
+                None,
+            )
             if reused is not None and in_place(step):
                 base = plan.base(reused)
                 while reused in plan.written:  # short ways: a chain may be long
@@ -265,7 +270,7 @@ def place(plan: Plan, steps: Sequence[Instruction], program: Program, in_place: 
     plan.size = memory.size
 
 
-def fits(x: Value, y: Value, dying: set[Value], plan: Plan) -> bool:
+def can_reuse_buffer(x: Value, y: Value, dying: set[Value], plan: Plan) -> bool:
     """Whether a result can take the buffer of an operand that is not needed any more."""
     base = plan.base(x)
     return (

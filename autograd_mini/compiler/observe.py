@@ -272,7 +272,7 @@ class Observer:
     def has_changed(self) -> bool:
         """Tell whether an object does not hold what it held when it was first seen."""
         return any(
-            key in self.objects and not same_items(shallow_copy(self.objects[key]), before)
+            key in self.objects and not holds_same_objects(shallow_copy(self.objects[key]), before)
             for key, before in self.before.items()
         )
 
@@ -303,7 +303,7 @@ def shallow_copy(x: Any) -> list[Any] | None:
     return None
 
 
-def same_items(xs: Any, ys: Any) -> bool:
+def holds_same_objects(xs: Any, ys: Any) -> bool:
     """Tell whether two sequences hold the same objects in the same order."""
     return len(xs) == len(ys) and all(x is y for x, y in zip(xs, ys, strict=True))
 

@@ -43,7 +43,7 @@ def phases_of(program: Program) -> list[Phase]:
     backward = ancestors(instructions, certain | possible, news)
     needed = backward | ancestors(instructions, outputs, news)
     forward |= (needed & independent_of_walks(instructions, news)) - arithmetic
-    backward |= unused(instructions, backward - forward, forward | arithmetic)
+    backward |= unused_backward(instructions, backward - forward, forward | arithmetic)
     return [
         "forward" if i in forward else "backward" if i in backward else "update"
         for i in range(len(instructions))
@@ -97,7 +97,9 @@ def independent_of_walks(instructions: list[Instruction], news: set[Value]) -> s
     }
 
 
-def unused(instructions: list[Instruction], backward: set[int], others: set[int]) -> set[int]:
+def unused_backward(
+    instructions: list[Instruction], backward: set[int], others: set[int]
+) -> set[int]:
     """Find what nothing needs of a reverse walk: it is in a scope of the backward alone."""
     scopes = [(step.scope, step.in_walk) for step in instructions]
     alone = {scopes[i] for i in backward} - {scopes[i] for i in others}
@@ -121,12 +123,12 @@ def optimizer_arithmetic(program: Program, news: set[Value]) -> set[int]:
         step = program.instructions[place]
         ends |= {y: frozenset((y,)) for y in step.results if y in news}
         result = step.results[0]
-        reached = None if sums_gradients(step, flats) else led_to(step, ends)
+        reached = None if sums_gradients(step, flats) else end_of_update(step, ends)
         if reached:
             found.add(place)
         for x in step.values:
             mine_too = reached if x.shape == result.shape or step.primitive is parts else None
-            ends[x] = joined(ends.get(x, NOWHERE), mine_too)
+            ends[x] = unite_ends(ends.get(x, NOWHERE), mine_too)
     return found
 
 
@@ -135,12 +137,12 @@ def sums_gradients(step: Instruction, flats: set[Value]) -> bool:
     return step.in_walk and flats.isdisjoint(step.values)
 
 
-def led_to(step: Instruction, ends: dict[Value, Ends]) -> Ends:
+def end_of_update(step: Instruction, ends: dict[Value, Ends]) -> Ends:
     """Return the one new value to which an instruction of an optimizer leads; None for others."""
     if step.primitive is parts:
         reached: Ends = NOWHERE
         for y in step.results:
-            reached = joined(reached, ends.get(y, NOWHERE))
+            reached = unite_ends(reached, ends.get(y, NOWHERE))
         return None if reached is None else frozenset(list(reached)[:1])
     if len(step.results) > 1 or not is_arithmetic(step):
         return None
@@ -148,7 +150,7 @@ def led_to(step: Instruction, ends: dict[Value, Ends]) -> Ends:
     return found if found is None or len(found) <= 1 else None
 
 
-def joined(one: Ends, other: Ends) -> Ends:
+def unite_ends(one: Ends, other: Ends) -> Ends:
     """Return where a value with two users leads."""
     return None if one is None or other is None else one | other
 

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 PREPARED: Final = '''\
 try:  # the BLAS that NumPy has loaded, without the detour through NumPy
-    from autograd_mini.compiler.products import prepared
+    from autograd_mini.compiler.products import prepare_product
 except ImportError:
 
-    def prepared(a, b, out, alpha=1.0, beta=0.0):
+    def prepare_product(a, b, out, alpha=1.0, beta=0.0):
         """Prepare out ← alpha·a@b + beta·out: a function to call. alpha may be an array."""
         def product():
             out[...] = alpha * (a @ b) + beta * out if beta else alpha * (a @ b)
@@ -51,7 +51,7 @@ def matmul_lines(step: Instruction, writer: Writer) -> Lines | None:
     """Write a plain product."""
     a, b = map(writer.text, step.operands)
     y = writer.text(step.results[0])
-    return [f"{y}_product = prepared({a}, {b}, {y})"], [f"{y}_product()  # {y} = {a} @ {b}"]
+    return [f"{y}_product = prepare_product({a}, {b}, {y})"], [f"{y}_product()  # {y} = {a} @ {b}"]
 
 
 def affine_lines(step: Instruction, writer: Writer) -> Lines | None:
@@ -59,20 +59,20 @@ def affine_lines(step: Instruction, writer: Writer) -> Lines | None:
     x, weight, bias = map(writer.text, step.operands)
     result = step.results[0]
     y = writer.text(result)
-    setup = [f"{y}_product = prepared({x}, {weight}, {y}, 1.0, 1.0)"]
+    setup = [f"{y}_product = prepare_product({x}, {weight}, {y}, 1.0, 1.0)"]
     body = [f"{y}_product()  # {y} = {x} @ {weight} + {bias}"]
     if result.shape[1] >= NARROW:
         return setup, [f"{y}[...] = {bias}", *body]
     column = f"{writer.ones(result.shape[0], result.dtype)}[:, None]"
-    setup.append(f"{y}_bias = prepared({column}, {bias}[None], {y})")
+    setup.append(f"{y}_bias = prepare_product({column}, {bias}[None], {y})")
     return setup, [f"{y}_bias()", *body]
 
 
-def sums_lines(step: Instruction, writer: Writer) -> Lines | None:
+def column_sums_lines(step: Instruction, writer: Writer) -> Lines | None:
     """Write the sums of columns as a product with ones."""
     (x,) = step.values
     name, y = writer.text(x), writer.text(step.results[0])
-    setup = [f"{y}_product = prepared({writer.ones(x.shape[0], x.dtype)}, {name}, {y})"]
+    setup = [f"{y}_product = prepare_product({writer.ones(x.shape[0], x.dtype)}, {name}, {y})"]
     return setup, [f"{y}_product()  # {y} = {name}.sum(axis=0)"]
 
 
@@ -81,7 +81,9 @@ def row_sums_lines(step: Instruction, writer: Writer) -> Lines | None:
     (x,) = step.values
     name, y = writer.text(x), writer.text(step.results[0])
     column = "[:, None]" if step.params["keepdims"] else ""
-    setup = [f"{y}_product = prepared({name}, {writer.ones(x.shape[1], x.dtype)}{column}, {y})"]
+    setup = [
+        f"{y}_product = prepare_product({name}, {writer.ones(x.shape[1], x.dtype)}{column}, {y})"
+    ]
     return setup, [f"{y}_product()  # {y} = {name}.sum(axis=1)"]
 
 
@@ -97,7 +99,7 @@ def accumulated_lines(step: Instruction, writer: Writer) -> Lines | None:
     product = f"{writer.text(b)}.sum(axis=0)" if a is None else f"{left} @ {writer.text(b)}"
     name, scale = writer.text(c), writer.text(factor)
     array, setup, body = writer.scale(f"{sign}{scale}", c.dtype)
-    setup.append(f"{name}_update = prepared({left}, {writer.text(b)}, {name}, {array}, 1.0)")
+    setup.append(f"{name}_update = prepare_product({left}, {writer.text(b)}, {name}, {array}, 1.0)")
     writer.commit.append(f"{name}_update,  # {name} {sign or '+'}= {scale} * {product}")
     return setup, body
 
@@ -116,7 +118,7 @@ def dot_lines(step: Instruction, writer: Writer) -> Lines | None:
 PRODUCTS: Final = {
     PRIMITIVES["matmul"]: matmul_lines,
     affine: affine_lines,
-    column_sums: sums_lines,
+    column_sums: column_sums_lines,
     row_sums: row_sums_lines,
     dot: dot_lines,
     accumulated: accumulated_lines,

@@ -30,10 +30,12 @@ def gemm(a: Any, b: Any, out: Any, alpha: float = 1.0, beta: float = 0.0) -> Non
         ShapeError: the shapes do not fit.
         ArgumentError: out is read-only.
     """
-    prepared(a, b, out, float(alpha), beta)()
+    prepare_product(a, b, out, float(alpha), beta)()
 
 
-def prepared(a: Any, b: Any, out: Any, alpha: Any = 1.0, beta: float = 0.0) -> Callable[[], None]:
+def prepare_product(
+    a: Any, b: Any, out: Any, alpha: Any = 1.0, beta: float = 0.0
+) -> Callable[[], None]:
     """Prepare `gemm` of three arrays, which stay where they are: a function to call many times.
 
     Everything is checked and converted here, so that a call takes the time of the product and
@@ -46,31 +48,31 @@ def prepared(a: Any, b: Any, out: Any, alpha: Any = 1.0, beta: float = 0.0) -> C
         alpha: a number, or an array without axes of out's dtype, which is read at each call. BLAS
             does not look at a and b where that array holds 0.
     """
-    check(a, b, out)
+    refuse_operands(a, b, out)
     beta = float(beta)  # a NumPy scalar would make float64 of float32
-    plain = with_numpy(a, b, out, beta)
+    plain = prepare_with_numpy(a, b, out, beta)
     varies = isinstance(alpha, np.ndarray)
     if not varies and alpha == 0:  # BLAS would not look at a and b, and miss their NaN
         return lambda: plain(alpha)
-    if fits(a, b, out):
-        found = blas.loaded()
-        factor = alpha if varies else blas.scalar(out.dtype, alpha)
+    if can_use_blas(a, b, out):
+        found = blas.find_blas()
+        factor = alpha if varies else blas.make_factor(out.dtype, alpha)
         matrices = as_matrices(a, b, out)
         vector = 1 in (a.ndim, b.ndim) or 1 in out.shape
-        routine = blas.gemv if vector else blas.gemm
+        routine = blas.bind_gemv if vector else blas.bind_gemm
         run = routine(found, *matrices, factor, beta) if found else None
         if run is not None:
             return run
     return lambda: plain(alpha)
 
 
-def with_numpy(a: Any, b: Any, out: Any, beta: float) -> Callable[[float], None]:
+def prepare_with_numpy(a: Any, b: Any, out: Any, beta: float) -> Callable[[float], None]:
     """Prepare the product by NumPy alone, as a function of alpha."""
     direct = (
         beta == 0
         and out.dtype == np.result_type(a, b)
         and out.dtype.kind in "fc"
-        and not overlap(a, b, out)
+        and not may_overlap(a, b, out)
     )
 
     def call(alpha: float) -> None:
@@ -95,7 +97,7 @@ def with_numpy(a: Any, b: Any, out: Any, beta: float) -> Callable[[float], None]
     return call
 
 
-def check(a: Any, b: Any, out: Any) -> None:
+def refuse_operands(a: Any, b: Any, out: Any) -> None:
     """Refuse operands that no product has."""
     for name, x in (("a", a), ("b", b), ("out", out)):
         if not isinstance(x, np.ndarray):
@@ -123,18 +125,18 @@ def product_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     return np.broadcast_shapes(a[:-2], b[:-2]) + rows + columns
 
 
-def fits(a: Any, b: Any, out: Any) -> bool:
+def can_use_blas(a: Any, b: Any, out: Any) -> bool:
     """Whether BLAS takes such arrays: real, of one dtype, at most matrices, none of them empty."""
     arrays = (a, b, out)
     return (
         out.dtype in blas.KINDS
         and all(type(x) is np.ndarray and x.dtype == out.dtype for x in arrays)
         and all(x.ndim <= 2 and x.size > 0 and x.flags.aligned for x in arrays)
-        and not overlap(a, b, out)
+        and not may_overlap(a, b, out)
     )
 
 
-def overlap(a: Any, b: Any, out: Any) -> bool:
+def may_overlap(a: Any, b: Any, out: Any) -> bool:
     """Whether writing out might change an operand that is still to be read."""
     return np.may_share_memory(out, a) or np.may_share_memory(out, b)
 

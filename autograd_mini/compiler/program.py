@@ -146,7 +146,7 @@ class Program:
     captured: int = 0
     rounded: bool = False
 
-    def replaced(self, instructions: list[Instruction], **fields: Any) -> Program:
+    def with_instructions(self, instructions: list[Instruction], **fields: Any) -> Program:
         """Return a program with other instructions, and whatever else is given."""
         return replace(self, instructions=instructions, **fields)
 
@@ -155,7 +155,7 @@ class Program:
         yield from (y for y in self.outputs if type(y) is Value)
         yield from (new for _, new in self.updates)
 
-    def renamed(
+    def substitute(
         self, instructions: list[Instruction], stand_ins: Mapping[Value, Operand]
     ) -> Program:
         """Return a program with other instructions, outputs and updates passing to the stand-ins.
@@ -170,7 +170,7 @@ class Program:
             other = stand_ins.get(new, new)
             assert type(other) is Value, "the new value of a leaf must stay a value"
             updates.append((leaf, other))
-        return self.replaced(instructions, outputs=outputs, updates=updates)
+        return self.with_instructions(instructions, outputs=outputs, updates=updates)
 
     def evaluate(self, inputs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """Interpret the program: what it computes, said in the plainest way; tests compare with it.

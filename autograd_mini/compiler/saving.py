@@ -57,7 +57,7 @@ def load(path={arrays}):
 '''
 
 
-def save(source: Source, values: Mapping[Value, Any], path: str | os.PathLike[str]) -> None:
+def save_program(source: Source, values: Mapping[Value, Any], path: str | os.PathLike[str]) -> None:
     """Write a program to a Python file, and the arrays that it needs to an .npz file beside it.
 
     Both are those of this call or, if it does not come to its end, those of the one before.
@@ -74,7 +74,7 @@ def save(source: Source, values: Mapping[Value, Any], path: str | os.PathLike[st
     arrays = {source.names[v]: np.asarray(data) for v, data in values.items()}
     arrays |= {name: x for name, x in source.bound.items() if isinstance(x, np.ndarray)}
     digest = digest_of(arrays)
-    text = text_of(source, ARRAYS.format(digest=digest))
+    text = saved_text(source, ARRAYS.format(digest=digest))
     beside = target.with_suffix(f".py.{digest}.npz")
     with locked_folder(target.parent):
         try:
@@ -105,23 +105,23 @@ def remove_unnamed(target: Path) -> None:
                 target.with_name(found[0]).unlink(missing_ok=True)
 
 
-def text_of(source: Source, arrays: str) -> str:
+def saved_text(source: Source, arrays: str) -> str:
     """Return the text of a saved program: its source, what it names, and what loads it."""
     read, made = [], []
     for name, value in source.bound.items():
         if isinstance(value, np.ndarray):
             read.append(f'    {name} = _saved["{name}"]')
         else:
-            made.append(f"{name} = {restored(name, value)}")
+            made.append(f"{name} = {write_generator(name, value)}")
     if read:
         read.insert(0, f"with np.load({arrays}) as _saved:")
     docstring, _, rest = source.text.partition("\n")
     before, _, after = rest.partition("\n\n\ndef build(")
     text = "\n".join([docstring, "", "import pathlib", before, *read, *made])
-    return f"{text}\n\n\ndef build({after.rstrip()}\n{loader(source, arrays)}"
+    return f"{text}\n\n\ndef build({after.rstrip()}\n{write_loader(source, arrays)}"
 
 
-def restored(name: str, value: Any) -> str:
+def write_generator(name: str, value: Any) -> str:
     """Write an expression for a random generator in its present state.
 
     Raises:
@@ -139,12 +139,12 @@ def restored(name: str, value: Any) -> str:
     )
 
 
-def loader(source: Source, arrays: str) -> str:
+def write_loader(source: Source, arrays: str) -> str:
     """Write the function that puts the saved values in place."""
     names = source.names
     inputs = [names[x] for x in source.inputs[: len(source.inputs) - source.captured]]
     run, state, results, expect = (
-        unused(name, inputs) for name in ("run", "state", "results", "expect")
+        free_name(name, inputs) for name in ("run", "state", "results", "expect")
     )
     checks = [
         f'        {names[x]} = {expect}("{names[x]}", {names[x]}, {x.shape}, "{x.dtype}")\n'
@@ -179,7 +179,7 @@ def loader(source: Source, arrays: str) -> str:
     )
 
 
-def unused(name: str, taken: Iterable[str]) -> str:
+def free_name(name: str, taken: Iterable[str]) -> str:
     """Return a name, with underscores behind it if an argument of the program has it."""
     while name in taken:
         name += "_"

@@ -12,8 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .rows import row
-from .slot_source import Writer
+from .rows import declare_operation
+from .slot_source import ScheduleWriter
 from .slots import Load, Places, Step
 
 
@@ -66,21 +66,21 @@ class Schedule:
 
         The lines use `np` and the arrays of `arrays(name)`; all names they make start with `name`.
         """
-        return self._written(name).setup
+        return self._write(name).setup
 
     def body(self, name: str, operands: list[str], results: list[str]) -> list[str]:
         """Write what is done in each call, given the names of operands and results."""
-        written = self._written(name)
-        return [*written.taking(operands), *written.body, *written.giving(results)]
+        written = self._write(name)
+        return [*written.write_operands(operands), *written.body, *written.write_results(results)]
 
     def arrays(self, name: str) -> dict[str, NDArray[Any]]:
         """Return the constants and index arrays which the lines use, by name."""
-        return self._written(name).arrays
+        return self._write(name).arrays
 
-    def _written(self, name: str) -> Writer:
-        writer = Writer(name, self.dtypes, self.sizes)
+    def _write(self, name: str) -> ScheduleWriter:
+        writer = ScheduleWriter(name, self.dtypes, self.sizes)
         writer.start(self.constants)
-        writer.interface(self.scalars, self.loads, self.results, self.arrays_out)
+        writer.set_interface(self.scalars, self.loads, self.results, self.arrays_out)
         for step in self.steps:
             writer.step(step)
         writer.finish()
@@ -95,7 +95,7 @@ def packed_forward(*operands: Any, schedule: Schedule) -> tuple[Any, ...]:
     return schedule.run(*operands)
 
 
-packed_row: Final = row(
+packed_row: Final = declare_operation(
     "packed",
     packed_forward,
     "packed",

@@ -13,7 +13,7 @@ EIGENVALUES: Final = frozenset({"eig", "eigvals"})
 """Of a real matrix they are complex or not, as its values are."""
 
 
-def check_settled(program: Program) -> None:
+def refuse_dynamic_shapes(program: Program) -> None:
     """Look whether the shape and the dtype of each result are the same whatever the values.
 
     The program is to have all that was recorded: Python may have looked at the shape of what
@@ -26,7 +26,7 @@ def check_settled(program: Program) -> None:
         name = step.row
         if name not in CHOSEN and name not in EIGENVALUES:
             continue
-        kinds = [kind(x, program) for x in step.operands]
+        kinds = [varying_kind(x, program) for x in step.operands]
         if name in CHOSEN and "b" in kinds[1:]:
             raise UnsupportedError(
                 f"compile: the index of booleans at {step.line} gives a result whose shape depends "
@@ -41,6 +41,6 @@ def check_settled(program: Program) -> None:
             )
 
 
-def kind(x: Operand, program: Program) -> str | None:
+def varying_kind(x: Operand, program: Program) -> str | None:
     """Return the kind of dtype of what may differ from call to call, None for what does not."""
     return x.dtype.kind if type(x) is Value and x not in program.constants else None

@@ -23,7 +23,7 @@ WHOLE = frozenset({SUM, RAGGED_SUM, DOT, PRODUCT})
 POSITIONS = ("left", "right", "third")
 
 
-class Writer:
+class ScheduleWriter:
     """Collects the lines of one schedule.
 
     Attributes:
@@ -56,7 +56,7 @@ class Writer:
                 self.arrays[f"{buffer}_constants"] = values
                 self.setup.append(f"{buffer}[:{len(values)}] = {buffer}_constants")
 
-    def interface(
+    def set_interface(
         self,
         scalars: tuple[Places, ...],
         loads: tuple[Load, ...],
@@ -75,24 +75,24 @@ class Writer:
         self._targets = [self.view(x.target) for x in loads]
         self._scalar_targets = [self.view(x) for x in scalars]
 
-    def taking(self, operands: list[str]) -> Iterator[str]:
+    def write_operands(self, operands: list[str]) -> Iterator[str]:
         """Write how the operands come in."""
         given = iter(operands)
         for places, view in zip(self._scalars, self._scalar_targets, strict=True):
             names = [next(given) for _ in places.index]
-            yield from parenthesised(f"{view}[:] = (", names, ")")
+            yield from write_in_parentheses(f"{view}[:] = (", names, ")")
         for elements, view, array in zip(self._elements, self._targets, given, strict=True):
             if elements is None:
                 yield f"{view}[:] = {array}.reshape(-1)"
             else:
                 yield f'np.take({array}, {elements}, out={view}, mode="clip")'
 
-    def giving(self, results: list[str]) -> Iterator[str]:
+    def write_results(self, results: list[str]) -> Iterator[str]:
         """Write how the results go out."""
         taken = iter(results)
         for places, read in self._results:
             names = [next(taken) for _ in places.index]
-            yield from parenthesised("(", names, f") = {read}")
+            yield from write_in_parentheses("(", names, f") = {read}")
         for read, name in zip(self._arrays_out, taken, strict=True):
             yield f"{name} = {read}"
 
@@ -141,13 +141,13 @@ class Writer:
 
     def view(self, places: Places) -> str:
         """Return the name of a view of places at constant distances."""
-        text = self.viewed(places)
+        text = self.view_text(places)
         if text not in self._views:
             self._views[text] = f"{self.name}_view_{len(self._views)}"
             self.setup.append(f"{self._views[text]} = {text}")
         return self._views[text]
 
-    def viewed(self, places: Places) -> str:
+    def view_text(self, places: Places) -> str:
         """Write a view of places at constant distances."""
         buffer, shape = self.buffers[places.buffer], places.shape
         strides = places.strides()
@@ -157,9 +157,9 @@ class Writer:
             step = f":{strides[0]}" if strides[0] > 1 else ""
             return f"{buffer}[{start}:{end}{step}]"
         if end - start == prod(shape):
-            if strides == contiguous(shape):
+            if strides == contiguous_strides(shape):
                 return f"{buffer}[{start}:{end}].reshape({', '.join(map(str, shape))})"
-            if strides[::-1] == contiguous(shape[::-1]):
+            if strides[::-1] == contiguous_strides(shape[::-1]):
                 reverse = ", ".join(map(str, shape[::-1]))
                 return f"{buffer}[{start}:{end}].reshape({reverse}).T"
         size = self.dtypes[places.buffer].itemsize
@@ -182,12 +182,12 @@ class Writer:
         return self._indices[key]
 
 
-def contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
+def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the strides of consecutive elements; an axis of one element has 0."""
     return tuple(prod(shape[i + 1 :]) if n > 1 else 0 for i, n in enumerate(shape))
 
 
-def parenthesised(start: str, names: list[str], end: str) -> list[str]:
+def write_in_parentheses(start: str, names: list[str], end: str) -> list[str]:
     """Write names between parentheses, over several lines if they are many."""
     if len(names) == 1:
         names = [f"{names[0]},"]

@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .draw_source import fills, is_draw
+from .draw_source import can_fill_array, is_draw
 from .forms import is_view, takes_out, works_in_place
-from .memory import Abilities, Plan, new_vector, planned
+from .memory import Abilities, Plan, new_vector, plan_memory
 from .program import Instruction, Operand, Program, Value
 from .rows import added_at
-from .writer import Writer, indented, number, on_one_line
+from .writer import Writer, indent_lines, number_text, on_one_line
 
 WIDTH: Final = 100
 REGULAR: Final = {
@@ -80,7 +80,7 @@ class Source:
 def can_write(step: Instruction) -> bool:
     """Whether an instruction can write its result into an array."""
     if is_draw(step):
-        return fills(step)
+        return can_fill_array(step)
     return "schedule" not in step.params and takes_out(step)
 
 
@@ -91,7 +91,7 @@ ABILITIES: Final = Abilities(
 )
 
 
-def written(program: Program, name: str, in_place: bool = True) -> Source:
+def write_module(program: Program, name: str, in_place: bool = True) -> Source:
     """Write a program as the source of a module.
 
     Args:
@@ -99,7 +99,7 @@ def written(program: Program, name: str, in_place: bool = True) -> Source:
         name: of the function.
         in_place: whether products may be added into states, which needs a BLAS that can be called.
     """
-    plan = planned(program, ABILITIES, in_place)
+    plan = plan_memory(program, ABILITIES, in_place)
     writer = Writer(program, plan, singular=singular_scopes(program))
     for y in plan.written:  # the user's variable may be the last to be written into a buffer
         base = plan.base(y)
@@ -120,14 +120,16 @@ def written(program: Program, name: str, in_place: bool = True) -> Source:
     for step in [*plan.head, *plan.tail]:
         writer.write(step)
     writer.quiet = False
-    fresh = copied_states(writer)
+    fresh = write_state_copies(writer)
     scalars = [(leaf, new) for leaf, new in program.updates if not leaf.shape]
-    results = [number(y) if type(y) is not Value else taken_out(writer, y) for y in program.outputs]
+    results = [
+        number_text(y) if type(y) is not Value else copy_output(writer, y) for y in program.outputs
+    ]
     count = len(results)
     results += [writer.names[new] for _, new in (*scalars, *fresh)]
-    writer.body += [f"return ({together(results)})"]
+    writer.body += [f"return ({tuple_text(results)})"]
     return Source(
-        text=module(writer, name, arguments, kept, states),
+        text=join_module(writer, name, arguments, kept, states),
         plan=plan,
         names=writer.names,
         inputs=program.inputs,
@@ -142,7 +144,7 @@ def written(program: Program, name: str, in_place: bool = True) -> Source:
     )
 
 
-def copied_states(writer: Writer) -> list[tuple[Value, Value]]:
+def write_state_copies(writer: Writer) -> list[tuple[Value, Value]]:
     """Write copies of new values into the states that no product is added to.
 
     Returns:
@@ -157,7 +159,7 @@ def copied_states(writer: Writer) -> list[tuple[Value, Value]]:
             and plan.kinds[plan.base(new)] == "buffer"
             and states.keys() >= {*members}
         ):
-            writer.commit.append(copying(writer.names[vector], writer.names[new]))
+            writer.commit.append(write_copy(writer.names[vector], writer.names[new]))
             states = {leaf: new for leaf, new in states.items() if leaf not in members}
     fresh = []
     for leaf, new in states.items():
@@ -166,15 +168,15 @@ def copied_states(writer: Writer) -> list[tuple[Value, Value]]:
             saved = writer.name(Value(new.shape, new.dtype), f"{writer.names[leaf]}_next")
             writer.setup.append(f"{saved} = np.empty({new.shape}, np.{new.dtype.name})")
             writer.body.append(f"{saved}[...] = {writer.names[new]}")
-            writer.commit.append(copying(writer.names[leaf], saved))
+            writer.commit.append(write_copy(writer.names[leaf], saved))
         elif kind in ("buffer", "constant"):
-            writer.commit.append(copying(writer.names[leaf], writer.names[new]))
+            writer.commit.append(write_copy(writer.names[leaf], writer.names[new]))
         else:
             fresh.append((leaf, new))
     return fresh
 
 
-def copying(target: str, source: str) -> str:
+def write_copy(target: str, source: str) -> str:
     """Write a function that copies one array into another."""
     return f"partial(setitem, {target}, ..., {source}),"
 
@@ -200,7 +202,7 @@ def singular_scopes(program: Program) -> frozenset[str]:
     )
 
 
-def taken_out(writer: Writer, y: Value) -> str:
+def copy_output(writer: Writer, y: Value) -> str:
     """Return the name of an output, copied if it lies in memory that changes."""
     name = writer.names[y]
     if not y.shape or writer.plan.kinds[writer.plan.base(y)] == "local":
@@ -210,7 +212,7 @@ def taken_out(writer: Writer, y: Value) -> str:
     return copied
 
 
-def module(
+def join_module(
     writer: Writer,
     name: str,
     arguments: Sequence[Value],
@@ -233,28 +235,28 @@ def module(
     ]
     for definition in writer.definitions:
         lines += ["", *definition.splitlines(), ""]
-    lines += ["", *signature("build", [names[x] for x in kept])]
-    own = kept_states(writer, states)
+    lines += ["", *write_head("build", [names[x] for x in kept])]
+    own = write_states(writer, states)
     setup = [f"memory = np.empty({size}, np.uint8)", *own, *writer.setup]
-    lines += indented([f'"""Allocate {size:,} bytes of working memory; return the step."""'], 1)
-    lines += formatted(indented(setup, 1))
-    lines += ["", *indented(signature("step", [names[x] for x in arguments]), 1)]
-    lines += formatted(indented(writer.body, 2))
+    lines += indent_lines([f'"""Allocate {size:,} bytes of working memory; return the step."""'], 1)
+    lines += break_long_lines(indent_lines(setup, 1))
+    lines += ["", *indent_lines(write_head("step", [names[x] for x in arguments]), 1)]
+    lines += break_long_lines(indent_lines(writer.body, 2))
     commit = "()"
     if writer.commit:
         commit = "commit"
-        lines += ["", "    commit = (", *formatted(indented(writer.commit, 2)), "    )"]
-    kept_names = together([names[x] for x in states])
-    lines += ["", *formatted([f"    return step, {commit}, ({kept_names})"])]
+        lines += ["", "    commit = (", *break_long_lines(indent_lines(writer.commit, 2)), "    )"]
+    kept_names = tuple_text([names[x] for x in states])
+    lines += ["", *break_long_lines([f"    return step, {commit}, ({kept_names})"])]
     return "\n".join(lines) + "\n"
 
 
-def together(names: Sequence[str]) -> str:
+def tuple_text(names: Sequence[str]) -> str:
     """Write what stands between the parentheses of a tuple."""
     return f"{names[0]}," if len(names) == 1 else ", ".join(names)
 
 
-def kept_states(writer: Writer, states: Sequence[Value]) -> list[str]:
+def write_states(writer: Writer, states: Sequence[Value]) -> list[str]:
     """Write copies of the states that the program owns, side by side where it wants them so."""
     names, groups = writer.names, writer.plan.groups
     lines: list[str] = []
@@ -270,7 +272,7 @@ def kept_states(writer: Writer, states: Sequence[Value]) -> list[str]:
     return lines + [f"{names[x]} = {names[x]}.copy()" for x in states if x not in grouped]
 
 
-def formatted(lines: Sequence[str]) -> list[str]:
+def break_long_lines(lines: Sequence[str]) -> list[str]:
     """Break lines that are too long: a comment goes above, arguments go below."""
     found: list[str] = []
     for line in lines:
@@ -280,19 +282,19 @@ def formatted(lines: Sequence[str]) -> list[str]:
         margin = " " * (len(line) - len(line.lstrip()))
         code, mark, comment = line.partition("  # ")
         if mark:
-            found += [margin + part for part in wrap(f"# {comment}", WIDTH - len(margin))]
+            found += [margin + part for part in wrap_text(f"# {comment}", WIDTH - len(margin))]
         head, opened, rest = code.partition("(")
         inner, closed, tail = rest.rpartition(")")
         if len(code) <= WIDTH or not opened or not closed or any(c in code for c in "\"'"):
             found.append(code)
             continue
         room = WIDTH - len(margin) - 4
-        found += [f"{head}(", *(f"{margin}    {part}" for part in wrap(inner, room))]
+        found += [f"{head}(", *(f"{margin}    {part}" for part in wrap_text(inner, room))]
         found.append(f"{margin}){tail}")
     return found
 
 
-def wrap(text: str, width: int) -> list[str]:
+def wrap_text(text: str, width: int) -> list[str]:
     """Break a text at spaces; a comment stays one."""
     start = "# " if text.startswith("# ") else ""
     return textwrap.wrap(
@@ -300,7 +302,7 @@ def wrap(text: str, width: int) -> list[str]:
     )
 
 
-def signature(name: str, parameters: Sequence[str]) -> list[str]:
+def write_head(name: str, parameters: Sequence[str]) -> list[str]:
     """Write the head of a function, over several lines if need be."""
     line = f"def {name}({', '.join(parameters)}):"
     if len(line) <= WIDTH - 4:

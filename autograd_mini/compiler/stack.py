@@ -14,12 +14,12 @@ from .callables import (
     MEASURING,
     OPAQUE,
     UNKNOWN,
-    attribute_seen,
     comes_to_library,
     is_plain_call,
-    item_seen,
     kind_of_callable,
     takes_operands,
+    visible_attribute,
+    visible_item,
 )
 from .instructions import (
     BEFORE,
@@ -60,7 +60,7 @@ class Stack:
         self._code = self._steps, self._places = steps_of(frame.f_code)
         self._place: int | None = None
         self._loaded: list[Slot] = []
-        self._begun = watch.used()
+        self._begun = watch.operand_counts()
         self._begin()
 
     def _begin(self) -> None:
@@ -69,8 +69,8 @@ class Stack:
         self.delivered: set[int] = set()
         self.enters_user = False
         self.nested = Counter[int]()
-        self._used = self._watch.used()
-        self._held = self._watch.held()
+        self._used = self._watch.operand_counts()
+        self._held = self._watch.reference_counts()
 
     def see(self, frame: FrameType, event: str, argument: Any) -> Any:
         """Follow what the interpreter reports of the frame."""
@@ -108,10 +108,10 @@ class Stack:
         step = self._steps[self._place] if self._place is not None else None
         if step is None or not step.opname.startswith("RETURN"):
             watch.give_up()
-        self._lose_all(self._slots)
+        self._give_up_slots(self._slots)
         watch.frames.pop()
         if watch.frames:
-            now = watch.used()
+            now = watch.operand_counts()
             watch.frames[-1].nested.update({k: now[k] - n for k, n in self._begun.items()})
 
     # ── what is loaded ───────────────────────────────────────────────────────────────────────
@@ -162,7 +162,7 @@ class Stack:
         """Return what the model knows of an object."""
         if id(x) in self._watch.arrays:
             return Slot((id(x),))
-        self._watch.proven -= self._watch.inside(x)
+        self._watch.proven -= self._watch.arrays_inside(x)
         return Slot(value=x)
 
     # ── what has ended ───────────────────────────────────────────────────────────────────────
@@ -176,7 +176,7 @@ class Stack:
         slots, name, count = self._slots, step.opname, pops_of(step)
         effect = effect_of(step, jumped, ended)
         if count is None or max(count, step.arg or 0 if name in MOVES else 0) > len(slots):
-            self._lose_all(slots)
+            self._give_up_slots(slots)
             self._slots = [EMPTY] * max(0, len(slots) + effect)
             self._find_new(step, False)
             return
@@ -189,8 +189,8 @@ class Stack:
             return
         taken = slots[len(slots) - count :]
         del slots[len(slots) - count :]
-        self._judge(step, taken)
-        made = self._made(step, taken, count + effect)
+        self._judge_operands(step, taken)
+        made = self._pushed_slots(step, taken, count + effect)
         slots.extend(made)
         self._find_new(step, bool(made))
         if "ATTR" in name and step.argval in self._watch.names:
@@ -198,7 +198,7 @@ class Stack:
             if first.value is UNKNOWN and not first.arrays:
                 self._watch.give_up()
 
-    def _made(self, step: dis.Instruction, taken: list[Slot], count: int) -> list[Slot]:
+    def _pushed_slots(self, step: dis.Instruction, taken: list[Slot], count: int) -> list[Slot]:
         """Return what an instruction leaves on the stack."""
         name = step.opname
         if self._loaded:
@@ -207,13 +207,13 @@ class Stack:
             return [Slot(tuple(key for slot in taken for key in slot.arrays), False)]
         if name in ("LOAD_ATTR", "LOAD_METHOD"):
             owned = taken[0].arrays and taken[0].alone
-            value = attribute_seen(np.ndarray if owned else taken[0].value, step.argval)
+            value = visible_attribute(np.ndarray if owned else taken[0].value, step.argval)
             if value is OPAQUE:
                 self._watch.give_up()
             found = self._slot(value)
             return [found._replace(name=step.argval), NULL][:count]
         if name == "BINARY_SUBSCR":
-            return [Slot(value=item_seen(taken[0].value, taken[1].value))]
+            return [Slot(value=visible_item(taken[0].value, taken[1].value))]
         if name == "BEFORE_WITH":
             return [Slot(name="__exit__"), EMPTY]
         if name in ("MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE"):  # the code, or the function
@@ -224,7 +224,7 @@ class Stack:
         """Find arrays that an instruction has brought from somewhere else, by their references."""
         if step.opname in QUIET:
             return
-        now, held = self._watch.used(), self._watch.held()
+        now, held = self._watch.operand_counts(), self._watch.reference_counts()
         for key, before, after in zip(now, self._held, held, strict=True):
             if after > before and now[key] == self._used[key]:
                 if made and self._slots[-1].arrays == (key,):
@@ -236,12 +236,12 @@ class Stack:
                     self._watch.proven.discard(key)
 
     # ── what takes an array ──────────────────────────────────────────────────────────────────
-    def _lose_all(self, slots: list[Slot]) -> None:
+    def _give_up_slots(self, slots: list[Slot]) -> None:
         """Give up the arrays in some places of the stack."""
         for slot in slots:
             self._watch.proven.difference_update(slot.arrays)
 
-    def _judge(self, step: dis.Instruction, taken: list[Slot]) -> None:
+    def _judge_operands(self, step: dis.Instruction, taken: list[Slot]) -> None:
         """Give up the arrays of which an instruction may read the elements."""
         name = step.opname
         if name in CALLS:
@@ -259,16 +259,16 @@ class Stack:
             in_place = name == "BINARY_OP" and step.argrepr.endswith("=")
             masks = (x for x in second.arrays if self._watch.arrays[x].dtype.kind == "b")
             if in_place or name == "BINARY_SUBSCR":
-                self._lose_all([first])
+                self._give_up_slots([first])
             if name == "BINARY_SUBSCR" and any(masks):
-                self._lose_all([second])
+                self._give_up_slots([second])
             self._judge_uses(taken)
             return
-        self._lose_all(taken)
+        self._give_up_slots(taken)
 
     def _judge_uses(self, slots: list[Slot]) -> None:
         """Give up arrays that are not as often operands as they are in some places."""
-        used, before = self._watch.used(), self._used
+        used, before = self._watch.operand_counts(), self._used
         count = Counter(key for slot in slots for key in slot.arrays)
         self._watch.proven -= {
             key for key, n in count.items() if used[key] - before[key] - self.nested[key] < n
@@ -281,7 +281,7 @@ class Stack:
             called = second
         else:
             called, given = first, given if second is NULL else [second, *given]
-        self._lose_all([called])
+        self._give_up_slots([called])
         if any(called.value is function for function in MEASURING):
             return
         kind = kind_of_callable(called.value)
@@ -294,4 +294,4 @@ class Stack:
         if direct and (kind == "library" or comes_to_library(self.entered)):
             self._judge_uses(rest)
         else:
-            self._lose_all(rest)
+            self._give_up_slots(rest)

@@ -15,7 +15,7 @@ from .definitions import (
     Definitions,
     UnwritableError,
     closed_over,
-    copied,
+    copy_syntax,
     global_names,
     node_of,
 )
@@ -50,29 +50,29 @@ class Template:
     def __init__(self, primitive: Primitive, forward: FunctionType) -> None:
         node = node_of(forward)
         closed = closed_over(forward)
-        body = None if closed else returned(node)
+        body = None if closed else returned_expression(node)
         self.operands = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
         rest = node.args.vararg.arg if node.args.vararg else None
         found = Definitions()
         if body is None:
             name = f"_{primitive.name if closed else forward.__name__}"
             found.add(name, forward)
-            body = called(name, node.args)
+            body = call_by_parameters(name, node.args)
         else:
             names = list(global_names(forward.__code__))
-            body = entered(body, names, forward.__globals__, found)
+            body = use_program_names(body, names, forward.__globals__, found)
         keywords = (a.arg for a in node.args.kwonlyargs)
         places = {name: f"⟨{name}⟩" for name in (*self.operands, *keywords)}
-        body = Filled(places, rest).visit(body)
+        body = NameReplacer(places, rest).visit(body)
         self.text = ast.unparse(ast.fix_missing_locations(body))
         self.function = ast.unparse(body.func) if isinstance(body, ast.Call) else ""
         self.definitions = tuple(found.texts.values())
 
-    def filled(self, names: Sequence[str], texts: Mapping[str, str]) -> str:
+    def fill(self, names: Sequence[str], texts: Mapping[str, str]) -> str:
         """Return the text with operands and parameters in their places."""
         count = len(self.operands)
         given = {**dict(zip(self.operands, names, strict=False)), **texts}
-        given = {name: enclosed(text) for name, text in given.items()}
+        given = {name: parenthesize(text) for name, text in given.items()}
         rest = ", ".join(names[count:])
         given |= {"*": rest, "()": f"({rest}{',' * (len(names) - count == 1)})"}
         return PLACE.sub(lambda place: given[place[1]], self.text)
@@ -81,12 +81,12 @@ class Template:
 PLACE: Final = re.compile("⟨(.+?)⟩")
 
 
-def enclosed(text: str) -> str:
+def parenthesize(text: str) -> str:
     """Return an operand or a literal for any place in an expression."""
     return f"({text})" if text[0] == "-" else text
 
 
-def called(name: str, given: ast.arguments) -> ast.expr:
+def call_by_parameters(name: str, given: ast.arguments) -> ast.expr:
     """Return a call of a function with its parameters as they are named there."""
     positional: list[ast.expr] = [ast.Name(a.arg) for a in (*given.posonlyargs, *given.args)]
     if given.vararg:
@@ -95,7 +95,7 @@ def called(name: str, given: ast.arguments) -> ast.expr:
     return ast.Call(ast.Name(name), positional, keywords)
 
 
-def entered(
+def use_program_names(
     tree: ast.expr, names: Sequence[str], namespace: Mapping[str, Any], found: Definitions
 ) -> ast.expr:
     """Replace a module's names by what a program calls them, and add their definitions.
@@ -116,11 +116,11 @@ def entered(
         else:
             texts[name] = f"_{name}"
             found.add(texts[name], namespace[name])
-    made: ast.expr = Filled(texts).visit(tree)
+    made: ast.expr = NameReplacer(texts).visit(tree)
     return made
 
 
-def returned(node: ast.FunctionDef | ast.Lambda) -> ast.expr | None:
+def returned_expression(node: ast.FunctionDef | ast.Lambda) -> ast.expr | None:
     """Return a copy of the expression that is all of a function, without names of its own."""
     if isinstance(node, ast.Lambda):
         body: Any = node.body
@@ -133,11 +133,11 @@ def returned(node: ast.FunctionDef | ast.Lambda) -> ast.expr | None:
     own = (ast.comprehension, ast.Lambda, ast.NamedExpr)
     if body is None or any(isinstance(part, own) for part in ast.walk(body)):
         return None
-    made: ast.expr = copied(body)
+    made: ast.expr = copy_syntax(body)
     return made
 
 
-class Filled(ast.NodeTransformer):
+class NameReplacer(ast.NodeTransformer):
     """Put other names in the place of names, and marks for the operands that are left."""
 
     def __init__(self, texts: Mapping[str, str], rest: str | None = None) -> None:

@@ -27,7 +27,7 @@ from ..errors import ConversionError, ShapeError, StaleGraphError, UnsupportedEr
 from ..ops.conversion import cast, conjugate_number, imag, real, rounded_number, set_leaf
 from .forms import is_view
 from .guards import MISSING, Condition
-from .identical import same_bits
+from .identical import has_same_bits
 from .observe import Observer, call_observed
 from .program import Instruction, Operand, Program, Value
 from .questions import CURE, CURES, KEY, KIND, WHOLE, is_asked, is_called_by_numpy
@@ -46,7 +46,7 @@ COPIED: Final = 1_000_000
 Key = int | tuple[int, int]
 
 
-class Met:
+class ArrayOperand:
     """A plain array that was an operand, as it was then.
 
     Attributes:
@@ -72,7 +72,7 @@ class Met:
         """Tell whether the array still holds what it held when it was met."""
         if self.copy is None:
             return self._print == fingerprint(self.array)
-        return self.array.shape == self.copy.shape and same_bits(self.array, self.copy)
+        return self.array.shape == self.copy.shape and has_same_bits(self.array, self.copy)
 
 
 class Tracer:
@@ -106,7 +106,7 @@ class Tracer:
         self.owners: dict[int, Any] = {}
         self.conditions: list[Condition] = []
         self.tensorial: set[Value] = set()
-        self.met: list[Met] = []
+        self.array_operands: list[ArrayOperand] = []
         self.uses: dict[int, int] = {}
         self.watched: list[Any] = []
         self._released: dict[int, Any] = {}
@@ -116,10 +116,10 @@ class Tracer:
         self.refusal: Exception | None = None
         self.failure: Exception | None = None
         self._errors = ERRORS.get()
-        self._raising = raising()
+        self._raising = raising_errors()
         self._shown: set[Operand] = set()
         self._values: dict[Key, Value] = {}
-        self._arrays: dict[int, Met] = {}
+        self._arrays: dict[int, ArrayOperand] = {}
         self._roots: dict[int, Value] = {}
         self._updates: dict[int, Value] = {}
         self._weak: set[int] = set()
@@ -160,12 +160,14 @@ class Tracer:
         """Record an operation with its history, and note it."""
         self._refuse_error_state()
         try:
-            return self._recorded(primitive, operands, params)
+            return self._record_and_note(primitive, operands, params)
         except Exception as error:
             self._note_failure(primitive, operands, error)
             raise
 
-    def _recorded(self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    def _record_and_note(
+        self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any]
+    ) -> Any:
         if primitive is set_leaf:
             return self._assign(*operands)
         if primitive.effect:
@@ -176,10 +178,10 @@ class Tracer:
             self._note_one(primitive, operands, params, tensor)
             return tensor
         plain_numbers = self._takes_plain_numbers(primitive, operands)
-        given = self._given(operands) if plain_numbers else operands
+        given = self._with_python_numbers(operands) if plain_numbers else operands
         results = record(primitive, given, params)
         for t in results if primitive.multiple else (results,):
-            t._requires_grad = t._requires_grad or self._wanted(primitive, operands)
+            t._requires_grad = t._requires_grad or self._needs_gradient(primitive, operands)
             if type(t._operands) is tuple:
                 t._operands = operands
         self._note(primitive, operands, params, results, plain_numbers)
@@ -191,12 +193,14 @@ class Tracer:
         """Compute an operation without history, and note it."""
         self._refuse_error_state()
         try:
-            return self._evaluated(primitive, operands, params)
+            return self._evaluate_and_note(primitive, operands, params)
         except Exception as error:
             self._note_failure(primitive, operands, error)
             raise
 
-    def _evaluated(self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    def _evaluate_and_note(
+        self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any]
+    ) -> Any:
         if primitive is set_leaf:
             return self._assign(*operands)
         if primitive.effect:
@@ -208,9 +212,13 @@ class Tracer:
             self._note_one(primitive, operands, params, tensor)
             return tensor
         plain_numbers = self._takes_plain_numbers(primitive, operands)
-        _, data, _ = run(primitive, self._given(operands) if plain_numbers else operands, params)
+        _, data, _ = run(
+            primitive, self._with_python_numbers(operands) if plain_numbers else operands, params
+        )
         multiple = primitive.multiple
-        results: Any = tuple(leaf(_scalar(part)) for part in data) if multiple else leaf(data)
+        results: Any = (
+            tuple(leaf(_as_numpy_scalar(part)) for part in data) if multiple else leaf(data)
+        )
         self._note(primitive, operands, params, results, plain_numbers)
         return results
 
@@ -236,9 +244,9 @@ class Tracer:
         if state is self._errors:
             return
         self._errors = state
-        asked = sorted(raising() - self._raising)
+        asked = sorted(raising_errors() - self._raising)
         if asked:
-            raise self.refused(
+            raise self.note_refusal(
                 UnsupportedError(
                     f"compile: the function asks NumPy to raise or call at {asked[0]!r}, as by "
                     f"np.errstate, before {site()}, which a program does not; look with "
@@ -251,10 +259,10 @@ class Tracer:
 
         NumPy would write into the array of the caller; on a tensor it makes another one.
         """
-        value = self._values.get(key_of(tensor))
+        value = self._values.get(tensor_key(tensor))
         if value is not None and value in self._shown:
             name = tensor.name or "x"
-            raise self.refused(
+            raise self.note_refusal(
                 UnsupportedError(
                     f"compile: an operator in place, at {site()}, would write into an array that "
                     f"was given to the compiled function; write {name} = {name} * 2 in place of "
@@ -262,7 +270,7 @@ class Tracer:
                 )
             )
 
-    def refused(self, error: Exception) -> Exception:
+    def note_refusal(self, error: Exception) -> Exception:
         """Note an error that is raised since a trace cannot go on, and return it.
 
         A function that catches it would have gone another way without a trace.
@@ -272,7 +280,7 @@ class Tracer:
 
     def look(self, tensor: Tensor, what: str) -> None:
         """Refuse to let a value out: it may be another one at the next call."""
-        raise self.refused(
+        raise self.note_refusal(
             ConversionError(
                 f"compile: {what}, at {site()}, looks at the value of {describe(tensor)}, which "
                 f"may differ from call to call; {self._cure(tensor, what)}"
@@ -291,7 +299,7 @@ class Tracer:
         if tensor.serial not in self._plain_arguments or not is_asked(sys._getframe(2), what):
             return
         name = tensor.name or "x"
-        raise self.refused(
+        raise self.note_refusal(
             ConversionError(
                 f"compile: {what.replace('x', name)}, at {site()}, sees a tensor in place of the "
                 f"{'number' if self.is_number(tensor) else 'ndarray'} that was given. "
@@ -314,7 +322,7 @@ class Tracer:
             UnsupportedError: if it holds one that was made in this call.
         """
         if type(x) is str and any(text in x for text in self._texts):
-            raise self.refused(
+            raise self.note_refusal(
                 UnsupportedError(
                     f"compile: the function returns {x!r:.60}, which shows a value that may differ "
                     "from call to call; return the value, and make the text of it outside"
@@ -346,7 +354,7 @@ class Tracer:
 
     def _as_leaf(self, x: Any) -> Any:
         """Return the leaf that stands for a plain array; others are as they are."""
-        return self._met_array(x).leaf if type(x) is np.ndarray else x
+        return self._array_operand(x).leaf if type(x) is np.ndarray else x
 
     def _takes_number(self, operands: tuple[Any, ...]) -> bool:
         """Whether a tensor among operands stands for a Python number."""
@@ -361,7 +369,7 @@ class Tracer:
     ) -> None:
         """Note an operation with one result, whose operands are arrays: a third of the time."""
         scope = context.get()[1]
-        where = self._place(scope) if self._notes_lines else None
+        where = self._user_line(scope) if self._notes_lines else None
         values = self._values
         taken = []
         for x in operands:
@@ -385,7 +393,7 @@ class Tracer:
 
         A function of NumPy makes scalars of its own of them, if it gets nothing else.
         """
-        if not takes_numbers(primitive):
+        if not computes_with_numbers(primitive):
             return False
         alone = all(
             x.serial in self._weak if type(x) is Tensor else type(x) in NUMBERS for x in operands
@@ -399,16 +407,16 @@ class Tracer:
 
         It is asked of complex numbers only, which are few, and computed again.
         """
-        given = [x._value if type(x) is Tensor else x for x in self._given(operands)]
+        given = [x._value if type(x) is Tensor else x for x in self._with_python_numbers(operands)]
         return type(primitive.forward(*given, **params)) in NUMBERS
 
-    def _given(self, operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _with_python_numbers(self, operands: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return the operands with Python numbers in place of the tensors that stand for them."""
         return tuple(
             x._value.item() if type(x) is Tensor and x.serial in self._weak else x for x in operands
         )
 
-    def _wanted(self, primitive: Any, operands: tuple[Any, ...]) -> bool:
+    def _needs_gradient(self, primitive: Any, operands: tuple[Any, ...]) -> bool:
         return bool(
             self._weak
             and primitive.differentiable
@@ -424,20 +432,20 @@ class Tracer:
         plain_numbers: bool,
     ) -> None:
         scope = context.get()[1]
-        where = self._place(scope) if self._notes_lines else None
+        where = self._user_line(scope) if self._notes_lines else None
         taken = tuple([self.operand(x) for x in operands])
         if self._weak and not plain_numbers:
-            taken = tuple([self._scalar(x) for x in taken])
+            taken = tuple([self._as_scalar(x) for x in taken])
         made = []
         for t in results if primitive.multiple else (results,):
             weak = type(t._value) in NUMBERS
             if plain_numbers and type(t._value) is np.complex128:
                 weak = self._is_python_number(primitive, operands, params)
-            t._value = _scalar(t._value)
+            t._value = _as_numpy_scalar(t._value)
             value = Value(t._value.shape, t._value.dtype, None, weak)
             if weak:
                 self._weak.add(t.serial)
-            self._values[key_of(t)] = value
+            self._values[tensor_key(t)] = value
             made.append(value)
         path = self._path(scope) if scope is not None else ""
         step = Instruction(primitive, taken, params, tuple(made), path, where)
@@ -445,7 +453,7 @@ class Tracer:
         if primitive.view:
             self._note_view(step)
 
-    def _place(self, scope: Scope | None) -> Site:
+    def _user_line(self, scope: Scope | None) -> Site:
         """Return the user's line; that from which a reverse walk is called is looked up once."""
         if type(scope) is not WalkScope:
             return site()
@@ -465,42 +473,42 @@ class Tracer:
         if type(x) is Tensor:
             if not x.serial:  # a large array, wrapped when it was recorded outside
                 return self.operand(x._value)
-            key = key_of(x)
-            return self._values.get(key) or self._met(x, key)
+            key = tensor_key(x)
+            return self._values.get(key) or self._meet_tensor(x, key)
         if type(x) in NUMBERS:
             return x
         if type(x) is not np.ndarray:
             return self._constant(x, None)
-        return self._met_array(x).value
+        return self._array_operand(x).value
 
-    def _met_array(self, x: Any) -> Met:
+    def _array_operand(self, x: Any) -> ArrayOperand:
         """Return what stands for a plain array as it is now."""
         self.uses[id(x)] = self.uses.get(id(x), 0) + 1
         met = self._arrays.get(id(x))
-        return met if met is not None and met.is_unchanged() else self._meet(x, met)
+        return met if met is not None and met.is_unchanged() else self._meet_array(x, met)
 
-    def _meet(self, x: Any, before: Met | None) -> Met:
+    def _meet_array(self, x: Any, before: ArrayOperand | None) -> ArrayOperand:
         """Return what stands for a plain array that is new, or was written into.
 
         Raises:
             UnsupportedError: if what it held before is lost.
         """
         if before is not None and before.copy is None:
-            raise self.refused(
+            raise self.note_refusal(
                 UnsupportedError(
                     f"compile: an array of shape {x.shape} was written into between two operations "
                     f"that use it, the first at {before.line}, the second at {site()}; give each "
                     "an array of its own, as with a.copy()"
                 )
             )
-        met = Met(x, Value(x.shape, x.dtype), site() if self._notes_lines else None)
+        met = ArrayOperand(x, Value(x.shape, x.dtype), site() if self._notes_lines else None)
         self.constants[met.value] = met.leaf._value
         self._values[met.leaf.serial] = met.value
         self._arrays[id(x)] = met
-        self.met.append(met)
+        self.array_operands.append(met)
         return met
 
-    def _met(self, x: Tensor, key: Key) -> Value:
+    def _meet_tensor(self, x: Tensor, key: Key) -> Value:
         """Return the value of a tensor that is met for the first time."""
         outside = 0 < x.serial < self.start
         if x._primitive is None and outside:
@@ -509,7 +517,7 @@ class Tracer:
             self._roots[x.serial] = value
             self._leaves_before.append((x, x._value, x._assigned, x.grad))
         elif x._primitive is not None and not outside:
-            raise self.refused(
+            raise self.note_refusal(
                 UnsupportedError(
                     f"compile: {describe(x)} was recorded by a recorder of its own, as that of "
                     "am.debug(); use it outside of the compiled function"
@@ -521,7 +529,7 @@ class Tracer:
         self._values[key] = value
         return value
 
-    def _scalar(self, x: Operand) -> Operand:
+    def _as_scalar(self, x: Operand) -> Operand:
         """Return a NumPy scalar in place of a Python number that differs from call to call."""
         if type(x) is not Value or not x.weak:
             return x
@@ -539,9 +547,9 @@ class Tracer:
     def _assign(self, target: Tensor, given: Any) -> Any:
         """Note that a leaf has a new value from here on."""
         self.operand(target)
-        new = self._scalar(self.operand(given))
+        new = self._as_scalar(self.operand(given))
         if target.serial in self._arguments:
-            raise self.refused(
+            raise self.note_refusal(
                 UnsupportedError(
                     f"compile: {describe(target)} is an argument of the compiled function and "
                     "cannot be assigned in it; return the new value, or use a tensor from outside"
@@ -573,12 +581,12 @@ class Tracer:
     def release_gradients(self) -> None:
         """Leave arrays in place of recorded gradients, as without a trace."""
         for x in self.leaves.values():
-            if self.recorded_here(x.grad):
+            if self.is_recorded_here(x.grad):
                 x.grad = self._released[id(x)] = x.grad._value
 
-    def recorded_here(self, gradient: Any) -> bool:
+    def is_recorded_here(self, gradient: Any) -> bool:
         """Tell whether a gradient was recorded in this trace, and not in that of another thread."""
-        return type(gradient) is Tensor and key_of(gradient) in self._values
+        return type(gradient) is Tensor and tensor_key(gradient) in self._values
 
     def undo(self, *, cleared: bool) -> None:
         """Put back what the call changed: values, gradients, random generators.
@@ -592,7 +600,7 @@ class Tracer:
             if x.serial in self._updates:
                 x._value, x._assigned = value, assigned
             found = x.grad
-            ours = self.recorded_here(found) or self._released.get(id(x), MISSING) is found
+            ours = self.is_recorded_here(found) or self._released.get(id(x), MISSING) is found
             if ours or (cleared and found is None):
                 x.grad = grad
         for generator, state in self._generators_before.values():
@@ -605,7 +613,7 @@ class Tracer:
         if isinstance(generator, np.random.Generator) and id(generator) not in known:
             known[id(generator)] = generator, generator.bit_generator.state
 
-    def drew_from(self, generator: Any) -> bool:
+    def has_drawn_from(self, generator: Any) -> bool:
         """Tell whether draws of a generator, or of that with its bits, were noted."""
         drawn = (x for x, _ in self._generators_before.values())
         return any(generator is x or generator is x.bit_generator for x in drawn)
@@ -634,12 +642,12 @@ class Tracer:
         )
 
 
-def raising() -> set[str]:
+def raising_errors() -> set[str]:
     """Return at which errors of floating point NumPy raises, or calls somebody, at present."""
     return {name for name, what in np.geterr().items() if what in ("raise", "call")}
 
 
-def takes_numbers(primitive: Primitive) -> bool:
+def computes_with_numbers(primitive: Primitive) -> bool:
     """Whether an operation gets Python numbers as they are, which leave float32 what it is.
 
     Where NumPy makes an array of a number first, a scalar of the default dtype stands for it.
@@ -650,11 +658,11 @@ def takes_numbers(primitive: Primitive) -> bool:
     return primitive.kind == "elementwise" or primitive.ufunc is not None
 
 
-def key_of(tensor: Tensor) -> Key:
+def tensor_key(tensor: Tensor) -> Key:
     """Return what tells a tensor from all others: its serial, and which output it is of several."""
     return (tensor.serial, tensor._index) if type(tensor._operands) is Record else tensor.serial
 
 
-def _scalar(data: Any) -> Any:
+def _as_numpy_scalar(data: Any) -> Any:
     """Return a Python number as a NumPy scalar, and a 0-d array too."""
     return data if type(data) is np.ndarray and data.ndim else np.asarray(data)[()]

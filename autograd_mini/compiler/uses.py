@@ -43,7 +43,7 @@ WIDEST: Final = 64
 
 
 @lru_cache(MANY)
-def reveals(code: CodeType) -> bool:
+def cannot_be_followed(code: CodeType) -> bool:
     """Tell whether code cannot be followed: it names what it reads in no way, or is no function."""
     if not code.co_flags & FUNCTION or code.co_flags & SUSPENDED:
         return True
@@ -87,21 +87,21 @@ class Watch:
         if not self._left:
             self.give_up()
 
-    def used(self) -> dict[int, int]:
+    def operand_counts(self) -> dict[int, int]:
         """Return how often each array has been an operand."""
         return {key: self._uses.get(key, 0) for key in self.arrays}
 
-    def held(self) -> list[int]:
+    def reference_counts(self) -> list[int]:
         """Return how many references there are to each array."""
         return list(map(sys.getrefcount, self.arrays.values()))
 
-    def inside(self, x: Any, depth: int = NESTED) -> set[int]:
+    def arrays_inside(self, x: Any, depth: int = NESTED) -> set[int]:
         """Return the ids of arrays that a small container holds, as one of arguments."""
         if type(x) not in (list, tuple, dict) or not depth or len(x) > WIDEST:
             return set()
         parts = x.values() if type(x) is dict else x
         found = {id(part) for part in parts if id(part) in self.arrays}
-        return found.union(*(self.inside(part, depth - 1) for part in parts))
+        return found.union(*(self.arrays_inside(part, depth - 1) for part in parts))
 
     def see_call(self, frame: FrameType, event: str, argument: Any) -> Any:
         """Take note of a function that begins; follow one of the user's."""
@@ -118,7 +118,7 @@ class Watch:
         caller = self.frames[-1] if self.frames else None
         if caller is not None and frame.f_back is caller.frame:
             caller.entered.append((origin, code.co_name))
-        if origin != "user" or reveals(code):
+        if origin != "user" or cannot_be_followed(code):
             if origin != "library" and not helps_library(frame):
                 self.give_up()
             return None
@@ -136,7 +136,7 @@ class Watch:
         named = code.co_argcount + code.co_kwonlyargcount
         for place, name in enumerate(code.co_varnames[: named + 2]):
             x = values.get(name)
-            self.proven -= self.inside(x)
+            self.proven -= self.arrays_inside(x)
             if caller is not None and place < named and id(x) in self.arrays:
                 caller.delivered.add(id(x))
         if caller is not None:

@@ -21,15 +21,15 @@ from ..core.tensor import RUN, SET_VALUE, Tensor
 from .draw_source import is_draw
 from .locks import run_in_turn, turn_of
 from .program import Program, Value
-from .saving import save
-from .source import Source, written
+from .saving import save_program
+from .source import Source, write_module
 
 Result = TypeVar("Result")
 
 VALUE: Final = attrgetter("_value")
 
 
-class Workspace:
+class Buffers:
     """One set of buffers and states, and the step that works in them.
 
     Attributes:
@@ -87,7 +87,7 @@ class Workspace:
         return not self.borrowed or all([t._value is array for t, array in self.borrowed])
 
 
-class Variant:
+class Executable:
     """A program made for one signature, ready to run.
 
     Pure programs run in as many threads as call them, each with a workspace of its own. One that
@@ -102,24 +102,24 @@ class Variant:
         self.draws = any(map(is_draw, program.instructions))
         self._changed = [program.leaves[v] for v, _ in program.updates]
         self._turn = turn_of(program.leaves.values(), self.changes, self)
-        self._idle: list[Workspace] = []
+        self._idle: list[Buffers] = []
         self._write(in_place=True)
 
     def _write(self, in_place: bool) -> None:
         """Write and execute the source."""
         leaves = self.program.leaves
-        self.source: Source = written(self.program, self.name, in_place)
+        self.source: Source = write_module(self.program, self.name, in_place)
         self.count = self.source.count
         self._reads = [leaves[v] for v in self.source.read]
         self._states = [leaves[v] for v in self.source.states]
         self._borrowed = [leaves[v] for v in self.source.kept if v in leaves][len(self._states) :]
         self._scalars = [leaves[v] for v in self.source.scalars]
         self._fresh = [self.source.states.index(v) for v in self.source.fresh]
-        self._build = self._made()
-        self._bind = binding(self._changed, self._scalars)
+        self._build = self._execute_source()
+        self._bind = make_bind(self._changed, self._scalars)
         self._middle = self.count + len(self._scalars)
 
-    def _made(self) -> Callable[..., Any]:
+    def _execute_source(self) -> Callable[..., Any]:
         """Execute the source, which tracebacks then show."""
         filename = f"<compiled {ascii(self.name)[1:-1]} {id(self):x}>"
         text = self.source.text
@@ -133,24 +133,24 @@ class Variant:
         build: Callable[..., Any] = namespace["build"]
         return build
 
-    def _workspace(self) -> Workspace:
-        kept = [self._kept(v) for v in self.source.kept]
-        made = Workspace(self._build, kept, self._states, self._borrowed)
+    def _make_buffers(self) -> Buffers:
+        kept = [self._kept_array(v) for v in self.source.kept]
+        made = Buffers(self._build, kept, self._states, self._borrowed)
         if all(map(is_written_in_c, made.commit)):
             return made
         self._write(in_place=False)  # BLAS cannot take a product, so that Python would add it
-        return self._workspace()
+        return self._make_buffers()
 
-    def _kept(self, value: Value) -> Any:
+    def _kept_array(self, value: Value) -> Any:
         tensor = self.program.leaves.get(value)
         return tensor._value if tensor is not None else self.program.constants[value]
 
     def save(self, path: str | os.PathLike[str], captured: Sequence[Any]) -> None:
         """Write the program to a Python file, with the present values beside it."""
         wanted = (*self.source.kept, *self.source.read)
-        values = {v: self._kept(v) for v in wanted}
+        values = {v: self._kept_array(v) for v in wanted}
         inputs = self.source.inputs[len(self.source.inputs) - len(captured) :]
-        save(self.source, values | dict(zip(inputs, captured, strict=True)), path)
+        save_program(self.source, values | dict(zip(inputs, captured, strict=True)), path)
 
     def __call__(self, values: Sequence[Any]) -> Sequence[Any]:
         """Run the program; return its outputs. Tensors that it updates have their new values."""
@@ -164,9 +164,9 @@ class Variant:
         """Call a function while no other program may change these tensors."""
         return run_in_turn(lambda: self._turn.current(), self.name, function)
 
-    def on_scratch(self, values: Sequence[Any]) -> tuple[Sequence[Any], list[Any]]:
+    def run_on_scratch(self, values: Sequence[Any]) -> tuple[Sequence[Any], list[Any]]:
         """Run on memory of its own; return the outputs, and the new values of changed tensors."""
-        step, commit, arrays = self._build(*[self._kept(v) for v in self.source.kept])
+        step, commit, arrays = self._build(*[self._kept_array(v) for v in self.source.kept])
         results = step(*values, *[t._value for t in self._reads])
         for write in commit:
             write()
@@ -180,9 +180,9 @@ class Variant:
         try:
             workspace = self._idle.pop()
         except IndexError:
-            workspace = self._workspace()
+            workspace = self._make_buffers()
         if not workspace.is_current():
-            workspace = self._workspace()
+            workspace = self._make_buffers()
         results: Sequence[Any] = workspace.step(*values, *[t._value for t in self._reads])
         self._idle.append(workspace)
         return results
@@ -203,19 +203,19 @@ class Variant:
                     continue
                 turn.busy = True
                 if not self._idle:
-                    self._idle.append(self._workspace())
+                    self._idle.append(self._make_buffers())
                 workspace = self._idle[0]
                 if not workspace.prepare():
-                    workspace = self._idle[0] = self._workspace()
+                    workspace = self._idle[0] = self._make_buffers()
                 results = workspace.step(*values, *[t._value for t in self._reads])
                 writes: Iterator[Any] = map(call, workspace.commit)
                 if self._fresh:
-                    writes = chain(writes, self._copies(workspace, results))
+                    writes = chain(writes, self._copy_into_states(workspace, results))
                 self._bind(next(serials), results[self.count : self._middle], writes)
                 turn.busy = False
                 return results
 
-    def _copies(self, workspace: Workspace, results: Sequence[Any]) -> Iterator[Any]:
+    def _copy_into_states(self, workspace: Buffers, results: Sequence[Any]) -> Iterator[Any]:
         """Return an iterator which copies new values into the states, in C."""
         arrays = [workspace.states[place][1] for place in self._fresh]
         return map(setitem, arrays, repeat(...), results[self._middle :])
@@ -224,7 +224,7 @@ class Variant:
 Bind = Callable[[int, Sequence[Any], Iterator[Any]], None]
 
 
-def binding(changed: Sequence[Tensor], scalars: Sequence[Tensor]) -> Bind:
+def make_bind(changed: Sequence[Tensor], scalars: Sequence[Tensor]) -> Bind:
     """Make a function that notes when tensors change, and changes them.
 
     Python lets an interrupt in where a function begins, after a call, and where it jumps back. So

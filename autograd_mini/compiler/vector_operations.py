@@ -92,7 +92,7 @@ PRODUCT: Final = VectorOperation("product", np.matmul, "np.matmul({0}, {1}, out=
 CAST: Final = VectorOperation("cast", lambda x: x, "{out}[...] = {0}")
 
 
-def direct() -> dict[Primitive, VectorOperation]:
+def find_direct_operations() -> dict[Primitive, VectorOperation]:
     """Return the rows that a vector operation of the same operands computes."""
     found = {}
     for primitive in PRIMITIVES.values():
@@ -126,7 +126,7 @@ def power_of(exponent: float) -> VectorOperation:
     )
 
 
-DIRECT: Final = direct()
+DIRECT: Final = find_direct_operations()
 ADD: Final = DIRECT[arithmetic.add]
 MULTIPLY: Final = DIRECT[arithmetic.multiply]
 SQUARE: Final = DIRECT[arithmetic.square]

@@ -65,7 +65,7 @@ class Attributes(Mapping[str, Any]):
         return iter(self._of.__dict__)
 
 
-def call_of(key: Any, typed: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def cached_call(key: Any, typed: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return the arguments of the call that a cache has under a key."""
     parts = key if isinstance(key, tuple | list) else (key,)
     mark = next((place for place, x in enumerate(parts) if type(x) is object), None)

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from .draw_source import draw_text, is_draw
-from .forms import RESERVED, Form, form_of
+from .draw_source import is_draw, write_draw
+from .forms import RESERVED, Expression, expression_of
 from .memory import Plan
 from .product_source import PREPARED, product_lines
 from .program import Instruction, Operand, Program, Value
@@ -22,7 +22,8 @@ ARITHMETIC: Final = frozenset(
 )
 """Operations whose numbers have the dtype of the arrays beside them."""
 OWN: Final = frozenset(
-    {"build", "step", "commit", "partial", "setitem", "memory", "prepared", "load", "pathlib"}
+    {"build", "step", "commit", "partial", "setitem", "memory", "load", "pathlib"}
+    | {"prepare_product"}
 )
 """Names of every program, or of every saved one."""
 LONGEST_NAME: Final = 60
@@ -94,7 +95,7 @@ class Writer:
 
     def text(self, x: Operand) -> str:
         """Return how an operand is written."""
-        return self.names[x] if type(x) is Value else number(x)
+        return self.names[x] if type(x) is Value else number_text(x)
 
     def bind(self, wanted: str, value: Any) -> str:
         """Return the name of an object that has no text, the same in every process."""
@@ -106,7 +107,7 @@ class Writer:
         self.bound[name] = value
         return name
 
-    def with_objects(self, form: Form) -> Form:
+    def with_objects(self, form: Expression) -> Expression:
         """Return a form in which objects that have no text have names of this program."""
         if not form.objects:
             return form
@@ -137,7 +138,7 @@ class Writer:
 
     def number(self, x: Any, dtype: np.dtype[Any]) -> str:
         """Return the name of an array without axes that holds a number."""
-        array = f"np.array({number(x)}, np.{dtype.name})"
+        array = f"np.array({number_text(x)}, np.{dtype.name})"
         if array not in self.numbers:
             name = self.name(Value((), dtype), NUMBER_NAMES.get(x, "number"))
             self.setup.append(f"{name} = {array}")
@@ -169,13 +170,13 @@ class Writer:
         kind = self.plan.kinds[first]
         if is_draw(step):
             generator = self.bind("rng", step.params["generator"])
-            text = draw_text(step, generator, results[0] if kind == "buffer" else None)
+            text = write_draw(step, generator, results[0] if kind == "buffer" else None)
             if text is not None:
                 if kind == "buffer":
                     self.setup.append(self.buffer(first, results[0]))
                 self.add(text if kind == "buffer" else f"{results[0]} = {text}")
                 return
-        form = self.with_objects(form_of(step, self.texts(step)))
+        form = self.with_objects(expression_of(step, self.texts(step)))
         self.definitions |= dict.fromkeys(form.definitions)
         if kind in ("buffer", "state"):
             if first in self.plan.offsets:
@@ -199,7 +200,7 @@ class Writer:
 
     def add(self, *lines: str) -> None:
         """Add lines to the step."""
-        self.body += indented(lines, 1) if self.quiet else lines
+        self.body += indent_lines(lines, 1) if self.quiet else lines
 
     def write_vector(self, step: Instruction, results: list[str]) -> None:
         """Write how arrays lie side by side in a vector: what is not there yet is copied."""
@@ -265,15 +266,15 @@ def on_one_line(text: str) -> str:
     return kept.replace("\\", "/").replace('"', "'")
 
 
-def number(x: Any) -> str:
+def number_text(x: Any) -> str:
     """Write a Python number."""
     if type(x) is float and not np.isfinite(x):
         return f'float("{x}")'
     if type(x) is complex:
-        return f"complex({number(x.real)}, {number(x.imag)})"
+        return f"complex({number_text(x.real)}, {number_text(x.imag)})"
     return f"({x!r})" if type(x) in (int, float) and x < 0 else repr(x)
 
 
-def indented(lines: Iterable[str], depth: int) -> list[str]:
+def indent_lines(lines: Iterable[str], depth: int) -> list[str]:
     """Indent lines, but for empty ones."""
     return [f"{'    ' * depth}{line}" if line else "" for line in lines]

@@ -1,6 +1,6 @@
-"""Passes: what makes a program smaller or faster, one module each, functions Program → Program.
+"""Passes: functions that make a program smaller or faster, Program → Program.
 
-A pass returns its argument if there is nothing to do, which is how `optimised` knows the end.
+A pass that finds nothing to do returns its argument: so `optimize_program` knows when to stop.
 """
 
 from __future__ import annotations
@@ -10,26 +10,40 @@ from dataclasses import replace
 from typing import Final
 
 from ..program import Program
-from .common import merged
-from .dead import pruned
-from .factors import factored
-from .folding import folded
-from .identities import simplified
-from .packing import packed
-from .products import multiplied
-from .scattering import scattered
-from .sums import flattened
-from .updates import gathered
+from .common import eliminate_common_subexpressions
+from .dead import eliminate_dead_code
+from .factors import factor_products
+from .folding import fold_constants
+from .identities import simplify_algebra
+from .packing import vectorize_scalars
+from .products import fuse_matmul
+from .scattering import fuse_scatter_add
+from .sums import flatten_sums
+from .updates import join_optimizer_updates
 from .uses import has_arrays
 
 Pass = Callable[[Program], Program]
 
-SIMPLIFYING: Final[tuple[Pass, ...]] = (pruned, merged, simplified, folded)
+CLEANUP_PASSES: Final[tuple[Pass, ...]] = (
+    eliminate_dead_code,
+    eliminate_common_subexpressions,
+    simplify_algebra,
+    fold_constants,
+)
 """Passes that make room for each other, in rounds until nothing changes. Repetitions go before
 constants are folded, so that a repeated constant is not held as a large one."""
-GATHERING: Final[tuple[Pass, ...]] = (flattened, factored, scattered, multiplied, gathered, packed)
+FUSION_PASSES: Final[tuple[Pass, ...]] = (
+    flatten_sums,
+    factor_products,
+    fuse_scatter_add,
+    fuse_matmul,
+    join_optimizer_updates,
+    vectorize_scalars,
+)
 """Passes that make one operation of many, once each, in order."""
-ROUNDING: Final = frozenset({flattened, factored, scattered, multiplied, packed})
+ROUNDING_PASSES: Final = frozenset(
+    {flatten_sums, factor_products, fuse_scatter_add, fuse_matmul, vectorize_scalars}
+)
 """Those that change the order of sums or products, or the sign of a zero."""
 ROUNDS: Final = 6
 """Rounds at most. Each walks in order and sees what it has rewritten, so few are ever needed."""
@@ -38,7 +52,7 @@ LARGE: Final = 10_000
 the two-moons demo has 0.2 % fewer of them after a round that takes 0.5 s."""
 
 
-def optimised(program: Program, gathering: Sequence[Pass] = GATHERING) -> Program:
+def optimize_program(program: Program, gathering: Sequence[Pass] = FUSION_PASSES) -> Program:
     """Return a program that computes the same with fewer operations.
 
     Args:
@@ -48,13 +62,13 @@ def optimised(program: Program, gathering: Sequence[Pass] = GATHERING) -> Progra
     scalars = len(program.instructions) > LARGE and not has_arrays(program)
     for _ in range(0 if scalars else ROUNDS):
         before, count = program, len(program.instructions)
-        for simplify in SIMPLIFYING:
+        for simplify in CLEANUP_PASSES:
             program = simplify(program)
         dropped = count - len(program.instructions)
         if program is before or (count > LARGE and dropped < count // 100):
             break
     for gather in gathering:
         before, program = program, gather(program)
-        if program is not before and gather in ROUNDING:
+        if program is not before and gather in ROUNDING_PASSES:
             program = replace(program, rounded=True)
-    return pruned(program)
+    return eliminate_dead_code(program)

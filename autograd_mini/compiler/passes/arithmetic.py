@@ -13,28 +13,28 @@ import numpy as np
 from ...core.primitive import PRIMITIVES, Primitive
 from ..program import Instruction, Operand, Value
 from .facts import DEPTH, Facts, is_minus_zero, is_plus_zero
-from .rewriting import Rewriting, Rule, is_same_kind, standing_for, using
+from .rewriting import Rewriting, Rule, has_same_kind, replace_operation, stand_in_for
 
 
-def product(step: Instruction, facts: Facts) -> Rewriting:
+def simplify_product(step: Instruction, facts: Facts) -> Rewriting:
     """x·1 is x."""
     a, b = step.operands
     one, other = facts.number(a), facts.number(b)
     if one is None and other is None or step.results[0].dtype.kind == "c":
         return None
-    found = standing_for(a, step) if other == 1 else None
-    return found if found is not None or one != 1 else standing_for(b, step)
+    found = stand_in_for(a, step) if other == 1 else None
+    return found if found is not None or one != 1 else stand_in_for(b, step)
 
 
-def quotient(step: Instruction, facts: Facts) -> Rewriting:
+def simplify_quotient(step: Instruction, facts: Facts) -> Rewriting:
     """x / 1 is x."""
     x, divisor = step.operands
     if facts.number(divisor) == 1 and step.results[0].dtype.kind != "c":
-        return standing_for(x, step)
+        return stand_in_for(x, step)
     return None
 
 
-def total(step: Instruction, facts: Facts) -> Rewriting:
+def simplify_sum(step: Instruction, facts: Facts) -> Rewriting:
     """x + (−0.0) is x; x + 0 is x where x is never −0.0."""
     a, b = step.operands
     for x, other in ((a, b), (b, a)):
@@ -42,56 +42,60 @@ def total(step: Instruction, facts: Facts) -> Rewriting:
         if zero is None or zero != 0 or step.results[0].dtype.kind == "c":
             continue
         if is_minus_zero(zero) or facts.never_minus_zero(x):
-            return standing_for(x, step)
+            return stand_in_for(x, step)
     return None
 
 
-def difference(step: Instruction, facts: Facts) -> Rewriting:
+def simplify_difference(step: Instruction, facts: Facts) -> Rewriting:
     """x − 0.0 is x, and x − (−y) is x + y."""
     x, other = step.operands
     if step.results[0].dtype.kind == "c":
         return None
     if is_plus_zero(facts.number(other)):
-        return standing_for(x, step)
+        return stand_in_for(x, step)
     negated = facts.maker(other, NEGATIVE)
-    return using(step, "add", (x, negated.operands[0])) if negated else None
+    return replace_operation(step, "add", (x, negated.operands[0])) if negated else None
 
 
-def negation(step: Instruction, facts: Facts) -> Rewriting:
+def simplify_negation(step: Instruction, facts: Facts) -> Rewriting:
     """−(−x) is x."""
     inner = facts.maker(step.operands[0], NEGATIVE)
-    return standing_for(inner.operands[0], step) if inner else None
+    return stand_in_for(inner.operands[0], step) if inner else None
 
 
-def power(step: Instruction, facts: Facts) -> Rewriting:
+def simplify_power(step: Instruction, facts: Facts) -> Rewriting:
     """x¹ is x; x² is `square`, for scalars x·x; √ and 1/x of arrays are what NumPy computes.
 
     Of scalars, x·x is the product correctly rounded, and x² may be one unit in the last place off.
     """
     x, exponent = step.operands
     y = step.results[0]
-    if type(exponent) not in (int, float) or not is_same_kind(x, y) or y.weak:
+    if type(exponent) not in (int, float) or not has_same_kind(x, y) or y.weak:
         return None
     if exponent == 1 and y.dtype.kind != "c":
-        return standing_for(x, step)
+        return stand_in_for(x, step)
     if y.dtype.kind not in "f":
         return None
     if exponent == 2:
-        return using(step, "square", (x,)) if y.shape else using(step, "multiply", (x, x))
+        return (
+            replace_operation(step, "square", (x,))
+            if y.shape
+            else replace_operation(step, "multiply", (x, x))
+        )
     name = "sqrt" if exponent == 0.5 else "reciprocal" if exponent == -1 else None
-    return using(step, name, (x,)) if name and y.shape else None
+    return replace_operation(step, name, (x,)) if name and y.shape else None
 
 
-def choice(step: Instruction, facts: Facts) -> Rewriting:
+def simplify_where(step: Instruction, facts: Facts) -> Rewriting:
     """Where(c, x, y) is one of them if c is the same everywhere, or if they are the same."""
     condition, a, b = step.operands
-    if a is b or is_never(condition, facts):
-        return standing_for(b, step)
+    if a is b or is_never_true(condition, facts):
+        return stand_in_for(b, step)
     holds = facts.number(condition)
-    return None if holds is None else standing_for(a if holds else b, step)
+    return None if holds is None else stand_in_for(a if holds else b, step)
 
 
-def is_never(condition: Operand, facts: Facts) -> bool:
+def is_never_true(condition: Operand, facts: Facts) -> bool:
     """Tell whether a condition is `(g == 0) & ~isfinite(x)` for an x that is finite where g is 0.
 
     It is what the reverse walk leaves behind `where`, and says nothing if x is g itself, or −g.
@@ -116,7 +120,7 @@ def is_zero_with(x: Operand, g: Operand, facts: Facts) -> bool:
         step = facts.maker(x, *ZERO_KEEPING)
         if step is None:
             return False
-        factors = [is_harmless(y, step, facts) for y in step.operands]
+        factors = [is_safe_factor(y, step, facts) for y in step.operands]
         if step.primitive is NEGATIVE or factors[-1]:
             x = step.operands[0]
         elif step.primitive is PRODUCT and factors[0]:
@@ -126,7 +130,7 @@ def is_zero_with(x: Operand, g: Operand, facts: Facts) -> bool:
     return False
 
 
-def is_harmless(x: Operand, step: Instruction, facts: Facts) -> bool:
+def is_safe_factor(x: Operand, step: Instruction, facts: Facts) -> bool:
     """Tell whether an operand is a number that 0 can be multiplied with, and divided by."""
     number, dtype = facts.number(x), step.results[0].dtype
     if not isinstance(number, (int, float)) or dtype.kind != "f":
@@ -135,39 +139,39 @@ def is_harmless(x: Operand, step: Instruction, facts: Facts) -> bool:
     return float(limits.tiny) <= abs(number) <= float(limits.max)
 
 
-def conjunction(step: Instruction, facts: Facts) -> Rewriting:
+def simplify_and(step: Instruction, facts: Facts) -> Rewriting:
     """x ∧ True is x, x ∧ False is False; x ∧ x is x."""
-    return logical(step, facts, neutral=True)
+    return simplify_logical(step, facts, neutral=True)
 
 
-def disjunction(step: Instruction, facts: Facts) -> Rewriting:
+def simplify_or(step: Instruction, facts: Facts) -> Rewriting:
     """x ∨ False is x, x ∨ True is True; x ∨ x is x."""
-    return logical(step, facts, neutral=False)
+    return simplify_logical(step, facts, neutral=False)
 
 
-def logical(step: Instruction, facts: Facts, neutral: bool) -> Rewriting:
+def simplify_logical(step: Instruction, facts: Facts, neutral: bool) -> Rewriting:
     """Pass over a neutral boolean, and stop at an absorbing one."""
     a, b = step.operands
     if not all(type(x) is Value and x.dtype.kind == "b" for x in (a, b)):
         return None
     if a is b:
-        return standing_for(a, step)
+        return stand_in_for(a, step)
     for x, other in ((a, b), (b, a)):
         known = facts.number(other)
         if known is not None:
-            return standing_for(x if known is neutral else other, step)
+            return stand_in_for(x if known is neutral else other, step)
     return None
 
 
-def unchanged(step: Instruction, facts: Facts) -> Rewriting:
+def operand_of_same_kind(step: Instruction, facts: Facts) -> Rewriting:
     """The operand, if it has the result's dtype: +x, or what is real already."""
     x: Operand = step.operands[0]
-    return x if is_same_kind(x, step.results[0]) else None  # type: ignore[return-value]
+    return x if has_same_kind(x, step.results[0]) else None  # type: ignore[return-value]
 
 
-def if_real(step: Instruction, facts: Facts) -> Rewriting:
+def simplify_conjugate(step: Instruction, facts: Facts) -> Rewriting:
     """The operand, if it has no imaginary part."""
-    return None if step.results[0].dtype.kind == "c" else unchanged(step, facts)
+    return None if step.results[0].dtype.kind == "c" else operand_of_same_kind(step, facts)
 
 
 NEGATIVE: Final = PRIMITIVES["negative"]
@@ -176,20 +180,20 @@ ZERO_KEEPING: Final = (NEGATIVE, PRODUCT, PRIMITIVES["divide"])
 RULES: Final[dict[Primitive, Rule]] = {
     PRIMITIVES[name]: rule
     for name, rule in dict[str, Any](
-        multiply=product,
-        divide=quotient,
-        add=total,
-        subtract=difference,
-        negative=negation,
-        power=power,
-        where=choice,
-        bitwise_and=conjunction,
-        logical_and=conjunction,
-        bitwise_or=disjunction,
-        logical_or=disjunction,
-        positive=unchanged,
-        conjugate=if_real,
-        real=unchanged,
+        multiply=simplify_product,
+        divide=simplify_quotient,
+        add=simplify_sum,
+        subtract=simplify_difference,
+        negative=simplify_negation,
+        power=simplify_power,
+        where=simplify_where,
+        bitwise_and=simplify_and,
+        logical_and=simplify_and,
+        bitwise_or=simplify_or,
+        logical_or=simplify_or,
+        positive=operand_of_same_kind,
+        conjugate=simplify_conjugate,
+        real=operand_of_same_kind,
     ).items()
 }
 """The rule of each row."""

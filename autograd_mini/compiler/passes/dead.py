@@ -6,7 +6,7 @@ from ..program import Instruction, Program, Value
 from .effects import has_effect, may_raise
 
 
-def pruned(program: Program) -> Program:
+def eliminate_dead_code(program: Program) -> Program:
     """Drop instructions, constants and leaves that no output, update or effect needs.
 
     Instructions with an effect stay, and stay in order, as do those that may raise. Inputs stay,
@@ -29,4 +29,4 @@ def pruned(program: Program) -> Program:
     before = (len(program.instructions), len(program.leaves), len(program.constants))
     if (len(kept), len(leaves), len(constants)) == before:
         return program
-    return program.replaced(kept, leaves=leaves, constants=constants)
+    return program.with_instructions(kept, leaves=leaves, constants=constants)

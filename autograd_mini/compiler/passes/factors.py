@@ -11,11 +11,11 @@ from typing import Any
 
 from ...core.primitive import PRIMITIVES
 from ..program import Instruction, Operand, Program, Value
-from .dead import pruned
+from .dead import eliminate_dead_code
 from .uses import Uses, has_arrays
 
 
-def factored(program: Program) -> Program:
+def factor_products(program: Program) -> Program:
     """Multiply by numbers once, where one of them is a power of two."""
     if not has_arrays(program):
         return program
@@ -23,26 +23,26 @@ def factored(program: Program) -> Program:
     changed = False
     kept: list[Instruction] = []
     for step in program.instructions:
-        found: Instruction | None = doubled(step) or merged(step, uses, program)
+        found: Instruction | None = double_instead_of_sum(step) or join_factors(step, uses, program)
         while found is not None:
             changed = True
             uses.replace(step, found)
-            step, found = found, merged(found, uses, program)
+            step, found = found, join_factors(found, uses, program)
         kept.append(step)
-    return pruned(program.replaced(kept)) if changed else program
+    return eliminate_dead_code(program.with_instructions(kept)) if changed else program
 
 
-def doubled(step: Instruction) -> Instruction | None:
+def double_instead_of_sum(step: Instruction) -> Instruction | None:
     """Return 2·x for x + x."""
     if step.row != "add" or step.operands[0] is not step.operands[1]:
         return None
     x, y = step.operands[0], step.results[0]
     if type(x) is not Value or not y.shape or y.dtype.kind != "f" or x.dtype != y.dtype:
         return None
-    return of_number(step, 2.0, x)
+    return multiply_by_number(step, 2.0, x)
 
 
-def merged(step: Instruction, uses: Uses, program: Program) -> Instruction | None:
+def join_factors(step: Instruction, uses: Uses, program: Program) -> Instruction | None:
     """Return (a·b)·x for a·(b·x)."""
     outer = number_and_array(step, program)
     if outer is None:
@@ -54,7 +54,7 @@ def merged(step: Instruction, uses: Uses, program: Program) -> Instruction | Non
     if not (is_power_of_two(outer[0]) or is_power_of_two(inner[0])):
         return None
     kind = outer[1].dtype.type
-    return of_number(step, (kind(outer[0]) * kind(inner[0])).item(), inner[1])
+    return multiply_by_number(step, (kind(outer[0]) * kind(inner[0])).item(), inner[1])
 
 
 def number_and_array(step: Instruction, program: Program) -> tuple[float, Value] | None:
@@ -82,7 +82,7 @@ def is_power_of_two(x: float) -> bool:
     return math.isfinite(x) and abs(math.frexp(x)[0]) == 0.5 and 2**-16 <= abs(x) <= 2**16
 
 
-def of_number(step: Instruction, number: float, x: Value) -> Instruction:
+def multiply_by_number(step: Instruction, number: float, x: Value) -> Instruction:
     """Return an instruction with the same result that multiplies an array by a number."""
     multiply = PRIMITIVES["multiply"]
     return Instruction(multiply, (number, x), {}, step.results, step.scope, step.line)

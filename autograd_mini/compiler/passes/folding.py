@@ -19,7 +19,7 @@ SMALL: Final = 1024
 """Bytes that any folded result may take."""
 
 
-def folded(program: Program) -> Program:
+def fold_constants(program: Program) -> Program:
     """Compute operations of constants and numbers alone, and hold their results as constants.
 
     An operation stays if its result would be much larger than its operands, as a repeated constant
@@ -35,17 +35,17 @@ def folded(program: Program) -> Program:
                     kept.append(step)
                     break
             else:
-                results = run_quietly(partial(computed, step, constants), all="ignore")
+                results = run_quietly(partial(compute_results, step, constants), all="ignore")
                 if results is None:
                     kept.append(step)
                 else:
                     constants.update(zip(step.results, results, strict=True))
     if len(kept) == len(program.instructions):
         return program
-    return program.replaced(kept, constants=constants)
+    return program.with_instructions(kept, constants=constants)
 
 
-def computed(step: Instruction, constants: dict[Value, Any]) -> tuple[Any, ...] | None:
+def compute_results(step: Instruction, constants: dict[Value, Any]) -> tuple[Any, ...] | None:
     """Return the results of an instruction whose operands are all known, None to leave it."""
     if not is_pure(step.primitive):
         return None

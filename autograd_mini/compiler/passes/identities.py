@@ -16,7 +16,7 @@ from .rewriting import Rule
 RULES: Final[dict[Primitive, Rule]] = ARITHMETIC | LAYOUTS
 
 
-def simplified(program: Program) -> Program:
+def simplify_algebra(program: Program) -> Program:
     """Drop or replace operations that change nothing, or that a simpler one computes.
 
     All of it is exact, NaN and the sign of zero included, but for these: x² of scalars may differ
@@ -33,7 +33,7 @@ def simplified(program: Program) -> Program:
     makers = facts.makers
     for old in program.instructions:
         step = with_stand_ins(old, stand_ins) if stand_ins else old
-        found = rewritten(step, facts, repetitions)
+        found = rewrite_instruction(step, facts, repetitions)
         if isinstance(found, Value):
             stand_ins[step.results[0]] = found
             continue
@@ -47,10 +47,10 @@ def simplified(program: Program) -> Program:
     if not changed and not stand_ins:
         return program
     constants = program.constants | scalars if scalars else program.constants
-    return program.renamed(kept, stand_ins).replaced(kept, constants=constants)
+    return program.substitute(kept, stand_ins).with_instructions(kept, constants=constants)
 
 
-def rewritten(
+def rewrite_instruction(
     step: Instruction, facts: Facts, repetitions: Repetitions
 ) -> Value | Instruction | list[Instruction]:
     """Return what an instruction may be replaced by, itself if nothing is simpler."""

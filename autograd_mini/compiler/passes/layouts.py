@@ -13,9 +13,9 @@ import numpy as np
 
 from ...core.primitive import PRIMITIVES, Primitive
 from ..program import Instruction, Value
-from .arithmetic import unchanged
+from .arithmetic import operand_of_same_kind
 from .facts import Facts, rows
-from .rewriting import Rewriting, Rule, is_same_kind, standing_for, using
+from .rewriting import Rewriting, Rule, has_same_kind, replace_operation, stand_in_for
 
 RESHAPING: Final = rows("reshape", "expand_dims", "squeeze")
 CASTING: Final = rows("cast", "truncate")
@@ -23,10 +23,10 @@ CASTING: Final = rows("cast", "truncate")
 (TRANSPOSE,) = rows("transpose")
 
 
-def cast(step: Instruction, facts: Facts) -> Rewriting:
+def simplify_cast(step: Instruction, facts: Facts) -> Rewriting:
     """A cast to the dtype that is there is nothing; one of a lossless cast starts before it."""
     x, y = step.operands[0], step.results[0]
-    if is_same_kind(x, y):
+    if has_same_kind(x, y):
         return x  # type: ignore[return-value]
     inner = facts.maker(x, *CASTING)
     if inner is None:
@@ -34,7 +34,7 @@ def cast(step: Instruction, facts: Facts) -> Rewriting:
     source = inner.operands[0]
     if type(source) is not Value or not is_lossless(source.dtype, inner.results[0].dtype):
         return None
-    if is_same_kind(source, y):
+    if has_same_kind(source, y):
         return source
     return Instruction(step.primitive, (source,), step.params, step.results, step.scope, step.line)
 
@@ -48,47 +48,47 @@ def is_lossless(narrow: np.dtype[Any], wide: np.dtype[Any]) -> bool:
     return np.can_cast(narrow, wide, "safe")
 
 
-def reshaping(step: Instruction, facts: Facts) -> Rewriting:
+def simplify_reshape(step: Instruction, facts: Facts) -> Rewriting:
     """The same shape is nothing; a shape of a shape is the last one."""
     x, y = step.operands[0], step.results[0]
-    if is_same_kind(x, y):
+    if has_same_kind(x, y):
         return x  # type: ignore[return-value]
     inner = facts.maker(x, *RESHAPING)
     if inner is None:
         return None
     source = inner.operands[0]
-    if is_same_kind(source, y):
+    if has_same_kind(source, y):
         return source  # type: ignore[return-value]
-    return using(step, "reshape", (source,), shape=y.shape)
+    return replace_operation(step, "reshape", (source,), shape=y.shape)
 
 
-def transposing(step: Instruction, facts: Facts) -> Rewriting:
+def simplify_transpose(step: Instruction, facts: Facts) -> Rewriting:
     """Axes in their own order are nothing; an order of an order is one."""
     x, axes = step.operands[0], tuple(step.params["axes"])
     if axes == tuple(range(len(axes))):
-        return standing_for(x, step)
+        return stand_in_for(x, step)
     inner = facts.maker(x, TRANSPOSE)
     if inner is None:
         return None
     source, first = inner.operands[0], inner.params["axes"]
     composed = tuple(first[i] for i in axes)
     if composed == tuple(range(len(axes))):
-        return standing_for(source, step)
-    return using(step, "transpose", (source,), axes=composed)
+        return stand_in_for(source, step)
+    return replace_operation(step, "transpose", (source,), axes=composed)
 
 
-def repeating(step: Instruction, facts: Facts) -> Rewriting:
+def simplify_broadcast(step: Instruction, facts: Facts) -> Rewriting:
     """The same shape is nothing; a repetition of a repetition is the last one."""
     x, y = step.operands[0], step.results[0]
-    if is_same_kind(x, y):
+    if has_same_kind(x, y):
         return x  # type: ignore[return-value]
     inner = facts.maker(x, BROADCAST)
     if inner is None:
         return None
-    return using(step, "broadcast_to", inner.operands, shape=y.shape)
+    return replace_operation(step, "broadcast_to", inner.operands, shape=y.shape)
 
 
-def reduction(step: Instruction, facts: Facts) -> Rewriting:
+def simplify_reduction(step: Instruction, facts: Facts) -> Rewriting:
     """A reduction over axes of length 1 only takes them away."""
     x, y = step.operands[0], step.results[0]
     if type(x) is not Value or x.weak or x.dtype != y.dtype or step.params["axis"] is None:
@@ -98,34 +98,34 @@ def reduction(step: Instruction, facts: Facts) -> Rewriting:
     # A sum starts from 0, and −0.0 + 0 is 0.0.
     if step.primitive in SUMMING and not facts.never_minus_zero(x):
         return None
-    return x if x.shape == y.shape else using(step, "reshape", (x,), shape=y.shape)
+    return x if x.shape == y.shape else replace_operation(step, "reshape", (x,), shape=y.shape)
 
 
-def sum_or_mean(step: Instruction, facts: Facts) -> Rewriting:
+def simplify_sum_or_mean(step: Instruction, facts: Facts) -> Rewriting:
     """The sum of n equal terms is n·x, and their mean is x."""
     inner = facts.maker(step.operands[0], BROADCAST)
     if inner is None or step.params["axis"] is None:
-        return reduction(step, facts)
+        return simplify_reduction(step, facts)
     x, repeated, y = inner.operands[0], inner.results[0], step.results[0]
     axis = step.params["axis"]
     # float16 holds neither a large n nor the wider partial sums that NumPy adds in.
     if type(x) is not Value or x.dtype != y.dtype or not axis or y.dtype.char == "e":
-        return reduction(step, facts)
+        return simplify_reduction(step, facts)
     extra = len(repeated.shape) - len(x.shape)
     sizes = (1,) * extra + x.shape
     count = prod(repeated.shape[i] for i in axis)
     if not count or any(sizes[i] != 1 for i in axis):
-        return reduction(step, facts)
+        return simplify_reduction(step, facts)
     kept = tuple(n for i, n in enumerate(sizes) if i not in axis)
-    return repeated_terms(step, x, 1 if step.primitive is MEAN else count, kept)
+    return multiply_repeated_terms(step, x, 1 if step.primitive is MEAN else count, kept)
 
 
-def repeated_terms(
+def multiply_repeated_terms(
     step: Instruction, x: Value, count: int, kept: tuple[int, ...]
 ) -> list[Instruction]:
     """Compute count·x, with the axes that are `kept`, in the shape of the result."""
     y = step.results[0]
-    shape = sizes_in(y.shape, step, kept)
+    shape = shape_before_repetition(y.shape, step, kept)
     steps: list[Instruction] = []
     for name, params, made in (
         ("multiply", {}, x.shape if count != 1 else None),
@@ -145,7 +145,9 @@ def repeated_terms(
     return steps
 
 
-def sizes_in(shape: tuple[int, ...], step: Instruction, kept: tuple[int, ...]) -> tuple[int, ...]:
+def shape_before_repetition(
+    shape: tuple[int, ...], step: Instruction, kept: tuple[int, ...]
+) -> tuple[int, ...]:
     """Return the shape before repetition: with length 1 at reduced axes that are kept."""
     if not step.params["keepdims"]:
         return kept
@@ -157,12 +159,12 @@ def sizes_in(shape: tuple[int, ...], step: Instruction, kept: tuple[int, ...]) -
 MEAN: Final = PRIMITIVES["mean"]
 SUMMING: Final = rows("sum", "mean")
 RULES: Final[dict[Primitive, Rule]] = {
-    **dict.fromkeys(rows("alias", "stop_gradient", "copy"), unchanged),
-    **dict.fromkeys(CASTING, cast),
-    **dict.fromkeys(RESHAPING, reshaping),
-    **dict.fromkeys(rows("max", "min", "prod"), reduction),
-    **dict.fromkeys(SUMMING, sum_or_mean),
-    TRANSPOSE: transposing,
-    BROADCAST: repeating,
+    **dict.fromkeys(rows("alias", "stop_gradient", "copy"), operand_of_same_kind),
+    **dict.fromkeys(CASTING, simplify_cast),
+    **dict.fromkeys(RESHAPING, simplify_reshape),
+    **dict.fromkeys(rows("max", "min", "prod"), simplify_reduction),
+    **dict.fromkeys(SUMMING, simplify_sum_or_mean),
+    TRANSPOSE: simplify_transpose,
+    BROADCAST: simplify_broadcast,
 }
 """The rule of each row."""

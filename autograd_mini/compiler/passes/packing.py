@@ -15,9 +15,16 @@ import numpy as np
 from ...ops.arithmetic import power
 from ...ops.indexing import getitem
 from ...ops.joining import stack, unstack
-from ..layout import groups, scheduled
+from ..layout import group_nodes, plan_schedule
 from ..program import Instruction, Program, Value
-from ..scalar_graph import Reader, ScalarGraph, common_dtype, directly, fused, heights
+from ..scalar_graph import (
+    Reader,
+    ScalarGraph,
+    common_dtype,
+    fuse_products,
+    has_vector_operation,
+    node_heights,
+)
 from ..schedule import packed_row
 from ..slots import Index
 from ..vector_operations import CASTS, SUM, WITH_NUMBERS
@@ -42,7 +49,7 @@ class Region:
     groups: list[Index]
 
 
-def packed(program: Program) -> Program:
+def vectorize_scalars(program: Program) -> Program:
     """Replace regions of many scalar instructions by one instruction `packed` each.
 
     Sums of products are computed as matrix products, so results are equal within the rounding of
@@ -52,16 +59,16 @@ def packed(program: Program) -> Program:
     if scalar < FEWEST:
         return program
     stages = Stages(program)
-    wanted = outside(program, stages)
+    wanted = stages_that_need(program, stages)
     regions = {}
     for stage, steps in stages.listed.items():
         if stage % 2 and len(steps) >= FEWEST:
-            region = planned(steps, program, stages, wanted)
+            region = plan_region(steps, program, stages, wanted)
             if region is not None:
                 regions[stage] = region
     if not regions:
         return program
-    return assembled(program, stages, regions)
+    return assemble_program(program, stages, regions)
 
 
 class Stages:
@@ -89,7 +96,7 @@ class Stages:
                     other = made.get(x, 0)
                     if other > stage:
                         stage = other
-            if packable(step):
+            if is_vectorizable(step):
                 stage |= 1
             else:
                 stage += stage % 2
@@ -126,7 +133,7 @@ class Stages:
         self.views.add(step)
 
 
-def packable(step: Instruction) -> bool:
+def is_vectorizable(step: Instruction) -> bool:
     """Whether an instruction can be part of a packed one."""
     primitive, results = step.primitive, step.results
     if len(results) != 1 or results[0].weak:
@@ -137,17 +144,17 @@ def packable(step: Instruction) -> bool:
             type(x) is Value and not x.shape and not x.weak and x.dtype == dtype
             for x in step.operands
         )
-    if results[0].shape or not directly(primitive):
+    if results[0].shape or not has_vector_operation(primitive):
         return False
     dtype = results[0].dtype
     for x in step.operands:
         if type(x) is not Value or x.weak:
-            return fitting(step)
+            return has_fitting_numbers(step)
         dtype = x.dtype
     return primitive not in CASTS or dtype.kind != "c" or results[0].dtype.kind == "c"
 
 
-def fitting(step: Instruction) -> bool:
+def has_fitting_numbers(step: Instruction) -> bool:
     """Whether the numbers of an instruction have a dtype that gives the same result."""
     primitive, operands = step.primitive, step.operands
     if primitive not in WITH_NUMBERS or all(type(x) is not Value for x in operands):
@@ -165,7 +172,7 @@ def fitting(step: Instruction) -> bool:
     return step.results[0].dtype in (found, np.dtype(bool)) or found.kind in "biu"
 
 
-def outside(program: Program, stages: Stages) -> dict[Value, set[int]]:
+def stages_that_need(program: Program, stages: Stages) -> dict[Value, set[int]]:
     """Return the stages that need each value made in another one; −1 for the end."""
     made = stages.made
     needed: dict[Value, set[int]] = {}
@@ -179,7 +186,7 @@ def outside(program: Program, stages: Stages) -> dict[Value, set[int]]:
     return needed
 
 
-def planned(
+def plan_region(
     steps: list[Instruction], program: Program, stages: Stages, wanted: dict[Value, set[int]]
 ) -> Region | None:
     """Return a region as a graph, or None if packing it would gain nothing."""
@@ -187,21 +194,21 @@ def planned(
     graph = reader.read(steps)
     if not np.any(graph.kinds >= 0):
         return None
-    before = separately(graph)
+    before = estimate_separate_time(graph)
     needed = np.zeros(len(graph.kinds), bool)
     for step in steps:
         if step.primitive is stack:
             needed[[graph.nodes[x] for x in step.operands]] = True
         elif step.results[0] in wanted:
             needed[graph.nodes[step.results[0]]] = True
-    fused(graph, needed)
-    ordered = groups(graph, heights(graph))
+    fuse_products(graph, needed)
+    ordered = group_nodes(graph, node_heights(graph))
     after = GROUP * len(ordered) + ELEMENT * len(graph.operands)
     after += INTERFACE * (len(graph.scalars) + int(needed.sum()))
     return Region(steps, graph, ordered) if after < 0.9 * before else None
 
 
-def separately(graph: ScalarGraph) -> float:
+def estimate_separate_time(graph: ScalarGraph) -> float:
     """Estimate the µs that the instructions of a graph take one by one."""
     cost = [
         INSTRUCTION if operation.sign or operation is SUM else FUNCTION
@@ -212,20 +219,20 @@ def separately(graph: ScalarGraph) -> float:
     return float(each @ np.maximum(graph.counts[computed] - 1, 1))
 
 
-def assembled(program: Program, stages: Stages, regions: dict[int, Region]) -> Program:
+def assemble_program(program: Program, stages: Stages, regions: dict[int, Region]) -> Program:
     """Return the program in order of stages, with an instruction for each region."""
-    wanted = outside(program, stages)
+    wanted = stages_that_need(program, stages)
     packing = set(regions)
     instructions: list[Instruction] = []
     for stage in sorted(stages.listed):
         if stage not in regions:
             instructions += stages.listed[stage]
             continue
-        instructions.append(instruction(regions[stage], stages, wanted, packing))
-    return program.replaced(needed_views(program, stages, instructions))
+        instructions.append(make_instruction(regions[stage], stages, wanted, packing))
+    return program.with_instructions(drop_unused_views(program, stages, instructions))
 
 
-def instruction(
+def make_instruction(
     region: Region, stages: Stages, wanted: dict[Value, set[int]], packing: set[int]
 ) -> Instruction:
     """Return the instruction of a region.
@@ -253,12 +260,12 @@ def instruction(
         arrays.append((array, np.array([graph.nodes[y] for y in values], np.intp)))
         stages.elements |= {y: (array, place) for place, y in enumerate(values)}
     take = [graph.nodes[y] for y in results]
-    schedule, taken, order = scheduled(graph, region.groups, take, [x for _, x in arrays])
+    schedule, taken, order = plan_schedule(graph, region.groups, take, [x for _, x in arrays])
     made = (*(results[i] for i in order), *(array for array, _ in arrays))
     return Instruction(packed_row, tuple(taken), {"schedule": schedule}, made)
 
 
-def needed_views(
+def drop_unused_views(
     program: Program, stages: Stages, instructions: list[Instruction]
 ) -> list[Instruction]:
     """Return instructions without the parts of arrays that nothing needs any more."""

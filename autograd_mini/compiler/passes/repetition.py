@@ -12,7 +12,7 @@ from ...core.primitive import Primitive
 from ..program import Instruction, Operand, Value
 from .effects import is_pure
 from .facts import rows
-from .rewriting import using
+from .rewriting import replace_operation
 
 EXACT: Final = frozenset(
     (
@@ -71,7 +71,7 @@ class Repetitions:
         if primitive in EXACT and prod(shape) < prod(y.shape):
             small = Value(shape, y.dtype)
             first = Instruction(primitive, sources, step.params, (small,), step.scope, step.line)
-            return [first, using(step, "broadcast_to", (small,), shape=y.shape)]
+            return [first, replace_operation(step, "broadcast_to", (small,), shape=y.shape)]
         operands = list(step.operands)
         for i, source in enumerate(sources):
             tried = [*operands[:i], source, *operands[i + 1 :]]

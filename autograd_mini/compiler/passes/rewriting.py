@@ -14,7 +14,7 @@ Rewriting = Value | Instruction | list[Instruction] | None
 Rule = Callable[[Instruction, Facts], Rewriting]
 
 
-def is_same_kind(x: Operand, y: Value) -> bool:
+def has_same_kind(x: Operand, y: Value) -> bool:
     """Tell whether an operand has the shape and dtype of a result, so that it can stand for it."""
     return (
         type(x) is Value
@@ -24,17 +24,17 @@ def is_same_kind(x: Operand, y: Value) -> bool:
     )
 
 
-def standing_for(x: Operand, step: Instruction) -> Rewriting:
+def stand_in_for(x: Operand, step: Instruction) -> Rewriting:
     """Return an operand whose elements are the result's, repeated to its shape if need be."""
     y = step.results[0]
-    if is_same_kind(x, y):
+    if has_same_kind(x, y):
         return x  # type: ignore[return-value]  # is_same_kind says that it is a value
     if type(x) is Value and not x.weak and x.dtype == y.dtype and len(x.shape) <= len(y.shape):
-        return using(step, "broadcast_to", (x,), shape=y.shape)
+        return replace_operation(step, "broadcast_to", (x,), shape=y.shape)
     return None
 
 
-def using(
+def replace_operation(
     step: Instruction, name: str, operands: tuple[Operand, ...], **params: object
 ) -> Instruction:
     """Return an instruction with the same results, from a row of the table."""

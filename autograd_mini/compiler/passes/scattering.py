@@ -16,15 +16,15 @@ from ...core.primitive import PRIMITIVES
 from ...ops.index_batching import ARRAY
 from ..program import Instruction, Operand, Program, Value
 from ..rows import added_at, picked
-from .dead import pruned
+from .dead import eliminate_dead_code
 from .uses import Uses, has_arrays
 
 
-def scattered(program: Program) -> Program:
+def fuse_scatter_add(program: Program) -> Program:
     """Add what is scattered into zeros to the other operand at once."""
     if not has_arrays(program):
         return program
-    program, places = with_places(program)
+    program, places = index_by_places(program)
     uses = Uses(program)
     changed: dict[Value, Instruction] = {}
     for step in program.instructions:
@@ -41,7 +41,7 @@ def scattered(program: Program) -> Program:
             g, *arrays = scatter.operands
             if flattened is not None and scatter.params["index"] != (ARRAY,):
                 continue
-            unique = places.issuperset(arrays) or is_unique(arrays, program)
+            unique = places.issuperset(arrays) or names_no_place_twice(arrays, program)
             params = {"index": scatter.params["index"], "unique": unique}
             params["flat"] = flattened is not None
             changed[y] = Instruction(
@@ -50,14 +50,14 @@ def scattered(program: Program) -> Program:
             break
     if not changed:
         return program
-    return pruned(
-        program.replaced(
+    return eliminate_dead_code(
+        program.with_instructions(
             [changed.get(s.results[0], s) if s.results else s for s in program.instructions]
         )
     )
 
 
-def with_places(program: Program) -> tuple[Program, set[Operand]]:
+def index_by_places(program: Program) -> tuple[Program, set[Operand]]:
     """Pick one element of each row by its place in all of the matrix: half the time.
 
     The column must be a class number, which was checked: it counts from the front.
@@ -74,9 +74,9 @@ def with_places(program: Program) -> tuple[Program, set[Operand]]:
         if step.row in ("getitem", "scatter"):
             x = step.operands[0]
             shape = step.params.get("shape", x.shape if type(x) is Value else ())
-            places = place_of(step, shape, makers, program, found, constants, kept)
+            places = places_in_matrix(step, shape, makers, program, found, constants, kept)
             if places is not None:
-                new = of_places(step, shape, places)
+                new = index_vector(step, shape, places)
         kept += new
     if not found:
         return program, set()
@@ -85,10 +85,10 @@ def with_places(program: Program) -> tuple[Program, set[Operand]]:
         for (rows, _), places in found.items()
         if np.unique(program.constants[rows]).size == rows.size
     }
-    return program.replaced(kept, constants=program.constants | constants), places_of_rows
+    return program.with_instructions(kept, constants=program.constants | constants), places_of_rows
 
 
-def place_of(
+def places_in_matrix(
     step: Instruction,
     shape: tuple[int, ...],
     makers: dict[Value, Instruction],
@@ -119,7 +119,7 @@ def place_of(
     return found[rows, columns]
 
 
-def of_places(step: Instruction, shape: tuple[int, ...], places: Value) -> list[Instruction]:
+def index_vector(step: Instruction, shape: tuple[int, ...], places: Value) -> list[Instruction]:
     """Return the same operation of a vector."""
     x, y = step.operands[0], step.results[0]
     assert type(x) is Value
@@ -133,7 +133,7 @@ def of_places(step: Instruction, shape: tuple[int, ...], places: Value) -> list[
     return [put, Instruction(reshape, (vector,), {"shape": shape}, (y,), scope, line)]
 
 
-def is_unique(arrays: list[Any], program: Program) -> bool:
+def names_no_place_twice(arrays: list[Any], program: Program) -> bool:
     """Whether captured indices show that no place is named twice."""
     if any(type(x) is not Value for x in arrays):
         return False

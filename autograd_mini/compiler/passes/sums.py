@@ -8,7 +8,7 @@ from typing import Final
 from ...core.primitive import PRIMITIVES
 from ..program import Instruction, Operand, Program, Value
 from ..rows import add_n
-from .dead import pruned
+from .dead import eliminate_dead_code
 
 ADD, SUBTRACT, NEGATIVE = (PRIMITIVES[name] for name in ("add", "subtract", "negative"))
 ADDING: Final = (ADD, add_n)
@@ -17,7 +17,7 @@ LARGEST: Final = 1024
 end; with larger ones, adding each as soon as it is there takes less memory and stays in cache."""
 
 
-def flattened(program: Program) -> Program:
+def flatten_sums(program: Program) -> Program:
     """Make one `add_n` of additions of one shape and dtype whose partial sums are used only there.
 
     A sum of two terms stays `add`, or becomes `subtract`, which is exact, if one was negated for it
@@ -30,11 +30,11 @@ def flattened(program: Program) -> Program:
     negated: dict[Value, Instruction] = {}
     for step in program.instructions:
         if step.primitive in ADDING:
-            if is_plain(step):
+            if has_small_equal_terms(step):
                 sums[step.results[0]] = step
         elif step.primitive is NEGATIVE:
             negated[step.results[0]] = step
-    single = used_once(program, sums.keys() | negated.keys())
+    single = values_used_once(program, sums.keys() | negated.keys())
     inner = {x for step in sums.values() for x in step.operands if x in sums and x in single}
     kept: list[Instruction] = []
     differences = 0
@@ -47,15 +47,15 @@ def flattened(program: Program) -> Program:
                 terms = terms_of(step, sums, inner)
                 step = Instruction(add_n, terms, {}, step.results, step.scope, step.line)
             elif step.primitive is ADD and not single.isdisjoint(step.operands):
-                step = difference(step, negated, single)
+                step = subtract_instead_of_add(step, negated, single)
                 differences += step is not old
         kept.append(step)
     if differences:
-        return pruned(program.replaced(kept))
-    return program.replaced(kept) if inner else program
+        return eliminate_dead_code(program.with_instructions(kept))
+    return program.with_instructions(kept) if inner else program
 
 
-def used_once(program: Program, values: Set[Value]) -> set[Value]:
+def values_used_once(program: Program, values: Set[Value]) -> set[Value]:
     """Find the values among these that one operand is, and no output or update."""
     once: set[Value] = set()
     again: set[Value] = set(program.ends())
@@ -69,7 +69,7 @@ def used_once(program: Program, values: Set[Value]) -> set[Value]:
     return once - again
 
 
-def difference(
+def subtract_instead_of_add(
     step: Instruction, negated: dict[Value, Instruction], single: set[Value]
 ) -> Instruction:
     """Return a + (−b) or (−b) + a as a − b, if −b is needed for nothing else."""
@@ -81,7 +81,7 @@ def difference(
     return step
 
 
-def is_plain(step: Instruction) -> bool:
+def has_small_equal_terms(step: Instruction) -> bool:
     """Tell whether all terms are small arrays of the result's shape and dtype."""
     y = step.results[0]
     shape, dtype = y.shape, y.dtype

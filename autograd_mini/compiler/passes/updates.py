@@ -41,7 +41,7 @@ class Bundle:
     signature: tuple[Any, ...] = ()
 
 
-def gathered(program: Program) -> Program:
+def join_optimizer_updates(program: Program) -> Program:
     """Update small tensors that follow one rule together."""
     if not has_arrays(program):
         return program
@@ -52,7 +52,7 @@ def gathered(program: Program) -> Program:
             groups.setdefault(bundle.signature, []).append(bundle)
     for bundles in groups.values():
         if len(bundles) > 1 and finder.may_move(bundles):
-            program = joined(program, bundles)
+            program = join_bundles(program, bundles)
     return program
 
 
@@ -79,7 +79,7 @@ class Finder:
             if not leaf.shape or not 0 < leaf.size <= LARGEST or new not in self.maker:
                 continue
             bundle = Bundle([new])
-            for step in self.cone(new, leaf):
+            for step in self.arithmetic_behind(new, leaf):
                 other = owner.get(step)
                 if other is not None and other is not bundle:
                     other.roots += bundle.roots
@@ -92,7 +92,7 @@ class Finder:
             found[id(bundle)] = bundle
         return list(found.values())
 
-    def cone(self, root: Value, leaf: Value) -> list[Instruction]:
+    def arithmetic_behind(self, root: Value, leaf: Value) -> list[Instruction]:
         """Return the operations on arrays of the leaf's shape from which its new value comes."""
         seen: dict[Instruction, None] = {}
         stack = [root]
@@ -121,8 +121,8 @@ class Finder:
         leaf_of = {root: self.updated[root] for root in bundle.roots}
         steps: dict[Instruction, None] = {}
         for root in bundle.roots:
-            steps |= dict.fromkeys(self.cone(root, leaf_of[root]))
-        chosen = self.closed(set(steps), set(bundle.roots))
+            steps |= dict.fromkeys(self.arithmetic_behind(root, leaf_of[root]))
+        chosen = self.drop_shared_steps(set(steps), set(bundle.roots))
         bundle.steps = sorted(chosen, key=self.order.__getitem__)
         if not all(self.maker[root] in chosen for root in bundle.roots):
             return False
@@ -131,13 +131,15 @@ class Finder:
         for step in bundle.steps:
             words += [step.primitive, *sorted(step.params.items())]
             for x in step.operands:
-                words.append(self.word(x, shape, names, bundle))
+                words.append(self.signature_word(x, shape, names, bundle))
             names[step.results[0]] = len(names)
-        ends = [(names[r], self.word(leaf_of[r], shape, names, bundle)) for r in bundle.roots]
+        ends = [
+            (names[r], self.signature_word(leaf_of[r], shape, names, bundle)) for r in bundle.roots
+        ]
         bundle.signature = (*words, *ends, program.leaves[leaf_of[bundle.roots[0]]].dtype)
         return all(x.dtype == bundle.roots[0].dtype for x in (*bundle.leaves, *bundle.inputs))
 
-    def closed(self, steps: set[Instruction], roots: set[Value]) -> set[Instruction]:
+    def drop_shared_steps(self, steps: set[Instruction], roots: set[Value]) -> set[Instruction]:
         """Drop operations whose result somebody outside needs: they are inputs of the rule."""
         while True:
             outside = {
@@ -153,7 +155,7 @@ class Finder:
                 return steps
             steps = steps - outside
 
-    def word(
+    def signature_word(
         self, x: Operand, shape: tuple[int, ...], names: dict[Value, Any], bundle: Bundle
     ) -> Any:
         """Return what stands for an operand in a signature."""
@@ -180,7 +182,7 @@ class Finder:
         )
 
 
-def joined(program: Program, bundles: list[Bundle]) -> Program:
+def join_bundles(program: Program, bundles: list[Bundle]) -> Program:
     """Replace rules by one rule of long vectors."""
     first = bundles[0]
     steps = {s for b in bundles for s in b.steps}
@@ -211,13 +213,13 @@ def joined(program: Program, bundles: list[Bundle]) -> Program:
         if step is last:
             kept += [*checks, *new]
         elif step.primitive is finite and any(x in stand_ins for x in step.values):
-            checks.append(of_vectors(step, new))
+            checks.append(check_vectors(step, new))
         elif step not in steps:
             kept.append(step)
-    return program.replaced(moved(kept, checks))
+    return program.with_instructions(move_checks(kept, checks))
 
 
-def of_vectors(step: Instruction, new: list[Instruction]) -> Instruction:
+def check_vectors(step: Instruction, new: list[Instruction]) -> Instruction:
     """Let a check look at vectors instead of their parts."""
     operands = list(step.operands)
     for other in new:
@@ -226,7 +228,7 @@ def of_vectors(step: Instruction, new: list[Instruction]) -> Instruction:
     return step.with_operands(tuple(operands))
 
 
-def moved(kept: list[Instruction], checks: list[Instruction]) -> list[Instruction]:
+def move_checks(kept: list[Instruction], checks: list[Instruction]) -> list[Instruction]:
     """Put checks behind the vectors that they look at, of this rule or of one joined before."""
     if not checks:
         return kept
