@@ -276,7 +276,7 @@ def test_an_error_before_the_step_says_nothing_of_updates(monkeypatch):
     def fails(*kept):
         raise MemoryError
 
-    monkeypatch.setattr(compiled._variant, "_build", fails)
+    monkeypatch.setattr(compiled._executable, "_build", fails)
     with pytest.raises(MemoryError) as caught:
         compiled(X)
     assert not hasattr(caught.value, "__notes__")

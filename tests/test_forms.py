@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import autograd_mini as am
-from autograd_mini.compiler.forms import (
+from autograd_mini.compiler.expressions import (
     RESERVED,
     Expression,
     expression_of,

@@ -17,13 +17,13 @@ import numpy as np
 
 from ..core.contexts import run_apart, run_quietly
 from ..core.tensor import Tensor
-from .draw_source import is_draw
-from .forms import is_view
+from .expressions import is_view
 from .guards import content_of
 from .identical import has_same_bits, is_identical
 from .program import Instruction, Program, Value
 from .results import leaves_in
 from .trace import Tracer
+from .writer import is_draw
 
 if TYPE_CHECKING:
     from .entries import CacheEntry

@@ -32,21 +32,21 @@ from .arguments import (
     snapshot_containers,
 )
 from .check import DUE, VARYING, Check, as_it_is
+from .comparison import refuse_dynamic_shapes
 from .differentiation import Replay
 from .entries import CURE, CacheEntry, FirstTrace, is_same_program, leaves_with_gradients
+from .executable import Executable
 from .graphs import graph_of
 from .guards import Condition
 from .locks import Turn, have_writers, run_in_turn, turn_of
 from .observe import Observer
 from .passes import optimize_program
-from .passes.dead import eliminate_dead_code
+from .passes.cleanup import eliminate_dead_code
 from .program import Program
 from .results import Result
-from .settled import refuse_dynamic_shapes
 from .trace import Tracer
 from .tracing import call_traced, run_uncollected, undo_if_refused
 from .variables import name_variables
-from .variant import Executable
 
 CACHED: Final = 32
 """How many signatures are kept; the least recently used goes first."""

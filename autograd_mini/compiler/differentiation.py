@@ -10,10 +10,10 @@ from ..core.cotangents import swap_convention
 from ..core.record import record, recording_anyway
 from ..core.reverse import dependents, walk
 from ..core.tensor import Tensor, leaf
-from .passes.dead import eliminate_dead_code
+from .executable import Executable
+from .passes.cleanup import eliminate_dead_code
 from .program import Value
 from .rows import declare_operation
-from .variant import Executable
 
 
 class Replay:

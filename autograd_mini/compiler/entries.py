@@ -15,13 +15,13 @@ from ..errors import CompileError
 from .captures import Captures, refuse_unreached, refuse_unreached_arrays
 from .comparison import compare_programs
 from .differentiation import Replay
+from .executable import Executable
 from .guards import Condition, Guard, content_of, is_read
 from .identical import is_identical, is_plain
 from .program import Program, Value
 from .reach import Reach
 from .results import Result
 from .trace import Tracer
-from .variant import Executable
 
 GRADIENT: Final = "grad"
 """The attribute of a condition that a leaf has no gradient yet, to which one would be added."""

@@ -14,12 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .draw_source import can_fill_array, is_draw
-from .forms import is_view, takes_out, works_in_place
+from .expressions import is_view, takes_out, works_in_place
 from .memory import Abilities, Plan, new_vector, plan_memory
 from .program import Instruction, Operand, Program, Value
 from .rows import added_at
-from .writer import Writer, indent_lines, number_text, on_one_line
+from .writer import Writer, can_fill_array, indent_lines, is_draw, number_text, on_one_line
 
 WIDTH: Final = 100
 REGULAR: Final = {

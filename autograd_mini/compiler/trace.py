@@ -25,7 +25,7 @@ from ..core.sites import Site, site
 from ..core.tensor import NO_PARAMS, Tensor, leaf
 from ..errors import ConversionError, ShapeError, StaleGraphError, UnsupportedError
 from ..ops.conversion import cast, conjugate_number, imag, real, rounded_number, set_leaf
-from .forms import is_view
+from .expressions import is_view
 from .guards import MISSING, Condition
 from .identical import has_same_bits
 from .observe import Observer, call_observed

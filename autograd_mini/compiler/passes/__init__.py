@@ -10,17 +10,14 @@ from dataclasses import replace
 from typing import Final
 
 from ..program import Program
-from .common import eliminate_common_subexpressions
-from .dead import eliminate_dead_code
-from .factors import factor_products
-from .folding import fold_constants
-from .identities import simplify_algebra
-from .packing import vectorize_scalars
-from .products import fuse_matmul
-from .scattering import fuse_scatter_add
-from .sums import flatten_sums
-from .updates import join_optimizer_updates
-from .uses import has_arrays
+from ..scalars.vectorize import vectorize_scalars
+from .algebra import simplify_algebra
+from .cleanup import eliminate_common_subexpressions, eliminate_dead_code, fold_constants
+from .facts import has_arrays
+from .matmul import fuse_matmul
+from .optimizer_updates import join_optimizer_updates
+from .scatter_add import fuse_scatter_add
+from .sums import factor_products, flatten_sums
 
 Pass = Callable[[Program], Program]
 

@@ -15,9 +15,8 @@ import numpy as np
 from ...ops.arithmetic import power
 from ...ops.indexing import getitem
 from ...ops.joining import stack, unstack
-from ..layout import group_nodes, plan_schedule
 from ..program import Instruction, Program, Value
-from ..scalar_graph import (
+from .graph import (
     Reader,
     ScalarGraph,
     common_dtype,
@@ -25,14 +24,14 @@ from ..scalar_graph import (
     has_vector_operation,
     node_heights,
 )
-from ..schedule import packed_row
-from ..slots import Index
-from ..vector_operations import CASTS, SUM, WITH_NUMBERS
+from .layout import group_nodes, plan_schedule
+from .schedule import Index, packed_row
+from .vector_operations import CASTS, SUM, WITH_NUMBERS
 
 FEWEST = 100
 """How many scalar instructions are worth a look."""
 
-INSTRUCTION, FUNCTION, GROUP, ELEMENT, INTERFACE = 0.06, 0.5, 1.2, 0.003, 0.025
+INSTRUCTION, FUNCTION, GROUP, ELEMENT, PASSED_SCALAR = 0.06, 0.5, 1.2, 0.003, 0.025
 """Measured µs: of a scalar instruction of Python's operators, one that calls a NumPy function, a
 vector operation with its gathers, one gathered element, and one scalar that goes in or out."""
 
@@ -204,7 +203,7 @@ def plan_region(
     fuse_products(graph, needed)
     ordered = group_nodes(graph, node_heights(graph))
     after = GROUP * len(ordered) + ELEMENT * len(graph.operands)
-    after += INTERFACE * (len(graph.scalars) + int(needed.sum()))
+    after += PASSED_SCALAR * (len(graph.scalars) + int(needed.sum()))
     return Region(steps, graph, ordered) if after < 0.9 * before else None
 
 

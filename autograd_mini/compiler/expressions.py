@@ -1,24 +1,34 @@
-"""Forms: how an instruction is written in a NumPy program.
+"""Expressions: how one instruction is written in a NumPy program.
 
-Most follows from the row's forward: a ufunc is called, Python's operators stand between numbers, a
-forward of one expression is written out, and a longer one is defined in the program and called.
-Only where that reads badly, or cannot write into an array, does a row bring text of its own.
+Most of it follows from the primitive's forward. A ufunc is called. Python's operators stand between
+numbers. A forward of one expression is written out; a longer one is defined in the program and
+called. A primitive has its own text only where that would read badly, or could not write into an
+array.
 """
 
 from __future__ import annotations
 
 import ast
+import inspect
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, Final, NamedTuple
 from weakref import WeakValueDictionary
 
+import numpy as np
+
 from ..core.source_text import Written, literal, reference
-from .calls import function_of, has_out, is_elementwise, is_type, path_of
-from .definitions import Definitions, UnwritableError, unwrap_forward
+from .definitions import (
+    Definitions,
+    Template,
+    UnwritableError,
+    parenthesize,
+    unwrap_forward,
+    use_program_names,
+)
 from .program import Instruction, Value
-from .templates import Template, parenthesize, use_program_names
 
 
 class Expression(NamedTuple):
@@ -242,3 +252,75 @@ def name_object(wanted: str, value: Any, objects: dict[str, Any]) -> str:
         name = f"{base}_{id(value):x}"
     objects[name] = value
     return name
+
+
+# ── functions of NumPy in source ──────────────────────────────────────────────────────────────────
+# Which function a text calls, and whether that takes an array for its result.
+def function_of(text: str) -> str:
+    """Return what an expression calls in the end, as `np.add.reduce`, or ""."""
+    start = CALLED.match(text)
+    if start is None:
+        return ""
+    depth = 0
+    for place in BRACKET.finditer(text):
+        depth += 1 if place[0] == "(" else -1
+        if not depth:
+            return start[1] if place.end() == len(text) else ""
+    return ""
+
+
+CALLED: Final = re.compile(r"([\w.]+)\(")
+BRACKET: Final = re.compile(r"[()]")
+
+
+@cache
+def path_of(ufunc: np.ufunc) -> tuple[str, tuple[str, ...]] | None:
+    """Return how a program names a ufunc of NumPy or SciPy, and the import that it needs."""
+    found = reference(ufunc)
+    return found and (found[0], (found[1],) if found[1] else ())
+
+
+NO_OUT: Final = frozenset({"np.round", "np.around"})
+"""Functions that refuse an array for their result where they should not: of rounded integers."""
+
+
+@cache
+def has_out(path: str) -> bool:
+    """Whether a function of NumPy, as `np.add.reduce`, takes an array for its result."""
+    if path in NO_OUT:
+        return False
+    function, owner = resolve_path(path)
+    if isinstance(function, np.ufunc):
+        return bool(function.nout == 1)
+    if isinstance(owner, np.ufunc):
+        return path.endswith((".reduce", ".accumulate"))
+    try:
+        return function is not None and "out" in inspect.signature(function).parameters
+    except (ValueError, TypeError):
+        return False
+
+
+@cache
+def is_elementwise(path: str) -> bool:
+    """Whether a function of NumPy is a ufunc that works element by element."""
+    function, _ = resolve_path(path)
+    return isinstance(function, np.ufunc) and function.signature is None and function.nout == 1
+
+
+@cache
+def is_type(path: str) -> bool:
+    """Whether a path names a type of numbers, as `np.float32`, which makes one of them."""
+    function, _ = resolve_path(path)
+    return isinstance(function, type) and issubclass(function, np.generic)
+
+
+def resolve_path(path: str) -> tuple[Any, Any]:
+    """Return what a path as `np.add.reduce` names, and in what; None for other paths."""
+    module, *parts = path.split(".")
+    if module != "np" or not parts:
+        return None, None
+    function: Any = np
+    owner: Any = None
+    for part in parts:
+        owner, function = function, getattr(function, part, None)
+    return function, owner

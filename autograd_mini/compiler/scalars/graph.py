@@ -16,12 +16,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.contexts import run_quietly
-from ..core.primitive import Primitive
-from ..ops.arithmetic import power
-from ..ops.joining import stack
-from .program import Instruction, Operand, Value
-from .slots import Index
+from ...core.contexts import run_quietly
+from ...core.primitive import Primitive
+from ...ops.arithmetic import power
+from ...ops.joining import stack
+from ..program import Instruction, Operand, Value
+from .schedule import Index
 from .vector_operations import (
     ADD,
     CAST,

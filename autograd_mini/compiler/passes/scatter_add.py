@@ -16,8 +16,8 @@ from ...core.primitive import PRIMITIVES
 from ...ops.index_batching import ARRAY
 from ..program import Instruction, Operand, Program, Value
 from ..rows import added_at, picked
-from .dead import eliminate_dead_code
-from .uses import Uses, has_arrays
+from .cleanup import eliminate_dead_code
+from .facts import Uses, has_arrays
 
 
 def fuse_scatter_add(program: Program) -> Program:

@@ -1,26 +1,41 @@
 """Shapes and dtypes that change nothing, and repetitions that broadcasting makes needless.
 
-Every rule keeps the elements. Memory order may become another one, and with it the order in which
-NumPy adds in a later reduction.
+Every rule keeps the elements. The memory order may change, and with it the order in which NumPy
+adds in a later reduction.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from math import prod
 from typing import Any, Final
 
 import numpy as np
 
 from ...core.primitive import PRIMITIVES, Primitive
-from ..program import Instruction, Value
-from .arithmetic import operand_of_same_kind
-from .facts import Facts, rows
-from .rewriting import Rewriting, Rule, has_same_kind, replace_operation, stand_in_for
+from ..program import Instruction, Operand, Value
+from .cleanup import is_pure
+from .facts import (
+    Facts,
+    Rewriting,
+    Rule,
+    has_same_kind,
+    operand_of_same_kind,
+    primitives_named,
+    replace_operation,
+    stand_in_for,
+)
 
-RESHAPING: Final = rows("reshape", "expand_dims", "squeeze")
-CASTING: Final = rows("cast", "truncate")
-(BROADCAST,) = rows("broadcast_to")
-(TRANSPOSE,) = rows("transpose")
+RESHAPING: Final = primitives_named("reshape", "expand_dims", "squeeze")
+
+
+CASTING: Final = primitives_named("cast", "truncate")
+
+
+(BROADCAST,) = primitives_named("broadcast_to")
+
+
+(TRANSPOSE,) = primitives_named("transpose")
 
 
 def simplify_cast(step: Instruction, facts: Facts) -> Rewriting:
@@ -157,14 +172,102 @@ def shape_before_repetition(
 
 
 MEAN: Final = PRIMITIVES["mean"]
-SUMMING: Final = rows("sum", "mean")
-RULES: Final[dict[Primitive, Rule]] = {
-    **dict.fromkeys(rows("alias", "stop_gradient", "copy"), operand_of_same_kind),
+
+
+SUMMING: Final = primitives_named("sum", "mean")
+
+
+SHAPE_RULES: Final[dict[Primitive, Rule]] = {
+    **dict.fromkeys(primitives_named("alias", "stop_gradient", "copy"), operand_of_same_kind),
     **dict.fromkeys(CASTING, simplify_cast),
     **dict.fromkeys(RESHAPING, simplify_reshape),
-    **dict.fromkeys(rows("max", "min", "prod"), simplify_reduction),
+    **dict.fromkeys(primitives_named("max", "min", "prod"), simplify_reduction),
     **dict.fromkeys(SUMMING, simplify_sum_or_mean),
     TRANSPOSE: simplify_transpose,
     BROADCAST: simplify_broadcast,
 }
 """The rule of each row."""
+
+
+# ── repetitions ───────────────────────────────────────────────────────────────────────────────────
+# Elementwise operations broadcast by themselves, so a repeated operand can be the small one.
+SAME_FOR_NUMBERS_AND_VECTORS: Final = frozenset(
+    (
+        *primitives_named(
+            "add", "subtract", "multiply", "divide", "negative", "absolute", "sign", "square"
+        ),
+        *primitives_named("sqrt", "where", "isfinite", "isinf", "isnan", "invert", "logical_not"),
+        *primitives_named("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"),
+        *primitives_named("bitwise_and", "bitwise_or", "bitwise_xor"),
+        *primitives_named("logical_and", "logical_or", "logical_xor"),
+    )
+)
+"""Rows whose results do not depend on whether NumPy's loop is over numbers or vectors."""
+
+
+NOTING: Final = frozenset(primitives_named("broadcast_to", "expand_dims", "reshape"))
+"""Rows that may do no more than repeat, or add axes in front."""
+
+
+class Repetitions:
+    """The values that only repeat another one, or give it axes of length 1 in front."""
+
+    __slots__ = ("_broadcasting", "sources")
+
+    def __init__(self) -> None:
+        self.sources: dict[Value, Value] = {}
+        self._broadcasting: dict[Primitive, bool] = {}
+
+    def scalars_of(
+        self, constants: Mapping[Value, Any], uniform: Iterable[Value]
+    ) -> dict[Value, Any]:
+        """Take constants with one number everywhere as repetitions; return these numbers."""
+        scalars: dict[Value, Any] = {}
+        for value in uniform:
+            if value.shape:
+                scalar = Value((), value.dtype, value.name)
+                scalars[scalar] = constants[value].flat[0]
+                self.sources[value] = scalar
+        return scalars
+
+    def note(self, step: Instruction) -> None:
+        """Remember what an instruction (of `NOTING`) repeats, if that is all it does."""
+        x, y = step.operands[0], step.results[0]
+        if type(x) is not Value or x.weak:
+            return
+        extra = len(y.shape) - len(x.shape)
+        if step.primitive is BROADCAST or (extra >= 0 and y.shape == (1,) * extra + x.shape):
+            self.sources[y] = self.sources.get(x, x)
+
+    def without(self, step: Instruction) -> Instruction | list[Instruction] | None:
+        """Return an elementwise operation on what its operands repeat, None if they must stay."""
+        primitive, y = step.primitive, step.results[0]
+        if self.sources.keys().isdisjoint(step.operands) or not self.broadcasts(primitive):
+            return None
+        sources = tuple(self.sources.get(x, x) if type(x) is Value else x for x in step.operands)
+        shape = np.broadcast_shapes(*map(shape_of, sources))
+        if shape == y.shape:
+            return step.with_operands(sources)
+        if primitive in SAME_FOR_NUMBERS_AND_VECTORS and prod(shape) < prod(y.shape):
+            small = Value(shape, y.dtype)
+            first = Instruction(primitive, sources, step.params, (small,), step.scope, step.line)
+            return [first, replace_operation(step, "broadcast_to", (small,), shape=y.shape)]
+        operands = list(step.operands)
+        for i, source in enumerate(sources):
+            tried = [*operands[:i], source, *operands[i + 1 :]]
+            if source is not operands[i] and np.broadcast_shapes(*map(shape_of, tried)) == y.shape:
+                operands = tried
+        return None if tuple(operands) == step.operands else step.with_operands(tuple(operands))
+
+    def broadcasts(self, primitive: Primitive) -> bool:
+        """Tell whether a row of the table broadcasts its operands."""
+        known = self._broadcasting.get(primitive)
+        if known is None:
+            known = primitive.broadcasts and primitive.kind == "elementwise" and is_pure(primitive)
+            self._broadcasting[primitive] = known
+        return known
+
+
+def shape_of(x: Operand) -> tuple[int, ...]:
+    """Return the shape of an operand."""
+    return x.shape if type(x) is Value else ()

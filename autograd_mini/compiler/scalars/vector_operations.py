@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..core.primitive import PRIMITIVES, Primitive
-from ..ops import activations, arithmetic, conversion, selection
-from .rows import add_n
+from ...core.primitive import PRIMITIVES, Primitive
+from ...ops import activations, arithmetic, conversion, selection
+from ..rows import add_n
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,24 +1,174 @@
-"""The NumPy source of a schedule: views and buffers that are made once, and the lines of a call.
+"""Schedule: a fixed plan that computes a scalar graph by vector operations.
 
-Places at constant distances are views; others are gathered into scratch memory, one array for each
-dtype and position of an operand, which all steps share.
+Every scalar has a slot in a buffer of its dtype. Constants are there from the start. A call writes
+the scalars and elements that come in, runs the steps in order, and reads the results.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from math import prod
 from textwrap import wrap
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .slots import Load, Places, Step
-from .vector_operations import DOT, PRODUCT, RAGGED_SUM, SUM
+from ..rows import declare_operation
+from .vector_operations import DOT, PRODUCT, RAGGED_SUM, SUM, VectorOperation
 
+Index = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """Which slots of which buffer, in the shape in which they are used."""
+
+    buffer: int
+    index: Index
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape in which the slots are used."""
+        return self.index.shape
+
+    def strides(self) -> tuple[int, ...] | None:
+        """Return the constant distance of neighbours on each axis, or None if there is none."""
+        index = self.index
+        if index.size == 0:
+            return None
+        steps = []
+        for axis, length in enumerate(index.shape):
+            first = (0,) * axis
+            after = (0,) * (index.ndim - axis - 1)
+            steps.append(int(index[(*first, 1, *after)]) - int(index.flat[0]) if length > 1 else 0)
+        expected = index.flat[0] + sum(
+            np.arange(n).reshape((-1,) + (1,) * (index.ndim - axis - 1)) * step
+            for axis, (n, step) in enumerate(zip(index.shape, steps, strict=True))
+        )
+        return tuple(steps) if np.array_equal(expected, index) else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One vector operation: it reads places, and writes consecutive ones."""
+
+    operation: VectorOperation
+    operands: tuple[Places, ...]
+    target: Places
+    extra: Index | None = None
+
+    def run(self, buffers: list[NDArray[Any]]) -> None:
+        """Compute it: what the source must do, said in the plainest way."""
+        arrays = [buffers[x.buffer][x.index] for x in self.operands]
+        if self.extra is not None:
+            arrays.append(self.extra)
+        buffers[self.target.buffer][self.target.index] = self.operation.forward(*arrays)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Load:
+    """Elements of an array that comes in: at these flat places, or all of them in order."""
+
+    target: Places
+    elements: Index | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Schedule:
+    """What a packed instruction does.
+
+    Its operands are all scalars, buffer by buffer, then the arrays of the loads; its results are
+    the scalars, buffer by buffer, then arrays.
+
+    Attributes:
+        dtypes, sizes: of each buffer.
+        constants: what each buffer starts with.
+        scalars: where the scalars that come in are put.
+        loads: where the elements of arrays that come in are put.
+        steps: what is computed, in order.
+        results: where the scalars are that go out.
+        arrays_out: where the elements of the arrays are that go out.
+    """
+
+    dtypes: tuple[np.dtype[Any], ...]
+    sizes: tuple[int, ...]
+    constants: tuple[NDArray[Any], ...]
+    scalars: tuple[Places, ...]
+    loads: tuple[Load, ...]
+    steps: tuple[Step, ...]
+    results: tuple[Places, ...]
+    arrays_out: tuple[Places, ...]
+
+    def run(self, *operands: Any) -> tuple[Any, ...]:
+        """Compute the results of a call; the reference for the source."""
+        buffers = [np.zeros(n, dtype) for n, dtype in zip(self.sizes, self.dtypes, strict=True)]
+        for buffer, values in zip(buffers, self.constants, strict=True):
+            buffer[: len(values)] = values
+        given = iter(operands)
+        for places in self.scalars:
+            for place in places.index:
+                buffers[places.buffer][place] = next(given)
+        for load, array in zip(self.loads, given, strict=True):
+            flat = array.reshape(-1)
+            elements = flat if load.elements is None else flat[load.elements]
+            buffers[load.target.buffer][load.target.index] = elements
+        for step in self.steps:
+            step.run(buffers)
+        scalars = [x for places in self.results for x in buffers[places.buffer][places.index]]
+        return (*scalars, *(buffers[x.buffer][x.index] for x in self.arrays_out))
+
+    def setup(self, name: str) -> list[str]:
+        """Write what is done once: buffers with their constants, views, room for gathers.
+
+        The lines use `np` and the arrays of `arrays(name)`; all names they make start with `name`.
+        """
+        return self._write(name).setup
+
+    def body(self, name: str, operands: list[str], results: list[str]) -> list[str]:
+        """Write what is done in each call, given the names of operands and results."""
+        written = self._write(name)
+        return [*written.write_operands(operands), *written.body, *written.write_results(results)]
+
+    def arrays(self, name: str) -> dict[str, NDArray[Any]]:
+        """Return the constants and index arrays which the lines use, by name."""
+        return self._write(name).arrays
+
+    def _write(self, name: str) -> ScheduleWriter:
+        writer = ScheduleWriter(name, self.dtypes, self.sizes)
+        writer.start(self.constants)
+        writer.set_interface(self.scalars, self.loads, self.results, self.arrays_out)
+        for step in self.steps:
+            writer.step(step)
+        writer.finish()
+        return writer
+
+    def __repr__(self) -> str:
+        return f"<{len(self.steps)} steps on {sum(self.sizes)} slots>"
+
+
+def packed_forward(*operands: Any, schedule: Schedule) -> tuple[Any, ...]:
+    """Run a schedule."""
+    return schedule.run(*operands)
+
+
+packed_row: Final = declare_operation(
+    "packed",
+    packed_forward,
+    "packed",
+    "Many scalar operations at once, by vector operations in the order of a schedule.",
+    params=("schedule",),
+    multiple=True,
+)
+
+
+# ── the source of a schedule ──────────────────────────────────────────────────────────────────────
+# Places at constant distances are views. Others are gathered into scratch memory: one array for
+# each dtype and position of an operand, which all steps share.
 WHOLE = frozenset({SUM, RAGGED_SUM, DOT, PRODUCT})
 """Operations that must see each operand in its full shape."""
+
 
 POSITIONS = ("left", "right", "third")
 

@@ -18,11 +18,11 @@ import numpy as np
 from .. import errors
 from ..core.contexts import serials
 from ..core.tensor import RUN, SET_VALUE, Tensor
-from .draw_source import is_draw
 from .locks import run_in_turn, turn_of
 from .program import Program, Value
 from .saving import save_program
 from .source import Source, write_module
+from .writer import is_draw
 
 Result = TypeVar("Result")
 

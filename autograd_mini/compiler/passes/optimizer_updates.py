@@ -15,7 +15,7 @@ from typing import Any, Final
 from ...ops.finiteness import finite
 from ..program import Instruction, Operand, Program, Value
 from ..rows import flat, parts
-from .uses import has_arrays
+from .facts import has_arrays
 
 LARGEST: Final = 2**14
 """Tensors of more elements are updated on their own: there the numbers cost more than the calls."""

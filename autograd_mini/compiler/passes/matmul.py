@@ -14,8 +14,8 @@ import numpy as np
 from ...core.primitive import PRIMITIVES, Primitive
 from ..program import Instruction, Operand, Program, Value
 from ..rows import accumulated, affine, column_sums, dot, row_sums
-from .dead import eliminate_dead_code
-from .uses import Uses, has_arrays
+from .cleanup import eliminate_dead_code
+from .facts import Uses, has_arrays
 
 REAL: Final = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 SMALL: Final = 2**15

@@ -1,7 +1,8 @@
-"""Arithmetic that changes nothing: x·1, x − 0, −(−x), x², where(True, x, y).
+"""Algebra: operations that change nothing are dropped, by one rule for each primitive.
 
-Each rule is exact for NaN, infinities and the sign of zero, so 0·x, x − x and x + 0.0 stay.
-Complex numbers keep their products: (∞ + 0i)·1 is ∞ + NaN·i.
+Examples: x·1, x − 0, −(−x), x², where(True, x, y). Each rule is exact for NaN, infinities and the
+sign of zero, so 0·x, x − x and x + 0.0 stay. Complex numbers keep their products:
+(∞ + 0i)·1 is ∞ + NaN·i. The rules of shapes and dtypes are in `shapes`.
 """
 
 from __future__ import annotations
@@ -11,11 +12,72 @@ from typing import Any, Final
 import numpy as np
 
 from ...core.primitive import PRIMITIVES, Primitive
-from ..program import Instruction, Operand, Value
-from .facts import DEPTH, Facts, is_minus_zero, is_plus_zero
-from .rewriting import Rewriting, Rule, has_same_kind, replace_operation, stand_in_for
+from ..program import Instruction, Operand, Program, Value
+from .cleanup import with_stand_ins
+from .facts import (
+    DEPTH,
+    Facts,
+    Rewriting,
+    Rule,
+    has_same_kind,
+    is_minus_zero,
+    is_plus_zero,
+    operand_of_same_kind,
+    replace_operation,
+    stand_in_for,
+)
+from .shapes import NOTING, SHAPE_RULES, Repetitions
 
 
+def simplify_algebra(program: Program) -> Program:
+    """Drop or replace operations that change nothing, or that a simpler one computes.
+
+    All of it is exact, NaN and the sign of zero included, but for these: x² of scalars may differ
+    by one unit in the last place; the sum of a repeated x is n·x, and its mean is x, which agree
+    within n·eps and up to the sign of a zero; and a later reduction may add in another order, since
+    the memory order may be another. Results may be operands: whoever returns them must copy.
+    """
+    facts, repetitions = Facts(program), Repetitions()
+    scalars = repetitions.scalars_of(program.constants, facts.uniform)
+    facts.uniform |= {value: number.item() for value, number in scalars.items()}
+    stand_ins: dict[Value, Value] = {}
+    kept: list[Instruction] = []
+    changed = False
+    makers = facts.makers
+    for old in program.instructions:
+        step = with_stand_ins(old, stand_ins) if stand_ins else old
+        found = rewrite_instruction(step, facts, repetitions)
+        if isinstance(found, Value):
+            stand_ins[step.results[0]] = found
+            continue
+        changed = changed or found is not old
+        for step in found if isinstance(found, list) else (found,):
+            kept.append(step)
+            if step.primitive in NOTING:
+                repetitions.note(step)
+            for y in step.results:
+                makers[y] = step
+    if not changed and not stand_ins:
+        return program
+    constants = program.constants | scalars if scalars else program.constants
+    return program.substitute(kept, stand_ins).with_instructions(kept, constants=constants)
+
+
+def rewrite_instruction(
+    step: Instruction, facts: Facts, repetitions: Repetitions
+) -> Value | Instruction | list[Instruction]:
+    """Return what an instruction may be replaced by, itself if nothing is simpler."""
+    if repetitions.sources:
+        smaller = repetitions.without(step)
+        if isinstance(smaller, list):
+            return smaller
+        step = smaller or step
+    rule = RULES.get(step.primitive)
+    found = None if rule is None else rule(step, facts)
+    return step if found is None else found
+
+
+# ── rules ─────────────────────────────────────────────────────────────────────────────────────────
 def simplify_product(step: Instruction, facts: Facts) -> Rewriting:
     """x·1 is x."""
     a, b = step.operands
@@ -163,21 +225,21 @@ def simplify_logical(step: Instruction, facts: Facts, neutral: bool) -> Rewritin
     return None
 
 
-def operand_of_same_kind(step: Instruction, facts: Facts) -> Rewriting:
-    """The operand, if it has the result's dtype: +x, or what is real already."""
-    x: Operand = step.operands[0]
-    return x if has_same_kind(x, step.results[0]) else None  # type: ignore[return-value]
-
-
 def simplify_conjugate(step: Instruction, facts: Facts) -> Rewriting:
     """The operand, if it has no imaginary part."""
     return None if step.results[0].dtype.kind == "c" else operand_of_same_kind(step, facts)
 
 
 NEGATIVE: Final = PRIMITIVES["negative"]
+
+
 PRODUCT: Final = PRIMITIVES["multiply"]
+
+
 ZERO_KEEPING: Final = (NEGATIVE, PRODUCT, PRIMITIVES["divide"])
-RULES: Final[dict[Primitive, Rule]] = {
+
+
+ARITHMETIC_RULES: Final[dict[Primitive, Rule]] = {
     PRIMITIVES[name]: rule
     for name, rule in dict[str, Any](
         multiply=simplify_product,
@@ -197,3 +259,6 @@ RULES: Final[dict[Primitive, Rule]] = {
     ).items()
 }
 """The rule of each row."""
+
+
+RULES: Final[dict[Primitive, Rule]] = ARITHMETIC_RULES | SHAPE_RULES
