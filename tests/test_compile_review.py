@@ -142,7 +142,7 @@ def test_calls_that_never_come_again_are_not_kept_for_ever():
     with pytest.warns(RuntimeWarning, match="x is another one at each call"):
         for i in range(100):
             compiled(np.ones(i))
-    assert len(compiled._trials) <= 32
+    assert len(compiled._first_traces) <= 32
 
 
 # ── errors ───────────────────────────────────────────────────────────────────────────────────────

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 import autograd_mini as am
+from autograd_mini.compiler.pipeline import call_traced
 from autograd_mini.compiler.trace import Tracer
-from autograd_mini.compiler.tracing import call_traced
 from autograd_mini.compiler.uses import call_watching_uses
 
 PROVEN, UNPROVEN = [], []
@@ -1240,7 +1240,7 @@ def test_arrays_with_a_name_are_told_from_those_within_something():
 
     compiled = am.compile(function)
     compiled(np.ones(3))
-    (trial,) = compiled._trials.values()
+    (trial,) = compiled._first_traces.values()
     reach = trial.reach
     for array in (held.named, held.space.a, cell, GLOBAL):
         assert id(array) in reach.arrays and id(array) not in reach.within

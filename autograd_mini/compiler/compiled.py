@@ -1,4 +1,8 @@
-"""compile(): a function is recorded twice, compared, and then replayed as a NumPy program."""
+"""compile(): a function is traced twice, compared, and then replayed as a NumPy program.
+
+`CompiledFunction` looks a call up: is there a program for its signature, and do its guards hold? If
+so, the program runs. If not, the call is traced; `pipeline` makes a program of two traces.
+"""
 
 from __future__ import annotations
 
@@ -21,41 +25,27 @@ from ..core.visible import show_text
 from ..errors import CompileError, ConversionError, OperandError, UnsupportedError
 from .arguments import (
     Key,
-    argument_names,
     argument_values,
     is_differentiated,
     is_value,
     make_fast_reader,
     rebuild_arguments,
-    refuse_changed_containers,
     signature_of,
-    snapshot_containers,
 )
 from .check import DUE, VARYING, Check, as_it_is
-from .comparison import refuse_dynamic_shapes
 from .differentiation import Replay
-from .entries import CURE, CacheEntry, FirstTrace, is_same_program, leaves_with_gradients
+from .entries import CacheEntry, FirstTrace, is_same_program, leaves_with_gradients
 from .executable import Executable
 from .graphs import graph_of
 from .guards import Condition
 from .locks import Turn, have_writers, run_in_turn, turn_of
-from .observe import Observer
-from .passes import optimize_program
-from .passes.cleanup import eliminate_dead_code
+from .patience import CACHED, WASTED, Patience
+from .pipeline import Call, call_traced, compile_call, run_uncollected, trace_first_call
 from .program import Program
-from .results import Result
 from .trace import Tracer
-from .tracing import call_traced, run_uncollected, undo_if_refused
-from .variables import name_variables
 
-CACHED: Final = 32
-"""How many signatures are kept; the least recently used goes first."""
 ALTERNATIVES: Final = 16
 """How many programs are kept for one signature, for modes and other attributes of models."""
-WASTED: Final = 16
-"""After so many traces in vain there is a warning."""
-THRASHING: Final = 8
-"""After so many signatures have been dropped there is a warning."""
 
 
 P = ParamSpec("P")
@@ -72,7 +62,6 @@ class CompiledFunction(Generic[P, Result_co]):
     Attributes:
         function: what was compiled.
         refusal: why it cannot be compiled, if that was found and did not raise; else None.
-        given_up: why a signature is no longer traced, or None.
     """
 
     guarded_attributes = ("function",)
@@ -101,14 +90,10 @@ class CompiledFunction(Generic[P, Result_co]):
         self._checks = check
         self._due = range(1, 10**9) if check else DUE
         self.refusal: Exception | None = None
-        self.given_up: str | None = None
+        self._patience = Patience(self.name)
         self._entries: OrderedDict[Key, list[CacheEntry]] = OrderedDict()
-        self._trials: dict[Key, FirstTrace] = {}
+        self._first_traces: dict[Key, FirstTrace] = {}
         self._last: CacheEntry | None = None
-        self._dropped = self._traces = self._programs = 0
-        self._unsteady: dict[Key, int] = {}
-        self._missed: Key | None = None
-        self._fresh = False
         self._suspects: list[Condition] = []
         self._rewritten: str | None = None
         self._ignored: dict[Any, Any] = {}
@@ -190,8 +175,7 @@ class CompiledFunction(Generic[P, Result_co]):
                     return self._in_turn(entry, values, args, kwargs)
                 return self._replay(entry, values, captured, args, kwargs)
         self._note_changes(key)
-        again, self._missed = key == self._missed, key
-        if (self._fresh and not again) or self._unsteady.get(key, 0) >= WASTED:
+        if self._patience.is_over(key):
             return self.function(*args, **kwargs)
         return self._trace_or_call(key, leaves, args, kwargs)
 
@@ -245,7 +229,7 @@ class CompiledFunction(Generic[P, Result_co]):
         return run_in_turn(turn, self.name, run)
 
     def _trace_again(self, tracer: Tracer, args: Any, kwargs: Any) -> None:
-        """Call the function while a tracer looks on, to see where it parts from its program."""
+        """Trace the function once more, to see where it differs from its program."""
         _, leaves = signature_of(args, kwargs)
         bound = [tracer.stand_in(x, None) if is_value(x) else x for x in leaves]
         own_args, own_kwargs = rebuild_arguments(args, kwargs, bound)
@@ -256,7 +240,7 @@ class CompiledFunction(Generic[P, Result_co]):
         for key, entries in self._entries.items():
             if entry in entries:
                 entries.remove(entry)
-                self._unsteady[key] = WASTED
+                self._patience.stop_tracing(key)
         self._last = None
         warn_user(
             f"{self.name} and its program computed different results: {difference}. What the "
@@ -293,7 +277,7 @@ class CompiledFunction(Generic[P, Result_co]):
     def _trace_or_call(
         self, key: Key, leaves: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """Trace a call; if that cannot be and nobody has asked for it, call the function."""
+        """Trace a call. If that fails and nobody has asked for it, call the function."""
         try:
             return run_uncollected(lambda: self._trace_and_compile(key, leaves, args, kwargs))
         except (CompileError, ConversionError, UnsupportedError) as error:
@@ -305,7 +289,7 @@ class CompiledFunction(Generic[P, Result_co]):
     def _note_changes(self, key: Key) -> None:
         """Note what has changed, so that no program of a key holds.
 
-        What only others' code reads may not matter. The elements of arrays may be all.
+        What only the code of others reads may not matter. Only elements of arrays may have changed.
         """
         entries = self._entries.get(key, ())
         failing = [c for entry in entries for c in entry.guard.conditions if not c.holds()]
@@ -313,238 +297,116 @@ class CompiledFunction(Generic[P, Result_co]):
         self._rewritten = next((c.label for c in failing if c.has_new_content()), None)
 
     def _refuse(self, error: Exception) -> None:
-        """Note that the function runs as it is from now on; warn, if it could not be guarded."""
+        """Call the function as it is from now on; warn if it could not be guarded."""
         self.refusal = error
-        self._trials.clear()
+        self._first_traces.clear()
         if isinstance(error, CompileError):
             warn_user(f"{self.name} runs as it is, and not as a program. {error}")
 
     def _trace_and_compile(
         self, key: Key, leaves: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """Call the function eagerly and note what it does; compile it at the second call."""
-        self._traces += 1
-        trial = self._trials.pop(key, None)
-        cleared = leaves_with_gradients(x.recorded for x in self._known_programs(key, trial))
-        if trial is None:
-            self._warn_of_fresh_arguments(key, args, kwargs)
-            return self._trace_first(key, leaves, args, kwargs, cleared)
-        trial.clear(cleared)
-        failing = trial.first_failing_but_content()
+        """Trace a call: the first one of a signature, or the second one, which is compiled."""
+        self._patience.traces += 1
+        first = self._first_traces.pop(key, None)
+        cleared = leaves_with_gradients(x.recorded for x in self._known_programs(key, first))
+        call = Call(self.function, self.name, args, kwargs, leaves, self._keep_grads, cleared)
+        if first is None:
+            self._patience.note_fresh_arguments(key, call, self._first_traces)
+            return self._trace_first(key, call)
+        first.clear(cleared)
+        failing = first.first_failing_but_content()
         if failing is not None:
-            self._note_unsteady(key, failing.label)
-            return self._trace_first(key, leaves, args, kwargs, cleared)
-        return self._confirm_and_compile(trial, key, leaves, args, kwargs, cleared)
+            self._patience.note_unsteady(key, failing.label)
+            return self._trace_first(key, call)
+        return self._trace_second(key, call, first)
 
-    def _trace_first(
-        self,
-        key: Key,
-        leaves: list[Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        cleared: set[int],
-    ) -> Any:
-        """Carry out the first call of a signature, and keep what it recorded on trial."""
-        tracer = Tracer(Observer())
-        with undo_if_refused(tracer, cleared=not self._lenient):
-            tree, result, recorded, program = self._trace(tracer, key, leaves, args, kwargs)
-            answer = result.result_of_trace(tree, bool(recorded.updates))
-        del tree
-        roots = [self.function, *(x for x in leaves if not is_value(x))]
-        trial = FirstTrace(tracer, recorded, program, result, roots, cleared)
-        self._ignore_what_does_not_matter(key, trial)
-        if self._rewritten is not None and self._reuse_program(
-            key, trial, make_fast_reader(args, kwargs)
-        ):
+    def _trace_first(self, key: Key, call: Call) -> Any:
+        """Carry out the first call of a signature, and keep what it recorded."""
+        answer, first = trace_first_call(call, strict=not self._lenient)
+        self._ignore_what_does_not_matter(key, first)
+        if self._rewritten is not None and self._reuse_program(key, call, first):
             return answer
-        self._trials[key] = trial
-        if len(self._trials) > CACHED:
-            del self._trials[next(iter(self._trials))]
+        self._first_traces[key] = first
+        if len(self._first_traces) > CACHED:
+            del self._first_traces[next(iter(self._first_traces))]
         return answer
 
-    def _ignore_what_does_not_matter(self, key: Key, trial: FirstTrace) -> None:
-        """Forget conditions of which it is seen that a change makes no other program."""
-        if self._suspects and any(
-            is_same_program(e.trial, trial) for e in self._entries.get(key, ())
-        ):
+    def _trace_second(self, key: Key, call: Call, first: FirstTrace) -> Any:
+        """Carry out the second call of a signature, and keep the program if it was compiled."""
+        if first.unobserved is not None:
+            self._refuse(first.unobserved)
+            return self.function(*call.args, **call.kwargs)
+        if first.refusal is not None:
+            raise CompileError(f"{first.refusal}. This call changed nothing") from first.refusal
+        outcome = compile_call(call, first, self._refuse if self._lenient else None)
+        if outcome.is_outdated:
+            self._patience.traces -= 1
+        if self.refusal is not None:
+            return outcome.answer
+        if outcome.changed is not None:
+            self._patience.note_unsteady(key, outcome.changed.label, 2)
+        elif outcome.executable is not None:
+            self._add_entry(key, call, outcome.executable, outcome.first)
+        else:
+            assert outcome.refusal is not None
+            self._first_traces[key] = outcome.first
+            self._patience.note_unsteady(key, outcome.refusal)
+        return outcome.answer
+
+    def _ignore_what_does_not_matter(self, key: Key, first: FirstTrace) -> None:
+        """Drop conditions of a trace that were seen to change without another program."""
+        if self._suspects and self._entry_like(key, first) is not None:
             self._ignored |= {c.place: c for c in self._suspects}  # which keeps what the ids are of
-        trial.conditions = [
-            c for c in trial.conditions if not c.foreign or c.place not in self._ignored
+        first.conditions = [
+            c for c in first.conditions if not c.foreign or c.place not in self._ignored
         ]
 
-    def _reuse_program(self, key: Key, trial: FirstTrace, values: Any) -> bool:
-        """Let a program go on with the elements that an array has now, if they make the same one.
+    def _entry_like(self, key: Key, first: FirstTrace) -> CacheEntry | None:
+        """Return an entry whose program is the one that a trace recorded, or None."""
+        entries = self._entries.get(key, ())
+        return next((e for e in entries if is_same_program(e.first, first)), None)
 
-        A call that recorded the same is enough: the program is one that two calls have recorded.
+    def _reuse_program(self, key: Key, call: Call, first: FirstTrace) -> bool:
+        """Keep a program for the elements that an array has now, if they make the same program.
+
+        One call that recorded the same is enough: two calls have recorded this program before.
         """
-        known = next(
-            (e for e in self._entries.get(key, ()) if is_same_program(e.trial, trial)), None
-        )
-        if (
-            known is None
-            or trial.refusal is not None
-            or trial.first_failing(after=True) is not None
-        ):
+        known = self._entry_like(key, first)
+        if known is None or first.refusal is not None:
+            return False
+        if first.first_failing(after=True) is not None:
             return False
         if known.replays < WASTED:
-            self._note_unsteady(key, f"the content of {self._rewritten}")
-        self._programs -= 1
-        self._add_entry(key, CacheEntry(known.executable, trial, values, self._due))
+            self._patience.note_unsteady(key, f"the content of {self._rewritten}")
+        self._patience.programs -= 1
+        self._add_entry(key, call, known.executable, first)
         self._entries[key].remove(known)
-        trial.release()
         return True
 
-    def _confirm_and_compile(
-        self,
-        trial: FirstTrace,
-        key: Key,
-        leaves: list[Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        cleared: set[int],
-    ) -> Any:
-        """Carry out the second call, which must record the same; compile what both recorded.
-
-        If the first call changed what it reads, as one that builds something when it is needed,
-        another second call is waited for.
-        """
-        if trial.unobserved is not None:
-            self._refuse(trial.unobserved)
-            return self.function(*args, **kwargs)
-        if trial.refusal is not None:
-            raise CompileError(f"{trial.refusal}. This call changed nothing") from trial.refusal
-        before = trial.present_state()
-        moved = trial.changed or trial.others_changed or trial.has_new_content()
-        tracer = Tracer(Observer() if moved else None, lines=moved)
-        tracer.watched, tracer.names = trial.watched(before.objects)
-        with undo_if_refused(tracer, cleared=not self._lenient):
-            tree, result, recorded, program = self._trace(tracer, key, leaves, args, kwargs)
-            refusal = trial.difference(tracer, program, result, before)
-            if refusal is not None:
-                settled = trial.first_failing_but_content(after=True) is None
-                if moved and settled:
-                    self._traces -= 1  # what was recorded first was of another state
-                elif self._lenient:  # the call was carried out
-                    self._refuse(refusal)
-                else:
-                    raise refusal
-            answer = result.result_of_trace(tree, bool(recorded.updates))
-        del tree
-        if self.refusal is not None:
-            return answer
-        failing = trial.changed_since(before.found) if refusal is None else None
-        if moved:
-            roots = [self.function, *(x for x in leaves if not is_value(x))]
-            trial = FirstTrace(tracer, recorded, program, result, roots, cleared)
-            refusal = refusal or trial.refusal
-        if refusal is None:
-            trial.free_contents(tracer.proven, tracer.names)
-        if failing is not None:
-            self._note_unsteady(key, failing.label, 2)
-        elif refusal is None:
-            name_variables(trial.recorded)
-            variant = Executable(trial.recorded, optimize_program(trial.program), self.name)
-            self._add_entry(
-                key, CacheEntry(variant, trial, make_fast_reader(args, kwargs), self._due)
-            )
-            trial.release()
-        else:
-            self._trials[key] = trial
-            self._note_unsteady(key, refusal)
-        return answer
-
-    def _trace(
-        self,
-        tracer: Tracer,
-        key: Key,
-        leaves: list[Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> tuple[Any, Result, Program, Program]:
-        """Call the function while a tracer looks on.
-
-        Returns:
-            what it returned, how that is made of a program's outputs, the program, and that without
-            dead code.
-        """
-        names = argument_names(self.function, args, kwargs)
-        bound = [
-            tracer.stand_in(x, name) if is_value(x) else x
-            for x, name in zip(leaves, names, strict=True)
-        ]
-        own_args, own_kwargs = rebuild_arguments(args, kwargs, bound)
-        before = snapshot_containers((own_args, own_kwargs))
-        tree = call_traced(tracer, lambda: self.function(*own_args, **own_kwargs), is_recording())
-        refuse_changed_containers(before)
-        result = Result(tree, tracer, self._keep_grads)
-        recorded = tracer.program(self.name, result.outputs)
-        result.mark_tensors(tracer, recorded)
-        program = eliminate_dead_code(recorded)
-        refuse_dynamic_shapes(recorded)
-        result.check_gradients(program)
-        return tree, result, recorded, program
-
-    def _note_unsteady(self, key: Key, cause: str | CompileError, traces: int = 1) -> None:
-        """Note that something that is read was another one; after many traces, warn and give up."""
-        before = self._unsteady.get(key, 0)
-        self._unsteady[key] = before + traces
-        if before < WASTED <= before + traces:
-            why = cause
-            if isinstance(cause, str):
-                why = f"{cause} is another one each time; {CURE}"
-            self.given_up = f"traced at each call and never compiled, since {why}"
-            warn_user(f"{self.name} is {self.given_up}. From now on it runs as it is")
-
-    def _warn_of_fresh_arguments(
-        self, key: Key, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> None:
-        """Warn if each call has a static argument of its own, and stop to trace such calls."""
-        if self._fresh or self._traces - 2 * self._programs < CACHED + WASTED:
-            return
-        self._fresh = True
-        names = argument_names(self.function, args, kwargs)
-        places = [
-            place
-            for place, kind in enumerate(key[2:])
-            if any(place + 2 < len(other) and other[place + 2] != kind for other in self._trials)
-        ]
-        varying = ", ".join(dict.fromkeys(names[place] for place in places if place < len(names)))
-        self._trials.clear()
-        warn_user(
-            f"{self.name} was traced {self._traces} times and hardly ever compiled, since "
-            f"{varying or 'the structure of its arguments'} is another one at each call, and each "
-            "one would make another program; give numbers that change as floats or arrays. From "
-            "now on it runs as it is, but for arguments that come twice in a row"
-        )
-
-    def _known_programs(self, key: Key, trial: FirstTrace | None) -> list[FirstTrace | Executable]:
+    def _known_programs(self, key: Key, first: FirstTrace | None) -> list[FirstTrace | Executable]:
         """Return what was recorded for a signature."""
-        found: list[FirstTrace | Executable] = [
-            entry.executable for entry in self._entries.get(key, ())
-        ]
-        return [*found, trial] if trial is not None else found
+        entries = self._entries.get(key, ())
+        found: list[FirstTrace | Executable] = [entry.executable for entry in entries]
+        return [*found, first] if first is not None else found
 
-    def _add_entry(self, key: Key, entry: CacheEntry) -> None:
-        """Keep an entry; drop the one that was not used for longest if there are too many."""
-        self._programs += 1
+    def _add_entry(self, key: Key, call: Call, executable: Executable, first: FirstTrace) -> None:
+        """Keep a program; if there are too many, drop the one not used for longest."""
+        read = make_fast_reader(call.args, call.kwargs)
+        entry = CacheEntry(executable, first, read, self._due)
+        self._patience.programs += 1
         entries = self._entries.setdefault(key, [])
         if self._suspects:
-            entries[:] = [e for e in entries if not is_same_program(e.trial, entry.trial)]
+            entries[:] = [e for e in entries if not is_same_program(e.first, first)]
         entries.append(entry)
         if len(entries) > ALTERNATIVES:
             del entries[0]
         self._entries.move_to_end(key)
         self._last = entry
-        if len(self._entries) <= CACHED:
-            return
-        self._entries.popitem(last=False)
-        self._dropped += 1
-        if self._dropped == THRASHING:
-            warn_user(
-                f"{self.name} was compiled for {CACHED + THRASHING} signatures, and each new one "
-                "costs two eager calls; give it arrays of fewer shapes (a last batch of the same "
-                "size), and numbers that change as floats or arrays instead of integers"
-            )
+        if len(self._entries) > CACHED:
+            self._entries.popitem(last=False)
+            self._patience.note_dropped_signature()
+        first.release()
 
     # ── what it became ───────────────────────────────────────────────────────────────────────
     @property
@@ -557,9 +419,14 @@ class CompiledFunction(Generic[P, Result_co]):
         return self._last.executable
 
     @property
+    def given_up(self) -> str | None:
+        """Why a signature is no longer traced, or None."""
+        return self._patience.given_up
+
+    @property
     def wasted_traces(self) -> int:
         """How many calls were traced that led to no program, by now."""
-        return self._traces - 2 * self._programs - len(self._trials)
+        return self._patience.wasted_traces - len(self._first_traces)
 
     @property
     def program(self) -> Program:

@@ -1,4 +1,8 @@
-"""What a compiled function knows of a signature: one trace on trial, then programs that hold."""
+"""The cache entries of a signature: first a trace that is not confirmed, then programs with guards.
+
+A signature is the structure of the arguments, with the shapes and dtypes of the values in it and
+the static arguments themselves.
+"""
 
 from __future__ import annotations
 
@@ -47,14 +51,31 @@ class State(NamedTuple):
     found: list[tuple[Any, Any]]
 
 
+class Recording(NamedTuple):
+    """What one call recorded.
+
+    Attributes:
+        tracer: of the call.
+        result: how the function's result is made of a program's outputs.
+        recorded: the program.
+        program: the program without dead code.
+    """
+
+    tracer: Tracer
+    result: Result
+    recorded: Program
+    program: Program
+
+    def answer(self) -> Any:
+        """Return what the call returns."""
+        return self.result.result_of_trace(bool(self.recorded.updates))
+
+
 class FirstTrace:
-    """What the first call of a signature recorded; the second one must record the same.
+    """What the first call of a signature recorded; the second call must record the same.
 
     Args:
-        tracer: of the call.
-        recorded: what it noted.
-        program: that without dead code.
-        result: what it returned.
+        recording: what the call recorded.
         roots: where the code began: the function, and the arguments.
         cleared: ids of leaves that had a gradient before the call: the function forgot it.
 
@@ -68,14 +89,9 @@ class FirstTrace:
     """
 
     def __init__(
-        self,
-        tracer: Tracer,
-        recorded: Program,
-        program: Program,
-        result: Result,
-        roots: Sequence[Any],
-        cleared: Collection[int],
+        self, recording: Recording, roots: Sequence[Any], cleared: Collection[int]
     ) -> None:
+        tracer, result, recorded, program = recording
         self.tracer = tracer
         self.result = result
         self.clears = bool(cleared)
@@ -122,7 +138,7 @@ class FirstTrace:
                 c for c in self.conditions if c.key != GRADIENT or id(c.owner) not in cleared
             ]
 
-    def watched(self, objects: Sequence[Any]) -> tuple[list[Any], set[str]]:
+    def watchable_arrays(self, objects: Sequence[Any]) -> tuple[list[Any], set[str]]:
         """Return the arrays of which it can be seen how they are used, and their attributes' names.
 
         Args:
@@ -158,6 +174,10 @@ class FirstTrace:
         """Tell whether an array has other elements than after the call."""
         return any(c.has_new_content() for c in self.conditions)
 
+    def has_moved(self) -> bool:
+        """Tell whether something that the call reads has changed, in it or after it."""
+        return self.changed or self.others_changed or self.has_new_content()
+
     def present_state(self) -> State:
         """Return what is there before a call."""
         assert self.captures is not None
@@ -165,22 +185,21 @@ class FirstTrace:
         draws = [generator_state(generator) for generator, _ in self.reach.random]
         return State(objects, contents, draws, self.found_now())
 
-    def difference(
-        self, tracer: Tracer, program: Program, result: Result, before: State
-    ) -> CompileError | None:
+    def difference(self, second: Recording, before: State) -> CompileError | None:
         """Return why another call did not record the same, or None.
 
         Args:
-            tracer, program, result: of that call.
+            second: what that call recorded.
             before: what was there when it began.
         """
         assert self.captures is not None
+        tracer, program = second.tracer, second.program
         try:
             self.refuse_drawn(before.draws, tracer)
             refuse_unreached_arrays(self.tracer, tracer, self.reach)
             values = self.captures.found_again(tracer, program, before.objects, before.contents)
             compare_programs(self.program, self.captures.as_inputs(program, values))
-            result.compare(self.result)
+            second.result.compare(self.result)
             self.refuse_replaced(before.found)
         except CompileError as error:
             return error
@@ -247,7 +266,7 @@ class FirstTrace:
         )
 
     def release(self) -> None:
-        """Let go of what is needed on trial only."""
+        """Drop what only the trace needs, and the program does not."""
         del self.tracer, self.reach
 
     def first_failing(self, after: bool = False) -> Condition | None:
@@ -287,7 +306,7 @@ class CacheEntry:
     Attributes:
         guard: tells whether all is as it was, and finds what the program captures.
         values: takes the values from simple arguments; None for arguments that are not simple.
-        trial: what was recorded.
+        first: the trace that was compiled.
         direct: runs the program, where its one output is the one tensor that is returned.
         forgotten: the leaves that lose their gradient then; of the others was seen that they have
             none.
@@ -307,7 +326,7 @@ class CacheEntry:
             "replay",
             "result",
             "tensors",
-            "trial",
+            "first",
             "values",
             "executable",
             "watched",
@@ -319,26 +338,26 @@ class CacheEntry:
     def __init__(
         self,
         variant: Executable,
-        trial: FirstTrace,
+        first: FirstTrace,
         values: Callable[..., Any] | None,
         due: Sequence[int],
     ) -> None:
-        assert trial.captures is not None
+        assert first.captures is not None
         self.left = self._next = due[0]
         self._due = (after - before for before, after in pairwise(due))
         self.executable = variant
-        self.trial = trial
-        self.result = trial.result
+        self.first = first
+        self.result = first.result
         self.recording = is_recording()
         self.replay: Replay | None = None
-        self.guard = Guard(trial.conditions, trial.captures.sources)
+        self.guard = Guard(first.conditions, first.captures.sources)
         self.values = values
-        self.tensors = trial.captures.tensors if trial.captures.tensors() else None
+        self.tensors = first.captures.tensors if first.captures.tensors() else None
         y = variant.program.outputs[0] if self.result.single else None
         # A gradient of before may be there to be forgotten.
-        tensor = not trial.clears and variant.changes and type(y) is Value and not y.weak
+        tensor = not first.clears and variant.changes and type(y) is Value and not y.weak
         self.direct = variant.run_alone if tensor else None
-        without = {id(c.owner) for c in trial.conditions if c.key == GRADIENT and c.value is None}
+        without = {id(c.owner) for c in first.conditions if c.key == GRADIENT and c.value is None}
         self.forgotten = [x for x in self.result.trained if id(x) not in without]
 
     @property
@@ -402,7 +421,7 @@ def leaves_with_gradients(programs: Iterable[Program]) -> set[int]:
 
 
 def is_same_program(one: FirstTrace, other: FirstTrace) -> bool:
-    """Tell whether two trials recorded the same program, so that one will do."""
+    """Tell whether two traces recorded the same program, so that one will do."""
     try:
         compare_programs(one.program, other.program)
     except (CompileError, ValueError):

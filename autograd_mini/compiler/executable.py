@@ -19,9 +19,10 @@ from .. import errors
 from ..core.contexts import serials
 from ..core.tensor import RUN, SET_VALUE, Tensor
 from .locks import run_in_turn, turn_of
+from .memory import plan_memory
 from .program import Program, Value
 from .saving import save_program
-from .source import Source, write_module
+from .source import ABILITIES, Source, write_module
 from .writer import is_draw
 
 Result = TypeVar("Result")
@@ -94,7 +95,15 @@ class Executable:
     changes tensors has its turn among all programs that change, or read, the same ones.
     """
 
-    def __init__(self, recorded: Program, program: Program, name: str) -> None:
+    def __init__(self, recorded: Program, program: Program, source: Source, name: str) -> None:
+        """Execute the source.
+
+        Args:
+            recorded: the program as it was recorded.
+            program: the program after the passes.
+            source: the program, written out.
+            name: of the function.
+        """
         self.recorded = recorded
         self.program = program
         self.name = name
@@ -103,12 +112,12 @@ class Executable:
         self._changed = [program.leaves[v] for v, _ in program.updates]
         self._turn = turn_of(program.leaves.values(), self.changes, self)
         self._idle: list[Buffers] = []
-        self._write(in_place=True)
+        self._load(source)
 
-    def _write(self, in_place: bool) -> None:
-        """Write and execute the source."""
+    def _load(self, source: Source) -> None:
+        """Execute a source, and note what it reads and changes."""
         leaves = self.program.leaves
-        self.source: Source = write_module(self.program, self.name, in_place)
+        self.source = source
         self.count = self.source.count
         self._reads = [leaves[v] for v in self.source.read]
         self._states = [leaves[v] for v in self.source.states]
@@ -138,7 +147,9 @@ class Executable:
         made = Buffers(self._build, kept, self._states, self._borrowed)
         if all(map(is_written_in_c, made.commit)):
             return made
-        self._write(in_place=False)  # BLAS cannot take a product, so that Python would add it
+        # BLAS cannot take a product. Python would add it, and an interrupt could come between.
+        plan = plan_memory(self.program, ABILITIES, in_place=False)
+        self._load(write_module(self.program, plan, self.name))
         return self._make_buffers()
 
     def _kept_array(self, value: Value) -> Any:

@@ -93,7 +93,7 @@ def plan_memory(program: Program, can: Abilities, in_place: bool = True) -> Plan
     Args:
         program: what is to run.
         can: what its instructions can do.
-        in_place: whether products may be added into states.
+        in_place: whether products may be added into states, which needs a BLAS that can be called.
     """
     states = {leaf for leaf, _ in program.updates if leaf.shape}
     groups = find_state_vectors(program, states)

@@ -118,7 +118,7 @@ class Result:
                 f"{mine}; a compiled function returns the same ones at each call. Return tensors"
             )
 
-    def result_of_trace(self, tree: Any, effects: bool) -> Any:
+    def result_of_trace(self, effects: bool) -> Any:
         """Return the result of the call that was traced; gradients go where they are kept.
 
         Arrays are copied: one may show memory of the caller's, as a program's result never does.

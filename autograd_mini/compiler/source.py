@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from .expressions import is_view, takes_out, works_in_place
-from .memory import Abilities, Plan, new_vector, plan_memory
+from .memory import Abilities, Plan, new_vector
 from .program import Instruction, Operand, Program, Value
 from .rows import added_at
 from .writer import Writer, can_fill_array, indent_lines, is_draw, number_text, on_one_line
@@ -90,15 +90,14 @@ ABILITIES: Final = Abilities(
 )
 
 
-def write_module(program: Program, name: str, in_place: bool = True) -> Source:
+def write_module(program: Program, plan: Plan, name: str) -> Source:
     """Write a program as the source of a module.
 
     Args:
         program: after the passes.
+        plan: of its memory.
         name: of the function.
-        in_place: whether products may be added into states, which needs a BLAS that can be called.
     """
-    plan = plan_memory(program, ABILITIES, in_place)
     writer = Writer(program, plan, singular=singular_scopes(program))
     for y in plan.written:  # the user's variable may be the last to be written into a buffer
         base = plan.base(y)
