@@ -290,7 +290,7 @@ class FirstTrace:
             CompileError: naming the generator.
         """
         for (generator, label), state in zip(self.reach.random, before, strict=True):
-            if not tracer.has_drawn_from(generator) and not is_identical(
+            if not tracer.before.has_drawn_from(generator) and not is_identical(
                 state, generator_state(generator)
             ):
                 raise CompileError(

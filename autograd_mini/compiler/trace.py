@@ -15,7 +15,6 @@ import numpy as np
 
 from ..core.arrays import PLAIN, as_array, normal
 from ..core.contexts import ERRORS, Scope, ScopePath, WalkScope, serials
-from ..core.extraction import describe
 from ..core.fingerprint import fingerprint
 from ..core.notes import hooks
 from ..core.primitive import PRIMITIVES, Primitive
@@ -23,14 +22,28 @@ from ..core.record import Record, context, record, run
 from ..core.record import operand as plain
 from ..core.sites import Site, site
 from ..core.tensor import NO_PARAMS, Tensor, leaf
-from ..errors import ConversionError, ShapeError, StaleGraphError, UnsupportedError
+from ..errors import ShapeError, StaleGraphError
 from ..ops.conversion import cast, conjugate_number, imag, real, rounded_number, set_leaf
 from .expressions import is_view
-from .guards import MISSING, Condition
+from .guards import Condition
 from .identical import has_same_bits
 from .observe import Observer, call_observed
 from .program import Instruction, Operand, Program, Value
-from .questions import CURE, CURES, KEY, KIND, WHOLE, is_asked, is_called_by_numpy
+from .refusals import (
+    StateBefore,
+    assignment_error,
+    caught_error,
+    changed_array_error,
+    earlier_gradient_error,
+    error_state_error,
+    in_place_error,
+    is_asked,
+    is_called_by_numpy,
+    kind_error,
+    recorder_error,
+    text_error,
+    value_error,
+)
 from .rows import scalar
 from .uses import call_watching_uses
 
@@ -80,6 +93,7 @@ class Tracer:
 
     Attributes:
         observer: sees which Python code runs; None where that is known by now.
+        before: what the call may change, as it was.
         owners: objects that say that they are read: models and optimizers.
         conditions: what else the function relied on.
         met: plain arrays that were operands.
@@ -109,7 +123,6 @@ class Tracer:
         self.array_operands: list[ArrayOperand] = []
         self.uses: dict[int, int] = {}
         self.watched: list[Any] = []
-        self._released: dict[int, Any] = {}
         self._texts: set[str] = set()
         self.names: set[str] = set()
         self.proven: set[int] = set()
@@ -128,8 +141,7 @@ class Tracer:
         self._scalars: dict[Value, Value] = {}
         self._walks: dict[int, Site] = {}
         self._paths: dict[int, str] = {}
-        self._leaves_before: list[tuple[Tensor, Any, int, Any]] = []
-        self._generators_before: dict[int, tuple[np.random.Generator, Any]] = {}
+        self.before = StateBefore()
 
     def stand_in(self, given: Any, name: str | None) -> Tensor:
         """Return a fresh tensor in place of an argument: an array, a tensor, or a Python float."""
@@ -171,7 +183,7 @@ class Tracer:
         if primitive is set_leaf:
             return self._assign(*operands)
         if primitive.effect:
-            self._keep_generator(params)
+            self.before.keep_generator(params)
         operands = self._with_tensors(operands)
         if not primitive.multiple and not self._takes_number(operands):
             tensor = record(primitive, operands, params)
@@ -204,7 +216,7 @@ class Tracer:
         if primitive is set_leaf:
             return self._assign(*operands)
         if primitive.effect:
-            self._keep_generator(params)
+            self.before.keep_generator(params)
         operands = self._with_tensors(operands)
         if not primitive.multiple and not self._takes_number(operands):
             _, data, _ = run(primitive, operands, params)
@@ -231,12 +243,7 @@ class Tracer:
         indexed = any(type(x) is Tensor and x.dtype.kind in "iu" for x in operands[1:])
         static = isinstance(error, STATIC) or (isinstance(error, IndexError) and not indexed)
         if self.failure is None and not static:
-            self.failure = UnsupportedError(
-                f"compile: {primitive.name}, at {site()}, raised {type(error).__name__} ({error}), "
-                "which depends on values, and the function caught it and went on; a program would "
-                "go this way at each call. Decide outside of the compiled function, or with "
-                "np.where"
-            )
+            self.failure = caught_error(primitive, error)
 
     def _refuse_error_state(self) -> None:
         """Refuse operations that raise at what is not finite because the function has said so."""
@@ -246,13 +253,7 @@ class Tracer:
         self._errors = state
         asked = sorted(raising_errors() - self._raising)
         if asked:
-            raise self.note_refusal(
-                UnsupportedError(
-                    f"compile: the function asks NumPy to raise or call at {asked[0]!r}, as by "
-                    f"np.errstate, before {site()}, which a program does not; look with "
-                    "np.isfinite outside of the compiled function"
-                )
-            )
+            raise self.note_refusal(error_state_error(asked[0]))
 
     def refuse_write(self, tensor: Tensor) -> None:
         """Refuse `x *= 2` if x stands for an array that was given, or shows its memory.
@@ -261,14 +262,7 @@ class Tracer:
         """
         value = self._values.get(tensor_key(tensor))
         if value is not None and value in self._shown:
-            name = tensor.name or "x"
-            raise self.note_refusal(
-                UnsupportedError(
-                    f"compile: an operator in place, at {site()}, would write into an array that "
-                    f"was given to the compiled function; write {name} = {name} * 2 in place of "
-                    f"{name} *= 2"
-                )
-            )
+            raise self.note_refusal(in_place_error(tensor))
 
     def note_refusal(self, error: Exception) -> Exception:
         """Note an error that is raised since a trace cannot go on, and return it.
@@ -279,33 +273,14 @@ class Tracer:
         return error
 
     def look(self, tensor: Tensor, what: str) -> None:
-        """Refuse to let a value out: it may be another one at the next call."""
-        raise self.note_refusal(
-            ConversionError(
-                f"compile: {what}, at {site()}, looks at the value of {describe(tensor)}, which "
-                f"may differ from call to call; {self._cure(tensor, what)}"
-            )
-        )
-
-    def _cure(self, tensor: Tensor, what: str) -> str:
-        """Say what to write instead of looking at a value."""
-        whole = tensor.dtype.kind in "iu" and not tensor.ndim
-        if whole and tensor.serial in self._arguments and "branch" not in what:
-            return WHOLE
-        return next((cure for start, cure in CURES if what.startswith(start)), CURE)
+        """Refuse to let a value out: it may differ at the next call."""
+        is_argument = tensor.serial in self._arguments
+        raise self.note_refusal(value_error(tensor, what, is_argument))
 
     def ask_kind(self, tensor: Tensor, what: str) -> None:
-        """Refuse to say what an argument is, if it was no tensor: code would take another way."""
-        if tensor.serial not in self._plain_arguments or not is_asked(sys._getframe(2), what):
-            return
-        name = tensor.name or "x"
-        raise self.note_refusal(
-            ConversionError(
-                f"compile: {what.replace('x', name)}, at {site()}, sees a tensor in place of the "
-                f"{'number' if self.is_number(tensor) else 'ndarray'} that was given. "
-                + (WHOLE if what == KEY else KIND)
-            )
-        )
+        """Refuse to say what an argument is that was no tensor: code would go another way."""
+        if tensor.serial in self._plain_arguments and is_asked(sys._getframe(2), what):
+            raise self.note_refusal(kind_error(tensor, what, self.is_number(tensor)))
 
     def is_number(self, tensor: Tensor) -> bool:
         """Whether a tensor stands for a Python number."""
@@ -322,12 +297,7 @@ class Tracer:
             UnsupportedError: if it holds one that was made in this call.
         """
         if type(x) is str and any(text in x for text in self._texts):
-            raise self.note_refusal(
-                UnsupportedError(
-                    f"compile: the function returns {x!r:.60}, which shows a value that may differ "
-                    "from call to call; return the value, and make the text of it outside"
-                )
-            )
+            raise self.note_refusal(text_error(x))
 
     def depends(self, owner: Any, attributes: Sequence[str] = ()) -> None:
         """Note that an object is read; given attributes must be what they are at this moment."""
@@ -494,13 +464,7 @@ class Tracer:
             UnsupportedError: if what it held before is lost.
         """
         if before is not None and before.copy is None:
-            raise self.note_refusal(
-                UnsupportedError(
-                    f"compile: an array of shape {x.shape} was written into between two operations "
-                    f"that use it, the first at {before.line}, the second at {site()}; give each "
-                    "an array of its own, as with a.copy()"
-                )
-            )
+            raise self.note_refusal(changed_array_error(x, before.line))
         met = ArrayOperand(x, Value(x.shape, x.dtype), site() if self._notes_lines else None)
         self.constants[met.value] = met.leaf._value
         self._values[met.leaf.serial] = met.value
@@ -515,14 +479,9 @@ class Tracer:
             value = Value(x.shape, x.dtype, x.name)
             self.leaves[value] = x
             self._roots[x.serial] = value
-            self._leaves_before.append((x, x._value, x._assigned, x.grad))
+            self.before.keep_leaf(x)
         elif x._primitive is not None and not outside:
-            raise self.note_refusal(
-                UnsupportedError(
-                    f"compile: {describe(x)} was recorded by a recorder of its own, as that of "
-                    "am.debug(); use it outside of the compiled function"
-                )
-            )
+            raise self.note_refusal(recorder_error(x))
         else:
             value = self._constant(x._value, x.name)
         self.tensorial.add(value)
@@ -549,12 +508,7 @@ class Tracer:
         self.operand(target)
         new = self._as_scalar(self.operand(given))
         if target.serial in self._arguments:
-            raise self.note_refusal(
-                UnsupportedError(
-                    f"compile: {describe(target)} is an argument of the compiled function and "
-                    "cannot be assigned in it; return the new value, or use a tensor from outside"
-                )
-            )
+            raise self.note_refusal(assignment_error(target))
         if type(new) is not Value or new.dtype != target.dtype:
             cast_value = Value(target.shape, target.dtype)
             self.instructions.append(
@@ -582,7 +536,7 @@ class Tracer:
         """Leave arrays in place of recorded gradients, as without a trace."""
         for x in self.leaves.values():
             if self.is_recorded_here(x.grad):
-                x.grad = self._released[id(x)] = x.grad._value
+                self.before.release_gradient(x)
 
     def is_recorded_here(self, gradient: Any) -> bool:
         """Tell whether a gradient was recorded in this trace, and not in that of another thread."""
@@ -591,32 +545,10 @@ class Tracer:
     def undo(self, *, cleared: bool) -> None:
         """Put back what the call changed: values, gradients, random generators.
 
-        What another thread may have changed meanwhile stays.
-
         Args:
             cleared: whether to put back gradients that are no longer there.
         """
-        for x, value, assigned, grad in reversed(self._leaves_before):
-            if x.serial in self._updates:
-                x._value, x._assigned = value, assigned
-            found = x.grad
-            ours = self.is_recorded_here(found) or self._released.get(id(x), MISSING) is found
-            if ours or (cleared and found is None):
-                x.grad = grad
-        for generator, state in self._generators_before.values():
-            generator.bit_generator.state = state
-
-    def _keep_generator(self, params: dict[str, Any]) -> None:
-        """Remember the state of a generator before its first draw."""
-        generator = params.get("generator")
-        known = self._generators_before
-        if isinstance(generator, np.random.Generator) and id(generator) not in known:
-            known[id(generator)] = generator, generator.bit_generator.state
-
-    def has_drawn_from(self, generator: Any) -> bool:
-        """Tell whether draws of a generator, or of that with its bits, were noted."""
-        drawn = (x for x, _ in self._generators_before.values())
-        return any(generator is x or generator is x.bit_generator for x in drawn)
+        self.before.restore(self._updates, self.is_recorded_here, cleared)
 
     def program(self, name: str, outputs: list[Operand]) -> Program:
         """Return what was noted.
@@ -626,10 +558,7 @@ class Tracer:
         """
         for x in self.leaves.values():
             if type(x.grad) is np.ndarray and id(x.grad) in self._arrays:
-                raise UnsupportedError(
-                    f"compile: the gradient of {describe(x)}, which was there before the call, may "
-                    "differ from call to call; call backward() in the compiled function, too"
-                )
+                raise earlier_gradient_error(x)
         updates = [(self._roots[serial], new) for serial, new in self._updates.items()]
         return Program(
             name=name,
