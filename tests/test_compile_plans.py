@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import autograd_mini as am
-from autograd_mini.compiler.rows import flat, parts
+from autograd_mini.compiler.fused_ops import flat, parts
 
 SIZE = 3
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autograd_mini as am
+from autograd_mini.compiler.fused_ops import add_n, declare_operation
 from autograd_mini.compiler.program import Instruction, Operand, Program, Value
-from autograd_mini.compiler.rows import add_n, declare_operation
 from autograd_mini.compiler.scalars import vectorize as packing
 from autograd_mini.compiler.scalars.vectorize import vectorize_scalars
 from autograd_mini.core.primitive import PRIMITIVES, Primitive

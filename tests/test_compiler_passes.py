@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autograd_mini.compiler.fused_ops import add_n, declare_operation
 from autograd_mini.compiler.passes import (
     eliminate_common_subexpressions,
     eliminate_dead_code,
@@ -18,7 +19,6 @@ from autograd_mini.compiler.passes import (
     simplify_algebra,
 )
 from autograd_mini.compiler.program import Instruction, Operand, Program, Value
-from autograd_mini.compiler.rows import add_n, declare_operation
 from autograd_mini.core.primitive import PRIMITIVES, Primitive
 from autograd_mini.core.tensor import leaf
 

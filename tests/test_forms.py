@@ -20,8 +20,8 @@ from autograd_mini.compiler.expressions import (
     takes_out,
     works_in_place,
 )
+from autograd_mini.compiler.fused_ops import add_n
 from autograd_mini.compiler.program import Instruction, Value
-from autograd_mini.compiler.rows import add_n
 from autograd_mini.core.primitive import PRIMITIVES, Case, Primitive, case
 from autograd_mini.core.primitive import nonlinear as general
 from autograd_mini.core.samples import operands_of

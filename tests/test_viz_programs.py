@@ -11,10 +11,10 @@ import pytest
 
 import autograd_mini as am
 import viz
+from autograd_mini.compiler.fused_ops import add_terms, declare_operation, flat, parts
 from autograd_mini.compiler.graphs import graph_of
 from autograd_mini.compiler.phases import phases_of
 from autograd_mini.compiler.program import Instruction, Program, Value
-from autograd_mini.compiler.rows import add_terms, declare_operation, flat, parts
 from autograd_mini.core.absent import Absent
 from autograd_mini.core.primitive import PRIMITIVES
 from autograd_mini.core.record import scope

@@ -144,7 +144,7 @@ def refuse_dynamic_shapes(program: Program) -> None:
         UnsupportedError: if they are not, naming the line and the cure.
     """
     for step in program.instructions:
-        name = step.row
+        name = step.operation_name
         if name not in CHOSEN and name not in EIGENVALUES:
             continue
         kinds = [varying_kind(x, program) for x in step.operands]

@@ -11,9 +11,9 @@ from ..core.record import record, recording_anyway
 from ..core.reverse import dependents, walk
 from ..core.tensor import Tensor, leaf
 from .executable import Executable
+from .fused_ops import declare_operation
 from .passes.cleanup import eliminate_dead_code
 from .program import Value
-from .rows import declare_operation
 
 
 class Replay:

@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from .fused_ops import accumulated, added_at, flat, parts
 from .program import Instruction, Operand, Program, Value
-from .rows import accumulated, added_at, flat, parts
 
 Kind = Literal["argument", "state", "constant", "buffer", "view", "local"]
 ALIGNMENT: Final = 64

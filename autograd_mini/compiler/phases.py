@@ -19,8 +19,8 @@ from typing import Final
 
 from ..core.contexts import Phase
 from ..ops.conversion import cast
+from .fused_ops import add_n, flat, parts
 from .program import Instruction, Program, Value
-from .rows import add_n, flat, parts
 
 Ends = frozenset[Value] | None
 """The new values of trained leaves that a value leads to; None: to something else as well."""

@@ -17,7 +17,7 @@ from ..core.contexts import ScopePath, run_quietly
 from ..core.primitive import PRIMITIVES, Primitive
 from ..core.tensor import Tensor
 from ..core.visible import show_text
-from .rows import ROWS
+from .fused_ops import FUSED_OPS
 
 
 class Value:
@@ -104,11 +104,11 @@ class Instruction:
         return type(self.scope) is ScopePath and self.scope.in_walk
 
     @property
-    def row(self) -> str:
+    def operation_name(self) -> str:
         """The name of the row that it applies; "" for an operation of the user's own."""
         primitive = self.primitive
         name = primitive.name
-        return name if PRIMITIVES.get(name) is primitive or ROWS.get(name) is primitive else ""
+        return name if PRIMITIVES.get(name) is primitive or FUSED_OPS.get(name) is primitive else ""
 
     @property
     def values(self) -> Iterator[Value]:

@@ -35,10 +35,26 @@ from ..core.primitive import Primitive
 from ..core.record import Operation
 from ..core.tensor import Tensor
 from ..random.generator import Generator
-from .guards import MISSING, Condition, Kind, content_of, is_read, read_attribute
+from .guards import MISSING, Condition, Kind, content_of, is_read
 from .identical import is_plain
-from .observe import INSTALLED, Observer, names_of, origin_of_file, origin_of_module
-from .views import Attributes, Cached, Items, Values, cached_call
+from .objects import (
+    Attributes,
+    Cached,
+    Items,
+    Values,
+    attribute_of,
+    cached_call,
+    instance_attributes,
+    is_base_of_modules,
+    is_class_of_user,
+    is_made_in_python,
+    is_mode,
+    is_module_or_optimizer,
+    is_special,
+    origin_of_namespace,
+    value_in,
+)
+from .observe import Observer, names_of, origin_of_file, origin_of_module
 
 LARGEST: Final = 50_000
 """So many conditions are kept at most."""
@@ -552,77 +568,6 @@ class Reach:
             self._add_condition("absent", x, key, True, where, foreign)
         elif value is attribute_of(x, key) or is_plain(value):
             self._add_condition("attribute", x, key, value, where, foreign)
-
-
-def is_class_of_user(kind: type) -> bool:
-    """Tell a class of the user's own, of no installed package."""
-    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-    installed = isinstance(file, str) and file.startswith(INSTALLED)
-    return origin_of_module(kind) == "user" and not installed
-
-
-def value_in(cell: types.CellType) -> Any:
-    """Return what a variable of a closure holds, None if there is nothing."""
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return None
-
-
-def is_special(name: str) -> bool:
-    """Tell a method that Python calls without its name being written."""
-    return name.startswith("__") and name.endswith("__")
-
-
-def is_base_of_modules(kind: type) -> bool:
-    """Tell the class from which a user's modules inherit."""
-    return (kind.__module__, kind.__name__) == ("autograd_mini.nn.module", "Module")
-
-
-def is_mode(x: Any) -> bool:
-    """Tell what a module has for `training`: it is not an attribute like others."""
-    return type(x).__module__ == "autograd_mini.nn.mode"
-
-
-def is_module_or_optimizer(kind: type) -> bool:
-    """Tell a class whose methods this library calls."""
-    return hasattr(kind, "named_tensors") or hasattr(kind, "rule")
-
-
-def is_made_in_python(kind: type) -> bool:
-    """Tell a class that a `class` statement made: it is on the heap, and can be changed."""
-    return kind.__flags__ & (1 << 9 | 1 << 8) == 1 << 9 and kind.__module__ not in OWN_MODULES
-
-
-OWN_MODULES: Final = frozenset({"builtins", "functools", "collections", "operator", "array"})
-"""Modules whose classes are opened as the containers that they are."""
-
-
-def instance_attributes(x: Any) -> dict[Any, Any] | None:
-    """Return the dict of an object's own attributes, or None."""
-    try:
-        found = object.__getattribute__(x, "__dict__")
-    except AttributeError:
-        return None
-    return found if type(found) is dict else None
-
-
-def attribute_of(x: Any, name: str) -> Any:
-    """Return an attribute, without asking a `__getattr__`; `MISSING` if there is none."""
-    try:
-        return read_attribute(x, name)
-    except Exception:
-        return MISSING
-
-
-def origin_of_namespace(namespace: dict[str, Any]) -> str | None:
-    """Return whose module a namespace belongs to; None for one of the interpreter's."""
-    name, file = str(namespace.get("__name__", "")), namespace.get("__file__")
-    if name.partition(".")[0] == "autograd_mini":
-        return "library"
-    if isinstance(file, str):
-        return origin_of_file(file)
-    return "user" if name == "__main__" or namespace.get("__spec__") is None else None
 
 
 OPENERS: Final[tuple[tuple[Any, Callable[..., None]], ...]] = (

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from .expressions import is_view, takes_out, works_in_place
+from .fused_ops import added_at
 from .memory import Abilities, Plan, new_vector
 from .program import Instruction, Operand, Program, Value
-from .rows import added_at
 from .writer import Writer, can_fill_array, indent_lines, is_draw, number_text, on_one_line
 
 WIDTH: Final = 100
@@ -186,14 +186,14 @@ def singular_scopes(program: Program) -> frozenset[str]:
     }
 
     def is_regular(step: Instruction) -> bool:
-        name = step.row
+        name = step.operation_name
         if name != "divide":
             return name in REGULAR
         total = makers.get(step.operands[1])  # of a softmax, it is 1 at least
-        if total is None or total.row not in ("sum", "row_sums", "column_sums"):
+        if total is None or total.operation_name not in ("sum", "row_sums", "column_sums"):
             return False
         terms = makers.get(total.operands[0])
-        return terms is not None and terms.row == "exp"
+        return terms is not None and terms.operation_name == "exp"
 
     return frozenset(
         step.scope for step in program.instructions if step.in_walk and not is_regular(step)

@@ -25,6 +25,7 @@ from ..core.tensor import NO_PARAMS, Tensor, leaf
 from ..errors import ShapeError, StaleGraphError
 from ..ops.conversion import cast, conjugate_number, imag, real, rounded_number, set_leaf
 from .expressions import is_view
+from .fused_ops import scalar
 from .guards import Condition
 from .identical import has_same_bits
 from .observe import Observer, call_observed
@@ -44,7 +45,6 @@ from .refusals import (
     text_error,
     value_error,
 )
-from .rows import scalar
 from .uses import call_watching_uses
 
 NUMBERS: Final = frozenset({int, float, bool, complex, type(None)})

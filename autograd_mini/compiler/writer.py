@@ -16,9 +16,9 @@ import numpy as np
 
 from ..core.primitive import PRIMITIVES
 from .expressions import RESERVED, Expression, expression_of
+from .fused_ops import accumulated, affine, column_sums, dot, flat, parts, row_sums
 from .memory import Plan
 from .program import Instruction, Operand, Program, Value
-from .rows import accumulated, affine, column_sums, dot, flat, parts, row_sums
 
 ARITHMETIC: Final = frozenset(
     {"add", "subtract", "multiply", "divide", "maximum", "minimum", "where"}
@@ -126,7 +126,7 @@ class Writer:
         Beside an array, a number is an array without axes: NumPy takes that in half the time.
         """
         y = step.results[0]
-        if not (step.row in ARITHMETIC and y.shape and y.dtype.char in "fd"):
+        if not (step.operation_name in ARITHMETIC and y.shape and y.dtype.char in "fd"):
             return [self.text(x) for x in step.operands]
         constants = self.program.constants
         texts = []
@@ -403,7 +403,7 @@ PRODUCTS: Final = {
 # A draw is a call of NumPy's generator. It writes into a buffer where NumPy allows that.
 def is_draw(step: Instruction) -> bool:
     """Whether an instruction draws random numbers."""
-    return step.row == "draw" and "generator" in step.params
+    return step.operation_name == "draw" and "generator" in step.params
 
 
 def can_fill_array(step: Instruction) -> bool:

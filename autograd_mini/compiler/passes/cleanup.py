@@ -18,8 +18,8 @@ from ...core.arrays import normal
 from ...core.contexts import run_quietly
 from ...core.primitive import PRIMITIVES, Primitive
 from ...ops.matrices import RAISING
+from ..fused_ops import add_n
 from ..program import Instruction, Operand, Program, Value
-from ..rows import add_n
 from .facts import primitives_named
 
 COMMUTATIVE: Final = frozenset(
@@ -257,7 +257,7 @@ def may_raise(step: Instruction) -> bool:
     """
     if step.in_walk:
         return False
-    number = step.row in NUMERIC and step.results[0].weak
+    number = step.operation_name in NUMERIC and step.results[0].weak
     return number or step.primitive.forward in RAISING
 
 

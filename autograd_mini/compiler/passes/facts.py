@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 
 from ...core.primitive import PRIMITIVES, Primitive
+from ..fused_ops import add_n
 from ..program import Instruction, Operand, Program, Value
-from ..rows import add_n
 
 DEPTH: Final = 8
 """How many operations back the sign of a zero is traced."""
@@ -147,7 +147,7 @@ class Uses:
         if type(x) is not Value or self.counts.get(x) != 1:
             return None
         step = self.makers.get(x)
-        return step if step is not None and step.row in names else None
+        return step if step is not None and step.operation_name in names else None
 
     def replace(self, step: Instruction, *others: Instruction) -> None:
         """Note that others stand in an instruction's place."""

@@ -12,8 +12,8 @@ from typing import Final, TypeGuard
 import numpy as np
 
 from ...core.primitive import PRIMITIVES, Primitive
+from ..fused_ops import accumulated, affine, column_sums, dot, row_sums
 from ..program import Instruction, Operand, Program, Value
-from ..rows import accumulated, affine, column_sums, dot, row_sums
 from .cleanup import eliminate_dead_code
 from .facts import Uses, has_arrays
 
@@ -34,7 +34,7 @@ def fuse_matmul(program: Program) -> Program:
     leaves = {new: leaf for leaf, new in program.updates}
     changed: dict[Value, list[Instruction]] = {}
     for step in program.instructions:
-        rule = RULES.get(step.row)
+        rule = RULES.get(step.operation_name)
         found = rule(step, uses) if rule else None
         if found:
             changed[step.results[0]] = found
@@ -58,9 +58,9 @@ def copy_small_arguments(program: Program) -> Program:
     shown: dict[Value, Value] = {x: x for x in program.inputs if len(x.shape) == 2}
     wanted: dict[Value, bool] = {}
     for step in program.instructions:
-        if step.row == "transpose" and step.operands[0] in shown:
+        if step.operation_name == "transpose" and step.operands[0] in shown:
             shown[step.results[0]] = shown[step.operands[0]]
-        elif step.row in ("matmul", "affine", "accumulated"):
+        elif step.operation_name in ("matmul", "affine", "accumulated"):
             for x in step.values:
                 if x in shown and x.dtype in REAL:
                     root = shown[x]
@@ -117,12 +117,12 @@ def fuse_reduction(step: Instruction, uses: Uses) -> list[Instruction] | None:
         if product is not None:
             a, b = (product.operands * 2)[:2]
             if has_shape_and_dtype_of(a, x) and has_shape_and_dtype_of(b, x):
-                if step.row == "sum":
+                if step.operation_name == "sum":
                     return [with_same_results(dot, (a, b), step)]
                 return mean_of_product(a, b, step)
     if len(axes) == len(x.shape) and not step.params["keepdims"] and x.size <= LONGEST:
         return sum_by_ones(x, step, uses)
-    if len(x.shape) != 2 or step.row != "sum" or max(x.shape) > LONGEST:
+    if len(x.shape) != 2 or step.operation_name != "sum" or max(x.shape) > LONGEST:
         return None
     if axes == (0,) and not step.params["keepdims"]:
         return [with_same_results(column_sums, (x,), step)]
@@ -147,14 +147,14 @@ def sum_by_ones(x: Value, step: Instruction, uses: Uses) -> list[Instruction]:
     """Return the sum or mean of all elements, as a product with ones."""
     ones = Value(x.shape, x.dtype, "ones")
     uses.constants[ones] = np.ones(x.shape, x.dtype)
-    if step.row == "sum":
+    if step.operation_name == "sum":
         return [with_same_results(dot, (x, ones), step)]
     return mean_of_product(x, ones, step)
 
 
 def fuse_update(step: Instruction, leaf: Value, uses: Uses) -> Instruction | None:
     """Let BLAS write p − factor·(a @ b), or p + …, into p."""
-    name = step.row
+    name = step.operation_name
     if name not in ("subtract", "add") or not leaf.shape or step.operands[0] is not leaf:
         return None
     scaled = uses.only(step.operands[1], "multiply")
@@ -171,7 +171,7 @@ def fuse_update(step: Instruction, leaf: Value, uses: Uses) -> Instruction | Non
         cast = uses.makers.get(factor) if type(factor) is Value else None
         if (
             cast is not None
-            and cast.row == "cast"
+            and cast.operation_name == "cast"
             and REAL.issuperset(x.dtype for x in cast.values)
         ):
             factor = cast.operands[0]  # rounded as it is put into memory

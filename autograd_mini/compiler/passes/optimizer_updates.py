@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ...ops.finiteness import finite
+from ..fused_ops import flat, parts
 from ..program import Instruction, Operand, Program, Value
-from ..rows import flat, parts
 from .facts import has_arrays
 
 LARGEST: Final = 2**14

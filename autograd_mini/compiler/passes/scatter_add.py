@@ -14,8 +14,8 @@ import numpy as np
 
 from ...core.primitive import PRIMITIVES
 from ...ops.index_batching import ARRAY
+from ..fused_ops import added_at, picked
 from ..program import Instruction, Operand, Program, Value
-from ..rows import added_at, picked
 from .cleanup import eliminate_dead_code
 from .facts import Uses, has_arrays
 
@@ -28,7 +28,7 @@ def fuse_scatter_add(program: Program) -> Program:
     uses = Uses(program)
     changed: dict[Value, Instruction] = {}
     for step in program.instructions:
-        if step.row != "add" or len(step.operands) != 2:
+        if step.operation_name != "add" or len(step.operands) != 2:
             continue
         for other, x in (step.operands, step.operands[::-1]):
             flattened = uses.only(x, "reshape")
@@ -71,7 +71,7 @@ def index_by_places(program: Program) -> tuple[Program, set[Operand]]:
     kept: list[Instruction] = []
     for step in program.instructions:
         new = [step]
-        if step.row in ("getitem", "scatter"):
+        if step.operation_name in ("getitem", "scatter"):
             x = step.operands[0]
             shape = step.params.get("shape", x.shape if type(x) is Value else ())
             places = places_in_matrix(step, shape, makers, program, found, constants, kept)
@@ -105,7 +105,7 @@ def places_in_matrix(
         return None
     numbers = program.constants.get(rows)
     classes = makers.get(columns)
-    if numbers is None or classes is None or classes.row != "class_numbers":
+    if numbers is None or classes is None or classes.operation_name != "class_numbers":
         return None
     plain = numbers.ndim == 1 and numbers.dtype.kind in "iu" and rows.shape == columns.shape
     if not plain or not numbers.size or numbers.min() < 0 or shape[1] != classes.params["classes"]:
@@ -126,7 +126,7 @@ def index_vector(step: Instruction, shape: tuple[int, ...], places: Value) -> li
     length, scope, line = shape[0] * shape[1], step.scope, step.line
     reshape, params = PRIMITIVES["reshape"], dict(step.params) | {"index": (ARRAY,)}
     vector = Value((length,), x.dtype)
-    if step.row == "getitem":
+    if step.operation_name == "getitem":
         return [Instruction(picked, (x, places), {}, (y,), scope, line)]
     params["shape"] = (length,)
     put = Instruction(step.primitive, (x, places), params, (vector,), scope, line)

@@ -11,8 +11,8 @@ from collections.abc import Set
 from typing import Any, Final
 
 from ...core.primitive import PRIMITIVES
+from ..fused_ops import add_n
 from ..program import Instruction, Operand, Program, Value
-from ..rows import add_n
 from .cleanup import eliminate_dead_code
 from .facts import Uses, has_arrays
 
@@ -147,7 +147,7 @@ def factor_products(program: Program) -> Program:
 
 def double_instead_of_sum(step: Instruction) -> Instruction | None:
     """Return 2·x for x + x."""
-    if step.row != "add" or step.operands[0] is not step.operands[1]:
+    if step.operation_name != "add" or step.operands[0] is not step.operands[1]:
         return None
     x, y = step.operands[0], step.results[0]
     if type(x) is not Value or not y.shape or y.dtype.kind != "f" or x.dtype != y.dtype:
@@ -173,7 +173,7 @@ def join_factors(step: Instruction, uses: Uses, program: Program) -> Instruction
 def number_and_array(step: Instruction, program: Program) -> tuple[float, Value] | None:
     """Return what an instruction multiplies, if that is a number and an array of floats."""
     y = step.results[0] if step.results else None
-    if step.row != "multiply" or y is None or not y.shape or y.dtype.kind != "f":
+    if step.operation_name != "multiply" or y is None or not y.shape or y.dtype.kind != "f":
         return None
     for a, x in (step.operands, step.operands[::-1]):
         number = number_of(a, program)

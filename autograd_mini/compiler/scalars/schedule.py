@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..rows import declare_operation
+from ..fused_ops import declare_operation
 from .vector_operations import DOT, PRODUCT, RAGGED_SUM, SUM, VectorOperation
 
 Index = NDArray[np.intp]

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...core.primitive import PRIMITIVES, Primitive
 from ...ops import activations, arithmetic, conversion, selection
-from ..rows import add_n
+from ..fused_ops import add_n
 
 
 @dataclass(frozen=True, slots=True, eq=False)

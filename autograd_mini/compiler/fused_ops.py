@@ -10,7 +10,7 @@ from ..core.primitive import Primitive
 from ..core.source_text import Written
 from ..ops.indexing import filled, places, subscripts
 
-ROWS: Final[dict[str, Primitive]] = {}
+FUSED_OPS: Final[dict[str, Primitive]] = {}
 """The rows below, by name."""
 
 
@@ -23,9 +23,9 @@ def declare_operation(name: str, forward: Any, symbol: str, doc: str, **fields: 
     )  # fmt: skip
 
 
-def declare_known(name: str, forward: Any, symbol: str, doc: str, **fields: Any) -> Primitive:
+def declare_fused(name: str, forward: Any, symbol: str, doc: str, **fields: Any) -> Primitive:
     """Declare an operation that passes know by its name."""
-    made = ROWS[name] = declare_operation(name, forward, symbol, doc, **fields)
+    made = FUSED_OPS[name] = declare_operation(name, forward, symbol, doc, **fields)
     return made
 
 
@@ -43,7 +43,7 @@ def write_add_terms(out: Written, a: Written, b: Written, *terms: Written) -> li
     return [first, *(f"np.add({out}, {x}, out={out})" for x in terms)]
 
 
-add_n: Final = declare_known(
+add_n: Final = declare_fused(
     "add_n",
     add_terms,
     "Σ",
@@ -53,7 +53,7 @@ add_n: Final = declare_known(
 )
 
 
-affine: Final = declare_known(
+affine: Final = declare_fused(
     "affine",
     lambda x, weight, bias: np.matmul(x, weight) + bias,
     "@ +",
@@ -79,7 +79,7 @@ def write_accumulate(c: Written, a: Written, b: Written, factor: Written, negati
     return f"np.{'subtract' if negative else 'add'}({c}, {scale} * {product})"
 
 
-accumulated: Final = declare_known(
+accumulated: Final = declare_fused(
     "accumulated",
     accumulate,
     "+ @",
@@ -87,14 +87,14 @@ accumulated: Final = declare_known(
     params=("negative",),
     code=write_accumulate,
 )
-column_sums: Final = declare_known(
+column_sums: Final = declare_fused(
     "column_sums",
     lambda x: np.matmul(np.ones(len(x), x.dtype), x),
     "Σ",
     "The sum of each column of a matrix, as a product with a row of ones.",
     code=lambda x: f"np.add.reduce({x}, axis=0)",
 )
-row_sums: Final = declare_known(
+row_sums: Final = declare_fused(
     "row_sums",
     lambda x, *, keepdims: np.matmul(x, np.ones(x.shape[1:] + (1,) * keepdims, x.dtype)),
     "Σ",
@@ -102,7 +102,7 @@ row_sums: Final = declare_known(
     params=("keepdims",),
     code=lambda x, keepdims: f"np.add.reduce({x}, axis=1, keepdims={keepdims})",
 )
-dot: Final = declare_known(
+dot: Final = declare_fused(
     "dot",
     lambda x, y: np.vdot(x, y),
     "·",
@@ -111,7 +111,7 @@ dot: Final = declare_known(
 )
 
 
-picked: Final = declare_known(
+picked: Final = declare_fused(
     "picked",
     lambda x, places: x.reshape(-1)[places],
     "[ ]",
@@ -159,7 +159,7 @@ def write_added_at_into(
     return [*copied, f"np.add.at({target}, {places(index, arrays)}, {g})"]
 
 
-added_at: Final = declare_known(
+added_at: Final = declare_fused(
     "added_at",
     add_at,
     "[ ]+",
@@ -170,7 +170,7 @@ added_at: Final = declare_known(
 )
 
 
-scalar: Final = declare_known(
+scalar: Final = declare_fused(
     "scalar",
     lambda x: np.asarray(x)[()],
     "=",
@@ -187,14 +187,14 @@ def split_vector(x: Any, *, shapes: tuple[tuple[int, ...], ...]) -> tuple[Any, .
     )
 
 
-flat: Final = declare_known(
+flat: Final = declare_fused(
     "flat",
     lambda *xs: np.concatenate([x.reshape(-1) for x in xs]),
     "flat",
     "All elements of its operands, one after the other.",
     code=lambda *xs: f"np.concatenate([{', '.join(f'{x}.reshape(-1)' for x in xs)}])",
 )
-parts: Final = declare_known(
+parts: Final = declare_fused(
     "parts",
     split_vector,
     "parts",
