@@ -1,9 +1,9 @@
 """Captures: arrays and tensors from outside of a function, which its program reads at each call.
 
-An array that was an operand is captured if the code can come to it from outside. Any other array
-was made in the call and is a constant. What is captured is an input of the program, behind those
-that a call gives: the guard finds it anew each time. Captured arrays that were no operands may have
-been read by plain NumPy code; their elements must stay what they are.
+An array that was an operand is captured if the code can reach it from outside of the call. Any
+other array was made in the call and is a constant. A captured array is an input of the program,
+after the arguments: the guard finds it anew at each call. Plain NumPy code may have read captured
+arrays that were not operands; so the elements of these must not change.
 """
 
 from __future__ import annotations
@@ -73,10 +73,10 @@ class Captures:
         self._unite(reach, {id(x) for x in self.sources})
 
     def _unite(self, reach: Reach, chosen: set[int]) -> None:
-        """Let all ways to one captured array lead to the same, other arrays keep their numbers.
+        """Demand that all ways to a captured array lead to one array, and that elements stay.
 
-        Plain code may have read the elements of a captured array, too. So they must stay, or the
-        function is traced once more.
+        Plain code may have read the elements of a captured array, too. So they must not change;
+        if they do, the function is traced again.
         """
         for key, conditions in reach.arrays.items():
             array = reach.kept[key]
@@ -117,7 +117,7 @@ class Captures:
     def found_again(
         self, tracer: Tracer, program: Program, objects: Sequence[Any], contents: Sequence[Any]
     ) -> list[Value]:
-        """Return what stands for the captured ones in the program of the second call.
+        """Return the values that stand for the captured arrays in the program of the second call.
 
         Args:
             tracer, program: of that call.
@@ -148,22 +148,22 @@ class Captures:
 
 
 def is_replaceable(condition: Condition) -> bool:
-    """Tell whether a tensor may be replaced by another one; those of optimizers stay."""
+    """Tell whether another tensor may take the place of this one; optimizers keep their tensors."""
     return origin_of_module(type(condition.owner)) != "library"
 
 
 def identity_of(x: Any) -> Any:
-    """Return what tells an array, or a view of an array's memory, from others; tensors by id."""
+    """Return a key: of an array its memory and layout, so that equal views share it; else the id."""
     if type(x) is not np.ndarray:
         return id(x)
     return x.__array_interface__["data"][0], x.shape, x.strides, x.dtype
 
 
 def source_of(array: Any, reach: Reach) -> Any:
-    """Return where an operand is found from outside, None for one that was made in the call.
+    """Return where an operand is found from outside; None if it was made in the call.
 
-    A view of an array from outside is made anew at each call, and shows the same memory; then that
-    array itself must stay.
+    A view of an array from outside is a new object at each call, on the same memory. Then the guard
+    must find that very array.
     """
     if not array.dtype.isnative:  # a program has a copy, and the elements must stay
         return None
@@ -203,7 +203,7 @@ def written_array_error(met: ArrayOperand) -> CompileError:
 
 
 def refuse_unreached(program: Program, reach: Reach) -> None:
-    """Refuse tensors to which no way was found.
+    """Refuse tensors that the guard cannot find.
 
     Raises:
         CompileError: naming one.
@@ -219,7 +219,7 @@ def refuse_unreached(program: Program, reach: Reach) -> None:
 
 
 def refuse_unreached_arrays(first: Tracer, second: Tracer, reach: Reach) -> None:
-    """Refuse arrays that were there before both calls, and to which no way was found.
+    """Refuse arrays that existed before both calls and that the guard cannot find.
 
     Raises:
         CompileError: naming one.

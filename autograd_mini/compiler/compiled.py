@@ -80,7 +80,7 @@ class CompiledFunction(Generic[P, Result_co]):
             keep_grads: whether `.grad` of the leaves has the gradients after a call.
             check: whether each call is compared with the function.
             lenient: whether a function that cannot be compiled runs as it is, after a warning,
-                instead of raising; nobody has asked to compile it.
+                instead of raising: so it is where the library compiles without being asked.
         """
         update_wrapper(self, function, updated=())
         self.function = function
@@ -101,8 +101,8 @@ class CompiledFunction(Generic[P, Result_co]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Result_co:
         """Call the function: eagerly twice for a new signature, then as a program.
 
-        Inside of a transform, of another compiled function or under a recorder of its own it is
-        called as it is.
+        It is called as it is inside a transform, inside another compiled function, and under
+        another recorder, as that of `am.debug()`.
 
         Raises:
             CompileError: if the two first calls recorded different programs.
@@ -138,7 +138,7 @@ class CompiledFunction(Generic[P, Result_co]):
         return self._lookup(args, kwargs)
 
     def __reduce__(self) -> Any:
-        """Copy and pickle as what it compiles does: programs are made anew."""
+        """Copy and pickle like the function: a copy is compiled anew."""
         found: Any = sys.modules.get(getattr(self.function, "__module__", None) or "")
         path = getattr(self.function, "__qualname__", "<")
         for part in path.split("."):
@@ -160,7 +160,7 @@ class CompiledFunction(Generic[P, Result_co]):
         return self if owner is None else MethodType(self, owner)
 
     def _lookup(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Find the entry of a call's signature, or trace."""
+        """Find the entry of a call's signature and replay it; trace if there is none."""
         key, leaves = signature_of(args, kwargs)
         key = (is_recording(), *key)
         if is_differentiated(leaves):
@@ -187,7 +187,7 @@ class CompiledFunction(Generic[P, Result_co]):
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
-        """Run a program, and the function as well if this call is to be checked."""
+        """Run a program; run the function too if this call is checked."""
         if not entry.is_due():
             return self._run_or_call(entry, [*values, *captured], args, kwargs)
 
@@ -213,7 +213,7 @@ class CompiledFunction(Generic[P, Result_co]):
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
-        """Read captured tensors, and replay, while no program changes one of them."""
+        """Read captured tensors and replay, while no other program changes them."""
         variant = entry.executable
 
         def turn() -> Turn:
@@ -236,7 +236,7 @@ class CompiledFunction(Generic[P, Result_co]):
         call_traced(tracer, lambda: self.function(*own_args, **own_kwargs), is_recording())
 
     def _fall_back(self, entry: CacheEntry, difference: str) -> None:
-        """Run the function as it is from now on, where a program was not the same."""
+        """Call the function as it is from now on, since its program differs from it."""
         for key, entries in self._entries.items():
             if entry in entries:
                 entries.remove(entry)
@@ -250,7 +250,7 @@ class CompiledFunction(Generic[P, Result_co]):
         )
 
     def _run_or_call(self, entry: CacheEntry, values: Sequence[Any], args: Any, kwargs: Any) -> Any:
-        """Run a program; where it raises, call the function, which may catch the error."""
+        """Run a program. If it raises, call the function, which may catch the error."""
         try:
             return self._run_program(entry, values, args, kwargs)
         except VARYING as error:
@@ -277,7 +277,7 @@ class CompiledFunction(Generic[P, Result_co]):
     def _trace_or_call(
         self, key: Key, leaves: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """Trace a call. If that fails and nobody has asked for it, call the function."""
+        """Trace a call. If it cannot be traced and the function is lenient, call the function."""
         try:
             return run_uncollected(lambda: self._trace_and_compile(key, leaves, args, kwargs))
         except (CompileError, ConversionError, UnsupportedError) as error:
@@ -289,7 +289,7 @@ class CompiledFunction(Generic[P, Result_co]):
     def _note_changes(self, key: Key) -> None:
         """Note what has changed, so that no program of a key holds.
 
-        What only the code of others reads may not matter. Only elements of arrays may have changed.
+        What only foreign code reads may not matter. A change of elements may not matter either.
         """
         entries = self._entries.get(key, ())
         failing = [c for entry in entries for c in entry.guard.conditions if not c.holds()]
@@ -363,7 +363,7 @@ class CompiledFunction(Generic[P, Result_co]):
         ]
 
     def _entry_like(self, key: Key, first: FirstTrace) -> CacheEntry | None:
-        """Return an entry whose program is the one that a trace recorded, or None."""
+        """Return the entry with the program that a trace recorded, or None."""
         entries = self._entries.get(key, ())
         return next((e for e in entries if is_same_program(e.first, first)), None)
 
@@ -391,7 +391,7 @@ class CompiledFunction(Generic[P, Result_co]):
         return [*found, first] if first is not None else found
 
     def _add_entry(self, key: Key, call: Call, executable: Executable, first: FirstTrace) -> None:
-        """Keep a program; if there are too many, drop the one not used for longest."""
+        """Keep a program. If there are too many, drop the least recently used one."""
         read = make_fast_reader(call.args, call.kwargs)
         entry = CacheEntry(executable, first, read, self._due)
         self._patience.programs += 1

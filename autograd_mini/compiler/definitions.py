@@ -269,7 +269,7 @@ class Template:
 
     @classmethod
     def of(cls, primitive: Primitive, forward: Any) -> Template:
-        """Return the template of a row's forward, made once.
+        """Return the template of a primitive's forward, made once.
 
         Raises:
             UnwritableError: if it cannot be written.

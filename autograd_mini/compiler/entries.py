@@ -28,7 +28,7 @@ from .results import Result
 from .trace import Tracer
 
 GRADIENT: Final = "grad"
-"""The attribute of a condition that a leaf has no gradient yet, to which one would be added."""
+"""The attribute in the condition that a leaf has no gradient to which another would be added."""
 CURE: Final = (
     "make it an argument of the compiled function, or a tensor from outside of it that is changed "
     "with assign"
@@ -36,7 +36,7 @@ CURE: Final = (
 
 
 class State(NamedTuple):
-    """What a call finds.
+    """The state that a call finds.
 
     Attributes:
         objects: the arrays and tensors that the program captures.
@@ -131,7 +131,7 @@ class FirstTrace:
             )
 
     def clear(self, cleared: Collection[int]) -> None:
-        """Take note that the function forgets gradients of before by itself."""
+        """Note that the function clears earlier gradients by itself."""
         if cleared:
             self.clears = True
             self.conditions = [
@@ -139,7 +139,7 @@ class FirstTrace:
             ]
 
     def watchable_arrays(self, objects: Sequence[Any]) -> tuple[list[Any], set[str]]:
-        """Return the arrays of which it can be seen how they are used, and their attributes' names.
+        """Return the arrays whose uses can be watched, and the names of their attributes.
 
         Args:
             objects: what the program captures.
@@ -149,7 +149,7 @@ class FirstTrace:
         return arrays, {c.key for cs in found for c in cs if type(c.key) is str}
 
     def free_contents(self, proven: Collection[int], names: Collection[str]) -> None:
-        """Let arrays have other elements, of which was proven that they are operands only.
+        """Let arrays have other elements if they were proven to be operands only.
 
         Args:
             proven: their ids.
@@ -175,11 +175,11 @@ class FirstTrace:
         return any(c.has_new_content() for c in self.conditions)
 
     def has_moved(self) -> bool:
-        """Tell whether something that the call reads has changed, in it or after it."""
+        """Tell whether something that the call reads has changed, during the call or since."""
         return self.changed or self.others_changed or self.has_new_content()
 
     def present_state(self) -> State:
-        """Return what is there before a call."""
+        """Return the state that a call finds."""
         assert self.captures is not None
         objects, contents = self.captures.objects(), self.captures.contents()
         draws = [generator_state(generator) for generator, _ in self.reach.random]
@@ -213,9 +213,9 @@ class FirstTrace:
         ]
 
     def changed_since(self, found: Sequence[tuple[Any, Any]]) -> Condition | None:
-        """Return the first condition that reads something else than before a call.
+        """Return the first condition that reads something else than before a call, or None.
 
-        What only code of others reads are its own accounts: they are forgotten.
+        What only foreign code reads are its own accounts: their conditions are dropped.
 
         Args:
             found: what the conditions read before the call.
@@ -230,7 +230,7 @@ class FirstTrace:
         return next((c for c in changed if not c.foreign and c.key != GRADIENT), None)
 
     def refuse_replaced(self, found: Sequence[tuple[Any, Any]]) -> None:
-        """Refuse arrays and tensors from outside that the function replaced by others.
+        """Refuse a function that puts another array or tensor in a place outside.
 
         Args:
             found: what the conditions read before the call.
@@ -249,7 +249,7 @@ class FirstTrace:
                 )
 
     def first_failing_but_content(self, after: bool = False) -> Condition | None:
-        """Return the first condition that does not hold, and not since an array has changed.
+        """Return the first condition that fails, not counting changed elements; or None.
 
         What only code of others reads, and does not hold, are its own accounts: they are forgotten.
 
@@ -284,7 +284,7 @@ class FirstTrace:
         )
 
     def refuse_drawn(self, before: Sequence[Any], tracer: Tracer) -> None:
-        """Refuse numbers that were drawn without being recorded, by generators with these states.
+        """Refuse random numbers that were drawn without being recorded.
 
         Raises:
             CompileError: naming the generator.
@@ -304,16 +304,16 @@ class CacheEntry:
     """A compiled signature: the program, and how a call's values and results pass in and out.
 
     Attributes:
-        guard: tells whether all is as it was, and finds what the program captures.
+        guard: tells whether everything is as it was, and finds what the program captures.
         values: takes the values from simple arguments; None for arguments that are not simple.
         first: the trace that was compiled.
-        direct: runs the program, where its one output is the one tensor that is returned.
-        forgotten: the leaves that lose their gradient then; of the others was seen that they have
+        direct: runs the program, if its only output is the tensor that is returned; or None.
+        forgotten: the leaves whose gradient is cleared then; the guard knows that the others have
             none.
-        recording: whether it is for calls outside of `no_grad`.
-        replay: the program as an operation that has a gradient, once it is needed.
+        recording: whether it serves calls outside of `no_grad`.
+        replay: the program as an operation with a gradient, made when it is needed.
         tensors: returns the captured tensors; None if there are none.
-        left: so many calls from now, one is checked.
+        left: the number of calls until one is checked.
     """
 
     __slots__ = (
@@ -366,7 +366,7 @@ class CacheEntry:
         return self._next - self.left
 
     def is_due(self) -> bool:
-        """Count a call; tell whether it is to be checked."""
+        """Count a call; tell whether it must be checked."""
         self.left -= 1
         if self.left:
             return False
@@ -376,7 +376,7 @@ class CacheEntry:
 
 
 def refuse_hidden(reach: Reach) -> None:
-    """Refuse what cannot be guarded.
+    """Refuse an object that cannot be guarded.
 
     Raises:
         CompileError: naming it.
@@ -402,7 +402,7 @@ def is_same_finding(before: tuple[Any, Any], now: tuple[Any, Any]) -> bool:
 
 
 def is_same_object(x: Any, y: Any) -> bool:
-    """Tell whether two objects are one, or plain and identical."""
+    """Tell whether two objects are the same object, or identical plain values."""
     return x is y or (is_plain(x) and is_identical(x, y))
 
 
@@ -421,7 +421,7 @@ def leaves_with_gradients(programs: Iterable[Program]) -> set[int]:
 
 
 def is_same_program(one: FirstTrace, other: FirstTrace) -> bool:
-    """Tell whether two traces recorded the same program, so that one will do."""
+    """Tell whether two traces recorded the same program."""
     try:
         compare_programs(one.program, other.program)
     except (CompileError, ValueError):

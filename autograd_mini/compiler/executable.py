@@ -1,4 +1,4 @@
-"""A variant: a function compiled for one signature, with the memory that it works in."""
+"""An executable: a program for one signature, ready to run, with the memory that it works in."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ VALUE: Final = attrgetter("_value")
 
 
 class Buffers:
-    """One set of buffers and states, and the step that works in them.
+    """One set of buffers and states, and the step that uses them.
 
     Attributes:
         step: computes; it changes nothing but its buffers.
@@ -66,7 +66,7 @@ class Buffers:
     def prepare(self) -> bool:
         """Take over what was assigned from outside; tell whether the states may change in place.
 
-        They may not if somebody else has got hold of one, whose numbers would change for them.
+        They may not if other code holds one of the arrays: its numbers would change there too.
         """
         counts = list(map(getrefcount, self._arrays))
         # Both: an array that lost its tensor and found another holder is counted as before.
@@ -89,10 +89,10 @@ class Buffers:
 
 
 class Executable:
-    """A program made for one signature, ready to run.
+    """A program for one signature, ready to run.
 
-    Pure programs run in as many threads as call them, each with a workspace of its own. One that
-    changes tensors has its turn among all programs that change, or read, the same ones.
+    A pure program runs in as many threads as call it; each has its own buffers. A program that
+    changes tensors waits for its turn: programs with the same tensors run one after the other.
     """
 
     def __init__(self, recorded: Program, program: Program, source: Source, name: str) -> None:
@@ -176,7 +176,7 @@ class Executable:
         return run_in_turn(lambda: self._turn.current(), self.name, function)
 
     def run_on_scratch(self, values: Sequence[Any]) -> tuple[Sequence[Any], list[Any]]:
-        """Run on memory of its own; return the outputs, and the new values of changed tensors."""
+        """Run on separate memory; return the outputs and the new values of changed tensors."""
         step, commit, arrays = self._build(*[self._kept_array(v) for v in self.source.kept])
         results = step(*values, *[t._value for t in self._reads])
         for write in commit:
@@ -199,9 +199,9 @@ class Executable:
         return results
 
     def run_alone(self, values: Sequence[Any]) -> Sequence[Any]:
-        """Run when no other program has these tensors: compute, then write all new values.
+        """Run while no other program has these tensors: compute, then write all new values.
 
-        All in one function: a call more costs 0.1 µs.
+        It is one function, since each further call would cost 0.1 µs.
         """
         while True:
             turn = self._turn
@@ -227,7 +227,7 @@ class Executable:
                 return results
 
     def _copy_into_states(self, workspace: Buffers, results: Sequence[Any]) -> Iterator[Any]:
-        """Return an iterator which copies new values into the states, in C."""
+        """Return an iterator that copies new values into the states, in C."""
         arrays = [workspace.states[place][1] for place in self._fresh]
         return map(setitem, arrays, repeat(...), results[self._middle :])
 
@@ -236,17 +236,17 @@ Bind = Callable[[int, Sequence[Any], Iterator[Any]], None]
 
 
 def make_bind(changed: Sequence[Tensor], scalars: Sequence[Tensor]) -> Bind:
-    """Make a function that notes when tensors change, and changes them.
+    """Make a function that changes tensors, and notes that they changed.
 
-    Python lets an interrupt in where a function begins, after a call, and where it jumps back. So
-    assignments in a row, and one call at the end, are done whole or not at all.
+    An interrupt can come where a function begins, after a call, and where Python jumps back. So
+    consecutive assignments and one call at the end are done together or not at all.
 
     Args:
-        changed: all that change. To note it too early is safe: graphs of before are refused.
-        scalars: those of them that are bound to other arrays.
+        changed: all tensors that change. To note it too early is safe: older graphs are refused.
+        scalars: those of them that get a new array.
 
     Returns:
-        a function of the time, the scalars' values, and an iterator that writes the others, in C.
+        a function of the time, the values of the scalars, and an iterator that writes the others.
     """
     names = {id(x): f"t{place}" for place, x in enumerate(changed)}
     lines = [f"    {names[id(x)]}._assigned = now" for x in changed]
@@ -259,5 +259,5 @@ def make_bind(changed: Sequence[Tensor], scalars: Sequence[Tensor]) -> Bind:
 
 
 def is_written_in_c(function: Any) -> bool:
-    """Tell whether no instruction of Python's runs when a function is called."""
+    """Tell whether a call of a function runs no Python code."""
     return type(function) is partial and not isinstance(function.func, FunctionType)

@@ -142,14 +142,14 @@ def has_array_result(step: Instruction) -> bool:
 
 
 def describe_operand(name: str, x: Any) -> Written:
-    """Say what a row's own text may depend on."""
+    """Describe an operand for the primitive's own text: name, shape and dtype, or the number."""
     return Written(name, x.shape, x.dtype) if type(x) is Value else Written(name, number=x)
 
 
 def find_into_writer(
     step: Instruction, written: Sequence[Written]
 ) -> Callable[[str], list[str]] | None:
-    """Return the row's way to write into an array, if it has one for these operands."""
+    """Return what writes into an array, if the primitive has that for these operands."""
     into, y = step.primitive.into, step.results[0]
     assert into is not None
     if into(Written("out", y.shape, y.dtype), *written, **step.params) is None:
@@ -158,7 +158,7 @@ def find_into_writer(
 
 
 def expression_from_code(step: Instruction, text: str, names: Sequence[str]) -> Expression:
-    """Return the row's own text, with the definitions of what it names."""
+    """Return the primitive's own text, with the definitions of what it names."""
     namespace = getattr(step.primitive.code, "__globals__", {})
     used = {n for n in WORD.findall(text) if n in namespace and n != "np" and n not in names}
     if not used:
@@ -175,7 +175,7 @@ WORD: Final = re.compile(r"(?<![\w.])[^\W\d]\w*")
 
 
 def expression_from_forward(step: Instruction, names: Sequence[str]) -> Expression:
-    """Write what follows from the row's ufunc or forward."""
+    """Write what follows from the primitive's ufunc or forward."""
     ufunc = step.primitive.ufunc
     if ufunc is not None and (path := path_of(ufunc)):
         out = has_array_result(step) and ufunc.nout == 1

@@ -11,7 +11,7 @@ from ..core.source_text import Written
 from ..ops.indexing import filled, places, subscripts
 
 FUSED_OPS: Final[dict[str, Primitive]] = {}
-"""The rows below, by name."""
+"""The operations below, by name."""
 
 
 def declare_operation(name: str, forward: Any, symbol: str, doc: str, **fields: Any) -> Primitive:

@@ -157,8 +157,8 @@ def unite_ends(one: Ends, other: Ends) -> Ends:
 
 def is_arithmetic(step: Instruction) -> bool:
     """Whether an instruction works element by element."""
-    row = step.primitive
-    return row.kind == "elementwise" or row in (add_n, cast)
+    primitive = step.primitive
+    return primitive.kind == "elementwise" or primitive in (add_n, cast)
 
 
 def gradients_of(

@@ -18,14 +18,14 @@ from .trace import NUMBERS, Tracer
 
 
 class Result:
-    """What a function returned while it was traced, and how to make the same of other values.
+    """What a traced function returned, and how to make the same of a program's outputs.
 
     Attributes:
         outputs: the operands that the program returns: those of the result, then the gradients.
         objects: ids of what was returned, containers and what is in them.
         tensors: ids of captured tensors that were returned themselves.
         wanted: which outputs require a gradient.
-        differentiable: whether one does, and its gradient is still to be computed.
+        differentiable: whether an output requires a gradient that is not computed in the call.
     """
 
     def __init__(self, tree: Any, tracer: Tracer, keep_grads: bool) -> None:
@@ -63,7 +63,7 @@ class Result:
             self.outputs += self._gradients
 
     def mark_tensors(self, tracer: Tracer, program: Program) -> None:
-        """Say which outputs are tensors: those that depend on tensors, not on arrays only."""
+        """Find out which outputs are tensors: those that depend on a tensor, not on arrays only."""
         tensors = [x for x in self._traced if isinstance(x, Tensor)]
         # The loss of a training step depends on parameters, without a look at the program.
         if not program.updates or not all(x._requires_grad for x in tensors):
@@ -76,10 +76,10 @@ class Result:
         self.single = self._bare and self._tensors == [True] and not self._keep_grads
 
     def check_gradients(self, program: Program) -> None:
-        """Look whether the function uses the gradients that it computes.
+        """Check that the function uses the gradients that it computes.
 
         Raises:
-            CompileError: if not, since they are not kept either.
+            CompileError: if it does not, since a compiled function does not keep them.
         """
         if self._keep_grads or not self._gradients:
             return
@@ -119,9 +119,10 @@ class Result:
             )
 
     def result_of_trace(self, effects: bool) -> Any:
-        """Return the result of the call that was traced; gradients go where they are kept.
+        """Return the result of the traced call; gradients are kept or dropped.
 
-        Arrays are copied: one may show memory of the caller's, as a program's result never does.
+        Arrays are copied: an array may be a view of the caller's memory. A program's result never
+        is.
         """
         numbers = [type(y) is Value and y.weak for y in self.outputs]
         values = [
@@ -139,7 +140,7 @@ class Result:
         return self.wrap_outputs([*values, *gradients])
 
     def outputs_of(self, tree: Any) -> list[Any] | None:
-        """Return what a program would, from what the function returned; None if it does not fit."""
+        """Return the outputs that a program would have; None if the structure is another one."""
         import optree
 
         leaves, structure = optree.tree_flatten(tree, none_is_leaf=True)
@@ -157,7 +158,7 @@ class Result:
         return found
 
     def result_of_call(self, tree: Any) -> Any:
-        """Return what the function returned as a program returns it: in memory of its own."""
+        """Return the function's result like a program's: in separate memory."""
         import optree
 
         leaves, structure = optree.tree_flatten(tree, none_is_leaf=True)
@@ -199,12 +200,12 @@ class Result:
 
 
 def copy_value(x: Any) -> Any:
-    """Return the value of a tensor or an array in memory of its own, and a number as it is."""
+    """Return a copy of the value of a tensor or an array; a number as it is."""
     return x if type(x) in NUMBERS else np.array(as_native_array(value_of(x)))[()]
 
 
 def may_differ(x: Any, y: Any) -> bool:
-    """Whether two plain results are not known to be equal."""
+    """Whether two plain results may differ."""
     if is_identical(x, y) or is_plain(x):
         return not is_identical(x, y)
     try:
@@ -214,7 +215,7 @@ def may_differ(x: Any, y: Any) -> bool:
 
 
 def leaves_in(tree: Any) -> Iterator[Any]:
-    """Yield what is in nested containers."""
+    """Yield the leaves of nested containers."""
     if isinstance(tree, dict | list | tuple):
         for part in tree.values() if isinstance(tree, dict) else tree:
             yield from leaves_in(part)

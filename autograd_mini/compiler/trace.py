@@ -1,7 +1,7 @@
 """Tracing: a function runs once with real values, and every operation is noted as an instruction.
 
-What it reads becomes an input, a leaf, or a constant; `backward()` and assignments are noted as
-well, so that a whole training step is one program. The values themselves are not kept.
+What the function reads becomes an input, a leaf or a constant. `backward()` and assignments are
+noted too, so a whole training step is one program. The values are not kept.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ from .uses import call_watching_uses
 NUMBERS: Final = frozenset({int, float, bool, complex, type(None)})
 SCALARS: Final = NUMBERS | PLAIN - {np.ndarray}
 STATIC: Final = (ShapeError, TypeError, AttributeError, StaleGraphError)
-"""Errors of an operation that come with any values: of shapes, dtypes and kinds."""
+"""Errors that an operation raises whatever the values are: about shapes, dtypes and kinds."""
 OF_NUMBERS: Final = frozenset({real, imag, rounded_number, conjugate_number})
-"""Operations that leave a Python number one, whoever calls them."""
+"""Operations that return a Python number for a Python number."""
 COPIED: Final = 1_000_000
 """Bytes up to which a plain array is copied when it is met; a larger one is fingerprinted."""
 
@@ -63,11 +63,11 @@ class ArrayOperand:
     """A plain array that was an operand, as it was then.
 
     Attributes:
-        array: itself.
+        array: the array.
         value: what stands for it in the program.
-        copy: its elements, for one that is not large.
+        copy: a copy of its elements, unless it is large.
         leaf: what stands for it in the graph.
-        line: where it was met.
+        line: where it was an operand first.
     """
 
     __slots__ = ("_print", "array", "copy", "leaf", "line", "value")
@@ -82,7 +82,7 @@ class ArrayOperand:
         self.leaf = leaf(as_array(self.copy if small else array))
 
     def is_unchanged(self) -> bool:
-        """Tell whether the array still holds what it held when it was met."""
+        """Tell whether the array still holds the same elements."""
         if self.copy is None:
             return self._print == fingerprint(self.array)
         return self.array.shape == self.copy.shape and has_same_bits(self.array, self.copy)
@@ -92,23 +92,23 @@ class Tracer:
     """Notes every operation while a function runs; see `extraction.Trace`.
 
     Attributes:
-        observer: sees which Python code runs; None where that is known by now.
+        observer: sees which Python code runs; None if that is known already.
         before: what the call may change, as it was.
         owners: objects that say that they are read: models and optimizers.
         conditions: what else the function relied on.
-        met: plain arrays that were operands.
-        uses: how often each of them was one, by its id.
-        watched: arrays from outside, of which is to be seen how they are used.
-        names: the attributes in which they are.
-        proven: the ids of those that were operands only.
-        refusal: the error that was raised since a trace cannot go on, if there was one.
-        failure: the error that says that an operation raised, if one did.
+        array_operands: plain arrays that were operands.
+        uses: how often each of them was an operand, by its id.
+        watched: arrays from outside whose uses are watched.
+        names: the attributes that hold them.
+        proven: the ids of watched arrays that were operands only.
+        refusal: the error that ended the trace, or None.
+        failure: the error for an operation that raised, which the function may catch; or None.
     """
 
     effects = True
 
     def __init__(self, observer: Observer | None = None, lines: bool = True) -> None:
-        """Begin; without `lines` it does not note where operations were recorded."""
+        """Begin. Without `lines` it does not note where operations were recorded."""
         self._notes_lines = lines
         self.observer = observer
         self.start = next(serials)
@@ -235,10 +235,10 @@ class Tracer:
         return results
 
     def _note_failure(self, primitive: Any, operands: tuple[Any, ...], error: Exception) -> None:
-        """Remember an error that other values need not raise: if it is caught, a branch was taken.
+        """Remember an error that depends on values: if the function catches it, it took a branch.
 
-        Errors about shapes and dtypes come with any values, and those about an index if it is one
-        of the program's.
+        Errors about shapes and dtypes do not depend on values; errors about an index do if the
+        index is a tensor.
         """
         indexed = any(type(x) is Tensor and x.dtype.kind in "iu" for x in operands[1:])
         static = isinstance(error, STATIC) or (isinstance(error, IndexError) and not indexed)
@@ -246,7 +246,7 @@ class Tracer:
             self.failure = caught_error(primitive, error)
 
     def _refuse_error_state(self) -> None:
-        """Refuse operations that raise at what is not finite because the function has said so."""
+        """Refuse operations after the function asked NumPy to raise at floating-point errors."""
         state = ERRORS.get()
         if state is self._errors:
             return
@@ -256,18 +256,18 @@ class Tracer:
             raise self.note_refusal(error_state_error(asked[0]))
 
     def refuse_write(self, tensor: Tensor) -> None:
-        """Refuse `x *= 2` if x stands for an array that was given, or shows its memory.
+        """Refuse `x *= 2` if x stands for an array that was given, or for a view of it.
 
-        NumPy would write into the array of the caller; on a tensor it makes another one.
+        NumPy would write into the caller's array. On a tensor, `*=` makes a new tensor.
         """
         value = self._values.get(tensor_key(tensor))
         if value is not None and value in self._shown:
             raise self.note_refusal(in_place_error(tensor))
 
     def note_refusal(self, error: Exception) -> Exception:
-        """Note an error that is raised since a trace cannot go on, and return it.
+        """Note an error that ends the trace, and return it.
 
-        A function that catches it would have gone another way without a trace.
+        The function may catch it. But without a trace it would not have been raised.
         """
         self.refusal = self.refusal or error
         return error
@@ -278,7 +278,7 @@ class Tracer:
         raise self.note_refusal(value_error(tensor, what, is_argument))
 
     def ask_kind(self, tensor: Tensor, what: str) -> None:
-        """Refuse to say what an argument is that was no tensor: code would go another way."""
+        """Refuse a question about the class of an argument that was not a tensor."""
         if tensor.serial in self._plain_arguments and is_asked(sys._getframe(2), what):
             raise self.note_refusal(kind_error(tensor, what, self.is_number(tensor)))
 
@@ -287,20 +287,20 @@ class Tracer:
         return tensor.serial in self._weak
 
     def note_text(self, text: str) -> None:
-        """Take note of a text that shows a value: it may be printed, and not be returned."""
+        """Note a text that shows a value. It may be printed, but not returned."""
         self._texts.add(text)
 
     def refuse_text(self, x: Any) -> None:
         """Refuse a text in a result that shows a value.
 
         Raises:
-            UnsupportedError: if it holds one that was made in this call.
+            UnsupportedError: if the text shows a value of this call.
         """
         if type(x) is str and any(text in x for text in self._texts):
             raise self.note_refusal(text_error(x))
 
     def depends(self, owner: Any, attributes: Sequence[str] = ()) -> None:
-        """Note that an object is read; given attributes must be what they are at this moment."""
+        """Note that an object is read; these attributes must stay as they are now."""
         self.owners[id(owner)] = owner
         for name in attributes:
             label = f"{type(owner).__name__}.{name}"
@@ -310,7 +310,7 @@ class Tracer:
     def _with_tensors(self, operands: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return the operands with a leaf in place of each plain array.
 
-        So what a rule computes from such an array is noted too, and not a constant.
+        So operations of a rule on such an array are noted too, and do not become constants.
         """
         for x in operands:
             if type(x) is not Tensor and type(x) not in SCALARS:
@@ -337,7 +337,7 @@ class Tracer:
     def _note_one(
         self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any], y: Tensor
     ) -> None:
-        """Note an operation with one result, whose operands are arrays: a third of the time."""
+        """Note an operation with one result whose operands are arrays: in a third of the time."""
         scope = context.get()[1]
         where = self._user_line(scope) if self._notes_lines else None
         values = self._values
@@ -354,14 +354,14 @@ class Tracer:
             self._note_view(step)
 
     def _note_view(self, step: Instruction) -> None:
-        """Note that results show the memory of an array that was given; an element is a copy."""
+        """Note results that are views of an array that was given; an element is a copy."""
         if step.operands[0] in self._shown and is_view(step):
             self._shown.update(y for y in step.results if y.shape)
 
     def _takes_plain_numbers(self, primitive: Primitive, operands: tuple[Any, ...]) -> bool:
         """Tell whether an operation computes with Python numbers as they are.
 
-        A function of NumPy makes scalars of its own of them, if it gets nothing else.
+        A function of NumPy that gets numbers only makes NumPy scalars of them.
         """
         if not computes_with_numbers(primitive):
             return False
@@ -373,9 +373,9 @@ class Tracer:
     def _is_python_number(
         self, primitive: Primitive, operands: tuple[Any, ...], params: dict[str, Any]
     ) -> bool:
-        """Tell whether an operation gives a Python number, which a complex one is not as a tensor.
+        """Tell whether an operation returns a Python number; complex ones do not show it.
 
-        It is asked of complex numbers only, which are few, and computed again.
+        It computes the operation again. That is rare: it is asked for complex numbers only.
         """
         given = [x._value if type(x) is Tensor else x for x in self._with_python_numbers(operands)]
         return type(primitive.forward(*given, **params)) in NUMBERS
@@ -424,7 +424,7 @@ class Tracer:
             self._note_view(step)
 
     def _user_line(self, scope: Scope | None) -> Site:
-        """Return the user's line; that from which a reverse walk is called is looked up once."""
+        """Return the user's line; for a backward pass it is looked up once."""
         if type(scope) is not WalkScope:
             return site()
         found = self._walks.get(scope.serial)
@@ -458,10 +458,10 @@ class Tracer:
         return met if met is not None and met.is_unchanged() else self._meet_array(x, met)
 
     def _meet_array(self, x: Any, before: ArrayOperand | None) -> ArrayOperand:
-        """Return what stands for a plain array that is new, or was written into.
+        """Return what stands for a plain array that is new, or that was written into.
 
         Raises:
-            UnsupportedError: if what it held before is lost.
+            UnsupportedError: if its earlier elements are lost.
         """
         if before is not None and before.copy is None:
             raise self.note_refusal(changed_array_error(x, before.line))
@@ -473,7 +473,7 @@ class Tracer:
         return met
 
     def _meet_tensor(self, x: Tensor, key: Key) -> Value:
-        """Return the value of a tensor that is met for the first time."""
+        """Return the value for a tensor that was not an operand before."""
         outside = 0 < x.serial < self.start
         if x._primitive is None and outside:
             value = Value(x.shape, x.dtype, x.name)
@@ -572,7 +572,7 @@ class Tracer:
 
 
 def raising_errors() -> set[str]:
-    """Return at which errors of floating point NumPy raises, or calls somebody, at present."""
+    """Return the floating-point errors at which NumPy now raises or calls a function."""
     return {name for name, what in np.geterr().items() if what in ("raise", "call")}
 
 
@@ -588,7 +588,7 @@ def computes_with_numbers(primitive: Primitive) -> bool:
 
 
 def tensor_key(tensor: Tensor) -> Key:
-    """Return what tells a tensor from all others: its serial, and which output it is of several."""
+    """Return a key of a tensor: its serial, and its place if the operation has several results."""
     return (tensor.serial, tensor._index) if type(tensor._operands) is Record else tensor.serial
 
 

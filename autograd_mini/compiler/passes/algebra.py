@@ -258,7 +258,7 @@ ARITHMETIC_RULES: Final[dict[Primitive, Rule]] = {
         real=operand_of_same_kind,
     ).items()
 }
-"""The rule of each row."""
+"""The rule of each primitive."""
 
 
 RULES: Final[dict[Primitive, Rule]] = ARITHMETIC_RULES | SHAPE_RULES

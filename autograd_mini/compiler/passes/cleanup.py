@@ -29,8 +29,8 @@ COMMUTATIVE: Final = frozenset(
         *primitives_named("logical_and", "logical_or", "logical_xor"),
     )
 )
-"""Rows whose two operands may change places, bit for bit. `maximum` is none: of 0.0 and −0.0 it
-takes the one that its loop happens to prefer."""
+"""Primitives whose two operands may change places, bit for bit. `maximum` does not belong here: of
+0.0 and −0.0 it takes the one that its loop happens to prefer."""
 
 
 NUMERIC: Final = frozenset({"true_divide", "divide", "floor_divide", "remainder", "power"})
@@ -264,7 +264,7 @@ def may_raise(step: Instruction) -> bool:
 def is_pure(primitive: Primitive) -> bool:
     """Tell whether equal operands are known to give equal results.
 
-    A user's own primitive may print, count or draw, so only the rows of the table are trusted.
+    A primitive of the user may print, count or draw. So only those of the table are trusted.
     """
     known = primitive is add_n or PRIMITIVES.get(primitive.name) is primitive
     return known and not has_effect(primitive)

@@ -93,7 +93,7 @@ def is_plus_zero(number: Any) -> bool:
 
 
 def primitives_named(*names: str) -> tuple[Primitive, ...]:
-    """Return the rows of the table with these names."""
+    """Return the primitives of the table with these names."""
     return tuple(PRIMITIVES[name] for name in names)
 
 
@@ -143,7 +143,7 @@ class Uses:
             self.counts[y] = self.counts.get(y, 0) + 1
 
     def only(self, x: Operand, *names: str) -> Instruction | None:
-        """Return the instruction, of rows of these names, that makes x for this one use."""
+        """Return the instruction that makes x, if x has one use and the name is one of these."""
         if type(x) is not Value or self.counts.get(x) != 1:
             return None
         step = self.makers.get(x)
@@ -202,5 +202,5 @@ def stand_in_for(x: Operand, step: Instruction) -> Rewriting:
 def replace_operation(
     step: Instruction, name: str, operands: tuple[Operand, ...], **params: object
 ) -> Instruction:
-    """Return an instruction with the same results, from a row of the table."""
+    """Return an instruction of another primitive with the same results."""
     return Instruction(PRIMITIVES[name], operands, params, step.results, step.scope, step.line)

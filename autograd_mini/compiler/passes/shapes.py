@@ -186,7 +186,7 @@ SHAPE_RULES: Final[dict[Primitive, Rule]] = {
     TRANSPOSE: simplify_transpose,
     BROADCAST: simplify_broadcast,
 }
-"""The rule of each row."""
+"""The rule of each primitive."""
 
 
 # ── repetitions ───────────────────────────────────────────────────────────────────────────────────
@@ -202,11 +202,11 @@ SAME_FOR_NUMBERS_AND_VECTORS: Final = frozenset(
         *primitives_named("logical_and", "logical_or", "logical_xor"),
     )
 )
-"""Rows whose results do not depend on whether NumPy's loop is over numbers or vectors."""
+"""Primitives whose results are the same whether NumPy loops over numbers or over vectors."""
 
 
 NOTING: Final = frozenset(primitives_named("broadcast_to", "expand_dims", "reshape"))
-"""Rows that may do no more than repeat, or add axes in front."""
+"""Primitives that may only repeat, or add axes in front."""
 
 
 class Repetitions:
@@ -260,7 +260,7 @@ class Repetitions:
         return None if tuple(operands) == step.operands else step.with_operands(tuple(operands))
 
     def broadcasts(self, primitive: Primitive) -> bool:
-        """Tell whether a row of the table broadcasts its operands."""
+        """Tell whether a primitive of the table broadcasts its operands."""
         known = self._broadcasting.get(primitive)
         if known is None:
             known = primitive.broadcasts and primitive.kind == "elementwise" and is_pure(primitive)

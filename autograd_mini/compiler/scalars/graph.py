@@ -296,5 +296,5 @@ def node_heights(graph: ScalarGraph) -> Index:
 
 
 def has_vector_operation(primitive: Primitive) -> bool:
-    """Whether scalar instructions of a row can be packed, if their numbers fit."""
+    """Whether scalar instructions of a primitive can be packed, if their numbers fit."""
     return primitive in DIRECT or primitive in SAME or primitive in CASTS

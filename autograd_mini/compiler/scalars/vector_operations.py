@@ -51,10 +51,10 @@ CODE: Final = {
         "np.log1p(np.exp(-np.abs({0})), out={out})\nnp.add({out}, np.maximum({0}, 0), out={out})"
     ),
 }
-"""Elementwise rows that are no ufuncs."""
+"""Elementwise primitives that are not ufuncs."""
 
 SAME: Final = frozenset({conversion.alias, conversion.stop_gradient, conversion.copy})
-"""Rows whose result is their operand."""
+"""Primitives whose result is their operand."""
 
 CASTS: Final = frozenset({conversion.cast, conversion.truncate})
 
@@ -67,7 +67,7 @@ WITH_NUMBERS: Final = frozenset(
         *("logaddexp", "logaddexp2"),
     )
 )
-"""Rows in which a Python number takes the dtype of the other operands."""
+"""Primitives in which a Python number takes the dtype of the other operands."""
 
 SUM: Final = VectorOperation(
     "sum", lambda x: np.add.reduce(x, axis=0), "np.add.reduce({0}, axis=0, out={out})"
@@ -93,7 +93,7 @@ CAST: Final = VectorOperation("cast", lambda x: x, "{out}[...] = {0}")
 
 
 def find_direct_operations() -> dict[Primitive, VectorOperation]:
-    """Return the rows that a vector operation of the same operands computes."""
+    """Return the primitives that a vector operation of the same operands computes."""
     found = {}
     for primitive in PRIMITIVES.values():
         ufunc = primitive.ufunc
@@ -111,7 +111,7 @@ def find_direct_operations() -> dict[Primitive, VectorOperation]:
 
 
 def primitive_arity(primitive: Primitive) -> int:
-    """Return how many operands an elementwise row takes, or -1."""
+    """Return how many operands an elementwise primitive takes, or -1."""
     if primitive.kind != "elementwise" and primitive is not conversion.conjugate:
         return -1
     return len(primitive.vjp) if isinstance(primitive.vjp, tuple) else -1
