@@ -20,11 +20,12 @@ from ..core.extraction import MARK
 from .observe import MANY, origin_of, origin_of_module, origin_of_name
 
 Callee = Literal["user", "library", "numpy", "harmless", "unknown", "opaque"]
-"""A Python function of the user's; something of this library's; a function of NumPy's; something
-made in C that does not look at attributes; what is not known; what may look at anything."""
+"""What is called. "user": a Python function of the user. "library": of this library. "numpy": of
+NumPy. "harmless": made in C, and it reads no attributes. "unknown". "opaque": it may look at
+anything."""
 
 UNKNOWN: Final = type("Unknown", (), {"__repr__": lambda self: "unknown"})()
-"""Stands for an object of which nothing is known."""
+"""Stands for an unknown object."""
 BUILT_IN: Final = frozenset(
     {"abs", "all", "any", "bool", "callable", "complex", "dict", "divmod", "enumerate", "float"}
     | {"frozenset", "hasattr", "id", "int", "isinstance", "issubclass", "iter", "len"}
@@ -38,7 +39,7 @@ ALLOWED: Final = frozenset(id(vars(builtins)[name]) for name in BUILT_IN)
 
 
 def kind_of_callable(x: Any) -> Callee:
-    """Tell what is called."""
+    """Return the kind of a callable."""
     if x is UNKNOWN:
         return "unknown"
     if type(x) is CodeType:
@@ -62,7 +63,7 @@ def kind_of_callable(x: Any) -> Callee:
 
 
 def kind_of_code(code: CodeType) -> Callee:
-    """Tell whose function it is."""
+    """Return the kind of a function by its code."""
     origin = origin_of(code)
     if origin == "foreign":
         return "opaque"
@@ -72,7 +73,7 @@ def kind_of_code(code: CodeType) -> Callee:
 
 
 def kind_of_class(x: type) -> Callee:
-    """Tell what it is to make an instance."""
+    """Return the kind of a class that is called."""
     origin = origin_of_module(x)
     if origin == "library":
         return "numpy" if is_of_numpy(x.__module__) else "library"
@@ -83,7 +84,7 @@ def kind_of_class(x: type) -> Callee:
 
 
 def kind_of_builtin(x: Any) -> Callee:
-    """Tell about what is made in C: methods of containers, and functions of numbers."""
+    """Return the kind of a callable made in C: methods of containers, functions of numbers."""
     owner = getattr(x, "__objclass__", None)
     holder = getattr(x, "__self__", None)
     if getattr(x, "__name__", None) in FORMATTING:
@@ -97,7 +98,7 @@ def kind_of_builtin(x: Any) -> Callee:
 
 
 def kind_of_instance(x: Any) -> Callee:
-    """Tell what it is to call an instance of a class of the user's."""
+    """Return the kind of an instance of a user's class that is called."""
     for kind in type(x).__mro__:
         call = vars(kind).get("__call__")
         if call is not None:
@@ -119,7 +120,7 @@ DIRECT_NUMPY: Final = DIRECT.union(map(id, (*JOINING, *PRODUCTS)))
 
 
 def is_marked(x: Any) -> bool:
-    """Tell a function or class of this library that says that it looks at no elements."""
+    """Tell whether a function or class of this library is marked: it reads no elements."""
     kind = type(x)
     if kind is not FunctionType and not issubclass(kind, type):
         return False
@@ -128,9 +129,9 @@ def is_marked(x: Any) -> bool:
 
 
 def takes_operands(x: Any) -> bool:
-    """Tell whether what is called takes arrays as operands, and looks at no elements besides.
+    """Tell whether a callable takes arrays as operands, and reads no elements otherwise.
 
-    Others may, to know a shape or to refuse a value, as `np.bincount` and `np.interp`.
+    Others may read them, to know a shape or to refuse a value: `np.bincount`, `np.interp`.
     """
     if type(x) is np.ufunc:
         return getattr(np, x.__name__, None) is x
@@ -147,7 +148,7 @@ def comes_to_library(entered: Sequence[tuple[str, str]]) -> bool:
 
 
 def is_plain_call(entered: Sequence[tuple[str, str]], name: str | None) -> bool:
-    """Tell whether what was called, if it is not known, is just a function of Python's.
+    """Tell whether an unknown callable was a plain Python function.
 
     Args:
         entered: as above.
@@ -162,7 +163,7 @@ def is_plain_call(entered: Sequence[tuple[str, str]], name: str | None) -> bool:
 
 
 def is_of_numpy(module: str) -> bool:
-    """Tell the modules of NumPy and SciPy."""
+    """Tell whether a module belongs to NumPy or SciPy."""
     return module.partition(".")[0] != "autograd_mini" and origin_of_name(module) == "library"
 
 
@@ -200,7 +201,7 @@ def visible_attribute(owner: Any, name: str) -> Any:
 
 
 def visible_slot(slot: MemberDescriptorType, owner: Any) -> Any:
-    """Return what is in a slot of an object, else `UNKNOWN`."""
+    """Return what a slot of an object holds, else `UNKNOWN`."""
     try:
         return slot.__get__(owner)
     except AttributeError:
@@ -215,13 +216,13 @@ def visible_item(owner: Any, key: Any) -> Any:
 
 
 OPAQUE: Final = type("Opaque", (), {"__repr__": lambda self: "opaque"})()
-"""Stands for what is read by something made in C, which may look at anything."""
+"""Stands for an attribute that code made in C computes: it may look at anything."""
 
 
 # ── what an instruction does to the stack ─────────────────────────────────────────────────────────
 # Instructions of Python 3.11 to 3.13.
 DESCRIBING: Final = frozenset({"shape", "dtype", "ndim", "size", "nbytes", "itemsize"})
-"""Attributes of an array that tell nothing of its elements."""
+"""Attributes of an array that do not depend on its elements."""
 NOTHING: Final = (
     *("NOP", "RESUME", "PUSH_NULL", "PRECALL", "KW_NAMES", "RETURN_CONST", "COPY", "SWAP"),
     *("LOAD_CONST", "LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_AND_CLEAR", "LOAD_FAST_LOAD_FAST"),
@@ -263,7 +264,7 @@ QUIET: Final = frozenset(NOTHING) - {"IMPORT_FROM"} | {
     "STORE_DEREF",
     "STORE_FAST_LOAD_FAST",
 }
-"""Instructions during which no other code runs, but for that of objects which go."""
+"""Instructions during which no other code runs, except when an object is deleted."""
 HARMLESS: Final = QUIET | {"STORE_FAST_STORE_FAST", "IS_OP"}
 """Instructions that may take an array."""
 SINGLE: Final = frozenset(
@@ -322,7 +323,7 @@ def steps_of(code: CodeType) -> Steps:
 
 
 def pops_of(step: dis.Instruction) -> int | None:
-    """Return how many places an instruction takes, None for one that is not known."""
+    """Return how many places an instruction takes from the stack, None if that is not known."""
     if step.opname.startswith("POP_JUMP"):
         return 1
     count = POPS.get(step.opname)
@@ -346,7 +347,7 @@ def effect_of(step: dis.Instruction, jumped: bool, ended: bool) -> int:
 
 
 def way_between(code: Steps, place: int, then: int) -> tuple[bool, bool] | None:
-    """Tell whether an instruction jumped to another, and ended a loop; None if it cannot come."""
+    """Tell whether an instruction jumped to another one, and ended a loop; None if impossible."""
     step = code.steps[place]
     if step.opcode not in JUMPS:
         return (False, False) if then == place + 1 else None

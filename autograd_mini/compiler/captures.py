@@ -153,7 +153,7 @@ def is_replaceable(condition: Condition) -> bool:
 
 
 def identity_of(x: Any) -> Any:
-    """Return a key: of an array its memory and layout, so that equal views share it; else the id."""
+    """Return a key: of an array its memory and layout, so equal views share it; else the id."""
     if type(x) is not np.ndarray:
         return id(x)
     return x.__array_interface__["data"][0], x.shape, x.strides, x.dtype

@@ -46,7 +46,7 @@ def compare_programs(first: Program, second: Program) -> None:
 
 
 class Comparison:
-    """What is known to be the same in two programs."""
+    """Which values of two programs are known to be the same."""
 
     def __init__(self, first: Program, second: Program) -> None:
         self._first, self._second = first, second
@@ -131,17 +131,17 @@ def raise_difference(step: Instruction | None, what: str) -> NoReturn:
 CHOSEN: Final = frozenset({"getitem", "scatter"})
 """Operations that take an index: of booleans, the number of elements depends on the values."""
 EIGENVALUES: Final = frozenset({"eig", "eigvals"})
-"""Of a real matrix they are complex or not, as its values are."""
+"""Of a real matrix they are real or complex, depending on its values."""
 
 
 def refuse_dynamic_shapes(program: Program) -> None:
-    """Look whether the shape and the dtype of each result are the same whatever the values.
+    """Refuse a program in which the shape or dtype of a result depends on values.
 
-    The program is to have all that was recorded: Python may have looked at the shape of what
-    nothing else needs.
+    The program must still have dead code: Python may have read the shape of a result that nothing
+    else needs.
 
     Raises:
-        UnsupportedError: if they are not, naming the line and the cure.
+        UnsupportedError: naming the line and the cure.
     """
     for step in program.instructions:
         name = step.operation_name
@@ -163,5 +163,5 @@ def refuse_dynamic_shapes(program: Program) -> None:
 
 
 def varying_kind(x: Operand, program: Program) -> str | None:
-    """Return the kind of dtype of what may differ from call to call, None for what does not."""
+    """Return the kind of an operand's dtype; None if the operand never differs between calls."""
     return x.dtype.kind if type(x) is Value and x not in program.constants else None

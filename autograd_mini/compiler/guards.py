@@ -1,10 +1,10 @@
-"""Guards: what a function read outside of its arguments, and must find again for its program.
+"""Guards: what a function read from outside, and must find again before its program may run.
 
-A condition says where something was read and what was found. Most are compared by identity, in one
-generated function: 5 to 25 ns each. Where another object is found, plain numbers and texts are
-compared by value. Arrays may be other ones of the same shape and dtype: programs read their numbers
-at each call. The generated text holds names of our own only; those of the user's attributes are put
-into the syntax tree, and no text of a user's is evaluated.
+A condition says where something was read and what was found there. One generated function
+compares most of them by identity, in 5 to 25 ns each. If it finds another object, plain numbers and
+texts are compared by value. Another array of the same shape and dtype is accepted: programs read
+the numbers of arrays at each call. The generated text has our own names only. Names of the user's
+attributes go into the syntax tree directly, so no text of the user is evaluated.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Kind = Literal[
     "empty",
 ]
 MISSING: Final = type("Missing", (), {"__repr__": lambda self: "nothing"})()
-"""What is found where there is nothing."""
+"""Stands for the absence of an object."""
 PARSING: Final = threading.Lock()
 """Python 3.11 counts the depth of the trees that it makes for all threads together."""
 FAILURES: Final = (AttributeError, LookupError, TypeError, ValueError, RuntimeError)
@@ -49,22 +49,22 @@ BRIEF: Final = 16_384
 
 
 class Condition:
-    """Something that was read, and what was found.
+    """A place that was read, and what was found there.
 
     Attributes:
         kind: how it is read: an attribute of the owner, the function behind a method, an item,
             what a cell holds, what a call without arguments returns; the number of items, or the
             items themselves in their order; that there is no such attribute or item; or the
             elements of an array.
-        owner: of whom.
+        owner: the object that was read.
         key: the name of the attribute, or the key of the item.
         value: what was found.
         label: what an error calls it.
-        foreign: whether only code of others reads it, which may keep accounts of its own.
-        exact: whether an array or tensor must be the very same object. Else a program reads its
+        foreign: whether only foreign code reads it, as a module that counts its own calls.
+        exact: whether an array or tensor must be the very same object. If not, a program reads its
             numbers at each call, and only its type, shape and dtype must stay.
-        same_as: a condition that leads to the same array, which both must do.
-        content: the elements that an array must have, which other code than a program reads.
+        same_as: another condition that must lead to the same array, or None.
+        content: the elements that an array must have, since plain code may read them; or None.
     """
 
     __slots__ = ("content", "exact", "foreign", "key", "kind", "label", "owner", "same_as", "value")
@@ -90,7 +90,7 @@ class Condition:
 
     @property
     def place(self) -> tuple[str, int, Any]:
-        """What is read, as a key."""
+        """A key of the place that is read."""
         return self.kind, id(self.owner), self.key if type(self.key) is str else id(self.key)
 
     def read(self) -> Any:
@@ -101,7 +101,7 @@ class Condition:
             return MISSING
 
     def holds(self) -> bool:
-        """Tell whether what is there now is as good as what was found."""
+        """Tell whether the place now holds what was found, or something as good."""
         return self._holds_but_for_content() and not self.has_new_content()
 
     def has_new_content(self) -> bool:
@@ -134,12 +134,12 @@ class Condition:
 
 
 def is_read(x: Any) -> bool:
-    """Tell whether a program reads the numbers of an object at each call, whichever it is."""
+    """Tell whether a program reads the numbers of such an object at each call."""
     return type(x) is np.ndarray or (type(x) is Tensor and not x._requires_grad)
 
 
 def is_alike(x: Any, y: Any) -> bool:
-    """Tell whether the numbers of one object can be read in place of another's."""
+    """Tell whether a program can read one object in place of another."""
     if type(x) is not type(y) or not is_read(x):
         return False
     return bool(x.shape == y.shape and x.dtype == y.dtype)
@@ -151,7 +151,7 @@ def numbers_of(x: Any) -> Any:
 
 
 def read_attribute(owner: Any, name: str) -> Any:
-    """Return an attribute, without asking a `__getattribute__` of the user's."""
+    """Return an attribute without calling a `__getattribute__` of the user."""
     if isinstance(owner, type):
         return getattr(owner, name)
     return object.__getattribute__(owner, name)
@@ -176,7 +176,7 @@ def is_empty(cell: Any) -> bool:
 
 
 def content_of(array: Any, key: Any = None) -> bytes | int:
-    """Return what tells whether the elements of an array, or of a buffer, are the same."""
+    """Return the bytes of an array or buffer, or a fingerprint, to compare its elements."""
     data = array
     if isinstance(array, np.generic):
         data = np.asarray(array)
@@ -246,7 +246,7 @@ class Guard:
         return self._check_by_value() if found is None else found
 
     def _check_by_value(self) -> tuple[Any, ...] | None:
-        """Look at each condition; note other objects that are equal, so that they are known."""
+        """Check each condition by value; note equal objects, so that they are known next time."""
         if self.first_failing() is not None:
             return None
         for place, condition in enumerate(self.conditions):
@@ -322,13 +322,13 @@ class Guard:
         return made
 
     def _bind_object(self, owner: Any) -> str:
-        """Return the name of an object, mostly the owner of something else that is read."""
+        """Return the name of an object in the generated function."""
         name = self._names.setdefault(id(owner), f"o{len(self._names)}")
         self._bound[name] = owner
         return name
 
     def _write_read(self, condition: Condition, place: int) -> str:
-        """Write how something is read."""
+        """Write the expression that reads a place."""
         owner, kind = self._bind_object(condition.owner), condition.kind
         if kind == "item" and type(condition.owner) in (list, tuple) and type(condition.key) is int:
             return f"{owner}[{condition.key}]"
@@ -352,7 +352,7 @@ class Guard:
         }[kind]
 
     def _write_test(self, condition: Condition, place: int, text: str) -> str:
-        """Write the test of what was read."""
+        """Write the test of one condition."""
         kind, found = condition.kind, condition.value
         if not condition.exact:
             return self._write_alike(condition, place, text)
@@ -372,7 +372,7 @@ class Guard:
         return f"{text} is {value}"
 
     def _write_found(self, condition: Condition, place: int) -> str:
-        """Write what was found: a name that no other condition has, if an equal one will do."""
+        """Write what was found; under its own name if an equal object may replace it later."""
         found = condition.value
         if found is None or found is True or found is False:
             return repr(found)
@@ -398,7 +398,7 @@ class Guard:
         return " and ".join(calls[len(calls) == 2 :])  # to unpack all is to count
 
     def _write_alike(self, condition: Condition, place: int, text: str) -> str:
-        """Write the test whether a program can read an array or tensor in place of another."""
+        """Write the test that a program can read the array or tensor that is there."""
         x = condition.value
         self._bound |= {f"s{place}": x.shape, f"d{place}": x.dtype}
         first, then = (text, text) if text.isidentifier() else (f"(x := {text})", "x")
@@ -413,11 +413,11 @@ class Guard:
 def find_whole_lists(
     conditions: Sequence[Condition], sources: Container[int]
 ) -> dict[int, list[Condition]]:
-    """Find lists and tuples of which all items must be the same: by the ids of their lengths.
+    """Find lists and tuples whose items must all be the same, by the id of the length condition.
 
     Args:
         conditions: of a guard.
-        sources: ids of those that lead to arrays which a program reads.
+        sources: ids of the conditions that lead to arrays which a program reads.
     """
     items: dict[int, dict[Any, Condition]] = {}
     for c in conditions:
@@ -434,7 +434,7 @@ def find_whole_lists(
 
 
 def can_be_written(condition: Condition) -> bool:
-    """Tell whether reading an attribute can be written with a dot, and calls no user's code."""
+    """Tell whether an attribute can be read with a dot, without calling the user's code."""
     name, owner = condition.key, condition.owner
     if not name.isidentifier() or keyword.iskeyword(name):
         return False

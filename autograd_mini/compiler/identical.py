@@ -12,7 +12,7 @@ IMMUTABLE: Final = (int, float, complex, bool, str, bytes, type(None), type(...)
 
 
 def is_plain(x: Any) -> bool:
-    """Tell whether a value is made of numbers and texts alone, and can never change."""
+    """Tell whether a value consists of numbers and texts only, and can never change."""
     kind = type(x)
     if kind in IMMUTABLE or isinstance(x, np.generic | np.dtype):
         return not isinstance(x, np.void | np.object_)  # a row of a table, which changes with it
@@ -24,10 +24,10 @@ def is_plain(x: Any) -> bool:
 def is_identical(x: Any, y: Any) -> bool:
     """Tell whether two values are the same in every respect that a program could see.
 
-    Types are compared, the bits of numbers, shape, dtype and elements of arrays, the order of
-    dicts. What is none of these is compared by identity; arguments of draws by their content.
+    It compares types, the bits of numbers, shape, dtype and elements of arrays, and the order of
+    dicts. Arguments of random draws are compared by content, all other objects by identity.
 
-    >>> identical(0.0, -0.0), identical(float("nan"), float("nan")), identical(1, True)
+    >>> is_identical(0.0, -0.0), is_identical(float("nan"), float("nan")), is_identical(1, True)
     (False, True, False)
     """
     if x is y:

@@ -1,6 +1,6 @@
 """What objects hold: their attributes, and parts of them as containers.
 
-Guards look at these containers anew each time. No code of the user's runs: attributes are read
+A guard reads these containers anew each time. None of the user's code runs: attributes are read
 without `__getattr__` and `__getattribute__`.
 """
 
@@ -16,7 +16,7 @@ from .observe import INSTALLED, origin_of_file, origin_of_module
 
 
 class Values:
-    """The values of a mapping, as a container that is looked at anew each time."""
+    """The values of a mapping, as a container that is read anew each time."""
 
     def __init__(self, of: Mapping[Any, Any]) -> None:
         self._of = of
@@ -44,7 +44,7 @@ class Items:
 
 
 class Cached:
-    """A result in a cache, which is looked up as long as it is there, and never computed."""
+    """A result in a cache: it is looked up while it is there, and never computed."""
 
     def __init__(self, results: dict[Any, Any], key: Any, call: Callable[[], Any]) -> None:
         self._results = results
@@ -86,11 +86,11 @@ def cached_call(key: Any, typed: bool) -> tuple[tuple[Any, ...], dict[str, Any]]
 
 # ── attributes and classes ────────────────────────────────────────────────────────────────────────
 OWN_MODULES: Final = frozenset({"builtins", "functools", "collections", "operator", "array"})
-"""Modules whose classes are opened as the containers that they are."""
+"""Modules whose classes are opened as containers."""
 
 
 def is_class_of_user(kind: type) -> bool:
-    """Tell a class of the user's own, of no installed package."""
+    """Tell whether the user wrote a class, and not an installed package."""
     file = getattr(sys.modules.get(kind.__module__), "__file__", None)
     installed = isinstance(file, str) and file.startswith(INSTALLED)
     return origin_of_module(kind) == "user" and not installed
@@ -105,27 +105,27 @@ def value_in(cell: types.CellType) -> Any:
 
 
 def is_special(name: str) -> bool:
-    """Tell a method that Python calls without its name being written."""
+    """Tell whether Python calls a method by itself, as `__len__`."""
     return name.startswith("__") and name.endswith("__")
 
 
 def is_base_of_modules(kind: type) -> bool:
-    """Tell the class from which a user's modules inherit."""
+    """Tell whether a class is `nn.Module`."""
     return (kind.__module__, kind.__name__) == ("autograd_mini.nn.module", "Module")
 
 
 def is_mode(x: Any) -> bool:
-    """Tell what a module has for `training`: it is not an attribute like others."""
+    """Tell whether an object is the descriptor of `training`, which is not a usual attribute."""
     return type(x).__module__ == "autograd_mini.nn.mode"
 
 
 def is_module_or_optimizer(kind: type) -> bool:
-    """Tell a class whose methods this library calls."""
+    """Tell whether a class is a module or an optimizer: this library calls its methods."""
     return hasattr(kind, "named_tensors") or hasattr(kind, "rule")
 
 
 def is_made_in_python(kind: type) -> bool:
-    """Tell a class that a `class` statement made: it is on the heap, and can be changed."""
+    """Tell whether a `class` statement made a class: it is on the heap, and can be changed."""
     return kind.__flags__ & (1 << 9 | 1 << 8) == 1 << 9 and kind.__module__ not in OWN_MODULES
 
 

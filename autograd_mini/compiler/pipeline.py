@@ -88,14 +88,14 @@ def compile_call(
 ) -> Outcome:
     """Carry out the second call of a signature, and compile it: all stages, in order.
 
-    If the first call changed what it reads, as a call does that builds something when it is needed,
-    the second trace takes its place, and waits for a third one.
+    The first call may change what it reads: it may build something that is needed later. Then the
+    second trace takes the place of the first one, and waits for a third call.
 
     Args:
         call: the second call.
         first: what the first call recorded.
-        give_up: called if the function cannot be compiled, and the call counts nevertheless; None
-            to undo the call and raise.
+        give_up: is called with the error if the function cannot be compiled; the call still counts.
+            None: the call is undone and the error is raised.
 
     Raises:
         CompileError: if the two calls did not record the same.

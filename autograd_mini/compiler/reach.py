@@ -1,10 +1,10 @@
 """What the code that ran can read: everything that its names lead to, as conditions.
 
-It starts from the global names that the code reads, the cells of its closures, the arguments and
-variables that it had, and from the models and optimizers that took part. From each object it goes
-on along the attributes whose names stand in the code, and into containers. So an attribute is
-guarded wherever it is read: the code has no other way to an object, but through something that
-hides what it holds, as an iterator. That is refused.
+The search starts from the global names that the code reads, the cells of its closures, its
+arguments and variables, and from the models and optimizers that took part. From each object it goes
+on to the attributes whose names stand in the code, and into containers. So every attribute that the
+code reads is guarded. The only other way to an object is through something that hides what it
+holds, as an iterator does; that is refused.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ SILENT: Final = (
 RANDOM: Final = (np.random.Generator, np.random.RandomState, np.random.BitGenerator, random.Random)
 """Generators whose draws are not recorded."""
 CALLED: Final = frozenset({"__call__", "forward", "rule", "coefficients"})
-"""Methods of the user's that this library calls."""
+"""Methods of the user that this library calls."""
 COLLECTING: Final = frozenset(
     {"parameters", "named_parameters", "modules", "named_modules", "named_tensors", "children"}
     | {"own_tensors", "zero_grad", "train", "eval", "with_parameters", "astype", "requires_grad_"}
@@ -91,8 +91,8 @@ class Reach:
         conditions: what must be found again.
         arrays: for the id of an array, or of a tensor that only holds numbers, the conditions that
             lead to it; none where something that cannot change holds it.
-        within: ids of arrays to which another way leads than a variable, or an attribute that only
-            the user's code reads.
+        within: ids of arrays that are reached in another way than by a variable or by an attribute
+            that only the user's code reads.
         kept: every object that was met, by id.
         random: generators of random numbers that are not recorded, with their labels.
         hidden: what hides its state, with its label.
@@ -130,7 +130,7 @@ class Reach:
 
     # ── the way ──────────────────────────────────────────────────────────────────────────────
     def follow(self, roots: Iterable[Any]) -> Reach:
-        """Go wherever the code can go, from some objects and from what the observer saw."""
+        """Search from some objects, and from what the observer saw."""
         for x in roots:
             self._reach_unnamed(x, type(x).__name__)
         for namespace, own, others in self._observer.globals.values():
@@ -158,7 +158,7 @@ class Reach:
         return len(self.conditions) <= LARGEST
 
     def _modules_of_any_names(self) -> Iterator[types.ModuleType]:
-        """Yield modules of which code may read any name: it has them, and makes names itself."""
+        """Yield modules of which the code may read any name, since it computes names."""
         for code, origin in self._observer.codes.values():
             names = names_of(code)
             if not names.any or origin != "user":
@@ -179,13 +179,13 @@ class Reach:
             self._open(*self._stack.pop())
 
     def _reach_unnamed(self, x: Any, label: str, foreign: bool = False) -> None:
-        """Come to an object that something holds without a name for it."""
+        """Reach an object that something holds without a name."""
         if type(x) is np.ndarray:
             self.within.add(id(x))
         self._reach(x, label, foreign)
 
     def _reach(self, x: Any, label: str, foreign: bool) -> None:
-        """Come to an object; it is opened once."""
+        """Reach an object. Each object is opened once."""
         if id(x) in self.kept or is_plain(x):
             return
         self.kept[id(x)] = x
@@ -202,7 +202,7 @@ class Reach:
     def _add_condition(
         self, kind: Kind, owner: Any, key: Any, value: Any, label: str, foreign: bool = False
     ) -> None:
-        """Note a condition, and go on to what was found."""
+        """Add a condition, and go on to the object that was found."""
         condition = Condition(kind, owner, key, value, label, foreign)
         self.conditions.append(condition)
         if kind in ("attribute", "method", "item", "cell", "call"):
@@ -213,7 +213,7 @@ class Reach:
                 self.arrays[id(value)].append(condition)
 
     def _is_named(self, kind: Kind, owner: Any) -> bool:
-        """Tell a variable, or an attribute of an object all of whose code is the user's."""
+        """Tell whether a way is a variable, or an attribute of an object with user code only."""
         if kind == "item":
             return type(owner) is dict and "__builtins__" in owner
         if type(owner) is types.SimpleNamespace:
@@ -226,14 +226,14 @@ class Reach:
         return kind == "cell"
 
     def _note_global(self, namespace: dict[str, Any], name: str, foreign: bool) -> None:
-        """Come to a global name; what is not there is built in."""
+        """Note a global name; if it is not there, it is built in."""
         if name in namespace:
             self._add_condition("item", namespace, name, namespace[name], name, foreign)
         elif not foreign:
             self._add_condition("no_item", namespace, name, True, name)
 
     def _unmet_functions(self) -> list[Any]:
-        """Find functions of the user's that ran, have closures, and were not met on the way."""
+        """Find the user's functions with closures that ran and were not reached."""
         functions = [x for x in self.kept.values() if isinstance(x, types.FunctionType)]
         codes = [code for code, _ in self._observer.codes.values()]
         known = {id(x.__code__) for x in functions} | {id(c) for f in codes for c in f.co_consts}
@@ -246,7 +246,7 @@ class Reach:
         ]
 
     def _has_run(self, function: types.FunctionType) -> bool:
-        """Tell whether it was this function that ran, and not another one of the same code."""
+        """Tell whether this function ran, and not another function with the same code."""
         cells = tuple(id(value_in(cell)) for cell in function.__closure__ or ())
         return cells in self._observer.outer.get(id(function.__code__), ())
 
@@ -413,7 +413,7 @@ class Reach:
             self._note_absent(x, self._asked_names() - {name for name, _ in found}, foreign)
 
     def _class_attributes(self, kind: type) -> list[tuple[str, Any]]:
-        """Return what a class has under the names that are read, as it stands there."""
+        """Return the attributes of a class that may be read, without binding them."""
         found = self._classes.get(kind)
         if found is None:
             attributes: dict[str, Any] = {}
@@ -424,13 +424,13 @@ class Reach:
         return found
 
     def _may_be_read(self, name: str, x: Any) -> bool:
-        """Tell whether the code may read an attribute of a class, or Python for it."""
+        """Tell whether the code, or Python itself, may read an attribute of a class."""
         if is_special(name):
             return isinstance(x, types.FunctionType) or name in self._all
         return self._any_own or name in self._all or name in CALLED
 
     def _is_certain(self, name: str) -> bool:
-        """Tell whether the user's code reads a name, or Python or this library for it."""
+        """Tell whether the user's code, Python or this library reads a name for certain."""
         return name in self._own or name in CALLED or is_special(name) or self._any_own
 
     def _asked_names(self) -> set[str]:
@@ -473,7 +473,7 @@ class Reach:
                 self._add_condition("absent", x, key, True, f"{type(x).__name__}.{key}", foreign)
 
     def _note_library_calls(self, x: Any, own: dict[Any, Any], foreign: bool) -> None:
-        """Note the methods of a layer or optimizer of this library that somebody may replace."""
+        """Note the methods of a layer or optimizer that this library calls: a user may set them."""
         kind = type(x)
         for name in ("forward", "rule"):
             raw, where = getattr(kind, name, None), f"{kind.__name__}.{name}"
@@ -485,7 +485,7 @@ class Reach:
                     self._add_condition("no_item", own, name, True, where, foreign)
 
     def _reads_all(self, x: Any) -> bool:
-        """Tell whether code that was not observed goes through all attributes of an object."""
+        """Tell whether unobserved code reads all attributes of an object."""
         bases = [kind for kind in type(x).__mro__ if origin_of_module(kind) == "library"]
         if len(bases) == 1 and hasattr(bases[0], "named_tensors"):  # a module of the user's
             return bool(COLLECTING & self._own)
@@ -546,7 +546,7 @@ class Reach:
         return {name for _, own, _ in self._observer.globals.values() for name in own}
 
     def _note_descriptors(self, x: Any, foreign: bool) -> None:
-        """Note what an object of a class made in C tells under the names that are read."""
+        """Note the attributes that a class made in C computes, if their names are read."""
         for key in sorted(self._all):
             if isinstance(getattr(type(x), key, None), DESCRIPTORS):
                 self._note_descriptor(x, key, foreign or key not in self._own)
@@ -562,7 +562,7 @@ class Reach:
                     self._note_descriptor(x, key, foreign)
 
     def _note_descriptor(self, x: Any, key: str, foreign: bool) -> None:
-        """Note a slot, or what a class made in C tells under a name."""
+        """Note a slot, or an attribute that a class made in C computes."""
         value, where = attribute_of(x, key), f"{type(x).__name__}.{key}"
         if value is MISSING:
             self._add_condition("absent", x, key, True, where, foreign)

@@ -27,7 +27,7 @@ WHOLE: Final = (
     "give a Python int, as int(n): it is static, and another one makes another program. As an "
     "index, take it of a tensor: am.tensor(table)[n]"
 )
-"""What to do where a NumPy integer is to be an axis, a size, a bound or a key."""
+"""The cure where a NumPy integer is used as an axis, a size, a bound or a key."""
 KIND: Final = (
     "Ask for np.ndim(x), x.shape or x.dtype, which are the same for both, or decide outside of the "
     "compiled function"
@@ -45,13 +45,13 @@ CURES: Final = (
     ("t as an index", "take it of a tensor: am.tensor(table)[i]; sizes and bounds are Python ints"),
     ("int(t)", "give a Python int as an argument: it is static"),
 )  # fmt: skip
-"""What to write in place of what looks at a value, by what that is called."""
+"""What to write instead of code that looks at a value, by the beginning of its description."""
 
 
 def is_asked(frame: FrameType | None, what: str) -> bool:
-    """Tell whether code outside of this library asks, in a frame that reads a class or a hash.
+    """Tell whether code outside of this library asks for a class or a hash in a frame.
 
-    NumPy's C code reads the class too, when it looks for whom to ask.
+    NumPy's C code reads the class too, to find an `__array_function__`.
     """
     while frame is not None and frame.f_code.co_filename.startswith("<frozen abc"):
         frame = frame.f_back
@@ -63,7 +63,7 @@ def is_asked(frame: FrameType | None, what: str) -> bool:
 
 
 def is_called_by_numpy(frame: FrameType | None) -> bool:
-    """Tell whether a function of NumPy was called, and no operator, in code of this library."""
+    """Tell whether a function of NumPy led to this library, and not an operator."""
     while frame is not None and in_library(frame.f_code):
         if frame.f_code in PROTOCOLS:
             return True
@@ -172,7 +172,7 @@ def earlier_gradient_error(tensor: Tensor) -> UnsupportedError:
 
 # ── undoing a call ───────────────────────────────────────────────────────────────────────────────
 class StateBefore:
-    """What a traced call may change, as it was before; a call that is refused is undone."""
+    """What a traced call may change, as it was before the call, to undo a refused call."""
 
     def __init__(self) -> None:
         self._leaves: list[tuple[Tensor, Any, int, Any]] = []
@@ -191,7 +191,7 @@ class StateBefore:
             known[id(generator)] = generator, generator.bit_generator.state
 
     def has_drawn_from(self, generator: Any) -> bool:
-        """Tell whether draws of a generator, or of that with its bits, were noted."""
+        """Tell whether draws of a generator were noted, or of another one with the same bits."""
         drawn = (x for x, _ in self._generators.values())
         return any(generator is x or generator is x.bit_generator for x in drawn)
 

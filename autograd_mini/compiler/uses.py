@@ -1,10 +1,10 @@
-"""Which arrays a call uses as operands of recorded operations only, and not by plain code as well.
+"""Which arrays does a call use only as operands of recorded operations, and not in plain code?
 
-The interpreter reports each instruction of the user's code. Beside it runs a model of its stack,
-which knows where the arrays lie: variables tell which object they are, and what else pushes an
-array leaves it with one more reference. What takes an array from the stack must record an operation
-with it, or be harmless, or hand it to a function of the user's that is looked at in turn. Whatever
-the model does not know makes the answer "not proven": for one array, or for all of them.
+The interpreter reports each instruction of the user's code, and a model of its stack follows. The
+model knows where the arrays are: a variable shows which object it holds, and an array that comes
+onto the stack otherwise has one more reference. An instruction that takes an array must record an
+operation with it, or be harmless, or pass it to a user's function, which is followed too. Where the
+model does not know, the answer is "not proven", for one array or for all of them.
 """
 
 from __future__ import annotations
@@ -63,18 +63,18 @@ REVEALING: Final = frozenset(
     | {"__getstate__", "__reduce__", "start_new_thread", "__getattribute__", "__array_interface__"}
     | {"pickle", "marshal", "copy_context", "__defaults__", "__kwdefaults__", "setswitchinterval"}
 )
-"""Code that names one of these may come to an array without that being seen."""
+"""Code with one of these names may reach an array unseen."""
 MOST: Final = 10_000
-"""So many instructions are followed; each takes about 10 µs."""
+"""How many instructions are followed; each takes about 10 µs."""
 NESTED: Final = 3
-"""So deep containers are searched for arrays."""
+"""How deep containers are searched for arrays."""
 WIDEST: Final = 64
-"""So many items they may have."""
+"""How many items such a container may have."""
 
 
 @lru_cache(MANY)
 def cannot_be_followed(code: CodeType) -> bool:
-    """Tell whether code cannot be followed: it names what it reads in no way, or is no function."""
+    """Tell whether code cannot be followed: it reads without names, or is not a function."""
     if not code.co_flags & FUNCTION or code.co_flags & SUSPENDED:
         return True
     names = names_of(code)
@@ -83,17 +83,17 @@ def cannot_be_followed(code: CodeType) -> bool:
 
 
 def helps_library(frame: FrameType) -> bool:
-    """Tell the standard library's code that runs for this library, as when a line is looked up."""
+    """Tell whether code of the standard library runs for this library."""
     return is_standard(frame.f_code) and is_called_by_library(frame)
 
 
 class Watch:
-    """What is known of the arrays while a call runs.
+    """The watched arrays while a call runs.
 
     Attributes:
         arrays: the arrays by id.
-        proven: ids of those that nothing speaks against.
-        frames: the frames of the user's that run, the innermost last.
+        proven: ids of those that were operands only, as far as is known.
+        frames: the running frames of the user, the innermost last.
         names: the attributes in which the arrays are.
     """
 
@@ -108,7 +108,7 @@ class Watch:
         self._left = MOST
 
     def give_up(self) -> None:
-        """Take note of something that the model does not know."""
+        """Give up all arrays: the model does not know what happened."""
         self.proven.clear()
 
     def count(self) -> None:
@@ -126,7 +126,7 @@ class Watch:
         return list(map(sys.getrefcount, self.arrays.values()))
 
     def arrays_inside(self, x: Any, depth: int = NESTED) -> set[int]:
-        """Return the ids of arrays that a small container holds, as one of arguments."""
+        """Return the ids of watched arrays in a small container."""
         if type(x) not in (list, tuple, dict) or not depth or len(x) > WIDEST:
             return set()
         parts = x.values() if type(x) is dict else x
@@ -134,7 +134,7 @@ class Watch:
         return found.union(*(self.arrays_inside(part, depth - 1) for part in parts))
 
     def see_call(self, frame: FrameType, event: str, argument: Any) -> Any:
-        """Take note of a function that begins; follow one of the user's."""
+        """Note a function that begins; follow it if it is the user's."""
         try:
             return self._follow(frame) if event == "call" and self.proven else None
         except Exception:  # what is not known must not stop the user's code
@@ -142,7 +142,7 @@ class Watch:
         return None
 
     def _follow(self, frame: FrameType) -> Any:
-        """Look at each instruction of a function of the user's that begins."""
+        """Follow each instruction of a user's function that begins."""
         code = frame.f_code
         origin = origin_of(code)
         caller = self.frames[-1] if self.frames else None
@@ -161,7 +161,7 @@ class Watch:
         return stack.see
 
     def _look_at_arguments(self, frame: FrameType, caller: Stack | None) -> None:
-        """Take note of the arrays that a function gets; those in `*args` are lost from sight."""
+        """Note the arrays that a function gets; those in `*args` cannot be followed."""
         code, values = frame.f_code, frame.f_locals
         named = code.co_argcount + code.co_kwonlyargcount
         for place, name in enumerate(code.co_varnames[: named + 2]):
@@ -181,17 +181,17 @@ def call_watching_uses(
 ) -> tuple[Result, set[int]]:
     """Call a function; find which arrays it used only as operands of recorded operations.
 
-    A debugger that is at work goes on, and nothing is proven then.
+    If a debugger runs, it goes on, and nothing is proven.
 
     Args:
-        arrays: plain arrays, to which the code comes by names only: those of variables and
-            attributes, not through containers.
-        names: the attributes in which they are.
-        uses: counts while the function runs how often each array, by its id, was an operand.
-        function: what is called; it may be code of this library that calls the user's.
+        arrays: plain arrays that the code reaches by variables and attributes only, not through
+            containers.
+        names: the attributes that hold them.
+        uses: how often each array was an operand, by its id; counted while the function runs.
+        function: is called; it may be code of this library that calls the user's.
 
     Returns:
-        its result, and the ids of the arrays of which it is proven.
+        its result, and the ids of the arrays that are proven.
     """
     frame = sys._getframe()
     if not SUPPORTED or not arrays or sys.gettrace() is not None:
@@ -219,7 +219,7 @@ def call_watching_uses(
 # ── the model of a frame's stack ──────────────────────────────────────────────────────────────────
 # It knows where the watched arrays lie, and what takes them from there.
 class Stack:
-    """The model of the stack of a frame, and what is known of the instruction that runs in it.
+    """The model of a frame's stack, and of the instruction that runs in the frame.
 
     Attributes:
         entered: the functions that the instruction called: whose each is, and its name.
@@ -238,7 +238,7 @@ class Stack:
         self._begin()
 
     def _begin(self) -> None:
-        """Take note of how things are before an instruction."""
+        """Note the state before an instruction."""
         self.entered: list[tuple[str, str]] = []
         self.delivered: set[int] = set()
         self.enters_user = False
@@ -312,21 +312,21 @@ class Stack:
         return [NULL] if name == "PUSH_NULL" else []
 
     def _local(self, name: str) -> Slot:
-        """Return what is found in a local variable; of one that is shared that is a cell."""
+        """Return what a local variable holds; a variable shared with a closure holds a cell."""
         code = self.frame.f_code
         if name in code.co_cellvars or name in code.co_freevars:
             return EMPTY
         return self._variable(name)
 
     def _variable(self, name: str) -> Slot:
-        """Return what is in a variable; one of a comprehension in a class may not be seen."""
+        """Return what a variable holds; it may be invisible in a comprehension in a class."""
         found = self.frame.f_locals.get(name, UNKNOWN)
         if found is UNKNOWN:
             self._watch.give_up()
         return self._slot(found)
 
     def _global(self, name: str, own: bool) -> Any:
-        """Return what is found under a global name, or one of a class's body."""
+        """Return what a global name stands for, or a name in the body of a class."""
         found = self.frame.f_locals.get(name, UNKNOWN) if own else UNKNOWN
         if found is UNKNOWN:
             found = self.frame.f_globals.get(name, UNKNOWN)
@@ -416,7 +416,7 @@ class Stack:
             self._watch.proven.difference_update(slot.arrays)
 
     def _judge_operands(self, step: dis.Instruction, taken: list[Slot]) -> None:
-        """Give up the arrays of which an instruction may read the elements."""
+        """Give up the arrays whose elements an instruction may read."""
         name = step.opname
         if name in CALLS:
             self._judge_call(taken)
