@@ -58,12 +58,12 @@ class Library:
 
 @cache
 def find_blas() -> Library | None:
-    """Return NumPy's BLAS, or None if there is none that can be called: then NumPy multiplies.
+    """Return NumPy's BLAS, or None if it cannot be called: then NumPy multiplies.
 
-    Looking a symbol up in NumPy's compiled module finds it in the library that the module itself is
-    linked to, whichever others (SciPy's, PyTorch's) are loaded beside it. Where the system does not
-    look on into linked libraries, as on Windows, it is the one that lies beside NumPy. What was
-    found is tried on small matrices before it is believed.
+    A symbol looked up in NumPy's compiled module is found in the library to which that module is
+    linked, even if other libraries (SciPy's, PyTorch's) are loaded too. Some systems, as Windows,
+    do not search linked libraries; there it is the library next to NumPy. A library is used only
+    after a test on small matrices.
     """
     if sys.byteorder != "little" or sys.maxsize < 2**32:
         return None
@@ -128,14 +128,14 @@ def multiplies_rightly(found: Library, dtype: np.dtype[Any]) -> bool:
 
 
 def make_factor(dtype: np.dtype[Any], value: float) -> Any:
-    """Make a factor in memory of its own, which may be set between calls."""
+    """Make a factor that can be set between calls."""
     return ctypes.c_float(value) if dtype == np.float32 else ctypes.c_double(value)
 
 
 def matrix_layout(x: Any) -> tuple[bytes, int] | None:
-    """Say how BLAS reads a matrix: b"N" by rows or b"T" by columns, and the distance between them.
+    """Return how BLAS reads a matrix: b"N" by rows or b"T" by columns, and their distance.
 
-    None: it cannot, since no axis is contiguous, or the other one goes backwards or stands still.
+    None if it cannot: no axis is contiguous, or the other axis goes backwards or has no stride.
     """
     for letter, y in ((b"N", x), (b"T", x.T)):
         rows, columns = y.shape
@@ -147,7 +147,7 @@ def matrix_layout(x: Any) -> tuple[bytes, int] | None:
 
 
 def vector_layout(x: Any) -> int | None:
-    """Say how far apart the elements of a vector are for BLAS, or None if it cannot read it."""
+    """Return the distance of a vector's elements, or None if BLAS cannot read the vector."""
     apart, rest = divmod(x.strides[0] if len(x) > 1 else x.itemsize, x.itemsize)
     return apart if rest == 0 and 0 < apart <= LARGEST else None
 
@@ -223,7 +223,7 @@ def gemm(a: Any, b: Any, out: Any, alpha: float = 1.0, beta: float = 0.0) -> Non
         alpha, beta: real numbers. Zero times infinity is NaN, as everywhere in NumPy.
 
     Raises:
-        OperandError: a, b or out is no array, or out's dtype cannot hold the product.
+        OperandError: a, b or out is not an array, or out's dtype cannot hold the product.
         ShapeError: the shapes do not fit.
         ArgumentError: out is read-only.
     """
@@ -295,7 +295,7 @@ def prepare_with_numpy(a: Any, b: Any, out: Any, beta: float) -> Callable[[float
 
 
 def refuse_operands(a: Any, b: Any, out: Any) -> None:
-    """Refuse operands that no product has."""
+    """Refuse operands that cannot be multiplied."""
     for name, x in (("a", a), ("b", b), ("out", out)):
         if not isinstance(x, np.ndarray):
             raise OperandError(f"gemm: {name} is a {type(x).__name__}; give a NumPy array")

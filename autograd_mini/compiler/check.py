@@ -1,9 +1,9 @@
 """Checked replays: a program and its function compute the same call, and are compared.
 
-The last net. The program runs on memory of its own, the function runs as it is. What they return,
-what they leave in tensors, and how far they draw from generators must be the same. The first replay
-of each program is checked, the 10th, the 100th and the 1,000th. What the function did stands, so
-that the checked call is right in any case. What Python does beside, as printing, happens again.
+It is the last safety net. The program runs on separate memory; the function runs as it is. Their
+results, the tensors that they change and the random numbers that they draw must be the same. The
+first replay of each program is checked, the 10th, the 100th and the 1,000th. The function's results
+are kept, so a checked call is always right. Side effects in Python, as printing, happen again.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 DUE: Final = (1, 10, 100, 1000)
 """Which replays are checked."""
 CLOSE: Final = {"f": {2: 1e-2, 4: 1e-4, 8: 1e-9, 16: 1e-9}, "c": {8: 1e-4, 16: 1e-9, 32: 1e-9}}
-"""How far results may be apart where a pass has changed the order of sums, of the largest one."""
+"""How far results may differ after a pass changed the order of sums, relative to the largest."""
 VARYING: Final = (ArithmeticError, np.linalg.LinAlgError, ValueError, IndexError)
-"""What an operation raises for some values and not for others; the function may catch it."""
+"""Errors that depend on values; the function may catch them."""
 NOISY: Final = 30.0
 """So many times the effect of rounding its inputs a difference may have, and counts as rounding."""
 as_it_is: Final[ContextVar[bool]] = ContextVar("autograd_mini_as_it_is", default=False)
@@ -50,7 +50,7 @@ class Check:
     """One call that is computed twice.
 
     Attributes:
-        difference: what is not the same, or None.
+        difference: what differs, or None.
     """
 
     def __init__(self, entry: CacheEntry, values: Sequence[Any]) -> None:
@@ -66,7 +66,7 @@ class Check:
         self.difference: str | None = None
 
     def run(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Compute both; return what the function returned, as a program returns it."""
+        """Compute both; return the function's result in the form of a program's."""
         entry = self._entry
         contents = [content_of(x) for x in arrays_in(args, kwargs)]
         try:
@@ -130,7 +130,7 @@ class Check:
         return None
 
     def _agree(self, x: Any, y: Any, place: int | None = None) -> bool:
-        """Tell whether two results are the same, but for rounding.
+        """Tell whether two results are the same up to rounding.
 
         Args:
             x, y: of the function, and of the program.
@@ -149,10 +149,10 @@ class Check:
         return place is not None and self._is_rounding(x, y, place)
 
     def _is_rounding(self, x: Any, y: Any, place: int) -> bool:
-        """Tell whether a difference is what rounding makes: the program is sensitive, or cancels.
+        """Tell whether rounding explains a difference: the program is sensitive, or terms cancel.
 
-        The inputs are rounded at random; then, if the order of sums has changed, all that is
-        computed of them, but for differences that are not small next to what was computed.
+        The inputs are rounded at random. If a pass has changed the order of sums, all results are
+        rounded too, but then the difference must be small relative to the largest of them.
         """
         if not has_same_nonfinite(x, y):
             return False
@@ -218,7 +218,7 @@ class Check:
         """Name the first instruction that differs, and its line.
 
         Args:
-            trace_again: calls the function while a tracer that it is given looks on.
+            trace_again: calls the function with a tracer.
         """
         after = [(t, t._value, t._assigned, t.grad) for t in self._leaves]
         states = self._generator_states()

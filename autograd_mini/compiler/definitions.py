@@ -28,7 +28,7 @@ Function = ast.FunctionDef | ast.Lambda
 
 
 class UnwritableError(Exception):
-    """What has no source of its own: a user's function, an object of state, a missing file."""
+    """Something has no source: a user's function, an object with state, a missing file."""
 
 
 @cache
@@ -67,7 +67,7 @@ def is_own(function: FunctionType) -> bool:
 
 
 def unwrap_forward(forward: Any) -> Any:
-    """Return what a forward wraps: in this package a wrapper only words errors."""
+    """Return what a forward wraps: in this package, wrappers only explain errors."""
     while isinstance(forward, FunctionType) and is_own(forward):
         if not hasattr(forward, "__wrapped__"):
             break
@@ -123,7 +123,7 @@ class AnnotationRemover(ast.NodeTransformer):
 
 
 class ClosureInliner(ast.NodeTransformer):
-    """Put the values of a closure in the place of its variables."""
+    """Replace the variables of a closure by their values."""
 
     def __init__(self, values: Mapping[str, ast.expr]) -> None:
         self.values = values
@@ -255,11 +255,11 @@ class Definitions:
 # ── templates ─────────────────────────────────────────────────────────────────────────────────────
 # A forward as source, with places for its operands and parameters.
 class Template:
-    """What a forward returns if that is one expression, else a call of its definition.
+    """The expression that a forward returns, or a call of its definition if it is longer.
 
     Attributes:
-        text: with each parameter in angles, as `np.maximum(⟨x⟩, 0)`; ⟨*⟩ and ⟨()⟩ stand for the
-            operands that are left, as arguments and as a tuple.
+        text: with each parameter in angle brackets, as `np.maximum(⟨x⟩, 0)`; ⟨*⟩ and ⟨()⟩ stand for
+            the other operands, as arguments and as a tuple.
         function: what the text calls, as `np.maximum`, or "".
         operands: the names of the positional parameters.
         definitions: what the text needs.
@@ -354,7 +354,7 @@ def use_program_names(
 
 
 def returned_expression(node: ast.FunctionDef | ast.Lambda) -> ast.expr | None:
-    """Return a copy of the expression that is all of a function, without names of its own."""
+    """Return a copy of a function's only expression; None if it is longer or binds names."""
     if isinstance(node, ast.Lambda):
         body: Any = node.body
     else:
@@ -384,7 +384,7 @@ class NameReplacer(ast.NodeTransformer):
         return ast.Name(self.texts.get(node.id, node.id))
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        """Replace `*xs` in a call by a mark of its own."""
+        """Replace `*xs` in a call by ⟨*⟩."""
         arguments: list[ast.expr] = []
         for part in node.args:
             inner = part.value if isinstance(part, ast.Starred) else None

@@ -1,4 +1,4 @@
-"""The gradient of a compiled function that somebody differentiates with the tensors it captured."""
+"""The gradient of a compiled function: its program as one operation of the captured tensors."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .program import Value
 class Replay:
     """A program as one operation of all tensors and arrays that it reads.
 
-    Its results are the outputs that require a gradient; the others come as the program returns
-    them. Its gradient carries out once more what was recorded, with tensors, and goes back from
-    there: the program has the forward only. The function is not asked; what it reads may have
+    Its results are the outputs that require a gradient; the other outputs pass it by. The program
+    has the forward pass only. So the gradient interprets what was recorded once more, with tensors,
+    and runs the backward pass from there. It does not call the function: what that reads may have
     changed.
     """
 
@@ -64,7 +64,7 @@ class Replay:
         return tuple(y for y, grad in outputs if grad)
 
     def _vjp(self, g: Sequence[Any], y: Any, *xs: Any, others: list[Any]) -> list[Any]:
-        """Return the cotangents of all operands, None for those that require none."""
+        """Return the cotangents of all operands; None for operands without a gradient."""
         recorded = any(type(x) is Tensor for x in (*g, *xs))
         tensors = xs[: len(self._leaves)]
         if not recorded:
@@ -84,7 +84,7 @@ class Replay:
         return [reached.get(x.serial) for x in tensors] + [None] * (len(xs) - len(tensors))
 
     def _compute_outputs(self, operands: Sequence[Any]) -> list[Any]:
-        """Carry out what was recorded, with tensors in place of leaves; return the outputs."""
+        """Interpret what was recorded, with tensors in place of leaves; return the outputs."""
         return run_apart(lambda: self._interpret(operands))
 
     def _interpret(self, operands: Sequence[Any]) -> list[Any]:

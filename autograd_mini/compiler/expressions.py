@@ -39,11 +39,11 @@ class Expression(NamedTuple):
             first operand if `is_view` says so, and with no operand otherwise.
         out: whether `, out=r` may stand before its last parenthesis.
         in_place: whether that r may be an operand of the result's shape and dtype.
-        definitions: imports, functions and constants that it names, each after what it needs. All
-            names of theirs in the expression begin with an underscore, but for those in RESERVED.
-        objects: what has no source, by the names that it has in the expression.
-        writing: makes the statements that write the result into the array of that name, which must
-            be no operand, where the expression takes no `out`.
+        definitions: imports, functions and constants that it names, each after what it needs. Their
+            names in the expression begin with an underscore, except those in RESERVED.
+        objects: objects without source, by their names in the expression.
+        writing: makes statements that write the result into an array of a given name, which must
+            not be an operand; for expressions that take no `out`.
     """
 
     expression: str
@@ -124,7 +124,7 @@ def works_in_place(step: Instruction) -> bool:
 
 
 def placeholders(step: Instruction) -> list[str]:
-    """Return names for the operands of an instruction that nobody reads."""
+    """Return names for the operands of an instruction whose text is not used."""
     return [f"x{i}" if type(x) is Value else repr(x) for i, x in enumerate(step.operands)]
 
 

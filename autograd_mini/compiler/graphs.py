@@ -1,8 +1,8 @@
 """Graphs of programs: the same vertices that recording leaves behind, but without numbers.
 
-So everything that reads a graph reads a program too: `print`, `viz`, a user's own loop over the
-operations. Inputs, leaves and results are tensors whose value is absent; captured arrays keep
-theirs. The change of a leaf is an operation `assign` of the leaf and its new value.
+So everything that reads a graph can read a program: `print`, `viz`, a user's loop over the
+operations. Inputs, leaves and results are tensors without a value; captured arrays keep theirs. The
+change of a leaf is an operation `assign` of the leaf and its new value.
 """
 
 from __future__ import annotations
@@ -125,9 +125,9 @@ class GraphMaker:
         return changed
 
     def scope(self, phase: Phase, path: str) -> Scope | None:
-        """Return the scope of a path, the same one for each entry; a part has those of its own.
+        """Return the scope of a path, the same scope for each entry; phases do not share scopes.
 
-        The outermost scope of a part is the one that is its own, or one around all of the part.
+        The outermost scope of a phase is its own scope, or a new one around all of the phase.
         """
         entries = entries_of(path)
         own = self.own.get(phase)
@@ -147,7 +147,7 @@ class GraphMaker:
         return found
 
     def part(self, phase: Phase, entries: Entries = ()) -> Scope:
-        """Return the scope around a part: one for each entry, where there is one of its own."""
+        """Return the scope around a phase: one for each entry, if the phase has its own scope."""
         path = self.own[phase]
         found = self.scopes.get((phase, "", entries))
         if found is None:
@@ -174,10 +174,10 @@ def entries_of(path: str) -> Entries:
 
 
 def phase_scopes(program: Program, phases: list[Phase]) -> dict[Phase, str]:
-    """Return the phases after the forward, each with the path of the scope that is its own, or "".
+    """Return the phases after the forward, each with the path of its own scope, or "".
 
-    A scope is a phase's own if all of the phase is in it and nothing else is, as what the reverse
-    walk or an optimizer ran in. Programs that train nothing have no such phases.
+    A scope belongs to a phase if it has all of the phase and nothing else, as the scope of the
+    backward pass or of an optimizer. Programs that train nothing have no such phases.
     """
     if not any(program.leaves[leaf].requires_grad for leaf, _ in program.updates):
         return {}

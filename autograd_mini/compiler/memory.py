@@ -1,11 +1,13 @@
 """The memory plan: which values live in static buffers, which share one, what is written in place.
 
-A value is held in one of these ways. An argument is given at each call. A state is an array that
-the program owns and changes: an updated leaf. A constant is there from the start: a captured array,
-and a leaf that is only read, as long as nobody assigns it. A buffer is a
-part of the working memory, taken by other values when it is not needed any more. A view is written
-once where its base is static. What is left is local: a scalar, a result that is returned, or
-something that NumPy can only make anew.
+Each value has one kind of storage:
+
+- argument: it is given at each call.
+- state: an array that the program owns and changes, for an updated leaf.
+- constant: it is there from the start: a captured array, or a leaf that is only read.
+- buffer: a part of the working memory. Other values take it when it is no longer needed.
+- view: it shows the memory of another value, and is made once if that memory is static.
+- local: a scalar, a returned result, or a result that NumPy can only make as a new array.
 """
 
 from __future__ import annotations
@@ -28,14 +30,14 @@ class Plan:
     """How a program runs in memory.
 
     Attributes:
-        head: the instructions that change nothing.
-        tail: products that are added into states, after all others.
+        head: the instructions that change no state.
+        tail: products that are added into states, after all other instructions.
         products: the same by their results.
         kinds: how each value is held.
         bases: the value whose memory a view shows.
         written: the state or buffer into which a result is written in place of its own buffer.
         groups: vectors of states that lie side by side, and the states in order.
-        placed: results that are computed where a vector of several shall be, and at which element.
+        placed: results that are computed as parts of a vector, with it and the first element.
         offsets: where each buffer starts in the working memory.
         size: of the working memory, in bytes.
     """
@@ -52,7 +54,7 @@ class Plan:
     size: int = 0
 
     def base(self, value: Value) -> Value:
-        """Return the value in whose memory another one lies."""
+        """Return the value whose memory a value uses."""
         while True:
             under = self.bases.get(value) or self.written.get(value)
             if under is None:
@@ -74,7 +76,7 @@ Question = Callable[[Instruction], bool]
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """What the written form of an instruction can do.
+    """Functions that tell what the source of an instruction can do.
 
     Attributes:
         is_view: whether its result shares the memory of its first operand.
@@ -91,8 +93,8 @@ def plan_memory(program: Program, can: Abilities, in_place: bool = True) -> Plan
     """Plan the memory of a program, after the passes.
 
     Args:
-        program: what is to run.
-        can: what its instructions can do.
+        program: the program.
+        can: tells what its instructions can do.
         in_place: whether products may be added into states, which needs a BLAS that can be called.
     """
     states = {leaf for leaf, _ in program.updates if leaf.shape}
@@ -118,7 +120,7 @@ def choose_all_storage(
     groups: dict[Value, tuple[Value, ...]],
     direct: dict[Value, Value],
 ) -> Plan:
-    """Say how each value is held; products that are added into states come last."""
+    """Choose the storage of each value; products that are added into states come last."""
     products = {
         s.results[0]: s for s in program.instructions if s.results[:1] and s.results[0] in direct
     }
@@ -136,7 +138,7 @@ def choose_all_storage(
 
 
 def find_state_vectors(program: Program, states: set[Value]) -> dict[Value, tuple[Value, ...]]:
-    """Find the vectors that consist of states, each of which can be a part of one vector only."""
+    """Find the vectors that consist of states; a state can be part of one vector only."""
     groups: dict[Value, tuple[Value, ...]] = {}
     taken: set[Operand] = set()
     for step in program.instructions:
@@ -148,7 +150,7 @@ def find_state_vectors(program: Program, states: set[Value]) -> dict[Value, tupl
 
 
 def compute_in_vector(plan: Plan, step: Instruction) -> None:
-    """Let results be computed where a vector of them shall be."""
+    """Let results be computed in the vector that joins them."""
     vector, at = step.results[0], 0
     for x in step.values:
         own = plan.kinds[x] == "buffer" and x not in plan.placed and x not in plan.bases
@@ -204,7 +206,7 @@ def choose_storage(
     direct: dict[Value, Value],
     can: Abilities,
 ) -> None:
-    """Say how the results of an instruction are held."""
+    """Choose the storage of an instruction's results."""
     first = step.operands[0] if step.operands else None
     if step.results and step.results[0] in plan.groups:
         plan.kinds[step.results[0]] = "state"
@@ -284,10 +286,10 @@ def can_reuse_buffer(x: Value, y: Value, dying: set[Value], plan: Plan) -> bool:
 
 
 class Memory:
-    """A line of bytes of which parts are taken and given back.
+    """The working memory: bytes that are taken and given back.
 
     Attributes:
-        size: how far it was ever used.
+        size: the largest number of bytes in use so far.
     """
 
     def __init__(self) -> None:
@@ -311,7 +313,7 @@ class Memory:
         return start
 
     def give(self, start: int, nbytes: int) -> None:
-        """Give bytes back, joined with the gaps beside them."""
+        """Give bytes back; join them with neighbouring gaps."""
         end = start + -(-nbytes // ALIGNMENT) * ALIGNMENT
         joined = []
         for at, length in self._free:

@@ -1,9 +1,9 @@
-"""Saving a compiled program: a Python file that needs NumPy alone, and its arrays beside it.
+"""Saving a compiled program: a Python file that needs NumPy only, and a file of its arrays.
 
-The arrays of `step.py` lie in `step.py.<digest>.npz`, and the program names that file; the digest
-is that of the arrays. So new arrays are there before the program that needs them, and the old ones
-stay until their program has been replaced: whenever a save is killed, `step.py` is one program with
-its own arrays.
+The arrays of `step.py` are in `step.py.<digest>.npz`, with a digest of the arrays; the program
+names that file. New arrays are written before the program that needs them, and old arrays stay
+until their program has been replaced. So `step.py` always has its own arrays, even if a save is
+killed.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ def load(path={arrays}):
 
 
 def save_program(source: Source, values: Mapping[Value, Any], path: str | os.PathLike[str]) -> None:
-    """Write a program to a Python file, and the arrays that it needs to an .npz file beside it.
+    """Write a program to a Python file, and the arrays that it needs to an .npz file next to it.
 
-    Both are those of this call or, if it does not come to its end, those of the one before.
+    If the call does not come to its end, both files are still those of the call before.
 
     Raises:
-        CompileError: if it calls something that has no text, as an operation of the user's own.
+        CompileError: if it calls something without source, as an operation that the user declared.
         OSError: if it cannot be written.
     """
     if Path(path).suffix != ".py":
@@ -85,7 +85,7 @@ def save_program(source: Source, values: Mapping[Value, Any], path: str | os.Pat
 
 
 def digest_of(arrays: Mapping[str, Any]) -> str:
-    """Return twelve digits that are others for other arrays or names."""
+    """Return twelve digits that differ for other arrays or names."""
     from hashlib import sha256
 
     found = sha256()

@@ -1,10 +1,10 @@
 """The source of a compiled program: a function `build` that returns the step, in readable NumPy.
 
-`build` takes the arrays that the program keeps, allocates the working memory and makes the views
-that stay the same; `step`, which it returns, does the work of one call but for writing new values
-into the states. That is done by `commit`, functions that are written in C: called one after the
-other from C, no interrupt can come between them. Names are those of the user's variables where
-there are any, and each scope is a comment.
+`build` takes the arrays that the program keeps, allocates the working memory and makes the static
+views. It returns `step`, which does the work of one call, except that it writes no new values into
+the states. The functions of `commit` do that. They are written in C and called one after the other
+from C, so no interrupt can come between them. Values are named after the user's variables where
+there are any, and each scope becomes a comment.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ REGULAR: Final = {
         "draw",
     ),
 }
-"""Operations that are finite for finite numbers, unless these overflow."""
+"""Operations with finite results for finite numbers, unless they overflow."""
 
 
 @dataclass(slots=True, eq=False)
@@ -51,15 +51,15 @@ class Source:
         text: of the module.
         plan: of its memory.
         names: of the values.
-        inputs: the values that a call gives, and behind them what is captured.
-        captured: how many are captured.
-        read: the leaves whose values follow them: 0-d ones.
+        inputs: the arguments of a call, and after them the captured arrays.
+        captured: how many arrays are captured.
+        read: the 0-d leaves, whose values follow the inputs.
         states: the leaves that `build` copies and `step` changes.
         kept: all values whose arrays `build` takes, in order: states, then constants.
         scalars: the 0-d leaves whose new values are returned after the outputs.
-        fresh: the states whose new values are returned after these, as arrays of their own.
+        fresh: the states whose new values are returned after these, as new arrays.
         count: of the outputs.
-        bound: objects that have no text, by the name under which the module expects them.
+        bound: objects without source, by their names in the module.
     """
 
     text: str

@@ -23,12 +23,12 @@ from .program import Instruction, Operand, Program, Value
 ARITHMETIC: Final = frozenset(
     {"add", "subtract", "multiply", "divide", "maximum", "minimum", "where"}
 )
-"""Operations whose numbers have the dtype of the arrays beside them."""
+"""Operations in which a number takes the dtype of the array operand."""
 OWN: Final = frozenset(
     {"build", "step", "commit", "partial", "setitem", "memory", "load", "pathlib"}
     | {"prepare_product"}
 )
-"""Names of every program, or of every saved one."""
+"""Names that every program uses, or every saved program."""
 LONGEST_NAME: Final = 60
 LONGEST_COMMENT: Final = 80
 DERIVED: Final = ("product", "bias", "update", "dot", "of", "next")
@@ -43,8 +43,8 @@ class Writer:
 
     Attributes:
         commit: functions without arguments that write new values into states, as source.
-        singular: scopes of reverse walks that divide, in which 0 · ∞ gives no warning.
-        quiet: whether the present block is such a one.
+        singular: scopes of backward passes that divide; there, 0 · ∞ gives no warning.
+        quiet: whether the present block is in such a scope.
     """
 
     program: Program
@@ -68,7 +68,7 @@ class Writer:
 
     # ── names ────────────────────────────────────────────────────────────────────────────────
     def name(self, value: Value, wanted: str) -> str:
-        """Give a value a name of its own, near the wanted one."""
+        """Give a value a unique name, like the wanted one."""
         base = re.sub(r"\W+", "_", wanted, flags=re.ASCII).strip("_")[:LONGEST_NAME] or "value"
         if base[0].isdigit() or keyword.iskeyword(base):
             base = f"_{base}"
@@ -123,7 +123,7 @@ class Writer:
     def texts(self, step: Instruction) -> list[str]:
         """Return how the operands of an operation are written.
 
-        Beside an array, a number is an array without axes: NumPy takes that in half the time.
+        Next to an array operand, a number is written as a 0-d array: NumPy takes half the time.
         """
         y = step.results[0]
         if not (step.operation_name in ARITHMETIC and y.shape and y.dtype.char in "fd"):
@@ -206,7 +206,7 @@ class Writer:
         self.body += indent_lines(lines, 1) if self.quiet else lines
 
     def write_vector(self, step: Instruction, results: list[str]) -> None:
-        """Write how arrays lie side by side in a vector: what is not there yet is copied."""
+        """Write how arrays form a vector: an array that is not in its memory yet is copied."""
         plan = self.plan
         vector = step.results[0] if step.primitive is flat else step.operands[0]
         assert type(vector) is Value
@@ -225,7 +225,7 @@ class Writer:
                 self.add(f"{part}[...] = {self.names[x]}")
 
     def write_block(self, step: Instruction, block: Any) -> None:
-        """Write an instruction that stands for many."""
+        """Write a packed instruction, which stands for many."""
         name = self.name(Value((), np.dtype(bool)), "packed")
         results = [self.name_result(step, y) for y in step.results]
         self.bound |= block.arrays(name)
@@ -279,7 +279,7 @@ def number_text(x: Any) -> str:
 
 
 def indent_lines(lines: Iterable[str], depth: int) -> list[str]:
-    """Indent lines, but for empty ones."""
+    """Indent all lines that are not empty."""
     return [f"{'    ' * depth}{line}" if line else "" for line in lines]
 
 

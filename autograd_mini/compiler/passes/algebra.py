@@ -32,10 +32,11 @@ from .shapes import NOTING, SHAPE_RULES, Repetitions
 def simplify_algebra(program: Program) -> Program:
     """Drop or replace operations that change nothing, or that a simpler one computes.
 
-    All of it is exact, NaN and the sign of zero included, but for these: x² of scalars may differ
-    by one unit in the last place; the sum of a repeated x is n·x, and its mean is x, which agree
-    within n·eps and up to the sign of a zero; and a later reduction may add in another order, since
-    the memory order may be another. Results may be operands: whoever returns them must copy.
+    Everything is exact, NaN and the sign of zero included, with three exceptions. x² of scalars may
+    differ by one unit in the last place. The sum of a repeated x is n·x and its mean is x: they
+    agree within n·eps and up to the sign of a zero. A later reduction may add in another order,
+    since the memory order may change. A result may be an operand now: a program that returns it
+    must copy it.
     """
     facts, repetitions = Facts(program), Repetitions()
     scalars = repetitions.scalars_of(program.constants, facts.uniform)
@@ -160,7 +161,7 @@ def simplify_where(step: Instruction, facts: Facts) -> Rewriting:
 def is_never_true(condition: Operand, facts: Facts) -> bool:
     """Tell whether a condition is `(g == 0) & ~isfinite(x)` for an x that is finite where g is 0.
 
-    It is what the reverse walk leaves behind `where`, and says nothing if x is g itself, or −g.
+    The backward pass of `where` makes such conditions. They never hold if x is g itself, or −g.
     """
     both = facts.maker(condition, PRIMITIVES["bitwise_and"])
     if both is None:
@@ -193,7 +194,7 @@ def is_zero_with(x: Operand, g: Operand, facts: Facts) -> bool:
 
 
 def is_safe_factor(x: Operand, step: Instruction, facts: Facts) -> bool:
-    """Tell whether an operand is a number that 0 can be multiplied with, and divided by."""
+    """Tell whether an operand is a number for which 0·x and 0/x are 0."""
     number, dtype = facts.number(x), step.results[0].dtype
     if not isinstance(number, (int, float)) or dtype.kind != "f":
         return False

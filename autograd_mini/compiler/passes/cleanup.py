@@ -38,7 +38,7 @@ NUMERIC: Final = frozenset({"true_divide", "divide", "floor_divide", "remainder"
 
 
 GROWTH: Final = 4
-"""How many times the bytes of its operands a folded result may take."""
+"""How much larger than its operands a folded result may be."""
 
 
 SMALL: Final = 1024
@@ -49,8 +49,8 @@ SMALL: Final = 1024
 def eliminate_dead_code(program: Program) -> Program:
     """Drop instructions, constants and leaves that no output, update or effect needs.
 
-    Instructions with an effect stay, and stay in order, as do those that may raise. Inputs stay,
-    since a call gives them.
+    Instructions with an effect, and those that may raise, stay in their order. Inputs stay, since a
+    call gives them.
     """
     needed: set[Value] = set(program.ends())
     kept: list[Instruction] = []
@@ -117,7 +117,7 @@ def instruction_key(step: Instruction) -> Hashable:
 
 
 def is_swapped(a: Operand, b: Operand, step: Instruction) -> bool:
-    """Tell whether commuting operands are in the other order than that of keys: numbers first.
+    """Tell whether commuting operands change places in a key, where numbers come first.
 
     A complex product adds its parts in an order that depends on which operand is first.
     """
@@ -199,7 +199,7 @@ def fold_constants(program: Program) -> Program:
     """Compute operations of constants and numbers alone, and hold their results as constants.
 
     An operation stays if its result would be much larger than its operands, as a repeated constant
-    is, if it has an effect, or if it fails: then it fails at the call, as it did in the function.
+    would be; if it has an effect; or if it fails, so that it fails at the call as in the function.
     """
     constants = dict(program.constants)
     kept: list[Instruction] = []
@@ -246,14 +246,14 @@ def compute_results(step: Instruction, constants: dict[Value, Any]) -> tuple[Any
 
 # ── which operations are pure ─────────────────────────────────────────────────────────────────────
 def has_effect(primitive: Primitive) -> bool:
-    """Tell whether running it changes more than its results, as a random draw does."""
+    """Tell whether an operation changes more than its results, as a random draw does."""
     return getattr(primitive, "effect", False)
 
 
 def may_raise(step: Instruction) -> bool:
-    """Tell whether it raises for some values: matrix functions, and divisions of Python numbers.
+    """Tell whether an operation raises for some values, as divisions of Python numbers.
 
-    A reverse walk computes again with what the function has computed before.
+    A backward pass computes with values for which the function did not raise.
     """
     if step.in_walk:
         return False

@@ -81,14 +81,14 @@ def is_mixed_zero(zeros: Any) -> bool:
 
 
 def is_minus_zero(number: Any) -> bool:
-    """Tell −0.0 (or a complex number with such a part) from other numbers."""
+    """Tell whether a number is −0.0, or a complex number with such a part."""
     if isinstance(number, complex):
         return is_minus_zero(number.real) or is_minus_zero(number.imag)
     return number == 0 and str(number).startswith("-")
 
 
 def is_plus_zero(number: Any) -> bool:
-    """Tell 0, 0.0 and False from −0.0 and other numbers, None among them."""
+    """Tell whether a number is 0, 0.0 or False, and not −0.0 or None."""
     return number is not None and number == 0 and not is_minus_zero(number)
 
 
@@ -184,7 +184,7 @@ def has_same_kind(x: Operand, y: Value) -> bool:
 
 
 def operand_of_same_kind(step: Instruction, facts: Facts) -> Rewriting:
-    """The operand, if it has the result's dtype: +x, or what is real already."""
+    """Return the operand if it has the dtype of the result: +x, or `real` of a real x."""
     x: Operand = step.operands[0]
     return x if has_same_kind(x, step.results[0]) else None  # type: ignore[return-value]
 

@@ -27,7 +27,7 @@ LONGEST: Final = 2**14
 
 
 def fuse_matmul(program: Program) -> Program:
-    """Put sums, biases and updates into the products that they belong to."""
+    """Put sums, biases and updates into the matrix products to which they belong."""
     if not has_arrays(program):
         return program
     uses = Uses(program)
@@ -132,7 +132,7 @@ def fuse_reduction(step: Instruction, uses: Uses) -> list[Instruction] | None:
 
 
 def has_shape_and_dtype_of(x: Operand, other: Value) -> TypeGuard[Value]:
-    """Whether an operand is an array of another one's shape and dtype."""
+    """Whether an operand is an array with the shape and dtype of another."""
     return type(x) is Value and x.shape == other.shape and x.dtype == other.dtype
 
 
@@ -185,7 +185,7 @@ def fuse_update(step: Instruction, leaf: Value, uses: Uses) -> Instruction | Non
 def with_same_results(
     primitive: Primitive, operands: tuple[Operand, ...], step: Instruction, **params: object
 ) -> Instruction:
-    """Return an instruction with the results of another one."""
+    """Return an instruction with the results of another instruction."""
     return Instruction(primitive, operands, params, step.results, step.scope, step.line)
 
 

@@ -1,9 +1,9 @@
 """Updates of many small tensors by the same rule become one update of one long vector.
 
-An optimizer does the same arithmetic for each parameter. For small ones the calls cost more than
-the numbers, so their values, gradients and states are laid side by side: `flat` joins them, the
-rule runs once, `parts` takes them apart. In memory neither of the two moves anything, as long as
-states and gradients can lie side by side from the start. Results are the same bit for bit.
+An optimizer does the same arithmetic for each parameter. For small parameters the calls cost more
+than the arithmetic. So values, gradients and states are joined: `flat` makes a vector, the rule
+runs once, `parts` cuts the vector. If states and gradients can be next to each other in memory from
+the start, neither of the two copies anything. Results are the same bit for bit.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from ..program import Instruction, Operand, Program, Value
 from .facts import has_arrays
 
 LARGEST: Final = 2**14
-"""Tensors of more elements are updated on their own: there the numbers cost more than the calls."""
+"""Larger tensors are updated one by one: there the arithmetic costs more than the calls."""
 LONGEST: Final = 64
-"""Rules of more operations are left alone."""
+"""Rules with more operations are not joined."""
 
 
 @dataclass(slots=True, eq=False)
@@ -116,7 +116,7 @@ class Finder:
         )
 
     def describe(self, bundle: Bundle) -> bool:
-        """Fill in a bundle; tell whether it can be joined with others of its signature."""
+        """Fill in a bundle; tell whether it can be joined with others of the same signature."""
         program, shape = self.program, bundle.roots[0].shape
         leaf_of = {root: self.updated[root] for root in bundle.roots}
         steps: dict[Instruction, None] = {}
@@ -140,7 +140,7 @@ class Finder:
         return all(x.dtype == bundle.roots[0].dtype for x in (*bundle.leaves, *bundle.inputs))
 
     def drop_shared_steps(self, steps: set[Instruction], roots: set[Value]) -> set[Instruction]:
-        """Drop operations whose result somebody outside needs: they are inputs of the rule."""
+        """Drop operations whose result is needed outside of the rule: they become its inputs."""
         while True:
             outside = {
                 s
@@ -220,7 +220,7 @@ def join_bundles(program: Program, bundles: list[Bundle]) -> Program:
 
 
 def check_vectors(step: Instruction, new: list[Instruction]) -> Instruction:
-    """Let a check look at vectors instead of their parts."""
+    """Let a check test vectors instead of their parts."""
     operands = list(step.operands)
     for other in new:
         if other.primitive is flat and set(other.operands) <= set(operands):
@@ -229,7 +229,7 @@ def check_vectors(step: Instruction, new: list[Instruction]) -> Instruction:
 
 
 def move_checks(kept: list[Instruction], checks: list[Instruction]) -> list[Instruction]:
-    """Put checks behind the vectors that they look at, of this rule or of one joined before."""
+    """Move checks after the vectors that they check, of this rule or of a rule joined before."""
     if not checks:
         return kept
     rest = [s for s in kept if s not in checks]

@@ -1,9 +1,9 @@
-"""Scattering: what is added at a few places of an array is added there, not everywhere.
+"""Scatter-add: a sum at a few places of an array is computed there, not everywhere.
 
-The gradient of indexing is an array of zeros with the cotangent added at the index. Where it is
-added to something else, the zeros need not be made. If no place is named twice, which is seen where
-a captured array counts the rows, the result is the same but for the sign of zeros; so it is
-otherwise, up to the order of the additions.
+The gradient of indexing is an array of zeros, with the cotangent added at the index. If it is added
+to another array, the zeros are not needed. The result is the same up to the sign of zeros if no
+place is named twice, as where a captured array counts the rows; else it is the same up to the order
+of the additions.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .facts import Uses, has_arrays
 
 
 def fuse_scatter_add(program: Program) -> Program:
-    """Add what is scattered into zeros to the other operand at once."""
+    """Add a scattered cotangent to the other operand directly, without zeros between."""
     if not has_arrays(program):
         return program
     program, places = index_by_places(program)

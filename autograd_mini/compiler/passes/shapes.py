@@ -55,7 +55,7 @@ def simplify_cast(step: Instruction, facts: Facts) -> Rewriting:
 
 
 def is_lossless(narrow: np.dtype[Any], wide: np.dtype[Any]) -> bool:
-    """Tell whether every number of one real dtype is one of another."""
+    """Tell whether a real dtype can hold every number of another."""
     if narrow.kind not in "biuf" or wide.kind not in "iuf":
         return False
     if narrow.kind in "iu" and wide.kind == "f":
@@ -210,7 +210,7 @@ NOTING: Final = frozenset(primitives_named("broadcast_to", "expand_dims", "resha
 
 
 class Repetitions:
-    """The values that only repeat another one, or give it axes of length 1 in front."""
+    """The values that only repeat another value, or add axes of length 1 in front."""
 
     __slots__ = ("_broadcasting", "sources")
 

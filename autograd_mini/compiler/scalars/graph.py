@@ -55,9 +55,9 @@ class ScalarGraph:
         buffers: an index into `dtypes` for each node.
         counts: how many operands each node has.
         operands: the operands of all nodes, one node after the other.
-        constants: (node, value) of what is known.
-        scalars: (node, value of the program) of what comes in.
-        elements: (node, array, flat place) of what is taken out of an array.
+        constants: (node, number) of constants.
+        scalars: (node, value of the program) of inputs.
+        elements: (node, array, flat place) of elements of arrays.
         nodes: the node of each value.
     """
 
@@ -183,7 +183,7 @@ def common_dtype(step: Instruction) -> np.dtype[Any]:
     """Return the dtype that the numbers of an instruction take.
 
     Raises:
-        OverflowError: if a number does not fit; TypeError: if one is no number.
+        OverflowError: if a number does not fit; TypeError: if one is not a number.
     """
     if len(step.operands) == 2:
         a, b = step.operands

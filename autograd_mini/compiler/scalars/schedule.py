@@ -60,7 +60,7 @@ class Step:
     extra: Index | None = None
 
     def run(self, buffers: list[NDArray[Any]]) -> None:
-        """Compute it: what the source must do, said in the plainest way."""
+        """Compute the step: what the source must do, in the plainest way."""
         arrays = [buffers[x.buffer][x.index] for x in self.operands]
         if self.extra is not None:
             arrays.append(self.extra)
@@ -77,7 +77,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Schedule:
-    """What a packed instruction does.
+    """The work of a packed instruction.
 
     Its operands are all scalars, buffer by buffer, then the arrays of the loads; its results are
     the scalars, buffer by buffer, then arrays.
@@ -85,11 +85,11 @@ class Schedule:
     Attributes:
         dtypes, sizes: of each buffer.
         constants: what each buffer starts with.
-        scalars: where the scalars that come in are put.
-        loads: where the elements of arrays that come in are put.
-        steps: what is computed, in order.
-        results: where the scalars are that go out.
-        arrays_out: where the elements of the arrays are that go out.
+        scalars: the places of scalar inputs.
+        loads: the places of elements of input arrays.
+        steps: the vector operations, in order.
+        results: the places of scalar results.
+        arrays_out: the places of the elements of result arrays.
     """
 
     dtypes: tuple[np.dtype[Any], ...]
@@ -120,14 +120,14 @@ class Schedule:
         return (*scalars, *(buffers[x.buffer][x.index] for x in self.arrays_out))
 
     def setup(self, name: str) -> list[str]:
-        """Write what is done once: buffers with their constants, views, room for gathers.
+        """Write the lines that run once: buffers with their constants, views, memory for gathers.
 
         The lines use `np` and the arrays of `arrays(name)`; all names they make start with `name`.
         """
         return self._write(name).setup
 
     def body(self, name: str, operands: list[str], results: list[str]) -> list[str]:
-        """Write what is done in each call, given the names of operands and results."""
+        """Write the lines that run in each call, given the names of operands and results."""
         written = self._write(name)
         return [*written.write_operands(operands), *written.body, *written.write_results(results)]
 
@@ -318,7 +318,7 @@ class ScheduleWriter:
         return f"np.lib.stride_tricks.as_strided({buffer}[{first}:], {shape}, {nbytes})"
 
     def read(self, places: Places) -> str:
-        """Write places that go out: a view, or a copy of what is scattered."""
+        """Write places of results: a view, or a copy if they are scattered."""
         if places.strides() is not None:
             return self.view(places)
         return f"{self.buffers[places.buffer]}[{self.index(places.index)}]"

@@ -29,14 +29,14 @@ from .schedule import Index, packed_row
 from .vector_operations import CASTS, SUM, WITH_NUMBERS
 
 FEWEST = 100
-"""How many scalar instructions are worth a look."""
+"""Programs with fewer scalar instructions are left as they are."""
 
 INSTRUCTION, FUNCTION, GROUP, ELEMENT, PASSED_SCALAR = 0.06, 0.5, 1.2, 0.003, 0.025
 """Measured µs: of a scalar instruction of Python's operators, one that calls a NumPy function, a
 vector operation with its gathers, one gathered element, and one scalar that goes in or out."""
 
 LARGEST_VIEW = 1_000_000
-"""Elements of an array of which single ones are followed."""
+"""Single elements are followed in arrays of fewer elements."""
 
 
 @dataclass(slots=True, eq=False)
@@ -52,7 +52,7 @@ def vectorize_scalars(program: Program) -> Program:
     """Replace regions of many scalar instructions by one instruction `packed` each.
 
     Sums of products are computed as matrix products, so results are equal within the rounding of
-    a sum, n·eps·Σ|terms|; all others are equal but for the last bits of transcendental functions.
+    a sum, n·eps·Σ|terms|; all others are equal up to the last bits of transcendental functions.
     """
     scalar = sum(1 for step in program.instructions if step.results and not step.results[0].shape)
     if scalar < FEWEST:
@@ -75,7 +75,7 @@ class Stages:
 
     Attributes:
         listed: the instructions of each stage, in order.
-        made: the stage that makes each value; 0 for what is there from the start.
+        made: the stage that makes each value; 0 for values that are there from the start.
         elements: scalars that are elements of an array, and at which place.
         views: the instructions that make parts of arrays.
     """
@@ -172,7 +172,7 @@ def has_fitting_numbers(step: Instruction) -> bool:
 
 
 def stages_that_need(program: Program, stages: Stages) -> dict[Value, set[int]]:
-    """Return the stages that need each value made in another one; −1 for the end."""
+    """Return the other stages that need each value; −1 for the end of the program."""
     made = stages.made
     needed: dict[Value, set[int]] = {}
     for y in program.ends():
