@@ -41,7 +41,7 @@ class SameObject:
         return id(self.of)
 
 
-def signature_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Key, list[Any]]:
+def call_signature(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Key, list[Any]]:
     """Return the signature of a call, and the leaves of its arguments in order.
 
     Dicts with another order or other types of keys have another signature, since a function may
@@ -74,12 +74,12 @@ def key_orders(tree: Any) -> Iterator[Any]:
     """Yield the keys of nested dicts in their order, with their types."""
     if isinstance(tree, dict) and tree:
         yield tuple([(type(key), key) for key in tree])
-    for part in parts_of(tree):
+    for part in items_in(tree):
         if type(part) not in LEAVES:
             yield from key_orders(part)
 
 
-def parts_of(tree: Any) -> Iterable[Any]:
+def items_in(tree: Any) -> Iterable[Any]:
     """Return the items of a container, in order; nothing if it is not a container."""
     if isinstance(tree, dict):
         return tree.values()
@@ -99,7 +99,7 @@ def restore_key_orders(tree: Any, keys: Iterator[Any]) -> None:
     if isinstance(tree, dict) and tree:
         for _, key in next(keys):
             tree[key] = tree.pop(key)
-    for part in parts_of(tree):
+    for part in items_in(tree):
         if type(part) not in LEAVES:
             restore_key_orders(part, keys)
 
@@ -129,7 +129,7 @@ def snapshot_containers(tree: Any) -> Contents:
         container = waiting.pop()
         if type(container) in LEAVES:
             continue
-        parts = list(parts_of(container))
+        parts = list(items_in(container))
         found.append((container, keys_of(container), parts))
         waiting += parts
     return found
@@ -147,7 +147,7 @@ def refuse_changed_containers(before: Contents) -> None:
         UnsupportedError: if a container does not hold the same items.
     """
     for container, keys, parts in before:
-        now = list(parts_of(container))
+        now = list(items_in(container))
         same = len(now) == len(parts) and all(map(is_, now, parts))
         if not same or keys_of(container) != keys:
             name = type(container).__name__
@@ -222,7 +222,7 @@ def make_fast_reader(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[
     return found
 
 
-def argument_names(
+def argument_leaf_names(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> list[str]:
     """Return a name for each leaf of the arguments: of the parameter, and the path in it."""

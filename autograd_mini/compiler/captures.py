@@ -48,7 +48,7 @@ class Captures:
         self.sources: list[Any] = []
         for met in tracer.array_operands:
             if met.value in program.constants:
-                source = source_of(met.array, reach)
+                source = find_source(met.array, reach)
                 if source is not None:
                     refuse_written_array(met, tracer)
                     self.values.append(met.value)
@@ -159,7 +159,7 @@ def identity_of(x: Any) -> Any:
     return x.__array_interface__["data"][0], x.shape, x.strides, x.dtype
 
 
-def source_of(array: Any, reach: Reach) -> Any:
+def find_source(array: Any, reach: Reach) -> Any:
     """Return where an operand is found from outside; None if it was made in the call.
 
     A view of an array from outside is a new object at each call, on the same memory. Then the guard
@@ -227,14 +227,15 @@ def refuse_unreached_arrays(first: Tracer, second: Tracer, reach: Reach) -> None
     before = {id(met.array) for met in first.array_operands if id(met.array) not in reach.arrays}
     for met in second.array_operands:
         if id(met.array) in before and met.array.flags.writeable:
+            line = first_line_of(met, first)
             raise CompileError(
-                f"compile: an array of shape {met.array.shape}, used at {line_of(met, first)}, "
+                f"compile: an array of shape {met.array.shape}, used at {line}, "
                 "comes from something that hides what it holds, so another array in its place "
                 "would not be seen; keep it in an attribute, a list or a variable, or make it an "
                 "argument of the compiled function"
             )
 
 
-def line_of(met: ArrayOperand, first: Tracer) -> Any:
+def first_line_of(met: ArrayOperand, first: Tracer) -> Any:
     """Return where an array was met in the first call."""
     return next((other.line for other in first.array_operands if other.array is met.array), None)

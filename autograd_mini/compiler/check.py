@@ -68,7 +68,7 @@ class Check:
     def run(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Compute both; return the function's result in the form of a program's."""
         entry = self._entry
-        contents = [content_of(x) for x in arrays_in(args, kwargs)]
+        contents = [content_of(x) for x in arrays_among(args, kwargs)]
         try:
             outputs, news = run_quietly(
                 lambda: entry.executable.run_on_scratch(self._values), all="ignore"
@@ -85,7 +85,7 @@ class Check:
             self.difference = f"the program raised {type(failure).__name__}: {failure}"
         else:
             self.difference = self._compare(tree, outputs, news, drawn)
-        if contents != [content_of(x) for x in arrays_in(args, kwargs)]:
+        if contents != [content_of(x) for x in arrays_among(args, kwargs)]:
             self.difference = "the function writes into an array that it was given"
         if self.difference is not None and self._is_disturbed():
             self.difference = None
@@ -271,7 +271,7 @@ class Check:
             generator.bit_generator.state = state
 
 
-def arrays_in(args: Any, kwargs: dict[str, Any]) -> list[Any]:
+def arrays_among(args: Any, kwargs: dict[str, Any]) -> list[Any]:
     """Return the arrays among nested arguments."""
     return [x for x in leaves_in((args, kwargs)) if type(x) is np.ndarray]
 

@@ -26,14 +26,14 @@ from ..errors import CompileError, ConversionError, OperandError, UnsupportedErr
 from .arguments import (
     Key,
     argument_values,
+    call_signature,
     is_differentiated,
     is_value,
     make_fast_reader,
     rebuild_arguments,
-    signature_of,
 )
 from .check import DUE, VARYING, Check, as_it_is
-from .differentiation import Replay
+from .differentiation import ProgramOperation
 from .entries import CacheEntry, FirstTrace, is_same_program, leaves_with_gradients
 from .executable import Executable
 from .graphs import graph_of
@@ -161,7 +161,7 @@ class CompiledFunction(Generic[P, Result_co]):
 
     def _lookup(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Find the entry of a call's signature and replay it; trace if there is none."""
-        key, leaves = signature_of(args, kwargs)
+        key, leaves = call_signature(args, kwargs)
         key = (is_recording(), *key)
         if is_differentiated(leaves):
             return self.function(*args, **kwargs)
@@ -230,7 +230,7 @@ class CompiledFunction(Generic[P, Result_co]):
 
     def _trace_again(self, tracer: Tracer, args: Any, kwargs: Any) -> None:
         """Trace the function once more, to see where it differs from its program."""
-        _, leaves = signature_of(args, kwargs)
+        _, leaves = call_signature(args, kwargs)
         bound = [tracer.stand_in(x, None) if is_value(x) else x for x in leaves]
         own_args, own_kwargs = rebuild_arguments(args, kwargs, bound)
         call_traced(tracer, lambda: self.function(*own_args, **own_kwargs), is_recording())
@@ -270,7 +270,7 @@ class CompiledFunction(Generic[P, Result_co]):
             if variant.draws:  # a gradient must see the numbers that were drawn
                 return self.function(*args, **kwargs)
             if entry.replay is None:
-                entry.replay = Replay(variant, result.wanted)
+                entry.replay = ProgramOperation(variant, result.wanted)
             return result.wrap_outputs(entry.replay.record(values))
         return result.wrap_outputs(variant(values))
 

@@ -16,7 +16,7 @@ from .passes.cleanup import eliminate_dead_code
 from .program import Value
 
 
-class Replay:
+class ProgramOperation:
     """A program as one operation of all tensors and arrays that it reads.
 
     Its results are the outputs that require a gradient; the other outputs pass it by. The program

@@ -18,10 +18,10 @@ from ..core.tensor import Tensor
 from ..errors import CompileError
 from .captures import Captures, refuse_unreached, refuse_unreached_arrays
 from .comparison import compare_programs
-from .differentiation import Replay
+from .differentiation import ProgramOperation
 from .executable import Executable
 from .guards import Condition, Guard, content_of, is_read
-from .identical import is_identical, is_plain
+from .identical import is_identical, is_plain_value
 from .program import Program, Value
 from .reach import Reach
 from .results import Result
@@ -35,7 +35,7 @@ CURE: Final = (
 )
 
 
-class State(NamedTuple):
+class StateBeforeCall(NamedTuple):
     """The state that a call finds.
 
     Attributes:
@@ -51,7 +51,7 @@ class State(NamedTuple):
     found: list[tuple[Any, Any]]
 
 
-class Recording(NamedTuple):
+class TracedCall(NamedTuple):
     """What one call recorded.
 
     Attributes:
@@ -89,7 +89,7 @@ class FirstTrace:
     """
 
     def __init__(
-        self, recording: Recording, roots: Sequence[Any], cleared: Collection[int]
+        self, recording: TracedCall, roots: Sequence[Any], cleared: Collection[int]
     ) -> None:
         tracer, result, recorded, program = recording
         self.tracer = tracer
@@ -178,14 +178,14 @@ class FirstTrace:
         """Tell whether something that the call reads has changed, during the call or since."""
         return self.changed or self.others_changed or self.has_new_content()
 
-    def present_state(self) -> State:
+    def present_state(self) -> StateBeforeCall:
         """Return the state that a call finds."""
         assert self.captures is not None
         objects, contents = self.captures.objects(), self.captures.contents()
         draws = [generator_state(generator) for generator, _ in self.reach.random]
-        return State(objects, contents, draws, self.found_now())
+        return StateBeforeCall(objects, contents, draws, self.found_now())
 
-    def difference(self, second: Recording, before: State) -> CompileError | None:
+    def difference(self, second: TracedCall, before: StateBeforeCall) -> CompileError | None:
         """Return why another call did not record the same, or None.
 
         Args:
@@ -349,7 +349,7 @@ class CacheEntry:
         self.first = first
         self.result = first.result
         self.recording = is_recording()
-        self.replay: Replay | None = None
+        self.replay: ProgramOperation | None = None
         self.guard = Guard(first.conditions, first.captures.sources)
         self.values = values
         self.tensors = first.captures.tensors if first.captures.tensors() else None
@@ -396,14 +396,14 @@ def refuse_hidden(reach: Reach) -> None:
 def is_same_finding(before: tuple[Any, Any], now: tuple[Any, Any]) -> bool:
     """Tell whether a condition reads the same object, with the same elements."""
     (x, content), (y, other) = before, now
-    if type(x) is tuple and type(y) is tuple and not is_plain(x):  # the items of a container
+    if type(x) is tuple and type(y) is tuple and not is_plain_value(x):  # the items of a container
         return len(x) == len(y) and all(map(is_same_object, x, y))
     return content == other and is_same_object(x, y)
 
 
 def is_same_object(x: Any, y: Any) -> bool:
     """Tell whether two objects are the same object, or identical plain values."""
-    return x is y or (is_plain(x) and is_identical(x, y))
+    return x is y or (is_plain_value(x) and is_identical(x, y))
 
 
 def generator_state(generator: Any) -> Any:

@@ -22,7 +22,7 @@ from .locks import run_in_turn, turn_of
 from .memory import plan_memory
 from .program import Program, Value
 from .saving import save_program
-from .source import ABILITIES, Source, write_module
+from .source import ABILITIES, ProgramSource, write_module
 from .writer import is_draw
 
 Result = TypeVar("Result")
@@ -95,7 +95,9 @@ class Executable:
     changes tensors waits for its turn: programs with the same tensors run one after the other.
     """
 
-    def __init__(self, recorded: Program, program: Program, source: Source, name: str) -> None:
+    def __init__(
+        self, recorded: Program, program: Program, source: ProgramSource, name: str
+    ) -> None:
         """Execute the source.
 
         Args:
@@ -114,7 +116,7 @@ class Executable:
         self._idle: list[Buffers] = []
         self._load(source)
 
-    def _load(self, source: Source) -> None:
+    def _load(self, source: ProgramSource) -> None:
         """Execute a source, and note what it reads and changes."""
         leaves = self.program.leaves
         self.source = source

@@ -96,7 +96,7 @@ def expression_of(step: Instruction, names: Sequence[str]) -> Expression:
         return Expression(OPERATORS[primitive.forward].format(*map(parenthesize, names)))
     if primitive.code is primitive.into is None:
         return expression_from_forward(step, names)
-    written = [describe_operand(name, x) for name, x in zip(names, step.operands, strict=True)]
+    written = [as_written(name, x) for name, x in zip(names, step.operands, strict=True)]
     text = primitive.code and primitive.code(*written, **step.params)
     form = expression_from_code(step, text, names) if text else expression_from_forward(step, names)
     if primitive.into is None or form.out or not has_array_result(step):
@@ -141,7 +141,7 @@ def has_array_result(step: Instruction) -> bool:
     return not step.primitive.multiple and bool(step.results[0].shape)
 
 
-def describe_operand(name: str, x: Any) -> Written:
+def as_written(name: str, x: Any) -> Written:
     """Describe an operand for the primitive's own text: name, shape and dtype, or the number."""
     return Written(name, x.shape, x.dtype) if type(x) is Value else Written(name, number=x)
 
@@ -162,12 +162,12 @@ def expression_from_code(step: Instruction, text: str, names: Sequence[str]) -> 
     namespace = getattr(step.primitive.code, "__globals__", {})
     used = {n for n in WORD.findall(text) if n in namespace and n != "np" and n not in names}
     if not used:
-        return make_expression(step, text, function_of(text), (), {})
+        return make_expression(step, text, called_function(text), (), {})
     tree = ast.parse(text, mode="eval").body
     words = {n.id: None for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id in used}
     found = Definitions()
     text = ast.unparse(use_program_names(tree, list(words), namespace, found))
-    return make_expression(step, text, function_of(text), tuple(found.texts.values()), {})
+    return make_expression(step, text, called_function(text), tuple(found.texts.values()), {})
 
 
 WORD: Final = re.compile(r"(?<![\w.])[^\W\d]\w*")
@@ -256,7 +256,7 @@ def name_object(wanted: str, value: Any, objects: dict[str, Any]) -> str:
 
 # ── functions of NumPy in source ──────────────────────────────────────────────────────────────────
 # Which function a text calls, and whether that takes an array for its result.
-def function_of(text: str) -> str:
+def called_function(text: str) -> str:
     """Return what an expression calls in the end, as `np.add.reduce`, or ""."""
     start = CALLED.match(text)
     if start is None:

@@ -21,7 +21,7 @@ import numpy as np
 
 from ..core.fingerprint import fingerprint
 from ..core.tensor import Tensor
-from .identical import is_identical, is_plain
+from .identical import is_identical, is_plain_value
 
 Kind = Literal[
     "attribute",
@@ -121,7 +121,7 @@ class Condition:
             return self._is_alike(now)
         if self.kind == "items":
             return holds_same_items(self.owner, self.value)
-        return now is self.value or (is_plain(self.value) and is_identical(now, self.value))
+        return now is self.value or (is_plain_value(self.value) and is_identical(now, self.value))
 
     def _is_alike(self, now: Any) -> bool:
         """Tell whether a program can read one array in place of another."""
@@ -189,7 +189,7 @@ def content_of(array: Any, key: Any = None) -> bytes | int:
 def holds_same_items(container: Any, items: Sequence[Any]) -> bool:
     """Tell whether a container holds the same objects in the same order; for dicts, the keys."""
     return len(container) == len(items) and all(
-        x is y or (is_plain(y) and is_identical(x, y))
+        x is y or (is_plain_value(y) and is_identical(x, y))
         for x, y in zip(container, items, strict=True)
     )
 
@@ -250,7 +250,7 @@ class Guard:
         if self.first_failing() is not None:
             return None
         for place, condition in enumerate(self.conditions):
-            if condition.kind in ("attribute", "item", "cell") and is_plain(condition.value):
+            if condition.kind in ("attribute", "item", "cell") and is_plain_value(condition.value):
                 condition.value = self._bound[f"v{place}"] = condition.read()
         return self.read()
 
@@ -335,7 +335,7 @@ class Guard:
         self._bound[f"k{place}"] = condition.key
         if kind in ("attribute", "method"):
             text = f"read({owner}, k{place})"
-            if can_be_written(condition):
+            if can_be_read_with_dot(condition):
                 self._attributes[f"attribute_{place}"] = condition.key
                 text = f"{owner}.attribute_{place}"
             return f"{text}.__func__" if kind == "method" else text
@@ -376,7 +376,7 @@ class Guard:
         found = condition.value
         if found is None or found is True or found is False:
             return repr(found)
-        if not is_plain(found):
+        if not is_plain_value(found):
             return self._bind_object(found)
         self._bound[f"v{place}"] = found
         return f"v{place}"
@@ -433,7 +433,7 @@ def find_whole_lists(
     }
 
 
-def can_be_written(condition: Condition) -> bool:
+def can_be_read_with_dot(condition: Condition) -> bool:
     """Tell whether an attribute can be read with a dot, without calling the user's code."""
     name, owner = condition.key, condition.owner
     if not name.isidentifier() or keyword.iskeyword(name):

@@ -11,14 +11,14 @@ IMMUTABLE: Final = (int, float, complex, bool, str, bytes, type(None), type(...)
 """Exact types of values without parts, which never change."""
 
 
-def is_plain(x: Any) -> bool:
+def is_plain_value(x: Any) -> bool:
     """Tell whether a value consists of numbers and texts only, and can never change."""
     kind = type(x)
     if kind in IMMUTABLE or isinstance(x, np.generic | np.dtype):
         return not isinstance(x, np.void | np.object_)  # a row of a table, which changes with it
     if kind is slice:
-        return is_plain((x.start, x.stop, x.step))
-    return kind is range or (kind in (tuple, frozenset) and all(map(is_plain, x)))
+        return is_plain_value((x.start, x.stop, x.step))
+    return kind is range or (kind in (tuple, frozenset) and all(map(is_plain_value, x)))
 
 
 def is_identical(x: Any, y: Any) -> bool:

@@ -236,7 +236,7 @@ def assign_offsets(
             last[plan.base(x)] = i
     for y in program.ends():
         last[plan.base(y)] = len(steps)
-    memory = Memory()
+    memory = WorkingMemory()
     for i, step in enumerate(steps):
         dying = {x for x in map(plan.base, step.values) if last[x] == i}
         made = step.results[0] if step.results else None
@@ -285,7 +285,7 @@ def can_reuse_buffer(x: Value, y: Value, dying: set[Value], plan: Plan) -> bool:
     )
 
 
-class Memory:
+class WorkingMemory:
     """The working memory: bytes that are taken and given back.
 
     Attributes:

@@ -15,7 +15,7 @@ from .guards import MISSING, read_attribute
 from .observe import INSTALLED, origin_of_file, origin_of_module
 
 
-class Values:
+class MappingValues:
     """The values of a mapping, as a container that is read anew each time."""
 
     def __init__(self, of: Mapping[Any, Any]) -> None:
@@ -28,7 +28,7 @@ class Values:
         return iter(dict.values(self._of) if isinstance(self._of, dict) else self._of.values())
 
 
-class Items:
+class MappingItems:
     """The items of a mapping whose class does more at `[key]`."""
 
     def __init__(self, of: Mapping[Any, Any]) -> None:

@@ -77,7 +77,7 @@ class Names(NamedTuple):
 
 
 @lru_cache(MANY)
-def names_of(code: CodeType) -> Names:
+def names_read_by(code: CodeType) -> Names:
     """Return which names a piece of code reads."""
     attributes, globals_, modules = set[str](), set[str](), set[str]()
     any_ = bool(READS_ANY.intersection(code.co_names))
@@ -219,8 +219,8 @@ class Observer:
             self.codes[id(code)] = code, origin
             found = self.globals.setdefault(id(frame.f_globals), (frame.f_globals, set(), set()))
             _, own, others = found
-            (own if origin == "user" else others).update(names_of(code).globals)
-            for name in names_of(code).globals:
+            (own if origin == "user" else others).update(names_read_by(code).globals)
+            for name in names_read_by(code).globals:
                 self._hold(frame.f_globals.get(name), first=True)
         variables = frame.f_locals
         for x in variables.values():

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ..core.sites import warn_user
 from ..errors import CompileError
-from .arguments import Key, argument_names
+from .arguments import Key, argument_leaf_names
 from .entries import CURE
 from .pipeline import Call
 
@@ -82,7 +82,7 @@ class Patience:
         if self._has_fresh_arguments or self.wasted_traces < CACHED + WASTED:
             return
         self._has_fresh_arguments = True
-        names = argument_names(call.function, call.args, call.kwargs)
+        names = argument_leaf_names(call.function, call.args, call.kwargs)
         places = [
             place
             for place, kind in enumerate(key[2:])

@@ -85,7 +85,7 @@ def unused_results(program: Program, arithmetic: set[int]) -> set[Value]:
 
 
 def independent_of_walks(instructions: list[Instruction], news: set[Value]) -> set[int]:
-    """Find what no reverse walk recorded and what takes nothing of one, if there are walks."""
+    """Find what no backward pass recorded and what takes nothing of one, if there are walks."""
     walks = {place for place, step in enumerate(instructions) if step.in_walk}
     if not walks:
         return set()
@@ -101,7 +101,7 @@ def independent_of_walks(instructions: list[Instruction], news: set[Value]) -> s
 def unused_backward(
     instructions: list[Instruction], backward: set[int], others: set[int]
 ) -> set[int]:
-    """Find what nothing needs of a reverse walk: it is in a scope of the backward alone."""
+    """Find what nothing needs of a backward pass: it is in a scope of the backward alone."""
     scopes = [(step.scope, step.in_walk) for step in instructions]
     alone = {scopes[i] for i in backward} - {scopes[i] for i in others}
     return {i for i, scope in enumerate(scopes) if scope in alone and i not in others}
@@ -134,7 +134,7 @@ def optimizer_arithmetic(program: Program, news: set[Value]) -> set[int]:
 
 
 def sums_gradients(step: Instruction, flats: set[Value]) -> bool:
-    """Whether an instruction is one of a reverse walk, and does not work on an update's vectors."""
+    """Whether an instruction is one of a backward pass, and does not work on an update's vectors."""
     return step.in_walk and flats.isdisjoint(step.values)
 
 

@@ -18,14 +18,14 @@ from ..core.record import evaluate, is_recording, recorder
 from ..core.sites import Site, variable_of
 from ..errors import CompileError, ConversionError, UnsupportedError
 from .arguments import (
-    argument_names,
+    argument_leaf_names,
     is_value,
     rebuild_arguments,
     refuse_changed_containers,
     snapshot_containers,
 )
 from .comparison import refuse_dynamic_shapes
-from .entries import FirstTrace, Recording
+from .entries import FirstTrace, TracedCall
 from .executable import Executable
 from .guards import Condition
 from .memory import plan_memory
@@ -149,13 +149,13 @@ def trace_first_call(call: Call, strict: bool) -> tuple[Any, FirstTrace]:
 
 
 # ── tracing one call ─────────────────────────────────────────────────────────────────────────────
-def trace_call(call: Call, tracer: Tracer) -> Recording:
+def trace_call(call: Call, tracer: Tracer) -> TracedCall:
     """Call the function with stand-ins of its arguments, while a tracer notes its operations.
 
     Raises:
         CompileError, UnsupportedError: if what was recorded cannot become a program.
     """
-    names = argument_names(call.function, call.args, call.kwargs)
+    names = argument_leaf_names(call.function, call.args, call.kwargs)
     bound = [
         tracer.stand_in(x, name) if is_value(x) else x
         for x, name in zip(call.leaves, names, strict=True)
@@ -170,7 +170,7 @@ def trace_call(call: Call, tracer: Tracer) -> Recording:
     program = eliminate_dead_code(recorded)
     refuse_dynamic_shapes(recorded)
     result.check_gradients(program)
-    return Recording(tracer, result, recorded, program)
+    return TracedCall(tracer, result, recorded, program)
 
 
 def call_traced(tracer: Tracer, function: Callable[[], Any], recording: bool) -> Any:
@@ -239,13 +239,13 @@ def name_variables(program: Program) -> None:
     """
     for place, run in groupby(program.instructions, key=lambda step: step.line):
         steps = list(run)
-        made, taken = results_of(steps), {x for step in steps for x in step.values}
+        made, taken = all_results(steps), {x for step in steps for x in step.values}
         ends = [y for y in made if y not in taken]
         if type(place) is not Site or ends != made[-1:] or not ends or steps[-1].in_walk:
             continue
         ends[0].name = ends[0].name or variable_of(place)
 
 
-def results_of(steps: list[Instruction]) -> list[Value]:
+def all_results(steps: list[Instruction]) -> list[Value]:
     """Return the results of some instructions, in order."""
     return [y for step in steps for y in step.results]

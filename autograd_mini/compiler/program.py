@@ -100,7 +100,7 @@ class Instruction:
 
     @property
     def in_walk(self) -> bool:
-        """Whether a reverse walk recorded it."""
+        """Whether a backward pass recorded it."""
         return type(self.scope) is ScopePath and self.scope.in_walk
 
     @property

@@ -36,12 +36,12 @@ from ..core.record import Operation
 from ..core.tensor import Tensor
 from ..random.generator import Generator
 from .guards import MISSING, Condition, Kind, content_of, is_read
-from .identical import is_plain
+from .identical import is_plain_value
 from .objects import (
     Attributes,
     Cached,
-    Items,
-    Values,
+    MappingItems,
+    MappingValues,
     attribute_of,
     cached_call,
     instance_attributes,
@@ -54,7 +54,7 @@ from .objects import (
     origin_of_namespace,
     value_in,
 )
-from .observe import Observer, names_of, origin_of_file, origin_of_module
+from .observe import Observer, names_read_by, origin_of_file, origin_of_module
 
 LARGEST: Final = 50_000
 """So many conditions are kept at most."""
@@ -115,7 +115,7 @@ class Reach:
         self._any_own = self._any_others = self._catches = self._asks_super = False
         self._compares = False
         for code, origin in observer.codes.values():
-            names = names_of(code)
+            names = names_read_by(code)
             if origin == "user":
                 own |= names.attributes
                 texts |= names.texts
@@ -137,7 +137,7 @@ class Reach:
             for name in sorted(own | others):
                 self._note_global(namespace, name, name not in own)
         for code, _ in self._observer.codes.values():
-            names = names_of(code)
+            names = names_read_by(code)
             for name in sorted(names.modules | (names.texts if names.any else set())):
                 self._reach_unnamed(sys.modules.get(name), name)
         self._open_all()
@@ -160,7 +160,7 @@ class Reach:
     def _modules_of_any_names(self) -> Iterator[types.ModuleType]:
         """Yield modules of which the code may read any name, since it computes names."""
         for code, origin in self._observer.codes.values():
-            names = names_of(code)
+            names = names_read_by(code)
             if not names.any or origin != "user":
                 continue
             for namespace, own, _ in self._observer.globals.values():
@@ -186,7 +186,7 @@ class Reach:
 
     def _reach(self, x: Any, label: str, foreign: bool) -> None:
         """Reach an object. Each object is opened once."""
-        if id(x) in self.kept or is_plain(x):
+        if id(x) in self.kept or is_plain_value(x):
             return
         self.kept[id(x)] = x
         if is_read(x):
@@ -273,10 +273,12 @@ class Reach:
     def _open_mapping(self, x: Mapping[Any, Any], label: str, foreign: bool) -> None:
         self._add_condition("items", x, None, tuple(x), label, foreign)
         if len(x) > WIDE:
-            self._add_condition("items", Values(x), None, tuple(Values(x)), label, foreign)
+            self._add_condition(
+                "items", MappingValues(x), None, tuple(MappingValues(x)), label, foreign
+            )
         usual = type(x).__getitem__ is dict.__getitem__ and not hasattr(type(x), "__missing__")
-        owner = x if usual else Items(x)
-        for key, value in zip(tuple(x), tuple(Values(x)), strict=True):
+        owner = x if usual else MappingItems(x)
+        for key, value in zip(tuple(x), tuple(MappingValues(x)), strict=True):
             where = f"{label}[{key!r:.40}]"
             self._reach_unnamed(key, where, foreign)
             if len(x) > WIDE:
@@ -566,7 +568,7 @@ class Reach:
         value, where = attribute_of(x, key), f"{type(x).__name__}.{key}"
         if value is MISSING:
             self._add_condition("absent", x, key, True, where, foreign)
-        elif value is attribute_of(x, key) or is_plain(value):
+        elif value is attribute_of(x, key) or is_plain_value(value):
             self._add_condition("attribute", x, key, value, where, foreign)
 
 

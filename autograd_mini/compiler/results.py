@@ -12,7 +12,7 @@ from ..core.record import value_of
 from ..core.tensor import Tensor, leaf
 from ..errors import AutogradError, CompileError
 from .arguments import as_native_array, key_orders, restore_key_orders
-from .identical import is_identical, is_plain
+from .identical import is_identical, is_plain_value
 from .program import Operand, Program, Value
 from .trace import NUMBERS, Tracer
 
@@ -206,7 +206,7 @@ def copy_value(x: Any) -> Any:
 
 def may_differ(x: Any, y: Any) -> bool:
     """Whether two plain results may differ."""
-    if is_identical(x, y) or is_plain(x):
+    if is_identical(x, y) or is_plain_value(x):
         return not is_identical(x, y)
     try:
         return bool(np.any(x != y))

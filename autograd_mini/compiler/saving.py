@@ -21,7 +21,7 @@ from ..archives import write_arrays
 from ..errors import CompileError
 from ..files import locked_folder, write_file
 from .program import Value
-from .source import Source
+from .source import ProgramSource
 
 ARRAYS: Final = 'pathlib.Path(__file__).resolve().with_suffix(".py.{digest}.npz")'
 LOAD: Final = '''
@@ -57,7 +57,9 @@ def load(path={arrays}):
 '''
 
 
-def save_program(source: Source, values: Mapping[Value, Any], path: str | os.PathLike[str]) -> None:
+def save_program(
+    source: ProgramSource, values: Mapping[Value, Any], path: str | os.PathLike[str]
+) -> None:
     """Write a program to a Python file, and the arrays that it needs to an .npz file next to it.
 
     If the call does not come to its end, both files are still those of the call before.
@@ -105,7 +107,7 @@ def remove_unnamed(target: Path) -> None:
                 target.with_name(found[0]).unlink(missing_ok=True)
 
 
-def saved_text(source: Source, arrays: str) -> str:
+def saved_text(source: ProgramSource, arrays: str) -> str:
     """Return the text of a saved program: its source, what it names, and what loads it."""
     read, made = [], []
     for name, value in source.bound.items():
@@ -139,7 +141,7 @@ def write_generator(name: str, value: Any) -> str:
     )
 
 
-def write_loader(source: Source, arrays: str) -> str:
+def write_loader(source: ProgramSource, arrays: str) -> str:
     """Write the function that puts the saved values in place."""
     names = source.names
     inputs = [names[x] for x in source.inputs[: len(source.inputs) - source.captured]]

@@ -18,7 +18,7 @@ from .expressions import is_view, takes_out, works_in_place
 from .fused_ops import added_at
 from .memory import Abilities, Plan, new_vector
 from .program import Instruction, Operand, Program, Value
-from .writer import Writer, can_fill_array, indent_lines, is_draw, number_text, on_one_line
+from .writer import Writer, can_fill_array, indent_lines, is_draw, number_source, on_one_line
 
 WIDTH: Final = 100
 REGULAR: Final = {
@@ -44,7 +44,7 @@ REGULAR: Final = {
 
 
 @dataclass(slots=True, eq=False)
-class Source:
+class ProgramSource:
     """A program written out.
 
     Attributes:
@@ -90,7 +90,7 @@ ABILITIES: Final = Abilities(
 )
 
 
-def write_module(program: Program, plan: Plan, name: str) -> Source:
+def write_module(program: Program, plan: Plan, name: str) -> ProgramSource:
     """Write a program as the source of a module.
 
     Args:
@@ -121,12 +121,13 @@ def write_module(program: Program, plan: Plan, name: str) -> Source:
     fresh = write_state_copies(writer)
     scalars = [(leaf, new) for leaf, new in program.updates if not leaf.shape]
     results = [
-        number_text(y) if type(y) is not Value else copy_output(writer, y) for y in program.outputs
+        number_source(y) if type(y) is not Value else copy_output(writer, y)
+        for y in program.outputs
     ]
     count = len(results)
     results += [writer.names[new] for _, new in (*scalars, *fresh)]
     writer.body += [f"return ({tuple_text(results)})"]
-    return Source(
+    return ProgramSource(
         text=join_module(writer, name, arguments, kept, states),
         plan=plan,
         names=writer.names,
@@ -180,7 +181,7 @@ def write_copy(target: str, source: str) -> str:
 
 
 def singular_scopes(program: Program) -> frozenset[str]:
-    """Return the scopes of reverse walks with operations that have no value somewhere."""
+    """Return the scopes of backward passes with operations that have no value somewhere."""
     makers: dict[Operand, Instruction] = {
         y: step for step in program.instructions for y in step.results
     }

@@ -48,7 +48,7 @@ from .bytecode import (
     visible_item,
     way_between,
 )
-from .observe import MANY, is_called_by_library, is_standard, names_of, origin_of
+from .observe import MANY, is_called_by_library, is_standard, names_read_by, origin_of
 
 Result = TypeVar("Result")
 
@@ -77,7 +77,7 @@ def cannot_be_followed(code: CodeType) -> bool:
     """Tell whether code cannot be followed: it reads without names, or is not a function."""
     if not code.co_flags & FUNCTION or code.co_flags & SUSPENDED:
         return True
-    names = names_of(code)
+    names = names_read_by(code)
     seen = names.attributes | names.globals | names.modules
     return names.any or not REVEALING.isdisjoint(seen)
 
@@ -87,7 +87,7 @@ def helps_library(frame: FrameType) -> bool:
     return is_standard(frame.f_code) and is_called_by_library(frame)
 
 
-class Watch:
+class ArrayWatch:
     """The watched arrays while a call runs.
 
     Attributes:
@@ -196,7 +196,7 @@ def call_watching_uses(
     frame = sys._getframe()
     if not SUPPORTED or not arrays or sys.gettrace() is not None:
         return function(), set()
-    watch = Watch(arrays, uses, names)
+    watch = ArrayWatch(arrays, uses, names)
     see = watch.see_call
     threads = threading.active_count()
     before, collects = frame.f_trace_opcodes, gc.isenabled()
@@ -227,7 +227,7 @@ class Stack:
         enters_user: whether it called functions of the user's.
     """
 
-    def __init__(self, watch: Watch, frame: FrameType) -> None:
+    def __init__(self, watch: ArrayWatch, frame: FrameType) -> None:
         self.frame = frame
         self._watch = watch
         self._slots: list[Slot] = []

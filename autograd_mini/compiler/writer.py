@@ -98,7 +98,7 @@ class Writer:
 
     def text(self, x: Operand) -> str:
         """Return how an operand is written."""
-        return self.names[x] if type(x) is Value else number_text(x)
+        return self.names[x] if type(x) is Value else number_source(x)
 
     def bind(self, wanted: str, value: Any) -> str:
         """Return the name of an object that has no text, the same in every process."""
@@ -141,7 +141,7 @@ class Writer:
 
     def number(self, x: Any, dtype: np.dtype[Any]) -> str:
         """Return the name of an array without axes that holds a number."""
-        array = f"np.array({number_text(x)}, np.{dtype.name})"
+        array = f"np.array({number_source(x)}, np.{dtype.name})"
         if array not in self.numbers:
             name = self.name(Value((), dtype), NUMBER_NAMES.get(x, "number"))
             self.setup.append(f"{name} = {array}")
@@ -194,7 +194,7 @@ class Writer:
                 self.add(line)
 
     def enter(self, scope: str, in_walk: bool) -> None:
-        """Begin the lines of another scope, which may be one of a reverse walk."""
+        """Begin the lines of another scope, which may be one of a backward pass."""
         self.scope, self.in_walk = scope, in_walk
         self.body += ["", f"# {on_one_line(scope)}"] if scope else [""]
         self.quiet = in_walk and scope in self.singular
@@ -269,12 +269,12 @@ def on_one_line(text: str) -> str:
     return kept.replace("\\", "/").replace('"', "'")
 
 
-def number_text(x: Any) -> str:
+def number_source(x: Any) -> str:
     """Write a Python number."""
     if type(x) is float and not np.isfinite(x):
         return f'float("{x}")'
     if type(x) is complex:
-        return f"complex({number_text(x.real)}, {number_text(x.imag)})"
+        return f"complex({number_source(x.real)}, {number_source(x.imag)})"
     return f"({x!r})" if type(x) in (int, float) and x < 0 else repr(x)
 
 

@@ -45,7 +45,7 @@ def join_optimizer_updates(program: Program) -> Program:
     """Update small tensors that follow one rule together."""
     if not has_arrays(program):
         return program
-    finder = Finder(program)
+    finder = BundleFinder(program)
     groups: dict[tuple[Any, ...], list[Bundle]] = {}
     for bundle in finder.bundles():
         if finder.describe(bundle):
@@ -56,7 +56,7 @@ def join_optimizer_updates(program: Program) -> Program:
     return program
 
 
-class Finder:
+class BundleFinder:
     """Finds the rules that end in new values of small tensors."""
 
     def __init__(self, program: Program) -> None:
@@ -213,13 +213,13 @@ def join_bundles(program: Program, bundles: list[Bundle]) -> Program:
         if step is last:
             kept += [*checks, *new]
         elif step.primitive is finite and any(x in stand_ins for x in step.values):
-            checks.append(check_vectors(step, new))
+            checks.append(check_by_vectors(step, new))
         elif step not in steps:
             kept.append(step)
     return program.with_instructions(move_checks(kept, checks))
 
 
-def check_vectors(step: Instruction, new: list[Instruction]) -> Instruction:
+def check_by_vectors(step: Instruction, new: list[Instruction]) -> Instruction:
     """Let a check test vectors instead of their parts."""
     operands = list(step.operands)
     for other in new:

@@ -245,7 +245,7 @@ class Repetitions:
         if self.sources.keys().isdisjoint(step.operands) or not self.broadcasts(primitive):
             return None
         sources = tuple(self.sources.get(x, x) if type(x) is Value else x for x in step.operands)
-        shape = np.broadcast_shapes(*map(shape_of, sources))
+        shape = np.broadcast_shapes(*map(operand_shape, sources))
         if shape == y.shape:
             return step.with_operands(sources)
         if primitive in SAME_FOR_NUMBERS_AND_VECTORS and prod(shape) < prod(y.shape):
@@ -255,7 +255,10 @@ class Repetitions:
         operands = list(step.operands)
         for i, source in enumerate(sources):
             tried = [*operands[:i], source, *operands[i + 1 :]]
-            if source is not operands[i] and np.broadcast_shapes(*map(shape_of, tried)) == y.shape:
+            if (
+                source is not operands[i]
+                and np.broadcast_shapes(*map(operand_shape, tried)) == y.shape
+            ):
                 operands = tried
         return None if tuple(operands) == step.operands else step.with_operands(tuple(operands))
 
@@ -268,6 +271,6 @@ class Repetitions:
         return known
 
 
-def shape_of(x: Operand) -> tuple[int, ...]:
+def operand_shape(x: Operand) -> tuple[int, ...]:
     """Return the shape of an operand."""
     return x.shape if type(x) is Value else ()

@@ -33,7 +33,7 @@ from .vector_operations import (
     SQUARE,
     SUM,
     VectorOperation,
-    power_of,
+    power_operation,
 )
 
 OUTSIDE: Final = -1
@@ -109,7 +109,7 @@ class Reader:
                     nodes[step.results[0]] = self.node(given[0], step)
                     continue
                 if primitive is power and type(given[1]) is not Value:
-                    kind = self.kind((power, repr(given[1])), power_of(given[1]))  # type: ignore[arg-type]  # a number
+                    kind = self.kind((power, repr(given[1])), power_operation(given[1]))  # type: ignore[arg-type]  # a number
                     given = given[:1]
                 else:
                     operation = CAST if primitive in CASTS else DIRECT[primitive]

@@ -16,7 +16,7 @@ import numpy as np
 from ...core.contexts import run_quietly
 from ..program import Value
 from .graph import OUTSIDE, ScalarGraph
-from .schedule import Index, Load, Places, Schedule, Step
+from .schedule import Index, Load, Schedule, SlotPlaces, VectorStep
 from .vector_operations import DOT, MULTIPLY, PRODUCT, RAGGED_SUM, SUM, VectorOperation
 
 FEW = 8
@@ -49,7 +49,7 @@ def shared_lengths(nodes: Index, graph: ScalarGraph, height: Index) -> Index:
     return np.where(count[which.reshape(-1)] < FEW, -1, graph.counts[nodes])
 
 
-class Layout:
+class SlotLayout:
     """Gives slots to the nodes of a graph.
 
     Attributes:
@@ -63,17 +63,17 @@ class Layout:
         self.sizes = [0] * len(graph.dtypes)
         self._starts = graph.starts
 
-    def take_slots(self, nodes: Index, buffer: int) -> Places:
+    def take_slots(self, nodes: Index, buffer: int) -> SlotPlaces:
         """Give the next slots to nodes of one buffer."""
         places = self.reserve_slots(buffer, len(nodes))
         self.slots[nodes] = places.index
         return places
 
-    def reserve_slots(self, buffer: int, count: int) -> Places:
+    def reserve_slots(self, buffer: int, count: int) -> SlotPlaces:
         """Return the next slots of a buffer."""
         start = self.sizes[buffer]
         self.sizes[buffer] += count
-        return Places(buffer, np.arange(start, start + count))
+        return SlotPlaces(buffer, np.arange(start, start + count))
 
     def by_buffer(self, nodes: Sequence[int]) -> Iterator[tuple[int, Index]]:
         """Yield the buffers of nodes, and which of them, by position, are there."""
@@ -93,7 +93,7 @@ class Layout:
             values[buffer] = run_quietly(partial(np.array, numbers, dtype), over="ignore")
         return values
 
-    def steps(self, nodes: Index) -> Iterator[Step]:
+    def steps(self, nodes: Index) -> Iterator[VectorStep]:
         """Yield the steps that compute a group of nodes."""
         graph = self.graph
         operation = graph.operations[graph.kinds[nodes[0]]]
@@ -110,12 +110,12 @@ class Layout:
         nodes, operands, slots = nodes[order], operands[order], slots[order]
         buffers = graph.buffers[operands[0]]
         if operation is SUM:
-            taken: tuple[Places, ...] = (Places(buffers[0], slots.T),)
+            taken: tuple[SlotPlaces, ...] = (SlotPlaces(buffers[0], slots.T),)
         else:
-            taken = tuple(Places(b, slots[:, i]) for i, b in enumerate(buffers))
-        yield Step(operation, taken, self.take_slots(nodes, graph.buffers[nodes[0]]))
+            taken = tuple(SlotPlaces(b, slots[:, i]) for i, b in enumerate(buffers))
+        yield VectorStep(operation, taken, self.take_slots(nodes, graph.buffers[nodes[0]]))
 
-    def ragged_steps(self, nodes: Index, operation: VectorOperation) -> Iterator[Step]:
+    def ragged_steps(self, nodes: Index, operation: VectorOperation) -> Iterator[VectorStep]:
         """Yield the steps of sums, or sums of products, of different lengths."""
         graph, buffer = self.graph, int(self.graph.buffers[nodes[0]])
         spans = [
@@ -128,13 +128,13 @@ class Layout:
             left = np.concatenate([x[: len(x) // 2] for x in spans])
             right = np.concatenate([x[len(x) // 2 :] for x in spans])
             terms = self.reserve_slots(buffer, len(left))
-            yield Step(MULTIPLY, (Places(buffer, left), Places(buffer, right)), terms)
+            yield VectorStep(MULTIPLY, (SlotPlaces(buffer, left), SlotPlaces(buffer, right)), terms)
         else:
-            terms = Places(buffer, np.concatenate(spans))
+            terms = SlotPlaces(buffer, np.concatenate(spans))
         starts = np.cumsum(lengths) - lengths
-        yield Step(RAGGED_SUM, (terms,), self.take_slots(nodes, buffer), starts)
+        yield VectorStep(RAGGED_SUM, (terms,), self.take_slots(nodes, buffer), starts)
 
-    def dot_steps(self, nodes: Index, operands: Index) -> Iterator[Step]:
+    def dot_steps(self, nodes: Index, operands: Index) -> Iterator[VectorStep]:
         """Yield the steps of sums of equally many products: matrix products, where they are."""
         buffer, terms = int(self.graph.buffers[nodes[0]]), operands.shape[1] // 2
         left, right = self.slots[operands[:, :terms]], self.slots[operands[:, terms:]]
@@ -144,12 +144,12 @@ class Layout:
             index = target.index.reshape(part.shape)
             self.slots[nodes[part.members]] = index[part.places]
             scattered[part.members] = False
-            taken = (Places(buffer, part.left), Places(buffer, part.right))
-            yield Step(PRODUCT, taken, Places(buffer, index))
+            taken = (SlotPlaces(buffer, part.left), SlotPlaces(buffer, part.right))
+            yield VectorStep(PRODUCT, taken, SlotPlaces(buffer, index))
         if scattered.any():
             order = np.flatnonzero(scattered)[np.argsort(left[scattered, 0], kind="stable")]
-            taken = (Places(buffer, left[order].T), Places(buffer, right[order].T))
-            yield Step(DOT, taken, self.take_slots(nodes[order], buffer))
+            taken = (SlotPlaces(buffer, left[order].T), SlotPlaces(buffer, right[order].T))
+            yield VectorStep(DOT, taken, self.take_slots(nodes[order], buffer))
 
 
 def plan_schedule(
@@ -165,7 +165,7 @@ def plan_schedule(
     Returns:
         the schedule, the operands of the instruction, and the order in which `results` go out.
     """
-    layout = Layout(graph)
+    layout = SlotLayout(graph)
     constants = layout.constants()
     taken: list[Value] = []
     scalars = []
@@ -185,7 +185,7 @@ def plan_schedule(
     order: list[int] = []
     out = []
     for buffer, found in layout.by_buffer(results):
-        out.append(Places(buffer, layout.slots[np.array(results)[found]]))
+        out.append(SlotPlaces(buffer, layout.slots[np.array(results)[found]]))
         order += found.tolist()
     schedule = Schedule(
         dtypes=tuple(graph.dtypes),
@@ -195,7 +195,9 @@ def plan_schedule(
         loads=tuple(loads),
         steps=tuple(steps),
         results=tuple(out),
-        arrays_out=tuple(Places(int(graph.buffers[x.flat[0]]), layout.slots[x]) for x in arrays),
+        arrays_out=tuple(
+            SlotPlaces(int(graph.buffers[x.flat[0]]), layout.slots[x]) for x in arrays
+        ),
     )
     return schedule, taken, order
 
@@ -251,7 +253,7 @@ def find_matrix_products(left: Index, right: Index) -> Iterator[MatrixProduct]:
     """
     rows, row = distinct_rows(left)
     columns, column = distinct_rows(right)
-    label = components(row, column, len(rows), len(columns))
+    label = connected_components(row, column, len(rows), len(columns))
     order = np.argsort(label, kind="stable")
     blocks = np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
     equal: dict[tuple[int, int], list[tuple[Index, Index, Index]]] = {}
@@ -296,7 +298,7 @@ def distinct_rows(rows: Index) -> tuple[Index, Index]:
     return found, which.reshape(-1)
 
 
-def components(row: Index, column: Index, rows: int, columns: int) -> Index:
+def connected_components(row: Index, column: Index, rows: int, columns: int) -> Index:
     """Return a label of the connected component of each pair: its lowest row."""
     label = np.arange(rows)
     while True:

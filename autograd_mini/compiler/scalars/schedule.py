@@ -22,7 +22,7 @@ Index = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Places:
+class SlotPlaces:
     """Which slots of which buffer, in the shape in which they are used."""
 
     buffer: int
@@ -51,12 +51,12 @@ class Places:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Step:
+class VectorStep:
     """One vector operation: it reads places, and writes consecutive ones."""
 
     operation: VectorOperation
-    operands: tuple[Places, ...]
-    target: Places
+    operands: tuple[SlotPlaces, ...]
+    target: SlotPlaces
     extra: Index | None = None
 
     def run(self, buffers: list[NDArray[Any]]) -> None:
@@ -71,7 +71,7 @@ class Step:
 class Load:
     """Elements of an array that comes in: at these flat places, or all of them in order."""
 
-    target: Places
+    target: SlotPlaces
     elements: Index | None
 
 
@@ -95,11 +95,11 @@ class Schedule:
     dtypes: tuple[np.dtype[Any], ...]
     sizes: tuple[int, ...]
     constants: tuple[NDArray[Any], ...]
-    scalars: tuple[Places, ...]
+    scalars: tuple[SlotPlaces, ...]
     loads: tuple[Load, ...]
-    steps: tuple[Step, ...]
-    results: tuple[Places, ...]
-    arrays_out: tuple[Places, ...]
+    steps: tuple[VectorStep, ...]
+    results: tuple[SlotPlaces, ...]
+    arrays_out: tuple[SlotPlaces, ...]
 
     def run(self, *operands: Any) -> tuple[Any, ...]:
         """Compute the results of a call; the reference for the source."""
@@ -208,10 +208,10 @@ class ScheduleWriter:
 
     def set_interface(
         self,
-        scalars: tuple[Places, ...],
+        scalars: tuple[SlotPlaces, ...],
         loads: tuple[Load, ...],
-        results: tuple[Places, ...],
-        arrays_out: tuple[Places, ...],
+        results: tuple[SlotPlaces, ...],
+        arrays_out: tuple[SlotPlaces, ...],
     ) -> None:
         """Remember what comes in and goes out."""
         self._scalars = scalars
@@ -246,7 +246,7 @@ class ScheduleWriter:
         for read, name in zip(self._arrays_out, taken, strict=True):
             yield f"{name} = {read}"
 
-    def step(self, step: Step) -> None:
+    def step(self, step: VectorStep) -> None:
         """Write one vector operation, or one operation of two scalars."""
         if step.target.index.size == 1 and step.operation.sign:
             target, left, right = (
@@ -269,12 +269,12 @@ class ScheduleWriter:
         ]
         self.setup += [f"{name} = {view}" for view, name in self._rooms.items()]
 
-    def operand(self, places: Places, position: int, whole: bool) -> str:
+    def operand(self, places: SlotPlaces, position: int, whole: bool) -> str:
         """Return the name of an operand: a view, or scratch memory that is filled first."""
         strides = places.strides()
         if strides is not None:
             if not whole and not any(strides):
-                places = Places(places.buffer, places.index.reshape(-1)[:1])
+                places = SlotPlaces(places.buffer, places.index.reshape(-1)[:1])
             return self.view(places)
         buffer, size = self.buffers[places.buffer], places.index.size
         memory = f"{buffer}_{POSITIONS[position]}"
@@ -289,7 +289,7 @@ class ScheduleWriter:
         )  # fmt: skip
         return room
 
-    def view(self, places: Places) -> str:
+    def view(self, places: SlotPlaces) -> str:
         """Return the name of a view of places at constant distances."""
         text = self.view_text(places)
         if text not in self._views:
@@ -297,7 +297,7 @@ class ScheduleWriter:
             self.setup.append(f"{self._views[text]} = {text}")
         return self._views[text]
 
-    def view_text(self, places: Places) -> str:
+    def view_text(self, places: SlotPlaces) -> str:
         """Write a view of places at constant distances."""
         buffer, shape = self.buffers[places.buffer], places.shape
         strides = places.strides()
@@ -317,7 +317,7 @@ class ScheduleWriter:
         first = int(places.index.flat[0])
         return f"np.lib.stride_tricks.as_strided({buffer}[{first}:], {shape}, {nbytes})"
 
-    def read(self, places: Places) -> str:
+    def read(self, places: SlotPlaces) -> str:
         """Write places of results: a view, or a copy if they are scattered."""
         if places.strides() is not None:
             return self.view(places)

@@ -117,7 +117,7 @@ def primitive_arity(primitive: Primitive) -> int:
     return len(primitive.vjp) if isinstance(primitive.vjp, tuple) else -1
 
 
-def power_of(exponent: float) -> VectorOperation:
+def power_operation(exponent: float) -> VectorOperation:
     """Return the power by one number, for which NumPy has short cuts."""
     return VectorOperation(
         f"power {exponent}",

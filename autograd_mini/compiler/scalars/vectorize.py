@@ -40,7 +40,7 @@ LARGEST_VIEW = 1_000_000
 
 
 @dataclass(slots=True, eq=False)
-class Region:
+class ScalarRegion:
     """The scalar instructions of one stage, and what becomes of them."""
 
     instructions: list[Instruction]
@@ -187,7 +187,7 @@ def stages_that_need(program: Program, stages: Stages) -> dict[Value, set[int]]:
 
 def plan_region(
     steps: list[Instruction], program: Program, stages: Stages, wanted: dict[Value, set[int]]
-) -> Region | None:
+) -> ScalarRegion | None:
     """Return a region as a graph, or None if packing it would gain nothing."""
     reader = Reader(program.constants, stages.elements)
     graph = reader.read(steps)
@@ -204,7 +204,7 @@ def plan_region(
     ordered = group_nodes(graph, node_heights(graph))
     after = GROUP * len(ordered) + ELEMENT * len(graph.operands)
     after += PASSED_SCALAR * (len(graph.scalars) + int(needed.sum()))
-    return Region(steps, graph, ordered) if after < 0.9 * before else None
+    return ScalarRegion(steps, graph, ordered) if after < 0.9 * before else None
 
 
 def estimate_separate_time(graph: ScalarGraph) -> float:
@@ -218,7 +218,7 @@ def estimate_separate_time(graph: ScalarGraph) -> float:
     return float(each @ np.maximum(graph.counts[computed] - 1, 1))
 
 
-def assemble_program(program: Program, stages: Stages, regions: dict[int, Region]) -> Program:
+def assemble_program(program: Program, stages: Stages, regions: dict[int, ScalarRegion]) -> Program:
     """Return the program in order of stages, with an instruction for each region."""
     wanted = stages_that_need(program, stages)
     packing = set(regions)
@@ -232,7 +232,7 @@ def assemble_program(program: Program, stages: Stages, regions: dict[int, Region
 
 
 def make_instruction(
-    region: Region, stages: Stages, wanted: dict[Value, set[int]], packing: set[int]
+    region: ScalarRegion, stages: Stages, wanted: dict[Value, set[int]], packing: set[int]
 ) -> Instruction:
     """Return the instruction of a region.
 
