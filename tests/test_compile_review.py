@@ -139,7 +139,7 @@ def test_programs_for_changing_attributes_are_not_kept_for_ever():
 
 def test_calls_that_never_come_again_are_not_kept_for_ever():
     compiled = am.compile(lambda x: x * 2)
-    with pytest.warns(RuntimeWarning, match="x is another one at each call"):
+    with pytest.warns(RuntimeWarning, match="x changes at each call"):
         for i in range(100):
             compiled(np.ones(i))
     assert len(compiled._first_traces) <= 32

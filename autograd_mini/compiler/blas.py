@@ -303,8 +303,8 @@ def refuse_operands(a: Any, b: Any, out: Any) -> None:
         shape = product_shape(a.shape, b.shape)
     except ValueError:
         raise ShapeError(
-            f"gemm: {a.shape} @ {b.shape} is no matrix product; the last axis of a must be as long "
-            "as the last but one of b, and further axes in front must broadcast"
+            f"gemm: {a.shape} and {b.shape} cannot be multiplied; the last axis of a must be as "
+            "long as the last but one of b, and further axes in front must broadcast"
         ) from None
     if out.shape != shape:
         raise ShapeError(

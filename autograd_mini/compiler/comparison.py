@@ -121,7 +121,7 @@ def raise_difference(step: Instruction | None, what: str) -> NoReturn:
         place = f"in {step.primitive.name}, at {step.line}"
     raise CompileError(
         f"compile: the two first calls recorded different programs, {place}: {what}. The function "
-        f"depends on something that changes from call to call and that a trace cannot see; {CURE}. "
+        f"depends on something that changes between calls and that a trace cannot see; {CURE}. "
         "The second call changed nothing"
     )
 
@@ -151,14 +151,14 @@ def refuse_dynamic_shapes(program: Program) -> None:
         if name in CHOSEN and "b" in kinds[1:]:
             raise UnsupportedError(
                 f"compile: the index of booleans at {step.line} gives a result whose shape depends "
-                "on their values, which may differ from call to call; use np.where(mask, x, 0), or "
+                "on their values, which can change between calls; use np.where(mask, x, 0), or "
                 "where=mask of a reduction"
             )
         if name in EIGENVALUES and kinds not in (["c"], [None]):
             raise UnsupportedError(
-                f"compile: the eigenvalues at {step.line} are real or complex as the values of the "
-                "matrix are, which may differ from call to call; give a.astype(complex), or use "
-                "eigvalsh or eigh if the matrix is symmetric"
+                f"compile: the eigenvalues at {step.line} are real or complex, depending on the "
+                "values of the matrix, which can change between calls; give a.astype(complex), or "
+                "use eigvalsh or eigh if the matrix is symmetric"
             )
 
 

@@ -106,7 +106,7 @@ class CompiledFunction(Generic[P, Result_co]):
 
         Raises:
             CompileError: if the two first calls recorded different programs.
-            ConversionError: if the function looks at a value that may differ from call to call.
+            ConversionError: if the function reads a value that can change between calls.
         """
         found = context.get()[0]
         if (found is not None and found is not evaluate) or tracing.get() is not None:
@@ -496,13 +496,14 @@ def compile(function: Any = None, *, keep_grads: bool = False, check: bool = Fal
     It is a decorator too, with options or without: `@am.compile(keep_grads=True)`.
 
     The first two calls with arguments of the same structure, shapes and dtypes run eagerly while
-    their operations are noted; if both recorded the same, later calls replay the program. It may
-    be a pure function, `grad(f)`, or a whole training step: `backward()`, `optimizer.step()` and
-    assignments to tensors are carried out at each call, random draws of `am.random` advance.
+    their operations are noted. If both recorded the same, later calls replay the program. The
+    function may be a pure function, `grad(f)`, or a whole training step: `backward()`,
+    `optimizer.step()` and assignments to tensors are carried out at each call, and random draws of
+    `am.random` advance.
 
     Args:
-        function: of arrays, tensors, floats (these may differ from call to call), and of static
-            arguments, each of which makes a program of its own: integers, booleans, text, models.
+        function: a function of arrays, tensors and floats, which may change between calls, and of
+            static arguments, for each of which a program is made: integers, booleans, text, models.
         keep_grads: whether `.grad` of the leaves has the gradients after a call; by default it is
             None then.
         check: whether each call computes the program and the function, compares them, and warns
@@ -510,9 +511,9 @@ def compile(function: Any = None, *, keep_grads: bool = False, check: bool = Fal
             the 1,000th.
 
     Raises:
-        CompileError: at the second call, if the function depends on something that changes and is
-            no argument: an array, a number, a counter, `rng.random()`.
-        ConversionError: at the first call, if the function looks at a value: `if x > 0`,
+        CompileError: at the second call, if the function depends on something that changes and
+            is not an argument: an array, a number, a counter, `rng.random()`.
+        ConversionError: at the first call, if the function reads a value: `if x > 0`,
             `float(x)`.
 
     >>> import numpy as np, autograd_mini as am

@@ -30,8 +30,8 @@ from .trace import Tracer
 GRADIENT: Final = "grad"
 """The attribute in the condition that a leaf has no gradient to which another would be added."""
 CURE: Final = (
-    "make it an argument of the compiled function, or a tensor from outside of it that is changed "
-    "with assign"
+    "make it an argument of the compiled function, or a tensor from outside that is changed with "
+    "assign"
 )
 
 

@@ -67,7 +67,7 @@ class Patience:
         if before < WASTED <= before + traces:
             why = cause
             if isinstance(cause, str):
-                why = f"{cause} is another one each time; {CURE}"
+                why = f"{cause} changes each time; {CURE}"
             self.given_up = f"traced at each call and never compiled, since {why}"
             warn_user(f"{self._name} is {self.given_up}. From now on it runs as it is")
 
@@ -92,9 +92,9 @@ class Patience:
         varying = ", ".join(dict.fromkeys(names[place] for place in places if place < len(names)))
         warn_user(
             f"{self._name} was traced {self.traces} times and hardly ever compiled, since "
-            f"{varying or 'the structure of its arguments'} is another one at each call, and each "
-            "one would make another program; give numbers that change as floats or arrays. From "
-            "now on it runs as it is, but for arguments that come twice in a row"
+            f"{varying or 'the structure of its arguments'} changes at each call, and each value "
+            "needs another program; give numbers that change as floats or arrays. From now on it "
+            "runs as it is, except for arguments that come twice in a row"
         )
 
     def note_dropped_signature(self) -> None:

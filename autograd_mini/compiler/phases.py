@@ -134,7 +134,7 @@ def optimizer_arithmetic(program: Program, news: set[Value]) -> set[int]:
 
 
 def sums_gradients(step: Instruction, flats: set[Value]) -> bool:
-    """Whether an instruction is one of a backward pass, and does not work on an update's vectors."""
+    """Whether an instruction is of a backward pass, and not on the vectors of an update."""
     return step.in_walk and flats.isdisjoint(step.values)
 
 

@@ -22,10 +22,10 @@ from .observe import kind_questions, origin_of
 PROTOCOLS: Final = frozenset({Tensor.__array_ufunc__.__code__, Tensor.__array_function__.__code__})
 """Where NumPy's functions come in."""
 
-CURE: Final = "keep it a tensor, and look at the value outside of the compiled function"
+CURE: Final = "keep it a tensor, and read the value outside of the compiled function"
 WHOLE: Final = (
-    "give a Python int, as int(n): it is static, and another one makes another program. As an "
-    "index, take it of a tensor: am.tensor(table)[n]"
+    "give a Python int, as int(n): it is static, and each value makes another program. To index, "
+    "use a tensor: am.tensor(table)[n]"
 )
 """The cure where a NumPy integer is used as an axis, a size, a bound or a key."""
 KIND: Final = (
@@ -86,8 +86,8 @@ def value_error(tensor: Tensor, what: str, is_argument: bool) -> ConversionError
     else:
         cure = next((cure for start, cure in CURES if what.startswith(start)), CURE)
     return ConversionError(
-        f"compile: {what}, at {site()}, looks at the value of {describe(tensor)}, which "
-        f"may differ from call to call; {cure}"
+        f"compile: {what}, at {site()}, reads the value of {describe(tensor)}, which can change "
+        f"between calls; {cure}"
     )
 
 
@@ -104,18 +104,17 @@ def caught_error(primitive: Any, error: Exception) -> UnsupportedError:
     """Return the error of a function that catches what an operation raised for these values."""
     return UnsupportedError(
         f"compile: {primitive.name}, at {site()}, raised {type(error).__name__} ({error}), "
-        "which depends on values, and the function caught it and went on; a program would "
-        "go this way at each call. Decide outside of the compiled function, or with "
-        "np.where"
+        "which depends on values. The function caught the error and went on; a program would go "
+        "this way at each call. Decide outside of the compiled function, or use np.where"
     )
 
 
 def error_state_error(kind: str) -> UnsupportedError:
     """Return the error of a function that asks NumPy to raise at what is not finite."""
     return UnsupportedError(
-        f"compile: the function asks NumPy to raise or call at {kind!r}, as by "
-        f"np.errstate, before {site()}, which a program does not; look with "
-        "np.isfinite outside of the compiled function"
+        f"compile: the function asks NumPy to raise or call at {kind!r}, as np.errstate does, "
+        f"before {site()}. A program does not raise; test with np.isfinite outside of the "
+        "compiled function"
     )
 
 
@@ -123,17 +122,16 @@ def in_place_error(tensor: Tensor) -> UnsupportedError:
     """Return the error of `x *= 2` for an array that was given."""
     name = tensor.name or "x"
     return UnsupportedError(
-        f"compile: an operator in place, at {site()}, would write into an array that "
-        f"was given to the compiled function; write {name} = {name} * 2 in place of "
-        f"{name} *= 2"
+        f"compile: an operator in place, at {site()}, would write into an argument of the "
+        f"compiled function; write {name} = {name} * 2 instead of {name} *= 2"
     )
 
 
 def text_error(text: str) -> UnsupportedError:
     """Return the error of a function that returns a text with a value in it."""
     return UnsupportedError(
-        f"compile: the function returns {text!r:.60}, which shows a value that may differ "
-        "from call to call; return the value, and make the text of it outside"
+        f"compile: the function returns {text!r:.60}, which shows a value that can change between "
+        "calls; return the value, and make the text outside"
     )
 
 
@@ -141,32 +139,32 @@ def changed_array_error(array: Any, first_line: Any) -> UnsupportedError:
     """Return the error of a large array that was written into between two operations."""
     return UnsupportedError(
         f"compile: an array of shape {array.shape} was written into between two operations "
-        f"that use it, the first at {first_line}, the second at {site()}; give each "
-        "an array of its own, as with a.copy()"
+        f"that use it, the first at {first_line}, the second at {site()}; give each operation a "
+        "separate array, as with a.copy()"
     )
 
 
 def recorder_error(tensor: Tensor) -> UnsupportedError:
     """Return the error of a tensor that another recorder has recorded in the call."""
     return UnsupportedError(
-        f"compile: {describe(tensor)} was recorded by a recorder of its own, as that of "
-        "am.debug(); use it outside of the compiled function"
+        f"compile: {describe(tensor)} was recorded by another recorder, as that of am.debug(); "
+        "use that recorder outside of the compiled function"
     )
 
 
 def assignment_error(tensor: Tensor) -> UnsupportedError:
     """Return the error of an argument that is assigned."""
     return UnsupportedError(
-        f"compile: {describe(tensor)} is an argument of the compiled function and "
-        "cannot be assigned in it; return the new value, or use a tensor from outside"
+        f"compile: {describe(tensor)} is an argument of the compiled function and cannot be "
+        "assigned in it; return the new value, or assign a tensor from outside"
     )
 
 
 def earlier_gradient_error(tensor: Tensor) -> UnsupportedError:
     """Return the error of a gradient that was there before the call, and is read in it."""
     return UnsupportedError(
-        f"compile: the gradient of {describe(tensor)}, which was there before the call, may "
-        "differ from call to call; call backward() in the compiled function, too"
+        f"compile: the gradient of {describe(tensor)} was there before the call and can change "
+        "between calls; call backward() in the compiled function, too"
     )
 
 

@@ -136,8 +136,8 @@ def write_generator(name: str, value: Any) -> str:
             kind = type(bits).__name__
             return f"np.random.Generator(np.random.{kind}())\n{name}.bit_generator.state = {state}"
     raise CompileError(
-        f"the program cannot be saved: it calls {name}, {value!r:.80}, which has no source of its "
-        "own; write it with NumPy's functions, or run the program from where it was compiled"
+        f"the program cannot be saved: it calls {name}, {value!r:.80}, which has no source; "
+        "write it with NumPy's functions, or run the program from where it was compiled"
     )
 
 
