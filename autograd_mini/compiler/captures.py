@@ -46,12 +46,12 @@ class Captures:
         """
         self.values: list[Value] = []
         self.sources: list[Any] = []
-        for met in tracer.array_operands:
-            if met.value in program.constants:
-                source = find_source(met.array, reach)
+        for operand in tracer.array_operands:
+            if operand.value in program.constants:
+                source = find_source(operand.array, reach)
                 if source is not None:
-                    refuse_written_array(met, tracer)
-                    self.values.append(met.value)
+                    refuse_written_array(operand, tracer)
+                    self.values.append(operand.value)
                     self.sources.append(source)
         changed = {leaf for leaf, _ in program.updates}
         for value, tensor in program.leaves.items():
@@ -126,14 +126,14 @@ class Captures:
         Raises:
             CompileError: if one is not an operand of it, or was written into.
         """
-        for met in tracer.array_operands:
+        for operand in tracer.array_operands:
             for x, content in zip(objects, contents, strict=True):
-                if met.array is x and content_of(met.leaf._value) != content:
-                    raise written_array_error(met)
+                if operand.array is x and content_of(operand.leaf._value) != content:
+                    raise written_array_error(operand)
         places = {identity_of(x): v for v, x in program.leaves.items()}
-        for met in tracer.array_operands:
-            if met.value in program.constants:
-                places.setdefault(identity_of(met.array), met.value)
+        for operand in tracer.array_operands:
+            if operand.value in program.constants:
+                places.setdefault(identity_of(operand.array), operand.value)
         values = []
         for x, value in zip(objects, self.values, strict=True):
             again = places.get(identity_of(x))
@@ -179,25 +179,25 @@ def find_source(array: Any, reach: Reach) -> Any:
     return None
 
 
-def refuse_written_array(met: ArrayOperand, tracer: Tracer) -> None:
+def refuse_written_array(operand: ArrayOperand, tracer: Tracer) -> None:
     """Refuse a captured array that the function writes into.
 
     Raises:
         CompileError: naming the line.
     """
     if (
-        sum(met.array is other.array for other in tracer.array_operands) > 1
-        or not met.is_unchanged()
+        sum(operand.array is other.array for other in tracer.array_operands) > 1
+        or not operand.is_unchanged()
     ):
-        raise written_array_error(met)
+        raise written_array_error(operand)
 
 
-def written_array_error(met: ArrayOperand) -> CompileError:
+def written_array_error(operand: ArrayOperand) -> CompileError:
     """Return the error of a captured array that the function writes into."""
-    place = f", which it uses at {met.line}" if met.line else ""
+    place = f", which it uses at {operand.line}" if operand.line else ""
     return CompileError(
-        f"compile: the function writes into an array of shape {met.array.shape} from outside of it"
-        f"{place}. A program would not write there; make the array in the function, as with "
+        f"compile: the function writes into an array of shape {operand.array.shape} from outside of "
+        f"it{place}. A program would not write there; make the array in the function, as with "
         "np.zeros, or keep the numbers in a tensor and assign it"
     )
 
@@ -224,18 +224,24 @@ def refuse_unreached_arrays(first: Tracer, second: Tracer, reach: Reach) -> None
     Raises:
         CompileError: naming one.
     """
-    before = {id(met.array) for met in first.array_operands if id(met.array) not in reach.arrays}
-    for met in second.array_operands:
-        if id(met.array) in before and met.array.flags.writeable:
-            line = first_line_of(met, first)
+    before = {
+        id(operand.array)
+        for operand in first.array_operands
+        if id(operand.array) not in reach.arrays
+    }
+    for operand in second.array_operands:
+        if id(operand.array) in before and operand.array.flags.writeable:
+            line = first_line_of(operand, first)
             raise CompileError(
-                f"compile: an array of shape {met.array.shape}, used at {line}, "
+                f"compile: an array of shape {operand.array.shape}, used at {line}, "
                 "comes from something that hides what it holds, so another array in its place "
                 "would not be seen; keep it in an attribute, a list or a variable, or make it an "
                 "argument of the compiled function"
             )
 
 
-def first_line_of(met: ArrayOperand, first: Tracer) -> Any:
-    """Return where an array was met in the first call."""
-    return next((other.line for other in first.array_operands if other.array is met.array), None)
+def first_line_of(operand: ArrayOperand, first: Tracer) -> Any:
+    """Return where an array was used first in the first call."""
+    return next(
+        (other.line for other in first.array_operands if other.array is operand.array), None
+    )

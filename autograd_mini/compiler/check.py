@@ -56,10 +56,10 @@ class Check:
     def __init__(self, entry: CacheEntry, values: Sequence[Any]) -> None:
         self._entry = entry
         self._values = list(values)
-        variant = entry.executable
-        self._leaves = list(variant.program.leaves.values())
+        executable = entry.executable
+        self._leaves = list(executable.program.leaves.values())
         self._before = [(t, t._value, t._assigned, t.grad) for t in self._leaves]
-        steps = [*variant.program.instructions, *variant.recorded.instructions]
+        steps = [*executable.program.instructions, *executable.recorded.instructions]
         drawn = {id(g): g for s in steps if is_draw(s) for g in (s.params["generator"],)}
         self._generators = list(drawn.values())
         self._states = self._generator_states()
@@ -233,27 +233,27 @@ class Check:
             self._restore_generators(states)
 
     def _first_difference(self, trace_again: Any) -> str:
-        variant = self._entry.executable
+        executable = self._entry.executable
         tracer = Tracer()
         trace_again(tracer)
         tracer.release_gradients()
         self._restore_leaves(self._before)
         self._restore_generators(self._states)
         now = tracer.instructions
-        recorded = interpret_values(variant.recorded, self._values)
+        recorded = interpret_values(executable.recorded, self._values)
         self._restore_generators(self._states)
         again = interpret_values(tracer.program("again", []), self._values[: len(tracer.inputs)])
         self._restore_generators(self._states)
-        for a, b in zip(variant.recorded.instructions, now, strict=False):
+        for a, b in zip(executable.recorded.instructions, now, strict=False):
             if a.primitive is not b.primitive:
                 return f"{b.primitive.name} at {b.line}, which was {a.primitive.name}"
             for x, y in zip(a.results, b.results, strict=True):
                 if not self._agree(recorded[x], again[y]):
                     return f"{b.primitive.name} at {b.line}"
-        if len(now) != len(variant.recorded.instructions):
+        if len(now) != len(executable.recorded.instructions):
             return "the end: another number of operations"
-        optimised = interpret_values(variant.program, self._values)
-        for step in variant.program.instructions:
+        optimised = interpret_values(executable.program, self._values)
+        for step in executable.program.instructions:
             for y in step.results:
                 if y in recorded and not self._agree(recorded[y], optimised[y]):
                     return f"{step.primitive.name} at {step.line}, after the passes"

@@ -214,11 +214,11 @@ class CompiledFunction(Generic[P, Result_co]):
         kwargs: dict[str, Any],
     ) -> Any:
         """Read captured tensors and replay, while no other program changes them."""
-        variant = entry.executable
+        executable = entry.executable
 
         def turn() -> Turn:
             tensors = entry.tensors() if entry.tensors is not None else ()
-            return turn_of([*variant.program.leaves.values(), *tensors], False, variant)
+            return turn_of([*executable.program.leaves.values(), *tensors], False, executable)
 
         def run() -> Any:
             captured = entry.guard.check()
@@ -265,14 +265,14 @@ class CompiledFunction(Generic[P, Result_co]):
             raise
 
     def _run_program(self, entry: CacheEntry, values: Sequence[Any], args: Any, kwargs: Any) -> Any:
-        variant, result = entry.executable, entry.result
-        if result.differentiable and not variant.changes and is_recording():
-            if variant.draws:  # a gradient must see the numbers that were drawn
+        executable, result = entry.executable, entry.result
+        if result.differentiable and not executable.changes and is_recording():
+            if executable.draws:  # a gradient must see the numbers that were drawn
                 return self.function(*args, **kwargs)
             if entry.replay is None:
-                entry.replay = ProgramOperation(variant, result.wanted)
+                entry.replay = ProgramOperation(executable, result.wanted)
             return result.wrap_outputs(entry.replay.record(values))
-        return result.wrap_outputs(variant(values))
+        return result.wrap_outputs(executable(values))
 
     def _trace_or_call(
         self, key: Key, leaves: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -467,9 +467,9 @@ class CompiledFunction(Generic[P, Result_co]):
         Raises:
             CompileError: if it calls something that has no source, as an `am.primitive`.
         """
-        variant = self._executable
+        executable = self._executable
         assert self._last is not None
-        variant.save(path, self._last.guard.read())
+        executable.save(path, self._last.guard.read())
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """Show the picture in a notebook."""

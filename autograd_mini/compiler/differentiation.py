@@ -25,19 +25,19 @@ class ProgramOperation:
     changed.
     """
 
-    def __init__(self, variant: Executable, wanted: Sequence[bool]) -> None:
+    def __init__(self, executable: Executable, wanted: Sequence[bool]) -> None:
         """Declare the operation.
 
         Args:
-            variant: the program.
+            executable: the program.
             wanted: which outputs require a gradient.
         """
         self._wanted = wanted
-        self._executable = variant
-        self._program = eliminate_dead_code(variant.recorded)
+        self._executable = executable
+        self._program = eliminate_dead_code(executable.recorded)
         self._leaves = tuple(self._program.leaves.values())
         self._primitive = declare_operation(
-            variant.program.name,
+            executable.program.name,
             self._forward,
             "compiled",
             "A compiled function.",

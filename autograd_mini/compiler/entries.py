@@ -337,7 +337,7 @@ class CacheEntry:
 
     def __init__(
         self,
-        variant: Executable,
+        executable: Executable,
         first: FirstTrace,
         values: Callable[..., Any] | None,
         due: Sequence[int],
@@ -345,7 +345,7 @@ class CacheEntry:
         assert first.captures is not None
         self.left = self._next = due[0]
         self._due = (after - before for before, after in pairwise(due))
-        self.executable = variant
+        self.executable = executable
         self.first = first
         self.result = first.result
         self.recording = is_recording()
@@ -353,10 +353,10 @@ class CacheEntry:
         self.guard = Guard(first.conditions, first.captures.sources)
         self.values = values
         self.tensors = first.captures.tensors if first.captures.tensors() else None
-        y = variant.program.outputs[0] if self.result.single else None
+        y = executable.program.outputs[0] if self.result.single else None
         # A gradient of before may be there to be forgotten.
-        tensor = not first.clears and variant.changes and type(y) is Value and not y.weak
-        self.direct = variant.run_alone if tensor else None
+        tensor = not first.clears and executable.changes and type(y) is Value and not y.weak
+        self.direct = executable.run_alone if tensor else None
         without = {id(c.owner) for c in first.conditions if c.key == GRADIENT and c.value is None}
         self.forgotten = [x for x in self.result.trained if id(x) not in without]
 

@@ -93,7 +93,7 @@ class Reach:
             lead to it; none where something that cannot change holds it.
         within: ids of arrays that are reached in another way than by a variable or by an attribute
             that only the user's code reads.
-        kept: every object that was met, by id.
+        kept: every object that was reached, by id.
         random: generators of random numbers that are not recorded, with their labels.
         hidden: what hides its state, with its label.
     """

@@ -54,7 +54,7 @@ STATIC: Final = (ShapeError, TypeError, AttributeError, StaleGraphError)
 OF_NUMBERS: Final = frozenset({real, imag, rounded_number, conjugate_number})
 """Operations that return a Python number for a Python number."""
 COPIED: Final = 1_000_000
-"""Bytes up to which a plain array is copied when it is met; a larger one is fingerprinted."""
+"""Bytes up to which a plain array is copied as an operand; a larger one gets a fingerprint."""
 
 Key = int | tuple[int, int]
 
@@ -454,8 +454,12 @@ class Tracer:
     def _array_operand(self, x: Any) -> ArrayOperand:
         """Return what stands for a plain array as it is now."""
         self.uses[id(x)] = self.uses.get(id(x), 0) + 1
-        met = self._arrays.get(id(x))
-        return met if met is not None and met.is_unchanged() else self._meet_array(x, met)
+        operand = self._arrays.get(id(x))
+        return (
+            operand
+            if operand is not None and operand.is_unchanged()
+            else self._meet_array(x, operand)
+        )
 
     def _meet_array(self, x: Any, before: ArrayOperand | None) -> ArrayOperand:
         """Return what stands for a plain array that is new, or that was written into.
@@ -465,12 +469,12 @@ class Tracer:
         """
         if before is not None and before.copy is None:
             raise self.note_refusal(changed_array_error(x, before.line))
-        met = ArrayOperand(x, Value(x.shape, x.dtype), site() if self._notes_lines else None)
-        self.constants[met.value] = met.leaf._value
-        self._values[met.leaf.serial] = met.value
-        self._arrays[id(x)] = met
-        self.array_operands.append(met)
-        return met
+        operand = ArrayOperand(x, Value(x.shape, x.dtype), site() if self._notes_lines else None)
+        self.constants[operand.value] = operand.leaf._value
+        self._values[operand.leaf.serial] = operand.value
+        self._arrays[id(x)] = operand
+        self.array_operands.append(operand)
+        return operand
 
     def _meet_tensor(self, x: Tensor, key: Key) -> Value:
         """Return the value for a tensor that was not an operand before."""
