@@ -196,8 +196,8 @@ def written_array_error(operand: ArrayOperand) -> CompileError:
     """Return the error of a captured array that the function writes into."""
     place = f", which it uses at {operand.line}" if operand.line else ""
     return CompileError(
-        f"compile: the function writes into an array of shape {operand.array.shape} from outside of "
-        f"it{place}. A program would not write there; make the array in the function, as with "
+        f"compile: the function writes into an array of shape {operand.array.shape} from outside "
+        f"of it{place}. A program would not write there; make the array in the function, as with "
         "np.zeros, or keep the numbers in a tensor and assign it"
     )
 

@@ -159,6 +159,7 @@ class CompiledFunction(Generic[P, Result_co]):
         """Bind to an object, so that methods can be compiled."""
         return self if owner is None else MethodType(self, owner)
 
+    # ── finding and running a program ────────────────────────────────────────────────────────
     def _lookup(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Find the entry of a call's signature and replay it; trace if there is none."""
         key, leaves = call_signature(args, kwargs)
@@ -274,6 +275,7 @@ class CompiledFunction(Generic[P, Result_co]):
             return result.wrap_outputs(entry.replay.record(values))
         return result.wrap_outputs(executable(values))
 
+    # ── tracing ──────────────────────────────────────────────────────────────────────────────
     def _trace_or_call(
         self, key: Key, leaves: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
@@ -354,6 +356,7 @@ class CompiledFunction(Generic[P, Result_co]):
             self._patience.note_unsteady(key, outcome.refusal)
         return outcome.answer
 
+    # ── the programs of a signature ──────────────────────────────────────────────────────────
     def _ignore_what_does_not_matter(self, key: Key, first: FirstTrace) -> None:
         """Drop conditions of a trace that were seen to change without another program."""
         if self._suspects and self._entry_like(key, first) is not None:
