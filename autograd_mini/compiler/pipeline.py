@@ -71,8 +71,8 @@ class Outcome(NamedTuple):
         first: the trace that waits for another call, or that was compiled.
         executable: the compiled program, or None if there is none.
         refusal: why the two calls did not record the same, or None.
-        changed: what another call found changed, or None.
-        is_outdated: whether the first trace was one of a state that is gone.
+        changed: a condition that the second call itself changed, or None.
+        is_outdated: whether the first trace belongs to a state that is gone.
     """
 
     answer: Any
@@ -82,14 +82,16 @@ class Outcome(NamedTuple):
     changed: Condition | None = None
     is_outdated: bool = False
 
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether two calls recorded the same program."""
+        return self.refusal is None and self.changed is None
+
 
 def compile_call(
     call: Call, first: FirstTrace, give_up: Callable[[Exception], None] | None = None
 ) -> Outcome:
     """Carry out the second call of a signature, and compile it: all stages, in order.
-
-    The first call may change what it reads: it may build something that is needed later. Then the
-    second trace takes the place of the first one, and waits for a third call.
 
     Args:
         call: the second call.
@@ -100,14 +102,34 @@ def compile_call(
     Raises:
         CompileError: if the two calls did not record the same.
     """
+    outcome = trace_and_compare(call, first, give_up)  # 1. trace, 2. compare
+    if not outcome.is_confirmed:
+        return outcome
+    recorded = outcome.first.recorded
+    name_variables(recorded)
+    program = optimize_program(outcome.first.program)  # 3. passes
+    plan = plan_memory(program, ABILITIES)  # 4. memory
+    source = write_module(program, plan, call.name)  # 5. source
+    executable = Executable(recorded, program, source, call.name)  # 6. executable
+    return outcome._replace(executable=executable)
+
+
+def trace_and_compare(
+    call: Call, first: FirstTrace, give_up: Callable[[Exception], None] | None
+) -> Outcome:
+    """Trace the second call, and compare it with the first one; arguments as for `compile_call`.
+
+    The first call may change what it reads: it may build something that is needed later. Then the
+    second trace takes the place of the first one, and waits for a third call.
+    """
     before = first.present_state()
     moved = first.has_moved()
     tracer = Tracer(Observer() if moved else None, lines=moved)
     tracer.watched, tracer.names = first.watchable_arrays(before.objects)
     is_outdated = False
     with undo_if_refused(tracer, cleared=give_up is None):
-        second = trace_call(call, tracer)  # 1. trace
-        refusal = first.difference(second, before)  # 2. compare with the first trace
+        second = trace_call(call, tracer)
+        refusal = first.difference(second, before)
         if refusal is not None:
             settled = first.first_failing_but_content(after=True) is None
             is_outdated = moved and settled
@@ -124,14 +146,7 @@ def compile_call(
         refusal = refusal or first.refusal
     if refusal is None:
         first.free_contents(tracer.proven, tracer.names)
-    if changed is not None or refusal is not None:
-        return Outcome(answer, first, None, refusal, changed, is_outdated)
-    name_variables(first.recorded)
-    program = optimize_program(first.program)  # 3. passes
-    plan = plan_memory(program, ABILITIES)  # 4. memory
-    source = write_module(program, plan, call.name)  # 5. source
-    executable = Executable(first.recorded, program, source, call.name)  # 6. executable
-    return Outcome(answer, first, executable)
+    return Outcome(answer, first, None, refusal, changed, is_outdated)
 
 
 def trace_first_call(call: Call, strict: bool) -> tuple[Any, FirstTrace]:
