@@ -193,7 +193,7 @@ def argument_values(leaves: Sequence[Any]) -> list[Any]:
 def make_fast_reader(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., Any] | None:
     """Make a function that returns the values of arguments with this signature, None for others.
 
-    It exists for plain positional arguments: `signature_of` takes 5 µs, this function 0.3 µs.
+    It exists for plain positional arguments: `call_signature` takes 5 µs, this function 0.3 µs.
     """
     if kwargs:
         return None
