@@ -34,7 +34,7 @@ ALL = (
 
 def exactly_optimised(program: Program) -> Program:
     """Run all passes that keep every bit."""
-    return optimize_program(program, gathering=())
+    return optimize_program(program, fusion=())
 
 
 class Builder:
@@ -707,7 +707,7 @@ def test_further_passes_follow_the_simplifying_ones() -> None:
         seen.append(names(found))
         return found
 
-    optimize_program(program, gathering=(packed,))
+    optimize_program(program, fusion=(packed,))
     assert seen == [[]]
 
 

@@ -104,7 +104,7 @@ class Check:
         )
 
     def _compare(self, tree: Any, outputs: Any, news: Any, drawn: list[Any]) -> str | None:
-        """Name what the function returned or left otherwise than the program."""
+        """Describe the first difference between the function and the program, or return None."""
         result, program = self._entry.result, self._entry.executable.program
         found = result.outputs_of(tree)
         if found is None:
@@ -167,7 +167,7 @@ class Check:
         return difference <= min(NOISY * noise, bound * size)
 
     def _noise(self, place: int, throughout: bool) -> tuple[float, float]:
-        """Return how far rounding moves an end, and the largest number that was computed."""
+        """Return how far rounding moves a result, and the largest number that was computed."""
         program = self._entry.executable.recorded
         after = self._generator_states()
         try:
@@ -298,7 +298,7 @@ def compute_instruction(step: Instruction, values: dict[Value, Any]) -> None:
 
 
 def round_at_random(x: Any, generator: np.random.Generator | None) -> Any:
-    """Return numbers that are off by their last bit, or as they are."""
+    """Change numbers by about their last bit; without a generator, return them as they are."""
     data = np.asarray(x)
     if generator is None or data.dtype.kind not in "fc":
         return x
@@ -314,12 +314,12 @@ def is_close(x: Any, y: Any, bound: float | None = None) -> bool:
 
 
 def bound_of(dtype: np.dtype[Any]) -> float:
-    """Return how far results of a dtype may be apart, relative to the largest one."""
+    """Return how far results of a dtype may differ, relative to the largest of them."""
     return CLOSE.get(dtype.kind, {}).get(dtype.itemsize, 1e-9)
 
 
 def coarsest_bound(program: Program) -> float:
-    """Return how far results may be apart since a value of the program has a narrow dtype."""
+    """Return how far results may differ, by the narrowest dtype in a program."""
     made = (y.dtype for step in program.instructions for y in step.results)
     read = (x.dtype for x in (*program.inputs, *program.leaves, *program.constants))
     return max(map(bound_of, {*made, *read}), default=0.0)
@@ -338,7 +338,7 @@ def largest_magnitude(x: Any) -> float:
 
 
 def describe_array(x: Any) -> str:
-    """Show an array shortly."""
+    """Describe an array in a few characters."""
     data = np.asarray(x)
     if data.size == 1:
         return f"{data.item()!r}"

@@ -54,7 +54,7 @@ class Expression(NamedTuple):
     writing: Callable[[str], list[str]] | None = None
 
     def into(self, name: str) -> list[str]:
-        """Return the statements that write the result into an array; none if it cannot be done."""
+        """Return statements that write the result into an array; [] if that is impossible."""
         if self.out:
             return [f"{self.expression[:-1]}, out={name})"]
         return self.writing(name) if self.writing else []
@@ -129,7 +129,7 @@ def placeholders(step: Instruction) -> list[str]:
 
 
 def is_scalar(step: Instruction) -> bool:
-    """Whether an instruction is about numbers only."""
+    """Whether all operands and results of an instruction are scalars."""
     for x in step.operands:
         if type(x) is Value and x.shape:
             return False
@@ -203,14 +203,14 @@ def make_expression(
     definitions: tuple[str, ...],
     objects: Mapping[str, Any],
 ) -> Expression:
-    """Make a form of an expression and of what it calls in the end, or ""."""
+    """Make an expression of a text and of the function that it calls in the end, or ""."""
     out = has_array_result(step) and has_out(function)
     in_place = out and is_elementwise(function)
     return Expression(unwrap_number(step, text, function), out, in_place, definitions, objects)
 
 
 def unwrap_number(step: Instruction, text: str, function: str) -> str:
-    """Take the number out of an array of no axes, which NumPy returns from all but ufuncs."""
+    """Take the number out of a 0-d array: NumPy's functions return one, ufuncs do not."""
     if step.primitive.multiple or step.results[0].shape or not PRIMARY.fullmatch(text):
         return text
     if step.results[0].weak:  # a Python number
@@ -240,7 +240,7 @@ KNOWN: Final[WeakValueDictionary[str, Any]] = WeakValueDictionary()
 
 
 def name_object(wanted: str, value: Any, objects: dict[str, Any]) -> str:
-    """Enter an object under a name that no other one has, as `_cube`, `_cube_2`; return it."""
+    """Enter an object under a unique name, as `_cube` or `_cube_2`; return the name."""
     base = name = "_" + re.sub(r"\W", "_", wanted, flags=re.ASCII)
     count = 1
     while KNOWN.get(name, value) is not value:
@@ -309,13 +309,13 @@ def is_elementwise(path: str) -> bool:
 
 @cache
 def is_type(path: str) -> bool:
-    """Whether a path names a type of numbers, as `np.float32`, which makes one of them."""
+    """Whether a path names a scalar type, as `np.float32`."""
     function, _ = resolve_path(path)
     return isinstance(function, type) and issubclass(function, np.generic)
 
 
 def resolve_path(path: str) -> tuple[Any, Any]:
-    """Return what a path as `np.add.reduce` names, and in what; None for other paths."""
+    """Return the object that a path as `np.add.reduce` names, and its owner; or None."""
     module, *parts = path.split(".")
     if module != "np" or not parts:
         return None, None

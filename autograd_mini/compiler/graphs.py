@@ -168,7 +168,7 @@ class GraphMaker:
 
 
 def entries_of(path: str) -> Entries:
-    """Return which entries of the scopes of a path are meant, none where it is not known."""
+    """Return which entries of the scopes a path means; () if that is not known."""
     entries = path.entries if type(path) is ScopePath else ()
     return entries if len(entries) == path.count("/") + 1 else ()
 

@@ -27,16 +27,16 @@ ALIGNMENT: Final = 64
 
 @dataclass(slots=True, eq=False)
 class Plan:
-    """How a program runs in memory.
+    """The memory of a program.
 
     Attributes:
         head: the instructions that change no state.
         tail: products that are added into states, after all other instructions.
         products: the same by their results.
-        kinds: how each value is held.
-        bases: the value whose memory a view shows.
-        written: the state or buffer into which a result is written in place of its own buffer.
-        groups: vectors of states that lie side by side, and the states in order.
+        kinds: the kind of storage of each value.
+        bases: for each view, the value whose memory it shows.
+        written: the state or buffer into which a result is written, if not into a new buffer.
+        groups: vectors whose parts are states, and these states in order.
         placed: results that are computed as parts of a vector, with it and the first element.
         offsets: where each buffer starts in the working memory.
         size: of the working memory, in bytes.
@@ -150,7 +150,7 @@ def find_state_vectors(program: Program, states: set[Value]) -> dict[Value, tupl
 
 
 def compute_in_vector(plan: Plan, step: Instruction) -> None:
-    """Let results be computed in the vector that joins them."""
+    """Compute results directly in the vector that joins them, where that is possible."""
     vector, at = step.results[0], 0
     for x in step.values:
         own = plan.kinds[x] == "buffer" and x not in plan.placed and x not in plan.bases
@@ -229,7 +229,7 @@ def choose_storage(
 def assign_offsets(
     plan: Plan, steps: Sequence[Instruction], program: Program, in_place: Question
 ) -> None:
-    """Give each buffer its place in the working memory, free again after its last use."""
+    """Give each buffer its place in the working memory; it is free again after its last use."""
     last: dict[Value, int] = {}
     for i, step in enumerate(steps):
         for x in (*step.values, *step.results):
@@ -297,7 +297,7 @@ class WorkingMemory:
         self._free: list[tuple[int, int]] = []  # (start, length), sorted
 
     def take(self, nbytes: int) -> int:
-        """Return where so many bytes are free: the smallest gap that holds them."""
+        """Take bytes in the smallest gap that is large enough; return where they start."""
         length = -(-nbytes // ALIGNMENT) * ALIGNMENT
         gaps = [(free, start) for start, free in self._free if free >= length]
         if gaps:

@@ -96,7 +96,7 @@ class Result:
             )
 
     def forget(self) -> None:
-        """Forget the gradients."""
+        """Clear the gradients."""
         for x in self.trained:
             x.grad = None
 

@@ -45,7 +45,7 @@ REGULAR: Final = {
 
 @dataclass(slots=True, eq=False)
 class ProgramSource:
-    """A program written out.
+    """A program as the source of a module.
 
     Attributes:
         text: of the module.
@@ -144,7 +144,7 @@ def write_module(program: Program, plan: Plan, name: str) -> ProgramSource:
 
 
 def write_state_copies(writer: Writer) -> list[tuple[Value, Value]]:
-    """Write copies of new values into the states that no product is added to.
+    """Write copies of new values into the states, except where a product is added to a state.
 
     Returns:
         the states whose new values lie elsewhere at each call, with these.
@@ -181,7 +181,7 @@ def write_copy(target: str, source: str) -> str:
 
 
 def singular_scopes(program: Program) -> frozenset[str]:
-    """Return the scopes of backward passes with operations that have no value somewhere."""
+    """Return the scopes of backward passes with operations that are not finite everywhere."""
     makers: dict[Operand, Instruction] = {
         y: step for step in program.instructions for y in step.results
     }
@@ -202,7 +202,7 @@ def singular_scopes(program: Program) -> frozenset[str]:
 
 
 def copy_output(writer: Writer, y: Value) -> str:
-    """Return the name of an output, copied if it lies in memory that changes."""
+    """Return the name of an output; it is copied if its memory changes later."""
     name = writer.names[y]
     if not y.shape or writer.plan.kinds[writer.plan.base(y)] == "local":
         return name
@@ -218,7 +218,7 @@ def join_module(
     kept: Sequence[Value],
     states: Sequence[Value],
 ) -> str:
-    """Put the module together."""
+    """Return the text of the module."""
     names = writer.names
     size = writer.plan.size
     copies = any(line.startswith("partial(") for line in writer.commit)
@@ -251,12 +251,12 @@ def join_module(
 
 
 def tuple_text(names: Sequence[str]) -> str:
-    """Write what stands between the parentheses of a tuple."""
+    """Write the items of a tuple, without its parentheses."""
     return f"{names[0]}," if len(names) == 1 else ", ".join(names)
 
 
 def write_states(writer: Writer, states: Sequence[Value]) -> list[str]:
-    """Write copies of the states that the program owns, side by side where it wants them so."""
+    """Write copies of the states; those of one vector become parts of it."""
     names, groups = writer.names, writer.plan.groups
     lines: list[str] = []
     grouped: set[Value] = set()
@@ -294,7 +294,7 @@ def break_long_lines(lines: Sequence[str]) -> list[str]:
 
 
 def wrap_text(text: str, width: int) -> list[str]:
-    """Break a text at spaces; a comment stays one."""
+    """Break a text at spaces; each line of a comment is a comment."""
     start = "# " if text.startswith("# ") else ""
     return textwrap.wrap(
         text, width, subsequent_indent=start, break_long_words=False, break_on_hyphens=False

@@ -54,7 +54,7 @@ def fuse_matmul(program: Program) -> Program:
 
 
 def copy_small_arguments(program: Program) -> Program:
-    """Copy small arguments of products into memory that stays, where BLAS finds them at once."""
+    """Copy small arguments of products into static memory, so that BLAS calls are prepared."""
     shown: dict[Value, Value] = {x: x for x in program.inputs if len(x.shape) == 2}
     wanted: dict[Value, bool] = {}
     for step in program.instructions:
@@ -83,7 +83,7 @@ def copy_small_arguments(program: Program) -> Program:
 
 
 def fuse_bias(step: Instruction, uses: Uses) -> list[Instruction] | None:
-    """Compute x @ w + b, where b is a row, in one."""
+    """Compute x @ w + b in one instruction, where b is a row."""
     for first, bias in (step.operands, step.operands[::-1]):
         product = uses.only(first, "matmul")
         if product is None or type(bias) is not Value or bias.weak:
@@ -96,7 +96,7 @@ def fuse_bias(step: Instruction, uses: Uses) -> list[Instruction] | None:
 
 
 def is_real_match(step: Instruction, *operands: Value) -> bool:
-    """Whether a result is real, not empty, of the operands' dtype and of the first one's shape."""
+    """Whether a result is real and not empty, with the dtype of all and the shape of the first."""
     y = step.results[0]
     return (
         y.dtype in REAL

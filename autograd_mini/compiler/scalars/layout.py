@@ -76,7 +76,7 @@ class SlotLayout:
         return SlotPlaces(buffer, np.arange(start, start + count))
 
     def by_buffer(self, nodes: Sequence[int]) -> Iterator[tuple[int, Index]]:
-        """Yield the buffers of nodes, and which of them, by position, are there."""
+        """Yield the buffers of nodes, each with the positions of its nodes."""
         buffers = self.graph.buffers[np.array(nodes, np.intp)]
         for buffer in range(len(self.sizes)):
             found = np.flatnonzero(buffers == buffer)
@@ -135,7 +135,7 @@ class SlotLayout:
         yield VectorStep(RAGGED_SUM, (terms,), self.take_slots(nodes, buffer), starts)
 
     def dot_steps(self, nodes: Index, operands: Index) -> Iterator[VectorStep]:
-        """Yield the steps of sums of equally many products: matrix products, where they are."""
+        """Yield the steps of sums of equally many products; matrix products where possible."""
         buffer, terms = int(self.graph.buffers[nodes[0]]), operands.shape[1] // 2
         left, right = self.slots[operands[:, :terms]], self.slots[operands[:, terms:]]
         scattered = np.ones(len(nodes), bool)
@@ -155,7 +155,7 @@ class SlotLayout:
 def plan_schedule(
     graph: ScalarGraph, ordered: list[Index], results: list[int], arrays: list[Index]
 ) -> tuple[Schedule, list[Value], list[int]]:
-    """Plan a graph.
+    """Plan the schedule of a graph.
 
     Args:
         ordered: the groups of nodes, in order.
@@ -274,7 +274,7 @@ def stack_blocks(
     row: Index,
     column: Index,
 ) -> MatrixProduct:
-    """Make one part of blocks of one shape; a single one stays a matrix."""
+    """Stack blocks of one shape to one matrix product; a single block stays a matrix."""
     left, right, places = [], [], []
     for number, (members, used_rows, used_columns) in enumerate(found):
         order = np.argsort(rows[used_rows[0]], kind="stable")  # neighbours in memory, if they are
@@ -293,7 +293,7 @@ def stack_blocks(
 
 
 def distinct_rows(rows: Index) -> tuple[Index, Index]:
-    """Return the different rows in order, and which of them each row is."""
+    """Return the distinct rows in order, and the index of each row among them."""
     found, which = np.unique(rows, axis=0, return_inverse=True)
     return found, which.reshape(-1)
 

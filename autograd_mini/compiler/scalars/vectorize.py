@@ -41,7 +41,7 @@ LARGEST_VIEW = 1_000_000
 
 @dataclass(slots=True, eq=False)
 class ScalarRegion:
-    """The scalar instructions of one stage, and what becomes of them."""
+    """The scalar instructions of one stage, as a graph."""
 
     instructions: list[Instruction]
     graph: ScalarGraph
@@ -111,7 +111,7 @@ class Stages:
                 listed[stage] = [step]
 
     def follow(self, step: Instruction) -> None:
-        """Note which elements of an array a part of it has."""
+        """Note which elements of an array an instruction takes."""
         source = step.operands[0]
         if (
             len(step.operands) > 1
@@ -219,7 +219,7 @@ def estimate_separate_time(graph: ScalarGraph) -> float:
 
 
 def assemble_program(program: Program, stages: Stages, regions: dict[int, ScalarRegion]) -> Program:
-    """Return the program in order of stages, with an instruction for each region."""
+    """Return the program in the order of stages, with one instruction for each region."""
     wanted = stages_that_need(program, stages)
     packing = set(regions)
     instructions: list[Instruction] = []
@@ -267,7 +267,7 @@ def make_instruction(
 def drop_unused_views(
     program: Program, stages: Stages, instructions: list[Instruction]
 ) -> list[Instruction]:
-    """Return instructions without the parts of arrays that nothing needs any more."""
+    """Drop instructions that take parts of arrays which are no longer needed."""
     needed = set(program.ends())
     kept = []
     for step in reversed(instructions):
