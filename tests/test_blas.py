@@ -15,8 +15,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import autograd_mini as am
-from autograd_mini.compiler import blas, products
-from autograd_mini.compiler.products import gemm, prepared
+from autograd_mini.compiler import blas
+from autograd_mini.compiler.blas import gemm, prepare_product
 
 FACTORS = (0.0, 1.0, -1.0, 0.5, -2.25)
 DTYPES = ("f4", "f8")
@@ -26,8 +26,8 @@ DTYPES = ("f4", "f8")
 def either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Run a test with the library, and as if there was none."""
     if request.param == "numpy":
-        monkeypatch.setattr(blas, "loaded", lambda: None)
-    elif blas.loaded() is None:
+        monkeypatch.setattr(blas, "find_blas", lambda: None)
+    elif blas.find_blas() is None:
         pytest.skip("NumPy's BLAS cannot be called here")
     return request.param
 
@@ -87,7 +87,7 @@ def test_products_of_mixed_dtypes_are_right(problem: Any, beta: float) -> None:
 def test_a_prepared_product_takes_alpha_at_each_call(problem: Any, beta: float) -> None:
     a, b, out = problem
     factor = np.empty((), out.dtype)
-    run = prepared(a, b, out, factor, beta)
+    run = prepare_product(a, b, out, factor, beta)
     for alpha in (1.0, -0.5, 0.0, np.float64(2.0)):
         wanted = expected(a, b, out, alpha, beta)
         factor[...] = alpha
@@ -97,7 +97,7 @@ def test_a_prepared_product_takes_alpha_at_each_call(problem: Any, beta: float) 
 
 def test_a_prepared_product_reads_what_the_arrays_hold_when_it_is_called(either: str) -> None:
     a, b, out = np.ones((3, 4), "f4"), np.ones((4, 2), "f4"), np.zeros((3, 2), "f4")
-    run = prepared(a, b, out, -0.5, 1.0)
+    run = prepare_product(a, b, out, -0.5, 1.0)
     run()
     a *= 2
     run()
@@ -125,7 +125,7 @@ def test_out_is_not_read_when_beta_is_zero(either: str) -> None:
 @pytest.mark.filterwarnings("ignore:invalid value")
 def test_a_factor_of_zero_does_not_hide_infinity(either: str) -> None:
     a, b, out = np.full((2, 2), np.inf), np.ones((2, 2)), np.zeros((2, 2))
-    prepared(a, b, out, 0.0, 1.0)()
+    prepare_product(a, b, out, 0.0, 1.0)()
     assert np.isnan(out).all()
     out[:] = 0
     gemm(a, b, out, 0.0, 1.0)
@@ -178,32 +178,32 @@ def test_integers_stay_integers(either: str) -> None:
 @pytest.mark.parametrize(
     ("shapes", "message"),
     [
-        (((2, 3), (4, 5), (2, 5)), r"\(2, 3\) @ \(4, 5\) is no matrix product"),
-        (((), (3,), ()), "is no matrix product"),
-        (((2, 2, 3), (3, 3, 2), (2, 2, 2)), "is no matrix product"),
+        (((2, 3), (4, 5), (2, 5)), r"\(2, 3\) and \(4, 5\) cannot be multiplied"),
+        (((), (3,), ()), "cannot be multiplied"),
+        (((2, 2, 3), (3, 3, 2), (2, 2, 2)), "cannot be multiplied"),
         (((2, 3), (3, 5), (5, 2)), r"out has shape \(5, 2\)"),
         (((3,), (3, 5), (1, 5)), r"out has shape \(1, 5\)"),
     ],
 )
 def test_shapes_that_do_not_fit_are_errors(shapes: Any, message: str) -> None:
     with pytest.raises(am.ShapeError, match=message):
-        prepared(*(np.zeros(shape) for shape in shapes))
+        prepare_product(*(np.zeros(shape) for shape in shapes))
 
 
 def test_what_is_no_array_or_cannot_be_written_is_an_error() -> None:
     with pytest.raises(am.OperandError, match="b is a list; give a NumPy array"):
-        prepared(np.eye(2), [[1.0]], np.eye(2))
+        prepare_product(np.eye(2), [[1.0]], np.eye(2))
     frozen = np.eye(2)
     frozen.flags.writeable = False
     with pytest.raises(am.ArgumentError, match="read-only"):
-        prepared(np.eye(2), np.eye(2), frozen)
+        prepare_product(np.eye(2), np.eye(2), frozen)
 
 
 @pytest.mark.long
 def test_a_prepared_product_keeps_its_arrays_alive(either: str) -> None:
     a, b, out = np.ones((3, 3), "f4"), np.ones((3, 3), "f4"), np.zeros((3, 3), "f4")
     watched = ref(a)
-    run = prepared(a, b, out)
+    run = prepare_product(a, b, out)
     del a, b
     collect()
     assert watched() is not None
@@ -221,7 +221,10 @@ def test_prepared_products_run_in_several_threads(size: int, either: str) -> Non
         a, b = rng.integers(-3, 4, (2, size, size)).astype("f4")
         out, scaled = np.zeros((2, size, size), "f4")
         factor = np.full((), seed, "f4")
-        run, run_scaled = prepared(a, b, out, 1.0, 1.0), prepared(a, b, scaled, factor)
+        run, run_scaled = (
+            prepare_product(a, b, out, 1.0, 1.0),
+            prepare_product(a, b, scaled, factor),
+        )
         for _ in range(20):
             run()
             run_scaled()
@@ -233,22 +236,22 @@ def test_prepared_products_run_in_several_threads(size: int, either: str) -> Non
 
 @pytest.mark.long
 def test_numpys_own_library_is_found_whatever_else_is_loaded() -> None:
-    if blas.loaded() is None:
+    if blas.find_blas() is None:
         pytest.skip("NumPy's BLAS cannot be called here")
     program = (
         "import scipy.linalg\n"
         "from autograd_mini.compiler import blas\n"
         "from threadpoolctl import threadpool_info\n"
-        "assert blas.loaded() is not None\n"
+        "assert blas.find_blas() is not None\n"
         "files = [p['filepath'] for p in threadpool_info() if p['user_api'] == 'blas']\n"
-        "assert set(list(blas.places())[1:]) <= set(files)\n"
+        "assert set(list(blas.library_paths())[1:]) <= set(files)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 def test_files_that_are_no_library_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blas, "places", lambda: iter([__file__, "no/such/file"]))
-    assert blas.loaded.__wrapped__() is None
+    monkeypatch.setattr(blas, "library_paths", lambda: iter([__file__, "no/such/file"]))
+    assert blas.find_blas.__wrapped__() is None
 
 
 def test_a_library_that_computes_something_else_is_not_believed(
@@ -257,14 +260,14 @@ def test_a_library_that_computes_something_else_is_not_believed(
     def nothing(*arguments: Any) -> None:
         pass
 
-    monkeypatch.setattr(blas, "routine", lambda opened, name: nothing)
-    assert blas.loaded.__wrapped__() is None
+    monkeypatch.setattr(blas, "find_routine", lambda opened, name: nothing)
+    assert blas.find_blas.__wrapped__() is None
 
 
 def test_without_a_library_numpy_multiplies(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blas, "loaded", lambda: None)
+    monkeypatch.setattr(blas, "find_blas", lambda: None)
     a, out = np.arange(6.0).reshape(2, 3), np.ones((2, 2))
-    prepared(a, a.T, out, 2.0, -1.0)()
+    prepare_product(a, a.T, out, 2.0, -1.0)()
     assert np.array_equal(out, 2 * (a @ a.T) - 1)
 
 
@@ -277,5 +280,5 @@ def test_matrices_that_blas_can_read_are_recognised() -> None:
     assert blas.matrix_layout(x[:1]) == (b"N", 8)
     for other in (x[:, ::2], x[::-1], x[:, ::-1], np.broadcast_to(x[0], (3, 8))):
         assert blas.matrix_layout(other) is None
-    assert products.fits(x, x.T, np.zeros((6, 6), "f4"))
-    assert not products.fits(x, x.T, np.zeros((6, 6)))
+    assert blas.can_use_blas(x, x.T, np.zeros((6, 6), "f4"))
+    assert not blas.can_use_blas(x, x.T, np.zeros((6, 6)))

@@ -114,7 +114,9 @@ def test_an_error_that_is_caught_in_a_trace_is_refused(
     function: Any, fine: Any, failing: Any
 ) -> None:
     compiled = am.compile(function)
-    with pytest.raises(am.UnsupportedError, match=r"raised \w+ .*caught it and went on.*np.where"):
+    with pytest.raises(
+        am.UnsupportedError, match=r"raised \w+ .*caught the error and went on.*np.where"
+    ):
         compiled(failing)
     for _ in range(CALLS):
         assert_array_equal(plain(compiled(fine)), plain(function(fine)))
@@ -310,7 +312,7 @@ def test_an_array_that_is_given_may_not_change_in_place(function: Any) -> None:
     x = X.copy()
     compiled = am.compile(function)
     for _ in range(3):
-        with pytest.raises(am.UnsupportedError, match="in place.*was given.*write"):
+        with pytest.raises(am.UnsupportedError, match="in place.*an argument.*write"):
             compiled(x)
     assert_array_equal(x, X)
 
@@ -637,7 +639,7 @@ def test_an_array_that_is_filled_with_elements_is_refused_with_the_line():
 
 @pytest.mark.parametrize("show", [str, repr, "{}".format, "{:.2f}".format, lambda y: f"loss {y}"])
 def test_a_text_of_a_value_is_not_returned(show):
-    with pytest.raises(am.UnsupportedError, match="make the text of it outside"):
+    with pytest.raises(am.UnsupportedError, match="make the text outside"):
         am.compile(lambda x: (np.sum(x), show(np.sum(x))))(X)
 
 

@@ -759,7 +759,7 @@ def test_a_change_of_what_is_read_is_seen(name: str, monkeypatch: pytest.MonkeyP
         for i in range(4):
             assert_same(compiled(X + i), function(X + i))
         assert compiled.program and compiled.refusal is None
-    assert compiled._last is not None and compiled._last.guard.failing() is None
+    assert compiled._last is not None and compiled._last.guard.first_failing() is None
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -781,7 +781,7 @@ def test_a_number_that_is_set_again_to_an_equal_one_does_not_trace_again() -> No
     for i in range(20):
         o.beta = 0.1 * 10  # another object each time
         compiled(X + i)
-    assert compiled._traces == 2
+    assert compiled._patience.traces == 2
 
 
 def test_arrays_that_are_replaced_at_each_call_do_not_trace_again() -> None:
@@ -790,7 +790,7 @@ def test_arrays_that_are_replaced_at_each_call_do_not_trace_again() -> None:
     for i in range(20):
         o.batch, o.target = np.full(3, float(i)), am.tensor(np.full(3, 2.0 * i))
         np.testing.assert_array_equal(compiled(X).data, X * i + 2 * i)
-    assert compiled._traces == 2
+    assert compiled._patience.traces == 2
 
 
 # ── what cannot be guarded ───────────────────────────────────────────────────────────────────────

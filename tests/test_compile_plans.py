@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import autograd_mini as am
-from autograd_mini.compiler.rows import flat, parts
+from autograd_mini.compiler.fused_ops import flat, parts
 
 SIZE = 3
 
@@ -173,7 +173,7 @@ def compiled(request):
 
 def test_memory_holds_a_value_until_its_last_reader(compiled):
     function, *_ = compiled
-    plan = function._variant.source.plan
+    plan = function._executable.source.plan
     assert not list(broken(function.program, plan))
     assert all(start + x.nbytes <= plan.size for x, start in plan.offsets.items())
 
@@ -183,7 +183,7 @@ def test_a_plan_that_uses_memory_twice_is_found_out():
     function = am.compile(step)
     for i in range(2):
         function(argument(i))
-    plan = function._variant.source.plan
+    plan = function._executable.source.plan
     plan.offsets |= dict.fromkeys(plan.offsets, 0)
     plan.placed.clear()
     assert list(broken(function.program, plan))

@@ -749,7 +749,9 @@ def outcome_of(text: Text) -> str:
     except am.CompileError:
         return "never compiled"
     last = compiled._last
-    return "compiled" if last is not None and last.guard.failing() is None else "not at the end"
+    return (
+        "compiled" if last is not None and last.guard.first_failing() is None else "not at the end"
+    )
 
 
 def run(seeds: range) -> None:

@@ -52,7 +52,7 @@ def test_gradients_of_before_are_forgotten_by_a_step_that_forgets_them():
         assert w.grad is None
         np.testing.assert_allclose(w.data, other.data)
     assert sum(map(len, compiled._entries.values())) == 2
-    assert compiled.wasted == 0
+    assert compiled.wasted_traces == 0
 
 
 @pytest.mark.parametrize("zero", [True, False])
@@ -116,7 +116,7 @@ def test_methods_can_be_compiled():
         assert first.predict(X).item() == pytest.approx(X.sum())
         assert second.predict(X).item() == pytest.approx(2 * X.sum())
     assert "def step" in first.predict.source
-    assert isinstance(Trainer.predict, am.compiler.compiled.Compiled)
+    assert isinstance(Trainer.predict, am.compiler.compiled.CompiledFunction)
 
 
 def test_attributes_of_an_argument_are_noticed():
@@ -139,10 +139,10 @@ def test_programs_for_changing_attributes_are_not_kept_for_ever():
 
 def test_calls_that_never_come_again_are_not_kept_for_ever():
     compiled = am.compile(lambda x: x * 2)
-    with pytest.warns(RuntimeWarning, match="x is another one at each call"):
+    with pytest.warns(RuntimeWarning, match="x changes at each call"):
         for i in range(100):
             compiled(np.ones(i))
-    assert len(compiled._trials) <= 32
+    assert len(compiled._first_traces) <= 32
 
 
 # ── errors ───────────────────────────────────────────────────────────────────────────────────────
@@ -276,7 +276,7 @@ def test_an_error_before_the_step_says_nothing_of_updates(monkeypatch):
     def fails(*kept):
         raise MemoryError
 
-    monkeypatch.setattr(compiled._variant, "_build", fails)
+    monkeypatch.setattr(compiled._executable, "_build", fails)
     with pytest.raises(MemoryError) as caught:
         compiled(X)
     assert not hasattr(caught.value, "__notes__")

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 import autograd_mini as am
+from autograd_mini.compiler.pipeline import call_traced
 from autograd_mini.compiler.trace import Tracer
-from autograd_mini.compiler.tracing import call_traced
 from autograd_mini.compiler.uses import call_watching_uses
 
 PROVEN, UNPROVEN = [], []
@@ -1005,7 +1005,7 @@ def noted(program):
     tracer = Tracer()
     x = tracer.stand_in(am.tensor([1.0, 2.0, 3.0]), "x")
     call_traced(tracer, lambda: program(x), True)
-    arrays = {m.value for m in tracer.met if any(m.array is a for a in vars(S).values())}
+    arrays = {m.value for m in tracer.array_operands if any(m.array is a for a in vars(S).values())}
     return [
         (
             step.primitive.name,
@@ -1240,7 +1240,7 @@ def test_arrays_with_a_name_are_told_from_those_within_something():
 
     compiled = am.compile(function)
     compiled(np.ones(3))
-    (trial,) = compiled._trials.values()
+    (trial,) = compiled._first_traces.values()
     reach = trial.reach
     for array in (held.named, held.space.a, cell, GLOBAL):
         assert id(array) in reach.arrays and id(array) not in reach.within

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autograd_mini as am
-from autograd_mini.compiler.passes import packing
-from autograd_mini.compiler.passes.packing import packed
+from autograd_mini.compiler.fused_ops import add_n, declare_operation
 from autograd_mini.compiler.program import Instruction, Operand, Program, Value
-from autograd_mini.compiler.rows import add_n, row
+from autograd_mini.compiler.scalars import vectorize as packing
+from autograd_mini.compiler.scalars.vectorize import vectorize_scalars
 from autograd_mini.core.primitive import PRIMITIVES, Primitive
 from autograd_mini.core.tensor import leaf
 
@@ -71,8 +71,10 @@ def always_packed(program: Program) -> Program:
     """Pack whatever can be packed, whether it gains or not."""
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(packing, "FEWEST", 1))
-        stack.enter_context(mock.patch.object(packing, "separately", lambda graph: np.inf))
-        return packed(program)
+        stack.enter_context(
+            mock.patch.object(packing, "estimate_separate_time", lambda graph: np.inf)
+        )
+        return vectorize_scalars(program)
 
 
 def packs(program: Program) -> list[Instruction]:
@@ -262,14 +264,14 @@ def dense(dtype: Any = np.float64, samples: int = 12, width: int = 5) -> Builder
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.complex128])
 def test_a_layer_of_scalars_becomes_one_instruction(dtype: Any) -> None:
     builder = dense(dtype)
-    after = packed(builder.program)
+    after = vectorize_scalars(builder.program)
     assert [step.primitive.name for step in after.instructions] == ["packed"]
     with np.errstate(all="ignore"):
         assert_same(builder.program, after, builder.inputs)
 
 
 def test_a_layer_of_scalars_is_a_matrix_product() -> None:
-    (step,) = packs(packed(dense().program))
+    (step,) = packs(vectorize_scalars(dense().program))
     kinds = [s.operation.name for s in step.params["schedule"].steps]
     assert kinds == ["product", "add", "tanh", "product"] or kinds.count("product") == 1
     assert "multiply" not in kinds
@@ -285,7 +287,7 @@ def test_rows_that_are_not_all_paired_are_not_one_matrix_product() -> None:
         products = [builder.apply("multiply", *picked[i : i + 2]) for i in range(0, 8, 2)]
         outputs.append(builder.apply(add_n, *products))
     builder.program.outputs = list(outputs)
-    after = packed(builder.program)
+    after = vectorize_scalars(builder.program)
     (step,) = packs(after)
     assert [s.operation.name for s in step.params["schedule"].steps] == ["dot"]
     assert_same(builder.program, after, builder.inputs)
@@ -305,7 +307,7 @@ def test_equal_blocks_are_one_product_of_stacks() -> None:
                     builder.apply(add_n, *(builder.apply("multiply", *p) for p in pairs))
                 )
     builder.program.outputs = list(outputs)
-    after = packed(builder.program)
+    after = vectorize_scalars(builder.program)
     (step,) = packs(after)
     (only,) = step.params["schedule"].steps
     assert only.operation.name == "product" and only.target.shape == (4, 4, 4)
@@ -328,19 +330,19 @@ def test_a_chain_stays_as_it_is() -> None:
     for _ in range(50_000):
         x = builder.apply("sin", x)
     builder.program.outputs = [x]
-    assert packed(builder.program) is builder.program
+    assert vectorize_scalars(builder.program) is builder.program
 
 
 def test_a_few_scalars_stay_as_they_are() -> None:
     builder = Builder()
     xs = [builder.input(np.float64(i)) for i in range(50)]
     builder.program.outputs = [builder.apply("tanh", x) for x in xs]
-    assert packed(builder.program) is builder.program
+    assert vectorize_scalars(builder.program) is builder.program
 
 
 def test_an_empty_program_stays_as_it_is() -> None:
     program = Program("f", [], {}, {}, [], [1.0])
-    assert packed(program) is program
+    assert vectorize_scalars(program) is program
 
 
 def test_instructions_that_nothing_needs_give_no_results() -> None:
@@ -348,7 +350,7 @@ def test_instructions_that_nothing_needs_give_no_results() -> None:
     xs = [builder.input(np.float64(i)) for i in range(300)]
     for x in xs:
         builder.apply("tanh", x)
-    (step,) = packs(packed(builder.program))
+    (step,) = packs(vectorize_scalars(builder.program))
     assert step.results == ()
     assert from_source(step, builder.inputs) == ()
 
@@ -359,7 +361,7 @@ def test_elements_of_an_array_come_in_as_the_array() -> None:
     rows = [builder.apply("getitem", x, index=(i,)) for i in range(100)]
     scalars = [builder.element(r, j) for r in rows for j in range(4)]
     builder.program.outputs = [builder.apply("square", s) for s in scalars]
-    after = packed(builder.program)
+    after = vectorize_scalars(builder.program)
     (step,) = after.instructions
     assert step.operands == (x,)
     assert_same(builder.program, after, builder.inputs)
@@ -372,7 +374,7 @@ def test_scalars_for_a_later_region_go_there_in_one_array() -> None:
     stacked = builder.apply("stack", *first, axis=0)
     mean = builder.apply("mean", stacked, axis=(0,), keepdims=False)
     builder.program.outputs = [builder.apply("arctan2", y, mean) for y in first]
-    after = packed(builder.program)
+    after = vectorize_scalars(builder.program)
     one, other = packs(after)
     assert [y.shape for y in one.results] == [(400,), (400,)]
     assert set(other.operands) == {one.results[1], mean}
@@ -381,7 +383,9 @@ def test_scalars_for_a_later_region_go_there_in_one_array() -> None:
 
 def test_effects_keep_their_order() -> None:
     seen: list[str] = []
-    noted = row("noted", lambda x, *, name: (seen.append(name), x)[1], "!", "Notes its name.")
+    noted = declare_operation(
+        "noted", lambda x, *, name: (seen.append(name), x)[1], "!", "Notes its name."
+    )
     object.__setattr__(noted, "effect", True)
     builder = Builder()
     xs = [builder.input(np.float64(i)) for i in range(300)]
@@ -389,7 +393,7 @@ def test_effects_keep_their_order() -> None:
     builder.apply(noted, tanhs[0], name="first")
     builder.apply(noted, xs[0], name="second")
     builder.program.outputs = [*tanhs]
-    after = packed(builder.program)
+    after = vectorize_scalars(builder.program)
     assert len(packs(after)) == 1
     seen.clear()
     after.evaluate(builder.inputs)
@@ -402,7 +406,7 @@ def test_a_python_number_keeps_float32() -> None:
     xs = [builder.input(np.float32(i)) for i in range(300)]
     scaled = [builder.apply("multiply", x, weak) for x in xs]
     builder.program.outputs = [builder.apply("multiply", y, i / 7) for i, y in enumerate(scaled)]
-    after = packed(builder.program)
+    after = vectorize_scalars(builder.program)
     assert len(after.instructions) == 1
     assert after.evaluate(builder.inputs)[0][0].dtype == np.float32
     assert_same(builder.program, after, builder.inputs)
@@ -414,7 +418,7 @@ def test_updates_are_packed() -> None:
     steps = [builder.apply("multiply", x, 0.1) for x in leaves]
     news = [builder.apply("subtract", x, s) for x, s in zip(leaves, steps, strict=True)]
     builder.program.updates = list(zip(leaves, news, strict=True))
-    after = packed(builder.program)
+    after = vectorize_scalars(builder.program)
     assert len(after.instructions) == 1
     assert_same(builder.program, after, [])
 
@@ -426,7 +430,7 @@ def test_a_deep_graph_needs_no_recursion() -> None:
     for _ in range(3_000):
         xs = [builder.apply("sin", x) for x in xs]
     builder.program.outputs = list(xs)
-    after = packed(builder.program)
+    after = vectorize_scalars(builder.program)
     assert len(after.instructions) == 1
     assert_same(builder.program, after, builder.inputs)
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 import autograd_mini as am
-from autograd_mini.compiler.passes import optimised
-from autograd_mini.compiler.passes.factors import factored
-from autograd_mini.compiler.passes.products import multiplied
-from autograd_mini.compiler.passes.scattering import scattered
-from autograd_mini.compiler.passes.updates import gathered
+from autograd_mini.compiler.passes import optimize_program
+from autograd_mini.compiler.passes.matmul import fuse_matmul
+from autograd_mini.compiler.passes.optimizer_updates import join_optimizer_updates
+from autograd_mini.compiler.passes.scatter_add import fuse_scatter_add
+from autograd_mini.compiler.passes.sums import factor_products
+from autograd_mini.compiler.pipeline import call_traced
 from autograd_mini.compiler.results import Result
 from autograd_mini.compiler.trace import Tracer
-from autograd_mini.compiler.tracing import call_traced
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6, 4))
@@ -46,9 +46,9 @@ def same(program, passed, inputs, rtol=1e-13):
 def test_a_bias_goes_with_its_product():
     w, b = RNG.normal(size=(4, 3)), RNG.normal(size=3)
     program = recorded(lambda x, w, b: x @ w + b, X, w, b)
-    assert same(program, multiplied(program), [X, w, b])["affine"] == 1
+    assert same(program, fuse_matmul(program), [X, w, b])["affine"] == 1
     swapped = recorded(lambda x, w, b: b + x @ w, X, w, b)
-    assert same(swapped, multiplied(swapped), [X, w, b])["affine"] == 1
+    assert same(swapped, fuse_matmul(swapped), [X, w, b])["affine"] == 1
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_bias_goes_with_its_product():
 def test_what_is_no_bias_stays(function):
     w, b = RNG.normal(size=(4, 3)), RNG.normal(size=6)
     program = recorded(function, X, w, b)
-    assert "affine" not in same(program, multiplied(program), [X, w, b])
+    assert "affine" not in same(program, fuse_matmul(program), [X, w, b])
 
 
 def test_sums_become_products_with_ones():
@@ -73,7 +73,7 @@ def test_sums_become_products_with_ones():
     }
     for kind, function in cases.items():
         program = recorded(function, X)
-        assert same(program, multiplied(program), [X])[kind] == (3 if kind == "dot" else 1)
+        assert same(program, fuse_matmul(program), [X])[kind] == (3 if kind == "dot" else 1)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_sums_become_products_with_ones():
 )
 def test_sums_that_blas_does_not_take_stay(x):
     program = recorded(lambda x: (x.sum(axis=0), x.sum(), (x * x).sum()), x)
-    assert same(program, multiplied(program), [x])["sum"] == 3
+    assert same(program, fuse_matmul(program), [x])["sum"] == 3
 
 
 def test_a_step_is_added_into_the_weight():
@@ -93,7 +93,7 @@ def test_a_step_is_added_into_the_weight():
 
     g = RNG.normal(size=(6, 3))
     program = recorded(step, X, g)
-    found = same(program, multiplied(program), [X, g])
+    found = same(program, fuse_matmul(program), [X, g])
     assert found["accumulated"] == 2 and "matmul" not in found and "subtract" not in found
 
 
@@ -107,21 +107,21 @@ def test_a_gradient_that_is_needed_elsewhere_is_not_added_into_the_weight():
 
     g = RNG.normal(size=(6, 3))
     program = recorded(step, X, g)
-    assert "accumulated" not in same(program, multiplied(program), [X, g])
+    assert "accumulated" not in same(program, fuse_matmul(program), [X, g])
 
 
 def test_factors_that_would_have_to_be_kept_for_long_are_not():
     w = am.tensor(np.zeros((2, 2), "f4"))
     x, g = np.ones((200_000, 2), "f4"), np.ones((200_000, 2), "f4")
     program = recorded(lambda x, g: [w.assign(w - 0.5 * (x.T @ g))][1:], x, g)
-    assert "accumulated" not in kinds(multiplied(program))
+    assert "accumulated" not in kinds(fuse_matmul(program))
 
 
 # ── factors ──────────────────────────────────────────────────────────────────────────────────────
 def test_powers_of_two_are_multiplied_at_once():
     third = np.float64(1 / 3)
     program = recorded(lambda x: (lambda y: y + y)(2 * (x * third)) * 0.5, X)
-    found = factored(program)
+    found = factor_products(program)
     assert same(program, found, [X], rtol=0) == {"multiply": 1}
 
 
@@ -136,7 +136,7 @@ def test_powers_of_two_are_multiplied_at_once():
 )
 def test_other_factors_stay(function):
     program = recorded(function, X)
-    assert len(factored(program).instructions) == len(program.instructions)
+    assert len(factor_products(program).instructions) == len(program.instructions)
 
 
 # ── scattering ───────────────────────────────────────────────────────────────────────────────────
@@ -145,8 +145,8 @@ def test_what_is_scattered_is_added_in_place():
         return am.grad(lambda x: (x**2).sum() + x[places].sum())(x)
 
     for places in (np.array([0, 2]), np.array([1, 1, 1]), np.array([[0], [2]])):
-        program = optimised(recorded(f, X, places), ())
-        found = same(program, scattered(program), [X, places])
+        program = optimize_program(recorded(f, X, places), ())
+        found = same(program, fuse_scatter_add(program), [X, places])
         assert found["added_at"] == 1 and "scatter" not in found
 
 
@@ -156,11 +156,11 @@ def test_class_numbers_pick_one_element_a_row():
     def f(x, labels):
         return am.value_and_grad(lambda x: am.nn.cross_entropy(x, labels))(x)
 
-    program = optimised(recorded(f, X, labels), ())
-    found = same(program, scattered(program), [X, labels])
+    program = optimize_program(recorded(f, X, labels), ())
+    found = same(program, fuse_scatter_add(program), [X, labels])
     assert found["picked"] == 1 and found["added_at"] == 1 and "getitem" not in found
     with pytest.raises(am.ArgumentError, match="classes"):
-        scattered(program).evaluate([X, labels - 1])
+        fuse_scatter_add(program).evaluate([X, labels - 1])
 
 
 # ── updates ──────────────────────────────────────────────────────────────────────────────────────
@@ -182,8 +182,8 @@ def test_updates_of_one_rule_are_done_together(rule):
         (np.tanh(x @ a + b) @ c).sum().backward()
         optimizer.step()
 
-    program = optimised(recorded(step, X), ())
-    together = gathered(program)
+    program = optimize_program(recorded(step, X), ())
+    together = join_optimizer_updates(program)
     found = same(program, together, [X], rtol=0)
     slots = 1 + len(optimizer.state)
     assert found["parts"] == slots and found["flat"] == slots + 1
@@ -199,7 +199,7 @@ def test_updates_that_differ_stay_apart():
         large.assign(large * 0.5)
 
     program = recorded(step, np.arange(4.0))
-    assert "flat" not in same(program, gathered(program), [np.arange(4.0)], rtol=0)
+    assert "flat" not in same(program, join_optimizer_updates(program), [np.arange(4.0)], rtol=0)
 
 
 def test_a_new_value_that_is_read_in_between_is_not_delayed():
@@ -212,7 +212,7 @@ def test_a_new_value_that_is_read_in_between_is_not_delayed():
         return scaled
 
     program = recorded(step, np.arange(4.0))
-    same(program, gathered(program), [np.arange(4.0)], rtol=0)
+    same(program, join_optimizer_updates(program), [np.arange(4.0)], rtol=0)
 
 
 def test_tensors_of_two_dtypes_are_not_joined():
@@ -223,7 +223,7 @@ def test_tensors_of_two_dtypes_are_not_joined():
         b.assign(b - b * 0.5)
 
     program = recorded(step, np.arange(4.0))
-    assert "flat" not in same(program, gathered(program), [np.arange(4.0)], rtol=0)
+    assert "flat" not in same(program, join_optimizer_updates(program), [np.arange(4.0)], rtol=0)
 
 
 # ── operations of the user's own ─────────────────────────────────────────────────────────────────

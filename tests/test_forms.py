@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 
 import autograd_mini as am
-from autograd_mini.compiler.forms import (
+from autograd_mini.compiler.expressions import (
     RESERVED,
-    Form,
-    form_of,
+    Expression,
+    expression_of,
     is_view,
     takes_out,
     works_in_place,
 )
+from autograd_mini.compiler.fused_ops import add_n
 from autograd_mini.compiler.program import Instruction, Value
-from autograd_mini.compiler.rows import add_n
 from autograd_mini.core.primitive import PRIMITIVES, Case, Primitive, case, operands_of
 from autograd_mini.core.primitive import nonlinear as general
 from autograd_mini.core.source_text import literal
@@ -133,19 +133,19 @@ def importing(name: str, *args: Any, **kwargs: Any) -> Any:
     return builtins.__import__(name, *args, **kwargs)
 
 
-def namespace_of(form: Form) -> dict[str, Any]:
+def namespace_of(form: Expression) -> dict[str, Any]:
     """Run the definitions where this package is not to be had."""
     namespace: dict[str, Any] = {"__builtins__": {**vars(builtins), "__import__": importing}}
     exec("\n".join(["import numpy as np", *form.definitions]), namespace)
     return namespace | form.objects
 
 
-def run(form: Form, operands: dict[str, Any], text: str) -> Any:
+def run(form: Expression, operands: dict[str, Any], text: str) -> Any:
     with np.errstate(all="ignore"):
         return eval(text, namespace_of(form) | operands)
 
 
-def written(form: Form, operands: dict[str, Any], result: Any, name: str = "r") -> Any:
+def written(form: Expression, operands: dict[str, Any], result: Any, name: str = "r") -> Any:
     with np.errstate(all="ignore"):
         exec("\n".join(form.into(name)), namespace_of(form) | operands | {name: result})
     return result
@@ -160,12 +160,12 @@ def same(found: Any, expected: Any) -> None:
     assert np.asarray(found).tobytes() == np.asarray(expected).tobytes()
 
 
-def check(primitive: Primitive, operands: tuple[Any, ...], params: Any) -> Form:
+def check(primitive: Primitive, operands: tuple[Any, ...], params: Any) -> Expression:
     """Check a form of given operands in all the ways in which it can be used."""
     step = instruction(primitive, operands, params)
     names = [f"x{i}" if type(x) is Value else str(literal(x)) for i, x in enumerate(step.operands)]
     given = {n: x for n, x in zip(names, operands, strict=True) if n.isidentifier()}
-    form = form_of(step, names)
+    form = expression_of(step, names)
     assert not form.objects or primitive.name in BOUND
     with np.errstate(all="ignore"):
         expected = primitive.forward(*operands, **params)
@@ -183,7 +183,7 @@ def check(primitive: Primitive, operands: tuple[Any, ...], params: Any) -> Form:
     return form
 
 
-def check_writing(form: Form, given: dict[str, Any], expected: Any) -> None:
+def check_writing(form: Expression, given: dict[str, Any], expected: Any) -> None:
     """Check that the result can be written into an array, and over an operand."""
     expected = np.asarray(expected)
     full = np.full(expected.nbytes, 0x5A, np.uint8).view(expected.dtype).reshape(expected.shape)
@@ -333,7 +333,7 @@ def test_a_sum_of_many_terms_is_written_into_an_array(count: int, shape: tuple[i
 @pytest.mark.long
 def test_a_sum_of_a_hundred_thousand_terms_is_written_without_recursion() -> None:
     step = Instruction(add_n, (Value((), np.dtype(float)),) * 100_000, {}, (value_of(1.0),))
-    form = form_of(step, ["x"] * 100_000)
+    form = expression_of(step, ["x"] * 100_000)
     assert run(form, {"x": np.float64(1)}, form.expression) == 100_000
 
 
@@ -343,11 +343,11 @@ def test_custom_operations_are_bound_under_names_of_their_own() -> None:
 
     one, two = made(), made()
     steps = [instruction(c.row, (np.ones(3),), {}) for c in (one, two)]
-    forms = [form_of(s, ["a"]) for s in steps]
+    forms = [expression_of(s, ["a"]) for s in steps]
     names = [next(iter(f.objects)) for f in forms]
     assert forms[0].expression == f"{names[0]}(a)"
     assert names[0] != names[1]
-    assert form_of(steps[0], ["a"]) == forms[0]
+    assert expression_of(steps[0], ["a"]) == forms[0]
     assert all(name.isidentifier() and name.startswith("_") for name in names)
 
 
@@ -357,7 +357,7 @@ def test_a_parameter_without_a_literal_is_bound() -> None:
         np.asarray, "", "", name="drawn", vjp=None, samples=(), params=("a",), listed=False
     )
     step = Instruction(row, (), {"a": generator}, (Value((), np.dtype(float)),))
-    form = form_of(step, [])
+    form = expression_of(step, [])
     [name] = form.objects
     assert form.expression == f"np.asarray(a={name})[()]"
     assert form.objects[name] is generator and name.startswith("_a")

@@ -31,9 +31,9 @@ for line in sys.stdin:
 """
 WORDS = """
 file allow_pickle run state path np numpy load step build saved name changed zip results memory
-prepared pathlib _saved __file__ product packed packed_places_0 state_ run_ results_ constant leaf
+pathlib _saved __file__ product packed packed_places_0 state_ run_ results_ constant leaf
 x x0 value one two scale ones rng all_parameters dot_dot dot_of affine_bias multiply_product
-file_update multiply_2 w_copy
+prepare_product file_update multiply_2 w_copy
 """
 TAKEN = [
     *re.findall(r"\S+", WORDS),

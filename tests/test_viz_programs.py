@@ -11,10 +11,10 @@ import pytest
 
 import autograd_mini as am
 import viz
+from autograd_mini.compiler.fused_ops import add_terms, declare_operation, flat, parts
 from autograd_mini.compiler.graphs import graph_of
 from autograd_mini.compiler.phases import phases_of
 from autograd_mini.compiler.program import Instruction, Program, Value
-from autograd_mini.compiler.rows import added, flat, parts, row
 from autograd_mini.core.absent import Absent
 from autograd_mini.core.primitive import PRIMITIVES
 from autograd_mini.core.record import scope
@@ -204,7 +204,7 @@ def test_running_statistics_leave_the_forward_as_it_is() -> None:
 
 
 def test_an_update_in_one_row_of_the_compilers_own_is_an_update() -> None:
-    descend = row("accumulate", lambda c, a, b: c - a @ b, "gemm", "c − a·b")
+    descend = declare_operation("accumulate", lambda c, a, b: c - a @ b, "gemm", "c − a·b")
     p = Writer()
     x, w = p.input("x", 5, 2), p.leaf("w", 2, 3)
     y = p.do("matmul", x, w, shape=(5, 3))
@@ -545,7 +545,7 @@ def test_a_program_of_scalars_is_drawn_as_operations() -> None:
 def test_rows_of_the_compilers_own_show_their_symbols() -> None:
     p = Writer()
     x = p.input("x", 2)
-    total = row("added_up", added, "Σ", "The sum of its operands.")
+    total = declare_operation("added_up", add_terms, "Σ", "The sum of its operands.")
     picture = viz.draw(p.program([p.do(total, x, x, x, shape=(2,))])).picture
     assert roles(picture, "operation") == ["Σ"]
     assert len(picture.arrows) == 4

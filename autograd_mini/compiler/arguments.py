@@ -1,8 +1,8 @@
-"""What a call gives, sorted: values that may change, and what the program is made for.
+"""Arguments of a call: values, which may change, and static arguments, for which a program is made.
 
 Arrays, tensors and floats are values. Everything else is static: integers and booleans (they
-count, index and choose), text, None, models, and parameters, that is leaf tensors which require a
-gradient. A static argument belongs to the signature, and another one traces again.
+count, index and choose), text, None, models, and parameters (leaf tensors that require a gradient).
+A static argument belongs to the signature. A new signature is traced anew.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from ..errors import UnsupportedError
 Key = tuple[Any, ...]
 NUMBERS: Final = frozenset({float, complex})
 LEAVES: Final = frozenset({Tensor, np.ndarray, float, int, bool, complex, str, bytes})
-"""Exact classes of what is no container, for which nobody need be asked."""
+"""Exact classes that are not containers: `optree` need not be asked."""
 
 
-class Same:
-    """An object as a part of a signature: equal to itself only, and kept alive."""
+class SameObject:
+    """An object in a signature: it is equal to itself only, and kept alive."""
 
     __slots__ = ("of",)
 
@@ -35,31 +35,31 @@ class Same:
         self.of = of
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and self.of is other.of
+        return isinstance(other, SameObject) and self.of is other.of
 
     def __hash__(self) -> int:
         return id(self.of)
 
 
-def signature(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Key, list[Any]]:
-    """Return what a program is made for, and the leaves of the arguments in order.
+def call_signature(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Key, list[Any]]:
+    """Return the signature of a call, and the leaves of its arguments in order.
 
-    Dicts that differ in the order of their keys, or in the types of these, are told apart: a
-    function may go through them. `optree` takes them as equal.
+    Dicts with another order or other types of keys have another signature, since a function may
+    iterate over them. `optree` takes them as equal.
     """
     import optree
 
     both: Any = (args, kwargs)
     leaves, structure = optree.tree_flatten(both)
-    leaves = [as_usual(x) for x in leaves]
-    return (structure, *map(kind, leaves), *orders((args, kwargs))), leaves
+    leaves = [as_native_array(x) for x in leaves]
+    return (structure, *map(argument_key, leaves), *key_orders((args, kwargs))), leaves
 
 
-def as_usual(x: Any) -> Any:
-    """Return an array of a class or byte order of its own as an array that NumPy computes with.
+def as_native_array(x: Any) -> Any:
+    """Return an array of a subclass, or of another byte order, as a usual array.
 
     Raises:
-        OperandError: for arrays that mean something else, as masked ones do, and those with units.
+        OperandError: for arrays with another meaning: masked arrays, arrays with units.
     """
     usual = type(x) is np.ndarray and x.dtype.isnative
     if usual or not isinstance(x, np.ndarray) or x.dtype.kind not in "biufc":
@@ -70,17 +70,17 @@ def as_usual(x: Any) -> Any:
     return array
 
 
-def orders(tree: Any) -> Iterator[Any]:
+def key_orders(tree: Any) -> Iterator[Any]:
     """Yield the keys of nested dicts in their order, with their types."""
     if isinstance(tree, dict) and tree:
         yield tuple([(type(key), key) for key in tree])
-    for part in parts_of(tree):
+    for part in items_in(tree):
         if type(part) not in LEAVES:
-            yield from orders(part)
+            yield from key_orders(part)
 
 
-def parts_of(tree: Any) -> Iterable[Any]:
-    """Return what is in a container, in order; nothing for what is none."""
+def items_in(tree: Any) -> Iterable[Any]:
+    """Return the items of a container, in order; nothing if it is not a container."""
     if isinstance(tree, dict):
         return tree.values()
     if isinstance(tree, tuple | list | deque):
@@ -94,17 +94,17 @@ def parts_of(tree: Any) -> Iterable[Any]:
     return optree.tree_leaves(tree, is_leaf=lambda x: x is not tree)
 
 
-def put_in_order(tree: Any, keys: Iterator[Any]) -> None:
-    """Put the keys of nested dicts in the order that was yielded by `orders`."""
+def restore_key_orders(tree: Any, keys: Iterator[Any]) -> None:
+    """Put the keys of nested dicts in the order that `key_orders` gave."""
     if isinstance(tree, dict) and tree:
         for _, key in next(keys):
             tree[key] = tree.pop(key)
-    for part in parts_of(tree):
+    for part in items_in(tree):
         if type(part) not in LEAVES:
-            put_in_order(part, keys)
+            restore_key_orders(part, keys)
 
 
-def rebuilt(
+def rebuild_arguments(
     args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return arguments with other leaves; `optree` forgets what `move_to_end` did."""
@@ -112,24 +112,24 @@ def rebuilt(
 
     given: Any = (args, kwargs)
     made: Any = optree.tree_unflatten(optree.tree_structure(given), leaves)
-    order = list(orders(given))
-    if list(orders(made)) != order:
-        put_in_order(made, iter(order))
+    order = list(key_orders(given))
+    if list(key_orders(made)) != order:
+        restore_key_orders(made, iter(order))
     return made[0], made[1]
 
 
 Contents = list[tuple[Any, Any, list[Any]]]
 
 
-def contents_of(tree: Any) -> Contents:
-    """Return all nested containers, each with its keys and what is in it."""
+def snapshot_containers(tree: Any) -> Contents:
+    """Return all nested containers, each with its keys and its items."""
     found: Contents = []
     waiting = [tree]
     while waiting:
         container = waiting.pop()
         if type(container) in LEAVES:
             continue
-        parts = list(parts_of(container))
+        parts = list(items_in(container))
         found.append((container, keys_of(container), parts))
         waiting += parts
     return found
@@ -140,14 +140,14 @@ def keys_of(container: Any) -> list[Any] | None:
     return list(container) if isinstance(container, dict) else None
 
 
-def refuse_written(before: Contents) -> None:
-    """Refuse a function that has written into a container which it was given.
+def refuse_changed_containers(before: Contents) -> None:
+    """Refuse a function that changed a container among its arguments.
 
     Raises:
-        UnsupportedError: if one does not hold what it held.
+        UnsupportedError: if a container does not hold the same items.
     """
     for container, keys, parts in before:
-        now = list(parts_of(container))
+        now = list(items_in(container))
         same = len(now) == len(parts) and all(map(is_, now, parts))
         if not same or keys_of(container) != keys:
             name = type(container).__name__
@@ -157,13 +157,13 @@ def refuse_written(before: Contents) -> None:
             )
 
 
-def kind(x: Any) -> Any:
-    """Return what a signature holds of one argument."""
+def argument_key(x: Any) -> Any:
+    """Return the part of the signature that one argument makes."""
     if is_value(x):
         if type(x) in NUMBERS:
             return type(x)
         return type(x) is Tensor, x.shape, x.dtype
-    return type(x), x if type(x) in (int, bool, str, bytes) else Same(x)
+    return type(x), x if type(x) in (int, bool, str, bytes) else SameObject(x)
 
 
 def is_value(x: Any) -> bool:
@@ -176,7 +176,7 @@ def is_value(x: Any) -> bool:
 
 
 def is_differentiated(leaves: Sequence[Any]) -> bool:
-    """Whether somebody follows the arguments: a transform around, or a graph behind them."""
+    """Whether an argument has a history: a transform is running, or a graph leads to it."""
     return any(
         type(x) is Tensor
         and x._requires_grad
@@ -185,15 +185,15 @@ def is_differentiated(leaves: Sequence[Any]) -> bool:
     )
 
 
-def values_of(leaves: Sequence[Any]) -> list[Any]:
-    """Return the values among the arguments as the program takes them."""
+def argument_values(leaves: Sequence[Any]) -> list[Any]:
+    """Return the values among the arguments, as the program takes them."""
     return [x._value if type(x) is Tensor else x for x in leaves if is_value(x)]
 
 
-def quick(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., Any] | None:
-    """Make a function that returns the values of such arguments, or None for other ones.
+def make_fast_reader(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., Any] | None:
+    """Make a function that returns the values of arguments with this signature, None for others.
 
-    It is made for plain positional arguments; sorting those in general takes 5 µs, this 0.3.
+    It exists for plain positional arguments: `call_signature` takes 5 µs, this function 0.3 µs.
     """
     if kwargs:
         return None
@@ -222,7 +222,7 @@ def quick(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., Any] |
     return found
 
 
-def argument_names(
+def argument_leaf_names(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> list[str]:
     """Return a name for each leaf of the arguments: of the parameter, and the path in it."""

@@ -1,9 +1,9 @@
 """Captures: arrays and tensors from outside of a function, which its program reads at each call.
 
-An array that was an operand is captured if the code can come to it from outside. Any other array
-was made in the call and is a constant. What is captured is an input of the program, behind those
-that a call gives: the guard finds it anew each time. Captured arrays that were no operands may have
-been read by plain NumPy code; their elements must stay what they are.
+An array that was an operand is captured if the code can reach it from outside of the call. Any
+other array was made in the call and is a constant. A captured array is an input of the program,
+after the arguments: the guard finds it anew at each call. Plain NumPy code may have read captured
+arrays that were not operands; so the elements of these must not change.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .guards import Condition, content_of, numbers_of
 from .observe import origin_of_module
 from .program import Program, Value
 from .reach import Reach
-from .trace import Met, Tracer
+from .trace import ArrayOperand, Tracer
 
 
 class Captures:
@@ -46,17 +46,22 @@ class Captures:
         """
         self.values: list[Value] = []
         self.sources: list[Any] = []
-        for met in tracer.met:
-            if met.value in program.constants:
-                source = source_of(met.array, reach)
+        for operand in tracer.array_operands:
+            if operand.value in program.constants:
+                source = find_source(operand.array, reach)
                 if source is not None:
-                    refuse_written(met, tracer)
-                    self.values.append(met.value)
+                    refuse_written_array(operand, tracer)
+                    self.values.append(operand.value)
                     self.sources.append(source)
         changed = {leaf for leaf, _ in program.updates}
         for value, tensor in program.leaves.items():
             found = reach.arrays.get(id(tensor))
-            if found and value not in changed and id(tensor) not in fixed and is_users(found[0]):
+            if (
+                found
+                and value not in changed
+                and id(tensor) not in fixed
+                and is_replaceable(found[0])
+            ):
                 self.values.append(value)
                 self.sources.append(found[0])
             else:
@@ -68,10 +73,10 @@ class Captures:
         self._unite(reach, {id(x) for x in self.sources})
 
     def _unite(self, reach: Reach, chosen: set[int]) -> None:
-        """Let all ways to one captured array lead to the same, other arrays keep their numbers.
+        """Demand that all ways to a captured array lead to one array, and that elements stay.
 
-        Plain code may have read the elements of a captured array, too. So they must stay, or the
-        function is traced once more.
+        Plain code may have read the elements of a captured array, too. So they must not change;
+        if they do, the function is traced again.
         """
         for key, conditions in reach.arrays.items():
             array = reach.kept[key]
@@ -112,7 +117,7 @@ class Captures:
     def found_again(
         self, tracer: Tracer, program: Program, objects: Sequence[Any], contents: Sequence[Any]
     ) -> list[Value]:
-        """Return what stands for the captured ones in the program of the second call.
+        """Return the values that stand for the captured arrays in the program of the second call.
 
         Args:
             tracer, program: of that call.
@@ -121,17 +126,17 @@ class Captures:
         Raises:
             CompileError: if one is not an operand of it, or was written into.
         """
-        for met in tracer.met:
+        for operand in tracer.array_operands:
             for x, content in zip(objects, contents, strict=True):
-                if met.array is x and content_of(met.leaf._value) != content:
-                    raise written_into(met)
-        places = {place_of(x): v for v, x in program.leaves.items()}
-        for met in tracer.met:
-            if met.value in program.constants:
-                places.setdefault(place_of(met.array), met.value)
+                if operand.array is x and content_of(operand.leaf._value) != content:
+                    raise written_array_error(operand)
+        places = {identity_of(x): v for v, x in program.leaves.items()}
+        for operand in tracer.array_operands:
+            if operand.value in program.constants:
+                places.setdefault(identity_of(operand.array), operand.value)
         values = []
         for x, value in zip(objects, self.values, strict=True):
-            again = places.get(place_of(x))
+            again = places.get(identity_of(x))
             if again is None:
                 raise CompileError(
                     f"compile: the two first calls recorded different programs: only the first "
@@ -142,23 +147,23 @@ class Captures:
         return values
 
 
-def is_users(condition: Condition) -> bool:
-    """Tell whether a tensor may be replaced by another one; those of optimizers stay."""
+def is_replaceable(condition: Condition) -> bool:
+    """Tell whether another tensor may take the place of this one; optimizers keep their tensors."""
     return origin_of_module(type(condition.owner)) != "library"
 
 
-def place_of(x: Any) -> Any:
-    """Return what tells an array, or a view of an array's memory, from others; tensors by id."""
+def identity_of(x: Any) -> Any:
+    """Return a key: of an array its memory and layout, so equal views share it; else the id."""
     if type(x) is not np.ndarray:
         return id(x)
     return x.__array_interface__["data"][0], x.shape, x.strides, x.dtype
 
 
-def source_of(array: Any, reach: Reach) -> Any:
-    """Return where an operand is found from outside, None for one that was made in the call.
+def find_source(array: Any, reach: Reach) -> Any:
+    """Return where an operand is found from outside; None if it was made in the call.
 
-    A view of an array from outside is made anew at each call, and shows the same memory; then that
-    array itself must stay.
+    A view of an array from outside is a new object at each call, on the same memory. Then the guard
+    must find that very array.
     """
     if not array.dtype.isnative:  # a program has a copy, and the elements must stay
         return None
@@ -174,28 +179,31 @@ def source_of(array: Any, reach: Reach) -> Any:
     return None
 
 
-def refuse_written(met: Met, tracer: Tracer) -> None:
+def refuse_written_array(operand: ArrayOperand, tracer: Tracer) -> None:
     """Refuse a captured array that the function writes into.
 
     Raises:
         CompileError: naming the line.
     """
-    if sum(met.array is other.array for other in tracer.met) > 1 or not met.is_unchanged():
-        raise written_into(met)
+    if (
+        sum(operand.array is other.array for other in tracer.array_operands) > 1
+        or not operand.is_unchanged()
+    ):
+        raise written_array_error(operand)
 
 
-def written_into(met: Met) -> CompileError:
+def written_array_error(operand: ArrayOperand) -> CompileError:
     """Return the error of a captured array that the function writes into."""
-    place = f", which it uses at {met.line}" if met.line else ""
+    place = f", which it uses at {operand.line}" if operand.line else ""
     return CompileError(
-        f"compile: the function writes into an array of shape {met.array.shape} from outside of it"
-        f"{place}. A program would not write there; make the array in the function, as with "
+        f"compile: the function writes into an array of shape {operand.array.shape} from outside "
+        f"of it{place}. A program would not write there; make the array in the function, as with "
         "np.zeros, or keep the numbers in a tensor and assign it"
     )
 
 
 def refuse_unreached(program: Program, reach: Reach) -> None:
-    """Refuse tensors to which no way was found.
+    """Refuse tensors that the guard cannot find.
 
     Raises:
         CompileError: naming one.
@@ -211,22 +219,29 @@ def refuse_unreached(program: Program, reach: Reach) -> None:
 
 
 def refuse_unreached_arrays(first: Tracer, second: Tracer, reach: Reach) -> None:
-    """Refuse arrays that were there before both calls, and to which no way was found.
+    """Refuse arrays that existed before both calls and that the guard cannot find.
 
     Raises:
         CompileError: naming one.
     """
-    before = {id(met.array) for met in first.met if id(met.array) not in reach.arrays}
-    for met in second.met:
-        if id(met.array) in before and met.array.flags.writeable:
+    before = {
+        id(operand.array)
+        for operand in first.array_operands
+        if id(operand.array) not in reach.arrays
+    }
+    for operand in second.array_operands:
+        if id(operand.array) in before and operand.array.flags.writeable:
+            line = first_line_of(operand, first)
             raise CompileError(
-                f"compile: an array of shape {met.array.shape}, used at {line_of(met, first)}, "
+                f"compile: an array of shape {operand.array.shape}, used at {line}, "
                 "comes from something that hides what it holds, so another array in its place "
                 "would not be seen; keep it in an attribute, a list or a variable, or make it an "
                 "argument of the compiled function"
             )
 
 
-def line_of(met: Met, first: Tracer) -> Any:
-    """Return where an array was met in the first call."""
-    return next((other.line for other in first.met if other.array is met.array), None)
+def first_line_of(operand: ArrayOperand, first: Tracer) -> Any:
+    """Return where an array was used first in the first call."""
+    return next(
+        (other.line for other in first.array_operands if other.array is operand.array), None
+    )

@@ -1,9 +1,9 @@
 """Checked replays: a program and its function compute the same call, and are compared.
 
-The last net. The program runs on memory of its own, the function runs as it is. What they return,
-what they leave in tensors, and how far they draw from generators must be the same. The first replay
-of each program is checked, the 10th, the 100th and the 1,000th. What the function did stands, so
-that the checked call is right in any case. What Python does beside, as printing, happens again.
+It is the last safety net. The program runs on separate memory; the function runs as it is. Their
+results, the tensors that they change and the random numbers that they draw must be the same. The
+first replay of each program is checked, the 10th, the 100th and the 1,000th. The function's results
+are kept, so a checked call is always right. Side effects in Python, as printing, happen again.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ import numpy as np
 
 from ..core.contexts import run_apart, run_quietly
 from ..core.tensor import Tensor
-from .draw_source import is_draw
-from .forms import is_view
+from .expressions import is_view
 from .guards import content_of
-from .identical import identical, same_bits
+from .identical import has_same_bits, is_identical
 from .program import Instruction, Program, Value
-from .results import parts_of
+from .results import leaves_in
 from .trace import Tracer
+from .writer import is_draw
 
 if TYPE_CHECKING:
-    from .entries import Entry
+    from .entries import CacheEntry
 
 DUE: Final = (1, 10, 100, 1000)
 """Which replays are checked."""
 CLOSE: Final = {"f": {2: 1e-2, 4: 1e-4, 8: 1e-9, 16: 1e-9}, "c": {8: 1e-4, 16: 1e-9, 32: 1e-9}}
-"""How far results may be apart where a pass has changed the order of sums, of the largest one."""
+"""How far results may differ after a pass changed the order of sums, relative to the largest."""
 VARYING: Final = (ArithmeticError, np.linalg.LinAlgError, ValueError, IndexError)
-"""What an operation raises for some values and not for others; the function may catch it."""
+"""Errors that depend on values; the function may catch them."""
 NOISY: Final = 30.0
 """So many times the effect of rounding its inputs a difference may have, and counts as rounding."""
 as_it_is: Final[ContextVar[bool]] = ContextVar("autograd_mini_as_it_is", default=False)
@@ -50,28 +50,28 @@ class Check:
     """One call that is computed twice.
 
     Attributes:
-        difference: what is not the same, or None.
+        difference: what differs, or None.
     """
 
-    def __init__(self, entry: Entry, values: Sequence[Any]) -> None:
+    def __init__(self, entry: CacheEntry, values: Sequence[Any]) -> None:
         self._entry = entry
         self._values = list(values)
-        variant = entry.variant
-        self._leaves = list(variant.program.leaves.values())
+        executable = entry.executable
+        self._leaves = list(executable.program.leaves.values())
         self._before = [(t, t._value, t._assigned, t.grad) for t in self._leaves]
-        steps = [*variant.program.instructions, *variant.recorded.instructions]
+        steps = [*executable.program.instructions, *executable.recorded.instructions]
         drawn = {id(g): g for s in steps if is_draw(s) for g in (s.params["generator"],)}
         self._generators = list(drawn.values())
         self._states = self._generator_states()
         self.difference: str | None = None
 
     def run(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Compute both; return what the function returned, as a program returns it."""
+        """Compute both; return the function's result in the form of a program's."""
         entry = self._entry
-        contents = [content_of(x) for x in arrays_in(args, kwargs)]
+        contents = [content_of(x) for x in arrays_among(args, kwargs)]
         try:
             outputs, news = run_quietly(
-                lambda: entry.variant.on_scratch(self._values), all="ignore"
+                lambda: entry.executable.run_on_scratch(self._values), all="ignore"
             )
             failure = None
         except Exception as error:
@@ -79,23 +79,23 @@ class Check:
         drawn = self._generator_states()
         self._restore_generators(self._states)
         tree = run_apart(lambda: call_as_it_is(function, args, kwargs))
-        if isinstance(failure, VARYING) and not entry.variant.draws:
-            return entry.result.of_call(tree)  # as the function is called then
+        if isinstance(failure, VARYING) and not entry.executable.draws:
+            return entry.result.result_of_call(tree)  # as the function is called then
         if failure is not None:
             self.difference = f"the program raised {type(failure).__name__}: {failure}"
         else:
-            self.difference = self._compared(tree, outputs, news, drawn)
-        if contents != [content_of(x) for x in arrays_in(args, kwargs)]:
+            self.difference = self._compare(tree, outputs, news, drawn)
+        if contents != [content_of(x) for x in arrays_among(args, kwargs)]:
             self.difference = "the function writes into an array that it was given"
         if self.difference is not None and self._is_disturbed():
             self.difference = None
-        return entry.result.of_call(tree)
+        return entry.result.result_of_call(tree)
 
     def _is_disturbed(self) -> bool:
         """Tell whether another thread may have changed a tensor between the two calls."""
         if threading.active_count() == 1:
             return False
-        program = self._entry.variant.program
+        program = self._entry.executable.program
         own = {id(program.leaves[leaf]) for leaf, _ in program.updates}
         return any(
             t._value is not value or t._assigned != assigned
@@ -103,15 +103,17 @@ class Check:
             if id(t) not in own
         )
 
-    def _compared(self, tree: Any, outputs: Any, news: Any, drawn: list[Any]) -> str | None:
-        """Name what the function returned or left otherwise than the program."""
-        result, program = self._entry.result, self._entry.variant.program
+    def _compare(self, tree: Any, outputs: Any, news: Any, drawn: list[Any]) -> str | None:
+        """Describe the first difference between the function and the program, or return None."""
+        result, program = self._entry.result, self._entry.executable.program
         found = result.outputs_of(tree)
         if found is None:
             return "the function returned something of another structure, or another plain value"
         for place, (x, y) in enumerate(zip(found, outputs, strict=True)):
             if not self._agree(x, y, place):
-                return f"output {place} is {brief(x)}, and {brief(y)} in the program"
+                return (
+                    f"output {place} is {describe_array(x)}, and {describe_array(y)} in the program"
+                )
         leaves = [program.leaves[leaf] for leaf, _ in program.updates]
         changed = {id(t): i for i, t in enumerate(leaves)}
         for tensor, value, _, _ in self._before:
@@ -121,13 +123,14 @@ class Check:
             agree = self._agree(tensor._value, wanted, end)
             if tensor._value is not wanted and not agree:
                 name = tensor.name or f"a tensor of shape {tensor.shape}"
-                return f"{name} becomes {brief(tensor._value)}, and {brief(wanted)} in the program"
-        if not identical(drawn, self._generator_states()):
+                now, then = describe_array(tensor._value), describe_array(wanted)
+                return f"{name} becomes {now}, and {then} in the program"
+        if not is_identical(drawn, self._generator_states()):
             return "they draw differently"
         return None
 
     def _agree(self, x: Any, y: Any, place: int | None = None) -> bool:
-        """Tell whether two results are the same, but for rounding.
+        """Tell whether two results are the same up to rounding.
 
         Args:
             x, y: of the function, and of the program.
@@ -136,43 +139,45 @@ class Check:
         x, y = np.asarray(x), np.asarray(y)
         if x.shape != y.shape or x.dtype != y.dtype:
             return False
-        if same_bits(x, y):
+        if has_same_bits(x, y):
             return True
         if x.dtype.kind not in "fc":
             return False
-        program = self._entry.variant.program
-        if program.rounded and is_close(x, y, max(bound_of(x.dtype), coarsest(program))):
+        program = self._entry.executable.program
+        if program.rounded and is_close(x, y, max(bound_of(x.dtype), coarsest_bound(program))):
             return True
         return place is not None and self._is_rounding(x, y, place)
 
     def _is_rounding(self, x: Any, y: Any, place: int) -> bool:
-        """Tell whether a difference is what rounding makes: the program is sensitive, or cancels.
+        """Tell whether rounding explains a difference: the program is sensitive, or terms cancel.
 
-        The inputs are rounded at random; then, if the order of sums has changed, all that is
-        computed of them, but for differences that are not small next to what was computed.
+        The inputs are rounded at random. If a pass has changed the order of sums, all results are
+        rounded too, but then the difference must be small relative to the largest of them.
         """
-        if not same_nonfinite(x, y):
+        if not has_same_nonfinite(x, y):
             return False
-        difference = largest(x - y)
+        difference = largest_magnitude(x - y)
         if difference <= NOISY * self._noise(place, throughout=False)[0]:
             return True
-        program = self._entry.variant.program
+        program = self._entry.executable.program
         if not program.rounded:
             return False
         noise, size = self._noise(place, throughout=True)
-        bound = max(bound_of(x.dtype), coarsest(program))
+        bound = max(bound_of(x.dtype), coarsest_bound(program))
         return difference <= min(NOISY * noise, bound * size)
 
     def _noise(self, place: int, throughout: bool) -> tuple[float, float]:
-        """Return how far rounding moves an end, and the largest number that was computed."""
-        program = self._entry.variant.recorded
+        """Return how far rounding moves a result, and the largest number that was computed."""
+        program = self._entry.executable.recorded
         after = self._generator_states()
         try:
             exact, size = self._ends(program, None, throughout)
             moved = [self._ends(program, seed, throughout)[0] for seed in range(3)]
         finally:
             self._restore_generators(after)
-        return max(largest(np.asarray(exact[place]) - other[place]) for other in moved), size
+        return max(
+            largest_magnitude(np.asarray(exact[place]) - other[place]) for other in moved
+        ), size
 
     def _ends(
         self, program: Program, seed: int | None, throughout: bool
@@ -193,68 +198,68 @@ class Check:
         values = dict(zip(program.inputs, self._values, strict=True))
         old = {id(t): value for t, value, _, _ in self._before}
         values |= {v: old.get(id(t), t._value) for v, t in program.leaves.items()}
-        values = {v: rounded_at_random(x, generator) for v, x in values.items()} | program.constants
+        values = {v: round_at_random(x, generator) for v, x in values.items()} | program.constants
 
         def run() -> None:
             nonlocal size
             for step in program.instructions:
-                compute(step, values)
+                compute_instruction(step, values)
                 if throughout and not is_view(step):
                     for y in step.results:
-                        values[y] = rounded_at_random(values[y], generator)
-                        size = max(size, largest(values[y]))
+                        values[y] = round_at_random(values[y], generator)
+                        size = max(size, largest_magnitude(values[y]))
 
         run_quietly(run, all="ignore")
         ends = [*program.outputs, *(new for _, new in program.updates)]
         return [values[y] if type(y) is Value else y for y in ends], size
 
     # ── where they part ──────────────────────────────────────────────────────────────────────
-    def place(self, trace_again: Any) -> str:
+    def locate_difference(self, trace_again: Any) -> str:
         """Name the first instruction that differs, and its line.
 
         Args:
-            trace_again: calls the function while a tracer that it is given looks on.
+            trace_again: calls the function with a tracer.
         """
         after = [(t, t._value, t._assigned, t.grad) for t in self._leaves]
         states = self._generator_states()
         try:
-            self._put(self._before)
+            self._restore_leaves(self._before)
             self._restore_generators(self._states)
             return self._first_difference(trace_again)
         except Exception as error:
             return f"somewhere ({type(error).__name__} while it was looked for)"
         finally:
-            self._put(after)
+            self._restore_leaves(after)
             self._restore_generators(states)
 
     def _first_difference(self, trace_again: Any) -> str:
-        variant = self._entry.variant
+        executable = self._entry.executable
         tracer = Tracer()
         trace_again(tracer)
         tracer.release_gradients()
-        self._put(self._before)
+        self._restore_leaves(self._before)
         self._restore_generators(self._states)
         now = tracer.instructions
-        recorded = values_of(variant.recorded, self._values)
+        recorded = interpret_values(executable.recorded, self._values)
         self._restore_generators(self._states)
-        again = values_of(tracer.program("again", []), self._values[: len(tracer.inputs)])
+        again = interpret_values(tracer.program("again", []), self._values[: len(tracer.inputs)])
         self._restore_generators(self._states)
-        for a, b in zip(variant.recorded.instructions, now, strict=False):
+        for a, b in zip(executable.recorded.instructions, now, strict=False):
             if a.primitive is not b.primitive:
                 return f"{b.primitive.name} at {b.line}, which was {a.primitive.name}"
             for x, y in zip(a.results, b.results, strict=True):
                 if not self._agree(recorded[x], again[y]):
                     return f"{b.primitive.name} at {b.line}"
-        if len(now) != len(variant.recorded.instructions):
+        if len(now) != len(executable.recorded.instructions):
             return "the end: another number of operations"
-        optimised = values_of(variant.program, self._values)
-        for step in variant.program.instructions:
+        optimised = interpret_values(executable.program, self._values)
+        for step in executable.program.instructions:
             for y in step.results:
                 if y in recorded and not self._agree(recorded[y], optimised[y]):
                     return f"{step.primitive.name} at {step.line}, after the passes"
         return "how the program was written, or its memory planned"
 
-    def _put(self, state: list[tuple[Tensor, Any, int, Any]]) -> None:
+    def _restore_leaves(self, state: list[tuple[Tensor, Any, int, Any]]) -> None:
         for tensor, value, assigned, grad in state:
             tensor._value, tensor._assigned, tensor.grad = value, assigned, grad
 
@@ -266,25 +271,25 @@ class Check:
             generator.bit_generator.state = state
 
 
-def arrays_in(args: Any, kwargs: dict[str, Any]) -> list[Any]:
+def arrays_among(args: Any, kwargs: dict[str, Any]) -> list[Any]:
     """Return the arrays among nested arguments."""
-    return [x for x in parts_of((args, kwargs)) if type(x) is np.ndarray]
+    return [x for x in leaves_in((args, kwargs)) if type(x) is np.ndarray]
 
 
-def values_of(program: Program, inputs: Sequence[Any]) -> dict[Value, Any]:
+def interpret_values(program: Program, inputs: Sequence[Any]) -> dict[Value, Any]:
     """Interpret a program; return the value of everything in it."""
     values: dict[Value, Any] = dict(zip(program.inputs, inputs, strict=True))
     values |= {v: tensor._value for v, tensor in program.leaves.items()} | program.constants
 
     def run() -> None:
         for step in program.instructions:
-            compute(step, values)
+            compute_instruction(step, values)
 
     run_quietly(run, all="ignore")
     return values
 
 
-def compute(step: Instruction, values: dict[Value, Any]) -> None:
+def compute_instruction(step: Instruction, values: dict[Value, Any]) -> None:
     """Add the results of an instruction to the values."""
     arrays = [values[x] if type(x) is Value else x for x in step.operands]
     results = step.primitive.forward(*arrays, **step.params)
@@ -292,8 +297,8 @@ def compute(step: Instruction, values: dict[Value, Any]) -> None:
     values.update(zip(step.results, results, strict=True))
 
 
-def rounded_at_random(x: Any, generator: np.random.Generator | None) -> Any:
-    """Return numbers that are off by their last bit, or as they are."""
+def round_at_random(x: Any, generator: np.random.Generator | None) -> Any:
+    """Change numbers by about their last bit; without a generator, return them as they are."""
     data = np.asarray(x)
     if generator is None or data.dtype.kind not in "fc":
         return x
@@ -305,35 +310,35 @@ def is_close(x: Any, y: Any, bound: float | None = None) -> bool:
     """Tell whether floating-point arrays agree, relative to the largest element."""
     x, y = np.asarray(x), np.asarray(y)
     bound = bound or bound_of(x.dtype)
-    return same_nonfinite(x, y) and largest(x - y) <= bound * largest(y)
+    return has_same_nonfinite(x, y) and largest_magnitude(x - y) <= bound * largest_magnitude(y)
 
 
 def bound_of(dtype: np.dtype[Any]) -> float:
-    """Return how far results of a dtype may be apart, relative to the largest one."""
+    """Return how far results of a dtype may differ, relative to the largest of them."""
     return CLOSE.get(dtype.kind, {}).get(dtype.itemsize, 1e-9)
 
 
-def coarsest(program: Program) -> float:
-    """Return how far results may be apart since a value of the program has a narrow dtype."""
+def coarsest_bound(program: Program) -> float:
+    """Return how far results may differ, by the narrowest dtype in a program."""
     made = (y.dtype for step in program.instructions for y in step.results)
     read = (x.dtype for x in (*program.inputs, *program.leaves, *program.constants))
     return max(map(bound_of, {*made, *read}), default=0.0)
 
 
-def same_nonfinite(x: Any, y: Any) -> bool:
+def has_same_nonfinite(x: Any, y: Any) -> bool:
     """Tell whether NaN and infinity stand at the same places, with the same signs."""
     finite = np.isfinite(x)
-    return bool(np.array_equal(finite, np.isfinite(y))) and same_bits(x[~finite], y[~finite])
+    return bool(np.array_equal(finite, np.isfinite(y))) and has_same_bits(x[~finite], y[~finite])
 
 
-def largest(x: Any) -> float:
+def largest_magnitude(x: Any) -> float:
     """Return the largest magnitude of finite elements, 0 if there are none."""
     magnitudes = np.abs(x)[np.isfinite(x)] if np.ndim(x) else np.abs(x)
     return float(np.max(magnitudes, initial=0.0, where=np.isfinite(magnitudes)))
 
 
-def brief(x: Any) -> str:
-    """Show an array shortly."""
+def describe_array(x: Any) -> str:
+    """Describe an array in a few characters."""
     data = np.asarray(x)
     if data.size == 1:
         return f"{data.item()!r}"

@@ -1,7 +1,8 @@
 """Definitions: functions of this package as source that runs with NumPy alone.
 
-A function's own text is taken from its file, without annotations and decorators, and with it go the
-functions, constants and errors that it names, and those that these name.
+The text of a function comes from its file, without annotations and decorators. The functions,
+constants and errors that it names come along, and those that these name. A forward that is one
+expression becomes a template, into which operands are filled.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import ast
 import builtins
 import linecache
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -25,11 +28,11 @@ Function = ast.FunctionDef | ast.Lambda
 
 
 class UnwritableError(Exception):
-    """What has no source of its own: a user's function, an object of state, a missing file."""
+    """Something has no source: a user's function, an object with state, a missing file."""
 
 
 @cache
-def nodes(path: str) -> dict[int, list[Function]]:
+def functions_in_file(path: str) -> dict[int, list[Function]]:
     """Return the functions and lambdas of a file by the line on which their code starts."""
     found: dict[int, list[Function]] = {}
     for node in ast.walk(ast.parse("".join(linecache.getlines(path)))):
@@ -49,11 +52,11 @@ def node_of(function: FunctionType) -> Function:
     if not is_own(function):
         raise UnwritableError(f"{function.__qualname__} of {function.__module__}")
     try:
-        candidates = nodes(code.co_filename).get(code.co_firstlineno, [])
+        candidates = functions_in_file(code.co_filename).get(code.co_firstlineno, [])
     except SyntaxError:
         candidates = []
     for node in candidates:
-        if getattr(node, "name", "<lambda>") == code.co_name and covers(node, code):
+        if getattr(node, "name", "<lambda>") == code.co_name and is_node_of(node, code):
             return node
     raise UnwritableError(f"{function.__qualname__} has no source")
 
@@ -63,8 +66,8 @@ def is_own(function: FunctionType) -> bool:
     return str(function.__globals__.get("__name__")).partition(".")[0] == PACKAGE
 
 
-def unwrapped(forward: Any) -> Any:
-    """Return what a forward wraps: in this package a wrapper only words errors."""
+def unwrap_forward(forward: Any) -> Any:
+    """Return what a forward wraps: in this package, wrappers only explain errors."""
     while isinstance(forward, FunctionType) and is_own(forward):
         if not hasattr(forward, "__wrapped__"):
             break
@@ -72,7 +75,7 @@ def unwrapped(forward: Any) -> Any:
     return forward
 
 
-def covers(node: Function, code: CodeType) -> bool:
+def is_node_of(node: Function, code: CodeType) -> bool:
     """Whether a function's code comes from a node: its arguments, and where its body stands."""
     given = node.args
     named = [*given.posonlyargs, *given.args, *given.kwonlyargs]
@@ -86,7 +89,7 @@ def covers(node: Function, code: CodeType) -> bool:
     )
 
 
-class Plain(ast.NodeTransformer):
+class AnnotationRemover(ast.NodeTransformer):
     """Drop annotations, decorators and all but the first line of docstrings."""
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
@@ -119,8 +122,8 @@ class Plain(ast.NodeTransformer):
             node.body[0] = ast.Expr(ast.Constant(text.partition("\n")[0]))
 
 
-class Closed(ast.NodeTransformer):
-    """Put the values of a closure in the place of its variables."""
+class ClosureInliner(ast.NodeTransformer):
+    """Replace the variables of a closure by their values."""
 
     def __init__(self, values: Mapping[str, ast.expr]) -> None:
         self.values = values
@@ -146,13 +149,13 @@ def closed_over(function: FunctionType) -> dict[str, ast.expr]:
     return found
 
 
-def copied(node: Any) -> Any:
+def copy_syntax(node: Any) -> Any:
     """Return a copy of a syntax tree, which may be changed; twice as fast as `deepcopy`."""
     if isinstance(node, list):
-        return [copied(part) for part in node]
+        return [copy_syntax(part) for part in node]
     if not isinstance(node, ast.AST):
         return node
-    parts = {name: copied(getattr(node, name, None)) for name in node._fields}
+    parts = {name: copy_syntax(getattr(node, name, None)) for name in node._fields}
     made = type(node)(**parts)
     return ast.copy_location(made, node)
 
@@ -196,7 +199,7 @@ class Definitions:
         if name in self.texts or (name == "np" and value is np):
             return
         if isinstance(value, Primitive):
-            value = value.ufunc or unwrapped(value.forward)
+            value = value.ufunc or unwrap_forward(value.forward)
         if isinstance(value, ModuleType):
             self.add_module(name, value)
         elif found := reference(value):
@@ -225,15 +228,15 @@ class Definitions:
 
     def add_function(self, name: str, function: FunctionType) -> None:
         """Add a function after what it needs."""
-        node = Closed(closed_over(function)).visit(copied(node_of(function)))
+        node = ClosureInliner(closed_over(function)).visit(copy_syntax(node_of(function)))
         self.texts[name] = ""  # a function may name itself
         self.add_names(global_names(function.__code__), function.__globals__)
         del self.texts[name]
         if isinstance(node, ast.Lambda):
-            self.texts[name] = f"{name} = {ast.unparse(Plain().visit(node))}"
+            self.texts[name] = f"{name} = {ast.unparse(AnnotationRemover().visit(node))}"
             return
         node.name = name
-        self.texts[name] = ast.unparse(ast.fix_missing_locations(Plain().visit(node)))
+        self.texts[name] = ast.unparse(ast.fix_missing_locations(AnnotationRemover().visit(node)))
 
     def add_class(self, name: str, kind: type) -> None:
         """Add an error of this package after its bases."""
@@ -247,3 +250,147 @@ class Definitions:
             bases.append(found[0] if found else base.__name__)
         doc = (kind.__doc__ or "").partition("\n")[0]
         self.texts[name] = f'class {name}({", ".join(bases)}):\n    """{doc}"""'
+
+
+# ── templates ─────────────────────────────────────────────────────────────────────────────────────
+# A forward as source, with places for its operands and parameters.
+class Template:
+    """The expression that a forward returns, or a call of its definition if it is longer.
+
+    Attributes:
+        text: with each parameter in angle brackets, as `np.maximum(⟨x⟩, 0)`; ⟨*⟩ and ⟨()⟩ stand for
+            the other operands, as arguments and as a tuple.
+        function: what the text calls, as `np.maximum`, or "".
+        operands: the names of the positional parameters.
+        definitions: what the text needs.
+    """
+
+    made: WeakKeyDictionary[FunctionType, Template] = WeakKeyDictionary()
+
+    @classmethod
+    def of(cls, primitive: Primitive, forward: Any) -> Template:
+        """Return the template of a primitive's forward, made once.
+
+        Raises:
+            UnwritableError: if it cannot be written.
+        """
+        if not isinstance(forward, FunctionType):
+            raise UnwritableError(f"{forward!r}")
+        if forward not in cls.made:
+            cls.made[forward] = cls(primitive, forward)
+        return cls.made[forward]
+
+    def __init__(self, primitive: Primitive, forward: FunctionType) -> None:
+        node = node_of(forward)
+        closed = closed_over(forward)
+        body = None if closed else returned_expression(node)
+        self.operands = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
+        rest = node.args.vararg.arg if node.args.vararg else None
+        found = Definitions()
+        if body is None:
+            name = f"_{primitive.name if closed else forward.__name__}"
+            found.add(name, forward)
+            body = call_by_parameters(name, node.args)
+        else:
+            names = list(global_names(forward.__code__))
+            body = use_program_names(body, names, forward.__globals__, found)
+        keywords = (a.arg for a in node.args.kwonlyargs)
+        places = {name: f"⟨{name}⟩" for name in (*self.operands, *keywords)}
+        body = NameReplacer(places, rest).visit(body)
+        self.text = ast.unparse(ast.fix_missing_locations(body))
+        self.function = ast.unparse(body.func) if isinstance(body, ast.Call) else ""
+        self.definitions = tuple(found.texts.values())
+
+    def fill(self, names: Sequence[str], texts: Mapping[str, str]) -> str:
+        """Return the text with operands and parameters in their places."""
+        count = len(self.operands)
+        given = {**dict(zip(self.operands, names, strict=False)), **texts}
+        given = {name: parenthesize(text) for name, text in given.items()}
+        rest = ", ".join(names[count:])
+        given |= {"*": rest, "()": f"({rest}{',' * (len(names) - count == 1)})"}
+        return PLACE.sub(lambda place: given[place[1]], self.text)
+
+
+PLACE: Final = re.compile("⟨(.+?)⟩")
+
+
+def parenthesize(text: str) -> str:
+    """Return an operand or a literal for any place in an expression."""
+    return f"({text})" if text[0] == "-" else text
+
+
+def call_by_parameters(name: str, given: ast.arguments) -> ast.expr:
+    """Return a call of a function with its parameters as they are named there."""
+    positional: list[ast.expr] = [ast.Name(a.arg) for a in (*given.posonlyargs, *given.args)]
+    if given.vararg:
+        positional.append(ast.Starred(ast.Name(given.vararg.arg)))
+    keywords = [ast.keyword(a.arg, ast.Name(a.arg)) for a in given.kwonlyargs]
+    return ast.Call(ast.Name(name), positional, keywords)
+
+
+def use_program_names(
+    tree: ast.expr, names: Sequence[str], namespace: Mapping[str, Any], found: Definitions
+) -> ast.expr:
+    """Replace a module's names by what a program calls them, and add their definitions.
+
+    Functions of NumPy get their path; others a name with an underscore.
+
+    Raises:
+        UnwritableError: if one cannot be written.
+    """
+    texts = {}
+    for name in names:
+        if name not in namespace or name == "np":
+            continue
+        path = reference(namespace[name])
+        if path is not None:
+            texts[name] = path[0]
+            found.add_import(path[1])
+        else:
+            texts[name] = f"_{name}"
+            found.add(texts[name], namespace[name])
+    made: ast.expr = NameReplacer(texts).visit(tree)
+    return made
+
+
+def returned_expression(node: ast.FunctionDef | ast.Lambda) -> ast.expr | None:
+    """Return a copy of a function's only expression; None if it is longer or binds names."""
+    if isinstance(node, ast.Lambda):
+        body: Any = node.body
+    else:
+        documented = ast.get_docstring(node) is not None
+        last = node.body[-1]
+        if len(node.body) != 1 + documented or not isinstance(last, ast.Return):
+            return None
+        body = last.value
+    own = (ast.comprehension, ast.Lambda, ast.NamedExpr)
+    if body is None or any(isinstance(part, own) for part in ast.walk(body)):
+        return None
+    made: ast.expr = copy_syntax(body)
+    return made
+
+
+class NameReplacer(ast.NodeTransformer):
+    """Put other names in the place of names, and marks for the operands that are left."""
+
+    def __init__(self, texts: Mapping[str, str], rest: str | None = None) -> None:
+        self.texts = texts
+        self.rest = rest
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        """Replace a name."""
+        if node.id == self.rest:
+            return ast.Name("⟨()⟩")
+        return ast.Name(self.texts.get(node.id, node.id))
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Replace `*xs` in a call by ⟨*⟩."""
+        arguments: list[ast.expr] = []
+        for part in node.args:
+            inner = part.value if isinstance(part, ast.Starred) else None
+            is_rest = isinstance(inner, ast.Name) and inner.id == self.rest
+            arguments.append(ast.Name("⟨*⟩") if is_rest else self.visit(part))
+        node.args = arguments
+        node.func = self.visit(node.func)
+        node.keywords = [ast.keyword(k.arg, self.visit(k.value)) for k in node.keywords]
+        return node

@@ -1,4 +1,4 @@
-"""The gradient of a compiled function that somebody differentiates with the tensors it captured."""
+"""The gradient of a compiled function: its program as one operation of the captured tensors."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from ..core.cotangents import swap_convention
 from ..core.record import record, recording_anyway
 from ..core.reverse import dependents, walk
 from ..core.tensor import Tensor, leaf
-from .passes.dead import pruned
+from .executable import Executable
+from .fused_ops import declare_operation
+from .passes.cleanup import eliminate_dead_code
 from .program import Value
-from .rows import row
-from .variant import Variant
 
 
-class Replay:
+class ProgramOperation:
     """A program as one operation of all tensors and arrays that it reads.
 
-    Its results are the outputs that require a gradient; the others come as the program returns
-    them. Its gradient carries out once more what was recorded, with tensors, and goes back from
-    there: the program has the forward only. The function is not asked; what it reads may have
+    Its results are the outputs that require a gradient; the other outputs pass it by. The program
+    has the forward pass only. So the gradient interprets what was recorded once more, with tensors,
+    and runs the backward pass from there. It does not call the function: what that reads may have
     changed.
     """
 
-    def __init__(self, variant: Variant, wanted: Sequence[bool]) -> None:
+    def __init__(self, executable: Executable, wanted: Sequence[bool]) -> None:
         """Declare the operation.
 
         Args:
-            variant: the program.
+            executable: the program.
             wanted: which outputs require a gradient.
         """
         self._wanted = wanted
-        self._variant = variant
-        self._program = pruned(variant.recorded)
+        self._executable = executable
+        self._program = eliminate_dead_code(executable.recorded)
         self._leaves = tuple(self._program.leaves.values())
-        self._primitive = row(
-            variant.program.name,
+        self._primitive = declare_operation(
+            executable.program.name,
             self._forward,
             "compiled",
             "A compiled function.",
-            vjp=self._pulled,
+            vjp=self._vjp,
             multiple=True,
             partial=True,
             params=("others",),
@@ -57,19 +57,21 @@ class Replay:
 
     def _forward(self, *arrays: Any, others: list[Any]) -> tuple[Any, ...]:
         """Run the program; return what requires a gradient, and add what does not to a list."""
-        outputs = list(zip(self._variant(arrays[len(self._leaves) :]), self._wanted, strict=True))
+        outputs = list(
+            zip(self._executable(arrays[len(self._leaves) :]), self._wanted, strict=True)
+        )
         others += [y for y, grad in outputs if not grad]
         return tuple(y for y, grad in outputs if grad)
 
-    def _pulled(self, g: Sequence[Any], y: Any, *xs: Any, others: list[Any]) -> list[Any]:
-        """Return the cotangents of all operands, None for those that require none."""
+    def _vjp(self, g: Sequence[Any], y: Any, *xs: Any, others: list[Any]) -> list[Any]:
+        """Return the cotangents of all operands; None for operands without a gradient."""
         recorded = any(type(x) is Tensor for x in (*g, *xs))
         tensors = xs[: len(self._leaves)]
         if not recorded:
             tensors = tuple(map(leaf, tensors))
             for tensor, own in zip(tensors, self._leaves, strict=True):
                 tensor._requires_grad = own._requires_grad
-        outputs = self._computed((*tensors, *xs[len(self._leaves) :]))
+        outputs = self._compute_outputs((*tensors, *xs[len(self._leaves) :]))
         ends, seeds = [], []
         wanted = (x for x, grad in zip(outputs, self._wanted, strict=True) if grad)
         for x, h in zip(wanted, g, strict=True):
@@ -81,11 +83,11 @@ class Replay:
         reached = {x.serial: swap_convention(h) for x, h in found}
         return [reached.get(x.serial) for x in tensors] + [None] * (len(xs) - len(tensors))
 
-    def _computed(self, operands: Sequence[Any]) -> list[Any]:
-        """Carry out what was recorded, with tensors in place of leaves; return the outputs."""
-        return run_apart(lambda: self._carried_out(operands))
+    def _compute_outputs(self, operands: Sequence[Any]) -> list[Any]:
+        """Interpret what was recorded, with tensors in place of leaves; return the outputs."""
+        return run_apart(lambda: self._interpret(operands))
 
-    def _carried_out(self, operands: Sequence[Any]) -> list[Any]:
+    def _interpret(self, operands: Sequence[Any]) -> list[Any]:
         program = self._program
         names = (*program.leaves, *program.inputs)
         values: dict[Any, Any] = dict(zip(names, operands, strict=True)) | program.constants

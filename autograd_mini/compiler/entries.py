@@ -1,4 +1,8 @@
-"""What a compiled function knows of a signature: one trace on trial, then programs that hold."""
+"""The cache entries of a signature: first a trace that is not confirmed, then programs with guards.
+
+A signature is the structure of the arguments, with the shapes and dtypes of the values in it and
+the static arguments themselves.
+"""
 
 from __future__ import annotations
 
@@ -12,26 +16,26 @@ from ..core.record import hooks, is_recording
 from ..core.tensor import Tensor
 from ..errors import CompileError
 from .captures import Captures, refuse_unreached, refuse_unreached_arrays
-from .comparison import compare
-from .differentiation import Replay
+from .comparison import compare_programs
+from .differentiation import ProgramOperation
+from .executable import Executable
 from .guards import Condition, Guard, content_of, is_read
-from .identical import identical, is_plain
+from .identical import is_identical, is_plain_value
 from .program import Program, Value
 from .reach import Reach
 from .results import Result
 from .trace import Tracer
-from .variant import Variant
 
 GRADIENT: Final = "grad"
-"""The attribute of a condition that a leaf has no gradient yet, to which one would be added."""
+"""The attribute in the condition that a leaf has no gradient to which another would be added."""
 CURE: Final = (
-    "make it an argument of the compiled function, or a tensor from outside of it that is changed "
-    "with assign"
+    "make it an argument of the compiled function, or a tensor from outside that is changed with "
+    "assign"
 )
 
 
-class State(NamedTuple):
-    """What a call finds.
+class StateBeforeCall(NamedTuple):
+    """The state that a call finds.
 
     Attributes:
         objects: the arrays and tensors that the program captures.
@@ -46,14 +50,31 @@ class State(NamedTuple):
     found: list[tuple[Any, Any]]
 
 
-class Trial:
-    """What the first call of a signature recorded; the second one must record the same.
+class TracedCall(NamedTuple):
+    """What one call recorded.
+
+    Attributes:
+        tracer: of the call.
+        result: how the function's result is made of a program's outputs.
+        recorded: the program.
+        program: the program without dead code.
+    """
+
+    tracer: Tracer
+    result: Result
+    recorded: Program
+    program: Program
+
+    def answer(self) -> Any:
+        """Return what the call returns."""
+        return self.result.result_of_trace(bool(self.recorded.updates))
+
+
+class FirstTrace:
+    """What the first call of a signature recorded; the second call must record the same.
 
     Args:
-        tracer: of the call.
-        recorded: what it noted.
-        program: that without dead code.
-        result: what it returned.
+        recording: what the call recorded.
         roots: where the code began: the function, and the arguments.
         cleared: ids of leaves that had a gradient before the call: the function forgot it.
 
@@ -67,14 +88,9 @@ class Trial:
     """
 
     def __init__(
-        self,
-        tracer: Tracer,
-        recorded: Program,
-        program: Program,
-        result: Result,
-        roots: Sequence[Any],
-        cleared: Collection[int],
+        self, recording: TracedCall, roots: Sequence[Any], cleared: Collection[int]
     ) -> None:
+        tracer, result, recorded, program = recording
         self.tracer = tracer
         self.result = result
         self.clears = bool(cleared)
@@ -114,15 +130,15 @@ class Trial:
             )
 
     def clear(self, cleared: Collection[int]) -> None:
-        """Take note that the function forgets gradients of before by itself."""
+        """Note that the function clears earlier gradients by itself."""
         if cleared:
             self.clears = True
             self.conditions = [
                 c for c in self.conditions if c.key != GRADIENT or id(c.owner) not in cleared
             ]
 
-    def watched(self, objects: Sequence[Any]) -> tuple[list[Any], set[str]]:
-        """Return the arrays of which it can be seen how they are used, and their attributes' names.
+    def watchable_arrays(self, objects: Sequence[Any]) -> tuple[list[Any], set[str]]:
+        """Return the arrays whose uses can be watched, and the names of their attributes.
 
         Args:
             objects: what the program captures.
@@ -132,7 +148,7 @@ class Trial:
         return arrays, {c.key for cs in found for c in cs if type(c.key) is str}
 
     def free_contents(self, proven: Collection[int], names: Collection[str]) -> None:
-        """Let arrays have other elements, of which was proven that they are operands only.
+        """Let arrays have other elements if they were proven to be operands only.
 
         Args:
             proven: their ids.
@@ -157,29 +173,32 @@ class Trial:
         """Tell whether an array has other elements than after the call."""
         return any(c.has_new_content() for c in self.conditions)
 
-    def present_state(self) -> State:
-        """Return what is there before a call."""
+    def has_moved(self) -> bool:
+        """Tell whether something that the call reads has changed, during the call or since."""
+        return self.changed or self.others_changed or self.has_new_content()
+
+    def present_state(self) -> StateBeforeCall:
+        """Return the state that a call finds."""
         assert self.captures is not None
         objects, contents = self.captures.objects(), self.captures.contents()
-        draws = [state_of(generator) for generator, _ in self.reach.random]
-        return State(objects, contents, draws, self.found_now())
+        draws = [generator_state(generator) for generator, _ in self.reach.random]
+        return StateBeforeCall(objects, contents, draws, self.found_now())
 
-    def difference(
-        self, tracer: Tracer, program: Program, result: Result, before: State
-    ) -> CompileError | None:
+    def difference(self, second: TracedCall, before: StateBeforeCall) -> CompileError | None:
         """Return why another call did not record the same, or None.
 
         Args:
-            tracer, program, result: of that call.
+            second: what that call recorded.
             before: what was there when it began.
         """
         assert self.captures is not None
+        tracer, program = second.tracer, second.program
         try:
             self.refuse_drawn(before.draws, tracer)
             refuse_unreached_arrays(self.tracer, tracer, self.reach)
             values = self.captures.found_again(tracer, program, before.objects, before.contents)
-            compare(self.program, self.captures.as_inputs(program, values))
-            result.compare(self.result)
+            compare_programs(self.program, self.captures.as_inputs(program, values))
+            second.result.compare(self.result)
             self.refuse_replaced(before.found)
         except CompileError as error:
             return error
@@ -193,9 +212,9 @@ class Trial:
         ]
 
     def changed_since(self, found: Sequence[tuple[Any, Any]]) -> Condition | None:
-        """Return the first condition that reads something else than before a call.
+        """Return the first condition that reads something else than before a call, or None.
 
-        What only code of others reads are its own accounts: they are forgotten.
+        What only foreign code reads are its own accounts: their conditions are dropped.
 
         Args:
             found: what the conditions read before the call.
@@ -210,7 +229,7 @@ class Trial:
         return next((c for c in changed if not c.foreign and c.key != GRADIENT), None)
 
     def refuse_replaced(self, found: Sequence[tuple[Any, Any]]) -> None:
-        """Refuse arrays and tensors from outside that the function replaced by others.
+        """Refuse a function that puts another array or tensor in a place outside.
 
         Args:
             found: what the conditions read before the call.
@@ -228,8 +247,8 @@ class Trial:
                     "outside, which the function changes with assign, or return them"
                 )
 
-    def failing_but_for_content(self, after: bool = False) -> Condition | None:
-        """Return the first condition that does not hold, and not since an array has changed.
+    def first_failing_but_content(self, after: bool = False) -> Condition | None:
+        """Return the first condition that fails, not counting changed elements; or None.
 
         What only code of others reads, and does not hold, are its own accounts: they are forgotten.
 
@@ -246,10 +265,10 @@ class Trial:
         )
 
     def release(self) -> None:
-        """Let go of what is needed on trial only."""
+        """Drop what only the trace needs, and the program does not."""
         del self.tracer, self.reach
 
-    def failing(self, after: bool = False) -> Condition | None:
+    def first_failing(self, after: bool = False) -> Condition | None:
         """Return the first condition that does not hold.
 
         What only code of others reads, and does not hold, are its own accounts: they are forgotten.
@@ -264,13 +283,15 @@ class Trial:
         )
 
     def refuse_drawn(self, before: Sequence[Any], tracer: Tracer) -> None:
-        """Refuse numbers that were drawn without being recorded, by generators with these states.
+        """Refuse random numbers that were drawn without being recorded.
 
         Raises:
             CompileError: naming the generator.
         """
         for (generator, label), state in zip(self.reach.random, before, strict=True):
-            if not tracer.drew_from(generator) and not identical(state, state_of(generator)):
+            if not tracer.before.has_drawn_from(generator) and not is_identical(
+                state, generator_state(generator)
+            ):
                 raise CompileError(
                     f"compile: the function draws from {label}, a {type(generator).__name__}, and "
                     "a program would not draw again; draw with am.random, whose generators have "
@@ -278,20 +299,20 @@ class Trial:
                 )
 
 
-class Entry:
+class CacheEntry:
     """A compiled signature: the program, and how a call's values and results pass in and out.
 
     Attributes:
-        guard: tells whether all is as it was, and finds what the program captures.
+        guard: tells whether everything is as it was, and finds what the program captures.
         values: takes the values from simple arguments; None for arguments that are not simple.
-        trial: what was recorded.
-        direct: runs the program, where its one output is the one tensor that is returned.
-        forgotten: the leaves that lose their gradient then; of the others was seen that they have
+        first: the trace that was compiled.
+        direct: runs the program, if its only output is the tensor that is returned; or None.
+        forgotten: the leaves whose gradient is cleared then; the guard knows that the others have
             none.
-        recording: whether it is for calls outside of `no_grad`.
-        replay: the program as an operation that has a gradient, once it is needed.
+        recording: whether it serves calls outside of `no_grad`.
+        replay: the program as an operation with a gradient, made when it is needed.
         tensors: returns the captured tensors; None if there are none.
-        left: so many calls from now, one is checked.
+        left: the number of calls until one is checked.
     """
 
     __slots__ = (
@@ -304,9 +325,9 @@ class Entry:
             "replay",
             "result",
             "tensors",
-            "trial",
+            "first",
             "values",
-            "variant",
+            "executable",
             "watched",
         ),
         "_due",
@@ -315,27 +336,27 @@ class Entry:
 
     def __init__(
         self,
-        variant: Variant,
-        trial: Trial,
+        executable: Executable,
+        first: FirstTrace,
         values: Callable[..., Any] | None,
         due: Sequence[int],
     ) -> None:
-        assert trial.captures is not None
+        assert first.captures is not None
         self.left = self._next = due[0]
         self._due = (after - before for before, after in pairwise(due))
-        self.variant = variant
-        self.trial = trial
-        self.result = trial.result
+        self.executable = executable
+        self.first = first
+        self.result = first.result
         self.recording = is_recording()
-        self.replay: Replay | None = None
-        self.guard = Guard(trial.conditions, trial.captures.sources)
+        self.replay: ProgramOperation | None = None
+        self.guard = Guard(first.conditions, first.captures.sources)
         self.values = values
-        self.tensors = trial.captures.tensors if trial.captures.tensors() else None
-        y = variant.program.outputs[0] if self.result.single else None
+        self.tensors = first.captures.tensors if first.captures.tensors() else None
+        y = executable.program.outputs[0] if self.result.single else None
         # A gradient of before may be there to be forgotten.
-        tensor = not trial.clears and variant.changes and type(y) is Value and not y.weak
-        self.direct = variant.run_alone if tensor else None
-        without = {id(c.owner) for c in trial.conditions if c.key == GRADIENT and c.value is None}
+        tensor = not first.clears and executable.changes and type(y) is Value and not y.weak
+        self.direct = executable.run_alone if tensor else None
+        without = {id(c.owner) for c in first.conditions if c.key == GRADIENT and c.value is None}
         self.forgotten = [x for x in self.result.trained if id(x) not in without]
 
     @property
@@ -344,7 +365,7 @@ class Entry:
         return self._next - self.left
 
     def is_due(self) -> bool:
-        """Count a call; tell whether it is to be checked."""
+        """Count a call; tell whether it must be checked."""
         self.left -= 1
         if self.left:
             return False
@@ -354,7 +375,7 @@ class Entry:
 
 
 def refuse_hidden(reach: Reach) -> None:
-    """Refuse what cannot be guarded.
+    """Refuse an object that cannot be guarded.
 
     Raises:
         CompileError: naming it.
@@ -374,17 +395,17 @@ def refuse_hidden(reach: Reach) -> None:
 def is_same_finding(before: tuple[Any, Any], now: tuple[Any, Any]) -> bool:
     """Tell whether a condition reads the same object, with the same elements."""
     (x, content), (y, other) = before, now
-    if type(x) is tuple and type(y) is tuple and not is_plain(x):  # the items of a container
-        return len(x) == len(y) and all(map(is_one, x, y))
-    return content == other and is_one(x, y)
+    if type(x) is tuple and type(y) is tuple and not is_plain_value(x):  # the items of a container
+        return len(x) == len(y) and all(map(is_same_object, x, y))
+    return content == other and is_same_object(x, y)
 
 
-def is_one(x: Any, y: Any) -> bool:
-    """Tell whether two objects are one, or plain and identical."""
-    return x is y or (is_plain(x) and identical(x, y))
+def is_same_object(x: Any, y: Any) -> bool:
+    """Tell whether two objects are the same object, or identical plain values."""
+    return x is y or (is_plain_value(x) and is_identical(x, y))
 
 
-def state_of(generator: Any) -> Any:
+def generator_state(generator: Any) -> Any:
     """Return the state of a generator of NumPy or of the module random."""
     if hasattr(generator, "getstate"):
         return generator.getstate()
@@ -393,15 +414,15 @@ def state_of(generator: Any) -> Any:
     ).state
 
 
-def with_gradients(programs: Iterable[Program]) -> set[int]:
+def leaves_with_gradients(programs: Iterable[Program]) -> set[int]:
     """Return the ids of the leaves of programs that have a gradient at the moment."""
     return {id(x) for p in programs for x in p.leaves.values() if x.grad is not None}
 
 
-def is_same(one: Trial, other: Trial) -> bool:
-    """Tell whether two trials recorded the same program, so that one will do."""
+def is_same_program(one: FirstTrace, other: FirstTrace) -> bool:
+    """Tell whether two traces recorded the same program."""
     try:
-        compare(one.program, other.program)
+        compare_programs(one.program, other.program)
     except (CompileError, ValueError):
         return False
     return True

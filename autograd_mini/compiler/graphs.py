@@ -1,8 +1,8 @@
 """Graphs of programs: the same vertices that recording leaves behind, but without numbers.
 
-So everything that reads a graph reads a program too: `print`, `viz`, a user's own loop over the
-operations. Inputs, leaves and results are tensors whose value is absent; captured arrays keep
-theirs. The change of a leaf is an operation `assign` of the leaf and its new value.
+So everything that reads a graph can read a program: `print`, `viz`, a user's loop over the
+operations. Inputs, leaves and results are tensors without a value; captured arrays keep theirs. The
+change of a leaf is an operation `assign` of the leaf and its new value.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class GraphMaker:
         self.program = program
         self.tensors: dict[Value, Any] = {}
         self.phases = phases_of(program)
-        self.own = parts(program, self.phases)
+        self.own = phase_scopes(program, self.phases)
         self.scopes: dict[tuple[Phase, str, Entries], Scope] = {}
         self.written: dict[object, str] = {}
 
@@ -51,10 +51,10 @@ class GraphMaker:
         """Return the graph."""
         program = self.program
         for x in program.inputs:
-            self.tensors[x] = leaf(absent(x), name=x.name)
+            self.tensors[x] = leaf(absent_array(x), name=x.name)
         for x, t in program.leaves.items():
             name = x.name or t.name
-            self.tensors[x] = leaf(absent(x), requires_grad=t._requires_grad, name=name)
+            self.tensors[x] = leaf(absent_array(x), requires_grad=t._requires_grad, name=name)
         for x, data in program.constants.items():
             self.tensors[x] = leaf(data, name=x.name) if x.name else data
         for step, phase in zip(program.instructions, self.phases, strict=True):
@@ -81,10 +81,10 @@ class GraphMaker:
         vertex._requires_grad = False
         vertex.serial = next(serials)
         if type(vertex) is Record:
-            vertex.arrays = tuple(map(absent, step.results))
+            vertex.arrays = tuple(map(absent_array, step.results))
             made = [vertex.output(i) for i in range(len(step.results))]
         else:
-            vertex._value = absent(step.results[0])
+            vertex._value = absent_array(step.results[0])
             vertex.grad = None
             made = [vertex]
         for value, tensor in zip(step.results, made, strict=True):
@@ -111,7 +111,7 @@ class GraphMaker:
         for old, new in self.program.updates:
             before = self.tensors[old]
             after = Tensor()
-            after._value = absent(old)
+            after._value = absent_array(old)
             after._requires_grad = before._requires_grad
             after._primitive = set_leaf
             after._operands = (before, self.tensors[new])
@@ -124,9 +124,9 @@ class GraphMaker:
         return changed
 
     def scope(self, phase: Phase, path: str) -> Scope | None:
-        """Return the scope of a path, the same one for each entry; a part has those of its own.
+        """Return the scope of a path, the same scope for each entry; phases do not share scopes.
 
-        The outermost scope of a part is the one that is its own, or one around all of the part.
+        The outermost scope of a phase is its own scope, or a new one around all of the phase.
         """
         entries = entries_of(path)
         own = self.own.get(phase)
@@ -146,7 +146,7 @@ class GraphMaker:
         return found
 
     def part(self, phase: Phase, entries: Entries = ()) -> Scope:
-        """Return the scope around a part: one for each entry, where there is one of its own."""
+        """Return the scope around a phase: one for each entry, if the phase has its own scope."""
         path = self.own[phase]
         found = self.scopes.get((phase, "", entries))
         if found is None:
@@ -167,16 +167,16 @@ class GraphMaker:
 
 
 def entries_of(path: str) -> Entries:
-    """Return which entries of the scopes of a path are meant, none where it is not known."""
+    """Return which entries of the scopes a path means; () if that is not known."""
     entries = path.entries if type(path) is ScopePath else ()
     return entries if len(entries) == path.count("/") + 1 else ()
 
 
-def parts(program: Program, phases: list[Phase]) -> dict[Phase, str]:
-    """Return the phases after the forward, each with the path of the scope that is its own, or "".
+def phase_scopes(program: Program, phases: list[Phase]) -> dict[Phase, str]:
+    """Return the phases after the forward, each with the path of its own scope, or "".
 
-    A scope is a phase's own if all of the phase is in it and nothing else is, as what the reverse
-    walk or an optimizer ran in. Programs that train nothing have no such phases.
+    A scope belongs to a phase if it has all of the phase and nothing else, as the scope of the
+    backward pass or of an optimizer. Programs that train nothing have no such phases.
     """
     if not any(program.leaves[leaf].requires_grad for leaf, _ in program.updates):
         return {}
@@ -194,6 +194,6 @@ def parts(program: Program, phases: list[Phase]) -> dict[Phase, str]:
     return own
 
 
-def absent(value: Value) -> Absent:
+def absent_array(value: Value) -> Absent:
     """Return what stands for an array of the program."""
     return Absent(value.shape, value.dtype)

@@ -1,10 +1,10 @@
-"""Guards: what a function read outside of its arguments, and must find again for its program.
+"""Guards: what a function read from outside, and must find again before its program may run.
 
-A condition says where something was read and what was found. Most are compared by identity, in one
-generated function: 5 to 25 ns each. Where another object is found, plain numbers and texts are
-compared by value. Arrays may be other ones of the same shape and dtype: programs read their numbers
-at each call. The generated text holds names of our own only; those of the user's attributes are put
-into the syntax tree, and no text of a user's is evaluated.
+A condition says where something was read and what was found there. One generated function
+compares most of them by identity, in 5 to 25 ns each. If it finds another object, plain numbers and
+texts are compared by value. Another array of the same shape and dtype is accepted: programs read
+the numbers of arrays at each call. The generated text has our own names only. Names of the user's
+attributes go into the syntax tree directly, so no text of the user is evaluated.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 
 from ..core.fingerprint import fingerprint
 from ..core.tensor import Tensor
-from .identical import identical, is_plain
+from .identical import is_identical, is_plain_value
 
 Kind = Literal[
     "attribute",
@@ -37,7 +37,7 @@ Kind = Literal[
     "empty",
 ]
 MISSING: Final = type("Missing", (), {"__repr__": lambda self: "nothing"})()
-"""What is found where there is nothing."""
+"""Stands for the absence of an object."""
 PARSING: Final = threading.Lock()
 """Python 3.11 counts the depth of the trees that it makes for all threads together."""
 FAILURES: Final = (AttributeError, LookupError, TypeError, ValueError, RuntimeError)
@@ -49,22 +49,22 @@ BRIEF: Final = 16_384
 
 
 class Condition:
-    """Something that was read, and what was found.
+    """A place that was read, and what was found there.
 
     Attributes:
         kind: how it is read: an attribute of the owner, the function behind a method, an item,
             what a cell holds, what a call without arguments returns; the number of items, or the
             items themselves in their order; that there is no such attribute or item; or the
             elements of an array.
-        owner: of whom.
+        owner: the object that was read.
         key: the name of the attribute, or the key of the item.
         value: what was found.
         label: what an error calls it.
-        foreign: whether only code of others reads it, which may keep accounts of its own.
-        exact: whether an array or tensor must be the very same object. Else a program reads its
+        foreign: whether only foreign code reads it, as a module that counts its own calls.
+        exact: whether an array or tensor must be the very same object. If not, a program reads its
             numbers at each call, and only its type, shape and dtype must stay.
-        same_as: a condition that leads to the same array, which both must do.
-        content: the elements that an array must have, which other code than a program reads.
+        same_as: another condition that must lead to the same array, or None.
+        content: the elements that an array must have, since plain code may read them; or None.
     """
 
     __slots__ = ("content", "exact", "foreign", "key", "kind", "label", "owner", "same_as", "value")
@@ -90,7 +90,7 @@ class Condition:
 
     @property
     def place(self) -> tuple[str, int, Any]:
-        """What is read, as a key."""
+        """A key of the place that is read."""
         return self.kind, id(self.owner), self.key if type(self.key) is str else id(self.key)
 
     def read(self) -> Any:
@@ -101,7 +101,7 @@ class Condition:
             return MISSING
 
     def holds(self) -> bool:
-        """Tell whether what is there now is as good as what was found."""
+        """Tell whether the place now holds what was found, or something as good."""
         return self._holds_but_for_content() and not self.has_new_content()
 
     def has_new_content(self) -> bool:
@@ -120,8 +120,8 @@ class Condition:
         if not self.exact:
             return self._is_alike(now)
         if self.kind == "items":
-            return same_items(self.owner, self.value)
-        return now is self.value or (is_plain(self.value) and identical(now, self.value))
+            return holds_same_items(self.owner, self.value)
+        return now is self.value or (is_plain_value(self.value) and is_identical(now, self.value))
 
     def _is_alike(self, now: Any) -> bool:
         """Tell whether a program can read one array in place of another."""
@@ -134,12 +134,12 @@ class Condition:
 
 
 def is_read(x: Any) -> bool:
-    """Tell whether a program reads the numbers of an object at each call, whichever it is."""
+    """Tell whether a program reads the numbers of such an object at each call."""
     return type(x) is np.ndarray or (type(x) is Tensor and not x._requires_grad)
 
 
 def is_alike(x: Any, y: Any) -> bool:
-    """Tell whether the numbers of one object can be read in place of another's."""
+    """Tell whether a program can read one object in place of another."""
     if type(x) is not type(y) or not is_read(x):
         return False
     return bool(x.shape == y.shape and x.dtype == y.dtype)
@@ -151,7 +151,7 @@ def numbers_of(x: Any) -> Any:
 
 
 def read_attribute(owner: Any, name: str) -> Any:
-    """Return an attribute, without asking a `__getattribute__` of the user's."""
+    """Return an attribute without calling a `__getattribute__` of the user."""
     if isinstance(owner, type):
         return getattr(owner, name)
     return object.__getattribute__(owner, name)
@@ -176,7 +176,7 @@ def is_empty(cell: Any) -> bool:
 
 
 def content_of(array: Any, key: Any = None) -> bytes | int:
-    """Return what tells whether the elements of an array, or of a buffer, are the same."""
+    """Return the bytes of an array or buffer, or a fingerprint, to compare its elements."""
     data = array
     if isinstance(array, np.generic):
         data = np.asarray(array)
@@ -186,10 +186,11 @@ def content_of(array: Any, key: Any = None) -> bytes | int:
     return data.tobytes() if data.nbytes <= BRIEF else fingerprint(data)
 
 
-def same_items(container: Any, items: Sequence[Any]) -> bool:
+def holds_same_items(container: Any, items: Sequence[Any]) -> bool:
     """Tell whether a container holds the same objects in the same order; for dicts, the keys."""
     return len(container) == len(items) and all(
-        x is y or (is_plain(y) and identical(x, y)) for x, y in zip(container, items, strict=True)
+        x is y or (is_plain_value(y) and is_identical(x, y))
+        for x, y in zip(container, items, strict=True)
     )
 
 
@@ -224,9 +225,9 @@ class Guard:
             "absent": has_no_attribute,
             "empty": is_empty,
             "content": content_of,
-            "same": same_items,
+            "same": holds_same_items,
             "read": read_attribute,
-            "identical": identical,
+            "identical": is_identical,
             "is_": is_,
             "ndarray": np.ndarray,
             "Tensor": Tensor,
@@ -234,7 +235,7 @@ class Guard:
         self._names: dict[int, str] = {}
         self._attributes: dict[str, str] = {}
         self._functions: list[str] = []
-        self._test = self._compiled()
+        self._test = self._compile_test()
 
     def check(self) -> tuple[Any, ...] | None:
         """Return the arrays that a program reads if all conditions hold, else None."""
@@ -245,11 +246,11 @@ class Guard:
         return self._check_by_value() if found is None else found
 
     def _check_by_value(self) -> tuple[Any, ...] | None:
-        """Look at each condition; note other objects that are equal, so that they are known."""
-        if self.failing() is not None:
+        """Check each condition by value; note equal objects, so that they are known next time."""
+        if self.first_failing() is not None:
             return None
         for place, condition in enumerate(self.conditions):
-            if condition.kind in ("attribute", "item", "cell") and is_plain(condition.value):
+            if condition.kind in ("attribute", "item", "cell") and is_plain_value(condition.value):
                 condition.value = self._bound[f"v{place}"] = condition.read()
         return self.read()
 
@@ -261,12 +262,12 @@ class Guard:
         """Return the arrays and tensors that a program reads."""
         return [x.read() if type(x) is Condition else x for x in self.sources]
 
-    def failing(self) -> Condition | None:
+    def first_failing(self) -> Condition | None:
         """Return the first condition that does not hold."""
         return next((c for c in self.conditions if not c.holds()), None)
 
     # ── the generated function ───────────────────────────────────────────────────────────────
-    def _compiled(self) -> Callable[[], tuple[Any, ...] | None]:
+    def _compile_test(self) -> Callable[[], tuple[Any, ...] | None]:
         """Write all conditions as one function."""
         names = {id(x): f"a{place}" for place, x in enumerate(self.sources)}
         places = {id(c): place for place, c in enumerate(self.conditions)}
@@ -274,29 +275,31 @@ class Guard:
         for place, x in enumerate(self.sources):
             text = f"a{place}"
             if type(x) is Condition:
-                lines.append(f"{text} = {self._read(x, places[id(x)])}")
+                lines.append(f"{text} = {self._write_read(x, places[id(x)])}")
             else:
                 self._bound[text] = x
             is_tensor = type(x.value if type(x) is Condition else x) is Tensor
             results.append(f"{text}._value, " if is_tensor else f"{text}, ")
         tests: list[str] = []  # of what the program reads
         others: list[str] = []
-        whole = whole_lists(self.conditions, names)
+        whole = find_whole_lists(self.conditions, names)
         unpacked = {id(item) for items in whole.values() for item in items}
         for place, condition in enumerate(self.conditions):
             if id(condition) in unpacked:
                 continue
             if id(condition) in whole:
-                items = [self._found(x, places[id(x)]) for x in whole[id(condition)]]
-                others.append(self._same_items(place, self._owner(condition.owner), items))
+                items = [self._write_found(x, places[id(x)]) for x in whole[id(condition)]]
+                others.append(
+                    self._write_same_items(place, self._bind_object(condition.owner), items)
+                )
                 continue
             source = names.get(id(condition))
-            text = source or self._read(condition, place)
+            text = source or self._write_read(condition, place)
             chosen = tests if source or condition.same_as else others
             if condition.same_as is not None:
                 chosen.append(f"{text} is {names[id(condition.same_as)]}")
                 continue
-            chosen.append(self._compared(condition, place, text))
+            chosen.append(self._write_test(condition, place, text))
             if condition.content is not None:
                 self._bound[f"c{place}"] = condition.content
                 chosen.append(f"content({text}) == c{place}")
@@ -318,21 +321,21 @@ class Guard:
         made: Callable[[], tuple[Any, ...] | None] = self._bound["test"]
         return made
 
-    def _owner(self, owner: Any) -> str:
-        """Return the name of an object, mostly the owner of something else that is read."""
+    def _bind_object(self, owner: Any) -> str:
+        """Return the name of an object in the generated function."""
         name = self._names.setdefault(id(owner), f"o{len(self._names)}")
         self._bound[name] = owner
         return name
 
-    def _read(self, condition: Condition, place: int) -> str:
-        """Write how something is read."""
-        owner, kind = self._owner(condition.owner), condition.kind
+    def _write_read(self, condition: Condition, place: int) -> str:
+        """Write the expression that reads a place."""
+        owner, kind = self._bind_object(condition.owner), condition.kind
         if kind == "item" and type(condition.owner) in (list, tuple) and type(condition.key) is int:
             return f"{owner}[{condition.key}]"
         self._bound[f"k{place}"] = condition.key
         if kind in ("attribute", "method"):
             text = f"read({owner}, k{place})"
-            if can_be_written(condition):
+            if can_be_read_with_dot(condition):
                 self._attributes[f"attribute_{place}"] = condition.key
                 text = f"{owner}.attribute_{place}"
             return f"{text}.__func__" if kind == "method" else text
@@ -348,15 +351,15 @@ class Guard:
             "empty": f"empty({owner})",
         }[kind]
 
-    def _compared(self, condition: Condition, place: int, text: str) -> str:
-        """Write the test of what was read."""
+    def _write_test(self, condition: Condition, place: int, text: str) -> str:
+        """Write the test of one condition."""
         kind, found = condition.kind, condition.value
         if not condition.exact:
-            return self._alike(condition, place, text)
-        value = self._found(condition, place)
+            return self._write_alike(condition, place, text)
+        value = self._write_found(condition, place)
         if kind == "items":  # by identity; others that are equal are found by value
             if found and type(condition.owner) in (list, tuple):
-                return self._same_items(place, text, list(map(self._owner, found)))
+                return self._write_same_items(place, text, list(map(self._bind_object, found)))
             value = f"v{place}"
             self._bound[value] = found
             return f"len({text}) == {len(found)} and all(map(is_, {text}, {value}))"
@@ -368,17 +371,17 @@ class Guard:
             return f"identical({text}, {value})"
         return f"{text} is {value}"
 
-    def _found(self, condition: Condition, place: int) -> str:
-        """Write what was found: a name that no other condition has, if an equal one will do."""
+    def _write_found(self, condition: Condition, place: int) -> str:
+        """Write what was found; under its own name if an equal object may replace it later."""
         found = condition.value
         if found is None or found is True or found is False:
             return repr(found)
-        if not is_plain(found):
-            return self._owner(found)
+        if not is_plain_value(found):
+            return self._bind_object(found)
         self._bound[f"v{place}"] = found
         return f"v{place}"
 
-    def _same_items(self, place: int, text: str, items: Sequence[str]) -> str:
+    def _write_same_items(self, place: int, text: str, items: Sequence[str]) -> str:
         """Write functions that compare the items of a list, 5 ns each; return their calls."""
         calls = [f"len({text}) == {len(items)}"]
         for first in range(0, len(items), TOGETHER):
@@ -394,8 +397,8 @@ class Guard:
             calls.append(f"same_{place}_{first}()")
         return " and ".join(calls[len(calls) == 2 :])  # to unpack all is to count
 
-    def _alike(self, condition: Condition, place: int, text: str) -> str:
-        """Write the test whether a program can read an array or tensor in place of another."""
+    def _write_alike(self, condition: Condition, place: int, text: str) -> str:
+        """Write the test that a program can read the array or tensor that is there."""
         x = condition.value
         self._bound |= {f"s{place}": x.shape, f"d{place}": x.dtype}
         first, then = (text, text) if text.isidentifier() else (f"(x := {text})", "x")
@@ -407,14 +410,14 @@ class Guard:
         return f"{test} and {then}.shape == s{place} and {kind}"
 
 
-def whole_lists(
+def find_whole_lists(
     conditions: Sequence[Condition], sources: Container[int]
 ) -> dict[int, list[Condition]]:
-    """Find lists and tuples of which all items must be the same: by the ids of their lengths.
+    """Find lists and tuples whose items must all be the same, by the id of the length condition.
 
     Args:
         conditions: of a guard.
-        sources: ids of those that lead to arrays which a program reads.
+        sources: ids of the conditions that lead to arrays which a program reads.
     """
     items: dict[int, dict[Any, Condition]] = {}
     for c in conditions:
@@ -430,8 +433,8 @@ def whole_lists(
     }
 
 
-def can_be_written(condition: Condition) -> bool:
-    """Tell whether reading an attribute can be written with a dot, and calls no user's code."""
+def can_be_read_with_dot(condition: Condition) -> bool:
+    """Tell whether an attribute can be read with a dot, without calling the user's code."""
     name, owner = condition.key, condition.owner
     if not name.isidentifier() or keyword.iskeyword(name):
         return False

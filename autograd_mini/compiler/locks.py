@@ -1,9 +1,9 @@
-"""Turns: programs that change the same tensors run one after the other, whichever they are.
+"""Turns: programs that change the same tensors run one after the other.
 
-A turn belongs to tensors. Programs that have one in common share it, so turns are joined when a
-program comes that needs several. A program that only reads waits as well, as long as there is one
-that writes. Before a process forks, running programs are waited for, so that the child has whole
-steps and no lock that is held by a thread which it does not have.
+A turn belongs to tensors. Programs with a tensor in common share a turn; turns are joined when a
+program needs several. A program that only reads waits too, if another program writes. Before a
+process forks, running programs come to their end. So the child has complete steps, and no lock held
+by a thread that it does not have.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Turn:
         lock: held by the thread whose turn it is. Taken by `with`, it is never left held.
         busy: whether a program runs, or was interrupted.
         writers: how many programs there are that change one of the tensors.
-        before: the turns that were joined to this one; programs may still run in them.
+        before: the turns that were joined into this one; programs may still run in them.
         joined: the turn to which this one was joined, or None.
     """
 
@@ -55,7 +55,7 @@ class Turn:
         return turn
 
     def is_open(self) -> bool:
-        """Tell whether it is still a turn, when its lock is held; wait for those before it."""
+        """Tell whether the turn was not joined to another; wait for the turns before it."""
         for other in self.before:
             with other.lock:
                 pass
@@ -79,9 +79,9 @@ def run_in_turn(find: Callable[[], Turn], name: str, function: Callable[[], Resu
     """Call a function while no program may change the tensors of a turn.
 
     Args:
-        find: returns the turn as it is then.
+        find: returns the present turn.
         name: of the program that asks.
-        function: what is called.
+        function: is called.
     """
     while True:
         turn = find()
@@ -93,7 +93,7 @@ def run_in_turn(find: Callable[[], Turn], name: str, function: Callable[[], Resu
 
 
 def have_writers(tensors: Iterable[Tensor]) -> bool:
-    """Tell whether there are programs that change one of some tensors."""
+    """Tell whether a program changes one of these tensors."""
     return any(x.serial in _turns and _turns[x.serial].current().writers for x in tensors)
 
 
@@ -108,7 +108,7 @@ def turn_of(tensors: Iterable[Tensor], writes: bool, program: Any) -> Turn:
     with _registry:
         known = (_turns[x.serial].current() for x in tensors if x.serial in _turns)
         found = list(dict.fromkeys(known))
-        turn = found[0] if len(found) == 1 else joined(found)
+        turn = found[0] if len(found) == 1 else join_turns(found)
         for x in tensors:
             if x.serial not in _turns:
                 weakref.finalize(x, _turns.pop, x.serial, None).atexit = False
@@ -119,7 +119,7 @@ def turn_of(tensors: Iterable[Tensor], writes: bool, program: Any) -> Turn:
     return turn
 
 
-def joined(turns: list[Turn]) -> Turn:
+def join_turns(turns: list[Turn]) -> Turn:
     """Return a new turn in place of several."""
     turn = Turn()
     turn.before = tuple(dict.fromkeys(x for one in turns for x in (one, *one.before)))

@@ -1,11 +1,13 @@
 """The memory plan: which values live in static buffers, which share one, what is written in place.
 
-A value is held in one of these ways. An argument is given at each call. A state is an array that
-the program owns and changes: an updated leaf. A constant is there from the start: a captured array,
-and a leaf that is only read, as long as nobody assigns it. A buffer is a
-part of the working memory, taken by other values when it is not needed any more. A view is written
-once where its base is static. What is left is local: a scalar, a result that is returned, or
-something that NumPy can only make anew.
+Each value has one kind of storage:
+
+- argument: it is given at each call.
+- state: an array that the program owns and changes, for an updated leaf.
+- constant: it is there from the start: a captured array, or a leaf that is only read.
+- buffer: a part of the working memory. Other values take it when it is no longer needed.
+- view: it shows the memory of another value, and is made once if that memory is static.
+- local: a scalar, a returned result, or a result that NumPy can only make as a new array.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from .fused_ops import accumulated, added_at, flat, parts
 from .program import Instruction, Operand, Program, Value
-from .rows import accumulated, added_at, flat, parts
 
 Kind = Literal["argument", "state", "constant", "buffer", "view", "local"]
 ALIGNMENT: Final = 64
@@ -25,17 +27,17 @@ ALIGNMENT: Final = 64
 
 @dataclass(slots=True, eq=False)
 class Plan:
-    """How a program runs in memory.
+    """The memory of a program.
 
     Attributes:
-        head: the instructions that change nothing.
-        tail: products that are added into states, after all others.
+        head: the instructions that change no state.
+        tail: products that are added into states, after all other instructions.
         products: the same by their results.
-        kinds: how each value is held.
-        bases: the value whose memory a view shows.
-        written: the state or buffer into which a result is written in place of its own buffer.
-        groups: vectors of states that lie side by side, and the states in order.
-        placed: results that are computed where a vector of several shall be, and at which element.
+        kinds: the kind of storage of each value.
+        bases: for each view, the value whose memory it shows.
+        written: the state or buffer into which a result is written, if not into a new buffer.
+        groups: vectors whose parts are states, and these states in order.
+        placed: results that are computed as parts of a vector, with it and the first element.
         offsets: where each buffer starts in the working memory.
         size: of the working memory, in bytes.
     """
@@ -52,7 +54,7 @@ class Plan:
     size: int = 0
 
     def base(self, value: Value) -> Value:
-        """Return the value in whose memory another one lies."""
+        """Return the value whose memory a value uses."""
         while True:
             under = self.bases.get(value) or self.written.get(value)
             if under is None:
@@ -69,12 +71,12 @@ class Plan:
         return all(self.kinds[self.base(x)] in ("constant", "buffer") for x in factors)
 
 
-Asks = Callable[[Instruction], bool]
+Question = Callable[[Instruction], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """What the written form of an instruction can do.
+    """Functions that tell what the source of an instruction can do.
 
     Attributes:
         is_view: whether its result shares the memory of its first operand.
@@ -82,43 +84,43 @@ class Abilities:
         in_place: whether that may be one of its operands, of the same shape and dtype.
     """
 
-    is_view: Asks
-    takes_out: Asks
-    in_place: Asks
+    is_view: Question
+    takes_out: Question
+    in_place: Question
 
 
-def planned(program: Program, can: Abilities, in_place: bool = True) -> Plan:
+def plan_memory(program: Program, can: Abilities, in_place: bool = True) -> Plan:
     """Plan the memory of a program, after the passes.
 
     Args:
-        program: what is to run.
-        can: what its instructions can do.
-        in_place: whether products may be added into states.
+        program: the program.
+        can: tells what its instructions can do.
+        in_place: whether products may be added into states, which needs a BLAS that can be called.
     """
     states = {leaf for leaf, _ in program.updates if leaf.shape}
-    groups = side_by_side(program, states)
-    direct = accumulating(program, states) if in_place else {}
+    groups = find_state_vectors(program, states)
+    direct = find_accumulations(program, states) if in_place else {}
     while True:
-        plan = held(program, can, states, groups, direct)
+        plan = choose_all_storage(program, can, states, groups, direct)
         stays = [y for y in direct if plan.stays(plan.products[y])]
         if len(stays) == len(direct):
             break
         direct = {y: direct[y] for y in stays}
     for step in plan.head:
         if step.primitive is flat and step.results[0] not in groups:
-            lay_out(plan, step)
-    place(plan, [*plan.head, *plan.tail], program, can.in_place)
+            compute_in_vector(plan, step)
+    assign_offsets(plan, [*plan.head, *plan.tail], program, can.in_place)
     return plan
 
 
-def held(
+def choose_all_storage(
     program: Program,
     can: Abilities,
     states: set[Value],
     groups: dict[Value, tuple[Value, ...]],
     direct: dict[Value, Value],
 ) -> Plan:
-    """Say how each value is held; products that are added into states come last."""
+    """Choose the storage of each value; products that are added into states come last."""
     products = {
         s.results[0]: s for s in program.instructions if s.results[:1] and s.results[0] in direct
     }
@@ -131,12 +133,12 @@ def held(
     plan.kinds |= dict.fromkeys(program.constants, "constant")
     outputs = {y for y in program.outputs if type(y) is Value}
     for step in [*plan.head, *plan.tail]:
-        hold(plan, step, outputs, direct, can)
+        choose_storage(plan, step, outputs, direct, can)
     return plan
 
 
-def side_by_side(program: Program, states: set[Value]) -> dict[Value, tuple[Value, ...]]:
-    """Find the vectors that consist of states, each of which can be a part of one vector only."""
+def find_state_vectors(program: Program, states: set[Value]) -> dict[Value, tuple[Value, ...]]:
+    """Find the vectors that consist of states; a state can be part of one vector only."""
     groups: dict[Value, tuple[Value, ...]] = {}
     taken: set[Operand] = set()
     for step in program.instructions:
@@ -147,8 +149,8 @@ def side_by_side(program: Program, states: set[Value]) -> dict[Value, tuple[Valu
     return groups
 
 
-def lay_out(plan: Plan, step: Instruction) -> None:
-    """Let results be computed where a vector of them shall be."""
+def compute_in_vector(plan: Plan, step: Instruction) -> None:
+    """Compute results directly in the vector that joins them, where that is possible."""
     vector, at = step.results[0], 0
     for x in step.values:
         own = plan.kinds[x] == "buffer" and x not in plan.placed and x not in plan.bases
@@ -158,7 +160,7 @@ def lay_out(plan: Plan, step: Instruction) -> None:
         at += x.size
 
 
-def accumulating(program: Program, states: set[Value]) -> dict[Value, Value]:
+def find_accumulations(program: Program, states: set[Value]) -> dict[Value, Value]:
     """Find the new values that a matrix product adds into their states: nothing else reads them.
 
     They are all computed at the end, when nothing reads an old value any more.
@@ -173,12 +175,12 @@ def accumulating(program: Program, states: set[Value]) -> dict[Value, Value]:
         if step.primitive is not accumulated or state is None or step.operands[0] is not state:
             continue
         read = new in readers or new in program.outputs or news.count(new) > 1
-        if not read and products_fit(step):
+        if not read and can_accumulate_by_blas(step):
             found[new] = state
     return found
 
 
-def products_fit(step: Instruction) -> bool:
+def can_accumulate_by_blas(step: Instruction) -> bool:
     """Tell whether BLAS can take the operands of an accumulating product."""
     y, (_, a, b, _) = step.results[0], step.operands
     return y.dtype.char in "fd" and all(
@@ -197,14 +199,14 @@ def new_vector(program: Program, states: tuple[Value, ...]) -> Value | None:
     return None
 
 
-def hold(
+def choose_storage(
     plan: Plan,
     step: Instruction,
     outputs: set[Value],
     direct: dict[Value, Value],
     can: Abilities,
 ) -> None:
-    """Say how the results of an instruction are held."""
+    """Choose the storage of an instruction's results."""
     first = step.operands[0] if step.operands else None
     if step.results and step.results[0] in plan.groups:
         plan.kinds[step.results[0]] = "state"
@@ -224,15 +226,17 @@ def hold(
             plan.kinds[y] = "local"
 
 
-def place(plan: Plan, steps: Sequence[Instruction], program: Program, in_place: Asks) -> None:
-    """Give each buffer its place in the working memory, free again after its last use."""
+def assign_offsets(
+    plan: Plan, steps: Sequence[Instruction], program: Program, in_place: Question
+) -> None:
+    """Give each buffer its place in the working memory; it is free again after its last use."""
     last: dict[Value, int] = {}
     for i, step in enumerate(steps):
         for x in (*step.values, *step.results):
             last[plan.base(x)] = i
     for y in program.ends():
         last[plan.base(y)] = len(steps)
-    memory = Memory()
+    memory = WorkingMemory()
     for i, step in enumerate(steps):
         dying = {x for x in map(plan.base, step.values) if last[x] == i}
         made = step.results[0] if step.results else None
@@ -246,7 +250,10 @@ def place(plan: Plan, steps: Sequence[Instruction], program: Program, in_place: 
             plan.offsets[y] = plan.offsets[vector] + at * y.dtype.itemsize
         elif plan.kinds[y] == "buffer" and y not in plan.offsets:
             within = step.operands[:1] if step.primitive is added_at else step.operands
-            reused = next((x for x in within if type(x) is Value and fits(x, y, dying, plan)), None)
+            reused = next(
+                (x for x in within if type(x) is Value and can_reuse_buffer(x, y, dying, plan)),
+                None,
+            )
             if reused is not None and in_place(step):
                 base = plan.base(reused)
                 while reused in plan.written:  # short ways: a chain may be long
@@ -265,7 +272,7 @@ def place(plan: Plan, steps: Sequence[Instruction], program: Program, in_place: 
     plan.size = memory.size
 
 
-def fits(x: Value, y: Value, dying: set[Value], plan: Plan) -> bool:
+def can_reuse_buffer(x: Value, y: Value, dying: set[Value], plan: Plan) -> bool:
     """Whether a result can take the buffer of an operand that is not needed any more."""
     base = plan.base(x)
     return (
@@ -278,11 +285,11 @@ def fits(x: Value, y: Value, dying: set[Value], plan: Plan) -> bool:
     )
 
 
-class Memory:
-    """A line of bytes of which parts are taken and given back.
+class WorkingMemory:
+    """The working memory: bytes that are taken and given back.
 
     Attributes:
-        size: how far it was ever used.
+        size: the largest number of bytes in use so far.
     """
 
     def __init__(self) -> None:
@@ -290,7 +297,7 @@ class Memory:
         self._free: list[tuple[int, int]] = []  # (start, length), sorted
 
     def take(self, nbytes: int) -> int:
-        """Return where so many bytes are free: the smallest gap that holds them."""
+        """Take bytes in the smallest gap that is large enough; return where they start."""
         length = -(-nbytes // ALIGNMENT) * ALIGNMENT
         gaps = [(free, start) for start, free in self._free if free >= length]
         if gaps:
@@ -306,7 +313,7 @@ class Memory:
         return start
 
     def give(self, start: int, nbytes: int) -> None:
-        """Give bytes back, joined with the gaps beside them."""
+        """Give bytes back; join them with neighbouring gaps."""
         end = start + -(-nbytes // ALIGNMENT) * ALIGNMENT
         joined = []
         for at, length in self._free:

@@ -1,9 +1,9 @@
-"""Which Python code runs while a function is traced, and which objects it has in hand.
+"""Which Python code runs while a function is traced, and which objects it holds.
 
-A trace sees operations, not the Python that chose them. So the interpreter is asked to report each
-call of a Python function: its code says which names it reads, its frame says of which objects. What
-these can reach is guarded; see `reach`. Code of this library and of NumPy is left out: models and
-optimizers say themselves that they are read.
+A trace sees operations, not the Python that chose them. So the interpreter reports each call of a
+Python function. Its code tells which names it reads; its frame tells of which objects. What these
+can reach is guarded: see `reach`. Code of this library and of NumPy is left out: models and
+optimizers report themselves that they are read.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from ..core.sites import LIBRARIES
 from ..core.tensor import Tensor
 
 Origin = Literal["library", "foreign", "user"]
-"""Whose code it is: this library's, NumPy's and SciPy's; the standard library's; the user's, and
-that of other installed packages."""
+"""Whose code it is. "library": this library, NumPy and SciPy. "foreign": the standard library.
+"user": the user, and other installed packages."""
 
 INSTALLED: Final = tuple(
     {os.path.join(sysconfig.get_path(name), "") for name in ("purelib", "platlib")}
@@ -51,7 +51,7 @@ UNINTERESTING: Final = frozenset(
     {int, float, complex, bool, str, bytes, type(None), type(...), slice, range, Tensor, CodeType}
     | {np.ndarray, np.float64, np.float32, np.int64, np.bool}
 )
-"""Types of objects that hold nothing that could be guarded, or are looked at elsewhere."""
+"""Types of objects with nothing to guard, or that are guarded elsewhere."""
 
 
 class Names(NamedTuple):
@@ -77,7 +77,7 @@ class Names(NamedTuple):
 
 
 @lru_cache(MANY)
-def names_of(code: CodeType) -> Names:
+def names_read_by(code: CodeType) -> Names:
     """Return which names a piece of code reads."""
     attributes, globals_, modules = set[str](), set[str](), set[str]()
     any_ = bool(READS_ANY.intersection(code.co_names))
@@ -109,7 +109,7 @@ def names_of(code: CodeType) -> Names:
 
 
 def compares_or_shows(step: dis.Instruction) -> bool:
-    """Tell an instruction that may look at all that an object holds."""
+    """Tell whether an instruction may look at everything that an object holds."""
     if step.opname == "COMPARE_OP":
         return str(step.argval) in ("==", "!=")
     shows = step.opname.startswith(("FORMAT", "CONVERT")) or step.argrepr in ("%", "%=")
@@ -126,7 +126,7 @@ def goes_on_after_errors(steps: list[dis.Instruction]) -> bool:
 
 
 def is_constant_name(steps: list[dis.Instruction], place: int) -> bool:
-    """Tell whether the name that is given to `getattr` is written out."""
+    """Tell whether the name given to `getattr` is a constant."""
     for at in range(place + 1, min(place + 24, len(steps))):
         if steps[at].opname.startswith("STORE"):
             return False
@@ -219,8 +219,8 @@ class Observer:
             self.codes[id(code)] = code, origin
             found = self.globals.setdefault(id(frame.f_globals), (frame.f_globals, set(), set()))
             _, own, others = found
-            (own if origin == "user" else others).update(names_of(code).globals)
-            for name in names_of(code).globals:
+            (own if origin == "user" else others).update(names_read_by(code).globals)
+            for name in names_read_by(code).globals:
                 self._hold(frame.f_globals.get(name), first=True)
         variables = frame.f_locals
         for x in variables.values():
@@ -229,7 +229,7 @@ class Observer:
             self._note_closure(code, variables)
 
     def see_return(self, frame: FrameType) -> None:
-        """Note the local variables of a function of the user's that ends."""
+        """Note the local variables of a user's function that ends."""
         if origin_of(frame.f_code) == "user":
             variables = frame.f_locals
             for x in variables.values():
@@ -238,7 +238,7 @@ class Observer:
                 self._note_closure(frame.f_code, variables)
 
     def _note_closure(self, code: CodeType, variables: Mapping[str, Any]) -> None:
-        """Take note of what the variables of a closure are, to know later which function it was."""
+        """Note the variables of a closure, to know later which function it was."""
         values = tuple(id(variables.get(name)) for name in code.co_freevars)
         self.outer.setdefault(id(code), set()).add(values)
 
@@ -253,7 +253,7 @@ class Observer:
                 self.before[id(x)] = shallow
 
     def forget_temporary(self, returned: set[int]) -> None:
-        """Drop what nobody else holds, since it was made in the call; and what was returned.
+        """Drop objects that were made in the call, which nothing else holds, and what was returned.
 
         Args:
             returned: ids of objects in the result of the call.
@@ -270,21 +270,21 @@ class Observer:
                 del x
 
     def has_changed(self) -> bool:
-        """Tell whether an object does not hold what it held when it was first seen."""
+        """Tell whether an object has changed since it was first seen."""
         return any(
-            key in self.objects and not same_items(shallow_copy(self.objects[key]), before)
+            key in self.objects and not holds_same_objects(shallow_copy(self.objects[key]), before)
             for key, before in self.before.items()
         )
 
 
 def is_standard(code: CodeType) -> bool:
-    """Tell code of the standard library."""
+    """Tell whether code belongs to the standard library."""
     file = code.co_filename
     return file.startswith(("<frozen", *STANDARD)) and not file.startswith(INSTALLED)
 
 
 def is_called_by_library(frame: FrameType) -> bool:
-    """Tell whether code of others runs for this library, as when a line is looked up."""
+    """Tell whether code of the standard library runs for this library, as to look up a line."""
     caller = frame.f_back
     while caller is not None and is_standard(caller.f_code):
         caller = caller.f_back
@@ -303,7 +303,7 @@ def shallow_copy(x: Any) -> list[Any] | None:
     return None
 
 
-def same_items(xs: Any, ys: Any) -> bool:
+def holds_same_objects(xs: Any, ys: Any) -> bool:
     """Tell whether two sequences hold the same objects in the same order."""
     return len(xs) == len(ys) and all(x is y for x, y in zip(xs, ys, strict=True))
 
@@ -340,10 +340,9 @@ ALONE: Final = _count_alone()
 
 # ── asking the interpreter ───────────────────────────────────────────────────────────────────────
 def call_observed(observer: Observer, function: Callable[[], Any]) -> Any:
-    """Call a function while an observer sees the calls of this thread, as Python offers for that.
+    """Call a function while an observer sees the calls of this thread.
 
-    A profiler or debugger that is at work goes on, if it can share; else the observer says that it
-    has failed.
+    A running profiler or debugger goes on if it can share. If not, the observer notes its failure.
     """
     call = _call_monitored if hasattr(sys, "monitoring") else _call_profiled
     return call(observer, function)
@@ -397,7 +396,7 @@ _tool: list[int] = []
 
 
 def _start_monitoring() -> bool:
-    """Register for the calls of all threads; tell whether there was a place."""
+    """Register for the calls of all threads; tell whether a place was free."""
     monitoring: Any = sys.monitoring  # type: ignore[attr-defined]  # Python 3.12
     free = [tool for tool in TOOLS if monitoring.get_tool(tool) is None]
     if not free:

@@ -1,15 +1,16 @@
 """Phases of a training step: which instructions are its forward, its backward and its update.
 
-Nothing notes them; they follow from what leads where. What flows into the new value of a trained
-leaf through the arithmetic of an optimizer is that leaf's gradient. The forward is whatever the
-outputs need that do not depend on a gradient, the backward what else the gradients need, and the
-update is the rest: the optimizer's arithmetic, its schedule, running statistics.
+Phases are not recorded; they follow from the data flow. The gradient of a trained leaf is what
+flows into its new value through the arithmetic of an optimizer. The forward is what the outputs
+need that do not depend on a gradient. The backward is what the gradients need besides. The update
+is the rest: the optimizer's arithmetic, its schedule, running statistics.
 
-A step need not return its loss. So what nothing takes is an end of the forward as well, and where
-the scopes tell which instructions a reverse walk recorded, so is all that does not depend on them.
+A step may not return its loss. So a result that is not used is an output of the forward too. Scopes
+may tell which instructions the backward pass recorded; then everything independent of it is
+forward.
 
-A step may train several models in turn, or one several times. So a new value of a trained leaf is a
-beginning: what is computed with it is a forward again.
+A step may train several models in turn, or one model several times. So what is computed with a new
+value of a trained leaf is a forward again.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from typing import Final
 
 from ..core.contexts import Phase
 from ..ops.conversion import cast
+from .fused_ops import add_n, flat, parts
 from .program import Instruction, Program, Value
-from .rows import add_n, flat, parts
 
 Ends = frozenset[Value] | None
-"""The new values of trained leaves that a value leads to; None: to something else as well."""
+"""The new values of trained leaves to which a value leads; None if it leads elsewhere too."""
 NOWHERE: Final[Ends] = frozenset()
 
 
@@ -43,7 +44,7 @@ def phases_of(program: Program) -> list[Phase]:
     backward = ancestors(instructions, certain | possible, news)
     needed = backward | ancestors(instructions, outputs, news)
     forward |= (needed & independent_of_walks(instructions, news)) - arithmetic
-    backward |= unused(instructions, backward - forward, forward | arithmetic)
+    backward |= unused_backward(instructions, backward - forward, forward | arithmetic)
     return [
         "forward" if i in forward else "backward" if i in backward else "update"
         for i in range(len(instructions))
@@ -68,9 +69,9 @@ def values_between(program: Program, trained: set[Value]) -> set[Value]:
 
 
 def unused_results(program: Program, arithmetic: set[int]) -> set[Value]:
-    """Find the results that nothing takes, as a loss that is not returned.
+    """Find the results that are not used, as a loss that is not returned.
 
-    Those of a reverse walk and of an optimizer, which belong to it, are left out.
+    Results of a backward pass or an optimizer are left out: they belong to it.
     """
     instructions = program.instructions
     scopes = {instructions[place].scope for place in arithmetic} - {""}
@@ -84,7 +85,7 @@ def unused_results(program: Program, arithmetic: set[int]) -> set[Value]:
 
 
 def independent_of_walks(instructions: list[Instruction], news: set[Value]) -> set[int]:
-    """Find what no reverse walk recorded and what takes nothing of one, if there are walks."""
+    """Find what no backward pass recorded and what takes nothing of one, if there are walks."""
     walks = {place for place, step in enumerate(instructions) if step.in_walk}
     if not walks:
         return set()
@@ -97,8 +98,10 @@ def independent_of_walks(instructions: list[Instruction], news: set[Value]) -> s
     }
 
 
-def unused(instructions: list[Instruction], backward: set[int], others: set[int]) -> set[int]:
-    """Find what nothing needs of a reverse walk: it is in a scope of the backward alone."""
+def unused_backward(
+    instructions: list[Instruction], backward: set[int], others: set[int]
+) -> set[int]:
+    """Find what nothing needs of a backward pass: it is in a scope of the backward alone."""
     scopes = [(step.scope, step.in_walk) for step in instructions]
     alone = {scopes[i] for i in backward} - {scopes[i] for i in others}
     return {i for i, scope in enumerate(scopes) if scope in alone and i not in others}
@@ -107,9 +110,9 @@ def unused(instructions: list[Instruction], backward: set[int], others: set[int]
 def optimizer_arithmetic(program: Program, news: set[Value]) -> set[int]:
     """Find the elementwise instructions that only the new value of one trained leaf needs.
 
-    They have the shape of the leaf all the way; what they share with another trained leaf is
-    not theirs. Values of untrained leaves (velocities, moments) may need them too. Leaves that are
-    updated side by side, as parts of a vector, are one leaf here. What is computed with a new value
+    All of them have the shape of the leaf. An instruction that another trained leaf needs too is
+    not one of them; new values of untrained leaves (velocities, moments) may need them. Leaves that
+    are updated together, as parts of a vector, count as one leaf. What is computed with a new value
     does not count.
     """
     ends: dict[Value, Ends] = {y: None for y in program.outputs if type(y) is Value}
@@ -121,26 +124,26 @@ def optimizer_arithmetic(program: Program, news: set[Value]) -> set[int]:
         step = program.instructions[place]
         ends |= {y: frozenset((y,)) for y in step.results if y in news}
         result = step.results[0]
-        reached = None if sums_gradients(step, flats) else led_to(step, ends)
+        reached = None if sums_gradients(step, flats) else end_of_update(step, ends)
         if reached:
             found.add(place)
         for x in step.values:
             mine_too = reached if x.shape == result.shape or step.primitive is parts else None
-            ends[x] = joined(ends.get(x, NOWHERE), mine_too)
+            ends[x] = unite_ends(ends.get(x, NOWHERE), mine_too)
     return found
 
 
 def sums_gradients(step: Instruction, flats: set[Value]) -> bool:
-    """Whether an instruction is one of a reverse walk, and does not work on an update's vectors."""
+    """Whether an instruction is of a backward pass, and not on the vectors of an update."""
     return step.in_walk and flats.isdisjoint(step.values)
 
 
-def led_to(step: Instruction, ends: dict[Value, Ends]) -> Ends:
-    """Return the one new value to which an instruction of an optimizer leads; None for others."""
+def end_of_update(step: Instruction, ends: dict[Value, Ends]) -> Ends:
+    """Return the only new value to which an optimizer's instruction leads; None for others."""
     if step.primitive is parts:
         reached: Ends = NOWHERE
         for y in step.results:
-            reached = joined(reached, ends.get(y, NOWHERE))
+            reached = unite_ends(reached, ends.get(y, NOWHERE))
         return None if reached is None else frozenset(list(reached)[:1])
     if len(step.results) > 1 or not is_arithmetic(step):
         return None
@@ -148,15 +151,15 @@ def led_to(step: Instruction, ends: dict[Value, Ends]) -> Ends:
     return found if found is None or len(found) <= 1 else None
 
 
-def joined(one: Ends, other: Ends) -> Ends:
+def unite_ends(one: Ends, other: Ends) -> Ends:
     """Return where a value with two users leads."""
     return None if one is None or other is None else one | other
 
 
 def is_arithmetic(step: Instruction) -> bool:
     """Whether an instruction works element by element."""
-    row = step.primitive
-    return row.kind == "elementwise" or row in (add_n, cast)
+    primitive = step.primitive
+    return primitive.kind == "elementwise" or primitive in (add_n, cast)
 
 
 def gradients_of(
@@ -164,8 +167,8 @@ def gradients_of(
 ) -> tuple[set[Value], set[Value]]:
     """Return the gradients that enter an optimizer's arithmetic, and what may hold some.
 
-    An instruction that is no arithmetic but makes a new value at once, as an accumulating matrix
-    product does, has the backward behind its operands; which of them is left open.
+    An accumulating matrix product is not elementwise, and makes a new value directly. The backward
+    leads to its operands; to which of them remains open.
     """
     made = {y: place for place, step in enumerate(program.instructions) for y in step.results}
     certain: set[Value] = set()
@@ -199,7 +202,7 @@ def ancestors(
 def descendants(
     instructions: list[Instruction], roots: Iterable[Value], news: set[Value]
 ) -> set[Value]:
-    """Return some values and all that depend on them, but for new values and what they lead to."""
+    """Return values and all that depend on them, except through new values."""
     found = set(roots)
     for step in instructions:
         if not found.isdisjoint(step.values):

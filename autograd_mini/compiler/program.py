@@ -1,8 +1,8 @@
-"""Program: what a function computes, as a list of instructions on values of known shape and dtype.
+"""Program: a function as a list of instructions on values of known shape and dtype.
 
-A program is what is left of a recorded function when the numbers are taken away: inputs, the leaf
-tensors that it reads and changes, captured arrays, and one instruction an operation, in order. A
-pass takes a program and returns another one that computes the same.
+A program is a recorded function without its numbers. It has inputs, the leaf tensors that it reads
+and changes, captured arrays, and one instruction for each operation, in order. A pass takes a
+program and returns another one that computes the same.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..core.contexts import ScopePath, run_quietly
 from ..core.primitive import PRIMITIVES, Primitive
 from ..core.tensor import Tensor
 from ..core.visible import show_text
-from .rows import ROWS
+from .fused_ops import FUSED_OPS
 
 
 class Value:
@@ -67,7 +67,7 @@ class Instruction:
     Instructions are not changed; passes make others.
 
     Attributes:
-        primitive: the row of the table, or one of the compiler's own, which is not listed there.
+        primitive: one of the table, or a fused operation, which only programs have.
         operands: values, and plain Python numbers as they were written.
         results: one value, or as many as a `multiple` primitive returns.
         scope: the path of the scope in which it was recorded.
@@ -100,15 +100,15 @@ class Instruction:
 
     @property
     def in_walk(self) -> bool:
-        """Whether a reverse walk recorded it."""
+        """Whether a backward pass recorded it."""
         return type(self.scope) is ScopePath and self.scope.in_walk
 
     @property
-    def row(self) -> str:
-        """The name of the row that it applies; "" for an operation of the user's own."""
+    def operation_name(self) -> str:
+        """The name of its primitive; "" for a primitive that the user declared."""
         primitive = self.primitive
         name = primitive.name
-        return name if PRIMITIVES.get(name) is primitive or ROWS.get(name) is primitive else ""
+        return name if PRIMITIVES.get(name) is primitive or FUSED_OPS.get(name) is primitive else ""
 
     @property
     def values(self) -> Iterator[Value]:
@@ -146,23 +146,23 @@ class Program:
     captured: int = 0
     rounded: bool = False
 
-    def replaced(self, instructions: list[Instruction], **fields: Any) -> Program:
-        """Return a program with other instructions, and whatever else is given."""
+    def with_instructions(self, instructions: list[Instruction], **fields: Any) -> Program:
+        """Return a program with other instructions, and with other fields if they are given."""
         return replace(self, instructions=instructions, **fields)
 
     def ends(self) -> Iterator[Value]:
-        """The values that are wanted: outputs and new values of leaves."""
+        """The values that a call needs: outputs and new values of leaves."""
         yield from (y for y in self.outputs if type(y) is Value)
         yield from (new for _, new in self.updates)
 
-    def renamed(
+    def substitute(
         self, instructions: list[Instruction], stand_ins: Mapping[Value, Operand]
     ) -> Program:
-        """Return a program with other instructions, outputs and updates passing to the stand-ins.
+        """Return a program with other instructions, whose outputs and updates are the stand-ins.
 
-        A pass that drops an instruction says by `stand_ins` what its result is now. An updated
-        leaf needs a value of its own shape and dtype in an array: a stand-in that is a plain number
-        is not allowed there.
+        A pass that drops an instruction names in `stand_ins` the value that is its result now. The
+        new value of a leaf must be a value of the leaf's shape and dtype; a plain number is not
+        allowed.
         """
         outputs = [stand_ins.get(y, y) if type(y) is Value else y for y in self.outputs]
         updates = []
@@ -170,10 +170,10 @@ class Program:
             other = stand_ins.get(new, new)
             assert type(other) is Value, "the new value of a leaf must stay a value"
             updates.append((leaf, other))
-        return self.replaced(instructions, outputs=outputs, updates=updates)
+        return self.with_instructions(instructions, outputs=outputs, updates=updates)
 
     def evaluate(self, inputs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-        """Interpret the program: what it computes, said in the plainest way; tests compare with it.
+        """Interpret the program, one instruction after the other. Tests compare with this.
 
         Returns:
             the outputs, and the new values of the updated leaves, in order. Nothing is changed.
@@ -199,20 +199,20 @@ class Program:
         """List the instructions, one a line."""
         names: dict[Value, str] = {}
 
-        def called(x: Any) -> str:
+        def name_of(x: Any) -> str:
             if type(x) is not Value:
                 return repr(x)
             if x not in names:
                 names[x] = f"{x.name or 'v'}.{len(names)}"
             return f"{names[x]}{list(x.shape)}"
 
-        lines = [f"{self.name}({', '.join(map(called, self.inputs))})"]
+        lines = [f"{self.name}({', '.join(map(name_of, self.inputs))})"]
         for step in self.instructions:
             params = "".join(f", {k}={v!r:.40}" for k, v in step.params.items())
-            made = ", ".join(map(called, step.results))
-            taken = ", ".join(map(called, step.operands))
+            made = ", ".join(map(name_of, step.results))
+            taken = ", ".join(map(name_of, step.operands))
             scope = f"  # {step.scope}" if step.scope else ""
             lines.append(f"  {made} = {step.primitive.name}({taken}{params}){scope}")
-        lines += [f"  return {called(y)}" for y in self.outputs]
-        lines += [f"  {called(leaf)} ← {called(new)}" for leaf, new in self.updates]
+        lines += [f"  return {name_of(y)}" for y in self.outputs]
+        lines += [f"  {name_of(leaf)} ← {name_of(new)}" for leaf, new in self.updates]
         return show_text("\n".join(lines))

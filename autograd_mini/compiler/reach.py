@@ -1,10 +1,10 @@
 """What the code that ran can read: everything that its names lead to, as conditions.
 
-It starts from the global names that the code reads, the cells of its closures, the arguments and
-variables that it had, and from the models and optimizers that took part. From each object it goes
-on along the attributes whose names stand in the code, and into containers. So an attribute is
-guarded wherever it is read: the code has no other way to an object, but through something that
-hides what it holds, as an iterator. That is refused.
+The search starts from the global names that the code reads, the cells of its closures, its
+arguments and variables, and from the models and optimizers that took part. From each object it goes
+on to the attributes whose names stand in the code, and into containers. So every attribute that the
+code reads is guarded. The only other way to an object is through something that hides what it
+holds, as an iterator does; that is refused.
 """
 
 from __future__ import annotations
@@ -35,10 +35,26 @@ from ..core.primitive import Primitive
 from ..core.record import Operation
 from ..core.tensor import Tensor
 from ..random.generator import Generator
-from .guards import MISSING, Condition, Kind, content_of, is_read, read_attribute
-from .identical import is_plain
-from .observe import INSTALLED, Observer, names_of, origin_of_file, origin_of_module
-from .views import Attributes, Cached, Items, Values, call_of
+from .guards import MISSING, Condition, Kind, content_of, is_read
+from .identical import is_plain_value
+from .objects import (
+    Attributes,
+    Cached,
+    MappingItems,
+    MappingValues,
+    attribute_of,
+    cached_call,
+    instance_attributes,
+    is_base_of_modules,
+    is_class_of_user,
+    is_made_in_python,
+    is_mode,
+    is_module_or_optimizer,
+    is_special,
+    origin_of_namespace,
+    value_in,
+)
+from .observe import Observer, names_read_by, origin_of_file, origin_of_module
 
 LARGEST: Final = 50_000
 """So many conditions are kept at most."""
@@ -54,7 +70,7 @@ SILENT: Final = (
 RANDOM: Final = (np.random.Generator, np.random.RandomState, np.random.BitGenerator, random.Random)
 """Generators whose draws are not recorded."""
 CALLED: Final = frozenset({"__call__", "forward", "rule", "coefficients"})
-"""Methods of the user's that this library calls."""
+"""Methods of the user that this library calls."""
 COLLECTING: Final = frozenset(
     {"parameters", "named_parameters", "modules", "named_modules", "named_tensors", "children"}
     | {"own_tensors", "zero_grad", "train", "eval", "with_parameters", "astype", "requires_grad_"}
@@ -75,9 +91,9 @@ class Reach:
         conditions: what must be found again.
         arrays: for the id of an array, or of a tensor that only holds numbers, the conditions that
             lead to it; none where something that cannot change holds it.
-        within: ids of arrays to which another way leads than a variable, or an attribute that only
-            the user's code reads.
-        kept: every object that was met, by id.
+        within: ids of arrays that are reached in another way than by a variable or by an attribute
+            that only the user's code reads.
+        kept: every object that was reached, by id.
         random: generators of random numbers that are not recorded, with their labels.
         hidden: what hides its state, with its label.
     """
@@ -99,7 +115,7 @@ class Reach:
         self._any_own = self._any_others = self._catches = self._asks_super = False
         self._compares = False
         for code, origin in observer.codes.values():
-            names = names_of(code)
+            names = names_read_by(code)
             if origin == "user":
                 own |= names.attributes
                 texts |= names.texts
@@ -114,25 +130,25 @@ class Reach:
 
     # ── the way ──────────────────────────────────────────────────────────────────────────────
     def follow(self, roots: Iterable[Any]) -> Reach:
-        """Go wherever the code can go, from some objects and from what the observer saw."""
+        """Search from some objects, and from what the observer saw."""
         for x in roots:
-            self._go(x, type(x).__name__)
+            self._reach_unnamed(x, type(x).__name__)
         for namespace, own, others in self._observer.globals.values():
             for name in sorted(own | others):
-                self._global(namespace, name, name not in own)
+                self._note_global(namespace, name, name not in own)
         for code, _ in self._observer.codes.values():
-            names = names_of(code)
+            names = names_read_by(code)
             for name in sorted(names.modules | (names.texts if names.any else set())):
-                self._go(sys.modules.get(name), name)
+                self._reach_unnamed(sys.modules.get(name), name)
         self._open_all()
         for x in self._observer.objects.values():
-            self._go(x, f"a {type(x).__name__}")
+            self._reach_unnamed(x, f"a {type(x).__name__}")
         self._open_all()
         for x in self._unmet_functions():
-            self._go(x, x.__qualname__)
+            self._reach_unnamed(x, x.__qualname__)
         self._open_all()
         if "random" in self._names_of_globals() | self._own:
-            self._go(np.random.mtrand._rand, "np.random")
+            self._reach_unnamed(np.random.mtrand._rand, "np.random")
             self._open_all()
         return self
 
@@ -142,9 +158,9 @@ class Reach:
         return len(self.conditions) <= LARGEST
 
     def _modules_of_any_names(self) -> Iterator[types.ModuleType]:
-        """Yield modules of which code may read any name: it has them, and makes names itself."""
+        """Yield modules of which the code may read any name, since it computes names."""
         for code, origin in self._observer.codes.values():
-            names = names_of(code)
+            names = names_read_by(code)
             if not names.any or origin != "user":
                 continue
             for namespace, own, _ in self._observer.globals.values():
@@ -162,60 +178,62 @@ class Reach:
         while self._stack and self.is_whole:
             self._open(*self._stack.pop())
 
-    def _go(self, x: Any, label: str, foreign: bool = False) -> None:
-        """Come to an object that something holds without a name for it."""
+    def _reach_unnamed(self, x: Any, label: str, foreign: bool = False) -> None:
+        """Reach an object that something holds without a name."""
         if type(x) is np.ndarray:
             self.within.add(id(x))
-        self._come_to(x, label, foreign)
+        self._reach(x, label, foreign)
 
-    def _come_to(self, x: Any, label: str, foreign: bool) -> None:
-        """Come to an object; it is opened once."""
-        if id(x) in self.kept or is_plain(x):
+    def _reach(self, x: Any, label: str, foreign: bool) -> None:
+        """Reach an object. Each object is opened once."""
+        if id(x) in self.kept or is_plain_value(x):
             return
         self.kept[id(x)] = x
         if is_read(x):
             self.arrays.setdefault(id(x), [])
             if type(x) is np.ndarray and x.dtype.hasobject:
-                self._parts(np.ravel(x).tolist(), label, foreign)
+                self._open_parts(np.ravel(x).tolist(), label, foreign)
         elif isinstance(x, np.ndarray):  # of a class of its own, as a memory map
             self.arrays.setdefault(id(x), [])
-            self._note("content", x, None, content_of(x), label, foreign)
+            self._add_condition("content", x, None, content_of(x), label, foreign)
         elif type(x) is not Tensor:
             self._stack.append((x, label, foreign))
 
-    def _note(
+    def _add_condition(
         self, kind: Kind, owner: Any, key: Any, value: Any, label: str, foreign: bool = False
     ) -> None:
-        """Note a condition, and go on to what was found."""
+        """Add a condition, and go on to the object that was found."""
         condition = Condition(kind, owner, key, value, label, foreign)
         self.conditions.append(condition)
         if kind in ("attribute", "method", "item", "cell", "call"):
             if type(value) is np.ndarray and not self._is_named(kind, owner):
                 self.within.add(id(value))
-            self._come_to(value, label, foreign)
+            self._reach(value, label, foreign)
             if is_read(value) and kind != "call":
                 self.arrays[id(value)].append(condition)
 
     def _is_named(self, kind: Kind, owner: Any) -> bool:
-        """Tell a variable, or an attribute of an object all of whose code is the user's."""
+        """Tell whether a way is a variable, or an attribute of an object with user code only."""
         if kind == "item":
             return type(owner) is dict and "__builtins__" in owner
         if type(owner) is types.SimpleNamespace:
             return kind == "attribute" and not self._compares
         if kind == "attribute":
             kinds = owner.__mro__ if isinstance(owner, type) else type(owner).__mro__
-            return all(one is object or is_base_of_modules(one) or is_users(one) for one in kinds)
+            return all(
+                one is object or is_base_of_modules(one) or is_class_of_user(one) for one in kinds
+            )
         return kind == "cell"
 
-    def _global(self, namespace: dict[str, Any], name: str, foreign: bool) -> None:
-        """Come to a global name; what is not there is built in."""
+    def _note_global(self, namespace: dict[str, Any], name: str, foreign: bool) -> None:
+        """Note a global name; if it is not there, it is built in."""
         if name in namespace:
-            self._note("item", namespace, name, namespace[name], name, foreign)
+            self._add_condition("item", namespace, name, namespace[name], name, foreign)
         elif not foreign:
-            self._note("no_item", namespace, name, True, name)
+            self._add_condition("no_item", namespace, name, True, name)
 
     def _unmet_functions(self) -> list[Any]:
-        """Find functions of the user's that ran, have closures, and were not met on the way."""
+        """Find the user's functions with closures that ran and were not reached."""
         functions = [x for x in self.kept.values() if isinstance(x, types.FunctionType)]
         codes = [code for code, _ in self._observer.codes.values()]
         known = {id(x.__code__) for x in functions} | {id(c) for f in codes for c in f.co_consts}
@@ -228,7 +246,7 @@ class Reach:
         ]
 
     def _has_run(self, function: types.FunctionType) -> bool:
-        """Tell whether it was this function that ran, and not another one of the same code."""
+        """Tell whether this function ran, and not another function with the same code."""
         cells = tuple(id(value_in(cell)) for cell in function.__closure__ or ())
         return cells in self._observer.outer.get(id(function.__code__), ())
 
@@ -241,7 +259,7 @@ class Reach:
         if found is not None:
             found(self, x, label, foreign)
         elif kind is np.void:
-            self._note("content", x, None, content_of(x), label, foreign)
+            self._add_condition("content", x, None, content_of(x), label, foreign)
         elif issubclass(kind, random.SystemRandom):  # which has no state that could be compared
             return
         elif issubclass(kind, RANDOM):
@@ -249,106 +267,112 @@ class Reach:
         elif hasattr(kind, "__next__"):
             self.hidden += [] if foreign else [(x, label)]
         if found is None or (is_made_in_python(kind) and not issubclass(kind, type)):
-            self._instance(x, foreign)
+            self._open_instance(x, foreign)
 
     # ── containers ───────────────────────────────────────────────────────────────────────────
-    def _mapping(self, x: Mapping[Any, Any], label: str, foreign: bool) -> None:
-        self._note("items", x, None, tuple(x), label, foreign)
+    def _open_mapping(self, x: Mapping[Any, Any], label: str, foreign: bool) -> None:
+        self._add_condition("items", x, None, tuple(x), label, foreign)
         if len(x) > WIDE:
-            self._note("items", Values(x), None, tuple(Values(x)), label, foreign)
+            self._add_condition(
+                "items", MappingValues(x), None, tuple(MappingValues(x)), label, foreign
+            )
         usual = type(x).__getitem__ is dict.__getitem__ and not hasattr(type(x), "__missing__")
-        owner = x if usual else Items(x)
-        for key, value in zip(tuple(x), tuple(Values(x)), strict=True):
+        owner = x if usual else MappingItems(x)
+        for key, value in zip(tuple(x), tuple(MappingValues(x)), strict=True):
             where = f"{label}[{key!r:.40}]"
-            self._go(key, where, foreign)
+            self._reach_unnamed(key, where, foreign)
             if len(x) > WIDE:
-                self._go(value, where, foreign)
+                self._reach_unnamed(value, where, foreign)
             else:
-                self._note("item", owner, key, value, where, foreign)
+                self._add_condition("item", owner, key, value, where, foreign)
 
-    def _sequence(self, x: Any, label: str, foreign: bool) -> None:
+    def _open_sequence(self, x: Any, label: str, foreign: bool) -> None:
         if len(x) > WIDE:
-            self._items(x, label, foreign)
+            self._open_items(x, label, foreign)
             return
-        self._note("length", x, None, len(x), label, foreign)
+        self._add_condition("length", x, None, len(x), label, foreign)
         for place, value in enumerate(x):
-            self._note("item", x, place, value, f"{label}[{place}]", foreign)
+            self._add_condition("item", x, place, value, f"{label}[{place}]", foreign)
 
-    def _items(self, x: Any, label: str, foreign: bool) -> None:
-        self._note("items", x, None, tuple(x), label, foreign)
-        self._parts(x, label, foreign)
+    def _open_items(self, x: Any, label: str, foreign: bool) -> None:
+        self._add_condition("items", x, None, tuple(x), label, foreign)
+        self._open_parts(x, label, foreign)
 
-    def _parts(self, x: Iterable[Any], label: str, foreign: bool) -> None:
+    def _open_parts(self, x: Iterable[Any], label: str, foreign: bool) -> None:
         for value in x:
-            self._go(value, f"{label}[…]", foreign)
+            self._reach_unnamed(value, f"{label}[…]", foreign)
 
-    def _buffer(self, x: Any, label: str, foreign: bool) -> None:
-        self._note("content", x, None, content_of(x), label, foreign)
+    def _open_buffer(self, x: Any, label: str, foreign: bool) -> None:
+        self._add_condition("content", x, None, content_of(x), label, foreign)
 
     # ── functions and what stands for them ───────────────────────────────────────────────────
-    def _function(self, x: types.FunctionType, label: str, foreign: bool) -> None:
+    def _open_function(self, x: types.FunctionType, label: str, foreign: bool) -> None:
         name = x.__qualname__
         if origin_of_file(x.__code__.co_filename) == "library":
             return
-        self._note("attribute", x, "__code__", x.__code__, name, foreign)
-        self._note("attribute", x, "__defaults__", x.__defaults__, f"defaults of {name}", foreign)
-        self._note(
+        self._add_condition("attribute", x, "__code__", x.__code__, name, foreign)
+        self._add_condition(
+            "attribute", x, "__defaults__", x.__defaults__, f"defaults of {name}", foreign
+        )
+        self._add_condition(
             "attribute", x, "__kwdefaults__", x.__kwdefaults__, f"defaults of {name}", foreign
         )
         for key in sorted(vars(x).keys() & (self._all | {"__wrapped__"})):
-            self._note("item", vars(x), key, vars(x)[key], f"{name}.{key}", foreign)
-        for key in sorted(self._asked() - vars(x).keys()):
-            self._note("no_item", vars(x), key, True, f"{name}.{key}", foreign)
+            self._add_condition("item", vars(x), key, vars(x)[key], f"{name}.{key}", foreign)
+        for key in sorted(self._asked_names() - vars(x).keys()):
+            self._add_condition("no_item", vars(x), key, True, f"{name}.{key}", foreign)
         if id(x.__code__) not in self._ran:
             return
         for variable, cell in zip(x.__code__.co_freevars, x.__closure__ or (), strict=True):
             try:
                 value = cell.cell_contents
             except ValueError:
-                self._note("empty", cell, None, True, f"{variable} of {name}", foreign)
+                self._add_condition("empty", cell, None, True, f"{variable} of {name}", foreign)
                 continue
-            self._note("cell", cell, None, value, f"{variable} of {name}", foreign)
+            self._add_condition("cell", cell, None, value, f"{variable} of {name}", foreign)
 
-    def _builtin(self, x: Any, label: str, foreign: bool) -> None:
+    def _open_builtin(self, x: Any, label: str, foreign: bool) -> None:
         if x is getattr and not self._any_own:  # under another name
             self._any_own = True
             self._look_again(foreign)
         if not isinstance(x.__self__, types.ModuleType | type | None):
-            self._go(x.__self__, label, foreign)
+            self._reach_unnamed(x.__self__, label, foreign)
 
-    def _wrapper(self, x: Any, label: str, foreign: bool) -> None:
+    def _open_wrapper(self, x: Any, label: str, foreign: bool) -> None:
         for name in ("__self__", "__func__", "fget", "func", "args", "keywords"):
-            self._go(getattr(x, name, None), label, foreign)
+            self._reach_unnamed(getattr(x, name, None), label, foreign)
 
-    def _cache(self, x: Any, label: str, foreign: bool) -> None:
+    def _open_cache(self, x: Any, label: str, foreign: bool) -> None:
         """Follow what a cache holds: its entries are other objects when it computed them anew."""
-        self._go(x.__wrapped__, label, foreign)
+        self._reach_unnamed(x.__wrapped__, label, foreign)
         found = gc.get_referents(x)
         results = next((d for d in found if type(d) is dict and d is not vars(x)), {})
         for key in tuple(results):
-            args, kwargs = call_of(key, x.cache_parameters()["typed"])
+            args, kwargs = cached_call(key, x.cache_parameters()["typed"])
             read = Cached(results, key, functools.partial(x, *args, **kwargs))
             found = read()
-            self._note("call", read, None, found, f"a result of {label}", foreign)
-            self._go(found, f"{label}(…)", foreign)
+            self._add_condition("call", read, None, found, f"a result of {label}", foreign)
+            self._reach_unnamed(found, f"{label}(…)", foreign)
 
-    def _context_variable(self, x: contextvars.ContextVar[Any], label: str, foreign: bool) -> None:
+    def _open_context_variable(
+        self, x: contextvars.ContextVar[Any], label: str, foreign: bool
+    ) -> None:
         read = functools.partial(x.get, None)
-        self._note("call", read, None, read(), label, foreign)
+        self._add_condition("call", read, None, read(), label, foreign)
 
-    def _thread_local(self, x: threading.local, label: str, foreign: bool) -> None:
-        self._mapping(Attributes(x), label, foreign)
+    def _open_thread_local(self, x: threading.local, label: str, foreign: bool) -> None:
+        self._open_mapping(Attributes(x), label, foreign)
 
-    def _enum(self, x: Enum, label: str, foreign: bool) -> None:
-        self._go(x._value_, label, foreign)
+    def _open_enum(self, x: Enum, label: str, foreign: bool) -> None:
+        self._reach_unnamed(x._value_, label, foreign)
 
-    def _dict_view(self, x: Any, label: str, foreign: bool) -> None:
-        self._go(x.mapping, label, foreign)
+    def _open_dict_view(self, x: Any, label: str, foreign: bool) -> None:
+        self._reach_unnamed(x.mapping, label, foreign)
 
-    def _reference(self, x: weakref.ref[Any], label: str, foreign: bool) -> None:
-        self._go(x(), label, foreign)
+    def _open_reference(self, x: weakref.ref[Any], label: str, foreign: bool) -> None:
+        self._reach_unnamed(x(), label, foreign)
 
-    def _getter(self, x: Any, label: str, foreign: bool) -> None:
+    def _open_getter(self, x: Any, label: str, foreign: bool) -> None:
         """Take over the names with which a getter was made, and look at everything again."""
         given = [name for name in x.__reduce__()[1] if type(name) is str]
         names = {part for name in given for part in name.split(".")}
@@ -363,35 +387,35 @@ class Reach:
         again = [y for y in self.kept.values() if not is_read(y) and type(y) is not Tensor]
         self._stack += [(y, type(y).__name__, foreign) for y in again]
 
-    def _generator(self, x: Generator, label: str, foreign: bool) -> None:
+    def _open_generator(self, x: Generator, label: str, foreign: bool) -> None:
         """Note the generator of NumPy that draws for ours: its draws are recorded."""
         where = f"{label}.numpy"
         self.conditions.append(Condition("attribute", x, "numpy", x.numpy, where, foreign))
 
     # ── modules, classes and their instances ─────────────────────────────────────────────────
-    def _module(self, x: types.ModuleType, label: str, foreign: bool) -> None:
+    def _open_module(self, x: types.ModuleType, label: str, foreign: bool) -> None:
         namespace = vars(x)
         if origin_of_namespace(namespace) not in ("user", "foreign"):
             return
         certain = id(x) in self._asked_modules
-        asked = self._own if "__getattr__" in namespace else self._asked()
+        asked = self._own if "__getattr__" in namespace else self._asked_names()
         for name in sorted(asked - namespace.keys()):
-            self._note("no_item", namespace, name, True, f"{x.__name__}.{name}", foreign)
+            self._add_condition("no_item", namespace, name, True, f"{x.__name__}.{name}", foreign)
         for name in sorted(namespace.keys() & (namespace.keys() if certain else self._all)):
             where, other = f"{x.__name__}.{name}", foreign or name not in self._own
-            self._note("item", namespace, name, namespace[name], where, other)
+            self._add_condition("item", namespace, name, namespace[name], where, other)
 
-    def _class(self, x: type, label: str, foreign: bool) -> None:
+    def _open_class(self, x: type, label: str, foreign: bool) -> None:
         if origin_of_module(x) != "library" and is_made_in_python(x):
-            found = self._attributes(x)
+            found = self._class_attributes(x)
             for name, raw in found:
-                self._class_attribute(x, name, raw, foreign)
+                self._note_class_attribute(x, name, raw, foreign)
             if is_made_in_python(type(x)):  # what it has from a class of classes
-                self._through_class(x, {name: raw for name, raw in found}, foreign)
-            self._absent_attributes(x, self._asked() - {name for name, _ in found}, foreign)
+                self._note_class_of(x, {name: raw for name, raw in found}, foreign)
+            self._note_absent(x, self._asked_names() - {name for name, _ in found}, foreign)
 
-    def _attributes(self, kind: type) -> list[tuple[str, Any]]:
-        """Return what a class has under the names that are read, as it stands there."""
+    def _class_attributes(self, kind: type) -> list[tuple[str, Any]]:
+        """Return the attributes of a class that may be read, without binding them."""
         found = self._classes.get(kind)
         if found is None:
             attributes: dict[str, Any] = {}
@@ -402,74 +426,76 @@ class Reach:
         return found
 
     def _may_be_read(self, name: str, x: Any) -> bool:
-        """Tell whether the code may read an attribute of a class, or Python for it."""
+        """Tell whether the code, or Python itself, may read an attribute of a class."""
         if is_special(name):
             return isinstance(x, types.FunctionType) or name in self._all
         return self._any_own or name in self._all or name in CALLED
 
     def _is_certain(self, name: str) -> bool:
-        """Tell whether the user's code reads a name, or Python or this library for it."""
+        """Tell whether the user's code, Python or this library reads a name for certain."""
         return name in self._own or name in CALLED or is_special(name) or self._any_own
 
-    def _asked(self) -> set[str]:
+    def _asked_names(self) -> set[str]:
         """Return the names whose absence the code may find out, and go on."""
         return self._own if self._catches else self._texts
 
-    def _class_attribute(self, x: type, name: str, raw: Any, foreign: bool) -> None:
+    def _note_class_attribute(self, x: type, name: str, raw: Any, foreign: bool) -> None:
         """Note what a class has under a name."""
         where, other = f"{x.__name__}.{name}", foreign or not self._is_certain(name)
         inner = raw.__func__ if isinstance(raw, classmethod | staticmethod) else raw
         found = attribute_of(x, name)
         if found is inner:
-            self._note("attribute", x, name, inner, where, other)
+            self._add_condition("attribute", x, name, inner, where, other)
         elif getattr(found, "__func__", None) is inner:
-            self._note("method", x, name, inner, where, other)
-        self._go(raw, where, foreign)
+            self._add_condition("method", x, name, inner, where, other)
+        self._reach_unnamed(raw, where, foreign)
 
-    def _instance(self, x: Any, foreign: bool) -> None:
+    def _open_instance(self, x: Any, foreign: bool) -> None:
         """Note the attributes of an object that the code may read."""
         kind, own = type(x), instance_attributes(x)
         library = origin_of_module(kind) == "library"
         everything = library or self._reads_all(x)
         if own is not None:
-            self._own_attributes(x, own, everything, foreign)
+            self._note_own_attributes(x, own, everything, foreign)
         if everything or self._any_own:
-            self._slots(x, foreign)
+            self._note_slots(x, foreign)
         if library and is_module_or_optimizer(kind):
-            self._called_by_library(x, own or {}, foreign)
+            self._note_library_calls(x, own or {}, foreign)
         if is_made_in_python(kind) and not library:
-            self._through_class(x, own or {}, foreign)
+            self._note_class_of(x, own or {}, foreign)
         elif not library:
-            self._told_by_class(x, foreign)
+            self._note_descriptors(x, foreign)
         if library or not is_made_in_python(kind):
-            self._absent_attributes(x, self._asked(), foreign)
+            self._note_absent(x, self._asked_names(), foreign)
 
-    def _absent_attributes(self, x: Any, names: set[str], foreign: bool) -> None:
+    def _note_absent(self, x: Any, names: set[str], foreign: bool) -> None:
         """Note the names under which there is nothing yet."""
         for key in sorted(names - (instance_attributes(x) or {}).keys()):
             if attribute_of(x, key) is MISSING:
-                self._note("absent", x, key, True, f"{type(x).__name__}.{key}", foreign)
+                self._add_condition("absent", x, key, True, f"{type(x).__name__}.{key}", foreign)
 
-    def _called_by_library(self, x: Any, own: dict[Any, Any], foreign: bool) -> None:
-        """Note the methods of a layer or optimizer of this library that somebody may replace."""
+    def _note_library_calls(self, x: Any, own: dict[Any, Any], foreign: bool) -> None:
+        """Note the methods of a layer or optimizer that this library calls: a user may set them."""
         kind = type(x)
         for name in ("forward", "rule"):
             raw, where = getattr(kind, name, None), f"{kind.__name__}.{name}"
             if isinstance(raw, types.FunctionType):
                 if (kind, name) not in self._methods:
                     self._methods.add((kind, name))
-                    self._note("attribute", kind, name, raw, where, foreign)
+                    self._add_condition("attribute", kind, name, raw, where, foreign)
                 if name not in own:
-                    self._note("no_item", own, name, True, where, foreign)
+                    self._add_condition("no_item", own, name, True, where, foreign)
 
     def _reads_all(self, x: Any) -> bool:
-        """Tell whether code that was not observed goes through all attributes of an object."""
+        """Tell whether unobserved code reads all attributes of an object."""
         bases = [kind for kind in type(x).__mro__ if origin_of_module(kind) == "library"]
         if len(bases) == 1 and hasattr(bases[0], "named_tensors"):  # a module of the user's
             return bool(COLLECTING & self._own)
         return bool(bases)
 
-    def _own_attributes(self, x: Any, own: dict[Any, Any], everything: bool, foreign: bool) -> None:
+    def _note_own_attributes(
+        self, x: Any, own: dict[Any, Any], everything: bool, foreign: bool
+    ) -> None:
         """Note the attributes in an object's dict."""
         name = type(x).__name__
         wanted = vars(type(x)).get("guarded_attributes")
@@ -482,50 +508,52 @@ class Reach:
             if key == "training" and is_mode(getattr_static(type(x), key, None)):
                 continue
             if isinstance(key, str) and attribute_of(x, key) is own[key]:
-                self._note("attribute", x, key, own[key], f"{name}.{key}", other)
+                self._add_condition("attribute", x, key, own[key], f"{name}.{key}", other)
             else:
-                self._note("item", own, key, own[key], f"{name}.{key}", other)
+                self._add_condition("item", own, key, own[key], f"{name}.{key}", other)
         if certain and not everything:
-            self._note("items", own, None, tuple(own), f"the attributes of {name}")
+            self._add_condition("items", own, None, tuple(own), f"the attributes of {name}")
 
-    def _through_class(self, x: Any, own: dict[Any, Any], foreign: bool) -> None:
+    def _note_class_of(self, x: Any, own: dict[Any, Any], foreign: bool) -> None:
         """Note what an object has from its class, and what it lacks."""
         kind = type(x)
         name = kind.__name__
-        self._note("attribute", x, "__class__", kind, f"the class of a {name}", foreign)
-        attributes = self._attributes(kind)
+        self._add_condition("attribute", x, "__class__", kind, f"the class of a {name}", foreign)
+        attributes = self._class_attributes(kind)
         for key, raw in attributes:
             where, other = f"{name}.{key}", foreign or not self._is_certain(key)
             if key in own and not hasattr(type(raw), "__set__"):
                 continue
             if isinstance(raw, DESCRIPTORS) or is_mode(raw):
-                self._described(x, key, other)
+                self._note_descriptor(x, key, other)
             elif isinstance(raw, types.FunctionType) and not is_special(key):
-                self._note("method", x, key, raw, where, other)
+                self._add_condition("method", x, key, raw, where, other)
             elif not isinstance(raw, WRAPPED) and attribute_of(x, key) is raw:
-                self._note("attribute", x, key, raw, where, other)
+                self._add_condition("attribute", x, key, raw, where, other)
             else:
-                self._class_attribute(kind, key, raw, other)
+                self._note_class_attribute(kind, key, raw, other)
         for one in kind.__mro__ if self._asks_super else ():
             for key, raw in vars(one).items():
                 if one is not object and self._may_be_read(key, raw):
                     where = f"{one.__name__}.{key}"
-                    self._note("item", vars(one), key, raw, where, not self._is_certain(key))
+                    self._add_condition(
+                        "item", vars(one), key, raw, where, not self._is_certain(key)
+                    )
         for key in sorted({"forward", "rule"} & {k for k, _ in attributes} - own.keys()):
-            self._note("no_item", own, key, True, f"{name}.{key}", foreign)
-        wanted = self._own if hasattr(kind, "__getattr__") else self._asked()
-        self._absent_attributes(x, wanted - {key for key, _ in attributes}, foreign)
+            self._add_condition("no_item", own, key, True, f"{name}.{key}", foreign)
+        wanted = self._own if hasattr(kind, "__getattr__") else self._asked_names()
+        self._note_absent(x, wanted - {key for key, _ in attributes}, foreign)
 
     def _names_of_globals(self) -> set[str]:
         return {name for _, own, _ in self._observer.globals.values() for name in own}
 
-    def _told_by_class(self, x: Any, foreign: bool) -> None:
-        """Note what an object of a class made in C tells under the names that are read."""
+    def _note_descriptors(self, x: Any, foreign: bool) -> None:
+        """Note the attributes that a class made in C computes, if their names are read."""
         for key in sorted(self._all):
             if isinstance(getattr(type(x), key, None), DESCRIPTORS):
-                self._described(x, key, foreign or key not in self._own)
+                self._note_descriptor(x, key, foreign or key not in self._own)
 
-    def _slots(self, x: Any, foreign: bool) -> None:
+    def _note_slots(self, x: Any, foreign: bool) -> None:
         """Note the slots of an object."""
         wanted = vars(type(x)).get("guarded_attributes")
         for kind in type(x).__mro__:
@@ -533,106 +561,35 @@ class Reach:
                 if isinstance(raw, types.MemberDescriptorType) and key != "__weakref__":
                     if wanted is not None and key not in wanted:
                         continue
-                    self._described(x, key, foreign)
+                    self._note_descriptor(x, key, foreign)
 
-    def _described(self, x: Any, key: str, foreign: bool) -> None:
-        """Note a slot, or what a class made in C tells under a name."""
+    def _note_descriptor(self, x: Any, key: str, foreign: bool) -> None:
+        """Note a slot, or an attribute that a class made in C computes."""
         value, where = attribute_of(x, key), f"{type(x).__name__}.{key}"
         if value is MISSING:
-            self._note("absent", x, key, True, where, foreign)
-        elif value is attribute_of(x, key) or is_plain(value):
-            self._note("attribute", x, key, value, where, foreign)
-
-
-def is_users(kind: type) -> bool:
-    """Tell a class of the user's own, of no installed package."""
-    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-    installed = isinstance(file, str) and file.startswith(INSTALLED)
-    return origin_of_module(kind) == "user" and not installed
-
-
-def value_in(cell: types.CellType) -> Any:
-    """Return what a variable of a closure holds, None if there is nothing."""
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return None
-
-
-def is_special(name: str) -> bool:
-    """Tell a method that Python calls without its name being written."""
-    return name.startswith("__") and name.endswith("__")
-
-
-def is_base_of_modules(kind: type) -> bool:
-    """Tell the class from which a user's modules inherit."""
-    return (kind.__module__, kind.__name__) == ("autograd_mini.nn.module", "Module")
-
-
-def is_mode(x: Any) -> bool:
-    """Tell what a module has for `training`: it is not an attribute like others."""
-    return type(x).__module__ == "autograd_mini.nn.module"
-
-
-def is_module_or_optimizer(kind: type) -> bool:
-    """Tell a class whose methods this library calls."""
-    return hasattr(kind, "named_tensors") or hasattr(kind, "rule")
-
-
-def is_made_in_python(kind: type) -> bool:
-    """Tell a class that a `class` statement made: it is on the heap, and can be changed."""
-    return kind.__flags__ & (1 << 9 | 1 << 8) == 1 << 9 and kind.__module__ not in OWN_MODULES
-
-
-OWN_MODULES: Final = frozenset({"builtins", "functools", "collections", "operator", "array"})
-"""Modules whose classes are opened as the containers that they are."""
-
-
-def instance_attributes(x: Any) -> dict[Any, Any] | None:
-    """Return the dict of an object's own attributes, or None."""
-    try:
-        found = object.__getattribute__(x, "__dict__")
-    except AttributeError:
-        return None
-    return found if type(found) is dict else None
-
-
-def attribute_of(x: Any, name: str) -> Any:
-    """Return an attribute, without asking a `__getattr__`; `MISSING` if there is none."""
-    try:
-        return read_attribute(x, name)
-    except Exception:
-        return MISSING
-
-
-def origin_of_namespace(namespace: dict[str, Any]) -> str | None:
-    """Return whose module a namespace belongs to; None for one of the interpreter's."""
-    name, file = str(namespace.get("__name__", "")), namespace.get("__file__")
-    if name.partition(".")[0] == "autograd_mini":
-        return "library"
-    if isinstance(file, str):
-        return origin_of_file(file)
-    return "user" if name == "__main__" or namespace.get("__spec__") is None else None
+            self._add_condition("absent", x, key, True, where, foreign)
+        elif value is attribute_of(x, key) or is_plain_value(value):
+            self._add_condition("attribute", x, key, value, where, foreign)
 
 
 OPENERS: Final[tuple[tuple[Any, Callable[..., None]], ...]] = (
-    ((dict, types.MappingProxyType), Reach._mapping),
-    (tuple, Reach._parts),
-    ((list, deque), Reach._sequence),
-    ((set, frozenset), Reach._items),
-    ((bytearray, array.array, memoryview, ctypes.Array), Reach._buffer),
-    ((type({}.keys()), type({}.values()), type({}.items())), Reach._dict_view),
-    (Enum, Reach._enum),
-    (Generator, Reach._generator),
-    (types.FunctionType, Reach._function),
-    ((types.MethodType, functools.partial, *WRAPPED), Reach._wrapper),
-    ((types.BuiltinFunctionType, types.MethodWrapperType), Reach._builtin),
-    (CACHE, Reach._cache),
-    (contextvars.ContextVar, Reach._context_variable),
-    (threading.local, Reach._thread_local),
-    (weakref.ref, Reach._reference),
-    ((operator.attrgetter, operator.methodcaller), Reach._getter),
-    (types.ModuleType, Reach._module),
-    (type, Reach._class),
+    ((dict, types.MappingProxyType), Reach._open_mapping),
+    (tuple, Reach._open_parts),
+    ((list, deque), Reach._open_sequence),
+    ((set, frozenset), Reach._open_items),
+    ((bytearray, array.array, memoryview, ctypes.Array), Reach._open_buffer),
+    ((type({}.keys()), type({}.values()), type({}.items())), Reach._open_dict_view),
+    (Enum, Reach._open_enum),
+    (Generator, Reach._open_generator),
+    (types.FunctionType, Reach._open_function),
+    ((types.MethodType, functools.partial, *WRAPPED), Reach._open_wrapper),
+    ((types.BuiltinFunctionType, types.MethodWrapperType), Reach._open_builtin),
+    (CACHE, Reach._open_cache),
+    (contextvars.ContextVar, Reach._open_context_variable),
+    (threading.local, Reach._open_thread_local),
+    (weakref.ref, Reach._open_reference),
+    ((operator.attrgetter, operator.methodcaller), Reach._open_getter),
+    (types.ModuleType, Reach._open_module),
+    (type, Reach._open_class),
 )
 """How each kind of object is opened."""

@@ -11,21 +11,21 @@ from ..core.extraction import describe
 from ..core.record import value_of
 from ..core.tensor import Tensor, leaf
 from ..errors import AutogradError, CompileError
-from .arguments import as_usual, orders, put_in_order
-from .identical import identical, is_plain
+from .arguments import as_native_array, key_orders, restore_key_orders
+from .identical import is_identical, is_plain_value
 from .program import Operand, Program, Value
 from .trace import NUMBERS, Tracer
 
 
 class Result:
-    """What a function returned while it was traced, and how to make the same of other values.
+    """What a traced function returned, and how to make the same of a program's outputs.
 
     Attributes:
         outputs: the operands that the program returns: those of the result, then the gradients.
         objects: ids of what was returned, containers and what is in them.
         tensors: ids of captured tensors that were returned themselves.
         wanted: which outputs require a gradient.
-        differentiable: whether one does, and its gradient is still to be computed.
+        differentiable: whether an output requires a gradient that is not computed in the call.
     """
 
     def __init__(self, tree: Any, tracer: Tracer, keep_grads: bool) -> None:
@@ -34,9 +34,9 @@ class Result:
         leaves, structure = optree.tree_flatten(tree, none_is_leaf=True)
         self.objects = {*containers_in(tree), *map(id, leaves)}
         self._structure = structure
-        self._orders = list(orders(tree))
+        self._orders = list(key_orders(tree))
         found = structure.unflatten(leaves)
-        self._is_ordered = list(orders(found)) == self._orders
+        self._is_ordered = list(key_orders(found)) == self._orders
         self._bare = len(leaves) == 1 and structure.is_leaf()
         self._static: dict[int, Any] = {}
         self._tensors: list[bool] = []
@@ -53,7 +53,7 @@ class Result:
             self._tensors.append(isinstance(x, Tensor))
             self._traced.append(x)
         self._count = len(self.outputs)
-        self.trained = [x for x in tracer.leaves.values() if tracer.recorded_here(x.grad)]
+        self.trained = [x for x in tracer.leaves.values() if tracer.is_recorded_here(x.grad)]
         self.wanted = [isinstance(x, Tensor) and x._requires_grad for x in self._traced]
         self.differentiable = not self.trained and any(self.wanted)
         self._gradients = [tracer.operand(x.grad) for x in self.trained]
@@ -62,8 +62,8 @@ class Result:
         if keep_grads:
             self.outputs += self._gradients
 
-    def settle(self, tracer: Tracer, program: Program) -> None:
-        """Say which outputs are tensors: those that depend on tensors, not on arrays only."""
+    def mark_tensors(self, tracer: Tracer, program: Program) -> None:
+        """Find out which outputs are tensors: those that depend on a tensor, not on arrays only."""
         tensors = [x for x in self._traced if isinstance(x, Tensor)]
         # The loss of a training step depends on parameters, without a look at the program.
         if not program.updates or not all(x._requires_grad for x in tensors):
@@ -76,10 +76,10 @@ class Result:
         self.single = self._bare and self._tensors == [True] and not self._keep_grads
 
     def check_gradients(self, program: Program) -> None:
-        """Look whether the function uses the gradients that it computes.
+        """Check that the function uses the gradients that it computes.
 
         Raises:
-            CompileError: if not, since they are not kept either.
+            CompileError: if it does not, since a compiled function does not keep them.
         """
         if self._keep_grads or not self._gradients:
             return
@@ -96,7 +96,7 @@ class Result:
             )
 
     def forget(self) -> None:
-        """Forget the gradients."""
+        """Clear the gradients."""
         for x in self.trained:
             x.grad = None
 
@@ -112,20 +112,21 @@ class Result:
                 "compile: the two first calls returned dicts whose keys stand in another order; a "
                 "compiled function returns the same one at each call"
             )
-        if mine.keys() != theirs.keys() or any(differs(mine[k], theirs[k]) for k in mine):
+        if mine.keys() != theirs.keys() or any(may_differ(mine[k], theirs[k]) for k in mine):
             raise CompileError(
                 f"compile: the two first calls returned different plain values, {theirs} and "
                 f"{mine}; a compiled function returns the same ones at each call. Return tensors"
             )
 
-    def of_trace(self, tree: Any, effects: bool) -> Any:
-        """Return the result of the call that was traced; gradients go where they are kept.
+    def result_of_trace(self, effects: bool) -> Any:
+        """Return the result of the traced call; gradients are kept or dropped.
 
-        Arrays are copied: one may show memory of the caller's, as a program's result never does.
+        Arrays are copied: an array may be a view of the caller's memory. A program's result never
+        is.
         """
         numbers = [type(y) is Value and y.weak for y in self.outputs]
         values = [
-            value_of(x).item() if number else owned(x)
+            value_of(x).item() if number else copy_value(x)
             for x, number in zip(self._traced, numbers, strict=False)
         ]
         gradients = [x.grad._value for x in self.trained] if self._keep_grads else []
@@ -136,46 +137,48 @@ class Result:
             ]
         self.forget()
         self._traced = []
-        return self.wrapped([*values, *gradients])
+        return self.wrap_outputs([*values, *gradients])
 
     def outputs_of(self, tree: Any) -> list[Any] | None:
-        """Return what a program would, from what the function returned; None if it does not fit."""
+        """Return the outputs that a program would have; None if the structure is another one."""
         import optree
 
         leaves, structure = optree.tree_flatten(tree, none_is_leaf=True)
-        if structure != self._structure or list(orders(tree)) != self._orders:
+        if structure != self._structure or list(key_orders(tree)) != self._orders:
             return None
-        if any(differs(leaves[place], x) for place, x in self._static.items()):
+        if any(may_differ(leaves[place], x) for place, x in self._static.items()):
             return None
         found = [
-            as_usual(value_of(x)) for place, x in enumerate(leaves) if place not in self._static
+            as_native_array(value_of(x))
+            for place, x in enumerate(leaves)
+            if place not in self._static
         ]
         if self._keep_grads:
             found += [np.zeros_like(x._value) if x.grad is None else x.grad for x in self.trained]
         return found
 
-    def of_call(self, tree: Any) -> Any:
-        """Return what the function returned as a program returns it: in memory of its own."""
+    def result_of_call(self, tree: Any) -> Any:
+        """Return the function's result like a program's: in separate memory."""
         import optree
 
         leaves, structure = optree.tree_flatten(tree, none_is_leaf=True)
-        if structure != self._structure or list(orders(tree)) != self._orders:
+        if structure != self._structure or list(key_orders(tree)) != self._orders:
             return tree
         given = [x for place, x in enumerate(leaves) if place not in self._static]
         outputs = [
-            x if tensor and self.differentiable and type(x) is Tensor else owned(x)
+            x if tensor and self.differentiable and type(x) is Tensor else copy_value(x)
             for x, tensor in zip(given, self._tensors, strict=True)
         ]
         gradients = [x.grad for x in self.trained] if self._keep_grads else []
-        return self.wrapped([*outputs, *gradients])
+        return self.wrap_outputs([*outputs, *gradients])
 
-    def wrapped(self, outputs: Sequence[Any]) -> Any:
+    def wrap_outputs(self, outputs: Sequence[Any]) -> Any:
         """Return the result of a call, made of the program's outputs."""
         if self.single:
             for x in self.trained:
                 x.grad = None
             y = outputs[0]
-            return leaf(y) if hasattr(y, "shape") and type(y) is not Tensor else wrap(y)
+            return leaf(y) if hasattr(y, "shape") and type(y) is not Tensor else wrap_value(y)
         if self._keep_grads:
             for x, g in zip(self.trained, outputs[self._count :], strict=True):
                 x.grad = g
@@ -183,37 +186,39 @@ class Result:
         else:
             for x in self.trained:
                 x.grad = None
-        found = [wrap(y) if tensor else y for y, tensor in zip(outputs, self._tensors, strict=True)]
+        found = [
+            wrap_value(y) if tensor else y for y, tensor in zip(outputs, self._tensors, strict=True)
+        ]
         for place, x in self._static.items():
             found.insert(place, x)
         if self._bare:
             return found[0]
         made = self._structure.unflatten(found)
         if not self._is_ordered:
-            put_in_order(made, iter(self._orders))
+            restore_key_orders(made, iter(self._orders))
         return made
 
 
-def owned(x: Any) -> Any:
-    """Return the value of a tensor or an array in memory of its own, and a number as it is."""
-    return x if type(x) in NUMBERS else np.array(as_usual(value_of(x)))[()]
+def copy_value(x: Any) -> Any:
+    """Return a copy of the value of a tensor or an array; a number as it is."""
+    return x if type(x) in NUMBERS else np.array(as_native_array(value_of(x)))[()]
 
 
-def differs(x: Any, y: Any) -> bool:
-    """Whether two plain results are not known to be equal."""
-    if identical(x, y) or is_plain(x):
-        return not identical(x, y)
+def may_differ(x: Any, y: Any) -> bool:
+    """Whether two plain results may differ."""
+    if is_identical(x, y) or is_plain_value(x):
+        return not is_identical(x, y)
     try:
         return bool(np.any(x != y))
     except (AutogradError, ValueError, TypeError):  # an object that holds tensors or arrays
         return True
 
 
-def parts_of(tree: Any) -> Iterator[Any]:
-    """Yield what is in nested containers."""
+def leaves_in(tree: Any) -> Iterator[Any]:
+    """Yield the leaves of nested containers."""
     if isinstance(tree, dict | list | tuple):
         for part in tree.values() if isinstance(tree, dict) else tree:
-            yield from parts_of(part)
+            yield from leaves_in(part)
     else:
         yield tree
 
@@ -227,7 +232,7 @@ def containers_in(tree: Any) -> Iterator[int]:
             yield from containers_in(part)
 
 
-def wrap(y: Any) -> Tensor:
+def wrap_value(y: Any) -> Tensor:
     """Return a value as a tensor."""
     if type(y) is Tensor:
         return y

@@ -1,9 +1,9 @@
-"""Saving a compiled program: a Python file that needs NumPy alone, and its arrays beside it.
+"""Saving a compiled program: a Python file that needs NumPy only, and a file of its arrays.
 
-The arrays of `step.py` lie in `step.py.<digest>.npz`, and the program names that file; the digest
-is that of the arrays. So new arrays are there before the program that needs them, and the old ones
-stay until their program has been replaced: whenever a save is killed, `step.py` is one program with
-its own arrays.
+The arrays of `step.py` are in `step.py.<digest>.npz`, with a digest of the arrays; the program
+names that file. New arrays are written before the program that needs them, and old arrays stay
+until their program has been replaced. So `step.py` always has its own arrays, even if a save is
+killed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..archives import write_arrays
 from ..errors import CompileError
 from ..files import locked_folder, write_file
 from .program import Value
-from .source import Source
+from .source import ProgramSource
 
 ARRAYS: Final = 'pathlib.Path(__file__).resolve().with_suffix(".py.{digest}.npz")'
 LOAD: Final = '''
@@ -57,13 +57,15 @@ def load(path={arrays}):
 '''
 
 
-def save(source: Source, values: Mapping[Value, Any], path: str | os.PathLike[str]) -> None:
-    """Write a program to a Python file, and the arrays that it needs to an .npz file beside it.
+def save_program(
+    source: ProgramSource, values: Mapping[Value, Any], path: str | os.PathLike[str]
+) -> None:
+    """Write a program to a Python file, and the arrays that it needs to an .npz file next to it.
 
-    Both are those of this call or, if it does not come to its end, those of the one before.
+    If the call does not come to its end, both files are still those of the call before.
 
     Raises:
-        CompileError: if it calls something that has no text, as an operation of the user's own.
+        CompileError: if it calls something without source, as an operation that the user declared.
         OSError: if it cannot be written.
     """
     if Path(path).suffix != ".py":
@@ -74,7 +76,7 @@ def save(source: Source, values: Mapping[Value, Any], path: str | os.PathLike[st
     arrays = {source.names[v]: np.asarray(data) for v, data in values.items()}
     arrays |= {name: x for name, x in source.bound.items() if isinstance(x, np.ndarray)}
     digest = digest_of(arrays)
-    text = text_of(source, ARRAYS.format(digest=digest))
+    text = saved_text(source, ARRAYS.format(digest=digest))
     beside = target.with_suffix(f".py.{digest}.npz")
     with locked_folder(target.parent):
         try:
@@ -85,7 +87,7 @@ def save(source: Source, values: Mapping[Value, Any], path: str | os.PathLike[st
 
 
 def digest_of(arrays: Mapping[str, Any]) -> str:
-    """Return twelve digits that are others for other arrays or names."""
+    """Return twelve digits that differ for other arrays or names."""
     from hashlib import sha256
 
     found = sha256()
@@ -105,23 +107,23 @@ def remove_unnamed(target: Path) -> None:
                 target.with_name(found[0]).unlink(missing_ok=True)
 
 
-def text_of(source: Source, arrays: str) -> str:
+def saved_text(source: ProgramSource, arrays: str) -> str:
     """Return the text of a saved program: its source, what it names, and what loads it."""
     read, made = [], []
     for name, value in source.bound.items():
         if isinstance(value, np.ndarray):
             read.append(f'    {name} = _saved["{name}"]')
         else:
-            made.append(f"{name} = {restored(name, value)}")
+            made.append(f"{name} = {write_generator(name, value)}")
     if read:
         read.insert(0, f"with np.load({arrays}) as _saved:")
     docstring, _, rest = source.text.partition("\n")
     before, _, after = rest.partition("\n\n\ndef build(")
     text = "\n".join([docstring, "", "import pathlib", before, *read, *made])
-    return f"{text}\n\n\ndef build({after.rstrip()}\n{loader(source, arrays)}"
+    return f"{text}\n\n\ndef build({after.rstrip()}\n{write_loader(source, arrays)}"
 
 
-def restored(name: str, value: Any) -> str:
+def write_generator(name: str, value: Any) -> str:
     """Write an expression for a random generator in its present state.
 
     Raises:
@@ -134,17 +136,17 @@ def restored(name: str, value: Any) -> str:
             kind = type(bits).__name__
             return f"np.random.Generator(np.random.{kind}())\n{name}.bit_generator.state = {state}"
     raise CompileError(
-        f"the program cannot be saved: it calls {name}, {value!r:.80}, which has no source of its "
-        "own; write it with NumPy's functions, or run the program from where it was compiled"
+        f"the program cannot be saved: it calls {name}, {value!r:.80}, which has no source; "
+        "write it with NumPy's functions, or run the program from where it was compiled"
     )
 
 
-def loader(source: Source, arrays: str) -> str:
+def write_loader(source: ProgramSource, arrays: str) -> str:
     """Write the function that puts the saved values in place."""
     names = source.names
     inputs = [names[x] for x in source.inputs[: len(source.inputs) - source.captured]]
     run, state, results, expect = (
-        unused(name, inputs) for name in ("run", "state", "results", "expect")
+        free_name(name, inputs) for name in ("run", "state", "results", "expect")
     )
     checks = [
         f'        {names[x]} = {expect}("{names[x]}", {names[x]}, {x.shape}, "{x.dtype}")\n'
@@ -179,7 +181,7 @@ def loader(source: Source, arrays: str) -> str:
     )
 
 
-def unused(name: str, taken: Iterable[str]) -> str:
+def free_name(name: str, taken: Iterable[str]) -> str:
     """Return a name, with underscores behind it if an argument of the program has it."""
     while name in taken:
         name += "_"

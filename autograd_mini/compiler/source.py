@@ -1,10 +1,10 @@
 """The source of a compiled program: a function `build` that returns the step, in readable NumPy.
 
-`build` takes the arrays that the program keeps, allocates the working memory and makes the views
-that stay the same; `step`, which it returns, does the work of one call but for writing new values
-into the states. That is done by `commit`, functions that are written in C: called one after the
-other from C, no interrupt can come between them. Names are those of the user's variables where
-there are any, and each scope is a comment.
+`build` takes the arrays that the program keeps, allocates the working memory and makes the static
+views. It returns `step`, which does the work of one call, except that it writes no new values into
+the states. The functions of `commit` do that. They are written in C and called one after the other
+from C, so no interrupt can come between them. Values are named after the user's variables where
+there are any, and each scope becomes a comment.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .draw_source import fills, is_draw
-from .forms import is_view, takes_out, works_in_place
-from .memory import Abilities, Plan, new_vector, planned
+from .expressions import is_view, takes_out, works_in_place
+from .fused_ops import added_at
+from .memory import Abilities, Plan, new_vector
 from .program import Instruction, Operand, Program, Value
-from .rows import added_at
-from .writer import Writer, indented, number, on_one_line
+from .writer import Writer, can_fill_array, indent_lines, is_draw, number_source, on_one_line
 
 WIDTH: Final = 100
 REGULAR: Final = {
@@ -41,26 +40,26 @@ REGULAR: Final = {
         "draw",
     ),
 }
-"""Operations that are finite for finite numbers, unless these overflow."""
+"""Operations with finite results for finite numbers, unless they overflow."""
 
 
 @dataclass(slots=True, eq=False)
-class Source:
-    """A program written out.
+class ProgramSource:
+    """A program as the source of a module.
 
     Attributes:
         text: of the module.
         plan: of its memory.
         names: of the values.
-        inputs: the values that a call gives, and behind them what is captured.
-        captured: how many are captured.
-        read: the leaves whose values follow them: 0-d ones.
+        inputs: the arguments of a call, and after them the captured arrays.
+        captured: how many arrays are captured.
+        read: the 0-d leaves, whose values follow the inputs.
         states: the leaves that `build` copies and `step` changes.
         kept: all values whose arrays `build` takes, in order: states, then constants.
         scalars: the 0-d leaves whose new values are returned after the outputs.
-        fresh: the states whose new values are returned after these, as arrays of their own.
+        fresh: the states whose new values are returned after these, as new arrays.
         count: of the outputs.
-        bound: objects that have no text, by the name under which the module expects them.
+        bound: objects without source, by their names in the module.
     """
 
     text: str
@@ -80,7 +79,7 @@ class Source:
 def can_write(step: Instruction) -> bool:
     """Whether an instruction can write its result into an array."""
     if is_draw(step):
-        return fills(step)
+        return can_fill_array(step)
     return "schedule" not in step.params and takes_out(step)
 
 
@@ -91,15 +90,14 @@ ABILITIES: Final = Abilities(
 )
 
 
-def written(program: Program, name: str, in_place: bool = True) -> Source:
+def write_module(program: Program, plan: Plan, name: str) -> ProgramSource:
     """Write a program as the source of a module.
 
     Args:
         program: after the passes.
+        plan: of its memory.
         name: of the function.
-        in_place: whether products may be added into states, which needs a BLAS that can be called.
     """
-    plan = planned(program, ABILITIES, in_place)
     writer = Writer(program, plan, singular=singular_scopes(program))
     for y in plan.written:  # the user's variable may be the last to be written into a buffer
         base = plan.base(y)
@@ -120,14 +118,17 @@ def written(program: Program, name: str, in_place: bool = True) -> Source:
     for step in [*plan.head, *plan.tail]:
         writer.write(step)
     writer.quiet = False
-    fresh = copied_states(writer)
+    fresh = write_state_copies(writer)
     scalars = [(leaf, new) for leaf, new in program.updates if not leaf.shape]
-    results = [number(y) if type(y) is not Value else taken_out(writer, y) for y in program.outputs]
+    results = [
+        number_source(y) if type(y) is not Value else copy_output(writer, y)
+        for y in program.outputs
+    ]
     count = len(results)
     results += [writer.names[new] for _, new in (*scalars, *fresh)]
-    writer.body += [f"return ({together(results)})"]
-    return Source(
-        text=module(writer, name, arguments, kept, states),
+    writer.body += [f"return ({tuple_text(results)})"]
+    return ProgramSource(
+        text=join_module(writer, name, arguments, kept, states),
         plan=plan,
         names=writer.names,
         inputs=program.inputs,
@@ -142,8 +143,8 @@ def written(program: Program, name: str, in_place: bool = True) -> Source:
     )
 
 
-def copied_states(writer: Writer) -> list[tuple[Value, Value]]:
-    """Write copies of new values into the states that no product is added to.
+def write_state_copies(writer: Writer) -> list[tuple[Value, Value]]:
+    """Write copies of new values into the states, except where a product is added to a state.
 
     Returns:
         the states whose new values lie elsewhere at each call, with these.
@@ -157,7 +158,7 @@ def copied_states(writer: Writer) -> list[tuple[Value, Value]]:
             and plan.kinds[plan.base(new)] == "buffer"
             and states.keys() >= {*members}
         ):
-            writer.commit.append(copying(writer.names[vector], writer.names[new]))
+            writer.commit.append(write_copy(writer.names[vector], writer.names[new]))
             states = {leaf: new for leaf, new in states.items() if leaf not in members}
     fresh = []
     for leaf, new in states.items():
@@ -166,42 +167,42 @@ def copied_states(writer: Writer) -> list[tuple[Value, Value]]:
             saved = writer.name(Value(new.shape, new.dtype), f"{writer.names[leaf]}_next")
             writer.setup.append(f"{saved} = np.empty({new.shape}, np.{new.dtype.name})")
             writer.body.append(f"{saved}[...] = {writer.names[new]}")
-            writer.commit.append(copying(writer.names[leaf], saved))
+            writer.commit.append(write_copy(writer.names[leaf], saved))
         elif kind in ("buffer", "constant"):
-            writer.commit.append(copying(writer.names[leaf], writer.names[new]))
+            writer.commit.append(write_copy(writer.names[leaf], writer.names[new]))
         else:
             fresh.append((leaf, new))
     return fresh
 
 
-def copying(target: str, source: str) -> str:
+def write_copy(target: str, source: str) -> str:
     """Write a function that copies one array into another."""
     return f"partial(setitem, {target}, ..., {source}),"
 
 
 def singular_scopes(program: Program) -> frozenset[str]:
-    """Return the scopes of reverse walks with operations that have no value somewhere."""
+    """Return the scopes of backward passes with operations that are not finite everywhere."""
     makers: dict[Operand, Instruction] = {
         y: step for step in program.instructions for y in step.results
     }
 
     def is_regular(step: Instruction) -> bool:
-        name = step.row
+        name = step.operation_name
         if name != "divide":
             return name in REGULAR
         total = makers.get(step.operands[1])  # of a softmax, it is 1 at least
-        if total is None or total.row not in ("sum", "row_sums", "column_sums"):
+        if total is None or total.operation_name not in ("sum", "row_sums", "column_sums"):
             return False
         terms = makers.get(total.operands[0])
-        return terms is not None and terms.row == "exp"
+        return terms is not None and terms.operation_name == "exp"
 
     return frozenset(
         step.scope for step in program.instructions if step.in_walk and not is_regular(step)
     )
 
 
-def taken_out(writer: Writer, y: Value) -> str:
-    """Return the name of an output, copied if it lies in memory that changes."""
+def copy_output(writer: Writer, y: Value) -> str:
+    """Return the name of an output; it is copied if its memory changes later."""
     name = writer.names[y]
     if not y.shape or writer.plan.kinds[writer.plan.base(y)] == "local":
         return name
@@ -210,14 +211,14 @@ def taken_out(writer: Writer, y: Value) -> str:
     return copied
 
 
-def module(
+def join_module(
     writer: Writer,
     name: str,
     arguments: Sequence[Value],
     kept: Sequence[Value],
     states: Sequence[Value],
 ) -> str:
-    """Put the module together."""
+    """Return the text of the module."""
     names = writer.names
     size = writer.plan.size
     copies = any(line.startswith("partial(") for line in writer.commit)
@@ -233,29 +234,29 @@ def module(
     ]
     for definition in writer.definitions:
         lines += ["", *definition.splitlines(), ""]
-    lines += ["", *signature("build", [names[x] for x in kept])]
-    own = kept_states(writer, states)
+    lines += ["", *write_head("build", [names[x] for x in kept])]
+    own = write_states(writer, states)
     setup = [f"memory = np.empty({size}, np.uint8)", *own, *writer.setup]
-    lines += indented([f'"""Allocate {size:,} bytes of working memory; return the step."""'], 1)
-    lines += formatted(indented(setup, 1))
-    lines += ["", *indented(signature("step", [names[x] for x in arguments]), 1)]
-    lines += formatted(indented(writer.body, 2))
+    lines += indent_lines([f'"""Allocate {size:,} bytes of working memory; return the step."""'], 1)
+    lines += break_long_lines(indent_lines(setup, 1))
+    lines += ["", *indent_lines(write_head("step", [names[x] for x in arguments]), 1)]
+    lines += break_long_lines(indent_lines(writer.body, 2))
     commit = "()"
     if writer.commit:
         commit = "commit"
-        lines += ["", "    commit = (", *formatted(indented(writer.commit, 2)), "    )"]
-    kept_names = together([names[x] for x in states])
-    lines += ["", *formatted([f"    return step, {commit}, ({kept_names})"])]
+        lines += ["", "    commit = (", *break_long_lines(indent_lines(writer.commit, 2)), "    )"]
+    kept_names = tuple_text([names[x] for x in states])
+    lines += ["", *break_long_lines([f"    return step, {commit}, ({kept_names})"])]
     return "\n".join(lines) + "\n"
 
 
-def together(names: Sequence[str]) -> str:
-    """Write what stands between the parentheses of a tuple."""
+def tuple_text(names: Sequence[str]) -> str:
+    """Write the items of a tuple, without its parentheses."""
     return f"{names[0]}," if len(names) == 1 else ", ".join(names)
 
 
-def kept_states(writer: Writer, states: Sequence[Value]) -> list[str]:
-    """Write copies of the states that the program owns, side by side where it wants them so."""
+def write_states(writer: Writer, states: Sequence[Value]) -> list[str]:
+    """Write copies of the states; those of one vector become parts of it."""
     names, groups = writer.names, writer.plan.groups
     lines: list[str] = []
     grouped: set[Value] = set()
@@ -270,7 +271,7 @@ def kept_states(writer: Writer, states: Sequence[Value]) -> list[str]:
     return lines + [f"{names[x]} = {names[x]}.copy()" for x in states if x not in grouped]
 
 
-def formatted(lines: Sequence[str]) -> list[str]:
+def break_long_lines(lines: Sequence[str]) -> list[str]:
     """Break lines that are too long: a comment goes above, arguments go below."""
     found: list[str] = []
     for line in lines:
@@ -280,27 +281,27 @@ def formatted(lines: Sequence[str]) -> list[str]:
         margin = " " * (len(line) - len(line.lstrip()))
         code, mark, comment = line.partition("  # ")
         if mark:
-            found += [margin + part for part in wrap(f"# {comment}", WIDTH - len(margin))]
+            found += [margin + part for part in wrap_text(f"# {comment}", WIDTH - len(margin))]
         head, opened, rest = code.partition("(")
         inner, closed, tail = rest.rpartition(")")
         if len(code) <= WIDTH or not opened or not closed or any(c in code for c in "\"'"):
             found.append(code)
             continue
         room = WIDTH - len(margin) - 4
-        found += [f"{head}(", *(f"{margin}    {part}" for part in wrap(inner, room))]
+        found += [f"{head}(", *(f"{margin}    {part}" for part in wrap_text(inner, room))]
         found.append(f"{margin}){tail}")
     return found
 
 
-def wrap(text: str, width: int) -> list[str]:
-    """Break a text at spaces; a comment stays one."""
+def wrap_text(text: str, width: int) -> list[str]:
+    """Break a text at spaces; each line of a comment is a comment."""
     start = "# " if text.startswith("# ") else ""
     return textwrap.wrap(
         text, width, subsequent_indent=start, break_long_words=False, break_on_hyphens=False
     )
 
 
-def signature(name: str, parameters: Sequence[str]) -> list[str]:
+def write_head(name: str, parameters: Sequence[str]) -> list[str]:
     """Write the head of a function, over several lines if need be."""
     line = f"def {name}({', '.join(parameters)}):"
     if len(line) <= WIDTH - 4:

@@ -1,7 +1,7 @@
 """Tracing: a function runs once with real values, and every operation is noted as an instruction.
 
-What it reads becomes an input, a leaf, or a constant; `backward()` and assignments are noted as
-well, so that a whole training step is one program. The values themselves are not kept.
+What the function reads becomes an input, a leaf or a constant. `backward()` and assignments are
+noted too, so a whole training step is one program. The values are not kept.
 """
 
 from __future__ import annotations
@@ -15,45 +15,58 @@ import numpy as np
 
 from ..core.arrays import PLAIN, as_array, normal
 from ..core.contexts import ERRORS, Scope, ScopePath, WalkScope, serials
-from ..core.extraction import describe
 from ..core.fingerprint import fingerprint
 from ..core.primitive import PRIMITIVES, Primitive
 from ..core.record import Record, context, hooks, record, run
 from ..core.record import operand as plain
 from ..core.sites import Site, site
 from ..core.tensor import NO_PARAMS, Tensor, leaf
-from ..errors import ConversionError, ShapeError, StaleGraphError, UnsupportedError
+from ..errors import ShapeError, StaleGraphError
 from ..ops.conversion import cast, conjugate_number, imag, real, rounded_number, set_leaf
-from .forms import is_view
-from .guards import MISSING, Condition
-from .identical import same_bits
+from .expressions import is_view
+from .fused_ops import scalar
+from .guards import Condition
+from .identical import has_same_bits
 from .observe import Observer, call_observed
 from .program import Instruction, Operand, Program, Value
-from .questions import CURE, CURES, KEY, KIND, WHOLE, is_asked, is_called_by_numpy
-from .rows import scalar
+from .refusals import (
+    StateBefore,
+    assignment_error,
+    caught_error,
+    changed_array_error,
+    earlier_gradient_error,
+    error_state_error,
+    in_place_error,
+    is_asked,
+    is_called_by_numpy,
+    kind_error,
+    recorder_error,
+    text_error,
+    value_error,
+)
 from .uses import call_watching_uses
 
 NUMBERS: Final = frozenset({int, float, bool, complex, type(None)})
 SCALARS: Final = NUMBERS | PLAIN - {np.ndarray}
 STATIC: Final = (ShapeError, TypeError, AttributeError, StaleGraphError)
-"""Errors of an operation that come with any values: of shapes, dtypes and kinds."""
+"""Errors that an operation raises whatever the values are: about shapes, dtypes and kinds."""
 OF_NUMBERS: Final = frozenset({real, imag, rounded_number, conjugate_number})
-"""Operations that leave a Python number one, whoever calls them."""
+"""Operations that return a Python number for a Python number."""
 COPIED: Final = 1_000_000
-"""Bytes up to which a plain array is copied when it is met; a larger one is fingerprinted."""
+"""Bytes up to which a plain array is copied as an operand; a larger one gets a fingerprint."""
 
 Key = int | tuple[int, int]
 
 
-class Met:
+class ArrayOperand:
     """A plain array that was an operand, as it was then.
 
     Attributes:
-        array: itself.
+        array: the array.
         value: what stands for it in the program.
-        copy: its elements, for one that is not large.
+        copy: a copy of its elements, unless it is large.
         leaf: what stands for it in the graph.
-        line: where it was met.
+        line: where it was an operand first.
     """
 
     __slots__ = ("_print", "array", "copy", "leaf", "line", "value")
@@ -68,32 +81,33 @@ class Met:
         self.leaf = leaf(as_array(self.copy if small else array))
 
     def is_unchanged(self) -> bool:
-        """Tell whether the array still holds what it held when it was met."""
+        """Tell whether the array still holds the same elements."""
         if self.copy is None:
             return self._print == fingerprint(self.array)
-        return self.array.shape == self.copy.shape and same_bits(self.array, self.copy)
+        return self.array.shape == self.copy.shape and has_same_bits(self.array, self.copy)
 
 
 class Tracer:
     """Notes every operation while a function runs; see `extraction.Trace`.
 
     Attributes:
-        observer: sees which Python code runs; None where that is known by now.
+        observer: sees which Python code runs; None if that is known already.
+        before: what the call may change, as it was.
         owners: objects that say that they are read: models and optimizers.
         conditions: what else the function relied on.
-        met: plain arrays that were operands.
-        uses: how often each of them was one, by its id.
-        watched: arrays from outside, of which is to be seen how they are used.
-        names: the attributes in which they are.
-        proven: the ids of those that were operands only.
-        refusal: the error that was raised since a trace cannot go on, if there was one.
-        failure: the error that says that an operation raised, if one did.
+        array_operands: plain arrays that were operands.
+        uses: how often each of them was an operand, by its id.
+        watched: arrays from outside whose uses are watched.
+        names: the attributes that hold them.
+        proven: the ids of watched arrays that were operands only.
+        refusal: the error that ended the trace, or None.
+        failure: the error for an operation that raised, which the function may catch; or None.
     """
 
     effects = True
 
     def __init__(self, observer: Observer | None = None, lines: bool = True) -> None:
-        """Begin; without `lines` it does not note where operations were recorded."""
+        """Begin. Without `lines` it does not note where operations were recorded."""
         self._notes_lines = lines
         self.observer = observer
         self.start = next(serials)
@@ -105,20 +119,19 @@ class Tracer:
         self.owners: dict[int, Any] = {}
         self.conditions: list[Condition] = []
         self.tensorial: set[Value] = set()
-        self.met: list[Met] = []
+        self.array_operands: list[ArrayOperand] = []
         self.uses: dict[int, int] = {}
         self.watched: list[Any] = []
-        self._released: dict[int, Any] = {}
         self._texts: set[str] = set()
         self.names: set[str] = set()
         self.proven: set[int] = set()
         self.refusal: Exception | None = None
         self.failure: Exception | None = None
         self._errors = ERRORS.get()
-        self._raising = raising()
+        self._raising = raising_errors()
         self._shown: set[Operand] = set()
         self._values: dict[Key, Value] = {}
-        self._arrays: dict[int, Met] = {}
+        self._arrays: dict[int, ArrayOperand] = {}
         self._roots: dict[int, Value] = {}
         self._updates: dict[int, Value] = {}
         self._weak: set[int] = set()
@@ -127,8 +140,7 @@ class Tracer:
         self._scalars: dict[Value, Value] = {}
         self._walks: dict[int, Site] = {}
         self._paths: dict[int, str] = {}
-        self._leaves_before: list[tuple[Tensor, Any, int, Any]] = []
-        self._generators_before: dict[int, tuple[np.random.Generator, Any]] = {}
+        self.before = StateBefore()
 
     def stand_in(self, given: Any, name: str | None) -> Tensor:
         """Return a fresh tensor in place of an argument: an array, a tensor, or a Python float."""
@@ -159,26 +171,28 @@ class Tracer:
         """Record an operation with its history, and note it."""
         self._refuse_error_state()
         try:
-            return self._recorded(primitive, operands, params)
+            return self._record_and_note(primitive, operands, params)
         except Exception as error:
             self._note_failure(primitive, operands, error)
             raise
 
-    def _recorded(self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    def _record_and_note(
+        self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any]
+    ) -> Any:
         if primitive is set_leaf:
             return self._assign(*operands)
         if primitive.effect:
-            self._keep_generator(params)
+            self.before.keep_generator(params)
         operands = self._with_tensors(operands)
         if not primitive.multiple and not self._takes_number(operands):
             tensor = record(primitive, operands, params)
             self._note_one(primitive, operands, params, tensor)
             return tensor
         plain_numbers = self._takes_plain_numbers(primitive, operands)
-        given = self._given(operands) if plain_numbers else operands
+        given = self._with_python_numbers(operands) if plain_numbers else operands
         results = record(primitive, given, params)
         for t in results if primitive.multiple else (results,):
-            t._requires_grad = t._requires_grad or self._wanted(primitive, operands)
+            t._requires_grad = t._requires_grad or self._needs_gradient(primitive, operands)
             if type(t._operands) is tuple:
                 t._operands = operands
         self._note(primitive, operands, params, results, plain_numbers)
@@ -190,16 +204,18 @@ class Tracer:
         """Compute an operation without history, and note it."""
         self._refuse_error_state()
         try:
-            return self._evaluated(primitive, operands, params)
+            return self._evaluate_and_note(primitive, operands, params)
         except Exception as error:
             self._note_failure(primitive, operands, error)
             raise
 
-    def _evaluated(self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    def _evaluate_and_note(
+        self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any]
+    ) -> Any:
         if primitive is set_leaf:
             return self._assign(*operands)
         if primitive.effect:
-            self._keep_generator(params)
+            self.before.keep_generator(params)
         operands = self._with_tensors(operands)
         if not primitive.multiple and not self._takes_number(operands):
             _, data, _ = run(primitive, operands, params)
@@ -207,121 +223,83 @@ class Tracer:
             self._note_one(primitive, operands, params, tensor)
             return tensor
         plain_numbers = self._takes_plain_numbers(primitive, operands)
-        _, data, _ = run(primitive, self._given(operands) if plain_numbers else operands, params)
+        _, data, _ = run(
+            primitive, self._with_python_numbers(operands) if plain_numbers else operands, params
+        )
         multiple = primitive.multiple
-        results: Any = tuple(leaf(_scalar(part)) for part in data) if multiple else leaf(data)
+        results: Any = (
+            tuple(leaf(_as_numpy_scalar(part)) for part in data) if multiple else leaf(data)
+        )
         self._note(primitive, operands, params, results, plain_numbers)
         return results
 
     def _note_failure(self, primitive: Any, operands: tuple[Any, ...], error: Exception) -> None:
-        """Remember an error that other values need not raise: if it is caught, a branch was taken.
+        """Remember an error that depends on values: if the function catches it, it took a branch.
 
-        Errors about shapes and dtypes come with any values, and those about an index if it is one
-        of the program's.
+        Errors about shapes and dtypes do not depend on values; errors about an index do if the
+        index is a tensor.
         """
         indexed = any(type(x) is Tensor and x.dtype.kind in "iu" for x in operands[1:])
         static = isinstance(error, STATIC) or (isinstance(error, IndexError) and not indexed)
         if self.failure is None and not static:
-            self.failure = UnsupportedError(
-                f"compile: {primitive.name}, at {site()}, raised {type(error).__name__} ({error}), "
-                "which depends on values, and the function caught it and went on; a program would "
-                "go this way at each call. Decide outside of the compiled function, or with "
-                "np.where"
-            )
+            self.failure = caught_error(primitive, error)
 
     def _refuse_error_state(self) -> None:
-        """Refuse operations that raise at what is not finite because the function has said so."""
+        """Refuse operations after the function asked NumPy to raise at floating-point errors."""
         state = ERRORS.get()
         if state is self._errors:
             return
         self._errors = state
-        asked = sorted(raising() - self._raising)
+        asked = sorted(raising_errors() - self._raising)
         if asked:
-            raise self.refused(
-                UnsupportedError(
-                    f"compile: the function asks NumPy to raise or call at {asked[0]!r}, as by "
-                    f"np.errstate, before {site()}, which a program does not; look with "
-                    "np.isfinite outside of the compiled function"
-                )
-            )
+            raise self.note_refusal(error_state_error(asked[0]))
 
     def refuse_write(self, tensor: Tensor) -> None:
-        """Refuse `x *= 2` if x stands for an array that was given, or shows its memory.
+        """Refuse `x *= 2` if x stands for an array that was given, or for a view of it.
 
-        NumPy would write into the array of the caller; on a tensor it makes another one.
+        NumPy would write into the caller's array. On a tensor, `*=` makes a new tensor.
         """
-        value = self._values.get(key_of(tensor))
+        value = self._values.get(tensor_key(tensor))
         if value is not None and value in self._shown:
-            name = tensor.name or "x"
-            raise self.refused(
-                UnsupportedError(
-                    f"compile: an operator in place, at {site()}, would write into an array that "
-                    f"was given to the compiled function; write {name} = {name} * 2 in place of "
-                    f"{name} *= 2"
-                )
-            )
+            raise self.note_refusal(in_place_error(tensor))
 
-    def refused(self, error: Exception) -> Exception:
-        """Note an error that is raised since a trace cannot go on, and return it.
+    def note_refusal(self, error: Exception) -> Exception:
+        """Note an error that ends the trace, and return it.
 
-        A function that catches it would have gone another way without a trace.
+        The function may catch it. But without a trace it would not have been raised.
         """
         self.refusal = self.refusal or error
         return error
 
     def look(self, tensor: Tensor, what: str) -> None:
-        """Refuse to let a value out: it may be another one at the next call."""
-        raise self.refused(
-            ConversionError(
-                f"compile: {what}, at {site()}, looks at the value of {describe(tensor)}, which "
-                f"may differ from call to call; {self._cure(tensor, what)}"
-            )
-        )
-
-    def _cure(self, tensor: Tensor, what: str) -> str:
-        """Say what to write instead of looking at a value."""
-        whole = tensor.dtype.kind in "iu" and not tensor.ndim
-        if whole and tensor.serial in self._arguments and "branch" not in what:
-            return WHOLE
-        return next((cure for start, cure in CURES if what.startswith(start)), CURE)
+        """Refuse to let a value out: it may differ at the next call."""
+        is_argument = tensor.serial in self._arguments
+        raise self.note_refusal(value_error(tensor, what, is_argument))
 
     def ask_kind(self, tensor: Tensor, what: str) -> None:
-        """Refuse to say what an argument is, if it was no tensor: code would take another way."""
-        if tensor.serial not in self._plain_arguments or not is_asked(sys._getframe(2), what):
-            return
-        name = tensor.name or "x"
-        raise self.refused(
-            ConversionError(
-                f"compile: {what.replace('x', name)}, at {site()}, sees a tensor in place of the "
-                f"{'number' if self.is_number(tensor) else 'ndarray'} that was given. "
-                + (WHOLE if what == KEY else KIND)
-            )
-        )
+        """Refuse a question about the class of an argument that was not a tensor."""
+        if tensor.serial in self._plain_arguments and is_asked(sys._getframe(2), what):
+            raise self.note_refusal(kind_error(tensor, what, self.is_number(tensor)))
 
     def is_number(self, tensor: Tensor) -> bool:
         """Whether a tensor stands for a Python number."""
         return tensor.serial in self._weak
 
     def note_text(self, text: str) -> None:
-        """Take note of a text that shows a value: it may be printed, and not be returned."""
+        """Note a text that shows a value. It may be printed, but not returned."""
         self._texts.add(text)
 
     def refuse_text(self, x: Any) -> None:
         """Refuse a text in a result that shows a value.
 
         Raises:
-            UnsupportedError: if it holds one that was made in this call.
+            UnsupportedError: if the text shows a value of this call.
         """
         if type(x) is str and any(text in x for text in self._texts):
-            raise self.refused(
-                UnsupportedError(
-                    f"compile: the function returns {x!r:.60}, which shows a value that may differ "
-                    "from call to call; return the value, and make the text of it outside"
-                )
-            )
+            raise self.note_refusal(text_error(x))
 
     def depends(self, owner: Any, attributes: Sequence[str] = ()) -> None:
-        """Note that an object is read; given attributes must be what they are at this moment."""
+        """Note that an object is read; these attributes must stay as they are now."""
         self.owners[id(owner)] = owner
         for name in attributes:
             label = f"{type(owner).__name__}.{name}"
@@ -331,7 +309,7 @@ class Tracer:
     def _with_tensors(self, operands: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return the operands with a leaf in place of each plain array.
 
-        So what a rule computes from such an array is noted too, and not a constant.
+        So operations of a rule on such an array are noted too, and do not become constants.
         """
         for x in operands:
             if type(x) is not Tensor and type(x) not in SCALARS:
@@ -345,7 +323,7 @@ class Tracer:
 
     def _as_leaf(self, x: Any) -> Any:
         """Return the leaf that stands for a plain array; others are as they are."""
-        return self._met_array(x).leaf if type(x) is np.ndarray else x
+        return self._array_operand(x).leaf if type(x) is np.ndarray else x
 
     def _takes_number(self, operands: tuple[Any, ...]) -> bool:
         """Whether a tensor among operands stands for a Python number."""
@@ -358,9 +336,9 @@ class Tracer:
     def _note_one(
         self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any], y: Tensor
     ) -> None:
-        """Note an operation with one result, whose operands are arrays: a third of the time."""
+        """Note an operation with one result whose operands are arrays: in a third of the time."""
         scope = context.get()[1]
-        where = self._place(scope) if self._notes_lines else None
+        where = self._user_line(scope) if self._notes_lines else None
         values = self._values
         taken = []
         for x in operands:
@@ -375,16 +353,16 @@ class Tracer:
             self._note_view(step)
 
     def _note_view(self, step: Instruction) -> None:
-        """Note that results show the memory of an array that was given; an element is a copy."""
+        """Note results that are views of an array that was given; an element is a copy."""
         if step.operands[0] in self._shown and is_view(step):
             self._shown.update(y for y in step.results if y.shape)
 
     def _takes_plain_numbers(self, primitive: Primitive, operands: tuple[Any, ...]) -> bool:
         """Tell whether an operation computes with Python numbers as they are.
 
-        A function of NumPy makes scalars of its own of them, if it gets nothing else.
+        A function of NumPy that gets numbers only makes NumPy scalars of them.
         """
-        if not takes_numbers(primitive):
+        if not computes_with_numbers(primitive):
             return False
         alone = all(
             x.serial in self._weak if type(x) is Tensor else type(x) in NUMBERS for x in operands
@@ -394,20 +372,20 @@ class Tracer:
     def _is_python_number(
         self, primitive: Primitive, operands: tuple[Any, ...], params: dict[str, Any]
     ) -> bool:
-        """Tell whether an operation gives a Python number, which a complex one is not as a tensor.
+        """Tell whether an operation returns a Python number; complex ones do not show it.
 
-        It is asked of complex numbers only, which are few, and computed again.
+        It computes the operation again. That is rare: it is asked for complex numbers only.
         """
-        given = [x._value if type(x) is Tensor else x for x in self._given(operands)]
+        given = [x._value if type(x) is Tensor else x for x in self._with_python_numbers(operands)]
         return type(primitive.forward(*given, **params)) in NUMBERS
 
-    def _given(self, operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _with_python_numbers(self, operands: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return the operands with Python numbers in place of the tensors that stand for them."""
         return tuple(
             x._value.item() if type(x) is Tensor and x.serial in self._weak else x for x in operands
         )
 
-    def _wanted(self, primitive: Any, operands: tuple[Any, ...]) -> bool:
+    def _needs_gradient(self, primitive: Any, operands: tuple[Any, ...]) -> bool:
         return bool(
             self._weak
             and primitive.differentiable
@@ -423,20 +401,20 @@ class Tracer:
         plain_numbers: bool,
     ) -> None:
         scope = context.get()[1]
-        where = self._place(scope) if self._notes_lines else None
+        where = self._user_line(scope) if self._notes_lines else None
         taken = tuple([self.operand(x) for x in operands])
         if self._weak and not plain_numbers:
-            taken = tuple([self._scalar(x) for x in taken])
+            taken = tuple([self._as_scalar(x) for x in taken])
         made = []
         for t in results if primitive.multiple else (results,):
             weak = type(t._value) in NUMBERS
             if plain_numbers and type(t._value) is np.complex128:
                 weak = self._is_python_number(primitive, operands, params)
-            t._value = _scalar(t._value)
+            t._value = _as_numpy_scalar(t._value)
             value = Value(t._value.shape, t._value.dtype, None, weak)
             if weak:
                 self._weak.add(t.serial)
-            self._values[key_of(t)] = value
+            self._values[tensor_key(t)] = value
             made.append(value)
         path = self._path(scope) if scope is not None else ""
         step = Instruction(primitive, taken, params, tuple(made), path, where)
@@ -444,8 +422,8 @@ class Tracer:
         if primitive.view:
             self._note_view(step)
 
-    def _place(self, scope: Scope | None) -> Site:
-        """Return the user's line; that from which a reverse walk is called is looked up once."""
+    def _user_line(self, scope: Scope | None) -> Site:
+        """Return the user's line; for a backward pass it is looked up once."""
         if type(scope) is not WalkScope:
             return site()
         found = self._walks.get(scope.serial)
@@ -464,63 +442,56 @@ class Tracer:
         if type(x) is Tensor:
             if not x.serial:  # a large array, wrapped when it was recorded outside
                 return self.operand(x._value)
-            key = key_of(x)
-            return self._values.get(key) or self._met(x, key)
+            key = tensor_key(x)
+            return self._values.get(key) or self._meet_tensor(x, key)
         if type(x) in NUMBERS:
             return x
         if type(x) is not np.ndarray:
             return self._constant(x, None)
-        return self._met_array(x).value
+        return self._array_operand(x).value
 
-    def _met_array(self, x: Any) -> Met:
+    def _array_operand(self, x: Any) -> ArrayOperand:
         """Return what stands for a plain array as it is now."""
         self.uses[id(x)] = self.uses.get(id(x), 0) + 1
-        met = self._arrays.get(id(x))
-        return met if met is not None and met.is_unchanged() else self._meet(x, met)
+        operand = self._arrays.get(id(x))
+        return (
+            operand
+            if operand is not None and operand.is_unchanged()
+            else self._meet_array(x, operand)
+        )
 
-    def _meet(self, x: Any, before: Met | None) -> Met:
-        """Return what stands for a plain array that is new, or was written into.
+    def _meet_array(self, x: Any, before: ArrayOperand | None) -> ArrayOperand:
+        """Return what stands for a plain array that is new, or that was written into.
 
         Raises:
-            UnsupportedError: if what it held before is lost.
+            UnsupportedError: if its earlier elements are lost.
         """
         if before is not None and before.copy is None:
-            raise self.refused(
-                UnsupportedError(
-                    f"compile: an array of shape {x.shape} was written into between two operations "
-                    f"that use it, the first at {before.line}, the second at {site()}; give each "
-                    "an array of its own, as with a.copy()"
-                )
-            )
-        met = Met(x, Value(x.shape, x.dtype), site() if self._notes_lines else None)
-        self.constants[met.value] = met.leaf._value
-        self._values[met.leaf.serial] = met.value
-        self._arrays[id(x)] = met
-        self.met.append(met)
-        return met
+            raise self.note_refusal(changed_array_error(x, before.line))
+        operand = ArrayOperand(x, Value(x.shape, x.dtype), site() if self._notes_lines else None)
+        self.constants[operand.value] = operand.leaf._value
+        self._values[operand.leaf.serial] = operand.value
+        self._arrays[id(x)] = operand
+        self.array_operands.append(operand)
+        return operand
 
-    def _met(self, x: Tensor, key: Key) -> Value:
-        """Return the value of a tensor that is met for the first time."""
+    def _meet_tensor(self, x: Tensor, key: Key) -> Value:
+        """Return the value for a tensor that was not an operand before."""
         outside = 0 < x.serial < self.start
         if x._primitive is None and outside:
             value = Value(x.shape, x.dtype, x.name)
             self.leaves[value] = x
             self._roots[x.serial] = value
-            self._leaves_before.append((x, x._value, x._assigned, x.grad))
+            self.before.keep_leaf(x)
         elif x._primitive is not None and not outside:
-            raise self.refused(
-                UnsupportedError(
-                    f"compile: {describe(x)} was recorded by a recorder of its own, as that of "
-                    "am.debug(); use it outside of the compiled function"
-                )
-            )
+            raise self.note_refusal(recorder_error(x))
         else:
             value = self._constant(x._value, x.name)
         self.tensorial.add(value)
         self._values[key] = value
         return value
 
-    def _scalar(self, x: Operand) -> Operand:
+    def _as_scalar(self, x: Operand) -> Operand:
         """Return a NumPy scalar in place of a Python number that differs from call to call."""
         if type(x) is not Value or not x.weak:
             return x
@@ -538,14 +509,9 @@ class Tracer:
     def _assign(self, target: Tensor, given: Any) -> Any:
         """Note that a leaf has a new value from here on."""
         self.operand(target)
-        new = self._scalar(self.operand(given))
+        new = self._as_scalar(self.operand(given))
         if target.serial in self._arguments:
-            raise self.refused(
-                UnsupportedError(
-                    f"compile: {describe(target)} is an argument of the compiled function and "
-                    "cannot be assigned in it; return the new value, or use a tensor from outside"
-                )
-            )
+            raise self.note_refusal(assignment_error(target))
         if type(new) is not Value or new.dtype != target.dtype:
             cast_value = Value(target.shape, target.dtype)
             self.instructions.append(
@@ -572,42 +538,20 @@ class Tracer:
     def release_gradients(self) -> None:
         """Leave arrays in place of recorded gradients, as without a trace."""
         for x in self.leaves.values():
-            if self.recorded_here(x.grad):
-                x.grad = self._released[id(x)] = x.grad._value
+            if self.is_recorded_here(x.grad):
+                self.before.release_gradient(x)
 
-    def recorded_here(self, gradient: Any) -> bool:
+    def is_recorded_here(self, gradient: Any) -> bool:
         """Tell whether a gradient was recorded in this trace, and not in that of another thread."""
-        return type(gradient) is Tensor and key_of(gradient) in self._values
+        return type(gradient) is Tensor and tensor_key(gradient) in self._values
 
     def undo(self, *, cleared: bool) -> None:
         """Put back what the call changed: values, gradients, random generators.
 
-        What another thread may have changed meanwhile stays.
-
         Args:
             cleared: whether to put back gradients that are no longer there.
         """
-        for x, value, assigned, grad in reversed(self._leaves_before):
-            if x.serial in self._updates:
-                x._value, x._assigned = value, assigned
-            found = x.grad
-            ours = self.recorded_here(found) or self._released.get(id(x), MISSING) is found
-            if ours or (cleared and found is None):
-                x.grad = grad
-        for generator, state in self._generators_before.values():
-            generator.bit_generator.state = state
-
-    def _keep_generator(self, params: dict[str, Any]) -> None:
-        """Remember the state of a generator before its first draw."""
-        generator = params.get("generator")
-        known = self._generators_before
-        if isinstance(generator, np.random.Generator) and id(generator) not in known:
-            known[id(generator)] = generator, generator.bit_generator.state
-
-    def drew_from(self, generator: Any) -> bool:
-        """Tell whether draws of a generator, or of that with its bits, were noted."""
-        drawn = (x for x, _ in self._generators_before.values())
-        return any(generator is x or generator is x.bit_generator for x in drawn)
+        self.before.restore(self._updates, self.is_recorded_here, cleared)
 
     def program(self, name: str, outputs: list[Operand]) -> Program:
         """Return what was noted.
@@ -617,10 +561,7 @@ class Tracer:
         """
         for x in self.leaves.values():
             if type(x.grad) is np.ndarray and id(x.grad) in self._arrays:
-                raise UnsupportedError(
-                    f"compile: the gradient of {describe(x)}, which was there before the call, may "
-                    "differ from call to call; call backward() in the compiled function, too"
-                )
+                raise earlier_gradient_error(x)
         updates = [(self._roots[serial], new) for serial, new in self._updates.items()]
         return Program(
             name=name,
@@ -633,12 +574,12 @@ class Tracer:
         )
 
 
-def raising() -> set[str]:
-    """Return at which errors of floating point NumPy raises, or calls somebody, at present."""
+def raising_errors() -> set[str]:
+    """Return the floating-point errors at which NumPy now raises or calls a function."""
     return {name for name, what in np.geterr().items() if what in ("raise", "call")}
 
 
-def takes_numbers(primitive: Primitive) -> bool:
+def computes_with_numbers(primitive: Primitive) -> bool:
     """Whether an operation gets Python numbers as they are, which leave float32 what it is.
 
     Where NumPy makes an array of a number first, a scalar of the default dtype stands for it.
@@ -649,11 +590,11 @@ def takes_numbers(primitive: Primitive) -> bool:
     return primitive.kind == "elementwise" or primitive.ufunc is not None
 
 
-def key_of(tensor: Tensor) -> Key:
-    """Return what tells a tensor from all others: its serial, and which output it is of several."""
+def tensor_key(tensor: Tensor) -> Key:
+    """Return a key of a tensor: its serial, and its place if the operation has several results."""
     return (tensor.serial, tensor._index) if type(tensor._operands) is Record else tensor.serial
 
 
-def _scalar(data: Any) -> Any:
+def _as_numpy_scalar(data: Any) -> Any:
     """Return a Python number as a NumPy scalar, and a 0-d array too."""
     return data if type(data) is np.ndarray and data.ndim else np.asarray(data)[()]

@@ -1,24 +1,54 @@
-"""Which arrays a call uses as operands of recorded operations only, and not by plain code as well.
+"""Which arrays does a call use only as operands of recorded operations, and not in plain code?
 
-The interpreter reports each instruction of the user's code. Beside it runs a model of its stack,
-which knows where the arrays lie: variables tell which object they are, and what else pushes an
-array leaves it with one more reference. What takes an array from the stack must record an operation
-with it, or be harmless, or hand it to a function of the user's that is looked at in turn. Whatever
-the model does not know makes the answer "not proven": for one array, or for all of them.
+The interpreter reports each instruction of the user's code, and a model of its stack follows. The
+model knows where the arrays are: a variable shows which object it holds, and an array that comes
+onto the stack otherwise has one more reference. An instruction that takes an array must record an
+operation with it, or be harmless, or pass it to a user's function, which is followed too. Where the
+model does not know, the answer is "not proven", for one array or for all of them.
 """
 
 from __future__ import annotations
 
+import dis
 import gc
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from types import CodeType, FrameType
 from typing import Any, Final, TypeVar
 
-from .observe import MANY, is_called_by_library, is_standard, names_of, origin_of
-from .stack import Stack
+import numpy as np
+
+from .bytecode import (
+    BEFORE,
+    BUILDS,
+    CALLS,
+    DESCRIBING,
+    EMPTY,
+    HARMLESS,
+    MEASURING,
+    MOVES,
+    NULL,
+    OPAQUE,
+    QUIET,
+    RECORDED,
+    SINGLE,
+    UNKNOWN,
+    Slot,
+    comes_to_library,
+    effect_of,
+    is_plain_call,
+    kind_of_callable,
+    pops_of,
+    steps_of,
+    takes_operands,
+    visible_attribute,
+    visible_item,
+    way_between,
+)
+from .observe import MANY, is_called_by_library, is_standard, names_read_by, origin_of
 
 Result = TypeVar("Result")
 
@@ -33,37 +63,37 @@ REVEALING: Final = frozenset(
     | {"__getstate__", "__reduce__", "start_new_thread", "__getattribute__", "__array_interface__"}
     | {"pickle", "marshal", "copy_context", "__defaults__", "__kwdefaults__", "setswitchinterval"}
 )
-"""Code that names one of these may come to an array without that being seen."""
+"""Code with one of these names may reach an array unseen."""
 MOST: Final = 10_000
-"""So many instructions are followed; each takes about 10 µs."""
+"""How many instructions are followed; each takes about 10 µs."""
 NESTED: Final = 3
-"""So deep containers are searched for arrays."""
+"""How deep containers are searched for arrays."""
 WIDEST: Final = 64
-"""So many items they may have."""
+"""How many items such a container may have."""
 
 
 @lru_cache(MANY)
-def reveals(code: CodeType) -> bool:
-    """Tell whether code cannot be followed: it names what it reads in no way, or is no function."""
+def cannot_be_followed(code: CodeType) -> bool:
+    """Tell whether code cannot be followed: it reads without names, or is not a function."""
     if not code.co_flags & FUNCTION or code.co_flags & SUSPENDED:
         return True
-    names = names_of(code)
+    names = names_read_by(code)
     seen = names.attributes | names.globals | names.modules
     return names.any or not REVEALING.isdisjoint(seen)
 
 
 def helps_library(frame: FrameType) -> bool:
-    """Tell the standard library's code that runs for this library, as when a line is looked up."""
+    """Tell whether code of the standard library runs for this library."""
     return is_standard(frame.f_code) and is_called_by_library(frame)
 
 
-class Watch:
-    """What is known of the arrays while a call runs.
+class ArrayWatch:
+    """The watched arrays while a call runs.
 
     Attributes:
         arrays: the arrays by id.
-        proven: ids of those that nothing speaks against.
-        frames: the frames of the user's that run, the innermost last.
+        proven: ids of those that were operands only, as far as is known.
+        frames: the running frames of the user, the innermost last.
         names: the attributes in which the arrays are.
     """
 
@@ -78,7 +108,7 @@ class Watch:
         self._left = MOST
 
     def give_up(self) -> None:
-        """Take note of something that the model does not know."""
+        """Give up all arrays: the model does not know what happened."""
         self.proven.clear()
 
     def count(self) -> None:
@@ -87,24 +117,24 @@ class Watch:
         if not self._left:
             self.give_up()
 
-    def used(self) -> dict[int, int]:
+    def operand_counts(self) -> dict[int, int]:
         """Return how often each array has been an operand."""
         return {key: self._uses.get(key, 0) for key in self.arrays}
 
-    def held(self) -> list[int]:
+    def reference_counts(self) -> list[int]:
         """Return how many references there are to each array."""
         return list(map(sys.getrefcount, self.arrays.values()))
 
-    def inside(self, x: Any, depth: int = NESTED) -> set[int]:
-        """Return the ids of arrays that a small container holds, as one of arguments."""
+    def arrays_inside(self, x: Any, depth: int = NESTED) -> set[int]:
+        """Return the ids of watched arrays in a small container."""
         if type(x) not in (list, tuple, dict) or not depth or len(x) > WIDEST:
             return set()
         parts = x.values() if type(x) is dict else x
         found = {id(part) for part in parts if id(part) in self.arrays}
-        return found.union(*(self.inside(part, depth - 1) for part in parts))
+        return found.union(*(self.arrays_inside(part, depth - 1) for part in parts))
 
     def see_call(self, frame: FrameType, event: str, argument: Any) -> Any:
-        """Take note of a function that begins; follow one of the user's."""
+        """Note a function that begins; follow it if it is the user's."""
         try:
             return self._follow(frame) if event == "call" and self.proven else None
         except Exception:  # what is not known must not stop the user's code
@@ -112,13 +142,13 @@ class Watch:
         return None
 
     def _follow(self, frame: FrameType) -> Any:
-        """Look at each instruction of a function of the user's that begins."""
+        """Follow each instruction of a user's function that begins."""
         code = frame.f_code
         origin = origin_of(code)
         caller = self.frames[-1] if self.frames else None
         if caller is not None and frame.f_back is caller.frame:
             caller.entered.append((origin, code.co_name))
-        if origin != "user" or reveals(code):
+        if origin != "user" or cannot_be_followed(code):
             if origin != "library" and not helps_library(frame):
                 self.give_up()
             return None
@@ -131,12 +161,12 @@ class Watch:
         return stack.see
 
     def _look_at_arguments(self, frame: FrameType, caller: Stack | None) -> None:
-        """Take note of the arrays that a function gets; those in `*args` are lost from sight."""
+        """Note the arrays that a function gets; those in `*args` cannot be followed."""
         code, values = frame.f_code, frame.f_locals
         named = code.co_argcount + code.co_kwonlyargcount
         for place, name in enumerate(code.co_varnames[: named + 2]):
             x = values.get(name)
-            self.proven -= self.inside(x)
+            self.proven -= self.arrays_inside(x)
             if caller is not None and place < named and id(x) in self.arrays:
                 caller.delivered.add(id(x))
         if caller is not None:
@@ -151,22 +181,22 @@ def call_watching_uses(
 ) -> tuple[Result, set[int]]:
     """Call a function; find which arrays it used only as operands of recorded operations.
 
-    A debugger that is at work goes on, and nothing is proven then.
+    If a debugger runs, it goes on, and nothing is proven.
 
     Args:
-        arrays: plain arrays, to which the code comes by names only: those of variables and
-            attributes, not through containers.
-        names: the attributes in which they are.
-        uses: counts while the function runs how often each array, by its id, was an operand.
-        function: what is called; it may be code of this library that calls the user's.
+        arrays: plain arrays that the code reaches by variables and attributes only, not through
+            containers.
+        names: the attributes that hold them.
+        uses: how often each array was an operand, by its id; counted while the function runs.
+        function: is called; it may be code of this library that calls the user's.
 
     Returns:
-        its result, and the ids of the arrays of which it is proven.
+        its result, and the ids of the arrays that are proven.
     """
     frame = sys._getframe()
     if not SUPPORTED or not arrays or sys.gettrace() is not None:
         return function(), set()
-    watch = Watch(arrays, uses, names)
+    watch = ArrayWatch(arrays, uses, names)
     see = watch.see_call
     threads = threading.active_count()
     before, collects = frame.f_trace_opcodes, gc.isenabled()
@@ -184,3 +214,258 @@ def call_watching_uses(
         if collects:
             gc.enable()
     return result, watch.proven
+
+
+# ── the model of a frame's stack ──────────────────────────────────────────────────────────────────
+# It knows where the watched arrays lie, and what takes them from there.
+class Stack:
+    """The model of a frame's stack, and of the instruction that runs in the frame.
+
+    Attributes:
+        entered: the functions that the instruction called: whose each is, and its name.
+        delivered: ids of arrays that functions of the user's got as arguments.
+        enters_user: whether it called functions of the user's.
+    """
+
+    def __init__(self, watch: ArrayWatch, frame: FrameType) -> None:
+        self.frame = frame
+        self._watch = watch
+        self._slots: list[Slot] = []
+        self._code = self._steps, self._places = steps_of(frame.f_code)
+        self._place: int | None = None
+        self._loaded: list[Slot] = []
+        self._begun = watch.operand_counts()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Note the state before an instruction."""
+        self.entered: list[tuple[str, str]] = []
+        self.delivered: set[int] = set()
+        self.enters_user = False
+        self.nested = Counter[int]()
+        self._used = self._watch.operand_counts()
+        self._held = self._watch.reference_counts()
+
+    def see(self, frame: FrameType, event: str, argument: Any) -> Any:
+        """Follow what the interpreter reports of the frame."""
+        watch = self._watch
+        if not watch.proven:
+            sys.settrace(None)  # there is nothing to be seen any more
+        try:
+            if event == "exception" or watch.frames[-1] is not self:
+                watch.give_up()
+            elif event == "opcode" and watch.proven:
+                self._go_on(self._places[frame.f_lasti])
+            elif event == "return":
+                self._end()
+        except Exception:  # what the model does not know must not stop the user's code
+            watch.give_up()
+        return self.see
+
+    def _go_on(self, place: int) -> None:
+        """Carry out the instruction that has ended, and begin the next one."""
+        self._watch.count()
+        if self._place is None:
+            if any(step.opname not in BEFORE for step in self._steps[:place]):
+                self._watch.give_up()
+        elif place == self._place:  # it was prepared before
+            return
+        else:
+            self._finish(self._steps[self._place], place)
+        self._place = place
+        self._loaded = self._load(self._steps[place])
+        self._begin()
+
+    def _end(self) -> None:
+        """Leave the frame: it must return, and no array."""
+        watch = self._watch
+        step = self._steps[self._place] if self._place is not None else None
+        if step is None or not step.opname.startswith("RETURN"):
+            watch.give_up()
+        self._give_up_slots(self._slots)
+        watch.frames.pop()
+        if watch.frames:
+            now = watch.operand_counts()
+            watch.frames[-1].nested.update({k: now[k] - n for k, n in self._begun.items()})
+
+    # ── what is loaded ───────────────────────────────────────────────────────────────────────
+    def _load(self, step: dis.Instruction) -> list[Slot]:
+        """Return what an instruction will load, if that is a variable or a constant."""
+        name, key = step.opname, step.argval
+        if name == "LOAD_CONST":
+            return [Slot(value=key)]
+        if name == "LOAD_FAST_LOAD_FAST":
+            return [self._local(part) for part in key]
+        if name == "STORE_FAST_LOAD_FAST":
+            return [self._slots[-1] if key[0] == key[1] else self._local(key[1])]
+        if name == "LOAD_DEREF":
+            return [self._variable(key)]
+        if name == "LOAD_FAST_AND_CLEAR" and key not in self.frame.f_locals:
+            return [EMPTY]
+        if name.startswith("LOAD_FAST"):
+            return [self._local(key)]
+        if name in ("LOAD_GLOBAL", "LOAD_NAME"):
+            slot = self._slot(self._global(key, name == "LOAD_NAME"))
+            if name == "LOAD_NAME" or not (step.arg or 0) & 1:
+                return [slot]
+            return [slot, NULL] if sys.version_info >= (3, 13) else [NULL, slot]
+        return [NULL] if name == "PUSH_NULL" else []
+
+    def _local(self, name: str) -> Slot:
+        """Return what a local variable holds; a variable shared with a closure holds a cell."""
+        code = self.frame.f_code
+        if name in code.co_cellvars or name in code.co_freevars:
+            return EMPTY
+        return self._variable(name)
+
+    def _variable(self, name: str) -> Slot:
+        """Return what a variable holds; it may be invisible in a comprehension in a class."""
+        found = self.frame.f_locals.get(name, UNKNOWN)
+        if found is UNKNOWN:
+            self._watch.give_up()
+        return self._slot(found)
+
+    def _global(self, name: str, own: bool) -> Any:
+        """Return what a global name stands for, or a name in the body of a class."""
+        found = self.frame.f_locals.get(name, UNKNOWN) if own else UNKNOWN
+        if found is UNKNOWN:
+            found = self.frame.f_globals.get(name, UNKNOWN)
+        return self.frame.f_builtins.get(name, UNKNOWN) if found is UNKNOWN else found
+
+    def _slot(self, x: Any) -> Slot:
+        """Return what the model knows of an object."""
+        if id(x) in self._watch.arrays:
+            return Slot((id(x),))
+        self._watch.proven -= self._watch.arrays_inside(x)
+        return Slot(value=x)
+
+    # ── what has ended ───────────────────────────────────────────────────────────────────────
+    def _finish(self, step: dis.Instruction, place: int) -> None:
+        """Carry out an instruction after which that at a place comes."""
+        way = way_between(self._code, self._places[step.offset], place)
+        if way is None:
+            self._watch.give_up()
+            return
+        jumped, ended = way
+        slots, name, count = self._slots, step.opname, pops_of(step)
+        effect = effect_of(step, jumped, ended)
+        if count is None or max(count, step.arg or 0 if name in MOVES else 0) > len(slots):
+            self._give_up_slots(slots)
+            self._slots = [EMPTY] * max(0, len(slots) + effect)
+            self._find_new(step, False)
+            return
+        if name in MOVES:
+            other = -(step.arg or 0)
+            if name == "COPY":
+                slots.append(slots[other])
+            else:
+                slots[other], slots[-1] = slots[-1], slots[other]
+            return
+        taken = slots[len(slots) - count :]
+        del slots[len(slots) - count :]
+        self._judge_operands(step, taken)
+        made = self._pushed_slots(step, taken, count + effect)
+        slots.extend(made)
+        self._find_new(step, bool(made))
+        if "ATTR" in name and step.argval in self._watch.names:
+            first = slots[-len(made)] if made else NULL
+            if first.value is UNKNOWN and not first.arrays:
+                self._watch.give_up()
+
+    def _pushed_slots(self, step: dis.Instruction, taken: list[Slot], count: int) -> list[Slot]:
+        """Return what an instruction leaves on the stack."""
+        name = step.opname
+        if self._loaded:
+            return self._loaded
+        if name in BUILDS:
+            return [Slot(tuple(key for slot in taken for key in slot.arrays), False)]
+        if name in ("LOAD_ATTR", "LOAD_METHOD"):
+            owned = taken[0].arrays and taken[0].alone
+            value = visible_attribute(np.ndarray if owned else taken[0].value, step.argval)
+            if value is OPAQUE:
+                self._watch.give_up()
+            found = self._slot(value)
+            return [found._replace(name=step.argval), NULL][:count]
+        if name == "BINARY_SUBSCR":
+            return [Slot(value=visible_item(taken[0].value, taken[1].value))]
+        if name == "BEFORE_WITH":
+            return [Slot(name="__exit__"), EMPTY]
+        if name in ("MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE"):  # the code, or the function
+            return [Slot(value=taken[-1].value)]
+        return [EMPTY] * count
+
+    def _find_new(self, step: dis.Instruction, made: bool) -> None:
+        """Find arrays that an instruction has brought from somewhere else, by their references."""
+        if step.opname in QUIET:
+            return
+        now, held = self._watch.operand_counts(), self._watch.reference_counts()
+        for key, before, after in zip(now, self._held, held, strict=True):
+            if after > before and now[key] == self._used[key]:
+                if made and self._slots[-1].arrays == (key,):
+                    continue
+                single = step.opname in SINGLE and made and after == before + 1
+                if single and not self._slots[-1].arrays and self._slots[-1] is not NULL:
+                    self._slots[-1] = Slot((key,))
+                else:
+                    self._watch.proven.discard(key)
+
+    # ── what takes an array ──────────────────────────────────────────────────────────────────
+    def _give_up_slots(self, slots: list[Slot]) -> None:
+        """Give up the arrays in some places of the stack."""
+        for slot in slots:
+            self._watch.proven.difference_update(slot.arrays)
+
+    def _judge_operands(self, step: dis.Instruction, taken: list[Slot]) -> None:
+        """Give up the arrays whose elements an instruction may read."""
+        name = step.opname
+        if name in CALLS:
+            self._judge_call(taken)
+            return
+        if not any(slot.arrays for slot in taken) or name in BUILDS:
+            return
+        alone = all(slot.alone for slot in taken)
+        if (name in HARMLESS or name.endswith("NONE")) and (alone or name == "POP_TOP"):
+            return
+        if name == "LOAD_ATTR" and alone and step.argval in DESCRIBING:
+            return
+        if name in RECORDED and alone:
+            first, second = taken
+            in_place = name == "BINARY_OP" and step.argrepr.endswith("=")
+            masks = (x for x in second.arrays if self._watch.arrays[x].dtype.kind == "b")
+            if in_place or name == "BINARY_SUBSCR":
+                self._give_up_slots([first])
+            if name == "BINARY_SUBSCR" and any(masks):
+                self._give_up_slots([second])
+            self._judge_uses(taken)
+            return
+        self._give_up_slots(taken)
+
+    def _judge_uses(self, slots: list[Slot]) -> None:
+        """Give up arrays that are not as often operands as they are in some places."""
+        used, before = self._watch.operand_counts(), self._used
+        count = Counter(key for slot in slots for key in slot.arrays)
+        self._watch.proven -= {
+            key for key, n in count.items() if used[key] - before[key] - self.nested[key] < n
+        }
+
+    def _judge_call(self, taken: list[Slot]) -> None:
+        """Give up arrays, or all, if a call may read elements."""
+        first, second, *given = taken
+        if first is NULL:
+            called = second
+        else:
+            called, given = first, given if second is NULL else [second, *given]
+        self._give_up_slots([called])
+        if any(called.value is function for function in MEASURING):
+            return
+        kind = kind_of_callable(called.value)
+        if kind == "opaque" or (kind == "unknown" and not is_plain_call(self.entered, called.name)):
+            self._watch.give_up()
+            return
+        passed = self.delivered if kind in ("user", "library") else set()
+        rest = [slot for slot in given if not (slot.alone and passed.issuperset(slot.arrays))]
+        direct = takes_operands(called.value) and not self.enters_user
+        if direct and (kind == "library" or comes_to_library(self.entered)):
+            self._judge_uses(rest)
+        else:
+            self._give_up_slots(rest)

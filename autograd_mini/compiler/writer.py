@@ -1,4 +1,8 @@
-"""The writer: collects the lines of a program, and gives each value its name."""
+"""The writer: it collects the lines of a program and gives each value its name.
+
+`write` writes one instruction. Matrix products, random draws and packed scalars have their own
+lines; every other instruction is an expression (see `expressions`).
+"""
 
 from __future__ import annotations
 
@@ -10,21 +14,21 @@ from typing import Any, Final
 
 import numpy as np
 
-from .draw_source import draw_text, is_draw
-from .forms import RESERVED, Form, form_of
+from ..core.primitive import PRIMITIVES
+from .expressions import RESERVED, Expression, expression_of
+from .fused_ops import accumulated, affine, column_sums, dot, flat, parts, row_sums
 from .memory import Plan
-from .product_source import PREPARED, product_lines
 from .program import Instruction, Operand, Program, Value
-from .rows import flat, parts
 
 ARITHMETIC: Final = frozenset(
     {"add", "subtract", "multiply", "divide", "maximum", "minimum", "where"}
 )
-"""Operations whose numbers have the dtype of the arrays beside them."""
+"""Operations in which a number takes the dtype of the array operand."""
 OWN: Final = frozenset(
-    {"build", "step", "commit", "partial", "setitem", "memory", "prepared", "load", "pathlib"}
+    {"build", "step", "commit", "partial", "setitem", "memory", "load", "pathlib"}
+    | {"prepare_product"}
 )
-"""Names of every program, or of every saved one."""
+"""Names that every program uses, or every saved program."""
 LONGEST_NAME: Final = 60
 LONGEST_COMMENT: Final = 80
 DERIVED: Final = ("product", "bias", "update", "dot", "of", "next")
@@ -39,8 +43,8 @@ class Writer:
 
     Attributes:
         commit: functions without arguments that write new values into states, as source.
-        singular: scopes of reverse walks that divide, in which 0 · ∞ gives no warning.
-        quiet: whether the present block is such a one.
+        singular: scopes of backward passes that divide; there, 0 · ∞ gives no warning.
+        quiet: whether the present block is in such a scope.
     """
 
     program: Program
@@ -64,7 +68,7 @@ class Writer:
 
     # ── names ────────────────────────────────────────────────────────────────────────────────
     def name(self, value: Value, wanted: str) -> str:
-        """Give a value a name of its own, near the wanted one."""
+        """Give a value a unique name, like the wanted one."""
         base = re.sub(r"\W+", "_", wanted, flags=re.ASCII).strip("_")[:LONGEST_NAME] or "value"
         if base[0].isdigit() or keyword.iskeyword(base):
             base = f"_{base}"
@@ -94,7 +98,7 @@ class Writer:
 
     def text(self, x: Operand) -> str:
         """Return how an operand is written."""
-        return self.names[x] if type(x) is Value else number(x)
+        return self.names[x] if type(x) is Value else number_source(x)
 
     def bind(self, wanted: str, value: Any) -> str:
         """Return the name of an object that has no text, the same in every process."""
@@ -106,7 +110,7 @@ class Writer:
         self.bound[name] = value
         return name
 
-    def with_objects(self, form: Form) -> Form:
+    def with_objects(self, form: Expression) -> Expression:
         """Return a form in which objects that have no text have names of this program."""
         if not form.objects:
             return form
@@ -119,10 +123,10 @@ class Writer:
     def texts(self, step: Instruction) -> list[str]:
         """Return how the operands of an operation are written.
 
-        Beside an array, a number is an array without axes: NumPy takes that in half the time.
+        Next to an array operand, a number is written as a 0-d array: NumPy takes half the time.
         """
         y = step.results[0]
-        if not (step.row in ARITHMETIC and y.shape and y.dtype.char in "fd"):
+        if not (step.operation_name in ARITHMETIC and y.shape and y.dtype.char in "fd"):
             return [self.text(x) for x in step.operands]
         constants = self.program.constants
         texts = []
@@ -137,7 +141,7 @@ class Writer:
 
     def number(self, x: Any, dtype: np.dtype[Any]) -> str:
         """Return the name of an array without axes that holds a number."""
-        array = f"np.array({number(x)}, np.{dtype.name})"
+        array = f"np.array({number_source(x)}, np.{dtype.name})"
         if array not in self.numbers:
             name = self.name(Value((), dtype), NUMBER_NAMES.get(x, "number"))
             self.setup.append(f"{name} = {array}")
@@ -169,13 +173,13 @@ class Writer:
         kind = self.plan.kinds[first]
         if is_draw(step):
             generator = self.bind("rng", step.params["generator"])
-            text = draw_text(step, generator, results[0] if kind == "buffer" else None)
+            text = write_draw(step, generator, results[0] if kind == "buffer" else None)
             if text is not None:
                 if kind == "buffer":
                     self.setup.append(self.buffer(first, results[0]))
                 self.add(text if kind == "buffer" else f"{results[0]} = {text}")
                 return
-        form = self.with_objects(form_of(step, self.texts(step)))
+        form = self.with_objects(expression_of(step, self.texts(step)))
         self.definitions |= dict.fromkeys(form.definitions)
         if kind in ("buffer", "state"):
             if first in self.plan.offsets:
@@ -190,7 +194,7 @@ class Writer:
                 self.add(line)
 
     def enter(self, scope: str, in_walk: bool) -> None:
-        """Begin the lines of another scope, which may be one of a reverse walk."""
+        """Begin the lines of another scope, which may be one of a backward pass."""
         self.scope, self.in_walk = scope, in_walk
         self.body += ["", f"# {on_one_line(scope)}"] if scope else [""]
         self.quiet = in_walk and scope in self.singular
@@ -199,10 +203,10 @@ class Writer:
 
     def add(self, *lines: str) -> None:
         """Add lines to the step."""
-        self.body += indented(lines, 1) if self.quiet else lines
+        self.body += indent_lines(lines, 1) if self.quiet else lines
 
     def write_vector(self, step: Instruction, results: list[str]) -> None:
-        """Write how arrays lie side by side in a vector: what is not there yet is copied."""
+        """Write how arrays form a vector: an array that is not in its memory yet is copied."""
         plan = self.plan
         vector = step.results[0] if step.primitive is flat else step.operands[0]
         assert type(vector) is Value
@@ -221,7 +225,7 @@ class Writer:
                 self.add(f"{part}[...] = {self.names[x]}")
 
     def write_block(self, step: Instruction, block: Any) -> None:
-        """Write an instruction that stands for many."""
+        """Write a packed instruction, which stands for many."""
         name = self.name(Value((), np.dtype(bool)), "packed")
         results = [self.name_result(step, y) for y in step.results]
         self.bound |= block.arrays(name)
@@ -265,15 +269,153 @@ def on_one_line(text: str) -> str:
     return kept.replace("\\", "/").replace('"', "'")
 
 
-def number(x: Any) -> str:
+def number_source(x: Any) -> str:
     """Write a Python number."""
     if type(x) is float and not np.isfinite(x):
         return f'float("{x}")'
     if type(x) is complex:
-        return f"complex({number(x.real)}, {number(x.imag)})"
+        return f"complex({number_source(x.real)}, {number_source(x.imag)})"
     return f"({x!r})" if type(x) in (int, float) and x < 0 else repr(x)
 
 
-def indented(lines: Iterable[str], depth: int) -> list[str]:
-    """Indent lines, but for empty ones."""
+def indent_lines(lines: Iterable[str], depth: int) -> list[str]:
+    """Indent all lines that are not empty."""
     return [f"{'    ' * depth}{line}" if line else "" for line in lines]
+
+
+# ── matrix products ───────────────────────────────────────────────────────────────────────────────
+# A product is prepared once, for arrays that stay in place, and called at each step.
+PREPARED: Final = '''\
+try:  # the BLAS that NumPy has loaded, without the detour through NumPy
+    from autograd_mini.compiler.blas import prepare_product
+except ImportError:
+
+    def prepare_product(a, b, out, alpha=1.0, beta=0.0):
+        """Prepare out ← alpha·a@b + beta·out: a function to call. alpha may be an array."""
+        def product():
+            out[...] = alpha * (a @ b) + beta * out if beta else alpha * (a @ b)
+
+        return product'''
+
+NARROW: Final = 64
+"""Rows shorter than this are filled faster by a product with a column of ones than by copying."""
+
+Lines = tuple[list[str], list[str]]
+
+
+def product_lines(step: Instruction, writer: Writer) -> Lines | None:
+    """Write a product as lines of the setup and of the step, or None if BLAS cannot take it.
+
+    Its result has a name already.
+    """
+    write, plan = PRODUCTS.get(step.primitive), writer.plan
+    y = step.results[0]
+    held = ("local",) if step.primitive is dot else ("buffer", "state")
+    if write is None or plan.kinds[y] not in held or y.dtype.char not in "fd":
+        return None
+    for x in step.values:
+        if x.shape and (x.dtype != y.dtype or not x.size or not plan.is_static(x)):
+            return None
+        if len(x.shape) > 2 and step.primitive is not dot:
+            return None
+    return write(step, writer)
+
+
+def matmul_lines(step: Instruction, writer: Writer) -> Lines | None:
+    """Write a plain product."""
+    a, b = map(writer.text, step.operands)
+    y = writer.text(step.results[0])
+    return [f"{y}_product = prepare_product({a}, {b}, {y})"], [f"{y}_product()  # {y} = {a} @ {b}"]
+
+
+def affine_lines(step: Instruction, writer: Writer) -> Lines | None:
+    """Write a product that is added to rows which hold the bias already."""
+    x, weight, bias = map(writer.text, step.operands)
+    result = step.results[0]
+    y = writer.text(result)
+    setup = [f"{y}_product = prepare_product({x}, {weight}, {y}, 1.0, 1.0)"]
+    body = [f"{y}_product()  # {y} = {x} @ {weight} + {bias}"]
+    if result.shape[1] >= NARROW:
+        return setup, [f"{y}[...] = {bias}", *body]
+    column = f"{writer.ones(result.shape[0], result.dtype)}[:, None]"
+    setup.append(f"{y}_bias = prepare_product({column}, {bias}[None], {y})")
+    return setup, [f"{y}_bias()", *body]
+
+
+def column_sums_lines(step: Instruction, writer: Writer) -> Lines | None:
+    """Write the sums of columns as a product with ones."""
+    (x,) = step.values
+    name, y = writer.text(x), writer.text(step.results[0])
+    setup = [f"{y}_product = prepare_product({writer.ones(x.shape[0], x.dtype)}, {name}, {y})"]
+    return setup, [f"{y}_product()  # {y} = {name}.sum(axis=0)"]
+
+
+def row_sums_lines(step: Instruction, writer: Writer) -> Lines | None:
+    """Write the sums of rows as a product with ones."""
+    (x,) = step.values
+    name, y = writer.text(x), writer.text(step.results[0])
+    column = "[:, None]" if step.params["keepdims"] else ""
+    setup = [
+        f"{y}_product = prepare_product({name}, {writer.ones(x.shape[1], x.dtype)}{column}, {y})"
+    ]
+    return setup, [f"{y}_product()  # {y} = {name}.sum(axis=1)"]
+
+
+def accumulated_lines(step: Instruction, writer: Writer) -> Lines | None:
+    """Write a product that is added to what it changes."""
+    c, a, b, factor = step.operands
+    if type(c) is not Value or type(b) is not Value:
+        return None
+    if writer.plan.written.get(step.results[0]) is not c:
+        return None
+    sign = "-" if step.params["negative"] else ""
+    left = writer.ones(b.shape[0], b.dtype) if a is None else writer.text(a)
+    product = f"{writer.text(b)}.sum(axis=0)" if a is None else f"{left} @ {writer.text(b)}"
+    name, scale = writer.text(c), writer.text(factor)
+    array, setup, body = writer.scale(f"{sign}{scale}", c.dtype)
+    setup.append(f"{name}_update = prepare_product({left}, {writer.text(b)}, {name}, {array}, 1.0)")
+    writer.commit.append(f"{name}_update,  # {name} {sign or '+'}= {scale} * {product}")
+    return setup, body
+
+
+def dot_lines(step: Instruction, writer: Writer) -> Lines | None:
+    """Write the product of two arrays as that of two vectors."""
+    x, other = step.operands
+    assert type(x) is Value and type(other) is Value
+    if not all(map(writer.is_contiguous, (x, other))):
+        return None
+    first, second, y = writer.text(x), writer.text(other), writer.text(step.results[0])
+    setup = [f"{y}_dot = {first}.reshape(-1).dot", f"{y}_of = {second}.reshape(-1)"]
+    return setup, [f"{y} = {y}_dot({y}_of)  # the sum of {first} * {second}"]
+
+
+PRODUCTS: Final = {
+    PRIMITIVES["matmul"]: matmul_lines,
+    affine: affine_lines,
+    column_sums: column_sums_lines,
+    row_sums: row_sums_lines,
+    dot: dot_lines,
+    accumulated: accumulated_lines,
+}
+
+
+# ── random draws ──────────────────────────────────────────────────────────────────────────────────
+# A draw is a call of NumPy's generator. It writes into a buffer where NumPy allows that.
+def is_draw(step: Instruction) -> bool:
+    """Whether an instruction draws random numbers."""
+    return step.operation_name == "draw" and "generator" in step.params
+
+
+def can_fill_array(step: Instruction) -> bool:
+    """Whether a draw can be written into an array."""
+    from ..random.draws import FILLS
+
+    y = step.results[0]
+    return bool(y.shape) and y.dtype.char in "fd" and step.params["method"] in FILLS
+
+
+def write_draw(step: Instruction, generator: str, out: str | None) -> str | None:
+    """Write a draw from a generator of that name, or return None if an argument has no text."""
+    from ..random.draws import write_draw
+
+    return write_draw(generator, step.params["method"], step.params["arguments"], out)

@@ -62,7 +62,7 @@ class Trace(Protocol):
     def note_text(self, text: str) -> None:
         """Remember a text that shows a value."""
 
-    def refused(self, error: Exception) -> Exception:
+    def note_refusal(self, error: Exception) -> Exception:
         """Remember the error that ends the trace, and return it."""
 
     def is_number(self, tensor: Any) -> bool:
@@ -202,7 +202,7 @@ def refuse_in_a_program(what: str, cure: str) -> None:
     trace = tracing.get()
     if trace is not None and trace.effects:
         error = f"compile: {what} may differ from call to call; {cure}"
-        raise trace.refused(UnsupportedError(error))
+        raise trace.note_refusal(UnsupportedError(error))
 
 
 def plain_value(x: Any) -> Any:

@@ -452,7 +452,7 @@ def refuse_earlier(tensor: Tensor, trace: Any) -> None:
     if tensor.grad is None:
         trace.depends(tensor, ["grad"])
     elif not isinstance(tensor.grad, Tensor):
-        raise trace.refused(
+        raise trace.note_refusal(
             UnsupportedError(
                 f"backward: {describe(tensor)} has a gradient of before the compiled function, "
                 "which cannot be part of its program; call optimizer.zero_grad() in the function, "

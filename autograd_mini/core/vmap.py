@@ -57,9 +57,9 @@ class OneForAll:
         if self._outer is not None:
             self._outer.refuse_write(tensor)
 
-    def refused(self, error: Exception) -> Exception:
+    def note_refusal(self, error: Exception) -> Exception:
         """Pass on to the trace around this one."""
-        return error if self._outer is None else self._outer.refused(error)
+        return error if self._outer is None else self._outer.note_refusal(error)
 
     def is_number(self, tensor: Tensor) -> bool:
         """Ask the trace around this one."""

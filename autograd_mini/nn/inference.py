@@ -86,13 +86,13 @@ class Predictor:
     """
 
     def __init__(self, model: Model) -> None:
-        from ..compiler.compiled import Compiled
+        from ..compiler.compiled import CompiledFunction
         from ..compiler.guards import Guard
 
         self.dtype = model_dtype(model)
         self._parts = Guard(list(conditions_on_parts(model)))
         self._model = model
-        self._compiled = Compiled(model, lenient=True)
+        self._compiled = CompiledFunction(model, lenient=True)
 
     def holds(self) -> bool:
         """Tell whether the model still has the modules and tensors that it had."""
@@ -100,7 +100,7 @@ class Predictor:
 
     def __call__(self, x: Any) -> Any:
         """Return the model's output; compiled, if the model can be."""
-        if self._compiled.wasted > WASTED:
+        if self._compiled.wasted_traces > WASTED:
             return self._model(x)
         return self._compiled(x)
 

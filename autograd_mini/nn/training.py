@@ -412,10 +412,10 @@ class Replay:
     guarded_attributes = ("_trainer",)
 
     def __init__(self, trainer: Trainer, wanted: bool | None) -> None:
-        from ..compiler.compiled import Compiled
+        from ..compiler.compiled import CompiledFunction
 
         self._trainer = trainer
-        self._step = Compiled(self.training_step, lenient=wanted is not True)
+        self._step = CompiledFunction(self.training_step, lenient=wanted is not True)
         self.refusal: str | None = "compile=False" if wanted is False else None
 
     def training_step(self, x: Any, y: Any) -> Any:
@@ -448,6 +448,6 @@ class Replay:
             self.refusal = str(self._step.refusal)
         elif self._step.given_up is not None:
             self.refusal = self._step.given_up
-        elif self._step.wasted > WASTED:
+        elif self._step.wasted_traces > WASTED:
             self.refusal = "the model or the optimizer changes at each step"
         return result

@@ -232,7 +232,7 @@ def refuse_in_a_program(what: str) -> None:
     """Raise UnsupportedError where only operations are computed again, and `what` would not be."""
     trace = tracing.get()
     if trace is not None and trace.effects:
-        raise trace.refused(
+        raise trace.note_refusal(
             UnsupportedError(
                 f"random: {what} in a compiled function would be seeded at its first calls only; "
                 "do it outside, before the function is called"

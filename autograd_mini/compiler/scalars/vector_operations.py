@@ -12,10 +12,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..core.primitive import PRIMITIVES, Primitive
-from ..ops import activations, conversion, selection
-from ..ops import elementwise as arithmetic
-from .rows import add_n
+from ...core.primitive import PRIMITIVES, Primitive
+from ...ops import activations, conversion, elementwise, selection
+from ..fused_ops import add_n
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,10 +51,10 @@ CODE: Final = {
         "np.log1p(np.exp(-np.abs({0})), out={out})\nnp.add({out}, np.maximum({0}, 0), out={out})"
     ),
 }
-"""Elementwise rows that are no ufuncs."""
+"""Elementwise primitives that are not ufuncs."""
 
 SAME: Final = frozenset({conversion.alias, conversion.stop_gradient, conversion.copy})
-"""Rows whose result is their operand."""
+"""Primitives whose result is their operand."""
 
 CASTS: Final = frozenset({conversion.cast, conversion.truncate})
 
@@ -68,7 +67,7 @@ WITH_NUMBERS: Final = frozenset(
         *("logaddexp", "logaddexp2"),
     )
 )
-"""Rows in which a Python number takes the dtype of the other operands."""
+"""Primitives in which a Python number takes the dtype of the other operands."""
 
 SUM: Final = VectorOperation(
     "sum", lambda x: np.add.reduce(x, axis=0), "np.add.reduce({0}, axis=0, out={out})"
@@ -93,8 +92,8 @@ PRODUCT: Final = VectorOperation("product", np.matmul, "np.matmul({0}, {1}, out=
 CAST: Final = VectorOperation("cast", lambda x: x, "{out}[...] = {0}")
 
 
-def direct() -> dict[Primitive, VectorOperation]:
-    """Return the rows that a vector operation of the same operands computes."""
+def find_direct_operations() -> dict[Primitive, VectorOperation]:
+    """Return the primitives that a vector operation of the same operands computes."""
     found = {}
     for primitive in PRIMITIVES.values():
         ufunc = primitive.ufunc
@@ -112,13 +111,13 @@ def direct() -> dict[Primitive, VectorOperation]:
 
 
 def primitive_arity(primitive: Primitive) -> int:
-    """Return how many operands an elementwise row takes, or -1."""
+    """Return how many operands an elementwise primitive takes, or -1."""
     if primitive.kind != "elementwise" and primitive is not conversion.conjugate:
         return -1
     return len(primitive.vjp) if isinstance(primitive.vjp, tuple) else -1
 
 
-def power_of(exponent: float) -> VectorOperation:
+def power_operation(exponent: float) -> VectorOperation:
     """Return the power by one number, for which NumPy has short cuts."""
     return VectorOperation(
         f"power {exponent}",
@@ -127,8 +126,8 @@ def power_of(exponent: float) -> VectorOperation:
     )
 
 
-DIRECT: Final = direct()
-ADD: Final = DIRECT[arithmetic.add]
-MULTIPLY: Final = DIRECT[arithmetic.multiply]
-SQUARE: Final = DIRECT[arithmetic.square]
+DIRECT: Final = find_direct_operations()
+ADD: Final = DIRECT[elementwise.add]
+MULTIPLY: Final = DIRECT[elementwise.multiply]
+SQUARE: Final = DIRECT[elementwise.square]
 DIRECT[add_n] = SUM

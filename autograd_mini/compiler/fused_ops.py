@@ -10,11 +10,11 @@ from ..core.primitive import Primitive
 from ..core.source_text import Written
 from ..ops.indexing import fill_index, places, subscripts
 
-ROWS: Final[dict[str, Primitive]] = {}
-"""The rows below, by name."""
+FUSED_OPS: Final[dict[str, Primitive]] = {}
+"""The operations below, by name."""
 
 
-def row(name: str, forward: Any, symbol: str, doc: str, **fields: Any) -> Primitive:
+def declare_operation(name: str, forward: Any, symbol: str, doc: str, **fields: Any) -> Primitive:
     """Declare an operation of the compiler's own: few have a gradient, since nothing records it."""
     fields = {"vjp": None} | fields
     return Primitive(
@@ -23,13 +23,13 @@ def row(name: str, forward: Any, symbol: str, doc: str, **fields: Any) -> Primit
     )  # fmt: skip
 
 
-def own(name: str, forward: Any, symbol: str, doc: str, **fields: Any) -> Primitive:
+def declare_fused(name: str, forward: Any, symbol: str, doc: str, **fields: Any) -> Primitive:
     """Declare an operation that passes know by its name."""
-    made = ROWS[name] = row(name, forward, symbol, doc, **fields)
+    made = FUSED_OPS[name] = declare_operation(name, forward, symbol, doc, **fields)
     return made
 
 
-def added(*terms: Any) -> Any:
+def add_terms(*terms: Any) -> Any:
     """Add terms of one shape and dtype, from left to right."""
     total = terms[0] + terms[1]
     for x in terms[2:]:
@@ -37,23 +37,23 @@ def added(*terms: Any) -> Any:
     return total
 
 
-def added_into(out: Written, a: Written, b: Written, *terms: Written) -> list[str]:
+def write_add_terms(out: Written, a: Written, b: Written, *terms: Written) -> list[str]:
     """Add one term after the other to a sum in an array."""
     first = f"np.add({a}, {b}, out={out})"
     return [first, *(f"np.add({out}, {x}, out={out})" for x in terms)]
 
 
-add_n: Final = own(
+add_n: Final = declare_fused(
     "add_n",
-    added,
+    add_terms,
     "Σ",
     "The sum of its operands, all of one shape and dtype.",
     code=lambda *terms: " + ".join(map(str, terms)) if len(terms) <= 8 else None,
-    into=added_into,
+    into=write_add_terms,
 )
 
 
-affine: Final = own(
+affine: Final = declare_fused(
     "affine",
     lambda x, weight, bias: np.matmul(x, weight) + bias,
     "@ +",
@@ -72,29 +72,29 @@ def accumulate(c: Any, a: Any, b: Any, factor: Any, *, negative: bool) -> Any:
     return c - product if negative else c + product
 
 
-def accumulated_text(c: Written, a: Written, b: Written, factor: Written, negative: bool) -> str:
+def write_accumulate(c: Written, a: Written, b: Written, factor: Written, negative: bool) -> str:
     """Write c ± factor·a·b."""
     product = f"np.add.reduce({b}, axis=0)" if a.text == "None" else f"({a} @ {b})"
     scale = factor.text if factor.dtype == c.dtype else f"{c}.dtype.type({factor})"
     return f"np.{'subtract' if negative else 'add'}({c}, {scale} * {product})"
 
 
-accumulated: Final = own(
+accumulated: Final = declare_fused(
     "accumulated",
     accumulate,
     "+ @",
     "c ± factor·a·b, computed in c's place.",
     params=("negative",),
-    code=accumulated_text,
+    code=write_accumulate,
 )
-column_sums: Final = own(
+column_sums: Final = declare_fused(
     "column_sums",
     lambda x: np.matmul(np.ones(len(x), x.dtype), x),
     "Σ",
     "The sum of each column of a matrix, as a product with a row of ones.",
     code=lambda x: f"np.add.reduce({x}, axis=0)",
 )
-row_sums: Final = own(
+row_sums: Final = declare_fused(
     "row_sums",
     lambda x, *, keepdims: np.matmul(x, np.ones(x.shape[1:] + (1,) * keepdims, x.dtype)),
     "Σ",
@@ -102,7 +102,7 @@ row_sums: Final = own(
     params=("keepdims",),
     code=lambda x, keepdims: f"np.add.reduce({x}, axis=1, keepdims={keepdims})",
 )
-dot: Final = own(
+dot: Final = declare_fused(
     "dot",
     lambda x, y: np.vdot(x, y),
     "·",
@@ -111,7 +111,7 @@ dot: Final = own(
 )
 
 
-picked: Final = own(
+picked: Final = declare_fused(
     "picked",
     lambda x, places: x.reshape(-1)[places],
     "[ ]",
@@ -137,7 +137,7 @@ def add_at(x: Any, g: Any, *arrays: Any, index: Any, unique: bool, flat: bool) -
     return added_in_copy(x, g, fill_index(index, arrays), unique)
 
 
-def added_at_code(
+def write_added_at(
     x: Written, g: Written, *arrays: Written, index: Any, unique: bool, flat: bool
 ) -> str:
     """Write it as a call."""
@@ -148,7 +148,7 @@ def added_at_code(
     return f"added_in_copy({x}, {g}, {places(index, arrays)}, {unique})"
 
 
-def added_at_text(
+def write_added_at_into(
     out: Written, x: Written, g: Written, *arrays: Written, index: Any, unique: bool, flat: bool
 ) -> list[str]:
     """Write the addition at an index, in x's place if the result is to be there."""
@@ -159,18 +159,18 @@ def added_at_text(
     return [*copied, f"np.add.at({target}, {places(index, arrays)}, {g})"]
 
 
-added_at: Final = own(
+added_at: Final = declare_fused(
     "added_at",
     add_at,
     "[ ]+",
     "x with g added at an index.",
     params=("index", "unique", "flat"),
-    code=added_at_code,
-    into=added_at_text,
+    code=write_added_at,
+    into=write_added_at_into,
 )
 
 
-scalar: Final = own(
+scalar: Final = declare_fused(
     "scalar",
     lambda x: np.asarray(x)[()],
     "=",
@@ -179,7 +179,7 @@ scalar: Final = own(
 )
 
 
-def taken_apart(x: Any, *, shapes: tuple[tuple[int, ...], ...]) -> tuple[Any, ...]:
+def split_vector(x: Any, *, shapes: tuple[tuple[int, ...], ...]) -> tuple[Any, ...]:
     """Cut a vector into arrays of these shapes, one after the other."""
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
     return tuple(
@@ -187,16 +187,16 @@ def taken_apart(x: Any, *, shapes: tuple[tuple[int, ...], ...]) -> tuple[Any, ..
     )
 
 
-flat: Final = own(
+flat: Final = declare_fused(
     "flat",
     lambda *xs: np.concatenate([x.reshape(-1) for x in xs]),
     "flat",
     "All elements of its operands, one after the other.",
     code=lambda *xs: f"np.concatenate([{', '.join(f'{x}.reshape(-1)' for x in xs)}])",
 )
-parts: Final = own(
+parts: Final = declare_fused(
     "parts",
-    taken_apart,
+    split_vector,
     "parts",
     "A vector cut into arrays, which show its memory.",
     params=("shapes",),

@@ -16,12 +16,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.contexts import run_quietly
-from ..core.primitive import Primitive
-from ..ops.elementwise import power
-from ..ops.joining import stack
-from .program import Instruction, Operand, Value
-from .slots import Index
+from ...core.contexts import run_quietly
+from ...core.primitive import Primitive
+from ...ops.elementwise import power
+from ...ops.joining import stack
+from ..program import Instruction, Operand, Value
+from .schedule import Index
 from .vector_operations import (
     ADD,
     CAST,
@@ -33,7 +33,7 @@ from .vector_operations import (
     SQUARE,
     SUM,
     VectorOperation,
-    power_of,
+    power_operation,
 )
 
 OUTSIDE: Final = -1
@@ -55,9 +55,9 @@ class ScalarGraph:
         buffers: an index into `dtypes` for each node.
         counts: how many operands each node has.
         operands: the operands of all nodes, one node after the other.
-        constants: (node, value) of what is known.
-        scalars: (node, value of the program) of what comes in.
-        elements: (node, array, flat place) of what is taken out of an array.
+        constants: (node, number) of constants.
+        scalars: (node, value of the program) of inputs.
+        elements: (node, array, flat place) of elements of arrays.
         nodes: the node of each value.
     """
 
@@ -93,7 +93,7 @@ class Reader:
         self._buffers: dict[np.dtype[Any], int] = {}
 
     def read(self, instructions: Iterable[Instruction]) -> ScalarGraph:
-        """Return the graph of instructions that `packable` accepts."""
+        """Return the graph of instructions that `is_vectorizable` accepts."""
         graph, kinds = self.graph, self._kinds
         nodes, operands = graph.nodes, graph.operands
         for step in instructions:
@@ -109,7 +109,7 @@ class Reader:
                     nodes[step.results[0]] = self.node(given[0], step)
                     continue
                 if primitive is power and type(given[1]) is not Value:
-                    kind = self.kind((power, repr(given[1])), power_of(given[1]))  # type: ignore[arg-type]  # a number
+                    kind = self.kind((power, repr(given[1])), power_operation(given[1]))  # type: ignore[arg-type]  # a number
                     given = given[:1]
                 else:
                     operation = CAST if primitive in CASTS else DIRECT[primitive]
@@ -154,7 +154,7 @@ class Reader:
             dtype = x.dtype
         else:
             dtype = common_dtype(step)
-            key = (x if type(x) is Value else numeral(x), dtype)  # type: ignore[assignment]  # a key
+            key = (x if type(x) is Value else signed_number(x), dtype)  # type: ignore[assignment]  # a key
         if key in graph.nodes:
             node = graph.nodes[key]
             if type(x) is Value and not x.weak:
@@ -174,7 +174,7 @@ class Reader:
         return node
 
 
-def numeral(x: Any) -> Any:
+def signed_number(x: Any) -> Any:
     """Return a key of a number that tells 0.0 from -0.0."""
     return (x, copysign(1.0, x)) if type(x) is not complex else repr(x)
 
@@ -183,7 +183,7 @@ def common_dtype(step: Instruction) -> np.dtype[Any]:
     """Return the dtype that the numbers of an instruction take.
 
     Raises:
-        OverflowError: if a number does not fit; TypeError: if one is no number.
+        OverflowError: if a number does not fit; TypeError: if one is not a number.
     """
     if len(step.operands) == 2:
         a, b = step.operands
@@ -208,7 +208,7 @@ def common_dtype(step: Instruction) -> np.dtype[Any]:
     return found
 
 
-def fused(graph: ScalarGraph, wanted: NDArray[np.bool_]) -> None:
+def fuse_products(graph: ScalarGraph, wanted: NDArray[np.bool_]) -> None:
     """Make one node of each sum of two products or more which nothing else needs.
 
     A sum a + p·q + r·s becomes a + d with d = p·q + r·s: equal within rounding of the sum.
@@ -219,7 +219,7 @@ def fused(graph: ScalarGraph, wanted: NDArray[np.bool_]) -> None:
     if not len(graph.operands):
         return
     owners = np.repeat(np.arange(len(graph.kinds)), graph.counts)
-    first, second, merged = fusable(graph, owners, wanted)
+    first, second, merged = find_fusable_terms(graph, owners, wanted)
     if not merged.any():
         return
     for operation in (DOT, SUM, ADD):
@@ -253,7 +253,7 @@ def fused(graph: ScalarGraph, wanted: NDArray[np.bool_]) -> None:
     graph.counts = np.bincount(owner, minlength=len(graph.kinds))
 
 
-def fusable(
+def find_fusable_terms(
     graph: ScalarGraph, owners: Index, wanted: NDArray[np.bool_]
 ) -> tuple[Index, Index, NDArray[np.bool_]]:
     """Find the terms of sums that are products which nothing else needs, two or more in a sum.
@@ -276,7 +276,7 @@ def fusable(
     return first, second, merged & (terms[owners] >= 2)
 
 
-def heights(graph: ScalarGraph) -> Index:
+def node_heights(graph: ScalarGraph) -> Index:
     """Return the longest distance of each node to the end: operations wait until they are needed.
 
     So the updates of all parameters are at one height, however early each gradient is there.
@@ -295,6 +295,6 @@ def heights(graph: ScalarGraph) -> Index:
     return np.array(height, np.intp)
 
 
-def directly(primitive: Primitive) -> bool:
-    """Whether scalar instructions of a row can be packed, if their numbers fit."""
+def has_vector_operation(primitive: Primitive) -> bool:
+    """Whether scalar instructions of a primitive can be packed, if their numbers fit."""
     return primitive in DIRECT or primitive in SAME or primitive in CASTS

@@ -1,9 +1,9 @@
-"""Scattering: what is added at a few places of an array is added there, not everywhere.
+"""Scatter-add: a sum at a few places of an array is computed there, not everywhere.
 
-The gradient of indexing is an array of zeros with the cotangent added at the index. Where it is
-added to something else, the zeros need not be made. If no place is named twice, which is seen where
-a captured array counts the rows, the result is the same but for the sign of zeros; so it is
-otherwise, up to the order of the additions.
+The gradient of indexing is an array of zeros, with the cotangent added at the index. If it is added
+to another array, the zeros are not needed. The result is the same up to the sign of zeros if no
+place is named twice, as where a captured array counts the rows; else it is the same up to the order
+of the additions.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ import numpy as np
 
 from ...core.primitive import PRIMITIVES
 from ...ops.index_batching import ARRAY
+from ..fused_ops import added_at, picked
 from ..program import Instruction, Operand, Program, Value
-from ..rows import added_at, picked
-from .dead import pruned
-from .uses import Uses, has_arrays
+from .cleanup import eliminate_dead_code
+from .facts import Uses, has_arrays
 
 
-def scattered(program: Program) -> Program:
-    """Add what is scattered into zeros to the other operand at once."""
+def fuse_scatter_add(program: Program) -> Program:
+    """Add a scattered cotangent to the other operand directly, without zeros between."""
     if not has_arrays(program):
         return program
-    program, places = with_places(program)
+    program, places = index_by_places(program)
     uses = Uses(program)
     changed: dict[Value, Instruction] = {}
     for step in program.instructions:
-        if step.row != "add" or len(step.operands) != 2:
+        if step.operation_name != "add" or len(step.operands) != 2:
             continue
         for other, x in (step.operands, step.operands[::-1]):
             flattened = uses.only(x, "reshape")
@@ -41,7 +41,7 @@ def scattered(program: Program) -> Program:
             g, *arrays = scatter.operands
             if flattened is not None and scatter.params["index"] != (ARRAY,):
                 continue
-            unique = places.issuperset(arrays) or is_unique(arrays, program)
+            unique = places.issuperset(arrays) or names_no_place_twice(arrays, program)
             params = {"index": scatter.params["index"], "unique": unique}
             params["flat"] = flattened is not None
             changed[y] = Instruction(
@@ -50,14 +50,14 @@ def scattered(program: Program) -> Program:
             break
     if not changed:
         return program
-    return pruned(
-        program.replaced(
+    return eliminate_dead_code(
+        program.with_instructions(
             [changed.get(s.results[0], s) if s.results else s for s in program.instructions]
         )
     )
 
 
-def with_places(program: Program) -> tuple[Program, set[Operand]]:
+def index_by_places(program: Program) -> tuple[Program, set[Operand]]:
     """Pick one element of each row by its place in all of the matrix: half the time.
 
     The column must be a class number, which was checked: it counts from the front.
@@ -71,12 +71,12 @@ def with_places(program: Program) -> tuple[Program, set[Operand]]:
     kept: list[Instruction] = []
     for step in program.instructions:
         new = [step]
-        if step.row in ("getitem", "scatter"):
+        if step.operation_name in ("getitem", "scatter"):
             x = step.operands[0]
             shape = step.params.get("shape", x.shape if type(x) is Value else ())
-            places = place_of(step, shape, makers, program, found, constants, kept)
+            places = places_in_matrix(step, shape, makers, program, found, constants, kept)
             if places is not None:
-                new = of_places(step, shape, places)
+                new = index_vector(step, shape, places)
         kept += new
     if not found:
         return program, set()
@@ -85,10 +85,10 @@ def with_places(program: Program) -> tuple[Program, set[Operand]]:
         for (rows, _), places in found.items()
         if np.unique(program.constants[rows]).size == rows.size
     }
-    return program.replaced(kept, constants=program.constants | constants), places_of_rows
+    return program.with_instructions(kept, constants=program.constants | constants), places_of_rows
 
 
-def place_of(
+def places_in_matrix(
     step: Instruction,
     shape: tuple[int, ...],
     makers: dict[Value, Instruction],
@@ -105,7 +105,7 @@ def place_of(
         return None
     numbers = program.constants.get(rows)
     classes = makers.get(columns)
-    if numbers is None or classes is None or classes.row != "class_numbers":
+    if numbers is None or classes is None or classes.operation_name != "class_numbers":
         return None
     plain = numbers.ndim == 1 and numbers.dtype.kind in "iu" and rows.shape == columns.shape
     if not plain or not numbers.size or numbers.min() < 0 or shape[1] != classes.params["classes"]:
@@ -119,21 +119,21 @@ def place_of(
     return found[rows, columns]
 
 
-def of_places(step: Instruction, shape: tuple[int, ...], places: Value) -> list[Instruction]:
+def index_vector(step: Instruction, shape: tuple[int, ...], places: Value) -> list[Instruction]:
     """Return the same operation of a vector."""
     x, y = step.operands[0], step.results[0]
     assert type(x) is Value
     length, scope, line = shape[0] * shape[1], step.scope, step.line
     reshape, params = PRIMITIVES["reshape"], dict(step.params) | {"index": (ARRAY,)}
     vector = Value((length,), x.dtype)
-    if step.row == "getitem":
+    if step.operation_name == "getitem":
         return [Instruction(picked, (x, places), {}, (y,), scope, line)]
     params["shape"] = (length,)
     put = Instruction(step.primitive, (x, places), params, (vector,), scope, line)
     return [put, Instruction(reshape, (vector,), {"shape": shape}, (y,), scope, line)]
 
 
-def is_unique(arrays: list[Any], program: Program) -> bool:
+def names_no_place_twice(arrays: list[Any], program: Program) -> bool:
     """Whether captured indices show that no place is named twice."""
     if any(type(x) is not Value for x in arrays):
         return False

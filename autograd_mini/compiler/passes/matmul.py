@@ -12,10 +12,10 @@ from typing import Final, TypeGuard
 import numpy as np
 
 from ...core.primitive import PRIMITIVES, Primitive
+from ..fused_ops import accumulated, affine, column_sums, dot, row_sums
 from ..program import Instruction, Operand, Program, Value
-from ..rows import accumulated, affine, column_sums, dot, row_sums
-from .dead import pruned
-from .uses import Uses, has_arrays
+from .cleanup import eliminate_dead_code
+from .facts import Uses, has_arrays
 
 REAL: Final = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 SMALL: Final = 2**15
@@ -26,22 +26,22 @@ LONGEST: Final = 2**14
 """Columns of at most so many elements are summed by BLAS, which adds them one after the other."""
 
 
-def multiplied(program: Program) -> Program:
-    """Put sums, biases and updates into the products that they belong to."""
+def fuse_matmul(program: Program) -> Program:
+    """Put sums, biases and updates into the matrix products to which they belong."""
     if not has_arrays(program):
         return program
     uses = Uses(program)
     leaves = {new: leaf for leaf, new in program.updates}
     changed: dict[Value, list[Instruction]] = {}
     for step in program.instructions:
-        rule = RULES.get(step.row)
+        rule = RULES.get(step.operation_name)
         found = rule(step, uses) if rule else None
         if found:
             changed[step.results[0]] = found
             uses.replace(step, *found)
     for step in program.instructions:
         leaf = leaves.get(step.results[0]) if step.results else None
-        update = updated(step, leaf, uses) if leaf is not None else None
+        update = fuse_update(step, leaf, uses) if leaf is not None else None
         if update is not None:
             changed[step.results[0]] = [update]
     kept: list[Instruction] = []
@@ -49,18 +49,18 @@ def multiplied(program: Program) -> Program:
         kept += changed.get(step.results[0], [step]) if step.results else [step]
     if changed:
         constants = program.constants | uses.constants
-        program = pruned(program.replaced(kept, constants=constants))
-    return with_held_arguments(program)
+        program = eliminate_dead_code(program.with_instructions(kept, constants=constants))
+    return copy_small_arguments(program)
 
 
-def with_held_arguments(program: Program) -> Program:
-    """Copy small arguments of products into memory that stays, where BLAS finds them at once."""
+def copy_small_arguments(program: Program) -> Program:
+    """Copy small arguments of products into static memory, so that BLAS calls are prepared."""
     shown: dict[Value, Value] = {x: x for x in program.inputs if len(x.shape) == 2}
     wanted: dict[Value, bool] = {}
     for step in program.instructions:
-        if step.row == "transpose" and step.operands[0] in shown:
+        if step.operation_name == "transpose" and step.operands[0] in shown:
             shown[step.results[0]] = shown[step.operands[0]]
-        elif step.row in ("matmul", "affine", "accumulated"):
+        elif step.operation_name in ("matmul", "affine", "accumulated"):
             for x in step.values:
                 if x in shown and x.dtype in REAL:
                     root = shown[x]
@@ -79,24 +79,24 @@ def with_held_arguments(program: Program) -> Program:
         else s
         for s in program.instructions
     ]
-    return program.replaced([*copies, *steps])
+    return program.with_instructions([*copies, *steps])
 
 
-def with_bias(step: Instruction, uses: Uses) -> list[Instruction] | None:
-    """Compute x @ w + b, where b is a row, in one."""
+def fuse_bias(step: Instruction, uses: Uses) -> list[Instruction] | None:
+    """Compute x @ w + b in one instruction, where b is a row."""
     for first, bias in (step.operands, step.operands[::-1]):
         product = uses.only(first, "matmul")
         if product is None or type(bias) is not Value or bias.weak:
             continue
         x, w = product.operands
         matrices = type(x) is Value and type(w) is Value and len(x.shape) == len(w.shape) == 2
-        if matrices and len(bias.shape) == 1 and fits(step, product.results[0], bias):
-            return [made(affine, (x, w, bias), step)]
+        if matrices and len(bias.shape) == 1 and is_real_match(step, product.results[0], bias):
+            return [with_same_results(affine, (x, w, bias), step)]
     return None
 
 
-def fits(step: Instruction, *operands: Value) -> bool:
-    """Whether a result is real, not empty, of the operands' dtype and of the first one's shape."""
+def is_real_match(step: Instruction, *operands: Value) -> bool:
+    """Whether a result is real and not empty, with the dtype of all and the shape of the first."""
     y = step.results[0]
     return (
         y.dtype in REAL
@@ -106,7 +106,7 @@ def fits(step: Instruction, *operands: Value) -> bool:
     )
 
 
-def summed(step: Instruction, uses: Uses) -> list[Instruction] | None:
+def fuse_reduction(step: Instruction, uses: Uses) -> list[Instruction] | None:
     """Sum all elements of x·y or x², or the columns of a matrix, by BLAS."""
     (x,), axes = step.operands, step.params["axis"]
     y = step.results[0]
@@ -116,54 +116,54 @@ def summed(step: Instruction, uses: Uses) -> list[Instruction] | None:
         product = uses.only(x, "square", "multiply")
         if product is not None:
             a, b = (product.operands * 2)[:2]
-            if is_like(a, x) and is_like(b, x):
-                if step.row == "sum":
-                    return [made(dot, (a, b), step)]
-                return averaged(a, b, step)
+            if has_shape_and_dtype_of(a, x) and has_shape_and_dtype_of(b, x):
+                if step.operation_name == "sum":
+                    return [with_same_results(dot, (a, b), step)]
+                return mean_of_product(a, b, step)
     if len(axes) == len(x.shape) and not step.params["keepdims"] and x.size <= LONGEST:
-        return total_of(x, step, uses)
-    if len(x.shape) != 2 or step.row != "sum" or max(x.shape) > LONGEST:
+        return sum_by_ones(x, step, uses)
+    if len(x.shape) != 2 or step.operation_name != "sum" or max(x.shape) > LONGEST:
         return None
     if axes == (0,) and not step.params["keepdims"]:
-        return [made(column_sums, (x,), step)]
+        return [with_same_results(column_sums, (x,), step)]
     if axes == (1,):
-        return [made(row_sums, (x,), step, keepdims=step.params["keepdims"])]
+        return [with_same_results(row_sums, (x,), step, keepdims=step.params["keepdims"])]
     return None
 
 
-def is_like(x: Operand, other: Value) -> TypeGuard[Value]:
-    """Whether an operand is an array of another one's shape and dtype."""
+def has_shape_and_dtype_of(x: Operand, other: Value) -> TypeGuard[Value]:
+    """Whether an operand is an array with the shape and dtype of another."""
     return type(x) is Value and x.shape == other.shape and x.dtype == other.dtype
 
 
-def averaged(a: Value, b: Value, step: Instruction) -> list[Instruction]:
+def mean_of_product(a: Value, b: Value, step: Instruction) -> list[Instruction]:
     """Return the mean of a·b."""
     total = Value((), a.dtype)
     products = Instruction(dot, (a, b), {}, (total,), step.scope, step.line)
-    return [products, made(PRIMITIVES["divide"], (total, a.size), step)]
+    return [products, with_same_results(PRIMITIVES["divide"], (total, a.size), step)]
 
 
-def total_of(x: Value, step: Instruction, uses: Uses) -> list[Instruction]:
+def sum_by_ones(x: Value, step: Instruction, uses: Uses) -> list[Instruction]:
     """Return the sum or mean of all elements, as a product with ones."""
     ones = Value(x.shape, x.dtype, "ones")
     uses.constants[ones] = np.ones(x.shape, x.dtype)
-    if step.row == "sum":
-        return [made(dot, (x, ones), step)]
-    return averaged(x, ones, step)
+    if step.operation_name == "sum":
+        return [with_same_results(dot, (x, ones), step)]
+    return mean_of_product(x, ones, step)
 
 
-def updated(step: Instruction, leaf: Value, uses: Uses) -> Instruction | None:
+def fuse_update(step: Instruction, leaf: Value, uses: Uses) -> Instruction | None:
     """Let BLAS write p − factor·(a @ b), or p + …, into p."""
-    name = step.row
+    name = step.operation_name
     if name not in ("subtract", "add") or not leaf.shape or step.operands[0] is not leaf:
         return None
     scaled = uses.only(step.operands[1], "multiply")
-    if scaled is None or not fits(step, leaf):
+    if scaled is None or not is_real_match(step, leaf):
         return None
     for factor, x in (scaled.operands, scaled.operands[::-1]):
         product = uses.only(x, "matmul", "column_sums")
         scalar = type(factor) is not Value or not factor.shape
-        if product is None or not scalar or not fits(product, leaf):
+        if product is None or not scalar or not is_real_match(product, leaf):
             continue
         kept = sum(v.nbytes for v in product.values)  # until the update, which comes last
         if kept > max(4 * leaf.nbytes, CHEAP):
@@ -171,24 +171,26 @@ def updated(step: Instruction, leaf: Value, uses: Uses) -> Instruction | None:
         cast = uses.makers.get(factor) if type(factor) is Value else None
         if (
             cast is not None
-            and cast.row == "cast"
+            and cast.operation_name == "cast"
             and REAL.issuperset(x.dtype for x in cast.values)
         ):
             factor = cast.operands[0]  # rounded as it is put into memory
         pair = product.operands if len(product.operands) == 2 else (None, *product.operands)
-        return made(accumulated, (leaf, *pair, factor), step, negative=name == "subtract")
+        return with_same_results(
+            accumulated, (leaf, *pair, factor), step, negative=name == "subtract"
+        )
     return None
 
 
-def made(
+def with_same_results(
     primitive: Primitive, operands: tuple[Operand, ...], step: Instruction, **params: object
 ) -> Instruction:
-    """Return an instruction with the results of another one."""
+    """Return an instruction with the results of another instruction."""
     return Instruction(primitive, operands, params, step.results, step.scope, step.line)
 
 
 RULES: Final[dict[str, Callable[[Instruction, Uses], list[Instruction] | None]]] = {
-    "add": with_bias,
-    "sum": summed,
-    "mean": summed,
+    "add": fuse_bias,
+    "sum": fuse_reduction,
+    "mean": fuse_reduction,
 }

@@ -15,53 +15,59 @@ import numpy as np
 from ...ops.elementwise import power
 from ...ops.indexing import getitem
 from ...ops.joining import stack, unstack
-from ..layout import groups, scheduled
 from ..program import Instruction, Program, Value
-from ..scalar_graph import Reader, ScalarGraph, common_dtype, directly, fused, heights
-from ..schedule import packed_row
-from ..slots import Index
-from ..vector_operations import CASTS, SUM, WITH_NUMBERS
+from .graph import (
+    Reader,
+    ScalarGraph,
+    common_dtype,
+    fuse_products,
+    has_vector_operation,
+    node_heights,
+)
+from .layout import group_nodes, plan_schedule
+from .schedule import Index, packed_row
+from .vector_operations import CASTS, SUM, WITH_NUMBERS
 
 FEWEST = 100
-"""How many scalar instructions are worth a look."""
+"""Programs with fewer scalar instructions are left as they are."""
 
-INSTRUCTION, FUNCTION, GROUP, ELEMENT, INTERFACE = 0.06, 0.5, 1.2, 0.003, 0.025
+INSTRUCTION, FUNCTION, GROUP, ELEMENT, PASSED_SCALAR = 0.06, 0.5, 1.2, 0.003, 0.025
 """Measured µs: of a scalar instruction of Python's operators, one that calls a NumPy function, a
 vector operation with its gathers, one gathered element, and one scalar that goes in or out."""
 
 LARGEST_VIEW = 1_000_000
-"""Elements of an array of which single ones are followed."""
+"""Single elements are followed in arrays of fewer elements."""
 
 
 @dataclass(slots=True, eq=False)
-class Region:
-    """The scalar instructions of one stage, and what becomes of them."""
+class ScalarRegion:
+    """The scalar instructions of one stage, as a graph."""
 
     instructions: list[Instruction]
     graph: ScalarGraph
     groups: list[Index]
 
 
-def packed(program: Program) -> Program:
+def vectorize_scalars(program: Program) -> Program:
     """Replace regions of many scalar instructions by one instruction `packed` each.
 
     Sums of products are computed as matrix products, so results are equal within the rounding of
-    a sum, n·eps·Σ|terms|; all others are equal but for the last bits of transcendental functions.
+    a sum, n·eps·Σ|terms|; all others are equal up to the last bits of transcendental functions.
     """
     scalar = sum(1 for step in program.instructions if step.results and not step.results[0].shape)
     if scalar < FEWEST:
         return program
     stages = Stages(program)
-    wanted = outside(program, stages)
+    wanted = stages_that_need(program, stages)
     regions = {}
     for stage, steps in stages.listed.items():
         if stage % 2 and len(steps) >= FEWEST:
-            region = planned(steps, program, stages, wanted)
+            region = plan_region(steps, program, stages, wanted)
             if region is not None:
                 regions[stage] = region
     if not regions:
         return program
-    return assembled(program, stages, regions)
+    return assemble_program(program, stages, regions)
 
 
 class Stages:
@@ -69,7 +75,7 @@ class Stages:
 
     Attributes:
         listed: the instructions of each stage, in order.
-        made: the stage that makes each value; 0 for what is there from the start.
+        made: the stage that makes each value; 0 for values that are there from the start.
         elements: scalars that are elements of an array, and at which place.
         views: the instructions that make parts of arrays.
     """
@@ -89,7 +95,7 @@ class Stages:
                     other = made.get(x, 0)
                     if other > stage:
                         stage = other
-            if packable(step):
+            if is_vectorizable(step):
                 stage |= 1
             else:
                 stage += stage % 2
@@ -105,7 +111,7 @@ class Stages:
                 listed[stage] = [step]
 
     def follow(self, step: Instruction) -> None:
-        """Note which elements of an array a part of it has."""
+        """Note which elements of an array an instruction takes."""
         source = step.operands[0]
         if (
             len(step.operands) > 1
@@ -126,7 +132,7 @@ class Stages:
         self.views.add(step)
 
 
-def packable(step: Instruction) -> bool:
+def is_vectorizable(step: Instruction) -> bool:
     """Whether an instruction can be part of a packed one."""
     primitive, results = step.primitive, step.results
     if len(results) != 1 or results[0].weak:
@@ -137,17 +143,17 @@ def packable(step: Instruction) -> bool:
             type(x) is Value and not x.shape and not x.weak and x.dtype == dtype
             for x in step.operands
         )
-    if results[0].shape or not directly(primitive):
+    if results[0].shape or not has_vector_operation(primitive):
         return False
     dtype = results[0].dtype
     for x in step.operands:
         if type(x) is not Value or x.weak:
-            return fitting(step)
+            return has_fitting_numbers(step)
         dtype = x.dtype
     return primitive not in CASTS or dtype.kind != "c" or results[0].dtype.kind == "c"
 
 
-def fitting(step: Instruction) -> bool:
+def has_fitting_numbers(step: Instruction) -> bool:
     """Whether the numbers of an instruction have a dtype that gives the same result."""
     primitive, operands = step.primitive, step.operands
     if primitive not in WITH_NUMBERS or all(type(x) is not Value for x in operands):
@@ -165,8 +171,8 @@ def fitting(step: Instruction) -> bool:
     return step.results[0].dtype in (found, np.dtype(bool)) or found.kind in "biu"
 
 
-def outside(program: Program, stages: Stages) -> dict[Value, set[int]]:
-    """Return the stages that need each value made in another one; −1 for the end."""
+def stages_that_need(program: Program, stages: Stages) -> dict[Value, set[int]]:
+    """Return the other stages that need each value; −1 for the end of the program."""
     made = stages.made
     needed: dict[Value, set[int]] = {}
     for y in program.ends():
@@ -179,29 +185,29 @@ def outside(program: Program, stages: Stages) -> dict[Value, set[int]]:
     return needed
 
 
-def planned(
+def plan_region(
     steps: list[Instruction], program: Program, stages: Stages, wanted: dict[Value, set[int]]
-) -> Region | None:
+) -> ScalarRegion | None:
     """Return a region as a graph, or None if packing it would gain nothing."""
     reader = Reader(program.constants, stages.elements)
     graph = reader.read(steps)
     if not np.any(graph.kinds >= 0):
         return None
-    before = separately(graph)
+    before = estimate_separate_time(graph)
     needed = np.zeros(len(graph.kinds), bool)
     for step in steps:
         if step.primitive is stack:
             needed[[graph.nodes[x] for x in step.operands]] = True
         elif step.results[0] in wanted:
             needed[graph.nodes[step.results[0]]] = True
-    fused(graph, needed)
-    ordered = groups(graph, heights(graph))
+    fuse_products(graph, needed)
+    ordered = group_nodes(graph, node_heights(graph))
     after = GROUP * len(ordered) + ELEMENT * len(graph.operands)
-    after += INTERFACE * (len(graph.scalars) + int(needed.sum()))
-    return Region(steps, graph, ordered) if after < 0.9 * before else None
+    after += PASSED_SCALAR * (len(graph.scalars) + int(needed.sum()))
+    return ScalarRegion(steps, graph, ordered) if after < 0.9 * before else None
 
 
-def separately(graph: ScalarGraph) -> float:
+def estimate_separate_time(graph: ScalarGraph) -> float:
     """Estimate the µs that the instructions of a graph take one by one."""
     cost = [
         INSTRUCTION if operation.sign or operation is SUM else FUNCTION
@@ -212,21 +218,21 @@ def separately(graph: ScalarGraph) -> float:
     return float(each @ np.maximum(graph.counts[computed] - 1, 1))
 
 
-def assembled(program: Program, stages: Stages, regions: dict[int, Region]) -> Program:
-    """Return the program in order of stages, with an instruction for each region."""
-    wanted = outside(program, stages)
+def assemble_program(program: Program, stages: Stages, regions: dict[int, ScalarRegion]) -> Program:
+    """Return the program in the order of stages, with one instruction for each region."""
+    wanted = stages_that_need(program, stages)
     packing = set(regions)
     instructions: list[Instruction] = []
     for stage in sorted(stages.listed):
         if stage not in regions:
             instructions += stages.listed[stage]
             continue
-        instructions.append(instruction(regions[stage], stages, wanted, packing))
-    return program.replaced(needed_views(program, stages, instructions))
+        instructions.append(make_instruction(regions[stage], stages, wanted, packing))
+    return program.with_instructions(drop_unused_views(program, stages, instructions))
 
 
-def instruction(
-    region: Region, stages: Stages, wanted: dict[Value, set[int]], packing: set[int]
+def make_instruction(
+    region: ScalarRegion, stages: Stages, wanted: dict[Value, set[int]], packing: set[int]
 ) -> Instruction:
     """Return the instruction of a region.
 
@@ -253,15 +259,15 @@ def instruction(
         arrays.append((array, np.array([graph.nodes[y] for y in values], np.intp)))
         stages.elements |= {y: (array, place) for place, y in enumerate(values)}
     take = [graph.nodes[y] for y in results]
-    schedule, taken, order = scheduled(graph, region.groups, take, [x for _, x in arrays])
+    schedule, taken, order = plan_schedule(graph, region.groups, take, [x for _, x in arrays])
     made = (*(results[i] for i in order), *(array for array, _ in arrays))
     return Instruction(packed_row, tuple(taken), {"schedule": schedule}, made)
 
 
-def needed_views(
+def drop_unused_views(
     program: Program, stages: Stages, instructions: list[Instruction]
 ) -> list[Instruction]:
-    """Return instructions without the parts of arrays that nothing needs any more."""
+    """Drop instructions that take parts of arrays which are no longer needed."""
     needed = set(program.ends())
     kept = []
     for step in reversed(instructions):

@@ -1,9 +1,9 @@
 """Updates of many small tensors by the same rule become one update of one long vector.
 
-An optimizer does the same arithmetic for each parameter. For small ones the calls cost more than
-the numbers, so their values, gradients and states are laid side by side: `flat` joins them, the
-rule runs once, `parts` takes them apart. In memory neither of the two moves anything, as long as
-states and gradients can lie side by side from the start. Results are the same bit for bit.
+An optimizer does the same arithmetic for each parameter. For small parameters the calls cost more
+than the arithmetic. So values, gradients and states are joined: `flat` makes a vector, the rule
+runs once, `parts` cuts the vector. If states and gradients can be next to each other in memory from
+the start, neither of the two copies anything. Results are the same bit for bit.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ...ops.checks import finite
+from ..fused_ops import flat, parts
 from ..program import Instruction, Operand, Program, Value
-from ..rows import flat, parts
-from .uses import has_arrays
+from .facts import has_arrays
 
 LARGEST: Final = 2**14
-"""Tensors of more elements are updated on their own: there the numbers cost more than the calls."""
+"""Larger tensors are updated one by one: there the arithmetic costs more than the calls."""
 LONGEST: Final = 64
-"""Rules of more operations are left alone."""
+"""Rules with more operations are not joined."""
 
 
 @dataclass(slots=True, eq=False)
@@ -41,22 +41,22 @@ class Bundle:
     signature: tuple[Any, ...] = ()
 
 
-def gathered(program: Program) -> Program:
+def join_optimizer_updates(program: Program) -> Program:
     """Update small tensors that follow one rule together."""
     if not has_arrays(program):
         return program
-    finder = Finder(program)
+    finder = BundleFinder(program)
     groups: dict[tuple[Any, ...], list[Bundle]] = {}
     for bundle in finder.bundles():
         if finder.describe(bundle):
             groups.setdefault(bundle.signature, []).append(bundle)
     for bundles in groups.values():
         if len(bundles) > 1 and finder.may_move(bundles):
-            program = joined(program, bundles)
+            program = join_bundles(program, bundles)
     return program
 
 
-class Finder:
+class BundleFinder:
     """Finds the rules that end in new values of small tensors."""
 
     def __init__(self, program: Program) -> None:
@@ -79,7 +79,7 @@ class Finder:
             if not leaf.shape or not 0 < leaf.size <= LARGEST or new not in self.maker:
                 continue
             bundle = Bundle([new])
-            for step in self.cone(new, leaf):
+            for step in self.arithmetic_behind(new, leaf):
                 other = owner.get(step)
                 if other is not None and other is not bundle:
                     other.roots += bundle.roots
@@ -92,7 +92,7 @@ class Finder:
             found[id(bundle)] = bundle
         return list(found.values())
 
-    def cone(self, root: Value, leaf: Value) -> list[Instruction]:
+    def arithmetic_behind(self, root: Value, leaf: Value) -> list[Instruction]:
         """Return the operations on arrays of the leaf's shape from which its new value comes."""
         seen: dict[Instruction, None] = {}
         stack = [root]
@@ -116,13 +116,13 @@ class Finder:
         )
 
     def describe(self, bundle: Bundle) -> bool:
-        """Fill in a bundle; tell whether it can be joined with others of its signature."""
+        """Fill in a bundle; tell whether it can be joined with others of the same signature."""
         program, shape = self.program, bundle.roots[0].shape
         leaf_of = {root: self.updated[root] for root in bundle.roots}
         steps: dict[Instruction, None] = {}
         for root in bundle.roots:
-            steps |= dict.fromkeys(self.cone(root, leaf_of[root]))
-        chosen = self.closed(set(steps), set(bundle.roots))
+            steps |= dict.fromkeys(self.arithmetic_behind(root, leaf_of[root]))
+        chosen = self.drop_shared_steps(set(steps), set(bundle.roots))
         bundle.steps = sorted(chosen, key=self.order.__getitem__)
         if not all(self.maker[root] in chosen for root in bundle.roots):
             return False
@@ -131,14 +131,16 @@ class Finder:
         for step in bundle.steps:
             words += [step.primitive, *sorted(step.params.items())]
             for x in step.operands:
-                words.append(self.word(x, shape, names, bundle))
+                words.append(self.signature_word(x, shape, names, bundle))
             names[step.results[0]] = len(names)
-        ends = [(names[r], self.word(leaf_of[r], shape, names, bundle)) for r in bundle.roots]
+        ends = [
+            (names[r], self.signature_word(leaf_of[r], shape, names, bundle)) for r in bundle.roots
+        ]
         bundle.signature = (*words, *ends, program.leaves[leaf_of[bundle.roots[0]]].dtype)
         return all(x.dtype == bundle.roots[0].dtype for x in (*bundle.leaves, *bundle.inputs))
 
-    def closed(self, steps: set[Instruction], roots: set[Value]) -> set[Instruction]:
-        """Drop operations whose result somebody outside needs: they are inputs of the rule."""
+    def drop_shared_steps(self, steps: set[Instruction], roots: set[Value]) -> set[Instruction]:
+        """Drop operations whose result is needed outside of the rule: they become its inputs."""
         while True:
             outside = {
                 s
@@ -153,7 +155,7 @@ class Finder:
                 return steps
             steps = steps - outside
 
-    def word(
+    def signature_word(
         self, x: Operand, shape: tuple[int, ...], names: dict[Value, Any], bundle: Bundle
     ) -> Any:
         """Return what stands for an operand in a signature."""
@@ -180,7 +182,7 @@ class Finder:
         )
 
 
-def joined(program: Program, bundles: list[Bundle]) -> Program:
+def join_bundles(program: Program, bundles: list[Bundle]) -> Program:
     """Replace rules by one rule of long vectors."""
     first = bundles[0]
     steps = {s for b in bundles for s in b.steps}
@@ -211,14 +213,14 @@ def joined(program: Program, bundles: list[Bundle]) -> Program:
         if step is last:
             kept += [*checks, *new]
         elif step.primitive is finite and any(x in stand_ins for x in step.values):
-            checks.append(of_vectors(step, new))
+            checks.append(check_by_vectors(step, new))
         elif step not in steps:
             kept.append(step)
-    return program.replaced(moved(kept, checks))
+    return program.with_instructions(move_checks(kept, checks))
 
 
-def of_vectors(step: Instruction, new: list[Instruction]) -> Instruction:
-    """Let a check look at vectors instead of their parts."""
+def check_by_vectors(step: Instruction, new: list[Instruction]) -> Instruction:
+    """Let a check test vectors instead of their parts."""
     operands = list(step.operands)
     for other in new:
         if other.primitive is flat and set(other.operands) <= set(operands):
@@ -226,8 +228,8 @@ def of_vectors(step: Instruction, new: list[Instruction]) -> Instruction:
     return step.with_operands(tuple(operands))
 
 
-def moved(kept: list[Instruction], checks: list[Instruction]) -> list[Instruction]:
-    """Put checks behind the vectors that they look at, of this rule or of one joined before."""
+def move_checks(kept: list[Instruction], checks: list[Instruction]) -> list[Instruction]:
+    """Move checks after the vectors that they check, of this rule or of a rule joined before."""
     if not checks:
         return kept
     rest = [s for s in kept if s not in checks]

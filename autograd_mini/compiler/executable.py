@@ -1,4 +1,4 @@
-"""A variant: a function compiled for one signature, with the memory that it works in."""
+"""An executable: a program for one signature, ready to run, with the memory that it works in."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ import numpy as np
 from .. import errors
 from ..core.contexts import serials
 from ..core.tensor import RUN, SET_VALUE, Tensor
-from .draw_source import is_draw
 from .locks import run_in_turn, turn_of
+from .memory import plan_memory
 from .program import Program, Value
-from .saving import save
-from .source import Source, written
+from .saving import save_program
+from .source import ABILITIES, ProgramSource, write_module
+from .writer import is_draw
 
 Result = TypeVar("Result")
 
 VALUE: Final = attrgetter("_value")
 
 
-class Workspace:
-    """One set of buffers and states, and the step that works in them.
+class Buffers:
+    """One set of buffers and states, and the step that uses them.
 
     Attributes:
         step: computes; it changes nothing but its buffers.
@@ -65,7 +66,7 @@ class Workspace:
     def prepare(self) -> bool:
         """Take over what was assigned from outside; tell whether the states may change in place.
 
-        They may not if somebody else has got hold of one, whose numbers would change for them.
+        They may not if other code holds one of the arrays: its numbers would change there too.
         """
         counts = list(map(getrefcount, self._arrays))
         # Both: an array that lost its tensor and found another holder is counted as before.
@@ -87,14 +88,24 @@ class Workspace:
         return not self.borrowed or all([t._value is array for t, array in self.borrowed])
 
 
-class Variant:
-    """A program made for one signature, ready to run.
+class Executable:
+    """A program for one signature, ready to run.
 
-    Pure programs run in as many threads as call them, each with a workspace of its own. One that
-    changes tensors has its turn among all programs that change, or read, the same ones.
+    A pure program runs in as many threads as call it; each has its own buffers. A program that
+    changes tensors waits for its turn: programs with the same tensors run one after the other.
     """
 
-    def __init__(self, recorded: Program, program: Program, name: str) -> None:
+    def __init__(
+        self, recorded: Program, program: Program, source: ProgramSource, name: str
+    ) -> None:
+        """Execute the source.
+
+        Args:
+            recorded: the program as it was recorded.
+            program: the program after the passes.
+            source: the program, written out.
+            name: of the function.
+        """
         self.recorded = recorded
         self.program = program
         self.name = name
@@ -102,24 +113,24 @@ class Variant:
         self.draws = any(map(is_draw, program.instructions))
         self._changed = [program.leaves[v] for v, _ in program.updates]
         self._turn = turn_of(program.leaves.values(), self.changes, self)
-        self._idle: list[Workspace] = []
-        self._write(in_place=True)
+        self._idle: list[Buffers] = []
+        self._load(source)
 
-    def _write(self, in_place: bool) -> None:
-        """Write and execute the source."""
+    def _load(self, source: ProgramSource) -> None:
+        """Execute a source, and note what it reads and changes."""
         leaves = self.program.leaves
-        self.source: Source = written(self.program, self.name, in_place)
+        self.source = source
         self.count = self.source.count
         self._reads = [leaves[v] for v in self.source.read]
         self._states = [leaves[v] for v in self.source.states]
         self._borrowed = [leaves[v] for v in self.source.kept if v in leaves][len(self._states) :]
         self._scalars = [leaves[v] for v in self.source.scalars]
         self._fresh = [self.source.states.index(v) for v in self.source.fresh]
-        self._build = self._made()
-        self._bind = binding(self._changed, self._scalars)
+        self._build = self._execute_source()
+        self._bind = make_bind(self._changed, self._scalars)
         self._middle = self.count + len(self._scalars)
 
-    def _made(self) -> Callable[..., Any]:
+    def _execute_source(self) -> Callable[..., Any]:
         """Execute the source, which tracebacks then show."""
         filename = f"<compiled {ascii(self.name)[1:-1]} {id(self):x}>"
         text = self.source.text
@@ -133,24 +144,26 @@ class Variant:
         build: Callable[..., Any] = namespace["build"]
         return build
 
-    def _workspace(self) -> Workspace:
-        kept = [self._kept(v) for v in self.source.kept]
-        made = Workspace(self._build, kept, self._states, self._borrowed)
+    def _make_buffers(self) -> Buffers:
+        kept = [self._kept_array(v) for v in self.source.kept]
+        made = Buffers(self._build, kept, self._states, self._borrowed)
         if all(map(is_written_in_c, made.commit)):
             return made
-        self._write(in_place=False)  # BLAS cannot take a product, so that Python would add it
-        return self._workspace()
+        # BLAS cannot take a product. Python would add it, and an interrupt could come between.
+        plan = plan_memory(self.program, ABILITIES, in_place=False)
+        self._load(write_module(self.program, plan, self.name))
+        return self._make_buffers()
 
-    def _kept(self, value: Value) -> Any:
+    def _kept_array(self, value: Value) -> Any:
         tensor = self.program.leaves.get(value)
         return tensor._value if tensor is not None else self.program.constants[value]
 
     def save(self, path: str | os.PathLike[str], captured: Sequence[Any]) -> None:
         """Write the program to a Python file, with the present values beside it."""
         wanted = (*self.source.kept, *self.source.read)
-        values = {v: self._kept(v) for v in wanted}
+        values = {v: self._kept_array(v) for v in wanted}
         inputs = self.source.inputs[len(self.source.inputs) - len(captured) :]
-        save(self.source, values | dict(zip(inputs, captured, strict=True)), path)
+        save_program(self.source, values | dict(zip(inputs, captured, strict=True)), path)
 
     def __call__(self, values: Sequence[Any]) -> Sequence[Any]:
         """Run the program; return its outputs. Tensors that it updates have their new values."""
@@ -164,9 +177,9 @@ class Variant:
         """Call a function while no other program may change these tensors."""
         return run_in_turn(lambda: self._turn.current(), self.name, function)
 
-    def on_scratch(self, values: Sequence[Any]) -> tuple[Sequence[Any], list[Any]]:
-        """Run on memory of its own; return the outputs, and the new values of changed tensors."""
-        step, commit, arrays = self._build(*[self._kept(v) for v in self.source.kept])
+    def run_on_scratch(self, values: Sequence[Any]) -> tuple[Sequence[Any], list[Any]]:
+        """Run on separate memory; return the outputs and the new values of changed tensors."""
+        step, commit, arrays = self._build(*[self._kept_array(v) for v in self.source.kept])
         results = step(*values, *[t._value for t in self._reads])
         for write in commit:
             write()
@@ -180,17 +193,17 @@ class Variant:
         try:
             workspace = self._idle.pop()
         except IndexError:
-            workspace = self._workspace()
+            workspace = self._make_buffers()
         if not workspace.is_current():
-            workspace = self._workspace()
+            workspace = self._make_buffers()
         results: Sequence[Any] = workspace.step(*values, *[t._value for t in self._reads])
         self._idle.append(workspace)
         return results
 
     def run_alone(self, values: Sequence[Any]) -> Sequence[Any]:
-        """Run when no other program has these tensors: compute, then write all new values.
+        """Run while no other program has these tensors: compute, then write all new values.
 
-        All in one function: a call more costs 0.1 µs.
+        It is one function, since each further call would cost 0.1 µs.
         """
         while True:
             turn = self._turn
@@ -203,20 +216,20 @@ class Variant:
                     continue
                 turn.busy = True
                 if not self._idle:
-                    self._idle.append(self._workspace())
+                    self._idle.append(self._make_buffers())
                 workspace = self._idle[0]
                 if not workspace.prepare():
-                    workspace = self._idle[0] = self._workspace()
+                    workspace = self._idle[0] = self._make_buffers()
                 results = workspace.step(*values, *[t._value for t in self._reads])
                 writes: Iterator[Any] = map(call, workspace.commit)
                 if self._fresh:
-                    writes = chain(writes, self._copies(workspace, results))
+                    writes = chain(writes, self._copy_into_states(workspace, results))
                 self._bind(next(serials), results[self.count : self._middle], writes)
                 turn.busy = False
                 return results
 
-    def _copies(self, workspace: Workspace, results: Sequence[Any]) -> Iterator[Any]:
-        """Return an iterator which copies new values into the states, in C."""
+    def _copy_into_states(self, workspace: Buffers, results: Sequence[Any]) -> Iterator[Any]:
+        """Return an iterator that copies new values into the states, in C."""
         arrays = [workspace.states[place][1] for place in self._fresh]
         return map(setitem, arrays, repeat(...), results[self._middle :])
 
@@ -224,18 +237,18 @@ class Variant:
 Bind = Callable[[int, Sequence[Any], Iterator[Any]], None]
 
 
-def binding(changed: Sequence[Tensor], scalars: Sequence[Tensor]) -> Bind:
-    """Make a function that notes when tensors change, and changes them.
+def make_bind(changed: Sequence[Tensor], scalars: Sequence[Tensor]) -> Bind:
+    """Make a function that changes tensors, and notes that they changed.
 
-    Python lets an interrupt in where a function begins, after a call, and where it jumps back. So
-    assignments in a row, and one call at the end, are done whole or not at all.
+    An interrupt can come where a function begins, after a call, and where Python jumps back. So
+    consecutive assignments and one call at the end are done together or not at all.
 
     Args:
-        changed: all that change. To note it too early is safe: graphs of before are refused.
-        scalars: those of them that are bound to other arrays.
+        changed: all tensors that change. To note it too early is safe: older graphs are refused.
+        scalars: those of them that get a new array.
 
     Returns:
-        a function of the time, the scalars' values, and an iterator that writes the others, in C.
+        a function of the time, the values of the scalars, and an iterator that writes the others.
     """
     names = {id(x): f"t{place}" for place, x in enumerate(changed)}
     lines = [f"    {names[id(x)]}._assigned = now" for x in changed]
@@ -248,5 +261,5 @@ def binding(changed: Sequence[Tensor], scalars: Sequence[Tensor]) -> Bind:
 
 
 def is_written_in_c(function: Any) -> bool:
-    """Tell whether no instruction of Python's runs when a function is called."""
+    """Tell whether a call of a function runs no Python code."""
     return type(function) is partial and not isinstance(function.func, FunctionType)

@@ -1,0 +1,266 @@
+"""The pipeline: how two calls of a function become an executable. `compile_call` lists the stages.
+
+The first call of a signature is only traced. The second one is traced too; if both recorded the
+same, `compile_call` turns the trace into a program that runs without the function.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from ..core.contexts import run_apart
+from ..core.extraction import tracing
+from ..core.record import evaluate, is_recording, recorder
+from ..core.sites import Site, variable_of
+from ..errors import CompileError, ConversionError, UnsupportedError
+from .arguments import (
+    argument_leaf_names,
+    is_value,
+    rebuild_arguments,
+    refuse_changed_containers,
+    snapshot_containers,
+)
+from .comparison import refuse_dynamic_shapes
+from .entries import FirstTrace, TracedCall
+from .executable import Executable
+from .guards import Condition
+from .memory import plan_memory
+from .observe import Observer
+from .passes import optimize_program
+from .passes.cleanup import eliminate_dead_code
+from .program import Instruction, Program, Value
+from .results import Result
+from .source import ABILITIES, write_module
+from .trace import Tracer
+
+
+class Call(NamedTuple):
+    """A call that is traced.
+
+    Attributes:
+        function: the user's function.
+        name: of the function.
+        args, kwargs: what it was called with.
+        leaves: the leaves of the arguments, in order.
+        keep_grads: whether the gradients of leaves are results too.
+        cleared: ids of leaves that have a gradient before the call.
+    """
+
+    function: Callable[..., Any]
+    name: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    leaves: list[Any]
+    keep_grads: bool
+    cleared: Collection[int]
+
+    def roots(self) -> list[Any]:
+        """Return where the code begins: the function and the static arguments."""
+        return [self.function, *(x for x in self.leaves if not is_value(x))]
+
+
+class Outcome(NamedTuple):
+    """What the second call led to.
+
+    Attributes:
+        answer: what the call returns.
+        first: the trace that waits for another call, or that was compiled.
+        executable: the compiled program, or None if there is none.
+        refusal: why the two calls did not record the same, or None.
+        changed: a condition that the second call itself changed, or None.
+        is_outdated: whether the first trace belongs to a state that is gone.
+    """
+
+    answer: Any
+    first: FirstTrace
+    executable: Executable | None = None
+    refusal: CompileError | None = None
+    changed: Condition | None = None
+    is_outdated: bool = False
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether two calls recorded the same program."""
+        return self.refusal is None and self.changed is None
+
+
+def compile_call(
+    call: Call, first: FirstTrace, give_up: Callable[[Exception], None] | None = None
+) -> Outcome:
+    """Carry out the second call of a signature, and compile it: all stages, in order.
+
+    Args:
+        call: the second call.
+        first: what the first call recorded.
+        give_up: is called with the error if the function cannot be compiled; the call still counts.
+            None: the call is undone and the error is raised.
+
+    Raises:
+        CompileError: if the two calls did not record the same.
+    """
+    outcome = trace_and_compare(call, first, give_up)  # 1. trace, 2. compare
+    if not outcome.is_confirmed:
+        return outcome
+    recorded = outcome.first.recorded
+    name_variables(recorded)
+    program = optimize_program(outcome.first.program)  # 3. passes
+    plan = plan_memory(program, ABILITIES)  # 4. memory
+    source = write_module(program, plan, call.name)  # 5. source
+    executable = Executable(recorded, program, source, call.name)  # 6. executable
+    return outcome._replace(executable=executable)
+
+
+def trace_and_compare(
+    call: Call, first: FirstTrace, give_up: Callable[[Exception], None] | None
+) -> Outcome:
+    """Trace the second call, and compare it with the first one; arguments as for `compile_call`.
+
+    The first call may change what it reads: it may build something that is needed later. Then the
+    second trace takes the place of the first one, and waits for a third call.
+    """
+    before = first.present_state()
+    moved = first.has_moved()
+    tracer = Tracer(Observer() if moved else None, lines=moved)
+    tracer.watched, tracer.names = first.watchable_arrays(before.objects)
+    is_outdated = False
+    with undo_if_refused(tracer, cleared=give_up is None):
+        second = trace_call(call, tracer)
+        refusal = first.difference(second, before)
+        if refusal is not None:
+            settled = first.first_failing_but_content(after=True) is None
+            is_outdated = moved and settled
+            if not is_outdated:
+                if give_up is None:
+                    raise refusal
+                give_up(refusal)
+        answer = second.answer()
+    if refusal is not None and not is_outdated:
+        return Outcome(answer, first, refusal=refusal)
+    changed = first.changed_since(before.found) if refusal is None else None
+    if moved:
+        first = FirstTrace(second, call.roots(), call.cleared)
+        refusal = refusal or first.refusal
+    if refusal is None:
+        first.free_contents(tracer.proven, tracer.names)
+    return Outcome(answer, first, None, refusal, changed, is_outdated)
+
+
+def trace_first_call(call: Call, strict: bool) -> tuple[Any, FirstTrace]:
+    """Carry out the first call of a signature; return its result, and what it recorded.
+
+    Args:
+        call: the call.
+        strict: whether gradients come back if the call cannot be traced and is undone.
+    """
+    tracer = Tracer(Observer())
+    with undo_if_refused(tracer, cleared=strict):
+        recording = trace_call(call, tracer)
+        answer = recording.answer()
+    return answer, FirstTrace(recording, call.roots(), call.cleared)
+
+
+# ── tracing one call ─────────────────────────────────────────────────────────────────────────────
+def trace_call(call: Call, tracer: Tracer) -> TracedCall:
+    """Call the function with stand-ins of its arguments, while a tracer notes its operations.
+
+    Raises:
+        CompileError, UnsupportedError: if what was recorded cannot become a program.
+    """
+    names = argument_leaf_names(call.function, call.args, call.kwargs)
+    bound = [
+        tracer.stand_in(x, name) if is_value(x) else x
+        for x, name in zip(call.leaves, names, strict=True)
+    ]
+    args, kwargs = rebuild_arguments(call.args, call.kwargs, bound)
+    before = snapshot_containers((args, kwargs))
+    tree = call_traced(tracer, lambda: call.function(*args, **kwargs), is_recording())
+    refuse_changed_containers(before)
+    result = Result(tree, tracer, call.keep_grads)
+    recorded = tracer.program(call.name, result.outputs)
+    result.mark_tensors(tracer, recorded)
+    program = eliminate_dead_code(recorded)
+    refuse_dynamic_shapes(recorded)
+    result.check_gradients(program)
+    return TracedCall(tracer, result, recorded, program)
+
+
+def call_traced(tracer: Tracer, function: Callable[[], Any], recording: bool) -> Any:
+    """Run a function while a tracer notes its operations; without `recording` as in no_grad.
+
+    Raises:
+        ConversionError, UnsupportedError: if the trace could not go on, even if the function caught
+            the error.
+    """
+
+    def run() -> Any:
+        tracing.set(tracer)
+        with recorder(tracer.record if recording else evaluate):
+            return tracer.call_observed(function)
+
+    try:
+        result = run_apart(run)
+    except BaseException as error:
+        tracer.release_gradients()
+        if tracer.refusal is None or not isinstance(error, Exception):
+            raise
+        raise tracer.refusal from error  # NumPy raises its own errors in place of ours
+    refusal = tracer.refusal or tracer.failure
+    if refusal is not None:
+        tracer.release_gradients()
+        raise refusal
+    return result
+
+
+def run_uncollected(function: Callable[[], Any]) -> Any:
+    """Run a function without the cyclic garbage collector.
+
+    A trace makes many objects that stay alive, and no cycles. To search them for cycles again and
+    again takes longer than the trace.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return function()
+    finally:
+        if collects:
+            gc.enable()
+
+
+@contextmanager
+def undo_if_refused(tracer: Tracer, cleared: bool) -> Iterator[None]:
+    """Undo a call in the block that cannot be traced; leave no recorded gradient."""
+    try:
+        yield
+    except (CompileError, ConversionError, UnsupportedError):
+        tracer.undo(cleared=cleared)
+        raise
+    except BaseException:
+        tracer.release_gradients()
+        raise
+
+
+# ── names of values ──────────────────────────────────────────────────────────────────────────────
+def name_variables(program: Program) -> None:
+    """Name each value after the variable to which the user's statement assigns it.
+
+    A statement may record several operations, as `np.std` does. The last of them gets the name if
+    the others lead to it alone and it returns one array. An operation of the backward pass gets
+    none: its statement may assign a tuple. Passes may take an operation apart and drop what is not
+    needed, so names come before all passes.
+    """
+    for place, run in groupby(program.instructions, key=lambda step: step.line):
+        steps = list(run)
+        made, taken = all_results(steps), {x for step in steps for x in step.values}
+        ends = [y for y in made if y not in taken]
+        if type(place) is not Site or ends != made[-1:] or not ends or steps[-1].in_walk:
+            continue
+        ends[0].name = ends[0].name or variable_of(place)
+
+
+def all_results(steps: list[Instruction]) -> list[Value]:
+    """Return the results of some instructions, in order."""
+    return [y for step in steps for y in step.results]

@@ -1,0 +1,1 @@
+"""Programs of many scalars: their instructions become few vector operations and matrix products."""
