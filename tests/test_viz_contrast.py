@@ -19,7 +19,7 @@ import autograd_mini as am
 import viz
 from viz.heat import cividis
 from viz.output.dot import ink_on
-from viz.pages.webpage import resource
+from viz.pages.webpage import read_resource
 
 LEAST = 4.5
 SVG = "{http://www.w3.org/2000/svg}"
@@ -178,7 +178,7 @@ def test_texts_can_be_read_on_every_colour_of_a_scale() -> None:
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_texts_of_a_page_can_be_read(dark: bool) -> None:
-    rules = resource("page.css").split("@media (prefers-color-scheme: dark)")[1 if dark else 0]
+    rules = read_resource("page.css").split("@media (prefers-color-scheme: dark)")[1 if dark else 0]
     colours = dict(re.findall(r"--(\w+): (#\w{6})", rules.partition("}")[0]))
     for ground, texts in (
         ("paper", ("ink", "quiet", "accent", "forward", "backward")),

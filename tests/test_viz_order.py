@@ -13,7 +13,7 @@ import pytest
 
 import autograd_mini as am
 import viz
-from viz.output.arrangement import ends
+from viz.output.arrangement import arrow_ends
 
 SVG = "{http://www.w3.org/2000/svg}"
 DIRECTIONS: Any = pytest.mark.parametrize("direction", ["TB", "LR"])
@@ -41,7 +41,7 @@ def points(text: str | None) -> np.ndarray:
 
 def reversed_pairs(drawing: viz.Drawing) -> Iterator[tuple[str, str]]:
     """Yield what is drawn against its order and does not say which operand it is."""
-    picture, known, marks = drawing.picture, tips(drawing.svg), ends(drawing.picture)
+    picture, known, marks = drawing.picture, tips(drawing.svg), arrow_ends(drawing.picture)
     across = 0 if picture.direction == "TB" else 1
     entering: dict[str, list[int]] = {}
     for place, arrow in enumerate(picture.arrows):
@@ -151,5 +151,7 @@ def test_a_leaf_that_is_neither_first_nor_last_does_not_stand_beside_its_operati
     z = np.concatenate([np.tanh(x), w, b])
     for made in (y, z):
         picture = viz.draw(made).picture
-        found = {a.operand: e.port for a, e in zip(picture.arrows, ends(picture), strict=True)}
+        found = {
+            a.operand: e.port for a, e in zip(picture.arrows, arrow_ends(picture), strict=True)
+        }
         assert [found["1st"], found["2nd"], found["3rd"]] == ["nw", "n", "ne"]

@@ -69,13 +69,13 @@ class Ledger(Frontier):
 
     def receive(self, tensor: Tensor, g: Any, selected: bool) -> None:
         """Add a cotangent to what a tensor has received, and note it."""
-        before = self.held(tensor)
+        before = self.sum_so_far(tensor)
         super().receive(tensor, g, selected)
-        total = swap_convention(self.held(tensor))
+        total = swap_convention(self.sum_so_far(tensor))
         earlier = None if before is None else swap_convention(before)
         self.entries.append(Contribution(tensor, swap_convention(g), total, earlier))
 
-    def held(self, tensor: Tensor) -> Any:
+    def sum_so_far(self, tensor: Tensor) -> Any:
         """Return what a tensor has received so far, None for nothing."""
         entry = (self.leaves if tensor.is_leaf else self.waiting).get(tensor.serial)
         if entry is None:
@@ -112,7 +112,7 @@ def visits(graph: Graph) -> Iterator[Visit]:
         yield Visit(Operation(vertex), arriving, entries)
 
 
-def gradients(graph: Graph) -> dict[Key, Any]:
+def compute_gradients(graph: Graph) -> dict[Key, Any]:
     """Return d(sum of outputs)/d(tensor) for every tensor that it reaches; hooks are not called.
 
     There is none if a leaf was assigned since.

@@ -13,23 +13,23 @@ from autograd_mini.errors import AutogradError
 from autograd_mini.files import write_file
 
 from .errors import PictureError, SlowLayoutError
-from .formats import checked
-from .glyphs import missing
+from .formats import check_path
+from .glyphs import missing_characters
 from .graphs.compiled_view import compiled_picture
-from .graphs.facts import Facts, of_view
+from .graphs.facts import Facts, view_facts
 from .graphs.graph_views import graph_picture
 from .graphs.opening import Open
-from .graphs.scalars import scalar_picture, suits
-from .output.dot import digraph
-from .output.exchange import exchanged, explored
-from .output.layered import layered
+from .graphs.scalars import scalar_picture, suits_scalar_view
+from .output.dot import make_digraph
+from .output.exchange import write_json, write_model_explorer
+from .output.layered import place_in_rows
 from .output.layout import Engine, lay_out
-from .output.mermaid import mermaid
-from .output.svg import finished
+from .output.mermaid import write_mermaid
+from .output.svg import finish_svg
 from .overlays import Names
 from .picture import BESIDE, Direction, Picture
-from .subjects import View, check_options, graph_behind, no_graph
-from .themes import Theme, themed
+from .subjects import View, find_graph, no_graph_error, refuse_unknown_options
+from .themes import Theme, apply_theme
 
 
 class Drawing:
@@ -59,21 +59,21 @@ class Drawing:
     def dot(self) -> str:
         """The DOT text."""
         if self._dot is None:
-            self._dot = themed(str(digraph(self.picture).source), self.theme)
+            self._dot = apply_theme(str(make_digraph(self.picture).source), self.theme)
         return self._dot
 
     @property
     def svg(self) -> str:
         """The SVG text, complete as a file."""
         if self._svg is None:
-            drawn = self._laid_out("svg")
-            self._svg = finished(drawn, self.picture, self.dot, follows=self.theme == "auto")
+            drawn = self._draw_file("svg")
+            self._svg = finish_svg(drawn, self.picture, self.dot, follows=self.theme == "auto")
         return self._svg
 
     @property
     def png(self) -> bytes:
         """The PNG file, on white. Warns of characters that its fonts do not have."""
-        lacking = missing(self.picture.texts())
+        lacking = missing_characters(self.picture.texts())
         if lacking and self.engine == "graphviz-pure":
             warnings.warn(
                 f"the fonts of the PNG lack {' '.join(lacking)}, drawn as empty boxes; save as "
@@ -81,7 +81,7 @@ class Drawing:
                 UserWarning,
                 stacklevel=2,
             )
-        return self._laid_out("png")
+        return self._draw_file("png")
 
     @property
     def pdf(self) -> bytes:
@@ -90,32 +90,32 @@ class Drawing:
         Raises:
             LayoutError: if there is no `dot`; the message says how to install it.
         """
-        return self._laid_out("pdf", "dot")
+        return self._draw_file("pdf", "dot")
 
-    def _laid_out(self, kind: Literal["svg", "png", "pdf"], engine: Engine | None = None) -> bytes:
+    def _draw_file(self, kind: Literal["svg", "png", "pdf"], engine: Engine | None = None) -> bytes:
         """Return the file; if its layout takes too long, that of the plainest one."""
         engine = engine or self.engine
         try:
             return lay_out(self.dot, kind, placed=self.picture.placed, engine=engine)
         except SlowLayoutError as error:
             warnings.warn(f"{error}; the boxes are drawn in plain rows", UserWarning, stacklevel=3)
-        source = themed(str(digraph(layered(self.picture)).source), self.theme)
+        source = apply_theme(str(make_digraph(place_in_rows(self.picture)).source), self.theme)
         return lay_out(source, kind, placed=True, engine=engine)
 
     @property
     def mermaid(self) -> str:
         """The text of a Mermaid flowchart."""
-        return mermaid(self.picture)
+        return write_mermaid(self.picture)
 
     @property
     def json(self) -> str:
         """The nodes, edges and scopes as JSON; `viz.output.exchange` has the form."""
-        return exchanged(self.picture, self._facts())
+        return write_json(self.picture, self._facts())
 
     @property
     def model_explorer(self) -> str:
         """The JSON that Google's Model Explorer opens."""
-        return explored(self.picture, self._facts())
+        return write_model_explorer(self.picture, self._facts())
 
     def save(self, path: str | os.PathLike[str], *, format: str | None = None) -> Path:
         """Write a file in the format that its suffix or `format` names, and return its path.
@@ -127,7 +127,7 @@ class Drawing:
             LayoutError: if the layout program is missing or fails.
             OSError: if the file cannot be written.
         """
-        target, kind = checked(path, format)
+        target, kind = check_path(path, format)
         if kind not in WRITERS:
             raise PictureError(
                 f"a drawing cannot be a page; write viz.render(subject, {str(target)!r})"
@@ -207,37 +207,37 @@ def draw(
     >>> draw((x * x).sum())
     <Drawing 'Computation graph': 4 boxes, 4 arrows>
     """
-    check_options(view, direction, limit, engine, theme)
+    refuse_unknown_options(view, direction, limit, engine, theme)
     theme = theme or "auto"
     for name, given in (("overlay", overlay), ("open", open)):
         if given not in (None, [], ()) and view in ("compiled", "scalars", "neurons"):
             raise PictureError(f"{name}= is for views of operations, not for view={view!r}")
     if view == "compiled":
         return Drawing(compiled_picture(subject, limit, direction or "TB", title), engine, theme)
-    graph = None if view == "neurons" else graph_behind(subject)
+    graph = None if view == "neurons" else find_graph(subject)
     if view == "neurons" or (view is None and graph is None):
         if direction == "TB":
             raise PictureError(
                 "direction='TB' is not for neurons, which run from left to right; leave it out, "
                 "or draw the graph of the output: viz.render(model(x), path, direction='TB')"
             )
-        from .networks.mlp import describe  # here, as it loads the layers of the library
+        from .networks.mlp import read_network  # here, as it loads the layers of the library
         from .networks.neurons import neuron_picture
 
-        network = describe(subject, sample)
+        network = read_network(subject, sample)
         return Drawing(neuron_picture(network, title=title, limit=limit), engine, theme)
     if sample is not None:
         raise PictureError("sample= is for the neurons of a model; draw the model itself")
     if graph is None:
-        raise no_graph(subject)
+        raise no_graph_error(subject)
     plain = not overlay and open is None
-    if view == "scalars" or (view is None and plain and suits(graph)):
+    if view == "scalars" or (view is None and plain and suits_scalar_view(graph)):
         picture = scalar_picture(graph, limit=limit, direction=direction or "LR", title=title)
     else:
         picture, collector = graph_picture(
             graph, view or "operations", limit, direction or "TB", title, open, overlay
         )
-        return Drawing(picture, engine, theme, lambda: of_view(collector))
+        return Drawing(picture, engine, theme, lambda: view_facts(collector))
     return Drawing(picture, engine, theme)
 
 

@@ -25,17 +25,17 @@ RANGES: Final = (
 _STARTS: Final = [first for first, _ in RANGES]
 
 
-def missing(texts: Iterable[str]) -> list[str]:
+def missing_characters(texts: Iterable[str]) -> list[str]:
     """Return the characters that a PNG would show as empty boxes, in order.
 
     >>> missing(["σ(Wx) ∈ ℝ", "Привет 😀"])
     ['∈', '😀']
     """
     characters = sorted({c for text in texts for c in text if c != "\n"})
-    return [c for c in characters if not is_drawn(ord(c))]
+    return [c for c in characters if not has_glyph(ord(c))]
 
 
-def is_drawn(code: int) -> bool:
+def has_glyph(code: int) -> bool:
     """Whether the fonts have a character."""
     place = bisect_right(_STARTS, code) - 1
     return place >= 0 and code <= RANGES[place][1]

@@ -64,7 +64,7 @@ def cividis(place: float) -> str:
     return "#" + "".join(f"{x:02x}" for x in mixed)
 
 
-def mixed(colour: str, share: float) -> str:
+def mix_with_white(colour: str, share: float) -> str:
     """Return a colour in white.
 
     >>> mixed("#0072b2", 1.0), mixed("#0072b2", 0.0)

@@ -18,7 +18,7 @@ def norm(value: Any) -> float:
     (5.0, True)
     """
     with np.errstate(all="ignore"):
-        lengths, exponent = scaled(widened(value))
+        lengths, exponent = scale_down(flatten_to_float64(value))
         return float(np.ldexp(np.sqrt(np.sum(np.square(lengths))), exponent))
 
 
@@ -29,12 +29,12 @@ def mean_and_deviation(value: Any) -> tuple[float, float]:
     (2e+200, 1e+200)
     """
     with np.errstate(all="ignore"):
-        numbers, exponent = scaled(widened(value))
+        numbers, exponent = scale_down(flatten_to_float64(value))
         mean, deviation = np.mean(numbers), np.std(numbers)
         return float(np.ldexp(mean, exponent)), float(np.ldexp(deviation, exponent))
 
 
-def widened(value: Any) -> np.ndarray:
+def flatten_to_float64(value: Any) -> np.ndarray:
     """Return the elements in a row, in float64; of complex ones real and imaginary parts."""
     row = np.ravel(np.asarray(value))
     if row.dtype.kind == "c":
@@ -42,7 +42,7 @@ def widened(value: Any) -> np.ndarray:
     return row.astype(np.float64)
 
 
-def scaled(numbers: np.ndarray) -> tuple[np.ndarray, int]:
+def scale_down(numbers: np.ndarray) -> tuple[np.ndarray, int]:
     """Return numbers below 1 and the power of two by which they have to be multiplied."""
     largest = np.max(np.abs(numbers), initial=0.0)
     if largest == 0 or not np.isfinite(largest):

@@ -14,7 +14,7 @@ from autograd_mini.core.tensor import Tensor
 from autograd_mini.errors import StaleGraphError
 
 from .reading import has_changed, has_values, key, operands
-from .texts import clean, counted
+from .texts import clean_text, format_count
 
 
 def find_reached(graph: Graph) -> set[int]:
@@ -25,12 +25,12 @@ def find_reached(graph: Graph) -> set[int]:
         if any(y.requires_grad and key(y) in waiting for y in operation.outputs):
             found.add(operation.serial)
             for position, x in enumerate(operands(operation)):
-                if flows(operation, position):
+                if passes_gradient(operation, position):
                     waiting.add(key(x))
     return found
 
 
-def flows(operation: Operation, position: int) -> bool:
+def passes_gradient(operation: Operation, position: int) -> bool:
     """Whether a cotangent flows to an operand of an operation."""
     x = operands(operation)[position]
     if not isinstance(x, Tensor) or not x.requires_grad:
@@ -64,7 +64,7 @@ def count_hooks(graph: Graph) -> int:
     for operation in graph.operations:
         if operation.serial in reached:
             taken = enumerate(operands(operation))
-            serials |= {x.serial for place, x in taken if flows(operation, place)}
+            serials |= {x.serial for place, x in taken if passes_gradient(operation, place)}
     return sum(len(hooks.get(serial, ())) for serial in serials)
 
 
@@ -74,7 +74,7 @@ def gradient_notes(graph: Graph) -> list[str]:
     if stale is not None:
         taken = (x for x in operands(stale) if isinstance(x, Tensor) and has_changed(x, stale))
         changed = next(taken, None)
-        name = clean(changed.name) if changed is not None and changed.name else "an operand"
+        name = clean_text(changed.name) if changed is not None and changed.name else "an operand"
         return [f"gradients are not known: {name} changed since this was recorded"]
     count = count_hooks(graph)
-    return [f"gradients before hooks: {counted(count, 'hook')} not called"] if count else []
+    return [f"gradients before hooks: {format_count(count, 'hook')} not called"] if count else []

@@ -65,22 +65,26 @@ DARK: Final[dict[str, str]] = {
 """Colour on a light page → colour on a dark one."""
 
 
-def look(shape: str, edge: str, fill: str, style: str = "filled", **more: str) -> dict[str, str]:
+def role_attributes(
+    shape: str, edge: str, fill: str, style: str = "filled", **more: str
+) -> dict[str, str]:
     """Return the Graphviz attributes of a role."""
     return {"shape": shape, "color": edge, "fillcolor": fill, "style": style, **more}
 
 
-def circle(edge: str, fill: str, style: str = "filled", **more: str) -> dict[str, str]:
+def neuron_attributes(edge: str, fill: str, style: str = "filled", **more: str) -> dict[str, str]:
     """Return the attributes of a neuron; all of them are of one size."""
     size = {"fixedsize": "true", "width": "0.4", "fontsize": "11", "margin": "0"}
-    return look("circle", edge, fill, style, **size, **more)
+    return role_attributes("circle", edge, fill, style, **size, **more)
 
 
 BOX: Final[dict[Role, dict[str, str]]] = {
-    "input": look("box", GREEN, "#e6f5f0", penwidth="2.5"),
-    "parameter": look("box", BLUE, "#e5f1f8", "rounded,filled", penwidth="1.5"),
-    "operation": look("box", LINE, WHITE, fontsize="14", height="0.36", margin="0.1,0.04"),
-    "gradient": look(
+    "input": role_attributes("box", GREEN, "#e6f5f0", penwidth="2.5"),
+    "parameter": role_attributes("box", BLUE, "#e5f1f8", "rounded,filled", penwidth="1.5"),
+    "operation": role_attributes(
+        "box", LINE, WHITE, fontsize="14", height="0.36", margin="0.1,0.04"
+    ),
+    "gradient": role_attributes(
         "box",
         PURPLE,
         WHITE,
@@ -90,25 +94,29 @@ BOX: Final[dict[Role, dict[str, str]]] = {
         margin="0.1,0.04",
         penwidth="1.3",
     ),
-    "update": look(
+    "update": role_attributes(
         "box", BLUE, WHITE, fontsize="14", height="0.36", margin="0.1,0.04", penwidth="1.3"
     ),
-    "updated": look("box", BLUE, "#e5f1f8", "rounded,filled", penwidth="1.2", peripheries="2"),
-    "scope": look("box3d", LINE, WHITE, margin="0.2,0.1"),
-    "gradient_value": look("box", PURPLE, "#f8eef3", "rounded,filled,dashed", penwidth="1.3"),
-    "gradient_scope": look("box3d", PURPLE, WHITE, "filled,dashed", margin="0.2,0.1"),
-    "update_scope": look("box3d", BLUE, WHITE, margin="0.2,0.1"),
-    "output": look("box", VERMILION, "#fcefe6", peripheries="2", penwidth="1.2"),
-    "scalar_operation": look(
+    "updated": role_attributes(
+        "box", BLUE, "#e5f1f8", "rounded,filled", penwidth="1.2", peripheries="2"
+    ),
+    "scope": role_attributes("box3d", LINE, WHITE, margin="0.2,0.1"),
+    "gradient_value": role_attributes(
+        "box", PURPLE, "#f8eef3", "rounded,filled,dashed", penwidth="1.3"
+    ),
+    "gradient_scope": role_attributes("box3d", PURPLE, WHITE, "filled,dashed", margin="0.2,0.1"),
+    "update_scope": role_attributes("box3d", BLUE, WHITE, margin="0.2,0.1"),
+    "output": role_attributes("box", VERMILION, "#fcefe6", peripheries="2", penwidth="1.2"),
+    "scalar_operation": role_attributes(
         "ellipse", LINE, WHITE, height="0.36", width="0.36", margin="0.03,0.02"
     ),
-    "tensor": look("box", LINE, PALE),
-    "earlier": look("box", OUTSIDE, WHITE, "rounded,filled,dashed", fontcolor=OUTSIDE),
-    "feature": circle(GREEN, "#e6f5f0", penwidth="2.2"),
-    "neuron": circle(LINE, WHITE),
-    "prediction": circle(VERMILION, "#fcefe6", peripheries="2"),
-    "bias": circle(LINE, PALE, "filled,dashed"),
-    "dot": circle(OUTSIDE, OUTSIDE) | {"width": "0.055", "height": "0.055"},
+    "tensor": role_attributes("box", LINE, PALE),
+    "earlier": role_attributes("box", OUTSIDE, WHITE, "rounded,filled,dashed", fontcolor=OUTSIDE),
+    "feature": neuron_attributes(GREEN, "#e6f5f0", penwidth="2.2"),
+    "neuron": neuron_attributes(LINE, WHITE),
+    "prediction": neuron_attributes(VERMILION, "#fcefe6", peripheries="2"),
+    "bias": neuron_attributes(LINE, PALE, "filled,dashed"),
+    "dot": neuron_attributes(OUTSIDE, OUTSIDE) | {"width": "0.055", "height": "0.055"},
     "heading": {"shape": "plain", "fontcolor": OUTSIDE, "fontsize": "13"},
     "legend": {"shape": "plain", "fontcolor": OUTSIDE, "fontsize": "11"},
     "scale": {"shape": "plain", "fontcolor": OUTSIDE, "fontsize": "11"},

@@ -15,7 +15,7 @@ View = GraphView | Literal["compiled", "scalars", "neurons"]
 VIEWS: Final = (*COLLECTORS, "compiled", "scalars", "neurons")
 
 
-def check_options(
+def refuse_unknown_options(
     view: str | None,
     direction: str | None,
     limit: int | None,
@@ -36,7 +36,7 @@ def check_options(
         raise PictureError(f"limit={limit!r} is too few; expected a whole number from 4, or None")
 
 
-def graph_behind(subject: Any) -> Graph | None:
+def find_graph(subject: Any) -> Graph | None:
     """Return the graph of a subject, None for what is taken for a model.
 
     What is compiled has a graph of its own, without values.
@@ -47,14 +47,14 @@ def graph_behind(subject: Any) -> Graph | None:
     outputs = subject if isinstance(subject, list | tuple) else [subject]
     if all(isinstance(y, Tensor) for y in outputs):
         if not outputs:
-            raise no_graph(subject)
+            raise no_graph_error(subject)
         return Graph(*outputs)
     found = as_graph(getattr(subject, "program", None))
     found = getattr(subject, "graph", None) if found is None else found
     return found if isinstance(found, Graph) else None
 
 
-def no_graph(subject: Any) -> PictureError:
+def no_graph_error(subject: Any) -> PictureError:
     """Return the error for a subject that is drawn as a graph and has none."""
     return PictureError(
         f"no graph in {type(subject).__name__} {subject!r:.60}; expected a tensor, a sequence "

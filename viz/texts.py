@@ -32,7 +32,7 @@ COMMUTATIVE: Final = frozenset(
 )
 
 
-def clean(text: str, longest: int = LONGEST_NAME, lines: int = 3) -> str:
+def clean_text(text: str, longest: int = LONGEST_NAME, lines: int = 3) -> str:
     """Make a user's text safe to draw: no control characters, no lone surrogates, not too long.
 
     The first line breaks stay, as many as make that number of lines.
@@ -49,7 +49,7 @@ def clean(text: str, longest: int = LONGEST_NAME, lines: int = 3) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def number(value: Any) -> str:
+def format_number(value: Any) -> str:
     """Write a number in at most four significant digits.
 
     >>> number(0.5), number(-2.0), number(float("nan")), number(12345678.9)
@@ -63,7 +63,7 @@ def number(value: Any) -> str:
     return text.replace("nan", "NaN").replace("-", "−")
 
 
-def constant(value: Any) -> str:
+def format_constant(value: Any) -> str:
     """Write a number that a user wrote: whole, or in six digits with a sign that it was cut.
 
     More digits are written where six would read as a rounder number.
@@ -73,20 +73,20 @@ def constant(value: Any) -> str:
     """
     held = value.item() if isinstance(value, np.ndarray | np.generic) else value
     if not isinstance(held, int | float) or isinstance(held, bool) or not np.isfinite(held):
-        return number(value)
+        return format_number(value)
     if isinstance(held, int) and abs(held) < 10**9:
-        return number_text(str(held))
+        return with_true_minus(str(held))
     whole = str(value)  # in the dtype's own precision, which is less than a float's
     text = ""
     for digits in range(FEWEST_DIGITS, MOST_DIGITS + 1):
         text = f"{held:.{digits}g}"
         if float(text) == float(whole):
-            return number_text(text)
+            return with_true_minus(text)
         if count_digits(text) == digits:
             break
     if held == int(held) and abs(held) < 10**9:
-        return number_text(str(int(held)))
-    return f"≈{number_text(text)}"
+        return with_true_minus(str(int(held)))
+    return f"≈{with_true_minus(text)}"
 
 
 def count_digits(text: str) -> int:
@@ -98,22 +98,24 @@ def count_digits(text: str) -> int:
     return len(text.partition("e")[0].replace(".", "").lstrip("-").strip("0"))
 
 
-def number_text(text: str) -> str:
+def with_true_minus(text: str) -> str:
     """Return a number as it is drawn, with a true minus and no −0."""
     return "0" if float(text) == 0 else text.replace("-", "−")
 
 
-def rough(value: float) -> str:
+def format_rough(value: float) -> str:
     """Write a number in two digits.
 
     >>> rough(1234.0), rough(0.0567)
     ('1200', '0.057')
     """
     rounded = float(f"{value:.2g}")
-    return number(rounded if np.isfinite(rounded) else value)  # the largest numbers round to inf
+    return format_number(
+        rounded if np.isfinite(rounded) else value
+    )  # the largest numbers round to inf
 
 
-def shape(of: Any) -> str:
+def format_shape(of: Any) -> str:
     """Write a shape: `100×2`, `(5,)` for a vector, and nothing for a scalar.
 
     >>> shape(np.zeros((100, 2))), shape(np.zeros(5)), shape(1.0)
@@ -126,33 +128,33 @@ def shape(of: Any) -> str:
 def value_or_shape(tensor: Tensor) -> str:
     """Return the one statistic that a box shows: the number where there is one, or the shape."""
     if tensor.ndim or type(tensor._value) is Absent:
-        return shape(tensor)
-    return number(tensor.data)
+        return format_shape(tensor)
+    return format_number(tensor.data)
 
 
-def symbol(operation: Operation) -> str:
+def operation_label(operation: Operation) -> str:
     """Write an operation with the numbers among its operands: `@`, `× 2`, `2 ÷ x`, `max(x, 0)`."""
     taken = operands(operation)
-    sign = sign_of(operation)
+    sign = operation_symbol(operation)
     if operation.type == "getitem" and "index" in operation.params:
-        return clean(f"[{index(operation.params['index'])}]")
+        return clean_text(f"[{format_index(operation.params['index'])}]")
     if operation.type == "draw" and "method" in operation.params:
         return f"{sign} {operation.params['method'].replace('_', ' ')}"
     if operation.type == "transpose" and not is_reversal(operation.params["axes"]):
         return f"axes {', '.join(map(str, operation.params['axes']))}"
     if not any(is_number(x) for x in taken):
-        return f"{sign}{axis(operation)}"
+        return f"{sign}{format_axis(operation)}"
     if any(c.isalpha() for c in sign) or len(taken) != 2:
         tensors = sum(not is_number(x) for x in taken)
         blank = "x" if tensors == 1 else "·"
-        inside = ", ".join(constant(x) if is_number(x) else blank for x in taken)
+        inside = ", ".join(format_constant(x) if is_number(x) else blank for x in taken)
         return f"{sign}({inside})"
     left, right = taken
     if is_number(right):
-        return f"{sign} {constant(right)}"
+        return f"{sign} {format_constant(right)}"
     if operation.type in COMMUTATIVE:
-        return f"{sign} {constant(left)}"
-    return f"{constant(left)} {sign} x"
+        return f"{sign} {format_constant(left)}"
+    return f"{format_constant(left)} {sign} x"
 
 
 def is_reversal(axes: tuple[int, ...]) -> bool:
@@ -160,13 +162,17 @@ def is_reversal(axes: tuple[int, ...]) -> bool:
     return list(axes) == list(range(len(axes)))[::-1]
 
 
-def sign_of(operation: Operation) -> str:
+def operation_symbol(operation: Operation) -> str:
     """Return the sign of an operation's primitive on one line, or its name if it has none."""
     row = operation.primitive
-    return clean(row.symbol, lines=1).strip() or clean(row.name, lines=1).strip() or "operation"
+    return (
+        clean_text(row.symbol, lines=1).strip()
+        or clean_text(row.name, lines=1).strip()
+        or "operation"
+    )
 
 
-def axis(operation: Operation) -> str:
+def format_axis(operation: Operation) -> str:
     """Write the axis of an operation that takes one, where its input has others."""
     value = operation.params.get("axis")
     ndim = np.ndim(getattr(operands(operation)[0], "_value", operands(operation)[0]))
@@ -176,7 +182,7 @@ def axis(operation: Operation) -> str:
     return f" axis {', '.join(map(str, axes))}"
 
 
-def index(parts: Any) -> str:
+def format_index(parts: Any) -> str:
     """Write an index as the user did: `0, 1:3, …`; arrays show their shape."""
     parts = parts if isinstance(parts, tuple) else (parts,)
     return ", ".join(map(_index_part, parts))
@@ -190,7 +196,7 @@ def _index_part(part: Any) -> str:
         return "…"
     if np.ndim(part) == 0:
         return "array" if repr(part) == "ARRAY" else str(part)
-    return f"{np.asarray(part).dtype} {shape(part)}"
+    return f"{np.asarray(part).dtype} {format_shape(part)}"
 
 
 def operation_tooltip(operation: Operation) -> str:
@@ -198,9 +204,9 @@ def operation_tooltip(operation: Operation) -> str:
     params = ", ".join(f"{k}={v!r}" for k, v in operation.params.items() if " at 0x" not in repr(v))
     path = "/".join(filter(None, (scope_path(scope_of(operation)), operation.type)))
     call = f"{path}({params})" if params else path
-    cut = [x for x in operands(operation) if is_number(x) and constant(x).startswith("≈")]
+    cut = [x for x in operands(operation) if is_number(x) and format_constant(x).startswith("≈")]
     numbers = f"\nwith {', '.join(map(str, cut))}" if cut else ""
-    return clean(f"{call}{numbers}\n{operation.primitive.doc}", LONGEST_TOOLTIP, lines=4)
+    return clean_text(f"{call}{numbers}\n{operation.primitive.doc}", LONGEST_TOOLTIP, lines=4)
 
 
 def list_names(names: Sequence[str], noun: str) -> str:
@@ -220,9 +226,9 @@ def list_names(names: Sequence[str], noun: str) -> str:
             break
         told.append(name)
     if not told:
-        return counted(len(names), noun)
+        return format_count(len(names), noun)
     rest = [] if len(told) == len(different) and all(names) else ["…"]
-    return f"{', '.join([*told, *rest])} · {counted(len(names), noun)}"
+    return f"{', '.join([*told, *rest])} · {format_count(len(names), noun)}"
 
 
 def with_counts(names: Iterable[str]) -> list[str]:
@@ -257,6 +263,6 @@ def ordinal(place: int) -> str:
     return f"{place}{'th' if place // 10 % 10 == 1 else special.get(place % 10, 'th')}"
 
 
-def counted(count: int, noun: str) -> str:
+def format_count(count: int, noun: str) -> str:
     """Write a count with its noun: `1 operation`, `960 operations`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}".replace(",", "\N{NO-BREAK SPACE}")

@@ -41,7 +41,7 @@ MARKS: Final = {NONFINITE: "#000000", ON_NONFINITE: "#ffffff", REACHED: REACHED}
 """NaN and infinity stay black and grey on paper."""
 
 
-def themed(source: str, theme: Theme) -> str:
+def apply_theme(source: str, theme: Theme) -> str:
     """Return the DOT text in the colours of a theme.
 
     "auto" keeps it, on the ground of its page. "light" has a white ground, "dark" a dark one.
@@ -56,16 +56,16 @@ def themed(source: str, theme: Theme) -> str:
     lines = source.split("\n")
     if theme == "light":
         return "\n".join(line.replace(GROUND, "bgcolor=white") for line in lines)
-    return "\n".join(map(darkened if theme == "dark" else printed, lines))
+    return "\n".join(map(darken_line if theme == "dark" else remove_colours, lines))
 
 
-def darkened(line: str) -> str:
+def darken_line(line: str) -> str:
     """Return a line of DOT with each colour as it is on a dark page."""
     line = line.replace(GROUND, f'bgcolor="{DARK_PAGE}"')
-    return replaced(line, DARK)
+    return replace_colours(line, DARK)
 
 
-def printed(line: str) -> str:
+def remove_colours(line: str) -> str:
     """Return a line of DOT without colour."""
     weight = WEIGHT.search(line)
     if weight and weight.group(1) == ORANGE and " -> " in line:
@@ -73,10 +73,12 @@ def printed(line: str) -> str:
     line = line.replace(GROUND, "bgcolor=white")
     pale = {colour: "#ffffff" for colour in DARK if colour not in INKS}
     known = pale | dict.fromkeys(INKS, "#000000") | {"#d0d7de": "#808080"} | MARKS
-    return replaced(line, known, grey)
+    return replace_colours(line, known, grey)
 
 
-def replaced(line: str, colours: dict[str, str], other: Callable[[str], str] | None = None) -> str:
+def replace_colours(
+    line: str, colours: dict[str, str], other: Callable[[str], str] | None = None
+) -> str:
     """Replace the colours of a line; opacity stays. A label that is a colour's name is text."""
 
     def new(found: re.Match[str]) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Final
 
 from .picture import Picture, Role
-from .texts import counted
+from .texts import format_count
 
 MOST_SENTENCES: Final = 60
 NOUNS: Final[dict[Role, str]] = {
@@ -31,7 +31,7 @@ TENSORS: Final[frozenset[Role]] = frozenset(
 """The roles of tensors, which may be drawn, counted or listed, in several boxes."""
 
 
-def told(picture: Picture) -> str:
+def describe_picture(picture: Picture) -> str:
     """Describe a picture: how much there is of what, then each box with what enters it.
 
     A tensor is one, however often it is drawn, counted or listed.
@@ -42,7 +42,7 @@ def told(picture: Picture) -> str:
     tensors = {tensor for box in picture.boxes for tensor in box.tensors}
     counts: Counter[Role] = Counter(role for role, _ in tensors)
     counts.update(box.role for box in picture.boxes if box.role not in TENSORS)
-    amounts = [count_noun(counts[role], noun) for role, noun in NOUNS.items() if counts[role]]
+    amounts = [count_nouns(counts[role], noun) for role, noun in NOUNS.items() if counts[role]]
     sentences = [f"A graph of {', '.join(amounts)}." if amounts else "An empty graph."]
     sentences += tell_operands(picture)
     if len(sentences) > MOST_SENTENCES:
@@ -52,16 +52,16 @@ def told(picture: Picture) -> str:
     return " ".join([*sentences, *tell_legends(picture)])
 
 
-def count_noun(count: int, noun: str) -> str:
+def count_nouns(count: int, noun: str) -> str:
     """Write a count with its noun, whose first word has the plural.
 
     >>> count_noun(2, "fold of the backward"), count_noun(3, "box of what is left out")
     ('2 folds of the backward', '3 boxes of what is left out')
     """
     if noun == "backward operation" or noun == "update operation" or noun == "updated tensor":
-        return counted(count, noun)
+        return format_count(count, noun)
     first, space, others = noun.partition(" ")
-    found = counted(count, first).replace("boxs", "boxes")
+    found = format_count(count, first).replace("boxs", "boxes")
     return f"{found}{space}{others}"
 
 

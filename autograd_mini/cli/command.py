@@ -19,8 +19,8 @@ from ..checking.terminal import DESCRIPTION, check, check_options
 from ..errors import AutogradError
 from .picturing import DESCRIPTION as DRAWING
 from .picturing import draw, draw_options
-from .streams import complain, discard_output, diverted
-from .targets import raised
+from .streams import discard_output, divert_output, print_error
+from .targets import describe_error
 
 BAD_USAGE = 2
 INTERRUPTED = 130
@@ -75,7 +75,7 @@ class Parser(ArgumentParser):
         print(message, end="", file=file or sys.stderr)  # argparse passes over a full disk
 
 
-def parser() -> ArgumentParser:
+def make_parser() -> ArgumentParser:
     """Make the parser of all subcommands."""
     top = Parser(
         prog="autograd-mini",
@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
         if "--json" in words:
-            with diverted(for_good=is_program) as output:
+            with divert_output(for_good=is_program) as output:
                 return carry_out(words, output)
         if is_program and hasattr(sys.stdout, "reconfigure"):  # ± and … in a narrow encoding
             sys.stdout.reconfigure(errors="backslashreplace")
@@ -116,18 +116,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
         return code
     except KeyboardInterrupt:
-        complain("autograd-mini: interrupted")
+        print_error("autograd-mini: interrupted")
         return INTERRUPTED
     except AutogradError as error:
-        complain(f"autograd-mini: {error}")
+        print_error(f"autograd-mini: {error}")
     except (OSError, ValueError) as error:
         discard_output()
         if isinstance(error, BrokenPipeError) and words[:1] == ["draw"]:
             return 0  # its reader has seen enough, as `head` has; no verdict is lost
         reason = "its reader is gone" if isinstance(error, BrokenPipeError) else error
-        complain(f"autograd-mini: standard output cannot be written: {reason}")
+        print_error(f"autograd-mini: standard output cannot be written: {reason}")
     except Exception as error:  # a file that takes the place of a module of Python, as json.py
-        complain(f"autograd-mini: this cannot be carried out: {raised(error)}")
+        print_error(f"autograd-mini: this cannot be carried out: {describe_error(error)}")
     return BAD_USAGE
 
 
@@ -143,13 +143,13 @@ def carry_out(words: Sequence[str], output: Any) -> int:
     """
     title = "autograd-mini"
     try:
-        asked = parser().parse_args(words)
+        asked = make_parser().parse_args(words)
         asked.output, title = output, f"autograd-mini {asked.name}"
         return asked.run(asked)
     except KeyboardInterrupt:
         raise
     except UsageError as error:
-        complain(error.usage.rstrip())
+        print_error(error.usage.rstrip())
         text = str(error)
     except AutogradError as error:
         text = str(error)
@@ -160,8 +160,8 @@ def carry_out(words: Sequence[str], output: Any) -> int:
     except SystemExit as end:  # after --help and --version
         return int(end.code or 0)
     except BaseException as error:  # whatever code of users does
-        text = f"this cannot be carried out: {raised(error)}"
-    complain(f"{title}: {text}")
+        text = f"this cannot be carried out: {describe_error(error)}"
+    print_error(f"{title}: {text}")
     if output is not None:
         print(json.dumps({"ok": None, "error": text}, indent=2), file=output)
     return BAD_USAGE

@@ -34,7 +34,7 @@ class Shape:
     name: str
     lengths: tuple[int, ...]
 
-    def drawn(self, generator: np.random.Generator, scale: float, dtype: str) -> Any:
+    def draw_values(self, generator: np.random.Generator, scale: float, dtype: str) -> Any:
         """Draw standard normal numbers times a scale."""
         values = scale * generator.normal(size=self.lengths)
         if np.dtype(dtype).kind == "c":
@@ -50,7 +50,7 @@ class Value:
     value: Any
 
 
-def shape(text: str) -> Shape:
+def parse_shape(text: str) -> Shape:
     """Read `x=3,4`; `x=` is a number.
 
     Raises:
@@ -66,14 +66,14 @@ def shape(text: str) -> Shape:
             f"{text!r:.80} is no shape; write name=lengths, as x=3,4, or x= for one number"
         )
     if len(parts) > DEEPEST or any(len(part) > 18 for part in parts):
-        raise ArgumentError(too_large(text))
+        raise ArgumentError(too_large_text(text))
     found = tuple(map(int, parts))
     if math.prod(found) > LARGEST or max(found, default=0) > LARGEST:
-        raise ArgumentError(too_large(text))
+        raise ArgumentError(too_large_text(text))
     return Shape(name.strip(), found)
 
 
-def too_large(text: str) -> str:
+def too_large_text(text: str) -> str:
     """Say that a shape is larger than what is drawn."""
     return (
         f"{text!r:.80} is too large; --shape draws up to {LARGEST:,} numbers in up to {DEEPEST} "
@@ -87,7 +87,7 @@ def is_name(text: str) -> bool:
     return all(parts) and len(parts) <= DEEPEST
 
 
-def seed(text: str) -> int:
+def parse_seed(text: str) -> int:
     """Read a seed: 0, 1, 2, ….
 
     Raises:
@@ -98,7 +98,7 @@ def seed(text: str) -> int:
     return int(text)
 
 
-def scale(text: str) -> float:
+def parse_scale(text: str) -> float:
     """Read a finite number.
 
     Raises:
@@ -113,7 +113,7 @@ def scale(text: str) -> float:
     return found
 
 
-def value(text: str) -> Value:
+def parse_value(text: str) -> Value:
     """Read `n=3`, `x=[0.5, 1.0]`, `mode='same'`; a list of numbers is an array.
 
     Raises:
@@ -128,7 +128,7 @@ def value(text: str) -> Value:
         raise ArgumentError(
             f"{text!r:.80} is no value; write name=literal, as n=3, x=[0.5, 1.0] or mode=\"'same'\""
         ) from None
-    if depth(found) > DEEPEST:
+    if nesting_depth(found) > DEEPEST:
         raise ArgumentError(f"{text!r:.80} is nested more than {DEEPEST} deep; give a flatter one")
     try:
         array = np.array(found) if isinstance(found, list) else None
@@ -141,7 +141,7 @@ def value(text: str) -> Value:
     return Value(name.strip(), array if numeric else found)
 
 
-def depth(value: Any) -> int:
+def nesting_depth(value: Any) -> int:
     """Count how many lists, tuples, sets and dicts are in each other."""
     level, deep = [value], 0
     while level := [x for x in level if isinstance(x, (list, tuple, set, dict))]:
@@ -151,7 +151,7 @@ def depth(value: Any) -> int:
     return deep
 
 
-def saved(path: str) -> dict[str, Any]:
+def load_arrays(path: str) -> dict[str, Any]:
     """Read the arrays of a file that `np.savez` wrote, by name.
 
     Raises:
@@ -167,7 +167,7 @@ def saved(path: str) -> dict[str, Any]:
         raise ArgumentError(f"{path!r} holds no arrays by name ({error}); {cure}") from None
 
 
-def nested(named: dict[str, Any]) -> dict[str, Any]:
+def nest_names(named: dict[str, Any]) -> dict[str, Any]:
     """Put dotted names into dicts: `p.w` is the item "w" of `p`."""
     found: dict[str, Any] = {}
     for name, x in named.items():
@@ -197,17 +197,17 @@ class Point:
 
     def __str__(self) -> str:
         rows = zip(self.names, self.arguments, strict=True)
-        return ", ".join(f"{name} {described(x)}" for name, x in rows)
+        return ", ".join(f"{name} {describe_argument(x)}" for name, x in rows)
 
 
-def described(x: Any) -> str:
+def describe_argument(x: Any) -> str:
     """Write what an argument is, short."""
     if isinstance(x, dict):
-        return "{" + ", ".join(f"{k!r}: {described(part)}" for k, part in x.items()) + "}"
+        return "{" + ", ".join(f"{k!r}: {describe_argument(part)}" for k, part in x.items()) + "}"
     return f"{x.dtype}{x.shape}" if isinstance(x, (np.ndarray, np.generic)) else f"{x!r:.40}"
 
 
-def point(
+def make_point(
     function: Callable[..., Any],
     given: Sequence[Shape | Value],
     file: str | None,
@@ -221,8 +221,8 @@ def point(
         ArgumentError: if one is missing, or there is no such parameter.
     """
     generator = np.random.default_rng(seed)
-    named = saved(file) if file is not None else {}
-    parameters = positional(function)
+    named = load_arrays(file) if file is not None else {}
+    parameters = positional_parameters(function)
     if parameters is not None:  # a file may hold more
         names = {p.name for p in parameters}
         named = {name: x for name, x in named.items() if name.partition(".")[0] in names}
@@ -231,17 +231,17 @@ def point(
         raise ArgumentError(f"{', '.join(twice)} is given more than once; give each input once")
     for one in given:
         drawn = isinstance(one, Shape)
-        named[one.name] = one.drawn(generator, scale, dtype) if drawn else one.value  # type: ignore[union-attr]
-    arguments = nested(named)
+        named[one.name] = one.draw_values(generator, scale, dtype) if drawn else one.value  # type: ignore[union-attr]
+    arguments = nest_names(named)
     title = getattr(function, "__name__", type(function).__name__)
     if parameters is None:
         if not arguments:
             raise ArgumentError(f"no inputs were given for {title}; give --shape x=3,4")
         return Point(list(arguments.values()), list(arguments), list(range(len(arguments))))
-    return arranged(title, parameters, arguments)
+    return order_arguments(title, parameters, arguments)
 
 
-def arranged(
+def order_arguments(
     title: str, parameters: Sequence[inspect.Parameter], arguments: dict[str, Any]
 ) -> Point:
     """Bring arguments into the order of the parameters; defaults fill gaps."""
@@ -260,7 +260,7 @@ def arranged(
     return Point([arguments.get(p.name, p.default) for p in used], names[: last + 1], chosen)
 
 
-def positional(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
+def positional_parameters(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
     """Return the parameters that take arguments by position, None if they are not known.
 
     Raises:

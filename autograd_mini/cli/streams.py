@@ -1,8 +1,8 @@
 """Standard output and error of a command.
 
-What a command was asked for is all that a program that reads its output wants to find there. So
-`diverted` sends everything else that is printed meanwhile, also by code that writes to the file
-descriptor, to standard error.
+A program that reads the output of a command expects the result there and nothing else. So
+`divert_output` sends everything else that is printed to standard error, even what code writes
+straight to the file descriptor.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def standard_output() -> Any:
 
 
 @contextmanager
-def diverted(*, for_good: bool) -> Iterator[IO[str]]:
+def divert_output(*, for_good: bool) -> Iterator[IO[str]]:
     """Send what is printed to standard error, and yield a stream to standard output.
 
     Args:
@@ -69,7 +69,7 @@ def discard_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Print a line on standard error, where there is one."""
     if sys.stderr is not None:  # print would take standard output for None
         with suppress(OSError, ValueError):

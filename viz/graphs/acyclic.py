@@ -22,7 +22,7 @@ Place = tuple[int, int, int]
 """(round, group, 1 if the vertex comes after the group rather than in it)."""
 
 
-def divide(before: Sequence[Sequence[int]], groups: Sequence[int]) -> list[list[int]]:
+def divide_groups(before: Sequence[Sequence[int]], groups: Sequence[int]) -> list[list[int]]:
     """Return the pieces of the groups in a topological order, each a list of vertices in order.
 
     Args:
@@ -35,26 +35,26 @@ def divide(before: Sequence[Sequence[int]], groups: Sequence[int]) -> list[list[
     [[0, 2], [1]]
     """
     labels = [v if group == ALONE else (group,) for v, group in enumerate(groups)]
-    pieces = gather(labels)
-    edges = contract(before, pieces)
-    order = sort(edges)
+    pieces = group_by_label(labels)
+    edges = contract_edges(before, pieces)
+    order = sort_topologically(edges)
     if len(order) == len(pieces):
         return [pieces[i] for i in order]
     places: dict[int, Place] = {}
-    for component in components(edges):
+    for component in strong_components(edges):
         if len(component) > 1:
             members = sorted(v for i in component for v in pieces[i])
             places |= assign_rounds(members, before, groups)
-    pieces = gather(
+    pieces = group_by_label(
         [
             (*places[v][:2], "round") if v in places and groups[v] != ALONE else label
             for v, label in enumerate(labels)
         ]
     )
-    return [pieces[i] for i in sort(contract(before, pieces))]
+    return [pieces[i] for i in sort_topologically(contract_edges(before, pieces))]
 
 
-def gather(labels: Sequence[object]) -> list[list[int]]:
+def group_by_label(labels: Sequence[object]) -> list[list[int]]:
     """Return the vertices of each label, in the order of their first ones."""
     found: dict[object, list[int]] = {}
     for v, label in enumerate(labels):
@@ -62,7 +62,7 @@ def gather(labels: Sequence[object]) -> list[list[int]]:
     return list(found.values())
 
 
-def contract(before: Sequence[Sequence[int]], pieces: list[list[int]]) -> list[set[int]]:
+def contract_edges(before: Sequence[Sequence[int]], pieces: list[list[int]]) -> list[set[int]]:
     """Return, for each piece, the other pieces with an edge to it."""
     piece_of = [0] * len(before)
     for i, piece in enumerate(pieces):
@@ -71,7 +71,7 @@ def contract(before: Sequence[Sequence[int]], pieces: list[list[int]]) -> list[s
     return [{piece_of[u] for v in piece for u in before[v]} - {i} for i, piece in enumerate(pieces)]
 
 
-def sort(before: list[set[int]]) -> list[int]:
+def sort_topologically(before: list[set[int]]) -> list[int]:
     """Return a topological order, lower numbers first; what is on a cycle or after it is left."""
     after: list[list[int]] = [[] for _ in before]
     for head, tails in enumerate(before):
@@ -91,17 +91,17 @@ def sort(before: list[set[int]]) -> list[int]:
     return order
 
 
-def components(before: list[set[int]]) -> list[list[int]]:
+def strong_components(before: list[set[int]]) -> list[list[int]]:
     """Return the strongly connected components (Kosaraju's algorithm, without recursion)."""
     after: list[list[int]] = [[] for _ in before]
     for head, tails in enumerate(before):
         for tail in tails:
             after[tail].append(head)
-    finished = [i for found in searches(range(len(before)), after) for i in found]
-    return searches(reversed(finished), before)
+    finished = [i for found in search_depth_first(range(len(before)), after) for i in found]
+    return search_depth_first(reversed(finished), before)
 
 
-def searches(starts: Iterable[int], edges: Sequence[Iterable[int]]) -> list[list[int]]:
+def search_depth_first(starts: Iterable[int], edges: Sequence[Iterable[int]]) -> list[list[int]]:
     """Search depth first from each start that is not yet seen; list what each search finishes."""
     seen: set[int] = set()
     found = []

@@ -15,7 +15,15 @@ from autograd_mini.core.tensor import Tensor
 
 from ..picture import Arrow, Box, Cell, Cluster, Direction, Picture, Role
 from ..reading import Key, has_changed, is_assignment, is_number, key, operands
-from ..texts import clean, counted, join_list, list_names, ordinal, shape, value_or_shape
+from ..texts import (
+    clean_text,
+    format_count,
+    format_shape,
+    join_list,
+    list_names,
+    ordinal,
+    value_or_shape,
+)
 from .outline import Outline, Part, Source
 from .scopes import Branch
 from .sharing import Places, tell_shared
@@ -41,7 +49,7 @@ class Builder:
 
     def __init__(self, outline: Outline, title: str, direction: Direction) -> None:
         self.outline = outline
-        self.picture = Picture(clean(title, 200), direction)
+        self.picture = Picture(clean_text(title, 200), direction)
         self.clusters: dict[Branch, str] = {}
         self.lists: dict[str, dict[str, list[str]]] = {}
         self._changed = changed_leaves(outline.graph)
@@ -53,7 +61,7 @@ class Builder:
         self._again: set[int] = set()
         self.notes: list[str] = []
 
-    def box(
+    def add_box(
         self,
         role: Role,
         *lines: str,
@@ -71,7 +79,7 @@ class Builder:
             tuple(filter(None, lines)),
             cells,
             tooltip,
-            self.cluster(inside) if inside else None,
+            self.ensure_cluster(inside) if inside else None,
             ordered=ordered,
             copy_of=copy_of,
             tensors=tensors,
@@ -79,7 +87,7 @@ class Builder:
         self.picture.boxes.append(box)
         return box.id
 
-    def cluster(self, branch: Branch) -> str | None:
+    def ensure_cluster(self, branch: Branch) -> str | None:
         """Return the id of the cluster of a scope, made with those around it; None for the root."""
         missing = []
         while branch.parent is not None and branch not in self.clusters:
@@ -87,7 +95,7 @@ class Builder:
             branch = branch.parent
         parent = self.clusters.get(branch)
         for inner in reversed(missing):
-            cluster = Cluster(f"cluster_{len(self.clusters)}", clean(inner.caption), parent)
+            cluster = Cluster(f"cluster_{len(self.clusters)}", clean_text(inner.caption), parent)
             self.picture.clusters.append(cluster)
             parent = self.clusters[inner] = cluster.id
         return parent
@@ -100,12 +108,12 @@ class Builder:
             f"{role}, {dtype}, shape {np.shape(leaf._value if isinstance(leaf, Tensor) else leaf)}"
         )
         text = f"{text}, {places}" if places else text
-        return f"{text}, changed since the graph was recorded" if self.changed(leaf) else text
+        return f"{text}, changed since the graph was recorded" if self.is_changed(leaf) else text
 
     def mark_shared(self) -> None:
         """Mark the boxes of leaves that are in several places; all boxes are there."""
         self.places.listed = Counter(
-            key(leaf) for part in self.outline.parts for leaf in self.outline.listed(part)
+            key(leaf) for part in self.outline.parts for leaf in self.outline.listed_leaves(part)
         )
         marks = self.places.marks()
         for place, box in enumerate(self.picture.boxes):
@@ -119,92 +127,94 @@ class Builder:
                     tooltip=self.leaf_tooltip(leaf, told),
                 )
 
-    def changed(self, leaf: Any) -> bool:
+    def is_changed(self, leaf: Any) -> bool:
         """Whether a leaf was assigned after an operation used it."""
         return isinstance(leaf, Tensor) and key(leaf) in self._changed
 
     def is_marked_changed(self, leaf: Any) -> bool:
         """Whether the box of a leaf says that it changed; of all parameters the picture says it."""
-        return self.changed(leaf) and not (self.all_changed and leaf.requires_grad)
+        return self.is_changed(leaf) and not (self.all_changed and leaf.requires_grad)
 
-    def leaf(self, source: Source) -> str:
+    def add_leaf(self, source: Source) -> str:
         """Add the box of a leaf: name, value or shape."""
         leaf = source.value
         inside = source.around(self.outline.tree.root)
         if not isinstance(leaf, Tensor):
-            return self.box(
+            return self.add_box(
                 "input",
                 "array",
-                shape(leaf),
+                format_shape(leaf),
                 tooltip=self.leaf_tooltip(leaf),
                 inside=inside,
-                tensors=identities([source]),
+                tensors=tensor_identities([source]),
             )
-        known = name_inside(leaf, inside) or UNNAMED[source.role], value_or_shape(leaf)
-        box = self.box(
+        known = name_in_scope(leaf, inside) or UNNAMED[source.role], value_or_shape(leaf)
+        box = self.add_box(
             source.role,
             *known,
             "changed" if self.is_marked_changed(leaf) else "",
             tooltip=self.leaf_tooltip(leaf),
             inside=inside,
             copy_of=self._first.get(key(leaf)),
-            tensors=identities([source]),
+            tensors=tensor_identities([source]),
         )
         self._first.setdefault(key(leaf), box)
         self.places.drawn[box] = key(leaf)
         self._leaves[box] = leaf, len([text for text in known if text])
         return box
 
-    def lump(self, sources: list[Source], role: Role, inside: Branch) -> str:
+    def add_leaf_group(self, sources: list[Source], role: Role, inside: Branch) -> str:
         """Add the box that counts the leaves that are not drawn."""
-        label = f"… {counted(len(sources), f'more {role}')}"
-        box = self.box(role, label, inside=inside, tensors=identities(sources))
+        label = f"… {format_count(len(sources), f'more {role}')}"
+        box = self.add_box(role, label, inside=inside, tensors=tensor_identities(sources))
         self.places.counted.update(key(x.value) for x in sources if isinstance(x.value, Tensor))
-        names = [name_of(x.value) or UNNAMED[role] for x in sources]
+        names = [leaf_name(x.value) or UNNAMED[role] for x in sources]
         self.lists[box] = {"holds": names}
         return box
 
-    def earlier(self, part: Part) -> str:
+    def add_earlier(self, part: Part) -> str:
         """Add the box that stands for operations that are left out, with the leaves it lists."""
-        count = counted(len(part.operations), f"{'more' if part.follows else 'earlier'} operation")
-        lines, found = self.listing(part)
-        box = self.box(
+        count = format_count(
+            len(part.operations), f"{'more' if part.follows else 'earlier'} operation"
+        )
+        lines, found = self.list_leaves(part)
+        box = self.add_box(
             "earlier",
             f"… {count}",
             *lines,
             tooltip="raise limit= to draw more of them",
-            tensors=self.listed(part),
+            tensors=self.listed_identities(part),
         )
         self.lists[box] = found
         return box
 
-    def more_outputs(self, outputs: Sequence[Tensor]) -> str:
+    def add_more_outputs(self, outputs: Sequence[Tensor]) -> str:
         """Add the box that counts the outputs that are not drawn."""
-        count = counted(len(outputs), "more output")
+        count = format_count(len(outputs), "more output")
         told: Tensors = tuple(("output", key(y)) for y in outputs)
-        box = self.box("output", f"… {count}", tensors=told)
-        self.lists[box] = {"holds": [name_of(y) or "output" for y in outputs]}
+        box = self.add_box("output", f"… {count}", tensors=told)
+        self.lists[box] = {"holds": [leaf_name(y) or "output" for y in outputs]}
         return box
 
-    def listed(self, part: Part) -> Tensors:
+    def listed_identities(self, part: Part) -> Tensors:
         """Return what tells apart the leaves that a part lists."""
-        return identities(Source(x, [part]) for x in self.outline.listed(part))
+        return tensor_identities(Source(x, [part]) for x in self.outline.listed_leaves(part))
 
-    def listing(self, part: Part) -> tuple[list[str], dict[str, list[str]]]:
+    def list_leaves(self, part: Part) -> tuple[list[str], dict[str, list[str]]]:
         """Return the lines about the leaves that a part lists and its arrays, and all names."""
         within = [member.branch for member in part.members]
         found: dict[str, list[str]] = {}
-        for x in sorted(self.outline.listed(part), key=lambda x: not x.requires_grad):
+        for x in sorted(self.outline.listed_leaves(part), key=lambda x: not x.requires_grad):
             state = self.outline.is_state(x)
             noun = "parameter" if x.requires_grad else "state" if state else "input"
-            found.setdefault(noun, []).append(name_inside(x, part.branch, *within))
+            found.setdefault(noun, []).append(name_in_scope(x, part.branch, *within))
         lines = [list_names(names, noun) for noun, names in found.items()]
         lines += tell_shared(part, self.outline)
         arrays = count_arrays(part)
-        lines += [counted(arrays, "array")] if arrays else []
+        lines += [format_count(arrays, "array")] if arrays else []
         return lines, {f"{noun}s": names for noun, names in found.items()}
 
-    def arrow(
+    def add_arrow(
         self,
         tail: str,
         head: str,
@@ -222,19 +232,21 @@ class Builder:
     def finish(self) -> Picture:
         """Join what is too many arrows, tell what is true of all, and return the picture."""
         if self.all_changed:
-            count = counted(len(self.outline.graph.parameters), "parameter")
-            self.box("legend", f"all {count} changed since this was recorded")
+            count = format_count(len(self.outline.graph.parameters), "parameter")
+            self.add_box("legend", f"all {count} changed since this was recorded")
         for note in self.notes:
-            self.box("legend", note)
-        self.picture.arrows = with_operands(self.picture)
+            self.add_box("legend", note)
+        self.picture.arrows = mark_operands(self.picture)
         places: dict[tuple[str, str], list[int]] = {}
         for place, arrow in enumerate(self.picture.arrows):
             places.setdefault((arrow.tail, arrow.head), []).append(place)
-        found = {place: arrow for group in places.values() for place, arrow in self.joined(group)}
+        found = {
+            place: arrow for group in places.values() for place, arrow in self.join_arrows(group)
+        }
         self.picture.arrows = [found[place] for place in sorted(found)]
         return self.picture
 
-    def joined(self, places: list[int]) -> Iterator[tuple[int, Arrow]]:
+    def join_arrows(self, places: list[int]) -> Iterator[tuple[int, Arrow]]:
         """Yield the arrows between two boxes with their places; of too many, one for each label.
 
         Of too many labels, one says how many there are.
@@ -249,19 +261,19 @@ class Builder:
         if len(labels) > MOST_ARROWS:
             noun = "tensor" if len(labels) == len(places) else "operand"
             first = arrows[places[0]]
-            listed = join_list([clean(label, lines=1) for label in labels])
-            told = counted(len(places), noun)
+            listed = join_list([clean_text(label, lines=1) for label in labels])
+            told = format_count(len(places), noun)
             one = replace(first, label=told, tooltip=listed, count=len(places))
-            yield places[0], replace(one, operand=together(arrows[place] for place in places))
+            yield places[0], replace(one, operand=operand_range(arrows[place] for place in places))
             return
         for label, count in labels.items():
             place = next(place for place in places if arrows[place].label == label)
             times = f"{label} ×{count}".strip() if count > 1 else label
-            alike = together(arrows[x] for x in places if arrows[x].label == label)
+            alike = operand_range(arrows[x] for x in places if arrows[x].label == label)
             yield place, replace(arrows[place], label=times, count=count, operand=alike)
 
 
-def with_operands(picture: Picture) -> list[Arrow]:
+def mark_operands(picture: Picture) -> list[Arrow]:
     """Return the arrows, each with which operand it brings, where the order of operands matters."""
     ordered = {box.id for box in picture.boxes if box.ordered}
     entering: dict[str, list[Arrow]] = {}
@@ -281,7 +293,7 @@ def with_operands(picture: Picture) -> list[Arrow]:
     return found
 
 
-def together(arrows: Iterable[Arrow]) -> str:
+def operand_range(arrows: Iterable[Arrow]) -> str:
     """Write which operands one arrow for several brings."""
     places = [arrow.operand for arrow in arrows]
     numbers = [int(place[:-2]) for place in places if place]
@@ -290,7 +302,7 @@ def together(arrows: Iterable[Arrow]) -> str:
     return join_list(places, LONGEST_PLACES) if numbers else ""
 
 
-def identities(sources: Iterable[Source]) -> Tensors:
+def tensor_identities(sources: Iterable[Source]) -> Tensors:
     """Return what tells some leaves from all others: of an array, which object it is."""
     return tuple(
         (x.role, key(x.value) if isinstance(x.value, Tensor) else ("array", id(x.value)))
@@ -298,17 +310,17 @@ def identities(sources: Iterable[Source]) -> Tensors:
     )
 
 
-def name_of(leaf: Any) -> str:
+def leaf_name(leaf: Any) -> str:
     """Return the name of a leaf, empty if it has none."""
-    return clean(leaf.name or "", lines=1) if isinstance(leaf, Tensor) else "array"
+    return clean_text(leaf.name or "", lines=1) if isinstance(leaf, Tensor) else "array"
 
 
-def name_inside(leaf: Tensor, *around: Branch) -> str:
+def name_in_scope(leaf: Tensor, *around: Branch) -> str:
     """Return the name of a leaf without that of a scope around it."""
     name = leaf.name or ""
     for branch in around:
         name = name.removeprefix(f"{branch.caption}.")
-    return clean(name)
+    return clean_text(name)
 
 
 def count_arrays(part: Part) -> int:
@@ -339,7 +351,7 @@ def output_index(tensor: Tensor, operation: Operation | None) -> str:
 def default_title(graph: Graph) -> str:
     """Name a picture after its outputs, the first few of them."""
     named = (y for y in graph.outputs if y.name and not is_assignment(y.op))
-    names = [clean(y.name or "") for y in named]
+    names = [clean_text(y.name or "") for y in named]
     if not names:
         return "Computation graph"
     rest = len(names) - MOST_NAMES

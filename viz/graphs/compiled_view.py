@@ -11,7 +11,7 @@ from autograd_mini.core.graph import Graph, as_graph
 
 from ..errors import PictureError
 from ..picture import Cluster, Direction, Picture
-from ..texts import clean, counted
+from ..texts import clean_text, format_count
 from .graph_views import graph_picture
 
 WHEN: Final = ("as recorded", "after the passes")
@@ -41,7 +41,7 @@ def compiled_picture(
     share = None if limit is None else max(limit // 2, 4)
     graphs = before, after
     captions = (
-        f"{when}: {counted(len(graph), 'operation')}"
+        f"{when}: {format_count(len(graph), 'operation')}"
         for when, graph in zip(WHEN, graphs, strict=True)
     )
     frames = {
@@ -50,9 +50,9 @@ def compiled_picture(
         )
         for caption, graph in zip(captions, graphs, strict=True)
     }
-    name = clean(getattr(subject, "__name__", "") or "function")
-    return beside_each_other(
-        frames, title or f"{name} before and after the passes: {changes(*graphs)}"
+    name = clean_text(getattr(subject, "__name__", "") or "function")
+    return combine_pictures(
+        frames, title or f"{name} before and after the passes: {describe_changes(*graphs)}"
     )
 
 
@@ -65,7 +65,7 @@ def with_origins(picture: Picture, origins: Mapping[Any, Hashable]) -> Picture:
     return replace(picture, boxes=boxes)
 
 
-def changes(before: Graph, after: Graph) -> str:
+def describe_changes(before: Graph, after: Graph) -> str:
     """Tell of which kinds of operations there are fewer or more, the largest changes first."""
     counts = [Counter(op.type for op in graph.operations) for graph in (before, after)]
     moved = {name: counts[1][name] - counts[0][name] for name in counts[0] | counts[1]}
@@ -73,10 +73,10 @@ def changes(before: Graph, after: Graph) -> str:
     return ", ".join(f"{name} {moved[name]:+d}".replace("-", "−") for name in told) or "the same"
 
 
-def beside_each_other(frames: dict[str, Picture], title: str) -> Picture:
+def combine_pictures(frames: dict[str, Picture], title: str) -> Picture:
     """Return one picture of several, each inside a cluster with its caption."""
     first = next(iter(frames.values()))
-    whole = Picture(clean(title, 200), first.direction, first.ranksep)
+    whole = Picture(clean_text(title, 200), first.direction, first.ranksep)
     for caption, part in frames.items():
         start, outer = len(whole.boxes), f"cluster_{len(whole.clusters)}"
         whole.clusters.append(Cluster(outer, caption))

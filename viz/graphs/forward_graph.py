@@ -25,7 +25,7 @@ FOR: Final[dict[Phase, str]] = {"backward": "the gradients", "update": "the upda
 """How a result is called that the function does not return: for what takes it."""
 
 
-def forward_of(graph: Graph) -> Graph:
+def extract_forward(graph: Graph) -> Graph:
     """Return the forward of a graph, which is all of it where nothing is trained.
 
     Outputs that are made of gradients are left out.
@@ -59,7 +59,7 @@ class ForwardMaker:
         kept = [self.tensor(y) for y in self.whole.outputs if self.is_kept(y)]
         for y in kept:
             self.ends.pop(y.serial, None)
-        return Graph(*kept, *told_apart(list(map(self.end, self.ends.values()))))
+        return Graph(*kept, *number_equal_names(list(map(self.end, self.ends.values()))))
 
     def is_kept(self, y: Tensor) -> bool:
         """Whether an output of the whole is one of the forward."""
@@ -129,7 +129,7 @@ class ForwardMaker:
         return found
 
 
-def told_apart(ends: list[Tensor]) -> list[Tensor]:
+def number_equal_names(ends: list[Tensor]) -> list[Tensor]:
     """Number the names that several ends have."""
     names = Counter(y.name for y in ends)
     seen: Counter[str] = Counter()

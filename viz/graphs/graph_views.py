@@ -6,11 +6,11 @@ from typing import Final, Literal
 
 from autograd_mini.core.graph import Graph
 
-from ..overlays import Names, overlaid, overlays
+from ..overlays import Names, add_overlays, measure_overlays
 from ..picture import Direction, Picture
 from .backward_view import BackwardView
 from .builder import default_title
-from .forward_graph import forward_of
+from .forward_graph import extract_forward
 from .opening import Open
 from .operations import OperationsView
 from .outline import Outline
@@ -52,14 +52,14 @@ def graph_picture(
     Raises:
         PictureError: if the graph has nothing to show in this view.
     """
-    outline = Outline(*prepared(graph, view, limit), open=open, repeats=not overlay)
+    outline = Outline(*outline_arguments(graph, view, limit), open=open, repeats=not overlay)
     collector = COLLECTORS[view](outline, title or default_title(graph), direction)
-    found = overlays(overlay, outline.graph)
-    return overlaid(collector.picture(), collector, found), collector
+    found = measure_overlays(overlay, outline.graph)
+    return add_overlays(collector.picture(), collector, found), collector
 
 
-def prepared(graph: Graph, view: GraphView, limit: int | None) -> tuple[Graph, int | None]:
+def outline_arguments(graph: Graph, view: GraphView, limit: int | None) -> tuple[Graph, int | None]:
     """Return what an outline needs of a view: the graph that it shows, and how many parts."""
     if view == "forward":
-        graph = forward_of(graph)
+        graph = extract_forward(graph)
     return graph, None if limit is None else max(limit // SHARE.get(view, 1), 4)

@@ -14,7 +14,7 @@ Open = str | int | Iterable[str] | Callable[[str], bool | None] | None
 """A path or several, with wildcards; a depth; or a function of a path."""
 
 
-def apply(wanted: Open, tree: ScopeTree) -> frozenset[Branch]:
+def apply_open(wanted: Open, tree: ScopeTree) -> frozenset[Branch]:
     """Fold the scopes that are to be folded; return those that are to stay open.
 
     A scope is open together with those around it. What is not asked for is left to the limit.
@@ -31,21 +31,21 @@ def apply(wanted: Open, tree: ScopeTree) -> frozenset[Branch]:
     if wanted is None:
         return frozenset()
     if isinstance(wanted, bool) or (isinstance(wanted, int) and wanted < 0):
-        raise refused(wanted)
+        raise bad_open_error(wanted)
     if isinstance(wanted, int):
         said: dict[Branch, bool | None] = {b: b.depth <= wanted for b in tree.branches}
     elif callable(wanted):
         said = {b: wanted(b.path) for b in tree.branches}
     else:
-        said = dict.fromkeys(named(wanted, tree), True)
-    kept = frozenset(around for branch, yes in said.items() if yes for around in branch.line())
+        said = dict.fromkeys(match_scopes(wanted, tree), True)
+    kept = frozenset(around for branch, yes in said.items() if yes for around in branch.ancestors())
     for branch, yes in said.items():
         if yes is False and branch not in kept:
             branch.fold()
     return kept
 
 
-def named(wanted: Any, tree: ScopeTree) -> list[Branch]:
+def match_scopes(wanted: Any, tree: ScopeTree) -> list[Branch]:
     """Return the scopes with these paths.
 
     Raises:
@@ -53,33 +53,33 @@ def named(wanted: Any, tree: ScopeTree) -> list[Branch]:
     """
     patterns = [wanted] if isinstance(wanted, str) else wanted
     if not isinstance(patterns, Iterable):
-        raise refused(wanted)
+        raise bad_open_error(wanted)
     patterns = list(patterns)
     if not all(isinstance(pattern, str) for pattern in patterns):
-        raise refused(wanted)
+        raise bad_open_error(wanted)
     paths = {branch: branch.path for branch in tree.branches}
     found: list[Branch] = []
     for pattern in patterns:
         matching = [b for b, path in paths.items() if path == pattern or fnmatchcase(path, pattern)]
         if not matching:
-            if any(path == pattern or fnmatchcase(path, pattern) for path in tree.deeper()):
+            if any(path == pattern or fnmatchcase(path, pattern) for path in tree.paths_too_deep()):
                 raise PictureError(
                     f"open={pattern!r:.60}: this scope is nested too deep to be drawn open; scopes "
                     f"down to depth {DEEPEST} can be, so name one of those around it"
                 )
-            raise PictureError(no_scope(pattern, list(dict.fromkeys(paths.values()))))
+            raise PictureError(no_scope_text(pattern, list(dict.fromkeys(paths.values()))))
         found += matching
     return found
 
 
-def no_scope(pattern: str, paths: list[str]) -> str:
+def no_scope_text(pattern: str, paths: list[str]) -> str:
     """Say that no scope has a path, and which ones there are."""
     near = get_close_matches(pattern, paths, 3, 0.4) or paths[:5]
     listed = ", ".join(f"{path:.60}" for path in near) or "none; name parts with am.scope"
     return f"open={pattern!r:.60}: no scope of the graph has this path; there is {listed}"
 
 
-def refused(wanted: Any) -> PictureError:
+def bad_open_error(wanted: Any) -> PictureError:
     """Return the error for something that says of no scope whether it is open."""
     return PictureError(
         f"open={wanted!r:.60} is not known; expected a path as 'mlp/dense_2' or 'block_*', a list "

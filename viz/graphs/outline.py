@@ -17,10 +17,10 @@ from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 
 from ..reading import Key, is_assignment, is_number, key, operands
-from .acyclic import ALONE, divide
-from .opening import Open, apply
-from .repeats import folded
-from .scopes import Branch, ScopeTree, common
+from .acyclic import ALONE, divide_groups
+from .opening import Open, apply_open
+from .repeats import fold_repeats
+from .scopes import Branch, ScopeTree, common_branch
 
 NEAR: Final = 4
 """A parameter is drawn again for a consumer that is more parts after its first than this."""
@@ -86,7 +86,7 @@ class Source:
         """Return the scope to draw it in: its consumers', but outside of all for data."""
         if isinstance(self.value, Tensor) and self.role == "input":
             return root
-        return common(part.around for part in self.consumers)
+        return common_branch(part.around for part in self.consumers)
 
 
 class Outline:
@@ -121,7 +121,7 @@ class Outline:
             fold(self.tree)
         elif fold:
             self._count_leaves()
-            kept = apply(open, self.tree)
+            kept = apply_open(open, self.tree)
             self.tree.fold(None if limit is None else limit - len(self.outputs), kept)
             if kept and limit is not None:
                 limit = max(limit, ROOM)
@@ -146,7 +146,7 @@ class Outline:
         sources: dict[tuple[Part, Key], Source] = {}
         latest: dict[Key, tuple[Source, int]] = {}
         for place, part in enumerate(self.parts):
-            listed = set(map(key, self.listed(part)))
+            listed = set(map(key, self.listed_leaves(part)))
             for leaf in self.leaves(part):
                 name = key(leaf)
                 if name in listed:
@@ -176,7 +176,7 @@ class Outline:
                     self._users.setdefault(key(x), []).append(part)
         return self._users.get(key(leaf), [])
 
-    def listed(self, part: Part) -> list[Tensor]:
+    def listed_leaves(self, part: Part) -> list[Tensor]:
         """Return the leaves that a part names itself, instead of arrows from boxes of theirs.
 
         A box of several operations lists its parameters, and the state that the program changes;
@@ -206,7 +206,7 @@ class Outline:
         for leaf in (*self.graph.inputs, *self.graph.parameters):
             around = users.get(key(leaf))
             hidden = self._is_hidden(leaf) and around
-            (common(around) if hidden and around else self.tree.root).add(1)
+            (common_branch(around) if hidden and around else self.tree.root).add(1)
 
     def _is_hidden(self, leaf: Tensor) -> bool:
         """Whether a box of several operations lists a leaf."""
@@ -218,7 +218,7 @@ class Outline:
         A scope whose operations do not follow each other may have several parts.
         """
         folded: dict[Branch, Part] = {}
-        boxes = {branch: branch.box() for branch in self.tree.branches}
+        boxes = {branch: branch.folded_ancestor() for branch in self.tree.branches}
         scattered = False
         for operation in self.graph.operations:
             branch = self.tree.branch(operation)
@@ -247,7 +247,7 @@ class Outline:
         single = [Part("operation", self.tree.root, [operation]) for operation in operations]
         groups = [numbers.get(self._part_of[op.serial], ALONE) for op in operations]
         parts = []
-        for piece in divide(self._edges(single), groups):
+        for piece in divide_groups(self._edges(single), groups):
             held = [operations[v] for v in piece]
             one = self._part_of[held[0].serial]
             if len(held) < len(one.operations):
@@ -279,7 +279,7 @@ class Outline:
         """Make one part of alike ones that follow each other, if there are too many of them."""
         room = limit - len(self.outputs)
         crowded = len(self.parts) - room >= FEWEST_HIDDEN
-        found = folded(self.parts, room, crowded=crowded)
+        found = fold_repeats(self.parts, room, crowded=crowded)
         if len(found) == len(self.parts):
             return
         group_of = {
@@ -289,7 +289,7 @@ class Outline:
         }
         before, joined = self.parts, {m: part for part in found for m in part.members}
         parts = []
-        for piece in divide(self._edges(before), [group_of.get(p, ALONE) for p in before]):
+        for piece in divide_groups(self._edges(before), [group_of.get(p, ALONE) for p in before]):
             whole = joined.get(before[piece[0]])
             if whole is not None and len(piece) == len(whole.members):
                 parts.append(whole)
@@ -311,7 +311,7 @@ class Outline:
             return
         before, edges = self.parts, self._edges(self.parts)
         parts = []
-        for piece in divide(edges, [ALONE if part in kept else 0 for part in before]):
+        for piece in divide_groups(edges, [ALONE if part in kept else 0 for part in before]):
             if before[piece[0]] in kept or len(piece) < FEWEST_TOGETHER:
                 parts += [before[place] for place in piece]
                 continue

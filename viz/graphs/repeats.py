@@ -15,7 +15,7 @@ import numpy as np
 
 from autograd_mini.core.record import Scope
 
-from ..texts import clean, sign_of
+from ..texts import clean_text, operation_symbol
 from .scopes import Branch
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Run:
         return self.start + self.period * self.rounds
 
 
-def folded(parts: list[Part], limit: int, *, crowded: bool) -> list[Part]:
+def fold_repeats(parts: list[Part], limit: int, *, crowded: bool) -> list[Part]:
     """Return the parts with runs of alike ones as one part each.
 
     Args:
@@ -58,16 +58,16 @@ def folded(parts: list[Part], limit: int, *, crowded: bool) -> list[Part]:
         return parts
     found: list[Part] = []
     place = 0
-    for run in chosen(signatures(parts), LONGEST_PERIOD if crowded else 1):
-        if joins(parts, run, crowded):
-            inner = between_ends(run, limit) if parts[run.start].kind == "operation" else run
+    for run in find_runs(signatures(parts), LONGEST_PERIOD if crowded else 1):
+        if is_worth_joining(parts, run, crowded):
+            inner = without_ends(run, limit) if parts[run.start].kind == "operation" else run
             found += parts[place : inner.start]
-            found.append(joined(parts, inner))
+            found.append(join_run(parts, inner))
             place = inner.end
     return [*found, *parts[place:]]
 
 
-def between_ends(run: Run, limit: int) -> Run:
+def without_ends(run: Run, limit: int) -> Run:
     """Return a run of operations without its first and last round, which are drawn, if short."""
     if run.rounds < FEWEST + 2 or 2 * run.period > limit // 3:
         return run
@@ -86,7 +86,7 @@ def signature(part: Part) -> tuple[object, ...]:
     return (part.around, part.kind, name, *(operation.type for operation in part.operations))
 
 
-def chosen(kinds: np.ndarray, longest: int) -> list[Run]:
+def find_runs(kinds: np.ndarray, longest: int) -> list[Run]:
     """Return the runs of the shortest periods, where they begin, none inside another."""
     best: dict[int, Run] = {}
     covered = np.zeros(len(kinds), bool)
@@ -103,7 +103,7 @@ def chosen(kinds: np.ndarray, longest: int) -> list[Run]:
     return [best[start] for start in sorted(best)]
 
 
-def joins(parts: list[Part], run: Run, crowded: bool) -> bool:
+def is_worth_joining(parts: list[Part], run: Run, crowded: bool) -> bool:
     """Whether a run becomes one box: nothing lies between its operations, and it is worth it."""
     members = parts[run.start : run.end]
     if members[0].kind == "earlier" or len(members) < FEWEST:
@@ -117,12 +117,12 @@ def joins(parts: list[Part], run: Run, crowded: bool) -> bool:
     )
 
 
-def joined(parts: list[Part], run: Run) -> Part:
+def join_run(parts: list[Part], run: Run) -> Part:
     """Return one part for all of a run, in a scope that names a round and counts them."""
     members = parts[run.start : run.end]
     first = members[0]
-    names = [name_of(part) for part in members[: run.period]]
-    told = clean("  ".join(names[:MOST_NAMES]) + ("  …" if len(names) > MOST_NAMES else ""))
+    names = [part_name(part) for part in members[: run.period]]
+    told = clean_text("  ".join(names[:MOST_NAMES]) + ("  …" if len(names) > MOST_NAMES else ""))
     times = f"×{run.rounds:,}".replace(",", "\N{NO-BREAK SPACE}")
     caption = f"{told} {times}" if first.kind == "scope" else f"{told}\n{times}"
     branch = Branch(Scope(caption, None), first.around)
@@ -130,8 +130,8 @@ def joined(parts: list[Part], run: Run) -> Part:
     return type(first)("scope", branch, operations, members)
 
 
-def name_of(part: Part) -> str:
+def part_name(part: Part) -> str:
     """Return what a part is called in a round."""
     if part.kind == "scope":
         return NUMBER.sub("", part.branch.caption) or part.branch.caption
-    return sign_of(part.operations[0])
+    return operation_symbol(part.operations[0])

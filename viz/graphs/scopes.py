@@ -47,9 +47,9 @@ class Branch:
     @property
     def path(self) -> str:
         """The names from the outermost scope to this one, joined by `/`."""
-        return "/".join(reversed([branch.caption for branch in self.line()]))
+        return "/".join(reversed([branch.caption for branch in self.ancestors()]))
 
-    def line(self) -> list[Branch]:
+    def ancestors(self) -> list[Branch]:
         """Return the scope and those around it, without the root."""
         found = []
         branch = self
@@ -58,7 +58,7 @@ class Branch:
             branch = branch.parent
         return found
 
-    def box(self) -> Branch | None:
+    def folded_ancestor(self) -> Branch | None:
         """Return the outermost folded scope around it or it, which is the box that shows it."""
         found = None
         branch: Branch | None = self
@@ -81,7 +81,7 @@ class Branch:
         self.add(1 - self.visible)
 
 
-def common(branches: Iterable[Branch]) -> Branch:
+def common_branch(branches: Iterable[Branch]) -> Branch:
     """Return the innermost branch that contains all of these."""
     first, *others = branches
     for other in others:
@@ -122,7 +122,7 @@ class ScopeTree:
             self._of_scope[scope] = branch
         return branch
 
-    def deeper(self) -> list[str]:
+    def paths_too_deep(self) -> list[str]:
         """Return the paths of the scopes that are nested too deep to be drawn open."""
         return [
             scope_path(scope)
@@ -147,14 +147,14 @@ class ScopeTree:
         for (depth, _), group in groups.items():
             depths.setdefault(depth, []).append(group)
         for depth in sorted(depths, reverse=True):
-            for group in sorted(depths[depth], key=saving, reverse=True):
+            for group in sorted(depths[depth], key=boxes_saved, reverse=True):
                 if self.root.visible <= limit:
                     return
-                if saving(group):
+                if boxes_saved(group):
                     for branch in group:
                         branch.fold()
 
 
-def saving(group: list[Branch]) -> int:
+def boxes_saved(group: list[Branch]) -> int:
     """Count the boxes that disappear when these scopes fold."""
     return sum(branch.visible - 1 for branch in group)

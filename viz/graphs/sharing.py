@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ..reading import Key, scope_path
-from ..texts import clean, counted
+from ..texts import clean_text, format_count
 from .outline import Outline, Part
 
 BESIDE: Final = "boxes outside"
@@ -22,33 +22,35 @@ def tell_shared(part: Part, outline: Outline) -> list[str]:
 
     A part of another phase takes the same tensors by its nature, and is not counted.
     """
-    listed = [x for x in outline.listed(part) if x.requires_grad]
+    listed = [x for x in outline.listed_leaves(part) if x.requires_grad]
     others: dict[str, None] = {}
     shared = 0
     for leaf in listed:
-        users = [x for x in outline.users(leaf) if x is not part and phase(x) == phase(part)]
-        others |= {caption(x, part) if x.kind != "operation" else BESIDE: None for x in users}
+        users = [
+            x for x in outline.users(leaf) if x is not part and part_phase(x) == part_phase(part)
+        ]
+        others |= {fold_caption(x, part) if x.kind != "operation" else BESIDE: None for x in users}
         shared += bool(users)
     if not shared:
         return []
     folds = [name for name in others if name != BESIDE]
-    whom = folds if len(folds) == 1 else [counted(len(folds), "fold")] if folds else []
+    whom = folds if len(folds) == 1 else [format_count(len(folds), "fold")] if folds else []
     told = " and ".join([*whom, *([BESIDE] if BESIDE in others else [])])
     some = "" if shared == len(listed) else f"{shared} of {len(listed)} "
     return [f"{some}shared with {told}"]
 
 
-def phase(part: Part) -> str:
+def part_phase(part: Part) -> str:
     """Return the phase of a training step that a part belongs to."""
     return part.operations[0].phase
 
 
-def caption(part: Part, other: Part) -> str:
+def fold_caption(part: Part, other: Part) -> str:
     """Return what tells a fold from another one: its caption, or if they are equal, its path."""
     if part.kind == "earlier":
         return "what is left out"
     known = part.branch.caption
-    return clean(known if known != other.branch.caption else scope_path(part.branch.scope))
+    return clean_text(known if known != other.branch.caption else scope_path(part.branch.scope))
 
 
 @dataclass(slots=True)
@@ -82,7 +84,7 @@ class Places:
         copies = sum(other == leaf for other in self.drawn.values())
         told = [f"drawn {copies} times, each marked {mark!r}"] if copies > 1 else []
         if self.counted[leaf]:
-            told.append(f"counted in {counted(self.counted[leaf], 'group')} of leaves")
+            told.append(f"counted in {format_count(self.counted[leaf], 'group')} of leaves")
         if self.listed[leaf]:
-            told.append(f"listed in {counted(self.listed[leaf], 'fold')}")
+            told.append(f"listed in {format_count(self.listed[leaf], 'fold')}")
         return f"one tensor, {', '.join(told)}"

@@ -18,8 +18,8 @@ from autograd_mini.nn import Module
 from autograd_mini.nn.activations import function_of, name_of
 
 from ..errors import PictureError
-from ..texts import clean
-from .recorded import steps
+from ..texts import clean_text
+from .recorded import read_chain
 
 SYMBOLS: Final = {"sigmoid": "σ", "linear": "", "identity": "", "none": ""}
 ACTIVATIONS: Final = frozenset({"tanh", "relu", "sigmoid", "softplus", "softmax", "leakyrelu"})
@@ -79,7 +79,7 @@ class Network:
         return (widths[0][0], *(out for _, out in widths))
 
 
-def describe(model: Any, sample: Any = None) -> Network:
+def read_network(model: Any, sample: Any = None) -> Network:
     """Read the dense layers of a model, in the order in which they run.
 
     Args:
@@ -93,9 +93,9 @@ def describe(model: Any, sample: Any = None) -> Network:
     if isinstance(model, Network):
         return model
     layers: list[DenseLayer] = []
-    x = first = None if sample is None else row(sample)
-    for part in parts(model):
-        for layer in [dense(part, x)] if is_dense(part) else recorded(part, x):
+    x = first = None if sample is None else sample_row(sample)
+    for part in list_parts(model):
+        for layer in [read_dense(part, x)] if is_dense(part) else record_layers(part, x):
             x = layer.made
             if layer.weight is not None:
                 layers.append(layer)
@@ -106,7 +106,7 @@ def describe(model: Any, sample: Any = None) -> Network:
                     "viz.render(model(x), path)"
                 )
             elif layers:
-                activation = joined(layers[-1].activation, layer.activation)
+                activation = join_activations(layers[-1].activation, layer.activation)
                 layers[-1] = replace(layers[-1], activation=activation, made=x)
     if not layers:
         raise PictureError(
@@ -115,10 +115,10 @@ def describe(model: Any, sample: Any = None) -> Network:
             "it returns: viz.render(model(x), path)"
         )
     names = getattr(model, "input_names", None) or ()
-    return Network(tuple(layers), tuple(clean(str(name), 8) for name in names), first)
+    return Network(tuple(layers), tuple(clean_text(str(name), 8) for name in names), first)
 
 
-def row(sample: Any) -> Any:
+def sample_row(sample: Any) -> Any:
     """Return a sample as one row of numbers.
 
     Raises:
@@ -133,13 +133,13 @@ def row(sample: Any) -> Any:
     return found.reshape(1, -1).astype(np.float64)
 
 
-def parts(model: Any) -> Iterator[Any]:
+def list_parts(model: Any) -> Iterator[Any]:
     """List the parts of lists and of objects with `layers`, in order; a module is one part."""
     stack = [model]
     opened: set[int] = set()
     while stack:
         part = stack.pop()
-        inner = None if isinstance(part, Module) or is_dense(part) else inside(part)
+        inner = None if isinstance(part, Module) or is_dense(part) else parts_of(part)
         if inner is None:
             yield part
         elif id(part) not in opened:  # a container may hold itself
@@ -147,21 +147,21 @@ def parts(model: Any) -> Iterator[Any]:
             stack.extend(reversed(inner))
 
 
-def inside(part: Any) -> list[Any] | None:
+def parts_of(part: Any) -> list[Any] | None:
     """Return the parts of a container, None if it is none."""
     inner = part if isinstance(part, list | tuple) else getattr(part, "layers", None)
     return list(inner) if isinstance(inner, list | tuple) else None
 
 
-def recorded(part: Any, x: Any) -> Iterator[DenseLayer]:
+def record_layers(part: Any, x: Any) -> Iterator[DenseLayer]:
     """Return the layers of a module; one without a weight is an activation."""
     if not isinstance(part, Module):
-        yield between(part, x)
+        yield read_activation(part, x)
         return
     layer: DenseLayer | None = None
     if not any(parameter.ndim == 2 for parameter in part.parameters()):
         return
-    for one in steps(part, x):
+    for one in read_chain(part, x):
         made = None if x is None else one.made
         if one.kind == "bias" and layer is not None:
             layer = replace(layer, bias=one.value, made=made)
@@ -175,9 +175,9 @@ def recorded(part: Any, x: Any) -> Iterator[DenseLayer]:
         yield layer
 
 
-def joined(activation: str, following: str) -> str:
+def join_activations(activation: str, following: str) -> str:
     """Write two activations, one after the other."""
-    return clean(", ".join(filter(None, (activation, following))), 32)
+    return clean_text(", ".join(filter(None, (activation, following))), 32)
 
 
 def is_dense(part: Any) -> bool:
@@ -186,20 +186,20 @@ def is_dense(part: Any) -> bool:
     return weight is not None and np.ndim(getattr(weight, "data", weight)) == 2
 
 
-def dense(layer: Any, x: Any) -> DenseLayer:
+def read_dense(layer: Any, x: Any) -> DenseLayer:
     """Read a dense layer, and apply it to what comes before."""
     bias = getattr(layer, "bias", None)
     activation = getattr(layer, "activation", None)
-    weight, bias = values(layer.weight), None if bias is None else values(bias)
+    weight, bias = array_of(layer.weight), None if bias is None else array_of(bias)
     made = None
     if x is not None:
         if x.shape[1] != weight.shape[0]:
             raise PictureError(f"a layer takes {weight.shape[0]} values, and gets {x.shape[1]}")
-        made = applied(activation, x @ weight + (0 if bias is None else np.ravel(bias)))
+        made = apply_activation(activation, x @ weight + (0 if bias is None else np.ravel(bias)))
     return DenseLayer(weight, bias, activation_name(activation), made)
 
 
-def applied(activation: Any, z: Any) -> Any:
+def apply_activation(activation: Any, z: Any) -> Any:
     """Return an activation, by name or as a function, of a row of numbers.
 
     Raises:
@@ -214,7 +214,7 @@ def applied(activation: Any, z: Any) -> Any:
         raise PictureError(said) from error
 
 
-def values(tensor: Any) -> Any:
+def array_of(tensor: Any) -> Any:
     """Return a tensor's array, or an array as it is."""
     return tensor if isinstance(tensor, np.ndarray) else np.asarray(getattr(tensor, "data", tensor))
 
@@ -224,16 +224,16 @@ def activation_name(activation: Any) -> str:
     if activation is None:
         return ""
     name = name_of(activation)
-    return clean(SYMBOLS.get(name, "function" if name == "<lambda>" else name), 16)
+    return clean_text(SYMBOLS.get(name, "function" if name == "<lambda>" else name), 16)
 
 
-def between(part: Any, x: Any) -> DenseLayer:
+def read_activation(part: Any, x: Any) -> DenseLayer:
     """Return the activation between two layers, with no name for Dropout and such."""
     name = type(part).__name__.lower()
     if isinstance(part, str) or hasattr(part, "__name__"):
-        made = None if x is None else applied(part, x)
+        made = None if x is None else apply_activation(part, x)
         return DenseLayer(None, activation=activation_name(part), made=made)
     if name not in ACTIVATIONS:
         return DenseLayer(None, made=x)
-    made = None if x is None else applied(part if callable(part) else name, x)
+    made = None if x is None else apply_activation(part if callable(part) else name, x)
     return DenseLayer(None, activation=activation_name(name), made=made)

@@ -24,7 +24,7 @@ from autograd_mini.nn.activations import name_of
 
 from ..errors import PictureError
 from ..reading import is_number, key, operands, scope_of
-from ..texts import symbol
+from ..texts import operation_label
 
 OPAQUE: Final = "activation "
 """The scopes of functions that are drawn by their name, whatever they compute, begin with this."""
@@ -33,7 +33,7 @@ KNOWN: Final = frozenset({"softmax", "log_softmax"})
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ChainStep:
     """One step of the chain: a weight, a bias, or the name of an activation; and what it takes.
 
     Attributes:
@@ -53,7 +53,7 @@ class BrokenChain(Exception):
     """Something in a recording is no step of a chain; says what."""
 
 
-def steps(module: Module, sample: Any = None) -> list[Found]:
+def read_chain(module: Module, sample: Any = None) -> list[ChainStep]:
     """Return the weights, biases and activations of a module in the order in which they act.
 
     Args:
@@ -64,11 +64,11 @@ def steps(module: Module, sample: Any = None) -> list[Found]:
         PictureError: if it is no chain of these, or cannot be run.
     """
     try:
-        x, y = recording(module, sample)
-        found: list[Found] = []
+        x, y = run_copy(module, sample)
+        found: list[ChainStep] = []
         graph = Graph(y)
         while key(y) != key(x):
-            found.append(replace(step(y, graph, x), made=y.data))
+            found.append(replace(read_chain_step(y, graph, x), made=y.data))
             y = found[-1].taken
     except BrokenChain as error:
         raise PictureError(
@@ -78,7 +78,7 @@ def steps(module: Module, sample: Any = None) -> list[Found]:
     return found[::-1]
 
 
-def recording(module: Module, sample: Any = None) -> tuple[Tensor, Tensor]:
+def run_copy(module: Module, sample: Any = None) -> tuple[Tensor, Tensor]:
     """Run a copy of a module once, on zeros or a sample; return its input and its output."""
     try:
         copy = deepcopy(module)
@@ -110,22 +110,22 @@ def hide_functions(module: Module) -> None:
     """Put the functions among the layers of a module into scopes that tell their names."""
     for inner in module.modules():
         if isinstance(inner, Dense) and callable(inner.activation):
-            inner.activation = opaque(inner.activation)
+            inner.activation = wrap_in_scope(inner.activation)
         if isinstance(inner, Sequential):
-            inner.layers = [x if isinstance(x, Module) else opaque(x) for x in inner.layers]
+            inner.layers = [x if isinstance(x, Module) else wrap_in_scope(x) for x in inner.layers]
 
 
-def opaque(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def wrap_in_scope(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Return a function in a scope that tells its name."""
 
-    def named(x: Any) -> Any:
+    def call_in_scope(x: Any) -> Any:
         with scope(f"{OPAQUE}{name_of(function)}"):
             return function(x)
 
-    return named
+    return call_in_scope
 
 
-def step(y: Tensor, graph: Graph, start: Tensor) -> Found:
+def read_chain_step(y: Tensor, graph: Graph, start: Tensor) -> ChainStep:
     """Return the last step before a tensor, in the graph of a run with this input.
 
     Raises:
@@ -136,19 +136,21 @@ def step(y: Tensor, graph: Graph, start: Tensor) -> Found:
         raise BrokenChain("its output does not come from its input, or comes from more than it")
     block = function_scope(operation)
     if block is not None:
-        name, entering = block.name.removeprefix(OPAQUE), entrance(block, graph, start)
-        return Found("activation", name, unreshaped(name, entering, y))
+        name, entering = block.name.removeprefix(OPAQUE), scope_input(block, graph, start)
+        return ChainStep("activation", name, refuse_new_shape(name, entering, y))
     taken = operands(operation)
     tensors = [x for x in taken if isinstance(x, Tensor)]
     if len(tensors) == 2 and all(isinstance(x, Tensor) for x in taken):
         left, right = tensors
-        return trainable(operation, left, right, start)
+        return weight_or_bias(operation, left, right, start)
     if len(tensors) != 1 or not all(is_number(x) for x in taken if x is not tensors[0]):
         raise BrokenChain(f"{operation.name} takes more than one value")
-    return Found("activation", symbol(operation), unreshaped(operation.name, tensors[0], y))
+    return ChainStep(
+        "activation", operation_label(operation), refuse_new_shape(operation.name, tensors[0], y)
+    )
 
 
-def unreshaped(name: str, x: Tensor, y: Tensor) -> Tensor:
+def refuse_new_shape(name: str, x: Tensor, y: Tensor) -> Tensor:
     """Return what an activation takes.
 
     Raises:
@@ -159,19 +161,19 @@ def unreshaped(name: str, x: Tensor, y: Tensor) -> Tensor:
     return x
 
 
-def trainable(operation: Operation, left: Tensor, right: Tensor, start: Tensor) -> Found:
+def weight_or_bias(operation: Operation, left: Tensor, right: Tensor, start: Tensor) -> ChainStep:
     """Return the step `x @ weight` or `z + bias`; the sum may be written in either order."""
-    if operation.type == "matmul" and is_held(right, start) and right.ndim == 2:
-        return Found("weight", right.data, left)
+    if operation.type == "matmul" and existed_before(right, start) and right.ndim == 2:
+        return ChainStep("weight", right.data, left)
     if operation.type == "add":
-        z, bias = (right, left) if is_held(left, start) else (left, right)
+        z, bias = (right, left) if existed_before(left, start) else (left, right)
         made_by = z.op.type if z.op is not None else ""
-        if is_held(bias, start) and made_by == "matmul" and is_row(bias.shape, z.shape):
-            return Found("bias", np.ravel(bias.data), z)
+        if existed_before(bias, start) and made_by == "matmul" and is_row(bias.shape, z.shape):
+            return ChainStep("bias", np.ravel(bias.data), z)
     raise BrokenChain(f"{operation.name} takes two values")
 
 
-def is_held(x: Tensor, start: Tensor) -> bool:
+def existed_before(x: Tensor, start: Tensor) -> bool:
     """Whether the module has a tensor before it is run.
 
     Its input is none of these, nor a leaf made in the run, which may be made of the input.
@@ -194,7 +196,7 @@ def function_scope(operation: Operation) -> Scope | None:
     return found
 
 
-def entrance(block: Scope, graph: Graph, start: Tensor) -> Tensor:
+def scope_input(block: Scope, graph: Graph, start: Tensor) -> Tensor:
     """Return the one tensor, constants aside, that the operations of a scope take from outside.
 
     Raises:
@@ -208,7 +210,7 @@ def entrance(block: Scope, graph: Graph, start: Tensor) -> Tensor:
         for x in operands(op)
         if isinstance(x, Tensor)
         and key(x) not in made
-        and (x.requires_grad or not is_held(x, start))
+        and (x.requires_grad or not existed_before(x, start))
     }
     if len(taken) != 1:
         raise BrokenChain(f"{block.name.removeprefix(OPAQUE)} takes more than one value")

@@ -22,7 +22,7 @@ LONGEST_ROW: Final = 8
 LEAVES: Final = frozenset({"input", "parameter"})
 
 
-def beside(picture: Picture) -> dict[Arrow, Side]:
+def find_sides(picture: Picture) -> dict[Arrow, Side]:
     """Return the arrows whose tail stands beside their head, and on which side."""
     boxes = {box.id: box for box in picture.boxes}
     leaving = Counter(arrow.tail for arrow in picture.arrows)
@@ -34,25 +34,25 @@ def beside(picture: Picture) -> dict[Arrow, Side]:
     for head, arrows in entering.items():
         if len(arrows) <= MOST_OPERANDS:
             leaves = [boxes[x.tail] if leaving[x.tail] == 1 else None for x in arrows]
-            close = [can_stand(leaf, boxes[head]) for leaf in leaves]
-            anywhere = [can_stand(leaf, boxes[head], data=True) for leaf in leaves]
-            line = boxes[arrows[first_not(anywhere)].tail]
+            close = [can_stand_beside(leaf, boxes[head]) for leaf in leaves]
+            anywhere = [can_stand_beside(leaf, boxes[head], data=True) for leaf in leaves]
+            line = boxes[arrows[first_from_above(anywhere)].tail]
             if leaving[line.id] > 1:  # an array would stand between two branches
                 roles = [boxes[x.tail].role for x in arrows]
                 close = [c and role == "parameter" for c, role in zip(close, roles, strict=True)]
             wide = leaving[line.id] == 1 and line.role not in LEAVES and picture.direction == "TB"
-            sides |= next_to_line(arrows, close, anywhere if wide else close)
+            sides |= sides_of_line(arrows, close, anywhere if wide else close)
     return sides
 
 
-def next_to_line(arrows: list[Arrow], left: list[bool], right: list[bool]) -> dict[Arrow, Side]:
+def sides_of_line(arrows: list[Arrow], left: list[bool], right: list[bool]) -> dict[Arrow, Side]:
     """Return the neighbours of the first operand from above, if they can stand on their side.
 
     They are the first and the last operand, or another one would come between.
     What is outside of the scope can stand at the right only; the layout program would put it there
     in any case.
     """
-    above = first_not(right)
+    above = first_from_above(right)
     sides: dict[Arrow, Side] = {}
     if above == 1 and left[0]:
         sides[arrows[0]] = "left"
@@ -61,12 +61,12 @@ def next_to_line(arrows: list[Arrow], left: list[bool], right: list[bool]) -> di
     return sides
 
 
-def first_not(can: list[bool]) -> int:
+def first_from_above(can: list[bool]) -> int:
     """Return the place of the first operand that comes from above."""
     return can.index(False) if False in can else 0
 
 
-def can_stand(leaf: Box | None, head: Box, data: bool = False) -> bool:
+def can_stand_beside(leaf: Box | None, head: Box, data: bool = False) -> bool:
     """Whether a leaf with one user may stand beside it: in the same scope, or `data` outside."""
     if leaf is None or leaf.role not in LEAVES:
         return False
@@ -99,13 +99,13 @@ three operands from above."""
 OPPOSITE: Final[dict[Side, Side]] = {"left": "right", "right": "left"}
 
 
-def ends(picture: Picture) -> list[End]:
+def arrow_ends(picture: Picture) -> list[End]:
     """Return how each arrow ends. Of operands whose order does not matter nothing is said.
 
     Up to three operands end from left to right, whatever the layout program does with the boxes
     where they come from; more than these, and several in one arrow, say which they are.
     """
-    sides = beside(picture)
+    sides = find_sides(picture)
     ports = PORTS[picture.direction]
     entering: dict[str, list[int]] = {}
     for place, arrow in enumerate(picture.arrows):
@@ -127,12 +127,12 @@ def ends(picture: Picture) -> list[End]:
     return found
 
 
-def with_arrays_outside(picture: Picture) -> Picture:
+def move_arrays_outside(picture: Picture) -> Picture:
     """Return a picture whose arrays stand outside of the scopes, but for those beside their user.
 
     Inside, an array would need a row of its own above the first operation of the scope.
     """
-    staying = {arrow.tail for arrow in beside(picture)}
+    staying = {arrow.tail for arrow in find_sides(picture)}
     boxes = [
         box if box.role != "input" or box.id in staying else replace(box, cluster=None)
         for box in picture.boxes
@@ -140,7 +140,7 @@ def with_arrays_outside(picture: Picture) -> Picture:
     return replace(picture, boxes=boxes)
 
 
-def entrances(picture: Picture) -> dict[str, list[str]]:
+def cluster_entrances(picture: Picture) -> dict[str, list[str]]:
     """Return, for each cluster that an arrow enters from above, the boxes right of its caption.
 
     The first one is where the first arrow ends that comes from the highest box; the others are as
@@ -148,12 +148,12 @@ def entrances(picture: Picture) -> dict[str, list[str]]:
     from the caption already.
     """
     boxes = {box.id: box for box in picture.boxes}
-    left = {arrow.head: arrow.tail for arrow, side in beside(picture).items() if side == "left"}
+    left = {arrow.head: arrow.tail for arrow, side in find_sides(picture).items() if side == "left"}
     entering: dict[str, list[str]] = {}
     for arrow in picture.arrows:
         entering.setdefault(arrow.head, []).append(arrow.tail)
     found: dict[str, list[str]] = {}
-    for arrow in from_above(picture):
+    for arrow in sort_arrows_by_height(picture):
         head = boxes[arrow.head]
         if head.cluster is None or boxes[arrow.tail].cluster == head.cluster:
             continue
@@ -169,7 +169,7 @@ def entrances(picture: Picture) -> dict[str, list[str]]:
     }
 
 
-def from_above(picture: Picture) -> list[Arrow]:
+def sort_arrows_by_height(picture: Picture) -> list[Arrow]:
     """Return the arrows, those that end higher up first, else in their order.
 
     What takes leaves alone is drawn just above its user, as low as it can be, so it comes last.
@@ -186,7 +186,7 @@ def from_above(picture: Picture) -> list[Arrow]:
     )
 
 
-def rows(picture: Picture) -> list[list[str]]:
+def rows_of_updates(picture: Picture) -> list[list[str]]:
     """Return the boxes that stand in one row each: the changed leaves of one scope, if few."""
     found: dict[str | None, list[str]] = {}
     for box in picture.boxes:

@@ -32,8 +32,8 @@ from ..style import (
     VERMILION,
     ZERO,
 )
-from .arrangement import End, beside, ends, entrances, rows
-from .glyph_tables import colour_bar, with_bars
+from .arrangement import End, arrow_ends, cluster_entrances, find_sides, rows_of_updates
+from .glyph_tables import histogram_label, legend_label
 
 LETTER: Final = 0.078
 """About the width of a caption's letter, in inches."""
@@ -61,29 +61,29 @@ CELL_COLOUR: Final = {
 }
 
 
-def digraph(picture: Picture) -> graphviz.Digraph:
+def make_digraph(picture: Picture) -> graphviz.Digraph:
     """Return a picture as a `graphviz.Digraph`; its `source` is the DOT text."""
     graph = graphviz.Digraph(
         "picture",
-        graph_attr=GRAPH | space(picture),
+        graph_attr=GRAPH | spacing(picture),
         node_attr=NODE,
         edge_attr=EDGE,
     )
     entering = Counter(arrow.head for arrow in picture.arrows)
     for box in picture.boxes:
-        graph.node(box.id, **attributes(box, ordered=entering[box.id] > 1))
+        graph.node(box.id, **box_attributes(box, ordered=entering[box.id] > 1))
     add_clusters(graph, picture)
     add_arrows(graph, picture)
     add_ties(graph, picture)
     for box in picture.boxes:
         if box.role in ("scale", "legend") and not picture.placed:
             graph.body.append(f"\t{{rank=sink; {box.id}}}\n")
-    for row in rows(picture):
+    for row in rows_of_updates(picture):
         graph.body.append(f"\t{{rank=same; {'; '.join(row)}}}\n")
     return graph
 
 
-def space(picture: Picture) -> dict[str, str]:
+def spacing(picture: Picture) -> dict[str, str]:
     """Return the distances of boxes, and which way they go."""
     found = {"rankdir": picture.direction, "ranksep": f"{picture.ranksep}"}
     if any(box.role in TRAINING for box in picture.boxes):
@@ -97,15 +97,15 @@ def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
     entering: dict[str, list[Arrow]] = {}
     for arrow in picture.arrows:
         entering.setdefault(arrow.head, []).append(arrow)
-    sides = beside(picture)
-    finishes = ends(picture)
+    sides = find_sides(picture)
+    finishes = arrow_ends(picture)
     for place, arrow in enumerate(picture.arrows):
-        style = look_of(arrow, finishes[place].mark) | {"id": f"e{place}"}
+        style = arrow_attributes(arrow, finishes[place].mark) | {"id": f"e{place}"}
         if arrow.backward:
             style |= {"style": "dashed", "color": PURPLE}
             if boxes[arrow.head].role == "gradient_value":
                 if arrow is entering[arrow.head][0]:
-                    add_beside(graph, arrow, style, forwards=picture.direction == "TB")
+                    add_arrow_on_rank(graph, arrow, style, forwards=picture.direction == "TB")
                 else:  # on one rank with all of its terms, it would pull them into a row
                     graph.edge(arrow.tail, arrow.head, constraint="false", **style)
             else:  # drawn backwards, it keeps the ranks of the forward
@@ -116,8 +116,8 @@ def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
             inside = boxes[arrow.tail].cluster == boxes[arrow.head].cluster is not None
             turned = picture.direction == "LR" and inside
             forwards = (side == "left") != turned
-            look = end_look(finishes[place], *SIDES[:: 1 if forwards else -1])
-            add_beside(graph, arrow, {"id": style["id"]} | look, forwards=forwards)
+            look = end_attributes(finishes[place], *SIDES[:: 1 if forwards else -1])
+            add_arrow_on_rank(graph, arrow, {"id": style["id"]} | look, forwards=forwards)
             continue
         tail = boxes[arrow.tail]
         if tail.role in OPERATIONS | SCOPES or tail.role == "earlier":
@@ -127,11 +127,11 @@ def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
         if not end.port and head.role in OPERATIONS and tail.cluster != head.cluster:
             # else it may come in from behind a leaf beside its head
             end = End("n" if picture.direction == "TB" else "w")
-        style |= end_look(end, *SIDES)
+        style |= end_attributes(end, *SIDES)
         graph.edge(arrow.tail, arrow.head, **style)
 
 
-def end_look(end: End, head: str, tail: str) -> dict[str, str]:
+def end_attributes(end: End, head: str, tail: str) -> dict[str, str]:
     """Return the points where an arrow ends and starts, which may be an edge drawn backwards."""
     known = ((f"{head}port", end.port), (f"{tail}port", end.start))
     return {name: port for name, port in known if port}
@@ -139,14 +139,16 @@ def end_look(end: End, head: str, tail: str) -> dict[str, str]:
 
 def add_ties(graph: graphviz.Digraph, picture: Picture) -> None:
     """Add dotted lines between boxes side by side; in a row each starts at the last leaf."""
-    after = {arrow.head: arrow.tail for arrow, side in beside(picture).items() if side == "right"}
+    after = {
+        arrow.head: arrow.tail for arrow, side in find_sides(picture).items() if side == "right"
+    }
     for one, other in picture.ties:
         ends = (after.get(one, one), other) if picture.direction == "TB" else (other, one)
         graph.edge(*ends, style="dotted", dir="none", color=OUTSIDE, weight="0")
         graph.body.append(f"\t{{rank=same; {one}; {other}}}\n")
 
 
-def add_beside(
+def add_arrow_on_rank(
     graph: graphviz.Digraph, arrow: Arrow, style: dict[str, str], *, forwards: bool
 ) -> None:
     """Add an arrow on one rank.
@@ -162,28 +164,28 @@ def add_beside(
     graph.body.append(f"\t{{rank=same; {arrow.tail}; {arrow.head}}}\n")
 
 
-def look_of(arrow: Arrow, mark: str = "") -> dict[str, str]:
+def arrow_attributes(arrow: Arrow, mark: str = "") -> dict[str, str]:
     """Return what an arrow looks like; a mark says which operand it brings."""
     label = ": ".join(filter(None, (mark, arrow.label)))
-    style = {"label": text(f" {label} ")} if label else {}
+    style = {"label": escape_label(f" {label} ")} if label else {}
     if arrow.tooltip:
-        style["tooltip"] = text(arrow.tooltip)
+        style["tooltip"] = escape_label(arrow.tooltip)
     if arrow.colour:
         style |= {"color": arrow.colour, "penwidth": f"{arrow.width:.2f}", "dir": "none"}
     return style
 
 
-def attributes(box: Box, ordered: bool) -> dict[str, str]:
+def box_attributes(box: Box, ordered: bool) -> dict[str, str]:
     """Return the attributes of a box; `ordered` keeps its operands from left to right."""
     found = dict(BOX[box.role])
     if box.cells:
-        found |= {"margin": "0.05,0.02", "label": table(box.cells)}
+        found |= {"margin": "0.05,0.02", "label": table_label(box.cells)}
     elif box.swatches:
-        found["label"] = colour_bar(box)
+        found["label"] = legend_label(box)
     elif box.bars:
-        found |= {"margin": "0.08,0.03", "label": with_bars(box)}
+        found |= {"margin": "0.08,0.03", "label": histogram_label(box)}
     else:
-        found["label"] = text("\n".join(box.lines))
+        found["label"] = escape_label("\n".join(box.lines))
     if ordered and (box.role in OPERATIONS or box.role == "scalar_operation"):
         found["ordering"] = "in"
     if box.fill is not None:
@@ -193,7 +195,7 @@ def attributes(box: Box, ordered: bool) -> dict[str, str]:
     if found["shape"] == "circle" and (box.fill or len(box.words) > MOST_IN_CIRCLE):
         found["fontsize"] = "9"
     if box.tooltip:
-        found["tooltip"] = text(box.tooltip)
+        found["tooltip"] = escape_label(box.tooltip)
     if box.position is not None:
         found["pos"] = "{:.2f},{:.2f}!".format(*box.position)
     found |= {"class": box.role, "id": box.id}
@@ -217,7 +219,7 @@ def ink_on_middle(ground: str) -> str:
     return max((ON_DARK, ON_MIDDLE), key=lambda ink: contrast(ink, ground))
 
 
-def text(label: str) -> str:
+def escape_label(label: str) -> str:
     """Quote a label: no escape sequence, entity or HTML in it is taken for one.
 
     >>> print(text("a\\\\N & <b>"))
@@ -228,11 +230,11 @@ def text(label: str) -> str:
     return graphviz.escape(label.replace("&", "&amp;"))
 
 
-def table(cells: tuple[Cell, ...]) -> str:
+def table_label(cells: tuple[Cell, ...]) -> str:
     """Return the label of a box with several fields."""
     parts = []
     for cell in cells:
-        lines = (runs(line, cell) for line in cell.text.split("\n"))
+        lines = (table_line(line, cell) for line in cell.text.split("\n"))
         fill = f' bgcolor="{NONFINITE}"' if cell.kind == "nonfinite" else ""
         parts.append(f"<td{fill}>{'<br/>'.join(lines)}</td>")
     row = "<vr/>".join(parts)
@@ -242,7 +244,7 @@ def table(cells: tuple[Cell, ...]) -> str:
     )
 
 
-def runs(line: str, cell: Cell) -> str:
+def table_line(line: str, cell: Cell) -> str:
     """Return a line of a field in its colour.
 
     `\\N` would become the node's name there, whatever is escaped, so it is cut in two.
@@ -257,12 +259,12 @@ def runs(line: str, cell: Cell) -> str:
 def add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
     """Add the scopes as nested subgraphs, which only name their boxes."""
     subgraphs: dict[str, Any] = {}
-    entered = entrances(picture) if picture.direction == "TB" else {}
+    entered = cluster_entrances(picture) if picture.direction == "TB" else {}
     boxes = {box.id: box for box in picture.boxes}
     depths: dict[str | None, int] = {None: 0}
     for cluster in picture.clusters:
         depths[cluster.id] = depths[cluster.parent] + 1
-        attributes = CLUSTER | {"label": text(cluster.caption), "id": cluster.id}
+        attributes = CLUSTER | {"label": escape_label(cluster.caption), "id": cluster.id}
         if depths[cluster.id] > MOST_TINTS:
             attributes["fillcolor"] = "transparent"
         inside = graphviz.Digraph(name=cluster.id, graph_attr=attributes)

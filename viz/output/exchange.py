@@ -22,27 +22,27 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..picture import BESIDE, Arrow, Box, Picture
-from ..words import told
+from ..words import describe_picture
 
 Facts = list[tuple[str, str]]
 NOTHING: Final[dict[str, Facts]] = {}
 VERSION: Final = 2
 
 
-def exchanged(picture: Picture, facts: Mapping[str, Facts] = NOTHING) -> str:
+def write_json(picture: Picture, facts: Mapping[str, Facts] = NOTHING) -> str:
     """Return our JSON of a picture, with what is known of its boxes, by id.
 
     >>> picture = Picture("One box", boxes=[Box("n0", "input", ("x", "(3,)"))])
     >>> json.loads(exchanged(picture))["nodes"][0]["label"]
     'x\\n(3,)'
     """
-    return written(
+    return dump_json(
         {
             "version": VERSION,
             "title": picture.title,
             "direction": picture.direction,
-            "description": told(picture),
-            "nodes": [node(box, facts.get(box.id, [])) for box in picture.boxes],
+            "description": describe_picture(picture),
+            "nodes": [json_node(box, facts.get(box.id, [])) for box in picture.boxes],
             "edges": [
                 {
                     "tail": x.tail,
@@ -61,7 +61,7 @@ def exchanged(picture: Picture, facts: Mapping[str, Facts] = NOTHING) -> str:
     )
 
 
-def node(box: Box, facts: Facts) -> dict[str, Any]:
+def json_node(box: Box, facts: Facts) -> dict[str, Any]:
     """Return a box in our form."""
     return {
         "id": box.id,
@@ -76,7 +76,7 @@ def node(box: Box, facts: Facts) -> dict[str, Any]:
     }
 
 
-def explored(picture: Picture, facts: Mapping[str, Facts] = NOTHING) -> str:
+def write_model_explorer(picture: Picture, facts: Mapping[str, Facts] = NOTHING) -> str:
     """Return a graph collection that Google's Model Explorer opens.
 
     Scopes are its namespaces, tooltips its attributes.
@@ -91,7 +91,7 @@ def explored(picture: Picture, facts: Mapping[str, Facts] = NOTHING) -> str:
             "id": box.id,
             "label": box.words.translate(PLAIN),
             "namespace": spaces[box.cluster],
-            "attrs": attributes(box, facts.get(box.id, [])),
+            "attrs": explorer_attributes(box, facts.get(box.id, [])),
             "incomingEdges": [
                 {
                     "sourceNodeId": x.tail,
@@ -109,7 +109,7 @@ def explored(picture: Picture, facts: Mapping[str, Facts] = NOTHING) -> str:
         if box.role not in BESIDE
     ]
     label = picture.title
-    return written({"label": label, "graphs": [{"id": label, "nodes": nodes}]})
+    return dump_json({"label": label, "graphs": [{"id": label, "nodes": nodes}]})
 
 
 PLAIN: Final = str.maketrans(
@@ -131,7 +131,7 @@ def namespaces(picture: Picture) -> dict[str | None, str]:
     return found
 
 
-def attributes(box: Box, facts: Facts) -> list[dict[str, str]]:
+def explorer_attributes(box: Box, facts: Facts) -> list[dict[str, str]]:
     """Return the role of a box and what is known of it, or its tooltip, as keys and values."""
     rows = [{"key": "role", "value": box.role}]
     if facts:
@@ -142,6 +142,6 @@ def attributes(box: Box, facts: Facts) -> list[dict[str, str]]:
     return rows
 
 
-def written(content: dict[str, Any]) -> str:
+def dump_json(content: dict[str, Any]) -> str:
     """Write JSON with one space of indentation."""
     return json.dumps(content, indent=1, allow_nan=False) + "\n"

@@ -17,13 +17,13 @@ SWATCH: Final = 14
 OPEN: Final = '<table border="0" cellborder="0" cellspacing="0" cellpadding="0">'
 
 
-def with_bars(box: Box) -> str:
+def histogram_label(box: Box) -> str:
     """Return a label with a histogram beneath its lines."""
     cells = "".join(f'<td valign="bottom">{bar(height)}</td>' for height in box.bars)
     graphic = (
         f'<table border="0" cellborder="0" cellspacing="1" cellpadding="0"><tr>{cells}</tr></table>'
     )
-    lines = "".join(f"<tr><td>{escaped(line)}</td></tr>" for line in box.lines)
+    lines = "".join(f"<tr><td>{escape_cell(line)}</td></tr>" for line in box.lines)
     return f"<{OPEN}{lines}<tr><td>{graphic}</td></tr></table>>"
 
 
@@ -40,12 +40,12 @@ def bar(height: float) -> str:
     return f"{OPEN}{rows}</table>"
 
 
-def colour_bar(box: Box) -> str:
+def legend_label(box: Box) -> str:
     """Return the label of a legend.
 
     A scale has its colours in a row between its ends; a few marks have a line each.
     """
-    title, *words = map(escaped, box.lines)
+    title, *words = map(escape_cell, box.lines)
     if len(box.swatches) > len(words):
         row = "".join(map(swatch, box.swatches))
         ends = f"<td>{words[0]}  </td>{row}<td>  {words[-1]}</td>"
@@ -63,6 +63,6 @@ def swatch(colour: str) -> str:
     return f'<td fixedsize="true" width="{SWATCH}" height="{SWATCH}" bgcolor="{colour}"></td>'
 
 
-def escaped(line: str) -> str:
+def escape_cell(line: str) -> str:
     """Return a line as text of a table; an empty one keeps its height."""
     return escape(line).replace("\\", "&#92;") or " "

@@ -20,7 +20,7 @@ BETWEEN: Final = 44.0
 """Between two rows."""
 
 
-def layered(picture: Picture) -> Picture:
+def place_in_rows(picture: Picture) -> Picture:
     """Return a picture with a position for each box.
 
     >>> from ..picture import Arrow
@@ -30,13 +30,13 @@ def layered(picture: Picture) -> Picture:
     [-16.0, -92.0]
     """
     rows: dict[int, list[Box]] = {}
-    for box, rank in zip(picture.boxes, ranks(picture), strict=True):
+    for box, rank in zip(picture.boxes, longest_paths(picture), strict=True):
         rows.setdefault(rank, []).append(box)
     places: dict[str, tuple[float, float]] = {}
     away = 0.0
     across = 0 if picture.direction == "TB" else 1
     for rank in sorted(rows):
-        sizes = [extent(box) for box in rows[rank]]
+        sizes = [box_extent(box) for box in rows[rank]]
         depth = max(size[1 - across] for size in sizes)
         along = -sum(size[across] + GAP for size in sizes) / 2
         away += depth / 2
@@ -49,13 +49,13 @@ def layered(picture: Picture) -> Picture:
     return replace(picture, boxes=boxes, clusters=[], ties=[])
 
 
-def extent(box: Box) -> tuple[float, float]:
+def box_extent(box: Box) -> tuple[float, float]:
     """Return about how wide and high a box is."""
     lines = box.lines or (" ".join(cell.text for cell in box.cells),)
     return LETTER * max(map(len, lines), default=1) + 20, LINE * len(lines) + 16
 
 
-def ranks(picture: Picture) -> list[int]:
+def longest_paths(picture: Picture) -> list[int]:
     """Return the length of the longest path to each box; each comes after what enters it.
 
     What the backward carries counts as going forward: its boxes stand beside those of the forward.

@@ -32,7 +32,7 @@ PIXELS_PER_INCH: Final = 144
 
 
 @cache
-def program(engine: Engine) -> str:
+def find_program(engine: Engine) -> str:
     """Return the path of the layout program.
 
     Raises:
@@ -51,7 +51,7 @@ def program(engine: Engine) -> str:
     beside = Path(sys.executable).parent / name  # also in an environment that is not activated
     if beside.is_file():
         return str(beside)
-    found = _installed(name) or shutil.which(name)
+    found = _find_installed(name) or shutil.which(name)
     if found is None:
         raise LayoutError(
             "the layout program graphviz-pure is missing; install it with "
@@ -60,7 +60,7 @@ def program(engine: Engine) -> str:
     return found
 
 
-def _installed(name: str) -> str | None:
+def _find_installed(name: str) -> str | None:
     """Look the program up in the files of its installed distribution."""
     from importlib.metadata import PackageNotFoundError, files
 
@@ -89,7 +89,7 @@ def lay_out(
         LayoutError: if the program is missing or fails.
         SlowLayoutError: if it takes too long even for a simpler layout.
     """
-    command = [program(engine), f"-T{kind}"]
+    command = [find_program(engine), f"-T{kind}"]
     if placed:
         command += ["-Kneato", "-n2", "-Gsplines=line"]
     if kind == "png":
@@ -97,7 +97,7 @@ def lay_out(
         if "bgcolor=transparent" in source[:200]:  # the option would replace a theme's ground
             command.append("-Gbgcolor=white")
     try:
-        done = ran(command, source, engine)
+        done = run_program(command, source, engine)
     except OSError as error:
         raise LayoutError(f"{engine} cannot be run: {error}; reinstall it") from error
     # Its standard error also tells of letters whose width it estimates; only a failure counts.
@@ -107,7 +107,9 @@ def lay_out(
     return done.stdout
 
 
-def ran(command: list[str], source: str, engine: Engine) -> subprocess.CompletedProcess[bytes]:
+def run_program(
+    command: list[str], source: str, engine: Engine
+) -> subprocess.CompletedProcess[bytes]:
     """Run the layout program; if it takes too long, once more with less care."""
     text = source.encode()
     try:

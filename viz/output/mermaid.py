@@ -10,7 +10,7 @@ from typing import Final
 
 from ..picture import SCOPES, Box, Picture, Role
 from ..style import BOX
-from ..texts import clean
+from ..texts import clean_text
 
 LONGEST: Final = 200
 """Letters of a label; Mermaid refuses texts of more than 50,000 in all."""
@@ -19,7 +19,7 @@ ROUND: Final[frozenset[Role]] = frozenset(
 )
 
 
-def mermaid(picture: Picture) -> str:
+def write_mermaid(picture: Picture) -> str:
     """Return the text of a flowchart with a subgraph for each scope and a class for each role.
 
     >>> from ..picture import Arrow
@@ -36,12 +36,17 @@ def mermaid(picture: Picture) -> str:
       classDef operation fill:#ffffff,stroke:#57606a,color:#1f2328,stroke-width:1px
     <BLANKLINE>
     """
-    lines = ["---", f'title: "{title(picture.title)}"', "---", f"flowchart {picture.direction}"]
-    lines += groups(picture)
+    lines = [
+        "---",
+        f'title: "{encode_title(picture.title)}"',
+        "---",
+        f"flowchart {picture.direction}",
+    ]
+    lines += scope_lines(picture)
     for arrow in picture.arrows:
         line = "---" if arrow.colour else "-.->" if arrow.backward else "-->"
         words = ": ".join(filter(None, (arrow.operand, arrow.label.strip())))
-        label = f'|"{encoded(words)}"|' if words else ""
+        label = f'|"{encode_label(words)}"|' if words else ""
         lines.append(f"  {arrow.tail} {line}{label} {arrow.head}")
     for place, arrow in enumerate(picture.arrows):
         if arrow.colour:
@@ -50,54 +55,54 @@ def mermaid(picture: Picture) -> str:
                 f"  linkStyle {place} stroke:{arrow.colour[:7]},stroke-width:{width:.2f}px"
             )
     roles = dict.fromkeys(box.role for box in picture.boxes)
-    return "\n".join([*lines, *map(definition, roles), ""])
+    return "\n".join([*lines, *map(class_definition, roles), ""])
 
 
-def groups(picture: Picture) -> list[str]:
+def scope_lines(picture: Picture) -> list[str]:
     """Return the lines of boxes, each inside its scope; without recursion, nesting may be deep."""
     inside: dict[str | None, list[str]] = {None: []}
     for cluster in picture.clusters:
-        inside[cluster.id] = [f'  subgraph {cluster.id}["{encoded(cluster.caption)}"]']
+        inside[cluster.id] = [f'  subgraph {cluster.id}["{encode_label(cluster.caption)}"]']
     for box in picture.boxes:
-        inside[box.cluster].append(f"  {node(box)}")
+        inside[box.cluster].append(f"  {box_line(box)}")
     for cluster in reversed(picture.clusters):  # inner ones are complete before outer ones
         inside[cluster.parent] += [*inside[cluster.id], "  end"]
     return inside[None]
 
 
-def node(box: Box) -> str:
+def box_line(box: Box) -> str:
     """Return the line of a box; its shape follows its role."""
     words = "\n".join(box.lines) or " | ".join(cell.text for cell in box.cells)
     start, end = ("[[", "]]") if box.role in SCOPES else ("[", "]")
     if box.role in ROUND:
         start, end = "((", "))"
-    return f'{box.id}{start}"{encoded(words) or " "}"{end}:::{box.role}'
+    return f'{box.id}{start}"{encode_label(words) or " "}"{end}:::{box.role}'
 
 
-def encoded(text: str) -> str:
+def encode_label(text: str) -> str:
     """Write a label: what is no letter, digit or space becomes its number.
 
     >>> encoded('W "x"\\n]]')
     'W #34;x#34;<br/>#93;#93;'
     """
-    shown = clean(text, LONGEST)
-    return "<br/>".join("".join(map(letter, line)).strip() for line in shown.split("\n"))
+    shown = clean_text(text, LONGEST)
+    return "<br/>".join("".join(map(encode_letter, line)).strip() for line in shown.split("\n"))
 
 
-def letter(character: str) -> str:
+def encode_letter(character: str) -> str:
     """Write one character of a label."""
     if character == " " or character.isalnum():
         return character
     return f"#{ord(character)};"
 
 
-def title(text: str) -> str:
+def encode_title(text: str) -> str:
     """Write the title inside of quotation marks, as YAML reads it."""
-    shown = clean(text, LONGEST, lines=1)
+    shown = clean_text(text, LONGEST, lines=1)
     return "".join(c if c == " " or c.isalnum() else f"\\U{ord(c):08x}" for c in shown)
 
 
-def definition(role: Role) -> str:
+def class_definition(role: Role) -> str:
     """Return the look of a role."""
     look = BOX[role]
     parts = [

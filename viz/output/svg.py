@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 from ..picture import Box, Picture
 from ..style import DARK, FONT_FAMILY, OUTSIDE
-from ..words import told
+from ..words import describe_picture
 
 SVG: Final = "{http://www.w3.org/2000/svg}"
 XLINK: Final = "{http://www.w3.org/1999/xlink}"
@@ -23,7 +23,7 @@ POINT: Final = 4 / 3
 """CSS pixels in a point."""
 
 
-def finished(drawn: bytes, picture: Picture, source: str, *, follows: bool = True) -> str:
+def finish_svg(drawn: bytes, picture: Picture, source: str, *, follows: bool = True) -> str:
     """Return the finished SVG text.
 
     Args:
@@ -42,15 +42,17 @@ def finished(drawn: bytes, picture: Picture, source: str, *, follows: bool = Tru
             element.set("id", f"{prefix}-{name}")
         if element.tag == f"{SVG}text":
             element.set("font-family", FONT_FAMILY)
-    hook(root, picture, prefix)
+    label_groups(root, picture, prefix)
     drop_node_names(root)
     for link in list(root.iter(f"{SVG}a")):
         add_tooltip(link, link.attrib.pop(f"{XLINK}title", ""))
-    scale(root)
+    set_size(root)
     root.set("id", prefix)
     root.set("role", "img")
     root.set("aria-labelledby", f"{prefix}-title {prefix}-desc")
-    for place, (tag, text) in enumerate((("title", picture.title), ("desc", told(picture)))):
+    for place, (tag, text) in enumerate(
+        (("title", picture.title), ("desc", describe_picture(picture)))
+    ):
         element = ElementTree.Element(f"{SVG}{tag}", {"id": f"{prefix}-{tag}"})
         element.text = text
         root.insert(place, element)
@@ -61,7 +63,7 @@ def finished(drawn: bytes, picture: Picture, source: str, *, follows: bool = Tru
     return ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def hook(root: ElementTree.Element, picture: Picture, prefix: str) -> None:
+def label_groups(root: ElementTree.Element, picture: Picture, prefix: str) -> None:
     """Give style sheets and scripts something to hold on to: what each group stands for.
 
     Boxes have the classes `viz-box` and `viz-<role>`, with `data-role`, `data-name` and
@@ -70,7 +72,11 @@ def hook(root: ElementTree.Element, picture: Picture, prefix: str) -> None:
     paths = scope_paths(picture)
     known: dict[str, tuple[str, dict[str, str]]] = {}
     for box in picture.boxes:
-        data = {"data-role": box.role, "data-name": name_of(box), "data-scope": paths[box.cluster]}
+        data = {
+            "data-role": box.role,
+            "data-name": first_line(box),
+            "data-scope": paths[box.cluster],
+        }
         known[box.id] = f"viz-box viz-{box.role.replace('_', '-')}", data
     for place, arrow in enumerate(picture.arrows):
         kind = "viz-arrow viz-backward" if arrow.backward else "viz-arrow"
@@ -87,7 +93,7 @@ def hook(root: ElementTree.Element, picture: Picture, prefix: str) -> None:
                     group.set(name, value)
 
 
-def name_of(box: Box) -> str:
+def first_line(box: Box) -> str:
     """Return the first line of a box, by which a style sheet may choose it."""
     return box.lines[0] if box.lines else box.cells[0].text if box.cells else ""
 
@@ -117,7 +123,7 @@ def add_tooltip(link: ElementTree.Element, text: str) -> None:
     link.insert(0, title)
 
 
-def scale(root: ElementTree.Element) -> None:
+def set_size(root: ElementTree.Element) -> None:
     """Give the natural size in pixels, and let a narrower container shrink it."""
     for side in ("width", "height"):
         points = re.match(r"[\d.]+", root.get(side, ""))

@@ -14,7 +14,7 @@ from autograd_mini.core.graph import Graph
 from ..errors import PictureError
 from ..graphs.operations import OperationsView
 from ..picture import Picture
-from .applying import applied
+from .applying import apply_overlays
 from .flops import Flops
 from .gradients import Gradients
 from .nonfinite import Nonfinite
@@ -39,7 +39,7 @@ Names = str | Iterable[str] | None
 """What `overlay=` takes."""
 
 
-def overlays(names: Names, graph: Graph) -> list[Overlay]:
+def measure_overlays(names: Names, graph: Graph) -> list[Overlay]:
     """Measure what some overlays show of a graph.
 
     Raises:
@@ -53,9 +53,9 @@ def overlays(names: Names, graph: Graph) -> list[Overlay]:
     return [OVERLAYS[name](graph) for name in wanted]
 
 
-def overlaid(picture: Picture, view: OperationsView, found: list[Overlay]) -> Picture:
+def add_overlays(picture: Picture, view: OperationsView, found: list[Overlay]) -> Picture:
     """Return a picture with overlays: each adds a line, the first one with colours fills boxes."""
     boxes: dict[str, Any] = {box: part for part, box in view.box_of_part.items()}
     boxes |= {box: source.value for source, box in view.box_of_source.items()}
     boxes |= view.drawn_arrays()
-    return applied(picture, boxes, found) if found else picture
+    return apply_overlays(picture, boxes, found) if found else picture

@@ -19,7 +19,7 @@ OUTSIDE_FILLS: Final = {"0": ZERO, "NaN or infinity": NONFINITE}
 MEANING: Final = {"origin": "where NaN or infinity arises", "reached": "what it reaches"}
 
 
-def applied(picture: Picture, subjects: dict[str, Any], overlays: list[Overlay]) -> Picture:
+def apply_overlays(picture: Picture, subjects: dict[str, Any], overlays: list[Overlay]) -> Picture:
     """Return a picture with the readings of some overlays.
 
     Args:
@@ -27,7 +27,7 @@ def applied(picture: Picture, subjects: dict[str, Any], overlays: list[Overlay])
         subjects: the part, tensor or array behind the id of a box.
         overlays: each adds its line; the first one with a scale gives the colours.
     """
-    readings = [read(overlay, subjects) for overlay in overlays]
+    readings = [read_overlay(overlay, subjects) for overlay in overlays]
     coloured = next((i for i, o in enumerate(overlays) if o.scale), None)
     scale = None
     if coloured is not None:
@@ -37,19 +37,19 @@ def applied(picture: Picture, subjects: dict[str, Any], overlays: list[Overlay])
     for box in picture.boxes:
         for place, found in enumerate(readings):
             if box.id in found:
-                box = written(box, found[box.id])
+                box = add_reading(box, found[box.id])
                 if place == coloured:
-                    box = filled(box, found[box.id], overlays[place], scale)
+                    box = fill_box(box, found[box.id], overlays[place], scale)
         boxes.append(box)
     first = first_origins(picture, readings)
     boxes = [replace(box, first=True) if box.id in first else box for box in boxes]
     marks = {x.mark for found in readings for x in found.values() if x.mark}
     if scale is not None and coloured is not None:
-        boxes.append(legend(f"n{len(boxes)}", overlays[coloured], scale))
+        boxes.append(scale_legend(f"n{len(boxes)}", overlays[coloured], scale))
     if coloured is not None:
         values = [x.value for x in readings[coloured].values() if x.value is not None]
-        looks = {x for x in map(overlays[coloured].outside, values) if x}
-        boxes += [outside_legend(f"n{len(boxes)}", looks)] if looks else []
+        looks = {x for x in map(overlays[coloured].off_scale_label, values) if x}
+        boxes += [off_scale_legend(f"n{len(boxes)}", looks)] if looks else []
     if marks:
         boxes.append(mark_legend(f"n{len(boxes)}", marks))
     said = {box.words for box in boxes if box.role == "legend"}
@@ -72,27 +72,29 @@ def first_origins(picture: Picture, readings: list[dict[str, Reading]]) -> set[s
     return found
 
 
-def read(overlay: Overlay, subjects: dict[str, Any]) -> dict[str, Reading]:
+def read_overlay(overlay: Overlay, subjects: dict[str, Any]) -> dict[str, Reading]:
     """Return what an overlay tells of each box, by id."""
     found = {}
     for box, subject in subjects.items():
-        one = overlay.of_part(subject) if isinstance(subject, Part) else overlay.of_leaf(subject)
+        one = (
+            overlay.read_part(subject) if isinstance(subject, Part) else overlay.read_leaf(subject)
+        )
         if one is not None:
             found[box] = one
     return found
 
 
-def filled(box: Box, reading: Reading, overlay: Overlay, scale: Scale | None) -> Box:
+def fill_box(box: Box, reading: Reading, overlay: Overlay, scale: Scale | None) -> Box:
     """Return a box in the colour of its value, or in the look of what the scale cannot place."""
     if reading.value is None or reading.mark:
         return box
-    look = overlay.outside(reading.value)
+    look = overlay.off_scale_label(reading.value)
     if look:
         return replace(box, fill=OUTSIDE_FILLS[look])
     return box if scale is None else replace(box, fill=scale.colour(reading.value))
 
 
-def written(box: Box, reading: Reading) -> Box:
+def add_reading(box: Box, reading: Reading) -> Box:
     """Return a box with a reading, and the look of its mark."""
     fill = FILLS[reading.mark] if reading.mark else box.fill
     return replace(
@@ -104,13 +106,13 @@ def written(box: Box, reading: Reading) -> Box:
     )
 
 
-def legend(name: str, overlay: Overlay, scale: Scale) -> Box:
+def scale_legend(name: str, overlay: Overlay, scale: Scale) -> Box:
     """Return the box that explains the colours: the ends of the scale, and what is measured."""
-    ends = (overlay.written(scale.low), overlay.written(scale.high))
+    ends = (overlay.format_value(scale.low), overlay.format_value(scale.high))
     return Box(name, "scale", (overlay.title, *ends), swatches=CIVIDIS)
 
 
-def outside_legend(name: str, looks: Container[str]) -> Box:
+def off_scale_legend(name: str, looks: Container[str]) -> Box:
     """Return the box that explains the looks of what the scale cannot place."""
     shown = [look for look in OUTSIDE_FILLS if look in looks]
     fills = tuple(OUTSIDE_FILLS[look] for look in shown)

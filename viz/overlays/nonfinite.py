@@ -17,7 +17,7 @@ from ..graphs.builder import changed_leaves
 from ..graphs.outline import Part
 from ..reach import gradient_notes
 from ..reading import has_values, is_number, key, operands
-from ..texts import clean, join_list
+from ..texts import clean_text, join_list
 from .readings import Mark, Overlay, Reading
 
 Told = tuple[Mark, str]
@@ -46,39 +46,39 @@ class Nonfinite(Overlay):
         self.gradients_of_leaves: dict[Any, str] = {}
         self.changed = changed_leaves(graph)
         for leaf in (*graph.inputs, *graph.parameters):
-            kind = kind_of(leaf._value)
+            kind = nonfinite_kind(leaf._value)
             if kind:
                 self.leaves[key(leaf)] = (
                     ("", kind) if key(leaf) in self.changed else ("origin", kind)
                 )
         for operation in graph.operations:
-            self.look_at(operation)
-        self.notes = self.doubts()
-        self.look_at_gradients()
+            self.mark_values(operation)
+        self.notes = self.notes_on_changed()
+        self.mark_gradients()
 
-    def look_at(self, operation: Operation) -> None:
+    def mark_values(self, operation: Operation) -> None:
         """Note whether a result is not finite, and whether a plain array made it so."""
-        kind = next(filter(None, (kind_of(y._value) for y in operation.outputs)), "")
+        kind = next(filter(None, (nonfinite_kind(y._value) for y in operation.outputs)), "")
         if kind:
-            self.marks[operation.serial] = self.mark(operation), kind
+            self.marks[operation.serial] = self.find_mark(operation), kind
             plain = (x for x in operands(operation) if not isinstance(x, Tensor))
-            given = max(map(kind_of, plain), default="")
+            given = max(map(nonfinite_kind, plain), default="")
             if given:
                 self.given[operation.serial] = "origin", given
 
-    def mark(self, operation: Operation) -> Mark:
+    def find_mark(self, operation: Operation) -> Mark:
         """Return whether what is not finite arises in an operation; "" where that is not known."""
         taken = operands(operation)
         known = [x for x in taken if not isinstance(x, Tensor) or key(x) not in self.changed]
         plain = [x for x in known if not isinstance(x, Tensor)]
-        if any(is_number(x) and kind_of(x) for x in plain):
+        if any(is_number(x) and nonfinite_kind(x) for x in plain):
             return "origin"
         values = (x._value if isinstance(x, Tensor) else x for x in known)
-        if any(map(kind_of, values)):
+        if any(map(nonfinite_kind, values)):
             return "reached"
         return "origin" if len(known) == len(taken) else ""
 
-    def doubts(self) -> tuple[str, ...]:
+    def notes_on_changed(self) -> tuple[str, ...]:
         """Tell of the leaves that were assigned since, where they make a difference."""
         leaves = (*self.graph.inputs, *self.graph.parameters)
         changed = [x for x in leaves if key(x) in self.changed]
@@ -86,35 +86,35 @@ class Nonfinite(Overlay):
             changed = [x for x in changed if key(x) in self.leaves]
         if not changed:
             return ()
-        names = join_list([clean(x.name or "a leaf", lines=1) for x in changed], LONGEST_NOTE)
+        names = join_list([clean_text(x.name or "a leaf", lines=1) for x in changed], LONGEST_NOTE)
         values = "its former value is" if len(changed) == 1 else "their former values are"
         return (f"{names} changed since this was recorded: {values} not known",)
 
-    def look_at_gradients(self) -> None:
+    def mark_gradients(self) -> None:
         """Mark where a cotangent that is not finite arises, and where it arrives."""
         self.notes += tuple(gradient_notes(self.graph))
         for visit in visits(self.graph):
-            arriving = any(kind_of(g) for g in visit.arriving if g is not None)
-            passed = [(x, kind_of(x.amount)) for x in visit.contributions]
+            arriving = any(nonfinite_kind(g) for g in visit.arriving if g is not None)
+            passed = [(x, nonfinite_kind(x.amount)) for x in visit.contributions]
             kinds = {kind for _, kind in passed if kind}
             if kinds:
                 mark: Mark = "reached" if arriving else "origin"
                 self.gradients[visit.operation.serial] = mark, max(kinds)
             for x, _ in passed:
-                found = kind_of(x.total)
+                found = nonfinite_kind(x.total)
                 if found and x.operand.is_leaf:
                     self.gradients_of_leaves[key(x.operand)] = found
         if self.gradients:
             self.notes += (GRADIENT_NOTE,)
 
-    def of_part(self, part: Part) -> Reading | None:
+    def read_part(self, part: Part) -> Reading | None:
         """Return the marks of an operation, or the worst of several."""
         serials = [operation.serial for operation in part.operations]
         values = [self.marks[serial] for serial in serials if serial in self.marks]
-        values += self.inside(part) if part.kind != "operation" else []
-        return reading(values, [self.gradients[x] for x in serials if x in self.gradients])
+        values += self.marks_inside(part) if part.kind != "operation" else []
+        return worst_reading(values, [self.gradients[x] for x in serials if x in self.gradients])
 
-    def inside(self, part: Part) -> list[Told]:
+    def marks_inside(self, part: Part) -> list[Told]:
         """Return the constants and parameters of a fold that are not finite: they begin in it."""
         found: list[Told] = []
         for operation in part.operations:
@@ -125,19 +125,21 @@ class Nonfinite(Overlay):
                     found += [self.leaves[key(x)]] if x.requires_grad else []
         return found
 
-    def of_leaf(self, leaf: Any) -> Reading | None:
+    def read_leaf(self, leaf: Any) -> Reading | None:
         """Return the marks of a leaf."""
         if not isinstance(leaf, Tensor):
-            return reading([("origin", kind_of(leaf))] if kind_of(leaf) else [], [])
+            return worst_reading(
+                [("origin", nonfinite_kind(leaf))] if nonfinite_kind(leaf) else [], []
+            )
         found = self.leaves.get(key(leaf))
         reached = self.gradients_of_leaves.get(key(leaf))
         gradient: list[Told] = [("reached", reached)] if reached else []
         if found is not None and not found[0]:
-            return replace(reading([], gradient) or Reading(), text=f"{found[1]} now")
-        return reading([found] if found else [], gradient)
+            return replace(worst_reading([], gradient) or Reading(), text=f"{found[1]} now")
+        return worst_reading([found] if found else [], gradient)
 
 
-def reading(values: list[Told], gradients: list[Told]) -> Reading | None:
+def worst_reading(values: list[Told], gradients: list[Told]) -> Reading | None:
     """Return what is told of the worst of some values and of some gradients."""
     if not values and not gradients:
         return None
@@ -156,7 +158,7 @@ def reading(values: list[Told], gradients: list[Told]) -> Reading | None:
     return Reading("\n".join(lines), mark=worst, begins=tuple(begins))
 
 
-def kind_of(value: Any) -> str:
+def nonfinite_kind(value: Any) -> str:
     """Return `NaN` or `Inf` for numbers that hold some, else nothing."""
     array = np.asarray(value)
     if array.dtype.kind not in "fc" or np.all(np.isfinite(array)):

@@ -55,20 +55,20 @@ class Overlay:
         """
         self.graph = graph
 
-    def of_part(self, part: Part) -> Reading | None:
+    def read_part(self, part: Part) -> Reading | None:
         """Return what is told of an operation, or of several in one box; None for nothing."""
         raise NotImplementedError
 
-    def of_leaf(self, leaf: Any) -> Reading | None:
+    def read_leaf(self, leaf: Any) -> Reading | None:
         """Return what is told of a leaf: a tensor or a plain array."""
         return None
 
-    def outside(self, value: float) -> str:
+    def off_scale_label(self, value: float) -> str:
         """Return what a value is called that a logarithmic scale cannot place, else nothing."""
         if self.scale != "log" or (isfinite(value) and value > 0):
             return ""
         return "0" if value == 0 else "NaN or infinity"
 
-    def written(self, value: float) -> str:
+    def format_value(self, value: float) -> str:
         """Write a value of the scale, with its unit."""
         raise NotImplementedError

@@ -25,26 +25,26 @@ class Memory(Overlay):
     title = "memory of the results"
     scale = "linear"
 
-    def of_part(self, part: Part) -> Reading | None:
+    def read_part(self, part: Part) -> Reading | None:
         """Return the bytes of all results of a part."""
-        return self.reading(sum(map(bytes_of, part.operations)))
+        return self.reading(sum(map(result_bytes, part.operations)))
 
-    def of_leaf(self, leaf: Any) -> Reading | None:
+    def read_leaf(self, leaf: Any) -> Reading | None:
         """Return the bytes of a leaf, which is no result and has no colour."""
-        size = size_of(leaf._value if isinstance(leaf, Tensor) else leaf)
-        return Reading(tooltip=f"{self.written(size)} of memory")
+        size = byte_size(leaf._value if isinstance(leaf, Tensor) else leaf)
+        return Reading(tooltip=f"{self.format_value(size)} of memory")
 
     def reading(self, size: int) -> Reading:
         """Return what is told of a number of bytes."""
-        return Reading(self.written(size), float(size))
+        return Reading(self.format_value(size), float(size))
 
-    def written(self, value: float) -> str:
+    def format_value(self, value: float) -> str:
         """Write bytes in the largest unit that suits."""
         power = min(int(np.log2(max(value, 1)) // 10), len(UNITS) - 1)
         return f"{value / 1024**power:.3g} {UNITS[power]}"
 
 
-def bytes_of(operation: Operation) -> int:
+def result_bytes(operation: Operation) -> int:
     """Return the bytes that the results of an operation take: none where they lie in an operand's.
 
     Of a program, whose values are absent, and where an operand was assigned since, the table says
@@ -57,12 +57,12 @@ def bytes_of(operation: Operation) -> int:
     if changed or any(type(y) is Absent for y in results):
         view = operation.primitive.view
         is_view = view(*values, **operation.params) if callable(view) else view
-        return 0 if is_view else sum(map(size_of, results))
+        return 0 if is_view else sum(map(byte_size, results))
     arrays = [x for x in values if isinstance(x, np.ndarray)]
-    return sum(size_of(y) for y in results if not any(np.may_share_memory(y, x) for x in arrays))
+    return sum(byte_size(y) for y in results if not any(np.may_share_memory(y, x) for x in arrays))
 
 
-def size_of(value: Any) -> int:
+def byte_size(value: Any) -> int:
     """Return the bytes of an array, or of what stands for one."""
     dtype = getattr(value, "dtype", None)
     itemsize = np.asarray(value).dtype.itemsize if dtype is None else np.dtype(dtype).itemsize
@@ -83,7 +83,7 @@ class Parameters(Overlay):
                 if isinstance(x, Tensor) and x.is_leaf:
                     self.users[key(x), operation.phase].append(operation.serial)
 
-    def of_part(self, part: Part) -> Reading | None:
+    def read_part(self, part: Part) -> Reading | None:
         """Count the numbers of the parameters that a part takes, each once."""
         found = {
             key(x): x.size
@@ -101,19 +101,19 @@ class Parameters(Overlay):
             for name, size in found.items()
             if any(other not in inside for other in self.users[name, phase])
         )
-        told = f", {self.written(shared)} of them" if 0 < shared < count else ","
+        told = f", {self.format_value(shared)} of them" if 0 < shared < count else ","
         return Reading(
-            f"{self.written(count)}{f'{told} shared' if shared else ''}",
+            f"{self.format_value(count)}{f'{told} shared' if shared else ''}",
             float(count),
             "what is shared is counted in each box that takes it" if shared else "",
         )
 
-    def of_leaf(self, leaf: Any) -> Reading | None:
+    def read_leaf(self, leaf: Any) -> Reading | None:
         """Count the numbers of a parameter."""
         if not isinstance(leaf, Tensor) or not leaf.requires_grad:
             return None
-        return Reading(self.written(leaf.size), float(leaf.size))
+        return Reading(self.format_value(leaf.size), float(leaf.size))
 
-    def written(self, value: float) -> str:
+    def format_value(self, value: float) -> str:
         """Write a count."""
         return f"{int(value):,}".replace(",", "\N{NO-BREAK SPACE}")

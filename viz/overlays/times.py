@@ -43,16 +43,16 @@ class Time(Overlay):
                     self.seconds[operation.serial] = 0.0
                     continue
                 calls = REPEATS if perf_counter() < end else 1
-                self.seconds[operation.serial] = min(timed(operation) for _ in range(calls))
+                self.seconds[operation.serial] = min(time_forward(operation) for _ in range(calls))
         self.whole = sum(self.seconds.values())
 
-    def of_part(self, part: Part) -> Reading | None:
+    def read_part(self, part: Part) -> Reading | None:
         """Return the time of a part, and its share."""
         found = sum(self.seconds[operation.serial] for operation in part.operations)
         share = found / self.whole if self.whole else 0.0
-        return Reading(f"{self.written(found)} · {share:.0%}", found)
+        return Reading(f"{self.format_value(found)} · {share:.0%}", found)
 
-    def written(self, value: float) -> str:
+    def format_value(self, value: float) -> str:
         """Write seconds in the unit that suits."""
         for unit, factor in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
             if value * factor >= 1:
@@ -60,7 +60,7 @@ class Time(Overlay):
         return f"{value * 1e9:.3g} ns"
 
 
-def timed(operation: Operation) -> float:
+def time_forward(operation: Operation) -> float:
     """Return the seconds of one call of an operation's forward on its recorded operands."""
     taken: list[Any] = [x._value if isinstance(x, Tensor) else x for x in operands(operation)]
     forward, params = operation.primitive.forward, operation.params

@@ -15,7 +15,14 @@ from ..graphs.builder import changed_leaves, output_index
 from ..graphs.outline import Part
 from ..measures import mean_and_deviation
 from ..reading import has_values, key
-from ..texts import LONGEST_TOOLTIP, clean, join_list, number, rough, sign_of
+from ..texts import (
+    LONGEST_TOOLTIP,
+    clean_text,
+    format_number,
+    format_rough,
+    join_list,
+    operation_symbol,
+)
 from .leaving import Leaving
 from .readings import Overlay, Reading
 
@@ -39,21 +46,21 @@ class Values(Overlay):
         self.leaving = Leaving(graph)
         self.changed = changed_leaves(graph)
 
-    def of_part(self, part: Part) -> Reading | None:
+    def read_part(self, part: Part) -> Reading | None:
         """Return what each result of an operation looks like, or what leaves several operations."""
         one = part.kind == "operation"
         results = list(part.operations[0].outputs) if one else self.leaving.results(part)
-        found = [(result_name(y, one), looks(y._value)) for y in results]
+        found = [(result_name(y, one), read_statistics(y._value)) for y in results]
         known = [(name, reading) for name, reading in found if reading is not None]
         if len(found) == 1:
             return known[0][1] if known else None
-        return several(known)
+        return combine_readings(known)
 
-    def of_leaf(self, leaf: Any) -> Reading | None:
+    def read_leaf(self, leaf: Any) -> Reading | None:
         """Return what a leaf looks like; of one that was assigned since, that it is so now."""
         if not isinstance(leaf, Tensor):
-            return looks(leaf)
-        found = looks(leaf._value) if leaf.ndim else None  # a number is in the box anyway
+            return read_statistics(leaf)
+        found = read_statistics(leaf._value) if leaf.ndim else None  # a number is in the box anyway
         if found is None or key(leaf) not in self.changed:
             return found
         return replace(found, text=f"now {found.text}", tooltip=f"now {found.tooltip}")
@@ -64,10 +71,10 @@ def result_name(y: Tensor, one: bool) -> str:
     assert y.op is not None  # it is a result
     if one:
         return f":{y.index}"
-    return clean(y.name or f"{sign_of(y.op)}{output_index(y, y.op)}", LONGEST_PART)
+    return clean_text(y.name or f"{operation_symbol(y.op)}{output_index(y, y.op)}", LONGEST_PART)
 
 
-def several(known: list[tuple[str, Reading]]) -> Reading | None:
+def combine_readings(known: list[tuple[str, Reading]]) -> Reading | None:
     """Return the statistics of several results, a line each; the tooltip has those of all."""
     if not known:
         return None
@@ -78,21 +85,25 @@ def several(known: list[tuple[str, Reading]]) -> Reading | None:
     return Reading("\n".join(lines), tooltip=join_list(told, LONGEST_TOOLTIP, "\n"))
 
 
-def looks(value: Any) -> Reading | None:
+def read_statistics(value: Any) -> Reading | None:
     """Return the statistics of real numbers."""
     array = np.asarray(value)
     if array.dtype.kind not in "fiub" or array.size == 0:
         return None
     if array.size == 1:
-        return Reading(number(array.item()))
+        return Reading(format_number(array.item()))
     numbers = array[np.isfinite(array)].astype(np.float64)
     lost = array.size - numbers.size
     if not numbers.size:
         return Reading("not finite")
     mean, deviation = mean_and_deviation(numbers)
-    ends = f"from {number(numbers.min())} to {number(numbers.max())}"
+    ends = f"from {format_number(numbers.min())} to {format_number(numbers.max())}"
     tooltip = f"{ends}, {lost} not finite" if lost else ends
-    return Reading(f"{rough(mean)} ± {rough(deviation)}", tooltip=tooltip, bars=histogram(numbers))
+    return Reading(
+        f"{format_rough(mean)} ± {format_rough(deviation)}",
+        tooltip=tooltip,
+        bars=histogram(numbers),
+    )
 
 
 def histogram(numbers: np.ndarray) -> tuple[float, ...]:

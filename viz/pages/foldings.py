@@ -38,7 +38,9 @@ class State:
     next: dict[int, int]
 
 
-def states(graph: Graph, limit: int | None, open: Open = None, repeats: bool = True) -> list[State]:
+def fold_states(
+    graph: Graph, limit: int | None, open: Open = None, repeats: bool = True
+) -> list[State]:
     """Return the states of a page, the first one being that of a drawing.
 
     Args:
@@ -50,29 +52,31 @@ def states(graph: Graph, limit: int | None, open: Open = None, repeats: bool = T
     first = Outline(graph, limit, open=open, repeats=repeats)
     tree = first.tree
     places = {branch: place for place, branch in enumerate(tree.branches)}
-    start = frozenset(place for branch, place in places.items() if branch.box() is None)
+    start = frozenset(place for branch, place in places.items() if branch.folded_ancestor() is None)
     most = min(MOST_STATES, max(FEWEST_STATES, MOST_VISITS // max(len(graph), 1)))
     found: dict[Opened, int] = {start: 0}
     for branch in sorted(tree.branches, key=lambda branch: branch.depth):
         if len(found) >= most:
             break
-        found.setdefault(touched(branch, places, start, tree), len(found))
+        found.setdefault(open_after_click(branch, places, start, tree), len(found))
     room = None if limit is None else max(limit, ROOM)
-    outlines = [first, *(opened(graph, room, wanted) for wanted in list(found)[1:])]
+    outlines = [first, *(outline_with_open(graph, room, wanted) for wanted in list(found)[1:])]
     return [
-        State(outline, leading(outline, here, start, found))
+        State(outline, next_states(outline, here, start, found))
         for outline, here in zip(outlines, found, strict=True)
     ]
 
 
-def touched(branch: Branch, places: Places, start: Opened, tree: ScopeTree) -> Opened:
+def open_after_click(branch: Branch, places: Places, start: Opened, tree: ScopeTree) -> Opened:
     """Return what is open after a click on a scope in the first state."""
     if places[branch] in start:
-        return frozenset(x for x in start if places[branch] not in path(tree.branches[x], places))
-    return start | set(path(branch, places))
+        return frozenset(
+            x for x in start if places[branch] not in scope_and_ancestors(tree.branches[x], places)
+        )
+    return start | set(scope_and_ancestors(branch, places))
 
 
-def path(branch: Branch, places: Places) -> list[int]:
+def scope_and_ancestors(branch: Branch, places: Places) -> list[int]:
     """Return a scope and those around it."""
     found = []
     around: Branch | None = branch
@@ -82,34 +86,36 @@ def path(branch: Branch, places: Places) -> list[int]:
     return found
 
 
-def leading(
+def next_states(
     outline: Outline, here: Opened, start: Opened, found: dict[Opened, int]
 ) -> dict[int, int]:
     """Return where a click on each scope leads from a state, if there is a state for it."""
     places = {branch: place for place, branch in enumerate(outline.tree.branches)}
     leads: dict[int, int] = {}
-    seen = {place for part in shown(outline) for place in path(part.branch, places)}
+    seen = {
+        place for part in shown_parts(outline) for place in scope_and_ancestors(part.branch, places)
+    }
     for place in sorted(seen):
         branch = outline.tree.branches[place]
         if place not in here and place in start:
             wanted = start
         elif place not in here or place in start:
-            wanted = touched(branch, places, start, outline.tree)
+            wanted = open_after_click(branch, places, start, outline.tree)
         else:  # opened by a click: back to the one around it
-            wanted = start | (set(path(branch, places)) - {place})
+            wanted = start | (set(scope_and_ancestors(branch, places)) - {place})
         if wanted in found and wanted != here:
             leads[place] = found[wanted]
     return leads
 
 
-def shown(outline: Outline) -> Iterator[Part]:
+def shown_parts(outline: Outline) -> Iterator[Part]:
     """List the parts of an outline, and the first of those that a part stands for."""
     for part in outline.parts:
         yield part
         yield from part.members[:1]
 
 
-def opened(graph: Graph, limit: int | None, wanted: Opened) -> Outline:
+def outline_with_open(graph: Graph, limit: int | None, wanted: Opened) -> Outline:
     """Return an outline in which just these scopes are open."""
 
     def fold(tree: ScopeTree) -> None:

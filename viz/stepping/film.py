@@ -79,7 +79,7 @@ class Film:
                     version.text = writing.text
                     version.attrib.pop("textLength", None)
                     version.attrib.pop("lengthAdjust", None)
-                window(version, start, end)
+                set_window(version, start, end)
                 parent.insert(at, version)
                 at += 1
 
@@ -128,12 +128,12 @@ class Film:
                 if group is not None:
                     flow = Element(f"{SVG}g", {"class": f"flow {step.phase}"})
                     flow.extend(deepcopy(x) for x in group.iter() if x.tag in SHAPES)
-                    window(flow, place, place + 1)
+                    set_window(flow, place, place + 1)
                     graph.insert(at, flow)
             for box in step.boxes:
-                glow = Element(f"{SVG}rect", around(self.groups[box]))
+                glow = Element(f"{SVG}rect", rectangle_around(self.groups[box]))
                 glow.set("class", f"glow {step.phase}")
-                window(glow, place, place + 1)
+                set_window(glow, place, place + 1)
                 graph.insert(at, glow)
 
     def add_look(self) -> None:
@@ -151,14 +151,14 @@ class Film:
         return ElementTree.tostring(self.root, encoding="unicode")
 
 
-def window(element: Element, start: int, end: int | None) -> None:
+def set_window(element: Element, start: int, end: int | None) -> None:
     """Show an element from one frame on, until another or for good."""
     element.set("data-from", str(start))
     if end is not None:
         element.set("data-until", str(end))
 
 
-def around(group: Element) -> dict[str, str]:
+def rectangle_around(group: Element) -> dict[str, str]:
     """Return a rectangle around the shapes of a box."""
     xs: list[float] = []
     ys: list[float] = []

@@ -21,8 +21,8 @@ from ..measures import norm
 from ..picture import Picture
 from ..reach import gradient_notes
 from ..reading import Key, has_values, key, operands
-from ..texts import NUMBERS, clean, counted, number, symbol
-from .captions import called, rule, statistics
+from ..texts import NUMBERS, clean_text, format_count, format_number, operation_label
+from .captions import rule_text, short_name, tell_statistics
 from .steps import MOST_LINES, Step, Writing
 
 MARK: Final = "‖grad‖"
@@ -59,7 +59,7 @@ class PartSteps:
             self.entering[arrow.head].append(place)
             self.leaving[arrow.tail].append(place)
         self.taken = self.results()
-        self.steps = [*self.forward(), *self.backward()]
+        self.steps = [*self.forward_steps(), *self.backward_steps()]
         self.make_room()
 
     def results(self) -> dict[Part, dict[Key, Tensor]]:
@@ -77,16 +77,16 @@ class PartSteps:
                 found[maker][key(y)] = y
         return found
 
-    def forward(self) -> list[Step]:
+    def forward_steps(self) -> list[Step]:
         """Return the leaves as the first step, then a step for each part."""
         leaves = {"input": self.graph.inputs, "parameter": self.graph.parameters}
-        told = [counted(len(found), noun) for noun, found in leaves.items() if found]
+        told = [format_count(len(found), noun) for noun, found in leaves.items() if found]
         steps = [Step("forward", (f"given: {' and '.join(told) or 'numbers'}",))]
         for part in self.outline.parts:
             box = self.boxes[part]
             results = list(self.taken.get(part, {}).values())
             shown = results[: MOST_TOLD if len(results) > MOST_TOLD + 1 else None]
-            lines = [f"{self.label(x)} = {statistics(x._value)}" for x in shown]
+            lines = [f"{self.label(x)} = {tell_statistics(x._value)}" for x in shown]
             rest = len(results) - len(shown)
             lines += [f"… and {rest} more results"] if rest else []
             caption = (
@@ -100,30 +100,30 @@ class PartSteps:
         if part.kind == "operation":
             (operation,) = part.operations
             doc = operation.primitive.doc.split("  ∂")[0]
-            return clean(f"{called(symbol(operation))}: {doc}", 90, lines=1)
-        count = counted(len(part.operations), "operation")
+            return clean_text(f"{short_name(operation_label(operation))}: {doc}", 90, lines=1)
+        count = format_count(len(part.operations), "operation")
         if part.kind == "earlier":
             return f"{count} {'are not drawn' if part.follows else 'come first'}"
-        return f"{called(part.branch.caption)}: {count}"
+        return f"{short_name(part.branch.caption)}: {count}"
 
     def label(self, tensor: Tensor) -> str:
         """Return a tensor's name, or what made it."""
         if tensor.name:
-            return called(tensor.name)
+            return short_name(tensor.name)
         part = self.outline.part_of(tensor)
         if part is None:
             return "parameter" if tensor.requires_grad else "input"
         if part.kind == "operation":
             index = output_index(tensor, tensor.op)
-            return f"result{index} of {called(symbol(part.operations[0]))}"
+            return f"result{index} of {short_name(operation_label(part.operations[0]))}"
         return f"result of {self.name(part)}"
 
     def name(self, part: Part) -> str:
         """Return what a scope, or what is left out, is called."""
         left_out = "what is not drawn" if part.follows else "what comes first"
-        return called(part.branch.caption or left_out)
+        return short_name(part.branch.caption or left_out)
 
-    def backward(self) -> list[Step]:
+    def backward_steps(self) -> list[Step]:
         """Return the start at the outputs, and a step for each part on the way back."""
         if not has_values(self.graph) or not any(y.requires_grad for y in self.graph.outputs):
             return []
@@ -138,9 +138,12 @@ class PartSteps:
             return []
         self.sums = {name: Sum(count) for name, count in terms.items()}
         parts = [part for part in reversed(self.outline.parts) if part in groups]
-        return [self.opening(), *(self.link(part, groups[part]) for part in parts)]
+        return [
+            self.first_backward_step(),
+            *(self.backward_step(part, groups[part]) for part in parts),
+        ]
 
-    def opening(self) -> Step:
+    def first_backward_step(self) -> Step:
         """Return the first step of the backward: the gradients of the outputs by themselves."""
         start = "backward starts at the end: ∂L/∂L = 1, L being the sum of the outputs"
         ends = [(y, box) for y, box in self.view.box_of_output if y.requires_grad]
@@ -151,11 +154,11 @@ class PartSteps:
             if y.requires_grad and y.is_leaf:
                 found = self.sums.setdefault(key(y), Sum(0))
                 found.terms += 1
-                writings += self.added(y, np.ones(y.shape))
+                writings += self.add_term(y, np.ones(y.shape))
         boxes = tuple(box for _, box in ends)
         return Step("backward", (start,), boxes, (), tuple(writings))
 
-    def link(self, part: Part, group: list[Visit]) -> Step:
+    def backward_step(self, part: Part, group: list[Visit]) -> Step:
         """Return the step of one part on the way back."""
         box = self.boxes[part]
         inside = {operation.serial for operation in part.operations}
@@ -164,37 +167,37 @@ class PartSteps:
         for visit in group:
             for x in visit.contributions:
                 if x.operand.is_leaf:
-                    writings |= {w.box: w for w in self.added(x.operand, x.amount)}
+                    writings |= {w.box: w for w in self.add_term(x.operand, x.amount)}
                 if x.operand.op is None or x.operand.op.serial not in inside:
                     passed[key(x.operand)] = x
-        arriving = self.arriving(part, group)
+        arriving = self.arriving_norm(part, group)
         told = list(passed.values())
-        lines = [self.told(x) for x in told[:MOST_TOLD]]
+        lines = [self.tell_gradient(x) for x in told[:MOST_TOLD]]
         if len(told) > MOST_TOLD:
             lines.append(f"… and {len(told) - MOST_TOLD} more")
-        caption = (self.origin(part, group, arriving), *lines)[:MOST_LINES]
+        caption = (self.backward_headline(part, group, arriving), *lines)[:MOST_LINES]
         if arriving is not None:
             writings[box] = Writing(box, "gradient", gradient_text(arriving))
         writings |= {w.box: w for visit in group for w in self.at_outputs(visit)}
         arrows = (*self.entering[box], *self.leaving[box])
         return Step("backward", caption, (box,), arrows, tuple(writings.values()))
 
-    def added(self, leaf: Tensor, amount: Any) -> list[Writing]:
+    def add_term(self, leaf: Tensor, amount: Any) -> list[Writing]:
         """Add a term to the gradient of a leaf; return what all boxes of the leaf say then."""
         found = self.sums[key(leaf)]
         found.add(amount)
         text = gradient_text(norm(found.value)) + found.progress
         if found.count == found.terms:
-            text += accumulated(leaf, found.value)
+            text += accumulated_gradient(leaf, found.value)
         return [Writing(box, "gradient", text) for box in self.boxes_of_leaf.get(key(leaf), ())]
 
-    def told(self, passed: Contribution) -> str:
+    def tell_gradient(self, passed: Contribution) -> str:
         """Tell the gradient of what a part took, and of a leaf, how much of it is there."""
         x = passed.operand
         found = self.sums.get(key(x))
         value = passed.total if found is None else found.value
         progress = "" if found is None else found.progress
-        return f"∂L/∂({self.label(x)}) = {statistics(value)}{progress}"
+        return f"∂L/∂({self.label(x)}) = {tell_statistics(value)}{progress}"
 
     def at_outputs(self, visit: Visit) -> list[Writing]:
         """Return the gradients of the outputs that an operation made, all of their users' too."""
@@ -206,7 +209,7 @@ class PartSteps:
             if key(y) in arrived
         ]
 
-    def arriving(self, part: Part, group: list[Visit]) -> float | None:
+    def arriving_norm(self, part: Part, group: list[Visit]) -> float | None:
         """Return the length of the gradient of everything that a part returns."""
         wanted = {serial for serial, _ in self.taken.get(part, {})}
         parts = [
@@ -218,14 +221,14 @@ class PartSteps:
         ]
         return norm(np.concatenate(parts)) if parts else None
 
-    def origin(self, part: Part, group: list[Visit], arriving: float | None) -> str:
+    def backward_headline(self, part: Part, group: list[Visit], arriving: float | None) -> str:
         """Return the first line: where the gradient comes in and by which rule it goes on."""
-        size = "" if arriving is None else f" a gradient of norm {number(arriving)} arrives;"
+        size = "" if arriving is None else f" a gradient of norm {format_number(arriving)} arrives;"
         if part.kind == "operation":
-            return clean(
-                f"{called(symbol(part.operations[0]))}:{size} {rule(part.operations[0])}", 140, 1
-            )
-        return f"{self.name(part)}:{size} it goes through {counted(len(group), 'operation')}"
+            (operation,) = part.operations
+            name = short_name(operation_label(operation))
+            return clean_text(f"{name}:{size} {rule_text(operation)}", 140, 1)
+        return f"{self.name(part)}:{size} it goes through {format_count(len(group), 'operation')}"
 
     def make_room(self) -> None:
         """Give each box that will have a gradient a line: its last text, as long as the longest."""
@@ -269,15 +272,15 @@ class Sum:
         return f", sum of {self.terms}" if done else f", {self.count} of {self.terms} terms"
 
 
-def accumulated(leaf: Tensor, gradient: Any) -> str:
+def accumulated_gradient(leaf: Tensor, gradient: Any) -> str:
     """Return what `.grad` holds, if that has another norm: calls of backward() add up there."""
     held = leaf.grad
     if not isinstance(held, np.ndarray | np.generic) or held.dtype.kind not in NUMBERS:
         return ""
-    told = number(norm(held))
-    return "" if told == number(norm(gradient)) else f"; .grad {told}"
+    told = format_number(norm(held))
+    return "" if told == format_number(norm(gradient)) else f"; .grad {told}"
 
 
 def gradient_text(length: Any) -> str:
     """Return the line that a box gets: the length of its gradient."""
-    return f"{MARK} {number(length)}"
+    return f"{MARK} {format_number(length)}"

@@ -11,11 +11,11 @@ from autograd_mini.core.tensor import Tensor
 
 from ..contributions import Visit, visits
 from ..graphs.builder import changed_leaves
-from ..graphs.scalars import ScalarView, valued
+from ..graphs.scalars import ScalarView, number_cell
 from ..picture import Box, Cell, Picture
 from ..reading import Key, key, operands
-from ..texts import clean, counted, join_list, number
-from .captions import called, chain_rule, computed
+from ..texts import clean_text, format_count, format_number, join_list
+from .captions import short_name, tell_chain_rule, tell_operation
 from .steps import MOST_LINES, Step, Writing
 
 SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -36,7 +36,7 @@ class ScalarSteps:
     def __init__(self, view: ScalarView) -> None:
         self.graph = view.outline.graph
         self.parts = view.outline.parts
-        self.names = every_name(view)
+        self.names = name_tensors(view)
         view.names |= self.names
         self.picture: Picture = view.picture()
         self.boxes: dict[Key, str] = view.boxes
@@ -46,69 +46,72 @@ class ScalarSteps:
             self.entering[arrow.head].append(place)
         outputs = self.graph.outputs
         self.loss = self.name(outputs[0]) if len(outputs) == 1 else "Σ"
-        self.steps = [self.given(), *self.forward(), *self.backward()]
+        self.steps = [self.first_step(), *self.forward_steps(), *self.backward_steps()]
         self.widen()
 
     def name(self, tensor: Tensor) -> str:
         """Return what captions call a tensor."""
-        return called(self.names[key(tensor)])
+        return short_name(self.names[key(tensor)])
 
-    def given(self) -> Step:
+    def first_step(self) -> Step:
         """Return the first step, in which only the leaves have values."""
         leaves = [x for x in (*self.graph.inputs, *self.graph.parameters) if key(x) in self.boxes]
         changed = changed_leaves(self.graph)
+        told = [f"{self.name(x)} = {format_number(x.data)}" for x in leaves[:MOST_GIVEN]]
         told = [
-            f"{self.name(x)} = {number(x.data)}{' (changed since)' if key(x) in changed else ''}"
-            for x in leaves[:MOST_GIVEN]
+            f"{text} (changed since)" if key(x) in changed else text
+            for text, x in zip(told, leaves, strict=False)
         ]
         rest = len(leaves) - len(told)
         more = f", … and {rest} more" if rest else ""
         caption = f"given: {', '.join(told)}{more}" if leaves else "nothing is given"
-        return Step("forward", (caption,), writings=tuple(map(self.data, leaves)))
+        return Step("forward", (caption,), writings=tuple(map(self.value_writing, leaves)))
 
-    def forward(self) -> list[Step]:
+    def forward_steps(self) -> list[Step]:
         """Return a step for each operation; those that are left out have one together."""
         steps = []
         for part in self.parts:
             operation = part.operations[0]
             if part.kind == "earlier":
-                words = counted(len(part.operations), "operation")
+                words = format_count(len(part.operations), "operation")
                 box = self.boxes[key(operation.outputs[0])]
                 told = f"{words} {'are not drawn' if part.follows else 'come first'}"
                 steps.append(Step("forward", (told,), (box,), tuple(self.entering[box])))
             else:
                 results = [y for y in operation.outputs if key(y) in self.boxes]
-                arrows = self.around(operation)
-                caption = computed(operation, self.name)
-                looked = self.looked_at(operation)
-                writings = tuple(map(self.data, results))
+                arrows = self.arrows_of_operation(operation)
+                caption = tell_operation(operation, self.name)
+                looked = self.boxes_of_operation(operation)
+                writings = tuple(map(self.value_writing, results))
                 steps.append(Step("forward", caption, looked, arrows, writings))
         return steps
 
-    def backward(self) -> list[Step]:
+    def backward_steps(self) -> list[Step]:
         """Return the start at the outputs, and a step for each operation on the way back."""
         ends = [y for y in self.graph.outputs if y.requires_grad]
         found = [visit for visit in visits(self.graph) if not self.is_left_out(visit.operation)]
         if not ends or not found:
             return []
         boxes = tuple(self.boxes[key(y)] for y in ends)
-        writings = tuple(self.gradient(y, 1.0) for y in ends)
+        writings = tuple(self.gradient_writing(y, 1.0) for y in ends)
         what = self.loss if len(self.graph.outputs) == 1 else "the sum of the outputs, Σ,"
         caption = (
             f"backward starts at the end: how does {what} change with each number?",
             join_list([f"∂{self.loss}/∂{self.name(y)} = 1" for y in ends], LONGEST_CAPTION, "; "),
         )
-        return [Step("backward", caption, boxes, (), writings), *map(self.link, found)]
+        return [Step("backward", caption, boxes, (), writings), *map(self.backward_step, found)]
 
-    def link(self, visit: Visit) -> Step:
+    def backward_step(self, visit: Visit) -> Step:
         """Return the step of one operation on the way back."""
-        caption = chain_rule(visit, self.name, self.loss)
+        caption = tell_chain_rule(visit, self.name, self.loss)
         if len(caption) > MOST_LINES:
             caption = (*caption[: MOST_LINES - 1], f"… {len(caption) - MOST_LINES + 1} more lines")
         shown = [x for x in visit.contributions if not self.is_earlier(self.boxes[key(x.operand)])]
-        writings = tuple(self.gradient(x.operand, x.total) for x in shown)
-        looked = self.looked_at(visit.operation)
-        return Step("backward", caption, looked, self.around(visit.operation), writings)
+        writings = tuple(self.gradient_writing(x.operand, x.total) for x in shown)
+        looked = self.boxes_of_operation(visit.operation)
+        return Step(
+            "backward", caption, looked, self.arrows_of_operation(visit.operation), writings
+        )
 
     def is_earlier(self, box: str) -> bool:
         """Whether a box stands for what is left out."""
@@ -126,24 +129,24 @@ class ScalarSteps:
         (place, *_) = self.entering[self.boxes[key(operation.outputs[0])]]
         return self.picture.arrows[place].tail
 
-    def looked_at(self, operation: Operation) -> tuple[str, ...]:
+    def boxes_of_operation(self, operation: Operation) -> tuple[str, ...]:
         """Return the circle of an operation and the boxes of its results."""
         results = (self.boxes[key(y)] for y in operation.outputs)
         return (self.circle(operation), *results)
 
-    def around(self, operation: Operation) -> tuple[int, ...]:
+    def arrows_of_operation(self, operation: Operation) -> tuple[int, ...]:
         """Return the places of the arrows into an operation's circle and out of it."""
-        circle, *results = self.looked_at(operation)
+        circle, *results = self.boxes_of_operation(operation)
         places = [place for box in (circle, *results) for place in self.entering[box]]
         return tuple(dict.fromkeys(places))
 
-    def data(self, tensor: Tensor) -> Writing:
+    def value_writing(self, tensor: Tensor) -> Writing:
         """Return the appearance of a value."""
-        return Writing(self.boxes[key(tensor)], "data", valued("data", tensor.data).text)
+        return Writing(self.boxes[key(tensor)], "data", number_cell("data", tensor.data).text)
 
-    def gradient(self, tensor: Tensor, value: Any) -> Writing:
+    def gradient_writing(self, tensor: Tensor, value: Any) -> Writing:
         """Return the appearance of a gradient."""
-        return Writing(self.boxes[key(tensor)], "gradient", valued("grad", value).text)
+        return Writing(self.boxes[key(tensor)], "gradient", number_cell("grad", value).text)
 
     def widen(self) -> None:
         """Give each box room for the longest of the sums that its gradient goes through."""
@@ -152,10 +155,10 @@ class ScalarSteps:
             for writing in step.writings:
                 if writing.field == "gradient":
                     longest[writing.box] = max(longest.get(writing.box, ""), writing.text, key=len)
-        self.picture.boxes = [widened(box, longest.get(box.id, "")) for box in self.picture.boxes]
+        self.picture.boxes = [widen_box(box, longest.get(box.id, "")) for box in self.picture.boxes]
 
 
-def widened(box: Box, text: str) -> Box:
+def widen_box(box: Box, text: str) -> Box:
     """Return a box whose gradient is this text, if that is longer."""
     if not box.cells or len(box.cells[-1].text) >= len(text):
         return box
@@ -164,14 +167,14 @@ def widened(box: Box, text: str) -> Box:
     return replace(box, cells=(*box.cells[:-1], Cell(text, box.cells[-1].kind)))
 
 
-def every_name(view: ScalarView) -> dict[Key, str]:
+def name_tensors(view: ScalarView) -> dict[Key, str]:
     """Return a name for each tensor: its own, or v₁, v₂… in order of creation; L for the end."""
     tensors = list(view.outline.graph.inputs + view.outline.graph.parameters)
     for operation in view.outline.graph.operations:
         tensors += [x for x in operands(operation) if isinstance(x, Tensor)]
         tensors += operation.outputs
     tensors += view.outline.graph.outputs
-    found = {key(x): clean(x.name) for x in tensors if x.name}
+    found = {key(x): clean_text(x.name) for x in tensors if x.name}
     if len(view.outline.graph.outputs) == 1 and "L" not in found.values():
         found.setdefault(key(view.outline.graph.outputs[0]), "L")
     taken, count = set(found.values()), 0

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 from ..output.svg import POINT, SVG
 from ..style import FONT_FAMILY, OUTSIDE
-from .film import Element, Film, window
+from .film import Element, Film, set_window
 
 PALE: Final = 0.28
 NARROWEST: Final = 420.0
@@ -19,7 +19,7 @@ LETTER: Final = 0.53
 """About the width of a letter, in font sizes."""
 
 
-def captioned(film: Film) -> Element:
+def add_captions(film: Film) -> Element:
     """Return a film with the captions of its steps beneath it, all in the same place."""
     root = deepcopy(film.root)
     left, top, width, height = (float(x) for x in root.get("viewBox", "0 0 1 1").split())
@@ -27,12 +27,12 @@ def captioned(film: Film) -> Element:
     left -= (room - width) / 2
     size = max(12.0, min(room / 56, 18.0), room / 110)
     longest = int((room - 2 * size) / (size * LETTER))
-    texts = [lines(step.caption, longest) for step in film.steps]
+    texts = [wrap_caption(step.caption, longest) for step in film.steps]
     most = max(map(len, texts))
     total = height + size * (1.4 * most + 2.6)
     for place, (step, text) in enumerate(zip(film.steps, texts, strict=True)):
         group = Element(f"{SVG}g", {"class": "caption", "font-family": FONT_FAMILY})
-        window(group, place, place + 1)
+        set_window(group, place, place + 1)
         count = f"{place + 1} / {len(film.steps)} · {step.phase}"
         for row, line in enumerate([count, *text]):
             look = {"font-size": f"{size * (0.85 if not row else 1):.2f}", "fill": OUTSIDE}
@@ -50,17 +50,17 @@ def captioned(film: Film) -> Element:
     return root
 
 
-def lines(caption: tuple[str, ...], longest: int) -> list[str]:
+def wrap_caption(caption: tuple[str, ...], longest: int) -> list[str]:
     """Return the lines of a caption, none longer than fits."""
     return [part for line in caption for part in wrap(line, max(longest, 20)) or [""]]
 
 
-def frame(captioned_film: Element, film: Film, place: int) -> str:
+def cut_frame(captioned_film: Element, film: Film, place: int) -> str:
     """Return one frame as the text of a file."""
     root = deepcopy(captioned_film)
     for parent in list(root.iter()):
         for child in list(parent):
-            if not shows(child, place):
+            if not is_in_frame(child, place):
                 parent.remove(child)
     for element in root.iter():
         for name in ("data-from", "data-until"):
@@ -68,12 +68,12 @@ def frame(captioned_film: Element, film: Film, place: int) -> str:
         pale = element.attrib.pop("data-pale", None)
         if pale is not None and place < int(pale):
             element.set("opacity", f"{PALE}")
-    told(root, film, f"step {place + 1} of {len(film.steps)}", film.steps[place].caption)
+    describe_step(root, film, f"step {place + 1} of {len(film.steps)}", film.steps[place].caption)
     text = ElementTree.tostring(root, encoding="unicode") + "\n"
     return text.replace(film.prefix, f"{film.prefix}-{place + 1}")
 
 
-def told(root: Element, film: Film, which: str, caption: tuple[str, ...]) -> None:
+def describe_step(root: Element, film: Film, which: str, caption: tuple[str, ...]) -> None:
     """Tell a screen reader which step it is, and what happens."""
     title, desc = root.find(f"{SVG}title"), root.find(f"{SVG}desc")
     if title is not None:
@@ -82,48 +82,50 @@ def told(root: Element, film: Film, which: str, caption: tuple[str, ...]) -> Non
         desc.text = f"{'. '.join(caption)}. {desc.text}"
 
 
-def shows(element: Element, place: int) -> bool:
+def is_in_frame(element: Element, place: int) -> bool:
     """Whether an element is in a frame."""
     start, end = element.get("data-from"), element.get("data-until")
     return (start is None or place >= int(start)) and (end is None or place < int(end))
 
 
-def moving(film: Film, seconds: float = SECONDS) -> str:
+def animate(film: Film, seconds: float = SECONDS) -> str:
     """Return one SVG that plays all frames, again and again.
 
     Readers who ask for less motion see the last frame.
     """
-    root = captioned(film)
+    root = add_captions(film)
     total = len(film.steps)
     rules: dict[str, str] = {}
     for element in root.iter():
         start, end = element.attrib.pop("data-from", None), element.attrib.pop("data-until", None)
         pale = element.attrib.pop("data-pale", None)
         if start is not None:
-            add(element, f"w{start}-{end or total}", rules)
+            append_class(element, f"w{start}-{end or total}", rules)
             last = int(end or total) >= total
-            rules[f"w{start}-{end or total}"] = shown(int(start), int(end or total), total)
+            rules[f"w{start}-{end or total}"] = window_keyframes(
+                int(start), int(end or total), total
+            )
             element.set("visibility", "visible" if last else "hidden")
         elif pale is not None:
-            add(element, f"p{pale}", rules)
+            append_class(element, f"p{pale}", rules)
             at = 100 * int(pale) / total
             rules[f"p{pale}"] = f"0%{{opacity:{PALE}}}{at:.3f}%{{opacity:1}}100%{{opacity:1}}"
     style = Element(f"{SVG}style")
-    style.text = keyframes(film.prefix, rules, seconds * total)
+    style.text = animation_style(film.prefix, rules, seconds * total)
     groups = (i for i, child in enumerate(root) if child.tag == f"{SVG}g")
     root.insert(next(groups, len(root)), style)
     caption = tuple(line for step in film.steps for line in step.caption[:1])
-    told(root, film, f"{total} steps", caption)
+    describe_step(root, film, f"{total} steps", caption)
     text = ElementTree.tostring(root, encoding="unicode") + "\n"
     return text.replace(film.prefix, f"{film.prefix}-all")
 
 
-def add(element: Element, name: str, rules: dict[str, str]) -> None:
+def append_class(element: Element, name: str, rules: dict[str, str]) -> None:
     """Give an element a further class."""
     element.set("class", f"{element.get('class', '')} {name}".strip())
 
 
-def shown(start: int, end: int, total: int) -> str:
+def window_keyframes(start: int, end: int, total: int) -> str:
     """Return the keyframes of a window."""
     first, last = 100 * start / total, 100 * end / total
     on, off = "{visibility:visible}", "{visibility:hidden}"
@@ -134,7 +136,7 @@ def shown(start: int, end: int, total: int) -> str:
     return f"0%{off}{first:.3f}%{on}{last:.3f}%{off}100%{off}"
 
 
-def keyframes(prefix: str, rules: dict[str, str], seconds: float) -> str:
+def animation_style(prefix: str, rules: dict[str, str], seconds: float) -> str:
     """Return the style sheet of an animation."""
     parts = [
         f"@keyframes {prefix}-{name}{{{steps}}}"

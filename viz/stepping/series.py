@@ -16,15 +16,15 @@ from ..errors import PictureError
 from ..graphs.builder import default_title
 from ..graphs.operations import OperationsView
 from ..graphs.outline import Outline
-from ..graphs.scalars import ScalarView, suits
+from ..graphs.scalars import ScalarView, suits_scalar_view
 from ..output.layout import Engine
 from ..picture import Direction, Picture
-from ..subjects import graph_behind, no_graph
+from ..subjects import find_graph, no_graph_error
 from .film import Film
 from .part_steps import PartSteps
 from .scalar_steps import ScalarSteps
-from .screening import SECONDS, captioned, frame, moving
-from .steps import Step, gathered
+from .screening import SECONDS, add_captions, animate, cut_frame
+from .steps import Step, join_steps
 
 MOST = 60
 
@@ -70,8 +70,8 @@ class Frames:
         return Film(self.drawing.svg, self.drawing.picture, self.steps)
 
     @cached_property
-    def _captioned(self) -> Any:
-        return captioned(self.film)
+    def _film_with_captions(self) -> Any:
+        return add_captions(self.film)
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -85,7 +85,7 @@ class Frames:
         if not -len(self) <= place < len(self):
             raise IndexError(f"frame {place} of {len(self)}; expected 0 to {len(self) - 1}")
         place %= len(self)
-        return Frame(frame(self._captioned, self.film, place), self.steps[place])
+        return Frame(cut_frame(self._film_with_captions, self.film, place), self.steps[place])
 
     def __iter__(self) -> Iterator[Frame]:
         return (self[place] for place in range(len(self)))
@@ -128,7 +128,7 @@ class Frames:
         """
         if not seconds > 0:
             raise PictureError(f"seconds={seconds!r} is no time for a frame; expected more than 0")
-        text = moving(self.film, seconds)
+        text = animate(self.film, seconds)
         if path is not None:
             target = Path(path)
             if target.suffix.lower() != ".svg":
@@ -187,17 +187,17 @@ def frames(
     ∂L/∂v₁ = ∂L/∂L · ∂L/∂v₁ = 1 × 1 = 1
     ∂L/∂x = ∂L/∂v₁ · ∂v₁/∂x = 1 × 3 = 3
     """
-    graph = graph_behind(subject)
+    graph = find_graph(subject)
     if graph is None:
-        raise no_graph(subject)
+        raise no_graph_error(subject)
     if not isinstance(most, int) or most < 4:
         raise PictureError(f"most={most!r} is too few frames; expected a whole number from 4")
     found: ScalarSteps | PartSteps
-    if suits(graph):
+    if suits_scalar_view(graph):
         outline = Outline(graph, None if limit is None else 3 * limit, fold=False)
         named = title or default_title(graph)
         found = ScalarSteps(ScalarView(outline, named, direction or "LR"))
     else:
         outline = Outline(graph, limit)
         found = PartSteps(OperationsView(outline, title or default_title(graph), direction or "TB"))
-    return Frames(found.picture, gathered(found.steps, most), engine)
+    return Frames(found.picture, join_steps(found.steps, most), engine)

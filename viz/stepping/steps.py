@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from autograd_mini.core.visible import replace_hidden
 
-from ..texts import counted
+from ..texts import format_count
 
 Field = Literal["data", "gradient"]
 MOST_LINES: Final = 5
@@ -49,7 +49,7 @@ class Step:
         object.__setattr__(self, "caption", tuple(map(replace_hidden, self.caption)))
 
 
-def gathered(steps: list[Step], most: int) -> list[Step]:
+def join_steps(steps: list[Step], most: int) -> list[Step]:
     """Return at most about `most` steps: neighbours of one phase become one."""
     if len(steps) <= most:
         return steps
@@ -58,20 +58,20 @@ def gathered(steps: list[Step], most: int) -> list[Step]:
     group: list[Step] = []
     for step in steps:
         if group and (len(group) == together or group[0].phase != step.phase):
-            found.append(one(group))
+            found.append(join_group(group))
             group = []
         group.append(step)
-    return [*found, one(group)]
+    return [*found, join_group(group)]
 
 
-def one(group: list[Step]) -> Step:
+def join_group(group: list[Step]) -> Step:
     """Return several steps as one; the caption tells the first of them in full."""
     if len(group) == 1:
         return group[0]
     lines = [step.caption[0] for step in group]
     if len(lines) > MOST_LINES:
         rest = len(lines) - MOST_LINES + 1
-        lines = [*lines[: MOST_LINES - 1], f"… and {counted(rest, 'more step')}"]
+        lines = [*lines[: MOST_LINES - 1], f"… and {format_count(rest, 'more step')}"]
     return Step(
         group[0].phase,
         tuple(lines),
