@@ -31,7 +31,8 @@ from ..texts import (
 )
 from .builder import name_in_scope
 from .operations import OperationsView
-from .outline import Outline, Part
+from .outline import Outline
+from .parts import Part
 from .scopes import Branch
 
 MOST_SYMBOLS: Final = 4

@@ -24,7 +24,8 @@ from ..texts import (
     ordinal,
     value_or_shape,
 )
-from .outline import Outline, Part, Source
+from .outline import Outline
+from .parts import Part, Source
 from .scopes import Branch
 from .sharing import Places, tell_shared
 

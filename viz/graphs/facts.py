@@ -26,7 +26,7 @@ from ..texts import (
     with_counts,
 )
 from .operations import OperationsView
-from .outline import Part
+from .parts import Part
 
 Facts = list[tuple[str, str]]
 LONGEST: Final = 300

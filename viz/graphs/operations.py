@@ -25,7 +25,8 @@ from ..texts import (
     value_or_shape,
 )
 from .builder import UNNAMED, Builder, output_index
-from .outline import MOST_LEAVES, Outline, Part, Source
+from .outline import MOST_LEAVES, Outline
+from .parts import Part, Source
 
 SHOWN_LEAVES: Final = 5
 """How many leaves of a part with too many are shown."""

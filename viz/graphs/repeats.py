@@ -9,17 +9,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
 from autograd_mini.core.record import Scope
 
 from ..texts import clean_text, operation_symbol
+from .parts import Part
 from .scopes import Branch
-
-if TYPE_CHECKING:
-    from .outline import Part
 
 LONGEST_PERIOD: Final = 40
 """A round of a loop has no more parts than this."""
@@ -127,7 +125,7 @@ def join_run(parts: list[Part], run: Run) -> Part:
     caption = f"{told} {times}" if first.kind == "scope" else f"{told}\n{times}"
     branch = Branch(Scope(caption, None), first.around)
     operations = [operation for part in members for operation in part.operations]
-    return type(first)("scope", branch, operations, members)
+    return Part("scope", branch, operations, members)
 
 
 def part_name(part: Part) -> str:

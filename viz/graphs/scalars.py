@@ -28,7 +28,8 @@ from ..texts import (
     operation_tooltip,
 )
 from .builder import Builder, Tensors, default_title
-from .outline import Outline, Part, Source
+from .outline import Outline
+from .parts import Part, Source
 
 MOST_OPERATIONS = 60
 """With more operations than this, a graph of scalars is drawn as operations."""

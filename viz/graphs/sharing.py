@@ -12,7 +12,8 @@ from typing import Final
 
 from ..reading import Key, scope_path
 from ..texts import clean_text, format_count
-from .outline import Outline, Part
+from .outline import Outline
+from .parts import Part
 
 BESIDE: Final = "boxes outside"
 

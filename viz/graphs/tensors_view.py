@@ -11,7 +11,7 @@ from ..reading import Key, key
 from ..texts import clean_text, format_shape, value_or_shape
 from .builder import output_index
 from .operations import OperationsView
-from .outline import Part
+from .parts import Part
 
 
 class TensorsView(OperationsView):

@@ -6,7 +6,7 @@ from collections.abc import Container
 from dataclasses import replace
 from typing import Any, Final
 
-from ..graphs.outline import Part
+from ..graphs.parts import Part
 from ..heat import CIVIDIS, Scale, scale_of
 from ..picture import Box, Picture
 from ..style import NONFINITE, REACHED, ZERO

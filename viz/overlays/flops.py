@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from autograd_mini.core.record import Operation
 
-from ..graphs.outline import Part
+from ..graphs.parts import Part
 from ..texts import format_count
 from .readings import Overlay, Reading
 

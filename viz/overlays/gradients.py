@@ -12,7 +12,7 @@ from autograd_mini.core.tensor import Tensor
 
 from ..contributions import visits
 from ..errors import PictureError
-from ..graphs.outline import Part
+from ..graphs.parts import Part
 from ..measures import norm
 from ..reach import find_stale, gradient_notes
 from ..reading import Key, has_values, key

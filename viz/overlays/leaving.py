@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from autograd_mini.core.graph import Graph
 from autograd_mini.core.tensor import Tensor
 
-from ..graphs.outline import Part
+from ..graphs.parts import Part
 from ..reading import Key, key, operands
 
 

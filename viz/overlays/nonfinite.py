@@ -14,7 +14,7 @@ from autograd_mini.core.tensor import Tensor
 from ..contributions import visits
 from ..errors import PictureError
 from ..graphs.builder import changed_leaves
-from ..graphs.outline import Part
+from ..graphs.parts import Part
 from ..reach import gradient_notes
 from ..reading import has_values, is_number, key, operands
 from ..texts import clean_text, join_list

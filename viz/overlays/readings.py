@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from autograd_mini.core.graph import Graph
 
-from ..graphs.outline import Part
+from ..graphs.parts import Part
 
 Mark = Literal["origin", "reached", ""]
 

@@ -12,7 +12,7 @@ from autograd_mini.core.graph import Graph
 from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 
-from ..graphs.outline import Part
+from ..graphs.parts import Part
 from ..reading import Key, has_changed, key, operands
 from .readings import Overlay, Reading
 

@@ -12,7 +12,7 @@ from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 
 from ..errors import PictureError
-from ..graphs.outline import Part
+from ..graphs.parts import Part
 from ..reading import has_values, operands
 from .readings import Overlay, Reading
 

@@ -13,7 +13,8 @@ from typing import Final
 from autograd_mini.core.graph import Graph
 
 from ..graphs.opening import Open
-from ..graphs.outline import ROOM, Outline, Part
+from ..graphs.outline import ROOM, Outline
+from ..graphs.parts import Part
 from ..graphs.scopes import Branch, ScopeTree
 
 MOST_STATES: Final = 60

@@ -16,7 +16,7 @@ from autograd_mini.core.tensor import Tensor
 from ..contributions import Contribution, Visit, visits
 from ..graphs.builder import output_index
 from ..graphs.operations import OperationsView
-from ..graphs.outline import Part
+from ..graphs.parts import Part
 from ..measures import norm
 from ..picture import Picture
 from ..reach import gradient_notes
