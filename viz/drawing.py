@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from autograd_mini.core.graph import Graph
 from autograd_mini.core.tensor import Tensor
 from autograd_mini.errors import AutogradError
 from autograd_mini.files import write_file
@@ -175,26 +176,24 @@ def draw(
     """Draw a computation graph or a network.
 
     Args:
-        subject: a tensor, a sequence of tensors, a `Graph`, a compiled function (its program
-            after the passes; draw `step.recorded` for the one before), a `Program`, or a model.
+        subject: a tensor, a sequence of tensors, a `Graph`, a model, or a compiled function (its
+            program after the passes; `step.recorded` is the program before them).
         view: what to show; by default what suits the subject.
-            "operations": a box each, shapes on the arrows.
-            "tensors": a box for each result, too.
-            "forward": without the backward and the update of a training step.
-            "backward": beside each box of the forward what the reverse walk does there.
-            "compiled": a compiled function as it was recorded, and after the passes.
+            "operations": one box for each operation, shapes on the arrows.
+            "tensors": also one box for each result.
+            "forward": a training step without its backward and update.
+            "backward": next to each box of the forward, its step of the backward.
+            "compiled": a compiled function before and after the passes.
             "scalars": 0-d tensors with data and grad.
             "neurons": the circles of a network of dense layers.
-        direction: "TB" or "LR"; graphs of operations run from top to bottom by default, the
-            other views from left to right.
+        direction: "TB" (default for graphs of operations) or "LR" (default for other views).
         limit: about how many boxes to draw at most, None for all.
         title: read aloud by screen readers.
-        open: scopes to show open with those around them: a path as "mlp/dense_2" or "block_*",
-            several, a depth (0 folds all), or a function of a path that returns True, False or
-            None. The others are left to the limit.
-        overlay: what to lay over a graph, one or several: "values" (statistics and histograms),
-            "gradients" (norms), "nonfinite" (where NaN arises), "time", "memory", "flops",
-            "parameters". Each adds a line to the boxes; the first with a scale colours them.
+        open: scopes to show open: a path as "mlp/dense_2" or "block_*", several, a depth (0 folds
+            all), or a function of a path that returns True, False or None (the limit decides).
+        overlay: one or several of "values" (statistics), "gradients" (norms), "nonfinite" (where
+            NaN arises), "time", "memory", "flops", "parameters". Each adds a line to the boxes;
+            the first one with a scale colours them.
         sample: one input of a network, a vector: its neurons show their values for it.
         engine: the layout program, "graphviz-pure" or the system's "dot".
         theme: "auto" (an SVG follows its reader's page), "light", "dark" or "print" (no colours).
@@ -208,37 +207,67 @@ def draw(
     <Drawing 'Computation graph': 4 boxes, 4 arrows>
     """
     refuse_unknown_options(view, direction, limit, engine, theme)
-    theme = theme or "auto"
-    for name, given in (("overlay", overlay), ("open", open)):
+    refuse_options_of_operations(view, overlay=overlay, open=open)
+    graph = None if view in ("compiled", "neurons") else find_graph(subject)
+    facts: Callable[[], dict[str, Facts]] = dict
+    if view == "compiled":
+        picture = compiled_picture(subject, limit, direction or "TB", title)
+    elif view == "neurons" or (view is None and graph is None):
+        picture = _draw_network(subject, sample, direction, limit, title)
+    else:
+        graph = require_graph(graph, subject, sample)
+        picture, facts = _draw_graph(graph, view, direction, limit, title, open, overlay)
+    return Drawing(picture, engine, theme or "auto", facts)
+
+
+def refuse_options_of_operations(view: View | None, **options: Any) -> None:
+    """Refuse options that only views of operations have, if another view is asked for."""
+    for name, given in options.items():
         if given not in (None, [], ()) and view in ("compiled", "scalars", "neurons"):
             raise PictureError(f"{name}= is for views of operations, not for view={view!r}")
-    if view == "compiled":
-        return Drawing(compiled_picture(subject, limit, direction or "TB", title), engine, theme)
-    graph = None if view == "neurons" else find_graph(subject)
-    if view == "neurons" or (view is None and graph is None):
-        if direction == "TB":
-            raise PictureError(
-                "direction='TB' is not for neurons, which run from left to right; leave it out, "
-                "or draw the graph of the output: viz.render(model(x), path, direction='TB')"
-            )
-        from .networks.mlp import read_network  # here, as it loads the layers of the library
-        from .networks.neurons import neuron_picture
 
-        network = read_network(subject, sample)
-        return Drawing(neuron_picture(network, title=title, limit=limit), engine, theme)
+
+def require_graph(graph: Graph | None, subject: Any, sample: Any) -> Graph:
+    """Return the graph; refuse a subject without one, and a sample, which only models take."""
     if sample is not None:
         raise PictureError("sample= is for the neurons of a model; draw the model itself")
     if graph is None:
         raise no_graph_error(subject)
+    return graph
+
+
+def _draw_network(
+    model: Any, sample: Any, direction: Direction | None, limit: int | None, title: str | None
+) -> Picture:
+    if direction == "TB":
+        raise PictureError(
+            "direction='TB' is not for neurons, which run from left to right; leave it out, "
+            "or draw the graph of the output: viz.render(model(x), path, direction='TB')"
+        )
+    from .networks.mlp import read_network  # imported here, since it loads autograd_mini.nn
+    from .networks.neurons import neuron_picture
+
+    return neuron_picture(read_network(model, sample), title=title, limit=limit)
+
+
+def _draw_graph(
+    graph: Graph,
+    view: Any,
+    direction: Direction | None,
+    limit: int | None,
+    title: str | None,
+    open: Open,
+    overlay: Names,
+) -> tuple[Picture, Callable[[], dict[str, Facts]]]:
+    """Return the picture of a graph, and what computes the facts about its boxes."""
     plain = not overlay and open is None
     if view == "scalars" or (view is None and plain and suits_scalar_view(graph)):
         picture = scalar_picture(graph, limit=limit, direction=direction or "LR", title=title)
-    else:
-        picture, collector = graph_picture(
-            graph, view or "operations", limit, direction or "TB", title, open, overlay
-        )
-        return Drawing(picture, engine, theme, lambda: view_facts(collector))
-    return Drawing(picture, engine, theme)
+        return picture, dict
+    picture, collector = graph_picture(
+        graph, view or "operations", limit, direction or "TB", title, open, overlay
+    )
+    return picture, lambda: view_facts(collector)
 
 
 def mimebundle(subject: Any) -> dict[str, Any]:
