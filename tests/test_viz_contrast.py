@@ -17,7 +17,7 @@ import pytest
 
 import autograd_mini as am
 import viz
-from viz.heat import cividis
+from viz.colours import cividis
 from viz.output.dot import ink_on
 from viz.pages.webpage import read_resource
 

@@ -14,8 +14,7 @@ import pytest
 
 import autograd_mini as am
 import viz
-from viz.glyphs import missing_characters
-from viz.output.layout import find_program
+from viz.output.layout import find_program, missing_characters
 
 SVG = "{http://www.w3.org/2000/svg}"
 PROGRAM = """

@@ -18,10 +18,9 @@ import viz
 from autograd_mini.cli.command import main
 from viz.formats import FORMATS
 from viz.networks.mlp import DenseLayer, Network
-from viz.output.layered import box_extent, place_in_rows
-from viz.output.layout import find_program
-from viz.output.mermaid import encode_label
-from viz.themes import THEMES, apply_theme
+from viz.output.layout import box_extent, find_program, place_in_rows
+from viz.output.text_formats import encode_label
+from viz.style import THEMES, apply_theme
 
 HOSTILE = (
     "<script>alert(1)</script>",

@@ -10,11 +10,11 @@ import pytest
 
 import autograd_mini as am
 import viz
-from viz.heat import cividis, scale_of
+from viz.colours import cividis, scale_of
 from viz.output.dot import box_attributes
 from viz.overlays import OVERLAYS
+from viz.overlays.costs import Memory, result_bytes
 from viz.overlays.flops import count_flops
-from viz.overlays.sizes import Memory, result_bytes
 
 
 def parameter(*shape: int, name: str) -> am.Tensor:

@@ -15,22 +15,18 @@ from autograd_mini.files import write_file
 
 from .errors import PictureError, SlowLayoutError
 from .formats import check_path
-from .glyphs import missing_characters
-from .graphs.compiled_view import compiled_picture
 from .graphs.facts import Facts, view_facts
-from .graphs.graph_views import graph_picture
-from .graphs.opening import Open
+from .graphs.graph_views import compiled_picture, graph_picture
 from .graphs.scalars import scalar_picture, suits_scalar_view
+from .graphs.scopes import Open
 from .output.dot import make_digraph
-from .output.exchange import write_json, write_model_explorer
-from .output.layered import place_in_rows
-from .output.layout import Engine, lay_out
-from .output.mermaid import write_mermaid
+from .output.layout import Engine, lay_out, missing_characters, place_in_rows
 from .output.svg import finish_svg
+from .output.text_formats import write_json, write_mermaid, write_model_explorer
 from .overlays import Names
 from .picture import BESIDE, Direction, Picture
+from .style import Theme, apply_theme
 from .subjects import View, find_graph, no_graph_error, refuse_unknown_options
-from .themes import Theme, apply_theme
 
 
 class Drawing:
@@ -110,7 +106,7 @@ class Drawing:
 
     @property
     def json(self) -> str:
-        """The nodes, edges and scopes as JSON; `viz.output.exchange` has the form."""
+        """The nodes, edges and scopes as JSON; `viz.output.text_formats` has the form."""
         return write_json(self.picture, self._facts())
 
     @property

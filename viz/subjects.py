@@ -9,7 +9,7 @@ from autograd_mini.core.tensor import Tensor
 
 from .errors import PictureError
 from .graphs.graph_views import COLLECTORS, GraphView
-from .themes import THEMES
+from .style import THEMES
 
 View = GraphView | Literal["compiled", "scalars", "neurons"]
 VIEWS: Final = (*COLLECTORS, "compiled", "scalars", "neurons")

@@ -37,9 +37,9 @@ def clean_text(text: str, longest: int = LONGEST_NAME, lines: int = 3) -> str:
 
     The first line breaks stay, as many as make that number of lines.
 
-    >>> clean("a" * 50)
+    >>> clean_text("a" * 50)
     'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…'
-    >>> clean("bell \\x07")
+    >>> clean_text("bell \\x07")
     'bell �'
     """
     text = text[: longest + 1].replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
@@ -52,8 +52,8 @@ def clean_text(text: str, longest: int = LONGEST_NAME, lines: int = 3) -> str:
 def format_number(value: Any) -> str:
     """Write a number in at most four significant digits.
 
-    >>> number(0.5), number(-2.0), number(float("nan")), number(12345678.9)
-    ('0.5', '−2', 'NaN', '1.235e+07')
+    >>> [format_number(x) for x in (0.5, -2.0, float("nan"), 12345678.9)]
+    ['0.5', '−2', 'NaN', '1.235e+07']
     """
     value = value.item() if isinstance(value, np.ndarray | np.generic) else value
     if value is None or isinstance(value, bool):
@@ -68,8 +68,8 @@ def format_constant(value: Any) -> str:
 
     More digits are written where six would read as a rounder number.
 
-    >>> constant(0.5), constant(0.99999), constant(1 / 3), constant(1 + 1e-9)
-    ('0.5', '0.99999', '≈0.333333', '1.000000001')
+    >>> [format_constant(x) for x in (0.5, 0.99999, 1 / 3, 1 + 1e-9)]
+    ['0.5', '0.99999', '≈0.333333', '1.000000001']
     """
     held = value.item() if isinstance(value, np.ndarray | np.generic) else value
     if not isinstance(held, int | float) or isinstance(held, bool) or not np.isfinite(held):
@@ -106,7 +106,7 @@ def with_true_minus(text: str) -> str:
 def format_rough(value: float) -> str:
     """Write a number in two digits.
 
-    >>> rough(1234.0), rough(0.0567)
+    >>> format_rough(1234.0), format_rough(0.0567)
     ('1200', '0.057')
     """
     rounded = float(f"{value:.2g}")
@@ -118,7 +118,7 @@ def format_rough(value: float) -> str:
 def format_shape(of: Any) -> str:
     """Write a shape: `100×2`, `(5,)` for a vector, and nothing for a scalar.
 
-    >>> shape(np.zeros((100, 2))), shape(np.zeros(5)), shape(1.0)
+    >>> format_shape(np.zeros((100, 2))), format_shape(np.zeros(5)), format_shape(1.0)
     ('100×2', '(5,)', '')
     """
     lengths = np.shape(of._value if isinstance(of, Tensor) else of)

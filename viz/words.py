@@ -55,7 +55,7 @@ def describe_picture(picture: Picture) -> str:
 def count_nouns(count: int, noun: str) -> str:
     """Write a count with its noun, whose first word has the plural.
 
-    >>> count_noun(2, "fold of the backward"), count_noun(3, "box of what is left out")
+    >>> count_nouns(2, "fold of the backward"), count_nouns(3, "box of what is left out")
     ('2 folds of the backward', '3 boxes of what is left out')
     """
     if noun == "backward operation" or noun == "update operation" or noun == "updated tensor":

@@ -29,9 +29,9 @@ def divide_groups(before: Sequence[Sequence[int]], groups: Sequence[int]) -> lis
         before: for each vertex, those with an edge to it; all of them have lower numbers.
         groups: the group of each vertex, numbered in the order of their first vertices.
 
-    >>> divide([[], [0], [1]], [0, ALONE, 0])
+    >>> divide_groups([[], [0], [1]], [0, ALONE, 0])
     [[0], [1], [2]]
-    >>> divide([[], [0], [0]], [0, ALONE, 0])
+    >>> divide_groups([[], [0], [0]], [0, ALONE, 0])
     [[0, 2], [1]]
     """
     labels = [v if group == ALONE else (group,) for v, group in enumerate(groups)]

@@ -16,10 +16,9 @@ from autograd_mini.core.reverse import visit
 from autograd_mini.core.tensor import Tensor, leaf
 from autograd_mini.errors import AutogradError
 
-from ..contributions import Ledger
+from ..backward_pass import Ledger, find_reached, gradient_notes, passes_gradient
 from ..errors import PictureError
 from ..picture import Arrow
-from ..reach import find_reached, gradient_notes, passes_gradient
 from ..reading import Key, has_values, key, operands
 from ..texts import (
     clean_text,

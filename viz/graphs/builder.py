@@ -33,7 +33,7 @@ MOST_ARROWS: Final = 6
 """More arrows than this between two boxes become one for each label, or one for more labels."""
 MOST_NAMES: Final = 3
 """A title names no more outputs than this."""
-UNNAMED: Final[dict[str, str]] = {"input": "input", "parameter": "parameter"}
+NAME_OF_UNNAMED: Final[dict[str, str]] = {"input": "input", "parameter": "parameter"}
 LONGEST_PLACES: Final = 24
 """The operands that one arrow brings are listed in so many letters."""
 NO_LEAF: Final[Key] = (0, 0)
@@ -149,7 +149,7 @@ class Builder:
                 inside=inside,
                 tensors=tensor_identities([source]),
             )
-        known = name_in_scope(leaf, inside) or UNNAMED[source.role], value_or_shape(leaf)
+        known = name_in_scope(leaf, inside) or NAME_OF_UNNAMED[source.role], value_or_shape(leaf)
         box = self.add_box(
             source.role,
             *known,
@@ -169,7 +169,7 @@ class Builder:
         label = f"… {format_count(len(sources), f'more {role}')}"
         box = self.add_box(role, label, inside=inside, tensors=tensor_identities(sources))
         self.places.counted.update(key(x.value) for x in sources if isinstance(x.value, Tensor))
-        names = [leaf_name(x.value) or UNNAMED[role] for x in sources]
+        names = [leaf_name(x.value) or NAME_OF_UNNAMED[role] for x in sources]
         self.lists[box] = {"holds": names}
         return box
 

@@ -1,7 +1,10 @@
-"""The forward of a program's graph: the same vertices without a backward and an update.
+"""The forward of a program's graph: its operations without a backward and an update.
 
-What a later forward takes of them, as a weight after its first update, is a leaf here. What only
-gradients take is where this graph ends, so it is an output.
+A value from another phase becomes a leaf here, for instance a weight after its first update. A
+result that only gradients use becomes an output.
+
+`updated_leaves` finds which leaf a result of an update stands for. A program assigns only the last
+value of a leaf, so the values before it are found on the way there.
 """
 
 from __future__ import annotations
@@ -17,12 +20,16 @@ from autograd_mini.core.record import Operation, Record
 from autograd_mini.core.tensor import Tensor, leaf
 from autograd_mini.ops.conversion import set_leaf
 
-from ..reading import Key
+from ..reading import Key, is_assignment, key, scope_of
 from ..texts import ordinal
-from .updates import updated_leaves
 
-FOR: Final[dict[Phase, str]] = {"backward": "the gradients", "update": "the update"}
+USED_FOR: Final[dict[Phase, str]] = {"backward": "the gradients", "update": "the update"}
 """How a result is called that the function does not return: for what takes it."""
+JOINING: Final = "flat"
+DIVIDING: Final = "parts"
+"""The names of the operations that lay tensors into one row, and take them out of it."""
+Leaves = frozenset[Key]
+NO_LEAVES: Final[Leaves] = frozenset()
 
 
 def extract_forward(graph: Graph) -> Graph:
@@ -124,7 +131,7 @@ class ForwardMaker:
         """Return what nothing of the forward takes, with a name that says who does."""
         found: Tensor = vertex.output(0) if type(vertex) is Record else vertex
         users = self.users.get(self.whole_of[vertex.serial], set())
-        what = [words for phase, words in FOR.items() if phase in users]
+        what = [words for phase, words in USED_FOR.items() if phase in users]
         found.name = f"{found.name or ''} for {' and '.join(what)}".strip() if what else found.name
         return found
 
@@ -148,4 +155,61 @@ def phases_of_users(graph: Graph) -> dict[int, set[Phase]]:
         for x in operation.inputs:
             if x.serial and not x.is_leaf:
                 found.setdefault(x.serial, set()).add(phase)
+    return found
+
+
+def updated_leaves(graph: Graph) -> dict[Key, tuple[Tensor, int]]:
+    """Return the leaf for each result of an update that is its new value, and of which update.
+
+    The updates of one leaf are told apart by the scopes that optimizers open, one for each step.
+    """
+    updates = [x for x in graph.operations if x.phase == "update" and not is_assignment(x)]
+    possible = find_possible(updates)
+    makers = {operation.outputs[0].serial: operation for operation in updates}
+    found: dict[Key, tuple[Tensor, int]] = {}
+    for operation in graph.operations:
+        if is_assignment(operation):
+            leaf, new = operation.inputs
+            ancestors = find_ancestors(new, makers)
+            versions = sorted(x for x in ancestors if key(leaf) in possible.get(x, NO_LEAVES))
+            scopes = [scope_of(makers[serial]) for serial, _ in versions]
+            steps = list(dict.fromkeys(map(id, scopes)))  # the scopes live as long as this list
+            found[key(new)] = leaf, max(len(steps), 1)
+            for x, scope in zip(versions, scopes, strict=True):
+                found[x] = leaf, steps.index(id(scope)) + 1
+    return found
+
+
+def find_possible(updates: list[Operation]) -> dict[Key, Leaves]:
+    """Return the leaves of its shape that each result of an update was computed from."""
+    found: dict[Key, Leaves] = {}
+    rows: dict[Key, list[Leaves]] = {}
+    for operation in updates:
+        known = [
+            frozenset([key(x)]) if x.is_leaf else found.get(key(x), NO_LEAVES)
+            for x in operation.inputs
+        ]
+        joined = [rows[key(x)] for x in operation.inputs if key(x) in rows]
+        for y in operation.outputs:
+            if operation.type == JOINING:
+                rows[key(y)] = known
+            elif operation.type == DIVIDING and joined:
+                found[key(y)] = joined[0][y.index]
+            elif joined:
+                rows[key(y)] = [NO_LEAVES.union(*parts) for parts in zip(*joined, strict=True)]
+            else:
+                alike = zip(operation.inputs, known, strict=True)
+                found[key(y)] = NO_LEAVES.union(*(one for x, one in alike if x.shape == y.shape))
+    return found
+
+
+def find_ancestors(new: Tensor, makers: dict[int, Operation]) -> set[Key]:
+    """Return the tensors from which updates alone lead to a new value."""
+    found: set[Key] = set()
+    waiting = [new]
+    while waiting:
+        x = waiting.pop()
+        if key(x) not in found:
+            found.add(key(x))
+            waiting += makers[x.serial].inputs if x.serial in makers else ()
     return found

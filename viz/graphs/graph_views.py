@@ -1,20 +1,27 @@
-"""The views of a graph that begin with its outline: which of them there are, and their pictures."""
+"""The views of a graph that start from its outline, and the view of a compiled function.
+
+The view of a compiled function draws its program twice: as recorded, and after the passes.
+"""
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from dataclasses import replace
+from typing import Any, Final, Literal
 
-from autograd_mini.core.graph import Graph
+from autograd_mini.core.graph import Graph, as_graph
 
+from ..errors import PictureError
 from ..overlays import Names, add_overlays, measure_overlays
-from ..picture import Direction, Picture
+from ..picture import Cluster, Direction, Picture
+from ..texts import clean_text, format_count
 from .backward_view import BackwardView
 from .builder import default_title
 from .forward_graph import extract_forward
-from .opening import Open
-from .operations import OperationsView
+from .operations import OperationsView, TensorsView
 from .outline import Outline
-from .tensors_view import TensorsView
+from .scopes import Open
 
 GraphView = Literal["operations", "tensors", "forward", "backward"]
 COLLECTORS: Final[dict[GraphView, type[OperationsView]]] = {
@@ -24,8 +31,9 @@ COLLECTORS: Final[dict[GraphView, type[OperationsView]]] = {
     "backward": BackwardView,
 }
 """View → what collects its picture."""
-SHARE: Final[dict[GraphView, int]] = {"tensors": 2, "backward": 2}
+BOXES_PER_PART: Final[dict[GraphView, int]] = {"tensors": 2, "backward": 2}
 """How many boxes a view draws for one of the outline, about; 1 unless it is here."""
+STAGES: Final = ("as recorded", "after the passes")
 
 
 def graph_picture(
@@ -62,4 +70,90 @@ def outline_arguments(graph: Graph, view: GraphView, limit: int | None) -> tuple
     """Return what an outline needs of a view: the graph that it shows, and how many parts."""
     if view == "forward":
         graph = extract_forward(graph)
-    return graph, None if limit is None else max(limit // SHARE.get(view, 1), 4)
+    return graph, None if limit is None else max(limit // BOXES_PER_PART.get(view, 1), 4)
+
+
+def compiled_picture(
+    subject: Any, limit: int | None, direction: Direction, title: str | None
+) -> Picture:
+    """Draw both programs of a compiled function in one picture, each in a frame of its own.
+
+    Args:
+        subject: the compiled function.
+        limit: about how many boxes to draw at most, in both together.
+        direction: of each of them.
+        title: for screen readers.
+
+    Raises:
+        PictureError: for something that is not compiled.
+    """
+    before = as_graph(getattr(subject, "recorded", None))
+    after = as_graph(getattr(subject, "program", None))
+    if before is None or after is None:
+        raise PictureError(
+            f"view='compiled' is for a function of am.compile that was called, got "
+            f"{type(subject).__name__} {subject!r:.60}"
+        )
+    share = None if limit is None else max(limit // 2, 4)
+    graphs = before, after
+    captions = (
+        f"{when}: {format_count(len(graph), 'operation')}"
+        for when, graph in zip(STAGES, graphs, strict=True)
+    )
+    frames = {
+        caption: with_origins(
+            graph_picture(graph, "operations", share, direction, None)[0], graph.origins
+        )
+        for caption, graph in zip(captions, graphs, strict=True)
+    }
+    name = clean_text(getattr(subject, "__name__", "") or "function")
+    return combine_pictures(
+        frames, title or f"{name} before and after the passes: {describe_changes(*graphs)}"
+    )
+
+
+def with_origins(picture: Picture, origins: Mapping[Any, Hashable]) -> Picture:
+    """Return a picture whose tensors are told apart as in other programs."""
+    boxes = [
+        replace(box, tensors=tuple((role, origins.get(name, name)) for role, name in box.tensors))
+        for box in picture.boxes
+    ]
+    return replace(picture, boxes=boxes)
+
+
+def describe_changes(before: Graph, after: Graph) -> str:
+    """Tell of which kinds of operations there are fewer or more, the largest changes first."""
+    counts = [Counter(op.type for op in graph.operations) for graph in (before, after)]
+    moved = {name: counts[1][name] - counts[0][name] for name in counts[0] | counts[1]}
+    told = sorted((name for name in moved if moved[name]), key=lambda name: -abs(moved[name]))
+    return ", ".join(f"{name} {moved[name]:+d}".replace("-", "−") for name in told) or "the same"
+
+
+def combine_pictures(frames: dict[str, Picture], title: str) -> Picture:
+    """Return one picture of several, each inside a cluster with its caption."""
+    first = next(iter(frames.values()))
+    whole = Picture(clean_text(title, 200), first.direction, first.ranksep)
+    for caption, part in frames.items():
+        start, outer = len(whole.boxes), f"cluster_{len(whole.clusters)}"
+        whole.clusters.append(Cluster(outer, caption))
+        names = {box.id: f"n{start + place}" for place, box in enumerate(part.boxes)}
+        scopes: dict[str | None, str] = {None: outer}
+        for cluster in part.clusters:
+            scopes[cluster.id] = f"cluster_{len(whole.clusters)}"
+            whole.clusters.append(
+                Cluster(scopes[cluster.id], cluster.caption, scopes[cluster.parent])
+            )
+        whole.boxes += [
+            replace(
+                box,
+                id=names[box.id],
+                cluster=scopes[box.cluster],
+                copy_of=names[box.copy_of] if box.copy_of else None,
+            )
+            for box in part.boxes
+        ]
+        whole.arrows += [
+            replace(arrow, tail=names[arrow.tail], head=names[arrow.head]) for arrow in part.arrows
+        ]
+        whole.ties += [(names[one], names[other]) for one, other in part.ties]
+    return whole

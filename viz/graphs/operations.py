@@ -1,4 +1,7 @@
-"""The view of a graph as operations: symbols in boxes, shapes on arrows, scopes as clusters."""
+"""The view of a graph as operations: symbols in boxes, shapes on arrows, scopes as clusters.
+
+`TensorsView` also draws a box for each result.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ from ..texts import (
     operation_tooltip,
     value_or_shape,
 )
-from .builder import UNNAMED, Builder, output_index
+from .builder import NAME_OF_UNNAMED, Builder, output_index
 from .outline import MOST_LEAVES, Outline
 from .parts import Part, Source
 
@@ -193,7 +196,9 @@ class OperationsView:
     def add_changed(self, part: Part, leaf: Tensor) -> str:
         """Add the box of a leaf after the step: its name and shape."""
         before = leaf.op.inputs[0] if leaf.op else leaf
-        name = clean_text(before.name or UNNAMED["parameter" if before.requires_grad else "input"])
+        name = clean_text(
+            before.name or NAME_OF_UNNAMED["parameter" if before.requires_grad else "input"]
+        )
         tooltip = f"the new value of {name}, {leaf.dtype}, shape {leaf.shape}"
         return self.builder.add_box(
             "updated",
@@ -211,7 +216,10 @@ class OperationsView:
         told = join_list([f"{name} ×{n}" if n > 1 else name for name, n in types.items()], half)
         inside = self.outline.listed_leaves(part)
         roles = ["parameter" if x.requires_grad else "input" for x in inside]
-        names = [clean_text(x.name or UNNAMED[role]) for x, role in zip(inside, roles, strict=True)]
+        names = [
+            clean_text(x.name or NAME_OF_UNNAMED[role])
+            for x, role in zip(inside, roles, strict=True)
+        ]
         leaves = [f"{n} {value_or_shape(x)}".rstrip() for n, x in zip(names, inside, strict=True)]
         return "\n".join(filter(None, (told, join_list(leaves, half, "\n"))))
 
@@ -284,6 +292,37 @@ class OperationsView:
         if source is None:
             return None, ""
         return self.box_of_source.get(source) or self.lump_of_source[source], ""
+
+
+class TensorsView(OperationsView):
+    """Collects the picture as the view of operations does, with a box on the way of each result."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.box_of_result: dict[Key, str] = {}
+
+    def arrow_start(
+        self, part: Part, operation: Operation, position: int, x: Any
+    ) -> tuple[str | None, str]:
+        """Return the box of a result, made when somebody takes it first; of others as usual."""
+        before = self.outline.part_of(x) if isinstance(x, Tensor) else None
+        if before is None or before.kind == "earlier":
+            return super().arrow_start(part, operation, position, x)
+        return self.result(x, before), ""
+
+    def result(self, x: Tensor, before: Part) -> str:
+        """Return the box of a result: its name, if it has one, and its value or shape."""
+        found = self.box_of_result.get(key(x))
+        if found is None:
+            tooltip = f"result, {x.dtype}, shape {x.shape}"
+            shown = value_or_shape(x) or format_shape(x)
+            found = self.box_of_result[key(x)] = self.builder.add_box(
+                "tensor", clean_text(x.name or ""), shown, tooltip=tooltip, inside=before.around
+            )
+            maker = self.box_of_part[before]
+            output = self.output_at(maker, x)
+            self.builder.add_arrow(maker, found, output_index(x, x.op), output=output)
+        return found
 
 
 def find_users(outline: Outline) -> dict[Key, tuple[int, ...]]:

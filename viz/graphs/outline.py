@@ -16,19 +16,18 @@ from autograd_mini.core.tensor import Tensor
 
 from ..reading import Key, is_assignment, is_number, key, operands
 from .acyclic import ALONE, divide_groups
-from .opening import Open, apply_open
 from .parts import Part, Source
 from .repeats import fold_repeats
-from .scopes import Branch, ScopeTree, common_branch
+from .scopes import Branch, Open, ScopeTree, apply_open, common_branch
 
-NEAR: Final = 4
+NEAR_PARTS: Final = 4
 """A parameter is drawn again for a consumer that is more parts after its first than this."""
 MOST_LEAVES: Final = 9
 """A part with more leaves than this shows some of them and counts the rest."""
 MOST_OF_EARLIER: Final = 3
 """The inputs behind what is left out are shown if they are no more than this."""
 
-ROOM: Final = 160
+LIMIT_WITH_OPEN: Final = 160
 """A picture in which scopes are asked to be open may have this many boxes."""
 FEWEST_HIDDEN: Final = 5
 """Fewer parts than this are never left out."""
@@ -71,7 +70,7 @@ class Outline:
             kept = apply_open(open, self.tree)
             self.tree.fold(None if limit is None else limit - len(self.outputs), kept)
             if kept and limit is not None:
-                limit = max(limit, ROOM)
+                limit = max(limit, LIMIT_WITH_OPEN)
         self._part_of: dict[int, Part] = {}
         self._users: dict[Key, list[Part]] = {}
         self.parts: list[Part] = []
@@ -99,7 +98,7 @@ class Outline:
                 if name in listed:
                     continue
                 source, first = latest.get(name, (None, 0))
-                if source is None or (leaf.requires_grad and place - first > NEAR):
+                if source is None or (leaf.requires_grad and place - first > NEAR_PARTS):
                     source, first = Source(leaf, []), place
                 source.consumers.append(part)
                 latest[name] = source, first

@@ -21,9 +21,9 @@ from .scopes import Branch
 
 LONGEST_PERIOD: Final = 40
 """A round of a loop has no more parts than this."""
-FEWEST: Final = 3
+FEWEST_ROUNDS: Final = 3
 """Rounds that are worth a box."""
-MANY: Final = 8
+MANY_SCOPES: Final = 8
 """So many alike scopes become one box even if there is room for all."""
 MOST_NAMES: Final = 4
 """A box names no more parts of its round than this."""
@@ -52,7 +52,7 @@ def fold_repeats(parts: list[Part], limit: int, *, crowded: bool) -> list[Part]:
         limit: how many fit.
         crowded: whether they do not; otherwise only many alike scopes are joined.
     """
-    if not crowded and len(parts) < MANY:
+    if not crowded and len(parts) < MANY_SCOPES:
         return parts
     found: list[Part] = []
     place = 0
@@ -67,7 +67,7 @@ def fold_repeats(parts: list[Part], limit: int, *, crowded: bool) -> list[Part]:
 
 def without_ends(run: Run, limit: int) -> Run:
     """Return a run of operations without its first and last round, which are drawn, if short."""
-    if run.rounds < FEWEST + 2 or 2 * run.period > limit // 3:
+    if run.rounds < FEWEST_ROUNDS + 2 or 2 * run.period > limit // 3:
         return run
     return Run(run.start + run.period, run.period, run.rounds - 2)
 
@@ -88,10 +88,10 @@ def find_runs(kinds: np.ndarray, longest: int) -> list[Run]:
     """Return the runs of the shortest periods, where they begin, none inside another."""
     best: dict[int, Run] = {}
     covered = np.zeros(len(kinds), bool)
-    for period in range(1, min(longest, len(kinds) // FEWEST) + 1):
+    for period in range(1, min(longest, len(kinds) // FEWEST_ROUNDS) + 1):
         same = np.concatenate([[False], kinds[:-period] == kinds[period:], [False]])
         edges = np.flatnonzero(same[1:] != same[:-1]).reshape(-1, 2)
-        long = edges[:, 1] - edges[:, 0] >= period * (FEWEST - 1)
+        long = edges[:, 1] - edges[:, 0] >= period * (FEWEST_ROUNDS - 1)
         for first, last in edges[long]:
             rounds = int(last - first) // period + 1
             end = int(first) + period * rounds
@@ -104,9 +104,9 @@ def find_runs(kinds: np.ndarray, longest: int) -> list[Run]:
 def is_worth_joining(parts: list[Part], run: Run, crowded: bool) -> bool:
     """Whether a run becomes one box: nothing lies between its operations, and it is worth it."""
     members = parts[run.start : run.end]
-    if members[0].kind == "earlier" or len(members) < FEWEST:
+    if members[0].kind == "earlier" or len(members) < FEWEST_ROUNDS:
         return False
-    if not crowded and (members[0].kind != "scope" or run.rounds < MANY):
+    if not crowded and (members[0].kind != "scope" or run.rounds < MANY_SCOPES):
         return False
     following = parts[run.end : run.end + 1]
     return all(

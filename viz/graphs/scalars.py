@@ -13,10 +13,9 @@ import numpy as np
 from autograd_mini.core.graph import Graph
 from autograd_mini.core.tensor import Tensor
 
-from ..contributions import compute_gradients
+from ..backward_pass import compute_gradients, find_stale, gradient_notes
 from ..errors import PictureError
 from ..picture import Cell, Direction, Picture, Role
-from ..reach import find_stale, gradient_notes
 from ..reading import Key, all_scalar, has_values, key, operands
 from ..texts import (
     COMMUTATIVE,

@@ -15,7 +15,7 @@ from ..texts import clean_text, format_count
 from .outline import Outline
 from .parts import Part
 
-BESIDE: Final = "boxes outside"
+BOXES_OUTSIDE: Final = "boxes outside"
 
 
 def tell_shared(part: Part, outline: Outline) -> list[str]:
@@ -30,13 +30,15 @@ def tell_shared(part: Part, outline: Outline) -> list[str]:
         users = [
             x for x in outline.users(leaf) if x is not part and part_phase(x) == part_phase(part)
         ]
-        others |= {fold_caption(x, part) if x.kind != "operation" else BESIDE: None for x in users}
+        others |= {
+            fold_caption(x, part) if x.kind != "operation" else BOXES_OUTSIDE: None for x in users
+        }
         shared += bool(users)
     if not shared:
         return []
-    folds = [name for name in others if name != BESIDE]
+    folds = [name for name in others if name != BOXES_OUTSIDE]
     whom = folds if len(folds) == 1 else [format_count(len(folds), "fold")] if folds else []
-    told = " and ".join([*whom, *([BESIDE] if BESIDE in others else [])])
+    told = " and ".join([*whom, *([BOXES_OUTSIDE] if BOXES_OUTSIDE in others else [])])
     some = "" if shared == len(listed) else f"{shared} of {len(listed)} "
     return [f"{some}shared with {told}"]
 

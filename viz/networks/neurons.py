@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..heat import mix_with_white
+from ..colours import mix_with_white
 from ..picture import Arrow, Box, Picture, Point, Role
 from ..style import BLUE, ORANGE
 from ..texts import format_number
@@ -19,13 +19,13 @@ from .mlp import DenseLayer, Network
 
 MOST_NEURONS: Final = 16
 """A column with more neurons than this shows its ends."""
-ENDS: Final = 6
+SHOWN_AT_ENDS: Final = 6
 """How many neurons are shown at each end of such a column."""
-ROW: Final = 40.0
-COLUMN: Final = 120.0
+ROW_HEIGHT: Final = 40.0
+COLUMN_WIDTH: Final = 120.0
 """The distance between columns, to which each row of the tallest one adds `COLUMN_PER_ROW`."""
 COLUMN_PER_ROW: Final = 5.0
-GAP: Final = 0.22
+DOT_GAP: Final = 0.22
 """How far the three dots are apart, in rows."""
 BLACK: Final = "#000000"
 SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -58,8 +58,8 @@ def neuron_picture(
     picture = Picture(title or f"Neural network {sizes}", "LR")
     most = None if limit is None else min(MOST_NEURONS, limit)
     tallest = max(len(shown_neurons(size, most)) for size in network.sizes)
-    top = tallest / 2 * ROW + 0.5 * ROW
-    width = COLUMN + COLUMN_PER_ROW * tallest
+    top = tallest / 2 * ROW_HEIGHT + 0.5 * ROW_HEIGHT
+    width = COLUMN_WIDTH + COLUMN_PER_ROW * tallest
     columns = [
         add_column(picture, network, place, most, (place * width, top))
         for place in range(len(network.sizes))
@@ -67,7 +67,7 @@ def neuron_picture(
     signs = {colour for one in range(len(columns)) for colour in value_colours(network, one)}
     for layer, before, after in zip(network.layers, columns, columns[1:], strict=False):
         signs |= add_weights(picture, layer, before, after)
-    bottom = min(box.position[1] for box in picture.boxes if box.position) - ROW
+    bottom = min(box.position[1] for box in picture.boxes if box.position) - ROW_HEIGHT
     add_legend(picture, signs, (width * (len(columns) - 1) / 2, bottom))
     return picture
 
@@ -76,7 +76,7 @@ def shown_neurons(size: int, most: int | None) -> list[int | None]:
     """Return the neurons that are shown, with None where the three dots stand."""
     if most is None or size <= most:
         return list(range(size))
-    ends = min(ENDS, max((most - 1) // 2, 1))
+    ends = min(SHOWN_AT_ENDS, max((most - 1) // 2, 1))
     return [*range(ends), None, *range(size - ends, size)]
 
 
@@ -90,18 +90,18 @@ def add_column(
     add_box(picture, "heading", column_heading(network, place), head)
     shown = shown_neurons(size, most)
     boxes: dict[int, str] = {}
-    y = (len(shown) - 1) / 2 * ROW
+    y = (len(shown) - 1) / 2 * ROW_HEIGHT
     for neuron in shown:
         if neuron is None:
-            for shift in (GAP, 0.0, -GAP):  # as a glyph, ⋮ is missing from many fonts
-                add_box(picture, "dot", "", (x, y + shift * ROW))
+            for shift in (DOT_GAP, 0.0, -DOT_GAP):  # as a glyph, ⋮ is missing from many fonts
+                add_box(picture, "dot", "", (x, y + shift * ROW_HEIGHT))
         else:
             role, label = role_and_label(network, place, neuron)
             boxes[neuron] = add_box(picture, role, label, (x, y), bias_text(layer, neuron))
             values = network.values(place)
             if values is not None:
                 fill_neuron(picture, np.ravel(values), neuron, label)
-        y -= ROW
+        y -= ROW_HEIGHT
     following = network.layers[place] if place < len(network.layers) else None
     if following is None or following.bias is None:
         return Column(boxes, None)

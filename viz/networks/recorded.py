@@ -26,9 +26,9 @@ from ..errors import PictureError
 from ..reading import is_number, key, operands, scope_of
 from ..texts import operation_label
 
-OPAQUE: Final = "activation "
+FUNCTION_SCOPE: Final = "activation "
 """The scopes of functions that are drawn by their name, whatever they compute, begin with this."""
-KNOWN: Final = frozenset({"softmax", "log_softmax"})
+ACTIVATION_SCOPES: Final = frozenset({"softmax", "log_softmax"})
 """The library's activations that are made of several operations, in a scope of this name."""
 
 
@@ -119,7 +119,7 @@ def wrap_in_scope(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Return a function in a scope that tells its name."""
 
     def call_in_scope(x: Any) -> Any:
-        with scope(f"{OPAQUE}{name_of(function)}"):
+        with scope(f"{FUNCTION_SCOPE}{name_of(function)}"):
             return function(x)
 
     return call_in_scope
@@ -136,7 +136,7 @@ def read_chain_step(y: Tensor, graph: Graph, start: Tensor) -> ChainStep:
         raise BrokenChain("its output does not come from its input, or comes from more than it")
     block = function_scope(operation)
     if block is not None:
-        name, entering = block.name.removeprefix(OPAQUE), scope_input(block, graph, start)
+        name, entering = block.name.removeprefix(FUNCTION_SCOPE), scope_input(block, graph, start)
         return ChainStep("activation", name, refuse_new_shape(name, entering, y))
     taken = operands(operation)
     tensors = [x for x in taken if isinstance(x, Tensor)]
@@ -190,7 +190,7 @@ def function_scope(operation: Operation) -> Scope | None:
     """Return the outermost scope around an operation that belongs to an activation."""
     found, block = None, scope_of(operation)
     while block is not None:
-        if block.name.startswith(OPAQUE) or block.name in KNOWN:
+        if block.name.startswith(FUNCTION_SCOPE) or block.name in ACTIVATION_SCOPES:
             found = block
         block = block.parent
     return found
@@ -213,5 +213,5 @@ def scope_input(block: Scope, graph: Graph, start: Tensor) -> Tensor:
         and (x.requires_grad or not existed_before(x, start))
     }
     if len(taken) != 1:
-        raise BrokenChain(f"{block.name.removeprefix(OPAQUE)} takes more than one value")
+        raise BrokenChain(f"{block.name.removeprefix(FUNCTION_SCOPE)} takes more than one value")
     return next(iter(taken.values()))

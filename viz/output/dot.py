@@ -1,16 +1,19 @@
-"""The DOT text of a picture, in which every label is drawn exactly as it is."""
+"""The DOT text of a picture; every label appears exactly as it is.
+
+Histograms and legends are tables in a label, which the layout program can draw.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from html import escape
 from html import escape as escape_html
 from typing import Any, Final
 
 import graphviz
 
-from ..contrast import ENOUGH, contrast
-from ..heat import channels
+from ..colours import ENOUGH_CONTRAST, channels, contrast
 from ..picture import OPERATIONS, SCOPES, Arrow, Box, Cell, Cluster, Picture
 from ..style import (
     BOX,
@@ -33,9 +36,8 @@ from ..style import (
     ZERO,
 )
 from .arrangement import End, arrow_ends, cluster_entrances, find_sides, rows_of_updates
-from .glyph_tables import histogram_label, legend_label
 
-LETTER: Final = 0.078
+LETTER_WIDTH: Final = 0.078
 """About the width of a caption's letter, in inches."""
 ON_DARK: Final = "#fffffd"
 ON_LIGHT: Final = "#1f2329"
@@ -46,7 +48,7 @@ ON_MARK: Final = {NONFINITE: ON_NONFINITE, REACHED: ON_REACHED, ZERO: ON_ZERO}
 """Text on a mark, which has other colours on a dark page."""
 SIDES: Final = ("head", "tail")
 TRAINING: Final = frozenset({"update", "update_scope"})
-WIDER: Final = "0.35"
+WIDE_NODESEP: Final = "0.35"
 """Between the boxes of a training step, whose long arrows have labels side by side."""
 THICK: Final = {"color": VERMILION, "penwidth": "4"}
 """The border of what to look at first."""
@@ -59,6 +61,14 @@ CELL_COLOUR: Final = {
     "changed": CHANGED,
     "nonfinite": ON_NONFINITE,
 }
+BAR_WIDTH: Final = 5
+"""The width of a bar, in points."""
+BAR_HEIGHT: Final = 16
+"""The height of a whole bar."""
+BAR_COLOUR: Final = "#6e7781"
+"""Their colour, readable on both grounds."""
+SWATCH: Final = 14
+PLAIN_TABLE: Final = '<table border="0" cellborder="0" cellspacing="0" cellpadding="0">'
 
 
 def make_digraph(picture: Picture) -> graphviz.Digraph:
@@ -87,7 +97,7 @@ def spacing(picture: Picture) -> dict[str, str]:
     """Return the distances of boxes, and which way they go."""
     found = {"rankdir": picture.direction, "ranksep": f"{picture.ranksep}"}
     if any(box.role in TRAINING for box in picture.boxes):
-        found["nodesep"] = WIDER
+        found["nodesep"] = WIDE_NODESEP
     return found
 
 
@@ -211,7 +221,7 @@ def ink_on(fill: str) -> str:
         f"{round(opacity * x + (1 - opacity) * 255):02x}" for x in channels(fill)
     )
     best = max((ON_DARK, ON_LIGHT), key=lambda ink: contrast(ink, ground))
-    return best if contrast(best, ground) >= ENOUGH else ink_on_middle(ground)
+    return best if contrast(best, ground) >= ENOUGH_CONTRAST else ink_on_middle(ground)
 
 
 def ink_on_middle(ground: str) -> str:
@@ -222,7 +232,7 @@ def ink_on_middle(ground: str) -> str:
 def escape_label(label: str) -> str:
     """Quote a label: no escape sequence, entity or HTML in it is taken for one.
 
-    >>> print(text("a\\\\N & <b>"))
+    >>> print(escape_label("a\\\\N & <b>"))
     a\\\\N &amp; <b>
     """
     if label.endswith("\n"):  # graphviz takes "node\n" for a name that needs no quotation marks
@@ -284,8 +294,8 @@ def add_spacer(inside: graphviz.Digraph, cluster: Cluster, heads: list[Box]) -> 
 
     It is tied to each of them, or the layout program would put it between them.
     """
-    caption = LETTER * longest_line(cluster.caption)
-    width = caption - LETTER / 2 * max(map(longest_line, heads[0].lines), default=0)
+    caption = LETTER_WIDTH * longest_line(cluster.caption)
+    width = caption - LETTER_WIDTH / 2 * max(map(longest_line, heads[0].lines), default=0)
     if width > 0:
         name = f"spacer_{cluster.id}"
         inside.node(name, label="", style="invis", width=f"{width:.2f}", height="0.1")
@@ -298,3 +308,53 @@ def add_spacer(inside: graphviz.Digraph, cluster: Cluster, heads: list[Box]) -> 
 def longest_line(label: str) -> int:
     """Count the letters of the longest line."""
     return max(map(len, label.split("\n")))
+
+
+def histogram_label(box: Box) -> str:
+    """Return a label with a histogram beneath its lines."""
+    cells = "".join(f'<td valign="bottom">{bar(height)}</td>' for height in box.bars)
+    graphic = (
+        f'<table border="0" cellborder="0" cellspacing="1" cellpadding="0"><tr>{cells}</tr></table>'
+    )
+    lines = "".join(f"<tr><td>{escape_cell(line)}</td></tr>" for line in box.lines)
+    return f"<{PLAIN_TABLE}{lines}<tr><td>{graphic}</td></tr></table>>"
+
+
+def bar(height: float) -> str:
+    """Return one bar: an empty cell above a filled one."""
+    filled = max(1, round(BAR_HEIGHT * height)) if height else 0
+    size = f'fixedsize="true" width="{BAR_WIDTH}"'
+    rows = ""
+    if filled < BAR_HEIGHT:
+        rows += f'<tr><td {size} height="{BAR_HEIGHT - filled}"></td></tr>'
+    if filled:
+        rows += f'<tr><td {size} height="{filled}" bgcolor="{BAR_COLOUR}"></td></tr>'
+    return f"{PLAIN_TABLE}{rows}</table>"
+
+
+def legend_label(box: Box) -> str:
+    """Return the label of a legend.
+
+    A scale has its colours in a row between its ends; a few marks have a line each.
+    """
+    title, *words = map(escape_cell, box.lines)
+    if len(box.swatches) > len(words):
+        row = "".join(map(swatch, box.swatches))
+        ends = f"<td>{words[0]}  </td>{row}<td>  {words[-1]}</td>"
+        count = len(box.swatches) + 2
+        return f'<{PLAIN_TABLE}<tr><td colspan="{count}">{title}</td></tr><tr>{ends}</tr></table>>'
+    rows = "".join(
+        f'<tr>{swatch(colour)}<td align="left">  {word}</td></tr>'
+        for colour, word in zip(box.swatches, words, strict=False)
+    )
+    return f"<{PLAIN_TABLE}{rows}</table>>"
+
+
+def swatch(colour: str) -> str:
+    """Return a cell of one colour."""
+    return f'<td fixedsize="true" width="{SWATCH}" height="{SWATCH}" bgcolor="{colour}"></td>'
+
+
+def escape_cell(line: str) -> str:
+    """Return a line as text of a table; an empty one keeps its height."""
+    return escape(line).replace("\\", "&#92;") or " "

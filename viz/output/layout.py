@@ -1,7 +1,12 @@
-"""The layout program: found wherever it was installed, run with a time limit, its errors explained.
+"""The layout: from DOT text to an SVG, PNG or PDF file, by a layout program.
 
-`graphviz-pure` comes as a wheel with this package and needs no Graphviz on the machine;
-`engine="dot"` asks for the system's.
+`graphviz-pure` is installed as a wheel with this package and needs no Graphviz on the machine;
+`engine="dot"` uses the Graphviz of the system. The program runs with a time limit. If even a simple
+layout takes too long, `place_in_rows` computes positions without it: each box stands in the row of
+its longest path from the inputs, arrows are straight, and scopes are not drawn.
+
+The program draws a PNG with its own fonts. `missing_characters` finds the characters that they
+lack. An SVG has no such limit, because the reader's fonts draw it.
 """
 
 from __future__ import annotations
@@ -11,11 +16,15 @@ import shutil
 import subprocess
 import sys
 import warnings
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
 from ..errors import LayoutError, SlowLayoutError
+from ..picture import Box, Picture
 
 Engine = Literal["graphviz-pure", "dot"]
 SECONDS: Final = 10.0
@@ -29,6 +38,26 @@ SIMPLER: Final = (
 """Few rounds against crossings and long edges, and straight arrows."""
 PIXELS_PER_INCH: Final = 144
 """Twice the size of a point, so that a PNG is sharp on a slide."""
+GLYPH_RANGES: Final = (
+    (0x20, 0x52F), (0x5BE, 0x5EA), (0x5F0, 0x5F4), (0x1C80, 0x1C88), (0x1D00, 0x20BE),
+    (0x2100, 0x214F), (0x2153, 0x2154), (0x215B, 0x215E), (0x2184, 0x2184), (0x2190, 0x2195),
+    (0x219A, 0x219B), (0x21A8, 0x21A8), (0x21AE, 0x21AE), (0x2202, 0x2202), (0x2206, 0x2206),
+    (0x220F, 0x220F), (0x2211, 0x2212), (0x2215, 0x2215), (0x2219, 0x221A), (0x221E, 0x221F),
+    (0x2229, 0x2229), (0x222B, 0x222B), (0x2248, 0x2249), (0x2260, 0x2262), (0x2264, 0x2265),
+    (0x226E, 0x2271), (0x2302, 0x2302), (0x2310, 0x2310), (0x2320, 0x2321), (0x2500, 0x2500),
+    (0x2502, 0x2502), (0x2550, 0x256C), (0x25A0, 0x25A1), (0x25AA, 0x25AC), (0x25B2, 0x25B2),
+    (0x25BA, 0x25BA), (0x25BC, 0x25BC), (0x25C4, 0x25C4), (0x25CA, 0x25CC), (0x25CF, 0x25CF),
+    (0x25E6, 0x25E6), (0x263A, 0x263C), (0x2660, 0x2660), (0x2663, 0x2663), (0x2665, 0x2666),
+    (0xFB01, 0xFB04), (0xFFFD, 0xFFFD),
+)  # fmt: skip
+_GLYPH_STARTS: Final = [first for first, _ in GLYPH_RANGES]
+LETTER_WIDTH: Final = 7.5
+"""The width of a letter, in points."""
+BOX_GAP: Final = 24.0
+LINE_HEIGHT: Final = 16.0
+"""The height of a line of text."""
+ROW_GAP: Final = 44.0
+"""Between two rows."""
 
 
 @cache
@@ -132,3 +161,81 @@ def run_program(
         stacklevel=2,
     )
     return done
+
+
+def missing_characters(texts: Iterable[str]) -> list[str]:
+    """Return the characters that a PNG would show as empty boxes, in order.
+
+    >>> missing_characters(["σ(Wx) ∈ ℝ", "Привет 😀"])
+    ['∈', '😀']
+    """
+    characters = sorted({c for text in texts for c in text if c != "\n"})
+    return [c for c in characters if not has_glyph(ord(c))]
+
+
+def has_glyph(code: int) -> bool:
+    """Whether the fonts have a character."""
+    place = bisect_right(_GLYPH_STARTS, code) - 1
+    return place >= 0 and code <= GLYPH_RANGES[place][1]
+
+
+def place_in_rows(picture: Picture) -> Picture:
+    """Return a picture with a position for each box.
+
+    >>> from ..picture import Arrow
+    >>> boxes = [Box("n0", "input", ("x",)), Box("n1", "operation", ("+",))]
+    >>> placed = place_in_rows(Picture("", "TB", boxes=boxes, arrows=[Arrow("n0", "n1")]))
+    >>> [box.position[1] for box in placed.boxes]
+    [-16.0, -92.0]
+    """
+    rows: dict[int, list[Box]] = {}
+    for box, rank in zip(picture.boxes, longest_paths(picture), strict=True):
+        rows.setdefault(rank, []).append(box)
+    places: dict[str, tuple[float, float]] = {}
+    away = 0.0
+    across = 0 if picture.direction == "TB" else 1
+    for rank in sorted(rows):
+        sizes = [box_extent(box) for box in rows[rank]]
+        depth = max(size[1 - across] for size in sizes)
+        along = -sum(size[across] + BOX_GAP for size in sizes) / 2
+        away += depth / 2
+        for box, size in zip(rows[rank], sizes, strict=True):
+            along += (size[across] + BOX_GAP) / 2
+            places[box.id] = (along, -away) if picture.direction == "TB" else (away, -along)
+            along += (size[across] + BOX_GAP) / 2
+        away += depth / 2 + ROW_GAP
+    boxes = [replace(box, position=places[box.id], cluster=None) for box in picture.boxes]
+    return replace(picture, boxes=boxes, clusters=[], ties=[])
+
+
+def box_extent(box: Box) -> tuple[float, float]:
+    """Return about how wide and high a box is."""
+    lines = box.lines or (" ".join(cell.text for cell in box.cells),)
+    return LETTER_WIDTH * max(map(len, lines), default=1) + 20, LINE_HEIGHT * len(lines) + 16
+
+
+def longest_paths(picture: Picture) -> list[int]:
+    """Return the length of the longest path to each box; each comes after what enters it.
+
+    What the backward carries counts as going forward: its boxes stand beside those of the forward.
+    """
+    place = {box.id: i for i, box in enumerate(picture.boxes)}
+    entering: dict[str, list[str]] = {box.id: [] for box in picture.boxes}
+    for arrow in picture.arrows:
+        tail, head = (arrow.head, arrow.tail) if arrow.backward else (arrow.tail, arrow.head)
+        entering[head].append(tail)
+    waiting = {box.id: len(entering[box.id]) for box in picture.boxes}
+    leaving: dict[str, list[str]] = {box.id: [] for box in picture.boxes}
+    for head, tails in entering.items():
+        for tail in tails:
+            leaving[tail].append(head)
+    found = [0] * len(picture.boxes)
+    ready = [box.id for box in picture.boxes if not waiting[box.id]]
+    while ready:
+        tail = ready.pop()
+        for head in leaving[tail]:
+            found[place[head]] = max(found[place[head]], found[place[tail]] + 1)
+            waiting[head] -= 1
+            if not waiting[head]:
+                ready.append(head)
+    return found

@@ -15,12 +15,11 @@ from ..errors import PictureError
 from ..graphs.operations import OperationsView
 from ..picture import Picture
 from .applying import apply_overlays
+from .costs import Memory, Parameters, Time
 from .flops import Flops
 from .gradients import Gradients
 from .nonfinite import Nonfinite
 from .readings import Overlay
-from .sizes import Memory, Parameters
-from .times import Time
 from .values import Values
 
 OVERLAYS: Final[dict[str, type[Overlay]]] = {

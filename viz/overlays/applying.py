@@ -6,8 +6,8 @@ from collections.abc import Container
 from dataclasses import replace
 from typing import Any, Final
 
+from ..colours import CIVIDIS, Scale, scale_of
 from ..graphs.parts import Part
-from ..heat import CIVIDIS, Scale, scale_of
 from ..picture import Box, Picture
 from ..style import NONFINITE, REACHED, ZERO
 from .readings import Overlay, Reading

@@ -145,7 +145,7 @@ def count_flops(operation: Operation) -> float | None:
     """Return how many floating-point operations there are, None where no formula is known.
 
     >>> import numpy as np, autograd_mini as am
-    >>> flops((am.tensor(np.ones((2, 3))) @ np.ones((3, 4))).op)
+    >>> count_flops((am.tensor(np.ones((2, 3))) @ np.ones((3, 4))).op)
     48.0
     """
     name = operation.type

@@ -10,15 +10,13 @@ import numpy as np
 from autograd_mini.core.graph import Graph
 from autograd_mini.core.tensor import Tensor
 
-from ..contributions import visits
+from ..backward_pass import find_stale, gradient_notes, visits
 from ..errors import PictureError
 from ..graphs.parts import Part
 from ..measures import norm
-from ..reach import find_stale, gradient_notes
 from ..reading import Key, has_values, key
 from ..texts import NUMBERS, format_number, format_rough, operation_label
-from .leaving import Leaving
-from .readings import Overlay, Reading
+from .readings import Leaving, Overlay, Reading
 
 
 class Gradients(Overlay):

@@ -11,11 +11,10 @@ from autograd_mini.core.graph import Graph
 from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 
-from ..contributions import visits
+from ..backward_pass import gradient_notes, visits
 from ..errors import PictureError
 from ..graphs.builder import changed_leaves
 from ..graphs.parts import Part
-from ..reach import gradient_notes
 from ..reading import has_values, is_number, key, operands
 from ..texts import clean_text, join_list
 from .readings import Mark, Overlay, Reading

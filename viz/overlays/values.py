@@ -23,12 +23,11 @@ from ..texts import (
     join_list,
     operation_symbol,
 )
-from .leaving import Leaving
-from .readings import Overlay, Reading
+from .readings import Leaving, Overlay, Reading
 
 BARS: Final = 12
 """Bars of a histogram."""
-FEWEST: Final = 8
+FEWEST_NUMBERS: Final = 8
 """Fewer numbers than this have no histogram."""
 MOST_RESULTS: Final = 4
 """A box tells of no more results than this; its tooltip, of all."""
@@ -108,7 +107,7 @@ def read_statistics(value: Any) -> Reading | None:
 
 def histogram(numbers: np.ndarray) -> tuple[float, ...]:
     """Return the heights of the bars, the highest being 1; none for few numbers or equal ones."""
-    if numbers.size < FEWEST or numbers.min() == numbers.max():
+    if numbers.size < FEWEST_NUMBERS or numbers.min() == numbers.max():
         return ()
     try:
         with np.errstate(all="ignore"):

@@ -19,12 +19,12 @@ from typing import Any, Final
 
 from ..drawing import Drawing, draw
 from ..graphs.facts import Facts
-from ..graphs.opening import Open
 from ..graphs.scalars import suits_scalar_view
+from ..graphs.scopes import Open
 from ..output.layout import Engine
 from ..overlays import Names
 from ..picture import Box, Direction, Role
-from ..stepping.part_steps import MARK
+from ..stepping.part_steps import GRADIENT_MARK
 from ..subjects import View, find_graph, refuse_unknown_options
 from ..texts import clean_text
 from .page_states import PageState, graph_states, scalar_state
@@ -138,7 +138,7 @@ def box_name(box: Box) -> str:
     """Return what a page calls a box: its label, without the gradient that comes later."""
     if box.cells and box.cells[0].kind == "name":
         return clean_text(box.cells[0].text, 120, lines=1)
-    words = " ".join(line for line in box.lines if not line.startswith(MARK)) or box.words
+    words = " ".join(line for line in box.lines if not line.startswith(GRADIENT_MARK)) or box.words
     return clean_text(words, 120, lines=1)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 
-from ..contributions import Contribution, Visit
+from ..backward_pass import Contribution, Visit
 from ..measures import norm
 from ..reading import has_changed, is_number, operands
 from ..texts import (
@@ -23,7 +23,7 @@ from ..texts import (
 )
 
 INFIX: Final = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "matmul": "@"}
-WRITTEN: Final = {
+FORMS: Final = {
     "negative": "−{}",
     "positive": "{}",
     "square": "{}²",
@@ -32,7 +32,7 @@ WRITTEN: Final = {
     "power": "{}^{}",
 }
 """How the operations are written that are neither infix nor a function's name."""
-LONGEST: Final = 24
+LONGEST_NAME: Final = 24
 """Names in captions are not longer than this."""
 LONGEST_RULE: Final = 90
 Naming = Callable[[Tensor], str]
@@ -46,7 +46,7 @@ def format_expression(operation: Operation, arguments: Sequence[str]) -> str:
     if operation.type in INFIX and len(arguments) == 2:
         left, right = arguments
         return f"{left} {INFIX[operation.type]} {add_parentheses(right)}"
-    form = WRITTEN.get(operation.type)
+    form = FORMS.get(operation.type)
     if form is not None and form.count("{}") == len(arguments):
         return form.format(*map(add_parentheses, arguments))
     sign = operation_symbol(operation)
@@ -63,7 +63,7 @@ def add_parentheses(text: str) -> str:
 
 def short_name(name: str) -> str:
     """Return a name as captions write it: on one line, and short."""
-    return clean_text(name, LONGEST, lines=1)
+    return clean_text(name, LONGEST_NAME, lines=1)
 
 
 def tell_operation(operation: Operation, name: Naming) -> tuple[str, ...]:
@@ -127,7 +127,7 @@ def rule_text(operation: Operation) -> str:
 def tell_statistics(value: Any) -> str:
     """Tell an array in few words: its shape, length and range; of a number, itself.
 
-    >>> statistics(np.array([3.0, 4.0]))
+    >>> tell_statistics(np.array([3.0, 4.0]))
     '(2,), norm 5, from 3 to 4'
     """
     array = np.asarray(value)

@@ -13,21 +13,20 @@ import numpy as np
 
 from autograd_mini.core.tensor import Tensor
 
-from ..contributions import Contribution, Visit, visits
+from ..backward_pass import Contribution, Visit, gradient_notes, visits
 from ..graphs.builder import output_index
 from ..graphs.operations import OperationsView
 from ..graphs.parts import Part
 from ..measures import norm
 from ..picture import Picture
-from ..reach import gradient_notes
 from ..reading import Key, has_values, key, operands
 from ..texts import NUMBERS, clean_text, format_count, format_number, operation_label
 from .captions import rule_text, short_name, tell_statistics
 from .steps import MOST_LINES, Step, Writing
 
-MARK: Final = "‖grad‖"
+GRADIENT_MARK: Final = "‖grad‖"
 NO_BREAK: Final = "\N{NO-BREAK SPACE}"
-MOST_TOLD: Final = 3
+MOST_TENSORS: Final = 3
 """A caption tells of no more tensors than this."""
 
 
@@ -85,7 +84,7 @@ class PartSteps:
         for part in self.outline.parts:
             box = self.boxes[part]
             results = list(self.taken.get(part, {}).values())
-            shown = results[: MOST_TOLD if len(results) > MOST_TOLD + 1 else None]
+            shown = results[: MOST_TENSORS if len(results) > MOST_TENSORS + 1 else None]
             lines = [f"{self.label(x)} = {tell_statistics(x._value)}" for x in shown]
             rest = len(results) - len(shown)
             lines += [f"… and {rest} more results"] if rest else []
@@ -172,9 +171,9 @@ class PartSteps:
                     passed[key(x.operand)] = x
         arriving = self.arriving_norm(part, group)
         told = list(passed.values())
-        lines = [self.tell_gradient(x) for x in told[:MOST_TOLD]]
-        if len(told) > MOST_TOLD:
-            lines.append(f"… and {len(told) - MOST_TOLD} more")
+        lines = [self.tell_gradient(x) for x in told[:MOST_TENSORS]]
+        if len(told) > MOST_TENSORS:
+            lines.append(f"… and {len(told) - MOST_TENSORS} more")
         caption = (self.backward_headline(part, group, arriving), *lines)[:MOST_LINES]
         if arriving is not None:
             writings[box] = Writing(box, "gradient", gradient_text(arriving))
@@ -283,4 +282,4 @@ def accumulated_gradient(leaf: Tensor, gradient: Any) -> str:
 
 def gradient_text(length: Any) -> str:
     """Return the line that a box gets: the length of its gradient."""
-    return f"{MARK} {format_number(length)}"
+    return f"{GRADIENT_MARK} {format_number(length)}"

@@ -9,7 +9,7 @@ from typing import Any, Final
 from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 
-from ..contributions import Visit, visits
+from ..backward_pass import Visit, visits
 from ..graphs.builder import changed_leaves
 from ..graphs.scalars import ScalarView, number_cell
 from ..picture import Box, Cell, Picture

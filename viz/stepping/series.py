@@ -20,13 +20,12 @@ from ..graphs.scalars import ScalarView, suits_scalar_view
 from ..output.layout import Engine
 from ..picture import Direction, Picture
 from ..subjects import find_graph, no_graph_error
-from .film import Film
+from .film import SECONDS_PER_FRAME, Film, add_captions, animate, cut_frame
 from .part_steps import PartSteps
 from .scalar_steps import ScalarSteps
-from .screening import SECONDS, add_captions, animate, cut_frame
 from .steps import Step, join_steps
 
-MOST = 60
+MOST_FRAMES = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +112,7 @@ class Frames:
         return paths
 
     def animation(
-        self, path: str | os.PathLike[str] | None = None, *, seconds: float = SECONDS
+        self, path: str | os.PathLike[str] | None = None, *, seconds: float = SECONDS_PER_FRAME
     ) -> str:
         """Return one SVG that plays the frames, and write it to a path if there is one.
 
@@ -156,7 +155,7 @@ def frames(
     *,
     direction: Direction | None = None,
     limit: int | None = 40,
-    most: int = MOST,
+    most: int = MOST_FRAMES,
     title: str | None = None,
     engine: Engine = "graphviz-pure",
 ) -> Frames:
