@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from compiled_steps import train_compiled
 
 import autograd_mini as am
 import viz
@@ -109,18 +110,7 @@ def subjects() -> dict[str, tuple[Any, dict[str, Any]]]:
             return np.tanh(inner @ am.tensor(np.ones((3, 3)), name="V", requires_grad=True))
 
     trained = am.nn.MLP([3, 4, 2], "tanh", seed=0)
-    optimizer = am.optim.SGD(trained, lr=0.1)
-
-    @am.compile
-    def step(x: Any) -> Any:
-        optimizer.zero_grad()
-        loss = np.mean(trained(x) ** 2)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    for _ in range(2):
-        step(x.data)
+    step = train_compiled(trained, trained, x.data)
     ramp = am.tensor(np.ones(1), name="r", requires_grad=True)
     for i in range(24):
         ramp = np.concatenate([ramp, np.ones(2 * i + 1)])

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from compiled_steps import train_compiled
 
 import autograd_mini as am
 import viz
@@ -82,18 +83,7 @@ def test_a_leaf_beside_its_operation_is_on_the_side_of_its_place(
 @DIRECTIONS
 def test_the_update_of_a_weight_is_drawn_as_it_is_computed(direction: Any) -> None:
     w = leaf("W", 3, 3)
-    optimizer = am.optim.SGD([w], lr=0.1)
-
-    @am.compile
-    def step(x: Any) -> Any:
-        optimizer.zero_grad()
-        loss = (np.tanh(x @ w) ** 2).mean()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    step(np.ones((2, 3)))
-    step(np.ones((2, 3)))
+    step = train_compiled(lambda x: np.tanh(x @ w), [w], np.ones((2, 3)))
     assert not list(reversed_pairs(viz.draw(step, direction=direction)))
 
 
