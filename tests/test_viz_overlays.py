@@ -192,7 +192,7 @@ def test_memory_counts_what_is_allocated() -> None:
     y = np.exp(x).T
     graph = am.Graph(y)
     overlay = Memory(graph)
-    sizes = {op.type: overlay.of_part(part) for op, part in zip(graph, parts(graph), strict=True)}
+    sizes = {op.type: overlay.read_part(part) for op, part in zip(graph, parts(graph), strict=True)}
     assert sizes["exp"].text == "8 KiB"
     assert sizes["transpose"].text == "0 B"
 

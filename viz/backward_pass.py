@@ -31,13 +31,13 @@ from .texts import clean_text, format_count
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contribution:
-    """What one operand receives from one operation.
+    """The term of a gradient that one operand receives from one operation.
 
     Attributes:
-        operand: who receives it.
-        amount: how much, of the operand's shape.
-        total: what the operand has received so far, this one included.
-        before: what it had before, None if this is the first.
+        operand: the tensor that receives it.
+        amount: the term, of the operand's shape.
+        total: the sum of the operand's terms so far, with this one.
+        before: the sum without this one, None if this is the first.
         local: the derivative of the operation's result by the operand, for real numbers only.
     """
 
@@ -50,12 +50,12 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Visit:
-    """One operation on the way back.
+    """The reverse pass at one operation.
 
     Attributes:
-        operation: which one.
-        arriving: the gradient of its result; of its results, None for what nothing reaches.
-        contributions: what it passes on, in the order of its operands.
+        operation: the operation.
+        arriving: the gradient of each of its results, None for a result without one.
+        contributions: the terms that it passes on, in the order of its operands.
     """
 
     operation: Operation
@@ -64,7 +64,7 @@ class Visit:
 
 
 class Ledger(Frontier):
-    """A frontier that notes what it receives."""
+    """A frontier that keeps each term that it receives."""
 
     __slots__ = ("entries",)
 
@@ -73,7 +73,7 @@ class Ledger(Frontier):
         self.entries: list[Contribution] = []
 
     def receive(self, tensor: Tensor, g: Any, selected: bool) -> None:
-        """Add a cotangent to what a tensor has received, and note it."""
+        """Add a cotangent to the sum of a tensor, and keep it."""
         before = self.sum_so_far(tensor)
         super().receive(tensor, g, selected)
         total = swap_convention(self.sum_so_far(tensor))
@@ -81,7 +81,7 @@ class Ledger(Frontier):
         self.entries.append(Contribution(tensor, swap_convention(g), total, earlier))
 
     def sum_so_far(self, tensor: Tensor) -> Any:
-        """Return what a tensor has received so far, None for nothing."""
+        """Return the sum of the cotangents of a tensor so far, None if there are none."""
         entry = (self.leaves if tensor.is_leaf else self.waiting).get(tensor.serial)
         if entry is None:
             return None
@@ -89,10 +89,10 @@ class Ledger(Frontier):
 
 
 def visits(graph: Graph) -> Iterator[Visit]:
-    """Walk back from the sum of a graph's outputs, and yield each operation's contributions.
+    """Run the reverse pass from the sum of a graph's outputs; yield the visit of each operation.
 
-    Nothing is yielded if no output requires a gradient, or a leaf was assigned since. Hooks are not
-    called; `gradient_notes` says so.
+    Yields nothing if no output requires a gradient, or if a leaf was assigned after the recording.
+    Hooks are not called; `gradient_notes` says so.
     """
     if find_stale(graph) is not None:
         return
@@ -118,9 +118,9 @@ def visits(graph: Graph) -> Iterator[Visit]:
 
 
 def compute_gradients(graph: Graph) -> dict[Key, Any]:
-    """Return d(sum of outputs)/d(tensor) for every tensor that it reaches; hooks are not called.
+    """Return d(sum of outputs)/d(tensor) for every tensor with a gradient; call no hooks.
 
-    There is none if a leaf was assigned since.
+    Returns nothing if a leaf was assigned after the recording.
     """
     found: dict[Key, Any] = {}
     if find_stale(graph) is None:
@@ -135,7 +135,7 @@ def compute_gradients(graph: Graph) -> dict[Key, Any]:
 
 
 def local_derivatives(vertex: Any, selected: bool) -> list[Any]:
-    """Return the derivatives of a real number by the real numbers it was computed from."""
+    """Return the derivatives of a real number by the real numbers that it was computed from."""
     if type(vertex) is Record or np.ndim(vertex._value) or vertex._value.dtype.kind == "c":
         return []
     alone = Ledger()
@@ -158,7 +158,7 @@ def find_reached(graph: Graph) -> set[int]:
 
 
 def passes_gradient(operation: Operation, position: int) -> bool:
-    """Whether a cotangent flows to an operand of an operation."""
+    """Return whether a cotangent flows to an operand of an operation."""
     x = operands(operation)[position]
     if not isinstance(x, Tensor) or not x.requires_grad:
         return False
@@ -169,7 +169,7 @@ def passes_gradient(operation: Operation, position: int) -> bool:
 
 
 def find_stale(graph: Graph) -> Operation | None:
-    """Return an operation on the way of the gradients that used what was changed since, if any."""
+    """Return an operation of the reverse pass with an operand that changed after the recording."""
     if not has_values(graph):
         return None
     reached = find_reached(graph)
@@ -183,7 +183,7 @@ def find_stale(graph: Graph) -> Operation | None:
 
 
 def count_hooks(graph: Graph) -> int:
-    """Count the hooks on the way of the gradients."""
+    """Count the hooks that the reverse pass of the library would call."""
     if not hooks:
         return 0
     reached = find_reached(graph)
@@ -196,7 +196,7 @@ def count_hooks(graph: Graph) -> int:
 
 
 def gradient_notes(graph: Graph) -> list[str]:
-    """Return what a picture with gradients says of all of them: that they are unknown, or hooks."""
+    """Return the notes of a picture with gradients: that they are unknown, or before hooks."""
     stale = find_stale(graph)
     if stale is not None:
         taken = (x for x in operands(stale) if isinstance(x, Tensor) and has_changed(x, stale))

@@ -21,19 +21,19 @@ CIVIDIS: Final = (
 )  # fmt: skip
 """At equal distances, from low to high."""
 ENOUGH_CONTRAST: Final = 4.6
-"""What a text needs, a little more than the 4.5 of level AA, so that rounded colours do too."""
+"""The contrast that a text needs: a little over the 4.5 of level AA, since colours are rounded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Where values lie between the least and the greatest."""
+    """A scale of colours from the smallest to the largest value."""
 
     low: float
     high: float
     kind: Literal["", "linear", "log"]
 
     def place(self, value: float) -> float:
-        """Return a place between 0 and 1; what a logarithm cannot place is at the end."""
+        """Return the place of a value between 0 and 1; 0, NaN and infinity are put at an end."""
         if self.kind == "log":
             if value <= 0:
                 return 0.0
@@ -50,7 +50,7 @@ class Scale:
 
 
 def scale_of(values: Iterable[float], kind: Literal["", "linear", "log"]) -> Scale | None:
-    """Return the scale of some values, None if there are none; a linear one begins at 0."""
+    """Return the scale of some values, None if there are none; a linear scale begins at 0."""
     known = [x for x in values if isfinite(x) and (kind == "linear" or x > 0)]
     if not kind or not known:
         return None
@@ -71,7 +71,7 @@ def cividis(place: float) -> str:
 
 
 def mix_with_white(colour: str, share: float) -> str:
-    """Return a colour in white.
+    """Mix a colour with white; `share` is the share of the colour.
 
     >>> mix_with_white("#0072b2", 1.0), mix_with_white("#0072b2", 0.0)
     ('#0072b2', '#ffffff')
@@ -86,7 +86,7 @@ def channels(colour: str) -> tuple[int, ...]:
 
 
 def luminance(colour: str) -> float:
-    """Return how light a colour is, from 0 to 1.
+    """Return the relative luminance of a colour, from 0 to 1.
 
     >>> luminance("#000000"), luminance("#ffffff")
     (0.0, 1.0)
@@ -97,7 +97,7 @@ def luminance(colour: str) -> float:
 
 
 def contrast(one: str, other: str) -> float:
-    """Return the contrast of two colours.
+    """Return the contrast ratio of two colours, from 1 to 21.
 
     >>> round(contrast("#000000", "#ffffff"))
     21
@@ -107,7 +107,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def grey(colour: str) -> str:
-    """Return the grey that is as light as a colour, so that texts on it are read as well.
+    """Return the grey of the same luminance, so that texts on it stay as readable.
 
     >>> grey("#0072b2")
     '#6d6d6d'

@@ -1,4 +1,8 @@
-"""draw: from a tensor, graph or model to a file or a notebook's cell."""
+"""`draw`: from a tensor, graph or model to a drawing, which can be saved or shown in a notebook.
+
+`draw` lists the stages: check the options, find the graph, make a `Picture`. A `Drawing` then turns
+the picture into DOT, SVG and the other formats when they are asked for.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +34,10 @@ from .subjects import View, find_graph, no_graph_error, refuse_unknown_options
 
 
 class Drawing:
-    """A picture that can be saved, and that shows itself in a notebook.
+    """A picture that can be saved, and that a notebook displays.
 
     Attributes:
-        picture: its boxes, arrows and clusters.
+        picture: the boxes, arrows and clusters.
         engine: the layout program.
         theme: "auto", "light", "dark" or "print".
     """
@@ -90,7 +94,7 @@ class Drawing:
         return self._draw_file("pdf", "dot")
 
     def _draw_file(self, kind: Literal["svg", "png", "pdf"], engine: Engine | None = None) -> bytes:
-        """Return the file; if its layout takes too long, that of the plainest one."""
+        """Return the file; if its layout takes too long, lay the boxes out in plain rows."""
         engine = engine or self.engine
         try:
             return lay_out(self.dot, kind, placed=self.picture.placed, engine=engine)
@@ -153,7 +157,7 @@ WRITERS: Final[dict[str, Callable[[Drawing], str | bytes]]] = {
     "json": lambda drawing: drawing.json,
     "model-explorer": lambda drawing: drawing.model_explorer,
 }
-"""Format → what a drawing is in it."""
+"""Format → the content of its file."""
 
 
 def draw(

@@ -1,4 +1,4 @@
-"""The formats of files, and the suffixes that name them."""
+"""The formats of files and their suffixes."""
 
 from __future__ import annotations
 

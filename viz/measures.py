@@ -1,7 +1,7 @@
-"""Norm, mean and standard deviation of arrays; every picture takes them from here.
+"""Norm, mean and standard deviation of arrays, for all pictures.
 
-They are computed in float64 from the numbers divided by a power of two near the largest of them, so
-that no square is too large or too small, whatever the array's own dtype.
+They are computed in float64, after a division by a power of two near the largest number. So no
+square overflows or underflows, whatever the dtype of the array is.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def mean_and_deviation(value: Any) -> tuple[float, float]:
 
 
 def flatten_to_float64(value: Any) -> np.ndarray:
-    """Return the elements in a row, in float64; of complex ones real and imaginary parts."""
+    """Return the elements as a 1-d float64 array; a complex number gives its two parts."""
     row = np.ravel(np.asarray(value))
     if row.dtype.kind == "c":
         return row.astype(np.complex128).view(np.float64)
@@ -43,7 +43,7 @@ def flatten_to_float64(value: Any) -> np.ndarray:
 
 
 def scale_down(numbers: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return numbers below 1 and the power of two by which they have to be multiplied."""
+    """Return the numbers divided by a power of two, all below 1, and its exponent."""
     largest = np.max(np.abs(numbers), initial=0.0)
     if largest == 0 or not np.isfinite(largest):
         return numbers, 0

@@ -1,4 +1,4 @@
-"""render: from a subject to a file in any of the formats."""
+"""`render`: from a subject to a file in any of the formats."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ PURPLE: Final = "#9c3f73"  # the palette's #CC79A7, darkened until text in it is
 INK: Final = "#1f2328"
 LINE: Final = "#57606a"
 OUTSIDE: Final = "#59636e"
-"""What stands outside of boxes: 6.1 : 1 on white, 4.9 : 1 on the innermost tint of scopes."""
+"""Texts outside of boxes: contrast 6.1 : 1 on white, 4.9 : 1 on the innermost tint of scopes."""
 CHANGED: Final = "#a84a00"  # vermilion, darkened until text in it is readable
 RULE: Final = "#d0d7de"
 WHITE: Final = "#ffffff"
@@ -38,14 +38,14 @@ PALE: Final = "#f3f4f6"
 
 NONFINITE: Final = "#000000"
 ON_NONFINITE: Final = "#fffffe"
-"""Where NaN or infinity arises, and the text there: the strongest contrast on either page."""
+"""The origin of NaN or infinity, and the text on it: the strongest contrast on either page."""
 REACHED: Final = "#c8c8c8"
 ON_REACHED: Final = "#20242a"
-"""What NaN or infinity reaches: fainter on either page."""
+"""Boxes that NaN or infinity reaches, and the text on them: fainter on either page."""
 
 ZERO: Final = "#fbfcfe"
 ON_ZERO: Final = "#20242b"
-"""A gradient that is 0, which no colour of the scale may stand for: as the page."""
+"""A gradient of 0, which has no place on a logarithmic scale: it looks like the page."""
 
 DARK: Final[dict[str, str]] = {
     INK: "#e6edf3",
@@ -81,7 +81,7 @@ def role_attributes(
 
 
 def neuron_attributes(edge: str, fill: str, style: str = "filled", **more: str) -> dict[str, str]:
-    """Return the attributes of a neuron; all of them are of one size."""
+    """Return the Graphviz attributes of a neuron; all neurons have one size."""
     size = {"fixedsize": "true", "width": "0.4", "fontsize": "11", "margin": "0"}
     return role_attributes("circle", edge, fill, style, **size, **more)
 
@@ -157,7 +157,7 @@ GRAPH: Final = {
     "outputorder": "edgesfirst",
 }
 MOST_TINTS: Final = 3
-"""Scopes deeper than this are not tinted any further, so that what stands in them is readable."""
+"""Deeper scopes are not tinted any darker, so that the texts in them stay readable."""
 CLUSTER: Final = {
     "style": "rounded,filled",
     "color": "#6e778166",
@@ -202,13 +202,13 @@ def apply_theme(source: str, theme: Theme) -> str:
 
 
 def darken_line(line: str) -> str:
-    """Return a line of DOT with each colour as it is on a dark page."""
+    """Return a line of DOT in the colours of a dark page."""
     line = line.replace(GROUND, f'bgcolor="{DARK_PAGE}"')
     return replace_colours(line, DARK)
 
 
 def remove_colours(line: str) -> str:
-    """Return a line of DOT without colour."""
+    """Return a line of DOT in black, white and grey."""
     weight = WEIGHT.search(line)
     if weight and weight.group(1) == ORANGE and " -> " in line:
         line = line.replace("dir=none", "dir=none style=dashed", 1)
@@ -221,7 +221,10 @@ def remove_colours(line: str) -> str:
 def replace_colours(
     line: str, colours: dict[str, str], other: Callable[[str], str] | None = None
 ) -> str:
-    """Replace the colours of a line; opacity stays. A label that is a colour's name is text."""
+    """Replace the colours of a line and keep their opacity.
+
+    A label may be the text of a colour, as "#0072b2"; it is not replaced.
+    """
 
     def new(found: re.Match[str]) -> str:
         before = line[: found.start()]

@@ -1,4 +1,4 @@
-"""What can be drawn: the graph behind a subject, and the options that no picture has."""
+"""What can be drawn: find the graph of a subject, and refuse unknown options."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ def refuse_unknown_options(
     engine: str,
     theme: str | None = None,
 ) -> None:
-    """Refuse options that no picture has."""
+    """Refuse unknown options.
+
+    Raises:
+        PictureError: names the option and what is expected.
+    """
     for name, value, known in (
         ("view", view, (None, *VIEWS)),
         ("direction", direction, (None, "TB", "LR")),
@@ -37,9 +41,9 @@ def refuse_unknown_options(
 
 
 def find_graph(subject: Any) -> Graph | None:
-    """Return the graph of a subject, None for what is taken for a model.
+    """Return the graph of a subject, None for anything else, which may be a model.
 
-    What is compiled has a graph of its own, without values.
+    A compiled function has the graph of its program, which holds no values.
     """
     graph = as_graph(subject)
     if graph is not None:
@@ -55,7 +59,7 @@ def find_graph(subject: Any) -> Graph | None:
 
 
 def no_graph_error(subject: Any) -> PictureError:
-    """Return the error for a subject that is drawn as a graph and has none."""
+    """Return the error for a subject without a graph."""
     return PictureError(
         f"no graph in {type(subject).__name__} {subject!r:.60}; expected a tensor, a sequence "
         "of tensors, a Graph or a compiled function. For a model's graph, draw what it returns: "

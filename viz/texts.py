@@ -1,4 +1,4 @@
-"""Texts of labels: numbers, shapes, names and the symbol of an operation with its constants."""
+"""Texts of labels: numbers, shapes, names, and operations with their constants."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FEWEST_DIGITS: Final = 6
 MOST_DIGITS: Final = 10
 """Constants are written in so many digits."""
 LONGEST_LIST: Final = 24
-"""Names in a list take no more letters than this, but for the first one."""
+"""A list of names has at most this many letters, unless the first name alone is longer."""
 COMMUTATIVE: Final = frozenset(
     {
         *("add", "add_n", "multiply", "dot", "maximum", "minimum", "hypot", "logaddexp"),
@@ -35,7 +35,7 @@ COMMUTATIVE: Final = frozenset(
 def clean_text(text: str, longest: int = LONGEST_NAME, lines: int = 3) -> str:
     """Make a user's text safe to draw: no control characters, no lone surrogates, not too long.
 
-    The first line breaks stay, as many as make that number of lines.
+    At most `lines` lines are left; further line breaks become spaces.
 
     >>> clean_text("a" * 50)
     'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…'
@@ -64,9 +64,9 @@ def format_number(value: Any) -> str:
 
 
 def format_constant(value: Any) -> str:
-    """Write a number that a user wrote: whole, or in six digits with a sign that it was cut.
+    """Write a constant of the user's code: in full, or in six digits after "≈".
 
-    More digits are written where six would read as a rounder number.
+    More than six digits are written if six would look like a rounder number.
 
     >>> [format_constant(x) for x in (0.5, 0.99999, 1 / 3, 1 + 1e-9)]
     ['0.5', '0.99999', '≈0.333333', '1.000000001']
@@ -99,7 +99,7 @@ def count_digits(text: str) -> int:
 
 
 def with_true_minus(text: str) -> str:
-    """Return a number as it is drawn, with a true minus and no −0."""
+    """Return a number with a true minus sign, and 0 for −0."""
     return "0" if float(text) == 0 else text.replace("-", "−")
 
 
@@ -126,7 +126,7 @@ def format_shape(of: Any) -> str:
 
 
 def value_or_shape(tensor: Tensor) -> str:
-    """Return the one statistic that a box shows: the number where there is one, or the shape."""
+    """Write the value of a 0-d tensor, or the shape of others."""
     if tensor.ndim or type(tensor._value) is Absent:
         return format_shape(tensor)
     return format_number(tensor.data)
@@ -158,12 +158,12 @@ def operation_label(operation: Operation) -> str:
 
 
 def is_reversal(axes: tuple[int, ...]) -> bool:
-    """Whether a permutation of axes is that of `.T`."""
+    """Return whether a permutation reverses the axes, as `.T` does."""
     return list(axes) == list(range(len(axes)))[::-1]
 
 
 def operation_symbol(operation: Operation) -> str:
-    """Return the sign of an operation's primitive on one line, or its name if it has none."""
+    """Return the symbol of an operation on one line, or its name if it has no symbol."""
     row = operation.primitive
     return (
         clean_text(row.symbol, lines=1).strip()
@@ -173,7 +173,7 @@ def operation_symbol(operation: Operation) -> str:
 
 
 def format_axis(operation: Operation) -> str:
-    """Write the axis of an operation that takes one, where its input has others."""
+    """Write the axis of an operation, unless its input has no other axes."""
     value = operation.params.get("axis")
     ndim = np.ndim(getattr(operands(operation)[0], "_value", operands(operation)[0]))
     axes = value if isinstance(value, tuple) else () if value is None else (value,)
@@ -200,7 +200,7 @@ def _index_part(part: Any) -> str:
 
 
 def operation_tooltip(operation: Operation) -> str:
-    """Tell what the label leaves out: scope, type, parameters, formula."""
+    """Return the tooltip of an operation: scope, type, parameters, formula."""
     params = ", ".join(f"{k}={v!r}" for k, v in operation.params.items() if " at 0x" not in repr(v))
     path = "/".join(filter(None, (scope_path(scope_of(operation)), operation.type)))
     call = f"{path}({params})" if params else path
@@ -210,9 +210,9 @@ def operation_tooltip(operation: Operation) -> str:
 
 
 def list_names(names: Sequence[str], noun: str) -> str:
-    """Write how many there are of something after the first names, as many as fit on a line.
+    """Write the first names, as many as fit on a line, and the number of all.
 
-    Names may be empty. Equal ones are written once, with their number.
+    Names may be empty. Equal names are written once, with their number.
 
     >>> list_names(["W", "U", "b"], "parameter")
     'W, U, b · 3 parameters'
@@ -232,12 +232,12 @@ def list_names(names: Sequence[str], noun: str) -> str:
 
 
 def with_counts(names: Iterable[str]) -> list[str]:
-    """Return the different names, each with how often it occurs if that is not once."""
+    """Return the different names, with a count after those that occur several times."""
     return [f"{name} ×{n}" if n > 1 else name for name, n in Counter(names).items()]
 
 
 def join_list(texts: Sequence[str], longest: int = LONGEST_TOOLTIP, between: str = ", ") -> str:
-    """Join the first texts, as many as fit, and say how many more there are.
+    """Join the first texts, as many as fit, and write how many are left.
 
     >>> join_list(["W", "U", "b"], 9), join_list(["W", "U", "b"], 3)
     ('W, U, b', 'W, … and 2 more')
@@ -254,7 +254,7 @@ def join_list(texts: Sequence[str], longest: int = LONGEST_TOOLTIP, between: str
 
 
 def ordinal(place: int) -> str:
-    """Write a place.
+    """Write a number as a place in an order.
 
     >>> ordinal(1), ordinal(12), ordinal(22)
     ('1st', '12th', '22nd')

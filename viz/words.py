@@ -1,4 +1,4 @@
-"""A picture told in words, for readers who cannot see it."""
+"""The description of a picture in words, for readers who cannot see it."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ NOUNS: Final[dict[Role, str]] = {
 TENSORS: Final[frozenset[Role]] = frozenset(
     {"input", "parameter", "updated", "gradient_value", "output"}
 )
-"""The roles of tensors, which may be drawn, counted or listed, in several boxes."""
+"""The roles of tensors. Several boxes may draw, count or list one tensor."""
 
 
 def describe_picture(picture: Picture) -> str:
-    """Describe a picture: how much there is of what, then each box with what enters it.
+    """Describe a picture: how many boxes of each kind, then what each box takes.
 
-    A tensor is one, however often it is drawn, counted or listed.
+    A tensor counts once, however often it is drawn, counted or listed.
     """
     if picture.placed:
         headings = [box.words for box in picture.boxes if box.role == "heading"]
@@ -44,16 +44,16 @@ def describe_picture(picture: Picture) -> str:
     counts.update(box.role for box in picture.boxes if box.role not in TENSORS)
     amounts = [count_nouns(counts[role], noun) for role, noun in NOUNS.items() if counts[role]]
     sentences = [f"A graph of {', '.join(amounts)}." if amounts else "An empty graph."]
-    sentences += tell_operands(picture)
+    sentences += describe_operands(picture)
     if len(sentences) > MOST_SENTENCES:
         rest = len(sentences) - MOST_SENTENCES
         more = f"{rest} more boxes take others." if rest > 1 else "1 more box takes others."
         sentences = [*sentences[:MOST_SENTENCES], more]
-    return " ".join([*sentences, *tell_legends(picture)])
+    return " ".join([*sentences, *describe_legends(picture)])
 
 
 def count_nouns(count: int, noun: str) -> str:
-    """Write a count with its noun, whose first word has the plural.
+    """Write a count with its noun; the first word of the noun becomes the plural.
 
     >>> count_nouns(2, "fold of the backward"), count_nouns(3, "box of what is left out")
     ('2 folds of the backward', '3 boxes of what is left out')
@@ -65,8 +65,8 @@ def count_nouns(count: int, noun: str) -> str:
     return f"{found}{space}{others}"
 
 
-def tell_operands(picture: Picture) -> list[str]:
-    """Return a sentence for each box that arrows enter: what it takes, and how often."""
+def describe_operands(picture: Picture) -> list[str]:
+    """Return a sentence for each box with incoming arrows: what it takes, and how often."""
     names = {box.id: " ".join(box.words.split("\n")).rstrip() for box in picture.boxes}
     entering: dict[str, Counter[str]] = {}
     for arrow in picture.arrows:
@@ -82,8 +82,8 @@ def tell_operands(picture: Picture) -> list[str]:
     ]
 
 
-def tell_legends(picture: Picture) -> list[str]:
-    """Return what legends say, and what colours tell."""
+def describe_legends(picture: Picture) -> list[str]:
+    """Return the sentences of the legends and of the colour scales."""
     found = []
     for box in picture.boxes:
         if box.role == "scale":

@@ -108,10 +108,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if "--json" in words:
             with divert_output(for_good=is_program) as output:
-                return carry_out(words, output)
+                return run_command(words, output)
         if is_program and hasattr(sys.stdout, "reconfigure"):  # ± and … in a narrow encoding
             sys.stdout.reconfigure(errors="backslashreplace")
-        code = carry_out(words, None)
+        code = run_command(words, None)
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
@@ -131,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return BAD_USAGE
 
 
-def carry_out(words: Sequence[str], output: Any) -> int:
+def run_command(words: Sequence[str], output: Any) -> int:
     """Run a command, and say what cannot be carried out.
 
     Args:

@@ -82,7 +82,7 @@ def too_large_text(text: str) -> str:
 
 
 def is_name(text: str) -> bool:
-    """Whether a text is a name, or names with dots between them."""
+    """Return whether a text is a name, or names with dots between them."""
     parts = text.strip().split(".")
     return all(parts) and len(parts) <= DEEPEST
 

@@ -1,13 +1,14 @@
-"""Grouping the vertices of an acyclic graph so that the groups are acyclic too.
+"""Divide groups of vertices into pieces, so that the graph of the pieces has no cycle.
 
-Where several operations become one box, something may lead out of the box and back into it: the
-operations of a scope need not follow each other, and what is left out may need what is shown. The
-picture would show a cycle that the graph does not have. Such a group is divided into pieces.
+If several operations become one box, a path may lead out of the box and back into it: the
+operations of a scope need not follow each other, and an operation that is left out may need one
+that is shown. The picture would show a cycle that the graph does not have. So such a group is
+divided into pieces.
 
-Only the groups that lie on a cycle are touched. Along every edge there, the pair (round, group)
-never falls; a vertex whose group would come too early begins the next round of its group. Vertices
-without a group come just after the group that they need. So the pieces of one round stand in one
-order, and no edge leads back.
+Only the groups on a cycle change. Each vertex gets a pair (round, group) that never falls along an
+edge. If the group of a vertex would come too early, the vertex begins the next round of its group.
+A vertex without a group comes just after the group that it needs. So the pieces of one round stand
+in one order, and no edge leads back.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from heapq import heapify, heappop, heappush
 from typing import Final
 
 ALONE: Final = -1
-"""The group of a vertex that is in none."""
+"""The group of a vertex without a group."""
 Place = tuple[int, int, int]
 """(round, group, 1 if the vertex comes after the group rather than in it)."""
 
@@ -72,7 +73,7 @@ def contract_edges(before: Sequence[Sequence[int]], pieces: list[list[int]]) -> 
 
 
 def sort_topologically(before: list[set[int]]) -> list[int]:
-    """Return a topological order, lower numbers first; what is on a cycle or after it is left."""
+    """Return a topological order, lower numbers first, without vertices on or after a cycle."""
     after: list[list[int]] = [[] for _ in before]
     for head, tails in enumerate(before):
         for tail in tails:
@@ -102,7 +103,7 @@ def strong_components(before: list[set[int]]) -> list[list[int]]:
 
 
 def search_depth_first(starts: Iterable[int], edges: Sequence[Iterable[int]]) -> list[list[int]]:
-    """Search depth first from each start that is not yet seen; list what each search finishes."""
+    """Search depth first from each unseen start; return the vertices that each search finishes."""
     seen: set[int] = set()
     found = []
     for start in starts:
@@ -127,7 +128,7 @@ def search_depth_first(starts: Iterable[int], edges: Sequence[Iterable[int]]) ->
 def assign_rounds(
     members: list[int], before: Sequence[Sequence[int]], groups: Sequence[int]
 ) -> dict[int, Place]:
-    """Return the places of the vertices of a component, the least that never fall along an edge."""
+    """Return the smallest places of a component's vertices that never fall along an edge."""
     places: dict[int, Place] = {}
     for v in members:
         latest = max((places[u] for u in before[v] if u in places), default=(0, ALONE, 1))

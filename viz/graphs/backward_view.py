@@ -1,7 +1,7 @@
-"""The view of a graph with its backward beside it: each box of the forward has its gradient's.
+"""The view of a graph with its backward: next to each box of the forward stands its gradient.
 
-The forward is laid out as the view of operations lays it out. To the right of each box stands what
-the reverse walk does there, and dashed arrows carry the cotangents back the way the values came.
+The forward has the layout of the view of operations. The box at the right of an operation is its
+step in the reverse pass, and dashed arrows carry the cotangents back the way the values came.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from .parts import Part
 from .scopes import Branch
 
 MOST_SYMBOLS: Final = 4
-"""A rule that takes more operations than this lists them in the tooltip only."""
+"""If a rule has more operations than this, only the tooltip lists them."""
 
 
 class BackwardView(OperationsView):
-    """Collects the forward as the view of operations does, then the backward from its end.
+    """Draws the forward as the view of operations does, then the backward from its end.
 
     Raises:
         PictureError: if nothing in the graph requires a gradient, or it holds no values.
@@ -73,7 +73,7 @@ class BackwardView(OperationsView):
             )
 
     def build(self) -> None:
-        """Add the forward, and beside it the backward."""
+        """Add the boxes and arrows of the forward, then those of the backward."""
         self.builder.notes += gradient_notes(self.outline.graph)
         super().build()
         for part in reversed(self.outline.parts):
@@ -90,7 +90,7 @@ class BackwardView(OperationsView):
                 self.add_flows(part)
 
     def mirror(self, branch: Branch) -> Branch:
-        """Return the scope for the gradients of a scope, made with those around it."""
+        """Return the scope for the gradients of a scope; make it if it is missing."""
         missing = []
         while branch not in self.mirrored:
             missing.append(branch)
@@ -136,14 +136,14 @@ class BackwardView(OperationsView):
         )
 
     def name_of_end(self, x: Tensor, part: Part) -> str:
-        """Return the name of a gradient that ends in a part, with how many of its terms do."""
+        """Return the name of a gradient that ends in a part, and how many of its terms do."""
         terms, here = self.terms[key(x)], self.terms_of_part[part, key(x)]
         some = f"{here} of {terms} terms" if here < terms else f"sum of {terms}"
         name = f"∂{name_in_scope(x, part.branch)}" if x.name else ""
         return f"{name} ({some})" if name and terms > 1 else name
 
     def add_seed(self, y: Tensor, box: str) -> None:
-        """Add the cotangent of an output, with which the walk begins."""
+        """Add the cotangent of an output, where the reverse pass begins."""
         name = clean_text(y.name or "output")
         seed = self.builder.add_box(
             "gradient_value",
@@ -180,7 +180,7 @@ class BackwardView(OperationsView):
         return self.gradient_of_part[part]
 
     def listed_ends(self, part: Part) -> list[Tensor]:
-        """Return the leaves listed by a part to which something flows, each once."""
+        """Return the listed leaves of a part that receive a gradient, each once."""
         inside = {key(x) for x in self.outline.listed_leaves(part)}
         found: dict[Key, Tensor] = {}
         for operation in part.operations:
@@ -194,13 +194,13 @@ class BackwardView(OperationsView):
         return list(found.values())
 
     def passes_gradient(self, operation: Operation, position: int) -> bool:
-        """Whether a cotangent flows through an operation to an operand."""
+        """Return whether the reverse pass sends a cotangent to this operand of an operation."""
         return operation.serial in self.reached and passes_gradient(operation, position)
 
     def add_flows(self, part: Part) -> None:
-        """Add the arrows along which a part passes cotangents on, one for each tensor it takes.
+        """Add the arrows of the cotangents that a part passes on, one for each tensor it takes.
 
-        To the box of several gradients there is one arrow.
+        A box of several gradients gets one arrow.
         """
         tail = self.gradient_of_part[part]
         seen: set[Key | str] = set()
@@ -226,9 +226,9 @@ class BackwardView(OperationsView):
                 seen.add(head)
 
     def leaf_gradient_box(self, x: Tensor, branch: Branch) -> str:
-        """Return the box of a leaf's gradient, which is where the walk ends.
+        """Return the box of a leaf's gradient, where the reverse pass ends.
 
-        Leaves that are only counted have a gradient that is only counted.
+        If the leaf is only counted, its gradient is only counted, too.
         """
         lump = self.box_of_leaf[key(x)]
         if lump in self.lumps:
@@ -251,7 +251,7 @@ class BackwardView(OperationsView):
         return found
 
     def group_gradient_box(self, lump: str, branch: Branch) -> str:
-        """Return the box that counts the gradients of leaves that are only counted."""
+        """Return the box that counts the gradients of counted leaves."""
         found = self.gradient_of_lump.get(lump)
         if found is None:
             names = self.builder.lists[lump]["holds"]
@@ -275,13 +275,13 @@ class BackwardView(OperationsView):
 
 
 def share_of(passed: int, part: Part) -> str:
-    """Write through how many of the operations of a part the walk goes."""
+    """Write how many operations of a part the reverse pass goes through."""
     count = format_count(len(part.operations), "operation")
     return count if passed == len(part.operations) else f"{passed} of {count}"
 
 
 def rule_operations(operation: Operation) -> list[Operation]:
-    """Return the operations of which the rule of an operation is made, recorded on ones."""
+    """Return the operations of a vjp rule, as recorded for a cotangent of ones."""
     vertex, ledger = operation._record, Ledger()
     seeds: list[Any] = [leaf(np.ones(y.shape, y.dtype)[()]) for y in operation.outputs]
     last = max(seed.serial for seed in seeds)

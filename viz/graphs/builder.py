@@ -1,4 +1,4 @@
-"""What the views of a graph have in common: boxes with ids, clusters made when first needed."""
+"""The builder that all views of a graph share: it adds boxes, arrows and clusters to a picture."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ..texts import (
 from .outline import Outline
 from .parts import Part, Source
 from .scopes import Branch
-from .sharing import Places, tell_shared
+from .sharing import Places, describe_sharing
 
 MOST_ARROWS: Final = 6
 """More arrows than this between two boxes become one for each label, or one for more labels."""
@@ -41,11 +41,11 @@ Tensors = tuple[tuple[Role, Hashable], ...]
 
 
 class Builder:
-    """Collects one picture of an outline.
+    """Builds one picture of an outline.
 
     Attributes:
         picture: the boxes, arrows and clusters so far.
-        notes: what is true of the whole picture, told beside it.
+        notes: sentences about the whole picture, which get boxes of the legend.
     """
 
     def __init__(self, outline: Outline, title: str, direction: Direction) -> None:
@@ -89,7 +89,7 @@ class Builder:
         return box.id
 
     def ensure_cluster(self, branch: Branch) -> str | None:
-        """Return the id of the cluster of a scope, made with those around it; None for the root."""
+        """Return the id of a scope's cluster, None for the root; add missing clusters first."""
         missing = []
         while branch.parent is not None and branch not in self.clusters:
             missing.append(branch)
@@ -102,7 +102,7 @@ class Builder:
         return parent
 
     def leaf_tooltip(self, leaf: Any, places: str = "") -> str:
-        """Tell role, shape and dtype of a leaf, in which places it is, and whether it changed."""
+        """Return the tooltip of a leaf: role, dtype, shape, its places, and whether it changed."""
         role = "parameter" if isinstance(leaf, Tensor) and leaf.requires_grad else "input"
         dtype = leaf.dtype if isinstance(leaf, Tensor) else getattr(leaf, "dtype", "")
         text = (
@@ -112,7 +112,7 @@ class Builder:
         return f"{text}, changed since the graph was recorded" if self.is_changed(leaf) else text
 
     def mark_shared(self) -> None:
-        """Mark the boxes of leaves that are in several places; all boxes are there."""
+        """Mark the boxes of leaves that are in several places, once all boxes are there."""
         self.places.listed = Counter(
             key(leaf) for part in self.outline.parts for leaf in self.outline.listed_leaves(part)
         )
@@ -121,7 +121,7 @@ class Builder:
             mark = marks.get(self.places.drawn.get(box.id, NO_LEAF))
             if mark:
                 leaf, before = self._leaves[box.id]
-                told = self.places.tell(key(leaf), mark)
+                told = self.places.describe_places(key(leaf), mark)
                 self.picture.boxes[place] = replace(
                     box,
                     lines=(*box.lines[:before], mark, *box.lines[before:]),
@@ -129,11 +129,14 @@ class Builder:
                 )
 
     def is_changed(self, leaf: Any) -> bool:
-        """Whether a leaf was assigned after an operation used it."""
+        """Return whether a leaf was assigned after an operation used it."""
         return isinstance(leaf, Tensor) and key(leaf) in self._changed
 
     def is_marked_changed(self, leaf: Any) -> bool:
-        """Whether the box of a leaf says that it changed; of all parameters the picture says it."""
+        """Return whether the box of a leaf says "changed".
+
+        If all parameters changed, one line of the picture says so instead.
+        """
         return self.is_changed(leaf) and not (self.all_changed and leaf.requires_grad)
 
     def add_leaf(self, source: Source) -> str:
@@ -198,11 +201,11 @@ class Builder:
         return box
 
     def listed_identities(self, part: Part) -> Tensors:
-        """Return what tells apart the leaves that a part lists."""
+        """Return the identities of the leaves that a part lists."""
         return tensor_identities(Source(x, [part]) for x in self.outline.listed_leaves(part))
 
     def list_leaves(self, part: Part) -> tuple[list[str], dict[str, list[str]]]:
-        """Return the lines about the leaves that a part lists and its arrays, and all names."""
+        """Return the lines about the listed leaves and the arrays of a part, and all names."""
         within = [member.branch for member in part.members]
         found: dict[str, list[str]] = {}
         for x in sorted(self.outline.listed_leaves(part), key=lambda x: not x.requires_grad):
@@ -210,7 +213,7 @@ class Builder:
             noun = "parameter" if x.requires_grad else "state" if state else "input"
             found.setdefault(noun, []).append(name_in_scope(x, part.branch, *within))
         lines = [list_names(names, noun) for noun, names in found.items()]
-        lines += tell_shared(part, self.outline)
+        lines += describe_sharing(part, self.outline)
         arrays = count_arrays(part)
         lines += [format_count(arrays, "array")] if arrays else []
         return lines, {f"{noun}s": names for noun, names in found.items()}
@@ -225,13 +228,13 @@ class Builder:
         again: bool = False,
         output: int = 0,
     ) -> None:
-        """Add an arrow; `again` says that the head takes what is labelled once more."""
+        """Add an arrow; `again` means that the head already takes this tensor."""
         if again:
             self._again.add(len(self.picture.arrows))
         self.picture.arrows.append(Arrow(tail, head, label, tooltip, output=output))
 
     def finish(self) -> Picture:
-        """Join what is too many arrows, tell what is true of all, and return the picture."""
+        """Add the notes, join arrows where there are too many, and return the picture."""
         if self.all_changed:
             count = format_count(len(self.outline.graph.parameters), "parameter")
             self.add_box("legend", f"all {count} changed since this was recorded")
@@ -275,7 +278,7 @@ class Builder:
 
 
 def mark_operands(picture: Picture) -> list[Arrow]:
-    """Return the arrows, each with which operand it brings, where the order of operands matters."""
+    """Return the arrows; each has the place of its operand if the order of operands matters."""
     ordered = {box.id for box in picture.boxes if box.ordered}
     entering: dict[str, list[Arrow]] = {}
     for arrow in picture.arrows:
@@ -295,7 +298,7 @@ def mark_operands(picture: Picture) -> list[Arrow]:
 
 
 def operand_range(arrows: Iterable[Arrow]) -> str:
-    """Write which operands one arrow for several brings."""
+    """Write the places of the operands that one arrow stands for."""
     places = [arrow.operand for arrow in arrows]
     numbers = [int(place[:-2]) for place in places if place]
     if len(numbers) > 1 and numbers[-1] - numbers[0] == len(numbers) - 1:
@@ -304,7 +307,7 @@ def operand_range(arrows: Iterable[Arrow]) -> str:
 
 
 def tensor_identities(sources: Iterable[Source]) -> Tensors:
-    """Return what tells some leaves from all others: of an array, which object it is."""
+    """Return the identity of each leaf; that of a plain array is the object's id."""
     return tuple(
         (x.role, key(x.value) if isinstance(x.value, Tensor) else ("array", id(x.value)))
         for x in sources

@@ -1,4 +1,4 @@
-"""Everything that is known of a box, for those who point at it: labels and texts in order."""
+"""Facts: everything known about a box, as labels and texts. A page shows them on hover."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autograd_mini.core.tensor import Tensor
 
 from ..measures import mean_and_deviation, norm
 from ..reading import is_number, operands, scope_of, scope_path
-from ..stepping.captions import tell_statistics
+from ..stepping.captions import describe_statistics
 from ..texts import (
     NUMBERS,
     clean_text,
@@ -32,15 +32,15 @@ Facts = list[tuple[str, str]]
 LONGEST: Final = 300
 LONGEST_LIST: Final = 240
 MOST_RESULTS: Final = 6
-"""Of an operation with more results, the others are counted."""
+"""If an operation has more results, the others are only counted."""
 MOST_SYMBOLS: Final = 2000
 """The operations of a scope with more of them are counted by type, which is faster."""
 
 
 def tensor_facts(tensor: Any, gradient: Any = None) -> Facts:
-    """Tell shape, dtype and statistics of a tensor or array, of its gradient, and of `.grad`.
+    """Return shape, dtype and statistics of a tensor or array, of its gradient, and of `.grad`.
 
-    The gradient is the derivative of what is drawn; `.grad` holds what backward() has added up.
+    The gradient is the derivative of the drawn outputs; `.grad` is the sum that backward() made.
     """
     value = tensor._value if isinstance(tensor, Tensor) else tensor
     found = [
@@ -48,12 +48,12 @@ def tensor_facts(tensor: Any, gradient: Any = None) -> Facts:
         ("dtype", str(getattr(value, "dtype", ""))),
     ]
     if type(value) is not Absent:
-        found.append(("value", tell_statistics(value)))
+        found.append(("value", describe_statistics(value)))
         found += [("mean", text) for text in [mean_text(value)] if text]
     if gradient is not None:
-        found.append(("gradient", tell_statistics(gradient)))
+        found.append(("gradient", describe_statistics(gradient)))
     if isinstance(tensor, Tensor) and isinstance(tensor.grad, np.ndarray | np.generic):
-        found.append((".grad", tell_statistics(tensor.grad)))
+        found.append((".grad", describe_statistics(tensor.grad)))
     return [(label, clean_text(text, LONGEST)) for label, text in found if text]
 
 
@@ -66,7 +66,7 @@ def mean_text(value: Any) -> str:
 
 
 def operation_facts(operation: Operation, results: bool = True) -> Facts:
-    """Tell type, scope, parameters, formula and source line of an operation, and its result."""
+    """Return type, scope, parameters, formula and source line of an operation, and its result."""
     row = operation.primitive
     found = [("operation", operation.type)]
     path = scope_path(scope_of(operation))
@@ -86,7 +86,7 @@ def operation_facts(operation: Operation, results: bool = True) -> Facts:
 
 
 def result_facts(made: tuple[Tensor, ...]) -> Facts:
-    """Tell of the result of an operation; of several, each in a line, the first ones."""
+    """Return the facts about the result of an operation; of several results, a line for each."""
     if len(made) == 1:
         return tensor_facts(made[0])
     found = [(f"result :{y.index}", result_text(y)) for y in made[:MOST_RESULTS]]
@@ -95,14 +95,16 @@ def result_facts(made: tuple[Tensor, ...]) -> Facts:
 
 
 def result_text(y: Tensor) -> str:
-    """Tell statistics and dtype of a result, or its shape where there are no values."""
+    """Write statistics and dtype of a result, or its shape where there are no values."""
     value = y._value
-    told = format_shape(value) or "a number" if type(value) is Absent else tell_statistics(value)
+    told = (
+        format_shape(value) or "a number" if type(value) is Absent else describe_statistics(value)
+    )
     return f"{told}, {y.dtype}"
 
 
 def part_facts(part: Part) -> Facts:
-    """Tell what a box of the view of operations stands for."""
+    """Return the facts about a part: one operation, or the operations of a fold."""
     if part.kind == "operation":
         return operation_facts(part.operations[0])
     few = len(part.operations) <= MOST_SYMBOLS
@@ -127,13 +129,13 @@ def part_facts(part: Part) -> Facts:
 
 
 def view_facts(view: OperationsView) -> dict[str, Facts]:
-    """Tell what is known of each box of a view of operations, by id."""
+    """Return the facts about each box of a view of operations, by id."""
     found = {box: part_facts(part) for part, box in view.box_of_part.items()}
     return found | other_facts(view, found)
 
 
 def other_facts(view: OperationsView, of_parts: dict[str, Facts]) -> dict[str, Facts]:
-    """Tell what is known of leaves, outputs, and of what boxes list, but for parameters."""
+    """Return the facts about leaves, outputs and listed leaves, parameters left out."""
     found = {box: tensor_facts(source.value) for source, box in view.box_of_source.items()}
     found |= {box: tensor_facts(y) for y, box in view.box_of_output}
     return found | {
@@ -142,7 +144,7 @@ def other_facts(view: OperationsView, of_parts: dict[str, Facts]) -> dict[str, F
 
 
 def list_facts(lists: dict[str, list[str]]) -> Facts:
-    """Tell what a box lists, but for parameters, which the facts of its part tell."""
+    """Return the facts about the leaves that a box lists, without parameters."""
     return [
         (label, count_with_names(format_count(len(names), "tensor"), names))
         for label, names in lists.items()
@@ -151,7 +153,7 @@ def list_facts(lists: dict[str, list[str]]) -> Facts:
 
 
 def count_with_names(count: str, names: Sequence[str]) -> str:
-    """Return a count with the names behind it, as many as fit; those without one are counted."""
+    """Write a count and then the names, as many as fit; leaves without a name are counted."""
     known = [clean_text(name, lines=1) for name in names if name]
     rest = len(names) - len(known)
     known = with_counts(known)

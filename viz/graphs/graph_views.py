@@ -30,9 +30,9 @@ COLLECTORS: Final[dict[GraphView, type[OperationsView]]] = {
     "forward": OperationsView,
     "backward": BackwardView,
 }
-"""View → what collects its picture."""
+"""View → the class that draws it."""
 BOXES_PER_PART: Final[dict[GraphView, int]] = {"tensors": 2, "backward": 2}
-"""How many boxes a view draws for one of the outline, about; 1 unless it is here."""
+"""About how many boxes a view draws for one part of the outline; 1 for the others."""
 STAGES: Final = ("as recorded", "after the passes")
 
 
@@ -45,17 +45,17 @@ def graph_picture(
     open: Open = None,
     overlay: Names = None,
 ) -> tuple[Picture, OperationsView]:
-    """Draw a graph in one of these views; return the picture, and what collected it.
+    """Draw a graph in one of these views; return the picture and the view that drew it.
 
     Args:
         graph: what to draw.
         view: which one.
-        limit: about how many boxes to draw at most; scopes fold, then the operations furthest
-            from the outputs are left out and counted.
+        limit: about how many boxes to draw at most. Scopes fold first; then the operations that
+            are furthest from the outputs are left out and counted.
         direction: top to bottom or left to right.
         title: for screen readers.
         open: which scopes are open, as in `draw`.
-        overlay: what is laid over it, as in `draw`.
+        overlay: the measures, as in `draw`.
 
     Raises:
         PictureError: if the graph has nothing to show in this view.
@@ -67,7 +67,7 @@ def graph_picture(
 
 
 def outline_arguments(graph: Graph, view: GraphView, limit: int | None) -> tuple[Graph, int | None]:
-    """Return what an outline needs of a view: the graph that it shows, and how many parts."""
+    """Return the graph that a view shows, and its limit of parts, as `Outline` takes them."""
     if view == "forward":
         graph = extract_forward(graph)
     return graph, None if limit is None else max(limit // BOXES_PER_PART.get(view, 1), 4)
@@ -76,7 +76,7 @@ def outline_arguments(graph: Graph, view: GraphView, limit: int | None) -> tuple
 def compiled_picture(
     subject: Any, limit: int | None, direction: Direction, title: str | None
 ) -> Picture:
-    """Draw both programs of a compiled function in one picture, each in a frame of its own.
+    """Draw both programs of a compiled function in one picture, each in a frame.
 
     Args:
         subject: the compiled function.
@@ -85,7 +85,7 @@ def compiled_picture(
         title: for screen readers.
 
     Raises:
-        PictureError: for something that is not compiled.
+        PictureError: for a function that is not compiled or was not called.
     """
     before = as_graph(getattr(subject, "recorded", None))
     after = as_graph(getattr(subject, "program", None))
@@ -113,7 +113,7 @@ def compiled_picture(
 
 
 def with_origins(picture: Picture, origins: Mapping[Any, Hashable]) -> Picture:
-    """Return a picture whose tensors are told apart as in other programs."""
+    """Return a picture in which equal tensors of both programs have one identity."""
     boxes = [
         replace(box, tensors=tuple((role, origins.get(name, name)) for role, name in box.tensors))
         for box in picture.boxes
@@ -122,7 +122,7 @@ def with_origins(picture: Picture, origins: Mapping[Any, Hashable]) -> Picture:
 
 
 def describe_changes(before: Graph, after: Graph) -> str:
-    """Tell of which kinds of operations there are fewer or more, the largest changes first."""
+    """Write which types of operations became fewer or more, the largest change first."""
     counts = [Counter(op.type for op in graph.operations) for graph in (before, after)]
     moved = {name: counts[1][name] - counts[0][name] for name in counts[0] | counts[1]}
     told = sorted((name for name in moved if moved[name]), key=lambda name: -abs(moved[name]))

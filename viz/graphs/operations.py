@@ -32,23 +32,23 @@ from .outline import MOST_LEAVES, Outline
 from .parts import Part, Source
 
 SHOWN_LEAVES: Final = 5
-"""How many leaves of a part with too many are shown."""
+"""How many leaves are shown of a part that has too many."""
 ROLES: Final[dict[Phase, Role]] = {
     "forward": "operation",
     "backward": "gradient",
     "update": "update",
 }
-"""How an operation is drawn, by the phase of a training step to which it belongs."""
+"""Phase of a training step → role of an operation."""
 FOLDED: Final[dict[Phase, Role]] = {
     "forward": "scope",
     "backward": "gradient_scope",
     "update": "update_scope",
 }
-"""How a folded scope is drawn, likewise."""
+"""Phase of a training step → role of a folded scope."""
 
 
 class OperationsView:
-    """Collects the picture: first all boxes, then all arrows."""
+    """Draws the picture: first all boxes, then all arrows."""
 
     def __init__(self, outline: Outline, title: str, direction: Direction) -> None:
         self.outline = outline
@@ -94,7 +94,7 @@ class OperationsView:
             self.builder.add_arrow(maker, box)
 
     def outside_operands(self, part: Part) -> Iterator[tuple[Operation, int, Any]]:
-        """List what a part takes from outside: operation, position, operand."""
+        """Yield the operands that a part takes from outside: operation, position, operand."""
         for operation in part.operations:
             for position, x in enumerate(operands(operation)):
                 if not isinstance(x, Tensor):
@@ -104,7 +104,7 @@ class OperationsView:
                     yield operation, position, x
 
     def add_leaves(self, part: Part) -> None:
-        """Add the boxes of the leaves that this part is the first to take; too many are counted."""
+        """Add boxes for the leaves that no part before has taken; if they are many, count them."""
         fresh: dict[Source, tuple[int, int] | None] = {}
         for operation, position, x in self.outside_operands(part):
             if not isinstance(x, Tensor):
@@ -129,9 +129,9 @@ class OperationsView:
                 self.remember_box(source, fresh[source], box)
 
     def group_alike(self, sources: list[Source]) -> list[list[Source]]:
-        """Divide leaves into those that one box may count: the same boxes take all of them.
+        """Divide leaves into groups that one box may count: the same parts take all of them.
 
-        So an arrow from such a box stands for each of them. Parameters come first.
+        So an arrow from the box of a group stands for each leaf. Parameters come first.
         """
         found: dict[Any, list[Source]] = {}
         for source in sources:
@@ -140,11 +140,11 @@ class OperationsView:
         return sorted(found.values(), key=lambda group: group[0].role != "parameter")
 
     def has_box(self, source: Source) -> bool:
-        """Whether a leaf is drawn or counted already."""
+        """Return whether a leaf is drawn or counted already."""
         return source in self.box_of_source or source in self.lump_of_source
 
     def remember_box(self, source: Source, array: tuple[int, int] | None, box: str) -> None:
-        """Remember the box of a leaf; of a plain array, by operation and position."""
+        """Remember the box of a leaf; `array` is the operation and position of a plain array."""
         if array is not None:
             self.arrays[array] = box
             return
@@ -152,7 +152,7 @@ class OperationsView:
         self.box_of_leaf.setdefault(key(source.value), box)
 
     def drawn_arrays(self) -> dict[str, Any]:
-        """Return the plain arrays that have a box of their own, by its id."""
+        """Return box id → plain array, for the arrays that have a box."""
         held = {
             (operation.serial, position): x
             for part in self.box_of_part
@@ -210,7 +210,7 @@ class OperationsView:
         )
 
     def contents_tooltip(self, part: Part) -> str:
-        """Tell what a folded scope hides: its operations and its parameters."""
+        """Return the tooltip of a folded scope: its operations and its parameters."""
         types = Counter(operation.type for operation in part.operations)
         half = LONGEST_TOOLTIP // 2
         told = join_list([f"{name} ×{n}" if n > 1 else name for name, n in types.items()], half)
@@ -232,7 +232,7 @@ class OperationsView:
         )
 
     def box_of_maker(self, y: Tensor) -> str:
-        """Return the box that an output comes from; a leaf may get one only now."""
+        """Return the box that an output comes from; add one for a leaf that has none yet."""
         part = self.outline.part_of(y)
         if part is not None:
             return self.box_of_part[part]
@@ -244,7 +244,7 @@ class OperationsView:
     def add_arrows(self, part: Part) -> None:
         """Add the arrows into a part, in the order of operands.
 
-        An operation has one arrow for each operand, also from the box of what is left out; a
+        An operation has one arrow for each operand, also from the box of left-out operations. A
         folded scope takes each tensor once. A box of several leaves has one arrow.
         """
         head = self.box_of_part[part]
@@ -265,9 +265,9 @@ class OperationsView:
             seen.add(once)
 
     def output_at(self, tail: str, x: Any) -> int:
-        """Return which result of the box at an arrow's tail rides on it; 0 for a leaf.
+        """Return the index of the result that an arrow carries, 0 for a leaf.
 
-        The results of a fold are counted as they are taken.
+        The results of a fold are numbered in the order in which they are taken.
         """
         before = self.outline.part_of(x) if isinstance(x, Tensor) else None
         if before is None or self.box_of_part[before] != tail:
@@ -280,7 +280,7 @@ class OperationsView:
     def arrow_start(
         self, part: Part, operation: Operation, position: int, x: Any
     ) -> tuple[str | None, str]:
-        """Return the box where an arrow starts, None for a leaf that is listed, and its label."""
+        """Return the box where an arrow starts, and its label; None for a listed leaf."""
         if not isinstance(x, Tensor):
             return self.arrays[operation.serial, position], ""
         before = self.outline.part_of(x)
@@ -295,7 +295,7 @@ class OperationsView:
 
 
 class TensorsView(OperationsView):
-    """Collects the picture as the view of operations does, with a box on the way of each result."""
+    """Draws the operations with a box for each result, between its maker and its users."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -304,7 +304,7 @@ class TensorsView(OperationsView):
     def arrow_start(
         self, part: Part, operation: Operation, position: int, x: Any
     ) -> tuple[str | None, str]:
-        """Return the box of a result, made when somebody takes it first; of others as usual."""
+        """Return the box of a result as the start; a part that takes it first adds that box."""
         before = self.outline.part_of(x) if isinstance(x, Tensor) else None
         if before is None or before.kind == "earlier":
             return super().arrow_start(part, operation, position, x)
@@ -326,7 +326,10 @@ class TensorsView(OperationsView):
 
 
 def find_users(outline: Outline) -> dict[Key, tuple[int, ...]]:
-    """Return the places of the parts that take or list each leaf; an output has one more."""
+    """Return, for each leaf, the places of the parts that take or list it.
+
+    A leaf that is also an output has a negative place for each output.
+    """
     found: dict[Key, list[int]] = {}
     for place, part in enumerate(outline.parts):
         for leaf in outline.leaves(part):

@@ -1,6 +1,6 @@
-"""The parts of a picture: what one box of a graph stands for, operations or a leaf.
+"""`Part` and `Source`: the operations, or the leaf, that one box of a graph stands for.
 
-An `Outline` makes them, and the views draw one box for each.
+An `Outline` makes them, and the views draw a box for each.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ class Part:
     """One box of the picture, and the operations behind it, in order.
 
     Attributes:
-        kind: one operation, a scope that is folded, or the operations that are left out.
+        kind: "operation" for one, "scope" for a folded scope, "earlier" for left-out operations.
         branch: the open scope around it; the scope itself if it is folded.
         operations: in order.
-        members: the parts that it stands for, where alike ones follow each other.
-        whole: how many operations its scope has, where it is a piece of it.
-        follows: whether it needs a part that is shown; else what is left out comes first.
+        members: the alike parts that it replaces, if it stands for a repetition.
+        whole: how many operations its scope has, if it is a piece of a scope.
+        follows: whether it needs a part that is shown; if not, it comes before all of them.
     """
 
     kind: Literal["operation", "scope", "earlier"]
@@ -36,7 +36,7 @@ class Part:
 
     @property
     def around(self) -> Branch:
-        """The open scope that it is drawn in."""
+        """The open scope in which it is drawn."""
         parent = self.branch.parent
         return parent if self.kind == "scope" and parent is not None else self.branch
 
@@ -55,12 +55,12 @@ class Source:
 
     @property
     def role(self) -> Literal["input", "parameter"]:
-        """What it stands for."""
+        """Its role: a parameter if it requires a gradient."""
         wanted = isinstance(self.value, Tensor) and self.value.requires_grad
         return "parameter" if wanted else "input"
 
     def around(self, root: Branch) -> Branch:
-        """Return the scope to draw it in: its consumers', but outside of all for data."""
+        """Return the scope in which it is drawn: that of its consumers, the root for an input."""
         if isinstance(self.value, Tensor) and self.role == "input":
             return root
         return common_branch(part.around for part in self.consumers)

@@ -1,7 +1,7 @@
-"""What repeats folds: twelve blocks are one box "block ×12", a loop of 200 rounds is one box too.
+"""Fold what repeats: twelve blocks become one box "block ×12", and so does a loop of 200 rounds.
 
-Parts that follow each other are compared by what they are made of. Only parts whose operations
-follow each other without anything in between are joined, so nothing leads out of a box and back.
+Parts are alike if they consist of the same operations. They are joined only if their operations
+follow each other without others in between, so that no path leads out of a box and back into it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from .scopes import Branch
 LONGEST_PERIOD: Final = 40
 """A round of a loop has no more parts than this."""
 FEWEST_ROUNDS: Final = 3
-"""Rounds that are worth a box."""
+"""Fewer rounds than this are not joined."""
 MANY_SCOPES: Final = 8
-"""So many alike scopes become one box even if there is room for all."""
+"""This many alike scopes become one box even if there is room for all."""
 MOST_NAMES: Final = 4
 """A box names no more parts of its round than this."""
 NUMBER: Final = re.compile(r"[_\-. ]?\d+$")
@@ -49,8 +49,8 @@ def fold_repeats(parts: list[Part], limit: int, *, crowded: bool) -> list[Part]:
 
     Args:
         parts: of the picture, in order.
-        limit: how many fit.
-        crowded: whether they do not; otherwise only many alike scopes are joined.
+        limit: how many boxes fit.
+        crowded: whether there are more parts than that; if not, only many alike scopes are joined.
     """
     if not crowded and len(parts) < MANY_SCOPES:
         return parts
@@ -66,7 +66,10 @@ def fold_repeats(parts: list[Part], limit: int, *, crowded: bool) -> list[Part]:
 
 
 def without_ends(run: Run, limit: int) -> Run:
-    """Return a run of operations without its first and last round, which are drawn, if short."""
+    """Return a run of operations without its first and last round if they are short.
+
+    These two rounds are then drawn.
+    """
     if run.rounds < FEWEST_ROUNDS + 2 or 2 * run.period > limit // 3:
         return run
     return Run(run.start + run.period, run.period, run.rounds - 2)
@@ -79,7 +82,7 @@ def signatures(parts: list[Part]) -> np.ndarray:
 
 
 def signature(part: Part) -> tuple[object, ...]:
-    """Return what tells a part from others: scope, name without number, operations."""
+    """Return the signature of a part: scope, name without number, operations."""
     name = NUMBER.sub("", part.branch.caption) if part.kind == "scope" else ""
     return (part.around, part.kind, name, *(operation.type for operation in part.operations))
 
@@ -102,7 +105,10 @@ def find_runs(kinds: np.ndarray, longest: int) -> list[Run]:
 
 
 def is_worth_joining(parts: list[Part], run: Run, crowded: bool) -> bool:
-    """Whether a run becomes one box: nothing lies between its operations, and it is worth it."""
+    """Return whether a run becomes one box.
+
+    Its operations must follow each other without others in between, and the box must save enough.
+    """
     members = parts[run.start : run.end]
     if members[0].kind == "earlier" or len(members) < FEWEST_ROUNDS:
         return False
@@ -129,7 +135,7 @@ def join_run(parts: list[Part], run: Run) -> Part:
 
 
 def part_name(part: Part) -> str:
-    """Return what a part is called in a round."""
+    """Return the name of a part in the caption of a round."""
     if part.kind == "scope":
         return NUMBER.sub("", part.branch.caption) or part.branch.caption
     return operation_symbol(part.operations[0])

@@ -1,7 +1,7 @@
 """The view of a scalar graph that learners know: boxes `name | data | grad`, circles between them.
 
-The gradient shown is the derivative of the output with respect to that tensor, computed when the
-picture is drawn, so it is there for intermediate tensors and without a call of `backward`.
+The gradient is the derivative of the output with respect to that tensor. It is computed when the
+picture is drawn, so intermediate tensors have one, too, and no call of `backward` is needed.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from .outline import Outline
 from .parts import Part, Source
 
 MOST_OPERATIONS = 60
-"""With more operations than this, a graph of scalars is drawn as operations."""
+"""A larger graph of scalars is drawn as operations."""
 
 
 def suits_scalar_view(graph: Graph) -> bool:
-    """Whether a graph is best drawn this way: all of it 0-d, and small."""
+    """Return whether this view is the default for a graph: small, and every tensor 0-d."""
     return 0 < len(graph) <= MOST_OPERATIONS and all_scalar(graph) and has_values(graph)
 
 
@@ -62,7 +62,7 @@ def scalar_picture(
 
 
 class ScalarView:
-    """Collects the picture, in the order of the operations."""
+    """Draws the picture, in the order of the operations."""
 
     def __init__(self, outline: Outline, title: str, direction: Direction) -> None:
         self.outline = outline
@@ -93,7 +93,7 @@ class ScalarView:
         return self.builder.finish()
 
     def add_earlier(self, part: Part) -> None:
-        """Add one box in place of operations that are left out, and the arrows to it."""
+        """Add one box for the operations that are left out, and the arrows to it."""
         listed = {key(x) for x in self.outline.listed_leaves(part)}
         outside = {
             key(x): x
@@ -114,7 +114,7 @@ class ScalarView:
                 self.boxes[key(y)] = box
 
     def add_more_outputs(self) -> None:
-        """Add the box that counts the outputs among what is left out, and the arrows to it."""
+        """Add the box that counts the left-out outputs, and the arrows to it."""
         parts = [(self.outline.part_of(y), y) for y in self.outline.graph.outputs]
         hidden = [y for part, y in parts if part is not None and part.kind == "earlier"]
         if hidden:
@@ -151,7 +151,7 @@ class ScalarView:
             self.builder.add_arrow(circle, box, output=y.index)
 
     def ensure_leaf(self, tensor: Tensor, part: Part | None) -> str:
-        """Return the box of a leaf."""
+        """Return the box of a leaf; add it if it is missing."""
         if key(tensor) not in self.boxes:
             role = Source(tensor, []).role
             inside = part.around if part and role == "parameter" else None
@@ -163,7 +163,7 @@ class ScalarView:
         return self.boxes[key(tensor)]
 
     def add_leaf_output(self, y: Tensor) -> None:
-        """Add the box that says that a leaf is an output too; its gradient is in the leaf's box."""
+        """Add the output box of a leaf that is an output; its gradient is in the leaf's box."""
         name = self.names.get(key(y)) or y.name
         fields = [Cell(clean_text(name), "name")] if name else []
         cells = (*fields, number_cell("data", y.data))
@@ -185,9 +185,9 @@ class ScalarView:
 
 
 def with_accumulated(cell: Cell, tensor: Tensor) -> Cell:
-    """Return a gradient with what `.grad` holds, if that is another number.
+    """Return the field of a gradient, with the content of `.grad` if that is another number.
 
-    Calls of backward() add up there; the picture shows the derivative of its output.
+    Calls of backward() add up in `.grad`; the picture shows the derivative of its output.
     """
     if not isinstance(tensor.grad, np.ndarray | np.generic):
         return cell
@@ -196,14 +196,14 @@ def with_accumulated(cell: Cell, tensor: Tensor) -> Cell:
 
 
 def format_gradient(held: Any) -> str:
-    """Return what `.grad` holds in few words; users may assign anything to it."""
+    """Write the content of `.grad` in few words; users may assign anything to it."""
     if held.dtype.kind not in NUMBERS:
         return str(held.dtype)
     return format_shape(held) if held.ndim else format_number(held)
 
 
 def number_cell(label: str, value: Any) -> Cell:
-    """Return a field with a number; NaN and infinity stand out."""
+    """Return a field with a number; NaN and infinity have another look."""
     text = f"{label} {format_number(value)}"
     if np.isfinite(value):
         return Cell(text, "gradient" if label == "grad" else "data")

@@ -20,7 +20,7 @@ from ..errors import PictureError
 from ..reading import scope_of, scope_path
 
 FUNCTIONS: Final = frozenset({"softmax", "log_softmax", "logsumexp"})
-"""Scopes of the library's own functions: what is inside of them is open only if asked for."""
+"""Scopes of the library's functions; they are drawn open only if the caller asks for it."""
 DEEPEST: Final = 8
 """Scopes nested deeper than this are never drawn open."""
 Open = str | int | Iterable[str] | Callable[[str], bool | None] | None
@@ -31,8 +31,8 @@ class Branch:
     """One scope in the tree; the root stands for the whole graph.
 
     Attributes:
-        visible: how many boxes it shows, itself when it is folded.
-        folded: whether it is one box; then nothing inside it is looked at.
+        visible: how many boxes it shows, 1 if it is folded.
+        folded: whether it is one box; then the scopes inside it do not matter.
     """
 
     __slots__ = ("depth", "folded", "parent", "scope", "size", "visible")
@@ -65,7 +65,7 @@ class Branch:
         return found
 
     def folded_ancestor(self) -> Branch | None:
-        """Return the outermost folded scope around it or it, which is the box that shows it."""
+        """Return the outermost folded scope among it and those around it; None if all are open."""
         found = None
         branch: Branch | None = self
         while branch is not None:
@@ -74,8 +74,8 @@ class Branch:
             branch = branch.parent
         return found
 
-    def add(self, count: int) -> None:
-        """Count boxes that stand directly in it."""
+    def count_boxes(self, count: int) -> None:
+        """Add to the number of visible boxes, here and in the scopes around."""
         branch: Branch | None = self
         while branch is not None:
             branch.visible += count
@@ -84,7 +84,7 @@ class Branch:
     def fold(self) -> None:
         """Become one box."""
         self.folded = True
-        self.add(1 - self.visible)
+        self.count_boxes(1 - self.visible)
 
 
 def common_branch(branches: Iterable[Branch]) -> Branch:
@@ -111,7 +111,7 @@ class ScopeTree:
         for operation in graph.operations:
             branch = self.branch(operation)
             branch.size += 1
-            branch.add(1)
+            branch.count_boxes(1)
 
     def branch(self, operation: Operation) -> Branch:
         """Return the branch of the innermost scope of an operation."""
@@ -137,7 +137,7 @@ class ScopeTree:
         ]
 
     def fold(self, limit: int | None, kept: Container[Branch] = ()) -> None:
-        """Fold scopes until at most `limit` boxes are visible, or nothing is left but `kept`."""
+        """Fold scopes until at most `limit` boxes are visible; never fold those in `kept`."""
         if limit is None:
             return
         for branch in self.branches:
@@ -167,18 +167,18 @@ def boxes_saved(group: list[Branch]) -> int:
 
 
 def apply_open(wanted: Open, tree: ScopeTree) -> frozenset[Branch]:
-    """Fold the scopes that are to be folded; return those that are to stay open.
+    """Fold the scopes that the caller wants folded; return those that have to stay open.
 
-    A scope is open together with those around it. What is not asked for is left to the limit.
+    A scope is open together with those around it. The limit decides about all other scopes.
 
     Args:
         wanted: a path as "mlp/dense_2" or "block_*", or several; a depth down to which scopes are
-            open, 0 for none; or a function of a path that returns True, False, or None for no
-            opinion.
+            open, 0 for none; or a function of a path that returns True, False, or None, which
+            leaves the scope to the limit.
         tree: the scopes of a graph.
 
     Raises:
-        PictureError: for a path that no scope has, or another kind of thing.
+        PictureError: for a path that no scope has, or a value of another type.
     """
     if wanted is None:
         return frozenset()
@@ -225,14 +225,14 @@ def match_scopes(wanted: Any, tree: ScopeTree) -> list[Branch]:
 
 
 def no_scope_text(pattern: str, paths: list[str]) -> str:
-    """Say that no scope has a path, and which ones there are."""
+    """Return the message that no scope has this path, with the paths that exist."""
     near = get_close_matches(pattern, paths, 3, 0.4) or paths[:5]
     listed = ", ".join(f"{path:.60}" for path in near) or "none; name parts with am.scope"
     return f"open={pattern!r:.60}: no scope of the graph has this path; there is {listed}"
 
 
 def bad_open_error(wanted: Any) -> PictureError:
-    """Return the error for something that says of no scope whether it is open."""
+    """Return the error for a value that `open=` does not take."""
     return PictureError(
         f"open={wanted!r:.60} is not known; expected a path as 'mlp/dense_2' or 'block_*', a list "
         "of them, a depth from 0, or a function of a path"

@@ -1,7 +1,7 @@
-"""Where each leaf is in a picture: drawn, counted in a box of several leaves, listed in a fold.
+"""Where each leaf appears in a picture: drawn, counted in a box of several leaves, listed in a fold.
 
-One that is in several places is one tensor, and each of its boxes says so. That is known when all
-boxes are there, so the marks are written last.
+If a leaf appears in several places, each of its boxes says that it is one tensor. This is known
+only when all boxes are there, so these marks are written last.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from .parts import Part
 BOXES_OUTSIDE: Final = "boxes outside"
 
 
-def tell_shared(part: Part, outline: Outline) -> list[str]:
-    """Return the line that says with whom a fold shares the parameters that it lists, if any.
+def describe_sharing(part: Part, outline: Outline) -> list[str]:
+    """Return the line that says which other boxes take the parameters that a fold lists, if any.
 
-    A part of another phase takes the same tensors by its nature, and is not counted.
+    Parts of another phase always take the same tensors, so they do not count.
     """
     listed = [x for x in outline.listed_leaves(part) if x.requires_grad]
     others: dict[str, None] = {}
@@ -49,7 +49,7 @@ def part_phase(part: Part) -> str:
 
 
 def fold_caption(part: Part, other: Part) -> str:
-    """Return what tells a fold from another one: its caption, or if they are equal, its path."""
+    """Return the caption of a fold, or its path if another fold has the same caption."""
     if part.kind == "earlier":
         return "what is left out"
     known = part.branch.caption
@@ -61,7 +61,7 @@ class Places:
     """The places of all leaves.
 
     Attributes:
-        drawn: the boxes of leaves, and which leaf each is.
+        drawn: id of the box → the leaf that it draws.
         counted: in how many boxes of several leaves a leaf is counted.
         listed: in how many folds it is listed.
     """
@@ -71,9 +71,9 @@ class Places:
     listed: Counter[Key] = field(default_factory=Counter)
 
     def marks(self) -> dict[Key, str]:
-        """Return the marks of the leaves that are drawn and in a further place.
+        """Return leaf → mark, for leaves that are drawn and appear in a further place.
 
-        Different leaves with several boxes have different marks.
+        If several leaves have several boxes, their marks are numbered.
         """
         copies = Counter(self.drawn.values())
         several = [leaf for leaf, count in copies.items() if count > 1]
@@ -82,7 +82,7 @@ class Places:
             return found | {several[0]: "shared"}
         return found | {leaf: f"shared {place}" for place, leaf in enumerate(several, start=1)}
 
-    def tell(self, leaf: Key, mark: str) -> str:
+    def describe_places(self, leaf: Key, mark: str) -> str:
         """Write in which places a leaf with a mark is."""
         copies = sum(other == leaf for other in self.drawn.values())
         told = [f"drawn {copies} times, each marked {mark!r}"] if copies > 1 else []

@@ -1,8 +1,8 @@
-"""A multilayer perceptron as its picture needs it: sizes, weights, activations, read from a model.
+"""Read the dense layers of a model: sizes, weights, activations.
 
-A module of the library is run once and its recording is read (see `recorded`). Lists, and objects
-that only have `layers`, are read by attributes: `weight` (in, out), `bias` (out,) or None, and
-`activation`, a name or a function.
+A module of the library is run once, and the recording is read (see `recorded`). Lists, and other
+objects with `layers`, are read by the attributes of their layers: `weight` (in, out), `bias` (out,)
+or None, and `activation`, a name or a function.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def sample_row(sample: Any) -> Any:
     """Return a sample as one row of numbers.
 
     Raises:
-        PictureError: for several samples, or what is no numbers.
+        PictureError: for several samples, or other values than real numbers.
     """
     found = np.asarray(sample.data if isinstance(sample, Tensor) else sample)
     if found.dtype.kind not in "fiub" or found.size == 0 or found.size != found.shape[-1:][0]:
@@ -148,13 +148,13 @@ def list_parts(model: Any) -> Iterator[Any]:
 
 
 def parts_of(part: Any) -> list[Any] | None:
-    """Return the parts of a container, None if it is none."""
+    """Return the parts of a container, None for anything else."""
     inner = part if isinstance(part, list | tuple) else getattr(part, "layers", None)
     return list(inner) if isinstance(inner, list | tuple) else None
 
 
 def record_layers(part: Any, x: Any) -> Iterator[DenseLayer]:
-    """Return the layers of a module; one without a weight is an activation."""
+    """Yield the layers of a module; a layer without a weight is an activation."""
     if not isinstance(part, Module):
         yield read_activation(part, x)
         return
@@ -181,13 +181,13 @@ def join_activations(activation: str, following: str) -> str:
 
 
 def is_dense(part: Any) -> bool:
-    """Whether a part is a fully connected layer."""
+    """Return whether a part is a fully connected layer."""
     weight = None if isinstance(part, Module) else getattr(part, "weight", None)
     return weight is not None and np.ndim(getattr(weight, "data", weight)) == 2
 
 
 def read_dense(layer: Any, x: Any) -> DenseLayer:
-    """Read a dense layer, and apply it to what comes before."""
+    """Read a dense layer, and apply it to the values of the layer before."""
     bias = getattr(layer, "bias", None)
     activation = getattr(layer, "activation", None)
     weight, bias = array_of(layer.weight), None if bias is None else array_of(bias)
@@ -200,10 +200,10 @@ def read_dense(layer: Any, x: Any) -> DenseLayer:
 
 
 def apply_activation(activation: Any, z: Any) -> Any:
-    """Return an activation, by name or as a function, of a row of numbers.
+    """Apply an activation, given by name or as a function, to a row of numbers.
 
     Raises:
-        PictureError: for a name that is not known, or if it fails.
+        PictureError: for an unknown name, or if the function fails.
     """
     try:
         function = function_of(activation)
@@ -228,7 +228,7 @@ def activation_name(activation: Any) -> str:
 
 
 def read_activation(part: Any, x: Any) -> DenseLayer:
-    """Return the activation between two layers, with no name for Dropout and such."""
+    """Read an activation between two layers; Dropout and similar layers have no name."""
     name = type(part).__name__.lower()
     if isinstance(part, str) or hasattr(part, "__name__"):
         made = None if x is None else apply_activation(part, x)

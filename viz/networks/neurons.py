@@ -18,15 +18,15 @@ from ..texts import format_number
 from .mlp import DenseLayer, Network
 
 MOST_NEURONS: Final = 16
-"""A column with more neurons than this shows its ends."""
+"""If a column has more neurons than this, only those at its ends are shown."""
 SHOWN_AT_ENDS: Final = 6
-"""How many neurons are shown at each end of such a column."""
+"""This many neurons are shown at each end of such a column."""
 ROW_HEIGHT: Final = 40.0
 COLUMN_WIDTH: Final = 120.0
-"""The distance between columns, to which each row of the tallest one adds `COLUMN_PER_ROW`."""
+"""The distance between columns; each row of the tallest column adds `COLUMN_PER_ROW` to it."""
 COLUMN_PER_ROW: Final = 5.0
 DOT_GAP: Final = 0.22
-"""How far the three dots are apart, in rows."""
+"""The distance between the three dots, in rows."""
 BLACK: Final = "#000000"
 SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
@@ -37,7 +37,7 @@ class Column:
 
     Attributes:
         boxes: neuron's number → id of its box.
-        bias: the id of the "+1" beside it, if the next layer has a bias.
+        bias: the id of the "+1" at its end, if the next layer has a bias.
     """
 
     boxes: dict[int, str]
@@ -136,7 +136,7 @@ def fill_neuron(picture: Picture, values: Any, neuron: int, name: str) -> None:
 
 
 def format_short(value: float) -> str:
-    """Write a number in so few letters that a circle holds it."""
+    """Write a number in so few letters that it fits into a circle."""
     if not np.isfinite(value) or abs(value) >= 1e4:
         return (
             format_number(value) if not np.isfinite(value) else f"{value:.0e}".replace("e+0", "e")
@@ -146,7 +146,7 @@ def format_short(value: float) -> str:
 
 
 def sign_colour(value: float) -> str:
-    """Return the colour that tells the sign of a number."""
+    """Return the colour for the sign of a number."""
     return (ORANGE if value < 0 else BLUE) if np.isfinite(value) else BLACK
 
 
@@ -178,7 +178,7 @@ def role_and_label(network: Network, place: int, neuron: int) -> tuple[Role, str
 
 
 def bias_text(layer: DenseLayer | None, neuron: int) -> str:
-    """Tell a neuron's bias."""
+    """Write the bias of a neuron."""
     if layer is None:
         return ""
     return "no bias" if layer.bias is None else f"bias {format_number(layer.bias[neuron])}"

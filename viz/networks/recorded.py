@@ -1,9 +1,9 @@
-"""The dense layers of a module, read from a recording of one call.
+"""Read the dense layers of a module from a recording of one call.
 
-Attributes do not say in which order a module uses its layers, nor what stands between them: only
-its `forward` knows. So a copy of the module is run once, in use mode, on zeros, and the graph that
-this leaves behind is read from the output to the input. It must be a chain of `x @ weight`,
-`+ bias` and activations; anything else, such as a skip connection, is no textbook network.
+Attributes do not say in which order a module uses its layers, nor what it does between them; only
+its `forward` does. So a copy of the module is run once, in evaluation mode, on zeros, and the graph
+is read from the output to the input. It must be a chain of `x @ weight`, `+ bias` and activations.
+Anything else, such as a skip connection, cannot be drawn as columns of neurons.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from ..reading import is_number, key, operands, scope_of
 from ..texts import operation_label
 
 FUNCTION_SCOPE: Final = "activation "
-"""The scopes of functions that are drawn by their name, whatever they compute, begin with this."""
+"""The scope of a user's function begins with this; the function is drawn by its name only."""
 ACTIVATION_SCOPES: Final = frozenset({"softmax", "log_softmax"})
-"""The library's activations that are made of several operations, in a scope of this name."""
+"""The library's activations of several operations; each opens a scope with its name."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChainStep:
-    """One step of the chain: a weight, a bias, or the name of an activation; and what it takes.
+    """One step of the chain: a weight, a bias, or an activation.
 
     Attributes:
-        kind: which of the three.
-        value: the array or the name.
-        taken: the tensor before it.
-        made: the numbers after it.
+        kind: "weight", "bias" or "activation".
+        value: the array, or the name of the activation.
+        taken: the tensor before the step.
+        made: the numbers after the step.
     """
 
     kind: str
@@ -50,18 +50,18 @@ class ChainStep:
 
 
 class BrokenChain(Exception):
-    """Something in a recording is no step of a chain; says what."""
+    """A recording is not a chain; the message says where it is not."""
 
 
 def read_chain(module: Module, sample: Any = None) -> list[ChainStep]:
     """Return the weights, biases and activations of a module in the order in which they act.
 
     Args:
-        module: which is run once.
+        module: it is run once.
         sample: a row of numbers to run it on, zeros by default.
 
     Raises:
-        PictureError: if it is no chain of these, or cannot be run.
+        PictureError: if it is not a chain of these, or cannot be run.
     """
     try:
         x, y = run_copy(module, sample)
@@ -107,7 +107,7 @@ def run_copy(module: Module, sample: Any = None) -> tuple[Tensor, Tensor]:
 
 
 def hide_functions(module: Module) -> None:
-    """Put the functions among the layers of a module into scopes that tell their names."""
+    """Wrap the functions among the layers of a module in scopes with their names."""
     for inner in module.modules():
         if isinstance(inner, Dense) and callable(inner.activation):
             inner.activation = wrap_in_scope(inner.activation)
@@ -116,7 +116,7 @@ def hide_functions(module: Module) -> None:
 
 
 def wrap_in_scope(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return a function in a scope that tells its name."""
+    """Return a function that runs in a scope with its name."""
 
     def call_in_scope(x: Any) -> Any:
         with scope(f"{FUNCTION_SCOPE}{name_of(function)}"):
@@ -129,7 +129,7 @@ def read_chain_step(y: Tensor, graph: Graph, start: Tensor) -> ChainStep:
     """Return the last step before a tensor, in the graph of a run with this input.
 
     Raises:
-        BrokenChain: if it is none.
+        BrokenChain: if the operation is not a step of a chain.
     """
     operation = y.op
     if operation is None:
@@ -151,10 +151,10 @@ def read_chain_step(y: Tensor, graph: Graph, start: Tensor) -> ChainStep:
 
 
 def refuse_new_shape(name: str, x: Tensor, y: Tensor) -> Tensor:
-    """Return what an activation takes.
+    """Return the input of an activation.
 
     Raises:
-        BrokenChain: if what it returns has another shape.
+        BrokenChain: if its result has another shape.
     """
     if x.shape != y.shape:
         raise BrokenChain(f"{name} changes the shape {x.shape} to {y.shape}")
@@ -174,15 +174,15 @@ def weight_or_bias(operation: Operation, left: Tensor, right: Tensor, start: Ten
 
 
 def existed_before(x: Tensor, start: Tensor) -> bool:
-    """Whether the module has a tensor before it is run.
+    """Return whether a tensor is older than the run, as the weights of the module are.
 
-    Its input is none of these, nor a leaf made in the run, which may be made of the input.
+    The input is not, and neither is a leaf made during the run, which may depend on the input.
     """
     return x.is_leaf and x.serial < start.serial
 
 
 def is_row(shape: tuple[int, ...], made: tuple[int, ...]) -> bool:
-    """Whether a tensor has one number for each column of another, and leaves its shape."""
+    """Return whether a shape has one number for each column of another and broadcasts to it."""
     return made[-1:] == (prod(shape),) and np.broadcast_shapes(shape, made) == made
 
 

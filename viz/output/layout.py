@@ -174,7 +174,7 @@ def missing_characters(texts: Iterable[str]) -> list[str]:
 
 
 def has_glyph(code: int) -> bool:
-    """Whether the fonts have a character."""
+    """Return whether the fonts have a character."""
     place = bisect_right(_GLYPH_STARTS, code) - 1
     return place >= 0 and code <= GLYPH_RANGES[place][1]
 

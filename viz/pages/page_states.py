@@ -168,7 +168,7 @@ class PageState:
 
 
 def wants_frames(graph: Graph, frames: bool | None) -> bool:
-    """Whether a page has the steps of a graph."""
+    """Return whether a page has the steps of a graph."""
     if frames is None:
         return has_values(graph) and len(graph) <= MOST_OPERATIONS
     return frames

@@ -66,7 +66,7 @@ def short_name(name: str) -> str:
     return clean_text(name, LONGEST_NAME, lines=1)
 
 
-def tell_operation(operation: Operation, name: Naming) -> tuple[str, ...]:
+def describe_operation(operation: Operation, name: Naming) -> tuple[str, ...]:
     """Tell how numbers are computed: `z = w × x = 0.5 × 2 = 1`."""
     taken = operands(operation)
     letters = format_expression(operation, [operand_text(x, name) for x in taken])
@@ -94,16 +94,16 @@ def operand_digits(operand: Any) -> str:
     return format_number(value) if is_number(value) else format_shape(value)
 
 
-def tell_chain_rule(visit: Visit, name: Naming, loss: str) -> tuple[str, ...]:
+def describe_chain_rule(visit: Visit, name: Naming, loss: str) -> tuple[str, ...]:
     """Tell the chain rule at an operation on numbers, a line for each operand that takes part."""
     result = name(visit.operation.outputs[0])
     lines = [
-        tell_contribution(visit, x, name(x.operand), result, loss) for x in visit.contributions
+        describe_contribution(visit, x, name(x.operand), result, loss) for x in visit.contributions
     ]
     return (*lines, rule_text(visit.operation)) if lines else (f"{result} passes no gradient on",)
 
 
-def tell_contribution(visit: Visit, part: Contribution, x: str, z: str, loss: str) -> str:
+def describe_contribution(visit: Visit, part: Contribution, x: str, z: str, loss: str) -> str:
     """Tell one contribution: `∂L/∂w = ∂L/∂z · ∂z/∂w = 2 × 3 = 6`."""
     before = "" if part.before is None else f"{format_number(part.before)} + "
     total = format_number(part.total)
@@ -124,10 +124,10 @@ def rule_text(operation: Operation) -> str:
     return clean_text(f"rule of {operation.type}: {text}", LONGEST_RULE, lines=1)
 
 
-def tell_statistics(value: Any) -> str:
+def describe_statistics(value: Any) -> str:
     """Tell an array in few words: its shape, length and range; of a number, itself.
 
-    >>> tell_statistics(np.array([3.0, 4.0]))
+    >>> describe_statistics(np.array([3.0, 4.0]))
     '(2,), norm 5, from 3 to 4'
     """
     array = np.asarray(value)

@@ -70,7 +70,7 @@ class Film:
             for writing in step.writings:
                 written[writing.box, writing.field].append((place, writing))
         for (box, field), times in written.items():
-            slot = self.slot(box, field)
+            slot = self.find_text(box, field)
             if slot is None:
                 continue
             parent, element = slot
@@ -91,7 +91,7 @@ class Film:
                 parent.insert(at, version)
                 at += 1
 
-    def slot(self, box: str, field: str) -> tuple[Element, Element] | None:
+    def find_text(self, box: str, field: str) -> tuple[Element, Element] | None:
         """Return the text of a box that shows a field, after its parent."""
         texts = [
             (parent, child)
@@ -255,7 +255,7 @@ def describe_step(root: Element, film: Film, which: str, caption: tuple[str, ...
 
 
 def is_in_frame(element: Element, place: int) -> bool:
-    """Whether an element is in a frame."""
+    """Return whether an element is in a frame."""
     start, end = element.get("data-from"), element.get("data-until")
     return (start is None or place >= int(start)) and (end is None or place < int(end))
 

@@ -21,7 +21,7 @@ from ..measures import norm
 from ..picture import Picture
 from ..reading import Key, has_values, key, operands
 from ..texts import NUMBERS, clean_text, format_count, format_number, operation_label
-from .captions import rule_text, short_name, tell_statistics
+from .captions import describe_statistics, rule_text, short_name
 from .steps import MOST_LINES, Step, Writing
 
 GRADIENT_MARK: Final = "‖grad‖"
@@ -57,11 +57,11 @@ class PartSteps:
         for place, arrow in enumerate(self.picture.arrows):
             self.entering[arrow.head].append(place)
             self.leaving[arrow.tail].append(place)
-        self.taken = self.results()
+        self.taken = self.results_by_part()
         self.steps = [*self.forward_steps(), *self.backward_steps()]
-        self.make_room()
+        self.add_gradient_lines()
 
-    def results(self) -> dict[Part, dict[Key, Tensor]]:
+    def results_by_part(self) -> dict[Part, dict[Key, Tensor]]:
         """Return the tensors of each part that others take, or that are outputs."""
         found: dict[Part, dict[Key, Tensor]] = defaultdict(dict)
         for part in self.outline.parts:
@@ -85,7 +85,7 @@ class PartSteps:
             box = self.boxes[part]
             results = list(self.taken.get(part, {}).values())
             shown = results[: MOST_TENSORS if len(results) > MOST_TENSORS + 1 else None]
-            lines = [f"{self.label(x)} = {tell_statistics(x._value)}" for x in shown]
+            lines = [f"{self.label(x)} = {describe_statistics(x._value)}" for x in shown]
             rest = len(results) - len(shown)
             lines += [f"… and {rest} more results"] if rest else []
             caption = (
@@ -171,13 +171,13 @@ class PartSteps:
                     passed[key(x.operand)] = x
         arriving = self.arriving_norm(part, group)
         told = list(passed.values())
-        lines = [self.tell_gradient(x) for x in told[:MOST_TENSORS]]
+        lines = [self.describe_gradient(x) for x in told[:MOST_TENSORS]]
         if len(told) > MOST_TENSORS:
             lines.append(f"… and {len(told) - MOST_TENSORS} more")
         caption = (self.backward_headline(part, group, arriving), *lines)[:MOST_LINES]
         if arriving is not None:
             writings[box] = Writing(box, "gradient", gradient_text(arriving))
-        writings |= {w.box: w for visit in group for w in self.at_outputs(visit)}
+        writings |= {w.box: w for visit in group for w in self.output_writings(visit)}
         arrows = (*self.entering[box], *self.leaving[box])
         return Step("backward", caption, (box,), arrows, tuple(writings.values()))
 
@@ -190,15 +190,15 @@ class PartSteps:
             text += accumulated_gradient(leaf, found.value)
         return [Writing(box, "gradient", text) for box in self.boxes_of_leaf.get(key(leaf), ())]
 
-    def tell_gradient(self, passed: Contribution) -> str:
+    def describe_gradient(self, passed: Contribution) -> str:
         """Tell the gradient of what a part took, and of a leaf, how much of it is there."""
         x = passed.operand
         found = self.sums.get(key(x))
         value = passed.total if found is None else found.value
         progress = "" if found is None else found.progress
-        return f"∂L/∂({self.label(x)}) = {tell_statistics(value)}{progress}"
+        return f"∂L/∂({self.label(x)}) = {describe_statistics(value)}{progress}"
 
-    def at_outputs(self, visit: Visit) -> list[Writing]:
+    def output_writings(self, visit: Visit) -> list[Writing]:
         """Return the gradients of the outputs that an operation made, all of their users' too."""
         known = zip(visit.operation.outputs, visit.arriving, strict=True)
         arrived = {key(y): g for y, g in known if g is not None}
@@ -229,7 +229,7 @@ class PartSteps:
             return clean_text(f"{name}:{size} {rule_text(operation)}", 140, 1)
         return f"{self.name(part)}:{size} it goes through {format_count(len(group), 'operation')}"
 
-    def make_room(self) -> None:
+    def add_gradient_lines(self) -> None:
         """Give each box that will have a gradient a line: its last text, as long as the longest."""
         last: dict[str, str] = {}
         for step in self.steps:

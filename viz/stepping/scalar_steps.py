@@ -15,7 +15,7 @@ from ..graphs.scalars import ScalarView, number_cell
 from ..picture import Box, Cell, Picture
 from ..reading import Key, key, operands
 from ..texts import clean_text, format_count, format_number, join_list
-from .captions import short_name, tell_chain_rule, tell_operation
+from .captions import describe_chain_rule, describe_operation, short_name
 from .steps import MOST_LINES, Step, Writing
 
 SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -80,7 +80,7 @@ class ScalarSteps:
             else:
                 results = [y for y in operation.outputs if key(y) in self.boxes]
                 arrows = self.arrows_of_operation(operation)
-                caption = tell_operation(operation, self.name)
+                caption = describe_operation(operation, self.name)
                 looked = self.boxes_of_operation(operation)
                 writings = tuple(map(self.value_writing, results))
                 steps.append(Step("forward", caption, looked, arrows, writings))
@@ -103,7 +103,7 @@ class ScalarSteps:
 
     def backward_step(self, visit: Visit) -> Step:
         """Return the step of one operation on the way back."""
-        caption = tell_chain_rule(visit, self.name, self.loss)
+        caption = describe_chain_rule(visit, self.name, self.loss)
         if len(caption) > MOST_LINES:
             caption = (*caption[: MOST_LINES - 1], f"… {len(caption) - MOST_LINES + 1} more lines")
         shown = [x for x in visit.contributions if not self.is_earlier(self.boxes[key(x.operand)])]
@@ -114,17 +114,17 @@ class ScalarSteps:
         )
 
     def is_earlier(self, box: str) -> bool:
-        """Whether a box stands for what is left out."""
+        """Return whether a box stands for what is left out."""
         return self.roles[box] == "earlier"
 
     def is_left_out(self, operation: Operation) -> bool:
-        """Whether an operation is among those that are not drawn."""
+        """Return whether an operation is among those that are not drawn."""
         return any(
             key(y) not in self.boxes or self.is_earlier(self.boxes[key(y)])
             for y in operation.outputs
         )
 
-    def circle(self, operation: Operation) -> str:
+    def circle_of(self, operation: Operation) -> str:
         """Return the id of an operation's circle."""
         (place, *_) = self.entering[self.boxes[key(operation.outputs[0])]]
         return self.picture.arrows[place].tail
@@ -132,7 +132,7 @@ class ScalarSteps:
     def boxes_of_operation(self, operation: Operation) -> tuple[str, ...]:
         """Return the circle of an operation and the boxes of its results."""
         results = (self.boxes[key(y)] for y in operation.outputs)
-        return (self.circle(operation), *results)
+        return (self.circle_of(operation), *results)
 
     def arrows_of_operation(self, operation: Operation) -> tuple[int, ...]:
         """Return the places of the arrows into an operation's circle and out of it."""
