@@ -1,8 +1,9 @@
 """The command line: `autograd-mini check module:function --shape x=3,4`.
 
-A subcommand is a row of `COMMANDS`: its name, what it does in one line, its options, and what runs.
-Exit codes: 0 for yes, 1 for no, 3 for undecided, 2 for a command that cannot be carried out, 130
-for Ctrl-C. Python itself ends with 1 after an error, so no error is let through.
+Each subcommand is a row of `COMMANDS`: name, summary, description, options, and the function that
+runs it. Exit codes: 0 for yes, 1 for no, 3 for undecided, 2 for a command that cannot be run, 130
+for Ctrl-C. After an error that nobody caught, Python ends with 1, which would look like "no"; so
+every error is caught here.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from .targets import describe_error
 
 BAD_USAGE = 2
 INTERRUPTED = 130
-"""As shells have it: 128, and 2 for the signal."""
+"""As in shells: 128, plus 2 for the signal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,11 @@ class Command:
     """One subcommand.
 
     Attributes:
-        name: the word that calls it.
-        summary: what it does, in one line.
-        description: the same with examples.
-        options: adds its arguments to a parser.
-        run: carries it out and returns the exit code.
+        name: the word on the command line.
+        summary: one line about it.
+        description: the long help, with examples.
+        options: a function that adds its arguments to a parser.
+        run: a function that runs it and returns the exit code.
     """
 
     name: str
@@ -53,7 +54,7 @@ COMMANDS = (
 
 
 class UsageError(Exception):
-    """Words that a parser does not take; `usage` says which it takes."""
+    """Wrong arguments; `usage` says which ones are right."""
 
     def __init__(self, message: str, usage: str) -> None:
         super().__init__(message)
@@ -61,7 +62,7 @@ class UsageError(Exception):
 
 
 class Parser(ArgumentParser):
-    """A parser that raises its errors, so that all errors are printed in one place."""
+    """A parser that raises its errors, so that `main` prints all errors."""
 
     def error(self, message: str) -> NoReturn:
         """Raise an error.
@@ -101,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
     Args:
-        arguments: its words, by default those that the program was started with.
+        arguments: the words of the command, by default those of the program.
     """
     is_program = arguments is None
     words = sys.argv[1:] if arguments is None else list(arguments)
@@ -132,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_command(words: Sequence[str], output: Any) -> int:
-    """Run a command, and say what cannot be carried out.
+    """Run a command, and print its error if it has one.
 
     Args:
         words: the command and its options.

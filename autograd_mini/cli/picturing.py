@@ -1,6 +1,6 @@
-"""The picture that a command line asks for: `autograd-mini draw model.py:loss -o loss.svg`.
+"""The subcommand `draw`: `autograd-mini draw model.py:loss -o loss.svg`.
 
-`viz` is imported when a picture is drawn, so that the other commands start without it.
+`viz` is imported only when a picture is drawn, so that other commands start faster.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def parse_limit(text: str) -> int | None:
 
 
 def draw(asked: Namespace) -> int:
-    """Draw what was asked for into its files, print their names, and return 0."""
+    """Draw the subject into each output file, print the names of the files, and return 0."""
     viz = import_viz()
     outputs = asked.outputs or [f"{asked.subject.rpartition(':')[2]}.svg"]
     for path in outputs:
@@ -87,10 +87,10 @@ def draw(asked: Namespace) -> int:
 
 
 def load_vector(path: str) -> Any:
-    """Return the array of a file.
+    """Load the array of a file.
 
     Raises:
-        ArgumentError: if it holds none.
+        ArgumentError: if the file holds no array.
     """
     try:
         return np.load(path)
@@ -101,10 +101,10 @@ def load_vector(path: str) -> Any:
 
 
 def load_subject(asked: Namespace) -> Any:
-    """Return what is drawn: the thing that was named, or what it returns for the inputs.
+    """Return the object to draw: the one that was named, or its result for the inputs.
 
     Raises:
-        ArgumentError: if there is no such thing, or it raises an error.
+        ArgumentError: if there is no such object, or calling it raises an error.
     """
     thing = find_object(asked.subject)
     given = bool(asked.inputs or asked.file)
@@ -126,7 +126,7 @@ def load_subject(asked: Namespace) -> Any:
 
 
 def make_tensors(x: Any, name: str) -> Any:
-    """Return numbers as a tensor of that name, in dicts too; whole numbers stay as they are."""
+    """Turn floating-point numbers into a tensor with this name, also in dicts; keep integers."""
     if isinstance(x, dict):
         return {key: make_tensors(part, f"{name}.{key}") for key, part in x.items()}
     if isinstance(x, Tensor) or not isinstance(x, (np.ndarray, np.generic, float, complex)):

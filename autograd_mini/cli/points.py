@@ -1,7 +1,7 @@
-"""Points: arguments for a function, as somebody writes them on a command line.
+"""Points: the arguments of a function, given on a command line.
 
 `x=3,4` is a shape, filled with random numbers; `n=3` is a value; a file holds arrays by name. A
-dotted name is a place in a dict: `p.w=3,4` and `p.b=4` make `p = {"w": …, "b": …}`.
+dotted name is a key of a dict: `p.w=3,4` and `p.b=4` make `p = {"w": …, "b": …}`.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from ..errors import ArgumentError
 DTYPES = ("float64", "float32", "complex128", "complex64")
 
 LARGEST = 10**7
-"""Numbers that `--shape` draws at most; a check keeps several copies of them."""
+"""The most numbers that `--shape` draws; a check keeps several copies of them."""
 
 DEEPEST = 32
-"""Axes of a drawn array, names in a dotted name, and dicts or lists in each other in a value."""
+"""The most axes of a drawn array, names in a dotted name, and nested containers in a value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """An argument of which only the shape was given."""
+    """An argument given by its shape."""
 
     name: str
     lengths: tuple[int, ...]
@@ -44,7 +44,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """An argument whose value was given."""
+    """An argument given by its value."""
 
     name: str
     value: Any
@@ -74,7 +74,7 @@ def parse_shape(text: str) -> Shape:
 
 
 def too_large_text(text: str) -> str:
-    """Say that a shape is larger than what is drawn."""
+    """Return the message that a shape is too large."""
     return (
         f"{text!r:.80} is too large; --shape draws up to {LARGEST:,} numbers in up to {DEEPEST} "
         "axes. Check a smaller input, or give a larger one by --file"
@@ -82,7 +82,7 @@ def too_large_text(text: str) -> str:
 
 
 def is_name(text: str) -> bool:
-    """Return whether a text is a name, or names with dots between them."""
+    """Return whether a text is a name or a dotted name."""
     parts = text.strip().split(".")
     return all(parts) and len(parts) <= DEEPEST
 
@@ -142,7 +142,7 @@ def parse_value(text: str) -> Value:
 
 
 def nesting_depth(value: Any) -> int:
-    """Count how many lists, tuples, sets and dicts are in each other."""
+    """Return how deep lists, tuples, sets and dicts are nested."""
     level, deep = [value], 0
     while level := [x for x in level if isinstance(x, (list, tuple, set, dict))]:
         deep += 1
@@ -152,10 +152,10 @@ def nesting_depth(value: Any) -> int:
 
 
 def load_arrays(path: str) -> dict[str, Any]:
-    """Read the arrays of a file that `np.savez` wrote, by name.
+    """Load the arrays of a file that `np.savez` wrote, by name.
 
     Raises:
-        ArgumentError: if there is no such file, or it is another one.
+        ArgumentError: if there is no such file, or it is not such a file.
     """
     cure = "give an .npz file, as np.savez('inputs.npz', x=x, w=w) writes it"
     if not Path(path).is_file():
@@ -186,9 +186,9 @@ class Point:
     """The arguments of a call.
 
     Attributes:
-        arguments: by position.
-        names: of their parameters.
-        chosen: the positions of those that were given; the others are defaults.
+        arguments: the values, by position.
+        names: the names of their parameters.
+        chosen: the positions of the given arguments; the others are defaults.
     """
 
     arguments: list[Any]
@@ -201,7 +201,7 @@ class Point:
 
 
 def describe_argument(x: Any) -> str:
-    """Write what an argument is, short."""
+    """Describe an argument in few words."""
     if isinstance(x, dict):
         return "{" + ", ".join(f"{k!r}: {describe_argument(part)}" for k, part in x.items()) + "}"
     return f"{x.dtype}{x.shape}" if isinstance(x, (np.ndarray, np.generic)) else f"{x!r:.40}"
@@ -215,10 +215,10 @@ def make_point(
     scale: float,
     dtype: str,
 ) -> Point:
-    """Put the arguments of a function together from what was given of them.
+    """Make the arguments of a function from the given shapes, values and file.
 
     Raises:
-        ArgumentError: if one is missing, or there is no such parameter.
+        ArgumentError: if an argument is missing, or there is no such parameter.
     """
     generator = np.random.default_rng(seed)
     named = load_arrays(file) if file is not None else {}
@@ -244,7 +244,7 @@ def make_point(
 def order_arguments(
     title: str, parameters: Sequence[inspect.Parameter], arguments: dict[str, Any]
 ) -> Point:
-    """Bring arguments into the order of the parameters; defaults fill gaps."""
+    """Put arguments into the order of the parameters; defaults fill the gaps."""
     names = [p.name for p in parameters]
     listed = f"parameters of {title}: {', '.join(names) or 'none'}"
     unknown = [name for name in arguments if name not in names]
@@ -264,7 +264,7 @@ def positional_parameters(function: Callable[..., Any]) -> list[inspect.Paramete
     """Return the parameters that take arguments by position, None if they are not known.
 
     Raises:
-        ArgumentError: if another one must be given by name.
+        ArgumentError: if another parameter must be given by keyword.
     """
     try:
         parameters = list(inspect.signature(function).parameters.values())

@@ -33,8 +33,8 @@ def divert_output(*, for_good: bool) -> Iterator[IO[str]]:
     """Send what is printed to standard error, and yield a stream to standard output.
 
     Args:
-        for_good: whether it stays so to the end of the process, so that what runs then cannot
-            write behind what was printed.
+        for_good: whether to keep it so until the process ends, so that code that runs at the end
+            cannot print after the result.
     """
     out = standard_output()
     descriptor = descriptor_of(out)
@@ -60,9 +60,9 @@ def divert_output(*, for_good: bool) -> Iterator[IO[str]]:
 
 
 def discard_output() -> None:
-    """Let what is left for standard output go nowhere, since it cannot be written.
+    """Discard what is left for standard output, after it could not be written.
 
-    Without this, the interpreter fails at its end and returns an exit code of its own.
+    Without this, the interpreter fails when it ends, and returns another exit code.
     """
     descriptor = descriptor_of(sys.stdout)
     if descriptor is not None:

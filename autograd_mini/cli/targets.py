@@ -1,6 +1,6 @@
-"""Targets: functions that somebody names on a command line, as `module:function`.
+"""Targets: functions named on a command line, as `module:function`.
 
-Naming a function runs the module or file that holds it, and nothing else.
+Finding a function runs the module or file that contains it, and nothing else.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def find_function(text: str, beside: str = "") -> Callable[..., Any]:
 
     Args:
         text: `package.module:function`, `path/to/file.py:function`, or `module:Class.method`; a
-            name alone is looked up where `beside` is.
+            name alone is looked up in the module of `beside`.
         beside: another such text.
 
     Raises:
@@ -73,7 +73,7 @@ def import_by_name(name: str) -> ModuleType:
 
 
 def import_file(path: Path) -> ModuleType:
-    """Run a file as a module of its name, once; it may import what lies beside it."""
+    """Run a file once, as a module of its name; it may import modules of its directory."""
     path = path.expanduser().resolve()
     if not path.is_file():
         raise ArgumentError(f"there is no file {path}; write module:function or file.py:function")
@@ -100,7 +100,7 @@ def import_file(path: Path) -> ModuleType:
 
 
 def failed_import(place: str, error: BaseException) -> ArgumentError:
-    """Say that running a module raised an error, and where."""
+    """Return the error that running a module raised an error, with its place."""
     if isinstance(error, SystemExit):
         return ArgumentError(
             f"running {place} ended in {describe_error(error)}, so nothing of it can be used; put "
@@ -113,7 +113,7 @@ def failed_import(place: str, error: BaseException) -> ArgumentError:
 
 
 def describe_error(error: BaseException) -> str:
-    """Write an error with the file and line that raised it."""
+    """Write an error with the file and line where it was raised."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

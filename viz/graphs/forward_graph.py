@@ -128,7 +128,7 @@ class ForwardMaker:
         return self.leaves[name]
 
     def make_output(self, vertex: Any) -> Tensor:
-        """Return a result that no operation of the forward takes; its name says which phase does."""
+        """Return a result that only other phases take; its name says which."""
         found: Tensor = vertex.output(0) if type(vertex) is Record else vertex
         users = self.users.get(self.whole_of[vertex.serial], set())
         what = [words for phase, words in USED_FOR.items() if phase in users]

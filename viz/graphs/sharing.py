@@ -1,4 +1,4 @@
-"""Where each leaf appears in a picture: drawn, counted in a box of several leaves, listed in a fold.
+"""Where each leaf of a picture appears: drawn, counted in a box of several, listed in a fold.
 
 If a leaf appears in several places, each of its boxes says that it is one tensor. This is known
 only when all boxes are there, so these marks are written last.

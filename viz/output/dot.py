@@ -42,18 +42,18 @@ LETTER_WIDTH: Final = 0.078
 ON_DARK: Final = "#fffffd"
 ON_LIGHT: Final = "#1f2329"
 ON_MIDDLE: Final = "#000002"
-"""Text on a fill that a value decides, the last where the others are too faint: no theme replaces
-these."""
+"""Texts on a fill that a value decides; the last one is for fills on which both others are too
+faint. No theme replaces these colours."""
 ON_MARK: Final = {NONFINITE: ON_NONFINITE, REACHED: ON_REACHED, ZERO: ON_ZERO}
-"""Text on a mark, which has other colours on a dark page."""
+"""Texts on a mark. A theme replaces these colours, as it replaces those of the marks."""
 SIDES: Final = ("head", "tail")
 TRAINING: Final = frozenset({"update", "update_scope"})
 WIDE_NODESEP: Final = "0.35"
-"""Between the boxes of a training step, whose long arrows have labels side by side."""
+"""More space between the boxes of a training step, where labels of long arrows stand in a row."""
 THICK: Final = {"color": VERMILION, "penwidth": "4"}
-"""The border of what to look at first."""
+"""The border of the box where a reader should look first."""
 MOST_IN_CIRCLE: Final = 3
-"""More letters than this are written smaller in a neuron, as values are."""
+"""Texts with more letters than this are smaller in a neuron, and so are values."""
 CELL_COLOUR: Final = {
     "name": INK,
     "data": INK,
@@ -94,7 +94,7 @@ def make_digraph(picture: Picture) -> graphviz.Digraph:
 
 
 def spacing(picture: Picture) -> dict[str, str]:
-    """Return the distances of boxes, and which way they go."""
+    """Return the direction of the graph and the distances of boxes."""
     found = {"rankdir": picture.direction, "ranksep": f"{picture.ranksep}"}
     if any(box.role in TRAINING for box in picture.boxes):
         found["nodesep"] = WIDE_NODESEP
@@ -102,7 +102,7 @@ def spacing(picture: Picture) -> dict[str, str]:
 
 
 def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
-    """Add the arrows; a leaf beside its operation is tied to its rank."""
+    """Add the arrows; a leaf at the side of its operation goes on the same rank."""
     boxes = {box.id: box for box in picture.boxes}
     entering: dict[str, list[Arrow]] = {}
     for arrow in picture.arrows:
@@ -142,13 +142,13 @@ def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
 
 
 def end_attributes(end: End, head: str, tail: str) -> dict[str, str]:
-    """Return the points where an arrow ends and starts, which may be an edge drawn backwards."""
+    """Return where an arrow ends and starts; for a backward edge, `head` and `tail` are swapped."""
     known = ((f"{head}port", end.port), (f"{tail}port", end.start))
     return {name: port for name, port in known if port}
 
 
 def add_ties(graph: graphviz.Digraph, picture: Picture) -> None:
-    """Add dotted lines between boxes side by side; in a row each starts at the last leaf."""
+    """Add dotted lines between boxes side by side; each starts at the last leaf of its row."""
     after = {
         arrow.head: arrow.tail for arrow, side in find_sides(picture).items() if side == "right"
     }
@@ -161,11 +161,11 @@ def add_ties(graph: graphviz.Digraph, picture: Picture) -> None:
 def add_arrow_on_rank(
     graph: graphviz.Digraph, arrow: Arrow, style: dict[str, str], *, forwards: bool
 ) -> None:
-    """Add an arrow on one rank.
+    """Add an arrow between boxes on one rank.
 
-    The layout program puts the tail of such an edge left of its head, or above it where ranks run
-    from left to right, but beneath it inside of a scope; the arrow from the other side is an edge
-    drawn backwards.
+    The layout program puts the tail of such an edge left of its head. If ranks run from left to
+    right it puts the tail above, or below inside of a scope. For the other side, the edge is drawn
+    backwards.
     """
     if forwards:
         graph.edge(arrow.tail, arrow.head, **style)
@@ -175,7 +175,7 @@ def add_arrow_on_rank(
 
 
 def arrow_attributes(arrow: Arrow, mark: str = "") -> dict[str, str]:
-    """Return what an arrow looks like; a mark says which operand it brings."""
+    """Return the Graphviz attributes of an arrow; `mark` is the place of its operand."""
     label = ": ".join(filter(None, (mark, arrow.label)))
     style = {"label": escape_label(f" {label} ")} if label else {}
     if arrow.tooltip:
@@ -186,7 +186,7 @@ def arrow_attributes(arrow: Arrow, mark: str = "") -> dict[str, str]:
 
 
 def box_attributes(box: Box, ordered: bool) -> dict[str, str]:
-    """Return the attributes of a box; `ordered` keeps its operands from left to right."""
+    """Return the Graphviz attributes of a box; `ordered` keeps its operands from left to right."""
     found = dict(BOX[box.role])
     if box.cells:
         found |= {"margin": "0.05,0.02", "label": table_label(box.cells)}
@@ -213,7 +213,7 @@ def box_attributes(box: Box, ordered: bool) -> dict[str, str]:
 
 
 def ink_on(fill: str) -> str:
-    """Return the colour of text that is readable on a fill, which lies on a white ground."""
+    """Return a colour for text that is readable on a fill; the page behind it is white."""
     opacity = int(fill[7:] or "ff", 16) / 255
     if opacity > 0.5 and fill[:7] in ON_MARK:
         return ON_MARK[fill[:7]]
@@ -225,12 +225,12 @@ def ink_on(fill: str) -> str:
 
 
 def ink_on_middle(ground: str) -> str:
-    """Return the colour of text on what is neither light nor dark: the better of the extremes."""
+    """Return a colour for text on a medium fill: white or black, whichever has more contrast."""
     return max((ON_DARK, ON_MIDDLE), key=lambda ink: contrast(ink, ground))
 
 
 def escape_label(label: str) -> str:
-    """Quote a label: no escape sequence, entity or HTML in it is taken for one.
+    """Quote a label, so that DOT takes nothing in it for an escape sequence, an entity or HTML.
 
     >>> print(escape_label("a\\\\N & <b>"))
     a\\\\N &amp; <b>
@@ -257,7 +257,7 @@ def table_label(cells: tuple[Cell, ...]) -> str:
 def table_line(line: str, cell: Cell) -> str:
     """Return a line of a field in its colour.
 
-    `\\N` would become the node's name there, whatever is escaped, so it is cut in two.
+    DOT would replace `\\N` by the name of the node, even if it is escaped, so it is cut in two.
     """
     line = line.replace("\t", " ") or " "  # a label in HTML has no empty text
     words = [escape_html(part) for part in re.split(r"(?<=\\)(?=[NGTHEL])", line)]
@@ -267,7 +267,7 @@ def table_line(line: str, cell: Cell) -> str:
 
 
 def add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
-    """Add the scopes as nested subgraphs, which only name their boxes."""
+    """Add the scopes as nested subgraphs, which list their boxes by id."""
     subgraphs: dict[str, Any] = {}
     entered = cluster_entrances(picture) if picture.direction == "TB" else {}
     boxes = {box.id: box for box in picture.boxes}
@@ -290,9 +290,9 @@ def add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
 
 
 def add_spacer(inside: graphviz.Digraph, cluster: Cluster, heads: list[Box]) -> None:
-    """Keep the arrows into a scope off its caption, by an invisible box left of where they end.
+    """Keep arrows into a scope off its caption, by an invisible box left of the arrows' heads.
 
-    It is tied to each of them, or the layout program would put it between them.
+    The box is tied to each head, or the layout program would put it between them.
     """
     caption = LETTER_WIDTH * longest_line(cluster.caption)
     width = caption - LETTER_WIDTH / 2 * max(map(longest_line, heads[0].lines), default=0)

@@ -28,16 +28,16 @@ from ..picture import Box, Picture
 
 Engine = Literal["graphviz-pure", "dot"]
 SECONDS: Final = 10.0
-"""For a careful layout; a simpler one behind it has four times as long."""
+"""The time for a careful layout; the simpler one that follows has four times as much."""
 SIMPLER: Final = (
     "-Gnslimit=1",
     "-Gnslimit1=1",
     "-Gmclimit=0.05",
     "-Gsplines=line",
 )
-"""Few rounds against crossings and long edges, and straight arrows."""
+"""Options of the simpler layout: few rounds against crossings and long edges, straight arrows."""
 PIXELS_PER_INCH: Final = 144
-"""Twice the size of a point, so that a PNG is sharp on a slide."""
+"""Two pixels in a point, so that a PNG is sharp on a slide."""
 GLYPH_RANGES: Final = (
     (0x20, 0x52F), (0x5BE, 0x5EA), (0x5F0, 0x5F4), (0x1C80, 0x1C88), (0x1D00, 0x20BE),
     (0x2100, 0x214F), (0x2153, 0x2154), (0x215B, 0x215E), (0x2184, 0x2184), (0x2190, 0x2195),
@@ -90,7 +90,7 @@ def find_program(engine: Engine) -> str:
 
 
 def _find_installed(name: str) -> str | None:
-    """Look the program up in the files of its installed distribution."""
+    """Return the path of the program in its installed distribution, None if it is not there."""
     from importlib.metadata import PackageNotFoundError, files
 
     try:
@@ -109,10 +109,10 @@ def lay_out(
     Args:
         source: the DOT text.
         kind: the format.
-        placed: whether the nodes have positions, which are kept.
+        placed: whether the nodes have positions, which then stay.
         engine: which program to use.
 
-    Warns if the careful layout took longer than `SECONDS` and a simpler one is drawn.
+    Warns if the careful layout took longer than `SECONDS`, so that a simpler one is drawn.
 
     Raises:
         LayoutError: if the program is missing or fails.
@@ -139,7 +139,7 @@ def lay_out(
 def run_program(
     command: list[str], source: str, engine: Engine
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run the layout program; if it takes too long, once more with less care."""
+    """Run the layout program; if it takes too long, run it again for a simpler layout."""
     text = source.encode()
     try:
         return subprocess.run(
@@ -164,7 +164,7 @@ def run_program(
 
 
 def missing_characters(texts: Iterable[str]) -> list[str]:
-    """Return the characters that a PNG would show as empty boxes, in order.
+    """Return the characters that the fonts of a PNG lack, in order; it shows them as empty boxes.
 
     >>> missing_characters(["σ(Wx) ∈ ℝ", "Привет 😀"])
     ['∈', '😀']
@@ -215,9 +215,9 @@ def box_extent(box: Box) -> tuple[float, float]:
 
 
 def longest_paths(picture: Picture) -> list[int]:
-    """Return the length of the longest path to each box; each comes after what enters it.
+    """Return the length of the longest path to each box, so that a box comes after its operands.
 
-    What the backward carries counts as going forward: its boxes stand beside those of the forward.
+    Arrows of the backward count in the other direction: its boxes stand next to the forward's.
     """
     place = {box.id: i for i, box in enumerate(picture.boxes)}
     entering: dict[str, list[str]] = {box.id: [] for box in picture.boxes}

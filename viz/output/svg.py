@@ -1,7 +1,8 @@
-"""From the layout program's SVG to one that fits any page.
+"""From the layout program's SVG to the finished one, which fits any page.
 
-It scales to its container, follows the reader's light or dark theme, is read aloud by a screen
-reader, and its ids begin with a prefix of its own, so that several pictures share a page.
+It scales to its container, follows the reader's light or dark theme, and has a description for
+screen readers. Its ids begin with a prefix that no other picture has, so several pictures can
+stand in one page.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from ..words import describe_picture
 SVG: Final = "{http://www.w3.org/2000/svg}"
 XLINK: Final = "{http://www.w3.org/1999/xlink}"
 HALO: Final = "paint-order:stroke;stroke:#0d1117;stroke-width:2.4px;stroke-linejoin:round"
-"""Around texts outside of boxes, so that readers who prefer dark can read them on a white page."""
+"""A halo around texts outside of boxes. On a dark theme they are light; a page may still be white,
+and then the halo keeps them readable."""
 POINT: Final = 4 / 3
 """CSS pixels in a point."""
 
@@ -27,10 +29,10 @@ def finish_svg(drawn: bytes, picture: Picture, source: str, *, follows: bool = T
     """Return the finished SVG text.
 
     Args:
-        drawn: what the layout program returned.
-        picture: for the title and the description.
-        source: the DOT text; the ids' prefix is its digest, so equal pictures are equal files.
-        follows: whether it turns dark on a dark page.
+        drawn: the SVG of the layout program.
+        picture: gives the title and the description.
+        source: the DOT text. The prefix of ids is its digest, so equal pictures give equal files.
+        follows: whether the picture turns dark on a dark page.
     """
     ElementTree.register_namespace("", SVG[1:-1])
     ElementTree.register_namespace("xlink", XLINK[1:-1])
@@ -64,7 +66,7 @@ def finish_svg(drawn: bytes, picture: Picture, source: str, *, follows: bool = T
 
 
 def label_groups(root: ElementTree.Element, picture: Picture, prefix: str) -> None:
-    """Give style sheets and scripts something to hold on to: what each group stands for.
+    """Label each group with what it stands for, so that style sheets and scripts can find it.
 
     Boxes have the classes `viz-box` and `viz-<role>`, with `data-role`, `data-name` and
     `data-scope`; arrows `viz-arrow`; scopes `viz-scope` with `data-scope`.
@@ -94,7 +96,7 @@ def label_groups(root: ElementTree.Element, picture: Picture, prefix: str) -> No
 
 
 def first_line(box: Box) -> str:
-    """Return the first line of a box, by which a style sheet may choose it."""
+    """Return the first line of a box, its name for style sheets."""
     return box.lines[0] if box.lines else box.cells[0].text if box.cells else ""
 
 
@@ -108,7 +110,7 @@ def scope_paths(picture: Picture) -> dict[str | None, str]:
 
 
 def drop_node_names(root: ElementTree.Element) -> None:
-    """Remove the titles `n0`, `n0->n1` that browsers would show in place of our tooltips."""
+    """Remove the titles `n0` and `n0->n1`, which browsers would show instead of our tooltips."""
     for group in root.iter(f"{SVG}g"):
         if group.get("class", "").split(" ")[0] in ("graph", "cluster", "node", "edge"):
             for title in group.findall(f"{SVG}title"):
@@ -116,7 +118,7 @@ def drop_node_names(root: ElementTree.Element) -> None:
 
 
 def add_tooltip(link: ElementTree.Element, text: str) -> None:
-    """Make a tooltip of a link that leads nowhere."""
+    """Turn a link of the layout program into a group with a tooltip."""
     link.tag = f"{SVG}g"
     title = ElementTree.Element(f"{SVG}title")
     title.text = text
@@ -124,7 +126,7 @@ def add_tooltip(link: ElementTree.Element, text: str) -> None:
 
 
 def set_size(root: ElementTree.Element) -> None:
-    """Give the natural size in pixels, and let a narrower container shrink it."""
+    """Set the natural size in pixels, and let a narrower container shrink the picture."""
     for side in ("width", "height"):
         points = re.match(r"[\d.]+", root.get(side, ""))
         if points:
@@ -133,7 +135,7 @@ def set_size(root: ElementTree.Element) -> None:
 
 
 def dark_rules(prefix: str, drawn: str) -> str:
-    """Return the style sheet: for each colour that occurs, its replacement on a dark page."""
+    """Return the style sheet that replaces each colour of the picture on a dark page."""
     rules = [
         f'#{prefix} [{place}="{light}"]{{{place}:{dark}}}'
         for light, dark in DARK.items()

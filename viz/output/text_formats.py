@@ -37,16 +37,16 @@ PLAIN_SIGNS: Final = str.maketrans(
     {"×": "x", "−": "-", "÷": "/", "·": "*", "²": "^2", "√": "sqrt", "Σ": "sum", "σ": "sigmoid",
      "∂": "d", "‖": "|", "←": "<-", "…": "..."}
 )  # fmt: skip
-"""Signs that the letters of Model Explorer do not have."""
+"""Replacements of signs that the font of Model Explorer lacks."""
 LONGEST_LABEL: Final = 200
-"""Letters of a label; Mermaid refuses texts of more than 50,000 in all."""
+"""The most letters of a label; Mermaid refuses a text of more than 50,000 letters."""
 ROUND: Final[frozenset[Role]] = frozenset(
     {"feature", "neuron", "prediction", "bias", "scalar_operation", "dot"}
 )
 
 
 def write_json(picture: Picture, facts: Mapping[str, Facts] = NOTHING) -> str:
-    """Return our JSON of a picture, with what is known of its boxes, by id.
+    """Return our JSON of a picture, with the facts about its boxes, by id.
 
     >>> picture = Picture("One box", boxes=[Box("n0", "input", ("x", "(3,)"))])
     >>> json.loads(write_json(picture))["nodes"][0]["label"]
@@ -78,7 +78,7 @@ def write_json(picture: Picture, facts: Mapping[str, Facts] = NOTHING) -> str:
 
 
 def json_node(box: Box, facts: Facts) -> dict[str, Any]:
-    """Return a box in our form."""
+    """Return a box in our JSON."""
     return {
         "id": box.id,
         "role": box.role,
@@ -95,7 +95,7 @@ def json_node(box: Box, facts: Facts) -> dict[str, Any]:
 def write_model_explorer(picture: Picture, facts: Mapping[str, Facts] = NOTHING) -> str:
     """Return a graph collection that Google's Model Explorer opens.
 
-    Scopes are its namespaces, tooltips its attributes.
+    Scopes become namespaces, facts become attributes.
     Source: the `Graph` and `GraphNode` types of google-ai-edge/model-explorer.
     """
     entering: dict[str, list[Arrow]] = {}
@@ -129,7 +129,7 @@ def write_model_explorer(picture: Picture, facts: Mapping[str, Facts] = NOTHING)
 
 
 def namespaces(picture: Picture) -> dict[str | None, str]:
-    """Return the path of each scope; of scopes with one name, later ones get a number."""
+    """Return the path of each scope; if several have one path, the later ones get a number."""
     found: dict[str | None, str] = {None: ""}
     used: Counter[str] = Counter()
     for cluster in picture.clusters:
@@ -141,7 +141,7 @@ def namespaces(picture: Picture) -> dict[str | None, str]:
 
 
 def explorer_attributes(box: Box, facts: Facts) -> list[dict[str, str]]:
-    """Return the role of a box and what is known of it, or its tooltip, as keys and values."""
+    """Return the role of a box and its facts, or its tooltip if it has none, as keys and values."""
     rows = [{"key": "role", "value": box.role}]
     if facts:
         return rows + [{"key": key, "value": value} for key, value in facts]
@@ -196,7 +196,7 @@ def write_mermaid(picture: Picture) -> str:
 
 
 def scope_lines(picture: Picture) -> list[str]:
-    """Return the lines of boxes, each inside its scope; without recursion, nesting may be deep."""
+    """Return the lines of boxes, each inside its scope, without recursion: nesting may be deep."""
     inside: dict[str | None, list[str]] = {None: []}
     for cluster in picture.clusters:
         inside[cluster.id] = [f'  subgraph {cluster.id}["{encode_label(cluster.caption)}"]']
@@ -217,7 +217,7 @@ def box_line(box: Box) -> str:
 
 
 def encode_label(text: str) -> str:
-    """Write a label: what is no letter, digit or space becomes its number.
+    """Write a label; each character except letters, digits and spaces becomes its number.
 
     >>> encode_label('W "x"\\n]]')
     'W #34;x#34;<br/>#93;#93;'
@@ -240,7 +240,7 @@ def encode_title(text: str) -> str:
 
 
 def class_definition(role: Role) -> str:
-    """Return the look of a role."""
+    """Return the line that defines the look of a role."""
     look = BOX[role]
     parts = [
         f"fill:{look.get('fillcolor', 'none')}",

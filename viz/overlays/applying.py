@@ -1,4 +1,4 @@
-"""From readings to a picture: lines, colours, and the legend."""
+"""Write the readings of overlays into a picture: lines, colours, and the legend."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ..style import NONFINITE, REACHED, ZERO
 from .readings import Overlay, Reading
 
 FILLS: Final = {"origin": NONFINITE, "reached": REACHED}
-"""What NaN or infinity arises in, and what it reaches."""
+"""Mark → the fill of its box."""
 OUTSIDE_FILLS: Final = {"0": ZERO, "NaN or infinity": NONFINITE}
-"""What a logarithm cannot place."""
+"""Values without a place on a logarithmic scale → the fill of their boxes."""
 MEANING: Final = {"origin": "where NaN or infinity arises", "reached": "what it reaches"}
 
 
@@ -23,9 +23,9 @@ def apply_overlays(picture: Picture, subjects: dict[str, Any], overlays: list[Ov
     """Return a picture with the readings of some overlays.
 
     Args:
-        picture: of the operations.
-        subjects: the part, tensor or array behind the id of a box.
-        overlays: each adds its line; the first one with a scale gives the colours.
+        picture: the operations.
+        subjects: id of a box → the part, tensor or array that it stands for.
+        overlays: each adds a line; the first one with a scale gives the colours.
     """
     readings = [read_overlay(overlay, subjects) for overlay in overlays]
     coloured = next((i for i, o in enumerate(overlays) if o.scale), None)
@@ -60,9 +60,9 @@ def apply_overlays(picture: Picture, subjects: dict[str, Any], overlays: list[Ov
 
 
 def first_origins(picture: Picture, readings: list[dict[str, Reading]]) -> set[str]:
-    """Return the box where a value is not finite first, and the one where a gradient is.
+    """Return the boxes where the first value and the first gradient are not finite.
 
-    Gradients run from the result back, so theirs is the last one.
+    Gradients run from the result back, so the first of them is the last in the picture.
     """
     found = set()
     for one in readings:
@@ -73,7 +73,7 @@ def first_origins(picture: Picture, readings: list[dict[str, Reading]]) -> set[s
 
 
 def read_overlay(overlay: Overlay, subjects: dict[str, Any]) -> dict[str, Reading]:
-    """Return what an overlay tells of each box, by id."""
+    """Return the readings of an overlay: id of a box → reading."""
     found = {}
     for box, subject in subjects.items():
         one = (
@@ -85,7 +85,7 @@ def read_overlay(overlay: Overlay, subjects: dict[str, Any]) -> dict[str, Readin
 
 
 def fill_box(box: Box, reading: Reading, overlay: Overlay, scale: Scale | None) -> Box:
-    """Return a box in the colour of its value, or in the look of what the scale cannot place."""
+    """Return a box in the colour of its value, or in the fill for values off the scale."""
     if reading.value is None or reading.mark:
         return box
     look = overlay.off_scale_label(reading.value)
@@ -95,7 +95,7 @@ def fill_box(box: Box, reading: Reading, overlay: Overlay, scale: Scale | None) 
 
 
 def add_reading(box: Box, reading: Reading) -> Box:
-    """Return a box with a reading, and the look of its mark."""
+    """Return a box with the lines of a reading and the fill of its mark."""
     fill = FILLS[reading.mark] if reading.mark else box.fill
     return replace(
         box,
@@ -107,20 +107,20 @@ def add_reading(box: Box, reading: Reading) -> Box:
 
 
 def scale_legend(name: str, overlay: Overlay, scale: Scale) -> Box:
-    """Return the box that explains the colours: the ends of the scale, and what is measured."""
+    """Return the box that explains the colours: the measure and the ends of the scale."""
     ends = (overlay.format_value(scale.low), overlay.format_value(scale.high))
     return Box(name, "scale", (overlay.title, *ends), swatches=CIVIDIS)
 
 
 def off_scale_legend(name: str, looks: Container[str]) -> Box:
-    """Return the box that explains the looks of what the scale cannot place."""
+    """Return the box that explains the fills of values off the scale."""
     shown = [look for look in OUTSIDE_FILLS if look in looks]
     fills = tuple(OUTSIDE_FILLS[look] for look in shown)
     return Box(name, "scale", ("outside of the scale", *shown), swatches=fills)
 
 
 def mark_legend(name: str, marks: Container[str]) -> Box:
-    """Return the box that explains the marks that there are."""
+    """Return the box that explains the marks of the picture."""
     shown = [mark for mark in FILLS if mark in marks]
     words = [MEANING[mark] for mark in shown]
     return Box(name, "scale", ("not finite", *words), swatches=tuple(FILLS[x] for x in shown))

@@ -23,13 +23,13 @@ from .readings import Overlay, Reading
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 REPEATS: Final = 5
-"""Calls of an operation, of which the quickest counts, while there is time."""
+"""Calls of an operation; the quickest counts. When the time is up, each is called once."""
 TIME_BUDGET: Final = 2.0
-"""Seconds for all repeats together; after that each operation is called once."""
+"""Seconds for all calls of all operations together."""
 
 
 class Memory(Overlay):
-    """Bytes of the results. What shares the memory of an operand takes none."""
+    """Bytes of the results. A result that shares the memory of an operand takes none."""
 
     title = "memory of the results"
     scale = "linear"
@@ -39,12 +39,12 @@ class Memory(Overlay):
         return self.reading(sum(map(result_bytes, part.operations)))
 
     def read_leaf(self, leaf: Any) -> Reading | None:
-        """Return the bytes of a leaf, which is no result and has no colour."""
+        """Return the bytes of a leaf for its tooltip; only results have a colour."""
         size = byte_size(leaf._value if isinstance(leaf, Tensor) else leaf)
         return Reading(tooltip=f"{self.format_value(size)} of memory")
 
     def reading(self, size: int) -> Reading:
-        """Return what is told of a number of bytes."""
+        """Return the reading for a number of bytes."""
         return Reading(self.format_value(size), float(size))
 
     def format_value(self, value: float) -> str:
@@ -54,10 +54,10 @@ class Memory(Overlay):
 
 
 def result_bytes(operation: Operation) -> int:
-    """Return the bytes that the results of an operation take: none where they lie in an operand's.
+    """Return the bytes of an operation's results; a view of an operand takes none.
 
-    Of a program, whose values are absent, and where an operand was assigned since, the table says
-    which results are views.
+    If the values are absent, as in a program, or an operand was assigned after the recording, the
+    primitive says which results are views.
     """
     taken = operands(operation)
     values = [x._value if isinstance(x, Tensor) else x for x in taken]
@@ -72,14 +72,14 @@ def result_bytes(operation: Operation) -> int:
 
 
 def byte_size(value: Any) -> int:
-    """Return the bytes of an array, or of what stands for one."""
+    """Return the bytes of an array, or of an absent one with this shape and dtype."""
     dtype = getattr(value, "dtype", None)
     itemsize = np.asarray(value).dtype.itemsize if dtype is None else np.dtype(dtype).itemsize
     return int(np.prod(np.shape(value), dtype=np.int64)) * itemsize
 
 
 class Parameters(Overlay):
-    """How many trained numbers an operation or a scope takes directly."""
+    """How many trained numbers an operation or a scope takes as operands."""
 
     title = "trained numbers"
     scale = "linear"
@@ -129,7 +129,7 @@ class Parameters(Overlay):
 
 
 class Time(Overlay):
-    """Seconds of each forward, the quickest of a few calls, and its share; draws are not timed."""
+    """Seconds of each forward, the quickest of a few calls, and its share; random draws have 0."""
 
     title = "time of the forward"
     scale = "linear"

@@ -1,8 +1,8 @@
-"""How many floating-point operations there are.
+"""The number of floating-point operations.
 
-A multiplication and an addition count one each; so does an elementary function of one number,
-which takes more time. Sources of the formulas of linear algebra: Golub and Van Loan, "Matrix
-Computations"; of the fast Fourier transform, 5·n·log₂ n: Cooley and Tukey 1965.
+A multiplication and an addition count one each. An elementary function of one number also counts
+one, although it takes more time. Source of the formulas of linear algebra: Golub and Van Loan,
+"Matrix Computations"; of the fast Fourier transform, 5·n·log₂ n: Cooley and Tukey 1965.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ MOVING: Final = frozenset(
         "assign",
     ]
 )
-"""They move numbers, and compute none."""
+"""Operations that move numbers and compute nothing."""
 READING: Final = frozenset(
     [
         "sum",
@@ -66,7 +66,7 @@ READING: Final = frozenset(
         "around",
     ]
 )
-"""They look at each number of their first operand once."""
+"""Operations that read each number of their first operand once."""
 
 
 def count_elements(x: Any) -> int:
@@ -75,12 +75,12 @@ def count_elements(x: Any) -> int:
 
 
 def matmul_flops(operation: Operation) -> float:
-    """2·m·n·k of a matrix product."""
+    """Return 2·m·n·k, for a matrix product."""
     return 2.0 * count_elements(operation.outputs[0]) * (operation.inputs[0].shape or (1,))[-1]
 
 
 def einsum_flops(operation: Operation) -> float:
-    """All products of an einsum: of the lengths of all indices, for each operand and the sum."""
+    """Return the products and sums of an einsum: the lengths of all indices, for each operand."""
     lengths: dict[str, int] = {}
     for letters, x in zip(operation.params["inputs"], operation.inputs, strict=True):
         named = letters.replace(".", "")
@@ -92,14 +92,14 @@ def einsum_flops(operation: Operation) -> float:
 
 
 def fft_flops(operation: Operation) -> float:
-    """5·n·log₂ n for each transform."""
+    """Return 5·n·log₂ n, for each Fourier transform."""
     y, x = operation.outputs[0], operation.inputs[0]
     n = max(y.shape[-1], x.shape[-1], 1)
     return 5.0 * max(count_elements(y), count_elements(x)) * log2(max(n, 2))
 
 
 def cubic_flops(factor: float) -> Callable[[Operation], float]:
-    """Return a formula of factor·n³ for each matrix of m×n, where m·n² stands for n³."""
+    """Return a formula: factor·n³ for each square matrix, factor·m·n² for m×n with n ≤ m."""
 
     def formula(operation: Operation) -> float:
         x = operation.inputs[0]
@@ -110,7 +110,7 @@ def cubic_flops(factor: float) -> Callable[[Operation], float]:
 
 
 def solve_flops(operation: Operation) -> float:
-    """2/3·n³ for the factors and 2·n² for each right-hand side."""
+    """Return 2/3·n³ for the factors and 2·n² for each right-hand side."""
     a, y = operation.inputs[0], operation.outputs[0]
     return cubic_flops(2 / 3)(operation) + 2.0 * count_elements(y) * a.shape[-1]
 
@@ -142,7 +142,7 @@ FORMULAS: Final[dict[str, Callable[[Operation], float]]] = {
 
 
 def count_flops(operation: Operation) -> float | None:
-    """Return how many floating-point operations there are, None where no formula is known.
+    """Return the number of floating-point operations, None if no formula is known.
 
     >>> import numpy as np, autograd_mini as am
     >>> count_flops((am.tensor(np.ones((2, 3))) @ np.ones((3, 4))).op)
@@ -167,7 +167,7 @@ class Flops(Overlay):
     scale = "linear"
 
     def read_part(self, part: Part) -> Reading | None:
-        """Return the sum over a part; the tooltip tells of which operations nothing is known."""
+        """Return the sum over a part; the tooltip counts the operations without a formula."""
         found = [count_flops(operation) for operation in part.operations]
         known = [x for x in found if x is not None]
         if not known:

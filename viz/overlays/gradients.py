@@ -20,9 +20,9 @@ from .readings import Leaving, Overlay, Reading
 
 
 class Gradients(Overlay):
-    """The norm of the gradient of each result and each parameter, by one walk back.
+    """The norm of the gradient of each result and each parameter, by one reverse pass.
 
-    The walk starts from the sum of the outputs and changes no `.grad`.
+    The pass starts from the sum of the outputs and changes no `.grad`.
     """
 
     title = "norm of the gradient"
@@ -56,7 +56,7 @@ class Gradients(Overlay):
             )
 
     def read_part(self, part: Part) -> Reading | None:
-        """Return the norm at the results; of several operations, at those that leave them."""
+        """Return the norm for the results of an operation, or for those that leave a fold."""
         one = part.kind == "operation"
         made = part.operations[0].outputs if one else self.leaving.results(part)
         found = [self.results[key(y)] for y in made if key(y) in self.results]
@@ -76,7 +76,7 @@ class Gradients(Overlay):
         return told
 
     def reading(self, size: float) -> Reading:
-        """Return what is told of a norm."""
+        """Return the reading for a norm."""
         return Reading(
             f"‖∂‖ {self.format_value(size)}", size, f"norm of the gradient {format_number(size)}"
         )

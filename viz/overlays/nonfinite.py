@@ -1,4 +1,4 @@
-"""Where NaN and infinity arise, in the values and in the gradients."""
+"""Where NaN and infinity arise, in values and in gradients."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from ..texts import clean_text, join_list
 from .readings import Mark, Overlay, Reading
 
 Told = tuple[Mark, str]
-"""A mark, and what is not finite: NaN or Inf."""
+"""A mark, and "NaN" or "Inf"."""
 LONGEST_NOTE: Final = 40
 GRADIENT_NOTE: Final = "∂: in the gradient, which runs from the result back"
 RANK: Final = {"origin": 0, "": 1, "reached": 2}
 
 
 class Nonfinite(Overlay):
-    """Marks where a value or gradient is not finite: what it begins in, and what it reaches.
+    """Marks where a value or gradient is not finite: the origin, and what it reaches.
 
-    Values and gradients have marks of their own, since an infinity that is meant, as of a mask, may
-    hide a gradient that is not. Of a leaf that was assigned since, only the present value is known:
-    it has no mark, and neither has a result that it may have reached.
+    Values and gradients have separate marks, because an infinity may be intended, as in a mask, and
+    would hide a gradient that is wrong. If a leaf was assigned after the recording, only its new
+    value is known; then neither the leaf nor a result that it may have reached has a mark.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -56,7 +56,7 @@ class Nonfinite(Overlay):
         self.mark_gradients()
 
     def mark_values(self, operation: Operation) -> None:
-        """Note whether a result is not finite, and whether a plain array made it so."""
+        """Mark an operation if a result is not finite; remember if a plain array is not finite."""
         kind = next(filter(None, (nonfinite_kind(y._value) for y in operation.outputs)), "")
         if kind:
             self.marks[operation.serial] = self.find_mark(operation), kind
@@ -66,7 +66,7 @@ class Nonfinite(Overlay):
                 self.given[operation.serial] = "origin", given
 
     def find_mark(self, operation: Operation) -> Mark:
-        """Return whether what is not finite arises in an operation; "" where that is not known."""
+        """Return "origin" or "reached" for an operation, "" if that is not known."""
         taken = operands(operation)
         known = [x for x in taken if not isinstance(x, Tensor) or key(x) not in self.changed]
         plain = [x for x in known if not isinstance(x, Tensor)]
@@ -78,7 +78,7 @@ class Nonfinite(Overlay):
         return "origin" if len(known) == len(taken) else ""
 
     def notes_on_changed(self) -> tuple[str, ...]:
-        """Tell of the leaves that were assigned since, where they make a difference."""
+        """Return a note on the leaves assigned after the recording, if they make a difference."""
         leaves = (*self.graph.inputs, *self.graph.parameters)
         changed = [x for x in leaves if key(x) in self.changed]
         if not self.marks:
@@ -90,7 +90,7 @@ class Nonfinite(Overlay):
         return (f"{names} changed since this was recorded: {values} not known",)
 
     def mark_gradients(self) -> None:
-        """Mark where a cotangent that is not finite arises, and where it arrives."""
+        """Mark the origin of each cotangent that is not finite, and where it arrives."""
         self.notes += tuple(gradient_notes(self.graph))
         for visit in visits(self.graph):
             arriving = any(nonfinite_kind(g) for g in visit.arriving if g is not None)
@@ -107,14 +107,14 @@ class Nonfinite(Overlay):
             self.notes += (GRADIENT_NOTE,)
 
     def read_part(self, part: Part) -> Reading | None:
-        """Return the marks of an operation, or the worst of several."""
+        """Return the marks of an operation, or the worst marks of several."""
         serials = [operation.serial for operation in part.operations]
         values = [self.marks[serial] for serial in serials if serial in self.marks]
         values += self.marks_inside(part) if part.kind != "operation" else []
         return worst_reading(values, [self.gradients[x] for x in serials if x in self.gradients])
 
     def marks_inside(self, part: Part) -> list[Told]:
-        """Return the constants and parameters of a fold that are not finite: they begin in it."""
+        """Return the marks of constants and parameters inside a fold that are not finite."""
         found: list[Told] = []
         for operation in part.operations:
             if operation.serial in self.given:
@@ -139,7 +139,7 @@ class Nonfinite(Overlay):
 
 
 def worst_reading(values: list[Told], gradients: list[Told]) -> Reading | None:
-    """Return what is told of the worst of some values and of some gradients."""
+    """Return the reading for the worst mark of some values and of some gradients."""
     if not values and not gradients:
         return None
     lines = []
@@ -158,7 +158,7 @@ def worst_reading(values: list[Told], gradients: list[Told]) -> Reading | None:
 
 
 def nonfinite_kind(value: Any) -> str:
-    """Return `NaN` or `Inf` for numbers that hold some, else nothing."""
+    """Return "NaN" or "Inf" if some number is not finite, else ""."""
     array = np.asarray(value)
     if array.dtype.kind not in "fc" or np.all(np.isfinite(array)):
         return ""

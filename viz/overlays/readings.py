@@ -18,14 +18,14 @@ Mark = Literal["origin", "reached", ""]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is told of a box.
+    """What an overlay says about a box.
 
     Attributes:
-        text: its line, or several.
-        value: where it lies on the scale, None for nowhere.
-        tooltip: what the line leaves out.
-        mark: whether it is the origin of NaN or infinity, or reached by it.
-        begins: what of it is not finite here first: the value, the gradient, both.
+        text: one line or several.
+        value: the value on the scale, None for a box without colour.
+        tooltip: what the lines leave out.
+        mark: "origin" of NaN or infinity, "reached" by it, or "".
+        begins: "value", "gradient" or both, if it is not finite here first.
         bars: the heights of a small histogram, from 0 to 1.
     """
 
@@ -38,12 +38,12 @@ class Reading:
 
 
 class Overlay:
-    """What was measured of a graph.
+    """A measure of a graph.
 
     Attributes:
-        title: of the legend.
-        scale: how values are spread over the colours; none without colours.
-        notes: what is true of all that it tells.
+        title: the title of the legend.
+        scale: how values spread over the colours; "" for no colours.
+        notes: sentences about the whole measure.
     """
 
     title: ClassVar[str] = ""
@@ -59,15 +59,15 @@ class Overlay:
         self.graph = graph
 
     def read_part(self, part: Part) -> Reading | None:
-        """Return what is told of an operation, or of several in one box; None for nothing."""
+        """Return the reading for a part, None if there is nothing to say."""
         raise NotImplementedError
 
     def read_leaf(self, leaf: Any) -> Reading | None:
-        """Return what is told of a leaf: a tensor or a plain array."""
+        """Return the reading for a leaf, a tensor or a plain array; None if there is none."""
         return None
 
     def off_scale_label(self, value: float) -> str:
-        """Return what a value is called that a logarithmic scale cannot place, else nothing."""
+        """Return the name of a value without a place on a logarithmic scale, "" for others."""
         if self.scale != "log" or (isfinite(value) and value > 0):
             return ""
         return "0" if value == 0 else "NaN or infinity"
@@ -78,7 +78,7 @@ class Overlay:
 
 
 class Leaving:
-    """Who takes each result of a graph."""
+    """Finds the results that leave a box of several operations."""
 
     def __init__(self, graph: Graph) -> None:
         self._outputs = {key(y) for y in graph.outputs}
@@ -92,7 +92,10 @@ class Leaving:
         self._names |= {key(y): y for y in graph.outputs}
 
     def results(self, part: Part) -> list[Tensor]:
-        """Return the results of a part that leave it, in order; as they are taken, with names."""
+        """Return the results of a part that other operations take, or that are outputs, in order.
+
+        They are the tensors as the users hold them, with their names.
+        """
         return list(self._leaving(part))
 
     def _leaving(self, part: Part) -> Iterator[Tensor]:

@@ -1,4 +1,4 @@
-"""What the results look like: mean and spread, and a small histogram."""
+"""Statistics of results and leaves: mean, standard deviation, and a small histogram."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from .readings import Leaving, Overlay, Reading
 BARS: Final = 12
 """Bars of a histogram."""
 FEWEST_NUMBERS: Final = 8
-"""Fewer numbers than this have no histogram."""
+"""Arrays with fewer numbers than this have no histogram."""
 MOST_RESULTS: Final = 4
-"""A box tells of no more results than this; its tooltip, of all."""
+"""A box shows at most this many results; its tooltip shows all."""
 LONGEST_PART: Final = 16
-"""The names of the results of a fold are no longer than this."""
+"""The most letters in the name of a result of a fold."""
 
 
 class Values(Overlay):
-    """Mean ± standard deviation of each result and leaf, with a histogram where it is one."""
+    """Mean ± standard deviation of each result and leaf; a histogram if the box has one array."""
 
     def __init__(self, graph: Graph) -> None:
         super().__init__(graph)
@@ -46,7 +46,7 @@ class Values(Overlay):
         self.changed = changed_leaves(graph)
 
     def read_part(self, part: Part) -> Reading | None:
-        """Return what each result of an operation looks like, or what leaves several operations."""
+        """Return the statistics of each result of an operation, or of those that leave a fold."""
         one = part.kind == "operation"
         results = list(part.operations[0].outputs) if one else self.leaving.results(part)
         found = [(result_name(y, one), read_statistics(y._value)) for y in results]
@@ -56,7 +56,7 @@ class Values(Overlay):
         return combine_readings(known)
 
     def read_leaf(self, leaf: Any) -> Reading | None:
-        """Return what a leaf looks like; of one that was assigned since, that it is so now."""
+        """Return the statistics of a leaf; "now" if it was assigned after the recording."""
         if not isinstance(leaf, Tensor):
             return read_statistics(leaf)
         found = read_statistics(leaf._value) if leaf.ndim else None  # a number is in the box anyway
@@ -66,7 +66,7 @@ class Values(Overlay):
 
 
 def result_name(y: Tensor, one: bool) -> str:
-    """Return what tells a result from others: its index, or of several operations which made it."""
+    """Return the name of a result: its index, or in a fold, its name or that of its operation."""
     assert y.op is not None  # it is a result
     if one:
         return f":{y.index}"
@@ -74,7 +74,7 @@ def result_name(y: Tensor, one: bool) -> str:
 
 
 def combine_readings(known: list[tuple[str, Reading]]) -> Reading | None:
-    """Return the statistics of several results, a line each; the tooltip has those of all."""
+    """Return the statistics of several results, a line for each; the tooltip has all of them."""
     if not known:
         return None
     lines = [f"{name} {reading.text}" for name, reading in known[:MOST_RESULTS]]
@@ -106,7 +106,7 @@ def read_statistics(value: Any) -> Reading | None:
 
 
 def histogram(numbers: np.ndarray) -> tuple[float, ...]:
-    """Return the heights of the bars, the highest being 1; none for few numbers or equal ones."""
+    """Return the heights of the bars, at most 1; none for few numbers or equal ones."""
     if numbers.size < FEWEST_NUMBERS or numbers.min() == numbers.max():
         return ()
     try:

@@ -37,7 +37,7 @@ MOST_OPERATIONS: Final = 2000
 MOST_STATES: Final = 60
 FEWEST_STATES: Final = 3
 MOST_VISITS: Final = 400_000
-"""All states together look at about so many operations; each state looks at all of its graph."""
+"""The states together visit about this many operations; each state visits its whole graph."""
 Opened = frozenset[int]
 """The places of the open scopes in the list of all scopes."""
 Places = dict[Branch, int]
@@ -59,13 +59,13 @@ class State:
 def fold_states(
     graph: Graph, limit: int | None, open: Open = None, repeats: bool = True
 ) -> list[State]:
-    """Return the states of a page, the first one being that of a drawing.
+    """Return the states of a page; the first one is that of a drawing.
 
     Args:
-        graph: what is drawn.
+        graph: the graph to draw.
         limit: about how many boxes the first state has.
-        open: the scopes that are open in it; as in `draw`.
-        repeats: whether alike parts become one in it.
+        open: the scopes that are open in the first state, as in `draw`.
+        repeats: whether alike parts become one in the first state.
     """
     first = Outline(graph, limit, open=open, repeats=repeats)
     tree = first.tree
@@ -86,7 +86,7 @@ def fold_states(
 
 
 def open_after_click(branch: Branch, places: Places, start: Opened, tree: ScopeTree) -> Opened:
-    """Return what is open after a click on a scope in the first state."""
+    """Return the open scopes after a click on a scope in the first state."""
     if places[branch] in start:
         return frozenset(
             x for x in start if places[branch] not in scope_and_ancestors(tree.branches[x], places)
@@ -107,7 +107,7 @@ def scope_and_ancestors(branch: Branch, places: Places) -> list[int]:
 def next_states(
     outline: Outline, here: Opened, start: Opened, found: dict[Opened, int]
 ) -> dict[int, int]:
-    """Return where a click on each scope leads from a state, if there is a state for it."""
+    """Return, for each scope of a state, the state that a click leads to, if there is one."""
     places = {branch: place for place, branch in enumerate(outline.tree.branches)}
     leads: dict[int, int] = {}
     seen = {
@@ -127,14 +127,14 @@ def next_states(
 
 
 def shown_parts(outline: Outline) -> Iterator[Part]:
-    """List the parts of an outline, and the first of those that a part stands for."""
+    """Yield the parts of an outline, and the first member of each part that has members."""
     for part in outline.parts:
         yield part
         yield from part.members[:1]
 
 
 def outline_with_open(graph: Graph, limit: int | None, wanted: Opened) -> Outline:
-    """Return an outline in which just these scopes are open."""
+    """Return an outline in which only these scopes are open."""
 
     def fold(tree: ScopeTree) -> None:
         for place, branch in enumerate(tree.branches):
@@ -149,11 +149,11 @@ class PageState:
     """One state of a page.
 
     Attributes:
-        picture: what is drawn.
-        facts: the id of a box → what is known of it.
-        scopes: the id of a folded scope's box, or of an open one's cluster → the scope's place.
+        picture: the drawn picture.
+        facts: the id of a box → the facts about it.
+        scopes: the id of a folded scope's box, or of an open scope's cluster → the scope's place.
         next: a scope's place → the number of the state that a click on it leads to.
-        steps: one a frame, empty where there are none.
+        steps: one for each frame, empty without frames.
     """
 
     picture: Picture
@@ -177,7 +177,7 @@ def wants_frames(graph: Graph, frames: bool | None) -> bool:
 def scalar_state(
     graph: Graph, direction: Direction, limit: int | None, title: str | None, frames: bool | None
 ) -> PageState:
-    """Return the one state of a graph of numbers."""
+    """Return the only state of a graph of scalars."""
     outline = Outline(graph, None if limit is None else 3 * limit, fold=False)
     view = ScalarView(outline, title or default_title(graph), direction)
     if wants_frames(graph, frames):
@@ -220,7 +220,7 @@ def graph_states(
 ) -> list[PageState]:
     """Return the states of a graph in one of its views, the first one with its steps.
 
-    What has boxes beside the operations, or overlays, has no steps.
+    Views with more boxes than the operations, and overlays, have no steps.
     """
     found = []
     title = title or default_title(graph)
@@ -244,7 +244,7 @@ def graph_states(
 
 
 def replace_gradient_fact(facts: dict[str, Facts], writing: Writing) -> None:
-    """Add the gradient of a box in a step, in place of the one of the step before."""
+    """Write the gradient of a box in a step over that of the step before."""
     known = [fact for fact in facts.get(writing.box, []) if fact[0] != GRADIENT]
     facts[writing.box] = [*known, (GRADIENT, writing.text.removeprefix(f"{GRADIENT_MARK} "))]
 
@@ -252,7 +252,7 @@ def replace_gradient_fact(facts: dict[str, Facts], writing: Writing) -> None:
 def add_facts(
     page_state: PageState, view: OperationsView, state: State, cache: dict[int, Facts]
 ) -> None:
-    """Add the facts of the boxes, and where the scopes lead; a whole scope's facts are cached."""
+    """Add the facts about boxes, and where clicks lead; the facts of a whole scope are cached."""
     places: dict[Branch, int] = {b: place for place, b in enumerate(state.outline.tree.branches)}
     page_state.next = state.next
     for part, box in view.box_of_part.items():

@@ -1,8 +1,8 @@
-"""page: one HTML file to look around in a graph: pan, zoom, fold, search, and play its steps.
+"""`page`: one HTML file to explore a graph: pan, zoom, fold, search, and play its steps.
 
-Everything is laid out beforehand and lies in the file, so it needs no network and no program. What
-a user wrote (names, scopes) is data for the script, never markup; a content security policy lets
-nothing run but the one script of the page.
+All layouts are computed in advance and stored in the file, so it needs no network and no program.
+Texts of the user (names, scopes) are data for the script, never markup. A content security policy
+lets only the script of the page run.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from ..texts import clean_text
 from .page_states import PageState, graph_states, scalar_state
 
 SILENT: Final[frozenset[Role]] = frozenset({"anchor", "dot", "heading", "legend", "scale"})
-"""The roles of what is drawn beside the graph, and stands for nothing in it."""
+"""The roles of boxes that stand for nothing in the graph."""
 MOST_LAYOUTS: Final = 4
-"""So many layouts run at the same time at most."""
+"""At most this many layouts run at the same time."""
 
 
 def page(
@@ -50,10 +50,10 @@ def page(
 ) -> str:
     """Return a page that shows a subject, as the text of one HTML file.
 
-    In it: drag or arrow keys to move, wheel or + and − to zoom, 0 to fit; click a folded scope to
-    open it and its caption to fold it; `/` to search; point at a box, or Tab to it, for what is
-    known of it, with its way to the result lit up; a slider for the steps. It works without a
-    network.
+    In the page: drag or arrow keys to move, wheel or + and − to zoom, 0 to fit. Click a folded
+    scope to open it, and its caption to fold it. `/` to search. Point at a box, or Tab to it, to
+    see the facts about it and its path to the result. A slider plays the steps. The page works
+    without a network.
 
     Args:
         subject: what `draw` takes.
@@ -97,7 +97,7 @@ def page(
 
 
 def assemble_page(found: list[PageState], engine: Engine) -> str:
-    """Return the file of some states."""
+    """Return the text of the file with these states."""
     drawings = [Drawing(state.picture, engine) for state in found]
     with ThreadPoolExecutor(min(MOST_LAYOUTS, os.cpu_count() or 1)) as pool:
         drawn = list(pool.map(lambda drawing: drawing.svg, drawings))
@@ -115,7 +115,7 @@ def assemble_page(found: list[PageState], engine: Engine) -> str:
 def state_data(
     state: PageState, svg: str, table: dict[tuple[tuple[str, str], ...], int]
 ) -> dict[str, Any]:
-    """Return what the script needs of a state; equal facts are in the table once."""
+    """Return the data of a state for the script; equal facts are in the table only once."""
     captions = {cluster.id: cluster.caption for cluster in state.picture.clusters}
     boxes = {}
     for box in state.picture.boxes:
@@ -135,7 +135,7 @@ def state_data(
 
 
 def box_name(box: Box) -> str:
-    """Return what a page calls a box: its label, without the gradient that comes later."""
+    """Return the name of a box in the page: its label without the gradient, which comes later."""
     if box.cells and box.cells[0].kind == "name":
         return clean_text(box.cells[0].text, 120, lines=1)
     words = " ".join(line for line in box.lines if not line.startswith(GRADIENT_MARK)) or box.words
@@ -165,7 +165,7 @@ def fill_template(title: str, data: dict[str, Any]) -> str:
 
 
 def embed_json(data: Any) -> str:
-    """Return JSON that can stand in a page: nothing in it ends the element around it."""
+    """Return JSON that can stand in a page: it has no characters that could end its element."""
     text = json.dumps(data, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 

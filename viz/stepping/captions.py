@@ -1,4 +1,4 @@
-"""What happens in one step, in words and numbers: the operation, or the chain rule at it."""
+"""Captions: one step in words and numbers, an operation or the chain rule at an operation."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ FORMS: Final = {
     "sqrt": "√{}",
     "power": "{}^{}",
 }
-"""How the operations are written that are neither infix nor a function's name."""
+"""Operations that are written neither infix nor as a function call."""
 LONGEST_NAME: Final = 24
-"""Names in captions are not longer than this."""
+"""The most letters of a name in a caption."""
 LONGEST_RULE: Final = 90
 Naming = Callable[[Tensor], str]
 
 
 def format_expression(operation: Operation, arguments: Sequence[str]) -> str:
-    """Write an operation of some arguments as mathematics does.
+    """Write an operation on some arguments as a formula.
 
-    Those that begin with a minus get parentheses where they need them.
+    Arguments that begin with a minus get parentheses where they need them.
     """
     if operation.type in INFIX and len(arguments) == 2:
         left, right = arguments
@@ -57,17 +57,17 @@ def format_expression(operation: Operation, arguments: Sequence[str]) -> str:
 
 
 def add_parentheses(text: str) -> str:
-    """Put a text that begins with a minus, or is a sum, into parentheses."""
+    """Put parentheses around a text that begins with a minus or is a sum."""
     return f"({text})" if text.startswith("−") or " " in text else text
 
 
 def short_name(name: str) -> str:
-    """Return a name as captions write it: on one line, and short."""
+    """Return a name on one line, and short enough for a caption."""
     return clean_text(name, LONGEST_NAME, lines=1)
 
 
 def describe_operation(operation: Operation, name: Naming) -> tuple[str, ...]:
-    """Tell how numbers are computed: `z = w × x = 0.5 × 2 = 1`."""
+    """Write how numbers are computed: `z = w × x = 0.5 × 2 = 1`."""
     taken = operands(operation)
     letters = format_expression(operation, [operand_text(x, name) for x in taken])
     changed = [x for x in taken if isinstance(x, Tensor) and has_changed(x, operation)]
@@ -95,7 +95,7 @@ def operand_digits(operand: Any) -> str:
 
 
 def describe_chain_rule(visit: Visit, name: Naming, loss: str) -> tuple[str, ...]:
-    """Tell the chain rule at an operation on numbers, a line for each operand that takes part."""
+    """Write the chain rule at an operation on numbers, a line for each operand with a gradient."""
     result = name(visit.operation.outputs[0])
     lines = [
         describe_contribution(visit, x, name(x.operand), result, loss) for x in visit.contributions
@@ -104,7 +104,7 @@ def describe_chain_rule(visit: Visit, name: Naming, loss: str) -> tuple[str, ...
 
 
 def describe_contribution(visit: Visit, part: Contribution, x: str, z: str, loss: str) -> str:
-    """Tell one contribution: `∂L/∂w = ∂L/∂z · ∂z/∂w = 2 × 3 = 6`."""
+    """Write one contribution: `∂L/∂w = ∂L/∂z · ∂z/∂w = 2 × 3 = 6`."""
     before = "" if part.before is None else f"{format_number(part.before)} + "
     total = format_number(part.total)
     if part.local is None or len(visit.arriving) != 1:
@@ -117,7 +117,7 @@ def describe_contribution(visit: Visit, part: Contribution, x: str, z: str, loss
 
 
 def rule_text(operation: Operation) -> str:
-    """Return the derivatives of an operation as its row tells them: `multiply: ∂a: b  ∂b: a`."""
+    """Return the derivatives of an operation as its primitive lists them: `∂a: b, ∂b: a`."""
     doc = operation.primitive.doc
     start = doc.find("∂")
     text = (doc[start:] if start >= 0 else doc).replace("  ∂", ", ∂")
@@ -125,7 +125,7 @@ def rule_text(operation: Operation) -> str:
 
 
 def describe_statistics(value: Any) -> str:
-    """Tell an array in few words: its shape, length and range; of a number, itself.
+    """Describe an array in few words: shape, norm and range; a number is just written.
 
     >>> describe_statistics(np.array([3.0, 4.0]))
     '(2,), norm 5, from 3 to 4'

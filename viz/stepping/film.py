@@ -23,7 +23,7 @@ from .steps import Step, Writing
 Element = ElementTree.Element
 SHAPES: Final = frozenset({f"{SVG}path", f"{SVG}polygon", f"{SVG}ellipse", f"{SVG}polyline"})
 MARGIN: Final = 4.0
-"""How far the glow reaches beyond its box, in points."""
+"""How far a glow reaches beyond its box, in points."""
 LOOK: Final = (
     ".glow{fill:#e69f00;fill-opacity:.22;stroke:#e69f00;stroke-width:2}"
     ".glow.backward{fill:#cc79a7;stroke:#cc79a7}"
@@ -34,19 +34,19 @@ LOOK: Final = (
 DARK_LOOK: Final = ".gradient-text{fill:#e3a3c6}"
 PALE_OPACITY: Final = 0.28
 NARROWEST: Final = 420.0
-"""A frame is at least as wide as this, so that a caption has room, in points."""
+"""The smallest width of a frame in points, so that a caption has room."""
 SECONDS_PER_FRAME: Final = 2.0
 LETTER_WIDTH: Final = 0.53
 """About the width of a letter, in font sizes."""
 
 
 class Film:
-    """A drawing with windows.
+    """A drawing whose elements have windows.
 
     Attributes:
-        root: the SVG, with everything of all frames in it.
-        prefix: what its ids begin with.
-        steps: one a frame.
+        root: the SVG with the elements of all frames.
+        prefix: the prefix of its ids.
+        steps: one for each frame.
     """
 
     def __init__(self, svg: str, picture: Picture, steps: list[Step]) -> None:
@@ -64,7 +64,7 @@ class Film:
         self.add_look()
 
     def mark_texts(self) -> None:
-        """Put a text of each box for each time that it changes, with its window."""
+        """Replace each text that changes by one text for each change, with its window."""
         written: dict[tuple[str, str], list[tuple[int, Writing]]] = defaultdict(list)
         for place, step in enumerate(self.steps):
             for writing in step.writings:
@@ -92,7 +92,7 @@ class Film:
                 at += 1
 
     def find_text(self, box: str, field: str) -> tuple[Element, Element] | None:
-        """Return the text of a box that shows a field, after its parent."""
+        """Return the parent and the text element of a field, None if the box has no such text."""
         texts = [
             (parent, child)
             for parent in self.groups[box].iter()
@@ -105,7 +105,7 @@ class Film:
         return texts[-1 - back] if len(texts) > back else None
 
     def mark_pale(self, picture: Picture) -> None:
-        """Let what is not yet computed be pale; its arrows too."""
+        """Make boxes pale until they are computed, and the arrows to them, too."""
         since: dict[str, int] = {}
         for place, step in enumerate(self.steps):
             if step.phase == "forward":
@@ -124,7 +124,7 @@ class Film:
                 group.set("data-pale", str(since[arrow.head]))
 
     def add_glows(self) -> None:
-        """Add the light around what each step looks at, beneath the boxes."""
+        """Add a glow around the boxes and arrows of each step, behind the boxes."""
         graph = self.groups.get("graph0", self.root)
         at = next(
             (i for i, child in enumerate(graph) if child.get("class", "").startswith("node")),
@@ -145,7 +145,7 @@ class Film:
                 graph.insert(at, glow)
 
     def add_look(self) -> None:
-        """Add the rules of what glows."""
+        """Add the style rules of glows."""
         rules = re.sub(r"(^|\})\.", rf"\1#{self.prefix} .", LOOK)
         dark = re.sub(r"(^|\})\.", rf"\1#{self.prefix} .", DARK_LOOK)
         style = Element(f"{SVG}style")
@@ -160,7 +160,7 @@ class Film:
 
 
 def set_window(element: Element, start: int, end: int | None) -> None:
-    """Show an element from one frame on, until another or for good."""
+    """Show an element from frame `start` until before frame `end`, None for the last."""
     element.set("data-from", str(start))
     if end is not None:
         element.set("data-until", str(end))
@@ -192,7 +192,7 @@ def rectangle_around(group: Element) -> dict[str, str]:
 
 
 def add_captions(film: Film) -> Element:
-    """Return a film with the captions of its steps beneath it, all in the same place."""
+    """Return the SVG of a film with the captions of its steps below, all in one place."""
     root = deepcopy(film.root)
     left, top, width, height = (float(x) for x in root.get("viewBox", "0 0 1 1").split())
     room = max(width, NARROWEST)
@@ -223,7 +223,7 @@ def add_captions(film: Film) -> Element:
 
 
 def wrap_caption(caption: tuple[str, ...], longest: int) -> list[str]:
-    """Return the lines of a caption, none longer than fits."""
+    """Return the lines of a caption, wrapped to a width."""
     return [part for line in caption for part in wrap(line, max(longest, 20)) or [""]]
 
 
@@ -246,7 +246,7 @@ def cut_frame(captioned_film: Element, film: Film, place: int) -> str:
 
 
 def describe_step(root: Element, film: Film, which: str, caption: tuple[str, ...]) -> None:
-    """Tell a screen reader which step it is, and what happens."""
+    """Add to the description for screen readers which step it is and what happens."""
     title, desc = root.find(f"{SVG}title"), root.find(f"{SVG}desc")
     if title is not None:
         title.text = f"{title.text}, {which}"
@@ -261,7 +261,7 @@ def is_in_frame(element: Element, place: int) -> bool:
 
 
 def animate(film: Film, seconds: float = SECONDS_PER_FRAME) -> str:
-    """Return one SVG that plays all frames, again and again.
+    """Return one SVG that plays all frames again and again.
 
     Readers who ask for less motion see the last frame.
     """
@@ -311,7 +311,7 @@ def window_keyframes(start: int, end: int, total: int) -> str:
 
 
 def animation_style(prefix: str, rules: dict[str, str], seconds: float) -> str:
-    """Return the style sheet of an animation."""
+    """Return the style sheet that plays the keyframes."""
     parts = [
         f"@keyframes {prefix}-{name}{{{steps}}}"
         f"#{prefix} .{name}{{animation:{prefix}-{name} {seconds:g}s step-end infinite}}"

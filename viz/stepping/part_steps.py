@@ -1,6 +1,6 @@
-"""The steps of a graph of operations: what each box computes, and the gradient that comes back.
+"""The steps of a graph of operations: each box computes, then each box passes its gradient back.
 
-A folded scope is one step, so the number of steps is that of the boxes.
+A folded scope is one step, so there are as many steps as boxes.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from .steps import MOST_LINES, Step, Writing
 GRADIENT_MARK: Final = "‖grad‖"
 NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 MOST_TENSORS: Final = 3
-"""A caption tells of no more tensors than this."""
+"""A caption describes at most this many tensors."""
 
 
 class PartSteps:
-    """Reads the steps off a view of operations.
+    """Makes the steps of a view of operations.
 
     Attributes:
-        picture: the boxes, with a further line where a gradient will appear.
+        picture: the boxes, with a further line if a gradient will appear in it.
         steps: in order.
     """
 
@@ -95,7 +95,7 @@ class PartSteps:
         return steps
 
     def headline(self, part: Part) -> str:
-        """Return what a part is called: an operation with its row, or a scope with its size."""
+        """Return the first line of a caption: an operation and its formula, or a scope and its size."""
         if part.kind == "operation":
             (operation,) = part.operations
             doc = operation.primitive.doc.split("  ∂")[0]
@@ -106,7 +106,7 @@ class PartSteps:
         return f"{short_name(part.branch.caption)}: {count}"
 
     def label(self, tensor: Tensor) -> str:
-        """Return a tensor's name, or what made it."""
+        """Return the name of a tensor, or words for what made it."""
         if tensor.name:
             return short_name(tensor.name)
         part = self.outline.part_of(tensor)
@@ -118,12 +118,12 @@ class PartSteps:
         return f"result of {self.name(part)}"
 
     def name(self, part: Part) -> str:
-        """Return what a scope, or what is left out, is called."""
+        """Return the name of a scope, or words for left-out operations."""
         left_out = "what is not drawn" if part.follows else "what comes first"
         return short_name(part.branch.caption or left_out)
 
     def backward_steps(self) -> list[Step]:
-        """Return the start at the outputs, and a step for each part on the way back."""
+        """Return the start at the outputs, then a step for each part of the reverse pass."""
         if not has_values(self.graph) or not any(y.requires_grad for y in self.graph.outputs):
             return []
         groups: dict[Part, list[Visit]] = {}
@@ -143,7 +143,7 @@ class PartSteps:
         ]
 
     def first_backward_step(self) -> Step:
-        """Return the first step of the backward: the gradients of the outputs by themselves."""
+        """Return the first step of the backward, which gives each output the gradient 1."""
         start = "backward starts at the end: ∂L/∂L = 1, L being the sum of the outputs"
         ends = [(y, box) for y, box in self.view.box_of_output if y.requires_grad]
         writings = [
@@ -158,7 +158,7 @@ class PartSteps:
         return Step("backward", (start,), boxes, (), tuple(writings))
 
     def backward_step(self, part: Part, group: list[Visit]) -> Step:
-        """Return the step of one part on the way back."""
+        """Return the step of one part in the backward."""
         box = self.boxes[part]
         inside = {operation.serial for operation in part.operations}
         passed: dict[Key, Contribution] = {}
@@ -182,7 +182,7 @@ class PartSteps:
         return Step("backward", caption, (box,), arrows, tuple(writings.values()))
 
     def add_term(self, leaf: Tensor, amount: Any) -> list[Writing]:
-        """Add a term to the gradient of a leaf; return what all boxes of the leaf say then."""
+        """Add a term to the gradient of a leaf; return the new texts of all its boxes."""
         found = self.sums[key(leaf)]
         found.add(amount)
         text = gradient_text(norm(found.value)) + found.progress
@@ -191,7 +191,7 @@ class PartSteps:
         return [Writing(box, "gradient", text) for box in self.boxes_of_leaf.get(key(leaf), ())]
 
     def describe_gradient(self, passed: Contribution) -> str:
-        """Tell the gradient of what a part took, and of a leaf, how much of it is there."""
+        """Write the gradient of an operand, and for a leaf, how many of its terms are there."""
         x = passed.operand
         found = self.sums.get(key(x))
         value = passed.total if found is None else found.value
@@ -199,7 +199,7 @@ class PartSteps:
         return f"∂L/∂({self.label(x)}) = {describe_statistics(value)}{progress}"
 
     def output_writings(self, visit: Visit) -> list[Writing]:
-        """Return the gradients of the outputs that an operation made, all of their users' too."""
+        """Return the texts of the gradients of outputs that an operation made."""
         known = zip(visit.operation.outputs, visit.arriving, strict=True)
         arrived = {key(y): g for y, g in known if g is not None}
         return [
@@ -209,7 +209,7 @@ class PartSteps:
         ]
 
     def arriving_norm(self, part: Part, group: list[Visit]) -> float | None:
-        """Return the length of the gradient of everything that a part returns."""
+        """Return the norm of the gradient of all results of a part, None if there is none."""
         wanted = {serial for serial, _ in self.taken.get(part, {})}
         parts = [
             np.ravel(g)
@@ -221,7 +221,7 @@ class PartSteps:
         return norm(np.concatenate(parts)) if parts else None
 
     def backward_headline(self, part: Part, group: list[Visit], arriving: float | None) -> str:
-        """Return the first line: where the gradient comes in and by which rule it goes on."""
+        """Return the first line of a caption: the gradient that arrives, and the rule it meets."""
         size = "" if arriving is None else f" a gradient of norm {format_number(arriving)} arrives;"
         if part.kind == "operation":
             (operation,) = part.operations
@@ -230,7 +230,7 @@ class PartSteps:
         return f"{self.name(part)}:{size} it goes through {format_count(len(group), 'operation')}"
 
     def add_gradient_lines(self) -> None:
-        """Give each box that will have a gradient a line: its last text, as long as the longest."""
+        """Give each box with a gradient one more line: its last text, as wide as the widest."""
         last: dict[str, str] = {}
         for step in self.steps:
             for writing in step.writings:
@@ -246,9 +246,9 @@ class Sum:
     """The gradient of a leaf while its terms arrive, one for each use.
 
     Attributes:
-        terms: how many there will be.
-        count: how many there are.
-        value: what they add up to.
+        terms: how many terms there will be.
+        count: how many have arrived.
+        value: their sum.
     """
 
     def __init__(self, terms: int) -> None:
@@ -264,7 +264,7 @@ class Sum:
 
     @property
     def progress(self) -> str:
-        """How many terms are there, empty where there is one only."""
+        """How many terms have arrived, "" for a sum of one term."""
         if self.terms == 1:
             return ""
         done = self.count == self.terms
@@ -272,7 +272,7 @@ class Sum:
 
 
 def accumulated_gradient(leaf: Tensor, gradient: Any) -> str:
-    """Return what `.grad` holds, if that has another norm: calls of backward() add up there."""
+    """Write the norm of `.grad` if it differs, since calls of backward() add up there."""
     held = leaf.grad
     if not isinstance(held, np.ndarray | np.generic) or held.dtype.kind not in NUMBERS:
         return ""
@@ -281,5 +281,5 @@ def accumulated_gradient(leaf: Tensor, gradient: Any) -> str:
 
 
 def gradient_text(length: Any) -> str:
-    """Return the line that a box gets: the length of its gradient."""
+    """Write the norm of a gradient, as a line of its box."""
     return f"{GRADIENT_MARK} {format_number(length)}"

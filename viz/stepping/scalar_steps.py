@@ -1,4 +1,4 @@
-"""The steps of a graph of numbers: each value as it is computed, each gradient as it arrives."""
+"""The steps of a graph of scalars: each value as it is computed, each gradient as it arrives."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from .steps import MOST_LINES, Step, Writing
 
 SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 MOST_GIVEN: Final = 12
-"""The first caption names no more leaves than this."""
+"""The first caption names at most this many leaves."""
 LONGEST_CAPTION: Final = 140
-"""The list in a caption has no more letters than this."""
+"""The most letters of a list in a caption."""
 
 
 class ScalarSteps:
-    """Reads the steps off a scalar view.
+    """Makes the steps of a scalar view.
 
     Attributes:
-        picture: the boxes, each with a name and with room for its widest text.
+        picture: the boxes, each with a name and with room for its longest text.
         steps: in order.
     """
 
@@ -50,7 +50,7 @@ class ScalarSteps:
         self.widen()
 
     def name(self, tensor: Tensor) -> str:
-        """Return what captions call a tensor."""
+        """Return the name of a tensor in captions."""
         return short_name(self.names[key(tensor)])
 
     def first_step(self) -> Step:
@@ -68,7 +68,7 @@ class ScalarSteps:
         return Step("forward", (caption,), writings=tuple(map(self.value_writing, leaves)))
 
     def forward_steps(self) -> list[Step]:
-        """Return a step for each operation; those that are left out have one together."""
+        """Return a step for each operation; left-out operations share one step."""
         steps = []
         for part in self.parts:
             operation = part.operations[0]
@@ -87,7 +87,7 @@ class ScalarSteps:
         return steps
 
     def backward_steps(self) -> list[Step]:
-        """Return the start at the outputs, and a step for each operation on the way back."""
+        """Return the start at the outputs, then a step for each operation of the reverse pass."""
         ends = [y for y in self.graph.outputs if y.requires_grad]
         found = [visit for visit in visits(self.graph) if not self.is_left_out(visit.operation)]
         if not ends or not found:
@@ -102,7 +102,7 @@ class ScalarSteps:
         return [Step("backward", caption, boxes, (), writings), *map(self.backward_step, found)]
 
     def backward_step(self, visit: Visit) -> Step:
-        """Return the step of one operation on the way back."""
+        """Return the step of one operation in the backward."""
         caption = describe_chain_rule(visit, self.name, self.loss)
         if len(caption) > MOST_LINES:
             caption = (*caption[: MOST_LINES - 1], f"… {len(caption) - MOST_LINES + 1} more lines")
@@ -114,11 +114,11 @@ class ScalarSteps:
         )
 
     def is_earlier(self, box: str) -> bool:
-        """Return whether a box stands for what is left out."""
+        """Return whether a box stands for left-out operations."""
         return self.roles[box] == "earlier"
 
     def is_left_out(self, operation: Operation) -> bool:
-        """Return whether an operation is among those that are not drawn."""
+        """Return whether an operation is not drawn."""
         return any(
             key(y) not in self.boxes or self.is_earlier(self.boxes[key(y)])
             for y in operation.outputs
@@ -141,15 +141,15 @@ class ScalarSteps:
         return tuple(dict.fromkeys(places))
 
     def value_writing(self, tensor: Tensor) -> Writing:
-        """Return the appearance of a value."""
+        """Return the text of a tensor's value for its box."""
         return Writing(self.boxes[key(tensor)], "data", number_cell("data", tensor.data).text)
 
     def gradient_writing(self, tensor: Tensor, value: Any) -> Writing:
-        """Return the appearance of a gradient."""
+        """Return the text of a gradient for the box of its tensor."""
         return Writing(self.boxes[key(tensor)], "gradient", number_cell("grad", value).text)
 
     def widen(self) -> None:
-        """Give each box room for the longest of the sums that its gradient goes through."""
+        """Give each box room for the longest text of its gradient."""
         longest: dict[str, str] = {}
         for step in self.steps:
             for writing in step.writings:
@@ -159,7 +159,7 @@ class ScalarSteps:
 
 
 def widen_box(box: Box, text: str) -> Box:
-    """Return a box whose gradient is this text, if that is longer."""
+    """Return a box with this text as its gradient, if it is longer than the present one."""
     if not box.cells or len(box.cells[-1].text) >= len(text):
         return box
     if box.cells[-1].kind not in ("gradient", "nonfinite"):
@@ -168,7 +168,7 @@ def widen_box(box: Box, text: str) -> Box:
 
 
 def name_tensors(view: ScalarView) -> dict[Key, str]:
-    """Return a name for each tensor: its own, or v₁, v₂… in order of creation; L for the end."""
+    """Return a name for each tensor: its name, or v₁, v₂… in order of creation; L for the end."""
     tensors = list(view.outline.graph.inputs + view.outline.graph.parameters)
     for operation in view.outline.graph.operations:
         tensors += [x for x in operands(operation) if isinstance(x, Tensor)]

@@ -1,4 +1,4 @@
-"""frames: a computation, step by step, forward and backward, in pictures that do not jump."""
+"""`frames`: a computation step by step, forward and backward, as pictures with one layout."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ class Frame:
 class Frames:
     """A series of pictures of one graph, in which numbers appear as they are computed.
 
-    It has a length, is indexed and looped over, and shows itself in a notebook as an animation.
+    It has a length, an index and a loop, as a list has. A notebook shows it as an animation.
 
     Attributes:
-        drawing: the picture in which everything has its place.
+        drawing: the picture with everything that any frame shows.
         steps: what happens in each frame.
     """
 
@@ -159,10 +159,10 @@ def frames(
     title: str | None = None,
     engine: Engine = "graphviz-pure",
 ) -> Frames:
-    """Picture a computation step by step: values as they are computed, gradients as they arrive.
+    """Draw a computation step by step: values as they are computed, gradients as they arrive.
 
-    Numbers are told exactly, with the chain rule at each operation; of arrays, the shapes, norms
-    and the rule. A folded scope is one step. All frames have one layout.
+    For numbers, captions show the exact values and the chain rule at each operation; for arrays,
+    the shapes, norms and the rule. A folded scope is one step. All frames have one layout.
 
     Args:
         subject: a tensor, a sequence of tensors, or a `Graph`.

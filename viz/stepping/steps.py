@@ -1,4 +1,4 @@
-"""Steps: what changes in a picture from one frame to the next."""
+"""Steps: the changes in a picture from one frame to the next."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ..texts import format_count
 
 Field = Literal["data", "gradient"]
 MOST_LINES: Final = 5
-"""A caption has no more lines than this."""
+"""The most lines of a caption."""
 
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """A text that appears in a box in some step, in place of what stood there."""
+    """A text that replaces the text of a field in a box."""
 
     box: str
     field: Field
@@ -32,11 +32,11 @@ class Step:
     """One step of the forward or the backward.
 
     Attributes:
-        phase: which of the two.
+        phase: "forward" or "backward".
         caption: what happens, line by line.
-        boxes: the ids of the boxes that are looked at.
-        arrows: the places of the arrows along which something moves.
-        writings: what appears.
+        boxes: the ids of the boxes that glow.
+        arrows: the places of the arrows that glow.
+        writings: the texts that appear.
     """
 
     phase: Literal["forward", "backward"]
@@ -50,7 +50,7 @@ class Step:
 
 
 def join_steps(steps: list[Step], most: int) -> list[Step]:
-    """Return at most about `most` steps: neighbours of one phase become one."""
+    """Return at most about `most` steps; neighbours of one phase are joined."""
     if len(steps) <= most:
         return steps
     together = ceil(len(steps) / max(most - 2, 1))
@@ -65,7 +65,7 @@ def join_steps(steps: list[Step], most: int) -> list[Step]:
 
 
 def join_group(group: list[Step]) -> Step:
-    """Return several steps as one; the caption tells the first of them in full."""
+    """Join several steps to one; its caption has the first line of each, as many as fit."""
     if len(group) == 1:
         return group[0]
     lines = [step.caption[0] for step in group]
