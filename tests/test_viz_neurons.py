@@ -205,7 +205,7 @@ def test_activations_written_in_forward_are_drawn(between, label):
 )
 def test_a_model_that_is_no_chain_of_layers_is_refused_and_a_notebook_shows_its_text(forward):
     model = Chain(forward)
-    with pytest.raises(viz.PictureError, match=r"no chain of dense layers.*viz\.render\(model"):
+    with pytest.raises(viz.PictureError, match=r"not a chain of dense layers.*viz\.render\(model"):
         viz.draw(model)
     assert list(viz.mimebundle(model)) == ["text/plain"]
 
@@ -238,7 +238,7 @@ class Held(am.nn.Module):
     ],
 )
 def test_an_input_is_no_weight_and_a_bias_is_a_row(forward, sample):
-    with pytest.raises(viz.PictureError, match="no chain of dense layers"):
+    with pytest.raises(viz.PictureError, match="not a chain of dense layers"):
         viz.draw(Held(forward), view="neurons", sample=sample)
 
 

@@ -271,10 +271,9 @@ def _draw_graph(
 
 
 def mimebundle(subject: Any) -> dict[str, Any]:
-    """Return what a notebook shows for a tensor, graph, model or compiled function.
+    """Return picture and text, as a notebook shows a tensor, graph, model or compiled function.
 
-    That is its picture and its text. A leaf has no graph to show, and what cannot be drawn shows
-    its text alone.
+    A leaf has no graph, so it has only its text, as has everything that cannot be drawn.
     """
     bundle = {"text/plain": repr(subject)}
     if isinstance(subject, Tensor) and subject.is_leaf:

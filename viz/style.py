@@ -187,7 +187,7 @@ def apply_theme(source: str, theme: Theme) -> str:
     """Return the DOT text in the colours of a theme.
 
     "auto" keeps it, on the ground of its page. "light" has a white ground, "dark" a dark one.
-    "print" is black on white, where borders and shapes alone tell the roles, and a dashed line is a
+    "print" is black on white: borders and shapes alone show the roles, and a dashed line is a
     negative weight.
 
     >>> apply_theme('n0 [color="#0072b2" fillcolor="#e5f1f8" label="#0072b2"]', "print")

@@ -220,15 +220,15 @@ def list_names(names: Sequence[str], noun: str) -> str:
     ('2 parameters', 'W ×2, b · 3 parameters')
     """
     different = with_counts([name for name in names if name])
-    told: list[str] = []
+    shown: list[str] = []
     for name in different:
-        if told and sum(map(len, told)) + 2 * len(told) + len(name) > LONGEST_LIST:
+        if shown and sum(map(len, shown)) + 2 * len(shown) + len(name) > LONGEST_LIST:
             break
-        told.append(name)
-    if not told:
+        shown.append(name)
+    if not shown:
         return format_count(len(names), noun)
-    rest = [] if len(told) == len(different) and all(names) else ["…"]
-    return f"{', '.join([*told, *rest])} · {format_count(len(names), noun)}"
+    rest = [] if len(shown) == len(different) and all(names) else ["…"]
+    return f"{', '.join([*shown, *rest])} · {format_count(len(names), noun)}"
 
 
 def with_counts(names: Iterable[str]) -> list[str]:
@@ -242,15 +242,15 @@ def join_list(texts: Sequence[str], longest: int = LONGEST_TOOLTIP, between: str
     >>> join_list(["W", "U", "b"], 9), join_list(["W", "U", "b"], 3)
     ('W, U, b', 'W, … and 2 more')
     """
-    told: list[str] = []
+    shown: list[str] = []
     length = 0
     for text in texts:
         length += len(text) + len(between)
-        if told and length - len(between) > longest:
+        if shown and length - len(between) > longest:
             break
-        told.append(text)
-    rest = len(texts) - len(told)
-    return between.join([*told, *([f"… and {rest} more"] if rest else [])])
+        shown.append(text)
+    rest = len(texts) - len(shown)
+    return between.join([*shown, *([f"… and {rest} more"] if rest else [])])
 
 
 def ordinal(place: int) -> str:

@@ -71,14 +71,14 @@ def describe_operands(picture: Picture) -> list[str]:
     entering: dict[str, Counter[str]] = {}
     for arrow in picture.arrows:
         entering.setdefault(arrow.head, Counter())[arrow.tail] += arrow.count
-    told = {
+    taken_by = {
         head: [f"{names[x]} {n} times" if n > 1 else names[x] for x, n in found.items()]
         for head, found in entering.items()
     }
     return [
-        f"{names[box.id]} takes {' and '.join(told[box.id])}."
+        f"{names[box.id]} takes {' and '.join(taken_by[box.id])}."
         for box in picture.boxes
-        if box.id in told
+        if box.id in taken_by
     ]
 
 

@@ -63,7 +63,7 @@ def parse_shape(text: str) -> Shape:
     parts = [part.strip() for part in lengths.removesuffix(",").split(",")] if lengths else []
     if not is_name(name) or not equals or not all(part.isdecimal() for part in parts):
         raise ArgumentError(
-            f"{text!r:.80} is no shape; write name=lengths, as x=3,4, or x= for one number"
+            f"{text!r:.80} is not a shape; write name=lengths, as x=3,4, or x= for one number"
         )
     if len(parts) > DEEPEST or any(len(part) > 18 for part in parts):
         raise ArgumentError(too_large_text(text))
@@ -94,7 +94,7 @@ def parse_seed(text: str) -> int:
         ArgumentError: for anything else.
     """
     if not text.strip().isdecimal() or len(text) > 18:
-        raise ArgumentError(f"{text!r:.80} is no seed; give a whole number from 0 on, as 0 or 7")
+        raise ArgumentError(f"{text!r:.80} is not a seed; give a whole number from 0 on, as 0 or 7")
     return int(text)
 
 
@@ -109,7 +109,7 @@ def parse_scale(text: str) -> float:
     except ValueError:
         found = math.nan
     if not math.isfinite(found):
-        raise ArgumentError(f"{text!r:.80} is no scale; give a finite number, as 0.1 or 10")
+        raise ArgumentError(f"{text!r:.80} is not a scale; give a finite number, as 0.1 or 10")
     return found
 
 
@@ -117,7 +117,7 @@ def parse_value(text: str) -> Value:
     """Read `n=3`, `x=[0.5, 1.0]`, `mode='same'`; a list of numbers is an array.
 
     Raises:
-        ArgumentError: if it is no Python literal.
+        ArgumentError: if the value is not a Python literal.
     """
     name, equals, written = text.partition("=")
     try:
@@ -126,7 +126,8 @@ def parse_value(text: str) -> Value:
         found = ast.literal_eval(written.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         raise ArgumentError(
-            f"{text!r:.80} is no value; write name=literal, as n=3, x=[0.5, 1.0] or mode=\"'same'\""
+            f"{text!r:.80} is not a value; write name=literal, as n=3, x=[0.5, 1.0] or "
+            "mode=\"'same'\""
         ) from None
     if nesting_depth(found) > DEEPEST:
         raise ArgumentError(f"{text!r:.80} is nested more than {DEEPEST} deep; give a flatter one")
@@ -134,7 +135,7 @@ def parse_value(text: str) -> Value:
         array = np.array(found) if isinstance(found, list) else None
     except (ValueError, OverflowError) as error:
         raise ArgumentError(
-            f"{text!r:.80} is no array ({error}); give rows of one length, or a tuple for a "
+            f"{text!r:.80} is not an array ({error}); give rows of one length, or a tuple for a "
             "container"
         ) from None
     numeric = array is not None and array.dtype.kind in "biufc"
@@ -176,7 +177,7 @@ def nest_names(named: dict[str, Any]) -> dict[str, Any]:
         for part in outer:
             inside = inside.setdefault(part, {})
             if not isinstance(inside, dict):
-                raise ArgumentError(f"{name} and {part} cannot both be given: {part} is no dict")
+                raise ArgumentError(f"{name} and {part} cannot both be given: {part} is not a dict")
         inside[last] = x
     return found
 

@@ -30,7 +30,7 @@ def standard_output() -> Any:
 
 @contextmanager
 def divert_output(*, for_good: bool) -> Iterator[IO[str]]:
-    """Send what is printed to standard error, and yield a stream to standard output.
+    """Send all printed text to standard error, and yield a stream to standard output.
 
     Args:
         for_good: whether to keep it so until the process ends, so that code that runs at the end

@@ -123,11 +123,11 @@ class BackwardView(OperationsView):
         (operation,) = part.operations
         made = [operation_symbol(op) for op in rule_operations(operation)]
         words = "  ".join(made) if len(made) <= MOST_SYMBOLS else ""
-        told = ", ".join(f"{n} {sign}" if n > 1 else sign for sign, n in Counter(made).items())
+        counts = ", ".join(f"{n} {sign}" if n > 1 else sign for sign, n in Counter(made).items())
         rules = operation.primitive.doc.partition("  ∂")[2]
         lines = (
             f"∂{rules}".replace("  ∂", "\n∂"),
-            f"computed by {told}" if told else "",
+            f"computed by {counts}" if counts else "",
         )
         tooltip = clean_text("\n".join(filter(None, lines)), 300, lines=8)
         name = clean_text(f"∂ {operation_label(operation)}")

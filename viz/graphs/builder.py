@@ -121,11 +121,11 @@ class Builder:
             mark = marks.get(self.places.drawn.get(box.id, NO_LEAF))
             if mark:
                 leaf, before = self._leaves[box.id]
-                told = self.places.describe_places(key(leaf), mark)
+                places_text = self.places.describe_places(key(leaf), mark)
                 self.picture.boxes[place] = replace(
                     box,
                     lines=(*box.lines[:before], mark, *box.lines[before:]),
-                    tooltip=self.leaf_tooltip(leaf, told),
+                    tooltip=self.leaf_tooltip(leaf, places_text),
                 )
 
     def is_changed(self, leaf: Any) -> bool:
@@ -195,8 +195,8 @@ class Builder:
     def add_more_outputs(self, outputs: Sequence[Tensor]) -> str:
         """Add the box that counts the outputs that are not drawn."""
         count = format_count(len(outputs), "more output")
-        told: Tensors = tuple(("output", key(y)) for y in outputs)
-        box = self.add_box("output", f"… {count}", tensors=told)
+        identities: Tensors = tuple(("output", key(y)) for y in outputs)
+        box = self.add_box("output", f"… {count}", tensors=identities)
         self.lists[box] = {"holds": [leaf_name(y) or "output" for y in outputs]}
         return box
 
@@ -266,8 +266,8 @@ class Builder:
             noun = "tensor" if len(labels) == len(places) else "operand"
             first = arrows[places[0]]
             listed = join_list([clean_text(label, lines=1) for label in labels])
-            told = format_count(len(places), noun)
-            one = replace(first, label=told, tooltip=listed, count=len(places))
+            count_text = format_count(len(places), noun)
+            one = replace(first, label=count_text, tooltip=listed, count=len(places))
             yield places[0], replace(one, operand=operand_range(arrows[place] for place in places))
             return
         for label, count in labels.items():

@@ -71,8 +71,10 @@ def operation_facts(operation: Operation, results: bool = True) -> Facts:
     found = [("operation", operation.type)]
     path = scope_path(scope_of(operation))
     found += [("scope", path)] if path else []
-    told = (str(x) if is_number(x) else format_shape(x) or "a number" for x in operands(operation))
-    taken = " , ".join(told)
+    operand_texts = (
+        str(x) if is_number(x) else format_shape(x) or "a number" for x in operands(operation)
+    )
+    taken = " , ".join(operand_texts)
     found += [("takes", taken)] if taken else []
     params = [f"{k}={v!r}" for k, v in operation.params.items() if " at 0x" not in repr(v)]
     found += [("parameters", ", ".join(params))] if params else []
@@ -97,10 +99,10 @@ def result_facts(made: tuple[Tensor, ...]) -> Facts:
 def result_text(y: Tensor) -> str:
     """Write statistics and dtype of a result, or its shape where there are no values."""
     value = y._value
-    told = (
+    text = (
         format_shape(value) or "a number" if type(value) is Absent else describe_statistics(value)
     )
-    return f"{told}, {y.dtype}"
+    return f"{text}, {y.dtype}"
 
 
 def part_facts(part: Part) -> Facts:
@@ -109,11 +111,11 @@ def part_facts(part: Part) -> Facts:
         return operation_facts(part.operations[0])
     few = len(part.operations) <= MOST_SYMBOLS
     types = Counter(operation_label(x) if few else x.type for x in part.operations)
-    told = [f"{name} ×{n}" if n > 1 else name for name, n in types.most_common()]
+    type_counts = [f"{name} ×{n}" if n > 1 else name for name, n in types.most_common()]
     found = [("holds", format_count(len(part.operations), "operation"))]
     if part.kind == "scope":
         found.append(("scope", scope_path(part.branch.scope)))
-    found.append(("operations", join_list(told, LONGEST_LIST)))
+    found.append(("operations", join_list(type_counts, LONGEST_LIST)))
     leaves = part_parameters(part)
     if leaves:
         size = sum(leaf.size for leaf in leaves)

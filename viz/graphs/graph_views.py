@@ -91,7 +91,7 @@ def compiled_picture(
     after = as_graph(getattr(subject, "program", None))
     if before is None or after is None:
         raise PictureError(
-            f"view='compiled' is for a function of am.compile that was called, got "
+            "view='compiled' is for a function of am.compile that was called at least once; got "
             f"{type(subject).__name__} {subject!r:.60}"
         )
     share = None if limit is None else max(limit // 2, 4)
@@ -125,8 +125,8 @@ def describe_changes(before: Graph, after: Graph) -> str:
     """Write which types of operations became fewer or more, the largest change first."""
     counts = [Counter(op.type for op in graph.operations) for graph in (before, after)]
     moved = {name: counts[1][name] - counts[0][name] for name in counts[0] | counts[1]}
-    told = sorted((name for name in moved if moved[name]), key=lambda name: -abs(moved[name]))
-    return ", ".join(f"{name} {moved[name]:+d}".replace("-", "−") for name in told) or "the same"
+    changed = sorted((name for name in moved if moved[name]), key=lambda name: -abs(moved[name]))
+    return ", ".join(f"{name} {moved[name]:+d}".replace("-", "−") for name in changed) or "the same"
 
 
 def combine_pictures(frames: dict[str, Picture], title: str) -> Picture:

@@ -213,7 +213,9 @@ class OperationsView:
         """Return the tooltip of a folded scope: its operations and its parameters."""
         types = Counter(operation.type for operation in part.operations)
         half = LONGEST_TOOLTIP // 2
-        told = join_list([f"{name} ×{n}" if n > 1 else name for name, n in types.items()], half)
+        types_text = join_list(
+            [f"{name} ×{n}" if n > 1 else name for name, n in types.items()], half
+        )
         inside = self.outline.listed_leaves(part)
         roles = ["parameter" if x.requires_grad else "input" for x in inside]
         names = [
@@ -221,7 +223,7 @@ class OperationsView:
             for x, role in zip(inside, roles, strict=True)
         ]
         leaves = [f"{n} {value_or_shape(x)}".rstrip() for n, x in zip(names, inside, strict=True)]
-        return "\n".join(filter(None, (told, join_list(leaves, half, "\n"))))
+        return "\n".join(filter(None, (types_text, join_list(leaves, half, "\n"))))
 
     def add_output(self, y: Tensor) -> str:
         """Add the box of an output: name, value or shape."""

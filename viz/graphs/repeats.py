@@ -126,9 +126,11 @@ def join_run(parts: list[Part], run: Run) -> Part:
     members = parts[run.start : run.end]
     first = members[0]
     names = [part_name(part) for part in members[: run.period]]
-    told = clean_text("  ".join(names[:MOST_NAMES]) + ("  …" if len(names) > MOST_NAMES else ""))
+    round_text = clean_text(
+        "  ".join(names[:MOST_NAMES]) + ("  …" if len(names) > MOST_NAMES else "")
+    )
     times = f"×{run.rounds:,}".replace(",", "\N{NO-BREAK SPACE}")
-    caption = f"{told} {times}" if first.kind == "scope" else f"{told}\n{times}"
+    caption = f"{round_text} {times}" if first.kind == "scope" else f"{round_text}\n{times}"
     branch = Branch(Scope(caption, None), first.around)
     operations = [operation for part in members for operation in part.operations]
     return Part("scope", branch, operations, members)

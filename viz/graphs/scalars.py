@@ -143,9 +143,9 @@ class ScalarView:
         for y in operation.outputs:
             role: Role = "output" if key(y) in self.outputs else "tensor"
             cells = self.cells(y)
-            told: Tensors = (("output", key(y)),) if role == "output" else ()
+            identities: Tensors = (("output", key(y)),) if role == "output" else ()
             box = self.builder.add_box(
-                role, cells=cells, tooltip=tooltip, inside=part.around, tensors=told
+                role, cells=cells, tooltip=tooltip, inside=part.around, tensors=identities
             )
             self.boxes[key(y)] = box
             self.builder.add_arrow(circle, box, output=y.index)

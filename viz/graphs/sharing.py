@@ -38,9 +38,9 @@ def describe_sharing(part: Part, outline: Outline) -> list[str]:
         return []
     folds = [name for name in others if name != BOXES_OUTSIDE]
     whom = folds if len(folds) == 1 else [format_count(len(folds), "fold")] if folds else []
-    told = " and ".join([*whom, *([BOXES_OUTSIDE] if BOXES_OUTSIDE in others else [])])
+    others_text = " and ".join([*whom, *([BOXES_OUTSIDE] if BOXES_OUTSIDE in others else [])])
     some = "" if shared == len(listed) else f"{shared} of {len(listed)} "
-    return [f"{some}shared with {told}"]
+    return [f"{some}shared with {others_text}"]
 
 
 def part_phase(part: Part) -> str:
@@ -85,9 +85,9 @@ class Places:
     def describe_places(self, leaf: Key, mark: str) -> str:
         """Write in which places a leaf with a mark is."""
         copies = sum(other == leaf for other in self.drawn.values())
-        told = [f"drawn {copies} times, each marked {mark!r}"] if copies > 1 else []
+        phrases = [f"drawn {copies} times, each marked {mark!r}"] if copies > 1 else []
         if self.counted[leaf]:
-            told.append(f"counted in {format_count(self.counted[leaf], 'group')} of leaves")
+            phrases.append(f"counted in {format_count(self.counted[leaf], 'group')} of leaves")
         if self.listed[leaf]:
-            told.append(f"listed in {format_count(self.listed[leaf], 'fold')}")
-        return f"one tensor, {', '.join(told)}"
+            phrases.append(f"listed in {format_count(self.listed[leaf], 'fold')}")
+        return f"one tensor, {', '.join(phrases)}"

@@ -58,11 +58,14 @@ class Network:
     def __post_init__(self) -> None:
         """Check that the layers fit each other."""
         if not self.layers:
-            raise PictureError("a network without dense layers has no neurons to draw")
+            raise PictureError(
+                "a network without dense layers has no neurons to draw; draw the graph of its "
+                "output: viz.render(model(x), path)"
+            )
         for place, (one, two) in enumerate(zip(self.layers, self.layers[1:], strict=False)):
             if np.shape(one.weight)[1] != np.shape(two.weight)[0]:
                 raise PictureError(
-                    f"dense layers {place} and {place + 1} are no chain: the first returns "
+                    f"dense layers {place} and {place + 1} do not fit: the first returns "
                     f"{np.shape(one.weight)[1]} values and the second takes "
                     f"{np.shape(two.weight)[0]}; draw the graph of the output instead: "
                     "viz.render(model(x), path)"
@@ -87,7 +90,7 @@ def read_network(model: Any, sample: Any = None) -> Network:
         sample: the input for which the values of the neurons are wanted.
 
     Raises:
-        PictureError: if it has none, is no chain of dense layers and activations, or does not take
+        PictureError: if it is not a chain of dense layers and activations, or does not take
             the sample.
     """
     if isinstance(model, Network):
@@ -101,8 +104,8 @@ def read_network(model: Any, sample: Any = None) -> Network:
                 layers.append(layer)
             elif layer.activation and not layers:
                 raise PictureError(
-                    f"{type(model).__name__} is no chain of dense layers: {layer.activation} comes "
-                    "before the first of them; draw the graph of its output: "
+                    f"{type(model).__name__} is not a chain of dense layers: {layer.activation} "
+                    "comes before the first of them; draw the graph of its output: "
                     "viz.render(model(x), path)"
                 )
             elif layers:
@@ -194,7 +197,10 @@ def read_dense(layer: Any, x: Any) -> DenseLayer:
     made = None
     if x is not None:
         if x.shape[1] != weight.shape[0]:
-            raise PictureError(f"a layer takes {weight.shape[0]} values, and gets {x.shape[1]}")
+            raise PictureError(
+                f"a layer takes {weight.shape[0]} values, and gets {x.shape[1]}; sample= must have "
+                "as many numbers as the first layer takes, and each layer must fit the next"
+            )
         made = apply_activation(activation, x @ weight + (0 if bias is None else np.ravel(bias)))
     return DenseLayer(weight, bias, activation_name(activation), made)
 

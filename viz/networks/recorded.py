@@ -72,8 +72,8 @@ def read_chain(module: Module, sample: Any = None) -> list[ChainStep]:
             y = found[-1].taken
     except BrokenChain as error:
         raise PictureError(
-            f"{type(module).__name__} is no chain of dense layers: {error}; draw the graph of its "
-            "output: viz.render(model(x), path)"
+            f"{type(module).__name__} is not a chain of dense layers: {error}; draw the graph of "
+            "its output: viz.render(model(x), path)"
         ) from error
     return found[::-1]
 
@@ -84,7 +84,7 @@ def run_copy(module: Module, sample: Any = None) -> tuple[Tensor, Tensor]:
         copy = deepcopy(module)
     except Exception as error:
         raise BrokenChain(f"it cannot be copied for a trial run ({error!s:.100})") from error
-    Module.train(copy, False)  # also where a subclass has an `eval` of its own
+    Module.train(copy, False)  # also if a subclass defines another `eval`
     hide_functions(copy)
     weights = [p for p in copy.parameters() if p.ndim == 2]
     said: Any = "it has no weights"

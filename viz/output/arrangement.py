@@ -93,8 +93,8 @@ PORTS: Final = {
     "TB": {"left": "w", "right": "e", 2: ("nw", "ne"), 3: ("nw", "n", "ne")},
     "LR": {"left": "n", "right": "s", 2: ("nw", "sw"), 3: ("nw", "w", "sw")},
 }
-"""The points of a box from left to right, or from top to bottom: of leaves beside it, and of two or
-three operands from above."""
+"""The points of a box, from left to right or from top to bottom: for leaves at its sides, and for
+two or three operands from above."""
 
 
 OPPOSITE: Final[dict[Side, Side]] = {"left": "right", "right": "left"}

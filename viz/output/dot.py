@@ -135,7 +135,7 @@ def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
         end = finishes[place]
         head = boxes[arrow.head]
         if not end.port and head.role in OPERATIONS and tail.cluster != head.cluster:
-            # else it may come in from behind a leaf beside its head
+            # without a point it may arrive from behind a leaf at the side of its head
             end = End("n" if picture.direction == "TB" else "w")
         style |= end_attributes(end, *SIDES)
         graph.edge(arrow.tail, arrow.head, **style)

@@ -129,7 +129,7 @@ def lay_out(
         done = run_program(command, source, engine)
     except OSError as error:
         raise LayoutError(f"{engine} cannot be run: {error}; reinstall it") from error
-    # Its standard error also tells of letters whose width it estimates; only a failure counts.
+    # It also prints warnings, as about letters whose width it estimates; only a failure counts.
     if done.returncode or not done.stdout:
         said = done.stderr.decode(errors="replace").strip()[:500]
         raise LayoutError(f"{engine} failed with code {done.returncode}: {said or 'no output'}")

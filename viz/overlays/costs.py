@@ -110,9 +110,9 @@ class Parameters(Overlay):
             for name, size in found.items()
             if any(other not in inside for other in self.users[name, phase])
         )
-        told = f", {self.format_value(shared)} of them" if 0 < shared < count else ","
+        how_many_shared = f", {self.format_value(shared)} of them" if 0 < shared < count else ","
         return Reading(
-            f"{self.format_value(count)}{f'{told} shared' if shared else ''}",
+            f"{self.format_value(count)}{f'{how_many_shared} shared' if shared else ''}",
             float(count),
             "what is shared is counted in each box that takes it" if shared else "",
         )

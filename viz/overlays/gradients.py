@@ -67,13 +67,13 @@ class Gradients(Overlay):
         found = self.leaves.get(key(leaf)) if isinstance(leaf, Tensor) else None
         if found is None:
             return None
-        told = self.reading(found)
+        reading = self.reading(found)
         held = leaf.grad
         if isinstance(held, np.ndarray | np.generic) and held.dtype.kind in NUMBERS:
             size = self.format_value(norm(held))
             if size != self.format_value(found):  # calls of backward() add up there
-                return replace(told, text=f"{told.text}; .grad {size}")
-        return told
+                return replace(reading, text=f"{reading.text}; .grad {size}")
+        return reading
 
     def reading(self, size: float) -> Reading:
         """Return the reading for a norm."""

@@ -37,7 +37,10 @@ class Nonfinite(Overlay):
     def __init__(self, graph: Graph) -> None:
         super().__init__(graph)
         if not has_values(graph):
-            raise PictureError("overlay='nonfinite' needs values, and a compiled program has none")
+            raise PictureError(
+                "overlay='nonfinite' needs values, and a compiled program has none; draw what the "
+                "function returns without am.compile"
+            )
         self.marks: dict[int, Told] = {}
         self.leaves: dict[Any, Told] = {}
         self.given: dict[int, Told] = {}

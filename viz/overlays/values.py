@@ -41,7 +41,10 @@ class Values(Overlay):
     def __init__(self, graph: Graph) -> None:
         super().__init__(graph)
         if not has_values(graph):
-            raise PictureError("overlay='values' needs values, and a compiled program has none")
+            raise PictureError(
+                "overlay='values' needs values, and a compiled program has none; draw what the "
+                "function returns without am.compile"
+            )
         self.leaving = Leaving(graph)
         self.changed = changed_leaves(graph)
 
@@ -80,8 +83,8 @@ def combine_readings(known: list[tuple[str, Reading]]) -> Reading | None:
     lines = [f"{name} {reading.text}" for name, reading in known[:MOST_RESULTS]]
     rest = len(known) - len(lines)
     lines += [f"… and {rest} more"] if rest else []
-    told = [" ".join(filter(None, (name, x.text, x.tooltip))) for name, x in known]
-    return Reading("\n".join(lines), tooltip=join_list(told, LONGEST_TOOLTIP, "\n"))
+    all_lines = [" ".join(filter(None, (name, x.text, x.tooltip))) for name, x in known]
+    return Reading("\n".join(lines), tooltip=join_list(all_lines, LONGEST_TOOLTIP, "\n"))
 
 
 def read_statistics(value: Any) -> Reading | None:

@@ -270,6 +270,6 @@ def add_facts(
         if part.members[0].kind == "scope":  # a click opens the first of them
             page_state.scopes[box] = places[part.members[0].branch]
     for branch, cluster in view.builder.clusters.items():
-        if branch in places:  # those beside the graph are not opened on their own
+        if branch in places:  # those of the backward are not; a click does not open them
             page_state.scopes[cluster] = places[branch]
     page_state.facts |= other_facts(view, page_state.facts)

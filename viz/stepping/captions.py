@@ -77,8 +77,8 @@ def describe_operation(operation: Operation, name: Naming) -> tuple[str, ...]:
     results = ", ".join(format_number(y.data) for y in operation.outputs)
     names = ", ".join(name(y) for y in operation.outputs)
     middle = f" = {numbers}" if numbers not in (letters, results) else ""
-    told = dict.fromkeys(f"{name(x)} changed since" for x in changed)
-    return (", ".join((f"{names} = {letters}{middle} = {results}", *told)),)
+    changes = dict.fromkeys(f"{name(x)} changed since" for x in changed)
+    return (", ".join((f"{names} = {letters}{middle} = {results}", *changes)),)
 
 
 def operand_text(operand: Any, name: Naming) -> str:

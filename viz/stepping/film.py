@@ -111,7 +111,7 @@ class Film:
             if step.phase == "forward":
                 for box in step.boxes:
                     since.setdefault(box, place)
-        for one in picture.boxes:  # an output beside its maker appears with it
+        for one in picture.boxes:  # an output appears together with its maker
             makers = [arrow.tail for arrow in picture.arrows if arrow.head == one.id]
             if one.role == "output" and one.id not in since and makers:
                 since[one.id] = max(since.get(maker, 0) for maker in makers)

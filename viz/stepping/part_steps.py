@@ -79,8 +79,8 @@ class PartSteps:
     def forward_steps(self) -> list[Step]:
         """Return the leaves as the first step, then a step for each part."""
         leaves = {"input": self.graph.inputs, "parameter": self.graph.parameters}
-        told = [format_count(len(found), noun) for noun, found in leaves.items() if found]
-        steps = [Step("forward", (f"given: {' and '.join(told) or 'numbers'}",))]
+        counts = [format_count(len(found), noun) for noun, found in leaves.items() if found]
+        steps = [Step("forward", (f"given: {' and '.join(counts) or 'numbers'}",))]
         for part in self.outline.parts:
             box = self.boxes[part]
             results = list(self.taken.get(part, {}).values())
@@ -95,7 +95,7 @@ class PartSteps:
         return steps
 
     def headline(self, part: Part) -> str:
-        """Return the first line of a caption: an operation and its formula, or a scope and its size."""
+        """Return the first line of a caption: operation and formula, or scope and size."""
         if part.kind == "operation":
             (operation,) = part.operations
             doc = operation.primitive.doc.split("  ∂")[0]
@@ -170,10 +170,10 @@ class PartSteps:
                 if x.operand.op is None or x.operand.op.serial not in inside:
                     passed[key(x.operand)] = x
         arriving = self.arriving_norm(part, group)
-        told = list(passed.values())
-        lines = [self.describe_gradient(x) for x in told[:MOST_TENSORS]]
-        if len(told) > MOST_TENSORS:
-            lines.append(f"… and {len(told) - MOST_TENSORS} more")
+        received = list(passed.values())
+        lines = [self.describe_gradient(x) for x in received[:MOST_TENSORS]]
+        if len(received) > MOST_TENSORS:
+            lines.append(f"… and {len(received) - MOST_TENSORS} more")
         caption = (self.backward_headline(part, group, arriving), *lines)[:MOST_LINES]
         if arriving is not None:
             writings[box] = Writing(box, "gradient", gradient_text(arriving))
@@ -276,8 +276,8 @@ def accumulated_gradient(leaf: Tensor, gradient: Any) -> str:
     held = leaf.grad
     if not isinstance(held, np.ndarray | np.generic) or held.dtype.kind not in NUMBERS:
         return ""
-    told = format_number(norm(held))
-    return "" if told == format_number(norm(gradient)) else f"; .grad {told}"
+    size = format_number(norm(held))
+    return "" if size == format_number(norm(gradient)) else f"; .grad {size}"
 
 
 def gradient_text(length: Any) -> str:

@@ -57,14 +57,14 @@ class ScalarSteps:
         """Return the first step, in which only the leaves have values."""
         leaves = [x for x in (*self.graph.inputs, *self.graph.parameters) if key(x) in self.boxes]
         changed = changed_leaves(self.graph)
-        told = [f"{self.name(x)} = {format_number(x.data)}" for x in leaves[:MOST_GIVEN]]
-        told = [
+        values = [f"{self.name(x)} = {format_number(x.data)}" for x in leaves[:MOST_GIVEN]]
+        values = [
             f"{text} (changed since)" if key(x) in changed else text
-            for text, x in zip(told, leaves, strict=False)
+            for text, x in zip(values, leaves, strict=False)
         ]
-        rest = len(leaves) - len(told)
+        rest = len(leaves) - len(values)
         more = f", … and {rest} more" if rest else ""
-        caption = f"given: {', '.join(told)}{more}" if leaves else "nothing is given"
+        caption = f"given: {', '.join(values)}{more}" if leaves else "nothing is given"
         return Step("forward", (caption,), writings=tuple(map(self.value_writing, leaves)))
 
     def forward_steps(self) -> list[Step]:
@@ -75,8 +75,8 @@ class ScalarSteps:
             if part.kind == "earlier":
                 words = format_count(len(part.operations), "operation")
                 box = self.boxes[key(operation.outputs[0])]
-                told = f"{words} {'are not drawn' if part.follows else 'come first'}"
-                steps.append(Step("forward", (told,), (box,), tuple(self.entering[box])))
+                caption_text = f"{words} {'are not drawn' if part.follows else 'come first'}"
+                steps.append(Step("forward", (caption_text,), (box,), tuple(self.entering[box])))
             else:
                 results = [y for y in operation.outputs if key(y) in self.boxes]
                 arrows = self.arrows_of_operation(operation)

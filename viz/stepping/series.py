@@ -123,10 +123,10 @@ class Frames:
             seconds: how long each frame stays.
 
         Raises:
-            PictureError: for another suffix, a directory that is missing, or no positive time.
+            PictureError: for another suffix, a missing directory, or a time that is not positive.
         """
         if not seconds > 0:
-            raise PictureError(f"seconds={seconds!r} is no time for a frame; expected more than 0")
+            raise PictureError(f"seconds={seconds!r} is too short; expected more than 0 per frame")
         text = animate(self.film, seconds)
         if path is not None:
             target = Path(path)
