@@ -18,8 +18,8 @@ from typing import Any, NoReturn
 from .. import __version__
 from ..checking.terminal import DESCRIPTION, check, check_options
 from ..errors import AutogradError
-from .picturing import DESCRIPTION as DRAWING
-from .picturing import draw, draw_options
+from .draw_command import DESCRIPTION as DRAWING
+from .draw_command import draw, draw_options
 from .streams import discard_output, divert_output, print_error
 from .targets import describe_error
 

@@ -251,9 +251,10 @@ class Builder:
         return self.picture
 
     def join_arrows(self, places: list[int]) -> Iterator[tuple[int, Arrow]]:
-        """Yield the arrows between two boxes with their places; of too many, one for each label.
+        """Yield the arrows between two boxes, with their places.
 
-        Of too many labels, one says how many there are.
+        If there are too many arrows, equal labels share one; if there are too many labels, one
+        arrow says how many there are.
         """
         arrows = self.picture.arrows
         labels = Counter(arrows[place].label for place in places)
@@ -320,7 +321,7 @@ def leaf_name(leaf: Any) -> str:
 
 
 def name_in_scope(leaf: Tensor, *around: Branch) -> str:
-    """Return the name of a leaf without that of a scope around it."""
+    """Return the name of a leaf without the names of these scopes at its beginning."""
     name = leaf.name or ""
     for branch in around:
         name = name.removeprefix(f"{branch.caption}.")

@@ -137,7 +137,7 @@ class ForwardMaker:
 
 
 def number_equal_names(ends: list[Tensor]) -> list[Tensor]:
-    """Number the names that several ends have."""
+    """Number the ends that have equal names."""
     names = Counter(y.name for y in ends)
     seen: Counter[str] = Counter()
     for y in ends:
@@ -148,7 +148,7 @@ def number_equal_names(ends: list[Tensor]) -> list[Tensor]:
 
 
 def phases_of_users(graph: Graph) -> dict[int, set[Phase]]:
-    """Return the phases in which the results of each operation are taken."""
+    """Return, for each operation, the phases whose operations take its results."""
     found: dict[int, set[Phase]] = {}
     for operation in graph.operations:
         phase: Phase = "update" if operation.primitive is set_leaf else operation.phase
@@ -204,7 +204,7 @@ def find_possible_leaves(updates: list[Operation]) -> dict[Key, Leaves]:
 
 
 def find_ancestors(new: Tensor, makers: dict[int, Operation]) -> set[Key]:
-    """Return the tensors from which updates alone lead to a new value."""
+    """Return the tensors that a new value was computed from, by operations of updates only."""
     found: set[Key] = set()
     waiting = [new]
     while waiting:

@@ -136,7 +136,7 @@ class Outline:
         return leaves if many else inside
 
     def is_state(self, leaf: Tensor) -> bool:
-        """Return whether the program changes a leaf that is not trained."""
+        """Return whether a leaf is state: the program changes it, and it is not trained."""
         return key(leaf) in self._state and not leaf.requires_grad
 
     def _count_leaves(self) -> None:

@@ -88,7 +88,7 @@ def signature(part: Part) -> tuple[object, ...]:
 
 
 def find_runs(kinds: np.ndarray, longest: int) -> list[Run]:
-    """Return the runs of the shortest periods, where they begin, none inside another."""
+    """Return the runs in order; short periods win, and no run overlaps another."""
     best: dict[int, Run] = {}
     covered = np.zeros(len(kinds), bool)
     for period in range(1, min(longest, len(kinds) // FEWEST_ROUNDS) + 1):
@@ -122,7 +122,7 @@ def is_worth_joining(parts: list[Part], run: Run, crowded: bool) -> bool:
 
 
 def join_run(parts: list[Part], run: Run) -> Part:
-    """Return one part for all of a run, in a scope that names a round and counts them."""
+    """Join a run to one part; its caption names the parts of a round and counts the rounds."""
     members = parts[run.start : run.end]
     first = members[0]
     names = [part_name(part) for part in members[: run.period]]

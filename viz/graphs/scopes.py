@@ -82,7 +82,7 @@ class Branch:
             branch = branch.parent
 
     def fold(self) -> None:
-        """Become one box."""
+        """Fold it into one box."""
         self.folded = True
         self.count_boxes(1 - self.visible)
 

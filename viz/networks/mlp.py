@@ -137,7 +137,7 @@ def sample_row(sample: Any) -> Any:
 
 
 def list_parts(model: Any) -> Iterator[Any]:
-    """List the parts of lists and of objects with `layers`, in order; a module is one part."""
+    """Yield the parts of lists and of objects with `layers`, in order; a module is one part."""
     stack = [model]
     opened: set[int] = set()
     while stack:

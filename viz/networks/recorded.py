@@ -197,10 +197,10 @@ def function_scope(operation: Operation) -> Scope | None:
 
 
 def scope_input(block: Scope, graph: Graph, start: Tensor) -> Tensor:
-    """Return the one tensor, constants aside, that the operations of a scope take from outside.
+    """Return the only tensor that the operations of a scope take from outside, except constants.
 
     Raises:
-        BrokenChain: if there are several.
+        BrokenChain: if there are several such tensors, or none.
     """
     inside = [op for op in graph.operations if function_scope(op) is block]
     made = {key(y) for op in inside for y in op.outputs}

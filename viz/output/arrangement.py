@@ -187,7 +187,7 @@ def sort_arrows_by_height(picture: Picture) -> list[Arrow]:
 
 
 def rows_of_updates(picture: Picture) -> list[list[str]]:
-    """Return the boxes that stand in one row each: the changed leaves of one scope, if few."""
+    """Return rows of boxes: the changed leaves of each scope, unless they are many."""
     found: dict[str | None, list[str]] = {}
     for box in picture.boxes:
         if box.role == "updated":
