@@ -13,8 +13,8 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini.cli.command import main
-from autograd_mini.cli.points import nested, point, shape, value
-from autograd_mini.cli.targets import target
+from autograd_mini.cli.points import make_point, nest_names, parse_shape, parse_value
+from autograd_mini.cli.targets import find_function
 
 RULES = """\
 import numpy as np
@@ -213,8 +213,8 @@ def test_the_seed_decides_about_the_inputs(rules, capsys):
         (["{rules}:flipped"], "give --shape x=… --shape w=…; parameters of flipped: x, w"),
         (["{rules}:flipped", "--shape", "z=3"], "flipped has no parameter z; parameters of"),
         (["{rules}:flipped", "--shape", "x=3", "--shape", "w=4"], "the inputs are x float64(3,)"),
-        (["{rules}:flipped", "--shape", "x=a"], "'x=a' is no shape; write name=lengths"),
-        (["{rules}:flipped", "--value", "x=a"], "'x=a' is no value; write name=literal"),
+        (["{rules}:flipped", "--shape", "x=a"], "'x=a' is not a shape; write name=lengths"),
+        (["{rules}:flipped", "--value", "x=a"], "'x=a' is not a value; write name=literal"),
         (["{rules}:absent", "--shape", "x=3"], "has no 'absent'; it has product, product_vjp"),
         (["{rules}:number", "--shape", "x=3"], "is 3, which cannot be called"),
         (["{rules}:broken", "--shape", "x=3"], "KeyError: 'nothing'"),
@@ -245,38 +245,40 @@ def test_a_module_that_fails_is_told_with_its_line(rules, capsys):
 
 
 def test_a_file_is_run_once(rules):
-    assert target(f"{rules}:product") is target(f"{rules}:product")
-    assert target("product_vjp", beside=f"{rules}:product") is target(f"{rules}:product_vjp")
+    assert find_function(f"{rules}:product") is find_function(f"{rules}:product")
+    assert find_function("product_vjp", beside=f"{rules}:product") is find_function(
+        f"{rules}:product_vjp"
+    )
 
 
 def test_two_files_of_one_name_are_two_modules(rules, tmp_path):
     other = tmp_path / "other" / "some_rules.py"
     other.parent.mkdir()
     other.write_text("def product(x):\n    return x\n", encoding="utf-8")
-    assert target(f"{rules}:product") is not target(f"{other}:product")
+    assert find_function(f"{rules}:product") is not find_function(f"{other}:product")
 
 
 def test_shapes_and_values_are_read():
-    assert shape("x=3,4").lengths == shape("x=(3, 4)").lengths == (3, 4)
-    assert shape("x=3,").lengths == (3,)
-    assert shape("x=").lengths == ()
-    assert shape("x=0,2").lengths == (0, 2)
-    assert value("n=-2").value == -2
-    assert value("mode='same'").value == "same"
-    assert value("i=[0, 2, 0]").value.tolist() == [0, 2, 0]
-    assert value("names=['a', 'b']").value == ["a", "b"]
+    assert parse_shape("x=3,4").lengths == parse_shape("x=(3, 4)").lengths == (3, 4)
+    assert parse_shape("x=3,").lengths == (3,)
+    assert parse_shape("x=").lengths == ()
+    assert parse_shape("x=0,2").lengths == (0, 2)
+    assert parse_value("n=-2").value == -2
+    assert parse_value("mode='same'").value == "same"
+    assert parse_value("i=[0, 2, 0]").value.tolist() == [0, 2, 0]
+    assert parse_value("names=['a', 'b']").value == ["a", "b"]
 
 
 def test_a_dict_and_a_value_of_one_name_are_refused():
     with pytest.raises(am.ArgumentError, match="cannot both be given"):
-        nested({"p": 1.0, "p.w": 2.0})
+        nest_names({"p": 1.0, "p.w": 2.0})
 
 
 def test_gaps_are_filled_with_defaults_that_are_not_differentiated():
     def f(x: Any, scale: float = 2.0, bias: Any = 0.0) -> Any:
         return x * scale + bias
 
-    found = point(f, [shape("bias=2"), shape("x=2")], None, 0, 1.0, "complex128")
+    found = make_point(f, [parse_shape("bias=2"), parse_shape("x=2")], None, 0, 1.0, "complex128")
     assert found.names == ["x", "scale", "bias"]
     assert found.chosen == [0, 2]
     assert found.arguments[1] == 2.0

@@ -12,8 +12,8 @@ import pytest
 
 from viz.formats import FORMATS
 from viz.overlays import OVERLAYS
+from viz.style import THEMES
 from viz.subjects import VIEWS
-from viz.themes import THEMES
 
 pytest.importorskip("sklearn")  # one of the examples behind it reads scikit-learn's digits
 ROOT = Path(__file__).parent.parent

@@ -23,7 +23,7 @@ import autograd_mini as am
 import viz
 from autograd_mini.core.record import Operation
 from viz.graphs.builder import MOST_ARROWS
-from viz.graphs.facts import of_view
+from viz.graphs.facts import view_facts
 from viz.graphs.graph_views import GraphView, graph_picture
 from viz.graphs.outline import Outline
 from viz.graphs.scalars import ScalarView
@@ -244,7 +244,7 @@ class Shown:
 
     def __init__(self, graph: am.Graph, view: GraphView, limit: int | None, wanted: Any) -> None:
         picture, collector = graph_picture(graph, view, limit, "TB", None, wanted)
-        known = of_view(collector)
+        known = view_facts(collector)
         exchanged = json.loads(viz.Drawing(picture, facts=lambda: known).json)
         self.nodes = {node["id"]: node for node in exchanged["nodes"]}
         self.edges = exchanged["edges"]

@@ -23,7 +23,7 @@ import viz
 from autograd_mini.cli.command import main
 from autograd_mini.core.primitive import PRIMITIVES
 from autograd_mini.core.visible import HIDDEN, show_text
-from viz.output.layout import program
+from viz.output.layout import find_program
 
 SVG = "{http://www.w3.org/2000/svg}"
 NASTY = [
@@ -113,7 +113,7 @@ def read_json(content: str) -> None:
 
 def read_dot(content: str) -> None:
     assert not HIDDEN.search(content)
-    engines = [program("graphviz-pure"), *filter(None, [shutil.which("dot")])]
+    engines = [find_program("graphviz-pure"), *filter(None, [shutil.which("dot")])]
     for engine in engines:
         done = subprocess.run([engine, "-Tsvg"], input=content.encode(), capture_output=True)
         assert done.returncode == 0, done.stderr

@@ -14,12 +14,13 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from compiled_steps import train_compiled
 
 import autograd_mini as am
 import viz
-from viz.heat import cividis
+from viz.colours import cividis
 from viz.output.dot import ink_on
-from viz.pages.webpage import resource
+from viz.pages.webpage import read_resource
 
 LEAST = 4.5
 SVG = "{http://www.w3.org/2000/svg}"
@@ -109,18 +110,7 @@ def subjects() -> dict[str, tuple[Any, dict[str, Any]]]:
             return np.tanh(inner @ am.tensor(np.ones((3, 3)), name="V", requires_grad=True))
 
     trained = am.nn.MLP([3, 4, 2], "tanh", seed=0)
-    optimizer = am.optim.SGD(trained, lr=0.1)
-
-    @am.compile
-    def step(x: Any) -> Any:
-        optimizer.zero_grad()
-        loss = np.mean(trained(x) ** 2)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    for _ in range(2):
-        step(x.data)
+    step = train_compiled(trained, trained, x.data)
     ramp = am.tensor(np.ones(1), name="r", requires_grad=True)
     for i in range(24):
         ramp = np.concatenate([ramp, np.ones(2 * i + 1)])
@@ -178,7 +168,7 @@ def test_texts_can_be_read_on_every_colour_of_a_scale() -> None:
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_texts_of_a_page_can_be_read(dark: bool) -> None:
-    rules = resource("page.css").split("@media (prefers-color-scheme: dark)")[1 if dark else 0]
+    rules = read_resource("page.css").split("@media (prefers-color-scheme: dark)")[1 if dark else 0]
     colours = dict(re.findall(r"--(\w+): (#\w{6})", rules.partition("}")[0]))
     for ground, texts in (
         ("paper", ("ink", "quiet", "accent", "forward", "backward")),

@@ -14,8 +14,7 @@ import pytest
 
 import autograd_mini as am
 import viz
-from viz.glyphs import missing
-from viz.output.layout import program
+from viz.output.layout import find_program, missing_characters
 
 SVG = "{http://www.w3.org/2000/svg}"
 PROGRAM = """
@@ -186,7 +185,7 @@ def test_a_png_warns_of_characters_that_its_fonts_lack(tmp_path):
 def test_every_symbol_of_the_table_can_be_drawn_in_a_png():
     from autograd_mini.core.primitive import PRIMITIVES
 
-    assert missing([row.symbol for row in PRIMITIVES.values()]) == []
+    assert missing_characters([row.symbol for row in PRIMITIVES.values()]) == []
 
 
 @pytest.mark.long
@@ -219,19 +218,19 @@ def test_the_core_does_not_import_viz():
 
 def test_a_missing_system_graphviz_is_a_clear_error(graph, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    program.cache_clear()
+    find_program.cache_clear()
     with pytest.raises(viz.LayoutError, match="engine='dot' need Graphviz"):
         viz.draw(graph, engine="dot").svg  # noqa: B018  # it is laid out
     assert "<svg" in viz.draw(graph).svg  # found without a PATH
-    program.cache_clear()
+    find_program.cache_clear()
 
 
 def test_the_program_is_found_in_the_files_of_its_distribution(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    program.cache_clear()
-    assert Path(program("graphviz-pure")).is_file()
-    program.cache_clear()
+    find_program.cache_clear()
+    assert Path(find_program("graphviz-pure")).is_file()
+    find_program.cache_clear()
 
 
 def test_a_layout_that_fails_is_a_clear_error():

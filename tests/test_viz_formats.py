@@ -18,10 +18,9 @@ import viz
 from autograd_mini.cli.command import main
 from viz.formats import FORMATS
 from viz.networks.mlp import DenseLayer, Network
-from viz.output.layered import extent, layered
-from viz.output.layout import program
-from viz.output.mermaid import encoded
-from viz.themes import THEMES, themed
+from viz.output.layout import box_extent, find_program, place_in_rows
+from viz.output.text_formats import encode_label
+from viz.style import THEMES, apply_theme
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -93,11 +92,11 @@ def test_format_stands_above_the_suffix(tmp_path):
 
 
 def test_a_pdf_is_drawn_or_names_the_cure(tmp_path, monkeypatch):
-    program.cache_clear()
+    find_program.cache_clear()
     monkeypatch.setenv("PATH", "")
     with pytest.raises(viz.LayoutError, match="apt install graphviz"):
         viz.render(graph(), tmp_path / "g.pdf")
-    program.cache_clear()
+    find_program.cache_clear()
 
 
 def test_json_holds_nodes_edges_and_scopes():
@@ -189,7 +188,7 @@ def test_neurons_have_every_format():
 
 
 def test_letters_of_every_script_stay_as_they_are():
-    assert encoded("вес σ 重み") == "вес σ 重み"
+    assert encode_label("вес σ 重み") == "вес σ 重み"
 
 
 def test_themes_draw_the_same_graph_in_other_colours():
@@ -209,7 +208,7 @@ def test_a_theme_changes_no_label(theme):
     name = 'a="#0072b2" #ffffff'
     drawn = viz.draw(graph(name), theme=theme)
     assert name in [t.text for t in ElementTree.fromstring(drawn.svg).iter() if t.text]
-    assert 'label="#0072b2"' in themed('n0 [label="#0072b2" color="#0072b2"]', theme)
+    assert 'label="#0072b2"' in apply_theme('n0 [label="#0072b2" color="#0072b2"]', theme)
 
 
 def test_the_command_draws_into_several_files(script, tmp_path, capsys):
@@ -300,7 +299,7 @@ def test_plain_rows_go_with_the_arrows_and_nothing_overlaps(direction, view):
     h = am.tensor(np.ones((2, 3)), name="x", requires_grad=True)
     for place in range(6):
         h = np.tanh(h) + h * am.tensor(np.ones(3), name=f"w{place}", requires_grad=True)
-    picture = layered(viz.draw(h, view=view, direction=direction, limit=None).picture)
+    picture = place_in_rows(viz.draw(h, view=view, direction=direction, limit=None).picture)
     boxes = {box.id: box for box in picture.boxes}
     for arrow in picture.arrows:
         tail, head = (boxes[x].position for x in (arrow.tail, arrow.head))
@@ -308,5 +307,5 @@ def test_plain_rows_go_with_the_arrows_and_nothing_overlaps(direction, view):
         assert tail[1] > head[1] if direction == "TB" else tail[0] < head[0]
     for one, two in itertools.combinations(picture.boxes, 2):
         apart = [abs(a - b) for a, b in zip(one.position, two.position, strict=True)]
-        sizes = [(a + b) / 2 for a, b in zip(extent(one), extent(two), strict=True)]
+        sizes = [(a + b) / 2 for a, b in zip(box_extent(one), box_extent(two), strict=True)]
         assert any(a >= b for a, b in zip(apart, sizes, strict=True))

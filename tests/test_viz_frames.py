@@ -13,7 +13,7 @@ import pytest
 
 import autograd_mini as am
 import viz
-from viz.contributions import visits
+from viz.backward_pass import visits
 
 
 def expression():

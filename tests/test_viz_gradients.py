@@ -75,9 +75,9 @@ def test_the_gradients_of_numbers_are_those_of_backward():
         sum(outputs[1:], outputs[0]).backward()
         shown = [box.cells for box in viz.draw(outputs, view="scalars").picture.boxes]
         grads = {cells[0].text: cells[-1].text for cells in shown if len(cells) == 3}
-        assert grads["a"] == f"grad {viz.texts.number(a.grad)}"
+        assert grads["a"] == f"grad {viz.texts.format_number(a.grad)}"
         if "b" in grads:
-            assert grads["b"] == f"grad {viz.texts.number(b.grad)}"
+            assert grads["b"] == f"grad {viz.texts.format_number(b.grad)}"
 
 
 def test_the_seed_of_a_complex_number_is_one():

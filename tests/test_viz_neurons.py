@@ -9,7 +9,7 @@ import pytest
 
 import autograd_mini as am
 import viz
-from viz.networks.mlp import DenseLayer, Network, describe
+from viz.networks.mlp import DenseLayer, Network, read_network
 from viz.networks.neurons import neuron_picture
 
 
@@ -86,7 +86,7 @@ def test_a_wide_layer_shows_its_ends_and_three_dots():
 
 def test_a_model_is_read_by_its_attributes():
     model = SimpleNamespace(layers=[dense(2, 3, "tanh"), SimpleNamespace(), dense(3, 1, "sigmoid")])
-    found = describe(model)
+    found = read_network(model)
     assert found.sizes == (2, 3, 1)
     assert [layer.activation for layer in found.layers] == ["tanh", "σ"]
     assert isinstance(found.layers[0].weight, np.ndarray)
@@ -96,7 +96,7 @@ def test_nested_containers_and_activation_layers_are_read():
     model = SimpleNamespace(
         layers=[SimpleNamespace(layers=[dense(2, 4)]), np.tanh, dense(4, 1, bias=False)]
     )
-    found = describe(model)
+    found = read_network(model)
     assert found.sizes == (2, 4, 1)
     assert found.layers[0].activation == "tanh"
     assert found.layers[1].bias is None
@@ -104,7 +104,7 @@ def test_nested_containers_and_activation_layers_are_read():
 
 def test_layers_that_do_not_fit_are_a_clear_error():
     with pytest.raises(viz.PictureError, match="3 values and the second takes 4"):
-        describe(SimpleNamespace(layers=[dense(2, 3), dense(4, 1)]))
+        read_network(SimpleNamespace(layers=[dense(2, 3), dense(4, 1)]))
 
 
 @pytest.mark.parametrize("subject", ["text", 3, None, SimpleNamespace(layers=[]), [1, 2]])
@@ -148,7 +148,7 @@ def test_a_model_written_by_the_user_is_drawn():
         def forward(self, x):
             return self.last(self.rest(self.first(x)))
 
-    found = describe(Net())
+    found = read_network(Net())
     assert found.sizes == (2, 4, 3, 1)
     assert [layer.activation for layer in found.layers] == ["function", "tanh", "σ"]
 
@@ -168,7 +168,7 @@ class Chain(am.nn.Module):
 
 def test_layers_are_drawn_in_the_order_in_which_they_run():
     model = Chain(lambda s, x: s.out(s.hidden(x)))
-    found = describe(model)
+    found = read_network(model)
     assert np.array_equal(found.layers[0].weight, model.hidden.weight.data)
     assert np.array_equal(found.layers[1].weight, model.out.weight.data)
 
@@ -184,7 +184,7 @@ def test_layers_are_drawn_in_the_order_in_which_they_run():
     ],
 )
 def test_activations_written_in_forward_are_drawn(between, label):
-    found = describe(Chain(lambda s, x: s.out(s.dropout(between(s.hidden(x))))))
+    found = read_network(Chain(lambda s, x: s.out(s.dropout(between(s.hidden(x))))))
     assert [layer.activation for layer in found.layers] == [label, ""]
 
 
@@ -205,7 +205,7 @@ def test_activations_written_in_forward_are_drawn(between, label):
 )
 def test_a_model_that_is_no_chain_of_layers_is_refused_and_a_notebook_shows_its_text(forward):
     model = Chain(forward)
-    with pytest.raises(viz.PictureError, match=r"no chain of dense layers.*viz\.render\(model"):
+    with pytest.raises(viz.PictureError, match=r"not a chain of dense layers.*viz\.render\(model"):
         viz.draw(model)
     assert list(viz.mimebundle(model)) == ["text/plain"]
 
@@ -238,7 +238,7 @@ class Held(am.nn.Module):
     ],
 )
 def test_an_input_is_no_weight_and_a_bias_is_a_row(forward, sample):
-    with pytest.raises(viz.PictureError, match="no chain of dense layers"):
+    with pytest.raises(viz.PictureError, match="not a chain of dense layers"):
         viz.draw(Held(forward), view="neurons", sample=sample)
 
 
@@ -252,14 +252,14 @@ def test_a_bias_may_be_a_row_in_either_shape(shape):
     bias = am.tensor(np.array([5.0, 6.0]).reshape(shape), requires_grad=True)
     model = Held(lambda s, x: s.bias + x @ s.w)
     model.bias = bias
-    (layer,) = describe(model).layers
+    (layer,) = read_network(model).layers
     assert np.array_equal(layer.bias, [5.0, 6.0])
 
 
 def test_all_activations_between_two_layers_are_drawn():
     nn = am.nn
     model = nn.Sequential(nn.Dense(2, 3, "relu", seed=0), np.tanh, nn.Dense(3, 1, seed=0))
-    assert [layer.activation for layer in describe(model).layers] == ["relu, tanh", ""]
+    assert [layer.activation for layer in read_network(model).layers] == ["relu, tanh", ""]
 
 
 def test_an_activation_given_as_a_function_has_its_name():
@@ -267,17 +267,17 @@ def test_an_activation_given_as_a_function_has_its_name():
         return h * am.sigmoid(h)
 
     for activation, name in ((swish, "swish"), (am.relu, "relu"), ("softmax", "softmax")):
-        (layer,) = describe(am.nn.Dense(2, 3, activation, seed=0)).layers
+        (layer,) = read_network(am.nn.Dense(2, 3, activation, seed=0)).layers
         assert layer.activation == name
     model = am.nn.Sequential(am.nn.Dense(2, 3, seed=0), swish, am.nn.Dense(3, 1, seed=0))
-    assert describe(model).layers[0].activation == "swish"
+    assert read_network(model).layers[0].activation == "swish"
 
 
 def test_a_layer_hidden_in_a_function_is_refused():
     inner = am.nn.Dense(3, 3, seed=0)
     model = am.nn.Sequential(am.nn.Dense(2, 3, seed=0), lambda h: inner(h), am.nn.Dense(3, 1))
     with pytest.raises(viz.PictureError, match="takes more than one value"):
-        describe(model)
+        read_network(model)
 
 
 def test_a_layer_written_by_hand_is_drawn():
@@ -289,7 +289,7 @@ def test_a_layer_written_by_hand_is_drawn():
         def forward(self, x):
             return am.relu(self.bias + x @ self.weight)
 
-    (layer,) = describe(Linear()).layers
+    (layer,) = read_network(Linear()).layers
     assert (layer.weight.shape, layer.bias.shape, layer.activation) == ((2, 3), (3,), "relu")
 
 
@@ -305,7 +305,7 @@ def test_drawing_leaves_a_model_as_it_was():
     model = Counting(lambda s, x: s.out(s.dropout(s.hidden(x)))).train()
     weights, state = model.hidden.weight.data.copy(), model.dropout.rng.bit_generator.state
     with am.no_grad():
-        assert describe(model).sizes == (4, 4, 4)
+        assert read_network(model).sizes == (4, 4, 4)
     assert model.calls == 0 and model.training and model.dropout.training
     assert np.array_equal(model.hidden.weight.data, weights)
     assert model.dropout.rng.bit_generator.state == state

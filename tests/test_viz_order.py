@@ -10,10 +10,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from compiled_steps import train_compiled
 
 import autograd_mini as am
 import viz
-from viz.output.arrangement import ends
+from viz.output.arrangement import arrow_ends
 
 SVG = "{http://www.w3.org/2000/svg}"
 DIRECTIONS: Any = pytest.mark.parametrize("direction", ["TB", "LR"])
@@ -41,7 +42,7 @@ def points(text: str | None) -> np.ndarray:
 
 def reversed_pairs(drawing: viz.Drawing) -> Iterator[tuple[str, str]]:
     """Yield what is drawn against its order and does not say which operand it is."""
-    picture, known, marks = drawing.picture, tips(drawing.svg), ends(drawing.picture)
+    picture, known, marks = drawing.picture, tips(drawing.svg), arrow_ends(drawing.picture)
     across = 0 if picture.direction == "TB" else 1
     entering: dict[str, list[int]] = {}
     for place, arrow in enumerate(picture.arrows):
@@ -82,18 +83,7 @@ def test_a_leaf_beside_its_operation_is_on_the_side_of_its_place(
 @DIRECTIONS
 def test_the_update_of_a_weight_is_drawn_as_it_is_computed(direction: Any) -> None:
     w = leaf("W", 3, 3)
-    optimizer = am.optim.SGD([w], lr=0.1)
-
-    @am.compile
-    def step(x: Any) -> Any:
-        optimizer.zero_grad()
-        loss = (np.tanh(x @ w) ** 2).mean()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    step(np.ones((2, 3)))
-    step(np.ones((2, 3)))
+    step = train_compiled(lambda x: np.tanh(x @ w), [w], np.ones((2, 3)))
     assert not list(reversed_pairs(viz.draw(step, direction=direction)))
 
 
@@ -151,5 +141,7 @@ def test_a_leaf_that_is_neither_first_nor_last_does_not_stand_beside_its_operati
     z = np.concatenate([np.tanh(x), w, b])
     for made in (y, z):
         picture = viz.draw(made).picture
-        found = {a.operand: e.port for a, e in zip(picture.arrows, ends(picture), strict=True)}
+        found = {
+            a.operand: e.port for a, e in zip(picture.arrows, arrow_ends(picture), strict=True)
+        }
         assert [found["1st"], found["2nd"], found["3rd"]] == ["nw", "n", "ne"]

@@ -10,11 +10,11 @@ import pytest
 
 import autograd_mini as am
 import viz
-from viz.heat import cividis, scale_of
-from viz.output.dot import attributes
+from viz.colours import cividis, scale_of
+from viz.output.dot import box_attributes
 from viz.overlays import OVERLAYS
-from viz.overlays.flops import flops
-from viz.overlays.sizes import Memory, bytes_of
+from viz.overlays.costs import Memory, result_bytes
+from viz.overlays.flops import count_flops
 
 
 def parameter(*shape: int, name: str) -> am.Tensor:
@@ -192,7 +192,7 @@ def test_memory_counts_what_is_allocated() -> None:
     y = np.exp(x).T
     graph = am.Graph(y)
     overlay = Memory(graph)
-    sizes = {op.type: overlay.of_part(part) for op, part in zip(graph, parts(graph), strict=True)}
+    sizes = {op.type: overlay.read_part(part) for op, part in zip(graph, parts(graph), strict=True)}
     assert sizes["exp"].text == "8 KiB"
     assert sizes["transpose"].text == "0 B"
 
@@ -215,14 +215,14 @@ def test_memory_counts_what_is_allocated() -> None:
 def test_memory_is_that_of_the_results_that_there_are(f: Any, size: int) -> None:
     y = f(am.tensor(np.arange(12.0).reshape(3, 4), name="x"))
     own = 0 if np.shares_memory(y.data, y.op.inputs[0].data) else y.data.nbytes
-    assert bytes_of(y.op) == size == own
+    assert result_bytes(y.op) == size == own
 
 
 def test_memory_of_a_program_is_what_its_instructions_take() -> None:
     f = am.compile(lambda x: np.tanh(np.ravel(np.exp(x))))
     for _ in range(2):
         f(np.ones((3, 4)))
-    sizes = {op.type: bytes_of(op) for op in f.recorded_graph.operations}
+    sizes = {op.type: result_bytes(op) for op in f.recorded_graph.operations}
     assert sizes["reshape"] == 96  # a program joins axes by a copy, whatever their layout is
 
 
@@ -246,7 +246,7 @@ def parts(graph: am.Graph) -> list[Any]:
 )
 def test_floating_point_operations(f: Any, count: float) -> None:
     x, y = am.tensor(np.eye(3, 4)), am.tensor(np.ones((4, 5)))
-    assert flops(f(x, y).op) == pytest.approx(count)
+    assert count_flops(f(x, y).op) == pytest.approx(count)
 
 
 def test_unknown_floating_point_operations_are_told() -> None:
@@ -422,7 +422,7 @@ def test_the_first_origin_has_a_thick_border_and_marks_change_on_a_dark_page() -
     drawing = viz.draw(y, overlay="nonfinite")
     (first,) = [box for box in drawing.picture.boxes if box.first]
     assert first.lines == ("ln", "NaN")
-    look = attributes(first, ordered=False)
+    look = box_attributes(first, ordered=False)
     assert (look["color"], look["penwidth"], look["fontcolor"]) == ("#d55e00", "4", "#fffffe")
     assert '[fill="#000000"]{fill:#ffffff}' in drawing.svg
     assert '[fill="#fffffe"]{fill:#000001}' in drawing.svg
@@ -444,4 +444,4 @@ def test_the_box_of_what_is_left_out_is_filled_beneath_its_text() -> None:
     drawing = viz.draw(y, overlay="memory", limit=4)
     (earlier,) = boxes(drawing, "earlier").values()
     assert earlier.fill is not None
-    assert "filled" in attributes(earlier, ordered=False)["style"].split(",")
+    assert "filled" in box_attributes(earlier, ordered=False)["style"].split(",")

@@ -10,7 +10,7 @@ import pytest
 import autograd_mini as am
 import viz
 from autograd_mini import nn
-from viz.texts import constant
+from viz.texts import format_constant
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ from viz.texts import constant
     ],
 )
 def test_a_constant_is_never_written_as_another_number(value: Any, text: str) -> None:
-    assert constant(value) == text
+    assert format_constant(value) == text
 
 
 def test_a_constant_that_is_cut_is_whole_in_the_tooltip() -> None:

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from compiled_steps import train_compiled
 
 import autograd_mini as am
 import viz
@@ -61,19 +62,7 @@ def test_a_result_taken_twice_is_one_tensor() -> None:
 # ── forward ───────────────────────────────────────────────────────────────────────────────────
 def compiled_step() -> Any:
     net = am.nn.Sequential(am.nn.Dense(2, 3, "tanh", seed=0), am.nn.Dense(3, 1, seed=1))
-    optimizer = am.optim.SGD(net, lr=0.1)
-
-    @am.compile
-    def step(x: Any) -> Any:
-        optimizer.zero_grad()
-        loss = np.mean(net(x) ** 2)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    for _ in range(2):
-        step(np.ones((4, 2)))
-    return step
+    return train_compiled(net, net, np.ones((4, 2)))
 
 
 def test_forward_of_a_step_has_neither_gradient_nor_update() -> None:

@@ -1,4 +1,8 @@
-"""draw: from a tensor, graph or model to a file or a notebook's cell."""
+"""`draw`: from a tensor, graph or model to a drawing, which can be saved or shown in a notebook.
+
+`draw` lists the stages: check the options, find the graph, make a `Picture`. A `Drawing` then turns
+the picture into DOT, SVG and the other formats when they are asked for.
+"""
 
 from __future__ import annotations
 
@@ -8,35 +12,32 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from autograd_mini.core.graph import Graph
 from autograd_mini.core.tensor import Tensor
 from autograd_mini.errors import AutogradError
 from autograd_mini.files import write_file
 
 from .errors import PictureError, SlowLayoutError
-from .formats import checked
-from .glyphs import missing
-from .graphs.compiled_view import compiled_picture
-from .graphs.facts import Facts, of_view
-from .graphs.graph_views import graph_picture
-from .graphs.opening import Open
-from .graphs.scalars import scalar_picture, suits
-from .output.dot import digraph
-from .output.exchange import exchanged, explored
-from .output.layered import layered
-from .output.layout import Engine, lay_out
-from .output.mermaid import mermaid
-from .output.svg import finished
+from .formats import check_path
+from .graphs.facts import Facts, view_facts
+from .graphs.graph_views import compiled_picture, graph_picture
+from .graphs.scalars import scalar_picture, suits_scalar_view
+from .graphs.scopes import Open
+from .output.dot import make_digraph
+from .output.layout import Engine, lay_out, missing_characters, place_in_rows
+from .output.svg import finish_svg
+from .output.text_formats import write_json, write_mermaid, write_model_explorer
 from .overlays import Names
 from .picture import BESIDE, Direction, Picture
-from .subjects import View, check_options, graph_behind, no_graph
-from .themes import Theme, themed
+from .style import Theme, apply_theme
+from .subjects import View, find_graph, no_graph_error, refuse_unknown_options
 
 
 class Drawing:
-    """A picture that can be saved, and that shows itself in a notebook.
+    """A picture that can be saved, and that a notebook displays.
 
     Attributes:
-        picture: its boxes, arrows and clusters.
+        picture: the boxes, arrows and clusters.
         engine: the layout program.
         theme: "auto", "light", "dark" or "print".
     """
@@ -59,21 +60,21 @@ class Drawing:
     def dot(self) -> str:
         """The DOT text."""
         if self._dot is None:
-            self._dot = themed(str(digraph(self.picture).source), self.theme)
+            self._dot = apply_theme(str(make_digraph(self.picture).source), self.theme)
         return self._dot
 
     @property
     def svg(self) -> str:
         """The SVG text, complete as a file."""
         if self._svg is None:
-            drawn = self._laid_out("svg")
-            self._svg = finished(drawn, self.picture, self.dot, follows=self.theme == "auto")
+            drawn = self._draw_file("svg")
+            self._svg = finish_svg(drawn, self.picture, self.dot, follows=self.theme == "auto")
         return self._svg
 
     @property
     def png(self) -> bytes:
         """The PNG file, on white. Warns of characters that its fonts do not have."""
-        lacking = missing(self.picture.texts())
+        lacking = missing_characters(self.picture.texts())
         if lacking and self.engine == "graphviz-pure":
             warnings.warn(
                 f"the fonts of the PNG lack {' '.join(lacking)}, drawn as empty boxes; save as "
@@ -81,7 +82,7 @@ class Drawing:
                 UserWarning,
                 stacklevel=2,
             )
-        return self._laid_out("png")
+        return self._draw_file("png")
 
     @property
     def pdf(self) -> bytes:
@@ -90,32 +91,32 @@ class Drawing:
         Raises:
             LayoutError: if there is no `dot`; the message says how to install it.
         """
-        return self._laid_out("pdf", "dot")
+        return self._draw_file("pdf", "dot")
 
-    def _laid_out(self, kind: Literal["svg", "png", "pdf"], engine: Engine | None = None) -> bytes:
-        """Return the file; if its layout takes too long, that of the plainest one."""
+    def _draw_file(self, kind: Literal["svg", "png", "pdf"], engine: Engine | None = None) -> bytes:
+        """Return the file; if its layout takes too long, lay the boxes out in plain rows."""
         engine = engine or self.engine
         try:
             return lay_out(self.dot, kind, placed=self.picture.placed, engine=engine)
         except SlowLayoutError as error:
             warnings.warn(f"{error}; the boxes are drawn in plain rows", UserWarning, stacklevel=3)
-        source = themed(str(digraph(layered(self.picture)).source), self.theme)
+        source = apply_theme(str(make_digraph(place_in_rows(self.picture)).source), self.theme)
         return lay_out(source, kind, placed=True, engine=engine)
 
     @property
     def mermaid(self) -> str:
         """The text of a Mermaid flowchart."""
-        return mermaid(self.picture)
+        return write_mermaid(self.picture)
 
     @property
     def json(self) -> str:
-        """The nodes, edges and scopes as JSON; `viz.output.exchange` has the form."""
-        return exchanged(self.picture, self._facts())
+        """The nodes, edges and scopes as JSON; `viz.output.text_formats` has the form."""
+        return write_json(self.picture, self._facts())
 
     @property
     def model_explorer(self) -> str:
         """The JSON that Google's Model Explorer opens."""
-        return explored(self.picture, self._facts())
+        return write_model_explorer(self.picture, self._facts())
 
     def save(self, path: str | os.PathLike[str], *, format: str | None = None) -> Path:
         """Write a file in the format that its suffix or `format` names, and return its path.
@@ -127,7 +128,7 @@ class Drawing:
             LayoutError: if the layout program is missing or fails.
             OSError: if the file cannot be written.
         """
-        target, kind = checked(path, format)
+        target, kind = check_path(path, format)
         if kind not in WRITERS:
             raise PictureError(
                 f"a drawing cannot be a page; write viz.render(subject, {str(target)!r})"
@@ -156,7 +157,7 @@ WRITERS: Final[dict[str, Callable[[Drawing], str | bytes]]] = {
     "json": lambda drawing: drawing.json,
     "model-explorer": lambda drawing: drawing.model_explorer,
 }
-"""Format → what a drawing is in it."""
+"""Format → the content of its file."""
 
 
 def draw(
@@ -175,26 +176,24 @@ def draw(
     """Draw a computation graph or a network.
 
     Args:
-        subject: a tensor, a sequence of tensors, a `Graph`, a compiled function (its program
-            after the passes; draw `step.recorded` for the one before), a `Program`, or a model.
+        subject: a tensor, a sequence of tensors, a `Graph`, a model, or a compiled function (its
+            program after the passes; `step.recorded` is the program before them).
         view: what to show; by default what suits the subject.
-            "operations": a box each, shapes on the arrows.
-            "tensors": a box for each result, too.
-            "forward": without the backward and the update of a training step.
-            "backward": beside each box of the forward what the reverse walk does there.
-            "compiled": a compiled function as it was recorded, and after the passes.
+            "operations": one box for each operation, shapes on the arrows.
+            "tensors": also one box for each result.
+            "forward": a training step without its backward and update.
+            "backward": next to each box of the forward, its step of the backward.
+            "compiled": a compiled function before and after the passes.
             "scalars": 0-d tensors with data and grad.
             "neurons": the circles of a network of dense layers.
-        direction: "TB" or "LR"; graphs of operations run from top to bottom by default, the
-            other views from left to right.
+        direction: "TB" (default for graphs of operations) or "LR" (default for other views).
         limit: about how many boxes to draw at most, None for all.
         title: read aloud by screen readers.
-        open: scopes to show open with those around them: a path as "mlp/dense_2" or "block_*",
-            several, a depth (0 folds all), or a function of a path that returns True, False or
-            None. The others are left to the limit.
-        overlay: what to lay over a graph, one or several: "values" (statistics and histograms),
-            "gradients" (norms), "nonfinite" (where NaN arises), "time", "memory", "flops",
-            "parameters". Each adds a line to the boxes; the first with a scale colours them.
+        open: scopes to show open: a path as "mlp/dense_2" or "block_*", several, a depth (0 folds
+            all), or a function of a path that returns True, False or None (the limit decides).
+        overlay: one or several of "values" (statistics), "gradients" (norms), "nonfinite" (where
+            NaN arises), "time", "memory", "flops", "parameters". Each adds a line to the boxes;
+            the first one with a scale colours them.
         sample: one input of a network, a vector: its neurons show their values for it.
         engine: the layout program, "graphviz-pure" or the system's "dot".
         theme: "auto" (an SVG follows its reader's page), "light", "dark" or "print" (no colours).
@@ -207,45 +206,74 @@ def draw(
     >>> draw((x * x).sum())
     <Drawing 'Computation graph': 4 boxes, 4 arrows>
     """
-    check_options(view, direction, limit, engine, theme)
-    theme = theme or "auto"
-    for name, given in (("overlay", overlay), ("open", open)):
+    refuse_unknown_options(view, direction, limit, engine, theme)
+    refuse_options_of_operations(view, overlay=overlay, open=open)
+    graph = None if view in ("compiled", "neurons") else find_graph(subject)
+    facts: Callable[[], dict[str, Facts]] = dict
+    if view == "compiled":
+        picture = compiled_picture(subject, limit, direction or "TB", title)
+    elif view == "neurons" or (view is None and graph is None):
+        picture = _draw_network(subject, sample, direction, limit, title)
+    else:
+        graph = require_graph(graph, subject, sample)
+        picture, facts = _draw_graph(graph, view, direction, limit, title, open, overlay)
+    return Drawing(picture, engine, theme or "auto", facts)
+
+
+def refuse_options_of_operations(view: View | None, **options: Any) -> None:
+    """Refuse options that only views of operations have, if another view is asked for."""
+    for name, given in options.items():
         if given not in (None, [], ()) and view in ("compiled", "scalars", "neurons"):
             raise PictureError(f"{name}= is for views of operations, not for view={view!r}")
-    if view == "compiled":
-        return Drawing(compiled_picture(subject, limit, direction or "TB", title), engine, theme)
-    graph = None if view == "neurons" else graph_behind(subject)
-    if view == "neurons" or (view is None and graph is None):
-        if direction == "TB":
-            raise PictureError(
-                "direction='TB' is not for neurons, which run from left to right; leave it out, "
-                "or draw the graph of the output: viz.render(model(x), path, direction='TB')"
-            )
-        from .networks.mlp import describe  # here, as it loads the layers of the library
-        from .networks.neurons import neuron_picture
 
-        network = describe(subject, sample)
-        return Drawing(neuron_picture(network, title=title, limit=limit), engine, theme)
+
+def require_graph(graph: Graph | None, subject: Any, sample: Any) -> Graph:
+    """Return the graph; refuse a subject without one, and a sample, which only models take."""
     if sample is not None:
         raise PictureError("sample= is for the neurons of a model; draw the model itself")
     if graph is None:
-        raise no_graph(subject)
-    plain = not overlay and open is None
-    if view == "scalars" or (view is None and plain and suits(graph)):
-        picture = scalar_picture(graph, limit=limit, direction=direction or "LR", title=title)
-    else:
-        picture, collector = graph_picture(
-            graph, view or "operations", limit, direction or "TB", title, open, overlay
+        raise no_graph_error(subject)
+    return graph
+
+
+def _draw_network(
+    model: Any, sample: Any, direction: Direction | None, limit: int | None, title: str | None
+) -> Picture:
+    if direction == "TB":
+        raise PictureError(
+            "direction='TB' is not for neurons, which run from left to right; leave it out, "
+            "or draw the graph of the output: viz.render(model(x), path, direction='TB')"
         )
-        return Drawing(picture, engine, theme, lambda: of_view(collector))
-    return Drawing(picture, engine, theme)
+    from .networks.mlp import read_network  # imported here, since it loads autograd_mini.nn
+    from .networks.neurons import neuron_picture
+
+    return neuron_picture(read_network(model, sample), title=title, limit=limit)
+
+
+def _draw_graph(
+    graph: Graph,
+    view: Any,
+    direction: Direction | None,
+    limit: int | None,
+    title: str | None,
+    open: Open,
+    overlay: Names,
+) -> tuple[Picture, Callable[[], dict[str, Facts]]]:
+    """Return the picture of a graph, and what computes the facts about its boxes."""
+    plain = not overlay and open is None
+    if view == "scalars" or (view is None and plain and suits_scalar_view(graph)):
+        picture = scalar_picture(graph, limit=limit, direction=direction or "LR", title=title)
+        return picture, dict
+    picture, collector = graph_picture(
+        graph, view or "operations", limit, direction or "TB", title, open, overlay
+    )
+    return picture, lambda: view_facts(collector)
 
 
 def mimebundle(subject: Any) -> dict[str, Any]:
-    """Return what a notebook shows for a tensor, graph, model or compiled function.
+    """Return picture and text, as a notebook shows a tensor, graph, model or compiled function.
 
-    That is its picture and its text. A leaf has no graph to show, and what cannot be drawn shows
-    its text alone.
+    A leaf has no graph, so it has only its text, as has everything that cannot be drawn.
     """
     bundle = {"text/plain": repr(subject)}
     if isinstance(subject, Tensor) and subject.is_leaf:

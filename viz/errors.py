@@ -1,4 +1,4 @@
-"""What can go wrong while drawing, and the advice."""
+"""The errors of drawing. Each message says how to avoid the error."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from autograd_mini.errors import AutogradError
 
 
 class PictureError(AutogradError, ValueError):
-    """A subject, a view, a format or a path that cannot be drawn as asked."""
+    """A subject that cannot be drawn, or an unknown view, format or path."""
 
 
 class LayoutError(AutogradError, RuntimeError):
-    """The layout program is missing, failed or took too long."""
+    """The layout program is missing, failed, or took too long."""
 
 
 class SlowLayoutError(LayoutError):

@@ -1,4 +1,4 @@
-"""The formats of files, and the suffixes that name them."""
+"""The formats of files and their suffixes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FORMATS: Final[dict[str, tuple[str, ...]]] = {
 SUFFIXES: Final = {suffix: name for name, found in FORMATS.items() for suffix in found}
 
 
-def checked(path: str | os.PathLike[str], format: str | None = None) -> tuple[Path, str]:
+def check_path(path: str | os.PathLike[str], format: str | None = None) -> tuple[Path, str]:
     """Return the path and the format if a picture can be written there.
 
     Raises:

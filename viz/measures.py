@@ -1,7 +1,7 @@
-"""Norm, mean and standard deviation of arrays; every picture takes them from here.
+"""Norm, mean and standard deviation of arrays, for all pictures.
 
-They are computed in float64 from the numbers divided by a power of two near the largest of them, so
-that no square is too large or too small, whatever the array's own dtype.
+They are computed in float64, after a division by a power of two near the largest number. So no
+square overflows or underflows, whatever the dtype of the array is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def norm(value: Any) -> float:
     (5.0, True)
     """
     with np.errstate(all="ignore"):
-        lengths, exponent = scaled(widened(value))
+        lengths, exponent = scale_down(flatten_to_float64(value))
         return float(np.ldexp(np.sqrt(np.sum(np.square(lengths))), exponent))
 
 
@@ -29,21 +29,21 @@ def mean_and_deviation(value: Any) -> tuple[float, float]:
     (2e+200, 1e+200)
     """
     with np.errstate(all="ignore"):
-        numbers, exponent = scaled(widened(value))
+        numbers, exponent = scale_down(flatten_to_float64(value))
         mean, deviation = np.mean(numbers), np.std(numbers)
         return float(np.ldexp(mean, exponent)), float(np.ldexp(deviation, exponent))
 
 
-def widened(value: Any) -> np.ndarray:
-    """Return the elements in a row, in float64; of complex ones real and imaginary parts."""
+def flatten_to_float64(value: Any) -> np.ndarray:
+    """Return the elements as a 1-d float64 array; a complex number gives its two parts."""
     row = np.ravel(np.asarray(value))
     if row.dtype.kind == "c":
         return row.astype(np.complex128).view(np.float64)
     return row.astype(np.float64)
 
 
-def scaled(numbers: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return numbers below 1 and the power of two by which they have to be multiplied."""
+def scale_down(numbers: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the numbers divided by a power of two, all below 1, and its exponent."""
     largest = np.max(np.abs(numbers), initial=0.0)
     if largest == 0 or not np.isfinite(largest):
         return numbers, 0

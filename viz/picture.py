@@ -1,8 +1,8 @@
-"""Picture: boxes, arrows and clusters, before anyone decides where they go or how they look.
+"""Picture: boxes, arrows and clusters, without positions and colours.
 
-Every view of a graph or a network ends as one `Picture`; everything after it (DOT, SVG, PNG) reads
-nothing else. A role says what a box stands for; `style` says how that role looks. Whatever a text
-holds, every format can hold it: what XML forbids is replaced here.
+Every view of a graph or a network makes one `Picture`, and the writers of files (DOT, SVG, PNG)
+read only that. The role of a box says what it stands for; `style` says how each role looks.
+Characters that XML forbids are replaced here, so that every format can hold every text.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ Role = Literal[
     "scale",
 ]
 OPERATIONS: Final[frozenset[Role]] = frozenset({"operation", "gradient", "update"})
-"""The roles of one operation: of a forward, a backward, and an optimizer's step."""
+"""The roles of one operation: in the forward, the backward, and the step of an optimizer."""
 SCOPES: Final[frozenset[Role]] = frozenset({"scope", "gradient_scope", "update_scope"})
-"""The roles of a folded scope, in the same three parts."""
+"""The roles of a folded scope, in the same three phases."""
 BESIDE: Final[frozenset[Role]] = frozenset({"heading", "anchor", "legend", "scale"})
-"""The roles of what is drawn beside a graph and is no box of it."""
+"""The roles of headings and legends, which are not boxes of the graph."""
 Direction = Literal["TB", "LR"]
 Point = tuple[float, float]
 
@@ -65,19 +65,20 @@ class Box:
 
     Attributes:
         id: `n0`, `n1`… in order of creation.
-        role: what it stands for.
-        lines: its label; or `cells`, which then take its place.
-        tooltip: everything that the label leaves out.
-        cluster: the id of the cluster around it.
-        position: its centre in points, where the view computes positions itself.
-        ordered: whether its value depends on the order of what enters it.
-        fill: hexadecimal, with opacity, where a value decides it; its role's by default.
-        bars: heights of a small histogram beneath the label, from 0 to 1.
+        role: what the box stands for.
+        lines: the label, unless there are `cells`.
+        cells: the fields of a label with several values.
+        tooltip: what the label leaves out.
+        cluster: the id of the cluster around the box.
+        position: the centre in points, if the view computes positions itself.
+        ordered: whether the order of the incoming arrows matters.
+        fill: a hexadecimal colour with opacity, if a value decides it; the role's by default.
+        bars: heights of a small histogram below the label, from 0 to 1.
         swatches: the colours that a legend explains.
-        copy_of: the id of the first box of the same tensor, for each further one.
-        tensors: those that it is, counts or lists, each by the role in which it is told and by what
-            tells it from all others; so that the words about a picture count each once.
-        first: whether a thick border says to look at it first.
+        copy_of: the id of the first box of the same tensor, if this is a further one.
+        tensors: role and identity of each tensor that the box shows, counts or lists, so that the
+            description of a picture counts each tensor once.
+        first: whether a thick border says "look here first".
     """
 
     id: str
@@ -112,13 +113,13 @@ class Arrow:
     Attributes:
         tail: the id of the box where it starts.
         head: the id of the box where it ends.
-        label: what rides on it: the shape, the name, the output's index.
-        colour: hexadecimal, with opacity, where a value decides it.
-        width: in points, likewise.
-        backward: whether a cotangent moves along it, against the direction of the picture.
-        output: which result of the box at its tail rides on it, where it has several.
-        count: for how many operands it stands.
-        operand: which operand it brings, "1st" or "2nd", where their order matters.
+        label: shape, name, or index of the output.
+        colour: a hexadecimal colour with opacity, if a value decides it.
+        width: in points, if a value decides it.
+        backward: whether it carries a cotangent, against the direction of the picture.
+        output: the index of the result that it carries, if its tail has several results.
+        count: how many operands it stands for.
+        operand: the place of the operand, "1st" or "2nd", if the order matters.
     """
 
     tail: str
@@ -151,12 +152,12 @@ class Cluster:
 
 @dataclass(slots=True)
 class Picture:
-    """What is to be seen.
+    """Everything that is drawn.
 
     Attributes:
-        title: one line, read aloud by screen readers.
-        direction: which way the arrows run.
-        ranksep: how far the ranks are apart, in inches.
+        title: one line, which screen readers read aloud.
+        direction: where the arrows point, to the bottom or to the right.
+        ranksep: the distance between ranks, in inches.
         boxes: in order of creation.
         arrows: the operands of one operation stand together, in order.
         clusters: outer ones before inner ones.
@@ -176,7 +177,7 @@ class Picture:
 
     @property
     def placed(self) -> bool:
-        """Whether the view computed the positions itself."""
+        """Return whether the view computed the positions itself."""
         return any(box.position is not None for box in self.boxes)
 
     def next_id(self) -> str:

@@ -1,7 +1,7 @@
-"""How the pictures read a recorded graph; the only place that looks behind its public face.
+"""How pictures read a recorded graph. Private attributes of records are read here.
 
-Drawing 100,000 operations must not make an object for each of their operands, so the operands are
-read as they were recorded: tensors, and plain numbers and arrays.
+A graph may have 100,000 operations, and no object is made for each of their operands. So operands
+are read as they were recorded: tensors, numbers and arrays.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from autograd_mini.core.tensor import Tensor
 from autograd_mini.ops.conversion import set_leaf
 
 Key = tuple[int, int]
-"""(serial, index): one tensor. It orders, and never reaches the output."""
+"""(serial, index) of one tensor. It is for comparing and sorting and never appears in a picture."""
 
 
 def operands(operation: Operation) -> tuple[Any, ...]:
     """Return the operands as recorded: tensors, numbers, arrays or None.
 
-    The leaf that an assignment changes is no operand: nothing flows from its old value.
+    The leaf that an assignment changes is left out, because nothing flows from its old value.
     """
     record = operation._record
     taken: tuple[Any, ...] = record._operands
@@ -35,38 +35,38 @@ def operands(operation: Operation) -> tuple[Any, ...]:
 
 
 def is_assignment(operation: Operation | None) -> bool:
-    """Whether an operation gives a leaf its new value; it is the leaf's box after the step."""
+    """Return whether an operation assigns a leaf its new value, as `leaf.data = …` does."""
     return operation is not None and operation.primitive is set_leaf
 
 
 def has_values(graph: Graph) -> bool:
-    """Whether a graph holds numbers, as all but those of compiled programs do."""
+    """Return whether a graph holds numbers. Only the graphs of compiled programs hold none."""
     leaves = (*graph.inputs, *graph.parameters, *graph.outputs)
     return not any(type(x._value) is Absent for x in leaves)
 
 
 def key(tensor: Tensor) -> Key:
-    """Return what tells a tensor from all others, also when it was made anew from its record."""
+    """Return the identity of a tensor, also of one that was made anew from its record."""
     return tensor.serial, tensor.index
 
 
 def scope_of(operation: Operation) -> Scope | None:
-    """Return the innermost scope in which it was recorded: an object for each entry."""
+    """Return the innermost scope of an operation; each entry of a scope has its own object."""
     return operation._record._scope
 
 
 def is_number(operand: Any) -> bool:
-    """Whether a plain operand is so small that it is written into the operation's label."""
+    """Return whether an operand is a plain number, which the operation's label contains."""
     return not isinstance(operand, Tensor) and (operand is None or np.ndim(operand) == 0)
 
 
 def has_changed(leaf: Tensor, operation: Operation) -> bool:
-    """Whether a leaf was assigned after the operation used it."""
+    """Return whether a leaf was assigned after the operation used it."""
     return leaf.is_leaf and leaf._assigned > operation.serial
 
 
 def all_scalar(graph: Graph) -> bool:
-    """Whether every tensor of the graph is 0-d."""
+    """Return whether every tensor of the graph is 0-d."""
     leaves = (*graph.inputs, *graph.parameters, *graph.outputs)
     if any(x.ndim for x in leaves):
         return False

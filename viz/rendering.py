@@ -1,4 +1,4 @@
-"""render: from a subject to a file in any of the formats."""
+"""`render`: from a subject to a file in any of the formats."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autograd_mini.files import write_file
 
 from .drawing import draw
 from .errors import PictureError
-from .formats import checked
+from .formats import check_path
 from .pages.webpage import page
 
 
@@ -35,7 +35,7 @@ def render(
         LayoutError: if the layout program is missing or fails.
         OSError: if the file cannot be written.
     """
-    target, kind = checked(path, format)
+    target, kind = check_path(path, format)
     if kind == "html":
         if options.pop("theme", "auto") not in ("auto", None):
             raise PictureError("a page follows its reader's theme; leave theme= out")

@@ -1,13 +1,21 @@
-"""How each role looks: colour, shape and border together, so that no meaning hangs on colour alone.
+"""Style: what each role looks like, and the themes.
 
-The colours are those of Okabe and Ito, which colour-blind readers can tell apart. Everything is
-drawn in the colours of the light theme; `DARK` says what replaces each of them on a dark page.
+Colour, shape and border together tell a role, so that no meaning depends on colour alone. The
+colours are those of Okabe and Ito, which colour-blind readers can tell apart.
+
+Everything is drawn in the colours of the light theme first; a theme then replaces the colours in
+the DOT text, and `DARK` maps each colour to the one on a dark page. In DOT text a colour always
+stands between quotation marks. A label cannot contain a quotation mark without a backslash before
+it, so no label is mistaken for a colour.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from collections.abc import Callable
+from typing import Final, Literal
 
+from .colours import grey
 from .picture import Role
 
 FONT: Final = "Helvetica"
@@ -22,7 +30,7 @@ PURPLE: Final = "#9c3f73"  # the palette's #CC79A7, darkened until text in it is
 INK: Final = "#1f2328"
 LINE: Final = "#57606a"
 OUTSIDE: Final = "#59636e"
-"""What stands outside of boxes: 6.1 : 1 on white, 4.9 : 1 on the innermost tint of scopes."""
+"""Texts outside of boxes: contrast 6.1 : 1 on white, 4.9 : 1 on the innermost tint of scopes."""
 CHANGED: Final = "#a84a00"  # vermilion, darkened until text in it is readable
 RULE: Final = "#d0d7de"
 WHITE: Final = "#ffffff"
@@ -30,14 +38,14 @@ PALE: Final = "#f3f4f6"
 
 NONFINITE: Final = "#000000"
 ON_NONFINITE: Final = "#fffffe"
-"""Where NaN or infinity arises, and the text there: the strongest contrast on either page."""
+"""The origin of NaN or infinity, and the text on it: the strongest contrast on either page."""
 REACHED: Final = "#c8c8c8"
 ON_REACHED: Final = "#20242a"
-"""What NaN or infinity reaches: fainter on either page."""
+"""Boxes that NaN or infinity reaches, and the text on them: fainter on either page."""
 
 ZERO: Final = "#fbfcfe"
 ON_ZERO: Final = "#20242b"
-"""A gradient that is 0, which no colour of the scale may stand for: as the page."""
+"""A gradient of 0, which has no place on a logarithmic scale: it looks like the page."""
 
 DARK: Final[dict[str, str]] = {
     INK: "#e6edf3",
@@ -65,22 +73,26 @@ DARK: Final[dict[str, str]] = {
 """Colour on a light page → colour on a dark one."""
 
 
-def look(shape: str, edge: str, fill: str, style: str = "filled", **more: str) -> dict[str, str]:
+def role_attributes(
+    shape: str, edge: str, fill: str, style: str = "filled", **more: str
+) -> dict[str, str]:
     """Return the Graphviz attributes of a role."""
     return {"shape": shape, "color": edge, "fillcolor": fill, "style": style, **more}
 
 
-def circle(edge: str, fill: str, style: str = "filled", **more: str) -> dict[str, str]:
-    """Return the attributes of a neuron; all of them are of one size."""
+def neuron_attributes(edge: str, fill: str, style: str = "filled", **more: str) -> dict[str, str]:
+    """Return the Graphviz attributes of a neuron; all neurons have one size."""
     size = {"fixedsize": "true", "width": "0.4", "fontsize": "11", "margin": "0"}
-    return look("circle", edge, fill, style, **size, **more)
+    return role_attributes("circle", edge, fill, style, **size, **more)
 
 
 BOX: Final[dict[Role, dict[str, str]]] = {
-    "input": look("box", GREEN, "#e6f5f0", penwidth="2.5"),
-    "parameter": look("box", BLUE, "#e5f1f8", "rounded,filled", penwidth="1.5"),
-    "operation": look("box", LINE, WHITE, fontsize="14", height="0.36", margin="0.1,0.04"),
-    "gradient": look(
+    "input": role_attributes("box", GREEN, "#e6f5f0", penwidth="2.5"),
+    "parameter": role_attributes("box", BLUE, "#e5f1f8", "rounded,filled", penwidth="1.5"),
+    "operation": role_attributes(
+        "box", LINE, WHITE, fontsize="14", height="0.36", margin="0.1,0.04"
+    ),
+    "gradient": role_attributes(
         "box",
         PURPLE,
         WHITE,
@@ -90,25 +102,29 @@ BOX: Final[dict[Role, dict[str, str]]] = {
         margin="0.1,0.04",
         penwidth="1.3",
     ),
-    "update": look(
+    "update": role_attributes(
         "box", BLUE, WHITE, fontsize="14", height="0.36", margin="0.1,0.04", penwidth="1.3"
     ),
-    "updated": look("box", BLUE, "#e5f1f8", "rounded,filled", penwidth="1.2", peripheries="2"),
-    "scope": look("box3d", LINE, WHITE, margin="0.2,0.1"),
-    "gradient_value": look("box", PURPLE, "#f8eef3", "rounded,filled,dashed", penwidth="1.3"),
-    "gradient_scope": look("box3d", PURPLE, WHITE, "filled,dashed", margin="0.2,0.1"),
-    "update_scope": look("box3d", BLUE, WHITE, margin="0.2,0.1"),
-    "output": look("box", VERMILION, "#fcefe6", peripheries="2", penwidth="1.2"),
-    "scalar_operation": look(
+    "updated": role_attributes(
+        "box", BLUE, "#e5f1f8", "rounded,filled", penwidth="1.2", peripheries="2"
+    ),
+    "scope": role_attributes("box3d", LINE, WHITE, margin="0.2,0.1"),
+    "gradient_value": role_attributes(
+        "box", PURPLE, "#f8eef3", "rounded,filled,dashed", penwidth="1.3"
+    ),
+    "gradient_scope": role_attributes("box3d", PURPLE, WHITE, "filled,dashed", margin="0.2,0.1"),
+    "update_scope": role_attributes("box3d", BLUE, WHITE, margin="0.2,0.1"),
+    "output": role_attributes("box", VERMILION, "#fcefe6", peripheries="2", penwidth="1.2"),
+    "scalar_operation": role_attributes(
         "ellipse", LINE, WHITE, height="0.36", width="0.36", margin="0.03,0.02"
     ),
-    "tensor": look("box", LINE, PALE),
-    "earlier": look("box", OUTSIDE, WHITE, "rounded,filled,dashed", fontcolor=OUTSIDE),
-    "feature": circle(GREEN, "#e6f5f0", penwidth="2.2"),
-    "neuron": circle(LINE, WHITE),
-    "prediction": circle(VERMILION, "#fcefe6", peripheries="2"),
-    "bias": circle(LINE, PALE, "filled,dashed"),
-    "dot": circle(OUTSIDE, OUTSIDE) | {"width": "0.055", "height": "0.055"},
+    "tensor": role_attributes("box", LINE, PALE),
+    "earlier": role_attributes("box", OUTSIDE, WHITE, "rounded,filled,dashed", fontcolor=OUTSIDE),
+    "feature": neuron_attributes(GREEN, "#e6f5f0", penwidth="2.2"),
+    "neuron": neuron_attributes(LINE, WHITE),
+    "prediction": neuron_attributes(VERMILION, "#fcefe6", peripheries="2"),
+    "bias": neuron_attributes(LINE, PALE, "filled,dashed"),
+    "dot": neuron_attributes(OUTSIDE, OUTSIDE) | {"width": "0.055", "height": "0.055"},
     "heading": {"shape": "plain", "fontcolor": OUTSIDE, "fontsize": "13"},
     "legend": {"shape": "plain", "fontcolor": OUTSIDE, "fontsize": "11"},
     "scale": {"shape": "plain", "fontcolor": OUTSIDE, "fontsize": "11"},
@@ -141,7 +157,7 @@ GRAPH: Final = {
     "outputorder": "edgesfirst",
 }
 MOST_TINTS: Final = 3
-"""Scopes deeper than this are not tinted any further, so that what stands in them is readable."""
+"""Deeper scopes are not tinted any darker, so that the texts in them stay readable."""
 CLUSTER: Final = {
     "style": "rounded,filled",
     "color": "#6e778166",
@@ -152,3 +168,70 @@ CLUSTER: Final = {
     "labelloc": "t",
     "margin": "10",
 }
+
+
+Theme = Literal["auto", "light", "dark", "print"]
+THEMES: Final = ("auto", "light", "dark", "print")
+DARK_PAGE: Final = "#161b22"
+GROUND: Final = "bgcolor=transparent"
+WEIGHT: Final = re.compile(r'(?<=[ \[]color=")(#[0-9a-f]{6})([0-9a-f]{2})(?=")')
+COLOUR: Final = re.compile(r'(?<==")(#[0-9a-f]{6})([0-9a-f]{2})?(?=")')
+INKS: Final = frozenset(
+    {INK, LINE, OUTSIDE, GREEN, "#0072b2", VERMILION, CHANGED, PURPLE, ORANGE, ON_REACHED, ON_ZERO}
+)
+MARKS: Final = {NONFINITE: "#000000", ON_NONFINITE: "#ffffff", REACHED: REACHED}
+"""NaN and infinity stay black and grey on paper."""
+
+
+def apply_theme(source: str, theme: Theme) -> str:
+    """Return the DOT text in the colours of a theme.
+
+    "auto" keeps it, on the ground of its page. "light" has a white ground, "dark" a dark one.
+    "print" is black on white: borders and shapes alone show the roles, and a dashed line is a
+    negative weight.
+
+    >>> apply_theme('n0 [color="#0072b2" fillcolor="#e5f1f8" label="#0072b2"]', "print")
+    'n0 [color="#000000" fillcolor="#ffffff" label="#0072b2"]'
+    """
+    if theme == "auto":
+        return source
+    lines = source.split("\n")
+    if theme == "light":
+        return "\n".join(line.replace(GROUND, "bgcolor=white") for line in lines)
+    return "\n".join(map(darken_line if theme == "dark" else remove_colours, lines))
+
+
+def darken_line(line: str) -> str:
+    """Return a line of DOT in the colours of a dark page."""
+    line = line.replace(GROUND, f'bgcolor="{DARK_PAGE}"')
+    return replace_colours(line, DARK)
+
+
+def remove_colours(line: str) -> str:
+    """Return a line of DOT in black, white and grey."""
+    weight = WEIGHT.search(line)
+    if weight and weight.group(1) == ORANGE and " -> " in line:
+        line = line.replace("dir=none", "dir=none style=dashed", 1)
+    line = line.replace(GROUND, "bgcolor=white")
+    pale = {colour: "#ffffff" for colour in DARK if colour not in INKS}
+    known = pale | dict.fromkeys(INKS, "#000000") | {"#d0d7de": "#808080"} | MARKS
+    return replace_colours(line, known, grey)
+
+
+def replace_colours(
+    line: str, colours: dict[str, str], other: Callable[[str], str] | None = None
+) -> str:
+    """Replace the colours of a line and keep their opacity.
+
+    A label may be the text of a colour, as "#0072b2"; it is not replaced.
+    """
+
+    def new(found: re.Match[str]) -> str:
+        before = line[: found.start()]
+        if re.search(r"(?<![a-z])(label|tooltip|id|class)=\"$", before):
+            return found.group()
+        colour = found.group(1)
+        instead = colours.get(colour, other(colour) if other else colour)
+        return instead + (found.group(2) or "")
+
+    return COLOUR.sub(new, line)

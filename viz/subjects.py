@@ -1,4 +1,4 @@
-"""What can be drawn: the graph behind a subject, and the options that no picture has."""
+"""What can be drawn: find the graph of a subject, and refuse unknown options."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ from autograd_mini.core.tensor import Tensor
 
 from .errors import PictureError
 from .graphs.graph_views import COLLECTORS, GraphView
-from .themes import THEMES
+from .style import THEMES
 
 View = GraphView | Literal["compiled", "scalars", "neurons"]
 VIEWS: Final = (*COLLECTORS, "compiled", "scalars", "neurons")
 
 
-def check_options(
+def refuse_unknown_options(
     view: str | None,
     direction: str | None,
     limit: int | None,
     engine: str,
     theme: str | None = None,
 ) -> None:
-    """Refuse options that no picture has."""
+    """Refuse unknown options.
+
+    Raises:
+        PictureError: names the option and what is expected.
+    """
     for name, value, known in (
         ("view", view, (None, *VIEWS)),
         ("direction", direction, (None, "TB", "LR")),
@@ -36,10 +40,10 @@ def check_options(
         raise PictureError(f"limit={limit!r} is too few; expected a whole number from 4, or None")
 
 
-def graph_behind(subject: Any) -> Graph | None:
-    """Return the graph of a subject, None for what is taken for a model.
+def find_graph(subject: Any) -> Graph | None:
+    """Return the graph of a subject, None for anything else, which may be a model.
 
-    What is compiled has a graph of its own, without values.
+    A compiled function has the graph of its program, which holds no values.
     """
     graph = as_graph(subject)
     if graph is not None:
@@ -47,15 +51,15 @@ def graph_behind(subject: Any) -> Graph | None:
     outputs = subject if isinstance(subject, list | tuple) else [subject]
     if all(isinstance(y, Tensor) for y in outputs):
         if not outputs:
-            raise no_graph(subject)
+            raise no_graph_error(subject)
         return Graph(*outputs)
     found = as_graph(getattr(subject, "program", None))
     found = getattr(subject, "graph", None) if found is None else found
     return found if isinstance(found, Graph) else None
 
 
-def no_graph(subject: Any) -> PictureError:
-    """Return the error for a subject that is drawn as a graph and has none."""
+def no_graph_error(subject: Any) -> PictureError:
+    """Return the error for a subject without a graph."""
     return PictureError(
         f"no graph in {type(subject).__name__} {subject!r:.60}; expected a tensor, a sequence "
         "of tensors, a Graph or a compiled function. For a model's graph, draw what it returns: "

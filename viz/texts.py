@@ -1,4 +1,4 @@
-"""Texts of labels: numbers, shapes, names and the symbol of an operation with its constants."""
+"""Texts of labels: numbers, shapes, names, and operations with their constants."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FEWEST_DIGITS: Final = 6
 MOST_DIGITS: Final = 10
 """Constants are written in so many digits."""
 LONGEST_LIST: Final = 24
-"""Names in a list take no more letters than this, but for the first one."""
+"""A list of names has at most this many letters, unless the first name alone is longer."""
 COMMUTATIVE: Final = frozenset(
     {
         *("add", "add_n", "multiply", "dot", "maximum", "minimum", "hypot", "logaddexp"),
@@ -32,14 +32,14 @@ COMMUTATIVE: Final = frozenset(
 )
 
 
-def clean(text: str, longest: int = LONGEST_NAME, lines: int = 3) -> str:
+def clean_text(text: str, longest: int = LONGEST_NAME, lines: int = 3) -> str:
     """Make a user's text safe to draw: no control characters, no lone surrogates, not too long.
 
-    The first line breaks stay, as many as make that number of lines.
+    At most `lines` lines are left; further line breaks become spaces.
 
-    >>> clean("a" * 50)
+    >>> clean_text("a" * 50)
     'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…'
-    >>> clean("bell \\x07")
+    >>> clean_text("bell \\x07")
     'bell �'
     """
     text = text[: longest + 1].replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
@@ -49,11 +49,11 @@ def clean(text: str, longest: int = LONGEST_NAME, lines: int = 3) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def number(value: Any) -> str:
+def format_number(value: Any) -> str:
     """Write a number in at most four significant digits.
 
-    >>> number(0.5), number(-2.0), number(float("nan")), number(12345678.9)
-    ('0.5', '−2', 'NaN', '1.235e+07')
+    >>> [format_number(x) for x in (0.5, -2.0, float("nan"), 12345678.9)]
+    ['0.5', '−2', 'NaN', '1.235e+07']
     """
     value = value.item() if isinstance(value, np.ndarray | np.generic) else value
     if value is None or isinstance(value, bool):
@@ -63,30 +63,30 @@ def number(value: Any) -> str:
     return text.replace("nan", "NaN").replace("-", "−")
 
 
-def constant(value: Any) -> str:
-    """Write a number that a user wrote: whole, or in six digits with a sign that it was cut.
+def format_constant(value: Any) -> str:
+    """Write a constant of the user's code: in full, or in six digits after "≈".
 
-    More digits are written where six would read as a rounder number.
+    More than six digits are written if six would look like a rounder number.
 
-    >>> constant(0.5), constant(0.99999), constant(1 / 3), constant(1 + 1e-9)
-    ('0.5', '0.99999', '≈0.333333', '1.000000001')
+    >>> [format_constant(x) for x in (0.5, 0.99999, 1 / 3, 1 + 1e-9)]
+    ['0.5', '0.99999', '≈0.333333', '1.000000001']
     """
     held = value.item() if isinstance(value, np.ndarray | np.generic) else value
     if not isinstance(held, int | float) or isinstance(held, bool) or not np.isfinite(held):
-        return number(value)
+        return format_number(value)
     if isinstance(held, int) and abs(held) < 10**9:
-        return number_text(str(held))
+        return with_true_minus(str(held))
     whole = str(value)  # in the dtype's own precision, which is less than a float's
     text = ""
     for digits in range(FEWEST_DIGITS, MOST_DIGITS + 1):
         text = f"{held:.{digits}g}"
         if float(text) == float(whole):
-            return number_text(text)
+            return with_true_minus(text)
         if count_digits(text) == digits:
             break
     if held == int(held) and abs(held) < 10**9:
-        return number_text(str(int(held)))
-    return f"≈{number_text(text)}"
+        return with_true_minus(str(int(held)))
+    return f"≈{with_true_minus(text)}"
 
 
 def count_digits(text: str) -> int:
@@ -98,25 +98,27 @@ def count_digits(text: str) -> int:
     return len(text.partition("e")[0].replace(".", "").lstrip("-").strip("0"))
 
 
-def number_text(text: str) -> str:
-    """Return a number as it is drawn, with a true minus and no −0."""
+def with_true_minus(text: str) -> str:
+    """Return a number with a true minus sign, and 0 for −0."""
     return "0" if float(text) == 0 else text.replace("-", "−")
 
 
-def rough(value: float) -> str:
+def format_rough(value: float) -> str:
     """Write a number in two digits.
 
-    >>> rough(1234.0), rough(0.0567)
+    >>> format_rough(1234.0), format_rough(0.0567)
     ('1200', '0.057')
     """
     rounded = float(f"{value:.2g}")
-    return number(rounded if np.isfinite(rounded) else value)  # the largest numbers round to inf
+    return format_number(
+        rounded if np.isfinite(rounded) else value
+    )  # the largest numbers round to inf
 
 
-def shape(of: Any) -> str:
+def format_shape(of: Any) -> str:
     """Write a shape: `100×2`, `(5,)` for a vector, and nothing for a scalar.
 
-    >>> shape(np.zeros((100, 2))), shape(np.zeros(5)), shape(1.0)
+    >>> format_shape(np.zeros((100, 2))), format_shape(np.zeros(5)), format_shape(1.0)
     ('100×2', '(5,)', '')
     """
     lengths = np.shape(of._value if isinstance(of, Tensor) else of)
@@ -124,50 +126,54 @@ def shape(of: Any) -> str:
 
 
 def value_or_shape(tensor: Tensor) -> str:
-    """Return the one statistic that a box shows: the number where there is one, or the shape."""
+    """Write the value of a 0-d tensor, or the shape of others."""
     if tensor.ndim or type(tensor._value) is Absent:
-        return shape(tensor)
-    return number(tensor.data)
+        return format_shape(tensor)
+    return format_number(tensor.data)
 
 
-def symbol(operation: Operation) -> str:
+def operation_label(operation: Operation) -> str:
     """Write an operation with the numbers among its operands: `@`, `× 2`, `2 ÷ x`, `max(x, 0)`."""
     taken = operands(operation)
-    sign = sign_of(operation)
+    sign = operation_symbol(operation)
     if operation.type == "getitem" and "index" in operation.params:
-        return clean(f"[{index(operation.params['index'])}]")
+        return clean_text(f"[{format_index(operation.params['index'])}]")
     if operation.type == "draw" and "method" in operation.params:
         return f"{sign} {operation.params['method'].replace('_', ' ')}"
     if operation.type == "transpose" and not is_reversal(operation.params["axes"]):
         return f"axes {', '.join(map(str, operation.params['axes']))}"
     if not any(is_number(x) for x in taken):
-        return f"{sign}{axis(operation)}"
+        return f"{sign}{format_axis(operation)}"
     if any(c.isalpha() for c in sign) or len(taken) != 2:
         tensors = sum(not is_number(x) for x in taken)
         blank = "x" if tensors == 1 else "·"
-        inside = ", ".join(constant(x) if is_number(x) else blank for x in taken)
+        inside = ", ".join(format_constant(x) if is_number(x) else blank for x in taken)
         return f"{sign}({inside})"
     left, right = taken
     if is_number(right):
-        return f"{sign} {constant(right)}"
+        return f"{sign} {format_constant(right)}"
     if operation.type in COMMUTATIVE:
-        return f"{sign} {constant(left)}"
-    return f"{constant(left)} {sign} x"
+        return f"{sign} {format_constant(left)}"
+    return f"{format_constant(left)} {sign} x"
 
 
 def is_reversal(axes: tuple[int, ...]) -> bool:
-    """Whether a permutation of axes is that of `.T`."""
+    """Return whether a permutation reverses the axes, as `.T` does."""
     return list(axes) == list(range(len(axes)))[::-1]
 
 
-def sign_of(operation: Operation) -> str:
-    """Return the sign of an operation's primitive on one line, or its name if it has none."""
+def operation_symbol(operation: Operation) -> str:
+    """Return the symbol of an operation on one line, or its name if it has no symbol."""
     row = operation.primitive
-    return clean(row.symbol, lines=1).strip() or clean(row.name, lines=1).strip() or "operation"
+    return (
+        clean_text(row.symbol, lines=1).strip()
+        or clean_text(row.name, lines=1).strip()
+        or "operation"
+    )
 
 
-def axis(operation: Operation) -> str:
-    """Write the axis of an operation that takes one, where its input has others."""
+def format_axis(operation: Operation) -> str:
+    """Write the axis of an operation, unless its input has no other axes."""
     value = operation.params.get("axis")
     ndim = np.ndim(getattr(operands(operation)[0], "_value", operands(operation)[0]))
     axes = value if isinstance(value, tuple) else () if value is None else (value,)
@@ -176,7 +182,7 @@ def axis(operation: Operation) -> str:
     return f" axis {', '.join(map(str, axes))}"
 
 
-def index(parts: Any) -> str:
+def format_index(parts: Any) -> str:
     """Write an index as the user did: `0, 1:3, …`; arrays show their shape."""
     parts = parts if isinstance(parts, tuple) else (parts,)
     return ", ".join(map(_index_part, parts))
@@ -190,23 +196,23 @@ def _index_part(part: Any) -> str:
         return "…"
     if np.ndim(part) == 0:
         return "array" if repr(part) == "ARRAY" else str(part)
-    return f"{np.asarray(part).dtype} {shape(part)}"
+    return f"{np.asarray(part).dtype} {format_shape(part)}"
 
 
 def operation_tooltip(operation: Operation) -> str:
-    """Tell what the label leaves out: scope, type, parameters, formula."""
+    """Return the tooltip of an operation: scope, type, parameters, formula."""
     params = ", ".join(f"{k}={v!r}" for k, v in operation.params.items() if " at 0x" not in repr(v))
     path = "/".join(filter(None, (scope_path(scope_of(operation)), operation.type)))
     call = f"{path}({params})" if params else path
-    cut = [x for x in operands(operation) if is_number(x) and constant(x).startswith("≈")]
+    cut = [x for x in operands(operation) if is_number(x) and format_constant(x).startswith("≈")]
     numbers = f"\nwith {', '.join(map(str, cut))}" if cut else ""
-    return clean(f"{call}{numbers}\n{operation.primitive.doc}", LONGEST_TOOLTIP, lines=4)
+    return clean_text(f"{call}{numbers}\n{operation.primitive.doc}", LONGEST_TOOLTIP, lines=4)
 
 
 def list_names(names: Sequence[str], noun: str) -> str:
-    """Write how many there are of something after the first names, as many as fit on a line.
+    """Write the first names, as many as fit on a line, and the number of all.
 
-    Names may be empty. Equal ones are written once, with their number.
+    Names may be empty. Equal names are written once, with their number.
 
     >>> list_names(["W", "U", "b"], "parameter")
     'W, U, b · 3 parameters'
@@ -214,41 +220,41 @@ def list_names(names: Sequence[str], noun: str) -> str:
     ('2 parameters', 'W ×2, b · 3 parameters')
     """
     different = with_counts([name for name in names if name])
-    told: list[str] = []
+    shown: list[str] = []
     for name in different:
-        if told and sum(map(len, told)) + 2 * len(told) + len(name) > LONGEST_LIST:
+        if shown and sum(map(len, shown)) + 2 * len(shown) + len(name) > LONGEST_LIST:
             break
-        told.append(name)
-    if not told:
-        return counted(len(names), noun)
-    rest = [] if len(told) == len(different) and all(names) else ["…"]
-    return f"{', '.join([*told, *rest])} · {counted(len(names), noun)}"
+        shown.append(name)
+    if not shown:
+        return format_count(len(names), noun)
+    rest = [] if len(shown) == len(different) and all(names) else ["…"]
+    return f"{', '.join([*shown, *rest])} · {format_count(len(names), noun)}"
 
 
 def with_counts(names: Iterable[str]) -> list[str]:
-    """Return the different names, each with how often it occurs if that is not once."""
+    """Return the different names, with a count after those that occur several times."""
     return [f"{name} ×{n}" if n > 1 else name for name, n in Counter(names).items()]
 
 
 def join_list(texts: Sequence[str], longest: int = LONGEST_TOOLTIP, between: str = ", ") -> str:
-    """Join the first texts, as many as fit, and say how many more there are.
+    """Join the first texts, as many as fit, and write how many are left.
 
     >>> join_list(["W", "U", "b"], 9), join_list(["W", "U", "b"], 3)
     ('W, U, b', 'W, … and 2 more')
     """
-    told: list[str] = []
+    shown: list[str] = []
     length = 0
     for text in texts:
         length += len(text) + len(between)
-        if told and length - len(between) > longest:
+        if shown and length - len(between) > longest:
             break
-        told.append(text)
-    rest = len(texts) - len(told)
-    return between.join([*told, *([f"… and {rest} more"] if rest else [])])
+        shown.append(text)
+    rest = len(texts) - len(shown)
+    return between.join([*shown, *([f"… and {rest} more"] if rest else [])])
 
 
 def ordinal(place: int) -> str:
-    """Write a place.
+    """Write a number as a place in an order.
 
     >>> ordinal(1), ordinal(12), ordinal(22)
     ('1st', '12th', '22nd')
@@ -257,6 +263,6 @@ def ordinal(place: int) -> str:
     return f"{place}{'th' if place // 10 % 10 == 1 else special.get(place % 10, 'th')}"
 
 
-def counted(count: int, noun: str) -> str:
+def format_count(count: int, noun: str) -> str:
     """Write a count with its noun: `1 operation`, `960 operations`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}".replace(",", "\N{NO-BREAK SPACE}")

@@ -1,4 +1,4 @@
-"""A picture told in words, for readers who cannot see it."""
+"""The description of a picture in words, for readers who cannot see it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Final
 
 from .picture import Picture, Role
-from .texts import counted
+from .texts import format_count
 
 MOST_SENTENCES: Final = 60
 NOUNS: Final[dict[Role, str]] = {
@@ -28,13 +28,13 @@ NOUNS: Final[dict[Role, str]] = {
 TENSORS: Final[frozenset[Role]] = frozenset(
     {"input", "parameter", "updated", "gradient_value", "output"}
 )
-"""The roles of tensors, which may be drawn, counted or listed, in several boxes."""
+"""The roles of tensors. Several boxes may draw, count or list one tensor."""
 
 
-def told(picture: Picture) -> str:
-    """Describe a picture: how much there is of what, then each box with what enters it.
+def describe_picture(picture: Picture) -> str:
+    """Describe a picture: how many boxes of each kind, then what each box takes.
 
-    A tensor is one, however often it is drawn, counted or listed.
+    A tensor counts once, however often it is drawn, counted or listed.
     """
     if picture.placed:
         headings = [box.words for box in picture.boxes if box.role == "heading"]
@@ -42,48 +42,48 @@ def told(picture: Picture) -> str:
     tensors = {tensor for box in picture.boxes for tensor in box.tensors}
     counts: Counter[Role] = Counter(role for role, _ in tensors)
     counts.update(box.role for box in picture.boxes if box.role not in TENSORS)
-    amounts = [count_noun(counts[role], noun) for role, noun in NOUNS.items() if counts[role]]
+    amounts = [count_nouns(counts[role], noun) for role, noun in NOUNS.items() if counts[role]]
     sentences = [f"A graph of {', '.join(amounts)}." if amounts else "An empty graph."]
-    sentences += tell_operands(picture)
+    sentences += describe_operands(picture)
     if len(sentences) > MOST_SENTENCES:
         rest = len(sentences) - MOST_SENTENCES
         more = f"{rest} more boxes take others." if rest > 1 else "1 more box takes others."
         sentences = [*sentences[:MOST_SENTENCES], more]
-    return " ".join([*sentences, *tell_legends(picture)])
+    return " ".join([*sentences, *describe_legends(picture)])
 
 
-def count_noun(count: int, noun: str) -> str:
-    """Write a count with its noun, whose first word has the plural.
+def count_nouns(count: int, noun: str) -> str:
+    """Write a count with its noun; the first word of the noun becomes the plural.
 
-    >>> count_noun(2, "fold of the backward"), count_noun(3, "box of what is left out")
+    >>> count_nouns(2, "fold of the backward"), count_nouns(3, "box of what is left out")
     ('2 folds of the backward', '3 boxes of what is left out')
     """
     if noun == "backward operation" or noun == "update operation" or noun == "updated tensor":
-        return counted(count, noun)
+        return format_count(count, noun)
     first, space, others = noun.partition(" ")
-    found = counted(count, first).replace("boxs", "boxes")
+    found = format_count(count, first).replace("boxs", "boxes")
     return f"{found}{space}{others}"
 
 
-def tell_operands(picture: Picture) -> list[str]:
-    """Return a sentence for each box that arrows enter: what it takes, and how often."""
+def describe_operands(picture: Picture) -> list[str]:
+    """Return a sentence for each box with incoming arrows: what it takes, and how often."""
     names = {box.id: " ".join(box.words.split("\n")).rstrip() for box in picture.boxes}
     entering: dict[str, Counter[str]] = {}
     for arrow in picture.arrows:
         entering.setdefault(arrow.head, Counter())[arrow.tail] += arrow.count
-    told = {
+    taken_by = {
         head: [f"{names[x]} {n} times" if n > 1 else names[x] for x, n in found.items()]
         for head, found in entering.items()
     }
     return [
-        f"{names[box.id]} takes {' and '.join(told[box.id])}."
+        f"{names[box.id]} takes {' and '.join(taken_by[box.id])}."
         for box in picture.boxes
-        if box.id in told
+        if box.id in taken_by
     ]
 
 
-def tell_legends(picture: Picture) -> list[str]:
-    """Return what legends say, and what colours tell."""
+def describe_legends(picture: Picture) -> list[str]:
+    """Return the sentences of the legends and of the colour scales."""
     found = []
     for box in picture.boxes:
         if box.role == "scale":

@@ -10,9 +10,17 @@ from collections.abc import Callable
 from inspect import signature
 from typing import Any
 
-from ..cli.points import DTYPES, Point, point, scale, seed, shape, value
-from ..cli.streams import complain, standard_output
-from ..cli.targets import raised, target
+from ..cli.points import (
+    DTYPES,
+    Point,
+    make_point,
+    parse_scale,
+    parse_seed,
+    parse_shape,
+    parse_value,
+)
+from ..cli.streams import print_error, standard_output
+from ..cli.targets import describe_error, find_function
 from ..errors import ArgumentError, AutogradError
 from ..files import write_file
 from .check import COVERAGE, gradcheck
@@ -53,19 +61,24 @@ def read_by(reader: Callable[[str], Any]) -> Callable[[str], Any]:
     return read
 
 
+def add_input_options(add: Callable[..., Any]) -> None:
+    """Add the arguments that give a function its inputs, by `add_argument` of their group."""
+    add("--shape", dest="inputs", action="append", type=read_by(parse_shape), metavar="x=3,4",
+        help="random numbers of this shape; p.w=3,4 is the item 'w' of a dict p")  # fmt: skip
+    add("--value", dest="inputs", action="append", type=read_by(parse_value), metavar="n=3",
+        help="a Python literal; a list of numbers is an array")  # fmt: skip
+    add("--file", metavar="inputs.npz", help="arrays by name, from np.savez")
+    add("--scale", type=read_by(parse_scale), default=1.0,
+        help="of the random numbers, 1 by default")  # fmt: skip
+    add("--dtype", choices=DTYPES, default="float64", help="of the random numbers")
+
+
 def check_options(parser: ArgumentParser) -> None:
     """Add the arguments of `check`."""
     add = parser.add_argument
     add("function", help="module:function, or path/to/file.py:function")
     inputs = parser.add_argument_group("inputs, by the names of the function's parameters")
-    row = inputs.add_argument
-    row("--shape", dest="inputs", action="append", type=read_by(shape), metavar="x=3,4",
-        help="random numbers of this shape; p.w=3,4 is the item 'w' of a dict p")  # fmt: skip
-    row("--value", dest="inputs", action="append", type=read_by(value), metavar="n=3",
-        help="a Python literal; a list of numbers is an array")  # fmt: skip
-    row("--file", metavar="inputs.npz", help="arrays by name, from np.savez")
-    row("--scale", type=read_by(scale), default=1.0, help="of the random numbers, 1 by default")
-    row("--dtype", choices=DTYPES, default="float64", help="of the random numbers")
+    add_input_options(inputs.add_argument)
     rules = parser.add_argument_group("a gradient written by hand, module:function or its name")
     for name, called in GRADIENTS.items():
         rules.add_argument(f"--{name}", metavar="FUNCTION", help=f"{name}{called}")
@@ -74,7 +87,7 @@ def check_options(parser: ArgumentParser) -> None:
     row("--argnums", type=read_by(choice), metavar="0,2",
         help="which inputs are differentiated, by position or name; the others stay")  # fmt: skip
     row("--order", type=int, choices=(1, 2), default=1, help="2 for the gradient's gradient, too")
-    row("--seed", type=read_by(seed), default=0, help="of the random inputs and cotangent")
+    row("--seed", type=read_by(parse_seed), default=0, help="of the random inputs and cotangent")
     row("--rtol", type=float, help="relative tolerance")
     row("--atol", type=float, help="absolute tolerance")
     row("--step", type=float, help="of the first differences")
@@ -125,9 +138,9 @@ def check(asked: Namespace) -> int:
     page_path = None if asked.html is None else writable(asked.html)
     if asked.file is not None and os.path.isfile(asked.file):
         asked.file = os.path.abspath(asked.file)  # the checked file may go to another folder
-    function = target(asked.function)
+    function = find_function(asked.function)
     given = gradients(asked)
-    at = point(function, asked.inputs or (), asked.file, asked.seed, asked.scale, asked.dtype)
+    at = make_point(function, asked.inputs or (), asked.file, asked.seed, asked.scale, asked.dtype)
     settings = {name: getattr(asked, name) for name in PASSED_ON}
     settings |= {"names": at.names, **given}
     settings |= {"keep_dtype": asked.dtype in ("float32", "complex64")}
@@ -142,7 +155,7 @@ def check(asked: Namespace) -> int:
     except AutogradError as error:
         raise ArgumentError(f"{error}; the inputs are {at}") from error
     except (Exception, SystemExit) as error:  # whatever the function does with unsuitable inputs
-        text = f"{raised(error)}; the inputs are {at}: give those that the function takes"
+        text = f"{describe_error(error)}; the inputs are {at}: give those that the function takes"
         raise ArgumentError(text) from error
     write_page(page_path, report)
     show(report.to_dict() if asked.json else report, asked)
@@ -190,7 +203,7 @@ def gradients(asked: Namespace) -> dict[str, Any]:
         text = getattr(asked, name)
         if text is not None:
             both = name == "jac" and text == "True"
-            found[name] = True if both else target(text, beside=asked.function)
+            found[name] = True if both else find_function(text, beside=asked.function)
     return found
 
 
@@ -226,7 +239,7 @@ def searched(
     if found is not None:
         write_page(page_path, found.report)
     elif page_path is not None:
-        complain("autograd-mini check: nothing was found, so no page is written")
+        print_error("autograd-mini check: nothing was found, so no page is written")
     show(explored.to_dict() if asked.json else explored, asked)
     return 0 if found is None else exit_code(found.report)
 

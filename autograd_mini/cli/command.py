@@ -1,8 +1,9 @@
 """The command line: `autograd-mini check module:function --shape x=3,4`.
 
-A subcommand is a row of `COMMANDS`: its name, what it does in one line, its options, and what runs.
-Exit codes: 0 for yes, 1 for no, 3 for undecided, 2 for a command that cannot be carried out, 130
-for Ctrl-C. Python itself ends with 1 after an error, so no error is let through.
+Each subcommand is a row of `COMMANDS`: name, summary, description, options, and the function that
+runs it. Exit codes: 0 for yes, 1 for no, 3 for undecided, 2 for a command that cannot be run, 130
+for Ctrl-C. After an error that nobody caught, Python ends with 1, which would look like "no"; so
+every error is caught here.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from typing import Any, NoReturn
 from .. import __version__
 from ..checking.terminal import DESCRIPTION, check, check_options
 from ..errors import AutogradError
-from .picturing import DESCRIPTION as DRAWING
-from .picturing import draw, draw_options
-from .streams import complain, discard_output, diverted
-from .targets import raised
+from .draw_command import DESCRIPTION as DRAWING
+from .draw_command import draw, draw_options
+from .streams import discard_output, divert_output, print_error
+from .targets import describe_error
 
 BAD_USAGE = 2
 INTERRUPTED = 130
-"""As shells have it: 128, and 2 for the signal."""
+"""As in shells: 128, plus 2 for the signal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,11 @@ class Command:
     """One subcommand.
 
     Attributes:
-        name: the word that calls it.
-        summary: what it does, in one line.
-        description: the same with examples.
-        options: adds its arguments to a parser.
-        run: carries it out and returns the exit code.
+        name: the word on the command line.
+        summary: one line about it.
+        description: the long help, with examples.
+        options: a function that adds its arguments to a parser.
+        run: a function that runs it and returns the exit code.
     """
 
     name: str
@@ -53,7 +54,7 @@ COMMANDS = (
 
 
 class UsageError(Exception):
-    """Words that a parser does not take; `usage` says which it takes."""
+    """Wrong arguments; `usage` says which ones are right."""
 
     def __init__(self, message: str, usage: str) -> None:
         super().__init__(message)
@@ -61,7 +62,7 @@ class UsageError(Exception):
 
 
 class Parser(ArgumentParser):
-    """A parser that raises its errors, so that all errors are printed in one place."""
+    """A parser that raises its errors, so that `main` prints all errors."""
 
     def error(self, message: str) -> NoReturn:
         """Raise an error.
@@ -75,7 +76,7 @@ class Parser(ArgumentParser):
         print(message, end="", file=file or sys.stderr)  # argparse passes over a full disk
 
 
-def parser() -> ArgumentParser:
+def make_parser() -> ArgumentParser:
     """Make the parser of all subcommands."""
     top = Parser(
         prog="autograd-mini",
@@ -101,38 +102,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
     Args:
-        arguments: its words, by default those that the program was started with.
+        arguments: the words of the command, by default those of the program.
     """
     is_program = arguments is None
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
         if "--json" in words:
-            with diverted(for_good=is_program) as output:
-                return carry_out(words, output)
+            with divert_output(for_good=is_program) as output:
+                return run_command(words, output)
         if is_program and hasattr(sys.stdout, "reconfigure"):  # ± and … in a narrow encoding
             sys.stdout.reconfigure(errors="backslashreplace")
-        code = carry_out(words, None)
+        code = run_command(words, None)
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
     except KeyboardInterrupt:
-        complain("autograd-mini: interrupted")
+        print_error("autograd-mini: interrupted")
         return INTERRUPTED
     except AutogradError as error:
-        complain(f"autograd-mini: {error}")
+        print_error(f"autograd-mini: {error}")
     except (OSError, ValueError) as error:
         discard_output()
         if isinstance(error, BrokenPipeError) and words[:1] == ["draw"]:
             return 0  # its reader has seen enough, as `head` has; no verdict is lost
         reason = "its reader is gone" if isinstance(error, BrokenPipeError) else error
-        complain(f"autograd-mini: standard output cannot be written: {reason}")
+        print_error(f"autograd-mini: standard output cannot be written: {reason}")
     except Exception as error:  # a file that takes the place of a module of Python, as json.py
-        complain(f"autograd-mini: this cannot be carried out: {raised(error)}")
+        print_error(f"autograd-mini: this cannot be carried out: {describe_error(error)}")
     return BAD_USAGE
 
 
-def carry_out(words: Sequence[str], output: Any) -> int:
-    """Run a command, and say what cannot be carried out.
+def run_command(words: Sequence[str], output: Any) -> int:
+    """Run a command, and print its error if it has one.
 
     Args:
         words: the command and its options.
@@ -143,13 +144,13 @@ def carry_out(words: Sequence[str], output: Any) -> int:
     """
     title = "autograd-mini"
     try:
-        asked = parser().parse_args(words)
+        asked = make_parser().parse_args(words)
         asked.output, title = output, f"autograd-mini {asked.name}"
         return asked.run(asked)
     except KeyboardInterrupt:
         raise
     except UsageError as error:
-        complain(error.usage.rstrip())
+        print_error(error.usage.rstrip())
         text = str(error)
     except AutogradError as error:
         text = str(error)
@@ -160,8 +161,8 @@ def carry_out(words: Sequence[str], output: Any) -> int:
     except SystemExit as end:  # after --help and --version
         return int(end.code or 0)
     except BaseException as error:  # whatever code of users does
-        text = f"this cannot be carried out: {raised(error)}"
-    complain(f"{title}: {text}")
+        text = f"this cannot be carried out: {describe_error(error)}"
+    print_error(f"{title}: {text}")
     if output is not None:
         print(json.dumps({"ok": None, "error": text}, indent=2), file=output)
     return BAD_USAGE

@@ -1,7 +1,7 @@
-"""Points: arguments for a function, as somebody writes them on a command line.
+"""Points: the arguments of a function, given on a command line.
 
 `x=3,4` is a shape, filled with random numbers; `n=3` is a value; a file holds arrays by name. A
-dotted name is a place in a dict: `p.w=3,4` and `p.b=4` make `p = {"w": …, "b": …}`.
+dotted name is a key of a dict: `p.w=3,4` and `p.b=4` make `p = {"w": …, "b": …}`.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from ..errors import ArgumentError
 DTYPES = ("float64", "float32", "complex128", "complex64")
 
 LARGEST = 10**7
-"""Numbers that `--shape` draws at most; a check keeps several copies of them."""
+"""The most numbers that `--shape` draws; a check keeps several copies of them."""
 
 DEEPEST = 32
-"""Axes of a drawn array, names in a dotted name, and dicts or lists in each other in a value."""
+"""The most axes of a drawn array, names in a dotted name, and nested containers in a value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """An argument of which only the shape was given."""
+    """An argument given by its shape."""
 
     name: str
     lengths: tuple[int, ...]
 
-    def drawn(self, generator: np.random.Generator, scale: float, dtype: str) -> Any:
+    def draw_values(self, generator: np.random.Generator, scale: float, dtype: str) -> Any:
         """Draw standard normal numbers times a scale."""
         values = scale * generator.normal(size=self.lengths)
         if np.dtype(dtype).kind == "c":
@@ -44,13 +44,13 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """An argument whose value was given."""
+    """An argument given by its value."""
 
     name: str
     value: Any
 
 
-def shape(text: str) -> Shape:
+def parse_shape(text: str) -> Shape:
     """Read `x=3,4`; `x=` is a number.
 
     Raises:
@@ -63,18 +63,18 @@ def shape(text: str) -> Shape:
     parts = [part.strip() for part in lengths.removesuffix(",").split(",")] if lengths else []
     if not is_name(name) or not equals or not all(part.isdecimal() for part in parts):
         raise ArgumentError(
-            f"{text!r:.80} is no shape; write name=lengths, as x=3,4, or x= for one number"
+            f"{text!r:.80} is not a shape; write name=lengths, as x=3,4, or x= for one number"
         )
     if len(parts) > DEEPEST or any(len(part) > 18 for part in parts):
-        raise ArgumentError(too_large(text))
+        raise ArgumentError(too_large_text(text))
     found = tuple(map(int, parts))
     if math.prod(found) > LARGEST or max(found, default=0) > LARGEST:
-        raise ArgumentError(too_large(text))
+        raise ArgumentError(too_large_text(text))
     return Shape(name.strip(), found)
 
 
-def too_large(text: str) -> str:
-    """Say that a shape is larger than what is drawn."""
+def too_large_text(text: str) -> str:
+    """Return the message that a shape is too large."""
     return (
         f"{text!r:.80} is too large; --shape draws up to {LARGEST:,} numbers in up to {DEEPEST} "
         "axes. Check a smaller input, or give a larger one by --file"
@@ -82,23 +82,23 @@ def too_large(text: str) -> str:
 
 
 def is_name(text: str) -> bool:
-    """Whether a text is a name, or names with dots between them."""
+    """Return whether a text is a name or a dotted name."""
     parts = text.strip().split(".")
     return all(parts) and len(parts) <= DEEPEST
 
 
-def seed(text: str) -> int:
+def parse_seed(text: str) -> int:
     """Read a seed: 0, 1, 2, ….
 
     Raises:
         ArgumentError: for anything else.
     """
     if not text.strip().isdecimal() or len(text) > 18:
-        raise ArgumentError(f"{text!r:.80} is no seed; give a whole number from 0 on, as 0 or 7")
+        raise ArgumentError(f"{text!r:.80} is not a seed; give a whole number from 0 on, as 0 or 7")
     return int(text)
 
 
-def scale(text: str) -> float:
+def parse_scale(text: str) -> float:
     """Read a finite number.
 
     Raises:
@@ -109,15 +109,15 @@ def scale(text: str) -> float:
     except ValueError:
         found = math.nan
     if not math.isfinite(found):
-        raise ArgumentError(f"{text!r:.80} is no scale; give a finite number, as 0.1 or 10")
+        raise ArgumentError(f"{text!r:.80} is not a scale; give a finite number, as 0.1 or 10")
     return found
 
 
-def value(text: str) -> Value:
+def parse_value(text: str) -> Value:
     """Read `n=3`, `x=[0.5, 1.0]`, `mode='same'`; a list of numbers is an array.
 
     Raises:
-        ArgumentError: if it is no Python literal.
+        ArgumentError: if the value is not a Python literal.
     """
     name, equals, written = text.partition("=")
     try:
@@ -126,23 +126,24 @@ def value(text: str) -> Value:
         found = ast.literal_eval(written.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         raise ArgumentError(
-            f"{text!r:.80} is no value; write name=literal, as n=3, x=[0.5, 1.0] or mode=\"'same'\""
+            f"{text!r:.80} is not a value; write name=literal, as n=3, x=[0.5, 1.0] or "
+            "mode=\"'same'\""
         ) from None
-    if depth(found) > DEEPEST:
+    if nesting_depth(found) > DEEPEST:
         raise ArgumentError(f"{text!r:.80} is nested more than {DEEPEST} deep; give a flatter one")
     try:
         array = np.array(found) if isinstance(found, list) else None
     except (ValueError, OverflowError) as error:
         raise ArgumentError(
-            f"{text!r:.80} is no array ({error}); give rows of one length, or a tuple for a "
+            f"{text!r:.80} is not an array ({error}); give rows of one length, or a tuple for a "
             "container"
         ) from None
     numeric = array is not None and array.dtype.kind in "biufc"
     return Value(name.strip(), array if numeric else found)
 
 
-def depth(value: Any) -> int:
-    """Count how many lists, tuples, sets and dicts are in each other."""
+def nesting_depth(value: Any) -> int:
+    """Return how deep lists, tuples, sets and dicts are nested."""
     level, deep = [value], 0
     while level := [x for x in level if isinstance(x, (list, tuple, set, dict))]:
         deep += 1
@@ -151,11 +152,11 @@ def depth(value: Any) -> int:
     return deep
 
 
-def saved(path: str) -> dict[str, Any]:
-    """Read the arrays of a file that `np.savez` wrote, by name.
+def load_arrays(path: str) -> dict[str, Any]:
+    """Load the arrays of a file that `np.savez` wrote, by name.
 
     Raises:
-        ArgumentError: if there is no such file, or it is another one.
+        ArgumentError: if there is no such file, or it is not such a file.
     """
     cure = "give an .npz file, as np.savez('inputs.npz', x=x, w=w) writes it"
     if not Path(path).is_file():
@@ -167,7 +168,7 @@ def saved(path: str) -> dict[str, Any]:
         raise ArgumentError(f"{path!r} holds no arrays by name ({error}); {cure}") from None
 
 
-def nested(named: dict[str, Any]) -> dict[str, Any]:
+def nest_names(named: dict[str, Any]) -> dict[str, Any]:
     """Put dotted names into dicts: `p.w` is the item "w" of `p`."""
     found: dict[str, Any] = {}
     for name, x in named.items():
@@ -176,7 +177,7 @@ def nested(named: dict[str, Any]) -> dict[str, Any]:
         for part in outer:
             inside = inside.setdefault(part, {})
             if not isinstance(inside, dict):
-                raise ArgumentError(f"{name} and {part} cannot both be given: {part} is no dict")
+                raise ArgumentError(f"{name} and {part} cannot both be given: {part} is not a dict")
         inside[last] = x
     return found
 
@@ -186,9 +187,9 @@ class Point:
     """The arguments of a call.
 
     Attributes:
-        arguments: by position.
-        names: of their parameters.
-        chosen: the positions of those that were given; the others are defaults.
+        arguments: the values, by position.
+        names: the names of their parameters.
+        chosen: the positions of the given arguments; the others are defaults.
     """
 
     arguments: list[Any]
@@ -197,17 +198,17 @@ class Point:
 
     def __str__(self) -> str:
         rows = zip(self.names, self.arguments, strict=True)
-        return ", ".join(f"{name} {described(x)}" for name, x in rows)
+        return ", ".join(f"{name} {describe_argument(x)}" for name, x in rows)
 
 
-def described(x: Any) -> str:
-    """Write what an argument is, short."""
+def describe_argument(x: Any) -> str:
+    """Describe an argument in few words."""
     if isinstance(x, dict):
-        return "{" + ", ".join(f"{k!r}: {described(part)}" for k, part in x.items()) + "}"
+        return "{" + ", ".join(f"{k!r}: {describe_argument(part)}" for k, part in x.items()) + "}"
     return f"{x.dtype}{x.shape}" if isinstance(x, (np.ndarray, np.generic)) else f"{x!r:.40}"
 
 
-def point(
+def make_point(
     function: Callable[..., Any],
     given: Sequence[Shape | Value],
     file: str | None,
@@ -215,14 +216,14 @@ def point(
     scale: float,
     dtype: str,
 ) -> Point:
-    """Put the arguments of a function together from what was given of them.
+    """Make the arguments of a function from the given shapes, values and file.
 
     Raises:
-        ArgumentError: if one is missing, or there is no such parameter.
+        ArgumentError: if an argument is missing, or there is no such parameter.
     """
     generator = np.random.default_rng(seed)
-    named = saved(file) if file is not None else {}
-    parameters = positional(function)
+    named = load_arrays(file) if file is not None else {}
+    parameters = positional_parameters(function)
     if parameters is not None:  # a file may hold more
         names = {p.name for p in parameters}
         named = {name: x for name, x in named.items() if name.partition(".")[0] in names}
@@ -231,20 +232,20 @@ def point(
         raise ArgumentError(f"{', '.join(twice)} is given more than once; give each input once")
     for one in given:
         drawn = isinstance(one, Shape)
-        named[one.name] = one.drawn(generator, scale, dtype) if drawn else one.value  # type: ignore[union-attr]
-    arguments = nested(named)
+        named[one.name] = one.draw_values(generator, scale, dtype) if drawn else one.value  # type: ignore[union-attr]
+    arguments = nest_names(named)
     title = getattr(function, "__name__", type(function).__name__)
     if parameters is None:
         if not arguments:
             raise ArgumentError(f"no inputs were given for {title}; give --shape x=3,4")
         return Point(list(arguments.values()), list(arguments), list(range(len(arguments))))
-    return arranged(title, parameters, arguments)
+    return order_arguments(title, parameters, arguments)
 
 
-def arranged(
+def order_arguments(
     title: str, parameters: Sequence[inspect.Parameter], arguments: dict[str, Any]
 ) -> Point:
-    """Bring arguments into the order of the parameters; defaults fill gaps."""
+    """Put arguments into the order of the parameters; defaults fill the gaps."""
     names = [p.name for p in parameters]
     listed = f"parameters of {title}: {', '.join(names) or 'none'}"
     unknown = [name for name in arguments if name not in names]
@@ -260,11 +261,11 @@ def arranged(
     return Point([arguments.get(p.name, p.default) for p in used], names[: last + 1], chosen)
 
 
-def positional(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
+def positional_parameters(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
     """Return the parameters that take arguments by position, None if they are not known.
 
     Raises:
-        ArgumentError: if another one must be given by name.
+        ArgumentError: if another parameter must be given by keyword.
     """
     try:
         parameters = list(inspect.signature(function).parameters.values())

@@ -1,8 +1,8 @@
 """Standard output and error of a command.
 
-What a command was asked for is all that a program that reads its output wants to find there. So
-`diverted` sends everything else that is printed meanwhile, also by code that writes to the file
-descriptor, to standard error.
+A program that reads the output of a command expects the result there and nothing else. So
+`divert_output` sends everything else that is printed to standard error, even what code writes
+straight to the file descriptor.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ def standard_output() -> Any:
 
 
 @contextmanager
-def diverted(*, for_good: bool) -> Iterator[IO[str]]:
-    """Send what is printed to standard error, and yield a stream to standard output.
+def divert_output(*, for_good: bool) -> Iterator[IO[str]]:
+    """Send all printed text to standard error, and yield a stream to standard output.
 
     Args:
-        for_good: whether it stays so to the end of the process, so that what runs then cannot
-            write behind what was printed.
+        for_good: whether to keep it so until the process ends, so that code that runs at the end
+            cannot print after the result.
     """
     out = standard_output()
     descriptor = descriptor_of(out)
@@ -60,16 +60,16 @@ def diverted(*, for_good: bool) -> Iterator[IO[str]]:
 
 
 def discard_output() -> None:
-    """Let what is left for standard output go nowhere, since it cannot be written.
+    """Discard what is left for standard output, after it could not be written.
 
-    Without this, the interpreter fails at its end and returns an exit code of its own.
+    Without this, the interpreter fails when it ends, and returns another exit code.
     """
     descriptor = descriptor_of(sys.stdout)
     if descriptor is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Print a line on standard error, where there is one."""
     if sys.stderr is not None:  # print would take standard output for None
         with suppress(OSError, ValueError):

@@ -1,6 +1,6 @@
-"""Targets: functions that somebody names on a command line, as `module:function`.
+"""Targets: functions named on a command line, as `module:function`.
 
-Naming a function runs the module or file that holds it, and nothing else.
+Finding a function runs the module or file that contains it, and nothing else.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from typing import Any
 from ..errors import ArgumentError
 
 
-def target(text: str, beside: str = "") -> Callable[..., Any]:
+def find_function(text: str, beside: str = "") -> Callable[..., Any]:
     """Return the function that a text names.
 
     Args:
         text: `package.module:function`, `path/to/file.py:function`, or `module:Class.method`; a
-            name alone is looked up where `beside` is.
+            name alone is looked up in the module of `beside`.
         beside: another such text.
 
     Raises:
         ArgumentError: if there is no such module, file or function, or the module cannot be run.
     """
-    found = named(text, beside)
+    found = find_object(text, beside)
     if not callable(found):
         raise ArgumentError(f"{text} is {found!r:.60}, which cannot be called; name a function")
     return found
 
 
-def named(text: str, beside: str = "") -> Any:
-    """Return whatever a text names; the arguments and errors are those of `target`."""
+def find_object(text: str, beside: str = "") -> Any:
+    """Return whatever a text names; the arguments and errors are those of `find_function`."""
     place, colon, name = text.rpartition(":")
     if not colon:
         place = beside.rpartition(":")[0]
@@ -44,7 +44,7 @@ def named(text: str, beside: str = "") -> Any:
         raise ArgumentError(
             f"{text!r} names no function; write module:function or file.py:function"
         )
-    module = from_file(Path(place)) if place.endswith(".py") else from_import(place)
+    module = import_file(Path(place)) if place.endswith(".py") else import_by_name(place)
     try:
         return reduce(getattr, name.split("."), module)
     except AttributeError:
@@ -53,7 +53,7 @@ def named(text: str, beside: str = "") -> Any:
         raise ArgumentError(f"{place} has no {name!r}; it has {listed}") from None
 
 
-def from_import(name: str) -> ModuleType:
+def import_by_name(name: str) -> ModuleType:
     """Import a module as a program in the working directory would."""
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
@@ -65,15 +65,15 @@ def from_import(name: str) -> ModuleType:
                 f"there is no module {error.name!r} here or among the installed ones; "
                 "write its path for a file, as path/to/file.py:function"
             ) from None
-        raise failed(name, error) from error
+        raise failed_import(name, error) from error
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever the module does when it is run
-        raise failed(name, error) from error
+        raise failed_import(name, error) from error
 
 
-def from_file(path: Path) -> ModuleType:
-    """Run a file as a module of its name, once; it may import what lies beside it."""
+def import_file(path: Path) -> ModuleType:
+    """Run a file once, as a module of its name; it may import modules of its directory."""
     path = path.expanduser().resolve()
     if not path.is_file():
         raise ArgumentError(f"there is no file {path}; write module:function or file.py:function")
@@ -95,25 +95,25 @@ def from_file(path: Path) -> ModuleType:
         raise
     except BaseException as error:  # whatever the file does when it is run
         sys.modules.pop(name, None)
-        raise failed(str(path), error) from error
+        raise failed_import(str(path), error) from error
     return module
 
 
-def failed(place: str, error: BaseException) -> ArgumentError:
-    """Say that running a module raised an error, and where."""
+def failed_import(place: str, error: BaseException) -> ArgumentError:
+    """Return the error that running a module raised an error, with its place."""
     if isinstance(error, SystemExit):
         return ArgumentError(
-            f"running {place} ended in {raised(error)}, so nothing of it can be used; put what "
-            'ends the program under `if __name__ == "__main__":`'
+            f"running {place} ended in {describe_error(error)}, so nothing of it can be used; put "
+            'what ends the program under `if __name__ == "__main__":`'
         )
     cure = "it must run without an error"
     if isinstance(error, ImportError) and "no known parent package" in str(error):
         cure = "it belongs to a package: name it with that, as package.module:function"
-    return ArgumentError(f"running {place} raised {raised(error)}; {cure}")
+    return ArgumentError(f"running {place} raised {describe_error(error)}; {cure}")
 
 
-def raised(error: BaseException) -> str:
-    """Write an error with the file and line that raised it."""
+def describe_error(error: BaseException) -> str:
+    """Write an error with the file and line where it was raised."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -1,1 +1,1 @@
-"""Graphs: what of them is drawn, and the views that draw it."""
+"""Graphs: which parts of a graph are drawn, and the views that draw them."""

@@ -1,13 +1,14 @@
-"""Grouping the vertices of an acyclic graph so that the groups are acyclic too.
+"""Divide groups of vertices into pieces, so that the graph of the pieces has no cycle.
 
-Where several operations become one box, something may lead out of the box and back into it: the
-operations of a scope need not follow each other, and what is left out may need what is shown. The
-picture would show a cycle that the graph does not have. Such a group is divided into pieces.
+If several operations become one box, a path may lead out of the box and back into it: the
+operations of a scope need not follow each other, and an operation that is left out may need one
+that is shown. The picture would show a cycle that the graph does not have. So such a group is
+divided into pieces.
 
-Only the groups that lie on a cycle are touched. Along every edge there, the pair (round, group)
-never falls; a vertex whose group would come too early begins the next round of its group. Vertices
-without a group come just after the group that they need. So the pieces of one round stand in one
-order, and no edge leads back.
+Only the groups on a cycle change. Each vertex gets a pair (round, group) that never falls along an
+edge. If the group of a vertex would come too early, the vertex begins the next round of its group.
+A vertex without a group comes just after the group that it needs. So the pieces of one round stand
+in one order, and no edge leads back.
 """
 
 from __future__ import annotations
@@ -17,44 +18,44 @@ from heapq import heapify, heappop, heappush
 from typing import Final
 
 ALONE: Final = -1
-"""The group of a vertex that is in none."""
+"""The group of a vertex without a group."""
 Place = tuple[int, int, int]
 """(round, group, 1 if the vertex comes after the group rather than in it)."""
 
 
-def divide(before: Sequence[Sequence[int]], groups: Sequence[int]) -> list[list[int]]:
+def divide_groups(before: Sequence[Sequence[int]], groups: Sequence[int]) -> list[list[int]]:
     """Return the pieces of the groups in a topological order, each a list of vertices in order.
 
     Args:
         before: for each vertex, those with an edge to it; all of them have lower numbers.
         groups: the group of each vertex, numbered in the order of their first vertices.
 
-    >>> divide([[], [0], [1]], [0, ALONE, 0])
+    >>> divide_groups([[], [0], [1]], [0, ALONE, 0])
     [[0], [1], [2]]
-    >>> divide([[], [0], [0]], [0, ALONE, 0])
+    >>> divide_groups([[], [0], [0]], [0, ALONE, 0])
     [[0, 2], [1]]
     """
     labels = [v if group == ALONE else (group,) for v, group in enumerate(groups)]
-    pieces = gather(labels)
-    edges = contract(before, pieces)
-    order = sort(edges)
+    pieces = group_by_label(labels)
+    edges = contract_edges(before, pieces)
+    order = sort_topologically(edges)
     if len(order) == len(pieces):
         return [pieces[i] for i in order]
     places: dict[int, Place] = {}
-    for component in components(edges):
+    for component in strong_components(edges):
         if len(component) > 1:
             members = sorted(v for i in component for v in pieces[i])
             places |= assign_rounds(members, before, groups)
-    pieces = gather(
+    pieces = group_by_label(
         [
             (*places[v][:2], "round") if v in places and groups[v] != ALONE else label
             for v, label in enumerate(labels)
         ]
     )
-    return [pieces[i] for i in sort(contract(before, pieces))]
+    return [pieces[i] for i in sort_topologically(contract_edges(before, pieces))]
 
 
-def gather(labels: Sequence[object]) -> list[list[int]]:
+def group_by_label(labels: Sequence[object]) -> list[list[int]]:
     """Return the vertices of each label, in the order of their first ones."""
     found: dict[object, list[int]] = {}
     for v, label in enumerate(labels):
@@ -62,7 +63,7 @@ def gather(labels: Sequence[object]) -> list[list[int]]:
     return list(found.values())
 
 
-def contract(before: Sequence[Sequence[int]], pieces: list[list[int]]) -> list[set[int]]:
+def contract_edges(before: Sequence[Sequence[int]], pieces: list[list[int]]) -> list[set[int]]:
     """Return, for each piece, the other pieces with an edge to it."""
     piece_of = [0] * len(before)
     for i, piece in enumerate(pieces):
@@ -71,8 +72,8 @@ def contract(before: Sequence[Sequence[int]], pieces: list[list[int]]) -> list[s
     return [{piece_of[u] for v in piece for u in before[v]} - {i} for i, piece in enumerate(pieces)]
 
 
-def sort(before: list[set[int]]) -> list[int]:
-    """Return a topological order, lower numbers first; what is on a cycle or after it is left."""
+def sort_topologically(before: list[set[int]]) -> list[int]:
+    """Return a topological order, lower numbers first, without vertices on or after a cycle."""
     after: list[list[int]] = [[] for _ in before]
     for head, tails in enumerate(before):
         for tail in tails:
@@ -91,18 +92,18 @@ def sort(before: list[set[int]]) -> list[int]:
     return order
 
 
-def components(before: list[set[int]]) -> list[list[int]]:
+def strong_components(before: list[set[int]]) -> list[list[int]]:
     """Return the strongly connected components (Kosaraju's algorithm, without recursion)."""
     after: list[list[int]] = [[] for _ in before]
     for head, tails in enumerate(before):
         for tail in tails:
             after[tail].append(head)
-    finished = [i for found in searches(range(len(before)), after) for i in found]
-    return searches(reversed(finished), before)
+    finished = [i for found in search_depth_first(range(len(before)), after) for i in found]
+    return search_depth_first(reversed(finished), before)
 
 
-def searches(starts: Iterable[int], edges: Sequence[Iterable[int]]) -> list[list[int]]:
-    """Search depth first from each start that is not yet seen; list what each search finishes."""
+def search_depth_first(starts: Iterable[int], edges: Sequence[Iterable[int]]) -> list[list[int]]:
+    """Search depth first from each unseen start; return the vertices that each search finishes."""
     seen: set[int] = set()
     found = []
     for start in starts:
@@ -127,7 +128,7 @@ def searches(starts: Iterable[int], edges: Sequence[Iterable[int]]) -> list[list
 def assign_rounds(
     members: list[int], before: Sequence[Sequence[int]], groups: Sequence[int]
 ) -> dict[int, Place]:
-    """Return the places of the vertices of a component, the least that never fall along an edge."""
+    """Return the smallest places of a component's vertices that never fall along an edge."""
     places: dict[int, Place] = {}
     for v in members:
         latest = max((places[u] for u in before[v] if u in places), default=(0, ALONE, 1))

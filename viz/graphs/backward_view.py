@@ -1,7 +1,7 @@
-"""The view of a graph with its backward beside it: each box of the forward has its gradient's.
+"""The view of a graph with its backward: next to each box of the forward stands its gradient.
 
-The forward is laid out as the view of operations lays it out. To the right of each box stands what
-the reverse walk does there, and dashed arrows carry the cotangents back the way the values came.
+The forward has the layout of the view of operations. The box at the right of an operation is its
+step in the reverse pass, and dashed arrows carry the cotangents back the way the values came.
 """
 
 from __future__ import annotations
@@ -16,23 +16,30 @@ from autograd_mini.core.reverse import visit
 from autograd_mini.core.tensor import Tensor, leaf
 from autograd_mini.errors import AutogradError
 
-from ..contributions import Ledger
+from ..backward_pass import Ledger, find_reached, gradient_notes, passes_gradient
 from ..errors import PictureError
 from ..picture import Arrow
-from ..reach import find_reached, flows, gradient_notes
 from ..reading import Key, has_values, key, operands
-from ..texts import clean, counted, list_names, shape, sign_of, symbol
-from .builder import name_inside
+from ..texts import (
+    clean_text,
+    format_count,
+    format_shape,
+    list_names,
+    operation_label,
+    operation_symbol,
+)
+from .builder import name_in_scope
 from .operations import OperationsView
-from .outline import Outline, Part
+from .outline import Outline
+from .parts import Part
 from .scopes import Branch
 
 MOST_SYMBOLS: Final = 4
-"""A rule that takes more operations than this lists them in the tooltip only."""
+"""If a rule has more operations than this, only the tooltip lists them."""
 
 
 class BackwardView(OperationsView):
-    """Collects the forward as the view of operations does, then the backward from its end.
+    """Draws the forward as the view of operations does, then the backward from its end.
 
     Raises:
         PictureError: if nothing in the graph requires a gradient, or it holds no values.
@@ -45,14 +52,14 @@ class BackwardView(OperationsView):
         self.gradient_of_leaf: dict[Key, str] = {}
         self.gradient_of_lump: dict[str, str] = {}
         ends = [y for y in outline.graph.outputs if y.requires_grad]
-        self.end = clean(ends[0].name or "output") if len(ends) == 1 else "Σ"
+        self.end = clean_text(ends[0].name or "output") if len(ends) == 1 else "Σ"
         self.reached = find_reached(outline.graph)
         self.terms_of_part = Counter(
             (part, key(x))
             for part in outline.parts
             for operation in part.operations
             for position, x in enumerate(operands(operation))
-            if isinstance(x, Tensor) and self.flows(operation, position)
+            if isinstance(x, Tensor) and self.passes_gradient(operation, position)
         )
         self.terms: Counter[Key] = Counter()
         for (_, name), count in self.terms_of_part.items():
@@ -66,7 +73,7 @@ class BackwardView(OperationsView):
             )
 
     def build(self) -> None:
-        """Add the forward, and beside it the backward."""
+        """Add the boxes and arrows of the forward, then those of the backward."""
         self.builder.notes += gradient_notes(self.outline.graph)
         super().build()
         for part in reversed(self.outline.parts):
@@ -83,7 +90,7 @@ class BackwardView(OperationsView):
                 self.add_flows(part)
 
     def mirror(self, branch: Branch) -> Branch:
-        """Return the scope for the gradients of a scope, made with those around it."""
+        """Return the scope for the gradients of a scope; make it if it is missing."""
         missing = []
         while branch not in self.mirrored:
             missing.append(branch)
@@ -99,167 +106,182 @@ class BackwardView(OperationsView):
         inside = self.mirror(part.around)
         if part.kind != "operation":
             passed = sum(operation.serial in self.reached for operation in part.operations)
-            count = counted(passed, "operation")
-            name = f"of {count}" if part.kind == "earlier" else clean(part.branch.caption)
-            names = [self.name_of_end(x, part) for x in self.ends(part)]
-            box = self.builder.box(
+            count = format_count(passed, "operation")
+            name = f"of {count}" if part.kind == "earlier" else clean_text(part.branch.caption)
+            names = [self.name_of_end(x, part) for x in self.listed_ends(part)]
+            box = self.builder.add_box(
                 "gradient_scope",
                 f"∂ {name}",
                 list_names(names, "gradient") if names else "",
                 tooltip=f"the gradient of {share_of(passed, part)}",
                 inside=inside,
-                tensors=tuple(("gradient_value", key(x)) for x in self.ends(part)),
+                tensors=tuple(("gradient_value", key(x)) for x in self.listed_ends(part)),
             )
             if names:
                 self.builder.lists[box] = {"gradients": names}
             return box
         (operation,) = part.operations
-        made = [sign_of(op) for op in rule_operations(operation)]
+        made = [operation_symbol(op) for op in rule_operations(operation)]
         words = "  ".join(made) if len(made) <= MOST_SYMBOLS else ""
-        told = ", ".join(f"{n} {sign}" if n > 1 else sign for sign, n in Counter(made).items())
+        counts = ", ".join(f"{n} {sign}" if n > 1 else sign for sign, n in Counter(made).items())
         rules = operation.primitive.doc.partition("  ∂")[2]
         lines = (
             f"∂{rules}".replace("  ∂", "\n∂"),
-            f"computed by {told}" if told else "",
+            f"computed by {counts}" if counts else "",
         )
-        tooltip = clean("\n".join(filter(None, lines)), 300, lines=8)
-        name = clean(f"∂ {symbol(operation)}")
-        return self.builder.box("gradient", name, clean(words), tooltip=tooltip, inside=inside)
+        tooltip = clean_text("\n".join(filter(None, lines)), 300, lines=8)
+        name = clean_text(f"∂ {operation_label(operation)}")
+        return self.builder.add_box(
+            "gradient", name, clean_text(words), tooltip=tooltip, inside=inside
+        )
 
     def name_of_end(self, x: Tensor, part: Part) -> str:
-        """Return the name of a gradient that ends in a part, with how many of its terms do."""
+        """Return the name of a gradient that ends in a part, and how many of its terms do."""
         terms, here = self.terms[key(x)], self.terms_of_part[part, key(x)]
         some = f"{here} of {terms} terms" if here < terms else f"sum of {terms}"
-        name = f"∂{name_inside(x, part.branch)}" if x.name else ""
+        name = f"∂{name_in_scope(x, part.branch)}" if x.name else ""
         return f"{name} ({some})" if name and terms > 1 else name
 
     def add_seed(self, y: Tensor, box: str) -> None:
-        """Add the cotangent of an output, with which the walk begins."""
-        name = clean(y.name or "output")
-        seed = self.builder.box(
+        """Add the cotangent of an output, where the reverse pass begins."""
+        name = clean_text(y.name or "output")
+        seed = self.builder.add_box(
             "gradient_value",
             f"∂{name}/∂{name}",
-            "1" if not y.ndim else f"1s {shape(y)}",
+            "1" if not y.ndim else f"1s {format_shape(y)}",
             tensors=(("gradient_value", ("seed", key(y))),),
         )
         self.builder.picture.ties.append((box, seed))
-        self.back(seed, self.gradient_at(y), shape(y))
+        self.add_backward_arrow(seed, self.gradient_at(y), format_shape(y))
 
     def add_more_seeds(self) -> None:
         """Add one box for the cotangents of the outputs that are only counted."""
         outputs = [y for y in self.outline.more_outputs if y.requires_grad]
         if not outputs:
             return
-        seed = self.builder.box(
+        seed = self.builder.add_box(
             "gradient_value",
-            f"… {counted(len(outputs), 'more output')}",
+            f"… {format_count(len(outputs), 'more output')}",
             "1s",
             tooltip="the gradient of each of them by itself",
             tensors=tuple(("gradient_value", ("seed", key(y))) for y in outputs),
         )
-        self.builder.lists[seed] = {"holds": [clean(y.name or "output", lines=1) for y in outputs]}
+        self.builder.lists[seed] = {
+            "holds": [clean_text(y.name or "output", lines=1) for y in outputs]
+        }
         for head in dict.fromkeys(map(self.gradient_at, outputs)):
-            self.back(seed, head)
+            self.add_backward_arrow(seed, head)
 
     def gradient_at(self, y: Tensor) -> str:
         """Return the box at which the cotangent of an output arrives."""
         part = self.outline.part_of(y)
         if part is None:
-            return self.of_leaf(y, self.outline.tree.root)
+            return self.leaf_gradient_box(y, self.outline.tree.root)
         return self.gradient_of_part[part]
 
-    def ends(self, part: Part) -> list[Tensor]:
-        """Return the leaves listed by a part to which something flows, each once."""
-        inside = {key(x) for x in self.outline.listed(part)}
+    def listed_ends(self, part: Part) -> list[Tensor]:
+        """Return the listed leaves of a part that receive a gradient, each once."""
+        inside = {key(x) for x in self.outline.listed_leaves(part)}
         found: dict[Key, Tensor] = {}
         for operation in part.operations:
             for position, x in enumerate(operands(operation)):
-                if isinstance(x, Tensor) and key(x) in inside and self.flows(operation, position):
+                if (
+                    isinstance(x, Tensor)
+                    and key(x) in inside
+                    and self.passes_gradient(operation, position)
+                ):
                     found.setdefault(key(x), x)
         return list(found.values())
 
-    def flows(self, operation: Operation, position: int) -> bool:
-        """Whether a cotangent flows through an operation to an operand."""
-        return operation.serial in self.reached and flows(operation, position)
+    def passes_gradient(self, operation: Operation, position: int) -> bool:
+        """Return whether the reverse pass sends a cotangent to this operand of an operation."""
+        return operation.serial in self.reached and passes_gradient(operation, position)
 
     def add_flows(self, part: Part) -> None:
-        """Add the arrows along which a part passes cotangents on, one for each tensor it takes.
+        """Add the arrows of the cotangents that a part passes on, one for each tensor it takes.
 
-        To the box of several gradients there is one arrow.
+        A box of several gradients gets one arrow.
         """
         tail = self.gradient_of_part[part]
         seen: set[Key | str] = set()
-        for operation, position, x in self.taken(part):
-            if not isinstance(x, Tensor) or not self.flows(operation, position) or key(x) in seen:
+        for operation, position, x in self.outside_operands(part):
+            if (
+                not isinstance(x, Tensor)
+                or not self.passes_gradient(operation, position)
+                or key(x) in seen
+            ):
                 continue
             seen.add(key(x))
             before = self.outline.part_of(x)
             if before is not None:
                 terms = self.terms_of_part[part, key(x)] if part.kind == "operation" else 1
                 several = f"sum of {terms}" if terms > 1 else ""
-                label = ", ".join(filter(None, (shape(x), several)))
-                self.back(tail, self.gradient_of_part[before], label)
+                label = ", ".join(filter(None, (format_shape(x), several)))
+                self.add_backward_arrow(tail, self.gradient_of_part[before], label)
             elif (part, key(x)) in self.sources:
                 branch = self.sources[part, key(x)].around(self.outline.tree.root)
-                head = self.of_leaf(x, branch)
+                head = self.leaf_gradient_box(x, branch)
                 if head not in seen:
-                    self.back(tail, head)
+                    self.add_backward_arrow(tail, head)
                 seen.add(head)
 
-    def of_leaf(self, x: Tensor, branch: Branch) -> str:
-        """Return the box of a leaf's gradient, which is where the walk ends.
+    def leaf_gradient_box(self, x: Tensor, branch: Branch) -> str:
+        """Return the box of a leaf's gradient, where the reverse pass ends.
 
-        Leaves that are only counted have a gradient that is only counted.
+        If the leaf is only counted, its gradient is only counted, too.
         """
         lump = self.box_of_leaf[key(x)]
         if lump in self.lumps:
-            return self.of_lump(lump, branch)
+            return self.group_gradient_box(lump, branch)
         found = self.gradient_of_leaf.get(key(x))
         if found is None:
             full = x.name or "parameter"
-            name = name_inside(x, branch) or full
+            name = name_in_scope(x, branch) or full
             of_what = " of Σ, the sum of the outputs," if self.end == "Σ" else ""
-            found = self.gradient_of_leaf[key(x)] = self.builder.box(
+            found = self.gradient_of_leaf[key(x)] = self.builder.add_box(
                 "gradient_value",
                 f"∂{self.end}/∂{name}",
-                shape(x),
+                format_shape(x),
                 f"sum of {self.terms[key(x)]}" if self.terms[key(x)] > 1 else "",
-                tooltip=f"gradient{of_what} by {clean(full)}, added into its .grad by backward()",
+                tooltip=f"gradient{of_what} by {clean_text(full)}, "
+                "added into its .grad by backward()",
                 inside=self.mirror(branch),
                 tensors=(("gradient_value", key(x)),),
             )
         return found
 
-    def of_lump(self, lump: str, branch: Branch) -> str:
-        """Return the box that counts the gradients of leaves that are only counted."""
+    def group_gradient_box(self, lump: str, branch: Branch) -> str:
+        """Return the box that counts the gradients of counted leaves."""
         found = self.gradient_of_lump.get(lump)
         if found is None:
             names = self.builder.lists[lump]["holds"]
             counted_here = next(x.tensors for x in self.builder.picture.boxes if x.id == lump)
             several = sum(self.terms[name] > 1 for name in self.leaves_of_lump[lump])
-            found = self.gradient_of_lump[lump] = self.builder.box(
+            found = self.gradient_of_lump[lump] = self.builder.add_box(
                 "gradient_value",
-                f"… {counted(len(names), 'more gradient')}",
-                tooltip=f"of them {counted(several, 'sum')} of several terms" if several else "",
+                f"… {format_count(len(names), 'more gradient')}",
+                tooltip=f"of them {format_count(several, 'sum')} of several terms"
+                if several
+                else "",
                 inside=self.mirror(branch),
                 tensors=tuple(("gradient_value", name) for _, name in counted_here),
             )
             self.builder.lists[found] = {"holds": names}
         return found
 
-    def back(self, tail: str, head: str, label: str = "") -> None:
+    def add_backward_arrow(self, tail: str, head: str, label: str = "") -> None:
         """Add an arrow of the backward."""
         self.builder.picture.arrows.append(Arrow(tail, head, label, backward=True))
 
 
 def share_of(passed: int, part: Part) -> str:
-    """Write through how many of the operations of a part the walk goes."""
-    count = counted(len(part.operations), "operation")
+    """Write how many operations of a part the reverse pass goes through."""
+    count = format_count(len(part.operations), "operation")
     return count if passed == len(part.operations) else f"{passed} of {count}"
 
 
 def rule_operations(operation: Operation) -> list[Operation]:
-    """Return the operations of which the rule of an operation is made, recorded on ones."""
+    """Return the operations of a vjp rule, as recorded for a cotangent of ones."""
     vertex, ledger = operation._record, Ledger()
     seeds: list[Any] = [leaf(np.ones(y.shape, y.dtype)[()]) for y in operation.outputs]
     last = max(seed.serial for seed in seeds)

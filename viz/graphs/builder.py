@@ -1,4 +1,4 @@
-"""What the views of a graph have in common: boxes with ids, clusters made when first needed."""
+"""The builder that all views of a graph share: it adds boxes, arrows and clusters to a picture."""
 
 from __future__ import annotations
 
@@ -15,16 +15,25 @@ from autograd_mini.core.tensor import Tensor
 
 from ..picture import Arrow, Box, Cell, Cluster, Direction, Picture, Role
 from ..reading import Key, has_changed, is_assignment, is_number, key, operands
-from ..texts import clean, counted, join_list, list_names, ordinal, shape, value_or_shape
-from .outline import Outline, Part, Source
+from ..texts import (
+    clean_text,
+    format_count,
+    format_shape,
+    join_list,
+    list_names,
+    ordinal,
+    value_or_shape,
+)
+from .outline import Outline
+from .parts import Part, Source
 from .scopes import Branch
-from .sharing import Places, tell_shared
+from .sharing import Places, describe_sharing
 
 MOST_ARROWS: Final = 6
 """More arrows than this between two boxes become one for each label, or one for more labels."""
 MOST_NAMES: Final = 3
 """A title names no more outputs than this."""
-UNNAMED: Final[dict[str, str]] = {"input": "input", "parameter": "parameter"}
+NAME_OF_UNNAMED: Final[dict[str, str]] = {"input": "input", "parameter": "parameter"}
 LONGEST_PLACES: Final = 24
 """The operands that one arrow brings are listed in so many letters."""
 NO_LEAF: Final[Key] = (0, 0)
@@ -32,16 +41,16 @@ Tensors = tuple[tuple[Role, Hashable], ...]
 
 
 class Builder:
-    """Collects one picture of an outline.
+    """Builds one picture of an outline.
 
     Attributes:
         picture: the boxes, arrows and clusters so far.
-        notes: what is true of the whole picture, told beside it.
+        notes: sentences about the whole picture, which get boxes of the legend.
     """
 
     def __init__(self, outline: Outline, title: str, direction: Direction) -> None:
         self.outline = outline
-        self.picture = Picture(clean(title, 200), direction)
+        self.picture = Picture(clean_text(title, 200), direction)
         self.clusters: dict[Branch, str] = {}
         self.lists: dict[str, dict[str, list[str]]] = {}
         self._changed = changed_leaves(outline.graph)
@@ -53,7 +62,7 @@ class Builder:
         self._again: set[int] = set()
         self.notes: list[str] = []
 
-    def box(
+    def add_box(
         self,
         role: Role,
         *lines: str,
@@ -71,7 +80,7 @@ class Builder:
             tuple(filter(None, lines)),
             cells,
             tooltip,
-            self.cluster(inside) if inside else None,
+            self.ensure_cluster(inside) if inside else None,
             ordered=ordered,
             copy_of=copy_of,
             tensors=tensors,
@@ -79,132 +88,137 @@ class Builder:
         self.picture.boxes.append(box)
         return box.id
 
-    def cluster(self, branch: Branch) -> str | None:
-        """Return the id of the cluster of a scope, made with those around it; None for the root."""
+    def ensure_cluster(self, branch: Branch) -> str | None:
+        """Return the id of a scope's cluster, None for the root; add missing clusters first."""
         missing = []
         while branch.parent is not None and branch not in self.clusters:
             missing.append(branch)
             branch = branch.parent
         parent = self.clusters.get(branch)
         for inner in reversed(missing):
-            cluster = Cluster(f"cluster_{len(self.clusters)}", clean(inner.caption), parent)
+            cluster = Cluster(f"cluster_{len(self.clusters)}", clean_text(inner.caption), parent)
             self.picture.clusters.append(cluster)
             parent = self.clusters[inner] = cluster.id
         return parent
 
     def leaf_tooltip(self, leaf: Any, places: str = "") -> str:
-        """Tell role, shape and dtype of a leaf, in which places it is, and whether it changed."""
+        """Return the tooltip of a leaf: role, dtype, shape, its places, and whether it changed."""
         role = "parameter" if isinstance(leaf, Tensor) and leaf.requires_grad else "input"
         dtype = leaf.dtype if isinstance(leaf, Tensor) else getattr(leaf, "dtype", "")
         text = (
             f"{role}, {dtype}, shape {np.shape(leaf._value if isinstance(leaf, Tensor) else leaf)}"
         )
         text = f"{text}, {places}" if places else text
-        return f"{text}, changed since the graph was recorded" if self.changed(leaf) else text
+        return f"{text}, changed since the graph was recorded" if self.is_changed(leaf) else text
 
     def mark_shared(self) -> None:
-        """Mark the boxes of leaves that are in several places; all boxes are there."""
+        """Mark the boxes of leaves that are in several places, once all boxes are there."""
         self.places.listed = Counter(
-            key(leaf) for part in self.outline.parts for leaf in self.outline.listed(part)
+            key(leaf) for part in self.outline.parts for leaf in self.outline.listed_leaves(part)
         )
         marks = self.places.marks()
         for place, box in enumerate(self.picture.boxes):
             mark = marks.get(self.places.drawn.get(box.id, NO_LEAF))
             if mark:
                 leaf, before = self._leaves[box.id]
-                told = self.places.tell(key(leaf), mark)
+                places_text = self.places.describe_places(key(leaf), mark)
                 self.picture.boxes[place] = replace(
                     box,
                     lines=(*box.lines[:before], mark, *box.lines[before:]),
-                    tooltip=self.leaf_tooltip(leaf, told),
+                    tooltip=self.leaf_tooltip(leaf, places_text),
                 )
 
-    def changed(self, leaf: Any) -> bool:
-        """Whether a leaf was assigned after an operation used it."""
+    def is_changed(self, leaf: Any) -> bool:
+        """Return whether a leaf was assigned after an operation used it."""
         return isinstance(leaf, Tensor) and key(leaf) in self._changed
 
     def is_marked_changed(self, leaf: Any) -> bool:
-        """Whether the box of a leaf says that it changed; of all parameters the picture says it."""
-        return self.changed(leaf) and not (self.all_changed and leaf.requires_grad)
+        """Return whether the box of a leaf says "changed".
 
-    def leaf(self, source: Source) -> str:
+        If all parameters changed, one line of the picture says so instead.
+        """
+        return self.is_changed(leaf) and not (self.all_changed and leaf.requires_grad)
+
+    def add_leaf(self, source: Source) -> str:
         """Add the box of a leaf: name, value or shape."""
         leaf = source.value
         inside = source.around(self.outline.tree.root)
         if not isinstance(leaf, Tensor):
-            return self.box(
+            return self.add_box(
                 "input",
                 "array",
-                shape(leaf),
+                format_shape(leaf),
                 tooltip=self.leaf_tooltip(leaf),
                 inside=inside,
-                tensors=identities([source]),
+                tensors=tensor_identities([source]),
             )
-        known = name_inside(leaf, inside) or UNNAMED[source.role], value_or_shape(leaf)
-        box = self.box(
+        known = name_in_scope(leaf, inside) or NAME_OF_UNNAMED[source.role], value_or_shape(leaf)
+        box = self.add_box(
             source.role,
             *known,
             "changed" if self.is_marked_changed(leaf) else "",
             tooltip=self.leaf_tooltip(leaf),
             inside=inside,
             copy_of=self._first.get(key(leaf)),
-            tensors=identities([source]),
+            tensors=tensor_identities([source]),
         )
         self._first.setdefault(key(leaf), box)
         self.places.drawn[box] = key(leaf)
         self._leaves[box] = leaf, len([text for text in known if text])
         return box
 
-    def lump(self, sources: list[Source], role: Role, inside: Branch) -> str:
+    def add_leaf_group(self, sources: list[Source], role: Role, inside: Branch) -> str:
         """Add the box that counts the leaves that are not drawn."""
-        label = f"… {counted(len(sources), f'more {role}')}"
-        box = self.box(role, label, inside=inside, tensors=identities(sources))
+        label = f"… {format_count(len(sources), f'more {role}')}"
+        box = self.add_box(role, label, inside=inside, tensors=tensor_identities(sources))
         self.places.counted.update(key(x.value) for x in sources if isinstance(x.value, Tensor))
-        names = [name_of(x.value) or UNNAMED[role] for x in sources]
+        names = [leaf_name(x.value) or NAME_OF_UNNAMED[role] for x in sources]
         self.lists[box] = {"holds": names}
         return box
 
-    def earlier(self, part: Part) -> str:
+    def add_earlier(self, part: Part) -> str:
         """Add the box that stands for operations that are left out, with the leaves it lists."""
-        count = counted(len(part.operations), f"{'more' if part.follows else 'earlier'} operation")
-        lines, found = self.listing(part)
-        box = self.box(
+        count = format_count(
+            len(part.operations), f"{'more' if part.follows else 'earlier'} operation"
+        )
+        lines, found = self.list_leaves(part)
+        box = self.add_box(
             "earlier",
             f"… {count}",
             *lines,
             tooltip="raise limit= to draw more of them",
-            tensors=self.listed(part),
+            tensors=self.listed_identities(part),
         )
         self.lists[box] = found
         return box
 
-    def more_outputs(self, outputs: Sequence[Tensor]) -> str:
+    def add_more_outputs(self, outputs: Sequence[Tensor]) -> str:
         """Add the box that counts the outputs that are not drawn."""
-        count = counted(len(outputs), "more output")
-        told: Tensors = tuple(("output", key(y)) for y in outputs)
-        box = self.box("output", f"… {count}", tensors=told)
-        self.lists[box] = {"holds": [name_of(y) or "output" for y in outputs]}
+        count = format_count(len(outputs), "more output")
+        identities: Tensors = tuple(("output", key(y)) for y in outputs)
+        box = self.add_box("output", f"… {count}", tensors=identities)
+        self.lists[box] = {"holds": [leaf_name(y) or "output" for y in outputs]}
         return box
 
-    def listed(self, part: Part) -> Tensors:
-        """Return what tells apart the leaves that a part lists."""
-        return identities(Source(x, [part]) for x in self.outline.listed(part))
+    def listed_identities(self, part: Part) -> Tensors:
+        """Return the identities of the leaves that a part lists."""
+        return tensor_identities(Source(x, [part]) for x in self.outline.listed_leaves(part))
 
-    def listing(self, part: Part) -> tuple[list[str], dict[str, list[str]]]:
-        """Return the lines about the leaves that a part lists and its arrays, and all names."""
+    def list_leaves(self, part: Part) -> tuple[list[str], dict[str, list[str]]]:
+        """Return the lines about the listed leaves and the arrays of a part, and all names."""
         within = [member.branch for member in part.members]
         found: dict[str, list[str]] = {}
-        for x in sorted(self.outline.listed(part), key=lambda x: not x.requires_grad):
+        for x in sorted(self.outline.listed_leaves(part), key=lambda x: not x.requires_grad):
             state = self.outline.is_state(x)
             noun = "parameter" if x.requires_grad else "state" if state else "input"
-            found.setdefault(noun, []).append(name_inside(x, part.branch, *within))
+            found.setdefault(noun, []).append(name_in_scope(x, part.branch, *within))
         lines = [list_names(names, noun) for noun, names in found.items()]
-        lines += tell_shared(part, self.outline)
+        lines += describe_sharing(part, self.outline)
         arrays = count_arrays(part)
-        lines += [counted(arrays, "array")] if arrays else []
+        lines += [format_count(arrays, "array")] if arrays else []
         return lines, {f"{noun}s": names for noun, names in found.items()}
 
-    def arrow(
+    def add_arrow(
         self,
         tail: str,
         head: str,
@@ -214,30 +228,33 @@ class Builder:
         again: bool = False,
         output: int = 0,
     ) -> None:
-        """Add an arrow; `again` says that the head takes what is labelled once more."""
+        """Add an arrow; `again` means that the head already takes this tensor."""
         if again:
             self._again.add(len(self.picture.arrows))
         self.picture.arrows.append(Arrow(tail, head, label, tooltip, output=output))
 
     def finish(self) -> Picture:
-        """Join what is too many arrows, tell what is true of all, and return the picture."""
+        """Add the notes, join arrows where there are too many, and return the picture."""
         if self.all_changed:
-            count = counted(len(self.outline.graph.parameters), "parameter")
-            self.box("legend", f"all {count} changed since this was recorded")
+            count = format_count(len(self.outline.graph.parameters), "parameter")
+            self.add_box("legend", f"all {count} changed since this was recorded")
         for note in self.notes:
-            self.box("legend", note)
-        self.picture.arrows = with_operands(self.picture)
+            self.add_box("legend", note)
+        self.picture.arrows = mark_operands(self.picture)
         places: dict[tuple[str, str], list[int]] = {}
         for place, arrow in enumerate(self.picture.arrows):
             places.setdefault((arrow.tail, arrow.head), []).append(place)
-        found = {place: arrow for group in places.values() for place, arrow in self.joined(group)}
+        found = {
+            place: arrow for group in places.values() for place, arrow in self.join_arrows(group)
+        }
         self.picture.arrows = [found[place] for place in sorted(found)]
         return self.picture
 
-    def joined(self, places: list[int]) -> Iterator[tuple[int, Arrow]]:
-        """Yield the arrows between two boxes with their places; of too many, one for each label.
+    def join_arrows(self, places: list[int]) -> Iterator[tuple[int, Arrow]]:
+        """Yield the arrows between two boxes, with their places.
 
-        Of too many labels, one says how many there are.
+        If there are too many arrows, equal labels share one; if there are too many labels, one
+        arrow says how many there are.
         """
         arrows = self.picture.arrows
         labels = Counter(arrows[place].label for place in places)
@@ -249,20 +266,20 @@ class Builder:
         if len(labels) > MOST_ARROWS:
             noun = "tensor" if len(labels) == len(places) else "operand"
             first = arrows[places[0]]
-            listed = join_list([clean(label, lines=1) for label in labels])
-            told = counted(len(places), noun)
-            one = replace(first, label=told, tooltip=listed, count=len(places))
-            yield places[0], replace(one, operand=together(arrows[place] for place in places))
+            listed = join_list([clean_text(label, lines=1) for label in labels])
+            count_text = format_count(len(places), noun)
+            one = replace(first, label=count_text, tooltip=listed, count=len(places))
+            yield places[0], replace(one, operand=operand_range(arrows[place] for place in places))
             return
         for label, count in labels.items():
             place = next(place for place in places if arrows[place].label == label)
             times = f"{label} ×{count}".strip() if count > 1 else label
-            alike = together(arrows[x] for x in places if arrows[x].label == label)
+            alike = operand_range(arrows[x] for x in places if arrows[x].label == label)
             yield place, replace(arrows[place], label=times, count=count, operand=alike)
 
 
-def with_operands(picture: Picture) -> list[Arrow]:
-    """Return the arrows, each with which operand it brings, where the order of operands matters."""
+def mark_operands(picture: Picture) -> list[Arrow]:
+    """Return the arrows; each has the place of its operand if the order of operands matters."""
     ordered = {box.id for box in picture.boxes if box.ordered}
     entering: dict[str, list[Arrow]] = {}
     for arrow in picture.arrows:
@@ -281,8 +298,8 @@ def with_operands(picture: Picture) -> list[Arrow]:
     return found
 
 
-def together(arrows: Iterable[Arrow]) -> str:
-    """Write which operands one arrow for several brings."""
+def operand_range(arrows: Iterable[Arrow]) -> str:
+    """Write the places of the operands that one arrow stands for."""
     places = [arrow.operand for arrow in arrows]
     numbers = [int(place[:-2]) for place in places if place]
     if len(numbers) > 1 and numbers[-1] - numbers[0] == len(numbers) - 1:
@@ -290,25 +307,25 @@ def together(arrows: Iterable[Arrow]) -> str:
     return join_list(places, LONGEST_PLACES) if numbers else ""
 
 
-def identities(sources: Iterable[Source]) -> Tensors:
-    """Return what tells some leaves from all others: of an array, which object it is."""
+def tensor_identities(sources: Iterable[Source]) -> Tensors:
+    """Return the identity of each leaf; that of a plain array is the object's id."""
     return tuple(
         (x.role, key(x.value) if isinstance(x.value, Tensor) else ("array", id(x.value)))
         for x in sources
     )
 
 
-def name_of(leaf: Any) -> str:
+def leaf_name(leaf: Any) -> str:
     """Return the name of a leaf, empty if it has none."""
-    return clean(leaf.name or "", lines=1) if isinstance(leaf, Tensor) else "array"
+    return clean_text(leaf.name or "", lines=1) if isinstance(leaf, Tensor) else "array"
 
 
-def name_inside(leaf: Tensor, *around: Branch) -> str:
-    """Return the name of a leaf without that of a scope around it."""
+def name_in_scope(leaf: Tensor, *around: Branch) -> str:
+    """Return the name of a leaf without the names of these scopes at its beginning."""
     name = leaf.name or ""
     for branch in around:
         name = name.removeprefix(f"{branch.caption}.")
-    return clean(name)
+    return clean_text(name)
 
 
 def count_arrays(part: Part) -> int:
@@ -339,7 +356,7 @@ def output_index(tensor: Tensor, operation: Operation | None) -> str:
 def default_title(graph: Graph) -> str:
     """Name a picture after its outputs, the first few of them."""
     named = (y for y in graph.outputs if y.name and not is_assignment(y.op))
-    names = [clean(y.name or "") for y in named]
+    names = [clean_text(y.name or "") for y in named]
     if not names:
         return "Computation graph"
     rest = len(names) - MOST_NAMES

@@ -1,7 +1,10 @@
-"""The forward of a program's graph: the same vertices without a backward and an update.
+"""The forward of a program's graph: its operations without a backward and an update.
 
-What a later forward takes of them, as a weight after its first update, is a leaf here. What only
-gradients take is where this graph ends, so it is an output.
+A value from another phase becomes a leaf here, for instance a weight after its first update. A
+result that only gradients use becomes an output.
+
+`updated_leaves` finds which leaf a result of an update stands for. A program assigns only the last
+value of a leaf, so the values before it are found on the way there.
 """
 
 from __future__ import annotations
@@ -16,31 +19,35 @@ from autograd_mini.core.record import Operation, Record, lines
 from autograd_mini.core.tensor import Tensor, leaf
 from autograd_mini.ops.conversion import set_leaf
 
-from ..reading import Key
+from ..reading import Key, is_assignment, key, scope_of
 from ..texts import ordinal
-from .updates import updated_leaves
 
-FOR: Final[dict[Phase, str]] = {"backward": "the gradients", "update": "the update"}
-"""How a result is called that the function does not return: for what takes it."""
+USED_FOR: Final[dict[Phase, str]] = {"backward": "the gradients", "update": "the update"}
+"""Phase → the words for a result that this phase uses and the function does not return."""
+JOINING: Final = "flat"
+DIVIDING: Final = "parts"
+"""The operations that join flat tensors into one row, and divide it again."""
+Leaves = frozenset[Key]
+NO_LEAVES: Final[Leaves] = frozenset()
 
 
-def forward_of(graph: Graph) -> Graph:
-    """Return the forward of a graph, which is all of it where nothing is trained.
+def extract_forward(graph: Graph) -> Graph:
+    """Return the forward of a graph; without a training step that is the whole graph.
 
-    Outputs that are made of gradients are left out.
+    Outputs that are computed from gradients are left out.
     """
     if all(is_forward(operation) for operation in graph.operations):
         return graph
-    return ForwardMaker(graph).graph()
+    return ForwardMaker(graph).build()
 
 
 def is_forward(operation: Operation) -> bool:
-    """Whether an operation belongs to the forward."""
+    """Return whether an operation belongs to the forward."""
     return operation.primitive is not set_leaf and operation.phase == "forward"
 
 
 class ForwardMaker:
-    """Makes the forward's vertices anew, with leaves for what they take of the other phases."""
+    """Copies the vertices of the forward; what they take from other phases becomes leaves."""
 
     def __init__(self, whole: Graph) -> None:
         self.whole = whole
@@ -51,25 +58,25 @@ class ForwardMaker:
         self.users = phases_of_users(whole)
         self.updated = updated_leaves(whole)
 
-    def graph(self) -> Graph:
+    def build(self) -> Graph:
         """Return the graph."""
         for operation in filter(is_forward, self.whole.operations):
-            self.add(operation._record)
-        kept = [self.tensor(y) for y in self.whole.outputs if self.is_kept(y)]
+            self.copy_vertex(operation._record)
+        kept = [self.copy_tensor(y) for y in self.whole.outputs if self.is_kept(y)]
         for y in kept:
             self.ends.pop(y.serial, None)
-        return Graph(*kept, *told_apart(list(map(self.end, self.ends.values()))))
+        return Graph(*kept, *number_equal_names(list(map(self.make_output, self.ends.values()))))
 
     def is_kept(self, y: Tensor) -> bool:
-        """Whether an output of the whole is one of the forward."""
+        """Return whether an output of the whole graph is an output of the forward."""
         return y.is_leaf or y.serial in self.vertices
 
-    def add(self, vertex: Any) -> None:
-        """Add a vertex of the forward; it is an end until another takes something of it."""
+    def copy_vertex(self, vertex: Any) -> None:
+        """Copy a vertex of the forward; it is an end until another vertex takes its result."""
         made: Any = Record() if type(vertex) is Record else Tensor()
         for name in ("_primitive", "_params", "_scope", "_requires_grad"):
             setattr(made, name, getattr(vertex, name))
-        made._operands = tuple(map(self.operand, vertex._operands))
+        made._operands = tuple(map(self.copy_operand, vertex._operands))
         made.serial = next(serials)
         if type(vertex) is Record:
             made.arrays = vertex.arrays
@@ -80,29 +87,29 @@ class ForwardMaker:
         self.vertices[vertex.serial] = self.ends[made.serial] = made
         self.whole_of[made.serial] = vertex.serial
 
-    def operand(self, x: Any) -> Any:
-        """Return an operand of a vertex; what a vertex of the forward makes is no end."""
+    def copy_operand(self, x: Any) -> Any:
+        """Return the copy of an operand; the vertex that made it is no longer an end."""
         if type(x) is not Tensor or not x.serial:
             return x
-        found = self.tensor(x)
+        found = self.copy_tensor(x)
         self.ends.pop(found.serial, None)
         return found
 
-    def tensor(self, x: Tensor) -> Tensor:
-        """Return a tensor of the whole as one of the forward."""
+    def copy_tensor(self, x: Tensor) -> Tensor:
+        """Return the copy of a tensor of the whole graph."""
         if x.is_leaf:
             return x
         vertex = self.vertices.get(x.serial)
         if vertex is None:
-            return self.leaf(x)
+            return self.make_leaf(x)
         if type(vertex) is not Record:
             return vertex
         found = vertex.output(x.index)
         found.name = x.name
         return found
 
-    def leaf(self, x: Tensor) -> Tensor:
-        """Return the leaf for what another phase makes: it says so in its name."""
+    def make_leaf(self, x: Tensor) -> Tensor:
+        """Return the leaf for a tensor that another phase makes; its name says which phase."""
         name = x.serial, x.index
         if name not in self.leaves:
             old, count = self.updated.get(name, (None, 0))
@@ -119,17 +126,17 @@ class ForwardMaker:
             )
         return self.leaves[name]
 
-    def end(self, vertex: Any) -> Tensor:
-        """Return what nothing of the forward takes, with a name that says who does."""
+    def make_output(self, vertex: Any) -> Tensor:
+        """Return a result that only other phases take; its name says which."""
         found: Tensor = vertex.output(0) if type(vertex) is Record else vertex
         users = self.users.get(self.whole_of[vertex.serial], set())
-        what = [words for phase, words in FOR.items() if phase in users]
+        what = [words for phase, words in USED_FOR.items() if phase in users]
         found.name = f"{found.name or ''} for {' and '.join(what)}".strip() if what else found.name
         return found
 
 
-def told_apart(ends: list[Tensor]) -> list[Tensor]:
-    """Number the names that several ends have."""
+def number_equal_names(ends: list[Tensor]) -> list[Tensor]:
+    """Number the ends that have equal names."""
     names = Counter(y.name for y in ends)
     seen: Counter[str] = Counter()
     for y in ends:
@@ -140,11 +147,68 @@ def told_apart(ends: list[Tensor]) -> list[Tensor]:
 
 
 def phases_of_users(graph: Graph) -> dict[int, set[Phase]]:
-    """Return the phases in which the results of each operation are taken."""
+    """Return, for each operation, the phases whose operations take its results."""
     found: dict[int, set[Phase]] = {}
     for operation in graph.operations:
         phase: Phase = "update" if operation.primitive is set_leaf else operation.phase
         for x in operation.inputs:
             if x.serial and not x.is_leaf:
                 found.setdefault(x.serial, set()).add(phase)
+    return found
+
+
+def updated_leaves(graph: Graph) -> dict[Key, tuple[Tensor, int]]:
+    """Return, for each new value of a leaf, that leaf and the number of the update.
+
+    An optimizer opens a scope for each step; so the updates of one leaf have different scopes.
+    """
+    updates = [x for x in graph.operations if x.phase == "update" and not is_assignment(x)]
+    possible = find_possible_leaves(updates)
+    makers = {operation.outputs[0].serial: operation for operation in updates}
+    found: dict[Key, tuple[Tensor, int]] = {}
+    for operation in graph.operations:
+        if is_assignment(operation):
+            leaf, new = operation.inputs
+            ancestors = find_ancestors(new, makers)
+            versions = sorted(x for x in ancestors if key(leaf) in possible.get(x, NO_LEAVES))
+            scopes = [scope_of(makers[serial]) for serial, _ in versions]
+            steps = list(dict.fromkeys(map(id, scopes)))  # the scopes live as long as this list
+            found[key(new)] = leaf, max(len(steps), 1)
+            for x, scope in zip(versions, scopes, strict=True):
+                found[x] = leaf, steps.index(id(scope)) + 1
+    return found
+
+
+def find_possible_leaves(updates: list[Operation]) -> dict[Key, Leaves]:
+    """Return, for each result of an update, the leaves of its shape that it was computed from."""
+    found: dict[Key, Leaves] = {}
+    rows: dict[Key, list[Leaves]] = {}
+    for operation in updates:
+        known = [
+            frozenset([key(x)]) if x.is_leaf else found.get(key(x), NO_LEAVES)
+            for x in operation.inputs
+        ]
+        joined = [rows[key(x)] for x in operation.inputs if key(x) in rows]
+        for y in operation.outputs:
+            if operation.type == JOINING:
+                rows[key(y)] = known
+            elif operation.type == DIVIDING and joined:
+                found[key(y)] = joined[0][y.index]
+            elif joined:
+                rows[key(y)] = [NO_LEAVES.union(*parts) for parts in zip(*joined, strict=True)]
+            else:
+                alike = zip(operation.inputs, known, strict=True)
+                found[key(y)] = NO_LEAVES.union(*(one for x, one in alike if x.shape == y.shape))
+    return found
+
+
+def find_ancestors(new: Tensor, makers: dict[int, Operation]) -> set[Key]:
+    """Return the tensors that a new value was computed from, by operations of updates only."""
+    found: set[Key] = set()
+    waiting = [new]
+    while waiting:
+        x = waiting.pop()
+        if key(x) not in found:
+            found.add(key(x))
+            waiting += makers[x.serial].inputs if x.serial in makers else ()
     return found

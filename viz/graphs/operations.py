@@ -1,4 +1,7 @@
-"""The view of a graph as operations: symbols in boxes, shapes on arrows, scopes as clusters."""
+"""The view of a graph as operations: symbols in boxes, shapes on arrows, scopes as clusters.
+
+`TensorsView` also draws a box for each result.
+"""
 
 from __future__ import annotations
 
@@ -10,41 +13,42 @@ from autograd_mini.core.contexts import Phase
 from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 
-from ..output.arrangement import with_arrays_outside
+from ..output.arrangement import move_arrays_outside
 from ..picture import Direction, Picture, Role
 from ..reading import Key, is_assignment, is_number, key, operands
 from ..texts import (
     COMMUTATIVE,
     LONGEST_TOOLTIP,
-    clean,
-    counted,
+    clean_text,
+    format_count,
+    format_shape,
     join_list,
+    operation_label,
     operation_tooltip,
-    shape,
-    symbol,
     value_or_shape,
 )
-from .builder import UNNAMED, Builder, output_index
-from .outline import MOST_LEAVES, Outline, Part, Source
+from .builder import NAME_OF_UNNAMED, Builder, output_index
+from .outline import MOST_LEAVES, Outline
+from .parts import Part, Source
 
 SHOWN_LEAVES: Final = 5
-"""How many leaves of a part with too many are shown."""
+"""How many leaves are shown of a part that has too many."""
 ROLES: Final[dict[Phase, Role]] = {
     "forward": "operation",
     "backward": "gradient",
     "update": "update",
 }
-"""How an operation is drawn, by the phase of a training step to which it belongs."""
+"""Phase of a training step → role of an operation."""
 FOLDED: Final[dict[Phase, Role]] = {
     "forward": "scope",
     "backward": "gradient_scope",
     "update": "update_scope",
 }
-"""How a folded scope is drawn, likewise."""
+"""Phase of a training step → role of a folded scope."""
 
 
 class OperationsView:
-    """Collects the picture: first all boxes, then all arrows."""
+    """Draws the picture: first all boxes, then all arrows."""
 
     def __init__(self, outline: Outline, title: str, direction: Direction) -> None:
         self.outline = outline
@@ -65,7 +69,7 @@ class OperationsView:
         """Return the picture."""
         self.build()
         self.builder.mark_shared()
-        return with_arrays_outside(self.builder.finish())
+        return move_arrays_outside(self.builder.finish())
 
     def build(self) -> None:
         """Add all boxes and arrows."""
@@ -76,21 +80,21 @@ class OperationsView:
         for part in self.outline.parts:
             self.add_arrows(part)
         for y, box in self.box_of_output:
-            maker = self.maker(y)
+            maker = self.box_of_maker(y)
             output = self.output_at(maker, y)
-            self.builder.arrow(maker, box, output_index(y, y.op), output=output)
+            self.builder.add_arrow(maker, box, output_index(y, y.op), output=output)
         if self.outline.more_outputs:
             self.add_more_outputs()
 
     def add_more_outputs(self) -> None:
         """Add the box that counts the outputs that are not drawn, and the arrows to it."""
         outputs = self.outline.more_outputs
-        box = self.builder.more_outputs(outputs)
-        for maker in dict.fromkeys(map(self.maker, outputs)):
-            self.builder.arrow(maker, box)
+        box = self.builder.add_more_outputs(outputs)
+        for maker in dict.fromkeys(map(self.box_of_maker, outputs)):
+            self.builder.add_arrow(maker, box)
 
-    def taken(self, part: Part) -> Iterator[tuple[Operation, int, Any]]:
-        """List what a part takes from outside: operation, position, operand."""
+    def outside_operands(self, part: Part) -> Iterator[tuple[Operation, int, Any]]:
+        """Yield the operands that a part takes from outside: operation, position, operand."""
         for operation in part.operations:
             for position, x in enumerate(operands(operation)):
                 if not isinstance(x, Tensor):
@@ -100,9 +104,9 @@ class OperationsView:
                     yield operation, position, x
 
     def add_leaves(self, part: Part) -> None:
-        """Add the boxes of the leaves that this part is the first to take; too many are counted."""
+        """Add boxes for the leaves that no part before has taken; if they are many, count them."""
         fresh: dict[Source, tuple[int, int] | None] = {}
-        for operation, position, x in self.taken(part):
+        for operation, position, x in self.outside_operands(part):
             if not isinstance(x, Tensor):
                 fresh[Source(x, [part])] = operation.serial, position
                 continue
@@ -112,22 +116,22 @@ class OperationsView:
         sources = list(fresh)
         shown = len(sources) if len(sources) <= MOST_LEAVES else SHOWN_LEAVES
         for source in sources[:shown]:
-            self.keep(source, fresh[source], self.builder.leaf(source))
-        for rest in self.alike(sources[shown:]):
+            self.remember_box(source, fresh[source], self.builder.add_leaf(source))
+        for rest in self.group_alike(sources[shown:]):
             if len(rest) == 1:
-                self.keep(rest[0], fresh[rest[0]], self.builder.leaf(rest[0]))
+                self.remember_box(rest[0], fresh[rest[0]], self.builder.add_leaf(rest[0]))
                 continue
             inside = rest[0].around(self.outline.tree.root)
-            box = self.builder.lump(rest, rest[0].role, inside)
+            box = self.builder.add_leaf_group(rest, rest[0].role, inside)
             self.lumps.add(box)
             self.leaves_of_lump[box] = [key(x.value) for x in rest if isinstance(x.value, Tensor)]
             for source in rest:
-                self.keep(source, fresh[source], box)
+                self.remember_box(source, fresh[source], box)
 
-    def alike(self, sources: list[Source]) -> list[list[Source]]:
-        """Divide leaves into those that one box may count: the same boxes take all of them.
+    def group_alike(self, sources: list[Source]) -> list[list[Source]]:
+        """Divide leaves into groups that one box may count: the same parts take all of them.
 
-        So an arrow from such a box stands for each of them. Parameters come first.
+        So an arrow from the box of a group stands for each leaf. Parameters come first.
         """
         found: dict[Any, list[Source]] = {}
         for source in sources:
@@ -136,11 +140,11 @@ class OperationsView:
         return sorted(found.values(), key=lambda group: group[0].role != "parameter")
 
     def has_box(self, source: Source) -> bool:
-        """Whether a leaf is drawn or counted already."""
+        """Return whether a leaf is drawn or counted already."""
         return source in self.box_of_source or source in self.lump_of_source
 
-    def keep(self, source: Source, array: tuple[int, int] | None, box: str) -> None:
-        """Remember the box of a leaf; of a plain array, by operation and position."""
+    def remember_box(self, source: Source, array: tuple[int, int] | None, box: str) -> None:
+        """Remember the box of a leaf; `array` is the operation and position of a plain array."""
         if array is not None:
             self.arrays[array] = box
             return
@@ -148,12 +152,12 @@ class OperationsView:
         self.box_of_leaf.setdefault(key(source.value), box)
 
     def drawn_arrays(self) -> dict[str, Any]:
-        """Return the plain arrays that have a box of their own, by its id."""
+        """Return box id → plain array, for the arrays that have a box."""
         held = {
             (operation.serial, position): x
             for part in self.box_of_part
             if part.kind == "operation"
-            for operation, position, x in self.taken(part)
+            for operation, position, x in self.outside_operands(part)
             if not isinstance(x, Tensor)
         }
         return {box: held[name] for name, box in self.arrays.items() if box not in self.lumps}
@@ -161,30 +165,30 @@ class OperationsView:
     def add_part(self, part: Part) -> str:
         """Add the box of a part."""
         if part.kind == "earlier":
-            return self.builder.earlier(part)
+            return self.builder.add_earlier(part)
         if part.kind == "operation":
             (operation,) = part.operations
             if is_assignment(operation):
                 return self.add_changed(part, operation.outputs[0])
-            return self.builder.box(
+            return self.builder.add_box(
                 ROLES[operation.phase],
-                symbol(operation),
+                operation_label(operation),
                 tooltip=operation_tooltip(operation),
                 inside=part.around,
                 ordered=operation.type not in COMMUTATIVE,
             )
-        count = counted(len(part.operations), "operation")
+        count = format_count(len(part.operations), "operation")
         if part.whole:
-            count = f"{len(part.operations)} of {counted(part.whole, 'operation')}"
-        lines, found = self.builder.listing(part)
-        box = self.builder.box(
+            count = f"{len(part.operations)} of {format_count(part.whole, 'operation')}"
+        lines, found = self.builder.list_leaves(part)
+        box = self.builder.add_box(
             FOLDED[part.operations[0].phase],
-            clean(part.branch.caption),
+            clean_text(part.branch.caption),
             count,
             *lines,
-            tooltip=self.contents(part),
+            tooltip=self.contents_tooltip(part),
             inside=part.around,
-            tensors=self.builder.listed(part),
+            tensors=self.builder.listed_identities(part),
         )
         self.builder.lists[box] = found
         return box
@@ -192,9 +196,11 @@ class OperationsView:
     def add_changed(self, part: Part, leaf: Tensor) -> str:
         """Add the box of a leaf after the step: its name and shape."""
         before = leaf.op.inputs[0] if leaf.op else leaf
-        name = clean(before.name or UNNAMED["parameter" if before.requires_grad else "input"])
+        name = clean_text(
+            before.name or NAME_OF_UNNAMED["parameter" if before.requires_grad else "input"]
+        )
         tooltip = f"the new value of {name}, {leaf.dtype}, shape {leaf.shape}"
-        return self.builder.box(
+        return self.builder.add_box(
             "updated",
             f"← {name}",
             value_or_shape(leaf),
@@ -203,39 +209,44 @@ class OperationsView:
             tensors=(("updated", key(before)),),
         )
 
-    def contents(self, part: Part) -> str:
-        """Tell what a folded scope hides: its operations and its parameters."""
+    def contents_tooltip(self, part: Part) -> str:
+        """Return the tooltip of a folded scope: its operations and its parameters."""
         types = Counter(operation.type for operation in part.operations)
         half = LONGEST_TOOLTIP // 2
-        told = join_list([f"{name} ×{n}" if n > 1 else name for name, n in types.items()], half)
-        inside = self.outline.listed(part)
+        types_text = join_list(
+            [f"{name} ×{n}" if n > 1 else name for name, n in types.items()], half
+        )
+        inside = self.outline.listed_leaves(part)
         roles = ["parameter" if x.requires_grad else "input" for x in inside]
-        names = [clean(x.name or UNNAMED[role]) for x, role in zip(inside, roles, strict=True)]
+        names = [
+            clean_text(x.name or NAME_OF_UNNAMED[role])
+            for x, role in zip(inside, roles, strict=True)
+        ]
         leaves = [f"{n} {value_or_shape(x)}".rstrip() for n, x in zip(names, inside, strict=True)]
-        return "\n".join(filter(None, (told, join_list(leaves, half, "\n"))))
+        return "\n".join(filter(None, (types_text, join_list(leaves, half, "\n"))))
 
     def add_output(self, y: Tensor) -> str:
         """Add the box of an output: name, value or shape."""
-        name = clean(y.name) if y.name else "output"
+        name = clean_text(y.name) if y.name else "output"
         tooltip = f"output, {y.dtype}, shape {y.shape}"
-        return self.builder.box(
+        return self.builder.add_box(
             "output", name, value_or_shape(y), tooltip=tooltip, tensors=(("output", key(y)),)
         )
 
-    def maker(self, y: Tensor) -> str:
-        """Return the box that an output comes from; a leaf may get one only now."""
+    def box_of_maker(self, y: Tensor) -> str:
+        """Return the box that an output comes from; add one for a leaf that has none yet."""
         part = self.outline.part_of(y)
         if part is not None:
             return self.box_of_part[part]
         if key(y) not in self.box_of_leaf:
             source = Source(y, [Part("operation", self.outline.tree.root)])
-            self.keep(source, None, self.builder.leaf(source))
+            self.remember_box(source, None, self.builder.add_leaf(source))
         return self.box_of_leaf[key(y)]
 
     def add_arrows(self, part: Part) -> None:
         """Add the arrows into a part, in the order of operands.
 
-        An operation has one arrow for each operand, also from the box of what is left out; a
+        An operation has one arrow for each operand, also from the box of left-out operations. A
         folded scope takes each tensor once. A box of several leaves has one arrow.
         """
         head = self.box_of_part[part]
@@ -243,8 +254,8 @@ class OperationsView:
         if part.kind != "operation":
             lumps |= {box for other, box in self.box_of_part.items() if other.kind == "earlier"}
         seen: set[Key | str] = set()
-        for operation, position, x in self.taken(part):
-            tail, label = self.tail(part, operation, position, x)
+        for operation, position, x in self.outside_operands(part):
+            tail, label = self.arrow_start(part, operation, position, x)
             if tail is None:
                 continue
             lump = tail in lumps
@@ -252,13 +263,13 @@ class OperationsView:
             if once in seen and (lump or part.kind != "operation"):
                 continue
             output = self.output_at(tail, x)
-            self.builder.arrow(tail, head, label, again=once in seen, output=output)
+            self.builder.add_arrow(tail, head, label, again=once in seen, output=output)
             seen.add(once)
 
     def output_at(self, tail: str, x: Any) -> int:
-        """Return which result of the box at an arrow's tail rides on it; 0 for a leaf.
+        """Return the index of the result that an arrow carries, 0 for a leaf.
 
-        The results of a fold are counted as they are taken.
+        The results of a fold are numbered in the order in which they are taken.
         """
         before = self.outline.part_of(x) if isinstance(x, Tensor) else None
         if before is None or self.box_of_part[before] != tail:
@@ -268,16 +279,16 @@ class OperationsView:
         known = self.results_of_fold.setdefault(tail, {})
         return known.setdefault(key(x), len(known))
 
-    def tail(
+    def arrow_start(
         self, part: Part, operation: Operation, position: int, x: Any
     ) -> tuple[str | None, str]:
-        """Return the box where an arrow starts, None for a leaf that is listed, and its label."""
+        """Return the box where an arrow starts, and its label; None for a listed leaf."""
         if not isinstance(x, Tensor):
             return self.arrays[operation.serial, position], ""
         before = self.outline.part_of(x)
         if before is not None:
-            named = clean(x.name) if x.name else ""
-            texts = (output_index(x, x.op), named, shape(x))
+            named = clean_text(x.name) if x.name else ""
+            texts = (output_index(x, x.op), named, format_shape(x))
             return self.box_of_part[before], " ".join(filter(None, texts))
         source = self.sources.get((part, key(x)))
         if source is None:
@@ -285,8 +296,42 @@ class OperationsView:
         return self.box_of_source.get(source) or self.lump_of_source[source], ""
 
 
+class TensorsView(OperationsView):
+    """Draws the operations with a box for each result, between its maker and its users."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.box_of_result: dict[Key, str] = {}
+
+    def arrow_start(
+        self, part: Part, operation: Operation, position: int, x: Any
+    ) -> tuple[str | None, str]:
+        """Return the box of a result as the start; a part that takes it first adds that box."""
+        before = self.outline.part_of(x) if isinstance(x, Tensor) else None
+        if before is None or before.kind == "earlier":
+            return super().arrow_start(part, operation, position, x)
+        return self.result(x, before), ""
+
+    def result(self, x: Tensor, before: Part) -> str:
+        """Return the box of a result: its name, if it has one, and its value or shape."""
+        found = self.box_of_result.get(key(x))
+        if found is None:
+            tooltip = f"result, {x.dtype}, shape {x.shape}"
+            shown = value_or_shape(x) or format_shape(x)
+            found = self.box_of_result[key(x)] = self.builder.add_box(
+                "tensor", clean_text(x.name or ""), shown, tooltip=tooltip, inside=before.around
+            )
+            maker = self.box_of_part[before]
+            output = self.output_at(maker, x)
+            self.builder.add_arrow(maker, found, output_index(x, x.op), output=output)
+        return found
+
+
 def find_users(outline: Outline) -> dict[Key, tuple[int, ...]]:
-    """Return the places of the parts that take or list each leaf; an output has one more."""
+    """Return, for each leaf, the places of the parts that take or list it.
+
+    A leaf that is also an output has a negative place for each output.
+    """
     found: dict[Key, list[int]] = {}
     for place, part in enumerate(outline.parts):
         for leaf in outline.leaves(part):

@@ -1,92 +1,38 @@
 """Outline: which operations of a graph are drawn, which share a box, and which leaves they need.
 
-A part is one operation, a folded scope, or what is too far from the outputs to be shown. Nothing
-leads from a part to others and back. Sizes are bounded here, so whatever comes after it works on a
-few dozen boxes.
+A part is one operation, a folded scope, or the operations that are too far from the outputs to be
+shown. No path leads from a part to others and back. The number of parts is limited here, so all
+later stages work on a few dozen boxes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Any, Final, Literal
+from typing import Final
 
 from autograd_mini.core.graph import Graph
-from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 
 from ..reading import Key, is_assignment, is_number, key, operands
-from .acyclic import ALONE, divide
-from .opening import Open, apply
-from .repeats import folded
-from .scopes import Branch, ScopeTree, common
+from .acyclic import ALONE, divide_groups
+from .parts import Part, Source
+from .repeats import fold_repeats
+from .scopes import Branch, Open, ScopeTree, apply_open, common_branch
 
-NEAR: Final = 4
-"""A parameter is drawn again for a consumer that is more parts after its first than this."""
+NEAR_PARTS: Final = 4
+"""A parameter is drawn again for a user that comes more parts than this after the first one."""
 MOST_LEAVES: Final = 9
-"""A part with more leaves than this shows some of them and counts the rest."""
+"""If a part has more leaves than this, some are shown and the rest are counted."""
 MOST_OF_EARLIER: Final = 3
-"""The inputs behind what is left out are shown if they are no more than this."""
+"""The inputs of left-out operations are shown if there are at most this many."""
 
-ROOM: Final = 160
-"""A picture in which scopes are asked to be open may have this many boxes."""
+LIMIT_WITH_OPEN: Final = 160
+"""If the caller opens scopes, the picture may have this many boxes."""
 FEWEST_HIDDEN: Final = 5
-"""Fewer parts than this are never left out."""
+"""If fewer parts than this were left out, all are drawn."""
 FEWEST_TOGETHER: Final = 2
-"""Of what is left out, a box holds at least so many parts."""
-
-
-@dataclass(slots=True, eq=False)
-class Part:
-    """One box of the picture, and the operations behind it, in order.
-
-    Attributes:
-        kind: one operation, a scope that is folded, or the operations that are left out.
-        branch: the open scope around it; the scope itself if it is folded.
-        operations: in order.
-        members: the parts that it stands for, where alike ones follow each other.
-        whole: how many operations its scope has, where it is a piece of it.
-        follows: whether it needs a part that is shown; else what is left out comes first.
-    """
-
-    kind: Literal["operation", "scope", "earlier"]
-    branch: Branch
-    operations: list[Operation] = field(default_factory=list)
-    members: list[Part] = field(default_factory=list)
-    whole: int = 0
-    follows: bool = False
-
-    @property
-    def around(self) -> Branch:
-        """The open scope that it is drawn in."""
-        parent = self.branch.parent
-        return parent if self.kind == "scope" and parent is not None else self.branch
-
-
-@dataclass(slots=True, eq=False)
-class Source:
-    """One box of a leaf: a tensor, or a plain array operand.
-
-    Attributes:
-        value: the tensor or array.
-        consumers: the parts that take it from this box.
-    """
-
-    value: Any
-    consumers: list[Part]
-
-    @property
-    def role(self) -> Literal["input", "parameter"]:
-        """What it stands for."""
-        wanted = isinstance(self.value, Tensor) and self.value.requires_grad
-        return "parameter" if wanted else "input"
-
-    def around(self, root: Branch) -> Branch:
-        """Return the scope to draw it in: its consumers', but outside of all for data."""
-        if isinstance(self.value, Tensor) and self.role == "input":
-            return root
-        return common(part.around for part in self.consumers)
+"""A box of left-out operations stands for at least this many parts."""
 
 
 class Outline:
@@ -95,8 +41,8 @@ class Outline:
     Attributes:
         parts: in topological order.
         outputs: the output tensors that are shown.
-        more_outputs: those that are only counted.
-        changed: the leaves after the step, each the result of an assignment.
+        more_outputs: the output tensors that are only counted.
+        changed: the results of assignments: the leaves after a training step.
     """
 
     def __init__(
@@ -121,10 +67,10 @@ class Outline:
             fold(self.tree)
         elif fold:
             self._count_leaves()
-            kept = apply(open, self.tree)
+            kept = apply_open(open, self.tree)
             self.tree.fold(None if limit is None else limit - len(self.outputs), kept)
             if kept and limit is not None:
-                limit = max(limit, ROOM)
+                limit = max(limit, LIMIT_WITH_OPEN)
         self._part_of: dict[int, Part] = {}
         self._users: dict[Key, list[Part]] = {}
         self.parts: list[Part] = []
@@ -141,18 +87,18 @@ class Outline:
     def sources(self) -> dict[tuple[Part, Key], Source]:
         """Return the boxes of the leaves, by the part and the tensor that it takes.
 
-        A parameter has one for each neighbourhood that uses it. Those that a part lists have none.
+        A parameter has a box near each group of its users. A leaf that a part lists has no box.
         """
         sources: dict[tuple[Part, Key], Source] = {}
         latest: dict[Key, tuple[Source, int]] = {}
         for place, part in enumerate(self.parts):
-            listed = set(map(key, self.listed(part)))
+            listed = set(map(key, self.listed_leaves(part)))
             for leaf in self.leaves(part):
                 name = key(leaf)
                 if name in listed:
                     continue
                 source, first = latest.get(name, (None, 0))
-                if source is None or (leaf.requires_grad and place - first > NEAR):
+                if source is None or (leaf.requires_grad and place - first > NEAR_PARTS):
                     source, first = Source(leaf, []), place
                 source.consumers.append(part)
                 latest[name] = source, first
@@ -176,11 +122,11 @@ class Outline:
                     self._users.setdefault(key(x), []).append(part)
         return self._users.get(key(leaf), [])
 
-    def listed(self, part: Part) -> list[Tensor]:
-        """Return the leaves that a part names itself, instead of arrows from boxes of theirs.
+    def listed_leaves(self, part: Part) -> list[Tensor]:
+        """Return the leaves that the box of a part lists; they have no boxes and no arrows to it.
 
-        A box of several operations lists its parameters, and the state that the program changes;
-        what is left out lists its inputs too if they are many.
+        A box of several operations lists its parameters, and the state that the program changes.
+        A box of left-out operations also lists its inputs if they are many.
         """
         if part.kind == "operation":
             return []
@@ -190,35 +136,35 @@ class Outline:
         return leaves if many else inside
 
     def is_state(self, leaf: Tensor) -> bool:
-        """Whether the program changes a leaf that is not trained."""
+        """Return whether a leaf is state: the program changes it, and it is not trained."""
         return key(leaf) in self._state and not leaf.requires_grad
 
     def _count_leaves(self) -> None:
-        """Count each leaf where it will be drawn, so that folding knows what it hides."""
+        """Count each leaf in the scope where it will be drawn, so that folding counts it, too."""
         users: dict[Key, list[Branch]] = {}
         for operation in self.graph.operations:
             branch = self.tree.branch(operation)
             for x in operands(operation):
                 if not isinstance(x, Tensor):
-                    branch.add(not is_number(x))
+                    branch.count_boxes(not is_number(x))
                 elif x.is_leaf:
                     users.setdefault(key(x), []).append(branch)
         for leaf in (*self.graph.inputs, *self.graph.parameters):
             around = users.get(key(leaf))
             hidden = self._is_hidden(leaf) and around
-            (common(around) if hidden and around else self.tree.root).add(1)
+            (common_branch(around) if hidden and around else self.tree.root).count_boxes(1)
 
     def _is_hidden(self, leaf: Tensor) -> bool:
-        """Whether a box of several operations lists a leaf."""
+        """Return whether a box of several operations lists a leaf."""
         return leaf.requires_grad or key(leaf) in self._state
 
     def _divide(self) -> None:
-        """Make one part of each visible operation and of each folded scope.
+        """Make a part for each visible operation and each folded scope.
 
-        A scope whose operations do not follow each other may have several parts.
+        If the operations of a scope do not follow each other, it may have several parts.
         """
         folded: dict[Branch, Part] = {}
-        boxes = {branch: branch.box() for branch in self.tree.branches}
+        boxes = {branch: branch.folded_ancestor() for branch in self.tree.branches}
         scattered = False
         for operation in self.graph.operations:
             branch = self.tree.branch(operation)
@@ -237,7 +183,7 @@ class Outline:
             self._divide_scattered()
 
     def _divide_scattered(self) -> None:
-        """Make pieces of the scopes that something leads out of and back into."""
+        """Divide the scopes that a path leaves and enters again."""
         operations = self.graph.operations
         numbers: dict[Part, int] = {}
         for operation in operations:
@@ -247,7 +193,7 @@ class Outline:
         single = [Part("operation", self.tree.root, [operation]) for operation in operations]
         groups = [numbers.get(self._part_of[op.serial], ALONE) for op in operations]
         parts = []
-        for piece in divide(self._edges(single), groups):
+        for piece in divide_groups(self._edges(single), groups):
             held = [operations[v] for v in piece]
             one = self._part_of[held[0].serial]
             if len(held) < len(one.operations):
@@ -256,14 +202,14 @@ class Outline:
         self._set_parts(parts)
 
     def _set_parts(self, parts: list[Part]) -> None:
-        """Take these parts in place of those before."""
+        """Replace all parts."""
         self.parts = parts
         for part in parts:
             for operation in part.operations:
                 self._part_of[operation.serial] = part
 
     def _edges(self, parts: list[Part]) -> list[list[int]]:
-        """Return, for each of these parts, the places of the others that it takes something of."""
+        """Return, for each of these parts, the places of the other parts that it takes from."""
         places = {op.serial: place for place, part in enumerate(parts) for op in part.operations}
         return [
             [
@@ -276,10 +222,10 @@ class Outline:
         ]
 
     def _fold_repeats(self, limit: int) -> None:
-        """Make one part of alike ones that follow each other, if there are too many of them."""
+        """Join alike parts that follow each other, if there are too many parts."""
         room = limit - len(self.outputs)
         crowded = len(self.parts) - room >= FEWEST_HIDDEN
-        found = folded(self.parts, room, crowded=crowded)
+        found = fold_repeats(self.parts, room, crowded=crowded)
         if len(found) == len(self.parts):
             return
         group_of = {
@@ -289,7 +235,7 @@ class Outline:
         }
         before, joined = self.parts, {m: part for part in found for m in part.members}
         parts = []
-        for piece in divide(self._edges(before), [group_of.get(p, ALONE) for p in before]):
+        for piece in divide_groups(self._edges(before), [group_of.get(p, ALONE) for p in before]):
             whole = joined.get(before[piece[0]])
             if whole is not None and len(piece) == len(whole.members):
                 parts.append(whole)
@@ -301,7 +247,7 @@ class Outline:
         """Keep the parts nearest to the outputs, as many as fit with their leaves.
 
         A box that says "… 1 earlier operation" would save nothing, so a few too many are drawn.
-        Where something is left out between parts that are shown, it has a box there.
+        Operations that are left out between shown parts have a box there.
         """
         budget = limit - len(self.outputs)
         if len(self.parts) + len(self.graph.inputs) + len(self.graph.parameters) <= budget:
@@ -311,7 +257,7 @@ class Outline:
             return
         before, edges = self.parts, self._edges(self.parts)
         parts = []
-        for piece in divide(edges, [ALONE if part in kept else 0 for part in before]):
+        for piece in divide_groups(edges, [ALONE if part in kept else 0 for part in before]):
             if before[piece[0]] in kept or len(piece) < FEWEST_TOGETHER:
                 parts += [before[place] for place in piece]
                 continue

@@ -1,7 +1,7 @@
 """The view of a scalar graph that learners know: boxes `name | data | grad`, circles between them.
 
-The gradient shown is the derivative of the output with respect to that tensor, computed when the
-picture is drawn, so it is there for intermediate tensors and without a call of `backward`.
+The gradient is the derivative of the output with respect to that tensor. It is computed when the
+picture is drawn, so intermediate tensors have one, too, and no call of `backward` is needed.
 """
 
 from __future__ import annotations
@@ -13,21 +13,29 @@ import numpy as np
 from autograd_mini.core.graph import Graph
 from autograd_mini.core.tensor import Tensor
 
-from ..contributions import gradients
+from ..backward_pass import compute_gradients, find_stale, gradient_notes
 from ..errors import PictureError
 from ..picture import Cell, Direction, Picture, Role
-from ..reach import find_stale, gradient_notes
 from ..reading import Key, all_scalar, has_values, key, operands
-from ..texts import COMMUTATIVE, NUMBERS, clean, number, operation_tooltip, shape, symbol
+from ..texts import (
+    COMMUTATIVE,
+    NUMBERS,
+    clean_text,
+    format_number,
+    format_shape,
+    operation_label,
+    operation_tooltip,
+)
 from .builder import Builder, Tensors, default_title
-from .outline import Outline, Part, Source
+from .outline import Outline
+from .parts import Part, Source
 
 MOST_OPERATIONS = 60
-"""With more operations than this, a graph of scalars is drawn as operations."""
+"""A larger graph of scalars is drawn as operations."""
 
 
-def suits(graph: Graph) -> bool:
-    """Whether a graph is best drawn this way: all of it 0-d, and small."""
+def suits_scalar_view(graph: Graph) -> bool:
+    """Return whether this view is the default for a graph: small, and every tensor 0-d."""
     return 0 < len(graph) <= MOST_OPERATIONS and all_scalar(graph) and has_values(graph)
 
 
@@ -54,14 +62,14 @@ def scalar_picture(
 
 
 class ScalarView:
-    """Collects the picture, in the order of the operations."""
+    """Draws the picture, in the order of the operations."""
 
     def __init__(self, outline: Outline, title: str, direction: Direction) -> None:
         self.outline = outline
         self.builder = Builder(outline, title, direction)
         self.builder.picture.ranksep = 0.25
         stale = find_stale(outline.graph) is not None
-        self.gradients = None if stale else gradients(outline.graph)
+        self.gradients = None if stale else compute_gradients(outline.graph)
         self.builder.notes += gradient_notes(outline.graph)
         self.outputs = {key(y) for y in outline.graph.outputs}
         self.names = {key(y): y.name for y in outline.graph.outputs}
@@ -85,8 +93,8 @@ class ScalarView:
         return self.builder.finish()
 
     def add_earlier(self, part: Part) -> None:
-        """Add one box in place of operations that are left out, and the arrows to it."""
-        listed = {key(x) for x in self.outline.listed(part)}
+        """Add one box for the operations that are left out, and the arrows to it."""
+        listed = {key(x) for x in self.outline.listed_leaves(part)}
         outside = {
             key(x): x
             for operation in part.operations
@@ -94,109 +102,109 @@ class ScalarView:
             if isinstance(x, Tensor) and self.outline.part_of(x) is not part
         }
         tails = [
-            self.boxes.get(name) or self.leaf(x, None)
+            self.boxes.get(name) or self.ensure_leaf(x, None)
             for name, x in outside.items()
             if name not in listed
         ]
-        box = self.builder.earlier(part)
+        box = self.builder.add_earlier(part)
         for tail in dict.fromkeys(tails):
-            self.builder.arrow(tail, box)
+            self.builder.add_arrow(tail, box)
         for operation in part.operations:
             for y in operation.outputs:
                 self.boxes[key(y)] = box
 
     def add_more_outputs(self) -> None:
-        """Add the box that counts the outputs among what is left out, and the arrows to it."""
+        """Add the box that counts the left-out outputs, and the arrows to it."""
         parts = [(self.outline.part_of(y), y) for y in self.outline.graph.outputs]
         hidden = [y for part, y in parts if part is not None and part.kind == "earlier"]
         if hidden:
-            box = self.builder.more_outputs(hidden)
+            box = self.builder.add_more_outputs(hidden)
             for tail in dict.fromkeys(self.boxes[key(y)] for y in hidden):
-                self.builder.arrow(tail, box)
+                self.builder.add_arrow(tail, box)
 
     def add_operation(self, part: Part) -> None:
         """Add an operation's leaves, its circle, its results, and the arrows between them."""
         (operation,) = part.operations
         tails = [
-            self.boxes.get(key(x)) or self.leaf(x, part)
+            self.boxes.get(key(x)) or self.ensure_leaf(x, part)
             for x in operands(operation)
             if isinstance(x, Tensor)
         ]
         tooltip = operation_tooltip(operation)
-        circle = self.builder.box(
+        circle = self.builder.add_box(
             "scalar_operation",
-            symbol(operation),
+            operation_label(operation),
             tooltip=tooltip,
             inside=part.around,
             ordered=operation.type not in COMMUTATIVE,
         )
         for tail in tails:
-            self.builder.arrow(tail, circle)
+            self.builder.add_arrow(tail, circle)
         for y in operation.outputs:
             role: Role = "output" if key(y) in self.outputs else "tensor"
             cells = self.cells(y)
-            told: Tensors = (("output", key(y)),) if role == "output" else ()
-            box = self.builder.box(
-                role, cells=cells, tooltip=tooltip, inside=part.around, tensors=told
+            identities: Tensors = (("output", key(y)),) if role == "output" else ()
+            box = self.builder.add_box(
+                role, cells=cells, tooltip=tooltip, inside=part.around, tensors=identities
             )
             self.boxes[key(y)] = box
-            self.builder.arrow(circle, box, output=y.index)
+            self.builder.add_arrow(circle, box, output=y.index)
 
-    def leaf(self, tensor: Tensor, part: Part | None) -> str:
-        """Return the box of a leaf."""
+    def ensure_leaf(self, tensor: Tensor, part: Part | None) -> str:
+        """Return the box of a leaf; add it if it is missing."""
         if key(tensor) not in self.boxes:
             role = Source(tensor, []).role
             inside = part.around if part and role == "parameter" else None
             tooltip = self.builder.leaf_tooltip(tensor)
             cells = self.cells(tensor)
-            self.boxes[key(tensor)] = self.builder.box(
+            self.boxes[key(tensor)] = self.builder.add_box(
                 role, cells=cells, tooltip=tooltip, inside=inside, tensors=((role, key(tensor)),)
             )
         return self.boxes[key(tensor)]
 
     def add_leaf_output(self, y: Tensor) -> None:
-        """Add the box that says that a leaf is an output too; its gradient is in the leaf's box."""
+        """Add the output box of a leaf that is an output; its gradient is in the leaf's box."""
         name = self.names.get(key(y)) or y.name
-        fields = [Cell(clean(name), "name")] if name else []
-        cells = (*fields, valued("data", y.data))
-        tail = self.leaf(y, None)
-        box = self.builder.box("output", cells=cells, tensors=(("output", key(y)),))
-        self.builder.arrow(tail, box)
+        fields = [Cell(clean_text(name), "name")] if name else []
+        cells = (*fields, number_cell("data", y.data))
+        tail = self.ensure_leaf(y, None)
+        box = self.builder.add_box("output", cells=cells, tensors=(("output", key(y)),))
+        self.builder.add_arrow(tail, box)
 
     def cells(self, tensor: Tensor) -> tuple[Cell, ...]:
         """Return the fields of a tensor's box."""
         name = self.names.get(key(tensor)) or tensor.name
-        fields = [Cell(clean(name), "name")] if name else []
-        fields.append(valued("data", tensor.data))
+        fields = [Cell(clean_text(name), "name")] if name else []
+        fields.append(number_cell("data", tensor.data))
         if self.builder.is_marked_changed(tensor):
             fields.append(Cell("changed", "changed"))
         if self.gradients is not None and tensor.requires_grad:
             gradient = self.gradients.get(key(tensor), 0.0)
-            fields.append(with_accumulated(valued("grad", gradient), tensor))
+            fields.append(with_accumulated(number_cell("grad", gradient), tensor))
         return tuple(fields)
 
 
 def with_accumulated(cell: Cell, tensor: Tensor) -> Cell:
-    """Return a gradient with what `.grad` holds, if that is another number.
+    """Return the field of a gradient, with the content of `.grad` if that is another number.
 
-    Calls of backward() add up there; the picture shows the derivative of its output.
+    Calls of backward() add up in `.grad`; the picture shows the derivative of its output.
     """
     if not isinstance(tensor.grad, np.ndarray | np.generic):
         return cell
-    held = written_gradient(tensor.grad)
+    held = format_gradient(tensor.grad)
     return cell if cell.text == f"grad {held}" else Cell(f"{cell.text}, .grad {held}", cell.kind)
 
 
-def written_gradient(held: Any) -> str:
-    """Return what `.grad` holds in few words; users may assign anything to it."""
+def format_gradient(held: Any) -> str:
+    """Write the content of `.grad` in few words; users may assign anything to it."""
     if held.dtype.kind not in NUMBERS:
         return str(held.dtype)
-    return shape(held) if held.ndim else number(held)
+    return format_shape(held) if held.ndim else format_number(held)
 
 
-def valued(label: str, value: Any) -> Cell:
-    """Return a field with a number; NaN and infinity stand out."""
-    text = f"{label} {number(value)}"
+def number_cell(label: str, value: Any) -> Cell:
+    """Return a field with a number; NaN and infinity have another look."""
+    text = f"{label} {format_number(value)}"
     if np.isfinite(value):
         return Cell(text, "gradient" if label == "grad" else "data")
     return Cell(text, "nonfinite")

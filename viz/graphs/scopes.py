@@ -1,32 +1,38 @@
 """The tree of scopes of a graph, and which of them fold into one box so that the picture fits.
 
-Scopes fold deepest first, the largest first among equals, and always together with their namesakes
-at the same depth (`block_1`, `block_2`…), so that what is alike looks alike.
+Scopes fold deepest first, and among scopes of one depth the largest first. Scopes of one depth
+whose names differ only by a number (`block_1`, `block_2`…) fold together, so that what is alike
+looks alike. `apply_open` folds or keeps open what the caller asked for with `open=`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable
-from typing import Final
+from collections.abc import Callable, Container, Iterable
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import Any, Final
 
 from autograd_mini.core.graph import Graph
 from autograd_mini.core.record import Operation, Scope
 
+from ..errors import PictureError
 from ..reading import scope_of, scope_path
 
 FUNCTIONS: Final = frozenset({"softmax", "log_softmax", "logsumexp"})
-"""Scopes of the library's own functions: what is inside of them is open only if asked for."""
+"""Scopes of the library's functions; they are drawn open only if the caller asks for it."""
 DEEPEST: Final = 8
 """Scopes nested deeper than this are never drawn open."""
+Open = str | int | Iterable[str] | Callable[[str], bool | None] | None
+"""A path or several, with wildcards; a depth; or a function of a path."""
 
 
 class Branch:
     """One scope in the tree; the root stands for the whole graph.
 
     Attributes:
-        visible: how many boxes it shows, itself when it is folded.
-        folded: whether it is one box; then nothing inside it is looked at.
+        visible: how many boxes it shows, 1 if it is folded.
+        folded: whether it is one box; then the scopes inside it do not matter.
     """
 
     __slots__ = ("depth", "folded", "parent", "scope", "size", "visible")
@@ -47,9 +53,9 @@ class Branch:
     @property
     def path(self) -> str:
         """The names from the outermost scope to this one, joined by `/`."""
-        return "/".join(reversed([branch.caption for branch in self.line()]))
+        return "/".join(reversed([branch.caption for branch in self.ancestors()]))
 
-    def line(self) -> list[Branch]:
+    def ancestors(self) -> list[Branch]:
         """Return the scope and those around it, without the root."""
         found = []
         branch = self
@@ -58,8 +64,8 @@ class Branch:
             branch = branch.parent
         return found
 
-    def box(self) -> Branch | None:
-        """Return the outermost folded scope around it or it, which is the box that shows it."""
+    def folded_ancestor(self) -> Branch | None:
+        """Return the outermost folded scope among it and those around it; None if all are open."""
         found = None
         branch: Branch | None = self
         while branch is not None:
@@ -68,20 +74,20 @@ class Branch:
             branch = branch.parent
         return found
 
-    def add(self, count: int) -> None:
-        """Count boxes that stand directly in it."""
+    def count_boxes(self, count: int) -> None:
+        """Add to the number of visible boxes, here and in the scopes around."""
         branch: Branch | None = self
         while branch is not None:
             branch.visible += count
             branch = branch.parent
 
     def fold(self) -> None:
-        """Become one box."""
+        """Fold it into one box."""
         self.folded = True
-        self.add(1 - self.visible)
+        self.count_boxes(1 - self.visible)
 
 
-def common(branches: Iterable[Branch]) -> Branch:
+def common_branch(branches: Iterable[Branch]) -> Branch:
     """Return the innermost branch that contains all of these."""
     first, *others = branches
     for other in others:
@@ -105,7 +111,7 @@ class ScopeTree:
         for operation in graph.operations:
             branch = self.branch(operation)
             branch.size += 1
-            branch.add(1)
+            branch.count_boxes(1)
 
     def branch(self, operation: Operation) -> Branch:
         """Return the branch of the innermost scope of an operation."""
@@ -122,7 +128,7 @@ class ScopeTree:
             self._of_scope[scope] = branch
         return branch
 
-    def deeper(self) -> list[str]:
+    def paths_too_deep(self) -> list[str]:
         """Return the paths of the scopes that are nested too deep to be drawn open."""
         return [
             scope_path(scope)
@@ -131,7 +137,7 @@ class ScopeTree:
         ]
 
     def fold(self, limit: int | None, kept: Container[Branch] = ()) -> None:
-        """Fold scopes until at most `limit` boxes are visible, or nothing is left but `kept`."""
+        """Fold scopes until at most `limit` boxes are visible; never fold those in `kept`."""
         if limit is None:
             return
         for branch in self.branches:
@@ -147,14 +153,87 @@ class ScopeTree:
         for (depth, _), group in groups.items():
             depths.setdefault(depth, []).append(group)
         for depth in sorted(depths, reverse=True):
-            for group in sorted(depths[depth], key=saving, reverse=True):
+            for group in sorted(depths[depth], key=boxes_saved, reverse=True):
                 if self.root.visible <= limit:
                     return
-                if saving(group):
+                if boxes_saved(group):
                     for branch in group:
                         branch.fold()
 
 
-def saving(group: list[Branch]) -> int:
+def boxes_saved(group: list[Branch]) -> int:
     """Count the boxes that disappear when these scopes fold."""
     return sum(branch.visible - 1 for branch in group)
+
+
+def apply_open(wanted: Open, tree: ScopeTree) -> frozenset[Branch]:
+    """Fold the scopes that the caller wants folded; return those that have to stay open.
+
+    A scope is open together with those around it. The limit decides about all other scopes.
+
+    Args:
+        wanted: a path as "mlp/dense_2" or "block_*", or several; a depth down to which scopes are
+            open, 0 for none; or a function of a path that returns True, False, or None, which
+            leaves the scope to the limit.
+        tree: the scopes of a graph.
+
+    Raises:
+        PictureError: for a path that no scope has, or a value of another type.
+    """
+    if wanted is None:
+        return frozenset()
+    if isinstance(wanted, bool) or (isinstance(wanted, int) and wanted < 0):
+        raise bad_open_error(wanted)
+    if isinstance(wanted, int):
+        said: dict[Branch, bool | None] = {b: b.depth <= wanted for b in tree.branches}
+    elif callable(wanted):
+        said = {b: wanted(b.path) for b in tree.branches}
+    else:
+        said = dict.fromkeys(match_scopes(wanted, tree), True)
+    kept = frozenset(around for branch, yes in said.items() if yes for around in branch.ancestors())
+    for branch, yes in said.items():
+        if yes is False and branch not in kept:
+            branch.fold()
+    return kept
+
+
+def match_scopes(wanted: Any, tree: ScopeTree) -> list[Branch]:
+    """Return the scopes with these paths.
+
+    Raises:
+        PictureError: for a path that no scope has.
+    """
+    patterns = [wanted] if isinstance(wanted, str) else wanted
+    if not isinstance(patterns, Iterable):
+        raise bad_open_error(wanted)
+    patterns = list(patterns)
+    if not all(isinstance(pattern, str) for pattern in patterns):
+        raise bad_open_error(wanted)
+    paths = {branch: branch.path for branch in tree.branches}
+    found: list[Branch] = []
+    for pattern in patterns:
+        matching = [b for b, path in paths.items() if path == pattern or fnmatchcase(path, pattern)]
+        if not matching:
+            if any(path == pattern or fnmatchcase(path, pattern) for path in tree.paths_too_deep()):
+                raise PictureError(
+                    f"open={pattern!r:.60}: this scope is nested too deep to be drawn open; scopes "
+                    f"down to depth {DEEPEST} can be, so name one of those around it"
+                )
+            raise PictureError(no_scope_text(pattern, list(dict.fromkeys(paths.values()))))
+        found += matching
+    return found
+
+
+def no_scope_text(pattern: str, paths: list[str]) -> str:
+    """Return the message that no scope has this path, with the paths that exist."""
+    near = get_close_matches(pattern, paths, 3, 0.4) or paths[:5]
+    listed = ", ".join(f"{path:.60}" for path in near) or "none; name parts with am.scope"
+    return f"open={pattern!r:.60}: no scope of the graph has this path; there is {listed}"
+
+
+def bad_open_error(wanted: Any) -> PictureError:
+    """Return the error for a value that `open=` does not take."""
+    return PictureError(
+        f"open={wanted!r:.60} is not known; expected a path as 'mlp/dense_2' or 'block_*', a list "
+        "of them, a depth from 0, or a function of a path"
+    )

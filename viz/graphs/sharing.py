@@ -1,7 +1,7 @@
-"""Where each leaf is in a picture: drawn, counted in a box of several leaves, listed in a fold.
+"""Where each leaf of a picture appears: drawn, counted in a box of several, listed in a fold.
 
-One that is in several places is one tensor, and each of its boxes says so. That is known when all
-boxes are there, so the marks are written last.
+If a leaf appears in several places, each of its boxes says that it is one tensor. This is known
+only when all boxes are there, so these marks are written last.
 """
 
 from __future__ import annotations
@@ -11,44 +11,49 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ..reading import Key, scope_path
-from ..texts import clean, counted
-from .outline import Outline, Part
+from ..texts import clean_text, format_count
+from .outline import Outline
+from .parts import Part
 
-BESIDE: Final = "boxes outside"
+BOXES_OUTSIDE: Final = "boxes outside"
 
 
-def tell_shared(part: Part, outline: Outline) -> list[str]:
-    """Return the line that says with whom a fold shares the parameters that it lists, if any.
+def describe_sharing(part: Part, outline: Outline) -> list[str]:
+    """Return the line that says which other boxes take the parameters that a fold lists, if any.
 
-    A part of another phase takes the same tensors by its nature, and is not counted.
+    Parts of another phase always take the same tensors, so they do not count.
     """
-    listed = [x for x in outline.listed(part) if x.requires_grad]
+    listed = [x for x in outline.listed_leaves(part) if x.requires_grad]
     others: dict[str, None] = {}
     shared = 0
     for leaf in listed:
-        users = [x for x in outline.users(leaf) if x is not part and phase(x) == phase(part)]
-        others |= {caption(x, part) if x.kind != "operation" else BESIDE: None for x in users}
+        users = [
+            x for x in outline.users(leaf) if x is not part and part_phase(x) == part_phase(part)
+        ]
+        others |= {
+            fold_caption(x, part) if x.kind != "operation" else BOXES_OUTSIDE: None for x in users
+        }
         shared += bool(users)
     if not shared:
         return []
-    folds = [name for name in others if name != BESIDE]
-    whom = folds if len(folds) == 1 else [counted(len(folds), "fold")] if folds else []
-    told = " and ".join([*whom, *([BESIDE] if BESIDE in others else [])])
+    folds = [name for name in others if name != BOXES_OUTSIDE]
+    whom = folds if len(folds) == 1 else [format_count(len(folds), "fold")] if folds else []
+    others_text = " and ".join([*whom, *([BOXES_OUTSIDE] if BOXES_OUTSIDE in others else [])])
     some = "" if shared == len(listed) else f"{shared} of {len(listed)} "
-    return [f"{some}shared with {told}"]
+    return [f"{some}shared with {others_text}"]
 
 
-def phase(part: Part) -> str:
+def part_phase(part: Part) -> str:
     """Return the phase of a training step that a part belongs to."""
     return part.operations[0].phase
 
 
-def caption(part: Part, other: Part) -> str:
-    """Return what tells a fold from another one: its caption, or if they are equal, its path."""
+def fold_caption(part: Part, other: Part) -> str:
+    """Return the caption of a fold, or its path if another fold has the same caption."""
     if part.kind == "earlier":
         return "what is left out"
     known = part.branch.caption
-    return clean(known if known != other.branch.caption else scope_path(part.branch.scope))
+    return clean_text(known if known != other.branch.caption else scope_path(part.branch.scope))
 
 
 @dataclass(slots=True)
@@ -56,7 +61,7 @@ class Places:
     """The places of all leaves.
 
     Attributes:
-        drawn: the boxes of leaves, and which leaf each is.
+        drawn: id of the box → the leaf that it draws.
         counted: in how many boxes of several leaves a leaf is counted.
         listed: in how many folds it is listed.
     """
@@ -66,9 +71,9 @@ class Places:
     listed: Counter[Key] = field(default_factory=Counter)
 
     def marks(self) -> dict[Key, str]:
-        """Return the marks of the leaves that are drawn and in a further place.
+        """Return leaf → mark, for leaves that are drawn and appear in a further place.
 
-        Different leaves with several boxes have different marks.
+        If several leaves have several boxes, their marks are numbered.
         """
         copies = Counter(self.drawn.values())
         several = [leaf for leaf, count in copies.items() if count > 1]
@@ -77,12 +82,12 @@ class Places:
             return found | {several[0]: "shared"}
         return found | {leaf: f"shared {place}" for place, leaf in enumerate(several, start=1)}
 
-    def tell(self, leaf: Key, mark: str) -> str:
+    def describe_places(self, leaf: Key, mark: str) -> str:
         """Write in which places a leaf with a mark is."""
         copies = sum(other == leaf for other in self.drawn.values())
-        told = [f"drawn {copies} times, each marked {mark!r}"] if copies > 1 else []
+        phrases = [f"drawn {copies} times, each marked {mark!r}"] if copies > 1 else []
         if self.counted[leaf]:
-            told.append(f"counted in {counted(self.counted[leaf], 'group')} of leaves")
+            phrases.append(f"counted in {format_count(self.counted[leaf], 'group')} of leaves")
         if self.listed[leaf]:
-            told.append(f"listed in {counted(self.listed[leaf], 'fold')}")
-        return f"one tensor, {', '.join(told)}"
+            phrases.append(f"listed in {format_count(self.listed[leaf], 'fold')}")
+        return f"one tensor, {', '.join(phrases)}"

@@ -1,29 +1,42 @@
-"""A multilayer perceptron as its picture needs it: sizes, weights, activations, read from a model.
+"""Read the dense layers of a model: sizes, weights, activations.
 
-A module of the library is run once and its recording is read (see `recorded`). Lists, and objects
-that only have `layers`, are read by attributes: `weight` (in, out), `bias` (out,) or None, and
-`activation`, a name or a function.
+Lists, and objects with `layers`, are read by the attributes of their layers: `weight` (in, out),
+`bias` (out,) or None, and `activation`, a name or a function.
+
+A module of the library is read from a recording, since its attributes do not say in which order it
+uses its layers, nor what it does between them; only its `forward` does. So a copy of the module is
+run once, in evaluation mode, on zeros, and the graph is read from the output to the input. It must
+be a chain of `x @ weight`, `+ bias` and activations. Anything else, such as a skip connection,
+cannot be drawn as columns of neurons.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any, Final
 
 import numpy as np
 
-from autograd_mini.core.tensor import Tensor
-from autograd_mini.nn import Module
+from autograd_mini.core.graph import Graph
+from autograd_mini.core.record import Operation, Scope, recorder, scope
+from autograd_mini.core.tensor import Tensor, tensor
+from autograd_mini.nn import Dense, Module, Sequential
 from autograd_mini.nn.layers import function_of, name_of
 
 from ..errors import PictureError
-from ..texts import clean
-from .recorded import steps
+from ..reading import is_number, key, operands, scope_of
+from ..texts import clean_text, operation_label
 
 SYMBOLS: Final = {"sigmoid": "σ", "linear": "", "identity": "", "none": ""}
 ACTIVATIONS: Final = frozenset({"tanh", "relu", "sigmoid", "softplus", "softmax", "leakyrelu"})
 """Names of layers that only apply a function, in lower case."""
+FUNCTION_SCOPE: Final = "activation "
+"""The scope of a user's function begins with this; the function is drawn by its name only."""
+ACTIVATION_SCOPES: Final = frozenset({"softmax", "log_softmax"})
+"""The library's activations of several operations; each opens a scope with its name."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,11 +71,14 @@ class Network:
     def __post_init__(self) -> None:
         """Check that the layers fit each other."""
         if not self.layers:
-            raise PictureError("a network without dense layers has no neurons to draw")
+            raise PictureError(
+                "a network without dense layers has no neurons to draw; draw the graph of its "
+                "output: viz.render(model(x), path)"
+            )
         for place, (one, two) in enumerate(zip(self.layers, self.layers[1:], strict=False)):
             if np.shape(one.weight)[1] != np.shape(two.weight)[0]:
                 raise PictureError(
-                    f"dense layers {place} and {place + 1} are no chain: the first returns "
+                    f"dense layers {place} and {place + 1} do not fit: the first returns "
                     f"{np.shape(one.weight)[1]} values and the second takes "
                     f"{np.shape(two.weight)[0]}; draw the graph of the output instead: "
                     "viz.render(model(x), path)"
@@ -79,7 +95,7 @@ class Network:
         return (widths[0][0], *(out for _, out in widths))
 
 
-def describe(model: Any, sample: Any = None) -> Network:
+def read_network(model: Any, sample: Any = None) -> Network:
     """Read the dense layers of a model, in the order in which they run.
 
     Args:
@@ -87,26 +103,26 @@ def describe(model: Any, sample: Any = None) -> Network:
         sample: the input for which the values of the neurons are wanted.
 
     Raises:
-        PictureError: if it has none, is no chain of dense layers and activations, or does not take
+        PictureError: if it is not a chain of dense layers and activations, or does not take
             the sample.
     """
     if isinstance(model, Network):
         return model
     layers: list[DenseLayer] = []
-    x = first = None if sample is None else row(sample)
-    for part in parts(model):
-        for layer in [dense(part, x)] if is_dense(part) else recorded(part, x):
+    x = first = None if sample is None else sample_row(sample)
+    for part in list_parts(model):
+        for layer in [read_dense(part, x)] if is_dense(part) else record_layers(part, x):
             x = layer.made
             if layer.weight is not None:
                 layers.append(layer)
             elif layer.activation and not layers:
                 raise PictureError(
-                    f"{type(model).__name__} is no chain of dense layers: {layer.activation} comes "
-                    "before the first of them; draw the graph of its output: "
+                    f"{type(model).__name__} is not a chain of dense layers: {layer.activation} "
+                    "comes before the first of them; draw the graph of its output: "
                     "viz.render(model(x), path)"
                 )
             elif layers:
-                activation = joined(layers[-1].activation, layer.activation)
+                activation = join_activations(layers[-1].activation, layer.activation)
                 layers[-1] = replace(layers[-1], activation=activation, made=x)
     if not layers:
         raise PictureError(
@@ -115,14 +131,14 @@ def describe(model: Any, sample: Any = None) -> Network:
             "it returns: viz.render(model(x), path)"
         )
     names = getattr(model, "input_names", None) or ()
-    return Network(tuple(layers), tuple(clean(str(name), 8) for name in names), first)
+    return Network(tuple(layers), tuple(clean_text(str(name), 8) for name in names), first)
 
 
-def row(sample: Any) -> Any:
+def sample_row(sample: Any) -> Any:
     """Return a sample as one row of numbers.
 
     Raises:
-        PictureError: for several samples, or what is no numbers.
+        PictureError: for several samples, or other values than real numbers.
     """
     found = np.asarray(sample.data if isinstance(sample, Tensor) else sample)
     if found.dtype.kind not in "fiub" or found.size == 0 or found.size != found.shape[-1:][0]:
@@ -133,13 +149,13 @@ def row(sample: Any) -> Any:
     return found.reshape(1, -1).astype(np.float64)
 
 
-def parts(model: Any) -> Iterator[Any]:
-    """List the parts of lists and of objects with `layers`, in order; a module is one part."""
+def list_parts(model: Any) -> Iterator[Any]:
+    """Yield the parts of lists and of objects with `layers`, in order; a module is one part."""
     stack = [model]
     opened: set[int] = set()
     while stack:
         part = stack.pop()
-        inner = None if isinstance(part, Module) or is_dense(part) else inside(part)
+        inner = None if isinstance(part, Module) or is_dense(part) else parts_of(part)
         if inner is None:
             yield part
         elif id(part) not in opened:  # a container may hold itself
@@ -147,21 +163,21 @@ def parts(model: Any) -> Iterator[Any]:
             stack.extend(reversed(inner))
 
 
-def inside(part: Any) -> list[Any] | None:
-    """Return the parts of a container, None if it is none."""
+def parts_of(part: Any) -> list[Any] | None:
+    """Return the parts of a container, None for anything else."""
     inner = part if isinstance(part, list | tuple) else getattr(part, "layers", None)
     return list(inner) if isinstance(inner, list | tuple) else None
 
 
-def recorded(part: Any, x: Any) -> Iterator[DenseLayer]:
-    """Return the layers of a module; one without a weight is an activation."""
+def record_layers(part: Any, x: Any) -> Iterator[DenseLayer]:
+    """Yield the layers of a module; a layer without a weight is an activation."""
     if not isinstance(part, Module):
-        yield between(part, x)
+        yield read_activation(part, x)
         return
     layer: DenseLayer | None = None
     if not any(parameter.ndim == 2 for parameter in part.parameters()):
         return
-    for one in steps(part, x):
+    for one in read_chain(part, x):
         made = None if x is None else one.made
         if one.kind == "bias" and layer is not None:
             layer = replace(layer, bias=one.value, made=made)
@@ -175,35 +191,38 @@ def recorded(part: Any, x: Any) -> Iterator[DenseLayer]:
         yield layer
 
 
-def joined(activation: str, following: str) -> str:
+def join_activations(activation: str, following: str) -> str:
     """Write two activations, one after the other."""
-    return clean(", ".join(filter(None, (activation, following))), 32)
+    return clean_text(", ".join(filter(None, (activation, following))), 32)
 
 
 def is_dense(part: Any) -> bool:
-    """Whether a part is a fully connected layer."""
+    """Return whether a part is a fully connected layer."""
     weight = None if isinstance(part, Module) else getattr(part, "weight", None)
     return weight is not None and np.ndim(getattr(weight, "data", weight)) == 2
 
 
-def dense(layer: Any, x: Any) -> DenseLayer:
-    """Read a dense layer, and apply it to what comes before."""
+def read_dense(layer: Any, x: Any) -> DenseLayer:
+    """Read a dense layer, and apply it to the values of the layer before."""
     bias = getattr(layer, "bias", None)
     activation = getattr(layer, "activation", None)
-    weight, bias = values(layer.weight), None if bias is None else values(bias)
+    weight, bias = array_of(layer.weight), None if bias is None else array_of(bias)
     made = None
     if x is not None:
         if x.shape[1] != weight.shape[0]:
-            raise PictureError(f"a layer takes {weight.shape[0]} values, and gets {x.shape[1]}")
-        made = applied(activation, x @ weight + (0 if bias is None else np.ravel(bias)))
+            raise PictureError(
+                f"a layer takes {weight.shape[0]} values, and gets {x.shape[1]}; sample= must have "
+                "as many numbers as the first layer takes, and each layer must fit the next"
+            )
+        made = apply_activation(activation, x @ weight + (0 if bias is None else np.ravel(bias)))
     return DenseLayer(weight, bias, activation_name(activation), made)
 
 
-def applied(activation: Any, z: Any) -> Any:
-    """Return an activation, by name or as a function, of a row of numbers.
+def apply_activation(activation: Any, z: Any) -> Any:
+    """Apply an activation, given by name or as a function, to a row of numbers.
 
     Raises:
-        PictureError: for a name that is not known, or if it fails.
+        PictureError: for an unknown name, or if the function fails.
     """
     try:
         function = function_of(activation)
@@ -214,7 +233,7 @@ def applied(activation: Any, z: Any) -> Any:
         raise PictureError(said) from error
 
 
-def values(tensor: Any) -> Any:
+def array_of(tensor: Any) -> Any:
     """Return a tensor's array, or an array as it is."""
     return tensor if isinstance(tensor, np.ndarray) else np.asarray(getattr(tensor, "data", tensor))
 
@@ -224,16 +243,201 @@ def activation_name(activation: Any) -> str:
     if activation is None:
         return ""
     name = name_of(activation)
-    return clean(SYMBOLS.get(name, "function" if name == "<lambda>" else name), 16)
+    return clean_text(SYMBOLS.get(name, "function" if name == "<lambda>" else name), 16)
 
 
-def between(part: Any, x: Any) -> DenseLayer:
-    """Return the activation between two layers, with no name for Dropout and such."""
+def read_activation(part: Any, x: Any) -> DenseLayer:
+    """Read an activation between two layers; Dropout and similar layers have no name."""
     name = type(part).__name__.lower()
     if isinstance(part, str) or hasattr(part, "__name__"):
-        made = None if x is None else applied(part, x)
+        made = None if x is None else apply_activation(part, x)
         return DenseLayer(None, activation=activation_name(part), made=made)
     if name not in ACTIVATIONS:
         return DenseLayer(None, made=x)
-    made = None if x is None else applied(part if callable(part) else name, x)
+    made = None if x is None else apply_activation(part if callable(part) else name, x)
     return DenseLayer(None, activation=activation_name(name), made=made)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainStep:
+    """One step of the chain: a weight, a bias, or an activation.
+
+    Attributes:
+        kind: "weight", "bias" or "activation".
+        value: the array, or the name of the activation.
+        taken: the tensor before the step.
+        made: the numbers after the step.
+    """
+
+    kind: str
+    value: Any
+    taken: Tensor
+    made: Any = None
+
+
+class BrokenChain(Exception):
+    """A recording is not a chain; the message says where it is not."""
+
+
+def read_chain(module: Module, sample: Any = None) -> list[ChainStep]:
+    """Return the weights, biases and activations of a module in the order in which they act.
+
+    Args:
+        module: it is run once.
+        sample: a row of numbers to run it on, zeros by default.
+
+    Raises:
+        PictureError: if it is not a chain of these, or cannot be run.
+    """
+    try:
+        x, y = run_copy(module, sample)
+        found: list[ChainStep] = []
+        graph = Graph(y)
+        while key(y) != key(x):
+            found.append(replace(read_chain_step(y, graph, x), made=y.data))
+            y = found[-1].taken
+    except BrokenChain as error:
+        raise PictureError(
+            f"{type(module).__name__} is not a chain of dense layers: {error}; draw the graph of "
+            "its output: viz.render(model(x), path)"
+        ) from error
+    return found[::-1]
+
+
+def run_copy(module: Module, sample: Any = None) -> tuple[Tensor, Tensor]:
+    """Run a copy of a module once, on zeros or a sample; return its input and its output."""
+    try:
+        copy = deepcopy(module)
+    except Exception as error:
+        raise BrokenChain(f"it cannot be copied for a trial run ({error!s:.100})") from error
+    Module.train(copy, False)  # also if a subclass defines another `eval`
+    hide_functions(copy)
+    weights = [p for p in copy.parameters() if p.ndim == 2]
+    said: Any = "it has no weights"
+    for width, dtype in dict.fromkeys((w.shape[0], w.dtype) for w in weights):
+        numbers = np.zeros((1, width)) if sample is None else sample
+        if numbers.shape != (1, width):
+            said = f"it takes rows of {width}, not {numbers.shape[1]}"
+            continue
+        x = tensor(numbers.astype(dtype), name="x")
+        try:
+            with recorder(None), np.errstate(all="ignore"):
+                y = copy(x)
+        except Exception as error:  # whatever the user's forward raises
+            said = f"it cannot be run on {'zeros' if sample is None else 'it'} ({error!s:.100})"
+            continue
+        if isinstance(y, Tensor):
+            return x, y
+        said = f"it returns {type(y).__name__}"
+    raise BrokenChain(said)
+
+
+def hide_functions(module: Module) -> None:
+    """Wrap the functions among the layers of a module in scopes with their names."""
+    for inner in module.modules():
+        if isinstance(inner, Dense) and callable(inner.activation):
+            inner.activation = wrap_in_scope(inner.activation)
+        if isinstance(inner, Sequential):
+            inner.layers = [x if isinstance(x, Module) else wrap_in_scope(x) for x in inner.layers]
+
+
+def wrap_in_scope(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a function that runs in a scope with its name."""
+
+    def call_in_scope(x: Any) -> Any:
+        with scope(f"{FUNCTION_SCOPE}{name_of(function)}"):
+            return function(x)
+
+    return call_in_scope
+
+
+def read_chain_step(y: Tensor, graph: Graph, start: Tensor) -> ChainStep:
+    """Return the last step before a tensor, in the graph of a run with this input.
+
+    Raises:
+        BrokenChain: if the operation is not a step of a chain.
+    """
+    operation = y.op
+    if operation is None:
+        raise BrokenChain("its output does not come from its input, or comes from more than it")
+    block = function_scope(operation)
+    if block is not None:
+        name, entering = block.name.removeprefix(FUNCTION_SCOPE), scope_input(block, graph, start)
+        return ChainStep("activation", name, refuse_new_shape(name, entering, y))
+    taken = operands(operation)
+    tensors = [x for x in taken if isinstance(x, Tensor)]
+    if len(tensors) == 2 and all(isinstance(x, Tensor) for x in taken):
+        left, right = tensors
+        return weight_or_bias(operation, left, right, start)
+    if len(tensors) != 1 or not all(is_number(x) for x in taken if x is not tensors[0]):
+        raise BrokenChain(f"{operation.name} takes more than one value")
+    return ChainStep(
+        "activation", operation_label(operation), refuse_new_shape(operation.name, tensors[0], y)
+    )
+
+
+def refuse_new_shape(name: str, x: Tensor, y: Tensor) -> Tensor:
+    """Return the input of an activation.
+
+    Raises:
+        BrokenChain: if its result has another shape.
+    """
+    if x.shape != y.shape:
+        raise BrokenChain(f"{name} changes the shape {x.shape} to {y.shape}")
+    return x
+
+
+def weight_or_bias(operation: Operation, left: Tensor, right: Tensor, start: Tensor) -> ChainStep:
+    """Return the step `x @ weight` or `z + bias`; the sum may be written in either order."""
+    if operation.type == "matmul" and existed_before(right, start) and right.ndim == 2:
+        return ChainStep("weight", right.data, left)
+    if operation.type == "add":
+        z, bias = (right, left) if existed_before(left, start) else (left, right)
+        made_by = z.op.type if z.op is not None else ""
+        if existed_before(bias, start) and made_by == "matmul" and is_row(bias.shape, z.shape):
+            return ChainStep("bias", np.ravel(bias.data), z)
+    raise BrokenChain(f"{operation.name} takes two values")
+
+
+def existed_before(x: Tensor, start: Tensor) -> bool:
+    """Return whether a tensor is older than the run, as the weights of the module are.
+
+    The input is not, and neither is a leaf made during the run, which may depend on the input.
+    """
+    return x.is_leaf and x.serial < start.serial
+
+
+def is_row(shape: tuple[int, ...], made: tuple[int, ...]) -> bool:
+    """Return whether a shape has one number for each column of another and broadcasts to it."""
+    return made[-1:] == (prod(shape),) and np.broadcast_shapes(shape, made) == made
+
+
+def function_scope(operation: Operation) -> Scope | None:
+    """Return the outermost scope around an operation that belongs to an activation."""
+    found, block = None, scope_of(operation)
+    while block is not None:
+        if block.name.startswith(FUNCTION_SCOPE) or block.name in ACTIVATION_SCOPES:
+            found = block
+        block = block.parent
+    return found
+
+
+def scope_input(block: Scope, graph: Graph, start: Tensor) -> Tensor:
+    """Return the only tensor that the operations of a scope take from outside, except constants.
+
+    Raises:
+        BrokenChain: if there are several such tensors, or none.
+    """
+    inside = [op for op in graph.operations if function_scope(op) is block]
+    made = {key(y) for op in inside for y in op.outputs}
+    taken = {
+        key(x): x
+        for op in inside
+        for x in operands(op)
+        if isinstance(x, Tensor)
+        and key(x) not in made
+        and (x.requires_grad or not existed_before(x, start))
+    }
+    if len(taken) != 1:
+        raise BrokenChain(f"{block.name.removeprefix(FUNCTION_SCOPE)} takes more than one value")
+    return next(iter(taken.values()))

@@ -11,22 +11,22 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..heat import mixed
+from ..colours import mix_with_white
 from ..picture import Arrow, Box, Picture, Point, Role
 from ..style import BLUE, ORANGE
-from ..texts import number
+from ..texts import format_number
 from .mlp import DenseLayer, Network
 
 MOST_NEURONS: Final = 16
-"""A column with more neurons than this shows its ends."""
-ENDS: Final = 6
-"""How many neurons are shown at each end of such a column."""
-ROW: Final = 40.0
-COLUMN: Final = 120.0
-"""The distance between columns, to which each row of the tallest one adds `COLUMN_PER_ROW`."""
+"""If a column has more neurons than this, only those at its ends are shown."""
+SHOWN_AT_ENDS: Final = 6
+"""This many neurons are shown at each end of such a column."""
+ROW_HEIGHT: Final = 40.0
+COLUMN_WIDTH: Final = 120.0
+"""The distance between columns; each row of the tallest column adds `COLUMN_PER_ROW` to it."""
 COLUMN_PER_ROW: Final = 5.0
-GAP: Final = 0.22
-"""How far the three dots are apart, in rows."""
+DOT_GAP: Final = 0.22
+"""The distance between the three dots, in rows."""
 BLACK: Final = "#000000"
 SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
@@ -37,7 +37,7 @@ class Column:
 
     Attributes:
         boxes: neuron's number → id of its box.
-        bias: the id of the "+1" beside it, if the next layer has a bias.
+        bias: the id of the "+1" at its end, if the next layer has a bias.
     """
 
     boxes: dict[int, str]
@@ -57,9 +57,9 @@ def neuron_picture(
     sizes = " → ".join(map(str, network.sizes))
     picture = Picture(title or f"Neural network {sizes}", "LR")
     most = None if limit is None else min(MOST_NEURONS, limit)
-    tallest = max(len(rows(size, most)) for size in network.sizes)
-    top = tallest / 2 * ROW + 0.5 * ROW
-    width = COLUMN + COLUMN_PER_ROW * tallest
+    tallest = max(len(shown_neurons(size, most)) for size in network.sizes)
+    top = tallest / 2 * ROW_HEIGHT + 0.5 * ROW_HEIGHT
+    width = COLUMN_WIDTH + COLUMN_PER_ROW * tallest
     columns = [
         add_column(picture, network, place, most, (place * width, top))
         for place in range(len(network.sizes))
@@ -67,16 +67,16 @@ def neuron_picture(
     signs = {colour for one in range(len(columns)) for colour in value_colours(network, one)}
     for layer, before, after in zip(network.layers, columns, columns[1:], strict=False):
         signs |= add_weights(picture, layer, before, after)
-    bottom = min(box.position[1] for box in picture.boxes if box.position) - ROW
+    bottom = min(box.position[1] for box in picture.boxes if box.position) - ROW_HEIGHT
     add_legend(picture, signs, (width * (len(columns) - 1) / 2, bottom))
     return picture
 
 
-def rows(size: int, most: int | None) -> list[int | None]:
+def shown_neurons(size: int, most: int | None) -> list[int | None]:
     """Return the neurons that are shown, with None where the three dots stand."""
     if most is None or size <= most:
         return list(range(size))
-    ends = min(ENDS, max((most - 1) // 2, 1))
+    ends = min(SHOWN_AT_ENDS, max((most - 1) // 2, 1))
     return [*range(ends), None, *range(size - ends, size)]
 
 
@@ -87,28 +87,28 @@ def add_column(
     size = network.sizes[place]
     x = head[0]
     layer = network.layers[place - 1] if place else None
-    add(picture, "heading", heading(network, place), head)
-    shown = rows(size, most)
+    add_box(picture, "heading", column_heading(network, place), head)
+    shown = shown_neurons(size, most)
     boxes: dict[int, str] = {}
-    y = (len(shown) - 1) / 2 * ROW
+    y = (len(shown) - 1) / 2 * ROW_HEIGHT
     for neuron in shown:
         if neuron is None:
-            for shift in (GAP, 0.0, -GAP):  # as a glyph, ⋮ is missing from many fonts
-                add(picture, "dot", "", (x, y + shift * ROW))
+            for shift in (DOT_GAP, 0.0, -DOT_GAP):  # as a glyph, ⋮ is missing from many fonts
+                add_box(picture, "dot", "", (x, y + shift * ROW_HEIGHT))
         else:
-            role, label = looks(network, place, neuron)
-            boxes[neuron] = add(picture, role, label, (x, y), bias_text(layer, neuron))
+            role, label = role_and_label(network, place, neuron)
+            boxes[neuron] = add_box(picture, role, label, (x, y), bias_text(layer, neuron))
             values = network.values(place)
             if values is not None:
-                fill_in(picture, np.ravel(values), neuron, label)
-        y -= ROW
+                fill_neuron(picture, np.ravel(values), neuron, label)
+        y -= ROW_HEIGHT
     following = network.layers[place] if place < len(network.layers) else None
     if following is None or following.bias is None:
         return Column(boxes, None)
-    return Column(boxes, add(picture, "bias", "+1", (x, y), "bias: always 1"))
+    return Column(boxes, add_box(picture, "bias", "+1", (x, y), "bias: always 1"))
 
 
-def add(picture: Picture, role: Role, label: str, position: Point, tooltip: str = "") -> str:
+def add_box(picture: Picture, role: Role, label: str, position: Point, tooltip: str = "") -> str:
     """Add a box at a position and return its id."""
     lines = (label,) if label else ()
     box = Box(picture.next_id(), role, lines, tooltip=tooltip, position=position)
@@ -116,40 +116,47 @@ def add(picture: Picture, role: Role, label: str, position: Point, tooltip: str 
     return box.id
 
 
-def fill_in(picture: Picture, values: Any, neuron: int, name: str) -> None:
+def fill_neuron(picture: Picture, values: Any, neuron: int, name: str) -> None:
     """Write the value of the last box into it, and colour it by sign and size in its column."""
     value, box = float(values[neuron]), picture.boxes[-1]
     sizes = np.abs(values[np.isfinite(values)])
     size = abs(value) / (sizes.max(initial=0.0) or 1.0) if np.isfinite(value) else 1.0
-    lines = (f"{name} = {number(value)}" if name else f"value {number(value)}", box.tooltip)
+    lines = (
+        f"{name} = {format_number(value)}" if name else f"value {format_number(value)}",
+        box.tooltip,
+    )
     picture.boxes[-1] = replace(
         box,
-        lines=(short(value),),
+        lines=(format_short(value),),
         tooltip="\n".join(filter(None, lines)),
-        fill=mixed(colour_of(value), 0.06 + 0.74 * size) if np.isfinite(value) else BLACK,
+        fill=mix_with_white(sign_colour(value), 0.06 + 0.74 * size)
+        if np.isfinite(value)
+        else BLACK,
     )
 
 
-def short(value: float) -> str:
-    """Write a number in so few letters that a circle holds it."""
+def format_short(value: float) -> str:
+    """Write a number in so few letters that it fits into a circle."""
     if not np.isfinite(value) or abs(value) >= 1e4:
-        return number(value) if not np.isfinite(value) else f"{value:.0e}".replace("e+0", "e")
+        return (
+            format_number(value) if not np.isfinite(value) else f"{value:.0e}".replace("e+0", "e")
+        )
     whole = len(str(int(abs(value))))
-    return number(float(f"{value:.{max(0, 2 - whole) + (abs(value) < 1)}f}"))
+    return format_number(float(f"{value:.{max(0, 2 - whole) + (abs(value) < 1)}f}"))
 
 
-def colour_of(value: float) -> str:
-    """Return the colour that tells the sign of a number."""
+def sign_colour(value: float) -> str:
+    """Return the colour for the sign of a number."""
     return (ORANGE if value < 0 else BLUE) if np.isfinite(value) else BLACK
 
 
 def value_colours(network: Network, place: int) -> set[str]:
     """Return the colours of the values of a column."""
     values = network.values(place)
-    return set() if values is None else {colour_of(float(x)) for x in np.ravel(values)}
+    return set() if values is None else {sign_colour(float(x)) for x in np.ravel(values)}
 
 
-def heading(network: Network, place: int) -> str:
+def column_heading(network: Network, place: int) -> str:
     """Return the words above a column: its kind, its true size, its activation."""
     if place == 0:
         return f"input {network.sizes[0]}"
@@ -158,7 +165,7 @@ def heading(network: Network, place: int) -> str:
     return f"{kind} {network.sizes[place]}" + (f" · {activation}" if activation else "")
 
 
-def looks(network: Network, place: int, neuron: int) -> tuple[Role, str]:
+def role_and_label(network: Network, place: int, neuron: int) -> tuple[Role, str]:
     """Return the role and the label of a neuron."""
     several = network.sizes[place] > 1
     subscript = str(neuron + 1).translate(SUBSCRIPTS) if several else ""
@@ -171,10 +178,10 @@ def looks(network: Network, place: int, neuron: int) -> tuple[Role, str]:
 
 
 def bias_text(layer: DenseLayer | None, neuron: int) -> str:
-    """Tell a neuron's bias."""
+    """Write the bias of a neuron."""
     if layer is None:
         return ""
-    return "no bias" if layer.bias is None else f"bias {number(layer.bias[neuron])}"
+    return "no bias" if layer.bias is None else f"bias {format_number(layer.bias[neuron])}"
 
 
 def add_weights(picture: Picture, layer: DenseLayer, before: Column, after: Column) -> set[str]:
@@ -195,13 +202,13 @@ def add_weight(picture: Picture, tail: str, head: str, weight: Any, largest: flo
     """Add one line, as wide and as opaque as its weight is large; return its colour."""
     value = float(weight)
     size = abs(value) / largest if np.isfinite(value) else 1.0
-    colour = colour_of(value)
+    colour = sign_colour(value)
     opacity = round(255 * (0.12 + 0.83 * size))
     picture.arrows.append(
         Arrow(
             tail,
             head,
-            tooltip=f"weight {number(value)}",
+            tooltip=f"weight {format_number(value)}",
             colour=f"{colour}{opacity:02x}",
             width=0.5 + 1.9 * size,
         )
@@ -216,7 +223,7 @@ def add_legend(picture: Picture, colours: set[str], centre: Point) -> None:
     entries = [(colour, words) for colour, words in known if colour in colours]
     x = centre[0] - 130 * (len(entries) - 1) / 2
     for colour, words in entries:
-        left, right = (add(picture, "anchor", "", (x + side, centre[1])) for side in (-60, -40))
+        left, right = (add_box(picture, "anchor", "", (x + side, centre[1])) for side in (-60, -40))
         picture.arrows.append(Arrow(left, right, colour=f"{colour}ff", width=2.4))
-        add(picture, "legend", words, (x + 8, centre[1]))
+        add_box(picture, "legend", words, (x + 8, centre[1]))
         x += 130

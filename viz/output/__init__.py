@@ -1,1 +1,1 @@
-"""From a picture to its files: the layout, DOT, SVG, Mermaid, JSON."""
+"""From a picture to a file: layout, DOT, SVG, Mermaid, JSON."""

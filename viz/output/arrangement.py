@@ -1,9 +1,8 @@
-"""Hints for the layout of a graph of operations: the computation is a straight line, and the
-parameters stand beside it.
+"""Hints for the layout program: the computation is a straight line, with parameters at its sides.
 
-A leaf that only one operation takes is put on the rank of that operation, left or right of it as
-the order of operands says. That saves a rank for each parameter, and keeps the order of operands
-where the layout program does not keep it by itself, which is inside of clusters.
+A leaf that only one operation takes stands on the rank of that operation, at its left or right
+according to the order of operands. That saves a rank for each parameter. It also keeps the order of
+operands inside clusters, where the layout program does not keep it.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ Side = Literal["left", "right"]
 MOST_OPERANDS: Final = 3
 """The leaves of an operation with more operands than this stand in one row above it."""
 LONGEST_ROW: Final = 8
-"""More changed leaves than this stand where their values are ready, not in a row."""
+"""If more leaves than this changed, each stands where its value is ready, not in a row."""
 LEAVES: Final = frozenset({"input", "parameter"})
 
 
-def beside(picture: Picture) -> dict[Arrow, Side]:
-    """Return the arrows whose tail stands beside their head, and on which side."""
+def find_sides(picture: Picture) -> dict[Arrow, Side]:
+    """Return the arrows whose tail stands at the side of their head, and which side it is."""
     boxes = {box.id: box for box in picture.boxes}
     leaving = Counter(arrow.tail for arrow in picture.arrows)
     entering: dict[str, list[Arrow]] = {}
@@ -34,25 +33,24 @@ def beside(picture: Picture) -> dict[Arrow, Side]:
     for head, arrows in entering.items():
         if len(arrows) <= MOST_OPERANDS:
             leaves = [boxes[x.tail] if leaving[x.tail] == 1 else None for x in arrows]
-            close = [can_stand(leaf, boxes[head]) for leaf in leaves]
-            anywhere = [can_stand(leaf, boxes[head], data=True) for leaf in leaves]
-            line = boxes[arrows[first_not(anywhere)].tail]
+            close = [can_stand_beside(leaf, boxes[head]) for leaf in leaves]
+            anywhere = [can_stand_beside(leaf, boxes[head], data=True) for leaf in leaves]
+            line = boxes[arrows[first_from_above(anywhere)].tail]
             if leaving[line.id] > 1:  # an array would stand between two branches
                 roles = [boxes[x.tail].role for x in arrows]
                 close = [c and role == "parameter" for c, role in zip(close, roles, strict=True)]
             wide = leaving[line.id] == 1 and line.role not in LEAVES and picture.direction == "TB"
-            sides |= next_to_line(arrows, close, anywhere if wide else close)
+            sides |= sides_of_line(arrows, close, anywhere if wide else close)
     return sides
 
 
-def next_to_line(arrows: list[Arrow], left: list[bool], right: list[bool]) -> dict[Arrow, Side]:
-    """Return the neighbours of the first operand from above, if they can stand on their side.
+def sides_of_line(arrows: list[Arrow], left: list[bool], right: list[bool]) -> dict[Arrow, Side]:
+    """Return the neighbours of the first operand from above, if they can stand at its sides.
 
-    They are the first and the last operand, or another one would come between.
-    What is outside of the scope can stand at the right only; the layout program would put it there
-    in any case.
+    Only the first and the last operand can, or another one would come in between. A leaf from
+    outside of the scope can stand only at the right, where the layout program puts it anyway.
     """
-    above = first_not(right)
+    above = first_from_above(right)
     sides: dict[Arrow, Side] = {}
     if above == 1 and left[0]:
         sides[arrows[0]] = "left"
@@ -61,13 +59,16 @@ def next_to_line(arrows: list[Arrow], left: list[bool], right: list[bool]) -> di
     return sides
 
 
-def first_not(can: list[bool]) -> int:
+def first_from_above(can: list[bool]) -> int:
     """Return the place of the first operand that comes from above."""
     return can.index(False) if False in can else 0
 
 
-def can_stand(leaf: Box | None, head: Box, data: bool = False) -> bool:
-    """Whether a leaf with one user may stand beside it: in the same scope, or `data` outside."""
+def can_stand_beside(leaf: Box | None, head: Box, data: bool = False) -> bool:
+    """Return whether a leaf may stand next to its only user.
+
+    It may in the same scope. With `data`, an input may also stand outside of that scope.
+    """
     if leaf is None or leaf.role not in LEAVES:
         return False
     return leaf.cluster == head.cluster or (data and leaf.role == "input")
@@ -75,12 +76,12 @@ def can_stand(leaf: Box | None, head: Box, data: bool = False) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Where an arrow ends, so that the order of operands can be read.
+    """How an arrow ends, so that readers see the order of operands.
 
     Attributes:
-        port: the point of the box, empty for any.
-        start: the point of the other box, likewise.
-        mark: what is written on it, where no points are left that tell the order.
+        port: the point of the head where it ends, empty for any.
+        start: the point of the tail where it starts, empty for any.
+        mark: the place of the operand as text, where the points cannot show the order.
     """
 
     port: str = ""
@@ -92,20 +93,20 @@ PORTS: Final = {
     "TB": {"left": "w", "right": "e", 2: ("nw", "ne"), 3: ("nw", "n", "ne")},
     "LR": {"left": "n", "right": "s", 2: ("nw", "sw"), 3: ("nw", "w", "sw")},
 }
-"""The points of a box from left to right, or from top to bottom: of leaves beside it, and of two or
-three operands from above."""
+"""The points of a box, from left to right or from top to bottom: for leaves at its sides, and for
+two or three operands from above."""
 
 
 OPPOSITE: Final[dict[Side, Side]] = {"left": "right", "right": "left"}
 
 
-def ends(picture: Picture) -> list[End]:
-    """Return how each arrow ends. Of operands whose order does not matter nothing is said.
+def arrow_ends(picture: Picture) -> list[End]:
+    """Return how each arrow ends. If the order of operands does not matter, an end is empty.
 
-    Up to three operands end from left to right, whatever the layout program does with the boxes
-    where they come from; more than these, and several in one arrow, say which they are.
+    Up to three operands end from left to right, wherever the layout program puts the boxes that
+    they come from. More operands, and several in one arrow, are numbered by text.
     """
-    sides = beside(picture)
+    sides = find_sides(picture)
     ports = PORTS[picture.direction]
     entering: dict[str, list[int]] = {}
     for place, arrow in enumerate(picture.arrows):
@@ -127,12 +128,12 @@ def ends(picture: Picture) -> list[End]:
     return found
 
 
-def with_arrays_outside(picture: Picture) -> Picture:
-    """Return a picture whose arrays stand outside of the scopes, but for those beside their user.
+def move_arrays_outside(picture: Picture) -> Picture:
+    """Return a picture whose arrays stand outside of scopes, unless they are next to their user.
 
-    Inside, an array would need a row of its own above the first operation of the scope.
+    Inside, an array would need another row above the first operation of the scope.
     """
-    staying = {arrow.tail for arrow in beside(picture)}
+    staying = {arrow.tail for arrow in find_sides(picture)}
     boxes = [
         box if box.role != "input" or box.id in staying else replace(box, cluster=None)
         for box in picture.boxes
@@ -140,20 +141,19 @@ def with_arrays_outside(picture: Picture) -> Picture:
     return replace(picture, boxes=boxes)
 
 
-def entrances(picture: Picture) -> dict[str, list[str]]:
+def cluster_entrances(picture: Picture) -> dict[str, list[str]]:
     """Return, for each cluster that an arrow enters from above, the boxes right of its caption.
 
-    The first one is where the first arrow ends that comes from the highest box; the others are as
-    high as it, since they take the same and leaves. A box with a leaf at its left is far enough
-    from the caption already.
+    The first one is the head of the highest arrow. The others are as high as it, since they take
+    the same tensors and leaves. A box with a leaf at its left is already far from the caption.
     """
     boxes = {box.id: box for box in picture.boxes}
-    left = {arrow.head: arrow.tail for arrow, side in beside(picture).items() if side == "left"}
+    left = {arrow.head: arrow.tail for arrow, side in find_sides(picture).items() if side == "left"}
     entering: dict[str, list[str]] = {}
     for arrow in picture.arrows:
         entering.setdefault(arrow.head, []).append(arrow.tail)
     found: dict[str, list[str]] = {}
-    for arrow in from_above(picture):
+    for arrow in sort_arrows_by_height(picture):
         head = boxes[arrow.head]
         if head.cluster is None or boxes[arrow.tail].cluster == head.cluster:
             continue
@@ -169,10 +169,10 @@ def entrances(picture: Picture) -> dict[str, list[str]]:
     }
 
 
-def from_above(picture: Picture) -> list[Arrow]:
-    """Return the arrows, those that end higher up first, else in their order.
+def sort_arrows_by_height(picture: Picture) -> list[Arrow]:
+    """Return the arrows sorted by the height of their heads, the highest first.
 
-    What takes leaves alone is drawn just above its user, as low as it can be, so it comes last.
+    Arrows from leaves come last, because a leaf is drawn just above its user.
     """
     roles = {box.id: box.role for box in picture.boxes}
     depths: dict[str, int] = {}
@@ -186,8 +186,8 @@ def from_above(picture: Picture) -> list[Arrow]:
     )
 
 
-def rows(picture: Picture) -> list[list[str]]:
-    """Return the boxes that stand in one row each: the changed leaves of one scope, if few."""
+def rows_of_updates(picture: Picture) -> list[list[str]]:
+    """Return rows of boxes: the changed leaves of each scope, unless they are many."""
     found: dict[str | None, list[str]] = {}
     for box in picture.boxes:
         if box.role == "updated":

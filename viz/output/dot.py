@@ -1,16 +1,19 @@
-"""The DOT text of a picture, in which every label is drawn exactly as it is."""
+"""The DOT text of a picture; every label appears exactly as it is.
+
+Histograms and legends are tables in a label, which the layout program can draw.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from html import escape
 from html import escape as escape_html
 from typing import Any, Final
 
 import graphviz
 
-from ..contrast import ENOUGH, contrast
-from ..heat import channels
+from ..colours import ENOUGH_CONTRAST, channels, contrast
 from ..picture import OPERATIONS, SCOPES, Arrow, Box, Cell, Cluster, Picture
 from ..style import (
     BOX,
@@ -32,26 +35,25 @@ from ..style import (
     VERMILION,
     ZERO,
 )
-from .arrangement import End, beside, ends, entrances, rows
-from .glyph_tables import colour_bar, with_bars
+from .arrangement import End, arrow_ends, cluster_entrances, find_sides, rows_of_updates
 
-LETTER: Final = 0.078
+LETTER_WIDTH: Final = 0.078
 """About the width of a caption's letter, in inches."""
 ON_DARK: Final = "#fffffd"
 ON_LIGHT: Final = "#1f2329"
 ON_MIDDLE: Final = "#000002"
-"""Text on a fill that a value decides, the last where the others are too faint: no theme replaces
-these."""
+"""Texts on a fill that a value decides; the last one is for fills on which both others are too
+faint. No theme replaces these colours."""
 ON_MARK: Final = {NONFINITE: ON_NONFINITE, REACHED: ON_REACHED, ZERO: ON_ZERO}
-"""Text on a mark, which has other colours on a dark page."""
+"""Texts on a mark. A theme replaces these colours, as it replaces those of the marks."""
 SIDES: Final = ("head", "tail")
 TRAINING: Final = frozenset({"update", "update_scope"})
-WIDER: Final = "0.35"
-"""Between the boxes of a training step, whose long arrows have labels side by side."""
+WIDE_NODESEP: Final = "0.35"
+"""More space between the boxes of a training step, where labels of long arrows stand in a row."""
 THICK: Final = {"color": VERMILION, "penwidth": "4"}
-"""The border of what to look at first."""
+"""The border of the box where a reader should look first."""
 MOST_IN_CIRCLE: Final = 3
-"""More letters than this are written smaller in a neuron, as values are."""
+"""Texts with more letters than this are smaller in a neuron, and so are values."""
 CELL_COLOUR: Final = {
     "name": INK,
     "data": INK,
@@ -59,53 +61,61 @@ CELL_COLOUR: Final = {
     "changed": CHANGED,
     "nonfinite": ON_NONFINITE,
 }
+BAR_WIDTH: Final = 5
+"""The width of a bar, in points."""
+BAR_HEIGHT: Final = 16
+"""The height of a whole bar."""
+BAR_COLOUR: Final = "#6e7781"
+"""Their colour, readable on both grounds."""
+SWATCH: Final = 14
+PLAIN_TABLE: Final = '<table border="0" cellborder="0" cellspacing="0" cellpadding="0">'
 
 
-def digraph(picture: Picture) -> graphviz.Digraph:
+def make_digraph(picture: Picture) -> graphviz.Digraph:
     """Return a picture as a `graphviz.Digraph`; its `source` is the DOT text."""
     graph = graphviz.Digraph(
         "picture",
-        graph_attr=GRAPH | space(picture),
+        graph_attr=GRAPH | spacing(picture),
         node_attr=NODE,
         edge_attr=EDGE,
     )
     entering = Counter(arrow.head for arrow in picture.arrows)
     for box in picture.boxes:
-        graph.node(box.id, **attributes(box, ordered=entering[box.id] > 1))
+        graph.node(box.id, **box_attributes(box, ordered=entering[box.id] > 1))
     add_clusters(graph, picture)
     add_arrows(graph, picture)
     add_ties(graph, picture)
     for box in picture.boxes:
         if box.role in ("scale", "legend") and not picture.placed:
             graph.body.append(f"\t{{rank=sink; {box.id}}}\n")
-    for row in rows(picture):
+    for row in rows_of_updates(picture):
         graph.body.append(f"\t{{rank=same; {'; '.join(row)}}}\n")
     return graph
 
 
-def space(picture: Picture) -> dict[str, str]:
-    """Return the distances of boxes, and which way they go."""
+def spacing(picture: Picture) -> dict[str, str]:
+    """Return the direction of the graph and the distances of boxes."""
     found = {"rankdir": picture.direction, "ranksep": f"{picture.ranksep}"}
     if any(box.role in TRAINING for box in picture.boxes):
-        found["nodesep"] = WIDER
+        found["nodesep"] = WIDE_NODESEP
     return found
 
 
 def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
-    """Add the arrows; a leaf beside its operation is tied to its rank."""
+    """Add the arrows; a leaf at the side of its operation goes on the same rank."""
     boxes = {box.id: box for box in picture.boxes}
     entering: dict[str, list[Arrow]] = {}
     for arrow in picture.arrows:
         entering.setdefault(arrow.head, []).append(arrow)
-    sides = beside(picture)
-    finishes = ends(picture)
+    sides = find_sides(picture)
+    finishes = arrow_ends(picture)
     for place, arrow in enumerate(picture.arrows):
-        style = look_of(arrow, finishes[place].mark) | {"id": f"e{place}"}
+        style = arrow_attributes(arrow, finishes[place].mark) | {"id": f"e{place}"}
         if arrow.backward:
             style |= {"style": "dashed", "color": PURPLE}
             if boxes[arrow.head].role == "gradient_value":
                 if arrow is entering[arrow.head][0]:
-                    add_beside(graph, arrow, style, forwards=picture.direction == "TB")
+                    add_arrow_on_rank(graph, arrow, style, forwards=picture.direction == "TB")
                 else:  # on one rank with all of its terms, it would pull them into a row
                     graph.edge(arrow.tail, arrow.head, constraint="false", **style)
             else:  # drawn backwards, it keeps the ranks of the forward
@@ -116,8 +126,8 @@ def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
             inside = boxes[arrow.tail].cluster == boxes[arrow.head].cluster is not None
             turned = picture.direction == "LR" and inside
             forwards = (side == "left") != turned
-            look = end_look(finishes[place], *SIDES[:: 1 if forwards else -1])
-            add_beside(graph, arrow, {"id": style["id"]} | look, forwards=forwards)
+            look = end_attributes(finishes[place], *SIDES[:: 1 if forwards else -1])
+            add_arrow_on_rank(graph, arrow, {"id": style["id"]} | look, forwards=forwards)
             continue
         tail = boxes[arrow.tail]
         if tail.role in OPERATIONS | SCOPES or tail.role == "earlier":
@@ -125,35 +135,37 @@ def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
         end = finishes[place]
         head = boxes[arrow.head]
         if not end.port and head.role in OPERATIONS and tail.cluster != head.cluster:
-            # else it may come in from behind a leaf beside its head
+            # without a point it may arrive from behind a leaf at the side of its head
             end = End("n" if picture.direction == "TB" else "w")
-        style |= end_look(end, *SIDES)
+        style |= end_attributes(end, *SIDES)
         graph.edge(arrow.tail, arrow.head, **style)
 
 
-def end_look(end: End, head: str, tail: str) -> dict[str, str]:
-    """Return the points where an arrow ends and starts, which may be an edge drawn backwards."""
+def end_attributes(end: End, head: str, tail: str) -> dict[str, str]:
+    """Return where an arrow ends and starts; for a backward edge, `head` and `tail` are swapped."""
     known = ((f"{head}port", end.port), (f"{tail}port", end.start))
     return {name: port for name, port in known if port}
 
 
 def add_ties(graph: graphviz.Digraph, picture: Picture) -> None:
-    """Add dotted lines between boxes side by side; in a row each starts at the last leaf."""
-    after = {arrow.head: arrow.tail for arrow, side in beside(picture).items() if side == "right"}
+    """Add dotted lines between boxes side by side; each starts at the last leaf of its row."""
+    after = {
+        arrow.head: arrow.tail for arrow, side in find_sides(picture).items() if side == "right"
+    }
     for one, other in picture.ties:
         ends = (after.get(one, one), other) if picture.direction == "TB" else (other, one)
         graph.edge(*ends, style="dotted", dir="none", color=OUTSIDE, weight="0")
         graph.body.append(f"\t{{rank=same; {one}; {other}}}\n")
 
 
-def add_beside(
+def add_arrow_on_rank(
     graph: graphviz.Digraph, arrow: Arrow, style: dict[str, str], *, forwards: bool
 ) -> None:
-    """Add an arrow on one rank.
+    """Add an arrow between boxes on one rank.
 
-    The layout program puts the tail of such an edge left of its head, or above it where ranks run
-    from left to right, but beneath it inside of a scope; the arrow from the other side is an edge
-    drawn backwards.
+    The layout program puts the tail of such an edge left of its head. If ranks run from left to
+    right it puts the tail above, or below inside of a scope. For the other side, the edge is drawn
+    backwards.
     """
     if forwards:
         graph.edge(arrow.tail, arrow.head, **style)
@@ -162,28 +174,28 @@ def add_beside(
     graph.body.append(f"\t{{rank=same; {arrow.tail}; {arrow.head}}}\n")
 
 
-def look_of(arrow: Arrow, mark: str = "") -> dict[str, str]:
-    """Return what an arrow looks like; a mark says which operand it brings."""
+def arrow_attributes(arrow: Arrow, mark: str = "") -> dict[str, str]:
+    """Return the Graphviz attributes of an arrow; `mark` is the place of its operand."""
     label = ": ".join(filter(None, (mark, arrow.label)))
-    style = {"label": text(f" {label} ")} if label else {}
+    style = {"label": escape_label(f" {label} ")} if label else {}
     if arrow.tooltip:
-        style["tooltip"] = text(arrow.tooltip)
+        style["tooltip"] = escape_label(arrow.tooltip)
     if arrow.colour:
         style |= {"color": arrow.colour, "penwidth": f"{arrow.width:.2f}", "dir": "none"}
     return style
 
 
-def attributes(box: Box, ordered: bool) -> dict[str, str]:
-    """Return the attributes of a box; `ordered` keeps its operands from left to right."""
+def box_attributes(box: Box, ordered: bool) -> dict[str, str]:
+    """Return the Graphviz attributes of a box; `ordered` keeps its operands from left to right."""
     found = dict(BOX[box.role])
     if box.cells:
-        found |= {"margin": "0.05,0.02", "label": table(box.cells)}
+        found |= {"margin": "0.05,0.02", "label": table_label(box.cells)}
     elif box.swatches:
-        found["label"] = colour_bar(box)
+        found["label"] = legend_label(box)
     elif box.bars:
-        found |= {"margin": "0.08,0.03", "label": with_bars(box)}
+        found |= {"margin": "0.08,0.03", "label": histogram_label(box)}
     else:
-        found["label"] = text("\n".join(box.lines))
+        found["label"] = escape_label("\n".join(box.lines))
     if ordered and (box.role in OPERATIONS or box.role == "scalar_operation"):
         found["ordering"] = "in"
     if box.fill is not None:
@@ -193,7 +205,7 @@ def attributes(box: Box, ordered: bool) -> dict[str, str]:
     if found["shape"] == "circle" and (box.fill or len(box.words) > MOST_IN_CIRCLE):
         found["fontsize"] = "9"
     if box.tooltip:
-        found["tooltip"] = text(box.tooltip)
+        found["tooltip"] = escape_label(box.tooltip)
     if box.position is not None:
         found["pos"] = "{:.2f},{:.2f}!".format(*box.position)
     found |= {"class": box.role, "id": box.id}
@@ -201,7 +213,7 @@ def attributes(box: Box, ordered: bool) -> dict[str, str]:
 
 
 def ink_on(fill: str) -> str:
-    """Return the colour of text that is readable on a fill, which lies on a white ground."""
+    """Return a colour for text that is readable on a fill; the page behind it is white."""
     opacity = int(fill[7:] or "ff", 16) / 255
     if opacity > 0.5 and fill[:7] in ON_MARK:
         return ON_MARK[fill[:7]]
@@ -209,18 +221,18 @@ def ink_on(fill: str) -> str:
         f"{round(opacity * x + (1 - opacity) * 255):02x}" for x in channels(fill)
     )
     best = max((ON_DARK, ON_LIGHT), key=lambda ink: contrast(ink, ground))
-    return best if contrast(best, ground) >= ENOUGH else ink_on_middle(ground)
+    return best if contrast(best, ground) >= ENOUGH_CONTRAST else ink_on_middle(ground)
 
 
 def ink_on_middle(ground: str) -> str:
-    """Return the colour of text on what is neither light nor dark: the better of the extremes."""
+    """Return a colour for text on a medium fill: white or black, whichever has more contrast."""
     return max((ON_DARK, ON_MIDDLE), key=lambda ink: contrast(ink, ground))
 
 
-def text(label: str) -> str:
-    """Quote a label: no escape sequence, entity or HTML in it is taken for one.
+def escape_label(label: str) -> str:
+    """Quote a label, so that DOT takes nothing in it for an escape sequence, an entity or HTML.
 
-    >>> print(text("a\\\\N & <b>"))
+    >>> print(escape_label("a\\\\N & <b>"))
     a\\\\N &amp; <b>
     """
     if label.endswith("\n"):  # graphviz takes "node\n" for a name that needs no quotation marks
@@ -228,11 +240,11 @@ def text(label: str) -> str:
     return graphviz.escape(label.replace("&", "&amp;"))
 
 
-def table(cells: tuple[Cell, ...]) -> str:
+def table_label(cells: tuple[Cell, ...]) -> str:
     """Return the label of a box with several fields."""
     parts = []
     for cell in cells:
-        lines = (runs(line, cell) for line in cell.text.split("\n"))
+        lines = (table_line(line, cell) for line in cell.text.split("\n"))
         fill = f' bgcolor="{NONFINITE}"' if cell.kind == "nonfinite" else ""
         parts.append(f"<td{fill}>{'<br/>'.join(lines)}</td>")
     row = "<vr/>".join(parts)
@@ -242,10 +254,10 @@ def table(cells: tuple[Cell, ...]) -> str:
     )
 
 
-def runs(line: str, cell: Cell) -> str:
+def table_line(line: str, cell: Cell) -> str:
     """Return a line of a field in its colour.
 
-    `\\N` would become the node's name there, whatever is escaped, so it is cut in two.
+    DOT would replace `\\N` by the name of the node, even if it is escaped, so it is cut in two.
     """
     line = line.replace("\t", " ") or " "  # a label in HTML has no empty text
     words = [escape_html(part) for part in re.split(r"(?<=\\)(?=[NGTHEL])", line)]
@@ -255,14 +267,14 @@ def runs(line: str, cell: Cell) -> str:
 
 
 def add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
-    """Add the scopes as nested subgraphs, which only name their boxes."""
+    """Add the scopes as nested subgraphs, which list their boxes by id."""
     subgraphs: dict[str, Any] = {}
-    entered = entrances(picture) if picture.direction == "TB" else {}
+    entered = cluster_entrances(picture) if picture.direction == "TB" else {}
     boxes = {box.id: box for box in picture.boxes}
     depths: dict[str | None, int] = {None: 0}
     for cluster in picture.clusters:
         depths[cluster.id] = depths[cluster.parent] + 1
-        attributes = CLUSTER | {"label": text(cluster.caption), "id": cluster.id}
+        attributes = CLUSTER | {"label": escape_label(cluster.caption), "id": cluster.id}
         if depths[cluster.id] > MOST_TINTS:
             attributes["fillcolor"] = "transparent"
         inside = graphviz.Digraph(name=cluster.id, graph_attr=attributes)
@@ -278,12 +290,12 @@ def add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
 
 
 def add_spacer(inside: graphviz.Digraph, cluster: Cluster, heads: list[Box]) -> None:
-    """Keep the arrows into a scope off its caption, by an invisible box left of where they end.
+    """Keep arrows into a scope off its caption, by an invisible box left of the arrows' heads.
 
-    It is tied to each of them, or the layout program would put it between them.
+    The box is tied to each head, or the layout program would put it between them.
     """
-    caption = LETTER * longest_line(cluster.caption)
-    width = caption - LETTER / 2 * max(map(longest_line, heads[0].lines), default=0)
+    caption = LETTER_WIDTH * longest_line(cluster.caption)
+    width = caption - LETTER_WIDTH / 2 * max(map(longest_line, heads[0].lines), default=0)
     if width > 0:
         name = f"spacer_{cluster.id}"
         inside.node(name, label="", style="invis", width=f"{width:.2f}", height="0.1")
@@ -296,3 +308,53 @@ def add_spacer(inside: graphviz.Digraph, cluster: Cluster, heads: list[Box]) -> 
 def longest_line(label: str) -> int:
     """Count the letters of the longest line."""
     return max(map(len, label.split("\n")))
+
+
+def histogram_label(box: Box) -> str:
+    """Return a label with a histogram beneath its lines."""
+    cells = "".join(f'<td valign="bottom">{bar(height)}</td>' for height in box.bars)
+    graphic = (
+        f'<table border="0" cellborder="0" cellspacing="1" cellpadding="0"><tr>{cells}</tr></table>'
+    )
+    lines = "".join(f"<tr><td>{escape_cell(line)}</td></tr>" for line in box.lines)
+    return f"<{PLAIN_TABLE}{lines}<tr><td>{graphic}</td></tr></table>>"
+
+
+def bar(height: float) -> str:
+    """Return one bar: an empty cell above a filled one."""
+    filled = max(1, round(BAR_HEIGHT * height)) if height else 0
+    size = f'fixedsize="true" width="{BAR_WIDTH}"'
+    rows = ""
+    if filled < BAR_HEIGHT:
+        rows += f'<tr><td {size} height="{BAR_HEIGHT - filled}"></td></tr>'
+    if filled:
+        rows += f'<tr><td {size} height="{filled}" bgcolor="{BAR_COLOUR}"></td></tr>'
+    return f"{PLAIN_TABLE}{rows}</table>"
+
+
+def legend_label(box: Box) -> str:
+    """Return the label of a legend.
+
+    A scale has its colours in a row between its ends; a few marks have a line each.
+    """
+    title, *words = map(escape_cell, box.lines)
+    if len(box.swatches) > len(words):
+        row = "".join(map(swatch, box.swatches))
+        ends = f"<td>{words[0]}  </td>{row}<td>  {words[-1]}</td>"
+        count = len(box.swatches) + 2
+        return f'<{PLAIN_TABLE}<tr><td colspan="{count}">{title}</td></tr><tr>{ends}</tr></table>>'
+    rows = "".join(
+        f'<tr>{swatch(colour)}<td align="left">  {word}</td></tr>'
+        for colour, word in zip(box.swatches, words, strict=False)
+    )
+    return f"<{PLAIN_TABLE}{rows}</table>>"
+
+
+def swatch(colour: str) -> str:
+    """Return a cell of one colour."""
+    return f'<td fixedsize="true" width="{SWATCH}" height="{SWATCH}" bgcolor="{colour}"></td>'
+
+
+def escape_cell(line: str) -> str:
+    """Return a line as text of a table; an empty one keeps its height."""
+    return escape(line).replace("\\", "&#92;") or " "

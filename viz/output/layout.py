@@ -1,7 +1,12 @@
-"""The layout program: found wherever it was installed, run with a time limit, its errors explained.
+"""The layout: from DOT text to an SVG, PNG or PDF file, by a layout program.
 
-`graphviz-pure` comes as a wheel with this package and needs no Graphviz on the machine;
-`engine="dot"` asks for the system's.
+`graphviz-pure` is installed as a wheel with this package and needs no Graphviz on the machine;
+`engine="dot"` uses the Graphviz of the system. The program runs with a time limit. If even a simple
+layout takes too long, `place_in_rows` computes positions without it: each box stands in the row of
+its longest path from the inputs, arrows are straight, and scopes are not drawn.
+
+The program draws a PNG with its own fonts. `missing_characters` finds the characters that they
+lack. An SVG has no such limit, because the reader's fonts draw it.
 """
 
 from __future__ import annotations
@@ -11,28 +16,52 @@ import shutil
 import subprocess
 import sys
 import warnings
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
 from ..errors import LayoutError, SlowLayoutError
+from ..picture import Box, Picture
 
 Engine = Literal["graphviz-pure", "dot"]
 SECONDS: Final = 10.0
-"""For a careful layout; a simpler one behind it has four times as long."""
+"""The time for a careful layout; the simpler one that follows has four times as much."""
 SIMPLER: Final = (
     "-Gnslimit=1",
     "-Gnslimit1=1",
     "-Gmclimit=0.05",
     "-Gsplines=line",
 )
-"""Few rounds against crossings and long edges, and straight arrows."""
+"""Options of the simpler layout: few rounds against crossings and long edges, straight arrows."""
 PIXELS_PER_INCH: Final = 144
-"""Twice the size of a point, so that a PNG is sharp on a slide."""
+"""Two pixels in a point, so that a PNG is sharp on a slide."""
+GLYPH_RANGES: Final = (
+    (0x20, 0x52F), (0x5BE, 0x5EA), (0x5F0, 0x5F4), (0x1C80, 0x1C88), (0x1D00, 0x20BE),
+    (0x2100, 0x214F), (0x2153, 0x2154), (0x215B, 0x215E), (0x2184, 0x2184), (0x2190, 0x2195),
+    (0x219A, 0x219B), (0x21A8, 0x21A8), (0x21AE, 0x21AE), (0x2202, 0x2202), (0x2206, 0x2206),
+    (0x220F, 0x220F), (0x2211, 0x2212), (0x2215, 0x2215), (0x2219, 0x221A), (0x221E, 0x221F),
+    (0x2229, 0x2229), (0x222B, 0x222B), (0x2248, 0x2249), (0x2260, 0x2262), (0x2264, 0x2265),
+    (0x226E, 0x2271), (0x2302, 0x2302), (0x2310, 0x2310), (0x2320, 0x2321), (0x2500, 0x2500),
+    (0x2502, 0x2502), (0x2550, 0x256C), (0x25A0, 0x25A1), (0x25AA, 0x25AC), (0x25B2, 0x25B2),
+    (0x25BA, 0x25BA), (0x25BC, 0x25BC), (0x25C4, 0x25C4), (0x25CA, 0x25CC), (0x25CF, 0x25CF),
+    (0x25E6, 0x25E6), (0x263A, 0x263C), (0x2660, 0x2660), (0x2663, 0x2663), (0x2665, 0x2666),
+    (0xFB01, 0xFB04), (0xFFFD, 0xFFFD),
+)  # fmt: skip
+_GLYPH_STARTS: Final = [first for first, _ in GLYPH_RANGES]
+LETTER_WIDTH: Final = 7.5
+"""The width of a letter, in points."""
+BOX_GAP: Final = 24.0
+LINE_HEIGHT: Final = 16.0
+"""The height of a line of text."""
+ROW_GAP: Final = 44.0
+"""Between two rows."""
 
 
 @cache
-def program(engine: Engine) -> str:
+def find_program(engine: Engine) -> str:
     """Return the path of the layout program.
 
     Raises:
@@ -51,7 +80,7 @@ def program(engine: Engine) -> str:
     beside = Path(sys.executable).parent / name  # also in an environment that is not activated
     if beside.is_file():
         return str(beside)
-    found = _installed(name) or shutil.which(name)
+    found = _find_installed(name) or shutil.which(name)
     if found is None:
         raise LayoutError(
             "the layout program graphviz-pure is missing; install it with "
@@ -60,8 +89,8 @@ def program(engine: Engine) -> str:
     return found
 
 
-def _installed(name: str) -> str | None:
-    """Look the program up in the files of its installed distribution."""
+def _find_installed(name: str) -> str | None:
+    """Return the path of the program in its installed distribution, None if it is not there."""
     from importlib.metadata import PackageNotFoundError, files
 
     try:
@@ -80,16 +109,16 @@ def lay_out(
     Args:
         source: the DOT text.
         kind: the format.
-        placed: whether the nodes have positions, which are kept.
+        placed: whether the nodes have positions, which then stay.
         engine: which program to use.
 
-    Warns if the careful layout took longer than `SECONDS` and a simpler one is drawn.
+    Warns if the careful layout took longer than `SECONDS`, so that a simpler one is drawn.
 
     Raises:
         LayoutError: if the program is missing or fails.
         SlowLayoutError: if it takes too long even for a simpler layout.
     """
-    command = [program(engine), f"-T{kind}"]
+    command = [find_program(engine), f"-T{kind}"]
     if placed:
         command += ["-Kneato", "-n2", "-Gsplines=line"]
     if kind == "png":
@@ -97,18 +126,20 @@ def lay_out(
         if "bgcolor=transparent" in source[:200]:  # the option would replace a theme's ground
             command.append("-Gbgcolor=white")
     try:
-        done = ran(command, source, engine)
+        done = run_program(command, source, engine)
     except OSError as error:
         raise LayoutError(f"{engine} cannot be run: {error}; reinstall it") from error
-    # Its standard error also tells of letters whose width it estimates; only a failure counts.
+    # It also prints warnings, as about letters whose width it estimates; only a failure counts.
     if done.returncode or not done.stdout:
         said = done.stderr.decode(errors="replace").strip()[:500]
         raise LayoutError(f"{engine} failed with code {done.returncode}: {said or 'no output'}")
     return done.stdout
 
 
-def ran(command: list[str], source: str, engine: Engine) -> subprocess.CompletedProcess[bytes]:
-    """Run the layout program; if it takes too long, once more with less care."""
+def run_program(
+    command: list[str], source: str, engine: Engine
+) -> subprocess.CompletedProcess[bytes]:
+    """Run the layout program; if it takes too long, run it again for a simpler layout."""
     text = source.encode()
     try:
         return subprocess.run(
@@ -130,3 +161,81 @@ def ran(command: list[str], source: str, engine: Engine) -> subprocess.Completed
         stacklevel=2,
     )
     return done
+
+
+def missing_characters(texts: Iterable[str]) -> list[str]:
+    """Return the characters that the fonts of a PNG lack, in order; it shows them as empty boxes.
+
+    >>> missing_characters(["σ(Wx) ∈ ℝ", "Привет 😀"])
+    ['∈', '😀']
+    """
+    characters = sorted({c for text in texts for c in text if c != "\n"})
+    return [c for c in characters if not has_glyph(ord(c))]
+
+
+def has_glyph(code: int) -> bool:
+    """Return whether the fonts have a character."""
+    place = bisect_right(_GLYPH_STARTS, code) - 1
+    return place >= 0 and code <= GLYPH_RANGES[place][1]
+
+
+def place_in_rows(picture: Picture) -> Picture:
+    """Return a picture with a position for each box.
+
+    >>> from ..picture import Arrow
+    >>> boxes = [Box("n0", "input", ("x",)), Box("n1", "operation", ("+",))]
+    >>> placed = place_in_rows(Picture("", "TB", boxes=boxes, arrows=[Arrow("n0", "n1")]))
+    >>> [box.position[1] for box in placed.boxes]
+    [-16.0, -92.0]
+    """
+    rows: dict[int, list[Box]] = {}
+    for box, rank in zip(picture.boxes, longest_paths(picture), strict=True):
+        rows.setdefault(rank, []).append(box)
+    places: dict[str, tuple[float, float]] = {}
+    away = 0.0
+    across = 0 if picture.direction == "TB" else 1
+    for rank in sorted(rows):
+        sizes = [box_extent(box) for box in rows[rank]]
+        depth = max(size[1 - across] for size in sizes)
+        along = -sum(size[across] + BOX_GAP for size in sizes) / 2
+        away += depth / 2
+        for box, size in zip(rows[rank], sizes, strict=True):
+            along += (size[across] + BOX_GAP) / 2
+            places[box.id] = (along, -away) if picture.direction == "TB" else (away, -along)
+            along += (size[across] + BOX_GAP) / 2
+        away += depth / 2 + ROW_GAP
+    boxes = [replace(box, position=places[box.id], cluster=None) for box in picture.boxes]
+    return replace(picture, boxes=boxes, clusters=[], ties=[])
+
+
+def box_extent(box: Box) -> tuple[float, float]:
+    """Return about how wide and high a box is."""
+    lines = box.lines or (" ".join(cell.text for cell in box.cells),)
+    return LETTER_WIDTH * max(map(len, lines), default=1) + 20, LINE_HEIGHT * len(lines) + 16
+
+
+def longest_paths(picture: Picture) -> list[int]:
+    """Return the length of the longest path to each box, so that a box comes after its operands.
+
+    Arrows of the backward count in the other direction: its boxes stand next to the forward's.
+    """
+    place = {box.id: i for i, box in enumerate(picture.boxes)}
+    entering: dict[str, list[str]] = {box.id: [] for box in picture.boxes}
+    for arrow in picture.arrows:
+        tail, head = (arrow.head, arrow.tail) if arrow.backward else (arrow.tail, arrow.head)
+        entering[head].append(tail)
+    waiting = {box.id: len(entering[box.id]) for box in picture.boxes}
+    leaving: dict[str, list[str]] = {box.id: [] for box in picture.boxes}
+    for head, tails in entering.items():
+        for tail in tails:
+            leaving[tail].append(head)
+    found = [0] * len(picture.boxes)
+    ready = [box.id for box in picture.boxes if not waiting[box.id]]
+    while ready:
+        tail = ready.pop()
+        for head in leaving[tail]:
+            found[place[head]] = max(found[place[head]], found[place[tail]] + 1)
+            waiting[head] -= 1
+            if not waiting[head]:
+                ready.append(head)
+    return found

@@ -1,7 +1,8 @@
-"""From the layout program's SVG to one that fits any page.
+"""From the layout program's SVG to the finished one, which fits any page.
 
-It scales to its container, follows the reader's light or dark theme, is read aloud by a screen
-reader, and its ids begin with a prefix of its own, so that several pictures share a page.
+It scales to its container, follows the reader's light or dark theme, and has a description for
+screen readers. Its ids begin with a prefix that no other picture has, so several pictures can
+stand in one page.
 """
 
 from __future__ import annotations
@@ -13,24 +14,25 @@ from xml.etree import ElementTree
 
 from ..picture import Box, Picture
 from ..style import DARK, FONT_FAMILY, OUTSIDE
-from ..words import told
+from ..words import describe_picture
 
 SVG: Final = "{http://www.w3.org/2000/svg}"
 XLINK: Final = "{http://www.w3.org/1999/xlink}"
 HALO: Final = "paint-order:stroke;stroke:#0d1117;stroke-width:2.4px;stroke-linejoin:round"
-"""Around texts outside of boxes, so that readers who prefer dark can read them on a white page."""
+"""A halo around texts outside of boxes. On a dark theme they are light; a page may still be white,
+and then the halo keeps them readable."""
 POINT: Final = 4 / 3
 """CSS pixels in a point."""
 
 
-def finished(drawn: bytes, picture: Picture, source: str, *, follows: bool = True) -> str:
+def finish_svg(drawn: bytes, picture: Picture, source: str, *, follows: bool = True) -> str:
     """Return the finished SVG text.
 
     Args:
-        drawn: what the layout program returned.
-        picture: for the title and the description.
-        source: the DOT text; the ids' prefix is its digest, so equal pictures are equal files.
-        follows: whether it turns dark on a dark page.
+        drawn: the SVG of the layout program.
+        picture: gives the title and the description.
+        source: the DOT text. The prefix of ids is its digest, so equal pictures give equal files.
+        follows: whether the picture turns dark on a dark page.
     """
     ElementTree.register_namespace("", SVG[1:-1])
     ElementTree.register_namespace("xlink", XLINK[1:-1])
@@ -42,15 +44,17 @@ def finished(drawn: bytes, picture: Picture, source: str, *, follows: bool = Tru
             element.set("id", f"{prefix}-{name}")
         if element.tag == f"{SVG}text":
             element.set("font-family", FONT_FAMILY)
-    hook(root, picture, prefix)
+    label_groups(root, picture, prefix)
     drop_node_names(root)
     for link in list(root.iter(f"{SVG}a")):
         add_tooltip(link, link.attrib.pop(f"{XLINK}title", ""))
-    scale(root)
+    set_size(root)
     root.set("id", prefix)
     root.set("role", "img")
     root.set("aria-labelledby", f"{prefix}-title {prefix}-desc")
-    for place, (tag, text) in enumerate((("title", picture.title), ("desc", told(picture)))):
+    for place, (tag, text) in enumerate(
+        (("title", picture.title), ("desc", describe_picture(picture)))
+    ):
         element = ElementTree.Element(f"{SVG}{tag}", {"id": f"{prefix}-{tag}"})
         element.text = text
         root.insert(place, element)
@@ -61,8 +65,8 @@ def finished(drawn: bytes, picture: Picture, source: str, *, follows: bool = Tru
     return ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def hook(root: ElementTree.Element, picture: Picture, prefix: str) -> None:
-    """Give style sheets and scripts something to hold on to: what each group stands for.
+def label_groups(root: ElementTree.Element, picture: Picture, prefix: str) -> None:
+    """Label each group with what it stands for, so that style sheets and scripts can find it.
 
     Boxes have the classes `viz-box` and `viz-<role>`, with `data-role`, `data-name` and
     `data-scope`; arrows `viz-arrow`; scopes `viz-scope` with `data-scope`.
@@ -70,7 +74,11 @@ def hook(root: ElementTree.Element, picture: Picture, prefix: str) -> None:
     paths = scope_paths(picture)
     known: dict[str, tuple[str, dict[str, str]]] = {}
     for box in picture.boxes:
-        data = {"data-role": box.role, "data-name": name_of(box), "data-scope": paths[box.cluster]}
+        data = {
+            "data-role": box.role,
+            "data-name": first_line(box),
+            "data-scope": paths[box.cluster],
+        }
         known[box.id] = f"viz-box viz-{box.role.replace('_', '-')}", data
     for place, arrow in enumerate(picture.arrows):
         kind = "viz-arrow viz-backward" if arrow.backward else "viz-arrow"
@@ -87,8 +95,8 @@ def hook(root: ElementTree.Element, picture: Picture, prefix: str) -> None:
                     group.set(name, value)
 
 
-def name_of(box: Box) -> str:
-    """Return the first line of a box, by which a style sheet may choose it."""
+def first_line(box: Box) -> str:
+    """Return the first line of a box, its name for style sheets."""
     return box.lines[0] if box.lines else box.cells[0].text if box.cells else ""
 
 
@@ -102,7 +110,7 @@ def scope_paths(picture: Picture) -> dict[str | None, str]:
 
 
 def drop_node_names(root: ElementTree.Element) -> None:
-    """Remove the titles `n0`, `n0->n1` that browsers would show in place of our tooltips."""
+    """Remove the titles `n0` and `n0->n1`, which browsers would show instead of our tooltips."""
     for group in root.iter(f"{SVG}g"):
         if group.get("class", "").split(" ")[0] in ("graph", "cluster", "node", "edge"):
             for title in group.findall(f"{SVG}title"):
@@ -110,15 +118,15 @@ def drop_node_names(root: ElementTree.Element) -> None:
 
 
 def add_tooltip(link: ElementTree.Element, text: str) -> None:
-    """Make a tooltip of a link that leads nowhere."""
+    """Turn a link of the layout program into a group with a tooltip."""
     link.tag = f"{SVG}g"
     title = ElementTree.Element(f"{SVG}title")
     title.text = text
     link.insert(0, title)
 
 
-def scale(root: ElementTree.Element) -> None:
-    """Give the natural size in pixels, and let a narrower container shrink it."""
+def set_size(root: ElementTree.Element) -> None:
+    """Set the natural size in pixels, and let a narrower container shrink the picture."""
     for side in ("width", "height"):
         points = re.match(r"[\d.]+", root.get(side, ""))
         if points:
@@ -127,7 +135,7 @@ def scale(root: ElementTree.Element) -> None:
 
 
 def dark_rules(prefix: str, drawn: str) -> str:
-    """Return the style sheet: for each colour that occurs, its replacement on a dark page."""
+    """Return the style sheet that replaces each colour of the picture on a dark page."""
     rules = [
         f'#{prefix} [{place}="{light}"]{{{place}:{dark}}}'
         for light, dark in DARK.items()

@@ -1,7 +1,7 @@
-"""Overlays: what was measured of a graph, laid over the view of its operations.
+"""Overlays: measures of a graph, laid over the view of its operations.
 
-Each overlay measures a graph once, and reads what it found of an operation, a folded scope or a
-leaf. The reading becomes a line of the box, a colour, or both; a legend explains the colours.
+Each overlay measures a graph once. Then it gives a reading for each operation, folded scope and
+leaf. A reading becomes a line of the box, a colour, or both; a legend explains the colours.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from autograd_mini.core.graph import Graph
 from ..errors import PictureError
 from ..graphs.operations import OperationsView
 from ..picture import Picture
-from .applying import applied
+from .applying import apply_overlays
+from .costs import Memory, Parameters, Time
 from .flops import Flops
 from .gradients import Gradients
 from .nonfinite import Nonfinite
 from .readings import Overlay
-from .sizes import Memory, Parameters
-from .times import Time
 from .values import Values
 
 OVERLAYS: Final[dict[str, type[Overlay]]] = {
@@ -32,15 +31,15 @@ OVERLAYS: Final[dict[str, type[Overlay]]] = {
     "flops": Flops,
     "parameters": Parameters,
 }
-"""Name → what measures it."""
+"""Name → overlay."""
 
 
 Names = str | Iterable[str] | None
 """What `overlay=` takes."""
 
 
-def overlays(names: Names, graph: Graph) -> list[Overlay]:
-    """Measure what some overlays show of a graph.
+def measure_overlays(names: Names, graph: Graph) -> list[Overlay]:
+    """Measure a graph for these overlays.
 
     Raises:
         PictureError: for an unknown name, or a graph that has nothing to measure.
@@ -53,9 +52,9 @@ def overlays(names: Names, graph: Graph) -> list[Overlay]:
     return [OVERLAYS[name](graph) for name in wanted]
 
 
-def overlaid(picture: Picture, view: OperationsView, found: list[Overlay]) -> Picture:
-    """Return a picture with overlays: each adds a line, the first one with colours fills boxes."""
+def add_overlays(picture: Picture, view: OperationsView, found: list[Overlay]) -> Picture:
+    """Return a picture with overlays: each adds a line, the first one with a scale fills boxes."""
     boxes: dict[str, Any] = {box: part for part, box in view.box_of_part.items()}
     boxes |= {box: source.value for source, box in view.box_of_source.items()}
     boxes |= view.drawn_arrays()
-    return applied(picture, boxes, found) if found else picture
+    return apply_overlays(picture, boxes, found) if found else picture

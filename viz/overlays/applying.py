@@ -1,4 +1,4 @@
-"""From readings to a picture: lines, colours, and the legend."""
+"""Write the readings of overlays into a picture: lines, colours, and the legend."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from collections.abc import Container
 from dataclasses import replace
 from typing import Any, Final
 
-from ..graphs.outline import Part
-from ..heat import CIVIDIS, Scale, scale_of
+from ..colours import CIVIDIS, Scale, scale_of
+from ..graphs.parts import Part
 from ..picture import Box, Picture
 from ..style import NONFINITE, REACHED, ZERO
 from .readings import Overlay, Reading
 
 FILLS: Final = {"origin": NONFINITE, "reached": REACHED}
-"""What NaN or infinity arises in, and what it reaches."""
+"""Mark → the fill of its box."""
 OUTSIDE_FILLS: Final = {"0": ZERO, "NaN or infinity": NONFINITE}
-"""What a logarithm cannot place."""
+"""Values without a place on a logarithmic scale → the fill of their boxes."""
 MEANING: Final = {"origin": "where NaN or infinity arises", "reached": "what it reaches"}
 
 
-def applied(picture: Picture, subjects: dict[str, Any], overlays: list[Overlay]) -> Picture:
+def apply_overlays(picture: Picture, subjects: dict[str, Any], overlays: list[Overlay]) -> Picture:
     """Return a picture with the readings of some overlays.
 
     Args:
-        picture: of the operations.
-        subjects: the part, tensor or array behind the id of a box.
-        overlays: each adds its line; the first one with a scale gives the colours.
+        picture: the operations.
+        subjects: id of a box → the part, tensor or array that it stands for.
+        overlays: each adds a line; the first one with a scale gives the colours.
     """
-    readings = [read(overlay, subjects) for overlay in overlays]
+    readings = [read_overlay(overlay, subjects) for overlay in overlays]
     coloured = next((i for i, o in enumerate(overlays) if o.scale), None)
     scale = None
     if coloured is not None:
@@ -37,19 +37,19 @@ def applied(picture: Picture, subjects: dict[str, Any], overlays: list[Overlay])
     for box in picture.boxes:
         for place, found in enumerate(readings):
             if box.id in found:
-                box = written(box, found[box.id])
+                box = add_reading(box, found[box.id])
                 if place == coloured:
-                    box = filled(box, found[box.id], overlays[place], scale)
+                    box = fill_box(box, found[box.id], overlays[place], scale)
         boxes.append(box)
     first = first_origins(picture, readings)
     boxes = [replace(box, first=True) if box.id in first else box for box in boxes]
     marks = {x.mark for found in readings for x in found.values() if x.mark}
     if scale is not None and coloured is not None:
-        boxes.append(legend(f"n{len(boxes)}", overlays[coloured], scale))
+        boxes.append(scale_legend(f"n{len(boxes)}", overlays[coloured], scale))
     if coloured is not None:
         values = [x.value for x in readings[coloured].values() if x.value is not None]
-        looks = {x for x in map(overlays[coloured].outside, values) if x}
-        boxes += [outside_legend(f"n{len(boxes)}", looks)] if looks else []
+        looks = {x for x in map(overlays[coloured].off_scale_label, values) if x}
+        boxes += [off_scale_legend(f"n{len(boxes)}", looks)] if looks else []
     if marks:
         boxes.append(mark_legend(f"n{len(boxes)}", marks))
     said = {box.words for box in boxes if box.role == "legend"}
@@ -60,9 +60,9 @@ def applied(picture: Picture, subjects: dict[str, Any], overlays: list[Overlay])
 
 
 def first_origins(picture: Picture, readings: list[dict[str, Reading]]) -> set[str]:
-    """Return the box where a value is not finite first, and the one where a gradient is.
+    """Return the boxes where the first value and the first gradient are not finite.
 
-    Gradients run from the result back, so theirs is the last one.
+    Gradients run from the result back, so the first of them is the last in the picture.
     """
     found = set()
     for one in readings:
@@ -72,28 +72,30 @@ def first_origins(picture: Picture, readings: list[dict[str, Reading]]) -> set[s
     return found
 
 
-def read(overlay: Overlay, subjects: dict[str, Any]) -> dict[str, Reading]:
-    """Return what an overlay tells of each box, by id."""
+def read_overlay(overlay: Overlay, subjects: dict[str, Any]) -> dict[str, Reading]:
+    """Return the readings of an overlay: id of a box → reading."""
     found = {}
     for box, subject in subjects.items():
-        one = overlay.of_part(subject) if isinstance(subject, Part) else overlay.of_leaf(subject)
+        one = (
+            overlay.read_part(subject) if isinstance(subject, Part) else overlay.read_leaf(subject)
+        )
         if one is not None:
             found[box] = one
     return found
 
 
-def filled(box: Box, reading: Reading, overlay: Overlay, scale: Scale | None) -> Box:
-    """Return a box in the colour of its value, or in the look of what the scale cannot place."""
+def fill_box(box: Box, reading: Reading, overlay: Overlay, scale: Scale | None) -> Box:
+    """Return a box in the colour of its value, or in the fill for values off the scale."""
     if reading.value is None or reading.mark:
         return box
-    look = overlay.outside(reading.value)
+    look = overlay.off_scale_label(reading.value)
     if look:
         return replace(box, fill=OUTSIDE_FILLS[look])
     return box if scale is None else replace(box, fill=scale.colour(reading.value))
 
 
-def written(box: Box, reading: Reading) -> Box:
-    """Return a box with a reading, and the look of its mark."""
+def add_reading(box: Box, reading: Reading) -> Box:
+    """Return a box with the lines of a reading and the fill of its mark."""
     fill = FILLS[reading.mark] if reading.mark else box.fill
     return replace(
         box,
@@ -104,21 +106,21 @@ def written(box: Box, reading: Reading) -> Box:
     )
 
 
-def legend(name: str, overlay: Overlay, scale: Scale) -> Box:
-    """Return the box that explains the colours: the ends of the scale, and what is measured."""
-    ends = (overlay.written(scale.low), overlay.written(scale.high))
+def scale_legend(name: str, overlay: Overlay, scale: Scale) -> Box:
+    """Return the box that explains the colours: the measure and the ends of the scale."""
+    ends = (overlay.format_value(scale.low), overlay.format_value(scale.high))
     return Box(name, "scale", (overlay.title, *ends), swatches=CIVIDIS)
 
 
-def outside_legend(name: str, looks: Container[str]) -> Box:
-    """Return the box that explains the looks of what the scale cannot place."""
+def off_scale_legend(name: str, looks: Container[str]) -> Box:
+    """Return the box that explains the fills of values off the scale."""
     shown = [look for look in OUTSIDE_FILLS if look in looks]
     fills = tuple(OUTSIDE_FILLS[look] for look in shown)
     return Box(name, "scale", ("outside of the scale", *shown), swatches=fills)
 
 
 def mark_legend(name: str, marks: Container[str]) -> Box:
-    """Return the box that explains the marks that there are."""
+    """Return the box that explains the marks of the picture."""
     shown = [mark for mark in FILLS if mark in marks]
     words = [MEANING[mark] for mark in shown]
     return Box(name, "scale", ("not finite", *words), swatches=tuple(FILLS[x] for x in shown))

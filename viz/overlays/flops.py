@@ -1,8 +1,8 @@
-"""How many floating-point operations there are.
+"""The number of floating-point operations.
 
-A multiplication and an addition count one each; so does an elementary function of one number,
-which takes more time. Sources of the formulas of linear algebra: Golub and Van Loan, "Matrix
-Computations"; of the fast Fourier transform, 5·n·log₂ n: Cooley and Tukey 1965.
+A multiplication and an addition count one each. An elementary function of one number also counts
+one, although it takes more time. Source of the formulas of linear algebra: Golub and Van Loan,
+"Matrix Computations"; of the fast Fourier transform, 5·n·log₂ n: Cooley and Tukey 1965.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from autograd_mini.core.record import Operation
 
-from ..graphs.outline import Part
-from ..texts import counted
+from ..graphs.parts import Part
+from ..texts import format_count
 from .readings import Overlay, Reading
 
 PREFIXES: Final = ("", "k", "M", "G", "T", "P")
@@ -42,7 +42,7 @@ MOVING: Final = frozenset(
         "assign",
     ]
 )
-"""They move numbers, and compute none."""
+"""Operations that move numbers and compute nothing."""
 READING: Final = frozenset(
     [
         "sum",
@@ -66,21 +66,21 @@ READING: Final = frozenset(
         "around",
     ]
 )
-"""They look at each number of their first operand once."""
+"""Operations that read each number of their first operand once."""
 
 
-def size(x: Any) -> int:
+def count_elements(x: Any) -> int:
     """Return how many numbers a tensor holds."""
     return int(x.size)
 
 
-def product(operation: Operation) -> float:
-    """2·m·n·k of a matrix product."""
-    return 2.0 * size(operation.outputs[0]) * (operation.inputs[0].shape or (1,))[-1]
+def matmul_flops(operation: Operation) -> float:
+    """Return 2·m·n·k, for a matrix product."""
+    return 2.0 * count_elements(operation.outputs[0]) * (operation.inputs[0].shape or (1,))[-1]
 
 
-def sum_of_products(operation: Operation) -> float:
-    """All products of an einsum: of the lengths of all indices, for each operand and the sum."""
+def einsum_flops(operation: Operation) -> float:
+    """Return the products and sums of an einsum: the lengths of all indices, for each operand."""
     lengths: dict[str, int] = {}
     for letters, x in zip(operation.params["inputs"], operation.inputs, strict=True):
         named = letters.replace(".", "")
@@ -91,49 +91,61 @@ def sum_of_products(operation: Operation) -> float:
     return float(prod(lengths.values()) * max(operands if summed else operands - 1, 0))
 
 
-def transform(operation: Operation) -> float:
-    """5·n·log₂ n for each transform."""
+def fft_flops(operation: Operation) -> float:
+    """Return 5·n·log₂ n, for each Fourier transform."""
     y, x = operation.outputs[0], operation.inputs[0]
     n = max(y.shape[-1], x.shape[-1], 1)
-    return 5.0 * max(size(y), size(x)) * log2(max(n, 2))
+    return 5.0 * max(count_elements(y), count_elements(x)) * log2(max(n, 2))
 
 
-def cubic(factor: float) -> Callable[[Operation], float]:
-    """Return a formula of factor·n³ for each matrix of m×n, where m·n² stands for n³."""
+def cubic_flops(factor: float) -> Callable[[Operation], float]:
+    """Return a formula: factor·n³ for each square matrix, factor·m·n² for m×n with n ≤ m."""
 
     def formula(operation: Operation) -> float:
         x = operation.inputs[0]
         m, n = x.shape[-2:]
-        return factor * size(x) * min(m, n)
+        return factor * count_elements(x) * min(m, n)
 
     return formula
 
 
-def solving(operation: Operation) -> float:
-    """2/3·n³ for the factors and 2·n² for each right-hand side."""
+def solve_flops(operation: Operation) -> float:
+    """Return 2/3·n³ for the factors and 2·n² for each right-hand side."""
     a, y = operation.inputs[0], operation.outputs[0]
-    return cubic(2 / 3)(operation) + 2.0 * size(y) * a.shape[-1]
+    return cubic_flops(2 / 3)(operation) + 2.0 * count_elements(y) * a.shape[-1]
 
 
 FORMULAS: Final[dict[str, Callable[[Operation], float]]] = {
-    "matmul": product,
-    "einsum": sum_of_products,
-    "convolve": lambda op: 2.0 * size(op.inputs[0]) * size(op.inputs[1]),
-    "fft": transform, "ifft": transform, "rfft": transform, "irfft": transform,
-    "inv": cubic(2.0), "det": cubic(2 / 3), "slogdet": cubic(2 / 3), "solve": solving,
-    "cholesky": cubic(1 / 3), "qr": cubic(4 / 3), "svd": cubic(22.0), "svdvals": cubic(4 / 3),
-    "pinv": cubic(22.0), "eigh": cubic(9.0), "eigvalsh": cubic(4 / 3), "eig": cubic(25.0),
-    "eigvals": cubic(10.0),
-    "std": lambda op: 4.0 * size(op.inputs[0]),
-    "add_n": lambda op: float(size(op.outputs[0]) * (len(op.inputs) - 1)),
-}  # fmt: skip
+    "matmul": matmul_flops,
+    "einsum": einsum_flops,
+    "convolve": lambda op: 2.0 * count_elements(op.inputs[0]) * count_elements(op.inputs[1]),
+    "fft": fft_flops,
+    "ifft": fft_flops,
+    "rfft": fft_flops,
+    "irfft": fft_flops,
+    "inv": cubic_flops(2.0),
+    "det": cubic_flops(2 / 3),
+    "slogdet": cubic_flops(2 / 3),
+    "solve": solve_flops,
+    "cholesky": cubic_flops(1 / 3),
+    "qr": cubic_flops(4 / 3),
+    "svd": cubic_flops(22.0),
+    "svdvals": cubic_flops(4 / 3),
+    "pinv": cubic_flops(22.0),
+    "eigh": cubic_flops(9.0),
+    "eigvalsh": cubic_flops(4 / 3),
+    "eig": cubic_flops(25.0),
+    "eigvals": cubic_flops(10.0),
+    "std": lambda op: 4.0 * count_elements(op.inputs[0]),
+    "add_n": lambda op: float(count_elements(op.outputs[0]) * (len(op.inputs) - 1)),
+}
 
 
-def flops(operation: Operation) -> float | None:
-    """Return how many floating-point operations there are, None where no formula is known.
+def count_flops(operation: Operation) -> float | None:
+    """Return the number of floating-point operations, None if no formula is known.
 
     >>> import numpy as np, autograd_mini as am
-    >>> flops((am.tensor(np.ones((2, 3))) @ np.ones((3, 4))).op)
+    >>> count_flops((am.tensor(np.ones((2, 3))) @ np.ones((3, 4))).op)
     48.0
     """
     name = operation.type
@@ -142,9 +154,9 @@ def flops(operation: Operation) -> float | None:
     if name in MOVING:
         return 0.0
     if name in READING:
-        return float(size(operation.inputs[0]))
+        return float(count_elements(operation.inputs[0]))
     if operation.primitive.kind == "elementwise":
-        return float(size(operation.outputs[0]))
+        return float(count_elements(operation.outputs[0]))
     return None
 
 
@@ -154,17 +166,17 @@ class Flops(Overlay):
     title = "floating-point operations"
     scale = "linear"
 
-    def of_part(self, part: Part) -> Reading | None:
-        """Return the sum over a part; the tooltip tells of which operations nothing is known."""
-        found = [flops(operation) for operation in part.operations]
+    def read_part(self, part: Part) -> Reading | None:
+        """Return the sum over a part; the tooltip counts the operations without a formula."""
+        found = [count_flops(operation) for operation in part.operations]
         known = [x for x in found if x is not None]
         if not known:
             return Reading("? flop", tooltip="no formula for its floating-point operations")
         missing = len(found) - len(known)
-        tooltip = f"without {counted(missing, 'operation')} that no formula is known for"
-        return Reading(self.written(sum(known)), sum(known), tooltip if missing else "")
+        tooltip = f"without {format_count(missing, 'operation')} that no formula is known for"
+        return Reading(self.format_value(sum(known)), sum(known), tooltip if missing else "")
 
-    def written(self, value: float) -> str:
+    def format_value(self, value: float) -> str:
         """Write a count with the prefix that suits."""
         power = min(max(int(log2(max(value, 1)) / log2(1000)), 0), len(PREFIXES) - 1)
         return f"{value / 1000**power:.3g} {PREFIXES[power]}flop"

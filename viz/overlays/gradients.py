@@ -10,21 +10,19 @@ import numpy as np
 from autograd_mini.core.graph import Graph
 from autograd_mini.core.tensor import Tensor
 
-from ..contributions import visits
+from ..backward_pass import find_stale, gradient_notes, visits
 from ..errors import PictureError
-from ..graphs.outline import Part
+from ..graphs.parts import Part
 from ..measures import norm
-from ..reach import find_stale, gradient_notes
 from ..reading import Key, has_values, key
-from ..texts import NUMBERS, number, rough, symbol
-from .leaving import Leaving
-from .readings import Overlay, Reading
+from ..texts import NUMBERS, format_number, format_rough, operation_label
+from .readings import Leaving, Overlay, Reading
 
 
 class Gradients(Overlay):
-    """The norm of the gradient of each result and each parameter, by one walk back.
+    """The norm of the gradient of each result and each parameter, by one reverse pass.
 
-    The walk starts from the sum of the outputs and changes no `.grad`.
+    The pass starts from the sum of the outputs and changes no `.grad`.
     """
 
     title = "norm of the gradient"
@@ -38,8 +36,9 @@ class Gradients(Overlay):
         stale = find_stale(graph)
         if stale is not None:
             raise PictureError(
-                f"overlay='gradients': {'; '.join(gradient_notes(graph))}, and {symbol(stale)} "
-                "needs its former value; compute the result again after the change"
+                f"overlay='gradients': {'; '.join(gradient_notes(graph))}, and "
+                f"{operation_label(stale)} needs its former value; compute the result again "
+                "after the change"
             )
         self.notes = tuple(gradient_notes(graph))
         if has_values(graph):
@@ -56,30 +55,32 @@ class Gradients(Overlay):
                 "loss computed from am.tensor(…, requires_grad=True), not a compiled program"
             )
 
-    def of_part(self, part: Part) -> Reading | None:
-        """Return the norm at the results; of several operations, at those that leave them."""
+    def read_part(self, part: Part) -> Reading | None:
+        """Return the norm for the results of an operation, or for those that leave a fold."""
         one = part.kind == "operation"
         made = part.operations[0].outputs if one else self.leaving.results(part)
         found = [self.results[key(y)] for y in made if key(y) in self.results]
         return self.reading(float(np.hypot.reduce(found))) if found else None
 
-    def of_leaf(self, leaf: Any) -> Reading | None:
+    def read_leaf(self, leaf: Any) -> Reading | None:
         """Return the norm of the gradient of a parameter."""
         found = self.leaves.get(key(leaf)) if isinstance(leaf, Tensor) else None
         if found is None:
             return None
-        told = self.reading(found)
+        reading = self.reading(found)
         held = leaf.grad
         if isinstance(held, np.ndarray | np.generic) and held.dtype.kind in NUMBERS:
-            size = self.written(norm(held))
-            if size != self.written(found):  # calls of backward() add up there
-                return replace(told, text=f"{told.text}; .grad {size}")
-        return told
+            size = self.format_value(norm(held))
+            if size != self.format_value(found):  # calls of backward() add up there
+                return replace(reading, text=f"{reading.text}; .grad {size}")
+        return reading
 
     def reading(self, size: float) -> Reading:
-        """Return what is told of a norm."""
-        return Reading(f"‖∂‖ {self.written(size)}", size, f"norm of the gradient {number(size)}")
+        """Return the reading for a norm."""
+        return Reading(
+            f"‖∂‖ {self.format_value(size)}", size, f"norm of the gradient {format_number(size)}"
+        )
 
-    def written(self, value: float) -> str:
+    def format_value(self, value: float) -> str:
         """Write a norm in two digits."""
-        return rough(value)
+        return format_rough(value)

@@ -1,4 +1,4 @@
-"""Where NaN and infinity arise, in the values and in the gradients."""
+"""Where NaN and infinity arise, in values and in gradients."""
 
 from __future__ import annotations
 
@@ -11,34 +11,36 @@ from autograd_mini.core.graph import Graph
 from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 
-from ..contributions import visits
+from ..backward_pass import gradient_notes, visits
 from ..errors import PictureError
 from ..graphs.builder import changed_leaves
-from ..graphs.outline import Part
-from ..reach import gradient_notes
+from ..graphs.parts import Part
 from ..reading import has_values, is_number, key, operands
-from ..texts import clean, join_list
+from ..texts import clean_text, join_list
 from .readings import Mark, Overlay, Reading
 
 Told = tuple[Mark, str]
-"""A mark, and what is not finite: NaN or Inf."""
+"""A mark, and "NaN" or "Inf"."""
 LONGEST_NOTE: Final = 40
 GRADIENT_NOTE: Final = "∂: in the gradient, which runs from the result back"
 RANK: Final = {"origin": 0, "": 1, "reached": 2}
 
 
 class Nonfinite(Overlay):
-    """Marks where a value or gradient is not finite: what it begins in, and what it reaches.
+    """Marks where a value or gradient is not finite: the origin, and what it reaches.
 
-    Values and gradients have marks of their own, since an infinity that is meant, as of a mask, may
-    hide a gradient that is not. Of a leaf that was assigned since, only the present value is known:
-    it has no mark, and neither has a result that it may have reached.
+    Values and gradients have separate marks, because an infinity may be intended, as in a mask, and
+    would hide a gradient that is wrong. If a leaf was assigned after the recording, only its new
+    value is known; then neither the leaf nor a result that it may have reached has a mark.
     """
 
     def __init__(self, graph: Graph) -> None:
         super().__init__(graph)
         if not has_values(graph):
-            raise PictureError("overlay='nonfinite' needs values, and a compiled program has none")
+            raise PictureError(
+                "overlay='nonfinite' needs values, and a compiled program has none; draw what the "
+                "function returns without am.compile"
+            )
         self.marks: dict[int, Told] = {}
         self.leaves: dict[Any, Told] = {}
         self.given: dict[int, Told] = {}
@@ -46,76 +48,76 @@ class Nonfinite(Overlay):
         self.gradients_of_leaves: dict[Any, str] = {}
         self.changed = changed_leaves(graph)
         for leaf in (*graph.inputs, *graph.parameters):
-            kind = kind_of(leaf._value)
+            kind = nonfinite_kind(leaf._value)
             if kind:
                 self.leaves[key(leaf)] = (
                     ("", kind) if key(leaf) in self.changed else ("origin", kind)
                 )
         for operation in graph.operations:
-            self.look_at(operation)
-        self.notes = self.doubts()
-        self.look_at_gradients()
+            self.mark_values(operation)
+        self.notes = self.notes_on_changed()
+        self.mark_gradients()
 
-    def look_at(self, operation: Operation) -> None:
-        """Note whether a result is not finite, and whether a plain array made it so."""
-        kind = next(filter(None, (kind_of(y._value) for y in operation.outputs)), "")
+    def mark_values(self, operation: Operation) -> None:
+        """Mark an operation if a result is not finite; remember if a plain array is not finite."""
+        kind = next(filter(None, (nonfinite_kind(y._value) for y in operation.outputs)), "")
         if kind:
-            self.marks[operation.serial] = self.mark(operation), kind
+            self.marks[operation.serial] = self.find_mark(operation), kind
             plain = (x for x in operands(operation) if not isinstance(x, Tensor))
-            given = max(map(kind_of, plain), default="")
+            given = max(map(nonfinite_kind, plain), default="")
             if given:
                 self.given[operation.serial] = "origin", given
 
-    def mark(self, operation: Operation) -> Mark:
-        """Return whether what is not finite arises in an operation; "" where that is not known."""
+    def find_mark(self, operation: Operation) -> Mark:
+        """Return "origin" or "reached" for an operation, "" if that is not known."""
         taken = operands(operation)
         known = [x for x in taken if not isinstance(x, Tensor) or key(x) not in self.changed]
         plain = [x for x in known if not isinstance(x, Tensor)]
-        if any(is_number(x) and kind_of(x) for x in plain):
+        if any(is_number(x) and nonfinite_kind(x) for x in plain):
             return "origin"
         values = (x._value if isinstance(x, Tensor) else x for x in known)
-        if any(map(kind_of, values)):
+        if any(map(nonfinite_kind, values)):
             return "reached"
         return "origin" if len(known) == len(taken) else ""
 
-    def doubts(self) -> tuple[str, ...]:
-        """Tell of the leaves that were assigned since, where they make a difference."""
+    def notes_on_changed(self) -> tuple[str, ...]:
+        """Return a note on the leaves assigned after the recording, if they make a difference."""
         leaves = (*self.graph.inputs, *self.graph.parameters)
         changed = [x for x in leaves if key(x) in self.changed]
         if not self.marks:
             changed = [x for x in changed if key(x) in self.leaves]
         if not changed:
             return ()
-        names = join_list([clean(x.name or "a leaf", lines=1) for x in changed], LONGEST_NOTE)
+        names = join_list([clean_text(x.name or "a leaf", lines=1) for x in changed], LONGEST_NOTE)
         values = "its former value is" if len(changed) == 1 else "their former values are"
         return (f"{names} changed since this was recorded: {values} not known",)
 
-    def look_at_gradients(self) -> None:
-        """Mark where a cotangent that is not finite arises, and where it arrives."""
+    def mark_gradients(self) -> None:
+        """Mark the origin of each cotangent that is not finite, and where it arrives."""
         self.notes += tuple(gradient_notes(self.graph))
         for visit in visits(self.graph):
-            arriving = any(kind_of(g) for g in visit.arriving if g is not None)
-            passed = [(x, kind_of(x.amount)) for x in visit.contributions]
+            arriving = any(nonfinite_kind(g) for g in visit.arriving if g is not None)
+            passed = [(x, nonfinite_kind(x.amount)) for x in visit.contributions]
             kinds = {kind for _, kind in passed if kind}
             if kinds:
                 mark: Mark = "reached" if arriving else "origin"
                 self.gradients[visit.operation.serial] = mark, max(kinds)
             for x, _ in passed:
-                found = kind_of(x.total)
+                found = nonfinite_kind(x.total)
                 if found and x.operand.is_leaf:
                     self.gradients_of_leaves[key(x.operand)] = found
         if self.gradients:
             self.notes += (GRADIENT_NOTE,)
 
-    def of_part(self, part: Part) -> Reading | None:
-        """Return the marks of an operation, or the worst of several."""
+    def read_part(self, part: Part) -> Reading | None:
+        """Return the marks of an operation, or the worst marks of several."""
         serials = [operation.serial for operation in part.operations]
         values = [self.marks[serial] for serial in serials if serial in self.marks]
-        values += self.inside(part) if part.kind != "operation" else []
-        return reading(values, [self.gradients[x] for x in serials if x in self.gradients])
+        values += self.marks_inside(part) if part.kind != "operation" else []
+        return worst_reading(values, [self.gradients[x] for x in serials if x in self.gradients])
 
-    def inside(self, part: Part) -> list[Told]:
-        """Return the constants and parameters of a fold that are not finite: they begin in it."""
+    def marks_inside(self, part: Part) -> list[Told]:
+        """Return the marks of constants and parameters inside a fold that are not finite."""
         found: list[Told] = []
         for operation in part.operations:
             if operation.serial in self.given:
@@ -125,20 +127,22 @@ class Nonfinite(Overlay):
                     found += [self.leaves[key(x)]] if x.requires_grad else []
         return found
 
-    def of_leaf(self, leaf: Any) -> Reading | None:
+    def read_leaf(self, leaf: Any) -> Reading | None:
         """Return the marks of a leaf."""
         if not isinstance(leaf, Tensor):
-            return reading([("origin", kind_of(leaf))] if kind_of(leaf) else [], [])
+            return worst_reading(
+                [("origin", nonfinite_kind(leaf))] if nonfinite_kind(leaf) else [], []
+            )
         found = self.leaves.get(key(leaf))
         reached = self.gradients_of_leaves.get(key(leaf))
         gradient: list[Told] = [("reached", reached)] if reached else []
         if found is not None and not found[0]:
-            return replace(reading([], gradient) or Reading(), text=f"{found[1]} now")
-        return reading([found] if found else [], gradient)
+            return replace(worst_reading([], gradient) or Reading(), text=f"{found[1]} now")
+        return worst_reading([found] if found else [], gradient)
 
 
-def reading(values: list[Told], gradients: list[Told]) -> Reading | None:
-    """Return what is told of the worst of some values and of some gradients."""
+def worst_reading(values: list[Told], gradients: list[Told]) -> Reading | None:
+    """Return the reading for the worst mark of some values and of some gradients."""
     if not values and not gradients:
         return None
     lines = []
@@ -156,8 +160,8 @@ def reading(values: list[Told], gradients: list[Told]) -> Reading | None:
     return Reading("\n".join(lines), mark=worst, begins=tuple(begins))
 
 
-def kind_of(value: Any) -> str:
-    """Return `NaN` or `Inf` for numbers that hold some, else nothing."""
+def nonfinite_kind(value: Any) -> str:
+    """Return "NaN" or "Inf" if some number is not finite, else ""."""
     array = np.asarray(value)
     if array.dtype.kind not in "fc" or np.all(np.isfinite(array)):
         return ""

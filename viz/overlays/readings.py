@@ -1,28 +1,31 @@
-"""What an overlay tells of one box."""
+"""Readings: what an overlay says about one box, and which results leave a box."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, ClassVar, Literal
 
 from autograd_mini.core.graph import Graph
+from autograd_mini.core.tensor import Tensor
 
-from ..graphs.outline import Part
+from ..graphs.parts import Part
+from ..reading import Key, key, operands
 
 Mark = Literal["origin", "reached", ""]
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is told of a box.
+    """What an overlay says about a box.
 
     Attributes:
-        text: its line, or several.
-        value: where it lies on the scale, None for nowhere.
-        tooltip: what the line leaves out.
-        mark: whether it is the origin of NaN or infinity, or reached by it.
-        begins: what of it is not finite here first: the value, the gradient, both.
+        text: one line or several.
+        value: the value on the scale, None for a box without colour.
+        tooltip: what the lines leave out.
+        mark: "origin" of NaN or infinity, "reached" by it, or "".
+        begins: "value", "gradient" or both, if it is not finite here first.
         bars: the heights of a small histogram, from 0 to 1.
     """
 
@@ -35,12 +38,12 @@ class Reading:
 
 
 class Overlay:
-    """What was measured of a graph.
+    """A measure of a graph.
 
     Attributes:
-        title: of the legend.
-        scale: how values are spread over the colours; none without colours.
-        notes: what is true of all that it tells.
+        title: the title of the legend.
+        scale: how values spread over the colours; "" for no colours.
+        notes: sentences about the whole measure.
     """
 
     title: ClassVar[str] = ""
@@ -55,20 +58,50 @@ class Overlay:
         """
         self.graph = graph
 
-    def of_part(self, part: Part) -> Reading | None:
-        """Return what is told of an operation, or of several in one box; None for nothing."""
+    def read_part(self, part: Part) -> Reading | None:
+        """Return the reading for a part, None if there is nothing to say."""
         raise NotImplementedError
 
-    def of_leaf(self, leaf: Any) -> Reading | None:
-        """Return what is told of a leaf: a tensor or a plain array."""
+    def read_leaf(self, leaf: Any) -> Reading | None:
+        """Return the reading for a leaf, a tensor or a plain array; None if there is none."""
         return None
 
-    def outside(self, value: float) -> str:
-        """Return what a value is called that a logarithmic scale cannot place, else nothing."""
+    def off_scale_label(self, value: float) -> str:
+        """Return the name of a value without a place on a logarithmic scale, "" for others."""
         if self.scale != "log" or (isfinite(value) and value > 0):
             return ""
         return "0" if value == 0 else "NaN or infinity"
 
-    def written(self, value: float) -> str:
+    def format_value(self, value: float) -> str:
         """Write a value of the scale, with its unit."""
         raise NotImplementedError
+
+
+class Leaving:
+    """Finds the results that leave a box of several operations."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._outputs = {key(y) for y in graph.outputs}
+        self._users: dict[Key, list[int]] = {}
+        self._names: dict[Key, Tensor] = {}
+        for operation in graph.operations:
+            for x in operands(operation):
+                if isinstance(x, Tensor) and not x.is_leaf:
+                    self._users.setdefault(key(x), []).append(operation.serial)
+                    self._names[key(x)] = x
+        self._names |= {key(y): y for y in graph.outputs}
+
+    def results(self, part: Part) -> list[Tensor]:
+        """Return the results of a part that other operations take, or that are outputs, in order.
+
+        They are the tensors as the users hold them, with their names.
+        """
+        return list(self._leaving(part))
+
+    def _leaving(self, part: Part) -> Iterator[Tensor]:
+        inside = {operation.serial for operation in part.operations}
+        for operation in part.operations:
+            for y in operation.outputs:
+                users = self._users.get(key(y), ())
+                if key(y) in self._outputs or not inside.issuperset(users):
+                    yield self._names[key(y)]

@@ -1,4 +1,4 @@
-"""What the results look like: mean and spread, and a small histogram."""
+"""Statistics of results and leaves: mean, standard deviation, and a small histogram."""
 
 from __future__ import annotations
 
@@ -12,92 +12,105 @@ from autograd_mini.core.tensor import Tensor
 
 from ..errors import PictureError
 from ..graphs.builder import changed_leaves, output_index
-from ..graphs.outline import Part
+from ..graphs.parts import Part
 from ..measures import mean_and_deviation
 from ..reading import has_values, key
-from ..texts import LONGEST_TOOLTIP, clean, join_list, number, rough, sign_of
-from .leaving import Leaving
-from .readings import Overlay, Reading
+from ..texts import (
+    LONGEST_TOOLTIP,
+    clean_text,
+    format_number,
+    format_rough,
+    join_list,
+    operation_symbol,
+)
+from .readings import Leaving, Overlay, Reading
 
 BARS: Final = 12
 """Bars of a histogram."""
-FEWEST: Final = 8
-"""Fewer numbers than this have no histogram."""
+FEWEST_NUMBERS: Final = 8
+"""Arrays with fewer numbers than this have no histogram."""
 MOST_RESULTS: Final = 4
-"""A box tells of no more results than this; its tooltip, of all."""
+"""A box shows at most this many results; its tooltip shows all."""
 LONGEST_PART: Final = 16
-"""The names of the results of a fold are no longer than this."""
+"""The most letters in the name of a result of a fold."""
 
 
 class Values(Overlay):
-    """Mean ± standard deviation of each result and leaf, with a histogram where it is one."""
+    """Mean ± standard deviation of each result and leaf; a histogram if the box has one array."""
 
     def __init__(self, graph: Graph) -> None:
         super().__init__(graph)
         if not has_values(graph):
-            raise PictureError("overlay='values' needs values, and a compiled program has none")
+            raise PictureError(
+                "overlay='values' needs values, and a compiled program has none; draw what the "
+                "function returns without am.compile"
+            )
         self.leaving = Leaving(graph)
         self.changed = changed_leaves(graph)
 
-    def of_part(self, part: Part) -> Reading | None:
-        """Return what each result of an operation looks like, or what leaves several operations."""
+    def read_part(self, part: Part) -> Reading | None:
+        """Return the statistics of each result of an operation, or of those that leave a fold."""
         one = part.kind == "operation"
         results = list(part.operations[0].outputs) if one else self.leaving.results(part)
-        found = [(result_name(y, one), looks(y._value)) for y in results]
+        found = [(result_name(y, one), read_statistics(y._value)) for y in results]
         known = [(name, reading) for name, reading in found if reading is not None]
         if len(found) == 1:
             return known[0][1] if known else None
-        return several(known)
+        return combine_readings(known)
 
-    def of_leaf(self, leaf: Any) -> Reading | None:
-        """Return what a leaf looks like; of one that was assigned since, that it is so now."""
+    def read_leaf(self, leaf: Any) -> Reading | None:
+        """Return the statistics of a leaf; "now" if it was assigned after the recording."""
         if not isinstance(leaf, Tensor):
-            return looks(leaf)
-        found = looks(leaf._value) if leaf.ndim else None  # a number is in the box anyway
+            return read_statistics(leaf)
+        found = read_statistics(leaf._value) if leaf.ndim else None  # a number is in the box anyway
         if found is None or key(leaf) not in self.changed:
             return found
         return replace(found, text=f"now {found.text}", tooltip=f"now {found.tooltip}")
 
 
 def result_name(y: Tensor, one: bool) -> str:
-    """Return what tells a result from others: its index, or of several operations which made it."""
+    """Return the name of a result: its index, or in a fold, its name or that of its operation."""
     assert y.op is not None  # it is a result
     if one:
         return f":{y.index}"
-    return clean(y.name or f"{sign_of(y.op)}{output_index(y, y.op)}", LONGEST_PART)
+    return clean_text(y.name or f"{operation_symbol(y.op)}{output_index(y, y.op)}", LONGEST_PART)
 
 
-def several(known: list[tuple[str, Reading]]) -> Reading | None:
-    """Return the statistics of several results, a line each; the tooltip has those of all."""
+def combine_readings(known: list[tuple[str, Reading]]) -> Reading | None:
+    """Return the statistics of several results, a line for each; the tooltip has all of them."""
     if not known:
         return None
     lines = [f"{name} {reading.text}" for name, reading in known[:MOST_RESULTS]]
     rest = len(known) - len(lines)
     lines += [f"… and {rest} more"] if rest else []
-    told = [" ".join(filter(None, (name, x.text, x.tooltip))) for name, x in known]
-    return Reading("\n".join(lines), tooltip=join_list(told, LONGEST_TOOLTIP, "\n"))
+    all_lines = [" ".join(filter(None, (name, x.text, x.tooltip))) for name, x in known]
+    return Reading("\n".join(lines), tooltip=join_list(all_lines, LONGEST_TOOLTIP, "\n"))
 
 
-def looks(value: Any) -> Reading | None:
+def read_statistics(value: Any) -> Reading | None:
     """Return the statistics of real numbers."""
     array = np.asarray(value)
     if array.dtype.kind not in "fiub" or array.size == 0:
         return None
     if array.size == 1:
-        return Reading(number(array.item()))
+        return Reading(format_number(array.item()))
     numbers = array[np.isfinite(array)].astype(np.float64)
     lost = array.size - numbers.size
     if not numbers.size:
         return Reading("not finite")
     mean, deviation = mean_and_deviation(numbers)
-    ends = f"from {number(numbers.min())} to {number(numbers.max())}"
+    ends = f"from {format_number(numbers.min())} to {format_number(numbers.max())}"
     tooltip = f"{ends}, {lost} not finite" if lost else ends
-    return Reading(f"{rough(mean)} ± {rough(deviation)}", tooltip=tooltip, bars=histogram(numbers))
+    return Reading(
+        f"{format_rough(mean)} ± {format_rough(deviation)}",
+        tooltip=tooltip,
+        bars=histogram(numbers),
+    )
 
 
 def histogram(numbers: np.ndarray) -> tuple[float, ...]:
-    """Return the heights of the bars, the highest being 1; none for few numbers or equal ones."""
-    if numbers.size < FEWEST or numbers.min() == numbers.max():
+    """Return the heights of the bars, at most 1; none for few numbers or equal ones."""
+    if numbers.size < FEWEST_NUMBERS or numbers.min() == numbers.max():
         return ()
     try:
         with np.errstate(all="ignore"):

@@ -1,1 +1,1 @@
-"""The HTML page: its states of folding, what is known in each, and the file."""
+"""The HTML page: its states of folding, the facts in each state, and the file."""

@@ -1,8 +1,8 @@
-"""page: one HTML file to look around in a graph: pan, zoom, fold, search, and play its steps.
+"""`page`: one HTML file to explore a graph: pan, zoom, fold, search, and play its steps.
 
-Everything is laid out beforehand and lies in the file, so it needs no network and no program. What
-a user wrote (names, scopes) is data for the script, never markup; a content security policy lets
-nothing run but the one script of the page.
+All layouts are computed in advance and stored in the file, so it needs no network and no program.
+Texts of the user (names, scopes) are data for the script, never markup. A content security policy
+lets only the script of the page run.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from typing import Any, Final
 
 from ..drawing import Drawing, draw
 from ..graphs.facts import Facts
-from ..graphs.opening import Open
-from ..graphs.scalars import suits
+from ..graphs.scalars import suits_scalar_view
+from ..graphs.scopes import Open
 from ..output.layout import Engine
 from ..overlays import Names
 from ..picture import Box, Direction, Role
-from ..stepping.part_steps import MARK
-from ..subjects import View, check_options, graph_behind
-from ..texts import clean
+from ..stepping.part_steps import GRADIENT_MARK
+from ..subjects import View, find_graph, refuse_unknown_options
+from ..texts import clean_text
 from .page_states import PageState, graph_states, scalar_state
 
 SILENT: Final[frozenset[Role]] = frozenset({"anchor", "dot", "heading", "legend", "scale"})
-"""The roles of what is drawn beside the graph, and stands for nothing in it."""
+"""The roles of boxes that stand for nothing in the graph."""
 MOST_LAYOUTS: Final = 4
-"""So many layouts run at the same time at most."""
+"""At most this many layouts run at the same time."""
 
 
 def page(
@@ -50,10 +50,10 @@ def page(
 ) -> str:
     """Return a page that shows a subject, as the text of one HTML file.
 
-    In it: drag or arrow keys to move, wheel or + and − to zoom, 0 to fit; click a folded scope to
-    open it and its caption to fold it; `/` to search; point at a box, or Tab to it, for what is
-    known of it, with its way to the result lit up; a slider for the steps. It works without a
-    network.
+    In the page: drag or arrow keys to move, wheel or + and − to zoom, 0 to fit. Click a folded
+    scope to open it, and its caption to fold it. `/` to search. Point at a box, or Tab to it, to
+    see the facts about it and its path to the result. A slider plays the steps. The page works
+    without a network.
 
     Args:
         subject: what `draw` takes.
@@ -71,8 +71,8 @@ def page(
     Raises:
         PictureError: if the subject cannot be drawn.
     """
-    check_options(view, direction, limit, engine)
-    graph = None if view == "neurons" or view == "compiled" else graph_behind(subject)
+    refuse_unknown_options(view, direction, limit, engine)
+    graph = None if view == "neurons" or view == "compiled" else find_graph(subject)
     if graph is None or view == "neurons" or view == "compiled" or sample is not None:
         picture = draw(
             subject,
@@ -85,41 +85,45 @@ def page(
             sample=sample,
         ).picture
         found = [PageState(picture)]
-    elif view == "scalars" or (view is None and not overlay and open is None and suits(graph)):
+    elif view == "scalars" or (
+        view is None and not overlay and open is None and suits_scalar_view(graph)
+    ):
         draw(graph, view="scalars", limit=limit)  # says what is wrong with other graphs
         found = [scalar_state(graph, direction or "LR", limit, title, frames)]
     else:
         shown = view or "operations"
         found = graph_states(graph, shown, direction or "TB", limit, title, frames, open, overlay)
-    return written(found, engine)
+    return assemble_page(found, engine)
 
 
-def written(found: list[PageState], engine: Engine) -> str:
-    """Return the file of some states."""
+def assemble_page(found: list[PageState], engine: Engine) -> str:
+    """Return the text of the file with these states."""
     drawings = [Drawing(state.picture, engine) for state in found]
     with ThreadPoolExecutor(min(MOST_LAYOUTS, os.cpu_count() or 1)) as pool:
         drawn = list(pool.map(lambda drawing: drawing.svg, drawings))
     table: dict[tuple[tuple[str, str], ...], int] = {}
-    states = [known(state, state.svg(svg), table) for state, svg in zip(found, drawn, strict=True)]
+    states = [
+        state_data(state, state.svg(svg), table) for state, svg in zip(found, drawn, strict=True)
+    ]
     steps = [{"phase": x.phase, "caption": x.caption} for x in found[0].steps]
     known_gradients = any(step.phase == "backward" for step in found[0].steps)
     end = "every value and every gradient" if known_gradients else "every value"
     data = {"states": states, "facts": list(table), "steps": steps, "end": end}
-    return filled(found[0].picture.title, data)
+    return fill_template(found[0].picture.title, data)
 
 
-def known(
+def state_data(
     state: PageState, svg: str, table: dict[tuple[tuple[str, str], ...], int]
 ) -> dict[str, Any]:
-    """Return what the script needs of a state; equal facts are in the table once."""
+    """Return the data of a state for the script; equal facts are in the table only once."""
     captions = {cluster.id: cluster.caption for cluster in state.picture.clusters}
     boxes = {}
     for box in state.picture.boxes:
         if box.role in SILENT:
             continue
-        facts = tuple(state.facts.get(box.id) or told(box.tooltip))
+        facts = tuple(state.facts.get(box.id) or tooltip_facts(box.tooltip))
         number = table.setdefault(facts, len(table))
-        boxes[box.id] = [called(box), box.role, number]
+        boxes[box.id] = [box_name(box), box.role, number]
     return {
         "svg": svg,
         "boxes": boxes,
@@ -130,43 +134,43 @@ def known(
     }
 
 
-def called(box: Box) -> str:
-    """Return what a page calls a box: its label, without the gradient that comes later."""
+def box_name(box: Box) -> str:
+    """Return the name of a box in the page: its label without the gradient, which comes later."""
     if box.cells and box.cells[0].kind == "name":
-        return clean(box.cells[0].text, 120, lines=1)
-    words = " ".join(line for line in box.lines if not line.startswith(MARK)) or box.words
-    return clean(words, 120, lines=1)
+        return clean_text(box.cells[0].text, 120, lines=1)
+    words = " ".join(line for line in box.lines if not line.startswith(GRADIENT_MARK)) or box.words
+    return clean_text(words, 120, lines=1)
 
 
-def told(tooltip: str) -> Facts:
+def tooltip_facts(tooltip: str) -> Facts:
     """Return a tooltip as facts without labels."""
     return [("", line) for line in tooltip.split("\n") if line]
 
 
-def filled(title: str, data: dict[str, Any]) -> str:
+def fill_template(title: str, data: dict[str, Any]) -> str:
     """Return the page with its texts, style, script and data in place."""
-    script = resource("page.js")
+    script = read_resource("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     values = {
-        "title": escape(clean(title, 200, lines=1)),
+        "title": escape(clean_text(title, 200, lines=1)),
         "policy": f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
         "base-uri 'none'; form-action 'none'",
-        "style": resource("page.css"),
+        "style": read_resource("page.css"),
         "script": script,
-        "data": embedded(data),
+        "data": embed_json(data),
     }
-    parts = resource("page.html").split("{{")
+    parts = read_resource("page.html").split("{{")
     rest = (part.partition("}}") for part in parts[1:])
     return parts[0] + "".join(values[name] + text for name, _, text in rest)
 
 
-def embedded(data: Any) -> str:
-    """Return JSON that can stand in a page: nothing in it ends the element around it."""
+def embed_json(data: Any) -> str:
+    """Return JSON that can stand in a page: it has no characters that could end its element."""
     text = json.dumps(data, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 @cache
-def resource(name: str) -> str:
+def read_resource(name: str) -> str:
     """Return a file that comes with the package."""
     return files("viz.pages").joinpath(name).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What happens in one step, in words and numbers: the operation, or the chain rule at it."""
+"""Captions: one step in words and numbers, an operation or the chain rule at an operation."""
 
 from __future__ import annotations
 
@@ -10,13 +10,20 @@ import numpy as np
 from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 
-from ..contributions import Contribution, Visit
+from ..backward_pass import Contribution, Visit
 from ..measures import norm
 from ..reading import has_changed, is_number, operands
-from ..texts import NUMBERS, clean, constant, number, shape, sign_of
+from ..texts import (
+    NUMBERS,
+    clean_text,
+    format_constant,
+    format_number,
+    format_shape,
+    operation_symbol,
+)
 
 INFIX: Final = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "matmul": "@"}
-WRITTEN: Final = {
+FORMS: Final = {
     "negative": "−{}",
     "positive": "{}",
     "square": "{}²",
@@ -24,105 +31,109 @@ WRITTEN: Final = {
     "sqrt": "√{}",
     "power": "{}^{}",
 }
-"""How the operations are written that are neither infix nor a function's name."""
-LONGEST: Final = 24
-"""Names in captions are not longer than this."""
+"""Operations that are written neither infix nor as a function call."""
+LONGEST_NAME: Final = 24
+"""The most letters of a name in a caption."""
 LONGEST_RULE: Final = 90
 Naming = Callable[[Tensor], str]
 
 
-def expression(operation: Operation, arguments: Sequence[str]) -> str:
-    """Write an operation of some arguments as mathematics does.
+def format_expression(operation: Operation, arguments: Sequence[str]) -> str:
+    """Write an operation on some arguments as a formula.
 
-    Those that begin with a minus get parentheses where they need them.
+    Arguments that begin with a minus get parentheses where they need them.
     """
     if operation.type in INFIX and len(arguments) == 2:
         left, right = arguments
-        return f"{left} {INFIX[operation.type]} {bracketed(right)}"
-    form = WRITTEN.get(operation.type)
+        return f"{left} {INFIX[operation.type]} {add_parentheses(right)}"
+    form = FORMS.get(operation.type)
     if form is not None and form.count("{}") == len(arguments):
-        return form.format(*map(bracketed, arguments))
-    sign = sign_of(operation)
+        return form.format(*map(add_parentheses, arguments))
+    sign = operation_symbol(operation)
     if operation.type == "absolute":
         return f"|{', '.join(arguments)}|"
-    name = sign if len(sign) == 1 or sign.isalnum() else called(operation.type)
+    name = sign if len(sign) == 1 or sign.isalnum() else short_name(operation.type)
     return f"{name}({', '.join(arguments)})"
 
 
-def bracketed(text: str) -> str:
-    """Put a text that begins with a minus, or is a sum, into parentheses."""
+def add_parentheses(text: str) -> str:
+    """Put parentheses around a text that begins with a minus or is a sum."""
     return f"({text})" if text.startswith("−") or " " in text else text
 
 
-def called(name: str) -> str:
-    """Return a name as captions write it: on one line, and short."""
-    return clean(name, LONGEST, lines=1)
+def short_name(name: str) -> str:
+    """Return a name on one line, and short enough for a caption."""
+    return clean_text(name, LONGEST_NAME, lines=1)
 
 
-def computed(operation: Operation, name: Naming) -> tuple[str, ...]:
-    """Tell how numbers are computed: `z = w × x = 0.5 × 2 = 1`."""
+def describe_operation(operation: Operation, name: Naming) -> tuple[str, ...]:
+    """Write how numbers are computed: `z = w × x = 0.5 × 2 = 1`."""
     taken = operands(operation)
-    letters = expression(operation, [written(x, name) for x in taken])
+    letters = format_expression(operation, [operand_text(x, name) for x in taken])
     changed = [x for x in taken if isinstance(x, Tensor) and has_changed(x, operation)]
-    numbers = letters if changed else expression(operation, [digits(x) for x in taken])
-    results = ", ".join(number(y.data) for y in operation.outputs)
+    numbers = (
+        letters if changed else format_expression(operation, [operand_digits(x) for x in taken])
+    )
+    results = ", ".join(format_number(y.data) for y in operation.outputs)
     names = ", ".join(name(y) for y in operation.outputs)
     middle = f" = {numbers}" if numbers not in (letters, results) else ""
-    told = dict.fromkeys(f"{name(x)} changed since" for x in changed)
-    return (", ".join((f"{names} = {letters}{middle} = {results}", *told)),)
+    changes = dict.fromkeys(f"{name(x)} changed since" for x in changed)
+    return (", ".join((f"{names} = {letters}{middle} = {results}", *changes)),)
 
 
-def written(operand: Any, name: Naming) -> str:
+def operand_text(operand: Any, name: Naming) -> str:
     """Return an operand's name, or its digits."""
-    return name(operand) if isinstance(operand, Tensor) else digits(operand)
+    return name(operand) if isinstance(operand, Tensor) else operand_digits(operand)
 
 
-def digits(operand: Any) -> str:
+def operand_digits(operand: Any) -> str:
     """Return an operand's number, or its shape where it has axes."""
     if not isinstance(operand, Tensor) and is_number(operand):
-        return constant(operand)
+        return format_constant(operand)
     value = operand._value if isinstance(operand, Tensor) else operand
-    return number(value) if is_number(value) else shape(value)
+    return format_number(value) if is_number(value) else format_shape(value)
 
 
-def chain_rule(visit: Visit, name: Naming, loss: str) -> tuple[str, ...]:
-    """Tell the chain rule at an operation on numbers, a line for each operand that takes part."""
+def describe_chain_rule(visit: Visit, name: Naming, loss: str) -> tuple[str, ...]:
+    """Write the chain rule at an operation on numbers, a line for each operand with a gradient."""
     result = name(visit.operation.outputs[0])
-    lines = [one_link(visit, x, name(x.operand), result, loss) for x in visit.contributions]
-    return (*lines, rule(visit.operation)) if lines else (f"{result} passes no gradient on",)
+    lines = [
+        describe_contribution(visit, x, name(x.operand), result, loss) for x in visit.contributions
+    ]
+    return (*lines, rule_text(visit.operation)) if lines else (f"{result} passes no gradient on",)
 
 
-def one_link(visit: Visit, part: Contribution, x: str, z: str, loss: str) -> str:
-    """Tell one contribution: `∂L/∂w = ∂L/∂z · ∂z/∂w = 2 × 3 = 6`."""
-    before = "" if part.before is None else f"{number(part.before)} + "
-    total = number(part.total)
+def describe_contribution(visit: Visit, part: Contribution, x: str, z: str, loss: str) -> str:
+    """Write one contribution: `∂L/∂w = ∂L/∂z · ∂z/∂w = 2 × 3 = 6`."""
+    before = "" if part.before is None else f"{format_number(part.before)} + "
+    total = format_number(part.total)
     if part.local is None or len(visit.arriving) != 1:
-        return f"∂{loss}/∂{x} = {before}{bracketed(number(part.amount))} = {total}"
-    arriving = number(visit.arriving[0])
-    arriving = bracketed(arriving) if before else arriving
-    product = f"{arriving} × {bracketed(number(part.local))}"
+        return f"∂{loss}/∂{x} = {before}{add_parentheses(format_number(part.amount))} = {total}"
+    arriving = format_number(visit.arriving[0])
+    arriving = add_parentheses(arriving) if before else arriving
+    product = f"{arriving} × {add_parentheses(format_number(part.local))}"
     chain = f"∂{loss}/∂{z} · ∂{z}/∂{x}"
     return f"∂{loss}/∂{x} = {before}{chain} = {before}{product} = {total}"
 
 
-def rule(operation: Operation) -> str:
-    """Return the derivatives of an operation as its row tells them: `multiply: ∂a: b  ∂b: a`."""
+def rule_text(operation: Operation) -> str:
+    """Return the derivatives of an operation as its primitive lists them: `∂a: b, ∂b: a`."""
     doc = operation.primitive.doc
     start = doc.find("∂")
     text = (doc[start:] if start >= 0 else doc).replace("  ∂", ", ∂")
-    return clean(f"rule of {operation.type}: {text}", LONGEST_RULE, lines=1)
+    return clean_text(f"rule of {operation.type}: {text}", LONGEST_RULE, lines=1)
 
 
-def statistics(value: Any) -> str:
-    """Tell an array in few words: its shape, length and range; of a number, itself.
+def describe_statistics(value: Any) -> str:
+    """Describe an array in few words: shape, norm and range; a number is just written.
 
-    >>> statistics(np.array([3.0, 4.0]))
+    >>> describe_statistics(np.array([3.0, 4.0]))
     '(2,), norm 5, from 3 to 4'
     """
     array = np.asarray(value)
     if not array.ndim:
-        return number(array) if array.dtype.kind in NUMBERS else str(array.dtype)
-    extent = shape(array)
+        return format_number(array) if array.dtype.kind in NUMBERS else str(array.dtype)
+    extent = format_shape(array)
     if not array.size:
         return f"{extent}, empty"
     if array.dtype.kind not in "fciu":
@@ -130,7 +141,7 @@ def statistics(value: Any) -> str:
     bad = array.size - int(np.isfinite(array).sum())
     if bad:
         return f"{extent}, {bad} of {array.size} are NaN or infinite"
-    size = f"{extent}, norm {number(norm(array))}"
+    size = f"{extent}, norm {format_number(norm(array))}"
     if array.dtype.kind == "c":
         return size
-    return f"{size}, from {number(array.min())} to {number(array.max())}"
+    return f"{size}, from {format_number(array.min())} to {format_number(array.max())}"

@@ -1,9 +1,9 @@
-"""Film: one drawing in which each thing is marked with the frames that show it.
+"""Film: one drawing in which each element says in which frames it is visible.
 
-The boxes are laid out once, with the longest texts that they will hold. What comes and goes (a
-number, a glow around a box, a caption) has a window, `data-from` and `data-until`; what is not yet
-computed is pale until `data-pale`. A single frame keeps what its number falls into, an animation
-turns the windows into keyframes, and a page shows and hides them.
+The boxes are laid out once, with the longest texts that they will hold. An element that comes and
+goes (a number, a glow around a box, a caption) has a window: the attributes `data-from` and
+`data-until`. A box that is not computed yet is pale until `data-pale`. `cut_frame` keeps the
+elements of one frame, `animate` turns the windows into keyframes, and a page shows and hides them.
 """
 
 from __future__ import annotations
@@ -11,17 +11,19 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from copy import deepcopy
+from textwrap import wrap
 from typing import Final
 from xml.etree import ElementTree
 
-from ..output.svg import SVG
+from ..output.svg import POINT, SVG
 from ..picture import Picture
+from ..style import FONT_FAMILY, OUTSIDE
 from .steps import Step, Writing
 
 Element = ElementTree.Element
 SHAPES: Final = frozenset({f"{SVG}path", f"{SVG}polygon", f"{SVG}ellipse", f"{SVG}polyline"})
 MARGIN: Final = 4.0
-"""How far the glow reaches beyond its box, in points."""
+"""How far a glow reaches beyond its box, in points."""
 LOOK: Final = (
     ".glow{fill:#e69f00;fill-opacity:.22;stroke:#e69f00;stroke-width:2}"
     ".glow.backward{fill:#cc79a7;stroke:#cc79a7}"
@@ -30,15 +32,21 @@ LOOK: Final = (
     ".gradient-text{fill:#9c3f73}"
 )
 DARK_LOOK: Final = ".gradient-text{fill:#e3a3c6}"
+PALE_OPACITY: Final = 0.28
+NARROWEST: Final = 420.0
+"""The smallest width of a frame in points, so that a caption has room."""
+SECONDS_PER_FRAME: Final = 2.0
+LETTER_WIDTH: Final = 0.53
+"""About the width of a letter, in font sizes."""
 
 
 class Film:
-    """A drawing with windows.
+    """A drawing whose elements have windows.
 
     Attributes:
-        root: the SVG, with everything of all frames in it.
-        prefix: what its ids begin with.
-        steps: one a frame.
+        root: the SVG with the elements of all frames.
+        prefix: the prefix of its ids.
+        steps: one for each frame.
     """
 
     def __init__(self, svg: str, picture: Picture, steps: list[Step]) -> None:
@@ -56,13 +64,13 @@ class Film:
         self.add_look()
 
     def mark_texts(self) -> None:
-        """Put a text of each box for each time that it changes, with its window."""
+        """Replace each text that changes by one text for each change, with its window."""
         written: dict[tuple[str, str], list[tuple[int, Writing]]] = defaultdict(list)
         for place, step in enumerate(self.steps):
             for writing in step.writings:
                 written[writing.box, writing.field].append((place, writing))
         for (box, field), times in written.items():
-            slot = self.slot(box, field)
+            slot = self.find_text(box, field)
             if slot is None:
                 continue
             parent, element = slot
@@ -79,12 +87,12 @@ class Film:
                     version.text = writing.text
                     version.attrib.pop("textLength", None)
                     version.attrib.pop("lengthAdjust", None)
-                window(version, start, end)
+                set_window(version, start, end)
                 parent.insert(at, version)
                 at += 1
 
-    def slot(self, box: str, field: str) -> tuple[Element, Element] | None:
-        """Return the text of a box that shows a field, after its parent."""
+    def find_text(self, box: str, field: str) -> tuple[Element, Element] | None:
+        """Return the parent and the text element of a field, None if the box has no such text."""
         texts = [
             (parent, child)
             for parent in self.groups[box].iter()
@@ -97,13 +105,13 @@ class Film:
         return texts[-1 - back] if len(texts) > back else None
 
     def mark_pale(self, picture: Picture) -> None:
-        """Let what is not yet computed be pale; its arrows too."""
+        """Make boxes pale until they are computed, and the arrows to them, too."""
         since: dict[str, int] = {}
         for place, step in enumerate(self.steps):
             if step.phase == "forward":
                 for box in step.boxes:
                     since.setdefault(box, place)
-        for one in picture.boxes:  # an output beside its maker appears with it
+        for one in picture.boxes:  # an output appears together with its maker
             makers = [arrow.tail for arrow in picture.arrows if arrow.head == one.id]
             if one.role == "output" and one.id not in since and makers:
                 since[one.id] = max(since.get(maker, 0) for maker in makers)
@@ -116,7 +124,7 @@ class Film:
                 group.set("data-pale", str(since[arrow.head]))
 
     def add_glows(self) -> None:
-        """Add the light around what each step looks at, beneath the boxes."""
+        """Add a glow around the boxes and arrows of each step, behind the boxes."""
         graph = self.groups.get("graph0", self.root)
         at = next(
             (i for i, child in enumerate(graph) if child.get("class", "").startswith("node")),
@@ -128,16 +136,16 @@ class Film:
                 if group is not None:
                     flow = Element(f"{SVG}g", {"class": f"flow {step.phase}"})
                     flow.extend(deepcopy(x) for x in group.iter() if x.tag in SHAPES)
-                    window(flow, place, place + 1)
+                    set_window(flow, place, place + 1)
                     graph.insert(at, flow)
             for box in step.boxes:
-                glow = Element(f"{SVG}rect", around(self.groups[box]))
+                glow = Element(f"{SVG}rect", rectangle_around(self.groups[box]))
                 glow.set("class", f"glow {step.phase}")
-                window(glow, place, place + 1)
+                set_window(glow, place, place + 1)
                 graph.insert(at, glow)
 
     def add_look(self) -> None:
-        """Add the rules of what glows."""
+        """Add the style rules of glows."""
         rules = re.sub(r"(^|\})\.", rf"\1#{self.prefix} .", LOOK)
         dark = re.sub(r"(^|\})\.", rf"\1#{self.prefix} .", DARK_LOOK)
         style = Element(f"{SVG}style")
@@ -151,14 +159,14 @@ class Film:
         return ElementTree.tostring(self.root, encoding="unicode")
 
 
-def window(element: Element, start: int, end: int | None) -> None:
-    """Show an element from one frame on, until another or for good."""
+def set_window(element: Element, start: int, end: int | None) -> None:
+    """Show an element from frame `start` until before frame `end`, None for the last."""
     element.set("data-from", str(start))
     if end is not None:
         element.set("data-until", str(end))
 
 
-def around(group: Element) -> dict[str, str]:
+def rectangle_around(group: Element) -> dict[str, str]:
     """Return a rectangle around the shapes of a box."""
     xs: list[float] = []
     ys: list[float] = []
@@ -181,3 +189,133 @@ def around(group: Element) -> dict[str, str]:
         "rx": 7,
     }
     return {name: f"{value:.2f}" for name, value in size.items()}
+
+
+def add_captions(film: Film) -> Element:
+    """Return the SVG of a film with the captions of its steps below, all in one place."""
+    root = deepcopy(film.root)
+    left, top, width, height = (float(x) for x in root.get("viewBox", "0 0 1 1").split())
+    room = max(width, NARROWEST)
+    left -= (room - width) / 2
+    size = max(12.0, min(room / 56, 18.0), room / 110)
+    longest = int((room - 2 * size) / (size * LETTER_WIDTH))
+    texts = [wrap_caption(step.caption, longest) for step in film.steps]
+    most = max(map(len, texts))
+    total = height + size * (1.4 * most + 2.6)
+    for place, (step, text) in enumerate(zip(film.steps, texts, strict=True)):
+        group = Element(f"{SVG}g", {"class": "caption", "font-family": FONT_FAMILY})
+        set_window(group, place, place + 1)
+        count = f"{place + 1} / {len(film.steps)} · {step.phase}"
+        for row, line in enumerate([count, *text]):
+            look = {"font-size": f"{size * (0.85 if not row else 1):.2f}", "fill": OUTSIDE}
+            if row == 1:
+                look["font-weight"] = "bold"
+            where = {
+                "x": f"{left + size:.2f}",
+                "y": f"{top + height + size * (1.4 * row + 1.4):.2f}",
+            }
+            ElementTree.SubElement(group, f"{SVG}text", where | look).text = line
+        root.append(group)
+    root.set("viewBox", f"{left:.2f} {top:.2f} {room:.2f} {total:.2f}")
+    root.set("width", f"{room * POINT:.0f}")
+    root.set("height", f"{total * POINT:.0f}")
+    return root
+
+
+def wrap_caption(caption: tuple[str, ...], longest: int) -> list[str]:
+    """Return the lines of a caption, wrapped to a width."""
+    return [part for line in caption for part in wrap(line, max(longest, 20)) or [""]]
+
+
+def cut_frame(captioned_film: Element, film: Film, place: int) -> str:
+    """Return one frame as the text of a file."""
+    root = deepcopy(captioned_film)
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if not is_in_frame(child, place):
+                parent.remove(child)
+    for element in root.iter():
+        for name in ("data-from", "data-until"):
+            element.attrib.pop(name, None)
+        pale = element.attrib.pop("data-pale", None)
+        if pale is not None and place < int(pale):
+            element.set("opacity", f"{PALE_OPACITY}")
+    describe_step(root, film, f"step {place + 1} of {len(film.steps)}", film.steps[place].caption)
+    text = ElementTree.tostring(root, encoding="unicode") + "\n"
+    return text.replace(film.prefix, f"{film.prefix}-{place + 1}")
+
+
+def describe_step(root: Element, film: Film, which: str, caption: tuple[str, ...]) -> None:
+    """Add to the description for screen readers which step it is and what happens."""
+    title, desc = root.find(f"{SVG}title"), root.find(f"{SVG}desc")
+    if title is not None:
+        title.text = f"{title.text}, {which}"
+    if desc is not None:
+        desc.text = f"{'. '.join(caption)}. {desc.text}"
+
+
+def is_in_frame(element: Element, place: int) -> bool:
+    """Return whether an element is in a frame."""
+    start, end = element.get("data-from"), element.get("data-until")
+    return (start is None or place >= int(start)) and (end is None or place < int(end))
+
+
+def animate(film: Film, seconds: float = SECONDS_PER_FRAME) -> str:
+    """Return one SVG that plays all frames again and again.
+
+    Readers who ask for less motion see the last frame.
+    """
+    root = add_captions(film)
+    total = len(film.steps)
+    rules: dict[str, str] = {}
+    for element in root.iter():
+        start, end = element.attrib.pop("data-from", None), element.attrib.pop("data-until", None)
+        pale = element.attrib.pop("data-pale", None)
+        if start is not None:
+            append_class(element, f"w{start}-{end or total}", rules)
+            last = int(end or total) >= total
+            rules[f"w{start}-{end or total}"] = window_keyframes(
+                int(start), int(end or total), total
+            )
+            element.set("visibility", "visible" if last else "hidden")
+        elif pale is not None:
+            append_class(element, f"p{pale}", rules)
+            at = 100 * int(pale) / total
+            rules[f"p{pale}"] = (
+                f"0%{{opacity:{PALE_OPACITY}}}{at:.3f}%{{opacity:1}}100%{{opacity:1}}"
+            )
+    style = Element(f"{SVG}style")
+    style.text = animation_style(film.prefix, rules, seconds * total)
+    groups = (i for i, child in enumerate(root) if child.tag == f"{SVG}g")
+    root.insert(next(groups, len(root)), style)
+    caption = tuple(line for step in film.steps for line in step.caption[:1])
+    describe_step(root, film, f"{total} steps", caption)
+    text = ElementTree.tostring(root, encoding="unicode") + "\n"
+    return text.replace(film.prefix, f"{film.prefix}-all")
+
+
+def append_class(element: Element, name: str, rules: dict[str, str]) -> None:
+    """Give an element a further class."""
+    element.set("class", f"{element.get('class', '')} {name}".strip())
+
+
+def window_keyframes(start: int, end: int, total: int) -> str:
+    """Return the keyframes of a window."""
+    first, last = 100 * start / total, 100 * end / total
+    on, off = "{visibility:visible}", "{visibility:hidden}"
+    if not start:
+        return f"0%{on}{last:.3f}%{off if end < total else on}100%{off if end < total else on}"
+    if end >= total:
+        return f"0%{off}{first:.3f}%{on}100%{on}"
+    return f"0%{off}{first:.3f}%{on}{last:.3f}%{off}100%{off}"
+
+
+def animation_style(prefix: str, rules: dict[str, str], seconds: float) -> str:
+    """Return the style sheet that plays the keyframes."""
+    parts = [
+        f"@keyframes {prefix}-{name}{{{steps}}}"
+        f"#{prefix} .{name}{{animation:{prefix}-{name} {seconds:g}s step-end infinite}}"
+        for name, steps in sorted(rules.items())
+    ]
+    still = f"@media (prefers-reduced-motion: reduce){{#{prefix} *{{animation:none!important}}}}"
+    return "".join(parts) + still

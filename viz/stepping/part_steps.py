@@ -1,6 +1,6 @@
-"""The steps of a graph of operations: what each box computes, and the gradient that comes back.
+"""The steps of a graph of operations: each box computes, then each box passes its gradient back.
 
-A folded scope is one step, so the number of steps is that of the boxes.
+A folded scope is one step, so there are as many steps as boxes.
 """
 
 from __future__ import annotations
@@ -13,29 +13,28 @@ import numpy as np
 
 from autograd_mini.core.tensor import Tensor
 
-from ..contributions import Contribution, Visit, visits
+from ..backward_pass import Contribution, Visit, gradient_notes, visits
 from ..graphs.builder import output_index
 from ..graphs.operations import OperationsView
-from ..graphs.outline import Part
+from ..graphs.parts import Part
 from ..measures import norm
 from ..picture import Picture
-from ..reach import gradient_notes
 from ..reading import Key, has_values, key, operands
-from ..texts import NUMBERS, clean, counted, number, symbol
-from .captions import called, rule, statistics
+from ..texts import NUMBERS, clean_text, format_count, format_number, operation_label
+from .captions import describe_statistics, rule_text, short_name
 from .steps import MOST_LINES, Step, Writing
 
-MARK: Final = "‖grad‖"
+GRADIENT_MARK: Final = "‖grad‖"
 NO_BREAK: Final = "\N{NO-BREAK SPACE}"
-MOST_TOLD: Final = 3
-"""A caption tells of no more tensors than this."""
+MOST_TENSORS: Final = 3
+"""A caption describes at most this many tensors."""
 
 
 class PartSteps:
-    """Reads the steps off a view of operations.
+    """Makes the steps of a view of operations.
 
     Attributes:
-        picture: the boxes, with a further line where a gradient will appear.
+        picture: the boxes, with a further line if a gradient will appear in it.
         steps: in order.
     """
 
@@ -58,11 +57,11 @@ class PartSteps:
         for place, arrow in enumerate(self.picture.arrows):
             self.entering[arrow.head].append(place)
             self.leaving[arrow.tail].append(place)
-        self.taken = self.results()
-        self.steps = [*self.forward(), *self.backward()]
-        self.make_room()
+        self.taken = self.results_by_part()
+        self.steps = [*self.forward_steps(), *self.backward_steps()]
+        self.add_gradient_lines()
 
-    def results(self) -> dict[Part, dict[Key, Tensor]]:
+    def results_by_part(self) -> dict[Part, dict[Key, Tensor]]:
         """Return the tensors of each part that others take, or that are outputs."""
         found: dict[Part, dict[Key, Tensor]] = defaultdict(dict)
         for part in self.outline.parts:
@@ -77,16 +76,16 @@ class PartSteps:
                 found[maker][key(y)] = y
         return found
 
-    def forward(self) -> list[Step]:
+    def forward_steps(self) -> list[Step]:
         """Return the leaves as the first step, then a step for each part."""
         leaves = {"input": self.graph.inputs, "parameter": self.graph.parameters}
-        told = [counted(len(found), noun) for noun, found in leaves.items() if found]
-        steps = [Step("forward", (f"given: {' and '.join(told) or 'numbers'}",))]
+        counts = [format_count(len(found), noun) for noun, found in leaves.items() if found]
+        steps = [Step("forward", (f"given: {' and '.join(counts) or 'numbers'}",))]
         for part in self.outline.parts:
             box = self.boxes[part]
             results = list(self.taken.get(part, {}).values())
-            shown = results[: MOST_TOLD if len(results) > MOST_TOLD + 1 else None]
-            lines = [f"{self.label(x)} = {statistics(x._value)}" for x in shown]
+            shown = results[: MOST_TENSORS if len(results) > MOST_TENSORS + 1 else None]
+            lines = [f"{self.label(x)} = {describe_statistics(x._value)}" for x in shown]
             rest = len(results) - len(shown)
             lines += [f"… and {rest} more results"] if rest else []
             caption = (
@@ -96,35 +95,35 @@ class PartSteps:
         return steps
 
     def headline(self, part: Part) -> str:
-        """Return what a part is called: an operation with its row, or a scope with its size."""
+        """Return the first line of a caption: operation and formula, or scope and size."""
         if part.kind == "operation":
             (operation,) = part.operations
             doc = operation.primitive.doc.split("  ∂")[0]
-            return clean(f"{called(symbol(operation))}: {doc}", 90, lines=1)
-        count = counted(len(part.operations), "operation")
+            return clean_text(f"{short_name(operation_label(operation))}: {doc}", 90, lines=1)
+        count = format_count(len(part.operations), "operation")
         if part.kind == "earlier":
             return f"{count} {'are not drawn' if part.follows else 'come first'}"
-        return f"{called(part.branch.caption)}: {count}"
+        return f"{short_name(part.branch.caption)}: {count}"
 
     def label(self, tensor: Tensor) -> str:
-        """Return a tensor's name, or what made it."""
+        """Return the name of a tensor, or words for what made it."""
         if tensor.name:
-            return called(tensor.name)
+            return short_name(tensor.name)
         part = self.outline.part_of(tensor)
         if part is None:
             return "parameter" if tensor.requires_grad else "input"
         if part.kind == "operation":
             index = output_index(tensor, tensor.op)
-            return f"result{index} of {called(symbol(part.operations[0]))}"
+            return f"result{index} of {short_name(operation_label(part.operations[0]))}"
         return f"result of {self.name(part)}"
 
     def name(self, part: Part) -> str:
-        """Return what a scope, or what is left out, is called."""
+        """Return the name of a scope, or words for left-out operations."""
         left_out = "what is not drawn" if part.follows else "what comes first"
-        return called(part.branch.caption or left_out)
+        return short_name(part.branch.caption or left_out)
 
-    def backward(self) -> list[Step]:
-        """Return the start at the outputs, and a step for each part on the way back."""
+    def backward_steps(self) -> list[Step]:
+        """Return the start at the outputs, then a step for each part of the reverse pass."""
         if not has_values(self.graph) or not any(y.requires_grad for y in self.graph.outputs):
             return []
         groups: dict[Part, list[Visit]] = {}
@@ -138,10 +137,13 @@ class PartSteps:
             return []
         self.sums = {name: Sum(count) for name, count in terms.items()}
         parts = [part for part in reversed(self.outline.parts) if part in groups]
-        return [self.opening(), *(self.link(part, groups[part]) for part in parts)]
+        return [
+            self.first_backward_step(),
+            *(self.backward_step(part, groups[part]) for part in parts),
+        ]
 
-    def opening(self) -> Step:
-        """Return the first step of the backward: the gradients of the outputs by themselves."""
+    def first_backward_step(self) -> Step:
+        """Return the first step of the backward, which gives each output the gradient 1."""
         start = "backward starts at the end: ∂L/∂L = 1, L being the sum of the outputs"
         ends = [(y, box) for y, box in self.view.box_of_output if y.requires_grad]
         writings = [
@@ -151,12 +153,12 @@ class PartSteps:
             if y.requires_grad and y.is_leaf:
                 found = self.sums.setdefault(key(y), Sum(0))
                 found.terms += 1
-                writings += self.added(y, np.ones(y.shape))
+                writings += self.add_term(y, np.ones(y.shape))
         boxes = tuple(box for _, box in ends)
         return Step("backward", (start,), boxes, (), tuple(writings))
 
-    def link(self, part: Part, group: list[Visit]) -> Step:
-        """Return the step of one part on the way back."""
+    def backward_step(self, part: Part, group: list[Visit]) -> Step:
+        """Return the step of one part in the backward."""
         box = self.boxes[part]
         inside = {operation.serial for operation in part.operations}
         passed: dict[Key, Contribution] = {}
@@ -164,40 +166,40 @@ class PartSteps:
         for visit in group:
             for x in visit.contributions:
                 if x.operand.is_leaf:
-                    writings |= {w.box: w for w in self.added(x.operand, x.amount)}
+                    writings |= {w.box: w for w in self.add_term(x.operand, x.amount)}
                 if x.operand.op is None or x.operand.op.serial not in inside:
                     passed[key(x.operand)] = x
-        arriving = self.arriving(part, group)
-        told = list(passed.values())
-        lines = [self.told(x) for x in told[:MOST_TOLD]]
-        if len(told) > MOST_TOLD:
-            lines.append(f"… and {len(told) - MOST_TOLD} more")
-        caption = (self.origin(part, group, arriving), *lines)[:MOST_LINES]
+        arriving = self.arriving_norm(part, group)
+        received = list(passed.values())
+        lines = [self.describe_gradient(x) for x in received[:MOST_TENSORS]]
+        if len(received) > MOST_TENSORS:
+            lines.append(f"… and {len(received) - MOST_TENSORS} more")
+        caption = (self.backward_headline(part, group, arriving), *lines)[:MOST_LINES]
         if arriving is not None:
             writings[box] = Writing(box, "gradient", gradient_text(arriving))
-        writings |= {w.box: w for visit in group for w in self.at_outputs(visit)}
+        writings |= {w.box: w for visit in group for w in self.output_writings(visit)}
         arrows = (*self.entering[box], *self.leaving[box])
         return Step("backward", caption, (box,), arrows, tuple(writings.values()))
 
-    def added(self, leaf: Tensor, amount: Any) -> list[Writing]:
-        """Add a term to the gradient of a leaf; return what all boxes of the leaf say then."""
+    def add_term(self, leaf: Tensor, amount: Any) -> list[Writing]:
+        """Add a term to the gradient of a leaf; return the new texts of all its boxes."""
         found = self.sums[key(leaf)]
         found.add(amount)
         text = gradient_text(norm(found.value)) + found.progress
         if found.count == found.terms:
-            text += accumulated(leaf, found.value)
+            text += accumulated_gradient(leaf, found.value)
         return [Writing(box, "gradient", text) for box in self.boxes_of_leaf.get(key(leaf), ())]
 
-    def told(self, passed: Contribution) -> str:
-        """Tell the gradient of what a part took, and of a leaf, how much of it is there."""
+    def describe_gradient(self, passed: Contribution) -> str:
+        """Write the gradient of an operand, and for a leaf, how many of its terms are there."""
         x = passed.operand
         found = self.sums.get(key(x))
         value = passed.total if found is None else found.value
         progress = "" if found is None else found.progress
-        return f"∂L/∂({self.label(x)}) = {statistics(value)}{progress}"
+        return f"∂L/∂({self.label(x)}) = {describe_statistics(value)}{progress}"
 
-    def at_outputs(self, visit: Visit) -> list[Writing]:
-        """Return the gradients of the outputs that an operation made, all of their users' too."""
+    def output_writings(self, visit: Visit) -> list[Writing]:
+        """Return the texts of the gradients of outputs that an operation made."""
         known = zip(visit.operation.outputs, visit.arriving, strict=True)
         arrived = {key(y): g for y, g in known if g is not None}
         return [
@@ -206,8 +208,8 @@ class PartSteps:
             if key(y) in arrived
         ]
 
-    def arriving(self, part: Part, group: list[Visit]) -> float | None:
-        """Return the length of the gradient of everything that a part returns."""
+    def arriving_norm(self, part: Part, group: list[Visit]) -> float | None:
+        """Return the norm of the gradient of all results of a part, None if there is none."""
         wanted = {serial for serial, _ in self.taken.get(part, {})}
         parts = [
             np.ravel(g)
@@ -218,17 +220,17 @@ class PartSteps:
         ]
         return norm(np.concatenate(parts)) if parts else None
 
-    def origin(self, part: Part, group: list[Visit], arriving: float | None) -> str:
-        """Return the first line: where the gradient comes in and by which rule it goes on."""
-        size = "" if arriving is None else f" a gradient of norm {number(arriving)} arrives;"
+    def backward_headline(self, part: Part, group: list[Visit], arriving: float | None) -> str:
+        """Return the first line of a caption: the gradient that arrives, and the rule it meets."""
+        size = "" if arriving is None else f" a gradient of norm {format_number(arriving)} arrives;"
         if part.kind == "operation":
-            return clean(
-                f"{called(symbol(part.operations[0]))}:{size} {rule(part.operations[0])}", 140, 1
-            )
-        return f"{self.name(part)}:{size} it goes through {counted(len(group), 'operation')}"
+            (operation,) = part.operations
+            name = short_name(operation_label(operation))
+            return clean_text(f"{name}:{size} {rule_text(operation)}", 140, 1)
+        return f"{self.name(part)}:{size} it goes through {format_count(len(group), 'operation')}"
 
-    def make_room(self) -> None:
-        """Give each box that will have a gradient a line: its last text, as long as the longest."""
+    def add_gradient_lines(self) -> None:
+        """Give each box with a gradient one more line: its last text, as wide as the widest."""
         last: dict[str, str] = {}
         for step in self.steps:
             for writing in step.writings:
@@ -244,9 +246,9 @@ class Sum:
     """The gradient of a leaf while its terms arrive, one for each use.
 
     Attributes:
-        terms: how many there will be.
-        count: how many there are.
-        value: what they add up to.
+        terms: how many terms there will be.
+        count: how many have arrived.
+        value: their sum.
     """
 
     def __init__(self, terms: int) -> None:
@@ -262,22 +264,22 @@ class Sum:
 
     @property
     def progress(self) -> str:
-        """How many terms are there, empty where there is one only."""
+        """How many terms have arrived, "" for a sum of one term."""
         if self.terms == 1:
             return ""
         done = self.count == self.terms
         return f", sum of {self.terms}" if done else f", {self.count} of {self.terms} terms"
 
 
-def accumulated(leaf: Tensor, gradient: Any) -> str:
-    """Return what `.grad` holds, if that has another norm: calls of backward() add up there."""
+def accumulated_gradient(leaf: Tensor, gradient: Any) -> str:
+    """Write the norm of `.grad` if it differs, since calls of backward() add up there."""
     held = leaf.grad
     if not isinstance(held, np.ndarray | np.generic) or held.dtype.kind not in NUMBERS:
         return ""
-    told = number(norm(held))
-    return "" if told == number(norm(gradient)) else f"; .grad {told}"
+    size = format_number(norm(held))
+    return "" if size == format_number(norm(gradient)) else f"; .grad {size}"
 
 
 def gradient_text(length: Any) -> str:
-    """Return the line that a box gets: the length of its gradient."""
-    return f"{MARK} {number(length)}"
+    """Write the norm of a gradient, as a line of its box."""
+    return f"{GRADIENT_MARK} {format_number(length)}"

@@ -1,4 +1,4 @@
-"""The steps of a graph of numbers: each value as it is computed, each gradient as it arrives."""
+"""The steps of a graph of scalars: each value as it is computed, each gradient as it arrives."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from typing import Any, Final
 from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 
-from ..contributions import Visit, visits
+from ..backward_pass import Visit, visits
 from ..graphs.builder import changed_leaves
-from ..graphs.scalars import ScalarView, valued
+from ..graphs.scalars import ScalarView, number_cell
 from ..picture import Box, Cell, Picture
 from ..reading import Key, key, operands
-from ..texts import clean, counted, join_list, number
-from .captions import called, chain_rule, computed
+from ..texts import clean_text, format_count, format_number, join_list
+from .captions import describe_chain_rule, describe_operation, short_name
 from .steps import MOST_LINES, Step, Writing
 
 SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 MOST_GIVEN: Final = 12
-"""The first caption names no more leaves than this."""
+"""The first caption names at most this many leaves."""
 LONGEST_CAPTION: Final = 140
-"""The list in a caption has no more letters than this."""
+"""The most letters of a list in a caption."""
 
 
 class ScalarSteps:
-    """Reads the steps off a scalar view.
+    """Makes the steps of a scalar view.
 
     Attributes:
-        picture: the boxes, each with a name and with room for its widest text.
+        picture: the boxes, each with a name and with room for its longest text.
         steps: in order.
     """
 
     def __init__(self, view: ScalarView) -> None:
         self.graph = view.outline.graph
         self.parts = view.outline.parts
-        self.names = every_name(view)
+        self.names = name_tensors(view)
         view.names |= self.names
         self.picture: Picture = view.picture()
         self.boxes: dict[Key, str] = view.boxes
@@ -46,117 +46,120 @@ class ScalarSteps:
             self.entering[arrow.head].append(place)
         outputs = self.graph.outputs
         self.loss = self.name(outputs[0]) if len(outputs) == 1 else "Σ"
-        self.steps = [self.given(), *self.forward(), *self.backward()]
+        self.steps = [self.first_step(), *self.forward_steps(), *self.backward_steps()]
         self.widen()
 
     def name(self, tensor: Tensor) -> str:
-        """Return what captions call a tensor."""
-        return called(self.names[key(tensor)])
+        """Return the name of a tensor in captions."""
+        return short_name(self.names[key(tensor)])
 
-    def given(self) -> Step:
+    def first_step(self) -> Step:
         """Return the first step, in which only the leaves have values."""
         leaves = [x for x in (*self.graph.inputs, *self.graph.parameters) if key(x) in self.boxes]
         changed = changed_leaves(self.graph)
-        told = [
-            f"{self.name(x)} = {number(x.data)}{' (changed since)' if key(x) in changed else ''}"
-            for x in leaves[:MOST_GIVEN]
+        values = [f"{self.name(x)} = {format_number(x.data)}" for x in leaves[:MOST_GIVEN]]
+        values = [
+            f"{text} (changed since)" if key(x) in changed else text
+            for text, x in zip(values, leaves, strict=False)
         ]
-        rest = len(leaves) - len(told)
+        rest = len(leaves) - len(values)
         more = f", … and {rest} more" if rest else ""
-        caption = f"given: {', '.join(told)}{more}" if leaves else "nothing is given"
-        return Step("forward", (caption,), writings=tuple(map(self.data, leaves)))
+        caption = f"given: {', '.join(values)}{more}" if leaves else "nothing is given"
+        return Step("forward", (caption,), writings=tuple(map(self.value_writing, leaves)))
 
-    def forward(self) -> list[Step]:
-        """Return a step for each operation; those that are left out have one together."""
+    def forward_steps(self) -> list[Step]:
+        """Return a step for each operation; left-out operations share one step."""
         steps = []
         for part in self.parts:
             operation = part.operations[0]
             if part.kind == "earlier":
-                words = counted(len(part.operations), "operation")
+                words = format_count(len(part.operations), "operation")
                 box = self.boxes[key(operation.outputs[0])]
-                told = f"{words} {'are not drawn' if part.follows else 'come first'}"
-                steps.append(Step("forward", (told,), (box,), tuple(self.entering[box])))
+                caption_text = f"{words} {'are not drawn' if part.follows else 'come first'}"
+                steps.append(Step("forward", (caption_text,), (box,), tuple(self.entering[box])))
             else:
                 results = [y for y in operation.outputs if key(y) in self.boxes]
-                arrows = self.around(operation)
-                caption = computed(operation, self.name)
-                looked = self.looked_at(operation)
-                writings = tuple(map(self.data, results))
+                arrows = self.arrows_of_operation(operation)
+                caption = describe_operation(operation, self.name)
+                looked = self.boxes_of_operation(operation)
+                writings = tuple(map(self.value_writing, results))
                 steps.append(Step("forward", caption, looked, arrows, writings))
         return steps
 
-    def backward(self) -> list[Step]:
-        """Return the start at the outputs, and a step for each operation on the way back."""
+    def backward_steps(self) -> list[Step]:
+        """Return the start at the outputs, then a step for each operation of the reverse pass."""
         ends = [y for y in self.graph.outputs if y.requires_grad]
         found = [visit for visit in visits(self.graph) if not self.is_left_out(visit.operation)]
         if not ends or not found:
             return []
         boxes = tuple(self.boxes[key(y)] for y in ends)
-        writings = tuple(self.gradient(y, 1.0) for y in ends)
+        writings = tuple(self.gradient_writing(y, 1.0) for y in ends)
         what = self.loss if len(self.graph.outputs) == 1 else "the sum of the outputs, Σ,"
         caption = (
             f"backward starts at the end: how does {what} change with each number?",
             join_list([f"∂{self.loss}/∂{self.name(y)} = 1" for y in ends], LONGEST_CAPTION, "; "),
         )
-        return [Step("backward", caption, boxes, (), writings), *map(self.link, found)]
+        return [Step("backward", caption, boxes, (), writings), *map(self.backward_step, found)]
 
-    def link(self, visit: Visit) -> Step:
-        """Return the step of one operation on the way back."""
-        caption = chain_rule(visit, self.name, self.loss)
+    def backward_step(self, visit: Visit) -> Step:
+        """Return the step of one operation in the backward."""
+        caption = describe_chain_rule(visit, self.name, self.loss)
         if len(caption) > MOST_LINES:
             caption = (*caption[: MOST_LINES - 1], f"… {len(caption) - MOST_LINES + 1} more lines")
         shown = [x for x in visit.contributions if not self.is_earlier(self.boxes[key(x.operand)])]
-        writings = tuple(self.gradient(x.operand, x.total) for x in shown)
-        looked = self.looked_at(visit.operation)
-        return Step("backward", caption, looked, self.around(visit.operation), writings)
+        writings = tuple(self.gradient_writing(x.operand, x.total) for x in shown)
+        looked = self.boxes_of_operation(visit.operation)
+        return Step(
+            "backward", caption, looked, self.arrows_of_operation(visit.operation), writings
+        )
 
     def is_earlier(self, box: str) -> bool:
-        """Whether a box stands for what is left out."""
+        """Return whether a box stands for left-out operations."""
         return self.roles[box] == "earlier"
 
     def is_left_out(self, operation: Operation) -> bool:
-        """Whether an operation is among those that are not drawn."""
+        """Return whether an operation is not drawn."""
         return any(
             key(y) not in self.boxes or self.is_earlier(self.boxes[key(y)])
             for y in operation.outputs
         )
 
-    def circle(self, operation: Operation) -> str:
+    def circle_of(self, operation: Operation) -> str:
         """Return the id of an operation's circle."""
         (place, *_) = self.entering[self.boxes[key(operation.outputs[0])]]
         return self.picture.arrows[place].tail
 
-    def looked_at(self, operation: Operation) -> tuple[str, ...]:
+    def boxes_of_operation(self, operation: Operation) -> tuple[str, ...]:
         """Return the circle of an operation and the boxes of its results."""
         results = (self.boxes[key(y)] for y in operation.outputs)
-        return (self.circle(operation), *results)
+        return (self.circle_of(operation), *results)
 
-    def around(self, operation: Operation) -> tuple[int, ...]:
+    def arrows_of_operation(self, operation: Operation) -> tuple[int, ...]:
         """Return the places of the arrows into an operation's circle and out of it."""
-        circle, *results = self.looked_at(operation)
+        circle, *results = self.boxes_of_operation(operation)
         places = [place for box in (circle, *results) for place in self.entering[box]]
         return tuple(dict.fromkeys(places))
 
-    def data(self, tensor: Tensor) -> Writing:
-        """Return the appearance of a value."""
-        return Writing(self.boxes[key(tensor)], "data", valued("data", tensor.data).text)
+    def value_writing(self, tensor: Tensor) -> Writing:
+        """Return the text of a tensor's value for its box."""
+        return Writing(self.boxes[key(tensor)], "data", number_cell("data", tensor.data).text)
 
-    def gradient(self, tensor: Tensor, value: Any) -> Writing:
-        """Return the appearance of a gradient."""
-        return Writing(self.boxes[key(tensor)], "gradient", valued("grad", value).text)
+    def gradient_writing(self, tensor: Tensor, value: Any) -> Writing:
+        """Return the text of a gradient for the box of its tensor."""
+        return Writing(self.boxes[key(tensor)], "gradient", number_cell("grad", value).text)
 
     def widen(self) -> None:
-        """Give each box room for the longest of the sums that its gradient goes through."""
+        """Give each box room for the longest text of its gradient."""
         longest: dict[str, str] = {}
         for step in self.steps:
             for writing in step.writings:
                 if writing.field == "gradient":
                     longest[writing.box] = max(longest.get(writing.box, ""), writing.text, key=len)
-        self.picture.boxes = [widened(box, longest.get(box.id, "")) for box in self.picture.boxes]
+        self.picture.boxes = [widen_box(box, longest.get(box.id, "")) for box in self.picture.boxes]
 
 
-def widened(box: Box, text: str) -> Box:
-    """Return a box whose gradient is this text, if that is longer."""
+def widen_box(box: Box, text: str) -> Box:
+    """Return a box with this text as its gradient, if it is longer than the present one."""
     if not box.cells or len(box.cells[-1].text) >= len(text):
         return box
     if box.cells[-1].kind not in ("gradient", "nonfinite"):
@@ -164,14 +167,14 @@ def widened(box: Box, text: str) -> Box:
     return replace(box, cells=(*box.cells[:-1], Cell(text, box.cells[-1].kind)))
 
 
-def every_name(view: ScalarView) -> dict[Key, str]:
-    """Return a name for each tensor: its own, or v₁, v₂… in order of creation; L for the end."""
+def name_tensors(view: ScalarView) -> dict[Key, str]:
+    """Return a name for each tensor: its name, or v₁, v₂… in order of creation; L for the end."""
     tensors = list(view.outline.graph.inputs + view.outline.graph.parameters)
     for operation in view.outline.graph.operations:
         tensors += [x for x in operands(operation) if isinstance(x, Tensor)]
         tensors += operation.outputs
     tensors += view.outline.graph.outputs
-    found = {key(x): clean(x.name) for x in tensors if x.name}
+    found = {key(x): clean_text(x.name) for x in tensors if x.name}
     if len(view.outline.graph.outputs) == 1 and "L" not in found.values():
         found.setdefault(key(view.outline.graph.outputs[0]), "L")
     taken, count = set(found.values()), 0

@@ -1,4 +1,4 @@
-"""frames: a computation, step by step, forward and backward, in pictures that do not jump."""
+"""`frames`: a computation step by step, forward and backward, as pictures with one layout."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ from ..errors import PictureError
 from ..graphs.builder import default_title
 from ..graphs.operations import OperationsView
 from ..graphs.outline import Outline
-from ..graphs.scalars import ScalarView, suits
+from ..graphs.scalars import ScalarView, suits_scalar_view
 from ..output.layout import Engine
 from ..picture import Direction, Picture
-from ..subjects import graph_behind, no_graph
-from .film import Film
+from ..subjects import find_graph, no_graph_error
+from .film import SECONDS_PER_FRAME, Film, add_captions, animate, cut_frame
 from .part_steps import PartSteps
 from .scalar_steps import ScalarSteps
-from .screening import SECONDS, captioned, frame, moving
-from .steps import Step, gathered
+from .steps import Step, join_steps
 
-MOST = 60
+MOST_FRAMES = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +52,10 @@ class Frame:
 class Frames:
     """A series of pictures of one graph, in which numbers appear as they are computed.
 
-    It has a length, is indexed and looped over, and shows itself in a notebook as an animation.
+    It has a length, an index and a loop, as a list has. A notebook shows it as an animation.
 
     Attributes:
-        drawing: the picture in which everything has its place.
+        drawing: the picture with everything that any frame shows.
         steps: what happens in each frame.
     """
 
@@ -70,8 +69,8 @@ class Frames:
         return Film(self.drawing.svg, self.drawing.picture, self.steps)
 
     @cached_property
-    def _captioned(self) -> Any:
-        return captioned(self.film)
+    def _film_with_captions(self) -> Any:
+        return add_captions(self.film)
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -85,7 +84,7 @@ class Frames:
         if not -len(self) <= place < len(self):
             raise IndexError(f"frame {place} of {len(self)}; expected 0 to {len(self) - 1}")
         place %= len(self)
-        return Frame(frame(self._captioned, self.film, place), self.steps[place])
+        return Frame(cut_frame(self._film_with_captions, self.film, place), self.steps[place])
 
     def __iter__(self) -> Iterator[Frame]:
         return (self[place] for place in range(len(self)))
@@ -113,7 +112,7 @@ class Frames:
         return paths
 
     def animation(
-        self, path: str | os.PathLike[str] | None = None, *, seconds: float = SECONDS
+        self, path: str | os.PathLike[str] | None = None, *, seconds: float = SECONDS_PER_FRAME
     ) -> str:
         """Return one SVG that plays the frames, and write it to a path if there is one.
 
@@ -124,11 +123,11 @@ class Frames:
             seconds: how long each frame stays.
 
         Raises:
-            PictureError: for another suffix, a directory that is missing, or no positive time.
+            PictureError: for another suffix, a missing directory, or a time that is not positive.
         """
         if not seconds > 0:
-            raise PictureError(f"seconds={seconds!r} is no time for a frame; expected more than 0")
-        text = moving(self.film, seconds)
+            raise PictureError(f"seconds={seconds!r} is too short; expected more than 0 per frame")
+        text = animate(self.film, seconds)
         if path is not None:
             target = Path(path)
             if target.suffix.lower() != ".svg":
@@ -156,14 +155,14 @@ def frames(
     *,
     direction: Direction | None = None,
     limit: int | None = 40,
-    most: int = MOST,
+    most: int = MOST_FRAMES,
     title: str | None = None,
     engine: Engine = "graphviz-pure",
 ) -> Frames:
-    """Picture a computation step by step: values as they are computed, gradients as they arrive.
+    """Draw a computation step by step: values as they are computed, gradients as they arrive.
 
-    Numbers are told exactly, with the chain rule at each operation; of arrays, the shapes, norms
-    and the rule. A folded scope is one step. All frames have one layout.
+    For numbers, captions show the exact values and the chain rule at each operation; for arrays,
+    the shapes, norms and the rule. A folded scope is one step. All frames have one layout.
 
     Args:
         subject: a tensor, a sequence of tensors, or a `Graph`.
@@ -187,17 +186,17 @@ def frames(
     ∂L/∂v₁ = ∂L/∂L · ∂L/∂v₁ = 1 × 1 = 1
     ∂L/∂x = ∂L/∂v₁ · ∂v₁/∂x = 1 × 3 = 3
     """
-    graph = graph_behind(subject)
+    graph = find_graph(subject)
     if graph is None:
-        raise no_graph(subject)
+        raise no_graph_error(subject)
     if not isinstance(most, int) or most < 4:
         raise PictureError(f"most={most!r} is too few frames; expected a whole number from 4")
     found: ScalarSteps | PartSteps
-    if suits(graph):
+    if suits_scalar_view(graph):
         outline = Outline(graph, None if limit is None else 3 * limit, fold=False)
         named = title or default_title(graph)
         found = ScalarSteps(ScalarView(outline, named, direction or "LR"))
     else:
         outline = Outline(graph, limit)
         found = PartSteps(OperationsView(outline, title or default_title(graph), direction or "TB"))
-    return Frames(found.picture, gathered(found.steps, most), engine)
+    return Frames(found.picture, join_steps(found.steps, most), engine)

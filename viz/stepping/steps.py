@@ -1,4 +1,4 @@
-"""Steps: what changes in a picture from one frame to the next."""
+"""Steps: the changes in a picture from one frame to the next."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Final, Literal
 
 from autograd_mini.core.visible import replace_hidden
 
-from ..texts import counted
+from ..texts import format_count
 
 Field = Literal["data", "gradient"]
 MOST_LINES: Final = 5
-"""A caption has no more lines than this."""
+"""The most lines of a caption."""
 
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """A text that appears in a box in some step, in place of what stood there."""
+    """A text that replaces the text of a field in a box."""
 
     box: str
     field: Field
@@ -32,11 +32,11 @@ class Step:
     """One step of the forward or the backward.
 
     Attributes:
-        phase: which of the two.
+        phase: "forward" or "backward".
         caption: what happens, line by line.
-        boxes: the ids of the boxes that are looked at.
-        arrows: the places of the arrows along which something moves.
-        writings: what appears.
+        boxes: the ids of the boxes that glow.
+        arrows: the places of the arrows that glow.
+        writings: the texts that appear.
     """
 
     phase: Literal["forward", "backward"]
@@ -49,8 +49,8 @@ class Step:
         object.__setattr__(self, "caption", tuple(map(replace_hidden, self.caption)))
 
 
-def gathered(steps: list[Step], most: int) -> list[Step]:
-    """Return at most about `most` steps: neighbours of one phase become one."""
+def join_steps(steps: list[Step], most: int) -> list[Step]:
+    """Return at most about `most` steps; neighbours of one phase are joined."""
     if len(steps) <= most:
         return steps
     together = ceil(len(steps) / max(most - 2, 1))
@@ -58,20 +58,20 @@ def gathered(steps: list[Step], most: int) -> list[Step]:
     group: list[Step] = []
     for step in steps:
         if group and (len(group) == together or group[0].phase != step.phase):
-            found.append(one(group))
+            found.append(join_group(group))
             group = []
         group.append(step)
-    return [*found, one(group)]
+    return [*found, join_group(group)]
 
 
-def one(group: list[Step]) -> Step:
-    """Return several steps as one; the caption tells the first of them in full."""
+def join_group(group: list[Step]) -> Step:
+    """Join several steps to one; its caption has the first line of each, as many as fit."""
     if len(group) == 1:
         return group[0]
     lines = [step.caption[0] for step in group]
     if len(lines) > MOST_LINES:
         rest = len(lines) - MOST_LINES + 1
-        lines = [*lines[: MOST_LINES - 1], f"… and {counted(rest, 'more step')}"]
+        lines = [*lines[: MOST_LINES - 1], f"… and {format_count(rest, 'more step')}"]
     return Step(
         group[0].phase,
         tuple(lines),

@@ -1,7 +1,11 @@
-"""Colours for values: cividis, which colour-blind readers see as others do.
+"""Colours: the scale for values, and the contrast of two colours.
 
-Source of the colours: Nuñez, Anderton and Renslow 2018, "Optimizing colormaps with consideration
-for color vision deficiency to enable accurate interpretation of scientific data".
+The scale is cividis, which colour-blind readers see as others do. Source: Nuñez, Anderton and
+Renslow 2018, "Optimizing colormaps with consideration for color vision deficiency to enable
+accurate interpretation of scientific data".
+
+The contrast is that of WCAG 2, from 1 to 21. Source: Web Content Accessibility Guidelines 2.2,
+"relative luminance" and "contrast ratio".
 """
 
 from __future__ import annotations
@@ -16,18 +20,20 @@ CIVIDIS: Final = (
     "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838",
 )  # fmt: skip
 """At equal distances, from low to high."""
+ENOUGH_CONTRAST: Final = 4.6
+"""The contrast that a text needs: a little over the 4.5 of level AA, since colours are rounded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Where values lie between the least and the greatest."""
+    """A scale of colours from the smallest to the largest value."""
 
     low: float
     high: float
     kind: Literal["", "linear", "log"]
 
     def place(self, value: float) -> float:
-        """Return a place between 0 and 1; what a logarithm cannot place is at the end."""
+        """Return the place of a value between 0 and 1; 0, NaN and infinity are put at an end."""
         if self.kind == "log":
             if value <= 0:
                 return 0.0
@@ -44,7 +50,7 @@ class Scale:
 
 
 def scale_of(values: Iterable[float], kind: Literal["", "linear", "log"]) -> Scale | None:
-    """Return the scale of some values, None if there are none; a linear one begins at 0."""
+    """Return the scale of some values, None if there are none; a linear scale begins at 0."""
     known = [x for x in values if isfinite(x) and (kind == "linear" or x > 0)]
     if not kind or not known:
         return None
@@ -64,10 +70,10 @@ def cividis(place: float) -> str:
     return "#" + "".join(f"{x:02x}" for x in mixed)
 
 
-def mixed(colour: str, share: float) -> str:
-    """Return a colour in white.
+def mix_with_white(colour: str, share: float) -> str:
+    """Mix a colour with white; `share` is the share of the colour.
 
-    >>> mixed("#0072b2", 1.0), mixed("#0072b2", 0.0)
+    >>> mix_with_white("#0072b2", 1.0), mix_with_white("#0072b2", 0.0)
     ('#0072b2', '#ffffff')
     """
     found = (round(255 + (x - 255) * share) for x in channels(colour))
@@ -77,3 +83,35 @@ def mixed(colour: str, share: float) -> str:
 def channels(colour: str) -> tuple[int, ...]:
     """Return red, green and blue."""
     return tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance of a colour, from 0 to 1.
+
+    >>> luminance("#000000"), luminance("#ffffff")
+    (0.0, 1.0)
+    """
+    parts = (x / 255 for x in channels(colour))
+    red, green, blue = (x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast ratio of two colours, from 1 to 21.
+
+    >>> round(contrast("#000000", "#ffffff"))
+    21
+    """
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def grey(colour: str) -> str:
+    """Return the grey of the same luminance, so that texts on it stay as readable.
+
+    >>> grey("#0072b2")
+    '#6d6d6d'
+    """
+    light = luminance(colour)
+    value = 12.92 * light if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055
+    return "#" + f"{round(255 * value):02x}" * 3
