@@ -15,7 +15,7 @@ from ..errors import AutogradError
 from .causes import Cause, Kind
 from .coordinates import coordinates, sizes_of
 from .inputs import Arrays, Problem
-from .subjects import Subject, copies, same_bytes
+from .subjects import Subject, copy_arrays, same_bytes
 
 BESIDE = 6
 """Points beside the given one at which a difference is computed again."""
@@ -30,14 +30,16 @@ TIMES = 4.0
 """Standard deviations of its rounding up to which a difference is none."""
 
 
-def disagreements(
+def find_disagreements(
     subject: Subject, weights: Arrays, given: Arrays, seed: int, rtol: float, noisy: bool = False
 ) -> list[Cause]:
     """Return what does not agree; nothing where it cannot be asked.
 
     A gradient that rounding makes noisy can only be compared with itself.
     """
-    checks: tuple[Check, ...] = (repeated,) if noisy else (repeated, linear, both_directions)
+    checks: tuple[Check, ...] = (
+        (check_repeatable,) if noisy else (check_repeatable, check_linear, check_forward_mode)
+    )
     for check in checks:
         try:
             cause = check(subject, weights, given, seed, rtol)
@@ -48,7 +50,7 @@ def disagreements(
     return []
 
 
-def close(a: Arrays, b: Arrays, sizes: Arrays, rtol: float, floor: float) -> bool:
+def are_close(a: Arrays, b: Arrays, sizes: Arrays, rtol: float, floor: float) -> bool:
     """Whether gradients agree up to a share of the size of their terms, where both are finite."""
     for x, y, size in zip(a, b, sizes, strict=True):
         known = np.isfinite(x) & np.isfinite(y)
@@ -83,27 +85,27 @@ def is_rounding(
     return False
 
 
-def repeated(
+def check_repeatable(
     subject: Subject, weights: Arrays, given: Arrays, seed: int, rtol: float
 ) -> Cause | None:
     """See that the gradient is the same when it is computed again."""
     again = subject.gradient(weights)
     if all(map(same_bytes, given, again)):
         return None
-    if close(given, again, given, 1e-3 * rtol + 1e-9, rounding(subject, weights)):
+    if are_close(given, again, given, 1e-3 * rtol + 1e-9, rounding_floor(subject, weights)):
         return None
     text = f"{subject.what} gives another result when called again; fix its state or random numbers"
     return Cause(Kind.NOT_DETERMINISTIC, text)
 
 
-def rounding(subject: Subject, weights: Arrays) -> float:
+def rounding_floor(subject: Subject, weights: Arrays) -> float:
     """Return a difference that rounding explains: a share of the size of the outputs."""
     outputs = [np.abs(coordinates(y)) for y in subject.results]
     size = sum(float(np.sum(np.abs(g) * y)) for g, y in zip(weights, outputs, strict=True))
     return 64 * subject.epsilon * size
 
 
-def linear(
+def check_linear(
     subject: Subject, weights: Arrays, given: Arrays, seed: int, rtol: float
 ) -> Cause | None:
     """See that the gradient is linear in the cotangent."""
@@ -119,7 +121,7 @@ def linear(
         return np.concatenate([np.ravel(a - 0.5 * b - c) for a, b, c in zip(*found, strict=True)])
 
     sizes = [np.abs(a) + np.abs(b) for a, b in zip(given, second, strict=True)]
-    if close(expected, sum_, sizes, 10 * rtol, rounding(subject, weights)):
+    if are_close(expected, sum_, sizes, 10 * rtol, rounding_floor(subject, weights)):
         return None
     point = subject.inputs.arrays
     if is_rounding(difference, difference(point), point, len(given)):
@@ -128,17 +130,17 @@ def linear(
     return Cause(Kind.COTANGENT, text)
 
 
-def both_directions(
+def check_forward_mode(
     subject: Subject, weights: Arrays, given: Arrays, seed: int, rtol: float
 ) -> Cause | None:
     """See that forward mode, where there is one, is the transpose of the gradient."""
-    if type(subject).pushed is Subject.pushed:
+    if type(subject).push_forward is Subject.push_forward:
         return None
     inputs, generator = subject.inputs, np.random.default_rng([seed, 5])
     tangents = [generator.normal(size=x.shape) for x in inputs.arrays]
 
     def terms(point: Arrays, given: Arrays) -> list[Any] | None:
-        moved = subject.pushed(copies(inputs.values(point)), inputs.values(tangents))
+        moved = subject.push_forward(copy_arrays(inputs.values(point)), inputs.values(tangents))
         if moved is None:
             return None
         rows = zip(weights, moved, subject.complex_outputs, strict=True)
@@ -151,15 +153,15 @@ def both_directions(
         return None
     if found is None:
         return None
-    difference = abs(total(found))
+    difference = abs(sum_terms(found))
     size = sum(float(np.sum(np.abs(term))) for term in found)
     if not np.isfinite(difference) or difference <= 10 * rtol * size:
         return None
 
     def again(point: Arrays) -> np.ndarray:
-        return np.array(total(terms(point, subject.gradient(weights, point)) or []))
+        return np.array(sum_terms(terms(point, subject.gradient(weights, point)) or []))
 
-    if is_rounding(again, np.array(total(found)), inputs.arrays, len(given)):
+    if is_rounding(again, np.array(sum_terms(found)), inputs.arrays, len(given)):
         return None
     text = (
         f"forward and reverse mode disagree: Σ g·J·t and Σ gᵀJ·t differ by {difference:.2g} "
@@ -168,6 +170,6 @@ def both_directions(
     return Cause(Kind.FORWARD, text)
 
 
-def total(terms: Arrays) -> float:
+def sum_terms(terms: Arrays) -> float:
     """Sum all terms."""
     return sum(float(np.sum(term)) for term in terms)

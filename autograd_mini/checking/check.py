@@ -11,12 +11,12 @@ import numpy as np
 
 from ..core.contexts import run_apart, run_quietly
 from ..errors import ArgumentError, OperandError
-from .adapters import adapted, framework_of
-from .adapters.bridge import bridged
-from .blame import blamed
-from .examination import Options, examined
-from .handwritten import written
-from .inputs import Inputs, argument_names, plain_names, positions, signature_of
+from .adapters import adapt_function, framework_of
+from .adapters.bridge import bridge_function
+from .blame import locate_fault
+from .examination import Options, examine
+from .handwritten import handwritten_subject
+from .inputs import Inputs, argument_names, argument_positions, quick_names, signature_of
 from .numeric.verdicts import Verdict
 from .orders import second_order
 from .reporting.report import Report
@@ -105,8 +105,8 @@ def gradcheck(
         raise ArgumentError(f"gradcheck: coverage is one of {COVERAGE}, got {coverage!r}")
     if order not in (1, 2):
         raise ArgumentError(f"gradcheck: order is 1 or 2, got {order!r}")
-    accepted(rtol=rtol, atol=atol, step=step, seed=seed)
-    signature = fitting(f, inputs)
+    refuse_settings(rtol=rtol, atol=atol, step=step, seed=seed)
+    signature = match_signature(f, inputs)
     may_be_pair = vjp is jvp is grad is jac is None
     rules = {"vjp": vjp, "jvp": jvp, "grad": grad, "jac": None if jac is False else jac}
     for name, rule in rules.items():
@@ -116,29 +116,29 @@ def gradcheck(
     checked.may_be_pair = may_be_pair
     options = Options(rtol, atol, step, seed, coverage, progress)
     report = check_subject(checked, options, order)
-    return report.raised() if raises else report
+    return report.raise_unless_ok() if raises else report
 
 
 def check_subject(checked: Subject, options: Options, order: int = 1) -> Report:
     """Check a subject; whatever happens, no block that this opens stays open."""
 
     def run() -> Report:
-        return run_quietly(lambda: report_of(checked, options, order), all="ignore")
+        return run_quietly(lambda: make_report(checked, options, order), all="ignore")
 
     return run_apart(run)
 
 
-def report_of(checked: Subject, options: Options, order: int) -> Report:
+def make_report(checked: Subject, options: Options, order: int) -> Report:
     """Check a subject, then its second derivatives, or which of its operations is to blame."""
-    report = examined(checked, options)
+    report = examine(checked, options)
     if order == 2 and report.ok:
         return second_order(checked, options)
     if isinstance(checked, Recorded) and (report.count(Verdict.WRONG) or report.coverage):
-        return report if report.ok else replace(report, blame=blamed(checked, options))
+        return report if report.ok else replace(report, blame=locate_fault(checked, options))
     return report
 
 
-def accepted(**settings: Any) -> None:
+def refuse_settings(**settings: Any) -> None:
     """Refuse tolerances, steps and seeds that mean nothing.
 
     Raises:
@@ -155,7 +155,7 @@ def accepted(**settings: Any) -> None:
             )
 
 
-def fitting(f: Callable[..., Any], inputs: Sequence[Any]) -> inspect.Signature | None:
+def match_signature(f: Callable[..., Any], inputs: Sequence[Any]) -> inspect.Signature | None:
     """Refuse inputs that are not as many as the function takes.
 
     Returns:
@@ -164,7 +164,7 @@ def fitting(f: Callable[..., Any], inputs: Sequence[Any]) -> inspect.Signature |
     Raises:
         ArgumentError: if the function's signature does not fit.
     """
-    if plain_names(f, len(inputs)) is not None:
+    if quick_names(f, len(inputs)) is not None:
         return None
     signature = signature_of(f)
     if signature is None:
@@ -196,14 +196,20 @@ def subject_of(
         if all(rule is None for rule in rules.values()):
             opened = foreign.with_parameters(f)
             if opened is not None:
-                names = ["parameters", *argument_names(foreign.declared(f), len(inputs), names)]
+                names = [
+                    "parameters",
+                    *argument_names(foreign.declaring_function(f), len(inputs), names),
+                ]
                 if argnums is not None:
-                    argnums = [0, *(i + 1 for i in sorted(positions(argnums, len(inputs))))]
+                    argnums = [
+                        0,
+                        *(i + 1 for i in sorted(argument_positions(argnums, len(inputs)))),
+                    ]
                 f, inputs = opened[0], (opened[1], *inputs)
-            return adapted(foreign, f, inputs, names, argnums, keep_dtype)
-        names = argument_names(foreign.declared(f), len(inputs), names)
-        f, inputs, rules = bridged(foreign, f, inputs, rules, keep_dtype)
+            return adapt_function(foreign, f, inputs, names, argnums, keep_dtype)
+        names = argument_names(foreign.declaring_function(f), len(inputs), names)
+        f, inputs, rules = bridge_function(foreign, f, inputs, rules, keep_dtype)
         signature = None
     written_names = argument_names(f, len(inputs), names, signature)
     arguments = Inputs(inputs, written_names, argnums, keep_dtype)
-    return written(f, arguments, **rules) or Recorded(f, None, arguments)
+    return handwritten_subject(f, arguments, **rules) or Recorded(f, None, arguments)

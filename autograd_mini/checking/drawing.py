@@ -165,25 +165,25 @@ def arrays(
     allowed = tuple(aspects) if aspects is not None else ASPECTS if free else BOUNDED
     if not allowed or not set(allowed) <= set(ASPECTS):
         raise ArgumentError(f"arrays: aspects are of {sorted(set(ASPECTS))}, got {aspects!r}")
-    form = draw(shape if isinstance(shape, st.SearchStrategy) else sized(shape))
+    form = draw(shape if isinstance(shape, st.SearchStrategy) else shape_strategy(shape))
     aspect = draw(st.sampled_from(allowed))
     element = elements if elements is not None else usual_numbers(low, high)
-    real = with_aspect(drawn(draw, form, element, low, high), aspect)
+    real = apply_aspect(draw_numbers(draw, form, element, low, high), aspect)
     if kind.kind == "c":
-        values = real + 1j * with_aspect(drawn(draw, form, element, low, high), aspect)
+        values = real + 1j * apply_aspect(draw_numbers(draw, form, element, low, high), aspect)
     else:
         values = real
     return np.asarray(values * scale if scale != 1.0 else values).astype(kind)
 
 
-def sized(shape: Shape | int | None) -> st.SearchStrategy[Shape]:
+def shape_strategy(shape: Shape | int | None) -> st.SearchStrategy[Shape]:
     """Return a strategy of one shape, or of all."""
     if shape is None:
         return shapes()
     return st.just((shape,) if isinstance(shape, int) else tuple(shape))
 
 
-def drawn(
+def draw_numbers(
     draw: st.DrawFn, shape: Shape, element: Strategy, low: float | None, high: float | None
 ) -> Any:
     """Draw an array number by number, or a large one from a seed."""
@@ -195,7 +195,7 @@ def drawn(
     return generator.choice(few, shape)
 
 
-def with_aspect(x: Any, aspect: str) -> Any:
+def apply_aspect(x: Any, aspect: str) -> Any:
     """Change the numbers of an array so that it is as asked."""
     if aspect in ("ties", "repeated"):
         kinds = 2 if aspect == "ties" else 1

@@ -10,19 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from .agreement import disagreements
+from .agreement import find_disagreements
 from .causes import Cause, Kind
 from .diagnosis import Evidence, diagnose
 from .diagnosis.rewriting import rewrite
 from .inputs import Arrays, Problem
 from .numeric.corners import judge_corners
-from .numeric.first import Findings, first_findings
+from .numeric.first import Findings, estimate_all
 from .numeric.investigation import unseen_slope, usual_step
-from .numeric.judgement import look_closer
+from .numeric.judgement import refine_doubtful
 from .numeric.lines import Probe
-from .numeric.noise import SINGLE, float32_stairs, rounding_of
-from .numeric.projections import projected
-from .numeric.steadiness import spare_noise
+from .numeric.noise import SINGLE, float32_stairs, measure_rounding
+from .numeric.projections import check_projections
+from .numeric.steadiness import excuse_rounding
 from .numeric.ties import TIED, refuse_ties
 from .numeric.verdicts import CODES, Tolerances, Verdict
 from .progress import LONG, Bar
@@ -54,17 +54,17 @@ class Options:
     progress: bool | None = None
 
 
-def examined(subject: Subject, options: Options) -> Report:
+def examine(subject: Subject, options: Options) -> Report:
     """Check a subject and report, right or wrong; NumPy is to be quiet about errors meanwhile."""
     call = f"{subject.name}({', '.join(subject.inputs.arguments)})"
     try:
-        return examined_twice(subject, options, call)
+        return examine_twice(subject, options, call)
     except Problem as problem:
         problems = (problem.cause,)
     return Report(call, problems=problems, seed=options.seed)
 
 
-def examined_twice(subject: Subject, options: Options, call: str) -> Report:
+def examine_twice(subject: Subject, options: Options, call: str) -> Report:
     """Check with a random cotangent, and with another one if that hides what is wrong."""
     examination = Examination(subject, options)
     report = examination.report(call)
@@ -96,7 +96,7 @@ class Examination:
             options.coverage == "full" or self.seconds <= AFFORDABLE
         )
         self.known = self.full or not subject.costly
-        self.given = subject.gradient(self.drawn) if self.known else self.unknown()
+        self.given = subject.gradient(self.drawn) if self.known else self.unknown_gradient()
         self.weighted = [y.size for y in self.outputs] != [1]
         scale = 1.0 if self.weighted else self.drawn[0].item()  # one number: its own derivative
         self.weights = [g / scale for g in self.drawn]
@@ -107,9 +107,9 @@ class Examination:
         self.probe = Probe(subject, self.outputs, self.weights)
         if not subject.costly and subject.epsilon < SINGLE[0]:
             self.probe.stairs = float32_stairs(self.probe, generator)
-        self.tolerances = Tolerances(self.relative(), options.atol or 0.0)
+        self.tolerances = Tolerances(self.relative_tolerance(), options.atol or 0.0)
 
-    def relative(self) -> float:
+    def relative_tolerance(self) -> float:
         """Return the relative tolerance: as it was given, or as the function's digits permit."""
         if self.options.rtol is not None:
             return self.options.rtol
@@ -132,7 +132,7 @@ class Examination:
             subject.time_again(1)
         return calls * subject.seconds
 
-    def unknown(self) -> Arrays:
+    def unknown_gradient(self) -> Arrays:
         """Return NaN for a gradient that would take too long to compute as a whole."""
         return [np.full(x.shape, np.nan) for x in self.subject.inputs.arrays]
 
@@ -143,29 +143,29 @@ class Examination:
         coverage: Coverage | None = None
         apart = True  # whether something is wrong beside ties
         if self.full:
-            findings = self.every_entry()
-            apart = any(map(wrong_alone, findings))
+            findings = self.judge_entries()
+            apart = any(map(has_wrong_alone, findings))
             ties = [*self.corners, *refuse_ties(self.probe, findings, self.tolerances)]
         else:
-            findings, problems, coverage = projected(
+            findings, problems, coverage = check_projections(
                 self.probe, self.shown, self.slope, self.tolerances, self.options.seed
             )
-        self.probe.unchanged()
-        wrong = have(findings, Verdict.WRONG)
+        self.probe.refuse_mutation()
+        wrong = have_verdict(findings, Verdict.WRONG)
         if self.probe.trouble and wrong:
             problems = [*problems, Cause(Kind.DOMAIN, self.probe.trouble)]
         elif self.probe.trouble:
             self.note_trouble(findings)
         if not wrong and not problems and self.known:
             rtol = self.tolerances.relative
-            noisy = self.noisy or have(findings, Verdict.UNRESOLVED)
-            found = disagreements(
+            noisy = self.noisy or have_verdict(findings, Verdict.UNRESOLVED)
+            found = find_disagreements(
                 self.subject, self.drawn, self.given, self.options.seed, rtol, noisy
             )
             problems = [*problems, *found]
         report = Report(
             call,
-            tuple(self.part(i, f) for i, f in enumerate(findings)),
+            tuple(self.make_part(i, f) for i, f in enumerate(findings)),
             tuple(problems),
             coverage=coverage,
             rtol=self.tolerances.relative,
@@ -192,19 +192,19 @@ class Examination:
             text = f"its diagnosis ended with {type(error).__name__}: {error!s:.200}"
             return (Cause(Kind.UNKNOWN, text),)
 
-    def every_entry(self) -> list[Findings]:
+    def judge_entries(self) -> list[Findings]:
         """Judge every entry on its own."""
         total = sum(x.size for x in self.probe.point)
         with Bar(total, self.options.progress, "gradcheck", self.seconds > LONG) as bar:
-            findings = first_findings(
+            findings = estimate_all(
                 self.probe, self.shown, self.tolerances, self.options.step, bar
             )  # fmt: skip
-        look_closer(self.probe, findings, self.tolerances, self.options.step)
+        refine_doubtful(self.probe, findings, self.tolerances, self.options.step)
         self.corners = judge_corners(self.probe, findings, self.tolerances)
         if not self.subject.costly:
-            self.noisy = spare_noise(
+            self.noisy = excuse_rounding(
                 findings, self.probe.point, self.given_at, self.options.seed,
-                lambda: unseen_slope(self.probe, rounding_of(self.probe)),
+                lambda: unseen_slope(self.probe, measure_rounding(self.probe)),
             )  # fmt: skip
         return findings
 
@@ -218,7 +218,7 @@ class Examination:
             return float(np.vdot(self.shown[position], direction))
         return self.subject.given_slope(position, direction, self.weights)
 
-    def part(self, position: int, findings: Findings) -> Part:
+    def make_part(self, position: int, findings: Findings) -> Part:
         """Return what the report has of one input."""
         inputs = self.subject.inputs
         shape = inputs.arrays[position].shape
@@ -251,19 +251,19 @@ class Examination:
             weights=self.weights,
             others=inputs.others,
             column=partial(self.column, [p.step for p in report.parts]),
-            regradient=self.subject.gradient if again else refused,
+            regradient=self.subject.gradient if again else refuse_cotangent,
             rtol=self.tolerances.relative,
             kink=[p.is_(Verdict.KINK) for p in report.parts],
             function=self.subject.call if type(self.subject).call is Subject.call else None,
-            rewritten=self.rewritten,
+            rewritten=self.rewrite_function,
         )
 
-    def rewritten(self) -> Callable[[list[Any]], Any] | None:
+    def rewrite_function(self) -> Callable[[list[Any]], Any] | None:
         """Return the function of natural values without writes into arrays."""
         function = rewrite(self.subject.function)
         if function is None:
             return None
-        return lambda values: function(*self.subject.inputs.filled(values))
+        return lambda values: function(*self.subject.inputs.fill_arguments(values))
 
     def column(self, steps: Arrays, position: int, index: tuple[int, ...]) -> Arrays:
         """Return numeric derivatives of all outputs by one entry of an input.
@@ -282,17 +282,17 @@ class Examination:
         return [(a - b) / width for a, b in zip(above, below, strict=True)]
 
 
-def wrong_alone(findings: Findings) -> bool:
+def has_wrong_alone(findings: Findings) -> bool:
     """Tell whether an entry is wrong that does not only fail to add up with others."""
     (wrong,) = (findings.verdict == CODES[Verdict.WRONG]).nonzero()
     return any(not findings.reasons.get(int(flat), "").startswith(TIED) for flat in wrong)
 
 
-def have(findings: list[Findings], verdict: Verdict) -> bool:
+def have_verdict(findings: list[Findings], verdict: Verdict) -> bool:
     """Whether an entry has this verdict."""
     return any((f.verdict == CODES[verdict]).any() for f in findings)
 
 
-def refused(weights: Arrays) -> Arrays:
+def refuse_cotangent(weights: Arrays) -> Arrays:
     """Raise for a gradient that has no other cotangent."""
     raise ValueError("this gradient takes no cotangent")

@@ -10,14 +10,14 @@ from ..core.tree import flatten
 from ..errors import GradientError
 from .causes import Kind
 from .coordinates import coordinates
-from .inputs import Arrays, Inputs, plain, problem
-from .subjects import Function, Subject, copies
+from .inputs import Arrays, Inputs, leaf_array, problem
+from .subjects import Function, Subject, copy_arrays
 
 
-class Written(Subject):
+class Handwritten(Subject):
     """A NumPy function with a gradient that returns one result an input."""
 
-    def parts(self, result: Any) -> list[Any]:
+    def pick_gradients(self, result: Any) -> list[Any]:
         """Pick what belongs to the differentiated leaves.
 
         Raises:
@@ -26,18 +26,18 @@ class Written(Subject):
         inputs, count = self.inputs, len(self.inputs)
         several = isinstance(result, (tuple, list)) and not inputs.is_one_array(result)
         if several and len(result) == count:
-            return inputs.chosen(result, self.what)
+            return inputs.select_leaves(result, self.what)
         moving = inputs.moving
         if len(moving) == 1 and (not several or count == 1 or len(result) == 1):
             result = [result[0] if several and count > 1 else result]
         elif not several or len(result) != len(moving):
-            raise problem(Kind.SHAPE, self.miscounted(result, several))
+            raise problem(Kind.SHAPE, self.describe_count(result, several))
         found = [None] * count
         for position, part in zip(moving, result, strict=True):
             found[position] = part
-        return inputs.chosen(found, self.what)
+        return inputs.select_leaves(found, self.what)
 
-    def miscounted(self, result: Any, several: bool) -> str:
+    def describe_count(self, result: Any, several: bool) -> str:
         """Say that there are not as many cotangents as inputs, and what may be meant."""
         count = len(self.inputs)
         got = f"{len(result)}" if several else type(result).__name__
@@ -52,18 +52,18 @@ class Written(Subject):
         )
 
 
-class ByVjp(Written):
+class ByVjp(Handwritten):
     """A NumPy function with `vjp(g, *inputs)`, which returns one cotangent an input."""
 
     what = "vjp"
 
-    def pulled_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+    def pull_back(self, values: Arrays, weights: Arrays) -> list[Any]:
         """Call the hand-written rule."""
-        g = self.structured(values, weights)
-        return self.parts(self.given(g, *self.inputs.filled(values)))
+        g = self.restore_structure(values, weights)
+        return self.pick_gradients(self.given(g, *self.inputs.fill_arguments(values)))
 
 
-class ByGrad(Written):
+class ByGrad(Handwritten):
     """A scalar NumPy function with `grad(*inputs)`."""
 
     what = "grad"
@@ -79,12 +79,12 @@ class ByGrad(Written):
             )
         return [np.ones_like(outputs[0])]
 
-    def pulled_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+    def pull_back(self, values: Arrays, weights: Arrays) -> list[Any]:
         """Call the hand-written gradient."""
-        return self.parts(self.given(*self.inputs.filled(values)))
+        return self.pick_gradients(self.given(*self.inputs.fill_arguments(values)))
 
 
-class ByJac(Written):
+class ByJac(Handwritten):
     """A NumPy function with `jac(*inputs)`: arrays of the output's shape and then the input's.
 
     That is what `scipy.optimize` takes; sparse matrices and linear operators are taken too.
@@ -92,21 +92,25 @@ class ByJac(Written):
 
     what = "jac"
 
-    def pulled_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+    def pull_back(self, values: Arrays, weights: Arrays) -> list[Any]:
         """Weight the rows of the Jacobian."""
         if len(weights) != 1 or any(self.complex_outputs) or any(self.inputs.complex):
             text = "jac= is for a function of real numbers with one array as its result; give vjp="
             raise problem(Kind.SHAPE, text)
         (g,) = weights
-        parts = self.parts(self.given(*self.inputs.filled(values)))
+        parts = self.pick_gradients(self.given(*self.inputs.fill_arguments(values)))
         rows = list(zip(parts, values, self.inputs.names, strict=True))
-        found = [self.weighted(dense(p), np.asarray(g), np.shape(x), n) for p, x, n in rows]
+        found = [
+            self.weight_jacobian(to_dense(p), np.asarray(g), np.shape(x), n) for p, x, n in rows
+        ]
         for part, product, name in zip(parts, found, self.inputs.names, strict=True):
             if hasattr(part, "rmatvec"):
-                self.both_ways(part, np.asarray(g), product, name)
+                self.compare_products(part, np.asarray(g), product, name)
         return found
 
-    def both_ways(self, operator: Any, g: np.ndarray, product: np.ndarray, name: str) -> None:
+    def compare_products(
+        self, operator: Any, g: np.ndarray, product: np.ndarray, name: str
+    ) -> None:
         """Compare a linear operator's two products with vectors: J·t, and Jᵀ·g.
 
         Raises:
@@ -121,7 +125,7 @@ class ByJac(Written):
             text = f"the operator of {name} has a matvec and an rmatvec that differ"
             raise problem(Kind.FORWARD, text, name)
 
-    def weighted(self, part: Any, g: np.ndarray, shape: tuple[int, ...], name: str) -> Any:
+    def weight_jacobian(self, part: Any, g: np.ndarray, shape: tuple[int, ...], name: str) -> Any:
         """Return g · J for the Jacobian of one input."""
         jacobian = self.numeric(part, name)
         whole = g.shape + shape
@@ -137,7 +141,7 @@ class ByJac(Written):
         return np.tensordot(g, jacobian, g.ndim)
 
 
-def dense(part: Any) -> Any:
+def to_dense(part: Any) -> Any:
     """Return a sparse matrix, or a linear operator, as an array."""
     if hasattr(part, "toarray"):
         return part.toarray()
@@ -150,7 +154,7 @@ class ByJvp(Subject):
     what = "jvp"
     costly = True
 
-    def pulled_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+    def pull_back(self, values: Arrays, weights: Arrays) -> list[Any]:
         """Call the rule once an entry and weight its column of the Jacobian.
 
         The tangent is 0.75 in one entry: a rule that ignores its tangent is seen.
@@ -170,19 +174,21 @@ class ByJvp(Subject):
         """Push a direction in one input forward."""
         tangents = [np.zeros(x.shape) for x in self.inputs.arrays]
         tangents[position] = 0.75 * direction
-        values = copies(self.inputs.values(self.inputs.arrays))
+        values = copy_arrays(self.inputs.values(self.inputs.arrays))
         return self.slope(tangents, values, self.natural_weights(weights)) / 0.75
 
     def slope(self, tangents: Arrays, values: Arrays, weights: Arrays) -> float:
         """Return Σ g·J·t for tangents in real coordinates."""
         moved = self.inputs.values(tangents)
-        column = self.pushed(values, moved)
+        column = self.push_forward(values, moved)
         rows = zip(weights, column, strict=True)
         return sum(float(np.sum(coordinates(g) * coordinates(t))) for g, t in rows)
 
-    def pushed(self, values: Arrays, tangents: Arrays) -> list[Any]:
+    def push_forward(self, values: Arrays, tangents: Arrays) -> list[Any]:
         """Push one tangent forward."""
-        given = self.given(*self.inputs.filled(tangents), *self.inputs.filled(values))
+        given = self.given(
+            *self.inputs.fill_arguments(tangents), *self.inputs.fill_arguments(values)
+        )
         parts = flatten(given)[0]
         if len(parts) != len(self.output_shapes):
             count = len(self.output_shapes)
@@ -192,7 +198,7 @@ class ByJvp(Subject):
 
     def tangent(self, value: Any, shape: tuple[int, ...], is_complex: bool) -> np.ndarray:
         """Return a tangent as an array of the output's shape, or say what is wrong with it."""
-        array = self.numeric(plain(value), "an output")
+        array = self.numeric(leaf_array(value), "an output")
         if array.shape != shape:
             text = f"jvp returned shape {array.shape} for an output of shape {shape}"
             raise problem(Kind.SHAPE, text)
@@ -202,7 +208,7 @@ class ByJvp(Subject):
         return array.astype(np.complex128 if is_complex else np.float64)
 
 
-def written(
+def handwritten_subject(
     function: Function,
     inputs: Inputs,
     vjp: Function | None,
@@ -216,7 +222,7 @@ def written(
         GradientError: if more than one hand-written gradient was given.
     """
     if jac is True:  # SciPy's: one function returns both
-        function, jac = first_of(function), second_of(function)
+        function, jac = value_of_pair(function), gradient_of_pair(function)
     rows: list[tuple[Any, Any]] = [(ByVjp, vjp), (ByJvp, jvp), (ByGrad, grad)]
     given = [(cls, f) for cls, f in [*rows, (ByJac, jac)] if f is not None]
     if len(given) > 1:
@@ -229,26 +235,26 @@ def written(
     return made
 
 
-def first_of(both: Function) -> Function:
+def value_of_pair(both: Function) -> Function:
     """Return the function of a pair of value and gradient."""
 
     def value(*xs: Any) -> Any:
-        return pair(both(*xs))[0]
+        return refuse_other_than_pair(both(*xs))[0]
 
     value.__name__ = getattr(both, "__name__", "f")
     return value
 
 
-def second_of(both: Function) -> Function:
+def gradient_of_pair(both: Function) -> Function:
     """Return the gradient of a pair of value and gradient."""
 
     def gradient(*xs: Any) -> Any:
-        return pair(both(*xs))[1]
+        return refuse_other_than_pair(both(*xs))[1]
 
     return gradient
 
 
-def pair(result: Any) -> Any:
+def refuse_other_than_pair(result: Any) -> Any:
     """Return a pair of value and gradient.
 
     Raises:

@@ -16,7 +16,7 @@ from ..core.tree import LEAVES
 from ..errors import GradientError, OperandError
 from .causes import Problem, problem
 from .coordinates import coordinates, natural
-from .structures import match_gradient, take_apart, written
+from .structures import match_gradient, take_apart, write_leaf_places
 
 __all__ = ["Arrays", "Inputs", "Problem", "problem"]
 
@@ -51,7 +51,7 @@ class Inputs:
             argnums: which are differentiated, None for all.
             keep_dtype: whether the function gets float32 for float32; else all in float64.
         """
-        wanted = positions(argnums, len(arguments))
+        wanted = argument_positions(argnums, len(arguments))
         self.arguments = list(names)
         self.arrays: Arrays = []
         self.names: list[str] = []
@@ -64,12 +64,12 @@ class Inputs:
         for position, (argument, name) in enumerate(zip(arguments, names, strict=True)):
             leaves, rebuild = take_apart(argument)
             checked = [i for i, x in enumerate(leaves) if position in wanted and kind_of(x) in "fc"]
-            places = written(argument, name)
+            places = write_leaf_places(argument, name)
             for i, x in enumerate(leaves):
                 if i in checked:
-                    self._add(plain(x), places[i], keep_dtype)
+                    self._add(leaf_array(x), places[i], keep_dtype)
                 elif isinstance(x, LEAVES):
-                    self.others.append((places[i], plain(x)))
+                    self.others.append((places[i], leaf_array(x)))
             self._draws |= any(isinstance(x, GENERATORS) for x in leaves)
             self._parts.append((leaves, rebuild, checked))
             self._given.append(argument)
@@ -105,11 +105,11 @@ class Inputs:
         kept = self._dtypes[position]
         return np.dtype(np.float64) if kept is None else np.finfo(kept).dtype
 
-    def rounded(self, position: int, x: Any) -> Any:
+    def round_coordinates(self, position: int, x: Any) -> Any:
         """Return coordinates as the function gets them: rounded, if its dtype is narrower."""
         return x if self._dtypes[position] is None else x.astype(self.dtype(position)).astype(float)
 
-    def filled(self, values: Sequence[Any]) -> list[Any]:
+    def fill_arguments(self, values: Sequence[Any]) -> list[Any]:
         """Return the arguments with these values in place of the differentiated leaves.
 
         Generators are copies, which draw the same numbers each time.
@@ -130,7 +130,7 @@ class Inputs:
             arguments.append(rebuild(new))
         return arguments
 
-    def chosen(self, cotangents: Sequence[Any], what: str = "the gradient") -> list[Any]:
+    def select_leaves(self, cotangents: Sequence[Any], what: str = "the gradient") -> list[Any]:
         """Pick, from one result an argument, what belongs to the differentiated leaves.
 
         Raises:
@@ -142,7 +142,7 @@ class Inputs:
             if checked:
                 if isinstance(self._given[i], LEAVES):
                     given = unpack_single(given)
-                parts = parts_of(given, leaves)
+                parts = split_gradient(given, leaves)
                 if parts is None:
                     found += match_gradient(self._given[i], given, self.arguments[i], checked, what)
                 else:
@@ -154,7 +154,7 @@ class Inputs:
         if len(self.moving) != 1 or not isinstance(given, list):
             return False
         leaves, rebuild, _ = self._parts[self.moving[0]]
-        return rebuild(leaves) is leaves[0] and shape_of(given) == np.shape(plain(leaves[0]))
+        return rebuild(leaves) is leaves[0] and shape_of(given) == np.shape(leaf_array(leaves[0]))
 
     def __len__(self) -> int:
         """Count the arguments."""
@@ -168,12 +168,14 @@ def unpack_single(given: Any) -> Any:
     return given
 
 
-def parts_of(given: Any, leaves: list[Any]) -> list[Any] | None:
+def split_gradient(given: Any, leaves: list[Any]) -> list[Any] | None:
     """Take a gradient apart that is one array of numbers; None for another one."""
     if len(leaves) == 1 and not isinstance(given, (tuple, dict)):
-        whole = shape_of(given) == np.shape(plain(leaves[0])) if isinstance(given, list) else True
+        whole = (
+            shape_of(given) == np.shape(leaf_array(leaves[0])) if isinstance(given, list) else True
+        )
         return [np.asarray(given) if isinstance(given, list) else given] if whole else None
-    numbers = all(isinstance(x, LEAVES) and np.ndim(plain(x)) == 0 for x in leaves)
+    numbers = all(isinstance(x, LEAVES) and np.ndim(leaf_array(x)) == 0 for x in leaves)
     if numbers and isinstance(given, np.ndarray) and given.shape == (len(leaves),):
         return list(given)
     return None
@@ -188,7 +190,7 @@ def shape_of(given: Any) -> tuple[int, ...] | None:
     return array.shape if array.dtype.kind in "biufc" else None
 
 
-def positions(argnums: int | Sequence[int] | None, count: int) -> set[int]:
+def argument_positions(argnums: int | Sequence[int] | None, count: int) -> set[int]:
     """Return the numbers of the arguments that are differentiated.
 
     Raises:
@@ -210,12 +212,12 @@ def kind_of(value: Any) -> str:
     return dtype.kind if dtype is not None else np.min_scalar_type(value).kind
 
 
-def plain(value: Any) -> Any:
+def leaf_array(value: Any) -> Any:
     """Return a leaf as an array."""
     return plain_array(value._value if isinstance(value, Tensor) else value)
 
 
-def plain_names(function: Callable[..., Any], count: int) -> list[str] | None:
+def quick_names(function: Callable[..., Any], count: int) -> list[str] | None:
     """Return the names of the first parameters, where these many arguments surely fit; else None.
 
     That is so for a function written in Python which says nothing else of its signature. It takes
@@ -258,7 +260,7 @@ def argument_names(
         if len(names) != count:
             raise GradientError(f"gradcheck: {len(names)} names for {count} inputs")
         return list(names)
-    if signature is None and (quick := plain_names(function, count)) is not None:
+    if signature is None and (quick := quick_names(function, count)) is not None:
         return quick
     signature = signature or signature_of(function)
     if signature is None and isinstance(function, np.ufunc):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ..errors import ArgumentError
 from .causes import Cause, Kind
-from .examination import Options, examined
+from .examination import Options, examine
 from .reporting.report import Report
 from .subjects import Subject
 
@@ -23,7 +23,7 @@ def second_order(subject: Subject, options: Options) -> Report:
             f"gradcheck: order=2 differentiates the gradient, and {subject.what} cannot be "
             "differentiated; check it as a function of its own, with a gradient of its own"
         )
-    report = examined(gradient, options)
+    report = examine(gradient, options)
     if report.ok or report.undecided:
         return replace(report, order=2)
     text = "right at first order, wrong when differentiated again"

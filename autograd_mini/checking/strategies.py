@@ -139,7 +139,9 @@ def parts_of_index(draw: st.DrawFn, shape: Shape, kinds: list[int]) -> Any:
             free = not any(part is Ellipsis for part in found)
             found.append(draw(st.sampled_from([None, Ellipsis] if free else [None])))
             if found[-1] is Ellipsis:  # what follows counts from the last axis
-                remaining = remaining[max(0, len(remaining) - after(kinds, len(found))) :]
+                remaining = remaining[
+                    max(0, len(remaining) - count_axes_after(kinds, len(found))) :
+                ]
         elif remaining:
             size = remaining.pop(0)
             found.append(draw(part_of_index(kind, size, length)))
@@ -148,7 +150,7 @@ def parts_of_index(draw: st.DrawFn, shape: Shape, kinds: list[int]) -> Any:
     return tuple(found)
 
 
-def after(kinds: list[int], place: int) -> int:
+def count_axes_after(kinds: list[int], place: int) -> int:
     """Count the axes that the parts from a place on take."""
     return sum(kind != 3 for kind in kinds[place:])
 
@@ -179,7 +181,9 @@ def well_conditioned(size: int, dtype: Any = np.float64) -> st.SearchStrategy[An
     together. They shrink to the unit matrix.
     """
     signs = st.sampled_from([1.0, -1.0])
-    return st.builds(dominated, *rows(size, dtype), st.lists(signs, min_size=size, max_size=size))
+    return st.builds(
+        dominant_matrix, *rows(size, dtype), st.lists(signs, min_size=size, max_size=size)
+    )
 
 
 def positive_definite(size: int, dtype: Any = np.float64) -> st.SearchStrategy[Any]:
@@ -187,7 +191,7 @@ def positive_definite(size: int, dtype: Any = np.float64) -> st.SearchStrategy[A
 
     They shrink to the unit matrix.
     """
-    return st.builds(symmetric, *rows(size, dtype))
+    return st.builds(symmetric_matrix, *rows(size, dtype))
 
 
 def rows(size: int, dtype: Any) -> tuple[st.SearchStrategy[Any], st.SearchStrategy[Any]]:
@@ -204,12 +208,12 @@ def beside_diagonal(x: Any) -> Any:
     return (x - np.diag(np.diag(x))) * x.dtype.type(share)
 
 
-def dominated(x: Any, diagonal: Any, signs: list[float]) -> Any:
+def dominant_matrix(x: Any, diagonal: Any, signs: list[float]) -> Any:
     """Return a matrix whose diagonal is larger than the rest of each row."""
     return (beside_diagonal(x) + np.diag(diagonal * signs)).astype(x.dtype)
 
 
-def symmetric(x: Any, diagonal: Any) -> Any:
+def symmetric_matrix(x: Any, diagonal: Any) -> Any:
     """Return a Hermitian matrix whose diagonal is larger than the rest of each row."""
     lower = np.tril(beside_diagonal(x))
     return (lower + lower.conj().T + np.diag(diagonal)).astype(x.dtype)

@@ -91,7 +91,7 @@ def accessors(argument: Any) -> list[Any]:
     return found
 
 
-def written(argument: Any, name: str) -> list[str]:
+def write_leaf_places(argument: Any, name: str) -> list[str]:
     """Write the place of each leaf of an argument in Python."""
     if isinstance(argument, LEAVES):
         return [name]
@@ -115,7 +115,7 @@ def match_gradient(
         Problem: if a leaf has no gradient, or there is one that belongs to none.
     """
     ways = accessors(argument)
-    found = [follow(given, way) for way in ways]
+    found = [follow_accessor(given, way) for way in ways]
     count = sum(1 for _ in leaves_of(given))
     named = sum(1 for x in found if x is not ABSENT)
     if any(found[i] is ABSENT for i in checked) or named < count:
@@ -123,7 +123,7 @@ def match_gradient(
     return [found[i] for i in checked]
 
 
-def follow(given: Any, way: Any) -> Any:
+def follow_accessor(given: Any, way: Any) -> Any:
     """Return what is at the place of a leaf, `ABSENT` for nothing."""
     for step in way:
         key = step.entry

@@ -22,14 +22,14 @@ from ..core.tree import LEAVES, flatten
 from ..errors import ArgumentError, OperandError
 from .causes import Kind
 from .coordinates import coordinates, natural
-from .inputs import Arrays, Inputs, Problem, plain, problem
+from .inputs import Arrays, Inputs, Problem, leaf_array, problem
 from .shapes import fit_cause
 
 Function = Callable[..., Any]
 SIGNS = np.array([-1.0, 1.0])
 
 
-def numbers(outputs: Any) -> list[Any]:
+def output_arrays(outputs: Any) -> list[Any]:
     """Return the leaves of a result as arrays of their own.
 
     Raises:
@@ -53,7 +53,7 @@ def numbers(outputs: Any) -> list[Any]:
     return found
 
 
-def copies(values: Arrays) -> Arrays:
+def copy_arrays(values: Arrays) -> Arrays:
     """Copy arrays, so that what a function does to them stays there."""
     return [np.array(x)[()] for x in values]
 
@@ -104,18 +104,18 @@ class Subject:
     # ── the function ──────────────────────────────────────────────────────────────────────────
     def call(self, values: Arrays) -> Any:
         """Call the function with natural values, one a differentiated leaf."""
-        return self.function(*self.inputs.filled(values))
+        return self.function(*self.inputs.fill_arguments(values))
 
     def outputs(self, values: Arrays) -> list[Any]:
         """Return the outputs for natural values as arrays."""
-        return numbers(self.call(values))
+        return output_arrays(self.call(values))
 
     def evaluate(self, arrays: Arrays) -> Arrays:
         """Return the real coordinates of the outputs, arrays of their own."""
         outputs = self.call(self.inputs.values(arrays))
         if type(outputs) is np.float64:
             return [np.array(outputs)]
-        return [coordinates(y) for y in numbers(outputs)]
+        return [coordinates(y) for y in output_arrays(outputs)]
 
     def evaluate_rows(self, arrays: Arrays, position: int, rows: np.ndarray) -> Arrays | None:
         """Return outputs with each of many rows in the place of one input, None if it cannot.
@@ -136,19 +136,19 @@ class Subject:
             if not np.isfinite(x).all():
                 text = f"input {name} is not finite; there is no derivative at such a point"
                 raise problem(Kind.DOMAIN, text, name)
-        values, before = copies(inputs.values(inputs.arrays)), inputs.values(inputs.arrays)
+        values, before = copy_arrays(inputs.values(inputs.arrays)), inputs.values(inputs.arrays)
         result = self.call(values)
-        outputs = numbers(result)
+        outputs = output_arrays(result)
         if self.may_be_pair:
             self.refuse_pair(result, outputs)
-        unchanged(values, before, inputs.names, "the function")
+        refuse_mutation(values, before, inputs.names, "the function")
         started = perf_counter()
-        again = numbers(self.call(copies(before)))
+        again = output_arrays(self.call(copy_arrays(before)))
         self.seconds = perf_counter() - started
         if not all(np.isfinite(y).all() for y in outputs):
             text = "the function is not finite at this point; choose one inside its domain"
             raise problem(Kind.DOMAIN, text)
-        if len(outputs) != len(again) or not all(map(same, outputs, again)):
+        if len(outputs) != len(again) or not all(map(same_numbers, outputs, again)):
             raise problem(Kind.NOT_DETERMINISTIC, self.unsteady)
         self.complex_outputs = [y.dtype.kind == "c" for y in outputs]
         self.output_shapes = [y.shape for y in outputs]
@@ -210,18 +210,21 @@ class Subject:
         inputs = self.inputs
         point = inputs.arrays if point is None else point
         before, cotangents = inputs.values(point), self.natural_weights(weights)
-        values, gs = copies(before), copies(cotangents)
-        found = self.pulled_back(values, gs)
-        unchanged(values, before, inputs.names, self.what)
-        unchanged(gs, cotangents, ["the cotangent"] * len(gs), self.what)
-        self.not_exchanged(found, before)
-        return [self.fitted(g, x, i) for i, (g, x) in enumerate(zip(found, before, strict=True))]
+        values, gs = copy_arrays(before), copy_arrays(cotangents)
+        found = self.pull_back(values, gs)
+        refuse_mutation(values, before, inputs.names, self.what)
+        refuse_mutation(gs, cotangents, ["the cotangent"] * len(gs), self.what)
+        self.refuse_exchanged(found, before)
+        return [
+            self.check_cotangent(g, x, i)
+            for i, (g, x) in enumerate(zip(found, before, strict=True))
+        ]
 
-    def not_exchanged(self, found: list[Any], values: Arrays) -> None:
+    def refuse_exchanged(self, found: list[Any], values: Arrays) -> None:
         """Refuse two cotangents of each other's shape."""
         if len(found) < 2:
             return
-        got, expected = [np.shape(plain(g)) for g in found], [np.shape(x) for x in values]
+        got, expected = [np.shape(leaf_array(g)) for g in found], [np.shape(x) for x in values]
         for i, j in combinations(range(len(got)), 2):
             crossed = (got[i], got[j]) == (expected[j], expected[i])
             if crossed and got[i] != got[j]:
@@ -232,11 +235,11 @@ class Subject:
                 )
                 raise problem(Kind.SWAPPED, text, first)
 
-    def pulled_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+    def pull_back(self, values: Arrays, weights: Arrays) -> list[Any]:
         """Compute what `gradient` returns, of natural values, natural cotangents."""
         raise NotImplementedError
 
-    def pushed(self, values: Arrays, tangents: Arrays) -> list[Any] | None:
+    def push_forward(self, values: Arrays, tangents: Arrays) -> list[Any] | None:
         """Return the outputs' tangents by the subject's own forward mode, None without one.
 
         Raises:
@@ -253,21 +256,21 @@ class Subject:
         rows = zip(self.output_shapes, self.complex_outputs, strict=True)
         zeros = [np.zeros((*shape, 2) if is_complex else shape) for shape, is_complex in rows]
         gs = self.natural_weights(self.weights(zeros, np.random.default_rng(len(zeros))))
-        values = copies(self.inputs.values(self.inputs.arrays))
+        values = copy_arrays(self.inputs.values(self.inputs.arrays))
         return Inputs((gs, *values), ["cotangent", *self.inputs.names])
 
     def given_slope(self, position: int, direction: np.ndarray, weights: Arrays) -> float:
         """Return the given derivative along a direction in one input, by forward mode."""
         raise NotImplementedError
 
-    def structured(self, values: Arrays, weights: Arrays) -> Any:
+    def restore_structure(self, values: Arrays, weights: Arrays) -> Any:
         """Put a cotangent into the structure of the result.
 
         The function is called for it at these values, so that a gradient may use what it keeps.
         """
-        return flatten(self.call(copies(values)))[1](weights)
+        return flatten(self.call(copy_arrays(values)))[1](weights)
 
-    def fitted(self, value: Any, x: Any, position: int) -> Any:
+    def check_cotangent(self, value: Any, x: Any, position: int) -> Any:
         """Return the coordinates of a cotangent of this input, or say what is wrong with it."""
         name, is_complex = self.inputs.names[position], self.inputs.complex[position]
         if value is None and self.none_is_zero:
@@ -281,26 +284,26 @@ class Subject:
         if array.dtype.kind == "c" and not is_complex:
             text = f"{self.what} returned {array.dtype} for {name}, which is real"
             raise problem(Kind.DTYPE, text, name)
-        self.precise(array, x, name)
+        self.refuse_narrow_dtype(array, x, name)
         real = array.astype(np.complex128) if is_complex else array
         return coordinates(real)
 
     def numeric(self, value: Any, name: str) -> np.ndarray:
         """Return a cotangent as an array of numbers."""
         try:
-            array = np.asarray(plain(value))
+            array = np.asarray(leaf_array(value))
             fits = array.dtype.kind in "biufc"
         except ValueError:
             fits = False
         if not fits:
-            hint = self.hint(name) if value is None else ""
+            hint = self.argnums_hint(name) if value is None else ""
             text = (
                 f"{self.what} returned {value!r:.60} for {name}; expected an array of numbers{hint}"
             )
             raise problem(Kind.SHAPE, text, name)
         return array
 
-    def hint(self, name: str) -> str:
+    def argnums_hint(self, name: str) -> str:
         """Say how an input is left out, if it is an argument of its own beside others."""
         inputs = self.inputs
         if name not in inputs.arguments or len(inputs.moving) < 2:
@@ -309,7 +312,7 @@ class Subject:
         chosen = others[0] if len(others) == 1 else tuple(others)
         return f"; argnums={chosen} leaves it out"
 
-    def precise(self, array: np.ndarray, x: Any, name: str) -> None:
+    def refuse_narrow_dtype(self, array: np.ndarray, x: Any, name: str) -> None:
         """Refuse a cotangent in a narrower dtype than that of the input and of the results."""
         if array.dtype.kind not in "fc" or not isinstance(x, (np.ndarray, np.generic)):
             return
@@ -322,10 +325,10 @@ class Subject:
             raise problem(Kind.DTYPE, text, name)
 
 
-def unchanged(after: Arrays, before: Arrays, names: Sequence[str], what: str) -> None:
+def refuse_mutation(after: Arrays, before: Arrays, names: Sequence[str], what: str) -> None:
     """Refuse a function that writes into its arguments."""
     for a, b, name in zip(after, before, names, strict=True):
-        if not same(a, b):
+        if not same_numbers(a, b):
             text = f"{what} changed {name} in place; it must work on a copy"
             raise problem(Kind.MUTATION, text, name)
 
@@ -342,7 +345,7 @@ def same_bytes(a: Any, b: Any) -> bool:
     return a.tobytes() == b.tobytes()
 
 
-def same(a: Any, b: Any) -> bool:
+def same_numbers(a: Any, b: Any) -> bool:
     """Whether two arrays hold the same numbers, NaN among them."""
     return same_bytes(a, b) or np.array_equal(a, b, equal_nan=True)
 
@@ -355,28 +358,28 @@ class Recorded(Subject):
     def call(self, values: Arrays) -> Any:
         """Call the function with tensors, recording nothing."""
         with no_grad():
-            return self.function(*self.inputs.filled([leaf(x) for x in values]))
+            return self.function(*self.inputs.fill_arguments([leaf(x) for x in values]))
 
-    def over(self, *leaves: Any) -> Any:
+    def call_with_leaves(self, *leaves: Any) -> Any:
         """Call the function with these in place of the differentiated leaves."""
-        return self.function(*self.inputs.filled(leaves))
+        return self.function(*self.inputs.fill_arguments(leaves))
 
-    def pulled_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+    def pull_back(self, values: Arrays, weights: Arrays) -> list[Any]:
         """Walk the graph back."""
-        y, back = recorded_vjp(self.over, *values)
+        y, back = recorded_vjp(self.call_with_leaves, *values)
         structure = flatten(y)[1]
-        return [plain(x) for x in back(structure(weights))]
+        return [leaf_array(x) for x in back(structure(weights))]
 
-    def pushed(self, values: Arrays, tangents: Arrays) -> list[Any] | None:
+    def push_forward(self, values: Arrays, tangents: Arrays) -> list[Any] | None:
         """Carry tangents along the graph."""
-        moved = recorded_jvp(self.over, tuple(values), tuple(tangents))[1]
-        return [plain(t) for t in flatten(moved)[0]]
+        moved = recorded_jvp(self.call_with_leaves, tuple(values), tuple(tangents))[1]
+        return [leaf_array(t) for t in flatten(moved)[0]]
 
     def second(self) -> Subject | None:
         """Return the recorded gradient as a function that is recorded again."""
 
         def gradient(gs: Any, *leaves: Any) -> Any:
-            y, back = recorded_vjp(self.over, *leaves)
+            y, back = recorded_vjp(self.call_with_leaves, *leaves)
             return back(flatten(y)[1](gs))
 
         gradient.__name__ = f"gradient of {self.name}"

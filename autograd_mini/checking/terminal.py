@@ -71,7 +71,7 @@ def check_options(parser: ArgumentParser) -> None:
         rules.add_argument(f"--{name}", metavar="FUNCTION", help=f"{name}{called}")
     checking = parser.add_argument_group("the check")
     row = checking.add_argument
-    row("--argnums", type=read_by(choice), metavar="0,2",
+    row("--argnums", type=read_by(read_choice), metavar="0,2",
         help="which inputs are differentiated, by position or name; the others stay")  # fmt: skip
     row("--order", type=int, choices=(1, 2), default=1, help="2 for the gradient's gradient, too")
     row("--seed", type=read_by(seed), default=0, help="of the random inputs and cotangent")
@@ -85,13 +85,18 @@ def check_options(parser: ArgumentParser) -> None:
         help="that a search tries: those given, other lengths, or other axes too")  # fmt: skip
     row("--values", choices=VALUES, default="similar",
         help="that a search tries: like those given, or any")  # fmt: skip
-    row("--examples", type=read_by(count), default=100, help="that a search tries, 100 by default")
+    row(
+        "--examples",
+        type=read_by(read_count),
+        default=100,
+        help="that a search tries, 100 by default",
+    )
     output = parser.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print the report as JSON")
     output.add_argument("--html", metavar="FILE", help="write the report as a page")
 
 
-def choice(text: str) -> tuple[str, ...]:
+def read_choice(text: str) -> tuple[str, ...]:
     """Read positions or names of inputs, as `0,2` or `x,w`.
 
     Raises:
@@ -103,7 +108,7 @@ def choice(text: str) -> tuple[str, ...]:
     return parts
 
 
-def count(text: str) -> int:
+def read_count(text: str) -> int:
     """Read a number of examples.
 
     Raises:
@@ -122,11 +127,11 @@ def exit_code(report: Report) -> int:
 def check(asked: Namespace) -> int:
     """Carry out a check, print what was found, and return the exit code."""
     standard_output()
-    page_path = None if asked.html is None else writable(asked.html)
+    page_path = None if asked.html is None else writable_path(asked.html)
     if asked.file is not None and os.path.isfile(asked.file):
         asked.file = os.path.abspath(asked.file)  # the checked file may go to another folder
     function = target(asked.function)
-    given = gradients(asked)
+    given = named_gradients(asked)
     at = point(function, asked.inputs or (), asked.file, asked.seed, asked.scale, asked.dtype)
     settings = {name: getattr(asked, name) for name in PASSED_ON}
     settings |= {"names": at.names, **given}
@@ -137,7 +142,7 @@ def check(asked: Namespace) -> int:
         settings["argnums"] = at.chosen
     try:
         if asked.search:
-            return searched(function, at, settings, asked, page_path)
+            return run_search(function, at, settings, asked, page_path)
         report = gradcheck(function, *at.arguments, **settings, raises=False)
     except AutogradError as error:
         raise ArgumentError(f"{error}; the inputs are {at}") from error
@@ -145,11 +150,11 @@ def check(asked: Namespace) -> int:
         text = f"{raised(error)}; the inputs are {at}: give those that the function takes"
         raise ArgumentError(text) from error
     write_page(page_path, report)
-    show(report.to_dict() if asked.json else report, asked)
+    print_report(report.to_dict() if asked.json else report, asked)
     return exit_code(report)
 
 
-def writable(path: str) -> str:
+def writable_path(path: str) -> str:
     """Return the absolute path of a file that can be written.
 
     Raises:
@@ -183,7 +188,7 @@ def chosen_positions(parts: tuple[str, ...], at: Point) -> list[int]:
     return found
 
 
-def gradients(asked: Namespace) -> dict[str, Any]:
+def named_gradients(asked: Namespace) -> dict[str, Any]:
     """Return the gradient that was named, by its keyword."""
     found: dict[str, Any] = {}
     for name in GRADIENTS:
@@ -194,7 +199,7 @@ def gradients(asked: Namespace) -> dict[str, Any]:
     return found
 
 
-def show(found: Any, asked: Namespace) -> None:
+def print_report(found: Any, asked: Namespace) -> None:
     """Print a report, or plain values as JSON."""
     text = json.dumps(jsonable(found), indent=2) if asked.json else found
     print(text, file=asked.output)
@@ -208,7 +213,7 @@ def write_page(path: str | None, report: Report) -> None:
         write_file(path, page(report))
 
 
-def searched(
+def run_search(
     function: Any, at: Point, settings: dict[str, Any], asked: Namespace, page_path: str | None
 ) -> int:
     """Search for a counterexample, print it, and return 1 if there is one, else 0."""
@@ -227,7 +232,7 @@ def searched(
         write_page(page_path, found.report)
     elif page_path is not None:
         complain("autograd-mini check: nothing was found, so no page is written")
-    show(explored.to_dict() if asked.json else explored, asked)
+    print_report(explored.to_dict() if asked.json else explored, asked)
     return 0 if found is None else exit_code(found.report)
 
 

@@ -29,7 +29,7 @@ def fail_briefly(check: Callable[Parameters, Report]) -> Callable[Parameters, Re
     """Return a check that lets a test fail with the report alone."""
 
     @wraps(check)
-    def checked(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Report:
+    def check_or_fail(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Report:
         __tracebackhide__ = True
         import pytest
 
@@ -39,7 +39,7 @@ def fail_briefly(check: Callable[Parameters, Report]) -> Callable[Parameters, Re
             pytest.fail(str(report), pytrace=False)
         return report
 
-    return checked
+    return check_or_fail
 
 
 gradcheck = fail_briefly(check_gradient)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .choice import adapted, framework_of
+from .choice import adapt_function, framework_of
 from .foreign import Foreign, Framework
 
-__all__ = ["Foreign", "Framework", "adapted", "framework_of", "with_parameters"]
+__all__ = ["Foreign", "Framework", "adapt_function", "framework_of", "with_parameters"]
 
 
 def with_parameters(module: Any) -> tuple[Any, dict[str, Any]]:

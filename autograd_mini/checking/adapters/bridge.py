@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from .choice import mapped
+from .choice import map_leaves
 from .foreign import Framework
 
 Function = Callable[..., Any]
 
 
-def bridged(
+def bridge_function(
     framework: Framework,
     f: Function,
     arguments: Sequence[Any],
@@ -29,12 +29,12 @@ def bridged(
         return framework.tensor(x) if isinstance(x, (np.ndarray, np.floating)) else x
 
     def over_arrays(function: Function) -> Function:
-        def called(*xs: Any) -> Any:
+        def call_over_arrays(*xs: Any) -> Any:
             with framework.precision(not keep_dtype):
-                return mapped(plain, [function(*mapped(tensor, xs))])[0]
+                return map_leaves(plain, [function(*map_leaves(tensor, xs))])[0]
 
-        called.__name__ = str(getattr(function, "__name__", type(function).__name__))
-        return called
+        call_over_arrays.__name__ = str(getattr(function, "__name__", type(function).__name__))
+        return call_over_arrays
 
     taken = {k: over_arrays(rule) if callable(rule) else rule for k, rule in rules.items()}
-    return over_arrays(framework.function(f)), mapped(plain, arguments), taken
+    return over_arrays(framework.function(f)), map_leaves(plain, arguments), taken

@@ -40,10 +40,10 @@ def framework_of(f: Any, inputs: Sequence[Any], name: str | None = None) -> Fram
         raise ArgumentError(f"gradcheck: framework is one of {tuple(FRAMEWORKS)}, got {name!r}")
     if name is None:
         leaves = flatten(list(inputs))[0]
-        found = (packages(x) for x in [*leaves, f])
+        found = (frameworks_of(x) for x in [*leaves, f])
         name = next((name for names in found for name in names), None)
     if name is None and callable(f):
-        name = PACKAGES.get(root(getattr(f, "__module__", None)))
+        name = PACKAGES.get(package_of(getattr(f, "__module__", None)))
     if name is None:
         return None
     module, cls = FRAMEWORKS[name]
@@ -51,18 +51,18 @@ def framework_of(f: Any, inputs: Sequence[Any], name: str | None = None) -> Fram
     return made
 
 
-def root(module: Any) -> str:
+def package_of(module: Any) -> str:
     """Return the package of a module's name."""
     return module.partition(".")[0] if isinstance(module, str) else ""
 
 
-def packages(value: Any) -> list[str]:
+def frameworks_of(value: Any) -> list[str]:
     """Return the frameworks in which a type, or that of a value, and its bases are defined."""
     cls = value if isinstance(value, type) else type(value)
-    return [PACKAGES[p] for c in cls.__mro__ if (p := root(c.__module__)) in PACKAGES]
+    return [PACKAGES[p] for c in cls.__mro__ if (p := package_of(c.__module__)) in PACKAGES]
 
 
-def adapted(
+def adapt_function(
     framework: Framework,
     f: Any,
     arguments: Sequence[Any],
@@ -78,21 +78,21 @@ def adapted(
     Raises:
         OperandError: if no input is a floating-point tensor.
     """
-    written = argument_names(framework.declared(f), len(arguments), names)
-    f, arguments = framework.opened(f, arguments)
-    plain = prepared(framework, arguments, argnums)
+    written = argument_names(framework.declaring_function(f), len(arguments), names)
+    f, arguments = framework.open_containers(f, arguments)
+    plain = convert_arguments(framework, arguments, argnums)
     kept = framework.subject(f, Inputs(plain, written, argnums, True), arguments, False)
     if keep_dtype:
-        kept.runs()
+        kept.try_run()
         return kept
     wide = framework.subject(
         framework.wide_function(f), Inputs(plain, written, argnums), arguments, True
     )
-    reached = wide.runs()
-    return wide if reached == 2 or reached >= kept.runs() > 0 else kept
+    reached = wide.try_run()
+    return wide if reached == 2 or reached >= kept.try_run() > 0 else kept
 
 
-def prepared(
+def convert_arguments(
     framework: Framework, arguments: Sequence[Any], argnums: int | Sequence[int] | None
 ) -> list[Any]:
     """Return the arguments with arrays for tensors.
@@ -102,7 +102,7 @@ def prepared(
     """
     leaves = flatten(list(arguments))[0]
     tensors = [x for x in leaves if framework.owns(x) or isinstance(x, np.ndarray)]
-    hide = argnums is None and any(differentiable(framework, x) for x in tensors)
+    hide = argnums is None and any(is_differentiable(framework, x) for x in tensors)
 
     def plain(x: Any) -> Any:
         if framework.owns(x):
@@ -112,10 +112,10 @@ def prepared(
                 return Passed(x)
         return Passed(x) if hide and isinstance(x, (float, complex)) else x
 
-    return mapped(plain, arguments)
+    return map_leaves(plain, arguments)
 
 
-def differentiable(framework: Framework, value: Any) -> bool:
+def is_differentiable(framework: Framework, value: Any) -> bool:
     """Whether a tensor or array is of floating-point or complex numbers."""
     try:
         array = framework.array(value) if framework.owns(value) else value
@@ -124,7 +124,7 @@ def differentiable(framework: Framework, value: Any) -> bool:
     return array.dtype.kind in "fc"
 
 
-def mapped(function: Callable[[Any], Any], arguments: Sequence[Any]) -> list[Any]:
+def map_leaves(function: Callable[[Any], Any], arguments: Sequence[Any]) -> list[Any]:
     """Apply a function to the leaves of each argument."""
     found = []
     for argument in arguments:

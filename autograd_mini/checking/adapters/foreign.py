@@ -18,7 +18,7 @@ from ...core.tree import flatten
 from ..causes import Kind
 from ..coordinates import coordinates
 from ..inputs import Arrays, Inputs, Problem, problem
-from ..subjects import Function, Subject, copies
+from ..subjects import Function, Subject, copy_arrays
 
 
 class Place:
@@ -60,7 +60,7 @@ class Framework:
         """Return a tensor in double precision, if it is of floating-point numbers."""
         raise NotImplementedError
 
-    def changed(self, tensor: Any, value: Any) -> bool:
+    def has_changed(self, tensor: Any, value: Any) -> bool:
         """Whether a tensor was written into, where the array does not show it."""
         return False
 
@@ -72,11 +72,11 @@ class Framework:
         """Return the function with its own numbers in double precision, where that can be."""
         return f
 
-    def declared(self, f: Any) -> Any:
+    def declaring_function(self, f: Any) -> Any:
         """Return the function whose parameters name the inputs."""
         return f
 
-    def opened(self, f: Any, arguments: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
+    def open_containers(self, f: Any, arguments: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
         """Return a function and its arguments with nothing but usual containers in them."""
         return f, arguments
 
@@ -115,7 +115,7 @@ class Foreign(Subject):
         self.what = f"the gradient of {framework.title}"
         self.framework, self.wide = framework, wide
         self.coarsest = 0.0
-        filled = inputs.filled([Place(i) for i in range(len(inputs.arrays))])
+        filled = inputs.fill_arguments([Place(i) for i in range(len(inputs.arrays))])
         leaves, self._rebuild = flatten(list(filled))
         given = flatten(list(arguments))[0]
         self._arrays_only = not any(framework.owns(x) for x in given)
@@ -136,7 +136,7 @@ class Foreign(Subject):
         found: AbstractContextManager[Any] = self.framework.precision(self.wide)
         return found
 
-    def applied(self, *tensors: Any) -> Any:
+    def call_with_tensors(self, *tensors: Any) -> Any:
         """Call the function with these in place of the differentiated leaves."""
         rows = zip(self._slots, self._rest, strict=True)
         filled = [x if i is None else tensors[i] for i, x in rows]
@@ -156,9 +156,9 @@ class Foreign(Subject):
         framework, leaves = self.framework, self.leaves(outputs)
         return [framework.array(y) if framework.owns(y) else y for y in leaves]
 
-    def evaluated(self, tensors: list[Any]) -> Any:
+    def call_for_values(self, tensors: list[Any]) -> Any:
         """Call the function for its numbers only."""
-        return self.applied(*tensors)
+        return self.call_with_tensors(*tensors)
 
     def call(self, values: Arrays) -> Any:
         """Call the function with tensors.
@@ -168,11 +168,11 @@ class Foreign(Subject):
         """
         with self.precision():
             tensors = self.tensors(values)
-            outputs = self.evaluated(tensors)
+            outputs = self.call_for_values(tensors)
             found = self.arrays(outputs)
             self._pair = super().is_pair(outputs)
             for tensor, value, name in zip(tensors, values, self.inputs.names, strict=True):
-                if self.framework.changed(tensor, value):
+                if self.framework.has_changed(tensor, value):
                     text = f"the function changed {name} in place; it must work on a copy"
                     raise problem(Kind.MUTATION, text, name)
         return found or outputs
@@ -188,12 +188,12 @@ class Foreign(Subject):
         try:
             with self.precision(), catch_warnings(), np.errstate(all="ignore"):
                 simplefilter("ignore")  # where a framework goes one by one, it says so
-                outputs = self.batched(self.tensors(values), position)
+                outputs = self.call_batched(self.tensors(values), position)
                 return None if outputs is None else [coordinates(y) for y in self.arrays(outputs)]
         except Exception:  # not everything can be batched
             return None
 
-    def batched(self, tensors: list[Any], position: int) -> Any:
+    def call_batched(self, tensors: list[Any], position: int) -> Any:
         """Call the function for each of the rows of one tensor, None if there is no way to."""
         return None
 
@@ -203,7 +203,7 @@ class Foreign(Subject):
         self.epsilon = max(self.epsilon, self.coarsest)
         return found
 
-    def pulled_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+    def pull_back(self, values: Arrays, weights: Arrays) -> list[Any]:
         """Ask the framework for the gradient.
 
         Raises:
@@ -215,22 +215,22 @@ class Foreign(Subject):
         except Problem:
             raise
         except Exception as error:  # whatever a rule raises is its mistake: the function ran
-            raise problem(*refusal(self.what, error)) from error
+            raise problem(*describe_refusal(self.what, error)) from error
 
     def reverse(self, values: Arrays, weights: Arrays) -> list[Any]:
         """Return the gradient, one array or None a differentiated leaf."""
         raise NotImplementedError
 
-    def pushed(self, values: Arrays, tangents: Arrays) -> list[Any] | None:
+    def push_forward(self, values: Arrays, tangents: Arrays) -> list[Any] | None:
         """Push tangents forward, where the framework has a rule for all operations."""
         try:
             with self.precision(), catch_warnings():
                 simplefilter("ignore")  # about the framework's own forward mode
                 return self.forward(values, tangents)
         except Exception as error:
-            if not by_own_rule(error):
+            if not is_from_user_rule(error):
                 return None  # a function without forward mode: nothing to compare
-            kind, text = Kind.FORWARD, refusal("the forward rule", error)[1]
+            kind, text = Kind.FORWARD, describe_refusal("the forward rule", error)[1]
             raise problem(kind, text) from error
 
     def forward(self, values: Arrays, tangents: Arrays) -> list[Any]:
@@ -238,7 +238,7 @@ class Foreign(Subject):
         raise NotImplementedError
 
     # ── the gradient as a function ────────────────────────────────────────────────────────────
-    def differentiable(self, gs: list[Any], *tensors: Any) -> list[Any]:
+    def differentiable_gradient(self, gs: list[Any], *tensors: Any) -> list[Any]:
         """Return the gradient as tensors that the framework can differentiate again."""
         raise NotImplementedError
 
@@ -246,11 +246,11 @@ class Foreign(Subject):
         """Return the gradient as a function of cotangents and leaves."""
 
         def gradient(gs: list[Any], *tensors: Any) -> list[Any]:
-            return self.differentiable(gs, *tensors)
+            return self.differentiable_gradient(gs, *tensors)
 
         gradient.__name__ = f"gradient of {self.name}"
         inputs = self.second_inputs()
-        values = inputs.filled(inputs.values(inputs.arrays))
+        values = inputs.fill_arguments(inputs.values(inputs.arrays))
         found: Foreign = type(self)(self.framework, gradient, inputs, values, self.wide)
         found.likes = [None] * (len(found.likes) - len(self.likes)) + self.likes
         found.coarsest = self.epsilon
@@ -263,28 +263,28 @@ class Foreign(Subject):
         if not self.wide:
             rows = zip(gs, self.results, strict=True)
             gs = [np.asarray(g, y.dtype) if y.dtype.kind in "fc" else g for g, y in rows]
-        values = copies(self.inputs.values(self.inputs.arrays))
+        values = copy_arrays(self.inputs.values(self.inputs.arrays))
         return Inputs((gs, *values), ["cotangent", *self.inputs.names], keep_dtype=not self.wide)
 
     # ── whether it runs ───────────────────────────────────────────────────────────────────────
-    def runs(self) -> int:
+    def try_run(self) -> int:
         """Return how far it gets: 0 if the function raises, 1 if its gradient does, else 2."""
         values = self.inputs.values(self.inputs.arrays)
         try:
-            outputs = [np.asarray(y) for y in self.call(copies(values))]
+            outputs = [np.asarray(y) for y in self.call(copy_arrays(values))]
         except Problem:
             return 1
         except Exception:  # whatever a function raises for tensors it was not made for
             return 0
         try:
-            found = self.pulled_back(copies(values), [np.ones_like(y) for y in outputs])
+            found = self.pull_back(copy_arrays(values), [np.ones_like(y) for y in outputs])
         except Exception:
             return 1
         rows = zip(found, values, strict=True)
-        return 1 if any(narrower(g, x) for g, x in rows if g is not None) else 2
+        return 1 if any(is_narrower(g, x) for g, x in rows if g is not None) else 2
 
 
-def narrower(a: Any, b: Any) -> bool:
+def is_narrower(a: Any, b: Any) -> bool:
     """Whether an array is in a narrower dtype than another."""
     first, second = np.asarray(a).dtype, np.asarray(b).dtype
     return first.kind in "fc" and bool(np.finfo(first).eps > np.finfo(second).eps)
@@ -302,7 +302,7 @@ def rounding_unit(number: Any) -> float:
     return unit
 
 
-def by_own_rule(error: Exception) -> bool:
+def is_from_user_rule(error: Exception) -> bool:
     """Whether an error comes out of a `jvp` that somebody wrote, not out of a package's own."""
     if isinstance(error, NotImplementedError):
         return False
@@ -310,7 +310,7 @@ def by_own_rule(error: Exception) -> bool:
     return any(x.name == "jvp" and "site-packages" not in x.filename for x in frames)
 
 
-def refusal(what: str, error: Exception) -> tuple[Kind, str]:
+def describe_refusal(what: str, error: Exception) -> tuple[Kind, str]:
     """Return what is wrong with a gradient that raises, as the kind and text of a problem."""
     said = str(error).strip().split("\n")[0]
     lower = said.lower()

@@ -60,7 +60,7 @@ class Jax(Framework):
         floating = numbers.issubdtype(tensor.dtype, numbers.floating)
         return tensor.astype(np.float64) if floating else tensor
 
-    def opened(self, f: Any, arguments: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
+    def open_containers(self, f: Any, arguments: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
         """Return a function and arguments in which dicts stand for containers of JAX's own.
 
         Such are registered classes, as those of models; a dict has an item a leaf, by its path.
@@ -121,9 +121,9 @@ class JaxSubject(Foreign):
         found: list[Any] = self.jax.tree_util.tree_leaves(outputs)
         return found
 
-    def flat(self, *tensors: Any) -> list[Any]:
+    def flat_outputs(self, *tensors: Any) -> list[Any]:
         """Call the function and return the leaves of its result."""
-        return self.leaves(self.applied(*tensors))
+        return self.leaves(self.call_with_tensors(*tensors))
 
     def arrays(self, outputs: Any) -> list[Any]:
         """Return the leaves of a result as arrays."""
@@ -132,20 +132,20 @@ class JaxSubject(Foreign):
                 self.coarsest = max(self.coarsest, float(self.framework.numpy.finfo(y.dtype).eps))
         return super().arrays(outputs)
 
-    def batched(self, tensors: list[Any], position: int) -> Any:
+    def call_batched(self, tensors: list[Any], position: int) -> Any:
         """Call the function by `jax.vmap`."""
         axes = [0 if i == position else None for i in range(len(tensors))]
-        return self.jax.vmap(self.flat, in_axes=axes)(*tensors)
+        return self.jax.vmap(self.flat_outputs, in_axes=axes)(*tensors)
 
     # ── reverse ───────────────────────────────────────────────────────────────────────────────
     def reverse(self, values: Arrays, weights: Arrays) -> list[Any]:
         """Return the gradient of `jax.vjp`."""
-        found = self.walked(self.tensors(values), [np.array(g) for g in weights])
+        found = self.run_backward(self.tensors(values), [np.array(g) for g in weights])
         return [None if g is None else self.framework.array(g) for g in found]
 
-    def walked(self, tensors: Sequence[Any], gs: Sequence[Any]) -> list[Any]:
+    def run_backward(self, tensors: Sequence[Any], gs: Sequence[Any]) -> list[Any]:
         """Return the gradient as JAX's arrays, by our convention for complex numbers."""
-        outputs, back = self.jax.vjp(self.flat, *tensors)
+        outputs, back = self.jax.vjp(self.flat_outputs, *tensors)
         cotangents = [self.cotangent(y, g) for y, g in zip(outputs, gs, strict=True)]
         return [self.framework.numpy.conj(g) for g in back(cotangents)]
 
@@ -160,10 +160,10 @@ class JaxSubject(Foreign):
     def forward(self, values: Arrays, tangents: Arrays) -> list[Any]:
         """Push tangents forward by `jax.jvp`."""
         moved = [self.framework.tensor(t) for t in tangents]
-        found = self.jax.jvp(self.flat, tuple(self.tensors(values)), tuple(moved))[1]
+        found = self.jax.jvp(self.flat_outputs, tuple(self.tensors(values)), tuple(moved))[1]
         constant = self.jax.dtypes.float0
         return [None if t.dtype == constant else self.framework.array(t) for t in found]
 
-    def differentiable(self, gs: list[Any], *tensors: Any) -> list[Any]:
+    def differentiable_gradient(self, gs: list[Any], *tensors: Any) -> list[Any]:
         """Return the gradient as arrays that JAX can differentiate again."""
-        return self.walked(tensors, gs)
+        return self.run_backward(tensors, gs)

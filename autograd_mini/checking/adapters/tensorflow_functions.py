@@ -51,13 +51,13 @@ class TensorFlow(Framework):
         wanted = self.tf.complex128 if dtype.is_complex else self.tf.float64
         return self.tf.cast(tensor, wanted) if dtype.is_complex or dtype.is_floating else tensor
 
-    def changed(self, tensor: Any, value: Any) -> bool:
+    def has_changed(self, tensor: Any, value: Any) -> bool:
         """Whether a variable was assigned to."""
         if not self.is_variable(tensor):
             return False
         return not np.array_equal(self.array(tensor), value, equal_nan=True)
 
-    def declared(self, f: Any) -> Any:
+    def declaring_function(self, f: Any) -> Any:
         """Return the function whose parameters name the inputs: `call` of a layer."""
         call = getattr(f, "call", None)
         is_layer = isinstance(f, self.tf.Module) and callable(call)
@@ -105,17 +105,17 @@ class TensorFlowSubject(Foreign):
     def reverse(self, values: Arrays, weights: Arrays) -> list[Any]:
         """Return the gradient of a tape."""
         gs = [self.framework.tensor(g) for g in weights]
-        found = self.walked(self.tensors(values), gs)
+        found = self.run_backward(self.tensors(values), gs)
         return [None if g is None else self.framework.array(g) for g in found]
 
-    def walked(self, tensors: Sequence[Any], gs: Sequence[Any]) -> list[Any]:
+    def run_backward(self, tensors: Sequence[Any], gs: Sequence[Any]) -> list[Any]:
         """Record the function and walk back, None for a leaf that nothing depends on."""
         with self.tf.GradientTape() as tape:
             for x in tensors:
                 tape.watch(x)
-            outputs = self.leaves(self.applied(*tensors))
+            outputs = self.leaves(self.call_with_tensors(*tensors))
         rows = zip(outputs, gs, strict=True)
-        pairs = [(y, g) for y, g in rows if self.framework.owns(y) and moves(y.dtype)]
+        pairs = [(y, g) for y, g in rows if self.framework.owns(y) and has_derivatives(y.dtype)]
         if not pairs:
             return [None] * len(tensors)
         cotangents = [self.tf.cast(g, y.dtype) for y, g in pairs]
@@ -130,19 +130,19 @@ class TensorFlowSubject(Foreign):
         tensors = self.tensors(values)
         moved = [self.framework.tensor(t) for t in tangents]
         with self.tf.autodiff.ForwardAccumulator(tensors, moved) as accumulator:
-            outputs = self.leaves(self.applied(*tensors))
+            outputs = self.leaves(self.call_with_tensors(*tensors))
         found = [accumulator.jvp(y) if self.framework.owns(y) else None for y in outputs]
         return [None if t is None else self.framework.array(t) for t in found]
 
-    def differentiable(self, gs: list[Any], *tensors: Any) -> list[Any]:
+    def differentiable_gradient(self, gs: list[Any], *tensors: Any) -> list[Any]:
         """Return the gradient as tensors that TensorFlow can differentiate again."""
-        found = self.walked(tensors, gs)
+        found = self.run_backward(tensors, gs)
         rows = zip(found, tensors, strict=True)
         return [
             self.tf.zeros_like(x) if g is None else self.tf.convert_to_tensor(g) for g, x in rows
         ]
 
 
-def moves(dtype: Any) -> bool:
+def has_derivatives(dtype: Any) -> bool:
     """Whether values of a dtype have derivatives."""
     return bool(dtype.is_floating or dtype.is_complex)

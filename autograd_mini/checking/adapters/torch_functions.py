@@ -35,12 +35,12 @@ class Torch(Framework):
         torch, plain = self.torch, tensor.detach()
         plain = plain.to_dense() if plain.layout is not torch.strided else plain
         plain = plain.cpu().resolve_conj().resolve_neg()
-        if plain.is_floating_point() and plain.dtype not in self.known():
+        if plain.is_floating_point() and plain.dtype not in self.numpy_dtypes():
             plain = plain.float()
         found: np.ndarray = plain.numpy()
         return found
 
-    def known(self) -> tuple[Any, ...]:
+    def numpy_dtypes(self) -> tuple[Any, ...]:
         """Return the floating-point dtypes that NumPy has as well."""
         return self.torch.float16, self.torch.float32, self.torch.float64
 
@@ -55,7 +55,7 @@ class Torch(Framework):
             return tensor.detach().to(self.torch.complex128)
         return tensor.detach().double() if tensor.is_floating_point() else tensor
 
-    def changed(self, tensor: Any, value: Any) -> bool:
+    def has_changed(self, tensor: Any, value: Any) -> bool:
         """Whether a tensor was written into, where the array does not show it."""
         if isinstance(value, np.ndarray) and tensor.device.type == "cpu":
             return False  # the same memory
@@ -70,11 +70,11 @@ class Torch(Framework):
         if not self.is_function(f):
             return f
 
-        def applied(*xs: Any) -> Any:
+        def apply_function(*xs: Any) -> Any:
             return f.apply(*xs)
 
-        applied.__name__ = f.__name__
-        return applied
+        apply_function.__name__ = f.__name__
+        return apply_function
 
     def wide_function(self, f: Any) -> Any:
         """Return a module as a copy in double precision; the user's is not touched."""
@@ -87,7 +87,7 @@ class Torch(Framework):
         except Exception:  # a module that cannot be copied is checked as it is
             return f
 
-    def declared(self, f: Any) -> Any:
+    def declaring_function(self, f: Any) -> Any:
         """Return the function whose parameters name the inputs: `forward` of a class or module."""
         if self.is_function(f):
             separate = f.setup_context is not self.torch.autograd.Function.setup_context
@@ -158,50 +158,52 @@ class TorchSubject(Foreign):
         """The module."""
         return self.framework.torch
 
-    def evaluated(self, tensors: list[Any]) -> Any:
+    def call_for_values(self, tensors: list[Any]) -> Any:
         """Call the function, recording nothing if it can do without."""
         if self.recording:
             with self.torch.enable_grad():
-                return self.applied(*[x.requires_grad_() for x in tensors])
+                return self.call_with_tensors(*[x.requires_grad_() for x in tensors])
         with self.torch.no_grad():
-            return self.applied(*tensors)
+            return self.call_with_tensors(*tensors)
 
     def arrays(self, outputs: Any) -> list[Any]:
         """Return the leaves of a result as arrays."""
         for y in self.leaves(outputs):
             if self.framework.owns(y) and y.is_floating_point():
-                known = y.dtype in self.framework.known()
+                known = y.dtype in self.framework.numpy_dtypes()
                 unit = 0.0 if known else float(self.torch.finfo(y.dtype).eps)
                 self.coarsest = max(self.coarsest, unit)
         return super().arrays(outputs)
 
-    def runs(self) -> int:
+    def try_run(self) -> int:
         """Return how far it gets; a function that fails without a graph is given one."""
-        reached = super().runs()
+        reached = super().try_run()
         if reached == 0:
             self.recording = True
-            reached = super().runs()
+            reached = super().try_run()
         return reached
 
-    def batched(self, tensors: list[Any], position: int) -> Any:
+    def call_batched(self, tensors: list[Any], position: int) -> Any:
         """Call the function by `torch.func.vmap`."""
         axes = tuple(0 if i == position else None for i in range(len(tensors)))
         with self.torch.no_grad():
-            mapped = self.torch.func.vmap(lambda *ts: self.leaves(self.applied(*ts)), axes)
+            mapped = self.torch.func.vmap(
+                lambda *ts: self.leaves(self.call_with_tensors(*ts)), axes
+            )
             return mapped(*tensors)
 
     # ── reverse ───────────────────────────────────────────────────────────────────────────────
     def reverse(self, values: Arrays, weights: Arrays) -> list[Any]:
         """Return the gradient of autograd."""
         gs = [None if g is None else self.framework.tensor(g) for g in weights]
-        found = self.walked(self.tensors(values), gs, create_graph=False)
+        found = self.run_backward(self.tensors(values), gs, create_graph=False)
         return [None if x is None else self.framework.array(x) for x in found]
 
-    def walked(self, tensors: list[Any], gs: list[Any], create_graph: bool) -> list[Any]:
+    def run_backward(self, tensors: list[Any], gs: list[Any], create_graph: bool) -> list[Any]:
         """Record the function and walk back, None for a leaf that nothing depends on."""
         with self.torch.enable_grad():
             moved = [x if x.requires_grad else x.requires_grad_() for x in tensors]
-            outputs = self.leaves(self.applied(*moved))
+            outputs = self.leaves(self.call_with_tensors(*moved))
             rows = [(y, g) for y, g in zip(outputs, gs, strict=True) if g is not None]
             pairs = [(y, g) for y, g in rows if self.framework.owns(y) and y.requires_grad]
             if not pairs:
@@ -225,24 +227,24 @@ class TorchSubject(Foreign):
             return found
         if self._first is None:
             self._first = found
-        elif not self._laid_out and same(found, self._first):
+        elif not self._laid_out and gradients_agree(found, self._first):
             self._laid_out = True
-            self.with_gaps(weights, found)
-            self.with_undefined(weights, found)
+            self.check_with_gaps(weights, found)
+            self.check_with_undefined(weights, found)
         return found
 
-    def with_gaps(self, weights: Arrays, expected: Arrays) -> None:
+    def check_with_gaps(self, weights: Arrays, expected: Arrays) -> None:
         """Compare with the gradient for the same cotangent, laid out with gaps in memory.
 
         Raises:
             Problem: if it is another one.
         """
         what = f"{self.what}, given a cotangent that is not contiguous in memory,"
-        gs = [with_gap(g) for g in self.natural_weights(weights)]
-        if not self.agrees(lambda point: self.walked_for(gs, what, point), weights, expected):
+        gs = [add_memory_gaps(g) for g in self.natural_weights(weights)]
+        if not self.agrees(lambda point: self.gradient_for(gs, what, point), weights, expected):
             raise problem(Kind.COTANGENT, f"{what} is another one")
 
-    def walked_for(self, gs: list[Any], what: str, point: Arrays) -> Arrays:
+    def gradient_for(self, gs: list[Any], what: str, point: Arrays) -> Arrays:
         """Return the gradient at a point for cotangents of another kind than usual.
 
         Raises:
@@ -256,12 +258,12 @@ class TorchSubject(Foreign):
             text = f"{what} raises {type(error).__name__}: {said:.160}"
             raise problem(Kind.COTANGENT, text) from error
         rows = enumerate(zip(found, values, strict=True))
-        return [self.fitted(g, x, i) for i, (g, x) in rows]
+        return [self.check_cotangent(g, x, i) for i, (g, x) in rows]
 
     def agrees(self, other: Callable[[Arrays], Arrays], weights: Arrays, expected: Arrays) -> bool:
         """Tell whether a gradient that is computed in another way is the same, but for rounding."""
         point = self.inputs.arrays
-        if same(other(point), expected, 1e3 * self.epsilon):
+        if gradients_agree(other(point), expected, 1e3 * self.epsilon):
             return True
 
         def difference(at: Arrays) -> np.ndarray:
@@ -271,7 +273,7 @@ class TorchSubject(Foreign):
 
         return is_rounding(difference, difference(point), point, 0)
 
-    def with_undefined(self, weights: Arrays, expected: Arrays) -> None:
+    def check_with_undefined(self, weights: Arrays, expected: Arrays) -> None:
         """Compare with the sum of the gradients of each result, where that of others is undefined.
 
         A backward gets None for a result that nothing depends on, after
@@ -284,16 +286,16 @@ class TorchSubject(Foreign):
             return
         natural = self.natural_weights(weights)
 
-        def summed(point: Arrays) -> Arrays:
+        def sum_of_gradients(point: Arrays) -> Arrays:
             total = [np.zeros_like(x) for x in expected]
             for k, g in enumerate(natural):
                 gs = [g if i == k else None for i in range(len(weights))]
                 what = f"{self.what} of result {k} alone, with None for those of the others,"
-                rows = zip(total, self.walked_for(gs, what, point), strict=True)
+                rows = zip(total, self.gradient_for(gs, what, point), strict=True)
                 total = [t + x for t, x in rows]
             return total
 
-        if not self.agrees(summed, weights, expected):
+        if not self.agrees(sum_of_gradients, weights, expected):
             text = f"{self.what} differs from the sum of those of each result alone, with None for"
             raise problem(Kind.COTANGENT, f"{text} the others")
 
@@ -305,21 +307,21 @@ class TorchSubject(Foreign):
             moved = [self.framework.tensor(t) for t in tangents]
             rows = zip(self.tensors(values), moved, strict=True)
             pairs = [dual.make_dual(x.requires_grad_(), t.to(x.device)) for x, t in rows]
-            outputs = self.leaves(self.applied(*pairs))
+            outputs = self.leaves(self.call_with_tensors(*pairs))
             found = [
                 dual.unpack_dual(y).tangent if self.framework.owns(y) else None for y in outputs
             ]
             return [None if t is None else np.array(self.framework.array(t)) for t in found]
 
-    def differentiable(self, gs: list[Any], *tensors: Any) -> list[Any]:
+    def differentiable_gradient(self, gs: list[Any], *tensors: Any) -> list[Any]:
         """Return the gradient with a graph of its own."""
         moved = [x if x.requires_grad else x.detach() for x in tensors]
-        found = self.walked(moved, gs, create_graph=True)
+        found = self.run_backward(moved, gs, create_graph=True)
         rows = zip(found, tensors, strict=True)
         return [self.torch.zeros_like(x) if g is None else g for g, x in rows]
 
 
-def with_gap(array: Any) -> np.ndarray:
+def add_memory_gaps(array: Any) -> np.ndarray:
     """Return an array with unused memory between its numbers, and its axes in reverse order."""
     turned = np.asarray(array).T
     spread = np.zeros((*turned.shape, 2), turned.dtype)
@@ -327,7 +329,7 @@ def with_gap(array: Any) -> np.ndarray:
     return spread[..., 0].T
 
 
-def same(a: Arrays, b: Arrays, share: float = 0.0) -> bool:
+def gradients_agree(a: Arrays, b: Arrays, share: float = 0.0) -> bool:
     """Whether gradients agree up to a share of their largest entry."""
     for x, y in zip(a, b, strict=True):
         allowed = share * np.max(np.abs(y), initial=0.0, where=np.isfinite(y))

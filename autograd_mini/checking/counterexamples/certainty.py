@@ -53,7 +53,7 @@ def is_certain(
     """
     problems = {cause.kind for cause in report.problems} - {Kind.DOMAIN}
     if problems == {Kind.COTANGENT}:  # of a gradient that is 0 but for rounding, sums are not exact
-        beside = check(nudged(inputs, move, BESIDE, 0))
+        beside = check(nudge_inputs(inputs, move, BESIDE, 0))
         return beside is None or bool(beside.problems)
     ys = outputs(inputs)
     if problems or ys is None:  # the functions of other frameworks are not called here
@@ -70,7 +70,7 @@ def is_certain(
     return not is_limit(wrong, inputs, move, check)
 
 
-def nudged(inputs: Inputs, move: Move, size: float, seed: int) -> Inputs:
+def nudge_inputs(inputs: Inputs, move: Move, size: float, seed: int) -> Inputs:
     """Return inputs a little beside others."""
     generator = np.random.default_rng(seed)
 
@@ -85,12 +85,12 @@ def is_steady(inputs: Inputs, ys: list[Any], move: Move, outputs: Outputs) -> bo
     """Whether a tiny change of the inputs changes the outputs little."""
     sizes = [float(np.abs(y).max(initial=0.0)) for y in ys]
 
-    def measured(x: Any) -> Any:
+    def note_size(x: Any) -> Any:
         sizes.append(float(np.abs(x).max(initial=0.0)))
         return x
 
-    move(inputs, measured)
-    others = outputs(nudged(inputs, move, NUDGE, 0))
+    move(inputs, note_size)
+    others = outputs(nudge_inputs(inputs, move, NUDGE, 0))
     if others is None or [y.shape for y in others] != [y.shape for y in ys]:
         return False
     pairs = zip(ys, others, strict=True)
@@ -107,7 +107,7 @@ def is_limit(wrong: tuple[Entry, ...], inputs: Inputs, move: Move, check: Check)
     low = {(e.input, e.index): np.inf for e in wrong}
     high = dict.fromkeys(low, -np.inf)
     for seed in range(NEIGHBOURS):
-        report = check(nudged(inputs, move, BESIDE, seed))
+        report = check(nudge_inputs(inputs, move, BESIDE, seed))
         if report is None:
             continue
         if not report.ok:

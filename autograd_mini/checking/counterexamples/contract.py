@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..inputs import plain
+from ..inputs import leaf_array
 
 Place = tuple[int, int]
 """Argument and leaf."""
@@ -44,7 +44,7 @@ class Range:
         """Tell which numbers lie in it; those of `closed` do, too."""
         return ((x > self.low) & (x < self.high)) | np.isin(x, closed)
 
-    def moved(self, x: Any) -> Any:
+    def move_inside(self, x: Any) -> Any:
         """Return numbers of the interval, each made of one."""
         size = np.where(x == 0, 1.0, np.abs(x))
         if np.isfinite(self.low) and np.isfinite(self.high):
@@ -93,7 +93,7 @@ class Structure:
         )
         return ", ".join(word for word in words if word)
 
-    def adjusted(self, x: Any) -> Any:
+    def adjust(self, x: Any) -> Any:
         """Return an array like x that has this structure."""
         if self.holds(x):
             return x
@@ -102,10 +102,10 @@ class Structure:
             known = np.array(self.values)
             found = known[np.floor(np.abs(x)).astype(int) % len(known)]
         elif self.range is not ANYWHERE:
-            found = np.where(self.range.holds(x, self.ends), x, self.range.moved(x))
-        return np.asarray(self.formed(found), x.dtype)
+            found = np.where(self.range.holds(x, self.ends), x, self.range.move_inside(x))
+        return np.asarray(self.give_form(found), x.dtype)
 
-    def formed(self, x: Any) -> Any:
+    def give_form(self, x: Any) -> Any:
         """Return an array with this form."""
         if self.form == "one-hot":
             return (np.arange(x.shape[-1]) == x.argmax(axis=-1)[..., None]) * 1.0
@@ -117,7 +117,7 @@ class Structure:
             if np.all(np.diff(rising) > 0):
                 return rising
             spread = np.arange(1.0, x.size + 1)
-            return spread if self.range is ANYWHERE else self.range.moved(spread)
+            return spread if self.range is ANYWHERE else self.range.move_inside(spread)
         if self.form in ("symmetric", "definite") and x.shape[-1] == x.shape[-2]:
             turned = np.swapaxes(x, -1, -2).conj()
             if self.form == "symmetric":
@@ -176,22 +176,22 @@ class Contract:
     structures: Mapping[Place, Structure]
     ordered: tuple[Place, ...] = ()
 
-    def adjusted(self, values: dict[Place, Any]) -> dict[Place, Any]:
+    def adjust(self, values: dict[Place, Any]) -> dict[Place, Any]:
         """Return values like these that keep what is to be kept."""
         found = dict(values)
         for place, structure in self.structures.items():
-            found[place] = like(values[place], structure.adjusted(plain(values[place])))
+            found[place] = cast_like(values[place], structure.adjust(leaf_array(values[place])))
         if self.ordered and not self.in_order(found):
             rising = sorted(float(found[place]) for place in self.ordered)
             if len(set(rising)) < len(rising):
                 rising = [rising[0] + i for i in range(len(rising))]
             for place, number in zip(self.ordered, rising, strict=True):
-                found[place] = like(found[place], np.asarray(number))
+                found[place] = cast_like(found[place], np.asarray(number))
         return found
 
     def holds(self, values: Mapping[Place, Any]) -> bool:
         """Whether values keep what is to be kept."""
-        kept = all(s.holds(plain(values[place])) for place, s in self.structures.items())
+        kept = all(s.holds(leaf_array(values[place])) for place, s in self.structures.items())
         return kept and self.in_order(values)
 
     def in_order(self, values: Mapping[Place, Any]) -> bool:
@@ -203,7 +203,7 @@ class Contract:
 ANY_VALUES = Contract({})
 
 
-def like(example: Any, x: Any) -> Any:
+def cast_like(example: Any, x: Any) -> Any:
     """Return an array as what the example is: a Python number, NumPy's, or an array."""
     if isinstance(example, np.generic):
         return x.astype(example.dtype)[()]
@@ -220,21 +220,21 @@ def contract_of(examples: Mapping[Place, Any], outputs: Finite) -> Contract:
     usual = outputs({})
     found = {}
     for place, example in examples.items():
-        x = plain(example)
+        x = leaf_array(example)
         if not x.size or not np.isfinite(x).all():
             continue
         structure = Structure(values=labels_of(x), form=form_of(x))
         if usual is not None and x.dtype.kind == "f":
             call = lambda value, place=place, example=example: outputs(
-                {place: like(example, value)}
+                {place: cast_like(example, value)}
             )
-            structure = in_range(x, structure, call, usual)
+            structure = find_range(x, structure, call, usual)
         if structure != Structure():
             found[place] = structure
     return Contract(found, numbers_in_order(examples))
 
 
-def in_range(
+def find_range(
     x: Any, structure: Structure, call: Callable[[Any], list[Any] | None], usual: list[Any]
 ) -> Structure:
     """Return the structure with the widest range in which the function is finite."""
@@ -242,8 +242,8 @@ def in_range(
     own = replace(structure, values=tuple(np.unique(x).tolist()))
     generator = np.random.default_rng(0)
     shuffled = [generator.permutation(x.ravel()).reshape(x.shape) for _ in range(PROBES)]
-    rounds = whole and same(call(x + 0.25), usual)
-    if rounds and not structure.values and not all(same(call(y), usual) for y in shuffled):
+    rounds = whole and same_outputs(call(x + 0.25), usual)
+    if rounds and not structure.values and not all(same_outputs(call(y), usual) for y in shuffled):
         return own  # numbers of classes, which the function rounds
     scale = max(1.0, float(np.abs(x).max()))
     drawn = [-x, *(scale * generator.normal(size=x.shape) for _ in range(PROBES))]
@@ -252,14 +252,14 @@ def in_range(
         if not np.all(span.holds(x, ends)):
             continue
         candidate = replace(structure, range=span, ends=ends)
-        if all(call(candidate.adjusted(probe)) is not None for probe in drawn):
+        if all(call(candidate.adjust(probe)) is not None for probe in drawn):
             return candidate
     if whole and all(call(probe) is not None for probe in shuffled):
         return own
     return structure
 
 
-def same(outputs: list[Any] | None, usual: list[Any]) -> bool:
+def same_outputs(outputs: list[Any] | None, usual: list[Any]) -> bool:
     """Whether outputs are equal."""
     return outputs is not None and all(map(np.array_equal, outputs, usual))
 
@@ -270,7 +270,9 @@ def numbers_in_order(examples: Mapping[Place, Any]) -> tuple[Place, ...]:
     They may be bounds, as those of `np.clip`.
     """
     numbers = {
-        place: float(x) for place, x in examples.items() if np.ndim(plain(x)) == 0 and is_real(x)
+        place: float(x)
+        for place, x in examples.items()
+        if np.ndim(leaf_array(x)) == 0 and is_real(x)
     }
     if len(numbers) == len(examples) or len(numbers) < 2 or len(set(numbers.values())) == 1:
         return ()
@@ -281,4 +283,4 @@ def numbers_in_order(examples: Mapping[Place, Any]) -> tuple[Place, ...]:
 
 def is_real(x: Any) -> bool:
     """Whether a leaf is real."""
-    return plain(x).dtype.kind == "f"
+    return leaf_array(x).dtype.kind == "f"

@@ -77,7 +77,7 @@ def counterexample(
     lines = []
     names = argument_names(function, len(inputs), options.get("names"))
     for name, x in zip(names, inputs, strict=True):
-        bound = script.free(name)
+        bound = script.free_name(name)
         lines.append(f"{bound} = {script.value(x)}")
         script.names[bound] = x
         called.append(bound)

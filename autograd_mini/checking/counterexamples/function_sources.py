@@ -11,21 +11,21 @@ from types import CodeType, FunctionType
 from typing import Any
 
 
-def place_of(value: Any) -> tuple[str, str] | None:
+def importable_name(value: Any) -> tuple[str, str] | None:
     """Return the module that has a function, and its name there."""
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
-    if isinstance(module, str) and isinstance(name, str) and found_at(module, name) is value:
+    if isinstance(module, str) and isinstance(name, str) and look_up_name(module, name) is value:
         return module, name
     name = getattr(value, "__name__", None) or getattr(value, "name", None)
     if not isinstance(name, str) or not name.isidentifier():
         return None
     for module in list(sys.modules):
-        if "._" not in module and found_at(module, name) is value:
+        if "._" not in module and look_up_name(module, name) is value:
             return module, name
     return None
 
 
-def found_at(module: str, name: str) -> Any:
+def look_up_name(module: str, name: str) -> Any:
     """Return what a module that others can import has under a dotted name, None for nothing."""
     if module in ("__main__", "builtins") or "<" in name:
         return None
@@ -36,7 +36,7 @@ def found_at(module: str, name: str) -> Any:
     return found
 
 
-def described(value: Any) -> str:
+def describe_value(value: Any) -> str:
     """Say what a value is, for the one who has to write it."""
     code = getattr(value, "__code__", None)
     if isinstance(code, CodeType):
@@ -82,14 +82,14 @@ def span(node: ast.expr) -> tuple[int | None, ...]:
     return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
 
 
-def used_by(function: Any, source: str) -> dict[str, Any]:
+def names_used_by(function: Any, source: str) -> dict[str, Any]:
     """Return what the source of a function uses from around it."""
     try:
         found = inspect.getclosurevars(function)
     except (TypeError, ValueError):  # a variable without a value yet
         return {}
     names = {name for code in nested_codes(function.__code__) for name in code.co_names}
-    names |= used_at_once(source)
+    names |= names_in_definition(source)
     known = function.__globals__
     return {
         **{n: known[n] for n in sorted(names & known.keys())},
@@ -98,7 +98,7 @@ def used_by(function: Any, source: str) -> dict[str, Any]:
     }
 
 
-def used_at_once(source: str) -> set[str]:
+def names_in_definition(source: str) -> set[str]:
     """Return the names that a function uses when it is defined: in defaults and decorators."""
     try:
         node = ast.parse(source).body[0]

@@ -14,13 +14,13 @@ from ...core.tensor import Tensor
 from ...core.tree import flatten
 from ...errors import ArgumentError
 from ..drawing import hypothesis, st
-from ..inputs import plain
+from ..inputs import leaf_array
 from ..reporting.report import Report
 from .contract import ANY_VALUES, Contract, Place, contract_of
 from .counterexample import Counterexample, counterexample
 from .looked_at import LookedAt
-from .trials import Refused, Trial, failure
-from .variations import Pattern, smaller, varied, with_simpler_numbers
+from .trials import GradientTrial, Refused, failure_kind
+from .variations import ArgumentPattern, draw_smaller_parts, draw_variation, with_simpler_numbers
 
 ENDS = (
     hypothesis.errors.NoSuchExample,
@@ -41,7 +41,7 @@ SIMPLER = 60
 HOME = "__hypothesis_home_directory"
 
 
-class Hunt:
+class HypothesisSearch:
     """A search: what is checked, and what was found so far.
 
     Attributes:
@@ -57,7 +57,7 @@ class Hunt:
         shapes: those of all inputs that were checked.
     """
 
-    def __init__(self, trial: Trial, taken: Pattern) -> None:
+    def __init__(self, trial: GradientTrial, taken: ArgumentPattern) -> None:
         self.trial = trial
         self.kind: str | None = None
         self.found: tuple[tuple[Any, ...], Report] | None = None
@@ -65,7 +65,7 @@ class Hunt:
         self.refused: list[Exception | None] = []
         self.checked = 0
         self.patience = 0
-        self.taken = taken
+        self.pattern = taken
         self.contract: Contract = ANY_VALUES
         self.shapes: set[tuple[tuple[int, ...], ...]] = set()
 
@@ -79,7 +79,7 @@ class Hunt:
             ArgumentError: if nothing could be checked.
         """
         self.patience = PATIENCE * max_examples
-        self.contract = contract_of(self.taken.examples, self.outputs)
+        self.contract = contract_of(self.pattern.examples, self.outputs)
         wider = (shapes, values) != ("fixed", "similar")
         count = -(-max_examples // 2) if wider else max_examples
         self.try_examples()
@@ -106,21 +106,21 @@ class Hunt:
 
     def outputs(self, values: Mapping[Place, Any]) -> list[Any] | None:
         """Return the outputs with these values in place of examples, None without finite ones."""
-        if self.taken.is_drawn:
+        if self.pattern.is_drawn:
             return None
-        return self.trial.outputs(self.taken.filled({**self.taken.examples, **values}))
+        return self.trial.outputs(self.pattern.fill_arguments({**self.pattern.examples, **values}))
 
     def try_examples(self) -> None:
         """Check the gradient at the examples themselves."""
-        if not self.taken.is_drawn:
+        if not self.pattern.is_drawn:
             with suppress(Refused):
-                self.fails(self.taken.filled({}))
+                self.fails(self.pattern.fill_arguments({}))
 
     def looked_at(self, values: str) -> LookedAt:
         """Say which inputs were checked."""
-        places = self.taken.examples
-        names = dict(zip(places, self.trial.names(self.taken, list(places)), strict=True))
-        given = {names[place]: np.shape(plain(x)) for place, x in places.items()}
+        places = self.pattern.examples
+        names = dict(zip(places, self.trial.names(self.pattern, list(places)), strict=True))
+        given = {names[place]: np.shape(leaf_array(x)) for place, x in places.items()}
         kept = {names[place]: str(s) for place, s in self.contract.structures.items()}
         order = tuple(names[place] for place in self.contract.ordered)
         others = len(self.shapes - {tuple(given.values())})
@@ -130,7 +130,7 @@ class Hunt:
 
     def look_in_rounds(self, shapes: str, max_examples: int) -> None:
         """Draw inputs of these shapes until one fails, and make that simpler."""
-        inputs = varied(self.taken, shapes, self.contract)
+        inputs = draw_variation(self.pattern, shapes, self.contract)
         for begun in range(0, max_examples, ROUND):
             count = min(ROUND, max_examples - begun)
             self.look(inputs, self.fails_or_is_no_use, count, self.trial.seed + begun)
@@ -154,17 +154,19 @@ class Hunt:
             print_blob=False,
             verbosity=hypothesis.Verbosity.quiet,
         )
-        with no_directory(), suppress(*ENDS):
+        with leave_no_directory(), suppress(*ENDS):
             hypothesis.find(inputs, condition, settings=quiet, random=Random(seed))
 
     def make_smaller(self, *, fewer_axes: bool) -> None:
         """Look for parts of what was found that fail as well."""
         while self.found is not None:
-            before = amount(self.found[0])
-            condition = lambda x, before=before: amount(x) < before and self.fails_or_is_no_use(x)
-            parts = smaller(self.taken.at(self.found[0]), fewer_axes)
+            before = count_numbers(self.found[0])
+            condition = lambda x, before=before: (
+                count_numbers(x) < before and self.fails_or_is_no_use(x)
+            )
+            parts = draw_smaller_parts(self.pattern.at(self.found[0]), fewer_axes)
             self.look(parts, condition, SIMPLER, self.trial.seed)
-            if amount(self.found[0]) == before:
+            if count_numbers(self.found[0]) == before:
                 return
 
     def make_simpler(self) -> None:
@@ -172,7 +174,7 @@ class Hunt:
         remaining, better = SIMPLER, True
         while better and remaining > 0 and self.found is not None:
             better = False
-            for inputs in with_simpler_numbers(self.taken.at(self.found[0])):
+            for inputs in with_simpler_numbers(self.pattern.at(self.found[0])):
                 remaining -= 1
                 with suppress(Refused):
                     better = self.fails(inputs)
@@ -199,7 +201,7 @@ class Hunt:
         Raises:
             Refused: if they are no use.
         """
-        at = self.taken.at(inputs).examples
+        at = self.pattern.at(inputs).examples
         if not self.contract.holds(at):
             return False
         try:
@@ -209,11 +211,11 @@ class Hunt:
             raise
         empty = not all(x.size for x in arrays_in(inputs))
         self.checked += not empty
-        self.shapes.add(tuple(np.shape(plain(x)) for x in at.values()))
-        kind = failure(report)
+        self.shapes.add(tuple(np.shape(leaf_array(x)) for x in at.values()))
+        kind = failure_kind(report)
         if kind is None or kind != (self.kind or kind):
             return False
-        if not empty and not self.trial.is_certain(inputs, report, self.taken):
+        if not empty and not self.trial.is_certain(inputs, report, self.pattern):
             return False
         if empty:  # a failure of its own: others are looked for first
             self.found_empty = self.found_empty or (inputs, report)
@@ -234,17 +236,17 @@ class Hunt:
 def arrays_in(inputs: tuple[Any, ...]) -> list[Any]:
     """Return the arrays and tensors among arguments."""
     leaves = [leaf for x in inputs for leaf in flatten(x)[0]]
-    return [plain(x) for x in leaves if isinstance(x, (np.ndarray, Tensor))]
+    return [leaf_array(x) for x in leaves if isinstance(x, (np.ndarray, Tensor))]
 
 
-def amount(inputs: tuple[Any, ...]) -> tuple[int, int]:
+def count_numbers(inputs: tuple[Any, ...]) -> tuple[int, int]:
     """Return how many numbers and axes arguments have."""
     arrays = arrays_in(inputs)
     return sum(x.size for x in arrays), sum(x.ndim for x in arrays)
 
 
 @contextmanager
-def no_directory() -> Iterator[None]:
+def leave_no_directory() -> Iterator[None]:
     """Keep hypothesis from leaving a directory, with what it learns of modules, behind."""
     before = vars(hypothesis.configuration).get(HOME)
     with TemporaryDirectory() as place:

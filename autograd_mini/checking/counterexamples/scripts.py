@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from ...core.source_text import reference
-from .function_sources import described, place_of, source_of, used_by
+from .function_sources import describe_value, importable_name, names_used_by, source_of
 from .values_written import value_text
 
 
@@ -40,7 +40,7 @@ class Script:
         future = ["from __future__ import annotations", ""] if self.future else []
         return [*future, *self.imports, *([""] if self.definitions else []), *self.definitions]
 
-    def free(self, wanted: str) -> str:
+    def free_name(self, wanted: str) -> str:
         """Return this name, or one like it that stands for nothing yet."""
         name = wanted if wanted.isidentifier() and not keyword.iskeyword(wanted) else "x"
         while name in self.names:
@@ -56,24 +56,29 @@ class Script:
     def function(self, value: Any, wanted: str) -> str:
         """Return an expression for a function; a definition gets the name that is wanted."""
         if id(value) not in self._expressions:
-            for way in (self._known, self._partial, self._imported, self._copied):
+            for way in (
+                self._write_library_name,
+                self._write_partial,
+                self._write_import,
+                self._write_source,
+            ):
                 found = way(value, wanted)
                 if found is not None:
                     break
             else:
-                found = self.missing(value, wanted)
+                found = self.leave_to_reader(value, wanted)
             self._expressions[id(value)] = found
         return self._expressions[id(value)]
 
-    def missing(self, value: Any, wanted: str) -> str:
+    def leave_to_reader(self, value: Any, wanted: str) -> str:
         """Leave a name to the reader."""
-        name = self.free(wanted)
+        name = self.free_name(wanted)
         self.names[name] = value
-        self.definitions.append(f"{name} = ...  # put here {described(value)}")
+        self.definitions.append(f"{name} = ...  # put here {describe_value(value)}")
         self.complete = False
         return name
 
-    def _known(self, value: Any, wanted: str) -> str | None:
+    def _write_library_name(self, value: Any, wanted: str) -> str | None:
         """Write a function of NumPy, SciPy or of this library."""
         found = reference(value)
         if found is not None:
@@ -88,7 +93,7 @@ class Script:
             return f"{self.import_('import autograd_mini as am', 'am', library)}.{name}"
         return None
 
-    def _partial(self, value: Any, wanted: str) -> str | None:
+    def _write_partial(self, value: Any, wanted: str) -> str | None:
         """Write what `functools.partial` made."""
         if type(value) is not functools.partial:
             return None
@@ -98,31 +103,31 @@ class Script:
         self.import_("from functools import partial", "partial", functools.partial)
         return f"partial({', '.join([inner, *parts])})"
 
-    def _imported(self, value: Any, wanted: str) -> str | None:
+    def _write_import(self, value: Any, wanted: str) -> str | None:
         """Import a function from where a module has it."""
-        place = place_of(value)
+        place = importable_name(value)
         if place is None:
             return None
         module, name = place
         first, dot, rest = name.partition(".")
         holder = getattr(sys.modules[module], first)
         taken = first in self.names and self.names[first] is not holder
-        bound = self.free(first) if taken else first
+        bound = self.free_name(first) if taken else first
         line = f"from {module} import {first}" + (f" as {bound}" if bound != first else "")
         return self.import_(line, bound, holder) + dot + rest
 
-    def _copied(self, value: Any, wanted: str) -> str | None:
+    def _write_source(self, value: Any, wanted: str) -> str | None:
         """Write a function with its source, after what it uses."""
         source = source_of(value)
         if source is None:
             return None
         anonymous = source.startswith("lambda")
-        name = self.free(wanted) if anonymous else value.__name__
+        name = self.free_name(wanted) if anonymous else value.__name__
         if name in self.names:  # a def binds its own name, and that is taken
             return None
         self._expressions[id(value)] = name
         self.names[name] = value
-        for used, stands_for in used_by(value, source).items():
+        for used, stands_for in names_used_by(value, source).items():
             self.define(used, stands_for)
         if anonymous:
             self.definitions.append(f"{name} = {source}")
@@ -136,7 +141,7 @@ class Script:
         if name in self.names:
             if self.names[name] is not value:
                 self.complete = False
-                self.definitions.append(f"# {name} stands for {described(value)}, too")
+                self.definitions.append(f"# {name} stands for {describe_value(value)}, too")
             return
         if isinstance(value, ModuleType):
             module = value.__name__
@@ -155,7 +160,7 @@ class Script:
             return self.function(value, "function")
         text = value_text(value)
         if text is None:
-            return self.missing(value, "value")
+            return self.leave_to_reader(value, "value")
         if "np." in text:
             self.import_("import numpy as np", "np", sys.modules["numpy"])
         if "am." in text:

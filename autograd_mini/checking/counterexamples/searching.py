@@ -142,11 +142,13 @@ def explore(
             'search: shapes are "fixed", "varied" or "any", values "similar" or "any", and '
             f"max_examples at least 1; got {shapes!r}, {values!r} and {max_examples!r}"
         )
-    from .hunt import Hunt  # needs hypothesis
-    from .trials import Trial
-    from .variations import pattern
+    from .hunt import HypothesisSearch  # needs hypothesis
+    from .trials import GradientTrial
+    from .variations import make_pattern
 
     rules = {key: options.pop(key) for key in RULES if options.get(key) is not None}
-    hunt = Hunt(Trial(f, rules, options, seed), pattern(inputs, options.get("argnums")))
+    hunt = HypothesisSearch(
+        GradientTrial(f, rules, options, seed), make_pattern(inputs, options.get("argnums"))
+    )
     found = hunt.run(shapes, values, max_examples)
     return Exploration(found, hunt.looked_at(values))

@@ -18,14 +18,14 @@ from ...core.contexts import run_quietly
 from ...errors import AutogradError
 from ..causes import Cause, Kind
 from ..check import gradcheck
-from ..inputs import Inputs, argument_names, plain
+from ..inputs import Inputs, argument_names, leaf_array
 from ..numeric.verdicts import Verdict
 from ..reporting.report import Report
-from ..structures import written
-from ..subjects import Recorded, Subject, copies
+from ..structures import write_leaf_places
+from ..subjects import Recorded, Subject, copy_arrays
 from .certainty import is_certain
-from .contract import Place, like
-from .variations import Pattern
+from .contract import Place, cast_like
+from .variations import ArgumentPattern
 
 DECLINES = (AutogradError, np.linalg.LinAlgError, NotImplementedError, Warning)
 """Errors by which a gradient says that there is none at this point."""
@@ -53,7 +53,7 @@ class Refused(Exception):
         self.error = error
 
 
-class Trial:
+class GradientTrial:
     """What is checked at many inputs.
 
     Attributes:
@@ -81,24 +81,24 @@ class Trial:
             Refused: if they are no use.
         """
         options = {"coverage": "full", "progress": False, **self.options}
-        rules = {key: watched(rule) for key, rule in self.rules.items()}
+        rules = {key: mark_rule_errors(rule) for key, rule in self.rules.items()}
         try:
             report = gradcheck(
                 self.function, *inputs, **options, **rules, seed=self.seed, raises=False
             )
         except RuleError as error:
-            return self.of_error(inputs, error.error)
+            return self.report_error(inputs, error.error)
         except Exception as error:
-            if from_a_walk(error) and self.function_works(inputs):
-                return self.of_error(inputs, error)
+            if is_from_backward(error) and self.function_works(inputs):
+                return self.report_error(inputs, error)
             raise Refused(error) from error
         if report.problems and all(cause.kind == Kind.DOMAIN for cause in report.problems):
             raise Refused(None)
         return report
 
-    def of_error(self, inputs: tuple[Any, ...], error: Exception) -> Report:
+    def report_error(self, inputs: tuple[Any, ...], error: Exception) -> Report:
         """Report a gradient that raises an error, unless that says that there is none here."""
-        if declines(error):
+        if says_no_gradient(error):
             raise Refused(error) from error
         text = f"{RAISES}{type(error).__name__}: {error}"
         names = argument_names(self.function, len(inputs), self.options.get("names"))
@@ -106,13 +106,13 @@ class Trial:
         call = f"{name}({', '.join(names)})"
         return Report(call, problems=(Cause(Kind.UNKNOWN, text),), seed=self.seed)
 
-    def is_certain(self, inputs: tuple[Any, ...], report: Report, taken: Pattern) -> bool:
+    def is_certain(self, inputs: tuple[Any, ...], report: Report, taken: ArgumentPattern) -> bool:
         """Whether a failed check is the gradient's mistake; `taken` has what varies."""
 
         def move(at: tuple[Any, ...], change: Callable[[Any], Any]) -> tuple[Any, ...]:
             pattern = taken.at(at)
-            values = {p: like(x, change(plain(x))) for p, x in pattern.examples.items()}
-            return pattern.filled(values)
+            values = {p: cast_like(x, change(leaf_array(x))) for p, x in pattern.examples.items()}
+            return pattern.fill_arguments(values)
 
         def check(at: tuple[Any, ...]) -> Report | None:
             try:
@@ -124,14 +124,14 @@ class Trial:
 
     def function_works(self, inputs: tuple[Any, ...]) -> bool:
         """Whether a recorded function can be called at inputs, so that only its gradient raises."""
-        return not self.rules and self.called(inputs) is not None
+        return not self.rules and self.call_function(inputs) is not None
 
     def outputs(self, inputs: tuple[Any, ...]) -> list[Any] | None:
         """Return the outputs of the function, None if it raises an error or is not finite."""
-        found = self.called(inputs)
+        found = self.call_function(inputs)
         return found if found and all(np.isfinite(y).all() for y in found) else None
 
-    def called(self, inputs: tuple[Any, ...]) -> list[Any] | None:
+    def call_function(self, inputs: tuple[Any, ...]) -> list[Any] | None:
         """Return the outputs of the function, None if it raises an error or is a framework's."""
         if self.options.get("framework"):
             return None
@@ -146,32 +146,32 @@ class Trial:
             )
             subject = kind(self.function, None, taken)
             return run_quietly(
-                lambda: subject.outputs(copies(taken.values(taken.arrays))), all="ignore"
+                lambda: subject.outputs(copy_arrays(taken.values(taken.arrays))), all="ignore"
             )
         except Exception:
             return None
 
-    def names(self, taken: Pattern, places: Sequence[Place]) -> list[str]:
+    def names(self, taken: ArgumentPattern, places: Sequence[Place]) -> list[str]:
         """Return the names of leaves, as `x` or `p['w']`."""
-        arguments = taken.filled({})
+        arguments = taken.fill_arguments({})
         outer = argument_names(self.function, len(arguments), self.options.get("names"))
-        whole = {i: written(x, outer[i]) for i, x in enumerate(arguments)}
+        whole = {i: write_leaf_places(x, outer[i]) for i, x in enumerate(arguments)}
         return [whole[i][j] for i, j in places]
 
 
-def from_a_walk(error: Exception) -> bool:
+def is_from_backward(error: Exception) -> bool:
     """Whether an error was raised while a recorded graph was walked back."""
     frames = traceback.walk_tb(error.__traceback__)
     return any(frame.f_globals.get("__name__") == reverse.__name__ for frame, _ in frames)
 
 
-def declines(error: BaseException) -> bool:
+def says_no_gradient(error: BaseException) -> bool:
     """Whether an error says that there is no gradient here, or that it cannot be recorded."""
     cause = error.__cause__
-    return isinstance(error, DECLINES) or (cause is not None and declines(cause))
+    return isinstance(error, DECLINES) or (cause is not None and says_no_gradient(cause))
 
 
-def failure(report: Report) -> str | None:
+def failure_kind(report: Report) -> str | None:
     """Return which mistake a report shows, None for none or nothing certain."""
     kinds = [cause.kind for cause in report.problems if cause.kind != Kind.DOMAIN]
     if kinds:
@@ -180,16 +180,16 @@ def failure(report: Report) -> str | None:
     return "wrong" if report.count(Verdict.WRONG) else None
 
 
-def watched(rule: Any) -> Any:
+def mark_rule_errors(rule: Any) -> Any:
     """Tell the errors of a gradient by hand from those of the function."""
     if not callable(rule):
         return rule
 
     @wraps(rule)
-    def called(*arguments: Any, **keywords: Any) -> Any:
+    def call_rule(*arguments: Any, **keywords: Any) -> Any:
         try:
             return rule(*arguments, **keywords)
         except Exception as error:
             raise RuleError(error) from error
 
-    return called
+    return call_rule

@@ -59,31 +59,33 @@ def array_text(x: Any) -> str | None:
     if not x.any() and x.size != 1 and x.dtype.kind != "b" and not np.signbit(x.real).any():
         kept = "" if x.dtype == np.float64 else f", {dtype_text(x.dtype)}"
         return f"np.zeros({x.shape}{kept})"
-    text = nested(x, number_text(x.dtype))
+    text = nested_text(x, number_text(x.dtype))
     if len(text) > WIDE and x.ndim > 1:
-        rows = "".join(f"\n    {nested(row, number_text(x.dtype))}," for row in x)
+        rows = "".join(f"\n    {nested_text(row, number_text(x.dtype))}," for row in x)
         text = f"[{rows}\n]"
     return f"np.array({text}{dtype})"
 
 
-def nested(x: Any, number: Callable[[Any], str]) -> str:
+def nested_text(x: Any, number: Callable[[Any], str]) -> str:
     """Write an array as nested lists."""
     if x.ndim == 0:
         return number(x[()])
-    return f"[{', '.join(nested(np.asarray(part), number) for part in x)}]"
+    return f"[{', '.join(nested_text(np.asarray(part), number) for part in x)}]"
 
 
 def number_text(dtype: np.dtype[Any]) -> Callable[[Any], str]:
     """Return how numbers of a dtype are written: those of narrow dtypes with few digits."""
     if dtype.kind == "c":
         narrow = dtype.itemsize // 2
-        return lambda z: complex_text(complex(short(z.real, narrow), short(z.imag, narrow)))
+        return lambda z: complex_text(
+            complex(shortest_float(z.real, narrow), shortest_float(z.imag, narrow))
+        )
     if dtype.kind == "f":
-        return lambda x: str(literal(short(x, dtype.itemsize)))
+        return lambda x: str(literal(shortest_float(x, dtype.itemsize)))
     return lambda x: str(literal(x.item()))
 
 
-def short(x: Any, size: int) -> float:
+def shortest_float(x: Any, size: int) -> float:
     """Return the float with the fewest digits that is x in its own dtype."""
     return float(x) if size == 8 else float(str(x.dtype.type(x)))
 

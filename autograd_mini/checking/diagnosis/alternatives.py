@@ -12,9 +12,9 @@ import numpy as np
 from ...core.forward import key_of, vertex_of
 from ...core.tensor import Tensor
 from ..causes import Kind
-from .faults import Trial
+from .faults import FaultTrial
 from .formula import Formula, name_of, place_of
-from .mistakes import CHOOSING, value
+from .mistakes import CHOOSING, array_of
 from .patterns import Pattern
 
 PAIRS = {"max": "min", "min": "max", "maximum": "minimum", "minimum": "maximum", "sum": "mean"}
@@ -40,7 +40,7 @@ class Alternative:
     skipped: dict[int, int] = field(default_factory=dict)
 
 
-def other_function(trial: Trial) -> Pattern | None:
+def other_function(trial: FaultTrial) -> Pattern | None:
     """Return what is other in the function whose gradient was given, None if nothing fits."""
     formula = trial.formula
     for alternative in alternatives(formula):
@@ -48,30 +48,30 @@ def other_function(trial: Trial) -> Pattern | None:
             return None
         try:
             with np.errstate(all="ignore"):
-                if fits(trial, alternative):
+                if gives_gradient(trial, alternative):
                     return Pattern(Kind.TERM, alternative.text)
         except Exception:  # shapes that do not fit, values outside of a domain
             continue
     return None
 
 
-def fits(trial: Trial, alternative: Alternative) -> bool:
+def gives_gradient(trial: FaultTrial, alternative: Alternative) -> bool:
     """Whether the gradient of another function is the one that was given."""
     formula, evidence = trial.formula, trial.formula.evidence
     formula.budget.spend(2 * len(formula.vertices), trial.largest)
-    other = replayed(formula, alternative)
+    other = recompute_formula(formula, alternative)
     if other is None:
         return False
     rows = [(evidence.weights, evidence.given)]
     if evidence.other_given is not None:
         rows.append((evidence.other_weights, evidence.other_given))
     return all(
-        trial.same(other.pulled(weights)[0][trial.position], given[trial.position])
+        trial.same(other.pull_back(weights)[0][trial.position], given[trial.position])
         for weights, given in rows
     )
 
 
-def replayed(formula: Formula, alternative: Alternative) -> Formula | None:
+def recompute_formula(formula: Formula, alternative: Alternative) -> Formula | None:
     """Compute a formula again with some changes."""
     results: dict[Any, Any] = {key_of(x): x for x in formula.leaves}
     vertices = []
@@ -125,7 +125,7 @@ def other_operands(formula: Formula, vertices: list[Any]) -> Iterator[Alternativ
         if type(x) not in (int, float, Tensor, np.ndarray, np.float64):
             continue
         name = name_of(x, formula)
-        array = np.asarray(value(x))
+        array = np.asarray(array_of(x))
         if array.dtype.kind not in "fiub":
             continue
         for said, new in substitutes(name, array):
@@ -173,16 +173,16 @@ def other_params(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]
         )
         yield Alternative(text, {}, {}, {v.serial: other for v in vertices})
     if name in CHOOSING:
-        yield from left_out(vertices, where)
+        yield from skipped_operations(vertices, where)
     if name == "getitem":
-        length = np.shape(value(first._operands[0]))[:1]
-        for said, index in indices(params["index"], length[0] if length else 0):
+        length = np.shape(array_of(first._operands[0]))[:1]
+        for said, index in other_indices(params["index"], length[0] if length else 0):
             text = f"the gradient of {{name}} is as if the index were {said} {where}"
             changed = {v.serial: {**v._params, "index": index} for v in vertices}
             yield Alternative(text, {}, changed, {})
 
 
-def left_out(vertices: list[Any], where: str) -> Iterator[Alternative]:
+def skipped_operations(vertices: list[Any], where: str) -> Iterator[Alternative]:
     """Yield the functions in which an operation that chooses is left out."""
     first = vertices[0]
     for place, x in enumerate(first._operands):
@@ -197,28 +197,30 @@ def left_out(vertices: list[Any], where: str) -> Iterator[Alternative]:
 def other_axes(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]:
     """Yield functions in which reductions run over another axis, or over all."""
     first = vertices[0]
-    ndim = np.ndim(value(first._operands[0]))
+    ndim = np.ndim(array_of(first._operands[0]))
     where = f"{first._primitive.name} ({place_of(formula, first)})"
     for axis in [*[(a,) for a in range(ndim)], tuple(range(ndim))]:
         if axis == tuple(first._params["axis"]):
             continue
         chosen = [
-            v for v in vertices
-            if np.ndim(value(v._operands[0])) == ndim and v._params["axis"] == first._params["axis"]
-        ]  # fmt: skip
+            v
+            for v in vertices
+            if v._params["axis"] == first._params["axis"]
+            and np.ndim(array_of(v._operands[0])) == ndim
+        ]
         over = f"axis {axis[0]}, the wrong axis," if len(axis) == 1 < ndim else "all axes"
         text = f"the gradient of {{name}} is as if {where} went over {over}"
         changed = {v.serial: {**v._params, "axis": axis} for v in chosen}
         yield Alternative(text, {}, changed, {})
 
 
-def indices(index: Any, length: int) -> Iterator[tuple[str, Any]]:
+def other_indices(index: Any, length: int) -> Iterator[tuple[str, Any]]:
     """Yield other indices: the neighbours of a number, the other side of a slice."""
     parts = index if isinstance(index, tuple) else (index,)
     for place, part in enumerate(parts):
         for other in other_parts(part, length):
             new = (*parts[:place], other, *parts[place + 1 :])
-            said = f"{shown(other)}, not {shown(part)},"
+            said = f"{index_text(other)}, not {index_text(part)},"
             yield said, new if isinstance(index, tuple) else new[0]
 
 
@@ -236,7 +238,7 @@ def other_parts(part: Any, length: int) -> Iterator[Any]:
             yield from (slice(stop, None), slice(-stop, None))
 
 
-def shown(part: Any) -> str:
+def index_text(part: Any) -> str:
     """Write a part of an index."""
     if not isinstance(part, slice):
         return str(part)

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from ..causes import Kind
-from .faults import Step, Trial
+from .faults import FaultTrial, Step
 from .formula import Formula, place_of
-from .mistakes import CHOOSING, fit
+from .mistakes import CHOOSING, sum_like
 from .patterns import Pattern
 
 
-def other_branch(trial: Trial) -> Pattern | None:
+def other_branch(trial: FaultTrial) -> Pattern | None:
     """Return the pattern in which each wrong entry has the gradient of another choice."""
     evidence, position = trial.formula.evidence, trial.position
     rows = [(evidence.weights, evidence.given[position])]
@@ -27,19 +27,22 @@ def other_branch(trial: Trial) -> Pattern | None:
     wrong = evidence.wrong[position] & trial.smooth
     for steps in choices(trial):
         edges = frozenset(step.edge for step in steps)
-        for said, alter in (("the other branch", other), ("all branches", every)):
+        for said, alter in (
+            ("the other branch", pass_where_not_chosen),
+            ("all branches", pass_everything),
+        ):
             if trial.formula.budget.is_spent:
                 return None
-            found = [(trial.pulled(weights, edges, alter), given) for weights, given in rows]
+            found = [(trial.pull_back(weights, edges, alter), given) for weights, given in rows]
             if all(trial.same(np.where(wrong, new, given), given) for new, given in found):
-                told = named(trial.formula, steps)
+                told = name_choices(trial.formula, steps)
                 text = f"the gradient of {{name}} is that of {said} of {told}{{where}}"
                 text = f"{text}: the condition, or mask, is not the right one"
                 return Pattern(Kind.TERM, text, zeros=True)
     return None
 
 
-def choices(trial: Trial) -> Iterator[list[Step]]:
+def choices(trial: FaultTrial) -> Iterator[list[Step]]:
     """Yield the steps of each operation that chooses, then those of all of them."""
     found: dict[int, list[Step]] = {}
     for step in trial.steps:
@@ -50,17 +53,17 @@ def choices(trial: Trial) -> Iterator[list[Step]]:
         yield [step for steps in found.values() for step in steps]
 
 
-def other(vertex: Any, position: int, g: Any, gx: Any) -> Any:
+def pass_where_not_chosen(vertex: Any, position: int, g: Any, gx: Any) -> Any:
     """Give an operand what it gets where it is not chosen."""
-    return fit(g, gx) - gx
+    return sum_like(g, gx) - gx
 
 
-def every(vertex: Any, position: int, g: Any, gx: Any) -> Any:
+def pass_everything(vertex: Any, position: int, g: Any, gx: Any) -> Any:
     """Give an operand all that comes back."""
-    return fit(g, gx)
+    return sum_like(g, gx)
 
 
-def named(formula: Formula, steps: list[Step]) -> str:
+def name_choices(formula: Formula, steps: list[Step]) -> str:
     """Name the operations that choose."""
     vertices = {step.vertex.serial: step.vertex for step in steps}.values()
     names = list(dict.fromkeys(v._primitive.name for v in vertices))

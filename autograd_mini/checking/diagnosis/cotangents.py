@@ -15,7 +15,7 @@ CURVED = 2e-3
 """A share of a gradient by which it is not linear, beyond what rounding to float16 does."""
 
 
-def unsteady(evidence: Evidence) -> Shared | None:
+def unsteady_cause(evidence: Evidence) -> Shared | None:
     """Return the cause if the gradient is another one when it is computed again."""
     first, again = evidence.first_given, evidence.given_for(evidence.weights)
     if first is None or again is None:
@@ -27,11 +27,13 @@ def unsteady(evidence: Evidence) -> Shared | None:
     ]
     if not found:
         return None
-    text = f"the gradient of {listed(evidence, found)} is another one when it is computed again"
+    text = (
+        f"the gradient of {name_inputs(evidence, found)} is another one when it is computed again"
+    )
     return Cause(Kind.NOT_DETERMINISTIC, text, evidence.names[found[0]]), found
 
 
-def ignored(evidence: Evidence) -> Shared | None:
+def ignored_cotangent_cause(evidence: Evidence) -> Shared | None:
     """Return the cause if a wrong gradient is the same for another cotangent."""
     first, other = evidence.first_given, evidence.other_given
     if first is None or other is None:
@@ -49,12 +51,12 @@ def ignored(evidence: Evidence) -> Shared | None:
         found, places = found[:1], {where_wrong(evidence, found[0])}
     name = evidence.names[found[0]] if len(found) == 1 else None
     ((condition, where),) = places
-    what = f"the gradient of {listed(evidence, found)}"
+    what = f"the gradient of {name_inputs(evidence, found)}"
     text = f"{what} is the same for any cotangent of the result{where}: it is ignored"
     return Cause(Kind.COTANGENT, text, name, condition), found
 
 
-def curved(evidence: Evidence) -> Shared | None:
+def nonlinear_cause(evidence: Evidence) -> Shared | None:
     """Return the cause if a wrong gradient does not depend linearly on the cotangent."""
     gs, hs = evidence.weights, evidence.other_weights
     first, other = evidence.first_given, evidence.other_given
@@ -62,35 +64,35 @@ def curved(evidence: Evidence) -> Shared | None:
     if first is None or other is None or both is None:
         return None
     off = [a - 0.5 * b - c for a, b, c in zip(first, other, both, strict=True)]
-    sizes = [largest(np.abs(a) + np.abs(b)) for a, b in zip(first, other, strict=True)]
+    sizes = [largest_finite(np.abs(a) + np.abs(b)) for a, b in zip(first, other, strict=True)]
     wrong = evidence.wrong
     found = [i for i in evidence.suspects() if np.any(np.abs(off[i][wrong[i]]) > CURVED * sizes[i])]
     if not found:
         return None
     name = evidence.names[found[0]] if len(found) == 1 else None
-    what = f"the gradient of {listed(evidence, found)}"
+    what = f"the gradient of {name_inputs(evidence, found)}"
     nothing = evidence.given_for([0 * g for g in gs])
     if nothing is not None and all(
         np.all(np.abs(off[i] + 0.5 * nothing[i]) <= CURVED * sizes[i]) for i in found
     ):
         text = f"{what} is not 0 for a cotangent of 0: a term is not multiplied by the cotangent"
-        return Cause(Kind.TERM, text + constant(nothing, found), name), found
+        return Cause(Kind.TERM, text + constant_text(nothing, found), name), found
     text = f"{what} is not linear in the cotangent of the result: that for g − h/2 is not that "
     return Cause(Kind.COTANGENT, f"{text}for g less half of that for h", name), found
 
 
-def constant(nothing: list[np.ndarray], found: list[int]) -> str:
+def constant_text(nothing: list[np.ndarray], found: list[int]) -> str:
     """Write the number that is added to each entry, if it is one."""
     values = np.concatenate([nothing[i].ravel() for i in found])
     return f", {values[0]:.4g}" if np.ptp(values) <= 1e-9 * abs(values[0]) else ""
 
 
-def largest(values: np.ndarray) -> float:
+def largest_finite(values: np.ndarray) -> float:
     """Return the largest of the finite values, 0 if there are none."""
     return float(np.max(values, where=np.isfinite(values), initial=0.0))
 
 
-def conjugated(evidence: Evidence) -> Shared | None:
+def conjugated_cause(evidence: Evidence) -> Shared | None:
     """Return the cause if the derivative is conjugated: G(ḡ) is then the conjugate of the right."""
     suspects = evidence.suspects()
     if not all(evidence.complex[i] for i in suspects):
@@ -108,7 +110,7 @@ def conjugated(evidence: Evidence) -> Shared | None:
     return Cause(Kind.CONJUGATED, text, name), suspects
 
 
-def listed(evidence: Evidence, positions: list[int]) -> str:
+def name_inputs(evidence: Evidence, positions: list[int]) -> str:
     """Write the names of some inputs."""
     names = [evidence.names[i] for i in positions]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

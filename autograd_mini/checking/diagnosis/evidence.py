@@ -107,7 +107,7 @@ class Evidence:
         before = np.abs(self.given[position] - self.numeric[position])[wrong]
         return bool(np.all(off <= slack) and np.all(off[wrong] <= 0.1 * before))
 
-    def known(self, position: int) -> np.ndarray:
+    def known_entries(self, position: int) -> np.ndarray:
         """Tell which entries of an input have a numeric derivative that says something."""
         with np.errstate(invalid="ignore"):
             size = np.max(

@@ -14,17 +14,17 @@ import numpy as np
 
 from ..causes import Cause, Kind
 from .conditions import condition_of, where_wrong
-from .contributions import partial, untransposed
-from .cotangents import conjugated, curved, ignored, unsteady
+from .contributions import left_out_pattern, untransposed_pattern
+from .cotangents import conjugated_cause, ignored_cotangent_cause, nonlinear_cause, unsteady_cause
 from .evidence import Evidence
-from .exchanges import swapped
-from .formula import Formula, recorded
-from .formulas import faulty
-from .patterns import Pattern, complex_factor, conjugate, entrywise
-from .rearrangements import rearranged, spread
-from .reductions import reduced
-from .terms import extra_factor, lone_term, simple_term
-from .views import View, closer, view
+from .exchanges import exchanged_cause
+from .formula import Formula, record_formula
+from .formulas import find_fault
+from .patterns import Pattern, complex_factor_pattern, conjugate_pattern, entrywise_pattern
+from .rearrangements import averaged_pattern, rearrangement_pattern
+from .reductions import reduction_pattern
+from .terms import extra_factor_pattern, simple_term_pattern, single_entry_pattern
+from .views import View, view_closer, view_wrong_entries
 
 MOST = 3
 """Causes in a report."""
@@ -35,24 +35,30 @@ def diagnose(evidence: Evidence) -> tuple[Cause, ...]:
     found: list[Cause] = []
     suspects = evidence.suspects()
     with np.errstate(all="ignore"):
-        for check in (unsteady, ignored, curved, swapped, conjugated):
+        for check in (
+            unsteady_cause,
+            ignored_cotangent_cause,
+            nonlinear_cause,
+            exchanged_cause,
+            conjugated_cause,
+        ):
             shared = check(evidence)
             if shared is not None:
                 found.append(shared[0])
                 suspects = [i for i in suspects if i not in shared[1]]
                 break
-        formula = recorded(evidence) if suspects else None
+        formula = record_formula(evidence) if suspects else None
         own = []
         for done, i in enumerate(suspects):
             if formula is not None:
                 formula.budget.share(len(suspects) - done)
-            cause = of_input(evidence, i, formula)
+            cause = _diagnose_input(evidence, i, formula)
             own += [] if cause is None else [cause]
     found += sorted(own, key=lambda cause: cause.kind is Kind.UNKNOWN)
     return tuple(found[:MOST])
 
 
-def of_input(evidence: Evidence, position: int, formula: Formula | None) -> Cause | None:
+def _diagnose_input(evidence: Evidence, position: int, formula: Formula | None) -> Cause | None:
     """Return the cause of what is wrong with the gradient of one input."""
     given, wrong = evidence.given[position], evidence.wrong[position]
     if not np.all(np.isfinite(given[wrong])):
@@ -61,18 +67,18 @@ def of_input(evidence: Evidence, position: int, formula: Formula | None) -> Caus
         smooth = not np.any(infinite & evidence.kink[position]) if evidence.kink else True
         there = "; the function is smooth there" if smooth else ", at a corner of the function"
         text = f"the gradient of {{name}} is {what}{{where}}{there}"
-        return told(evidence, position, Pattern(Kind.NOT_FINITE, text))
-    seen = view(evidence, position)
+        return make_cause(evidence, position, Pattern(Kind.NOT_FINITE, text))
+    seen = view_wrong_entries(evidence, position)
     if seen is None:
-        pattern = within_bars(evidence, position)
-        return None if pattern is None else told(evidence, position, pattern)
-    pattern = first_that_fits(evidence, seen, formula) or nearly(seen)
+        pattern = pattern_within_bars(evidence, position)
+        return None if pattern is None else make_cause(evidence, position, pattern)
+    pattern = find_pattern(evidence, seen, formula) or near_factor_pattern(seen)
     if pattern is None:
-        pattern = Pattern(Kind.UNKNOWN, f"no usual mistake explains {ratios(seen)}")
-    return told(evidence, position, pattern)
+        pattern = Pattern(Kind.UNKNOWN, f"no usual mistake explains {ratio_text(seen)}")
+    return make_cause(evidence, position, pattern)
 
 
-def within_bars(evidence: Evidence, position: int) -> Pattern | None:
+def pattern_within_bars(evidence: Evidence, position: int) -> Pattern | None:
     """Return 0 or a flipped sign, which wide error bars tell too, if all wrong entries agree."""
     wrong = evidence.wrong[position]
     arrays = (evidence.given, evidence.numeric, evidence.error)
@@ -87,7 +93,7 @@ def within_bars(evidence: Evidence, position: int) -> Pattern | None:
     return None
 
 
-def nearly(seen: View) -> Pattern | None:
+def near_factor_pattern(seen: View) -> Pattern | None:
     """Return the pattern of a factor that is one as far as wide error bars tell."""
     found = seen.given / seen.numeric
     low, high = np.min(found), np.max(found)
@@ -102,7 +108,7 @@ def nearly(seen: View) -> Pattern | None:
     return Pattern(Kind.FACTOR, text, float(low))
 
 
-def ratios(seen: View) -> str:
+def ratio_text(seen: View) -> str:
     """Say how far a gradient is off that nothing explains."""
     found = (seen.given / seen.numeric)[np.isfinite(seen.given / seen.numeric)]
     text = "the gradient of {name}{where}"
@@ -114,46 +120,58 @@ def ratios(seen: View) -> str:
     return f"{text}; it is between {low:.4g} and {high:.4g} times the right one"
 
 
-def first_that_fits(evidence: Evidence, seen: View, formula: Formula | None) -> Pattern | None:
+def find_pattern(evidence: Evidence, seen: View, formula: Formula | None) -> Pattern | None:
     """Return the first pattern that explains all that was looked at, and some of it closer."""
-    near = closer(evidence, seen)
+    near = view_closer(evidence, seen)
     for check in CHECKS:
-        if check is partial and formula is not None and not formula.is_elementwise:
-            fault = faulty(formula, seen.position)
+        if check is left_out_pattern and formula is not None and not formula.is_elementwise:
+            fault = find_fault(formula, seen.position)
             if fault is not None:
                 return fault
         pattern = check(evidence, near)
         if pattern is None:
             continue
-        if formula is not None and (check is reduced or is_vague(evidence, seen, pattern)):
-            fault = faulty(formula, seen.position)
+        if formula is not None and (
+            check is reduction_pattern or is_vague(evidence, seen, pattern)
+        ):
+            fault = find_fault(formula, seen.position)
             if fault is not None:
                 return fault
         if len(seen.places) == 1 and pattern.factor is not None and not is_plain(pattern.factor):
-            return lone_term(evidence, near) or pattern
+            return single_entry_pattern(evidence, near) or pattern
         if check in BY_VALUES and not holds_elsewhere(evidence, check, pattern, seen.position):
             continue
-        if len(near.places) == len(seen.places) or check in (partial, untransposed):
+        if len(near.places) == len(seen.places) or check in (
+            left_out_pattern,
+            untransposed_pattern,
+        ):
             return pattern
         again = check(evidence, seen)
         if again is not None and again.kind is pattern.kind:
             return again
     if formula is not None and formula.is_elementwise:  # simple terms say more of it
-        return faulty(formula, seen.position)
+        return find_fault(formula, seen.position)
     return None
 
 
 Check = Callable[[Evidence, View], Pattern | None]
 
 CHECKS: tuple[Check, ...] = (
-    conjugate, entrywise, rearranged, untransposed, partial,
-    simple_term, spread,
- extra_factor, complex_factor, reduced,
-)  # fmt: skip
+    conjugate_pattern,
+    entrywise_pattern,
+    rearrangement_pattern,
+    untransposed_pattern,
+    left_out_pattern,
+    simple_term_pattern,
+    averaged_pattern,
+    extra_factor_pattern,
+    complex_factor_pattern,
+    reduction_pattern,
+)
 """From the simplest on."""
 
 
-BY_VALUES = (partial, simple_term, extra_factor)
+BY_VALUES = (left_out_pattern, simple_term_pattern, extra_factor_pattern)
 """Those that speak of values: they have to say where they hold, or hold for right entries too."""
 
 
@@ -162,8 +180,8 @@ def holds_elsewhere(evidence: Evidence, check: Check, pattern: Pattern, position
     condition = condition_of(evidence, position, pattern.zeros)
     if not condition.endswith("entries"):
         return True
-    whole = view(evidence, position, everywhere=True)
-    again = None if whole is None else check(evidence, closer(evidence, whole))
+    whole = view_wrong_entries(evidence, position, everywhere=True)
+    again = None if whole is None else check(evidence, view_closer(evidence, whole))
     return again is not None and again.text == pattern.text
 
 
@@ -184,7 +202,7 @@ def is_plain(factor: float) -> bool:
     return any(isclose(size, round(size), rel_tol=1e-5) for size in sizes if 0.9 < size < 10)
 
 
-def told(evidence: Evidence, position: int, pattern: Pattern) -> Cause:
+def make_cause(evidence: Evidence, position: int, pattern: Pattern) -> Cause:
     """Write a pattern with the name of its input and its condition."""
     name = evidence.names[position]
     condition, where = ("", "") if pattern.whole else where_wrong(evidence, position, pattern.zeros)

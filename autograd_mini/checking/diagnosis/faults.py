@@ -70,22 +70,22 @@ class Fault:
     factor: float | None = None
 
 
-def moved(move: Callable[[Any], Any]) -> Alter:
+def alter_operand_cotangent(move: Callable[[Any], Any]) -> Alter:
     """Return what changes a cotangent that is passed back."""
     return lambda vertex, position, g, gx: move(gx)
 
 
-def taken(move: Callable[[Any], Any]) -> Alter:
+def alter_result_cotangent(move: Callable[[Any], Any]) -> Alter:
     """Return what passes back something that is made of the cotangent of the result."""
     return lambda vertex, position, g, gx: move(g)
 
 
-def times_value(value: Any) -> Callable[[Any], Any]:
+def multiply_by(value: Any) -> Callable[[Any], Any]:
     """Return the product with a value."""
     return lambda g: g * value
 
 
-class Trial:
+class FaultTrial:
     """What is compared for one input: its residual, and the tangents along two directions.
 
     Attributes:
@@ -101,7 +101,7 @@ class Trial:
     def __init__(self, formula: Formula, position: int) -> None:
         self.formula, self.position = formula, position
         evidence = formula.evidence
-        self.exact, cotangents = formula.pulled(evidence.weights)
+        self.exact, cotangents = formula.pull_back(evidence.weights)
         self.smooth = evidence.smooth(position)
         off = evidence.given[position] - self.exact[position]
         self.residual = np.where(self.smooth, off, 0.0)
@@ -133,7 +133,7 @@ class Trial:
         found = self.stacked[key_of(x)] @ np.ravel(change)
         return np.asarray(found.real if found.dtype.kind == "c" else found)
 
-    def promising(self, fault: Fault, step: Step) -> bool:
+    def is_promising(self, fault: Fault, step: Step) -> bool:
         """Whether a fault at one step may be the cause."""
         self.formula.budget.spend(2, step.x.size)
         try:
@@ -191,7 +191,7 @@ class Trial:
             rows.append((tangents, float(np.sum(self.residual * direction))))
         return rows
 
-    def confirmed(self, fault: Fault) -> bool:
+    def confirms(self, fault: Fault) -> bool:
         """Whether a fault gives every number, for two cotangents if the gradient takes one."""
         evidence = self.formula.evidence
         other = evidence.other_given
@@ -201,18 +201,20 @@ class Trial:
         for weights, given in rows:
             try:
                 with np.errstate(all="ignore"):
-                    found = self.pulled(weights, fault.edges, fault.alter)
+                    found = self.pull_back(weights, fault.edges, fault.alter)
             except Exception:  # operands that do not fit each other
                 return False
             if not self.same(found, given[self.position]):
                 return False
         return True
 
-    def pulled(self, weights: list[np.ndarray], edges: frozenset[Edge], alter: Any) -> np.ndarray:
+    def pull_back(
+        self, weights: list[np.ndarray], edges: frozenset[Edge], alter: Any
+    ) -> np.ndarray:
         """Carry a cotangent back to the input alone, with a mistake at some edges."""
         formula = self.formula
         formula.budget.spend(len(self.steps), self.largest)
-        found, _ = formula.pulled(weights, edges, alter, only=self.tangents[0])
+        found, _ = formula.pull_back(weights, edges, alter, only=self.tangents[0])
         return found[self.position]
 
     def same(self, found: np.ndarray, given: np.ndarray) -> bool:
@@ -224,14 +226,14 @@ class Trial:
         return bool(np.all(off <= np.minimum(slack, 1e-3 * wrong)))
 
 
-def search(trial: Trial, makers: tuple[Made, ...]) -> Fault | None:
+def find_single_fault(trial: FaultTrial, makers: tuple[Made, ...]) -> Fault | None:
     """Return the first fault of single steps that is the cause."""
     for make in makers:
         for step in trial.steps:
             if trial.formula.budget.is_spent:
                 return None
             for fault in make(trial.formula, step):
-                if trial.promising(fault, step) and trial.confirmed(fault):
+                if trial.is_promising(fault, step) and trial.confirms(fault):
                     return fault
     return None
 

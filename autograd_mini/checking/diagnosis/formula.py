@@ -89,22 +89,23 @@ class Formula:
             self.memo["consumers"] = found
         return dict(self.memo["consumers"])
 
-    def settled(self) -> Formula | None:
+    def without_cancelled_paths(self) -> Formula | None:
         """Return it with paths that cancel out taken for constants; None if there are none.
 
         Nobody who writes a gradient by hand differentiates the maximum that is subtracted before
         an exponential: its paths cancel.
         """
         cancelled = [
-            self._cancelled(w) for w in (self.evidence.weights, self.evidence.other_weights)
+            self._cancelled_operations(w)
+            for w in (self.evidence.weights, self.evidence.other_weights)
         ]
         still = frozenset.intersection(*cancelled)
         return replace(self, still=still, memo={}) if still else None
 
-    def _cancelled(self, weights: list[np.ndarray]) -> frozenset[int]:
+    def _cancelled_operations(self, weights: list[np.ndarray]) -> frozenset[int]:
         """Return the operations to whose result nothing comes back, but for rounding."""
         sizes: Values = {}
-        _, found = self.pulled(weights, sizes=sizes)
+        _, found = self.pull_back(weights, sizes=sizes)
         return frozenset(
             v.serial for v in self.vertices
             if (at := (v.serial, 0)) in sizes and type(v) is Tensor
@@ -117,7 +118,7 @@ class Formula:
         """Whether it is one operation that works entry by entry."""
         return len(self.vertices) == 1 and self.vertices[0]._primitive.kind == "elementwise"
 
-    def pulled(
+    def pull_back(
         self,
         weights: list[np.ndarray],
         edges: frozenset[Edge] = frozenset(),
@@ -142,16 +143,16 @@ class Formula:
         for y, g, is_complex in zip(
             self.outputs, weights, self.evidence.complex_outputs, strict=True
         ):
-            add(found, y, swap_convention(np.asarray(natural(g, is_complex), y.dtype)))
+            add_cotangent(found, y, swap_convention(np.asarray(natural(g, is_complex), y.dtype)))
         if hasattr(alter, "cotangents"):  # one that looks at other tensors' too
             alter.cotangents = found
         for vertex in reversed(self.vertices):
             for position, x, gx, g in self.steps(vertex, found, only):
                 if (vertex.serial, position) in edges:
                     gx = check_result(alter(vertex, position, g, gx), x._value, vertex, position)
-                add(found, x, gx)
+                add_cotangent(found, x, gx)
                 if sizes is not None:
-                    add(sizes, x, np.abs(gx))
+                    add_cotangent(sizes, x, np.abs(gx))
         gradients = []
         for x, is_complex in zip(self.leaves, self.evidence.complex, strict=True):
             g = swap_convention(np.asarray(found.get(key_of(x), np.zeros(x.shape, x.dtype))))
@@ -178,7 +179,7 @@ class Formula:
             if g is None:
                 return []
         rows = []
-        for position, gx in enumerate(applied(vertex, g, only=only)):
+        for position, gx in enumerate(apply_rules(vertex, g, only=only)):
             x = vertex._operands[position]
             if gx is not None:
                 rows.append((position, x, check_result(gx, x._value, vertex, position), g))
@@ -195,7 +196,7 @@ class Formula:
         return found
 
 
-def applied(
+def apply_rules(
     vertex: Any,
     g: Any,
     xs: list[Any] | None = None,
@@ -220,32 +221,36 @@ def applied(
     ]
 
 
-def add(found: Values, x: Tensor, g: Any) -> None:
+def add_cotangent(found: Values, x: Tensor, g: Any) -> None:
     """Add a cotangent to those of a tensor."""
     key = key_of(x)
     found[key] = found[key] + g if key in found else g
 
 
-def recorded(evidence: Evidence) -> Formula | None:
+def record_formula(evidence: Evidence) -> Formula | None:
     """Record the function; None if it cannot be, or the graph's gradient is not the numeric one.
 
     One that writes into arrays is recorded as a copy that makes new ones.
     """
     if evidence.function is None:
         return None
-    found = _recorded(evidence, evidence.function)
+    found = _record_function(evidence, evidence.function)
     if found is None and evidence.rewritten is not None:
         function = evidence.rewritten()
-        found = None if function is None else _recorded(evidence, function)
+        found = None if function is None else _record_function(evidence, function)
     return found
 
 
-def _recorded(evidence: Evidence, function: Callable[[list[Any]], Any]) -> Formula | None:
+def _record_function(evidence: Evidence, function: Callable[[list[Any]], Any]) -> Formula | None:
     pairs = zip(evidence.xs, evidence.complex, strict=True)
     leaves = [leaf(natural(x.copy(), c)[()], requires_grad=True) for x, c in pairs]
     sites: dict[int, Site] = {}
     try:
-        with warnings.catch_warnings(), recorder(noting(sites)), np.errstate(all="ignore"):
+        with (
+            warnings.catch_warnings(),
+            recorder(make_site_recorder(sites)),
+            np.errstate(all="ignore"),
+        ):
             warnings.simplefilter("ignore")
             outputs = results_of(evidence, function, leaves)
         if not all(type(y) is Tensor for y in outputs):
@@ -296,11 +301,11 @@ def is_result(value: Any, wanted: np.ndarray) -> bool:
     return np.allclose(value._value, wanted, rtol=1e-12, atol=0)
 
 
-def noting(sites: dict[int, Site]) -> Callable[..., Any]:
+def make_site_recorder(sites: dict[int, Site]) -> Callable[..., Any]:
     """Return what records an operation, and notes where that is; it raises for too many."""
     entries = 0
 
-    def noted(primitive: Any, operands: tuple[Any, ...], params: Any) -> Any:
+    def record_with_site(primitive: Any, operands: tuple[Any, ...], params: Any) -> Any:
         nonlocal entries
         results = record(primitive, operands, params)
         entries += sum(y.size for y in (results if isinstance(results, tuple) else (results,)))
@@ -310,15 +315,15 @@ def noting(sites: dict[int, Site]) -> Callable[..., Any]:
         sites[first.serial] = site()
         return results
 
-    return noted
+    return record_with_site
 
 
 def is_right(formula: Formula) -> bool:
     """Whether the gradient of the graph is the numeric one, within its error bars."""
     evidence = formula.evidence
-    exact, _ = formula.pulled(evidence.weights)
+    exact, _ = formula.pull_back(evidence.weights)
     for position, g in enumerate(exact):
-        known = evidence.known(position) & evidence.smooth(position)
+        known = evidence.known_entries(position) & evidence.smooth(position)
         off = np.abs(g - evidence.numeric[position])[known]
         if not np.all(np.isfinite(g)) or np.any(off > evidence.slack(position)[known]):
             return False

@@ -13,8 +13,8 @@ import numpy as np
 
 from ...core.tensor import Tensor
 from ..causes import Kind
-from .alternatives import Alternative, fits, replayed
-from .faults import Trial
+from .alternatives import Alternative, gives_gradient, recompute_formula
+from .faults import FaultTrial
 from .formula import place_of
 from .patterns import Pattern
 
@@ -25,10 +25,10 @@ FEWEST = 3
 """Entries of a gradient for each value that is solved for, at least."""
 
 
-def other_levels(trial: Trial) -> Pattern | None:
+def other_levels(trial: FaultTrial) -> Pattern | None:
     """Return the pattern in which a constant of few values had other ones."""
     formula = trial.formula
-    for vertex, place, constant in constants(trial):
+    for vertex, place, constant in few_valued_constants(trial):
         if formula.budget.is_spent:
             return None
         try:
@@ -42,14 +42,14 @@ def other_levels(trial: Trial) -> Pattern | None:
                 had = ", ".join(f"{b:.6g} for {a:.6g}" for a, b in zip(values, solved, strict=True))
                 text = f"the gradient of {{name}} is as if the constant in {operation} had {had}"
                 found = Alternative(text, {(vertex.serial, place): new}, {}, {})
-                if fits(trial, found):
+                if gives_gradient(trial, found):
                     return Pattern(Kind.TERM, text)
         except Exception:  # values outside of a domain
             continue
     return None
 
 
-def constants(trial: Trial) -> Iterator[tuple[Any, int, np.ndarray]]:
+def few_valued_constants(trial: FaultTrial) -> Iterator[tuple[Any, int, np.ndarray]]:
     """Yield the constants of few values, and where they are operands."""
     for vertex in trial.formula.vertices:
         for place, x in enumerate(vertex._operands):
@@ -62,7 +62,7 @@ def constants(trial: Trial) -> Iterator[tuple[Any, int, np.ndarray]]:
 
 
 def solve_levels(
-    trial: Trial, vertex: Any, place: int, constant: np.ndarray, values: np.ndarray
+    trial: FaultTrial, vertex: Any, place: int, constant: np.ndarray, values: np.ndarray
 ) -> np.ndarray | None:
     """Return the values with which the gradient is nearest to the given one, None if unclear."""
     formula, smooth = trial.formula, trial.smooth
@@ -72,11 +72,11 @@ def solve_levels(
     rows = []
     for level in values:
         moved = constant + (constant == level)
-        other = replayed(formula, Alternative("", {(vertex.serial, place): moved}, {}, {}))
+        other = recompute_formula(formula, Alternative("", {(vertex.serial, place): moved}, {}, {}))
         if other is None:
             return None
         formula.budget.spend(2 * len(formula.vertices), trial.largest)
-        found = other.pulled(formula.evidence.weights)[0][trial.position]
+        found = other.pull_back(formula.evidence.weights)[0][trial.position]
         rows.append((found - trial.exact[trial.position])[smooth])
     change, _, rank, _ = np.linalg.lstsq(np.array(rows).T, wanted, rcond=1e-9)
     solved = np.round(values + change, 12) + 0.0  # no −0

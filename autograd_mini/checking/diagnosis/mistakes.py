@@ -9,8 +9,8 @@ import numpy as np
 
 from ...core.tensor import Tensor
 from ..causes import Kind
-from .faults import Fault, Step, Trial
-from .formula import Formula, applied, name_of, place_of
+from .faults import Fault, FaultTrial, Step
+from .formula import Formula, apply_rules, name_of, place_of
 
 PASSED = ("add", "subtract", "negative", "positive", "alias", "copy", "real", "reshape", "cast")
 """Operations whose derivative is no factor that could be forgotten."""
@@ -19,7 +19,7 @@ CHOOSING = ("maximum", "minimum", "fmax", "fmin", "where", "clip", "relu", "abso
 """Operations that pass a cotangent on in some places only, or with a sign."""
 
 
-def scaled(trial: Trial) -> Iterator[tuple[float, Step]]:
+def fitting_factors(trial: FaultTrial) -> Iterator[tuple[float, Step]]:
     """Yield the steps where a factor explains what is off along both directions, and the factor."""
     for step in trial.steps:
         along = trial.along(step.x, step.gx)
@@ -31,13 +31,13 @@ def scaled(trial: Trial) -> Iterator[tuple[float, Step]]:
             yield (0.0 if abs(factor) < 1e-6 else factor), step
 
 
-def multiplied(trial: Trial, factor: float, step: Step) -> Fault:
+def factor_fault(trial: FaultTrial, factor: float, step: Step) -> Fault:
     """Return the fault of a factor at a step: 0, -1, a length, or any other."""
 
     def alter(vertex: Any, position: int, g: Any, gx: Any) -> Any:
         return factor * gx if factor else np.zeros_like(gx)
 
-    path, edges = chain(trial.formula, step), frozenset([step.edge])
+    path, edges = path_text(trial.formula, step), frozenset([step.edge])
     if factor == 0:
         text = f"the gradient of {{name}} lacks the path through {path}: it is treated as constant"
         return Fault(Kind.TERM, text, edges, alter, factor)
@@ -45,10 +45,12 @@ def multiplied(trial: Trial, factor: float, step: Step) -> Fault:
         text = f"the sign of what comes back through {path} is flipped in the gradient of {{name}}"
         return Fault(Kind.SIGN, text, edges, alter, factor)
     what = f"in the gradient of {{name}}, what comes back through {path} is"
-    return Fault(Kind.FACTOR, f"{what} {times(trial.formula, factor)}", edges, alter, factor)
+    return Fault(
+        Kind.FACTOR, f"{what} {factor_phrase(trial.formula, factor)}", edges, alter, factor
+    )
 
 
-def paired(trial: Trial) -> Iterator[Fault]:
+def paired_factor_faults(trial: FaultTrial) -> Iterator[Fault]:
     """Yield the faults of simple factors at two steps that pass back to the same value."""
     along = [trial.along(step.x, step.gx) for step in trial.steps]
     for i, first in enumerate(trial.steps):
@@ -68,7 +70,7 @@ def paired(trial: Trial) -> Iterator[Fault]:
             def alter(v: Any, p: int, g: Any, gx: Any, k: Any = by_edge) -> Any:
                 return k[v.serial, p] * gx
 
-            a, b = (chain(trial.formula, step) for step in (first, second))
+            a, b = (path_text(trial.formula, step) for step in (first, second))
             text = (
                 f"in the gradient of {{name}}, what comes back through {a} counts {nice[0]:g} "
                 f"times, and what comes back through {b} {nice[1]:g} times, not once each: "
@@ -77,7 +79,7 @@ def paired(trial: Trial) -> Iterator[Fault]:
             yield Fault(Kind.TERM, text, frozenset(by_edge), alter)
 
 
-def times(formula: Formula, factor: float) -> str:
+def factor_phrase(formula: Formula, factor: float) -> str:
     """Write a factor, with the lengths that it may come from."""
     values = [*formula.leaves, *formula.outputs]
     lengths = {n for x in values for n in (*x.shape, x.size) if n > 2}
@@ -89,7 +91,7 @@ def times(formula: Formula, factor: float) -> str:
     return f"multiplied by {factor:.7g} by mistake"
 
 
-def chain(formula: Formula, step: Step) -> str:
+def path_text(formula: Formula, step: Step) -> str:
     """Name the operations from a step on that nothing else enters or leaves."""
     consumers = formula.consumers
     vertex, types = step.vertex, [step.vertex._primitive.name]
@@ -98,16 +100,16 @@ def chain(formula: Formula, step: Step) -> str:
         if vertex._primitive.name not in types:
             types.append(vertex._primitive.name)
     listed = types[0] if len(types) == 1 else ", ".join(types[:4])
-    operand = f", by its operand {step.position + 1}" if twofold(step) else ""
+    operand = f", by its operand {step.position + 1}" if has_several_operands(step) else ""
     return f"{listed}{operand} ({place_of(formula, step.vertex)})"
 
 
-def twofold(step: Step) -> bool:
+def has_several_operands(step: Step) -> bool:
     """Whether an operation has several operands that are differentiated."""
     return sum(type(x) is Tensor and x._requires_grad for x in step.vertex._operands) > 1
 
 
-def forgotten(formula: Formula, step: Step) -> Iterator[Fault]:
+def missing_derivative_faults(formula: Formula, step: Step) -> Iterator[Fault]:
     """Yield the faults in which the derivative of an operation is left out, or taken twice."""
     name, vertex = step.vertex._primitive.name, step.vertex
     if vertex._primitive.kind != "elementwise" or name in PASSED:
@@ -125,21 +127,23 @@ def forgotten(formula: Formula, step: Step) -> Iterator[Fault]:
         what = f"the derivative of {name}"
     text = f"the gradient of {{name}} is as if {what} were missing {where}: it is not applied"
 
-    def passed(vertex: Any, position: int, g: Any, gx: Any) -> Any:
-        return fit(g, gx)
+    def pass_on(vertex: Any, position: int, g: Any, gx: Any) -> Any:
+        return sum_like(g, gx)
 
     def again(vertex: Any, position: int, g: Any, gx: Any) -> Any:
-        return applied(vertex, gx)[position]
+        return apply_rules(vertex, gx)[position]
 
-    yield Fault(Kind.TERM, text, frozenset([step.edge]), passed)
+    yield Fault(Kind.TERM, text, frozenset([step.edge]), pass_on)
     twice = f"the gradient of {{name}} is as if {what} were applied twice {where}"
     yield Fault(Kind.TERM, twice, frozenset([step.edge]), again)
     if name in CHOOSING:
         swapped = f"the gradient of {{name}} is as if the branches of {name} were swapped {where}"
-        yield Fault(Kind.TERM, swapped, frozenset([step.edge]), lambda v, p, g, gx: fit(g, gx) - gx)
+        yield Fault(
+            Kind.TERM, swapped, frozenset([step.edge]), lambda v, p, g, gx: sum_like(g, gx) - gx
+        )
 
 
-def fit(g: Any, gx: Any) -> Any:
+def sum_like(g: Any, gx: Any) -> Any:
     """Sum a cotangent over axes that were broadcast."""
     extra = np.ndim(g) - np.ndim(gx)
     found = np.sum(g, axis=tuple(range(extra)))
@@ -153,7 +157,7 @@ def is_factor(step: Step) -> bool:
     return name == "multiply" or (name == "divide" and step.position == 0)
 
 
-def elsewhere(formula: Formula, step: Step) -> Iterator[Fault]:
+def wrong_value_faults(formula: Formula, step: Step) -> Iterator[Fault]:
     """Yield the faults in which a derivative is taken at another value of the formula."""
     vertex, edges = step.vertex, frozenset([step.edge])
     if type(vertex._operands) is not tuple or vertex._primitive.multiple:
@@ -166,41 +170,41 @@ def elsewhere(formula: Formula, step: Step) -> Iterator[Fault]:
     if vertex._primitive.kind == "elementwise" and len(values) == 1:
 
         def at_result(v: Any, p: int, g: Any, gx: Any) -> Any:
-            return applied(v, g, [v._value], v._primitive.forward(v._value, **v._params))[p]
+            return apply_rules(v, g, [v._value], v._primitive.forward(v._value, **v._params))[p]
 
         text = f"the derivative of {name} is evaluated at its result, not at its input, {where}"
         yield Fault(Kind.TERM, text, edges, at_result)
     places = () if is_factor(step) else (*vertex._operands, vertex)
     for place, x in enumerate(places):
-        if np.ndim(value(x)) == 0 and step.x.ndim:
+        if np.ndim(array_of(x)) == 0 and step.x.ndim:
             continue
-        for other in alike(formula, x):
+        for other in same_shape_values(formula, x):
             if name in ("matmul", "einsum") and place == step.position:
                 continue  # it is not used
 
             def alter(v: Any, p: int, g: Any, gx: Any, i: int = place, o: Any = other) -> Any:
-                xs = [value(o) if k == i else a for k, a in enumerate(values)]
-                y = value(o) if i == len(values) else None
-                return applied(v, g, xs, y)[p]
+                xs = [array_of(o) if k == i else a for k, a in enumerate(values)]
+                y = array_of(o) if i == len(values) else None
+                return apply_rules(v, g, xs, y)[p]
 
             said = f"{name_of(other, formula)} stands in the place of {name_of(x, formula)}"
             yield Fault(Kind.TERM, f"{said} in the derivative of {name}, {where}", edges, alter)
 
 
-def value(x: Any) -> Any:
+def array_of(x: Any) -> Any:
     """Return the array of a tensor."""
     return x._value if type(x) is Tensor else x
 
 
-def alike(formula: Formula, x: Any) -> Iterator[Any]:
+def same_shape_values(formula: Formula, x: Any) -> Iterator[Any]:
     """Yield the other values of a formula that have the shape of one."""
-    shape = np.shape(value(x))
+    shape = np.shape(array_of(x))
     for other in formula.values:
         if other is not x and other.shape == shape:
             yield other
 
 
-def exchanged_operands(formula: Formula, step: Step) -> Iterator[Fault]:
+def exchanged_operand_faults(formula: Formula, step: Step) -> Iterator[Fault]:
     """Yield the fault in which an operand gets what is for the other one."""
     vertex = step.vertex
     if len(vertex._operands) != 2 or vertex._primitive.name in ("add",):
@@ -208,7 +212,7 @@ def exchanged_operands(formula: Formula, step: Step) -> Iterator[Fault]:
     a, b = (name_of(x, formula) for x in vertex._operands)
 
     def alter(v: Any, position: int, g: Any, gx: Any) -> Any:
-        return v._primitive.vjp[1 - position](g, v._value, *map(value, v._operands))
+        return v._primitive.vjp[1 - position](g, v._value, *map(array_of, v._operands))
 
     text = (
         f"the gradients of {a} and {b} are exchanged in {{name}}'s at {place_of(formula, vertex)}"

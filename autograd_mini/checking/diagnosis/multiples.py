@@ -12,9 +12,9 @@ import numpy as np
 
 from ...core.forward import key_of
 from ..causes import Kind
-from .faults import Fault, Step, Trial, moved, times_value
+from .faults import Fault, FaultTrial, Step, alter_operand_cotangent, multiply_by
 from .formula import Formula, name_of, place_of
-from .mistakes import fit, is_factor, value
+from .mistakes import array_of, is_factor, sum_like
 from .terms import axes_to_expand
 
 POWERS = ((1.0, -1.0), (2.0, -2.0, 0.5, -0.5))
@@ -27,29 +27,31 @@ ROWS = 16
 """Values that cost about as much as one rule."""
 
 
-def by_values(trial: Trial) -> Iterator[Fault]:
+def value_factor_faults(trial: FaultTrial) -> Iterator[Fault]:
     """Yield the faults in which a value multiplies or divides once too often, and may be it."""
     for powers in POWERS:
         for step in trial.steps:
             if trial.formula.budget.is_spent:
                 return
             for number, power in fitting_values(trial, step, powers):
-                yield multiplied_by(trial.formula, step, trial.formula.values[number], power)
+                yield value_factor_fault(trial.formula, step, trial.formula.values[number], power)
 
 
-def other_factors(trial: Trial) -> Iterator[Fault]:
+def replaced_factor_faults(trial: FaultTrial) -> Iterator[Fault]:
     """Yield the faults in which another value stands in the place of a factor, and may be it."""
     for powers in POWERS:
         for step in trial.steps:
             if trial.formula.budget.is_spent:
                 return
-            if is_factor(step) and np.size(value(step.vertex._operands[1 - step.position])):
+            if is_factor(step) and np.size(array_of(step.vertex._operands[1 - step.position])):
                 for number, power in fitting_values(trial, step, powers, whole=True):
-                    yield in_place_of(trial.formula, step, trial.formula.values[number], power)
+                    yield replaced_factor_fault(
+                        trial.formula, step, trial.formula.values[number], power
+                    )
 
 
 def fitting_values(
-    trial: Trial, step: Step, powers: tuple[float, ...], whole: bool = False
+    trial: FaultTrial, step: Step, powers: tuple[float, ...], whole: bool = False
 ) -> Iterator[tuple[int, float]]:
     """Yield the values and powers that explain what is off along both directions.
 
@@ -86,7 +88,7 @@ def values_like(formula: Formula, shape: tuple[int, ...]) -> tuple[list[int], np
         numbers: list[int] = []
         rows: list[np.ndarray] = []
         for number, x in enumerate(formula.values):
-            whole = broadcast(x._value, shape)
+            whole = broadcast_value(x._value, shape)
             if whole is not None and (len(rows) + 1) * size <= MOST_ENTRIES:
                 numbers.append(number)
                 rows.append(np.ravel(whole))
@@ -95,7 +97,7 @@ def values_like(formula: Formula, shape: tuple[int, ...]) -> tuple[list[int], np
     return found
 
 
-def broadcast(x: Any, shape: tuple[int, ...]) -> Any:
+def broadcast_value(x: Any, shape: tuple[int, ...]) -> Any:
     """Broadcast a real value, perhaps one whose reduced axes are gone, to a shape; None if not."""
     if np.asarray(x).dtype.kind == "c" or np.ndim(x) > len(shape):
         return None
@@ -107,9 +109,9 @@ def broadcast(x: Any, shape: tuple[int, ...]) -> Any:
     return None
 
 
-def multiplied_by(formula: Formula, step: Step, other: Any, power: float) -> Fault:
+def value_factor_fault(formula: Formula, step: Step, other: Any, power: float) -> Fault:
     """Return the fault of a power of a value at a step."""
-    named = power_of(name_of(other, formula), abs(power))
+    named = power_text(name_of(other, formula), abs(power))
     verb, hint = "multiplied", "a division by it"
     if power < 0:
         verb, hint = "divided", "a factor of it"
@@ -119,29 +121,31 @@ def multiplied_by(formula: Formula, step: Step, other: Any, power: float) -> Fau
         "missing, in the gradient of {name}"
     )
     with np.errstate(all="ignore"):
-        value = broadcast(other._value, step.x.shape) ** power
-    return Fault(Kind.TERM, text, frozenset([step.edge]), moved(times_value(value)))
+        value = broadcast_value(other._value, step.x.shape) ** power
+    return Fault(
+        Kind.TERM, text, frozenset([step.edge]), alter_operand_cotangent(multiply_by(value))
+    )
 
 
-def in_place_of(formula: Formula, step: Step, other: Any, power: float) -> Fault:
+def replaced_factor_fault(formula: Formula, step: Step, other: Any, power: float) -> Fault:
     """Return the fault of a power of a value in the place of a factor, or of what divides."""
     vertex, name = step.vertex, step.vertex._primitive.name
     right = name_of(vertex._operands[1 - step.position], formula)
-    named = power_of(name_of(other, formula), power if name == "multiply" else -power)
+    named = power_text(name_of(other, formula), power if name == "multiply" else -power)
     text = (
         f"{named} stands in the place of {right} in the derivative of {name}, in the gradient of "
         f"{{name}} at {place_of(formula, vertex)}"
     )
     with np.errstate(all="ignore"):
-        factor = broadcast(other._value, vertex.shape) ** power
+        factor = broadcast_value(other._value, vertex.shape) ** power
 
     def alter(v: Any, position: int, g: Any, gx: Any) -> Any:
-        return fit(g * factor, gx)
+        return sum_like(g * factor, gx)
 
     return Fault(Kind.TERM, text, frozenset([step.edge]), alter)
 
 
-def power_of(name: str, power: float) -> str:
+def power_text(name: str, power: float) -> str:
     """Write a power of a value."""
     words = {1.0: "", 2.0: "the square of ", 0.5: "the root of "}
     text = words[abs(power)] + name

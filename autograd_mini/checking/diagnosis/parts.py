@@ -11,13 +11,13 @@ import numpy as np
 
 from ..causes import Kind
 from .faults import Fault, Step
-from .formula import Formula, applied, place_of
+from .formula import Formula, apply_rules, place_of
 
 MOST_PARTS = 8
 """Parts of which two may be exchanged, at most."""
 
 
-def exchanged_parts(formula: Formula, step: Step) -> Iterator[Fault]:
+def exchanged_part_faults(formula: Formula, step: Step) -> Iterator[Fault]:
     """Yield the faults in which two parts of a value get what is for the other."""
     vertex = step.vertex
     if not vertex._primitive.multiple or not isinstance(step.g, list):
@@ -28,7 +28,7 @@ def exchanged_parts(formula: Formula, step: Step) -> Iterator[Fault]:
 
         def alter(v: Any, position: int, g: Any, gx: Any, i: int = i, j: int = j) -> Any:
             order = [j if k == i else i if k == j else k for k in range(len(g))]
-            return applied(v, [g[k] for k in order])[position]
+            return apply_rules(v, [g[k] for k in order])[position]
 
         text = (
             f"the gradients of the parts {i} and {j} are exchanged (swapped), by "
@@ -37,19 +37,21 @@ def exchanged_parts(formula: Formula, step: Step) -> Iterator[Fault]:
         yield Fault(Kind.SWAPPED, text, frozenset([step.edge]), alter)
 
 
-def read_otherwise(formula: Formula, step: Step) -> Iterator[Fault]:
+def reshape_faults(formula: Formula, step: Step) -> Iterator[Fault]:
     """Yield the faults in which axes are not put back, or numbers are read in another order."""
     name = step.vertex._primitive.name
     where = f"in the gradient of {{name}} ({place_of(formula, step.vertex)})"
     edges, shape = frozenset([step.edge]), step.x.shape
     if name in ("transpose", "swapaxes", "moveaxis", "permute_dims"):
         text = f"what comes back through {name} is not transposed back, only reshaped, {where}"
-        yield Fault(Kind.TRANSPOSED, text, edges, partial(reread, shape=shape, order="C"))
+        yield Fault(Kind.TRANSPOSED, text, edges, partial(reshape_in_order, shape=shape, order="C"))
     if name == "reshape" and step.x.ndim + step.vertex.ndim > 2:
         text = f"what comes back through {name} is read column by column, as if transposed, {where}"
-        yield Fault(Kind.TRANSPOSED, text, edges, partial(reread, shape=shape, order="F"))
+        yield Fault(Kind.TRANSPOSED, text, edges, partial(reshape_in_order, shape=shape, order="F"))
 
 
-def reread(v: Any, position: int, g: Any, gx: Any, shape: tuple[int, ...], order: Any) -> Any:
+def reshape_in_order(
+    v: Any, position: int, g: Any, gx: Any, shape: tuple[int, ...], order: Any
+) -> Any:
     """Put a cotangent in a shape, by rows or by columns."""
     return np.reshape(np.ravel(g, order=order), shape)

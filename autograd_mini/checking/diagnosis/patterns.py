@@ -33,14 +33,14 @@ class Pattern:
     zeros: bool = False
 
 
-def entrywise(evidence: Evidence, seen: View) -> Pattern | None:
+def entrywise_pattern(evidence: Evidence, seen: View) -> Pattern | None:
     """Return a pattern that relates each entry to its own derivative: 0, sign, factor."""
     given, numeric = seen.given, seen.numeric
-    if is_nothing(given, numeric):
+    if is_zero(given, numeric):
         return Pattern(Kind.ZERO, "the gradient of {name} is 0{where}: a part is missing")
     if seen.matches(-numeric):
         return Pattern(Kind.SIGN, "the sign of the gradient of {name} is flipped{where}", -1.0)
-    if rounded(seen):
+    if is_rounded(seen):
         text = "the gradient of {name} is right but for rounding to a narrower dtype{where}"
         return Pattern(Kind.PRECISION, text)
     factor = common_factor(seen)
@@ -49,7 +49,7 @@ def entrywise(evidence: Evidence, seen: View) -> Pattern | None:
     return Pattern(Kind.FACTOR, factor_text(evidence, seen.position, factor), factor)
 
 
-def is_nothing(given: np.ndarray, numeric: np.ndarray) -> bool:
+def is_zero(given: np.ndarray, numeric: np.ndarray) -> bool:
     """Whether a given gradient is 0, or what rounding leaves of 0."""
     sizes = np.abs(given[given != 0] / numeric[given != 0])
     return bool(np.all(sizes <= 1e-12) and np.all(sizes >= 1e-18))
@@ -63,7 +63,7 @@ def common_factor(seen: View) -> float | None:
     return float(seen.given[best] / seen.numeric[best])
 
 
-def rounded(seen: View) -> bool:
+def is_rounded(seen: View) -> bool:
     """Whether the given gradient is the numeric one in float32 or float16, and not off by more."""
     with np.errstate(all="ignore"):
         off = np.abs(seen.given - seen.numeric) / seen.size
@@ -157,7 +157,7 @@ def lengths(evidence: Evidence, position: int) -> Iterator[tuple[int, str]]:
             yield count, f"the number of elements of {name}"
 
 
-def conjugate(evidence: Evidence, seen: View) -> Pattern | None:
+def conjugate_pattern(evidence: Evidence, seen: View) -> Pattern | None:
     """Return the pattern of a gradient that is the complex conjugate of the right one."""
     position = seen.position
     if not evidence.complex[position]:
@@ -170,7 +170,7 @@ def conjugate(evidence: Evidence, seen: View) -> Pattern | None:
     return None
 
 
-def complex_factor(evidence: Evidence, seen: View) -> Pattern | None:
+def complex_factor_pattern(evidence: Evidence, seen: View) -> Pattern | None:
     """Return the pattern of a complex gradient that is multiplied by a number that is not real."""
     position = seen.position
     if not evidence.complex[position]:

@@ -30,19 +30,21 @@ Basis = tuple[str, list[np.ndarray]]
 """How values are written, and the values."""
 
 
-def reduced(evidence: Evidence, seen: View) -> Pattern | None:
+def reduction_pattern(evidence: Evidence, seen: View) -> Pattern | None:
     """Return a pattern in which what is off comes from a sum or mean over some axes."""
     position = seen.position
     x = evidence.xs[position]
     if evidence.complex[position] or not x.ndim or x.size < FEWEST + 1:
         return None
-    known = evidence.known(position) | (evidence.error[position] <= evidence.tolerance(position))
+    known = evidence.known_entries(position) | (
+        evidence.error[position] <= evidence.tolerance(position)
+    )
     off = np.where(known, evidence.given[position] - evidence.numeric[position], 0.0)
     if not np.all(np.isfinite(off)):
         return None
     for axes in axes_of(x.ndim):
-        for text, basis in bases(evidence, position):
-            if fits(evidence, position, off, known, basis, axes):
+        for text, basis in simple_bases(evidence, position):
+            if fits_all_slices(evidence, position, off, known, basis, axes):
                 what = f"is off by {text}{slice_text(axes, x.ndim)}"
                 hint = "a sum or mean is missing, or is not the right one"
                 return Pattern(Kind.TERM, f"the gradient of {{name}} {what}: {hint}", None, True)
@@ -63,7 +65,7 @@ def slice_text(axes: tuple[int, ...], ndim: int) -> str:
     return f" for each slice along {'axes' if len(axes) > 1 else 'axis'} {listed}"
 
 
-def bases(evidence: Evidence, position: int) -> Iterator[Basis]:
+def simple_bases(evidence: Evidence, position: int) -> Iterator[Basis]:
     """Yield simple values of the shape of an input, the fewest first."""
     x = evidence.xs[position]
     ones = np.ones(x.shape)
@@ -79,7 +81,7 @@ def bases(evidence: Evidence, position: int) -> Iterator[Basis]:
         yield f"one number plus {name} times another", [ones, value]
 
 
-def fits(
+def fits_all_slices(
     evidence: Evidence,
     position: int,
     off: np.ndarray,
@@ -90,7 +92,7 @@ def fits(
     """Whether what is off in each slice is a combination of values: in a few, then in all."""
     wrong = evidence.wrong[position]
     arrays = (off, known, wrong & known, evidence.tolerance(position), *basis)
-    off, known, telling, slack, *values = (sliced(a, axes) for a in arrays)
+    off, known, telling, slack, *values = (split_slices(a, axes) for a in arrays)
     rows = np.flatnonzero(np.any(telling, axis=1))
     counts = telling[rows].sum(axis=1) - len(basis)
     if np.sum(np.maximum(counts, 0)) < FEWEST or np.any(counts < 0):  # a fit that says nothing
@@ -103,7 +105,7 @@ def fits(
     return True
 
 
-def sliced(values: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+def split_slices(values: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     """Return a row for each slice along some axes."""
     kept = [i for i in range(values.ndim) if i not in axes]
     length = int(np.prod([values.shape[i] for i in axes]))
@@ -122,7 +124,7 @@ def fits_slices(
     basis = np.stack([np.where(known, value, 0.0) for value in values], axis=-1)
     if not np.all(np.isfinite(basis)):
         return False
-    found = projected(basis, wanted)
+    found = nearest_combination(basis, wanted)
     if found is None:
         return False
     left = np.abs(wanted - found)
@@ -130,7 +132,7 @@ def fits_slices(
     return bool(np.all(small) and np.all(left[known] <= slack[known]))
 
 
-def projected(values: np.ndarray, wanted: np.ndarray) -> np.ndarray | None:
+def nearest_combination(values: np.ndarray, wanted: np.ndarray) -> np.ndarray | None:
     """Return the combination of values nearest to what is wanted in each slice.
 
     None where the values are 0, or nearly multiples of each other: they say nothing there.

@@ -69,7 +69,7 @@ class _Copies:
         if id(function) in self.made:
             return self.made[id(function)]
         names = self._names(function)
-        code = _rewritten(function, names) or function.__code__
+        code = _compile_without_writes(function, names) or function.__code__
         cells = {
             name: _copy_cell(cell)
             for name, cell in zip(
@@ -110,7 +110,7 @@ def _names_in(code: CodeType) -> list[str]:
     return [*code.co_names, *(name for c in inner for name in _names_in(c))]
 
 
-def _rewritten(function: FunctionType, names: dict[str, Any]) -> CodeType | None:
+def _compile_without_writes(function: FunctionType, names: dict[str, Any]) -> CodeType | None:
     """Compile a function anew, without writes; None if its source is no `def`."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     (node,) = tree.body
@@ -186,7 +186,7 @@ class _Rewriter(ast.NodeTransformer):
         if words[0] == "subtract":
             value = ast.UnaryOp(ast.USub(), value)
         found = ast.Call(ast.Name(ADD, ast.Load()), [into, index, value], [])
-        return ast.copy_location(ast.Assign([_stored(into)], found), node)
+        return ast.copy_location(ast.Assign([_as_target(into)], found), node)
 
     def visit_Return(self, node: ast.Return) -> Any:
         """Give each of several results a name: the first may be had where others fail."""
@@ -210,10 +210,10 @@ def _assign(node: ast.stmt, target: Any, value: ast.expr) -> ast.stmt:
     read = ast.parse(ast.unparse(target.value), mode="eval").body
     index = ast.Subscript(ast.Name(INDEX, ast.Load()), target.slice, ast.Load())
     call = ast.Call(ast.Name(SET, ast.Load()), [read, index, value], [])
-    return ast.copy_location(ast.Assign([_stored(target.value)], call), node)
+    return ast.copy_location(ast.Assign([_as_target(target.value)], call), node)
 
 
-def _stored(target: ast.expr) -> ast.expr:
+def _as_target(target: ast.expr) -> ast.expr:
     """Return a name or attribute as a target."""
     found = ast.parse(ast.unparse(target), mode="eval").body
     found.ctx = ast.Store()  # type: ignore[attr-defined]

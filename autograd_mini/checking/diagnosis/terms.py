@@ -15,7 +15,7 @@ import numpy as np
 from ..causes import Kind
 from .evidence import Evidence
 from .patterns import Pattern
-from .unsummed import stretched, summed_to, unsummed
+from .unsummed import is_stretched, sum_to_shape, unsummed_gradient
 from .views import View
 
 NICE = (1.0, 2.0, 0.5, 3.0, 1 / 3, 4.0, 0.25)
@@ -50,9 +50,9 @@ class Frame:
             return None
         return whole if self.sums else whole.ravel()[self.places]
 
-    def taken(self, values: np.ndarray) -> np.ndarray:
+    def pick_entries(self, values: np.ndarray) -> np.ndarray:
         """Return what belongs to the entries that were looked at."""
-        return summed_to(values, self.own).ravel()[self.places] if self.sums else values
+        return sum_to_shape(values, self.own).ravel()[self.places] if self.sums else values
 
     @property
     def sums(self) -> bool:
@@ -60,7 +60,7 @@ class Frame:
         return self.shape != self.own
 
 
-def simple_term(evidence: Evidence, seen: View) -> Pattern | None:
+def simple_term_pattern(evidence: Evidence, seen: View) -> Pattern | None:
     """Return a pattern in which a simple term is given, or is missing, or is too much.
 
     Where both fit, the shorter one is named.
@@ -68,15 +68,15 @@ def simple_term(evidence: Evidence, seen: View) -> Pattern | None:
     single, extra = single_term(evidence, seen), extra_term(evidence, seen)
     if single is not None and (extra is None or len(single[1]) <= len(extra[1])):
         factor, text = single
-        what = f"the gradient of {{name}} is {product(factor, text)}{{where}}"
-        return Pattern(Kind.TERM, what + instead(seen, text, factor), zeros=True)
-    return None if extra is None else Pattern(Kind.TERM, sentence(*extra), zeros=True)
+        what = f"the gradient of {{name}} is {product_text(factor, text)}{{where}}"
+        return Pattern(Kind.TERM, what + missing_part_text(seen, text, factor), zeros=True)
+    return None if extra is None else Pattern(Kind.TERM, term_sentence(*extra), zeros=True)
 
 
 def extra_term(evidence: Evidence, seen: View) -> tuple[float, str] | None:
     """Return the multiple of a term by which the given and the right gradient differ."""
     residual = seen.given - seen.numeric
-    for text, term in terms(evidence, seen):
+    for text, term in simple_terms(evidence, seen):
         factor = coefficient(residual, term)
         if factor and np.all(np.abs(residual - factor * term) <= 2 * seen.tolerance):
             return factor, text
@@ -85,14 +85,14 @@ def extra_term(evidence: Evidence, seen: View) -> tuple[float, str] | None:
 
 def single_term(evidence: Evidence, seen: View) -> tuple[float, str] | None:
     """Return the multiple of a term that the given gradient is."""
-    for text, term in terms(evidence, seen):
+    for text, term in simple_terms(evidence, seen):
         factor = coefficient(seen.given, term)
         if factor and np.all(np.abs(seen.given - factor * term) <= 1e-7 * np.abs(seen.given)):
             return factor, text
     return None
 
 
-def instead(seen: View, text: str, factor: float) -> str:
+def missing_part_text(seen: View, text: str, factor: float) -> str:
     """Say what is not in a gradient that is one term alone."""
     columns = seen.columns
     if columns is not None and np.all(np.count_nonzero(columns, axis=1) > 1):
@@ -102,40 +102,40 @@ def instead(seen: View, text: str, factor: float) -> str:
     return ", and the right one is not"
 
 
-def lone_term(evidence: Evidence, seen: View) -> Pattern | None:
+def single_entry_pattern(evidence: Evidence, seen: View) -> Pattern | None:
     """Return a pattern for a single entry: any number is a factor, so a nice term says more."""
     size = np.abs(seen.numeric)
     slack = 8 * evidence.error[seen.position].ravel()[seen.places] + 1e-9 * size
     if seen.places.size > 1 or np.any(slack > 1e-7 * size):
         return None
     residual = seen.given - seen.numeric
-    for text, term in terms(evidence, seen):
+    for text, term in simple_terms(evidence, seen):
         for wanted, exact in ((seen.given, 1e-9 * np.abs(seen.given)), (residual, slack)):
             factor = coefficient(wanted, term)
             nice = float(np.copysign(min(NICE, key=lambda n: abs(n - abs(factor))), factor))
             if factor and np.all(np.abs(wanted - nice * term) <= exact):
                 if wanted is residual:
-                    return Pattern(Kind.TERM, sentence(nice, text))
-                return Pattern(Kind.TERM, f"the gradient of {{name}} is {product(nice, text)}")
+                    return Pattern(Kind.TERM, term_sentence(nice, text))
+                return Pattern(Kind.TERM, f"the gradient of {{name}} is {product_text(nice, text)}")
     return None
 
 
-def extra_factor(evidence: Evidence, seen: View) -> Pattern | None:
+def extra_factor_pattern(evidence: Evidence, seen: View) -> Pattern | None:
     """Return a pattern in which the given gradient is the right one times a simple value."""
     for frame, _, others in frames(evidence, seen):
         fulls = list(seen.numeric)
         if frame.sums:
             rows = [evidence.weights, evidence.other_weights][: len(seen.given)]
-            found = [unsummed(evidence, seen.position, weights) for weights in rows]
+            found = [unsummed_gradient(evidence, seen.position, weights) for weights in rows]
             if any(full is None or full.shape != frame.shape for full in found):
                 return None
             fulls = [full for full in found if full is not None]
-        for text, value in factors(others):
+        for text, value in simple_factors(others):
             with np.errstate(all="ignore"):
-                prediction = np.array([frame.taken(full * value) for full in fulls])
+                prediction = np.array([frame.pick_entries(full * value) for full in fulls])
             factor = coefficient(seen.given, prediction)
             if factor and seen.matches(factor * prediction):
-                what = f"multiplied by {shown(factor)}{text}"
+                what = f"multiplied by {coefficient_text(factor)}{text}"
                 return Pattern(Kind.TERM, f"the gradient of {{name}} is {what} by mistake{{where}}")
     return None
 
@@ -154,38 +154,38 @@ def coefficient(wanted: np.ndarray, term: np.ndarray) -> float:
     return factor if likely and np.isfinite(factor) else 0.0
 
 
-def shown(factor: float) -> str:
+def coefficient_text(factor: float) -> str:
     """Write a coefficient in front of a term."""
     if abs(abs(factor) - 1) < 1e-5:
         return "−" if factor < 0 else ""
     return f"{factor:.4g} · ".replace("-", "−")
 
 
-def product(factor: float, term: str) -> str:
+def product_text(factor: float, term: str) -> str:
     """Write a coefficient and its term; the number alone if the term is 1."""
-    return f"{factor:.4g}".replace("-", "−") if term == "1" else f"{shown(factor)}{term}"
+    return f"{factor:.4g}".replace("-", "−") if term == "1" else f"{coefficient_text(factor)}{term}"
 
 
-def sentence(factor: float, term: str) -> str:
+def term_sentence(factor: float, term: str) -> str:
     """Say which term is missing or too much."""
-    written = product(abs(factor), term)
+    written = product_text(abs(factor), term)
     if factor < 0:
         return f"the gradient of {{name}} lacks a term {written}{{where}}"
     return f"the gradient of {{name}} has a term {written} too many{{where}}"
 
 
-def terms(evidence: Evidence, seen: View) -> Iterator[Named]:
+def simple_terms(evidence: Evidence, seen: View) -> Iterator[Named]:
     """Yield simple terms at the entries that were looked at, a row a cotangent."""
     ones = np.ones_like(seen.given)
     yield "1", ones
     for frame, (g, rows), values in frames(evidence, seen):
-        for label, value in factors(values, alone=True):
+        for label, value in simple_factors(values, alone=True):
             with np.errstate(all="ignore"):
-                term = np.array([frame.taken(row * value) for row in rows])
+                term = np.array([frame.pick_entries(row * value) for row in rows])
             yield " · ".join(part for part in (g, label) if part) or "1", term
     for frame, _, values in frames(evidence, seen):
-        for label, value in factors(values):
-            yield label, ones * frame.taken(value)
+        for label, value in simple_factors(values):
+            yield label, ones * frame.pick_entries(value)
 
 
 def frames(
@@ -195,7 +195,7 @@ def frames(
     position, own = seen.position, evidence.xs[seen.position].shape
     several = len(evidence.outputs) > 1
     for number, y in enumerate(evidence.outputs):
-        frame = Frame(y.shape if stretched(own, y.shape) else own, own, seen.places)
+        frame = Frame(y.shape if is_stretched(own, y.shape) else own, own, seen.places)
         if frame.sums and y.size > MOST_SUMMED:
             continue
         expand = axes_to_expand(y.shape, frame.shape)
@@ -222,7 +222,7 @@ def axes_to_expand(result: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int
     return result
 
 
-def factors(values: list[Named], alone: bool = False) -> Iterator[Named]:
+def simple_factors(values: list[Named], alone: bool = False) -> Iterator[Named]:
     """Yield simple values made of some; first nothing at all if the cotangent stands alone."""
     if alone:
         yield "", np.ones(())
@@ -236,10 +236,10 @@ def factors(values: list[Named], alone: bool = False) -> Iterator[Named]:
             yield f"{first}/{second}", a / b
             yield f"{second}/{first}", b / a
         for label, x in values:
-            yield from unusual(label, x)
+            yield from unusual_factors(label, x)
 
 
-def unusual(label: str, x: np.ndarray) -> Iterator[Named]:
+def unusual_factors(label: str, x: np.ndarray) -> Iterator[Named]:
     """Yield functions of one value that formulas hold now and then."""
     yield f"{label}³", x**3
     yield f"1/{label}²", 1 / x**2

@@ -14,7 +14,7 @@ def natural_shape(shape: tuple[int, ...], is_complex: bool) -> tuple[int, ...]:
     return shape[:-1] if is_complex else shape
 
 
-def stretched(shape: tuple[int, ...], result: tuple[int, ...]) -> bool:
+def is_stretched(shape: tuple[int, ...], result: tuple[int, ...]) -> bool:
     """Whether a shape is another one once it is broadcast to a result's."""
     try:
         return shape != result and np.broadcast_shapes(shape, result) == result
@@ -22,7 +22,7 @@ def stretched(shape: tuple[int, ...], result: tuple[int, ...]) -> bool:
         return False
 
 
-def summed_to(full: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def sum_to_shape(full: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Sum over the axes that broadcasting from a shape adds or stretches."""
     extra = full.ndim - len(shape)
     found = full.sum(axis=tuple(range(extra)))
@@ -30,7 +30,9 @@ def summed_to(full: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.asarray(found.sum(axis=axes, keepdims=True)) if axes else np.asarray(found)
 
 
-def unsummed(evidence: Evidence, position: int, weights: Sequence[np.ndarray]) -> np.ndarray | None:
+def unsummed_gradient(
+    evidence: Evidence, position: int, weights: Sequence[np.ndarray]
+) -> np.ndarray | None:
     """Return the gradient of an input at each element of the one result, in real coordinates.
 
     For a result that is elementwise in inputs that are broadcast, this is what a rule computes

@@ -46,7 +46,7 @@ class View:
         return np.maximum(sizes, 1e-12 * np.max(sizes, initial=0.0) + 1e-300)
 
 
-def view(evidence: Evidence, position: int, everywhere: bool = False) -> View | None:
+def view_wrong_entries(evidence: Evidence, position: int, everywhere: bool = False) -> View | None:
     """Look at all wrong entries of an input whose derivative is known; None if there are none.
 
     Args:
@@ -54,7 +54,7 @@ def view(evidence: Evidence, position: int, everywhere: bool = False) -> View | 
         position: of the input.
         everywhere: whether to look at right entries too.
     """
-    known = evidence.known(position)
+    known = evidence.known_entries(position)
     known &= evidence.smooth(position) if everywhere else evidence.wrong[position]
     places = np.flatnonzero(known)
     if not len(places):
@@ -78,7 +78,7 @@ def are_derivatives(
     return bool(np.all(off <= tolerance + 1e-3 * size))
 
 
-def closer(evidence: Evidence, seen: View) -> View:
+def view_closer(evidence: Evidence, seen: View) -> View:
     """Look at some of the entries through each output, and if possible with another cotangent."""
     other, position = evidence.other_given, seen.position
     chosen = np.linspace(0, len(seen.places), evidence.most_columns, endpoint=False).astype(int)

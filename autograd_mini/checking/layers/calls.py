@@ -11,7 +11,7 @@ import numpy as np
 
 from ...errors import ArgumentError
 from ..inputs import signature_of
-from .gradients import INPUTS, OUTPUTS, is_numeric, names_of, readable
+from .gradients import INPUTS, OUTPUTS, is_numeric, names_of, readable_values
 
 Method = str | Callable[..., Any]
 
@@ -46,7 +46,7 @@ class Layer:
         y = self.run(*xs)
         if y is not None:
             return y
-        holder = readable(self.owner)
+        holder = readable_values(self.owner)
         found = next((holder[n] for n in OUTPUTS if holder.get(n) is not None), None)
         if found is None:
             raise ArgumentError(
@@ -65,10 +65,10 @@ class Layer:
         """
         self.returned = found = self.back() if alone else self.call_backward(g)
         if isinstance(found, dict):
-            return [self.of_input(found, i) for i in range(count)]
+            return [self.gradient_of_input(found, i) for i in range(count)]
         if found is None:
-            holder = readable(self.owner)
-            return [self.of_input(holder, i) for i in range(count)]
+            holder = readable_values(self.owner)
+            return [self.gradient_of_input(holder, i) for i in range(count)]
         if isinstance(found, (tuple, list)) and not (count == 1 and isinstance(found, list)):
             if len(found) == count:
                 return list(found)
@@ -88,7 +88,7 @@ class Layer:
             ArgumentError: if it takes something else.
         """
         needed = needed_arguments(self.back)
-        rest = () if self.rate is None or not takes(self.back, 2) else (self.rate,)
+        rest = () if self.rate is None or not takes_arguments(self.back, 2) else (self.rate,)
         count = 1 + len(rest) if needed is None else len(needed)
         if isinstance(g, (tuple, list)) and len(g) > 1 and count == len(g) + len(rest):
             return self.back(*g, *rest)
@@ -101,7 +101,7 @@ class Layer:
         names = ", ".join(needed)
         raise ArgumentError(f"layer: backward of {title(self.owner)} takes {names}; {cure}")
 
-    def of_input(self, places: dict[str, Any], position: int) -> Any:
+    def gradient_of_input(self, places: dict[str, Any], position: int) -> Any:
         """Return the gradient of an input from attributes or items that are named like it."""
         name = self.names[position] if position < len(self.names) else "x"
         usual = INPUTS if len(self.names) <= 1 else ()
@@ -147,7 +147,7 @@ def needed_arguments(function: Callable[..., Any]) -> list[str] | None:
     return [p.name for p in parameters if p.kind in POSITIONAL and p.default is p.empty]
 
 
-def takes(function: Callable[..., Any], count: int) -> bool:
+def takes_arguments(function: Callable[..., Any], count: int) -> bool:
     """Whether a function can be called with this number of arguments, or does not tell."""
     signature = signature_of(function)
     try:

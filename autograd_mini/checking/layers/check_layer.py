@@ -10,10 +10,10 @@ import numpy as np
 from ...core.tensor import Tensor
 from ...core.tree import flatten
 from ...errors import ArgumentError
-from ..adapters.choice import mapped, packages
-from ..check import accepted, check_subject, fitting
+from ..adapters.choice import frameworks_of, map_leaves
+from ..check import check_subject, match_signature, refuse_settings
 from ..examination import Options
-from ..inputs import Inputs, argument_names, plain, positions
+from ..inputs import Inputs, argument_names, argument_positions, leaf_array
 from ..reporting.report import Report
 from .calls import Layer, Method, Network, title
 from .finding import Finder
@@ -89,12 +89,12 @@ def layer(
     ...
     """
     __tracebackhide__ = True  # pytest shows the test's line and the report
-    accepted(rtol=rtol, atol=atol, step=step, seed=seed)
+    refuse_settings(rtol=rtol, atol=atol, step=step, seed=seed)
     several = isinstance(layer, (list, tuple))
     owners = list(layer) if several else [layer]
     refuse_others(owners, inputs)
     network = Network([Layer(x, forward, backward, learning_rate) for x in owners])
-    fitting(network.layers[0].run, inputs)
+    match_signature(network.layers[0].run, inputs)
     path = "layers" if several else ""
     options = Options(rtol, atol, step, seed, coverage, progress)
     specs = dict(gradients or {})
@@ -119,7 +119,7 @@ def layer(
             report = check_subject(checked, options)
     finally:
         before.restore()
-    return report.raised() if raises else report
+    return report.raise_unless_ok() if raises else report
 
 
 def refuse_others(owners: Sequence[Any], inputs: Sequence[Any]) -> None:
@@ -135,7 +135,7 @@ def refuse_others(owners: Sequence[Any], inputs: Sequence[Any]) -> None:
             name = owner.__name__
             raise ArgumentError(f"layer: {name} is a class; give an object of it, {name}(...)")
     for x in flatten(list(inputs))[0]:
-        if packages(x):
+        if frameworks_of(x):
             raise ArgumentError(
                 f"layer: layers are checked with NumPy's arrays, got {type(x).__name__}; functions "
                 "and modules of PyTorch, JAX and TensorFlow are checked by am.gradcheck(f, x)"
@@ -157,7 +157,7 @@ def make_subject(
     parameters = finder.parameters(wanted, written)
     finder.clear(parameters)
     count = len(xs)
-    moving = [*sorted(positions(argnums, count)), *range(count, count + len(parameters))]
+    moving = [*sorted(argument_positions(argnums, count)), *range(count, count + len(parameters))]
     arguments = [*xs, *(p.value for p in parameters)]
     inputs = Inputs(arguments, [*written, *(p.name for p in parameters)], moving, keep)
     several = isinstance(finder.root, (list, tuple))
@@ -170,9 +170,9 @@ def copy_inputs(inputs: Sequence[Any], keep: bool) -> list[Any]:
 
     def copy_value(x: Any) -> Any:
         if isinstance(x, Tensor):
-            x = plain(x)
+            x = leaf_array(x)
         if isinstance(x, (np.ndarray, np.generic)):
             return np.array(x if keep else widen_value(x))[()]
         return x
 
-    return mapped(copy_value, inputs)
+    return map_leaves(copy_value, inputs)

@@ -9,20 +9,20 @@ import numpy as np
 
 from ...core.tree import flatten
 from ...errors import ArgumentError
-from ..adapters.choice import mapped
-from ..subjects import numbers
+from ..adapters.choice import map_leaves
+from ..subjects import output_arrays
 from .calls import Layer, Network
 from .gradients import (
     INPUTS,
     Parameter,
     Spec,
-    candidates,
+    find_candidates,
     find_gradients,
     find_in_dict,
-    follow,
+    follow_path,
     is_numeric,
     names_of,
-    readable,
+    readable_values,
     write_place,
 )
 from .state import Place, State
@@ -59,16 +59,16 @@ class Finder:
         Raises:
             ArgumentError: for a name that there is not, or a parameter without a gradient.
         """
-        known = candidates(self.state)
+        known = find_candidates(self.state)
         steady = self.forward() is not None
         self.refuse_parameters_made_later(steady)
-        kept = {p.key for p in known if not self.overwritten(p)}
+        kept = {p.key for p in known if not self.was_overwritten(p)}
         self.backward()
         now = State(self.root, self.state.path)
         self.left, self.draws = self.name_left_arrays(now), self.state.has_drawn()
         known = [drop_unused_places(p, now) for p in known]
         updates = self.network.layers[0].rate is not None
-        moved = {p.key for p in known if updates and self.overwritten(p)}
+        moved = {p.key for p in known if updates and self.was_overwritten(p)}
         have = {p.key: self.gradients_of(p) for p in known}
         told = {self.find_named(n, known).key: n for n in self.specs if n not in inputs}
         wanted = known if names is None else [self.find_named(n, known) for n in names]
@@ -102,7 +102,9 @@ class Finder:
         """
         now = State(self.root, self.state.path)
         new = [
-            p for p in candidates(now) if id(p.value) in now.saved.keys() - self.state.saved.keys()
+            p
+            for p in find_candidates(now)
+            if id(p.value) in now.saved.keys() - self.state.saved.keys()
         ]
         if not new or not steady:
             return
@@ -149,26 +151,26 @@ class Finder:
     def forward(self) -> list[Any] | None:
         """Call `forward` twice at the point; return the results, None if they differ."""
         self.state.restore()
-        first = numbers(self.network.forward(self.fresh()))
+        first = output_arrays(self.network.forward(self.fresh_inputs()))
         self.state.restore()
-        again = numbers(self.network.forward(self.fresh()))
+        again = output_arrays(self.network.forward(self.fresh_inputs()))
         same = len(first) == len(again) and all(map(np.array_equal, first, again))
         return again if same else None
 
-    def fresh(self) -> list[Any]:
+    def fresh_inputs(self) -> list[Any]:
         """Return copies of the inputs, so that none is the one that a layer keeps."""
-        return mapped(lambda x: x.copy() if isinstance(x, np.ndarray) else x, self.xs)
+        return map_leaves(lambda x: x.copy() if isinstance(x, np.ndarray) else x, self.xs)
 
     def backward(self) -> None:
         """Call `forward` and `backward`."""
         self.state.restore()
-        y = self.network.forward(self.fresh())
+        y = self.network.forward(self.fresh_inputs())
         leaves, structure = flatten(y)
         generator = np.random.default_rng(0)
         gs = [np.asarray(generator.uniform(0.5, 1.5, np.shape(x)))[()] for x in leaves]
         self.network.backward(structure(gs), len(self.xs), self.network.starts_alone(leaves))
 
-    def overwritten(self, parameter: Parameter) -> bool:
+    def was_overwritten(self, parameter: Parameter) -> bool:
         """Whether `forward`, which was just called, has put something else in the place."""
         now = parameter.read()
         before = self.state.saved.get(id(parameter.value), parameter.value)
@@ -187,7 +189,7 @@ class Finder:
     def result(self) -> list[Any] | None:
         """Return the results of a call, None if there is none: numbers that it refuses matter."""
         try:
-            return numbers(self.network.forward(self.fresh()))
+            return output_arrays(self.network.forward(self.fresh_inputs()))
         except Exception:  # whatever a layer raises for numbers that it does not expect
             return None
 
@@ -195,12 +197,12 @@ class Finder:
     def gradients_of(self, parameter: Parameter) -> list[Place]:
         """Return the places with the gradient of a parameter, of now."""
         found = [g for p in parameter.places for g in find_gradients(p, self.state.parents)]
-        if isinstance(returned := self.returned(), dict):
+        if isinstance(returned := self.last_returned(), dict):
             for place in parameter.places:
                 found += find_in_dict(returned, place.key, "what backward returns")
         return [g for g in found if all(g.value is not p.value for p in parameter.places)]
 
-    def returned(self) -> Any:
+    def last_returned(self) -> Any:
         """Return what `backward` of a single layer returned last."""
         layers = self.network.layers
         return layers[0].returned if len(layers) == 1 else None
@@ -219,7 +221,7 @@ class Finder:
                 "parameters=[...] with the names of those to check"
             )
         owners = {id(self.holder(g)): g for g in found if g.value is not found[0].value}
-        differ = [g for g in owners.values() if not equal(g.value, found[0].value)]
+        differ = [g for g in owners.values() if not same_values(g.value, found[0].value)]
         shared = [g for g in owners.values() if self.holder(g) is not self.holder(found[0])]
         if differ or shared:
             other = (differ or shared)[0]
@@ -251,7 +253,7 @@ class Finder:
         values = [p.value for p in parameters if isinstance(p.value, np.ndarray)]
         places = [g for p in parameters for g in self.gradients_of(p)]
         for layer in self.network.layers:
-            places += inputs_gradients(layer)
+            places += find_input_gradients(layer)
         for place in places:
             value = place.value
             if not isinstance(value, np.ndarray):
@@ -263,11 +265,11 @@ class Finder:
     def gradient(self, parameter: Parameter) -> Any:
         """Return the gradient of a parameter, after `backward`."""
         if parameter.spec is not None:
-            return self.told_gradient(parameter.spec)
+            return self.named_gradient(parameter.spec)
         found = self.gradients_of(parameter)
         return found[0].value if found else None
 
-    def told_gradient(self, spec: Spec) -> Any:
+    def named_gradient(self, spec: Spec) -> Any:
         """Return the gradient that the user names.
 
         Raises:
@@ -276,8 +278,8 @@ class Finder:
         if callable(spec):
             return spec(self.root)
         if isinstance(spec, str):
-            return follow(self.root, spec.removeprefix(self.state.path))
-        returned = self.returned()
+            return follow_path(self.root, spec.removeprefix(self.state.path))
+        returned = self.last_returned()
         if not isinstance(returned, (tuple, list)) or not -len(returned) <= spec < len(returned):
             raise ArgumentError(
                 f"layer: gradients says position {spec} of what backward returns, which is "
@@ -286,9 +288,9 @@ class Finder:
         return returned[spec]
 
 
-def inputs_gradients(layer: Layer) -> list[Place]:
+def find_input_gradients(layer: Layer) -> list[Place]:
     """Return the places where a layer leaves the gradients of its inputs."""
-    holder = readable(layer.owner)
+    holder = readable_values(layer.owner)
     wanted = [*INPUTS, *(n for name in layer.names for n in names_of(name))]
     return [Place(n, layer.owner, n, holder[n]) for n in wanted if is_numeric(holder.get(n))]
 
@@ -324,6 +326,6 @@ def all_names(parameter: Parameter) -> set[str]:
     return keys | {p.path for p in parameter.places} | {write_place(p) for p in parameter.places}
 
 
-def equal(a: Any, b: Any) -> bool:
+def same_values(a: Any, b: Any) -> bool:
     """Whether two gradients are the same numbers."""
     return np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=1e-12, atol=0, equal_nan=True)

@@ -138,7 +138,7 @@ def find_gradients(place: Place, parents: Mapping[int, Place]) -> Iterator[Place
     if isinstance(owner, (list, tuple, dict)):
         yield from find_item_gradients(place, parents)
         return
-    holder = readable(owner)
+    holder = readable_values(owner)
     yield from find_named(owner, holder, key, path)
     if key in NUMBERS:
         own = [n for n in OWN_GRADIENTS if is_numeric(holder.get(n))]
@@ -153,7 +153,7 @@ def find_item_gradients(place: Place, parents: Mapping[int, Place]) -> Iterator[
     parent = parents.get(id(place.owner))
     if parent is None or isinstance(parent.owner, (list, tuple)):
         return
-    holder = parent.owner if isinstance(parent.owner, dict) else readable(parent.owner)
+    holder = parent.owner if isinstance(parent.owner, dict) else readable_values(parent.owner)
     own = find_holders(holder, parent.key)
     usual = HOLDERS if parent.key in PARAMETER_HOLDERS else ()
     base = parent.path.rpartition(".")[0]
@@ -181,7 +181,7 @@ def find_in_dict(held: dict[Any, Any], key: Any, path: str) -> Iterator[Place]:
         yield from find_named(held, held, key, path + "[{!r}]")
 
 
-def readable(owner: Any) -> dict[str, Any]:
+def readable_values(owner: Any) -> dict[str, Any]:
     """Return what an object holds, and its properties."""
     found = attributes(owner)
     for cls in type(owner).__mro__:
@@ -195,7 +195,7 @@ def readable(owner: Any) -> dict[str, Any]:
 
 
 # ── which parameters there are ───────────────────────────────────────────────────────────────
-def candidates(state: State) -> list[Parameter]:
+def find_candidates(state: State) -> list[Parameter]:
     """Return every floating-point array and number, with all places that hold it.
 
     What a closure holds is no parameter.
@@ -222,7 +222,7 @@ def write_place(place: Place) -> str:
     return re.sub(rf"(^|\.)(?:{holders})\['([A-Za-z_]\w*)'\]", r"\1\2", path)
 
 
-def follow(root: Any, path: str) -> Any:
+def follow_path(root: Any, path: str) -> Any:
     """Return what is at a path, as `grads['W']` or `layers[0].dW`.
 
     Raises:
@@ -238,17 +238,17 @@ def follow(root: Any, path: str) -> Any:
             else:
                 value = getattr(value, name)
         except (AttributeError, KeyError, IndexError, TypeError, ValueError):
-            seen = ", ".join(map(str, seen_in(value))) or "nothing"
+            seen = ", ".join(map(str, names_in(value))) or "nothing"
             raise ArgumentError(
                 f"layer: there is no {path!r}: {type(value).__name__} has {seen}"
             ) from None
     return value
 
 
-def seen_in(value: Any) -> list[str]:
+def names_in(value: Any) -> list[str]:
     """Return the names that an object has."""
     if isinstance(value, dict):
         return [repr(k) for k in value]
     if isinstance(value, (list, tuple)):
         return [f"{len(value)} items"]
-    return list(readable(value))
+    return list(readable_values(value))

@@ -9,15 +9,15 @@ import numpy as np
 
 from ...core.tree import flatten
 from ..causes import Kind
-from ..handwritten import Written
-from ..inputs import Arrays, Inputs, plain, problem
+from ..handwritten import Handwritten
+from ..inputs import Arrays, Inputs, leaf_array, problem
 from .finding import Finder
 from .gradients import Parameter, Spec
 from .state import State
 from .widening import is_narrow
 
 
-class LayerSubject(Written):
+class LayerSubject(Handwritten):
     """What `forward` makes of inputs and parameters, and the gradients that `backward` leaves."""
 
     what = "backward"
@@ -48,7 +48,7 @@ class LayerSubject(Written):
         Raises:
             Problem: if it changes a parameter.
         """
-        arguments = self.inputs.filled(values)
+        arguments = self.inputs.fill_arguments(values)
         self.state.restore()
         given = arguments[self.count :]
         for parameter, value in zip(self.parameters, given, strict=True):
@@ -75,9 +75,9 @@ class LayerSubject(Written):
         drawn = super().weights(outputs, generator)
         return drawn if self.takes_cotangent else [np.ones_like(g) for g in drawn]
 
-    def pulled_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+    def pull_back(self, values: Arrays, weights: Arrays) -> list[Any]:
         """Call `forward` and `backward`, and collect the gradients."""
-        given = self.inputs.filled(values)[self.count :]
+        given = self.inputs.fill_arguments(values)[self.count :]
         g = flatten(self.call(values))[1](weights)
         rate = self.network.layers[0].rate
         found = self.network.backward(g, self.count, not self.takes_cotangent)
@@ -88,7 +88,7 @@ class LayerSubject(Written):
         else:
             rows = zip(self.parameters, given, strict=True)
             gradients = [(value - np.asarray(p.read())) / rate for p, value in rows]
-        return self.parts((*self.of_inputs(found), *gradients))
+        return self.pick_gradients((*self.of_inputs(found), *gradients))
 
     def of_inputs(self, found: Sequence[Any]) -> list[Any]:
         """Return the gradients of the inputs.
@@ -99,7 +99,7 @@ class LayerSubject(Written):
         names = self.inputs.arguments[: self.count]
         specs: dict[str, Spec] = self.finder.specs
         rows = zip(found, names, strict=True)
-        gradients = [self.finder.told_gradient(specs[n]) if n in specs else g for g, n in rows]
+        gradients = [self.finder.named_gradient(specs[n]) if n in specs else g for g, n in rows]
         for i, name in enumerate(names):
             if i in self.inputs.moving and gradients[i] is None:
                 text = (
@@ -116,9 +116,9 @@ class LayerSubject(Written):
         values = self.inputs.values(self.inputs.arrays)
         try:
             y = flatten(self.call(values))[0]
-            outputs = [np.asarray(plain(x)) for x in y]
+            outputs = [np.asarray(leaf_array(x)) for x in y]
             self.takes_cotangent = not self.network.starts_alone(outputs)
-            found = self.pulled_back(values, [np.ones(x.shape)[()] for x in outputs])
+            found = self.pull_back(values, [np.ones(x.shape)[()] for x in outputs])
         except Exception:  # it was made for narrow numbers
             return False
         return not any(is_narrow(np.asarray(g)) for g in found) or any(map(is_narrow, outputs))

@@ -32,19 +32,19 @@ class Batch:
         Raises:
             NotSweepable: if the function must be called as it is, or gives another result then.
         """
-        rounded = self._probe.subject.inputs.rounded
+        rounded = self._probe.subject.inputs.round_coordinates
         xs = self._probe.point[position].ravel()[flat]
         ups, downs = rounded(position, xs + steps), rounded(position, xs - steps)
         count = max(1, min(MOST, NUMBERS // self._largest) // 2)
         found = np.zeros((3, len(flat)))
         for start in range(0, len(flat), count):
             part = slice(start, start + count)
-            found[:, part] = self._part(position, flat[part], ups[part], downs[part])
+            found[:, part] = self._evaluate_moves(position, flat[part], ups[part], downs[part])
         if len(flat):
-            self._trusted(position, flat[-1], ups[-1], found[0, -1])
+            self._compare_with_call(position, flat[-1], ups[-1], found[0, -1])
         return Differences(found[0], found[1], ups - xs, downs - xs, found[2])
 
-    def _part(
+    def _evaluate_moves(
         self, position: int, flat: np.ndarray, ups: np.ndarray, downs: np.ndarray
     ) -> np.ndarray:
         """Return φ above, φ below, both less φ at the point, and the size of what changed.
@@ -56,7 +56,7 @@ class Batch:
         rows = moved.reshape(len(moved), -1)
         rows[np.arange(count), flat] = ups
         rows[np.arange(count, 2 * count), flat] = downs
-        outputs = self._evaluated(position, moved)
+        outputs = self._evaluate_rows(position, moved)
         found, whole = np.zeros((3, count)), np.zeros(count)
         for g, y in zip(self._probe.weights, outputs, strict=True):
             weight, values = g.ravel(), y.reshape(len(y), -1)
@@ -69,14 +69,14 @@ class Batch:
         found[2] = np.where(found[2] > 0, found[2], whole)
         return found
 
-    def _evaluated(self, position: int, moved: np.ndarray) -> Arrays:
+    def _evaluate_rows(self, position: int, moved: np.ndarray) -> Arrays:
         outputs = self._probe.subject.evaluate_rows(self._probe.point, position, moved)
         expected = [(len(moved), *y.shape) for y in self._probe.base]
         if outputs is None or [y.shape for y in outputs] != expected:
             raise NotSweepable
         return outputs
 
-    def _trusted(self, position: int, flat: int, value: float, above: float) -> None:
+    def _compare_with_call(self, position: int, flat: int, value: float, above: float) -> None:
         """Compare one of the points with a call of its own.
 
         Raises:
@@ -84,7 +84,7 @@ class Batch:
         """
         probe = self._probe
         alone = probe.with_entry(position, int(flat), value)
-        expected = probe.weighted(alone, probe.base)
+        expected = probe.weighted_change(alone, probe.base)
         rounding = 64 * probe.epsilon * (probe.scale + probe.size(alone, alone))
         if np.isfinite(expected) and not abs(above - expected) <= rounding + 1e-6 * abs(expected):
             raise NotSweepable

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..causes import Cause
 from .first import Findings
-from .investigation import Investigation, usual_step
+from .investigation import SlopeRefinement, usual_step
 from .lines import NOISE, Probe
 from .noise import rounding_of_inputs
 from .ties import (
@@ -50,7 +50,7 @@ def judge_corners(
     for group in groups:
         if _adds_up(probe, findings, group) or _adds_up_nearby(probe, findings, group):
             continue
-        found = _moved_together(probe, findings, group, tolerances)
+        found = _refine_together(probe, findings, group, tolerances)
         if found.verdict is Verdict.WRONG:
             causes.append(cause_of(probe, group, found))
             why = f"{TIED} the values do not add up"
@@ -108,15 +108,15 @@ def _adds_up_nearby(probe: Probe, findings: Sequence[Findings], places: Sequence
     return adds_up_nearby(probe, line, expected, apart)
 
 
-def _moved_together(
+def _refine_together(
     probe: Probe, findings: Sequence[Findings], group: Sequence[Place], tolerances: Tolerances
-) -> Investigation:
+) -> SlopeRefinement:
     """Investigate the slope along which equal entries stay equal."""
     values = np.array([findings[i].given[flat] for i, flat in group])
     size = max(float(np.sum(np.abs(values))), SMALLEST_SHARE * probe.scale)
     allowed = tolerances.absolute * len(group) + max(tolerances.relative, MARGIN) * size
     line = TogetherLine(probe, group, np.ones(len(group)))
-    return Investigation(
+    return SlopeRefinement(
         probe, line, float(np.sum(values)), Judge(Tolerances(0.0, allowed), 10 * allowed)
     )
 
@@ -157,7 +157,7 @@ def _slopes_beside(probe: Probe, group: Sequence[Place]) -> np.ndarray:
                 moved[position].flat[flat] = kept + side
                 sides.append(probe.evaluate(moved))
             moved[position].flat[flat] = kept
-            row.append(probe.weighted(*sides) / (2 * step))
+            row.append(probe.weighted_change(*sides) / (2 * step))
         rows.append(row)
     return np.array(rows)
 

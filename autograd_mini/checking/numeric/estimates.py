@@ -71,18 +71,20 @@ def estimate(levels: Sequence[Level], measured: float = 0.0) -> Estimate:
         return Estimate(0.0, central[0].noise(measured), central[0].step)
     best = NOTHING
     if central:
-        best = broken(central, most_certain(combinations(central, measured)), measured)
+        best = detect_break(
+            central, choose_most_certain(extrapolate_pairs(central, measured)), measured
+        )
     if len(central) == len(ordered) or best.sides is not None or best.jumps:
         return best
     near = FURTHEST * central[0].step if central else np.inf  # beyond it lies the edge
     for side in ("right", "left"):
         half = [x for x in ordered if np.isfinite(getattr(x, side)) and x.step <= near]
         if half:
-            best = better(best, one_sided(half, side, measured))
+            best = more_certain(best, extrapolate_one_side(half, side, measured))
     return best
 
 
-def better(two_sided: Estimate, one: Estimate) -> Estimate:
+def more_certain(two_sided: Estimate, one: Estimate) -> Estimate:
     """Return the more certain of two estimates, the one-sided only if it fits the other."""
     if not np.isfinite(two_sided.value):
         return one
@@ -90,7 +92,7 @@ def better(two_sided: Estimate, one: Estimate) -> Estimate:
     return replace(one, one_sided=False) if fits and 4 * one.error < two_sided.error else two_sided
 
 
-def combinations(levels: Sequence[Level], measured: float) -> list[Estimate]:
+def extrapolate_pairs(levels: Sequence[Level], measured: float) -> list[Estimate]:
     """Extrapolate every two and three neighbouring steps, given widest first."""
     values = [level.central for level in levels]
     noises = [level.noise(measured) for level in levels]
@@ -112,7 +114,7 @@ def combinations(levels: Sequence[Level], measured: float) -> list[Estimate]:
     return found
 
 
-def most_certain(estimates: Sequence[Estimate]) -> Estimate:
+def choose_most_certain(estimates: Sequence[Estimate]) -> Estimate:
     """Choose the least error bar among the estimates that continue the narrowest one."""
     best, *wider = sorted(estimates, key=lambda e: (e.step, e.error))
     for e in wider:
@@ -125,16 +127,18 @@ def most_certain(estimates: Sequence[Estimate]) -> Estimate:
     return best
 
 
-def broken(levels: Sequence[Level], best: Estimate, measured: float) -> Estimate:
+def detect_break(levels: Sequence[Level], best: Estimate, measured: float) -> Estimate:
     """Tell a kink or a jump from the gap between the one-sided slopes.
 
     In a smooth place the gap shrinks with the step; at a kink it stays; at a jump it grows.
     """
-    seen = [level for level in levels if top(level) > 25 * level.noise(measured)]
-    power = growth([top(level) for level in seen[-3:]], [level.step for level in seen[-3:]])
-    sign = logarithmic([level.central for level in seen], [level.step for level in seen])
+    seen = [level for level in levels if steepest_side(level) > 25 * level.noise(measured)]
+    power = growth_power(
+        [steepest_side(level) for level in seen[-3:]], [level.step for level in seen[-3:]]
+    )
+    sign = logarithmic_sign([level.central for level in seen], [level.step for level in seen])
     if power is not None and power > 0.97:
-        return jump(seen[-1], best)
+        return estimate_at_jump(seen[-1], best)
     if power is not None and power > 0.1 and seen[-1].left * seen[-1].right > 0:
         sign = int(np.sign(seen[-1].central))
     if sign:
@@ -149,7 +153,7 @@ def broken(levels: Sequence[Level], best: Estimate, measured: float) -> Estimate
         return best
     ratio = wide.step / narrow.step
     if narrow.gap > 0.7 * ratio * wide.gap:
-        return jump(narrow, best)
+        return estimate_at_jump(narrow, best)
     if abs(narrow.gap - wide.gap) <= 0.08 * narrow.gap:
         margin = abs(narrow.gap - wide.gap) + narrow.noise(measured)
         sides = (narrow.low - margin, narrow.high + margin)
@@ -157,21 +161,21 @@ def broken(levels: Sequence[Level], best: Estimate, measured: float) -> Estimate
     return best
 
 
-def top(level: Level) -> float:
+def steepest_side(level: Level) -> float:
     """Return the greater size of the slopes to both sides."""
     return max(abs(level.left), abs(level.right))
 
 
-def jump(narrow: Level, best: Estimate) -> Estimate:
+def estimate_at_jump(narrow: Level, best: Estimate) -> Estimate:
     """Return what is known at a jump; slopes beside it are for the investigation to find."""
     return replace(best, jumps=True, step=narrow.step, left=narrow.left, right=narrow.right)
 
 
-def one_sided(levels: Sequence[Level], side: str, measured: float) -> Estimate:
+def extrapolate_one_side(levels: Sequence[Level], side: str, measured: float) -> Estimate:
     """Extrapolate slopes on the one side on which the function is finite, widest step first."""
     slopes = [float(getattr(level, side)) for level in levels]
     steps = [level.step for level in levels]
-    power, sign = growth(slopes[-3:], steps[-3:]), logarithmic(slopes, steps)
+    power, sign = growth_power(slopes[-3:], steps[-3:]), logarithmic_sign(slopes, steps)
     if power is not None and power > 0.97:
         return Estimate(np.sign(slopes[-1]) * np.inf, np.inf, steps[-1], jumps=True, one_sided=True)
     if power is not None and power > 0.1:
@@ -190,7 +194,7 @@ def one_sided(levels: Sequence[Level], side: str, measured: float) -> Estimate:
     return min(found, key=lambda e: e.error)
 
 
-def growth(slopes: Sequence[float], steps: Sequence[float]) -> float | None:
+def growth_power(slopes: Sequence[float], steps: Sequence[float]) -> float | None:
     """Return p if slopes grow like step^−p: ½ for √x at 0, 1 at a jump; None if they do not."""
     if len(slopes) < 3 or any(s == 0 for s in slopes) or len(set(np.sign(slopes))) != 1:
         return None
@@ -201,7 +205,7 @@ def growth(slopes: Sequence[float], steps: Sequence[float]) -> float | None:
     return float(min(powers)) if max(powers) - min(powers) < 0.1 else None
 
 
-def logarithmic(slopes: Sequence[float], steps: Sequence[float]) -> int:
+def logarithmic_sign(slopes: Sequence[float], steps: Sequence[float]) -> int:
     """Return the sign with which slopes grow like log step, as those of x·log x at 0; 0 if not."""
     if len(slopes) < LONG:
         return 0

@@ -13,7 +13,7 @@ from ..progress import Bar
 from .batches import Batch
 from .investigation import UNEVEN, usual_step
 from .lines import NOISE, TINY, Probe
-from .sweep import Differences, NotSweepable, Sweep
+from .sweep import Differences, NotSweepable, PerturbedGraph
 from .verdicts import CODES, RESOLUTION, Tolerances, Verdict
 
 WORTH_SWEEPING = 24
@@ -66,74 +66,74 @@ class Findings:
     reasons: dict[int, str] = field(default_factory=dict)
 
 
-def moved_one_by_one(
+def move_one_by_one(
     probe: Probe, position: int, flat: np.ndarray, steps: np.ndarray, bar: Bar
 ) -> Differences:
     """Evaluate with every entry moved to both sides, one call each."""
     rows = np.zeros((5, len(flat)))
     inputs = probe.subject.inputs
     xs = probe.point[position].ravel()[flat]
-    ups = inputs.rounded(position, xs + steps)
-    downs = inputs.rounded(position, xs - steps)
+    ups = inputs.round_coordinates(position, xs + steps)
+    downs = inputs.round_coordinates(position, xs - steps)
     for i, place in enumerate(flat):
         above = probe.with_entry(position, place, ups[i])
         below = probe.with_entry(position, place, downs[i])
-        rows[0, i] = probe.weighted(above, probe.base)
-        rows[1, i] = probe.weighted(below, probe.base)
+        rows[0, i] = probe.weighted_change(above, probe.base)
+        rows[1, i] = probe.weighted_change(below, probe.base)
         rows[4, i] = probe.size(above, below)
         bar.update(1)
     rows[2], rows[3] = ups - xs, downs - xs
     return Differences(*rows)
 
 
-Moved = Callable[[int, np.ndarray, np.ndarray], Differences]
-Moving = Callable[[np.ndarray, np.ndarray], Differences]
+Mover = Callable[[int, np.ndarray, np.ndarray], Differences]
+InputMover = Callable[[np.ndarray, np.ndarray], Differences]
 
 
-def mover(probe: Probe, bar: Bar) -> Moved:
+def choose_mover(probe: Probe, bar: Bar) -> Mover:
     """Return the fastest way to evaluate with single entries moved."""
     inputs, subject = probe.subject.inputs, probe.subject
     count = sum(x.size for x in probe.point)
-    over = getattr(subject, "over", None)
-    if over is not None and count >= WORTH_SWEEPING and not any(inputs.complex):
+    function = getattr(subject, "call_with_leaves", None)
+    if function is not None and count >= WORTH_SWEEPING and not any(inputs.complex):
         try:
-            sweep = Sweep(over, [x[()] for x in probe.point], probe.weights)
+            sweep = PerturbedGraph(function, [x[()] for x in probe.point], probe.weights)
         except NotSweepable:
             pass
         else:
-            return swept(sweep, probe, bar)
-    elif over is None and count >= WORTH_SWEEPING:
-        return swept(Batch(probe), probe, bar)
-    return lambda position, flat, steps: moved_one_by_one(probe, position, flat, steps, bar)
+            return make_graph_mover(sweep, probe, bar)
+    elif function is None and count >= WORTH_SWEEPING:
+        return make_graph_mover(Batch(probe), probe, bar)
+    return lambda position, flat, steps: move_one_by_one(probe, position, flat, steps, bar)
 
 
-def swept(sweep: Sweep | Batch, probe: Probe, bar: Bar) -> Moved:
+def make_graph_mover(sweep: PerturbedGraph | Batch, probe: Probe, bar: Bar) -> Mover:
     """Return a way that sweeps, and evaluates one by one where the sweep refuses."""
 
-    def moved(position: int, flat: np.ndarray, steps: np.ndarray) -> Differences:
+    def move(position: int, flat: np.ndarray, steps: np.ndarray) -> Differences:
         try:
             found = sweep.differences(position, flat, steps)
         except NotSweepable:
-            return moved_one_by_one(probe, position, flat, steps, bar)
+            return move_one_by_one(probe, position, flat, steps, bar)
         bar.update(len(flat))
         return found
 
-    return moved
+    return move
 
 
-def first_findings(
+def estimate_all(
     probe: Probe, given: list[np.ndarray], tolerances: Tolerances, step: float | None, bar: Bar
 ) -> list[Findings]:
     """Estimate and judge every entry; what does not pass at once stays doubtful."""
-    moved = mover(probe, bar)
-    found = [empty(g.ravel()) for g in given]
+    moved = choose_mover(probe, bar)
+    found = [empty_findings(g.ravel()) for g in given]
     usual = usual_step(probe.unit, 1.0)
     sizes = [np.abs(x).ravel() for x in probe.point]
     steps = [np.full(x.size, step) if step else usual * np.maximum(1.0, x) for x in sizes]
     for position, findings in enumerate(found):
         flat = np.arange(sizes[position].size)
         differences = moved(position, flat, steps[position])
-        take(findings, differences, flat, steps[position], probe, position, tolerances)
+        enter_differences(findings, differences, flat, steps[position], probe, position, tolerances)
     if step is not None:
         return found
     held = slopes_hold(probe, found, steps)
@@ -146,12 +146,14 @@ def first_findings(
             (flat,) = far.nonzero()
             near = usual * np.where(size[flat] > 1, 1.0, size[flat])
             near = np.maximum(near, 64 * np.spacing(size[flat]))
-            take(findings, to_move(flat, near), flat, near, probe, position, tolerances)
+            enter_differences(
+                findings, to_move(flat, near), flat, near, probe, position, tolerances
+            )
     return found
 
 
 def doubt_leaps(
-    findings: Findings, moved: Moving, steps: np.ndarray, held: float | None = None
+    findings: Findings, moved: InputMover, steps: np.ndarray, held: float | None = None
 ) -> None:
     """See at far narrower steps whether what looked right leaps over something.
 
@@ -161,7 +163,7 @@ def doubt_leaps(
         steps: those of the first differences.
         held: the size of the result, if its slopes are known to hold.
     """
-    places = sloping(findings)
+    places = sloping_entries(findings)
     if not len(places):
         return
     numeric, wide, narrow = findings.numeric[places], steps[places], UNEVEN * steps[places]
@@ -172,19 +174,19 @@ def doubt_leaps(
         found = moved(places, narrow)
         width, sizes = found.up - found.down, found.size
         slopes = (found.above - found.below) / width
-        apart = np.abs(slopes - numeric) > LEAPT * size + rounding(sizes + size) / width
+        apart = np.abs(slopes - numeric) > LEAPT * size + largest_rounding(sizes + size) / width
         apart &= width > 0
     # a function that leaps to both sides alike is apart at the first steps
-    uneven = findings.gap[places] > UNLIKE * size + 32 * rounding(sizes + size) / wide
+    uneven = findings.gap[places] > UNLIKE * size + 32 * largest_rounding(sizes + size) / wide
     findings.verdict[places[apart | uneven]] = DOUBTFUL
 
 
-def sloping(findings: Findings) -> np.ndarray:
+def sloping_entries(findings: Findings) -> np.ndarray:
     """Return the entries that look right, and are not 0."""
     return ((findings.verdict == RIGHT) & (findings.numeric != 0)).nonzero()[0]
 
 
-def rounding(size: np.ndarray | float) -> Any:
+def largest_rounding(size: np.ndarray | float) -> Any:
     """Return what differences of values of a size may be off by, at the most."""
     return 64 * NOISE * EPSILON * size
 
@@ -195,7 +197,7 @@ def slopes_hold(probe: Probe, found: list[Findings], steps: list[np.ndarray]) ->
     A result of one number is as exact when many entries move as when one does, so what would be
     seen of one is seen here, but for deviations that cancel along both random directions.
     """
-    places = [sloping(findings) for findings in found]
+    places = [sloping_entries(findings) for findings in found]
     count = sum(map(len, places))
     if count < MANY or [y.size for y in probe.base] != [1]:
         return False
@@ -205,18 +207,18 @@ def slopes_hold(probe: Probe, found: list[Findings], steps: list[np.ndarray]) ->
     size, generator = np.abs(numeric), np.random.default_rng(count)
     for signs in ([1.0], [-1.0, 1.0]):
         moves = narrow * generator.uniform(0.5, 1.0, count) * generator.choice(signs, count)
-        above, up = probe.moved(places, np.split(moves, ends))
-        below, down = probe.moved(places, np.split(-moves, ends))
+        above, up = probe.evaluate_moved(places, np.split(moves, ends))
+        below, down = probe.evaluate_moved(places, np.split(-moves, ends))
         width, expected = up - down, float(np.sum(numeric * (up - down)))
         least = np.min(np.abs(width))  # of the entry that moves least
-        allowed = LEAPT * np.min(size) * least + rounding(probe.scale + np.max(size))
-        off = abs(probe.weighted(above, below) - expected)
+        allowed = LEAPT * np.min(size) * least + largest_rounding(probe.scale + np.max(size))
+        off = abs(probe.weighted_change(above, below) - expected)
         if not (least > 0 and off <= 0.5 * allowed):
             return False
     return True
 
 
-def confirm_zeros(findings: Findings, moved: Moving, size: np.ndarray) -> None:
+def confirm_zeros(findings: Findings, moved: InputMover, size: np.ndarray) -> None:
     """See at wider and narrower steps that entries of 0 are no features that a step leapt over.
 
     What no step moves is 0: a sign, a dead unit. What moves as the square of the step, or of a
@@ -236,7 +238,7 @@ def confirm_zeros(findings: Findings, moved: Moving, size: np.ndarray) -> None:
     still, falling = np.ones(len(places), bool), np.ones(len(places), bool)
     seen, before = np.zeros(len(places), int), np.full(len(places), np.inf)
     shares = np.full(len(places), np.nan)
-    for steps in ladder(size[places]):
+    for steps in narrowing_steps(size[places]):
         open_ = np.flatnonzero((still | falling) & (steps > 0))
         if not len(open_):
             continue
@@ -256,7 +258,7 @@ def confirm_zeros(findings: Findings, moved: Moving, size: np.ndarray) -> None:
     findings.verdict[places[still | (falling & (seen > 1))]] = RIGHT
 
 
-def ladder(size: np.ndarray) -> Iterator[np.ndarray]:
+def narrowing_steps(size: np.ndarray) -> Iterator[np.ndarray]:
     """Yield steps for entries of these sizes: wide ones, and 30 times narrower ones each time.
 
     They end at 1e-9 of an entry, at 1e-30 for an entry of 0; 0 stands for no step.
@@ -268,7 +270,7 @@ def ladder(size: np.ndarray) -> Iterator[np.ndarray]:
         steps = steps / 30
 
 
-def empty(given: np.ndarray) -> Findings:
+def empty_findings(given: np.ndarray) -> Findings:
     """Return findings of which nothing is known."""
     numeric, error, step, gap = np.zeros((4, given.size))
     numeric[:] = step[:] = np.nan
@@ -277,7 +279,7 @@ def empty(given: np.ndarray) -> Findings:
     return Findings(given, numeric, error, step, verdict, gap)
 
 
-def take(
+def enter_differences(
     findings: Findings,
     moved: Differences,
     flat: np.ndarray,

@@ -19,9 +19,9 @@ from ..coordinates import coordinates
 from ..inputs import Arrays
 from .estimates import Estimate, estimate
 from .lines import NOISE, Level, Line, Probe
-from .noise import measured_noise, rounding_of_inputs
-from .precision import precise
-from .stairs import slope_over_treads, stair_nearby
+from .noise import measure_noise, rounding_of_inputs
+from .precision import long_double_probe
+from .stairs import find_stair, slope_over_treads
 from .verdicts import Judge, Verdict
 
 ROUNDING = 16.0
@@ -45,7 +45,7 @@ def usual_step(epsilon: float, unit: float) -> float:
     return float(epsilon ** (1 / 3)) * unit
 
 
-def rounds(line: Line, epsilon: float, step: float | None) -> Iterator[list[float]]:
+def rounds_of_steps(line: Line, epsilon: float, step: float | None) -> Iterator[list[float]]:
     """Yield the steps to try, round by round."""
     usual = step or usual_step(epsilon, line.unit)
     yield [64 * usual, 8 * usual, usual, UNEVEN * usual]
@@ -64,7 +64,7 @@ KINK_REACHES = 60.0
 """The widest step at which a kink has its slopes, over the narrowest, at the least."""
 
 
-class Investigation:
+class SlopeRefinement:
     """An entry or direction under investigation.
 
     Attributes:
@@ -87,47 +87,47 @@ class Investigation:
         self._on_stairs = False
         self.estimate: Estimate
         self.verdict = Verdict.UNRESOLVED
-        self._go_on(step)
+        self._refine(step)
         if self.verdict is Verdict.WRONG and self._is_on_a_stair():
             self.verdict = Verdict.UNRESOLVED
             self.estimate = replace(self.estimate, rough=True)
 
-    def _go_on(self, step: float | None) -> None:
+    def _refine(self, step: float | None) -> None:
         """Take step after step until something is certain."""
-        for number, steps in enumerate(rounds(self._line, self._probe.unit, step)):
-            fresh = self._look(steps)
+        for number, steps in enumerate(rounds_of_steps(self._line, self._probe.unit, step)):
+            fresh = self._add_levels(steps)
             if number == 0 and self.verdict is not Verdict.RIGHT:
                 continue  # a step that is too wide can be certain and wrong
             if all(level.flat for level in self._levels.values()):
                 continue  # so can one that leaps over what is narrow
-            sure = fresh and not self._is_open() and self._confirmed()
+            sure = fresh and not self._is_open() and self._confirm()
             if self._on_stairs:
                 return
-            if sure and not self._leaps() and not self._is_open():
+            if sure and not self._drop_leaps() and not self._is_open():
                 return
-        while self._leaps():
-            self._judged()
+        while self._drop_leaps():
+            self._judge_levels()
         if self.verdict is not Verdict.RIGHT and self._noise is None:
-            self._confirmed()
+            self._confirm()
         if self._on_stairs:
             return
         if self.estimate.jumps:
-            self._look_beside()
+            self._judge_beside_jump()
         elif self.estimate.sides is None and self.verdict is Verdict.UNRESOLVED:
-            self._be_precise()
+            self._use_more_digits()
             if self.verdict is Verdict.UNRESOLVED:
-                self._be_lenient()
+                self._allow_hidden_rounding()
 
-    def _look(self, steps: list[float]) -> bool:
+    def _add_levels(self, steps: list[float]) -> bool:
         """Take differences at further steps and judge; tell whether there was a new one."""
         fresh = [s for s in steps if s >= self._line.least and s not in self._levels]
         for step in fresh:
             self._levels[step] = self._probe.level(self._line, step, self._moving)
         if fresh or not hasattr(self, "estimate"):
-            self._judged()
+            self._judge_levels()
         return bool(fresh)
 
-    def _judged(self) -> None:
+    def _judge_levels(self) -> None:
         levels = sorted(self._levels.values(), key=lambda level: level.step)
         self.estimate = estimate(levels, self._noise or 0.0)
         if self.estimate.jumps:
@@ -153,31 +153,31 @@ class Investigation:
             found = estimate(levels, self._noise or 0.0)
         return found
 
-    def _confirmed(self) -> bool:
+    def _confirm(self) -> bool:
         """See whether a verdict stands: a kink at narrower steps, a wrong one beside noise.
 
         Where steps contradict each other the narrow ones may have stayed on one stair.
         """
         certain = self.verdict.passes and not self.estimate.conflict
         if not certain and self._noise is None:
-            self._noise = measured_noise(self._probe, self._line)
-            self._judged()
+            self._noise = measure_noise(self._probe, self._line)
+            self._judge_levels()
         if self.estimate.sides is not None and not self._kink_stands():
-            return self.verdict is not Verdict.UNRESOLVED and self._confirmed()
+            return self.verdict is not Verdict.UNRESOLVED and self._confirm()
         if self._reach_both_sides():
-            return not self._is_open() and self._confirmed()
-        if self.verdict is Verdict.WRONG and not self._convicts():
+            return not self._is_open() and self._confirm()
+        if self.verdict is Verdict.WRONG and not self._is_convicted():
             return self.verdict.passes
         return not self._is_open()
 
-    def _convicts(self) -> bool:
+    def _is_convicted(self) -> bool:
         """See whether a smooth slope really contradicts the given one; else say what is known."""
-        self._look(list(self._narrow_steps()))
+        self._add_levels(list(self._narrow_steps()))
         if self.verdict is not Verdict.WRONG:
             return False
         if self.estimate.sides is not None:
             return self._is_steady_kink()
-        if self._is_rough() or not self._settled() or not self._is_smooth():
+        if self._is_rough() or not self._settle() or not self._is_smooth():
             self.verdict = Verdict.UNRESOLVED
             return False
         return not self._is_on_stairs()
@@ -219,7 +219,7 @@ class Investigation:
 
     def _is_on_stairs(self) -> bool:
         """Judge again over many treads, where φ is a stair that only rounding explains."""
-        found = self._over_treads(self._probe, self._line, self.estimate)
+        found = self._estimate_over_treads(self._probe, self._line, self.estimate)
         if found is None:
             return False
         verdict = self._judge.verdict(self.given, found)
@@ -228,16 +228,16 @@ class Investigation:
         self._on_stairs, self.estimate, self.verdict = True, found, verdict
         return True
 
-    def _largest(self) -> float:
+    def _largest_result(self) -> float:
         """Return the size of the largest result that may move: each has stairs of its own."""
         rows = zip(self._probe.weights, self._probe.base, strict=True)
         largest = max(float(np.max(np.abs(g * y), initial=0.0)) for g, y in rows)
         return min(largest, self._moving)
 
-    def _over_treads(self, probe: Probe, line: Line, e: Estimate) -> Estimate | None:
+    def _estimate_over_treads(self, probe: Probe, line: Line, e: Estimate) -> Estimate | None:
         """Return the slope over many treads, None where no stair explains the given slope."""
         small = rounding_of_inputs(self._probe)
-        tread, height = stair_nearby(probe, line, e, self.given, small, self._largest())
+        tread, height = find_stair(probe, line, e, self.given, small, self._largest_result())
         if not height and probe.stairs:  # a wide step over few of them can be certain and wrong
             tread, height = STAIR * line.unit, probe.stairs
         return slope_over_treads(probe, line, tread, height) if height else None
@@ -258,25 +258,25 @@ class Investigation:
         widest = max(self._levels, default=0.0)
         return flat and abs(self.given) * widest <= rounding_of_inputs(self._probe)
 
-    def _leaps(self) -> bool:
+    def _drop_leaps(self) -> bool:
         """Forget steps that narrower ones contradict: they leap over something; tell if any do."""
-        if self.verdict is not Verdict.RIGHT or not self._contradicted():
+        if self.verdict is not Verdict.RIGHT or not self._is_contradicted():
             return False
         if self._noise is None:
-            self._noise = measured_noise(self._probe, self._line)
-            self._judged()
-        if self.verdict is not Verdict.RIGHT or not self._contradicted():
+            self._noise = measure_noise(self._probe, self._line)
+            self._judge_levels()
+        if self.verdict is not Verdict.RIGHT or not self._is_contradicted():
             return False
         widest = self.estimate.step
         self._levels = {s: level for s, level in self._levels.items() if s < widest}
         return True
 
-    def _contradicted(self) -> bool:
+    def _is_contradicted(self) -> bool:
         e = self.estimate
         if e.sides is not None or not np.isfinite(e.value):
             return False
         narrower = [x for x in self._levels.values() if x.step < e.step and np.isfinite(x.central)]
-        allowed = self._judge.allowed(self.given, e.value, e.error) + 2 * e.error
+        allowed = self._judge.allowed_difference(self.given, e.value, e.error) + 2 * e.error
         return any(
             abs(x.central - e.value) > allowed + 4 * x.noise(self._noise or 0.0) for x in narrower
         )
@@ -292,10 +292,10 @@ class Investigation:
         if self.verdict is not Verdict.WRONG or not self.estimate.one_sided:
             return False
         step = min(self._levels) / 8
-        while step >= self._line.least and self._look([step]):
+        while step >= self._line.least and self._add_levels([step]):
             if np.isfinite(self._levels[step].central):
                 narrower = [step / 8**k for k in range(1, 5)]
-                self._look([s for s in narrower if s >= self._line.least])
+                self._add_levels([s for s in narrower if s >= self._line.least])
                 return True
             step /= 8
         return False
@@ -307,7 +307,7 @@ class Investigation:
             level, step = self._levels[narrow], narrow / 8
             if step < self._narrowest or 8 * level.noise() > 0.04 * level.gap:
                 return True
-            self._look([step])
+            self._add_levels([step])
         return False
 
     def _is_rough(self) -> bool:
@@ -334,14 +334,14 @@ class Investigation:
         least = max(share * largest, rounding_of_inputs(self._probe))
         return (self._noise or 0.0) > least and abs(self.given) * self._line.least > largest
 
-    def _settled(self) -> bool:
+    def _settle(self) -> bool:
         """Go on to narrower steps as long as they say something else; tell whether that ends."""
         while self.verdict is Verdict.WRONG:
             narrower = [self._levels[step] for step in self._levels if step < self.estimate.step]
             if not any(self._contradicts(level) for level in narrower):
                 return True
             step = min(self._levels) / 8
-            if step < self._narrowest or not self._look([step]):
+            if step < self._narrowest or not self._add_levels([step]):
                 return False
         return True
 
@@ -358,14 +358,17 @@ class Investigation:
         nearer = abs(level.central - self.given) < 0.95 * abs(value - self.given)
         return bool(abs(level.central - value) > noise and nearer)
 
-    def _look_beside(self) -> None:
+    def _judge_beside_jump(self) -> None:
         """Judge at a jump by the slopes beside it."""
         found = [self._slopes_beside(self.estimate.step * k) for k in (1.0, 8.0)]
         near, far = found
         if near is None or far is None:
             return
         margin = max(abs(n - f) for n, f in zip(near[:2], far[:2], strict=True))
-        if margin > self._judge.allowed(*near[:2]) + 1e-3 * max(map(abs, near[:2])) + near[4]:
+        if (
+            margin
+            > self._judge.allowed_difference(*near[:2]) + 1e-3 * max(map(abs, near[:2])) + near[4]
+        ):
             return
         low, high, left, right, noise = near
         sides = (low - margin - noise, high + margin + noise)
@@ -392,7 +395,7 @@ class Investigation:
         to_left, to_right = (float(sum(np.sum(s) for s in side)) for side in (left, right))
         return low, high, to_left, to_right, 8 * self._probe.epsilon * self._probe.scale / step
 
-    def _be_lenient(self) -> None:
+    def _allow_hidden_rounding(self) -> None:
         """Take what rounding hides even at the best step for none: a share of φ per unit.
 
         Of φ, or of the larger terms of it that cancel, which its noise tells.
@@ -404,23 +407,25 @@ class Investigation:
             self.verdict = Verdict.RIGHT
 
     # ── more digits ───────────────────────────────────────────────────────────────────────────
-    def _be_precise(self) -> None:
+    def _use_more_digits(self) -> None:
         """Compute what is still open in long double, or confirm it by a complex step."""
-        probe = precise(self._probe, 1e3 * (self._noise or 0.0))
+        probe = long_double_probe(self._probe, 1e3 * (self._noise or 0.0))
         if probe is not None:
             line = self._line.along(probe)
             steps = [usual_step(probe.epsilon, line.unit) * 8**k for k in (6, 5, 4, 2, 1, 0, -1)]
             steps += [usual_step(probe.epsilon, line.near) * 8**k for k in (6, 5, 4, 2, 1, 0)]
             moving = probe.moving(line)
             levels = [probe.level(line, s, moving) for s in sorted(set(steps)) if s >= line.least]
-            found = estimate(levels, measured_noise(probe, line))
+            found = estimate(levels, measure_noise(probe, line))
             if found.error < self.estimate.error or not np.isfinite(self.estimate.value):
                 verdict, before = self._judge.verdict(self.given, found), self.estimate
-                unsure = before.rough or found.sides is not None or far(found, before)
+                unsure = before.rough or found.sides is not None or are_apart(found, before)
                 unsure = unsure or all(level.flat for level in levels)
-                unsure = unsure or (two_sided(self._levels.values()) and not two_sided(levels))
+                unsure = unsure or (
+                    is_two_sided(self._levels.values()) and not is_two_sided(levels)
+                )
                 if verdict is Verdict.WRONG and not unsure:  # a part may have no more digits
-                    found = self._over_treads(probe, line, found) or found
+                    found = self._estimate_over_treads(probe, line, found) or found
                     verdict = self._judge.verdict(self.given, found)
                 self.verdict = Verdict.UNRESOLVED if unsure and not verdict.passes else verdict
                 self.estimate = replace(found, rough=before.rough or found.rough)
@@ -437,7 +442,7 @@ class Investigation:
         if slope is None or not np.isfinite(slope):
             return
         close = abs(slope - self.estimate.value) <= 2 * self.estimate.error
-        if close and abs(self.given - slope) <= self._judge.allowed(self.given, slope):
+        if close and abs(self.given - slope) <= self._judge.allowed_difference(self.given, slope):
             error = abs(self.given - slope)
             self.estimate = replace(self.estimate, value=slope, error=error, step=1e-30)
             self.verdict = Verdict.RIGHT
@@ -457,12 +462,12 @@ def unseen_slope(probe: Probe, noise: float) -> float:
     return LOST * rounding
 
 
-def two_sided(levels: Iterable[Level]) -> bool:
+def is_two_sided(levels: Iterable[Level]) -> bool:
     """Whether the function is finite to both sides at some step."""
     return any(np.isfinite(level.central) for level in levels)
 
 
-def far(a: Estimate, b: Estimate) -> bool:
+def are_apart(a: Estimate, b: Estimate) -> bool:
     """Whether two estimates are further apart than their error bars allow."""
     return bool(abs(a.value - b.value) > 2 * (a.error + b.error))
 

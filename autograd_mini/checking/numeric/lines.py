@@ -15,7 +15,7 @@ import numpy as np
 
 from ..causes import Kind
 from ..inputs import Arrays, problem
-from ..subjects import Subject, same
+from ..subjects import Subject, same_numbers
 
 NOISE = 8.0
 """How many units of rounding an evaluated function is trusted to be off by."""
@@ -149,18 +149,20 @@ class Probe:
         finally:
             work.flat[flat] = kept
 
-    def moved(self, places: list[np.ndarray], steps: list[np.ndarray]) -> tuple[Arrays, np.ndarray]:
+    def evaluate_moved(
+        self, places: list[np.ndarray], steps: list[np.ndarray]
+    ) -> tuple[Arrays, np.ndarray]:
         """Return the outputs with some entries of each input moved, and the steps taken."""
         moved, taken = [], []
         for position, (flat, step) in enumerate(zip(places, steps, strict=True)):
             x = self.point[position].copy()
             kept = x.flat[flat]
-            x.flat[flat] = self.subject.inputs.rounded(position, kept + step)
+            x.flat[flat] = self.subject.inputs.round_coordinates(position, kept + step)
             taken.append(x.flat[flat] - kept)
             moved.append(x)
         return self.evaluate(moved), np.concatenate(taken)
 
-    def unchanged(self) -> None:
+    def refuse_mutation(self) -> None:
         """See that the function has not written into its inputs in all these calls.
 
         Raises:
@@ -168,11 +170,11 @@ class Probe:
         """
         rows = zip(self._work, self.point, self.subject.inputs.names, strict=True)
         for work, x, name in rows:
-            if not same(work, x):
+            if not same_numbers(work, x):
                 text = f"the function changed {name} in place; it must work on a copy"
                 raise problem(Kind.MUTATION, text, name)
 
-    def weighted(self, after: Arrays, before: Arrays) -> float:
+    def weighted_change(self, after: Arrays, before: Arrays) -> float:
         """Return Σ g·(after − before)."""
         total = 0.0
         for g, a, b in zip(self.weights, after, before, strict=True):
@@ -216,11 +218,11 @@ class Probe:
             right, left = g * (a - base) / up, g * (b - base) / down
             low += float(np.sum(np.minimum(right, left)))
             high += float(np.sum(np.maximum(right, left)))
-        right = self.weighted(above, self.base)
+        right = self.weighted_change(above, self.base)
         above = above if np.isfinite(right) else below
         flat = self.same(above) and self.same(below)
         return Level(
-            step, up, down, right, self.weighted(below, self.base),
+            step, up, down, right, self.weighted_change(below, self.base),
             max(moving, self.size(above, below)), low, high, self.epsilon, flat,
             self.epsilon * line.size, self.stairs,
         )  # fmt: skip
@@ -269,7 +271,7 @@ class EntryLine(Line):
 
     def at(self, step: float) -> tuple[Arrays, float]:
         """Move the entry."""
-        value = self.probe.subject.inputs.rounded(self.position, self.x + step)
+        value = self.probe.subject.inputs.round_coordinates(self.position, self.x + step)
         taken = float(value - self.x)
         return self.probe.with_entry(self.position, self.flat, value), taken
 
@@ -296,7 +298,7 @@ class DirectionLine(Line):
         """Move along the direction."""
         point = self.probe.point
         moved = point[self.position] + step * self.direction
-        moved = self.probe.subject.inputs.rounded(self.position, moved)
+        moved = self.probe.subject.inputs.round_coordinates(self.position, moved)
         position = self.position
         return self.probe.evaluate([*point[:position], moved, *point[position + 1 :]]), step
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..coordinates import sizes_of
 from .lines import TINY, Line, Probe
-from .stairs import beside, bisected
+from .stairs import bisect_jump, change_at
 
 POINTS = 5
 """Values to each side of the point, which are taken apart: a kink or a jump is no noise."""
@@ -25,7 +25,7 @@ JUMP = 0.1
 Sides = list[np.ndarray]
 
 
-def measured_noise(probe: Probe, line: Line) -> float:
+def measure_noise(probe: Probe, line: Line) -> float:
     """Return the standard deviation of the rounding error of φ near the point.
 
     Values at steps much too small for φ to bend are noise after a few differences; as those of
@@ -36,15 +36,15 @@ def measured_noise(probe: Probe, line: Line) -> float:
     with the step as what is smooth does; nor does it end, as a narrow feature does.
     """
     scales = list(values_at_scales(probe, line))
-    moving = (i for i, (_, sides) in enumerate(scales) if not all(map(constant, sides)))
+    moving = (i for i, (_, sides) in enumerate(scales) if not all(map(is_constant, sides)))
     first = next(moving, None)
     if first is None:
         return 0.0
-    if first and any(map(constant, scales[-1][1])):
+    if first and any(map(is_constant, scales[-1][1])):
         return 0.0
     noise = max(float(deviation(values, order)) for values in scales[first][1] for order in (2, 3))
     if first:
-        noise = max(noise, 0.3 * tread(scales[first][1]))
+        noise = max(noise, 0.3 * stair_height(scales[first][1]))
     deviations = [(step, usual_deviation(sides)) for step, sides in scales[first:]]
     for (_, narrow), (step, wide) in pairwise(deviations):
         saw = noise < narrow and narrow / 8 <= wide <= 8 * narrow
@@ -59,8 +59,8 @@ def has_jumps(probe: Probe, line: Line, end: float, height: float) -> bool:
     A feature that is smooth, and swings or ends, has the deviations of a saw at some scales.
     """
     for side in (end, -end):
-        chord = beside(probe, line, side) / side
-        if np.isfinite(chord) and bisected(probe, line, chord, side, 0.0)[1] >= height:
+        chord = change_at(probe, line, side) / side
+        if np.isfinite(chord) and bisect_jump(probe, line, chord, side, 0.0)[1] >= height:
             return True
     return False
 
@@ -78,22 +78,22 @@ def values_at_scales(probe: Probe, line: Line) -> Iterator[tuple[float, Sides]]:
         yield step, sides
         if moved and step > inside:
             return
-        moved = moved or not any(map(constant, sides))
+        moved = moved or not any(map(is_constant, sides))
         step *= WIDER
 
 
 def values_beside(probe: Probe, line: Line, step: float) -> np.ndarray:
     """Return φ at a few multiples of a step, less φ at the point."""
     outputs = [line.at(k * step)[0] for k in range(1, POINTS + 1)]
-    return np.array([probe.weighted(moved, probe.base) for moved in outputs])
+    return np.array([probe.weighted_change(moved, probe.base) for moved in outputs])
 
 
-def constant(values: np.ndarray) -> bool:
+def is_constant(values: np.ndarray) -> bool:
     """Whether all values are the same."""
     return bool(np.all(values == values[0]))
 
 
-def tread(sides: Sides) -> float:
+def stair_height(sides: Sides) -> float:
     """Return the least change between neighbouring values: the height of a stair, or a few.
 
     Rounding to multiples of it has the standard deviation of 1/√12 of it.
@@ -138,7 +138,9 @@ def float32_stairs(probe: Probe, generator: np.random.Generator) -> float:
         generator: of the ways in which the inputs move.
     """
     for share in (1e-10, *SHARES):
-        changes = [changed(probe, share, generator) for _ in range(1 if share < 1e-9 else 4)]
+        changes = [
+            change_when_moved(probe, share, generator) for _ in range(1 if share < 1e-9 else 4)
+        ]
         seen = [change for change in changes if change]
         if seen and (share < 1e-9 or not np.all(np.isfinite(seen))):
             return 0.0
@@ -156,16 +158,18 @@ def rounding_of_inputs(probe: Probe) -> float:
     return 64 * probe.epsilon * max(1.0, *sizes) * weight
 
 
-def changed(probe: Probe, share: float, generator: np.random.Generator) -> float:
+def change_when_moved(probe: Probe, share: float, generator: np.random.Generator) -> float:
     """Return how far φ changes when all inputs move by a share of themselves, each another way."""
     moved = [x + share * sizes_of(x) * generator.uniform(-1, 1, x.shape) for x in probe.point]
-    return abs(probe.weighted(probe.evaluate(moved), probe.base))
+    return abs(probe.weighted_change(probe.evaluate(moved), probe.base))
 
 
-def rounding_of(probe: Probe) -> float:
+def measure_rounding(probe: Probe) -> float:
     """Return the size of the rounding error of φ: what it changes by a few units beside the point.
 
     Where that is a slope, and no rounding, it is far less than the function itself.
     """
     generator = np.random.default_rng(1)
-    return float(np.mean([changed(probe, 4 * probe.epsilon, generator) for _ in range(4)]))
+    return float(
+        np.mean([change_when_moved(probe, 4 * probe.epsilon, generator) for _ in range(4)])
+    )

@@ -7,7 +7,7 @@ import numpy as np
 from .lines import Probe
 
 
-def precise(probe: Probe, noise: float = 0.0) -> Probe | None:
+def long_double_probe(probe: Probe, noise: float = 0.0) -> Probe | None:
     """Return a probe that computes in long double, or None if the function cannot.
 
     Args:

@@ -18,9 +18,9 @@ from ..coordinates import norm
 from ..inputs import Arrays
 from ..reporting.coverage import Coverage
 from .estimates import estimate
-from .first import Findings, empty
-from .investigation import Investigation, usual_step
-from .judgement import look_at
+from .first import Findings, empty_findings
+from .investigation import SlopeRefinement, usual_step
+from .judgement import refine_entry
 from .lines import DirectionLine, Probe
 from .verdicts import Judge, Tolerances, Verdict
 
@@ -49,7 +49,7 @@ Slope = Callable[[int, np.ndarray], float]
 
 
 @dataclass(slots=True)
-class Search:
+class ProjectionSearch:
     """Projections of one input, and what they led to."""
 
     probe: Probe
@@ -68,21 +68,21 @@ class Search:
         absolute, relative = self.tolerances.absolute, self.tolerances.relative
         return given, absolute * norm(direction) + SHARE * relative * size
 
-    def along(self, direction: np.ndarray) -> tuple[float, Investigation]:
+    def along(self, direction: np.ndarray) -> tuple[float, SlopeRefinement]:
         """Judge the derivative along a direction; also return what it could not have seen."""
         given, allowed = self.given_along(direction)
         line = DirectionLine(self.probe, self.position, direction)
         judge = Judge(Tolerances(0.0, allowed), 10 * allowed)
-        found = Investigation(self.probe, line, given, judge)
+        found = SlopeRefinement(self.probe, line, given, judge)
         e = found.estimate
         width = e.sides[1] - e.sides[0] if e.sides is not None else 2 * e.error
         return allowed + width, found
 
-    def seen(self, direction: np.ndarray, step: float) -> float:
+    def unseen_difference(self, direction: np.ndarray, step: float) -> float:
         """Return which difference could not have been seen at a step."""
         return self.given_along(direction)[1] + 2 * self.difference(direction, step)[1]
 
-    def suspicious(self, direction: np.ndarray, step: float) -> bool:
+    def is_suspicious(self, direction: np.ndarray, step: float) -> bool:
         """Whether the derivative along a direction differs at the step that served all entries."""
         difference, error = self.difference(direction, step)
         return not abs(difference) <= self.given_along(direction)[1] + error
@@ -109,7 +109,7 @@ class Search:
             place, unit, rest = place + unit * round(digit), unit * base, rest // base
         if not 0 <= place < size:
             return False
-        self.look(place)
+        self.investigate(place)
         return self.wrong > 0
 
     def difference(self, direction: np.ndarray, step: float) -> tuple[float, float]:
@@ -122,32 +122,32 @@ class Search:
         """Look at a few entries: an error that is in many of them needs no halving."""
         count = self.findings.given.size
         for place in generator.choice(count, min(count, SAMPLE), replace=False):
-            self.look(int(place))
+            self.investigate(int(place))
 
     def halve(self, flat: np.ndarray, direction: np.ndarray, step: float) -> None:
         """Look for what is wrong among some entries."""
         if self.wrong >= FOUND or perf_counter() - self.started > PATIENCE:
             return
         if len(flat) == 1:
-            self.look(int(flat[0]))
+            self.investigate(int(flat[0]))
             return
         for half in (flat[: len(flat) // 2], flat[len(flat) // 2 :]):
             part = np.zeros_like(direction)
             part.flat[half] = direction.flat[half]
-            if self.suspicious(part, step):
+            if self.is_suspicious(part, step):
                 self.halve(half, part, step)
 
-    def look(self, place: int) -> None:
+    def investigate(self, place: int) -> None:
         """Investigate one entry; compute its given value, if only slopes are known."""
         if np.isnan(self.findings.given[place]):
             unit = np.zeros(self.probe.point[self.position].shape)
             unit.flat[place] = 1.0
             self.findings.given[place] = self.slope(self.position, unit)
-        verdict = look_at(self.probe, self.findings, self.position, place, self.tolerances)
+        verdict = refine_entry(self.probe, self.findings, self.position, place, self.tolerances)
         self.wrong += verdict is Verdict.WRONG
 
 
-def projected(
+def check_projections(
     probe: Probe, given: Arrays, slope: Slope, tolerances: Tolerances, seed: int
 ) -> tuple[list[Findings], list[Cause], Coverage]:
     """Check every input along random directions, and find the entries that are wrong.
@@ -159,20 +159,20 @@ def projected(
     generator = np.random.default_rng([seed, 2])
     findings, problems, sensitivity, count, complete = [], [], 0.0, 0, True
     for position, x in enumerate(probe.point):
-        found = empty(given[position].ravel().copy())
+        found = empty_findings(given[position].ravel().copy())
         findings.append(found)
         if not x.size:
             continue
         scale = norm(x) / np.sqrt(x.size) or 1.0
-        search = Search(probe, position, found, slope, tolerances)
+        search = ProjectionSearch(probe, position, found, slope, tolerances)
         unseen: list[float] = []
         for _ in range(DIRECTIONS):
             direction = scale * generator.normal(size=x.shape)
             count += 1
             step = usual_step(probe.unit, 1.0)
-            first = not unseen and search.suspicious(direction, step)
+            first = not unseen and search.is_suspicious(direction, step)
             if first and search.locate(scale, step, generator):  # it is convicted by itself
-                unseen.append(search.seen(direction, step) / scale)
+                unseen.append(search.unseen_difference(direction, step) / scale)
                 break
             seen, investigation = search.along(direction)
             unseen.append(seen / scale)
@@ -184,7 +184,7 @@ def projected(
             if not search.wrong:
                 search.halve(np.arange(x.size), direction, step)
             if not search.wrong:
-                problems.append(spread(probe, position, investigation))
+                problems.append(unlocated_cause(probe, position, investigation))
             break
         complete = complete and not search.wrong
         sensitivity = max(sensitivity, float(np.median(unseen)) / MISSED)
@@ -200,7 +200,7 @@ def projected(
     return findings, problems, Coverage(entries, count, sensitivity, total, complete)
 
 
-def spread(probe: Probe, position: int, found: Investigation) -> Cause:
+def unlocated_cause(probe: Probe, position: int, found: SlopeRefinement) -> Cause:
     """Return the cause for a direction that is wrong, or unresolved, without a single entry."""
     name, e = probe.subject.inputs.names[position], found.estimate
     if found.verdict is Verdict.UNRESOLVED:

@@ -25,7 +25,7 @@ At = tuple["np.ndarray | None", ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Region:
+class SparseChange:
     """What moves of one value.
 
     Attributes:
@@ -39,52 +39,52 @@ class Region:
     base: np.ndarray
 
     @property
-    def dense(self) -> bool:
+    def is_dense(self) -> bool:
         """Whether all of it moves."""
         return all(index is None for index in self.at)
 
-    def filled(self, axis: int) -> Region:
+    def fill_axis(self, axis: int) -> SparseChange:
         """Return the region with all of an axis in it."""
         index = self.at[axis]
         if index is None:
             return self
         at = tuple(None if i == axis else a for i, a in enumerate(self.at))
-        values = side_by_side(full(self, at), self.values.dtype)
-        values[...] = gathered(self.base, at)
+        values = empty_side_by_side(full_shape(self, at), self.values.dtype)
+        values[...] = gather_base(self.base, at)
         mesh = np.arange(len(index))
         moved = np.moveaxis(values, axis + 1, 1)
         moved[mesh, index] = np.moveaxis(self.values, axis + 1, 1)[:, 0]
-        return Region(values, at, self.base)
+        return SparseChange(values, at, self.base)
 
     def whole(self) -> np.ndarray:
         """Return all values, for each perturbation."""
         region = self
         for axis, index in enumerate(self.at):
             if index is not None:
-                region = region.filled(axis)
+                region = region.fill_axis(axis)
         return region.values
 
     def change(self) -> np.ndarray:
         """Return how far the values moved."""
-        return self.values - gathered(self.base, self.at)
+        return self.values - gather_base(self.base, self.at)
 
 
-def full(region: Region, at: At) -> tuple[int, ...]:
+def full_shape(region: SparseChange, at: At) -> tuple[int, ...]:
     """Return the shape of a region's values, restricted to these axes."""
-    return (len(region.values), *restricted(region.base.shape, at))
+    return (len(region.values), *restricted_lengths(region.base.shape, at))
 
 
-def restricted(shape: tuple[int, ...], at: At) -> Iterator[int]:
+def restricted_lengths(shape: tuple[int, ...], at: At) -> Iterator[int]:
     """Yield the lengths of the axes of a shape, 1 where they are restricted."""
     return (n if index is None else 1 for n, index in zip(shape, at, strict=True))
 
 
-def side_by_side(shape: tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
+def empty_side_by_side(shape: tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
     """Return an array of any content, whose first axis is the last in memory."""
     return np.moveaxis(np.empty((*shape[1:], shape[0]), dtype), -1, 0)
 
 
-def gathered(base: np.ndarray, at: At) -> np.ndarray:
+def gather_base(base: np.ndarray, at: At) -> np.ndarray:
     """Return what a region holds of a value that does not move; without the first axis if all."""
     places = [axis for axis, index in enumerate(at) if index is not None]
     if not places:
@@ -108,7 +108,7 @@ def gathered(base: np.ndarray, at: At) -> np.ndarray:
 # ── operations on regions ────────────────────────────────────────────────────────────────────
 Operand = Any
 """A region, or an array that does not move."""
-Move = Callable[..., "Region | None"]
+Move = Callable[..., "SparseChange | None"]
 
 
 class Memory:
@@ -121,16 +121,16 @@ class Memory:
     def take(self, shape: tuple[int, ...]) -> np.ndarray:
         """Return an array of float64 of any content."""
         free = self._free.get(shape)
-        found = free.pop() if free else side_by_side(shape)
-        self._lent[id(owner(found))] = found
+        found = free.pop() if free else empty_side_by_side(shape)
+        self._lent[id(memory_owner(found))] = found
         return found
 
-    def give_back(self, done: Iterable[Region | None], live: Iterable[Region]) -> None:
+    def give_back(self, done: Iterable[SparseChange | None], live: Iterable[SparseChange]) -> None:
         """Take arrays back that were lent here, unless something live is a view of them."""
         for region in done:
             if region is None:
                 continue
-            key = id(owner(region.values))
+            key = id(memory_owner(region.values))
             lent = self._lent.get(key)
             if lent is not None and not any(np.may_share_memory(lent, x.values) for x in live):
                 self._free.setdefault(lent.shape, []).append(self._lent.pop(key))
@@ -142,14 +142,14 @@ class Memory:
         self._lent.clear()
 
 
-def owner(values: np.ndarray) -> np.ndarray:
+def memory_owner(values: np.ndarray) -> np.ndarray:
     """Return the array whose memory an array is a view of."""
     while isinstance(values.base, np.ndarray):
         values = values.base
     return values
 
 
-def moved(
+def propagate(
     primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: Any, memory: Memory
 ) -> Any:
     """Return the region of an operation's output, or of each output.
@@ -161,59 +161,59 @@ def moved(
         y: the output that does not move, or a tuple of them.
         memory: where large results go.
     """
-    if not primitive.multiple and listed(primitive):
+    if not primitive.multiple and is_in_table(primitive):
         rule = RULES.get(primitive.name)
         if primitive.kind == "elementwise":
-            rule = elementwise
+            rule = propagate_elementwise
         base = np.asarray(y)
         region = rule(primitive, xs, params, base, memory) if rule is not None else None
         if region is not None:
             return region
-    return densely(primitive, xs, params, y)
+    return propagate_whole(primitive, xs, params, y)
 
 
-def listed(primitive: Any) -> bool:
+def is_in_table(primitive: Any) -> bool:
     """Tell whether a row is one of the table, whose declarations are tested."""
     return PRIMITIVES.get(primitive.name) is primitive
 
 
-def densely(primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: Any) -> Any:
+def propagate_whole(primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: Any) -> Any:
     """Apply an operation to whole values, as `vmap` does.
 
     One that somebody else made is called one by one: nobody has shown that it does to many what it
     does to each, and a check must not believe it.
     """
-    mapped = [isinstance(x, Region) for x in xs]
-    size = next(len(x.values) for x in xs if isinstance(x, Region))
-    plain = [x.whole() if isinstance(x, Region) else x for x in xs]
-    rule = rule_of(primitive) if listed(primitive) else one_by_one
+    mapped = [isinstance(x, SparseChange) for x in xs]
+    size = next(len(x.values) for x in xs if isinstance(x, SparseChange))
+    plain = [x.whole() if isinstance(x, SparseChange) else x for x in xs]
+    rule = rule_of(primitive) if is_in_table(primitive) else one_by_one
     results = rule(primitive, size, plain, mapped, params)
     if not primitive.multiple:
-        return spread_out(results, np.asarray(y))
-    return tuple(spread_out(r, np.asarray(part)) for r, part in zip(results, y, strict=True))
+        return dense_change(results, np.asarray(y))
+    return tuple(dense_change(r, np.asarray(part)) for r, part in zip(results, y, strict=True))
 
 
-def spread_out(values: Any, base: np.ndarray) -> Region:
+def dense_change(values: Any, base: np.ndarray) -> SparseChange:
     """Return a dense region."""
-    return Region(np.asarray(values), (None,) * base.ndim, base)
+    return SparseChange(np.asarray(values), (None,) * base.ndim, base)
 
 
-def elementwise(
+def propagate_elementwise(
     primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: Memory
-) -> Region:
+) -> SparseChange:
     """Act on the region alone; operands that do not move are gathered there."""
-    regions = [x for x in xs if isinstance(x, Region)]
-    at = tuple(common(regions, y.shape, axis) for axis in range(y.ndim))
+    regions = [x for x in xs if isinstance(x, SparseChange)]
+    at = tuple(common_index(regions, y.shape, axis) for axis in range(y.ndim))
     taken = []
     for x in xs:
-        if isinstance(x, Region):
-            taken.append(aligned(x, at, y.ndim))
+        if isinstance(x, SparseChange):
+            taken.append(align_axes(x, at, y.ndim))
         elif np.ndim(x):
             own = at[y.ndim - np.ndim(x) :]
             kept = tuple(
                 None if n == 1 else index for n, index in zip(np.shape(x), own, strict=True)
             )
-            found = gathered(np.asarray(x), kept)
+            found = gather_base(np.asarray(x), kept)
             extra = y.ndim - np.ndim(x)
             if found.ndim > np.ndim(x) and extra:
                 found = found.reshape(found.shape[0], *(1,) * extra, *found.shape[1:])
@@ -221,12 +221,12 @@ def elementwise(
         else:
             taken.append(x)
     if primitive.ufunc is None or params or y.dtype != np.float64:
-        return Region(np.asarray(primitive(*taken, **params)), at, y)
-    out = memory.take((len(regions[0].values), *restricted(y.shape, at)))
-    return Region(primitive.ufunc(*taken, out=out), at, y)
+        return SparseChange(np.asarray(primitive(*taken, **params)), at, y)
+    out = memory.take((len(regions[0].values), *restricted_lengths(y.shape, at)))
+    return SparseChange(primitive.ufunc(*taken, out=out), at, y)
 
 
-def common(regions: Sequence[Region], shape: tuple[int, ...], axis: int) -> Any:
+def common_index(regions: Sequence[SparseChange], shape: tuple[int, ...], axis: int) -> Any:
     """Return the index to which an output's axis is restricted, None if that differs."""
     found = None
     for region in regions:
@@ -240,32 +240,36 @@ def common(regions: Sequence[Region], shape: tuple[int, ...], axis: int) -> Any:
     return found
 
 
-def aligned(region: Region, at: At, ndim: int) -> np.ndarray:
+def align_axes(region: SparseChange, at: At, ndim: int) -> np.ndarray:
     """Return a region's values with the axes of the output, restricted only where it is."""
     extra = ndim - len(region.at)
     for axis, index in enumerate(region.at):
         if index is not None and at[axis + extra] is None:
-            region = region.filled(axis)
+            region = region.fill_axis(axis)
     values = region.values
     return values.reshape(len(values), *(1,) * extra, *values.shape[1:]) if extra else values
 
 
-def product(
+def propagate_product(
     primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: Memory
-) -> Region | None:
+) -> SparseChange | None:
     """Multiply matrices, one of which moves: the product is linear in it."""
     a, b = xs
-    matrices = np.ndim(plain(a)) == np.ndim(plain(b)) == 2
-    if not matrices or y.dtype != np.float64 or isinstance(a, Region) is isinstance(b, Region):
+    matrices = np.ndim(unmoved_value(a)) == np.ndim(unmoved_value(b)) == 2
+    if (
+        not matrices
+        or y.dtype != np.float64
+        or isinstance(a, SparseChange) is isinstance(b, SparseChange)
+    ):
         return None
-    if isinstance(b, Region):  # the transposed product
-        rows = Region(b.values.swapaxes(-1, -2), b.at[::-1], b.base.T)
-        found = left_moved(rows, np.asarray(a).T, y.T, memory)
-        return Region(found.values.swapaxes(-1, -2), found.at[::-1], y)
-    return left_moved(a, np.asarray(b), y, memory)
+    if isinstance(b, SparseChange):  # the transposed product
+        rows = SparseChange(b.values.swapaxes(-1, -2), b.at[::-1], b.base.T)
+        found = multiply_moved(rows, np.asarray(a).T, y.T, memory)
+        return SparseChange(found.values.swapaxes(-1, -2), found.at[::-1], y)
+    return multiply_moved(a, np.asarray(b), y, memory)
 
 
-def left_moved(a: Region, b: np.ndarray, y: np.ndarray, memory: Memory) -> Region:
+def multiply_moved(a: SparseChange, b: np.ndarray, y: np.ndarray, memory: Memory) -> SparseChange:
     """Return a @ b where a moves in some rows, or columns, or all over."""
     row, column = a.at
     at: At = (row, None)
@@ -274,22 +278,22 @@ def left_moved(a: Region, b: np.ndarray, y: np.ndarray, memory: Memory) -> Regio
         np.matmul(b.T, np.moveaxis(a.values, 0, -1), out=np.moveaxis(found, 0, -1))
     else:
         np.multiply(a.change(), np.take(b.T, column, 1).T[:, None, :], out=found)
-        found += gathered(y, at)
-    return Region(found, at, y)
+        found += gather_base(y, at)
+    return SparseChange(found, at, y)
 
 
-def plain(x: Operand) -> Any:
+def unmoved_value(x: Operand) -> Any:
     """Return the value that does not move."""
-    return x.base if isinstance(x, Region) else x
+    return x.base if isinstance(x, SparseChange) else x
 
 
-def summed(
+def propagate_sum(
     primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: Memory
-) -> Region | None:
+) -> SparseChange | None:
     """Sum over axes: over a restricted one, the change is added to the sum."""
     (x,) = xs
     axes, keep = params.get("axis"), params.get("keepdims", False)
-    if axes is None or not isinstance(x, Region) or x.dense:
+    if axes is None or not isinstance(x, SparseChange) or x.is_dense:
         return None
     places = {a % len(x.at) for a in (axes if isinstance(axes, tuple) else (axes,))}
     change = np.sum(x.change(), axis=tuple(a + 1 for a in sorted(places)), keepdims=bool(keep))
@@ -298,18 +302,22 @@ def summed(
         for axis, index in enumerate(x.at)
         if keep or axis not in places
     )
-    return Region(gathered(y, at) + change, at, y)
+    return SparseChange(gather_base(y, at) + change, at, y)
 
 
-def turned(
+def propagate_transpose(
     primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: Memory
-) -> Region | None:
+) -> SparseChange | None:
     """Permute the axes."""
     (x,) = xs
     axes = params["axes"]
     values = np.transpose(x.values, (0, *(a + 1 for a in axes)))
-    return Region(values, tuple(x.at[a] for a in axes), y)
+    return SparseChange(values, tuple(x.at[a] for a in axes), y)
 
 
-RULES: dict[str, Move] = {"matmul": product, "sum": summed, "transpose": turned}
+RULES: dict[str, Move] = {
+    "matmul": propagate_product,
+    "sum": propagate_sum,
+    "transpose": propagate_transpose,
+}
 """Operations that keep regions, by the name of their row; all elementwise ones do too."""

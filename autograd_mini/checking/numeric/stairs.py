@@ -36,7 +36,7 @@ WIDEST = 0.5
 """The half length of the widest window, per unit."""
 
 
-def stair_nearby(
+def find_stair(
     probe: Probe, line: Line, estimate: Estimate, given: float, small: float, moving: float
 ) -> tuple[float, float]:
     """Return how far a stair is that may be why a slope is not the given one, and how high.
@@ -53,19 +53,19 @@ def stair_nearby(
     """
     apart = abs(given - estimate.value)
     for width in _widths(line, min(estimate.step, line.unit) / 64):
-        over_both = (beside(probe, line, width) - beside(probe, line, -width)) / (2 * width)
+        over_both = (change_at(probe, line, width) - change_at(probe, line, -width)) / (2 * width)
         moved = abs(over_both - estimate.value)
         if np.isfinite(moved) and moved <= EXPLAINS * apart:
             continue  # over treads stairs would have the given slope
         for side in (width, -width):
-            place, height = bisected(probe, line, estimate.value, side, EXPLAINS * apart)
+            place, height = bisect_jump(probe, line, estimate.value, side, EXPLAINS * apart)
             explained = height <= max(small, COARSE * moving)
             if explained and height:
                 return abs(place), height
     return 0.0, 0.0
 
 
-def bisected(
+def bisect_jump(
     probe: Probe, line: Line, slope: float, end: float, steep: float
 ) -> tuple[float, float]:
     """Return where φ, less what a slope explains, jumps most between 0 and `end`, and how high.
@@ -75,13 +75,13 @@ def bisected(
     """
     shortest = max(2 * line.least, 2.0**-50 * abs(end))
     near, far = 0.0, end
-    at_near, at_far = 0.0, beside(probe, line, end) - slope * end
+    at_near, at_far = 0.0, change_at(probe, line, end) - slope * end
     heights = [abs(at_far - at_near)]
     while abs(far - near) > shortest:
         if not np.isfinite(heights[-1]) or heights[-1] <= steep * abs(near):
             return far, 0.0
         middle = near + 0.5 * (far - near)
-        at_middle = beside(probe, line, middle) - slope * middle
+        at_middle = change_at(probe, line, middle) - slope * middle
         first, second = abs(at_middle - at_near), abs(at_far - at_middle)
         if first >= second or (first and not slope):  # the end of a flat tread is the nearest jump
             far, at_far = middle, at_middle
@@ -92,9 +92,9 @@ def bisected(
     return far, heights[-1] if jumps and heights[-1] > steep * abs(far) else 0.0
 
 
-def beside(probe: Probe, line: Line, step: float) -> float:
+def change_at(probe: Probe, line: Line, step: float) -> float:
     """Return how far φ changes with a step."""
-    return probe.weighted(line.at(step)[0], probe.base)
+    return probe.weighted_change(line.at(step)[0], probe.base)
 
 
 def slope_over_treads(probe: Probe, line: Line, tread: float, height: float) -> Estimate:
@@ -105,7 +105,7 @@ def slope_over_treads(probe: Probe, line: Line, tread: float, height: float) -> 
     """
     best = Estimate(np.nan, np.inf, np.nan, rough=True)
     for width in _widths(line, TREADS * tread):
-        values = np.array([beside(probe, line, width * k) for k in PLACES])
+        values = np.array([change_at(probe, line, width * k) for k in PLACES])
         if not np.all(np.isfinite(values)):
             break
         if not np.ptp(values):

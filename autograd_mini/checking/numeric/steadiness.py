@@ -33,7 +33,7 @@ Gradient = Callable[[Arrays], Arrays]
 """The given gradient at other inputs, both in real coordinates."""
 
 
-def spare_noise(
+def excuse_rounding(
     findings: list[Findings],
     point: Arrays,
     gradient: Gradient,
@@ -52,11 +52,11 @@ def spare_noise(
         unseen: returns the slope that rounding of the function hides, per unit: noise up to that
             is fine, and what differs by it is right. It is what is left of terms that cancel.
     """
-    wrong = [steady_wrong(f) for f in findings]
+    wrong = [wrong_smooth_entries(f) for f in findings]
     if not any(w.any() for w in wrong):
         return False
     spared = False
-    noise = given_noise(point, gradient, seed, [f.step for f in findings])
+    noise = gradient_noise(point, gradient, seed, [f.step for f in findings])
     hidden = unseen()
     for f, w, n in zip(findings, wrong, noise, strict=True):
         with np.errstate(invalid="ignore"):
@@ -73,7 +73,7 @@ def spare_noise(
     return spared
 
 
-def given_noise(point: Arrays, gradient: Gradient, seed: int, steps: Arrays) -> list[np.ndarray]:
+def gradient_noise(point: Arrays, gradient: Gradient, seed: int, steps: Arrays) -> list[np.ndarray]:
     """Return the standard deviation of the rounding errors of each entry of a gradient.
 
     What is smooth grows with the step, or ends; rounding makes a saw, which stays as it is. So does
@@ -85,7 +85,7 @@ def given_noise(point: Arrays, gradient: Gradient, seed: int, steps: Arrays) -> 
         for s, x in zip(steps, point, strict=True)
     ]
     narrow: list[np.ndarray] | None = None
-    for scale, values in zip(SCALES, beside(point, gradient, seed), strict=False):
+    for scale, values in zip(SCALES, gradients_beside(point, gradient, seed), strict=False):
         wide = [roughness(rows) for rows in values]
         for n, a, b, far in zip(noise, narrow or wide, wide, reach, strict=True):
             saw = (b <= 8 * a) & (a <= 8 * b) & (scale <= far)
@@ -102,7 +102,7 @@ def roughness(rows: np.ndarray) -> np.ndarray:
     return np.asarray(size * np.sqrt(np.sum(shares**2, axis=0) / (len(rows) - SMOOTH.shape[1])))
 
 
-def steady_wrong(findings: Findings) -> np.ndarray:
+def wrong_smooth_entries(findings: Findings) -> np.ndarray:
     """Tell which entries are wrong, and not at a kink or infinite."""
     wrong: np.ndarray = (findings.verdict == CODES[Verdict.WRONG]) & np.isfinite(findings.given)
     if findings.reasons:
@@ -110,7 +110,7 @@ def steady_wrong(findings: Findings) -> np.ndarray:
     return wrong
 
 
-def beside(point: Arrays, gradient: Gradient, seed: int) -> Iterator[list[np.ndarray]]:
+def gradients_beside(point: Arrays, gradient: Gradient, seed: int) -> Iterator[list[np.ndarray]]:
     """Yield gradients, one row a point, along a line, at wider and wider scales."""
     generator = np.random.default_rng([seed, 2])
     directions = [sizes_of(x) * generator.uniform(0.5, 1.5, x.shape) for x in point]

@@ -20,7 +20,7 @@ from ...core.reverse import dependents
 from ...core.tensor import Tensor, leaf
 from ...core.tree import flatten
 from ...core.vmap import Example
-from .regions import At, Memory, Region, gathered, moved
+from .regions import At, Memory, SparseChange, gather_base, propagate
 
 ROWS = 512
 """Perturbed values at once, two an entry: fewer cost calls, more do not stay in the cache."""
@@ -69,7 +69,7 @@ class Path:
     largest: int
 
 
-class Sweep:
+class PerturbedGraph:
     """A recorded function at a point, weighted by a cotangent.
 
     Raises:
@@ -116,12 +116,12 @@ class Sweep:
                     part = slice(start, start + count)
                     values = np.concatenate([above[part], below[part]])
                     places = np.concatenate([flat[part], flat[part]])
-                    change, size = self._walk(position, path, places, values, memory)
+                    change, size = self._propagate(position, path, places, values, memory)
                     half = len(change) // 2
                     rows[0, part], rows[1, part] = change[:half], change[half:]
                     rows[2, part] = size[:half]
                 if len(flat) and position not in self._tried:
-                    self._try(position, flat, above, rows)
+                    self._compare_with_calls(position, flat, above, rows)
         except NotSweepable:
             raise
         except Exception as error:
@@ -142,13 +142,13 @@ class Sweep:
                 done.setdefault(serial, []).append(key)
         return Path(vertices, done, max((x.size for x in needed.values()), default=1) or 1)
 
-    def _walk(
+    def _propagate(
         self, position: int, path: Path, places: np.ndarray, values: np.ndarray, memory: Memory
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the change of φ, and the size of what changed, for each perturbation."""
         x = self._arrays[position]
         at: At = tuple(np.unravel_index(places, x.shape)) if x.ndim else ()
-        start = Region(values.reshape(-1, *(1,) * x.ndim), at, x)
+        start = SparseChange(values.reshape(-1, *(1,) * x.ndim), at, x)
         regions: Values = {key_of(self._leaves[position]): start}
         for vertex in path.vertices:
             taken = []
@@ -157,14 +157,14 @@ class Sweep:
                     taken.append(regions.get(key_of(operand), operand._value))
                 else:
                     taken.append(operand)
-            if not any(isinstance(one, Region) for one in taken):
+            if not any(isinstance(one, SparseChange) for one in taken):
                 continue
             y = vertex.arrays if type(vertex) is Record else vertex._value
             last = [regions.pop(key, None) for key in path.done.get(vertex.serial, ())]
             over = vertex._primitive.kind == "elementwise"  # may write over what it takes
             if over:
                 memory.give_back(last, regions.values())
-            deliver(vertex, moved(vertex._primitive, taken, vertex._params, y, memory), regions)
+            deliver(vertex, propagate(vertex._primitive, taken, vertex._params, y, memory), regions)
             if not over:
                 memory.give_back(last, regions.values())
         change, size = np.zeros(len(values)), np.zeros(len(values))
@@ -172,13 +172,15 @@ class Sweep:
             region = regions.get(key_of(y)) if isinstance(y, Tensor) else None
             if region is not None:
                 axes = tuple(range(1, region.values.ndim))
-                weight = gathered(g, region.at)
+                weight = gather_base(g, region.at)
                 change += np.sum(weight * region.change(), axis=axes)
                 size += np.sum(np.abs(weight * region.values), axis=axes)
         memory.reclaim()
         return change, size
 
-    def _try(self, position: int, flat: np.ndarray, above: np.ndarray, rows: np.ndarray) -> None:
+    def _compare_with_calls(
+        self, position: int, flat: np.ndarray, above: np.ndarray, rows: np.ndarray
+    ) -> None:
         """Compare a few entries with calls of the function.
 
         Raises:
@@ -193,7 +195,7 @@ class Sweep:
         for i in [*telling.tolist(), *still.tolist()]:
             arrays = [x.copy() for x in self._arrays]
             arrays[position].flat[flat[i]] = above[i]
-            expected, size = self._called(arrays)
+            expected, size = self._call_function(arrays)
             found = float(rows[0, i])
             both = np.isnan(found) and np.isnan(expected)
             if not both and not abs(found - expected) <= 1e-12 * size:
@@ -201,7 +203,7 @@ class Sweep:
                 raise NotSweepable(self._tried[position])
         self._tried[position] = ""
 
-    def _called(self, arrays: list[np.ndarray]) -> tuple[float, float]:
+    def _call_function(self, arrays: list[np.ndarray]) -> tuple[float, float]:
         """Return the change of φ that a call shows, and the size of its terms."""
         with no_grad():
             result = self._function(*(leaf(x[()]) for x in arrays))

@@ -17,7 +17,7 @@ import numpy as np
 from ..causes import Cause, Kind
 from ..inputs import Arrays
 from .first import RIGHT, Findings
-from .investigation import Investigation, usual_step
+from .investigation import SlopeRefinement, usual_step
 from .lines import TINY, Line, Probe
 from .verdicts import CODES, KINK, Judge, Tolerances, Verdict
 
@@ -84,7 +84,7 @@ class TogetherLine(Line):
         moved = [x.copy() for x in self.probe.point]
         for (position, flat), length in zip(self.places, self.lengths, strict=True):
             moved[position].flat[flat] += step * length
-        rounded = self.probe.subject.inputs.rounded
+        rounded = self.probe.subject.inputs.round_coordinates
         return self.probe.evaluate([rounded(i, x) for i, x in enumerate(moved)]), step
 
     def along(self, probe: Probe) -> Line:
@@ -112,7 +112,7 @@ def refuse_ties(probe: Probe, findings: Sequence[Findings], tolerances: Toleranc
     for group in ties.groups(places):
         if any(findings[i].verdict[flat] == CODES[Verdict.WRONG] for i, flat in group):
             continue  # it is known what is wrong
-        found = off(probe, findings, tolerances, group, ties)
+        found = find_mismatch(probe, findings, tolerances, group, ties)
         if found is None:
             continue
         for position, flat in group:
@@ -133,13 +133,13 @@ def at_kinks(findings: Findings) -> np.ndarray:
     return found
 
 
-def off(
+def find_mismatch(
     probe: Probe,
     findings: Sequence[Findings],
     tolerances: Tolerances,
     group: Sequence[Place],
     ties: Ties,
-) -> Investigation | None:
+) -> SlopeRefinement | None:
     """Return what was seen where tied entries move together and stay tied, or None if all is well.
 
     Along other directions the middle ones of sorted numbers have slopes that are none of theirs.
@@ -153,14 +153,14 @@ def off(
         judge = Judge(Tolerances(0.0, allowed), 10 * allowed)
         line = TogetherLine(probe, group, lengths)
         expected = float(values @ lengths)
-        found = Investigation(probe, line, expected, judge)
+        found = SlopeRefinement(probe, line, expected, judge)
         wrong = found.verdict is Verdict.WRONG and (found.estimate.sides is None or not smooth)
-        if wrong and not adds_up_nearby(probe, line, expected, apart_from(found, expected)):
+        if wrong and not adds_up_nearby(probe, line, expected, distance_from(found, expected)):
             return found
     return None
 
 
-def apart_from(found: Investigation, expected: float) -> float:
+def distance_from(found: SlopeRefinement, expected: float) -> float:
     """Return how far a slope, or those to both sides, are from the expected one."""
     e = found.estimate
     slopes = (e.value,) if e.sides is None else e.sides
@@ -209,7 +209,7 @@ def directions(group: Sequence[Place], ties: Ties) -> Iterator[tuple[np.ndarray,
             yield pair, True
 
 
-def cause_of(probe: Probe, group: Sequence[Place], found: Investigation) -> Cause:
+def cause_of(probe: Probe, group: Sequence[Place], found: SlopeRefinement) -> Cause:
     """Write what does not add up."""
     names = probe.subject.inputs.names
     entries = [f"{names[p]}{list(indices(probe, p, flat))}" for p, flat in group[:NAMED]]
@@ -241,9 +241,9 @@ class Ties:
         """Return how far φ changes when entries move, each to one side."""
         sizes = [max(1.0, abs(float(self.probe.point[i].flat[flat]))) for i, flat in places]
         line = TogetherLine(self.probe, places, np.array(sizes) * np.array(signs))
-        return self.probe.weighted(line.at(self.step)[0], self.probe.base)
+        return self.probe.weighted_change(line.at(self.step)[0], self.probe.base)
 
-    def alone(self, place: Place, sign: float) -> float:
+    def change_alone(self, place: Place, sign: float) -> float:
         """Return how far φ changes when one entry moves."""
         key = place, sign
         if key not in self._alone:
@@ -252,17 +252,20 @@ class Ties:
 
     def slope(self, place: Place) -> float:
         """Return the sum of the slopes to both sides, for one entry."""
-        return (self.alone(place, 1.0) - self.alone(place, -1.0)) / self.reach(place)
+        return (self.change_alone(place, 1.0) - self.change_alone(place, -1.0)) / self.reach(place)
 
     def kink(self, place: Place) -> float:
         """Return how far the slopes to both sides are apart, for one entry."""
-        return abs(self.alone(place, 1.0) + self.alone(place, -1.0)) / self.reach(place) or 1.0
+        return (
+            abs(self.change_alone(place, 1.0) + self.change_alone(place, -1.0)) / self.reach(place)
+            or 1.0
+        )
 
     def reach(self, place: Place) -> float:
         """Return how far an entry moves."""
         return self.step * max(1.0, abs(float(self.probe.point[place.position].flat[place.flat])))
 
-    def together(self, one: Place, others: Sequence[Place]) -> bool:
+    def shares_kink(self, one: Place, others: Sequence[Place]) -> bool:
         """Tell whether an entry shares a kink with any of others.
 
         They move as they do when a maximum of them stays tied, and the entry also against them.
@@ -272,20 +275,24 @@ class Ties:
             signs = [sign * s for s in kept]
             rest = self.change(others, signs)
             for own in (1.0, -1.0):
-                mixed = self.change([one, *others], [own, *signs]) - self.alone(one, own) - rest
+                mixed = (
+                    self.change([one, *others], [own, *signs]) - self.change_alone(one, own) - rest
+                )
                 if abs(mixed) > APART * self.kink(one) * self.reach(one):
                     return True
         return False
 
     def groups(self, places: Sequence[Place]) -> list[list[Place]]:
         """Return groups of two entries and more that belong together."""
-        tied = [p for p in places if self.together(p, [q for q in places if q != p])]
+        tied = [p for p in places if self.shares_kink(p, [q for q in places if q != p])]
         if len(tied) > PAIRED:
             return [tied]
-        return connected(tied, lambda p, q: self.together(p, [q]))
+        return connected_groups(tied, lambda p, q: self.shares_kink(p, [q]))
 
 
-def connected(places: Sequence[Place], linked: Callable[[Place, Place], bool]) -> list[list[Place]]:
+def connected_groups(
+    places: Sequence[Place], linked: Callable[[Place, Place], bool]
+) -> list[list[Place]]:
     """Return the connected components that have two members and more."""
     left, found = list(places), []
     while left:

@@ -47,7 +47,7 @@ class Tolerances:
     relative: float
     absolute: float
 
-    def allowed(self, given: float, numeric: float) -> float:
+    def allowed_difference(self, given: float, numeric: float) -> float:
         """Return the difference that counts as none."""
         return self.absolute + self.relative * max(abs(given), abs(numeric)) + SMALLEST
 
@@ -70,12 +70,12 @@ class Judge:
     rounding: float = 0.0
     unseen: float = 0.0
 
-    def allowed(self, given: float, numeric: float, error: float = 0.0) -> float:
+    def allowed_difference(self, given: float, numeric: float, error: float = 0.0) -> float:
         """Return the difference that counts as none."""
         floor = self.rounding if abs(numeric) <= max(2 * error, self.rounding) else 0.0
-        return self.tolerances.allowed(given, numeric) + floor + self.unseen
+        return self.tolerances.allowed_difference(given, numeric) + floor + self.unseen
 
-    def fine(self, error: float, given: float, numeric: float, lenient: float) -> bool:
+    def is_fine(self, error: float, given: float, numeric: float, lenient: float) -> bool:
         """Whether an error bar is narrow enough to confirm an entry."""
         size = max(abs(given), abs(numeric))
         share = max(RESOLUTION, self.tolerances.relative) * size
@@ -85,21 +85,21 @@ class Judge:
     def verdict(self, given: float, e: Estimate, lenient: float = 0.0) -> Verdict:
         """Judge one entry; an error bar up to `lenient` is fine too."""
         if not np.isfinite(given):
-            return self.of_infinity(given, e)
+            return self.judge_infinite(given, e)
         if e.sides is not None:
             low, high = e.sides
-            allowed = self.allowed(given, max(abs(low), abs(high)))
+            allowed = self.allowed_difference(given, max(abs(low), abs(high)))
             return Verdict.KINK if low - allowed <= given <= high + allowed else Verdict.WRONG
         if not np.isfinite(e.value) or e.jumps:
             return Verdict.UNRESOLVED
-        allowed, difference = self.allowed(given, e.value, e.error), abs(given - e.value)
+        allowed, difference = self.allowed_difference(given, e.value, e.error), abs(given - e.value)
         if difference > allowed + 2 * e.error:
             return Verdict.WRONG
         close = difference <= allowed + e.error
-        fine = self.fine(e.error, given, e.value, lenient)
+        fine = self.is_fine(e.error, given, e.value, lenient)
         return Verdict.RIGHT if close and fine else Verdict.UNRESOLVED
 
-    def of_infinity(self, given: float, e: Estimate) -> Verdict:
+    def judge_infinite(self, given: float, e: Estimate) -> Verdict:
         """Judge an entry that is infinite or not a number."""
         if e.vertical and given == e.vertical * np.inf:
             return Verdict.RIGHT
@@ -107,7 +107,7 @@ class Judge:
         return Verdict.WRONG if smooth else Verdict.UNRESOLVED
 
 
-def reason(given: float, e: Estimate, verdict: Verdict) -> str:
+def explain_verdict(given: float, e: Estimate, verdict: Verdict) -> str:
     """Say in words why an entry did not simply pass."""
     if e.sides is not None:
         what = f"{JUMP}; beside it" if e.jumps else KINK

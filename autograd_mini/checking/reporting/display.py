@@ -15,7 +15,7 @@ import numpy as np
 from ...core.visible import show_text
 from ..numeric.verdicts import Tolerances, Verdict
 from .entries import Part
-from .heatmap import Map, maps, mark, svg
+from .heatmap import Map, maps, mark_path, svg
 
 if TYPE_CHECKING:
     from .report import Report
@@ -215,7 +215,7 @@ def swatches(kind: str) -> str:
 
 def swatch(kind: str) -> str:
     """Draw a cell of the legend."""
-    stroke = mark(kind.rstrip("0123456789"), 0, 0, 14)
+    stroke = mark_path(kind.rstrip("0123456789"), 0, 0, 14)
     return (
         '<svg class="amg-map" width="16" height="16" viewBox="-1 -1 16 16" aria-hidden="true">'
         f'<path class="amg-{kind}" d="M0 0h14v14h-14z"/>'

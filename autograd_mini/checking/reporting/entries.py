@@ -141,7 +141,7 @@ def rank(entry: Entry) -> tuple[int, float]:
     return SEVERITY.index(entry.verdict), -np.inf if np.isnan(size) else -size
 
 
-def chosen(part: Part, count: int, only: tuple[Verdict, ...]) -> list[int]:
+def worst_places(part: Part, count: int, only: tuple[Verdict, ...]) -> list[int]:
     """Return the flat places of the worst entries of an input, of these verdicts."""
     found: list[int] = []
     with np.errstate(invalid="ignore"):

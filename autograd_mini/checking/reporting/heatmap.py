@@ -103,7 +103,7 @@ def maps(part: Part, tolerances: Tolerances) -> tuple[list[Map], int]:
     for i in np.sort(worst):
         index = np.unravel_index(int(i), outer) if outer else ()
         title = slice_title(part, tuple(int(k) for k in index))
-        found.append(pictured(title, values[i], words[i]))
+        found.append(make_map(title, values[i], words[i]))
     return found, len(values) - len(found)
 
 
@@ -119,7 +119,7 @@ def slice_title(part: Part, index: tuple[int, ...]) -> str:
     return f"{base}[{', '.join([*outer, ':', ':'])}]{suffix}"
 
 
-def pictured(title: str, values: np.ndarray, words: np.ndarray) -> Map:
+def make_map(title: str, values: np.ndarray, words: np.ndarray) -> Map:
     """Make one map of a matrix of scores, in blocks if it is large."""
     rows, columns = values.shape
     block = (-(-rows // CELLS), -(-columns // CELLS))
@@ -151,7 +151,7 @@ def cell_words(part: Part) -> np.ndarray:
 # ── SVG ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def tone(score: float) -> str:
+def cell_class(score: float) -> str:
     """Return the class of a cell: its verdict, and for right and wrong how far from the line."""
     severity = int((score + SPAN / 2) // SPAN)
     if severity == 0:
@@ -189,10 +189,10 @@ def cells(picture: Map, side: float) -> Iterator[str]:
     marks: dict[str, list[str]] = {}
     gap = 0.5 if side > 6 else 0.0
     for (i, j), score in np.ndenumerate(picture.scores):
-        kind = tone(float(score))
+        kind = cell_class(float(score))
         x, y, s = j * side + gap, i * side + gap, side - 2 * gap
         squares.setdefault(kind, []).append(f"M{x:g} {y:g}h{s:g}v{s:g}h-{s:g}z")
-        stroke = mark(kind.rstrip("0123456789"), j * side, i * side, side)
+        stroke = mark_path(kind.rstrip("0123456789"), j * side, i * side, side)
         if stroke:
             marks.setdefault(kind, []).append(stroke)
     for kind, paths in sorted(squares.items()):
@@ -207,7 +207,7 @@ def cells(picture: Map, side: float) -> Iterator[str]:
         )
 
 
-def mark(kind: str, x: float, y: float, side: float) -> str:
+def mark_path(kind: str, x: float, y: float, side: float) -> str:
     """Draw the mark of a verdict in a cell: a cross, a roof, a ring, a dash."""
     a, b, c = (round(share * side, 2) for share in (0.28, 0.44, 0.5))
     if kind == "wrong":

@@ -14,7 +14,7 @@ from ...errors import GradcheckError, UndecidedError
 from ..causes import Cause, Kind
 from ..numeric.verdicts import Verdict
 from .coverage import Coverage
-from .entries import Entry, Part, chosen, rank
+from .entries import Entry, Part, rank, worst_places
 
 SHOWN = 6
 """Entries in a printed report."""
@@ -107,7 +107,9 @@ class Report:
 
     def first(self, count: int, only: tuple[Verdict, ...] = tuple(Verdict)) -> tuple[Entry, ...]:
         """Return the worst entries, of these verdicts: by verdict, then by difference."""
-        places = [(i, flat) for i, p in enumerate(self.parts) for flat in chosen(p, count, only)]
+        places = [
+            (i, flat) for i, p in enumerate(self.parts) for flat in worst_places(p, count, only)
+        ]
         found = [self.parts[i].entry(flat) for i, flat in places]
         return tuple(sorted(found, key=rank)[:count])
 
@@ -131,7 +133,7 @@ class Report:
             "entries": [entry.to_dict() for entry in self.first(LISTED)],
         }
 
-    def raised(self) -> Report:
+    def raise_unless_ok(self) -> Report:
         """Return the report if it is right.
 
         Raises:
