@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from strategies import samples
 
 import autograd_mini as am
-from autograd_mini.checking.numeric.sweep import NotSweepable, PerturbedGraph
+from autograd_mini.checking.numeric.perturbations import NotSweepable, PerturbedGraph
 from autograd_mini.core.primitive import PRIMITIVES, Primitive
 from autograd_mini.core.record import no_grad
 from autograd_mini.core.tensor import Tensor, leaf

@@ -12,13 +12,13 @@ import numpy as np
 from ..core.contexts import run_apart, run_quietly
 from ..errors import ArgumentError, OperandError
 from .adapters import adapt_function, framework_of
-from .adapters.bridge import bridge_function
+from .adapters.frameworks import bridge_function
 from .blame import locate_fault
+from .causes import Cause, Kind
 from .examination import Options, examine
 from .handwritten import handwritten_subject
 from .inputs import Inputs, argument_names, argument_positions, quick_names, signature_of
 from .numeric.verdicts import Verdict
-from .orders import second_order
 from .reporting.report import Report
 from .subjects import Recorded, Subject
 
@@ -213,3 +213,25 @@ def subject_of(
     written_names = argument_names(f, len(inputs), names, signature)
     arguments = Inputs(inputs, written_names, argnums, keep_dtype)
     return handwritten_subject(f, arguments, **rules) or Recorded(f, None, arguments)
+
+
+def second_order(subject: Subject, options: Options) -> Report:
+    """Check how the gradient depends on the inputs and on the cotangent.
+
+    Raises:
+        ArgumentError: if the gradient cannot be differentiated, as one written for NumPy arrays.
+    """
+    gradient = subject.second()
+    if gradient is None:
+        raise ArgumentError(
+            f"gradcheck: order=2 differentiates the gradient, and {subject.what} cannot be "
+            "differentiated; check it as a function of its own, with a gradient of its own"
+        )
+    report = examine(gradient, options)
+    if report.ok or report.undecided:
+        return replace(report, order=2)
+    text = "right at first order, wrong when differentiated again"
+    first = Cause(Kind.SECOND_ORDER, text)
+    if report.problems:
+        return replace(report, order=2, problems=(first, *report.problems))
+    return replace(report, order=2, causes=(first, *report.causes))

@@ -15,21 +15,19 @@ from .causes import Cause, Kind
 from .diagnosis import Evidence, diagnose
 from .diagnosis.rewriting import rewrite
 from .inputs import Arrays, Problem
+from .numeric.all_entries import Findings, estimate_all, refine_doubtful
 from .numeric.corners import judge_corners
-from .numeric.first import Findings, estimate_all
-from .numeric.investigation import unseen_slope, usual_step
-from .numeric.judgement import refine_doubtful
+from .numeric.gradient_rounding import excuse_rounding
 from .numeric.lines import Probe
 from .numeric.noise import SINGLE, float32_stairs, measure_rounding
 from .numeric.projections import check_projections
-from .numeric.steadiness import excuse_rounding
+from .numeric.refinement import unseen_slope, usual_step
 from .numeric.ties import TIED, refuse_ties
 from .numeric.verdicts import CODES, Tolerances, Verdict
 from .progress import LONG, Bar
-from .reporting.coverage import Coverage
 from .reporting.entries import Part
-from .reporting.report import Report
-from .rows import telling_cotangent
+from .reporting.report import Coverage, Report
+from .small_results import telling_cotangent
 from .subjects import Subject
 
 CALLS = 4

@@ -20,10 +20,9 @@ from ..core.transforms import jvp as recorded_jvp
 from ..core.transforms import vjp as recorded_vjp
 from ..core.tree import LEAVES, flatten
 from ..errors import ArgumentError, OperandError
-from .causes import Kind
+from .causes import Kind, fit_cause
 from .coordinates import coordinates, natural
 from .inputs import Arrays, Inputs, Problem, leaf_array, problem
-from .shapes import fit_cause
 
 Function = Callable[..., Any]
 SIGNS = np.array([-1.0, 1.0])

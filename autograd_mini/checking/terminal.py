@@ -16,7 +16,7 @@ from ..cli.targets import raised, target
 from ..errors import ArgumentError, AutogradError
 from ..files import write_file
 from .check import COVERAGE, gradcheck
-from .counterexamples.searching import SHAPES, VALUES
+from .counterexamples.exploration import SHAPES, VALUES
 from .reporting.report import Report
 
 DESCRIPTION = """\

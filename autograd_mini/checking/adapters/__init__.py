@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .choice import adapt_function, framework_of
 from .foreign import Foreign, Framework
+from .frameworks import adapt_function, framework_of
 
 __all__ = ["Foreign", "Framework", "adapt_function", "framework_of", "with_parameters"]
 

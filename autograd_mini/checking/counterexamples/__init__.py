@@ -6,8 +6,7 @@
 
 from __future__ import annotations
 
-from .counterexample import Counterexample
-from .looked_at import LookedAt
-from .searching import Exploration, explore, search
+from .counterexample import Counterexample, LookedAt
+from .exploration import Exploration, explore, search
 
 __all__ = ["Counterexample", "Exploration", "LookedAt", "explore", "search"]

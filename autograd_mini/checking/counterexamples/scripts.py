@@ -6,15 +6,31 @@ what it uses from around it. What cannot be written is a name with `...` and a c
 
 from __future__ import annotations
 
+import ast
 import functools
+import inspect
 import keyword
+import linecache
+import math
 import sys
-from types import ModuleType
-from typing import Any
+import textwrap
+from collections.abc import Callable
+from types import CodeType, FunctionType, ModuleType
+from typing import Any, Final
 
-from ...core.source_text import reference
-from .function_sources import describe_value, importable_name, names_used_by, source_of
-from .values_written import value_text
+import numpy as np
+
+from ...core.source_text import dtype_text, literal, reference
+from ...core.tensor import Tensor
+
+USUAL: Final = (np.float64, np.complex128, np.bool_, np.int64)
+"""Dtypes that NumPy finds for numbers as they are written."""
+
+MOST = 2000
+"""Numbers in an array that is written."""
+
+WIDE = 90
+"""A longer array is written row by row."""
 
 
 class Script:
@@ -166,3 +182,184 @@ class Script:
         if "am." in text:
             self.import_("import autograd_mini as am", "am", sys.modules["autograd_mini"])
         return text
+
+
+def importable_name(value: Any) -> tuple[str, str] | None:
+    """Return the module that has a function, and its name there."""
+    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+    if isinstance(module, str) and isinstance(name, str) and look_up_name(module, name) is value:
+        return module, name
+    name = getattr(value, "__name__", None) or getattr(value, "name", None)
+    if not isinstance(name, str) or not name.isidentifier():
+        return None
+    for module in list(sys.modules):
+        if "._" not in module and look_up_name(module, name) is value:
+            return module, name
+    return None
+
+
+def look_up_name(module: str, name: str) -> Any:
+    """Return what a module that others can import has under a dotted name, None for nothing."""
+    if module in ("__main__", "builtins") or "<" in name:
+        return None
+    first, *rest = name.split(".")
+    found: Any = vars(sys.modules[module]).get(first) if module in sys.modules else None
+    for part in rest:
+        found = getattr(found, part, None)
+    return found
+
+
+def describe_value(value: Any) -> str:
+    """Say what a value is, for the one who has to write it."""
+    code = getattr(value, "__code__", None)
+    if isinstance(code, CodeType):
+        return f"the function {code.co_name} of {code.co_filename}, line {code.co_firstlineno}"
+    return " ".join(f"{type(value).__name__} {value!r:.60}".split())
+
+
+def source_of(value: Any) -> str | None:
+    """Return the source of a plain function: a def, or the expression of a lambda."""
+    if not isinstance(value, FunctionType):
+        return None
+    if value.__name__ == "<lambda>":
+        return lambda_text(value.__code__)
+    try:
+        text = textwrap.dedent(inspect.getsource(value)).rstrip()
+        parsed = ast.parse(text).body
+    except (OSError, TypeError, SyntaxError):
+        return None
+    names = [node.name for node in parsed if isinstance(node, ast.FunctionDef)]
+    return text if names == [value.__name__] and len(parsed) == 1 else None
+
+
+def lambda_text(code: CodeType) -> str | None:
+    """Return the source of the lambda that has this code."""
+    text = "".join(linecache.getlines(code.co_filename))
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:
+        return None
+    lambdas = [node for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
+    found = [node for node in lambdas if node.lineno == code.co_firstlineno]
+    if len(found) > 1:
+        spans = set(code.co_positions())
+        found = [node for node in found if span(node.body) in spans]
+    if len(found) != 1:
+        return None
+    segment = ast.get_source_segment(text, found[0])
+    return f"lambda{segment[6:]}" if segment and "\n" not in segment else ast.unparse(found[0])
+
+
+def span(node: ast.expr) -> tuple[int | None, ...]:
+    """Return where an expression stands, as positions of code do."""
+    return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
+
+
+def names_used_by(function: Any, source: str) -> dict[str, Any]:
+    """Return what the source of a function uses from around it."""
+    try:
+        found = inspect.getclosurevars(function)
+    except (TypeError, ValueError):  # a variable without a value yet
+        return {}
+    names = {name for code in nested_codes(function.__code__) for name in code.co_names}
+    names |= names_in_definition(source)
+    known = function.__globals__
+    return {
+        **{n: known[n] for n in sorted(names & known.keys())},
+        **found.globals,
+        **found.nonlocals,
+    }
+
+
+def names_in_definition(source: str) -> set[str]:
+    """Return the names that a function uses when it is defined: in defaults and decorators."""
+    try:
+        node = ast.parse(source).body[0]
+    except SyntaxError:
+        return set()
+    if not isinstance(node, ast.FunctionDef):
+        return set()
+    defaults = [x for x in node.args.kw_defaults if x is not None]
+    parts = [*node.decorator_list, *node.args.defaults, *defaults]
+    return {n.id for part in parts for n in ast.walk(part) if isinstance(n, ast.Name)}
+
+
+def nested_codes(code: CodeType) -> list[CodeType]:
+    """Return the codes of the functions within a function, also of those within these."""
+    inner = [c for c in code.co_consts if isinstance(c, CodeType)]
+    return inner + [c for part in inner for c in nested_codes(part)]
+
+
+def value_text(value: Any) -> str | None:
+    """Write a value; None if no text makes an equal one."""
+    if isinstance(value, Tensor):
+        text = value_text(np.asarray(value._value))
+        return text and f"am.tensor({text}, requires_grad={value.requires_grad})"
+    if type(value) is np.ndarray:
+        return array_text(value)
+    if type(value) is complex:
+        return complex_text(value)
+    if type(value) in (list, tuple, dict):
+        return container_text(value)
+    return literal(value)
+
+
+def container_text(value: Any) -> str | None:
+    """Write a list, tuple or dict."""
+    if isinstance(value, dict):
+        keys, texts = [literal(key) for key in value], [value_text(x) for x in value.values()]
+        if None in keys or None in texts:
+            return None
+        return "{" + ", ".join(f"{k}: {x}" for k, x in zip(keys, texts, strict=True)) + "}"
+    texts = [value_text(x) for x in value]
+    if None in texts:
+        return None
+    inner = ", ".join(map(str, texts))
+    if isinstance(value, list):
+        return f"[{inner}]"
+    return f"({inner},)" if len(texts) == 1 else f"({inner})"
+
+
+def array_text(x: Any) -> str | None:
+    """Write an array."""
+    if x.size > MOST or x.dtype.kind not in "biufc" or x.dtype.itemsize > 16:
+        return None
+    dtype = "" if x.dtype.type in USUAL and x.dtype.isnative else f", {dtype_text(x.dtype)}"
+    if not x.any() and x.size != 1 and x.dtype.kind != "b" and not np.signbit(x.real).any():
+        kept = "" if x.dtype == np.float64 else f", {dtype_text(x.dtype)}"
+        return f"np.zeros({x.shape}{kept})"
+    text = nested_text(x, number_text(x.dtype))
+    if len(text) > WIDE and x.ndim > 1:
+        rows = "".join(f"\n    {nested_text(row, number_text(x.dtype))}," for row in x)
+        text = f"[{rows}\n]"
+    return f"np.array({text}{dtype})"
+
+
+def nested_text(x: Any, number: Callable[[Any], str]) -> str:
+    """Write an array as nested lists."""
+    if x.ndim == 0:
+        return number(x[()])
+    return f"[{', '.join(nested_text(np.asarray(part), number) for part in x)}]"
+
+
+def number_text(dtype: np.dtype[Any]) -> Callable[[Any], str]:
+    """Return how numbers of a dtype are written: those of narrow dtypes with few digits."""
+    if dtype.kind == "c":
+        narrow = dtype.itemsize // 2
+        return lambda z: complex_text(
+            complex(shortest_float(z.real, narrow), shortest_float(z.imag, narrow))
+        )
+    if dtype.kind == "f":
+        return lambda x: str(literal(shortest_float(x, dtype.itemsize)))
+    return lambda x: str(literal(x.item()))
+
+
+def shortest_float(x: Any, size: int) -> float:
+    """Return the float with the fewest digits that is x in its own dtype."""
+    return float(x) if size == 8 else float(str(x.dtype.type(x)))
+
+
+def complex_text(z: complex) -> str:
+    """Write a complex number, with the signs of its zeros."""
+    plain = math.isfinite(abs(z)) and all(p or math.copysign(1, p) > 0 for p in (z.real, z.imag))
+    return repr(z).strip("()") if plain else str(literal(z))

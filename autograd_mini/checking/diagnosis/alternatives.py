@@ -12,13 +12,20 @@ import numpy as np
 from ...core.forward import key_of, vertex_of
 from ...core.tensor import Tensor
 from ..causes import Kind
-from .faults import FaultTrial
+from .faults import FaultTrial, Step
 from .formula import Formula, name_of, place_of
-from .mistakes import CHOOSING, array_of
 from .patterns import Pattern
+from .step_faults import CHOOSING, array_of, sum_like
 
 PAIRS = {"max": "min", "min": "max", "maximum": "minimum", "minimum": "maximum", "sum": "mean"}
 """Operations that are mistaken for each other."""
+
+
+MOST_LEVELS = 3
+"""Different values of a constant, at most."""
+
+FEWEST = 3
+"""Entries of a gradient for each value that is solved for, at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,3 +250,114 @@ def index_text(part: Any) -> str:
     if not isinstance(part, slice):
         return str(part)
     return ":".join("" if x is None else str(x) for x in (part.start, part.stop))
+
+
+def other_levels(trial: FaultTrial) -> Pattern | None:
+    """Return the pattern in which a constant of few values had other ones."""
+    formula = trial.formula
+    for vertex, place, constant in few_valued_constants(trial):
+        if formula.budget.is_spent:
+            return None
+        try:
+            with np.errstate(all="ignore"):
+                values = np.unique(constant)
+                solved = solve_levels(trial, vertex, place, constant, values)
+                if solved is None:
+                    continue
+                new = solved[np.searchsorted(values, constant)]
+                operation = f"{vertex._primitive.name} ({place_of(formula, vertex)})"
+                had = ", ".join(f"{b:.6g} for {a:.6g}" for a, b in zip(values, solved, strict=True))
+                text = f"the gradient of {{name}} is as if the constant in {operation} had {had}"
+                found = Alternative(text, {(vertex.serial, place): new}, {}, {})
+                if gives_gradient(trial, found):
+                    return Pattern(Kind.TERM, text)
+        except Exception:  # values outside of a domain
+            continue
+    return None
+
+
+def few_valued_constants(trial: FaultTrial) -> Iterator[tuple[Any, int, np.ndarray]]:
+    """Yield the constants of few values, and where they are operands."""
+    for vertex in trial.formula.vertices:
+        for place, x in enumerate(vertex._operands):
+            array = x._value if type(x) is Tensor and not x._requires_grad else x
+            if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+                continue
+            count = len(np.unique(array))
+            if 1 < count <= MOST_LEVELS and array.size > count * FEWEST:
+                yield vertex, place, array
+
+
+def solve_levels(
+    trial: FaultTrial, vertex: Any, place: int, constant: np.ndarray, values: np.ndarray
+) -> np.ndarray | None:
+    """Return the values with which the gradient is nearest to the given one, None if unclear."""
+    formula, smooth = trial.formula, trial.smooth
+    wanted = trial.residual[smooth]
+    if wanted.size < FEWEST * len(values):
+        return None
+    rows = []
+    for level in values:
+        moved = constant + (constant == level)
+        other = recompute_formula(formula, Alternative("", {(vertex.serial, place): moved}, {}, {}))
+        if other is None:
+            return None
+        formula.budget.spend(2 * len(formula.vertices), trial.largest)
+        found = other.pull_back(formula.evidence.weights)[0][trial.position]
+        rows.append((found - trial.exact[trial.position])[smooth])
+    change, _, rank, _ = np.linalg.lstsq(np.array(rows).T, wanted, rcond=1e-9)
+    solved = np.round(values + change, 12) + 0.0  # no −0
+    return solved if rank == len(values) else None
+
+
+def other_branch(trial: FaultTrial) -> Pattern | None:
+    """Return the pattern in which each wrong entry has the gradient of another choice."""
+    evidence, position = trial.formula.evidence, trial.position
+    rows = [(evidence.weights, evidence.given[position])]
+    if evidence.other_given is not None:
+        rows.append((evidence.other_weights, evidence.other_given[position]))
+    wrong = evidence.wrong[position] & trial.smooth
+    for steps in choices(trial):
+        edges = frozenset(step.edge for step in steps)
+        for said, alter in (
+            ("the other branch", pass_where_not_chosen),
+            ("all branches", pass_everything),
+        ):
+            if trial.formula.budget.is_spent:
+                return None
+            found = [(trial.pull_back(weights, edges, alter), given) for weights, given in rows]
+            if all(trial.same(np.where(wrong, new, given), given) for new, given in found):
+                told = name_choices(trial.formula, steps)
+                text = f"the gradient of {{name}} is that of {said} of {told}{{where}}"
+                text = f"{text}: the condition, or mask, is not the right one"
+                return Pattern(Kind.TERM, text, zeros=True)
+    return None
+
+
+def choices(trial: FaultTrial) -> Iterator[list[Step]]:
+    """Yield the steps of each operation that chooses, then those of all of them."""
+    found: dict[int, list[Step]] = {}
+    for step in trial.steps:
+        if step.vertex._primitive.name in CHOOSING:
+            found.setdefault(step.vertex.serial, []).append(step)
+    yield from found.values()
+    if len(found) > 1:
+        yield [step for steps in found.values() for step in steps]
+
+
+def pass_where_not_chosen(vertex: Any, position: int, g: Any, gx: Any) -> Any:
+    """Give an operand what it gets where it is not chosen."""
+    return sum_like(g, gx) - gx
+
+
+def pass_everything(vertex: Any, position: int, g: Any, gx: Any) -> Any:
+    """Give an operand all that comes back."""
+    return sum_like(g, gx)
+
+
+def name_choices(formula: Formula, steps: list[Step]) -> str:
+    """Name the operations that choose."""
+    vertices = {step.vertex.serial: step.vertex for step in steps}.values()
+    names = list(dict.fromkeys(v._primitive.name for v in vertices))
+    first = place_of(formula, steps[0].vertex)
+    return f"{' and '.join(names)} ({first})"

@@ -10,8 +10,7 @@ import numpy as np
 
 from ..causes import Kind
 from ..coordinates import natural
-from .evidence import Evidence
-from .views import View
+from .evidence import Evidence, View
 
 
 @dataclass(frozen=True, slots=True)

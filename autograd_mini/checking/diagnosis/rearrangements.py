@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..causes import Kind
-from .evidence import Evidence
+from .evidence import Evidence, View, view_closer, view_wrong_entries
 from .patterns import Pattern
-from .views import View, view_closer, view_wrong_entries
 
 MOST_SHIFTED = 32
 """Places by which a shifted gradient is looked for, at most."""

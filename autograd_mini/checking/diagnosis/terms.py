@@ -13,10 +13,8 @@ from itertools import combinations
 import numpy as np
 
 from ..causes import Kind
-from .evidence import Evidence
+from .evidence import Evidence, View, is_stretched, sum_to_shape, unsummed_gradient
 from .patterns import Pattern
-from .unsummed import is_stretched, sum_to_shape, unsummed_gradient
-from .views import View
 
 NICE = (1.0, 2.0, 0.5, 3.0, 1 / 3, 4.0, 0.25)
 """Coefficients that are believed even where few entries tell them."""

@@ -10,7 +10,7 @@ import numpy as np
 from ...core.tensor import Tensor
 from ...core.tree import flatten
 from ...errors import ArgumentError
-from ..adapters.choice import frameworks_of, map_leaves
+from ..adapters.frameworks import frameworks_of, map_leaves
 from ..check import check_subject, match_signature, refuse_settings
 from ..examination import Options
 from ..inputs import Inputs, argument_names, argument_positions, leaf_array
@@ -18,9 +18,8 @@ from ..reporting.report import Report
 from .calls import Layer, Method, Network, title
 from .finding import Finder
 from .gradients import Spec
-from .state import State
+from .state import State, widen, widen_value
 from .subject import LayerSubject
-from .widening import widen, widen_value
 
 
 def layer(

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...core.tree import flatten
 from ...errors import ArgumentError
-from ..adapters.choice import map_leaves
+from ..adapters.frameworks import map_leaves
 from ..subjects import output_arrays
 from .calls import Layer, Network
 from .gradients import (

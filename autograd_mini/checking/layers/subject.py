@@ -13,8 +13,7 @@ from ..handwritten import Handwritten
 from ..inputs import Arrays, Inputs, leaf_array, problem
 from .finding import Finder
 from .gradients import Parameter, Spec
-from .state import State
-from .widening import is_narrow
+from .state import State, is_narrow
 
 
 class LayerSubject(Handwritten):

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ..causes import Cause
-from .first import Findings
-from .investigation import SlopeRefinement, usual_step
+from .all_entries import Findings
 from .lines import NOISE, Probe
 from .noise import rounding_of_inputs
+from .refinement import SlopeRefinement, usual_step
 from .ties import (
     CORNER,
     LOOKED_AT,

@@ -16,12 +16,11 @@ import numpy as np
 from ..causes import Cause, Kind
 from ..coordinates import norm
 from ..inputs import Arrays
-from ..reporting.coverage import Coverage
+from ..reporting.report import Coverage
+from .all_entries import Findings, empty_findings, refine_entry
 from .estimates import estimate
-from .first import Findings, empty_findings
-from .investigation import SlopeRefinement, usual_step
-from .judgement import refine_entry
 from .lines import DirectionLine, Probe
+from .refinement import SlopeRefinement, usual_step
 from .verdicts import Judge, Tolerances, Verdict
 
 DIRECTIONS = 6

@@ -16,9 +16,9 @@ import numpy as np
 
 from ..causes import Cause, Kind
 from ..inputs import Arrays
-from .first import RIGHT, Findings
-from .investigation import SlopeRefinement, usual_step
+from .all_entries import RIGHT, Findings
 from .lines import TINY, Line, Probe
+from .refinement import SlopeRefinement, usual_step
 from .verdicts import CODES, KINK, Judge, Tolerances, Verdict
 
 PAIRED = 40

@@ -10,8 +10,7 @@ from typing import Any, Literal
 from ...core.visible import show_text
 from ...errors import ArgumentError, OperandError
 from ..check import gradcheck
-from .counterexample import Counterexample
-from .looked_at import LookedAt
+from .counterexample import Counterexample, LookedAt
 
 RULES = ("vjp", "jvp", "grad", "jac")
 SHAPES = ("fixed", "varied", "any")
@@ -142,7 +141,7 @@ def explore(
             'search: shapes are "fixed", "varied" or "any", values "similar" or "any", and '
             f"max_examples at least 1; got {shapes!r}, {values!r} and {max_examples!r}"
         )
-    from .hunt import HypothesisSearch  # needs hypothesis
+    from .hypothesis_search import HypothesisSearch  # needs hypothesis
     from .trials import GradientTrial
     from .variations import make_pattern
 

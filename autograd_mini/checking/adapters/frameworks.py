@@ -24,6 +24,9 @@ PACKAGES = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "tensorflow": "tens
 """The framework of each package in which the type of a tensor or a function may be defined."""
 
 
+Function = Callable[..., Any]
+
+
 def framework_of(f: Any, inputs: Sequence[Any], name: str | None = None) -> Framework | None:
     """Return the framework of a function, as its inputs or the function itself tell it.
 
@@ -131,3 +134,30 @@ def map_leaves(function: Callable[[Any], Any], arguments: Sequence[Any]) -> list
         leaves, rebuild = flatten(argument)
         found.append(rebuild([function(x) for x in leaves]))
     return found
+
+
+def bridge_function(
+    framework: Framework,
+    f: Function,
+    arguments: Sequence[Any],
+    rules: dict[str, Any],
+    keep_dtype: bool,
+) -> tuple[Function, list[Any], dict[str, Any]]:
+    """Return a function, its arguments and its rules, with arrays in the places of tensors."""
+
+    def plain(x: Any) -> Any:
+        return framework.array(x) if framework.owns(x) else x
+
+    def tensor(x: Any) -> Any:
+        return framework.tensor(x) if isinstance(x, (np.ndarray, np.floating)) else x
+
+    def over_arrays(function: Function) -> Function:
+        def call_over_arrays(*xs: Any) -> Any:
+            with framework.precision(not keep_dtype):
+                return map_leaves(plain, [function(*map_leaves(tensor, xs))])[0]
+
+        call_over_arrays.__name__ = str(getattr(function, "__name__", type(function).__name__))
+        return call_over_arrays
+
+    taken = {k: over_arrays(rule) if callable(rule) else rule for k, rule in rules.items()}
+    return over_arrays(framework.function(f)), map_leaves(plain, arguments), taken

@@ -10,11 +10,10 @@ import numpy as np
 
 from ...core.tensor import Tensor
 from ..causes import Kind
-from .altered import indexing_faults, operand_faults
+from .array_faults import indexing_faults, operand_faults, reshape_faults
 from .faults import Fault, FaultTrial, Step, alter_operand_cotangent, multiply_by
 from .formula import Formula, apply_rules, line_of, name_of, place_of
-from .mistakes import array_of, factor_phrase, has_several_operands, missing_derivative_faults
-from .parts import reshape_faults
+from .step_faults import array_of, factor_phrase, has_several_operands, missing_derivative_faults
 
 Made = Callable[[FaultTrial, "Loop"], Iterator[Fault]]
 """What yields faults of all steps of a loop."""

@@ -18,10 +18,8 @@ import numpy as np
 from ..coordinates import coordinates
 from ..inputs import Arrays
 from .estimates import Estimate, estimate
-from .lines import NOISE, Level, Line, Probe
-from .noise import measure_noise, rounding_of_inputs
-from .precision import long_double_probe
-from .stairs import find_stair, slope_over_treads
+from .lines import NOISE, Level, Line, Probe, long_double_probe
+from .noise import find_stair, measure_noise, rounding_of_inputs, slope_over_treads
 from .verdicts import Judge, Verdict
 
 ROUNDING = 16.0

@@ -17,8 +17,7 @@ from ..drawing import hypothesis, st
 from ..inputs import leaf_array
 from ..reporting.report import Report
 from .contract import ANY_VALUES, Contract, Place, contract_of
-from .counterexample import Counterexample, counterexample
-from .looked_at import LookedAt
+from .counterexample import Counterexample, LookedAt, counterexample
 from .trials import GradientTrial, Refused, failure_kind
 from .variations import ArgumentPattern, draw_smaller_parts, draw_variation, with_simpler_numbers
 

@@ -12,7 +12,7 @@ import numpy as np
 from ..causes import Kind
 from .faults import Fault, Step, alter_operand_cotangent, alter_result_cotangent, multiply_by
 from .formula import Formula, apply_rules, name_of, place_of
-from .mistakes import PASSED, array_of
+from .step_faults import PASSED, array_of
 from .terms import simple_factors
 
 Move = tuple[str, Kind, Callable[[Any], Any]]
@@ -20,6 +20,10 @@ Move = tuple[str, Kind, Callable[[Any], Any]]
 
 REDUCING = ("max", "min", "prod", "sum", "mean")
 """Operations that put several entries together."""
+
+
+MOST_PARTS = 8
+"""Parts of which two may be exchanged, at most."""
 
 
 def array_mistakes(shape: tuple[int, ...], is_complex: bool) -> Iterator[Move]:
@@ -228,3 +232,43 @@ def broadcast_sum_faults(formula: Formula, step: Step) -> Iterator[Fault]:
                 if verb == "averaged":
                     text = f"{what} is averaged where a sum is meant, {where}"
                 yield Fault(Kind.SUM, text, frozenset([step.edge]), alter)
+
+
+def exchanged_part_faults(formula: Formula, step: Step) -> Iterator[Fault]:
+    """Yield the faults in which two parts of a value get what is for the other."""
+    vertex = step.vertex
+    if not vertex._primitive.multiple or not isinstance(step.g, list):
+        return
+    for i, j in combinations(range(min(len(step.g), MOST_PARTS)), 2):
+        if np.shape(step.g[i]) != np.shape(step.g[j]):
+            continue
+
+        def alter(v: Any, position: int, g: Any, gx: Any, i: int = i, j: int = j) -> Any:
+            order = [j if k == i else i if k == j else k for k in range(len(g))]
+            return apply_rules(v, [g[k] for k in order])[position]
+
+        text = (
+            f"the gradients of the parts {i} and {j} are exchanged (swapped), by "
+            f"{vertex._primitive.name}, in the gradient of {{name}} ({place_of(formula, vertex)})"
+        )
+        yield Fault(Kind.SWAPPED, text, frozenset([step.edge]), alter)
+
+
+def reshape_faults(formula: Formula, step: Step) -> Iterator[Fault]:
+    """Yield the faults in which axes are not put back, or numbers are read in another order."""
+    name = step.vertex._primitive.name
+    where = f"in the gradient of {{name}} ({place_of(formula, step.vertex)})"
+    edges, shape = frozenset([step.edge]), step.x.shape
+    if name in ("transpose", "swapaxes", "moveaxis", "permute_dims"):
+        text = f"what comes back through {name} is not transposed back, only reshaped, {where}"
+        yield Fault(Kind.TRANSPOSED, text, edges, partial(reshape_in_order, shape=shape, order="C"))
+    if name == "reshape" and step.x.ndim + step.vertex.ndim > 2:
+        text = f"what comes back through {name} is read column by column, as if transposed, {where}"
+        yield Fault(Kind.TRANSPOSED, text, edges, partial(reshape_in_order, shape=shape, order="F"))
+
+
+def reshape_in_order(
+    v: Any, position: int, g: Any, gx: Any, shape: tuple[int, ...], order: Any
+) -> Any:
+    """Put a cotangent in a shape, by rows or by columns."""
+    return np.reshape(np.ravel(g, order=order), shape)

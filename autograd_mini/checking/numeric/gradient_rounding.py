@@ -12,7 +12,7 @@ import numpy as np
 
 from ..coordinates import sizes_of
 from ..inputs import Arrays
-from .first import Findings
+from .all_entries import Findings
 from .noise import WIDER
 from .verdicts import CODES, Verdict
 
