@@ -1,7 +1,7 @@
-"""What must agree whatever the function is: calls with themselves, and both directions.
+"""Checks that hold for every function: repeated calls, linearity, and forward against reverse mode.
 
-A vector–Jacobian product is linear in the cotangent; forward and reverse mode are transposes,
-⟨g, J·t⟩ = ⟨Jᵀ·g, t⟩; and a gradient is the same when it is computed again.
+A vector–Jacobian product is linear in the cotangent. Forward and reverse mode are transposes of
+each other, ⟨g, J·t⟩ = ⟨Jᵀ·g, t⟩. A gradient is the same when it is computed again.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from .inputs import Arrays, Problem
 from .subjects import Subject, copy_arrays, same_bytes
 
 BESIDE = 6
-"""Points beside the given one at which a difference is computed again."""
+"""Points near the given one at which a difference is computed again."""
 
 FEW_DIGITS = 1e-3
-"""A share of the inputs that steps over the stairs of float16 and bfloat16."""
+"""A share of the inputs that is wider than the rounding steps of float16 and bfloat16."""
 
 Check = Callable[[Subject, Arrays, Arrays, int, float], Cause | None]
-"""What compares a gradient, for a cotangent, with another call: see `repeated`."""
+"""Compares a gradient, for a cotangent, with another call: see `check_repeatable`."""
 
 TIMES = 4.0
-"""Standard deviations of its rounding up to which a difference is none."""
+"""A difference up to this many standard deviations of its rounding is ignored."""
 
 
 def find_disagreements(
     subject: Subject, weights: Arrays, given: Arrays, seed: int, rtol: float, noisy: bool = False
 ) -> list[Cause]:
-    """Return what does not agree; nothing where it cannot be asked.
+    """Return what disagrees; an empty list if nothing can be compared.
 
-    A gradient that rounding makes noisy can only be compared with itself.
+    A gradient that is noisy from rounding can only be compared with itself.
     """
     checks: tuple[Check, ...] = (
         (check_repeatable,) if noisy else (check_repeatable, check_linear, check_forward_mode)
@@ -51,7 +51,7 @@ def find_disagreements(
 
 
 def are_close(a: Arrays, b: Arrays, sizes: Arrays, rtol: float, floor: float) -> bool:
-    """Whether gradients agree up to a share of the size of their terms, where both are finite."""
+    """Do gradients agree up to a share of the size of their terms, where both are finite?"""
     for x, y, size in zip(a, b, sizes, strict=True):
         known = np.isfinite(x) & np.isfinite(y)
         with np.errstate(invalid="ignore"):
@@ -64,11 +64,11 @@ def are_close(a: Arrays, b: Arrays, sizes: Arrays, rtol: float, floor: float) ->
 def is_rounding(
     difference: Callable[[Arrays], np.ndarray], found: np.ndarray, point: Arrays, seed: int
 ) -> bool:
-    """Whether a difference that is 0 in theory, at every point, is so but for rounding.
+    """Is a difference that should be 0 at every point only rounding?
 
-    Rounding is another one a few units of rounding beside the point, or a thousandth beside it
-    where a function of few digits is rounded inside: a difference that changes as much as it is
-    large is nothing else. It may be large beside a gradient whose terms cancel.
+    The difference is computed again at nearby points: a few rounding units away, and a thousandth
+    away for functions of few digits. If it changes as much as it is large, it is rounding. It may
+    be large compared with a gradient whose terms cancel.
     """
     generator = np.random.default_rng([seed, 4])
     for unit in (4 * np.finfo(np.float64).eps, FEW_DIGITS):
@@ -88,7 +88,7 @@ def is_rounding(
 def check_repeatable(
     subject: Subject, weights: Arrays, given: Arrays, seed: int, rtol: float
 ) -> Cause | None:
-    """See that the gradient is the same when it is computed again."""
+    """Check that the gradient is the same when it is computed again."""
     again = subject.gradient(weights)
     if all(map(same_bytes, given, again)):
         return None
@@ -108,7 +108,7 @@ def rounding_floor(subject: Subject, weights: Arrays) -> float:
 def check_linear(
     subject: Subject, weights: Arrays, given: Arrays, seed: int, rtol: float
 ) -> Cause | None:
-    """See that the gradient is linear in the cotangent."""
+    """Check that the gradient is linear in the cotangent."""
     if not subject.takes_cotangent:
         return None
     others = subject.weights(weights, np.random.default_rng([seed, 1]))
@@ -133,7 +133,7 @@ def check_linear(
 def check_forward_mode(
     subject: Subject, weights: Arrays, given: Arrays, seed: int, rtol: float
 ) -> Cause | None:
-    """See that forward mode, where there is one, is the transpose of the gradient."""
+    """Check that forward mode, if there is one, is the transpose of the gradient."""
     if type(subject).push_forward is Subject.push_forward:
         return None
     inputs, generator = subject.inputs, np.random.default_rng([seed, 5])
@@ -149,7 +149,7 @@ def check_forward_mode(
 
     try:
         found = terms(inputs.arrays, given)
-    except AutogradError:  # no rule for it: nothing to compare
+    except AutogradError:  # no forward rule: nothing to compare
         return None
     if found is None:
         return None

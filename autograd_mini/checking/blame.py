@@ -1,7 +1,7 @@
-"""Whom to blame: every operation of a recorded function, checked on its own.
+"""Find the operation with the wrong rule: check every operation of a recorded function alone.
 
-The chain rule is exact, so a wrong gradient has a wrong rule in it; or each rule is right, and the
-function leaves the graph somewhere, or stands on kinks whose values do not add up.
+The chain rule is exact. So a wrong gradient has a wrong rule in it. If every rule is right, a value
+leaves the graph somewhere, or kinks have values that do not add up.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from .reporting.report import Report
 from .subjects import Recorded
 
 PATIENCE = 10.0
-"""Seconds after which no further operation is looked at."""
+"""After this many seconds no further operation is checked."""
 
 SMALL = 64
-"""Entries up to which an operation is checked in full; larger ones along random directions."""
+"""Up to this many entries an operation is checked in full; a larger one by projections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ class Blame:
         operation: its name in the graph, as `mlp/matmul_3`; empty if no rule is wrong.
         type: the name of its primitive.
         line: where it was recorded, as `file.py:12`.
-        text: it, in one sentence.
-        cause: what is wrong with its rule, if that was found.
+        text: the finding, in one sentence.
+        cause: the mistake in its rule, if a diagnosis found one.
         checked: how many operations were checked.
     """
 
@@ -58,7 +58,7 @@ class Blame:
         return show_text(self.text)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain Python values."""
+        """Return the blame as plain Python values."""
         return {
             "operation": self.operation,
             "type": self.type,
@@ -70,7 +70,7 @@ class Blame:
 
 
 def locate_fault(subject: Recorded, options: Options) -> Blame | None:
-    """Check the operations of a recorded function one by one; None if that says nothing."""
+    """Check the operations of a recorded function one by one; None if that tells nothing."""
     inputs = subject.inputs
     leaves = [leaf(x, requires_grad=True) for x in inputs.values(inputs.arrays)]
     with debug("ignore"), np.errstate(all="ignore"):
@@ -116,12 +116,12 @@ def check_operation(operation: Operation, options: Options) -> Report:
 
 
 def is_wrong_as_whole(report: Report) -> bool:
-    """Whether something is wrong beside single entries, other than the point itself."""
+    """Is the report wrong beyond single entries, for a reason other than the point?"""
     return any(cause.kind != "domain" for cause in report.problems)
 
 
 def _fault_in(operation: Operation, report: Report, checked: int) -> Blame:
-    """Return the blame for an operation whose rule is wrong."""
+    """Describe the operation whose rule is wrong."""
     found = (*report.causes, *report.problems)
     cause = found[0] if found else None
     line = shorten_path(operation.line)
@@ -136,7 +136,7 @@ def _no_fault(
     at_kinks: Sequence[Operation],
     checked: int,
 ) -> Blame | None:
-    """Return what explains a wrong gradient if every rule is right."""
+    """Explain a wrong gradient whose rules are all right."""
     if at_kinks:
         first = at_kinks[0]
         others = f" and {len(at_kinks) - 1} more" if len(at_kinks) > 1 else ""
@@ -157,7 +157,7 @@ def _no_fault(
 
 
 def shorten_path(line: str | None) -> str:
-    """Return a source line with the file's path as seen from here, if that is shorter."""
+    """Write a source line with a path relative to the current folder, if that is shorter."""
     if not line:
         return ""
     path, _, number = line.rpartition(":")

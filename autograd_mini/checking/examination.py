@@ -1,4 +1,4 @@
-"""An examination: everything that is asked about one subject, in order."""
+"""Examination: the driver of a check. It asks everything about one subject, in order."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from .small_results import telling_cotangent
 from .subjects import Subject
 
 CALLS = 4
-"""Calls for an entry that looks right: to both sides, and once more at a narrow step."""
+"""Calls for an entry that looks right: one to each side, and two at a narrow step."""
 
 AFFORDABLE = 20.0
-"""Seconds that a full check may take before projections do instead."""
+"""Seconds that a full check may take; otherwise projections are used."""
 
 STALLED, PATIENCE = 20.0, 0.2
-"""By how much a busy machine may slow calls down, and for how many seconds on end."""
+"""A busy machine may slow calls down by this factor, and for this many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,10 @@ class Options:
 
 
 def examine(subject: Subject, options: Options) -> Report:
-    """Check a subject and report, right or wrong; NumPy is to be quiet about errors meanwhile."""
+    """Check a subject and return the report, right or wrong.
+
+    The caller silences NumPy's floating-point warnings.
+    """
     call = f"{subject.name}({', '.join(subject.inputs.arguments)})"
     try:
         return examine_twice(subject, options, call)
@@ -63,7 +66,7 @@ def examine(subject: Subject, options: Options) -> Report:
 
 
 def examine_twice(subject: Subject, options: Options, call: str) -> Report:
-    """Check with a random cotangent, and with another one if that hides what is wrong."""
+    """Check with a random cotangent; if it hides small results, check with another one."""
     examination = Examination(subject, options)
     report = examination.report(call)
     if not report.ok or not examination.known:
@@ -77,14 +80,14 @@ def examine_twice(subject: Subject, options: Options, call: str) -> Report:
 
 
 class Examination:
-    """A subject, the cotangent that was drawn, and the gradient that it gave.
+    """One subject with its cotangent and the gradient that it gave.
 
     Raises:
-        Problem: for what is wrong with the function or gradient as a whole.
+        Problem: if the function or gradient as a whole cannot be checked.
     """
 
     def __init__(self, subject: Subject, options: Options, drawn: Arrays | None = None) -> None:
-        """Stand at the point; `drawn` is the cotangent, a random one by default."""
+        """Evaluate at the point; `drawn` is the cotangent, random by default."""
         self.subject, self.options = subject, options
         self.outputs = subject.at_point()
         generator = np.random.default_rng(options.seed)
@@ -96,7 +99,7 @@ class Examination:
         self.known = self.full or not subject.costly
         self.given = subject.gradient(self.drawn) if self.known else self.unknown_gradient()
         self.weighted = [y.size for y in self.outputs] != [1]
-        scale = 1.0 if self.weighted else self.drawn[0].item()  # one number: its own derivative
+        scale = 1.0 if self.weighted else self.drawn[0].item()  # scalar: plain derivatives
         self.weights = [g / scale for g in self.drawn]
         self.shown = [g / scale for g in self.given]
         self.scale = scale
@@ -108,16 +111,16 @@ class Examination:
         self.tolerances = Tolerances(self.relative_tolerance(), options.atol or 0.0)
 
     def relative_tolerance(self) -> float:
-        """Return the relative tolerance: as it was given, or as the function's digits permit."""
+        """Return the relative tolerance: the user's, or one that fits the function's digits."""
         if self.options.rtol is not None:
             return self.options.rtol
         return float(max(1e-6, 10 * self.subject.epsilon ** (2 / 3)))
 
     def estimate_seconds(self) -> float:
-        """Return about how long a full check takes, if each entry takes four calls.
+        """Return roughly how long a full check takes, with four calls for each entry.
 
-        One call says little on a busy machine, and a few in a row not much: a long estimate is
-        made again with more of them, one that would change what is checked with many.
+        On a busy machine a single timing is unreliable. So a long estimate is measured again, and
+        an estimate that would change the coverage is measured many times.
         """
         subject = self.subject
         calls = CALLS * sum(x.size for x in subject.inputs.arrays)
@@ -131,15 +134,15 @@ class Examination:
         return calls * subject.seconds
 
     def unknown_gradient(self) -> Arrays:
-        """Return NaN for a gradient that would take too long to compute as a whole."""
+        """Return NaN for a gradient that would take too long to compute in full."""
         return [np.full(x.shape, np.nan) for x in self.subject.inputs.arrays]
 
     def report(self, call: str) -> Report:
-        """Ask everything, and write it down."""
+        """Run all stages of the check and return the report."""
         problems: list[Cause] = []
         ties: list[Cause] = []
         coverage: Coverage | None = None
-        apart = True  # whether something is wrong beside ties
+        apart = True  # is anything wrong besides ties?
         if self.full:
             findings = self.judge_entries()
             apart = any(map(has_wrong_alone, findings))
@@ -177,21 +180,21 @@ class Examination:
         return report
 
     def note_trouble(self, findings: list[Findings]) -> None:
-        """Say what calls beside the point ended with, where an entry is left open."""
+        """Give failed calls near the point as the reason of unresolved entries."""
         for of in findings:
             for flat in (of.verdict == CODES[Verdict.UNRESOLVED]).nonzero()[0]:
                 of.reasons[int(flat)] = self.probe.trouble
 
     def causes(self, report: Report) -> tuple[Cause, ...]:
-        """Diagnose what is wrong; a diagnosis that fails takes nothing from the verdict."""
+        """Diagnose the wrong entries; if the diagnosis itself fails, the verdict stays."""
         try:
             return diagnose(self.evidence(report))
-        except Exception as error:  # it calls the user's functions at many other values
+        except Exception as error:  # the user's function runs at many other values
             text = f"its diagnosis ended with {type(error).__name__}: {error!s:.200}"
             return (Cause(Kind.UNKNOWN, text),)
 
     def judge_entries(self) -> list[Findings]:
-        """Judge every entry on its own."""
+        """Judge every entry alone."""
         total = sum(x.size for x in self.probe.point)
         with Bar(total, self.options.progress, "gradcheck", self.seconds > LONG) as bar:
             findings = estimate_all(
@@ -217,7 +220,7 @@ class Examination:
         return self.subject.given_slope(position, direction, self.weights)
 
     def make_part(self, position: int, findings: Findings) -> Part:
-        """Return what the report has of one input."""
+        """Return the part of the report about one input."""
         inputs = self.subject.inputs
         shape = inputs.arrays[position].shape
         return Part(
@@ -231,9 +234,9 @@ class Examination:
             reasons=findings.reasons,
         )
 
-    # ── what a diagnosis asks ─────────────────────────────────────────────────────────────────
+    # ── for the diagnosis ──────────────────────────────────────────────────────────────────────
     def evidence(self, report: Report) -> Evidence:
-        """Collect what is known for a diagnosis."""
+        """Collect the facts for a diagnosis."""
         inputs = self.subject.inputs
         again = self.subject.takes_cotangent and self.known  # else it would take too long
         return Evidence(
@@ -257,16 +260,17 @@ class Examination:
         )
 
     def rewrite_function(self) -> Callable[[list[Any]], Any] | None:
-        """Return the function of natural values without writes into arrays."""
+        """Return a copy of the function that does not write into arrays."""
         function = rewrite(self.subject.function)
         if function is None:
             return None
         return lambda values: function(*self.subject.inputs.fill_arguments(values))
 
     def column(self, steps: Arrays, position: int, index: tuple[int, ...]) -> Arrays:
-        """Return numeric derivatives of all outputs by one entry of an input.
+        """Return numeric derivatives of all outputs with respect to one input entry.
 
-        A narrow feature needs the step at which the entry was judged: the usual one is too wide.
+        A narrow feature needs the step at which the entry was judged, because the usual step is too
+        wide.
         """
         x = self.probe.point[position]
         flat = int(np.ravel_multi_index(index, x.shape)) if x.ndim else 0
@@ -281,16 +285,16 @@ class Examination:
 
 
 def has_wrong_alone(findings: Findings) -> bool:
-    """Tell whether an entry is wrong that does not only fail to add up with others."""
+    """Is an entry wrong for a reason other than a tie?"""
     (wrong,) = (findings.verdict == CODES[Verdict.WRONG]).nonzero()
     return any(not findings.reasons.get(int(flat), "").startswith(TIED) for flat in wrong)
 
 
 def have_verdict(findings: list[Findings], verdict: Verdict) -> bool:
-    """Whether an entry has this verdict."""
+    """Does any entry have this verdict?"""
     return any((f.verdict == CODES[verdict]).any() for f in findings)
 
 
 def refuse_cotangent(weights: Arrays) -> Arrays:
-    """Raise for a gradient that has no other cotangent."""
+    """Raise for a gradient that accepts no other cotangent."""
     raise ValueError("this gradient takes no cotangent")

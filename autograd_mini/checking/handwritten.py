@@ -1,4 +1,4 @@
-"""Gradients that somebody wrote: a NumPy function with its vjp, jvp, gradient or Jacobian."""
+"""Hand-written gradients: a NumPy function with a vjp, jvp, gradient or Jacobian."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .subjects import Function, Subject, copy_arrays
 
 
 class Handwritten(Subject):
-    """A NumPy function with a gradient that returns one result an input."""
+    """A NumPy function with a gradient that returns one result for each input."""
 
     def pick_gradients(self, result: Any) -> list[Any]:
-        """Pick what belongs to the differentiated leaves.
+        """Pick the gradients of the differentiated leaves.
 
         Raises:
             Problem: if there are too few or too many.
@@ -38,7 +38,7 @@ class Handwritten(Subject):
         return inputs.select_leaves(found, self.what)
 
     def describe_count(self, result: Any, several: bool) -> str:
-        """Say that there are not as many cotangents as inputs, and what may be meant."""
+        """Say that the number of cotangents does not match the inputs, and suggest a fix."""
         count = len(self.inputs)
         got = f"{len(result)}" if several else type(result).__name__
         first = range(len(result)) if several else (0,)
@@ -53,7 +53,7 @@ class Handwritten(Subject):
 
 
 class ByVjp(Handwritten):
-    """A NumPy function with `vjp(g, *inputs)`, which returns one cotangent an input."""
+    """A NumPy function with `vjp(g, *inputs)`, which returns one cotangent for each input."""
 
     what = "vjp"
 
@@ -70,7 +70,7 @@ class ByGrad(Handwritten):
     takes_cotangent = False
 
     def weights(self, outputs: Arrays, generator: np.random.Generator) -> Arrays:
-        """Return 1, the only cotangent that a gradient knows."""
+        """Return 1, the only cotangent of a plain gradient."""
         if len(outputs) != 1 or outputs[0].size != 1 or any(self.complex_outputs):
             raise problem(
                 Kind.SHAPE,
@@ -85,15 +85,15 @@ class ByGrad(Handwritten):
 
 
 class ByJac(Handwritten):
-    """A NumPy function with `jac(*inputs)`: arrays of the output's shape and then the input's.
+    """A NumPy function with `jac(*inputs)`: arrays with the output's shape, then the input's.
 
-    That is what `scipy.optimize` takes; sparse matrices and linear operators are taken too.
+    `scipy.optimize` uses this form. Sparse matrices and linear operators are accepted too.
     """
 
     what = "jac"
 
     def pull_back(self, values: Arrays, weights: Arrays) -> list[Any]:
-        """Weight the rows of the Jacobian."""
+        """Multiply the cotangent by the Jacobian."""
         if len(weights) != 1 or any(self.complex_outputs) or any(self.inputs.complex):
             text = "jac= is for a function of real numbers with one array as its result; give vjp="
             raise problem(Kind.SHAPE, text)
@@ -111,14 +111,14 @@ class ByJac(Handwritten):
     def compare_products(
         self, operator: Any, g: np.ndarray, product: np.ndarray, name: str
     ) -> None:
-        """Compare a linear operator's two products with vectors: J·t, and Jᵀ·g.
+        """Compare a linear operator's two products with vectors: J·t and Jᵀ·g.
 
         Raises:
             Problem: if they belong to different matrices.
         """
         try:
             turned = np.asarray(operator.rmatvec(np.atleast_1d(g).ravel()))
-        except NotImplementedError:  # it has one of them
+        except NotImplementedError:  # only one of the two products
             return
         size = np.max(np.abs(product), initial=1e-300)
         if not np.allclose(turned.ravel(), product.ravel(), rtol=0, atol=1e-8 * size):
@@ -142,7 +142,7 @@ class ByJac(Handwritten):
 
 
 def to_dense(part: Any) -> Any:
-    """Return a sparse matrix, or a linear operator, as an array."""
+    """Convert a sparse matrix or a linear operator to an array."""
     if hasattr(part, "toarray"):
         return part.toarray()
     return part.matmat(np.eye(part.shape[1])) if hasattr(part, "matmat") else part
@@ -155,9 +155,9 @@ class ByJvp(Subject):
     costly = True
 
     def pull_back(self, values: Arrays, weights: Arrays) -> list[Any]:
-        """Call the rule once an entry and weight its column of the Jacobian.
+        """Call the rule once for each entry and weight the column of the Jacobian.
 
-        The tangent is 0.75 in one entry: a rule that ignores its tangent is seen.
+        The tangent is 0.75 in one entry, so that a rule that ignores its tangent is noticed.
         """
         size = 0.75
         found = []
@@ -197,7 +197,7 @@ class ByJvp(Subject):
         return [self.tangent(*row) for row in rows]
 
     def tangent(self, value: Any, shape: tuple[int, ...], is_complex: bool) -> np.ndarray:
-        """Return a tangent as an array of the output's shape, or say what is wrong with it."""
+        """Return a tangent as an array of the output's shape, or raise a problem."""
         array = self.numeric(leaf_array(value), "an output")
         if array.shape != shape:
             text = f"jvp returned shape {array.shape} for an output of shape {shape}"
@@ -216,12 +216,12 @@ def handwritten_subject(
     grad: Function | None,
     jac: Any,
 ) -> Subject | None:
-    """Choose the subject by what was given, None if nothing was.
+    """Make the subject for the given rule; None if no rule was given.
 
     Raises:
         GradientError: if more than one hand-written gradient was given.
     """
-    if jac is True:  # SciPy's: one function returns both
+    if jac is True:  # as in SciPy: one function returns both
         function, jac = value_of_pair(function), gradient_of_pair(function)
     rows: list[tuple[Any, Any]] = [(ByVjp, vjp), (ByJvp, jvp), (ByGrad, grad)]
     given = [(cls, f) for cls, f in [*rows, (ByJac, jac)] if f is not None]
@@ -236,7 +236,7 @@ def handwritten_subject(
 
 
 def value_of_pair(both: Function) -> Function:
-    """Return the function of a pair of value and gradient."""
+    """Return the function that computes the value of a pair (value, gradient)."""
 
     def value(*xs: Any) -> Any:
         return refuse_other_than_pair(both(*xs))[0]
@@ -246,7 +246,7 @@ def value_of_pair(both: Function) -> Function:
 
 
 def gradient_of_pair(both: Function) -> Function:
-    """Return the gradient of a pair of value and gradient."""
+    """Return the function that computes the gradient of a pair (value, gradient)."""
 
     def gradient(*xs: Any) -> Any:
         return refuse_other_than_pair(both(*xs))[1]
@@ -255,10 +255,10 @@ def gradient_of_pair(both: Function) -> Function:
 
 
 def refuse_other_than_pair(result: Any) -> Any:
-    """Return a pair of value and gradient.
+    """Return a pair (value, gradient).
 
     Raises:
-        GradientError: if it is something else.
+        GradientError: if the result is not a pair.
     """
     if not isinstance(result, (tuple, list)) or len(result) != 2:
         raise GradientError(

@@ -1,4 +1,4 @@
-"""Inputs: the arguments of a check, taken apart into the numbers that are moved and the rest."""
+"""Inputs: the arguments of a check, split into numbers that are moved and everything else."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ GENERATORS = (np.random.Generator, np.random.RandomState)
 
 
 class Inputs:
-    """The arguments of a check, taken apart: the floating-point leaves are differentiated.
+    """The arguments of a check, split into leaves. Floating-point leaves are differentiated.
 
     Attributes:
-        arrays: their real coordinates in float64, see `coordinates`.
-        names: how each is written, as `x` or `params['w']`.
-        complex: which of them are complex.
+        arrays: the real coordinates of the differentiated leaves in float64, see `coordinates`.
+        names: the name of each differentiated leaf, such as `x` or `params['w']`.
+        complex: which of these leaves are complex.
         arguments: the names of all arguments.
-        others: names and values of the leaves that are arrays and not differentiated.
-        moving: the numbers of the arguments in which something is differentiated.
+        others: names and values of array leaves that are not differentiated.
+        moving: the positions of arguments that contain a differentiated leaf.
     """
 
     def __init__(
@@ -43,13 +43,13 @@ class Inputs:
         argnums: int | Sequence[int] | None = None,
         keep_dtype: bool = False,
     ) -> None:
-        """Take the arguments apart.
+        """Split the arguments into leaves.
 
         Args:
             arguments: arrays, tensors, numbers, or nested containers of them.
-            names: of the arguments.
-            argnums: which are differentiated, None for all.
-            keep_dtype: whether the function gets float32 for float32; else all in float64.
+            names: the names of the arguments.
+            argnums: which arguments are differentiated; None for all.
+            keep_dtype: pass float32 as float32; otherwise everything is float64.
         """
         wanted = argument_positions(argnums, len(arguments))
         self.arguments = list(names)
@@ -90,7 +90,7 @@ class Inputs:
         self._dtypes.append(value.dtype if keep_dtype and not wide else None)
 
     def values(self, arrays: Arrays) -> list[Any]:
-        """Return what the function gets for these coordinates."""
+        """Return the values that the function receives for these coordinates."""
         if self._as_they_are:
             return [x[()] for x in arrays]
         return [self.natural(i, x) for i, x in enumerate(arrays)]
@@ -101,18 +101,18 @@ class Inputs:
         return value if dtype is None else value.astype(dtype)
 
     def dtype(self, position: int) -> Any:
-        """Return the real dtype that the function gets for an input."""
+        """Return the real dtype that the function receives for an input."""
         kept = self._dtypes[position]
         return np.dtype(np.float64) if kept is None else np.finfo(kept).dtype
 
     def round_coordinates(self, position: int, x: Any) -> Any:
-        """Return coordinates as the function gets them: rounded, if its dtype is narrower."""
+        """Round coordinates to the dtype that the function receives, if it is narrower."""
         return x if self._dtypes[position] is None else x.astype(self.dtype(position)).astype(float)
 
     def fill_arguments(self, values: Sequence[Any]) -> list[Any]:
         """Return the arguments with these values in place of the differentiated leaves.
 
-        Generators are copies, which draw the same numbers each time.
+        Random generators are copied, so that they draw the same numbers each time.
         """
         if self._simple:
             arguments = list(self._given)
@@ -131,10 +131,10 @@ class Inputs:
         return arguments
 
     def select_leaves(self, cotangents: Sequence[Any], what: str = "the gradient") -> list[Any]:
-        """Pick, from one result an argument, what belongs to the differentiated leaves.
+        """Pick the gradients of the differentiated leaves, from one result for each argument.
 
         Raises:
-            Problem: if a result has not the structure of its argument.
+            Problem: if a result has another structure than its argument.
         """
         found: list[Any] = []
         for i, given in enumerate(cotangents):
@@ -150,26 +150,26 @@ class Inputs:
         return found
 
     def is_one_array(self, given: Any) -> bool:
-        """Whether nested lists of numbers are the gradient of the only array that moves."""
+        """Are nested lists of numbers the gradient of the only differentiated array?"""
         if len(self.moving) != 1 or not isinstance(given, list):
             return False
         leaves, rebuild, _ = self._parts[self.moving[0]]
         return rebuild(leaves) is leaves[0] and shape_of(given) == np.shape(leaf_array(leaves[0]))
 
     def __len__(self) -> int:
-        """Count the arguments."""
+        """Return the number of arguments."""
         return len(self._parts)
 
 
 def unpack_single(given: Any) -> Any:
-    """Return what is in a tuple of one, as a gradient of one array may be."""
+    """Unpack a tuple of one element, which the gradient of one array may be."""
     while isinstance(given, tuple) and len(given) == 1:
         (given,) = given
     return given
 
 
 def split_gradient(given: Any, leaves: list[Any]) -> list[Any] | None:
-    """Take a gradient apart that is one array of numbers; None for another one."""
+    """Split a gradient that is one array of numbers into leaves; None for any other gradient."""
     if len(leaves) == 1 and not isinstance(given, (tuple, dict)):
         whole = (
             shape_of(given) == np.shape(leaf_array(leaves[0])) if isinstance(given, list) else True
@@ -182,7 +182,7 @@ def split_gradient(given: Any, leaves: list[Any]) -> list[Any] | None:
 
 
 def shape_of(given: Any) -> tuple[int, ...] | None:
-    """Return the shape of nested lists of numbers, None for anything else."""
+    """Return the shape of nested lists of numbers; None for anything else."""
     try:
         array = np.asarray(given)
     except ValueError:  # ragged
@@ -191,10 +191,10 @@ def shape_of(given: Any) -> tuple[int, ...] | None:
 
 
 def argument_positions(argnums: int | Sequence[int] | None, count: int) -> set[int]:
-    """Return the numbers of the arguments that are differentiated.
+    """Return the positions of the arguments that are differentiated.
 
     Raises:
-        GradientError: if there is no such argument.
+        GradientError: if a position is out of range.
     """
     if argnums is None:
         return set(range(count))
@@ -205,7 +205,7 @@ def argument_positions(argnums: int | Sequence[int] | None, count: int) -> set[i
 
 
 def kind_of(value: Any) -> str:
-    """Return the kind of a leaf's dtype: f and c have derivatives, the others are passed on."""
+    """Return the kind of a leaf's dtype: f and c have derivatives, others are passed on."""
     if not isinstance(value, LEAVES):
         return "O"
     dtype = value.dtype if isinstance(value, (Tensor, np.ndarray, np.generic)) else None
@@ -213,15 +213,15 @@ def kind_of(value: Any) -> str:
 
 
 def leaf_array(value: Any) -> Any:
-    """Return a leaf as an array."""
+    """Convert a leaf to an array."""
     return plain_array(value._value if isinstance(value, Tensor) else value)
 
 
 def quick_names(function: Callable[..., Any], count: int) -> list[str] | None:
-    """Return the names of the first parameters, where these many arguments surely fit; else None.
+    """Return the parameter names if this number of arguments surely fits; otherwise None.
 
-    That is so for a function written in Python which says nothing else of its signature. It takes
-    a tenth of the time of `inspect.signature`.
+    This works for Python functions with a plain signature. It takes a tenth of the time of
+    `inspect.signature`.
     """
     if type(function) is not FunctionType or function.__dict__ or function.__kwdefaults__:
         return None
@@ -233,7 +233,7 @@ def quick_names(function: Callable[..., Any], count: int) -> list[str] | None:
 
 
 def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
-    """Return the parameters of a function, None if it does not tell them."""
+    """Return the signature of a function; None if it is not available."""
     try:
         return inspect.signature(function)
     except (TypeError, ValueError):
@@ -246,15 +246,15 @@ def argument_names(
     names: Sequence[str] | None,
     signature: inspect.Signature | None = None,
 ) -> list[str]:
-    """Return the names of a function's positional arguments, as far as it tells them.
+    """Return the names of a function's positional arguments, as far as they are known.
 
-    Ufuncs have a signature since NumPy 2.4; before, they get the names that it gives them.
+    Ufuncs have a signature since NumPy 2.4. With older versions they get the names x, or x1, x2.
 
     Args:
-        function: whose arguments they are.
-        count: of the arguments.
-        names: that the user gives.
-        signature: of the function, if it is known already.
+        function: the function.
+        count: the number of arguments.
+        names: names given by the user.
+        signature: the signature of the function, if already known.
     """
     if names is not None:
         if len(names) != count:

@@ -1,4 +1,4 @@
-"""The check that a command line asks for."""
+"""The `check` command of the command line."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ GRADIENTS = {
     "jvp": "(*tangents, *inputs)",
     "jac": "(*inputs); True if the function returns (value, gradient)",
 }
-"""Ways to give a gradient, and how each is called."""
+"""The options that give a gradient, and the signature of each."""
 
 PASSED_ON = ("order", "rtol", "atol", "step", "seed", "coverage", "framework")
 
 
 def read_by(reader: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Make the errors of a reader those of the parser, with their text."""
+    """Turn the errors of a reader into errors of the argument parser, with the same text."""
 
     def read(text: str) -> Any:
         try:
@@ -54,7 +54,7 @@ def read_by(reader: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def check_options(parser: ArgumentParser) -> None:
-    """Add the arguments of `check`."""
+    """Add the options of `check` to a parser."""
     add = parser.add_argument
     add("function", help="module:function, or path/to/file.py:function")
     inputs = parser.add_argument_group("inputs, by the names of the function's parameters")
@@ -97,10 +97,10 @@ def check_options(parser: ArgumentParser) -> None:
 
 
 def read_choice(text: str) -> tuple[str, ...]:
-    """Read positions or names of inputs, as `0,2` or `x,w`.
+    """Read positions or names of inputs, such as `0,2` or `x,w`.
 
     Raises:
-        ArgumentError: if there is none, or an empty one.
+        ArgumentError: if one of them is empty.
     """
     parts = tuple(part.strip() for part in text.removesuffix(",").split(","))
     if not all(parts):
@@ -112,7 +112,7 @@ def read_count(text: str) -> int:
     """Read a number of examples.
 
     Raises:
-        ArgumentError: if it is no whole number from 1 on.
+        ArgumentError: if the text is not a whole number of at least 1.
     """
     if not text.strip().isdecimal() or len(text) > 9 or int(text) < 1:
         raise ArgumentError(f"{text!r:.80} is no number of examples; give 1 or more")
@@ -120,12 +120,12 @@ def read_count(text: str) -> int:
 
 
 def exit_code(report: Report) -> int:
-    """Return how the command ends: 0 if the gradient is right, 3 if that is open, else 1."""
+    """Return the exit code: 0 if the gradient is right, 3 if undecided, 1 if it is wrong."""
     return 3 if report.undecided else 0 if report.ok else 1
 
 
 def check(asked: Namespace) -> int:
-    """Carry out a check, print what was found, and return the exit code."""
+    """Run a check, print the report, and return the exit code."""
     standard_output()
     page_path = None if asked.html is None else writable_path(asked.html)
     if asked.file is not None and os.path.isfile(asked.file):
@@ -158,7 +158,7 @@ def writable_path(path: str) -> str:
     """Return the absolute path of a file that can be written.
 
     Raises:
-        ArgumentError: if it cannot, as far as one can tell before.
+        ArgumentError: if it cannot be written, as far as this is known beforehand.
     """
     whole = os.path.abspath(path)
     folder = os.path.dirname(whole)
@@ -176,7 +176,7 @@ def chosen_positions(parts: tuple[str, ...], at: Point) -> list[int]:
     """Return the positions of inputs that were chosen by position or name.
 
     Raises:
-        ArgumentError: if there is no such input.
+        ArgumentError: for an unknown input.
     """
     found = []
     for part in parts:
@@ -189,7 +189,7 @@ def chosen_positions(parts: tuple[str, ...], at: Point) -> list[int]:
 
 
 def named_gradients(asked: Namespace) -> dict[str, Any]:
-    """Return the gradient that was named, by its keyword."""
+    """Return the gradient that the user named, by its keyword."""
     found: dict[str, Any] = {}
     for name in GRADIENTS:
         text = getattr(asked, name)
@@ -206,7 +206,7 @@ def print_report(found: Any, asked: Namespace) -> None:
 
 
 def write_page(path: str | None, report: Report) -> None:
-    """Write the page of a report, if that was asked for."""
+    """Write the HTML page of a report, if requested."""
     if path is not None:
         from .reporting.display import page
 
@@ -216,7 +216,7 @@ def write_page(path: str | None, report: Report) -> None:
 def run_search(
     function: Any, at: Point, settings: dict[str, Any], asked: Namespace, page_path: str | None
 ) -> int:
-    """Search for a counterexample, print it, and return 1 if there is one, else 0."""
+    """Search for a counterexample, print it, and return the exit code; 0 if there is none."""
     from .counterexamples import explore
 
     usual = {name: p.default for name, p in signature(gradcheck).parameters.items()}
@@ -237,7 +237,7 @@ def run_search(
 
 
 def jsonable(value: Any) -> Any:
-    """Return plain Python values as JSON has them: NaN and infinity are strings there."""
+    """Convert values for JSON: NaN and infinity become strings."""
     if isinstance(value, dict):
         return {str(key): jsonable(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,6 +1,6 @@
-"""Adapters: functions of PyTorch, JAX and TensorFlow as subjects of a check.
+"""Adapters: check functions of PyTorch, JAX and TensorFlow.
 
-Each framework has a module here, which is imported when a function of it is checked.
+Each framework has one module here. It is imported when a function of that framework is checked.
 """
 
 from __future__ import annotations

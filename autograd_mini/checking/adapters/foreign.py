@@ -1,7 +1,7 @@
-"""Functions of another framework's tensors, behind the interface of a subject.
+"""Check a function of another framework's tensors through the interface of a subject.
 
-A `Framework` turns arrays into its tensors and back; a `Foreign` subject calls the function with
-tensors in the places of the arrays that are moved, and asks the framework for its gradient.
+A `Framework` converts between arrays and its tensors. A `Foreign` subject calls the function with
+tensors, and asks the framework for the gradient.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from ..subjects import Function, Subject, copy_arrays
 
 
 class Place:
-    """Stands where a differentiated leaf goes."""
+    """Marks the place of a differentiated leaf."""
 
     def __init__(self, position: int) -> None:
         self.position = position
 
 
 class Passed:
-    """Hides a value from the check: it is passed on as it is."""
+    """Hides a value from the check: it is passed to the function unchanged."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
 
 
 class Framework:
-    """What a check needs to know of a framework; it is imported where one of these is made.
+    """What a check needs to know about a framework. Creating one imports the framework.
 
     Attributes:
         title: its name in messages.
@@ -45,64 +45,64 @@ class Framework:
     title: str
 
     def owns(self, value: Any) -> bool:
-        """Whether a value is one of its tensors."""
+        """Is a value one of the framework's tensors?"""
         raise NotImplementedError
 
     def array(self, tensor: Any) -> np.ndarray:
-        """Return the numbers of a tensor."""
+        """Return the values of a tensor as an array."""
         raise NotImplementedError
 
     def tensor(self, value: Any, like: Any = None) -> Any:
-        """Make a tensor of an array; `like` is the one that the user gave in its place."""
+        """Convert an array to a tensor; `like` is the tensor that the user gave for this input."""
         raise NotImplementedError
 
     def wide(self, tensor: Any) -> Any:
-        """Return a tensor in double precision, if it is of floating-point numbers."""
+        """Convert a floating-point tensor to double precision."""
         raise NotImplementedError
 
     def has_changed(self, tensor: Any, value: Any) -> bool:
-        """Whether a tensor was written into, where the array does not show it."""
+        """Did the function write into a tensor, in a way that its array does not show?"""
         return False
 
     def function(self, f: Any) -> Function:
-        """Return what is to be called."""
+        """Return the callable form of a function."""
         return f
 
     def wide_function(self, f: Any) -> Any:
-        """Return the function with its own numbers in double precision, where that can be."""
+        """Return the function with its parameters in double precision, if possible."""
         return f
 
     def declaring_function(self, f: Any) -> Any:
-        """Return the function whose parameters name the inputs."""
+        """Return the function whose signature names the inputs."""
         return f
 
     def open_containers(self, f: Any, arguments: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
-        """Return a function and its arguments with nothing but usual containers in them."""
+        """Rewrite a function and its arguments so that only standard containers remain."""
         return f, arguments
 
     def with_parameters(self, f: Any) -> tuple[Any, dict[str, Any]] | None:
-        """Return an object that has parameters as a function of them and its inputs, and them.
+        """Return a function of the parameters of an object and of its inputs, and the parameters.
 
-        None for a function without.
+        Returns None for a function without parameters.
         """
         return None
 
     def precision(self, wide: bool) -> AbstractContextManager[Any]:
-        """Return the context in which tensors are made and used."""
+        """Return the context in which tensors are created and used."""
         return nullcontext()
 
     def subject(self, f: Any, inputs: Inputs, arguments: Sequence[Any], wide: bool) -> Foreign:
-        """Return the subject for a function; `arguments` are those that the user gave."""
+        """Return the subject for a function; `arguments` are the user's."""
         raise NotImplementedError
 
 
 class Foreign(Subject):
-    """A function of a framework's tensors; its gradient is the framework's.
+    """A function of a framework's tensors, with the gradient that the framework computes.
 
     Attributes:
-        likes: what the user gave for each differentiated leaf.
-        wide: whether everything is in double precision.
-        coarsest: the rounding unit of results in a dtype that NumPy does not have.
+        likes: the value that the user gave for each differentiated leaf.
+        wide: whether everything runs in double precision.
+        coarsest: the rounding unit of results in a dtype that NumPy lacks.
     """
 
     none_is_zero = True
@@ -124,7 +124,7 @@ class Foreign(Subject):
         self.likes = [x for x, i in zip(given, self._slots, strict=True) if i is not None]
 
     def passed_on(self, value: Any) -> Any:
-        """Return a value that is not differentiated, as the function gets it."""
+        """Return a value that is not differentiated, in the form that the function receives."""
         framework = self.framework
         with self.precision():
             if self._arrays_only and isinstance(value, np.ndarray):
@@ -137,13 +137,13 @@ class Foreign(Subject):
         return found
 
     def call_with_tensors(self, *tensors: Any) -> Any:
-        """Call the function with these in place of the differentiated leaves."""
+        """Call the function with these tensors in place of the differentiated leaves."""
         rows = zip(self._slots, self._rest, strict=True)
         filled = [x if i is None else tensors[i] for i, x in rows]
         return self.function(*self._rebuild(filled))
 
     def tensors(self, values: Sequence[Any]) -> list[Any]:
-        """Make tensors of natural values, one a differentiated leaf."""
+        """Convert the values of the differentiated leaves to tensors."""
         rows = zip(values, self.likes, strict=True)
         return [self.framework.tensor(x, like) for x, like in rows]
 
@@ -152,12 +152,12 @@ class Foreign(Subject):
         return flatten(outputs)[0]
 
     def arrays(self, outputs: Any) -> list[Any]:
-        """Return the leaves of a result as arrays; what is no number stays as it is."""
+        """Return the leaves of a result as arrays; other values stay unchanged."""
         framework, leaves = self.framework, self.leaves(outputs)
         return [framework.array(y) if framework.owns(y) else y for y in leaves]
 
     def call_for_values(self, tensors: list[Any]) -> Any:
-        """Call the function for its numbers only."""
+        """Call the function when only its values are needed."""
         return self.call_with_tensors(*tensors)
 
     def call(self, values: Arrays) -> Any:
@@ -178,27 +178,27 @@ class Foreign(Subject):
         return found or outputs
 
     def is_pair(self, result: Any) -> bool:
-        """Whether the function's last result, before it was taken apart, had two parts."""
+        """Did the function's last result consist of two parts?"""
         return self._pair
 
     def evaluate_rows(self, arrays: Arrays, position: int, rows: np.ndarray) -> Arrays | None:
-        """Return outputs with each of many rows in the place of one input, if it can be batched."""
+        """Evaluate many rows in place of one input, in one batched call; None if impossible."""
         values = self.inputs.values(arrays)
         values[position] = self.inputs.natural(position, rows)
         try:
             with self.precision(), catch_warnings(), np.errstate(all="ignore"):
-                simplefilter("ignore")  # where a framework goes one by one, it says so
+                simplefilter("ignore")  # some warn that they run a slow loop
                 outputs = self.call_batched(self.tensors(values), position)
                 return None if outputs is None else [coordinates(y) for y in self.arrays(outputs)]
         except Exception:  # not everything can be batched
             return None
 
     def call_batched(self, tensors: list[Any], position: int) -> Any:
-        """Call the function for each of the rows of one tensor, None if there is no way to."""
+        """Call the function for each row of one tensor at once; None if this is not possible."""
         return None
 
     def at_point(self) -> Arrays:
-        """Evaluate at the point; a dtype that NumPy does not have rounds as it does."""
+        """Evaluate at the point, and use the rounding unit of dtypes that NumPy lacks."""
         found = super().at_point()
         self.epsilon = max(self.epsilon, self.coarsest)
         return found
@@ -214,7 +214,7 @@ class Foreign(Subject):
                 return self.reverse(values, weights)
         except Problem:
             raise
-        except Exception as error:  # whatever a rule raises is its mistake: the function ran
+        except Exception as error:  # the function ran, so any error is the rule's
             raise problem(*describe_refusal(self.what, error)) from error
 
     def reverse(self, values: Arrays, weights: Arrays) -> list[Any]:
@@ -222,19 +222,19 @@ class Foreign(Subject):
         raise NotImplementedError
 
     def push_forward(self, values: Arrays, tangents: Arrays) -> list[Any] | None:
-        """Push tangents forward, where the framework has a rule for all operations."""
+        """Push tangents forward; None if an operation has no forward rule."""
         try:
             with self.precision(), catch_warnings():
-                simplefilter("ignore")  # about the framework's own forward mode
+                simplefilter("ignore")  # frameworks warn about their forward mode
                 return self.forward(values, tangents)
         except Exception as error:
             if not is_from_user_rule(error):
-                return None  # a function without forward mode: nothing to compare
+                return None  # no forward mode: nothing to compare
             kind, text = Kind.FORWARD, describe_refusal("the forward rule", error)[1]
             raise problem(kind, text) from error
 
     def forward(self, values: Arrays, tangents: Arrays) -> list[Any]:
-        """Return the tangents of the outputs, None for one that is constant."""
+        """Return the tangents of the outputs; None for a constant output."""
         raise NotImplementedError
 
     # ── the gradient as a function ────────────────────────────────────────────────────────────
@@ -243,7 +243,7 @@ class Foreign(Subject):
         raise NotImplementedError
 
     def second(self) -> Subject:
-        """Return the gradient as a function of cotangents and leaves."""
+        """Return the gradient as a subject: a function of cotangents and leaves."""
 
         def gradient(gs: list[Any], *tensors: Any) -> list[Any]:
             return self.differentiable_gradient(gs, *tensors)
@@ -268,13 +268,13 @@ class Foreign(Subject):
 
     # ── whether it runs ───────────────────────────────────────────────────────────────────────
     def try_run(self) -> int:
-        """Return how far it gets: 0 if the function raises, 1 if its gradient does, else 2."""
+        """Return how much runs: 0 nothing, 1 the function, 2 its gradient as well."""
         values = self.inputs.values(self.inputs.arrays)
         try:
             outputs = [np.asarray(y) for y in self.call(copy_arrays(values))]
         except Problem:
             return 1
-        except Exception:  # whatever a function raises for tensors it was not made for
+        except Exception:  # the function may not support these tensors
             return 0
         try:
             found = self.pull_back(copy_arrays(values), [np.ones_like(y) for y in outputs])
@@ -285,13 +285,13 @@ class Foreign(Subject):
 
 
 def is_narrower(a: Any, b: Any) -> bool:
-    """Whether an array is in a narrower dtype than another."""
+    """Does an array have a narrower dtype than another?"""
     first, second = np.asarray(a).dtype, np.asarray(b).dtype
     return first.kind in "fc" and bool(np.finfo(first).eps > np.finfo(second).eps)
 
 
 def rounding_unit(number: Any) -> float:
-    """Return the distance of 1 and the next number, of a type of numbers that NumPy lacks.
+    """Return the distance from 1 to the next number, for a number type that NumPy lacks.
 
     >>> rounding_unit(np.float16) * 2**10
     1.0
@@ -303,7 +303,7 @@ def rounding_unit(number: Any) -> float:
 
 
 def is_from_user_rule(error: Exception) -> bool:
-    """Whether an error comes out of a `jvp` that somebody wrote, not out of a package's own."""
+    """Was an error raised inside a user's `jvp`, rather than a package's?"""
     if isinstance(error, NotImplementedError):
         return False
     frames = extract_tb(error.__traceback__)
@@ -311,7 +311,7 @@ def is_from_user_rule(error: Exception) -> bool:
 
 
 def describe_refusal(what: str, error: Exception) -> tuple[Kind, str]:
-    """Return what is wrong with a gradient that raises, as the kind and text of a problem."""
+    """Return the kind and text of the problem when computing a gradient raises an error."""
     said = str(error).strip().split("\n")[0]
     lower = said.lower()
     about_shape = any(word in lower for word in ("shape", "number of", "structure", "tuple"))

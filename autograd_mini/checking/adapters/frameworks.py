@@ -1,4 +1,4 @@
-"""Which framework a function belongs to, and the subject for it."""
+"""Find the framework that a function belongs to, and make the subject of its check."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ FRAMEWORKS = {
 """The adapter of each framework: its module and class."""
 
 PACKAGES = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "tensorflow": "tensorflow"}
-"""The framework of each package in which the type of a tensor or a function may be defined."""
+"""The framework of each package. A tensor type or a function may be defined in any of them."""
 
 
 Function = Callable[..., Any]
 
 
 def framework_of(f: Any, inputs: Sequence[Any], name: str | None = None) -> Framework | None:
-    """Return the framework of a function, as its inputs or the function itself tell it.
+    """Return the framework of a function, judged by its inputs and the function itself; or None.
 
     Args:
         f: the function.
-        inputs: of it.
-        name: of the framework, where the caller knows it.
+        inputs: the inputs of the function.
+        name: the name of the framework, if the caller knows it.
 
     Raises:
-        ArgumentError: for a name that there is not.
+        ArgumentError: if the name is unknown.
         ImportError: if the framework is not installed.
     """
     if name is not None and name not in FRAMEWORKS:
@@ -55,12 +55,12 @@ def framework_of(f: Any, inputs: Sequence[Any], name: str | None = None) -> Fram
 
 
 def package_of(module: Any) -> str:
-    """Return the package of a module's name."""
+    """Return the top-level package of a module name."""
     return module.partition(".")[0] if isinstance(module, str) else ""
 
 
 def frameworks_of(value: Any) -> list[str]:
-    """Return the frameworks in which a type, or that of a value, and its bases are defined."""
+    """Return the frameworks in which a type (or the type of a value) or a base class is defined."""
     cls = value if isinstance(value, type) else type(value)
     return [PACKAGES[p] for c in cls.__mro__ if (p := package_of(c.__module__)) in PACKAGES]
 
@@ -75,8 +75,8 @@ def adapt_function(
 ) -> Foreign:
     """Return the subject for a function of a framework's tensors.
 
-    Everything is in double precision, unless the function or its gradient only runs in the dtypes
-    that were given.
+    Everything runs in double precision. If the function or its gradient only runs in the given
+    dtypes, these are kept.
 
     Raises:
         OperandError: if no input is a floating-point tensor.
@@ -98,10 +98,10 @@ def adapt_function(
 def convert_arguments(
     framework: Framework, arguments: Sequence[Any], argnums: int | Sequence[int] | None
 ) -> list[Any]:
-    """Return the arguments with arrays for tensors.
+    """Replace tensors by arrays in the arguments.
 
-    Python's numbers are differentiated where there is nothing else, or where `argnums` says so:
-    beside tensors they are options.
+    Python numbers are differentiated if there are no tensors, or if `argnums` says so. Next to
+    tensors they count as options and are passed on.
     """
     leaves = flatten(list(arguments))[0]
     tensors = [x for x in leaves if framework.owns(x) or isinstance(x, np.ndarray)]
@@ -111,7 +111,7 @@ def convert_arguments(
         if framework.owns(x):
             try:
                 return framework.array(x)
-            except Exception:  # no numbers, such as a key or text
+            except Exception:  # not numeric, such as a random key or text
                 return Passed(x)
         return Passed(x) if hide and isinstance(x, (float, complex)) else x
 
@@ -119,16 +119,16 @@ def convert_arguments(
 
 
 def is_differentiable(framework: Framework, value: Any) -> bool:
-    """Whether a tensor or array is of floating-point or complex numbers."""
+    """Does a tensor or array hold floating-point or complex numbers?"""
     try:
         array = framework.array(value) if framework.owns(value) else value
-    except Exception:  # no numbers, such as a key or text
+    except Exception:  # not numeric, such as a random key or text
         return False
     return array.dtype.kind in "fc"
 
 
 def map_leaves(function: Callable[[Any], Any], arguments: Sequence[Any]) -> list[Any]:
-    """Apply a function to the leaves of each argument."""
+    """Apply a function to every leaf of each argument."""
     found = []
     for argument in arguments:
         leaves, rebuild = flatten(argument)
@@ -143,7 +143,7 @@ def bridge_function(
     rules: dict[str, Any],
     keep_dtype: bool,
 ) -> tuple[Function, list[Any], dict[str, Any]]:
-    """Return a function, its arguments and its rules, with arrays in the places of tensors."""
+    """Wrap a function of tensors, its arguments and hand-written rules to work on NumPy arrays."""
 
     def plain(x: Any) -> Any:
         return framework.array(x) if framework.owns(x) else x

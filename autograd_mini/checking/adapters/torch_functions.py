@@ -1,4 +1,4 @@
-"""Functions of PyTorch's tensors: autograd functions, modules, and whatever is made of them."""
+"""Check functions of PyTorch tensors: autograd functions, modules, and plain functions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .foreign import Foreign, Framework
 
 
 class Torch(Framework):
-    """PyTorch, imported."""
+    """PyTorch; creating one imports it."""
 
     title = "PyTorch"
 
@@ -27,11 +27,11 @@ class Torch(Framework):
         self.torch: Any = import_module("torch")
 
     def owns(self, value: Any) -> bool:
-        """Whether a value is a tensor."""
+        """Is a value a tensor?"""
         return isinstance(value, self.torch.Tensor)
 
     def array(self, tensor: Any) -> np.ndarray:
-        """Return the numbers of a tensor, which share its memory where they can."""
+        """Return the values of a tensor; the array shares its memory if possible."""
         torch, plain = self.torch, tensor.detach()
         plain = plain.to_dense() if plain.layout is not torch.strided else plain
         plain = plain.cpu().resolve_conj().resolve_neg()
@@ -41,32 +41,32 @@ class Torch(Framework):
         return found
 
     def numpy_dtypes(self) -> tuple[Any, ...]:
-        """Return the floating-point dtypes that NumPy has as well."""
+        """Return the floating-point dtypes that NumPy also has."""
         return self.torch.float16, self.torch.float32, self.torch.float64
 
     def tensor(self, value: Any, like: Any = None) -> Any:
-        """Make a tensor; on the CPU it shares the memory of an array, so writing to it shows."""
+        """Convert an array to a tensor; on the CPU they share memory, so in-place writes show."""
         shared = self.torch.from_numpy(np.asarray(value))
         return shared if like is None or not self.owns(like) else shared.to(like.device)
 
     def wide(self, tensor: Any) -> Any:
-        """Return a tensor in double precision, if it is of floating-point numbers."""
+        """Convert a floating-point tensor to double precision."""
         if tensor.is_complex():
             return tensor.detach().to(self.torch.complex128)
         return tensor.detach().double() if tensor.is_floating_point() else tensor
 
     def has_changed(self, tensor: Any, value: Any) -> bool:
-        """Whether a tensor was written into, where the array does not show it."""
+        """Did the function write into a tensor, in a way that its array does not show?"""
         if isinstance(value, np.ndarray) and tensor.device.type == "cpu":
             return False  # the same memory
         return not np.array_equal(self.array(tensor), value, equal_nan=True)
 
     def is_function(self, f: Any) -> bool:
-        """Whether this is a class with a forward and a backward."""
+        """Is this an autograd function, a class with a forward and a backward?"""
         return isinstance(f, type) and issubclass(f, self.torch.autograd.Function)
 
     def function(self, f: Any) -> Function:
-        """Return what is to be called: `apply` of a class."""
+        """Return the callable form: `apply` for an autograd function."""
         if not self.is_function(f):
             return f
 
@@ -77,7 +77,7 @@ class Torch(Framework):
         return apply_function
 
     def wide_function(self, f: Any) -> Any:
-        """Return a module as a copy in double precision; the user's is not touched."""
+        """Return a copy of a module in double precision; the user's module is not changed."""
         if isinstance(f, ModuleFunction):
             return ModuleFunction(self.wide_function(f.module))
         if not isinstance(f, self.torch.nn.Module):
@@ -88,7 +88,7 @@ class Torch(Framework):
             return f
 
     def declaring_function(self, f: Any) -> Any:
-        """Return the function whose parameters name the inputs: `forward` of a class or module."""
+        """Return the function whose signature names the inputs: `forward` of a class or module."""
         if self.is_function(f):
             separate = f.setup_context is not self.torch.autograd.Function.setup_context
             return f.forward if separate else partial(f.forward, None)
@@ -107,23 +107,23 @@ class Torch(Framework):
 
 
 MANY_RESULTS = 16
-"""Results up to which each is differentiated alone too."""
+"""With more results than this, they are not differentiated one by one."""
 
 
 class ModuleFunction:
-    """A module as a function of its parameters and then its inputs."""
+    """A module as a function of its parameters and its inputs."""
 
     def __init__(self, module: Any) -> None:
         self.module = module
         self.__name__ = type(module).__name__
         try:
             named = signature(module.forward).parameters.values()
-        except (TypeError, ValueError):  # nothing that tells its parameters
+        except (TypeError, ValueError):  # the signature is not available
             return
         self.__signature__ = Signature([Parameter("parameters", Parameter.POSITIONAL_ONLY), *named])
 
     def __call__(self, parameters: Any, *inputs: Any) -> Any:
-        """Call the module with other parameters; what it writes into buffers is lost."""
+        """Call the module with other parameters; writes into buffers are dropped."""
         buffers = {k: b.clone() for k, b in self.module.named_buffers()}
         values = {**buffers, **parameters}
         return import_module("torch").func.functional_call(self.module, values, inputs)
@@ -138,10 +138,10 @@ def with_parameters(module: Any) -> tuple[ModuleFunction, dict[str, Any]]:
 
 
 class TorchSubject(Foreign):
-    """A function of PyTorch's tensors.
+    """A function of PyTorch tensors.
 
     Attributes:
-        recording: whether the function asks for gradients itself, so that it needs a graph.
+        recording: whether the function itself computes gradients, so that it needs a graph.
     """
 
     unsteady = (
@@ -159,7 +159,7 @@ class TorchSubject(Foreign):
         return self.framework.torch
 
     def call_for_values(self, tensors: list[Any]) -> Any:
-        """Call the function, recording nothing if it can do without."""
+        """Call the function, without recording if possible."""
         if self.recording:
             with self.torch.enable_grad():
                 return self.call_with_tensors(*[x.requires_grad_() for x in tensors])
@@ -176,7 +176,7 @@ class TorchSubject(Foreign):
         return super().arrays(outputs)
 
     def try_run(self) -> int:
-        """Return how far it gets; a function that fails without a graph is given one."""
+        """Return how much runs; a function that fails without a graph is recorded."""
         reached = super().try_run()
         if reached == 0:
             self.recording = True
@@ -184,7 +184,7 @@ class TorchSubject(Foreign):
         return reached
 
     def call_batched(self, tensors: list[Any], position: int) -> Any:
-        """Call the function by `torch.func.vmap`."""
+        """Call the function with `torch.func.vmap`."""
         axes = tuple(0 if i == position else None for i in range(len(tensors)))
         with self.torch.no_grad():
             mapped = self.torch.func.vmap(
@@ -194,13 +194,13 @@ class TorchSubject(Foreign):
 
     # ── reverse ───────────────────────────────────────────────────────────────────────────────
     def reverse(self, values: Arrays, weights: Arrays) -> list[Any]:
-        """Return the gradient of autograd."""
+        """Compute the gradient with autograd."""
         gs = [None if g is None else self.framework.tensor(g) for g in weights]
         found = self.run_backward(self.tensors(values), gs, create_graph=False)
         return [None if x is None else self.framework.array(x) for x in found]
 
     def run_backward(self, tensors: list[Any], gs: list[Any], create_graph: bool) -> list[Any]:
-        """Record the function and walk back, None for a leaf that nothing depends on."""
+        """Record the function and differentiate; None for a leaf that no output depends on."""
         with self.torch.enable_grad():
             moved = [x if x.requires_grad else x.requires_grad_() for x in tensors]
             outputs = self.leaves(self.call_with_tensors(*moved))
@@ -217,10 +217,10 @@ class TorchSubject(Foreign):
         return list(found)
 
     def gradient(self, weights: Arrays, point: Arrays | None = None) -> Arrays:
-        """Return the gradient; once, see that it is the same for a cotangent with gaps in memory.
+        """Return the gradient. Once, also compare with cotangents of unusual layout or with None.
 
         Raises:
-            Problem: if it is not, or for what any gradient raises.
+            Problem: if these give another gradient, or if computing one raises an error.
         """
         found = super().gradient(weights, point)
         if point is not None:
@@ -234,10 +234,10 @@ class TorchSubject(Foreign):
         return found
 
     def check_with_gaps(self, weights: Arrays, expected: Arrays) -> None:
-        """Compare with the gradient for the same cotangent, laid out with gaps in memory.
+        """Compare with the gradient for the same cotangent in memory with gaps.
 
         Raises:
-            Problem: if it is another one.
+            Problem: if the gradient differs.
         """
         what = f"{self.what}, given a cotangent that is not contiguous in memory,"
         gs = [add_memory_gaps(g) for g in self.natural_weights(weights)]
@@ -245,10 +245,10 @@ class TorchSubject(Foreign):
             raise problem(Kind.COTANGENT, f"{what} is another one")
 
     def gradient_for(self, gs: list[Any], what: str, point: Arrays) -> Arrays:
-        """Return the gradient at a point for cotangents of another kind than usual.
+        """Return the gradient at a point for unusual cotangents.
 
         Raises:
-            Problem: naming what, if PyTorch raises an error.
+            Problem: if PyTorch raises an error; it starts with `what`.
         """
         values = self.inputs.values(point)
         try:
@@ -261,7 +261,7 @@ class TorchSubject(Foreign):
         return [self.check_cotangent(g, x, i) for i, (g, x) in rows]
 
     def agrees(self, other: Callable[[Arrays], Arrays], weights: Arrays, expected: Arrays) -> bool:
-        """Tell whether a gradient that is computed in another way is the same, but for rounding."""
+        """Is a gradient that was computed in another way the same, up to rounding?"""
         point = self.inputs.arrays
         if gradients_agree(other(point), expected, 1e3 * self.epsilon):
             return True
@@ -274,13 +274,13 @@ class TorchSubject(Foreign):
         return is_rounding(difference, difference(point), point, 0)
 
     def check_with_undefined(self, weights: Arrays, expected: Arrays) -> None:
-        """Compare with the sum of the gradients of each result, where that of others is undefined.
+        """Compare with the sum of the gradients of each single result, with None for the others.
 
-        A backward gets None for a result that nothing depends on, after
-        `ctx.set_materialize_grads(False)`.
+        After `ctx.set_materialize_grads(False)`, a backward receives None for a result that is not
+        used.
 
         Raises:
-            Problem: if it is another one.
+            Problem: if the gradient differs.
         """
         if not 2 <= len(weights) <= MANY_RESULTS:
             return
@@ -314,7 +314,7 @@ class TorchSubject(Foreign):
             return [None if t is None else np.array(self.framework.array(t)) for t in found]
 
     def differentiable_gradient(self, gs: list[Any], *tensors: Any) -> list[Any]:
-        """Return the gradient with a graph of its own."""
+        """Return the gradient as tensors that can be differentiated again."""
         moved = [x if x.requires_grad else x.detach() for x in tensors]
         found = self.run_backward(moved, gs, create_graph=True)
         rows = zip(found, tensors, strict=True)
@@ -322,7 +322,7 @@ class TorchSubject(Foreign):
 
 
 def add_memory_gaps(array: Any) -> np.ndarray:
-    """Return an array with unused memory between its numbers, and its axes in reverse order."""
+    """Copy an array to memory with unused gaps, and with its axes in reverse order."""
     turned = np.asarray(array).T
     spread = np.zeros((*turned.shape, 2), turned.dtype)
     spread[..., 0] = turned
@@ -330,7 +330,7 @@ def add_memory_gaps(array: Any) -> np.ndarray:
 
 
 def gradients_agree(a: Arrays, b: Arrays, share: float = 0.0) -> bool:
-    """Whether gradients agree up to a share of their largest entry."""
+    """Do gradients agree up to a share of their largest entry?"""
     for x, y in zip(a, b, strict=True):
         allowed = share * np.max(np.abs(y), initial=0.0, where=np.isfinite(y))
         if not np.allclose(x, y, rtol=share, atol=allowed, equal_nan=True):

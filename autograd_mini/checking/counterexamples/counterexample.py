@@ -1,4 +1,4 @@
-"""Counterexample: inputs for which a gradient is wrong, and a script that shows it again."""
+"""Counterexample: inputs at which a gradient is wrong, with a script that shows it."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from ..reporting.report import Report
 from .scripts import Script
 
 SHOWN = 8
-"""Lines of the report that are printed."""
+"""Number of report lines that are printed."""
 
 
 @dataclass(frozen=True)
 class Counterexample:
-    """The simplest inputs that were found for which a gradient is wrong.
+    """The simplest inputs found for which a gradient is wrong.
 
     Attributes:
         inputs: the arguments of the function.
-        report: what a check says of them.
-        code: a script that checks them again; where the function cannot be imported or written
-            with its source, a comment says what to put there.
-        complete: whether the script runs as it is.
-        looked_at: which inputs were checked until it was found.
+        report: the report of a check at these inputs.
+        code: a script that repeats the check. If the function can neither be imported nor written
+            as source, a comment says what to insert.
+        complete: whether the script runs without changes.
+        looked_at: which inputs were checked before it was found.
     """
 
     inputs: tuple[Any, ...]
@@ -36,7 +36,7 @@ class Counterexample:
     looked_at: LookedAt | None = None
 
     def __str__(self) -> str:
-        """Write the beginning of the report, then the script."""
+        """Write the first lines of the report, then the script."""
         lines = str(self.report).splitlines()
         shown = lines[:SHOWN] + (["  ..."] if len(lines) > SHOWN else [])
         if self.looked_at is not None:
@@ -55,14 +55,14 @@ def counterexample(
     options: Mapping[str, Any],
     looked_at: LookedAt,
 ) -> Counterexample:
-    """Write down a counterexample.
+    """Build a counterexample with its script.
 
     Args:
-        function: what was checked.
+        function: the function that was checked.
         inputs: its arguments.
-        report: what the check said.
-        rules: the gradients by hand, by the keywords of `gradcheck`.
-        options: the other keywords that were given.
+        report: the report of the check.
+        rules: the hand-written gradients, by keyword of `gradcheck`.
+        options: the other keywords that the user gave.
         looked_at: which inputs were checked.
     """
     script = Script()
@@ -87,7 +87,7 @@ def counterexample(
 
 
 def tidy(text: str) -> str:
-    """Leave at most one empty line."""
+    """Reduce several empty lines to one."""
     while "\n\n\n" in text:
         text = text.replace("\n\n\n", "\n\n")
     return text
@@ -95,16 +95,16 @@ def tidy(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LookedAt:
-    """Which inputs a search has checked.
+    """Which inputs a search has checked, and what it kept of the examples.
 
     Attributes:
-        checked: how many.
-        refused: how many more were of no use: the function raises an error or is not finite there.
+        checked: how many inputs were checked.
+        refused: how many more were useless, because the function raised an error or was not finite.
         shapes: the shapes of the examples, by name.
         other_shapes: how many other combinations of shapes were checked.
-        kept: what was kept of the values of an example, by name.
+        kept: the properties kept of each example, by name.
         order: names of numbers that stayed in this order.
-        any_values: whether values unlike the examples were asked for.
+        any_values: whether the user asked for values unlike the examples.
     """
 
     checked: int
@@ -116,11 +116,11 @@ class LookedAt:
     any_values: bool
 
     def __str__(self) -> str:
-        """Say it in a line or two."""
+        """Describe the checked inputs in one or two lines."""
         return "\n".join([self.of_shapes(), self.of_values()])
 
     def of_shapes(self) -> str:
-        """Say how many inputs were checked, and of which shapes."""
+        """Describe how many inputs were checked, and their shapes."""
         given = ", ".join(f"{name} {shape}" for name, shape in self.shapes.items())
         others = f", and {self.other_shapes} others" if self.other_shapes else " only"
         shapes = f" of the shapes given, {given}{others}" if given else ""
@@ -128,7 +128,7 @@ class LookedAt:
         return f"looked at {self.checked} inputs{shapes}{refused}"
 
     def of_values(self) -> str:
-        """Say what was kept of the values."""
+        """Describe which properties of the values were kept."""
         if self.any_values:
             return "values of any kind"
         kept = [f"{name} {what}" for name, what in self.kept.items()]
@@ -136,7 +136,7 @@ class LookedAt:
         return f"values like those given: {'; '.join(kept)}" if kept else "values of any sign"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain Python values."""
+        """Return the facts as plain Python values."""
         return {
             "checked": self.checked,
             "refused": self.refused,

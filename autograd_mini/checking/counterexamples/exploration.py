@@ -1,4 +1,4 @@
-"""search: look for inputs at which a gradient is wrong, and make them simple."""
+"""search and explore: look for inputs at which a gradient is wrong, and simplify them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ VALUES = ("similar", "any")
 
 @dataclass(frozen=True)
 class Exploration:
-    """What a search has found, and where it has looked.
+    """The result of a search, and which inputs it checked.
 
     Attributes:
-        counterexample: the simplest inputs at which the gradient is wrong, None if none was found.
+        counterexample: the simplest inputs at which the gradient is wrong; None if none were found.
         looked_at: which inputs were checked.
     """
 
@@ -30,7 +30,7 @@ class Exploration:
     looked_at: LookedAt
 
     def __str__(self) -> str:
-        """Write the counterexample, or that there is none, and which inputs were checked."""
+        """Write the counterexample, or that there is none, and the checked inputs."""
         if self.counterexample is not None:
             return str(self.counterexample)
         return show_text(f"no counterexample\n{self.looked_at}")
@@ -54,38 +54,37 @@ def search(
     seed: int = 0,
     **options: Any,
 ) -> Counterexample | None:
-    """Look for inputs at which a gradient is wrong, and return the simplest one, None if none.
+    """Look for inputs at which a gradient is wrong; return the simplest ones, or None.
 
-    The inputs themselves are checked first, then others of their shapes with similar values: those
-    are what the function is taken to be meant for. It is called a few times to see where it is
-    finite. Inputs at which it raises an error, is not finite or cannot be resolved are no
-    counterexamples, nor are kinks at which the gradient is not finite. A gradient that raises an
-    error where the function does not is one. The search needs hypothesis:
+    The given inputs are checked first. Then come inputs of the same shapes with similar values,
+    because the function is assumed to be meant for those. A few calls determine where the function
+    is finite. Inputs do not count as counterexamples if the function raises an error there, is not
+    finite or cannot be resolved; neither do kinks at which the gradient is not finite. It does
+    count if the gradient raises an error and the function does not. The search needs hypothesis:
     `pip install "autograd-mini[checking]"`. `explore` also says which inputs were checked.
 
     Args:
-        f: the function, as `gradcheck` takes it.
-        inputs: examples of its arguments, or hypothesis strategies for them, also within
+        f: the function, as for `gradcheck`.
+        inputs: examples of its arguments, or hypothesis strategies for them, also inside
             containers; `autograd_mini.checking.strategies` has many. Floating-point and complex
-            numbers of examples vary; integers, booleans, other values and what is not among
-            `argnums` stay, and with them the lengths of their axes.
-        shapes: "fixed" keeps the shapes of examples. "varied" also tries other lengths of axes,
-            from 1 on, equal ones together. "any" also tries empty axes, some of length 1 beside
-            longer ones, and other numbers of axes.
-        values: "similar" keeps of each example what is plain in it: a range outside of which the
-            function is not finite, labels, one-hot rows, rows that sum to 1, increasing numbers,
-            symmetric and positive definite matrices; and the order of numbers beside arrays. "any"
-            keeps nothing, tries tiny and huge numbers and repeated integers of an array of them,
-            and takes NaN at a kink for a mistake.
-        max_examples: how many inputs are tried before it is enough.
+            numbers of examples vary. Integers, booleans, other values and inputs outside of
+            `argnums` stay, together with the lengths of their axes.
+        shapes: "fixed" keeps the shapes of examples. "varied" also tries other axis lengths from
+            1 on; equal lengths change together. "any" also tries empty axes, broadcasting with
+            axes of length 1, and other numbers of axes.
+        values: "similar" keeps the evident properties of each example: a range outside of which
+            the function is not finite, labels, one-hot rows, rows that sum to 1, increasing
+            numbers, symmetric and positive definite matrices; and the order of scalars next to
+            arrays. "any" keeps nothing, tries tiny and huge numbers and repeated integers of an
+            integer array, and counts NaN at a kink as a mistake.
+        max_examples: how many inputs are tried at most.
         seed: the same seed gives the same search in the same program.
-        options: `vjp=`, `jvp=`, `grad=`, `jac=` and what else `gradcheck` takes; every entry is
-            checked, unless `coverage` says otherwise.
+        options: `vjp=`, `jvp=`, `grad=`, `jac=` and the other options of `gradcheck`. Every entry
+            is checked, unless `coverage` says otherwise.
 
     Raises:
-        ArgumentError: if the function cannot be checked at any of the inputs, for an option that
-            there is not.
-        OperandError: if `f` is no function, or there are no inputs.
+        ArgumentError: for an unknown option, or if the function cannot be checked at any input.
+        OperandError: if `f` is not a function, or there are no inputs.
         ModuleNotFoundError: without hypothesis.
 
     >>> import numpy as np
@@ -106,16 +105,16 @@ def explore(
     seed: int = 0,
     **options: Any,
 ) -> Exploration:
-    """Do what `search` does, and say also which inputs were checked.
+    """Do the same as `search`, and also return which inputs were checked.
 
     Args:
-        f: as for `search`, like all that follows.
-        inputs: examples, or strategies.
+        f: the function; this and all other arguments are those of `search`.
+        inputs: examples or strategies.
         shapes: "fixed", "varied" or "any".
         values: "similar" or "any".
-        max_examples: how many inputs are tried.
-        seed: of the search.
-        options: those of `gradcheck`.
+        max_examples: how many inputs are tried at most.
+        seed: the seed of the search.
+        options: options of `gradcheck`.
 
     Raises:
         ArgumentError: as `search`.
@@ -146,8 +145,8 @@ def explore(
     from .variations import make_pattern
 
     rules = {key: options.pop(key) for key in RULES if options.get(key) is not None}
-    hunt = HypothesisSearch(
+    run = HypothesisSearch(
         GradientTrial(f, rules, options, seed), make_pattern(inputs, options.get("argnums"))
     )
-    found = hunt.run(shapes, values, max_examples)
-    return Exploration(found, hunt.looked_at(values))
+    found = run.run(shapes, values, max_examples)
+    return Exploration(found, run.looked_at(values))

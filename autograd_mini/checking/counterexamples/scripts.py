@@ -1,7 +1,7 @@
-"""Scripts: functions and values written as Python source that runs on its own.
+"""Write functions and values as Python source that runs alone.
 
-A function of a module is imported; a lambda or a local function is written with its source and with
-what it uses from around it. What cannot be written is a name with `...` and a comment that says so.
+A function of a module is imported. A lambda or a local function is written as source, together with
+everything it uses. A value that cannot be written becomes a name with `...` and a comment.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from ...core.source_text import dtype_text, literal, reference
 from ...core.tensor import Tensor
 
 USUAL: Final = (np.float64, np.complex128, np.bool_, np.int64)
-"""Dtypes that NumPy finds for numbers as they are written."""
+"""Dtypes that NumPy infers from written numbers."""
 
 MOST = 2000
-"""Numbers in an array that is written."""
+"""A larger array is not written."""
 
 WIDE = 90
 """A longer array is written row by row."""
 
 
 class Script:
-    """Source that grows by what is asked of it.
+    """A script that grows with each value it has to express.
 
     Attributes:
-        imports, definitions: lines of each.
-        names: what each name stands for.
-        future: whether annotations are not to be evaluated.
-        complete: whether nothing was left to the reader.
+        imports, definitions: the lines of each section.
+        names: the value of each name.
+        future: whether annotations must stay unevaluated.
+        complete: whether the script runs without changes.
     """
 
     def __init__(self) -> None:
@@ -52,12 +52,12 @@ class Script:
         self._expressions: dict[int, str] = {}
 
     def lines(self) -> list[str]:
-        """Return imports and definitions."""
+        """Return the imports and definitions."""
         future = ["from __future__ import annotations", ""] if self.future else []
         return [*future, *self.imports, *([""] if self.definitions else []), *self.definitions]
 
     def free_name(self, wanted: str) -> str:
-        """Return this name, or one like it that stands for nothing yet."""
+        """Return this name, or a variant of it that is not used yet."""
         name = wanted if wanted.isidentifier() and not keyword.iskeyword(wanted) else "x"
         while name in self.names:
             name += "_"
@@ -70,7 +70,7 @@ class Script:
         return name
 
     def function(self, value: Any, wanted: str) -> str:
-        """Return an expression for a function; a definition gets the name that is wanted."""
+        """Return an expression for a function; a definition gets the wanted name."""
         if id(value) not in self._expressions:
             for way in (
                 self._write_library_name,
@@ -87,7 +87,7 @@ class Script:
         return self._expressions[id(value)]
 
     def leave_to_reader(self, value: Any, wanted: str) -> str:
-        """Leave a name to the reader."""
+        """Add a name that the reader has to define."""
         name = self.free_name(wanted)
         self.names[name] = value
         self.definitions.append(f"{name} = ...  # put here {describe_value(value)}")
@@ -95,7 +95,7 @@ class Script:
         return name
 
     def _write_library_name(self, value: Any, wanted: str) -> str | None:
-        """Write a function of NumPy, SciPy or of this library."""
+        """Write a function of NumPy, SciPy or this library."""
         found = reference(value)
         if found is not None:
             root = found[0].partition(".")[0]
@@ -110,7 +110,7 @@ class Script:
         return None
 
     def _write_partial(self, value: Any, wanted: str) -> str | None:
-        """Write what `functools.partial` made."""
+        """Write a `functools.partial`."""
         if type(value) is not functools.partial:
             return None
         inner = self.function(value.func, wanted)
@@ -120,7 +120,7 @@ class Script:
         return f"partial({', '.join([inner, *parts])})"
 
     def _write_import(self, value: Any, wanted: str) -> str | None:
-        """Import a function from where a module has it."""
+        """Import a function from a module."""
         place = importable_name(value)
         if place is None:
             return None
@@ -133,13 +133,13 @@ class Script:
         return self.import_(line, bound, holder) + dot + rest
 
     def _write_source(self, value: Any, wanted: str) -> str | None:
-        """Write a function with its source, after what it uses."""
+        """Write the source of a function, after everything it uses."""
         source = source_of(value)
         if source is None:
             return None
         anonymous = source.startswith("lambda")
         name = self.free_name(wanted) if anonymous else value.__name__
-        if name in self.names:  # a def binds its own name, and that is taken
+        if name in self.names:  # the name of the def is already used
             return None
         self._expressions[id(value)] = name
         self.names[name] = value
@@ -148,7 +148,7 @@ class Script:
         if anonymous:
             self.definitions.append(f"{name} = {source}")
         else:
-            self.future = True  # annotations may name what is not there
+            self.future = True  # annotations may use names that are missing
             self.definitions += ["", source, ""]
         return name
 
@@ -185,7 +185,7 @@ class Script:
 
 
 def importable_name(value: Any) -> tuple[str, str] | None:
-    """Return the module that has a function, and its name there."""
+    """Return the module of a function, and its name there; None if it cannot be imported."""
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     if isinstance(module, str) and isinstance(name, str) and look_up_name(module, name) is value:
         return module, name
@@ -199,7 +199,7 @@ def importable_name(value: Any) -> tuple[str, str] | None:
 
 
 def look_up_name(module: str, name: str) -> Any:
-    """Return what a module that others can import has under a dotted name, None for nothing."""
+    """Return the value of a dotted name in an importable module; None if there is none."""
     if module in ("__main__", "builtins") or "<" in name:
         return None
     first, *rest = name.split(".")
@@ -210,7 +210,7 @@ def look_up_name(module: str, name: str) -> Any:
 
 
 def describe_value(value: Any) -> str:
-    """Say what a value is, for the one who has to write it."""
+    """Describe a value to a reader who has to define it."""
     code = getattr(value, "__code__", None)
     if isinstance(code, CodeType):
         return f"the function {code.co_name} of {code.co_filename}, line {code.co_firstlineno}"
@@ -218,7 +218,7 @@ def describe_value(value: Any) -> str:
 
 
 def source_of(value: Any) -> str | None:
-    """Return the source of a plain function: a def, or the expression of a lambda."""
+    """Return the source of a plain function: a def, or a lambda expression."""
     if not isinstance(value, FunctionType):
         return None
     if value.__name__ == "<lambda>":
@@ -233,7 +233,7 @@ def source_of(value: Any) -> str | None:
 
 
 def lambda_text(code: CodeType) -> str | None:
-    """Return the source of the lambda that has this code."""
+    """Return the source of the lambda with this code."""
     text = "".join(linecache.getlines(code.co_filename))
     try:
         tree = ast.parse(text)
@@ -251,15 +251,15 @@ def lambda_text(code: CodeType) -> str | None:
 
 
 def span(node: ast.expr) -> tuple[int | None, ...]:
-    """Return where an expression stands, as positions of code do."""
+    """Return the position of an expression, in the format of code positions."""
     return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
 
 
 def names_used_by(function: Any, source: str) -> dict[str, Any]:
-    """Return what the source of a function uses from around it."""
+    """Return the outside names that the source of a function uses, with their values."""
     try:
         found = inspect.getclosurevars(function)
-    except (TypeError, ValueError):  # a variable without a value yet
+    except (TypeError, ValueError):  # a variable that is not bound yet
         return {}
     names = {name for code in nested_codes(function.__code__) for name in code.co_names}
     names |= names_in_definition(source)
@@ -272,7 +272,7 @@ def names_used_by(function: Any, source: str) -> dict[str, Any]:
 
 
 def names_in_definition(source: str) -> set[str]:
-    """Return the names that a function uses when it is defined: in defaults and decorators."""
+    """Return the names used when a function is defined: in defaults and decorators."""
     try:
         node = ast.parse(source).body[0]
     except SyntaxError:
@@ -285,13 +285,13 @@ def names_in_definition(source: str) -> set[str]:
 
 
 def nested_codes(code: CodeType) -> list[CodeType]:
-    """Return the codes of the functions within a function, also of those within these."""
+    """Return the code objects of all functions inside a function."""
     inner = [c for c in code.co_consts if isinstance(c, CodeType)]
     return inner + [c for part in inner for c in nested_codes(part)]
 
 
 def value_text(value: Any) -> str | None:
-    """Write a value; None if no text makes an equal one."""
+    """Write a value as source; None if no text creates an equal one."""
     if isinstance(value, Tensor):
         text = value_text(np.asarray(value._value))
         return text and f"am.tensor({text}, requires_grad={value.requires_grad})"
@@ -343,7 +343,7 @@ def nested_text(x: Any, number: Callable[[Any], str]) -> str:
 
 
 def number_text(dtype: np.dtype[Any]) -> Callable[[Any], str]:
-    """Return how numbers of a dtype are written: those of narrow dtypes with few digits."""
+    """Return a writer of numbers of a dtype; narrow dtypes need few digits."""
     if dtype.kind == "c":
         narrow = dtype.itemsize // 2
         return lambda z: complex_text(
@@ -355,11 +355,11 @@ def number_text(dtype: np.dtype[Any]) -> Callable[[Any], str]:
 
 
 def shortest_float(x: Any, size: int) -> float:
-    """Return the float with the fewest digits that is x in its own dtype."""
+    """Return the float with the fewest digits that equals x in its dtype."""
     return float(x) if size == 8 else float(str(x.dtype.type(x)))
 
 
 def complex_text(z: complex) -> str:
-    """Write a complex number, with the signs of its zeros."""
+    """Write a complex number, including the signs of its zeros."""
     plain = math.isfinite(abs(z)) and all(p or math.copysign(1, p) > 0 for p in (z.real, z.imag))
     return repr(z).strip("()") if plain else str(literal(z))

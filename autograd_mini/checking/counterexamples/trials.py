@@ -1,7 +1,10 @@
-"""Trial: the gradient checked at some inputs, and what that says about it.
+"""Trial: check the gradient at some inputs, and decide whether a failure is certain.
 
-Inputs may be no use: the function raises an error there, or is not finite. An error of the
-gradient, where the function has none, is a failure like a wrong number.
+Inputs are useless if the function raises an error or is not finite there. An error raised by the
+gradient alone counts as a failure.
+
+At some inputs even a right gradient may fail a check: the function has lost its digits, rounding
+hides a slope, or many equal numbers form a corner. So a counterexample must pass more tests.
 """
 
 from __future__ import annotations
@@ -28,25 +31,25 @@ from .contract import Place, cast_like
 from .variations import ArgumentPattern
 
 DECLINES = (AutogradError, np.linalg.LinAlgError, NotImplementedError, Warning)
-"""Errors by which a gradient says that there is none at this point."""
+"""Errors by which a gradient says that it does not exist at this point."""
 
 RAISES = "the gradient raises "
 
 
 INSIGNIFICANT = 1e-10
-"""A difference that is such a share of the outputs may come from their rounding."""
+"""A difference below this share of the outputs may come from their rounding."""
 
 NUDGE = 1e-13
-"""A relative change of inputs that a function with digits to spare does not show."""
+"""A relative change of the inputs that must not matter for a function with enough digits."""
 
 UNSTEADY = 1e-6
-"""A relative change of outputs, after such a nudge, that leaves no digits for a derivative."""
+"""A relative change of the outputs, after such a nudge, that leaves no digits for slopes."""
 
 BESIDE = 1e-3
-"""How far from a corner the gradient is looked at."""
+"""Distance from a corner at which the gradient is compared."""
 
 NEIGHBOURS = 16
-"""How often."""
+"""Number of nearby points that are compared."""
 
 Arguments = tuple[Any, ...]
 
@@ -58,7 +61,7 @@ Outputs = Callable[[Arguments], list[Any] | None]
 
 
 class RuleError(Exception):
-    """What a gradient by hand raised; `error` has it."""
+    """An error raised by a hand-written gradient; `error` holds it."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
@@ -66,10 +69,10 @@ class RuleError(Exception):
 
 
 class Refused(Exception):
-    """Inputs that are no use, since the function raises an error or is not finite there.
+    """Inputs are useless, because the function raises an error or is not finite there.
 
     Attributes:
-        error: what the function raised, None if it is not finite.
+        error: the error of the function; None if it is not finite.
     """
 
     def __init__(self, error: Exception | None) -> None:
@@ -78,13 +81,13 @@ class Refused(Exception):
 
 
 class GradientTrial:
-    """What is checked at many inputs.
+    """A function and its gradient, checked at many inputs.
 
     Attributes:
-        function: what is checked.
-        rules: its gradient by hand, by the keyword of `gradcheck`.
-        options: the other keywords that were given.
-        seed: of cotangents.
+        function: the function.
+        rules: its hand-written gradient, by keyword of `gradcheck`.
+        options: the other keywords that the user gave.
+        seed: the seed of the cotangents.
         strict: whether a gradient that is not finite at a kink is a failure.
     """
 
@@ -102,7 +105,7 @@ class GradientTrial:
         """Check the gradient at these inputs.
 
         Raises:
-            Refused: if they are no use.
+            Refused: if the inputs are useless.
         """
         options = {"coverage": "full", "progress": False, **self.options}
         rules = {key: mark_rule_errors(rule) for key, rule in self.rules.items()}
@@ -121,7 +124,7 @@ class GradientTrial:
         return report
 
     def report_error(self, inputs: tuple[Any, ...], error: Exception) -> Report:
-        """Report a gradient that raises an error, unless that says that there is none here."""
+        """Report a gradient that raises an error, unless the error says that none exists."""
         if says_no_gradient(error):
             raise Refused(error) from error
         text = f"{RAISES}{type(error).__name__}: {error}"
@@ -131,7 +134,7 @@ class GradientTrial:
         return Report(call, problems=(Cause(Kind.UNKNOWN, text),), seed=self.seed)
 
     def is_certain(self, inputs: tuple[Any, ...], report: Report, taken: ArgumentPattern) -> bool:
-        """Whether a failed check is the gradient's mistake; `taken` has what varies."""
+        """Is a failed check surely the gradient's mistake? `taken` says which leaves vary."""
 
         def move(at: tuple[Any, ...], change: Callable[[Any], Any]) -> tuple[Any, ...]:
             pattern = taken.at(at)
@@ -147,16 +150,16 @@ class GradientTrial:
         return is_certain(inputs, report, move, check, self.outputs, self.strict)
 
     def function_works(self, inputs: tuple[Any, ...]) -> bool:
-        """Whether a recorded function can be called at inputs, so that only its gradient raises."""
+        """Can a recorded function be called here, so that only its gradient fails?"""
         return not self.rules and self.call_function(inputs) is not None
 
     def outputs(self, inputs: tuple[Any, ...]) -> list[Any] | None:
-        """Return the outputs of the function, None if it raises an error or is not finite."""
+        """Return the outputs; None if the function raises an error or is not finite."""
         found = self.call_function(inputs)
         return found if found and all(np.isfinite(y).all() for y in found) else None
 
     def call_function(self, inputs: tuple[Any, ...]) -> list[Any] | None:
-        """Return the outputs of the function, None if it raises an error or is a framework's."""
+        """Return the outputs; None after an error or for another framework."""
         if self.options.get("framework"):
             return None
         names = argument_names(self.function, len(inputs), None)
@@ -176,7 +179,7 @@ class GradientTrial:
             return None
 
     def names(self, taken: ArgumentPattern, places: Sequence[Place]) -> list[str]:
-        """Return the names of leaves, as `x` or `p['w']`."""
+        """Return the names of leaves, such as `x` or `p['w']`."""
         arguments = taken.fill_arguments({})
         outer = argument_names(self.function, len(arguments), self.options.get("names"))
         whole = {i: write_leaf_places(x, outer[i]) for i, x in enumerate(arguments)}
@@ -184,19 +187,19 @@ class GradientTrial:
 
 
 def is_from_backward(error: Exception) -> bool:
-    """Whether an error was raised while a recorded graph was walked back."""
+    """Was an error raised while a recorded graph was differentiated?"""
     frames = traceback.walk_tb(error.__traceback__)
     return any(frame.f_globals.get("__name__") == reverse.__name__ for frame, _ in frames)
 
 
 def says_no_gradient(error: BaseException) -> bool:
-    """Whether an error says that there is no gradient here, or that it cannot be recorded."""
+    """Does an error say that there is no gradient here, or that recording is not possible?"""
     cause = error.__cause__
     return isinstance(error, DECLINES) or (cause is not None and says_no_gradient(cause))
 
 
 def failure_kind(report: Report) -> str | None:
-    """Return which mistake a report shows, None for none or nothing certain."""
+    """Return which mistake a report shows; None for none, or nothing certain."""
     kinds = [cause.kind for cause in report.problems if cause.kind != Kind.DOMAIN]
     if kinds:
         error = report.problems[0].text.partition(":")[0]
@@ -205,7 +208,7 @@ def failure_kind(report: Report) -> str | None:
 
 
 def mark_rule_errors(rule: Any) -> Any:
-    """Tell the errors of a gradient by hand from those of the function."""
+    """Wrap a hand-written rule so that its errors differ from those of the function."""
     if not callable(rule):
         return rule
 
@@ -222,22 +225,22 @@ def mark_rule_errors(rule: Any) -> Any:
 def is_certain(
     inputs: Arguments, report: Report, move: Move, check: Check, outputs: Outputs, strict: bool
 ) -> bool:
-    """Whether a failed check is the gradient's mistake.
+    """Is a failed check surely the gradient's mistake?
 
     Args:
-        inputs: where the check failed.
-        report: what it said.
-        move: puts other numbers in place of those that are differentiated.
-        check: checks the gradient at other inputs, None if they are of no use.
-        outputs: calls the function, None if it is not finite.
+        inputs: the inputs at which the check failed.
+        report: the report of that check.
+        move: replaces the differentiated numbers.
+        check: checks the gradient at other inputs; returns None if they are useless.
+        outputs: calls the function; returns None if it is not finite.
         strict: whether a gradient that is not finite at a corner is a mistake.
     """
     problems = {cause.kind for cause in report.problems} - {Kind.DOMAIN}
-    if problems == {Kind.COTANGENT}:  # of a gradient that is 0 but for rounding, sums are not exact
+    if problems == {Kind.COTANGENT}:  # sums are not exact where rounding is all
         beside = check(nudge_inputs(inputs, move, BESIDE, 0))
         return beside is None or bool(beside.problems)
     ys = outputs(inputs)
-    if problems or ys is None:  # the functions of other frameworks are not called here
+    if problems or ys is None:  # other frameworks are not called here
         return True
     if not is_steady(inputs, ys, move, outputs):
         return False
@@ -252,7 +255,7 @@ def is_certain(
 
 
 def nudge_inputs(inputs: Arguments, move: Move, size: float, seed: int) -> Arguments:
-    """Return inputs a little beside others."""
+    """Return inputs close to the given ones."""
     generator = np.random.default_rng(seed)
 
     def beside(x: Any) -> Any:
@@ -263,7 +266,7 @@ def nudge_inputs(inputs: Arguments, move: Move, size: float, seed: int) -> Argum
 
 
 def is_steady(inputs: Arguments, ys: list[Any], move: Move, outputs: Outputs) -> bool:
-    """Whether a tiny change of the inputs changes the outputs little."""
+    """Does a tiny change of the inputs change the outputs little?"""
     sizes = [float(np.abs(y).max(initial=0.0)) for y in ys]
 
     def note_size(x: Any) -> Any:
@@ -280,10 +283,9 @@ def is_steady(inputs: Arguments, ys: list[Any], move: Move, outputs: Outputs) ->
 
 
 def is_limit(wrong: tuple[Entry, ...], inputs: Arguments, move: Move, check: Check) -> bool:
-    """Whether a gradient at a corner is among what it is beside it, and right there.
+    """Is a gradient at a corner within the range of the gradients nearby, and is it right there?
 
-    Beside a point at which three numbers are equal there are more slopes than those to the left and
-    to the right of one of them.
+    Near a point where three numbers are equal there are more slopes than the two one-sided ones.
     """
     low = {(e.input, e.index): np.inf for e in wrong}
     high = dict.fromkeys(low, -np.inf)

@@ -1,8 +1,9 @@
-"""Variations: strategies of arguments that are like given ones.
+"""Variations: hypothesis strategies for arguments that are similar to examples.
 
-Containers and dtypes stay; numbers vary, and where it is asked for so do the lengths of axes: equal
-ones together, so that `x @ w` stays valid. What is not differentiated stays as it is, and so do the
-lengths of its axes. `contract` says what is kept of the numbers.
+Containers and dtypes stay. Numbers vary, and so do axis lengths if the user allows it; equal
+lengths change together, so that `x @ w` stays valid. Inputs that are not differentiated stay
+unchanged, together with their axis lengths. `contract` says which properties of the numbers are
+kept.
 """
 
 from __future__ import annotations
@@ -19,31 +20,31 @@ from ..inputs import argument_positions, kind_of, leaf_array
 from .contract import ANY_VALUES, Contract
 
 LONGEST = 5
-"""Lengths are varied up to this one, or kept."""
+"""Varied axis lengths go up to this; a longer axis may keep its length."""
 
 FACTORS = (*[None] * 7, 1.0, 1.0, 0.5, -1.0, 2.0)
-"""By which the numbers of an example are multiplied; None to draw others in their place."""
+"""Factors for the numbers of an example; None draws new numbers instead."""
 
 
 USUAL = ("plain", "plain", "ties", "repeated", "zeros", "negative", "positive", "fractions")
-"""What arrays can be like that have the size of an example."""
+"""Aspects of arrays whose numbers are about as large as those of an example."""
 
 LARGE = 4.0
-"""Examples with larger numbers are varied in steps as large."""
+"""Examples with larger numbers are varied in larger steps."""
 
 WHOLE = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 4.0, -4.0, 10.0, -10.0)
-"""Numbers that are tried in place of those that were found."""
+"""Simple numbers that are tried in a counterexample."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArgumentPattern:
-    """Arguments taken apart.
+    """Arguments, split into leaves.
 
     Attributes:
-        arguments: leaves, and the function that puts others in place, of each argument.
-        examples: places (argument, leaf) and values of what varies.
-        fixed: lengths of axes that stay, since something that stays has them.
-        whole: places and values of arrays of integers, as indices.
+        arguments: for each argument its leaves, and the function that rebuilds it.
+        examples: the leaves that vary, by place (argument, leaf).
+        fixed: axis lengths that stay, because an unchanged input has them.
+        whole: integer arrays, such as indices, by place.
     """
 
     arguments: tuple[tuple[list[Any], Rebuild], ...]
@@ -54,7 +55,7 @@ class ArgumentPattern:
     def fill_arguments(
         self, values: dict[tuple[int, int], Any], draw: st.DrawFn | None = None
     ) -> tuple[Any, ...]:
-        """Put the arguments together with these values, and draw from strategies."""
+        """Rebuild the arguments with these values, and draw from strategies."""
         found = []
         for i, (leaves, rebuild) in enumerate(self.arguments):
             new = [values.get((i, j), leaf) for j, leaf in enumerate(leaves)]
@@ -63,11 +64,11 @@ class ArgumentPattern:
 
     @property
     def is_drawn(self) -> bool:
-        """Whether strategies are among the arguments."""
+        """Are there strategies among the arguments?"""
         return any(is_strategy(x) for leaves, _ in self.arguments for x in leaves)
 
     def at(self, arguments: Sequence[Any]) -> ArgumentPattern:
-        """Return a pattern whose examples are those of arguments that were drawn from this one."""
+        """Return a pattern whose examples come from arguments drawn from this pattern."""
         parts = tuple(flatten(x) for x in arguments)
         plainly = [
             i for i, (leaves, _) in enumerate(self.arguments) if not any(map(is_strategy, leaves))
@@ -77,12 +78,12 @@ class ArgumentPattern:
 
 
 def is_strategy(value: Any) -> bool:
-    """Whether a value is one to draw from."""
+    """Is a value a hypothesis strategy?"""
     return isinstance(value, st.SearchStrategy)
 
 
 def make_pattern(arguments: Sequence[Any], argnums: int | Sequence[int] | None) -> ArgumentPattern:
-    """Take arguments apart: what varies, and what stays."""
+    """Split arguments into leaves that vary and leaves that stay."""
     wanted = argument_positions(argnums, len(arguments))
     parts = tuple(flatten(x) for x in arguments)
     examples, fixed, whole = {}, set(), {}
@@ -101,7 +102,7 @@ def make_pattern(arguments: Sequence[Any], argnums: int | Sequence[int] | None) 
 def draw_variation(
     draw: st.DrawFn, taken: ArgumentPattern, shapes: str, contract: Contract = ANY_VALUES
 ) -> tuple[Any, ...]:
-    """Draw values for all that varies, which keep a contract, and put the arguments together."""
+    """Draw values that fulfil a contract for all leaves that vary, and rebuild the arguments."""
     given = tuple(leaf_array(x).shape for x in taken.examples.values())
     drawn = draw(draw_shapes_like(given, taken.fixed, shapes))
     factor = draw(st.sampled_from(FACTORS))
@@ -118,7 +119,7 @@ def draw_variation(
 
 @st.composite
 def draw_repeated_integers(draw: st.DrawFn, example: Any) -> Any:
-    """Draw an array of integers, as the example is or with some of its numbers more than once."""
+    """Draw an integer array: the example, or some of its numbers several times."""
     if draw(st.booleans()):
         return example
     places = st.integers(0, example.size - 1)
@@ -127,7 +128,7 @@ def draw_repeated_integers(draw: st.DrawFn, example: Any) -> Any:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a leaf is a number, which stays one, and no array."""
+    """Is a leaf a scalar rather than an array?"""
     return isinstance(value, (float, complex, np.generic))
 
 
@@ -135,10 +136,10 @@ def is_number(value: Any) -> bool:
 def draw_shapes_like(
     draw: st.DrawFn, given: tuple[Shape, ...], fixed: frozenset[int], shapes: str
 ) -> tuple[Shape, ...]:
-    """Draw shapes that may take the place of given ones.
+    """Draw shapes that can replace the given ones.
 
-    The lengths are drawn even where they are kept: what hypothesis makes simpler can then go from
-    one to the other.
+    The lengths are drawn even if they are kept, so that hypothesis can simplify one case to the
+    other.
     """
     if shapes == "fixed":
         return given
@@ -166,18 +167,18 @@ def draw_shapes_like(
 
 
 def lengths_of(given: tuple[Shape, ...], fixed: frozenset[int]) -> list[int]:
-    """Return the lengths of axes that may vary."""
+    """Return the axis lengths that may vary."""
     return list(dict.fromkeys(n for shape in given for n in shape if n > 1 and n not in fixed))
 
 
 def lengths_like(length: int) -> tuple[int, ...]:
-    """Return lengths to try in the place of one."""
+    """Return lengths to try in place of a length."""
     kept = min(length, LONGEST)
     return (1, 2, 3, kept, 1, 2, 3, length)
 
 
 def broadcast_together(shapes: tuple[Shape, ...]) -> bool:
-    """Whether shapes broadcast together."""
+    """Can these shapes be broadcast together?"""
     try:
         np.broadcast_shapes(*shapes)
     except ValueError:
@@ -189,13 +190,13 @@ def broadcast_together(shapes: tuple[Shape, ...]) -> bool:
 def draw_value_like(
     draw: st.DrawFn, example: Any, shape: Shape, factor: float | None, usual: bool
 ) -> Any:
-    """Draw a value of a shape: other numbers, or those of the example times a factor.
+    """Draw a value of a shape: new numbers, or those of the example times a factor.
 
-    Usual ones are about as large as those of the example.
+    With `usual`, new numbers are about as large as those of the example.
     """
     known = leaf_array(example)
     aspects, scale = (USUAL, scale_of(known)) if usual else (None, 1.0)
-    # In any case, for the sake of what makes it simpler.
+    # Drawn in any case, so that hypothesis can simplify it.
     found = draw(arrays(shape, known.dtype, aspects=aspects, scale=scale))
     if factor is not None and known.size:
         found = np.asarray(fit_to_shape(known, shape) * known.dtype.type(factor), known.dtype)
@@ -205,14 +206,14 @@ def draw_value_like(
 
 
 def scale_of(x: Any) -> float:
-    """Return the power of ten by which drawn numbers are as large as those of an array."""
+    """Return the power of ten that makes drawn numbers as large as those of an array."""
     finite = np.abs(x[np.isfinite(x)])
     largest = float(finite.max()) if finite.size else 0.0
     return 10.0 ** np.ceil(np.log10(largest / LARGE)) if largest > LARGE else 1.0
 
 
 def fit_to_shape(x: Any, shape: Shape) -> Any:
-    """Cut an array to a shape, or repeat it until it has it."""
+    """Cut an array to a shape, or repeat it to fill the shape."""
     front = x.reshape((1,) * max(0, len(shape) - x.ndim) + x.shape)
     front = front[(0,) * (front.ndim - len(shape))]
     for axis, length in enumerate(shape):
@@ -224,7 +225,7 @@ def fit_to_shape(x: Any, shape: Shape) -> Any:
 def draw_smaller_parts(
     draw: st.DrawFn, taken: ArgumentPattern, fewer_axes: bool
 ) -> tuple[Any, ...]:
-    """Draw parts of the arrays of arguments: shorter axes, and fewer of them where it is wanted."""
+    """Draw parts of the arrays: shorter axes, and fewer axes if allowed."""
     shapes = [np.shape(leaf_array(x)) for x in taken.examples.values()]
     most = max(map(len, shapes), default=0)
     kept = draw(st.integers(0, most)) if fewer_axes else most
@@ -243,7 +244,7 @@ def draw_smaller_parts(
 
 
 def with_simpler_numbers(taken: ArgumentPattern) -> Iterator[tuple[Any, ...]]:
-    """Yield arguments in which one number of one array is simpler, the simplest ones first."""
+    """Yield arguments with one number replaced by a simpler one, the simplest first."""
     for at, x in taken.examples.items():
         if not isinstance(x, np.ndarray):
             continue
@@ -256,7 +257,7 @@ def with_simpler_numbers(taken: ArgumentPattern) -> Iterator[tuple[Any, ...]]:
 
 
 def simpler_numbers(x: float) -> list[float]:
-    """Return numbers that are simpler than one, the simplest first."""
+    """Return simpler numbers, the simplest first."""
     if x in WHOLE:
         return list(WHOLE[: WHOLE.index(x)])
     rounded = [np.floor(x), np.ceil(x), np.floor(10 * x) / 10, np.ceil(10 * x) / 10]

@@ -1,4 +1,4 @@
-"""layer: the gradients of an object with `forward` and `backward`, and of a list of them."""
+"""layer: check the gradients of an object with `forward` and `backward`, or of a list of them."""
 
 from __future__ import annotations
 
@@ -41,28 +41,30 @@ def layer(
     keep_dtype: bool = False,
     raises: bool = True,
 ) -> Report:
-    """Check what `backward` of a layer says: the gradients of its inputs and all its parameters.
+    """Check the gradients that `backward` of a layer gives for its inputs and all parameters.
 
-    Every parameter is found with its gradient: `W` with `dW`, `grads["W"]`, `W.grad`, `W_grad`, and
-    what else courses and books write. A list of layers is a network: `forward` in order, `backward`
-    in reverse. Before each call the layer is put back as it was, so running statistics, caches,
-    gradients that are added up, and its random numbers are the same each time; and so it is left.
+    Each parameter is matched with its gradient by name: `W` with `dW`, `grads["W"]`, `W.grad`,
+    `W_grad`, and other names from courses and books. A list of layers is a network: `forward` runs
+    in order, `backward` in reverse. Before each call the layer is restored, so running statistics,
+    caches, accumulated gradients and random numbers are the same each time. After the check the
+    layer is in its original state.
 
     Args:
         layer: an object with `forward` and `backward`, or a list of them.
-        inputs: of `forward`, arrays or numbers. Integers and others are passed on.
-        parameters: names of those that are checked, by default all on which `forward` depends and
+        inputs: the inputs of `forward`, arrays or numbers. Integers and other values are passed on.
+        parameters: names of the parameters to check; by default all that `forward` depends on, and
             all that have a gradient.
-        gradients: where the gradient of a parameter or an input is, where it has another name:
-            `{"W": "dW"}`, `{"W": "grads[0]"}`, the position in what `backward` returns, or a
-            function of the layer.
+        gradients: where to find a gradient that has an unusual name: `{"W": "dW"}`,
+            `{"W": "grads[0]"}`, the position in the result of `backward`, or a function of the
+            layer.
         forward: the name of the method, or a function of the layer and the inputs.
         backward: the name of the method, or a function of the layer and the cotangent.
-        learning_rate: for a `backward(g, learning_rate)` that updates the parameters: what they
-            lose, divided by it, is the gradient.
-        argnums: which inputs are differentiated, by default all that can be; `()` for none.
-        names: of the inputs, by default those of the parameters of `forward`.
-        rtol, atol, step, seed, coverage, progress, keep_dtype, raises: as those of `gradcheck`.
+        learning_rate: for a `backward(g, learning_rate)` that updates the parameters. The gradient
+            is the decrease of a parameter, divided by the learning rate.
+        argnums: which inputs are differentiated; by default all floating-point inputs; `()` for
+            none.
+        names: names of the inputs; by default the parameter names of `forward`.
+        rtol, atol, step, seed, coverage, progress, keep_dtype, raises: see `gradcheck`.
 
     Raises:
         GradcheckError: if a gradient is wrong or cannot be resolved; `.report` has the details.
@@ -112,7 +114,7 @@ def layer(
             before.restore()
             checked = subject(True)
         report = check_subject(checked, options)
-        if not checked.state.draws and checked.state.has_drawn():  # beside the point only
+        if not checked.state.draws and checked.state.has_drawn():  # not at the point, but near it
             checked.state.draws = True
             checked.state.restore()
             report = check_subject(checked, options)
@@ -122,7 +124,7 @@ def layer(
 
 
 def refuse_others(owners: Sequence[Any], inputs: Sequence[Any]) -> None:
-    """Refuse what is no layer of arrays.
+    """Refuse anything other than layers of NumPy arrays.
 
     Raises:
         ArgumentError: for an empty list, a class, or tensors of another framework.
@@ -148,7 +150,7 @@ def make_subject(
     names: Sequence[str] | None,
     keep: bool,
 ) -> LayerSubject:
-    """Find the parameters, and return the layer as a function of its inputs and of them."""
+    """Find the parameters, and return the layer as a function of its inputs and parameters."""
     network, xs = finder.network, finder.xs
     first = network.layers[0]
     first.names = written = argument_names(first.run, len(xs), names)
@@ -165,7 +167,7 @@ def make_subject(
 
 
 def copy_inputs(inputs: Sequence[Any], keep: bool) -> list[Any]:
-    """Return the inputs with arrays of their own, in double precision unless they are kept."""
+    """Copy the inputs, in double precision unless their dtypes are kept."""
 
     def copy_value(x: Any) -> Any:
         if isinstance(x, Tensor):

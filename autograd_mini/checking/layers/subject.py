@@ -1,4 +1,4 @@
-"""A layer, or a list of them, as a subject: a function of its inputs and parameters."""
+"""A layer, or a list of layers, as a subject: a function of its inputs and parameters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .state import State, is_narrow
 
 
 class LayerSubject(Handwritten):
-    """What `forward` makes of inputs and parameters, and the gradients that `backward` leaves."""
+    """A layer as a function of its inputs and parameters, with the gradients of `backward`."""
 
     what = "backward"
     unsteady = (
@@ -42,10 +42,10 @@ class LayerSubject(Handwritten):
         return self.title
 
     def call(self, values: Arrays) -> Any:
-        """Call `forward` on the layer as it was, with these inputs and parameters.
+        """Restore the layer, set the parameters, and call `forward` with the inputs.
 
         Raises:
-            Problem: if it changes a parameter.
+            Problem: if `forward` changes a parameter.
         """
         arguments = self.inputs.fill_arguments(values)
         self.state.restore()
@@ -58,10 +58,10 @@ class LayerSubject(Handwritten):
         return y
 
     def require_unchanged(self, given: Sequence[Any], what: str, cure: str) -> None:
-        """Refuse a layer that changes its parameters.
+        """Refuse a layer that changes its own parameters.
 
         Raises:
-            Problem: if it does.
+            Problem: in that case.
         """
         for parameter, value in zip(self.parameters, given, strict=True):
             if not np.array_equal(parameter.read(), value, equal_nan=True):
@@ -69,7 +69,7 @@ class LayerSubject(Handwritten):
                 raise problem(Kind.MUTATION, text, parameter.name)
 
     def weights(self, outputs: Arrays, generator: np.random.Generator) -> Arrays:
-        """Draw a cotangent; 1 for a loss whose `backward` needs none."""
+        """Draw a cotangent; use 1 for a loss whose `backward` needs none."""
         self.takes_cotangent = not self.network.starts_alone(self.results)
         drawn = super().weights(outputs, generator)
         return drawn if self.takes_cotangent else [np.ones_like(g) for g in drawn]
@@ -93,7 +93,7 @@ class LayerSubject(Handwritten):
         """Return the gradients of the inputs.
 
         Raises:
-            Problem: if there is none of one that is differentiated.
+            Problem: if a differentiated input has no gradient.
         """
         names = self.inputs.arguments[: self.count]
         specs: dict[str, Spec] = self.finder.specs
@@ -109,7 +109,7 @@ class LayerSubject(Handwritten):
         return gradients
 
     def runs_wide(self) -> bool:
-        """Whether everything runs in double precision."""
+        """Does everything run in double precision?"""
         if any(is_narrow(p.value) for p in self.parameters):
             return False
         values = self.inputs.values(self.inputs.arrays)
@@ -118,6 +118,6 @@ class LayerSubject(Handwritten):
             outputs = [np.asarray(leaf_array(x)) for x in y]
             self.takes_cotangent = not self.network.starts_alone(outputs)
             found = self.pull_back(values, [np.ones(x.shape)[()] for x in outputs])
-        except Exception:  # it was made for narrow numbers
+        except Exception:  # the layer may only accept narrow dtypes
             return False
         return not any(is_narrow(np.asarray(g)) for g in found) or any(map(is_narrow, outputs))
