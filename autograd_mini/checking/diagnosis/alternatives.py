@@ -1,4 +1,9 @@
-"""Alternatives: the gradient that was given is the right one of a slightly different function."""
+"""Alternatives: the given gradient belongs to a slightly different function.
+
+Operands, parameters or whole operations may differ. A constant with a few values, such as targets,
+may have had other values. An operation that chooses, such as a maximum or `np.where`, may have
+chosen another branch.
+"""
 
 from __future__ import annotations
 
@@ -22,22 +27,22 @@ PAIRS = {"max": "min", "min": "max", "maximum": "minimum", "minimum": "maximum",
 
 
 MOST_LEVELS = 3
-"""Different values of a constant, at most."""
+"""A constant with more different values is not tried."""
 
 FEWEST = 3
-"""Entries of a gradient for each value that is solved for, at least."""
+"""Gradient entries needed for each value that is solved for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """Another function: operands or parameters of some operations are changed.
+    """A different function: operands, parameters or primitives of some operations are changed.
 
     Attributes:
-        text: what is other, with {name} for the input.
-        operands: by serial and place, what stands for an operand.
-        params: by serial, other parameters.
-        primitives: by serial, another operation.
-        skipped: by serial, the operand that stands for the result.
+        text: the difference, with {name} for the input.
+        operands: replacements of operands, by serial and place.
+        params: other parameters, by serial.
+        primitives: other primitives, by serial.
+        skipped: for skipped operations, the operand that replaces the result, by serial.
     """
 
     text: str
@@ -48,7 +53,7 @@ class Alternative:
 
 
 def other_function(trial: FaultTrial) -> Pattern | None:
-    """Return what is other in the function whose gradient was given, None if nothing fits."""
+    """Return how the function of the given gradient differs; None if nothing fits."""
     formula = trial.formula
     for alternative in alternatives(formula):
         if formula.budget.is_spent:
@@ -63,7 +68,7 @@ def other_function(trial: FaultTrial) -> Pattern | None:
 
 
 def gives_gradient(trial: FaultTrial, alternative: Alternative) -> bool:
-    """Whether the gradient of another function is the one that was given."""
+    """Is the gradient of a different function the given gradient?"""
     formula, evidence = trial.formula, trial.formula.evidence
     formula.budget.spend(2 * len(formula.vertices), trial.largest)
     other = recompute_formula(formula, alternative)
@@ -79,7 +84,7 @@ def gives_gradient(trial: FaultTrial, alternative: Alternative) -> bool:
 
 
 def recompute_formula(formula: Formula, alternative: Alternative) -> Formula | None:
-    """Compute a formula again with some changes."""
+    """Compute a formula again with some changes; None if the result has another shape."""
     results: dict[Any, Any] = {key_of(x): x for x in formula.leaves}
     vertices = []
     for vertex in formula.vertices:
@@ -108,7 +113,7 @@ def recompute_formula(formula: Formula, alternative: Alternative) -> Formula | N
 
 
 def alternatives(formula: Formula) -> Iterator[Alternative]:
-    """Yield other functions: numbers and masks first, then axes, indices and operations."""
+    """Yield different functions: numbers and masks first, then axes, indices and operations."""
     groups: dict[Any, list[Any]] = {}
     for vertex in formula.vertices:
         key = id(formula.sites.get(vertex.serial)), vertex._primitive.name
@@ -123,7 +128,7 @@ def alternatives(formula: Formula) -> Iterator[Alternative]:
 
 
 def other_operands(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]:
-    """Yield functions in which a constant or an input has another value at one place."""
+    """Yield functions in which a constant or an input has another value in one place."""
     first = vertices[0]
     where = f"{first._primitive.name} ({place_of(formula, first)})"
     for place, x in enumerate(first._operands):
@@ -141,7 +146,7 @@ def other_operands(formula: Formula, vertices: list[Any]) -> Iterator[Alternativ
 
 
 def substitutes(name: str, x: np.ndarray) -> Iterator[tuple[str, Any]]:
-    """Yield what a value may be by mistake."""
+    """Yield values that an operand may have by mistake."""
     numbers = x.astype(float)
     yield f"{name} were left out, 0 in its place,", np.zeros_like(numbers)[()]
     yield f"{name} were left out, 1 in its place,", np.ones_like(numbers)[()]
@@ -165,7 +170,7 @@ def substitutes(name: str, x: np.ndarray) -> Iterator[tuple[str, Any]]:
 
 
 def other_params(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]:
-    """Yield functions in which an operation has another axis, index, or name."""
+    """Yield functions in which an operation has another axis, index or name."""
     first = vertices[0]
     name, params = first._primitive.name, dict(first._params)
     where = f"({place_of(formula, first)})"
@@ -190,7 +195,7 @@ def other_params(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]
 
 
 def skipped_operations(vertices: list[Any], where: str) -> Iterator[Alternative]:
-    """Yield the functions in which an operation that chooses is left out."""
+    """Yield functions without an operation that chooses."""
     first = vertices[0]
     for place, x in enumerate(first._operands):
         if type(x) is Tensor and x._requires_grad and x.shape == first.shape:
@@ -202,7 +207,7 @@ def skipped_operations(vertices: list[Any], where: str) -> Iterator[Alternative]
 
 
 def other_axes(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]:
-    """Yield functions in which reductions run over another axis, or over all."""
+    """Yield functions whose reductions use another axis, or all axes."""
     first = vertices[0]
     ndim = np.ndim(array_of(first._operands[0]))
     where = f"{first._primitive.name} ({place_of(formula, first)})"
@@ -222,7 +227,7 @@ def other_axes(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]:
 
 
 def other_indices(index: Any, length: int) -> Iterator[tuple[str, Any]]:
-    """Yield other indices: the neighbours of a number, the other side of a slice."""
+    """Yield other indices: neighbours of a number, the other side of a slice."""
     parts = index if isinstance(index, tuple) else (index,)
     for place, part in enumerate(parts):
         for other in other_parts(part, length):
@@ -232,7 +237,7 @@ def other_indices(index: Any, length: int) -> Iterator[tuple[str, Any]]:
 
 
 def other_parts(part: Any, length: int) -> Iterator[Any]:
-    """Yield what may stand in the place of a number or a slice in an index."""
+    """Yield replacements of a number or a slice in an index."""
     if isinstance(part, (int, np.integer)) and not isinstance(part, bool):
         yield from (k for k in (0, -1, part + 1, part - 1) if k != part)
     elif isinstance(part, slice) and part.step in (None, 1):
@@ -253,7 +258,11 @@ def index_text(part: Any) -> str:
 
 
 def other_levels(trial: FaultTrial) -> Pattern | None:
-    """Return the pattern in which a constant of few values had other ones."""
+    """Return the pattern of a constant with a few values that had other values.
+
+    The gradient is linear in the factor of such a constant. The values are found by least squares,
+    one for each value of the constant; then the gradient is computed with them.
+    """
     formula = trial.formula
     for vertex, place, constant in few_valued_constants(trial):
         if formula.budget.is_spent:
@@ -277,7 +286,7 @@ def other_levels(trial: FaultTrial) -> Pattern | None:
 
 
 def few_valued_constants(trial: FaultTrial) -> Iterator[tuple[Any, int, np.ndarray]]:
-    """Yield the constants of few values, and where they are operands."""
+    """Yield constants with few values, and the operations that use them."""
     for vertex in trial.formula.vertices:
         for place, x in enumerate(vertex._operands):
             array = x._value if type(x) is Tensor and not x._requires_grad else x
@@ -291,7 +300,7 @@ def few_valued_constants(trial: FaultTrial) -> Iterator[tuple[Any, int, np.ndarr
 def solve_levels(
     trial: FaultTrial, vertex: Any, place: int, constant: np.ndarray, values: np.ndarray
 ) -> np.ndarray | None:
-    """Return the values with which the gradient is nearest to the given one, None if unclear."""
+    """Return the values whose gradient is closest to the given one; None if unclear."""
     formula, smooth = trial.formula, trial.smooth
     wanted = trial.residual[smooth]
     if wanted.size < FEWEST * len(values):
@@ -311,7 +320,10 @@ def solve_levels(
 
 
 def other_branch(trial: FaultTrial) -> Pattern | None:
-    """Return the pattern in which each wrong entry has the gradient of another choice."""
+    """Return the pattern of wrong entries with the gradient of another choice.
+
+    A wrong condition gives some entries the gradient of the other branch, or of both.
+    """
     evidence, position = trial.formula.evidence, trial.position
     rows = [(evidence.weights, evidence.given[position])]
     if evidence.other_given is not None:
@@ -335,7 +347,7 @@ def other_branch(trial: FaultTrial) -> Pattern | None:
 
 
 def choices(trial: FaultTrial) -> Iterator[list[Step]]:
-    """Yield the steps of each operation that chooses, then those of all of them."""
+    """Yield the steps of each operation that chooses, then of all of them."""
     found: dict[int, list[Step]] = {}
     for step in trial.steps:
         if step.vertex._primitive.name in CHOOSING:
@@ -346,12 +358,12 @@ def choices(trial: FaultTrial) -> Iterator[list[Step]]:
 
 
 def pass_where_not_chosen(vertex: Any, position: int, g: Any, gx: Any) -> Any:
-    """Give an operand what it gets where it is not chosen."""
+    """Give an operand the cotangent of the entries where it is not chosen."""
     return sum_like(g, gx) - gx
 
 
 def pass_everything(vertex: Any, position: int, g: Any, gx: Any) -> Any:
-    """Give an operand all that comes back."""
+    """Give an operand the whole cotangent."""
     return sum_like(g, gx)
 
 

@@ -1,4 +1,4 @@
-"""Altered numbers: cotangents and operands that are turned, cut off, or summed otherwise."""
+"""Faults in arrays: a cotangent or operand is transposed, cut, summed wrongly or split wrongly."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from .step_faults import PASSED, array_of
 from .terms import simple_factors
 
 Move = tuple[str, Kind, Callable[[Any], Any]]
-"""What is done to an array: its name, the kind of mistake, the function."""
+"""A change of an array: its name, the kind of mistake, and the function."""
 
 REDUCING = ("max", "min", "prod", "sum", "mean")
-"""Operations that put several entries together."""
+"""Operations that combine several entries."""
 
 
 MOST_PARTS = 8
-"""Parts of which two may be exchanged, at most."""
+"""Parts beyond this many are not compared with each other."""
 
 
 def array_mistakes(shape: tuple[int, ...], is_complex: bool) -> Iterator[Move]:
-    """Yield what may be done to an array by mistake, with the shape kept."""
+    """Yield changes of an array that keep its shape."""
     if is_complex:
         yield "conjugated", Kind.CONJUGATED, np.conj
     for i, j in combinations(range(len(shape)), 2):
@@ -45,7 +45,7 @@ def array_mistakes(shape: tuple[int, ...], is_complex: bool) -> Iterator[Move]:
 
 
 def array_cuts(shape: tuple[int, ...]) -> Iterator[Move]:
-    """Yield what may be left of an array, or added up in it."""
+    """Yield changes that drop or add up parts of an array."""
     for axis, length in enumerate(shape):
         if length < 2:
             continue
@@ -79,12 +79,12 @@ def sum_to_each(x: Any, axis: int) -> Any:
 
 
 def subtract_mean(x: Any, axis: int) -> Any:
-    """Take the mean over an axis off."""
+    """Subtract the mean over an axis."""
     return x - x.mean(axis, keepdims=True)
 
 
 def cotangent_faults(formula: Formula, step: Step) -> Iterator[Fault]:
-    """Yield the faults in which what is passed back is turned, or cut off."""
+    """Yield faults that rearrange or cut the cotangent passed back."""
     what = f"what comes back through {step.vertex._primitive.name}"
     where = f"{{name}} ({place_of(formula, step.vertex)})"
     for how, kind, move in (
@@ -95,7 +95,7 @@ def cotangent_faults(formula: Formula, step: Step) -> Iterator[Fault]:
 
 
 def operand_faults(formula: Formula, step: Step) -> Iterator[Fault]:
-    """Yield the faults in which a rule takes an operand, or the cotangent, turned."""
+    """Yield faults in which a rule uses a rearranged operand or cotangent."""
     vertex = step.vertex
     if vertex._primitive.multiple or vertex._primitive.kind == "linear":
         return
@@ -118,7 +118,7 @@ def operand_faults(formula: Formula, step: Step) -> Iterator[Fault]:
 
 
 def derivative_faults(formula: Formula, step: Step) -> Iterator[Fault]:
-    """Yield the faults in which a simple expression stands in the place of a derivative."""
+    """Yield faults in which a simple expression replaces a derivative."""
     vertex = step.vertex
     moving = [x for x in vertex._operands if np.ndim(array_of(x))]
     if vertex._primitive.kind != "elementwise" or len(moving) != 1 or step.x.size < 3:
@@ -136,7 +136,7 @@ def derivative_faults(formula: Formula, step: Step) -> Iterator[Fault]:
 
 
 def reduction_faults(formula: Formula, step: Step) -> Iterator[Fault]:
-    """Yield the faults in which a reduction gives its entries other shares of its cotangent."""
+    """Yield faults in which a reduction distributes its cotangent wrongly."""
     vertex, name = step.vertex, step.vertex._primitive.name
     if name not in REDUCING:
         return
@@ -169,7 +169,7 @@ def reduction_faults(formula: Formula, step: Step) -> Iterator[Fault]:
 
 
 def indexing_faults(formula: Formula, step: Step) -> Iterator[Fault]:
-    """Yield the faults in which places that are named more than once are not added up."""
+    """Yield faults in which places that an index repeats are not added up."""
     vertex = step.vertex
     if vertex._primitive.name != "getitem":
         return
@@ -208,7 +208,7 @@ def indexing_faults(formula: Formula, step: Step) -> Iterator[Fault]:
 
 
 def broadcast_sum_faults(formula: Formula, step: Step) -> Iterator[Fault]:
-    """Yield the faults in which a broadcast operand is not summed over the right axes."""
+    """Yield faults in which a broadcast operand is not summed over the right axes."""
     vertex = step.vertex
     if not vertex._primitive.broadcasts or vertex._primitive.multiple:
         return
@@ -235,7 +235,7 @@ def broadcast_sum_faults(formula: Formula, step: Step) -> Iterator[Fault]:
 
 
 def exchanged_part_faults(formula: Formula, step: Step) -> Iterator[Fault]:
-    """Yield the faults in which two parts of a value get what is for the other."""
+    """Yield faults in which two parts of a value get the cotangent of each other."""
     vertex = step.vertex
     if not vertex._primitive.multiple or not isinstance(step.g, list):
         return
@@ -255,7 +255,7 @@ def exchanged_part_faults(formula: Formula, step: Step) -> Iterator[Fault]:
 
 
 def reshape_faults(formula: Formula, step: Step) -> Iterator[Fault]:
-    """Yield the faults in which axes are not put back, or numbers are read in another order."""
+    """Yield faults in which axes are not put back, or numbers are read in another order."""
     name = step.vertex._primitive.name
     where = f"in the gradient of {{name}} ({place_of(formula, step.vertex)})"
     edges, shape = frozenset([step.edge]), step.x.shape
@@ -270,5 +270,5 @@ def reshape_faults(formula: Formula, step: Step) -> Iterator[Fault]:
 def reshape_in_order(
     v: Any, position: int, g: Any, gx: Any, shape: tuple[int, ...], order: Any
 ) -> Any:
-    """Put a cotangent in a shape, by rows or by columns."""
+    """Reshape a cotangent, reading it by rows or by columns."""
     return np.reshape(np.ravel(g, order=order), shape)

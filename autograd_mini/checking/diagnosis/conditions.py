@@ -1,7 +1,7 @@
-"""Conditions: what tells the wrong entries of an input from the right ones.
+"""Conditions: describe which entries of an input are wrong.
 
-A condition is named only if it fits: all wrong entries fulfil it, and no right one whose
-derivative is not 0 (there a factor could not be seen; a term could).
+A condition must fit. It holds for all wrong entries, and for no right entry with a nonzero
+derivative. Where the derivative is 0, a wrong factor is invisible, although a wrong term is not.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from ..coordinates import natural
 from .evidence import Evidence
 
 MANY_WAYS = 40
-"""In so many ways at least right entries may be chosen, for a bound to be no accident."""
+"""A bound is named only if it separates the entries in one of at least this many ways."""
 
 Condition = tuple[str, np.ndarray]
-"""How it is written, and where it holds."""
+"""The text of a condition, and where it holds."""
 
 
 def condition_of(evidence: Evidence, position: int, zeros: bool = False) -> str:
-    """Return what the wrong entries of an input have in common, empty if all are wrong.
+    """Return what the wrong entries of an input have in common; empty if all are wrong.
 
     Args:
-        evidence: what is known.
-        position: of the input.
-        zeros: whether the mistake would be seen where the derivative is 0, as a term is.
+        evidence: the facts.
+        position: the position of the input.
+        zeros: whether the mistake is visible where the derivative is 0, as a term is.
     """
     wrong, right = evidence.wrong[position], telling_right_entries(evidence, position, zeros)
     if not evidence.complex[position]:
@@ -44,7 +44,7 @@ def condition_of(evidence: Evidence, position: int, zeros: bool = False) -> str:
 
 
 def where_wrong(evidence: Evidence, position: int, zeros: bool = False) -> tuple[str, str]:
-    """Return the condition of the wrong entries of an input, and it as the end of a sentence."""
+    """Return the condition of the wrong entries, and the same as the end of a sentence."""
     condition = condition_of(evidence, position, zeros)
     if not condition:
         return "", ""
@@ -56,10 +56,10 @@ def where_wrong(evidence: Evidence, position: int, zeros: bool = False) -> tuple
 
 
 def telling_right_entries(evidence: Evidence, position: int, zeros: bool) -> np.ndarray:
-    """Tell which entries are right and would not be if the mistake were made there."""
+    """Which entries are right, and would be wrong if the mistake were made there?"""
     numeric, wrong = evidence.numeric[position], evidence.wrong[position]
     given = evidence.given[position]
-    if not np.any(np.isfinite(given[wrong])):  # what is not finite is seen wherever it is
+    if not np.any(np.isfinite(given[wrong])):  # infinite values are visible everywhere
         return np.asarray(np.isfinite(given) & ~wrong)
     with np.errstate(invalid="ignore"):
         scale = np.nanmax(np.abs(numeric), initial=0.0)
@@ -70,7 +70,7 @@ def telling_right_entries(evidence: Evidence, position: int, zeros: bool) -> np.
 def common_condition(
     evidence: Evidence, position: int, wrong: np.ndarray, right: np.ndarray
 ) -> str:
-    """Return the first condition that holds for all that is wrong and nothing that is right."""
+    """Return the first condition that holds for all wrong and no right entries."""
     if not np.any(right):
         return ""
     count = int(np.count_nonzero(wrong))
@@ -91,7 +91,7 @@ def condition_phrase(condition: str) -> str:
 
 
 def is_clause(condition: str) -> bool:
-    """Whether a condition says something of entries; others name them."""
+    """Is a condition a statement about entries, rather than a name of them?"""
     return any(sign in condition for sign in ("<", ">", "=", " is "))
 
 
@@ -143,7 +143,7 @@ def sign_conditions(name: str, x: np.ndarray) -> Iterator[Condition]:
 def other_values(
     evidence: Evidence, position: int, shape: tuple[int, ...]
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield other values of the shape of an input, or that broadcast to it."""
+    """Yield other values with the shape of an input, or that broadcast to it."""
     inputs = zip(evidence.names, evidence.xs, evidence.complex, strict=True)
     rows = [(n, natural(x, c)) for i, (n, x, c) in enumerate(inputs) if i != position]
     rows += [(n, v) for n, v in evidence.others if np.asarray(v).dtype.kind in "biuf"]
@@ -160,7 +160,7 @@ def other_values(
 
 
 def place_conditions(name: str, shape: tuple[int, ...]) -> Iterator[Condition]:
-    """Yield conditions on where entries are: rows, ends of axes, the diagonal, triangles."""
+    """Yield conditions on positions: rows, ends of axes, the diagonal, triangles."""
     for axis, length in enumerate(shape):
         if length < 2:
             continue
@@ -190,7 +190,7 @@ def place_conditions(name: str, shape: tuple[int, ...]) -> Iterator[Condition]:
 
 
 def extreme_conditions(name: str, x: np.ndarray) -> Iterator[Condition]:
-    """Yield where values are the largest, the smallest, or equal to another."""
+    """Yield where values are the largest, the smallest, or repeated."""
     if not x.size:
         return
     for axis in (None, *range(x.ndim if x.ndim > 1 else 0)):
@@ -202,7 +202,7 @@ def extreme_conditions(name: str, x: np.ndarray) -> Iterator[Condition]:
 
 
 def index_conditions(evidence: Evidence, shape: tuple[int, ...]) -> Iterator[Condition]:
-    """Yield where integers among the other arguments point: once, repeatedly, never."""
+    """Yield where integer arguments point: once, repeatedly or never."""
     for name, value in evidence.others:
         indices = np.asarray(value)
         if indices.dtype.kind not in "iu" or not indices.ndim:
@@ -220,9 +220,9 @@ def index_conditions(evidence: Evidence, shape: tuple[int, ...]) -> Iterator[Con
 def threshold_conditions(
     name: str, x: np.ndarray, wrong: np.ndarray, right: np.ndarray
 ) -> Iterator[Condition]:
-    """Yield the bounds of the wrong values, as round as those that are right allow.
+    """Yield bounds of the wrong values, as round as the right values allow.
 
-    Only where there are so many entries that bounds would hardly separate any others as well.
+    Bounds are named only if there are many entries, so that they hardly separate others by chance.
     """
     count, others = int(np.count_nonzero(wrong)), int(np.count_nonzero(right))
     ways = comb(count + others, others)
@@ -240,7 +240,7 @@ def threshold_conditions(
 
 
 def round_lower_bound(x: np.ndarray, wrong: np.ndarray, right: np.ndarray) -> float:
-    """Return a lower bound of wrong values, with the fewest digits that tell the next right one."""
+    """Return a lower bound of wrong values, with as few digits as the right values allow."""
     least = float(np.min(x[wrong]))
     below = float(np.max(x, where=right & (x < least), initial=-np.inf))
     for digits in range(1, 17):

@@ -1,4 +1,4 @@
-"""Cotangents: what a wrong gradient is for other ones, which tells what it does with them."""
+"""Causes that several inputs share, found with other cotangents and by comparing inputs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Shared = tuple[Cause, list[int]]
 """A cause, and the inputs whose gradients it explains."""
 
 CURVED = 2e-3
-"""A share of a gradient by which it is not linear, beyond what rounding to float16 does."""
+"""A gradient is nonlinear if it is off by this share; rounding to float16 stays below it."""
 
 
 def unsteady_cause(evidence: Evidence) -> Shared | None:
-    """Return the cause if the gradient is another one when it is computed again."""
+    """Return the cause of a gradient that changes when it is computed again."""
     first, again = evidence.first_given, evidence.given_for(evidence.weights)
     if first is None or again is None:
         return None
@@ -36,7 +36,7 @@ def unsteady_cause(evidence: Evidence) -> Shared | None:
 
 
 def ignored_cotangent_cause(evidence: Evidence) -> Shared | None:
-    """Return the cause if a wrong gradient is the same for another cotangent."""
+    """Return the cause of a wrong gradient that is the same for another cotangent."""
     first, other = evidence.first_given, evidence.other_given
     if first is None or other is None:
         return None
@@ -49,7 +49,7 @@ def ignored_cotangent_cause(evidence: Evidence) -> Shared | None:
     if not found:
         return None
     places = {where_wrong(evidence, i) for i in found}
-    if len(places) > 1:  # in other places of each: one at a time
+    if len(places) > 1:  # the places differ: name one input only
         found, places = found[:1], {where_wrong(evidence, found[0])}
     name = evidence.names[found[0]] if len(found) == 1 else None
     ((condition, where),) = places
@@ -59,7 +59,7 @@ def ignored_cotangent_cause(evidence: Evidence) -> Shared | None:
 
 
 def nonlinear_cause(evidence: Evidence) -> Shared | None:
-    """Return the cause if a wrong gradient does not depend linearly on the cotangent."""
+    """Return the cause of a wrong gradient that is not linear in the cotangent."""
     gs, hs = evidence.weights, evidence.other_weights
     first, other = evidence.first_given, evidence.other_given
     both = evidence.given_for([g - 0.5 * h for g, h in zip(gs, hs, strict=True)])
@@ -84,18 +84,21 @@ def nonlinear_cause(evidence: Evidence) -> Shared | None:
 
 
 def constant_text(nothing: list[np.ndarray], found: list[int]) -> str:
-    """Write the number that is added to each entry, if it is one."""
+    """Write the number that is added to each entry, if it is the same for all."""
     values = np.concatenate([nothing[i].ravel() for i in found])
     return f", {values[0]:.4g}" if np.ptp(values) <= 1e-9 * abs(values[0]) else ""
 
 
 def largest_finite(values: np.ndarray) -> float:
-    """Return the largest of the finite values, 0 if there are none."""
+    """Return the largest finite value; 0 if there is none."""
     return float(np.max(values, where=np.isfinite(values), initial=0.0))
 
 
 def conjugated_cause(evidence: Evidence) -> Shared | None:
-    """Return the cause if the derivative is conjugated: G(ḡ) is then the conjugate of the right."""
+    """Return the cause of a derivative that is conjugated.
+
+    Then G(ḡ) is the conjugate of the right gradient.
+    """
     suspects = evidence.suspects()
     if not all(evidence.complex[i] for i in suspects):
         return None
@@ -119,7 +122,7 @@ def name_inputs(evidence: Evidence, positions: list[int]) -> str:
 
 
 def exchanged_cause(evidence: Evidence) -> Shared | None:
-    """Return the cause if two inputs have exchanged gradients."""
+    """Return the cause of two inputs with exchanged gradients."""
     for i, j in combinations(evidence.suspects(), 2):
         if evidence.complex[i] != evidence.complex[j]:
             continue
@@ -138,14 +141,14 @@ def exchanged_cause(evidence: Evidence) -> Shared | None:
 
 
 def has_gradient_of(evidence: Evidence, i: int, j: int, sign: int) -> bool:
-    """Whether the gradient that was given for one input is that of another."""
+    """Is the given gradient of one input the numeric gradient of another?"""
     if not np.all(np.isfinite(evidence.error[j])):
         return False
     return evidence.explains(i, sign * evidence.numeric[j], evidence.slack(j))
 
 
 def have_exchanged_rules(evidence: Evidence, i: int, j: int) -> bool:
-    """Whether each of two inputs that are broadcast together has the rule of the other."""
+    """Does each of two inputs that are broadcast together have the rule of the other?"""
     if len(evidence.outputs) != 1:
         return False
     result = natural_shape(evidence.outputs[0].shape, evidence.complex_outputs[0])
@@ -163,7 +166,7 @@ def have_exchanged_rules(evidence: Evidence, i: int, j: int) -> bool:
 
 
 def sums_to_given(full: np.ndarray, given: np.ndarray, rtol: float) -> bool:
-    """Whether a sum over broadcast axes is the gradient that was given."""
+    """Is a sum over broadcast axes the given gradient?"""
     slack = 10 * rtol * sum_to_shape(np.abs(full), given.shape)
     difference = np.abs(sum_to_shape(full, given.shape) - given)
     return bool(np.all(difference <= slack + np.max(slack, initial=0.0)))

@@ -1,4 +1,10 @@
-"""Evidence: what is known of a wrong gradient, for those who look for its cause."""
+"""Evidence: the facts about a wrong gradient that a diagnosis uses.
+
+`Evidence` holds the facts. A `View` shows the wrong entries of one input under one or two
+cotangents. With one cotangent, every wrong gradient of a single number is off by some factor; the
+second cotangent shows which mistakes fit both. `unsummed_gradient` undoes the sum over broadcast
+axes.
+"""
 
 from __future__ import annotations
 
@@ -12,30 +18,30 @@ import numpy as np
 from ..coordinates import natural
 
 MOST_COLUMNS = 48
-"""Entries whose derivatives of all outputs are taken, at most, for one input."""
+"""For one input, columns of the Jacobian are computed for at most this many entries."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known; arrays are in real coordinates, one an input or output.
+    """The facts. Arrays are in real coordinates, one for each input or output.
 
     Attributes:
-        names: of the inputs.
-        xs: their values.
-        given: the gradient that was given.
-        numeric: the numeric one, NaN where it is not known.
-        error: its error bars.
-        wrong: where it was judged wrong.
-        complex, complex_outputs: which are complex: their last axis is (real, imaginary).
+        names: the names of the inputs.
+        xs: the values of the inputs.
+        given: the given gradient.
+        numeric: the numeric gradient; NaN where it is unknown.
+        error: the error bars of the numeric gradient.
+        wrong: which entries were judged wrong.
+        complex, complex_outputs: which arrays are complex; their last axis is (real, imaginary).
         outputs: the results at the point.
-        weights: their cotangent.
+        weights: the cotangent of the results.
         others: names and values of the arguments that are not differentiated.
-        column: numeric derivatives of all outputs by one entry: costs evaluations.
-        regradient: the given gradient for another cotangent; it may raise.
+        column: computes numeric derivatives of all outputs by one entry; costs evaluations.
+        regradient: computes the given gradient for another cotangent; may raise.
         rtol: the relative tolerance of the check.
-        kink: where it was judged to stand at a kink, which has several derivatives.
-        function: the function of natural values, None if it is not one of NumPy arrays.
-        rewritten: makes a copy of it that writes into no array, None if there is none.
+        kink: which entries were judged to be at a kink, which has several derivatives.
+        function: the function of natural values; None if it does not use NumPy arrays.
+        rewritten: makes a copy of the function that does not write into arrays, or None.
     """
 
     names: list[str]
@@ -57,13 +63,13 @@ class Evidence:
     rewritten: Callable[[], Callable[[list[Any]], Any] | None] | None = None
 
     def refresh(self) -> None:
-        """Call the function at the point again, so that what it keeps for later is of arrays."""
+        """Call the function at the point again, so that its caches hold arrays again."""
         if self.function is not None:
             pairs = zip(self.xs, self.complex, strict=True)
             self.function([np.array(natural(x, c))[()] for x, c in pairs])
 
     def smooth(self, position: int) -> np.ndarray:
-        """Tell which entries of an input do not stand at a kink."""
+        """Which entries of an input are not at a kink?"""
         if self.kink is None:
             return np.ones(self.xs[position].shape, bool)
         return ~self.kink[position]
@@ -73,7 +79,7 @@ class Evidence:
         return [i for i, wrong in enumerate(self.wrong) if np.any(wrong)]
 
     def derivatives(self, position: int, index: tuple[int, ...]) -> list[np.ndarray]:
-        """Return the derivatives of all outputs by one entry, computed once."""
+        """Return the derivatives of all outputs by one entry; computed once."""
         at = position, tuple(int(i) for i in index)
         if at not in self._columns:
             self._columns[at] = self.column(*at)
@@ -85,30 +91,30 @@ class Evidence:
 
     @property
     def most_columns(self) -> int:
-        """How many entries' derivatives are taken, at most: fewer of large outputs."""
+        """The largest number of columns to compute; smaller for large outputs."""
         size = sum(y.size for y in self.outputs)
         return min(MOST_COLUMNS, 4 + 500_000 // max(1, size))
 
     def tolerance(self, position: int) -> np.ndarray:
-        """Return how far the numeric gradient of an input may be from one that explains it."""
+        """Return how far an explanation may be from the numeric gradient of an input."""
         size = np.maximum(np.abs(self.numeric[position]), np.abs(self.given[position]))
         return 4 * self.error[position] + 10 * self.rtol * size
 
     def slack(self, position: int) -> np.ndarray:
-        """Return how far each number of a numeric gradient may be from the one it stands for."""
+        """Return how far each number of the numeric gradient may be from the true one."""
         size = np.abs(self.numeric[position])
         top = np.max(size, where=np.isfinite(size), initial=0.0)
         return 4 * self.error[position] + 10 * self.rtol * size + 1e-12 * top
 
     def explains(self, position: int, candidate: np.ndarray, slack: np.ndarray) -> bool:
-        """Whether a candidate is the given gradient, and by far closer to it where it is wrong."""
+        """Is a candidate the given gradient, and much closer to it where entries are wrong?"""
         off = np.abs(self.given[position] - candidate)
         wrong = self.wrong[position]
         before = np.abs(self.given[position] - self.numeric[position])[wrong]
         return bool(np.all(off <= slack) and np.all(off[wrong] <= 0.1 * before))
 
     def known_entries(self, position: int) -> np.ndarray:
-        """Tell which entries of an input have a numeric derivative that says something."""
+        """Which entries have a numeric derivative that is certain enough to use?"""
         with np.errstate(invalid="ignore"):
             size = np.max(
                 np.abs(self.numeric[position]), where=np.isfinite(self.numeric[position]), initial=0
@@ -117,7 +123,7 @@ class Evidence:
 
     @cached_property
     def other_weights(self) -> list[np.ndarray]:
-        """Another cotangent, of other sizes and signs."""
+        """Another cotangent, with other sizes and signs."""
         generator = np.random.default_rng(99)
         return [
             generator.uniform(0.4, 1.6, g.shape) * generator.choice([-1.0, 1.0], g.shape)
@@ -126,33 +132,33 @@ class Evidence:
 
     @cached_property
     def first_given(self) -> list[np.ndarray] | None:
-        """The given gradient, computed again, None if it cannot be had."""
+        """The given gradient, computed again; None if that fails."""
         return self.given_for(self.weights)
 
     @cached_property
     def other_given(self) -> list[np.ndarray] | None:
-        """The given gradient for the other cotangent, None if it cannot be had."""
+        """The given gradient for the other cotangent; None if that fails."""
         return self.given_for(self.other_weights)
 
     def given_for(self, weights: list[np.ndarray]) -> list[np.ndarray] | None:
-        """Return the given gradient for a cotangent, None if it cannot be had."""
+        """Return the given gradient for a cotangent; None if that fails."""
         try:
             found = self.regradient([g.copy() for g in weights])
-        except Exception:  # whatever a wrong rule does with another cotangent
+        except Exception:  # a wrong rule may fail for another cotangent
             return None
         return [np.asarray(g, float) for g in found]
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Flat arrays, one number for each wrong entry that was looked at, and each cotangent.
+    """Some wrong entries of one input as flat arrays, one row for each cotangent.
 
     Attributes:
-        position: of the input.
-        places: flat places of the entries, once.
-        given, numeric: the gradients, a row a cotangent.
-        tolerance: how far the two may be apart where they are the same.
-        columns: the derivatives of all outputs, one flat row an entry, None if not taken.
+        position: the position of the input.
+        places: the flat indices of the entries.
+        given, numeric: the gradients, one row for each cotangent.
+        tolerance: how far equal entries may be apart.
+        columns: the derivatives of all outputs, one row for each entry; None if not computed.
     """
 
     position: int
@@ -163,26 +169,26 @@ class View:
     columns: np.ndarray | None
 
     def matches(self, prediction: np.ndarray) -> bool:
-        """Whether a prediction of the given gradient holds at every entry."""
+        """Does a prediction equal the given gradient at every entry?"""
         with np.errstate(all="ignore"):
-            scale = np.clip(np.abs(prediction) / self.size, 1.0, 1e3)  # error bars of a multiple
+            scale = np.clip(np.abs(prediction) / self.size, 1.0, 1e3)  # multiples: wider bars
             slack = self.tolerance * scale
             return bool(np.all(np.abs(self.given - prediction) <= slack))
 
     @property
     def size(self) -> np.ndarray:
-        """The sizes of the gradients, of which none is nothing beside the largest."""
+        """The sizes of the entries; a tiny entry counts as a small share of the largest."""
         sizes = np.maximum(np.abs(self.numeric), np.abs(self.given))
         return np.maximum(sizes, 1e-12 * np.max(sizes, initial=0.0) + 1e-300)
 
 
 def view_wrong_entries(evidence: Evidence, position: int, everywhere: bool = False) -> View | None:
-    """Look at all wrong entries of an input whose derivative is known; None if there are none.
+    """View all wrong entries with a known derivative; None if there are none.
 
     Args:
-        evidence: what is known.
-        position: of the input.
-        everywhere: whether to look at right entries too.
+        evidence: the facts.
+        position: the position of the input.
+        everywhere: whether to include right entries.
     """
     known = evidence.known_entries(position)
     known &= evidence.smooth(position) if everywhere else evidence.wrong[position]
@@ -194,7 +200,7 @@ def view_wrong_entries(evidence: Evidence, position: int, everywhere: bool = Fal
 
 
 def first_row(evidence: Evidence, position: int, places: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return the given and numeric gradient at some places, and how far they may be apart."""
+    """Return the given and numeric gradient at some places, and their tolerance."""
     arrays = (evidence.given[position], evidence.numeric[position], evidence.tolerance(position))
     return tuple(values.ravel()[places] for values in arrays)
 
@@ -202,14 +208,14 @@ def first_row(evidence: Evidence, position: int, places: np.ndarray) -> tuple[np
 def are_derivatives(
     columns: np.ndarray, weights: list[np.ndarray], numeric: np.ndarray, tolerance: np.ndarray
 ) -> bool:
-    """Whether derivatives of all outputs add up to the numeric gradient, but for their noise."""
+    """Do derivatives of all outputs add up to the numeric gradient, up to noise?"""
     g = np.concatenate([part.ravel() for part in weights])
     off, size = np.abs(columns @ g - numeric), np.abs(columns) @ np.abs(g)
     return bool(np.all(off <= tolerance + 1e-3 * size))
 
 
 def view_closer(evidence: Evidence, seen: View) -> View:
-    """Look at some of the entries through each output, and if possible with another cotangent."""
+    """View some of the entries for each output, and for another cotangent if possible."""
     other, position = evidence.other_given, seen.position
     chosen = np.linspace(0, len(seen.places), evidence.most_columns, endpoint=False).astype(int)
     places = seen.places[np.unique(chosen)]
@@ -241,12 +247,12 @@ def view_closer(evidence: Evidence, seen: View) -> View:
 
 
 def natural_shape(shape: tuple[int, ...], is_complex: bool) -> tuple[int, ...]:
-    """Return the shape of an array whose real coordinates have this one."""
+    """Return the shape of an array from the shape of its real coordinates."""
     return shape[:-1] if is_complex else shape
 
 
 def is_stretched(shape: tuple[int, ...], result: tuple[int, ...]) -> bool:
-    """Whether a shape is another one once it is broadcast to a result's."""
+    """Does a shape broadcast to a different shape of a result?"""
     try:
         return shape != result and np.broadcast_shapes(shape, result) == result
     except ValueError:
@@ -264,10 +270,11 @@ def sum_to_shape(full: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def unsummed_gradient(
     evidence: Evidence, position: int, weights: Sequence[np.ndarray]
 ) -> np.ndarray | None:
-    """Return the gradient of an input at each element of the one result, in real coordinates.
+    """Return the gradient of an input before it is summed over broadcast axes.
 
-    For a result that is elementwise in inputs that are broadcast, this is what a rule computes
-    before it sums. None for several results, and for inputs too large to take all their columns.
+    It has one number for each element of the single result, in real coordinates. For elementwise
+    operations this is what a rule computes before it sums. Returns None for several results, and
+    for inputs with too many columns.
     """
     x, is_complex = evidence.xs[position], evidence.complex[position]
     if len(evidence.outputs) != 1 or x.size > evidence.most_columns:

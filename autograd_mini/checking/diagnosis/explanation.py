@@ -1,8 +1,9 @@
-"""Diagnosis: the cause of a wrong gradient, the simplest that explains it.
+"""Explanation: the driver of a diagnosis. It names the simplest cause of a wrong gradient.
 
-A cause is a hypothesis that reproduces the given gradient from the numeric one, at every wrong
-entry that was looked at and for two cotangents where that is affordable. The first that does is
-named, in the order of how often people make the mistake and how little it assumes.
+A cause is named only if it turns the numeric gradient into the given one, at every wrong entry that
+is checked, and for two cotangents if that is affordable. The first cause that fits is named. They
+are tried in the order of how common they are, and how little they assume: first causes that inputs
+share, then patterns of one input, then faults in the recorded formula.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ from .step_faults import (
 from .terms import extra_factor_pattern, simple_term_pattern, single_entry_pattern
 
 MOST = 3
-"""Causes in a report."""
+"""Largest number of causes in a report."""
 
 
 Check = Callable[[Evidence, View], Pattern | None]
@@ -74,10 +75,10 @@ CHECKS: tuple[Check, ...] = (
 """From the simplest on."""
 
 BY_VALUES = (left_out_pattern, simple_term_pattern, extra_factor_pattern)
-"""Those that speak of values: they have to say where they hold, or hold for right entries too."""
+"""These patterns are about values. They must say where they hold, or hold for right entries too."""
 
 PLAIN_FACTORS = (0.0, -1.0)
-"""Factors that are looked for first: a path that is left out, a sign."""
+"""Factors that are tried first: a missing path, and a flipped sign."""
 
 MAKERS = (
     missing_derivative_faults,
@@ -89,14 +90,14 @@ MAKERS = (
     exchanged_part_faults,
     reshape_faults,
 )  # fmt: skip
-"""What yields faults of single steps, from the usual ones on."""
+"""Generators of faults at single steps, the most common first."""
 
 COSTLY_MAKERS = (wrong_value_faults, cotangent_faults)
-"""What costs more, or says less."""
+"""Generators of faults that cost more or say less."""
 
 
 def diagnose(evidence: Evidence) -> tuple[Cause, ...]:
-    """Return the causes of what is wrong, most telling first; one an input, at most three."""
+    """Return the causes, the most useful first: one for each input, and at most three in all."""
     found: list[Cause] = []
     suspects = evidence.suspects()
     with np.errstate(all="ignore"):
@@ -124,7 +125,7 @@ def diagnose(evidence: Evidence) -> tuple[Cause, ...]:
 
 
 def _diagnose_input(evidence: Evidence, position: int, formula: Formula | None) -> Cause | None:
-    """Return the cause of what is wrong with the gradient of one input."""
+    """Return the cause of the wrong gradient of one input."""
     given, wrong = evidence.given[position], evidence.wrong[position]
     if not np.all(np.isfinite(given[wrong])):
         infinite = wrong & ~np.isfinite(given)
@@ -144,7 +145,7 @@ def _diagnose_input(evidence: Evidence, position: int, formula: Formula | None) 
 
 
 def pattern_within_bars(evidence: Evidence, position: int) -> Pattern | None:
-    """Return 0 or a flipped sign, which wide error bars tell too, if all wrong entries agree."""
+    """Return a zero gradient or a flipped sign, which even wide error bars can show."""
     wrong = evidence.wrong[position]
     arrays = (evidence.given, evidence.numeric, evidence.error)
     given, numeric, error = (values[position][wrong] for values in arrays)
@@ -159,7 +160,7 @@ def pattern_within_bars(evidence: Evidence, position: int) -> Pattern | None:
 
 
 def near_factor_pattern(seen: View) -> Pattern | None:
-    """Return the pattern of a factor that is one as far as wide error bars tell."""
+    """Return a factor that is known only as well as wide error bars allow."""
     found = seen.given / seen.numeric
     low, high = np.min(found), np.max(found)
     if not np.isfinite(low + high) or found.size < 2 or high - low > 1e-3 * abs(low):
@@ -167,14 +168,14 @@ def near_factor_pattern(seen: View) -> Pattern | None:
     if abs(low + 1) < 1e-3:
         text = "the sign of the gradient of {name} is flipped{where}, within the error bars"
         return Pattern(Kind.SIGN, text, -1.0)
-    if abs(low - 1) < 2e-3:  # that says nothing
+    if abs(low - 1) < 2e-3:  # indistinguishable from right
         return None
     text = f"the gradient of {{name}} is about {low:.4g} times the right one{{where}}"
     return Pattern(Kind.FACTOR, text, float(low))
 
 
 def ratio_text(seen: View) -> str:
-    """Say how far a gradient is off that nothing explains."""
+    """Say how far off a gradient is that nothing explains."""
     found = (seen.given / seen.numeric)[np.isfinite(seen.given / seen.numeric)]
     text = "the gradient of {name}{where}"
     if not found.size:
@@ -186,7 +187,7 @@ def ratio_text(seen: View) -> str:
 
 
 def find_pattern(evidence: Evidence, seen: View, formula: Formula | None) -> Pattern | None:
-    """Return the first pattern that explains all that was looked at, and some of it closer."""
+    """Return the first pattern that explains all entries in view."""
     near = view_closer(evidence, seen)
     for check in CHECKS:
         if check is left_out_pattern and formula is not None and not formula.is_elementwise:
@@ -214,13 +215,13 @@ def find_pattern(evidence: Evidence, seen: View, formula: Formula | None) -> Pat
         again = check(evidence, seen)
         if again is not None and again.kind is pattern.kind:
             return again
-    if formula is not None and formula.is_elementwise:  # simple terms say more of it
+    if formula is not None and formula.is_elementwise:  # simple terms describe it better
         return find_fault(formula, seen.position)
     return None
 
 
 def holds_elsewhere(evidence: Evidence, check: Check, pattern: Pattern, position: int) -> bool:
-    """Whether a pattern gives the right entries too, if no condition tells them from the wrong."""
+    """Does a pattern also give the right entries, if no condition separates them?"""
     condition = condition_of(evidence, position, pattern.zeros)
     if not condition.endswith("entries"):
         return True
@@ -230,7 +231,7 @@ def holds_elsewhere(evidence: Evidence, check: Check, pattern: Pattern, position
 
 
 def is_vague(evidence: Evidence, seen: View, pattern: Pattern) -> bool:
-    """Whether a pattern is a factor that means nothing, or holds for entries that mean nothing."""
+    """Is a pattern only a meaningless factor, or a condition that says nothing?"""
     factor = pattern.factor
     if not pattern.whole:
         condition = condition_of(evidence, seen.position, pattern.zeros)
@@ -241,7 +242,7 @@ def is_vague(evidence: Evidence, seen: View, pattern: Pattern) -> bool:
 
 
 def is_plain(factor: float) -> bool:
-    """Whether a factor or its inverse is a small whole number."""
+    """Is a factor or its inverse a small whole number?"""
     sizes = abs(factor), abs(1 / factor)
     return any(isclose(size, round(size), rel_tol=1e-5) for size in sizes if 0.9 < size < 10)
 
@@ -255,7 +256,7 @@ def make_cause(evidence: Evidence, position: int, pattern: Pattern) -> Cause:
 
 
 def find_fault(formula: Formula, position: int) -> Pattern | None:
-    """Return the pattern of one mistake in the formula that gives the gradient of an input."""
+    """Return the pattern of one mistake in the formula that gives the given gradient."""
     key = "faulty", position
     if key not in formula.memo:
         formula.memo[key] = _find_fault(formula, position)
@@ -271,7 +272,7 @@ def _find_fault(formula: Formula, position: int) -> Pattern | None:
     if fault is None:
         pattern = other_branch(trial) or other_levels(trial) or other_function(trial)
     if fault is None and pattern is None and settled is not None:
-        trial = FaultTrial(formula, position)  # perhaps what cancels was differentiated in part
+        trial = FaultTrial(formula, position)  # paths that cancel may be differentiated in part
         fault = first_confirmed(trial, usual_faults(trial))
     if fault is None:
         return pattern
@@ -280,7 +281,7 @@ def _find_fault(formula: Formula, position: int) -> Pattern | None:
 
 
 def first_confirmed(trial: FaultTrial, groups: Iterable[Iterable[Fault]]) -> Fault | None:
-    """Return the first fault that is the cause, from the simplest on."""
+    """Return the first fault that is confirmed."""
     for faults in groups:
         for fault in faults:
             if trial.confirms(fault):
@@ -297,7 +298,7 @@ def usual_faults(trial: FaultTrial) -> Iterator[Iterable[Fault]]:
 
 
 def costly_faults(trial: FaultTrial) -> Iterator[Iterable[Fault]]:
-    """Yield groups of faults that cost more, or assume more."""
+    """Yield groups of faults that cost more or assume more."""
     yield value_factor_faults(trial)
     yield as_list(find_loop_fault(trial, LOOP_MAKERS))
     yield paired_factor_faults(trial)
@@ -309,12 +310,12 @@ def costly_faults(trial: FaultTrial) -> Iterator[Iterable[Fault]]:
 
 
 def as_list(fault: Fault | None) -> list[Fault]:
-    """Return a list of what a search has found."""
+    """Return a list with a fault, or an empty list for None."""
     return [] if fault is None else [fault]
 
 
 def is_simple(factor: float | None) -> bool:
-    """Whether a factor or its inverse is a whole number."""
+    """Is a factor or its inverse a whole number?"""
     if not factor:
         return True
     return any(

@@ -1,4 +1,4 @@
-"""Loops: mistakes at a line that is run several times, as a step of a recurrence is."""
+"""Faults in loops: mistakes at a line that runs several times, such as a step of a recurrence."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from .formula import Formula, apply_rules, line_of, name_of, place_of
 from .step_faults import array_of, factor_phrase, has_several_operands, missing_derivative_faults
 
 Made = Callable[[FaultTrial, "Loop"], Iterator[Fault]]
-"""What yields faults of all steps of a loop."""
+"""Yields faults of all steps of a loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """The steps of one operation at one line and one operand, in the order they were recorded."""
+    """The steps of one operation at one source line and one operand, in recording order."""
 
     steps: list[Step]
 
     @property
     def edges(self) -> frozenset[tuple[int, int]]:
-        """Where they are."""
+        """The edges of all steps."""
         return frozenset(step.edge for step in self.steps)
 
     def describe(self, formula: Formula) -> str:
@@ -38,7 +38,7 @@ class Loop:
 
 
 def loops(trial: FaultTrial) -> list[Loop]:
-    """Collect the steps that were recorded at the same place of a program."""
+    """Group the steps that were recorded at the same place of a program."""
     found: dict[Any, list[Step]] = {}
     for step in sorted(trial.steps, key=lambda step: step.vertex.serial):
         place = trial.formula.sites.get(step.vertex.serial)
@@ -50,7 +50,7 @@ def loops(trial: FaultTrial) -> list[Loop]:
 
 
 def find_loop_fault(trial: FaultTrial, makers: tuple[Made, ...]) -> Fault | None:
-    """Return the first fault of all steps of a loop that is the cause."""
+    """Return the first fault at all steps of a loop that is confirmed."""
     found = loops(trial)
     for make in makers:
         for loop in found:
@@ -63,7 +63,7 @@ def find_loop_fault(trial: FaultTrial, makers: tuple[Made, ...]) -> Fault | None
 
 
 def skipped_turn_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
-    """Yield the faults in which some turns of a loop pass nothing back, or with another factor."""
+    """Yield faults in which some loop steps pass nothing back, or a wrong factor."""
     told, edges = loop.describe(trial.formula), [step.edge for step in loop.steps]
 
     def nothing(v: Any, p: int, g: Any, gx: Any) -> Any:
@@ -89,7 +89,7 @@ def skipped_turn_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
 
 
 def overwriting_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
-    """Yield the faults in which overlapping parts overwrite each other, and are not added up."""
+    """Yield faults in which overlapping parts overwrite each other instead of adding up."""
     if loop.steps[0].vertex._primitive.name != "getitem" or not is_additive(loop):
         return
     masks = {}
@@ -111,7 +111,7 @@ def overwriting_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
 
 
 def repeated_rule_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
-    """Yield the faults of single steps that are made at all turns of a loop."""
+    """Yield faults of single steps, made at all steps of a loop."""
     for make in (missing_derivative_faults, indexing_faults, operand_faults, reshape_faults):
         rows = [list(make(trial.formula, step)) for step in loop.steps]
         for faults in zip(*rows, strict=False):
@@ -125,7 +125,7 @@ def repeated_rule_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
 
 
 def other_turn_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
-    """Yield the faults in which a rule takes the value of another turn, or another value."""
+    """Yield faults in which a rule uses the value of another loop step, or another value."""
     formula, first = trial.formula, loop.steps[0]
     name, count = first.vertex._primitive.name, len(loop.steps)
     if first.vertex._primitive.kind == "linear" or type(first.vertex._operands) is not tuple:
@@ -162,7 +162,7 @@ def operand_at(step: Step, place: int) -> Any:
 
 
 def replacements(formula: Formula, used: list[Any], count: int) -> Iterator[tuple[str, list[Any]]]:
-    """Yield what may stand for the values that are used at each turn."""
+    """Yield replacements of the values that are used at each loop step."""
     if len({id(x) for x in used}) > 1:
         yield "{name} of the next step (off by one, shifted) is taken", [*used[1:], used[-1]]
         yield "{name} of the step before (off by one, shifted) is taken", [used[0], *used[:-1]]
@@ -192,9 +192,9 @@ def replacements(formula: Formula, used: list[Any], count: int) -> Iterator[tupl
 
 
 def is_additive(loop: Loop) -> bool:
-    """Whether no step of a loop lies behind another: all pass back to the same value."""
+    """Do all steps of a loop pass back to the same value, so that none depends on another?"""
     return len({id(step.x) for step in loop.steps}) == 1
 
 
 LOOP_MAKERS: tuple[Made, ...] = (skipped_turn_faults, overwriting_faults, repeated_rule_faults)
-"""What is looked for first at a loop; `other_turns` costs more."""
+"""Generators of loop faults that are tried first; `other_turn_faults` costs more."""

@@ -1,4 +1,4 @@
-"""Rearrangements: gradients whose numbers are right, and in the wrong places."""
+"""Rearrangements: gradients with the right numbers in wrong places, or averaged by mistake."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from .evidence import Evidence, View, view_closer, view_wrong_entries
 from .patterns import Pattern
 
 MOST_SHIFTED = 32
-"""Places by which a shifted gradient is looked for, at most."""
+"""Larger shifts are not tried."""
 
 MOST_AXES = 4
-"""Axes up to which all their orders are tried."""
+"""With more axes, not all orders are tried."""
 
 SAMPLED = 64
-"""Wrong entries that are compared before all are."""
+"""Number of entries that are compared first."""
 
 Move = tuple[Pattern, Callable[[np.ndarray], np.ndarray]]
-"""What a rearrangement is called, and what it does to an array."""
+"""A rearrangement: its pattern, and the function on arrays."""
 
 
 def rearrangement_pattern(evidence: Evidence, seen: View) -> Pattern | None:
-    """Return a pattern in which the right numbers are in the wrong places."""
+    """Return a pattern in which the right numbers are in wrong places."""
     shape, is_complex = evidence.xs[seen.position].shape, evidence.complex[seen.position]
     return next(moves_that_explain(evidence, seen, rearrangements(shape, is_complex)), (None,))[0]
 
@@ -35,8 +35,8 @@ def rearrangement_pattern(evidence: Evidence, seen: View) -> Pattern | None:
 def averaged_pattern(evidence: Evidence, seen: View) -> Pattern | None:
     """Return a pattern in which entries are sums or means of the right ones.
 
-    A second cotangent has to tell the same, and most have to be other than 0: where one alone is,
-    each has its value, which need not be a sum.
+    It must hold for a second cotangent, and most entries must be nonzero. With a single nonzero
+    entry, the others would copy it, which need not be a sum.
     """
     position, numeric = seen.position, evidence.numeric[seen.position]
     if evidence.complex[position] or 2 * np.count_nonzero(numeric) <= numeric.size:
@@ -55,7 +55,7 @@ def averaged_pattern(evidence: Evidence, seen: View) -> Pattern | None:
 
 
 def moves_that_explain(evidence: Evidence, seen: View, tried: Iterator[Move]) -> Iterator[Move]:
-    """Yield what makes the given gradient of the numeric one: at a few entries, then at all."""
+    """Yield moves that turn the numeric gradient into the given one: at a few entries, then all."""
     position = seen.position
     given, numeric = evidence.given[position], evidence.numeric[position]
     if given.ndim == 0 or not np.all(np.isfinite(numeric + evidence.error[position])):
@@ -68,7 +68,7 @@ def moves_that_explain(evidence: Evidence, seen: View, tried: Iterator[Move]) ->
         candidate = move(numeric)
         if np.any(np.abs(wanted - candidate[some]) > most):
             continue
-        if evidence.explains(position, candidate, move(slack)):  # numbers keep their error bars
+        if evidence.explains(position, candidate, move(slack)):  # error bars move with the numbers
             yield pattern, move
 
 
@@ -91,12 +91,12 @@ def rearrangements(shape: tuple[int, ...], is_complex: bool) -> Iterator[Move]:
 
 
 def whole_pattern(kind: Kind, how: str) -> Pattern:
-    """Return a pattern that speaks of the whole gradient."""
+    """Return a pattern that describes the whole gradient."""
     return Pattern(kind, f"the gradient of {{name}} is {how}", None, True)
 
 
 def axis_orders(shape: tuple[int, ...], last: int) -> Iterator[Move]:
-    """Yield other orders of the axes; the numbers are read row by row if the shape is another."""
+    """Yield other orders of the axes; the numbers are read by rows if the shape differs."""
     tail = tuple(range(last, len(shape)))
     for axes in permutations(range(last)):
         if axes == tuple(range(last)):
@@ -113,12 +113,12 @@ def reorder_axes(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
 
 
 def write_by_columns(x: np.ndarray) -> np.ndarray:
-    """Write what was read by rows by columns."""
+    """Write numbers by columns that were read by rows."""
     return x.ravel().reshape(x.shape, order="F")
 
 
 def shifts(length: int) -> Iterator[int]:
-    """Yield by how much entries along an axis may be shifted, the least first."""
+    """Yield possible shifts along an axis, the smallest first."""
     for n in range(1, min(length // 2, MOST_SHIFTED) + 1):
         yield n
         if 2 * n < length:
@@ -126,7 +126,7 @@ def shifts(length: int) -> Iterator[int]:
 
 
 def averages(shape: tuple[int, ...]) -> Iterator[Move]:
-    """Yield gradients whose entries are sums or means of the right ones, along an axis or part."""
+    """Yield moves that replace entries by sums or means along an axis, or in groups."""
     for axis, length in enumerate(shape):
         for size in range(length, 1, -1):
             if length % size:
@@ -139,14 +139,14 @@ def averages(shape: tuple[int, ...]) -> Iterator[Move]:
 
 
 def average_groups(x: np.ndarray, axis: int, size: int, reduce: Callable[..., Any]) -> np.ndarray:
-    """Sum or average each so many neighbours along an axis, and give the result to each."""
+    """Sum or average groups of neighbours along an axis, and give the result to each."""
     parts = x.reshape(*x.shape[:axis], -1, size, *x.shape[axis + 1 :])
     whole = reduce(parts, axis=axis + 1, keepdims=True)
     return np.asarray(np.broadcast_to(whole, parts.shape).reshape(x.shape))
 
 
 def reversals(shape: tuple[int, ...], last: int) -> Iterator[Move]:
-    """Yield gradients reversed along several axes, and squares turned by a quarter."""
+    """Yield reversals along several axes, and quarter turns of squares."""
     for count in range(2, last + 1):
         for axes in combinations(range(last), count):
             how = f"reversed along the axes {' and '.join(map(str, axes))}"

@@ -1,8 +1,10 @@
-"""Reductions: what is off by a value times one number for each slice, as a sum over an axis is.
+"""Reductions: patterns of wrong sums, over axes or over outputs.
 
-The gradients of softmax, of a mean that is taken off, of a norm, hold sums over an axis. One that
-is left out, or taken over the wrong axis, leaves a difference that is a simple value times a
-number for each slice along that axis. The numbers are fitted; what is left has to be nothing.
+The gradients of softmax, of a centred value and of a norm contain sums over an axis. If such a sum
+is missing, or uses the wrong axis, then the error is a simple value times one number for each slice
+along that axis. These numbers are fitted, and nothing may be left over.
+
+A gradient also sums over all outputs. A mistake may leave some of them out.
 """
 
 from __future__ import annotations
@@ -17,20 +19,20 @@ from .evidence import Evidence, View, is_stretched, natural_shape, view_closer, 
 from .patterns import Pattern
 
 FEWEST = 2
-"""Entries that a fit has to explain beyond those that its numbers are taken from."""
+"""Entries that a fit must explain beyond those that determine its numbers."""
 
 NEARLY = 1e-2
-"""A share of what is off by which a fit may miss it, whatever the error bars are."""
+"""A fit must explain the error up to this share, whatever the error bars are."""
 
 SAMPLED = 64
-"""Slices, and entries of each, that are fitted before all are."""
+"""Number of slices, and of entries in each, that are fitted first."""
 
 Basis = tuple[str, list[np.ndarray]]
-"""How values are written, and the values."""
+"""The text of some values, and the values."""
 
 
 def reduction_pattern(evidence: Evidence, seen: View) -> Pattern | None:
-    """Return a pattern in which what is off comes from a sum or mean over some axes."""
+    """Return a pattern in which the error comes from a sum or mean over some axes."""
     position = seen.position
     x = evidence.xs[position]
     if evidence.complex[position] or not x.ndim or x.size < FEWEST + 1:
@@ -51,7 +53,7 @@ def reduction_pattern(evidence: Evidence, seen: View) -> Pattern | None:
 
 
 def axes_of(ndim: int) -> Iterator[tuple[int, ...]]:
-    """Yield axes to sum over, the most of them first: they leave the fewest numbers to fit."""
+    """Yield axes to sum over, the most axes first: they leave the fewest numbers to fit."""
     for count in range(min(ndim, 4), 0, -1):
         yield from combinations(range(ndim), count)
 
@@ -65,7 +67,7 @@ def slice_text(axes: tuple[int, ...], ndim: int) -> str:
 
 
 def simple_bases(evidence: Evidence, position: int) -> Iterator[Basis]:
-    """Yield simple values of the shape of an input, the fewest first."""
+    """Yield simple values with the shape of an input, the fewest first."""
     x = evidence.xs[position]
     ones = np.ones(x.shape)
     values = [(evidence.names[position], x)]
@@ -88,13 +90,13 @@ def fits_all_slices(
     basis: list[np.ndarray],
     axes: tuple[int, ...],
 ) -> bool:
-    """Whether what is off in each slice is a combination of values: in a few, then in all."""
+    """Is the error in each slice a combination of values? Tested for a few, then for all."""
     wrong = evidence.wrong[position]
     arrays = (off, known, wrong & known, evidence.tolerance(position), *basis)
     off, known, telling, slack, *values = (split_slices(a, axes) for a in arrays)
     rows = np.flatnonzero(np.any(telling, axis=1))
     counts = telling[rows].sum(axis=1) - len(basis)
-    if np.sum(np.maximum(counts, 0)) < FEWEST or np.any(counts < 0):  # a fit that says nothing
+    if np.sum(np.maximum(counts, 0)) < FEWEST or np.any(counts < 0):  # too few entries for the fit
         return False
     thin = (rows[:: 1 + len(rows) // SAMPLED], slice(None, None, 1 + off.shape[1] // SAMPLED))
     for at in (thin, (rows, slice(None))):
@@ -105,7 +107,7 @@ def fits_all_slices(
 
 
 def split_slices(values: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    """Return a row for each slice along some axes."""
+    """Return one row for each slice along some axes."""
     kept = [i for i in range(values.ndim) if i not in axes]
     length = int(np.prod([values.shape[i] for i in axes]))
     return values.transpose(*kept, *axes).reshape(-1, length)
@@ -118,7 +120,7 @@ def fits_slices(
     slack: np.ndarray,
     values: list[np.ndarray],
 ) -> bool:
-    """Whether each row of what is off is a combination of rows of values, where it is known."""
+    """Is each row of the error a combination of rows of values, where it is known?"""
     wanted = np.where(known, off, 0.0)
     basis = np.stack([np.where(known, value, 0.0) for value in values], axis=-1)
     if not np.all(np.isfinite(basis)):
@@ -132,9 +134,9 @@ def fits_slices(
 
 
 def nearest_combination(values: np.ndarray, wanted: np.ndarray) -> np.ndarray | None:
-    """Return the combination of values nearest to what is wanted in each slice.
+    """Return the combination of values nearest to the target in each slice.
 
-    None where the values are 0, or nearly multiples of each other: they say nothing there.
+    Returns None if the values are 0, or nearly multiples of each other.
     """
     size = np.linalg.norm(values, axis=1, keepdims=True)
     if not np.all(size > 0):
@@ -147,7 +149,7 @@ def nearest_combination(values: np.ndarray, wanted: np.ndarray) -> np.ndarray | 
 
 
 def left_out_pattern(evidence: Evidence, seen: View) -> Pattern | None:
-    """Return a pattern in which some outputs are left out of the sum, or only some are in it."""
+    """Return a pattern in which some outputs are left out of the sum, or counted alone."""
     if seen.columns is None or seen.columns.shape[1] < 2:
         return None
     weights = flat_cotangents(evidence, seen)
@@ -173,7 +175,7 @@ def flat_cotangents(evidence: Evidence, seen: View) -> list[np.ndarray]:
 
 
 def untransposed_pattern(evidence: Evidence, seen: View) -> Pattern | None:
-    """Return the pattern in which the Jacobian, J·g, stands for its transpose, Jᵀ·g."""
+    """Return the pattern in which the Jacobian, J·g, replaces its transpose, Jᵀ·g."""
     x, position = evidence.xs[seen.position], seen.position
     size = sum(y.size for y in evidence.outputs)
     if seen.columns is None or x.size != size or not 1 < size <= evidence.most_columns:
@@ -183,7 +185,7 @@ def untransposed_pattern(evidence: Evidence, seen: View) -> Pattern | None:
     everything = view_wrong_entries(evidence, position, everywhere=True)
     if everything is None:
         return None
-    whole = view_closer(evidence, everything)  # right entries have to be J·g as well
+    whole = view_closer(evidence, everything)  # right entries must be J·g too
     rows = [(jacobian @ g)[whole.places] for g in flat_cotangents(evidence, whole)]
     if not whole.matches(np.array(rows)):
         return None
@@ -192,7 +194,7 @@ def untransposed_pattern(evidence: Evidence, seen: View) -> Pattern | None:
 
 
 def only_some_pattern(evidence: Evidence, seen: View, terms: np.ndarray) -> Pattern | None:
-    """Return the pattern in which some of the outputs stand for the sum over all."""
+    """Return the pattern in which some outputs replace the sum over all."""
     broadcast = is_broadcast(evidence, seen.position)
     if is_diagonal_alone(evidence, seen, terms):
         text = "the gradient of {name} has only what comes through the result at the same index"
@@ -212,7 +214,7 @@ def only_some_pattern(evidence: Evidence, seen: View, terms: np.ndarray) -> Patt
 
 
 def is_diagonal_alone(evidence: Evidence, seen: View, terms: np.ndarray) -> bool:
-    """Whether each entry has what comes through the output of its own index, of several."""
+    """Does each entry have only the contribution of the output with the same index?"""
     shape = evidence.xs[seen.position].shape
     if [y.shape for y in evidence.outputs] != [shape] or np.prod(shape) < 2:
         return False
@@ -221,7 +223,7 @@ def is_diagonal_alone(evidence: Evidence, seen: View, terms: np.ndarray) -> bool
 
 
 def is_broadcast(evidence: Evidence, position: int) -> bool:
-    """Whether an input may be broadcast to the result: elementwise, or along axes in front."""
+    """May an input be broadcast to the result, elementwise or along axes in front?"""
     if len(evidence.outputs) != 1:
         return False
     shape = natural_shape(evidence.xs[position].shape, evidence.complex[position])
@@ -231,13 +233,13 @@ def is_broadcast(evidence: Evidence, position: int) -> bool:
 
 
 def is_one_term_each(seen: View, terms: np.ndarray) -> bool:
-    """Whether each entry is one of its terms, the same one for each cotangent."""
+    """Is each entry one of its terms, the same term for each cotangent?"""
     close = np.abs(terms - seen.given[:, :, None]) <= seen.tolerance[:, :, None]
     return bool(np.all(np.any(np.all(close & (terms != 0), axis=0), axis=1)))
 
 
 def missing_term_pattern(seen: View, terms: np.ndarray) -> Pattern | None:
-    """Return the pattern in which each entry lacks one term, not the same for all."""
+    """Return the pattern in which each entry lacks one term, which may differ."""
     missing = seen.numeric - seen.given
     close = np.abs(terms - missing[:, :, None]) <= seen.tolerance[:, :, None]
     if np.all(np.any(np.all(close & (terms != 0), axis=0), axis=1)):

@@ -1,7 +1,7 @@
-"""Segments: parts of a formula that work on one value, as a sigmoid or a softmax in several steps.
+"""Faults in segments: parts of a formula with one input value, such as a sigmoid in several steps.
 
-The derivative of such a part is a unit for those who write it down: it is left out, taken at
-another value, or replaced by that of another function.
+People write the derivative of such a part as one expression. They may leave it out, evaluate it at
+another value, or use the derivative of another function.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from .formula import Edge, Formula, add_cotangent, name_of, place_of
 from .terms import simple_factors
 
 Rule = tuple[Kind, str, Callable[[Any], Any]]
-"""The kind of a mistake, it in words, and what it makes of the cotangent of an end."""
+"""The kind of a mistake, its text, and the function of the cotangent at the end."""
 
 LONGEST = 24
-"""Operations of a segment, at most."""
+"""A segment with more operations is not used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Operations between a value and a result of its shape, that no other moving value enters.
+    """Operations from a value to a result of the same shape, without other moving inputs.
 
     Attributes:
         start, end: the value and the result.
-        edges: where the operations take the value.
+        edges: the edges at which operations use the value.
         inside: the operations.
     """
 
@@ -45,12 +45,12 @@ class Segment:
 
 @dataclass(slots=True)
 class ReplacedDerivative:
-    """What passes back to the start of a segment in place of what is right.
+    """A fault function that replaces the derivative of a segment.
 
     Attributes:
-        segment: where.
-        rule: what it makes of the cotangent of the end.
-        cotangents: of all tensors, while they are carried back.
+        segment: the segment.
+        rule: computes the cotangent of the start from the cotangent of the end.
+        cotangents: the cotangents of all tensors, while they are carried back.
     """
 
     segment: Segment
@@ -58,14 +58,14 @@ class ReplacedDerivative:
     cotangents: Values = field(default_factory=dict)
 
     def __call__(self, vertex: Any, position: int, g: Any, gx: Any) -> Any:
-        """Give all to the last edge, nothing to the others."""
+        """Give everything to the last edge, and nothing to the others."""
         if (vertex.serial, position) != self.segment.edges[0]:
             return np.zeros_like(gx)
         return self.rule(self.cotangents[key_of(self.segment.end)])
 
 
 def segments(formula: Formula) -> Iterator[Segment]:
-    """Yield the segments of a formula, the longest from each start first."""
+    """Yield the segments of a formula, for each start the longest first."""
     for start in formula.values:
         inside: dict[Any, Any] = {key_of(start): start}
         found = []
@@ -92,7 +92,7 @@ def segments(formula: Formula) -> Iterator[Segment]:
 
 
 def operations_behind(end: Tensor, vertices: list[Any]) -> list[Any]:
-    """Return those of some operations that a result depends on."""
+    """Return the operations that a result depends on."""
     wanted = {end.serial}
     for vertex in reversed(vertices):
         if vertex.serial in wanted:
@@ -101,7 +101,7 @@ def operations_behind(end: Tensor, vertices: list[Any]) -> list[Any]:
 
 
 def find_segment_fault(trial: FaultTrial) -> Fault | None:
-    """Return the first fault of a segment that is the cause: of all segments, the usual first."""
+    """Return the first fault of a segment that is confirmed; common mistakes come first."""
     rows = []
     for segment in segments(trial.formula):
         g = trial.cotangents.get(key_of(segment.end))
@@ -125,7 +125,7 @@ def find_segment_fault(trial: FaultTrial) -> Fault | None:
 
 
 def pull_back_through(formula: Formula, segment: Segment, g: Any) -> Any:
-    """Return what the operations of a segment pass back to its start."""
+    """Carry a cotangent back through a segment to its start."""
     found: Values = {key_of(segment.end): g}
     for vertex in reversed(segment.inside):
         for _, x, gx, _ in formula.steps(vertex, found):
@@ -134,14 +134,14 @@ def pull_back_through(formula: Formula, segment: Segment, g: Any) -> Any:
 
 
 def segment_words(formula: Formula, segment: Segment) -> tuple[str, str]:
-    """Name the derivative of a segment, and the place."""
+    """Name the derivative of a segment, and its place."""
     end, start = name_of(segment.end, formula), name_of(segment.start, formula)
     where = f"in the gradient of {{name}} ({place_of(formula, segment.end)})"
     return f"the derivative of {end} by {start}", where
 
 
 def missing_derivatives(formula: Formula, segment: Segment) -> Iterator[Rule]:
-    """Yield a derivative that is left out, or taken twice."""
+    """Yield a derivative that is missing, or applied twice."""
     what, where = segment_words(formula, segment)
     yield Kind.TERM, f"{what} is missing {where}: it is not applied", lambda g: g
     twice = f"{what} is applied twice {where}"
@@ -153,7 +153,7 @@ def missing_derivatives(formula: Formula, segment: Segment) -> Iterator[Rule]:
 
 
 def replaced_derivatives(formula: Formula, segment: Segment) -> Iterator[Rule]:
-    """Yield simple expressions in the place of a derivative."""
+    """Yield simple expressions in place of a derivative."""
     what, where = segment_words(formula, segment)
     for label, v in simple_factors([("u", segment.start._value), ("y", segment.end._value)]):
         hint = "where u is the input and y the result"
@@ -162,12 +162,12 @@ def replaced_derivatives(formula: Formula, segment: Segment) -> Iterator[Rule]:
 
 
 def softmax_vjp(g: Any, y: Any, axis: int | None) -> Any:
-    """Carry a cotangent back through a softmax over some axis."""
+    """Carry a cotangent back through a softmax over an axis."""
     return y * (g - np.sum(g * y, axis=axis, keepdims=True))
 
 
 def coupled_derivatives(formula: Formula, segment: Segment) -> Iterator[Rule]:
-    """Yield mistakes with a derivative that is not entry by entry, as that of a softmax."""
+    """Yield mistakes with a derivative that is not elementwise, such as that of a softmax."""
     what, where = segment_words(formula, segment)
     y = segment.end._value
     if np.iscomplexobj(y):

@@ -1,4 +1,8 @@
-"""Mistakes at one step of a formula: a path that is dropped, a derivative that is forgotten."""
+"""Faults at one step of a formula: a missing path, a forgotten derivative, a wrong factor.
+
+For factors that are values of the formula, all values are tried at once as the rows of a matrix, so
+that a step costs two products.
+"""
 
 from __future__ import annotations
 
@@ -15,24 +19,24 @@ from .formula import Formula, apply_rules, name_of, place_of
 from .terms import axes_to_expand
 
 PASSED = ("add", "subtract", "negative", "positive", "alias", "copy", "real", "reshape", "cast")
-"""Operations whose derivative is no factor that could be forgotten."""
+"""Operations whose derivative is not a factor that can be forgotten."""
 
 CHOOSING = ("maximum", "minimum", "fmax", "fmin", "where", "clip", "relu", "absolute")
-"""Operations that pass a cotangent on in some places only, or with a sign."""
+"""Operations that pass a cotangent on only in some places, or with a sign."""
 
 
 POWERS = ((1.0, -1.0), (2.0, -2.0, 0.5, -0.5))
-"""Powers of a value, the usual ones first."""
+"""Powers of a value, the most common first."""
 
 MOST_ENTRIES = 4_000_000
-"""Numbers of a matrix of values, at most."""
+"""Largest size of the matrix of values."""
 
 ROWS = 16
-"""Values that cost about as much as one rule."""
+"""This many values cost about as much as one rule."""
 
 
 def fitting_factors(trial: FaultTrial) -> Iterator[tuple[float, Step]]:
-    """Yield the steps where a factor explains what is off along both directions, and the factor."""
+    """Yield steps where a factor explains the error along both directions, with the factor."""
     for step in trial.steps:
         along = trial.along(step.x, step.gx)
         if np.any(np.abs(along) <= 1e-12 * np.abs(trial.wanted)) or not np.all(along):
@@ -63,7 +67,7 @@ def factor_fault(trial: FaultTrial, factor: float, step: Step) -> Fault:
 
 
 def paired_factor_faults(trial: FaultTrial) -> Iterator[Fault]:
-    """Yield the faults of simple factors at two steps that pass back to the same value."""
+    """Yield faults of simple factors at two steps that pass back to the same value."""
     along = [trial.along(step.x, step.gx) for step in trial.steps]
     for i, first in enumerate(trial.steps):
         for j in range(i):
@@ -104,7 +108,7 @@ def factor_phrase(formula: Formula, factor: float) -> str:
 
 
 def path_text(formula: Formula, step: Step) -> str:
-    """Name the operations from a step on that nothing else enters or leaves."""
+    """Name the operations after a step, as long as the path does not branch."""
     consumers = formula.consumers
     vertex, types = step.vertex, [step.vertex._primitive.name]
     while len(consumers.get(vertex.serial, ())) == 1 and len(types) < 12:
@@ -117,12 +121,12 @@ def path_text(formula: Formula, step: Step) -> str:
 
 
 def has_several_operands(step: Step) -> bool:
-    """Whether an operation has several operands that are differentiated."""
+    """Does an operation have several differentiated operands?"""
     return sum(type(x) is Tensor and x._requires_grad for x in step.vertex._operands) > 1
 
 
 def missing_derivative_faults(formula: Formula, step: Step) -> Iterator[Fault]:
-    """Yield the faults in which the derivative of an operation is left out, or taken twice."""
+    """Yield faults in which the derivative of an operation is missing, or applied twice."""
     name, vertex = step.vertex._primitive.name, step.vertex
     if vertex._primitive.kind != "elementwise" or name in PASSED:
         return
@@ -156,7 +160,7 @@ def missing_derivative_faults(formula: Formula, step: Step) -> Iterator[Fault]:
 
 
 def sum_like(g: Any, gx: Any) -> Any:
-    """Sum a cotangent over axes that were broadcast."""
+    """Sum a cotangent over the axes that were broadcast."""
     extra = np.ndim(g) - np.ndim(gx)
     found = np.sum(g, axis=tuple(range(extra)))
     axes = tuple(i for i, n in enumerate(np.shape(gx)) if n == 1 and found.shape[i] != 1)
@@ -164,13 +168,13 @@ def sum_like(g: Any, gx: Any) -> Any:
 
 
 def is_factor(step: Step) -> bool:
-    """Whether the derivative is another operand, or 1 over it: all values are tried at once."""
+    """Is the derivative another operand, or 1 divided by it? All values are tried at once."""
     name = step.vertex._primitive.name
     return name == "multiply" or (name == "divide" and step.position == 0)
 
 
 def wrong_value_faults(formula: Formula, step: Step) -> Iterator[Fault]:
-    """Yield the faults in which a derivative is taken at another value of the formula."""
+    """Yield faults in which a derivative is taken at another value of the formula."""
     vertex, edges = step.vertex, frozenset([step.edge])
     if type(vertex._operands) is not tuple or vertex._primitive.multiple:
         return
@@ -209,7 +213,7 @@ def array_of(x: Any) -> Any:
 
 
 def same_shape_values(formula: Formula, x: Any) -> Iterator[Any]:
-    """Yield the other values of a formula that have the shape of one."""
+    """Yield the other values of a formula with the same shape."""
     shape = np.shape(array_of(x))
     for other in formula.values:
         if other is not x and other.shape == shape:
@@ -217,7 +221,7 @@ def same_shape_values(formula: Formula, x: Any) -> Iterator[Any]:
 
 
 def exchanged_operand_faults(formula: Formula, step: Step) -> Iterator[Fault]:
-    """Yield the fault in which an operand gets what is for the other one."""
+    """Yield the fault in which an operand gets the cotangent of the other one."""
     vertex = step.vertex
     if len(vertex._operands) != 2 or vertex._primitive.name in ("add",):
         return
@@ -234,7 +238,7 @@ def exchanged_operand_faults(formula: Formula, step: Step) -> Iterator[Fault]:
 
 
 def value_factor_faults(trial: FaultTrial) -> Iterator[Fault]:
-    """Yield the faults in which a value multiplies or divides once too often, and may be it."""
+    """Yield faults with one multiplication or division by a value too many."""
     for powers in POWERS:
         for step in trial.steps:
             if trial.formula.budget.is_spent:
@@ -244,7 +248,7 @@ def value_factor_faults(trial: FaultTrial) -> Iterator[Fault]:
 
 
 def replaced_factor_faults(trial: FaultTrial) -> Iterator[Fault]:
-    """Yield the faults in which another value stands in the place of a factor, and may be it."""
+    """Yield faults in which another value replaces a factor."""
     for powers in POWERS:
         for step in trial.steps:
             if trial.formula.budget.is_spent:
@@ -259,13 +263,14 @@ def replaced_factor_faults(trial: FaultTrial) -> Iterator[Fault]:
 def fitting_values(
     trial: FaultTrial, step: Step, powers: tuple[float, ...], whole: bool = False
 ) -> Iterator[tuple[int, float]]:
-    """Yield the values and powers that explain what is off along both directions.
+    """Yield values and powers that explain the error along both directions.
 
     Args:
-        trial: what has to be explained.
-        step: where.
-        powers: of values.
-        whole: whether a value multiplies the cotangent of the result, not what is passed back.
+        trial: the error to explain.
+        step: the step of the fault.
+        powers: powers of the values.
+        whole: whether a value multiplies the cotangent of the result, rather than that of the
+            operand.
     """
     shape = step.vertex.shape if whole else step.x.shape
     numbers, values = values_like(trial.formula, shape)
@@ -277,7 +282,7 @@ def fitting_values(
     for power in powers:
         trial.formula.budget.spend(1 + len(numbers) / ROWS, values.shape[1])
         with np.errstate(all="ignore"):
-            matrix = values ** abs(power)  # by 1, 2 and 0.5 ten times as fast as by others
+            matrix = values ** abs(power)  # powers 1, 2 and 0.5 are ten times faster
             if power < 0:
                 np.divide(1.0, matrix, matrix)
             close = np.ones(len(numbers), bool)
@@ -287,7 +292,7 @@ def fitting_values(
 
 
 def values_like(formula: Formula, shape: tuple[int, ...]) -> tuple[list[int], np.ndarray]:
-    """Return the places of the values that broadcast to a shape, and them as rows of a matrix."""
+    """Return the numbers of the values that broadcast to a shape, and the values as matrix rows."""
     key = "values like", shape
     if key not in formula.memo:
         size = int(np.prod(shape))
@@ -304,7 +309,7 @@ def values_like(formula: Formula, shape: tuple[int, ...]) -> tuple[list[int], np
 
 
 def broadcast_value(x: Any, shape: tuple[int, ...]) -> Any:
-    """Broadcast a real value, perhaps one whose reduced axes are gone, to a shape; None if not."""
+    """Broadcast a real value to a shape, perhaps along reduced axes; None if impossible."""
     if np.asarray(x).dtype.kind == "c" or np.ndim(x) > len(shape):
         return None
     for own in (np.shape(x), axes_to_expand(np.shape(x), shape)):
@@ -316,7 +321,7 @@ def broadcast_value(x: Any, shape: tuple[int, ...]) -> Any:
 
 
 def value_factor_fault(formula: Formula, step: Step, other: Any, power: float) -> Fault:
-    """Return the fault of a power of a value at a step."""
+    """Return the fault of an additional power of a value at a step."""
     named = power_text(name_of(other, formula), abs(power))
     verb, hint = "multiplied", "a division by it"
     if power < 0:
@@ -334,7 +339,7 @@ def value_factor_fault(formula: Formula, step: Step, other: Any, power: float) -
 
 
 def replaced_factor_fault(formula: Formula, step: Step, other: Any, power: float) -> Fault:
-    """Return the fault of a power of a value in the place of a factor, or of what divides."""
+    """Return the fault of a power of a value in place of a factor or divisor."""
     vertex, name = step.vertex, step.vertex._primitive.name
     right = name_of(vertex._operands[1 - step.position], formula)
     named = power_text(name_of(other, formula), power if name == "multiply" else -power)

@@ -1,7 +1,7 @@
-"""Terms: what is missing or too much in the gradient of an elementwise function.
+"""Terms: missing or additional terms in the gradient of an elementwise function.
 
-Simple terms are made of the cotangent g, the input, the result y and the other inputs. Where
-inputs are broadcast, a term has the shape of the result, and is summed as the gradient is.
+Simple terms are products of the cotangent g, the input, the result y and the other inputs. If
+inputs are broadcast, a term has the shape of the result, and is summed like the gradient.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from .evidence import Evidence, View, is_stretched, sum_to_shape, unsummed_gradi
 from .patterns import Pattern
 
 NICE = (1.0, 2.0, 0.5, 3.0, 1 / 3, 4.0, 0.25)
-"""Coefficients that are believed even where few entries tell them."""
+"""Coefficients that are accepted even if few entries show them."""
 
 MOST_SUMMED = 100_000
-"""Elements of a result up to which terms are summed over it."""
+"""Terms are not summed over larger results."""
 
 Named = tuple[str, np.ndarray]
-"""How a value is written, and the value."""
+"""The text of a value, and the value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where a term is computed: a shape to which values are broadcast, and what is taken of it.
+    """Where a term is computed: the shape for broadcasting, and the entries that are kept.
 
     Attributes:
-        shape: of the result, or of an input that is larger.
+        shape: the shape of the result, or of a larger input.
         own: the shape of the input.
-        places: flat places of the entries that were looked at.
+        places: the flat indices of the entries in view.
     """
 
     shape: tuple[int, ...]
@@ -41,7 +41,7 @@ class Frame:
     places: np.ndarray
 
     def at(self, values: np.ndarray) -> np.ndarray | None:
-        """Broadcast values; only those that were looked at, unless they have to be summed."""
+        """Broadcast values; keep only the entries in view, unless they have to be summed."""
         try:
             whole = np.broadcast_to(values, self.shape)
         except ValueError:
@@ -49,19 +49,19 @@ class Frame:
         return whole if self.sums else whole.ravel()[self.places]
 
     def pick_entries(self, values: np.ndarray) -> np.ndarray:
-        """Return what belongs to the entries that were looked at."""
+        """Return the values of the entries in view, summed if necessary."""
         return sum_to_shape(values, self.own).ravel()[self.places] if self.sums else values
 
     @property
     def sums(self) -> bool:
-        """Whether the input is broadcast."""
+        """Is the input broadcast?"""
         return self.shape != self.own
 
 
 def simple_term_pattern(evidence: Evidence, seen: View) -> Pattern | None:
-    """Return a pattern in which a simple term is given, or is missing, or is too much.
+    """Return a pattern in which a simple term is the gradient, is missing, or is too much.
 
-    Where both fit, the shorter one is named.
+    If both fit, the shorter one is named.
     """
     single, extra = single_term(evidence, seen), extra_term(evidence, seen)
     if single is not None and (extra is None or len(single[1]) <= len(extra[1])):
@@ -82,7 +82,7 @@ def extra_term(evidence: Evidence, seen: View) -> tuple[float, str] | None:
 
 
 def single_term(evidence: Evidence, seen: View) -> tuple[float, str] | None:
-    """Return the multiple of a term that the given gradient is."""
+    """Return the multiple of a term that equals the given gradient."""
     for text, term in simple_terms(evidence, seen):
         factor = coefficient(seen.given, term)
         if factor and np.all(np.abs(seen.given - factor * term) <= 1e-7 * np.abs(seen.given)):
@@ -91,7 +91,7 @@ def single_term(evidence: Evidence, seen: View) -> tuple[float, str] | None:
 
 
 def missing_part_text(seen: View, text: str, factor: float) -> str:
-    """Say what is not in a gradient that is one term alone."""
+    """Say what is missing in a gradient that is a single term."""
     columns = seen.columns
     if columns is not None and np.all(np.count_nonzero(columns, axis=1) > 1):
         return ": what comes through the other entries of the result is missing, a sum"
@@ -101,7 +101,7 @@ def missing_part_text(seen: View, text: str, factor: float) -> str:
 
 
 def single_entry_pattern(evidence: Evidence, seen: View) -> Pattern | None:
-    """Return a pattern for a single entry: any number is a factor, so a nice term says more."""
+    """Return a pattern for a single entry: any number is a factor, so a simple term says more."""
     size = np.abs(seen.numeric)
     slack = 8 * evidence.error[seen.position].ravel()[seen.places] + 1e-9 * size
     if seen.places.size > 1 or np.any(slack > 1e-7 * size):
@@ -139,7 +139,7 @@ def extra_factor_pattern(evidence: Evidence, seen: View) -> Pattern | None:
 
 
 def coefficient(wanted: np.ndarray, term: np.ndarray) -> float:
-    """Return by what a term is multiplied in what is wanted; 0 if that is unlikely."""
+    """Return the coefficient of a term in a target; 0 if it is unlikely."""
     if not np.all(np.isfinite(term)):
         return 0.0
     best = np.unravel_index(np.argmax(np.abs(term)), term.shape)
@@ -147,20 +147,20 @@ def coefficient(wanted: np.ndarray, term: np.ndarray) -> float:
         return 0.0
     factor = float(wanted[best] / term[best])
     nice = min(NICE, key=lambda number: abs(number - abs(factor)))
-    # for an elementwise rule a second cotangent tells nothing new: entries count, not numbers
+    # a second cotangent adds nothing for an elementwise rule: only entries count
     likely = term.shape[-1] >= 3 or abs(abs(factor) - nice) <= 1e-4 * nice
     return factor if likely and np.isfinite(factor) else 0.0
 
 
 def coefficient_text(factor: float) -> str:
-    """Write a coefficient in front of a term."""
+    """Write a coefficient before a term."""
     if abs(abs(factor) - 1) < 1e-5:
         return "−" if factor < 0 else ""
     return f"{factor:.4g} · ".replace("-", "−")
 
 
 def product_text(factor: float, term: str) -> str:
-    """Write a coefficient and its term; the number alone if the term is 1."""
+    """Write a coefficient and its term; only the number if the term is 1."""
     return f"{factor:.4g}".replace("-", "−") if term == "1" else f"{coefficient_text(factor)}{term}"
 
 
@@ -173,7 +173,7 @@ def term_sentence(factor: float, term: str) -> str:
 
 
 def simple_terms(evidence: Evidence, seen: View) -> Iterator[Named]:
-    """Yield simple terms at the entries that were looked at, a row a cotangent."""
+    """Yield simple terms at the entries in view, one row for each cotangent."""
     ones = np.ones_like(seen.given)
     yield "1", ones
     for frame, (g, rows), values in frames(evidence, seen):
@@ -189,7 +189,7 @@ def simple_terms(evidence: Evidence, seen: View) -> Iterator[Named]:
 def frames(
     evidence: Evidence, seen: View
 ) -> Iterator[tuple[Frame, tuple[str, list[np.ndarray]], list[Named]]]:
-    """Yield, for each result, a frame, the cotangents in it, and the values that fit in it."""
+    """Yield, for each result, a frame, its cotangents, and the values that fit."""
     position, own = seen.position, evidence.xs[seen.position].shape
     several = len(evidence.outputs) > 1
     for number, y in enumerate(evidence.outputs):
@@ -206,12 +206,12 @@ def frames(
         values = [(n, v) for n, x in named if (v := frame.at(x)) is not None]
         if len(rows) == len(both):
             g = f"g{number}" if several else "g"
-            unseen = len(rows) == 1 and np.all(rows[0] == 1)  # a gradient without a cotangent
+            unseen = len(rows) == 1 and np.all(rows[0] == 1)  # the gradient has no cotangent
             yield frame, ("" if unseen else g, rows), values
 
 
 def axes_to_expand(result: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the result's shape with axes of length 1 where a reduction took some away."""
+    """Return the shape of a result with axes of length 1 in place of reduced axes."""
     if len(result) >= len(shape):
         return result
     for kept in combinations(range(len(shape)), len(result)):
@@ -221,7 +221,7 @@ def axes_to_expand(result: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int
 
 
 def simple_factors(values: list[Named], alone: bool = False) -> Iterator[Named]:
-    """Yield simple values made of some; first nothing at all if the cotangent stands alone."""
+    """Yield simple products of values; the empty product first if `alone`."""
     if alone:
         yield "", np.ones(())
     with np.errstate(all="ignore"):
@@ -238,7 +238,7 @@ def simple_factors(values: list[Named], alone: bool = False) -> Iterator[Named]:
 
 
 def unusual_factors(label: str, x: np.ndarray) -> Iterator[Named]:
-    """Yield functions of one value that formulas hold now and then."""
+    """Yield functions of one value that formulas sometimes contain."""
     yield f"{label}³", x**3
     yield f"1/{label}²", 1 / x**2
     yield f"√{label}", x**0.5

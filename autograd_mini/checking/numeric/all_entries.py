@@ -1,4 +1,4 @@
-"""The first estimate of every entry: one central difference each, judged all at once."""
+"""Estimate and judge every entry at once, then refine the doubtful ones, the worst first."""
 
 from __future__ import annotations
 
@@ -17,31 +17,32 @@ from .refinement import UNEVEN, SlopeRefinement, usual_step
 from .verdicts import CODES, RESOLUTION, Judge, Tolerances, Verdict, explain_verdict
 
 WORTH_SWEEPING = 24
-"""Entries from which on many are evaluated at once."""
+"""From this many entries on, many are evaluated at once."""
 
 MANY = 8
-"""Entries from which on it pays to move all at once."""
+"""From this many entries on, it pays to move all of them in one call."""
 
 SHARP = 1e-4
-"""An error bar up to this share of an entry is not coarse."""
+"""An error bar up to this share of an entry is fine enough."""
 
 LEAPT = 1e-3
-"""A share of a slope; it differs by more at a narrow step if the first one leapt over something."""
+"""If the slope at a narrow step differs by more than this share, the first step jumped over a
+feature."""
 
 LIKE_A_POWER = np.log(10.0)
-"""How far the logarithms of shares are apart by which a power falls, from step to step."""
+"""Ratios of slopes that differ by less, in logarithm, fit a power of the step."""
 
 UNLIKE = 0.3
-"""A share of a slope; if those to both sides differ by more, something may lie at the point."""
+"""If the one-sided slopes differ by more than this share, the point may be a kink."""
 
 EPSILON = float(np.finfo(np.float64).eps)
 """The rounding unit of float64."""
 
 RIGHT = CODES[Verdict.RIGHT]
-"""The code of an entry that is right."""
+"""The code of a right entry."""
 
 DOUBTFUL = -1
-"""The code of an entry that is not judged yet."""
+"""The code of an entry without a verdict yet."""
 
 
 Mover = Callable[[int, np.ndarray, np.ndarray], Differences]
@@ -49,20 +50,20 @@ Mover = Callable[[int, np.ndarray, np.ndarray], Differences]
 InputMover = Callable[[np.ndarray, np.ndarray], Differences]
 
 ENOUGH = {Verdict.WRONG: 20, Verdict.UNRESOLVED: 40}
-"""Entries found so, after which the remaining doubtful ones are not looked at: where many are
-wrong by their first estimates, where many are unresolved not at all, for those know no better."""
+"""After this many such entries, the remaining doubtful ones are not refined. If many are wrong,
+first estimates decide; if many are unresolved, the rest is unresolved too."""
 
 
 @dataclass(slots=True)
 class Findings:
-    """What is known of one input: flat arrays, one number an entry.
+    """The results for one input: flat arrays, one number for each entry.
 
     Attributes:
-        given, numeric, error, step: values.
+        given, numeric, error, step: the given and numeric derivatives, error bars and steps.
         verdict: codes; -1 for doubtful.
-        gap: how far the slopes to both sides were apart at the first step.
-        negligible: an error bar up to this is fine for every entry.
-        reasons: why, where a verdict is not plain from the values.
+        gap: the difference of the one-sided slopes at the first step.
+        negligible: an error bar up to this size is small enough for every entry.
+        reasons: the reason, if the values do not show it.
     """
 
     given: np.ndarray
@@ -113,7 +114,7 @@ def choose_mover(probe: Probe, bar: Bar) -> Mover:
 
 
 def make_graph_mover(sweep: PerturbedGraph | Batch, probe: Probe, bar: Bar) -> Mover:
-    """Return a way that sweeps, and evaluates one by one where the sweep refuses."""
+    """Return a mover that moves many entries at once, or one by one if that is refused."""
 
     def move(position: int, flat: np.ndarray, steps: np.ndarray) -> Differences:
         try:
@@ -129,7 +130,7 @@ def make_graph_mover(sweep: PerturbedGraph | Batch, probe: Probe, bar: Bar) -> M
 def estimate_all(
     probe: Probe, given: list[np.ndarray], tolerances: Tolerances, step: float | None, bar: Bar
 ) -> list[Findings]:
-    """Estimate and judge every entry; what does not pass at once stays doubtful."""
+    """Estimate and judge every entry; entries that do not pass stay doubtful."""
     moved = choose_mover(probe, bar)
     found = [empty_findings(g.ravel()) for g in given]
     usual = usual_step(probe.unit, 1.0)
@@ -147,7 +148,7 @@ def estimate_all(
         far = (findings.verdict == DOUBTFUL) & ((size > 10) | ((size < 0.1) & (size > 0)))
         doubt_leaps(findings, to_move, steps[position], probe.scale if held else None)
         confirm_zeros(findings, to_move, size)
-        if np.count_nonzero(far) > 4:  # the other natural length
+        if np.count_nonzero(far) > 4:  # the scale of the entry itself
             (flat,) = far.nonzero()
             near = usual * np.where(size[flat] > 1, 1.0, size[flat])
             near = np.maximum(near, 64 * np.spacing(size[flat]))
@@ -160,13 +161,13 @@ def estimate_all(
 def doubt_leaps(
     findings: Findings, moved: InputMover, steps: np.ndarray, held: float | None = None
 ) -> None:
-    """See at far narrower steps whether what looked right leaps over something.
+    """Check at much narrower steps whether the first step jumped over a feature.
 
     Args:
-        findings: of one input, with first estimates.
-        moved: evaluates entries of the input with these steps.
-        steps: those of the first differences.
-        held: the size of the result, if its slopes are known to hold.
+        findings: first estimates of one input.
+        moved: evaluates entries of the input at given steps.
+        steps: the steps of the first differences.
+        held: the size of the result, if its slopes are confirmed already.
     """
     places = sloping_entries(findings)
     if not len(places):
@@ -181,26 +182,26 @@ def doubt_leaps(
         slopes = (found.above - found.below) / width
         apart = np.abs(slopes - numeric) > LEAPT * size + largest_rounding(sizes + size) / width
         apart &= width > 0
-    # a function that leaps to both sides alike is apart at the first steps
+    # a symmetric jump shows at the first steps
     uneven = findings.gap[places] > UNLIKE * size + 32 * largest_rounding(sizes + size) / wide
     findings.verdict[places[apart | uneven]] = DOUBTFUL
 
 
 def sloping_entries(findings: Findings) -> np.ndarray:
-    """Return the entries that look right, and are not 0."""
+    """Return the entries that look right and are not 0."""
     return ((findings.verdict == RIGHT) & (findings.numeric != 0)).nonzero()[0]
 
 
 def largest_rounding(size: np.ndarray | float) -> Any:
-    """Return what differences of values of a size may be off by, at the most."""
+    """Return the largest rounding error of differences of values of a size."""
     return 64 * NOISE * EPSILON * size
 
 
 def slopes_hold(probe: Probe, found: list[Findings], steps: list[np.ndarray]) -> bool:
-    """Tell whether many slopes of a number hold at narrow steps too: all entries move at once.
+    """Do many slopes of a scalar result hold at narrow steps too? All entries move at once.
 
-    A result of one number is as exact when many entries move as when one does, so what would be
-    seen of one is seen here, but for deviations that cancel along both random directions.
+    A scalar result is equally exact whether one entry moves or many. So this notices every
+    deviation, unless deviations cancel along both random directions.
     """
     places = [sloping_entries(findings) for findings in found]
     count = sum(map(len, places))
@@ -215,7 +216,7 @@ def slopes_hold(probe: Probe, found: list[Findings], steps: list[np.ndarray]) ->
         above, up = probe.evaluate_moved(places, np.split(moves, ends))
         below, down = probe.evaluate_moved(places, np.split(-moves, ends))
         width, expected = up - down, float(np.sum(numeric * (up - down)))
-        least = np.min(np.abs(width))  # of the entry that moves least
+        least = np.min(np.abs(width))  # of the entry with the smallest move
         allowed = LEAPT * np.min(size) * least + largest_rounding(probe.scale + np.max(size))
         off = abs(probe.weighted_change(above, below) - expected)
         if not (least > 0 and off <= 0.5 * allowed):
@@ -224,15 +225,15 @@ def slopes_hold(probe: Probe, found: list[Findings], steps: list[np.ndarray]) ->
 
 
 def confirm_zeros(findings: Findings, moved: InputMover, size: np.ndarray) -> None:
-    """See at wider and narrower steps that entries of 0 are no features that a step leapt over.
+    """Check at wider and narrower steps that entries of 0 hide no feature between the steps.
 
-    What no step moves is 0: a sign, a dead unit. What moves as the square of the step, or of a
-    higher power, has the slope 0 too. The rest stays doubtful.
+    An entry that no step changes is 0: a sign, a dead unit. An entry that changes like the square
+    of the step, or a higher power, has slope 0 too. The others stay doubtful.
 
     Args:
-        findings: of one input, with first estimates.
-        moved: evaluates entries of the input with these steps.
-        size: of the entries.
+        findings: first estimates of one input.
+        moved: evaluates entries of the input at given steps.
+        size: the sizes of the entries.
     """
     zero = (findings.verdict == DOUBTFUL) | (findings.verdict == RIGHT)
     zero &= findings.given == 0
@@ -251,9 +252,9 @@ def confirm_zeros(findings: Findings, moved: InputMover, size: np.ndarray) -> No
         change = np.maximum(np.abs(found.above), np.abs(found.below))
         change[~np.isfinite(change)] = np.inf
         slope, rest = change / found.up, NOISE * EPSILON * found.size
-        plain = (change > rest) & np.isfinite(change)  # beside rounding
+        plain = (change > rest) & np.isfinite(change)  # larger than rounding
         still[open_] &= change == 0
-        share = slope / before[open_]  # of the slope before; the same each time for a power
+        share = slope / before[open_]  # ratio to the slope before; constant for a power
         alike = ~(np.abs(np.log(share / shares[open_])) > LIKE_A_POWER)
         falling[open_] &= ~plain | ((share <= 0.1) & alike)
         seen[open_] += plain
@@ -264,9 +265,9 @@ def confirm_zeros(findings: Findings, moved: InputMover, size: np.ndarray) -> No
 
 
 def narrowing_steps(size: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield steps for entries of these sizes: wide ones, and 30 times narrower ones each time.
+    """Yield steps for entries of these sizes: wide ones first, each 30 times narrower.
 
-    They end at 1e-9 of an entry, at 1e-30 for an entry of 0; 0 stands for no step.
+    They end at 1e-9 of an entry, or at 1e-30 for an entry of 0. A step of 0 means no step.
     """
     steps = 0.01 * np.maximum(1.0, size)
     least = 1e-9 * np.where(size > 0, np.maximum(size, TINY), 1e-21)
@@ -276,7 +277,7 @@ def narrowing_steps(size: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def empty_findings(given: np.ndarray) -> Findings:
-    """Return findings of which nothing is known."""
+    """Return findings without any estimates."""
     numeric, error, step, gap = np.zeros((4, given.size))
     numeric[:] = step[:] = np.nan
     error[:] = np.inf
@@ -293,7 +294,7 @@ def enter_differences(
     position: int,
     tolerances: Tolerances,
 ) -> None:
-    """Enter differences, where they are more certain, and judge what they make plain."""
+    """Store differences if they are more certain, and judge entries that are clearly right."""
     xs, epsilon = probe.point[position].ravel()[flat], probe.epsilon
     width = moved.up - moved.down
     numeric = (moved.above - moved.below) / width
@@ -309,7 +310,7 @@ def enter_differences(
     share = max(1e-5, 100 * epsilon ** (2 / 3))
     findings.negligible = max(findings.negligible, float(share * scale))
     right = sure | (close & (error <= max(tolerances.absolute, findings.negligible)))
-    before = findings.error[flat]  # a coarse bar does not overrule a finer one
+    before = findings.error[flat]  # a coarse error bar does not overrule a finer one
     apart = np.abs(numeric - findings.numeric[flat]) > allowed + before
     right &= ~(apart & (error > before) & (error > SHARP * size))
     better = right | (finite & ~(error > before))
@@ -323,7 +324,7 @@ def enter_differences(
 def refine_doubtful(
     probe: Probe, findings: list[Findings], tolerances: Tolerances, step: float | None
 ) -> None:
-    """Investigate doubtful entries, and enter what was found."""
+    """Refine doubtful entries, and store the results."""
     doubtful = [
         (distance_from_numeric(f, int(flat)), position, int(flat))
         for position, f in enumerate(findings)
@@ -352,7 +353,7 @@ def refine_doubtful(
 
 
 def distance_from_numeric(findings: Findings, flat: int) -> float:
-    """Return how far a given value is from the numeric one, infinity if that is not known."""
+    """Return the distance of given and numeric value; infinity if unknown."""
     difference = abs(float(findings.given[flat]) - float(findings.numeric[flat]))
     return float("inf") if np.isnan(difference) else difference
 
@@ -365,7 +366,7 @@ def refine_entry(
     tolerances: Tolerances,
     step: float | None = None,
 ) -> Verdict:
-    """Investigate one entry, and enter what was found."""
+    """Refine one entry, and store the result."""
     judge = Judge(tolerances, findings.negligible)
     given = float(findings.given[flat])
     found = SlopeRefinement(probe, EntryLine(probe, position, flat), given, judge, step)
@@ -381,10 +382,10 @@ def refine_entry(
 def judge_by_estimate(
     findings: Findings, flat: int, tolerances: Tolerances, understated: float = 1.0
 ) -> None:
-    """Call an entry wrong that is plainly so by its first estimate; others are left open.
+    """Judge an entry wrong if its first estimate shows that clearly; otherwise leave it open.
 
-    First error bars know nothing of the noise inside of the function; `understated` is by how much
-    they were too narrow elsewhere.
+    First error bars ignore the noise inside the function. `understated` is the factor by which they
+    were too narrow for other entries.
     """
     given, numeric = float(findings.given[flat]), float(findings.numeric[flat])
     error = 2 * understated * float(findings.error[flat])

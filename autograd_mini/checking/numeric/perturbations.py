@@ -1,8 +1,9 @@
-"""A sweep: a recorded function with each entry of an input moved, many at once.
+"""Evaluate a function with each entry of an input moved, many entries in one pass.
 
-The function is recorded once, as `vmap` does, and its graph is walked with regions: only what
-moves is computed. So all derivatives of a network's loss cost little more than those of its last
-layers.
+`PerturbedGraph` records the function once, as `vmap` does, and propagates sparse changes through
+its graph, so that only the changed values are computed. All derivatives of a network's loss then
+cost little more than those of its last layers. `Batch` does the same for PyTorch and JAX with their
+own `vmap`.
 """
 
 from __future__ import annotations
@@ -25,34 +26,33 @@ from .lines import Probe
 from .sparse_changes import At, Memory, SparseChange, gather_base, propagate
 
 ROWS = 512
-"""Perturbed values at once, two an entry: fewer cost calls, more do not stay in the cache."""
+"""Perturbed values in one pass, two for each entry; more of them leave the cache."""
 
 NUMBERS = 4_000_000
-"""How many numbers of one value, for all perturbations, are held at once."""
+"""Largest size of one value for all perturbations."""
 
 COMPARED = 3
-"""Entries of an input, of those that move and of those that do not, for which the function is
-called to see that the sweep gives the same."""
+"""Number of entries that change, and that do not, for which the function is also called."""
 
 
 MOST_NUMBERS = 2**20
-"""How many numbers of an input, or of the outputs, for all points, are held at once."""
+"""Largest size of an input, or of the outputs, for all points of a batch."""
 
 MOST_POINTS = 256
-"""Points at once."""
+"""Largest number of points in a batch."""
 
 
 class NotSweepable(Exception):
-    """The function must be called as it is: it looks at values, or cannot be walked."""
+    """The function must be called normally: it reads values, or its graph cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """What moving single entries does to φ = Σ g·y; arrays, one number an entry.
+    """The effect of moving single entries on φ = Σ g·y; arrays, one number for each entry.
 
     Attributes:
-        above, below: φ with the entry moved up and down, less φ at the point.
-        up, down: how far it was moved, after rounding; down is negative.
+        above, below: the change of φ with the entry moved up and down.
+        up, down: the steps after rounding; down is negative.
         size: Σ |g·y| of the outputs that changed.
     """
 
@@ -65,12 +65,12 @@ class Differences:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """From an input to the outputs.
+    """The operations from an input to the outputs.
 
     Attributes:
-        vertices: what depends on the input, in order.
-        done: for a vertex, what nobody takes after it.
-        largest: the size of the largest value on the way.
+        vertices: the operations that depend on the input, in order.
+        done: for each operation, the values that no later operation uses.
+        largest: the size of the largest value on the path.
     """
 
     vertices: list[Any]
@@ -104,12 +104,12 @@ class PerturbedGraph:
         """Move entries of one input up and down.
 
         Args:
-            position: which input.
-            flat: flat places of the entries.
-            steps: how far.
+            position: the position of the input.
+            flat: the flat indices of the entries.
+            steps: the step of each entry.
 
         Raises:
-            NotSweepable: if an operation cannot be swept, or the result is not that of a call.
+            NotSweepable: if an operation cannot be propagated, or the result differs from a call.
         """
         if self._tried.get(position):
             raise NotSweepable(self._tried[position])
@@ -138,7 +138,7 @@ class PerturbedGraph:
         return Differences(rows[0], rows[1], above - xs, below - xs, rows[2])
 
     def _path(self, position: int) -> Path:
-        """Return what depends on an input, in order."""
+        """Return the operations that depend on an input, in order."""
         outputs = [y for y in self._outputs if isinstance(y, Tensor)]
         needed = dependents(outputs, {self._leaves[position].serial}, every=True)[0]
         vertices = [vertex_of(needed[serial]) for serial in sorted(needed)]
@@ -154,7 +154,7 @@ class PerturbedGraph:
     def _propagate(
         self, position: int, path: Path, places: np.ndarray, values: np.ndarray, memory: Memory
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the change of φ, and the size of what changed, for each perturbation."""
+        """Return the change of φ, and the size of the changed outputs, for each move."""
         x = self._arrays[position]
         at: At = tuple(np.unravel_index(places, x.shape)) if x.ndim else ()
         start = SparseChange(values.reshape(-1, *(1,) * x.ndim), at, x)
@@ -170,7 +170,7 @@ class PerturbedGraph:
                 continue
             y = vertex.arrays if type(vertex) is Record else vertex._value
             last = [regions.pop(key, None) for key in path.done.get(vertex.serial, ())]
-            over = vertex._primitive.kind == "elementwise"  # may write over what it takes
+            over = vertex._primitive.kind == "elementwise"  # may overwrite its operands
             if over:
                 memory.give_back(last, regions.values())
             deliver(vertex, propagate(vertex._primitive, taken, vertex._params, y, memory), regions)
@@ -193,14 +193,14 @@ class PerturbedGraph:
         """Compare a few entries with calls of the function.
 
         Raises:
-            NotSweepable: if they differ by more than rounding, now and in every later sweep.
+            NotSweepable: if they differ by more than rounding, now and from then on.
         """
         generator = np.random.default_rng(len(flat))
         moving = np.isfinite(rows[0]) & (rows[0] != 0)
         telling = generator.permutation(np.flatnonzero(moving))[:COMPARED]
         still = generator.permutation(np.flatnonzero(~moving))[
             :COMPARED
-        ]  # do they really not move?
+        ]  # do they really not change?
         for i in [*telling.tolist(), *still.tolist()]:
             arrays = [x.copy() for x in self._arrays]
             arrays[position].flat[flat[i]] = above[i]
@@ -213,7 +213,7 @@ class PerturbedGraph:
         self._tried[position] = ""
 
     def _call_function(self, arrays: list[np.ndarray]) -> tuple[float, float]:
-        """Return the change of φ that a call shows, and the size of its terms."""
+        """Return the change of φ in a call of the function, and the size of its terms."""
         with no_grad():
             result = self._function(*(leaf(x[()]) for x in arrays))
         values = [plain_value(y) for y in flatten(result)[0]]
@@ -235,7 +235,7 @@ class Batch:
         """Move entries of one input up and down.
 
         Raises:
-            NotSweepable: if the function must be called as it is, or gives another result then.
+            NotSweepable: if the function cannot be batched, or gives another result then.
         """
         rounded = self._probe.subject.inputs.round_coordinates
         xs = self._probe.point[position].ravel()[flat]
@@ -252,9 +252,9 @@ class Batch:
     def _evaluate_moves(
         self, position: int, flat: np.ndarray, ups: np.ndarray, downs: np.ndarray
     ) -> np.ndarray:
-        """Return φ above, φ below, both less φ at the point, and the size of what changed.
+        """Return the change of φ above and below, and the size of the changed outputs.
 
-        The point itself is one of those evaluated, so that what does not move does not differ.
+        The point itself is part of the batch, so that unchanged outputs are exactly equal.
         """
         point, count = self._probe.point[position], len(flat)
         moved = np.repeat(point[None], 2 * count + 1, axis=0)
@@ -282,7 +282,7 @@ class Batch:
         return outputs
 
     def _compare_with_call(self, position: int, flat: int, value: float, above: float) -> None:
-        """Compare one of the points with a call of its own.
+        """Compare one of the points with a normal call.
 
         Raises:
             NotSweepable: if they differ by more than rounding.

@@ -1,9 +1,9 @@
-"""One doubtful entry, looked at with more and more care until the numbers say something.
+"""Refine one doubtful slope with more and more care, until the numbers decide.
 
-Rounds of steps go from the usual ones to wider and narrower ones; before a gradient is called wrong
-the noise of the function is measured. What is still open is computed in long double, or confirmed
-by a complex step, where the function runs in complex numbers (Squire and Trapp 1998, "Using complex
-variables to estimate derivatives of real functions").
+Rounds of steps go from the usual step to wider and narrower ones. Before a gradient is called
+wrong, the noise of the function is measured. If it is still open, the function is computed in long
+double, or its slope is confirmed by a complex step, if it accepts complex numbers (Squire and Trapp
+1998, "Using complex variables to estimate derivatives of real functions").
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from .noise import find_stair, measure_noise, rounding_of_inputs, slope_over_tre
 from .verdicts import Judge, Verdict
 
 ROUNDING = 16.0
-"""Units of rounding of φ, a share of which per unit a right gradient may be off by too."""
+"""A right gradient may also be off by this many rounding units of φ, per unit of length."""
 
 STAIR = 1e-6
-"""A step, per unit, that a stair of float32 does not reach."""
+"""A step, per unit, that is shorter than a stair of float32."""
 
 UNEVEN = 6.180339887498949e-4
-"""A narrow step, as a share of the usual one, with which no swing is in step that is so with it."""
+"""A narrow step, as a share of the usual one, that no oscillation fits together with it."""
 
 CALM = 1e-9
-"""The rounding error of a function whose numbers are not large."""
+"""The largest rounding error of a function whose numbers are not large."""
 
 LOST = 1e4
-"""Units of rounding of a function, an error bar of which is as good as none if all else fails."""
+"""An error bar of this many rounding units of the function is accepted if all else fails."""
 
 
 def usual_step(epsilon: float, unit: float) -> float:
@@ -56,24 +56,24 @@ def rounds_of_steps(line: Line, epsilon: float, step: float | None) -> Iterator[
 
 
 ALIKE = 0.1
-"""A share of the gap between two slopes at a kink by which it may differ from step to step."""
+"""The gap of a kink may differ by this share from step to step."""
 
 KINK_REACHES = 60.0
-"""The widest step at which a kink has its slopes, over the narrowest, at the least."""
+"""The widest step at which a kink has its slopes must be this many times the narrowest."""
 
 
 class SlopeRefinement:
-    """An entry or direction under investigation.
+    """The slope along an entry or direction, refined until there is a verdict.
 
     Attributes:
-        estimate: what is known of the derivative.
-        verdict: what that says about the given value.
+        estimate: the estimate of the derivative.
+        verdict: the verdict on the given value.
     """
 
     def __init__(
         self, probe: Probe, line: Line, given: float, judge: Judge, step: float | None = None
     ) -> None:
-        """Look until there is a verdict; `step` is the first one, if the caller wants it so."""
+        """Refine until there is a verdict; `step` replaces the usual first step."""
         self._probe, self._line, self.given = probe, line, given
         self._moving = probe.moving(line)
         rounding = ROUNDING * probe.epsilon * self._moving / line.unit
@@ -91,13 +91,13 @@ class SlopeRefinement:
             self.estimate = replace(self.estimate, rough=True)
 
     def _refine(self, step: float | None) -> None:
-        """Take step after step until something is certain."""
+        """Try step after step until the verdict is certain."""
         for number, steps in enumerate(rounds_of_steps(self._line, self._probe.unit, step)):
             fresh = self._add_levels(steps)
             if number == 0 and self.verdict is not Verdict.RIGHT:
-                continue  # a step that is too wide can be certain and wrong
+                continue  # too wide a step can be certain and wrong
             if all(level.flat for level in self._levels.values()):
-                continue  # so can one that leaps over what is narrow
+                continue  # so can a step that jumps over a narrow feature
             sure = fresh and not self._is_open() and self._confirm()
             if self._on_stairs:
                 return
@@ -117,7 +117,7 @@ class SlopeRefinement:
                 self._allow_hidden_rounding()
 
     def _add_levels(self, steps: list[float]) -> bool:
-        """Take differences at further steps and judge; tell whether there was a new one."""
+        """Take differences at further steps and judge; return whether any step is new."""
         fresh = [s for s in steps if s >= self._line.least and s not in self._levels]
         for step in fresh:
             self._levels[step] = self._probe.level(self._line, step, self._moving)
@@ -133,10 +133,10 @@ class SlopeRefinement:
         self.verdict = self._judge.verdict(self.given, self.estimate)
 
     def _beyond_rounding(self, levels: list[Level]) -> Estimate:
-        """Return what wider steps say of a jump that is no higher than rounding."""
+        """Return the estimate of wider steps, if a jump is no higher than rounding."""
         found, small = self.estimate, rounding_of_inputs(self._probe)
         if all(level.rise <= small for level in levels):
-            widest = levels[-1]  # nothing but rounding
+            widest = levels[-1]  # only rounding
             error = widest.noise(self._noise or 0.0) + small / widest.step
             return Estimate(widest.central, error, widest.step)
         while found.jumps:
@@ -144,7 +144,7 @@ class SlopeRefinement:
             levels = levels[len(low) :]
             if not low or len(levels) < 3:
                 return self.estimate
-            narrow, wide = low[-1], levels[0]  # what moves as far at both jumps, the rest slopes
+            narrow, wide = low[-1], levels[0]  # equal rises are jumps, the others slopes
             jumps = narrow.rise > 0.5 * wide.rise
             if (narrow.rise if jumps else narrow.gap * narrow.step) > small:
                 return self.estimate
@@ -152,9 +152,9 @@ class SlopeRefinement:
         return found
 
     def _confirm(self) -> bool:
-        """See whether a verdict stands: a kink at narrower steps, a wrong one beside noise.
+        """Confirm a verdict: a kink at narrower steps, a wrong value against the noise.
 
-        Where steps contradict each other the narrow ones may have stayed on one stair.
+        If steps contradict each other, the narrow ones may lie on a single stair.
         """
         certain = self.verdict.passes and not self.estimate.conflict
         if not certain and self._noise is None:
@@ -169,7 +169,7 @@ class SlopeRefinement:
         return not self._is_open()
 
     def _is_convicted(self) -> bool:
-        """See whether a smooth slope really contradicts the given one; else say what is known."""
+        """Does a smooth slope really contradict the given one? If not, update the verdict."""
         self._add_levels(list(self._narrow_steps()))
         if self.verdict is not Verdict.WRONG:
             return False
@@ -181,14 +181,14 @@ class SlopeRefinement:
         return not self._is_on_stairs()
 
     def _narrow_steps(self) -> Iterator[float]:
-        """Yield steps that show whether a wide one has leapt over something."""
+        """Yield narrow steps, which show whether a wide step jumped over a feature."""
         usual = usual_step(self._probe.unit, self._line.unit)
         while usual > self._narrowest:
             usual /= 8
             yield usual
 
     def _is_steady_kink(self) -> bool:
-        """Whether the slopes to both sides are as far apart at many steps."""
+        """Are the one-sided slopes equally far apart at many steps?"""
         level = self._levels[self.estimate.step]
         alike = [x for x in self._levels.values() if abs(x.gap - level.gap) <= ALIKE * level.gap]
         steps = [x.step for x in alike]
@@ -199,7 +199,7 @@ class SlopeRefinement:
         return False
 
     def _is_smooth(self) -> bool:
-        """Whether the slopes to both sides come closer at narrower steps, as far as can be seen."""
+        """Do the one-sided slopes approach each other at narrower steps, up to noise?"""
         levels = sorted(self._levels.values(), key=lambda level: -level.step)
         small = rounding_of_inputs(self._probe)
         rows = [
@@ -216,35 +216,35 @@ class SlopeRefinement:
         return True
 
     def _is_on_stairs(self) -> bool:
-        """Judge again over many treads, where φ is a stair that only rounding explains."""
+        """Judge again over many treads, if φ has stairs that only rounding explains."""
         found = self._estimate_over_treads(self._probe, self._line, self.estimate)
         if found is None:
             return False
         verdict = self._judge.verdict(self.given, found)
         if verdict is Verdict.WRONG and abs(found.value - self.estimate.value) <= found.error:
-            return False  # it says the same, of fewer digits
+            return False  # the same result, with fewer digits
         self._on_stairs, self.estimate, self.verdict = True, found, verdict
         return True
 
     def _largest_result(self) -> float:
-        """Return the size of the largest result that may move: each has stairs of its own."""
+        """Return the size of the largest result that may move; each has its own stairs."""
         rows = zip(self._probe.weights, self._probe.base, strict=True)
         largest = max(float(np.max(np.abs(g * y), initial=0.0)) for g, y in rows)
         return min(largest, self._moving)
 
     def _estimate_over_treads(self, probe: Probe, line: Line, e: Estimate) -> Estimate | None:
-        """Return the slope over many treads, None where no stair explains the given slope."""
+        """Return the slope over many treads; None if no stair explains the given slope."""
         small = rounding_of_inputs(self._probe)
         tread, height = find_stair(probe, line, e, self.given, small, self._largest_result())
-        if not height and probe.stairs:  # a wide step over few of them can be certain and wrong
+        if not height and probe.stairs:  # a wide step over few stairs can be wrong
             tread, height = STAIR * line.unit, probe.stairs
         return slope_over_treads(probe, line, tread, height) if height else None
 
     def _is_on_a_stair(self) -> bool:
-        """Whether φ stays as it is, to the last bit, and the given value may be no mistake.
+        """Is φ constant to the last bit, so that the given value may be right?
 
-        It is 0, on a stair that is far wider than rounding explains; or so small that rounding of
-        numbers as large as the inputs would hide it.
+        Either the given value is 0, on a stair much wider than rounding explains. Or it is so small
+        that the rounding of numbers as large as the inputs would hide it.
         """
         if not self.given:
             steps = [STAIR * k * self._line.unit for k in (1.0, 1e-2, 1e-4, 1e-6, 1e-8)]
@@ -257,7 +257,7 @@ class SlopeRefinement:
         return flat and abs(self.given) * widest <= rounding_of_inputs(self._probe)
 
     def _drop_leaps(self) -> bool:
-        """Forget steps that narrower ones contradict: they leap over something; tell if any do."""
+        """Drop steps that narrower steps contradict; return whether there were any."""
         if self.verdict is not Verdict.RIGHT or not self._is_contradicted():
             return False
         if self._noise is None:
@@ -283,9 +283,9 @@ class SlopeRefinement:
         return self.verdict is Verdict.UNRESOLVED
 
     def _reach_both_sides(self) -> bool:
-        """Before a one-sided slope convicts, go on to narrower steps; tell whether that helped.
+        """Try narrower steps before a one-sided slope counts as wrong; return if both sides work.
 
-        The edge of the domain may lie close beside the point.
+        The edge of the domain may be very close to the point.
         """
         if self.verdict is not Verdict.WRONG or not self.estimate.one_sided:
             return False
@@ -299,7 +299,7 @@ class SlopeRefinement:
         return False
 
     def _kink_stands(self) -> bool:
-        """Go on to narrower steps as far as noise permits: the kink may lie beside the point."""
+        """Try narrower steps as far as noise permits: the kink may be next to the point."""
         while self.estimate.sides is not None:
             narrow = min(self._levels)
             level, step = self._levels[narrow], narrow / 8
@@ -309,7 +309,7 @@ class SlopeRefinement:
         return False
 
     def _is_rough(self) -> bool:
-        """Whether φ changes as much between neighbouring numbers as anywhere, like sin at 1e15."""
+        """Does φ change as much between neighbouring numbers as anywhere, like sin at 1e15?"""
         share = max(1e-3, 100 * self._probe.epsilon)
         sizes = [level.size for level in self._levels.values() if np.isfinite(level.size)]
         noise = self._noise or 0.0
@@ -320,20 +320,20 @@ class SlopeRefinement:
         return rough
 
     def _is_constant(self) -> bool:
-        """Whether φ is constant but for rounding, where the given slope would move it far."""
+        """Is φ constant up to rounding, although the given slope would change it a lot?"""
         rises = [level.rise for level in self._levels.values()]
         small, step = rounding_of_inputs(self._probe), max(self._levels)
         return small < CALM and max(rises) <= small and abs(self.given) * step > 1e3 * small
 
     def _is_too_steep(self, share: float) -> bool:
-        """Whether φ is rough, and the given slope more than its numbers can follow."""
+        """Is φ rough, and the given slope steeper than its numbers can follow?"""
         rises = [level.rise for level in self._levels.values()]
         largest = max([rise for rise in rises if np.isfinite(rise)], default=0.0)
         least = max(share * largest, rounding_of_inputs(self._probe))
         return (self._noise or 0.0) > least and abs(self.given) * self._line.least > largest
 
     def _settle(self) -> bool:
-        """Go on to narrower steps as long as they say something else; tell whether that ends."""
+        """Try narrower steps while they disagree; return whether they agree in the end."""
         while self.verdict is Verdict.WRONG:
             narrower = [self._levels[step] for step in self._levels if step < self.estimate.step]
             if not any(self._contradicts(level) for level in narrower):
@@ -349,7 +349,7 @@ class SlopeRefinement:
         return max(self._line.least, 1e-12 * min(self._line.near, self._line.unit))
 
     def _contradicts(self, level: Level) -> bool:
-        """Whether differences at a narrower step leave the estimate, for the given value."""
+        """Do differences at a narrower step move from the estimate to the given value?"""
         value = self.estimate.value
         noise = 4 * level.noise(self._noise or 0.0) + 2 * self.estimate.error
         noise += rounding_of_inputs(self._probe) / level.step
@@ -357,7 +357,7 @@ class SlopeRefinement:
         return bool(abs(level.central - value) > noise and nearer)
 
     def _judge_beside_jump(self) -> None:
-        """Judge at a jump by the slopes beside it."""
+        """Judge at a jump by the slopes next to it."""
         found = [self._slopes_beside(self.estimate.step * k) for k in (1.0, 8.0)]
         near, far = found
         if near is None or far is None:
@@ -376,7 +376,7 @@ class SlopeRefinement:
             self._is_on_stairs()
 
     def _slopes_beside(self, step: float) -> tuple[float, float, float, float, float] | None:
-        """Return least and greatest slope, left and right one, and their noise, beside a jump."""
+        """Return least, greatest, left and right slope next to a jump, and their noise."""
         sides: list[list[Arrays]] = []
         for direction in (-1.0, 1.0):
             near, first = self._line.at(direction * step)
@@ -394,9 +394,9 @@ class SlopeRefinement:
         return low, high, to_left, to_right, 8 * self._probe.epsilon * self._probe.scale / step
 
     def _allow_hidden_rounding(self) -> None:
-        """Take what rounding hides even at the best step for none: a share of φ per unit.
+        """Accept a difference that rounding hides even at the best step: a share of φ per unit.
 
-        Of φ, or of the larger terms of it that cancel, which its noise tells.
+        The share is of φ, or of larger terms of φ that cancel, which the noise shows.
         """
         lenient = unseen_slope(self._probe, self._noise or 0.0) / self._line.unit
         rounding = max(self._judge.rounding, ROUNDING * lenient / LOST)
@@ -406,7 +406,7 @@ class SlopeRefinement:
 
     # ── more digits ───────────────────────────────────────────────────────────────────────────
     def _use_more_digits(self) -> None:
-        """Compute what is still open in long double, or confirm it by a complex step."""
+        """Compute an open slope in long double, or confirm it by a complex step."""
         probe = long_double_probe(self._probe, 1e3 * (self._noise or 0.0))
         if probe is not None:
             line = self._line.along(probe)
@@ -422,7 +422,7 @@ class SlopeRefinement:
                 unsure = unsure or (
                     is_two_sided(self._levels.values()) and not is_two_sided(levels)
                 )
-                if verdict is Verdict.WRONG and not unsure:  # a part may have no more digits
+                if verdict is Verdict.WRONG and not unsure:  # parts may have fewer digits
                     found = self._estimate_over_treads(probe, line, found) or found
                     verdict = self._judge.verdict(self.given, found)
                 self.verdict = Verdict.UNRESOLVED if unsure and not verdict.passes else verdict
@@ -431,10 +431,10 @@ class SlopeRefinement:
             self._try_complex_step()
 
     def _try_complex_step(self) -> None:
-        """Take the imaginary part of f(x + ih)/h: no difference, so nothing cancels.
+        """Take the imaginary part of f(x + ih)/h: without a difference, nothing cancels.
 
-        It is the derivative of analytic functions only, so it may confirm a gradient, within the
-        error bar of the differences, and never convicts one.
+        It is the derivative of analytic functions only. So it may confirm a gradient within the
+        error bar of the differences, but never shows that one is wrong.
         """
         slope = complex_slope(self._probe, self._line)
         if slope is None or not np.isfinite(slope):
@@ -450,9 +450,9 @@ def unseen_slope(probe: Probe, noise: float) -> float:
     """Return the slope, per unit, that rounding may hide even at the best step.
 
     Args:
-        probe: of the function.
-        noise: of φ. It says how large the terms of φ are that cancel, if it is not more than those
-            of a size of 1 can have; more is no rounding, or too much of it.
+        probe: the function at the point.
+        noise: the noise of φ. It shows how large the cancelling terms of φ are, if it is within
+            the rounding of terms of size 1; more noise is not used.
     """
     rounding = probe.epsilon * probe.scale
     if noise <= 1e3 * probe.epsilon * max(probe.scale, 1.0):
@@ -461,17 +461,17 @@ def unseen_slope(probe: Probe, noise: float) -> float:
 
 
 def is_two_sided(levels: Iterable[Level]) -> bool:
-    """Whether the function is finite to both sides at some step."""
+    """Is the function finite on both sides at some step?"""
     return any(np.isfinite(level.central) for level in levels)
 
 
 def are_apart(a: Estimate, b: Estimate) -> bool:
-    """Whether two estimates are further apart than their error bars allow."""
+    """Are two estimates further apart than their error bars allow?"""
     return bool(abs(a.value - b.value) > 2 * (a.error + b.error))
 
 
 def complex_slope(probe: Probe, line: Line) -> float | None:
-    """Return Im Σ g·f(x + ih·v)/h, or None if the function does not run in complex numbers."""
+    """Return Im Σ g·f(x + ih·v)/h; None if the function does not accept complex numbers."""
     subject, step = probe.subject, 1e-30
     if any(subject.inputs.complex) or any(subject.complex_outputs):
         return None
@@ -479,9 +479,9 @@ def complex_slope(probe: Probe, line: Line) -> float | None:
     moved = [(x + 1j * step * t)[()] if np.any(t) else x[()] for x, t in rows]
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("error")  # a cast to real numbers only warns
+            warnings.simplefilter("error")  # casts to real numbers only warn
             outputs = subject.outputs(moved)
-    except Exception:  # whatever a function does with numbers it was not made for
+    except Exception:  # the function may not support complex numbers
         return None
     if [y.shape for y in outputs] != [g.shape for g in probe.weights]:
         return None

@@ -1,12 +1,12 @@
-"""Regions: the part of a value that changes when one entry of an input moves, for many moves.
+"""Sparse changes: the part of a value that changes when one input entry moves, for many moves.
 
-A moved weight changes one column of a product, one column of the activation after it, and only then
-everything. So a `Region` holds, for each of many perturbations, the values at one index of some
-axes (another for each perturbation) and at all of the others. Where that cannot be kept up, a
-region becomes dense: it is then all axes, for each perturbation.
+A moved weight changes one column of a product, then one column of the next activation, and only
+later everything. So a `SparseChange` holds, for each of many moves, the values at one index of some
+axes (a different index for each move) and at all indices of the other axes. If this is not
+possible, a change becomes dense: it holds all values for each move.
 
-The perturbations come first in a shape, but lie side by side in memory: so a sum over ten classes
-adds ten long rows, where it would else add ten numbers at a time, and take four times as long.
+The moves are the first axis of a shape, but they are adjacent in memory. So a sum over ten classes
+adds ten long rows. Otherwise it would add ten numbers at a time, and take four times as long.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from ...core.batch_rules import one_by_one, rule_of
 from ...core.primitive import PRIMITIVES
 
 At = tuple["np.ndarray | None", ...]
-"""For each axis of a value the index of each perturbation, or None where all of the axis moves."""
+"""For each axis of a value, the index of each move; None if the whole axis changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class SparseChange:
-    """What moves of one value.
+    """The changed part of one value.
 
     Attributes:
-        values: (perturbations, *shape), with a length of 1 on the restricted axes.
-        at: which axes are restricted, and to what.
-        base: the value that does not move.
+        values: the changed values, of shape (moves, *shape) with length 1 on restricted axes.
+        at: the restricted axes, and their indices.
+        base: the unchanged value.
     """
 
     values: np.ndarray
@@ -40,11 +40,11 @@ class SparseChange:
 
     @property
     def is_dense(self) -> bool:
-        """Whether all of it moves."""
+        """Does the whole value change?"""
         return all(index is None for index in self.at)
 
     def fill_axis(self, axis: int) -> SparseChange:
-        """Return the region with all of an axis in it."""
+        """Return the change with a whole axis in it."""
         index = self.at[axis]
         if index is None:
             return self
@@ -57,7 +57,7 @@ class SparseChange:
         return SparseChange(values, at, self.base)
 
     def whole(self) -> np.ndarray:
-        """Return all values, for each perturbation."""
+        """Return all values for each move."""
         region = self
         for axis, index in enumerate(self.at):
             if index is not None:
@@ -65,27 +65,27 @@ class SparseChange:
         return region.values
 
     def change(self) -> np.ndarray:
-        """Return how far the values moved."""
+        """Return the differences from the unchanged value."""
         return self.values - gather_base(self.base, self.at)
 
 
 def full_shape(region: SparseChange, at: At) -> tuple[int, ...]:
-    """Return the shape of a region's values, restricted to these axes."""
+    """Return the shape of a change's values, restricted to these axes."""
     return (len(region.values), *restricted_lengths(region.base.shape, at))
 
 
 def restricted_lengths(shape: tuple[int, ...], at: At) -> Iterator[int]:
-    """Yield the lengths of the axes of a shape, 1 where they are restricted."""
+    """Yield the axis lengths of a shape; 1 for restricted axes."""
     return (n if index is None else 1 for n, index in zip(shape, at, strict=True))
 
 
 def empty_side_by_side(shape: tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
-    """Return an array of any content, whose first axis is the last in memory."""
+    """Return an uninitialized array whose first axis is the last in memory."""
     return np.moveaxis(np.empty((*shape[1:], shape[0]), dtype), -1, 0)
 
 
 def gather_base(base: np.ndarray, at: At) -> np.ndarray:
-    """Return what a region holds of a value that does not move; without the first axis if all."""
+    """Return the unchanged values at the indices of a change; the base if unrestricted."""
     places = [axis for axis, index in enumerate(at) if index is not None]
     if not places:
         return base
@@ -105,28 +105,28 @@ def gather_base(base: np.ndarray, at: At) -> np.ndarray:
     return np.asarray(base[tuple(mesh)])
 
 
-# ── operations on regions ────────────────────────────────────────────────────────────────────
+# ── operations on changes ────────────────────────────────────────────────────────────────────
 Operand = Any
-"""A region, or an array that does not move."""
+"""A sparse change, or an array that does not change."""
 Move = Callable[..., "SparseChange | None"]
 
 
 class Memory:
-    """Arrays that are used again: making fresh ones costs more than what is computed in them."""
+    """Arrays for reuse: allocating new ones costs more than computing in them."""
 
     def __init__(self) -> None:
         self._free: dict[tuple[int, ...], list[np.ndarray]] = {}
         self._lent: dict[int, np.ndarray] = {}
 
     def take(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Return an array of float64 of any content."""
+        """Return an uninitialized float64 array."""
         free = self._free.get(shape)
         found = free.pop() if free else empty_side_by_side(shape)
         self._lent[id(memory_owner(found))] = found
         return found
 
     def give_back(self, done: Iterable[SparseChange | None], live: Iterable[SparseChange]) -> None:
-        """Take arrays back that were lent here, unless something live is a view of them."""
+        """Take back lent arrays, unless a live change is a view of them."""
         for region in done:
             if region is None:
                 continue
@@ -136,14 +136,14 @@ class Memory:
                 self._free.setdefault(lent.shape, []).append(self._lent.pop(key))
 
     def reclaim(self) -> None:
-        """Take back everything that was lent."""
+        """Take back all lent arrays."""
         for values in self._lent.values():
             self._free.setdefault(values.shape, []).append(values)
         self._lent.clear()
 
 
 def memory_owner(values: np.ndarray) -> np.ndarray:
-    """Return the array whose memory an array is a view of."""
+    """Return the array that owns the memory of a view."""
     while isinstance(values.base, np.ndarray):
         values = values.base
     return values
@@ -152,14 +152,14 @@ def memory_owner(values: np.ndarray) -> np.ndarray:
 def propagate(
     primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: Any, memory: Memory
 ) -> Any:
-    """Return the region of an operation's output, or of each output.
+    """Return the change of an operation's output, or of each output.
 
     Args:
-        primitive: the row of the table.
-        xs: the operands, regions or plain.
-        params: its parameters.
-        y: the output that does not move, or a tuple of them.
-        memory: where large results go.
+        primitive: the primitive of the operation.
+        xs: the operands, changes or arrays.
+        params: the parameters of the operation.
+        y: the unchanged output, or a tuple of outputs.
+        memory: provides arrays for large results.
     """
     if not primitive.multiple and is_in_table(primitive):
         rule = RULES.get(primitive.name)
@@ -173,15 +173,15 @@ def propagate(
 
 
 def is_in_table(primitive: Any) -> bool:
-    """Tell whether a row is one of the table, whose declarations are tested."""
+    """Is a primitive one of the library, whose declarations are tested?"""
     return PRIMITIVES.get(primitive.name) is primitive
 
 
 def propagate_whole(primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: Any) -> Any:
     """Apply an operation to whole values, as `vmap` does.
 
-    One that somebody else made is called one by one: nobody has shown that it does to many what it
-    does to each, and a check must not believe it.
+    A primitive of the user is called for each move. Its batch rule is not tested, and a check must
+    not rely on it.
     """
     mapped = [isinstance(x, SparseChange) for x in xs]
     size = next(len(x.values) for x in xs if isinstance(x, SparseChange))
@@ -194,14 +194,14 @@ def propagate_whole(primitive: Any, xs: Sequence[Operand], params: dict[str, Any
 
 
 def dense_change(values: Any, base: np.ndarray) -> SparseChange:
-    """Return a dense region."""
+    """Return a dense change."""
     return SparseChange(np.asarray(values), (None,) * base.ndim, base)
 
 
 def propagate_elementwise(
     primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: Memory
 ) -> SparseChange:
-    """Act on the region alone; operands that do not move are gathered there."""
+    """Apply an operation to the changed part only; other operands are gathered there."""
     regions = [x for x in xs if isinstance(x, SparseChange)]
     at = tuple(common_index(regions, y.shape, axis) for axis in range(y.ndim))
     taken = []
@@ -227,12 +227,12 @@ def propagate_elementwise(
 
 
 def common_index(regions: Sequence[SparseChange], shape: tuple[int, ...], axis: int) -> Any:
-    """Return the index to which an output's axis is restricted, None if that differs."""
+    """Return the index that restricts an output axis; None if the operands differ."""
     found = None
     for region in regions:
         own = axis - len(shape) + len(region.at)
         if own < 0 or region.base.shape[own] == 1:
-            return None  # broadcast: what moves reaches all of the axis
+            return None  # broadcast: the change reaches the whole axis
         index = region.at[own]
         if index is None or (found is not None and index is not found):
             return None
@@ -241,7 +241,7 @@ def common_index(regions: Sequence[SparseChange], shape: tuple[int, ...], axis: 
 
 
 def align_axes(region: SparseChange, at: At, ndim: int) -> np.ndarray:
-    """Return a region's values with the axes of the output, restricted only where it is."""
+    """Return a change's values with the axes of the output, restricted only where it is."""
     extra = ndim - len(region.at)
     for axis, index in enumerate(region.at):
         if index is not None and at[axis + extra] is None:
@@ -253,7 +253,7 @@ def align_axes(region: SparseChange, at: At, ndim: int) -> np.ndarray:
 def propagate_product(
     primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: Memory
 ) -> SparseChange | None:
-    """Multiply matrices, one of which moves: the product is linear in it."""
+    """Multiply matrices, one of which changes: the product is linear in it."""
     a, b = xs
     matrices = np.ndim(unmoved_value(a)) == np.ndim(unmoved_value(b)) == 2
     if (
@@ -270,7 +270,7 @@ def propagate_product(
 
 
 def multiply_moved(a: SparseChange, b: np.ndarray, y: np.ndarray, memory: Memory) -> SparseChange:
-    """Return a @ b where a moves in some rows, or columns, or all over."""
+    """Return a @ b if a changes in some rows, some columns or everywhere."""
     row, column = a.at
     at: At = (row, None)
     found = memory.take((*a.values.shape[:2], b.shape[1]))
@@ -283,14 +283,14 @@ def multiply_moved(a: SparseChange, b: np.ndarray, y: np.ndarray, memory: Memory
 
 
 def unmoved_value(x: Operand) -> Any:
-    """Return the value that does not move."""
+    """Return the unchanged value."""
     return x.base if isinstance(x, SparseChange) else x
 
 
 def propagate_sum(
     primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: Memory
 ) -> SparseChange | None:
-    """Sum over axes: over a restricted one, the change is added to the sum."""
+    """Sum over axes: over a restricted axis, the difference is added to the sum."""
     (x,) = xs
     axes, keep = params.get("axis"), params.get("keepdims", False)
     if axes is None or not isinstance(x, SparseChange) or x.is_dense:
@@ -320,4 +320,4 @@ RULES: dict[str, Move] = {
     "sum": propagate_sum,
     "transpose": propagate_transpose,
 }
-"""Operations that keep regions, by the name of their row; all elementwise ones do too."""
+"""Operations that keep changes sparse, by primitive name; elementwise ones do so too."""

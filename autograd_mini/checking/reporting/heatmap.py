@@ -26,7 +26,7 @@ TITLED = 400
 """Largest number of cells that show their numbers under the pointer."""
 
 WIDTH, HEIGHT = 480.0, 256.0
-"""Of a map, in pixels, at most."""
+"""Largest size of a map, in pixels."""
 
 LARGEST = 20.0
 """Largest side of a cell, in pixels."""
@@ -79,7 +79,7 @@ def scores(part: Part, tolerances: Tolerances) -> np.ndarray:
     ranks = np.zeros(part.given.shape)
     for verdict, severity in SEVERITY.items():
         ranks[part.verdict == CODES[verdict]] = severity
-    # A verdict may depend on the error bar; wrong and right entries keep to their side of the scale.
+    # A verdict may depend on the error bar, so wrong and right entries keep to their side.
     power = powers(part, tolerances)
     wrong, right = ranks == SEVERITY[Verdict.WRONG], ranks == SEVERITY[Verdict.RIGHT]
     power = np.where(wrong, np.maximum(power, 0.0), np.where(right, np.minimum(power, 0.0), power))
