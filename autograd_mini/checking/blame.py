@@ -141,7 +141,7 @@ def _no_fault(
         first = at_kinks[0]
         others = f" and {len(at_kinks) - 1} more" if len(at_kinks) > 1 else ""
         text = (
-            f"every rule is right by itself; {first.name}{others} stands at a kink, where values "
+            f"every rule is right by itself; {first.name}{others} is at a kink, where values "
             "between the slopes need not add up to the derivative of the whole"
         )
         return Blame("", first.type, shorten_path(first.line), text, None, checked)

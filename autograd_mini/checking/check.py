@@ -100,16 +100,16 @@ def gradcheck(
     if not callable(f):
         raise OperandError(f"gradcheck expects a function and then its inputs, got {f!r:.60}")
     if coverage not in COVERAGE:
-        raise ArgumentError(f"gradcheck: coverage is one of {COVERAGE}, got {coverage!r}")
+        raise ArgumentError(f"gradcheck: coverage must be one of {COVERAGE}, got {coverage!r}")
     if order not in (1, 2):
-        raise ArgumentError(f"gradcheck: order is 1 or 2, got {order!r}")
+        raise ArgumentError(f"gradcheck: order must be 1 or 2, got {order!r}")
     refuse_settings(rtol=rtol, atol=atol, step=step, seed=seed)
     signature = match_signature(f, inputs)
     may_be_pair = vjp is jvp is grad is jac is None
     rules = {"vjp": vjp, "jvp": jvp, "grad": grad, "jac": None if jac is False else jac}
     for name, rule in rules.items():
         if rule is not None and rule is not True and not callable(rule):
-            raise ArgumentError(f"gradcheck: {name}= is a function, got {rule!r:.60}")
+            raise ArgumentError(f"gradcheck: {name}= must be a function, got {rule!r:.60}")
     checked = subject_of(f, inputs, rules, framework, names, argnums, keep_dtype, signature)
     checked.may_be_pair = may_be_pair
     options = Options(rtol, atol, step, seed, coverage, progress)
@@ -148,9 +148,7 @@ def refuse_settings(**settings: Any) -> None:
         kinds = (int, np.integer) if name == "seed" else (int, float, np.number)
         usual = isinstance(value, kinds) and value >= 0
         if not usual or (name == "step" and not 0 < value < np.inf):
-            raise ArgumentError(
-                f"gradcheck: {name} is a number that is not negative, got {value!r}"
-            )
+            raise ArgumentError(f"gradcheck: {name} must be a non-negative number, got {value!r}")
 
 
 def match_signature(f: Callable[..., Any], inputs: Sequence[Any]) -> inspect.Signature | None:
@@ -223,7 +221,7 @@ def second_order(subject: Subject, options: Options) -> Report:
     if gradient is None:
         raise ArgumentError(
             f"gradcheck: order=2 differentiates the gradient, and {subject.what} cannot be "
-            "differentiated; check it as a function of its own, with a gradient of its own"
+            "differentiated; check it as a separate function, with its own gradient"
         )
     report = examine(gradient, options)
     if report.ok or report.undecided:

@@ -160,7 +160,7 @@ def arrays(
     """
     kind = np.dtype(dtype)
     if kind.kind not in "fc":
-        raise ArgumentError(f"arrays: no floating-point or complex dtype, {kind}; use float64")
+        raise ArgumentError(f"arrays: {kind} is not a floating-point or complex dtype; use float64")
     free = low is None and high is None and elements is None
     allowed = tuple(aspects) if aspects is not None else ASPECTS if free else BOUNDED
     if not allowed or not set(allowed) <= set(ASPECTS):

@@ -200,7 +200,7 @@ def argument_positions(argnums: int | Sequence[int] | None, count: int) -> set[i
         return set(range(count))
     chosen = [argnums] if isinstance(argnums, int) else list(argnums)
     if not all(-count <= i < count for i in chosen):
-        raise GradientError(f"gradcheck: argnums {argnums} of {count} inputs")
+        raise GradientError(f"gradcheck: argnums {argnums} is out of range for {count} inputs")
     return {i % count for i in chosen}
 
 

@@ -76,7 +76,7 @@ def parameters(draw: st.DrawFn, /, tree: Any, dtype: Any = np.float64, **options
             return {key: of(x) for key, x in part.items()}
         if isinstance(part, (list, tuple)):
             return type(part)(map(of, part))
-        raise ArgumentError(f"parameters: {part!r:.60} is no shape, container or strategy")
+        raise ArgumentError(f"parameters: {part!r:.60} is not a shape, container or strategy")
 
     return of(tree)
 
@@ -100,7 +100,7 @@ def cotangents(draw: st.DrawFn, like: Any) -> Any:
     found = []
     for leaf in leaves:
         if not isinstance(leaf, LEAVES):
-            raise ArgumentError(f"cotangents: {leaf!r:.60} is no array or number")
+            raise ArgumentError(f"cotangents: {leaf!r:.60} is not an array or a number")
         y = np.asarray(leaf._value if isinstance(leaf, Tensor) else leaf)
         kind = y.dtype if y.dtype.kind in "fc" else np.dtype(np.float64)
         found.append(draw(arrays(y.shape, kind, elements=sizes, aspects=("plain",))))

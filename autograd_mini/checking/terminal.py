@@ -104,7 +104,7 @@ def read_choice(text: str) -> tuple[str, ...]:
     """
     parts = tuple(part.strip() for part in text.removesuffix(",").split(","))
     if not all(parts):
-        raise ArgumentError(f"{text!r:.80} chooses no inputs; write positions or names, as 0,2")
+        raise ArgumentError(f"{text!r:.80} chooses no inputs; give positions or names: 0,2")
     return parts
 
 
@@ -115,7 +115,7 @@ def read_count(text: str) -> int:
         ArgumentError: if the text is not a whole number of at least 1.
     """
     if not text.strip().isdecimal() or len(text) > 9 or int(text) < 1:
-        raise ArgumentError(f"{text!r:.80} is no number of examples; give 1 or more")
+        raise ArgumentError(f"{text!r:.80} is not a number of examples; give 1 or more")
     return int(text)
 
 
@@ -163,12 +163,12 @@ def writable_path(path: str) -> str:
     whole = os.path.abspath(path)
     folder = os.path.dirname(whole)
     if not path or os.path.isdir(whole):
-        raise ArgumentError(f"--html {path!r} is no file; give the name of one, as report.html")
+        raise ArgumentError(f"--html {path!r} is not a file; give a file name, such as report.html")
     if not os.path.isdir(folder):
         raise ArgumentError(f"--html {path!r}: there is no folder {folder!r}; make it first")
     blocked = whole if os.path.exists(whole) else folder
     if not os.access(blocked, os.W_OK):
-        raise ArgumentError(f"--html {path!r}: {blocked!r} cannot be written; choose another one")
+        raise ArgumentError(f"--html {path!r}: {blocked!r} cannot be written; choose another file")
     return whole
 
 

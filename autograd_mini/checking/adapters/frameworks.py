@@ -40,7 +40,9 @@ def framework_of(f: Any, inputs: Sequence[Any], name: str | None = None) -> Fram
         ImportError: if the framework is not installed.
     """
     if name is not None and name not in FRAMEWORKS:
-        raise ArgumentError(f"gradcheck: framework is one of {tuple(FRAMEWORKS)}, got {name!r}")
+        raise ArgumentError(
+            f"gradcheck: framework must be one of {tuple(FRAMEWORKS)}, got {name!r}"
+        )
     if name is None:
         leaves = flatten(list(inputs))[0]
         found = (frameworks_of(x) for x in [*leaves, f])

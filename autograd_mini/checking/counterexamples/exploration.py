@@ -130,14 +130,14 @@ def explore(
     known = set(inspect.signature(gradcheck).parameters) - {"f", "inputs", "raises", "seed"}
     if not set(options) <= known:
         raise ArgumentError(
-            f"search: no option {', '.join(sorted(set(options) - known))}; beside its own, it "
-            f"takes those of gradcheck: {', '.join(sorted(known))}"
+            f"search: unknown option {', '.join(sorted(set(options) - known))}; besides its own, "
+            f"it takes the options of gradcheck: {', '.join(sorted(known))}"
         )
     if not callable(f) or not inputs:
         raise OperandError(f"search expects a function and then its inputs, got {f!r:.60}")
     if shapes not in SHAPES or values not in VALUES or max_examples < 1:
         raise ArgumentError(
-            'search: shapes are "fixed", "varied" or "any", values "similar" or "any", and '
+            'search: shapes must be "fixed", "varied" or "any", values "similar" or "any", and '
             f"max_examples at least 1; got {shapes!r}, {values!r} and {max_examples!r}"
         )
     from .hypothesis_search import HypothesisSearch  # needs hypothesis

@@ -342,7 +342,7 @@ def refine_doubtful(
         elif counts[Verdict.UNRESOLVED] >= ENOUGH[Verdict.UNRESOLVED]:
             of.verdict[flat] = CODES[Verdict.UNRESOLVED]
             of.error[flat] = np.inf
-            of.reasons[flat] = "not looked at, since too many others are unresolved"
+            of.reasons[flat] = "not checked, because too many other entries are unresolved"
         else:
             first, bar = float(of.numeric[flat]), float(of.error[flat])
             verdict = refine_entry(probe, of, position, flat, tolerances, step)

@@ -68,7 +68,7 @@ def excuse_rounding(
         open_ &= ~fine
         for flat in np.flatnonzero(open_):
             f.reasons[int(flat)] = (
-                f"rounding inside of the gradient: it changes by ±{n[flat]:.1e} beside the point"
+                f"rounding inside the gradient: it changes by ±{n[flat]:.1e} near the point"
             )
     return spared
 

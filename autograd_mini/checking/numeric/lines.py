@@ -129,12 +129,12 @@ class Probe:
         try:
             outputs = self.subject.evaluate(arrays)
         except Exception as error:  # the function may fail outside of its domain
-            self.trouble = f"the function raises {type(error).__name__} beside the point: {error}"
+            self.trouble = f"the function raises {type(error).__name__} near the point: {error}"
             return [np.full_like(y, np.nan) for y in self.base]
         found = [y.shape for y in outputs]
         if found != self.shapes:
             self.trouble = (
-                f"the shape of the result changes beside the point, from {self.shapes} to {found}"
+                f"the shape of the result changes near the point, from {self.shapes} to {found}"
             )
             return [np.full_like(y, np.nan) for y in self.base]
         return outputs

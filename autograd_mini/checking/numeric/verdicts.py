@@ -110,7 +110,7 @@ class Judge:
 def explain_verdict(given: float, e: Estimate, verdict: Verdict) -> str:
     """Explain why an entry did not simply pass."""
     if e.sides is not None:
-        what = f"{JUMP}; beside it" if e.jumps else KINK
+        what = f"{JUMP}; next to it" if e.jumps else KINK
         return f"{what} {e.left + 0.0:.4g} to the left, {e.right + 0.0:.4g} to the right"
     if verdict is Verdict.RIGHT:
         return "the slope grows without bound" if e.vertical else ""
@@ -122,11 +122,11 @@ def explain_verdict(given: float, e: Estimate, verdict: Verdict) -> str:
     if e.jumps:
         return JUMP
     if not np.isfinite(e.value):
-        return "the function is not finite beside the point"
+        return "the function is not finite near the point"
     if e.one_sided:
         return "the function is finite on one side of the point only"
     if e.uneven:
         return "the slopes to both sides stay apart at narrower steps"
     if e.rough:
-        return "rounding inside of the function hides its slope"
+        return "rounding inside the function hides its slope"
     return f"the numeric derivative is only known to ±{e.error:.1e}"

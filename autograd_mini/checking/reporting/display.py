@@ -203,7 +203,7 @@ def legend(codes: set[int]) -> str:
         if verdict in present:
             rows.append(f"{swatch(kind)} {verdict}")
     if -1 in codes:
-        rows.append(f"{swatch('none')} not looked at on its own")
+        rows.append(f"{swatch('none')} not checked alone")
     spans = "".join(f"<span>{row}</span>" for row in rows)
     return f'<div class="amg-legend amg-soft">{spans}</div>'
 

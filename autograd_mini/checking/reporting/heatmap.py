@@ -138,7 +138,7 @@ def cell_words(part: Part) -> np.ndarray:
     for flat in range(part.given.size):
         code = int(part.verdict.flat[flat])
         if code < 0:
-            found.flat[flat] = "not looked at on its own"
+            found.flat[flat] = "not checked alone"
             continue
         entry = part.entry(flat)
         found.flat[flat] = (

@@ -22,8 +22,8 @@ LISTED = 100
 """Number of entries in `to_dict`."""
 
 ADVICE = (
-    "this is no verdict: check at another point, where the function is smooth and finite all "
-    "around, computed in float64 throughout; or give a step= of the size over which it changes"
+    "this is not a verdict: check at another point, where the function is smooth and finite "
+    "nearby and computes in float64; or give step=, the length over which the function changes"
 )
 
 HEAD = ("verdict", "entry", "given", "numeric", "±", "relative", "")
