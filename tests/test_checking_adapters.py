@@ -39,7 +39,7 @@ def test_numpy_functions_have_no_framework() -> None:
 
 
 def test_framework_of_another_name_is_refused() -> None:
-    with pytest.raises(ArgumentError, match="framework is one of"):
+    with pytest.raises(ArgumentError, match="framework must be one of"):
         am.gradcheck(np.sin, 1.0, framework="theano")
 
 

@@ -54,7 +54,7 @@ def test_kinks_that_do_not_add_up_are_named() -> None:
     report = checked(lambda x: am.relu(x) - am.relu(-x), np.zeros(2))
     assert report.blame.operation == ""
     assert report.blame.type == "relu"
-    assert "stands at a kink" in str(report)
+    assert "is at a kink" in str(report)
 
 
 def test_stopped_gradient_is_named() -> None:

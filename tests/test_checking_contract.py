@@ -67,7 +67,7 @@ def test_forms_are_seen_and_made(x: Any, form: str) -> None:
     generator = np.random.default_rng(0)
     drawn = np.asarray(generator.normal(size=x.shape), x.dtype)
     for y in (drawn, np.zeros_like(x), np.rint(drawn)):
-        adjusted = Structure(form=form).adjusted(y)
+        adjusted = Structure(form=form).adjust(y)
         assert adjusted.shape == x.shape
         assert Structure(form=form).holds(adjusted)
 
@@ -76,9 +76,9 @@ def test_forms_are_seen_and_made(x: Any, form: str) -> None:
 def test_ranges_hold_what_is_moved_into_them(span: Any) -> None:
     kept = Structure(span)
     for x in (np.array([-5.0, 0.0, 0.3, 1.0, 1e9, -1e-9]), np.zeros(3)):
-        assert kept.holds(kept.adjusted(x))
-    inside = kept.adjusted(np.array([-3.0, 4.0]))
-    assert np.array_equal(kept.adjusted(inside), inside)
+        assert kept.holds(kept.adjust(x))
+    inside = kept.adjust(np.array([-3.0, 4.0]))
+    assert np.array_equal(kept.adjust(inside), inside)
 
 
 def kept(f: Any, *inputs: Any, **options: Any) -> dict[str, str]:

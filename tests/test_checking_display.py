@@ -102,7 +102,7 @@ def test_every_verdict_but_right_has_a_mark(verdict, kind):
     shown = html(Report("f(x)", (part([[code, 0]]),), rtol=1e-6))
     (picture,) = pictures(shown)
     assert marked(picture, kind) == 1
-    assert ("not looked at on its own" if verdict is None else str(verdict)) in words(shown)
+    assert ("not checked alone" if verdict is None else str(verdict)) in words(shown)
 
 
 def test_a_cell_says_its_numbers_under_the_pointer():

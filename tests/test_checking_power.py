@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autograd_mini as am
-from autograd_mini.checking.numeric.regions import Memory, Region
+from autograd_mini.checking.numeric.sparse_changes import Memory, SparseChange
 
 THERMAL = 1.38e-23 * 300
 ENERGIES = np.linspace(1e-21, 3e-20, 50)
@@ -412,8 +412,8 @@ def test_what_a_step_leaps_over_is_seen_in_some_entries_of_many(
 def test_a_sweep_takes_its_arrays_back() -> None:
     memory = Memory()
     values = memory.take((4, 3))
-    seen = Region(values[:, :2], (None,), np.zeros(2))
-    memory.give_back([seen], [Region(values.T, (None,), np.zeros(4))])
+    seen = SparseChange(values[:, :2], (None,), np.zeros(2))
+    memory.give_back([seen], [SparseChange(values.T, (None,), np.zeros(4))])
     assert memory.take((4, 3)) is not values  # something live is a view of it
     memory.give_back([None, seen], [])
     assert memory.take((4, 3)) is values

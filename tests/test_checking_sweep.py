@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from strategies import samples
 
 import autograd_mini as am
-from autograd_mini.checking.numeric.sweep import NotSweepable, Sweep
+from autograd_mini.checking.numeric.perturbations import NotSweepable, PerturbedGraph
 from autograd_mini.core.primitive import PRIMITIVES, Primitive
 from autograd_mini.core.record import no_grad
 from autograd_mini.core.tensor import Tensor, leaf
@@ -44,7 +44,7 @@ def same_as_calls(f: Any, *arrays: Any) -> None:
     base = called(f, list(arrays))
     weights = [GENERATOR.uniform(0.5, 1.5, y.shape) for y in base]
     size = sum(float(np.sum(np.abs(g * y))) for g, y in zip(weights, base, strict=True))
-    sweep = Sweep(f, [x[()] for x in arrays], weights)
+    sweep = PerturbedGraph(f, [x[()] for x in arrays], weights)
     for position, x in enumerate(arrays):
         steps = np.full(x.size, 1e-3)
         found = sweep.differences(position, np.arange(x.size), steps)
@@ -119,7 +119,7 @@ def test_sweep_of_every_row_equals_calls_or_is_refused(primitive: Primitive, dat
 
 def test_function_that_looks_at_values_is_refused() -> None:
     with pytest.raises(NotSweepable):
-        Sweep(lambda x: x * 2 if x[0] > 0 else x, [B1], [np.ones(4)])
+        PerturbedGraph(lambda x: x * 2 if x[0] > 0 else x, [B1], [np.ones(4)])
 
 
 def own(of: Any, **options: Any) -> Any:
@@ -152,7 +152,7 @@ def test_what_was_refused_once_stays_refused() -> None:
     def f(x: Any) -> Any:
         return np.sum(x) * float(draws.normal())
 
-    sweep = Sweep(f, [B1], [np.ones(())])
+    sweep = PerturbedGraph(f, [B1], [np.ones(())])
     for _ in range(2):
         with pytest.raises(NotSweepable, match="swept"):
             sweep.differences(0, np.arange(4), np.full(4, 1e-3))
@@ -165,13 +165,15 @@ def test_entries_that_seem_to_stand_still_are_called_too() -> None:
         outside[...] = x._value[-1]  # no graph sees this
         return np.sum(x[:-1] * outside[0])
 
-    sweep = Sweep(f, [B1], [np.ones(())])
+    sweep = PerturbedGraph(f, [B1], [np.ones(())])
     with pytest.raises(NotSweepable, match="swept 0"):
         sweep.differences(0, np.array([0, 1, 2, 3]), np.full(4, 1e-3))
 
 
 def test_infinity_that_becomes_finite_is_not_swept() -> None:
-    sweep = Sweep(lambda x: np.exp(-np.sum(np.log(x))), [np.array([0.0, 1.0])], [np.ones(())])
+    sweep = PerturbedGraph(
+        lambda x: np.exp(-np.sum(np.log(x))), [np.array([0.0, 1.0])], [np.ones(())]
+    )
     with pytest.raises(NotSweepable):
         sweep.differences(0, np.arange(2), np.full(2, 1e-3))
 

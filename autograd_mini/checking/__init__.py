@@ -1,10 +1,13 @@
-"""Checking gradients: numeric derivatives against recorded or hand-written ones.
+"""Gradient checks: compare a gradient with numeric derivatives that have error bars.
 
-A check evaluates a function along lines through a point (`lines`), makes derivatives with error
-bars of what it sees (`estimates`, `investigation`), judges the given gradient by them (`verdicts`),
-looks for a cause (`diagnosis`, `blame`) and says what it found (`report`). `subjects` makes one
-interface of recorded functions, hand-written gradients and those of other frameworks. `searching`
-looks for inputs at which a gradient is wrong; `strategies` has what tests of gradients draw.
+A check runs in this order. `subjects` gives every function and its gradient one interface, whether
+the gradient is recorded, written by hand, or comes from another framework (`adapters`).
+`examination` is the driver: it lists the stages of a check. `numeric` estimates each derivative and
+its error bar, and judges the given gradient. `diagnosis` looks for the cause of a wrong gradient,
+and `blame` for the operation with the wrong rule. `reporting` holds and shows the result.
+
+`counterexamples` searches for inputs at which a gradient is wrong. `layers` checks objects with
+`forward` and `backward`. `strategies` generates inputs for property tests.
 """
 
 from __future__ import annotations
@@ -36,21 +39,21 @@ __all__ = [
     "layer",
     "search",
 ]
-"""Without `strategies`, which need hypothesis: `import *` must not depend on it."""
+"""`strategies` is not listed: it needs hypothesis, and `import *` must work without it."""
 
 
 def __dir__() -> list[str]:
-    """List what is public, with the strategies where hypothesis is installed."""
+    """List the public names; `strategies` only if hypothesis is installed."""
     from importlib.util import find_spec
 
     optional = ["strategies"] if find_spec("hypothesis") is not None else []
     return sorted([*__all__, *optional, *(name for name in globals() if name.startswith("__"))])
 
 
-if not TYPE_CHECKING:  # they would take any name for one of ours
+if not TYPE_CHECKING:  # or type checkers would accept any attribute
 
     def __getattr__(name: str) -> Any:
-        """Import the strategies, which need hypothesis, where they are first used."""
+        """Import `strategies` on first use, because it needs hypothesis."""
         if name == "strategies":
             from importlib import import_module
 

@@ -1,7 +1,7 @@
-"""What must agree whatever the function is: calls with themselves, and both directions.
+"""Checks that hold for every function: repeated calls, linearity, and forward against reverse mode.
 
-A vector–Jacobian product is linear in the cotangent; forward and reverse mode are transposes,
-⟨g, J·t⟩ = ⟨Jᵀ·g, t⟩; and a gradient is the same when it is computed again.
+A vector–Jacobian product is linear in the cotangent. Forward and reverse mode are transposes of
+each other, ⟨g, J·t⟩ = ⟨Jᵀ·g, t⟩. A gradient is the same when it is computed again.
 """
 
 from __future__ import annotations
@@ -15,29 +15,31 @@ from ..errors import AutogradError
 from .causes import Cause, Kind
 from .coordinates import coordinates, sizes_of
 from .inputs import Arrays, Problem
-from .subjects import Subject, copies, same_bytes
+from .subjects import Subject, copy_arrays, same_bytes
 
 BESIDE = 6
-"""Points beside the given one at which a difference is computed again."""
+"""Points near the given one at which a difference is computed again."""
 
 FEW_DIGITS = 1e-3
-"""A share of the inputs that steps over the stairs of float16 and bfloat16."""
+"""A share of the inputs that is wider than the rounding steps of float16 and bfloat16."""
 
 Check = Callable[[Subject, Arrays, Arrays, int, float], Cause | None]
-"""What compares a gradient, for a cotangent, with another call: see `repeated`."""
+"""Compares a gradient, for a cotangent, with another call: see `check_repeatable`."""
 
 TIMES = 4.0
-"""Standard deviations of its rounding up to which a difference is none."""
+"""A difference up to this many standard deviations of its rounding is ignored."""
 
 
-def disagreements(
+def find_disagreements(
     subject: Subject, weights: Arrays, given: Arrays, seed: int, rtol: float, noisy: bool = False
 ) -> list[Cause]:
-    """Return what does not agree; nothing where it cannot be asked.
+    """Return what disagrees; an empty list if nothing can be compared.
 
-    A gradient that rounding makes noisy can only be compared with itself.
+    A gradient that is noisy from rounding can only be compared with itself.
     """
-    checks: tuple[Check, ...] = (repeated,) if noisy else (repeated, linear, both_directions)
+    checks: tuple[Check, ...] = (
+        (check_repeatable,) if noisy else (check_repeatable, check_linear, check_forward_mode)
+    )
     for check in checks:
         try:
             cause = check(subject, weights, given, seed, rtol)
@@ -48,8 +50,8 @@ def disagreements(
     return []
 
 
-def close(a: Arrays, b: Arrays, sizes: Arrays, rtol: float, floor: float) -> bool:
-    """Whether gradients agree up to a share of the size of their terms, where both are finite."""
+def are_close(a: Arrays, b: Arrays, sizes: Arrays, rtol: float, floor: float) -> bool:
+    """Do gradients agree up to a share of the size of their terms, where both are finite?"""
     for x, y, size in zip(a, b, sizes, strict=True):
         known = np.isfinite(x) & np.isfinite(y)
         with np.errstate(invalid="ignore"):
@@ -62,11 +64,11 @@ def close(a: Arrays, b: Arrays, sizes: Arrays, rtol: float, floor: float) -> boo
 def is_rounding(
     difference: Callable[[Arrays], np.ndarray], found: np.ndarray, point: Arrays, seed: int
 ) -> bool:
-    """Whether a difference that is 0 in theory, at every point, is so but for rounding.
+    """Is a difference that should be 0 at every point only rounding?
 
-    Rounding is another one a few units of rounding beside the point, or a thousandth beside it
-    where a function of few digits is rounded inside: a difference that changes as much as it is
-    large is nothing else. It may be large beside a gradient whose terms cancel.
+    The difference is computed again at nearby points: a few rounding units away, and a thousandth
+    away for functions of few digits. If it changes as much as it is large, it is rounding. It may
+    be large compared with a gradient whose terms cancel.
     """
     generator = np.random.default_rng([seed, 4])
     for unit in (4 * np.finfo(np.float64).eps, FEW_DIGITS):
@@ -83,30 +85,30 @@ def is_rounding(
     return False
 
 
-def repeated(
+def check_repeatable(
     subject: Subject, weights: Arrays, given: Arrays, seed: int, rtol: float
 ) -> Cause | None:
-    """See that the gradient is the same when it is computed again."""
+    """Check that the gradient is the same when it is computed again."""
     again = subject.gradient(weights)
     if all(map(same_bytes, given, again)):
         return None
-    if close(given, again, given, 1e-3 * rtol + 1e-9, rounding(subject, weights)):
+    if are_close(given, again, given, 1e-3 * rtol + 1e-9, rounding_floor(subject, weights)):
         return None
     text = f"{subject.what} gives another result when called again; fix its state or random numbers"
     return Cause(Kind.NOT_DETERMINISTIC, text)
 
 
-def rounding(subject: Subject, weights: Arrays) -> float:
+def rounding_floor(subject: Subject, weights: Arrays) -> float:
     """Return a difference that rounding explains: a share of the size of the outputs."""
     outputs = [np.abs(coordinates(y)) for y in subject.results]
     size = sum(float(np.sum(np.abs(g) * y)) for g, y in zip(weights, outputs, strict=True))
     return 64 * subject.epsilon * size
 
 
-def linear(
+def check_linear(
     subject: Subject, weights: Arrays, given: Arrays, seed: int, rtol: float
 ) -> Cause | None:
-    """See that the gradient is linear in the cotangent."""
+    """Check that the gradient is linear in the cotangent."""
     if not subject.takes_cotangent:
         return None
     others = subject.weights(weights, np.random.default_rng([seed, 1]))
@@ -119,7 +121,7 @@ def linear(
         return np.concatenate([np.ravel(a - 0.5 * b - c) for a, b, c in zip(*found, strict=True)])
 
     sizes = [np.abs(a) + np.abs(b) for a, b in zip(given, second, strict=True)]
-    if close(expected, sum_, sizes, 10 * rtol, rounding(subject, weights)):
+    if are_close(expected, sum_, sizes, 10 * rtol, rounding_floor(subject, weights)):
         return None
     point = subject.inputs.arrays
     if is_rounding(difference, difference(point), point, len(given)):
@@ -128,17 +130,17 @@ def linear(
     return Cause(Kind.COTANGENT, text)
 
 
-def both_directions(
+def check_forward_mode(
     subject: Subject, weights: Arrays, given: Arrays, seed: int, rtol: float
 ) -> Cause | None:
-    """See that forward mode, where there is one, is the transpose of the gradient."""
-    if type(subject).pushed is Subject.pushed:
+    """Check that forward mode, if there is one, is the transpose of the gradient."""
+    if type(subject).push_forward is Subject.push_forward:
         return None
     inputs, generator = subject.inputs, np.random.default_rng([seed, 5])
     tangents = [generator.normal(size=x.shape) for x in inputs.arrays]
 
     def terms(point: Arrays, given: Arrays) -> list[Any] | None:
-        moved = subject.pushed(copies(inputs.values(point)), inputs.values(tangents))
+        moved = subject.push_forward(copy_arrays(inputs.values(point)), inputs.values(tangents))
         if moved is None:
             return None
         rows = zip(weights, moved, subject.complex_outputs, strict=True)
@@ -147,19 +149,19 @@ def both_directions(
 
     try:
         found = terms(inputs.arrays, given)
-    except AutogradError:  # no rule for it: nothing to compare
+    except AutogradError:  # no forward rule: nothing to compare
         return None
     if found is None:
         return None
-    difference = abs(total(found))
+    difference = abs(sum_terms(found))
     size = sum(float(np.sum(np.abs(term))) for term in found)
     if not np.isfinite(difference) or difference <= 10 * rtol * size:
         return None
 
     def again(point: Arrays) -> np.ndarray:
-        return np.array(total(terms(point, subject.gradient(weights, point)) or []))
+        return np.array(sum_terms(terms(point, subject.gradient(weights, point)) or []))
 
-    if is_rounding(again, np.array(total(found)), inputs.arrays, len(given)):
+    if is_rounding(again, np.array(sum_terms(found)), inputs.arrays, len(given)):
         return None
     text = (
         f"forward and reverse mode disagree: Σ g·J·t and Σ gᵀJ·t differ by {difference:.2g} "
@@ -168,6 +170,6 @@ def both_directions(
     return Cause(Kind.FORWARD, text)
 
 
-def total(terms: Arrays) -> float:
+def sum_terms(terms: Arrays) -> float:
     """Sum all terms."""
     return sum(float(np.sum(term)) for term in terms)

@@ -1,7 +1,7 @@
-"""Whom to blame: every operation of a recorded function, checked on its own.
+"""Find the operation with the wrong rule: check every operation of a recorded function alone.
 
-The chain rule is exact, so a wrong gradient has a wrong rule in it; or each rule is right, and the
-function leaves the graph somewhere, or stands on kinks whose values do not add up.
+The chain rule is exact. So a wrong gradient has a wrong rule in it. If every rule is right, a value
+leaves the graph somewhere, or kinks have values that do not add up.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from ..core.tensor import Tensor, leaf
 from ..core.tree import flatten
 from ..core.visible import show_text
 from .causes import Cause
-from .examination import Options, examined
+from .examination import Options, examine
 from .inputs import Inputs
 from .numeric.verdicts import Verdict
 from .reporting.report import Report
 from .subjects import Recorded
 
 PATIENCE = 10.0
-"""Seconds after which no further operation is looked at."""
+"""After this many seconds no further operation is checked."""
 
 SMALL = 64
-"""Entries up to which an operation is checked in full; larger ones along random directions."""
+"""Up to this many entries an operation is checked in full; a larger one by projections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ class Blame:
         operation: its name in the graph, as `mlp/matmul_3`; empty if no rule is wrong.
         type: the name of its primitive.
         line: where it was recorded, as `file.py:12`.
-        text: it, in one sentence.
-        cause: what is wrong with its rule, if that was found.
+        text: the finding, in one sentence.
+        cause: the mistake in its rule, if a diagnosis found one.
         checked: how many operations were checked.
     """
 
@@ -58,7 +58,7 @@ class Blame:
         return show_text(self.text)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain Python values."""
+        """Return the blame as plain Python values."""
         return {
             "operation": self.operation,
             "type": self.type,
@@ -69,12 +69,14 @@ class Blame:
         }
 
 
-def blamed(subject: Recorded, options: Options) -> Blame | None:
-    """Check the operations of a recorded function one by one; None if that says nothing."""
+def locate_fault(subject: Recorded, options: Options) -> Blame | None:
+    """Check the operations of a recorded function one by one; None if that tells nothing."""
     inputs = subject.inputs
     leaves = [leaf(x, requires_grad=True) for x in inputs.values(inputs.arrays)]
     with debug("ignore"), np.errstate(all="ignore"):
-        outputs = [y for y in flatten(subject.over(*leaves))[0] if isinstance(y, Tensor)]
+        outputs = [
+            y for y in flatten(subject.call_with_leaves(*leaves))[0] if isinstance(y, Tensor)
+        ]
     operations = [
         op
         for op in Graph(*outputs).operations
@@ -84,21 +86,21 @@ def blamed(subject: Recorded, options: Options) -> Blame | None:
     for operation in operations:
         if perf_counter() - started > PATIENCE:
             return None
-        report = alone(operation, options)
+        report = check_operation(operation, options)
         checked += 1
-        if report.count(Verdict.WRONG) or wrong_as_a_whole(report):
-            return guilty(operation, report, checked)
+        if report.count(Verdict.WRONG) or is_wrong_as_whole(report):
+            return _fault_in(operation, report, checked)
         if report.count(Verdict.KINK):
             at_kinks.append(operation)
-    return nobody(outputs, at_kinks, checked)
+    return _no_fault(outputs, at_kinks, checked)
 
 
-def alone(operation: Operation, options: Options) -> Report:
+def check_operation(operation: Operation, options: Options) -> Report:
     """Check the rule of one operation at its operands."""
     operands, params = list(operation.inputs), operation.params
     moving = [i for i, x in enumerate(operands) if x.requires_grad]
 
-    def applied(*xs: Any) -> Any:
+    def apply_operation(*xs: Any) -> Any:
         taken = list(operands)
         for i, x in zip(moving, xs, strict=True):
             taken[i] = x
@@ -110,52 +112,52 @@ def alone(operation: Operation, options: Options) -> Report:
     small = sum(np.size(x) for x in values) <= SMALL
     coverage = "full" if small else "projections"
     local = Options(seed=options.seed, coverage=coverage, progress=False)
-    return examined(Recorded(applied, None, Inputs(values, names)), local)
+    return examine(Recorded(apply_operation, None, Inputs(values, names)), local)
 
 
-def wrong_as_a_whole(report: Report) -> bool:
-    """Whether something is wrong beside single entries, other than the point itself."""
+def is_wrong_as_whole(report: Report) -> bool:
+    """Is the report wrong beyond single entries, for a reason other than the point?"""
     return any(cause.kind != "domain" for cause in report.problems)
 
 
-def guilty(operation: Operation, report: Report, checked: int) -> Blame:
-    """Return the blame for an operation whose rule is wrong."""
+def _fault_in(operation: Operation, report: Report, checked: int) -> Blame:
+    """Describe the operation whose rule is wrong."""
     found = (*report.causes, *report.problems)
     cause = found[0] if found else None
-    line = shortened(operation.line)
+    line = shorten_path(operation.line)
     place = f", recorded at {line}" if line else ""
     why = f": {cause.text}" if cause is not None else ""
     text = f"to blame: {operation.name}{place}{why}"
     return Blame(operation.name, operation.type, line, text, cause, checked)
 
 
-def nobody(
+def _no_fault(
     outputs: Sequence[Tensor],
     at_kinks: Sequence[Operation],
     checked: int,
 ) -> Blame | None:
-    """Return what explains a wrong gradient if every rule is right."""
+    """Explain a wrong gradient whose rules are all right."""
     if at_kinks:
         first = at_kinks[0]
         others = f" and {len(at_kinks) - 1} more" if len(at_kinks) > 1 else ""
         text = (
-            f"every rule is right by itself; {first.name}{others} stands at a kink, where values "
+            f"every rule is right by itself; {first.name}{others} is at a kink, where values "
             "between the slopes need not add up to the derivative of the whole"
         )
-        return Blame("", first.type, shortened(first.line), text, None, checked)
+        return Blame("", first.type, shorten_path(first.line), text, None, checked)
     stops = [op for op in Graph(*outputs).operations if op.type == "stop_gradient"]
     what = "perhaps a value leaves the graph (t.data, float(t), a constant made of it)"
     line = ""
     if stops:
-        line = shortened(stops[0].line)
+        line = shorten_path(stops[0].line)
         what = f"{stops[0].name} stops the gradient" + (f" at {line}" if line else "")
     rules = "the one rule is right" if checked == 1 else f"all {checked} rules are right"
     text = f"{rules}; {what}"
     return Blame("", "stop_gradient" if stops else "", line, text, None, checked)
 
 
-def shortened(line: str | None) -> str:
-    """Return a source line with the file's path as seen from here, if that is shorter."""
+def shorten_path(line: str | None) -> str:
+    """Write a source line with a path relative to the current folder, if that is shorter."""
     if not line:
         return ""
     path, _, number = line.rpartition(":")

@@ -1,12 +1,15 @@
-"""Causes: what is wrong with a gradient, in the words of the one who will mend it."""
+"""Causes: explain a wrong gradient to the person who will fix it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from ..core.visible import show_text
+
+Shape = tuple[int, ...]
 
 
 class Kind(StrEnum):
@@ -19,7 +22,7 @@ class Kind(StrEnum):
     ZERO = "zero"
     """The gradient is 0 where the derivative is not: a part is missing."""
     TERM = "term"
-    """A term is missing, or one too many; or a factor that is not constant."""
+    """A term is missing or extra, or there is a factor that is not constant."""
     TRANSPOSED = "transposed"
     """The axes are in another order."""
     MOVED = "moved"
@@ -35,7 +38,7 @@ class Kind(StrEnum):
     MUTATION = "mutation"
     """An argument is changed in place."""
     NOT_DETERMINISTIC = "not deterministic"
-    """Another result when called again."""
+    """A second call gives another result."""
     SHAPE = "shape"
     """The number or shape of the cotangents does not fit the inputs."""
     DTYPE = "dtype"
@@ -49,7 +52,7 @@ class Kind(StrEnum):
     SECOND_ORDER = "second order"
     """Right at first order, wrong when differentiated again."""
     TIE = "tie"
-    """The values of tied entries, as equal ones of a maximum, do not add up."""
+    """The values of tied entries, such as equal entries of a maximum, do not add up."""
     DOMAIN = "domain"
     """The point cannot be checked: the function or an input is not finite there."""
     UNKNOWN = "unknown"
@@ -62,9 +65,9 @@ class Cause:
 
     Attributes:
         kind: of the mistake.
-        text: it, in one sentence.
+        text: the cause, in one sentence.
         input: the name of the input, None for all or for the function itself.
-        condition: where it holds, as `x < 0` or `x[3]`; empty for everywhere.
+        condition: where it holds, such as `x < 0` or `x[3]`; empty for everywhere.
         factor: the constant, for a factor.
     """
 
@@ -89,7 +92,7 @@ class Cause:
 
 
 class Problem(Exception):
-    """Something wrong with a function or gradient as a whole: the check ends with this cause."""
+    """The function or gradient as a whole cannot pass; the check ends with this cause."""
 
     def __init__(self, cause: Cause) -> None:
         super().__init__(cause.text)
@@ -97,5 +100,39 @@ class Problem(Exception):
 
 
 def problem(kind: Kind, text: str, name: str | None = None) -> Problem:
-    """Make a problem of its kind and text; `name` is that of the input."""
+    """Make a problem from its kind and text; `name` is the name of the input."""
     return Problem(Cause(kind, text, name))
+
+
+def fit_cause(what: str, name: str, got: Shape, expected: Shape, outputs: Sequence[Shape]) -> Cause:
+    """Explain a cotangent of the wrong shape.
+
+    >>> print(fit_cause("vjp returned", "b", (3, 4), (4,), [(3, 4)]))
+    vjp returned shape (3, 4) for b; expected (4,): it is not summed over the broadcast axis 0
+    """
+    text = f"{what} shape {got} for {name}; expected {expected}"
+    axes = broadcast_axes(got, expected)
+    if axes:
+        plural = "axes" if len(axes) > 1 else "axis"
+        listed = ", ".join(map(str, axes))
+        return Cause(
+            Kind.SUM, f"{text}: it is not summed over the broadcast {plural} {listed}", name
+        )
+    if len(got) == len(expected) and sorted(got) == sorted(expected):
+        how = "transposed" if got == expected[::-1] else "has its axes in another order"
+        return Cause(Kind.TRANSPOSED, f"{text}: it is {how}".replace("is has", "has"), name)
+    if got in outputs:
+        return Cause(Kind.SHAPE, f"{text}: it has the shape of a result", name)
+    return Cause(Kind.SHAPE, text, name)
+
+
+def broadcast_axes(got: Shape, expected: Shape) -> tuple[int, ...]:
+    """Return the axes to sum over to get the expected shape; empty if there are none."""
+    extra = len(got) - len(expected)
+    if extra < 0:
+        return ()
+    padded = (1,) * extra + expected
+    axes = [i for i, (a, b) in enumerate(zip(got, padded, strict=True)) if a != b]
+    if any(padded[i] != 1 for i in axes):
+        return ()
+    return tuple(sorted({*range(extra), *axes}))

@@ -1,4 +1,4 @@
-"""gradcheck: a gradient, entry by entry, against numeric derivatives with error bars."""
+"""gradcheck: compare a gradient, entry by entry, with numeric derivatives that have error bars."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 
 from ..core.contexts import run_apart, run_quietly
 from ..errors import ArgumentError, OperandError
-from .adapters import adapted, framework_of
-from .adapters.bridge import bridged
-from .blame import blamed
-from .examination import Options, examined
-from .handwritten import written
-from .inputs import Inputs, argument_names, plain_names, positions, signature_of
+from .adapters import adapt_function, framework_of
+from .adapters.frameworks import bridge_function
+from .blame import locate_fault
+from .causes import Cause, Kind
+from .examination import Options, examine
+from .handwritten import handwritten_subject
+from .inputs import Inputs, argument_names, argument_positions, quick_names, signature_of
 from .numeric.verdicts import Verdict
-from .orders import second_order
 from .reporting.report import Report
 from .subjects import Recorded, Subject
 
@@ -45,51 +45,49 @@ def gradcheck(
     progress: bool | None = None,
     raises: bool = True,
 ) -> Report:
-    """Compare a gradient with numeric derivatives, and return the report if it is right.
+    """Compare a gradient with numeric derivatives, and return the report if the gradient is right.
 
-    Without `vjp`, `jvp`, `grad` or `jac`, `f` is a function of tensors and its recorded gradient is
-    checked; or a function of another framework's tensors, and that framework's gradient is. With
-    one of them, `f` is any NumPy function and that one is its gradient, written by hand. Outputs
-    are weighted by a random cotangent, so that every entry of the Jacobian counts. Every numeric
-    derivative has an error bar of its own; see `docs/gradcheck.md`.
+    Without `vjp`, `jvp`, `grad` or `jac`, `f` is a function of tensors, and its recorded gradient
+    is checked. If the tensors belong to another framework, that framework's gradient is checked.
+    With one of these keywords, `f` is a NumPy function, and the keyword gives its gradient, written
+    by hand. The outputs are weighted by a random cotangent, so that every entry of the Jacobian
+    counts. Every numeric derivative has its own error bar; see `docs/gradcheck.md`.
 
     Args:
         f: returns a number, an array or tensor, or a container of them.
         inputs: arrays, tensors, numbers, or nested containers of them. Floating-point and complex
-            ones are differentiated, in float64 (float32 is promoted: its own rounding would hide
-            errors); integers, booleans and other values are passed on.
-        vjp: `vjp(g, *inputs)` returns a tuple with one cotangent an input; those of complex inputs
-            are ∂L/∂x + i·∂L/∂y.
+            inputs are differentiated in float64 (float32 is promoted, because its rounding would
+            hide errors); integers, booleans and other values are passed on unchanged.
+        vjp: `vjp(g, *inputs)` returns a tuple with one cotangent for each input; the cotangent of
+            a complex input is ∂L/∂x + i·∂L/∂y.
         jvp: `jvp(*tangents, *inputs)` returns the tangent of the output.
-        grad: `grad(*inputs)` returns the gradient of a scalar function, a tuple for several inputs.
-        jac: `jac(*inputs)` returns the Jacobian, of the output's shape and then the input's, a
-            tuple for several inputs; True if `f` returns a pair of value and gradient, as SciPy's
-            do; False if it returns a pair of results that only looks like one.
+        grad: `grad(*inputs)` returns the gradient of a scalar function; a tuple for several inputs.
+        jac: `jac(*inputs)` returns the Jacobian, with the output's shape followed by the input's;
+            a tuple for several inputs. True if `f` returns a pair (value, gradient), as SciPy's
+            functions do. False if `f` returns a pair that only looks like one.
         order: 2 to check the gradient of the gradient as well.
         rtol: relative tolerance; 1e-6 by default, wider where `f` itself rounds to float32.
-        atol: absolute tolerance, 0 by default: the error bar of the numeric derivative is allowed
-            for beside both.
-        step: of the first differences; by default eps^(1/3)·max(1, |x|).
-        seed: of the random cotangent and directions.
-        names: of the inputs, by default those of the parameters of `f`.
-        argnums: which inputs are differentiated, by default all that can be; the others are
-            passed on as they are.
-        coverage: "full" checks every entry on its own, "projections" goes along random directions
-            and looks for what they show by halving; "auto" is full where that takes less than
-            about 20 s.
-        framework: "torch", "jax" or "tensorflow" for a function of their tensors, if that is not
-            plain from the inputs.
-        keep_dtype: give float32 inputs as float32, for functions that take nothing else.
-        progress: show a progress bar; by default in a terminal or notebook, for checks that take
+        atol: absolute tolerance, 0 by default. The error bar of the numeric derivative is allowed
+            in addition to both tolerances.
+        step: the step of the first differences; by default eps^(1/3)·max(1, |x|).
+        seed: for the random cotangent and the random directions.
+        names: names of the inputs; by default the parameter names of `f`.
+        argnums: which inputs are differentiated; by default all floating-point inputs. The others
+            are passed on unchanged.
+        coverage: "full" checks every entry alone. "projections" checks along random directions,
+            and locates wrong entries by halving. "auto" is full if that takes less than about 20 s.
+        framework: "torch", "jax" or "tensorflow" for a function of their tensors, if the inputs do
+            not show it.
+        keep_dtype: pass float32 inputs as float32, for functions that accept nothing else.
+        progress: show a progress bar; by default in a terminal or notebook, if the check takes
             longer than 2 s.
-        raises: raise an error if the gradient is not right; False to get the report anyway.
+        raises: raise an error if the gradient is not right; False always returns the report.
 
     Raises:
-        GradcheckError: if an entry is wrong or cannot be resolved, if `f` is not finite or differs
-            from call to call, or an argument is changed in place; `.report` has the details.
+        GradcheckError: if an entry is wrong or cannot be resolved, if `f` is not finite or changes
+            from call to call, or if an argument is changed in place; `.report` has the details.
         OperandError: if no input is a floating-point number.
-        ArgumentError: for a coverage or order that there is not, or a tolerance, step or seed that
-            is none.
+        ArgumentError: for an unknown coverage or order, or an invalid tolerance, step or seed.
 
     >>> import numpy as np
     >>> print(gradcheck(np.sin, np.array([0.5, 1.0]), vjp=lambda g, x: (g * np.cos(x),)))
@@ -102,47 +100,47 @@ def gradcheck(
     if not callable(f):
         raise OperandError(f"gradcheck expects a function and then its inputs, got {f!r:.60}")
     if coverage not in COVERAGE:
-        raise ArgumentError(f"gradcheck: coverage is one of {COVERAGE}, got {coverage!r}")
+        raise ArgumentError(f"gradcheck: coverage must be one of {COVERAGE}, got {coverage!r}")
     if order not in (1, 2):
-        raise ArgumentError(f"gradcheck: order is 1 or 2, got {order!r}")
-    accepted(rtol=rtol, atol=atol, step=step, seed=seed)
-    signature = fitting(f, inputs)
+        raise ArgumentError(f"gradcheck: order must be 1 or 2, got {order!r}")
+    refuse_settings(rtol=rtol, atol=atol, step=step, seed=seed)
+    signature = match_signature(f, inputs)
     may_be_pair = vjp is jvp is grad is jac is None
     rules = {"vjp": vjp, "jvp": jvp, "grad": grad, "jac": None if jac is False else jac}
     for name, rule in rules.items():
         if rule is not None and rule is not True and not callable(rule):
-            raise ArgumentError(f"gradcheck: {name}= is a function, got {rule!r:.60}")
+            raise ArgumentError(f"gradcheck: {name}= must be a function, got {rule!r:.60}")
     checked = subject_of(f, inputs, rules, framework, names, argnums, keep_dtype, signature)
     checked.may_be_pair = may_be_pair
     options = Options(rtol, atol, step, seed, coverage, progress)
     report = check_subject(checked, options, order)
-    return report.raised() if raises else report
+    return report.raise_unless_ok() if raises else report
 
 
 def check_subject(checked: Subject, options: Options, order: int = 1) -> Report:
-    """Check a subject; whatever happens, no block that this opens stays open."""
+    """Check a subject; blocks that the function opens are closed afterwards, whatever happens."""
 
     def run() -> Report:
-        return run_quietly(lambda: report_of(checked, options, order), all="ignore")
+        return run_quietly(lambda: make_report(checked, options, order), all="ignore")
 
     return run_apart(run)
 
 
-def report_of(checked: Subject, options: Options, order: int) -> Report:
-    """Check a subject, then its second derivatives, or which of its operations is to blame."""
-    report = examined(checked, options)
+def make_report(checked: Subject, options: Options, order: int) -> Report:
+    """Check a subject; then its second derivatives, or which of its operations has a wrong rule."""
+    report = examine(checked, options)
     if order == 2 and report.ok:
         return second_order(checked, options)
     if isinstance(checked, Recorded) and (report.count(Verdict.WRONG) or report.coverage):
-        return report if report.ok else replace(report, blame=blamed(checked, options))
+        return report if report.ok else replace(report, blame=locate_fault(checked, options))
     return report
 
 
-def accepted(**settings: Any) -> None:
-    """Refuse tolerances, steps and seeds that mean nothing.
+def refuse_settings(**settings: Any) -> None:
+    """Refuse invalid tolerances, steps and seeds.
 
     Raises:
-        ArgumentError: for a value that is no number, negative, or a step of 0 or infinity.
+        ArgumentError: for a value that is not a number, negative, or a step of 0 or infinity.
     """
     for name, value in settings.items():
         if value is None and name != "seed":
@@ -150,21 +148,19 @@ def accepted(**settings: Any) -> None:
         kinds = (int, np.integer) if name == "seed" else (int, float, np.number)
         usual = isinstance(value, kinds) and value >= 0
         if not usual or (name == "step" and not 0 < value < np.inf):
-            raise ArgumentError(
-                f"gradcheck: {name} is a number that is not negative, got {value!r}"
-            )
+            raise ArgumentError(f"gradcheck: {name} must be a non-negative number, got {value!r}")
 
 
-def fitting(f: Callable[..., Any], inputs: Sequence[Any]) -> inspect.Signature | None:
-    """Refuse inputs that are not as many as the function takes.
+def match_signature(f: Callable[..., Any], inputs: Sequence[Any]) -> inspect.Signature | None:
+    """Refuse a number of inputs that the function does not accept.
 
     Returns:
-        what it takes, None where that is plain or not known.
+        the signature; None if the inputs clearly fit, or if it is unknown.
 
     Raises:
-        ArgumentError: if the function's signature does not fit.
+        ArgumentError: if the inputs do not fit the signature.
     """
-    if plain_names(f, len(inputs)) is not None:
+    if quick_names(f, len(inputs)) is not None:
         return None
     signature = signature_of(f)
     if signature is None:
@@ -190,20 +186,48 @@ def subject_of(
     keep_dtype: bool,
     signature: inspect.Signature | None = None,
 ) -> Subject:
-    """Return the function, its inputs and its gradient as a subject: see `gradcheck`."""
+    """Combine the function, its inputs and its gradient into a subject: see `gradcheck`."""
     foreign = framework_of(f, inputs, framework)
     if foreign is not None:
         if all(rule is None for rule in rules.values()):
             opened = foreign.with_parameters(f)
             if opened is not None:
-                names = ["parameters", *argument_names(foreign.declared(f), len(inputs), names)]
+                names = [
+                    "parameters",
+                    *argument_names(foreign.declaring_function(f), len(inputs), names),
+                ]
                 if argnums is not None:
-                    argnums = [0, *(i + 1 for i in sorted(positions(argnums, len(inputs))))]
+                    argnums = [
+                        0,
+                        *(i + 1 for i in sorted(argument_positions(argnums, len(inputs)))),
+                    ]
                 f, inputs = opened[0], (opened[1], *inputs)
-            return adapted(foreign, f, inputs, names, argnums, keep_dtype)
-        names = argument_names(foreign.declared(f), len(inputs), names)
-        f, inputs, rules = bridged(foreign, f, inputs, rules, keep_dtype)
+            return adapt_function(foreign, f, inputs, names, argnums, keep_dtype)
+        names = argument_names(foreign.declaring_function(f), len(inputs), names)
+        f, inputs, rules = bridge_function(foreign, f, inputs, rules, keep_dtype)
         signature = None
     written_names = argument_names(f, len(inputs), names, signature)
     arguments = Inputs(inputs, written_names, argnums, keep_dtype)
-    return written(f, arguments, **rules) or Recorded(f, None, arguments)
+    return handwritten_subject(f, arguments, **rules) or Recorded(f, None, arguments)
+
+
+def second_order(subject: Subject, options: Options) -> Report:
+    """Check the gradient of the gradient: how it depends on the inputs and the cotangent.
+
+    Raises:
+        ArgumentError: if the gradient cannot be differentiated, such as one written in NumPy.
+    """
+    gradient = subject.second()
+    if gradient is None:
+        raise ArgumentError(
+            f"gradcheck: order=2 differentiates the gradient, and {subject.what} cannot be "
+            "differentiated; check it as a separate function, with its own gradient"
+        )
+    report = examine(gradient, options)
+    if report.ok or report.undecided:
+        return replace(report, order=2)
+    text = "right at first order, wrong when differentiated again"
+    first = Cause(Kind.SECOND_ORDER, text)
+    if report.problems:
+        return replace(report, order=2, problems=(first, *report.problems))
+    return replace(report, order=2, causes=(first, *report.causes))

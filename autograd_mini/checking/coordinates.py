@@ -1,8 +1,8 @@
-"""Real coordinates: a complex array is a real one with a last axis of 2, real and imaginary part.
+"""Real coordinates: a complex array becomes a real one with a last axis (real, imaginary).
 
-Everything that is numeric in a check works on them, so complex numbers need no rules of their own:
-with ∂L/∂x + i·∂L/∂y for the gradient of x + iy, and Re(conj(g)·y) for what a cotangent g makes of
-an output y, coordinates of gradients and cotangents are those of the arrays.
+All numeric work of a check uses real coordinates, so complex numbers need no extra rules. The
+gradient of x + iy is ∂L/∂x + i·∂L/∂y, and a cotangent g weights an output y as Re(conj(g)·y). With
+these conventions the coordinates of gradients and cotangents match those of the arrays.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 
 def coordinates(value: Any) -> np.ndarray:
-    """Return the real coordinates of an array, at least in float64."""
+    """Return the real coordinates of an array, in float64 or wider."""
     array = np.asarray(value)
     if array.dtype.kind == "c":
         array = np.stack([array.real, array.imag], axis=-1)
@@ -21,7 +21,7 @@ def coordinates(value: Any) -> np.ndarray:
 
 
 def natural(values: Any, is_complex: bool) -> Any:
-    """Return the array of which these are the coordinates: a copy if it is complex."""
+    """Return the array with these coordinates; a copy if it is complex."""
     if not is_complex:
         return values[()]
     array = np.asarray(values)
@@ -29,16 +29,16 @@ def natural(values: Any, is_complex: bool) -> Any:
 
 
 def sizes_of(x: np.ndarray) -> np.ndarray:
-    """Return the sizes of entries, for moving them by a share: those of 0 as large as the largest.
+    """Return the size of each entry, as a unit for moving it; an entry of 0 gets the largest size.
 
-    If all are 0 they are 1.
+    If all entries are 0, the sizes are 1.
     """
     sizes = np.abs(x)
     return np.where(x != 0, sizes, sizes.max(initial=0.0) or 1.0)
 
 
 def norm(*arrays: np.ndarray) -> float:
-    """Return the Euclidean norm of all entries together, also where their squares overflow."""
+    """Return the Euclidean norm of all entries together, even if their squares overflow."""
     size = max((float(np.max(np.abs(x), initial=0.0)) for x in arrays), default=0.0)
     if not 0 < size < np.inf:
         return size

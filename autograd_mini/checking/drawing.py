@@ -1,8 +1,8 @@
-"""Drawing numbers, shapes and arrays with hypothesis.
+"""Draw numbers, shapes and arrays with hypothesis.
 
-Numbers are decimals, and simple ones come first, so that what hypothesis shrinks ends in zeros,
-ones and halves, not in digits. What an array is like (ties, zeros, tiny, huge, negative) is drawn
-for the array as a whole: twelve numbers drawn apart would hardly ever all be positive.
+Numbers are decimals, and simple ones come first. So hypothesis shrinks them to zeros, ones and
+halves. The aspect of an array (ties, zeros, tiny, huge, negative) is drawn once for the whole
+array, because twelve independent numbers would almost never all be positive.
 """
 
 from __future__ import annotations
@@ -45,26 +45,26 @@ SIMPLE = (0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 3.0, -3.0, 0.25, -0.25, 1.5, -1.
 """Numbers that are tried often, and to which others shrink."""
 
 WIDTH = 4.0
-"""Numbers lie between plus and minus this, unless bounds are given."""
+"""Without bounds, numbers lie between minus and plus this."""
 
 STEPS = 1000
-"""Numbers from the whole range are one of this many, so that they have few digits."""
+"""A range is divided into this many steps, so that numbers have few digits."""
 
 BOUNDED = ("plain", "plain", "ties", "repeated")
-"""What an array within bounds can be like; what comes more often stands there twice."""
+"""Aspects of arrays with bounds; a more frequent one is listed twice."""
 
 ANY_SIGN = (*BOUNDED, "plain", "zeros", "negative", "tiny", "tiny", "huge", "huge")
 ASPECTS = (*ANY_SIGN, "positive", "positive", "fractions", "fractions")
-"""What any array can be like."""
+"""All aspects of arrays."""
 
 LARGE = 256
-"""From this size on an array comes from a drawn seed: hypothesis tracks every number."""
+"""A larger array is made from a drawn seed, because hypothesis tracks every number."""
 
 
 def shapes(
     min_dims: int = 0, max_dims: int = 3, min_side: int = 0, max_side: int = 4
 ) -> st.SearchStrategy[Shape]:
-    """Draw shapes, those of 0-d and empty arrays among them."""
+    """Draw shapes, including those of 0-d and empty arrays."""
     return hnp.array_shapes(
         min_dims=min_dims, max_dims=max_dims, min_side=min_side, max_side=max_side
     )
@@ -73,7 +73,7 @@ def shapes(
 def broadcastable_shapes(
     count: int, max_dims: int = 3, min_side: int = 0, max_side: int = 3
 ) -> st.SearchStrategy[tuple[Shape, ...]]:
-    """Draw `count` shapes that broadcast together."""
+    """Draw `count` shapes that can be broadcast together."""
     drawn = hnp.mutually_broadcastable_shapes(
         num_shapes=count, min_dims=0, max_dims=max_dims, min_side=min_side, max_side=max_side
     )
@@ -97,7 +97,7 @@ def numbers(low: float | None = None, high: float | None = None) -> st.SearchStr
 
 
 def simplicity(x: float) -> tuple[int, float]:
-    """Order numbers by their digits, then by size."""
+    """Return a sort key for numbers: the number of digits, then the size."""
     return len(repr(abs(float(x)))), abs(float(x))
 
 
@@ -106,7 +106,7 @@ usual_numbers = lru_cache(numbers)
 
 
 def on_grid(low: float, high: float, place: int) -> float:
-    """Return a number with few digits that is this far, in thousandths, from low to high."""
+    """Return a number with few digits at this many thousandths of the way from low to high."""
     value = low + (high - low) * place / STEPS
     digits = max(0, 3 - int(np.floor(np.log10(high - low)))) if high > low else 0
     return float(min(max(round(value, digits), low), high))
@@ -118,7 +118,7 @@ def away_from(
     low: float | None = None,
     high: float | None = None,
 ) -> st.SearchStrategy[float]:
-    """Draw numbers that keep a distance from points, as from kinks; for `elements=` of arrays.
+    """Draw numbers that keep a distance from points such as kinks; for `elements=` of `arrays`.
 
     >>> from hypothesis import given
     >>> @given(arrays((2, 3), elements=away_from(0.0, 0.1)))
@@ -160,33 +160,33 @@ def arrays(
     """
     kind = np.dtype(dtype)
     if kind.kind not in "fc":
-        raise ArgumentError(f"arrays: no floating-point or complex dtype, {kind}; use float64")
+        raise ArgumentError(f"arrays: {kind} is not a floating-point or complex dtype; use float64")
     free = low is None and high is None and elements is None
     allowed = tuple(aspects) if aspects is not None else ASPECTS if free else BOUNDED
     if not allowed or not set(allowed) <= set(ASPECTS):
         raise ArgumentError(f"arrays: aspects are of {sorted(set(ASPECTS))}, got {aspects!r}")
-    form = draw(shape if isinstance(shape, st.SearchStrategy) else sized(shape))
+    form = draw(shape if isinstance(shape, st.SearchStrategy) else shape_strategy(shape))
     aspect = draw(st.sampled_from(allowed))
     element = elements if elements is not None else usual_numbers(low, high)
-    real = with_aspect(drawn(draw, form, element, low, high), aspect)
+    real = apply_aspect(draw_numbers(draw, form, element, low, high), aspect)
     if kind.kind == "c":
-        values = real + 1j * with_aspect(drawn(draw, form, element, low, high), aspect)
+        values = real + 1j * apply_aspect(draw_numbers(draw, form, element, low, high), aspect)
     else:
         values = real
     return np.asarray(values * scale if scale != 1.0 else values).astype(kind)
 
 
-def sized(shape: Shape | int | None) -> st.SearchStrategy[Shape]:
-    """Return a strategy of one shape, or of all."""
+def shape_strategy(shape: Shape | int | None) -> st.SearchStrategy[Shape]:
+    """Return a strategy for one shape, or for all shapes."""
     if shape is None:
         return shapes()
     return st.just((shape,) if isinstance(shape, int) else tuple(shape))
 
 
-def drawn(
+def draw_numbers(
     draw: st.DrawFn, shape: Shape, element: Strategy, low: float | None, high: float | None
 ) -> Any:
-    """Draw an array number by number, or a large one from a seed."""
+    """Draw an array number by number; a large one comes from a seed."""
     size = int(np.prod(shape))
     if size <= LARGE:
         return np.array([draw(element) for _ in range(size)]).reshape(shape)
@@ -195,8 +195,8 @@ def drawn(
     return generator.choice(few, shape)
 
 
-def with_aspect(x: Any, aspect: str) -> Any:
-    """Change the numbers of an array so that it is as asked."""
+def apply_aspect(x: Any, aspect: str) -> Any:
+    """Change the numbers of an array so that it has an aspect."""
     if aspect in ("ties", "repeated"):
         kinds = 2 if aspect == "ties" else 1
         return x.ravel()[np.arange(x.size) % kinds].reshape(x.shape) if x.size > kinds else x

@@ -1,4 +1,4 @@
-"""An examination: everything that is asked about one subject, in order."""
+"""Examination: the driver of a check. It asks everything about one subject, in order."""
 
 from __future__ import annotations
 
@@ -10,36 +10,34 @@ from typing import Any
 
 import numpy as np
 
-from .agreement import disagreements
+from .agreement import find_disagreements
 from .causes import Cause, Kind
 from .diagnosis import Evidence, diagnose
 from .diagnosis.rewriting import rewrite
 from .inputs import Arrays, Problem
+from .numeric.all_entries import Findings, estimate_all, refine_doubtful
 from .numeric.corners import judge_corners
-from .numeric.first import Findings, first_findings
-from .numeric.investigation import unseen_slope, usual_step
-from .numeric.judgement import look_closer
+from .numeric.gradient_rounding import excuse_rounding
 from .numeric.lines import Probe
-from .numeric.noise import SINGLE, float32_stairs, rounding_of
-from .numeric.projections import projected
-from .numeric.steadiness import spare_noise
+from .numeric.noise import SINGLE, float32_stairs, measure_rounding
+from .numeric.projections import check_projections
+from .numeric.refinement import unseen_slope, usual_step
 from .numeric.ties import TIED, refuse_ties
 from .numeric.verdicts import CODES, Tolerances, Verdict
 from .progress import LONG, Bar
-from .reporting.coverage import Coverage
 from .reporting.entries import Part
-from .reporting.report import Report
-from .rows import telling_cotangent
+from .reporting.report import Coverage, Report
+from .small_results import telling_cotangent
 from .subjects import Subject
 
 CALLS = 4
-"""Calls for an entry that looks right: to both sides, and once more at a narrow step."""
+"""Calls for an entry that looks right: one to each side, and two at a narrow step."""
 
 AFFORDABLE = 20.0
-"""Seconds that a full check may take before projections do instead."""
+"""Seconds that a full check may take; otherwise projections are used."""
 
 STALLED, PATIENCE = 20.0, 0.2
-"""By how much a busy machine may slow calls down, and for how many seconds on end."""
+"""A busy machine may slow calls down by this factor, and for this many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +52,21 @@ class Options:
     progress: bool | None = None
 
 
-def examined(subject: Subject, options: Options) -> Report:
-    """Check a subject and report, right or wrong; NumPy is to be quiet about errors meanwhile."""
+def examine(subject: Subject, options: Options) -> Report:
+    """Check a subject and return the report, right or wrong.
+
+    The caller silences NumPy's floating-point warnings.
+    """
     call = f"{subject.name}({', '.join(subject.inputs.arguments)})"
     try:
-        return examined_twice(subject, options, call)
+        return examine_twice(subject, options, call)
     except Problem as problem:
         problems = (problem.cause,)
     return Report(call, problems=problems, seed=options.seed)
 
 
-def examined_twice(subject: Subject, options: Options, call: str) -> Report:
-    """Check with a random cotangent, and with another one if that hides what is wrong."""
+def examine_twice(subject: Subject, options: Options, call: str) -> Report:
+    """Check with a random cotangent; if it hides small results, check with another one."""
     examination = Examination(subject, options)
     report = examination.report(call)
     if not report.ok or not examination.known:
@@ -79,14 +80,14 @@ def examined_twice(subject: Subject, options: Options, call: str) -> Report:
 
 
 class Examination:
-    """A subject, the cotangent that was drawn, and the gradient that it gave.
+    """One subject with its cotangent and the gradient that it gave.
 
     Raises:
-        Problem: for what is wrong with the function or gradient as a whole.
+        Problem: if the function or gradient as a whole cannot be checked.
     """
 
     def __init__(self, subject: Subject, options: Options, drawn: Arrays | None = None) -> None:
-        """Stand at the point; `drawn` is the cotangent, a random one by default."""
+        """Evaluate at the point; `drawn` is the cotangent, random by default."""
         self.subject, self.options = subject, options
         self.outputs = subject.at_point()
         generator = np.random.default_rng(options.seed)
@@ -96,9 +97,9 @@ class Examination:
             options.coverage == "full" or self.seconds <= AFFORDABLE
         )
         self.known = self.full or not subject.costly
-        self.given = subject.gradient(self.drawn) if self.known else self.unknown()
+        self.given = subject.gradient(self.drawn) if self.known else self.unknown_gradient()
         self.weighted = [y.size for y in self.outputs] != [1]
-        scale = 1.0 if self.weighted else self.drawn[0].item()  # one number: its own derivative
+        scale = 1.0 if self.weighted else self.drawn[0].item()  # scalar: plain derivatives
         self.weights = [g / scale for g in self.drawn]
         self.shown = [g / scale for g in self.given]
         self.scale = scale
@@ -107,19 +108,19 @@ class Examination:
         self.probe = Probe(subject, self.outputs, self.weights)
         if not subject.costly and subject.epsilon < SINGLE[0]:
             self.probe.stairs = float32_stairs(self.probe, generator)
-        self.tolerances = Tolerances(self.relative(), options.atol or 0.0)
+        self.tolerances = Tolerances(self.relative_tolerance(), options.atol or 0.0)
 
-    def relative(self) -> float:
-        """Return the relative tolerance: as it was given, or as the function's digits permit."""
+    def relative_tolerance(self) -> float:
+        """Return the relative tolerance: the user's, or one that fits the function's digits."""
         if self.options.rtol is not None:
             return self.options.rtol
         return float(max(1e-6, 10 * self.subject.epsilon ** (2 / 3)))
 
     def estimate_seconds(self) -> float:
-        """Return about how long a full check takes, if each entry takes four calls.
+        """Return roughly how long a full check takes, with four calls for each entry.
 
-        One call says little on a busy machine, and a few in a row not much: a long estimate is
-        made again with more of them, one that would change what is checked with many.
+        On a busy machine a single timing is unreliable. So a long estimate is measured again, and
+        an estimate that would change the coverage is measured many times.
         """
         subject = self.subject
         calls = CALLS * sum(x.size for x in subject.inputs.arrays)
@@ -132,40 +133,40 @@ class Examination:
             subject.time_again(1)
         return calls * subject.seconds
 
-    def unknown(self) -> Arrays:
-        """Return NaN for a gradient that would take too long to compute as a whole."""
+    def unknown_gradient(self) -> Arrays:
+        """Return NaN for a gradient that would take too long to compute in full."""
         return [np.full(x.shape, np.nan) for x in self.subject.inputs.arrays]
 
     def report(self, call: str) -> Report:
-        """Ask everything, and write it down."""
+        """Run all stages of the check and return the report."""
         problems: list[Cause] = []
         ties: list[Cause] = []
         coverage: Coverage | None = None
-        apart = True  # whether something is wrong beside ties
+        apart = True  # is anything wrong besides ties?
         if self.full:
-            findings = self.every_entry()
-            apart = any(map(wrong_alone, findings))
+            findings = self.judge_entries()
+            apart = any(map(has_wrong_alone, findings))
             ties = [*self.corners, *refuse_ties(self.probe, findings, self.tolerances)]
         else:
-            findings, problems, coverage = projected(
+            findings, problems, coverage = check_projections(
                 self.probe, self.shown, self.slope, self.tolerances, self.options.seed
             )
-        self.probe.unchanged()
-        wrong = have(findings, Verdict.WRONG)
+        self.probe.refuse_mutation()
+        wrong = have_verdict(findings, Verdict.WRONG)
         if self.probe.trouble and wrong:
             problems = [*problems, Cause(Kind.DOMAIN, self.probe.trouble)]
         elif self.probe.trouble:
             self.note_trouble(findings)
         if not wrong and not problems and self.known:
             rtol = self.tolerances.relative
-            noisy = self.noisy or have(findings, Verdict.UNRESOLVED)
-            found = disagreements(
+            noisy = self.noisy or have_verdict(findings, Verdict.UNRESOLVED)
+            found = find_disagreements(
                 self.subject, self.drawn, self.given, self.options.seed, rtol, noisy
             )
             problems = [*problems, *found]
         report = Report(
             call,
-            tuple(self.part(i, f) for i, f in enumerate(findings)),
+            tuple(self.make_part(i, f) for i, f in enumerate(findings)),
             tuple(problems),
             coverage=coverage,
             rtol=self.tolerances.relative,
@@ -179,32 +180,32 @@ class Examination:
         return report
 
     def note_trouble(self, findings: list[Findings]) -> None:
-        """Say what calls beside the point ended with, where an entry is left open."""
+        """Give failed calls near the point as the reason of unresolved entries."""
         for of in findings:
             for flat in (of.verdict == CODES[Verdict.UNRESOLVED]).nonzero()[0]:
                 of.reasons[int(flat)] = self.probe.trouble
 
     def causes(self, report: Report) -> tuple[Cause, ...]:
-        """Diagnose what is wrong; a diagnosis that fails takes nothing from the verdict."""
+        """Diagnose the wrong entries; if the diagnosis itself fails, the verdict stays."""
         try:
             return diagnose(self.evidence(report))
-        except Exception as error:  # it calls the user's functions at many other values
+        except Exception as error:  # the user's function runs at many other values
             text = f"its diagnosis ended with {type(error).__name__}: {error!s:.200}"
             return (Cause(Kind.UNKNOWN, text),)
 
-    def every_entry(self) -> list[Findings]:
-        """Judge every entry on its own."""
+    def judge_entries(self) -> list[Findings]:
+        """Judge every entry alone."""
         total = sum(x.size for x in self.probe.point)
         with Bar(total, self.options.progress, "gradcheck", self.seconds > LONG) as bar:
-            findings = first_findings(
+            findings = estimate_all(
                 self.probe, self.shown, self.tolerances, self.options.step, bar
             )  # fmt: skip
-        look_closer(self.probe, findings, self.tolerances, self.options.step)
+        refine_doubtful(self.probe, findings, self.tolerances, self.options.step)
         self.corners = judge_corners(self.probe, findings, self.tolerances)
         if not self.subject.costly:
-            self.noisy = spare_noise(
+            self.noisy = excuse_rounding(
                 findings, self.probe.point, self.given_at, self.options.seed,
-                lambda: unseen_slope(self.probe, rounding_of(self.probe)),
+                lambda: unseen_slope(self.probe, measure_rounding(self.probe)),
             )  # fmt: skip
         return findings
 
@@ -218,8 +219,8 @@ class Examination:
             return float(np.vdot(self.shown[position], direction))
         return self.subject.given_slope(position, direction, self.weights)
 
-    def part(self, position: int, findings: Findings) -> Part:
-        """Return what the report has of one input."""
+    def make_part(self, position: int, findings: Findings) -> Part:
+        """Return the part of the report about one input."""
         inputs = self.subject.inputs
         shape = inputs.arrays[position].shape
         return Part(
@@ -233,9 +234,9 @@ class Examination:
             reasons=findings.reasons,
         )
 
-    # ── what a diagnosis asks ─────────────────────────────────────────────────────────────────
+    # ── for the diagnosis ──────────────────────────────────────────────────────────────────────
     def evidence(self, report: Report) -> Evidence:
-        """Collect what is known for a diagnosis."""
+        """Collect the facts for a diagnosis."""
         inputs = self.subject.inputs
         again = self.subject.takes_cotangent and self.known  # else it would take too long
         return Evidence(
@@ -251,24 +252,25 @@ class Examination:
             weights=self.weights,
             others=inputs.others,
             column=partial(self.column, [p.step for p in report.parts]),
-            regradient=self.subject.gradient if again else refused,
+            regradient=self.subject.gradient if again else refuse_cotangent,
             rtol=self.tolerances.relative,
             kink=[p.is_(Verdict.KINK) for p in report.parts],
             function=self.subject.call if type(self.subject).call is Subject.call else None,
-            rewritten=self.rewritten,
+            rewritten=self.rewrite_function,
         )
 
-    def rewritten(self) -> Callable[[list[Any]], Any] | None:
-        """Return the function of natural values without writes into arrays."""
+    def rewrite_function(self) -> Callable[[list[Any]], Any] | None:
+        """Return a copy of the function that does not write into arrays."""
         function = rewrite(self.subject.function)
         if function is None:
             return None
-        return lambda values: function(*self.subject.inputs.filled(values))
+        return lambda values: function(*self.subject.inputs.fill_arguments(values))
 
     def column(self, steps: Arrays, position: int, index: tuple[int, ...]) -> Arrays:
-        """Return numeric derivatives of all outputs by one entry of an input.
+        """Return numeric derivatives of all outputs with respect to one input entry.
 
-        A narrow feature needs the step at which the entry was judged: the usual one is too wide.
+        A narrow feature needs the step at which the entry was judged, because the usual step is too
+        wide.
         """
         x = self.probe.point[position]
         flat = int(np.ravel_multi_index(index, x.shape)) if x.ndim else 0
@@ -282,17 +284,17 @@ class Examination:
         return [(a - b) / width for a, b in zip(above, below, strict=True)]
 
 
-def wrong_alone(findings: Findings) -> bool:
-    """Tell whether an entry is wrong that does not only fail to add up with others."""
+def has_wrong_alone(findings: Findings) -> bool:
+    """Is an entry wrong for a reason other than a tie?"""
     (wrong,) = (findings.verdict == CODES[Verdict.WRONG]).nonzero()
     return any(not findings.reasons.get(int(flat), "").startswith(TIED) for flat in wrong)
 
 
-def have(findings: list[Findings], verdict: Verdict) -> bool:
-    """Whether an entry has this verdict."""
+def have_verdict(findings: list[Findings], verdict: Verdict) -> bool:
+    """Does any entry have this verdict?"""
     return any((f.verdict == CODES[verdict]).any() for f in findings)
 
 
-def refused(weights: Arrays) -> Arrays:
-    """Raise for a gradient that has no other cotangent."""
+def refuse_cotangent(weights: Arrays) -> Arrays:
+    """Raise for a gradient that accepts no other cotangent."""
     raise ValueError("this gradient takes no cotangent")

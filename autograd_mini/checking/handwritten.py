@@ -1,4 +1,4 @@
-"""Gradients that somebody wrote: a NumPy function with its vjp, jvp, gradient or Jacobian."""
+"""Hand-written gradients: a NumPy function with a vjp, jvp, gradient or Jacobian."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ..core.tree import flatten
 from ..errors import GradientError
 from .causes import Kind
 from .coordinates import coordinates
-from .inputs import Arrays, Inputs, plain, problem
-from .subjects import Function, Subject, copies
+from .inputs import Arrays, Inputs, leaf_array, problem
+from .subjects import Function, Subject, copy_arrays
 
 
-class Written(Subject):
-    """A NumPy function with a gradient that returns one result an input."""
+class Handwritten(Subject):
+    """A NumPy function with a gradient that returns one result for each input."""
 
-    def parts(self, result: Any) -> list[Any]:
-        """Pick what belongs to the differentiated leaves.
+    def pick_gradients(self, result: Any) -> list[Any]:
+        """Pick the gradients of the differentiated leaves.
 
         Raises:
             Problem: if there are too few or too many.
@@ -26,19 +26,19 @@ class Written(Subject):
         inputs, count = self.inputs, len(self.inputs)
         several = isinstance(result, (tuple, list)) and not inputs.is_one_array(result)
         if several and len(result) == count:
-            return inputs.chosen(result, self.what)
+            return inputs.select_leaves(result, self.what)
         moving = inputs.moving
         if len(moving) == 1 and (not several or count == 1 or len(result) == 1):
             result = [result[0] if several and count > 1 else result]
         elif not several or len(result) != len(moving):
-            raise problem(Kind.SHAPE, self.miscounted(result, several))
+            raise problem(Kind.SHAPE, self.describe_count(result, several))
         found = [None] * count
         for position, part in zip(moving, result, strict=True):
             found[position] = part
-        return inputs.chosen(found, self.what)
+        return inputs.select_leaves(found, self.what)
 
-    def miscounted(self, result: Any, several: bool) -> str:
-        """Say that there are not as many cotangents as inputs, and what may be meant."""
+    def describe_count(self, result: Any, several: bool) -> str:
+        """Say that the number of cotangents does not match the inputs, and suggest a fix."""
         count = len(self.inputs)
         got = f"{len(result)}" if several else type(result).__name__
         first = range(len(result)) if several else (0,)
@@ -52,25 +52,25 @@ class Written(Subject):
         )
 
 
-class ByVjp(Written):
-    """A NumPy function with `vjp(g, *inputs)`, which returns one cotangent an input."""
+class ByVjp(Handwritten):
+    """A NumPy function with `vjp(g, *inputs)`, which returns one cotangent for each input."""
 
     what = "vjp"
 
-    def pulled_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+    def pull_back(self, values: Arrays, weights: Arrays) -> list[Any]:
         """Call the hand-written rule."""
-        g = self.structured(values, weights)
-        return self.parts(self.given(g, *self.inputs.filled(values)))
+        g = self.restore_structure(values, weights)
+        return self.pick_gradients(self.given(g, *self.inputs.fill_arguments(values)))
 
 
-class ByGrad(Written):
+class ByGrad(Handwritten):
     """A scalar NumPy function with `grad(*inputs)`."""
 
     what = "grad"
     takes_cotangent = False
 
     def weights(self, outputs: Arrays, generator: np.random.Generator) -> Arrays:
-        """Return 1, the only cotangent that a gradient knows."""
+        """Return 1, the only cotangent of a plain gradient."""
         if len(outputs) != 1 or outputs[0].size != 1 or any(self.complex_outputs):
             raise problem(
                 Kind.SHAPE,
@@ -79,49 +79,53 @@ class ByGrad(Written):
             )
         return [np.ones_like(outputs[0])]
 
-    def pulled_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+    def pull_back(self, values: Arrays, weights: Arrays) -> list[Any]:
         """Call the hand-written gradient."""
-        return self.parts(self.given(*self.inputs.filled(values)))
+        return self.pick_gradients(self.given(*self.inputs.fill_arguments(values)))
 
 
-class ByJac(Written):
-    """A NumPy function with `jac(*inputs)`: arrays of the output's shape and then the input's.
+class ByJac(Handwritten):
+    """A NumPy function with `jac(*inputs)`: arrays with the output's shape, then the input's.
 
-    That is what `scipy.optimize` takes; sparse matrices and linear operators are taken too.
+    `scipy.optimize` uses this form. Sparse matrices and linear operators are accepted too.
     """
 
     what = "jac"
 
-    def pulled_back(self, values: Arrays, weights: Arrays) -> list[Any]:
-        """Weight the rows of the Jacobian."""
+    def pull_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+        """Multiply the cotangent by the Jacobian."""
         if len(weights) != 1 or any(self.complex_outputs) or any(self.inputs.complex):
             text = "jac= is for a function of real numbers with one array as its result; give vjp="
             raise problem(Kind.SHAPE, text)
         (g,) = weights
-        parts = self.parts(self.given(*self.inputs.filled(values)))
+        parts = self.pick_gradients(self.given(*self.inputs.fill_arguments(values)))
         rows = list(zip(parts, values, self.inputs.names, strict=True))
-        found = [self.weighted(dense(p), np.asarray(g), np.shape(x), n) for p, x, n in rows]
+        found = [
+            self.weight_jacobian(to_dense(p), np.asarray(g), np.shape(x), n) for p, x, n in rows
+        ]
         for part, product, name in zip(parts, found, self.inputs.names, strict=True):
             if hasattr(part, "rmatvec"):
-                self.both_ways(part, np.asarray(g), product, name)
+                self.compare_products(part, np.asarray(g), product, name)
         return found
 
-    def both_ways(self, operator: Any, g: np.ndarray, product: np.ndarray, name: str) -> None:
-        """Compare a linear operator's two products with vectors: J·t, and Jᵀ·g.
+    def compare_products(
+        self, operator: Any, g: np.ndarray, product: np.ndarray, name: str
+    ) -> None:
+        """Compare a linear operator's two products with vectors: J·t and Jᵀ·g.
 
         Raises:
             Problem: if they belong to different matrices.
         """
         try:
             turned = np.asarray(operator.rmatvec(np.atleast_1d(g).ravel()))
-        except NotImplementedError:  # it has one of them
+        except NotImplementedError:  # only one of the two products
             return
         size = np.max(np.abs(product), initial=1e-300)
         if not np.allclose(turned.ravel(), product.ravel(), rtol=0, atol=1e-8 * size):
             text = f"the operator of {name} has a matvec and an rmatvec that differ"
             raise problem(Kind.FORWARD, text, name)
 
-    def weighted(self, part: Any, g: np.ndarray, shape: tuple[int, ...], name: str) -> Any:
+    def weight_jacobian(self, part: Any, g: np.ndarray, shape: tuple[int, ...], name: str) -> Any:
         """Return g · J for the Jacobian of one input."""
         jacobian = self.numeric(part, name)
         whole = g.shape + shape
@@ -137,8 +141,8 @@ class ByJac(Written):
         return np.tensordot(g, jacobian, g.ndim)
 
 
-def dense(part: Any) -> Any:
-    """Return a sparse matrix, or a linear operator, as an array."""
+def to_dense(part: Any) -> Any:
+    """Convert a sparse matrix or a linear operator to an array."""
     if hasattr(part, "toarray"):
         return part.toarray()
     return part.matmat(np.eye(part.shape[1])) if hasattr(part, "matmat") else part
@@ -150,10 +154,10 @@ class ByJvp(Subject):
     what = "jvp"
     costly = True
 
-    def pulled_back(self, values: Arrays, weights: Arrays) -> list[Any]:
-        """Call the rule once an entry and weight its column of the Jacobian.
+    def pull_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+        """Call the rule once for each entry and weight the column of the Jacobian.
 
-        The tangent is 0.75 in one entry: a rule that ignores its tangent is seen.
+        The tangent is 0.75 in one entry, so that a rule that ignores its tangent is noticed.
         """
         size = 0.75
         found = []
@@ -170,19 +174,21 @@ class ByJvp(Subject):
         """Push a direction in one input forward."""
         tangents = [np.zeros(x.shape) for x in self.inputs.arrays]
         tangents[position] = 0.75 * direction
-        values = copies(self.inputs.values(self.inputs.arrays))
+        values = copy_arrays(self.inputs.values(self.inputs.arrays))
         return self.slope(tangents, values, self.natural_weights(weights)) / 0.75
 
     def slope(self, tangents: Arrays, values: Arrays, weights: Arrays) -> float:
         """Return Σ g·J·t for tangents in real coordinates."""
         moved = self.inputs.values(tangents)
-        column = self.pushed(values, moved)
+        column = self.push_forward(values, moved)
         rows = zip(weights, column, strict=True)
         return sum(float(np.sum(coordinates(g) * coordinates(t))) for g, t in rows)
 
-    def pushed(self, values: Arrays, tangents: Arrays) -> list[Any]:
+    def push_forward(self, values: Arrays, tangents: Arrays) -> list[Any]:
         """Push one tangent forward."""
-        given = self.given(*self.inputs.filled(tangents), *self.inputs.filled(values))
+        given = self.given(
+            *self.inputs.fill_arguments(tangents), *self.inputs.fill_arguments(values)
+        )
         parts = flatten(given)[0]
         if len(parts) != len(self.output_shapes):
             count = len(self.output_shapes)
@@ -191,8 +197,8 @@ class ByJvp(Subject):
         return [self.tangent(*row) for row in rows]
 
     def tangent(self, value: Any, shape: tuple[int, ...], is_complex: bool) -> np.ndarray:
-        """Return a tangent as an array of the output's shape, or say what is wrong with it."""
-        array = self.numeric(plain(value), "an output")
+        """Return a tangent as an array of the output's shape, or raise a problem."""
+        array = self.numeric(leaf_array(value), "an output")
         if array.shape != shape:
             text = f"jvp returned shape {array.shape} for an output of shape {shape}"
             raise problem(Kind.SHAPE, text)
@@ -202,7 +208,7 @@ class ByJvp(Subject):
         return array.astype(np.complex128 if is_complex else np.float64)
 
 
-def written(
+def handwritten_subject(
     function: Function,
     inputs: Inputs,
     vjp: Function | None,
@@ -210,13 +216,13 @@ def written(
     grad: Function | None,
     jac: Any,
 ) -> Subject | None:
-    """Choose the subject by what was given, None if nothing was.
+    """Make the subject for the given rule; None if no rule was given.
 
     Raises:
         GradientError: if more than one hand-written gradient was given.
     """
-    if jac is True:  # SciPy's: one function returns both
-        function, jac = first_of(function), second_of(function)
+    if jac is True:  # as in SciPy: one function returns both
+        function, jac = value_of_pair(function), gradient_of_pair(function)
     rows: list[tuple[Any, Any]] = [(ByVjp, vjp), (ByJvp, jvp), (ByGrad, grad)]
     given = [(cls, f) for cls, f in [*rows, (ByJac, jac)] if f is not None]
     if len(given) > 1:
@@ -229,30 +235,30 @@ def written(
     return made
 
 
-def first_of(both: Function) -> Function:
-    """Return the function of a pair of value and gradient."""
+def value_of_pair(both: Function) -> Function:
+    """Return the function that computes the value of a pair (value, gradient)."""
 
     def value(*xs: Any) -> Any:
-        return pair(both(*xs))[0]
+        return refuse_other_than_pair(both(*xs))[0]
 
     value.__name__ = getattr(both, "__name__", "f")
     return value
 
 
-def second_of(both: Function) -> Function:
-    """Return the gradient of a pair of value and gradient."""
+def gradient_of_pair(both: Function) -> Function:
+    """Return the function that computes the gradient of a pair (value, gradient)."""
 
     def gradient(*xs: Any) -> Any:
-        return pair(both(*xs))[1]
+        return refuse_other_than_pair(both(*xs))[1]
 
     return gradient
 
 
-def pair(result: Any) -> Any:
-    """Return a pair of value and gradient.
+def refuse_other_than_pair(result: Any) -> Any:
+    """Return a pair (value, gradient).
 
     Raises:
-        GradientError: if it is something else.
+        GradientError: if the result is not a pair.
     """
     if not isinstance(result, (tuple, list)) or len(result) != 2:
         raise GradientError(

@@ -1,4 +1,4 @@
-"""Inputs: the arguments of a check, taken apart into the numbers that are moved and the rest."""
+"""Inputs: the arguments of a check, split into numbers that are moved and everything else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..core.tree import LEAVES
 from ..errors import GradientError, OperandError
 from .causes import Problem, problem
 from .coordinates import coordinates, natural
-from .structures import match_gradient, take_apart, written
+from .structures import match_gradient, take_apart, write_leaf_places
 
 __all__ = ["Arrays", "Inputs", "Problem", "problem"]
 
@@ -25,15 +25,15 @@ GENERATORS = (np.random.Generator, np.random.RandomState)
 
 
 class Inputs:
-    """The arguments of a check, taken apart: the floating-point leaves are differentiated.
+    """The arguments of a check, split into leaves. Floating-point leaves are differentiated.
 
     Attributes:
-        arrays: their real coordinates in float64, see `coordinates`.
-        names: how each is written, as `x` or `params['w']`.
-        complex: which of them are complex.
+        arrays: the real coordinates of the differentiated leaves in float64, see `coordinates`.
+        names: the name of each differentiated leaf, such as `x` or `params['w']`.
+        complex: which of these leaves are complex.
         arguments: the names of all arguments.
-        others: names and values of the leaves that are arrays and not differentiated.
-        moving: the numbers of the arguments in which something is differentiated.
+        others: names and values of array leaves that are not differentiated.
+        moving: the positions of arguments that contain a differentiated leaf.
     """
 
     def __init__(
@@ -43,15 +43,15 @@ class Inputs:
         argnums: int | Sequence[int] | None = None,
         keep_dtype: bool = False,
     ) -> None:
-        """Take the arguments apart.
+        """Split the arguments into leaves.
 
         Args:
             arguments: arrays, tensors, numbers, or nested containers of them.
-            names: of the arguments.
-            argnums: which are differentiated, None for all.
-            keep_dtype: whether the function gets float32 for float32; else all in float64.
+            names: the names of the arguments.
+            argnums: which arguments are differentiated; None for all.
+            keep_dtype: pass float32 as float32; otherwise everything is float64.
         """
-        wanted = positions(argnums, len(arguments))
+        wanted = argument_positions(argnums, len(arguments))
         self.arguments = list(names)
         self.arrays: Arrays = []
         self.names: list[str] = []
@@ -64,12 +64,12 @@ class Inputs:
         for position, (argument, name) in enumerate(zip(arguments, names, strict=True)):
             leaves, rebuild = take_apart(argument)
             checked = [i for i, x in enumerate(leaves) if position in wanted and kind_of(x) in "fc"]
-            places = written(argument, name)
+            places = write_leaf_places(argument, name)
             for i, x in enumerate(leaves):
                 if i in checked:
-                    self._add(plain(x), places[i], keep_dtype)
+                    self._add(leaf_array(x), places[i], keep_dtype)
                 elif isinstance(x, LEAVES):
-                    self.others.append((places[i], plain(x)))
+                    self.others.append((places[i], leaf_array(x)))
             self._draws |= any(isinstance(x, GENERATORS) for x in leaves)
             self._parts.append((leaves, rebuild, checked))
             self._given.append(argument)
@@ -90,7 +90,7 @@ class Inputs:
         self._dtypes.append(value.dtype if keep_dtype and not wide else None)
 
     def values(self, arrays: Arrays) -> list[Any]:
-        """Return what the function gets for these coordinates."""
+        """Return the values that the function receives for these coordinates."""
         if self._as_they_are:
             return [x[()] for x in arrays]
         return [self.natural(i, x) for i, x in enumerate(arrays)]
@@ -101,18 +101,18 @@ class Inputs:
         return value if dtype is None else value.astype(dtype)
 
     def dtype(self, position: int) -> Any:
-        """Return the real dtype that the function gets for an input."""
+        """Return the real dtype that the function receives for an input."""
         kept = self._dtypes[position]
         return np.dtype(np.float64) if kept is None else np.finfo(kept).dtype
 
-    def rounded(self, position: int, x: Any) -> Any:
-        """Return coordinates as the function gets them: rounded, if its dtype is narrower."""
+    def round_coordinates(self, position: int, x: Any) -> Any:
+        """Round coordinates to the dtype that the function receives, if it is narrower."""
         return x if self._dtypes[position] is None else x.astype(self.dtype(position)).astype(float)
 
-    def filled(self, values: Sequence[Any]) -> list[Any]:
+    def fill_arguments(self, values: Sequence[Any]) -> list[Any]:
         """Return the arguments with these values in place of the differentiated leaves.
 
-        Generators are copies, which draw the same numbers each time.
+        Random generators are copied, so that they draw the same numbers each time.
         """
         if self._simple:
             arguments = list(self._given)
@@ -130,11 +130,11 @@ class Inputs:
             arguments.append(rebuild(new))
         return arguments
 
-    def chosen(self, cotangents: Sequence[Any], what: str = "the gradient") -> list[Any]:
-        """Pick, from one result an argument, what belongs to the differentiated leaves.
+    def select_leaves(self, cotangents: Sequence[Any], what: str = "the gradient") -> list[Any]:
+        """Pick the gradients of the differentiated leaves, from one result for each argument.
 
         Raises:
-            Problem: if a result has not the structure of its argument.
+            Problem: if a result has another structure than its argument.
         """
         found: list[Any] = []
         for i, given in enumerate(cotangents):
@@ -142,7 +142,7 @@ class Inputs:
             if checked:
                 if isinstance(self._given[i], LEAVES):
                     given = unpack_single(given)
-                parts = parts_of(given, leaves)
+                parts = split_gradient(given, leaves)
                 if parts is None:
                     found += match_gradient(self._given[i], given, self.arguments[i], checked, what)
                 else:
@@ -150,37 +150,39 @@ class Inputs:
         return found
 
     def is_one_array(self, given: Any) -> bool:
-        """Whether nested lists of numbers are the gradient of the only array that moves."""
+        """Are nested lists of numbers the gradient of the only differentiated array?"""
         if len(self.moving) != 1 or not isinstance(given, list):
             return False
         leaves, rebuild, _ = self._parts[self.moving[0]]
-        return rebuild(leaves) is leaves[0] and shape_of(given) == np.shape(plain(leaves[0]))
+        return rebuild(leaves) is leaves[0] and shape_of(given) == np.shape(leaf_array(leaves[0]))
 
     def __len__(self) -> int:
-        """Count the arguments."""
+        """Return the number of arguments."""
         return len(self._parts)
 
 
 def unpack_single(given: Any) -> Any:
-    """Return what is in a tuple of one, as a gradient of one array may be."""
+    """Unpack a tuple of one element, which the gradient of one array may be."""
     while isinstance(given, tuple) and len(given) == 1:
         (given,) = given
     return given
 
 
-def parts_of(given: Any, leaves: list[Any]) -> list[Any] | None:
-    """Take a gradient apart that is one array of numbers; None for another one."""
+def split_gradient(given: Any, leaves: list[Any]) -> list[Any] | None:
+    """Split a gradient that is one array of numbers into leaves; None for any other gradient."""
     if len(leaves) == 1 and not isinstance(given, (tuple, dict)):
-        whole = shape_of(given) == np.shape(plain(leaves[0])) if isinstance(given, list) else True
+        whole = (
+            shape_of(given) == np.shape(leaf_array(leaves[0])) if isinstance(given, list) else True
+        )
         return [np.asarray(given) if isinstance(given, list) else given] if whole else None
-    numbers = all(isinstance(x, LEAVES) and np.ndim(plain(x)) == 0 for x in leaves)
+    numbers = all(isinstance(x, LEAVES) and np.ndim(leaf_array(x)) == 0 for x in leaves)
     if numbers and isinstance(given, np.ndarray) and given.shape == (len(leaves),):
         return list(given)
     return None
 
 
 def shape_of(given: Any) -> tuple[int, ...] | None:
-    """Return the shape of nested lists of numbers, None for anything else."""
+    """Return the shape of nested lists of numbers; None for anything else."""
     try:
         array = np.asarray(given)
     except ValueError:  # ragged
@@ -188,38 +190,38 @@ def shape_of(given: Any) -> tuple[int, ...] | None:
     return array.shape if array.dtype.kind in "biufc" else None
 
 
-def positions(argnums: int | Sequence[int] | None, count: int) -> set[int]:
-    """Return the numbers of the arguments that are differentiated.
+def argument_positions(argnums: int | Sequence[int] | None, count: int) -> set[int]:
+    """Return the positions of the arguments that are differentiated.
 
     Raises:
-        GradientError: if there is no such argument.
+        GradientError: if a position is out of range.
     """
     if argnums is None:
         return set(range(count))
     chosen = [argnums] if isinstance(argnums, int) else list(argnums)
     if not all(-count <= i < count for i in chosen):
-        raise GradientError(f"gradcheck: argnums {argnums} of {count} inputs")
+        raise GradientError(f"gradcheck: argnums {argnums} is out of range for {count} inputs")
     return {i % count for i in chosen}
 
 
 def kind_of(value: Any) -> str:
-    """Return the kind of a leaf's dtype: f and c have derivatives, the others are passed on."""
+    """Return the kind of a leaf's dtype: f and c have derivatives, others are passed on."""
     if not isinstance(value, LEAVES):
         return "O"
     dtype = value.dtype if isinstance(value, (Tensor, np.ndarray, np.generic)) else None
     return dtype.kind if dtype is not None else np.min_scalar_type(value).kind
 
 
-def plain(value: Any) -> Any:
-    """Return a leaf as an array."""
+def leaf_array(value: Any) -> Any:
+    """Convert a leaf to an array."""
     return plain_array(value._value if isinstance(value, Tensor) else value)
 
 
-def plain_names(function: Callable[..., Any], count: int) -> list[str] | None:
-    """Return the names of the first parameters, where these many arguments surely fit; else None.
+def quick_names(function: Callable[..., Any], count: int) -> list[str] | None:
+    """Return the parameter names if this number of arguments surely fits; otherwise None.
 
-    That is so for a function written in Python which says nothing else of its signature. It takes
-    a tenth of the time of `inspect.signature`.
+    This works for Python functions with a plain signature. It takes a tenth of the time of
+    `inspect.signature`.
     """
     if type(function) is not FunctionType or function.__dict__ or function.__kwdefaults__:
         return None
@@ -231,7 +233,7 @@ def plain_names(function: Callable[..., Any], count: int) -> list[str] | None:
 
 
 def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
-    """Return the parameters of a function, None if it does not tell them."""
+    """Return the signature of a function; None if it is not available."""
     try:
         return inspect.signature(function)
     except (TypeError, ValueError):
@@ -244,21 +246,21 @@ def argument_names(
     names: Sequence[str] | None,
     signature: inspect.Signature | None = None,
 ) -> list[str]:
-    """Return the names of a function's positional arguments, as far as it tells them.
+    """Return the names of a function's positional arguments, as far as they are known.
 
-    Ufuncs have a signature since NumPy 2.4; before, they get the names that it gives them.
+    Ufuncs have a signature since NumPy 2.4. With older versions they get the names x, or x1, x2.
 
     Args:
-        function: whose arguments they are.
-        count: of the arguments.
-        names: that the user gives.
-        signature: of the function, if it is known already.
+        function: the function.
+        count: the number of arguments.
+        names: names given by the user.
+        signature: the signature of the function, if already known.
     """
     if names is not None:
         if len(names) != count:
             raise GradientError(f"gradcheck: {len(names)} names for {count} inputs")
         return list(names)
-    if signature is None and (quick := plain_names(function, count)) is not None:
+    if signature is None and (quick := quick_names(function, count)) is not None:
         return quick
     signature = signature or signature_of(function)
     if signature is None and isinstance(function, np.ufunc):

@@ -1,4 +1,4 @@
-"""A progress bar for checks that take long."""
+"""A progress bar for long checks."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import Any
 from ..core.visible import show_text
 
 LONGEST = 60
-"""Letters of the text beside the bar."""
+"""Longest text next to the bar, in characters."""
 LONG = 2.0
-"""Seconds from which on a check shows its progress."""
+"""A check that takes longer than this many seconds shows its progress."""
 
 
 def is_watched() -> bool:
-    """Whether there is a terminal, or a notebook, to show a bar in."""
+    """Is there a terminal or a notebook that can show a bar?"""
     terminal = sys.stderr is not None and not sys.stderr.closed and sys.stderr.isatty()
     return terminal or "ipykernel" in sys.modules
 
 
 class Bar:
-    """A bar that appears only where it is wanted: tqdm's.
+    """A tqdm bar that appears only when it is useful.
 
-    By default that is after two seconds, and in a terminal or a notebook.
+    By default it appears after two seconds, in a terminal or a notebook.
     """
 
     def __init__(self, total: int, shown: bool | None, what: str, likely: bool) -> None:
-        """Begin; `likely` says that it may take long, or tqdm is not even imported."""
+        """Start; `likely` says that the check may be long, otherwise tqdm is not imported."""
         self._bar: Any = None
         if shown or (shown is None and likely and is_watched()):
             from tqdm.auto import tqdm
@@ -37,7 +37,7 @@ class Bar:
             self._bar = tqdm(total=total, desc=shown_as, unit="entry", leave=False, delay=delay)
 
     def update(self, count: int) -> None:
-        """Go on."""
+        """Advance by a count."""
         if self._bar is not None:
             self._bar.update(count)
 

@@ -1,7 +1,7 @@
-"""Hypothesis strategies for those who test gradients.
+"""Hypothesis strategies for tests of gradients.
 
-Shapes, arrays, tensors, nested parameters, cotangents, indices and matrices; what they shrink to is
-simple: few axes, short ones, zeros, ones and halves.
+They draw shapes, arrays, tensors, nested parameters, cotangents, indices and matrices. They shrink
+to simple cases: few and short axes, zeros, ones and halves.
 
 >>> from hypothesis import given
 >>> @given(arrays(shapes()), indices((2, 3)))
@@ -38,7 +38,7 @@ __all__ = [
 
 
 def __dir__() -> list[str]:
-    """List what is public."""
+    """List the public names."""
     return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])
 
 
@@ -76,19 +76,19 @@ def parameters(draw: st.DrawFn, /, tree: Any, dtype: Any = np.float64, **options
             return {key: of(x) for key, x in part.items()}
         if isinstance(part, (list, tuple)):
             return type(part)(map(of, part))
-        raise ArgumentError(f"parameters: {part!r:.60} is no shape, container or strategy")
+        raise ArgumentError(f"parameters: {part!r:.60} is not a shape, container or strategy")
 
     return of(tree)
 
 
 def is_shape(part: Any) -> bool:
-    """Whether a value is a shape: a tuple of whole numbers, also an empty one."""
+    """Is a value a shape, that is, a tuple of whole numbers? It may be empty."""
     return isinstance(part, tuple) and all(isinstance(n, (int, np.integer)) for n in part)
 
 
 @st.composite
 def cotangents(draw: st.DrawFn, like: Any) -> Any:
-    """Draw cotangents of a result: of its structure, shapes and dtypes, with no number near 0.
+    """Draw cotangents with the structure, shapes and dtypes of a result; no number is near 0.
 
     Args:
         draw: given by hypothesis.
@@ -100,7 +100,7 @@ def cotangents(draw: st.DrawFn, like: Any) -> Any:
     found = []
     for leaf in leaves:
         if not isinstance(leaf, LEAVES):
-            raise ArgumentError(f"cotangents: {leaf!r:.60} is no array or number")
+            raise ArgumentError(f"cotangents: {leaf!r:.60} is not an array or a number")
         y = np.asarray(leaf._value if isinstance(leaf, Tensor) else leaf)
         kind = y.dtype if y.dtype.kind in "fc" else np.dtype(np.float64)
         found.append(draw(arrays(y.shape, kind, elements=sizes, aspects=("plain",))))
@@ -108,10 +108,10 @@ def cotangents(draw: st.DrawFn, like: Any) -> Any:
 
 
 def indices(shape: Shape) -> st.SearchStrategy[Any]:
-    """Draw what may stand between the brackets of an array of a shape.
+    """Draw indices for an array of a shape.
 
-    Numbers, also negative ones, slices, `None` and `...`; arrays of numbers, in which some come
-    more than once; boolean masks, of the whole array or of its first axes; and tuples of them.
+    They are numbers (also negative), slices, `None` and `...`; integer arrays with repeated
+    numbers; boolean masks of the whole array or of its first axes; and tuples of these.
     """
     axes = tuple(shape)
     drawn = st.lists(st.sampled_from(range(4)), max_size=len(axes) + 1)
@@ -139,7 +139,9 @@ def parts_of_index(draw: st.DrawFn, shape: Shape, kinds: list[int]) -> Any:
             free = not any(part is Ellipsis for part in found)
             found.append(draw(st.sampled_from([None, Ellipsis] if free else [None])))
             if found[-1] is Ellipsis:  # what follows counts from the last axis
-                remaining = remaining[max(0, len(remaining) - after(kinds, len(found))) :]
+                remaining = remaining[
+                    max(0, len(remaining) - count_axes_after(kinds, len(found))) :
+                ]
         elif remaining:
             size = remaining.pop(0)
             found.append(draw(part_of_index(kind, size, length)))
@@ -148,8 +150,8 @@ def parts_of_index(draw: st.DrawFn, shape: Shape, kinds: list[int]) -> Any:
     return tuple(found)
 
 
-def after(kinds: list[int], place: int) -> int:
-    """Count the axes that the parts from a place on take."""
+def count_axes_after(kinds: list[int], place: int) -> int:
+    """Count the axes that the index parts from a place on use."""
     return sum(kind != 3 for kind in kinds[place:])
 
 
@@ -164,7 +166,7 @@ def part_of_index(draw: st.DrawFn, kind: int, size: int, length: int) -> Any:
     if kind == 1:
         numbers_of = st.integers(-size, size - 1)
         return np.array(draw(st.lists(numbers_of, min_size=length, max_size=length)))
-    # NumPy joins masks and arrays of numbers in one index like arrays of places: equal lengths.
+    # NumPy broadcasts masks and integer arrays in one index together: they need equal lengths.
     count = length if length <= size else 1
     mask = np.zeros(size, bool)
     places = st.sampled_from(range(size))
@@ -179,7 +181,9 @@ def well_conditioned(size: int, dtype: Any = np.float64) -> st.SearchStrategy[An
     together. They shrink to the unit matrix.
     """
     signs = st.sampled_from([1.0, -1.0])
-    return st.builds(dominated, *rows(size, dtype), st.lists(signs, min_size=size, max_size=size))
+    return st.builds(
+        dominant_matrix, *rows(size, dtype), st.lists(signs, min_size=size, max_size=size)
+    )
 
 
 def positive_definite(size: int, dtype: Any = np.float64) -> st.SearchStrategy[Any]:
@@ -187,29 +191,29 @@ def positive_definite(size: int, dtype: Any = np.float64) -> st.SearchStrategy[A
 
     They shrink to the unit matrix.
     """
-    return st.builds(symmetric, *rows(size, dtype))
+    return st.builds(symmetric_matrix, *rows(size, dtype))
 
 
 def rows(size: int, dtype: Any) -> tuple[st.SearchStrategy[Any], st.SearchStrategy[Any]]:
-    """Return strategies of what stands beside the diagonal, within 1, and of its size."""
+    """Return strategies for the off-diagonal entries, up to 1, and for the size of the diagonal."""
     beside = arrays((size, size), dtype, low=-1.0, high=1.0, aspects=("plain",))
     return beside, arrays(size, low=1.0, high=2.0, aspects=("plain",))
 
 
 def beside_diagonal(x: Any) -> Any:
-    """Scale a square array so that a row without its diagonal sums to less than a half."""
+    """Scale a square array so that each row without its diagonal sums to less than a half."""
     size = max(1, len(x) - 1)
     widest = np.sqrt(2) if x.dtype.kind == "c" else 1.0
-    share = 2.0 ** -np.ceil(np.log2(2 * size * widest))  # a power of two: few digits stay few
+    share = 2.0 ** -np.ceil(np.log2(2 * size * widest))  # a power of two adds no digits
     return (x - np.diag(np.diag(x))) * x.dtype.type(share)
 
 
-def dominated(x: Any, diagonal: Any, signs: list[float]) -> Any:
+def dominant_matrix(x: Any, diagonal: Any, signs: list[float]) -> Any:
     """Return a matrix whose diagonal is larger than the rest of each row."""
     return (beside_diagonal(x) + np.diag(diagonal * signs)).astype(x.dtype)
 
 
-def symmetric(x: Any, diagonal: Any) -> Any:
+def symmetric_matrix(x: Any, diagonal: Any) -> Any:
     """Return a Hermitian matrix whose diagonal is larger than the rest of each row."""
     lower = np.tril(beside_diagonal(x))
     return (lower + lower.conj().T + np.diag(diagonal)).astype(x.dtype)

@@ -1,7 +1,7 @@
-"""Structures of arguments: nested containers and dataclasses, and gradients that have the same.
+"""Structures of arguments: match a gradient with the containers and dataclasses of its argument.
 
-A gradient is matched with its argument by names: the keys of a dict, the fields of a dataclass.
-Only in lists and tuples does the position count.
+Names decide: the keys of a dict, the fields of a dataclass. In lists and tuples the position
+decides.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ ABSENT = object()
 
 
 class Fields:
-    """A dataclass as a container of its fields.
+    """A dataclass, seen as a container of its fields.
 
     Attributes:
-        template: the dataclass, from which fields that are no containers are taken too.
-        names: of the fields.
-        values: of them, with dataclasses in them opened too.
+        template: the dataclass; a copy of it keeps everything that is not replaced.
+        names: the names of the fields.
+        values: the values of the fields; nested dataclasses are opened too.
     """
 
     def __init__(self, template: Any) -> None:
@@ -34,16 +34,16 @@ class Fields:
         self.values = [open_dataclasses(getattr(template, n)) for n in self.names]
 
     def with_values(self, values: Any) -> Any:
-        """Return a dataclass of the same class with other values."""
+        """Return a copy of the dataclass with other values."""
         made = copy(self.template)
         for name, value in zip(self.names, values, strict=True):
-            object.__setattr__(made, name, value)  # frozen ones too
+            object.__setattr__(made, name, value)  # works for frozen dataclasses too
         return made
 
 
 @cache
 def tree_library() -> Any:
-    """Return optree, which knows of fields in a namespace that is ours."""
+    """Return optree, with `Fields` registered in our own namespace."""
     import optree
 
     trees: Any = optree
@@ -58,12 +58,12 @@ def tree_library() -> Any:
 
 
 def is_record(value: Any) -> bool:
-    """Whether a value is an instance of a dataclass."""
+    """Is a value an instance of a dataclass?"""
     return is_dataclass(value) and not isinstance(value, (type, *LEAVES))
 
 
 def open_dataclasses(argument: Any) -> Any:
-    """Return an argument with dataclasses as containers."""
+    """Replace dataclasses in an argument by containers."""
     if isinstance(argument, LEAVES):
         return argument
     if is_record(argument):
@@ -74,7 +74,7 @@ def open_dataclasses(argument: Any) -> Any:
 
 
 def take_apart(argument: Any) -> tuple[list[Any], Rebuild]:
-    """Return the leaves of an argument, and the function that puts others in their places."""
+    """Return the leaves of an argument, and the function that rebuilds it from other leaves."""
     leaves, rebuild = flatten(argument)
     if not any(map(is_record, leaves)):
         return leaves, rebuild
@@ -84,15 +84,15 @@ def take_apart(argument: Any) -> tuple[list[Any], Rebuild]:
 
 
 def accessors(argument: Any) -> list[Any]:
-    """Return the way to each leaf."""
+    """Return the path to each leaf."""
     found: list[Any] = tree_library().tree_accessors(
         open_dataclasses(argument), namespace=NAMESPACE
     )
     return found
 
 
-def written(argument: Any, name: str) -> list[str]:
-    """Write the place of each leaf of an argument in Python."""
+def write_leaf_places(argument: Any, name: str) -> list[str]:
+    """Write the place of each leaf of an argument as Python code."""
     if isinstance(argument, LEAVES):
         return [name]
     return [way.codify(name) for way in accessors(argument)]
@@ -102,20 +102,20 @@ def written(argument: Any, name: str) -> list[str]:
 def match_gradient(
     argument: Any, given: Any, name: str, checked: list[int], what: str
 ) -> list[Any]:
-    """Return the gradient of each leaf that is differentiated.
+    """Return the gradient of each differentiated leaf.
 
     Args:
         argument: a container.
-        given: the gradient of it, another container.
-        name: of the argument.
-        checked: which leaves are differentiated; others may be left out.
-        what: how messages name the gradient.
+        given: its gradient, another container.
+        name: the name of the argument.
+        checked: which leaves are differentiated; the others may be left out.
+        what: the name of the gradient in messages.
 
     Raises:
-        Problem: if a leaf has no gradient, or there is one that belongs to none.
+        Problem: if a leaf has no gradient, or a gradient has no leaf.
     """
     ways = accessors(argument)
-    found = [follow(given, way) for way in ways]
+    found = [follow_accessor(given, way) for way in ways]
     count = sum(1 for _ in leaves_of(given))
     named = sum(1 for x in found if x is not ABSENT)
     if any(found[i] is ABSENT for i in checked) or named < count:
@@ -123,8 +123,8 @@ def match_gradient(
     return [found[i] for i in checked]
 
 
-def follow(given: Any, way: Any) -> Any:
-    """Return what is at the place of a leaf, `ABSENT` for nothing."""
+def follow_accessor(given: Any, way: Any) -> Any:
+    """Return the value at the path of a leaf; `ABSENT` if there is none."""
     for step in way:
         key = step.entry
         if isinstance(given, Mapping):
@@ -139,7 +139,7 @@ def follow(given: Any, way: Any) -> Any:
 
 
 def leaves_of(given: Any) -> Any:
-    """Yield what a gradient consists of: all that is no container, and None."""
+    """Yield the leaves of a gradient; None counts as a leaf."""
     if isinstance(given, Mapping):
         inside = list(given.values())
     elif isinstance(given, (list, tuple)):
@@ -154,7 +154,7 @@ def leaves_of(given: Any) -> Any:
 
 
 def describe_mismatch(argument: Any, given: Any, name: str, what: str) -> Problem:
-    """Return the problem of a gradient that has other names or another length."""
+    """Return the problem of a gradient with other names or another length."""
     text = (
         f"{what} returned {outline(given)} for {name}; expected its own structure, "
         f"{outline(argument)}"
@@ -163,7 +163,7 @@ def describe_mismatch(argument: Any, given: Any, name: str, what: str) -> Proble
 
 
 def outline(value: Any) -> str:
-    """Write the names or the length of a container."""
+    """Describe a container by its names or its length."""
     if isinstance(value, Mapping):
         return f"a dict of {', '.join(map(repr, value)) or 'nothing'}"
     if is_record(value):

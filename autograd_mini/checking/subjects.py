@@ -1,8 +1,8 @@
-"""Subjects: what is checked, behind one interface.
+"""Subjects: a function and its gradient, behind one interface.
 
-A subject evaluates a function at real coordinates and gives the gradient that is to be checked.
-`Recorded` takes it from the recorded graph; `handwritten` has those that somebody wrote; `adapters`
-those of other frameworks.
+A subject evaluates a function at real coordinates, and returns the gradient that is checked.
+`Recorded` uses the recorded graph, `handwritten` uses rules written by the user, and `adapters` use
+other frameworks.
 """
 
 from __future__ import annotations
@@ -20,20 +20,19 @@ from ..core.transforms import jvp as recorded_jvp
 from ..core.transforms import vjp as recorded_vjp
 from ..core.tree import LEAVES, flatten
 from ..errors import ArgumentError, OperandError
-from .causes import Kind
+from .causes import Kind, fit_cause
 from .coordinates import coordinates, natural
-from .inputs import Arrays, Inputs, Problem, plain, problem
-from .shapes import fit_cause
+from .inputs import Arrays, Inputs, Problem, leaf_array, problem
 
 Function = Callable[..., Any]
 SIGNS = np.array([-1.0, 1.0])
 
 
-def numbers(outputs: Any) -> list[Any]:
-    """Return the leaves of a result as arrays of their own.
+def output_arrays(outputs: Any) -> list[Any]:
+    """Copy the leaves of a result to arrays.
 
     Raises:
-        OperandError: for a result that is no number, array or container of them.
+        OperandError: for a result that is not a number, an array or a container of them.
     """
     found = []
     for y in [outputs] if isinstance(outputs, LEAVES) else flatten(outputs)[0]:
@@ -53,25 +52,25 @@ def numbers(outputs: Any) -> list[Any]:
     return found
 
 
-def copies(values: Arrays) -> Arrays:
-    """Copy arrays, so that what a function does to them stays there."""
+def copy_arrays(values: Arrays) -> Arrays:
+    """Copy arrays, so that writes by a function do not reach the originals."""
     return [np.array(x)[()] for x in values]
 
 
 class Subject:
-    """A function and its gradient; the base calls plain NumPy functions.
+    """A function and its gradient. The base class calls plain NumPy functions.
 
     Attributes:
-        what: how messages name the gradient.
-        unsteady: what they say of a function that gives another result when called again.
-        none_is_zero: whether a gradient of None means that there is none.
-        takes_cotangent: whether the gradient depends on one.
-        costly: whether the gradient takes a call for every entry.
-        may_be_pair: whether two results may be meant as a value and its gradient.
-        missing: names of the inputs for which None was given.
-        results, complex_outputs, output_shapes: what the function returns at the point.
-        epsilon: the rounding unit of the coarsest result, that of float64 or more.
-        seconds: that one call takes.
+        what: the name of the gradient in messages.
+        unsteady: the message for a function that returns another result when called again.
+        none_is_zero: whether a gradient of None means 0.
+        takes_cotangent: whether the gradient depends on a cotangent.
+        costly: whether the gradient needs one call for every entry.
+        may_be_pair: whether two results may be a value and its gradient.
+        missing: names of the inputs whose gradient was None.
+        results, complex_outputs, output_shapes: the results at the point, and facts about them.
+        epsilon: the rounding unit of the coarsest result, at least that of float64.
+        seconds: the time of one call.
     """
 
     what = "the gradient"
@@ -103,52 +102,52 @@ class Subject:
 
     # ── the function ──────────────────────────────────────────────────────────────────────────
     def call(self, values: Arrays) -> Any:
-        """Call the function with natural values, one a differentiated leaf."""
-        return self.function(*self.inputs.filled(values))
+        """Call the function with natural values, one for each differentiated leaf."""
+        return self.function(*self.inputs.fill_arguments(values))
 
     def outputs(self, values: Arrays) -> list[Any]:
         """Return the outputs for natural values as arrays."""
-        return numbers(self.call(values))
+        return output_arrays(self.call(values))
 
     def evaluate(self, arrays: Arrays) -> Arrays:
-        """Return the real coordinates of the outputs, arrays of their own."""
+        """Return the real coordinates of the outputs, as new arrays."""
         outputs = self.call(self.inputs.values(arrays))
         if type(outputs) is np.float64:
             return [np.array(outputs)]
-        return [coordinates(y) for y in numbers(outputs)]
+        return [coordinates(y) for y in output_arrays(outputs)]
 
     def evaluate_rows(self, arrays: Arrays, position: int, rows: np.ndarray) -> Arrays | None:
-        """Return outputs with each of many rows in the place of one input, None if it cannot.
+        """Evaluate with each of many rows in place of one input; None if this is not possible.
 
-        Rows and outputs have one further axis, the first.
+        Rows and outputs have one additional axis in front.
         """
         return None
 
     def at_point(self) -> Arrays:
-        """Evaluate at the point, and see that the function is fit to be checked there.
+        """Evaluate at the point, and check that the function can be checked there.
 
         Raises:
-            Problem: if it or an input is not finite, or it changes an input, or is not
-                deterministic.
+            Problem: if the function or an input is not finite, or if the function changes an
+                input or is not deterministic.
         """
         inputs = self.inputs
         for x, name in zip(inputs.arrays, inputs.names, strict=True):
             if not np.isfinite(x).all():
                 text = f"input {name} is not finite; there is no derivative at such a point"
                 raise problem(Kind.DOMAIN, text, name)
-        values, before = copies(inputs.values(inputs.arrays)), inputs.values(inputs.arrays)
+        values, before = copy_arrays(inputs.values(inputs.arrays)), inputs.values(inputs.arrays)
         result = self.call(values)
-        outputs = numbers(result)
+        outputs = output_arrays(result)
         if self.may_be_pair:
             self.refuse_pair(result, outputs)
-        unchanged(values, before, inputs.names, "the function")
+        refuse_mutation(values, before, inputs.names, "the function")
         started = perf_counter()
-        again = numbers(self.call(copies(before)))
+        again = output_arrays(self.call(copy_arrays(before)))
         self.seconds = perf_counter() - started
         if not all(np.isfinite(y).all() for y in outputs):
             text = "the function is not finite at this point; choose one inside its domain"
             raise problem(Kind.DOMAIN, text)
-        if len(outputs) != len(again) or not all(map(same, outputs, again)):
+        if len(outputs) != len(again) or not all(map(same_numbers, outputs, again)):
             raise problem(Kind.NOT_DETERMINISTIC, self.unsteady)
         self.complex_outputs = [y.dtype.kind == "c" for y in outputs]
         self.output_shapes = [y.shape for y in outputs]
@@ -158,10 +157,10 @@ class Subject:
         return [np.asarray(coordinates(y), np.float64) for y in outputs]
 
     def refuse_pair(self, result: Any, outputs: Arrays) -> None:
-        """Refuse a function without `jac=` that seems to return its value and its gradient.
+        """Refuse a function without `jac=` that seems to return its value and gradient.
 
         Raises:
-            ArgumentError: then; it may say that both are results.
+            ArgumentError: in that case; `jac=False` says that both are results.
         """
         shapes = [y.shape for y in outputs]
         inputs = [np.shape(x) for x in self.inputs.values(self.inputs.arrays)]
@@ -174,11 +173,11 @@ class Subject:
             )
 
     def is_pair(self, result: Any) -> bool:
-        """Whether a result consists of two parts."""
+        """Does a result have two parts?"""
         return isinstance(result, (tuple, list)) and len(result) == 2
 
     def time_again(self, times: int) -> None:
-        """Call the function a few times more, and note how long the quickest call takes."""
+        """Call the function a few more times, and keep the shortest time."""
         for _ in range(times):
             started = perf_counter()
             self.evaluate(self.inputs.arrays)
@@ -186,14 +185,14 @@ class Subject:
 
     # ── its gradient ──────────────────────────────────────────────────────────────────────────
     def weights(self, outputs: Arrays, generator: np.random.Generator) -> Arrays:
-        """Draw a cotangent: no entry is small, none is 1, signs differ."""
+        """Draw a random cotangent: no entry is small, none is 1, and signs vary."""
         return [
             generator.uniform(0.5, 1.5, y.shape) * SIGNS[generator.integers(0, 2, y.shape)]
             for y in outputs
         ]
 
     def natural_weights(self, weights: Arrays) -> Arrays:
-        """Return a cotangent as the gradient's function gets it."""
+        """Return a cotangent in the form that the gradient function receives."""
         return [natural(g, c) for g, c in zip(weights, self.complex_outputs, strict=True)]
 
     def gradient(self, weights: Arrays, point: Arrays | None = None) -> Arrays:
@@ -201,27 +200,30 @@ class Subject:
 
         Args:
             weights: the cotangent of the outputs.
-            point: the coordinates of the inputs, those that were given by default.
+            point: the coordinates of the inputs; by default those of the check.
 
         Raises:
-            Problem: if they are too few or many, have a wrong shape or dtype, or an argument was
-                changed.
+            Problem: if the number, shape or dtype of the cotangents is wrong, or if an argument
+                was changed.
         """
         inputs = self.inputs
         point = inputs.arrays if point is None else point
         before, cotangents = inputs.values(point), self.natural_weights(weights)
-        values, gs = copies(before), copies(cotangents)
-        found = self.pulled_back(values, gs)
-        unchanged(values, before, inputs.names, self.what)
-        unchanged(gs, cotangents, ["the cotangent"] * len(gs), self.what)
-        self.not_exchanged(found, before)
-        return [self.fitted(g, x, i) for i, (g, x) in enumerate(zip(found, before, strict=True))]
+        values, gs = copy_arrays(before), copy_arrays(cotangents)
+        found = self.pull_back(values, gs)
+        refuse_mutation(values, before, inputs.names, self.what)
+        refuse_mutation(gs, cotangents, ["the cotangent"] * len(gs), self.what)
+        self.refuse_exchanged(found, before)
+        return [
+            self.check_cotangent(g, x, i)
+            for i, (g, x) in enumerate(zip(found, before, strict=True))
+        ]
 
-    def not_exchanged(self, found: list[Any], values: Arrays) -> None:
-        """Refuse two cotangents of each other's shape."""
+    def refuse_exchanged(self, found: list[Any], values: Arrays) -> None:
+        """Refuse two cotangents that have each other's shape."""
         if len(found) < 2:
             return
-        got, expected = [np.shape(plain(g)) for g in found], [np.shape(x) for x in values]
+        got, expected = [np.shape(leaf_array(g)) for g in found], [np.shape(x) for x in values]
         for i, j in combinations(range(len(got)), 2):
             crossed = (got[i], got[j]) == (expected[j], expected[i])
             if crossed and got[i] != got[j]:
@@ -232,15 +234,15 @@ class Subject:
                 )
                 raise problem(Kind.SWAPPED, text, first)
 
-    def pulled_back(self, values: Arrays, weights: Arrays) -> list[Any]:
-        """Compute what `gradient` returns, of natural values, natural cotangents."""
+    def pull_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+        """Compute the gradient for natural values and natural cotangents."""
         raise NotImplementedError
 
-    def pushed(self, values: Arrays, tangents: Arrays) -> list[Any] | None:
-        """Return the outputs' tangents by the subject's own forward mode, None without one.
+    def push_forward(self, values: Arrays, tangents: Arrays) -> list[Any] | None:
+        """Push tangents through the subject's own forward mode; None without one.
 
         Raises:
-            Problem: if a forward rule that somebody wrote fails.
+            Problem: if a forward rule of the user fails.
         """
         return None
 
@@ -249,26 +251,27 @@ class Subject:
         return None
 
     def second_inputs(self) -> Inputs:
-        """Return the inputs of the gradient: cotangents of the outputs, and the leaves."""
+        """Return the inputs of the gradient: cotangents of the outputs, then the leaves."""
         rows = zip(self.output_shapes, self.complex_outputs, strict=True)
         zeros = [np.zeros((*shape, 2) if is_complex else shape) for shape, is_complex in rows]
         gs = self.natural_weights(self.weights(zeros, np.random.default_rng(len(zeros))))
-        values = copies(self.inputs.values(self.inputs.arrays))
+        values = copy_arrays(self.inputs.values(self.inputs.arrays))
         return Inputs((gs, *values), ["cotangent", *self.inputs.names])
 
     def given_slope(self, position: int, direction: np.ndarray, weights: Arrays) -> float:
         """Return the given derivative along a direction in one input, by forward mode."""
         raise NotImplementedError
 
-    def structured(self, values: Arrays, weights: Arrays) -> Any:
+    def restore_structure(self, values: Arrays, weights: Arrays) -> Any:
         """Put a cotangent into the structure of the result.
 
-        The function is called for it at these values, so that a gradient may use what it keeps.
+        This calls the function at these values, so that a gradient can use what the function
+        stored.
         """
-        return flatten(self.call(copies(values)))[1](weights)
+        return flatten(self.call(copy_arrays(values)))[1](weights)
 
-    def fitted(self, value: Any, x: Any, position: int) -> Any:
-        """Return the coordinates of a cotangent of this input, or say what is wrong with it."""
+    def check_cotangent(self, value: Any, x: Any, position: int) -> Any:
+        """Return the coordinates of a cotangent of this input, or raise a problem."""
         name, is_complex = self.inputs.names[position], self.inputs.complex[position]
         if value is None and self.none_is_zero:
             self.missing.append(name)
@@ -281,27 +284,27 @@ class Subject:
         if array.dtype.kind == "c" and not is_complex:
             text = f"{self.what} returned {array.dtype} for {name}, which is real"
             raise problem(Kind.DTYPE, text, name)
-        self.precise(array, x, name)
+        self.refuse_narrow_dtype(array, x, name)
         real = array.astype(np.complex128) if is_complex else array
         return coordinates(real)
 
     def numeric(self, value: Any, name: str) -> np.ndarray:
         """Return a cotangent as an array of numbers."""
         try:
-            array = np.asarray(plain(value))
+            array = np.asarray(leaf_array(value))
             fits = array.dtype.kind in "biufc"
         except ValueError:
             fits = False
         if not fits:
-            hint = self.hint(name) if value is None else ""
+            hint = self.argnums_hint(name) if value is None else ""
             text = (
                 f"{self.what} returned {value!r:.60} for {name}; expected an array of numbers{hint}"
             )
             raise problem(Kind.SHAPE, text, name)
         return array
 
-    def hint(self, name: str) -> str:
-        """Say how an input is left out, if it is an argument of its own beside others."""
+    def argnums_hint(self, name: str) -> str:
+        """Suggest how to leave an input out, if it is one of several whole arguments."""
         inputs = self.inputs
         if name not in inputs.arguments or len(inputs.moving) < 2:
             return ""
@@ -309,8 +312,8 @@ class Subject:
         chosen = others[0] if len(others) == 1 else tuple(others)
         return f"; argnums={chosen} leaves it out"
 
-    def precise(self, array: np.ndarray, x: Any, name: str) -> None:
-        """Refuse a cotangent in a narrower dtype than that of the input and of the results."""
+    def refuse_narrow_dtype(self, array: np.ndarray, x: Any, name: str) -> None:
+        """Refuse a cotangent whose dtype is narrower than that of the input and the results."""
         if array.dtype.kind not in "fc" or not isinstance(x, (np.ndarray, np.generic)):
             return
         coarse = max(float(np.finfo(x.dtype).eps), self.epsilon)
@@ -322,61 +325,61 @@ class Subject:
             raise problem(Kind.DTYPE, text, name)
 
 
-def unchanged(after: Arrays, before: Arrays, names: Sequence[str], what: str) -> None:
+def refuse_mutation(after: Arrays, before: Arrays, names: Sequence[str], what: str) -> None:
     """Refuse a function that writes into its arguments."""
     for a, b, name in zip(after, before, names, strict=True):
-        if not same(a, b):
+        if not same_numbers(a, b):
             text = f"{what} changed {name} in place; it must work on a copy"
             raise problem(Kind.MUTATION, text, name)
 
 
 SMALL = 1024
-"""Bytes up to which arrays are compared as a whole, which takes a tenth of the time."""
+"""Arrays up to this many bytes are compared as bytes, which takes a tenth of the time."""
 
 
 def same_bytes(a: Any, b: Any) -> bool:
-    """Whether two small arrays are the same bytes; False also where that is not looked at."""
+    """Are two small arrays equal byte by byte? False also if they are too large to compare so."""
     usual = isinstance(a, (np.ndarray, np.generic)) and isinstance(b, (np.ndarray, np.generic))
     if not usual or a.nbytes > SMALL or a.dtype != b.dtype or a.shape != b.shape:
         return False
     return a.tobytes() == b.tobytes()
 
 
-def same(a: Any, b: Any) -> bool:
-    """Whether two arrays hold the same numbers, NaN among them."""
+def same_numbers(a: Any, b: Any) -> bool:
+    """Do two arrays hold the same numbers? NaN equals NaN."""
     return same_bytes(a, b) or np.array_equal(a, b, equal_nan=True)
 
 
 class Recorded(Subject):
-    """A function of tensors; its gradient comes from the recorded graph."""
+    """A function of tensors, with the gradient of the recorded graph."""
 
     what = "the recorded gradient"
 
     def call(self, values: Arrays) -> Any:
-        """Call the function with tensors, recording nothing."""
+        """Call the function with tensors, without recording."""
         with no_grad():
-            return self.function(*self.inputs.filled([leaf(x) for x in values]))
+            return self.function(*self.inputs.fill_arguments([leaf(x) for x in values]))
 
-    def over(self, *leaves: Any) -> Any:
-        """Call the function with these in place of the differentiated leaves."""
-        return self.function(*self.inputs.filled(leaves))
+    def call_with_leaves(self, *leaves: Any) -> Any:
+        """Call the function with these values in place of the differentiated leaves."""
+        return self.function(*self.inputs.fill_arguments(leaves))
 
-    def pulled_back(self, values: Arrays, weights: Arrays) -> list[Any]:
-        """Walk the graph back."""
-        y, back = recorded_vjp(self.over, *values)
+    def pull_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+        """Differentiate the recorded graph in reverse mode."""
+        y, back = recorded_vjp(self.call_with_leaves, *values)
         structure = flatten(y)[1]
-        return [plain(x) for x in back(structure(weights))]
+        return [leaf_array(x) for x in back(structure(weights))]
 
-    def pushed(self, values: Arrays, tangents: Arrays) -> list[Any] | None:
-        """Carry tangents along the graph."""
-        moved = recorded_jvp(self.over, tuple(values), tuple(tangents))[1]
-        return [plain(t) for t in flatten(moved)[0]]
+    def push_forward(self, values: Arrays, tangents: Arrays) -> list[Any] | None:
+        """Push tangents through the recorded graph."""
+        moved = recorded_jvp(self.call_with_leaves, tuple(values), tuple(tangents))[1]
+        return [leaf_array(t) for t in flatten(moved)[0]]
 
     def second(self) -> Subject | None:
         """Return the recorded gradient as a function that is recorded again."""
 
         def gradient(gs: Any, *leaves: Any) -> Any:
-            y, back = recorded_vjp(self.over, *leaves)
+            y, back = recorded_vjp(self.call_with_leaves, *leaves)
             return back(flatten(y)[1](gs))
 
         gradient.__name__ = f"gradient of {self.name}"

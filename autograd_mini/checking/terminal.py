@@ -1,4 +1,4 @@
-"""The check that a command line asks for."""
+"""The `check` command of the command line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..cli.targets import describe_error, find_function
 from ..errors import ArgumentError, AutogradError
 from ..files import write_file
 from .check import COVERAGE, gradcheck
-from .counterexamples.searching import SHAPES, VALUES
+from .counterexamples.exploration import SHAPES, VALUES
 from .reporting.report import Report
 
 DESCRIPTION = """\
@@ -44,13 +44,13 @@ GRADIENTS = {
     "jvp": "(*tangents, *inputs)",
     "jac": "(*inputs); True if the function returns (value, gradient)",
 }
-"""Ways to give a gradient, and how each is called."""
+"""The options that give a gradient, and the signature of each."""
 
 PASSED_ON = ("order", "rtol", "atol", "step", "seed", "coverage", "framework")
 
 
 def read_by(reader: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Make the errors of a reader those of the parser, with their text."""
+    """Turn the errors of a reader into errors of the argument parser, with the same text."""
 
     def read(text: str) -> Any:
         try:
@@ -74,7 +74,7 @@ def add_input_options(add: Callable[..., Any]) -> None:
 
 
 def check_options(parser: ArgumentParser) -> None:
-    """Add the arguments of `check`."""
+    """Add the options of `check` to a parser."""
     add = parser.add_argument
     add("function", help="module:function, or path/to/file.py:function")
     inputs = parser.add_argument_group("inputs, by the names of the function's parameters")
@@ -84,7 +84,7 @@ def check_options(parser: ArgumentParser) -> None:
         rules.add_argument(f"--{name}", metavar="FUNCTION", help=f"{name}{called}")
     checking = parser.add_argument_group("the check")
     row = checking.add_argument
-    row("--argnums", type=read_by(choice), metavar="0,2",
+    row("--argnums", type=read_by(read_choice), metavar="0,2",
         help="which inputs are differentiated, by position or name; the others stay")  # fmt: skip
     row("--order", type=int, choices=(1, 2), default=1, help="2 for the gradient's gradient, too")
     row("--seed", type=read_by(parse_seed), default=0, help="of the random inputs and cotangent")
@@ -98,48 +98,53 @@ def check_options(parser: ArgumentParser) -> None:
         help="that a search tries: those given, other lengths, or other axes too")  # fmt: skip
     row("--values", choices=VALUES, default="similar",
         help="that a search tries: like those given, or any")  # fmt: skip
-    row("--examples", type=read_by(count), default=100, help="that a search tries, 100 by default")
+    row(
+        "--examples",
+        type=read_by(read_count),
+        default=100,
+        help="that a search tries, 100 by default",
+    )
     output = parser.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print the report as JSON")
     output.add_argument("--html", metavar="FILE", help="write the report as a page")
 
 
-def choice(text: str) -> tuple[str, ...]:
-    """Read positions or names of inputs, as `0,2` or `x,w`.
+def read_choice(text: str) -> tuple[str, ...]:
+    """Read positions or names of inputs, such as `0,2` or `x,w`.
 
     Raises:
-        ArgumentError: if there is none, or an empty one.
+        ArgumentError: if one of them is empty.
     """
     parts = tuple(part.strip() for part in text.removesuffix(",").split(","))
     if not all(parts):
-        raise ArgumentError(f"{text!r:.80} chooses no inputs; write positions or names, as 0,2")
+        raise ArgumentError(f"{text!r:.80} chooses no inputs; give positions or names: 0,2")
     return parts
 
 
-def count(text: str) -> int:
+def read_count(text: str) -> int:
     """Read a number of examples.
 
     Raises:
-        ArgumentError: if it is no whole number from 1 on.
+        ArgumentError: if the text is not a whole number of at least 1.
     """
     if not text.strip().isdecimal() or len(text) > 9 or int(text) < 1:
-        raise ArgumentError(f"{text!r:.80} is no number of examples; give 1 or more")
+        raise ArgumentError(f"{text!r:.80} is not a number of examples; give 1 or more")
     return int(text)
 
 
 def exit_code(report: Report) -> int:
-    """Return how the command ends: 0 if the gradient is right, 3 if that is open, else 1."""
+    """Return the exit code: 0 if the gradient is right, 3 if undecided, 1 if it is wrong."""
     return 3 if report.undecided else 0 if report.ok else 1
 
 
 def check(asked: Namespace) -> int:
-    """Carry out a check, print what was found, and return the exit code."""
+    """Run a check, print the report, and return the exit code."""
     standard_output()
-    page_path = None if asked.html is None else writable(asked.html)
+    page_path = None if asked.html is None else writable_path(asked.html)
     if asked.file is not None and os.path.isfile(asked.file):
         asked.file = os.path.abspath(asked.file)  # the checked file may go to another folder
     function = find_function(asked.function)
-    given = gradients(asked)
+    given = named_gradients(asked)
     at = make_point(function, asked.inputs or (), asked.file, asked.seed, asked.scale, asked.dtype)
     settings = {name: getattr(asked, name) for name in PASSED_ON}
     settings |= {"names": at.names, **given}
@@ -150,7 +155,7 @@ def check(asked: Namespace) -> int:
         settings["argnums"] = at.chosen
     try:
         if asked.search:
-            return searched(function, at, settings, asked, page_path)
+            return run_search(function, at, settings, asked, page_path)
         report = gradcheck(function, *at.arguments, **settings, raises=False)
     except AutogradError as error:
         raise ArgumentError(f"{error}; the inputs are {at}") from error
@@ -158,25 +163,25 @@ def check(asked: Namespace) -> int:
         text = f"{describe_error(error)}; the inputs are {at}: give those that the function takes"
         raise ArgumentError(text) from error
     write_page(page_path, report)
-    show(report.to_dict() if asked.json else report, asked)
+    print_report(report.to_dict() if asked.json else report, asked)
     return exit_code(report)
 
 
-def writable(path: str) -> str:
+def writable_path(path: str) -> str:
     """Return the absolute path of a file that can be written.
 
     Raises:
-        ArgumentError: if it cannot, as far as one can tell before.
+        ArgumentError: if it cannot be written, as far as this is known beforehand.
     """
     whole = os.path.abspath(path)
     folder = os.path.dirname(whole)
     if not path or os.path.isdir(whole):
-        raise ArgumentError(f"--html {path!r} is no file; give the name of one, as report.html")
+        raise ArgumentError(f"--html {path!r} is not a file; give a file name, such as report.html")
     if not os.path.isdir(folder):
         raise ArgumentError(f"--html {path!r}: there is no folder {folder!r}; make it first")
     blocked = whole if os.path.exists(whole) else folder
     if not os.access(blocked, os.W_OK):
-        raise ArgumentError(f"--html {path!r}: {blocked!r} cannot be written; choose another one")
+        raise ArgumentError(f"--html {path!r}: {blocked!r} cannot be written; choose another file")
     return whole
 
 
@@ -184,7 +189,7 @@ def chosen_positions(parts: tuple[str, ...], at: Point) -> list[int]:
     """Return the positions of inputs that were chosen by position or name.
 
     Raises:
-        ArgumentError: if there is no such input.
+        ArgumentError: for an unknown input.
     """
     found = []
     for part in parts:
@@ -196,8 +201,8 @@ def chosen_positions(parts: tuple[str, ...], at: Point) -> list[int]:
     return found
 
 
-def gradients(asked: Namespace) -> dict[str, Any]:
-    """Return the gradient that was named, by its keyword."""
+def named_gradients(asked: Namespace) -> dict[str, Any]:
+    """Return the gradient that the user named, by its keyword."""
     found: dict[str, Any] = {}
     for name in GRADIENTS:
         text = getattr(asked, name)
@@ -207,24 +212,24 @@ def gradients(asked: Namespace) -> dict[str, Any]:
     return found
 
 
-def show(found: Any, asked: Namespace) -> None:
+def print_report(found: Any, asked: Namespace) -> None:
     """Print a report, or plain values as JSON."""
     text = json.dumps(jsonable(found), indent=2) if asked.json else found
     print(text, file=asked.output)
 
 
 def write_page(path: str | None, report: Report) -> None:
-    """Write the page of a report, if that was asked for."""
+    """Write the HTML page of a report, if requested."""
     if path is not None:
         from .reporting.display import page
 
         write_file(path, page(report))
 
 
-def searched(
+def run_search(
     function: Any, at: Point, settings: dict[str, Any], asked: Namespace, page_path: str | None
 ) -> int:
-    """Search for a counterexample, print it, and return 1 if there is one, else 0."""
+    """Search for a counterexample, print it, and return the exit code; 0 if there is none."""
     from .counterexamples import explore
 
     usual = {name: p.default for name, p in signature(gradcheck).parameters.items()}
@@ -240,12 +245,12 @@ def searched(
         write_page(page_path, found.report)
     elif page_path is not None:
         print_error("autograd-mini check: nothing was found, so no page is written")
-    show(explored.to_dict() if asked.json else explored, asked)
+    print_report(explored.to_dict() if asked.json else explored, asked)
     return 0 if found is None else exit_code(found.report)
 
 
 def jsonable(value: Any) -> Any:
-    """Return plain Python values as JSON has them: NaN and infinity are strings there."""
+    """Convert values for JSON: NaN and infinity become strings."""
     if isinstance(value, dict):
         return {str(key): jsonable(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""Checks for tests under pytest: one that fails shows its report, and no line of this library.
+"""Checks for pytest: a failing test shows the report, without lines of this library.
 
 from autograd_mini.checking.testing import gradcheck
 
@@ -26,10 +26,10 @@ def __dir__() -> list[str]:
 
 
 def fail_briefly(check: Callable[Parameters, Report]) -> Callable[Parameters, Report]:
-    """Return a check that lets a test fail with the report alone."""
+    """Wrap a check so that a failing test shows only the report."""
 
     @wraps(check)
-    def checked(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Report:
+    def check_or_fail(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Report:
         __tracebackhide__ = True
         import pytest
 
@@ -39,7 +39,7 @@ def fail_briefly(check: Callable[Parameters, Report]) -> Callable[Parameters, Re
             pytest.fail(str(report), pytrace=False)
         return report
 
-    return checked
+    return check_or_fail
 
 
 gradcheck = fail_briefly(check_gradient)

@@ -1,16 +1,16 @@
-"""Adapters: functions of PyTorch, JAX and TensorFlow as subjects of a check.
+"""Adapters: check functions of PyTorch, JAX and TensorFlow.
 
-Each framework has a module here, which is imported when a function of it is checked.
+Each framework has one module here. It is imported when a function of that framework is checked.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from .choice import adapted, framework_of
 from .foreign import Foreign, Framework
+from .frameworks import adapt_function, framework_of
 
-__all__ = ["Foreign", "Framework", "adapted", "framework_of", "with_parameters"]
+__all__ = ["Foreign", "Framework", "adapt_function", "framework_of", "with_parameters"]
 
 
 def with_parameters(module: Any) -> tuple[Any, dict[str, Any]]:

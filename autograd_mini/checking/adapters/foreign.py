@@ -1,7 +1,7 @@
-"""Functions of another framework's tensors, behind the interface of a subject.
+"""Check a function of another framework's tensors through the interface of a subject.
 
-A `Framework` turns arrays into its tensors and back; a `Foreign` subject calls the function with
-tensors in the places of the arrays that are moved, and asks the framework for its gradient.
+A `Framework` converts between arrays and its tensors. A `Foreign` subject calls the function with
+tensors, and asks the framework for the gradient.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from ...core.tree import flatten
 from ..causes import Kind
 from ..coordinates import coordinates
 from ..inputs import Arrays, Inputs, Problem, problem
-from ..subjects import Function, Subject, copies
+from ..subjects import Function, Subject, copy_arrays
 
 
 class Place:
-    """Stands where a differentiated leaf goes."""
+    """Marks the place of a differentiated leaf."""
 
     def __init__(self, position: int) -> None:
         self.position = position
 
 
 class Passed:
-    """Hides a value from the check: it is passed on as it is."""
+    """Hides a value from the check: it is passed to the function unchanged."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
 
 
 class Framework:
-    """What a check needs to know of a framework; it is imported where one of these is made.
+    """What a check needs to know about a framework. Creating one imports the framework.
 
     Attributes:
         title: its name in messages.
@@ -45,64 +45,64 @@ class Framework:
     title: str
 
     def owns(self, value: Any) -> bool:
-        """Whether a value is one of its tensors."""
+        """Is a value one of the framework's tensors?"""
         raise NotImplementedError
 
     def array(self, tensor: Any) -> np.ndarray:
-        """Return the numbers of a tensor."""
+        """Return the values of a tensor as an array."""
         raise NotImplementedError
 
     def tensor(self, value: Any, like: Any = None) -> Any:
-        """Make a tensor of an array; `like` is the one that the user gave in its place."""
+        """Convert an array to a tensor; `like` is the tensor that the user gave for this input."""
         raise NotImplementedError
 
     def wide(self, tensor: Any) -> Any:
-        """Return a tensor in double precision, if it is of floating-point numbers."""
+        """Convert a floating-point tensor to double precision."""
         raise NotImplementedError
 
-    def changed(self, tensor: Any, value: Any) -> bool:
-        """Whether a tensor was written into, where the array does not show it."""
+    def has_changed(self, tensor: Any, value: Any) -> bool:
+        """Did the function write into a tensor, in a way that its array does not show?"""
         return False
 
     def function(self, f: Any) -> Function:
-        """Return what is to be called."""
+        """Return the callable form of a function."""
         return f
 
     def wide_function(self, f: Any) -> Any:
-        """Return the function with its own numbers in double precision, where that can be."""
+        """Return the function with its parameters in double precision, if possible."""
         return f
 
-    def declared(self, f: Any) -> Any:
-        """Return the function whose parameters name the inputs."""
+    def declaring_function(self, f: Any) -> Any:
+        """Return the function whose signature names the inputs."""
         return f
 
-    def opened(self, f: Any, arguments: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
-        """Return a function and its arguments with nothing but usual containers in them."""
+    def open_containers(self, f: Any, arguments: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
+        """Rewrite a function and its arguments so that only standard containers remain."""
         return f, arguments
 
     def with_parameters(self, f: Any) -> tuple[Any, dict[str, Any]] | None:
-        """Return an object that has parameters as a function of them and its inputs, and them.
+        """Return a function of the parameters of an object and of its inputs, and the parameters.
 
-        None for a function without.
+        Returns None for a function without parameters.
         """
         return None
 
     def precision(self, wide: bool) -> AbstractContextManager[Any]:
-        """Return the context in which tensors are made and used."""
+        """Return the context in which tensors are created and used."""
         return nullcontext()
 
     def subject(self, f: Any, inputs: Inputs, arguments: Sequence[Any], wide: bool) -> Foreign:
-        """Return the subject for a function; `arguments` are those that the user gave."""
+        """Return the subject for a function; `arguments` are the user's."""
         raise NotImplementedError
 
 
 class Foreign(Subject):
-    """A function of a framework's tensors; its gradient is the framework's.
+    """A function of a framework's tensors, with the gradient that the framework computes.
 
     Attributes:
-        likes: what the user gave for each differentiated leaf.
-        wide: whether everything is in double precision.
-        coarsest: the rounding unit of results in a dtype that NumPy does not have.
+        likes: the value that the user gave for each differentiated leaf.
+        wide: whether everything runs in double precision.
+        coarsest: the rounding unit of results in a dtype that NumPy lacks.
     """
 
     none_is_zero = True
@@ -115,7 +115,7 @@ class Foreign(Subject):
         self.what = f"the gradient of {framework.title}"
         self.framework, self.wide = framework, wide
         self.coarsest = 0.0
-        filled = inputs.filled([Place(i) for i in range(len(inputs.arrays))])
+        filled = inputs.fill_arguments([Place(i) for i in range(len(inputs.arrays))])
         leaves, self._rebuild = flatten(list(filled))
         given = flatten(list(arguments))[0]
         self._arrays_only = not any(framework.owns(x) for x in given)
@@ -124,7 +124,7 @@ class Foreign(Subject):
         self.likes = [x for x, i in zip(given, self._slots, strict=True) if i is not None]
 
     def passed_on(self, value: Any) -> Any:
-        """Return a value that is not differentiated, as the function gets it."""
+        """Return a value that is not differentiated, in the form that the function receives."""
         framework = self.framework
         with self.precision():
             if self._arrays_only and isinstance(value, np.ndarray):
@@ -136,14 +136,14 @@ class Foreign(Subject):
         found: AbstractContextManager[Any] = self.framework.precision(self.wide)
         return found
 
-    def applied(self, *tensors: Any) -> Any:
-        """Call the function with these in place of the differentiated leaves."""
+    def call_with_tensors(self, *tensors: Any) -> Any:
+        """Call the function with these tensors in place of the differentiated leaves."""
         rows = zip(self._slots, self._rest, strict=True)
         filled = [x if i is None else tensors[i] for i, x in rows]
         return self.function(*self._rebuild(filled))
 
     def tensors(self, values: Sequence[Any]) -> list[Any]:
-        """Make tensors of natural values, one a differentiated leaf."""
+        """Convert the values of the differentiated leaves to tensors."""
         rows = zip(values, self.likes, strict=True)
         return [self.framework.tensor(x, like) for x, like in rows]
 
@@ -152,13 +152,13 @@ class Foreign(Subject):
         return flatten(outputs)[0]
 
     def arrays(self, outputs: Any) -> list[Any]:
-        """Return the leaves of a result as arrays; what is no number stays as it is."""
+        """Return the leaves of a result as arrays; other values stay unchanged."""
         framework, leaves = self.framework, self.leaves(outputs)
         return [framework.array(y) if framework.owns(y) else y for y in leaves]
 
-    def evaluated(self, tensors: list[Any]) -> Any:
-        """Call the function for its numbers only."""
-        return self.applied(*tensors)
+    def call_for_values(self, tensors: list[Any]) -> Any:
+        """Call the function when only its values are needed."""
+        return self.call_with_tensors(*tensors)
 
     def call(self, values: Arrays) -> Any:
         """Call the function with tensors.
@@ -168,42 +168,42 @@ class Foreign(Subject):
         """
         with self.precision():
             tensors = self.tensors(values)
-            outputs = self.evaluated(tensors)
+            outputs = self.call_for_values(tensors)
             found = self.arrays(outputs)
             self._pair = super().is_pair(outputs)
             for tensor, value, name in zip(tensors, values, self.inputs.names, strict=True):
-                if self.framework.changed(tensor, value):
+                if self.framework.has_changed(tensor, value):
                     text = f"the function changed {name} in place; it must work on a copy"
                     raise problem(Kind.MUTATION, text, name)
         return found or outputs
 
     def is_pair(self, result: Any) -> bool:
-        """Whether the function's last result, before it was taken apart, had two parts."""
+        """Did the function's last result consist of two parts?"""
         return self._pair
 
     def evaluate_rows(self, arrays: Arrays, position: int, rows: np.ndarray) -> Arrays | None:
-        """Return outputs with each of many rows in the place of one input, if it can be batched."""
+        """Evaluate many rows in place of one input, in one batched call; None if impossible."""
         values = self.inputs.values(arrays)
         values[position] = self.inputs.natural(position, rows)
         try:
             with self.precision(), catch_warnings(), np.errstate(all="ignore"):
-                simplefilter("ignore")  # where a framework goes one by one, it says so
-                outputs = self.batched(self.tensors(values), position)
+                simplefilter("ignore")  # some warn that they run a slow loop
+                outputs = self.call_batched(self.tensors(values), position)
                 return None if outputs is None else [coordinates(y) for y in self.arrays(outputs)]
         except Exception:  # not everything can be batched
             return None
 
-    def batched(self, tensors: list[Any], position: int) -> Any:
-        """Call the function for each of the rows of one tensor, None if there is no way to."""
+    def call_batched(self, tensors: list[Any], position: int) -> Any:
+        """Call the function for each row of one tensor at once; None if this is not possible."""
         return None
 
     def at_point(self) -> Arrays:
-        """Evaluate at the point; a dtype that NumPy does not have rounds as it does."""
+        """Evaluate at the point, and use the rounding unit of dtypes that NumPy lacks."""
         found = super().at_point()
         self.epsilon = max(self.epsilon, self.coarsest)
         return found
 
-    def pulled_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+    def pull_back(self, values: Arrays, weights: Arrays) -> list[Any]:
         """Ask the framework for the gradient.
 
         Raises:
@@ -214,43 +214,43 @@ class Foreign(Subject):
                 return self.reverse(values, weights)
         except Problem:
             raise
-        except Exception as error:  # whatever a rule raises is its mistake: the function ran
-            raise problem(*refusal(self.what, error)) from error
+        except Exception as error:  # the function ran, so any error is the rule's
+            raise problem(*describe_refusal(self.what, error)) from error
 
     def reverse(self, values: Arrays, weights: Arrays) -> list[Any]:
         """Return the gradient, one array or None a differentiated leaf."""
         raise NotImplementedError
 
-    def pushed(self, values: Arrays, tangents: Arrays) -> list[Any] | None:
-        """Push tangents forward, where the framework has a rule for all operations."""
+    def push_forward(self, values: Arrays, tangents: Arrays) -> list[Any] | None:
+        """Push tangents forward; None if an operation has no forward rule."""
         try:
             with self.precision(), catch_warnings():
-                simplefilter("ignore")  # about the framework's own forward mode
+                simplefilter("ignore")  # frameworks warn about their forward mode
                 return self.forward(values, tangents)
         except Exception as error:
-            if not by_own_rule(error):
-                return None  # a function without forward mode: nothing to compare
-            kind, text = Kind.FORWARD, refusal("the forward rule", error)[1]
+            if not is_from_user_rule(error):
+                return None  # no forward mode: nothing to compare
+            kind, text = Kind.FORWARD, describe_refusal("the forward rule", error)[1]
             raise problem(kind, text) from error
 
     def forward(self, values: Arrays, tangents: Arrays) -> list[Any]:
-        """Return the tangents of the outputs, None for one that is constant."""
+        """Return the tangents of the outputs; None for a constant output."""
         raise NotImplementedError
 
     # ── the gradient as a function ────────────────────────────────────────────────────────────
-    def differentiable(self, gs: list[Any], *tensors: Any) -> list[Any]:
+    def differentiable_gradient(self, gs: list[Any], *tensors: Any) -> list[Any]:
         """Return the gradient as tensors that the framework can differentiate again."""
         raise NotImplementedError
 
     def second(self) -> Subject:
-        """Return the gradient as a function of cotangents and leaves."""
+        """Return the gradient as a subject: a function of cotangents and leaves."""
 
         def gradient(gs: list[Any], *tensors: Any) -> list[Any]:
-            return self.differentiable(gs, *tensors)
+            return self.differentiable_gradient(gs, *tensors)
 
         gradient.__name__ = f"gradient of {self.name}"
         inputs = self.second_inputs()
-        values = inputs.filled(inputs.values(inputs.arrays))
+        values = inputs.fill_arguments(inputs.values(inputs.arrays))
         found: Foreign = type(self)(self.framework, gradient, inputs, values, self.wide)
         found.likes = [None] * (len(found.likes) - len(self.likes)) + self.likes
         found.coarsest = self.epsilon
@@ -263,35 +263,35 @@ class Foreign(Subject):
         if not self.wide:
             rows = zip(gs, self.results, strict=True)
             gs = [np.asarray(g, y.dtype) if y.dtype.kind in "fc" else g for g, y in rows]
-        values = copies(self.inputs.values(self.inputs.arrays))
+        values = copy_arrays(self.inputs.values(self.inputs.arrays))
         return Inputs((gs, *values), ["cotangent", *self.inputs.names], keep_dtype=not self.wide)
 
     # ── whether it runs ───────────────────────────────────────────────────────────────────────
-    def runs(self) -> int:
-        """Return how far it gets: 0 if the function raises, 1 if its gradient does, else 2."""
+    def try_run(self) -> int:
+        """Return how much runs: 0 nothing, 1 the function, 2 its gradient as well."""
         values = self.inputs.values(self.inputs.arrays)
         try:
-            outputs = [np.asarray(y) for y in self.call(copies(values))]
+            outputs = [np.asarray(y) for y in self.call(copy_arrays(values))]
         except Problem:
             return 1
-        except Exception:  # whatever a function raises for tensors it was not made for
+        except Exception:  # the function may not support these tensors
             return 0
         try:
-            found = self.pulled_back(copies(values), [np.ones_like(y) for y in outputs])
+            found = self.pull_back(copy_arrays(values), [np.ones_like(y) for y in outputs])
         except Exception:
             return 1
         rows = zip(found, values, strict=True)
-        return 1 if any(narrower(g, x) for g, x in rows if g is not None) else 2
+        return 1 if any(is_narrower(g, x) for g, x in rows if g is not None) else 2
 
 
-def narrower(a: Any, b: Any) -> bool:
-    """Whether an array is in a narrower dtype than another."""
+def is_narrower(a: Any, b: Any) -> bool:
+    """Does an array have a narrower dtype than another?"""
     first, second = np.asarray(a).dtype, np.asarray(b).dtype
     return first.kind in "fc" and bool(np.finfo(first).eps > np.finfo(second).eps)
 
 
 def rounding_unit(number: Any) -> float:
-    """Return the distance of 1 and the next number, of a type of numbers that NumPy lacks.
+    """Return the distance from 1 to the next number, for a number type that NumPy lacks.
 
     >>> rounding_unit(np.float16) * 2**10
     1.0
@@ -302,16 +302,16 @@ def rounding_unit(number: Any) -> float:
     return unit
 
 
-def by_own_rule(error: Exception) -> bool:
-    """Whether an error comes out of a `jvp` that somebody wrote, not out of a package's own."""
+def is_from_user_rule(error: Exception) -> bool:
+    """Was an error raised inside a user's `jvp`, rather than a package's?"""
     if isinstance(error, NotImplementedError):
         return False
     frames = extract_tb(error.__traceback__)
     return any(x.name == "jvp" and "site-packages" not in x.filename for x in frames)
 
 
-def refusal(what: str, error: Exception) -> tuple[Kind, str]:
-    """Return what is wrong with a gradient that raises, as the kind and text of a problem."""
+def describe_refusal(what: str, error: Exception) -> tuple[Kind, str]:
+    """Return the kind and text of the problem when computing a gradient raises an error."""
     said = str(error).strip().split("\n")[0]
     lower = said.lower()
     about_shape = any(word in lower for word in ("shape", "number of", "structure", "tuple"))

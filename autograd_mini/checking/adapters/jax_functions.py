@@ -1,6 +1,6 @@
-"""Functions of JAX's arrays, with whatever custom derivatives they have.
+"""Check functions of JAX arrays, with any custom derivatives they have.
 
-JAX's cotangents of complex numbers are the complex conjugates of ours (and PyTorch's).
+JAX's cotangents of complex numbers are the complex conjugates of ours (and of PyTorch's).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .foreign import Foreign, Framework
 
 
 class Jax(Framework):
-    """JAX, imported."""
+    """JAX; creating one imports it."""
 
     title = "JAX"
 
@@ -27,43 +27,43 @@ class Jax(Framework):
         self.numpy: Any = import_module("jax.numpy")
 
     def owns(self, value: Any) -> bool:
-        """Whether a value is one of its arrays."""
+        """Is a value a JAX array?"""
         return isinstance(value, self.jax.Array)
 
     def array(self, tensor: Any) -> np.ndarray:
-        """Return the numbers of an array."""
+        """Return the values of an array."""
         if self.is_short(tensor.dtype):
             tensor = tensor.astype(np.float32)
         return np.array(tensor)
 
     def is_short(self, dtype: Any) -> bool:
-        """Whether a dtype is of floating-point numbers that NumPy does not have."""
+        """Is this a floating-point dtype that NumPy lacks?"""
         numbers = self.numpy
         return bool(numbers.issubdtype(dtype, numbers.floating)) and np.dtype(dtype).kind == "V"
 
     def tensor(self, value: Any, like: Any = None) -> Any:
-        """Make an array, a copy: JAX may read it later than NumPy writes to it again."""
+        """Copy a NumPy array to JAX. JAX may read it after NumPy has overwritten the original."""
         made = self.numpy.array(np.array(value))
         if like is None or not self.owns(like) or self.on_host(like):
             return made
         return self.jax.device_put(made, like.sharding)
 
     def on_host(self, tensor: Any) -> bool:
-        """Whether an array is on the usual device."""
+        """Is an array on the default device?"""
         return bool(tensor.devices() == self.numpy.zeros(()).devices())
 
     def wide(self, tensor: Any) -> Any:
-        """Return an array in double precision, if it is of floating-point numbers."""
+        """Convert a floating-point array to double precision."""
         numbers = self.numpy
         if numbers.issubdtype(tensor.dtype, numbers.complexfloating):
             return tensor.astype(np.complex128)
         floating = numbers.issubdtype(tensor.dtype, numbers.floating)
         return tensor.astype(np.float64) if floating else tensor
 
-    def opened(self, f: Any, arguments: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
-        """Return a function and arguments in which dicts stand for containers of JAX's own.
+    def open_containers(self, f: Any, arguments: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
+        """Replace JAX's registered containers by dicts, for the function and its arguments.
 
-        Such are registered classes, as those of models; a dict has an item a leaf, by its path.
+        Models are often registered classes. The dict has one item for each leaf, named by its path.
         """
         trees = [self.as_dict(x) for x in arguments]
         if all(tree is None for tree in trees):
@@ -83,9 +83,9 @@ class Jax(Framework):
         return over_dicts, [x if t is None else t[0] for x, t in zip(arguments, trees, strict=True)]
 
     def as_dict(self, argument: Any) -> tuple[dict[str, Any], Any] | None:
-        """Return the leaves of an argument by their paths, and its structure; None if not needed.
+        """Return the leaves of an argument by path, and its structure; None if it needs no dict.
 
-        It is needed if something that is a leaf to us is a container to JAX.
+        An argument needs one if JAX opens a container that is a leaf for us.
         """
         tree_util = self.jax.tree_util
         if tree_util.all_leaves(x for x in flatten(argument)[0] if x is not None):
@@ -94,7 +94,7 @@ class Jax(Framework):
         return {tree_util.keystr(path).lstrip("."): leaf for path, leaf in rows}, structure
 
     def precision(self, wide: bool) -> AbstractContextManager[Any]:
-        """Return the context in which JAX has 64 bits; the global setting is not touched."""
+        """Return a context with 64-bit types; the global JAX setting is not changed."""
         if not wide:
             return nullcontext()
         known = getattr(self.jax, "enable_x64", None)
@@ -109,7 +109,7 @@ class Jax(Framework):
 
 
 class JaxSubject(Foreign):
-    """A function of JAX's arrays."""
+    """A function of JAX arrays."""
 
     @property
     def jax(self) -> Any:
@@ -117,13 +117,13 @@ class JaxSubject(Foreign):
         return self.framework.jax
 
     def leaves(self, outputs: Any) -> list[Any]:
-        """Return the leaves of a result, of all containers that JAX knows."""
+        """Return the leaves of a result, in any container that JAX knows."""
         found: list[Any] = self.jax.tree_util.tree_leaves(outputs)
         return found
 
-    def flat(self, *tensors: Any) -> list[Any]:
+    def flat_outputs(self, *tensors: Any) -> list[Any]:
         """Call the function and return the leaves of its result."""
-        return self.leaves(self.applied(*tensors))
+        return self.leaves(self.call_with_tensors(*tensors))
 
     def arrays(self, outputs: Any) -> list[Any]:
         """Return the leaves of a result as arrays."""
@@ -132,25 +132,25 @@ class JaxSubject(Foreign):
                 self.coarsest = max(self.coarsest, float(self.framework.numpy.finfo(y.dtype).eps))
         return super().arrays(outputs)
 
-    def batched(self, tensors: list[Any], position: int) -> Any:
-        """Call the function by `jax.vmap`."""
+    def call_batched(self, tensors: list[Any], position: int) -> Any:
+        """Call the function with `jax.vmap`."""
         axes = [0 if i == position else None for i in range(len(tensors))]
-        return self.jax.vmap(self.flat, in_axes=axes)(*tensors)
+        return self.jax.vmap(self.flat_outputs, in_axes=axes)(*tensors)
 
     # ── reverse ───────────────────────────────────────────────────────────────────────────────
     def reverse(self, values: Arrays, weights: Arrays) -> list[Any]:
-        """Return the gradient of `jax.vjp`."""
-        found = self.walked(self.tensors(values), [np.array(g) for g in weights])
+        """Compute the gradient with `jax.vjp`."""
+        found = self.run_backward(self.tensors(values), [np.array(g) for g in weights])
         return [None if g is None else self.framework.array(g) for g in found]
 
-    def walked(self, tensors: Sequence[Any], gs: Sequence[Any]) -> list[Any]:
-        """Return the gradient as JAX's arrays, by our convention for complex numbers."""
-        outputs, back = self.jax.vjp(self.flat, *tensors)
+    def run_backward(self, tensors: Sequence[Any], gs: Sequence[Any]) -> list[Any]:
+        """Return the gradient as JAX arrays, in our convention for complex numbers."""
+        outputs, back = self.jax.vjp(self.flat_outputs, *tensors)
         cotangents = [self.cotangent(y, g) for y, g in zip(outputs, gs, strict=True)]
         return [self.framework.numpy.conj(g) for g in back(cotangents)]
 
     def cotangent(self, y: Any, g: Any) -> Any:
-        """Return our cotangent of an output as JAX takes it."""
+        """Convert our cotangent of an output to what JAX expects."""
         numbers, dtype = self.framework.numpy, self.framework.numpy.result_type(y)
         if not numbers.issubdtype(dtype, numbers.inexact):
             return np.zeros(np.shape(y), self.jax.dtypes.float0)
@@ -158,12 +158,12 @@ class JaxSubject(Foreign):
 
     # ── forward, and again ────────────────────────────────────────────────────────────────────
     def forward(self, values: Arrays, tangents: Arrays) -> list[Any]:
-        """Push tangents forward by `jax.jvp`."""
+        """Push tangents forward with `jax.jvp`."""
         moved = [self.framework.tensor(t) for t in tangents]
-        found = self.jax.jvp(self.flat, tuple(self.tensors(values)), tuple(moved))[1]
+        found = self.jax.jvp(self.flat_outputs, tuple(self.tensors(values)), tuple(moved))[1]
         constant = self.jax.dtypes.float0
         return [None if t.dtype == constant else self.framework.array(t) for t in found]
 
-    def differentiable(self, gs: list[Any], *tensors: Any) -> list[Any]:
+    def differentiable_gradient(self, gs: list[Any], *tensors: Any) -> list[Any]:
         """Return the gradient as arrays that JAX can differentiate again."""
-        return self.walked(tensors, gs)
+        return self.run_backward(tensors, gs)

@@ -1,4 +1,4 @@
-"""Functions of TensorFlow's tensors and variables, with whatever custom gradients they have."""
+"""Check functions of TensorFlow tensors and variables, with any custom gradients they have."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .foreign import Foreign, Framework, rounding_unit
 
 
 class TensorFlow(Framework):
-    """TensorFlow, imported."""
+    """TensorFlow; creating one imports it."""
 
     title = "TensorFlow"
 
@@ -21,44 +21,44 @@ class TensorFlow(Framework):
         self.tf: Any = import_module("tensorflow")
 
     def owns(self, value: Any) -> bool:
-        """Whether a value is a tensor or variable, or slices of one."""
+        """Is a value a tensor, a variable, or indexed slices of a tensor?"""
         tf = self.tf
         return isinstance(value, (tf.Tensor, tf.Variable, tf.IndexedSlices))
 
     def array(self, tensor: Any) -> np.ndarray:
-        """Return the numbers of a tensor."""
+        """Return the values of a tensor."""
         tensor = self.tf.convert_to_tensor(tensor)
         if self.is_short(tensor.dtype):
             tensor = self.tf.cast(tensor, self.tf.float32)
         return np.array(tensor.numpy())
 
     def is_short(self, dtype: Any) -> bool:
-        """Whether a dtype is of floating-point numbers that NumPy does not have."""
+        """Is this a floating-point dtype that NumPy lacks?"""
         return bool(dtype.is_floating) and np.dtype(dtype.as_numpy_dtype).kind == "V"
 
     def is_variable(self, value: Any) -> bool:
-        """Whether a value is a variable."""
+        """Is a value a variable?"""
         return isinstance(value, self.tf.Variable)
 
     def tensor(self, value: Any, like: Any = None) -> Any:
-        """Make a tensor, or a variable in the place of one."""
+        """Make a tensor, or a variable if the user gave one."""
         made = self.tf.constant(np.array(value))
         return self.tf.Variable(made) if self.is_variable(like) else made
 
     def wide(self, tensor: Any) -> Any:
-        """Return a tensor in double precision, if it is of floating-point numbers."""
+        """Convert a floating-point tensor to double precision."""
         dtype = tensor.dtype
         wanted = self.tf.complex128 if dtype.is_complex else self.tf.float64
         return self.tf.cast(tensor, wanted) if dtype.is_complex or dtype.is_floating else tensor
 
-    def changed(self, tensor: Any, value: Any) -> bool:
-        """Whether a variable was assigned to."""
+    def has_changed(self, tensor: Any, value: Any) -> bool:
+        """Did the function assign to a variable?"""
         if not self.is_variable(tensor):
             return False
         return not np.array_equal(self.array(tensor), value, equal_nan=True)
 
-    def declared(self, f: Any) -> Any:
-        """Return the function whose parameters name the inputs: `call` of a layer."""
+    def declaring_function(self, f: Any) -> Any:
+        """Return the function whose signature names the inputs: `call` for a layer."""
         call = getattr(f, "call", None)
         is_layer = isinstance(f, self.tf.Module) and callable(call)
         return call if is_layer else getattr(f, "python_function", f)
@@ -69,7 +69,7 @@ class TensorFlow(Framework):
 
 
 class TensorFlowSubject(Foreign):
-    """A function of TensorFlow's tensors and variables."""
+    """A function of TensorFlow tensors and variables."""
 
     _variables: dict[tuple[int, Any], Any] | None = None
 
@@ -79,7 +79,10 @@ class TensorFlowSubject(Foreign):
         return self.framework.tf
 
     def tensors(self, values: Sequence[Any]) -> list[Any]:
-        """Make tensors; a variable is made once and assigned to, so nothing is traced again."""
+        """Convert values to tensors.
+
+        A variable is created once and then assigned to, so that nothing is traced again.
+        """
         if self._variables is None:
             self._variables = {}
         found = []
@@ -103,19 +106,19 @@ class TensorFlowSubject(Foreign):
 
     # ── reverse ───────────────────────────────────────────────────────────────────────────────
     def reverse(self, values: Arrays, weights: Arrays) -> list[Any]:
-        """Return the gradient of a tape."""
+        """Compute the gradient with a tape."""
         gs = [self.framework.tensor(g) for g in weights]
-        found = self.walked(self.tensors(values), gs)
+        found = self.run_backward(self.tensors(values), gs)
         return [None if g is None else self.framework.array(g) for g in found]
 
-    def walked(self, tensors: Sequence[Any], gs: Sequence[Any]) -> list[Any]:
-        """Record the function and walk back, None for a leaf that nothing depends on."""
+    def run_backward(self, tensors: Sequence[Any], gs: Sequence[Any]) -> list[Any]:
+        """Record the function and differentiate; None for a leaf that no output depends on."""
         with self.tf.GradientTape() as tape:
             for x in tensors:
                 tape.watch(x)
-            outputs = self.leaves(self.applied(*tensors))
+            outputs = self.leaves(self.call_with_tensors(*tensors))
         rows = zip(outputs, gs, strict=True)
-        pairs = [(y, g) for y, g in rows if self.framework.owns(y) and moves(y.dtype)]
+        pairs = [(y, g) for y, g in rows if self.framework.owns(y) and has_derivatives(y.dtype)]
         if not pairs:
             return [None] * len(tensors)
         cotangents = [self.tf.cast(g, y.dtype) for y, g in pairs]
@@ -130,19 +133,19 @@ class TensorFlowSubject(Foreign):
         tensors = self.tensors(values)
         moved = [self.framework.tensor(t) for t in tangents]
         with self.tf.autodiff.ForwardAccumulator(tensors, moved) as accumulator:
-            outputs = self.leaves(self.applied(*tensors))
+            outputs = self.leaves(self.call_with_tensors(*tensors))
         found = [accumulator.jvp(y) if self.framework.owns(y) else None for y in outputs]
         return [None if t is None else self.framework.array(t) for t in found]
 
-    def differentiable(self, gs: list[Any], *tensors: Any) -> list[Any]:
+    def differentiable_gradient(self, gs: list[Any], *tensors: Any) -> list[Any]:
         """Return the gradient as tensors that TensorFlow can differentiate again."""
-        found = self.walked(tensors, gs)
+        found = self.run_backward(tensors, gs)
         rows = zip(found, tensors, strict=True)
         return [
             self.tf.zeros_like(x) if g is None else self.tf.convert_to_tensor(g) for g, x in rows
         ]
 
 
-def moves(dtype: Any) -> bool:
-    """Whether values of a dtype have derivatives."""
+def has_derivatives(dtype: Any) -> bool:
+    """Do values of this dtype have derivatives?"""
     return bool(dtype.is_floating or dtype.is_complex)

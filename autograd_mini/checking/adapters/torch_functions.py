@@ -1,4 +1,4 @@
-"""Functions of PyTorch's tensors: autograd functions, modules, and whatever is made of them."""
+"""Check functions of PyTorch tensors: autograd functions, modules, and plain functions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .foreign import Foreign, Framework
 
 
 class Torch(Framework):
-    """PyTorch, imported."""
+    """PyTorch; creating one imports it."""
 
     title = "PyTorch"
 
@@ -27,57 +27,57 @@ class Torch(Framework):
         self.torch: Any = import_module("torch")
 
     def owns(self, value: Any) -> bool:
-        """Whether a value is a tensor."""
+        """Is a value a tensor?"""
         return isinstance(value, self.torch.Tensor)
 
     def array(self, tensor: Any) -> np.ndarray:
-        """Return the numbers of a tensor, which share its memory where they can."""
+        """Return the values of a tensor; the array shares its memory if possible."""
         torch, plain = self.torch, tensor.detach()
         plain = plain.to_dense() if plain.layout is not torch.strided else plain
         plain = plain.cpu().resolve_conj().resolve_neg()
-        if plain.is_floating_point() and plain.dtype not in self.known():
+        if plain.is_floating_point() and plain.dtype not in self.numpy_dtypes():
             plain = plain.float()
         found: np.ndarray = plain.numpy()
         return found
 
-    def known(self) -> tuple[Any, ...]:
-        """Return the floating-point dtypes that NumPy has as well."""
+    def numpy_dtypes(self) -> tuple[Any, ...]:
+        """Return the floating-point dtypes that NumPy also has."""
         return self.torch.float16, self.torch.float32, self.torch.float64
 
     def tensor(self, value: Any, like: Any = None) -> Any:
-        """Make a tensor; on the CPU it shares the memory of an array, so writing to it shows."""
+        """Convert an array to a tensor; on the CPU they share memory, so in-place writes show."""
         shared = self.torch.from_numpy(np.asarray(value))
         return shared if like is None or not self.owns(like) else shared.to(like.device)
 
     def wide(self, tensor: Any) -> Any:
-        """Return a tensor in double precision, if it is of floating-point numbers."""
+        """Convert a floating-point tensor to double precision."""
         if tensor.is_complex():
             return tensor.detach().to(self.torch.complex128)
         return tensor.detach().double() if tensor.is_floating_point() else tensor
 
-    def changed(self, tensor: Any, value: Any) -> bool:
-        """Whether a tensor was written into, where the array does not show it."""
+    def has_changed(self, tensor: Any, value: Any) -> bool:
+        """Did the function write into a tensor, in a way that its array does not show?"""
         if isinstance(value, np.ndarray) and tensor.device.type == "cpu":
             return False  # the same memory
         return not np.array_equal(self.array(tensor), value, equal_nan=True)
 
     def is_function(self, f: Any) -> bool:
-        """Whether this is a class with a forward and a backward."""
+        """Is this an autograd function, a class with a forward and a backward?"""
         return isinstance(f, type) and issubclass(f, self.torch.autograd.Function)
 
     def function(self, f: Any) -> Function:
-        """Return what is to be called: `apply` of a class."""
+        """Return the callable form: `apply` for an autograd function."""
         if not self.is_function(f):
             return f
 
-        def applied(*xs: Any) -> Any:
+        def apply_function(*xs: Any) -> Any:
             return f.apply(*xs)
 
-        applied.__name__ = f.__name__
-        return applied
+        apply_function.__name__ = f.__name__
+        return apply_function
 
     def wide_function(self, f: Any) -> Any:
-        """Return a module as a copy in double precision; the user's is not touched."""
+        """Return a copy of a module in double precision; the user's module is not changed."""
         if isinstance(f, ModuleFunction):
             return ModuleFunction(self.wide_function(f.module))
         if not isinstance(f, self.torch.nn.Module):
@@ -87,8 +87,8 @@ class Torch(Framework):
         except Exception:  # a module that cannot be copied is checked as it is
             return f
 
-    def declared(self, f: Any) -> Any:
-        """Return the function whose parameters name the inputs: `forward` of a class or module."""
+    def declaring_function(self, f: Any) -> Any:
+        """Return the function whose signature names the inputs: `forward` of a class or module."""
         if self.is_function(f):
             separate = f.setup_context is not self.torch.autograd.Function.setup_context
             return f.forward if separate else partial(f.forward, None)
@@ -107,23 +107,23 @@ class Torch(Framework):
 
 
 MANY_RESULTS = 16
-"""Results up to which each is differentiated alone too."""
+"""With more results than this, they are not differentiated one by one."""
 
 
 class ModuleFunction:
-    """A module as a function of its parameters and then its inputs."""
+    """A module as a function of its parameters and its inputs."""
 
     def __init__(self, module: Any) -> None:
         self.module = module
         self.__name__ = type(module).__name__
         try:
             named = signature(module.forward).parameters.values()
-        except (TypeError, ValueError):  # nothing that tells its parameters
+        except (TypeError, ValueError):  # the signature is not available
             return
         self.__signature__ = Signature([Parameter("parameters", Parameter.POSITIONAL_ONLY), *named])
 
     def __call__(self, parameters: Any, *inputs: Any) -> Any:
-        """Call the module with other parameters; what it writes into buffers is lost."""
+        """Call the module with other parameters; writes into buffers are dropped."""
         buffers = {k: b.clone() for k, b in self.module.named_buffers()}
         values = {**buffers, **parameters}
         return import_module("torch").func.functional_call(self.module, values, inputs)
@@ -138,10 +138,10 @@ def with_parameters(module: Any) -> tuple[ModuleFunction, dict[str, Any]]:
 
 
 class TorchSubject(Foreign):
-    """A function of PyTorch's tensors.
+    """A function of PyTorch tensors.
 
     Attributes:
-        recording: whether the function asks for gradients itself, so that it needs a graph.
+        recording: whether the function itself computes gradients, so that it needs a graph.
     """
 
     unsteady = (
@@ -158,50 +158,52 @@ class TorchSubject(Foreign):
         """The module."""
         return self.framework.torch
 
-    def evaluated(self, tensors: list[Any]) -> Any:
-        """Call the function, recording nothing if it can do without."""
+    def call_for_values(self, tensors: list[Any]) -> Any:
+        """Call the function, without recording if possible."""
         if self.recording:
             with self.torch.enable_grad():
-                return self.applied(*[x.requires_grad_() for x in tensors])
+                return self.call_with_tensors(*[x.requires_grad_() for x in tensors])
         with self.torch.no_grad():
-            return self.applied(*tensors)
+            return self.call_with_tensors(*tensors)
 
     def arrays(self, outputs: Any) -> list[Any]:
         """Return the leaves of a result as arrays."""
         for y in self.leaves(outputs):
             if self.framework.owns(y) and y.is_floating_point():
-                known = y.dtype in self.framework.known()
+                known = y.dtype in self.framework.numpy_dtypes()
                 unit = 0.0 if known else float(self.torch.finfo(y.dtype).eps)
                 self.coarsest = max(self.coarsest, unit)
         return super().arrays(outputs)
 
-    def runs(self) -> int:
-        """Return how far it gets; a function that fails without a graph is given one."""
-        reached = super().runs()
+    def try_run(self) -> int:
+        """Return how much runs; a function that fails without a graph is recorded."""
+        reached = super().try_run()
         if reached == 0:
             self.recording = True
-            reached = super().runs()
+            reached = super().try_run()
         return reached
 
-    def batched(self, tensors: list[Any], position: int) -> Any:
-        """Call the function by `torch.func.vmap`."""
+    def call_batched(self, tensors: list[Any], position: int) -> Any:
+        """Call the function with `torch.func.vmap`."""
         axes = tuple(0 if i == position else None for i in range(len(tensors)))
         with self.torch.no_grad():
-            mapped = self.torch.func.vmap(lambda *ts: self.leaves(self.applied(*ts)), axes)
+            mapped = self.torch.func.vmap(
+                lambda *ts: self.leaves(self.call_with_tensors(*ts)), axes
+            )
             return mapped(*tensors)
 
     # ── reverse ───────────────────────────────────────────────────────────────────────────────
     def reverse(self, values: Arrays, weights: Arrays) -> list[Any]:
-        """Return the gradient of autograd."""
+        """Compute the gradient with autograd."""
         gs = [None if g is None else self.framework.tensor(g) for g in weights]
-        found = self.walked(self.tensors(values), gs, create_graph=False)
+        found = self.run_backward(self.tensors(values), gs, create_graph=False)
         return [None if x is None else self.framework.array(x) for x in found]
 
-    def walked(self, tensors: list[Any], gs: list[Any], create_graph: bool) -> list[Any]:
-        """Record the function and walk back, None for a leaf that nothing depends on."""
+    def run_backward(self, tensors: list[Any], gs: list[Any], create_graph: bool) -> list[Any]:
+        """Record the function and differentiate; None for a leaf that no output depends on."""
         with self.torch.enable_grad():
             moved = [x if x.requires_grad else x.requires_grad_() for x in tensors]
-            outputs = self.leaves(self.applied(*moved))
+            outputs = self.leaves(self.call_with_tensors(*moved))
             rows = [(y, g) for y, g in zip(outputs, gs, strict=True) if g is not None]
             pairs = [(y, g) for y, g in rows if self.framework.owns(y) and y.requires_grad]
             if not pairs:
@@ -215,38 +217,38 @@ class TorchSubject(Foreign):
         return list(found)
 
     def gradient(self, weights: Arrays, point: Arrays | None = None) -> Arrays:
-        """Return the gradient; once, see that it is the same for a cotangent with gaps in memory.
+        """Return the gradient. Once, also compare with cotangents of unusual layout or with None.
 
         Raises:
-            Problem: if it is not, or for what any gradient raises.
+            Problem: if these give another gradient, or if computing one raises an error.
         """
         found = super().gradient(weights, point)
         if point is not None:
             return found
         if self._first is None:
             self._first = found
-        elif not self._laid_out and same(found, self._first):
+        elif not self._laid_out and gradients_agree(found, self._first):
             self._laid_out = True
-            self.with_gaps(weights, found)
-            self.with_undefined(weights, found)
+            self.check_with_gaps(weights, found)
+            self.check_with_undefined(weights, found)
         return found
 
-    def with_gaps(self, weights: Arrays, expected: Arrays) -> None:
-        """Compare with the gradient for the same cotangent, laid out with gaps in memory.
+    def check_with_gaps(self, weights: Arrays, expected: Arrays) -> None:
+        """Compare with the gradient for the same cotangent in memory with gaps.
 
         Raises:
-            Problem: if it is another one.
+            Problem: if the gradient differs.
         """
         what = f"{self.what}, given a cotangent that is not contiguous in memory,"
-        gs = [with_gap(g) for g in self.natural_weights(weights)]
-        if not self.agrees(lambda point: self.walked_for(gs, what, point), weights, expected):
+        gs = [add_memory_gaps(g) for g in self.natural_weights(weights)]
+        if not self.agrees(lambda point: self.gradient_for(gs, what, point), weights, expected):
             raise problem(Kind.COTANGENT, f"{what} is another one")
 
-    def walked_for(self, gs: list[Any], what: str, point: Arrays) -> Arrays:
-        """Return the gradient at a point for cotangents of another kind than usual.
+    def gradient_for(self, gs: list[Any], what: str, point: Arrays) -> Arrays:
+        """Return the gradient at a point for unusual cotangents.
 
         Raises:
-            Problem: naming what, if PyTorch raises an error.
+            Problem: if PyTorch raises an error; it starts with `what`.
         """
         values = self.inputs.values(point)
         try:
@@ -256,12 +258,12 @@ class TorchSubject(Foreign):
             text = f"{what} raises {type(error).__name__}: {said:.160}"
             raise problem(Kind.COTANGENT, text) from error
         rows = enumerate(zip(found, values, strict=True))
-        return [self.fitted(g, x, i) for i, (g, x) in rows]
+        return [self.check_cotangent(g, x, i) for i, (g, x) in rows]
 
     def agrees(self, other: Callable[[Arrays], Arrays], weights: Arrays, expected: Arrays) -> bool:
-        """Tell whether a gradient that is computed in another way is the same, but for rounding."""
+        """Is a gradient that was computed in another way the same, up to rounding?"""
         point = self.inputs.arrays
-        if same(other(point), expected, 1e3 * self.epsilon):
+        if gradients_agree(other(point), expected, 1e3 * self.epsilon):
             return True
 
         def difference(at: Arrays) -> np.ndarray:
@@ -271,29 +273,29 @@ class TorchSubject(Foreign):
 
         return is_rounding(difference, difference(point), point, 0)
 
-    def with_undefined(self, weights: Arrays, expected: Arrays) -> None:
-        """Compare with the sum of the gradients of each result, where that of others is undefined.
+    def check_with_undefined(self, weights: Arrays, expected: Arrays) -> None:
+        """Compare with the sum of the gradients of each single result, with None for the others.
 
-        A backward gets None for a result that nothing depends on, after
-        `ctx.set_materialize_grads(False)`.
+        After `ctx.set_materialize_grads(False)`, a backward receives None for a result that is not
+        used.
 
         Raises:
-            Problem: if it is another one.
+            Problem: if the gradient differs.
         """
         if not 2 <= len(weights) <= MANY_RESULTS:
             return
         natural = self.natural_weights(weights)
 
-        def summed(point: Arrays) -> Arrays:
+        def sum_of_gradients(point: Arrays) -> Arrays:
             total = [np.zeros_like(x) for x in expected]
             for k, g in enumerate(natural):
                 gs = [g if i == k else None for i in range(len(weights))]
                 what = f"{self.what} of result {k} alone, with None for those of the others,"
-                rows = zip(total, self.walked_for(gs, what, point), strict=True)
+                rows = zip(total, self.gradient_for(gs, what, point), strict=True)
                 total = [t + x for t, x in rows]
             return total
 
-        if not self.agrees(summed, weights, expected):
+        if not self.agrees(sum_of_gradients, weights, expected):
             text = f"{self.what} differs from the sum of those of each result alone, with None for"
             raise problem(Kind.COTANGENT, f"{text} the others")
 
@@ -305,30 +307,30 @@ class TorchSubject(Foreign):
             moved = [self.framework.tensor(t) for t in tangents]
             rows = zip(self.tensors(values), moved, strict=True)
             pairs = [dual.make_dual(x.requires_grad_(), t.to(x.device)) for x, t in rows]
-            outputs = self.leaves(self.applied(*pairs))
+            outputs = self.leaves(self.call_with_tensors(*pairs))
             found = [
                 dual.unpack_dual(y).tangent if self.framework.owns(y) else None for y in outputs
             ]
             return [None if t is None else np.array(self.framework.array(t)) for t in found]
 
-    def differentiable(self, gs: list[Any], *tensors: Any) -> list[Any]:
-        """Return the gradient with a graph of its own."""
+    def differentiable_gradient(self, gs: list[Any], *tensors: Any) -> list[Any]:
+        """Return the gradient as tensors that can be differentiated again."""
         moved = [x if x.requires_grad else x.detach() for x in tensors]
-        found = self.walked(moved, gs, create_graph=True)
+        found = self.run_backward(moved, gs, create_graph=True)
         rows = zip(found, tensors, strict=True)
         return [self.torch.zeros_like(x) if g is None else g for g, x in rows]
 
 
-def with_gap(array: Any) -> np.ndarray:
-    """Return an array with unused memory between its numbers, and its axes in reverse order."""
+def add_memory_gaps(array: Any) -> np.ndarray:
+    """Copy an array to memory with unused gaps, and with its axes in reverse order."""
     turned = np.asarray(array).T
     spread = np.zeros((*turned.shape, 2), turned.dtype)
     spread[..., 0] = turned
     return spread[..., 0].T
 
 
-def same(a: Arrays, b: Arrays, share: float = 0.0) -> bool:
-    """Whether gradients agree up to a share of their largest entry."""
+def gradients_agree(a: Arrays, b: Arrays, share: float = 0.0) -> bool:
+    """Do gradients agree up to a share of their largest entry?"""
     for x, y in zip(a, b, strict=True):
         allowed = share * np.max(np.abs(y), initial=0.0, where=np.isfinite(y))
         if not np.allclose(x, y, rtol=share, atol=allowed, equal_nan=True):

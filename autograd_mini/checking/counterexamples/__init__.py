@@ -1,13 +1,12 @@
-"""Inputs at which a gradient is wrong: looked for, made simple, and written as a program.
+"""Search for inputs at which a gradient is wrong, simplify them, and write them as a program.
 
-`hunt` and `trials` look with hypothesis, `variations` has what is tried near an example,
-`scripts` writes what was found.
+`hypothesis_search` runs the search, and `trials` checks one input. `contract` says which properties
+of the examples are kept, and `variations` generates similar inputs. `scripts` writes the result.
 """
 
 from __future__ import annotations
 
-from .counterexample import Counterexample
-from .looked_at import LookedAt
-from .searching import Exploration, explore, search
+from .counterexample import Counterexample, LookedAt
+from .exploration import Exploration, explore, search
 
 __all__ = ["Counterexample", "Exploration", "LookedAt", "explore", "search"]

@@ -1,9 +1,9 @@
-"""What a search keeps of its examples, since the function may be meant for such values only.
+"""Contract: the properties of the examples that a search keeps.
 
-A gradient by hand is right for the inputs that its author had in mind: one-hot labels, covariances,
-knots in increasing order. NumPy computes something for other ones too, and there the gradient may
-differ from it without a mistake. So a search keeps of an example what is plain in it (`Structure`),
-and stays in the range where the function is finite (`RANGES`), which a few calls tell.
+A hand-written gradient is right for the inputs that its author had in mind: one-hot labels,
+covariances, increasing knots. NumPy also accepts other inputs, and there the gradient may differ
+without a mistake. So a search keeps the evident properties of an example (`Structure`). It also
+stays in the range in which the function is finite (`RANGES`), which a few calls determine.
 """
 
 from __future__ import annotations
@@ -14,38 +14,38 @@ from typing import Any
 
 import numpy as np
 
-from ..inputs import plain
+from ..inputs import leaf_array
 
 Place = tuple[int, int]
-"""Argument and leaf."""
+"""Argument number and leaf number."""
 
 Finite = Callable[[Mapping[Place, Any]], list[Any] | None]
-"""Gives the outputs of the function with these values in place of examples; None if it has none."""
+"""Returns the outputs with these values in place of examples; None if they are not finite."""
 
 PROBES = 4
-"""Values that are tried to see where the function is finite."""
+"""Number of random values that are tried to see where the function is finite."""
 
 FEWEST = 3
-"""Numbers in increasing order that are no accident."""
+"""Fewer increasing numbers may be an accident."""
 
 ROUNDING = 1e-9
-"""By how much shares may miss the sum of 1."""
+"""How far shares may be from a sum of 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """An interval, without its ends unless an example has them."""
+    """An open interval; it includes an end only if an example contains it."""
 
     name: str
     low: float = -np.inf
     high: float = np.inf
 
     def holds(self, x: Any, closed: Any = ()) -> Any:
-        """Tell which numbers lie in it; those of `closed` do, too."""
+        """Which numbers lie in the interval? Numbers in `closed` count too."""
         return ((x > self.low) & (x < self.high)) | np.isin(x, closed)
 
-    def moved(self, x: Any) -> Any:
-        """Return numbers of the interval, each made of one."""
+    def move_inside(self, x: Any) -> Any:
+        """Map each number to a number inside the interval."""
         size = np.where(x == 0, 1.0, np.abs(x))
         if np.isfinite(self.low) and np.isfinite(self.high):
             share = np.round(size / (1 + size), 4) if self.low == 0 else x / (1 + np.abs(x))
@@ -64,17 +64,17 @@ RANGES = (
     Range("between -1 and 1", -1.0, 1.0),
     Range("between 0 and 1", 0.0, 1.0),
 )
-"""Where a function may be finite, the widest first."""
+"""Ranges in which a function may be finite, the widest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """What is kept of one example.
+    """The properties of one example that are kept.
 
     Attributes:
-        range: where its numbers lie.
-        ends: ends of the range that belong to it.
-        values: the only numbers it may have, none for any.
+        range: the interval of its numbers.
+        ends: ends of the range that are included.
+        values: the only allowed numbers; empty if all are allowed.
         form: "one-hot", "shares", "increasing", "symmetric", "definite", or "" for none.
     """
 
@@ -93,8 +93,8 @@ class Structure:
         )
         return ", ".join(word for word in words if word)
 
-    def adjusted(self, x: Any) -> Any:
-        """Return an array like x that has this structure."""
+    def adjust(self, x: Any) -> Any:
+        """Return an array similar to x that has this structure."""
         if self.holds(x):
             return x
         found = x
@@ -102,11 +102,11 @@ class Structure:
             known = np.array(self.values)
             found = known[np.floor(np.abs(x)).astype(int) % len(known)]
         elif self.range is not ANYWHERE:
-            found = np.where(self.range.holds(x, self.ends), x, self.range.moved(x))
-        return np.asarray(self.formed(found), x.dtype)
+            found = np.where(self.range.holds(x, self.ends), x, self.range.move_inside(x))
+        return np.asarray(self.give_form(found), x.dtype)
 
-    def formed(self, x: Any) -> Any:
-        """Return an array with this form."""
+    def give_form(self, x: Any) -> Any:
+        """Give an array this form."""
         if self.form == "one-hot":
             return (np.arange(x.shape[-1]) == x.argmax(axis=-1)[..., None]) * 1.0
         if self.form == "shares":
@@ -117,7 +117,7 @@ class Structure:
             if np.all(np.diff(rising) > 0):
                 return rising
             spread = np.arange(1.0, x.size + 1)
-            return spread if self.range is ANYWHERE else self.range.moved(spread)
+            return spread if self.range is ANYWHERE else self.range.move_inside(spread)
         if self.form in ("symmetric", "definite") and x.shape[-1] == x.shape[-2]:
             turned = np.swapaxes(x, -1, -2).conj()
             if self.form == "symmetric":
@@ -127,7 +127,7 @@ class Structure:
         return x
 
     def holds(self, x: Any) -> bool:
-        """Whether an array has this structure."""
+        """Does an array have this structure?"""
         if self.range is not ANYWHERE and not np.all(self.range.holds(x, self.ends)):
             return False
         if self.values and not np.all(np.isin(x, self.values)):
@@ -153,12 +153,12 @@ def forms_of(x: Any) -> Iterator[str]:
 
 
 def form_of(x: Any) -> str:
-    """Return the most special form of an example; equal numbers throughout show none."""
+    """Return the most special form of an example; a constant array has none."""
     return next(forms_of(x), "") if x.size > 1 and np.any(x != x.flat[0]) else ""
 
 
 def labels_of(x: Any) -> tuple[float, ...]:
-    """Return the values of labels: zeros and ones, or signs, both of which occur."""
+    """Return the values of labels: zeros and ones, or signs, if both occur."""
     found = np.unique(x) if x.dtype.kind == "f" and x.ndim else np.array([])
     is_label = found.tolist() in ([0.0, 1.0], [-1.0, 1.0])
     return tuple(found.tolist()) if is_label else ()
@@ -166,36 +166,36 @@ def labels_of(x: Any) -> tuple[float, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """What a search keeps of all examples.
+    """The properties of all examples that are kept.
 
     Attributes:
-        structures: by place; none of them for examples of which nothing is kept.
-        ordered: places of numbers that stay in this order, each below the next.
+        structures: the structure of each place; places without one may have any values.
+        ordered: places of numbers that stay in this order, each smaller than the next.
     """
 
     structures: Mapping[Place, Structure]
     ordered: tuple[Place, ...] = ()
 
-    def adjusted(self, values: dict[Place, Any]) -> dict[Place, Any]:
-        """Return values like these that keep what is to be kept."""
+    def adjust(self, values: dict[Place, Any]) -> dict[Place, Any]:
+        """Return values similar to these that fulfil the contract."""
         found = dict(values)
         for place, structure in self.structures.items():
-            found[place] = like(values[place], structure.adjusted(plain(values[place])))
+            found[place] = cast_like(values[place], structure.adjust(leaf_array(values[place])))
         if self.ordered and not self.in_order(found):
             rising = sorted(float(found[place]) for place in self.ordered)
             if len(set(rising)) < len(rising):
                 rising = [rising[0] + i for i in range(len(rising))]
             for place, number in zip(self.ordered, rising, strict=True):
-                found[place] = like(found[place], np.asarray(number))
+                found[place] = cast_like(found[place], np.asarray(number))
         return found
 
     def holds(self, values: Mapping[Place, Any]) -> bool:
-        """Whether values keep what is to be kept."""
-        kept = all(s.holds(plain(values[place])) for place, s in self.structures.items())
+        """Do values fulfil the contract?"""
+        kept = all(s.holds(leaf_array(values[place])) for place, s in self.structures.items())
         return kept and self.in_order(values)
 
     def in_order(self, values: Mapping[Place, Any]) -> bool:
-        """Whether the numbers that are ordered are so."""
+        """Are the ordered numbers in order?"""
         found = [float(values[place]) for place in self.ordered]
         return all(a < b for a, b in zip(found, found[1:], strict=False))
 
@@ -203,48 +203,48 @@ class Contract:
 ANY_VALUES = Contract({})
 
 
-def like(example: Any, x: Any) -> Any:
-    """Return an array as what the example is: a Python number, NumPy's, or an array."""
+def cast_like(example: Any, x: Any) -> Any:
+    """Convert an array to the type of an example: Python number, NumPy number, or array."""
     if isinstance(example, np.generic):
         return x.astype(example.dtype)[()]
     return x.item() if isinstance(example, (float, complex)) else x
 
 
 def contract_of(examples: Mapping[Place, Any], outputs: Finite) -> Contract:
-    """Find what a search keeps of examples.
+    """Determine the contract of examples.
 
     Args:
-        examples: by place.
-        outputs: calls the function with some of them replaced.
+        examples: the example of each place.
+        outputs: calls the function with some examples replaced.
     """
     usual = outputs({})
     found = {}
     for place, example in examples.items():
-        x = plain(example)
+        x = leaf_array(example)
         if not x.size or not np.isfinite(x).all():
             continue
         structure = Structure(values=labels_of(x), form=form_of(x))
         if usual is not None and x.dtype.kind == "f":
             call = lambda value, place=place, example=example: outputs(
-                {place: like(example, value)}
+                {place: cast_like(example, value)}
             )
-            structure = in_range(x, structure, call, usual)
+            structure = find_range(x, structure, call, usual)
         if structure != Structure():
             found[place] = structure
     return Contract(found, numbers_in_order(examples))
 
 
-def in_range(
+def find_range(
     x: Any, structure: Structure, call: Callable[[Any], list[Any] | None], usual: list[Any]
 ) -> Structure:
-    """Return the structure with the widest range in which the function is finite."""
+    """Add the widest range in which the function is finite to a structure."""
     whole = bool(np.all(x == np.rint(x)))
     own = replace(structure, values=tuple(np.unique(x).tolist()))
     generator = np.random.default_rng(0)
     shuffled = [generator.permutation(x.ravel()).reshape(x.shape) for _ in range(PROBES)]
-    rounds = whole and same(call(x + 0.25), usual)
-    if rounds and not structure.values and not all(same(call(y), usual) for y in shuffled):
-        return own  # numbers of classes, which the function rounds
+    rounds = whole and same_outputs(call(x + 0.25), usual)
+    if rounds and not structure.values and not all(same_outputs(call(y), usual) for y in shuffled):
+        return own  # class numbers, which the function rounds
     scale = max(1.0, float(np.abs(x).max()))
     drawn = [-x, *(scale * generator.normal(size=x.shape) for _ in range(PROBES))]
     for span in RANGES:
@@ -252,25 +252,27 @@ def in_range(
         if not np.all(span.holds(x, ends)):
             continue
         candidate = replace(structure, range=span, ends=ends)
-        if all(call(candidate.adjusted(probe)) is not None for probe in drawn):
+        if all(call(candidate.adjust(probe)) is not None for probe in drawn):
             return candidate
     if whole and all(call(probe) is not None for probe in shuffled):
         return own
     return structure
 
 
-def same(outputs: list[Any] | None, usual: list[Any]) -> bool:
-    """Whether outputs are equal."""
+def same_outputs(outputs: list[Any] | None, usual: list[Any]) -> bool:
+    """Are two lists of outputs equal?"""
     return outputs is not None and all(map(np.array_equal, outputs, usual))
 
 
 def numbers_in_order(examples: Mapping[Place, Any]) -> tuple[Place, ...]:
-    """Return the places of different numbers, the smallest first, where there are arrays too.
+    """Return the places of distinct scalars, the smallest first, if there are arrays too.
 
-    They may be bounds, as those of `np.clip`.
+    They may be bounds, such as those of `np.clip`.
     """
     numbers = {
-        place: float(x) for place, x in examples.items() if np.ndim(plain(x)) == 0 and is_real(x)
+        place: float(x)
+        for place, x in examples.items()
+        if np.ndim(leaf_array(x)) == 0 and is_real(x)
     }
     if len(numbers) == len(examples) or len(numbers) < 2 or len(set(numbers.values())) == 1:
         return ()
@@ -280,5 +282,5 @@ def numbers_in_order(examples: Mapping[Place, Any]) -> tuple[Place, ...]:
 
 
 def is_real(x: Any) -> bool:
-    """Whether a leaf is real."""
-    return plain(x).dtype.kind == "f"
+    """Is a leaf real?"""
+    return leaf_array(x).dtype.kind == "f"

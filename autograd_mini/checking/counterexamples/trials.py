@@ -1,7 +1,10 @@
-"""Trial: the gradient checked at some inputs, and what that says about it.
+"""Trial: check the gradient at some inputs, and decide whether a failure is certain.
 
-Inputs may be no use: the function raises an error there, or is not finite. An error of the
-gradient, where the function has none, is a failure like a wrong number.
+Inputs are useless if the function raises an error or is not finite there. An error raised by the
+gradient alone counts as a failure.
+
+At some inputs even a right gradient may fail a check: the function has lost its digits, rounding
+hides a slope, or many equal numbers form a corner. So a counterexample must pass more tests.
 """
 
 from __future__ import annotations
@@ -18,23 +21,47 @@ from ...core.contexts import run_quietly
 from ...errors import AutogradError
 from ..causes import Cause, Kind
 from ..check import gradcheck
-from ..inputs import Inputs, argument_names, plain
-from ..numeric.verdicts import Verdict
+from ..inputs import Inputs, argument_names, leaf_array
+from ..numeric.verdicts import KINK, Verdict
+from ..reporting.entries import Entry
 from ..reporting.report import Report
-from ..structures import written
-from ..subjects import Recorded, Subject, copies
-from .certainty import is_certain
-from .contract import Place, like
-from .variations import Pattern
+from ..structures import write_leaf_places
+from ..subjects import Recorded, Subject, copy_arrays
+from .contract import Place, cast_like
+from .variations import ArgumentPattern
 
 DECLINES = (AutogradError, np.linalg.LinAlgError, NotImplementedError, Warning)
-"""Errors by which a gradient says that there is none at this point."""
+"""Errors by which a gradient says that it does not exist at this point."""
 
 RAISES = "the gradient raises "
 
 
+INSIGNIFICANT = 1e-10
+"""A difference below this share of the outputs may come from their rounding."""
+
+NUDGE = 1e-13
+"""A relative change of the inputs that must not matter for a function with enough digits."""
+
+UNSTEADY = 1e-6
+"""A relative change of the outputs, after such a nudge, that leaves no digits for slopes."""
+
+BESIDE = 1e-3
+"""Distance from a corner at which the gradient is compared."""
+
+NEIGHBOURS = 16
+"""Number of nearby points that are compared."""
+
+Arguments = tuple[Any, ...]
+
+Move = Callable[[Arguments, Callable[[Any], Any]], Arguments]
+
+Check = Callable[[Arguments], Report | None]
+
+Outputs = Callable[[Arguments], list[Any] | None]
+
+
 class RuleError(Exception):
-    """What a gradient by hand raised; `error` has it."""
+    """An error raised by a hand-written gradient; `error` holds it."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
@@ -42,10 +69,10 @@ class RuleError(Exception):
 
 
 class Refused(Exception):
-    """Inputs that are no use, since the function raises an error or is not finite there.
+    """Inputs are useless, because the function raises an error or is not finite there.
 
     Attributes:
-        error: what the function raised, None if it is not finite.
+        error: the error of the function; None if it is not finite.
     """
 
     def __init__(self, error: Exception | None) -> None:
@@ -53,14 +80,14 @@ class Refused(Exception):
         self.error = error
 
 
-class Trial:
-    """What is checked at many inputs.
+class GradientTrial:
+    """A function and its gradient, checked at many inputs.
 
     Attributes:
-        function: what is checked.
-        rules: its gradient by hand, by the keyword of `gradcheck`.
-        options: the other keywords that were given.
-        seed: of cotangents.
+        function: the function.
+        rules: its hand-written gradient, by keyword of `gradcheck`.
+        options: the other keywords that the user gave.
+        seed: the seed of the cotangents.
         strict: whether a gradient that is not finite at a kink is a failure.
     """
 
@@ -78,27 +105,27 @@ class Trial:
         """Check the gradient at these inputs.
 
         Raises:
-            Refused: if they are no use.
+            Refused: if the inputs are useless.
         """
         options = {"coverage": "full", "progress": False, **self.options}
-        rules = {key: watched(rule) for key, rule in self.rules.items()}
+        rules = {key: mark_rule_errors(rule) for key, rule in self.rules.items()}
         try:
             report = gradcheck(
                 self.function, *inputs, **options, **rules, seed=self.seed, raises=False
             )
         except RuleError as error:
-            return self.of_error(inputs, error.error)
+            return self.report_error(inputs, error.error)
         except Exception as error:
-            if from_a_walk(error) and self.function_works(inputs):
-                return self.of_error(inputs, error)
+            if is_from_backward(error) and self.function_works(inputs):
+                return self.report_error(inputs, error)
             raise Refused(error) from error
         if report.problems and all(cause.kind == Kind.DOMAIN for cause in report.problems):
             raise Refused(None)
         return report
 
-    def of_error(self, inputs: tuple[Any, ...], error: Exception) -> Report:
-        """Report a gradient that raises an error, unless that says that there is none here."""
-        if declines(error):
+    def report_error(self, inputs: tuple[Any, ...], error: Exception) -> Report:
+        """Report a gradient that raises an error, unless the error says that none exists."""
+        if says_no_gradient(error):
             raise Refused(error) from error
         text = f"{RAISES}{type(error).__name__}: {error}"
         names = argument_names(self.function, len(inputs), self.options.get("names"))
@@ -106,13 +133,13 @@ class Trial:
         call = f"{name}({', '.join(names)})"
         return Report(call, problems=(Cause(Kind.UNKNOWN, text),), seed=self.seed)
 
-    def is_certain(self, inputs: tuple[Any, ...], report: Report, taken: Pattern) -> bool:
-        """Whether a failed check is the gradient's mistake; `taken` has what varies."""
+    def is_certain(self, inputs: tuple[Any, ...], report: Report, taken: ArgumentPattern) -> bool:
+        """Is a failed check surely the gradient's mistake? `taken` says which leaves vary."""
 
         def move(at: tuple[Any, ...], change: Callable[[Any], Any]) -> tuple[Any, ...]:
             pattern = taken.at(at)
-            values = {p: like(x, change(plain(x))) for p, x in pattern.examples.items()}
-            return pattern.filled(values)
+            values = {p: cast_like(x, change(leaf_array(x))) for p, x in pattern.examples.items()}
+            return pattern.fill_arguments(values)
 
         def check(at: tuple[Any, ...]) -> Report | None:
             try:
@@ -123,16 +150,16 @@ class Trial:
         return is_certain(inputs, report, move, check, self.outputs, self.strict)
 
     def function_works(self, inputs: tuple[Any, ...]) -> bool:
-        """Whether a recorded function can be called at inputs, so that only its gradient raises."""
-        return not self.rules and self.called(inputs) is not None
+        """Can a recorded function be called here, so that only its gradient fails?"""
+        return not self.rules and self.call_function(inputs) is not None
 
     def outputs(self, inputs: tuple[Any, ...]) -> list[Any] | None:
-        """Return the outputs of the function, None if it raises an error or is not finite."""
-        found = self.called(inputs)
+        """Return the outputs; None if the function raises an error or is not finite."""
+        found = self.call_function(inputs)
         return found if found and all(np.isfinite(y).all() for y in found) else None
 
-    def called(self, inputs: tuple[Any, ...]) -> list[Any] | None:
-        """Return the outputs of the function, None if it raises an error or is a framework's."""
+    def call_function(self, inputs: tuple[Any, ...]) -> list[Any] | None:
+        """Return the outputs; None after an error or for another framework."""
         if self.options.get("framework"):
             return None
         names = argument_names(self.function, len(inputs), None)
@@ -146,33 +173,33 @@ class Trial:
             )
             subject = kind(self.function, None, taken)
             return run_quietly(
-                lambda: subject.outputs(copies(taken.values(taken.arrays))), all="ignore"
+                lambda: subject.outputs(copy_arrays(taken.values(taken.arrays))), all="ignore"
             )
         except Exception:
             return None
 
-    def names(self, taken: Pattern, places: Sequence[Place]) -> list[str]:
-        """Return the names of leaves, as `x` or `p['w']`."""
-        arguments = taken.filled({})
+    def names(self, taken: ArgumentPattern, places: Sequence[Place]) -> list[str]:
+        """Return the names of leaves, such as `x` or `p['w']`."""
+        arguments = taken.fill_arguments({})
         outer = argument_names(self.function, len(arguments), self.options.get("names"))
-        whole = {i: written(x, outer[i]) for i, x in enumerate(arguments)}
+        whole = {i: write_leaf_places(x, outer[i]) for i, x in enumerate(arguments)}
         return [whole[i][j] for i, j in places]
 
 
-def from_a_walk(error: Exception) -> bool:
-    """Whether an error was raised while a recorded graph was walked back."""
+def is_from_backward(error: Exception) -> bool:
+    """Was an error raised while a recorded graph was differentiated?"""
     frames = traceback.walk_tb(error.__traceback__)
     return any(frame.f_globals.get("__name__") == reverse.__name__ for frame, _ in frames)
 
 
-def declines(error: BaseException) -> bool:
-    """Whether an error says that there is no gradient here, or that it cannot be recorded."""
+def says_no_gradient(error: BaseException) -> bool:
+    """Does an error say that there is no gradient here, or that recording is not possible?"""
     cause = error.__cause__
-    return isinstance(error, DECLINES) or (cause is not None and declines(cause))
+    return isinstance(error, DECLINES) or (cause is not None and says_no_gradient(cause))
 
 
-def failure(report: Report) -> str | None:
-    """Return which mistake a report shows, None for none or nothing certain."""
+def failure_kind(report: Report) -> str | None:
+    """Return which mistake a report shows; None for none, or nothing certain."""
     kinds = [cause.kind for cause in report.problems if cause.kind != Kind.DOMAIN]
     if kinds:
         error = report.problems[0].text.partition(":")[0]
@@ -180,16 +207,101 @@ def failure(report: Report) -> str | None:
     return "wrong" if report.count(Verdict.WRONG) else None
 
 
-def watched(rule: Any) -> Any:
-    """Tell the errors of a gradient by hand from those of the function."""
+def mark_rule_errors(rule: Any) -> Any:
+    """Wrap a hand-written rule so that its errors differ from those of the function."""
     if not callable(rule):
         return rule
 
     @wraps(rule)
-    def called(*arguments: Any, **keywords: Any) -> Any:
+    def call_rule(*arguments: Any, **keywords: Any) -> Any:
         try:
             return rule(*arguments, **keywords)
         except Exception as error:
             raise RuleError(error) from error
 
-    return called
+    return call_rule
+
+
+def is_certain(
+    inputs: Arguments, report: Report, move: Move, check: Check, outputs: Outputs, strict: bool
+) -> bool:
+    """Is a failed check surely the gradient's mistake?
+
+    Args:
+        inputs: the inputs at which the check failed.
+        report: the report of that check.
+        move: replaces the differentiated numbers.
+        check: checks the gradient at other inputs; returns None if they are useless.
+        outputs: calls the function; returns None if it is not finite.
+        strict: whether a gradient that is not finite at a corner is a mistake.
+    """
+    problems = {cause.kind for cause in report.problems} - {Kind.DOMAIN}
+    if problems == {Kind.COTANGENT}:  # sums are not exact where rounding is all
+        beside = check(nudge_inputs(inputs, move, BESIDE, 0))
+        return beside is None or bool(beside.problems)
+    ys = outputs(inputs)
+    if problems or ys is None:  # other frameworks are not called here
+        return True
+    if not is_steady(inputs, ys, move, outputs):
+        return False
+    floor = INSIGNIFICANT * max(float(np.abs(y).max(initial=0.0)) for y in ys)
+    wrong = report.first(report.count(Verdict.WRONG), (Verdict.WRONG,))
+    wrong = tuple(e for e in wrong if not e.absolute <= floor)
+    if not wrong or not all(e.reason.startswith(KINK) for e in wrong):
+        return bool(wrong)
+    if not all(np.isfinite(e.analytic) for e in wrong):
+        return strict  # there is no gradient here, and 0/0 says so
+    return not is_limit(wrong, inputs, move, check)
+
+
+def nudge_inputs(inputs: Arguments, move: Move, size: float, seed: int) -> Arguments:
+    """Return inputs close to the given ones."""
+    generator = np.random.default_rng(seed)
+
+    def beside(x: Any) -> Any:
+        scale = np.maximum(np.abs(x), 0.0 if size < BESIDE else 1.0)
+        return np.asarray(x + size * scale * generator.uniform(-1, 1, x.shape), x.dtype)
+
+    return move(inputs, beside)
+
+
+def is_steady(inputs: Arguments, ys: list[Any], move: Move, outputs: Outputs) -> bool:
+    """Does a tiny change of the inputs change the outputs little?"""
+    sizes = [float(np.abs(y).max(initial=0.0)) for y in ys]
+
+    def note_size(x: Any) -> Any:
+        sizes.append(float(np.abs(x).max(initial=0.0)))
+        return x
+
+    move(inputs, note_size)
+    others = outputs(nudge_inputs(inputs, move, NUDGE, 0))
+    if others is None or [y.shape for y in others] != [y.shape for y in ys]:
+        return False
+    pairs = zip(ys, others, strict=True)
+    change = max(float(np.abs(a - b).max(initial=0.0)) for a, b in pairs)
+    return change <= UNSTEADY * max(sizes)
+
+
+def is_limit(wrong: tuple[Entry, ...], inputs: Arguments, move: Move, check: Check) -> bool:
+    """Is a gradient at a corner within the range of the gradients nearby, and is it right there?
+
+    Near a point where three numbers are equal there are more slopes than the two one-sided ones.
+    """
+    low = {(e.input, e.index): np.inf for e in wrong}
+    high = dict.fromkeys(low, -np.inf)
+    for seed in range(NEIGHBOURS):
+        report = check(nudge_inputs(inputs, move, BESIDE, seed))
+        if report is None:
+            continue
+        if not report.ok:
+            return False
+        for part in report.parts:
+            for name, index in low:
+                if name == part.name:
+                    low[name, index] = min(low[name, index], part.given[index])
+                    high[name, index] = max(high[name, index], part.given[index])
+    for e in wrong:
+        key, allowed = (e.input, e.index), 10 * BESIDE * (1 + abs(e.analytic))
+        if not low[key] - allowed <= e.analytic <= high[key] + allowed:
+            return False
+    return True

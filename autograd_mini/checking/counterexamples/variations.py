@@ -1,8 +1,9 @@
-"""Variations: strategies of arguments that are like given ones.
+"""Variations: hypothesis strategies for arguments that are similar to examples.
 
-Containers and dtypes stay; numbers vary, and where it is asked for so do the lengths of axes: equal
-ones together, so that `x @ w` stays valid. What is not differentiated stays as it is, and so do the
-lengths of its axes. `contract` says what is kept of the numbers.
+Containers and dtypes stay. Numbers vary, and so do axis lengths if the user allows it; equal
+lengths change together, so that `x @ w` stays valid. Inputs that are not differentiated stay
+unchanged, together with their axis lengths. `contract` says which properties of the numbers are
+kept.
 """
 
 from __future__ import annotations
@@ -15,35 +16,35 @@ import numpy as np
 
 from ...core.tree import LEAVES, Rebuild, flatten
 from ..drawing import Shape, arrays, broadcastable_shapes, simplicity, st
-from ..inputs import kind_of, plain, positions
+from ..inputs import argument_positions, kind_of, leaf_array
 from .contract import ANY_VALUES, Contract
 
 LONGEST = 5
-"""Lengths are varied up to this one, or kept."""
+"""Varied axis lengths go up to this; a longer axis may keep its length."""
 
 FACTORS = (*[None] * 7, 1.0, 1.0, 0.5, -1.0, 2.0)
-"""By which the numbers of an example are multiplied; None to draw others in their place."""
+"""Factors for the numbers of an example; None draws new numbers instead."""
 
 
 USUAL = ("plain", "plain", "ties", "repeated", "zeros", "negative", "positive", "fractions")
-"""What arrays can be like that have the size of an example."""
+"""Aspects of arrays whose numbers are about as large as those of an example."""
 
 LARGE = 4.0
-"""Examples with larger numbers are varied in steps as large."""
+"""Examples with larger numbers are varied in larger steps."""
 
 WHOLE = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 4.0, -4.0, 10.0, -10.0)
-"""Numbers that are tried in place of those that were found."""
+"""Simple numbers that are tried in a counterexample."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pattern:
-    """Arguments taken apart.
+class ArgumentPattern:
+    """Arguments, split into leaves.
 
     Attributes:
-        arguments: leaves, and the function that puts others in place, of each argument.
-        examples: places (argument, leaf) and values of what varies.
-        fixed: lengths of axes that stay, since something that stays has them.
-        whole: places and values of arrays of integers, as indices.
+        arguments: for each argument its leaves, and the function that rebuilds it.
+        examples: the leaves that vary, by place (argument, leaf).
+        fixed: axis lengths that stay, because an unchanged input has them.
+        whole: integer arrays, such as indices, by place.
     """
 
     arguments: tuple[tuple[list[Any], Rebuild], ...]
@@ -51,10 +52,10 @@ class Pattern:
     fixed: frozenset[int]
     whole: dict[tuple[int, int], Any] = field(default_factory=dict)
 
-    def filled(
+    def fill_arguments(
         self, values: dict[tuple[int, int], Any], draw: st.DrawFn | None = None
     ) -> tuple[Any, ...]:
-        """Put the arguments together with these values, and draw from strategies."""
+        """Rebuild the arguments with these values, and draw from strategies."""
         found = []
         for i, (leaves, rebuild) in enumerate(self.arguments):
             new = [values.get((i, j), leaf) for j, leaf in enumerate(leaves)]
@@ -63,27 +64,27 @@ class Pattern:
 
     @property
     def is_drawn(self) -> bool:
-        """Whether strategies are among the arguments."""
+        """Are there strategies among the arguments?"""
         return any(is_strategy(x) for leaves, _ in self.arguments for x in leaves)
 
-    def at(self, arguments: Sequence[Any]) -> Pattern:
-        """Return a pattern whose examples are those of arguments that were drawn from this one."""
+    def at(self, arguments: Sequence[Any]) -> ArgumentPattern:
+        """Return a pattern whose examples come from arguments drawn from this pattern."""
         parts = tuple(flatten(x) for x in arguments)
         plainly = [
             i for i, (leaves, _) in enumerate(self.arguments) if not any(map(is_strategy, leaves))
         ]
         examples = {(i, j): parts[i][0][j] for i, j in self.examples if i in plainly}
-        return Pattern(parts, examples, self.fixed, self.whole)
+        return ArgumentPattern(parts, examples, self.fixed, self.whole)
 
 
 def is_strategy(value: Any) -> bool:
-    """Whether a value is one to draw from."""
+    """Is a value a hypothesis strategy?"""
     return isinstance(value, st.SearchStrategy)
 
 
-def pattern(arguments: Sequence[Any], argnums: int | Sequence[int] | None) -> Pattern:
-    """Take arguments apart: what varies, and what stays."""
-    wanted = positions(argnums, len(arguments))
+def make_pattern(arguments: Sequence[Any], argnums: int | Sequence[int] | None) -> ArgumentPattern:
+    """Split arguments into leaves that vary and leaves that stay."""
+    wanted = argument_positions(argnums, len(arguments))
     parts = tuple(flatten(x) for x in arguments)
     examples, fixed, whole = {}, set(), {}
     for i, (leaves, _) in enumerate(parts):
@@ -91,34 +92,34 @@ def pattern(arguments: Sequence[Any], argnums: int | Sequence[int] | None) -> Pa
             if i in wanted and kind_of(leaf) in "fc":
                 examples[i, j] = leaf
             elif isinstance(leaf, LEAVES):
-                fixed.update(np.shape(plain(leaf)))
+                fixed.update(np.shape(leaf_array(leaf)))
                 if type(leaf) is np.ndarray and leaf.dtype.kind in "iu" and leaf.size > 1:
                     whole[i, j] = leaf
-    return Pattern(parts, examples, frozenset(fixed), whole)
+    return ArgumentPattern(parts, examples, frozenset(fixed), whole)
 
 
 @st.composite
-def varied(
-    draw: st.DrawFn, taken: Pattern, shapes: str, contract: Contract = ANY_VALUES
+def draw_variation(
+    draw: st.DrawFn, taken: ArgumentPattern, shapes: str, contract: Contract = ANY_VALUES
 ) -> tuple[Any, ...]:
-    """Draw values for all that varies, which keep a contract, and put the arguments together."""
-    given = tuple(plain(x).shape for x in taken.examples.values())
-    drawn = draw(shapes_like(given, taken.fixed, shapes))
+    """Draw values that fulfil a contract for all leaves that vary, and rebuild the arguments."""
+    given = tuple(leaf_array(x).shape for x in taken.examples.values())
+    drawn = draw(draw_shapes_like(given, taken.fixed, shapes))
     factor = draw(st.sampled_from(FACTORS))
     usual = contract is not ANY_VALUES
     values = {
-        at: draw(value_like(example, () if is_number(example) else shape, factor, usual))
+        at: draw(draw_value_like(example, () if is_number(example) else shape, factor, usual))
         for (at, example), shape in zip(taken.examples.items(), drawn, strict=True)
     }
-    values = contract.adjusted(values)
+    values = contract.adjust(values)
     if not usual:
-        values |= {at: draw(repeated(example)) for at, example in taken.whole.items()}
-    return taken.filled(values, draw)
+        values |= {at: draw(draw_repeated_integers(example)) for at, example in taken.whole.items()}
+    return taken.fill_arguments(values, draw)
 
 
 @st.composite
-def repeated(draw: st.DrawFn, example: Any) -> Any:
-    """Draw an array of integers, as the example is or with some of its numbers more than once."""
+def draw_repeated_integers(draw: st.DrawFn, example: Any) -> Any:
+    """Draw an integer array: the example, or some of its numbers several times."""
     if draw(st.booleans()):
         return example
     places = st.integers(0, example.size - 1)
@@ -127,28 +128,28 @@ def repeated(draw: st.DrawFn, example: Any) -> Any:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a leaf is a number, which stays one, and no array."""
+    """Is a leaf a scalar rather than an array?"""
     return isinstance(value, (float, complex, np.generic))
 
 
 @st.composite
-def shapes_like(
+def draw_shapes_like(
     draw: st.DrawFn, given: tuple[Shape, ...], fixed: frozenset[int], shapes: str
 ) -> tuple[Shape, ...]:
-    """Draw shapes that may take the place of given ones.
+    """Draw shapes that can replace the given ones.
 
-    The lengths are drawn even where they are kept: what hypothesis makes simpler can then go from
-    one to the other.
+    The lengths are drawn even if they are kept, so that hypothesis can simplify one case to the
+    other.
     """
     if shapes == "fixed":
         return given
     if shapes == "varied":
         shortest = {n: draw(st.sampled_from(lengths_like(n))) for n in lengths_of(given, fixed)}
         return tuple(tuple(shortest.get(n, n) for n in shape) for shape in given)
-    if shapes == "any" and together(given) and draw(st.booleans()):
+    if shapes == "any" and broadcast_together(given) and draw(st.booleans()):
         return draw(broadcastable_shapes(len(given)))
     keep = draw(st.sampled_from((False, False, True)))
-    ones = draw(st.booleans()) if len(given) > 1 and together(given) else False
+    ones = draw(st.booleans()) if len(given) > 1 and broadcast_together(given) else False
     lengths = {n: n for n in (0, 1, *fixed)}
     lengths[1] = draw(st.sampled_from((1, 1, 2, 3)))  # a batch of one may grow
     for n in dict.fromkeys(n for shape in given for n in shape):
@@ -166,18 +167,18 @@ def shapes_like(
 
 
 def lengths_of(given: tuple[Shape, ...], fixed: frozenset[int]) -> list[int]:
-    """Return the lengths of axes that may vary."""
+    """Return the axis lengths that may vary."""
     return list(dict.fromkeys(n for shape in given for n in shape if n > 1 and n not in fixed))
 
 
 def lengths_like(length: int) -> tuple[int, ...]:
-    """Return lengths to try in the place of one."""
+    """Return lengths to try in place of a length."""
     kept = min(length, LONGEST)
     return (1, 2, 3, kept, 1, 2, 3, length)
 
 
-def together(shapes: tuple[Shape, ...]) -> bool:
-    """Whether shapes broadcast together."""
+def broadcast_together(shapes: tuple[Shape, ...]) -> bool:
+    """Can these shapes be broadcast together?"""
     try:
         np.broadcast_shapes(*shapes)
     except ValueError:
@@ -186,33 +187,33 @@ def together(shapes: tuple[Shape, ...]) -> bool:
 
 
 @st.composite
-def value_like(
+def draw_value_like(
     draw: st.DrawFn, example: Any, shape: Shape, factor: float | None, usual: bool
 ) -> Any:
-    """Draw a value of a shape: other numbers, or those of the example times a factor.
+    """Draw a value of a shape: new numbers, or those of the example times a factor.
 
-    Usual ones are about as large as those of the example.
+    With `usual`, new numbers are about as large as those of the example.
     """
-    known = plain(example)
+    known = leaf_array(example)
     aspects, scale = (USUAL, scale_of(known)) if usual else (None, 1.0)
-    # In any case, for the sake of what makes it simpler.
+    # Drawn in any case, so that hypothesis can simplify it.
     found = draw(arrays(shape, known.dtype, aspects=aspects, scale=scale))
     if factor is not None and known.size:
-        found = np.asarray(resized(known, shape) * known.dtype.type(factor), known.dtype)
+        found = np.asarray(fit_to_shape(known, shape) * known.dtype.type(factor), known.dtype)
     if isinstance(example, np.generic):
         return found[()]
     return found.item() if is_number(example) else found
 
 
 def scale_of(x: Any) -> float:
-    """Return the power of ten by which drawn numbers are as large as those of an array."""
+    """Return the power of ten that makes drawn numbers as large as those of an array."""
     finite = np.abs(x[np.isfinite(x)])
     largest = float(finite.max()) if finite.size else 0.0
     return 10.0 ** np.ceil(np.log10(largest / LARGE)) if largest > LARGE else 1.0
 
 
-def resized(x: Any, shape: Shape) -> Any:
-    """Cut an array to a shape, or repeat it until it has it."""
+def fit_to_shape(x: Any, shape: Shape) -> Any:
+    """Cut an array to a shape, or repeat it to fill the shape."""
     front = x.reshape((1,) * max(0, len(shape) - x.ndim) + x.shape)
     front = front[(0,) * (front.ndim - len(shape))]
     for axis, length in enumerate(shape):
@@ -221,9 +222,11 @@ def resized(x: Any, shape: Shape) -> Any:
 
 
 @st.composite
-def smaller(draw: st.DrawFn, taken: Pattern, fewer_axes: bool) -> tuple[Any, ...]:
-    """Draw parts of the arrays of arguments: shorter axes, and fewer of them where it is wanted."""
-    shapes = [np.shape(plain(x)) for x in taken.examples.values()]
+def draw_smaller_parts(
+    draw: st.DrawFn, taken: ArgumentPattern, fewer_axes: bool
+) -> tuple[Any, ...]:
+    """Draw parts of the arrays: shorter axes, and fewer axes if allowed."""
+    shapes = [np.shape(leaf_array(x)) for x in taken.examples.values()]
     most = max(map(len, shapes), default=0)
     kept = draw(st.integers(0, most)) if fewer_axes else most
     slices = {}
@@ -237,24 +240,24 @@ def smaller(draw: st.DrawFn, taken: Pattern, fewer_axes: bool) -> tuple[Any, ...
             cut = x[tuple(slices[n] for n in x.shape)]
             dropped = max(0, x.ndim - kept)
             values[at] = cut[(0,) * dropped] if all(cut.shape[:dropped]) else cut
-    return taken.filled({at: np.array(x) for at, x in values.items()})
+    return taken.fill_arguments({at: np.array(x) for at, x in values.items()})
 
 
-def with_simpler_numbers(taken: Pattern) -> Iterator[tuple[Any, ...]]:
-    """Yield arguments in which one number of one array is simpler, the simplest ones first."""
+def with_simpler_numbers(taken: ArgumentPattern) -> Iterator[tuple[Any, ...]]:
+    """Yield arguments with one number replaced by a simpler one, the simplest first."""
     for at, x in taken.examples.items():
         if not isinstance(x, np.ndarray):
             continue
         real = np.atleast_1d(x).view(np.finfo(x.dtype).dtype)
         for flat, number in enumerate(real.ravel().tolist()):
-            for simple in simpler(number):
+            for simple in simpler_numbers(number):
                 new = real.copy()
                 new.flat[flat] = simple
-                yield taken.filled({at: new.view(x.dtype).reshape(x.shape)})
+                yield taken.fill_arguments({at: new.view(x.dtype).reshape(x.shape)})
 
 
-def simpler(x: float) -> list[float]:
-    """Return numbers that are simpler than one, the simplest first."""
+def simpler_numbers(x: float) -> list[float]:
+    """Return simpler numbers, the simplest first."""
     if x in WHOLE:
         return list(WHOLE[: WHOLE.index(x)])
     rounded = [np.floor(x), np.ceil(x), np.floor(10 * x) / 10, np.ceil(10 * x) / 10]

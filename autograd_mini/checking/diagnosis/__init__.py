@@ -1,8 +1,8 @@
-"""The cause of a wrong gradient: hypotheses, tried in order, on the evidence of a check.
+"""Diagnosis: find the cause of a wrong gradient by trying usual mistakes.
 
-A hypothesis is named only if it reproduces the given gradient from the numeric one. `explanation`
-has the order in which they are tried; `evidence` and `views` what is known; the other modules hold
-hypotheses of one kind each, and `conditions` what tells wrong entries from right ones.
+A mistake is named only if it turns the numeric gradient into the given one. `explanation` is the
+driver: it lists all mistakes in the order in which they are tried. `evidence` holds the facts. The
+other modules hold mistakes of one kind each. `conditions` describes which entries are wrong.
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""Alternatives: the gradient that was given is the right one of a slightly different function."""
+"""Alternatives: the given gradient belongs to a slightly different function.
+
+Operands, parameters or whole operations may differ. A constant with a few values, such as targets,
+may have had other values. An operation that chooses, such as a maximum or `np.where`, may have
+chosen another branch.
+"""
 
 from __future__ import annotations
 
@@ -12,25 +17,32 @@ import numpy as np
 from ...core.forward import key_of, vertex_of
 from ...core.tensor import Tensor
 from ..causes import Kind
-from .faults import Trial
+from .faults import FaultTrial, Step
 from .formula import Formula, name_of, place_of
-from .mistakes import CHOOSING, value
 from .patterns import Pattern
+from .step_faults import CHOOSING, array_of, sum_like
 
 PAIRS = {"max": "min", "min": "max", "maximum": "minimum", "minimum": "maximum", "sum": "mean"}
 """Operations that are mistaken for each other."""
 
 
+MOST_LEVELS = 3
+"""A constant with more different values is not tried."""
+
+FEWEST = 3
+"""Gradient entries needed for each value that is solved for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """Another function: operands or parameters of some operations are changed.
+    """A different function: operands, parameters or primitives of some operations are changed.
 
     Attributes:
-        text: what is other, with {name} for the input.
-        operands: by serial and place, what stands for an operand.
-        params: by serial, other parameters.
-        primitives: by serial, another operation.
-        skipped: by serial, the operand that stands for the result.
+        text: the difference, with {name} for the input.
+        operands: replacements of operands, by serial and place.
+        params: other parameters, by serial.
+        primitives: other primitives, by serial.
+        skipped: for skipped operations, the operand that replaces the result, by serial.
     """
 
     text: str
@@ -40,39 +52,39 @@ class Alternative:
     skipped: dict[int, int] = field(default_factory=dict)
 
 
-def other_function(trial: Trial) -> Pattern | None:
-    """Return what is other in the function whose gradient was given, None if nothing fits."""
+def other_function(trial: FaultTrial) -> Pattern | None:
+    """Return how the function of the given gradient differs; None if nothing fits."""
     formula = trial.formula
     for alternative in alternatives(formula):
         if formula.budget.is_spent:
             return None
         try:
             with np.errstate(all="ignore"):
-                if fits(trial, alternative):
+                if gives_gradient(trial, alternative):
                     return Pattern(Kind.TERM, alternative.text)
         except Exception:  # shapes that do not fit, values outside of a domain
             continue
     return None
 
 
-def fits(trial: Trial, alternative: Alternative) -> bool:
-    """Whether the gradient of another function is the one that was given."""
+def gives_gradient(trial: FaultTrial, alternative: Alternative) -> bool:
+    """Is the gradient of a different function the given gradient?"""
     formula, evidence = trial.formula, trial.formula.evidence
     formula.budget.spend(2 * len(formula.vertices), trial.largest)
-    other = replayed(formula, alternative)
+    other = recompute_formula(formula, alternative)
     if other is None:
         return False
     rows = [(evidence.weights, evidence.given)]
     if evidence.other_given is not None:
         rows.append((evidence.other_weights, evidence.other_given))
     return all(
-        trial.same(other.pulled(weights)[0][trial.position], given[trial.position])
+        trial.same(other.pull_back(weights)[0][trial.position], given[trial.position])
         for weights, given in rows
     )
 
 
-def replayed(formula: Formula, alternative: Alternative) -> Formula | None:
-    """Compute a formula again with some changes."""
+def recompute_formula(formula: Formula, alternative: Alternative) -> Formula | None:
+    """Compute a formula again with some changes; None if the result has another shape."""
     results: dict[Any, Any] = {key_of(x): x for x in formula.leaves}
     vertices = []
     for vertex in formula.vertices:
@@ -101,7 +113,7 @@ def replayed(formula: Formula, alternative: Alternative) -> Formula | None:
 
 
 def alternatives(formula: Formula) -> Iterator[Alternative]:
-    """Yield other functions: numbers and masks first, then axes, indices and operations."""
+    """Yield different functions: numbers and masks first, then axes, indices and operations."""
     groups: dict[Any, list[Any]] = {}
     for vertex in formula.vertices:
         key = id(formula.sites.get(vertex.serial)), vertex._primitive.name
@@ -116,7 +128,7 @@ def alternatives(formula: Formula) -> Iterator[Alternative]:
 
 
 def other_operands(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]:
-    """Yield functions in which a constant or an input has another value at one place."""
+    """Yield functions in which a constant or an input has another value in one place."""
     first = vertices[0]
     where = f"{first._primitive.name} ({place_of(formula, first)})"
     for place, x in enumerate(first._operands):
@@ -125,7 +137,7 @@ def other_operands(formula: Formula, vertices: list[Any]) -> Iterator[Alternativ
         if type(x) not in (int, float, Tensor, np.ndarray, np.float64):
             continue
         name = name_of(x, formula)
-        array = np.asarray(value(x))
+        array = np.asarray(array_of(x))
         if array.dtype.kind not in "fiub":
             continue
         for said, new in substitutes(name, array):
@@ -134,7 +146,7 @@ def other_operands(formula: Formula, vertices: list[Any]) -> Iterator[Alternativ
 
 
 def substitutes(name: str, x: np.ndarray) -> Iterator[tuple[str, Any]]:
-    """Yield what a value may be by mistake."""
+    """Yield values that an operand may have by mistake."""
     numbers = x.astype(float)
     yield f"{name} were left out, 0 in its place,", np.zeros_like(numbers)[()]
     yield f"{name} were left out, 1 in its place,", np.ones_like(numbers)[()]
@@ -158,7 +170,7 @@ def substitutes(name: str, x: np.ndarray) -> Iterator[tuple[str, Any]]:
 
 
 def other_params(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]:
-    """Yield functions in which an operation has another axis, index, or name."""
+    """Yield functions in which an operation has another axis, index or name."""
     first = vertices[0]
     name, params = first._primitive.name, dict(first._params)
     where = f"({place_of(formula, first)})"
@@ -173,17 +185,17 @@ def other_params(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]
         )
         yield Alternative(text, {}, {}, {v.serial: other for v in vertices})
     if name in CHOOSING:
-        yield from left_out(vertices, where)
+        yield from skipped_operations(vertices, where)
     if name == "getitem":
-        length = np.shape(value(first._operands[0]))[:1]
-        for said, index in indices(params["index"], length[0] if length else 0):
+        length = np.shape(array_of(first._operands[0]))[:1]
+        for said, index in other_indices(params["index"], length[0] if length else 0):
             text = f"the gradient of {{name}} is as if the index were {said} {where}"
             changed = {v.serial: {**v._params, "index": index} for v in vertices}
             yield Alternative(text, {}, changed, {})
 
 
-def left_out(vertices: list[Any], where: str) -> Iterator[Alternative]:
-    """Yield the functions in which an operation that chooses is left out."""
+def skipped_operations(vertices: list[Any], where: str) -> Iterator[Alternative]:
+    """Yield functions without an operation that chooses."""
     first = vertices[0]
     for place, x in enumerate(first._operands):
         if type(x) is Tensor and x._requires_grad and x.shape == first.shape:
@@ -195,35 +207,37 @@ def left_out(vertices: list[Any], where: str) -> Iterator[Alternative]:
 
 
 def other_axes(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]:
-    """Yield functions in which reductions run over another axis, or over all."""
+    """Yield functions whose reductions use another axis, or all axes."""
     first = vertices[0]
-    ndim = np.ndim(value(first._operands[0]))
+    ndim = np.ndim(array_of(first._operands[0]))
     where = f"{first._primitive.name} ({place_of(formula, first)})"
     for axis in [*[(a,) for a in range(ndim)], tuple(range(ndim))]:
         if axis == tuple(first._params["axis"]):
             continue
         chosen = [
-            v for v in vertices
-            if np.ndim(value(v._operands[0])) == ndim and v._params["axis"] == first._params["axis"]
-        ]  # fmt: skip
+            v
+            for v in vertices
+            if v._params["axis"] == first._params["axis"]
+            and np.ndim(array_of(v._operands[0])) == ndim
+        ]
         over = f"axis {axis[0]}, the wrong axis," if len(axis) == 1 < ndim else "all axes"
         text = f"the gradient of {{name}} is as if {where} went over {over}"
         changed = {v.serial: {**v._params, "axis": axis} for v in chosen}
         yield Alternative(text, {}, changed, {})
 
 
-def indices(index: Any, length: int) -> Iterator[tuple[str, Any]]:
-    """Yield other indices: the neighbours of a number, the other side of a slice."""
+def other_indices(index: Any, length: int) -> Iterator[tuple[str, Any]]:
+    """Yield other indices: neighbours of a number, the other side of a slice."""
     parts = index if isinstance(index, tuple) else (index,)
     for place, part in enumerate(parts):
         for other in other_parts(part, length):
             new = (*parts[:place], other, *parts[place + 1 :])
-            said = f"{shown(other)}, not {shown(part)},"
+            said = f"{index_text(other)}, not {index_text(part)},"
             yield said, new if isinstance(index, tuple) else new[0]
 
 
 def other_parts(part: Any, length: int) -> Iterator[Any]:
-    """Yield what may stand in the place of a number or a slice in an index."""
+    """Yield replacements of a number or a slice in an index."""
     if isinstance(part, (int, np.integer)) and not isinstance(part, bool):
         yield from (k for k in (0, -1, part + 1, part - 1) if k != part)
     elif isinstance(part, slice) and part.step in (None, 1):
@@ -236,8 +250,126 @@ def other_parts(part: Any, length: int) -> Iterator[Any]:
             yield from (slice(stop, None), slice(-stop, None))
 
 
-def shown(part: Any) -> str:
+def index_text(part: Any) -> str:
     """Write a part of an index."""
     if not isinstance(part, slice):
         return str(part)
     return ":".join("" if x is None else str(x) for x in (part.start, part.stop))
+
+
+def other_levels(trial: FaultTrial) -> Pattern | None:
+    """Return the pattern of a constant with a few values that had other values.
+
+    The gradient is linear in the factor of such a constant. The values are found by least squares,
+    one for each value of the constant; then the gradient is computed with them.
+    """
+    formula = trial.formula
+    for vertex, place, constant in few_valued_constants(trial):
+        if formula.budget.is_spent:
+            return None
+        try:
+            with np.errstate(all="ignore"):
+                values = np.unique(constant)
+                solved = solve_levels(trial, vertex, place, constant, values)
+                if solved is None:
+                    continue
+                new = solved[np.searchsorted(values, constant)]
+                operation = f"{vertex._primitive.name} ({place_of(formula, vertex)})"
+                had = ", ".join(f"{b:.6g} for {a:.6g}" for a, b in zip(values, solved, strict=True))
+                text = f"the gradient of {{name}} is as if the constant in {operation} had {had}"
+                found = Alternative(text, {(vertex.serial, place): new}, {}, {})
+                if gives_gradient(trial, found):
+                    return Pattern(Kind.TERM, text)
+        except Exception:  # values outside of a domain
+            continue
+    return None
+
+
+def few_valued_constants(trial: FaultTrial) -> Iterator[tuple[Any, int, np.ndarray]]:
+    """Yield constants with few values, and the operations that use them."""
+    for vertex in trial.formula.vertices:
+        for place, x in enumerate(vertex._operands):
+            array = x._value if type(x) is Tensor and not x._requires_grad else x
+            if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+                continue
+            count = len(np.unique(array))
+            if 1 < count <= MOST_LEVELS and array.size > count * FEWEST:
+                yield vertex, place, array
+
+
+def solve_levels(
+    trial: FaultTrial, vertex: Any, place: int, constant: np.ndarray, values: np.ndarray
+) -> np.ndarray | None:
+    """Return the values whose gradient is closest to the given one; None if unclear."""
+    formula, smooth = trial.formula, trial.smooth
+    wanted = trial.residual[smooth]
+    if wanted.size < FEWEST * len(values):
+        return None
+    rows = []
+    for level in values:
+        moved = constant + (constant == level)
+        other = recompute_formula(formula, Alternative("", {(vertex.serial, place): moved}, {}, {}))
+        if other is None:
+            return None
+        formula.budget.spend(2 * len(formula.vertices), trial.largest)
+        found = other.pull_back(formula.evidence.weights)[0][trial.position]
+        rows.append((found - trial.exact[trial.position])[smooth])
+    change, _, rank, _ = np.linalg.lstsq(np.array(rows).T, wanted, rcond=1e-9)
+    solved = np.round(values + change, 12) + 0.0  # no −0
+    return solved if rank == len(values) else None
+
+
+def other_branch(trial: FaultTrial) -> Pattern | None:
+    """Return the pattern of wrong entries with the gradient of another choice.
+
+    A wrong condition gives some entries the gradient of the other branch, or of both.
+    """
+    evidence, position = trial.formula.evidence, trial.position
+    rows = [(evidence.weights, evidence.given[position])]
+    if evidence.other_given is not None:
+        rows.append((evidence.other_weights, evidence.other_given[position]))
+    wrong = evidence.wrong[position] & trial.smooth
+    for steps in choices(trial):
+        edges = frozenset(step.edge for step in steps)
+        for said, alter in (
+            ("the other branch", pass_where_not_chosen),
+            ("all branches", pass_everything),
+        ):
+            if trial.formula.budget.is_spent:
+                return None
+            found = [(trial.pull_back(weights, edges, alter), given) for weights, given in rows]
+            if all(trial.same(np.where(wrong, new, given), given) for new, given in found):
+                told = name_choices(trial.formula, steps)
+                text = f"the gradient of {{name}} is that of {said} of {told}{{where}}"
+                text = f"{text}: the condition, or mask, is not the right one"
+                return Pattern(Kind.TERM, text, zeros=True)
+    return None
+
+
+def choices(trial: FaultTrial) -> Iterator[list[Step]]:
+    """Yield the steps of each operation that chooses, then of all of them."""
+    found: dict[int, list[Step]] = {}
+    for step in trial.steps:
+        if step.vertex._primitive.name in CHOOSING:
+            found.setdefault(step.vertex.serial, []).append(step)
+    yield from found.values()
+    if len(found) > 1:
+        yield [step for steps in found.values() for step in steps]
+
+
+def pass_where_not_chosen(vertex: Any, position: int, g: Any, gx: Any) -> Any:
+    """Give an operand the cotangent of the entries where it is not chosen."""
+    return sum_like(g, gx) - gx
+
+
+def pass_everything(vertex: Any, position: int, g: Any, gx: Any) -> Any:
+    """Give an operand the whole cotangent."""
+    return sum_like(g, gx)
+
+
+def name_choices(formula: Formula, steps: list[Step]) -> str:
+    """Name the operations that choose."""
+    vertices = {step.vertex.serial: step.vertex for step in steps}.values()
+    names = list(dict.fromkeys(v._primitive.name for v in vertices))
+    first = place_of(formula, steps[0].vertex)
+    return f"{' and '.join(names)} ({first})"

@@ -1,6 +1,7 @@
-"""The work that a diagnosis may do, counted in applied rules, so that every machine does the same.
+"""A budget for the work of a diagnosis, counted in applied rules.
 
-A clock would let a busy machine name fewer causes. It is only the last net.
+Counting makes the result the same on every machine. A clock would find fewer causes on a busy
+machine; it is only the last limit.
 """
 
 from __future__ import annotations
@@ -8,21 +9,21 @@ from __future__ import annotations
 from time import perf_counter
 
 WORK = 80_000.0
-"""Rules of operations on small arrays that are applied for all inputs, at most."""
+"""Rules on small arrays that may be applied for all inputs together."""
 
 SMALL = 2_000
-"""Entries up to which a rule costs about the same."""
+"""Up to this many entries, a rule costs about the same."""
 
 SECONDS = 20.0
-"""Seconds after which nothing further is looked at, whatever was counted."""
+"""The diagnosis stops after this many seconds, whatever was counted."""
 
 
 class Budget:
-    """What is left of the work, and what one input may take of it.
+    """The work that is left, and the share of it that one input may use.
 
     Attributes:
         left: rules that may still be applied.
-        least: what has to be left for other inputs.
+        least: rules that are reserved for other inputs.
     """
 
     def __init__(self, work: float = WORK) -> None:
@@ -31,17 +32,17 @@ class Budget:
         self._stop = perf_counter() + SECONDS
 
     def share(self, inputs: int) -> None:
-        """Let the next of some inputs take its part of what is left.
+        """Give the next input its share of the work that is left.
 
-        The first takes more: often one mistake is the cause of all that is wrong.
+        The first input gets more, because one mistake is often the cause of everything.
         """
         self.least = self.left * (1 - max(0.6, 1 / inputs))
 
     def spend(self, rules: float, entries: int = 0) -> None:
-        """Count rules that are applied to arrays of so many entries."""
+        """Count rules that are applied to arrays of a size."""
         self.left -= rules * (1 + entries / SMALL)
 
     @property
     def is_spent(self) -> bool:
-        """Whether an input has taken its part."""
+        """Has the input used its share?"""
         return self.left <= self.least or perf_counter() > self._stop

@@ -1,7 +1,7 @@
-"""Conditions: what tells the wrong entries of an input from the right ones.
+"""Conditions: describe which entries of an input are wrong.
 
-A condition is named only if it fits: all wrong entries fulfil it, and no right one whose
-derivative is not 0 (there a factor could not be seen; a term could).
+A condition must fit. It holds for all wrong entries, and for no right entry with a nonzero
+derivative. Where the derivative is 0, a wrong factor is invisible, although a wrong term is not.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from ..coordinates import natural
 from .evidence import Evidence
 
 MANY_WAYS = 40
-"""In so many ways at least right entries may be chosen, for a bound to be no accident."""
+"""A bound is named only if it separates the entries in one of at least this many ways."""
 
 Condition = tuple[str, np.ndarray]
-"""How it is written, and where it holds."""
+"""The text of a condition, and where it holds."""
 
 
 def condition_of(evidence: Evidence, position: int, zeros: bool = False) -> str:
-    """Return what the wrong entries of an input have in common, empty if all are wrong.
+    """Return what the wrong entries of an input have in common; empty if all are wrong.
 
     Args:
-        evidence: what is known.
-        position: of the input.
-        zeros: whether the mistake would be seen where the derivative is 0, as a term is.
+        evidence: the facts.
+        position: the position of the input.
+        zeros: whether the mistake is visible where the derivative is 0, as a term is.
     """
-    wrong, right = evidence.wrong[position], telling_right(evidence, position, zeros)
+    wrong, right = evidence.wrong[position], telling_right_entries(evidence, position, zeros)
     if not evidence.complex[position]:
-        return common(evidence, position, wrong, right)
+        return common_condition(evidence, position, wrong, right)
     if not np.any(np.any(wrong, axis=-1) & np.any(right, axis=-1)):  # both parts, or neither
-        return common(evidence, position, np.any(wrong, axis=-1), np.any(right, axis=-1))
+        return common_condition(evidence, position, np.any(wrong, axis=-1), np.any(right, axis=-1))
     for part, word in enumerate(("real", "imaginary")):
         if not np.any(wrong[..., 1 - part]):
-            found = common(evidence, position, wrong[..., part], right[..., part])
+            found = common_condition(evidence, position, wrong[..., part], right[..., part])
             whole = f"the {word} part of {evidence.names[position]}"
             return f"{whole}, {found}" if found else whole
     return f"{np.count_nonzero(wrong)} of {wrong.size} real and imaginary parts"
 
 
 def where_wrong(evidence: Evidence, position: int, zeros: bool = False) -> tuple[str, str]:
-    """Return the condition of the wrong entries of an input, and it as the end of a sentence."""
+    """Return the condition of the wrong entries, and the same as the end of a sentence."""
     condition = condition_of(evidence, position, zeros)
     if not condition:
         return "", ""
@@ -52,35 +52,37 @@ def where_wrong(evidence: Evidence, position: int, zeros: bool = False) -> tuple
     if evidence.complex[position]:
         wrong = np.any(wrong, axis=-1)
     count = f" ({np.count_nonzero(wrong)} of {wrong.size} entries)" if is_clause(condition) else ""
-    return condition, phrase(condition) + count
+    return condition, condition_phrase(condition) + count
 
 
-def telling_right(evidence: Evidence, position: int, zeros: bool) -> np.ndarray:
-    """Tell which entries are right and would not be if the mistake were made there."""
+def telling_right_entries(evidence: Evidence, position: int, zeros: bool) -> np.ndarray:
+    """Which entries are right, and would be wrong if the mistake were made there?"""
     numeric, wrong = evidence.numeric[position], evidence.wrong[position]
     given = evidence.given[position]
-    if not np.any(np.isfinite(given[wrong])):  # what is not finite is seen wherever it is
+    if not np.any(np.isfinite(given[wrong])):  # infinite values are visible everywhere
         return np.asarray(np.isfinite(given) & ~wrong)
     with np.errstate(invalid="ignore"):
         scale = np.nanmax(np.abs(numeric), initial=0.0)
-        telling = evidence.known(position) & (zeros | (np.abs(numeric) > 1e-9 * scale))
+        telling = evidence.known_entries(position) & (zeros | (np.abs(numeric) > 1e-9 * scale))
     return np.asarray(telling & ~wrong)
 
 
-def common(evidence: Evidence, position: int, wrong: np.ndarray, right: np.ndarray) -> str:
-    """Return the first condition that holds for all that is wrong and nothing that is right."""
+def common_condition(
+    evidence: Evidence, position: int, wrong: np.ndarray, right: np.ndarray
+) -> str:
+    """Return the first condition that holds for all wrong and no right entries."""
     if not np.any(right):
         return ""
     count = int(np.count_nonzero(wrong))
     if count == 1:
-        return written(evidence.names[position], np.argwhere(wrong)[0])
+        return entry_text(evidence.names[position], np.argwhere(wrong)[0])
     for text, holds in conditions(evidence, position, wrong, right):
         if np.all(holds[wrong]) and not np.any(holds[right]):
             return text
     return f"{count} of {wrong.size} entries"
 
 
-def phrase(condition: str) -> str:
+def condition_phrase(condition: str) -> str:
     """Write a condition as the end of a sentence."""
     if is_clause(condition):
         return f" where {condition}"
@@ -89,11 +91,11 @@ def phrase(condition: str) -> str:
 
 
 def is_clause(condition: str) -> bool:
-    """Whether a condition says something of entries; others name them."""
+    """Is a condition a statement about entries, rather than a name of them?"""
     return any(sign in condition for sign in ("<", ">", "=", " is "))
 
 
-def written(name: str, index: Any) -> str:
+def entry_text(name: str, index: Any) -> str:
     """Write an entry of an input."""
     places = [str(int(i)) for i in index]
     return f"{name}[{', '.join(places)}]" if places else name
@@ -105,18 +107,18 @@ def conditions(
     """Yield conditions, the simplest first."""
     name = evidence.names[position]
     x = natural(evidence.xs[position], evidence.complex[position])
-    yield from signs(name, x)
-    yield from indexed(evidence, x.shape)
-    yield from places(name, x.shape)
-    for other, values in partners(evidence, position, x.shape):
-        yield from signs(other, values)
+    yield from sign_conditions(name, x)
+    yield from index_conditions(evidence, x.shape)
+    yield from place_conditions(name, x.shape)
+    for other, values in other_values(evidence, position, x.shape):
+        yield from sign_conditions(other, values)
     if x.dtype.kind != "c":
-        yield from extremes(name, x)
-        yield from thresholds(name, x, wrong, right)
-    yield from runs(name, wrong)
+        yield from extreme_conditions(name, x)
+        yield from threshold_conditions(name, x, wrong, right)
+    yield from run_conditions(name, wrong)
 
 
-def signs(name: str, x: np.ndarray) -> Iterator[Condition]:
+def sign_conditions(name: str, x: np.ndarray) -> Iterator[Condition]:
     """Yield conditions on the sign and size of values."""
     if x.dtype.kind == "b":
         yield f"{name} is True", x
@@ -138,10 +140,10 @@ def signs(name: str, x: np.ndarray) -> Iterator[Condition]:
     yield f"|{name}| < 1", np.abs(x) < 1
 
 
-def partners(
+def other_values(
     evidence: Evidence, position: int, shape: tuple[int, ...]
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield other values of the shape of an input, or that broadcast to it."""
+    """Yield other values with the shape of an input, or that broadcast to it."""
     inputs = zip(evidence.names, evidence.xs, evidence.complex, strict=True)
     rows = [(n, natural(x, c)) for i, (n, x, c) in enumerate(inputs) if i != position]
     rows += [(n, v) for n, v in evidence.others if np.asarray(v).dtype.kind in "biuf"]
@@ -157,8 +159,8 @@ def partners(
                 continue
 
 
-def places(name: str, shape: tuple[int, ...]) -> Iterator[Condition]:
-    """Yield conditions on where entries are: rows, ends of axes, the diagonal, triangles."""
+def place_conditions(name: str, shape: tuple[int, ...]) -> Iterator[Condition]:
+    """Yield conditions on positions: rows, ends of axes, the diagonal, triangles."""
     for axis, length in enumerate(shape):
         if length < 2:
             continue
@@ -187,8 +189,8 @@ def places(name: str, shape: tuple[int, ...]) -> Iterator[Condition]:
             yield f"{text} of {name}", np.broadcast_to(holds, shape)
 
 
-def extremes(name: str, x: np.ndarray) -> Iterator[Condition]:
-    """Yield where values are the largest, the smallest, or equal to another."""
+def extreme_conditions(name: str, x: np.ndarray) -> Iterator[Condition]:
+    """Yield where values are the largest, the smallest, or repeated."""
     if not x.size:
         return
     for axis in (None, *range(x.ndim if x.ndim > 1 else 0)):
@@ -199,8 +201,8 @@ def extremes(name: str, x: np.ndarray) -> Iterator[Condition]:
     yield f"values that occur more than once in {name}", np.isin(x, values[counts > 1])
 
 
-def indexed(evidence: Evidence, shape: tuple[int, ...]) -> Iterator[Condition]:
-    """Yield where integers among the other arguments point: once, repeatedly, never."""
+def index_conditions(evidence: Evidence, shape: tuple[int, ...]) -> Iterator[Condition]:
+    """Yield where integer arguments point: once, repeatedly or never."""
     for name, value in evidence.others:
         indices = np.asarray(value)
         if indices.dtype.kind not in "iu" or not indices.ndim:
@@ -215,27 +217,30 @@ def indexed(evidence: Evidence, shape: tuple[int, ...]) -> Iterator[Condition]:
             yield f"what {name} leaves out", np.broadcast_to(row == 0, shape)
 
 
-def thresholds(
+def threshold_conditions(
     name: str, x: np.ndarray, wrong: np.ndarray, right: np.ndarray
 ) -> Iterator[Condition]:
-    """Yield the bounds of the wrong values, as round as those that are right allow.
+    """Yield bounds of the wrong values, as round as the right values allow.
 
-    Only where there are so many entries that bounds would hardly separate any others as well.
+    Bounds are named only if there are many entries, so that they hardly separate others by chance.
     """
     count, others = int(np.count_nonzero(wrong)), int(np.count_nonzero(right))
     ways = comb(count + others, others)
     if count < 4 or ways < MANY_WAYS:
         return
     for text, values in ((name, x), (f"|{name}|", np.abs(x))):
-        low, high = lowest(values, wrong, right), -lowest(-values, wrong, right)
+        low, high = (
+            round_lower_bound(values, wrong, right),
+            -round_lower_bound(-values, wrong, right),
+        )
         yield f"{text} >= {low!r}", values >= low
         yield f"{text} <= {high!r}", values <= high
         if ways >= MANY_WAYS * others:
             yield f"{low!r} <= {text} <= {high!r}", (values >= low) & (values <= high)
 
 
-def lowest(x: np.ndarray, wrong: np.ndarray, right: np.ndarray) -> float:
-    """Return a lower bound of wrong values, with the fewest digits that tell the next right one."""
+def round_lower_bound(x: np.ndarray, wrong: np.ndarray, right: np.ndarray) -> float:
+    """Return a lower bound of wrong values, with as few digits as the right values allow."""
     least = float(np.min(x[wrong]))
     below = float(np.max(x, where=right & (x < least), initial=-np.inf))
     for digits in range(1, 17):
@@ -246,7 +251,7 @@ def lowest(x: np.ndarray, wrong: np.ndarray, right: np.ndarray) -> float:
     return least
 
 
-def runs(name: str, wrong: np.ndarray) -> Iterator[Condition]:
+def run_conditions(name: str, wrong: np.ndarray) -> Iterator[Condition]:
     """Yield the first, the last or neighbouring places along each axis."""
     for axis in range(wrong.ndim):
         length = wrong.shape[axis]

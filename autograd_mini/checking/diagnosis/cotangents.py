@@ -1,22 +1,24 @@
-"""Cotangents: what a wrong gradient is for other ones, which tells what it does with them."""
+"""Causes that several inputs share, found with other cotangents and by comparing inputs."""
 
 from __future__ import annotations
+
+from itertools import combinations
 
 import numpy as np
 
 from ..causes import Cause, Kind
 from .conditions import where_wrong
-from .evidence import Evidence
+from .evidence import Evidence, is_stretched, natural_shape, sum_to_shape, unsummed_gradient
 
 Shared = tuple[Cause, list[int]]
 """A cause, and the inputs whose gradients it explains."""
 
 CURVED = 2e-3
-"""A share of a gradient by which it is not linear, beyond what rounding to float16 does."""
+"""A gradient is nonlinear if it is off by this share; rounding to float16 stays below it."""
 
 
-def unsteady(evidence: Evidence) -> Shared | None:
-    """Return the cause if the gradient is another one when it is computed again."""
+def unsteady_cause(evidence: Evidence) -> Shared | None:
+    """Return the cause of a gradient that changes when it is computed again."""
     first, again = evidence.first_given, evidence.given_for(evidence.weights)
     if first is None or again is None:
         return None
@@ -27,12 +29,14 @@ def unsteady(evidence: Evidence) -> Shared | None:
     ]
     if not found:
         return None
-    text = f"the gradient of {listed(evidence, found)} is another one when it is computed again"
+    text = (
+        f"the gradient of {name_inputs(evidence, found)} is another one when it is computed again"
+    )
     return Cause(Kind.NOT_DETERMINISTIC, text, evidence.names[found[0]]), found
 
 
-def ignored(evidence: Evidence) -> Shared | None:
-    """Return the cause if a wrong gradient is the same for another cotangent."""
+def ignored_cotangent_cause(evidence: Evidence) -> Shared | None:
+    """Return the cause of a wrong gradient that is the same for another cotangent."""
     first, other = evidence.first_given, evidence.other_given
     if first is None or other is None:
         return None
@@ -45,53 +49,56 @@ def ignored(evidence: Evidence) -> Shared | None:
     if not found:
         return None
     places = {where_wrong(evidence, i) for i in found}
-    if len(places) > 1:  # in other places of each: one at a time
+    if len(places) > 1:  # the places differ: name one input only
         found, places = found[:1], {where_wrong(evidence, found[0])}
     name = evidence.names[found[0]] if len(found) == 1 else None
     ((condition, where),) = places
-    what = f"the gradient of {listed(evidence, found)}"
+    what = f"the gradient of {name_inputs(evidence, found)}"
     text = f"{what} is the same for any cotangent of the result{where}: it is ignored"
     return Cause(Kind.COTANGENT, text, name, condition), found
 
 
-def curved(evidence: Evidence) -> Shared | None:
-    """Return the cause if a wrong gradient does not depend linearly on the cotangent."""
+def nonlinear_cause(evidence: Evidence) -> Shared | None:
+    """Return the cause of a wrong gradient that is not linear in the cotangent."""
     gs, hs = evidence.weights, evidence.other_weights
     first, other = evidence.first_given, evidence.other_given
     both = evidence.given_for([g - 0.5 * h for g, h in zip(gs, hs, strict=True)])
     if first is None or other is None or both is None:
         return None
     off = [a - 0.5 * b - c for a, b, c in zip(first, other, both, strict=True)]
-    sizes = [largest(np.abs(a) + np.abs(b)) for a, b in zip(first, other, strict=True)]
+    sizes = [largest_finite(np.abs(a) + np.abs(b)) for a, b in zip(first, other, strict=True)]
     wrong = evidence.wrong
     found = [i for i in evidence.suspects() if np.any(np.abs(off[i][wrong[i]]) > CURVED * sizes[i])]
     if not found:
         return None
     name = evidence.names[found[0]] if len(found) == 1 else None
-    what = f"the gradient of {listed(evidence, found)}"
+    what = f"the gradient of {name_inputs(evidence, found)}"
     nothing = evidence.given_for([0 * g for g in gs])
     if nothing is not None and all(
         np.all(np.abs(off[i] + 0.5 * nothing[i]) <= CURVED * sizes[i]) for i in found
     ):
         text = f"{what} is not 0 for a cotangent of 0: a term is not multiplied by the cotangent"
-        return Cause(Kind.TERM, text + constant(nothing, found), name), found
+        return Cause(Kind.TERM, text + constant_text(nothing, found), name), found
     text = f"{what} is not linear in the cotangent of the result: that for g − h/2 is not that "
     return Cause(Kind.COTANGENT, f"{text}for g less half of that for h", name), found
 
 
-def constant(nothing: list[np.ndarray], found: list[int]) -> str:
-    """Write the number that is added to each entry, if it is one."""
+def constant_text(nothing: list[np.ndarray], found: list[int]) -> str:
+    """Write the number that is added to each entry, if it is the same for all."""
     values = np.concatenate([nothing[i].ravel() for i in found])
     return f", {values[0]:.4g}" if np.ptp(values) <= 1e-9 * abs(values[0]) else ""
 
 
-def largest(values: np.ndarray) -> float:
-    """Return the largest of the finite values, 0 if there are none."""
+def largest_finite(values: np.ndarray) -> float:
+    """Return the largest finite value; 0 if there is none."""
     return float(np.max(values, where=np.isfinite(values), initial=0.0))
 
 
-def conjugated(evidence: Evidence) -> Shared | None:
-    """Return the cause if the derivative is conjugated: G(ḡ) is then the conjugate of the right."""
+def conjugated_cause(evidence: Evidence) -> Shared | None:
+    """Return the cause of a derivative that is conjugated.
+
+    Then G(ḡ) is the conjugate of the right gradient.
+    """
     suspects = evidence.suspects()
     if not all(evidence.complex[i] for i in suspects):
         return None
@@ -108,7 +115,58 @@ def conjugated(evidence: Evidence) -> Shared | None:
     return Cause(Kind.CONJUGATED, text, name), suspects
 
 
-def listed(evidence: Evidence, positions: list[int]) -> str:
+def name_inputs(evidence: Evidence, positions: list[int]) -> str:
     """Write the names of some inputs."""
     names = [evidence.names[i] for i in positions]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def exchanged_cause(evidence: Evidence) -> Shared | None:
+    """Return the cause of two inputs with exchanged gradients."""
+    for i, j in combinations(evidence.suspects(), 2):
+        if evidence.complex[i] != evidence.complex[j]:
+            continue
+        first, second = evidence.names[i], evidence.names[j]
+        if evidence.xs[i].shape != evidence.xs[j].shape:
+            if have_exchanged_rules(evidence, i, j):
+                text = f"{first} and {second} have exchanged gradients, before they are summed"
+                return Cause(Kind.SWAPPED, text, first), [i, j]
+            continue
+        for sign in (1, -1):
+            if has_gradient_of(evidence, i, j, sign) and has_gradient_of(evidence, j, i, sign):
+                how = "" if sign > 0 else ", and their signs are flipped"
+                text = f"{first} and {second} have exchanged gradients{how}"
+                return Cause(Kind.SWAPPED, text, first), [i, j]
+    return None
+
+
+def has_gradient_of(evidence: Evidence, i: int, j: int, sign: int) -> bool:
+    """Is the given gradient of one input the numeric gradient of another?"""
+    if not np.all(np.isfinite(evidence.error[j])):
+        return False
+    return evidence.explains(i, sign * evidence.numeric[j], evidence.slack(j))
+
+
+def have_exchanged_rules(evidence: Evidence, i: int, j: int) -> bool:
+    """Does each of two inputs that are broadcast together have the rule of the other?"""
+    if len(evidence.outputs) != 1:
+        return False
+    result = natural_shape(evidence.outputs[0].shape, evidence.complex_outputs[0])
+    shapes = [natural_shape(evidence.xs[k].shape, evidence.complex[k]) for k in (i, j)]
+    if not all(shape == result or is_stretched(shape, result) for shape in shapes):
+        return False
+    fulls = [
+        evidence.numeric[k] if shape == result else unsummed_gradient(evidence, k, evidence.weights)
+        for k, shape in zip((i, j), shapes, strict=True)
+    ]
+    return all(
+        full is not None and sums_to_given(full, evidence.given[k], evidence.rtol)
+        for k, full in zip((j, i), fulls, strict=True)
+    )
+
+
+def sums_to_given(full: np.ndarray, given: np.ndarray, rtol: float) -> bool:
+    """Is a sum over broadcast axes the given gradient?"""
+    slack = 10 * rtol * sum_to_shape(np.abs(full), given.shape)
+    difference = np.abs(sum_to_shape(full, given.shape) - given)
+    return bool(np.all(difference <= slack + np.max(slack, initial=0.0)))

@@ -1,59 +1,131 @@
-"""Diagnosis: the cause of a wrong gradient, the simplest that explains it.
+"""Explanation: the driver of a diagnosis. It names the simplest cause of a wrong gradient.
 
-A cause is a hypothesis that reproduces the given gradient from the numeric one, at every wrong
-entry that was looked at and for two cotangents where that is affordable. The first that does is
-named, in the order of how often people make the mistake and how little it assumes.
+A cause is named only if it turns the numeric gradient into the given one, at every wrong entry that
+is checked, and for two cotangents if that is affordable. The first cause that fits is named. They
+are tried in the order of how common they are, and how little they assume: first causes that inputs
+share, then patterns of one input, then faults in the recorded formula.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from math import isclose
 
 import numpy as np
 
 from ..causes import Cause, Kind
+from .alternatives import other_branch, other_function, other_levels
+from .array_faults import (
+    broadcast_sum_faults,
+    cotangent_faults,
+    derivative_faults,
+    exchanged_part_faults,
+    indexing_faults,
+    operand_faults,
+    reduction_faults,
+    reshape_faults,
+)
 from .conditions import condition_of, where_wrong
-from .contributions import partial, untransposed
-from .cotangents import conjugated, curved, ignored, unsteady
-from .evidence import Evidence
-from .exchanges import swapped
-from .formula import Formula, recorded
-from .formulas import faulty
-from .patterns import Pattern, complex_factor, conjugate, entrywise
-from .rearrangements import rearranged, spread
-from .reductions import reduced
-from .terms import extra_factor, lone_term, simple_term
-from .views import View, closer, view
+from .cotangents import (
+    conjugated_cause,
+    exchanged_cause,
+    ignored_cotangent_cause,
+    nonlinear_cause,
+    unsteady_cause,
+)
+from .evidence import Evidence, View, view_closer, view_wrong_entries
+from .faults import Fault, FaultTrial, find_single_fault
+from .formula import Formula, record_formula
+from .loop_faults import LOOP_MAKERS, find_loop_fault, other_turn_faults
+from .patterns import Pattern, complex_factor_pattern, conjugate_pattern, entrywise_pattern
+from .rearrangements import averaged_pattern, rearrangement_pattern
+from .reductions import left_out_pattern, reduction_pattern, untransposed_pattern
+from .segment_faults import find_segment_fault
+from .step_faults import (
+    exchanged_operand_faults,
+    factor_fault,
+    fitting_factors,
+    missing_derivative_faults,
+    paired_factor_faults,
+    replaced_factor_faults,
+    value_factor_faults,
+    wrong_value_faults,
+)
+from .terms import extra_factor_pattern, simple_term_pattern, single_entry_pattern
 
 MOST = 3
-"""Causes in a report."""
+"""Largest number of causes in a report."""
+
+
+Check = Callable[[Evidence, View], Pattern | None]
+
+CHECKS: tuple[Check, ...] = (
+    conjugate_pattern,
+    entrywise_pattern,
+    rearrangement_pattern,
+    untransposed_pattern,
+    left_out_pattern,
+    simple_term_pattern,
+    averaged_pattern,
+    extra_factor_pattern,
+    complex_factor_pattern,
+    reduction_pattern,
+)
+"""From the simplest on."""
+
+BY_VALUES = (left_out_pattern, simple_term_pattern, extra_factor_pattern)
+"""These patterns are about values. They must say where they hold, or hold for right entries too."""
+
+PLAIN_FACTORS = (0.0, -1.0)
+"""Factors that are tried first: a missing path, and a flipped sign."""
+
+MAKERS = (
+    missing_derivative_faults,
+    reduction_faults,
+    indexing_faults,
+    operand_faults,
+    broadcast_sum_faults,
+    exchanged_operand_faults,
+    exchanged_part_faults,
+    reshape_faults,
+)  # fmt: skip
+"""Generators of faults at single steps, the most common first."""
+
+COSTLY_MAKERS = (wrong_value_faults, cotangent_faults)
+"""Generators of faults that cost more or say less."""
 
 
 def diagnose(evidence: Evidence) -> tuple[Cause, ...]:
-    """Return the causes of what is wrong, most telling first; one an input, at most three."""
+    """Return the causes, the most useful first: one for each input, and at most three in all."""
     found: list[Cause] = []
     suspects = evidence.suspects()
     with np.errstate(all="ignore"):
-        for check in (unsteady, ignored, curved, swapped, conjugated):
+        for check in (
+            unsteady_cause,
+            ignored_cotangent_cause,
+            nonlinear_cause,
+            exchanged_cause,
+            conjugated_cause,
+        ):
             shared = check(evidence)
             if shared is not None:
                 found.append(shared[0])
                 suspects = [i for i in suspects if i not in shared[1]]
                 break
-        formula = recorded(evidence) if suspects else None
+        formula = record_formula(evidence) if suspects else None
         own = []
         for done, i in enumerate(suspects):
             if formula is not None:
                 formula.budget.share(len(suspects) - done)
-            cause = of_input(evidence, i, formula)
+            cause = _diagnose_input(evidence, i, formula)
             own += [] if cause is None else [cause]
     found += sorted(own, key=lambda cause: cause.kind is Kind.UNKNOWN)
     return tuple(found[:MOST])
 
 
-def of_input(evidence: Evidence, position: int, formula: Formula | None) -> Cause | None:
-    """Return the cause of what is wrong with the gradient of one input."""
+def _diagnose_input(evidence: Evidence, position: int, formula: Formula | None) -> Cause | None:
+    """Return the cause of the wrong gradient of one input."""
     given, wrong = evidence.given[position], evidence.wrong[position]
     if not np.all(np.isfinite(given[wrong])):
         infinite = wrong & ~np.isfinite(given)
@@ -61,19 +133,19 @@ def of_input(evidence: Evidence, position: int, formula: Formula | None) -> Caus
         smooth = not np.any(infinite & evidence.kink[position]) if evidence.kink else True
         there = "; the function is smooth there" if smooth else ", at a corner of the function"
         text = f"the gradient of {{name}} is {what}{{where}}{there}"
-        return told(evidence, position, Pattern(Kind.NOT_FINITE, text))
-    seen = view(evidence, position)
+        return make_cause(evidence, position, Pattern(Kind.NOT_FINITE, text))
+    seen = view_wrong_entries(evidence, position)
     if seen is None:
-        pattern = within_bars(evidence, position)
-        return None if pattern is None else told(evidence, position, pattern)
-    pattern = first_that_fits(evidence, seen, formula) or nearly(seen)
+        pattern = pattern_within_bars(evidence, position)
+        return None if pattern is None else make_cause(evidence, position, pattern)
+    pattern = find_pattern(evidence, seen, formula) or near_factor_pattern(seen)
     if pattern is None:
-        pattern = Pattern(Kind.UNKNOWN, f"no usual mistake explains {ratios(seen)}")
-    return told(evidence, position, pattern)
+        pattern = Pattern(Kind.UNKNOWN, f"no usual mistake explains {ratio_text(seen)}")
+    return make_cause(evidence, position, pattern)
 
 
-def within_bars(evidence: Evidence, position: int) -> Pattern | None:
-    """Return 0 or a flipped sign, which wide error bars tell too, if all wrong entries agree."""
+def pattern_within_bars(evidence: Evidence, position: int) -> Pattern | None:
+    """Return a zero gradient or a flipped sign, which even wide error bars can show."""
     wrong = evidence.wrong[position]
     arrays = (evidence.given, evidence.numeric, evidence.error)
     given, numeric, error = (values[position][wrong] for values in arrays)
@@ -87,8 +159,8 @@ def within_bars(evidence: Evidence, position: int) -> Pattern | None:
     return None
 
 
-def nearly(seen: View) -> Pattern | None:
-    """Return the pattern of a factor that is one as far as wide error bars tell."""
+def near_factor_pattern(seen: View) -> Pattern | None:
+    """Return a factor that is known only as well as wide error bars allow."""
     found = seen.given / seen.numeric
     low, high = np.min(found), np.max(found)
     if not np.isfinite(low + high) or found.size < 2 or high - low > 1e-3 * abs(low):
@@ -96,14 +168,14 @@ def nearly(seen: View) -> Pattern | None:
     if abs(low + 1) < 1e-3:
         text = "the sign of the gradient of {name} is flipped{where}, within the error bars"
         return Pattern(Kind.SIGN, text, -1.0)
-    if abs(low - 1) < 2e-3:  # that says nothing
+    if abs(low - 1) < 2e-3:  # indistinguishable from right
         return None
     text = f"the gradient of {{name}} is about {low:.4g} times the right one{{where}}"
     return Pattern(Kind.FACTOR, text, float(low))
 
 
-def ratios(seen: View) -> str:
-    """Say how far a gradient is off that nothing explains."""
+def ratio_text(seen: View) -> str:
+    """Say how far off a gradient is that nothing explains."""
     found = (seen.given / seen.numeric)[np.isfinite(seen.given / seen.numeric)]
     text = "the gradient of {name}{where}"
     if not found.size:
@@ -114,61 +186,52 @@ def ratios(seen: View) -> str:
     return f"{text}; it is between {low:.4g} and {high:.4g} times the right one"
 
 
-def first_that_fits(evidence: Evidence, seen: View, formula: Formula | None) -> Pattern | None:
-    """Return the first pattern that explains all that was looked at, and some of it closer."""
-    near = closer(evidence, seen)
+def find_pattern(evidence: Evidence, seen: View, formula: Formula | None) -> Pattern | None:
+    """Return the first pattern that explains all entries in view."""
+    near = view_closer(evidence, seen)
     for check in CHECKS:
-        if check is partial and formula is not None and not formula.is_elementwise:
-            fault = faulty(formula, seen.position)
+        if check is left_out_pattern and formula is not None and not formula.is_elementwise:
+            fault = find_fault(formula, seen.position)
             if fault is not None:
                 return fault
         pattern = check(evidence, near)
         if pattern is None:
             continue
-        if formula is not None and (check is reduced or is_vague(evidence, seen, pattern)):
-            fault = faulty(formula, seen.position)
+        if formula is not None and (
+            check is reduction_pattern or is_vague(evidence, seen, pattern)
+        ):
+            fault = find_fault(formula, seen.position)
             if fault is not None:
                 return fault
         if len(seen.places) == 1 and pattern.factor is not None and not is_plain(pattern.factor):
-            return lone_term(evidence, near) or pattern
+            return single_entry_pattern(evidence, near) or pattern
         if check in BY_VALUES and not holds_elsewhere(evidence, check, pattern, seen.position):
             continue
-        if len(near.places) == len(seen.places) or check in (partial, untransposed):
+        if len(near.places) == len(seen.places) or check in (
+            left_out_pattern,
+            untransposed_pattern,
+        ):
             return pattern
         again = check(evidence, seen)
         if again is not None and again.kind is pattern.kind:
             return again
-    if formula is not None and formula.is_elementwise:  # simple terms say more of it
-        return faulty(formula, seen.position)
+    if formula is not None and formula.is_elementwise:  # simple terms describe it better
+        return find_fault(formula, seen.position)
     return None
 
 
-Check = Callable[[Evidence, View], Pattern | None]
-
-CHECKS: tuple[Check, ...] = (
-    conjugate, entrywise, rearranged, untransposed, partial,
-    simple_term, spread,
- extra_factor, complex_factor, reduced,
-)  # fmt: skip
-"""From the simplest on."""
-
-
-BY_VALUES = (partial, simple_term, extra_factor)
-"""Those that speak of values: they have to say where they hold, or hold for right entries too."""
-
-
 def holds_elsewhere(evidence: Evidence, check: Check, pattern: Pattern, position: int) -> bool:
-    """Whether a pattern gives the right entries too, if no condition tells them from the wrong."""
+    """Does a pattern also give the right entries, if no condition separates them?"""
     condition = condition_of(evidence, position, pattern.zeros)
     if not condition.endswith("entries"):
         return True
-    whole = view(evidence, position, everywhere=True)
-    again = None if whole is None else check(evidence, closer(evidence, whole))
+    whole = view_wrong_entries(evidence, position, everywhere=True)
+    again = None if whole is None else check(evidence, view_closer(evidence, whole))
     return again is not None and again.text == pattern.text
 
 
 def is_vague(evidence: Evidence, seen: View, pattern: Pattern) -> bool:
-    """Whether a pattern is a factor that means nothing, or holds for entries that mean nothing."""
+    """Is a pattern only a meaningless factor, or a condition that says nothing?"""
     factor = pattern.factor
     if not pattern.whole:
         condition = condition_of(evidence, seen.position, pattern.zeros)
@@ -179,14 +242,82 @@ def is_vague(evidence: Evidence, seen: View, pattern: Pattern) -> bool:
 
 
 def is_plain(factor: float) -> bool:
-    """Whether a factor or its inverse is a small whole number."""
+    """Is a factor or its inverse a small whole number?"""
     sizes = abs(factor), abs(1 / factor)
     return any(isclose(size, round(size), rel_tol=1e-5) for size in sizes if 0.9 < size < 10)
 
 
-def told(evidence: Evidence, position: int, pattern: Pattern) -> Cause:
+def make_cause(evidence: Evidence, position: int, pattern: Pattern) -> Cause:
     """Write a pattern with the name of its input and its condition."""
     name = evidence.names[position]
     condition, where = ("", "") if pattern.whole else where_wrong(evidence, position, pattern.zeros)
     text = pattern.text.format(name=name, where=where)
     return Cause(pattern.kind, text, name, condition, pattern.factor)
+
+
+def find_fault(formula: Formula, position: int) -> Pattern | None:
+    """Return the pattern of one mistake in the formula that gives the given gradient."""
+    key = "faulty", position
+    if key not in formula.memo:
+        formula.memo[key] = _find_fault(formula, position)
+    found: Pattern | None = formula.memo[key]
+    return found
+
+
+def _find_fault(formula: Formula, position: int) -> Pattern | None:
+    settled = formula.without_cancelled_paths()
+    trial = FaultTrial(settled or formula, position)
+    fault = first_confirmed(trial, chain(usual_faults(trial), costly_faults(trial)))
+    pattern = None
+    if fault is None:
+        pattern = other_branch(trial) or other_levels(trial) or other_function(trial)
+    if fault is None and pattern is None and settled is not None:
+        trial = FaultTrial(formula, position)  # paths that cancel may be differentiated in part
+        fault = first_confirmed(trial, usual_faults(trial))
+    if fault is None:
+        return pattern
+    formula.found.append(fault)
+    return Pattern(fault.kind, fault.text, fault.factor)
+
+
+def first_confirmed(trial: FaultTrial, groups: Iterable[Iterable[Fault]]) -> Fault | None:
+    """Return the first fault that is confirmed."""
+    for faults in groups:
+        for fault in faults:
+            if trial.confirms(fault):
+                return fault
+    return None
+
+
+def usual_faults(trial: FaultTrial) -> Iterator[Iterable[Fault]]:
+    """Yield groups of faults: factors, those of another input, mistakes in single rules."""
+    factors = [factor_fault(trial, *found) for found in fitting_factors(trial)]
+    yield [fault for fault in factors if fault.factor in PLAIN_FACTORS or is_simple(fault.factor)]
+    yield trial.formula.found
+    yield as_list(find_single_fault(trial, MAKERS))
+
+
+def costly_faults(trial: FaultTrial) -> Iterator[Iterable[Fault]]:
+    """Yield groups of faults that cost more or assume more."""
+    yield value_factor_faults(trial)
+    yield as_list(find_loop_fault(trial, LOOP_MAKERS))
+    yield paired_factor_faults(trial)
+    yield replaced_factor_faults(trial)
+    yield as_list(find_loop_fault(trial, (other_turn_faults,)))
+    yield as_list(find_single_fault(trial, COSTLY_MAKERS))
+    yield as_list(find_segment_fault(trial))
+    yield as_list(find_single_fault(trial, (derivative_faults,)))
+
+
+def as_list(fault: Fault | None) -> list[Fault]:
+    """Return a list with a fault, or an empty list for None."""
+    return [] if fault is None else [fault]
+
+
+def is_simple(factor: float | None) -> bool:
+    """Is a factor or its inverse a whole number?"""
+    if not factor:
+        return True
+    return any(
+        abs(size - round(size)) < 1e-6 and size < 1e6 for size in (abs(factor), 1 / abs(factor))
+    )

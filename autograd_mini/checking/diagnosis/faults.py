@@ -1,8 +1,9 @@
-"""Faults: a mistake made on purpose at one step of a recorded formula, to see what it gives.
+"""Faults: insert a mistake at one step of a recorded formula, and compare its effect.
 
-A fault changes what one operation passes back to one operand. What that changes in the gradient of
-an input, along a direction, is the product of the change with the operand's tangent: one look at a
-step tells whether a fault there may be the cause. Those that may are carried back in full.
+A fault changes the cotangent that one operation passes back to one operand. Along a direction, its
+effect on the gradient of an input is the product of that change with the tangent of the operand. So
+one look at a step tells whether a fault there is possible. Possible faults are then carried back in
+full.
 """
 
 from __future__ import annotations
@@ -17,26 +18,25 @@ import numpy as np
 from ...core.forward import Values, key_of
 from ...core.tensor import Tensor
 from ..causes import Kind
-from .evidence import Evidence
 from .formula import Alter, Edge, Formula
 
 MOST_SLICES = 32
-"""Slices of an input along its first axis that are followed apart, at most."""
+"""An input with more slices along its first axis is not split into slices."""
 
 Made = Callable[[Formula, "Step"], Iterator["Fault"]]
-"""What yields faults of one step."""
+"""Yields faults of one step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One operation, and what it passes back to one operand.
+    """One operation, and the cotangent that it passes back to one operand.
 
     Attributes:
         vertex: the operation.
-        position: which of its operands.
+        position: the position of the operand.
         x: the operand.
         g: the cotangent of the result.
-        gx: what is passed back.
+        gx: the cotangent that is passed back.
     """
 
     vertex: Any
@@ -47,7 +47,7 @@ class Step:
 
     @property
     def edge(self) -> Edge:
-        """Where it is."""
+        """The edge of the graph: operation and operand."""
         return self.vertex.serial, self.position
 
 
@@ -56,11 +56,11 @@ class Fault:
     """A mistake at some edges of a formula.
 
     Attributes:
-        kind: of the mistake.
-        text: it, with {name} for the input, as a sentence.
-        edges: where it is made.
-        alter: what it makes of a cotangent there.
-        factor: by which it multiplies, if it does.
+        kind: the kind of mistake.
+        text: the mistake as a sentence, with {name} for the input.
+        edges: the edges where it is made.
+        alter: computes the wrong cotangent at an edge.
+        factor: the factor, if it multiplies by a constant.
     """
 
     kind: Kind
@@ -70,38 +70,38 @@ class Fault:
     factor: float | None = None
 
 
-def moved(move: Callable[[Any], Any]) -> Alter:
-    """Return what changes a cotangent that is passed back."""
+def alter_operand_cotangent(move: Callable[[Any], Any]) -> Alter:
+    """Return a fault function that changes the cotangent passed back."""
     return lambda vertex, position, g, gx: move(gx)
 
 
-def taken(move: Callable[[Any], Any]) -> Alter:
-    """Return what passes back something that is made of the cotangent of the result."""
+def alter_result_cotangent(move: Callable[[Any], Any]) -> Alter:
+    """Return a fault function that passes back a function of the result's cotangent."""
     return lambda vertex, position, g, gx: move(g)
 
 
-def times_value(value: Any) -> Callable[[Any], Any]:
-    """Return the product with a value."""
+def multiply_by(value: Any) -> Callable[[Any], Any]:
+    """Return a function that multiplies by a value."""
     return lambda g: g * value
 
 
-class Trial:
-    """What is compared for one input: its residual, and the tangents along two directions.
+class FaultTrial:
+    """Compares faults for one input: its residual, and the tangents along two directions.
 
     Attributes:
-        formula: of the function.
-        position: of the input.
-        steps: what each operation passes back, for the cotangent of the check.
-        largest: how many entries the largest value on the way has.
-        residual: the given gradient less the right one.
+        formula: the formula of the function.
+        position: the position of the input.
+        steps: all steps between the input and the results, for the cotangent of the check.
+        largest: the size of the largest value between them.
+        residual: the given gradient minus the right one.
         direction: the first direction.
-        stacked: the tangents of a tensor along both, as rows.
+        stacked: the tangents of each tensor along both directions, as rows.
     """
 
     def __init__(self, formula: Formula, position: int) -> None:
         self.formula, self.position = formula, position
         evidence = formula.evidence
-        self.exact, cotangents = formula.pulled(evidence.weights)
+        self.exact, cotangents = formula.pull_back(evidence.weights)
         self.smooth = evidence.smooth(position)
         off = evidence.given[position] - self.exact[position]
         self.residual = np.where(self.smooth, off, 0.0)
@@ -129,17 +129,17 @@ class Trial:
                     yield Step(vertex, place, x, g, gx)
 
     def along(self, x: Tensor, change: Any) -> np.ndarray:
-        """Return what a change of what is passed back to a tensor does along the directions."""
+        """Return the effect, along the directions, of changing a cotangent passed back."""
         found = self.stacked[key_of(x)] @ np.ravel(change)
         return np.asarray(found.real if found.dtype.kind == "c" else found)
 
-    def promising(self, fault: Fault, step: Step) -> bool:
-        """Whether a fault at one step may be the cause."""
+    def is_promising(self, fault: Fault, step: Step) -> bool:
+        """May a fault at one step be the cause?"""
         self.formula.budget.spend(2, step.x.size)
         try:
             with np.errstate(all="ignore"):
                 changed = fault.alter(step.vertex, step.position, step.g, step.gx)
-        except Exception:  # operands that do not fit each other
+        except Exception:  # the shapes may not fit
             return False
         if np.shape(changed) != step.x.shape:
             return False
@@ -147,10 +147,10 @@ class Trial:
         return bool(np.all(np.abs(change - self.wanted) <= self.allowed))
 
     def may_be_looped(self, fault: Fault, steps: list[Step]) -> bool:
-        """Whether a fault at some turns of a loop may be the cause, by what single turns tell.
+        """May a fault at several steps of a loop be the cause, judged by single steps?
 
-        Where no step lies behind another, what they change adds up. Else slices of the input tell
-        that move one of the steps, or none.
+        If no step depends on another, their effects add up. Otherwise slices of the input are used
+        that move at most one of the steps.
         """
         steps = [step for step in steps if step.edge in fault.edges]
         rows: list[tuple[list[Step], Values, float]] = []
@@ -172,7 +172,7 @@ class Trial:
                     for s in chosen:
                         change = fault.alter(s.vertex, s.position, s.g, s.gx) - s.gx
                         found += float(np.real(np.sum(change * tangents[key_of(s.x)])))
-            except Exception:  # operands that do not fit each other
+            except Exception:  # the shapes may not fit
                 return False
             if not abs(found - wanted) <= 1e-6 * abs(wanted) + size:
                 return False
@@ -180,7 +180,7 @@ class Trial:
 
     @cached_property
     def slices(self) -> list[tuple[Values, float]]:
-        """The tangents along each slice of the input, and what is off along it, the last first."""
+        """The tangents and the residual along each slice of the input, the last slice first."""
         shape = self.residual.shape
         rows = []
         for k in reversed(range(shape[0] if shape and shape[0] <= MOST_SLICES else 0)):
@@ -191,8 +191,8 @@ class Trial:
             rows.append((tangents, float(np.sum(self.residual * direction))))
         return rows
 
-    def confirmed(self, fault: Fault) -> bool:
-        """Whether a fault gives every number, for two cotangents if the gradient takes one."""
+    def confirms(self, fault: Fault) -> bool:
+        """Does a fault give every number, for two cotangents if possible?"""
         evidence = self.formula.evidence
         other = evidence.other_given
         rows = [(evidence.weights, evidence.given)]
@@ -201,22 +201,24 @@ class Trial:
         for weights, given in rows:
             try:
                 with np.errstate(all="ignore"):
-                    found = self.pulled(weights, fault.edges, fault.alter)
-            except Exception:  # operands that do not fit each other
+                    found = self.pull_back(weights, fault.edges, fault.alter)
+            except Exception:  # the shapes may not fit
                 return False
             if not self.same(found, given[self.position]):
                 return False
         return True
 
-    def pulled(self, weights: list[np.ndarray], edges: frozenset[Edge], alter: Any) -> np.ndarray:
-        """Carry a cotangent back to the input alone, with a mistake at some edges."""
+    def pull_back(
+        self, weights: list[np.ndarray], edges: frozenset[Edge], alter: Any
+    ) -> np.ndarray:
+        """Carry a cotangent back to the input, with a mistake at some edges."""
         formula = self.formula
         formula.budget.spend(len(self.steps), self.largest)
-        found, _ = formula.pulled(weights, edges, alter, only=self.tangents[0])
+        found, _ = formula.pull_back(weights, edges, alter, only=self.tangents[0])
         return found[self.position]
 
     def same(self, found: np.ndarray, given: np.ndarray) -> bool:
-        """Whether a prediction is the given gradient, but for rounding."""
+        """Is a prediction the given gradient, up to rounding?"""
         off = np.abs(found - given)[self.smooth]
         size = np.maximum(np.abs(found), np.abs(given))[self.smooth]
         wrong = np.abs(self.residual).max(initial=0.0)
@@ -224,18 +226,13 @@ class Trial:
         return bool(np.all(off <= np.minimum(slack, 1e-3 * wrong)))
 
 
-def search(trial: Trial, makers: tuple[Made, ...]) -> Fault | None:
-    """Return the first fault of single steps that is the cause."""
+def find_single_fault(trial: FaultTrial, makers: tuple[Made, ...]) -> Fault | None:
+    """Return the first fault at a single step that is confirmed."""
     for make in makers:
         for step in trial.steps:
             if trial.formula.budget.is_spent:
                 return None
             for fault in make(trial.formula, step):
-                if trial.promising(fault, step) and trial.confirmed(fault):
+                if trial.is_promising(fault, step) and trial.confirms(fault):
                     return fault
     return None
-
-
-def suspicious(evidence: Evidence, position: int) -> bool:
-    """Whether there is enough to tell one fault from another."""
-    return bool(np.all(np.isfinite(evidence.given[position])))

@@ -1,7 +1,7 @@
-"""The formula of a function: its own graph, recorded from NumPy code that nobody wrote for tensors.
+"""Formula: the graph of a checked function, recorded from plain NumPy code.
 
-Where a checked function can be recorded, and the gradient of the graph agrees with the numeric one,
-every step of the right gradient is known: a mistake can be made on purpose in each of them.
+If a function can be recorded, and the gradient of its graph agrees with the numeric one, then every
+step of the right gradient is known. So a mistake can be inserted at each step.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from .budget import Budget
 from .evidence import Evidence
 
 MOST_OPERATIONS = 1500
-"""Operations of a graph that is looked at, at most."""
+"""A graph with more operations is not used."""
 
 MOST_RECORDED, MOST_ENTRIES = 4 * MOST_OPERATIONS, 50_000_000
-"""Operations that are recorded before a function is given up, and numbers in their results."""
+"""Recording stops after this many operations, or this many numbers in their results."""
 
 Edge = tuple[int, int]
-"""The serial of an operation, and which of its operands."""
+"""The serial of an operation, and the position of an operand."""
 
 Alter = Callable[[Any, int, Any, Any], Any]
-"""What a mistake makes of a cotangent: of an operation, its operand's place, g, the right one."""
+"""Computes a wrong cotangent from the operation, operand position, g, and the right cotangent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +45,15 @@ class Formula:
     """A recorded function.
 
     Attributes:
-        evidence: what it was recorded for.
+        evidence: the facts of the check.
         leaves: the inputs.
         outputs: the results.
         vertices: the operations between them, in order.
-        sites: where each operation was recorded, by its serial.
-        budget: the work that may still be done on it.
-        still: serials of operations whose result is taken for a constant.
+        sites: the source line of each operation, by serial.
+        budget: the work that is left.
+        still: serials of operations whose result is treated as constant.
         found: the faults that explain other inputs.
-        memo: what was computed once.
+        memo: a cache of computed values.
     """
 
     evidence: Evidence
@@ -79,7 +79,7 @@ class Formula:
 
     @property
     def consumers(self) -> dict[int, list[Any]]:
-        """The operations that take the result of one, by its serial."""
+        """The operations that use the result of an operation, by its serial."""
         if "consumers" not in self.memo:
             found: dict[int, list[Any]] = {}
             for vertex in self.vertices:
@@ -89,22 +89,23 @@ class Formula:
             self.memo["consumers"] = found
         return dict(self.memo["consumers"])
 
-    def settled(self) -> Formula | None:
-        """Return it with paths that cancel out taken for constants; None if there are none.
+    def without_cancelled_paths(self) -> Formula | None:
+        """Return the formula with cancelling paths treated as constant; None if there are none.
 
-        Nobody who writes a gradient by hand differentiates the maximum that is subtracted before
-        an exponential: its paths cancel.
+        A person does not differentiate the maximum that is subtracted before an exponential,
+        because its paths cancel.
         """
         cancelled = [
-            self._cancelled(w) for w in (self.evidence.weights, self.evidence.other_weights)
+            self._cancelled_operations(w)
+            for w in (self.evidence.weights, self.evidence.other_weights)
         ]
         still = frozenset.intersection(*cancelled)
         return replace(self, still=still, memo={}) if still else None
 
-    def _cancelled(self, weights: list[np.ndarray]) -> frozenset[int]:
-        """Return the operations to whose result nothing comes back, but for rounding."""
+    def _cancelled_operations(self, weights: list[np.ndarray]) -> frozenset[int]:
+        """Return the operations whose cotangent is 0 up to rounding."""
         sizes: Values = {}
-        _, found = self.pulled(weights, sizes=sizes)
+        _, found = self.pull_back(weights, sizes=sizes)
         return frozenset(
             v.serial for v in self.vertices
             if (at := (v.serial, 0)) in sizes and type(v) is Tensor
@@ -114,10 +115,10 @@ class Formula:
 
     @property
     def is_elementwise(self) -> bool:
-        """Whether it is one operation that works entry by entry."""
+        """Is the formula a single elementwise operation?"""
         return len(self.vertices) == 1 and self.vertices[0]._primitive.kind == "elementwise"
 
-    def pulled(
+    def pull_back(
         self,
         weights: list[np.ndarray],
         edges: frozenset[Edge] = frozenset(),
@@ -126,14 +127,14 @@ class Formula:
         only: Container[Any] | None = None,
         sizes: Values | None = None,
     ) -> tuple[list[np.ndarray], Values]:
-        """Carry a cotangent back, with a mistake at some edges.
+        """Carry a cotangent back to the inputs, with a mistake at some edges.
 
         Args:
             weights: the cotangent of the results.
-            edges: where the mistake is made.
-            alter: what it makes of a cotangent there.
-            only: the tensors that it is carried to; None for all.
-            sizes: gets the sum of the sizes of what comes back to each tensor.
+            edges: the edges of the mistake.
+            alter: computes the wrong cotangent there.
+            only: the tensors that need a cotangent; None for all.
+            sizes: receives the sum of the sizes of the cotangents of each tensor.
 
         Returns:
             the gradients in real coordinates, and the cotangent of each tensor.
@@ -142,16 +143,16 @@ class Formula:
         for y, g, is_complex in zip(
             self.outputs, weights, self.evidence.complex_outputs, strict=True
         ):
-            add(found, y, swap_convention(np.asarray(natural(g, is_complex), y.dtype)))
-        if hasattr(alter, "cotangents"):  # one that looks at other tensors' too
+            add_cotangent(found, y, swap_convention(np.asarray(natural(g, is_complex), y.dtype)))
+        if hasattr(alter, "cotangents"):  # it reads the cotangents of other tensors
             alter.cotangents = found
         for vertex in reversed(self.vertices):
             for position, x, gx, g in self.steps(vertex, found, only):
                 if (vertex.serial, position) in edges:
                     gx = check_result(alter(vertex, position, g, gx), x._value, vertex, position)
-                add(found, x, gx)
+                add_cotangent(found, x, gx)
                 if sizes is not None:
-                    add(sizes, x, np.abs(gx))
+                    add_cotangent(sizes, x, np.abs(gx))
         gradients = []
         for x, is_complex in zip(self.leaves, self.evidence.complex, strict=True):
             g = swap_convention(np.asarray(found.get(key_of(x), np.zeros(x.shape, x.dtype))))
@@ -178,14 +179,14 @@ class Formula:
             if g is None:
                 return []
         rows = []
-        for position, gx in enumerate(applied(vertex, g, only=only)):
+        for position, gx in enumerate(apply_rules(vertex, g, only=only)):
             x = vertex._operands[position]
             if gx is not None:
                 rows.append((position, x, check_result(gx, x._value, vertex, position), g))
         return rows
 
     def tangents(self, position: int, direction: np.ndarray) -> Values:
-        """Carry a direction in one input along, to every tensor."""
+        """Push a direction in one input forward to every tensor."""
         x = self.leaves[position]
         start = np.asarray(natural(direction, self.evidence.complex[position]), x.dtype)[()]
         found: Values = {key_of(x): start}
@@ -195,14 +196,14 @@ class Formula:
         return found
 
 
-def applied(
+def apply_rules(
     vertex: Any,
     g: Any,
     xs: list[Any] | None = None,
     y: Any = None,
     only: Container[Any] | None = None,
 ) -> list[Any]:
-    """Apply the rules of an operation, at other values if they are given."""
+    """Apply the rules of an operation, at other values if given."""
     operands, rules, params = vertex._operands, vertex._primitive.vjp, vertex._params
     xs = [x._value if type(x) is Tensor else x for x in operands] if xs is None else xs
     if y is None:
@@ -220,32 +221,36 @@ def applied(
     ]
 
 
-def add(found: Values, x: Tensor, g: Any) -> None:
+def add_cotangent(found: Values, x: Tensor, g: Any) -> None:
     """Add a cotangent to those of a tensor."""
     key = key_of(x)
     found[key] = found[key] + g if key in found else g
 
 
-def recorded(evidence: Evidence) -> Formula | None:
-    """Record the function; None if it cannot be, or the graph's gradient is not the numeric one.
+def record_formula(evidence: Evidence) -> Formula | None:
+    """Record the function; None if this fails, or if the graph's gradient is not the numeric one.
 
-    One that writes into arrays is recorded as a copy that makes new ones.
+    If the function writes into arrays, a copy of it that creates new arrays is recorded.
     """
     if evidence.function is None:
         return None
-    found = _recorded(evidence, evidence.function)
+    found = _record_function(evidence, evidence.function)
     if found is None and evidence.rewritten is not None:
         function = evidence.rewritten()
-        found = None if function is None else _recorded(evidence, function)
+        found = None if function is None else _record_function(evidence, function)
     return found
 
 
-def _recorded(evidence: Evidence, function: Callable[[list[Any]], Any]) -> Formula | None:
+def _record_function(evidence: Evidence, function: Callable[[list[Any]], Any]) -> Formula | None:
     pairs = zip(evidence.xs, evidence.complex, strict=True)
     leaves = [leaf(natural(x.copy(), c)[()], requires_grad=True) for x, c in pairs]
     sites: dict[int, Site] = {}
     try:
-        with warnings.catch_warnings(), recorder(noting(sites)), np.errstate(all="ignore"):
+        with (
+            warnings.catch_warnings(),
+            recorder(make_site_recorder(sites)),
+            np.errstate(all="ignore"),
+        ):
             warnings.simplefilter("ignore")
             outputs = results_of(evidence, function, leaves)
         if not all(type(y) is Tensor for y in outputs):
@@ -261,7 +266,7 @@ def _recorded(evidence: Evidence, function: Callable[[list[Any]], Any]) -> Formu
         ordered = [vertices[serial] for serial in sorted(vertices)]
         formula = Formula(evidence, leaves, outputs, ordered, sites)
         return formula if is_right(formula) else None
-    except Exception:  # NumPy code that was not written for tensors, whatever it does with them
+    except Exception:  # plain NumPy code may fail with tensors
         return None
     finally:
         evidence.refresh()
@@ -272,8 +277,8 @@ def results_of(
 ) -> list[Any]:
     """Return the results of a function of tensors.
 
-    A function that returns a loss with its gradient may fail after it has computed the loss: the
-    loss is then among its variables.
+    A function that returns a loss and its gradient may fail after computing the loss. Then the loss
+    is still among its variables.
     """
     try:
         return flatten(function(leaves))[0]
@@ -290,17 +295,17 @@ def results_of(
 
 
 def is_result(value: Any, wanted: np.ndarray) -> bool:
-    """Whether a variable is the result of a function."""
+    """Is a variable the result of a function?"""
     if type(value) is not Tensor or not value._requires_grad or value.shape != wanted.shape:
         return False
     return np.allclose(value._value, wanted, rtol=1e-12, atol=0)
 
 
-def noting(sites: dict[int, Site]) -> Callable[..., Any]:
-    """Return what records an operation, and notes where that is; it raises for too many."""
+def make_site_recorder(sites: dict[int, Site]) -> Callable[..., Any]:
+    """Return a recorder that also notes source lines; it raises for too many operations."""
     entries = 0
 
-    def noted(primitive: Any, operands: tuple[Any, ...], params: Any) -> Any:
+    def record_with_site(primitive: Any, operands: tuple[Any, ...], params: Any) -> Any:
         nonlocal entries
         results = record(primitive, operands, params)
         entries += sum(y.size for y in (results if isinstance(results, tuple) else (results,)))
@@ -310,15 +315,15 @@ def noting(sites: dict[int, Site]) -> Callable[..., Any]:
         sites[first.serial] = site()
         return results
 
-    return noted
+    return record_with_site
 
 
 def is_right(formula: Formula) -> bool:
-    """Whether the gradient of the graph is the numeric one, within its error bars."""
+    """Is the gradient of the graph the numeric one, within its error bars?"""
     evidence = formula.evidence
-    exact, _ = formula.pulled(evidence.weights)
+    exact, _ = formula.pull_back(evidence.weights)
     for position, g in enumerate(exact):
-        known = evidence.known(position) & evidence.smooth(position)
+        known = evidence.known_entries(position) & evidence.smooth(position)
         off = np.abs(g - evidence.numeric[position])[known]
         if not np.all(np.isfinite(g)) or np.any(off > evidence.slack(position)[known]):
             return False
@@ -326,7 +331,7 @@ def is_right(formula: Formula) -> bool:
 
 
 def name_of(x: Any, formula: Formula) -> str:
-    """Name a value: an input, a number, a variable, or the operation that it comes from."""
+    """Name a value: an input, a number, a variable, or the operation that computed it."""
     key = ("name", key_of(x)) if type(x) is Tensor else ("name", id(x))
     if key not in formula.memo:
         formula.memo[key] = _name_of(x, formula)
@@ -341,7 +346,7 @@ def _name_of(x: Any, formula: Formula) -> str:
         values = x._value if type(x) is Tensor else x
         return f"{values:.6g}" if np.ndim(values) == 0 else f"a constant of shape {values.shape}"
     place = formula.sites.get(x.serial)
-    inner = any(  # of a longer expression: the variable is not its result
+    inner = any(  # part of a longer expression, so not the variable
         line_of(formula, v) == line_of(formula, x) for v in formula.consumers.get(x.serial, ())
     )
     variable = variable_of(place) if place is not None and not inner else None
@@ -350,7 +355,7 @@ def _name_of(x: Any, formula: Formula) -> str:
 
 
 def line_of(formula: Formula, vertex: Any) -> str:
-    """Write the line where an operation was recorded."""
+    """Write the line that recorded an operation."""
     place = formula.sites.get(vertex.serial)
     if place is None:
         return "a line that is not known"
@@ -358,7 +363,7 @@ def line_of(formula: Formula, vertex: Any) -> str:
 
 
 def place_of(formula: Formula, vertex: Any, length: int = 70) -> str:
-    """Write the line where an operation was recorded, with its text."""
+    """Write the line that recorded an operation, with its source text."""
     key = "place", vertex.serial, length
     if key not in formula.memo:
         formula.memo[key] = _place_of(formula, vertex, length)
@@ -368,5 +373,5 @@ def place_of(formula: Formula, vertex: Any, length: int = 70) -> str:
 def _place_of(formula: Formula, vertex: Any, length: int) -> str:
     place = formula.sites.get(vertex.serial)
     text = linecache.getline(place.code.co_filename, place.line).strip() if place else ""
-    quoted = text[:length].replace("{", "{{").replace("}", "}}")  # it becomes a part of a format
+    quoted = text[:length].replace("{", "{{").replace("}", "}}")  # part of a format
     return line_of(formula, vertex) + (f", `{quoted}`" if text else "")

@@ -1,4 +1,4 @@
-"""Patterns: what common mistakes make of a right gradient, entry by entry or as a whole."""
+"""Patterns: how common mistakes change a right gradient, entry by entry or as a whole."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ import numpy as np
 
 from ..causes import Kind
 from ..coordinates import natural
-from .evidence import Evidence
-from .views import View
+from .evidence import Evidence, View
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A mistake that explains the entries that were looked at.
+    """A mistake that explains the entries in view.
 
     Attributes:
-        kind: of mistake.
-        text: it, with {name} for `the gradient of x` and {where} for a condition.
-        factor: the constant, for a factor.
-        whole: whether it speaks of the input as a whole, so that no condition is needed.
-        zeros: whether it would be seen where the derivative is 0.
+        kind: the kind of mistake.
+        text: the mistake, with {name} for the input and {where} for a condition.
+        factor: the constant, if it is a factor.
+        whole: whether it describes the whole input, so that no condition is needed.
+        zeros: whether it is visible where the derivative is 0.
     """
 
     kind: Kind
@@ -33,14 +32,14 @@ class Pattern:
     zeros: bool = False
 
 
-def entrywise(evidence: Evidence, seen: View) -> Pattern | None:
-    """Return a pattern that relates each entry to its own derivative: 0, sign, factor."""
+def entrywise_pattern(evidence: Evidence, seen: View) -> Pattern | None:
+    """Return a pattern that compares each entry with its own derivative: 0, sign, factor."""
     given, numeric = seen.given, seen.numeric
-    if is_nothing(given, numeric):
+    if is_zero(given, numeric):
         return Pattern(Kind.ZERO, "the gradient of {name} is 0{where}: a part is missing")
     if seen.matches(-numeric):
         return Pattern(Kind.SIGN, "the sign of the gradient of {name} is flipped{where}", -1.0)
-    if rounded(seen):
+    if is_rounded(seen):
         text = "the gradient of {name} is right but for rounding to a narrower dtype{where}"
         return Pattern(Kind.PRECISION, text)
     factor = common_factor(seen)
@@ -49,22 +48,22 @@ def entrywise(evidence: Evidence, seen: View) -> Pattern | None:
     return Pattern(Kind.FACTOR, factor_text(evidence, seen.position, factor), factor)
 
 
-def is_nothing(given: np.ndarray, numeric: np.ndarray) -> bool:
-    """Whether a given gradient is 0, or what rounding leaves of 0."""
+def is_zero(given: np.ndarray, numeric: np.ndarray) -> bool:
+    """Is a given gradient 0 up to rounding?"""
     sizes = np.abs(given[given != 0] / numeric[given != 0])
     return bool(np.all(sizes <= 1e-12) and np.all(sizes >= 1e-18))
 
 
 def common_factor(seen: View) -> float | None:
-    """Return the ratio of the entry that tells it best."""
+    """Return the ratio of the entry that shows it best."""
     best = np.unravel_index(np.argmax(np.abs(seen.numeric)), seen.numeric.shape)
     if seen.numeric[best] == 0:
         return None
     return float(seen.given[best] / seen.numeric[best])
 
 
-def rounded(seen: View) -> bool:
-    """Whether the given gradient is the numeric one in float32 or float16, and not off by more."""
+def is_rounded(seen: View) -> bool:
+    """Is the given gradient the numeric one, rounded to float32 or float16?"""
     with np.errstate(all="ignore"):
         off = np.abs(seen.given - seen.numeric) / seen.size
         spread = np.std((seen.given - seen.numeric) / seen.size)
@@ -105,7 +104,7 @@ def factor_text(evidence: Evidence, position: int, factor: float) -> str:
 
 
 def number_text(size: float) -> str:
-    """Write a factor: whole numbers as such, large ones with three digits."""
+    """Write a factor: whole numbers without decimals, large ones with three digits."""
     if size >= 1e6:
         return f"{size:.3g}"
     whole = round(size)
@@ -113,17 +112,17 @@ def number_text(size: float) -> str:
 
 
 def meaning_of(evidence: Evidence, position: int, size: float) -> str:
-    """Name the lengths and numbers of elements that a factor may be, empty if there is none."""
+    """Name the lengths and numbers of elements that equal a factor; empty if none do."""
     found = [
         meaning
         for number, meaning in lengths(evidence, position)
-        if number != 2 and isclose(size, number, rel_tol=1e-5)  # 2 is usual, whatever the shapes
+        if number != 2 and isclose(size, number, rel_tol=1e-5)  # 2 is common for any shape
     ]
     return " or ".join(found[:3]) + (" or another" if len(found) > 3 else "")
 
 
 def single_values(evidence: Evidence) -> Iterator[tuple[str, float]]:
-    """Yield simple multiples of values that are one number: a result, an input."""
+    """Yield simple multiples of values that are a single number: a result, an input."""
     rows = [("the result", y) for y in evidence.outputs if y.size == 1]
     pairs = zip(evidence.names, evidence.xs, strict=True)
     rows += [(name, x) for name, x in pairs if x.size == 1]
@@ -142,7 +141,7 @@ def single_values(evidence: Evidence) -> Iterator[tuple[str, float]]:
 
 
 def lengths(evidence: Evidence, position: int) -> Iterator[tuple[int, str]]:
-    """Yield lengths of axes and numbers of elements, with what they are."""
+    """Yield axis lengths and numbers of elements, with a description."""
     rows = list(zip(evidence.names, evidence.xs, evidence.complex, strict=True))
     rows.insert(0, rows.pop(position))
     rows += [("the result", y, False) for y in evidence.outputs]
@@ -157,7 +156,7 @@ def lengths(evidence: Evidence, position: int) -> Iterator[tuple[int, str]]:
             yield count, f"the number of elements of {name}"
 
 
-def conjugate(evidence: Evidence, seen: View) -> Pattern | None:
+def conjugate_pattern(evidence: Evidence, seen: View) -> Pattern | None:
     """Return the pattern of a gradient that is the complex conjugate of the right one."""
     position = seen.position
     if not evidence.complex[position]:
@@ -170,8 +169,8 @@ def conjugate(evidence: Evidence, seen: View) -> Pattern | None:
     return None
 
 
-def complex_factor(evidence: Evidence, seen: View) -> Pattern | None:
-    """Return the pattern of a complex gradient that is multiplied by a number that is not real."""
+def complex_factor_pattern(evidence: Evidence, seen: View) -> Pattern | None:
+    """Return the pattern of a complex gradient with a factor that is not real."""
     position = seen.position
     if not evidence.complex[position]:
         return None
@@ -192,7 +191,7 @@ def complex_factor(evidence: Evidence, seen: View) -> Pattern | None:
 
 
 def complex_text(z: complex) -> str:
-    """Write a complex factor, with i alone where it is just that."""
+    """Write a complex factor."""
     if abs(z.real) > 1e-5 * abs(z):
         return f"{z.real:.4g} {'+' if z.imag >= 0 else '−'} {abs(z.imag):.4g}i"
     sign = "−" if z.imag < 0 else ""

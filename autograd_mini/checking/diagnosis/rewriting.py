@@ -1,8 +1,9 @@
-"""Rewriting: a function that writes into arrays, as one that makes new arrays, to record it.
+"""Rewriting: copy a function so that it creates new arrays instead of writing into them.
 
-`y[i] += v` becomes `y = add(y, i, v)`: what was written is then a value of the formula. Nothing of
-the user's is changed; functions that it calls in its own package are copied in the same way. Where
-two names share an array, the copy computes something else: `recorded` compares its gradient.
+`y[i] += v` becomes `y = add(y, i, v)`, so that every written value is part of the recorded formula.
+The user's function is not changed. Functions of the same package that it calls are copied too. If
+two names share an array, the copy computes something else; `record_formula` notices this, because
+it compares the gradient.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ SET, ADD, INDEX = "_recorded_set", "_recorded_add", "_recorded_index"
 
 
 def rewrite(function: Any) -> Callable[..., Any] | None:
-    """Return a copy of a function that writes into no array; None if there is none to make."""
+    """Return a copy of a function that does not write into arrays; None if this is not possible."""
     inner = function.func if isinstance(function, partial) else function
     if not isinstance(inner, FunctionType):
         return None
     try:
         copied = _Copies(inner.__module__.partition(".")[0]).copy(inner)
-    except Exception:  # source that cannot be had, or names that are not what they seem
+    except Exception:  # no source, or unexpected names
         return None
     if isinstance(function, partial):
         return partial(copied, *function.args, **function.keywords)
@@ -47,7 +48,7 @@ def set_value(x: Any, index: Any, value: Any) -> Any:
 
 
 def add_value(x: Any, index: Any, value: Any) -> Any:
-    """Add at an index, once for each time that a place is named."""
+    """Add at an index; repeated places are added repeatedly."""
     if not isinstance(x, Tensor) and not isinstance(value, Tensor):
         np.add.at(x, index, value)
         return x
@@ -57,7 +58,7 @@ def add_value(x: Any, index: Any, value: Any) -> Any:
 
 
 class _Copies:
-    """Copies of the functions of one package, each made once."""
+    """Copies of the functions of one package; each is made once."""
 
     def __init__(self, package: str) -> None:
         self.package = package
@@ -65,11 +66,11 @@ class _Copies:
         self.globals: dict[int, dict[str, Any]] = {}
 
     def copy(self, function: FunctionType) -> FunctionType:
-        """Copy a function and those that it calls."""
+        """Copy a function and the functions that it calls."""
         if id(function) in self.made:
             return self.made[id(function)]
         names = self._names(function)
-        code = _rewritten(function, names) or function.__code__
+        code = _compile_without_writes(function, names) or function.__code__
         cells = {
             name: _copy_cell(cell)
             for name, cell in zip(
@@ -87,7 +88,7 @@ class _Copies:
         return made
 
     def _names(self, function: FunctionType) -> dict[str, Any]:
-        """Return a copy of the global names of a function, one for all of its module."""
+        """Return a copy of the globals of a function; shared by all functions of a module."""
         own = function.__globals__
         if id(own) not in self.globals:
             tools = {SET: set_value, ADD: add_value, INDEX: np.s_}
@@ -99,19 +100,19 @@ class _Copies:
 
 
 def _copy_cell(cell: CellType) -> CellType:
-    """Return a cell with a copy of its function, if it has one: that may be what is wrapped."""
+    """Copy a closure cell whose function is copied: it may be the wrapped function."""
     copied = rewrite(cell.cell_contents) if callable(cell.cell_contents) else None
     return cell if copied is None else CellType(copied)
 
 
 def _names_in(code: CodeType) -> list[str]:
-    """Return the global names that a function and those inside of it use."""
+    """Return the global names that a function and its inner functions use."""
     inner = [c for c in code.co_consts if isinstance(c, CodeType)]
     return [*code.co_names, *(name for c in inner for name in _names_in(c))]
 
 
-def _rewritten(function: FunctionType, names: dict[str, Any]) -> CodeType | None:
-    """Compile a function anew, without writes; None if its source is no `def`."""
+def _compile_without_writes(function: FunctionType, names: dict[str, Any]) -> CodeType | None:
+    """Compile a function again without writes; None if its source is not a `def`."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     (node,) = tree.body
     if not isinstance(node, ast.FunctionDef):
@@ -186,10 +187,10 @@ class _Rewriter(ast.NodeTransformer):
         if words[0] == "subtract":
             value = ast.UnaryOp(ast.USub(), value)
         found = ast.Call(ast.Name(ADD, ast.Load()), [into, index, value], [])
-        return ast.copy_location(ast.Assign([_stored(into)], found), node)
+        return ast.copy_location(ast.Assign([_as_target(into)], found), node)
 
     def visit_Return(self, node: ast.Return) -> Any:
-        """Give each of several results a name: the first may be had where others fail."""
+        """Give each of several results a name, so that the first survives an error."""
         self.generic_visit(node)
         if not isinstance(node.value, ast.Tuple):
             return node
@@ -204,17 +205,17 @@ class _Rewriter(ast.NodeTransformer):
 
 
 def _assign(node: ast.stmt, target: Any, value: ast.expr) -> ast.stmt:
-    """Return the assignment of a new array for a write into it, where its name is simple."""
+    """Return the assignment of a new array in place of a write, if its name is simple."""
     if not isinstance(target.value, (ast.Name, ast.Attribute)):
         return ast.copy_location(ast.Assign([target], value), node)
     read = ast.parse(ast.unparse(target.value), mode="eval").body
     index = ast.Subscript(ast.Name(INDEX, ast.Load()), target.slice, ast.Load())
     call = ast.Call(ast.Name(SET, ast.Load()), [read, index, value], [])
-    return ast.copy_location(ast.Assign([_stored(target.value)], call), node)
+    return ast.copy_location(ast.Assign([_as_target(target.value)], call), node)
 
 
-def _stored(target: ast.expr) -> ast.expr:
-    """Return a name or attribute as a target."""
+def _as_target(target: ast.expr) -> ast.expr:
+    """Return a name or attribute as an assignment target."""
     found = ast.parse(ast.unparse(target), mode="eval").body
     found.ctx = ast.Store()  # type: ignore[attr-defined]
     return found

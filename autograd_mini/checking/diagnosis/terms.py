@@ -1,7 +1,7 @@
-"""Terms: what is missing or too much in the gradient of an elementwise function.
+"""Terms: missing or additional terms in the gradient of an elementwise function.
 
-Simple terms are made of the cotangent g, the input, the result y and the other inputs. Where
-inputs are broadcast, a term has the shape of the result, and is summed as the gradient is.
+Simple terms are products of the cotangent g, the input, the result y and the other inputs. If
+inputs are broadcast, a term has the shape of the result, and is summed like the gradient.
 """
 
 from __future__ import annotations
@@ -13,29 +13,27 @@ from itertools import combinations
 import numpy as np
 
 from ..causes import Kind
-from .evidence import Evidence
+from .evidence import Evidence, View, is_stretched, sum_to_shape, unsummed_gradient
 from .patterns import Pattern
-from .unsummed import stretched, summed_to, unsummed
-from .views import View
 
 NICE = (1.0, 2.0, 0.5, 3.0, 1 / 3, 4.0, 0.25)
-"""Coefficients that are believed even where few entries tell them."""
+"""Coefficients that are accepted even if few entries show them."""
 
 MOST_SUMMED = 100_000
-"""Elements of a result up to which terms are summed over it."""
+"""Terms are not summed over larger results."""
 
 Named = tuple[str, np.ndarray]
-"""How a value is written, and the value."""
+"""The text of a value, and the value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where a term is computed: a shape to which values are broadcast, and what is taken of it.
+    """Where a term is computed: the shape for broadcasting, and the entries that are kept.
 
     Attributes:
-        shape: of the result, or of an input that is larger.
+        shape: the shape of the result, or of a larger input.
         own: the shape of the input.
-        places: flat places of the entries that were looked at.
+        places: the flat indices of the entries in view.
     """
 
     shape: tuple[int, ...]
@@ -43,40 +41,40 @@ class Frame:
     places: np.ndarray
 
     def at(self, values: np.ndarray) -> np.ndarray | None:
-        """Broadcast values; only those that were looked at, unless they have to be summed."""
+        """Broadcast values; keep only the entries in view, unless they have to be summed."""
         try:
             whole = np.broadcast_to(values, self.shape)
         except ValueError:
             return None
         return whole if self.sums else whole.ravel()[self.places]
 
-    def taken(self, values: np.ndarray) -> np.ndarray:
-        """Return what belongs to the entries that were looked at."""
-        return summed_to(values, self.own).ravel()[self.places] if self.sums else values
+    def pick_entries(self, values: np.ndarray) -> np.ndarray:
+        """Return the values of the entries in view, summed if necessary."""
+        return sum_to_shape(values, self.own).ravel()[self.places] if self.sums else values
 
     @property
     def sums(self) -> bool:
-        """Whether the input is broadcast."""
+        """Is the input broadcast?"""
         return self.shape != self.own
 
 
-def simple_term(evidence: Evidence, seen: View) -> Pattern | None:
-    """Return a pattern in which a simple term is given, or is missing, or is too much.
+def simple_term_pattern(evidence: Evidence, seen: View) -> Pattern | None:
+    """Return a pattern in which a simple term is the gradient, is missing, or is too much.
 
-    Where both fit, the shorter one is named.
+    If both fit, the shorter one is named.
     """
     single, extra = single_term(evidence, seen), extra_term(evidence, seen)
     if single is not None and (extra is None or len(single[1]) <= len(extra[1])):
         factor, text = single
-        what = f"the gradient of {{name}} is {product(factor, text)}{{where}}"
-        return Pattern(Kind.TERM, what + instead(seen, text, factor), zeros=True)
-    return None if extra is None else Pattern(Kind.TERM, sentence(*extra), zeros=True)
+        what = f"the gradient of {{name}} is {product_text(factor, text)}{{where}}"
+        return Pattern(Kind.TERM, what + missing_part_text(seen, text, factor), zeros=True)
+    return None if extra is None else Pattern(Kind.TERM, term_sentence(*extra), zeros=True)
 
 
 def extra_term(evidence: Evidence, seen: View) -> tuple[float, str] | None:
     """Return the multiple of a term by which the given and the right gradient differ."""
     residual = seen.given - seen.numeric
-    for text, term in terms(evidence, seen):
+    for text, term in simple_terms(evidence, seen):
         factor = coefficient(residual, term)
         if factor and np.all(np.abs(residual - factor * term) <= 2 * seen.tolerance):
             return factor, text
@@ -84,16 +82,16 @@ def extra_term(evidence: Evidence, seen: View) -> tuple[float, str] | None:
 
 
 def single_term(evidence: Evidence, seen: View) -> tuple[float, str] | None:
-    """Return the multiple of a term that the given gradient is."""
-    for text, term in terms(evidence, seen):
+    """Return the multiple of a term that equals the given gradient."""
+    for text, term in simple_terms(evidence, seen):
         factor = coefficient(seen.given, term)
         if factor and np.all(np.abs(seen.given - factor * term) <= 1e-7 * np.abs(seen.given)):
             return factor, text
     return None
 
 
-def instead(seen: View, text: str, factor: float) -> str:
-    """Say what is not in a gradient that is one term alone."""
+def missing_part_text(seen: View, text: str, factor: float) -> str:
+    """Say what is missing in a gradient that is a single term."""
     columns = seen.columns
     if columns is not None and np.all(np.count_nonzero(columns, axis=1) > 1):
         return ": what comes through the other entries of the result is missing, a sum"
@@ -102,46 +100,46 @@ def instead(seen: View, text: str, factor: float) -> str:
     return ", and the right one is not"
 
 
-def lone_term(evidence: Evidence, seen: View) -> Pattern | None:
-    """Return a pattern for a single entry: any number is a factor, so a nice term says more."""
+def single_entry_pattern(evidence: Evidence, seen: View) -> Pattern | None:
+    """Return a pattern for a single entry: any number is a factor, so a simple term says more."""
     size = np.abs(seen.numeric)
     slack = 8 * evidence.error[seen.position].ravel()[seen.places] + 1e-9 * size
     if seen.places.size > 1 or np.any(slack > 1e-7 * size):
         return None
     residual = seen.given - seen.numeric
-    for text, term in terms(evidence, seen):
+    for text, term in simple_terms(evidence, seen):
         for wanted, exact in ((seen.given, 1e-9 * np.abs(seen.given)), (residual, slack)):
             factor = coefficient(wanted, term)
             nice = float(np.copysign(min(NICE, key=lambda n: abs(n - abs(factor))), factor))
             if factor and np.all(np.abs(wanted - nice * term) <= exact):
                 if wanted is residual:
-                    return Pattern(Kind.TERM, sentence(nice, text))
-                return Pattern(Kind.TERM, f"the gradient of {{name}} is {product(nice, text)}")
+                    return Pattern(Kind.TERM, term_sentence(nice, text))
+                return Pattern(Kind.TERM, f"the gradient of {{name}} is {product_text(nice, text)}")
     return None
 
 
-def extra_factor(evidence: Evidence, seen: View) -> Pattern | None:
+def extra_factor_pattern(evidence: Evidence, seen: View) -> Pattern | None:
     """Return a pattern in which the given gradient is the right one times a simple value."""
     for frame, _, others in frames(evidence, seen):
         fulls = list(seen.numeric)
         if frame.sums:
             rows = [evidence.weights, evidence.other_weights][: len(seen.given)]
-            found = [unsummed(evidence, seen.position, weights) for weights in rows]
+            found = [unsummed_gradient(evidence, seen.position, weights) for weights in rows]
             if any(full is None or full.shape != frame.shape for full in found):
                 return None
             fulls = [full for full in found if full is not None]
-        for text, value in factors(others):
+        for text, value in simple_factors(others):
             with np.errstate(all="ignore"):
-                prediction = np.array([frame.taken(full * value) for full in fulls])
+                prediction = np.array([frame.pick_entries(full * value) for full in fulls])
             factor = coefficient(seen.given, prediction)
             if factor and seen.matches(factor * prediction):
-                what = f"multiplied by {shown(factor)}{text}"
+                what = f"multiplied by {coefficient_text(factor)}{text}"
                 return Pattern(Kind.TERM, f"the gradient of {{name}} is {what} by mistake{{where}}")
     return None
 
 
 def coefficient(wanted: np.ndarray, term: np.ndarray) -> float:
-    """Return by what a term is multiplied in what is wanted; 0 if that is unlikely."""
+    """Return the coefficient of a term in a target; 0 if it is unlikely."""
     if not np.all(np.isfinite(term)):
         return 0.0
     best = np.unravel_index(np.argmax(np.abs(term)), term.shape)
@@ -149,53 +147,53 @@ def coefficient(wanted: np.ndarray, term: np.ndarray) -> float:
         return 0.0
     factor = float(wanted[best] / term[best])
     nice = min(NICE, key=lambda number: abs(number - abs(factor)))
-    # for an elementwise rule a second cotangent tells nothing new: entries count, not numbers
+    # a second cotangent adds nothing for an elementwise rule: only entries count
     likely = term.shape[-1] >= 3 or abs(abs(factor) - nice) <= 1e-4 * nice
     return factor if likely and np.isfinite(factor) else 0.0
 
 
-def shown(factor: float) -> str:
-    """Write a coefficient in front of a term."""
+def coefficient_text(factor: float) -> str:
+    """Write a coefficient before a term."""
     if abs(abs(factor) - 1) < 1e-5:
         return "−" if factor < 0 else ""
     return f"{factor:.4g} · ".replace("-", "−")
 
 
-def product(factor: float, term: str) -> str:
-    """Write a coefficient and its term; the number alone if the term is 1."""
-    return f"{factor:.4g}".replace("-", "−") if term == "1" else f"{shown(factor)}{term}"
+def product_text(factor: float, term: str) -> str:
+    """Write a coefficient and its term; only the number if the term is 1."""
+    return f"{factor:.4g}".replace("-", "−") if term == "1" else f"{coefficient_text(factor)}{term}"
 
 
-def sentence(factor: float, term: str) -> str:
+def term_sentence(factor: float, term: str) -> str:
     """Say which term is missing or too much."""
-    written = product(abs(factor), term)
+    written = product_text(abs(factor), term)
     if factor < 0:
         return f"the gradient of {{name}} lacks a term {written}{{where}}"
     return f"the gradient of {{name}} has a term {written} too many{{where}}"
 
 
-def terms(evidence: Evidence, seen: View) -> Iterator[Named]:
-    """Yield simple terms at the entries that were looked at, a row a cotangent."""
+def simple_terms(evidence: Evidence, seen: View) -> Iterator[Named]:
+    """Yield simple terms at the entries in view, one row for each cotangent."""
     ones = np.ones_like(seen.given)
     yield "1", ones
     for frame, (g, rows), values in frames(evidence, seen):
-        for label, value in factors(values, alone=True):
+        for label, value in simple_factors(values, alone=True):
             with np.errstate(all="ignore"):
-                term = np.array([frame.taken(row * value) for row in rows])
+                term = np.array([frame.pick_entries(row * value) for row in rows])
             yield " · ".join(part for part in (g, label) if part) or "1", term
     for frame, _, values in frames(evidence, seen):
-        for label, value in factors(values):
-            yield label, ones * frame.taken(value)
+        for label, value in simple_factors(values):
+            yield label, ones * frame.pick_entries(value)
 
 
 def frames(
     evidence: Evidence, seen: View
 ) -> Iterator[tuple[Frame, tuple[str, list[np.ndarray]], list[Named]]]:
-    """Yield, for each result, a frame, the cotangents in it, and the values that fit in it."""
+    """Yield, for each result, a frame, its cotangents, and the values that fit."""
     position, own = seen.position, evidence.xs[seen.position].shape
     several = len(evidence.outputs) > 1
     for number, y in enumerate(evidence.outputs):
-        frame = Frame(y.shape if stretched(own, y.shape) else own, own, seen.places)
+        frame = Frame(y.shape if is_stretched(own, y.shape) else own, own, seen.places)
         if frame.sums and y.size > MOST_SUMMED:
             continue
         expand = axes_to_expand(y.shape, frame.shape)
@@ -208,12 +206,12 @@ def frames(
         values = [(n, v) for n, x in named if (v := frame.at(x)) is not None]
         if len(rows) == len(both):
             g = f"g{number}" if several else "g"
-            unseen = len(rows) == 1 and np.all(rows[0] == 1)  # a gradient without a cotangent
+            unseen = len(rows) == 1 and np.all(rows[0] == 1)  # the gradient has no cotangent
             yield frame, ("" if unseen else g, rows), values
 
 
 def axes_to_expand(result: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the result's shape with axes of length 1 where a reduction took some away."""
+    """Return the shape of a result with axes of length 1 in place of reduced axes."""
     if len(result) >= len(shape):
         return result
     for kept in combinations(range(len(shape)), len(result)):
@@ -222,8 +220,8 @@ def axes_to_expand(result: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int
     return result
 
 
-def factors(values: list[Named], alone: bool = False) -> Iterator[Named]:
-    """Yield simple values made of some; first nothing at all if the cotangent stands alone."""
+def simple_factors(values: list[Named], alone: bool = False) -> Iterator[Named]:
+    """Yield simple products of values; the empty product first if `alone`."""
     if alone:
         yield "", np.ones(())
     with np.errstate(all="ignore"):
@@ -236,11 +234,11 @@ def factors(values: list[Named], alone: bool = False) -> Iterator[Named]:
             yield f"{first}/{second}", a / b
             yield f"{second}/{first}", b / a
         for label, x in values:
-            yield from unusual(label, x)
+            yield from unusual_factors(label, x)
 
 
-def unusual(label: str, x: np.ndarray) -> Iterator[Named]:
-    """Yield functions of one value that formulas hold now and then."""
+def unusual_factors(label: str, x: np.ndarray) -> Iterator[Named]:
+    """Yield functions of one value that formulas sometimes contain."""
     yield f"{label}³", x**3
     yield f"1/{label}²", 1 / x**2
     yield f"√{label}", x**0.5

@@ -1,8 +1,8 @@
-"""Layers: objects with `forward` and `backward`, that keep parameters and gradients themselves.
+"""Check layers: objects with `forward` and `backward` that hold their parameters and gradients.
 
-`check_layer` has the public function. `finding` looks for parameters and their gradients, by the
-names in `gradients`; `state` keeps and puts back what the layer holds, `widening` makes it float64,
-`calls` calls it, and `subject` makes a function of it.
+`check_layer` has the public function. `finding` finds the parameters and their gradients, by the
+names in `gradients`. `state` saves, restores and widens everything that the layer holds. `calls`
+calls the layer, and `subject` turns it into a function.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Calls of a layer's `forward` and `backward`, and of a list of layers in order and in reverse."""
+"""Call `forward` and `backward` of a layer, or of a list of layers in order and in reverse."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import numpy as np
 
 from ...errors import ArgumentError
 from ..inputs import signature_of
-from .gradients import INPUTS, OUTPUTS, is_numeric, names_of, readable
+from .gradients import INPUTS, OUTPUTS, is_numeric, names_of, readable_values
 
 Method = str | Callable[..., Any]
 
 RATES = ("learning_rate", "lr", "rate", "eta", "alpha", "step", "step_size")
-"""How a `backward` calls its second argument, if it updates the parameters itself."""
+"""Usual names of the second argument of a `backward` that updates the parameters itself."""
 
 
 class Layer:
-    """One layer: how it is called forward and backward.
+    """One layer, and how it is called forward and backward.
 
     Attributes:
         owner: the user's object.
-        returned: what its `backward` returned last.
-        names: of its inputs.
-        by_position: whether the user says which value that `backward` returns is whose.
+        returned: the value that its `backward` returned last.
+        names: the names of its inputs.
+        by_position: whether the user names gradients by position in the result of `backward`.
     """
 
     def __init__(self, owner: Any, forward: Method, backward: Method, rate: float | None) -> None:
@@ -38,15 +38,15 @@ class Layer:
         self.by_position = False
 
     def forward(self, xs: Sequence[Any]) -> Any:
-        """Return the result; or what it left in `output`, where it returns nothing.
+        """Return the result of `forward`; or its `output` attribute, if it returns nothing.
 
         Raises:
-            ArgumentError: if there is neither.
+            ArgumentError: if there is neither of them.
         """
         y = self.run(*xs)
         if y is not None:
             return y
-        holder = readable(self.owner)
+        holder = readable_values(self.owner)
         found = next((holder[n] for n in OUTPUTS if holder.get(n) is not None), None)
         if found is None:
             raise ArgumentError(
@@ -56,19 +56,19 @@ class Layer:
         return found
 
     def backward(self, g: Any, count: int, alone: bool = False) -> list[Any]:
-        """Return the gradients of the inputs, None for those that there is none of.
+        """Return the gradients of the inputs; None for an input without one.
 
         Args:
-            g: the cotangent of the result, in its structure.
-            count: of the inputs.
-            alone: whether `backward` is called without a cotangent.
+            g: the cotangent of the result, with the same structure.
+            count: the number of inputs.
+            alone: call `backward` without a cotangent.
         """
         self.returned = found = self.back() if alone else self.call_backward(g)
         if isinstance(found, dict):
-            return [self.of_input(found, i) for i in range(count)]
+            return [self.gradient_of_input(found, i) for i in range(count)]
         if found is None:
-            holder = readable(self.owner)
-            return [self.of_input(holder, i) for i in range(count)]
+            holder = readable_values(self.owner)
+            return [self.gradient_of_input(holder, i) for i in range(count)]
         if isinstance(found, (tuple, list)) and not (count == 1 and isinstance(found, list)):
             if len(found) == count:
                 return list(found)
@@ -82,13 +82,13 @@ class Layer:
         return [found, *[None] * (count - 1)]
 
     def call_backward(self, g: Any) -> Any:
-        """Call `backward` with the cotangent, and with the rate if there is one.
+        """Call `backward` with the cotangent, and with the learning rate if there is one.
 
         Raises:
-            ArgumentError: if it takes something else.
+            ArgumentError: if it needs other arguments.
         """
         needed = needed_arguments(self.back)
-        rest = () if self.rate is None or not takes(self.back, 2) else (self.rate,)
+        rest = () if self.rate is None or not takes_arguments(self.back, 2) else (self.rate,)
         count = 1 + len(rest) if needed is None else len(needed)
         if isinstance(g, (tuple, list)) and len(g) > 1 and count == len(g) + len(rest):
             return self.back(*g, *rest)
@@ -101,8 +101,8 @@ class Layer:
         names = ", ".join(needed)
         raise ArgumentError(f"layer: backward of {title(self.owner)} takes {names}; {cure}")
 
-    def of_input(self, places: dict[str, Any], position: int) -> Any:
-        """Return the gradient of an input from attributes or items that are named like it."""
+    def gradient_of_input(self, places: dict[str, Any], position: int) -> Any:
+        """Return the gradient of an input, from attributes or items with a matching name."""
         name = self.names[position] if position < len(self.names) else "x"
         usual = INPUTS if len(self.names) <= 1 else ()
         wanted = [*names_of(name), *([name] if places is self.returned else []), *usual]
@@ -110,7 +110,7 @@ class Layer:
 
 
 def bound_method(owner: Any, method: Method, name: str) -> Callable[..., Any]:
-    """Return a method of a layer, or a function of the layer as one.
+    """Return a method of a layer; a function of the layer is bound like a method.
 
     Raises:
         ArgumentError: if there is none.
@@ -139,7 +139,7 @@ POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR
 
 
 def needed_arguments(function: Callable[..., Any]) -> list[str] | None:
-    """Return the positional parameters without a default, None if they are not told."""
+    """Return the positional parameters without a default; None if they are unknown."""
     signature = signature_of(function)
     parameters = [] if signature is None else list(signature.parameters.values())
     if signature is None or any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters):
@@ -147,8 +147,8 @@ def needed_arguments(function: Callable[..., Any]) -> list[str] | None:
     return [p.name for p in parameters if p.kind in POSITIONAL and p.default is p.empty]
 
 
-def takes(function: Callable[..., Any], count: int) -> bool:
-    """Whether a function can be called with this number of arguments, or does not tell."""
+def takes_arguments(function: Callable[..., Any], count: int) -> bool:
+    """Can a function be called with this number of arguments? True if that is unknown."""
     signature = signature_of(function)
     try:
         return signature is None or signature.bind(*range(count)) is not None
@@ -157,7 +157,7 @@ def takes(function: Callable[..., Any], count: int) -> bool:
 
 
 def title(owner: Any) -> str:
-    """Return how messages call an object."""
+    """Return the name of an object in messages."""
     return type(owner).__name__
 
 
@@ -175,7 +175,7 @@ class Network:
         return y
 
     def starts_alone(self, outputs: Sequence[Any]) -> bool:
-        """Whether this is a loss: one real number, whose `backward` needs no cotangent."""
+        """Is this a loss: one real number whose `backward` needs no cotangent?"""
         is_number = len(outputs) == 1 and np.size(outputs[0]) == 1
         needs = needed_arguments(self.layers[-1].back)
         return is_number and needs == [] and np.asarray(outputs[0]).dtype.kind != "c"
@@ -185,11 +185,11 @@ class Network:
 
         Args:
             g: the cotangent of the result.
-            count: of the inputs.
+            count: the number of inputs.
             alone: whether the last layer needs no cotangent.
 
         Raises:
-            ArgumentError: if a layer gives no gradient for the one before.
+            ArgumentError: if a layer returns no gradient for the layer before it.
         """
         last = len(self.layers) - 1
         for i in range(last, 0, -1):

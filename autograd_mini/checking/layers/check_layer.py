@@ -1,4 +1,4 @@
-"""layer: the gradients of an object with `forward` and `backward`, and of a list of them."""
+"""layer: check the gradients of an object with `forward` and `backward`, or of a list of them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ import numpy as np
 from ...core.tensor import Tensor
 from ...core.tree import flatten
 from ...errors import ArgumentError
-from ..adapters.choice import mapped, packages
-from ..check import accepted, check_subject, fitting
+from ..adapters.frameworks import frameworks_of, map_leaves
+from ..check import check_subject, match_signature, refuse_settings
 from ..examination import Options
-from ..inputs import Inputs, argument_names, plain, positions
+from ..inputs import Inputs, argument_names, argument_positions, leaf_array
 from ..reporting.report import Report
 from .calls import Layer, Method, Network, title
 from .finding import Finder
 from .gradients import Spec
-from .state import State
+from .state import State, widen, widen_value
 from .subject import LayerSubject
-from .widening import widen, widen_value
 
 
 def layer(
@@ -42,28 +41,30 @@ def layer(
     keep_dtype: bool = False,
     raises: bool = True,
 ) -> Report:
-    """Check what `backward` of a layer says: the gradients of its inputs and all its parameters.
+    """Check the gradients that `backward` of a layer gives for its inputs and all parameters.
 
-    Every parameter is found with its gradient: `W` with `dW`, `grads["W"]`, `W.grad`, `W_grad`, and
-    what else courses and books write. A list of layers is a network: `forward` in order, `backward`
-    in reverse. Before each call the layer is put back as it was, so running statistics, caches,
-    gradients that are added up, and its random numbers are the same each time; and so it is left.
+    Each parameter is matched with its gradient by name: `W` with `dW`, `grads["W"]`, `W.grad`,
+    `W_grad`, and other names from courses and books. A list of layers is a network: `forward` runs
+    in order, `backward` in reverse. Before each call the layer is restored, so running statistics,
+    caches, accumulated gradients and random numbers are the same each time. After the check the
+    layer is in its original state.
 
     Args:
         layer: an object with `forward` and `backward`, or a list of them.
-        inputs: of `forward`, arrays or numbers. Integers and others are passed on.
-        parameters: names of those that are checked, by default all on which `forward` depends and
+        inputs: the inputs of `forward`, arrays or numbers. Integers and other values are passed on.
+        parameters: names of the parameters to check; by default all that `forward` depends on, and
             all that have a gradient.
-        gradients: where the gradient of a parameter or an input is, where it has another name:
-            `{"W": "dW"}`, `{"W": "grads[0]"}`, the position in what `backward` returns, or a
-            function of the layer.
+        gradients: where to find a gradient that has an unusual name: `{"W": "dW"}`,
+            `{"W": "grads[0]"}`, the position in the result of `backward`, or a function of the
+            layer.
         forward: the name of the method, or a function of the layer and the inputs.
         backward: the name of the method, or a function of the layer and the cotangent.
-        learning_rate: for a `backward(g, learning_rate)` that updates the parameters: what they
-            lose, divided by it, is the gradient.
-        argnums: which inputs are differentiated, by default all that can be; `()` for none.
-        names: of the inputs, by default those of the parameters of `forward`.
-        rtol, atol, step, seed, coverage, progress, keep_dtype, raises: as those of `gradcheck`.
+        learning_rate: for a `backward(g, learning_rate)` that updates the parameters. The gradient
+            is the decrease of a parameter, divided by the learning rate.
+        argnums: which inputs are differentiated; by default all floating-point inputs; `()` for
+            none.
+        names: names of the inputs; by default the parameter names of `forward`.
+        rtol, atol, step, seed, coverage, progress, keep_dtype, raises: see `gradcheck`.
 
     Raises:
         GradcheckError: if a gradient is wrong or cannot be resolved; `.report` has the details.
@@ -89,12 +90,12 @@ def layer(
     ...
     """
     __tracebackhide__ = True  # pytest shows the test's line and the report
-    accepted(rtol=rtol, atol=atol, step=step, seed=seed)
+    refuse_settings(rtol=rtol, atol=atol, step=step, seed=seed)
     several = isinstance(layer, (list, tuple))
     owners = list(layer) if several else [layer]
     refuse_others(owners, inputs)
     network = Network([Layer(x, forward, backward, learning_rate) for x in owners])
-    fitting(network.layers[0].run, inputs)
+    match_signature(network.layers[0].run, inputs)
     path = "layers" if several else ""
     options = Options(rtol, atol, step, seed, coverage, progress)
     specs = dict(gradients or {})
@@ -113,17 +114,17 @@ def layer(
             before.restore()
             checked = subject(True)
         report = check_subject(checked, options)
-        if not checked.state.draws and checked.state.has_drawn():  # beside the point only
+        if not checked.state.draws and checked.state.has_drawn():  # not at the point, but near it
             checked.state.draws = True
             checked.state.restore()
             report = check_subject(checked, options)
     finally:
         before.restore()
-    return report.raised() if raises else report
+    return report.raise_unless_ok() if raises else report
 
 
 def refuse_others(owners: Sequence[Any], inputs: Sequence[Any]) -> None:
-    """Refuse what is no layer of arrays.
+    """Refuse anything other than layers of NumPy arrays.
 
     Raises:
         ArgumentError: for an empty list, a class, or tensors of another framework.
@@ -135,7 +136,7 @@ def refuse_others(owners: Sequence[Any], inputs: Sequence[Any]) -> None:
             name = owner.__name__
             raise ArgumentError(f"layer: {name} is a class; give an object of it, {name}(...)")
     for x in flatten(list(inputs))[0]:
-        if packages(x):
+        if frameworks_of(x):
             raise ArgumentError(
                 f"layer: layers are checked with NumPy's arrays, got {type(x).__name__}; functions "
                 "and modules of PyTorch, JAX and TensorFlow are checked by am.gradcheck(f, x)"
@@ -149,7 +150,7 @@ def make_subject(
     names: Sequence[str] | None,
     keep: bool,
 ) -> LayerSubject:
-    """Find the parameters, and return the layer as a function of its inputs and of them."""
+    """Find the parameters, and return the layer as a function of its inputs and parameters."""
     network, xs = finder.network, finder.xs
     first = network.layers[0]
     first.names = written = argument_names(first.run, len(xs), names)
@@ -157,7 +158,7 @@ def make_subject(
     parameters = finder.parameters(wanted, written)
     finder.clear(parameters)
     count = len(xs)
-    moving = [*sorted(positions(argnums, count)), *range(count, count + len(parameters))]
+    moving = [*sorted(argument_positions(argnums, count)), *range(count, count + len(parameters))]
     arguments = [*xs, *(p.value for p in parameters)]
     inputs = Inputs(arguments, [*written, *(p.name for p in parameters)], moving, keep)
     several = isinstance(finder.root, (list, tuple))
@@ -166,13 +167,13 @@ def make_subject(
 
 
 def copy_inputs(inputs: Sequence[Any], keep: bool) -> list[Any]:
-    """Return the inputs with arrays of their own, in double precision unless they are kept."""
+    """Copy the inputs, in double precision unless their dtypes are kept."""
 
     def copy_value(x: Any) -> Any:
         if isinstance(x, Tensor):
-            x = plain(x)
+            x = leaf_array(x)
         if isinstance(x, (np.ndarray, np.generic)):
             return np.array(x if keep else widen_value(x))[()]
         return x
 
-    return mapped(copy_value, inputs)
+    return map_leaves(copy_value, inputs)

@@ -1,4 +1,4 @@
-"""Which parameters a layer has, and where it leaves their gradients: seen by running it once."""
+"""Find the parameters of a layer, and where it stores their gradients, by running it once."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ import numpy as np
 
 from ...core.tree import flatten
 from ...errors import ArgumentError
-from ..adapters.choice import mapped
-from ..subjects import numbers
+from ..adapters.frameworks import map_leaves
+from ..subjects import output_arrays
 from .calls import Layer, Network
 from .gradients import (
     INPUTS,
     Parameter,
     Spec,
-    candidates,
+    find_candidates,
     find_gradients,
     find_in_dict,
-    follow,
+    follow_path,
     is_numeric,
     names_of,
-    readable,
+    readable_values,
     write_place,
 )
 from .state import Place, State
 
 
 class Finder:
-    """A layer that is run once, forward and backward, to see what it has.
+    """Runs a layer once, forward and backward, to find its parameters and gradients.
 
     Attributes:
-        specs: where gradients are, as the user says it.
-        left: which arrays `backward` left.
-        draws: whether the layer has drawn from global generators.
+        specs: where the user says that gradients are.
+        left: the arrays that `backward` created.
+        draws: whether the layer draws from global random generators.
     """
 
     def __init__(
@@ -53,22 +53,22 @@ class Finder:
         """Return the parameters, each with a gradient.
 
         Args:
-            names: of those that are wanted, None for all.
-            inputs: names of the inputs, which are no parameters.
+            names: names of the wanted parameters; None for all.
+            inputs: names of the inputs, which do not count as parameters.
 
         Raises:
-            ArgumentError: for a name that there is not, or a parameter without a gradient.
+            ArgumentError: for an unknown name, or a parameter without a gradient.
         """
-        known = candidates(self.state)
+        known = find_candidates(self.state)
         steady = self.forward() is not None
         self.refuse_parameters_made_later(steady)
-        kept = {p.key for p in known if not self.overwritten(p)}
+        kept = {p.key for p in known if not self.was_overwritten(p)}
         self.backward()
         now = State(self.root, self.state.path)
         self.left, self.draws = self.name_left_arrays(now), self.state.has_drawn()
         known = [drop_unused_places(p, now) for p in known]
         updates = self.network.layers[0].rate is not None
-        moved = {p.key for p in known if updates and self.overwritten(p)}
+        moved = {p.key for p in known if updates and self.was_overwritten(p)}
         have = {p.key: self.gradients_of(p) for p in known}
         told = {self.find_named(n, known).key: n for n in self.specs if n not in inputs}
         wanted = known if names is None else [self.find_named(n, known) for n in names]
@@ -93,16 +93,19 @@ class Finder:
         return found
 
     def refuse_parameters_made_later(self, steady: bool) -> None:
-        """Refuse a layer that makes its parameters in its first call.
+        """Refuse a layer that creates its parameters in its first call.
 
-        They are what that call has made, the next one leaves as it is, and the result depends on.
+        Such parameters are new after the first call, unchanged by the second, and affect the
+        result.
 
         Raises:
-            ArgumentError: then.
+            ArgumentError: in that case.
         """
         now = State(self.root, self.state.path)
         new = [
-            p for p in candidates(now) if id(p.value) in now.saved.keys() - self.state.saved.keys()
+            p
+            for p in find_candidates(now)
+            if id(p.value) in now.saved.keys() - self.state.saved.keys()
         ]
         if not new or not steady:
             return
@@ -124,7 +127,7 @@ class Finder:
     def is_parameter_of_layer(
         self, parameter: Parameter, has: bool, kept: bool, steady: bool
     ) -> bool:
-        """Whether this is a parameter: one with a gradient, or one that the result depends on."""
+        """Is this a parameter: does it have a gradient, or affect the result?"""
         if has and kept:
             return True
         if not has and not (isinstance(parameter.value, np.ndarray) and parameter.can_move):
@@ -132,7 +135,7 @@ class Finder:
         return steady and self.depends_on(parameter)
 
     def find_named(self, name: str, known: Sequence[Parameter]) -> Parameter:
-        """Return the parameter of a name.
+        """Return the parameter with a name.
 
         Raises:
             ArgumentError: if there is none, or more than one.
@@ -147,35 +150,35 @@ class Finder:
 
     # ── calls ─────────────────────────────────────────────────────────────────────────────────
     def forward(self) -> list[Any] | None:
-        """Call `forward` twice at the point; return the results, None if they differ."""
+        """Call `forward` twice at the point; return the results, or None if they differ."""
         self.state.restore()
-        first = numbers(self.network.forward(self.fresh()))
+        first = output_arrays(self.network.forward(self.fresh_inputs()))
         self.state.restore()
-        again = numbers(self.network.forward(self.fresh()))
+        again = output_arrays(self.network.forward(self.fresh_inputs()))
         same = len(first) == len(again) and all(map(np.array_equal, first, again))
         return again if same else None
 
-    def fresh(self) -> list[Any]:
-        """Return copies of the inputs, so that none is the one that a layer keeps."""
-        return mapped(lambda x: x.copy() if isinstance(x, np.ndarray) else x, self.xs)
+    def fresh_inputs(self) -> list[Any]:
+        """Copy the inputs, so that a layer never keeps the originals."""
+        return map_leaves(lambda x: x.copy() if isinstance(x, np.ndarray) else x, self.xs)
 
     def backward(self) -> None:
         """Call `forward` and `backward`."""
         self.state.restore()
-        y = self.network.forward(self.fresh())
+        y = self.network.forward(self.fresh_inputs())
         leaves, structure = flatten(y)
         generator = np.random.default_rng(0)
         gs = [np.asarray(generator.uniform(0.5, 1.5, np.shape(x)))[()] for x in leaves]
         self.network.backward(structure(gs), len(self.xs), self.network.starts_alone(leaves))
 
-    def overwritten(self, parameter: Parameter) -> bool:
-        """Whether `forward`, which was just called, has put something else in the place."""
+    def was_overwritten(self, parameter: Parameter) -> bool:
+        """Did `forward`, which has just run, put another value in this place?"""
         now = parameter.read()
         before = self.state.saved.get(id(parameter.value), parameter.value)
         return now is not parameter.value or not np.array_equal(now, before, equal_nan=True)
 
     def depends_on(self, parameter: Parameter) -> bool:
-        """Whether the result changes with these numbers."""
+        """Does the result change with this parameter?"""
         self.state.restore()
         before = self.result()
         self.state.restore()
@@ -185,28 +188,28 @@ class Finder:
         return not same_results(before, after)
 
     def result(self) -> list[Any] | None:
-        """Return the results of a call, None if there is none: numbers that it refuses matter."""
+        """Return the results of a call; None if the layer refuses its numbers."""
         try:
-            return numbers(self.network.forward(self.fresh()))
-        except Exception:  # whatever a layer raises for numbers that it does not expect
+            return output_arrays(self.network.forward(self.fresh_inputs()))
+        except Exception:  # the layer may refuse these numbers
             return None
 
     # ── gradients ─────────────────────────────────────────────────────────────────────────────
     def gradients_of(self, parameter: Parameter) -> list[Place]:
-        """Return the places with the gradient of a parameter, of now."""
+        """Return the current places of the gradient of a parameter."""
         found = [g for p in parameter.places for g in find_gradients(p, self.state.parents)]
-        if isinstance(returned := self.returned(), dict):
+        if isinstance(returned := self.last_returned(), dict):
             for place in parameter.places:
                 found += find_in_dict(returned, place.key, "what backward returns")
         return [g for g in found if all(g.value is not p.value for p in parameter.places)]
 
-    def returned(self) -> Any:
-        """Return what `backward` of a single layer returned last."""
+    def last_returned(self) -> Any:
+        """Return the last result of `backward`, if there is a single layer."""
         layers = self.network.layers
         return layers[0].returned if len(layers) == 1 else None
 
     def require_gradient(self, parameter: Parameter, found: Sequence[Place]) -> None:
-        """Refuse a parameter whose gradient is nowhere, or in two places that differ.
+        """Refuse a parameter without a gradient, or with two gradients that differ.
 
         Raises:
             ArgumentError: then.
@@ -219,7 +222,7 @@ class Finder:
                 "parameters=[...] with the names of those to check"
             )
         owners = {id(self.holder(g)): g for g in found if g.value is not found[0].value}
-        differ = [g for g in owners.values() if not equal(g.value, found[0].value)]
+        differ = [g for g in owners.values() if not same_values(g.value, found[0].value)]
         shared = [g for g in owners.values() if self.holder(g) is not self.holder(found[0])]
         if differ or shared:
             other = (differ or shared)[0]
@@ -229,14 +232,14 @@ class Finder:
             )
 
     def holder(self, place: Place) -> Any:
-        """Return the object that a gradient belongs to: of an item, the one with the container."""
+        """Return the object that a gradient belongs to; for an item, the owner of its container."""
         owner = place.owner
         while isinstance(owner, (dict, list, tuple)) and id(owner) in self.state.parents:
             owner = self.state.parents[id(owner)].owner
         return owner
 
     def name_left_arrays(self, now: State) -> str:
-        """Write which arrays there are after `backward` that there were not before."""
+        """List the arrays that `backward` created."""
         before = {p.path: id(p.value) for p in self.state.places}
         numeric = [p for p in now.places if is_numeric(p.value)]
         new = [write_place(p) for p in numeric if before.get(p.path) != id(p.value)]
@@ -244,14 +247,14 @@ class Finder:
 
     # ── before a check ────────────────────────────────────────────────────────────────────────
     def clear(self, parameters: Sequence[Parameter]) -> None:
-        """Set all gradients to zero, so that what is added to them begins at nothing."""
+        """Set all gradients to zero, so that accumulated gradients start from zero."""
         self.state.restore()
         for layer in self.network.layers:
             layer.returned = None
         values = [p.value for p in parameters if isinstance(p.value, np.ndarray)]
         places = [g for p in parameters for g in self.gradients_of(p)]
         for layer in self.network.layers:
-            places += inputs_gradients(layer)
+            places += find_input_gradients(layer)
         for place in places:
             value = place.value
             if not isinstance(value, np.ndarray):
@@ -261,14 +264,14 @@ class Finder:
                 value[...] = 0
 
     def gradient(self, parameter: Parameter) -> Any:
-        """Return the gradient of a parameter, after `backward`."""
+        """Return the gradient of a parameter after `backward`."""
         if parameter.spec is not None:
-            return self.told_gradient(parameter.spec)
+            return self.named_gradient(parameter.spec)
         found = self.gradients_of(parameter)
         return found[0].value if found else None
 
-    def told_gradient(self, spec: Spec) -> Any:
-        """Return the gradient that the user names.
+    def named_gradient(self, spec: Spec) -> Any:
+        """Return the gradient at the place that the user named.
 
         Raises:
             ArgumentError: if there is none.
@@ -276,8 +279,8 @@ class Finder:
         if callable(spec):
             return spec(self.root)
         if isinstance(spec, str):
-            return follow(self.root, spec.removeprefix(self.state.path))
-        returned = self.returned()
+            return follow_path(self.root, spec.removeprefix(self.state.path))
+        returned = self.last_returned()
         if not isinstance(returned, (tuple, list)) or not -len(returned) <= spec < len(returned):
             raise ArgumentError(
                 f"layer: gradients says position {spec} of what backward returns, which is "
@@ -286,44 +289,44 @@ class Finder:
         return returned[spec]
 
 
-def inputs_gradients(layer: Layer) -> list[Place]:
-    """Return the places where a layer leaves the gradients of its inputs."""
-    holder = readable(layer.owner)
+def find_input_gradients(layer: Layer) -> list[Place]:
+    """Return the places where a layer stores the gradients of its inputs."""
+    holder = readable_values(layer.owner)
     wanted = [*INPUTS, *(n for name in layer.names for n in names_of(name))]
     return [Place(n, layer.owner, n, holder[n]) for n in wanted if is_numeric(holder.get(n))]
 
 
 def drop_unused_places(parameter: Parameter, now: State) -> Parameter:
-    """Return a parameter without the places in objects that a call has replaced."""
+    """Drop the places of a parameter in objects that a call has replaced."""
     places = tuple(p for p in parameter.places if id(p.owner) in now.reached)
     return Parameter(parameter.name, places or parameter.places)
 
 
 def shift_values(value: Any) -> Any:
-    """Return other numbers, close to those of a parameter."""
+    """Return numbers close to those of a parameter."""
     x = np.asarray(value)
     shift = np.random.default_rng(1).uniform(0.5e-3, 1e-3, x.shape)
     return np.where(np.isfinite(x), x * (1 + shift) + shift, x)[()]
 
 
 def same_results(a: list[Any] | None, b: list[Any] | None) -> bool:
-    """Whether two calls gave the same results."""
+    """Did two calls return the same results?"""
     if a is None or b is None or len(a) != len(b):
         return False
     return all(np.array_equal(x, y, equal_nan=True) for x, y in zip(a, b, strict=True))
 
 
 def is_property(place: Place) -> bool:
-    """Whether a place is computed by its class."""
+    """Is a place a property of its class?"""
     return isinstance(getattr(type(place.owner), str(place.key), None), property)
 
 
 def all_names(parameter: Parameter) -> set[str]:
-    """Return everything that a parameter may be called."""
+    """Return every name that a parameter may have."""
     keys = {p.key for p in parameter.places if isinstance(p.key, str)}
     return keys | {p.path for p in parameter.places} | {write_place(p) for p in parameter.places}
 
 
-def equal(a: Any, b: Any) -> bool:
-    """Whether two gradients are the same numbers."""
+def same_values(a: Any, b: Any) -> bool:
+    """Do two gradients hold the same numbers?"""
     return np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=1e-12, atol=0, equal_nan=True)

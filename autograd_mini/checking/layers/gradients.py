@@ -1,4 +1,4 @@
-"""Where a layer leaves the gradients of its parameters, by the names that courses and books use."""
+"""Find the gradients of parameters, by the names that courses and books use."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ NAMES = (
     "dL{}",
     "nabla_{}",
 )
-"""How the gradient of a parameter is called that is called `{}`."""
+"""Names of the gradient of a parameter named `{}`."""
 HOLDERS = ("grads", "gradients", "grad", "_grads", "_gradients", "gradient", "derivatives")
 """Attributes that hold the gradients of all parameters, as a dict or a list."""
 NUMBERS = ("data", "value", "_value", "values", "array", "_data", "val", "tensor")
-"""Attributes with the numbers of a parameter that is an object, beside its `grad`."""
+"""Attributes with the values of a parameter object, which also has a `grad`."""
 OWN_GRADIENTS = ("grad", "gradient", "_grad", "_gradient", "g")
 PARAMETER_HOLDERS = ("params", "parameters", "_params", "_parameters", "weights", "theta", "model")
 """Attributes that hold all parameters, as a dict or a list."""
 INPUTS = ("dinputs", "dinput", "dx", "dX", "grad_input", "input_grad", "input_gradient")
-"""Attributes with the gradient of the input, where `backward` does not return it."""
+"""Attributes with the gradient of the input, if `backward` does not return it."""
 OUTPUTS = ("output", "outputs", "out", "y")
-"""Attributes with the result, where `forward` does not return it."""
+"""Attributes with the result, if `forward` does not return it."""
 
 Spec = str | int | Callable[[Any], Any]
 
@@ -52,9 +52,9 @@ class Parameter:
     """A parameter: the places that hold it, and where its gradient is.
 
     Attributes:
-        name: in the report.
-        places: all that hold the same array; or the one that holds a number.
-        spec: how the gradient is found, where the user says it.
+        name: its name in the report.
+        places: all places that hold the same array, or the place that holds a number.
+        spec: where the user says that the gradient is, if so.
     """
 
     name: str
@@ -68,22 +68,22 @@ class Parameter:
 
     @property
     def key(self) -> tuple[int, Any]:
-        """What tells it from others: the array, or the place of a number."""
+        """The identity of the parameter: the array, or the place of a number."""
         first = self.places[0]
         is_array = isinstance(first.value, np.ndarray)
         return (id(first.value), None) if is_array else (id(first.owner), first.key)
 
     @property
     def can_move(self) -> bool:
-        """Whether its values can be set."""
+        """Can its values be set?"""
         return not isinstance(self.value, np.ndarray) or self.value.flags.writeable
 
     def read(self) -> Any:
-        """Return the values of now."""
+        """Return the current values."""
         return self.places[0].read()
 
     def write(self, value: Any) -> None:
-        """Set the values: of an array in place, so that whatever shares it follows."""
+        """Set the values; an array is changed in place, so that all views of it follow."""
         if isinstance(self.value, np.ndarray):
             np.copyto(self.value, value)
         else:
@@ -91,7 +91,7 @@ class Parameter:
 
 
 def names_of(name: str) -> list[str]:
-    """Return how the gradient of something may be called."""
+    """Return the names that the gradient of something may have."""
     bare = name.lstrip("_")
     found = [pattern.format(name) for pattern in NAMES]
     if bare != name:
@@ -100,13 +100,13 @@ def names_of(name: str) -> list[str]:
 
 
 def spellings(name: str, others: Mapping[str, Any]) -> list[str]:
-    """Return the name, and in small letters if nothing else is called so: dw for W."""
+    """Return the name, and its lower-case form if it is free: dw for W."""
     lower = name.lower()
     return [name] if lower == name or lower in others else [name, lower]
 
 
 def find_named(owner: Any, values: Mapping[str, Any], name: Any, path: str = "{}") -> list[Place]:
-    """Return the gradients among the attributes or items of an object, by their names."""
+    """Find gradients by name among the attributes or items of an object."""
     if not isinstance(name, str):
         return []
     wanted = [n for spelling in spellings(name, values) for n in names_of(spelling)]
@@ -115,21 +115,21 @@ def find_named(owner: Any, values: Mapping[str, Any], name: Any, path: str = "{}
 
 
 def is_numeric(value: Any) -> bool:
-    """Whether a value is a number or an array of numbers."""
+    """Is a value a number or an array of numbers?"""
     if isinstance(value, (np.ndarray, np.generic)):
         return value.dtype.kind in "biufc"
     return isinstance(value, (int, float, complex)) and not isinstance(value, bool)
 
 
 def is_parameter(value: Any) -> bool:
-    """Whether a value has derivatives: floating-point or complex."""
+    """Does a value have derivatives, that is, is it floating-point or complex?"""
     if isinstance(value, (np.ndarray, np.generic)):
         return value.dtype.kind in "fc"
     return isinstance(value, (float, complex))
 
 
 def find_gradients(place: Place, parents: Mapping[int, Place]) -> Iterator[Place]:
-    """Yield the places where the gradient of the parameter at a place is."""
+    """Yield the places with the gradient of the parameter at a place."""
     owner, key = place.owner, place.key
     base = place.path.rpartition(".")[0]
     path = f"{base}.{{}}" if base else "{}"
@@ -138,7 +138,7 @@ def find_gradients(place: Place, parents: Mapping[int, Place]) -> Iterator[Place
     if isinstance(owner, (list, tuple, dict)):
         yield from find_item_gradients(place, parents)
         return
-    holder = readable(owner)
+    holder = readable_values(owner)
     yield from find_named(owner, holder, key, path)
     if key in NUMBERS:
         own = [n for n in OWN_GRADIENTS if is_numeric(holder.get(n))]
@@ -149,11 +149,11 @@ def find_gradients(place: Place, parents: Mapping[int, Place]) -> Iterator[Place
 
 
 def find_item_gradients(place: Place, parents: Mapping[int, Place]) -> Iterator[Place]:
-    """Yield the gradients of an item of `params`: that of the same key or index in `grads`."""
+    """Yield the gradients of an item of `params`: the same key or index in `grads`."""
     parent = parents.get(id(place.owner))
     if parent is None or isinstance(parent.owner, (list, tuple)):
         return
-    holder = parent.owner if isinstance(parent.owner, dict) else readable(parent.owner)
+    holder = parent.owner if isinstance(parent.owner, dict) else readable_values(parent.owner)
     own = find_holders(holder, parent.key)
     usual = HOLDERS if parent.key in PARAMETER_HOLDERS else ()
     base = parent.path.rpartition(".")[0]
@@ -168,37 +168,37 @@ def find_item_gradients(place: Place, parents: Mapping[int, Place]) -> Iterator[
 
 
 def find_holders(holder: Mapping[str, Any], key: Any) -> list[str]:
-    """Return the names of the containers that are called the gradient of a container."""
+    """Return the names of containers that hold the gradients of a container."""
     wanted = names_of(key) if isinstance(key, str) else []
     return [n for n in wanted if isinstance(holder.get(n), (dict, list, tuple))]
 
 
 def find_in_dict(held: dict[Any, Any], key: Any, path: str) -> Iterator[Place]:
-    """Yield the gradient in a dict of gradients: under the parameter's key, or its own name."""
+    """Yield the gradient in a dict of gradients: under the parameter's key or a gradient name."""
     if is_numeric(held.get(key)):
         yield Place(f"{path}[{key!r}]", held, key, held[key])
     else:
         yield from find_named(held, held, key, path + "[{!r}]")
 
 
-def readable(owner: Any) -> dict[str, Any]:
-    """Return what an object holds, and its properties."""
+def readable_values(owner: Any) -> dict[str, Any]:
+    """Return the attributes and properties of an object."""
     found = attributes(owner)
     for cls in type(owner).__mro__:
         for name, member in vars(cls).items():
             if isinstance(member, property) and name not in found:
                 try:
                     found[name] = getattr(owner, name)
-                except Exception:  # a property that cannot be read now
+                except Exception:  # a property that cannot be read yet
                     continue
     return found
 
 
 # ── which parameters there are ───────────────────────────────────────────────────────────────
-def candidates(state: State) -> list[Parameter]:
+def find_candidates(state: State) -> list[Parameter]:
     """Return every floating-point array and number, with all places that hold it.
 
-    What a closure holds is no parameter.
+    Variables of closures are left out.
     """
     groups: dict[int, list[Place]] = {}
     for place in state.places:
@@ -209,12 +209,12 @@ def candidates(state: State) -> list[Parameter]:
 
 
 def best_name(places: list[Place]) -> str:
-    """Return the shortest way to write a parameter, by names rather than by numbers."""
+    """Return the shortest name of a parameter; names are preferred to indices."""
     return min((write_place(p) for p in places), key=lambda n: ("[" in n, len(n)))
 
 
 def write_place(place: Place) -> str:
-    """Write a place: without `.data` of a parameter, and `W` for `params['W']`."""
+    """Write a place: without the `.data` of a parameter, and `W` for `params['W']`."""
     path = place.path
     if isinstance(place.key, str) and place.key in NUMBERS and "." in path:
         path = path.rpartition(".")[0]
@@ -222,11 +222,11 @@ def write_place(place: Place) -> str:
     return re.sub(rf"(^|\.)(?:{holders})\['([A-Za-z_]\w*)'\]", r"\1\2", path)
 
 
-def follow(root: Any, path: str) -> Any:
-    """Return what is at a path, as `grads['W']` or `layers[0].dW`.
+def follow_path(root: Any, path: str) -> Any:
+    """Return the value at a path such as `grads['W']` or `layers[0].dW`.
 
     Raises:
-        ArgumentError: if there is nothing.
+        ArgumentError: if the path does not exist.
     """
     value = root
     for name, item in re.findall(r"\.?([A-Za-z_]\w*)|\[([^\]]*)\]", path):
@@ -238,17 +238,17 @@ def follow(root: Any, path: str) -> Any:
             else:
                 value = getattr(value, name)
         except (AttributeError, KeyError, IndexError, TypeError, ValueError):
-            seen = ", ".join(map(str, seen_in(value))) or "nothing"
+            seen = ", ".join(map(str, names_in(value))) or "nothing"
             raise ArgumentError(
                 f"layer: there is no {path!r}: {type(value).__name__} has {seen}"
             ) from None
     return value
 
 
-def seen_in(value: Any) -> list[str]:
-    """Return the names that an object has."""
+def names_in(value: Any) -> list[str]:
+    """Return the names in an object."""
     if isinstance(value, dict):
         return [repr(k) for k in value]
     if isinstance(value, (list, tuple)):
         return [f"{len(value)} items"]
-    return list(readable(value))
+    return list(readable_values(value))

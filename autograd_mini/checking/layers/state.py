@@ -1,8 +1,8 @@
-"""State: everything that a layer's objects hold, as it was; it can be put back at any time.
+"""State: save everything that the objects of a layer hold, and restore it at any time.
 
-A check moves parameters in place, in the arrays that the layer has, so that every name, view and
-cache of them follows. Before each call of `forward` the whole state is put back: running
-statistics, caches, counters, and the generators that random numbers are drawn from.
+A check changes parameters in place, in the arrays of the layer, so that every name, view and cache
+of them follows. Before each call of `forward` the whole state is restored: running statistics,
+caches, counters and random generators. `widen` replaces narrow arrays by double precision.
 """
 
 from __future__ import annotations
@@ -20,13 +20,17 @@ from typing import Any
 import numpy as np
 
 PLAIN = (str, bytes, int, float, complex, type(None), type, ModuleType, np.generic, np.dtype)
-"""Values that cannot change, and those that belong to the program and not to the layer."""
+"""Values that cannot change, and values that belong to the program rather than the layer."""
 CONTAINERS = (list, dict, set, deque, bytearray)
 SEQUENCES = (list, tuple, deque, set, frozenset)
 WALKED = {"builtins", "collections", "functools", "random", "types"}
-"""Modules of the standard library whose objects a layer may be made of; others are tools."""
+"""Standard modules whose objects may be part of a layer; objects of others are tools."""
 FUNCTIONS = (MethodType, BuiltinFunctionType, FunctionType)
 EMPTY = object()
+
+
+WIDE = {"e": np.float64, "f": np.float64, "F": np.complex128}
+"""The wide dtype for each narrow one, by dtype character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +38,10 @@ class Place:
     """Where a value is held: an attribute of an object, or an item of a container.
 
     Attributes:
-        path: how it is written, from the layer.
+        path: the path from the layer, as written in Python.
         owner: the object, list, dict or tuple.
-        key: the attribute's name, the key or the index.
-        value: that was found there.
+        key: the attribute name, the key or the index.
+        value: the value that was found there.
     """
 
     path: str
@@ -46,7 +50,7 @@ class Place:
     value: Any
 
     def read(self) -> Any:
-        """Return what is there now, None if nothing is."""
+        """Return the current value; None if there is none."""
         try:
             if isinstance(self.owner, (dict, list, tuple)):
                 return self.owner[self.key]
@@ -55,7 +59,7 @@ class Place:
             return None
 
     def write(self, value: Any) -> None:
-        """Put another value there."""
+        """Replace the value."""
         if isinstance(self.owner, (dict, list)):
             self.owner[self.key] = value
         else:
@@ -63,7 +67,7 @@ class Place:
 
 
 def attributes(owner: Any) -> dict[str, Any]:
-    """Return the attributes that an object itself holds, those in `__slots__` too."""
+    """Return the attributes that an object holds, including those in `__slots__`."""
     found = dict(getattr(owner, "__dict__", {}))
     for name in slots_of(type(owner)):
         if (value := getattr(owner, name, EMPTY)) is not EMPTY:
@@ -83,7 +87,7 @@ def slots_of(cls: type) -> list[str]:
 
 
 def children(owner: Any, path: str) -> Iterator[Place]:
-    """Yield the places that an object has itself."""
+    """Yield the places directly inside an object."""
     if isinstance(owner, dict):
         for key, value in owner.items():
             yield Place(f"{path}[{key!r}]", owner, key, value)
@@ -112,7 +116,7 @@ def children_of_function(held: Any) -> Iterator[Any]:
 
 
 def cell_value(cell: CellType) -> Any:
-    """Return what a variable of a closure holds."""
+    """Return the value of a closure variable."""
     try:
         return cell.cell_contents
     except ValueError:  # not bound yet
@@ -120,15 +124,15 @@ def cell_value(cell: CellType) -> Any:
 
 
 class State:
-    """What is reachable from an object, at the moment when this is made.
+    """A snapshot of everything that is reachable from an object.
 
     Attributes:
-        places: where every value is held, those near to the object first.
-        parents: the first place of each object that was found, by its id.
-        reached: the ids of all objects that were found.
-        saved: the numbers of each array, by its id.
-        path: how the object is called, empty for one that needs no name.
-        draws: whether `restore` puts back the global generators too, which takes longest.
+        places: the place of every value, those near the object first.
+        parents: the first place of each object, by the id of the object.
+        reached: the ids of all objects found.
+        saved: the numbers of each array, by the id of the array.
+        path: the name of the object; empty if it needs none.
+        draws: whether `restore` also restores the global generators, which takes longest.
     """
 
     def __init__(self, root: Any, path: str = "") -> None:
@@ -140,7 +144,7 @@ class State:
         self._generators = GlobalGenerators()
         self._back: list[Callable[[], None]] = []
         self.reached = {id(root)}
-        self._alive: list[Any] = [root]  # ids stay theirs
+        self._alive: list[Any] = [root]  # keeps ids from being reused
         self._walk(root, path)
 
     def _walk(self, root: Any, path: str) -> None:
@@ -165,37 +169,37 @@ class State:
                 waiting.append((value, place.path))
 
     def restore(self) -> None:
-        """Put everything back: the same objects in their places, with what they held."""
+        """Restore everything: the same objects in their places, with their old contents."""
         if self.draws:
             self._generators.restore()
         for back in self._back:
             back()
 
     def has_drawn(self) -> bool:
-        """Whether numbers were drawn from the global generators since they were put back."""
+        """Were numbers drawn from the global generators since they were restored?"""
         return self._generators.have_moved()
 
 
 class GlobalGenerators:
-    """The states of NumPy's and Python's global generators, as they are now."""
+    """The saved states of NumPy's and Python's global generators."""
 
     def __init__(self) -> None:
         self.numpy, self.python = np.random.get_state(legacy=False), random.getstate()
 
     def restore(self) -> None:
-        """Let both draw the same numbers again."""
+        """Let both generators draw the same numbers again."""
         np.random.set_state(self.numpy)
         random.setstate(self.python)
 
     def have_moved(self) -> bool:
-        """Whether either would draw other numbers."""
+        """Would either generator now draw other numbers?"""
         now = np.random.get_state(legacy=False)
         same = pickle.dumps(now) == pickle.dumps(self.numpy)
         return not same or random.getstate() != self.python
 
 
 def is_state(value: Any) -> bool:
-    """Whether a value can change and is part of a layer, not a tool that it uses."""
+    """Can a value change, and is it part of the layer rather than a tool?"""
     if isinstance(value, PLAIN):
         return False
     module = type(value).__module__.partition(".")[0]
@@ -203,14 +207,14 @@ def is_state(value: Any) -> bool:
 
 
 def has_children(owner: Any) -> bool:
-    """Whether there may be further objects in an object."""
+    """May an object contain other objects?"""
     if isinstance(owner, np.ndarray):
         return owner.dtype == object
     return not isinstance(owner, (np.random.Generator, np.random.RandomState, bytearray))
 
 
 def make_restorer(owner: Any) -> Callable[[], None] | None:
-    """Return what puts an object back as it is now, None if there is nothing to put back."""
+    """Return a function that restores an object; None if nothing can change."""
     if isinstance(owner, np.random.Generator):
         return make_generator_restorer(owner)
     if isinstance(owner, np.random.RandomState):
@@ -238,7 +242,7 @@ def make_restorer(owner: Any) -> Callable[[], None] | None:
 
 
 def make_array_restorer(array: np.ndarray, saved: np.ndarray) -> Callable[[], None]:
-    """Return what puts an array's numbers back; those of a read-only one cannot change."""
+    """Return a function that restores the numbers of an array, if it is writable."""
 
     def back() -> None:
         if array.shape != saved.shape:  # reshaped in place
@@ -250,7 +254,7 @@ def make_array_restorer(array: np.ndarray, saved: np.ndarray) -> Callable[[], No
 
 
 def make_generator_restorer(generator: np.random.Generator) -> Callable[[], None]:
-    """Return what lets a generator draw the same numbers again."""
+    """Return a function that lets a generator draw the same numbers again."""
     bits = generator.bit_generator
     state = bits.state
 
@@ -261,7 +265,7 @@ def make_generator_restorer(generator: np.random.Generator) -> Callable[[], None
 
 
 def make_cell_restorer(cell: CellType) -> Callable[[], None]:
-    """Return what binds a variable of a closure again."""
+    """Return a function that restores a closure variable."""
     saved = cell_value(cell)
 
     def back() -> None:
@@ -275,7 +279,7 @@ def make_cell_restorer(cell: CellType) -> Callable[[], None]:
 
 
 def make_container_restorer(owner: Any) -> Callable[[], None]:
-    """Return what puts the items of a container back, in their order."""
+    """Return a function that restores the items of a container, in order."""
     saved = owner.copy()
     is_dict = isinstance(owner, dict)
     items = list(saved.items()) if is_dict else list(saved)
@@ -290,7 +294,7 @@ def make_container_restorer(owner: Any) -> Callable[[], None]:
 
 
 def same_items(now: list[Any], items: list[Any]) -> bool:
-    """Whether two lists hold the same objects, or pairs of them."""
+    """Do two lists hold the same objects, or pairs of the same objects?"""
     if len(now) != len(items):
         return False
     for a, b in zip(now, items, strict=True):
@@ -301,7 +305,7 @@ def same_items(now: list[Any], items: list[Any]) -> bool:
 
 
 def make_attributes_restorer(owner: Any) -> Callable[[], None] | None:
-    """Return what puts the attributes of an object back, None for an object without any."""
+    """Return a function that restores the attributes of an object; None without any."""
     slots = slots_of(type(owner))
     bound = getattr(owner, "__dict__", None)
     if not isinstance(bound, dict):
@@ -323,3 +327,49 @@ def make_attributes_restorer(owner: Any) -> Callable[[], None] | None:
                 object.__setattr__(owner, name, value)
 
     return back
+
+
+def widen(state: State) -> None:
+    """Replace narrow arrays and numbers by copies in double precision, in every place.
+
+    An array stays narrow if it shares memory with another one, or if a place cannot be written.
+    `state.restore` puts the narrow arrays back.
+    """
+    groups: dict[int, list[Place]] = {}
+    arrays: dict[int, np.ndarray] = {}
+    for place in state.places:
+        if isinstance(place.value, np.ndarray):
+            arrays[id(place.value)] = place.value
+        if is_narrow(place.value):
+            groups.setdefault(id(place.value), []).append(place)
+    for places in groups.values():
+        value = places[0].value
+        if all(map(can_be_written, places)) and stands_alone(value, arrays):
+            wide = widen_value(value)
+            for place in places:
+                place.write(wide)
+
+
+def is_narrow(value: Any) -> bool:
+    """Is a value in less than double precision?"""
+    return isinstance(value, (np.ndarray, np.generic)) and value.dtype.char in WIDE
+
+
+def widen_value(value: Any) -> Any:
+    """Convert an array or number to double precision."""
+    return value.astype(WIDE[value.dtype.char]) if is_narrow(value) else value
+
+
+def can_be_written(place: Place) -> bool:
+    """Can the value in a place be replaced?"""
+    if isinstance(place.owner, (dict, list)):
+        return True
+    usual = isinstance(place.key, str) and not isinstance(place.owner, FUNCTIONS)
+    return usual and hasattr(place.owner, place.key)
+
+
+def stands_alone(value: Any, arrays: dict[int, np.ndarray]) -> bool:
+    """Does no other array share this memory?"""
+    if not isinstance(value, np.ndarray):
+        return True
+    return not any(np.may_share_memory(value, a) for i, a in arrays.items() if i != id(value))

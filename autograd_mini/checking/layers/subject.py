@@ -1,4 +1,4 @@
-"""A layer, or a list of them, as a subject: a function of its inputs and parameters."""
+"""A layer, or a list of layers, as a subject: a function of its inputs and parameters."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ import numpy as np
 
 from ...core.tree import flatten
 from ..causes import Kind
-from ..handwritten import Written
-from ..inputs import Arrays, Inputs, plain, problem
+from ..handwritten import Handwritten
+from ..inputs import Arrays, Inputs, leaf_array, problem
 from .finding import Finder
 from .gradients import Parameter, Spec
-from .state import State
-from .widening import is_narrow
+from .state import State, is_narrow
 
 
-class LayerSubject(Written):
-    """What `forward` makes of inputs and parameters, and the gradients that `backward` leaves."""
+class LayerSubject(Handwritten):
+    """A layer as a function of its inputs and parameters, with the gradients of `backward`."""
 
     what = "backward"
     unsteady = (
@@ -43,12 +42,12 @@ class LayerSubject(Written):
         return self.title
 
     def call(self, values: Arrays) -> Any:
-        """Call `forward` on the layer as it was, with these inputs and parameters.
+        """Restore the layer, set the parameters, and call `forward` with the inputs.
 
         Raises:
-            Problem: if it changes a parameter.
+            Problem: if `forward` changes a parameter.
         """
-        arguments = self.inputs.filled(values)
+        arguments = self.inputs.fill_arguments(values)
         self.state.restore()
         given = arguments[self.count :]
         for parameter, value in zip(self.parameters, given, strict=True):
@@ -59,10 +58,10 @@ class LayerSubject(Written):
         return y
 
     def require_unchanged(self, given: Sequence[Any], what: str, cure: str) -> None:
-        """Refuse a layer that changes its parameters.
+        """Refuse a layer that changes its own parameters.
 
         Raises:
-            Problem: if it does.
+            Problem: in that case.
         """
         for parameter, value in zip(self.parameters, given, strict=True):
             if not np.array_equal(parameter.read(), value, equal_nan=True):
@@ -70,14 +69,14 @@ class LayerSubject(Written):
                 raise problem(Kind.MUTATION, text, parameter.name)
 
     def weights(self, outputs: Arrays, generator: np.random.Generator) -> Arrays:
-        """Draw a cotangent; 1 for a loss whose `backward` needs none."""
+        """Draw a cotangent; use 1 for a loss whose `backward` needs none."""
         self.takes_cotangent = not self.network.starts_alone(self.results)
         drawn = super().weights(outputs, generator)
         return drawn if self.takes_cotangent else [np.ones_like(g) for g in drawn]
 
-    def pulled_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+    def pull_back(self, values: Arrays, weights: Arrays) -> list[Any]:
         """Call `forward` and `backward`, and collect the gradients."""
-        given = self.inputs.filled(values)[self.count :]
+        given = self.inputs.fill_arguments(values)[self.count :]
         g = flatten(self.call(values))[1](weights)
         rate = self.network.layers[0].rate
         found = self.network.backward(g, self.count, not self.takes_cotangent)
@@ -88,18 +87,18 @@ class LayerSubject(Written):
         else:
             rows = zip(self.parameters, given, strict=True)
             gradients = [(value - np.asarray(p.read())) / rate for p, value in rows]
-        return self.parts((*self.of_inputs(found), *gradients))
+        return self.pick_gradients((*self.of_inputs(found), *gradients))
 
     def of_inputs(self, found: Sequence[Any]) -> list[Any]:
         """Return the gradients of the inputs.
 
         Raises:
-            Problem: if there is none of one that is differentiated.
+            Problem: if a differentiated input has no gradient.
         """
         names = self.inputs.arguments[: self.count]
         specs: dict[str, Spec] = self.finder.specs
         rows = zip(found, names, strict=True)
-        gradients = [self.finder.told_gradient(specs[n]) if n in specs else g for g, n in rows]
+        gradients = [self.finder.named_gradient(specs[n]) if n in specs else g for g, n in rows]
         for i, name in enumerate(names):
             if i in self.inputs.moving and gradients[i] is None:
                 text = (
@@ -110,15 +109,15 @@ class LayerSubject(Written):
         return gradients
 
     def runs_wide(self) -> bool:
-        """Whether everything runs in double precision."""
+        """Does everything run in double precision?"""
         if any(is_narrow(p.value) for p in self.parameters):
             return False
         values = self.inputs.values(self.inputs.arrays)
         try:
             y = flatten(self.call(values))[0]
-            outputs = [np.asarray(plain(x)) for x in y]
+            outputs = [np.asarray(leaf_array(x)) for x in y]
             self.takes_cotangent = not self.network.starts_alone(outputs)
-            found = self.pulled_back(values, [np.ones(x.shape)[()] for x in outputs])
-        except Exception:  # it was made for narrow numbers
+            found = self.pull_back(values, [np.ones(x.shape)[()] for x in outputs])
+        except Exception:  # the layer may only accept narrow dtypes
             return False
         return not any(is_narrow(np.asarray(g)) for g in found) or any(map(is_narrow, outputs))

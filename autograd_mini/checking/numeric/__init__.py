@@ -1,1 +1,7 @@
-"""Numeric derivatives with error bars, and what they say about given ones."""
+"""Numeric derivatives with error bars, and verdicts on given derivatives.
+
+`lines` evaluates the function along a line. `estimates` combines differences at several steps, and
+`noise` measures rounding. `all_entries` estimates and judges all entries at once, with the help of
+`perturbations`; `refinement` examines one doubtful entry. `projections` replaces this for large
+inputs. `ties`, `corners` and `gradient_rounding` handle special points.
+"""

@@ -1,7 +1,8 @@
-"""Corners that single entries do not show: a maximum plus a minimum, or a median, of equal numbers.
+"""Corners that single entries do not show, such as a median of equal numbers.
 
-Each entry has one slope there when it moves alone; but moved together they have another than the
-sum of these. So a right choice of the gradient need not have the slopes of single entries.
+Each entry has one slope there when it moves alone. Moved together, the entries have another slope
+than the sum of these. So a right choice of the gradient may differ from the slopes of single
+entries.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ..causes import Cause
-from .first import Findings
-from .investigation import Investigation, usual_step
+from .all_entries import Findings
 from .lines import NOISE, Probe
 from .noise import rounding_of_inputs
+from .refinement import SlopeRefinement, usual_step
 from .ties import (
     CORNER,
     LOOKED_AT,
@@ -29,19 +30,19 @@ from .ties import (
 from .verdicts import CODES, JUMP, Judge, Tolerances, Verdict
 
 RANKED = 40
-"""Up to so many equal entries are put into an order beside the point, in as many ways."""
+"""Up to this many equal entries are put into different orders near the point."""
 
 BESIDE = 1e-3
-"""How far apart they are put."""
+"""The distance between entries in such an order."""
 
 SMALLEST_SHARE = 1e-9
-"""A share of the function that a slope of all together may be off where the values are 0."""
+"""Slopes of all entries together may be off by this share of the function."""
 
 
 def judge_corners(
     probe: Probe, findings: Sequence[Findings], tolerances: Tolerances
 ) -> list[Cause]:
-    """Judge equal entries at a corner by what they do together; return what is wrong with them."""
+    """Judge equal entries at a corner by moving them together; return the causes found."""
     groups = list(_equal_entries(probe, findings))
     places = [place for group in groups for place in group]
     if not 1 < len(places) <= LOOKED_AT or _adds_up(probe, findings, places):
@@ -50,7 +51,7 @@ def judge_corners(
     for group in groups:
         if _adds_up(probe, findings, group) or _adds_up_nearby(probe, findings, group):
             continue
-        found = _moved_together(probe, findings, group, tolerances)
+        found = _refine_together(probe, findings, group, tolerances)
         if found.verdict is Verdict.WRONG:
             causes.append(cause_of(probe, group, found))
             why = f"{TIED} the values do not add up"
@@ -62,7 +63,7 @@ def judge_corners(
 
 
 def _equal_entries(probe: Probe, findings: Sequence[Findings]) -> Iterator[list[Place]]:
-    """Yield entries of an input that are equal, and have a slope each that is known."""
+    """Yield groups of equal entries of an input that each have a known slope."""
     for position, (x, of) in enumerate(zip(probe.point, findings, strict=True)):
         values = x.ravel()
         if len(set(values.tolist())) == len(values):
@@ -78,7 +79,7 @@ def _equal_entries(probe: Probe, findings: Sequence[Findings]) -> Iterator[list[
 
 
 def _adds_up(probe: Probe, findings: Sequence[Findings], places: Sequence[Place]) -> bool:
-    """Tell whether the slope along a direction is the sum of those of the entries."""
+    """Is the slope along a direction the sum of the slopes of the entries?"""
     lengths = np.random.default_rng(3).uniform(-1, 1, len(places))
     numeric = np.array([findings[i].numeric[flat] for i, flat in places])
     errors = np.array([findings[i].error[flat] for i, flat in places])
@@ -98,7 +99,7 @@ def _adds_up(probe: Probe, findings: Sequence[Findings], places: Sequence[Place]
 
 
 def _adds_up_nearby(probe: Probe, findings: Sequence[Findings], places: Sequence[Place]) -> bool:
-    """Tell whether that is so at narrower steps: then there is no corner at the point."""
+    """Is that so at narrower steps? Then there is no corner at the point."""
     lengths = np.random.default_rng(3).uniform(-1, 1, len(places))
     numeric = np.array([findings[i].numeric[flat] for i, flat in places])
     expected = float(numeric @ lengths)
@@ -108,15 +109,15 @@ def _adds_up_nearby(probe: Probe, findings: Sequence[Findings], places: Sequence
     return adds_up_nearby(probe, line, expected, apart)
 
 
-def _moved_together(
+def _refine_together(
     probe: Probe, findings: Sequence[Findings], group: Sequence[Place], tolerances: Tolerances
-) -> Investigation:
-    """Investigate the slope along which equal entries stay equal."""
+) -> SlopeRefinement:
+    """Refine the slope of equal entries that move together."""
     values = np.array([findings[i].given[flat] for i, flat in group])
     size = max(float(np.sum(np.abs(values))), SMALLEST_SHARE * probe.scale)
     allowed = tolerances.absolute * len(group) + max(tolerances.relative, MARGIN) * size
     line = TogetherLine(probe, group, np.ones(len(group)))
-    return Investigation(
+    return SlopeRefinement(
         probe, line, float(np.sum(values)), Judge(Tolerances(0.0, allowed), 10 * allowed)
     )
 
@@ -124,7 +125,7 @@ def _moved_together(
 def _verdicts_beside(
     probe: Probe, findings: Sequence[Findings], group: Sequence[Place]
 ) -> list[Verdict]:
-    """Judge values by the slopes beside the corner, where the entries are in some order."""
+    """Judge values by the slopes near the corner, where the entries are ordered."""
     right = [findings[i].verdict[flat] == CODES[Verdict.RIGHT] for i, flat in group]
     if all(right):
         return [Verdict.RIGHT] * len(group)
@@ -139,7 +140,7 @@ def _verdicts_beside(
 
 
 def _slopes_beside(probe: Probe, group: Sequence[Place]) -> np.ndarray:
-    """Return the slopes of the entries, one row an order in which they are put."""
+    """Return the slopes of the entries, one row for each order."""
     count = len(group)
     size = max(1.0, abs(float(probe.point[group[0].position].flat[group[0].flat])))
     step = BESIDE * size / (8 * count)
@@ -157,7 +158,7 @@ def _slopes_beside(probe: Probe, group: Sequence[Place]) -> np.ndarray:
                 moved[position].flat[flat] = kept + side
                 sides.append(probe.evaluate(moved))
             moved[position].flat[flat] = kept
-            row.append(probe.weighted(*sides) / (2 * step))
+            row.append(probe.weighted_change(*sides) / (2 * step))
         rows.append(row)
     return np.array(rows)
 
@@ -165,7 +166,7 @@ def _slopes_beside(probe: Probe, group: Sequence[Place]) -> np.ndarray:
 def _enter(
     findings: Sequence[Findings], group: Sequence[Place], verdicts: Sequence[Verdict], why: str
 ) -> None:
-    """Enter verdicts, and why, where they are not plain."""
+    """Store verdicts, and the reason of those that are not right."""
     for (position, flat), verdict in zip(group, verdicts, strict=True):
         of = findings[position]
         of.verdict[flat] = CODES[verdict]

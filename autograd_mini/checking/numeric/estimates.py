@@ -1,9 +1,10 @@
 """Numeric derivatives with error bars, from differences at several steps.
 
-A central difference is off by O(h²) and by noise/h. Two or three steps together take the h² and h⁴
-out (Richardson); what that changes bounds what remains, and the most certain combination counts
-(Ridders 1982, "Accurate computation of F'(x) and F'(x)F''(x)"). A wide step that leaps over a kink
-or a singularity can look certain and be wrong: it is out as soon as it contradicts narrower ones.
+The error of a central difference is O(h²) plus noise/h. Combining two or three steps removes the h²
+and h⁴ terms (Richardson). The change that this makes bounds the remaining error. The most certain
+combination is used (Ridders 1982, "Accurate computation of F'(x) and F'(x)F''(x)"). A wide step
+that jumps over a kink or a singularity can look certain and be wrong, so it is dropped as soon as
+narrower steps contradict it.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import numpy as np
 from .lines import Level
 
 LONG = 8
-"""Steps over which a slope has to go on growing evenly to grow without bound."""
+"""A slope must grow evenly over this many steps to count as unbounded."""
 
 FURTHEST = 8
-"""Steps to one side may be so much wider than any to both: slopes change near an edge."""
+"""One-sided steps may be this much wider than two-sided ones: slopes change near an edge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +31,15 @@ class Estimate:
         value: the derivative.
         error: its error bar.
         step: the step that gave it.
-        sides: the slopes between which a given value is as good as the derivative, at a kink.
-        left, right: the slopes to both sides there.
-        jumps: whether the function itself seems to jump here.
-        one_sided: whether it is finite on one side only.
-        vertical: 1 or −1 where the slope grows without bound, with that sign.
-        conflict: whether steps contradict each other, beyond their error bars.
-        rough: whether rounding inside of the function hides its slope: it changes from one number
-            to the next as much as at all, or narrow steps contradict a slope that wide ones have.
-        uneven: whether the slopes to both sides do not come closer at narrower steps.
+        sides: at a kink, the interval of slopes in which every given value is valid.
+        left, right: the one-sided slopes at a kink.
+        jumps: whether the function seems to jump here.
+        one_sided: whether the function is finite on one side only.
+        vertical: 1 or −1 if the slope grows without bound, with that sign.
+        conflict: whether steps contradict each other beyond their error bars.
+        rough: whether rounding inside the function hides its slope. Then the function changes from
+            one number to the next as much as anywhere, or narrow and wide steps contradict.
+        uneven: whether the one-sided slopes stay apart at narrower steps.
     """
 
     value: float
@@ -59,11 +60,11 @@ NOTHING = Estimate(np.nan, np.inf, np.nan)
 
 
 def estimate(levels: Sequence[Level], measured: float = 0.0) -> Estimate:
-    """Combine the differences of several steps.
+    """Combine the differences at several steps.
 
     Args:
-        levels: one a step.
-        measured: the noise of the function, where it was measured.
+        levels: the differences, one level for each step.
+        measured: the noise of the function, if it was measured.
     """
     ordered = sorted(levels, key=lambda level: -level.step)
     central = [level for level in ordered if np.isfinite(level.central)]
@@ -71,27 +72,29 @@ def estimate(levels: Sequence[Level], measured: float = 0.0) -> Estimate:
         return Estimate(0.0, central[0].noise(measured), central[0].step)
     best = NOTHING
     if central:
-        best = broken(central, most_certain(combinations(central, measured)), measured)
+        best = detect_break(
+            central, choose_most_certain(extrapolate_pairs(central, measured)), measured
+        )
     if len(central) == len(ordered) or best.sides is not None or best.jumps:
         return best
-    near = FURTHEST * central[0].step if central else np.inf  # beyond it lies the edge
+    near = FURTHEST * central[0].step if central else np.inf  # the edge of the domain lies beyond
     for side in ("right", "left"):
         half = [x for x in ordered if np.isfinite(getattr(x, side)) and x.step <= near]
         if half:
-            best = better(best, one_sided(half, side, measured))
+            best = more_certain(best, extrapolate_one_side(half, side, measured))
     return best
 
 
-def better(two_sided: Estimate, one: Estimate) -> Estimate:
-    """Return the more certain of two estimates, the one-sided only if it fits the other."""
+def more_certain(two_sided: Estimate, one: Estimate) -> Estimate:
+    """Return the more certain of two estimates; the one-sided one only if it fits the other."""
     if not np.isfinite(two_sided.value):
         return one
     fits = abs(one.value - two_sided.value) <= 2 * (one.error + two_sided.error)
     return replace(one, one_sided=False) if fits and 4 * one.error < two_sided.error else two_sided
 
 
-def combinations(levels: Sequence[Level], measured: float) -> list[Estimate]:
-    """Extrapolate every two and three neighbouring steps, given widest first."""
+def extrapolate_pairs(levels: Sequence[Level], measured: float) -> list[Estimate]:
+    """Extrapolate every two and three neighbouring steps; the widest step comes first."""
     values = [level.central for level in levels]
     noises = [level.noise(measured) for level in levels]
     if len(levels) == 1:
@@ -112,8 +115,8 @@ def combinations(levels: Sequence[Level], measured: float) -> list[Estimate]:
     return found
 
 
-def most_certain(estimates: Sequence[Estimate]) -> Estimate:
-    """Choose the least error bar among the estimates that continue the narrowest one."""
+def choose_most_certain(estimates: Sequence[Estimate]) -> Estimate:
+    """Choose the smallest error bar among the estimates that agree with the narrowest step."""
     best, *wider = sorted(estimates, key=lambda e: (e.step, e.error))
     for e in wider:
         if not np.isfinite(best.value):
@@ -125,16 +128,18 @@ def most_certain(estimates: Sequence[Estimate]) -> Estimate:
     return best
 
 
-def broken(levels: Sequence[Level], best: Estimate, measured: float) -> Estimate:
-    """Tell a kink or a jump from the gap between the one-sided slopes.
+def detect_break(levels: Sequence[Level], best: Estimate, measured: float) -> Estimate:
+    """Detect a kink or a jump by the gap between the one-sided slopes.
 
-    In a smooth place the gap shrinks with the step; at a kink it stays; at a jump it grows.
+    At a smooth point the gap shrinks with the step. At a kink it stays, and at a jump it grows.
     """
-    seen = [level for level in levels if top(level) > 25 * level.noise(measured)]
-    power = growth([top(level) for level in seen[-3:]], [level.step for level in seen[-3:]])
-    sign = logarithmic([level.central for level in seen], [level.step for level in seen])
+    seen = [level for level in levels if steepest_side(level) > 25 * level.noise(measured)]
+    power = growth_power(
+        [steepest_side(level) for level in seen[-3:]], [level.step for level in seen[-3:]]
+    )
+    sign = logarithmic_sign([level.central for level in seen], [level.step for level in seen])
     if power is not None and power > 0.97:
-        return jump(seen[-1], best)
+        return estimate_at_jump(seen[-1], best)
     if power is not None and power > 0.1 and seen[-1].left * seen[-1].right > 0:
         sign = int(np.sign(seen[-1].central))
     if sign:
@@ -145,11 +150,11 @@ def broken(levels: Sequence[Level], best: Estimate, measured: float) -> Estimate
         return best
     wide, narrow = wider[-1], clear[-1]
     closer = [level for level in levels if level.step < narrow.step]
-    if any(50 * level.noise(measured) < narrow.gap for level in closer):  # it would be seen there
+    if any(50 * level.noise(measured) < narrow.gap for level in closer):  # a kink would show there
         return best
     ratio = wide.step / narrow.step
     if narrow.gap > 0.7 * ratio * wide.gap:
-        return jump(narrow, best)
+        return estimate_at_jump(narrow, best)
     if abs(narrow.gap - wide.gap) <= 0.08 * narrow.gap:
         margin = abs(narrow.gap - wide.gap) + narrow.noise(measured)
         sides = (narrow.low - margin, narrow.high + margin)
@@ -157,21 +162,21 @@ def broken(levels: Sequence[Level], best: Estimate, measured: float) -> Estimate
     return best
 
 
-def top(level: Level) -> float:
-    """Return the greater size of the slopes to both sides."""
+def steepest_side(level: Level) -> float:
+    """Return the larger size of the one-sided slopes."""
     return max(abs(level.left), abs(level.right))
 
 
-def jump(narrow: Level, best: Estimate) -> Estimate:
-    """Return what is known at a jump; slopes beside it are for the investigation to find."""
+def estimate_at_jump(narrow: Level, best: Estimate) -> Estimate:
+    """Return the estimate at a jump; the refinement finds the slopes next to it."""
     return replace(best, jumps=True, step=narrow.step, left=narrow.left, right=narrow.right)
 
 
-def one_sided(levels: Sequence[Level], side: str, measured: float) -> Estimate:
-    """Extrapolate slopes on the one side on which the function is finite, widest step first."""
+def extrapolate_one_side(levels: Sequence[Level], side: str, measured: float) -> Estimate:
+    """Extrapolate slopes on the side where the function is finite, widest step first."""
     slopes = [float(getattr(level, side)) for level in levels]
     steps = [level.step for level in levels]
-    power, sign = growth(slopes[-3:], steps[-3:]), logarithmic(slopes, steps)
+    power, sign = growth_power(slopes[-3:], steps[-3:]), logarithmic_sign(slopes, steps)
     if power is not None and power > 0.97:
         return Estimate(np.sign(slopes[-1]) * np.inf, np.inf, steps[-1], jumps=True, one_sided=True)
     if power is not None and power > 0.1:
@@ -184,14 +189,14 @@ def one_sided(levels: Sequence[Level], side: str, measured: float) -> Estimate:
         value = slopes[i + 1] + (slopes[i + 1] - slopes[i]) / (ratio - 1)
         change, noise = abs(slopes[i + 1] - slopes[i]), 4 * levels[i + 1].noise(measured)
         rate = change / np.log(ratio)
-        error = change + noise if rate <= 0.8 * before + noise else np.inf  # it goes on, like log x
+        error = change + noise if rate <= 0.8 * before + noise else np.inf  # grows like log x
         before = rate
         found.append(Estimate(value, error, levels[i + 1].step, one_sided=True))
     return min(found, key=lambda e: e.error)
 
 
-def growth(slopes: Sequence[float], steps: Sequence[float]) -> float | None:
-    """Return p if slopes grow like step^−p: ½ for √x at 0, 1 at a jump; None if they do not."""
+def growth_power(slopes: Sequence[float], steps: Sequence[float]) -> float | None:
+    """Return p if slopes grow like step^−p: ½ for √x at 0, 1 at a jump; otherwise None."""
     if len(slopes) < 3 or any(s == 0 for s in slopes) or len(set(np.sign(slopes))) != 1:
         return None
     powers = [
@@ -201,8 +206,8 @@ def growth(slopes: Sequence[float], steps: Sequence[float]) -> float | None:
     return float(min(powers)) if max(powers) - min(powers) < 0.1 else None
 
 
-def logarithmic(slopes: Sequence[float], steps: Sequence[float]) -> int:
-    """Return the sign with which slopes grow like log step, as those of x·log x at 0; 0 if not."""
+def logarithmic_sign(slopes: Sequence[float], steps: Sequence[float]) -> int:
+    """Return the sign of slopes that grow like log step, as for x·log x at 0; otherwise 0."""
     if len(slopes) < LONG:
         return 0
     values, logs = np.array(slopes[-LONG:]), np.log(steps[-LONG:])

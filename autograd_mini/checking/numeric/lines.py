@@ -1,9 +1,9 @@
-"""A function along lines through a point: what every numeric derivative is made of.
+"""Evaluate a function along lines through a point, the basis of every numeric derivative.
 
-A `Probe` stands at a point and weights the outputs of a function by a cotangent g. A `Line` goes
-through the point, along one entry of an input or along a direction in which all entries move; it
-gives differences of φ(s) = Σ g·f(x + s·v). Differences are taken output by output before they are
-summed, so that large outputs which do not move cancel.
+A `Probe` holds the function at a point, and weights its outputs by a cotangent g. A `Line` goes
+through the point, along one entry of an input or along a direction in which all entries move. It
+gives differences of φ(s) = Σ g·f(x + s·v). Differences are taken for each output before they are
+summed, so that large outputs that do not change cancel.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ import numpy as np
 
 from ..causes import Kind
 from ..inputs import Arrays, problem
-from ..subjects import Subject, same
+from ..subjects import Subject, same_numbers
 
 NOISE = 8.0
-"""How many units of rounding an evaluated function is trusted to be off by."""
+"""Assumed error of an evaluated function, in units of rounding."""
 
 
 TINY = 1e-40
-"""Coordinates below are looked at as if they were so large: steps to them would never end."""
+"""Smaller coordinates count as this large; otherwise the steps toward them would never end."""
 
 WIDE = 4096
-"""How many usual steps away an output that depends on a coordinate at all has moved."""
+"""An output that depends on a coordinate at all changes within this many usual steps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Differences at one step, of φ.
+    """The differences of φ at one step.
 
     Attributes:
-        step: s.
-        up, down: how far it went to both sides, after rounding; down is negative.
-        above, below: φ there less φ at the point.
-        size: Σ |g·y| of the outputs that move, or of all if none does.
-        low, high: Σ of the lesser and of the greater one-sided slope of each output.
+        step: the step s.
+        up, down: the steps to both sides after rounding; down is negative.
+        above, below: the change of φ on both sides.
+        size: Σ |g·y| of the outputs that change, or of all if none does.
+        low, high: sums over the outputs of the smaller and the larger one-sided slope.
         unit: the rounding unit of the outputs.
         flat: whether no output changed at all.
-        rounding: of the coordinate, by which even a stable function may be off inside.
+        rounding: the rounding of the coordinate, which affects even a stable function.
         stairs: see `Probe`.
     """
 
@@ -74,16 +74,16 @@ class Level:
 
     @property
     def gap(self) -> float:
-        """How far the one-sided slopes of the outputs are apart."""
+        """The difference of the one-sided slopes of the outputs."""
         return self.high - self.low
 
     @property
     def rise(self) -> float:
-        """How far φ moved, to the side on which it moved more."""
+        """The larger change of φ on one side."""
         return max(abs(self.above), abs(self.below))
 
     def noise(self, measured: float = 0.0) -> float:
-        """Return the rounding error of the slope; `measured` is that of φ, where it is known."""
+        """Return the rounding error of the slope; `measured` is that of φ, if known."""
         slope = next((s for s in (self.central, self.right) if np.isfinite(s)), self.left)
         inside = NOISE * abs(slope) * self.rounding
         of_values = max(NOISE * self.unit * self.size, 4 * measured, 4 * self.stairs)
@@ -95,17 +95,17 @@ class Probe:
 
     Attributes:
         subject: the function.
-        point: its inputs, real coordinates.
+        point: its inputs in real coordinates.
         base, shapes: its outputs there, and their shapes.
-        weights: the cotangent, one array an output.
+        weights: the cotangent, one array for each output.
         epsilon: the rounding unit of the function.
         scale: Σ |g·y|.
-        stairs: the height of the stairs that rounding to float32 inside makes of φ, else 0.
-        trouble: what a call beside the point ended with; empty if all went well.
+        stairs: the height of the stairs in φ if it rounds to float32 inside; otherwise 0.
+        trouble: the error of a failed call near the point; empty if there was none.
     """
 
     def __init__(self, subject: Subject, base: Arrays, weights: Arrays, dtype: Any = None) -> None:
-        """Stand at the point of a subject; `dtype` is np.longdouble for a more precise probe."""
+        """Evaluate at the point of a subject; `dtype` is np.longdouble for more digits."""
         self.subject = subject
         self.point = [np.array(x, dtype or np.float64) for x in subject.inputs.arrays]
         self.base, self.shapes = base, [y.shape for y in base]
@@ -118,23 +118,23 @@ class Probe:
 
     @property
     def unit(self) -> float:
-        """The rounding unit of φ, stairs included: what the width of a good step depends on."""
+        """The rounding unit of φ including stairs; it determines the width of a good step."""
         return max(self.epsilon, self.stairs / self.scale if self.stairs and self.scale else 0.0)
 
     def evaluate(self, arrays: Arrays) -> Arrays:
-        """Return the outputs at other coordinates, or NaN where there are none of these shapes.
+        """Return the outputs at other coordinates; NaN if the call fails or shapes change.
 
-        What went wrong is noted in `trouble`.
+        The failure is noted in `trouble`.
         """
         try:
             outputs = self.subject.evaluate(arrays)
-        except Exception as error:  # whatever a function does outside of its domain
-            self.trouble = f"the function raises {type(error).__name__} beside the point: {error}"
+        except Exception as error:  # the function may fail outside of its domain
+            self.trouble = f"the function raises {type(error).__name__} near the point: {error}"
             return [np.full_like(y, np.nan) for y in self.base]
         found = [y.shape for y in outputs]
         if found != self.shapes:
             self.trouble = (
-                f"the shape of the result changes beside the point, from {self.shapes} to {found}"
+                f"the shape of the result changes near the point, from {self.shapes} to {found}"
             )
             return [np.full_like(y, np.nan) for y in self.base]
         return outputs
@@ -149,30 +149,32 @@ class Probe:
         finally:
             work.flat[flat] = kept
 
-    def moved(self, places: list[np.ndarray], steps: list[np.ndarray]) -> tuple[Arrays, np.ndarray]:
+    def evaluate_moved(
+        self, places: list[np.ndarray], steps: list[np.ndarray]
+    ) -> tuple[Arrays, np.ndarray]:
         """Return the outputs with some entries of each input moved, and the steps taken."""
         moved, taken = [], []
         for position, (flat, step) in enumerate(zip(places, steps, strict=True)):
             x = self.point[position].copy()
             kept = x.flat[flat]
-            x.flat[flat] = self.subject.inputs.rounded(position, kept + step)
+            x.flat[flat] = self.subject.inputs.round_coordinates(position, kept + step)
             taken.append(x.flat[flat] - kept)
             moved.append(x)
         return self.evaluate(moved), np.concatenate(taken)
 
-    def unchanged(self) -> None:
-        """See that the function has not written into its inputs in all these calls.
+    def refuse_mutation(self) -> None:
+        """Check that no call of the function has written into its inputs.
 
         Raises:
-            Problem: if it has.
+            Problem: in that case.
         """
         rows = zip(self._work, self.point, self.subject.inputs.names, strict=True)
         for work, x, name in rows:
-            if not same(work, x):
+            if not same_numbers(work, x):
                 text = f"the function changed {name} in place; it must work on a copy"
                 raise problem(Kind.MUTATION, text, name)
 
-    def weighted(self, after: Arrays, before: Arrays) -> float:
+    def weighted_change(self, after: Arrays, before: Arrays) -> float:
         """Return Σ g·(after − before)."""
         total = 0.0
         for g, a, b in zip(self.weights, after, before, strict=True):
@@ -191,21 +193,21 @@ class Probe:
         return moved or sum(float(np.abs(g * a).sum()) for g, a, _ in rows)
 
     def same(self, outputs: Arrays) -> bool:
-        """Whether outputs are those at the point, to the last bit."""
+        """Are outputs equal to those at the point, to the last bit?"""
         return all(map(np.array_equal, outputs, self.base))
 
     def moving(self, line: Line) -> float:
-        """Return Σ |g·y|, at the point, of the outputs that move along a line.
+        """Return Σ |g·y| at the point, for the outputs that change along a line.
 
-        An output that a short step leaves as it was, a longer one may change: what its rounding
-        hides is part of the error of the short one.
+        A longer step may change an output that a short step does not. Its rounding is part of the
+        error of the short step.
         """
         step = WIDE * self.epsilon ** (1 / 3) * line.unit
         sizes = [self.size(self.base, line.at(sign * step)[0]) for sign in (1, -1)]
         return max(sizes)
 
     def level(self, line: Line, step: float, moving: float = 0.0) -> Level:
-        """Return the differences along a line at one step, to both sides."""
+        """Return the differences along a line at one step to both sides."""
         above, up = line.at(step)
         below, down = line.at(-step)
         if not up or not down:  # the step is lost in the rounding of x
@@ -216,11 +218,11 @@ class Probe:
             right, left = g * (a - base) / up, g * (b - base) / down
             low += float(np.sum(np.minimum(right, left)))
             high += float(np.sum(np.maximum(right, left)))
-        right = self.weighted(above, self.base)
+        right = self.weighted_change(above, self.base)
         above = above if np.isfinite(right) else below
         flat = self.same(above) and self.same(below)
         return Level(
-            step, up, down, right, self.weighted(below, self.base),
+            step, up, down, right, self.weighted_change(below, self.base),
             max(moving, self.size(above, below)), low, high, self.epsilon, flat,
             self.epsilon * line.size, self.stairs,
         )  # fmt: skip
@@ -230,10 +232,10 @@ class Line:
     """A line through the point of a probe.
 
     Attributes:
-        unit: a length over which functions are expected to change.
-        near: another such length, that of the coordinate itself where it is far from the unit.
-        least: the shortest step that is not lost in the rounding of the coordinates.
-        size: of the coordinates that move, by which they are rounded.
+        unit: a length over which functions usually change.
+        near: the size of the coordinate itself, if it differs much from the unit.
+        least: the shortest step that survives the rounding of the coordinates.
+        size: the size of the moving coordinates, which determines their rounding.
     """
 
     unit: float
@@ -250,7 +252,7 @@ class Line:
         raise NotImplementedError
 
     def tangents(self) -> Arrays:
-        """Return its direction in real coordinates."""
+        """Return the direction in real coordinates."""
         raise NotImplementedError
 
 
@@ -269,7 +271,7 @@ class EntryLine(Line):
 
     def at(self, step: float) -> tuple[Arrays, float]:
         """Move the entry."""
-        value = self.probe.subject.inputs.rounded(self.position, self.x + step)
+        value = self.probe.subject.inputs.round_coordinates(self.position, self.x + step)
         taken = float(value - self.x)
         return self.probe.with_entry(self.position, self.flat, value), taken
 
@@ -296,7 +298,7 @@ class DirectionLine(Line):
         """Move along the direction."""
         point = self.probe.point
         moved = point[self.position] + step * self.direction
-        moved = self.probe.subject.inputs.rounded(self.position, moved)
+        moved = self.probe.subject.inputs.round_coordinates(self.position, moved)
         position = self.position
         return self.probe.evaluate([*point[:position], moved, *point[position + 1 :]]), step
 
@@ -309,3 +311,27 @@ class DirectionLine(Line):
         found = [np.zeros(x.shape) for x in self.probe.subject.inputs.arrays]
         found[self.position] = self.direction
         return found
+
+
+def long_double_probe(probe: Probe, noise: float = 0.0) -> Probe | None:
+    """Return a probe that computes in long double; None if the function cannot.
+
+    Args:
+        probe: the usual probe.
+        noise: an error allowed for its outputs, in addition to a share of them.
+    """
+    wide, inputs = np.finfo(np.longdouble), probe.subject.inputs
+    if wide.eps > 1e-18 or any(inputs.dtype(i).itemsize < 8 for i in range(len(inputs.arrays))):
+        return None
+    point = [x.astype(np.longdouble) for x in inputs.arrays]
+    try:
+        base = probe.subject.evaluate(point)
+    except Exception:  # the function may not support long double
+        return None
+    if [y.shape for y in base] != [y.shape for y in probe.base]:
+        return None
+    for y, before in zip(base, probe.base, strict=True):
+        near = noise + 1e-6 * (np.abs(before) + np.max(np.abs(before), initial=0.0))
+        if y.dtype != np.longdouble or not np.all(np.abs(y - before) <= near):
+            return None
+    return Probe(probe.subject, base, probe.weights, np.longdouble)

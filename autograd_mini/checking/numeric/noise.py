@@ -1,4 +1,10 @@
-"""How much a computed function is off by rounding, measured from its own values."""
+"""Measure the rounding error of a function from its own values.
+
+A function that rounds inside may also look like stairs: constant on a tread, then a jump. Functions
+of few digits, such as bfloat16, and differences of nearly equal terms, such as 1 + erf(x) far out,
+have another slope at narrow steps than over many treads. Bisection distinguishes a stair from a
+narrow smooth feature, because a jump keeps its height.
+"""
 
 from __future__ import annotations
 
@@ -10,41 +16,70 @@ from typing import Any
 import numpy as np
 
 from ..coordinates import sizes_of
+from .estimates import Estimate
 from .lines import TINY, Line, Probe
-from .stairs import beside, bisected
 
 POINTS = 5
-"""Values to each side of the point, which are taken apart: a kink or a jump is no noise."""
+"""Values on each side of the point; the sides are separate, because a kink is not noise."""
 
 WIDER = 59.0
-"""From one scale of steps to the next; no power of two, in step with which rounding would be."""
+"""Ratio between scales of steps; not a power of two, which would fit the rounding."""
 
 JUMP = 0.1
-"""A share of the deviation of a saw that its jumps have at least."""
+"""The smallest jump of a saw, as a share of its deviation."""
 
 Sides = list[np.ndarray]
 
 
-def measured_noise(probe: Probe, line: Line) -> float:
+SHARES = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1)
+"""Shares of the inputs; a function that rounds to float32 changes at one of them."""
+
+SINGLE = (1e-9, 1e-3)
+"""The height of float32 stairs, as a share of the values: 6e-8, and more if terms cancel."""
+
+HALVINGS = 10
+"""After this many halvings a jump keeps its height; a smooth change has a thousandth left."""
+
+COARSE = 2.0**-6
+"""The largest height of a stair, as a share of the values; bfloat16 has 2⁻⁸."""
+
+PLACES = np.sort(2 * (np.arange(1, 33) * 0.6180339887498949 % 1) - 1)
+"""Where the function is computed over many treads, in window lengths; unequal distances."""
+
+CERTAIN = 6.0
+"""The derivative lies within this many standard deviations of a slope."""
+
+TREADS = 4.0
+"""Treads in the narrowest window on each side; also a divisor of the error from a stair."""
+
+EXPLAINS = 0.1
+"""Over treads, stairs must explain at least this share of the gap between two slopes."""
+
+WIDEST = 0.5
+"""Half the length of the widest window, per unit."""
+
+
+def measure_noise(probe: Probe, line: Line) -> float:
     """Return the standard deviation of the rounding error of φ near the point.
 
-    Values at steps much too small for φ to bend are noise after a few differences; as those of
-    independent errors of variance ε² have the variance ε²·(2k)!/(k!)² (Moré and Wild 2011,
-    "Estimating Computational Noise"). Where φ does not change at all, wider steps are tried: a
-    stair so wide is noise too, unless one side stays flat: that is a kink. Wider steps also show
-    what is smooth at the narrowest and rounded inside, like 1 − cos x: a saw, which does not grow
-    with the step as what is smooth does; nor does it end, as a narrow feature does.
+    At steps much too small for φ to bend, high-order differences of the values are only noise. For
+    independent errors of variance ε², they have the variance ε²·(2k)!/(k!)² (Moré and Wild 2011,
+    "Estimating Computational Noise"). If φ does not change at all, wider steps are tried: such a
+    wide stair is noise too. But if one side stays flat, it is a kink. Wider steps also find
+    functions that are smooth at the narrowest steps and rounded inside, like 1 − cos x. They look
+    like a saw, which does not grow with the step like a smooth function, and does not end like a
+    narrow feature.
     """
     scales = list(values_at_scales(probe, line))
-    moving = (i for i, (_, sides) in enumerate(scales) if not all(map(constant, sides)))
+    moving = (i for i, (_, sides) in enumerate(scales) if not all(map(is_constant, sides)))
     first = next(moving, None)
     if first is None:
         return 0.0
-    if first and any(map(constant, scales[-1][1])):
+    if first and any(map(is_constant, scales[-1][1])):
         return 0.0
     noise = max(float(deviation(values, order)) for values in scales[first][1] for order in (2, 3))
     if first:
-        noise = max(noise, 0.3 * tread(scales[first][1]))
+        noise = max(noise, 0.3 * stair_height(scales[first][1]))
     deviations = [(step, usual_deviation(sides)) for step, sides in scales[first:]]
     for (_, narrow), (step, wide) in pairwise(deviations):
         saw = noise < narrow and narrow / 8 <= wide <= 8 * narrow
@@ -54,19 +89,19 @@ def measured_noise(probe: Probe, line: Line) -> float:
 
 
 def has_jumps(probe: Probe, line: Line, end: float, height: float) -> bool:
-    """Whether φ jumps by so much between neighbouring numbers up to `end`, to one side or both.
+    """Does φ jump by this height between neighbouring numbers up to `end`, on either side?
 
-    A feature that is smooth, and swings or ends, has the deviations of a saw at some scales.
+    A smooth feature that oscillates or ends has the deviation of a saw at some scales only.
     """
     for side in (end, -end):
-        chord = beside(probe, line, side) / side
-        if np.isfinite(chord) and bisected(probe, line, chord, side, 0.0)[1] >= height:
+        chord = change_at(probe, line, side) / side
+        if np.isfinite(chord) and bisect_jump(probe, line, chord, side, 0.0)[1] >= height:
             return True
     return False
 
 
 def values_at_scales(probe: Probe, line: Line) -> Iterator[tuple[float, Sides]]:
-    """Yield wider and wider steps and values there, up to wide ones while a side stays the same."""
+    """Yield wider and wider steps with values there, until φ changes on both sides."""
     usual = probe.epsilon ** (1 / 3) * line.unit
     inside = min(5e6 * probe.epsilon * line.unit, usual / WIDER, 1e-4 * line.near)
     step, moved = max(line.least, 1e-18 * max(min(line.near, line.unit), TINY)), False
@@ -78,39 +113,39 @@ def values_at_scales(probe: Probe, line: Line) -> Iterator[tuple[float, Sides]]:
         yield step, sides
         if moved and step > inside:
             return
-        moved = moved or not any(map(constant, sides))
+        moved = moved or not any(map(is_constant, sides))
         step *= WIDER
 
 
 def values_beside(probe: Probe, line: Line, step: float) -> np.ndarray:
-    """Return φ at a few multiples of a step, less φ at the point."""
+    """Return φ at a few multiples of a step, minus φ at the point."""
     outputs = [line.at(k * step)[0] for k in range(1, POINTS + 1)]
-    return np.array([probe.weighted(moved, probe.base) for moved in outputs])
+    return np.array([probe.weighted_change(moved, probe.base) for moved in outputs])
 
 
-def constant(values: np.ndarray) -> bool:
-    """Whether all values are the same."""
+def is_constant(values: np.ndarray) -> bool:
+    """Are all values the same?"""
     return bool(np.all(values == values[0]))
 
 
-def tread(sides: Sides) -> float:
-    """Return the least change between neighbouring values: the height of a stair, or a few.
+def stair_height(sides: Sides) -> float:
+    """Return the smallest change between neighbouring values, which is the height of a stair.
 
-    Rounding to multiples of it has the standard deviation of 1/√12 of it.
+    Rounding to multiples of it has a standard deviation of 1/√12 of it.
     """
     changes = np.abs(np.concatenate([np.diff(values) for values in sides]))
     return float(np.min(changes, where=changes > 0, initial=np.max(changes)))
 
 
 def usual_deviation(sides: Sides) -> float:
-    """Return the deviation that most orders of differences say, of the calmer side."""
+    """Return the median deviation over several orders of differences, for the calmer side."""
     return float(min(np.median([deviation(v, order) for order in (2, 3, 4)]) for v in sides))
 
 
 def deviation(values: np.ndarray, order: int) -> Any:
-    """Return the standard deviation of the errors of values at equal steps, of each column.
+    """Return the standard deviation of the errors of values at equal steps, for each column.
 
-    Their differences of a high order are nothing but errors.
+    High-order differences of the values consist only of errors.
     """
     differences = np.diff(values, order, axis=0)
     size = np.max(np.abs(differences), initial=0.0)  # squares of large numbers are infinite
@@ -119,26 +154,21 @@ def deviation(values: np.ndarray, order: int) -> Any:
     return size * np.sqrt(np.mean((differences / size) ** 2, axis=0) / comb(2 * order, order))
 
 
-SHARES = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1)
-"""Shares of the inputs, by which a function that rounds to float32 changes at the latest."""
-
-SINGLE = (1e-9, 1e-3)
-"""The height of its stairs, as a share of its values: 6e-8, and more where terms cancel."""
-
-
 def float32_stairs(probe: Probe, generator: np.random.Generator) -> float:
-    """Return the height of the stairs of a function that rounds to float32 inside, else 0.
+    """Return the height of the stairs of a function that rounds to float32 inside; otherwise 0.
 
-    It stays as it is, to the last bit, when all inputs move by 1e-10 of themselves; and when they
-    move by more it changes by a jump of about the rounding unit of float32. So does a difference of
-    large numbers, as log(1 + exp(x)) − x, by one of the rounding unit of x.
+    Such a function does not change, to the last bit, when all inputs move by 1e-10 of themselves.
+    When they move further, it jumps by about the rounding unit of float32. A difference of large
+    numbers, such as log(1 + exp(x)) − x, jumps by the rounding unit of x.
 
     Args:
-        probe: at the point.
-        generator: of the ways in which the inputs move.
+        probe: the function at the point.
+        generator: draws the moves of the inputs.
     """
     for share in (1e-10, *SHARES):
-        changes = [changed(probe, share, generator) for _ in range(1 if share < 1e-9 else 4)]
+        changes = [
+            change_when_moved(probe, share, generator) for _ in range(1 if share < 1e-9 else 4)
+        ]
         seen = [change for change in changes if change]
         if seen and (share < 1e-9 or not np.all(np.isfinite(seen))):
             return 0.0
@@ -150,22 +180,118 @@ def float32_stairs(probe: Probe, generator: np.random.Generator) -> float:
 
 
 def rounding_of_inputs(probe: Probe) -> float:
-    """Return how far φ may be off because it computes with numbers as large as the inputs, or 1."""
+    """Return the rounding error of φ from numbers as large as the inputs, or 1."""
     sizes = [float(np.max(np.abs(x), initial=0.0)) for x in probe.point]
     weight = max(float(np.max(np.abs(g), initial=0.0)) for g in probe.weights)
     return 64 * probe.epsilon * max(1.0, *sizes) * weight
 
 
-def changed(probe: Probe, share: float, generator: np.random.Generator) -> float:
-    """Return how far φ changes when all inputs move by a share of themselves, each another way."""
+def change_when_moved(probe: Probe, share: float, generator: np.random.Generator) -> float:
+    """Return the change of φ when every input moves randomly by a share of itself."""
     moved = [x + share * sizes_of(x) * generator.uniform(-1, 1, x.shape) for x in probe.point]
-    return abs(probe.weighted(probe.evaluate(moved), probe.base))
+    return abs(probe.weighted_change(probe.evaluate(moved), probe.base))
 
 
-def rounding_of(probe: Probe) -> float:
-    """Return the size of the rounding error of φ: what it changes by a few units beside the point.
+def measure_rounding(probe: Probe) -> float:
+    """Return the size of the rounding error of φ: its change a few rounding units from the point.
 
-    Where that is a slope, and no rounding, it is far less than the function itself.
+    If that change is a slope rather than rounding, it is much smaller than the function.
     """
     generator = np.random.default_rng(1)
-    return float(np.mean([changed(probe, 4 * probe.epsilon, generator) for _ in range(4)]))
+    return float(
+        np.mean([change_when_moved(probe, 4 * probe.epsilon, generator) for _ in range(4)])
+    )
+
+
+def find_stair(
+    probe: Probe, line: Line, estimate: Estimate, given: float, small: float, moving: float
+) -> tuple[float, float]:
+    """Return the distance and height of a stair that may explain a difference between slopes.
+
+    The slope at narrow steps then differs from the given one. The height is 0 if there is no stair.
+
+    Args:
+        probe: the function at the point.
+        line: a line through the point.
+        estimate: the slope at narrow steps.
+        given: the given slope.
+        small: a height that rounding explains even for small values.
+        moving: the size of the largest output that may change along the line.
+    """
+    apart = abs(given - estimate.value)
+    for width in _widths(line, min(estimate.step, line.unit) / 64):
+        over_both = (change_at(probe, line, width) - change_at(probe, line, -width)) / (2 * width)
+        moved = abs(over_both - estimate.value)
+        if np.isfinite(moved) and moved <= EXPLAINS * apart:
+            continue  # over many treads, stairs would have the given slope
+        for side in (width, -width):
+            place, height = bisect_jump(probe, line, estimate.value, side, EXPLAINS * apart)
+            explained = height <= max(small, COARSE * moving)
+            if explained and height:
+                return abs(place), height
+    return 0.0, 0.0
+
+
+def bisect_jump(
+    probe: Probe, line: Line, slope: float, end: float, steep: float
+) -> tuple[float, float]:
+    """Return where φ, minus a slope, jumps most between 0 and `end`, and the height of the jump.
+
+    With a slope of 0 it is the nearest jump. The height is 0 if there is no jump, or if it is lower
+    than `steep` times its distance.
+    """
+    shortest = max(2 * line.least, 2.0**-50 * abs(end))
+    near, far = 0.0, end
+    at_near, at_far = 0.0, change_at(probe, line, end) - slope * end
+    heights = [abs(at_far - at_near)]
+    while abs(far - near) > shortest:
+        if not np.isfinite(heights[-1]) or heights[-1] <= steep * abs(near):
+            return far, 0.0
+        middle = near + 0.5 * (far - near)
+        at_middle = change_at(probe, line, middle) - slope * middle
+        first, second = abs(at_middle - at_near), abs(at_far - at_middle)
+        if first >= second or (first and not slope):  # a flat tread ends at the nearest jump
+            far, at_far = middle, at_middle
+        else:
+            near, at_near = middle, at_middle
+        heights.append(abs(at_far - at_near))
+    jumps = len(heights) > HALVINGS and heights[-1] >= 0.5 * heights[-1 - HALVINGS]
+    return far, heights[-1] if jumps and heights[-1] > steep * abs(far) else 0.0
+
+
+def change_at(probe: Probe, line: Line, step: float) -> float:
+    """Return the change of φ at a step."""
+    return probe.weighted_change(line.at(step)[0], probe.base)
+
+
+def slope_over_treads(probe: Probe, line: Line, tread: float, height: float) -> Estimate:
+    """Return the slope of polynomials through values over many treads, the most certain one.
+
+    The error bar comes from the residuals, and from the difference between polynomials of third and
+    fifth degree.
+    """
+    best = Estimate(np.nan, np.inf, np.nan, rough=True)
+    for width in _widths(line, TREADS * tread):
+        values = np.array([change_at(probe, line, width * k) for k in PLACES])
+        if not np.all(np.isfinite(values)):
+            break
+        if not np.ptp(values):
+            continue  # on one tread
+        third, fifth = (np.polynomial.polynomial.polyfit(PLACES, values, n) for n in (3, 5))
+        matrix = np.vander(PLACES, 6, increasing=True)
+        rest = values - matrix @ fifth
+        variance = np.sum(rest**2) / (len(rest) - 6) * np.linalg.inv(matrix.T @ matrix)[1, 1]
+        deviation = np.sqrt(variance)
+        error = 2 * abs(third[1] - fifth[1]) + max(CERTAIN * deviation, height / TREADS)
+        if error / width < best.error:
+            best = Estimate(fifth[1] / width, error / width, width, rough=True)
+    return best
+
+
+def _widths(line: Line, narrowest: float) -> Iterator[float]:
+    """Yield half lengths of windows, each wider than the last."""
+    width = max(narrowest, 2.0**HALVINGS * 4 * line.least)
+    while width <= WIDEST * line.unit:
+        yield width
+        width *= 8
+    yield WIDEST * line.unit

@@ -1,8 +1,9 @@
-"""Large gradients by random projections, and halving where they show an error.
+"""Check large gradients by random projections, and locate wrong entries by halving.
 
-Along a direction v of independent normal entries, a gradient that is off by a vector e is off by
-Σ e·v, which is normal with the deviation ‖e‖: less than δ with a probability of about 0.8·δ/‖e‖.
-So few directions see an error of any pattern, and the report can say of which size.
+Along a direction v with independent normal entries, a gradient with the error vector e is off by Σ
+e·v. This is normal with standard deviation ‖e‖, so it is less than δ with a probability of about
+0.8·δ/‖e‖. So a few directions notice an error of any pattern, and the report can say how large it
+would have to be.
 """
 
 from __future__ import annotations
@@ -16,41 +17,40 @@ import numpy as np
 from ..causes import Cause, Kind
 from ..coordinates import norm
 from ..inputs import Arrays
-from ..reporting.coverage import Coverage
+from ..reporting.report import Coverage
+from .all_entries import Findings, empty_findings, refine_entry
 from .estimates import estimate
-from .first import Findings, empty
-from .investigation import Investigation, usual_step
-from .judgement import look_at
 from .lines import DirectionLine, Probe
+from .refinement import SlopeRefinement, usual_step
 from .verdicts import Judge, Tolerances, Verdict
 
 DIRECTIONS = 6
-"""Random directions an input."""
+"""Random directions for each input."""
 
 SAMPLE = 8
-"""Entries that are looked at before halving."""
+"""Entries that are checked before halving."""
 
 FOUND = 8
-"""Wrong entries after which halving stops."""
+"""Halving stops after this many wrong entries."""
 
 PATIENCE = 60.0
 """Seconds that halving may take for one input."""
 
 POWER = 0.01
-"""The share of the gradient's norm up to which an error may not be seen: else it is open."""
+"""If an error of a larger share of the norm could be missed, the check is undecided."""
 
 SHARE = 0.1
-"""Of the relative tolerance of an entry, for the norm of all: rounding averages out."""
+"""The tolerance of the norm, as a share of that of an entry, because rounding averages out."""
 
 MISSED = 1.25 * 1e-6 ** (1 / DIRECTIONS)
-"""The share t of an error's norm that all directions miss with a probability of 1e-6 together."""
+"""All directions together miss an error below this share of its norm with probability 1e-6."""
 
 Slope = Callable[[int, np.ndarray], float]
 
 
 @dataclass(slots=True)
-class Search:
-    """Projections of one input, and what they led to."""
+class ProjectionSearch:
+    """The projections of one input, and the wrong entries found."""
 
     probe: Probe
     position: int
@@ -61,37 +61,38 @@ class Search:
     started: float = field(default_factory=perf_counter)
 
     def given_along(self, direction: np.ndarray) -> tuple[float, float]:
-        """Return the given derivative along a direction, and which difference is none."""
+        """Return the given derivative along a direction, and its tolerance."""
         given = self.slope(self.position, direction)
         entries = self.findings.given.reshape(direction.shape) * direction
         size = norm(entries) if np.all(np.isfinite(entries)) else abs(given)
         absolute, relative = self.tolerances.absolute, self.tolerances.relative
         return given, absolute * norm(direction) + SHARE * relative * size
 
-    def along(self, direction: np.ndarray) -> tuple[float, Investigation]:
-        """Judge the derivative along a direction; also return what it could not have seen."""
+    def along(self, direction: np.ndarray) -> tuple[float, SlopeRefinement]:
+        """Judge the derivative along a direction; also return the error it could not notice."""
         given, allowed = self.given_along(direction)
         line = DirectionLine(self.probe, self.position, direction)
         judge = Judge(Tolerances(0.0, allowed), 10 * allowed)
-        found = Investigation(self.probe, line, given, judge)
+        found = SlopeRefinement(self.probe, line, given, judge)
         e = found.estimate
         width = e.sides[1] - e.sides[0] if e.sides is not None else 2 * e.error
         return allowed + width, found
 
-    def seen(self, direction: np.ndarray, step: float) -> float:
-        """Return which difference could not have been seen at a step."""
+    def unseen_difference(self, direction: np.ndarray, step: float) -> float:
+        """Return the largest error that could be missed at a step."""
         return self.given_along(direction)[1] + 2 * self.difference(direction, step)[1]
 
-    def suspicious(self, direction: np.ndarray, step: float) -> bool:
-        """Whether the derivative along a direction differs at the step that served all entries."""
+    def is_suspicious(self, direction: np.ndarray, step: float) -> bool:
+        """Is the derivative along a direction off at the step used for all entries?"""
         difference, error = self.difference(direction, step)
         return not abs(difference) <= self.given_along(direction)[1] + error
 
     def locate(self, scale: float, step: float, generator: np.random.Generator) -> bool:
-        """Find a single wrong entry by the digits of its place; tell if it was there.
+        """Find a single wrong entry by the digits of its index; return whether this worked.
 
-        Along ±1 in all entries, one that is off by e makes a difference of ±e; along the same
-        direction times the digits of the places, one that is e times its digit. Their ratio is it.
+        Along ±1 in all entries, an entry that is off by e changes the result by ±e. Along the same
+        direction times the digits of the indices, it changes by e times its digit. The ratio is the
+        digit.
         """
         shape, size = self.probe.point[self.position].shape, self.findings.given.size
         signs = scale * generator.choice([-1.0, 1.0], size)
@@ -105,74 +106,74 @@ class Search:
             part, _ = self.difference((signs * digits / base).reshape(shape), step)
             digit = part / whole * base
             if not (np.isfinite(digit) and abs(digit - round(digit)) < 0.3):
-                return False  # more than one
+                return False  # several entries are wrong
             place, unit, rest = place + unit * round(digit), unit * base, rest // base
         if not 0 <= place < size:
             return False
-        self.look(place)
+        self.investigate(place)
         return self.wrong > 0
 
     def difference(self, direction: np.ndarray, step: float) -> tuple[float, float]:
-        """Return by how much the given derivative along a direction is off, and the error bar."""
+        """Return the error of the given derivative along a direction, and its error bar."""
         line = DirectionLine(self.probe, self.position, direction)
         e = estimate([self.probe.level(line, s) for s in (8 * step, step)])
         return self.given_along(direction)[0] - e.value, e.error
 
     def sample(self, generator: np.random.Generator) -> None:
-        """Look at a few entries: an error that is in many of them needs no halving."""
+        """Check a few entries: an error in many entries needs no halving."""
         count = self.findings.given.size
         for place in generator.choice(count, min(count, SAMPLE), replace=False):
-            self.look(int(place))
+            self.investigate(int(place))
 
     def halve(self, flat: np.ndarray, direction: np.ndarray, step: float) -> None:
-        """Look for what is wrong among some entries."""
+        """Search for wrong entries by halving a set of entries."""
         if self.wrong >= FOUND or perf_counter() - self.started > PATIENCE:
             return
         if len(flat) == 1:
-            self.look(int(flat[0]))
+            self.investigate(int(flat[0]))
             return
         for half in (flat[: len(flat) // 2], flat[len(flat) // 2 :]):
             part = np.zeros_like(direction)
             part.flat[half] = direction.flat[half]
-            if self.suspicious(part, step):
+            if self.is_suspicious(part, step):
                 self.halve(half, part, step)
 
-    def look(self, place: int) -> None:
-        """Investigate one entry; compute its given value, if only slopes are known."""
+    def investigate(self, place: int) -> None:
+        """Refine one entry; compute its given value if only slopes are known."""
         if np.isnan(self.findings.given[place]):
             unit = np.zeros(self.probe.point[self.position].shape)
             unit.flat[place] = 1.0
             self.findings.given[place] = self.slope(self.position, unit)
-        verdict = look_at(self.probe, self.findings, self.position, place, self.tolerances)
+        verdict = refine_entry(self.probe, self.findings, self.position, place, self.tolerances)
         self.wrong += verdict is Verdict.WRONG
 
 
-def projected(
+def check_projections(
     probe: Probe, given: Arrays, slope: Slope, tolerances: Tolerances, seed: int
 ) -> tuple[list[Findings], list[Cause], Coverage]:
-    """Check every input along random directions, and find the entries that are wrong.
+    """Check every input along random directions, and find the wrong entries.
 
     Returns:
-        what is known of the entries that were looked at; problems that could not be traced to an
-        entry; and what the directions cover.
+        the findings of the checked entries, the problems that no single entry explains, and the
+        coverage of the directions.
     """
     generator = np.random.default_rng([seed, 2])
     findings, problems, sensitivity, count, complete = [], [], 0.0, 0, True
     for position, x in enumerate(probe.point):
-        found = empty(given[position].ravel().copy())
+        found = empty_findings(given[position].ravel().copy())
         findings.append(found)
         if not x.size:
             continue
         scale = norm(x) / np.sqrt(x.size) or 1.0
-        search = Search(probe, position, found, slope, tolerances)
+        search = ProjectionSearch(probe, position, found, slope, tolerances)
         unseen: list[float] = []
         for _ in range(DIRECTIONS):
             direction = scale * generator.normal(size=x.shape)
             count += 1
             step = usual_step(probe.unit, 1.0)
-            first = not unseen and search.suspicious(direction, step)
-            if first and search.locate(scale, step, generator):  # it is convicted by itself
-                unseen.append(search.seen(direction, step) / scale)
+            first = not unseen and search.is_suspicious(direction, step)
+            if first and search.locate(scale, step, generator):  # the entry alone proves the error
+                unseen.append(search.unseen_difference(direction, step) / scale)
                 break
             seen, investigation = search.along(direction)
             unseen.append(seen / scale)
@@ -184,7 +185,7 @@ def projected(
             if not search.wrong:
                 search.halve(np.arange(x.size), direction, step)
             if not search.wrong:
-                problems.append(spread(probe, position, investigation))
+                problems.append(unlocated_cause(probe, position, investigation))
             break
         complete = complete and not search.wrong
         sensitivity = max(sensitivity, float(np.median(unseen)) / MISSED)
@@ -200,8 +201,8 @@ def projected(
     return findings, problems, Coverage(entries, count, sensitivity, total, complete)
 
 
-def spread(probe: Probe, position: int, found: Investigation) -> Cause:
-    """Return the cause for a direction that is wrong, or unresolved, without a single entry."""
+def unlocated_cause(probe: Probe, position: int, found: SlopeRefinement) -> Cause:
+    """Return the cause for a wrong or unresolved direction without a wrong entry."""
     name, e = probe.subject.inputs.names[position], found.estimate
     if found.verdict is Verdict.UNRESOLVED:
         text = (

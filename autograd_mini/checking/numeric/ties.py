@@ -1,8 +1,8 @@
-"""Ties: entries at kinks which belong together, as equal ones of a maximum.
+"""Ties: entries at kinks that belong together, such as equal entries of a maximum.
 
-Each of them may have any slope between those to both sides; but moved together they have one slope,
-or a narrow interval of them, and the given values must add up to it. One entry gets all, or each a
-share. Entries whose kinks have nothing to do with each other, as |x| + |y| at 0, are not compared.
+Each entry may have any slope between its one-sided slopes. But moved together they have one slope,
+or a narrow interval of slopes, and the given values must add up to it: one entry gets everything,
+or each gets a share. Entries with unrelated kinks, such as |x| + |y| at 0, are not compared.
 """
 
 from __future__ import annotations
@@ -16,40 +16,40 @@ import numpy as np
 
 from ..causes import Cause, Kind
 from ..inputs import Arrays
-from .first import RIGHT, Findings
-from .investigation import Investigation, usual_step
+from .all_entries import RIGHT, Findings
 from .lines import TINY, Line, Probe
+from .refinement import SlopeRefinement, usual_step
 from .verdicts import CODES, KINK, Judge, Tolerances, Verdict
 
 PAIRED = 40
-"""Up to so many entries it is looked which belong together; more are one group."""
+"""Up to this many entries are grouped pair by pair; more of them form one group."""
 
 LOOKED_AT = 400
-"""Entries at kinks that are looked at."""
+"""With more entries at kinks, ties are not checked."""
 
 APART = 0.02
-"""A share of the kinks that entries share if they belong together."""
+"""Entries belong together if they share at least this share of their kinks."""
 
 MARGIN = 1e-3
-"""A share of the slope; what is tied and wrong is off by far more."""
+"""A tolerance, as a share of the slope; a wrong tie is off by much more."""
 
 TIED = "tied: moved with others,"
-"""How the reason of an entry begins that is wrong beside others."""
+"""Start of the reason of an entry that is wrong together with others."""
 
 CORNER = "corner:"
-"""How the reason of an entry begins that shows no kink when it moves alone."""
+"""Start of the reason of an entry without a kink when it moves alone."""
 
 NARROWER = 10.0
-"""From one step to the next that looks for a tie beside the point."""
+"""Ratio of the steps that search for a tie near the point."""
 
 ALIKE = 0.1
-"""A share of the difference by which slopes are alike."""
+"""Slopes are equal if they differ by less than this share of the difference."""
 
 SPACINGS = 100.0
-"""Units in the last place of a coordinate that make a step of two digits."""
+"""A step needs this many units in the last place to have two digits."""
 
 NAMED = 4
-"""Entries that a cause names."""
+"""Number of entries that a cause names."""
 
 
 class Place(NamedTuple):
@@ -60,15 +60,15 @@ class Place(NamedTuple):
 
 
 class TogetherLine(Line):
-    """The line along which entries of one or more inputs move at once.
+    """The line along which entries of one or more inputs move together.
 
     Args:
-        probe: at the point.
+        probe: the function at the point.
         places: the entries.
-        lengths: how far each moves at a step of 1.
+        lengths: the move of each entry at a step of 1.
 
     Attributes:
-        finest: the narrowest step that is a step in the rounding of these coordinates.
+        finest: the narrowest step that survives the rounding of these coordinates.
     """
 
     def __init__(self, probe: Probe, places: Sequence[Place], lengths: np.ndarray) -> None:
@@ -84,7 +84,7 @@ class TogetherLine(Line):
         moved = [x.copy() for x in self.probe.point]
         for (position, flat), length in zip(self.places, self.lengths, strict=True):
             moved[position].flat[flat] += step * length
-        rounded = self.probe.subject.inputs.rounded
+        rounded = self.probe.subject.inputs.round_coordinates
         return self.probe.evaluate([rounded(i, x) for i, x in enumerate(moved)]), step
 
     def along(self, probe: Probe) -> Line:
@@ -100,7 +100,7 @@ class TogetherLine(Line):
 
 
 def refuse_ties(probe: Probe, findings: Sequence[Findings], tolerances: Tolerances) -> list[Cause]:
-    """Call entries at kinks wrong whose values do not add up, and say so."""
+    """Judge entries at kinks wrong if their values do not add up; return the causes."""
     places = [
         Place(position, int(flat))
         for position, of in enumerate(findings)
@@ -111,8 +111,8 @@ def refuse_ties(probe: Probe, findings: Sequence[Findings], tolerances: Toleranc
     causes, ties = [], Ties(probe)
     for group in ties.groups(places):
         if any(findings[i].verdict[flat] == CODES[Verdict.WRONG] for i, flat in group):
-            continue  # it is known what is wrong
-        found = off(probe, findings, tolerances, group, ties)
+            continue  # already known to be wrong
+        found = find_mismatch(probe, findings, tolerances, group, ties)
         if found is None:
             continue
         for position, flat in group:
@@ -123,7 +123,7 @@ def refuse_ties(probe: Probe, findings: Sequence[Findings], tolerances: Toleranc
 
 
 def at_kinks(findings: Findings) -> np.ndarray:
-    """Tell which entries are at kinks, rightly answered or not; with the mean slope too."""
+    """Which entries are at kinks, including valid values and mean slopes?"""
     apart = findings.gap > APART * np.abs(findings.numeric)
     mean = apart & (findings.verdict == RIGHT) & (findings.numeric != 0)
     found = mean | (findings.verdict == CODES[Verdict.KINK])
@@ -133,16 +133,17 @@ def at_kinks(findings: Findings) -> np.ndarray:
     return found
 
 
-def off(
+def find_mismatch(
     probe: Probe,
     findings: Sequence[Findings],
     tolerances: Tolerances,
     group: Sequence[Place],
     ties: Ties,
-) -> Investigation | None:
-    """Return what was seen where tied entries move together and stay tied, or None if all is well.
+) -> SlopeRefinement | None:
+    """Return the refined slope that the values do not add up to; None if they do.
 
-    Along other directions the middle ones of sorted numbers have slopes that are none of theirs.
+    Entries move so that they stay tied. Along other directions, the middle of sorted numbers has a
+    slope that no entry has.
     """
     values = np.array([findings[i].given[flat] for i, flat in group])
     for lengths, smooth in directions(group, ties):
@@ -153,28 +154,28 @@ def off(
         judge = Judge(Tolerances(0.0, allowed), 10 * allowed)
         line = TogetherLine(probe, group, lengths)
         expected = float(values @ lengths)
-        found = Investigation(probe, line, expected, judge)
+        found = SlopeRefinement(probe, line, expected, judge)
         wrong = found.verdict is Verdict.WRONG and (found.estimate.sides is None or not smooth)
-        if wrong and not adds_up_nearby(probe, line, expected, apart_from(found, expected)):
+        if wrong and not adds_up_nearby(probe, line, expected, distance_from(found, expected)):
             return found
     return None
 
 
-def apart_from(found: Investigation, expected: float) -> float:
-    """Return how far a slope, or those to both sides, are from the expected one."""
+def distance_from(found: SlopeRefinement, expected: float) -> float:
+    """Return the distance of a slope, or of the one-sided slopes, from the expected one."""
     e = found.estimate
     slopes = (e.value,) if e.sides is None else e.sides
     return float(min(abs(s - expected) for s in slopes))
 
 
 def adds_up_nearby(probe: Probe, line: TogetherLine, expected: float, apart: float) -> bool:
-    """Whether narrower steps have the expected slope: then the tie, or corner, is not at the point.
+    """Do narrower steps have the expected slope? Then the tie or corner is not at the point.
 
     Args:
-        probe: at the point.
-        line: along which entries move together.
-        expected: the sum of the given values, or of the slopes of entries.
-        apart: how far the slope at a usual step is from it.
+        probe: the function at the point.
+        line: the line along which the entries move together.
+        expected: the sum of the given values, or of the slopes of the entries.
+        apart: the distance of the slope at the usual step from it.
     """
     step = usual_step(probe.unit, line.unit)
     while step > line.finest:
@@ -190,11 +191,11 @@ def adds_up_nearby(probe: Probe, line: TogetherLine, expected: float, apart: flo
 
 
 def directions(group: Sequence[Place], ties: Ties) -> Iterator[tuple[np.ndarray, bool]]:
-    """Yield directions in which tied entries stay tied; True where only a smooth one tells.
+    """Yield directions in which tied entries stay tied; True if only a smooth slope counts.
 
-    Each entry moves so that what it is compared with moves alike: 2a and b in max(2a, b) by the
-    same, and −a against b in max(−a, b). Pairs as a and b in |a + b| stay so moved against each
-    other.
+    Each entry moves so that the compared values move equally: 2a and b in max(2a, b), or −a against
+    b in max(−a, b). Pairs such as a and b in |a + b| stay tied when they move in opposite
+    directions.
     """
     slopes = np.array([ties.slope(place) for place in group])
     kinks = np.array([ties.kink(place) for place in group])
@@ -209,8 +210,8 @@ def directions(group: Sequence[Place], ties: Ties) -> Iterator[tuple[np.ndarray,
             yield pair, True
 
 
-def cause_of(probe: Probe, group: Sequence[Place], found: Investigation) -> Cause:
-    """Write what does not add up."""
+def cause_of(probe: Probe, group: Sequence[Place], found: SlopeRefinement) -> Cause:
+    """Describe values that do not add up."""
     names = probe.subject.inputs.names
     entries = [f"{names[p]}{list(indices(probe, p, flat))}" for p, flat in group[:NAMED]]
     listed = ", ".join(entries) + (" …" if len(group) > NAMED else "")
@@ -230,7 +231,7 @@ def indices(probe: Probe, position: int, flat: int) -> tuple[int, ...]:
 
 
 class Ties:
-    """Finds entries that share kinks: moved together they do something else than one by one."""
+    """Finds entries that share kinks: moved together they act differently than one by one."""
 
     def __init__(self, probe: Probe) -> None:
         self.probe = probe
@@ -238,55 +239,63 @@ class Ties:
         self._alone: dict[tuple[Place, float], float] = {}
 
     def change(self, places: Sequence[Place], signs: Sequence[float]) -> float:
-        """Return how far φ changes when entries move, each to one side."""
+        """Return the change of φ when entries move, each to one side."""
         sizes = [max(1.0, abs(float(self.probe.point[i].flat[flat]))) for i, flat in places]
         line = TogetherLine(self.probe, places, np.array(sizes) * np.array(signs))
-        return self.probe.weighted(line.at(self.step)[0], self.probe.base)
+        return self.probe.weighted_change(line.at(self.step)[0], self.probe.base)
 
-    def alone(self, place: Place, sign: float) -> float:
-        """Return how far φ changes when one entry moves."""
+    def change_alone(self, place: Place, sign: float) -> float:
+        """Return the change of φ when one entry moves."""
         key = place, sign
         if key not in self._alone:
             self._alone[key] = self.change([place], [sign])
         return self._alone[key]
 
     def slope(self, place: Place) -> float:
-        """Return the sum of the slopes to both sides, for one entry."""
-        return (self.alone(place, 1.0) - self.alone(place, -1.0)) / self.reach(place)
+        """Return the sum of the one-sided slopes of an entry."""
+        return (self.change_alone(place, 1.0) - self.change_alone(place, -1.0)) / self.reach(place)
 
     def kink(self, place: Place) -> float:
-        """Return how far the slopes to both sides are apart, for one entry."""
-        return abs(self.alone(place, 1.0) + self.alone(place, -1.0)) / self.reach(place) or 1.0
+        """Return the difference of the one-sided slopes of an entry."""
+        return (
+            abs(self.change_alone(place, 1.0) + self.change_alone(place, -1.0)) / self.reach(place)
+            or 1.0
+        )
 
     def reach(self, place: Place) -> float:
-        """Return how far an entry moves."""
+        """Return the move of an entry."""
         return self.step * max(1.0, abs(float(self.probe.point[place.position].flat[place.flat])))
 
-    def together(self, one: Place, others: Sequence[Place]) -> bool:
-        """Tell whether an entry shares a kink with any of others.
+    def shares_kink(self, one: Place, others: Sequence[Place]) -> bool:
+        """Does an entry share a kink with any of the others?
 
-        They move as they do when a maximum of them stays tied, and the entry also against them.
+        The others move so that a maximum of them stays tied; the entry moves with them and against
+        them.
         """
         kept = [math.copysign(1.0, self.slope(place)) for place in others]
         for sign in (1.0, -1.0):
             signs = [sign * s for s in kept]
             rest = self.change(others, signs)
             for own in (1.0, -1.0):
-                mixed = self.change([one, *others], [own, *signs]) - self.alone(one, own) - rest
+                mixed = (
+                    self.change([one, *others], [own, *signs]) - self.change_alone(one, own) - rest
+                )
                 if abs(mixed) > APART * self.kink(one) * self.reach(one):
                     return True
         return False
 
     def groups(self, places: Sequence[Place]) -> list[list[Place]]:
-        """Return groups of two entries and more that belong together."""
-        tied = [p for p in places if self.together(p, [q for q in places if q != p])]
+        """Return groups of two or more entries that belong together."""
+        tied = [p for p in places if self.shares_kink(p, [q for q in places if q != p])]
         if len(tied) > PAIRED:
             return [tied]
-        return connected(tied, lambda p, q: self.together(p, [q]))
+        return connected_groups(tied, lambda p, q: self.shares_kink(p, [q]))
 
 
-def connected(places: Sequence[Place], linked: Callable[[Place, Place], bool]) -> list[list[Place]]:
-    """Return the connected components that have two members and more."""
+def connected_groups(
+    places: Sequence[Place], linked: Callable[[Place, Place], bool]
+) -> list[list[Place]]:
+    """Return the connected components with two or more members."""
     left, found = list(places), []
     while left:
         group, fresh = [], [left.pop(0)]

@@ -1,1 +1,1 @@
-"""What a check found, entry by entry, and how it is shown."""
+"""The results of a check, entry by entry, and how they are shown."""

@@ -1,7 +1,7 @@
-"""Reports as HTML: for a notebook, or as a page of its own.
+"""Show a report as HTML: as a card in a notebook, or as a separate page.
 
-No JavaScript and no ids, so that several fit on one page; class names start with `amg`. The card
-has its own background, so it reads on any page, and follows the theme of Jupyter, VS Code, Colab.
+The card uses no JavaScript and no ids, so that several fit on one page; class names start with
+`amg`. It has its own background and follows the theme of Jupyter, VS Code and Colab.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import numpy as np
 from ...core.visible import show_text
 from ..numeric.verdicts import Tolerances, Verdict
 from .entries import Part
-from .heatmap import Map, maps, mark, svg
+from .heatmap import Map, maps, mark_path, svg
 
 if TYPE_CHECKING:
     from .report import Report
 
 PICTURED = 12
-"""Most inputs with maps."""
+"""Largest number of inputs with maps."""
 
 ROWS = 8
-"""Most entries in the table."""
+"""Largest number of entries in the table."""
 
 MARKS = {Verdict.RIGHT: "✓", Verdict.KINK: "∧", Verdict.WRONG: "✕", Verdict.UNRESOLVED: "○"}
 
@@ -70,7 +70,7 @@ white-space:nowrap}.amg th{color:var(--soft);font-weight:400;border-bottom:1px s
 
 
 def style() -> str:
-    """Write the style sheet of a card: the same in each, so that any number may share a page."""
+    """Write the style sheet of a card. It is always the same, so many cards can share a page."""
     filled = "".join(
         f".amg-{kind}{{fill:var(--{kind})}}"
         for kind in LIGHT
@@ -88,13 +88,13 @@ def style() -> str:
 
 
 def html(report: Report) -> str:
-    """Write a report as a piece of HTML."""
+    """Write a report as an HTML card."""
     body = [heading(report), reasons(report), pictures(report), table(report)]
     return f'<div class="amg">{style()}{show_text("".join(body))}</div>'
 
 
 def page(report: Report) -> str:
-    """Write a report as an HTML page of its own."""
+    """Write a report as a complete HTML page."""
     title = escape(show_text(f"gradcheck of {report.function}", one_line=True))
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -108,11 +108,11 @@ STATES: Final = {
     "FAILED": ("✕ FAILED", "failed"),
     "UNDECIDED": ("? UNDECIDED", "undecided"),
 }
-"""The words of a state, and its class."""
+"""The words for each state, and its CSS class."""
 
 
 def heading(report: Report) -> str:
-    """Write what was checked and the verdict."""
+    """Write the function, the verdict and the counts."""
     state, name = STATES[report.state]
     order = "" if report.order == 1 else f", order {report.order}"
     parts = [f"{report.checked:,} {'entry' if report.checked == 1 else 'entries'} checked"]
@@ -131,7 +131,7 @@ def heading(report: Report) -> str:
 
 
 def reasons(report: Report) -> str:
-    """Write problems and causes, what is to blame, and what was covered."""
+    """Write problems and causes, the faulty operation, and the coverage."""
     rows = "".join(
         f'<li><span class="amg-kind">{escape(str(cause.kind))}</span>{escape(cause.text)}</li>'
         for cause in (*report.problems, *report.causes)
@@ -148,7 +148,7 @@ def reasons(report: Report) -> str:
 
 
 def pictures(report: Report) -> str:
-    """Draw the maps of the inputs, those with failures first where there are many."""
+    """Draw the maps of the inputs; if there are many, those with failures first."""
     if not any(part.given.size for part in report.parts):
         return ""
     tolerances = Tolerances(report.rtol or 0.0, report.atol or 0.0)
@@ -191,7 +191,7 @@ def figure(part: Part, picture: Map) -> str:
 
 
 def legend(codes: set[int]) -> str:
-    """Explain the colours and marks that appear."""
+    """Explain the colours and marks on the maps."""
     names = list(Verdict)
     present = {names[code] for code in codes if code >= 0}
     rows = []
@@ -203,7 +203,7 @@ def legend(codes: set[int]) -> str:
         if verdict in present:
             rows.append(f"{swatch(kind)} {verdict}")
     if -1 in codes:
-        rows.append(f"{swatch('none')} not looked at on its own")
+        rows.append(f"{swatch('none')} not checked alone")
     spans = "".join(f"<span>{row}</span>" for row in rows)
     return f'<div class="amg-legend amg-soft">{spans}</div>'
 
@@ -215,7 +215,7 @@ def swatches(kind: str) -> str:
 
 def swatch(kind: str) -> str:
     """Draw a cell of the legend."""
-    stroke = mark(kind.rstrip("0123456789"), 0, 0, 14)
+    stroke = mark_path(kind.rstrip("0123456789"), 0, 0, 14)
     return (
         '<svg class="amg-map" width="16" height="16" viewBox="-1 -1 16 16" aria-hidden="true">'
         f'<path class="amg-{kind}" d="M0 0h14v14h-14z"/>'
@@ -250,7 +250,7 @@ def table(report: Report) -> str:
 
 
 def cells_of(row: list[str], tag: str) -> Iterator[str]:
-    """Write the cells of a row: words to the left, numbers to the right."""
+    """Write the cells of a row: words left-aligned, numbers right-aligned."""
     for i, text in enumerate(row):
         words = ' class="amg-text"' if i in (0, 1, 6) else ""
         inside = f"<code>{escape(text)}</code>" if i == 1 and tag == "td" else escape(text)

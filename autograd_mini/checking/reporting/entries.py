@@ -1,4 +1,4 @@
-"""Entries: one derivative of one input each, and all those of an input together."""
+"""Entries: one derivative each, and all entries of one input together."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ...core.visible import show_text
 from ..numeric.verdicts import CODES, Verdict
 
 UNCHECKED = -1
-"""The code of an entry that was not looked at on its own."""
+"""The code of an entry that was not checked alone."""
 
 SEVERITY = (Verdict.WRONG, Verdict.UNRESOLVED, Verdict.KINK, Verdict.RIGHT)
-"""Verdicts, the worst first."""
+"""The verdicts, the worst first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +24,14 @@ class Entry:
 
     Attributes:
         input: name of the input.
-        index: place of the entry in it; the last one of a complex input is 0 for the real part
-            and 1 for the imaginary one.
+        index: index of the entry; for a complex input, the last index is 0 for the real part and
+            1 for the imaginary part.
         analytic: the given derivative, recorded or hand-written.
         numeric: the numeric derivative.
         error: the error bar of `numeric`.
         step: the step of the difference that gave it.
-        verdict: what the two say together.
-        reason: why, where that is not plain from the values.
+        verdict: the verdict on the given derivative.
+        reason: the reason, if the values do not show it.
         complex: whether the input is complex.
     """
 
@@ -53,13 +53,13 @@ class Entry:
 
     @property
     def relative(self) -> float:
-        """The difference over the larger of both; 0 where they are equal."""
+        """The difference divided by the larger of both; 0 if they are equal."""
         size = max(abs(self.analytic), abs(self.numeric))
         return self.absolute / size if self.absolute and size else self.absolute
 
     @property
     def place(self) -> str:
-        """The input and index, as `x[0, 2]` or `z[0].imag`."""
+        """The input and index, such as `x[0, 2]` or `z[0].imag`."""
         index = self.index[:-1] if self.complex else self.index
         part = (".real", ".imag")[self.index[-1]] if self.complex else ""
         return f"{self.input}[{', '.join(map(str, index))}]{part}" if index else self.input + part
@@ -80,7 +80,7 @@ class Entry:
         }
 
     def row(self) -> tuple[str, ...]:
-        """Return the entry as the cells of a printed table."""
+        """Return the entry as the cells of a table row."""
         numbers = (f"{self.analytic + 0.0:.9g}", f"{self.numeric + 0.0:.9g}", f"{self.error:.1e}")
         place = show_text(self.place, one_line=True)
         return (self.verdict, place, *numbers, f"{self.relative:.1e}", self.reason)
@@ -88,17 +88,18 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What was found for one input: arrays of its shape, a complex one with a last axis of 2.
+    """The results for one input: arrays of its shape; a complex input has a last axis of 2.
 
     Attributes:
-        name: of the input.
+        name: the name of the input.
         complex: whether it is complex; the last axis is then (real, imaginary).
         given: the given gradient.
-        numeric: the numeric one, NaN where it was not taken.
+        numeric: the numeric gradient; NaN where it was not computed.
         error: its error bars.
         step: the steps of the differences.
-        verdict: codes, places in `list(Verdict)`; -1 where an entry was not looked at on its own.
-        reasons: why, of flat places, where that is not plain from the values.
+        verdict: codes, which are positions in `list(Verdict)`; -1 for an entry that was not
+            checked alone.
+        reasons: reasons by flat index, where the values do not show them.
     """
 
     name: str
@@ -116,11 +117,11 @@ class Part:
         return self.given.shape[:-1] if self.complex else self.given.shape
 
     def is_(self, verdict: Verdict) -> np.ndarray:
-        """Tell where the verdict is this one."""
+        """Which entries have this verdict?"""
         return self.verdict == CODES[verdict]
 
     def entry(self, flat: int) -> Entry:
-        """Return one entry by its place in the flattened input."""
+        """Return one entry by its flat index."""
         index = tuple(int(i) for i in np.unravel_index(flat, self.given.shape))
         return Entry(
             input=self.name,
@@ -136,13 +137,13 @@ class Part:
 
 
 def rank(entry: Entry) -> tuple[int, float]:
-    """Order entries by verdict, then by the size of the difference, not a number first."""
+    """Return a sort key: by verdict, then by the size of the difference; NaN comes first."""
     size = entry.absolute
     return SEVERITY.index(entry.verdict), -np.inf if np.isnan(size) else -size
 
 
-def chosen(part: Part, count: int, only: tuple[Verdict, ...]) -> list[int]:
-    """Return the flat places of the worst entries of an input, of these verdicts."""
+def worst_places(part: Part, count: int, only: tuple[Verdict, ...]) -> list[int]:
+    """Return the flat indices of the worst entries of an input, among some verdicts."""
     found: list[int] = []
     with np.errstate(invalid="ignore"):
         difference = np.abs(part.given - part.numeric).ravel()

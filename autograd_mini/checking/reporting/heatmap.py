@@ -1,8 +1,8 @@
-"""Heat maps of a gradient's errors: one cell an entry, or the worst of a block of entries.
+"""Heat maps of the errors of a gradient: a cell shows one entry, or the worst of a block.
 
-A cell is coloured by |given − numeric| over the tolerance, in powers of ten, and marked by its
-verdict, so that colour is not all that tells them apart. A map is SVG; its colours are classes,
-which the page around it defines for light and dark.
+The colour of a cell is |given − numeric| divided by the tolerance, in powers of ten. A mark shows
+the verdict, so that colour is not the only cue. A map is SVG, and its colours are CSS classes that
+the page defines for light and dark themes.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from ..numeric.verdicts import CODES, Tolerances, Verdict
 from .entries import Part
 
 CELLS = 64
-"""Most cells along one side."""
+"""Largest number of cells along one side."""
 
 SLICES = 8
-"""Most maps of one input."""
+"""Largest number of maps of one input."""
 
 TITLED = 400
-"""Most cells that show their numbers under the pointer."""
+"""Largest number of cells that show their numbers under the pointer."""
 
 WIDTH, HEIGHT = 480.0, 256.0
-"""Of a map, in pixels, at most."""
+"""Largest size of a map, in pixels."""
 
 LARGEST = 20.0
-"""Side of a cell, in pixels, at most."""
+"""Largest side of a cell, in pixels."""
 
 DASHED = 10.0
-"""Side from which on a cell that was not looked at has a mark; small ones are left empty."""
+"""Cells of entries that were not checked alone have a mark from this size on, in pixels."""
 
 SEVERITY = {Verdict.RIGHT: 1, Verdict.KINK: 2, Verdict.UNRESOLVED: 3, Verdict.WRONG: 4}
-"""Which verdict a block of entries shows: the largest; 0 is for what was not looked at."""
+"""A block shows its most severe verdict; 0 stands for entries not checked alone."""
 
 SPAN = 100.0
-"""From one severity to the next, more than any power of ten."""
+"""Distance between severities; larger than any power of ten."""
 
 STEPS = (-4.0, -2.0, 0.0, 2.0, 4.0)
-"""Powers of ten, in units of the tolerance, between which the colour changes."""
+"""Powers of ten, in units of the tolerance, at which the colour changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,11 @@ class Map:
     """One picture of an input.
 
     Attributes:
-        title: what of the input it shows, as `w` or `w[3, :, :]`.
-        scores: a number a cell, rows and columns: severity · SPAN + the power of ten.
-        block: how many rows and columns of entries one cell stands for, at most.
-        shape: of the entries that it shows.
-        words: what cells say under the pointer, row by row; empty where there are too many.
+        title: the part of the input that it shows, such as `w` or `w[3, :, :]`.
+        scores: one number for each cell: severity · SPAN + the power of ten.
+        block: the largest number of rows and columns of entries in one cell.
+        shape: the shape of the entries that it shows.
+        words: the text of each cell under the pointer, row by row; empty if there are too many.
     """
 
     title: str
@@ -64,7 +64,7 @@ class Map:
 
 
 def powers(part: Part, tolerances: Tolerances) -> np.ndarray:
-    """Return log10 of the difference in units of the tolerance, from −12 to 12, NaN as 12."""
+    """Return log10 of the difference in units of the tolerance, from −12 to 12; NaN gives 12."""
     with np.errstate(all="ignore"):
         size = np.maximum(np.abs(part.given), np.abs(part.numeric))
         allowed = tolerances.absolute + tolerances.relative * size
@@ -75,11 +75,11 @@ def powers(part: Part, tolerances: Tolerances) -> np.ndarray:
 
 
 def scores(part: Part, tolerances: Tolerances) -> np.ndarray:
-    """Return the score of every entry, of the shape of the part's arrays."""
+    """Return the score of every entry."""
     ranks = np.zeros(part.given.shape)
     for verdict, severity in SEVERITY.items():
         ranks[part.verdict == CODES[verdict]] = severity
-    # What is wrong by an error bar alone, and right within one, keeps to its side of the scale.
+    # A verdict may depend on the error bar, so wrong and right entries keep to their side.
     power = powers(part, tolerances)
     wrong, right = ranks == SEVERITY[Verdict.WRONG], ranks == SEVERITY[Verdict.RIGHT]
     power = np.where(wrong, np.maximum(power, 0.0), np.where(right, np.minimum(power, 0.0), power))
@@ -87,7 +87,7 @@ def scores(part: Part, tolerances: Tolerances) -> np.ndarray:
 
 
 def maps(part: Part, tolerances: Tolerances) -> tuple[list[Map], int]:
-    """Return the maps of one input, and how many slices of it are left out."""
+    """Return the maps of one input, and the number of slices left out."""
     if not part.given.size:
         return [], 0
     values = scores(part, tolerances)
@@ -103,7 +103,7 @@ def maps(part: Part, tolerances: Tolerances) -> tuple[list[Map], int]:
     for i in np.sort(worst):
         index = np.unravel_index(int(i), outer) if outer else ()
         title = slice_title(part, tuple(int(k) for k in index))
-        found.append(pictured(title, values[i], words[i]))
+        found.append(make_map(title, values[i], words[i]))
     return found, len(values) - len(found)
 
 
@@ -119,8 +119,8 @@ def slice_title(part: Part, index: tuple[int, ...]) -> str:
     return f"{base}[{', '.join([*outer, ':', ':'])}]{suffix}"
 
 
-def pictured(title: str, values: np.ndarray, words: np.ndarray) -> Map:
-    """Make one map of a matrix of scores, in blocks if it is large."""
+def make_map(title: str, values: np.ndarray, words: np.ndarray) -> Map:
+    """Make one map from a matrix of scores; a large one is divided into blocks."""
     rows, columns = values.shape
     block = (-(-rows // CELLS), -(-columns // CELLS))
     if block == (1, 1):
@@ -132,13 +132,13 @@ def pictured(title: str, values: np.ndarray, words: np.ndarray) -> Map:
 
 
 def cell_words(part: Part) -> np.ndarray:
-    """Write what every entry says under the pointer."""
+    """Write the text under the pointer for every entry."""
     names = list(Verdict)
     found = np.empty(part.given.shape, dtype=object)
     for flat in range(part.given.size):
         code = int(part.verdict.flat[flat])
         if code < 0:
-            found.flat[flat] = "not looked at on its own"
+            found.flat[flat] = "not checked alone"
             continue
         entry = part.entry(flat)
         found.flat[flat] = (
@@ -151,8 +151,8 @@ def cell_words(part: Part) -> np.ndarray:
 # ── SVG ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def tone(score: float) -> str:
-    """Return the class of a cell: its verdict, and for right and wrong how far from the line."""
+def cell_class(score: float) -> str:
+    """Return the CSS class of a cell: its verdict, and how far it is from the tolerance."""
     severity = int((score + SPAN / 2) // SPAN)
     if severity == 0:
         return "none"
@@ -165,7 +165,7 @@ def tone(score: float) -> str:
 
 
 def cell_side(rows: int, columns: int) -> float:
-    """Return the side of a cell, in pixels, for that many rows and columns."""
+    """Return the side of a cell, in pixels, for a number of rows and columns."""
     return float(min(LARGEST, np.floor(2 * min(WIDTH / columns, HEIGHT / rows)) / 2))
 
 
@@ -184,15 +184,15 @@ def svg(picture: Map) -> str:
 
 
 def cells(picture: Map, side: float) -> Iterator[str]:
-    """Draw the cells, then the marks: one path for all of a kind."""
+    """Draw the cells, then the marks; all of one kind share a path."""
     squares: dict[str, list[str]] = {}
     marks: dict[str, list[str]] = {}
     gap = 0.5 if side > 6 else 0.0
     for (i, j), score in np.ndenumerate(picture.scores):
-        kind = tone(float(score))
+        kind = cell_class(float(score))
         x, y, s = j * side + gap, i * side + gap, side - 2 * gap
         squares.setdefault(kind, []).append(f"M{x:g} {y:g}h{s:g}v{s:g}h-{s:g}z")
-        stroke = mark(kind.rstrip("0123456789"), j * side, i * side, side)
+        stroke = mark_path(kind.rstrip("0123456789"), j * side, i * side, side)
         if stroke:
             marks.setdefault(kind, []).append(stroke)
     for kind, paths in sorted(squares.items()):
@@ -207,8 +207,8 @@ def cells(picture: Map, side: float) -> Iterator[str]:
         )
 
 
-def mark(kind: str, x: float, y: float, side: float) -> str:
-    """Draw the mark of a verdict in a cell: a cross, a roof, a ring, a dash."""
+def mark_path(kind: str, x: float, y: float, side: float) -> str:
+    """Draw the mark of a verdict in a cell: cross, roof, ring or dash."""
     a, b, c = (round(share * side, 2) for share in (0.28, 0.44, 0.5))
     if kind == "wrong":
         return f"M{x + a:g} {y + a:g}l{b:g} {b:g}m0-{b:g}l-{b:g} {b:g}"

@@ -1,4 +1,4 @@
-"""Report: what a check found, worst first."""
+"""Report: the results of a check, worst first, and how much of the gradient was covered."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from ...core.visible import show_text
 from ...errors import GradcheckError, UndecidedError
 from ..causes import Cause, Kind
 from ..numeric.verdicts import Verdict
-from .coverage import Coverage
-from .entries import Entry, Part, chosen, rank
+from .entries import Entry, Part, rank, worst_places
 
 SHOWN = 6
-"""Entries in a printed report."""
+"""Number of entries in a printed report."""
 
 LISTED = 100
-"""Entries in `to_dict`."""
+"""Number of entries in `to_dict`."""
 
 ADVICE = (
-    "this is no verdict: check at another point, where the function is smooth and finite all "
-    "around, computed in float64 throughout; or give a step= of the size over which it changes"
+    "this is not a verdict: check at another point, where the function is smooth and finite "
+    "nearby and computes in float64; or give step=, the length over which the function changes"
 )
 
 HEAD = ("verdict", "entry", "given", "numeric", "±", "relative", "")
@@ -32,18 +31,19 @@ HEAD = ("verdict", "entry", "given", "numeric", "±", "relative", "")
 
 @dataclass(frozen=True)
 class Report:
-    """What a check found.
+    """The results of a check.
 
     Attributes:
-        function: how the function is called.
-        parts: what was found for each input.
-        problems: what is wrong with the function or gradient as a whole, as a changed input.
-        causes: what explains the wrong entries, most telling first.
-        blame: the recorded operation that is to blame, if there is one.
-        coverage: what random projections covered, None if every entry was checked.
-        rtol, atol: the tolerances that were used, None where the check did not come so far.
-        seed: of the random cotangent.
-        weighted: whether the values are weighted by that cotangent; else they are derivatives.
+        function: the call of the function, such as `f(x, w)`.
+        parts: the results for each input.
+        problems: faults of the function or gradient as a whole, such as a changed input.
+        causes: explanations of the wrong entries, the most useful first.
+        blame: the recorded operation with the wrong rule, if one was found.
+        coverage: the coverage of random projections; None if every entry was checked.
+        rtol, atol: the tolerances that were used; None if the check ended earlier.
+        seed: the seed of the random cotangent.
+        weighted: whether the values are weighted by that cotangent; otherwise they are plain
+            derivatives.
         order: 1 for the gradient, 2 for the gradient of the gradient.
     """
 
@@ -61,33 +61,33 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether there is no problem and every entry is right, or a kink rightly answered."""
+        """True if there is no problem, and every entry is right or a valid value at a kink."""
         failed = self.count(Verdict.WRONG) + self.count(Verdict.UNRESOLVED)
         return not self.problems and not failed
 
     def __bool__(self) -> bool:
-        """Whether it is ok: `assert am.gradcheck(…, raises=False)` says what it seems to say."""
+        """The same as `ok`, so that `assert am.gradcheck(…, raises=False)` works."""
         return self.ok
 
     @property
     def undecided(self) -> bool:
-        """Whether nothing was found wrong, and something could not be seen."""
+        """True if nothing is wrong, but some entries could not be decided."""
         certain = any(cause.kind != Kind.DOMAIN for cause in self.problems)
         return not (self.ok or certain or self.count(Verdict.WRONG))
 
     @property
     def state(self) -> str:
-        """What the check says as a whole: "ok", "FAILED" or "UNDECIDED"."""
+        """The overall result: "ok", "FAILED" or "UNDECIDED"."""
         return "ok" if self.ok else "UNDECIDED" if self.undecided else "FAILED"
 
     @property
     def checked(self) -> int:
-        """The number of entries that were checked one by one."""
+        """The number of entries that were checked alone."""
         return sum(int(np.count_nonzero(p.verdict >= 0)) for p in self.parts)
 
     @property
     def size(self) -> int:
-        """The number of entries that the inputs have together."""
+        """The number of entries of all inputs."""
         return sum(p.given.size for p in self.parts)
 
     def count(self, verdict: Verdict) -> int:
@@ -102,12 +102,14 @@ class Report:
 
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
-        """Every entry that was checked on its own, worst first."""
+        """Every entry that was checked alone, worst first."""
         return self.first(self.checked)
 
     def first(self, count: int, only: tuple[Verdict, ...] = tuple(Verdict)) -> tuple[Entry, ...]:
-        """Return the worst entries, of these verdicts: by verdict, then by difference."""
-        places = [(i, flat) for i, p in enumerate(self.parts) for flat in chosen(p, count, only)]
+        """Return the worst entries with some verdicts, sorted by verdict, then by difference."""
+        places = [
+            (i, flat) for i, p in enumerate(self.parts) for flat in worst_places(p, count, only)
+        ]
         found = [self.parts[i].entry(flat) for i, flat in places]
         return tuple(sorted(found, key=rank)[:count])
 
@@ -131,12 +133,12 @@ class Report:
             "entries": [entry.to_dict() for entry in self.first(LISTED)],
         }
 
-    def raised(self) -> Report:
-        """Return the report if it is right.
+    def raise_unless_ok(self) -> Report:
+        """Return the report if the gradient is right; otherwise raise an error.
 
         Raises:
-            UndecidedError: if the numbers cannot tell.
-            GradcheckError: if it is not.
+            UndecidedError: if the numbers cannot decide.
+            GradcheckError: if the gradient is wrong.
         """
         __tracebackhide__ = True
         if not self.ok:
@@ -144,14 +146,14 @@ class Report:
         return self
 
     def __str__(self) -> str:
-        """Write the verdict, then the causes and the worst entries."""
+        """Write the verdict, the causes and the worst entries."""
         return "\n".join(map(show_text, self._lines()))
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self))
 
     def _repr_html_(self) -> str:
-        """Show it in a notebook, with a heat map of the errors."""
+        """Show the report in a notebook, with heat maps of the errors."""
         from .display import html
 
         return html(self)
@@ -195,3 +197,43 @@ def table(rows: list[tuple[str, ...]]) -> Iterator[str]:
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         yield "  " + "  ".join(cells).rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of a large gradient was checked by random projections.
+
+    Attributes:
+        entries: the number of entries of all inputs.
+        projections: the number of random directions.
+        sensitivity: the norm of an error in the gradient that all projections together miss with a
+            probability of less than one in a million.
+        norm: the norm of the gradient.
+        complete: whether the search for wrong entries was finished.
+    """
+
+    entries: int
+    projections: int
+    sensitivity: float
+    norm: float
+    complete: bool = True
+
+    def __str__(self) -> str:
+        """Say what was covered, and how large an error could be missed."""
+        more = "" if self.complete else "; there may be more wrong entries than these"
+        share = f", {self.sensitivity / self.norm:.1e} of its norm" if self.norm > 0 else ""
+        return (
+            f"{self.entries:,} entries along {self.projections} random directions: an error of "
+            f"norm {self.sensitivity:.1e}{share}, would have been seen but for one case in a "
+            f"million{more}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the coverage as plain Python values."""
+        return {
+            "entries": self.entries,
+            "projections": self.projections,
+            "sensitivity": self.sensitivity,
+            "norm": self.norm,
+            "complete": self.complete,
+        }

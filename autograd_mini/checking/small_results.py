@@ -1,7 +1,7 @@
-"""Rows of a Jacobian that differ in size: a weighted sum of all results hides the smallest ones.
+"""Find mistakes in small results, which a weighted sum of all results hides.
 
-Along one direction every result has a slope. A cotangent that is divided by these slopes lets
-all results count alike, so one more derivative along that direction shows a mistake in any of them.
+Each result has a slope along one direction. A cotangent divided by these slopes makes all results
+count equally. So one more derivative along that direction shows a mistake in any result.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from .numeric.lines import NOISE, Probe
 from .subjects import Subject
 
 SPREAD = 1e3
-"""Slopes of results that differ by less do not hide each other: `rtol` is far below."""
+"""Slopes that differ by less than this factor do not hide each other: `rtol` is far smaller."""
 
 KNOWN = 1e-3
-"""A share of a slope up to which it may be uncertain."""
+"""A slope with a larger relative uncertainty counts as unknown."""
 
 SMALLEST = 1e-100
-"""The least slope that is looked at, as a share of the largest: its inverse must be a number."""
+"""The smallest slope used, as a share of the largest; its inverse must not overflow."""
 
 
 def telling_cotangent(probe: Probe, subject: Subject, drawn: Arrays, rtol: float) -> Arrays | None:
-    """Return a cotangent that shows a mistake in small results; None if there is none to see.
+    """Return a cotangent that reveals a mistake in small results; None if there is none.
 
     Args:
-        probe: at the point.
+        probe: the function at the point.
         subject: the function and its gradient.
-        drawn: the cotangent that was used.
+        drawn: the cotangent of the first check.
         rtol: the relative tolerance.
     """
     if sum(g.size for g in drawn) < 2 or not subject.takes_cotangent:
@@ -56,7 +56,7 @@ def telling_cotangent(probe: Probe, subject: Subject, drawn: Arrays, rtol: float
 
 
 def _direction(x: np.ndarray) -> np.ndarray:
-    """Return lengths from 0.5 to 1.5 of each entry; a generator takes longer."""
+    """Return steps of 0.5 to 1.5 times each entry; a random generator would take longer."""
     spread = 0.5 + np.arange(1, x.size + 1) * 0.6180339887498949 % 1
     sizes = np.abs(x)
     return (sizes if sizes.all() else sizes_of(x)) * spread.reshape(x.shape)
@@ -73,7 +73,7 @@ def _slopes(probe: Probe, direction: Arrays, step: float) -> Arrays:
 
 
 def _is_spread(above: Arrays, base: Arrays) -> bool:
-    """Tell whether results move so differently that some hide others."""
+    """Do results move so differently that some hide others?"""
     least, most = np.inf, 0.0
     for a, y in zip(above, base, strict=True):
         rise = np.abs(a - y).ravel()
@@ -84,9 +84,9 @@ def _is_spread(above: Arrays, base: Arrays) -> bool:
 
 
 def _sizes(probe: Probe, wide: Arrays, narrow: Arrays) -> Arrays:
-    """Return by what each result is divided, so that all count alike.
+    """Return the divisor of each result that makes all results count equally.
 
-    One whose slope is not known is left as small as it is: blown up, it would be nothing but noise.
+    A result with an unknown slope keeps its size, because scaling it up would only add noise.
     """
     largest = max(float(np.max(np.abs(s), initial=0.0)) for s in narrow)
     sizes = []

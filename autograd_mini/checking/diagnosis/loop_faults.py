@@ -1,4 +1,4 @@
-"""Loops: mistakes at a line that is run several times, as a step of a recurrence is."""
+"""Faults in loops: mistakes at a line that runs several times, such as a step of a recurrence."""
 
 from __future__ import annotations
 
@@ -10,36 +10,35 @@ import numpy as np
 
 from ...core.tensor import Tensor
 from ..causes import Kind
-from .altered import gathered, turned_operands
-from .faults import Fault, Step, Trial, moved, times_value
-from .formula import Formula, applied, line_of, name_of, place_of
-from .mistakes import forgotten, times, twofold, value
-from .parts import read_otherwise
+from .array_faults import indexing_faults, operand_faults, reshape_faults
+from .faults import Fault, FaultTrial, Step, alter_operand_cotangent, multiply_by
+from .formula import Formula, apply_rules, line_of, name_of, place_of
+from .step_faults import array_of, factor_phrase, has_several_operands, missing_derivative_faults
 
-Made = Callable[[Trial, "Loop"], Iterator[Fault]]
-"""What yields faults of all steps of a loop."""
+Made = Callable[[FaultTrial, "Loop"], Iterator[Fault]]
+"""Yields faults of all steps of a loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """The steps of one operation at one line and one operand, in the order they were recorded."""
+    """The steps of one operation at one source line and one operand, in recording order."""
 
     steps: list[Step]
 
     @property
     def edges(self) -> frozenset[tuple[int, int]]:
-        """Where they are."""
+        """The edges of all steps."""
         return frozenset(step.edge for step in self.steps)
 
-    def told(self, formula: Formula) -> str:
+    def describe(self, formula: Formula) -> str:
         """Name the operation and its line."""
         step = self.steps[0]
-        operand = f", by its operand {step.position + 1}," if twofold(step) else ""
+        operand = f", by its operand {step.position + 1}," if has_several_operands(step) else ""
         return f"{step.vertex._primitive.name}{operand} ({place_of(formula, step.vertex)})"
 
 
-def loops(trial: Trial) -> list[Loop]:
-    """Collect the steps that were recorded at the same place of a program."""
+def loops(trial: FaultTrial) -> list[Loop]:
+    """Group the steps that were recorded at the same place of a program."""
     found: dict[Any, list[Step]] = {}
     for step in sorted(trial.steps, key=lambda step: step.vertex.serial):
         place = trial.formula.sites.get(step.vertex.serial)
@@ -50,22 +49,22 @@ def loops(trial: Trial) -> list[Loop]:
     return [Loop(steps) for steps in rows.values()]
 
 
-def looped(trial: Trial, makers: tuple[Made, ...]) -> Fault | None:
-    """Return the first fault of all steps of a loop that is the cause."""
+def find_loop_fault(trial: FaultTrial, makers: tuple[Made, ...]) -> Fault | None:
+    """Return the first fault at all steps of a loop that is confirmed."""
     found = loops(trial)
     for make in makers:
         for loop in found:
             for fault in make(trial, loop):
                 if trial.formula.budget.is_spent:
                     return None
-                if trial.may_be_looped(fault, loop.steps) and trial.confirmed(fault):
+                if trial.may_be_looped(fault, loop.steps) and trial.confirms(fault):
                     return fault
     return None
 
 
-def left_out(trial: Trial, loop: Loop) -> Iterator[Fault]:
-    """Yield the faults in which some turns of a loop pass nothing back, or with another factor."""
-    told, edges = loop.told(trial.formula), [step.edge for step in loop.steps]
+def skipped_turn_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
+    """Yield faults in which some loop steps pass nothing back, or a wrong factor."""
+    told, edges = loop.describe(trial.formula), [step.edge for step in loop.steps]
 
     def nothing(v: Any, p: int, g: Any, gx: Any) -> Any:
         return np.zeros_like(gx)
@@ -81,19 +80,21 @@ def left_out(trial: Trial, loop: Loop) -> Iterator[Fault]:
         yield Fault(Kind.TERM, text, frozenset(chosen), nothing, 0.0)
     what = f"in the gradient of {{name}}, what comes back through {told} is"
     text = f"{what} of the wrong sign in all {len(edges)} steps: the sign is flipped"
-    yield Fault(Kind.SIGN, text, loop.edges, moved(times_value(-1.0)), -1.0)
+    yield Fault(Kind.SIGN, text, loop.edges, alter_operand_cotangent(multiply_by(-1.0)), -1.0)
     for factor in (2.0, 0.5, float(len(edges)), 1 / len(edges)):
-        text = f"{what} {times(trial.formula, factor)} in all {len(edges)} steps"
-        yield Fault(Kind.FACTOR, text, loop.edges, moved(times_value(factor)), factor)
+        text = f"{what} {factor_phrase(trial.formula, factor)} in all {len(edges)} steps"
+        yield Fault(
+            Kind.FACTOR, text, loop.edges, alter_operand_cotangent(multiply_by(factor)), factor
+        )
 
 
-def overwritten(trial: Trial, loop: Loop) -> Iterator[Fault]:
-    """Yield the faults in which overlapping parts overwrite each other, and are not added up."""
-    if loop.steps[0].vertex._primitive.name != "getitem" or not additive(loop):
+def overwriting_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
+    """Yield faults in which overlapping parts overwrite each other instead of adding up."""
+    if loop.steps[0].vertex._primitive.name != "getitem" or not is_additive(loop):
         return
     masks = {}
     for step in loop.steps:
-        masks[step.vertex.serial] = applied(step.vertex, np.ones_like(step.g))[0] != 0
+        masks[step.vertex.serial] = apply_rules(step.vertex, np.ones_like(step.g))[0] != 0
     for order in (loop.steps, loop.steps[::-1]):
         kept, taken = {}, np.zeros(loop.steps[0].x.shape, bool)
         for step in reversed(order):
@@ -103,15 +104,15 @@ def overwritten(trial: Trial, loop: Loop) -> Iterator[Fault]:
         def alter(v: Any, p: int, g: Any, gx: Any, kept: Any = kept) -> Any:
             return np.where(kept[v.serial], gx, 0)
 
-        told = loop.told(trial.formula)
+        told = loop.describe(trial.formula)
         text = f"where parts overlap, {told}, they overwrite each other (= in place of +=)"
         text = f"{text} in the gradient of {{name}}: they are not summed"
         yield Fault(Kind.TERM, text, loop.edges, alter)
 
 
-def single_rules(trial: Trial, loop: Loop) -> Iterator[Fault]:
-    """Yield the faults of single steps that are made at all turns of a loop."""
-    for make in (forgotten, gathered, turned_operands, read_otherwise):
+def repeated_rule_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
+    """Yield faults of single steps, made at all steps of a loop."""
+    for make in (missing_derivative_faults, indexing_faults, operand_faults, reshape_faults):
         rows = [list(make(trial.formula, step)) for step in loop.steps]
         for faults in zip(*rows, strict=False):
             alters = {next(iter(f.edges))[0]: f.alter for f in faults}
@@ -123,8 +124,8 @@ def single_rules(trial: Trial, loop: Loop) -> Iterator[Fault]:
             yield Fault(faults[0].kind, text, loop.edges, alter, faults[0].factor)
 
 
-def other_turns(trial: Trial, loop: Loop) -> Iterator[Fault]:
-    """Yield the faults in which a rule takes the value of another turn, or another value."""
+def other_turn_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
+    """Yield faults in which a rule uses the value of another loop step, or another value."""
     formula, first = trial.formula, loop.steps[0]
     name, count = first.vertex._primitive.name, len(loop.steps)
     if first.vertex._primitive.kind == "linear" or type(first.vertex._operands) is not tuple:
@@ -134,22 +135,22 @@ def other_turns(trial: Trial, loop: Loop) -> Iterator[Fault]:
         if place == first.position and by_linear:
             continue
         used = [operand_at(step, place) for step in loop.steps]
-        if np.ndim(value(used[-1])) == 0 and first.x.ndim:
+        if np.ndim(array_of(used[-1])) == 0 and first.x.ndim:
             continue
         for said, values in replacements(formula, used, count):
             alters = {step.vertex.serial: v for step, v in zip(loop.steps, values, strict=True)}
 
             def alter(v: Any, p: int, g: Any, gx: Any, a: Any = alters, i: int = place) -> Any:
-                xs = [value(x) for x in v._operands]
-                new = value(a[v.serial])
+                xs = [array_of(x) for x in v._operands]
+                new = array_of(a[v.serial])
                 if i == len(xs):
-                    return applied(v, g, xs, new)[p]
+                    return apply_rules(v, g, xs, new)[p]
                 xs[i] = new
-                return applied(v, g, xs)[p]
+                return apply_rules(v, g, xs)[p]
 
             text = (
                 f"{said.format(name=name_of(used[-1], formula))} in the derivative of "
-                f"{loop.told(formula)} in the gradient of {{name}}, at each step of the loop"
+                f"{loop.describe(formula)} in the gradient of {{name}}, at each step of the loop"
             )
             yield Fault(Kind.TERM, text, loop.edges, alter)
 
@@ -161,14 +162,14 @@ def operand_at(step: Step, place: int) -> Any:
 
 
 def replacements(formula: Formula, used: list[Any], count: int) -> Iterator[tuple[str, list[Any]]]:
-    """Yield what may stand for the values that are used at each turn."""
+    """Yield replacements of the values that are used at each loop step."""
     if len({id(x) for x in used}) > 1:
         yield "{name} of the next step (off by one, shifted) is taken", [*used[1:], used[-1]]
         yield "{name} of the step before (off by one, shifted) is taken", [used[0], *used[:-1]]
         yield "{name} of the last step is taken at all steps, not its own,", [used[-1]] * count
         yield "{name} of the first step is taken at all steps, not its own,", [used[0]] * count
         yield "{name} is taken in reversed order of the steps (flipped),", used[::-1]
-    shape = np.shape(value(used[-1]))
+    shape = np.shape(array_of(used[-1]))
     rows: dict[Any, list[Any]] = {}
     for vertex in formula.vertices:
         if type(vertex) is Tensor and vertex.shape == shape:
@@ -190,10 +191,10 @@ def replacements(formula: Formula, used: list[Any], count: int) -> Iterator[tupl
             yield f"{other} stands in the place of {{name}}", vertices[1:]
 
 
-def additive(loop: Loop) -> bool:
-    """Whether no step of a loop lies behind another: all pass back to the same value."""
+def is_additive(loop: Loop) -> bool:
+    """Do all steps of a loop pass back to the same value, so that none depends on another?"""
     return len({id(step.x) for step in loop.steps}) == 1
 
 
-USUAL: tuple[Made, ...] = (left_out, overwritten, single_rules)
-"""What is looked for first at a loop; `other_turns` costs more."""
+LOOP_MAKERS: tuple[Made, ...] = (skipped_turn_faults, overwriting_faults, repeated_rule_faults)
+"""Generators of loop faults that are tried first; `other_turn_faults` costs more."""

@@ -1,4 +1,4 @@
-"""Altered numbers: cotangents and operands that are turned, cut off, or summed otherwise."""
+"""Faults in arrays: a cotangent or operand is transposed, cut, summed wrongly or split wrongly."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ from typing import Any
 import numpy as np
 
 from ..causes import Kind
-from .faults import Fault, Step, moved, taken, times_value
-from .formula import Formula, applied, name_of, place_of
-from .mistakes import PASSED, value
-from .terms import factors
+from .faults import Fault, Step, alter_operand_cotangent, alter_result_cotangent, multiply_by
+from .formula import Formula, apply_rules, name_of, place_of
+from .step_faults import PASSED, array_of
+from .terms import simple_factors
 
 Move = tuple[str, Kind, Callable[[Any], Any]]
-"""What is done to an array: its name, the kind of mistake, the function."""
+"""A change of an array: its name, the kind of mistake, and the function."""
 
 REDUCING = ("max", "min", "prod", "sum", "mean")
-"""Operations that put several entries together."""
+"""Operations that combine several entries."""
 
 
-def moves(shape: tuple[int, ...], is_complex: bool) -> Iterator[Move]:
-    """Yield what may be done to an array by mistake, with the shape kept."""
+MOST_PARTS = 8
+"""Parts beyond this many are not compared with each other."""
+
+
+def array_mistakes(shape: tuple[int, ...], is_complex: bool) -> Iterator[Move]:
+    """Yield changes of an array that keep its shape."""
     if is_complex:
         yield "conjugated", Kind.CONJUGATED, np.conj
     for i, j in combinations(range(len(shape)), 2):
@@ -40,8 +44,8 @@ def moves(shape: tuple[int, ...], is_complex: bool) -> Iterator[Move]:
                 yield how, Kind.MOVED, partial(np.roll, shift=shift, axis=axis)
 
 
-def cuts(shape: tuple[int, ...]) -> Iterator[Move]:
-    """Yield what may be left of an array, or added up in it."""
+def array_cuts(shape: tuple[int, ...]) -> Iterator[Move]:
+    """Yield changes that drop or add up parts of an array."""
     for axis, length in enumerate(shape):
         if length < 2:
             continue
@@ -60,7 +64,7 @@ def cuts(shape: tuple[int, ...]) -> Iterator[Move]:
         )  # fmt: skip
         yield (
             f"without its mean {along}", Kind.TERM,
-            partial(centred, axis=axis),
+            partial(subtract_mean, axis=axis),
         )  # fmt: skip
     if len(shape) > 1 and shape[-1] == shape[-2] > 1:
         yield "cut to the lower triangle", Kind.TERM, np.tril
@@ -74,65 +78,65 @@ def sum_to_each(x: Any, axis: int) -> Any:
     return np.broadcast_to(x.sum(axis, keepdims=True), x.shape)
 
 
-def centred(x: Any, axis: int) -> Any:
-    """Take the mean over an axis off."""
+def subtract_mean(x: Any, axis: int) -> Any:
+    """Subtract the mean over an axis."""
     return x - x.mean(axis, keepdims=True)
 
 
-def turned(formula: Formula, step: Step) -> Iterator[Fault]:
-    """Yield the faults in which what is passed back is turned, or cut off."""
+def cotangent_faults(formula: Formula, step: Step) -> Iterator[Fault]:
+    """Yield faults that rearrange or cut the cotangent passed back."""
     what = f"what comes back through {step.vertex._primitive.name}"
     where = f"{{name}} ({place_of(formula, step.vertex)})"
     for how, kind, move in (
-        *moves(step.x.shape, step.x.dtype.kind == "c"), *cuts(step.x.shape),
+        *array_mistakes(step.x.shape, step.x.dtype.kind == "c"), *array_cuts(step.x.shape),
     ):  # fmt: skip
         text = f"{what} is {how} in the gradient of {where}"
-        yield Fault(kind, text, frozenset([step.edge]), moved(move))
+        yield Fault(kind, text, frozenset([step.edge]), alter_operand_cotangent(move))
 
 
-def turned_operands(formula: Formula, step: Step) -> Iterator[Fault]:
-    """Yield the faults in which a rule takes an operand, or the cotangent, turned."""
+def operand_faults(formula: Formula, step: Step) -> Iterator[Fault]:
+    """Yield faults in which a rule uses a rearranged operand or cotangent."""
     vertex = step.vertex
     if vertex._primitive.multiple or vertex._primitive.kind == "linear":
         return
     where = f"in the gradient of {{name}} ({place_of(formula, vertex)})"
     rows = [*vertex._operands, vertex]
     for place, x in enumerate(rows):
-        array = np.asarray(value(x))
+        array = np.asarray(array_of(x))
         named = "the cotangent" if place == len(rows) - 1 else name_of(x, formula)
-        for how, kind, move in moves(array.shape, array.dtype.kind == "c"):
+        for how, kind, move in array_mistakes(array.shape, array.dtype.kind == "c"):
 
             def alter(v: Any, p: int, g: Any, gx: Any, i: int = place, m: Any = move) -> Any:
-                xs = [value(a) for a in v._operands]
+                xs = [array_of(a) for a in v._operands]
                 if i == len(xs):
-                    return applied(v, m(g), xs)[p]
+                    return apply_rules(v, m(g), xs)[p]
                 xs[i] = m(xs[i])
-                return applied(v, g, xs)[p]
+                return apply_rules(v, g, xs)[p]
 
             text = f"{named} is {how} in the derivative of {vertex._primitive.name}, {where}"
             yield Fault(kind, text, frozenset([step.edge]), alter)
 
 
-def derived(formula: Formula, step: Step) -> Iterator[Fault]:
-    """Yield the faults in which a simple expression stands in the place of a derivative."""
+def derivative_faults(formula: Formula, step: Step) -> Iterator[Fault]:
+    """Yield faults in which a simple expression replaces a derivative."""
     vertex = step.vertex
-    moving = [x for x in vertex._operands if np.ndim(value(x))]
+    moving = [x for x in vertex._operands if np.ndim(array_of(x))]
     if vertex._primitive.kind != "elementwise" or len(moving) != 1 or step.x.size < 3:
         return
     if vertex.shape != step.x.shape or vertex._primitive.name in PASSED:
         return
     name = vertex._primitive.name
     pairs = [("u", step.x._value), (f"{name}(u)", vertex._value)]
-    for label, v in factors(pairs):
+    for label, v in simple_factors(pairs):
         text = (
             f"{label} stands in the place of the derivative of {name} at u in the gradient of "
             f"{{name}} ({place_of(formula, vertex)})"
         )
-        yield Fault(Kind.TERM, text, frozenset([step.edge]), taken(times_value(v)))
+        yield Fault(Kind.TERM, text, frozenset([step.edge]), alter_result_cotangent(multiply_by(v)))
 
 
-def reductions(formula: Formula, step: Step) -> Iterator[Fault]:
-    """Yield the faults in which a reduction gives its entries other shares of its cotangent."""
+def reduction_faults(formula: Formula, step: Step) -> Iterator[Fault]:
+    """Yield faults in which a reduction distributes its cotangent wrongly."""
     vertex, name = step.vertex, step.vertex._primitive.name
     if name not in REDUCING:
         return
@@ -161,11 +165,11 @@ def reductions(formula: Formula, step: Step) -> Iterator[Fault]:
             kept = chosen.reshape([-1 if a == axis else 1 for a in range(step.x.ndim)])
             first = "first" if k == 0 else "last"
             text = f"only the {first} entry along axis {axis} gets the cotangent {where}"
-            yield Fault(Kind.TERM, text, edges, taken(partial(cut, kept=kept)))
+            yield Fault(Kind.TERM, text, edges, alter_result_cotangent(partial(cut, kept=kept)))
 
 
-def gathered(formula: Formula, step: Step) -> Iterator[Fault]:
-    """Yield the faults in which places that are named more than once are not added up."""
+def indexing_faults(formula: Formula, step: Step) -> Iterator[Fault]:
+    """Yield faults in which places that an index repeats are not added up."""
     vertex = step.vertex
     if vertex._primitive.name != "getitem":
         return
@@ -174,21 +178,21 @@ def gathered(formula: Formula, step: Step) -> Iterator[Fault]:
     if step.g.shape == step.x.shape:
 
         def again(v: Any, p: int, g: Any, gx: Any) -> Any:
-            return v._primitive.forward(g, *map(value, v._operands[1:]), **v._params)
+            return v._primitive.forward(g, *map(array_of, v._operands[1:]), **v._params)
 
         text = f"the cotangent is indexed once more, not put back to where it came from, {where}"
         hint = "the permutation in place of its inverse, or gathered where it is scattered"
         yield Fault(Kind.TERM, f"{text}: {hint}", edges, again)
         text = f"the cotangent stays in the order of the result, it is not put back, {where}"
         yield Fault(Kind.TERM, text, edges, lambda v, p, g, gx: g)
-    ones = applied(vertex, np.ones_like(step.g))[step.position]
+    ones = apply_rules(vertex, np.ones_like(step.g))[step.position]
     if np.all(ones <= 1):
         return
 
     def one(v: Any, p: int, g: Any, gx: Any, last: bool = True) -> Any:
         out = np.zeros_like(gx).ravel()
         places = np.arange(out.size).reshape(gx.shape)
-        at = v._primitive.forward(places, *map(value, v._operands[1:]), **v._params).ravel()
+        at = v._primitive.forward(places, *map(array_of, v._operands[1:]), **v._params).ravel()
         pairs = list(zip(at, np.ravel(g), strict=True))
         for place, number in pairs if last else pairs[::-1]:
             out[place] = number
@@ -203,12 +207,12 @@ def gathered(formula: Formula, step: Step) -> Iterator[Fault]:
     yield Fault(Kind.TERM, text, edges, lambda v, p, g, gx: gx / np.maximum(ones, 1))
 
 
-def summed_otherwise(formula: Formula, step: Step) -> Iterator[Fault]:
-    """Yield the faults in which a broadcast operand is not summed over the right axes."""
+def broadcast_sum_faults(formula: Formula, step: Step) -> Iterator[Fault]:
+    """Yield faults in which a broadcast operand is not summed over the right axes."""
     vertex = step.vertex
     if not vertex._primitive.broadcasts or vertex._primitive.multiple:
         return
-    raw = np.shape(applied(vertex, step.g)[step.position])
+    raw = np.shape(apply_rules(vertex, step.g)[step.position])
     if raw == step.x.shape:
         return
     where = f"in the gradient of {{name}} ({place_of(formula, vertex)})"
@@ -221,10 +225,50 @@ def summed_otherwise(formula: Formula, step: Step) -> Iterator[Fault]:
             for verb, reduce in (("summed", np.sum), ("averaged", np.mean)):
 
                 def alter(v: Any, p: int, g: Any, gx: Any, a: Any = axes, r: Any = reduce) -> Any:
-                    return r(applied(v, g)[p], axis=a).reshape(gx.shape)
+                    return r(apply_rules(v, g)[p], axis=a).reshape(gx.shape)
 
                 over = f"axis {axes[0]}" if count == 1 else f"the axes {axes}"
                 text = f"{what} is {verb} over {over} of {raw}, the wrong axis, {where}"
                 if verb == "averaged":
                     text = f"{what} is averaged where a sum is meant, {where}"
                 yield Fault(Kind.SUM, text, frozenset([step.edge]), alter)
+
+
+def exchanged_part_faults(formula: Formula, step: Step) -> Iterator[Fault]:
+    """Yield faults in which two parts of a value get the cotangent of each other."""
+    vertex = step.vertex
+    if not vertex._primitive.multiple or not isinstance(step.g, list):
+        return
+    for i, j in combinations(range(min(len(step.g), MOST_PARTS)), 2):
+        if np.shape(step.g[i]) != np.shape(step.g[j]):
+            continue
+
+        def alter(v: Any, position: int, g: Any, gx: Any, i: int = i, j: int = j) -> Any:
+            order = [j if k == i else i if k == j else k for k in range(len(g))]
+            return apply_rules(v, [g[k] for k in order])[position]
+
+        text = (
+            f"the gradients of the parts {i} and {j} are exchanged (swapped), by "
+            f"{vertex._primitive.name}, in the gradient of {{name}} ({place_of(formula, vertex)})"
+        )
+        yield Fault(Kind.SWAPPED, text, frozenset([step.edge]), alter)
+
+
+def reshape_faults(formula: Formula, step: Step) -> Iterator[Fault]:
+    """Yield faults in which axes are not put back, or numbers are read in another order."""
+    name = step.vertex._primitive.name
+    where = f"in the gradient of {{name}} ({place_of(formula, step.vertex)})"
+    edges, shape = frozenset([step.edge]), step.x.shape
+    if name in ("transpose", "swapaxes", "moveaxis", "permute_dims"):
+        text = f"what comes back through {name} is not transposed back, only reshaped, {where}"
+        yield Fault(Kind.TRANSPOSED, text, edges, partial(reshape_in_order, shape=shape, order="C"))
+    if name == "reshape" and step.x.ndim + step.vertex.ndim > 2:
+        text = f"what comes back through {name} is read column by column, as if transposed, {where}"
+        yield Fault(Kind.TRANSPOSED, text, edges, partial(reshape_in_order, shape=shape, order="F"))
+
+
+def reshape_in_order(
+    v: Any, position: int, g: Any, gx: Any, shape: tuple[int, ...], order: Any
+) -> Any:
+    """Reshape a cotangent, reading it by rows or by columns."""
+    return np.reshape(np.ravel(g, order=order), shape)

@@ -1,9 +1,9 @@
-"""One doubtful entry, looked at with more and more care until the numbers say something.
+"""Refine one doubtful slope with more and more care, until the numbers decide.
 
-Rounds of steps go from the usual ones to wider and narrower ones; before a gradient is called wrong
-the noise of the function is measured. What is still open is computed in long double, or confirmed
-by a complex step, where the function runs in complex numbers (Squire and Trapp 1998, "Using complex
-variables to estimate derivatives of real functions").
+Rounds of steps go from the usual step to wider and narrower ones. Before a gradient is called
+wrong, the noise of the function is measured. If it is still open, the function is computed in long
+double, or its slope is confirmed by a complex step, if it accepts complex numbers (Squire and Trapp
+1998, "Using complex variables to estimate derivatives of real functions").
 """
 
 from __future__ import annotations
@@ -18,26 +18,24 @@ import numpy as np
 from ..coordinates import coordinates
 from ..inputs import Arrays
 from .estimates import Estimate, estimate
-from .lines import NOISE, Level, Line, Probe
-from .noise import measured_noise, rounding_of_inputs
-from .precision import precise
-from .stairs import slope_over_treads, stair_nearby
+from .lines import NOISE, Level, Line, Probe, long_double_probe
+from .noise import find_stair, measure_noise, rounding_of_inputs, slope_over_treads
 from .verdicts import Judge, Verdict
 
 ROUNDING = 16.0
-"""Units of rounding of φ, a share of which per unit a right gradient may be off by too."""
+"""A right gradient may also be off by this many rounding units of φ, per unit of length."""
 
 STAIR = 1e-6
-"""A step, per unit, that a stair of float32 does not reach."""
+"""A step, per unit, that is shorter than a stair of float32."""
 
 UNEVEN = 6.180339887498949e-4
-"""A narrow step, as a share of the usual one, with which no swing is in step that is so with it."""
+"""A narrow step, as a share of the usual one, that no oscillation fits together with it."""
 
 CALM = 1e-9
-"""The rounding error of a function whose numbers are not large."""
+"""The largest rounding error of a function whose numbers are not large."""
 
 LOST = 1e4
-"""Units of rounding of a function, an error bar of which is as good as none if all else fails."""
+"""An error bar of this many rounding units of the function is accepted if all else fails."""
 
 
 def usual_step(epsilon: float, unit: float) -> float:
@@ -45,7 +43,7 @@ def usual_step(epsilon: float, unit: float) -> float:
     return float(epsilon ** (1 / 3)) * unit
 
 
-def rounds(line: Line, epsilon: float, step: float | None) -> Iterator[list[float]]:
+def rounds_of_steps(line: Line, epsilon: float, step: float | None) -> Iterator[list[float]]:
     """Yield the steps to try, round by round."""
     usual = step or usual_step(epsilon, line.unit)
     yield [64 * usual, 8 * usual, usual, UNEVEN * usual]
@@ -58,24 +56,24 @@ def rounds(line: Line, epsilon: float, step: float | None) -> Iterator[list[floa
 
 
 ALIKE = 0.1
-"""A share of the gap between two slopes at a kink by which it may differ from step to step."""
+"""The gap of a kink may differ by this share from step to step."""
 
 KINK_REACHES = 60.0
-"""The widest step at which a kink has its slopes, over the narrowest, at the least."""
+"""The widest step at which a kink has its slopes must be this many times the narrowest."""
 
 
-class Investigation:
-    """An entry or direction under investigation.
+class SlopeRefinement:
+    """The slope along an entry or direction, refined until there is a verdict.
 
     Attributes:
-        estimate: what is known of the derivative.
-        verdict: what that says about the given value.
+        estimate: the estimate of the derivative.
+        verdict: the verdict on the given value.
     """
 
     def __init__(
         self, probe: Probe, line: Line, given: float, judge: Judge, step: float | None = None
     ) -> None:
-        """Look until there is a verdict; `step` is the first one, if the caller wants it so."""
+        """Refine until there is a verdict; `step` replaces the usual first step."""
         self._probe, self._line, self.given = probe, line, given
         self._moving = probe.moving(line)
         rounding = ROUNDING * probe.epsilon * self._moving / line.unit
@@ -87,47 +85,47 @@ class Investigation:
         self._on_stairs = False
         self.estimate: Estimate
         self.verdict = Verdict.UNRESOLVED
-        self._go_on(step)
+        self._refine(step)
         if self.verdict is Verdict.WRONG and self._is_on_a_stair():
             self.verdict = Verdict.UNRESOLVED
             self.estimate = replace(self.estimate, rough=True)
 
-    def _go_on(self, step: float | None) -> None:
-        """Take step after step until something is certain."""
-        for number, steps in enumerate(rounds(self._line, self._probe.unit, step)):
-            fresh = self._look(steps)
+    def _refine(self, step: float | None) -> None:
+        """Try step after step until the verdict is certain."""
+        for number, steps in enumerate(rounds_of_steps(self._line, self._probe.unit, step)):
+            fresh = self._add_levels(steps)
             if number == 0 and self.verdict is not Verdict.RIGHT:
-                continue  # a step that is too wide can be certain and wrong
+                continue  # too wide a step can be certain and wrong
             if all(level.flat for level in self._levels.values()):
-                continue  # so can one that leaps over what is narrow
-            sure = fresh and not self._is_open() and self._confirmed()
+                continue  # so can a step that jumps over a narrow feature
+            sure = fresh and not self._is_open() and self._confirm()
             if self._on_stairs:
                 return
-            if sure and not self._leaps() and not self._is_open():
+            if sure and not self._drop_leaps() and not self._is_open():
                 return
-        while self._leaps():
-            self._judged()
+        while self._drop_leaps():
+            self._judge_levels()
         if self.verdict is not Verdict.RIGHT and self._noise is None:
-            self._confirmed()
+            self._confirm()
         if self._on_stairs:
             return
         if self.estimate.jumps:
-            self._look_beside()
+            self._judge_beside_jump()
         elif self.estimate.sides is None and self.verdict is Verdict.UNRESOLVED:
-            self._be_precise()
+            self._use_more_digits()
             if self.verdict is Verdict.UNRESOLVED:
-                self._be_lenient()
+                self._allow_hidden_rounding()
 
-    def _look(self, steps: list[float]) -> bool:
-        """Take differences at further steps and judge; tell whether there was a new one."""
+    def _add_levels(self, steps: list[float]) -> bool:
+        """Take differences at further steps and judge; return whether any step is new."""
         fresh = [s for s in steps if s >= self._line.least and s not in self._levels]
         for step in fresh:
             self._levels[step] = self._probe.level(self._line, step, self._moving)
         if fresh or not hasattr(self, "estimate"):
-            self._judged()
+            self._judge_levels()
         return bool(fresh)
 
-    def _judged(self) -> None:
+    def _judge_levels(self) -> None:
         levels = sorted(self._levels.values(), key=lambda level: level.step)
         self.estimate = estimate(levels, self._noise or 0.0)
         if self.estimate.jumps:
@@ -135,10 +133,10 @@ class Investigation:
         self.verdict = self._judge.verdict(self.given, self.estimate)
 
     def _beyond_rounding(self, levels: list[Level]) -> Estimate:
-        """Return what wider steps say of a jump that is no higher than rounding."""
+        """Return the estimate of wider steps, if a jump is no higher than rounding."""
         found, small = self.estimate, rounding_of_inputs(self._probe)
         if all(level.rise <= small for level in levels):
-            widest = levels[-1]  # nothing but rounding
+            widest = levels[-1]  # only rounding
             error = widest.noise(self._noise or 0.0) + small / widest.step
             return Estimate(widest.central, error, widest.step)
         while found.jumps:
@@ -146,51 +144,51 @@ class Investigation:
             levels = levels[len(low) :]
             if not low or len(levels) < 3:
                 return self.estimate
-            narrow, wide = low[-1], levels[0]  # what moves as far at both jumps, the rest slopes
+            narrow, wide = low[-1], levels[0]  # equal rises are jumps, the others slopes
             jumps = narrow.rise > 0.5 * wide.rise
             if (narrow.rise if jumps else narrow.gap * narrow.step) > small:
                 return self.estimate
             found = estimate(levels, self._noise or 0.0)
         return found
 
-    def _confirmed(self) -> bool:
-        """See whether a verdict stands: a kink at narrower steps, a wrong one beside noise.
+    def _confirm(self) -> bool:
+        """Confirm a verdict: a kink at narrower steps, a wrong value against the noise.
 
-        Where steps contradict each other the narrow ones may have stayed on one stair.
+        If steps contradict each other, the narrow ones may lie on a single stair.
         """
         certain = self.verdict.passes and not self.estimate.conflict
         if not certain and self._noise is None:
-            self._noise = measured_noise(self._probe, self._line)
-            self._judged()
+            self._noise = measure_noise(self._probe, self._line)
+            self._judge_levels()
         if self.estimate.sides is not None and not self._kink_stands():
-            return self.verdict is not Verdict.UNRESOLVED and self._confirmed()
+            return self.verdict is not Verdict.UNRESOLVED and self._confirm()
         if self._reach_both_sides():
-            return not self._is_open() and self._confirmed()
-        if self.verdict is Verdict.WRONG and not self._convicts():
+            return not self._is_open() and self._confirm()
+        if self.verdict is Verdict.WRONG and not self._is_convicted():
             return self.verdict.passes
         return not self._is_open()
 
-    def _convicts(self) -> bool:
-        """See whether a smooth slope really contradicts the given one; else say what is known."""
-        self._look(list(self._narrow_steps()))
+    def _is_convicted(self) -> bool:
+        """Does a smooth slope really contradict the given one? If not, update the verdict."""
+        self._add_levels(list(self._narrow_steps()))
         if self.verdict is not Verdict.WRONG:
             return False
         if self.estimate.sides is not None:
             return self._is_steady_kink()
-        if self._is_rough() or not self._settled() or not self._is_smooth():
+        if self._is_rough() or not self._settle() or not self._is_smooth():
             self.verdict = Verdict.UNRESOLVED
             return False
         return not self._is_on_stairs()
 
     def _narrow_steps(self) -> Iterator[float]:
-        """Yield steps that show whether a wide one has leapt over something."""
+        """Yield narrow steps, which show whether a wide step jumped over a feature."""
         usual = usual_step(self._probe.unit, self._line.unit)
         while usual > self._narrowest:
             usual /= 8
             yield usual
 
     def _is_steady_kink(self) -> bool:
-        """Whether the slopes to both sides are as far apart at many steps."""
+        """Are the one-sided slopes equally far apart at many steps?"""
         level = self._levels[self.estimate.step]
         alike = [x for x in self._levels.values() if abs(x.gap - level.gap) <= ALIKE * level.gap]
         steps = [x.step for x in alike]
@@ -201,7 +199,7 @@ class Investigation:
         return False
 
     def _is_smooth(self) -> bool:
-        """Whether the slopes to both sides come closer at narrower steps, as far as can be seen."""
+        """Do the one-sided slopes approach each other at narrower steps, up to noise?"""
         levels = sorted(self._levels.values(), key=lambda level: -level.step)
         small = rounding_of_inputs(self._probe)
         rows = [
@@ -218,35 +216,35 @@ class Investigation:
         return True
 
     def _is_on_stairs(self) -> bool:
-        """Judge again over many treads, where φ is a stair that only rounding explains."""
-        found = self._over_treads(self._probe, self._line, self.estimate)
+        """Judge again over many treads, if φ has stairs that only rounding explains."""
+        found = self._estimate_over_treads(self._probe, self._line, self.estimate)
         if found is None:
             return False
         verdict = self._judge.verdict(self.given, found)
         if verdict is Verdict.WRONG and abs(found.value - self.estimate.value) <= found.error:
-            return False  # it says the same, of fewer digits
+            return False  # the same result, with fewer digits
         self._on_stairs, self.estimate, self.verdict = True, found, verdict
         return True
 
-    def _largest(self) -> float:
-        """Return the size of the largest result that may move: each has stairs of its own."""
+    def _largest_result(self) -> float:
+        """Return the size of the largest result that may move; each has its own stairs."""
         rows = zip(self._probe.weights, self._probe.base, strict=True)
         largest = max(float(np.max(np.abs(g * y), initial=0.0)) for g, y in rows)
         return min(largest, self._moving)
 
-    def _over_treads(self, probe: Probe, line: Line, e: Estimate) -> Estimate | None:
-        """Return the slope over many treads, None where no stair explains the given slope."""
+    def _estimate_over_treads(self, probe: Probe, line: Line, e: Estimate) -> Estimate | None:
+        """Return the slope over many treads; None if no stair explains the given slope."""
         small = rounding_of_inputs(self._probe)
-        tread, height = stair_nearby(probe, line, e, self.given, small, self._largest())
-        if not height and probe.stairs:  # a wide step over few of them can be certain and wrong
+        tread, height = find_stair(probe, line, e, self.given, small, self._largest_result())
+        if not height and probe.stairs:  # a wide step over few stairs can be wrong
             tread, height = STAIR * line.unit, probe.stairs
         return slope_over_treads(probe, line, tread, height) if height else None
 
     def _is_on_a_stair(self) -> bool:
-        """Whether φ stays as it is, to the last bit, and the given value may be no mistake.
+        """Is φ constant to the last bit, so that the given value may be right?
 
-        It is 0, on a stair that is far wider than rounding explains; or so small that rounding of
-        numbers as large as the inputs would hide it.
+        Either the given value is 0, on a stair much wider than rounding explains. Or it is so small
+        that the rounding of numbers as large as the inputs would hide it.
         """
         if not self.given:
             steps = [STAIR * k * self._line.unit for k in (1.0, 1e-2, 1e-4, 1e-6, 1e-8)]
@@ -258,25 +256,25 @@ class Investigation:
         widest = max(self._levels, default=0.0)
         return flat and abs(self.given) * widest <= rounding_of_inputs(self._probe)
 
-    def _leaps(self) -> bool:
-        """Forget steps that narrower ones contradict: they leap over something; tell if any do."""
-        if self.verdict is not Verdict.RIGHT or not self._contradicted():
+    def _drop_leaps(self) -> bool:
+        """Drop steps that narrower steps contradict; return whether there were any."""
+        if self.verdict is not Verdict.RIGHT or not self._is_contradicted():
             return False
         if self._noise is None:
-            self._noise = measured_noise(self._probe, self._line)
-            self._judged()
-        if self.verdict is not Verdict.RIGHT or not self._contradicted():
+            self._noise = measure_noise(self._probe, self._line)
+            self._judge_levels()
+        if self.verdict is not Verdict.RIGHT or not self._is_contradicted():
             return False
         widest = self.estimate.step
         self._levels = {s: level for s, level in self._levels.items() if s < widest}
         return True
 
-    def _contradicted(self) -> bool:
+    def _is_contradicted(self) -> bool:
         e = self.estimate
         if e.sides is not None or not np.isfinite(e.value):
             return False
         narrower = [x for x in self._levels.values() if x.step < e.step and np.isfinite(x.central)]
-        allowed = self._judge.allowed(self.given, e.value, e.error) + 2 * e.error
+        allowed = self._judge.allowed_difference(self.given, e.value, e.error) + 2 * e.error
         return any(
             abs(x.central - e.value) > allowed + 4 * x.noise(self._noise or 0.0) for x in narrower
         )
@@ -285,33 +283,33 @@ class Investigation:
         return self.verdict is Verdict.UNRESOLVED
 
     def _reach_both_sides(self) -> bool:
-        """Before a one-sided slope convicts, go on to narrower steps; tell whether that helped.
+        """Try narrower steps before a one-sided slope counts as wrong; return if both sides work.
 
-        The edge of the domain may lie close beside the point.
+        The edge of the domain may be very close to the point.
         """
         if self.verdict is not Verdict.WRONG or not self.estimate.one_sided:
             return False
         step = min(self._levels) / 8
-        while step >= self._line.least and self._look([step]):
+        while step >= self._line.least and self._add_levels([step]):
             if np.isfinite(self._levels[step].central):
                 narrower = [step / 8**k for k in range(1, 5)]
-                self._look([s for s in narrower if s >= self._line.least])
+                self._add_levels([s for s in narrower if s >= self._line.least])
                 return True
             step /= 8
         return False
 
     def _kink_stands(self) -> bool:
-        """Go on to narrower steps as far as noise permits: the kink may lie beside the point."""
+        """Try narrower steps as far as noise permits: the kink may be next to the point."""
         while self.estimate.sides is not None:
             narrow = min(self._levels)
             level, step = self._levels[narrow], narrow / 8
             if step < self._narrowest or 8 * level.noise() > 0.04 * level.gap:
                 return True
-            self._look([step])
+            self._add_levels([step])
         return False
 
     def _is_rough(self) -> bool:
-        """Whether φ changes as much between neighbouring numbers as anywhere, like sin at 1e15."""
+        """Does φ change as much between neighbouring numbers as anywhere, like sin at 1e15?"""
         share = max(1e-3, 100 * self._probe.epsilon)
         sizes = [level.size for level in self._levels.values() if np.isfinite(level.size)]
         noise = self._noise or 0.0
@@ -322,26 +320,26 @@ class Investigation:
         return rough
 
     def _is_constant(self) -> bool:
-        """Whether φ is constant but for rounding, where the given slope would move it far."""
+        """Is φ constant up to rounding, although the given slope would change it a lot?"""
         rises = [level.rise for level in self._levels.values()]
         small, step = rounding_of_inputs(self._probe), max(self._levels)
         return small < CALM and max(rises) <= small and abs(self.given) * step > 1e3 * small
 
     def _is_too_steep(self, share: float) -> bool:
-        """Whether φ is rough, and the given slope more than its numbers can follow."""
+        """Is φ rough, and the given slope steeper than its numbers can follow?"""
         rises = [level.rise for level in self._levels.values()]
         largest = max([rise for rise in rises if np.isfinite(rise)], default=0.0)
         least = max(share * largest, rounding_of_inputs(self._probe))
         return (self._noise or 0.0) > least and abs(self.given) * self._line.least > largest
 
-    def _settled(self) -> bool:
-        """Go on to narrower steps as long as they say something else; tell whether that ends."""
+    def _settle(self) -> bool:
+        """Try narrower steps while they disagree; return whether they agree in the end."""
         while self.verdict is Verdict.WRONG:
             narrower = [self._levels[step] for step in self._levels if step < self.estimate.step]
             if not any(self._contradicts(level) for level in narrower):
                 return True
             step = min(self._levels) / 8
-            if step < self._narrowest or not self._look([step]):
+            if step < self._narrowest or not self._add_levels([step]):
                 return False
         return True
 
@@ -351,21 +349,24 @@ class Investigation:
         return max(self._line.least, 1e-12 * min(self._line.near, self._line.unit))
 
     def _contradicts(self, level: Level) -> bool:
-        """Whether differences at a narrower step leave the estimate, for the given value."""
+        """Do differences at a narrower step move from the estimate to the given value?"""
         value = self.estimate.value
         noise = 4 * level.noise(self._noise or 0.0) + 2 * self.estimate.error
         noise += rounding_of_inputs(self._probe) / level.step
         nearer = abs(level.central - self.given) < 0.95 * abs(value - self.given)
         return bool(abs(level.central - value) > noise and nearer)
 
-    def _look_beside(self) -> None:
-        """Judge at a jump by the slopes beside it."""
+    def _judge_beside_jump(self) -> None:
+        """Judge at a jump by the slopes next to it."""
         found = [self._slopes_beside(self.estimate.step * k) for k in (1.0, 8.0)]
         near, far = found
         if near is None or far is None:
             return
         margin = max(abs(n - f) for n, f in zip(near[:2], far[:2], strict=True))
-        if margin > self._judge.allowed(*near[:2]) + 1e-3 * max(map(abs, near[:2])) + near[4]:
+        if (
+            margin
+            > self._judge.allowed_difference(*near[:2]) + 1e-3 * max(map(abs, near[:2])) + near[4]
+        ):
             return
         low, high, left, right, noise = near
         sides = (low - margin - noise, high + margin + noise)
@@ -375,7 +376,7 @@ class Investigation:
             self._is_on_stairs()
 
     def _slopes_beside(self, step: float) -> tuple[float, float, float, float, float] | None:
-        """Return least and greatest slope, left and right one, and their noise, beside a jump."""
+        """Return least, greatest, left and right slope next to a jump, and their noise."""
         sides: list[list[Arrays]] = []
         for direction in (-1.0, 1.0):
             near, first = self._line.at(direction * step)
@@ -392,10 +393,10 @@ class Investigation:
         to_left, to_right = (float(sum(np.sum(s) for s in side)) for side in (left, right))
         return low, high, to_left, to_right, 8 * self._probe.epsilon * self._probe.scale / step
 
-    def _be_lenient(self) -> None:
-        """Take what rounding hides even at the best step for none: a share of φ per unit.
+    def _allow_hidden_rounding(self) -> None:
+        """Accept a difference that rounding hides even at the best step: a share of φ per unit.
 
-        Of φ, or of the larger terms of it that cancel, which its noise tells.
+        The share is of φ, or of larger terms of φ that cancel, which the noise shows.
         """
         lenient = unseen_slope(self._probe, self._noise or 0.0) / self._line.unit
         rounding = max(self._judge.rounding, ROUNDING * lenient / LOST)
@@ -404,23 +405,25 @@ class Investigation:
             self.verdict = Verdict.RIGHT
 
     # ── more digits ───────────────────────────────────────────────────────────────────────────
-    def _be_precise(self) -> None:
-        """Compute what is still open in long double, or confirm it by a complex step."""
-        probe = precise(self._probe, 1e3 * (self._noise or 0.0))
+    def _use_more_digits(self) -> None:
+        """Compute an open slope in long double, or confirm it by a complex step."""
+        probe = long_double_probe(self._probe, 1e3 * (self._noise or 0.0))
         if probe is not None:
             line = self._line.along(probe)
             steps = [usual_step(probe.epsilon, line.unit) * 8**k for k in (6, 5, 4, 2, 1, 0, -1)]
             steps += [usual_step(probe.epsilon, line.near) * 8**k for k in (6, 5, 4, 2, 1, 0)]
             moving = probe.moving(line)
             levels = [probe.level(line, s, moving) for s in sorted(set(steps)) if s >= line.least]
-            found = estimate(levels, measured_noise(probe, line))
+            found = estimate(levels, measure_noise(probe, line))
             if found.error < self.estimate.error or not np.isfinite(self.estimate.value):
                 verdict, before = self._judge.verdict(self.given, found), self.estimate
-                unsure = before.rough or found.sides is not None or far(found, before)
+                unsure = before.rough or found.sides is not None or are_apart(found, before)
                 unsure = unsure or all(level.flat for level in levels)
-                unsure = unsure or (two_sided(self._levels.values()) and not two_sided(levels))
-                if verdict is Verdict.WRONG and not unsure:  # a part may have no more digits
-                    found = self._over_treads(probe, line, found) or found
+                unsure = unsure or (
+                    is_two_sided(self._levels.values()) and not is_two_sided(levels)
+                )
+                if verdict is Verdict.WRONG and not unsure:  # parts may have fewer digits
+                    found = self._estimate_over_treads(probe, line, found) or found
                     verdict = self._judge.verdict(self.given, found)
                 self.verdict = Verdict.UNRESOLVED if unsure and not verdict.passes else verdict
                 self.estimate = replace(found, rough=before.rough or found.rough)
@@ -428,16 +431,16 @@ class Investigation:
             self._try_complex_step()
 
     def _try_complex_step(self) -> None:
-        """Take the imaginary part of f(x + ih)/h: no difference, so nothing cancels.
+        """Take the imaginary part of f(x + ih)/h: without a difference, nothing cancels.
 
-        It is the derivative of analytic functions only, so it may confirm a gradient, within the
-        error bar of the differences, and never convicts one.
+        It is the derivative of analytic functions only. So it may confirm a gradient within the
+        error bar of the differences, but never shows that one is wrong.
         """
         slope = complex_slope(self._probe, self._line)
         if slope is None or not np.isfinite(slope):
             return
         close = abs(slope - self.estimate.value) <= 2 * self.estimate.error
-        if close and abs(self.given - slope) <= self._judge.allowed(self.given, slope):
+        if close and abs(self.given - slope) <= self._judge.allowed_difference(self.given, slope):
             error = abs(self.given - slope)
             self.estimate = replace(self.estimate, value=slope, error=error, step=1e-30)
             self.verdict = Verdict.RIGHT
@@ -447,9 +450,9 @@ def unseen_slope(probe: Probe, noise: float) -> float:
     """Return the slope, per unit, that rounding may hide even at the best step.
 
     Args:
-        probe: of the function.
-        noise: of φ. It says how large the terms of φ are that cancel, if it is not more than those
-            of a size of 1 can have; more is no rounding, or too much of it.
+        probe: the function at the point.
+        noise: the noise of φ. It shows how large the cancelling terms of φ are, if it is within
+            the rounding of terms of size 1; more noise is not used.
     """
     rounding = probe.epsilon * probe.scale
     if noise <= 1e3 * probe.epsilon * max(probe.scale, 1.0):
@@ -457,18 +460,18 @@ def unseen_slope(probe: Probe, noise: float) -> float:
     return LOST * rounding
 
 
-def two_sided(levels: Iterable[Level]) -> bool:
-    """Whether the function is finite to both sides at some step."""
+def is_two_sided(levels: Iterable[Level]) -> bool:
+    """Is the function finite on both sides at some step?"""
     return any(np.isfinite(level.central) for level in levels)
 
 
-def far(a: Estimate, b: Estimate) -> bool:
-    """Whether two estimates are further apart than their error bars allow."""
+def are_apart(a: Estimate, b: Estimate) -> bool:
+    """Are two estimates further apart than their error bars allow?"""
     return bool(abs(a.value - b.value) > 2 * (a.error + b.error))
 
 
 def complex_slope(probe: Probe, line: Line) -> float | None:
-    """Return Im Σ g·f(x + ih·v)/h, or None if the function does not run in complex numbers."""
+    """Return Im Σ g·f(x + ih·v)/h; None if the function does not accept complex numbers."""
     subject, step = probe.subject, 1e-30
     if any(subject.inputs.complex) or any(subject.complex_outputs):
         return None
@@ -476,9 +479,9 @@ def complex_slope(probe: Probe, line: Line) -> float | None:
     moved = [(x + 1j * step * t)[()] if np.any(t) else x[()] for x, t in rows]
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("error")  # a cast to real numbers only warns
+            warnings.simplefilter("error")  # casts to real numbers only warn
             outputs = subject.outputs(moved)
-    except Exception:  # whatever a function does with numbers it was not made for
+    except Exception:  # the function may not support complex numbers
         return None
     if [y.shape for y in outputs] != [g.shape for g in probe.weights]:
         return None

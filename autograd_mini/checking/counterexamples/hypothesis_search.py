@@ -1,4 +1,4 @@
-"""Hunt: one search for a counterexample, by hypothesis."""
+"""Search for a counterexample with hypothesis."""
 
 from __future__ import annotations
 
@@ -14,50 +14,50 @@ from ...core.tensor import Tensor
 from ...core.tree import flatten
 from ...errors import ArgumentError
 from ..drawing import hypothesis, st
-from ..inputs import plain
+from ..inputs import leaf_array
 from ..reporting.report import Report
 from .contract import ANY_VALUES, Contract, Place, contract_of
-from .counterexample import Counterexample, counterexample
-from .looked_at import LookedAt
-from .trials import Refused, Trial, failure
-from .variations import Pattern, smaller, varied, with_simpler_numbers
+from .counterexample import Counterexample, LookedAt, counterexample
+from .trials import GradientTrial, Refused, failure_kind
+from .variations import ArgumentPattern, draw_smaller_parts, draw_variation, with_simpler_numbers
 
 ENDS = (
     hypothesis.errors.NoSuchExample,
     hypothesis.errors.Unsatisfiable,
-    hypothesis.errors.Flaky,  # what was found before is kept
+    hypothesis.errors.Flaky,  # an earlier result is kept
 )
-"""How hypothesis says that it found nothing, or nothing that it could find again."""
+"""Errors by which hypothesis says that it found nothing, or nothing reproducible."""
 
 PATIENCE = 4
-"""Inputs that are refused, for one that is to be checked, before a search comes to its end."""
+"""A search ends after this many useless inputs for each input to check."""
 
 ROUND = 15
-"""Inputs that hypothesis draws in a row. It varies what it drew before; a new start sees others."""
+"""Inputs that hypothesis draws in one run. It varies its earlier draws, and a new run starts from
+others."""
 
 SIMPLER = 60
-"""Inputs that are tried to make what was found smaller."""
+"""Number of attempts to simplify a counterexample."""
 
 HOME = "__hypothesis_home_directory"
 
 
-class Hunt:
-    """A search: what is checked, and what was found so far.
+class HypothesisSearch:
+    """The state of a search: the function to check, and the results so far.
 
     Attributes:
-        trial: what is checked.
-        kind: of the failure that was found first; only such are made simpler.
-        found: the inputs and report of the last of them.
-        found_empty: likewise the first with an empty array, the last resort.
-        refused: why inputs were no use: errors, None where the function is not finite.
-        checked: how many inputs, with no array empty, could be checked.
-        patience: how many are refused before a search comes to its end.
-        taken: the examples.
-        contract: what is kept of them.
-        shapes: those of all inputs that were checked.
+        trial: the function and gradient to check.
+        kind: the kind of the first failure; only this kind is simplified.
+        found: the inputs and report of the latest failure of this kind.
+        found_empty: the same for the first failure with an empty array, as a last resort.
+        refused: why inputs were useless: an error, or None if the function was not finite.
+        checked: how many inputs without empty arrays were checked.
+        patience: how many inputs may be refused before the search ends.
+        pattern: the examples.
+        contract: the properties of the examples that are kept.
+        shapes: the shapes of all inputs that were checked.
     """
 
-    def __init__(self, trial: Trial, taken: Pattern) -> None:
+    def __init__(self, trial: GradientTrial, pattern: ArgumentPattern) -> None:
         self.trial = trial
         self.kind: str | None = None
         self.found: tuple[tuple[Any, ...], Report] | None = None
@@ -65,21 +65,21 @@ class Hunt:
         self.refused: list[Exception | None] = []
         self.checked = 0
         self.patience = 0
-        self.taken = taken
+        self.pattern = pattern
         self.contract: Contract = ANY_VALUES
         self.shapes: set[tuple[tuple[int, ...], ...]] = set()
 
     def run(self, shapes: str, values: str, max_examples: int) -> Counterexample | None:
-        """Search, and write down what was found.
+        """Search, and return the simplest counterexample.
 
-        The examples come first, then what is like them in shape and values, and only then what
-        else was asked for.
+        The examples come first, then inputs of similar shapes and values, then everything else that
+        the user allowed.
 
         Raises:
             ArgumentError: if nothing could be checked.
         """
         self.patience = PATIENCE * max_examples
-        self.contract = contract_of(self.taken.examples, self.outputs)
+        self.contract = contract_of(self.pattern.examples, self.outputs)
         wider = (shapes, values) != ("fixed", "similar")
         count = -(-max_examples // 2) if wider else max_examples
         self.try_examples()
@@ -105,22 +105,22 @@ class Hunt:
         return None
 
     def outputs(self, values: Mapping[Place, Any]) -> list[Any] | None:
-        """Return the outputs with these values in place of examples, None without finite ones."""
-        if self.taken.is_drawn:
+        """Return the outputs with these values in place of examples; None if not finite."""
+        if self.pattern.is_drawn:
             return None
-        return self.trial.outputs(self.taken.filled({**self.taken.examples, **values}))
+        return self.trial.outputs(self.pattern.fill_arguments({**self.pattern.examples, **values}))
 
     def try_examples(self) -> None:
-        """Check the gradient at the examples themselves."""
-        if not self.taken.is_drawn:
+        """Check the gradient at the examples."""
+        if not self.pattern.is_drawn:
             with suppress(Refused):
-                self.fails(self.taken.filled({}))
+                self.fails(self.pattern.fill_arguments({}))
 
     def looked_at(self, values: str) -> LookedAt:
-        """Say which inputs were checked."""
-        places = self.taken.examples
-        names = dict(zip(places, self.trial.names(self.taken, list(places)), strict=True))
-        given = {names[place]: np.shape(plain(x)) for place, x in places.items()}
+        """Describe which inputs were checked."""
+        places = self.pattern.examples
+        names = dict(zip(places, self.trial.names(self.pattern, list(places)), strict=True))
+        given = {names[place]: np.shape(leaf_array(x)) for place, x in places.items()}
         kept = {names[place]: str(s) for place, s in self.contract.structures.items()}
         order = tuple(names[place] for place in self.contract.ordered)
         others = len(self.shapes - {tuple(given.values())})
@@ -129,8 +129,8 @@ class Hunt:
         )
 
     def look_in_rounds(self, shapes: str, max_examples: int) -> None:
-        """Draw inputs of these shapes until one fails, and make that simpler."""
-        inputs = varied(self.taken, shapes, self.contract)
+        """Draw inputs of these shapes until one fails, and simplify it."""
+        inputs = draw_variation(self.pattern, shapes, self.contract)
         for begun in range(0, max_examples, ROUND):
             count = min(ROUND, max_examples - begun)
             self.look(inputs, self.fails_or_is_no_use, count, self.trial.seed + begun)
@@ -144,7 +144,7 @@ class Hunt:
         max_examples: int,
         seed: int,
     ) -> None:
-        """Draw inputs until the condition holds, and make simpler those that fulfil it."""
+        """Draw inputs until the condition holds, and let hypothesis simplify them."""
         quiet = hypothesis.settings(
             max_examples=max_examples,
             phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
@@ -154,25 +154,27 @@ class Hunt:
             print_blob=False,
             verbosity=hypothesis.Verbosity.quiet,
         )
-        with no_directory(), suppress(*ENDS):
+        with leave_no_directory(), suppress(*ENDS):
             hypothesis.find(inputs, condition, settings=quiet, random=Random(seed))
 
     def make_smaller(self, *, fewer_axes: bool) -> None:
-        """Look for parts of what was found that fail as well."""
+        """Look for smaller parts of the inputs that fail too."""
         while self.found is not None:
-            before = amount(self.found[0])
-            condition = lambda x, before=before: amount(x) < before and self.fails_or_is_no_use(x)
-            parts = smaller(self.taken.at(self.found[0]), fewer_axes)
+            before = count_numbers(self.found[0])
+            condition = lambda x, before=before: (
+                count_numbers(x) < before and self.fails_or_is_no_use(x)
+            )
+            parts = draw_smaller_parts(self.pattern.at(self.found[0]), fewer_axes)
             self.look(parts, condition, SIMPLER, self.trial.seed)
-            if amount(self.found[0]) == before:
+            if count_numbers(self.found[0]) == before:
                 return
 
     def make_simpler(self) -> None:
-        """Put simpler numbers in place of those that were found."""
+        """Replace numbers by simpler ones, as long as the check still fails."""
         remaining, better = SIMPLER, True
         while better and remaining > 0 and self.found is not None:
             better = False
-            for inputs in with_simpler_numbers(self.taken.at(self.found[0])):
+            for inputs in with_simpler_numbers(self.pattern.at(self.found[0])):
                 remaining -= 1
                 with suppress(Refused):
                     better = self.fails(inputs)
@@ -180,7 +182,7 @@ class Hunt:
                     break
 
     def nothing_checked(self) -> str:
-        """Say why nothing was checked."""
+        """Explain why no input could be checked."""
         errors = [error for error in self.refused if error is not None]
         if not errors:
             return (
@@ -194,12 +196,12 @@ class Hunt:
         )
 
     def fails(self, inputs: tuple[Any, ...]) -> bool:
-        """Whether the gradient is wrong at these inputs, in the way that was found first.
+        """Is the gradient wrong at these inputs, in the same way as the first failure?
 
         Raises:
-            Refused: if they are no use.
+            Refused: if the inputs are useless.
         """
-        at = self.taken.at(inputs).examples
+        at = self.pattern.at(inputs).examples
         if not self.contract.holds(at):
             return False
         try:
@@ -209,43 +211,43 @@ class Hunt:
             raise
         empty = not all(x.size for x in arrays_in(inputs))
         self.checked += not empty
-        self.shapes.add(tuple(np.shape(plain(x)) for x in at.values()))
-        kind = failure(report)
+        self.shapes.add(tuple(np.shape(leaf_array(x)) for x in at.values()))
+        kind = failure_kind(report)
         if kind is None or kind != (self.kind or kind):
             return False
-        if not empty and not self.trial.is_certain(inputs, report, self.taken):
+        if not empty and not self.trial.is_certain(inputs, report, self.pattern):
             return False
-        if empty:  # a failure of its own: others are looked for first
+        if empty:  # a special case: look for others first
             self.found_empty = self.found_empty or (inputs, report)
             return False
         self.kind, self.found = kind, (inputs, report)
         return True
 
     def fails_or_is_no_use(self, inputs: tuple[Any, ...]) -> bool:
-        """Do the same, and tell hypothesis about inputs that are no use."""
+        """Do the same as `fails`, and tell hypothesis to reject useless inputs."""
         try:
             return self.fails(inputs)
         except Refused:
             if len(self.refused) > self.patience:
-                return False  # as good as checked, so that a search comes to its end
+                return False  # counts as checked, so that the search ends
             hypothesis.reject()
 
 
 def arrays_in(inputs: tuple[Any, ...]) -> list[Any]:
-    """Return the arrays and tensors among arguments."""
+    """Return the arrays and tensors among the arguments."""
     leaves = [leaf for x in inputs for leaf in flatten(x)[0]]
-    return [plain(x) for x in leaves if isinstance(x, (np.ndarray, Tensor))]
+    return [leaf_array(x) for x in leaves if isinstance(x, (np.ndarray, Tensor))]
 
 
-def amount(inputs: tuple[Any, ...]) -> tuple[int, int]:
-    """Return how many numbers and axes arguments have."""
+def count_numbers(inputs: tuple[Any, ...]) -> tuple[int, int]:
+    """Return the number of entries and of axes in the arguments."""
     arrays = arrays_in(inputs)
     return sum(x.size for x in arrays), sum(x.ndim for x in arrays)
 
 
 @contextmanager
-def no_directory() -> Iterator[None]:
-    """Keep hypothesis from leaving a directory, with what it learns of modules, behind."""
+def leave_no_directory() -> Iterator[None]:
+    """Keep hypothesis from leaving its cache directory behind."""
     before = vars(hypothesis.configuration).get(HOME)
     with TemporaryDirectory() as place:
         hypothesis.configuration.set_hypothesis_home_dir(place)

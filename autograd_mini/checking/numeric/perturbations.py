@@ -1,8 +1,9 @@
-"""A sweep: a recorded function with each entry of an input moved, many at once.
+"""Evaluate a function with each entry of an input moved, many entries in one pass.
 
-The function is recorded once, as `vmap` does, and its graph is walked with regions: only what
-moves is computed. So all derivatives of a network's loss cost little more than those of its last
-layers.
+`PerturbedGraph` records the function once, as `vmap` does, and propagates sparse changes through
+its graph, so that only the changed values are computed. All derivatives of a network's loss then
+cost little more than those of its last layers. `Batch` does the same for PyTorch and JAX with their
+own `vmap`.
 """
 
 from __future__ import annotations
@@ -20,30 +21,38 @@ from ...core.reverse import dependents
 from ...core.tensor import Tensor, leaf
 from ...core.tree import flatten
 from ...core.vmap import Example
-from .regions import At, Memory, Region, gathered, moved
+from ..inputs import Arrays
+from .lines import Probe
+from .sparse_changes import At, Memory, SparseChange, gather_base, propagate
 
 ROWS = 512
-"""Perturbed values at once, two an entry: fewer cost calls, more do not stay in the cache."""
+"""Perturbed values in one pass, two for each entry; more of them leave the cache."""
 
 NUMBERS = 4_000_000
-"""How many numbers of one value, for all perturbations, are held at once."""
+"""Largest size of one value for all perturbations."""
 
 COMPARED = 3
-"""Entries of an input, of those that move and of those that do not, for which the function is
-called to see that the sweep gives the same."""
+"""Number of entries that change, and that do not, for which the function is also called."""
+
+
+MOST_NUMBERS = 2**20
+"""Largest size of an input, or of the outputs, for all points of a batch."""
+
+MOST_POINTS = 256
+"""Largest number of points in a batch."""
 
 
 class NotSweepable(Exception):
-    """The function must be called as it is: it looks at values, or cannot be walked."""
+    """The function must be called normally: it reads values, or its graph cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """What moving single entries does to φ = Σ g·y; arrays, one number an entry.
+    """The effect of moving single entries on φ = Σ g·y; arrays, one number for each entry.
 
     Attributes:
-        above, below: φ with the entry moved up and down, less φ at the point.
-        up, down: how far it was moved, after rounding; down is negative.
+        above, below: the change of φ with the entry moved up and down.
+        up, down: the steps after rounding; down is negative.
         size: Σ |g·y| of the outputs that changed.
     """
 
@@ -56,12 +65,12 @@ class Differences:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """From an input to the outputs.
+    """The operations from an input to the outputs.
 
     Attributes:
-        vertices: what depends on the input, in order.
-        done: for a vertex, what nobody takes after it.
-        largest: the size of the largest value on the way.
+        vertices: the operations that depend on the input, in order.
+        done: for each operation, the values that no later operation uses.
+        largest: the size of the largest value on the path.
     """
 
     vertices: list[Any]
@@ -69,7 +78,7 @@ class Path:
     largest: int
 
 
-class Sweep:
+class PerturbedGraph:
     """A recorded function at a point, weighted by a cotangent.
 
     Raises:
@@ -95,12 +104,12 @@ class Sweep:
         """Move entries of one input up and down.
 
         Args:
-            position: which input.
-            flat: flat places of the entries.
-            steps: how far.
+            position: the position of the input.
+            flat: the flat indices of the entries.
+            steps: the step of each entry.
 
         Raises:
-            NotSweepable: if an operation cannot be swept, or the result is not that of a call.
+            NotSweepable: if an operation cannot be propagated, or the result differs from a call.
         """
         if self._tried.get(position):
             raise NotSweepable(self._tried[position])
@@ -116,12 +125,12 @@ class Sweep:
                     part = slice(start, start + count)
                     values = np.concatenate([above[part], below[part]])
                     places = np.concatenate([flat[part], flat[part]])
-                    change, size = self._walk(position, path, places, values, memory)
+                    change, size = self._propagate(position, path, places, values, memory)
                     half = len(change) // 2
                     rows[0, part], rows[1, part] = change[:half], change[half:]
                     rows[2, part] = size[:half]
                 if len(flat) and position not in self._tried:
-                    self._try(position, flat, above, rows)
+                    self._compare_with_calls(position, flat, above, rows)
         except NotSweepable:
             raise
         except Exception as error:
@@ -129,7 +138,7 @@ class Sweep:
         return Differences(rows[0], rows[1], above - xs, below - xs, rows[2])
 
     def _path(self, position: int) -> Path:
-        """Return what depends on an input, in order."""
+        """Return the operations that depend on an input, in order."""
         outputs = [y for y in self._outputs if isinstance(y, Tensor)]
         needed = dependents(outputs, {self._leaves[position].serial}, every=True)[0]
         vertices = [vertex_of(needed[serial]) for serial in sorted(needed)]
@@ -142,13 +151,13 @@ class Sweep:
                 done.setdefault(serial, []).append(key)
         return Path(vertices, done, max((x.size for x in needed.values()), default=1) or 1)
 
-    def _walk(
+    def _propagate(
         self, position: int, path: Path, places: np.ndarray, values: np.ndarray, memory: Memory
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the change of φ, and the size of what changed, for each perturbation."""
+        """Return the change of φ, and the size of the changed outputs, for each move."""
         x = self._arrays[position]
         at: At = tuple(np.unravel_index(places, x.shape)) if x.ndim else ()
-        start = Region(values.reshape(-1, *(1,) * x.ndim), at, x)
+        start = SparseChange(values.reshape(-1, *(1,) * x.ndim), at, x)
         regions: Values = {key_of(self._leaves[position]): start}
         for vertex in path.vertices:
             taken = []
@@ -157,14 +166,14 @@ class Sweep:
                     taken.append(regions.get(key_of(operand), operand._value))
                 else:
                     taken.append(operand)
-            if not any(isinstance(one, Region) for one in taken):
+            if not any(isinstance(one, SparseChange) for one in taken):
                 continue
             y = vertex.arrays if type(vertex) is Record else vertex._value
             last = [regions.pop(key, None) for key in path.done.get(vertex.serial, ())]
-            over = vertex._primitive.kind == "elementwise"  # may write over what it takes
+            over = vertex._primitive.kind == "elementwise"  # may overwrite its operands
             if over:
                 memory.give_back(last, regions.values())
-            deliver(vertex, moved(vertex._primitive, taken, vertex._params, y, memory), regions)
+            deliver(vertex, propagate(vertex._primitive, taken, vertex._params, y, memory), regions)
             if not over:
                 memory.give_back(last, regions.values())
         change, size = np.zeros(len(values)), np.zeros(len(values))
@@ -172,28 +181,30 @@ class Sweep:
             region = regions.get(key_of(y)) if isinstance(y, Tensor) else None
             if region is not None:
                 axes = tuple(range(1, region.values.ndim))
-                weight = gathered(g, region.at)
+                weight = gather_base(g, region.at)
                 change += np.sum(weight * region.change(), axis=axes)
                 size += np.sum(np.abs(weight * region.values), axis=axes)
         memory.reclaim()
         return change, size
 
-    def _try(self, position: int, flat: np.ndarray, above: np.ndarray, rows: np.ndarray) -> None:
+    def _compare_with_calls(
+        self, position: int, flat: np.ndarray, above: np.ndarray, rows: np.ndarray
+    ) -> None:
         """Compare a few entries with calls of the function.
 
         Raises:
-            NotSweepable: if they differ by more than rounding, now and in every later sweep.
+            NotSweepable: if they differ by more than rounding, now and from then on.
         """
         generator = np.random.default_rng(len(flat))
         moving = np.isfinite(rows[0]) & (rows[0] != 0)
         telling = generator.permutation(np.flatnonzero(moving))[:COMPARED]
         still = generator.permutation(np.flatnonzero(~moving))[
             :COMPARED
-        ]  # do they really not move?
+        ]  # do they really not change?
         for i in [*telling.tolist(), *still.tolist()]:
             arrays = [x.copy() for x in self._arrays]
             arrays[position].flat[flat[i]] = above[i]
-            expected, size = self._called(arrays)
+            expected, size = self._call_function(arrays)
             found = float(rows[0, i])
             both = np.isnan(found) and np.isnan(expected)
             if not both and not abs(found - expected) <= 1e-12 * size:
@@ -201,8 +212,8 @@ class Sweep:
                 raise NotSweepable(self._tried[position])
         self._tried[position] = ""
 
-    def _called(self, arrays: list[np.ndarray]) -> tuple[float, float]:
-        """Return the change of φ that a call shows, and the size of its terms."""
+    def _call_function(self, arrays: list[np.ndarray]) -> tuple[float, float]:
+        """Return the change of φ in a call of the function, and the size of its terms."""
         with no_grad():
             result = self._function(*(leaf(x[()]) for x in arrays))
         values = [plain_value(y) for y in flatten(result)[0]]
@@ -210,3 +221,75 @@ class Sweep:
         rows = list(zip(self._weights, values, bases, strict=True))
         change = sum(float(np.sum(g * (y - base))) for g, y, base in rows)
         return change, sum(float(np.sum(np.abs(g * y))) for g, y, _ in rows)
+
+
+class Batch:
+    """A function at the point of a probe, called for many points at once."""
+
+    def __init__(self, probe: Probe) -> None:
+        self._probe = probe
+        outputs = sum(y.size for y in probe.base)
+        self._largest = max([outputs, *(x.size for x in probe.point)])
+
+    def differences(self, position: int, flat: np.ndarray, steps: np.ndarray) -> Differences:
+        """Move entries of one input up and down.
+
+        Raises:
+            NotSweepable: if the function cannot be batched, or gives another result then.
+        """
+        rounded = self._probe.subject.inputs.round_coordinates
+        xs = self._probe.point[position].ravel()[flat]
+        ups, downs = rounded(position, xs + steps), rounded(position, xs - steps)
+        count = max(1, min(MOST_POINTS, MOST_NUMBERS // self._largest) // 2)
+        found = np.zeros((3, len(flat)))
+        for start in range(0, len(flat), count):
+            part = slice(start, start + count)
+            found[:, part] = self._evaluate_moves(position, flat[part], ups[part], downs[part])
+        if len(flat):
+            self._compare_with_call(position, flat[-1], ups[-1], found[0, -1])
+        return Differences(found[0], found[1], ups - xs, downs - xs, found[2])
+
+    def _evaluate_moves(
+        self, position: int, flat: np.ndarray, ups: np.ndarray, downs: np.ndarray
+    ) -> np.ndarray:
+        """Return the change of φ above and below, and the size of the changed outputs.
+
+        The point itself is part of the batch, so that unchanged outputs are exactly equal.
+        """
+        point, count = self._probe.point[position], len(flat)
+        moved = np.repeat(point[None], 2 * count + 1, axis=0)
+        rows = moved.reshape(len(moved), -1)
+        rows[np.arange(count), flat] = ups
+        rows[np.arange(count, 2 * count), flat] = downs
+        outputs = self._evaluate_rows(position, moved)
+        found, whole = np.zeros((3, count)), np.zeros(count)
+        for g, y in zip(self._probe.weights, outputs, strict=True):
+            weight, values = g.ravel(), y.reshape(len(y), -1)
+            above, below, base = values[:count], values[count:-1], values[-1]
+            size = np.abs(above) * np.abs(weight)
+            found[0] += (above - base) @ weight
+            found[1] += (below - base) @ weight
+            found[2] += np.sum(size, axis=1, where=above != below)
+            whole += np.sum(size, axis=1)
+        found[2] = np.where(found[2] > 0, found[2], whole)
+        return found
+
+    def _evaluate_rows(self, position: int, moved: np.ndarray) -> Arrays:
+        outputs = self._probe.subject.evaluate_rows(self._probe.point, position, moved)
+        expected = [(len(moved), *y.shape) for y in self._probe.base]
+        if outputs is None or [y.shape for y in outputs] != expected:
+            raise NotSweepable
+        return outputs
+
+    def _compare_with_call(self, position: int, flat: int, value: float, above: float) -> None:
+        """Compare one of the points with a normal call.
+
+        Raises:
+            NotSweepable: if they differ by more than rounding.
+        """
+        probe = self._probe
+        alone = probe.with_entry(position, int(flat), value)
+        expected = probe.weighted_change(alone, probe.base)
+        rounding = 64 * probe.epsilon * (probe.scale + probe.size(alone, alone))
+        if np.isfinite(expected) and not abs(above - expected) <= rounding + 1e-6 * abs(expected):
+            raise NotSweepable

@@ -1,7 +1,7 @@
-"""Segments: parts of a formula that work on one value, as a sigmoid or a softmax in several steps.
+"""Faults in segments: parts of a formula with one input value, such as a sigmoid in several steps.
 
-The derivative of such a part is a unit for those who write it down: it is left out, taken at
-another value, or replaced by that of another function.
+People write the derivative of such a part as one expression. They may leave it out, evaluate it at
+another value, or use the derivative of another function.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ import numpy as np
 from ...core.forward import Values, key_of
 from ...core.tensor import Tensor
 from ..causes import Kind
-from .faults import Fault, Trial, times_value
-from .formula import Edge, Formula, add, name_of, place_of
-from .terms import factors
+from .faults import Fault, FaultTrial, multiply_by
+from .formula import Edge, Formula, add_cotangent, name_of, place_of
+from .terms import simple_factors
 
 Rule = tuple[Kind, str, Callable[[Any], Any]]
-"""The kind of a mistake, it in words, and what it makes of the cotangent of an end."""
+"""The kind of a mistake, its text, and the function of the cotangent at the end."""
 
 LONGEST = 24
-"""Operations of a segment, at most."""
+"""A segment with more operations is not used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Operations between a value and a result of its shape, that no other moving value enters.
+    """Operations from a value to a result of the same shape, without other moving inputs.
 
     Attributes:
         start, end: the value and the result.
-        edges: where the operations take the value.
+        edges: the edges at which operations use the value.
         inside: the operations.
     """
 
@@ -44,13 +44,13 @@ class Segment:
 
 
 @dataclass(slots=True)
-class Replaced:
-    """What passes back to the start of a segment in place of what is right.
+class ReplacedDerivative:
+    """A fault function that replaces the derivative of a segment.
 
     Attributes:
-        segment: where.
-        rule: what it makes of the cotangent of the end.
-        cotangents: of all tensors, while they are carried back.
+        segment: the segment.
+        rule: computes the cotangent of the start from the cotangent of the end.
+        cotangents: the cotangents of all tensors, while they are carried back.
     """
 
     segment: Segment
@@ -58,14 +58,14 @@ class Replaced:
     cotangents: Values = field(default_factory=dict)
 
     def __call__(self, vertex: Any, position: int, g: Any, gx: Any) -> Any:
-        """Give all to the last edge, nothing to the others."""
+        """Give everything to the last edge, and nothing to the others."""
         if (vertex.serial, position) != self.segment.edges[0]:
             return np.zeros_like(gx)
         return self.rule(self.cotangents[key_of(self.segment.end)])
 
 
 def segments(formula: Formula) -> Iterator[Segment]:
-    """Yield the segments of a formula, the longest from each start first."""
+    """Yield the segments of a formula, for each start the longest first."""
     for start in formula.values:
         inside: dict[Any, Any] = {key_of(start): start}
         found = []
@@ -81,7 +81,7 @@ def segments(formula: Formula) -> Iterator[Segment]:
             if len(inside) > LONGEST:
                 break
         for end, vertices in reversed(found):
-            needed = behind(end, vertices)
+            needed = operations_behind(end, vertices)
             edges = [
                 (v.serial, p) for v in reversed(needed)
                 for p, x in enumerate(v._operands)
@@ -91,8 +91,8 @@ def segments(formula: Formula) -> Iterator[Segment]:
                 yield Segment(start, end, edges, needed)
 
 
-def behind(end: Tensor, vertices: list[Any]) -> list[Any]:
-    """Return those of some operations that a result depends on."""
+def operations_behind(end: Tensor, vertices: list[Any]) -> list[Any]:
+    """Return the operations that a result depends on."""
     wanted = {end.serial}
     for vertex in reversed(vertices):
         if vertex.serial in wanted:
@@ -100,14 +100,14 @@ def behind(end: Tensor, vertices: list[Any]) -> list[Any]:
     return [v for v in vertices if v.serial in wanted]
 
 
-def in_segments(trial: Trial) -> Fault | None:
-    """Return the first fault of a segment that is the cause: of all segments, the usual first."""
+def find_segment_fault(trial: FaultTrial) -> Fault | None:
+    """Return the first fault of a segment that is confirmed; common mistakes come first."""
     rows = []
     for segment in segments(trial.formula):
         g = trial.cotangents.get(key_of(segment.end))
         if key_of(segment.start) in trial.tangents[0] and g is not None and np.ndim(g):
-            rows.append((segment, g, passed_back(trial.formula, segment, g)))
-    for make in (left_out, across, replaced):
+            rows.append((segment, g, pull_back_through(trial.formula, segment, g)))
+    for make in (missing_derivatives, coupled_derivatives, replaced_derivatives):
         for segment, g, right in rows:
             if trial.formula.budget.is_spent:
                 return None
@@ -116,62 +116,64 @@ def in_segments(trial: Trial) -> Fault | None:
                 change = trial.along(segment.start, rule(g) - right)
                 if not np.all(np.abs(change - trial.wanted) <= trial.allowed):
                     continue
-                fault = Fault(kind, text, frozenset(segment.edges), Replaced(segment, rule))
-                if trial.confirmed(fault):
+                fault = Fault(
+                    kind, text, frozenset(segment.edges), ReplacedDerivative(segment, rule)
+                )
+                if trial.confirms(fault):
                     return fault
     return None
 
 
-def passed_back(formula: Formula, segment: Segment, g: Any) -> Any:
-    """Return what the operations of a segment pass back to its start."""
+def pull_back_through(formula: Formula, segment: Segment, g: Any) -> Any:
+    """Carry a cotangent back through a segment to its start."""
     found: Values = {key_of(segment.end): g}
     for vertex in reversed(segment.inside):
         for _, x, gx, _ in formula.steps(vertex, found):
-            add(found, x, gx)
+            add_cotangent(found, x, gx)
     return found.get(key_of(segment.start), np.zeros(segment.start.shape))
 
 
-def spoken(formula: Formula, segment: Segment) -> tuple[str, str]:
-    """Name the derivative of a segment, and the place."""
+def segment_words(formula: Formula, segment: Segment) -> tuple[str, str]:
+    """Name the derivative of a segment, and its place."""
     end, start = name_of(segment.end, formula), name_of(segment.start, formula)
     where = f"in the gradient of {{name}} ({place_of(formula, segment.end)})"
     return f"the derivative of {end} by {start}", where
 
 
-def left_out(formula: Formula, segment: Segment) -> Iterator[Rule]:
-    """Yield a derivative that is left out, or taken twice."""
-    what, where = spoken(formula, segment)
+def missing_derivatives(formula: Formula, segment: Segment) -> Iterator[Rule]:
+    """Yield a derivative that is missing, or applied twice."""
+    what, where = segment_words(formula, segment)
     yield Kind.TERM, f"{what} is missing {where}: it is not applied", lambda g: g
     twice = f"{what} is applied twice {where}"
     yield (
         Kind.TERM,
         twice,
-        lambda g: passed_back(formula, segment, passed_back(formula, segment, g)),
+        lambda g: pull_back_through(formula, segment, pull_back_through(formula, segment, g)),
     )
 
 
-def replaced(formula: Formula, segment: Segment) -> Iterator[Rule]:
-    """Yield simple expressions in the place of a derivative."""
-    what, where = spoken(formula, segment)
-    for label, v in factors([("u", segment.start._value), ("y", segment.end._value)]):
+def replaced_derivatives(formula: Formula, segment: Segment) -> Iterator[Rule]:
+    """Yield simple expressions in place of a derivative."""
+    what, where = segment_words(formula, segment)
+    for label, v in simple_factors([("u", segment.start._value), ("y", segment.end._value)]):
         hint = "where u is the input and y the result"
         text = f"{label}, {hint}, stands in the place of {what} {where}"
-        yield Kind.TERM, text, times_value(v)
+        yield Kind.TERM, text, multiply_by(v)
 
 
-def through_softmax(g: Any, y: Any, axis: int | None) -> Any:
-    """Carry a cotangent back through a softmax over some axis."""
+def softmax_vjp(g: Any, y: Any, axis: int | None) -> Any:
+    """Carry a cotangent back through a softmax over an axis."""
     return y * (g - np.sum(g * y, axis=axis, keepdims=True))
 
 
-def across(formula: Formula, segment: Segment) -> Iterator[Rule]:
-    """Yield mistakes with a derivative that is not entry by entry, as that of a softmax."""
-    what, where = spoken(formula, segment)
+def coupled_derivatives(formula: Formula, segment: Segment) -> Iterator[Rule]:
+    """Yield mistakes with a derivative that is not elementwise, such as that of a softmax."""
+    what, where = segment_words(formula, segment)
     y = segment.end._value
     if np.iscomplexobj(y):
         return
-    slope = passed_back(formula, segment, np.ones_like(y))
-    unlike = passed_back(
+    slope = pull_back_through(formula, segment, np.ones_like(y))
+    unlike = pull_back_through(
         formula, segment, np.where(np.arange(y.size).reshape(y.shape) % 2, -1.0, 1.0)
     )
     if np.allclose(np.abs(unlike), np.abs(slope), rtol=1e-9, atol=0):
@@ -181,20 +183,20 @@ def across(formula: Formula, segment: Segment) -> Iterator[Rule]:
         for i in range(y.size):
             unit = np.zeros(y.size)
             unit[i] = 1
-            diagonal[i] = passed_back(formula, segment, unit.reshape(y.shape)).flat[i]
+            diagonal[i] = pull_back_through(formula, segment, unit.reshape(y.shape)).flat[i]
         values = diagonal.reshape(y.shape)
         text = f"only the diagonal of the Jacobian counts, {what}, {where}: the sum is missing"
-        yield Kind.TERM, text, times_value(values)
+        yield Kind.TERM, text, multiply_by(values)
     text = (
         f"y · g stands in the place of {what} {where}: a sum, as in y · (g − Σ g · y), is missing"
     )
-    yield Kind.TERM, text, times_value(y)
+    yield Kind.TERM, text, multiply_by(y)
     for axis in range(y.ndim):
         text = f"{what} has its sum over axis {axis}, the wrong axis, {where}"
         yield (
             Kind.TERM, text,
-            partial(through_softmax, y=y, axis=axis),
+            partial(softmax_vjp, y=y, axis=axis),
         )  # fmt: skip
     if y.ndim > 1:
         text = f"{what} has its sum over all axes, the wrong ones, {where}"
-        yield Kind.TERM, text, partial(through_softmax, y=y, axis=None)
+        yield Kind.TERM, text, partial(softmax_vjp, y=y, axis=None)

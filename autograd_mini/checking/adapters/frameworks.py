@@ -1,0 +1,165 @@
+"""Find the framework that a function belongs to, and make the subject of its check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from ...core.tree import flatten
+from ...errors import ArgumentError
+from ..inputs import Inputs, argument_names
+from .foreign import Foreign, Framework, Passed
+
+FRAMEWORKS = {
+    "torch": ("torch_functions", "Torch"),
+    "jax": ("jax_functions", "Jax"),
+    "tensorflow": ("tensorflow_functions", "TensorFlow"),
+}
+"""The adapter of each framework: its module and class."""
+
+PACKAGES = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "tensorflow": "tensorflow"}
+"""The framework of each package. A tensor type or a function may be defined in any of them."""
+
+
+Function = Callable[..., Any]
+
+
+def framework_of(f: Any, inputs: Sequence[Any], name: str | None = None) -> Framework | None:
+    """Return the framework of a function, judged by its inputs and the function itself; or None.
+
+    Args:
+        f: the function.
+        inputs: the inputs of the function.
+        name: the name of the framework, if the caller knows it.
+
+    Raises:
+        ArgumentError: if the name is unknown.
+        ImportError: if the framework is not installed.
+    """
+    if name is not None and name not in FRAMEWORKS:
+        raise ArgumentError(
+            f"gradcheck: framework must be one of {tuple(FRAMEWORKS)}, got {name!r}"
+        )
+    if name is None:
+        leaves = flatten(list(inputs))[0]
+        found = (frameworks_of(x) for x in [*leaves, f])
+        name = next((name for names in found for name in names), None)
+    if name is None and callable(f):
+        name = PACKAGES.get(package_of(getattr(f, "__module__", None)))
+    if name is None:
+        return None
+    module, cls = FRAMEWORKS[name]
+    made: Framework = getattr(import_module(f"{__package__}.{module}"), cls)()
+    return made
+
+
+def package_of(module: Any) -> str:
+    """Return the top-level package of a module name."""
+    return module.partition(".")[0] if isinstance(module, str) else ""
+
+
+def frameworks_of(value: Any) -> list[str]:
+    """Return the frameworks in which a type (or the type of a value) or a base class is defined."""
+    cls = value if isinstance(value, type) else type(value)
+    return [PACKAGES[p] for c in cls.__mro__ if (p := package_of(c.__module__)) in PACKAGES]
+
+
+def adapt_function(
+    framework: Framework,
+    f: Any,
+    arguments: Sequence[Any],
+    names: Sequence[str] | None = None,
+    argnums: int | Sequence[int] | None = None,
+    keep_dtype: bool = False,
+) -> Foreign:
+    """Return the subject for a function of a framework's tensors.
+
+    Everything runs in double precision. If the function or its gradient only runs in the given
+    dtypes, these are kept.
+
+    Raises:
+        OperandError: if no input is a floating-point tensor.
+    """
+    written = argument_names(framework.declaring_function(f), len(arguments), names)
+    f, arguments = framework.open_containers(f, arguments)
+    plain = convert_arguments(framework, arguments, argnums)
+    kept = framework.subject(f, Inputs(plain, written, argnums, True), arguments, False)
+    if keep_dtype:
+        kept.try_run()
+        return kept
+    wide = framework.subject(
+        framework.wide_function(f), Inputs(plain, written, argnums), arguments, True
+    )
+    reached = wide.try_run()
+    return wide if reached == 2 or reached >= kept.try_run() > 0 else kept
+
+
+def convert_arguments(
+    framework: Framework, arguments: Sequence[Any], argnums: int | Sequence[int] | None
+) -> list[Any]:
+    """Replace tensors by arrays in the arguments.
+
+    Python numbers are differentiated if there are no tensors, or if `argnums` says so. Next to
+    tensors they count as options and are passed on.
+    """
+    leaves = flatten(list(arguments))[0]
+    tensors = [x for x in leaves if framework.owns(x) or isinstance(x, np.ndarray)]
+    hide = argnums is None and any(is_differentiable(framework, x) for x in tensors)
+
+    def plain(x: Any) -> Any:
+        if framework.owns(x):
+            try:
+                return framework.array(x)
+            except Exception:  # not numeric, such as a random key or text
+                return Passed(x)
+        return Passed(x) if hide and isinstance(x, (float, complex)) else x
+
+    return map_leaves(plain, arguments)
+
+
+def is_differentiable(framework: Framework, value: Any) -> bool:
+    """Does a tensor or array hold floating-point or complex numbers?"""
+    try:
+        array = framework.array(value) if framework.owns(value) else value
+    except Exception:  # not numeric, such as a random key or text
+        return False
+    return array.dtype.kind in "fc"
+
+
+def map_leaves(function: Callable[[Any], Any], arguments: Sequence[Any]) -> list[Any]:
+    """Apply a function to every leaf of each argument."""
+    found = []
+    for argument in arguments:
+        leaves, rebuild = flatten(argument)
+        found.append(rebuild([function(x) for x in leaves]))
+    return found
+
+
+def bridge_function(
+    framework: Framework,
+    f: Function,
+    arguments: Sequence[Any],
+    rules: dict[str, Any],
+    keep_dtype: bool,
+) -> tuple[Function, list[Any], dict[str, Any]]:
+    """Wrap a function of tensors, its arguments and hand-written rules to work on NumPy arrays."""
+
+    def plain(x: Any) -> Any:
+        return framework.array(x) if framework.owns(x) else x
+
+    def tensor(x: Any) -> Any:
+        return framework.tensor(x) if isinstance(x, (np.ndarray, np.floating)) else x
+
+    def over_arrays(function: Function) -> Function:
+        def call_over_arrays(*xs: Any) -> Any:
+            with framework.precision(not keep_dtype):
+                return map_leaves(plain, [function(*map_leaves(tensor, xs))])[0]
+
+        call_over_arrays.__name__ = str(getattr(function, "__name__", type(function).__name__))
+        return call_over_arrays
+
+    taken = {k: over_arrays(rule) if callable(rule) else rule for k, rule in rules.items()}
+    return over_arrays(framework.function(f)), map_leaves(plain, arguments), taken

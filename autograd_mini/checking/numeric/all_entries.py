@@ -1,0 +1,394 @@
+"""Estimate and judge every entry at once, then refine the doubtful ones, the worst first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..progress import Bar
+from .lines import NOISE, TINY, EntryLine, Probe
+from .perturbations import Batch, Differences, NotSweepable, PerturbedGraph
+from .refinement import UNEVEN, SlopeRefinement, usual_step
+from .verdicts import CODES, RESOLUTION, Judge, Tolerances, Verdict, explain_verdict
+
+WORTH_SWEEPING = 24
+"""From this many entries on, many are evaluated at once."""
+
+MANY = 8
+"""From this many entries on, it pays to move all of them in one call."""
+
+SHARP = 1e-4
+"""An error bar up to this share of an entry is fine enough."""
+
+LEAPT = 1e-3
+"""If the slope at a narrow step differs by more than this share, the first step jumped over a
+feature."""
+
+LIKE_A_POWER = np.log(10.0)
+"""Ratios of slopes that differ by less, in logarithm, fit a power of the step."""
+
+UNLIKE = 0.3
+"""If the one-sided slopes differ by more than this share, the point may be a kink."""
+
+EPSILON = float(np.finfo(np.float64).eps)
+"""The rounding unit of float64."""
+
+RIGHT = CODES[Verdict.RIGHT]
+"""The code of a right entry."""
+
+DOUBTFUL = -1
+"""The code of an entry without a verdict yet."""
+
+
+Mover = Callable[[int, np.ndarray, np.ndarray], Differences]
+
+InputMover = Callable[[np.ndarray, np.ndarray], Differences]
+
+ENOUGH = {Verdict.WRONG: 20, Verdict.UNRESOLVED: 40}
+"""After this many such entries, the remaining doubtful ones are not refined. If many are wrong,
+first estimates decide; if many are unresolved, the rest is unresolved too."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """The results for one input: flat arrays, one number for each entry.
+
+    Attributes:
+        given, numeric, error, step: the given and numeric derivatives, error bars and steps.
+        verdict: codes; -1 for doubtful.
+        gap: the difference of the one-sided slopes at the first step.
+        negligible: an error bar up to this size is small enough for every entry.
+        reasons: the reason, if the values do not show it.
+    """
+
+    given: np.ndarray
+    numeric: np.ndarray
+    error: np.ndarray
+    step: np.ndarray
+    verdict: np.ndarray
+    gap: np.ndarray
+    negligible: float = 0.0
+    reasons: dict[int, str] = field(default_factory=dict)
+
+
+def move_one_by_one(
+    probe: Probe, position: int, flat: np.ndarray, steps: np.ndarray, bar: Bar
+) -> Differences:
+    """Evaluate with every entry moved to both sides, one call each."""
+    rows = np.zeros((5, len(flat)))
+    inputs = probe.subject.inputs
+    xs = probe.point[position].ravel()[flat]
+    ups = inputs.round_coordinates(position, xs + steps)
+    downs = inputs.round_coordinates(position, xs - steps)
+    for i, place in enumerate(flat):
+        above = probe.with_entry(position, place, ups[i])
+        below = probe.with_entry(position, place, downs[i])
+        rows[0, i] = probe.weighted_change(above, probe.base)
+        rows[1, i] = probe.weighted_change(below, probe.base)
+        rows[4, i] = probe.size(above, below)
+        bar.update(1)
+    rows[2], rows[3] = ups - xs, downs - xs
+    return Differences(*rows)
+
+
+def choose_mover(probe: Probe, bar: Bar) -> Mover:
+    """Return the fastest way to evaluate with single entries moved."""
+    inputs, subject = probe.subject.inputs, probe.subject
+    count = sum(x.size for x in probe.point)
+    function = getattr(subject, "call_with_leaves", None)
+    if function is not None and count >= WORTH_SWEEPING and not any(inputs.complex):
+        try:
+            sweep = PerturbedGraph(function, [x[()] for x in probe.point], probe.weights)
+        except NotSweepable:
+            pass
+        else:
+            return make_graph_mover(sweep, probe, bar)
+    elif function is None and count >= WORTH_SWEEPING:
+        return make_graph_mover(Batch(probe), probe, bar)
+    return lambda position, flat, steps: move_one_by_one(probe, position, flat, steps, bar)
+
+
+def make_graph_mover(sweep: PerturbedGraph | Batch, probe: Probe, bar: Bar) -> Mover:
+    """Return a mover that moves many entries at once, or one by one if that is refused."""
+
+    def move(position: int, flat: np.ndarray, steps: np.ndarray) -> Differences:
+        try:
+            found = sweep.differences(position, flat, steps)
+        except NotSweepable:
+            return move_one_by_one(probe, position, flat, steps, bar)
+        bar.update(len(flat))
+        return found
+
+    return move
+
+
+def estimate_all(
+    probe: Probe, given: list[np.ndarray], tolerances: Tolerances, step: float | None, bar: Bar
+) -> list[Findings]:
+    """Estimate and judge every entry; entries that do not pass stay doubtful."""
+    moved = choose_mover(probe, bar)
+    found = [empty_findings(g.ravel()) for g in given]
+    usual = usual_step(probe.unit, 1.0)
+    sizes = [np.abs(x).ravel() for x in probe.point]
+    steps = [np.full(x.size, step) if step else usual * np.maximum(1.0, x) for x in sizes]
+    for position, findings in enumerate(found):
+        flat = np.arange(sizes[position].size)
+        differences = moved(position, flat, steps[position])
+        enter_differences(findings, differences, flat, steps[position], probe, position, tolerances)
+    if step is not None:
+        return found
+    held = slopes_hold(probe, found, steps)
+    for position, findings in enumerate(found):
+        size, to_move = sizes[position], partial(moved, position)
+        far = (findings.verdict == DOUBTFUL) & ((size > 10) | ((size < 0.1) & (size > 0)))
+        doubt_leaps(findings, to_move, steps[position], probe.scale if held else None)
+        confirm_zeros(findings, to_move, size)
+        if np.count_nonzero(far) > 4:  # the scale of the entry itself
+            (flat,) = far.nonzero()
+            near = usual * np.where(size[flat] > 1, 1.0, size[flat])
+            near = np.maximum(near, 64 * np.spacing(size[flat]))
+            enter_differences(
+                findings, to_move(flat, near), flat, near, probe, position, tolerances
+            )
+    return found
+
+
+def doubt_leaps(
+    findings: Findings, moved: InputMover, steps: np.ndarray, held: float | None = None
+) -> None:
+    """Check at much narrower steps whether the first step jumped over a feature.
+
+    Args:
+        findings: first estimates of one input.
+        moved: evaluates entries of the input at given steps.
+        steps: the steps of the first differences.
+        held: the size of the result, if its slopes are confirmed already.
+    """
+    places = sloping_entries(findings)
+    if not len(places):
+        return
+    numeric, wide, narrow = findings.numeric[places], steps[places], UNEVEN * steps[places]
+    size = np.abs(numeric)
+    if held is not None:
+        apart, sizes = np.zeros(len(places), bool), np.full(len(places), held)
+    else:
+        found = moved(places, narrow)
+        width, sizes = found.up - found.down, found.size
+        slopes = (found.above - found.below) / width
+        apart = np.abs(slopes - numeric) > LEAPT * size + largest_rounding(sizes + size) / width
+        apart &= width > 0
+    # a symmetric jump shows at the first steps
+    uneven = findings.gap[places] > UNLIKE * size + 32 * largest_rounding(sizes + size) / wide
+    findings.verdict[places[apart | uneven]] = DOUBTFUL
+
+
+def sloping_entries(findings: Findings) -> np.ndarray:
+    """Return the entries that look right and are not 0."""
+    return ((findings.verdict == RIGHT) & (findings.numeric != 0)).nonzero()[0]
+
+
+def largest_rounding(size: np.ndarray | float) -> Any:
+    """Return the largest rounding error of differences of values of a size."""
+    return 64 * NOISE * EPSILON * size
+
+
+def slopes_hold(probe: Probe, found: list[Findings], steps: list[np.ndarray]) -> bool:
+    """Do many slopes of a scalar result hold at narrow steps too? All entries move at once.
+
+    A scalar result is equally exact whether one entry moves or many. So this notices every
+    deviation, unless deviations cancel along both random directions.
+    """
+    places = [sloping_entries(findings) for findings in found]
+    count = sum(map(len, places))
+    if count < MANY or [y.size for y in probe.base] != [1]:
+        return False
+    numeric = np.concatenate([f.numeric[p] for f, p in zip(found, places, strict=True)])
+    narrow = UNEVEN * np.concatenate([s[p] for s, p in zip(steps, places, strict=True)])
+    ends = np.cumsum([len(p) for p in places])[:-1]
+    size, generator = np.abs(numeric), np.random.default_rng(count)
+    for signs in ([1.0], [-1.0, 1.0]):
+        moves = narrow * generator.uniform(0.5, 1.0, count) * generator.choice(signs, count)
+        above, up = probe.evaluate_moved(places, np.split(moves, ends))
+        below, down = probe.evaluate_moved(places, np.split(-moves, ends))
+        width, expected = up - down, float(np.sum(numeric * (up - down)))
+        least = np.min(np.abs(width))  # of the entry with the smallest move
+        allowed = LEAPT * np.min(size) * least + largest_rounding(probe.scale + np.max(size))
+        off = abs(probe.weighted_change(above, below) - expected)
+        if not (least > 0 and off <= 0.5 * allowed):
+            return False
+    return True
+
+
+def confirm_zeros(findings: Findings, moved: InputMover, size: np.ndarray) -> None:
+    """Check at wider and narrower steps that entries of 0 hide no feature between the steps.
+
+    An entry that no step changes is 0: a sign, a dead unit. An entry that changes like the square
+    of the step, or a higher power, has slope 0 too. The others stay doubtful.
+
+    Args:
+        findings: first estimates of one input.
+        moved: evaluates entries of the input at given steps.
+        size: the sizes of the entries.
+    """
+    zero = (findings.verdict == DOUBTFUL) | (findings.verdict == RIGHT)
+    zero &= findings.given == 0
+    (places,) = zero.nonzero()
+    if not len(places):
+        return
+    findings.verdict[places] = DOUBTFUL
+    still, falling = np.ones(len(places), bool), np.ones(len(places), bool)
+    seen, before = np.zeros(len(places), int), np.full(len(places), np.inf)
+    shares = np.full(len(places), np.nan)
+    for steps in narrowing_steps(size[places]):
+        open_ = np.flatnonzero((still | falling) & (steps > 0))
+        if not len(open_):
+            continue
+        found = moved(places[open_], steps[open_])
+        change = np.maximum(np.abs(found.above), np.abs(found.below))
+        change[~np.isfinite(change)] = np.inf
+        slope, rest = change / found.up, NOISE * EPSILON * found.size
+        plain = (change > rest) & np.isfinite(change)  # larger than rounding
+        still[open_] &= change == 0
+        share = slope / before[open_]  # ratio to the slope before; constant for a power
+        alike = ~(np.abs(np.log(share / shares[open_])) > LIKE_A_POWER)
+        falling[open_] &= ~plain | ((share <= 0.1) & alike)
+        seen[open_] += plain
+        again = plain & (share > 0)
+        shares[open_] = np.where(again, share, shares[open_])
+        before[open_] = np.where(plain, slope, before[open_])
+    findings.verdict[places[still | (falling & (seen > 1))]] = RIGHT
+
+
+def narrowing_steps(size: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield steps for entries of these sizes: wide ones first, each 30 times narrower.
+
+    They end at 1e-9 of an entry, or at 1e-30 for an entry of 0. A step of 0 means no step.
+    """
+    steps = 0.01 * np.maximum(1.0, size)
+    least = 1e-9 * np.where(size > 0, np.maximum(size, TINY), 1e-21)
+    while np.any(steps >= least):
+        yield np.where(steps >= least, steps, 0.0)
+        steps = steps / 30
+
+
+def empty_findings(given: np.ndarray) -> Findings:
+    """Return findings without any estimates."""
+    numeric, error, step, gap = np.zeros((4, given.size))
+    numeric[:] = step[:] = np.nan
+    error[:] = np.inf
+    verdict = np.full(given.shape, DOUBTFUL, np.int8)
+    return Findings(given, numeric, error, step, verdict, gap)
+
+
+def enter_differences(
+    findings: Findings,
+    moved: Differences,
+    flat: np.ndarray,
+    steps: np.ndarray,
+    probe: Probe,
+    position: int,
+    tolerances: Tolerances,
+) -> None:
+    """Store differences if they are more certain, and judge entries that are clearly right."""
+    xs, epsilon = probe.point[position].ravel()[flat], probe.epsilon
+    width = moved.up - moved.down
+    numeric = (moved.above - moved.below) / width
+    error = (NOISE * epsilon * (moved.size + np.abs(numeric * xs)) + 4 * probe.stairs) / width
+    given, finite = findings.given[flat], np.isfinite(numeric)
+    sizes = np.abs(numeric)
+    difference, size = np.abs(given - numeric), np.maximum(np.abs(given), sizes)
+    allowed = tolerances.absolute + tolerances.relative * size
+    close = (difference <= allowed + error) & np.isfinite(given) & finite
+    resolution = max(RESOLUTION, tolerances.relative)
+    sure = close & (error <= resolution * size)
+    scale = sizes.max(where=sure, initial=0.0)
+    share = max(1e-5, 100 * epsilon ** (2 / 3))
+    findings.negligible = max(findings.negligible, float(share * scale))
+    right = sure | (close & (error <= max(tolerances.absolute, findings.negligible)))
+    before = findings.error[flat]  # a coarse error bar does not overrule a finer one
+    apart = np.abs(numeric - findings.numeric[flat]) > allowed + before
+    right &= ~(apart & (error > before) & (error > SHARP * size))
+    better = right | (finite & ~(error > before))
+    for values, fresh in ((findings.numeric, numeric), (findings.error, error)):
+        values[flat[better]] = fresh[better]
+    findings.step[flat[better]] = steps[better]
+    findings.gap[flat] = np.abs(moved.above / moved.up - moved.below / moved.down)
+    findings.verdict[flat[right]] = RIGHT
+
+
+def refine_doubtful(
+    probe: Probe, findings: list[Findings], tolerances: Tolerances, step: float | None
+) -> None:
+    """Refine doubtful entries, and store the results."""
+    doubtful = [
+        (distance_from_numeric(f, int(flat)), position, int(flat))
+        for position, f in enumerate(findings)
+        for flat in (f.verdict == DOUBTFUL).nonzero()[0]
+    ]
+    if not doubtful:
+        return
+    doubtful.sort(key=lambda row: (-row[0], row[1:]))
+    counts: Counter[Verdict] = Counter()
+    understated = 1.0
+    for _, position, flat in doubtful:
+        of = findings[position]
+        if counts[Verdict.WRONG] >= ENOUGH[Verdict.WRONG]:
+            judge_by_estimate(of, flat, tolerances, understated)
+        elif counts[Verdict.UNRESOLVED] >= ENOUGH[Verdict.UNRESOLVED]:
+            of.verdict[flat] = CODES[Verdict.UNRESOLVED]
+            of.error[flat] = np.inf
+            of.reasons[flat] = "not checked, because too many other entries are unresolved"
+        else:
+            first, bar = float(of.numeric[flat]), float(of.error[flat])
+            verdict = refine_entry(probe, of, position, flat, tolerances, step)
+            counts[verdict] += 1
+            off = abs(float(of.numeric[flat]) - first) / bar if bar else 0.0
+            if verdict is not Verdict.WRONG and np.isfinite(off):
+                understated = max(understated, off)
+
+
+def distance_from_numeric(findings: Findings, flat: int) -> float:
+    """Return the distance of given and numeric value; infinity if unknown."""
+    difference = abs(float(findings.given[flat]) - float(findings.numeric[flat]))
+    return float("inf") if np.isnan(difference) else difference
+
+
+def refine_entry(
+    probe: Probe,
+    findings: Findings,
+    position: int,
+    flat: int,
+    tolerances: Tolerances,
+    step: float | None = None,
+) -> Verdict:
+    """Refine one entry, and store the result."""
+    judge = Judge(tolerances, findings.negligible)
+    given = float(findings.given[flat])
+    found = SlopeRefinement(probe, EntryLine(probe, position, flat), given, judge, step)
+    e = found.estimate
+    findings.numeric[flat], findings.error[flat], findings.step[flat] = e.value, e.error, e.step
+    findings.verdict[flat] = CODES[found.verdict]
+    why = explain_verdict(given, e, found.verdict)
+    if why:
+        findings.reasons[flat] = why
+    return found.verdict
+
+
+def judge_by_estimate(
+    findings: Findings, flat: int, tolerances: Tolerances, understated: float = 1.0
+) -> None:
+    """Judge an entry wrong if its first estimate shows that clearly; otherwise leave it open.
+
+    First error bars ignore the noise inside the function. `understated` is the factor by which they
+    were too narrow for other entries.
+    """
+    given, numeric = float(findings.given[flat]), float(findings.numeric[flat])
+    error = 2 * understated * float(findings.error[flat])
+    allowed = tolerances.allowed_difference(given, numeric) + error
+    if abs(given - numeric) > 10 * allowed or not np.isfinite(given):
+        findings.verdict[flat] = CODES[Verdict.WRONG]
