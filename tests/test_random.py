@@ -253,7 +253,7 @@ def test_seeding_in_a_program_that_runs_again_is_refused() -> None:
     class Program:
         effects = True
 
-        def refused(self, error: Exception) -> Exception:
+        def note_refusal(self, error: Exception) -> Exception:
             return error
 
     theirs = np.random.default_rng(0)

@@ -18,7 +18,7 @@ from ..core.tensor import Tensor
 from ..errors import UnsupportedError
 
 Result = TypeVar("Result")
-PATIENCE: Final = 10.0
+FORK_TIMEOUT: Final = 10.0
 """So many seconds a fork waits for a program to end."""
 _registry: Final = threading.RLock()
 """Held while turns are joined."""
@@ -139,7 +139,7 @@ def _before_fork() -> None:
     _registry.acquire()
     turns = [turn for turn in _all if turn.joined is None]
     for turn in dict.fromkeys([*turns, *(x for one in turns for x in one.before)]):
-        if not is_held_here(turn.lock) and turn.lock.acquire(timeout=PATIENCE):
+        if not is_held_here(turn.lock) and turn.lock.acquire(timeout=FORK_TIMEOUT):
             _taken_to_fork.append(turn)
 
 
