@@ -23,7 +23,7 @@ from ...core.tree import flatten
 from ...core.vmap import Example
 from ..inputs import Arrays
 from .lines import Probe
-from .sparse_changes import At, Memory, SparseChange, gather_base, propagate
+from .sparse_changes import ArrayPool, At, SparseChange, gather_base, propagate
 
 ROWS = 512
 """Perturbed values in one pass, two for each entry; more of them leave the cache."""
@@ -98,7 +98,7 @@ class PerturbedGraph:
         self._leaves = self._example.inputs
         self._outputs = self._example.outputs
         self._tried: dict[int, str] = {}
-        self._memory = Memory()
+        self._memory = ArrayPool()
 
     def differences(self, position: int, flat: np.ndarray, steps: np.ndarray) -> Differences:
         """Move entries of one input up and down.
@@ -152,7 +152,7 @@ class PerturbedGraph:
         return Path(vertices, done, max((x.size for x in needed.values()), default=1) or 1)
 
     def _propagate(
-        self, position: int, path: Path, places: np.ndarray, values: np.ndarray, memory: Memory
+        self, position: int, path: Path, places: np.ndarray, values: np.ndarray, memory: ArrayPool
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the change of φ, and the size of the changed outputs, for each move."""
         x = self._arrays[position]

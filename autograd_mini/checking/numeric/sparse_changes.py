@@ -111,7 +111,7 @@ Operand = Any
 Move = Callable[..., "SparseChange | None"]
 
 
-class Memory:
+class ArrayPool:
     """Arrays for reuse: allocating new ones costs more than computing in them."""
 
     def __init__(self) -> None:
@@ -150,7 +150,7 @@ def memory_owner(values: np.ndarray) -> np.ndarray:
 
 
 def propagate(
-    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: Any, memory: Memory
+    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: Any, memory: ArrayPool
 ) -> Any:
     """Return the change of an operation's output, or of each output.
 
@@ -199,7 +199,7 @@ def dense_change(values: Any, base: np.ndarray) -> SparseChange:
 
 
 def propagate_elementwise(
-    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: Memory
+    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: ArrayPool
 ) -> SparseChange:
     """Apply an operation to the changed part only; other operands are gathered there."""
     regions = [x for x in xs if isinstance(x, SparseChange)]
@@ -251,7 +251,7 @@ def align_axes(region: SparseChange, at: At, ndim: int) -> np.ndarray:
 
 
 def propagate_product(
-    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: Memory
+    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: ArrayPool
 ) -> SparseChange | None:
     """Multiply matrices, one of which changes: the product is linear in it."""
     a, b = xs
@@ -269,7 +269,9 @@ def propagate_product(
     return multiply_moved(a, np.asarray(b), y, memory)
 
 
-def multiply_moved(a: SparseChange, b: np.ndarray, y: np.ndarray, memory: Memory) -> SparseChange:
+def multiply_moved(
+    a: SparseChange, b: np.ndarray, y: np.ndarray, memory: ArrayPool
+) -> SparseChange:
     """Return a @ b if a changes in some rows, some columns or everywhere."""
     row, column = a.at
     at: At = (row, None)
@@ -288,7 +290,7 @@ def unmoved_value(x: Operand) -> Any:
 
 
 def propagate_sum(
-    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: Memory
+    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: ArrayPool
 ) -> SparseChange | None:
     """Sum over axes: over a restricted axis, the difference is added to the sum."""
     (x,) = xs
@@ -306,7 +308,7 @@ def propagate_sum(
 
 
 def propagate_transpose(
-    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: Memory
+    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: ArrayPool
 ) -> SparseChange | None:
     """Permute the axes."""
     (x,) = xs
