@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autograd_mini as am
-from autograd_mini.checking.numeric.sparse_changes import Memory, SparseChange
+from autograd_mini.checking.numeric.sparse_changes import ArrayPool, SparseChange
 
 THERMAL = 1.38e-23 * 300
 ENERGIES = np.linspace(1e-21, 3e-20, 50)
@@ -410,7 +410,7 @@ def test_what_a_step_leaps_over_is_seen_in_some_entries_of_many(
 
 
 def test_a_sweep_takes_its_arrays_back() -> None:
-    memory = Memory()
+    memory = ArrayPool()
     values = memory.take((4, 3))
     seen = SparseChange(values[:, :2], (None,), np.zeros(2))
     memory.give_back([seen], [SparseChange(values.T, (None,), np.zeros(4))])

@@ -217,7 +217,7 @@ def second_order(subject: Subject, options: Options) -> Report:
     Raises:
         ArgumentError: if the gradient cannot be differentiated, such as one written in NumPy.
     """
-    gradient = subject.second()
+    gradient = subject.gradient_subject()
     if gradient is None:
         raise ArgumentError(
             f"gradcheck: order=2 differentiates the gradient, and {subject.what} cannot be "

@@ -20,7 +20,7 @@ def coordinates(value: Any) -> np.ndarray:
     return array if array.dtype == np.longdouble else array.astype(np.float64)
 
 
-def natural(values: Any, is_complex: bool) -> Any:
+def from_coordinates(values: Any, is_complex: bool) -> Any:
     """Return the array with these coordinates; a copy if it is complex."""
     if not is_complex:
         return values[()]

@@ -167,7 +167,7 @@ class ByJvp(Subject):
                 tangents = [np.zeros(a.shape) for a in self.inputs.arrays]
                 tangents[position][index] = size
                 slopes[index] = self.slope(tangents, values, weights) / size
-            found.append(self.inputs.natural(position, slopes))
+            found.append(self.inputs.natural_value(position, slopes))
         return found
 
     def given_slope(self, position: int, direction: np.ndarray, weights: Arrays) -> float:

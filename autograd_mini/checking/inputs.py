@@ -15,7 +15,7 @@ from ..core.tensor import Tensor
 from ..core.tree import LEAVES
 from ..errors import GradientError, OperandError
 from .causes import Problem, problem
-from .coordinates import coordinates, natural
+from .coordinates import coordinates, from_coordinates
 from .structures import match_gradient, take_apart, write_leaf_places
 
 __all__ = ["Arrays", "Inputs", "Problem", "problem"]
@@ -93,11 +93,11 @@ class Inputs:
         """Return the values that the function receives for these coordinates."""
         if self._as_they_are:
             return [x[()] for x in arrays]
-        return [self.natural(i, x) for i, x in enumerate(arrays)]
+        return [self.natural_value(i, x) for i, x in enumerate(arrays)]
 
-    def natural(self, position: int, x: np.ndarray) -> Any:
+    def natural_value(self, position: int, x: np.ndarray) -> Any:
         """Return the value of one input for these coordinates."""
-        value, dtype = natural(x, self.complex[position]), self._dtypes[position]
+        value, dtype = from_coordinates(x, self.complex[position]), self._dtypes[position]
         return value if dtype is None else value.astype(dtype)
 
     def dtype(self, position: int) -> Any:

@@ -182,7 +182,7 @@ def well_conditioned(size: int, dtype: Any = np.float64) -> st.SearchStrategy[An
     """
     signs = st.sampled_from([1.0, -1.0])
     return st.builds(
-        dominant_matrix, *rows(size, dtype), st.lists(signs, min_size=size, max_size=size)
+        dominant_matrix, *diagonal_parts(size, dtype), st.lists(signs, min_size=size, max_size=size)
     )
 
 
@@ -191,10 +191,10 @@ def positive_definite(size: int, dtype: Any = np.float64) -> st.SearchStrategy[A
 
     They shrink to the unit matrix.
     """
-    return st.builds(symmetric_matrix, *rows(size, dtype))
+    return st.builds(symmetric_matrix, *diagonal_parts(size, dtype))
 
 
-def rows(size: int, dtype: Any) -> tuple[st.SearchStrategy[Any], st.SearchStrategy[Any]]:
+def diagonal_parts(size: int, dtype: Any) -> tuple[st.SearchStrategy[Any], st.SearchStrategy[Any]]:
     """Return strategies for the off-diagonal entries, up to 1, and for the size of the diagonal."""
     beside = arrays((size, size), dtype, low=-1.0, high=1.0, aspects=("plain",))
     return beside, arrays(size, low=1.0, high=2.0, aspects=("plain",))

@@ -21,7 +21,7 @@ from ..core.transforms import vjp as recorded_vjp
 from ..core.tree import LEAVES, flatten
 from ..errors import ArgumentError, OperandError
 from .causes import Kind, fit_cause
-from .coordinates import coordinates, natural
+from .coordinates import coordinates, from_coordinates
 from .inputs import Arrays, Inputs, Problem, leaf_array, problem
 
 Function = Callable[..., Any]
@@ -193,7 +193,7 @@ class Subject:
 
     def natural_weights(self, weights: Arrays) -> Arrays:
         """Return a cotangent in the form that the gradient function receives."""
-        return [natural(g, c) for g, c in zip(weights, self.complex_outputs, strict=True)]
+        return [from_coordinates(g, c) for g, c in zip(weights, self.complex_outputs, strict=True)]
 
     def gradient(self, weights: Arrays, point: Arrays | None = None) -> Arrays:
         """Return the real coordinates of the cotangent of each differentiated input.
@@ -246,11 +246,11 @@ class Subject:
         """
         return None
 
-    def second(self) -> Subject | None:
+    def gradient_subject(self) -> Subject | None:
         """Return the gradient as a subject: a function of cotangents and then leaves."""
         return None
 
-    def second_inputs(self) -> Inputs:
+    def gradient_inputs(self) -> Inputs:
         """Return the inputs of the gradient: cotangents of the outputs, then the leaves."""
         rows = zip(self.output_shapes, self.complex_outputs, strict=True)
         zeros = [np.zeros((*shape, 2) if is_complex else shape) for shape, is_complex in rows]
@@ -375,7 +375,7 @@ class Recorded(Subject):
         moved = recorded_jvp(self.call_with_leaves, tuple(values), tuple(tangents))[1]
         return [leaf_array(t) for t in flatten(moved)[0]]
 
-    def second(self) -> Subject | None:
+    def gradient_subject(self) -> Subject | None:
         """Return the recorded gradient as a function that is recorded again."""
 
         def gradient(gs: Any, *leaves: Any) -> Any:
@@ -383,4 +383,4 @@ class Recorded(Subject):
             return back(flatten(y)[1](gs))
 
         gradient.__name__ = f"gradient of {self.name}"
-        return Recorded(gradient, None, self.second_inputs())
+        return Recorded(gradient, None, self.gradient_inputs())

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .foreign import Foreign, Framework
+from .foreign import Framework, FrameworkSubject
 from .frameworks import adapt_function, framework_of
 
-__all__ = ["Foreign", "Framework", "adapt_function", "framework_of", "with_parameters"]
+__all__ = ["Framework", "FrameworkSubject", "adapt_function", "framework_of", "with_parameters"]
 
 
 def with_parameters(module: Any) -> tuple[Any, dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Check a function of another framework's tensors through the interface of a subject.
 
-A `Framework` converts between arrays and its tensors. A `Foreign` subject calls the function with
+A `Framework` converts between arrays and its tensors. A `FrameworkSubject` calls the function with
 tensors, and asks the framework for the gradient.
 """
 
@@ -21,14 +21,14 @@ from ..inputs import Arrays, Inputs, Problem, problem
 from ..subjects import Function, Subject, copy_arrays
 
 
-class Place:
+class LeafSlot:
     """Marks the place of a differentiated leaf."""
 
     def __init__(self, position: int) -> None:
         self.position = position
 
 
-class Passed:
+class HiddenValue:
     """Hides a value from the check: it is passed to the function unchanged."""
 
     def __init__(self, value: Any) -> None:
@@ -91,12 +91,14 @@ class Framework:
         """Return the context in which tensors are created and used."""
         return nullcontext()
 
-    def subject(self, f: Any, inputs: Inputs, arguments: Sequence[Any], wide: bool) -> Foreign:
+    def subject(
+        self, f: Any, inputs: Inputs, arguments: Sequence[Any], wide: bool
+    ) -> FrameworkSubject:
         """Return the subject for a function; `arguments` are the user's."""
         raise NotImplementedError
 
 
-class Foreign(Subject):
+class FrameworkSubject(Subject):
     """A function of a framework's tensors, with the gradient that the framework computes.
 
     Attributes:
@@ -115,11 +117,11 @@ class Foreign(Subject):
         self.what = f"the gradient of {framework.title}"
         self.framework, self.wide = framework, wide
         self.coarsest = 0.0
-        filled = inputs.fill_arguments([Place(i) for i in range(len(inputs.arrays))])
+        filled = inputs.fill_arguments([LeafSlot(i) for i in range(len(inputs.arrays))])
         leaves, self._rebuild = flatten(list(filled))
         given = flatten(list(arguments))[0]
         self._arrays_only = not any(framework.owns(x) for x in given)
-        self._slots = [x.position if isinstance(x, Place) else None for x in leaves]
+        self._slots = [x.position if isinstance(x, LeafSlot) else None for x in leaves]
         self._rest = [self.passed_on(x) for x in given]
         self.likes = [x for x, i in zip(given, self._slots, strict=True) if i is not None]
 
@@ -184,7 +186,7 @@ class Foreign(Subject):
     def evaluate_rows(self, arrays: Arrays, position: int, rows: np.ndarray) -> Arrays | None:
         """Evaluate many rows in place of one input, in one batched call; None if impossible."""
         values = self.inputs.values(arrays)
-        values[position] = self.inputs.natural(position, rows)
+        values[position] = self.inputs.natural_value(position, rows)
         try:
             with self.precision(), catch_warnings(), np.errstate(all="ignore"):
                 simplefilter("ignore")  # some warn that they run a slow loop
@@ -242,21 +244,21 @@ class Foreign(Subject):
         """Return the gradient as tensors that the framework can differentiate again."""
         raise NotImplementedError
 
-    def second(self) -> Subject:
+    def gradient_subject(self) -> Subject:
         """Return the gradient as a subject: a function of cotangents and leaves."""
 
         def gradient(gs: list[Any], *tensors: Any) -> list[Any]:
             return self.differentiable_gradient(gs, *tensors)
 
         gradient.__name__ = f"gradient of {self.name}"
-        inputs = self.second_inputs()
+        inputs = self.gradient_inputs()
         values = inputs.fill_arguments(inputs.values(inputs.arrays))
-        found: Foreign = type(self)(self.framework, gradient, inputs, values, self.wide)
+        found: FrameworkSubject = type(self)(self.framework, gradient, inputs, values, self.wide)
         found.likes = [None] * (len(found.likes) - len(self.likes)) + self.likes
         found.coarsest = self.epsilon
         return found
 
-    def second_inputs(self) -> Inputs:
+    def gradient_inputs(self) -> Inputs:
         """Return the inputs of the gradient, in the dtypes of results and leaves."""
         zeros = [np.zeros((*y.shape, 2) if y.dtype.kind == "c" else y.shape) for y in self.results]
         gs = self.natural_weights(self.weights(zeros, np.random.default_rng(len(zeros))))

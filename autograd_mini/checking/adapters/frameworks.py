@@ -11,7 +11,7 @@ import numpy as np
 from ...core.tree import flatten
 from ...errors import ArgumentError
 from ..inputs import Inputs, argument_names
-from .foreign import Foreign, Framework, Passed
+from .foreign import Framework, FrameworkSubject, HiddenValue
 
 FRAMEWORKS = {
     "torch": ("torch_functions", "Torch"),
@@ -74,7 +74,7 @@ def adapt_function(
     names: Sequence[str] | None = None,
     argnums: int | Sequence[int] | None = None,
     keep_dtype: bool = False,
-) -> Foreign:
+) -> FrameworkSubject:
     """Return the subject for a function of a framework's tensors.
 
     Everything runs in double precision. If the function or its gradient only runs in the given
@@ -114,8 +114,8 @@ def convert_arguments(
             try:
                 return framework.array(x)
             except Exception:  # not numeric, such as a random key or text
-                return Passed(x)
-        return Passed(x) if hide and isinstance(x, (float, complex)) else x
+                return HiddenValue(x)
+        return HiddenValue(x) if hide and isinstance(x, (float, complex)) else x
 
     return map_leaves(plain, arguments)
 

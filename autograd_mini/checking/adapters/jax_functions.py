@@ -14,7 +14,7 @@ import numpy as np
 
 from ...core.tree import flatten
 from ..inputs import Arrays, Inputs
-from .foreign import Foreign, Framework
+from .foreign import Framework, FrameworkSubject
 
 
 class Jax(Framework):
@@ -103,12 +103,14 @@ class Jax(Framework):
         )
         return made
 
-    def subject(self, f: Any, inputs: Inputs, arguments: Sequence[Any], wide: bool) -> Foreign:
+    def subject(
+        self, f: Any, inputs: Inputs, arguments: Sequence[Any], wide: bool
+    ) -> FrameworkSubject:
         """Return the subject for a function."""
         return JaxSubject(self, f, inputs, arguments, wide)
 
 
-class JaxSubject(Foreign):
+class JaxSubject(FrameworkSubject):
     """A function of JAX arrays."""
 
     @property

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..inputs import Arrays, Inputs
-from .foreign import Foreign, Framework, rounding_unit
+from .foreign import Framework, FrameworkSubject, rounding_unit
 
 
 class TensorFlow(Framework):
@@ -63,12 +63,14 @@ class TensorFlow(Framework):
         is_layer = isinstance(f, self.tf.Module) and callable(call)
         return call if is_layer else getattr(f, "python_function", f)
 
-    def subject(self, f: Any, inputs: Inputs, arguments: Sequence[Any], wide: bool) -> Foreign:
+    def subject(
+        self, f: Any, inputs: Inputs, arguments: Sequence[Any], wide: bool
+    ) -> FrameworkSubject:
         """Return the subject for a function."""
         return TensorFlowSubject(self, f, inputs, arguments, wide)
 
 
-class TensorFlowSubject(Foreign):
+class TensorFlowSubject(FrameworkSubject):
     """A function of TensorFlow tensors and variables."""
 
     _variables: dict[tuple[int, Any], Any] | None = None

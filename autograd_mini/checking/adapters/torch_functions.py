@@ -15,7 +15,7 @@ from ..agreement import is_rounding
 from ..causes import Kind
 from ..inputs import Arrays, Inputs, problem
 from ..subjects import Function
-from .foreign import Foreign, Framework
+from .foreign import Framework, FrameworkSubject
 
 
 class Torch(Framework):
@@ -101,7 +101,9 @@ class Torch(Framework):
         function, parameters = with_parameters(f)
         return (function, parameters) if parameters else None
 
-    def subject(self, f: Any, inputs: Inputs, arguments: Sequence[Any], wide: bool) -> Foreign:
+    def subject(
+        self, f: Any, inputs: Inputs, arguments: Sequence[Any], wide: bool
+    ) -> FrameworkSubject:
         """Return the subject for a function."""
         return TorchSubject(self, f, inputs, arguments, wide)
 
@@ -137,7 +139,7 @@ def with_parameters(module: Any) -> tuple[ModuleFunction, dict[str, Any]]:
     return ModuleFunction(module), {k: p.detach() for k, p in module.named_parameters()}
 
 
-class TorchSubject(Foreign):
+class TorchSubject(FrameworkSubject):
     """A function of PyTorch tensors.
 
     Attributes:

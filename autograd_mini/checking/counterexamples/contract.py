@@ -16,10 +16,10 @@ import numpy as np
 
 from ..inputs import leaf_array
 
-Place = tuple[int, int]
+LeafPlace = tuple[int, int]
 """Argument number and leaf number."""
 
-Finite = Callable[[Mapping[Place, Any]], list[Any] | None]
+Finite = Callable[[Mapping[LeafPlace, Any]], list[Any] | None]
 """Returns the outputs with these values in place of examples; None if they are not finite."""
 
 PROBES = 4
@@ -173,10 +173,10 @@ class Contract:
         ordered: places of numbers that stay in this order, each smaller than the next.
     """
 
-    structures: Mapping[Place, Structure]
-    ordered: tuple[Place, ...] = ()
+    structures: Mapping[LeafPlace, Structure]
+    ordered: tuple[LeafPlace, ...] = ()
 
-    def adjust(self, values: dict[Place, Any]) -> dict[Place, Any]:
+    def adjust(self, values: dict[LeafPlace, Any]) -> dict[LeafPlace, Any]:
         """Return values similar to these that fulfil the contract."""
         found = dict(values)
         for place, structure in self.structures.items():
@@ -189,12 +189,12 @@ class Contract:
                 found[place] = cast_like(found[place], np.asarray(number))
         return found
 
-    def holds(self, values: Mapping[Place, Any]) -> bool:
+    def holds(self, values: Mapping[LeafPlace, Any]) -> bool:
         """Do values fulfil the contract?"""
         kept = all(s.holds(leaf_array(values[place])) for place, s in self.structures.items())
         return kept and self.in_order(values)
 
-    def in_order(self, values: Mapping[Place, Any]) -> bool:
+    def in_order(self, values: Mapping[LeafPlace, Any]) -> bool:
         """Are the ordered numbers in order?"""
         found = [float(values[place]) for place in self.ordered]
         return all(a < b for a, b in zip(found, found[1:], strict=False))
@@ -210,7 +210,7 @@ def cast_like(example: Any, x: Any) -> Any:
     return x.item() if isinstance(example, (float, complex)) else x
 
 
-def contract_of(examples: Mapping[Place, Any], outputs: Finite) -> Contract:
+def contract_of(examples: Mapping[LeafPlace, Any], outputs: Finite) -> Contract:
     """Determine the contract of examples.
 
     Args:
@@ -264,7 +264,7 @@ def same_outputs(outputs: list[Any] | None, usual: list[Any]) -> bool:
     return outputs is not None and all(map(np.array_equal, outputs, usual))
 
 
-def numbers_in_order(examples: Mapping[Place, Any]) -> tuple[Place, ...]:
+def numbers_in_order(examples: Mapping[LeafPlace, Any]) -> tuple[LeafPlace, ...]:
     """Return the places of distinct scalars, the smallest first, if there are arrays too.
 
     They may be bounds, such as those of `np.clip`.

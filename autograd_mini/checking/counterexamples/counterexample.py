@@ -47,7 +47,7 @@ class Counterexample:
         printer.text(str(self))
 
 
-def counterexample(
+def write_counterexample(
     function: Callable[..., Any],
     inputs: Sequence[Any],
     report: Report,
@@ -82,11 +82,11 @@ def counterexample(
         called.append(bound)
     call = f"am.gradcheck({', '.join([*called, *keywords])})"
     body = [*script.lines(), "", *lines, call]
-    code = tidy("\n".join(body))
+    code = drop_empty_lines("\n".join(body))
     return Counterexample(tuple(inputs), report, code, script.complete, looked_at)
 
 
-def tidy(text: str) -> str:
+def drop_empty_lines(text: str) -> str:
     """Reduce several empty lines to one."""
     while "\n\n\n" in text:
         text = text.replace("\n\n\n", "\n\n")

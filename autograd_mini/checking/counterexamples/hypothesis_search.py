@@ -16,8 +16,8 @@ from ...errors import ArgumentError
 from ..drawing import hypothesis, st
 from ..inputs import leaf_array
 from ..reporting.report import Report
-from .contract import ANY_VALUES, Contract, Place, contract_of
-from .counterexample import Counterexample, LookedAt, counterexample
+from .contract import ANY_VALUES, Contract, LeafPlace, contract_of
+from .counterexample import Counterexample, LookedAt, write_counterexample
 from .trials import GradientTrial, Refused, failure_kind
 from .variations import ArgumentPattern, draw_smaller_parts, draw_variation, with_simpler_numbers
 
@@ -99,12 +99,14 @@ class HypothesisSearch:
             trial = self.trial
             options = {**trial.options, **({"seed": trial.seed} if trial.seed else {})}
             looked_at = self.looked_at(values)
-            return counterexample(trial.function, *self.found, trial.rules, options, looked_at)
+            return write_counterexample(
+                trial.function, *self.found, trial.rules, options, looked_at
+            )
         if not self.checked and self.refused:
             raise ArgumentError(self.nothing_checked()) from self.refused[-1]
         return None
 
-    def outputs(self, values: Mapping[Place, Any]) -> list[Any] | None:
+    def outputs(self, values: Mapping[LeafPlace, Any]) -> list[Any] | None:
         """Return the outputs with these values in place of examples; None if not finite."""
         if self.pattern.is_drawn:
             return None
@@ -133,11 +135,11 @@ class HypothesisSearch:
         inputs = draw_variation(self.pattern, shapes, self.contract)
         for begun in range(0, max_examples, ROUND):
             count = min(ROUND, max_examples - begun)
-            self.look(inputs, self.fails_or_is_no_use, count, self.trial.seed + begun)
+            self.draw_until(inputs, self.fails_or_is_no_use, count, self.trial.seed + begun)
             if self.found is not None:
                 return
 
-    def look(
+    def draw_until(
         self,
         inputs: st.SearchStrategy[tuple[Any, ...]],
         condition: Callable[[tuple[Any, ...]], bool],
@@ -165,7 +167,7 @@ class HypothesisSearch:
                 count_numbers(x) < before and self.fails_or_is_no_use(x)
             )
             parts = draw_smaller_parts(self.pattern.at(self.found[0]), fewer_axes)
-            self.look(parts, condition, SIMPLER, self.trial.seed)
+            self.draw_until(parts, condition, SIMPLER, self.trial.seed)
             if count_numbers(self.found[0]) == before:
                 return
 

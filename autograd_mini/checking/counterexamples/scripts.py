@@ -174,7 +174,7 @@ class Script:
         """Return an expression for a value."""
         if callable(value) and not isinstance(value, type):
             return self.function(value, "function")
-        text = value_text(value)
+        text = value_source(value)
         if text is None:
             return self.leave_to_reader(value, "value")
         if "np." in text:
@@ -290,28 +290,28 @@ def nested_codes(code: CodeType) -> list[CodeType]:
     return inner + [c for part in inner for c in nested_codes(part)]
 
 
-def value_text(value: Any) -> str | None:
+def value_source(value: Any) -> str | None:
     """Write a value as source; None if no text creates an equal one."""
     if isinstance(value, Tensor):
-        text = value_text(np.asarray(value._value))
+        text = value_source(np.asarray(value._value))
         return text and f"am.tensor({text}, requires_grad={value.requires_grad})"
     if type(value) is np.ndarray:
-        return array_text(value)
+        return array_source(value)
     if type(value) is complex:
-        return complex_text(value)
+        return complex_source(value)
     if type(value) in (list, tuple, dict):
-        return container_text(value)
+        return container_source(value)
     return literal(value)
 
 
-def container_text(value: Any) -> str | None:
+def container_source(value: Any) -> str | None:
     """Write a list, tuple or dict."""
     if isinstance(value, dict):
-        keys, texts = [literal(key) for key in value], [value_text(x) for x in value.values()]
+        keys, texts = [literal(key) for key in value], [value_source(x) for x in value.values()]
         if None in keys or None in texts:
             return None
         return "{" + ", ".join(f"{k}: {x}" for k, x in zip(keys, texts, strict=True)) + "}"
-    texts = [value_text(x) for x in value]
+    texts = [value_source(x) for x in value]
     if None in texts:
         return None
     inner = ", ".join(map(str, texts))
@@ -320,7 +320,7 @@ def container_text(value: Any) -> str | None:
     return f"({inner},)" if len(texts) == 1 else f"({inner})"
 
 
-def array_text(x: Any) -> str | None:
+def array_source(x: Any) -> str | None:
     """Write an array."""
     if x.size > MOST or x.dtype.kind not in "biufc" or x.dtype.itemsize > 16:
         return None
@@ -328,25 +328,25 @@ def array_text(x: Any) -> str | None:
     if not x.any() and x.size != 1 and x.dtype.kind != "b" and not np.signbit(x.real).any():
         kept = "" if x.dtype == np.float64 else f", {dtype_text(x.dtype)}"
         return f"np.zeros({x.shape}{kept})"
-    text = nested_text(x, number_text(x.dtype))
+    text = nested_source(x, number_writer(x.dtype))
     if len(text) > WIDE and x.ndim > 1:
-        rows = "".join(f"\n    {nested_text(row, number_text(x.dtype))}," for row in x)
+        rows = "".join(f"\n    {nested_source(row, number_writer(x.dtype))}," for row in x)
         text = f"[{rows}\n]"
     return f"np.array({text}{dtype})"
 
 
-def nested_text(x: Any, number: Callable[[Any], str]) -> str:
+def nested_source(x: Any, number: Callable[[Any], str]) -> str:
     """Write an array as nested lists."""
     if x.ndim == 0:
         return number(x[()])
-    return f"[{', '.join(nested_text(np.asarray(part), number) for part in x)}]"
+    return f"[{', '.join(nested_source(np.asarray(part), number) for part in x)}]"
 
 
-def number_text(dtype: np.dtype[Any]) -> Callable[[Any], str]:
+def number_writer(dtype: np.dtype[Any]) -> Callable[[Any], str]:
     """Return a writer of numbers of a dtype; narrow dtypes need few digits."""
     if dtype.kind == "c":
         narrow = dtype.itemsize // 2
-        return lambda z: complex_text(
+        return lambda z: complex_source(
             complex(shortest_float(z.real, narrow), shortest_float(z.imag, narrow))
         )
     if dtype.kind == "f":
@@ -359,7 +359,7 @@ def shortest_float(x: Any, size: int) -> float:
     return float(x) if size == 8 else float(str(x.dtype.type(x)))
 
 
-def complex_text(z: complex) -> str:
+def complex_source(z: complex) -> str:
     """Write a complex number, including the signs of its zeros."""
     plain = math.isfinite(abs(z)) and all(p or math.copysign(1, p) > 0 for p in (z.real, z.imag))
     return repr(z).strip("()") if plain else str(literal(z))

@@ -27,7 +27,7 @@ from ..reporting.entries import Entry
 from ..reporting.report import Report
 from ..structures import write_leaf_places
 from ..subjects import Recorded, Subject, copy_arrays
-from .contract import Place, cast_like
+from .contract import LeafPlace, cast_like
 from .variations import ArgumentPattern
 
 DECLINES = (AutogradError, np.linalg.LinAlgError, NotImplementedError, Warning)
@@ -178,7 +178,7 @@ class GradientTrial:
         except Exception:
             return None
 
-    def names(self, taken: ArgumentPattern, places: Sequence[Place]) -> list[str]:
+    def names(self, taken: ArgumentPattern, places: Sequence[LeafPlace]) -> list[str]:
         """Return the names of leaves, such as `x` or `p['w']`."""
         arguments = taken.fill_arguments({})
         outer = argument_names(self.function, len(arguments), self.options.get("names"))

@@ -17,7 +17,7 @@ import numpy as np
 from ...core.forward import key_of, vertex_of
 from ...core.tensor import Tensor
 from ..causes import Kind
-from .faults import FaultTrial, Step
+from .faults import BackwardStep, FaultTrial
 from .formula import Formula, name_of, place_of
 from .patterns import Pattern
 from .step_faults import CHOOSING, array_of, sum_like
@@ -346,9 +346,9 @@ def other_branch(trial: FaultTrial) -> Pattern | None:
     return None
 
 
-def choices(trial: FaultTrial) -> Iterator[list[Step]]:
+def choices(trial: FaultTrial) -> Iterator[list[BackwardStep]]:
     """Yield the steps of each operation that chooses, then of all of them."""
-    found: dict[int, list[Step]] = {}
+    found: dict[int, list[BackwardStep]] = {}
     for step in trial.steps:
         if step.vertex._primitive.name in CHOOSING:
             found.setdefault(step.vertex.serial, []).append(step)
@@ -367,7 +367,7 @@ def pass_everything(vertex: Any, position: int, g: Any, gx: Any) -> Any:
     return sum_like(g, gx)
 
 
-def name_choices(formula: Formula, steps: list[Step]) -> str:
+def name_choices(formula: Formula, steps: list[BackwardStep]) -> str:
     """Name the operations that choose."""
     vertices = {step.vertex.serial: step.vertex for step in steps}.values()
     names = list(dict.fromkeys(v._primitive.name for v in vertices))

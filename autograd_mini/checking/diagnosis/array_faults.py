@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 
 from ..causes import Kind
-from .faults import Fault, Step, alter_operand_cotangent, alter_result_cotangent, multiply_by
+from .faults import (
+    BackwardStep,
+    Fault,
+    alter_operand_cotangent,
+    alter_result_cotangent,
+    multiply_by,
+)
 from .formula import Formula, apply_rules, name_of, place_of
 from .step_faults import PASSED, array_of
 from .terms import simple_factors
@@ -83,7 +89,7 @@ def subtract_mean(x: Any, axis: int) -> Any:
     return x - x.mean(axis, keepdims=True)
 
 
-def cotangent_faults(formula: Formula, step: Step) -> Iterator[Fault]:
+def cotangent_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
     """Yield faults that rearrange or cut the cotangent passed back."""
     what = f"what comes back through {step.vertex._primitive.name}"
     where = f"{{name}} ({place_of(formula, step.vertex)})"
@@ -94,7 +100,7 @@ def cotangent_faults(formula: Formula, step: Step) -> Iterator[Fault]:
         yield Fault(kind, text, frozenset([step.edge]), alter_operand_cotangent(move))
 
 
-def operand_faults(formula: Formula, step: Step) -> Iterator[Fault]:
+def operand_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
     """Yield faults in which a rule uses a rearranged operand or cotangent."""
     vertex = step.vertex
     if vertex._primitive.multiple or vertex._primitive.kind == "linear":
@@ -117,7 +123,7 @@ def operand_faults(formula: Formula, step: Step) -> Iterator[Fault]:
             yield Fault(kind, text, frozenset([step.edge]), alter)
 
 
-def derivative_faults(formula: Formula, step: Step) -> Iterator[Fault]:
+def derivative_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
     """Yield faults in which a simple expression replaces a derivative."""
     vertex = step.vertex
     moving = [x for x in vertex._operands if np.ndim(array_of(x))]
@@ -135,7 +141,7 @@ def derivative_faults(formula: Formula, step: Step) -> Iterator[Fault]:
         yield Fault(Kind.TERM, text, frozenset([step.edge]), alter_result_cotangent(multiply_by(v)))
 
 
-def reduction_faults(formula: Formula, step: Step) -> Iterator[Fault]:
+def reduction_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
     """Yield faults in which a reduction distributes its cotangent wrongly."""
     vertex, name = step.vertex, step.vertex._primitive.name
     if name not in REDUCING:
@@ -168,7 +174,7 @@ def reduction_faults(formula: Formula, step: Step) -> Iterator[Fault]:
             yield Fault(Kind.TERM, text, edges, alter_result_cotangent(partial(cut, kept=kept)))
 
 
-def indexing_faults(formula: Formula, step: Step) -> Iterator[Fault]:
+def indexing_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
     """Yield faults in which places that an index repeats are not added up."""
     vertex = step.vertex
     if vertex._primitive.name != "getitem":
@@ -207,7 +213,7 @@ def indexing_faults(formula: Formula, step: Step) -> Iterator[Fault]:
     yield Fault(Kind.TERM, text, edges, lambda v, p, g, gx: gx / np.maximum(ones, 1))
 
 
-def broadcast_sum_faults(formula: Formula, step: Step) -> Iterator[Fault]:
+def broadcast_sum_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
     """Yield faults in which a broadcast operand is not summed over the right axes."""
     vertex = step.vertex
     if not vertex._primitive.broadcasts or vertex._primitive.multiple:
@@ -234,7 +240,7 @@ def broadcast_sum_faults(formula: Formula, step: Step) -> Iterator[Fault]:
                 yield Fault(Kind.SUM, text, frozenset([step.edge]), alter)
 
 
-def exchanged_part_faults(formula: Formula, step: Step) -> Iterator[Fault]:
+def exchanged_part_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
     """Yield faults in which two parts of a value get the cotangent of each other."""
     vertex = step.vertex
     if not vertex._primitive.multiple or not isinstance(step.g, list):
@@ -254,7 +260,7 @@ def exchanged_part_faults(formula: Formula, step: Step) -> Iterator[Fault]:
         yield Fault(Kind.SWAPPED, text, frozenset([step.edge]), alter)
 
 
-def reshape_faults(formula: Formula, step: Step) -> Iterator[Fault]:
+def reshape_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
     """Yield faults in which axes are not put back, or numbers are read in another order."""
     name = step.vertex._primitive.name
     where = f"in the gradient of {{name}} ({place_of(formula, step.vertex)})"

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..coordinates import natural
+from ..coordinates import from_coordinates
 from .evidence import Evidence
 
 MANY_WAYS = 40
@@ -106,7 +106,7 @@ def conditions(
 ) -> Iterator[Condition]:
     """Yield conditions, the simplest first."""
     name = evidence.names[position]
-    x = natural(evidence.xs[position], evidence.complex[position])
+    x = from_coordinates(evidence.xs[position], evidence.complex[position])
     yield from sign_conditions(name, x)
     yield from index_conditions(evidence, x.shape)
     yield from place_conditions(name, x.shape)
@@ -145,11 +145,11 @@ def other_values(
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield other values with the shape of an input, or that broadcast to it."""
     inputs = zip(evidence.names, evidence.xs, evidence.complex, strict=True)
-    rows = [(n, natural(x, c)) for i, (n, x, c) in enumerate(inputs) if i != position]
+    rows = [(n, from_coordinates(x, c)) for i, (n, x, c) in enumerate(inputs) if i != position]
     rows += [(n, v) for n, v in evidence.others if np.asarray(v).dtype.kind in "biuf"]
     for name, arrays in (("the result", evidence.outputs), ("the cotangent", evidence.weights)):
         pairs = zip(arrays, evidence.complex_outputs, strict=True)
-        rows += [(name, natural(y, c)) for y, c in pairs]
+        rows += [(name, from_coordinates(y, c)) for y, c in pairs]
     for name, values in rows:
         values = np.asarray(values)
         if values.ndim and values.ndim <= len(shape):

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..coordinates import natural
+from ..coordinates import from_coordinates
 
 MOST_COLUMNS = 48
 """For one input, columns of the Jacobian are computed for at most this many entries."""
@@ -66,7 +66,7 @@ class Evidence:
         """Call the function at the point again, so that its caches hold arrays again."""
         if self.function is not None:
             pairs = zip(self.xs, self.complex, strict=True)
-            self.function([np.array(natural(x, c))[()] for x, c in pairs])
+            self.function([np.array(from_coordinates(x, c))[()] for x, c in pairs])
 
     def smooth(self, position: int) -> np.ndarray:
         """Which entries of an input are not at a kink?"""

@@ -72,7 +72,7 @@ CHECKS: tuple[Check, ...] = (
     complex_factor_pattern,
     reduction_pattern,
 )
-"""From the simplest on."""
+"""Patterns of one input, the simplest first."""
 
 BY_VALUES = (left_out_pattern, simple_term_pattern, extra_factor_pattern)
 """These patterns are about values. They must say where they hold, or hold for right entries too."""
@@ -89,7 +89,7 @@ MAKERS = (
     exchanged_operand_faults,
     exchanged_part_faults,
     reshape_faults,
-)  # fmt: skip
+)
 """Generators of faults at single steps, the most common first."""
 
 COSTLY_MAKERS = (wrong_value_faults, cotangent_faults)

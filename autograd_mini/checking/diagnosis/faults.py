@@ -23,12 +23,12 @@ from .formula import Alter, Edge, Formula
 MOST_SLICES = 32
 """An input with more slices along its first axis is not split into slices."""
 
-Made = Callable[[Formula, "Step"], Iterator["Fault"]]
+FaultMaker = Callable[[Formula, "BackwardStep"], Iterator["Fault"]]
 """Yields faults of one step."""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class BackwardStep:
     """One operation, and the cotangent that it passes back to one operand.
 
     Attributes:
@@ -122,18 +122,18 @@ class FaultTrial:
         self.steps = list(self._steps(cotangents))
         self.largest = max((step.x.size for step in self.steps), default=0)
 
-    def _steps(self, cotangents: Values) -> Iterator[Step]:
+    def _steps(self, cotangents: Values) -> Iterator[BackwardStep]:
         for vertex in self.formula.vertices:
             for place, x, gx, g in self.formula.steps(vertex, cotangents):
                 if key_of(x) in self.tangents[0]:
-                    yield Step(vertex, place, x, g, gx)
+                    yield BackwardStep(vertex, place, x, g, gx)
 
     def along(self, x: Tensor, change: Any) -> np.ndarray:
         """Return the effect, along the directions, of changing a cotangent passed back."""
         found = self.stacked[key_of(x)] @ np.ravel(change)
         return np.asarray(found.real if found.dtype.kind == "c" else found)
 
-    def is_promising(self, fault: Fault, step: Step) -> bool:
+    def is_promising(self, fault: Fault, step: BackwardStep) -> bool:
         """May a fault at one step be the cause?"""
         self.formula.budget.spend(2, step.x.size)
         try:
@@ -146,14 +146,14 @@ class FaultTrial:
         change = self.along(step.x, changed - step.gx)
         return bool(np.all(np.abs(change - self.wanted) <= self.allowed))
 
-    def may_be_looped(self, fault: Fault, steps: list[Step]) -> bool:
+    def may_be_looped(self, fault: Fault, steps: list[BackwardStep]) -> bool:
         """May a fault at several steps of a loop be the cause, judged by single steps?
 
         If no step depends on another, their effects add up. Otherwise slices of the input are used
         that move at most one of the steps.
         """
         steps = [step for step in steps if step.edge in fault.edges]
-        rows: list[tuple[list[Step], Values, float]] = []
+        rows: list[tuple[list[BackwardStep], Values, float]] = []
         if len({key_of(step.x) for step in steps}) == 1:
             rows = [(steps, t, w) for t, w in zip(self.tangents, self.wanted, strict=True)]
         else:
@@ -226,7 +226,7 @@ class FaultTrial:
         return bool(np.all(off <= np.minimum(slack, 1e-3 * wrong)))
 
 
-def find_single_fault(trial: FaultTrial, makers: tuple[Made, ...]) -> Fault | None:
+def find_single_fault(trial: FaultTrial, makers: tuple[FaultMaker, ...]) -> Fault | None:
     """Return the first fault at a single step that is confirmed."""
     for make in makers:
         for step in trial.steps:

@@ -23,7 +23,7 @@ from ...core.reverse import all_at_once, check_result, dependents
 from ...core.sites import Site, site, variable_of
 from ...core.tensor import Tensor, leaf
 from ...core.tree import flatten
-from ..coordinates import coordinates, natural
+from ..coordinates import coordinates, from_coordinates
 from .budget import Budget
 from .evidence import Evidence
 
@@ -143,7 +143,9 @@ class Formula:
         for y, g, is_complex in zip(
             self.outputs, weights, self.evidence.complex_outputs, strict=True
         ):
-            add_cotangent(found, y, swap_convention(np.asarray(natural(g, is_complex), y.dtype)))
+            add_cotangent(
+                found, y, swap_convention(np.asarray(from_coordinates(g, is_complex), y.dtype))
+            )
         if hasattr(alter, "cotangents"):  # it reads the cotangents of other tensors
             alter.cotangents = found
         for vertex in reversed(self.vertices):
@@ -188,7 +190,9 @@ class Formula:
     def tangents(self, position: int, direction: np.ndarray) -> Values:
         """Push a direction in one input forward to every tensor."""
         x = self.leaves[position]
-        start = np.asarray(natural(direction, self.evidence.complex[position]), x.dtype)[()]
+        start = np.asarray(from_coordinates(direction, self.evidence.complex[position]), x.dtype)[
+            ()
+        ]
         found: Values = {key_of(x): start}
         needed, _ = dependents(self.outputs, {x.serial})
         needed = {serial: t for serial, t in needed.items() if serial not in self.still}
@@ -243,7 +247,7 @@ def record_formula(evidence: Evidence) -> Formula | None:
 
 def _record_function(evidence: Evidence, function: Callable[[list[Any]], Any]) -> Formula | None:
     pairs = zip(evidence.xs, evidence.complex, strict=True)
-    leaves = [leaf(natural(x.copy(), c)[()], requires_grad=True) for x, c in pairs]
+    leaves = [leaf(from_coordinates(x.copy(), c)[()], requires_grad=True) for x, c in pairs]
     sites: dict[int, Site] = {}
     try:
         with (
@@ -255,7 +259,7 @@ def _record_function(evidence: Evidence, function: Callable[[list[Any]], Any]) -
             outputs = results_of(evidence, function, leaves)
         if not all(type(y) is Tensor for y in outputs):
             return None
-        shapes = [np.shape(natural(y, c)) for y, c in zip(
+        shapes = [np.shape(from_coordinates(y, c)) for y, c in zip(
             evidence.outputs, evidence.complex_outputs, strict=True)]  # fmt: skip
         if [y.shape for y in outputs] != shapes:
             return None

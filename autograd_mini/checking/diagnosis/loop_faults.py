@@ -11,11 +11,11 @@ import numpy as np
 from ...core.tensor import Tensor
 from ..causes import Kind
 from .array_faults import indexing_faults, operand_faults, reshape_faults
-from .faults import Fault, FaultTrial, Step, alter_operand_cotangent, multiply_by
+from .faults import BackwardStep, Fault, FaultTrial, alter_operand_cotangent, multiply_by
 from .formula import Formula, apply_rules, line_of, name_of, place_of
 from .step_faults import array_of, factor_phrase, has_several_operands, missing_derivative_faults
 
-Made = Callable[[FaultTrial, "Loop"], Iterator[Fault]]
+LoopFaultMaker = Callable[[FaultTrial, "Loop"], Iterator[Fault]]
 """Yields faults of all steps of a loop."""
 
 
@@ -23,7 +23,7 @@ Made = Callable[[FaultTrial, "Loop"], Iterator[Fault]]
 class Loop:
     """The steps of one operation at one source line and one operand, in recording order."""
 
-    steps: list[Step]
+    steps: list[BackwardStep]
 
     @property
     def edges(self) -> frozenset[tuple[int, int]]:
@@ -39,7 +39,7 @@ class Loop:
 
 def loops(trial: FaultTrial) -> list[Loop]:
     """Group the steps that were recorded at the same place of a program."""
-    found: dict[Any, list[Step]] = {}
+    found: dict[Any, list[BackwardStep]] = {}
     for step in sorted(trial.steps, key=lambda step: step.vertex.serial):
         place = trial.formula.sites.get(step.vertex.serial)
         name = step.vertex._primitive.name
@@ -49,7 +49,7 @@ def loops(trial: FaultTrial) -> list[Loop]:
     return [Loop(steps) for steps in rows.values()]
 
 
-def find_loop_fault(trial: FaultTrial, makers: tuple[Made, ...]) -> Fault | None:
+def find_loop_fault(trial: FaultTrial, makers: tuple[LoopFaultMaker, ...]) -> Fault | None:
     """Return the first fault at all steps of a loop that is confirmed."""
     found = loops(trial)
     for make in makers:
@@ -155,7 +155,7 @@ def other_turn_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
             yield Fault(Kind.TERM, text, loop.edges, alter)
 
 
-def operand_at(step: Step, place: int) -> Any:
+def operand_at(step: BackwardStep, place: int) -> Any:
     """Return an operand of a step, or its result."""
     operands = step.vertex._operands
     return operands[place] if place < len(operands) else step.vertex
@@ -196,5 +196,9 @@ def is_additive(loop: Loop) -> bool:
     return len({id(step.x) for step in loop.steps}) == 1
 
 
-LOOP_MAKERS: tuple[Made, ...] = (skipped_turn_faults, overwriting_faults, repeated_rule_faults)
+LOOP_MAKERS: tuple[LoopFaultMaker, ...] = (
+    skipped_turn_faults,
+    overwriting_faults,
+    repeated_rule_faults,
+)
 """Generators of loop faults that are tried first; `other_turn_faults` costs more."""

@@ -9,7 +9,7 @@ from math import isclose
 import numpy as np
 
 from ..causes import Kind
-from ..coordinates import natural
+from ..coordinates import from_coordinates
 from .evidence import Evidence, View
 
 
@@ -94,16 +94,18 @@ def factor_text(evidence: Evidence, position: int, factor: float) -> str:
             return f"the gradient of {{name}} {text}{{where}}"
     if abs(factor - 1) < 1e-2:
         more = "large" if factor > 1 else "small"
-        times = f"{number_text(factor)} times the right one"
+        times = f"{whole_factor_text(factor)} times the right one"
         text = f"is too {more} by {abs(factor - 1):.3g} of it: {times}"
         return f"the gradient of {{name}} {text}{{where}}"
     for size, more in ((factor, "large"), (inverse, "small")):
         if size > 1 and isclose(size, round(size), rel_tol=1e-5):
-            return f"the gradient of {{name}} is {number_text(size)} times too {more}{{where}}"
+            return (
+                f"the gradient of {{name}} is {whole_factor_text(size)} times too {more}{{where}}"
+            )
     return f"the gradient of {{name}} is off by the factor {factor:.7g}{{where}}"
 
 
-def number_text(size: float) -> str:
+def whole_factor_text(size: float) -> str:
     """Write a factor: whole numbers without decimals, large ones with three digits."""
     if size >= 1e6:
         return f"{size:.3g}"
@@ -115,7 +117,7 @@ def meaning_of(evidence: Evidence, position: int, size: float) -> str:
     """Name the lengths and numbers of elements that equal a factor; empty if none do."""
     found = [
         meaning
-        for number, meaning in lengths(evidence, position)
+        for number, meaning in named_lengths(evidence, position)
         if number != 2 and isclose(size, number, rel_tol=1e-5)  # 2 is common for any shape
     ]
     return " or ".join(found[:3]) + (" or another" if len(found) > 3 else "")
@@ -140,7 +142,7 @@ def single_values(evidence: Evidence) -> Iterator[tuple[str, float]]:
             yield f"the square of {name}", x**2
 
 
-def lengths(evidence: Evidence, position: int) -> Iterator[tuple[int, str]]:
+def named_lengths(evidence: Evidence, position: int) -> Iterator[tuple[int, str]]:
     """Yield axis lengths and numbers of elements, with a description."""
     rows = list(zip(evidence.names, evidence.xs, evidence.complex, strict=True))
     rows.insert(0, rows.pop(position))
@@ -177,8 +179,8 @@ def complex_factor_pattern(evidence: Evidence, seen: View) -> Pattern | None:
     wrong = np.any(evidence.wrong[position], axis=-1)
     exact = np.all(evidence.error[position] <= evidence.tolerance(position), axis=-1)
     chosen = wrong & exact & np.all(np.isfinite(evidence.numeric[position]), axis=-1)
-    given = natural(evidence.given[position], True)[chosen]
-    numeric = natural(evidence.numeric[position], True)[chosen]
+    given = from_coordinates(evidence.given[position], True)[chosen]
+    numeric = from_coordinates(evidence.numeric[position], True)[chosen]
     if given.size < 2:
         return None
     best = np.argmax(np.abs(numeric))
@@ -186,11 +188,11 @@ def complex_factor_pattern(evidence: Evidence, seen: View) -> Pattern | None:
     slack = np.max(evidence.tolerance(position), axis=-1)[chosen] + 1e-9 * np.abs(numeric)
     if not factor or not np.all(np.abs(given - factor * numeric) <= 2 * slack * (1 + abs(factor))):
         return None
-    text = f"the gradient of {{name}} is multiplied by {complex_text(factor)}{{where}}"
+    text = f"the gradient of {{name}} is multiplied by {complex_factor_text(factor)}{{where}}"
     return Pattern(Kind.FACTOR, text)
 
 
-def complex_text(z: complex) -> str:
+def complex_factor_text(z: complex) -> str:
     """Write a complex factor."""
     if abs(z.real) > 1e-5 * abs(z):
         return f"{z.real:.4g} {'+' if z.imag >= 0 else '−'} {abs(z.imag):.4g}i"

@@ -14,7 +14,7 @@ import numpy as np
 from ...core.forward import key_of
 from ...core.tensor import Tensor
 from ..causes import Kind
-from .faults import Fault, FaultTrial, Step, alter_operand_cotangent, multiply_by
+from .faults import BackwardStep, Fault, FaultTrial, alter_operand_cotangent, multiply_by
 from .formula import Formula, apply_rules, name_of, place_of
 from .terms import axes_to_expand
 
@@ -35,7 +35,7 @@ ROWS = 16
 """This many values cost about as much as one rule."""
 
 
-def fitting_factors(trial: FaultTrial) -> Iterator[tuple[float, Step]]:
+def fitting_factors(trial: FaultTrial) -> Iterator[tuple[float, BackwardStep]]:
     """Yield steps where a factor explains the error along both directions, with the factor."""
     for step in trial.steps:
         along = trial.along(step.x, step.gx)
@@ -47,7 +47,7 @@ def fitting_factors(trial: FaultTrial) -> Iterator[tuple[float, Step]]:
             yield (0.0 if abs(factor) < 1e-6 else factor), step
 
 
-def factor_fault(trial: FaultTrial, factor: float, step: Step) -> Fault:
+def factor_fault(trial: FaultTrial, factor: float, step: BackwardStep) -> Fault:
     """Return the fault of a factor at a step: 0, -1, a length, or any other."""
 
     def alter(vertex: Any, position: int, g: Any, gx: Any) -> Any:
@@ -107,7 +107,7 @@ def factor_phrase(formula: Formula, factor: float) -> str:
     return f"multiplied by {factor:.7g} by mistake"
 
 
-def path_text(formula: Formula, step: Step) -> str:
+def path_text(formula: Formula, step: BackwardStep) -> str:
     """Name the operations after a step, as long as the path does not branch."""
     consumers = formula.consumers
     vertex, types = step.vertex, [step.vertex._primitive.name]
@@ -120,12 +120,12 @@ def path_text(formula: Formula, step: Step) -> str:
     return f"{listed}{operand} ({place_of(formula, step.vertex)})"
 
 
-def has_several_operands(step: Step) -> bool:
+def has_several_operands(step: BackwardStep) -> bool:
     """Does an operation have several differentiated operands?"""
     return sum(type(x) is Tensor and x._requires_grad for x in step.vertex._operands) > 1
 
 
-def missing_derivative_faults(formula: Formula, step: Step) -> Iterator[Fault]:
+def missing_derivative_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
     """Yield faults in which the derivative of an operation is missing, or applied twice."""
     name, vertex = step.vertex._primitive.name, step.vertex
     if vertex._primitive.kind != "elementwise" or name in PASSED:
@@ -167,13 +167,13 @@ def sum_like(g: Any, gx: Any) -> Any:
     return np.sum(found, axis=axes, keepdims=True) if axes else found
 
 
-def is_factor(step: Step) -> bool:
+def is_factor(step: BackwardStep) -> bool:
     """Is the derivative another operand, or 1 divided by it? All values are tried at once."""
     name = step.vertex._primitive.name
     return name == "multiply" or (name == "divide" and step.position == 0)
 
 
-def wrong_value_faults(formula: Formula, step: Step) -> Iterator[Fault]:
+def wrong_value_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
     """Yield faults in which a derivative is taken at another value of the formula."""
     vertex, edges = step.vertex, frozenset([step.edge])
     if type(vertex._operands) is not tuple or vertex._primitive.multiple:
@@ -220,7 +220,7 @@ def same_shape_values(formula: Formula, x: Any) -> Iterator[Any]:
             yield other
 
 
-def exchanged_operand_faults(formula: Formula, step: Step) -> Iterator[Fault]:
+def exchanged_operand_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
     """Yield the fault in which an operand gets the cotangent of the other one."""
     vertex = step.vertex
     if len(vertex._operands) != 2 or vertex._primitive.name in ("add",):
@@ -261,7 +261,7 @@ def replaced_factor_faults(trial: FaultTrial) -> Iterator[Fault]:
 
 
 def fitting_values(
-    trial: FaultTrial, step: Step, powers: tuple[float, ...], whole: bool = False
+    trial: FaultTrial, step: BackwardStep, powers: tuple[float, ...], whole: bool = False
 ) -> Iterator[tuple[int, float]]:
     """Yield values and powers that explain the error along both directions.
 
@@ -320,7 +320,7 @@ def broadcast_value(x: Any, shape: tuple[int, ...]) -> Any:
     return None
 
 
-def value_factor_fault(formula: Formula, step: Step, other: Any, power: float) -> Fault:
+def value_factor_fault(formula: Formula, step: BackwardStep, other: Any, power: float) -> Fault:
     """Return the fault of an additional power of a value at a step."""
     named = power_text(name_of(other, formula), abs(power))
     verb, hint = "multiplied", "a division by it"
@@ -338,7 +338,7 @@ def value_factor_fault(formula: Formula, step: Step, other: Any, power: float) -
     )
 
 
-def replaced_factor_fault(formula: Formula, step: Step, other: Any, power: float) -> Fault:
+def replaced_factor_fault(formula: Formula, step: BackwardStep, other: Any, power: float) -> Fault:
     """Return the fault of a power of a value in place of a factor or divisor."""
     vertex, name = step.vertex, step.vertex._primitive.name
     right = name_of(vertex._operands[1 - step.position], formula)

@@ -27,7 +27,7 @@ Named = tuple[str, np.ndarray]
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class TermFrame:
     """Where a term is computed: the shape for broadcasting, and the entries that are kept.
 
     Attributes:
@@ -120,7 +120,7 @@ def single_entry_pattern(evidence: Evidence, seen: View) -> Pattern | None:
 
 def extra_factor_pattern(evidence: Evidence, seen: View) -> Pattern | None:
     """Return a pattern in which the given gradient is the right one times a simple value."""
-    for frame, _, others in frames(evidence, seen):
+    for frame, _, others in term_frames(evidence, seen):
         fulls = list(seen.numeric)
         if frame.sums:
             rows = [evidence.weights, evidence.other_weights][: len(seen.given)]
@@ -176,24 +176,24 @@ def simple_terms(evidence: Evidence, seen: View) -> Iterator[Named]:
     """Yield simple terms at the entries in view, one row for each cotangent."""
     ones = np.ones_like(seen.given)
     yield "1", ones
-    for frame, (g, rows), values in frames(evidence, seen):
+    for frame, (g, rows), values in term_frames(evidence, seen):
         for label, value in simple_factors(values, alone=True):
             with np.errstate(all="ignore"):
                 term = np.array([frame.pick_entries(row * value) for row in rows])
             yield " · ".join(part for part in (g, label) if part) or "1", term
-    for frame, _, values in frames(evidence, seen):
+    for frame, _, values in term_frames(evidence, seen):
         for label, value in simple_factors(values):
             yield label, ones * frame.pick_entries(value)
 
 
-def frames(
+def term_frames(
     evidence: Evidence, seen: View
-) -> Iterator[tuple[Frame, tuple[str, list[np.ndarray]], list[Named]]]:
+) -> Iterator[tuple[TermFrame, tuple[str, list[np.ndarray]], list[Named]]]:
     """Yield, for each result, a frame, its cotangents, and the values that fit."""
     position, own = seen.position, evidence.xs[seen.position].shape
     several = len(evidence.outputs) > 1
     for number, y in enumerate(evidence.outputs):
-        frame = Frame(y.shape if is_stretched(own, y.shape) else own, own, seen.places)
+        frame = TermFrame(y.shape if is_stretched(own, y.shape) else own, own, seen.places)
         if frame.sums and y.size > MOST_SUMMED:
             continue
         expand = axes_to_expand(y.shape, frame.shape)

@@ -50,7 +50,7 @@ class Layer:
         found = next((holder[n] for n in OUTPUTS if holder.get(n) is not None), None)
         if found is None:
             raise ArgumentError(
-                f"layer: forward of {title(self.owner)} returned None, and leaves no `output`; "
+                f"layer: forward of {type_name(self.owner)} returned None, and leaves no `output`; "
                 "does it lack a return?"
             )
         return found
@@ -75,8 +75,8 @@ class Layer:
             if count > 0 and self.by_position:
                 return [None] * count
             raise ArgumentError(
-                f"layer: backward of {title(self.owner)} returned {len(found)} values, and there "
-                f"are {count} inputs; say which is whose by position, as in "
+                f"layer: backward of {type_name(self.owner)} returned {len(found)} values, and "
+                f"there are {count} inputs; say which is whose by position, as in "
                 'gradients={"x": 0, "W": 1}'
             )
         return [found, *[None] * (count - 1)]
@@ -99,7 +99,7 @@ class Layer:
         if self.rate is None and last.lower() in RATES:
             cure = f"if it updates the parameters, give learning_rate=1.0, which it gets as {last}"
         names = ", ".join(needed)
-        raise ArgumentError(f"layer: backward of {title(self.owner)} takes {names}; {cure}")
+        raise ArgumentError(f"layer: backward of {type_name(self.owner)} takes {names}; {cure}")
 
     def gradient_of_input(self, places: dict[str, Any], position: int) -> Any:
         """Return the gradient of an input, from attributes or items with a matching name."""
@@ -132,7 +132,7 @@ def bound_method(owner: Any, method: Method, name: str) -> Callable[..., Any]:
             f"it has {', '.join(methods) or 'no methods'}; give {name}= the name of one, or a "
             f"function of the layer"
         )
-    raise ArgumentError(f"layer: {title(owner)} has no method {method!r}: {cure}")
+    raise ArgumentError(f"layer: {type_name(owner)} has no method {method!r}: {cure}")
 
 
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -156,12 +156,12 @@ def takes_arguments(function: Callable[..., Any], count: int) -> bool:
         return False
 
 
-def title(owner: Any) -> str:
+def type_name(owner: Any) -> str:
     """Return the name of an object in messages."""
     return type(owner).__name__
 
 
-class Network:
+class LayerNetwork:
     """Layers one after another."""
 
     def __init__(self, layers: Sequence[Layer]) -> None:
@@ -196,7 +196,7 @@ class Network:
             (g,) = self.layers[i].backward(g, 1, alone and i == last)
             if g is None:
                 raise ArgumentError(
-                    f"layer: backward of layers[{i}] ({title(self.layers[i].owner)}) returned "
+                    f"layer: backward of layers[{i}] ({type_name(self.layers[i].owner)}) returned "
                     f"None, and layers[{i - 1}] needs the gradient of its input: return it"
                 )
         return self.layers[0].backward(g, count, alone and last == 0)

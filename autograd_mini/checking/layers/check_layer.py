@@ -15,10 +15,10 @@ from ..check import check_subject, match_signature, refuse_settings
 from ..examination import Options
 from ..inputs import Inputs, argument_names, argument_positions, leaf_array
 from ..reporting.report import Report
-from .calls import Layer, Method, Network, title
-from .finding import Finder
+from .calls import Layer, LayerNetwork, Method, type_name
+from .finding import ParameterFinder
 from .gradients import Spec
-from .state import State, widen, widen_value
+from .state import LayerState, widen, widen_value
 from .subject import LayerSubject
 
 
@@ -94,16 +94,16 @@ def layer(
     several = isinstance(layer, (list, tuple))
     owners = list(layer) if several else [layer]
     refuse_others(owners, inputs)
-    network = Network([Layer(x, forward, backward, learning_rate) for x in owners])
+    network = LayerNetwork([Layer(x, forward, backward, learning_rate) for x in owners])
     match_signature(network.layers[0].run, inputs)
     path = "layers" if several else ""
     options = Options(rtol, atol, step, seed, coverage, progress)
     specs = dict(gradients or {})
-    before = State(layer, path)
+    before = LayerState(layer, path)
 
     def subject(keep: bool) -> LayerSubject:
         xs = copy_inputs(inputs, keep)
-        finder = Finder(network, layer, State(layer, path), xs, specs)
+        finder = ParameterFinder(network, layer, LayerState(layer, path), xs, specs)
         return make_subject(finder, parameters, argnums, names, keep)
 
     try:
@@ -144,7 +144,7 @@ def refuse_others(owners: Sequence[Any], inputs: Sequence[Any]) -> None:
 
 
 def make_subject(
-    finder: Finder,
+    finder: ParameterFinder,
     wanted: Sequence[str] | None,
     argnums: int | Sequence[int] | None,
     names: Sequence[str] | None,
@@ -162,7 +162,7 @@ def make_subject(
     arguments = [*xs, *(p.value for p in parameters)]
     inputs = Inputs(arguments, [*written, *(p.name for p in parameters)], moving, keep)
     several = isinstance(finder.root, (list, tuple))
-    name = "network" if several else title(finder.root)
+    name = "network" if several else type_name(finder.root)
     return LayerSubject(name, finder, inputs, parameters)
 
 

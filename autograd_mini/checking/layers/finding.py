@@ -11,7 +11,7 @@ from ...core.tree import flatten
 from ...errors import ArgumentError
 from ..adapters.frameworks import map_leaves
 from ..subjects import output_arrays
-from .calls import Layer, Network
+from .calls import Layer, LayerNetwork
 from .gradients import (
     INPUTS,
     Parameter,
@@ -25,10 +25,10 @@ from .gradients import (
     readable_values,
     write_place,
 )
-from .state import Place, State
+from .state import LayerState, StatePlace
 
 
-class Finder:
+class ParameterFinder:
     """Runs a layer once, forward and backward, to find its parameters and gradients.
 
     Attributes:
@@ -39,9 +39,9 @@ class Finder:
 
     def __init__(
         self,
-        network: Network,
+        network: LayerNetwork,
         root: Any,
-        state: State,
+        state: LayerState,
         xs: Sequence[Any],
         specs: Mapping[str, Spec],
     ) -> None:
@@ -64,7 +64,7 @@ class Finder:
         self.refuse_parameters_made_later(steady)
         kept = {p.key for p in known if not self.was_overwritten(p)}
         self.backward()
-        now = State(self.root, self.state.path)
+        now = LayerState(self.root, self.state.path)
         self.left, self.draws = self.name_left_arrays(now), self.state.has_drawn()
         known = [drop_unused_places(p, now) for p in known]
         updates = self.network.layers[0].rate is not None
@@ -101,7 +101,7 @@ class Finder:
         Raises:
             ArgumentError: in that case.
         """
-        now = State(self.root, self.state.path)
+        now = LayerState(self.root, self.state.path)
         new = [
             p
             for p in find_candidates(now)
@@ -195,7 +195,7 @@ class Finder:
             return None
 
     # ── gradients ─────────────────────────────────────────────────────────────────────────────
-    def gradients_of(self, parameter: Parameter) -> list[Place]:
+    def gradients_of(self, parameter: Parameter) -> list[StatePlace]:
         """Return the current places of the gradient of a parameter."""
         found = [g for p in parameter.places for g in find_gradients(p, self.state.parents)]
         if isinstance(returned := self.last_returned(), dict):
@@ -208,7 +208,7 @@ class Finder:
         layers = self.network.layers
         return layers[0].returned if len(layers) == 1 else None
 
-    def require_gradient(self, parameter: Parameter, found: Sequence[Place]) -> None:
+    def require_gradient(self, parameter: Parameter, found: Sequence[StatePlace]) -> None:
         """Refuse a parameter without a gradient, or with two gradients that differ.
 
         Raises:
@@ -231,14 +231,14 @@ class Finder:
                 f"which it is, or add them: gradients={{{name!r}: lambda layer: ...}}"
             )
 
-    def holder(self, place: Place) -> Any:
+    def holder(self, place: StatePlace) -> Any:
         """Return the object that a gradient belongs to; for an item, the owner of its container."""
         owner = place.owner
         while isinstance(owner, (dict, list, tuple)) and id(owner) in self.state.parents:
             owner = self.state.parents[id(owner)].owner
         return owner
 
-    def name_left_arrays(self, now: State) -> str:
+    def name_left_arrays(self, now: LayerState) -> str:
         """List the arrays that `backward` created."""
         before = {p.path: id(p.value) for p in self.state.places}
         numeric = [p for p in now.places if is_numeric(p.value)]
@@ -289,14 +289,14 @@ class Finder:
         return returned[spec]
 
 
-def find_input_gradients(layer: Layer) -> list[Place]:
+def find_input_gradients(layer: Layer) -> list[StatePlace]:
     """Return the places where a layer stores the gradients of its inputs."""
     holder = readable_values(layer.owner)
     wanted = [*INPUTS, *(n for name in layer.names for n in names_of(name))]
-    return [Place(n, layer.owner, n, holder[n]) for n in wanted if is_numeric(holder.get(n))]
+    return [StatePlace(n, layer.owner, n, holder[n]) for n in wanted if is_numeric(holder.get(n))]
 
 
-def drop_unused_places(parameter: Parameter, now: State) -> Parameter:
+def drop_unused_places(parameter: Parameter, now: LayerState) -> Parameter:
     """Drop the places of a parameter in objects that a call has replaced."""
     places = tuple(p for p in parameter.places if id(p.owner) in now.reached)
     return Parameter(parameter.name, places or parameter.places)
@@ -316,7 +316,7 @@ def same_results(a: list[Any] | None, b: list[Any] | None) -> bool:
     return all(np.array_equal(x, y, equal_nan=True) for x, y in zip(a, b, strict=True))
 
 
-def is_property(place: Place) -> bool:
+def is_property(place: StatePlace) -> bool:
     """Is a place a property of its class?"""
     return isinstance(getattr(type(place.owner), str(place.key), None), property)
 

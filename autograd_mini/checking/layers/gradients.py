@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentError
-from .state import FUNCTIONS, Place, State, attributes
+from .state import FUNCTIONS, LayerState, StatePlace, attributes
 
 NAMES = (
     "d{}",
@@ -58,7 +58,7 @@ class Parameter:
     """
 
     name: str
-    places: tuple[Place, ...]
+    places: tuple[StatePlace, ...]
     spec: Spec | None = None
 
     @property
@@ -105,13 +105,15 @@ def spellings(name: str, others: Mapping[str, Any]) -> list[str]:
     return [name] if lower == name or lower in others else [name, lower]
 
 
-def find_named(owner: Any, values: Mapping[str, Any], name: Any, path: str = "{}") -> list[Place]:
+def find_named(
+    owner: Any, values: Mapping[str, Any], name: Any, path: str = "{}"
+) -> list[StatePlace]:
     """Find gradients by name among the attributes or items of an object."""
     if not isinstance(name, str):
         return []
     wanted = [n for spelling in spellings(name, values) for n in names_of(spelling)]
     numeric = [n for n in wanted if is_numeric(values.get(n))]
-    return [Place(path.format(n), owner, n, values[n]) for n in numeric]
+    return [StatePlace(path.format(n), owner, n, values[n]) for n in numeric]
 
 
 def is_numeric(value: Any) -> bool:
@@ -128,7 +130,7 @@ def is_parameter(value: Any) -> bool:
     return isinstance(value, (float, complex))
 
 
-def find_gradients(place: Place, parents: Mapping[int, Place]) -> Iterator[Place]:
+def find_gradients(place: StatePlace, parents: Mapping[int, StatePlace]) -> Iterator[StatePlace]:
     """Yield the places with the gradient of the parameter at a place."""
     owner, key = place.owner, place.key
     base = place.path.rpartition(".")[0]
@@ -142,13 +144,15 @@ def find_gradients(place: Place, parents: Mapping[int, Place]) -> Iterator[Place
     yield from find_named(owner, holder, key, path)
     if key in NUMBERS:
         own = [n for n in OWN_GRADIENTS if is_numeric(holder.get(n))]
-        yield from (Place(path.format(n), owner, n, holder[n]) for n in own)
+        yield from (StatePlace(path.format(n), owner, n, holder[n]) for n in own)
     for name in HOLDERS:
         if isinstance(held := holder.get(name), dict):
             yield from find_in_dict(held, key, path.format(name))
 
 
-def find_item_gradients(place: Place, parents: Mapping[int, Place]) -> Iterator[Place]:
+def find_item_gradients(
+    place: StatePlace, parents: Mapping[int, StatePlace]
+) -> Iterator[StatePlace]:
     """Yield the gradients of an item of `params`: the same key or index in `grads`."""
     parent = parents.get(id(place.owner))
     if parent is None or isinstance(parent.owner, (list, tuple)):
@@ -164,7 +168,7 @@ def find_item_gradients(place: Place, parents: Mapping[int, Place]) -> Iterator[
         elif isinstance(held, (list, tuple)) and isinstance(place.owner, (list, tuple)):
             i = place.key
             if len(held) == len(place.owner) and is_numeric(held[i]):
-                yield Place(f"{path}[{i}]", held, i, held[i])
+                yield StatePlace(f"{path}[{i}]", held, i, held[i])
 
 
 def find_holders(holder: Mapping[str, Any], key: Any) -> list[str]:
@@ -173,10 +177,10 @@ def find_holders(holder: Mapping[str, Any], key: Any) -> list[str]:
     return [n for n in wanted if isinstance(holder.get(n), (dict, list, tuple))]
 
 
-def find_in_dict(held: dict[Any, Any], key: Any, path: str) -> Iterator[Place]:
+def find_in_dict(held: dict[Any, Any], key: Any, path: str) -> Iterator[StatePlace]:
     """Yield the gradient in a dict of gradients: under the parameter's key or a gradient name."""
     if is_numeric(held.get(key)):
-        yield Place(f"{path}[{key!r}]", held, key, held[key])
+        yield StatePlace(f"{path}[{key!r}]", held, key, held[key])
     else:
         yield from find_named(held, held, key, path + "[{!r}]")
 
@@ -195,12 +199,12 @@ def readable_values(owner: Any) -> dict[str, Any]:
 
 
 # ── which parameters there are ───────────────────────────────────────────────────────────────
-def find_candidates(state: State) -> list[Parameter]:
+def find_candidates(state: LayerState) -> list[Parameter]:
     """Return every floating-point array and number, with all places that hold it.
 
     Variables of closures are left out.
     """
-    groups: dict[int, list[Place]] = {}
+    groups: dict[int, list[StatePlace]] = {}
     for place in state.places:
         if is_parameter(place.value) and not isinstance(place.owner, (*FUNCTIONS, CellType)):
             is_array = isinstance(place.value, np.ndarray)
@@ -208,12 +212,12 @@ def find_candidates(state: State) -> list[Parameter]:
     return [Parameter(best_name(places), tuple(places)) for places in groups.values()]
 
 
-def best_name(places: list[Place]) -> str:
+def best_name(places: list[StatePlace]) -> str:
     """Return the shortest name of a parameter; names are preferred to indices."""
     return min((write_place(p) for p in places), key=lambda n: ("[" in n, len(n)))
 
 
-def write_place(place: Place) -> str:
+def write_place(place: StatePlace) -> str:
     """Write a place: without the `.data` of a parameter, and `W` for `params['W']`."""
     path = place.path
     if isinstance(place.key, str) and place.key in NUMBERS and "." in path:

@@ -34,7 +34,7 @@ WIDE = {"e": np.float64, "f": np.float64, "F": np.complex128}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StatePlace:
     """Where a value is held: an attribute of an object, or an item of a container.
 
     Attributes:
@@ -86,28 +86,28 @@ def slots_of(cls: type) -> list[str]:
     return [n for n in names if n not in ("__dict__", "__weakref__")]
 
 
-def children(owner: Any, path: str) -> Iterator[Place]:
+def children(owner: Any, path: str) -> Iterator[StatePlace]:
     """Yield the places directly inside an object."""
     if isinstance(owner, dict):
         for key, value in owner.items():
-            yield Place(f"{path}[{key!r}]", owner, key, value)
+            yield StatePlace(f"{path}[{key!r}]", owner, key, value)
     elif isinstance(owner, (*SEQUENCES, np.ndarray)):
         for i, value in enumerate(owner.flat if isinstance(owner, np.ndarray) else owner):
-            yield Place(f"{path}[{i}]", owner, i, value)
+            yield StatePlace(f"{path}[{i}]", owner, i, value)
     elif isinstance(owner, partial):
         for name in ("func", "args", "keywords"):
-            yield Place(f"{path}.{name}", owner, name, getattr(owner, name))
+            yield StatePlace(f"{path}.{name}", owner, name, getattr(owner, name))
     elif isinstance(owner, (MethodType, BuiltinFunctionType)):
-        yield Place(path, owner, "__self__", owner.__self__)
+        yield StatePlace(path, owner, "__self__", owner.__self__)
     elif isinstance(owner, FunctionType):
         for name in ("__closure__", "__defaults__", "__kwdefaults__"):
             for value in children_of_function(getattr(owner, name)):
-                yield Place(f"{path}.{name}", owner, name, value)
+                yield StatePlace(f"{path}.{name}", owner, name, value)
     elif isinstance(owner, CellType) and (value := cell_value(owner)) is not EMPTY:
-        yield Place(path, owner, "cell_contents", value)
+        yield StatePlace(path, owner, "cell_contents", value)
     if not isinstance(owner, (*FUNCTIONS, CellType, np.ndarray)):
         for name, value in attributes(owner).items():
-            yield Place(f"{path}.{name}" if path else name, owner, name, value)
+            yield StatePlace(f"{path}.{name}" if path else name, owner, name, value)
 
 
 def children_of_function(held: Any) -> Iterator[Any]:
@@ -123,7 +123,7 @@ def cell_value(cell: CellType) -> Any:
         return EMPTY
 
 
-class State:
+class LayerState:
     """A snapshot of everything that is reachable from an object.
 
     Attributes:
@@ -138,8 +138,8 @@ class State:
     def __init__(self, root: Any, path: str = "") -> None:
         self.path = path
         self.saved: dict[int, np.ndarray] = {}
-        self.places: list[Place] = []
-        self.parents: dict[int, Place] = {}
+        self.places: list[StatePlace] = []
+        self.parents: dict[int, StatePlace] = {}
         self.draws = True
         self._generators = GlobalGenerators()
         self._back: list[Callable[[], None]] = []
@@ -329,13 +329,13 @@ def make_attributes_restorer(owner: Any) -> Callable[[], None] | None:
     return back
 
 
-def widen(state: State) -> None:
+def widen(state: LayerState) -> None:
     """Replace narrow arrays and numbers by copies in double precision, in every place.
 
     An array stays narrow if it shares memory with another one, or if a place cannot be written.
     `state.restore` puts the narrow arrays back.
     """
-    groups: dict[int, list[Place]] = {}
+    groups: dict[int, list[StatePlace]] = {}
     arrays: dict[int, np.ndarray] = {}
     for place in state.places:
         if isinstance(place.value, np.ndarray):
@@ -360,7 +360,7 @@ def widen_value(value: Any) -> Any:
     return value.astype(WIDE[value.dtype.char]) if is_narrow(value) else value
 
 
-def can_be_written(place: Place) -> bool:
+def can_be_written(place: StatePlace) -> bool:
     """Can the value in a place be replaced?"""
     if isinstance(place.owner, (dict, list)):
         return True

@@ -11,9 +11,9 @@ from ...core.tree import flatten
 from ..causes import Kind
 from ..handwritten import Handwritten
 from ..inputs import Arrays, Inputs, leaf_array, problem
-from .finding import Finder
+from .finding import ParameterFinder
 from .gradients import Parameter, Spec
-from .state import State, is_narrow
+from .state import LayerState, is_narrow
 
 
 class LayerSubject(Handwritten):
@@ -27,13 +27,13 @@ class LayerSubject(Handwritten):
     )
 
     def __init__(
-        self, name: str, finder: Finder, inputs: Inputs, parameters: Sequence[Parameter]
+        self, name: str, finder: ParameterFinder, inputs: Inputs, parameters: Sequence[Parameter]
     ) -> None:
         super().__init__(finder.network.forward, None, inputs)
         self.title, self.network, self.finder = name, finder.network, finder
         self.parameters = list(parameters)
         self.count = len(inputs) - len(self.parameters)
-        self.state = State(finder.root, finder.state.path)
+        self.state = LayerState(finder.root, finder.state.path)
         self.state.draws = finder.draws
 
     @property

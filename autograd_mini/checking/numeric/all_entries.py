@@ -12,11 +12,11 @@ import numpy as np
 
 from ..progress import Bar
 from .lines import NOISE, TINY, EntryLine, Probe
-from .perturbations import Batch, Differences, NotSweepable, PerturbedGraph
+from .perturbations import Batch, Differences, PerturbedGraph, PropagationRefused
 from .refinement import UNEVEN, SlopeRefinement, usual_step
 from .verdicts import CODES, RESOLUTION, Judge, Tolerances, Verdict, explain_verdict
 
-WORTH_SWEEPING = 24
+WORTH_PROPAGATING = 24
 """From this many entries on, many are evaluated at once."""
 
 MANY = 8
@@ -101,25 +101,25 @@ def choose_mover(probe: Probe, bar: Bar) -> Mover:
     inputs, subject = probe.subject.inputs, probe.subject
     count = sum(x.size for x in probe.point)
     function = getattr(subject, "call_with_leaves", None)
-    if function is not None and count >= WORTH_SWEEPING and not any(inputs.complex):
+    if function is not None and count >= WORTH_PROPAGATING and not any(inputs.complex):
         try:
-            sweep = PerturbedGraph(function, [x[()] for x in probe.point], probe.weights)
-        except NotSweepable:
+            together = PerturbedGraph(function, [x[()] for x in probe.point], probe.weights)
+        except PropagationRefused:
             pass
         else:
-            return make_graph_mover(sweep, probe, bar)
-    elif function is None and count >= WORTH_SWEEPING:
-        return make_graph_mover(Batch(probe), probe, bar)
+            return make_joint_mover(together, probe, bar)
+    elif function is None and count >= WORTH_PROPAGATING:
+        return make_joint_mover(Batch(probe), probe, bar)
     return lambda position, flat, steps: move_one_by_one(probe, position, flat, steps, bar)
 
 
-def make_graph_mover(sweep: PerturbedGraph | Batch, probe: Probe, bar: Bar) -> Mover:
+def make_joint_mover(together: PerturbedGraph | Batch, probe: Probe, bar: Bar) -> Mover:
     """Return a mover that moves many entries at once, or one by one if that is refused."""
 
     def move(position: int, flat: np.ndarray, steps: np.ndarray) -> Differences:
         try:
-            found = sweep.differences(position, flat, steps)
-        except NotSweepable:
+            found = together.differences(position, flat, steps)
+        except PropagationRefused:
             return move_one_by_one(probe, position, flat, steps, bar)
         bar.update(len(flat))
         return found

@@ -21,7 +21,7 @@ from .ties import (
     LOOKED_AT,
     MARGIN,
     TIED,
-    Place,
+    EntryPlace,
     TogetherLine,
     adds_up_nearby,
     at_kinks,
@@ -62,7 +62,7 @@ def judge_corners(
     return causes
 
 
-def _equal_entries(probe: Probe, findings: Sequence[Findings]) -> Iterator[list[Place]]:
+def _equal_entries(probe: Probe, findings: Sequence[Findings]) -> Iterator[list[EntryPlace]]:
     """Yield groups of equal entries of an input that each have a known slope."""
     for position, (x, of) in enumerate(zip(probe.point, findings, strict=True)):
         values = x.ravel()
@@ -75,10 +75,10 @@ def _equal_entries(probe: Probe, findings: Sequence[Findings]) -> Iterator[list[
         for number in np.flatnonzero(counts > 1):
             flat = np.flatnonzero((groups.ravel() == number) & usable)
             if len(flat) > 1:
-                yield [Place(position, int(place)) for place in flat]
+                yield [EntryPlace(position, int(place)) for place in flat]
 
 
-def _adds_up(probe: Probe, findings: Sequence[Findings], places: Sequence[Place]) -> bool:
+def _adds_up(probe: Probe, findings: Sequence[Findings], places: Sequence[EntryPlace]) -> bool:
     """Is the slope along a direction the sum of the slopes of the entries?"""
     lengths = np.random.default_rng(3).uniform(-1, 1, len(places))
     numeric = np.array([findings[i].numeric[flat] for i, flat in places])
@@ -98,7 +98,9 @@ def _adds_up(probe: Probe, findings: Sequence[Findings], places: Sequence[Place]
     return False
 
 
-def _adds_up_nearby(probe: Probe, findings: Sequence[Findings], places: Sequence[Place]) -> bool:
+def _adds_up_nearby(
+    probe: Probe, findings: Sequence[Findings], places: Sequence[EntryPlace]
+) -> bool:
     """Is that so at narrower steps? Then there is no corner at the point."""
     lengths = np.random.default_rng(3).uniform(-1, 1, len(places))
     numeric = np.array([findings[i].numeric[flat] for i, flat in places])
@@ -110,7 +112,7 @@ def _adds_up_nearby(probe: Probe, findings: Sequence[Findings], places: Sequence
 
 
 def _refine_together(
-    probe: Probe, findings: Sequence[Findings], group: Sequence[Place], tolerances: Tolerances
+    probe: Probe, findings: Sequence[Findings], group: Sequence[EntryPlace], tolerances: Tolerances
 ) -> SlopeRefinement:
     """Refine the slope of equal entries that move together."""
     values = np.array([findings[i].given[flat] for i, flat in group])
@@ -123,7 +125,7 @@ def _refine_together(
 
 
 def _verdicts_beside(
-    probe: Probe, findings: Sequence[Findings], group: Sequence[Place]
+    probe: Probe, findings: Sequence[Findings], group: Sequence[EntryPlace]
 ) -> list[Verdict]:
     """Judge values by the slopes near the corner, where the entries are ordered."""
     right = [findings[i].verdict[flat] == CODES[Verdict.RIGHT] for i, flat in group]
@@ -139,7 +141,7 @@ def _verdicts_beside(
     return [Verdict.KINK if inside else Verdict.UNRESOLVED for inside in within]
 
 
-def _slopes_beside(probe: Probe, group: Sequence[Place]) -> np.ndarray:
+def _slopes_beside(probe: Probe, group: Sequence[EntryPlace]) -> np.ndarray:
     """Return the slopes of the entries, one row for each order."""
     count = len(group)
     size = max(1.0, abs(float(probe.point[group[0].position].flat[group[0].flat])))
@@ -164,7 +166,7 @@ def _slopes_beside(probe: Probe, group: Sequence[Place]) -> np.ndarray:
 
 
 def _enter(
-    findings: Sequence[Findings], group: Sequence[Place], verdicts: Sequence[Verdict], why: str
+    findings: Sequence[Findings], group: Sequence[EntryPlace], verdicts: Sequence[Verdict], why: str
 ) -> None:
     """Store verdicts, and the reason of those that are not right."""
     for (position, flat), verdict in zip(group, verdicts, strict=True):

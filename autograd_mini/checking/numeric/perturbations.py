@@ -23,7 +23,7 @@ from ...core.tree import flatten
 from ...core.vmap import Example
 from ..inputs import Arrays
 from .lines import Probe
-from .sparse_changes import At, Memory, SparseChange, gather_base, propagate
+from .sparse_changes import ArrayPool, At, SparseChange, gather_base, propagate
 
 ROWS = 512
 """Perturbed values in one pass, two for each entry; more of them leave the cache."""
@@ -42,7 +42,7 @@ MOST_POINTS = 256
 """Largest number of points in a batch."""
 
 
-class NotSweepable(Exception):
+class PropagationRefused(Exception):
     """The function must be called normally: it reads values, or its graph cannot be used."""
 
 
@@ -94,11 +94,11 @@ class PerturbedGraph:
             with np.errstate(all="ignore"):
                 self._example = Example(function, arrays)
         except Exception as error:
-            raise NotSweepable(str(error)) from error
+            raise PropagationRefused(str(error)) from error
         self._leaves = self._example.inputs
         self._outputs = self._example.outputs
         self._tried: dict[int, str] = {}
-        self._memory = Memory()
+        self._memory = ArrayPool()
 
     def differences(self, position: int, flat: np.ndarray, steps: np.ndarray) -> Differences:
         """Move entries of one input up and down.
@@ -112,7 +112,7 @@ class PerturbedGraph:
             NotSweepable: if an operation cannot be propagated, or the result differs from a call.
         """
         if self._tried.get(position):
-            raise NotSweepable(self._tried[position])
+            raise PropagationRefused(self._tried[position])
         x = self._arrays[position]
         xs = x.ravel()[flat]
         above, below = xs + steps, xs - steps
@@ -131,10 +131,10 @@ class PerturbedGraph:
                     rows[2, part] = size[:half]
                 if len(flat) and position not in self._tried:
                     self._compare_with_calls(position, flat, above, rows)
-        except NotSweepable:
+        except PropagationRefused:
             raise
         except Exception as error:
-            raise NotSweepable(str(error)) from error
+            raise PropagationRefused(str(error)) from error
         return Differences(rows[0], rows[1], above - xs, below - xs, rows[2])
 
     def _path(self, position: int) -> Path:
@@ -152,38 +152,38 @@ class PerturbedGraph:
         return Path(vertices, done, max((x.size for x in needed.values()), default=1) or 1)
 
     def _propagate(
-        self, position: int, path: Path, places: np.ndarray, values: np.ndarray, memory: Memory
+        self, position: int, path: Path, places: np.ndarray, values: np.ndarray, memory: ArrayPool
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the change of φ, and the size of the changed outputs, for each move."""
         x = self._arrays[position]
         at: At = tuple(np.unravel_index(places, x.shape)) if x.ndim else ()
         start = SparseChange(values.reshape(-1, *(1,) * x.ndim), at, x)
-        regions: Values = {key_of(self._leaves[position]): start}
+        changes: Values = {key_of(self._leaves[position]): start}
         for vertex in path.vertices:
             taken = []
             for operand in vertex._operands:
                 if type(operand) is Tensor:
-                    taken.append(regions.get(key_of(operand), operand._value))
+                    taken.append(changes.get(key_of(operand), operand._value))
                 else:
                     taken.append(operand)
             if not any(isinstance(one, SparseChange) for one in taken):
                 continue
             y = vertex.arrays if type(vertex) is Record else vertex._value
-            last = [regions.pop(key, None) for key in path.done.get(vertex.serial, ())]
+            last = [changes.pop(key, None) for key in path.done.get(vertex.serial, ())]
             over = vertex._primitive.kind == "elementwise"  # may overwrite its operands
             if over:
-                memory.give_back(last, regions.values())
-            deliver(vertex, propagate(vertex._primitive, taken, vertex._params, y, memory), regions)
+                memory.give_back(last, changes.values())
+            deliver(vertex, propagate(vertex._primitive, taken, vertex._params, y, memory), changes)
             if not over:
-                memory.give_back(last, regions.values())
+                memory.give_back(last, changes.values())
         change, size = np.zeros(len(values)), np.zeros(len(values))
         for y, g in zip(self._outputs, self._weights, strict=True):
-            region = regions.get(key_of(y)) if isinstance(y, Tensor) else None
-            if region is not None:
-                axes = tuple(range(1, region.values.ndim))
-                weight = gather_base(g, region.at)
-                change += np.sum(weight * region.change(), axis=axes)
-                size += np.sum(np.abs(weight * region.values), axis=axes)
+            sparse = changes.get(key_of(y)) if isinstance(y, Tensor) else None
+            if sparse is not None:
+                axes = tuple(range(1, sparse.values.ndim))
+                weight = gather_base(g, sparse.at)
+                change += np.sum(weight * sparse.change(), axis=axes)
+                size += np.sum(np.abs(weight * sparse.values), axis=axes)
         memory.reclaim()
         return change, size
 
@@ -209,7 +209,7 @@ class PerturbedGraph:
             both = np.isnan(found) and np.isnan(expected)
             if not both and not abs(found - expected) <= 1e-12 * size:
                 self._tried[position] = f"swept {found:.17g}, called {expected:.17g}"
-                raise NotSweepable(self._tried[position])
+                raise PropagationRefused(self._tried[position])
         self._tried[position] = ""
 
     def _call_function(self, arrays: list[np.ndarray]) -> tuple[float, float]:
@@ -278,7 +278,7 @@ class Batch:
         outputs = self._probe.subject.evaluate_rows(self._probe.point, position, moved)
         expected = [(len(moved), *y.shape) for y in self._probe.base]
         if outputs is None or [y.shape for y in outputs] != expected:
-            raise NotSweepable
+            raise PropagationRefused
         return outputs
 
     def _compare_with_call(self, position: int, flat: int, value: float, above: float) -> None:
@@ -292,4 +292,4 @@ class Batch:
         expected = probe.weighted_change(alone, probe.base)
         rounding = 64 * probe.epsilon * (probe.scale + probe.size(alone, alone))
         if np.isfinite(expected) and not abs(above - expected) <= rounding + 1e-6 * abs(expected):
-            raise NotSweepable
+            raise PropagationRefused

@@ -58,20 +58,20 @@ class SparseChange:
 
     def whole(self) -> np.ndarray:
         """Return all values for each move."""
-        region = self
+        sparse = self
         for axis, index in enumerate(self.at):
             if index is not None:
-                region = region.fill_axis(axis)
-        return region.values
+                sparse = sparse.fill_axis(axis)
+        return sparse.values
 
     def change(self) -> np.ndarray:
         """Return the differences from the unchanged value."""
         return self.values - gather_base(self.base, self.at)
 
 
-def full_shape(region: SparseChange, at: At) -> tuple[int, ...]:
+def full_shape(sparse: SparseChange, at: At) -> tuple[int, ...]:
     """Return the shape of a change's values, restricted to these axes."""
-    return (len(region.values), *restricted_lengths(region.base.shape, at))
+    return (len(sparse.values), *restricted_lengths(sparse.base.shape, at))
 
 
 def restricted_lengths(shape: tuple[int, ...], at: At) -> Iterator[int]:
@@ -111,7 +111,7 @@ Operand = Any
 Move = Callable[..., "SparseChange | None"]
 
 
-class Memory:
+class ArrayPool:
     """Arrays for reuse: allocating new ones costs more than computing in them."""
 
     def __init__(self) -> None:
@@ -127,10 +127,10 @@ class Memory:
 
     def give_back(self, done: Iterable[SparseChange | None], live: Iterable[SparseChange]) -> None:
         """Take back lent arrays, unless a live change is a view of them."""
-        for region in done:
-            if region is None:
+        for sparse in done:
+            if sparse is None:
                 continue
-            key = id(memory_owner(region.values))
+            key = id(memory_owner(sparse.values))
             lent = self._lent.get(key)
             if lent is not None and not any(np.may_share_memory(lent, x.values) for x in live):
                 self._free.setdefault(lent.shape, []).append(self._lent.pop(key))
@@ -150,7 +150,7 @@ def memory_owner(values: np.ndarray) -> np.ndarray:
 
 
 def propagate(
-    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: Any, memory: Memory
+    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: Any, memory: ArrayPool
 ) -> Any:
     """Return the change of an operation's output, or of each output.
 
@@ -166,9 +166,9 @@ def propagate(
         if primitive.kind == "elementwise":
             rule = propagate_elementwise
         base = np.asarray(y)
-        region = rule(primitive, xs, params, base, memory) if rule is not None else None
-        if region is not None:
-            return region
+        sparse = rule(primitive, xs, params, base, memory) if rule is not None else None
+        if sparse is not None:
+            return sparse
     return propagate_whole(primitive, xs, params, y)
 
 
@@ -199,11 +199,11 @@ def dense_change(values: Any, base: np.ndarray) -> SparseChange:
 
 
 def propagate_elementwise(
-    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: Memory
+    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: ArrayPool
 ) -> SparseChange:
     """Apply an operation to the changed part only; other operands are gathered there."""
-    regions = [x for x in xs if isinstance(x, SparseChange)]
-    at = tuple(common_index(regions, y.shape, axis) for axis in range(y.ndim))
+    changes = [x for x in xs if isinstance(x, SparseChange)]
+    at = tuple(common_index(changes, y.shape, axis) for axis in range(y.ndim))
     taken = []
     for x in xs:
         if isinstance(x, SparseChange):
@@ -222,36 +222,36 @@ def propagate_elementwise(
             taken.append(x)
     if primitive.ufunc is None or params or y.dtype != np.float64:
         return SparseChange(np.asarray(primitive(*taken, **params)), at, y)
-    out = memory.take((len(regions[0].values), *restricted_lengths(y.shape, at)))
+    out = memory.take((len(changes[0].values), *restricted_lengths(y.shape, at)))
     return SparseChange(primitive.ufunc(*taken, out=out), at, y)
 
 
-def common_index(regions: Sequence[SparseChange], shape: tuple[int, ...], axis: int) -> Any:
+def common_index(changes: Sequence[SparseChange], shape: tuple[int, ...], axis: int) -> Any:
     """Return the index that restricts an output axis; None if the operands differ."""
     found = None
-    for region in regions:
-        own = axis - len(shape) + len(region.at)
-        if own < 0 or region.base.shape[own] == 1:
+    for sparse in changes:
+        own = axis - len(shape) + len(sparse.at)
+        if own < 0 or sparse.base.shape[own] == 1:
             return None  # broadcast: the change reaches the whole axis
-        index = region.at[own]
+        index = sparse.at[own]
         if index is None or (found is not None and index is not found):
             return None
         found = index
     return found
 
 
-def align_axes(region: SparseChange, at: At, ndim: int) -> np.ndarray:
+def align_axes(sparse: SparseChange, at: At, ndim: int) -> np.ndarray:
     """Return a change's values with the axes of the output, restricted only where it is."""
-    extra = ndim - len(region.at)
-    for axis, index in enumerate(region.at):
+    extra = ndim - len(sparse.at)
+    for axis, index in enumerate(sparse.at):
         if index is not None and at[axis + extra] is None:
-            region = region.fill_axis(axis)
-    values = region.values
+            sparse = sparse.fill_axis(axis)
+    values = sparse.values
     return values.reshape(len(values), *(1,) * extra, *values.shape[1:]) if extra else values
 
 
 def propagate_product(
-    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: Memory
+    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: ArrayPool
 ) -> SparseChange | None:
     """Multiply matrices, one of which changes: the product is linear in it."""
     a, b = xs
@@ -269,7 +269,9 @@ def propagate_product(
     return multiply_moved(a, np.asarray(b), y, memory)
 
 
-def multiply_moved(a: SparseChange, b: np.ndarray, y: np.ndarray, memory: Memory) -> SparseChange:
+def multiply_moved(
+    a: SparseChange, b: np.ndarray, y: np.ndarray, memory: ArrayPool
+) -> SparseChange:
     """Return a @ b if a changes in some rows, some columns or everywhere."""
     row, column = a.at
     at: At = (row, None)
@@ -288,7 +290,7 @@ def unmoved_value(x: Operand) -> Any:
 
 
 def propagate_sum(
-    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: Memory
+    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: ArrayPool
 ) -> SparseChange | None:
     """Sum over axes: over a restricted axis, the difference is added to the sum."""
     (x,) = xs
@@ -306,7 +308,7 @@ def propagate_sum(
 
 
 def propagate_transpose(
-    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: Memory
+    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: ArrayPool
 ) -> SparseChange | None:
     """Permute the axes."""
     (x,) = xs

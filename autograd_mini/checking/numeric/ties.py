@@ -52,7 +52,7 @@ NAMED = 4
 """Number of entries that a cause names."""
 
 
-class Place(NamedTuple):
+class EntryPlace(NamedTuple):
     """One entry of one input."""
 
     position: int
@@ -71,7 +71,7 @@ class TogetherLine(Line):
         finest: the narrowest step that survives the rounding of these coordinates.
     """
 
-    def __init__(self, probe: Probe, places: Sequence[Place], lengths: np.ndarray) -> None:
+    def __init__(self, probe: Probe, places: Sequence[EntryPlace], lengths: np.ndarray) -> None:
         self.probe, self.places, self.lengths = probe, places, lengths
         self.unit = self.near = 1.0
         self.least = 1e3 * probe.epsilon
@@ -102,7 +102,7 @@ class TogetherLine(Line):
 def refuse_ties(probe: Probe, findings: Sequence[Findings], tolerances: Tolerances) -> list[Cause]:
     """Judge entries at kinks wrong if their values do not add up; return the causes."""
     places = [
-        Place(position, int(flat))
+        EntryPlace(position, int(flat))
         for position, of in enumerate(findings)
         for flat in at_kinks(of).nonzero()[0]
     ]
@@ -137,7 +137,7 @@ def find_mismatch(
     probe: Probe,
     findings: Sequence[Findings],
     tolerances: Tolerances,
-    group: Sequence[Place],
+    group: Sequence[EntryPlace],
     ties: Ties,
 ) -> SlopeRefinement | None:
     """Return the refined slope that the values do not add up to; None if they do.
@@ -146,7 +146,7 @@ def find_mismatch(
     slope that no entry has.
     """
     values = np.array([findings[i].given[flat] for i, flat in group])
-    for lengths, smooth in directions(group, ties):
+    for lengths, smooth in tied_directions(group, ties):
         size = float(np.sum(np.abs(values) * np.abs(lengths)))
         allowed = tolerances.absolute * float(np.sum(np.abs(lengths))) + max(
             tolerances.relative, MARGIN
@@ -190,7 +190,7 @@ def adds_up_nearby(probe: Probe, line: TogetherLine, expected: float, apart: flo
     return False
 
 
-def directions(group: Sequence[Place], ties: Ties) -> Iterator[tuple[np.ndarray, bool]]:
+def tied_directions(group: Sequence[EntryPlace], ties: Ties) -> Iterator[tuple[np.ndarray, bool]]:
     """Yield directions in which tied entries stay tied; True if only a smooth slope counts.
 
     Each entry moves so that the compared values move equally: 2a and b in max(2a, b), or −a against
@@ -210,10 +210,10 @@ def directions(group: Sequence[Place], ties: Ties) -> Iterator[tuple[np.ndarray,
             yield pair, True
 
 
-def cause_of(probe: Probe, group: Sequence[Place], found: SlopeRefinement) -> Cause:
+def cause_of(probe: Probe, group: Sequence[EntryPlace], found: SlopeRefinement) -> Cause:
     """Describe values that do not add up."""
     names = probe.subject.inputs.names
-    entries = [f"{names[p]}{list(indices(probe, p, flat))}" for p, flat in group[:NAMED]]
+    entries = [f"{names[p]}{list(entry_index(probe, p, flat))}" for p, flat in group[:NAMED]]
     listed = ", ".join(entries) + (" …" if len(group) > NAMED else "")
     e = found.estimate
     slope = f"{e.value:.6g}" if e.sides is None else f"{e.sides[0]:.6g} to {e.sides[1]:.6g}"
@@ -225,7 +225,7 @@ def cause_of(probe: Probe, group: Sequence[Place], found: SlopeRefinement) -> Ca
     return Cause(Kind.TIE, text, one)
 
 
-def indices(probe: Probe, position: int, flat: int) -> tuple[int, ...]:
+def entry_index(probe: Probe, position: int, flat: int) -> tuple[int, ...]:
     """Return the index of an entry."""
     return tuple(map(int, np.unravel_index(flat, probe.point[position].shape)))
 
@@ -236,37 +236,37 @@ class Ties:
     def __init__(self, probe: Probe) -> None:
         self.probe = probe
         self.step = 8 * usual_step(probe.epsilon, 1.0)
-        self._alone: dict[tuple[Place, float], float] = {}
+        self._alone: dict[tuple[EntryPlace, float], float] = {}
 
-    def change(self, places: Sequence[Place], signs: Sequence[float]) -> float:
+    def change(self, places: Sequence[EntryPlace], signs: Sequence[float]) -> float:
         """Return the change of φ when entries move, each to one side."""
         sizes = [max(1.0, abs(float(self.probe.point[i].flat[flat]))) for i, flat in places]
         line = TogetherLine(self.probe, places, np.array(sizes) * np.array(signs))
         return self.probe.weighted_change(line.at(self.step)[0], self.probe.base)
 
-    def change_alone(self, place: Place, sign: float) -> float:
+    def change_alone(self, place: EntryPlace, sign: float) -> float:
         """Return the change of φ when one entry moves."""
         key = place, sign
         if key not in self._alone:
             self._alone[key] = self.change([place], [sign])
         return self._alone[key]
 
-    def slope(self, place: Place) -> float:
+    def slope(self, place: EntryPlace) -> float:
         """Return the sum of the one-sided slopes of an entry."""
         return (self.change_alone(place, 1.0) - self.change_alone(place, -1.0)) / self.reach(place)
 
-    def kink(self, place: Place) -> float:
+    def kink(self, place: EntryPlace) -> float:
         """Return the difference of the one-sided slopes of an entry."""
         return (
             abs(self.change_alone(place, 1.0) + self.change_alone(place, -1.0)) / self.reach(place)
             or 1.0
         )
 
-    def reach(self, place: Place) -> float:
+    def reach(self, place: EntryPlace) -> float:
         """Return the move of an entry."""
         return self.step * max(1.0, abs(float(self.probe.point[place.position].flat[place.flat])))
 
-    def shares_kink(self, one: Place, others: Sequence[Place]) -> bool:
+    def shares_kink(self, one: EntryPlace, others: Sequence[EntryPlace]) -> bool:
         """Does an entry share a kink with any of the others?
 
         The others move so that a maximum of them stays tied; the entry moves with them and against
@@ -284,7 +284,7 @@ class Ties:
                     return True
         return False
 
-    def groups(self, places: Sequence[Place]) -> list[list[Place]]:
+    def groups(self, places: Sequence[EntryPlace]) -> list[list[EntryPlace]]:
         """Return groups of two or more entries that belong together."""
         tied = [p for p in places if self.shares_kink(p, [q for q in places if q != p])]
         if len(tied) > PAIRED:
@@ -293,8 +293,8 @@ class Ties:
 
 
 def connected_groups(
-    places: Sequence[Place], linked: Callable[[Place, Place], bool]
-) -> list[list[Place]]:
+    places: Sequence[EntryPlace], linked: Callable[[EntryPlace, EntryPlace], bool]
+) -> list[list[EntryPlace]]:
     """Return the connected components with two or more members."""
     left, found = list(places), []
     while left:

@@ -15,7 +15,7 @@ import numpy as np
 from ...core.visible import show_text
 from ..numeric.verdicts import Tolerances, Verdict
 from .entries import Part
-from .heatmap import Map, maps, mark_path, svg
+from .heatmap import Map, map_svg, maps, mark_path
 
 if TYPE_CHECKING:
     from .report import Report
@@ -69,7 +69,7 @@ white-space:nowrap}.amg th{color:var(--soft);font-weight:400;border-bottom:1px s
 """
 
 
-def style() -> str:
+def style_sheet() -> str:
     """Write the style sheet of a card. It is always the same, so many cards can share a page."""
     filled = "".join(
         f".amg-{kind}{{fill:var(--{kind})}}"
@@ -89,8 +89,8 @@ def style() -> str:
 
 def html(report: Report) -> str:
     """Write a report as an HTML card."""
-    body = [heading(report), reasons(report), pictures(report), table(report)]
-    return f'<div class="amg">{style()}{show_text("".join(body))}</div>'
+    body = [heading_html(report), reasons_html(report), maps_html(report), table_html(report)]
+    return f'<div class="amg">{style_sheet()}{show_text("".join(body))}</div>'
 
 
 def page(report: Report) -> str:
@@ -111,7 +111,7 @@ STATES: Final = {
 """The words for each state, and its CSS class."""
 
 
-def heading(report: Report) -> str:
+def heading_html(report: Report) -> str:
     """Write the function, the verdict and the counts."""
     state, name = STATES[report.state]
     order = "" if report.order == 1 else f", order {report.order}"
@@ -130,7 +130,7 @@ def heading(report: Report) -> str:
     )
 
 
-def reasons(report: Report) -> str:
+def reasons_html(report: Report) -> str:
     """Write problems and causes, the faulty operation, and the coverage."""
     rows = "".join(
         f'<li><span class="amg-kind">{escape(str(cause.kind))}</span>{escape(cause.text)}</li>'
@@ -147,7 +147,7 @@ def reasons(report: Report) -> str:
 # ── maps ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def pictures(report: Report) -> str:
+def maps_html(report: Report) -> str:
     """Draw the maps of the inputs; if there are many, those with failures first."""
     if not any(part.given.size for part in report.parts):
         return ""
@@ -158,62 +158,61 @@ def pictures(report: Report) -> str:
     figures, kinds = [], set()
     for part in shown:
         found, left = maps(part, tolerances)
-        figures += [figure(part, picture) for picture in found]
+        figures += [figure_html(part, picture) for picture in found]
         kinds |= {int(code) for code in np.unique(part.verdict)}
         if not found:
-            figures.append(
-                f"<figure><figcaption>{caption(part.name, part.shape)}, empty</figcaption></figure>"
-            )
+            words = f"{caption_html(part.name, part.shape)}, empty"
+            figures.append(f"<figure><figcaption>{words}</figcaption></figure>")
         if left:
             figures.append(f'<figure class="amg-soft">and {left} more slices of '
-                           f"{caption(part.name, part.shape)}</figure>")  # fmt: skip
+                           f"{caption_html(part.name, part.shape)}</figure>")  # fmt: skip
     if len(report.parts) > len(shown):
         count = len(report.parts) - len(shown)
         figures.append(f'<figure class="amg-soft">and {count} more inputs</figure>')
-    return f'<div class="amg-maps">{"".join(figures)}</div>{legend(kinds)}'
+    return f'<div class="amg-maps">{"".join(figures)}</div>{legend_html(kinds)}'
 
 
-def caption(name: str, shape: tuple[int, ...]) -> str:
+def caption_html(name: str, shape: tuple[int, ...]) -> str:
     """Write the name and shape of an input, or of a slice of it."""
     size = " × ".join(map(str, shape)) or "a number"
     return f'<code>{escape(name)}</code> <span class="amg-soft">{size}</span>'
 
 
-def figure(part: Part, picture: Map) -> str:
+def figure_html(part: Part, picture: Map) -> str:
     """Write one map under its name."""
     blocks = ""
     if picture.block != (1, 1):
         rows, columns = picture.block
         size = f"{rows} × {columns}" if rows > 1 and columns > 1 else f"{rows * columns}"
         blocks = f' <span class="amg-soft">· a cell is the worst of {size} entries</span>'
-    head = f"{caption(picture.title, part.shape[-2:])}{blocks}"
-    return f"<figure><figcaption>{head}</figcaption>{svg(picture)}</figure>"
+    head = f"{caption_html(picture.title, part.shape[-2:])}{blocks}"
+    return f"<figure><figcaption>{head}</figcaption>{map_svg(picture)}</figure>"
 
 
-def legend(codes: set[int]) -> str:
+def legend_html(codes: set[int]) -> str:
     """Explain the colours and marks on the maps."""
     names = list(Verdict)
     present = {names[code] for code in codes if code >= 0}
     rows = []
     if Verdict.RIGHT in present:
-        rows.append(f"{swatches('right')} right: ≤ 10⁻⁴, ≤ 10⁻², ≤ 1 × tolerance")
+        rows.append(f"{swatches_svg('right')} right: ≤ 10⁻⁴, ≤ 10⁻², ≤ 1 × tolerance")
     if Verdict.WRONG in present:
-        rows.append(f"{swatches('wrong')} wrong: ≤ 10², ≤ 10⁴, > 10⁴ × tolerance")
+        rows.append(f"{swatches_svg('wrong')} wrong: ≤ 10², ≤ 10⁴, > 10⁴ × tolerance")
     for verdict, kind in ((Verdict.KINK, "kink"), (Verdict.UNRESOLVED, "open")):
         if verdict in present:
-            rows.append(f"{swatch(kind)} {verdict}")
+            rows.append(f"{swatch_svg(kind)} {verdict}")
     if -1 in codes:
-        rows.append(f"{swatch('none')} not checked alone")
+        rows.append(f"{swatch_svg('none')} not checked alone")
     spans = "".join(f"<span>{row}</span>" for row in rows)
     return f'<div class="amg-legend amg-soft">{spans}</div>'
 
 
-def swatches(kind: str) -> str:
+def swatches_svg(kind: str) -> str:
     """Draw the three shades of a verdict."""
-    return "".join(swatch(f"{kind}{i}") for i in range(3))
+    return "".join(swatch_svg(f"{kind}{i}") for i in range(3))
 
 
-def swatch(kind: str) -> str:
+def swatch_svg(kind: str) -> str:
     """Draw a cell of the legend."""
     stroke = mark_path(kind.rstrip("0123456789"), 0, 0, 14)
     return (
@@ -227,7 +226,7 @@ def swatch(kind: str) -> str:
 # ── the worst entries ─────────────────────────────────────────────────────────────────────────
 
 
-def table(report: Report) -> str:
+def table_html(report: Report) -> str:
     """Write the worst entries, and how many more there are."""
     remarkable = tuple(v for v in Verdict if v is not Verdict.RIGHT)
     shown = report.first(ROWS, remarkable) or report.first(1)

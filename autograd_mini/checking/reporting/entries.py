@@ -136,7 +136,7 @@ class Part:
         )
 
 
-def rank(entry: Entry) -> tuple[int, float]:
+def severity_key(entry: Entry) -> tuple[int, float]:
     """Return a sort key: by verdict, then by the size of the difference; NaN comes first."""
     size = entry.absolute
     return SEVERITY.index(entry.verdict), -np.inf if np.isnan(size) else -size

@@ -169,7 +169,7 @@ def cell_side(rows: int, columns: int) -> float:
     return float(min(LARGEST, np.floor(2 * min(WIDTH / columns, HEIGHT / rows)) / 2))
 
 
-def svg(picture: Map) -> str:
+def map_svg(picture: Map) -> str:
     """Draw a map."""
     rows, columns = picture.scores.shape
     side = cell_side(rows, columns)
@@ -178,12 +178,12 @@ def svg(picture: Map) -> str:
     return (
         f'<svg class="amg-map" width="{width + 2:g}" height="{height + 2:g}" '
         f'viewBox="-1 -1 {width + 2:g} {height + 2:g}" role="img" aria-label="{escape(label)}">'
-        + "".join(cells(picture, side))
+        + "".join(cell_paths(picture, side))
         + f'<rect class="amg-frame" width="{width:g}" height="{height:g}"/></svg>'
     )
 
 
-def cells(picture: Map, side: float) -> Iterator[str]:
+def cell_paths(picture: Map, side: float) -> Iterator[str]:
     """Draw the cells, then the marks; all of one kind share a path."""
     squares: dict[str, list[str]] = {}
     marks: dict[str, list[str]] = {}

@@ -13,7 +13,7 @@ from ...core.visible import show_text
 from ...errors import GradcheckError, UndecidedError
 from ..causes import Cause, Kind
 from ..numeric.verdicts import Verdict
-from .entries import Entry, Part, rank, worst_places
+from .entries import Entry, Part, severity_key, worst_places
 
 SHOWN = 6
 """Number of entries in a printed report."""
@@ -111,7 +111,7 @@ class Report:
             (i, flat) for i, p in enumerate(self.parts) for flat in worst_places(p, count, only)
         ]
         found = [self.parts[i].entry(flat) for i, flat in places]
-        return tuple(sorted(found, key=rank)[:count])
+        return tuple(sorted(found, key=severity_key)[:count])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain Python values, with the worst hundred entries."""
@@ -174,7 +174,7 @@ class Report:
         count = sum(map(self.count, remarkable))
         shown = self.first(SHOWN, remarkable) or self.first(1)
         if shown:
-            yield from table([HEAD, *(entry.row() for entry in shown)])
+            yield from align_table([HEAD, *(entry.row() for entry in shown)])
         if count > len(shown):
             yield f"  and {count - len(shown)} more"
         if shown and self.weighted:
@@ -191,7 +191,7 @@ class Report:
         return ", ".join(parts)
 
 
-def table(rows: list[tuple[str, ...]]) -> Iterator[str]:
+def align_table(rows: list[tuple[str, ...]]) -> Iterator[str]:
     """Align the cells of rows in columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
