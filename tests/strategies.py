@@ -13,7 +13,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from autograd_mini.core.primitive import Case, Primitive, drawn_operands, operands_of
+from autograd_mini.core.primitive import Case, Primitive, draw_operands, drawn_operands
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def samples(draw: st.DrawFn, primitive: Primitive) -> Sample:
         cases |= st.builds(Case, broadcastable(count))
     case = draw(cases)
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    operands = operands_of(primitive, case, generator)
+    operands = draw_operands(primitive, case, generator)
     return Sample(primitive, operands, dict(case.params), drawn_operands(primitive, case))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import autograd_mini as am
-from autograd_mini.core.primitive import PRIMITIVES, operands_of
+from autograd_mini.core.primitive import PRIMITIVES, draw_operands
 
 OTHER = ">" if sys.byteorder == "little" else "<"
 DTYPES = [f"{OTHER}{kind}" for kind in ("f8", "f4", "i8", "i4", "u2", "c16", "c8")]
@@ -60,7 +60,7 @@ def test_a_tensor_has_the_byte_order_of_the_machine(dtype):
 def test_every_operation_gives_the_values_and_dtypes_of_native_operands(name):
     row = PRIMITIVES[name]
     for case in row.samples:
-        operands = operands_of(row, case, np.random.default_rng(0))
+        operands = draw_operands(row, case, np.random.default_rng(0))
         found, right = (
             row(
                 *(am.tensor(change(x)) if isinstance(x, np.ndarray) else x for x in operands),

@@ -19,7 +19,7 @@ from numpy.testing import assert_allclose
 from test_table import each
 
 import autograd_mini as am
-from autograd_mini.core.primitive import is_shape, operands_of
+from autograd_mini.core.primitive import draw_operands, is_shape
 
 REFUSED = {
     # the shape or dtype of the result depends on values
@@ -210,7 +210,7 @@ EVERY = 3
 def test_a_program_of_a_row_computes_from_what_it_is_given(primitive: Any) -> None:
     generator = np.random.default_rng(0)
     for case in primitive.samples:
-        first, second = (operands_of(primitive, case, generator) for _ in range(2))
+        first, second = (draw_operands(primitive, case, generator) for _ in range(2))
         function = lambda *xs, params=case.params: primitive(*xs, **params)
         given = Given(function, Call(*(np.asarray(x)[()] for x in first)))
         others = [np.asarray(x)[()] for x in second]

@@ -9,7 +9,7 @@ import pytest
 
 import autograd_mini as am
 import viz
-from autograd_mini.core.reverse import walk
+from autograd_mini.core.reverse import backward_pass
 
 
 class Late:
@@ -87,7 +87,7 @@ def test_the_backward_of_a_result_can_be_recorded() -> None:
     x = np.array([3.0, 5.0])
     for _ in range(4):
         y = call(x)
-    ((found, g),) = walk([y], [np.ones(())], recorded=True)
+    ((found, g),) = backward_pass([y], [np.ones(())], recorded=True)
     assert found is w and g.requires_grad
     np.sum(g).backward()
     np.testing.assert_allclose(w.grad, -np.sin(w.data) * x)

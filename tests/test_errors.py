@@ -308,9 +308,9 @@ def test_error_in_a_forward_keeps_what_numpy_said() -> None:
 
 
 def test_error_in_a_rule_names_the_operation() -> None:
-    from autograd_mini.core.primitive import PRIMITIVES, case, nonlinear
+    from autograd_mini.core.primitive import PRIMITIVES, case, general
 
-    broken = nonlinear(
+    broken = general(
         lambda x: x * 2, "?", "A wrong rule", name="broken_rule",
         vjp=(lambda g, y, x: np.ones(7),), samples=(case((2,)),),
     )  # fmt: skip
@@ -325,7 +325,7 @@ def test_error_in_a_rule_names_the_operation() -> None:
 
 
 def test_two_rows_cannot_share_a_name() -> None:
-    from autograd_mini.core.primitive import nonlinear
+    from autograd_mini.core.primitive import general
 
     with pytest.raises(ValueError, match="tanh"):
-        nonlinear(lambda x: x, "?", "", name="tanh", vjp=None, samples=())
+        general(lambda x: x, "?", "", name="tanh", vjp=None, samples=())

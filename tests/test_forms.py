@@ -22,8 +22,7 @@ from autograd_mini.compiler.expressions import (
 )
 from autograd_mini.compiler.fused_ops import add_n
 from autograd_mini.compiler.program import Instruction, Value
-from autograd_mini.core.primitive import PRIMITIVES, Case, Primitive, case, operands_of
-from autograd_mini.core.primitive import nonlinear as general
+from autograd_mini.core.primitive import PRIMITIVES, Case, Primitive, case, draw_operands, general
 from autograd_mini.core.source_text import literal
 from autograd_mini.ops.indexing import ARRAY
 
@@ -208,21 +207,21 @@ every = pytest.mark.parametrize("primitive", ROWS, ids=lambda p: p.name)
 @every
 def test_source_computes_the_same_bits_as_the_forward(primitive: Primitive) -> None:
     for sample in cases_of(primitive):
-        operands = operands_of(primitive, sample, np.random.default_rng(0))
+        operands = draw_operands(primitive, sample, np.random.default_rng(0))
         check(primitive, operands, sample.params)
 
 
 @every
 def test_source_computes_the_same_bits_in_float32(primitive: Primitive) -> None:
     for sample in cases_of(primitive):
-        operands = operands_of(primitive, sample, np.random.default_rng(1))
+        operands = draw_operands(primitive, sample, np.random.default_rng(1))
         check(primitive, narrowed(operands), sample.params)
 
 
 @every
 def test_source_computes_the_same_bits_for_complex_numbers(primitive: Primitive) -> None:
     for sample in cases_of(primitive):
-        operands = operands_of(primitive, sample, np.random.default_rng(2))
+        operands = draw_operands(primitive, sample, np.random.default_rng(2))
         operands = tuple(
             x * (1 + 0.5j) if getattr(x, "dtype", None) == np.float64 else x for x in operands
         )
@@ -238,7 +237,7 @@ def test_source_computes_the_same_bits_for_complex_numbers(primitive: Primitive)
 @every
 def test_source_computes_the_same_bits_for_integers(primitive: Primitive, dtype: Any) -> None:
     for sample in cases_of(primitive):
-        operands = operands_of(primitive, sample, np.random.default_rng(2))
+        operands = draw_operands(primitive, sample, np.random.default_rng(2))
         operands = tuple(
             np.abs(np.nan_to_num(x, posinf=9.0, neginf=-9.0) * 3).astype(dtype)
             if getattr(x, "dtype", None) == np.float64
@@ -261,7 +260,7 @@ def test_source_computes_the_same_bits_for_integers(primitive: Primitive, dtype:
 )
 def test_source_computes_the_same_bits_for_numbers(primitive: Primitive) -> None:
     sample = next(iter(primitive.samples))
-    operands = operands_of(primitive, sample, np.random.default_rng(3))
+    operands = draw_operands(primitive, sample, np.random.default_rng(3))
     numbers = tuple(x if type(x) in (int, float) else np.ravel(x)[0] for x in operands)
     check(primitive, numbers, {})
     check(primitive, narrowed(numbers), {})
@@ -270,7 +269,7 @@ def test_source_computes_the_same_bits_for_numbers(primitive: Primitive) -> None
 @every
 def test_names_of_definitions_cannot_be_those_of_variables(primitive: Primitive) -> None:
     for sample in cases_of(primitive)[:1]:
-        operands = operands_of(primitive, sample, np.random.default_rng(0))
+        operands = draw_operands(primitive, sample, np.random.default_rng(0))
         form = check(primitive, operands, sample.params)
         code = compile(form.expression, "", "eval")
         used = set(code.co_names) & set(namespace_of(form))
@@ -282,7 +281,7 @@ def test_two_rows_never_define_one_name_differently() -> None:
     known: dict[str, str] = {}
     for primitive in ROWS:
         sample = cases_of(primitive)[0]
-        operands = operands_of(primitive, sample, np.random.default_rng(0))
+        operands = draw_operands(primitive, sample, np.random.default_rng(0))
         for text in check(primitive, operands, sample.params).definitions:
             name = text.split("(")[0].split(" =")[0]
             assert known.setdefault(name, text) == text

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import autograd_mini as am
-from autograd_mini.core.reverse import walk
+from autograd_mini.core.reverse import backward_pass
 
 
 def parameter(value: Any, name: str | None = None) -> am.Tensor:
@@ -43,7 +43,7 @@ def test_diamond_is_visited_once() -> None:
     x = parameter(0.3)
     a = np.exp(x)
     y = (a * 2) * (a + 1)
-    reached = walk([y], [np.float64(1.0)], every=True)
+    reached = backward_pass([y], [np.float64(1.0)], every=True)
     assert sorted(t.serial for t, _ in reached) == sorted({t.serial for t, _ in reached})
     y.backward()
     assert_allclose(x.grad, 4 * np.exp(0.6) + 2 * np.exp(0.3))
@@ -160,7 +160,7 @@ def test_every_walk_returns_each_tensor_on_the_way() -> None:
     x = parameter([1.0, 2.0])
     a, b = x * 2
     y = a * b
-    reached = {(t.serial, t.index): g for t, g in walk([y], [np.float64(1.0)], every=True)}
+    reached = {(t.serial, t.index): g for t, g in backward_pass([y], [np.float64(1.0)], every=True)}
     assert reached[a.serial, a.index] == b.data
     assert reached[b.serial, b.index] == a.data
     assert_array_equal(reached[x.serial, 0], [8, 4])

@@ -19,7 +19,7 @@ import numpy as np
 from autograd_mini.core.cotangents import swap_convention
 from autograd_mini.core.graph import Graph
 from autograd_mini.core.record import Operation, Record, hooks
-from autograd_mini.core.reverse import Frontier, current_values, visit
+from autograd_mini.core.reverse import Frontier, apply_vjp, current_values
 from autograd_mini.core.tensor import Tensor
 from autograd_mini.errors import StaleGraphError
 
@@ -102,7 +102,7 @@ def visits(graph: Graph) -> Iterator[Visit]:
         vertex, g, selected = ledger.waiting[-heappop(ledger.heap)]
         ledger.entries = []
         with np.errstate(all="ignore"):
-            visit(vertex, g, selected, ledger, None, False, None)
+            apply_vjp(vertex, g, selected, ledger, None, False, None)
         arriving = tuple(g) if type(vertex) is Record else (g,)
         arriving = tuple(None if x is None else swap_convention(x) for x in arriving)
         locals_ = local_derivatives(vertex, selected)
@@ -138,7 +138,7 @@ def local_derivatives(vertex: Any, selected: bool) -> list[Any]:
         return []
     alone = Ledger()
     with np.errstate(all="ignore"):
-        visit(vertex, np.ones((), vertex._value.dtype)[()], selected, alone, None, False, None)
+        apply_vjp(vertex, np.ones((), vertex._value.dtype)[()], selected, alone, None, False, None)
     return [entry.amount for entry in alone.entries]
 
 

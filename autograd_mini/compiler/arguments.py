@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..core.arrays import as_array, foreign_error, is_foreign
-from ..core.reverse import standing
+from ..core.reverse import active_stand_ins
 from ..core.tensor import Tensor
 from ..errors import UnsupportedError
 
@@ -180,7 +180,7 @@ def is_differentiated(leaves: Sequence[Any]) -> bool:
     return any(
         type(x) is Tensor
         and x._requires_grad
-        and (x._primitive is not None or x.serial in standing)
+        and (x._primitive is not None or x.serial in active_stand_ins)
         for x in leaves
     )
 

@@ -18,7 +18,7 @@ from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overloa
 from ..core.contexts import context
 from ..core.extraction import tracing
 from ..core.graph import Graph
-from ..core.record import evaluate, is_recording
+from ..core.record import is_recording, record_nothing
 from ..core.sites import warn_user
 from ..core.tensor import leaf
 from ..core.visible import show_text
@@ -109,7 +109,7 @@ class CompiledFunction(Generic[P, Result_co]):
             ConversionError: if the function reads a value that can change between calls.
         """
         found = context.get()[0]
-        if (found is not None and found is not evaluate) or tracing.get() is not None:
+        if (found is not None and found is not record_nothing) or tracing.get() is not None:
             return self.function(*args, **kwargs)
         if self.refusal is not None or as_it_is.get():
             return self.function(*args, **kwargs)

@@ -7,8 +7,8 @@ from typing import Any
 
 from ..core.contexts import run_apart
 from ..core.cotangents import swap_convention
-from ..core.record import record, recording_anyway
-from ..core.reverse import dependents, walk
+from ..core.record import record, record_always
+from ..core.reverse import backward_pass, vertices_between
 from ..core.tensor import Tensor, leaf
 from .executable import Executable
 from .fused_ops import declare_operation
@@ -78,8 +78,8 @@ class ProgramOperation:
             if h is not None and type(x) is Tensor and x._requires_grad:
                 ends.append(x)
                 seeds.append(swap_convention(h))
-        needed, _ = dependents(ends, {x.serial for x in tensors if x._requires_grad})
-        found = walk(ends, seeds, needed=needed, recorded=recorded)
+        needed, _ = vertices_between(ends, {x.serial for x in tensors if x._requires_grad})
+        found = backward_pass(ends, seeds, needed=needed, recorded=recorded)
         reached = {x.serial: swap_convention(h) for x, h in found}
         return [reached.get(x.serial) for x in tensors] + [None] * (len(xs) - len(tensors))
 
@@ -91,7 +91,7 @@ class ProgramOperation:
         program = self._program
         names = (*program.leaves, *program.inputs)
         values: dict[Any, Any] = dict(zip(names, operands, strict=True)) | program.constants
-        with recording_anyway():
+        with record_always():
             for step in program.instructions:
                 given = [values[x] if type(x) is Value else x for x in step.operands]
                 results = step.primitive(*given, **step.params)

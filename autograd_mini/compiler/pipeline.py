@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from ..core.contexts import run_apart
 from ..core.extraction import tracing
-from ..core.record import evaluate, is_recording, recorder
+from ..core.record import is_recording, record_nothing, recorder
 from ..core.sites import Site, variable_of
 from ..errors import CompileError, ConversionError, UnsupportedError
 from .arguments import (
@@ -198,7 +198,7 @@ def call_traced(tracer: Tracer, function: Callable[[], Any], recording: bool) ->
 
     def run() -> Any:
         tracing.set(tracer)
-        with recorder(tracer.record if recording else evaluate):
+        with recorder(tracer.record if recording else record_nothing):
             return tracer.call_observed(function)
 
     try:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..core.extraction import describe
-from ..core.sites import in_library, site
+from ..core.sites import in_library, user_line
 from ..core.tensor import Tensor
 from ..errors import ConversionError, UnsupportedError
 from .guards import MISSING
@@ -86,8 +86,8 @@ def value_error(tensor: Tensor, what: str, is_argument: bool) -> ConversionError
     else:
         cure = next((cure for start, cure in CURES if what.startswith(start)), CURE)
     return ConversionError(
-        f"compile: {what}, at {site()}, reads the value of {describe(tensor)}, which can change "
-        f"between calls; {cure}"
+        f"compile: {what}, at {user_line()}, reads the value of {describe(tensor)}, which can "
+        f"change between calls; {cure}"
     )
 
 
@@ -95,15 +95,15 @@ def kind_error(tensor: Tensor, what: str, is_number: bool) -> ConversionError:
     """Return the error of code that asks what an argument is, and finds a tensor."""
     given = "number" if is_number else "ndarray"
     return ConversionError(
-        f"compile: {what.replace('x', tensor.name or 'x')}, at {site()}, sees a tensor in place of "
-        f"the {given} that was given. " + (WHOLE if what == KEY else KIND)
+        f"compile: {what.replace('x', tensor.name or 'x')}, at {user_line()}, sees a tensor in "
+        f"place of the {given} that was given. " + (WHOLE if what == KEY else KIND)
     )
 
 
 def caught_error(primitive: Any, error: Exception) -> UnsupportedError:
     """Return the error of a function that catches what an operation raised for these values."""
     return UnsupportedError(
-        f"compile: {primitive.name}, at {site()}, raised {type(error).__name__} ({error}), "
+        f"compile: {primitive.name}, at {user_line()}, raised {type(error).__name__} ({error}), "
         "which depends on values. The function caught the error and went on; a program would go "
         "this way at each call. Decide outside of the compiled function, or use np.where"
     )
@@ -113,7 +113,7 @@ def error_state_error(kind: str) -> UnsupportedError:
     """Return the error of a function that asks NumPy to raise at what is not finite."""
     return UnsupportedError(
         f"compile: the function asks NumPy to raise or call at {kind!r}, as np.errstate does, "
-        f"before {site()}. A program does not raise; test with np.isfinite outside of the "
+        f"before {user_line()}. A program does not raise; test with np.isfinite outside of the "
         "compiled function"
     )
 
@@ -122,7 +122,7 @@ def in_place_error(tensor: Tensor) -> UnsupportedError:
     """Return the error of `x *= 2` for an array that was given."""
     name = tensor.name or "x"
     return UnsupportedError(
-        f"compile: an operator in place, at {site()}, would write into an argument of the "
+        f"compile: an operator in place, at {user_line()}, would write into an argument of the "
         f"compiled function; write {name} = {name} * 2 instead of {name} *= 2"
     )
 
@@ -139,8 +139,8 @@ def changed_array_error(array: Any, first_line: Any) -> UnsupportedError:
     """Return the error of a large array that was written into between two operations."""
     return UnsupportedError(
         f"compile: an array of shape {array.shape} was written into between two operations "
-        f"that use it, the first at {first_line}, the second at {site()}; give each operation a "
-        "separate array, as with a.copy()"
+        f"that use it, the first at {first_line}, the second at {user_line()}; give each operation "
+        "a separate array, as with a.copy()"
     )
 
 

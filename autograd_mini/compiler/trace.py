@@ -13,13 +13,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..core.arrays import PLAIN, as_array, normal
+from ..core.arrays import PLAIN, as_array, scalar_if_0d
 from ..core.contexts import ERRORS, Scope, ScopePath, WalkScope, serials
 from ..core.fingerprint import fingerprint
 from ..core.primitive import PRIMITIVES, Primitive
-from ..core.record import Record, context, hooks, record, run
-from ..core.record import operand as plain
-from ..core.sites import Site, site
+from ..core.record import Record, compute, context, hooks, record
+from ..core.record import check_operand as plain
+from ..core.sites import Site, user_line
 from ..core.tensor import NO_PARAMS, Tensor, leaf
 from ..errors import ShapeError, StaleGraphError
 from ..ops.conversion import cast, conjugate_number, imag, real, rounded_number, set_leaf
@@ -218,12 +218,12 @@ class Tracer:
             self.before.keep_generator(params)
         operands = self._with_tensors(operands)
         if not primitive.multiple and not self._takes_number(operands):
-            _, data, _ = run(primitive, operands, params)
-            tensor = leaf(normal(data))
+            _, data, _ = compute(primitive, operands, params)
+            tensor = leaf(scalar_if_0d(data))
             self._note_one(primitive, operands, params, tensor)
             return tensor
         plain_numbers = self._takes_plain_numbers(primitive, operands)
-        _, data, _ = run(
+        _, data, _ = compute(
             primitive, self._with_python_numbers(operands) if plain_numbers else operands, params
         )
         multiple = primitive.multiple
@@ -425,10 +425,10 @@ class Tracer:
     def _user_line(self, scope: Scope | None) -> Site:
         """Return the user's line; for a backward pass it is looked up once."""
         if type(scope) is not WalkScope:
-            return site()
+            return user_line()
         found = self._walks.get(scope.serial)
         if found is None:
-            found = self._walks[scope.serial] = site()
+            found = self._walks[scope.serial] = user_line()
         return found
 
     def _path(self, scope: Scope) -> str:
@@ -468,7 +468,9 @@ class Tracer:
         """
         if before is not None and before.copy is None:
             raise self.note_refusal(changed_array_error(x, before.line))
-        operand = ArrayOperand(x, Value(x.shape, x.dtype), site() if self._notes_lines else None)
+        operand = ArrayOperand(
+            x, Value(x.shape, x.dtype), user_line() if self._notes_lines else None
+        )
         self.constants[operand.value] = operand.leaf._value
         self._values[operand.leaf.serial] = operand.value
         self._arrays[id(x)] = operand
@@ -498,7 +500,7 @@ class Tracer:
         if x not in self._scalars:
             self._scalars[x] = Value((), x.dtype, x.name)
             made = (self._scalars[x],)
-            self.instructions.append(Instruction(scalar, (x,), {}, made, "", site()))
+            self.instructions.append(Instruction(scalar, (x,), {}, made, "", user_line()))
         return self._scalars[x]
 
     def _constant(self, data: Any, name: str | None) -> Value:
@@ -515,7 +517,7 @@ class Tracer:
         if type(new) is not Value or new.dtype != target.dtype:
             cast_value = Value(target.shape, target.dtype)
             self.instructions.append(
-                Instruction(cast, (new,), {"dtype": target.dtype}, (cast_value,), "", site())
+                Instruction(cast, (new,), {"dtype": target.dtype}, (cast_value,), "", user_line())
             )
             new = cast_value
         self._values[target.serial] = new

@@ -174,7 +174,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def normal(data: Any) -> Any:
+def scalar_if_0d(data: Any) -> Any:
     """Return 0-d arrays as NumPy scalars, whose arithmetic is ten times faster.
 
     `1j * np.float64(2)` is Python's complex, which takes a float64 for a float.

@@ -123,7 +123,8 @@ def one_by_one(
 
     if not size:
         nothing = [
-            made_up(x.shape[1:], x.dtype) if m else x for x, m in zip(xs, mapped, strict=True)
+            placeholder_array(x.shape[1:], x.dtype) if m else x
+            for x, m in zip(xs, mapped, strict=True)
         ]
         y = run_quietly(lambda: primitive(*nothing, **params), all="ignore")
         parts = y if primitive.multiple else (y,)
@@ -135,7 +136,7 @@ def one_by_one(
     return np.stack(results)
 
 
-def made_up(shape: tuple[int, ...], dtype: Any) -> Any:
+def placeholder_array(shape: tuple[int, ...], dtype: Any) -> Any:
     """Return values that stand for an example where there is none, only their shape being of use.
 
     Floating-point ones lie between ½ and 1, all different; square matrices have a large diagonal.

@@ -12,7 +12,7 @@ from .contexts import Block, recorder, run_quietly
 from .extraction import plain_value
 from .record import Operation, Params, Record, lines, record
 from .reverse import watching
-from .sites import site
+from .sites import user_line
 from .tensor import Tensor
 
 
@@ -55,7 +55,7 @@ def recorded_with_line(
             return results, None
         tensor = results[0]
     vertex = tensor._operands if type(tensor._operands) is Record else tensor
-    lines.attach(vertex, str(site()))
+    lines.attach(vertex, str(user_line()))
     return results, vertex
 
 

@@ -16,10 +16,10 @@ import numpy as np
 
 from ..errors import ArgumentError, GradientError
 from .cotangents import swap_convention
-from .linearization import Recording, refuse_discrete
+from .linearization import Linearization, refuse_discrete
 from .tensor import Tensor
-from .transforms import chosen_of, grad, jvp, recorded_at
-from .vmap import Example
+from .transforms import argument_places, grad, jvp, linearize_at
+from .vmap import OneExample
 
 Mode = Literal["auto", "forward", "reverse"]
 
@@ -55,13 +55,13 @@ def jacobian(
            [2., 4., 0.],
            [2., 4., 6.]])
     """
-    chosen = chosen_of(argnums)
+    chosen = argument_places(argnums)
     if mode not in ("auto", "forward", "reverse"):
         raise ArgumentError(f"mode {mode!r} is not known; expected auto, forward or reverse")
 
     @wraps(function)
     def call_derivative(*args: Any, **kwargs: Any) -> Any:
-        recording = recorded_at(function, chosen, args, kwargs)
+        recording = linearize_at(function, chosen, args, kwargs)
         recording.of(recording.result)
         check(recording, mode, holomorphic)
         inputs, outputs = sizes(recording.inputs), sizes(recording.outputs)
@@ -81,7 +81,7 @@ def sizes(values: Sequence[Any]) -> list[int]:
     return [prod(np.shape(x)) for x in values]
 
 
-def check(recording: Recording, mode: Mode, holomorphic: bool) -> None:
+def check(recording: Linearization, mode: Mode, holomorphic: bool) -> None:
     """Refuse what has no Jacobian, or another one than would be computed."""
     refuse_discrete(recording.outputs, every=True)
     complex_input = any(x.dtype.kind == "c" for x in recording.inputs)
@@ -115,7 +115,7 @@ def basis(values: Sequence[Any]) -> list[Any]:
 
 
 def at_once(
-    recording: Recording, walk: Callable[..., list[Any]], vectors: Sequence[Any]
+    recording: Linearization, walk: Callable[..., list[Any]], vectors: Sequence[Any]
 ) -> list[Any]:
     """Walk for all vectors of a basis, in parts that fit the memory.
 
@@ -126,7 +126,7 @@ def at_once(
     if not count:
         return [np.zeros((0, *y.shape), y.dtype) for y in walk(*(v.sum(0)[()] for v in vectors))]
     recorded = recording.gives_tensors
-    example = Example(walk, [v[0] for v in vectors])
+    example = OneExample(walk, [v[0] for v in vectors])
     part = max(1, min(count, MOST_BYTES // max(1, example.nbytes)))
     parts = []
     for start in range(0, count, part):
@@ -138,7 +138,7 @@ def at_once(
     return [np.concatenate(blocks) for blocks in zip(*parts, strict=True)]
 
 
-def columns_of(recording: Recording) -> list[list[Any]]:
+def columns_of(recording: Linearization) -> list[list[Any]]:
     """Push the basis of the inputs forward; a list of blocks (m…, n…) for each output."""
     recorded = recording.gives_tensors
     pushed = at_once(
@@ -156,7 +156,7 @@ def columns_of(recording: Recording) -> list[list[Any]]:
     ]
 
 
-def rows_of(recording: Recording) -> list[list[Any]]:
+def rows_of(recording: Linearization) -> list[list[Any]]:
     """Pull the basis of the outputs back; a list of blocks (m…, n…) for each output."""
     recorded = recording.gives_tensors
     outputs = [y if isinstance(y, Tensor) else np.asarray(y)[()] for y in recording.outputs]
@@ -172,7 +172,7 @@ def rows_of(recording: Recording) -> list[list[Any]]:
     ]
 
 
-def nest_blocks(recording: Recording, rows: list[list[Any]], single: bool) -> Any:
+def nest_blocks(recording: Linearization, rows: list[list[Any]], single: bool) -> Any:
     """Put the blocks into the containers of the arguments, and these into the result's."""
     answers = []
     for row in rows:

@@ -25,7 +25,7 @@ from .table import table
 from .tensor import Tensor
 
 
-def name_of(ufunc: Any) -> str:
+def ufunc_name(ufunc: Any) -> str:
     """Return the full name of a ufunc, such as np.add or scipy.special.erf."""
     name = ufunc.__name__
     if name.startswith("_"):  # what a function of SciPy calls for some of its arguments
@@ -54,7 +54,7 @@ def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[st
         refuse_special(x)
     if any(map(is_foreign_operand, inputs)):
         return NotImplemented
-    name = name_of(ufunc)
+    name = ufunc_name(ufunc)
     bring_in_scipy(ufunc)
     if method != "__call__":
         return call_method(ufunc, method, inputs, kwargs)
@@ -70,17 +70,19 @@ def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[st
     if kwargs or where is not True:
         given = ", ".join([*kwargs, *(["where"] if where is not True else [])])
         raise UnsupportedError(f"{name} of a tensor does not take {given}; use np.where after it")
-    return table[ufunc](*inputs) if dtype is None else computed_in(ufunc, np.dtype(dtype), inputs)
+    return (
+        table[ufunc](*inputs) if dtype is None else compute_in_dtype(ufunc, np.dtype(dtype), inputs)
+    )
 
 
-def computed_in(ufunc: Any, dtype: np.dtype[Any], inputs: tuple[Any, ...]) -> Any:
+def compute_in_dtype(ufunc: Any, dtype: np.dtype[Any], inputs: tuple[Any, ...]) -> Any:
     """Convert the operands first, as NumPy does for `dtype=`, so that the result is exact in it."""
     if dtype.kind == "b":  # the result of a comparison: its operands have a dtype of their own
         return table[ufunc](*inputs).astype(dtype)
     for x in inputs:
         if not np.can_cast(np.result_type(value_of(x)), dtype, "same_kind"):
             raise UnsupportedError(
-                f"{name_of(ufunc)}(…, dtype={dtype}) would drop a part of "
+                f"{ufunc_name(ufunc)}(…, dtype={dtype}) would drop a part of "
                 f"{np.result_type(value_of(x))} values; convert the result with .astype"
             )
     return table[ufunc](*(convert_operand(x, dtype) for x in inputs))

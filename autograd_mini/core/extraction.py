@@ -91,15 +91,17 @@ tracing: Final[ContextVar[Trace | None]] = ContextVar("autograd_mini_tracing", d
 """The trace in progress. Ask it before you read a value."""
 
 
-def plain(tensor: Vertex, what: str) -> Any:
+def value_or_refuse(tensor: Vertex, what: str) -> Any:
     """Return a tensor's value for a conversion; the result has no gradient.
 
     Raises:
         ConversionError: if the tensor requires a gradient, which would be lost.
     """
     if tensor._requires_grad:
-        raise ConversionError(f"{what} would lose the gradient of {describe(tensor)}; {cure()}")
-    return looked_at(tensor, what)
+        raise ConversionError(
+            f"{what} would lose the gradient of {describe(tensor)}; {advice_for_conversion()}"
+        )
+    return read_value(tensor, what)
 
 
 OWN = "am.primitive makes it an operation, with the derivative that you give"
@@ -113,9 +115,9 @@ LIBRARIES = {
 }
 
 
-def cure() -> str:
+def advice_for_conversion() -> str:
     """Say what to write instead of a conversion; it depends on the library that converts."""
-    frames = list(asking_frames())
+    frames = list(calling_frames())
     for frame in frames:
         module = frame.f_globals.get("__name__", "")
         for library, advice in LIBRARIES.items():
@@ -144,7 +146,7 @@ def cure_for_scipy(name: str) -> str:
     return f"{about}; {OWN}. Of t.data it gives a constant, without a gradient"
 
 
-def asking_frames() -> Iterator[FrameType]:
+def calling_frames() -> Iterator[FrameType]:
     """Yield the frames outside of this library that asked for a value, up to the user's.
 
     SciPy's functions that are no ufuncs convert their arguments, and cannot be dispatched.
@@ -177,7 +179,7 @@ def scipy_function(frame: FrameType) -> str | None:
     return None
 
 
-def noted_text(text: str) -> str:
+def note_text(text: str) -> str:
     """Return a text that shows a value; a trace remembers the text."""
     trace = tracing.get()
     if trace is not None:
@@ -185,7 +187,7 @@ def noted_text(text: str) -> str:
     return text
 
 
-def looked_at(tensor: Vertex, what: str) -> Any:
+def read_value(tensor: Vertex, what: str) -> Any:
     """Return a tensor's value where a trace could not follow its use.
 
     Raises:

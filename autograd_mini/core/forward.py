@@ -1,7 +1,7 @@
 """The forward walks: along a recorded graph from arguments to outputs, one rule after the other.
 
-`push` carries tangents (forward mode), `spread` carries a further axis (`vmap`). Both visit the
-vertices between the arguments and the outputs in rising order of serial; with plain arrays they
+`jvp_pass` carries tangents (forward mode), `batch_pass` carries a further axis (`vmap`). Both visit
+the vertices between the arguments and the outputs in rising order of serial; with plain arrays they
 compute, with tensors they record. What each operation does follows from its row of the table.
 
 Tangents and batches are keyed by (serial, index): a vertex and which of its outputs.
@@ -17,12 +17,12 @@ import numpy as np
 from ..errors import AutogradError, GradientError
 from ..ops.conversion import astype, real
 from ..ops.selection import where
-from .arrays import normal
+from .arrays import scalar_if_0d
 from .batch_rules import rule_of
 from .contexts import run_quietly
 from .cotangents import match_input, swap_convention
-from .record import Operation, Record, recording_anyway
-from .reverse import Watch, current_values, dependents, walk, watcher
+from .record import Operation, Record, record_always
+from .reverse import Watch, backward_pass, current_values, current_watch, vertices_between
 from .tensor import Tensor, leaf
 
 Key = tuple[int, int]
@@ -39,7 +39,7 @@ def vertex_of(tensor: Tensor) -> Any:
     return tensor._operands if type(tensor._operands) is Record else tensor
 
 
-def deliver(vertex: Any, results: Any, values: Values) -> None:
+def store_outputs(vertex: Any, results: Any, values: Values) -> None:
     """Store the values of an operation's outputs."""
     if type(vertex) is not Record:
         values[vertex.serial, 0] = results
@@ -49,20 +49,22 @@ def deliver(vertex: Any, results: Any, values: Values) -> None:
             values[vertex.serial, index] = result
 
 
-def push(needed: Mapping[int, Tensor], tangents: Values, *, recorded: bool, exact: bool) -> None:
+def jvp_pass(
+    needed: Mapping[int, Tensor], tangents: Values, *, recorded: bool, exact: bool
+) -> None:
     """Carry tangents from the arguments to the outputs.
 
     Args:
-        needed: the vertices between them, by serial, as `dependents` finds them.
+        needed: the vertices between them, by serial, as `vertices_between` finds them.
         tangents: those of the arguments; those of every vertex reached are added.
         recorded: whether the rules get tensors for inputs and outputs, or arrays.
         exact: whether a tangent of 0 means that nothing moves, so that 0 · ∞ is 0.
     """
-    watch = watcher()
-    run_quietly(lambda: push_all(needed, tangents, recorded, exact, watch))
+    watch = current_watch()
+    run_quietly(lambda: push_vertices(needed, tangents, recorded, exact, watch))
 
 
-def push_all(
+def push_vertices(
     needed: Mapping[int, Tensor], tangents: Values, recorded: bool, exact: bool, watch: Watch | None
 ) -> None:
     """Carry tangents through all vertices, the first recorded first."""
@@ -85,7 +87,7 @@ def push_all(
         if found is not None:
             if watch is not None:
                 watch(vertex, "the tangent", [t for t in ts if t is not None], found)
-            deliver(vertex, found, tangents)
+            store_outputs(vertex, found, tangents)
 
 
 def tangents_of(vertex: Any, ts: list[Any], xs: Sequence[Any], recorded: bool, exact: bool) -> Any:
@@ -101,13 +103,13 @@ def tangents_of(vertex: Any, ts: list[Any], xs: Sequence[Any], recorded: bool, e
     if found is None:
         return None
     if not primitive.multiple:
-        return fitting(found, arrays[0])
+        return cast_tangent(found, arrays[0])
     if len(found) != len(arrays):
         raise GradientError(
             f"the jvp of {Operation(vertex)} returned {len(found)} tangents for {len(arrays)} "
             "outputs; expected one each"
         )
-    return [None if t is None else fitting(t, a) for t, a in zip(found, arrays, strict=True)]
+    return [None if t is None else cast_tangent(t, a) for t, a in zip(found, arrays, strict=True)]
 
 
 def apply_jvp(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any], exact: bool) -> Any:
@@ -124,11 +126,11 @@ def apply_jvp(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any], exact: bool
     if primitive.kind == "elementwise" or primitive.jvp is not None:
         rules: Any = primitive.jvp or primitive.vjp
         moved = [
-            drop_still(rule(t, y, *xs, **params), t) if exact else rule(t, y, *xs, **params)
+            drop_unmoved(rule(t, y, *xs, **params), t) if exact else rule(t, y, *xs, **params)
             for rule, t in zip(rules, ts, strict=True)
             if rule is not None and t is not None
         ]
-        return total(moved)
+        return add_tangents(moved)
     if primitive.kind == "linear":
         count = len(xs) if primitive.linear_in is None else primitive.linear_in
         if all(t is None for t in ts[:count]) or not primitive.differentiable:
@@ -139,7 +141,7 @@ def apply_jvp(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any], exact: bool
         ]
         return primitive(*moving, *xs[count:], **params)
     if primitive.kind == "multilinear":
-        return total(
+        return add_tangents(
             [
                 primitive(*xs[:i], t, *xs[i + 1 :], **params)
                 for i, t in enumerate(ts)
@@ -149,14 +151,14 @@ def apply_jvp(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any], exact: bool
     return transpose_vjp(vertex, ts, y, xs)
 
 
-def drop_still(part: Any, t: Any) -> Any:
+def drop_unmoved(part: Any, t: Any) -> Any:
     """Put 0 for NaN and infinity where the tangent t of the operand is 0."""
     if type(part) is not Tensor and np.isfinite(part).all():
         return part
     return where(np.logical_and(np.equal(t, 0), ~np.isfinite(part)), 0, part)
 
 
-def total(parts: Sequence[Any]) -> Any:
+def add_tangents(parts: Sequence[Any]) -> Any:
     """Add up tangents, which may have shapes that broadcast; None where there are none."""
     if not parts:
         return None
@@ -175,7 +177,7 @@ def transpose_vjp(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any]) -> Any:
     if not primitive.differentiable:
         return None
     outputs = y if primitive.multiple else [y]
-    with recording_anyway():
+    with record_always():
         gs = [
             leaf(np.zeros(h.shape, h.dtype)[()], requires_grad=h.dtype.kind in "fc")
             for h in outputs
@@ -199,25 +201,25 @@ def transpose_vjp(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any]) -> Any:
                 gx = match_input(gx, like, vertex, position)
             ends.append(gx)
             seeds.append(swap_convention(t))
-        needed = dependents(ends, {h.serial for h in gs})[0]
+        needed = vertices_between(ends, {h.serial for h in gs})[0]
         recorded = any(type(t) is Tensor for t in (*ts, *xs))
-        reached = walk(ends, seeds, needed=needed, recorded=recorded)
+        reached = backward_pass(ends, seeds, needed=needed, recorded=recorded)
     found = {h.serial: swap_convention(t) for h, t in reached}
     tangents = [found.get(h.serial) for h in gs]
     return tangents if primitive.multiple else tangents[0]
 
 
-def fitting(t: Any, y: Any) -> Any:
+def cast_tangent(t: Any, y: Any) -> Any:
     """Bring a tangent to the shape and dtype of its output."""
     if t.dtype.kind == "c" and y.dtype.kind != "c":
         t = real(t)
     if t.shape != y.shape:
         t = np.broadcast_to(t, y.shape)
-        t = t if type(t) is Tensor else normal(np.array(t))
+        t = t if type(t) is Tensor else scalar_if_0d(np.array(t))
     return t if t.dtype == y.dtype else astype(t, y.dtype)
 
 
-def spread(needed: Mapping[int, Tensor], batches: Values, size: int, *, recorded: bool) -> None:
+def batch_pass(needed: Mapping[int, Tensor], batches: Values, size: int, *, recorded: bool) -> None:
     """Compute the vertices between arguments and outputs for many examples at once.
 
     Args:
@@ -226,7 +228,7 @@ def spread(needed: Mapping[int, Tensor], batches: Values, size: int, *, recorded
         size: the length of the new axis.
         recorded: whether the operations are called with tensors, or with arrays.
     """
-    watch = watcher()
+    watch = current_watch()
     for serial in sorted(needed):
         vertex = vertex_of(needed[serial])
         if vertex._primitive is None or (serial, 0) in batches:
@@ -247,4 +249,4 @@ def spread(needed: Mapping[int, Tensor], batches: Values, size: int, *, recorded
             raise
         if watch is not None:
             watch(vertex, "an example, after the first one,", xs, results)
-        deliver(vertex, results, batches)
+        store_outputs(vertex, results, batches)

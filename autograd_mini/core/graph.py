@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import OperandError
 from .absent import Absent
-from .record import Operation, Record, constant
+from .record import Operation, Record, wrap_constant
 from .tensor import Tensor
 from .visible import show_text
 
@@ -68,7 +68,7 @@ class Graph:
     def _wrap(self) -> dict[tuple[int, int], Tensor]:
         if self._constants is None:
             self._constants = {
-                (op.serial, i): constant(x)
+                (op.serial, i): wrap_constant(x)
                 for op in self.operations
                 for i, x in enumerate(op._record._operands)
                 if type(x) is not Tensor or not x.serial

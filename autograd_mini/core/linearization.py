@@ -20,14 +20,14 @@ from .arrays import as_array
 from .contexts import run_apart, walk_scope
 from .cotangents import copy_if_shared, seed
 from .extraction import describe, tracing
-from .forward import Values, key_of, push
-from .record import is_recording, recording_anyway
-from .reverse import dependents, standing, walk
+from .forward import Values, jvp_pass, key_of
+from .record import is_recording, record_always
+from .reverse import active_stand_ins, backward_pass, vertices_between
 from .tensor import Tensor, leaf
-from .tree import Rebuild, arrays_of_tree, flatten, results
+from .tree import Rebuild, arrays_of_tree, flatten, flatten_result
 
 
-def bound(argument: Any, *, copy: bool) -> Tensor:
+def make_stand_in(argument: Any, *, copy: bool) -> Tensor:
     """Return a fresh tensor that stands for an argument and requires a gradient."""
     if isinstance(argument, Tensor):
         tensor: Tensor = alias(argument)
@@ -63,7 +63,7 @@ def refuse_discrete(outputs: Sequence[Any], *, every: bool) -> None:
         )
 
 
-class Recording:
+class Linearization:
     """A function recorded at a point: its result, and the maps of cotangents and tangents.
 
     The fresh tensors that stand for the arguments require a gradient only while the function runs,
@@ -84,21 +84,21 @@ class Recording:
         run_apart(lambda: self._record(function, arguments, copy))
 
     def _record(self, function: Callable[..., Any], arguments: Sequence[Any], copy: bool) -> None:
-        with recording_anyway():
+        with record_always():
             for argument in arguments:
                 given, rebuild = flatten(argument)
-                stand_ins = [bound(x, copy=copy) for x in given]
+                stand_ins = [make_stand_in(x, copy=copy) for x in given]
                 for x, stand_in in zip(given, stand_ins, strict=True):
                     self.tensors = self.tensors or isinstance(x, Tensor)
                     if not (isinstance(x, Tensor) and x._requires_grad):
                         self._inner.append(stand_in)
                 self.arguments.append((stand_ins, rebuild))
             running = {x.serial for x in self._inner}
-            standing.update(running)
+            active_stand_ins.update(running)
             try:
                 self.result = function(*(rebuild(bounds) for bounds, rebuild in self.arguments))
             finally:
-                standing.difference_update(running)
+                active_stand_ins.difference_update(running)
 
     @property
     def inputs(self) -> list[Tensor]:
@@ -110,13 +110,13 @@ class Recording:
         """Whether the walks are recorded, and give tensors."""
         return self.tensors and self._recording
 
-    def of(self, outputs: Any) -> Recording:
+    def of(self, outputs: Any) -> Linearization:
         """Say which part of the result is differentiated."""
-        self.outputs, self.structure = results(outputs)
+        self.outputs, self.structure = flatten_result(outputs)
         refuse_discrete(self.outputs, every=False)
         wanted = {x.serial for x in self.inputs}
         tensors = [y for y in self.outputs if isinstance(y, Tensor)]
-        self.needed, foreign = dependents(tensors, wanted)
+        self.needed, foreign = vertices_between(tensors, wanted)
         for x in self._inner:
             x._requires_grad = False
         self.tensors = self.tensors or (foreign and self._recording)
@@ -136,7 +136,8 @@ class Recording:
         wanted = {x.serial for x in self.inputs}
         leaves, rebuild = flatten(aux)
         outer = [
-            self._recording and isinstance(x, Tensor) and dependents([x], wanted)[1] for x in leaves
+            self._recording and isinstance(x, Tensor) and vertices_between([x], wanted)[1]
+            for x in leaves
         ]
         return rebuild(
             [
@@ -152,7 +153,7 @@ class Recording:
         if not self._recording:
             return leaf(x._value)
         if x._primitive is not None and x._requires_grad:
-            x._requires_grad = dependents([x], ())[1]
+            x._requires_grad = vertices_between([x], ())[1]
         return x
 
     def _wants_tensors(self, given: Sequence[Any]) -> bool:
@@ -195,7 +196,9 @@ class Recording:
                 seeds.append(checked)
         trace = tracing.get()
         with walk_scope() if trace is not None and trace.effects else nullcontext():
-            reached = walk(outputs, seeds, needed=self.needed, recorded=recorded, exact=exact)
+            reached = backward_pass(
+                outputs, seeds, needed=self.needed, recorded=recorded, exact=exact
+            )
         shared = {id(g) for g in seeds}
         found = {x.serial: copy_if_shared(g, shared) for x, g in reached}
         return [found.get(x.serial, np.zeros_like(x._value)[()]) for x in self.inputs]
@@ -215,7 +218,7 @@ class Recording:
         """Walk forward from the inputs; return a tangent for each output, zeros where unmoved."""
         tangents: Values = {(x.serial, 0): t for x, t in zip(self.inputs, given, strict=True)}
         shared = {id(t) for t in tangents.values()}
-        push(self.needed, tangents, recorded=recorded, exact=exact)
+        jvp_pass(self.needed, tangents, recorded=recorded, exact=exact)
         found = []
         for y in self.outputs:
             t = tangents.get(key_of(y)) if isinstance(y, Tensor) else None
@@ -226,7 +229,7 @@ class Recording:
         return found
 
 
-def tangents_for(recording: Recording, tangents: Sequence[Any]) -> list[Any]:
+def tangents_for(recording: Linearization, tangents: Sequence[Any]) -> list[Any]:
     """Check tangents against the inputs of a recording and return them in one list.
 
     Raises:
@@ -244,11 +247,11 @@ def tangents_for(recording: Recording, tangents: Sequence[Any]) -> list[Any]:
                 f"the tangent of argument {i} has {len(given)} leaves, expected {len(stand_ins)}: "
                 "give it the argument's own structure"
             )
-        found += [fitting(t, x, i) for t, x in zip(given, stand_ins, strict=True)]
+        found += [match_tangent(t, x, i) for t, x in zip(given, stand_ins, strict=True)]
     return found
 
 
-def fitting(tangent: Any, x: Tensor, position: int) -> Any:
+def match_tangent(tangent: Any, x: Tensor, position: int) -> Any:
     """Return a tangent of an input's shape and dtype."""
     t = tangent if isinstance(tangent, Tensor) else as_array(tangent)
     if t.shape != x.shape:

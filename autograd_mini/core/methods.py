@@ -11,7 +11,7 @@ from typing import Any, NoReturn, Self
 import numpy as np
 
 from ..errors import UnsupportedError
-from .extraction import looked_at, plain, reads_no_elements
+from .extraction import read_value, reads_no_elements, value_or_refuse
 from .table import Axis, table
 
 
@@ -230,22 +230,22 @@ class ArrayMethods(Operators):
 
     def __dlpack__(self: Any, **kwargs: Any) -> Any:
         """Hand the value to another library; the gradient does not go with it."""
-        return np.asarray(plain(self, "from_dlpack(t)")).__dlpack__(**kwargs)
+        return np.asarray(value_or_refuse(self, "from_dlpack(t)")).__dlpack__(**kwargs)
 
     def __dlpack_device__(self) -> Any:
         return np.asarray(self._value).__dlpack_device__()
 
     def item(self: Any, *args: int) -> Any:
         """Return one element as a plain Python number."""
-        return looked_at(self, "t.item()").item(*args)
+        return read_value(self, "t.item()").item(*args)
 
     def tolist(self: Any) -> Any:
         """Return the elements as nested Python lists."""
-        return looked_at(self, "t.tolist()").tolist()
+        return read_value(self, "t.tolist()").tolist()
 
     def tobytes(self: Any, order: Any = "C") -> bytes:
         """Return the raw bytes of the elements."""
-        return looked_at(self, "t.tobytes()").tobytes(order)
+        return read_value(self, "t.tobytes()").tobytes(order)
 
     # ── reductions ───────────────────────────────────────────────────────────────────────────
     def sum(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Self:

@@ -16,10 +16,10 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from ..errors import UnsupportedError
-from .arrays import PLAIN, foreign_error, is_foreign, normal, refuse_special
+from .arrays import PLAIN, foreign_error, is_foreign, refuse_special, scalar_if_0d
 from .batch_rules import Batch
 from .contexts import serials
-from .record import context, keep_operand, operand, record, with_context
+from .record import check_operand, context, keep_operand, record, with_context
 from .source_text import Code, Statements
 from .table import table
 from .tensor import NO_PARAMS, Tensor
@@ -127,7 +127,7 @@ class Primitive:
         fast = None
         if listed and isinstance(self.vjp, tuple) and not self.params and not self.multiple:
             fast = FAST.get(len(self.vjp))
-        object.__setattr__(self, "call", fast(self) if fast else general(self))
+        object.__setattr__(self, "call", fast(self) if fast else call_general(self))
         self.call.__name__ = self.name
         self.call.__doc__ = self.doc
         if listed:
@@ -148,7 +148,7 @@ class Primitive:
         return f"<primitive {show_text(self.name, one_line=True)}>"
 
 
-def general(primitive: Primitive) -> Callable[..., Any]:
+def call_general(primitive: Primitive) -> Callable[..., Any]:
     """Make the calling function: recorded if an operand is a tensor, else plain NumPy."""
     forward = primitive.forward
 
@@ -157,7 +157,7 @@ def general(primitive: Primitive) -> Callable[..., Any]:
             if type(x) is Tensor:
                 return (context.get()[0] or record)(primitive, operands, params)
         result = forward(*operands, **params)
-        return tuple(map(normal, result)) if primitive.multiple else normal(result)
+        return tuple(map(scalar_if_0d, result)) if primitive.multiple else scalar_if_0d(result)
 
     return call
 
@@ -165,14 +165,14 @@ def general(primitive: Primitive) -> Callable[..., Any]:
 # The two below are `record` unrolled for one and two operands: 0.35 µs instead of 1.2 µs.
 
 
-def unary(primitive: Primitive) -> Callable[..., Any]:
+def call_unary(primitive: Primitive) -> Callable[..., Any]:
     """Make the calling function of a primitive of one operand without parameters."""
     forward, differentiable = primitive.forward, primitive.differentiable
     get = context.get
 
     def call(a: Any) -> Any:
         if type(a) is not Tensor:
-            return normal(forward(a))
+            return scalar_if_0d(forward(a))
         recorder, scope = get()
         if recorder is not None:
             return recorder(primitive, (a,), NO_PARAMS)
@@ -203,7 +203,7 @@ def should_defer(x: Any) -> bool:
     return is_foreign(x)
 
 
-def binary(primitive: Primitive) -> Callable[..., Any]:
+def call_binary(primitive: Primitive) -> Callable[..., Any]:
     """Make the calling function of a primitive of two operands without parameters.
 
     It returns NotImplemented for an operand of another library, as an operator does.
@@ -227,7 +227,7 @@ def binary(primitive: Primitive) -> Callable[..., Any]:
                         return record(primitive, (a, b), NO_PARAMS)
                     if should_defer(b):
                         return NotImplemented
-                    b = operand(b)
+                    b = check_operand(b)
                 y = b
                 if type(b) is ndarray:
                     b = keep_operand(b)
@@ -239,12 +239,12 @@ def binary(primitive: Primitive) -> Callable[..., Any]:
                     return record(primitive, (a, b), NO_PARAMS)
                 if should_defer(a):
                     return NotImplemented
-                a = operand(a)
+                a = check_operand(a)
             x, y, wanted = a, b._value, b._requires_grad
             if type(a) is ndarray:
                 a = keep_operand(a)
         else:
-            return normal(forward(a, b))
+            return scalar_if_0d(forward(a, b))
         try:
             data = forward(x, y)
         except Exception as error:
@@ -264,7 +264,7 @@ def binary(primitive: Primitive) -> Callable[..., Any]:
     return call
 
 
-FAST: Final = {1: unary, 2: binary}
+FAST: Final = {1: call_unary, 2: call_binary}
 
 
 def elementwise(
@@ -313,7 +313,7 @@ SAMPLES: Final = {
 }
 
 
-def nonlinear(
+def general(
     function: Callable[..., Any],
     symbol: str,
     doc: str,
@@ -346,17 +346,17 @@ def nonlinear(
 def linear(function: Callable[..., Any], symbol: str, doc: str, **fields: Any) -> Primitive:
     """Declare an operation that is linear in all its operands at once: a sum, a reshape, indexing.
 
-    Fields as in `nonlinear`. Its jvp is itself, of the tangents.
+    Fields as in `general`. Its jvp is itself, of the tangents.
     """
-    return nonlinear(function, symbol, doc, kind="linear", **fields)
+    return general(function, symbol, doc, kind="linear", **fields)
 
 
 def multilinear(function: Callable[..., Any], symbol: str, doc: str, **fields: Any) -> Primitive:
     """Declare an operation that is linear in each operand separately: a product.
 
-    Fields as in `nonlinear`. Its jvp is the sum of itself with one operand replaced by its tangent.
+    Fields as in `general`. Its jvp is the sum of itself with one operand replaced by its tangent.
     """
-    return nonlinear(function, symbol, doc, kind="multilinear", **fields)
+    return general(function, symbol, doc, kind="multilinear", **fields)
 
 
 def implements(*functions: Any) -> Callable[[Rule], Rule]:
@@ -370,7 +370,7 @@ def implements(*functions: Any) -> Callable[[Rule], Rule]:
         entered = ours
         if "out" in names:
             name = getattr(functions[0], "__name__", ours.__name__)
-            entered = refusing_out(ours, name, names.index("out"))
+            entered = refuse_out(ours, name, names.index("out"))
         for function in functions:
             table[function] = entered
         return entered
@@ -378,7 +378,7 @@ def implements(*functions: Any) -> Callable[[Rule], Rule]:
     return enter
 
 
-def refusing_out(function: Rule, name: str, position: int) -> Rule:
+def refuse_out(function: Rule, name: str, position: int) -> Rule:
     """Wrap a function so that an `out` argument is an error instead of being ignored."""
 
     @wraps(function)
@@ -410,10 +410,10 @@ def differentiable(primitive: Primitive, position: int) -> bool:
     if not isinstance(primitive.vjp, tuple):
         return True
     rule = primitive.vjp[position]
-    return rule is not None and not refuses(rule)
+    return rule is not None and not refuses_gradient(rule)
 
 
-def refuses(rule: Any) -> bool:
+def refuses_gradient(rule: Any) -> bool:
     """Whether a rule is an error, as for the order of a Bessel function."""
     return getattr(rule, "refuses", False)
 
@@ -424,16 +424,18 @@ def drawn_operands(primitive: Primitive, case: Case) -> tuple[int, ...]:
     return tuple(i for i, x in places if is_shape(x) and differentiable(primitive, i))
 
 
-def constants(
+def constant_operands(
     primitive: Primitive, position: int, shape: tuple[int, ...], generator: np.random.Generator
 ) -> Any:
     """Draw an operand to which no gradient flows: an order or, as for `where`, a condition."""
-    if isinstance(primitive.vjp, tuple) and refuses(primitive.vjp[position]):
+    if isinstance(primitive.vjp, tuple) and refuses_gradient(primitive.vjp[position]):
         return generator.integers(2, 4, shape).astype(np.float32)[()]
     return generator.random(shape) < 0.5
 
 
-def values(primitive: Primitive, shape: tuple[int, ...], generator: np.random.Generator) -> Any:
+def draw_values(
+    primitive: Primitive, shape: tuple[int, ...], generator: np.random.Generator
+) -> Any:
     """Draw an array inside the domain of a primitive."""
     low, high = primitive.domain
     if not primitive.distinct:
@@ -443,7 +445,7 @@ def values(primitive: Primitive, shape: tuple[int, ...], generator: np.random.Ge
     return generator.permutation(ladder).reshape(shape)[()]
 
 
-def operands_of(
+def draw_operands(
     primitive: Primitive, case: Case, generator: np.random.Generator, attempts: int = ATTEMPTS
 ) -> tuple[Any, ...]:
     """Draw operands for a case, away from the kink; fixed operands are passed on.
@@ -453,9 +455,9 @@ def operands_of(
     """
     for _ in range(attempts):
         found = tuple(
-            values(primitive, x, generator)
+            draw_values(primitive, x, generator)
             if is_shape(x) and differentiable(primitive, i)
-            else constants(primitive, i, x, generator)
+            else constant_operands(primitive, i, x, generator)
             if is_shape(x)
             else x
             for i, x in enumerate(case.operands)

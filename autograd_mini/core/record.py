@@ -1,7 +1,7 @@
 """Recording: how each operation becomes a vertex of the graph; `no_grad`.
 
-Every primitive asks the context which recorder is in force. By default that is `record`, which
-runs the forward and returns a tensor that knows its operands; `no_grad` installs `evaluate`, which
+Every primitive asks the context which recorder is in force. By default that is `record`, which runs
+the forward and returns a tensor that knows its operands; `no_grad` installs `record_nothing`, which
 only runs it. Debuggers, tracers and profilers install their own with `recorder`.
 """
 
@@ -21,7 +21,7 @@ from ..errors import (
     ShapeError,
     StaleGraphError,
 )
-from .arrays import PLAIN, as_array, foreign_error, is_foreign, normal, refuse_special
+from .arrays import PLAIN, as_array, foreign_error, is_foreign, refuse_special, scalar_if_0d
 from .contexts import Phase, PhaseScope, serials
 from .contexts import Recorder as Recorder
 from .contexts import Scope as Scope
@@ -30,7 +30,7 @@ from .contexts import recorder as recorder
 from .contexts import scope as scope
 from .extraction import describe, tracing
 from .fingerprint import fingerprint
-from .sites import site
+from .sites import user_line
 from .table import table
 from .tensor import NO_PARAMS, Tensor, leaf
 from .visible import show_text
@@ -143,7 +143,7 @@ class Operation:
     def inputs(self) -> tuple[Tensor, ...]:
         """The operands; plain numbers and arrays are wrapped as leaves with serial 0."""
         operands: Any = self._record._operands
-        return tuple(x if isinstance(x, Tensor) else constant(x) for x in operands)
+        return tuple(x if isinstance(x, Tensor) else wrap_constant(x) for x in operands)
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
@@ -188,7 +188,7 @@ def keep_operand(array: np.ndarray[Any, Any]) -> Any:
         return array.copy("K")
     borrowed = leaf(array)
     borrowed.serial, borrowed._assigned = 0, BORROWED
-    borrowed._index, borrowed._scope = fingerprint(array), site()
+    borrowed._index, borrowed._scope = fingerprint(array), user_line()
     return borrowed
 
 
@@ -211,7 +211,7 @@ def check_unchanged(x: Tensor, vertex: Any) -> None:
         )
 
 
-def constant(value: Any) -> Tensor:
+def wrap_constant(value: Any) -> Tensor:
     """Wrap a plain operand so that it can be looked at."""
     if type(value) is Tensor:  # a large array was wrapped when it was recorded
         return value
@@ -220,7 +220,7 @@ def constant(value: Any) -> Tensor:
     return tensor
 
 
-def operand(value: Any) -> Any:
+def check_operand(value: Any) -> Any:
     """Return a plain operand as NumPy takes it; numbers stay as they are, so float32 is kept.
 
     Raises:
@@ -234,7 +234,9 @@ def operand(value: Any) -> Any:
     return as_array(value)
 
 
-def run(primitive: Primitive, operands: tuple[Any, ...], params: Params) -> tuple[Any, Any, bool]:
+def compute(
+    primitive: Primitive, operands: tuple[Any, ...], params: Params
+) -> tuple[Any, Any, bool]:
     """Compute the result from the values of the operands.
 
     Returns:
@@ -250,7 +252,7 @@ def run(primitive: Primitive, operands: tuple[Any, ...], params: Params) -> tupl
         elif type(x) in PLAIN:
             arrays.append(x)
         else:
-            x = operand(x)
+            x = check_operand(x)
             arrays.append(x)
             operands = (*operands[:position], x, *operands[position + 1 :])
     try:
@@ -285,7 +287,7 @@ def value_of(operand: Any) -> Any:
     return operand._value if type(operand) is Tensor else operand
 
 
-def kind_of(*operands: Any) -> np.dtype[Any]:
+def result_dtype(*operands: Any) -> np.dtype[Any]:
     """Return the dtype that NumPy gives to these together; Python numbers adapt to the others."""
     trace = tracing.get()
     values = [
@@ -297,7 +299,7 @@ def kind_of(*operands: Any) -> np.dtype[Any]:
 
 def record(primitive: Primitive, operands: tuple[Any, ...], params: Params = NO_PARAMS) -> Any:
     """Run a primitive and return its tensor, or its tuple of tensors, with their history."""
-    operands, data, wanted = run(primitive, operands, params)
+    operands, data, wanted = compute(primitive, operands, params)
     if np.ndarray in map(type, operands):
         operands = tuple([keep_operand(x) if type(x) is np.ndarray else x for x in operands])
     scope = context.get()[1]
@@ -308,11 +310,11 @@ def record(primitive: Primitive, operands: tuple[Any, ...], params: Params = NO_
         shared._params = params
         shared._requires_grad = wanted
         shared._scope = scope
-        shared.arrays = tuple(map(normal, data))
+        shared.arrays = tuple(map(scalar_if_0d, data))
         shared.serial = next(serials)
         return tuple(shared.output(i) for i in range(len(shared.arrays)))
     tensor = Tensor()
-    tensor._value = normal(data)
+    tensor._value = scalar_if_0d(data)
     tensor._requires_grad = wanted
     tensor._primitive = primitive
     tensor._operands = operands
@@ -323,18 +325,20 @@ def record(primitive: Primitive, operands: tuple[Any, ...], params: Params = NO_
     return tensor
 
 
-def evaluate(primitive: Primitive, operands: tuple[Any, ...], params: Params = NO_PARAMS) -> Any:
+def record_nothing(
+    primitive: Primitive, operands: tuple[Any, ...], params: Params = NO_PARAMS
+) -> Any:
     """Run a primitive and return leaves: the recorder of `no_grad`."""
     trace = tracing.get()
     if trace is not None:  # somebody will read the graph, whatever requires a gradient
         return trace.evaluate(primitive, operands, params)
-    _, data, _ = run(primitive, operands, params)
+    _, data, _ = compute(primitive, operands, params)
     if primitive.multiple:
-        return tuple(leaf(normal(part)) for part in data)
-    return leaf(normal(data))
+        return tuple(leaf(scalar_if_0d(part)) for part in data)
+    return leaf(scalar_if_0d(data))
 
 
-def without_gradient(results: Any) -> Any:
+def drop_gradients(results: Any) -> Any:
     """Mark recorded tensors so that the backward pass stops at them."""
     for tensor in results if isinstance(results, tuple) else (results,):
         tensor._requires_grad = False
@@ -351,26 +355,26 @@ def no_grad() -> recorder:
     >>> w
     tensor(0.75, requires_grad=True)
     """
-    return recorder(evaluate)
+    return recorder(record_nothing)
 
 
-def recording_anyway() -> recorder:
+def record_always() -> recorder:
     """Record in the block, with the recorder in force if there is one, even under `no_grad`."""
     found, trace = context.get()[0], tracing.get()
-    return recorder((trace.record if trace else None) if found is evaluate else found)
+    return recorder((trace.record if trace else None) if found is record_nothing else found)
 
 
-def assignments() -> Recorder | None:
+def assignment_recorder() -> Recorder | None:
     """Return the recorder that must see assignments to leaves, or None."""
     found, trace = context.get()[0], tracing.get()
     if trace is not None:
         return trace.record if trace.effects else None
-    return None if found is evaluate else found
+    return None if found is record_nothing else found
 
 
 def is_recording() -> bool:
     """Whether operations are being recorded here."""
-    return context.get()[0] is not evaluate or tracing.get() is not None
+    return context.get()[0] is not record_nothing or tracing.get() is not None
 
 
 class Notes(dict[int, Any]):

@@ -1,10 +1,11 @@
 """Reverse mode: the backward pass from outputs to leaves, hooks, and `backward()`.
 
-One driver, `walk`, does it all. With plain arrays it computes gradients; with tensors it records
-them, so that they can be differentiated again. The order: `Frontier` collects the cotangents that
-have arrived; `visit_all` takes the vertex with the highest serial, all of whose consumers are done;
-`visit` applies its vjp rules; hooks run in between. The heap holds only the frontier, so a graph of
-a million operations needs no recursion and no sorted list of all its vertices.
+One driver, `backward_pass`, does it all. With plain arrays it computes gradients; with tensors it
+records them, so that they can be differentiated again. The order: `Frontier` collects the
+cotangents that have arrived; `visit_vertices` takes the vertex with the highest serial, all of
+whose consumers are done; `apply_vjp` applies its vjp rules; hooks run in between. The heap holds
+only the frontier, so a graph of a million operations needs no recursion and no sorted list of all
+its vertices.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from ..ops.selection import where
 from .arrays import as_array
 from .contexts import run_quietly, walk_scope
 from .cotangents import array_of_result, copy_if_shared, match_input, seed, swap_convention
-from .extraction import describe, looked_at, plain_value, tracing
+from .extraction import describe, plain_value, read_value, tracing
 from .record import Operation, Record, check_unchanged, hooks, lines, no_grad
 from .table import table
 from .tensor import NO_PARAMS, RUN, SET_GRAD, Tensor, leaf
@@ -35,7 +36,7 @@ watching: ContextVar[tuple[Watch | None, Any] | None] = ContextVar(
 )
 """The function that sees each cotangent (a debugger), and the one of the enclosing block."""
 
-standing: Final[set[int]] = set()
+active_stand_ins: Final[set[int]] = set()
 """Serials of the aliases that stand for arguments of functions which are running now, and require a
 gradient though the tensor that was given does not."""
 
@@ -43,7 +44,7 @@ Gradients = list[tuple[Tensor, Any]]
 VALUES = (Tensor, np.ndarray, np.generic)
 
 
-def walk(
+def backward_pass(
     outputs: Sequence[Tensor],
     cotangents: Sequence[Any],
     *,
@@ -72,13 +73,13 @@ def walk(
     reached: Gradients = []
     for tensor, g in zip(outputs, cotangents, strict=True):
         frontier.receive(tensor, swap_convention(g), exact)
-    watch = watcher()
-    run_quietly(lambda: visit_all(frontier, reached, needed, recorded, every, watch))
-    reached.extend((x, after_hooks(x, g)) if hooks else (x, g) for x, g in frontier.leaves.values())
+    watch = current_watch()
+    run_quietly(lambda: visit_vertices(frontier, reached, needed, recorded, every, watch))
+    reached.extend((x, apply_hooks(x, g)) if hooks else (x, g) for x, g in frontier.leaves.values())
     return [(tensor, swap_convention(g)) for tensor, g in reached]
 
 
-def visit_all(
+def visit_vertices(
     frontier: Frontier,
     reached: Gradients,
     needed: Container[int] | None,
@@ -92,7 +93,7 @@ def visit_all(
     while heap:
         vertex, g, selected = waiting.pop(-heappop(heap))
         if hooks:
-            g = after_hooks(vertex, g)
+            g = apply_hooks(vertex, g)
         rules, operands = vertex._primitive.vjp, vertex._operands
         try:
             if (
@@ -103,9 +104,9 @@ def visit_all(
                 and len(operands) == len(rules) == 2
                 and vertex._params is NO_PARAMS
             ):
-                last = not visit_two(vertex, rules, operands, g, frontier, needed)
+                last = not apply_binary_vjp(vertex, rules, operands, g, frontier, needed)
             else:
-                last = not visit(vertex, g, selected, frontier, needed, recorded, watch)
+                last = not apply_vjp(vertex, g, selected, frontier, needed, recorded, watch)
         except AutogradError:
             raise
         except Exception as error:
@@ -117,13 +118,13 @@ def visit_all(
             reached.append((vertex, g))
 
 
-def watcher() -> Watch | None:
+def current_watch() -> Watch | None:
     """Return the function that sees each cotangent, or None."""
     found = watching.get()
     return found[0] if found else None
 
 
-def visit(
+def apply_vjp(
     vertex: Any,
     g: Any,
     selected: bool,
@@ -147,7 +148,7 @@ def visit(
     rules = primitive.vjp
     masked = selected and primitive.kind == "elementwise"
     passed = False
-    at_once = None if type(rules) is tuple else all_at_once(vertex, g, y, xs)
+    at_once = None if type(rules) is tuple else apply_joint_rule(vertex, g, y, xs)
     for position, x in enumerate(operands):
         if type(x) is not Tensor:
             continue
@@ -173,7 +174,7 @@ def visit(
     return passed
 
 
-def visit_two(
+def apply_binary_vjp(
     vertex: Tensor,
     rules: tuple[Any, ...],
     operands: tuple[Any, ...],
@@ -181,7 +182,7 @@ def visit_two(
     frontier: Frontier,
     needed: Container[int] | None,
 ) -> bool:
-    """Apply the vjp of a binary operation: `visit` unrolled, without recording or watching."""
+    """Apply the vjp of a binary operation: `apply_vjp` unrolled, without recording or watching."""
     a, b = x, y = operands
     to_a = to_b = False
     if type(a) is Tensor:
@@ -236,7 +237,7 @@ def current_values(vertex: Any) -> list[Any]:
     return values
 
 
-def all_at_once(vertex: Any, g: Any, y: Any, xs: Any) -> Sequence[Any]:
+def apply_joint_rule(vertex: Any, g: Any, y: Any, xs: Any) -> Sequence[Any]:
     """Apply a vjp rule that returns the cotangents of all inputs at once."""
     found = vertex._primitive.vjp(g, y, *xs, **vertex._params)
     if len(found) != len(xs):
@@ -247,7 +248,7 @@ def all_at_once(vertex: Any, g: Any, y: Any, xs: Any) -> Sequence[Any]:
     return found
 
 
-def dependents(
+def vertices_between(
     outputs: Iterable[Tensor], wanted: Container[int], *, every: bool = False
 ) -> tuple[dict[int, Tensor], bool]:
     """Find the vertices on the paths from outputs to wanted vertices.
@@ -271,20 +272,20 @@ def dependents(
         seen[x.serial] = x
         if x.serial in wanted:
             continue
-        followed = [o for o in operands_of(x) if every or o._requires_grad]
+        followed = [o for o in tensor_operands(x) if every or o._requires_grad]
         # It starts without being wanted: a leaf, or the stand-in of an enclosing transform.
-        if x._requires_grad and (x._primitive is None or x.serial in standing):
+        if x._requires_grad and (x._primitive is None or x.serial in active_stand_ins):
             foreign = True
         stack.extend(followed)
     needed: dict[int, Tensor] = {}
     for serial in sorted(seen):
         x = seen[serial]
-        if serial in wanted or any(o.serial in needed for o in operands_of(x)):
+        if serial in wanted or any(o.serial in needed for o in tensor_operands(x)):
             needed[serial] = x
     return needed, foreign
 
 
-def operands_of(tensor: Tensor) -> list[Tensor]:
+def tensor_operands(tensor: Tensor) -> list[Tensor]:
     """Return the tensors among the operands of the operation that computed a tensor."""
     operands = tensor._operands
     if type(operands) is Record:
@@ -366,7 +367,7 @@ def register_hook(tensor: Tensor, function: Callable[[Any], Any]) -> Hook:
 table["register_hook"] = register_hook
 
 
-def after_hooks(vertex: Any, g: Any) -> Any:
+def apply_hooks(vertex: Any, g: Any) -> Any:
     """Return the cotangent of a vertex (a list for several outputs) as its hooks leave it."""
     for index, function in hooks.get(vertex.serial, {}).values():
         if type(g) is list:
@@ -415,7 +416,7 @@ def backward(output: Tensor, gradient: Any = None, *, retain_grads: bool = False
     trace = tracing.get()
     recorded = trace is not None and trace.effects
     if not recorded:
-        looked_at(output, "backward()")
+        read_value(output, "backward()")
     if not output._requires_grad:
         raise GradientError(
             f"backward: {describe(output)} depends on no tensor that requires a gradient; make "
@@ -427,7 +428,7 @@ def backward(output: Tensor, gradient: Any = None, *, retain_grads: bool = False
         g = g._value
     shared = {id(g)}
     with no_grad() if recorded else nullcontext(), walk_scope() if recorded else nullcontext():
-        reached = walk([output], [g], every=retain_grads, recorded=recorded)
+        reached = backward_pass([output], [g], every=retain_grads, recorded=recorded)
         reached = [(x, g) for x, g in reached if x._primitive is None or retain_grads]
         if trace is not None and recorded:
             for tensor, _ in reached:

@@ -58,7 +58,7 @@ MANY: Final = 10_000
 """So many places are remembered at a time."""
 
 
-def site() -> Site:
+def user_line() -> Site:
     """Return where the code outside of this library and of NumPy stands."""
     frame = sys._getframe(1)
     while frame.f_back is not None:

@@ -47,14 +47,14 @@ def literal(value: Any) -> str | None:
         text = dtype_text(value)
         return text if text.startswith("np.dtype") else f"np.dtype({text})"
     if isinstance(value, np.generic) and value.dtype.kind in "biufc":
-        return f"{dtype_text(value.dtype)}({literal(value.item())})" if exact(value) else None
+        return f"{dtype_text(value.dtype)}({literal(value.item())})" if is_exact(value) else None
     if isinstance(value, np.ndarray):
         return array_text(value)
     found = reference(value)
     return found[0] if found and not found[1] else None
 
 
-def exact(value: Any) -> bool:
+def is_exact(value: Any) -> bool:
     """Whether a NumPy scalar is the same as a Python number, as long double is not."""
     return type(value.item()) in WRITERS and value.dtype.itemsize <= 16
 

@@ -18,7 +18,7 @@ from ..errors import ConversionError, OperandError, UnsupportedError
 from .absent import Absent
 from .arrays import as_array
 from .contexts import serials
-from .extraction import describe, looked_at, noted_text, plain, tracing
+from .extraction import describe, note_text, read_value, tracing, value_or_refuse
 from .methods import ArrayMethods
 from .table import table
 from .visible import show_text
@@ -90,7 +90,7 @@ class Tensor(ArrayMethods):
     @property
     def data(self) -> Any:
         """The value. Setting it is `assign`; writing its elements is not seen by the graph."""
-        return looked_at(self, "t.data")
+        return read_value(self, "t.data")
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -118,7 +118,7 @@ class Tensor(ArrayMethods):
 
     def numpy(self) -> Any:
         """Return the value as a NumPy array (a scalar when 0-d), outside of every graph."""
-        return looked_at(self, "t.numpy()")
+        return read_value(self, "t.numpy()")
 
     def detach(self) -> Tensor:
         """Return a new leaf with the same value and no history.
@@ -231,19 +231,19 @@ class Tensor(ArrayMethods):
         return table["__array_function__"](func, types, args, kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        return np.array(plain(self, "np.asarray(t) or a[i] = t"), dtype=dtype, copy=copy)
+        return np.array(value_or_refuse(self, "np.asarray(t) or a[i] = t"), dtype=dtype, copy=copy)
 
     __array_priority__ = 1000.0
 
     # ── conversions: plain values lose the gradient, so they ask first ────────────────────────
     def __float__(self) -> float:
-        return float(plain(self, "float(t) or a math function"))
+        return float(value_or_refuse(self, "float(t) or a math function"))
 
     def __int__(self) -> int:
-        return int(plain(self, "int(t)"))
+        return int(value_or_refuse(self, "int(t)"))
 
     def __complex__(self) -> complex:
-        return complex(plain(self, "complex(t)"))
+        return complex(value_or_refuse(self, "complex(t)"))
 
     def __index__(self) -> int:
         if self._value.ndim or self._value.dtype.kind not in "iu":
@@ -251,16 +251,16 @@ class Tensor(ArrayMethods):
                 f"{describe(self)} with dtype {self.dtype} is no index; expected one integer "
                 "(t.astype(int), or int(t.item()))"
             )
-        return looked_at(self, "t as an index").__index__()
+        return read_value(self, "t as an index").__index__()
 
     def __bool__(self) -> bool:
-        return bool(looked_at(self, "a branch on t"))
+        return bool(read_value(self, "a branch on t"))
 
     def __format__(self, spec: str) -> str:
-        return noted_text(format(self._value, spec)) if spec else str(self)
+        return note_text(format(self._value, spec)) if spec else str(self)
 
     def __str__(self) -> str:
-        return noted_text(str(self._value))
+        return note_text(str(self._value))
 
     def __repr__(self) -> str:
         if type(self._value) is Absent:
@@ -278,7 +278,7 @@ class Tensor(ArrayMethods):
             notes.append(f"op={show_text(name, one_line=True)}")
         elif self._requires_grad:
             notes.append("requires_grad=True")
-        return noted_text(f"tensor({', '.join(notes)})")
+        return note_text(f"tensor({', '.join(notes)})")
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """Show the graph behind this tensor in a notebook."""
@@ -292,8 +292,8 @@ class Tensor(ArrayMethods):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy value, name and gradient of a leaf, or of what needs no gradient."""
         if self._primitive is not None:
-            plain(self, "copying or pickling the result of an operation")
-        data = looked_at(self, "copying or pickling")
+            value_or_refuse(self, "copying or pickling the result of an operation")
+        data = read_value(self, "copying or pickling")
         return _restore, (data, self._requires_grad, self.name, self.grad)
 
     def __setitem__(self, index: Any, value: Any) -> None:
@@ -327,7 +327,7 @@ def tensor(
     array([ 1., -2.])
     """
     if isinstance(data, Tensor):
-        data = plain(data, "am.tensor(t), which copies values only (np.copy(t) records),")
+        data = value_or_refuse(data, "am.tensor(t), which copies values only (np.copy(t) records),")
     if name is not None and not isinstance(name, str):
         raise OperandError(
             f"the name of a tensor is a string, got {name!r}; use name=str({name!r})"

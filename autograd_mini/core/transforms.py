@@ -10,15 +10,15 @@ import numpy as np
 
 from ..errors import GradientError
 from .cotangents import swap_convention
-from .linearization import Recording, tangents_for
+from .linearization import Linearization, tangents_for
 from .tensor import Tensor
-from .tree import flatten, parts
+from .tree import flatten, split_aux
 
 P = ParamSpec("P")
 """The parameters of a function, which its gradient has too."""
 
 
-def chosen_of(argnums: int | Sequence[int]) -> tuple[int, ...]:
+def argument_places(argnums: int | Sequence[int]) -> tuple[int, ...]:
     """Return `argnums` as a tuple.
 
     Raises:
@@ -30,9 +30,9 @@ def chosen_of(argnums: int | Sequence[int]) -> tuple[int, ...]:
     return chosen
 
 
-def recorded_at(
+def linearize_at(
     function: Callable[..., Any], chosen: tuple[int, ...], args: Any, kwargs: Any
-) -> Recording:
+) -> Linearization:
     """Record a function of its chosen positional arguments, the others being fixed.
 
     Raises:
@@ -50,7 +50,7 @@ def recorded_at(
             full[i] = value
         return function(*full, **kwargs)
 
-    return Recording(partial, [args[i] for i in chosen])
+    return Linearization(partial, [args[i] for i in chosen])
 
 
 @overload  # type checkers know one of a ufunc's many forms only
@@ -95,15 +95,15 @@ def value_and_grad(
     >>> value_and_grad(lambda z: z * z, holomorphic=True)(1j)
     (np.complex128(-1+0j), np.complex128(2j))
     """
-    chosen = chosen_of(argnums)
+    chosen = argument_places(argnums)
 
     @wraps(function)
     def call_gradient(*args: Any, **kwargs: Any) -> Any:
-        recording = recorded_at(function, chosen, args, kwargs)
-        value, aux = parts(recording.result, has_aux)
+        recording = linearize_at(function, chosen, args, kwargs)
+        value, aux = split_aux(recording.result, has_aux)
         recording.of(value)
         if holomorphic:
-            leaves, rebuild = flatten(recording(one(value)))
+            leaves, rebuild = flatten(recording(check_scalar_result(value)))
             gradients = rebuild([swap_convention(g) for g in leaves])
         else:
             gradients = recording()
@@ -114,7 +114,7 @@ def value_and_grad(
     return call_gradient
 
 
-def one(value: Any) -> Any:
+def check_scalar_result(value: Any) -> Any:
     """Return the cotangent 1 of a complex scalar.
 
     Raises:
@@ -179,9 +179,9 @@ def vjp(function: Callable[..., Any], *arguments: Any) -> tuple[Any, Callable[..
     >>> y, back(1.0)
     (np.float64(12.0), (np.float64(4.0), np.float64(3.0)))
     """
-    recording = Recording(function, arguments, copy=True)
+    recording = Linearization(function, arguments, copy=True)
     recording.of(recording.result)
-    return own(recording.value(recording.result)), recording
+    return copy_if_array(recording.value(recording.result)), recording
 
 
 def jvp(
@@ -209,13 +209,13 @@ def jvp(
                 f"jvp takes its {name} as a tuple, one entry an argument, got {given!r:.60}; "
                 "write am.jvp(f, (x,), (t,))"
             )
-    recording = Recording(function, arguments)
+    recording = Linearization(function, arguments)
     recording.of(recording.result)
     moved = recording.push(tangents_for(recording, tangents))
-    return own(recording.value(recording.result)), recording.structure(moved)
+    return copy_if_array(recording.value(recording.result)), recording.structure(moved)
 
 
-def own(value: Any) -> Any:
+def copy_if_array(value: Any) -> Any:
     """Copy the plain arrays of a result, which may share memory with an argument."""
     leaves, rebuild = flatten(value)
     return rebuild([x.copy() if isinstance(x, np.ndarray) else x for x in leaves])

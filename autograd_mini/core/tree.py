@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import GradientError, OperandError
-from .extraction import looked_at
+from .extraction import read_value
 from .tensor import Tensor
 
 Rebuild = Callable[[Sequence[Any]], Any]
@@ -29,10 +29,12 @@ def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
 def arrays_of_tree(tree: Any) -> Any:
     """Replace the tensors of nested containers by their arrays."""
     leaves, rebuild = flatten(tree)
-    return rebuild([looked_at(x, "a plain result") if isinstance(x, Tensor) else x for x in leaves])
+    return rebuild(
+        [read_value(x, "a plain result") if isinstance(x, Tensor) else x for x in leaves]
+    )
 
 
-def results(tree: Any) -> tuple[list[Any], Rebuild]:
+def flatten_result(tree: Any) -> tuple[list[Any], Rebuild]:
     """Split a function's result into its tensors and the nesting around them.
 
     Raises:
@@ -53,7 +55,7 @@ def results(tree: Any) -> tuple[list[Any], Rebuild]:
     return leaves, rebuild
 
 
-def parts(result: Any, has_aux: bool) -> tuple[Any, Any]:
+def split_aux(result: Any, has_aux: bool) -> tuple[Any, Any]:
     """Return the scalar that a function returned and what came with it.
 
     Raises:

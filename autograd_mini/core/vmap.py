@@ -16,14 +16,14 @@ import numpy as np
 
 from ..errors import ConversionError, OperandError, ShapeError
 from .arrays import as_array
-from .batch_rules import made_up
+from .batch_rules import placeholder_array
 from .contexts import run_apart, run_quietly
 from .extraction import Trace, describe, plain_value, tracing
-from .forward import Values, key_of, spread
-from .record import is_recording, record, recording_anyway, without_gradient
-from .reverse import dependents
+from .forward import Values, batch_pass, key_of
+from .record import drop_gradients, is_recording, record, record_always
+from .reverse import vertices_between
 from .tensor import Tensor, leaf
-from .tree import flatten, results
+from .tree import flatten, flatten_result
 
 P = ParamSpec("P")
 
@@ -40,7 +40,7 @@ class OneForAll:
 
     def evaluate(self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
         """Record an operation that needs no gradient, with its history."""
-        return without_gradient((self.record or record)(primitive, operands, params))
+        return drop_gradients((self.record or record)(primitive, operands, params))
 
     def ask_kind(self, tensor: Tensor, what: str) -> None:
         """Ask the trace around this one."""
@@ -74,7 +74,7 @@ class OneForAll:
         """Refuse a value that depends on the example."""
         if self._outer is not None:
             self._outer.look(tensor, what)
-        if tensor.serial in dependents([tensor], self._examples, every=True)[0]:
+        if tensor.serial in vertices_between([tensor], self._examples, every=True)[0]:
             raise ConversionError(
                 f"vmap: {what} looks at the value of {describe(tensor)}, which differs from "
                 "example to example; use np.where instead of a branch, NumPy's functions "
@@ -82,7 +82,7 @@ class OneForAll:
             )
 
 
-class Example:
+class OneExample:
     """A function recorded for one example, ready to be computed for many.
 
     Attributes:
@@ -98,12 +98,12 @@ class Example:
 
         def run() -> Any:
             tracing.set(OneForAll(wanted, tracing.get()))
-            with recording_anyway():
-                return results(function(*self.inputs))
+            with record_always():
+                return flatten_result(function(*self.inputs))
 
         self.outputs, self.structure = run_apart(run)
         tensors = [y for y in self.outputs if isinstance(y, Tensor)]
-        self._needed, self.foreign = dependents(tensors, wanted, every=True)
+        self._needed, self.foreign = vertices_between(tensors, wanted, every=True)
 
     @property
     def nbytes(self) -> int:
@@ -119,7 +119,7 @@ class Example:
             recorded: whether the operations are recorded.
         """
         values: Values = {key_of(x): b for x, b in zip(self.inputs, batches, strict=True)}
-        run_quietly(lambda: spread(self._needed, values, size, recorded=recorded))
+        run_quietly(lambda: batch_pass(self._needed, values, size, recorded=recorded))
         return [values.get(key_of(y)) if isinstance(y, Tensor) else None for y in self.outputs]
 
     def fill_outputs(self, found: Sequence[Any], size: int, recorded: bool) -> list[Any]:
@@ -153,7 +153,7 @@ def axes_per_leaf(axes: Any, tree: Any, name: str) -> list[int | None]:
     return spread_out
 
 
-def to_front(x: Any, axis: int) -> Any:
+def move_axis_to_front(x: Any, axis: int) -> Any:
     """Move the mapped axis of an argument to the front."""
     data = x if isinstance(x, Tensor) else as_array(x)
     if not -data.ndim <= axis < data.ndim:
@@ -164,7 +164,7 @@ def to_front(x: Any, axis: int) -> Any:
     return np.moveaxis(data, axis, 0) if axis else data  # type: ignore[type-var]  # a tensor too
 
 
-def size_of(batches: Sequence[Any]) -> int:
+def common_batch_size(batches: Sequence[Any]) -> int:
     """Return the common length of the mapped axes."""
     sizes = sorted({x.shape[0] for x in batches})
     if len(sizes) != 1:
@@ -220,8 +220,8 @@ def map_examples(
     given, rebuild = flatten(args)
     axes = axes_per_leaf(in_axes, args, "in_axes")
     places = [(i, axis) for i, axis in enumerate(axes) if axis is not None]
-    batches = [to_front(given[i], axis) for i, axis in places]
-    size = size_of(batches)
+    batches = [move_axis_to_front(given[i], axis) for i, axis in places]
+    size = common_batch_size(batches)
 
     def of_example(*examples: Any) -> Any:
         full = [x if isinstance(x, Tensor) else leaf(as_array(x)) for x in given]
@@ -229,11 +229,11 @@ def map_examples(
             full[i] = x
         return function(*rebuild(full), **kwargs)
 
-    examples = [first(x) for x in batches]
+    examples = [first_example(x) for x in batches]
     if size:
-        example = Example(of_example, examples)
+        example = OneExample(of_example, examples)
     else:  # what it computes there is of no use
-        example = run_quietly(lambda: Example(of_example, examples), all="ignore")
+        example = run_quietly(lambda: OneExample(of_example, examples), all="ignore")
     tensors = any(isinstance(x, Tensor) for x in given)
     recorded = is_recording() and (tensors or tracing.get() is not None or example.foreign)
     if not recorded:
@@ -258,7 +258,7 @@ def map_examples(
     return example.structure(moved)
 
 
-def first(batch: Any) -> Any:
+def first_example(batch: Any) -> Any:
     """Return the first example's values; if there is none, some that most functions take."""
     data = plain_value(batch)
-    return data[0] if len(data) else made_up(data.shape[1:], data.dtype)
+    return data[0] if len(data) else placeholder_array(data.shape[1:], data.dtype)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.arrays import as_array
 from ..core.contexts import run_quietly
-from ..core.extraction import looked_at
+from ..core.extraction import read_value
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, NonFiniteError, ShapeError
 
@@ -31,7 +31,7 @@ def samples(values: Any, dtype: Any, what: str) -> Any:
         OperandError: for anything that is no array of numbers.
         ShapeError: for a scalar.
     """
-    array = as_array(looked_at(values, what) if isinstance(values, Tensor) else values)
+    array = as_array(read_value(values, what) if isinstance(values, Tensor) else values)
     if not array.ndim:
         raise ShapeError(f"{what} is a scalar, {array}; expected the samples along the first axis")
     if array.dtype.kind == "f" and dtype is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ..core.extraction import looked_at
+from ..core.extraction import read_value
 from ..core.record import no_grad
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError
@@ -137,7 +137,7 @@ def output_of(model: Model, y: Any) -> Any:
     Raises:
         OperandError: if it is something else than one tensor or array.
     """
-    y = looked_at(y, "predict") if isinstance(y, Tensor) else y
+    y = read_value(y, "predict") if isinstance(y, Tensor) else y
     if not isinstance(y, np.ndarray | np.generic):
         raise OperandError(
             f"{type(model).__name__} returned {type(y).__name__}; predict expects one tensor. "
@@ -200,7 +200,7 @@ def number(name: str, value: Any) -> float:
         raise ArgumentError(
             f"{name} has shape {np.shape(value)}; expected one number, as a mean over the samples"
         )
-    plain = looked_at(value, name) if isinstance(value, Tensor) else value
+    plain = read_value(value, name) if isinstance(value, Tensor) else value
     return float(np.asarray(plain).item())
 
 

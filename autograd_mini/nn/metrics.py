@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..core.arrays import as_array
-from ..core.extraction import looked_at
+from ..core.extraction import read_value
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, ShapeError
 from .losses import LOSSES, Loss
@@ -55,7 +55,7 @@ def accuracy(prediction: Any, target: Any, threshold: float = 0.0) -> float:
 
 def plain(x: Any) -> Any:
     """Return an array, of a tensor its value; a trace, which would keep the number, refuses."""
-    return looked_at(x, "a metric") if isinstance(x, Tensor) else as_array(x)
+    return read_value(x, "a metric") if isinstance(x, Tensor) else as_array(x)
 
 
 def loss_of(loss: str | Loss) -> Loss:

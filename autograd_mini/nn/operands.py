@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.arrays import as_array
 from ..core.batch_rules import call_unchanged
-from ..core.primitive import nonlinear
+from ..core.primitive import general
 from ..core.record import value_of
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, ShapeError
@@ -149,7 +149,7 @@ def checked_classes(labels: Any, *, classes: int) -> Any:
     return index
 
 
-class_numbers_: Final = nonlinear(
+class_numbers_: Final = general(
     checked_classes,
     "class?",
     "Class numbers as an index; an error for one that is no class.  No gradient",

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core.arrays import normal
+from ..core.arrays import scalar_if_0d
 from ..core.primitive import elementwise, implements
-from ..core.record import operand, scope
+from ..core.record import check_operand, scope
 from ..core.table import Axis
 from .conversion import convert_operand, stop_gradient
 from .reductions import max, sum
@@ -74,11 +74,11 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     >>> float(logsumexp([1000.0, 1000.0]).round(4))
     1000.6931
     """
-    x = operand(x)
+    x = check_operand(x)
     x = convert_operand(x, float) if getattr(x, "dtype", np.dtype(type(x))).kind in "biu" else x
     highest = shift(x, axis)
     total = np.log(sum(np.exp(x - highest), axis=axis, keepdims=True)) + highest
-    return total if keepdims else normal(np.squeeze(total, axis=axis))
+    return total if keepdims else scalar_if_0d(np.squeeze(total, axis=axis))
 
 
 @implements("softmax")
@@ -89,7 +89,7 @@ def softmax(x: Any, axis: Axis = -1) -> Any:
     >>> softmax([0.0, 0.0])
     array([0.5, 0.5])
     """
-    x = operand(x)
+    x = check_operand(x)
     weights = np.exp(x - shift(x, axis))
     return weights / sum(weights, axis=axis, keepdims=True)
 
@@ -98,6 +98,6 @@ def softmax(x: Any, axis: Axis = -1) -> Any:
 @scope("log_softmax")
 def log_softmax(x: Any, axis: Axis = -1) -> Any:
     """Compute x − ln Σ eˣ over `axis`, the logarithm of the softmax.  ∂x: g − eʸ·Σ g."""
-    x = operand(x)
+    x = check_operand(x)
     shifted = x - shift(x, axis)
     return shifted - np.log(sum(np.exp(shifted), axis=axis, keepdims=True))

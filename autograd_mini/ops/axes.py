@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from ..core.extraction import looked_at
+from ..core.extraction import read_value
 from ..core.table import Axis
 from ..core.tensor import Tensor
 from ..errors import ConversionError, ShapeError
@@ -74,7 +74,7 @@ def integer_axis(name: str, axis: Any) -> Any:
         ConversionError: in a compiled function, in which an axis must be a Python int.
     """
     if isinstance(axis, Tensor):
-        return looked_at(axis, f"the axis of {name}").__index__()
+        return read_value(axis, f"the axis of {name}").__index__()
     if isinstance(axis, tuple | list):
         return type(axis)(integer_axis(name, one) for one in axis)
     return axis

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.arrays import Array
 from ..core.batch_rules import call_unchanged
-from ..core.primitive import Primitive, case, elementwise, implements, nonlinear
+from ..core.primitive import Primitive, case, elementwise, general, implements
 
 LARGEST = 750.0
 """Beyond it I₀ is infinite in float64 (from 713.98 on)."""
@@ -73,7 +73,7 @@ def sinc_forward(x: Any, *, order: int) -> Any:
     return narrow(math.pi**order * np.where(near, series, far), x)
 
 
-bessel: Primitive = nonlinear(
+bessel: Primitive = general(
     bessel_forward,
     "Iₙ",
     "Modified Bessel function of the first kind, of order n.  ∂x: (Iₙ₋₁ + Iₙ₊₁)/2",
@@ -84,7 +84,7 @@ bessel: Primitive = nonlinear(
     params=("order",),
     batch=call_unchanged,
 )
-sinc_derivative: Primitive = nonlinear(
+sinc_derivative: Primitive = general(
     sinc_forward,
     "sinc⁽ⁿ⁾",
     "The n-th derivative of sinc.  ∂x: the next one",

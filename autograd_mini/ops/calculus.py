@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.primitive import case, implements, nonlinear
+from ..core.primitive import case, general, implements
 from ..core.record import scope, value_of
 from ..core.table import Axis, numpy_functions
 from ..core.tensor import Tensor
@@ -237,7 +237,7 @@ def refuse_out(name: str, out: Any) -> None:
         )
 
 
-unwrap_ = nonlinear(
+unwrap_ = general(
     np.unwrap,
     "unwrap",
     "Angles without their jumps by whole periods along an axis.  ∂p: 1",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.primitive import implements
-from ..core.record import operand, scope
+from ..core.record import check_operand, scope
 from ..core.table import table
 from ..errors import ArgumentError, MatrixError, OperandError, ShapeError, UnsupportedError
 from .products import matmul
@@ -22,7 +22,7 @@ def matrix_power(a: Any, n: int) -> Any:
 
     ∂x: Σₖ (xᵀ)ᵏ·g·(xᵀ)ⁿ⁻¹⁻ᵏ; 0 for n = 0, the identity.
     """
-    a = operand(a)
+    a = check_operand(a)
     if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
         raise MatrixError(f"matrix_power: expected square matrices, got the shape {a.shape}")
     try:
@@ -74,7 +74,7 @@ def multi_dot(arrays: Any, *, out: None = None) -> Any:
     """
     if out is not None:
         raise UnsupportedError("multi_dot: out= is not recorded; write y = np.linalg.multi_dot(…)")
-    parts = [operand(a) for a in arrays]
+    parts = [check_operand(a) for a in arrays]
     if len(parts) < 2:
         raise ArgumentError(f"multi_dot: expected two matrices or more, got {len(parts)}")
     for i, part in enumerate(parts):
@@ -121,7 +121,7 @@ def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
 @implements(np.linalg.outer)
 def outer(x1: Any, x2: Any, /) -> Any:
     """Multiply each element of one vector with each of another.  ∂x1: g·x2  ∂x2: gᵀ·x1."""
-    x1, x2 = operand(x1), operand(x2)
+    x1, x2 = check_operand(x1), check_operand(x2)
     if np.ndim(x1) != 1 or np.ndim(x2) != 1:
         raise ShapeError(f"outer: expected vectors, got {np.shape(x1)} and {np.shape(x2)}")
     return table[np.outer](x1, x2)
@@ -130,7 +130,7 @@ def outer(x1: Any, x2: Any, /) -> Any:
 @implements(np.linalg.cross)
 def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     """Return the vector product over an axis of length 3.  ∂x1: x2 × g  ∂x2: g × x1."""
-    x1, x2 = operand(x1), operand(x2)
+    x1, x2 = check_operand(x1), check_operand(x2)
     if np.shape(x1)[axis] != 3 or np.shape(x2)[axis] != 3:
         raise ShapeError(
             f"cross: expected length 3 along axis {axis}, got {np.shape(x1)} and {np.shape(x2)}"

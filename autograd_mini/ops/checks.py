@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..core.extraction import tracing
-from ..core.primitive import nonlinear
+from ..core.primitive import general
 from ..core.record import context, record
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, NonFiniteError
@@ -24,7 +24,7 @@ def refuse_nonfinite(*xs: Any, what: str) -> Any:
     return np.True_
 
 
-finite: Final = nonlinear(
+finite: Final = general(
     refuse_nonfinite,
     "finite?",
     "True; an error if a number is NaN or infinite.  No gradient",
@@ -48,7 +48,7 @@ def check_demands(holds: Any, *, message: str) -> Any:
     return np.True_
 
 
-demanded: Final = nonlinear(
+demanded: Final = general(
     check_demands,
     "holds?",
     "True; an error with this message if a condition does not hold.  No gradient",

@@ -10,8 +10,8 @@ import numpy as np
 from ..core.arrays import as_array
 from ..core.batch_rules import call_unchanged
 from ..core.extraction import describe, tracing
-from ..core.primitive import case, implements, linear, nonlinear
-from ..core.record import assignments, context, evaluate
+from ..core.primitive import case, general, implements, linear
+from ..core.record import assignment_recorder, context, record_nothing
 from ..core.source_text import Written, dtype_text
 from ..core.table import table
 from ..core.tensor import Tensor, bind_all
@@ -45,7 +45,7 @@ copy = linear(
     batch=call_unchanged,
     into=lambda out, x: [f"{out}[...] = {x}"],
 )
-stop_gradient = nonlinear(
+stop_gradient = general(
     lambda x: x,
     "stop",
     "x, recorded, without a gradient",
@@ -95,7 +95,7 @@ cast = linear(
     code=lambda x, dtype: cast_text(x, dtype),
     into=lambda out, x, dtype: [f"{out}[...] = {x}"],
 )
-truncate = nonlinear(
+truncate = general(
     lambda x, *, dtype: x.astype(dtype),
     "cast",
     "x as integers or booleans.  No gradient",
@@ -107,7 +107,7 @@ truncate = nonlinear(
     code=lambda x, dtype: f"{x}.astype({dtype_text(dtype)})",
     into=lambda out, x, dtype: [f"{out}[...] = {x}"],
 )
-set_leaf = nonlinear(
+set_leaf = general(
     lambda leaf, value: value,
     "←",
     "The new value of a leaf.  No gradient: a leaf has no history",
@@ -119,7 +119,7 @@ set_leaf = nonlinear(
 )
 
 table["stop_gradient"] = stop_gradient.call
-rounded_number = nonlinear(
+rounded_number = general(
     lambda x, *, digits: round(x, digits),
     "round",
     "A Python number that a program is given, rounded.  No gradient",
@@ -191,7 +191,7 @@ def new_data(leaf: Tensor, value: Any) -> Any:
     """
     given = value if type(value) is Tensor else as_array(value)
     data = fitting(leaf, given)
-    recorder = assignments()
+    recorder = assignment_recorder()
     if recorder is not None:
         # Only a recorder of its own can see this operation: no tensor leads back to it.
         data = fitting(leaf, recorder(set_leaf, (leaf, given), {}))
@@ -212,7 +212,7 @@ def assign_all(leaves: Sequence[Tensor], values: Sequence[Any]) -> None:
         if type(value) is Tensor or value.shape != held.shape or value.dtype is not held.dtype:
             value = fitting(leaf, value)
         ready.append(value)
-    if assignments() is not None:
+    if assignment_recorder() is not None:
         ready = [new_data(leaf, value) for leaf, value in zip(leaves, values, strict=True)]
     bind_all(leaves, ready)
 
@@ -265,7 +265,7 @@ def in_place(target: Tensor, result: Tensor) -> Tensor:
         trace.refuse_write(target)
     if target._primitive is not None:
         return result
-    if context.get()[0] is evaluate and (trace is None or trace.effects):
+    if context.get()[0] is record_nothing and (trace is None or trace.effects):
         return target.assign(result)
     if target.requires_grad:
         raise UnsupportedError(

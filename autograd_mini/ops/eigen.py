@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..core.batch_rules import leading
-from ..core.primitive import case, implements, nonlinear
-from ..core.record import operand
+from ..core.primitive import case, general, implements
+from ..core.record import check_operand
 from ..errors import ArgumentError
 from .elementwise import over
 from .matrices import (
@@ -173,7 +173,7 @@ def closest_real(x: Any) -> Any:
 
 MATRICES = ((3, 3), (2, 2, 2), (1, 1), (0, 0))
 
-eigh_ = nonlinear(
+eigh_ = general(
     lapack(np.linalg.eigh),
     "eigh",
     "Eigenvalues w and eigenvectors V of the Hermitian matrix in one triangle.  "
@@ -186,7 +186,7 @@ eigh_ = nonlinear(
     batch=leading(2),
     multiple=True,
 )
-eigvalsh_ = nonlinear(
+eigvalsh_ = general(
     lapack(np.linalg.eigvalsh),
     "eigvalsh",
     "Eigenvalues of the Hermitian matrix in one triangle, ascending.  ∂x: V·diag g·Vᴴ, summed to "
@@ -198,7 +198,7 @@ eigvalsh_ = nonlinear(
     kink=lambda x: np.minimum(closest(x), closest(x.mT)),
     batch=leading(2),
 )
-eigenvalue_slopes = nonlinear(
+eigenvalue_slopes = general(
     lapack(eigenvalue_slopes_forward),
     "∂w",
     "V·diag g·Vᴴ, conjugated: the vjp of eigvalsh.  ∂g: diag Vᴴ·h·V  ∂x: V·((Vᴴ·h·V)∘K)·Vᴴ, "
@@ -213,7 +213,7 @@ eigenvalue_slopes = nonlinear(
     broadcasts=True,
     batch=leading(1, 2),
 )
-eig_ = nonlinear(
+eig_ = general(
     lapack(np.linalg.eig),
     "eig",
     "Eigenvalues w and eigenvectors V, of length 1, of any square matrix.  "
@@ -225,7 +225,7 @@ eig_ = nonlinear(
     batch=leading(2),
     multiple=True,
 )
-eigvals_ = nonlinear(
+eigvals_ = general(
     lapack(eigvals_forward),
     "eigvals",
     "Eigenvalues of any square matrix, complex if one is.  ∂x: V⁻ᴴ·diag g·Vᴴ; repeated ones share "
@@ -253,22 +253,22 @@ def triangle(name: str, UPLO: Any) -> str:  # noqa: N803  # NumPy's name
 @implements(np.linalg.eigh)
 def eigh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803  # NumPy's name
     """Return eigenvalues, ascending, and eigenvectors of the Hermitian matrix in one triangle."""
-    return EighResult(*eigh_(operand(a), UPLO=triangle("eigh", UPLO)))
+    return EighResult(*eigh_(check_operand(a), UPLO=triangle("eigh", UPLO)))
 
 
 @implements(np.linalg.eigvalsh)
 def eigvalsh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803  # NumPy's name
     """Return the eigenvalues, ascending, of the Hermitian matrix in one triangle."""
-    return eigvalsh_(operand(a), UPLO=triangle("eigvalsh", UPLO))
+    return eigvalsh_(check_operand(a), UPLO=triangle("eigvalsh", UPLO))
 
 
 @implements(np.linalg.eig)
 def eig(a: Any) -> Any:
     """Return eigenvalues and eigenvectors of any square matrix."""
-    return EigResult(*eig_(operand(a)))
+    return EigResult(*eig_(check_operand(a)))
 
 
 @implements(np.linalg.eigvals)
 def eigvals(a: Any) -> Any:
     """Return the eigenvalues of any square matrix."""
-    return eigvals_(operand(a))
+    return eigvals_(check_operand(a))

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core.arrays import Array
 from ..core.primitive import Primitive, case, implements, multilinear
-from ..core.record import operand, value_of
+from ..core.record import check_operand, value_of
 from ..core.source_text import Written, literal
 from ..errors import ArgumentError, AutogradError, OperandError, ShapeError, UnsupportedError
 from .conversion import convert_operand
@@ -181,13 +181,13 @@ def split_arguments(arguments: Sequence[Any]) -> tuple[str, list[Any]]:
     if not arguments:
         raise ArgumentError("einsum: expected subscripts and operands, got nothing")
     if isinstance(arguments[0], str):
-        return arguments[0].replace(" ", ""), [operand(x) for x in arguments[1:]]
+        return arguments[0].replace(" ", ""), [check_operand(x) for x in arguments[1:]]
     pairs = len(arguments) // 2
     terms = [letters_of_axes(arguments[2 * i + 1]) for i in range(pairs)]
     subscripts = ",".join(terms)
     if len(arguments) % 2:
         subscripts += f"->{letters_of_axes(arguments[-1])}"
-    return subscripts, [operand(arguments[2 * i]) for i in range(pairs)]
+    return subscripts, [check_operand(arguments[2 * i]) for i in range(pairs)]
 
 
 def letters_of_axes(places: Any) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..core.arrays import Array
 from ..core.batch_rules import call_unchanged
-from ..core.primitive import Primitive, case, elementwise, implements, nonlinear
-from ..core.record import operand, value_of
+from ..core.primitive import Primitive, case, elementwise, general, implements
+from ..core.record import check_operand, value_of
 from ..core.source_text import Written
 from ..core.table import table
 from ..errors import OperandError
@@ -254,7 +254,7 @@ nextafter = elementwise(
     vjp=(lambda g, y, a, b: g, None),
     samples=(case((3, 2), np.array([-3, 2], np.int8)), case((), 4.0)),
 )
-modf = nonlinear(
+modf = general(
     np.modf,
     "modf",
     "Fraction and whole part of x.  ∂x: 1 of the fraction, 0 of the whole part",
@@ -298,7 +298,7 @@ def sign(x: Any) -> Any:
 @implements(np.angle)
 def angle_function(z: Any, deg: bool = False) -> Any:
     """Angle of a complex number, in radians or degrees.  ∂z: −i/z; 0 at 0."""
-    radians = angle.call(operand(z))
+    radians = angle.call(check_operand(z))
     return radians * (180 / np.pi) if deg else radians
 
 
@@ -318,7 +318,7 @@ def frexp(x: Any) -> tuple[Any, Any]:
 @implements(np.float_power)
 def float_power(a: Any, b: Any) -> Any:
     """Compute aᵇ in float64 at least.  ∂a: b·aᵇ⁻¹  ∂b: aᵇ·ln a; at a = 0 as np.power."""
-    a, b = operand(a), operand(b)
+    a, b = check_operand(a), check_operand(b)
     wide = np.result_type(value_of(a), value_of(b), np.float64)
     return power.call(convert_operand(a, wide), convert_operand(b, wide))
 

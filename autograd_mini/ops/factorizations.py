@@ -8,8 +8,8 @@ import numpy as np
 
 from ..core.arrays import Array
 from ..core.batch_rules import leading
-from ..core.primitive import case, implements, nonlinear
-from ..core.record import operand
+from ..core.primitive import case, general, implements
+from ..core.record import check_operand
 from ..errors import ArgumentError, UnsupportedError
 from .matrices import (
     adjoint,
@@ -43,7 +43,7 @@ def positive(x: Any) -> Any:
     return np.where(w > 0, w / 4, 0)
 
 
-cholesky_ = nonlinear(
+cholesky_ = general(
     lapack(np.linalg.cholesky),
     "chol",
     "L with x = L·Lᴴ, from x's lower triangle.  ∂x: L⁻ᴴ·Φ(Lᴴ·g)·L⁻¹, Φ the lower triangle with "
@@ -59,7 +59,7 @@ cholesky_ = nonlinear(
 @implements(np.linalg.cholesky)
 def cholesky(a: Any, /, *, upper: bool = False) -> Any:
     """Return L with a = L·Lᴴ, read from a's lower triangle; or U with a = Uᴴ·U, from its upper."""
-    a = operand(a)
+    a = check_operand(a)
     return adjoint(cholesky_(adjoint(a))) if upper else cholesky_(a)
 
 
@@ -79,7 +79,7 @@ def qr_rule(g: Any, y: Any, x: Any, *, mode: str) -> Any:
     return np.linalg.solve(where(regular == 0, np.eye(k, dtype=bool), r), total.mT).mT
 
 
-qr_ = nonlinear(
+qr_ = general(
     lapack(np.linalg.qr),
     "qr",
     "Unitary Q and upper triangular R with x = Q·R, for no more columns than rows.  "
@@ -109,7 +109,7 @@ def qr(a: Any, mode: str = "reduced") -> Any:
         raise UnsupportedError("qr: LAPACK's raw factors are not recorded; use mode='reduced'")
     if mode not in ("reduced", "complete", "r"):
         raise ArgumentError(f"qr: the mode is 'reduced', 'complete' or 'r', got {mode!r}")
-    a = operand(a)
+    a = check_operand(a)
     q, r = (
         wide_qr(a)
         if a.ndim > 1 and a.shape[-1] > a.shape[-2]

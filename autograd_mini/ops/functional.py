@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.arrays import plain_array
 from ..core.primitive import implements
-from ..core.record import operand, scope
+from ..core.record import check_operand, scope
 from ..core.table import Axis, table
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, ShapeError, UnsupportedError
@@ -123,7 +123,7 @@ def reduced_at(ufunc: Any, array: Any, indices: Any, axis: int = 0, dtype: Any =
 
 def outer(ufunc: Any, a: Any, b: Any, dtype: Any = None) -> Any:
     """Compute `ufunc.outer`: each element of a with each of b.  ∂: as of the ufunc, summed."""
-    a, b = (operand(x) if dtype is None else convert_operand(x, dtype) for x in (a, b))
+    a, b = (check_operand(x) if dtype is None else convert_operand(x, dtype) for x in (a, b))
     return table[ufunc](np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..core.primitive import implements
-from ..core.record import operand, scope
+from ..core.record import check_operand, scope
 from ..core.tensor import Tensor
 from ..errors import UnsupportedError
 from .conversion import convert_operand, stop_gradient
@@ -43,7 +43,7 @@ def plain_weights(name: str, weights: Any) -> Any:
 def ends_of(sample: Any, limits: Any) -> tuple[Any, Any]:
     """Return the first and last edge: of the range, or of the sample."""
     if limits is not None:
-        first, last = (operand(x) for x in limits)
+        first, last = (check_operand(x) for x in limits)
     elif math.prod(np.shape(sample)):
         first, last = min(sample), max(sample)
     else:
@@ -142,8 +142,8 @@ def histogramdd(
 def columns(sample: Any, count: int) -> list[Any]:
     """Return the coordinates of points along each axis, as np.histogramdd takes them."""
     if type(sample) in (list, tuple):
-        return [operand(x) for x in sample]
-    sample = operand(sample)
+        return [check_operand(x) for x in sample]
+    sample = check_operand(sample)
     return [sample] if sample.ndim < 2 else [sample[:, i] for i in np.arange(count)]
 
 

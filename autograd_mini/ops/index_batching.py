@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..core.batch_rules import Params, insert_axes, one_by_one, repeat_for_all
-from ..core.extraction import looked_at
+from ..core.extraction import read_value
 from ..core.tensor import Tensor
 from ..errors import ShapeError
 
@@ -59,7 +59,7 @@ class Layout:
 
 def known_booleans(mask: Any) -> Any:
     """Return the values of booleans that determine a shape; ask the trace first."""
-    return looked_at(mask, "an index of booleans") if isinstance(mask, Tensor) else mask
+    return read_value(mask, "an index of booleans") if isinstance(mask, Tensor) else mask
 
 
 def as_integers(

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.arrays import Array
 from ..core.primitive import case, implements, linear
-from ..core.record import operand, scope, value_of
+from ..core.record import check_operand, scope, value_of
 from ..core.source_text import Written
 from ..core.table import numpy_functions
 from ..errors import AutogradError, OperandError, ShapeError
@@ -124,7 +124,7 @@ def concatenate_function(
     casting: Any = "same_kind",
 ) -> Any:
     """Join tensors along an axis; None flattens them first.  ∂arrays: each its part of g."""
-    parts = [operand(a) for a in arrays]
+    parts = [check_operand(a) for a in arrays]
     if axis is None:
         parts, axis = [np.ravel(a) for a in parts], 0
     parts = cast_to(dtype, casting, parts)
@@ -141,21 +141,21 @@ def stack_function(
     casting: Any = "same_kind",
 ) -> Any:
     """Join tensors of one shape along a new axis.  ∂arrays: each its slice of g."""
-    parts = cast_to(dtype, casting, [operand(a) for a in arrays])
+    parts = cast_to(dtype, casting, [check_operand(a) for a in arrays])
     return stack(*parts, axis=common_axis("stack", parts, axis, 1))
 
 
 @implements(np.vstack)
 def vstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
     """Join along the first axis, vectors as rows.  ∂: each its part of g."""
-    rows = [np.atleast_2d(operand(a)) for a in tup]
+    rows = [np.atleast_2d(check_operand(a)) for a in tup]
     return concatenate_function(rows, 0, dtype=dtype, casting=casting)
 
 
 @implements(np.hstack)
 def hstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
     """Join along the second axis, vectors along their only one.  ∂: each its part of g."""
-    parts = [np.atleast_1d(operand(a)) for a in tup]
+    parts = [np.atleast_1d(check_operand(a)) for a in tup]
     axis = 0 if parts and parts[0].ndim == 1 else 1
     return concatenate_function(parts, axis, dtype=dtype, casting=casting)
 
@@ -163,13 +163,13 @@ def hstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
 @implements(np.dstack)
 def dstack(tup: Any) -> Any:
     """Join along the third axis, which is made where there are two.  ∂: each its part of g."""
-    return concatenate_function([np.atleast_3d(operand(a)) for a in tup], 2)
+    return concatenate_function([np.atleast_3d(check_operand(a)) for a in tup], 2)
 
 
 @implements(np.column_stack)
 def column_stack(tup: Any) -> Any:
     """Join along the second axis, vectors as columns.  ∂: each its part of g."""
-    parts = [operand(a) for a in tup]
+    parts = [check_operand(a) for a in tup]
     return concatenate_function([a if np.ndim(a) > 1 else np.reshape(a, (-1, 1)) for a in parts], 1)
 
 
@@ -209,7 +209,7 @@ def number_of_parts(sections: Any) -> int:
 @implements(np.split)
 def split_function(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Cut into equal parts (an int) or at these places (a sequence).  ∂: the parts' g, joined."""
-    ary = operand(ary)
+    ary = check_operand(ary)
     size = ary.shape[axis_of("split", ary, axis)]
     if not np.ndim(indices_or_sections) and size % number_of_parts(indices_or_sections):
         raise ShapeError(
@@ -222,7 +222,7 @@ def split_function(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[An
 @implements(np.array_split)
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Cut into nearly equal parts, longer ones first, or at places.  ∂: the parts' g, joined."""
-    ary = operand(ary)
+    ary = check_operand(ary)
     axis = axis_of("split", ary, axis)
     if np.ndim(indices_or_sections):
         places = ascending(indices_or_sections, ary.shape[axis])
@@ -245,7 +245,7 @@ def split_along(function: Any, axis: int, fewest: int) -> Any:
 
     @implements(function)
     def cut(ary: Any, indices_or_sections: Any) -> Any:
-        ary = operand(ary)
+        ary = check_operand(ary)
         if np.ndim(ary) < fewest:
             raise ShapeError(f"{name}: expected {fewest} axes or more, got the shape {ary.shape}")
         return split_function(ary, indices_or_sections, axis if np.ndim(ary) > 1 else 0)
@@ -285,7 +285,7 @@ def block(arrays: Any) -> Any:
 
     def join(part: Any, level: int) -> Any:
         if level == depth:
-            x = operand(part)
+            x = check_operand(part)
             return np.reshape(x, (1,) * (ndim - np.ndim(x)) + np.shape(x))
         return concatenate_function([join(p, level + 1) for p in part], level - depth)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core.arrays import Array
 from ..core.batch_rules import leading
-from ..core.primitive import Primitive, case, elementwise, nonlinear
+from ..core.primitive import Primitive, case, elementwise, general
 from ..core.record import value_of
 from ..errors import GradientError, MatrixError
 from .selection import where
@@ -193,7 +193,7 @@ def check_determined(m: Any, equal: Any, size: Any) -> Any:
     return over_distinct(m, where(equal, 0, np.ones_like(size)), size)
 
 
-unturned = nonlinear(
+unturned = general(
     lambda m, equal: np.where(equal, m, m),
     "=",
     "m.  ∂m: itself, which must be 0 where `equal` holds: there equal values turn",

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.extraction import looked_at
-from ..core.primitive import Primitive, elementwise, implements, nonlinear
+from ..core.extraction import read_value
+from ..core.primitive import Primitive, elementwise, general, implements
 from ..core.record import scope, value_of
 from ..core.source_text import Written
 from ..core.table import Axis, numpy_functions, table
@@ -82,9 +82,9 @@ for function, symbol in PROPERTIES:
 def enter(function: Any, *names: str, operands: int = 1, **fields: Any) -> Primitive:
     """Record a NumPy function whose arguments after the operands are static, in this order.
 
-    `fields` are those of `nonlinear`.
+    `fields` are those of `general`.
     """
-    row = nonlinear(
+    row = general(
         function,
         function.__name__,
         f"numpy.{function.__name__}.  No gradient",
@@ -215,7 +215,7 @@ VALUES_ONLY: tuple[Any, ...] = (
 def plain(value: Any, what: str) -> Any:
     """Return a tensor's value, also of those in a list; a trace must not depend on it."""
     if isinstance(value, Tensor):
-        return looked_at(value, what)
+        return read_value(value, what)
     if type(value) in (list, tuple):
         return type(value)(plain(v, what) for v in value)
     return value

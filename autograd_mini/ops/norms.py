@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Array
-from ..core.primitive import Primitive, case, elementwise, implements, nonlinear
-from ..core.record import operand, scope, value_of
+from ..core.primitive import Primitive, case, elementwise, general, implements
+from ..core.record import check_operand, scope, value_of
 from ..core.table import Axis
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, MatrixError, OperandError, ShapeError
@@ -37,7 +37,7 @@ def length_rule(g: Array, y: Array, x: Array, *, axis: Axes, keepdims: bool) -> 
     return restore(share, axis, keepdims) * conj(x)
 
 
-length = nonlinear(
+length = general(
     length_forward,
     "‖ ‖",
     "Euclidean length over axes.  ∂x: x/y, 0 where y is 0",
@@ -57,7 +57,7 @@ length = nonlinear(
 
 def floating(a: Any) -> Any:
     """Return an operand in floating point, as norms have it."""
-    x = operand(a)
+    x = check_operand(a)
     x = x if hasattr(x, "dtype") else np.asarray(x)[()]
     return x if x.dtype.kind in "fc" else x.astype(np.float64)
 

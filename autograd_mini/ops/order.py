@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.contexts import run_quietly
 from ..core.primitive import implements
-from ..core.record import kind_of, operand, scope, value_of
+from ..core.record import check_operand, result_dtype, scope, value_of
 from ..core.table import Axis
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, ShapeError
@@ -127,7 +127,7 @@ def probabilities(name: str, q: Any, highest: int) -> Any:
     Raises:
         ArgumentError: if one lies outside.
     """
-    q = operand(q)
+    q = check_operand(q)
     given = value_of(q)
     if np.any(np.less(given, 0) | np.greater(given, highest)):
         raise ArgumentError(f"{name}: q lies between 0 and {highest}, got {given!r:.60}")
@@ -209,10 +209,10 @@ def quantiles(
     n = rows.shape[-1]
     if not n:
         raise ShapeError(f"{name}: the shape {x.shape} has no elements over axis {axis}")
-    whole = method == "linear" and kind_of(q).kind in "iu"
+    whole = method == "linear" and result_dtype(q).kind in "iu"
     if x.dtype.kind == "b" and np.size(q) and not whole and method not in PICKING:
         raise OperandError(f"{name}: there is nothing between booleans; give x.astype(float)")
-    dtype = x.dtype if method in PICKING or whole else kind_of(x.dtype, q, 0.5)
+    dtype = x.dtype if method in PICKING or whole else result_dtype(x.dtype, q, 0.5)
     asked = np.reshape(q, (-1,))
     if weights is not None:
         if method != "inverted_cdf":

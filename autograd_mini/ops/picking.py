@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import plain_array
-from ..core.extraction import looked_at
+from ..core.extraction import read_value
 from ..core.primitive import implements
-from ..core.record import kind_of, operand, value_of
+from ..core.record import check_operand, result_dtype, value_of
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, IndexingError, OperandError, ShapeError
 from .axes import axis_of, is_scalar_axis
@@ -31,7 +31,7 @@ def take(
 
     ∂a: g added where each element came from.
     """
-    a = operand(a)
+    a = check_operand(a)
     if axis is None or is_scalar_axis(a, axis):
         a, axis = np.ravel(a), 0
     axis = axis_of("take", a, axis)
@@ -67,7 +67,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
         ShapeError: if the indices do not have as many axes as the array.
         IndexingError: if they are no integers, or out of range.
     """
-    arr = operand(arr)
+    arr = check_operand(arr)
     indices = indices if isinstance(indices, Tensor) else plain_array(indices)
     if indices.dtype.kind not in "iu":
         raise IndexingError(f"take_along_axis: indices must be integers, got {indices.dtype}")
@@ -95,11 +95,11 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
 
     The result's shape depends on the counts, so a tensor of counts is read and not recorded.
     """
-    a = operand(a)
+    a = check_operand(a)
     if axis is None or is_scalar_axis(a, axis):
         a, axis = np.ravel(a), 0
     axis = axis_of("repeat", a, axis)
-    counts = looked_at(repeats, "np.repeat") if isinstance(repeats, Tensor) else repeats
+    counts = read_value(repeats, "np.repeat") if isinstance(repeats, Tensor) else repeats
     try:
         places = np.repeat(np.arange(a.shape[axis]), counts)
     except (ValueError, TypeError) as error:
@@ -118,7 +118,7 @@ def compress(condition: Any, a: Any, axis: int | None = None, out: None = None) 
         ShapeError: if the condition has other than one axis.
         IndexingError: if it holds behind the end.
     """
-    a = operand(a)
+    a = check_operand(a)
     a = a if isinstance(a, Tensor) else plain_array(a)
     if axis is None or is_scalar_axis(a, axis):
         a, axis = np.ravel(a), 0
@@ -150,7 +150,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
 
     The result's length depends on the numbers, so a tensor of them is read.
     """
-    numbers = plain_array(looked_at(x, "np.bincount") if isinstance(x, Tensor) else x)
+    numbers = plain_array(read_value(x, "np.bincount") if isinstance(x, Tensor) else x)
     if not isinstance(weights, Tensor):
         return np.bincount(numbers, weights, minlength)
     length = np.bincount(numbers, minlength=minlength).size
@@ -171,7 +171,9 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
         ArgumentError: for a number that no choice has; `mode` may 'clip' or 'wrap' it.
     """
     shape = common_shape("choose", (a, *choices))
-    kind = kind_of(*(c if type(c) in (int, float, complex) else operand(c) for c in choices))
+    kind = result_dtype(
+        *(c if type(c) in (int, float, complex) else check_operand(c) for c in choices)
+    )
     joined = np.stack([np.broadcast_to(convert_operand(c, kind), shape) for c in choices])
     numbers = a if isinstance(a, Tensor) else plain_array(a)
     numbers = numbers.astype(int) if numbers.dtype.kind == "b" else numbers

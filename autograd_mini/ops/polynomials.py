@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Array
-from ..core.primitive import case, implements, nonlinear
+from ..core.primitive import case, general, implements
 from ..core.record import scope, value_of
 from ..errors import ArgumentError, GradientError, OperandError, ShapeError
 from .complex_numbers import read_values
@@ -202,7 +202,7 @@ def roots_rule(g: Array, y: Array, p: Array) -> Array:
     return -((g / slope) @ powers)
 
 
-roots_ = nonlinear(
+roots_ = general(
     np.roots,
     "roots",
     "Roots of a polynomial.  ∂pₖ: −Σ gᵢ·yᵢⁿ⁻ᵏ/p′(yᵢ); an error at a multiple root",

@@ -12,7 +12,7 @@ import numpy as np
 from ..core.arrays import Array
 from ..core.extraction import tracing
 from ..core.primitive import case, implements, multilinear
-from ..core.record import operand, scope
+from ..core.record import check_operand, scope
 from ..core.table import numpy_functions, table
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, AutogradError, ShapeError
@@ -245,7 +245,7 @@ def tensor_like(x: Any) -> Any:
 
     So does what stands for a number in a trace.
     """
-    x = operand(x)
+    x = check_operand(x)
     trace = tracing.get()
     if trace is not None and type(x) is Tensor and trace.is_number(x):
         return reshape(x, shape=())
@@ -255,7 +255,7 @@ def tensor_like(x: Any) -> Any:
 @implements(np.dot)
 def dot(a: Any, b: Any, out: None = None) -> Any:
     """Product over a's last axis and b's last but one, or its only one.  ∂a: g·bᵀ  ∂b: aᵀ·g."""
-    a, b = operand(a), operand(b)
+    a, b = check_operand(a), check_operand(b)
     if not np.ndim(a) or not np.ndim(b):  # a plain number is a NumPy one here, as in np.dot
         return multiply(tensor_like(a), tensor_like(b))
     if np.ndim(b) <= 2:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core.primitive import implements
-from ..core.record import kind_of, operand, value_of
+from ..core.record import check_operand, result_dtype, value_of
 from ..errors import ArgumentError
 from .conversion import convert_operand
 from .rearranging import plain_value
@@ -35,7 +35,7 @@ def places(name: str, start: Any, stop: Any, num: int, endpoint: bool) -> Any:
     if num < 0:
         raise ArgumentError(f"{name}: the number of samples is {num}; expected 0 or more")
     axes = len(common_shape(name, (start, stop)))
-    kind = kind_of(start, stop, 1.0)
+    kind = result_dtype(start, stop, 1.0)
     t = np.arange(num) / max(num - 1 if endpoint else num, 1)
     return np.reshape(t, (num, *(1,) * axes)).astype(np.empty(0, kind).real.dtype)
 
@@ -67,7 +67,7 @@ def linspace(
     if of_integers(dtype):
         ends: Any = [plain_value("np.linspace", x) for x in (start, stop)]
         return plain_linspace(*ends, num, endpoint, retstep, dtype, axis)
-    start, stop, num = operand(start), operand(stop), operator.index(num)
+    start, stop, num = check_operand(start), check_operand(stop), operator.index(num)
     t = places("linspace", start, stop, num, endpoint)
     y = lay_axis(start * (1 - t) + stop * t, axis, dtype)
     steps = num - 1 if endpoint else num
@@ -88,7 +88,7 @@ def logspace(
     if of_integers(dtype):
         ends: Any = [plain_value("np.logspace", x) for x in (start, stop)]
         return plain_logspace(*ends, num, endpoint, plain_value("np.logspace", base), dtype, axis)
-    start, stop, base = operand(start), operand(stop), operand(base)
+    start, stop, base = check_operand(start), check_operand(stop), check_operand(base)
     axes = len(common_shape("logspace", (start, stop, base)))
     if np.ndim(base):  # its axes are those of the results, counted from the end
         start, stop = (
@@ -111,10 +111,10 @@ def geomspace(
     if of_integers(dtype):
         ends: Any = [plain_value("np.geomspace", x) for x in (start, stop)]
         return plain_geomspace(*ends, num, endpoint, dtype, axis)
-    start, stop, num = operand(start), operand(stop), operator.index(num)
+    start, stop, num = check_operand(start), check_operand(stop), operator.index(num)
     if not np.all(np.logical_and(value_of(start), value_of(stop))):
         raise ArgumentError("geomspace: an end is 0, from which no ratio leads to another number")
-    kind = kind_of(start, stop, np.float64)  # NumPy's choice
+    kind = result_dtype(start, stop, np.float64)  # NumPy's choice
     start, stop = convert_operand(start, kind), convert_operand(stop, kind)
     t = places("geomspace", start, stop, num, endpoint)
     y = start * np.power(stop / start, t)

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import plain_array
-from ..core.extraction import looked_at
+from ..core.extraction import read_value
 from ..core.primitive import Primitive, case, implements, linear
-from ..core.record import operand, scope
+from ..core.record import check_operand, scope
 from ..core.table import Axis
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, ShapeError
@@ -40,7 +40,7 @@ rolled: Primitive = linear(
 
 def plain_value(name: str, value: Any) -> Any:
     """Return a number or an array that decides a shape or places, of a tensor its value."""
-    return looked_at(value, name) if isinstance(value, Tensor) else value
+    return read_value(value, name) if isinstance(value, Tensor) else value
 
 
 @implements(np.roll)
@@ -187,7 +187,7 @@ def inserted_values(arr: Any, values: Any, axis: int, places: Any) -> Any:
         OperandError: if a gradient would end, since the array has integers.
         ShapeError: if there are more or fewer than places.
     """
-    x = operand(values)
+    x = check_operand(values)
     if isinstance(x, Tensor) and x.requires_grad and arr.dtype.kind in "biu":
         raise OperandError(
             f"insert: values that require a gradient do not go into a {arr.dtype} array, which has "

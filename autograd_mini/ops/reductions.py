@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Array, as_array
-from ..core.primitive import Primitive, case, implements, linear, nonlinear
-from ..core.record import operand
+from ..core.primitive import Primitive, case, general, implements, linear
+from ..core.record import check_operand
 from ..core.source_text import Written
 from ..core.table import Axis
 from ..core.tensor import Tensor
@@ -115,7 +115,7 @@ mean_ = linear(
     params=OVER,
     code=mean_code,
 )
-max_ = nonlinear(
+max_ = general(
     np.maximum.reduce,
     "max",
     "Largest over axes.  ∂x: g at the largest, split evenly among ties",
@@ -125,7 +125,7 @@ max_ = nonlinear(
     params=OVER,
     distinct=True,
 )
-min_ = nonlinear(
+min_ = general(
     np.minimum.reduce,
     "min",
     "Smallest over axes.  ∂x: g at the smallest, split evenly among ties",
@@ -135,7 +135,7 @@ min_ = nonlinear(
     params=OVER,
     distinct=True,
 )
-prod_ = nonlinear(
+prod_ = general(
     np.multiply.reduce,
     "Π",
     "Product over axes.  ∂xᵢ: the product of the others, exact with zeros",
@@ -160,7 +160,7 @@ def mask_elements(name: str, x: Any, mask: Any, neutral: Any) -> Any:
     """
     if mask is True:
         return x
-    mask = operand(mask)
+    mask = check_operand(mask)
     fits = np.ndim(mask) <= x.ndim and all(
         n in (1, m) for n, m in zip(np.shape(mask)[::-1], x.shape[::-1], strict=False)
     )
@@ -330,7 +330,7 @@ cumsum_: Primitive = linear(
     samples=(case((3, 4), axis=0), case((5,), axis=0), case((2, 0), axis=1)),
     params=("axis",),
 )
-cumprod_ = nonlinear(
+cumprod_ = general(
     np.cumprod,
     "cumprod",
     "Running product along an axis.  ∂x: exact with zeros",
@@ -377,7 +377,7 @@ def place_forward(x: Any, *, extreme: str, latest: bool, axis: int) -> Any:
     return np.maximum.accumulate(np.where(shown, places, 0), axis=axis)
 
 
-running_place = nonlinear(
+running_place = general(
     place_forward,
     "running place",
     "Where the extreme so far along an axis stands.  No gradient",

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.arrays import Array, plain_array
 from ..core.primitive import Primitive, case, elementwise, implements
-from ..core.record import kind_of, operand, scope, value_of
+from ..core.record import check_operand, result_dtype, scope, value_of
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, UnsupportedError
 from .conversion import convert_operand
@@ -109,9 +109,9 @@ def clip_function(
     max: Any = None,
 ) -> Any:
     """Limit x to [min, max]; either may be None."""
-    x = operand(x)
-    low = operand(a_min if a_min is not None else min)
-    high = operand(a_max if a_max is not None else max)
+    x = check_operand(x)
+    low = check_operand(a_min if a_min is not None else min)
+    high = check_operand(a_max if a_max is not None else max)
     given = [value_of(v) for v in (x, low, high) if v is not None]
     lowest, highest = limits(np.result_type(*given))
     return clip(x, lowest if low is None else low, highest if high is None else high)
@@ -145,8 +145,8 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
             "one at least"
         )
     plain = (int, float, complex)
-    choices = [c if type(c) in plain else operand(c) for c in (*choicelist, default)]
-    dtype = kind_of(*choices)
+    choices = [c if type(c) in plain else check_operand(c) for c in (*choicelist, default)]
+    dtype = result_dtype(*choices)
     result = convert_operand(choices[-1], dtype)
     for i, condition in reversed(list(enumerate(condlist))):
         holds = condition if isinstance(condition, Tensor) else plain_array(condition)
@@ -170,7 +170,7 @@ def nan_to_num(
         raise UnsupportedError(
             "nan_to_num: copy=False would change the tensor in place; write t = np.nan_to_num(t)"
         )
-    x = operand(x)
+    x = check_operand(x)
     kind = np.result_type(value_of(x)).kind
     if kind not in "fc":
         return np.copy(x)

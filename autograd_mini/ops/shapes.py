@@ -12,7 +12,7 @@ from ..core.arrays import plain_array
 from ..core.batch_rules import prepend_to_axes, prepend_to_shape, to_shape
 from ..core.extraction import refuse_in_a_program
 from ..core.primitive import Primitive, case, implements, linear
-from ..core.record import operand, value_of
+from ..core.record import check_operand, value_of
 from ..core.table import Axis
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, ShapeError
@@ -242,7 +242,7 @@ def common_shape(name: str, values: Any) -> tuple[int, ...]:
 def broadcast_arrays(*arrays: Any, subok: bool = False) -> tuple[Any, ...]:
     """Repeat all of them to their common shape.  ∂arrays: g summed over the repeats."""
     shape = common_shape("broadcast_arrays", arrays)
-    given = (operand(a) for a in arrays)
+    given = (check_operand(a) for a in arrays)
     return tuple(
         broadcast_to_function(a if hasattr(a, "dtype") else np.asarray(a)[()], shape) for a in given
     )
@@ -274,7 +274,7 @@ def with_axes(fewest: int, doc: str, function: Any) -> Any:
     @implements(function)
     def reshape_bound(*arys: Any) -> Any:
         results = []
-        for a in map(operand, arys):
+        for a in map(check_operand, arys):
             x = a if isinstance(a, Tensor) else plain_array(a)
             shape = tuple(x.shape)
             if fewest == 3 and 0 < len(shape) < 3:  # a vector lies in the middle
@@ -304,7 +304,7 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     """
     if indexing not in ("xy", "ij"):
         raise ArgumentError(f"meshgrid: indexing {indexing!r} is not known; expected 'xy' or 'ij'")
-    vectors = [ravel(operand(x) if np.ndim(x) else np.reshape(x, (1,))) for x in xi]
+    vectors = [ravel(check_operand(x) if np.ndim(x) else np.reshape(x, (1,))) for x in xi]
     places = list(range(len(vectors)))
     if indexing == "xy" and len(vectors) > 1:
         places[:2] = [1, 0]

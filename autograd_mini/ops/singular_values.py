@@ -14,8 +14,8 @@ import numpy as np
 
 from ..core.arrays import Array
 from ..core.batch_rules import leading
-from ..core.primitive import case, implements, nonlinear
-from ..core.record import operand
+from ..core.primitive import case, general, implements
+from ..core.record import check_operand
 from .eigen import eigh, eigvalsh
 from .elementwise import over
 from .matrices import (
@@ -199,7 +199,7 @@ def closest(x: Any) -> Any:
 
 SHAPES = ((3, 3), (4, 2), (2, 3), (2, 2, 2), (0, 0), (0, 2))
 
-svd_ = nonlinear(
+svd_ = general(
     lapack(np.linalg.svd),
     "svd",
     "U, singular values s and Vᴴ.  ∂x: U·N·Vᴴ with diag gₛ in N; U and V by 1/(sⱼ² − sᵢ²); an "
@@ -215,7 +215,7 @@ svd_ = nonlinear(
     batch=leading(2),
     multiple=True,
 )
-singular_slopes = nonlinear(
+singular_slopes = general(
     lapack(singular_slopes_forward),
     "∂s",
     "U·diag g·Vᴴ, conjugated: the vjp of svdvals.  ∂g: diag Uᴴ·h·V  ∂x: the parts of Uᴴ·h·V over "
@@ -229,7 +229,7 @@ singular_slopes = nonlinear(
     broadcasts=True,
     batch=leading(1, 2),
 )
-svdvals_ = nonlinear(
+svdvals_ = general(
     lapack(np.linalg.svdvals),
     "svdvals",
     "Singular values, descending.  ∂x: U·diag g·Vᴴ, 0 for a value of 0; repeated ones share "
@@ -246,7 +246,7 @@ def svd(
     a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False
 ) -> Any:
     """Return U, the singular values, descending, and Vᴴ; or the singular values alone."""
-    a = operand(a)
+    a = check_operand(a)
     if hermitian:
         return hermitian_svd(a, compute_uv)
     if not compute_uv:
@@ -268,4 +268,4 @@ def hermitian_svd(a: Any, compute_uv: bool) -> Any:
 @implements(np.linalg.svdvals)
 def svdvals(x: Any, /) -> Any:
     """Return the singular values, descending."""
-    return svdvals_(operand(x))
+    return svdvals_(check_operand(x))

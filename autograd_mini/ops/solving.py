@@ -9,8 +9,8 @@ import numpy as np
 
 from ..core.arrays import Array
 from ..core.batch_rules import leading
-from ..core.primitive import Primitive, case, implements, nonlinear
-from ..core.record import operand, scope, value_of
+from ..core.primitive import Primitive, case, general, implements
+from ..core.record import check_operand, scope, value_of
 from ..core.table import table
 from ..errors import ArgumentError, MatrixError
 from .checks import demand
@@ -37,7 +37,7 @@ def smallest(x: Any, *others: Any) -> Any:
     return np.linalg.svdvals(x)[..., -1:] / 10
 
 
-inv_ = nonlinear(
+inv_ = general(
     lapack(np.linalg.inv),
     "inv",
     "Inverse.  ∂x: −yᵀ·g·yᵀ",
@@ -53,7 +53,7 @@ def solve_matrix(g: Array, y: Array, a: Array, b: Array) -> Array:
     return -(np.linalg.solve(a.mT, g) @ y.mT)
 
 
-solve_ = nonlinear(
+solve_ = general(
     lapack(np.linalg.solve),
     "solve",
     "y with a·y = b, for matrices b.  ∂a: −a⁻ᵀ·g·yᵀ  ∂b: a⁻ᵀ·g",
@@ -101,7 +101,7 @@ def pinv_rule(g: Array, y: Array, x: Array, cutoff: Any) -> Array:
     return conj(left + right + turned) - y.mT @ h.mT @ y.mT
 
 
-pinv_ = nonlinear(
+pinv_ = general(
     lapack(pinv_forward),
     "pinv",
     "Pseudoinverse, for matrices that keep their rank.  "
@@ -124,7 +124,7 @@ pinv_ = nonlinear(
 @implements(np.linalg.inv)
 def inv(a: Any) -> Any:
     """Return the inverse of each matrix."""
-    return inv_(operand(a))
+    return inv_(check_operand(a))
 
 
 @implements(np.linalg.pinv)
@@ -133,7 +133,7 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = NOT_
 
     Of a matrix that is said to be Hermitian, the lower triangle is read.
     """
-    a = operand(a)
+    a = check_operand(a)
     if rcond is None:
         wanted = 1e-15 if rtol is NOT_GIVEN else rtol
         rcond = max(a.shape[-2:]) * float(np.finfo(a.dtype).eps) if wanted is None else wanted
@@ -145,7 +145,7 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = NOT_
 @implements(np.linalg.solve)
 def solve(a: Any, b: Any) -> Any:
     """Return y with a·y = b: a vector if b has one axis, else a stack of matrices."""
-    a, b = operand(a), operand(b)
+    a, b = check_operand(a), check_operand(b)
     if np.ndim(b) == 1:
         return solve_(a, b[:, None])[..., 0]
     return solve_(a, b)
@@ -157,7 +157,7 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, Any, An
     """Return the y of least length that minimises |a·y − b|, the residuals, the rank, and a's
     singular values.  ∂: as those of pinv(a)·b, |a·y − b|² and svdvals(a).
     """
-    a, b = operand(a), operand(b)
+    a, b = check_operand(a), check_operand(b)
     if a.ndim != 2 or b.ndim not in (1, 2) or a.shape[0] != b.shape[0]:
         raise MatrixError(
             f"lstsq: expected a matrix and as many rows on the right, got {a.shape} and {b.shape}"
@@ -189,7 +189,7 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
 
     ∂a: −yᵀ·g·yᵀ, with both as matrices.
     """
-    a = operand(a)
+    a = check_operand(a)
     if ind <= 0:
         raise ArgumentError(f"tensorinv: ind counts the first axes, from 1 on, got {ind}")
     rows, columns = a.shape[:ind], a.shape[ind:]
@@ -203,7 +203,7 @@ def tensorsolve(a: Any, b: Any, axes: tuple[int, ...] | None = None) -> Any:
 
     ∂a: −a⁻ᵀ·g·yᵀ  ∂b: a⁻ᵀ·g, with a as a matrix.
     """
-    a, b = operand(a), operand(b)
+    a, b = check_operand(a), check_operand(b)
     if axes is not None:
         moved = [i for i in range(a.ndim) if i not in axes]
         a = np.transpose(a, (*moved, *axes))
@@ -281,7 +281,7 @@ def third_order(g: Array, y: Array, h: Array, x: Array, singular: Any) -> Array:
     return over_regular(g, where(singular, 0.0, np.inf), size_of(g))
 
 
-singular_rule: Primitive = nonlinear(
+singular_rule: Primitive = general(
     singular_forward,
     "∂cof",
     "The vjp of cofactor for singular matrices.  ∂g: itself; a third derivative of det is an error",
@@ -294,7 +294,7 @@ singular_rule: Primitive = nonlinear(
     samples=(case((2, 2), (2, 2), np.array([[True]])), case((3, 3), (3, 3), np.array([[False]]))),
     batch=leading(2, 2, 2),
 )
-cofactor = nonlinear(
+cofactor = general(
     lapack(cofactor_forward),
     "cof",
     "Matrix of cofactors, the gradient of det.  ∂x: ((Σ g·y)·I − y·gᵀ)·x⁻ᵀ, exact at every rank",
@@ -304,7 +304,7 @@ cofactor = nonlinear(
     kink=lambda x: np.linalg.svdvals(x)[..., -1:] / 10,
     batch=leading(2),
 )
-det_ = nonlinear(
+det_ = general(
     lapack(np.linalg.det),
     "det",
     "Determinant.  ∂x: the matrix of cofactors, exact for singular matrices too",
@@ -324,7 +324,7 @@ def slogdet_rule(g: Any, y: Any, x: Any) -> Any:
     return total[..., None, None] * np.linalg.inv(regular).mT
 
 
-slogdet_ = nonlinear(
+slogdet_ = general(
     lapack(np.linalg.slogdet),
     "slogdet",
     "Sign and logarithm of the absolute determinant.  ∂x: gₗ·x⁻ᴴ, with i·Im of the sign's for "
@@ -340,10 +340,10 @@ slogdet_ = nonlinear(
 @implements(np.linalg.det)
 def det(a: Any) -> Any:
     """Return the determinant of each matrix."""
-    return det_(operand(a))
+    return det_(check_operand(a))
 
 
 @implements(np.linalg.slogdet)
 def slogdet(a: Any) -> Any:
     """Return sign and logarithm of the absolute determinant of each matrix."""
-    return SlogdetResult(*slogdet_(operand(a)))
+    return SlogdetResult(*slogdet_(check_operand(a)))

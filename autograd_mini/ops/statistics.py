@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Array
-from ..core.primitive import case, implements, nonlinear
-from ..core.record import operand, scope, value_of
+from ..core.primitive import case, general, implements
+from ..core.record import check_operand, scope, value_of
 from ..core.table import Axis
 from ..errors import ArgumentError, ShapeError
 from .axes import axes_of, places_of
@@ -44,7 +44,7 @@ def std_rule(
     return chosen(constant, 0, share / length) * conjugate_if_complex(centred)
 
 
-std_ = nonlinear(
+std_ = general(
     lambda x, *, axis, keepdims, correction: np.std(
         x, axis=axis, keepdims=keepdims, ddof=correction
     ),
@@ -83,7 +83,7 @@ def squared_sum(
     """Return the sum of the squared distances from the mean, and how many they are."""
     if average is None:
         average = mean(x, axis=axes, keepdims=True, where=where)
-    centred = mask_elements(name, x - operand(average), where, 0)
+    centred = mask_elements(name, x - check_operand(average), where, 0)
     if centred.dtype.kind == "c":
         squares = np.real(centred) ** 2 + np.imag(centred) ** 2
     else:

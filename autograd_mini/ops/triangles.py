@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.primitive import implements
-from ..core.record import operand
+from ..core.record import check_operand
 from ..errors import ShapeError
 from .axes import axis_of
 from .index_batching import ARRAY
@@ -19,7 +19,7 @@ from .selection import where as chosen
 @implements(np.diagonal)
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """Return the elements whose places along two axes differ by `offset`.  ∂a: g at these."""
-    a = operand(a)
+    a = check_operand(a)
     if axis_of("diagonal", a, axis1) == axis_of("diagonal", a, axis2):
         raise ShapeError(
             f"diagonal: {axis1} and {axis2} are the same axis of the shape {a.shape}; give two"

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..core.arrays import as_array
 from ..core.extraction import describe, refuse_in_a_program, tracing
-from ..core.record import assignments, no_grad, scope, value_of
+from ..core.record import assignment_recorder, no_grad, scope, value_of
 from ..core.tensor import Tensor, leaf
 from ..errors import ArgumentError, OperandError, ShapeError, WeightsError
 from ..ops.conversion import assign_all
@@ -78,7 +78,7 @@ class Optimizer:
         Raises:
             ShapeError, OperandError: if a gradient does not fit its parameter.
         """
-        if assignments() is None:
+        if assignment_recorder() is None:
             leaves, values = self._compute()
         else:
             traced = tracing.get() is not None

@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 
 from ..core.arrays import as_array
-from ..core.extraction import plain, plain_value
-from ..core.primitive import nonlinear
+from ..core.extraction import plain_value, value_or_refuse
+from ..core.primitive import general
 from ..core.source_text import literal
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, ShapeError
@@ -110,7 +110,7 @@ def write_draw(
     return f"np.asarray({call})[()]" if one else call
 
 
-draw: Final = nonlinear(
+draw: Final = general(
     evaluate_draw,
     "~",
     "Random numbers: `method` of `generator`, called with `arguments`, pairs of name and value. "
@@ -138,7 +138,9 @@ def canonical(method: str, name: str, x: Any) -> Any:
         return dtype_of(x)
     if type(x) in (int, float, bool) or name == "method":
         return x
-    array = as_array(plain(x, f"{name} of random.{method}") if isinstance(x, Tensor) else x)
+    array = as_array(
+        value_or_refuse(x, f"{name} of random.{method}") if isinstance(x, Tensor) else x
+    )
     if array.ndim:
         return Frozen(array)
     return float(array) if array.dtype.kind == "f" else array.item()

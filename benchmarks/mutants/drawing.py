@@ -10,7 +10,7 @@ from zlib import crc32
 
 import numpy as np
 
-from autograd_mini.core.primitive import PRIMITIVES, Case, Primitive, drawn_operands, operands_of
+from autograd_mini.core.primitive import PRIMITIVES, Case, Primitive, draw_operands, drawn_operands
 
 from .functions import REFUSALS, Function
 
@@ -42,7 +42,7 @@ def drawn(
     if not places:
         return None
     try:
-        operands = operands_of(primitive, case, generator, attempts)
+        operands = draw_operands(primitive, case, generator, attempts)
         found = Function(name, primitive, operands, dict(case.params), places)
         return found if usable(found) else None
     except REFUSALS:
@@ -83,12 +83,12 @@ def large(primitive: Primitive) -> Function | None:
 
 def stitched(primitive: Primitive, case: Case, grown: Case, generator: np.random.Generator) -> Case:
     """Draw the operands of a grown case piece by piece, so that each stays away from the kink."""
-    first = operands_of(primitive, case, generator)
+    first = draw_operands(primitive, case, generator)
     pairs = list(zip(case.operands, grown.operands, strict=True))
     fixed = [x if x is longer_ else None for x, longer_ in pairs]
     kept = tuple(w if x is None else y for (w, _), x, y in zip(pairs, fixed, first, strict=True))
     count = max(g[0] // w[0] for w, g in pairs if w is not g)
-    pieces = [operands_of(primitive, Case(kept, case.params), generator) for _ in range(count)]
+    pieces = [draw_operands(primitive, Case(kept, case.params), generator) for _ in range(count)]
     operands = tuple(
         np.concatenate([piece[i] for piece in pieces]) if w is not g else first[i]
         for i, (w, g) in enumerate(pairs)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from autograd_mini.core.record import Operation, Record, Scope, recorder
-from autograd_mini.core.reverse import visit
+from autograd_mini.core.reverse import apply_vjp
 from autograd_mini.core.tensor import Tensor, leaf
 from autograd_mini.errors import AutogradError
 
@@ -288,7 +288,7 @@ def rule_operations(operation: Operation) -> list[Operation]:
     g = seeds if type(vertex) is Record else seeds[0]
     try:
         with recorder(None), np.errstate(all="ignore"):
-            visit(vertex, g, False, ledger, None, True, None)
+            apply_vjp(vertex, g, False, ledger, None, True, None)
     except AutogradError:  # a rule that cannot be recorded is still a rule
         return []
     found: dict[int, Any] = {}

@@ -17,10 +17,10 @@ import numpy as np
 
 from ...core.contexts import recorder
 from ...core.cotangents import swap_convention
-from ...core.forward import Values, key_of, push, vertex_of
+from ...core.forward import Values, jvp_pass, key_of, vertex_of
 from ...core.record import Record, record
-from ...core.reverse import all_at_once, check_result, dependents
-from ...core.sites import Site, site, variable_of
+from ...core.reverse import apply_joint_rule, check_result, vertices_between
+from ...core.sites import Site, user_line, variable_of
 from ...core.tensor import Tensor, leaf
 from ...core.tree import flatten
 from ..coordinates import coordinates, from_coordinates
@@ -194,9 +194,9 @@ class Formula:
             ()
         ]
         found: Values = {key_of(x): start}
-        needed, _ = dependents(self.outputs, {x.serial})
+        needed, _ = vertices_between(self.outputs, {x.serial})
         needed = {serial: t for serial, t in needed.items() if serial not in self.still}
-        push(needed, found, recorded=False, exact=False)
+        jvp_pass(needed, found, recorded=False, exact=False)
         return found
 
 
@@ -217,7 +217,7 @@ def apply_rules(
         for x in operands
     ]
     if type(rules) is not tuple:
-        results = all_at_once(vertex, g, y, xs)
+        results = apply_joint_rule(vertex, g, y, xs)
         return [gx if want else None for gx, want in zip(results, wanted, strict=True)]
     return [
         rule(g, y, *xs, **params) if want and rule is not None else None
@@ -263,7 +263,7 @@ def _record_function(evidence: Evidence, function: Callable[[list[Any]], Any]) -
             evidence.outputs, evidence.complex_outputs, strict=True)]  # fmt: skip
         if [y.shape for y in outputs] != shapes:
             return None
-        needed, _ = dependents(outputs, {x.serial for x in leaves})
+        needed, _ = vertices_between(outputs, {x.serial for x in leaves})
         vertices = {t.serial: vertex_of(t) for t in needed.values() if t._primitive is not None}
         if not vertices or len(vertices) > MOST_OPERATIONS:
             return None
@@ -316,7 +316,7 @@ def make_site_recorder(sites: dict[int, Site]) -> Callable[..., Any]:
         if len(sites) > MOST_RECORDED or entries > MOST_ENTRIES:
             raise OverflowError("too many operations for a diagnosis")
         first = results[0] if isinstance(results, tuple) else results
-        sites[first.serial] = site()
+        sites[first.serial] = user_line()
         return results
 
     return record_with_site

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from ...core.extraction import plain_value
-from ...core.forward import Key, Values, deliver, key_of, vertex_of
+from ...core.forward import Key, Values, key_of, store_outputs, vertex_of
 from ...core.record import Record, no_grad
-from ...core.reverse import dependents
+from ...core.reverse import vertices_between
 from ...core.tensor import Tensor, leaf
 from ...core.tree import flatten
-from ...core.vmap import Example
+from ...core.vmap import OneExample
 from ..inputs import Arrays
 from .lines import Probe
 from .sparse_changes import ArrayPool, At, SparseChange, gather_base, propagate
@@ -92,7 +92,7 @@ class PerturbedGraph:
         self._arrays = [np.asarray(x) for x in arrays]
         try:
             with np.errstate(all="ignore"):
-                self._example = Example(function, arrays)
+                self._example = OneExample(function, arrays)
         except Exception as error:
             raise PropagationRefused(str(error)) from error
         self._leaves = self._example.inputs
@@ -140,7 +140,7 @@ class PerturbedGraph:
     def _path(self, position: int) -> Path:
         """Return the operations that depend on an input, in order."""
         outputs = [y for y in self._outputs if isinstance(y, Tensor)]
-        needed = dependents(outputs, {self._leaves[position].serial}, every=True)[0]
+        needed = vertices_between(outputs, {self._leaves[position].serial}, every=True)[0]
         vertices = [vertex_of(needed[serial]) for serial in sorted(needed)]
         vertices = [v for v in vertices if v._primitive is not None]
         last = {key_of(x): v.serial for v in vertices for x in v._operands if type(x) is Tensor}
@@ -173,7 +173,9 @@ class PerturbedGraph:
             over = vertex._primitive.kind == "elementwise"  # may overwrite its operands
             if over:
                 memory.give_back(last, changes.values())
-            deliver(vertex, propagate(vertex._primitive, taken, vertex._params, y, memory), changes)
+            store_outputs(
+                vertex, propagate(vertex._primitive, taken, vertex._params, y, memory), changes
+            )
             if not over:
                 memory.give_back(last, changes.values())
         change, size = np.zeros(len(values)), np.zeros(len(values))

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...core.arrays import normal
+from ...core.arrays import scalar_if_0d
 from ...core.contexts import run_quietly
 from ...core.primitive import PRIMITIVES, Primitive
 from ...ops.matrices import RAISING
@@ -233,7 +233,7 @@ def compute_results(step: Instruction, constants: dict[Value, Any]) -> tuple[Any
         results = step.primitive.forward(*arrays, **step.params)
     except Exception:
         return None
-    results = tuple(map(normal, results if step.primitive.multiple else (results,)))
+    results = tuple(map(scalar_if_0d, results if step.primitive.multiple else (results,)))
     fits = all(
         isinstance(found, (np.ndarray, np.generic))
         and found.shape == y.shape

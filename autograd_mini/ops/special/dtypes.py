@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ...core.record import operand, value_of
+from ...core.record import check_operand, value_of
 from ...errors import UnsupportedError
 from ..conversion import convert_operand
 from ..selection import where
@@ -24,7 +24,7 @@ def in_dtypes_of(ufunc: Any, ours: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(ours)
     def call(*operands: Any) -> Any:
-        xs = [operand(x) for x in operands]
+        xs = [check_operand(x) for x in operands]
         given = [type(x) if type(x) in NUMBERS else np.result_type(value_of(x)) for x in xs]
         wanted = ufunc.resolve_dtypes((*given, None))
         return ours(

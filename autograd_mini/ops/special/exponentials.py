@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from ...core.arrays import normal
+from ...core.arrays import scalar_if_0d
 from ...core.contexts import run_quietly
 from ...core.primitive import Primitive, case, elementwise
-from ...core.record import operand, scope
+from ...core.record import check_operand, scope
 from ...core.table import Axis
 from .. import activations
 from ..activations import shift
@@ -101,7 +101,7 @@ def logsumexp(
     if b is None and not return_sign:
         return activations.logsumexp(a, axis=axis, keepdims=keepdims)
     return weighted_logsumexp(
-        operand(a), axis, 1 if b is None else operand(b), keepdims, return_sign
+        check_operand(a), axis, 1 if b is None else check_operand(b), keepdims, return_sign
     )
 
 
@@ -117,7 +117,7 @@ def weighted_logsumexp(a: Any, axis: Axis, b: Any, keepdims: bool, return_sign: 
     y = run_quietly(lambda: np.log(size) + highest)
     results = (y, np.sign(total)) if return_sign else (y,)
     if not keepdims:
-        results = tuple(normal(np.squeeze(x, axis=axis)) for x in results)
+        results = tuple(scalar_if_0d(np.squeeze(x, axis=axis)) for x in results)
     return results if return_sign else results[0]
 
 

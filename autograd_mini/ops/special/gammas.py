@@ -11,7 +11,7 @@ from scipy import special
 from ...core.arrays import Array, as_array
 from ...core.extraction import tracing
 from ...core.primitive import Primitive, case, elementwise
-from ...core.record import operand, scope, value_of
+from ...core.record import check_operand, scope, value_of
 from ...core.table import table
 from ...core.tensor import Tensor
 from ...errors import ArgumentError, UnsupportedError
@@ -218,7 +218,7 @@ def polygamma(n: Any, x: Any) -> Any:
         UnsupportedError: for complex x, which SciPy does not compute.
         ArgumentError: for an order that is no whole number from 0 on.
     """
-    x = operand(x)
+    x = check_operand(x)
     given = np.result_type(value_of(x))
     if given.kind == "c" or given == np.float64:
         return polygamma_(n, x)
