@@ -140,7 +140,8 @@ def operation_label(operation: Operation) -> str:
         return clean_text(f"[{format_index(operation.params['index'])}]")
     if operation.type == "draw" and "method" in operation.params:
         return f"{sign} {operation.params['method'].replace('_', ' ')}"
-    if operation.type == "transpose" and not is_reversal(operation.params["axes"]):
+    own = PRIMITIVES.get(operation.type) is operation.primitive  # not a user's of the same name
+    if own and operation.type == "transpose" and not is_reversal(operation.params["axes"]):
         return f"axes {', '.join(map(str, operation.params['axes']))}"
     if not any(is_number(x) for x in taken):
         return f"{sign}{format_axis(operation)}"
