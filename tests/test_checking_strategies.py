@@ -111,7 +111,7 @@ def test_parameters_keep_the_containers(p: Any) -> None:
 
 
 def test_parameters_refuse_what_is_no_shape() -> None:
-    with pytest.raises(am.ArgumentError, match="no shape, container or strategy"):
+    with pytest.raises(am.ArgumentError, match="not a shape, container or strategy"):
         find(strategies.parameters({"w": 3.5}), lambda _: True)
 
 
