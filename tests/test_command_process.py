@@ -263,12 +263,13 @@ def test_the_progress_bar_goes_to_a_terminal_only(folder):
         "import time\ndef slow(x):\n    time.sleep(0.02)\n    return float(x @ x)\n"
         "def slow_vjp(g, x):\n    return 2 * g * x\n"
     )
-    words = ("slow.py:slow", "--vjp", "slow_vjp", "--shape", "x=30")
+    words = ("slow.py:slow", "--vjp", "slow_vjp", "--shape", "x=70")
     done = run(folder, *words)
     assert (done.returncode, done.stderr) == (0, "")
     pty = pytest.importorskip("pty")
     termios = pytest.importorskip("termios")
     leader, follower = pty.openpty()
+    os.set_blocking(leader, False)  # a bar that is missing is a failure, not a wait
     termios.tcsetwinsize(follower, (24, 80))  # a terminal without columns shows no bar
     done = run(folder, *words, stderr=follower)
     assert done.returncode == 0

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from autograd_mini.core.absent import Absent
+from autograd_mini.core.primitive import PRIMITIVES
 from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 from autograd_mini.core.visible import replace_hidden

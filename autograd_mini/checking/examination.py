@@ -30,8 +30,10 @@ from .reporting.report import Coverage, Report
 from .small_results import telling_cotangent
 from .subjects import Subject
 
-CALLS = 4
-"""Calls for an entry that looks right: one to each side, and two at a narrow step."""
+CALLS, CALLS_FOR_A_NUMBER = 4, 2
+"""Calls for an entry that looks right: one to each side, and two at a narrow step.
+
+Where the result is one number, all entries together take the narrow steps."""
 
 AFFORDABLE = 20.0
 """Seconds that a full check may take; otherwise projections are used."""
@@ -117,13 +119,15 @@ class Examination:
         return float(max(1e-6, 10 * self.subject.epsilon ** (2 / 3)))
 
     def estimate_seconds(self) -> float:
-        """Return roughly how long a full check takes, with four calls for each entry.
+        """Return roughly how long a full check takes.
 
         On a busy machine a single timing is unreliable. So a long estimate is measured again, and
         an estimate that would change the coverage is measured many times.
         """
         subject = self.subject
-        calls = CALLS * sum(x.size for x in subject.inputs.arrays)
+        one_number = [y.size for y in self.outputs] == [1]
+        each = CALLS_FOR_A_NUMBER if one_number else CALLS
+        calls = each * sum(x.size for x in subject.inputs.arrays)
         if calls * subject.seconds > LONG and subject.seconds < 0.1:
             subject.time_again(3)
         started = perf_counter()
