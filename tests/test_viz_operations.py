@@ -542,3 +542,11 @@ def test_each_result_of_an_operation_has_its_facts() -> None:
     )
     assert facts["result :1"] == "(2,), norm 3.606, from 2 to 3, float64"
     assert facts["more results"] == "3"
+
+
+@pytest.mark.parametrize("name", ["transpose", "getitem", "draw", "reshape", "matmul", "where"])
+def test_an_operation_of_a_user_may_have_the_name_of_one_of_ours(name: str) -> None:
+    twice = am.primitive(lambda x: 2 * x, name=name, symbol="twice")
+    twice.vjp(lambda g, y, x: 2 * g)
+    drawing = viz.draw(twice(am.tensor([1.0, 2.0], requires_grad=True, name="x")))
+    assert "twice" in drawing.svg
