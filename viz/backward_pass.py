@@ -72,13 +72,13 @@ class Ledger(Frontier):
 
     def receive(self, tensor: Tensor, g: Any, selected: bool) -> None:
         """Add a cotangent to the sum of a tensor, and keep it."""
-        before = self.sum_so_far(tensor)
+        before = self._sum_so_far(tensor)
         super().receive(tensor, g, selected)
-        total = swap_convention(self.sum_so_far(tensor))
+        total = swap_convention(self._sum_so_far(tensor))
         earlier = None if before is None else swap_convention(before)
         self.entries.append(Contribution(tensor, swap_convention(g), total, earlier))
 
-    def sum_so_far(self, tensor: Tensor) -> Any:
+    def _sum_so_far(self, tensor: Tensor) -> Any:
         """Return the sum of the cotangents of a tensor so far, None if there are none."""
         entry = (self.leaves if tensor.is_leaf else self.waiting).get(tensor.serial)
         if entry is None:
@@ -105,7 +105,7 @@ def visits(graph: Graph) -> Iterator[Visit]:
             apply_vjp(vertex, g, selected, ledger, None, False, None)
         arriving = tuple(g) if type(vertex) is Record else (g,)
         arriving = tuple(None if x is None else swap_convention(x) for x in arriving)
-        locals_ = local_derivatives(vertex, selected)
+        locals_ = _local_derivatives(vertex, selected)
         entries = ledger.entries
         if len(locals_) == len(entries):
             entries = [
@@ -132,7 +132,7 @@ def compute_gradients(graph: Graph) -> dict[Key, Any]:
     return found
 
 
-def local_derivatives(vertex: Any, selected: bool) -> list[Any]:
+def _local_derivatives(vertex: Any, selected: bool) -> list[Any]:
     """Return the derivatives of a real number by the real numbers that it was computed from."""
     if type(vertex) is Record or np.ndim(vertex._value) or vertex._value.dtype.kind == "c":
         return []
@@ -180,7 +180,7 @@ def find_stale(graph: Graph) -> Operation | None:
     return None
 
 
-def count_hooks(graph: Graph) -> int:
+def _count_hooks(graph: Graph) -> int:
     """Count the hooks that the reverse pass of the library would call."""
     if not hooks:
         return 0
@@ -201,5 +201,5 @@ def gradient_notes(graph: Graph) -> list[str]:
         changed = next(taken, None)
         name = clean_text(changed.name) if changed is not None and changed.name else "an operand"
         return [f"gradients are not known: {name} changed since this was recorded"]
-    count = count_hooks(graph)
+    count = _count_hooks(graph)
     return [f"gradients before hooks: {format_count(count, 'hook')} not called"] if count else []

@@ -207,7 +207,7 @@ def draw(
     <Drawing 'Computation graph': 4 boxes, 4 arrows>
     """
     refuse_unknown_options(view, direction, limit, engine, theme)
-    refuse_options_of_operations(view, overlay=overlay, open=open)
+    _refuse_options_of_operations(view, overlay=overlay, open=open)
     graph = None if view in ("compiled", "neurons") else find_graph(subject)
     facts: Callable[[], dict[str, Facts]] = dict
     if view == "compiled":
@@ -215,19 +215,19 @@ def draw(
     elif view == "neurons" or (view is None and graph is None):
         picture = _draw_network(subject, sample, direction, limit, title)
     else:
-        graph = require_graph(graph, subject, sample)
+        graph = _require_graph(graph, subject, sample)
         picture, facts = _draw_graph(graph, view, direction, limit, title, open, overlay)
     return Drawing(picture, engine, theme or "auto", facts)
 
 
-def refuse_options_of_operations(view: View | None, **options: Any) -> None:
+def _refuse_options_of_operations(view: View | None, **options: Any) -> None:
     """Refuse options that only views of operations have, if another view is asked for."""
     for name, given in options.items():
         if given not in (None, [], ()) and view in ("compiled", "scalars", "neurons"):
             raise PictureError(f"{name}= is for views of operations, not for view={view!r}")
 
 
-def require_graph(graph: Graph | None, subject: Any, sample: Any) -> Graph:
+def _require_graph(graph: Graph | None, subject: Any, sample: Any) -> Graph:
     """Return the graph; refuse a subject without one, and a sample, which only models take."""
     if sample is not None:
         raise PictureError("sample= is for the neurons of a model; draw the model itself")

@@ -18,7 +18,7 @@ def norm(value: Any) -> float:
     (5.0, True)
     """
     with np.errstate(all="ignore"):
-        lengths, exponent = scale_down(flatten_to_float64(value))
+        lengths, exponent = _scale_down(_flatten_to_float64(value))
         return float(np.ldexp(np.sqrt(np.sum(np.square(lengths))), exponent))
 
 
@@ -29,12 +29,12 @@ def mean_and_deviation(value: Any) -> tuple[float, float]:
     (2e+200, 1e+200)
     """
     with np.errstate(all="ignore"):
-        numbers, exponent = scale_down(flatten_to_float64(value))
+        numbers, exponent = _scale_down(_flatten_to_float64(value))
         mean, deviation = np.mean(numbers), np.std(numbers)
         return float(np.ldexp(mean, exponent)), float(np.ldexp(deviation, exponent))
 
 
-def flatten_to_float64(value: Any) -> np.ndarray:
+def _flatten_to_float64(value: Any) -> np.ndarray:
     """Return the elements as a 1-d float64 array; a complex number gives its two parts."""
     row = np.ravel(np.asarray(value))
     if row.dtype.kind == "c":
@@ -42,7 +42,7 @@ def flatten_to_float64(value: Any) -> np.ndarray:
     return row.astype(np.float64)
 
 
-def scale_down(numbers: np.ndarray) -> tuple[np.ndarray, int]:
+def _scale_down(numbers: np.ndarray) -> tuple[np.ndarray, int]:
     """Return the numbers divided by a power of two, all below 1, and its exponent."""
     largest = np.max(np.abs(numbers), initial=0.0)
     if largest == 0 or not np.isfinite(largest):

@@ -73,26 +73,26 @@ DARK: Final[dict[str, str]] = {
 """Colour on a light page → colour on a dark one."""
 
 
-def role_attributes(
+def _role_attributes(
     shape: str, edge: str, fill: str, style: str = "filled", **more: str
 ) -> dict[str, str]:
     """Return the Graphviz attributes of a role."""
     return {"shape": shape, "color": edge, "fillcolor": fill, "style": style, **more}
 
 
-def neuron_attributes(edge: str, fill: str, style: str = "filled", **more: str) -> dict[str, str]:
+def _neuron_attributes(edge: str, fill: str, style: str = "filled", **more: str) -> dict[str, str]:
     """Return the Graphviz attributes of a neuron; all neurons have one size."""
     size = {"fixedsize": "true", "width": "0.4", "fontsize": "11", "margin": "0"}
-    return role_attributes("circle", edge, fill, style, **size, **more)
+    return _role_attributes("circle", edge, fill, style, **size, **more)
 
 
 BOX: Final[dict[Role, dict[str, str]]] = {
-    "input": role_attributes("box", GREEN, "#e6f5f0", penwidth="2.5"),
-    "parameter": role_attributes("box", BLUE, "#e5f1f8", "rounded,filled", penwidth="1.5"),
-    "operation": role_attributes(
+    "input": _role_attributes("box", GREEN, "#e6f5f0", penwidth="2.5"),
+    "parameter": _role_attributes("box", BLUE, "#e5f1f8", "rounded,filled", penwidth="1.5"),
+    "operation": _role_attributes(
         "box", LINE, WHITE, fontsize="14", height="0.36", margin="0.1,0.04"
     ),
-    "gradient": role_attributes(
+    "gradient": _role_attributes(
         "box",
         PURPLE,
         WHITE,
@@ -102,29 +102,29 @@ BOX: Final[dict[Role, dict[str, str]]] = {
         margin="0.1,0.04",
         penwidth="1.3",
     ),
-    "update": role_attributes(
+    "update": _role_attributes(
         "box", BLUE, WHITE, fontsize="14", height="0.36", margin="0.1,0.04", penwidth="1.3"
     ),
-    "updated": role_attributes(
+    "updated": _role_attributes(
         "box", BLUE, "#e5f1f8", "rounded,filled", penwidth="1.2", peripheries="2"
     ),
-    "scope": role_attributes("box3d", LINE, WHITE, margin="0.2,0.1"),
-    "gradient_value": role_attributes(
+    "scope": _role_attributes("box3d", LINE, WHITE, margin="0.2,0.1"),
+    "gradient_value": _role_attributes(
         "box", PURPLE, "#f8eef3", "rounded,filled,dashed", penwidth="1.3"
     ),
-    "gradient_scope": role_attributes("box3d", PURPLE, WHITE, "filled,dashed", margin="0.2,0.1"),
-    "update_scope": role_attributes("box3d", BLUE, WHITE, margin="0.2,0.1"),
-    "output": role_attributes("box", VERMILION, "#fcefe6", peripheries="2", penwidth="1.2"),
-    "scalar_operation": role_attributes(
+    "gradient_scope": _role_attributes("box3d", PURPLE, WHITE, "filled,dashed", margin="0.2,0.1"),
+    "update_scope": _role_attributes("box3d", BLUE, WHITE, margin="0.2,0.1"),
+    "output": _role_attributes("box", VERMILION, "#fcefe6", peripheries="2", penwidth="1.2"),
+    "scalar_operation": _role_attributes(
         "ellipse", LINE, WHITE, height="0.36", width="0.36", margin="0.03,0.02"
     ),
-    "tensor": role_attributes("box", LINE, PALE),
-    "earlier": role_attributes("box", OUTSIDE, WHITE, "rounded,filled,dashed", fontcolor=OUTSIDE),
-    "feature": neuron_attributes(GREEN, "#e6f5f0", penwidth="2.2"),
-    "neuron": neuron_attributes(LINE, WHITE),
-    "prediction": neuron_attributes(VERMILION, "#fcefe6", peripheries="2"),
-    "bias": neuron_attributes(LINE, PALE, "filled,dashed"),
-    "dot": neuron_attributes(OUTSIDE, OUTSIDE) | {"width": "0.055", "height": "0.055"},
+    "tensor": _role_attributes("box", LINE, PALE),
+    "earlier": _role_attributes("box", OUTSIDE, WHITE, "rounded,filled,dashed", fontcolor=OUTSIDE),
+    "feature": _neuron_attributes(GREEN, "#e6f5f0", penwidth="2.2"),
+    "neuron": _neuron_attributes(LINE, WHITE),
+    "prediction": _neuron_attributes(VERMILION, "#fcefe6", peripheries="2"),
+    "bias": _neuron_attributes(LINE, PALE, "filled,dashed"),
+    "dot": _neuron_attributes(OUTSIDE, OUTSIDE) | {"width": "0.055", "height": "0.055"},
     "heading": {"shape": "plain", "fontcolor": OUTSIDE, "fontsize": "13"},
     "legend": {"shape": "plain", "fontcolor": OUTSIDE, "fontsize": "11"},
     "scale": {"shape": "plain", "fontcolor": OUTSIDE, "fontsize": "11"},
@@ -198,16 +198,16 @@ def apply_theme(source: str, theme: Theme) -> str:
     lines = source.split("\n")
     if theme == "light":
         return "\n".join(line.replace(GROUND, "bgcolor=white") for line in lines)
-    return "\n".join(map(darken_line if theme == "dark" else remove_colours, lines))
+    return "\n".join(map(_darken_line if theme == "dark" else _remove_colours, lines))
 
 
-def darken_line(line: str) -> str:
+def _darken_line(line: str) -> str:
     """Return a line of DOT in the colours of a dark page."""
     line = line.replace(GROUND, f'bgcolor="{DARK_PAGE}"')
-    return replace_colours(line, DARK)
+    return _replace_colours(line, DARK)
 
 
-def remove_colours(line: str) -> str:
+def _remove_colours(line: str) -> str:
     """Return a line of DOT in black, white and grey."""
     weight = WEIGHT.search(line)
     if weight and weight.group(1) == ORANGE and " -> " in line:
@@ -215,10 +215,10 @@ def remove_colours(line: str) -> str:
     line = line.replace(GROUND, "bgcolor=white")
     pale = {colour: "#ffffff" for colour in DARK if colour not in INKS}
     known = pale | dict.fromkeys(INKS, "#000000") | {"#d0d7de": "#808080"} | MARKS
-    return replace_colours(line, known, grey)
+    return _replace_colours(line, known, grey)
 
 
-def replace_colours(
+def _replace_colours(
     line: str, colours: dict[str, str], other: Callable[[str], str] | None = None
 ) -> str:
     """Replace the colours of a line and keep their opacity.

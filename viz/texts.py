@@ -76,18 +76,18 @@ def format_constant(value: Any) -> str:
     if not isinstance(held, int | float) or isinstance(held, bool) or not np.isfinite(held):
         return format_number(value)
     if isinstance(held, int) and abs(held) < 10**9:
-        return with_true_minus(str(held))
+        return _with_true_minus(str(held))
     whole = str(value)  # in the dtype's own precision, which is less than a float's
     text = ""
     for digits in range(FEWEST_DIGITS, MOST_DIGITS + 1):
         text = f"{held:.{digits}g}"
         if float(text) == float(whole):
-            return with_true_minus(text)
+            return _with_true_minus(text)
         if count_digits(text) == digits:
             break
     if held == int(held) and abs(held) < 10**9:
-        return with_true_minus(str(int(held)))
-    return f"≈{with_true_minus(text)}"
+        return _with_true_minus(str(int(held)))
+    return f"≈{_with_true_minus(text)}"
 
 
 def count_digits(text: str) -> int:
@@ -99,7 +99,7 @@ def count_digits(text: str) -> int:
     return len(text.partition("e")[0].replace(".", "").lstrip("-").strip("0"))
 
 
-def with_true_minus(text: str) -> str:
+def _with_true_minus(text: str) -> str:
     """Return a number with a true minus sign, and 0 for −0."""
     return "0" if float(text) == 0 else text.replace("-", "−")
 
@@ -138,14 +138,14 @@ def operation_label(operation: Operation) -> str:
     taken = operands(operation)
     sign = operation_symbol(operation)
     if operation.type == "getitem" and "index" in operation.params:
-        return clean_text(f"[{format_index(operation.params['index'])}]")
+        return clean_text(f"[{_format_index(operation.params['index'])}]")
     if operation.type == "draw" and "method" in operation.params:
         return f"{sign} {operation.params['method'].replace('_', ' ')}"
     own = PRIMITIVES.get(operation.type) is operation.primitive  # not a user's of the same name
-    if own and operation.type == "transpose" and not is_reversal(operation.params["axes"]):
+    if own and operation.type == "transpose" and not _is_reversal(operation.params["axes"]):
         return f"axes {', '.join(map(str, operation.params['axes']))}"
     if not any(is_number(x) for x in taken):
-        return f"{sign}{format_axis(operation)}"
+        return f"{sign}{_format_axis(operation)}"
     if any(c.isalpha() for c in sign) or len(taken) != 2:
         tensors = sum(not is_number(x) for x in taken)
         blank = "x" if tensors == 1 else "·"
@@ -159,7 +159,7 @@ def operation_label(operation: Operation) -> str:
     return f"{format_constant(left)} {sign} x"
 
 
-def is_reversal(axes: tuple[int, ...]) -> bool:
+def _is_reversal(axes: tuple[int, ...]) -> bool:
     """Return whether a permutation reverses the axes, as `.T` does."""
     return list(axes) == list(range(len(axes)))[::-1]
 
@@ -174,7 +174,7 @@ def operation_symbol(operation: Operation) -> str:
     )
 
 
-def format_axis(operation: Operation) -> str:
+def _format_axis(operation: Operation) -> str:
     """Write the axis of an operation, unless its input has no other axes."""
     value = operation.params.get("axis")
     ndim = np.ndim(getattr(operands(operation)[0], "_value", operands(operation)[0]))
@@ -184,7 +184,7 @@ def format_axis(operation: Operation) -> str:
     return f" axis {', '.join(map(str, axes))}"
 
 
-def format_index(parts: Any) -> str:
+def _format_index(parts: Any) -> str:
     """Write an index as the user did: `0, 1:3, …`; arrays show their shape."""
     parts = parts if isinstance(parts, tuple) else (parts,)
     return ", ".join(map(_index_part, parts))

@@ -44,12 +44,12 @@ def describe_picture(picture: Picture) -> str:
     counts.update(box.role for box in picture.boxes if box.role not in TENSORS)
     amounts = [count_nouns(counts[role], noun) for role, noun in NOUNS.items() if counts[role]]
     sentences = [f"A graph of {', '.join(amounts)}." if amounts else "An empty graph."]
-    sentences += describe_operands(picture)
+    sentences += _describe_operands(picture)
     if len(sentences) > MOST_SENTENCES:
         rest = len(sentences) - MOST_SENTENCES
         more = f"{rest} more boxes take others." if rest > 1 else "1 more box takes others."
         sentences = [*sentences[:MOST_SENTENCES], more]
-    return " ".join([*sentences, *describe_legends(picture)])
+    return " ".join([*sentences, *_describe_legends(picture)])
 
 
 def count_nouns(count: int, noun: str) -> str:
@@ -65,7 +65,7 @@ def count_nouns(count: int, noun: str) -> str:
     return f"{found}{space}{others}"
 
 
-def describe_operands(picture: Picture) -> list[str]:
+def _describe_operands(picture: Picture) -> list[str]:
     """Return a sentence for each box with incoming arrows: what it takes, and how often."""
     names = {box.id: " ".join(box.words.split("\n")).rstrip() for box in picture.boxes}
     entering: dict[str, Counter[str]] = {}
@@ -82,7 +82,7 @@ def describe_operands(picture: Picture) -> list[str]:
     ]
 
 
-def describe_legends(picture: Picture) -> list[str]:
+def _describe_legends(picture: Picture) -> list[str]:
     """Return the sentences of the legends and of the colour scales."""
     found = []
     for box in picture.boxes:

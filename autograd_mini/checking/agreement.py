@@ -24,7 +24,7 @@ FEW_DIGITS = 1e-3
 """A share of the inputs that is wider than the rounding steps of float16 and bfloat16."""
 
 Check = Callable[[Subject, Arrays, Arrays, int, float], Cause | None]
-"""Compares a gradient, for a cotangent, with another call: see `check_repeatable`."""
+"""Compares a gradient, for a cotangent, with another call: see `_check_repeatable`."""
 
 TIMES = 4.0
 """A difference up to this many standard deviations of its rounding is ignored."""
@@ -38,7 +38,7 @@ def find_disagreements(
     A gradient that is noisy from rounding can only be compared with itself.
     """
     checks: tuple[Check, ...] = (
-        (check_repeatable,) if noisy else (check_repeatable, check_linear, check_forward_mode)
+        (_check_repeatable,) if noisy else (_check_repeatable, _check_linear, _check_forward_mode)
     )
     for check in checks:
         try:
@@ -50,7 +50,7 @@ def find_disagreements(
     return []
 
 
-def are_close(a: Arrays, b: Arrays, sizes: Arrays, rtol: float, floor: float) -> bool:
+def _are_close(a: Arrays, b: Arrays, sizes: Arrays, rtol: float, floor: float) -> bool:
     """Do gradients agree up to a share of the size of their terms, where both are finite?"""
     for x, y, size in zip(a, b, sizes, strict=True):
         known = np.isfinite(x) & np.isfinite(y)
@@ -85,27 +85,27 @@ def is_rounding(
     return False
 
 
-def check_repeatable(
+def _check_repeatable(
     subject: Subject, weights: Arrays, given: Arrays, seed: int, rtol: float
 ) -> Cause | None:
     """Check that the gradient is the same when it is computed again."""
     again = subject.gradient(weights)
     if all(map(same_bytes, given, again)):
         return None
-    if are_close(given, again, given, 1e-3 * rtol + 1e-9, rounding_floor(subject, weights)):
+    if _are_close(given, again, given, 1e-3 * rtol + 1e-9, _rounding_floor(subject, weights)):
         return None
     text = f"{subject.what} gives another result when called again; fix its state or random numbers"
     return Cause(Kind.NOT_DETERMINISTIC, text)
 
 
-def rounding_floor(subject: Subject, weights: Arrays) -> float:
+def _rounding_floor(subject: Subject, weights: Arrays) -> float:
     """Return a difference that rounding explains: a share of the size of the outputs."""
     outputs = [np.abs(coordinates(y)) for y in subject.results]
     size = sum(float(np.sum(np.abs(g) * y)) for g, y in zip(weights, outputs, strict=True))
     return 64 * subject.epsilon * size
 
 
-def check_linear(
+def _check_linear(
     subject: Subject, weights: Arrays, given: Arrays, seed: int, rtol: float
 ) -> Cause | None:
     """Check that the gradient is linear in the cotangent."""
@@ -121,7 +121,7 @@ def check_linear(
         return np.concatenate([np.ravel(a - 0.5 * b - c) for a, b, c in zip(*found, strict=True)])
 
     sizes = [np.abs(a) + np.abs(b) for a, b in zip(given, second, strict=True)]
-    if are_close(expected, sum_, sizes, 10 * rtol, rounding_floor(subject, weights)):
+    if _are_close(expected, sum_, sizes, 10 * rtol, _rounding_floor(subject, weights)):
         return None
     point = subject.inputs.arrays
     if is_rounding(difference, difference(point), point, len(given)):
@@ -130,7 +130,7 @@ def check_linear(
     return Cause(Kind.COTANGENT, text)
 
 
-def check_forward_mode(
+def _check_forward_mode(
     subject: Subject, weights: Arrays, given: Arrays, seed: int, rtol: float
 ) -> Cause | None:
     """Check that forward mode, if there is one, is the transpose of the gradient."""
@@ -153,15 +153,15 @@ def check_forward_mode(
         return None
     if found is None:
         return None
-    difference = abs(sum_terms(found))
+    difference = abs(_sum_terms(found))
     size = sum(float(np.sum(np.abs(term))) for term in found)
     if not np.isfinite(difference) or difference <= 10 * rtol * size:
         return None
 
     def again(point: Arrays) -> np.ndarray:
-        return np.array(sum_terms(terms(point, subject.gradient(weights, point)) or []))
+        return np.array(_sum_terms(terms(point, subject.gradient(weights, point)) or []))
 
-    if is_rounding(again, np.array(sum_terms(found)), inputs.arrays, len(given)):
+    if is_rounding(again, np.array(_sum_terms(found)), inputs.arrays, len(given)):
         return None
     text = (
         f"forward and reverse mode disagree: Σ g·J·t and Σ gᵀJ·t differ by {difference:.2g} "
@@ -170,6 +170,6 @@ def check_forward_mode(
     return Cause(Kind.FORWARD, text)
 
 
-def sum_terms(terms: Arrays) -> float:
+def _sum_terms(terms: Arrays) -> float:
     """Sum all terms."""
     return sum(float(np.sum(term)) for term in terms)

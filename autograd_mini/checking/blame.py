@@ -86,16 +86,16 @@ def locate_fault(subject: Recorded, options: Options) -> Blame | None:
     for operation in operations:
         if perf_counter() - started > PATIENCE:
             return None
-        report = check_operation(operation, options)
+        report = _check_operation(operation, options)
         checked += 1
-        if report.count(Verdict.WRONG) or is_wrong_as_whole(report):
+        if report.count(Verdict.WRONG) or _is_wrong_as_whole(report):
             return _fault_in(operation, report, checked)
         if report.count(Verdict.KINK):
             at_kinks.append(operation)
     return _no_fault(outputs, at_kinks, checked)
 
 
-def check_operation(operation: Operation, options: Options) -> Report:
+def _check_operation(operation: Operation, options: Options) -> Report:
     """Check the rule of one operation at its operands."""
     operands, params = list(operation.inputs), operation.params
     moving = [i for i, x in enumerate(operands) if x.requires_grad]
@@ -115,7 +115,7 @@ def check_operation(operation: Operation, options: Options) -> Report:
     return examine(Recorded(apply_operation, None, Inputs(values, names)), local)
 
 
-def is_wrong_as_whole(report: Report) -> bool:
+def _is_wrong_as_whole(report: Report) -> bool:
     """Is the report wrong beyond single entries, for a reason other than the point?"""
     return any(cause.kind != "domain" for cause in report.problems)
 
@@ -124,7 +124,7 @@ def _fault_in(operation: Operation, report: Report, checked: int) -> Blame:
     """Describe the operation whose rule is wrong."""
     found = (*report.causes, *report.problems)
     cause = found[0] if found else None
-    line = shorten_path(operation.line)
+    line = _shorten_path(operation.line)
     place = f", recorded at {line}" if line else ""
     why = f": {cause.text}" if cause is not None else ""
     text = f"to blame: {operation.name}{place}{why}"
@@ -144,19 +144,19 @@ def _no_fault(
             f"every rule is right by itself; {first.name}{others} is at a kink, where values "
             "between the slopes need not add up to the derivative of the whole"
         )
-        return Blame("", first.type, shorten_path(first.line), text, None, checked)
+        return Blame("", first.type, _shorten_path(first.line), text, None, checked)
     stops = [op for op in Graph(*outputs).operations if op.type == "stop_gradient"]
     what = "perhaps a value leaves the graph (t.data, float(t), a constant made of it)"
     line = ""
     if stops:
-        line = shorten_path(stops[0].line)
+        line = _shorten_path(stops[0].line)
         what = f"{stops[0].name} stops the gradient" + (f" at {line}" if line else "")
     rules = "the one rule is right" if checked == 1 else f"all {checked} rules are right"
     text = f"{rules}; {what}"
     return Blame("", "stop_gradient" if stops else "", line, text, None, checked)
 
 
-def shorten_path(line: str | None) -> str:
+def _shorten_path(line: str | None) -> str:
     """Write a source line with a path relative to the current folder, if that is shorter."""
     if not line:
         return ""

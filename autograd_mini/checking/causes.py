@@ -111,7 +111,7 @@ def fit_cause(what: str, name: str, got: Shape, expected: Shape, outputs: Sequen
     vjp returned shape (3, 4) for b; expected (4,): it is not summed over the broadcast axis 0
     """
     text = f"{what} shape {got} for {name}; expected {expected}"
-    axes = broadcast_axes(got, expected)
+    axes = _broadcast_axes(got, expected)
     if axes:
         plural = "axes" if len(axes) > 1 else "axis"
         listed = ", ".join(map(str, axes))
@@ -126,7 +126,7 @@ def fit_cause(what: str, name: str, got: Shape, expected: Shape, outputs: Sequen
     return Cause(Kind.SHAPE, text, name)
 
 
-def broadcast_axes(got: Shape, expected: Shape) -> tuple[int, ...]:
+def _broadcast_axes(got: Shape, expected: Shape) -> tuple[int, ...]:
     """Return the axes to sum over to get the expected shape; empty if there are none."""
     extra = len(got) - len(expected)
     if extra < 0:

@@ -110,7 +110,7 @@ def gradcheck(
     for name, rule in rules.items():
         if rule is not None and rule is not True and not callable(rule):
             raise ArgumentError(f"gradcheck: {name}= must be a function, got {rule!r:.60}")
-    checked = subject_of(f, inputs, rules, framework, names, argnums, keep_dtype, signature)
+    checked = _subject_of(f, inputs, rules, framework, names, argnums, keep_dtype, signature)
     checked.may_be_pair = may_be_pair
     options = Options(rtol, atol, step, seed, coverage, progress)
     report = check_subject(checked, options, order)
@@ -121,16 +121,16 @@ def check_subject(checked: Subject, options: Options, order: int = 1) -> Report:
     """Check a subject; blocks that the function opens are closed afterwards, whatever happens."""
 
     def run() -> Report:
-        return run_quietly(lambda: make_report(checked, options, order), all="ignore")
+        return run_quietly(lambda: _make_report(checked, options, order), all="ignore")
 
     return run_apart(run)
 
 
-def make_report(checked: Subject, options: Options, order: int) -> Report:
+def _make_report(checked: Subject, options: Options, order: int) -> Report:
     """Check a subject; then its second derivatives, or which of its operations has a wrong rule."""
     report = examine(checked, options)
     if order == 2 and report.ok:
-        return second_order(checked, options)
+        return _second_order(checked, options)
     if isinstance(checked, Recorded) and (report.count(Verdict.WRONG) or report.coverage):
         return report if report.ok else replace(report, blame=locate_fault(checked, options))
     return report
@@ -176,7 +176,7 @@ def match_signature(f: Callable[..., Any], inputs: Sequence[Any]) -> inspect.Sig
     return signature
 
 
-def subject_of(
+def _subject_of(
     f: Callable[..., Any],
     inputs: Sequence[Any],
     rules: dict[str, Any],
@@ -211,7 +211,7 @@ def subject_of(
     return handwritten_subject(f, arguments, **rules) or Recorded(f, None, arguments)
 
 
-def second_order(subject: Subject, options: Options) -> Report:
+def _second_order(subject: Subject, options: Options) -> Report:
     """Check the gradient of the gradient: how it depends on the inputs and the cotangent.
 
     Raises:

@@ -91,7 +91,9 @@ def numbers(low: float | None = None, high: float | None = None) -> st.SearchStr
     if not (np.isfinite(bottom) and np.isfinite(top) and bottom <= top):
         raise ArgumentError(f"numbers: no finite number is between {bottom} and {top}")
     simple = [x for x in SIMPLE if bottom <= x <= top]
-    grid = sorted({on_grid(bottom, top, i) for i in range(STEPS + 1)} - set(simple), key=simplicity)
+    grid = sorted(
+        {_on_grid(bottom, top, i) for i in range(STEPS + 1)} - set(simple), key=simplicity
+    )
     choices = [st.sampled_from(found) for found in (simple, grid) if found]
     return st.one_of(choices)
 
@@ -105,7 +107,7 @@ usual_numbers = lru_cache(numbers)
 """`numbers`, made once: making a strategy takes longer than drawing from it."""
 
 
-def on_grid(low: float, high: float, place: int) -> float:
+def _on_grid(low: float, high: float, place: int) -> float:
     """Return a number with few digits at this many thousandths of the way from low to high."""
     value = low + (high - low) * place / STEPS
     digits = max(0, 3 - int(np.floor(np.log10(high - low)))) if high > low else 0
@@ -165,25 +167,25 @@ def arrays(
     allowed = tuple(aspects) if aspects is not None else ASPECTS if free else BOUNDED
     if not allowed or not set(allowed) <= set(ASPECTS):
         raise ArgumentError(f"arrays: aspects are of {sorted(set(ASPECTS))}, got {aspects!r}")
-    form = draw(shape if isinstance(shape, st.SearchStrategy) else shape_strategy(shape))
+    form = draw(shape if isinstance(shape, st.SearchStrategy) else _shape_strategy(shape))
     aspect = draw(st.sampled_from(allowed))
     element = elements if elements is not None else usual_numbers(low, high)
-    real = apply_aspect(draw_numbers(draw, form, element, low, high), aspect)
+    real = _apply_aspect(_draw_numbers(draw, form, element, low, high), aspect)
     if kind.kind == "c":
-        values = real + 1j * apply_aspect(draw_numbers(draw, form, element, low, high), aspect)
+        values = real + 1j * _apply_aspect(_draw_numbers(draw, form, element, low, high), aspect)
     else:
         values = real
     return np.asarray(values * scale if scale != 1.0 else values).astype(kind)
 
 
-def shape_strategy(shape: Shape | int | None) -> st.SearchStrategy[Shape]:
+def _shape_strategy(shape: Shape | int | None) -> st.SearchStrategy[Shape]:
     """Return a strategy for one shape, or for all shapes."""
     if shape is None:
         return shapes()
     return st.just((shape,) if isinstance(shape, int) else tuple(shape))
 
 
-def draw_numbers(
+def _draw_numbers(
     draw: st.DrawFn, shape: Shape, element: Strategy, low: float | None, high: float | None
 ) -> Any:
     """Draw an array number by number; a large one comes from a seed."""
@@ -195,7 +197,7 @@ def draw_numbers(
     return generator.choice(few, shape)
 
 
-def apply_aspect(x: Any, aspect: str) -> Any:
+def _apply_aspect(x: Any, aspect: str) -> Any:
     """Change the numbers of an array so that it has an aspect."""
     if aspect in ("ties", "repeated"):
         kinds = 2 if aspect == "ties" else 1

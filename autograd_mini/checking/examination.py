@@ -61,13 +61,13 @@ def examine(subject: Subject, options: Options) -> Report:
     """
     call = f"{subject.name}({', '.join(subject.inputs.arguments)})"
     try:
-        return examine_twice(subject, options, call)
+        return _examine_twice(subject, options, call)
     except Problem as problem:
         problems = (problem.cause,)
     return Report(call, problems=problems, seed=options.seed)
 
 
-def examine_twice(subject: Subject, options: Options, call: str) -> Report:
+def _examine_twice(subject: Subject, options: Options, call: str) -> Report:
     """Check with a random cotangent; if it hides small results, check with another one."""
     examination = Examination(subject, options)
     report = examination.report(call)
@@ -94,12 +94,12 @@ class Examination:
         self.outputs = subject.at_point()
         generator = np.random.default_rng(options.seed)
         self.drawn = subject.weights(self.outputs, generator) if drawn is None else drawn
-        self.seconds = self.estimate_seconds()
+        self.seconds = self._estimate_seconds()
         self.full = options.coverage != "projections" and (
             options.coverage == "full" or self.seconds <= AFFORDABLE
         )
         self.known = self.full or not subject.costly
-        self.given = subject.gradient(self.drawn) if self.known else self.unknown_gradient()
+        self.given = subject.gradient(self.drawn) if self.known else self._unknown_gradient()
         self.weighted = [y.size for y in self.outputs] != [1]
         scale = 1.0 if self.weighted else self.drawn[0].item()  # scalar: plain derivatives
         self.weights = [g / scale for g in self.drawn]
@@ -110,15 +110,15 @@ class Examination:
         self.probe = Probe(subject, self.outputs, self.weights)
         if not subject.costly and subject.epsilon < SINGLE[0]:
             self.probe.stairs = float32_stairs(self.probe, generator)
-        self.tolerances = Tolerances(self.relative_tolerance(), options.atol or 0.0)
+        self.tolerances = Tolerances(self._relative_tolerance(), options.atol or 0.0)
 
-    def relative_tolerance(self) -> float:
+    def _relative_tolerance(self) -> float:
         """Return the relative tolerance: the user's, or one that fits the function's digits."""
         if self.options.rtol is not None:
             return self.options.rtol
         return float(max(1e-6, 10 * self.subject.epsilon ** (2 / 3)))
 
-    def estimate_seconds(self) -> float:
+    def _estimate_seconds(self) -> float:
         """Return roughly how long a full check takes.
 
         On a busy machine a single timing is unreliable. So a long estimate is measured again, and
@@ -137,7 +137,7 @@ class Examination:
             subject.time_again(1)
         return calls * subject.seconds
 
-    def unknown_gradient(self) -> Arrays:
+    def _unknown_gradient(self) -> Arrays:
         """Return NaN for a gradient that would take too long to compute in full."""
         return [np.full(x.shape, np.nan) for x in self.subject.inputs.arrays]
 
@@ -148,29 +148,29 @@ class Examination:
         coverage: Coverage | None = None
         apart = True  # is anything wrong besides ties?
         if self.full:
-            findings = self.judge_entries()
-            apart = any(map(has_wrong_alone, findings))
+            findings = self._judge_entries()
+            apart = any(map(_has_wrong_alone, findings))
             ties = [*self.corners, *refuse_ties(self.probe, findings, self.tolerances)]
         else:
             findings, problems, coverage = check_projections(
                 self.probe, self.shown, self.slope, self.tolerances, self.options.seed
             )
         self.probe.refuse_mutation()
-        wrong = have_verdict(findings, Verdict.WRONG)
+        wrong = _have_verdict(findings, Verdict.WRONG)
         if self.probe.trouble and wrong:
             problems = [*problems, Cause(Kind.DOMAIN, self.probe.trouble)]
         elif self.probe.trouble:
-            self.note_trouble(findings)
+            self._note_trouble(findings)
         if not wrong and not problems and self.known:
             rtol = self.tolerances.relative
-            noisy = self.noisy or have_verdict(findings, Verdict.UNRESOLVED)
+            noisy = self.noisy or _have_verdict(findings, Verdict.UNRESOLVED)
             found = find_disagreements(
                 self.subject, self.drawn, self.given, self.options.seed, rtol, noisy
             )
             problems = [*problems, *found]
         report = Report(
             call,
-            tuple(self.make_part(i, f) for i, f in enumerate(findings)),
+            tuple(self._make_part(i, f) for i, f in enumerate(findings)),
             tuple(problems),
             coverage=coverage,
             rtol=self.tolerances.relative,
@@ -183,7 +183,7 @@ class Examination:
             return replace(report, causes=(*ties, *self.causes(report)))
         return report
 
-    def note_trouble(self, findings: list[Findings]) -> None:
+    def _note_trouble(self, findings: list[Findings]) -> None:
         """Give failed calls near the point as the reason of unresolved entries."""
         for of in findings:
             for flat in (of.verdict == CODES[Verdict.UNRESOLVED]).nonzero()[0]:
@@ -197,7 +197,7 @@ class Examination:
             text = f"its diagnosis ended with {type(error).__name__}: {error!s:.200}"
             return (Cause(Kind.UNKNOWN, text),)
 
-    def judge_entries(self) -> list[Findings]:
+    def _judge_entries(self) -> list[Findings]:
         """Judge every entry alone."""
         total = sum(x.size for x in self.probe.point)
         with Bar(total, self.options.progress, "gradcheck", self.seconds > LONG) as bar:
@@ -208,12 +208,12 @@ class Examination:
         self.corners = judge_corners(self.probe, findings, self.tolerances)
         if not self.subject.costly:
             self.noisy = excuse_rounding(
-                findings, self.probe.point, self.given_at, self.options.seed,
+                findings, self.probe.point, self._given_at, self.options.seed,
                 lambda: unseen_slope(self.probe, measure_rounding(self.probe)),
             )  # fmt: skip
         return findings
 
-    def given_at(self, point: Arrays) -> Arrays:
+    def _given_at(self, point: Arrays) -> Arrays:
         """Return the given gradient at another point, for the same cotangent."""
         return [g / self.scale for g in self.subject.gradient(self.drawn, point)]
 
@@ -223,7 +223,7 @@ class Examination:
             return float(np.vdot(self.shown[position], direction))
         return self.subject.given_slope(position, direction, self.weights)
 
-    def make_part(self, position: int, findings: Findings) -> Part:
+    def _make_part(self, position: int, findings: Findings) -> Part:
         """Return the part of the report about one input."""
         inputs = self.subject.inputs
         shape = inputs.arrays[position].shape
@@ -256,14 +256,14 @@ class Examination:
             weights=self.weights,
             others=inputs.others,
             column=partial(self.column, [p.step for p in report.parts]),
-            regradient=self.subject.gradient if again else refuse_cotangent,
+            regradient=self.subject.gradient if again else _refuse_cotangent,
             rtol=self.tolerances.relative,
             kink=[p.is_(Verdict.KINK) for p in report.parts],
             function=self.subject.call if type(self.subject).call is Subject.call else None,
-            rewritten=self.rewrite_function,
+            rewritten=self._rewrite_function,
         )
 
-    def rewrite_function(self) -> Callable[[list[Any]], Any] | None:
+    def _rewrite_function(self) -> Callable[[list[Any]], Any] | None:
         """Return a copy of the function that does not write into arrays."""
         function = rewrite(self.subject.function)
         if function is None:
@@ -288,17 +288,17 @@ class Examination:
         return [(a - b) / width for a, b in zip(above, below, strict=True)]
 
 
-def has_wrong_alone(findings: Findings) -> bool:
+def _has_wrong_alone(findings: Findings) -> bool:
     """Is an entry wrong for a reason other than a tie?"""
     (wrong,) = (findings.verdict == CODES[Verdict.WRONG]).nonzero()
     return any(not findings.reasons.get(int(flat), "").startswith(TIED) for flat in wrong)
 
 
-def have_verdict(findings: list[Findings], verdict: Verdict) -> bool:
+def _have_verdict(findings: list[Findings], verdict: Verdict) -> bool:
     """Does any entry have this verdict?"""
     return any((f.verdict == CODES[verdict]).any() for f in findings)
 
 
-def refuse_cotangent(weights: Arrays) -> Arrays:
+def _refuse_cotangent(weights: Arrays) -> Arrays:
     """Raise for a gradient that accepts no other cotangent."""
     raise ValueError("this gradient takes no cotangent")

@@ -31,13 +31,13 @@ class Handwritten(Subject):
         if len(moving) == 1 and (not several or count == 1 or len(result) == 1):
             result = [result[0] if several and count > 1 else result]
         elif not several or len(result) != len(moving):
-            raise problem(Kind.SHAPE, self.describe_count(result, several))
+            raise problem(Kind.SHAPE, self._describe_count(result, several))
         found = [None] * count
         for position, part in zip(moving, result, strict=True):
             found[position] = part
         return inputs.select_leaves(found, self.what)
 
-    def describe_count(self, result: Any, several: bool) -> str:
+    def _describe_count(self, result: Any, several: bool) -> str:
         """Say that the number of cotangents does not match the inputs, and suggest a fix."""
         count = len(self.inputs)
         got = f"{len(result)}" if several else type(result).__name__
@@ -101,14 +101,14 @@ class ByJac(Handwritten):
         parts = self.pick_gradients(self.given(*self.inputs.fill_arguments(values)))
         rows = list(zip(parts, values, self.inputs.names, strict=True))
         found = [
-            self.weight_jacobian(to_dense(p), np.asarray(g), np.shape(x), n) for p, x, n in rows
+            self._weight_jacobian(_to_dense(p), np.asarray(g), np.shape(x), n) for p, x, n in rows
         ]
         for part, product, name in zip(parts, found, self.inputs.names, strict=True):
             if hasattr(part, "rmatvec"):
-                self.compare_products(part, np.asarray(g), product, name)
+                self._compare_products(part, np.asarray(g), product, name)
         return found
 
-    def compare_products(
+    def _compare_products(
         self, operator: Any, g: np.ndarray, product: np.ndarray, name: str
     ) -> None:
         """Compare a linear operator's two products with vectors: J·t and Jᵀ·g.
@@ -125,7 +125,7 @@ class ByJac(Handwritten):
             text = f"the operator of {name} has a matvec and an rmatvec that differ"
             raise problem(Kind.FORWARD, text, name)
 
-    def weight_jacobian(self, part: Any, g: np.ndarray, shape: tuple[int, ...], name: str) -> Any:
+    def _weight_jacobian(self, part: Any, g: np.ndarray, shape: tuple[int, ...], name: str) -> Any:
         """Return g · J for the Jacobian of one input."""
         jacobian = self.numeric(part, name)
         whole = g.shape + shape
@@ -141,7 +141,7 @@ class ByJac(Handwritten):
         return np.tensordot(g, jacobian, g.ndim)
 
 
-def to_dense(part: Any) -> Any:
+def _to_dense(part: Any) -> Any:
     """Convert a sparse matrix or a linear operator to an array."""
     if hasattr(part, "toarray"):
         return part.toarray()
@@ -222,7 +222,7 @@ def handwritten_subject(
         GradientError: if more than one hand-written gradient was given.
     """
     if jac is True:  # as in SciPy: one function returns both
-        function, jac = value_of_pair(function), gradient_of_pair(function)
+        function, jac = _value_of_pair(function), _gradient_of_pair(function)
     rows: list[tuple[Any, Any]] = [(ByVjp, vjp), (ByJvp, jvp), (ByGrad, grad)]
     given = [(cls, f) for cls, f in [*rows, (ByJac, jac)] if f is not None]
     if len(given) > 1:
@@ -235,26 +235,26 @@ def handwritten_subject(
     return made
 
 
-def value_of_pair(both: Function) -> Function:
+def _value_of_pair(both: Function) -> Function:
     """Return the function that computes the value of a pair (value, gradient)."""
 
     def value(*xs: Any) -> Any:
-        return refuse_other_than_pair(both(*xs))[0]
+        return _refuse_other_than_pair(both(*xs))[0]
 
     value.__name__ = getattr(both, "__name__", "f")
     return value
 
 
-def gradient_of_pair(both: Function) -> Function:
+def _gradient_of_pair(both: Function) -> Function:
     """Return the function that computes the gradient of a pair (value, gradient)."""
 
     def gradient(*xs: Any) -> Any:
-        return refuse_other_than_pair(both(*xs))[1]
+        return _refuse_other_than_pair(both(*xs))[1]
 
     return gradient
 
 
-def refuse_other_than_pair(result: Any) -> Any:
+def _refuse_other_than_pair(result: Any) -> Any:
     """Return a pair (value, gradient).
 
     Raises:

@@ -141,8 +141,8 @@ class Inputs:
             leaves, _, checked = self._parts[i]
             if checked:
                 if isinstance(self._given[i], LEAVES):
-                    given = unpack_single(given)
-                parts = split_gradient(given, leaves)
+                    given = _unpack_single(given)
+                parts = _split_gradient(given, leaves)
                 if parts is None:
                     found += match_gradient(self._given[i], given, self.arguments[i], checked, what)
                 else:
@@ -154,25 +154,25 @@ class Inputs:
         if len(self.moving) != 1 or not isinstance(given, list):
             return False
         leaves, rebuild, _ = self._parts[self.moving[0]]
-        return rebuild(leaves) is leaves[0] and shape_of(given) == np.shape(leaf_array(leaves[0]))
+        return rebuild(leaves) is leaves[0] and _shape_of(given) == np.shape(leaf_array(leaves[0]))
 
     def __len__(self) -> int:
         """Return the number of arguments."""
         return len(self._parts)
 
 
-def unpack_single(given: Any) -> Any:
+def _unpack_single(given: Any) -> Any:
     """Unpack a tuple of one element, which the gradient of one array may be."""
     while isinstance(given, tuple) and len(given) == 1:
         (given,) = given
     return given
 
 
-def split_gradient(given: Any, leaves: list[Any]) -> list[Any] | None:
+def _split_gradient(given: Any, leaves: list[Any]) -> list[Any] | None:
     """Split a gradient that is one array of numbers into leaves; None for any other gradient."""
     if len(leaves) == 1 and not isinstance(given, (tuple, dict)):
         whole = (
-            shape_of(given) == np.shape(leaf_array(leaves[0])) if isinstance(given, list) else True
+            _shape_of(given) == np.shape(leaf_array(leaves[0])) if isinstance(given, list) else True
         )
         return [np.asarray(given) if isinstance(given, list) else given] if whole else None
     numbers = all(isinstance(x, LEAVES) and np.ndim(leaf_array(x)) == 0 for x in leaves)
@@ -181,7 +181,7 @@ def split_gradient(given: Any, leaves: list[Any]) -> list[Any] | None:
     return None
 
 
-def shape_of(given: Any) -> tuple[int, ...] | None:
+def _shape_of(given: Any) -> tuple[int, ...] | None:
     """Return the shape of nested lists of numbers; None for anything else."""
     try:
         array = np.asarray(given)

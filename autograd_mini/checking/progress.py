@@ -14,7 +14,7 @@ LONG = 2.0
 """A check that takes longer than this many seconds shows its progress."""
 
 
-def is_watched() -> bool:
+def _is_watched() -> bool:
     """Is there a terminal or a notebook that can show a bar?"""
     terminal = sys.stderr is not None and not sys.stderr.closed and sys.stderr.isatty()
     return terminal or "ipykernel" in sys.modules
@@ -29,7 +29,7 @@ class Bar:
     def __init__(self, total: int, shown: bool | None, what: str, likely: bool) -> None:
         """Start; `likely` says that the check may be long, otherwise tqdm is not imported."""
         self._bar: Any = None
-        if shown or (shown is None and likely and is_watched()):
+        if shown or (shown is None and likely and _is_watched()):
             from tqdm.auto import tqdm
 
             delay = 0.0 if shown else LONG

@@ -70,7 +70,7 @@ def parameters(draw: st.DrawFn, /, tree: Any, dtype: Any = np.float64, **options
     def of(part: Any) -> Any:
         if isinstance(part, st.SearchStrategy):
             return draw(part)
-        if is_shape(part):
+        if _is_shape(part):
             return draw(arrays(part, dtype, **options))
         if isinstance(part, Mapping):
             return {key: of(x) for key, x in part.items()}
@@ -81,7 +81,7 @@ def parameters(draw: st.DrawFn, /, tree: Any, dtype: Any = np.float64, **options
     return of(tree)
 
 
-def is_shape(part: Any) -> bool:
+def _is_shape(part: Any) -> bool:
     """Is a value a shape, that is, a tuple of whole numbers? It may be empty."""
     return isinstance(part, tuple) and all(isinstance(n, (int, np.integer)) for n in part)
 
@@ -115,11 +115,11 @@ def indices(shape: Shape) -> st.SearchStrategy[Any]:
     """
     axes = tuple(shape)
     drawn = st.lists(st.sampled_from(range(4)), max_size=len(axes) + 1)
-    return drawn.flatmap(lambda kinds: parts_of_index(axes, kinds)) | masks(axes)
+    return drawn.flatmap(lambda kinds: _parts_of_index(axes, kinds)) | _masks(axes)
 
 
 @st.composite
-def masks(draw: st.DrawFn, shape: Shape) -> Any:
+def _masks(draw: st.DrawFn, shape: Shape) -> Any:
     """Draw a boolean mask of a whole array."""
     size = int(np.prod(shape))
     if size > LARGE:
@@ -129,7 +129,7 @@ def masks(draw: st.DrawFn, shape: Shape) -> Any:
 
 
 @st.composite
-def parts_of_index(draw: st.DrawFn, shape: Shape, kinds: list[int]) -> Any:
+def _parts_of_index(draw: st.DrawFn, shape: Shape, kinds: list[int]) -> Any:
     """Draw an index, part by part: 0 a slice, 1 numbers, 2 a mask, 3 no axis."""
     remaining = list(shape)
     length = draw(st.integers(1, 4))
@@ -140,23 +140,23 @@ def parts_of_index(draw: st.DrawFn, shape: Shape, kinds: list[int]) -> Any:
             found.append(draw(st.sampled_from([None, Ellipsis] if free else [None])))
             if found[-1] is Ellipsis:  # what follows counts from the last axis
                 remaining = remaining[
-                    max(0, len(remaining) - count_axes_after(kinds, len(found))) :
+                    max(0, len(remaining) - _count_axes_after(kinds, len(found))) :
                 ]
         elif remaining:
             size = remaining.pop(0)
-            found.append(draw(part_of_index(kind, size, length)))
+            found.append(draw(_part_of_index(kind, size, length)))
     if len(found) == 1 and draw(st.booleans()):
         return found[0]
     return tuple(found)
 
 
-def count_axes_after(kinds: list[int], place: int) -> int:
+def _count_axes_after(kinds: list[int], place: int) -> int:
     """Count the axes that the index parts from a place on use."""
     return sum(kind != 3 for kind in kinds[place:])
 
 
 @st.composite
-def part_of_index(draw: st.DrawFn, kind: int, size: int, length: int) -> Any:
+def _part_of_index(draw: st.DrawFn, kind: int, size: int, length: int) -> Any:
     """Draw an index of one axis: a slice or number, an array of `length` numbers, a mask."""
     if kind == 0 or size == 0:
         ends = st.none() | st.integers(-size, size)
@@ -182,7 +182,9 @@ def well_conditioned(size: int, dtype: Any = np.float64) -> st.SearchStrategy[An
     """
     signs = st.sampled_from([1.0, -1.0])
     return st.builds(
-        dominant_matrix, *diagonal_parts(size, dtype), st.lists(signs, min_size=size, max_size=size)
+        _dominant_matrix,
+        *_diagonal_parts(size, dtype),
+        st.lists(signs, min_size=size, max_size=size),
     )
 
 
@@ -191,16 +193,16 @@ def positive_definite(size: int, dtype: Any = np.float64) -> st.SearchStrategy[A
 
     They shrink to the unit matrix.
     """
-    return st.builds(symmetric_matrix, *diagonal_parts(size, dtype))
+    return st.builds(_symmetric_matrix, *_diagonal_parts(size, dtype))
 
 
-def diagonal_parts(size: int, dtype: Any) -> tuple[st.SearchStrategy[Any], st.SearchStrategy[Any]]:
+def _diagonal_parts(size: int, dtype: Any) -> tuple[st.SearchStrategy[Any], st.SearchStrategy[Any]]:
     """Return strategies for the off-diagonal entries, up to 1, and for the size of the diagonal."""
     beside = arrays((size, size), dtype, low=-1.0, high=1.0, aspects=("plain",))
     return beside, arrays(size, low=1.0, high=2.0, aspects=("plain",))
 
 
-def beside_diagonal(x: Any) -> Any:
+def _beside_diagonal(x: Any) -> Any:
     """Scale a square array so that each row without its diagonal sums to less than a half."""
     size = max(1, len(x) - 1)
     widest = np.sqrt(2) if x.dtype.kind == "c" else 1.0
@@ -208,12 +210,12 @@ def beside_diagonal(x: Any) -> Any:
     return (x - np.diag(np.diag(x))) * x.dtype.type(share)
 
 
-def dominant_matrix(x: Any, diagonal: Any, signs: list[float]) -> Any:
+def _dominant_matrix(x: Any, diagonal: Any, signs: list[float]) -> Any:
     """Return a matrix whose diagonal is larger than the rest of each row."""
-    return (beside_diagonal(x) + np.diag(diagonal * signs)).astype(x.dtype)
+    return (_beside_diagonal(x) + np.diag(diagonal * signs)).astype(x.dtype)
 
 
-def symmetric_matrix(x: Any, diagonal: Any) -> Any:
+def _symmetric_matrix(x: Any, diagonal: Any) -> Any:
     """Return a Hermitian matrix whose diagonal is larger than the rest of each row."""
-    lower = np.tril(beside_diagonal(x))
+    lower = np.tril(_beside_diagonal(x))
     return (lower + lower.conj().T + np.diag(diagonal)).astype(x.dtype)

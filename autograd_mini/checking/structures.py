@@ -31,9 +31,9 @@ class Fields:
     def __init__(self, template: Any) -> None:
         self.template = template
         self.names = [f.name for f in fields(template) if hasattr(template, f.name)]
-        self.values = [open_dataclasses(getattr(template, n)) for n in self.names]
+        self.values = [_open_dataclasses(getattr(template, n)) for n in self.names]
 
-    def with_values(self, values: Any) -> Any:
+    def _with_values(self, values: Any) -> Any:
         """Return a copy of the dataclass with other values."""
         made = copy(self.template)
         for name, value in zip(self.names, values, strict=True):
@@ -42,7 +42,7 @@ class Fields:
 
 
 @cache
-def tree_library() -> Any:
+def _tree_library() -> Any:
     """Return optree, with `Fields` registered in our own namespace."""
     import optree
 
@@ -50,43 +50,43 @@ def tree_library() -> Any:
     trees.register_pytree_node(
         Fields,
         lambda record: (record.values, record, record.names),
-        lambda record, values: record.with_values(values),
+        lambda record, values: record._with_values(values),
         path_entry_type=optree.GetAttrEntry,
         namespace=NAMESPACE,
     )
     return trees
 
 
-def is_record(value: Any) -> bool:
+def _is_record(value: Any) -> bool:
     """Is a value an instance of a dataclass?"""
     return is_dataclass(value) and not isinstance(value, (type, *LEAVES))
 
 
-def open_dataclasses(argument: Any) -> Any:
+def _open_dataclasses(argument: Any) -> Any:
     """Replace dataclasses in an argument by containers."""
     if isinstance(argument, LEAVES):
         return argument
-    if is_record(argument):
+    if _is_record(argument):
         return Fields(argument)
-    if any(map(is_record, flatten(argument)[0])):
-        return tree_library().tree_map(open_dataclasses, argument)
+    if any(map(_is_record, flatten(argument)[0])):
+        return _tree_library().tree_map(_open_dataclasses, argument)
     return argument
 
 
 def take_apart(argument: Any) -> tuple[list[Any], Rebuild]:
     """Return the leaves of an argument, and the function that rebuilds it from other leaves."""
     leaves, rebuild = flatten(argument)
-    if not any(map(is_record, leaves)):
+    if not any(map(_is_record, leaves)):
         return leaves, rebuild
-    trees = tree_library()
-    leaves, structure = trees.tree_flatten(open_dataclasses(argument), namespace=NAMESPACE)
+    trees = _tree_library()
+    leaves, structure = trees.tree_flatten(_open_dataclasses(argument), namespace=NAMESPACE)
     return leaves, lambda new: trees.tree_unflatten(structure, new)
 
 
-def accessors(argument: Any) -> list[Any]:
+def _accessors(argument: Any) -> list[Any]:
     """Return the path to each leaf."""
-    found: list[Any] = tree_library().tree_accessors(
-        open_dataclasses(argument), namespace=NAMESPACE
+    found: list[Any] = _tree_library().tree_accessors(
+        _open_dataclasses(argument), namespace=NAMESPACE
     )
     return found
 
@@ -95,7 +95,7 @@ def write_leaf_places(argument: Any, name: str) -> list[str]:
     """Write the place of each leaf of an argument as Python code."""
     if isinstance(argument, LEAVES):
         return [name]
-    return [way.codify(name) for way in accessors(argument)]
+    return [way.codify(name) for way in _accessors(argument)]
 
 
 # ── a gradient ───────────────────────────────────────────────────────────────────────────────
@@ -114,16 +114,16 @@ def match_gradient(
     Raises:
         Problem: if a leaf has no gradient, or a gradient has no leaf.
     """
-    ways = accessors(argument)
-    found = [follow_accessor(given, way) for way in ways]
-    count = sum(1 for _ in leaves_of(given))
+    ways = _accessors(argument)
+    found = [_follow_accessor(given, way) for way in ways]
+    count = sum(1 for _ in _leaves_of(given))
     named = sum(1 for x in found if x is not ABSENT)
     if any(found[i] is ABSENT for i in checked) or named < count:
-        raise describe_mismatch(argument, given, name, what)
+        raise _describe_mismatch(argument, given, name, what)
     return [found[i] for i in checked]
 
 
-def follow_accessor(given: Any, way: Any) -> Any:
+def _follow_accessor(given: Any, way: Any) -> Any:
     """Return the value at the path of a leaf; `ABSENT` if there is none."""
     for step in way:
         key = step.entry
@@ -138,35 +138,35 @@ def follow_accessor(given: Any, way: Any) -> Any:
     return given
 
 
-def leaves_of(given: Any) -> Any:
+def _leaves_of(given: Any) -> Any:
     """Yield the leaves of a gradient; None counts as a leaf."""
     if isinstance(given, Mapping):
         inside = list(given.values())
     elif isinstance(given, (list, tuple)):
         inside = list(given)
-    elif is_record(given):
+    elif _is_record(given):
         inside = [getattr(given, f.name) for f in fields(given)]
     else:
         yield given
         return
     for value in inside:
-        yield from leaves_of(value)
+        yield from _leaves_of(value)
 
 
-def describe_mismatch(argument: Any, given: Any, name: str, what: str) -> Problem:
+def _describe_mismatch(argument: Any, given: Any, name: str, what: str) -> Problem:
     """Return the problem of a gradient with other names or another length."""
     text = (
-        f"{what} returned {outline(given)} for {name}; expected its own structure, "
-        f"{outline(argument)}"
+        f"{what} returned {_outline(given)} for {name}; expected its own structure, "
+        f"{_outline(argument)}"
     )
     return problem(Kind.SHAPE, text, name)
 
 
-def outline(value: Any) -> str:
+def _outline(value: Any) -> str:
     """Describe a container by its names or its length."""
     if isinstance(value, Mapping):
         return f"a dict of {', '.join(map(repr, value)) or 'nothing'}"
-    if is_record(value):
+    if _is_record(value):
         names = ", ".join(f.name for f in fields(value))
         return f"{type(value).__name__}({names})"
     if isinstance(value, tuple) and hasattr(value, "_fields"):

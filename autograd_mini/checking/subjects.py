@@ -139,8 +139,8 @@ class Subject:
         result = self.call(values)
         outputs = output_arrays(result)
         if self.may_be_pair:
-            self.refuse_pair(result, outputs)
-        refuse_mutation(values, before, inputs.names, "the function")
+            self._refuse_pair(result, outputs)
+        _refuse_mutation(values, before, inputs.names, "the function")
         started = perf_counter()
         again = output_arrays(self.call(copy_arrays(before)))
         self.seconds = perf_counter() - started
@@ -156,7 +156,7 @@ class Subject:
         self.epsilon = float(max([*units, self.epsilon]))
         return [np.asarray(coordinates(y), np.float64) for y in outputs]
 
-    def refuse_pair(self, result: Any, outputs: Arrays) -> None:
+    def _refuse_pair(self, result: Any, outputs: Arrays) -> None:
         """Refuse a function without `jac=` that seems to return its value and gradient.
 
         Raises:
@@ -211,15 +211,15 @@ class Subject:
         before, cotangents = inputs.values(point), self.natural_weights(weights)
         values, gs = copy_arrays(before), copy_arrays(cotangents)
         found = self.pull_back(values, gs)
-        refuse_mutation(values, before, inputs.names, self.what)
-        refuse_mutation(gs, cotangents, ["the cotangent"] * len(gs), self.what)
-        self.refuse_exchanged(found, before)
+        _refuse_mutation(values, before, inputs.names, self.what)
+        _refuse_mutation(gs, cotangents, ["the cotangent"] * len(gs), self.what)
+        self._refuse_exchanged(found, before)
         return [
             self.check_cotangent(g, x, i)
             for i, (g, x) in enumerate(zip(found, before, strict=True))
         ]
 
-    def refuse_exchanged(self, found: list[Any], values: Arrays) -> None:
+    def _refuse_exchanged(self, found: list[Any], values: Arrays) -> None:
         """Refuse two cotangents that have each other's shape."""
         if len(found) < 2:
             return
@@ -284,7 +284,7 @@ class Subject:
         if array.dtype.kind == "c" and not is_complex:
             text = f"{self.what} returned {array.dtype} for {name}, which is real"
             raise problem(Kind.DTYPE, text, name)
-        self.refuse_narrow_dtype(array, x, name)
+        self._refuse_narrow_dtype(array, x, name)
         real = array.astype(np.complex128) if is_complex else array
         return coordinates(real)
 
@@ -296,14 +296,14 @@ class Subject:
         except ValueError:
             fits = False
         if not fits:
-            hint = self.argnums_hint(name) if value is None else ""
+            hint = self._argnums_hint(name) if value is None else ""
             text = (
                 f"{self.what} returned {value!r:.60} for {name}; expected an array of numbers{hint}"
             )
             raise problem(Kind.SHAPE, text, name)
         return array
 
-    def argnums_hint(self, name: str) -> str:
+    def _argnums_hint(self, name: str) -> str:
         """Suggest how to leave an input out, if it is one of several whole arguments."""
         inputs = self.inputs
         if name not in inputs.arguments or len(inputs.moving) < 2:
@@ -312,7 +312,7 @@ class Subject:
         chosen = others[0] if len(others) == 1 else tuple(others)
         return f"; argnums={chosen} leaves it out"
 
-    def refuse_narrow_dtype(self, array: np.ndarray, x: Any, name: str) -> None:
+    def _refuse_narrow_dtype(self, array: np.ndarray, x: Any, name: str) -> None:
         """Refuse a cotangent whose dtype is narrower than that of the input and the results."""
         if array.dtype.kind not in "fc" or not isinstance(x, (np.ndarray, np.generic)):
             return
@@ -325,7 +325,7 @@ class Subject:
             raise problem(Kind.DTYPE, text, name)
 
 
-def refuse_mutation(after: Arrays, before: Arrays, names: Sequence[str], what: str) -> None:
+def _refuse_mutation(after: Arrays, before: Arrays, names: Sequence[str], what: str) -> None:
     """Refuse a function that writes into its arguments."""
     for a, b, name in zip(after, before, names, strict=True):
         if not same_numbers(a, b):

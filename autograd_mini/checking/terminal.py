@@ -84,7 +84,7 @@ def check_options(parser: ArgumentParser) -> None:
         rules.add_argument(f"--{name}", metavar="FUNCTION", help=f"{name}{called}")
     checking = parser.add_argument_group("the check")
     row = checking.add_argument
-    row("--argnums", type=read_by(read_choice), metavar="0,2",
+    row("--argnums", type=read_by(_read_choice), metavar="0,2",
         help="which inputs are differentiated, by position or name; the others stay")  # fmt: skip
     row("--order", type=int, choices=(1, 2), default=1, help="2 for the gradient's gradient, too")
     row("--seed", type=read_by(parse_seed), default=0, help="of the random inputs and cotangent")
@@ -100,7 +100,7 @@ def check_options(parser: ArgumentParser) -> None:
         help="that a search tries: like those given, or any")  # fmt: skip
     row(
         "--examples",
-        type=read_by(read_count),
+        type=read_by(_read_count),
         default=100,
         help="that a search tries, 100 by default",
     )
@@ -109,7 +109,7 @@ def check_options(parser: ArgumentParser) -> None:
     output.add_argument("--html", metavar="FILE", help="write the report as a page")
 
 
-def read_choice(text: str) -> tuple[str, ...]:
+def _read_choice(text: str) -> tuple[str, ...]:
     """Read positions or names of inputs, such as `0,2` or `x,w`.
 
     Raises:
@@ -121,7 +121,7 @@ def read_choice(text: str) -> tuple[str, ...]:
     return parts
 
 
-def read_count(text: str) -> int:
+def _read_count(text: str) -> int:
     """Read a number of examples.
 
     Raises:
@@ -132,7 +132,7 @@ def read_count(text: str) -> int:
     return int(text)
 
 
-def exit_code(report: Report) -> int:
+def _exit_code(report: Report) -> int:
     """Return the exit code: 0 if the gradient is right, 3 if undecided, 1 if it is wrong."""
     return 3 if report.undecided else 0 if report.ok else 1
 
@@ -140,22 +140,22 @@ def exit_code(report: Report) -> int:
 def check(asked: Namespace) -> int:
     """Run a check, print the report, and return the exit code."""
     standard_output()
-    page_path = None if asked.html is None else writable_path(asked.html)
+    page_path = None if asked.html is None else _writable_path(asked.html)
     if asked.file is not None and os.path.isfile(asked.file):
         asked.file = os.path.abspath(asked.file)  # the checked file may go to another folder
     function = find_function(asked.function)
-    given = named_gradients(asked)
+    given = _named_gradients(asked)
     at = make_point(function, asked.inputs or (), asked.file, asked.seed, asked.scale, asked.dtype)
     settings = {name: getattr(asked, name) for name in PASSED_ON}
     settings |= {"names": at.names, **given}
     settings |= {"keep_dtype": asked.dtype in ("float32", "complex64")}
     if asked.argnums is not None:
-        settings["argnums"] = chosen_positions(asked.argnums, at)
+        settings["argnums"] = _chosen_positions(asked.argnums, at)
     elif len(at.chosen) < len(at.names):
         settings["argnums"] = at.chosen
     try:
         if asked.search:
-            return run_search(function, at, settings, asked, page_path)
+            return _run_search(function, at, settings, asked, page_path)
         report = gradcheck(function, *at.arguments, **settings, raises=False)
     except AutogradError as error:
         raise ArgumentError(f"{error}; the inputs are {at}") from error
@@ -163,11 +163,11 @@ def check(asked: Namespace) -> int:
         text = f"{describe_error(error)}; the inputs are {at}: give those that the function takes"
         raise ArgumentError(text) from error
     write_page(page_path, report)
-    print_report(report.to_dict() if asked.json else report, asked)
-    return exit_code(report)
+    _print_report(report.to_dict() if asked.json else report, asked)
+    return _exit_code(report)
 
 
-def writable_path(path: str) -> str:
+def _writable_path(path: str) -> str:
     """Return the absolute path of a file that can be written.
 
     Raises:
@@ -185,7 +185,7 @@ def writable_path(path: str) -> str:
     return whole
 
 
-def chosen_positions(parts: tuple[str, ...], at: Point) -> list[int]:
+def _chosen_positions(parts: tuple[str, ...], at: Point) -> list[int]:
     """Return the positions of inputs that were chosen by position or name.
 
     Raises:
@@ -201,7 +201,7 @@ def chosen_positions(parts: tuple[str, ...], at: Point) -> list[int]:
     return found
 
 
-def named_gradients(asked: Namespace) -> dict[str, Any]:
+def _named_gradients(asked: Namespace) -> dict[str, Any]:
     """Return the gradient that the user named, by its keyword."""
     found: dict[str, Any] = {}
     for name in GRADIENTS:
@@ -212,9 +212,9 @@ def named_gradients(asked: Namespace) -> dict[str, Any]:
     return found
 
 
-def print_report(found: Any, asked: Namespace) -> None:
+def _print_report(found: Any, asked: Namespace) -> None:
     """Print a report, or plain values as JSON."""
-    text = json.dumps(jsonable(found), indent=2) if asked.json else found
+    text = json.dumps(_jsonable(found), indent=2) if asked.json else found
     print(text, file=asked.output)
 
 
@@ -226,7 +226,7 @@ def write_page(path: str | None, report: Report) -> None:
         write_file(path, page(report))
 
 
-def run_search(
+def _run_search(
     function: Any, at: Point, settings: dict[str, Any], asked: Namespace, page_path: str | None
 ) -> int:
     """Search for a counterexample, print it, and return the exit code; 0 if there is none."""
@@ -245,16 +245,16 @@ def run_search(
         write_page(page_path, found.report)
     elif page_path is not None:
         print_error("autograd-mini check: nothing was found, so no page is written")
-    print_report(explored.to_dict() if asked.json else explored, asked)
-    return 0 if found is None else exit_code(found.report)
+    _print_report(explored.to_dict() if asked.json else explored, asked)
+    return 0 if found is None else _exit_code(found.report)
 
 
-def jsonable(value: Any) -> Any:
+def _jsonable(value: Any) -> Any:
     """Convert values for JSON: NaN and infinity become strings."""
     if isinstance(value, dict):
-        return {str(key): jsonable(part) for key, part in value.items()}
+        return {str(key): _jsonable(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [jsonable(part) for part in value]
+        return [_jsonable(part) for part in value]
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value

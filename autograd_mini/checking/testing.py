@@ -25,7 +25,7 @@ def __dir__() -> list[str]:
     return [*__all__, *(name for name in globals() if name.startswith("__"))]
 
 
-def fail_briefly(check: Callable[Parameters, Report]) -> Callable[Parameters, Report]:
+def _fail_briefly(check: Callable[Parameters, Report]) -> Callable[Parameters, Report]:
     """Wrap a check so that a failing test shows only the report."""
 
     @wraps(check)
@@ -42,5 +42,5 @@ def fail_briefly(check: Callable[Parameters, Report]) -> Callable[Parameters, Re
     return check_or_fail
 
 
-gradcheck = fail_briefly(check_gradient)
-layer = fail_briefly(check_layer)
+gradcheck = _fail_briefly(check_gradient)
+layer = _fail_briefly(check_layer)

@@ -76,7 +76,7 @@ class Parser(ArgumentParser):
         print(message, end="", file=file or sys.stderr)  # argparse passes over a full disk
 
 
-def make_parser() -> ArgumentParser:
+def _make_parser() -> ArgumentParser:
     """Make the parser of all subcommands."""
     top = Parser(
         prog="autograd-mini",
@@ -109,10 +109,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if "--json" in words:
             with divert_output(for_good=is_program) as output:
-                return run_command(words, output)
+                return _run_command(words, output)
         if is_program and hasattr(sys.stdout, "reconfigure"):  # ± and … in a narrow encoding
             sys.stdout.reconfigure(errors="backslashreplace")
-        code = run_command(words, None)
+        code = _run_command(words, None)
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
@@ -132,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return BAD_USAGE
 
 
-def run_command(words: Sequence[str], output: Any) -> int:
+def _run_command(words: Sequence[str], output: Any) -> int:
     """Run a command, and print its error if it has one.
 
     Args:
@@ -144,7 +144,7 @@ def run_command(words: Sequence[str], output: Any) -> int:
     """
     title = "autograd-mini"
     try:
-        asked = make_parser().parse_args(words)
+        asked = _make_parser().parse_args(words)
         asked.output, title = output, f"autograd-mini {asked.name}"
         return asked.run(asked)
     except KeyboardInterrupt:

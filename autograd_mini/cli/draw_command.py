@@ -52,7 +52,7 @@ def draw_options(parser: ArgumentParser) -> None:
     row("--view", help="operations, tensors, forward, backward, compiled, scalars or neurons")
     row("--sample", metavar="x.npy", help="an input of a network, whose neurons show their values")
     row("--direction", help="TB or LR")
-    row("--limit", type=parse_limit, default=40, help="about how many boxes; all for no limit")
+    row("--limit", type=_parse_limit, default=40, help="about how many boxes; all for no limit")
     row("--open", action="append", metavar="SCOPE",
         help="a scope to show open, as mlp/dense_2 or block_*; or a depth")  # fmt: skip
     row("--overlay", action="append", metavar="NAME",
@@ -62,7 +62,7 @@ def draw_options(parser: ArgumentParser) -> None:
     row("--engine", default="graphviz-pure", help="the layout program, graphviz-pure or dot")
 
 
-def parse_limit(text: str) -> int | None:
+def _parse_limit(text: str) -> int | None:
     """Read a number of boxes, or `all`."""
     return None if text == "all" else int(text)
 
@@ -77,8 +77,8 @@ def draw(asked: Namespace) -> int:
     if asked.open and len(asked.open) == 1 and asked.open[0].isdigit():
         options["open"] = int(asked.open[0])
     if asked.sample:
-        options["sample"] = load_vector(asked.sample)
-    subject = load_subject(asked)
+        options["sample"] = _load_vector(asked.sample)
+    subject = _load_subject(asked)
     for path in outputs:
         written = viz.render(subject, path, format=asked.format, **options)
         if not str(path).startswith("/dev/"):  # a picture on standard output is alone there
@@ -86,7 +86,7 @@ def draw(asked: Namespace) -> int:
     return 0
 
 
-def load_vector(path: str) -> Any:
+def _load_vector(path: str) -> Any:
     """Load the array of a file.
 
     Raises:
@@ -100,7 +100,7 @@ def load_vector(path: str) -> Any:
         ) from error
 
 
-def load_subject(asked: Namespace) -> Any:
+def _load_subject(asked: Namespace) -> Any:
     """Return the object to draw: the one that was named, or its result for the inputs.
 
     Raises:
@@ -115,7 +115,7 @@ def load_subject(asked: Namespace) -> Any:
     arguments: list[Any] = []
     if given or positional_parameters(thing):
         at = make_point(thing, asked.inputs or (), asked.file, asked.seed, asked.scale, asked.dtype)
-        arguments = [make_tensors(x, n) for x, n in zip(at.arguments, at.names, strict=True)]
+        arguments = [_make_tensors(x, n) for x, n in zip(at.arguments, at.names, strict=True)]
     try:
         return thing(*arguments)
     except AutogradError as error:
@@ -125,10 +125,10 @@ def load_subject(asked: Namespace) -> Any:
         raise ArgumentError(text) from error
 
 
-def make_tensors(x: Any, name: str) -> Any:
+def _make_tensors(x: Any, name: str) -> Any:
     """Turn floating-point numbers into a tensor with this name, also in dicts; keep integers."""
     if isinstance(x, dict):
-        return {key: make_tensors(part, f"{name}.{key}") for key, part in x.items()}
+        return {key: _make_tensors(part, f"{name}.{key}") for key, part in x.items()}
     if isinstance(x, Tensor) or not isinstance(x, (np.ndarray, np.generic, float, complex)):
         return x
     return tensor(x, name=name) if np.asarray(x).dtype.kind in "fc" else x

@@ -34,7 +34,7 @@ class Shape:
     name: str
     lengths: tuple[int, ...]
 
-    def draw_values(self, generator: np.random.Generator, scale: float, dtype: str) -> Any:
+    def _draw_values(self, generator: np.random.Generator, scale: float, dtype: str) -> Any:
         """Draw standard normal numbers times a scale."""
         values = scale * generator.normal(size=self.lengths)
         if np.dtype(dtype).kind == "c":
@@ -61,19 +61,19 @@ def parse_shape(text: str) -> Shape:
     if lengths.startswith("(") and lengths.endswith(")"):
         lengths = lengths[1:-1].strip()
     parts = [part.strip() for part in lengths.removesuffix(",").split(",")] if lengths else []
-    if not is_name(name) or not equals or not all(part.isdecimal() for part in parts):
+    if not _is_name(name) or not equals or not all(part.isdecimal() for part in parts):
         raise ArgumentError(
             f"{text!r:.80} is not a shape; write name=lengths, as x=3,4, or x= for one number"
         )
     if len(parts) > DEEPEST or any(len(part) > 18 for part in parts):
-        raise ArgumentError(too_large_text(text))
+        raise ArgumentError(_too_large_text(text))
     found = tuple(map(int, parts))
     if math.prod(found) > LARGEST or max(found, default=0) > LARGEST:
-        raise ArgumentError(too_large_text(text))
+        raise ArgumentError(_too_large_text(text))
     return Shape(name.strip(), found)
 
 
-def too_large_text(text: str) -> str:
+def _too_large_text(text: str) -> str:
     """Return the message that a shape is too large."""
     return (
         f"{text!r:.80} is too large; --shape draws up to {LARGEST:,} numbers in up to {DEEPEST} "
@@ -81,7 +81,7 @@ def too_large_text(text: str) -> str:
     )
 
 
-def is_name(text: str) -> bool:
+def _is_name(text: str) -> bool:
     """Return whether a text is a name or a dotted name."""
     parts = text.strip().split(".")
     return all(parts) and len(parts) <= DEEPEST
@@ -121,7 +121,7 @@ def parse_value(text: str) -> Value:
     """
     name, equals, written = text.partition("=")
     try:
-        if not is_name(name) or not equals:
+        if not _is_name(name) or not equals:
             raise ValueError
         found = ast.literal_eval(written.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
@@ -129,7 +129,7 @@ def parse_value(text: str) -> Value:
             f"{text!r:.80} is not a value; write name=literal, as n=3, x=[0.5, 1.0] or "
             "mode=\"'same'\""
         ) from None
-    if nesting_depth(found) > DEEPEST:
+    if _nesting_depth(found) > DEEPEST:
         raise ArgumentError(f"{text!r:.80} is nested more than {DEEPEST} deep; give a flatter one")
     try:
         array = np.array(found) if isinstance(found, list) else None
@@ -142,7 +142,7 @@ def parse_value(text: str) -> Value:
     return Value(name.strip(), array if numeric else found)
 
 
-def nesting_depth(value: Any) -> int:
+def _nesting_depth(value: Any) -> int:
     """Return how deep lists, tuples, sets and dicts are nested."""
     level, deep = [value], 0
     while level := [x for x in level if isinstance(x, (list, tuple, set, dict))]:
@@ -152,7 +152,7 @@ def nesting_depth(value: Any) -> int:
     return deep
 
 
-def load_arrays(path: str) -> dict[str, Any]:
+def _load_arrays(path: str) -> dict[str, Any]:
     """Load the arrays of a file that `np.savez` wrote, by name.
 
     Raises:
@@ -198,13 +198,13 @@ class Point:
 
     def __str__(self) -> str:
         rows = zip(self.names, self.arguments, strict=True)
-        return ", ".join(f"{name} {describe_argument(x)}" for name, x in rows)
+        return ", ".join(f"{name} {_describe_argument(x)}" for name, x in rows)
 
 
-def describe_argument(x: Any) -> str:
+def _describe_argument(x: Any) -> str:
     """Describe an argument in few words."""
     if isinstance(x, dict):
-        return "{" + ", ".join(f"{k!r}: {describe_argument(part)}" for k, part in x.items()) + "}"
+        return "{" + ", ".join(f"{k!r}: {_describe_argument(part)}" for k, part in x.items()) + "}"
     return f"{x.dtype}{x.shape}" if isinstance(x, (np.ndarray, np.generic)) else f"{x!r:.40}"
 
 
@@ -222,7 +222,7 @@ def make_point(
         ArgumentError: if an argument is missing, or there is no such parameter.
     """
     generator = np.random.default_rng(seed)
-    named = load_arrays(file) if file is not None else {}
+    named = _load_arrays(file) if file is not None else {}
     parameters = positional_parameters(function)
     if parameters is not None:  # a file may hold more
         names = {p.name for p in parameters}
@@ -232,17 +232,17 @@ def make_point(
         raise ArgumentError(f"{', '.join(twice)} is given more than once; give each input once")
     for one in given:
         drawn = isinstance(one, Shape)
-        named[one.name] = one.draw_values(generator, scale, dtype) if drawn else one.value  # type: ignore[union-attr]
+        named[one.name] = one._draw_values(generator, scale, dtype) if drawn else one.value  # type: ignore[union-attr]
     arguments = nest_names(named)
     title = getattr(function, "__name__", type(function).__name__)
     if parameters is None:
         if not arguments:
             raise ArgumentError(f"no inputs were given for {title}; give --shape x=3,4")
         return Point(list(arguments.values()), list(arguments), list(range(len(arguments))))
-    return order_arguments(title, parameters, arguments)
+    return _order_arguments(title, parameters, arguments)
 
 
-def order_arguments(
+def _order_arguments(
     title: str, parameters: Sequence[inspect.Parameter], arguments: dict[str, Any]
 ) -> Point:
     """Put arguments into the order of the parameters; defaults fill the gaps."""

@@ -37,14 +37,14 @@ def divert_output(*, for_good: bool) -> Iterator[IO[str]]:
             cannot print after the result.
     """
     out = standard_output()
-    descriptor = descriptor_of(out)
+    descriptor = _descriptor_of(out)
     if descriptor is None:  # a stream in memory, as tests have
         with redirect_stdout(sys.stderr):
             yield out
         return
     out.flush()
     kept = os.dup(descriptor)
-    other = descriptor_of(sys.stderr)
+    other = _descriptor_of(sys.stderr)
     os.dup2(os.open(os.devnull, os.O_WRONLY) if other is None else other, descriptor)
     try:
         with (
@@ -64,7 +64,7 @@ def discard_output() -> None:
 
     Without this, the interpreter fails when it ends, and returns another exit code.
     """
-    descriptor = descriptor_of(sys.stdout)
+    descriptor = _descriptor_of(sys.stdout)
     if descriptor is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
@@ -76,7 +76,7 @@ def print_error(text: str) -> None:
             print(show_text(text), file=sys.stderr, flush=True)
 
 
-def descriptor_of(stream: Any) -> int | None:
+def _descriptor_of(stream: Any) -> int | None:
     """Return the file descriptor of a stream, None if it has none or is closed."""
     try:
         return int(stream.fileno())

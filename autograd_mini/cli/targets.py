@@ -44,7 +44,7 @@ def find_object(text: str, beside: str = "") -> Any:
         raise ArgumentError(
             f"{text!r} names no function; write module:function or file.py:function"
         )
-    module = import_file(Path(place)) if place.endswith(".py") else import_by_name(place)
+    module = _import_file(Path(place)) if place.endswith(".py") else _import_by_name(place)
     try:
         return reduce(getattr, name.split("."), module)
     except AttributeError:
@@ -53,7 +53,7 @@ def find_object(text: str, beside: str = "") -> Any:
         raise ArgumentError(f"{place} has no {name!r}; it has {listed}") from None
 
 
-def import_by_name(name: str) -> ModuleType:
+def _import_by_name(name: str) -> ModuleType:
     """Import a module as a program in the working directory would."""
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
@@ -65,14 +65,14 @@ def import_by_name(name: str) -> ModuleType:
                 f"there is no module {error.name!r} here or among the installed ones; "
                 "write its path for a file, as path/to/file.py:function"
             ) from None
-        raise failed_import(name, error) from error
+        raise _failed_import(name, error) from error
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever the module does when it is run
-        raise failed_import(name, error) from error
+        raise _failed_import(name, error) from error
 
 
-def import_file(path: Path) -> ModuleType:
+def _import_file(path: Path) -> ModuleType:
     """Run a file once, as a module of its name; it may import modules of its directory."""
     path = path.expanduser().resolve()
     if not path.is_file():
@@ -95,11 +95,11 @@ def import_file(path: Path) -> ModuleType:
         raise
     except BaseException as error:  # whatever the file does when it is run
         sys.modules.pop(name, None)
-        raise failed_import(str(path), error) from error
+        raise _failed_import(str(path), error) from error
     return module
 
 
-def failed_import(place: str, error: BaseException) -> ArgumentError:
+def _failed_import(place: str, error: BaseException) -> ArgumentError:
     """Return the error that running a module raised an error, with its place."""
     if isinstance(error, SystemExit):
         return ArgumentError(

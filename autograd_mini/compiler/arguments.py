@@ -52,7 +52,7 @@ def call_signature(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Key, 
     both: Any = (args, kwargs)
     leaves, structure = optree.tree_flatten(both)
     leaves = [as_native_array(x) for x in leaves]
-    return (structure, *map(argument_key, leaves), *key_orders((args, kwargs))), leaves
+    return (structure, *map(_argument_key, leaves), *key_orders((args, kwargs))), leaves
 
 
 def as_native_array(x: Any) -> Any:
@@ -74,12 +74,12 @@ def key_orders(tree: Any) -> Iterator[Any]:
     """Yield the keys of nested dicts in their order, with their types."""
     if isinstance(tree, dict) and tree:
         yield tuple([(type(key), key) for key in tree])
-    for part in items_in(tree):
+    for part in _items_in(tree):
         if type(part) not in LEAVES:
             yield from key_orders(part)
 
 
-def items_in(tree: Any) -> Iterable[Any]:
+def _items_in(tree: Any) -> Iterable[Any]:
     """Return the items of a container, in order; nothing if it is not a container."""
     if isinstance(tree, dict):
         return tree.values()
@@ -99,7 +99,7 @@ def restore_key_orders(tree: Any, keys: Iterator[Any]) -> None:
     if isinstance(tree, dict) and tree:
         for _, key in next(keys):
             tree[key] = tree.pop(key)
-    for part in items_in(tree):
+    for part in _items_in(tree):
         if type(part) not in LEAVES:
             restore_key_orders(part, keys)
 
@@ -129,13 +129,13 @@ def snapshot_containers(tree: Any) -> Contents:
         container = waiting.pop()
         if type(container) in LEAVES:
             continue
-        parts = list(items_in(container))
-        found.append((container, keys_of(container), parts))
+        parts = list(_items_in(container))
+        found.append((container, _keys_of(container), parts))
         waiting += parts
     return found
 
 
-def keys_of(container: Any) -> list[Any] | None:
+def _keys_of(container: Any) -> list[Any] | None:
     """Return the keys of a dict in order, None for another container."""
     return list(container) if isinstance(container, dict) else None
 
@@ -147,9 +147,9 @@ def refuse_changed_containers(before: Contents) -> None:
         UnsupportedError: if a container does not hold the same items.
     """
     for container, keys, parts in before:
-        now = list(items_in(container))
+        now = list(_items_in(container))
         same = len(now) == len(parts) and all(map(is_, now, parts))
-        if not same or keys_of(container) != keys:
+        if not same or _keys_of(container) != keys:
             name = type(container).__name__
             raise UnsupportedError(
                 f"compile: the function writes into a {name} that it was given, which a program "
@@ -157,7 +157,7 @@ def refuse_changed_containers(before: Contents) -> None:
             )
 
 
-def argument_key(x: Any) -> Any:
+def _argument_key(x: Any) -> Any:
     """Return the part of the signature that one argument makes."""
     if is_value(x):
         if type(x) in NUMBERS:

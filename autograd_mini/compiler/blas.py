@@ -69,10 +69,10 @@ def find_blas() -> Library | None:
         return None
     for path in library_paths():
         try:
-            found = Library(find_routines(ctypes.PyDLL(path)), find_routines(ctypes.CDLL(path)))
+            found = Library(_find_routines(ctypes.PyDLL(path)), _find_routines(ctypes.CDLL(path)))
         except (OSError, AttributeError):
             continue
-        if all(multiplies_rightly(found, dtype) for dtype in KINDS):
+        if all(_multiplies_rightly(found, dtype) for dtype in KINDS):
             return found
     return None
 
@@ -93,7 +93,7 @@ def library_paths() -> Iterator[str]:
             yield str(path)
 
 
-def find_routines(opened: ctypes.CDLL) -> dict[str, Any]:
+def _find_routines(opened: ctypes.CDLL) -> dict[str, Any]:
     """Look the routines up in an opened library; AttributeError if it lacks one."""
     return {
         kind + name: find_routine(opened, kind + name)
@@ -112,7 +112,7 @@ def find_routine(opened: ctypes.CDLL, name: str) -> Any:
     raise AttributeError(f"no BLAS routine {name}")
 
 
-def multiplies_rightly(found: Library, dtype: np.dtype[Any]) -> bool:
+def _multiplies_rightly(found: Library, dtype: np.dtype[Any]) -> bool:
     """Try a library: whether its products are NumPy's."""
     a, b = np.arange(6, dtype=dtype).reshape(2, 3), np.arange(12, dtype=dtype).reshape(3, 4)
     whole, one = np.ones((2, 4), dtype), np.ones((2, 1), dtype)
@@ -146,7 +146,7 @@ def matrix_layout(x: Any) -> tuple[bytes, int] | None:
     return None
 
 
-def vector_layout(x: Any) -> int | None:
+def _vector_layout(x: Any) -> int | None:
     """Return the distance of a vector's elements, or None if BLAS cannot read the vector."""
     apart, rest = divmod(x.strides[0] if len(x) > 1 else x.itemsize, x.itemsize)
     return apart if rest == 0 and 0 < apart <= LARGEST else None
@@ -165,7 +165,7 @@ def bind_gemm(
     if result[0] == b"T":
         return bind_gemm(found, b.T, a.T, out.T, alpha, beta)
     (rows, inner), columns = a.shape, b.shape[1]
-    return bind_arguments(
+    return _bind_arguments(
         found.routine(KINDS[a.dtype] + "gemm", rows * inner * columns),
         *(right[0], left[0], columns, rows, inner, alpha, b, right[1], a, left[1]),
         *(make_factor(a.dtype, beta), out, result[1]),
@@ -182,25 +182,25 @@ def bind_gemv(
     if b.shape[1] != 1:
         a, b, out = b.T, a.T, out.T
     layout = matrix_layout(a)
-    step, result_step = vector_layout(b[:, 0]), vector_layout(out[:, 0])
+    step, result_step = _vector_layout(b[:, 0]), _vector_layout(out[:, 0])
     if layout is None or step is None or result_step is None:
         return None
     stored = a.T if layout[0] == b"N" else a
-    return bind_arguments(
+    return _bind_arguments(
         found.routine(KINDS[a.dtype] + "gemv", a.size),
         *(b"T" if layout[0] == b"N" else b"N", *stored.shape, alpha, a, layout[1]),
         *(b, step, make_factor(a.dtype, beta), out, result_step),
     )
 
 
-def bind_arguments(function: Any, *arguments: Any) -> Callable[[], None]:
+def _bind_arguments(function: Any, *arguments: Any) -> Callable[[], None]:
     """Bind a routine to its arguments, which live as long as the result."""
-    bound = partial(function, *map(address_of, arguments))
+    bound = partial(function, *map(_address_of, arguments))
     bound.arrays = arguments  # type: ignore[attr-defined]  # an address does not keep its array
     return bound
 
 
-def address_of(argument: Any) -> Any:
+def _address_of(argument: Any) -> Any:
     """Make the address of an argument, in the form that ctypes passes on without converting it."""
     if isinstance(argument, np.ndarray):
         return ctypes.c_void_p.from_param(argument.ctypes.data)
@@ -245,16 +245,16 @@ def prepare_product(
         alpha: a number, or an array without axes of out's dtype, which is read at each call. BLAS
             does not look at a and b where that array holds 0.
     """
-    refuse_operands(a, b, out)
+    _refuse_operands(a, b, out)
     beta = float(beta)  # a NumPy scalar would make float64 of float32
-    plain = prepare_with_numpy(a, b, out, beta)
+    plain = _prepare_with_numpy(a, b, out, beta)
     varies = isinstance(alpha, np.ndarray)
     if not varies and alpha == 0:  # BLAS would not look at a and b, and miss their NaN
         return lambda: plain(alpha)
     if can_use_blas(a, b, out):
         found = blas.find_blas()
         factor = alpha if varies else blas.make_factor(out.dtype, alpha)
-        matrices = as_matrices(a, b, out)
+        matrices = _as_matrices(a, b, out)
         vector = 1 in (a.ndim, b.ndim) or 1 in out.shape
         routine = blas.bind_gemv if vector else blas.bind_gemm
         run = routine(found, *matrices, factor, beta) if found else None
@@ -263,13 +263,13 @@ def prepare_product(
     return lambda: plain(alpha)
 
 
-def prepare_with_numpy(a: Any, b: Any, out: Any, beta: float) -> Callable[[float], None]:
+def _prepare_with_numpy(a: Any, b: Any, out: Any, beta: float) -> Callable[[float], None]:
     """Prepare the product by NumPy alone, as a function of alpha."""
     direct = (
         beta == 0
         and out.dtype == np.result_type(a, b)
         and out.dtype.kind in "fc"
-        and not may_overlap(a, b, out)
+        and not _may_overlap(a, b, out)
     )
 
     def call(alpha: float) -> None:
@@ -294,13 +294,13 @@ def prepare_with_numpy(a: Any, b: Any, out: Any, beta: float) -> Callable[[float
     return call
 
 
-def refuse_operands(a: Any, b: Any, out: Any) -> None:
+def _refuse_operands(a: Any, b: Any, out: Any) -> None:
     """Refuse operands that cannot be multiplied."""
     for name, x in (("a", a), ("b", b), ("out", out)):
         if not isinstance(x, np.ndarray):
             raise OperandError(f"gemm: {name} is a {type(x).__name__}; give a NumPy array")
     try:
-        shape = product_shape(a.shape, b.shape)
+        shape = _product_shape(a.shape, b.shape)
     except ValueError:
         raise ShapeError(
             f"gemm: {a.shape} and {b.shape} cannot be multiplied; the last axis of a must be as "
@@ -314,7 +314,7 @@ def refuse_operands(a: Any, b: Any, out: Any) -> None:
         raise ArgumentError("gemm: out is read-only; give an array that may be written")
 
 
-def product_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+def _product_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape of a product; ValueError if there is none."""
     if not a or not b or a[-1] != b[-2 if len(b) > 1 else 0]:
         raise ValueError
@@ -329,16 +329,16 @@ def can_use_blas(a: Any, b: Any, out: Any) -> bool:
         out.dtype in blas.KINDS
         and all(type(x) is np.ndarray and x.dtype == out.dtype for x in arrays)
         and all(x.ndim <= 2 and x.size > 0 and x.flags.aligned for x in arrays)
-        and not may_overlap(a, b, out)
+        and not _may_overlap(a, b, out)
     )
 
 
-def may_overlap(a: Any, b: Any, out: Any) -> bool:
+def _may_overlap(a: Any, b: Any, out: Any) -> bool:
     """Whether writing out might change an operand that is still to be read."""
     return np.may_share_memory(out, a) or np.may_share_memory(out, b)
 
 
-def as_matrices(a: Any, b: Any, out: Any) -> tuple[Any, Any, Any]:
+def _as_matrices(a: Any, b: Any, out: Any) -> tuple[Any, Any, Any]:
     """View vectors as a matrix of one row (a) or of one column (b), and out accordingly."""
     rows, columns = a.ndim > 1, b.ndim > 1
     if not rows and not columns:

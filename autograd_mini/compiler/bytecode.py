@@ -43,26 +43,26 @@ def kind_of_callable(x: Any) -> Callee:
     if x is UNKNOWN:
         return "unknown"
     if type(x) is CodeType:
-        return kind_of_code(x)
+        return _kind_of_code(x)
     if type(x) is FunctionType:
-        return kind_of_code(x.__code__)
+        return _kind_of_code(x.__code__)
     if type(x) is MethodType:
         return kind_of_callable(x.__func__)
     if id(x) in ALLOWED:
         return "harmless"
     if issubclass(type(x), type):
-        return kind_of_class(x)
+        return _kind_of_class(x)
     module = getattr(x, "__module__", None)
-    if type(x) is np.ufunc or (isinstance(module, str) and is_of_numpy(module)):
+    if type(x) is np.ufunc or (isinstance(module, str) and _is_of_numpy(module)):
         return "numpy"
     if hasattr(type(x), "__objclass__") or type(x).__module__ == "builtins":
-        return kind_of_builtin(x)
+        return _kind_of_builtin(x)
     if origin_of_module(type(x)) == "library":
-        return "numpy" if is_of_numpy(type(x).__module__) else "library"
-    return kind_of_instance(x)
+        return "numpy" if _is_of_numpy(type(x).__module__) else "library"
+    return _kind_of_instance(x)
 
 
-def kind_of_code(code: CodeType) -> Callee:
+def _kind_of_code(code: CodeType) -> Callee:
     """Return the kind of a function by its code."""
     origin = origin_of(code)
     if origin == "foreign":
@@ -72,18 +72,18 @@ def kind_of_code(code: CodeType) -> Callee:
     return "numpy" if "numpy" in code.co_filename.split("/") else "library"
 
 
-def kind_of_class(x: type) -> Callee:
+def _kind_of_class(x: type) -> Callee:
     """Return the kind of a class that is called."""
     origin = origin_of_module(x)
     if origin == "library":
-        return "numpy" if is_of_numpy(x.__module__) else "library"
+        return "numpy" if _is_of_numpy(x.__module__) else "library"
     bases = [kind for kind in x.__mro__ if id(kind) not in OWNERS]
     known = all(kind is object or origin_of_module(kind) in ("user", "library") for kind in bases)
     plain = type(x) is type and known and origin == "user"
     return "harmless" if plain or issubclass(x, BaseException) else "opaque"
 
 
-def kind_of_builtin(x: Any) -> Callee:
+def _kind_of_builtin(x: Any) -> Callee:
     """Return the kind of a callable made in C: methods of containers, functions of numbers."""
     owner = getattr(x, "__objclass__", None)
     holder = getattr(x, "__self__", None)
@@ -92,17 +92,17 @@ def kind_of_builtin(x: Any) -> Callee:
     if id(owner) in OWNERS or (holder is not None and id(type(holder)) in OWNERS):
         return "harmless"
     module = getattr(owner, "__module__", None) or type(holder).__module__
-    if is_of_numpy(module) and type(holder) is not np.ndarray:
+    if _is_of_numpy(module) and type(holder) is not np.ndarray:
         return "numpy"
     return "harmless" if holder is math else "opaque"
 
 
-def kind_of_instance(x: Any) -> Callee:
+def _kind_of_instance(x: Any) -> Callee:
     """Return the kind of an instance of a user's class that is called."""
     for kind in type(x).__mro__:
         call = vars(kind).get("__call__")
         if call is not None:
-            return kind_of_code(call.__code__) if type(call) is FunctionType else "opaque"
+            return _kind_of_code(call.__code__) if type(call) is FunctionType else "opaque"
     return "opaque"
 
 
@@ -119,7 +119,7 @@ DIRECT_NUMPY: Final = DIRECT.union(map(id, (*JOINING, *PRODUCTS)))
 """Functions of NumPy's which this library records without looking at the elements itself."""
 
 
-def is_marked(x: Any) -> bool:
+def _is_marked(x: Any) -> bool:
     """Tell whether a function or class of this library is marked: it reads no elements."""
     kind = type(x)
     if kind is not FunctionType and not issubclass(kind, type):
@@ -135,7 +135,7 @@ def takes_operands(x: Any) -> bool:
     """
     if type(x) is np.ufunc:
         return getattr(np, x.__name__, None) is x
-    return id(x) in DIRECT_NUMPY or is_marked(x) or is_marked(type(x))
+    return id(x) in DIRECT_NUMPY or _is_marked(x) or _is_marked(type(x))
 
 
 def comes_to_library(entered: Sequence[tuple[str, str]]) -> bool:
@@ -162,7 +162,7 @@ def is_plain_call(entered: Sequence[tuple[str, str]], name: str | None) -> bool:
     return first in ENTRIES or not first.startswith("__")
 
 
-def is_of_numpy(module: str) -> bool:
+def _is_of_numpy(module: str) -> bool:
     """Tell whether a module belongs to NumPy or SciPy."""
     return module.partition(".")[0] != "autograd_mini" and origin_of_name(module) == "library"
 
@@ -184,7 +184,7 @@ def visible_attribute(owner: Any, name: str) -> Any:
     if type(get) is FunctionType and not issubclass(type(owner), type):
         return UNKNOWN
     if type(raw) is MemberDescriptorType and not issubclass(type(owner), type):
-        return visible_slot(raw, owner)
+        return _visible_slot(raw, owner)
     if hasattr(type(raw), "__set__"):
         return UNKNOWN
     if not issubclass(type(owner), type):
@@ -200,7 +200,7 @@ def visible_attribute(owner: Any, name: str) -> Any:
     return raw if called or not hasattr(type(raw), "__get__") else UNKNOWN
 
 
-def visible_slot(slot: MemberDescriptorType, owner: Any) -> Any:
+def _visible_slot(slot: MemberDescriptorType, owner: Any) -> Any:
     """Return what a slot of an object holds, else `UNKNOWN`."""
     try:
         return slot.__get__(owner)

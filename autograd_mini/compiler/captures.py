@@ -48,9 +48,9 @@ class Captures:
         self.sources: list[Any] = []
         for operand in tracer.array_operands:
             if operand.value in program.constants:
-                source = find_source(operand.array, reach)
+                source = _find_source(operand.array, reach)
                 if source is not None:
-                    refuse_written_array(operand, tracer)
+                    _refuse_written_array(operand, tracer)
                     self.values.append(operand.value)
                     self.sources.append(source)
         changed = {leaf for leaf, _ in program.updates}
@@ -60,7 +60,7 @@ class Captures:
                 found
                 and value not in changed
                 and id(tensor) not in fixed
-                and is_replaceable(found[0])
+                and _is_replaceable(found[0])
             ):
                 self.values.append(value)
                 self.sources.append(found[0])
@@ -129,14 +129,14 @@ class Captures:
         for operand in tracer.array_operands:
             for x, content in zip(objects, contents, strict=True):
                 if operand.array is x and content_of(operand.leaf._value) != content:
-                    raise written_array_error(operand)
-        places = {identity_of(x): v for v, x in program.leaves.items()}
+                    raise _written_array_error(operand)
+        places = {_identity_of(x): v for v, x in program.leaves.items()}
         for operand in tracer.array_operands:
             if operand.value in program.constants:
-                places.setdefault(identity_of(operand.array), operand.value)
+                places.setdefault(_identity_of(operand.array), operand.value)
         values = []
         for x, value in zip(objects, self.values, strict=True):
-            again = places.get(identity_of(x))
+            again = places.get(_identity_of(x))
             if again is None:
                 raise CompileError(
                     f"compile: the two first calls recorded different programs: only the first "
@@ -147,19 +147,19 @@ class Captures:
         return values
 
 
-def is_replaceable(condition: Condition) -> bool:
+def _is_replaceable(condition: Condition) -> bool:
     """Tell whether another tensor may take the place of this one; optimizers keep their tensors."""
     return origin_of_module(type(condition.owner)) != "library"
 
 
-def identity_of(x: Any) -> Any:
+def _identity_of(x: Any) -> Any:
     """Return a key: of an array its memory and layout, so equal views share it; else the id."""
     if type(x) is not np.ndarray:
         return id(x)
     return x.__array_interface__["data"][0], x.shape, x.strides, x.dtype
 
 
-def find_source(array: Any, reach: Reach) -> Any:
+def _find_source(array: Any, reach: Reach) -> Any:
     """Return where an operand is found from outside; None if it was made in the call.
 
     A view of an array from outside is a new object at each call, on the same memory. Then the guard
@@ -179,7 +179,7 @@ def find_source(array: Any, reach: Reach) -> Any:
     return None
 
 
-def refuse_written_array(operand: ArrayOperand, tracer: Tracer) -> None:
+def _refuse_written_array(operand: ArrayOperand, tracer: Tracer) -> None:
     """Refuse a captured array that the function writes into.
 
     Raises:
@@ -189,10 +189,10 @@ def refuse_written_array(operand: ArrayOperand, tracer: Tracer) -> None:
         sum(operand.array is other.array for other in tracer.array_operands) > 1
         or not operand.is_unchanged()
     ):
-        raise written_array_error(operand)
+        raise _written_array_error(operand)
 
 
-def written_array_error(operand: ArrayOperand) -> CompileError:
+def _written_array_error(operand: ArrayOperand) -> CompileError:
     """Return the error of a captured array that the function writes into."""
     place = f", which it uses at {operand.line}" if operand.line else ""
     return CompileError(
@@ -231,7 +231,7 @@ def refuse_unreached_arrays(first: Tracer, second: Tracer, reach: Reach) -> None
     }
     for operand in second.array_operands:
         if id(operand.array) in before and operand.array.flags.writeable:
-            line = first_line_of(operand, first)
+            line = _first_line_of(operand, first)
             raise CompileError(
                 f"compile: an array of shape {operand.array.shape}, used at {line}, "
                 "comes from something that hides what it holds, so another array in its place "
@@ -240,7 +240,7 @@ def refuse_unreached_arrays(first: Tracer, second: Tracer, reach: Reach) -> None
             )
 
 
-def first_line_of(operand: ArrayOperand, first: Tracer) -> Any:
+def _first_line_of(operand: ArrayOperand, first: Tracer) -> Any:
     """Return where an array was used first in the first call."""
     return next(
         (other.line for other in first.array_operands if other.array is operand.array), None

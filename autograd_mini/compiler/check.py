@@ -40,7 +40,7 @@ as_it_is: Final[ContextVar[bool]] = ContextVar("autograd_mini_as_it_is", default
 """Whether compiled functions are called as they are, since one is being checked."""
 
 
-def call_as_it_is(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _call_as_it_is(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a function, and the compiled ones in it as they are, until the context ends."""
     as_it_is.set(True)
     return function(*args, **kwargs)
@@ -68,7 +68,7 @@ class Check:
     def run(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Compute both; return the function's result in the form of a program's."""
         entry = self._entry
-        contents = [content_of(x) for x in arrays_among(args, kwargs)]
+        contents = [content_of(x) for x in _arrays_among(args, kwargs)]
         try:
             outputs, news = run_quietly(
                 lambda: entry.executable.run_on_scratch(self._values), all="ignore"
@@ -78,14 +78,14 @@ class Check:
             failure = error
         drawn = self._generator_states()
         self._restore_generators(self._states)
-        tree = run_apart(lambda: call_as_it_is(function, args, kwargs))
+        tree = run_apart(lambda: _call_as_it_is(function, args, kwargs))
         if isinstance(failure, VARYING) and not entry.executable.draws:
             return entry.result.result_of_call(tree)  # as the function is called then
         if failure is not None:
             self.difference = f"the program raised {type(failure).__name__}: {failure}"
         else:
             self.difference = self._compare(tree, outputs, news, drawn)
-        if contents != [content_of(x) for x in arrays_among(args, kwargs)]:
+        if contents != [content_of(x) for x in _arrays_among(args, kwargs)]:
             self.difference = "the function writes into an array that it was given"
         if self.difference is not None and self._is_disturbed():
             self.difference = None
@@ -111,9 +111,8 @@ class Check:
             return "the function returned something of another structure, or another plain value"
         for place, (x, y) in enumerate(zip(found, outputs, strict=True)):
             if not self._agree(x, y, place):
-                return (
-                    f"output {place} is {describe_array(x)}, and {describe_array(y)} in the program"
-                )
+                ours, theirs = _describe_array(x), _describe_array(y)
+                return f"output {place} is {ours}, and {theirs} in the program"
         leaves = [program.leaves[leaf] for leaf, _ in program.updates]
         changed = {id(t): i for i, t in enumerate(leaves)}
         for tensor, value, _, _ in self._before:
@@ -123,7 +122,7 @@ class Check:
             agree = self._agree(tensor._value, wanted, end)
             if tensor._value is not wanted and not agree:
                 name = tensor.name or f"a tensor of shape {tensor.shape}"
-                now, then = describe_array(tensor._value), describe_array(wanted)
+                now, then = _describe_array(tensor._value), _describe_array(wanted)
                 return f"{name} becomes {now}, and {then} in the program"
         if not is_identical(drawn, self._generator_states()):
             return "they draw differently"
@@ -144,7 +143,7 @@ class Check:
         if x.dtype.kind not in "fc":
             return False
         program = self._entry.executable.program
-        if program.rounded and is_close(x, y, max(bound_of(x.dtype), coarsest_bound(program))):
+        if program.rounded and _is_close(x, y, max(_bound_of(x.dtype), _coarsest_bound(program))):
             return True
         return place is not None and self._is_rounding(x, y, place)
 
@@ -154,16 +153,16 @@ class Check:
         The inputs are rounded at random. If a pass has changed the order of sums, all results are
         rounded too, but then the difference must be small relative to the largest of them.
         """
-        if not has_same_nonfinite(x, y):
+        if not _has_same_nonfinite(x, y):
             return False
-        difference = largest_magnitude(x - y)
+        difference = _largest_magnitude(x - y)
         if difference <= NOISY * self._noise(place, throughout=False)[0]:
             return True
         program = self._entry.executable.program
         if not program.rounded:
             return False
         noise, size = self._noise(place, throughout=True)
-        bound = max(bound_of(x.dtype), coarsest_bound(program))
+        bound = max(_bound_of(x.dtype), _coarsest_bound(program))
         return difference <= min(NOISY * noise, bound * size)
 
     def _noise(self, place: int, throughout: bool) -> tuple[float, float]:
@@ -176,7 +175,7 @@ class Check:
         finally:
             self._restore_generators(after)
         return max(
-            largest_magnitude(np.asarray(exact[place]) - other[place]) for other in moved
+            _largest_magnitude(np.asarray(exact[place]) - other[place]) for other in moved
         ), size
 
     def _ends(
@@ -198,16 +197,16 @@ class Check:
         values = dict(zip(program.inputs, self._values, strict=True))
         old = {id(t): value for t, value, _, _ in self._before}
         values |= {v: old.get(id(t), t._value) for v, t in program.leaves.items()}
-        values = {v: round_at_random(x, generator) for v, x in values.items()} | program.constants
+        values = {v: _round_at_random(x, generator) for v, x in values.items()} | program.constants
 
         def run() -> None:
             nonlocal size
             for step in program.instructions:
-                compute_instruction(step, values)
+                _compute_instruction(step, values)
                 if throughout and not is_view(step):
                     for y in step.results:
-                        values[y] = round_at_random(values[y], generator)
-                        size = max(size, largest_magnitude(values[y]))
+                        values[y] = _round_at_random(values[y], generator)
+                        size = max(size, _largest_magnitude(values[y]))
 
         run_quietly(run, all="ignore")
         ends = [*program.outputs, *(new for _, new in program.updates)]
@@ -240,9 +239,9 @@ class Check:
         self._restore_leaves(self._before)
         self._restore_generators(self._states)
         now = tracer.instructions
-        recorded = interpret_values(executable.recorded, self._values)
+        recorded = _interpret_values(executable.recorded, self._values)
         self._restore_generators(self._states)
-        again = interpret_values(tracer.program("again", []), self._values[: len(tracer.inputs)])
+        again = _interpret_values(tracer.program("again", []), self._values[: len(tracer.inputs)])
         self._restore_generators(self._states)
         for a, b in zip(executable.recorded.instructions, now, strict=False):
             if a.primitive is not b.primitive:
@@ -252,7 +251,7 @@ class Check:
                     return f"{b.primitive.name} at {b.line}"
         if len(now) != len(executable.recorded.instructions):
             return "the end: another number of operations"
-        optimised = interpret_values(executable.program, self._values)
+        optimised = _interpret_values(executable.program, self._values)
         for step in executable.program.instructions:
             for y in step.results:
                 if y in recorded and not self._agree(recorded[y], optimised[y]):
@@ -271,25 +270,25 @@ class Check:
             generator.bit_generator.state = state
 
 
-def arrays_among(args: Any, kwargs: dict[str, Any]) -> list[Any]:
+def _arrays_among(args: Any, kwargs: dict[str, Any]) -> list[Any]:
     """Return the arrays among nested arguments."""
     return [x for x in leaves_in((args, kwargs)) if type(x) is np.ndarray]
 
 
-def interpret_values(program: Program, inputs: Sequence[Any]) -> dict[Value, Any]:
+def _interpret_values(program: Program, inputs: Sequence[Any]) -> dict[Value, Any]:
     """Interpret a program; return the value of everything in it."""
     values: dict[Value, Any] = dict(zip(program.inputs, inputs, strict=True))
     values |= {v: tensor._value for v, tensor in program.leaves.items()} | program.constants
 
     def run() -> None:
         for step in program.instructions:
-            compute_instruction(step, values)
+            _compute_instruction(step, values)
 
     run_quietly(run, all="ignore")
     return values
 
 
-def compute_instruction(step: Instruction, values: dict[Value, Any]) -> None:
+def _compute_instruction(step: Instruction, values: dict[Value, Any]) -> None:
     """Add the results of an instruction to the values."""
     arrays = [values[x] if type(x) is Value else x for x in step.operands]
     results = step.primitive.forward(*arrays, **step.params)
@@ -297,7 +296,7 @@ def compute_instruction(step: Instruction, values: dict[Value, Any]) -> None:
     values.update(zip(step.results, results, strict=True))
 
 
-def round_at_random(x: Any, generator: np.random.Generator | None) -> Any:
+def _round_at_random(x: Any, generator: np.random.Generator | None) -> Any:
     """Change numbers by about their last bit; without a generator, return them as they are."""
     data = np.asarray(x)
     if generator is None or data.dtype.kind not in "fc":
@@ -306,38 +305,38 @@ def round_at_random(x: Any, generator: np.random.Generator | None) -> Any:
     return (data * (1 + step)).astype(data.dtype)[()]
 
 
-def is_close(x: Any, y: Any, bound: float | None = None) -> bool:
+def _is_close(x: Any, y: Any, bound: float | None = None) -> bool:
     """Tell whether floating-point arrays agree, relative to the largest element."""
     x, y = np.asarray(x), np.asarray(y)
-    bound = bound or bound_of(x.dtype)
-    return has_same_nonfinite(x, y) and largest_magnitude(x - y) <= bound * largest_magnitude(y)
+    bound = bound or _bound_of(x.dtype)
+    return _has_same_nonfinite(x, y) and _largest_magnitude(x - y) <= bound * _largest_magnitude(y)
 
 
-def bound_of(dtype: np.dtype[Any]) -> float:
+def _bound_of(dtype: np.dtype[Any]) -> float:
     """Return how far results of a dtype may differ, relative to the largest of them."""
     return CLOSE.get(dtype.kind, {}).get(dtype.itemsize, 1e-9)
 
 
-def coarsest_bound(program: Program) -> float:
+def _coarsest_bound(program: Program) -> float:
     """Return how far results may differ, by the narrowest dtype in a program."""
     made = (y.dtype for step in program.instructions for y in step.results)
     read = (x.dtype for x in (*program.inputs, *program.leaves, *program.constants))
-    return max(map(bound_of, {*made, *read}), default=0.0)
+    return max(map(_bound_of, {*made, *read}), default=0.0)
 
 
-def has_same_nonfinite(x: Any, y: Any) -> bool:
+def _has_same_nonfinite(x: Any, y: Any) -> bool:
     """Tell whether NaN and infinity stand at the same places, with the same signs."""
     finite = np.isfinite(x)
     return bool(np.array_equal(finite, np.isfinite(y))) and has_same_bits(x[~finite], y[~finite])
 
 
-def largest_magnitude(x: Any) -> float:
+def _largest_magnitude(x: Any) -> float:
     """Return the largest magnitude of finite elements, 0 if there are none."""
     magnitudes = np.abs(x)[np.isfinite(x)] if np.ndim(x) else np.abs(x)
     return float(np.max(magnitudes, initial=0.0, where=np.isfinite(magnitudes)))
 
 
-def describe_array(x: Any) -> str:
+def _describe_array(x: Any) -> str:
     """Describe an array in a few characters."""
     data = np.asarray(x)
     if data.size == 1:

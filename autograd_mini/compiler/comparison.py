@@ -33,11 +33,11 @@ def compare_programs(first: Program, second: Program) -> None:
     if len(first.instructions) != len(second.instructions):
         longer = max(first, second, key=lambda p: len(p.instructions)).instructions
         extra = longer[min(len(first.instructions), len(second.instructions))]
-        raise_difference(extra, f"{extra.primitive.name} in one of them only")
+        _raise_difference(extra, f"{extra.primitive.name} in one of them only")
     for x, y in zip(first.outputs, second.outputs, strict=True):
         comparison.operand(None, x, y)
     if len(first.updates) != len(second.updates):
-        raise_difference(
+        _raise_difference(
             None, f"{len(first.updates)} and {len(second.updates)} tensors are assigned"
         )
     for (leaf, x), (other, y) in zip(first.updates, second.updates, strict=True):
@@ -59,7 +59,7 @@ class Comparison:
     def operation(self, a: Instruction, b: Instruction) -> None:
         """Check that two operations are the same."""
         if a.primitive is not b.primitive or len(a.operands) != len(b.operands):
-            raise_difference(
+            _raise_difference(
                 a, f"{a.primitive.name} in the first, {b.primitive.name} in the second"
             )
         same = self._same
@@ -67,10 +67,10 @@ class Comparison:
             if type(x) is not Value or same.get(x) is not y:  # half the time of a further call
                 self.operand(a, x, y)
         if a.params or b.params:
-            compare_params(a, b)
+            _compare_params(a, b)
         for v, w in zip(a.results, b.results, strict=True):
             if v.shape != w.shape or (v.dtype is not w.dtype and v.dtype != w.dtype):
-                raise_difference(
+                _raise_difference(
                     a, f"a result of shape {v.shape} in the first, {w.shape} in the second"
                 )
             same[v] = w
@@ -79,30 +79,30 @@ class Comparison:
         """Check that an operand, output or new value is the same one in both."""
         if type(x) is not Value or type(y) is not Value:
             if not is_identical(x, y):
-                a, b = describe_captured(x, self._first), describe_captured(y, self._second)
-                raise_difference(at, f"the number {a} in the first, {b} in the second")
+                a, b = _describe_captured(x, self._first), _describe_captured(y, self._second)
+                _raise_difference(at, f"the number {a} in the first, {b} in the second")
             return
         known = self._same.get(x)
         if known is None and x in self._first.constants and y in self._second.constants:
             if not is_identical(self._first.constants[x], self._second.constants[y]):
-                a, b = describe_captured(x, self._first), describe_captured(y, self._second)
-                raise_difference(at, f"the plain value {a} in the first, {b} in the second")
+                a, b = _describe_captured(x, self._first), _describe_captured(y, self._second)
+                _raise_difference(at, f"the plain value {a} in the first, {b} in the second")
             self._same[x] = y
         elif known is not y:
-            raise_difference(at, f"another tensor in the place of {x.name or y.name or 'one'}")
+            _raise_difference(at, f"another tensor in the place of {x.name or y.name or 'one'}")
 
 
-def compare_params(a: Instruction, b: Instruction) -> None:
+def _compare_params(a: Instruction, b: Instruction) -> None:
     """Check that two operations have the same parameters."""
     for name, value in a.params.items():
         other = b.params.get(name)
         if not is_identical(value, other):
-            raise_difference(
+            _raise_difference(
                 a, f"{a.primitive.name} with {name}={value!r:.40} in the first, {other!r:.40} now"
             )
 
 
-def describe_captured(x: Any, program: Program) -> str:
+def _describe_captured(x: Any, program: Program) -> str:
     """Describe a captured value."""
     data = program.constants.get(x, x) if type(x) is Value else x
     if np.size(data) == 1:
@@ -110,7 +110,7 @@ def describe_captured(x: Any, program: Program) -> str:
     return f"of shape {np.shape(data)}, {np.ravel(data)[:3]}…"
 
 
-def raise_difference(step: Instruction | None, what: str) -> NoReturn:
+def _raise_difference(step: Instruction | None, what: str) -> NoReturn:
     """Raise: the two traces differ at an operation.
 
     Raises:
@@ -147,7 +147,7 @@ def refuse_dynamic_shapes(program: Program) -> None:
         name = step.operation_name
         if name not in CHOSEN and name not in EIGENVALUES:
             continue
-        kinds = [varying_kind(x, program) for x in step.operands]
+        kinds = [_varying_kind(x, program) for x in step.operands]
         if name in CHOSEN and "b" in kinds[1:]:
             raise UnsupportedError(
                 f"compile: the index of booleans at {step.line} gives a result whose shape depends "
@@ -162,6 +162,6 @@ def refuse_dynamic_shapes(program: Program) -> None:
             )
 
 
-def varying_kind(x: Operand, program: Program) -> str | None:
+def _varying_kind(x: Operand, program: Program) -> str | None:
     """Return the kind of an operand's dtype; None if the operand never differs between calls."""
     return x.dtype.kind if type(x) is Value and x not in program.constants else None

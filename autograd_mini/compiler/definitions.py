@@ -32,7 +32,7 @@ class UnwritableError(Exception):
 
 
 @cache
-def functions_in_file(path: str) -> dict[int, list[Function]]:
+def _functions_in_file(path: str) -> dict[int, list[Function]]:
     """Return the functions and lambdas of a file by the line on which their code starts."""
     found: dict[int, list[Function]] = {}
     for node in ast.walk(ast.parse("".join(linecache.getlines(path)))):
@@ -42,40 +42,40 @@ def functions_in_file(path: str) -> dict[int, list[Function]]:
     return found
 
 
-def node_of(function: FunctionType) -> Function:
+def _node_of(function: FunctionType) -> Function:
     """Return the syntax tree of a function or lambda of this package.
 
     Raises:
         UnwritableError: if it is not from this package, or its file is not there.
     """
     code = function.__code__
-    if not is_own(function):
+    if not _is_own(function):
         raise UnwritableError(f"{function.__qualname__} of {function.__module__}")
     try:
-        candidates = functions_in_file(code.co_filename).get(code.co_firstlineno, [])
+        candidates = _functions_in_file(code.co_filename).get(code.co_firstlineno, [])
     except SyntaxError:
         candidates = []
     for node in candidates:
-        if getattr(node, "name", "<lambda>") == code.co_name and is_node_of(node, code):
+        if getattr(node, "name", "<lambda>") == code.co_name and _is_node_of(node, code):
             return node
     raise UnwritableError(f"{function.__qualname__} has no source")
 
 
-def is_own(function: FunctionType) -> bool:
+def _is_own(function: FunctionType) -> bool:
     """Whether a function was written in this package, whatever it wraps."""
     return str(function.__globals__.get("__name__")).partition(".")[0] == PACKAGE
 
 
 def unwrap_forward(forward: Any) -> Any:
     """Return what a forward wraps: in this package, wrappers only explain errors."""
-    while isinstance(forward, FunctionType) and is_own(forward):
+    while isinstance(forward, FunctionType) and _is_own(forward):
         if not hasattr(forward, "__wrapped__"):
             break
         forward = forward.__wrapped__
     return forward
 
 
-def is_node_of(node: Function, code: CodeType) -> bool:
+def _is_node_of(node: Function, code: CodeType) -> bool:
     """Whether a function's code comes from a node: its arguments, and where its body stands."""
     given = node.args
     named = [*given.posonlyargs, *given.args, *given.kwonlyargs]
@@ -95,12 +95,12 @@ class AnnotationRemover(ast.NodeTransformer):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         """Drop what only a reader of this package needs."""
         node.decorator_list, node.returns = [], None
-        self.shorten(node)
+        self._shorten(node)
         return self.generic_visit(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         """Keep an error's class, with the first line of its docstring."""
-        self.shorten(node)
+        self._shorten(node)
         return self.generic_visit(node)
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
@@ -115,7 +115,7 @@ class AnnotationRemover(ast.NodeTransformer):
         plain = ast.Assign([node.target], self.visit(node.value))
         return ast.copy_location(plain, node)
 
-    def shorten(self, node: ast.FunctionDef | ast.ClassDef) -> None:
+    def _shorten(self, node: ast.FunctionDef | ast.ClassDef) -> None:
         """Keep the first line of a docstring."""
         text = ast.get_docstring(node)
         if text:
@@ -133,7 +133,7 @@ class ClosureInliner(ast.NodeTransformer):
         return self.values.get(node.id, node) if isinstance(node.ctx, ast.Load) else node
 
 
-def closed_over(function: FunctionType) -> dict[str, ast.expr]:
+def _closed_over(function: FunctionType) -> dict[str, ast.expr]:
     """Return what a function's closure holds, as expressions.
 
     Raises:
@@ -149,18 +149,18 @@ def closed_over(function: FunctionType) -> dict[str, ast.expr]:
     return found
 
 
-def copy_syntax(node: Any) -> Any:
+def _copy_syntax(node: Any) -> Any:
     """Return a copy of a syntax tree, which may be changed; twice as fast as `deepcopy`."""
     if isinstance(node, list):
-        return [copy_syntax(part) for part in node]
+        return [_copy_syntax(part) for part in node]
     if not isinstance(node, ast.AST):
         return node
-    parts = {name: copy_syntax(getattr(node, name, None)) for name in node._fields}
+    parts = {name: _copy_syntax(getattr(node, name, None)) for name in node._fields}
     made = type(node)(**parts)
     return ast.copy_location(made, node)
 
 
-def global_names(code: CodeType) -> Iterator[str]:
+def _global_names(code: CodeType) -> Iterator[str]:
     """Yield the global names that code reads, its inner functions included."""
     import dis  # here, since a program that defines no function needs none of it
 
@@ -169,7 +169,7 @@ def global_names(code: CodeType) -> Iterator[str]:
             yield step.argval
     for inner in code.co_consts:
         if isinstance(inner, CodeType):
-            yield from global_names(inner)
+            yield from _global_names(inner)
 
 
 @dataclass(slots=True)
@@ -178,7 +178,7 @@ class Definitions:
 
     texts: dict[str, str] = field(default_factory=dict)
 
-    def add_names(self, names: Iterator[str], namespace: Mapping[str, Any]) -> None:
+    def _add_names(self, names: Iterator[str], namespace: Mapping[str, Any]) -> None:
         """Add what a module's names stand for.
 
         Raises:
@@ -201,36 +201,36 @@ class Definitions:
         if isinstance(value, Primitive):
             value = value.ufunc or unwrap_forward(value.forward)
         if isinstance(value, ModuleType):
-            self.add_module(name, value)
+            self._add_module(name, value)
         elif found := reference(value):
-            self.add_import(found[1])
+            self._add_import(found[1])
             self.texts[name] = f"{name} = {found[0]}"
         elif isinstance(value, FunctionType):
-            self.add_function(name, value)
+            self._add_function(name, value)
         elif isinstance(value, type):
-            self.add_class(name, value)
+            self._add_class(name, value)
         elif text := literal(value):
             self.texts[name] = f"{name} = {text}"
         else:
             raise UnwritableError(name)
 
-    def add_module(self, name: str, module: ModuleType) -> None:
+    def _add_module(self, name: str, module: ModuleType) -> None:
         """Add the import of a module that is not of this package."""
         if module.__name__.partition(".")[0] == PACKAGE:
             raise UnwritableError(module.__name__)
         alias = "" if module.__name__ == name else f" as {name}"
-        self.add_import(f"import {module.__name__}{alias}")
+        self._add_import(f"import {module.__name__}{alias}")
 
-    def add_import(self, line: str) -> None:
+    def _add_import(self, line: str) -> None:
         """Add an import, if there is one."""
         if line:
             self.texts[line] = line
 
-    def add_function(self, name: str, function: FunctionType) -> None:
+    def _add_function(self, name: str, function: FunctionType) -> None:
         """Add a function after what it needs."""
-        node = ClosureInliner(closed_over(function)).visit(copy_syntax(node_of(function)))
+        node = ClosureInliner(_closed_over(function)).visit(_copy_syntax(_node_of(function)))
         self.texts[name] = ""  # a function may name itself
-        self.add_names(global_names(function.__code__), function.__globals__)
+        self._add_names(_global_names(function.__code__), function.__globals__)
         del self.texts[name]
         if isinstance(node, ast.Lambda):
             self.texts[name] = f"{name} = {ast.unparse(AnnotationRemover().visit(node))}"
@@ -238,7 +238,7 @@ class Definitions:
         node.name = name
         self.texts[name] = ast.unparse(ast.fix_missing_locations(AnnotationRemover().visit(node)))
 
-    def add_class(self, name: str, kind: type) -> None:
+    def _add_class(self, name: str, kind: type) -> None:
         """Add an error of this package after its bases."""
         if not issubclass(kind, Exception) or kind.__module__ != f"{PACKAGE}.errors":
             raise UnwritableError(kind.__qualname__)
@@ -281,18 +281,18 @@ class Template:
         return cls.made[forward]
 
     def __init__(self, primitive: Primitive, forward: FunctionType) -> None:
-        node = node_of(forward)
-        closed = closed_over(forward)
-        body = None if closed else returned_expression(node)
+        node = _node_of(forward)
+        closed = _closed_over(forward)
+        body = None if closed else _returned_expression(node)
         self.operands = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
         rest = node.args.vararg.arg if node.args.vararg else None
         found = Definitions()
         if body is None:
-            name = f"_{primitive.name if closed else forward.__name__}"
+            name = _program_name(primitive.name if closed else forward.__name__)
             found.add(name, forward)
-            body = call_by_parameters(name, node.args)
+            body = _call_by_parameters(name, node.args)
         else:
-            names = list(global_names(forward.__code__))
+            names = list(_global_names(forward.__code__))
             body = use_program_names(body, names, forward.__globals__, found)
         keywords = (a.arg for a in node.args.kwonlyargs)
         places = {name: f"⟨{name}⟩" for name in (*self.operands, *keywords)}
@@ -319,7 +319,7 @@ def parenthesize(text: str) -> str:
     return f"({text})" if text[0] == "-" else text
 
 
-def call_by_parameters(name: str, given: ast.arguments) -> ast.expr:
+def _call_by_parameters(name: str, given: ast.arguments) -> ast.expr:
     """Return a call of a function with its parameters as they are named there."""
     positional: list[ast.expr] = [ast.Name(a.arg) for a in (*given.posonlyargs, *given.args)]
     if given.vararg:
@@ -345,15 +345,21 @@ def use_program_names(
         path = reference(namespace[name])
         if path is not None:
             texts[name] = path[0]
-            found.add_import(path[1])
+            found._add_import(path[1])
         else:
-            texts[name] = f"_{name}"
+            own = _program_name(name)
+            texts[name] = f"_{name}" if own in texts.values() else own
             found.add(texts[name], namespace[name])
     made: ast.expr = NameReplacer(texts).visit(tree)
     return made
 
 
-def returned_expression(node: ast.FunctionDef | ast.Lambda) -> ast.expr | None:
+def _program_name(name: str) -> str:
+    """Return what a program calls a function: with one underscore, private or not."""
+    return f"_{name.lstrip('_')}"
+
+
+def _returned_expression(node: ast.FunctionDef | ast.Lambda) -> ast.expr | None:
     """Return a copy of a function's only expression; None if it is longer or binds names."""
     if isinstance(node, ast.Lambda):
         body: Any = node.body
@@ -366,7 +372,7 @@ def returned_expression(node: ast.FunctionDef | ast.Lambda) -> ast.expr | None:
     own = (ast.comprehension, ast.Lambda, ast.NamedExpr)
     if body is None or any(isinstance(part, own) for part in ast.walk(body)):
         return None
-    made: ast.expr = copy_syntax(body)
+    made: ast.expr = _copy_syntax(body)
     return made
 
 

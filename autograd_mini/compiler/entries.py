@@ -108,7 +108,7 @@ class FirstTrace:
                 f"compile: what the function reads could not be observed, since {observer.failure}"
             )
         try:
-            refuse_hidden(self.reach)
+            _refuse_hidden(self.reach)
             refuse_unreached(program, self.reach)
             self.captures = Captures(tracer, program, self.reach, result.tensors)
             recorded = self.captures.as_inputs(recorded, self.captures.values)
@@ -181,8 +181,8 @@ class FirstTrace:
         """Return the state that a call finds."""
         assert self.captures is not None
         objects, contents = self.captures.objects(), self.captures.contents()
-        draws = [generator_state(generator) for generator, _ in self.reach.random]
-        return StateBeforeCall(objects, contents, draws, self.found_now())
+        draws = [_generator_state(generator) for generator, _ in self.reach.random]
+        return StateBeforeCall(objects, contents, draws, self._found_now())
 
     def difference(self, second: TracedCall, before: StateBeforeCall) -> CompileError | None:
         """Return why another call did not record the same, or None.
@@ -194,17 +194,17 @@ class FirstTrace:
         assert self.captures is not None
         tracer, program = second.tracer, second.program
         try:
-            self.refuse_drawn(before.draws, tracer)
+            self._refuse_drawn(before.draws, tracer)
             refuse_unreached_arrays(self.tracer, tracer, self.reach)
             values = self.captures.found_again(tracer, program, before.objects, before.contents)
             compare_programs(self.program, self.captures.as_inputs(program, values))
             second.result.compare(self.result)
-            self.refuse_replaced(before.found)
+            self._refuse_replaced(before.found)
         except CompileError as error:
             return error
         return None
 
-    def found_now(self) -> list[tuple[Any, Any]]:
+    def _found_now(self) -> list[tuple[Any, Any]]:
         """Return what each condition reads, and the elements of arrays that must keep theirs."""
         found = [(c.read(), c) for c in self.conditions]
         return [
@@ -221,14 +221,16 @@ class FirstTrace:
         """
         changed = [
             condition
-            for condition, before, now in zip(self.conditions, found, self.found_now(), strict=True)
-            if not is_same_finding(before, now)
+            for condition, before, now in zip(
+                self.conditions, found, self._found_now(), strict=True
+            )
+            if not _is_same_finding(before, now)
         ]
         accounts = {id(c) for c in changed if c.foreign}
         self.conditions = [c for c in self.conditions if id(c) not in accounts]
         return next((c for c in changed if not c.foreign and c.key != GRADIENT), None)
 
-    def refuse_replaced(self, found: Sequence[tuple[Any, Any]]) -> None:
+    def _refuse_replaced(self, found: Sequence[tuple[Any, Any]]) -> None:
         """Refuse a function that puts another array or tensor in a place outside.
 
         Args:
@@ -282,7 +284,7 @@ class FirstTrace:
             None,
         )
 
-    def refuse_drawn(self, before: Sequence[Any], tracer: Tracer) -> None:
+    def _refuse_drawn(self, before: Sequence[Any], tracer: Tracer) -> None:
         """Refuse random numbers that were drawn without being recorded.
 
         Raises:
@@ -290,7 +292,7 @@ class FirstTrace:
         """
         for (generator, label), state in zip(self.reach.random, before, strict=True):
             if not tracer.before.has_drawn_from(generator) and not is_identical(
-                state, generator_state(generator)
+                state, _generator_state(generator)
             ):
                 raise CompileError(
                     f"compile: the function draws from {label}, a {type(generator).__name__}, and "
@@ -374,7 +376,7 @@ class CacheEntry:
         return True
 
 
-def refuse_hidden(reach: Reach) -> None:
+def _refuse_hidden(reach: Reach) -> None:
     """Refuse an object that cannot be guarded.
 
     Raises:
@@ -392,20 +394,20 @@ def refuse_hidden(reach: Reach) -> None:
         )
 
 
-def is_same_finding(before: tuple[Any, Any], now: tuple[Any, Any]) -> bool:
+def _is_same_finding(before: tuple[Any, Any], now: tuple[Any, Any]) -> bool:
     """Tell whether a condition reads the same object, with the same elements."""
     (x, content), (y, other) = before, now
     if type(x) is tuple and type(y) is tuple and not is_plain_value(x):  # the items of a container
-        return len(x) == len(y) and all(map(is_same_object, x, y))
-    return content == other and is_same_object(x, y)
+        return len(x) == len(y) and all(map(_is_same_object, x, y))
+    return content == other and _is_same_object(x, y)
 
 
-def is_same_object(x: Any, y: Any) -> bool:
+def _is_same_object(x: Any, y: Any) -> bool:
     """Tell whether two objects are the same object, or identical plain values."""
     return x is y or (is_plain_value(x) and is_identical(x, y))
 
 
-def generator_state(generator: Any) -> Any:
+def _generator_state(generator: Any) -> Any:
     """Return the state of a generator of NumPy or of the module random."""
     if hasattr(generator, "getstate"):
         return generator.getstate()

@@ -71,11 +71,11 @@ class Buffers:
         counts = list(map(getrefcount, self._arrays))
         # Both: an array that lost its tensor and found another holder is counted as before.
         bound = all(map(is_, map(VALUE, self._tensors), self._arrays))
-        if bound and counts == self._holders and self.is_current():
+        if bound and counts == self._holders and self._is_current():
             return True
         for place, (tensor, array) in enumerate(self.states):
             counts[place] += tensor._value is not array
-        if counts != self._holders or not self.is_current():
+        if counts != self._holders or not self._is_current():
             return False
         for tensor, array in self.states:
             if tensor._value is not array:
@@ -83,7 +83,7 @@ class Buffers:
                 tensor._value = array
         return True
 
-    def is_current(self) -> bool:
+    def _is_current(self) -> bool:
         """Whether the leaves that are only read still have the arrays that were built in."""
         return not self.borrowed or all([t._value is array for t, array in self.borrowed])
 
@@ -127,7 +127,7 @@ class Executable:
         self._scalars = [leaves[v] for v in self.source.scalars]
         self._fresh = [self.source.states.index(v) for v in self.source.fresh]
         self._build = self._execute_source()
-        self._bind = make_bind(self._changed, self._scalars)
+        self._bind = _make_bind(self._changed, self._scalars)
         self._middle = self.count + len(self._scalars)
 
     def _execute_source(self) -> Callable[..., Any]:
@@ -147,7 +147,7 @@ class Executable:
     def _make_buffers(self) -> Buffers:
         kept = [self._kept_array(v) for v in self.source.kept]
         made = Buffers(self._build, kept, self._states, self._borrowed)
-        if all(map(is_written_in_c, made.commit)):
+        if all(map(_is_written_in_c, made.commit)):
             return made
         # BLAS cannot take a product. Python would add it, and an interrupt could come between.
         plan = plan_memory(self.program, ABILITIES, in_place=False)
@@ -194,7 +194,7 @@ class Executable:
             workspace = self._idle.pop()
         except IndexError:
             workspace = self._make_buffers()
-        if not workspace.is_current():
+        if not workspace._is_current():
             workspace = self._make_buffers()
         results: Sequence[Any] = workspace.step(*values, *[t._value for t in self._reads])
         self._idle.append(workspace)
@@ -237,7 +237,7 @@ class Executable:
 Bind = Callable[[int, Sequence[Any], Iterator[Any]], None]
 
 
-def make_bind(changed: Sequence[Tensor], scalars: Sequence[Tensor]) -> Bind:
+def _make_bind(changed: Sequence[Tensor], scalars: Sequence[Tensor]) -> Bind:
     """Make a function that changes tensors, and notes that they changed.
 
     An interrupt can come where a function begins, after a call, and where Python jumps back. So
@@ -260,6 +260,6 @@ def make_bind(changed: Sequence[Tensor], scalars: Sequence[Tensor]) -> Bind:
     return bind
 
 
-def is_written_in_c(function: Any) -> bool:
+def _is_written_in_c(function: Any) -> bool:
     """Tell whether a call of a function runs no Python code."""
     return type(function) is partial and not isinstance(function.func, FunctionType)

@@ -92,16 +92,18 @@ OPERATORS: Final[dict[Any, str]] = {
 def expression_of(step: Instruction, names: Sequence[str]) -> Expression:
     """Write an instruction whose operands have these names; numbers are written as they are."""
     primitive = step.primitive
-    if primitive.forward in OPERATORS and is_scalar(step):
+    if primitive.forward in OPERATORS and _is_scalar(step):
         return Expression(OPERATORS[primitive.forward].format(*map(parenthesize, names)))
     if primitive.code is primitive.into is None:
-        return expression_from_forward(step, names)
-    written = [as_written(name, x) for name, x in zip(names, step.operands, strict=True)]
+        return _expression_from_forward(step, names)
+    written = [_as_written(name, x) for name, x in zip(names, step.operands, strict=True)]
     text = primitive.code and primitive.code(*written, **step.params)
-    form = expression_from_code(step, text, names) if text else expression_from_forward(step, names)
-    if primitive.into is None or form.out or not has_array_result(step):
+    form = (
+        _expression_from_code(step, text, names) if text else _expression_from_forward(step, names)
+    )
+    if primitive.into is None or form.out or not _has_array_result(step):
         return form
-    return form._replace(writing=find_into_writer(step, written))
+    return form._replace(writing=_find_into_writer(step, written))
 
 
 def is_view(step: Instruction) -> bool:
@@ -114,21 +116,21 @@ def is_view(step: Instruction) -> bool:
 
 def takes_out(step: Instruction) -> bool:
     """Whether the result can be written into an array: whether `into` returns statements."""
-    form = expression_of(step, placeholders(step))
+    form = expression_of(step, _placeholders(step))
     return form.out or form.writing is not None
 
 
 def works_in_place(step: Instruction) -> bool:
     """Whether the result may be written into an operand of its shape and dtype."""
-    return expression_of(step, placeholders(step)).in_place
+    return expression_of(step, _placeholders(step)).in_place
 
 
-def placeholders(step: Instruction) -> list[str]:
+def _placeholders(step: Instruction) -> list[str]:
     """Return names for the operands of an instruction whose text is not used."""
     return [f"x{i}" if type(x) is Value else repr(x) for i, x in enumerate(step.operands)]
 
 
-def is_scalar(step: Instruction) -> bool:
+def _is_scalar(step: Instruction) -> bool:
     """Whether all operands and results of an instruction are scalars."""
     for x in step.operands:
         if type(x) is Value and x.shape:
@@ -136,17 +138,17 @@ def is_scalar(step: Instruction) -> bool:
     return not any(y.shape for y in step.results)
 
 
-def has_array_result(step: Instruction) -> bool:
+def _has_array_result(step: Instruction) -> bool:
     """Whether an instruction has one result, an array."""
     return not step.primitive.multiple and bool(step.results[0].shape)
 
 
-def as_written(name: str, x: Any) -> Written:
+def _as_written(name: str, x: Any) -> Written:
     """Describe an operand for the primitive's own text: name, shape and dtype, or the number."""
     return Written(name, x.shape, x.dtype) if type(x) is Value else Written(name, number=x)
 
 
-def find_into_writer(
+def _find_into_writer(
     step: Instruction, written: Sequence[Written]
 ) -> Callable[[str], list[str]] | None:
     """Return what writes into an array, if the primitive has that for these operands."""
@@ -157,46 +159,48 @@ def find_into_writer(
     return lambda name: into(Written(name, y.shape, y.dtype), *written, **step.params) or []
 
 
-def expression_from_code(step: Instruction, text: str, names: Sequence[str]) -> Expression:
+def _expression_from_code(step: Instruction, text: str, names: Sequence[str]) -> Expression:
     """Return the primitive's own text, with the definitions of what it names."""
     namespace = getattr(step.primitive.code, "__globals__", {})
     used = {n for n in WORD.findall(text) if n in namespace and n != "np" and n not in names}
     if not used:
-        return make_expression(step, text, called_function(text), (), {})
+        return _make_expression(step, text, _called_function(text), (), {})
     tree = ast.parse(text, mode="eval").body
     words = {n.id: None for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id in used}
     found = Definitions()
     text = ast.unparse(use_program_names(tree, list(words), namespace, found))
-    return make_expression(step, text, called_function(text), tuple(found.texts.values()), {})
+    return _make_expression(step, text, _called_function(text), tuple(found.texts.values()), {})
 
 
 WORD: Final = re.compile(r"(?<![\w.])[^\W\d]\w*")
 """What may be a name; attributes are none."""
 
 
-def expression_from_forward(step: Instruction, names: Sequence[str]) -> Expression:
+def _expression_from_forward(step: Instruction, names: Sequence[str]) -> Expression:
     """Write what follows from the primitive's ufunc or forward."""
     ufunc = step.primitive.ufunc
-    if ufunc is not None and (path := path_of(ufunc)):
-        out = has_array_result(step) and ufunc.nout == 1
+    if ufunc is not None and (path := _path_of(ufunc)):
+        out = _has_array_result(step) and ufunc.nout == 1
         text = f"{path[0]}({', '.join(names)})"
         return Expression(text, out, out and ufunc.signature is None, path[1])
     objects: dict[str, Any] = {}
-    texts = {key: write_parameter(key, value, objects) for key, value in step.params.items()}
+    texts = {key: _write_parameter(key, value, objects) for key, value in step.params.items()}
     forward = unwrap_forward(step.primitive.forward)
     if found := reference(forward):
         needed = (found[1],) if found[1] else ()
-        return make_expression(step, write_call(found[0], names, texts), found[0], needed, objects)
+        return _make_expression(
+            step, _write_call(found[0], names, texts), found[0], needed, objects
+        )
     try:
         template = Template.of(step.primitive, forward)
     except UnwritableError:
-        name = name_object(step.primitive.name, step.primitive.forward, objects)
-        return make_expression(step, write_call(name, names, texts), name, (), objects)
+        name = _name_object(step.primitive.name, step.primitive.forward, objects)
+        return _make_expression(step, _write_call(name, names, texts), name, (), objects)
     text = template.fill(names, texts)
-    return make_expression(step, text, template.function, template.definitions, objects)
+    return _make_expression(step, text, template.function, template.definitions, objects)
 
 
-def make_expression(
+def _make_expression(
     step: Instruction,
     text: str,
     function: str,
@@ -204,18 +208,18 @@ def make_expression(
     objects: Mapping[str, Any],
 ) -> Expression:
     """Make an expression of a text and of the function that it calls in the end, or ""."""
-    out = has_array_result(step) and has_out(function)
-    in_place = out and is_elementwise(function)
-    return Expression(unwrap_number(step, text, function), out, in_place, definitions, objects)
+    out = _has_array_result(step) and _has_out(function)
+    in_place = out and _is_elementwise(function)
+    return Expression(_unwrap_number(step, text, function), out, in_place, definitions, objects)
 
 
-def unwrap_number(step: Instruction, text: str, function: str) -> str:
+def _unwrap_number(step: Instruction, text: str, function: str) -> str:
     """Take the number out of a 0-d array: NumPy's functions return one, ufuncs do not."""
     if step.primitive.multiple or step.results[0].shape or not PRIMARY.fullmatch(text):
         return text
     if step.results[0].weak:  # a Python number
         return text
-    if is_elementwise(function) or function.endswith(".reduce") or is_type(function):
+    if _is_elementwise(function) or function.endswith(".reduce") or _is_type(function):
         return text
     return f"{text}[()]"
 
@@ -224,22 +228,22 @@ PRIMARY: Final = re.compile(r"[\w.]+[(\[].*(?<!\[\(\))[)\]]|\w+\.[a-zA-Z]+")
 """A call, a subscript but for `[()]`, or an attribute."""
 
 
-def write_call(function: str, names: Sequence[str], texts: Mapping[str, str]) -> str:
+def _write_call(function: str, names: Sequence[str], texts: Mapping[str, str]) -> str:
     """Write a call: operands by position, parameters by keyword."""
     return f"{function}({', '.join([*names, *(f'{k}={v}' for k, v in texts.items())])})"
 
 
-def write_parameter(key: str, value: Any, objects: dict[str, Any]) -> str:
+def _write_parameter(key: str, value: Any, objects: dict[str, Any]) -> str:
     """Write a parameter, or enter it among the objects."""
     text = literal(value)
-    return name_object(key, value, objects) if text is None else text
+    return _name_object(key, value, objects) if text is None else text
 
 
 KNOWN: Final[WeakValueDictionary[str, Any]] = WeakValueDictionary()
 """What has no source, by its name: two custom operations may be called the same."""
 
 
-def name_object(wanted: str, value: Any, objects: dict[str, Any]) -> str:
+def _name_object(wanted: str, value: Any, objects: dict[str, Any]) -> str:
     """Enter an object under a unique name, as `_cube` or `_cube_2`; return the name."""
     base = name = "_" + re.sub(r"\W", "_", wanted, flags=re.ASCII)
     count = 1
@@ -256,7 +260,7 @@ def name_object(wanted: str, value: Any, objects: dict[str, Any]) -> str:
 
 # ── functions of NumPy in source ──────────────────────────────────────────────────────────────────
 # Which function a text calls, and whether that takes an array for its result.
-def called_function(text: str) -> str:
+def _called_function(text: str) -> str:
     """Return what an expression calls in the end, as `np.add.reduce`, or ""."""
     start = CALLED.match(text)
     if start is None:
@@ -274,7 +278,7 @@ BRACKET: Final = re.compile(r"[()]")
 
 
 @cache
-def path_of(ufunc: np.ufunc) -> tuple[str, tuple[str, ...]] | None:
+def _path_of(ufunc: np.ufunc) -> tuple[str, tuple[str, ...]] | None:
     """Return how a program names a ufunc of NumPy or SciPy, and the import that it needs."""
     found = reference(ufunc)
     return found and (found[0], (found[1],) if found[1] else ())
@@ -285,11 +289,11 @@ NO_OUT: Final = frozenset({"np.round", "np.around"})
 
 
 @cache
-def has_out(path: str) -> bool:
+def _has_out(path: str) -> bool:
     """Whether a function of NumPy, as `np.add.reduce`, takes an array for its result."""
     if path in NO_OUT:
         return False
-    function, owner = resolve_path(path)
+    function, owner = _resolve_path(path)
     if isinstance(function, np.ufunc):
         return bool(function.nout == 1)
     if isinstance(owner, np.ufunc):
@@ -301,20 +305,20 @@ def has_out(path: str) -> bool:
 
 
 @cache
-def is_elementwise(path: str) -> bool:
+def _is_elementwise(path: str) -> bool:
     """Whether a function of NumPy is a ufunc that works element by element."""
-    function, _ = resolve_path(path)
+    function, _ = _resolve_path(path)
     return isinstance(function, np.ufunc) and function.signature is None and function.nout == 1
 
 
 @cache
-def is_type(path: str) -> bool:
+def _is_type(path: str) -> bool:
     """Whether a path names a scalar type, as `np.float32`."""
-    function, _ = resolve_path(path)
+    function, _ = _resolve_path(path)
     return isinstance(function, type) and issubclass(function, np.generic)
 
 
-def resolve_path(path: str) -> tuple[Any, Any]:
+def _resolve_path(path: str) -> tuple[Any, Any]:
     """Return the object that a path as `np.add.reduce` names, and its owner; or None."""
     module, *parts = path.split(".")
     if module != "np" or not parts:

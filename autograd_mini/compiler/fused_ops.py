@@ -23,7 +23,7 @@ def declare_operation(name: str, forward: Any, symbol: str, doc: str, **fields: 
     )  # fmt: skip
 
 
-def declare_fused(name: str, forward: Any, symbol: str, doc: str, **fields: Any) -> Primitive:
+def _declare_fused(name: str, forward: Any, symbol: str, doc: str, **fields: Any) -> Primitive:
     """Declare an operation that passes know by its name."""
     made = FUSED_OPS[name] = declare_operation(name, forward, symbol, doc, **fields)
     return made
@@ -37,23 +37,23 @@ def add_terms(*terms: Any) -> Any:
     return total
 
 
-def write_add_terms(out: Written, a: Written, b: Written, *terms: Written) -> list[str]:
+def _write_add_terms(out: Written, a: Written, b: Written, *terms: Written) -> list[str]:
     """Add one term after the other to a sum in an array."""
     first = f"np.add({a}, {b}, out={out})"
     return [first, *(f"np.add({out}, {x}, out={out})" for x in terms)]
 
 
-add_n: Final = declare_fused(
+add_n: Final = _declare_fused(
     "add_n",
     add_terms,
     "Σ",
     "The sum of its operands, all of one shape and dtype.",
     code=lambda *terms: " + ".join(map(str, terms)) if len(terms) <= 8 else None,
-    into=write_add_terms,
+    into=_write_add_terms,
 )
 
 
-affine: Final = declare_fused(
+affine: Final = _declare_fused(
     "affine",
     lambda x, weight, bias: np.matmul(x, weight) + bias,
     "@ +",
@@ -72,29 +72,29 @@ def accumulate(c: Any, a: Any, b: Any, factor: Any, *, negative: bool) -> Any:
     return c - product if negative else c + product
 
 
-def write_accumulate(c: Written, a: Written, b: Written, factor: Written, negative: bool) -> str:
+def _write_accumulate(c: Written, a: Written, b: Written, factor: Written, negative: bool) -> str:
     """Write c ± factor·a·b."""
     product = f"np.add.reduce({b}, axis=0)" if a.text == "None" else f"({a} @ {b})"
     scale = factor.text if factor.dtype == c.dtype else f"{c}.dtype.type({factor})"
     return f"np.{'subtract' if negative else 'add'}({c}, {scale} * {product})"
 
 
-accumulated: Final = declare_fused(
+accumulated: Final = _declare_fused(
     "accumulated",
     accumulate,
     "+ @",
     "c ± factor·a·b, computed in c's place.",
     params=("negative",),
-    code=write_accumulate,
+    code=_write_accumulate,
 )
-column_sums: Final = declare_fused(
+column_sums: Final = _declare_fused(
     "column_sums",
     lambda x: np.matmul(np.ones(len(x), x.dtype), x),
     "Σ",
     "The sum of each column of a matrix, as a product with a row of ones.",
     code=lambda x: f"np.add.reduce({x}, axis=0)",
 )
-row_sums: Final = declare_fused(
+row_sums: Final = _declare_fused(
     "row_sums",
     lambda x, *, keepdims: np.matmul(x, np.ones(x.shape[1:] + (1,) * keepdims, x.dtype)),
     "Σ",
@@ -102,7 +102,7 @@ row_sums: Final = declare_fused(
     params=("keepdims",),
     code=lambda x, keepdims: f"np.add.reduce({x}, axis=1, keepdims={keepdims})",
 )
-dot: Final = declare_fused(
+dot: Final = _declare_fused(
     "dot",
     lambda x, y: np.vdot(x, y),
     "·",
@@ -111,7 +111,7 @@ dot: Final = declare_fused(
 )
 
 
-picked: Final = declare_fused(
+picked: Final = _declare_fused(
     "picked",
     lambda x, places: x.reshape(-1)[places],
     "[ ]",
@@ -130,14 +130,14 @@ def added_in_copy(x: Any, g: Any, index: Any, unique: bool) -> Any:
     return result
 
 
-def add_at(x: Any, g: Any, *arrays: Any, index: Any, unique: bool, flat: bool) -> Any:
+def _add_at(x: Any, g: Any, *arrays: Any, index: Any, unique: bool, flat: bool) -> Any:
     """Add at an index that has its arrays as operands; if `flat`, of all elements in a row."""
     if flat:
         return added_in_copy(x.reshape(-1), g, fill_index(index, arrays), unique).reshape(x.shape)
     return added_in_copy(x, g, fill_index(index, arrays), unique)
 
 
-def write_added_at(
+def _write_added_at(
     x: Written, g: Written, *arrays: Written, index: Any, unique: bool, flat: bool
 ) -> str:
     """Write it as a call."""
@@ -148,7 +148,7 @@ def write_added_at(
     return f"added_in_copy({x}, {g}, {places(index, arrays)}, {unique})"
 
 
-def write_added_at_into(
+def _write_added_at_into(
     out: Written, x: Written, g: Written, *arrays: Written, index: Any, unique: bool, flat: bool
 ) -> list[str]:
     """Write the addition at an index, in x's place if the result is to be there."""
@@ -159,18 +159,18 @@ def write_added_at_into(
     return [*copied, f"np.add.at({target}, {places(index, arrays)}, {g})"]
 
 
-added_at: Final = declare_fused(
+added_at: Final = _declare_fused(
     "added_at",
-    add_at,
+    _add_at,
     "[ ]+",
     "x with g added at an index.",
     params=("index", "unique", "flat"),
-    code=write_added_at,
-    into=write_added_at_into,
+    code=_write_added_at,
+    into=_write_added_at_into,
 )
 
 
-scalar: Final = declare_fused(
+scalar: Final = _declare_fused(
     "scalar",
     lambda x: np.asarray(x)[()],
     "=",
@@ -179,7 +179,7 @@ scalar: Final = declare_fused(
 )
 
 
-def split_vector(x: Any, *, shapes: tuple[tuple[int, ...], ...]) -> tuple[Any, ...]:
+def _split_vector(x: Any, *, shapes: tuple[tuple[int, ...], ...]) -> tuple[Any, ...]:
     """Cut a vector into arrays of these shapes, one after the other."""
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
     return tuple(
@@ -187,16 +187,16 @@ def split_vector(x: Any, *, shapes: tuple[tuple[int, ...], ...]) -> tuple[Any, .
     )
 
 
-flat: Final = declare_fused(
+flat: Final = _declare_fused(
     "flat",
     lambda *xs: np.concatenate([x.reshape(-1) for x in xs]),
     "flat",
     "All elements of its operands, one after the other.",
     code=lambda *xs: f"np.concatenate([{', '.join(f'{x}.reshape(-1)' for x in xs)}])",
 )
-parts: Final = declare_fused(
+parts: Final = _declare_fused(
     "parts",
-    split_vector,
+    _split_vector,
     "parts",
     "A vector cut into arrays, which show its memory.",
     params=("shapes",),

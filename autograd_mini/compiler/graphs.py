@@ -43,7 +43,7 @@ class GraphMaker:
         self.program = program
         self.tensors: dict[Value, Any] = {}
         self.phases = phases_of(program)
-        self.own = phase_scopes(program, self.phases)
+        self.own = _phase_scopes(program, self.phases)
         self.scopes: dict[tuple[Phase, str, Entries], Scope] = {}
         self.written: dict[object, str] = {}
 
@@ -51,10 +51,10 @@ class GraphMaker:
         """Return the graph."""
         program = self.program
         for x in program.inputs:
-            self.tensors[x] = leaf(absent_array(x), name=x.name)
+            self.tensors[x] = leaf(_absent_array(x), name=x.name)
         for x, t in program.leaves.items():
             name = x.name or t.name
-            self.tensors[x] = leaf(absent_array(x), requires_grad=t._requires_grad, name=name)
+            self.tensors[x] = leaf(_absent_array(x), requires_grad=t._requires_grad, name=name)
         for x, data in program.constants.items():
             self.tensors[x] = leaf(data, name=x.name) if x.name else data
         for step, phase in zip(program.instructions, self.phases, strict=True):
@@ -81,10 +81,10 @@ class GraphMaker:
         vertex._requires_grad = False
         vertex.serial = next(serials)
         if type(vertex) is Record:
-            vertex.arrays = tuple(map(absent_array, step.results))
+            vertex.arrays = tuple(map(_absent_array, step.results))
             made = [vertex.output(i) for i in range(len(step.results))]
         else:
-            vertex._value = absent_array(step.results[0])
+            vertex._value = _absent_array(step.results[0])
             vertex.grad = None
             made = [vertex]
         for value, tensor in zip(step.results, made, strict=True):
@@ -111,12 +111,12 @@ class GraphMaker:
         for old, new in self.program.updates:
             before = self.tensors[old]
             after = Tensor()
-            after._value = absent_array(old)
+            after._value = _absent_array(old)
             after._requires_grad = before._requires_grad
             after._primitive = set_leaf
             after._operands = (before, self.tensors[new])
             after._params = NO_PARAMS
-            after._scope = self.scope_of_update(new)
+            after._scope = self._scope_of_update(new)
             after.serial = next(serials)
             after.grad = None
             after.name = before.name
@@ -128,7 +128,7 @@ class GraphMaker:
 
         The outermost scope of a phase is its own scope, or a new one around all of the phase.
         """
-        entries = entries_of(path)
+        entries = _entries_of(path)
         own = self.own.get(phase)
         missing = []
         found = None
@@ -153,7 +153,7 @@ class GraphMaker:
             found = self.scopes[phase, "", entries] = PhaseScope(phase, path)
         return found
 
-    def scope_of_update(self, new: Operand) -> Scope | None:
+    def _scope_of_update(self, new: Operand) -> Scope | None:
         """Return the scope around the update that makes a new value."""
         if "update" not in self.own:
             return None
@@ -166,13 +166,13 @@ class GraphMaker:
         return self.part("update")
 
 
-def entries_of(path: str) -> Entries:
+def _entries_of(path: str) -> Entries:
     """Return which entries of the scopes a path means; () if that is not known."""
     entries = path.entries if type(path) is ScopePath else ()
     return entries if len(entries) == path.count("/") + 1 else ()
 
 
-def phase_scopes(program: Program, phases: list[Phase]) -> dict[Phase, str]:
+def _phase_scopes(program: Program, phases: list[Phase]) -> dict[Phase, str]:
     """Return the phases after the forward, each with the path of its own scope, or "".
 
     A scope belongs to a phase if it has all of the phase and nothing else, as the scope of the
@@ -194,6 +194,6 @@ def phase_scopes(program: Program, phases: list[Phase]) -> dict[Phase, str]:
     return own
 
 
-def absent_array(value: Value) -> Absent:
+def _absent_array(value: Value) -> Absent:
     """Return what stands for an array of the program."""
     return Absent(value.shape, value.dtype)

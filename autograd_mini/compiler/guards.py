@@ -120,12 +120,12 @@ class Condition:
         if not self.exact:
             return self._is_alike(now)
         if self.kind == "items":
-            return holds_same_items(self.owner, self.value)
+            return _holds_same_items(self.owner, self.value)
         return now is self.value or (is_plain_value(self.value) and is_identical(now, self.value))
 
     def _is_alike(self, now: Any) -> bool:
         """Tell whether a program can read one array in place of another."""
-        if not is_alike(now, self.value):
+        if not _is_alike(now, self.value):
             return False
         return self.same_as is None or now is self.same_as.read()
 
@@ -138,7 +138,7 @@ def is_read(x: Any) -> bool:
     return type(x) is np.ndarray or (type(x) is Tensor and not x._requires_grad)
 
 
-def is_alike(x: Any, y: Any) -> bool:
+def _is_alike(x: Any, y: Any) -> bool:
     """Tell whether a program can read one object in place of another."""
     if type(x) is not type(y) or not is_read(x):
         return False
@@ -157,7 +157,7 @@ def read_attribute(owner: Any, name: str) -> Any:
     return object.__getattribute__(owner, name)
 
 
-def has_no_attribute(owner: Any, name: str) -> Any:
+def _has_no_attribute(owner: Any, name: str) -> Any:
     """Return True if there is no such attribute, else `MISSING`."""
     try:
         read_attribute(owner, name)
@@ -166,7 +166,7 @@ def has_no_attribute(owner: Any, name: str) -> Any:
     return MISSING
 
 
-def is_empty(cell: Any) -> bool:
+def _is_empty(cell: Any) -> bool:
     """Tell whether a variable of a closure has no value yet."""
     try:
         _ = cell.cell_contents
@@ -186,7 +186,7 @@ def content_of(array: Any, key: Any = None) -> bytes | int:
     return data.tobytes() if data.nbytes <= BRIEF else fingerprint(data)
 
 
-def holds_same_items(container: Any, items: Sequence[Any]) -> bool:
+def _holds_same_items(container: Any, items: Sequence[Any]) -> bool:
     """Tell whether a container holds the same objects in the same order; for dicts, the keys."""
     return len(container) == len(items) and all(
         x is y or (is_plain_value(y) and is_identical(x, y))
@@ -198,12 +198,12 @@ READERS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "attribute": read_attribute,
     "method": lambda owner, name: read_attribute(owner, name).__func__,
     "item": lambda owner, key: owner[key],
-    "empty": lambda owner, key: is_empty(owner),
+    "empty": lambda owner, key: _is_empty(owner),
     "cell": lambda owner, key: owner.cell_contents,
     "call": lambda owner, key: owner(),
     "length": lambda owner, key: len(owner),
     "items": lambda owner, key: tuple(owner),
-    "absent": has_no_attribute,
+    "absent": _has_no_attribute,
     "no_item": lambda owner, key: True if key not in owner else MISSING,
     "content": content_of,
 }
@@ -222,10 +222,10 @@ class Guard:
         self.conditions = list(conditions)
         self.sources = list(sources)
         self._bound: dict[str, Any] = {
-            "absent": has_no_attribute,
-            "empty": is_empty,
+            "absent": _has_no_attribute,
+            "empty": _is_empty,
             "content": content_of,
-            "same": holds_same_items,
+            "same": _holds_same_items,
             "read": read_attribute,
             "identical": is_identical,
             "is_": is_,
@@ -282,7 +282,7 @@ class Guard:
             results.append(f"{text}._value, " if is_tensor else f"{text}, ")
         tests: list[str] = []  # of what the program reads
         others: list[str] = []
-        whole = find_whole_lists(self.conditions, names)
+        whole = _find_whole_lists(self.conditions, names)
         unpacked = {id(item) for items in whole.values() for item in items}
         for place, condition in enumerate(self.conditions):
             if id(condition) in unpacked:
@@ -335,7 +335,7 @@ class Guard:
         self._bound[f"k{place}"] = condition.key
         if kind in ("attribute", "method"):
             text = f"read({owner}, k{place})"
-            if can_be_read_with_dot(condition):
+            if _can_be_read_with_dot(condition):
                 self._attributes[f"attribute_{place}"] = condition.key
                 text = f"{owner}.attribute_{place}"
             return f"{text}.__func__" if kind == "method" else text
@@ -410,7 +410,7 @@ class Guard:
         return f"{test} and {then}.shape == s{place} and {kind}"
 
 
-def find_whole_lists(
+def _find_whole_lists(
     conditions: Sequence[Condition], sources: Container[int]
 ) -> dict[int, list[Condition]]:
     """Find lists and tuples whose items must all be the same, by the id of the length condition.
@@ -433,7 +433,7 @@ def find_whole_lists(
     }
 
 
-def can_be_read_with_dot(condition: Condition) -> bool:
+def _can_be_read_with_dot(condition: Condition) -> bool:
     """Tell whether an attribute can be read with a dot, without calling the user's code."""
     name, owner = condition.key, condition.owner
     if not name.isidentifier() or keyword.iskeyword(name):

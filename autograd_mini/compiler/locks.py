@@ -68,7 +68,7 @@ class Turn:
         Raises:
             UnsupportedError: if it is this thread's turn already.
         """
-        if is_held_here(self.lock):
+        if _is_held_here(self.lock):
             raise UnsupportedError(
                 f"{name} is called by a program that changes the same tensors; call the function "
                 "that is not compiled inside"
@@ -97,7 +97,7 @@ def have_writers(tensors: Iterable[Tensor]) -> bool:
     return any(x.serial in _turns and _turns[x.serial].current().writers for x in tensors)
 
 
-def is_held_here(lock: Any) -> bool:
+def _is_held_here(lock: Any) -> bool:
     """Tell whether this thread holds a lock."""
     return bool(lock._is_owned())  # as threading.Condition asks
 
@@ -108,7 +108,7 @@ def turn_of(tensors: Iterable[Tensor], writes: bool, program: Any) -> Turn:
     with _registry:
         known = (_turns[x.serial].current() for x in tensors if x.serial in _turns)
         found = list(dict.fromkeys(known))
-        turn = found[0] if len(found) == 1 else join_turns(found)
+        turn = found[0] if len(found) == 1 else _join_turns(found)
         for x in tensors:
             if x.serial not in _turns:
                 weakref.finalize(x, _turns.pop, x.serial, None).atexit = False
@@ -119,7 +119,7 @@ def turn_of(tensors: Iterable[Tensor], writes: bool, program: Any) -> Turn:
     return turn
 
 
-def join_turns(turns: list[Turn]) -> Turn:
+def _join_turns(turns: list[Turn]) -> Turn:
     """Return a new turn in place of several."""
     turn = Turn()
     turn.before = tuple(dict.fromkeys(x for one in turns for x in (one, *one.before)))
@@ -139,7 +139,7 @@ def _before_fork() -> None:
     _registry.acquire()
     turns = [turn for turn in _all if turn.joined is None]
     for turn in dict.fromkeys([*turns, *(x for one in turns for x in one.before)]):
-        if not is_held_here(turn.lock) and turn.lock.acquire(timeout=FORK_TIMEOUT):
+        if not _is_held_here(turn.lock) and turn.lock.acquire(timeout=FORK_TIMEOUT):
             _taken_to_fork.append(turn)
 
 
@@ -151,7 +151,7 @@ def _after_fork() -> None:
 
 def _after_fork_in_child() -> None:
     for turn in _all:
-        if not is_held_here(turn.lock):  # by a thread that the child does not have
+        if not _is_held_here(turn.lock):  # by a thread that the child does not have
             turn.lock = threading.RLock()
     _after_fork()
 

@@ -98,22 +98,22 @@ def plan_memory(program: Program, can: Abilities, in_place: bool = True) -> Plan
         in_place: whether products may be added into states, which needs a BLAS that can be called.
     """
     states = {leaf for leaf, _ in program.updates if leaf.shape}
-    groups = find_state_vectors(program, states)
-    direct = find_accumulations(program, states) if in_place else {}
+    groups = _find_state_vectors(program, states)
+    direct = _find_accumulations(program, states) if in_place else {}
     while True:
-        plan = choose_all_storage(program, can, states, groups, direct)
+        plan = _choose_all_storage(program, can, states, groups, direct)
         stays = [y for y in direct if plan.stays(plan.products[y])]
         if len(stays) == len(direct):
             break
         direct = {y: direct[y] for y in stays}
     for step in plan.head:
         if step.primitive is flat and step.results[0] not in groups:
-            compute_in_vector(plan, step)
-    assign_offsets(plan, [*plan.head, *plan.tail], program, can.in_place)
+            _compute_in_vector(plan, step)
+    _assign_offsets(plan, [*plan.head, *plan.tail], program, can.in_place)
     return plan
 
 
-def choose_all_storage(
+def _choose_all_storage(
     program: Program,
     can: Abilities,
     states: set[Value],
@@ -133,11 +133,11 @@ def choose_all_storage(
     plan.kinds |= dict.fromkeys(program.constants, "constant")
     outputs = {y for y in program.outputs if type(y) is Value}
     for step in [*plan.head, *plan.tail]:
-        choose_storage(plan, step, outputs, direct, can)
+        _choose_storage(plan, step, outputs, direct, can)
     return plan
 
 
-def find_state_vectors(program: Program, states: set[Value]) -> dict[Value, tuple[Value, ...]]:
+def _find_state_vectors(program: Program, states: set[Value]) -> dict[Value, tuple[Value, ...]]:
     """Find the vectors that consist of states; a state can be part of one vector only."""
     groups: dict[Value, tuple[Value, ...]] = {}
     taken: set[Operand] = set()
@@ -149,7 +149,7 @@ def find_state_vectors(program: Program, states: set[Value]) -> dict[Value, tupl
     return groups
 
 
-def compute_in_vector(plan: Plan, step: Instruction) -> None:
+def _compute_in_vector(plan: Plan, step: Instruction) -> None:
     """Compute results directly in the vector that joins them, where that is possible."""
     vector, at = step.results[0], 0
     for x in step.values:
@@ -160,7 +160,7 @@ def compute_in_vector(plan: Plan, step: Instruction) -> None:
         at += x.size
 
 
-def find_accumulations(program: Program, states: set[Value]) -> dict[Value, Value]:
+def _find_accumulations(program: Program, states: set[Value]) -> dict[Value, Value]:
     """Find the new values that a matrix product adds into their states: nothing else reads them.
 
     They are all computed at the end, when nothing reads an old value any more.
@@ -175,12 +175,12 @@ def find_accumulations(program: Program, states: set[Value]) -> dict[Value, Valu
         if step.primitive is not accumulated or state is None or step.operands[0] is not state:
             continue
         read = new in readers or new in program.outputs or news.count(new) > 1
-        if not read and can_accumulate_by_blas(step):
+        if not read and _can_accumulate_by_blas(step):
             found[new] = state
     return found
 
 
-def can_accumulate_by_blas(step: Instruction) -> bool:
+def _can_accumulate_by_blas(step: Instruction) -> bool:
     """Tell whether BLAS can take the operands of an accumulating product."""
     y, (_, a, b, _) = step.results[0], step.operands
     return y.dtype.char in "fd" and all(
@@ -199,7 +199,7 @@ def new_vector(program: Program, states: tuple[Value, ...]) -> Value | None:
     return None
 
 
-def choose_storage(
+def _choose_storage(
     plan: Plan,
     step: Instruction,
     outputs: set[Value],
@@ -226,7 +226,7 @@ def choose_storage(
             plan.kinds[y] = "local"
 
 
-def assign_offsets(
+def _assign_offsets(
     plan: Plan, steps: Sequence[Instruction], program: Program, in_place: Question
 ) -> None:
     """Give each buffer its place in the working memory; it is free again after its last use."""
@@ -251,7 +251,7 @@ def assign_offsets(
         elif plan.kinds[y] == "buffer" and y not in plan.offsets:
             within = step.operands[:1] if step.primitive is added_at else step.operands
             reused = next(
-                (x for x in within if type(x) is Value and can_reuse_buffer(x, y, dying, plan)),
+                (x for x in within if type(x) is Value and _can_reuse_buffer(x, y, dying, plan)),
                 None,
             )
             if reused is not None and in_place(step):
@@ -272,7 +272,7 @@ def assign_offsets(
     plan.size = memory.size
 
 
-def can_reuse_buffer(x: Value, y: Value, dying: set[Value], plan: Plan) -> bool:
+def _can_reuse_buffer(x: Value, y: Value, dying: set[Value], plan: Plan) -> bool:
     """Whether a result can take the buffer of an operand that is not needed any more."""
     base = plan.base(x)
     return (

@@ -92,9 +92,9 @@ def names_read_by(code: CodeType) -> Names:
             attributes.add(step.argval)
         elif "GLOBAL" in step.opname or step.opname.endswith("NAME"):
             globals_.add(step.argval)
-            if step.argval == "getattr" and not is_constant_name(steps, place):
+            if step.argval == "getattr" and not _is_constant_name(steps, place):
                 any_ = True
-    texts = frozenset(texts_in(code.co_consts))
+    texts = frozenset(_texts_in(code.co_consts))
     if "globals" in globals_:
         globals_ |= texts
     return Names(
@@ -103,12 +103,12 @@ def names_read_by(code: CodeType) -> Names:
         frozenset(globals_),
         frozenset(modules),
         any_,
-        goes_on_after_errors(steps),
-        any(map(compares_or_shows, steps)),
+        _goes_on_after_errors(steps),
+        any(map(_compares_or_shows, steps)),
     )
 
 
-def compares_or_shows(step: dis.Instruction) -> bool:
+def _compares_or_shows(step: dis.Instruction) -> bool:
     """Tell whether an instruction may look at everything that an object holds."""
     if step.opname == "COMPARE_OP":
         return str(step.argval) in ("==", "!=")
@@ -116,7 +116,7 @@ def compares_or_shows(step: dis.Instruction) -> bool:
     return shows or step.argval in SHOWING
 
 
-def goes_on_after_errors(steps: list[dis.Instruction]) -> bool:
+def _goes_on_after_errors(steps: list[dis.Instruction]) -> bool:
     """Tell whether code has an `except` clause, with an error or without."""
     names = [step.opname for step in steps]
     if any(step.argval == "suppress" for step in steps):
@@ -125,7 +125,7 @@ def goes_on_after_errors(steps: list[dis.Instruction]) -> bool:
     return "CHECK_EXC_MATCH" in names or bare in zip(names, names[1:], strict=False)
 
 
-def is_constant_name(steps: list[dis.Instruction], place: int) -> bool:
+def _is_constant_name(steps: list[dis.Instruction], place: int) -> bool:
     """Tell whether the name given to `getattr` is a constant."""
     for at in range(place + 1, min(place + 24, len(steps))):
         if steps[at].opname.startswith("STORE"):
@@ -150,13 +150,13 @@ def kind_questions(code: CodeType) -> frozenset[int]:
     return frozenset(found)
 
 
-def texts_in(constants: tuple[Any, ...]) -> Iterator[str]:
+def _texts_in(constants: tuple[Any, ...]) -> Iterator[str]:
     """Yield the texts among the constants of a piece of code that may be names."""
     for x in constants:
         if type(x) is str and all(map(str.isidentifier, x.split("."))):
             yield from x.split(".")
         elif type(x) in (tuple, frozenset):
-            yield from texts_in(tuple(x))
+            yield from _texts_in(tuple(x))
 
 
 # By id: a code object's hash and equality go through all of its constants.
@@ -228,7 +228,7 @@ class Observer:
         if code.co_freevars and origin == "user":
             self._note_closure(code, variables)
 
-    def see_return(self, frame: FrameType) -> None:
+    def _see_return(self, frame: FrameType) -> None:
         """Note the local variables of a user's function that ends."""
         if origin_of(frame.f_code) == "user":
             variables = frame.f_locals
@@ -248,7 +248,7 @@ class Observer:
             return
         self.objects[id(x)] = x
         if first:
-            shallow = shallow_copy(x)
+            shallow = _shallow_copy(x)
             if shallow is not None:
                 self.before[id(x)] = shallow
 
@@ -272,7 +272,8 @@ class Observer:
     def has_changed(self) -> bool:
         """Tell whether an object has changed since it was first seen."""
         return any(
-            key in self.objects and not holds_same_objects(shallow_copy(self.objects[key]), before)
+            key in self.objects
+            and not _holds_same_objects(_shallow_copy(self.objects[key]), before)
             for key, before in self.before.items()
         )
 
@@ -291,7 +292,7 @@ def is_called_by_library(frame: FrameType) -> bool:
     return caller is not None and origin_of(caller.f_code) == "library"
 
 
-def shallow_copy(x: Any) -> list[Any] | None:
+def _shallow_copy(x: Any) -> list[Any] | None:
     """Return what an object holds: keys and values, elements, or attributes; None for others."""
     if isinstance(x, dict):
         return [*x, *x.values()]
@@ -303,7 +304,7 @@ def shallow_copy(x: Any) -> list[Any] | None:
     return None
 
 
-def holds_same_objects(xs: Any, ys: Any) -> bool:
+def _holds_same_objects(xs: Any, ys: Any) -> bool:
     """Tell whether two sequences hold the same objects in the same order."""
     return len(xs) == len(ys) and all(x is y for x, y in zip(xs, ys, strict=True))
 
@@ -359,7 +360,7 @@ def _call_profiled(observer: Observer, function: Callable[[], Any]) -> Any:
         if event == "call":
             observer.see_call(frame)
         elif event == "return":
-            observer.see_return(frame)
+            observer._see_return(frame)
         if other is not None:
             other(frame, event, argument)
 
@@ -418,7 +419,7 @@ def _start_monitoring() -> bool:
             return monitoring.DISABLE
         found = ACTIVE.get(threading.get_ident())
         if found is not None:
-            found.see_return(sys._getframe(1))
+            found._see_return(sys._getframe(1))
         return None
 
     monitoring.register_callback(tool, events.PY_START, begins)

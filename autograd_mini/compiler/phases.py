@@ -34,24 +34,24 @@ def phases_of(program: Program) -> list[Phase]:
     instructions = program.instructions
     if not trained:
         return ["forward"] * len(instructions)
-    news = trained | values_between(program, trained)
-    arithmetic = optimizer_arithmetic(program, news)
-    certain, possible = gradients_of(program, news, arithmetic)
-    late = descendants(instructions, certain, news) | news
+    news = trained | _values_between(program, trained)
+    arithmetic = _optimizer_arithmetic(program, news)
+    certain, possible = _gradients_of(program, news, arithmetic)
+    late = _descendants(instructions, certain, news) | news
     outputs = {y for y in program.outputs if type(y) is Value}
-    outputs |= unused_results(program, arithmetic)
-    forward = ancestors(instructions, outputs - late, news)
-    backward = ancestors(instructions, certain | possible, news)
-    needed = backward | ancestors(instructions, outputs, news)
-    forward |= (needed & independent_of_walks(instructions, news)) - arithmetic
-    backward |= unused_backward(instructions, backward - forward, forward | arithmetic)
+    outputs |= _unused_results(program, arithmetic)
+    forward = _ancestors(instructions, outputs - late, news)
+    backward = _ancestors(instructions, certain | possible, news)
+    needed = backward | _ancestors(instructions, outputs, news)
+    forward |= (needed & _independent_of_walks(instructions, news)) - arithmetic
+    backward |= _unused_backward(instructions, backward - forward, forward | arithmetic)
     return [
         "forward" if i in forward else "backward" if i in backward else "update"
         for i in range(len(instructions))
     ]
 
 
-def values_between(program: Program, trained: set[Value]) -> set[Value]:
+def _values_between(program: Program, trained: set[Value]) -> set[Value]:
     """Find the values that trained leaves have for a while: what an optimizer's scope hands on.
 
     They have the shape of a leaf, and are made in a scope in which a last value is made.
@@ -68,7 +68,7 @@ def values_between(program: Program, trained: set[Value]) -> set[Value]:
     }
 
 
-def unused_results(program: Program, arithmetic: set[int]) -> set[Value]:
+def _unused_results(program: Program, arithmetic: set[int]) -> set[Value]:
     """Find the results that are not used, as a loss that is not returned.
 
     Results of a backward pass or an optimizer are left out: they belong to it.
@@ -84,13 +84,13 @@ def unused_results(program: Program, arithmetic: set[int]) -> set[Value]:
     }
 
 
-def independent_of_walks(instructions: list[Instruction], news: set[Value]) -> set[int]:
+def _independent_of_walks(instructions: list[Instruction], news: set[Value]) -> set[int]:
     """Find what no backward pass recorded and what takes nothing of one, if there are walks."""
     walks = {place for place, step in enumerate(instructions) if step.in_walk}
     if not walks:
         return set()
     carried = {y for place in walks for y in instructions[place].results}
-    carried = descendants(instructions, carried, news)
+    carried = _descendants(instructions, carried, news)
     return {
         place
         for place, step in enumerate(instructions)
@@ -98,7 +98,7 @@ def independent_of_walks(instructions: list[Instruction], news: set[Value]) -> s
     }
 
 
-def unused_backward(
+def _unused_backward(
     instructions: list[Instruction], backward: set[int], others: set[int]
 ) -> set[int]:
     """Find what nothing needs of a backward pass: it is in a scope of the backward alone."""
@@ -107,7 +107,7 @@ def unused_backward(
     return {i for i, scope in enumerate(scopes) if scope in alone and i not in others}
 
 
-def optimizer_arithmetic(program: Program, news: set[Value]) -> set[int]:
+def _optimizer_arithmetic(program: Program, news: set[Value]) -> set[int]:
     """Find the elementwise instructions that only the new value of one trained leaf needs.
 
     All of them have the shape of the leaf. An instruction that another trained leaf needs too is
@@ -124,45 +124,45 @@ def optimizer_arithmetic(program: Program, news: set[Value]) -> set[int]:
         step = program.instructions[place]
         ends |= {y: frozenset((y,)) for y in step.results if y in news}
         result = step.results[0]
-        reached = None if sums_gradients(step, flats) else end_of_update(step, ends)
+        reached = None if _sums_gradients(step, flats) else _end_of_update(step, ends)
         if reached:
             found.add(place)
         for x in step.values:
             mine_too = reached if x.shape == result.shape or step.primitive is parts else None
-            ends[x] = unite_ends(ends.get(x, NOWHERE), mine_too)
+            ends[x] = _unite_ends(ends.get(x, NOWHERE), mine_too)
     return found
 
 
-def sums_gradients(step: Instruction, flats: set[Value]) -> bool:
+def _sums_gradients(step: Instruction, flats: set[Value]) -> bool:
     """Whether an instruction is of a backward pass, and not on the vectors of an update."""
     return step.in_walk and flats.isdisjoint(step.values)
 
 
-def end_of_update(step: Instruction, ends: dict[Value, Ends]) -> Ends:
+def _end_of_update(step: Instruction, ends: dict[Value, Ends]) -> Ends:
     """Return the only new value to which an optimizer's instruction leads; None for others."""
     if step.primitive is parts:
         reached: Ends = NOWHERE
         for y in step.results:
-            reached = unite_ends(reached, ends.get(y, NOWHERE))
+            reached = _unite_ends(reached, ends.get(y, NOWHERE))
         return None if reached is None else frozenset(list(reached)[:1])
-    if len(step.results) > 1 or not is_arithmetic(step):
+    if len(step.results) > 1 or not _is_arithmetic(step):
         return None
     found = ends.get(step.results[0], NOWHERE)
     return found if found is None or len(found) <= 1 else None
 
 
-def unite_ends(one: Ends, other: Ends) -> Ends:
+def _unite_ends(one: Ends, other: Ends) -> Ends:
     """Return where a value with two users leads."""
     return None if one is None or other is None else one | other
 
 
-def is_arithmetic(step: Instruction) -> bool:
+def _is_arithmetic(step: Instruction) -> bool:
     """Whether an instruction works element by element."""
     primitive = step.primitive
     return primitive.kind == "elementwise" or primitive in (add_n, cast)
 
 
-def gradients_of(
+def _gradients_of(
     program: Program, news: set[Value], arithmetic: set[int]
 ) -> tuple[set[Value], set[Value]]:
     """Return the gradients that enter an optimizer's arithmetic, and what may hold some.
@@ -185,7 +185,7 @@ def gradients_of(
     return certain - news, possible - news
 
 
-def ancestors(
+def _ancestors(
     instructions: list[Instruction], wanted: Iterable[Value], news: set[Value]
 ) -> set[int]:
     """Return the places of the instructions that some values need, no further than new values."""
@@ -199,7 +199,7 @@ def ancestors(
     return found
 
 
-def descendants(
+def _descendants(
     instructions: list[Instruction], roots: Iterable[Value], news: set[Value]
 ) -> set[Value]:
     """Return values and all that depend on them, except through new values."""

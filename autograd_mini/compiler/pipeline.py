@@ -102,11 +102,11 @@ def compile_call(
     Raises:
         CompileError: if the two calls did not record the same.
     """
-    outcome = trace_and_compare(call, first, give_up)  # 1. trace, 2. compare
+    outcome = _trace_and_compare(call, first, give_up)  # 1. trace, 2. compare
     if not outcome.is_confirmed:
         return outcome
     recorded = outcome.first.recorded
-    name_variables(recorded)
+    _name_variables(recorded)
     program = optimize_program(outcome.first.program)  # 3. passes
     plan = plan_memory(program, ABILITIES)  # 4. memory
     source = write_module(program, plan, call.name)  # 5. source
@@ -114,7 +114,7 @@ def compile_call(
     return outcome._replace(executable=executable)
 
 
-def trace_and_compare(
+def _trace_and_compare(
     call: Call, first: FirstTrace, give_up: Callable[[Exception], None] | None
 ) -> Outcome:
     """Trace the second call, and compare it with the first one; arguments as for `compile_call`.
@@ -127,8 +127,8 @@ def trace_and_compare(
     tracer = Tracer(Observer() if moved else None, lines=moved)
     tracer.watched, tracer.names = first.watchable_arrays(before.objects)
     is_outdated = False
-    with undo_if_refused(tracer, cleared=give_up is None):
-        second = trace_call(call, tracer)
+    with _undo_if_refused(tracer, cleared=give_up is None):
+        second = _trace_call(call, tracer)
         refusal = first.difference(second, before)
         if refusal is not None:
             settled = first.first_failing_but_content(after=True) is None
@@ -157,14 +157,14 @@ def trace_first_call(call: Call, strict: bool) -> tuple[Any, FirstTrace]:
         strict: whether gradients come back if the call cannot be traced and is undone.
     """
     tracer = Tracer(Observer())
-    with undo_if_refused(tracer, cleared=strict):
-        recording = trace_call(call, tracer)
+    with _undo_if_refused(tracer, cleared=strict):
+        recording = _trace_call(call, tracer)
         answer = recording.answer()
     return answer, FirstTrace(recording, call.roots(), call.cleared)
 
 
 # ── tracing one call ─────────────────────────────────────────────────────────────────────────────
-def trace_call(call: Call, tracer: Tracer) -> TracedCall:
+def _trace_call(call: Call, tracer: Tracer) -> TracedCall:
     """Call the function with stand-ins of its arguments, while a tracer notes its operations.
 
     Raises:
@@ -231,7 +231,7 @@ def run_uncollected(function: Callable[[], Any]) -> Any:
 
 
 @contextmanager
-def undo_if_refused(tracer: Tracer, cleared: bool) -> Iterator[None]:
+def _undo_if_refused(tracer: Tracer, cleared: bool) -> Iterator[None]:
     """Undo a call in the block that cannot be traced; leave no recorded gradient."""
     try:
         yield
@@ -244,7 +244,7 @@ def undo_if_refused(tracer: Tracer, cleared: bool) -> Iterator[None]:
 
 
 # ── names of values ──────────────────────────────────────────────────────────────────────────────
-def name_variables(program: Program) -> None:
+def _name_variables(program: Program) -> None:
     """Name each value after the variable to which the user's statement assigns it.
 
     A statement may record several operations, as `np.std` does. The last of them gets the name if
@@ -254,13 +254,13 @@ def name_variables(program: Program) -> None:
     """
     for place, run in groupby(program.instructions, key=lambda step: step.line):
         steps = list(run)
-        made, taken = all_results(steps), {x for step in steps for x in step.values}
+        made, taken = _all_results(steps), {x for step in steps for x in step.values}
         ends = [y for y in made if y not in taken]
         if type(place) is not Site or ends != made[-1:] or not ends or steps[-1].in_walk:
             continue
         ends[0].name = ends[0].name or variable_of(place)
 
 
-def all_results(steps: list[Instruction]) -> list[Value]:
+def _all_results(steps: list[Instruction]) -> list[Value]:
     """Return the results of some instructions, in order."""
     return [y for step in steps for y in step.results]

@@ -32,7 +32,7 @@ class Result:
         import optree
 
         leaves, structure = optree.tree_flatten(tree, none_is_leaf=True)
-        self.objects = {*containers_in(tree), *map(id, leaves)}
+        self.objects = {*_containers_in(tree), *map(id, leaves)}
         self._structure = structure
         self._orders = list(key_orders(tree))
         found = structure.unflatten(leaves)
@@ -112,7 +112,7 @@ class Result:
                 "compile: the two first calls returned dicts whose keys stand in another order; a "
                 "compiled function returns the same one at each call"
             )
-        if mine.keys() != theirs.keys() or any(may_differ(mine[k], theirs[k]) for k in mine):
+        if mine.keys() != theirs.keys() or any(_may_differ(mine[k], theirs[k]) for k in mine):
             raise CompileError(
                 f"compile: the two first calls returned different plain values, {theirs} and "
                 f"{mine}; a compiled function returns the same ones at each call. Return tensors"
@@ -126,7 +126,7 @@ class Result:
         """
         numbers = [type(y) is Value and y.weak for y in self.outputs]
         values = [
-            value_of(x).item() if number else copy_value(x)
+            value_of(x).item() if number else _copy_value(x)
             for x, number in zip(self._traced, numbers, strict=False)
         ]
         gradients = [x.grad._value for x in self.trained] if self._keep_grads else []
@@ -146,7 +146,7 @@ class Result:
         leaves, structure = optree.tree_flatten(tree, none_is_leaf=True)
         if structure != self._structure or list(key_orders(tree)) != self._orders:
             return None
-        if any(may_differ(leaves[place], x) for place, x in self._static.items()):
+        if any(_may_differ(leaves[place], x) for place, x in self._static.items()):
             return None
         found = [
             as_native_array(value_of(x))
@@ -166,7 +166,7 @@ class Result:
             return tree
         given = [x for place, x in enumerate(leaves) if place not in self._static]
         outputs = [
-            x if tensor and self.differentiable and type(x) is Tensor else copy_value(x)
+            x if tensor and self.differentiable and type(x) is Tensor else _copy_value(x)
             for x, tensor in zip(given, self._tensors, strict=True)
         ]
         gradients = [x.grad for x in self.trained] if self._keep_grads else []
@@ -178,7 +178,7 @@ class Result:
             for x in self.trained:
                 x.grad = None
             y = outputs[0]
-            return leaf(y) if hasattr(y, "shape") and type(y) is not Tensor else wrap_value(y)
+            return leaf(y) if hasattr(y, "shape") and type(y) is not Tensor else _wrap_value(y)
         if self._keep_grads:
             for x, g in zip(self.trained, outputs[self._count :], strict=True):
                 x.grad = g
@@ -187,7 +187,8 @@ class Result:
             for x in self.trained:
                 x.grad = None
         found = [
-            wrap_value(y) if tensor else y for y, tensor in zip(outputs, self._tensors, strict=True)
+            _wrap_value(y) if tensor else y
+            for y, tensor in zip(outputs, self._tensors, strict=True)
         ]
         for place, x in self._static.items():
             found.insert(place, x)
@@ -199,12 +200,12 @@ class Result:
         return made
 
 
-def copy_value(x: Any) -> Any:
+def _copy_value(x: Any) -> Any:
     """Return a copy of the value of a tensor or an array; a number as it is."""
     return x if type(x) in NUMBERS else np.array(as_native_array(value_of(x)))[()]
 
 
-def may_differ(x: Any, y: Any) -> bool:
+def _may_differ(x: Any, y: Any) -> bool:
     """Whether two plain results may differ."""
     if is_identical(x, y) or is_plain_value(x):
         return not is_identical(x, y)
@@ -223,16 +224,16 @@ def leaves_in(tree: Any) -> Iterator[Any]:
         yield tree
 
 
-def containers_in(tree: Any) -> Iterator[int]:
+def _containers_in(tree: Any) -> Iterator[int]:
     """Yield the ids of nested containers."""
     parts = tree.values() if isinstance(tree, dict) else tree
     if isinstance(tree, dict | list | tuple):
         yield id(tree)
         for part in parts:
-            yield from containers_in(part)
+            yield from _containers_in(part)
 
 
-def wrap_value(y: Any) -> Tensor:
+def _wrap_value(y: Any) -> Tensor:
     """Return a value as a tensor."""
     if type(y) is Tensor:
         return y

@@ -75,18 +75,18 @@ def save_program(
     target = Path(os.path.realpath(path))  # where the program looks for its arrays
     arrays = {source.names[v]: np.asarray(data) for v, data in values.items()}
     arrays |= {name: x for name, x in source.bound.items() if isinstance(x, np.ndarray)}
-    digest = digest_of(arrays)
-    text = saved_text(source, ARRAYS.format(digest=digest))
+    digest = _digest_of(arrays)
+    text = _saved_text(source, ARRAYS.format(digest=digest))
     beside = target.with_suffix(f".py.{digest}.npz")
     with locked_folder(target.parent):
         try:
             write_file(beside, lambda file: write_arrays(file, arrays), part_of=target)
             write_file(path, text)
         finally:
-            remove_unnamed(target)
+            _remove_unnamed(target)
 
 
-def digest_of(arrays: Mapping[str, Any]) -> str:
+def _digest_of(arrays: Mapping[str, Any]) -> str:
     """Return twelve digits that differ for other arrays or names."""
     from hashlib import sha256
 
@@ -97,7 +97,7 @@ def digest_of(arrays: Mapping[str, Any]) -> str:
     return found.hexdigest()[:12]
 
 
-def remove_unnamed(target: Path) -> None:
+def _remove_unnamed(target: Path) -> None:
     """Remove the arrays that a program does not name: of earlier ones, or of a save that failed."""
     with suppress(OSError):
         text = target.read_bytes() if target.exists() else b""
@@ -107,23 +107,23 @@ def remove_unnamed(target: Path) -> None:
                 target.with_name(found[0]).unlink(missing_ok=True)
 
 
-def saved_text(source: ProgramSource, arrays: str) -> str:
+def _saved_text(source: ProgramSource, arrays: str) -> str:
     """Return the text of a saved program: its source, what it names, and what loads it."""
     read, made = [], []
     for name, value in source.bound.items():
         if isinstance(value, np.ndarray):
             read.append(f'    {name} = _saved["{name}"]')
         else:
-            made.append(f"{name} = {write_generator(name, value)}")
+            made.append(f"{name} = {_write_generator(name, value)}")
     if read:
         read.insert(0, f"with np.load({arrays}) as _saved:")
     docstring, _, rest = source.text.partition("\n")
     before, _, after = rest.partition("\n\n\ndef build(")
     text = "\n".join([docstring, "", "import pathlib", before, *read, *made])
-    return f"{text}\n\n\ndef build({after.rstrip()}\n{write_loader(source, arrays)}"
+    return f"{text}\n\n\ndef build({after.rstrip()}\n{_write_loader(source, arrays)}"
 
 
-def write_generator(name: str, value: Any) -> str:
+def _write_generator(name: str, value: Any) -> str:
     """Write an expression for a random generator in its present state.
 
     Raises:
@@ -141,12 +141,12 @@ def write_generator(name: str, value: Any) -> str:
     )
 
 
-def write_loader(source: ProgramSource, arrays: str) -> str:
+def _write_loader(source: ProgramSource, arrays: str) -> str:
     """Write the function that puts the saved values in place."""
     names = source.names
     inputs = [names[x] for x in source.inputs[: len(source.inputs) - source.captured]]
     run, state, results, expect = (
-        free_name(name, inputs) for name in ("run", "state", "results", "expect")
+        _free_name(name, inputs) for name in ("run", "state", "results", "expect")
     )
     checks = [
         f'        {names[x]} = {expect}("{names[x]}", {names[x]}, {x.shape}, "{x.dtype}")\n'
@@ -181,7 +181,7 @@ def write_loader(source: ProgramSource, arrays: str) -> str:
     )
 
 
-def free_name(name: str, taken: Iterable[str]) -> str:
+def _free_name(name: str, taken: Iterable[str]) -> str:
     """Return a name, with underscores behind it if an argument of the program has it."""
     while name in taken:
         name += "_"

@@ -76,7 +76,7 @@ class ProgramSource:
     bound: dict[str, Any]
 
 
-def can_write(step: Instruction) -> bool:
+def _can_write(step: Instruction) -> bool:
     """Whether an instruction can write its result into an array."""
     if is_draw(step):
         return can_fill_array(step)
@@ -85,7 +85,7 @@ def can_write(step: Instruction) -> bool:
 
 ABILITIES: Final = Abilities(
     is_view=is_view,
-    takes_out=can_write,
+    takes_out=_can_write,
     in_place=lambda step: step.primitive is added_at or works_in_place(step),
 )
 
@@ -98,7 +98,7 @@ def write_module(program: Program, plan: Plan, name: str) -> ProgramSource:
         plan: of its memory.
         name: of the function.
     """
-    writer = Writer(program, plan, singular=singular_scopes(program))
+    writer = Writer(program, plan, singular=_singular_scopes(program))
     for y in plan.written:  # the user's variable may be the last to be written into a buffer
         base = plan.base(y)
         if y.name and plan.kinds[base] == "buffer":
@@ -118,17 +118,17 @@ def write_module(program: Program, plan: Plan, name: str) -> ProgramSource:
     for step in [*plan.head, *plan.tail]:
         writer.write(step)
     writer.quiet = False
-    fresh = write_state_copies(writer)
+    fresh = _write_state_copies(writer)
     scalars = [(leaf, new) for leaf, new in program.updates if not leaf.shape]
     results = [
-        number_source(y) if type(y) is not Value else copy_output(writer, y)
+        number_source(y) if type(y) is not Value else _copy_output(writer, y)
         for y in program.outputs
     ]
     count = len(results)
     results += [writer.names[new] for _, new in (*scalars, *fresh)]
-    writer.body += [f"return ({tuple_text(results)})"]
+    writer.body += [f"return ({_tuple_text(results)})"]
     return ProgramSource(
-        text=join_module(writer, name, arguments, kept, states),
+        text=_join_module(writer, name, arguments, kept, states),
         plan=plan,
         names=writer.names,
         inputs=program.inputs,
@@ -143,7 +143,7 @@ def write_module(program: Program, plan: Plan, name: str) -> ProgramSource:
     )
 
 
-def write_state_copies(writer: Writer) -> list[tuple[Value, Value]]:
+def _write_state_copies(writer: Writer) -> list[tuple[Value, Value]]:
     """Write copies of new values into the states, except where a product is added to a state.
 
     Returns:
@@ -158,7 +158,7 @@ def write_state_copies(writer: Writer) -> list[tuple[Value, Value]]:
             and plan.kinds[plan.base(new)] == "buffer"
             and states.keys() >= {*members}
         ):
-            writer.commit.append(write_copy(writer.names[vector], writer.names[new]))
+            writer.commit.append(_write_copy(writer.names[vector], writer.names[new]))
             states = {leaf: new for leaf, new in states.items() if leaf not in members}
     fresh = []
     for leaf, new in states.items():
@@ -167,20 +167,20 @@ def write_state_copies(writer: Writer) -> list[tuple[Value, Value]]:
             saved = writer.name(Value(new.shape, new.dtype), f"{writer.names[leaf]}_next")
             writer.setup.append(f"{saved} = np.empty({new.shape}, np.{new.dtype.name})")
             writer.body.append(f"{saved}[...] = {writer.names[new]}")
-            writer.commit.append(write_copy(writer.names[leaf], saved))
+            writer.commit.append(_write_copy(writer.names[leaf], saved))
         elif kind in ("buffer", "constant"):
-            writer.commit.append(write_copy(writer.names[leaf], writer.names[new]))
+            writer.commit.append(_write_copy(writer.names[leaf], writer.names[new]))
         else:
             fresh.append((leaf, new))
     return fresh
 
 
-def write_copy(target: str, source: str) -> str:
+def _write_copy(target: str, source: str) -> str:
     """Write a function that copies one array into another."""
     return f"partial(setitem, {target}, ..., {source}),"
 
 
-def singular_scopes(program: Program) -> frozenset[str]:
+def _singular_scopes(program: Program) -> frozenset[str]:
     """Return the scopes of backward passes with operations that are not finite everywhere."""
     makers: dict[Operand, Instruction] = {
         y: step for step in program.instructions for y in step.results
@@ -201,7 +201,7 @@ def singular_scopes(program: Program) -> frozenset[str]:
     )
 
 
-def copy_output(writer: Writer, y: Value) -> str:
+def _copy_output(writer: Writer, y: Value) -> str:
     """Return the name of an output; it is copied if its memory changes later."""
     name = writer.names[y]
     if not y.shape or writer.plan.kinds[writer.plan.base(y)] == "local":
@@ -211,7 +211,7 @@ def copy_output(writer: Writer, y: Value) -> str:
     return copied
 
 
-def join_module(
+def _join_module(
     writer: Writer,
     name: str,
     arguments: Sequence[Value],
@@ -234,28 +234,28 @@ def join_module(
     ]
     for definition in writer.definitions:
         lines += ["", *definition.splitlines(), ""]
-    lines += ["", *write_head("build", [names[x] for x in kept])]
-    own = write_states(writer, states)
+    lines += ["", *_write_head("build", [names[x] for x in kept])]
+    own = _write_states(writer, states)
     setup = [f"memory = np.empty({size}, np.uint8)", *own, *writer.setup]
     lines += indent_lines([f'"""Allocate {size:,} bytes of working memory; return the step."""'], 1)
-    lines += break_long_lines(indent_lines(setup, 1))
-    lines += ["", *indent_lines(write_head("step", [names[x] for x in arguments]), 1)]
-    lines += break_long_lines(indent_lines(writer.body, 2))
+    lines += _break_long_lines(indent_lines(setup, 1))
+    lines += ["", *indent_lines(_write_head("step", [names[x] for x in arguments]), 1)]
+    lines += _break_long_lines(indent_lines(writer.body, 2))
     commit = "()"
     if writer.commit:
         commit = "commit"
-        lines += ["", "    commit = (", *break_long_lines(indent_lines(writer.commit, 2)), "    )"]
-    kept_names = tuple_text([names[x] for x in states])
-    lines += ["", *break_long_lines([f"    return step, {commit}, ({kept_names})"])]
+        lines += ["", "    commit = (", *_break_long_lines(indent_lines(writer.commit, 2)), "    )"]
+    kept_names = _tuple_text([names[x] for x in states])
+    lines += ["", *_break_long_lines([f"    return step, {commit}, ({kept_names})"])]
     return "\n".join(lines) + "\n"
 
 
-def tuple_text(names: Sequence[str]) -> str:
+def _tuple_text(names: Sequence[str]) -> str:
     """Write the items of a tuple, without its parentheses."""
     return f"{names[0]}," if len(names) == 1 else ", ".join(names)
 
 
-def write_states(writer: Writer, states: Sequence[Value]) -> list[str]:
+def _write_states(writer: Writer, states: Sequence[Value]) -> list[str]:
     """Write copies of the states; those of one vector become parts of it."""
     names, groups = writer.names, writer.plan.groups
     lines: list[str] = []
@@ -271,7 +271,7 @@ def write_states(writer: Writer, states: Sequence[Value]) -> list[str]:
     return lines + [f"{names[x]} = {names[x]}.copy()" for x in states if x not in grouped]
 
 
-def break_long_lines(lines: Sequence[str]) -> list[str]:
+def _break_long_lines(lines: Sequence[str]) -> list[str]:
     """Break lines that are too long: a comment goes above, arguments go below."""
     found: list[str] = []
     for line in lines:
@@ -281,19 +281,19 @@ def break_long_lines(lines: Sequence[str]) -> list[str]:
         margin = " " * (len(line) - len(line.lstrip()))
         code, mark, comment = line.partition("  # ")
         if mark:
-            found += [margin + part for part in wrap_text(f"# {comment}", WIDTH - len(margin))]
+            found += [margin + part for part in _wrap_text(f"# {comment}", WIDTH - len(margin))]
         head, opened, rest = code.partition("(")
         inner, closed, tail = rest.rpartition(")")
         if len(code) <= WIDTH or not opened or not closed or any(c in code for c in "\"'"):
             found.append(code)
             continue
         room = WIDTH - len(margin) - 4
-        found += [f"{head}(", *(f"{margin}    {part}" for part in wrap_text(inner, room))]
+        found += [f"{head}(", *(f"{margin}    {part}" for part in _wrap_text(inner, room))]
         found.append(f"{margin}){tail}")
     return found
 
 
-def wrap_text(text: str, width: int) -> list[str]:
+def _wrap_text(text: str, width: int) -> list[str]:
     """Break a text at spaces; each line of a comment is a comment."""
     start = "# " if text.startswith("# ") else ""
     return textwrap.wrap(
@@ -301,7 +301,7 @@ def wrap_text(text: str, width: int) -> list[str]:
     )
 
 
-def write_head(name: str, parameters: Sequence[str]) -> list[str]:
+def _write_head(name: str, parameters: Sequence[str]) -> list[str]:
     """Write the head of a function, over several lines if need be."""
     line = f"def {name}({', '.join(parameters)}):"
     if len(line) <= WIDTH - 4:

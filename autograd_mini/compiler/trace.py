@@ -128,7 +128,7 @@ class Tracer:
         self.refusal: Exception | None = None
         self.failure: Exception | None = None
         self._errors = ERRORS.get()
-        self._raising = raising_errors()
+        self._raising = _raising_errors()
         self._shown: set[Operand] = set()
         self._values: dict[Key, Value] = {}
         self._arrays: dict[int, ArrayOperand] = {}
@@ -250,7 +250,7 @@ class Tracer:
         if state is self._errors:
             return
         self._errors = state
-        asked = sorted(raising_errors() - self._raising)
+        asked = sorted(_raising_errors() - self._raising)
         if asked:
             raise self.note_refusal(error_state_error(asked[0]))
 
@@ -259,7 +259,7 @@ class Tracer:
 
         NumPy would write into the caller's array. On a tensor, `*=` makes a new tensor.
         """
-        value = self._values.get(tensor_key(tensor))
+        value = self._values.get(_tensor_key(tensor))
         if value is not None and value in self._shown:
             raise self.note_refusal(in_place_error(tensor))
 
@@ -362,7 +362,7 @@ class Tracer:
 
         A function of NumPy that gets numbers only makes NumPy scalars of them.
         """
-        if not computes_with_numbers(primitive):
+        if not _computes_with_numbers(primitive):
             return False
         alone = all(
             x.serial in self._weak if type(x) is Tensor else type(x) in NUMBERS for x in operands
@@ -414,7 +414,7 @@ class Tracer:
             value = Value(t._value.shape, t._value.dtype, None, weak)
             if weak:
                 self._weak.add(t.serial)
-            self._values[tensor_key(t)] = value
+            self._values[_tensor_key(t)] = value
             made.append(value)
         path = self._path(scope) if scope is not None else ""
         step = Instruction(primitive, taken, params, tuple(made), path, where)
@@ -442,7 +442,7 @@ class Tracer:
         if type(x) is Tensor:
             if not x.serial:  # a large array, wrapped when it was recorded outside
                 return self.operand(x._value)
-            key = tensor_key(x)
+            key = _tensor_key(x)
             return self._values.get(key) or self._meet_tensor(x, key)
         if type(x) in NUMBERS:
             return x
@@ -545,7 +545,7 @@ class Tracer:
 
     def is_recorded_here(self, gradient: Any) -> bool:
         """Tell whether a gradient was recorded in this trace, and not in that of another thread."""
-        return type(gradient) is Tensor and tensor_key(gradient) in self._values
+        return type(gradient) is Tensor and _tensor_key(gradient) in self._values
 
     def undo(self, *, cleared: bool) -> None:
         """Put back what the call changed: values, gradients, random generators.
@@ -576,12 +576,12 @@ class Tracer:
         )
 
 
-def raising_errors() -> set[str]:
+def _raising_errors() -> set[str]:
     """Return the floating-point errors at which NumPy now raises or calls a function."""
     return {name for name, what in np.geterr().items() if what in ("raise", "call")}
 
 
-def computes_with_numbers(primitive: Primitive) -> bool:
+def _computes_with_numbers(primitive: Primitive) -> bool:
     """Whether an operation gets Python numbers as they are, which leave float32 what it is.
 
     Where NumPy makes an array of a number first, a scalar of the default dtype stands for it.
@@ -592,7 +592,7 @@ def computes_with_numbers(primitive: Primitive) -> bool:
     return primitive.kind == "elementwise" or primitive.ufunc is not None
 
 
-def tensor_key(tensor: Tensor) -> Key:
+def _tensor_key(tensor: Tensor) -> Key:
     """Return a key of a tensor: its serial, and its place if the operation has several results."""
     return (tensor.serial, tensor._index) if type(tensor._operands) is Record else tensor.serial
 

@@ -73,7 +73,7 @@ WIDEST: Final = 64
 
 
 @lru_cache(MANY)
-def cannot_be_followed(code: CodeType) -> bool:
+def _cannot_be_followed(code: CodeType) -> bool:
     """Tell whether code cannot be followed: it reads without names, or is not a function."""
     if not code.co_flags & FUNCTION or code.co_flags & SUSPENDED:
         return True
@@ -82,7 +82,7 @@ def cannot_be_followed(code: CodeType) -> bool:
     return names.any or not REVEALING.isdisjoint(seen)
 
 
-def helps_library(frame: FrameType) -> bool:
+def _helps_library(frame: FrameType) -> bool:
     """Tell whether code of the standard library runs for this library."""
     return is_standard(frame.f_code) and is_called_by_library(frame)
 
@@ -107,7 +107,7 @@ class ArrayWatch:
         self._uses = uses
         self._left = MOST
 
-    def give_up(self) -> None:
+    def _give_up(self) -> None:
         """Give up all arrays: the model does not know what happened."""
         self.proven.clear()
 
@@ -115,30 +115,30 @@ class ArrayWatch:
         """Count an instruction; give up after very many, which take too long."""
         self._left -= 1
         if not self._left:
-            self.give_up()
+            self._give_up()
 
-    def operand_counts(self) -> dict[int, int]:
+    def _operand_counts(self) -> dict[int, int]:
         """Return how often each array has been an operand."""
         return {key: self._uses.get(key, 0) for key in self.arrays}
 
-    def reference_counts(self) -> list[int]:
+    def _reference_counts(self) -> list[int]:
         """Return how many references there are to each array."""
         return list(map(sys.getrefcount, self.arrays.values()))
 
-    def arrays_inside(self, x: Any, depth: int = NESTED) -> set[int]:
+    def _arrays_inside(self, x: Any, depth: int = NESTED) -> set[int]:
         """Return the ids of watched arrays in a small container."""
         if type(x) not in (list, tuple, dict) or not depth or len(x) > WIDEST:
             return set()
         parts = x.values() if type(x) is dict else x
         found = {id(part) for part in parts if id(part) in self.arrays}
-        return found.union(*(self.arrays_inside(part, depth - 1) for part in parts))
+        return found.union(*(self._arrays_inside(part, depth - 1) for part in parts))
 
     def see_call(self, frame: FrameType, event: str, argument: Any) -> Any:
         """Note a function that begins; follow it if it is the user's."""
         try:
             return self._follow(frame) if event == "call" and self.proven else None
         except Exception:  # what is not known must not stop the user's code
-            self.give_up()
+            self._give_up()
         return None
 
     def _follow(self, frame: FrameType) -> Any:
@@ -148,9 +148,9 @@ class ArrayWatch:
         caller = self.frames[-1] if self.frames else None
         if caller is not None and frame.f_back is caller.frame:
             caller.entered.append((origin, code.co_name))
-        if origin != "user" or cannot_be_followed(code):
-            if origin != "library" and not helps_library(frame):
-                self.give_up()
+        if origin != "user" or _cannot_be_followed(code):
+            if origin != "library" and not _helps_library(frame):
+                self._give_up()
             return None
         self._look_at_arguments(frame, caller)
         stack = Stack(self, frame)
@@ -166,7 +166,7 @@ class ArrayWatch:
         named = code.co_argcount + code.co_kwonlyargcount
         for place, name in enumerate(code.co_varnames[: named + 2]):
             x = values.get(name)
-            self.proven -= self.arrays_inside(x)
+            self.proven -= self._arrays_inside(x)
             if caller is not None and place < named and id(x) in self.arrays:
                 caller.delivered.add(id(x))
         if caller is not None:
@@ -206,7 +206,7 @@ def call_watching_uses(
         sys.settrace(see)
         result = function()
         if sys.gettrace() is not see or threading.active_count() > threads or watch.frames:
-            watch.give_up()
+            watch._give_up()
     finally:
         if sys.gettrace() is see:
             sys.settrace(None)
@@ -234,7 +234,7 @@ class Stack:
         self._code = self._steps, self._places = steps_of(frame.f_code)
         self._place: int | None = None
         self._loaded: list[Slot] = []
-        self._begun = watch.operand_counts()
+        self._begun = watch._operand_counts()
         self._begin()
 
     def _begin(self) -> None:
@@ -243,8 +243,8 @@ class Stack:
         self.delivered: set[int] = set()
         self.enters_user = False
         self.nested = Counter[int]()
-        self._used = self._watch.operand_counts()
-        self._held = self._watch.reference_counts()
+        self._used = self._watch._operand_counts()
+        self._held = self._watch._reference_counts()
 
     def see(self, frame: FrameType, event: str, argument: Any) -> Any:
         """Follow what the interpreter reports of the frame."""
@@ -253,13 +253,13 @@ class Stack:
             sys.settrace(None)  # there is nothing to be seen any more
         try:
             if event == "exception" or watch.frames[-1] is not self:
-                watch.give_up()
+                watch._give_up()
             elif event == "opcode" and watch.proven:
                 self._go_on(self._places[frame.f_lasti])
             elif event == "return":
                 self._end()
         except Exception:  # what the model does not know must not stop the user's code
-            watch.give_up()
+            watch._give_up()
         return self.see
 
     def _go_on(self, place: int) -> None:
@@ -267,7 +267,7 @@ class Stack:
         self._watch.count()
         if self._place is None:
             if any(step.opname not in BEFORE for step in self._steps[:place]):
-                self._watch.give_up()
+                self._watch._give_up()
         elif place == self._place:  # it was prepared before
             return
         else:
@@ -281,11 +281,11 @@ class Stack:
         watch = self._watch
         step = self._steps[self._place] if self._place is not None else None
         if step is None or not step.opname.startswith("RETURN"):
-            watch.give_up()
+            watch._give_up()
         self._give_up_slots(self._slots)
         watch.frames.pop()
         if watch.frames:
-            now = watch.operand_counts()
+            now = watch._operand_counts()
             watch.frames[-1].nested.update({k: now[k] - n for k, n in self._begun.items()})
 
     # ── what is loaded ───────────────────────────────────────────────────────────────────────
@@ -322,7 +322,7 @@ class Stack:
         """Return what a variable holds; it may be invisible in a comprehension in a class."""
         found = self.frame.f_locals.get(name, UNKNOWN)
         if found is UNKNOWN:
-            self._watch.give_up()
+            self._watch._give_up()
         return self._slot(found)
 
     def _global(self, name: str, own: bool) -> Any:
@@ -336,7 +336,7 @@ class Stack:
         """Return what the model knows of an object."""
         if id(x) in self._watch.arrays:
             return Slot((id(x),))
-        self._watch.proven -= self._watch.arrays_inside(x)
+        self._watch.proven -= self._watch._arrays_inside(x)
         return Slot(value=x)
 
     # ── what has ended ───────────────────────────────────────────────────────────────────────
@@ -344,7 +344,7 @@ class Stack:
         """Carry out an instruction after which that at a place comes."""
         way = way_between(self._code, self._places[step.offset], place)
         if way is None:
-            self._watch.give_up()
+            self._watch._give_up()
             return
         jumped, ended = way
         slots, name, count = self._slots, step.opname, pops_of(step)
@@ -370,7 +370,7 @@ class Stack:
         if "ATTR" in name and step.argval in self._watch.names:
             first = slots[-len(made)] if made else NULL
             if first.value is UNKNOWN and not first.arrays:
-                self._watch.give_up()
+                self._watch._give_up()
 
     def _pushed_slots(self, step: dis.Instruction, taken: list[Slot], count: int) -> list[Slot]:
         """Return what an instruction leaves on the stack."""
@@ -383,7 +383,7 @@ class Stack:
             owned = taken[0].arrays and taken[0].alone
             value = visible_attribute(np.ndarray if owned else taken[0].value, step.argval)
             if value is OPAQUE:
-                self._watch.give_up()
+                self._watch._give_up()
             found = self._slot(value)
             return [found._replace(name=step.argval), NULL][:count]
         if name == "BINARY_SUBSCR":
@@ -398,7 +398,7 @@ class Stack:
         """Find arrays that an instruction has brought from somewhere else, by their references."""
         if step.opname in QUIET:
             return
-        now, held = self._watch.operand_counts(), self._watch.reference_counts()
+        now, held = self._watch._operand_counts(), self._watch._reference_counts()
         for key, before, after in zip(now, self._held, held, strict=True):
             if after > before and now[key] == self._used[key]:
                 if made and self._slots[-1].arrays == (key,):
@@ -442,7 +442,7 @@ class Stack:
 
     def _judge_uses(self, slots: list[Slot]) -> None:
         """Give up arrays that are not as often operands as they are in some places."""
-        used, before = self._watch.operand_counts(), self._used
+        used, before = self._watch._operand_counts(), self._used
         count = Counter(key for slot in slots for key in slot.arrays)
         self._watch.proven -= {
             key for key, n in count.items() if used[key] - before[key] - self.nested[key] < n
@@ -460,7 +460,7 @@ class Stack:
             return
         kind = kind_of_callable(called.value)
         if kind == "opaque" or (kind == "unknown" and not is_plain_call(self.entered, called.name)):
-            self._watch.give_up()
+            self._watch._give_up()
             return
         passed = self.delivered if kind in ("user", "library") else set()
         rest = [slot for slot in given if not (slot.alone and passed.issuperset(slot.arrays))]

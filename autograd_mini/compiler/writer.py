@@ -84,7 +84,7 @@ class Writer:
         self.names[value] = name
         return name
 
-    def name_result(self, step: Instruction, value: Value) -> str:
+    def _name_result(self, step: Instruction, value: Value) -> str:
         """Name a result after the user's variable, or the operation and the innermost scope."""
         if value in self.names:
             return self.names[value]
@@ -110,7 +110,7 @@ class Writer:
         self.bound[name] = value
         return name
 
-    def with_objects(self, form: Expression) -> Expression:
+    def _with_objects(self, form: Expression) -> Expression:
         """Return a form in which objects that have no text have names of this program."""
         if not form.objects:
             return form
@@ -155,14 +155,14 @@ class Writer:
             self.enter(step.scope, step.in_walk)
         block = step.params.get("schedule")
         if block is not None:
-            self.write_block(step, block)
+            self._write_block(step, block)
             return
-        results = [self.name_result(step, y) for y in step.results]
+        results = [self._name_result(step, y) for y in step.results]
         if step.primitive in (flat, parts):
-            self.write_vector(step, results)
+            self._write_vector(step, results)
             return
         first = step.results[0]
-        product = product_lines(step, self)
+        product = _product_lines(step, self)
         if product is not None:
             if first in self.plan.offsets:
                 self.setup.append(self.buffer(first, results[0]))
@@ -179,7 +179,7 @@ class Writer:
                     self.setup.append(self.buffer(first, results[0]))
                 self.add(text if kind == "buffer" else f"{results[0]} = {text}")
                 return
-        form = self.with_objects(expression_of(step, self.texts(step)))
+        form = self._with_objects(expression_of(step, self.texts(step)))
         self.definitions |= dict.fromkeys(form.definitions)
         if kind in ("buffer", "state"):
             if first in self.plan.offsets:
@@ -205,7 +205,7 @@ class Writer:
         """Add lines to the step."""
         self.body += indent_lines(lines, 1) if self.quiet else lines
 
-    def write_vector(self, step: Instruction, results: list[str]) -> None:
+    def _write_vector(self, step: Instruction, results: list[str]) -> None:
         """Write how arrays form a vector: an array that is not in its memory yet is copied."""
         plan = self.plan
         vector = step.results[0] if step.primitive is flat else step.operands[0]
@@ -224,15 +224,15 @@ class Writer:
                 self.setup.append(f"{part} = {place}")
                 self.add(f"{part}[...] = {self.names[x]}")
 
-    def write_block(self, step: Instruction, block: Any) -> None:
+    def _write_block(self, step: Instruction, block: Any) -> None:
         """Write a packed instruction, which stands for many."""
         name = self.name(Value((), np.dtype(bool)), "packed")
-        results = [self.name_result(step, y) for y in step.results]
+        results = [self._name_result(step, y) for y in step.results]
         self.bound |= block.arrays(name)
         self.setup += block.setup(name)
         self.add(*block.body(name, [self.text(x) for x in step.operands], results))
 
-    def is_contiguous(self, value: Value) -> bool:
+    def _is_contiguous(self, value: Value) -> bool:
         """Whether an array that stays in its place is known to be contiguous."""
         if value in self.program.constants:
             return bool(self.program.constants[value].flags.c_contiguous)
@@ -303,7 +303,7 @@ NARROW: Final = 64
 Lines = tuple[list[str], list[str]]
 
 
-def product_lines(step: Instruction, writer: Writer) -> Lines | None:
+def _product_lines(step: Instruction, writer: Writer) -> Lines | None:
     """Write a product as lines of the setup and of the step, or None if BLAS cannot take it.
 
     Its result has a name already.
@@ -321,14 +321,14 @@ def product_lines(step: Instruction, writer: Writer) -> Lines | None:
     return write(step, writer)
 
 
-def matmul_lines(step: Instruction, writer: Writer) -> Lines | None:
+def _matmul_lines(step: Instruction, writer: Writer) -> Lines | None:
     """Write a plain product."""
     a, b = map(writer.text, step.operands)
     y = writer.text(step.results[0])
     return [f"{y}_product = prepare_product({a}, {b}, {y})"], [f"{y}_product()  # {y} = {a} @ {b}"]
 
 
-def affine_lines(step: Instruction, writer: Writer) -> Lines | None:
+def _affine_lines(step: Instruction, writer: Writer) -> Lines | None:
     """Write a product that is added to rows which hold the bias already."""
     x, weight, bias = map(writer.text, step.operands)
     result = step.results[0]
@@ -342,7 +342,7 @@ def affine_lines(step: Instruction, writer: Writer) -> Lines | None:
     return setup, [f"{y}_bias()", *body]
 
 
-def column_sums_lines(step: Instruction, writer: Writer) -> Lines | None:
+def _column_sums_lines(step: Instruction, writer: Writer) -> Lines | None:
     """Write the sums of columns as a product with ones."""
     (x,) = step.values
     name, y = writer.text(x), writer.text(step.results[0])
@@ -350,7 +350,7 @@ def column_sums_lines(step: Instruction, writer: Writer) -> Lines | None:
     return setup, [f"{y}_product()  # {y} = {name}.sum(axis=0)"]
 
 
-def row_sums_lines(step: Instruction, writer: Writer) -> Lines | None:
+def _row_sums_lines(step: Instruction, writer: Writer) -> Lines | None:
     """Write the sums of rows as a product with ones."""
     (x,) = step.values
     name, y = writer.text(x), writer.text(step.results[0])
@@ -361,7 +361,7 @@ def row_sums_lines(step: Instruction, writer: Writer) -> Lines | None:
     return setup, [f"{y}_product()  # {y} = {name}.sum(axis=1)"]
 
 
-def accumulated_lines(step: Instruction, writer: Writer) -> Lines | None:
+def _accumulated_lines(step: Instruction, writer: Writer) -> Lines | None:
     """Write a product that is added to what it changes."""
     c, a, b, factor = step.operands
     if type(c) is not Value or type(b) is not Value:
@@ -378,11 +378,11 @@ def accumulated_lines(step: Instruction, writer: Writer) -> Lines | None:
     return setup, body
 
 
-def dot_lines(step: Instruction, writer: Writer) -> Lines | None:
+def _dot_lines(step: Instruction, writer: Writer) -> Lines | None:
     """Write the product of two arrays as that of two vectors."""
     x, other = step.operands
     assert type(x) is Value and type(other) is Value
-    if not all(map(writer.is_contiguous, (x, other))):
+    if not all(map(writer._is_contiguous, (x, other))):
         return None
     first, second, y = writer.text(x), writer.text(other), writer.text(step.results[0])
     setup = [f"{y}_dot = {first}.reshape(-1).dot", f"{y}_of = {second}.reshape(-1)"]
@@ -390,12 +390,12 @@ def dot_lines(step: Instruction, writer: Writer) -> Lines | None:
 
 
 PRODUCTS: Final = {
-    PRIMITIVES["matmul"]: matmul_lines,
-    affine: affine_lines,
-    column_sums: column_sums_lines,
-    row_sums: row_sums_lines,
-    dot: dot_lines,
-    accumulated: accumulated_lines,
+    PRIMITIVES["matmul"]: _matmul_lines,
+    affine: _affine_lines,
+    column_sums: _column_sums_lines,
+    row_sums: _row_sums_lines,
+    dot: _dot_lines,
+    accumulated: _accumulated_lines,
 }
 
 

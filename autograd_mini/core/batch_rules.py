@@ -27,7 +27,7 @@ def rule_of(primitive: Any) -> Batch:
         return own
     if primitive.kind == "elementwise":
         return elementwise
-    return along_axes if "axis" in primitive.params else one_by_one
+    return _along_axes if "axis" in primitive.params else one_by_one
 
 
 def insert_axes(x: Any, ndim: int) -> Any:
@@ -41,7 +41,7 @@ def repeat_for_all(x: Any, size: int) -> Any:
     return np.broadcast_to(x, (size, *np.shape(x)))
 
 
-def all_mapped(size: int, xs: Sequence[Any], mapped: Sequence[bool]) -> list[Any]:
+def _all_mapped(size: int, xs: Sequence[Any], mapped: Sequence[bool]) -> list[Any]:
     """Give every operand the new axis."""
     return [x if m else repeat_for_all(x, size) for x, m in zip(xs, mapped, strict=True)]
 
@@ -76,7 +76,7 @@ def call_unchanged(
     return primitive(*xs, **params)
 
 
-def along_axes(
+def _along_axes(
     primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
 ) -> Any:
     """Count the parameter `axis` one further; negative ones are counted from the end anyway."""
@@ -86,7 +86,7 @@ def along_axes(
     places = axis if isinstance(axis, tuple) else (axis,)
     moved = tuple(i + 1 if i >= 0 else i for i in places)
     return primitive(
-        *all_mapped(size, xs, mapped),
+        *_all_mapped(size, xs, mapped),
         **{**params, "axis": moved if isinstance(axis, tuple) else moved[0]},
     )
 

@@ -114,14 +114,14 @@ OWN: Final = "autograd_mini"
 """With this begin the names of the variables that blocks of this library set."""
 
 
-def changed_by_errstate() -> set[ContextVar[Any]]:
+def _changed_by_errstate() -> set[ContextVar[Any]]:
     """Find the context variable in which NumPy keeps its floating-point error settings."""
     with np.errstate(all="raise"):
         inside = copy_context()
     return {variable for variable, value in inside.items() if variable.get(None) is not value}
 
 
-NUMPYS: Final = changed_by_errstate()
+NUMPYS: Final = _changed_by_errstate()
 """That variable: in NumPy 2 there is one."""
 IGNORED: Final = {"divide": "ignore", "invalid": "ignore"}
 
@@ -146,7 +146,7 @@ def run_apart(function: Callable[[], Result], ending: Collection[Any] = ()) -> R
 
 
 @lru_cache(64)
-def quiet_state(state: Any, errors: tuple[tuple[str, Any], ...]) -> Any:
+def _quiet_state(state: Any, errors: tuple[tuple[str, Any], ...]) -> Any:
     """Return what NumPy does about errors as in a state, but for some kinds of errors."""
     with np.errstate(**dict(errors)):
         return ERRORS.get()
@@ -165,7 +165,7 @@ def run_quietly(function: Callable[[], Result], **errors: Any) -> Result:
             ignored.
     """
     before = ERRORS.get()
-    quiet = quiet_state(before, tuple(errors.items()) if errors else USUAL)
+    quiet = _quiet_state(before, tuple(errors.items()) if errors else USUAL)
     try:  # not a `with`: see Block.__call__
         ERRORS.set(quiet)
         return function()

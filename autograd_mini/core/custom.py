@@ -14,10 +14,10 @@ from .primitive import Primitive, Rule
 from .tensor import Tensor
 
 
-def make_read_only(x: Any) -> Any:
+def _make_read_only(x: Any) -> Any:
     """Return an array that cannot be written into, or a list of them; others have it too."""
     if type(x) is list:
-        return [make_read_only(part) for part in x]
+        return [_make_read_only(part) for part in x]
     if type(x) is not np.ndarray:
         return x
     view = x.view()
@@ -31,13 +31,13 @@ def own(result: Any) -> Any:
     return array.copy() if type(array) is np.ndarray and not array.flags.writeable else array
 
 
-def with_guards(rule: Rule) -> Rule:
+def _with_guards(rule: Rule) -> Rule:
     """Give a rule arrays that it cannot write into."""
 
     @wraps(rule)
     def call(g: Any, y: Any, *xs: Any, **params: Any) -> Any:
         y = list(y) if type(y) is tuple else y
-        return rule(make_read_only(g), make_read_only(y), *map(make_read_only, xs), **params)
+        return rule(_make_read_only(g), _make_read_only(y), *map(_make_read_only, xs), **params)
 
     return call
 
@@ -85,7 +85,7 @@ class Custom(Generic[P]):
 
     def _forward(self, *arrays: Any, **params: Any) -> Any:
         """Call the function and check its result against the declaration."""
-        given = [make_read_only(as_array(x)) for x in arrays]
+        given = [_make_read_only(as_array(x)) for x in arrays]
         result = self.function(*given, **params)
         if isinstance(result, tuple) is not self.multiple:
             raise ArgumentError(
@@ -115,13 +115,13 @@ class Custom(Generic[P]):
         if len(rules) == 1 and rules[0] is not None and not self.elementwise:
             self._vjp = self._together(rules[0])
         else:
-            self._vjp = tuple(rule and with_guards(rule) for rule in rules)
+            self._vjp = tuple(rule and _with_guards(rule) for rule in rules)
         self.row = self._row()
         return rules[0] if len(rules) == 1 else self
 
     def _together(self, rule: Rule) -> Rule:
         def cotangents(g: Any, y: Any, *xs: Any, **params: Any) -> Any:
-            found = with_guards(rule)(g, y, *xs, **params)
+            found = _with_guards(rule)(g, y, *xs, **params)
             return found if isinstance(found, (tuple, list)) else (found,)
 
         return cotangents
@@ -138,7 +138,7 @@ class Custom(Generic[P]):
         each input is `rule(t, y, *inputs, **parameters)`; their results are added. It is optional,
         and works as a decorator.
         """
-        guards = tuple(rule and with_guards(rule) for rule in rules)
+        guards = tuple(rule and _with_guards(rule) for rule in rules)
         self._jvp = guards[0] if len(rules) == 1 and not self.elementwise else guards
         self.row = self._row()
         return rules[0] if len(rules) == 1 else self

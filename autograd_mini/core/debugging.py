@@ -22,12 +22,12 @@ def finite(x: Any) -> bool:
     return data.dtype.kind not in "fc" or bool(np.isfinite(data).all())
 
 
-def kind_of(x: Any) -> str:
+def _kind_of(x: Any) -> str:
     """Name the values that are not finite: NaN, or infinity."""
     return "NaN" if np.isnan(np.asarray(plain_value(x))).any() else "infinity"
 
 
-def describe_operand(x: Any) -> str:
+def _describe_operand(x: Any) -> str:
     """Describe an operand: its shape and range, or its value."""
     data = np.asarray(plain_value(x))
     name = f"{x.name}: " if isinstance(x, Tensor) and x.name else ""
@@ -37,14 +37,14 @@ def describe_operand(x: Any) -> str:
     return f"{name}{data.dtype} {data.shape} from {low:.6g} to {high:.6g}"
 
 
-def describe_operation(vertex: Any) -> str:
+def _describe_operation(vertex: Any) -> str:
     """Describe an operation: name and scope, line, inputs."""
-    operands = "; ".join(map(describe_operand, vertex._operands))
+    operands = "; ".join(map(_describe_operand, vertex._operands))
     place = lines.get(vertex.serial)
     return f"{Operation(vertex)}{f', recorded at {place}' if place else ''}. Its inputs: {operands}"
 
 
-def recorded_with_line(
+def _recorded_with_line(
     primitive: Any, operands: tuple[Any, ...], params: Params
 ) -> tuple[Any, Any]:
     """Record an operation with its line; return its result, and the vertex."""
@@ -59,25 +59,27 @@ def recorded_with_line(
     return results, vertex
 
 
-def record_and_look(primitive: Any, operands: tuple[Any, ...], params: Params) -> Any:
+def _record_and_look(primitive: Any, operands: tuple[Any, ...], params: Params) -> Any:
     """Record an operation with its line; raise if finite inputs give a non-finite result."""
-    results, vertex = recorded_with_line(primitive, operands, params)
+    results, vertex = _recorded_with_line(primitive, operands, params)
     for y in results if isinstance(results, tuple) else (results,):
         if not finite(y) and all(map(finite, vertex._operands)):
-            raise NonFiniteError(f"{kind_of(y)} appears in {describe_operation(vertex)}")
+            raise NonFiniteError(f"{_kind_of(y)} appears in {_describe_operation(vertex)}")
     return results
 
 
-def only_line(primitive: Any, operands: tuple[Any, ...], params: Params) -> Any:
+def _only_line(primitive: Any, operands: tuple[Any, ...], params: Params) -> Any:
     """Record an operation with its line."""
-    return recorded_with_line(primitive, operands, params)[0]
+    return _recorded_with_line(primitive, operands, params)[0]
 
 
-def look_at_rule(vertex: Any, what: str, given: Any, made: Any) -> None:
+def _look_at_rule(vertex: Any, what: str, given: Any, made: Any) -> None:
     """Raise if a derivative rule turns finite numbers into NaN or infinity."""
     for x in made if isinstance(made, (list, tuple)) else (made,):
         if not finite(x) and all(map(finite, given if isinstance(given, list) else (given,))):
-            raise NonFiniteError(f"{kind_of(x)} appears in {what} of {describe_operation(vertex)}")
+            raise NonFiniteError(
+                f"{_kind_of(x)} appears in {what} of {_describe_operation(vertex)}"
+            )
 
 
 class debug(Block):  # noqa: N801  # used as a statement, like a function
@@ -105,8 +107,8 @@ class debug(Block):  # noqa: N801  # used as a statement, like a function
         if nonfinite not in ("raise", "ignore"):
             raise ArgumentError(f"nonfinite is 'raise' or 'ignore', got {nonfinite!r}")
         raising = nonfinite == "raise"
-        self._recorder = recorder(record_and_look if raising else only_line)
-        self._watch = look_at_rule if raising else None
+        self._recorder = recorder(_record_and_look if raising else _only_line)
+        self._watch = _look_at_rule if raising else None
 
     def __enter__(self) -> None:
         self._recorder.__enter__()

@@ -68,10 +68,10 @@ def jacobian(
         forward = mode == "forward" or (mode == "auto" and sum(inputs) <= sum(outputs))
         if mode == "auto" and any(map(np.iscomplexobj, recording.outputs)) and not holomorphic:
             forward = True  # a real cotangent would see the real part alone
-        rows = columns_of(recording) if forward else rows_of(recording)
+        rows = _columns_of(recording) if forward else _rows_of(recording)
         if not forward and holomorphic:
             rows = [[swap_convention(block) for block in row] for row in rows]
-        return nest_blocks(recording, rows, isinstance(argnums, int))
+        return _nest_blocks(recording, rows, isinstance(argnums, int))
 
     return call_derivative
 
@@ -114,7 +114,7 @@ def basis(values: Sequence[Any]) -> list[Any]:
     return found
 
 
-def at_once(
+def _at_once(
     recording: Linearization, walk: Callable[..., list[Any]], vectors: Sequence[Any]
 ) -> list[Any]:
     """Walk for all vectors of a basis, in parts that fit the memory.
@@ -138,10 +138,10 @@ def at_once(
     return [np.concatenate(blocks) for blocks in zip(*parts, strict=True)]
 
 
-def columns_of(recording: Linearization) -> list[list[Any]]:
+def _columns_of(recording: Linearization) -> list[list[Any]]:
     """Push the basis of the inputs forward; a list of blocks (m…, n…) for each output."""
     recorded = recording.gives_tensors
-    pushed = at_once(
+    pushed = _at_once(
         recording,
         lambda *ts: recording.push_forward(ts, recorded=recorded, exact=True),
         basis(recording.inputs),
@@ -156,11 +156,11 @@ def columns_of(recording: Linearization) -> list[list[Any]]:
     ]
 
 
-def rows_of(recording: Linearization) -> list[list[Any]]:
+def _rows_of(recording: Linearization) -> list[list[Any]]:
     """Pull the basis of the outputs back; a list of blocks (m…, n…) for each output."""
     recorded = recording.gives_tensors
     outputs = [y if isinstance(y, Tensor) else np.asarray(y)[()] for y in recording.outputs]
-    pulled = at_once(
+    pulled = _at_once(
         recording,
         lambda *gs: recording.pull_back(gs, recorded=recorded, exact=True),
         basis(outputs),
@@ -172,7 +172,7 @@ def rows_of(recording: Linearization) -> list[list[Any]]:
     ]
 
 
-def nest_blocks(recording: Linearization, rows: list[list[Any]], single: bool) -> Any:
+def _nest_blocks(recording: Linearization, rows: list[list[Any]], single: bool) -> Any:
     """Put the blocks into the containers of the arguments, and these into the result's."""
     answers = []
     for row in rows:

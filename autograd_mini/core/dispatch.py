@@ -25,7 +25,7 @@ from .table import table
 from .tensor import Tensor
 
 
-def ufunc_name(ufunc: Any) -> str:
+def _ufunc_name(ufunc: Any) -> str:
     """Return the full name of a ufunc, such as np.add or scipy.special.erf."""
     name = ufunc.__name__
     if name.startswith("_"):  # what a function of SciPy calls for some of its arguments
@@ -36,12 +36,12 @@ def ufunc_name(ufunc: Any) -> str:
     return f"np.{name}"
 
 
-def function_name(function: Any) -> str:
+def _function_name(function: Any) -> str:
     """Return the full name of a function, such as np.linalg.norm."""
     return f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
 
 
-def bring_in_scipy(ufunc: Any) -> None:
+def _bring_in_scipy(ufunc: Any) -> None:
     """Fill the table with SciPy's ufuncs when the first unknown one meets a tensor."""
     if ufunc not in table and "scipy.special" in sys.modules:
         import_module("autograd_mini.ops.special")
@@ -52,10 +52,10 @@ def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[st
     """Call a ufunc that was given keywords, or say why it cannot be."""
     for x in inputs:
         refuse_special(x)
-    if any(map(is_foreign_operand, inputs)):
+    if any(map(_is_foreign_operand, inputs)):
         return NotImplemented
-    name = ufunc_name(ufunc)
-    bring_in_scipy(ufunc)
+    name = _ufunc_name(ufunc)
+    _bring_in_scipy(ufunc)
     if method != "__call__":
         return call_method(ufunc, method, inputs, kwargs)
     if ufunc not in table:
@@ -71,24 +71,26 @@ def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[st
         given = ", ".join([*kwargs, *(["where"] if where is not True else [])])
         raise UnsupportedError(f"{name} of a tensor does not take {given}; use np.where after it")
     return (
-        table[ufunc](*inputs) if dtype is None else compute_in_dtype(ufunc, np.dtype(dtype), inputs)
+        table[ufunc](*inputs)
+        if dtype is None
+        else _compute_in_dtype(ufunc, np.dtype(dtype), inputs)
     )
 
 
-def compute_in_dtype(ufunc: Any, dtype: np.dtype[Any], inputs: tuple[Any, ...]) -> Any:
+def _compute_in_dtype(ufunc: Any, dtype: np.dtype[Any], inputs: tuple[Any, ...]) -> Any:
     """Convert the operands first, as NumPy does for `dtype=`, so that the result is exact in it."""
     if dtype.kind == "b":  # the result of a comparison: its operands have a dtype of their own
         return table[ufunc](*inputs).astype(dtype)
     for x in inputs:
         if not np.can_cast(np.result_type(value_of(x)), dtype, "same_kind"):
             raise UnsupportedError(
-                f"{ufunc_name(ufunc)}(…, dtype={dtype}) would drop a part of "
+                f"{_ufunc_name(ufunc)}(…, dtype={dtype}) would drop a part of "
                 f"{np.result_type(value_of(x))} values; convert the result with .astype"
             )
     return table[ufunc](*(convert_operand(x, dtype) for x in inputs))
 
 
-def is_foreign_operand(x: Any) -> bool:
+def _is_foreign_operand(x: Any) -> bool:
     """Whether an operand of a ufunc is another library's, which is to answer (NEP 13)."""
     return type(x) is not Tensor and is_foreign(x)
 
@@ -115,7 +117,7 @@ def call_function(function: Any, types: Any, args: tuple[Any, ...], kwargs: dict
             return NotImplemented
     ours = table.get(function)
     if ours is None:
-        raise UnsupportedError(f"{function_name(function)} of a tensor {why(function)}")
+        raise UnsupportedError(f"{_function_name(function)} of a tensor {why(function)}")
     try:
         return ours(*args, **kwargs)
     except TypeError as error:
@@ -123,6 +125,6 @@ def call_function(function: Any, types: Any, args: tuple[Any, ...], kwargs: dict
             inspect.signature(ours).bind(*args, **kwargs)
         except TypeError as mismatch:
             raise UnsupportedError(
-                f"{function_name(function)} of a tensor: {mismatch}; {CURE}"
+                f"{_function_name(function)} of a tensor: {mismatch}; {CURE}"
             ) from error
         raise

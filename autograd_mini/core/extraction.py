@@ -99,7 +99,7 @@ def value_or_refuse(tensor: Vertex, what: str) -> Any:
     """
     if tensor._requires_grad:
         raise ConversionError(
-            f"{what} would lose the gradient of {describe(tensor)}; {advice_for_conversion()}"
+            f"{what} would lose the gradient of {describe(tensor)}; {_advice_for_conversion()}"
         )
     return read_value(tensor, what)
 
@@ -115,24 +115,24 @@ LIBRARIES = {
 }
 
 
-def advice_for_conversion() -> str:
+def _advice_for_conversion() -> str:
     """Say what to write instead of a conversion; it depends on the library that converts."""
-    frames = list(calling_frames())
+    frames = list(_calling_frames())
     for frame in frames:
         module = frame.f_globals.get("__name__", "")
         for library, advice in LIBRARIES.items():
             if f"{module}.".startswith(f"{library}."):
                 return advice
     for frame in reversed(frames):
-        if name := scipy_function(frame):
-            return cure_for_scipy(name)
+        if name := _scipy_function(frame):
+            return _cure_for_scipy(name)
     return (
         "t.item() and t.data are constants without a gradient; np.stack / np.concatenate join "
         f"tensors, np.tanh(t) records where math.tanh(t) does not, and of other functions {OWN}"
     )
 
 
-def cure_for_scipy(name: str) -> str:
+def _cure_for_scipy(name: str) -> str:
     """Name what records in place of a SciPy function, given as linalg.norm."""
     special = import_module("autograd_mini.ops.special")
     package, _, function = name.partition(".")
@@ -146,7 +146,7 @@ def cure_for_scipy(name: str) -> str:
     return f"{about}; {OWN}. Of t.data it gives a constant, without a gradient"
 
 
-def calling_frames() -> Iterator[FrameType]:
+def _calling_frames() -> Iterator[FrameType]:
     """Yield the frames outside of this library that asked for a value, up to the user's.
 
     SciPy's functions that are no ufuncs convert their arguments, and cannot be dispatched.
@@ -161,7 +161,7 @@ def calling_frames() -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def scipy_function(frame: FrameType) -> str | None:
+def _scipy_function(frame: FrameType) -> str | None:
     """Return the public function of SciPy that a frame belongs to, as linalg.norm.
 
     A wrapper has the function in a variable; a method names its class.

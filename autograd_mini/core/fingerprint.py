@@ -30,7 +30,7 @@ def fingerprint(array: np.ndarray[Any, Any]) -> int:
     False
     """
     flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-    words = mix_bits(flat[: len(flat) & ~7].view(np.uint64))
+    words = _mix_bits(flat[: len(flat) & ~7].view(np.uint64))
     total = int.from_bytes(flat[len(flat) & ~7 :].tobytes(), "little")
     whole = len(words) // ROW * ROW
     total += int(np.vdot(words[whole:], weights(ROW - 1)[: len(words) - whole]))
@@ -40,7 +40,7 @@ def fingerprint(array: np.ndarray[Any, Any]) -> int:
     return total % MODULUS
 
 
-def mix_bits(words: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _mix_bits(words: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Bring the upper bits of words down, too: a sum modulo 2⁶⁴ loses most of the uppermost bit.
 
     Changed signs of an even number of elements would cancel.

@@ -61,10 +61,10 @@ def jvp_pass(
         exact: whether a tangent of 0 means that nothing moves, so that 0 · ∞ is 0.
     """
     watch = current_watch()
-    run_quietly(lambda: push_vertices(needed, tangents, recorded, exact, watch))
+    run_quietly(lambda: _push_vertices(needed, tangents, recorded, exact, watch))
 
 
-def push_vertices(
+def _push_vertices(
     needed: Mapping[int, Tensor], tangents: Values, recorded: bool, exact: bool, watch: Watch | None
 ) -> None:
     """Carry tangents through all vertices, the first recorded first."""
@@ -78,7 +78,7 @@ def push_vertices(
             continue
         xs = current_values(vertex)
         try:
-            found = tangents_of(vertex, ts, operands if recorded else xs, recorded, exact)
+            found = _tangents_of(vertex, ts, operands if recorded else xs, recorded, exact)
         except AutogradError:
             raise
         except Exception as error:
@@ -90,7 +90,7 @@ def push_vertices(
             store_outputs(vertex, found, tangents)
 
 
-def tangents_of(vertex: Any, ts: list[Any], xs: Sequence[Any], recorded: bool, exact: bool) -> Any:
+def _tangents_of(vertex: Any, ts: list[Any], xs: Sequence[Any], recorded: bool, exact: bool) -> Any:
     """Return the tangent of an operation's output, or of each, fitted to it; None where none."""
     primitive = vertex._primitive
     if type(vertex) is Record:
@@ -99,26 +99,26 @@ def tangents_of(vertex: Any, ts: list[Any], xs: Sequence[Any], recorded: bool, e
     else:
         y = vertex if recorded else vertex._value
         arrays = (vertex._value,)
-    found = apply_jvp(vertex, ts, y, xs, exact)
+    found = _apply_jvp(vertex, ts, y, xs, exact)
     if found is None:
         return None
     if not primitive.multiple:
-        return cast_tangent(found, arrays[0])
+        return _cast_tangent(found, arrays[0])
     if len(found) != len(arrays):
         raise GradientError(
             f"the jvp of {Operation(vertex)} returned {len(found)} tangents for {len(arrays)} "
             "outputs; expected one each"
         )
-    return [None if t is None else cast_tangent(t, a) for t, a in zip(found, arrays, strict=True)]
+    return [None if t is None else _cast_tangent(t, a) for t, a in zip(found, arrays, strict=True)]
 
 
-def apply_jvp(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any], exact: bool) -> Any:
+def _apply_jvp(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any], exact: bool) -> Any:
     """Return the output's tangent by the row's own jvp, or as its kind says.
 
     Elementwise: a Jacobian is diagonal, so the vjp's formula serves; if zeros are exact, an operand
     that does not move adds nothing, even if its slope is infinite or NaN. Linear: the operation
     itself, of the tangents. Multilinear: the sum of it with one operand replaced. Others: see
-    `transpose_vjp`.
+    `_transpose_vjp`.
     """
     primitive, params = vertex._primitive, vertex._params
     if primitive.jvp is not None and not isinstance(primitive.jvp, tuple):
@@ -126,11 +126,11 @@ def apply_jvp(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any], exact: bool
     if primitive.kind == "elementwise" or primitive.jvp is not None:
         rules: Any = primitive.jvp or primitive.vjp
         moved = [
-            drop_unmoved(rule(t, y, *xs, **params), t) if exact else rule(t, y, *xs, **params)
+            _drop_unmoved(rule(t, y, *xs, **params), t) if exact else rule(t, y, *xs, **params)
             for rule, t in zip(rules, ts, strict=True)
             if rule is not None and t is not None
         ]
-        return add_tangents(moved)
+        return _add_tangents(moved)
     if primitive.kind == "linear":
         count = len(xs) if primitive.linear_in is None else primitive.linear_in
         if all(t is None for t in ts[:count]) or not primitive.differentiable:
@@ -141,24 +141,24 @@ def apply_jvp(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any], exact: bool
         ]
         return primitive(*moving, *xs[count:], **params)
     if primitive.kind == "multilinear":
-        return add_tangents(
+        return _add_tangents(
             [
                 primitive(*xs[:i], t, *xs[i + 1 :], **params)
                 for i, t in enumerate(ts)
                 if t is not None
             ]
         )
-    return transpose_vjp(vertex, ts, y, xs)
+    return _transpose_vjp(vertex, ts, y, xs)
 
 
-def drop_unmoved(part: Any, t: Any) -> Any:
+def _drop_unmoved(part: Any, t: Any) -> Any:
     """Put 0 for NaN and infinity where the tangent t of the operand is 0."""
     if type(part) is not Tensor and np.isfinite(part).all():
         return part
     return where(np.logical_and(np.equal(t, 0), ~np.isfinite(part)), 0, part)
 
 
-def add_tangents(parts: Sequence[Any]) -> Any:
+def _add_tangents(parts: Sequence[Any]) -> Any:
     """Add up tangents, which may have shapes that broadcast; None where there are none."""
     if not parts:
         return None
@@ -168,7 +168,7 @@ def add_tangents(parts: Sequence[Any]) -> Any:
     return result
 
 
-def transpose_vjp(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any]) -> Any:
+def _transpose_vjp(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any]) -> Any:
     """Return J·t where only g ↦ Jᵀ·g is known: it is linear in g, and its own transpose is J.
 
     The rule is recorded once with a g of zeros, and walked back from the inputs' cotangents.
@@ -209,7 +209,7 @@ def transpose_vjp(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any]) -> Any:
     return tangents if primitive.multiple else tangents[0]
 
 
-def cast_tangent(t: Any, y: Any) -> Any:
+def _cast_tangent(t: Any, y: Any) -> Any:
     """Bring a tangent to the shape and dtype of its output."""
     if t.dtype.kind == "c" and y.dtype.kind != "c":
         t = real(t)

@@ -27,7 +27,7 @@ from .tensor import Tensor, leaf
 from .tree import Rebuild, arrays_of_tree, flatten, flatten_result
 
 
-def make_stand_in(argument: Any, *, copy: bool) -> Tensor:
+def _make_stand_in(argument: Any, *, copy: bool) -> Tensor:
     """Return a fresh tensor that stands for an argument and requires a gradient."""
     if isinstance(argument, Tensor):
         tensor: Tensor = alias(argument)
@@ -87,7 +87,7 @@ class Linearization:
         with record_always():
             for argument in arguments:
                 given, rebuild = flatten(argument)
-                stand_ins = [make_stand_in(x, copy=copy) for x in given]
+                stand_ins = [_make_stand_in(x, copy=copy) for x in given]
                 for x, stand_in in zip(given, stand_ins, strict=True):
                     self.tensors = self.tensors or isinstance(x, Tensor)
                     if not (isinstance(x, Tensor) and x._requires_grad):
@@ -247,11 +247,11 @@ def tangents_for(recording: Linearization, tangents: Sequence[Any]) -> list[Any]
                 f"the tangent of argument {i} has {len(given)} leaves, expected {len(stand_ins)}: "
                 "give it the argument's own structure"
             )
-        found += [match_tangent(t, x, i) for t, x in zip(given, stand_ins, strict=True)]
+        found += [_match_tangent(t, x, i) for t, x in zip(given, stand_ins, strict=True)]
     return found
 
 
-def match_tangent(tangent: Any, x: Tensor, position: int) -> Any:
+def _match_tangent(tangent: Any, x: Tensor, position: int) -> Any:
     """Return a tangent of an input's shape and dtype."""
     t = tangent if isinstance(tangent, Tensor) else as_array(tangent)
     if t.shape != x.shape:

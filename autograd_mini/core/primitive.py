@@ -127,7 +127,7 @@ class Primitive:
         fast = None
         if listed and isinstance(self.vjp, tuple) and not self.params and not self.multiple:
             fast = FAST.get(len(self.vjp))
-        object.__setattr__(self, "call", fast(self) if fast else call_general(self))
+        object.__setattr__(self, "call", fast(self) if fast else _call_general(self))
         self.call.__name__ = self.name
         self.call.__doc__ = self.doc
         if listed:
@@ -141,14 +141,14 @@ class Primitive:
         """
         result = self.call(*operands, **params)
         if result is NotImplemented:
-            raise foreign_error(next(x for x in operands if should_defer(x)))
+            raise foreign_error(next(x for x in operands if _should_defer(x)))
         return result
 
     def __repr__(self) -> str:
         return f"<primitive {show_text(self.name, one_line=True)}>"
 
 
-def call_general(primitive: Primitive) -> Callable[..., Any]:
+def _call_general(primitive: Primitive) -> Callable[..., Any]:
     """Make the calling function: recorded if an operand is a tensor, else plain NumPy."""
     forward = primitive.forward
 
@@ -165,7 +165,7 @@ def call_general(primitive: Primitive) -> Callable[..., Any]:
 # The two below are `record` unrolled for one and two operands: 0.35 µs instead of 1.2 µs.
 
 
-def call_unary(primitive: Primitive) -> Callable[..., Any]:
+def _call_unary(primitive: Primitive) -> Callable[..., Any]:
     """Make the calling function of a primitive of one operand without parameters."""
     forward, differentiable = primitive.forward, primitive.differentiable
     get = context.get
@@ -195,7 +195,7 @@ def call_unary(primitive: Primitive) -> Callable[..., Any]:
     return call
 
 
-def should_defer(x: Any) -> bool:
+def _should_defer(x: Any) -> bool:
     """Whether an operand of another library is to answer, by its own operator (NEP 13)."""
     if type(x) is Tensor or type(x) in PLAIN:
         return False
@@ -203,7 +203,7 @@ def should_defer(x: Any) -> bool:
     return is_foreign(x)
 
 
-def call_binary(primitive: Primitive) -> Callable[..., Any]:
+def _call_binary(primitive: Primitive) -> Callable[..., Any]:
     """Make the calling function of a primitive of two operands without parameters.
 
     It returns NotImplemented for an operand of another library, as an operator does.
@@ -215,7 +215,9 @@ def call_binary(primitive: Primitive) -> Callable[..., Any]:
         recorder, scope = get()
         if type(a) is Tensor:
             if recorder is not None:
-                return NotImplemented if should_defer(b) else recorder(primitive, (a, b), NO_PARAMS)
+                return (
+                    NotImplemented if _should_defer(b) else recorder(primitive, (a, b), NO_PARAMS)
+                )
             x, wanted = a._value, a._requires_grad
             if type(b) is Tensor:
                 y = b._value
@@ -225,7 +227,7 @@ def call_binary(primitive: Primitive) -> Callable[..., Any]:
                 if type(b) not in plain:
                     if type(b) is complex:  # the result may be Python's, see `normal`
                         return record(primitive, (a, b), NO_PARAMS)
-                    if should_defer(b):
+                    if _should_defer(b):
                         return NotImplemented
                     b = check_operand(b)
                 y = b
@@ -233,11 +235,13 @@ def call_binary(primitive: Primitive) -> Callable[..., Any]:
                     b = keep_operand(b)
         elif type(b) is Tensor:
             if recorder is not None:
-                return NotImplemented if should_defer(a) else recorder(primitive, (a, b), NO_PARAMS)
+                return (
+                    NotImplemented if _should_defer(a) else recorder(primitive, (a, b), NO_PARAMS)
+                )
             if type(a) not in plain:
                 if type(a) is complex:
                     return record(primitive, (a, b), NO_PARAMS)
-                if should_defer(a):
+                if _should_defer(a):
                     return NotImplemented
                 a = check_operand(a)
             x, y, wanted = a, b._value, b._requires_grad
@@ -264,7 +268,7 @@ def call_binary(primitive: Primitive) -> Callable[..., Any]:
     return call
 
 
-FAST: Final = {1: call_unary, 2: call_binary}
+FAST: Final = {1: _call_unary, 2: _call_binary}
 
 
 def elementwise(
@@ -370,7 +374,7 @@ def implements(*functions: Any) -> Callable[[Rule], Rule]:
         entered = ours
         if "out" in names:
             name = getattr(functions[0], "__name__", ours.__name__)
-            entered = refuse_out(ours, name, names.index("out"))
+            entered = _refuse_out(ours, name, names.index("out"))
         for function in functions:
             table[function] = entered
         return entered
@@ -378,7 +382,7 @@ def implements(*functions: Any) -> Callable[[Rule], Rule]:
     return enter
 
 
-def refuse_out(function: Rule, name: str, position: int) -> Rule:
+def _refuse_out(function: Rule, name: str, position: int) -> Rule:
     """Wrap a function so that an `out` argument is an error instead of being ignored."""
 
     @wraps(function)
@@ -410,10 +414,10 @@ def differentiable(primitive: Primitive, position: int) -> bool:
     if not isinstance(primitive.vjp, tuple):
         return True
     rule = primitive.vjp[position]
-    return rule is not None and not refuses_gradient(rule)
+    return rule is not None and not _refuses_gradient(rule)
 
 
-def refuses_gradient(rule: Any) -> bool:
+def _refuses_gradient(rule: Any) -> bool:
     """Whether a rule is an error, as for the order of a Bessel function."""
     return getattr(rule, "refuses", False)
 
@@ -424,16 +428,16 @@ def drawn_operands(primitive: Primitive, case: Case) -> tuple[int, ...]:
     return tuple(i for i, x in places if is_shape(x) and differentiable(primitive, i))
 
 
-def constant_operands(
+def _constant_operands(
     primitive: Primitive, position: int, shape: tuple[int, ...], generator: np.random.Generator
 ) -> Any:
     """Draw an operand to which no gradient flows: an order or, as for `where`, a condition."""
-    if isinstance(primitive.vjp, tuple) and refuses_gradient(primitive.vjp[position]):
+    if isinstance(primitive.vjp, tuple) and _refuses_gradient(primitive.vjp[position]):
         return generator.integers(2, 4, shape).astype(np.float32)[()]
     return generator.random(shape) < 0.5
 
 
-def draw_values(
+def _draw_values(
     primitive: Primitive, shape: tuple[int, ...], generator: np.random.Generator
 ) -> Any:
     """Draw an array inside the domain of a primitive."""
@@ -455,9 +459,9 @@ def draw_operands(
     """
     for _ in range(attempts):
         found = tuple(
-            draw_values(primitive, x, generator)
+            _draw_values(primitive, x, generator)
             if is_shape(x) and differentiable(primitive, i)
-            else constant_operands(primitive, i, x, generator)
+            else _constant_operands(primitive, i, x, generator)
             if is_shape(x)
             else x
             for i, x in enumerate(case.operands)

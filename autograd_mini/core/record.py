@@ -164,12 +164,12 @@ class Operation:
         return f"{show_text(self.name, one_line=True)}({shapes})"
 
 
-def operation_of(tensor: Tensor) -> Operation:
+def _operation_of(tensor: Tensor) -> Operation:
     """Return the operation that computed a tensor."""
     return Operation(tensor if isinstance(tensor._operands, tuple) else tensor._operands)
 
 
-table["operation"] = operation_of
+table["operation"] = _operation_of
 
 
 COPIED: Final = 65_536

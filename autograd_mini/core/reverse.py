@@ -2,7 +2,7 @@
 
 One driver, `backward_pass`, does it all. With plain arrays it computes gradients; with tensors it
 records them, so that they can be differentiated again. The order: `Frontier` collects the
-cotangents that have arrived; `visit_vertices` takes the vertex with the highest serial, all of
+cotangents that have arrived; `_visit_vertices` takes the vertex with the highest serial, all of
 whose consumers are done; `apply_vjp` applies its vjp rules; hooks run in between. The heap holds
 only the frontier, so a graph of a million operations needs no recursion and no sorted list of all
 its vertices.
@@ -74,12 +74,14 @@ def backward_pass(
     for tensor, g in zip(outputs, cotangents, strict=True):
         frontier.receive(tensor, swap_convention(g), exact)
     watch = current_watch()
-    run_quietly(lambda: visit_vertices(frontier, reached, needed, recorded, every, watch))
-    reached.extend((x, apply_hooks(x, g)) if hooks else (x, g) for x, g in frontier.leaves.values())
+    run_quietly(lambda: _visit_vertices(frontier, reached, needed, recorded, every, watch))
+    reached.extend(
+        (x, _apply_hooks(x, g)) if hooks else (x, g) for x, g in frontier.leaves.values()
+    )
     return [(tensor, swap_convention(g)) for tensor, g in reached]
 
 
-def visit_vertices(
+def _visit_vertices(
     frontier: Frontier,
     reached: Gradients,
     needed: Container[int] | None,
@@ -93,7 +95,7 @@ def visit_vertices(
     while heap:
         vertex, g, selected = waiting.pop(-heappop(heap))
         if hooks:
-            g = apply_hooks(vertex, g)
+            g = _apply_hooks(vertex, g)
         rules, operands = vertex._primitive.vjp, vertex._operands
         try:
             if (
@@ -104,13 +106,13 @@ def visit_vertices(
                 and len(operands) == len(rules) == 2
                 and vertex._params is NO_PARAMS
             ):
-                last = not apply_binary_vjp(vertex, rules, operands, g, frontier, needed)
+                last = not _apply_binary_vjp(vertex, rules, operands, g, frontier, needed)
             else:
                 last = not apply_vjp(vertex, g, selected, frontier, needed, recorded, watch)
         except AutogradError:
             raise
         except Exception as error:
-            error.add_note(f"in the gradient of {name_with_line(vertex)}")
+            error.add_note(f"in the gradient of {_name_with_line(vertex)}")
             raise
         if every and type(vertex) is Record:
             reached.extend((vertex.output(i), x) for i, x in enumerate(g) if x is not None)
@@ -174,7 +176,7 @@ def apply_vjp(
     return passed
 
 
-def apply_binary_vjp(
+def _apply_binary_vjp(
     vertex: Tensor,
     rules: tuple[Any, ...],
     operands: tuple[Any, ...],
@@ -218,7 +220,7 @@ def check_result(gx: Any, data: Any, vertex: Any, position: int) -> Any:
     return gx
 
 
-def name_with_line(vertex: Any) -> str:
+def _name_with_line(vertex: Any) -> str:
     """Name an operation and, if it is known, the line where it was recorded."""
     place = lines.get(vertex.serial)
     return f"{Operation(vertex)}{f', recorded at {place}' if place else ''}"
@@ -272,7 +274,7 @@ def vertices_between(
         seen[x.serial] = x
         if x.serial in wanted:
             continue
-        followed = [o for o in tensor_operands(x) if every or o._requires_grad]
+        followed = [o for o in _tensor_operands(x) if every or o._requires_grad]
         # It starts without being wanted: a leaf, or the stand-in of an enclosing transform.
         if x._requires_grad and (x._primitive is None or x.serial in active_stand_ins):
             foreign = True
@@ -280,12 +282,12 @@ def vertices_between(
     needed: dict[int, Tensor] = {}
     for serial in sorted(seen):
         x = seen[serial]
-        if serial in wanted or any(o.serial in needed for o in tensor_operands(x)):
+        if serial in wanted or any(o.serial in needed for o in _tensor_operands(x)):
             needed[serial] = x
     return needed, foreign
 
 
-def tensor_operands(tensor: Tensor) -> list[Tensor]:
+def _tensor_operands(tensor: Tensor) -> list[Tensor]:
     """Return the tensors among the operands of the operation that computed a tensor."""
     operands = tensor._operands
     if type(operands) is Record:
@@ -367,18 +369,18 @@ def register_hook(tensor: Tensor, function: Callable[[Any], Any]) -> Hook:
 table["register_hook"] = register_hook
 
 
-def apply_hooks(vertex: Any, g: Any) -> Any:
+def _apply_hooks(vertex: Any, g: Any) -> Any:
     """Return the cotangent of a vertex (a list for several outputs) as its hooks leave it."""
     for index, function in hooks.get(vertex.serial, {}).values():
         if type(g) is list:
             if g[index] is not None:
-                g[index] = call_hook(vertex, function, g[index])
+                g[index] = _call_hook(vertex, function, g[index])
         else:
-            g = call_hook(vertex, function, g)
+            g = _call_hook(vertex, function, g)
     return g
 
 
-def call_hook(vertex: Any, function: Callable[[Any], Any], g: Any) -> Any:
+def _call_hook(vertex: Any, function: Callable[[Any], Any], g: Any) -> Any:
     """Call one hook with a copy of the cotangent; keep the cotangent if it returns None."""
     shown = swap_convention(g)
     result = function(shown.copy() if type(shown) is np.ndarray else shown)
@@ -432,7 +434,7 @@ def backward(output: Tensor, gradient: Any = None, *, retain_grads: bool = False
         reached = [(x, g) for x, g in reached if x._primitive is None or retain_grads]
         if trace is not None and recorded:
             for tensor, _ in reached:
-                refuse_earlier(tensor, trace)
+                _refuse_earlier(tensor, trace)
         totals = [
             x.grad + g if x.grad is not None else copy_if_shared(g, shared) for x, g in reached
         ]
@@ -444,7 +446,7 @@ def backward(output: Tensor, gradient: Any = None, *, retain_grads: bool = False
 table["backward"] = backward
 
 
-def refuse_earlier(tensor: Tensor, trace: Any) -> None:
+def _refuse_earlier(tensor: Tensor, trace: Any) -> None:
     """In a trace, raise if a tensor has a gradient from outside; note that it must have none.
 
     Raises:

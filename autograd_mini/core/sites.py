@@ -34,7 +34,7 @@ class Site:
     def __init__(self, code: CodeType, offset: int) -> None:
         self.code = code
         self.offset = offset
-        self.line = line_of(code, offset)
+        self.line = _line_of(code, offset)
 
     def __str__(self) -> str:
         return f"{self.code.co_filename}:{self.line}"
@@ -43,7 +43,7 @@ class Site:
         return f"Site({self})"
 
 
-def line_of(code: CodeType, offset: int) -> int:
+def _line_of(code: CodeType, offset: int) -> int:
     """Return the number of the line to which an instruction of a code object belongs."""
     for start, end, line in code.co_lines():
         if start <= offset < end and line is not None:
@@ -70,11 +70,11 @@ def user_line() -> Site:
     key = id(frame.f_code), frame.f_lasti
     found = SITES.get(key)
     if found is None or found.code is not frame.f_code:
-        found = new_site(key, frame.f_code)
+        found = _new_site(key, frame.f_code)
     return found
 
 
-def new_site(key: tuple[int, int], code: CodeType) -> Site:
+def _new_site(key: tuple[int, int], code: CodeType) -> Site:
     """Enter a place that was not met before."""
     if len(SITES) > MANY:
         SITES.clear()
@@ -97,17 +97,17 @@ def variable_of(site: Site) -> str | None:
 
     What is computed in the middle of an expression, or elsewhere on the line, has no variable.
     """
-    names = assigned_names(site.code.co_filename)
-    return names.get(position_of(site.code, site.offset)) if names else None
+    names = _assigned_names(site.code.co_filename)
+    return names.get(_position_of(site.code, site.offset)) if names else None
 
 
-def position_of(code: CodeType, offset: int) -> Position:
+def _position_of(code: CodeType, offset: int) -> Position:
     """Return where the expression stands that an instruction of a code object computes."""
     return next(islice(code.co_positions(), offset // 2, None), NOWHERE)
 
 
 @cache
-def assigned_names(filename: str) -> dict[Position, str]:
+def _assigned_names(filename: str) -> dict[Position, str]:
     """Map each expression that is the whole right side of `variable = …` to the variable."""
     try:
         tree = ast.parse("".join(linecache.getlines(filename)))
@@ -120,11 +120,11 @@ def assigned_names(filename: str) -> dict[Position, str]:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         if len(targets) == 1 and isinstance(targets[0], ast.Name):
             value = node if isinstance(node, ast.AugAssign) else node.value
-            names |= dict.fromkeys(positions_of(value), targets[0].id)
+            names |= dict.fromkeys(_positions_of(value), targets[0].id)
     return names
 
 
-def positions_of(node: ast.stmt | ast.expr) -> Iterator[Position]:
+def _positions_of(node: ast.stmt | ast.expr) -> Iterator[Position]:
     """List where an expression may be said to stand: all of it, or from a method's name on.
 
     Python says the latter of a call whose method stands on another line than its object.

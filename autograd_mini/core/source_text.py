@@ -47,28 +47,28 @@ def literal(value: Any) -> str | None:
         text = dtype_text(value)
         return text if text.startswith("np.dtype") else f"np.dtype({text})"
     if isinstance(value, np.generic) and value.dtype.kind in "biufc":
-        return f"{dtype_text(value.dtype)}({literal(value.item())})" if is_exact(value) else None
+        return f"{dtype_text(value.dtype)}({literal(value.item())})" if _is_exact(value) else None
     if isinstance(value, np.ndarray):
-        return array_text(value)
+        return _array_text(value)
     found = reference(value)
     return found[0] if found and not found[1] else None
 
 
-def is_exact(value: Any) -> bool:
+def _is_exact(value: Any) -> bool:
     """Whether a NumPy scalar is the same as a Python number, as long double is not."""
     return type(value.item()) in WRITERS and value.dtype.itemsize <= 16
 
 
-def float_text(value: float) -> str:
+def _float_text(value: float) -> str:
     """Write a float as source text; NaN and infinity too."""
     if math.isfinite(value):
         return repr(value)
     return "np.nan" if value != value else "np.inf" if value > 0 else "-np.inf"
 
 
-def complex_text(value: complex) -> str:
+def _complex_text(value: complex) -> str:
     """Write a complex number with the signs of its zeros."""
-    return f"complex({float_text(value.real)}, {float_text(value.imag)})"
+    return f"complex({_float_text(value.real)}, {_float_text(value.imag)})"
 
 
 def dtype_text(value: np.dtype[Any]) -> str:
@@ -77,7 +77,7 @@ def dtype_text(value: np.dtype[Any]) -> str:
     return f"np.{value.type.__name__}" if native else f"np.dtype({value.str!r})"
 
 
-def array_text(value: Any) -> str | None:
+def _array_text(value: Any) -> str | None:
     """Write an array of at most 16 numbers."""
     if value.size > 16 or value.dtype.kind not in "biufc" or value.dtype.itemsize > 16:
         return None
@@ -86,13 +86,13 @@ def array_text(value: Any) -> str | None:
     return f"np.array({literal(value.tolist())}, {dtype_text(value.dtype)})"
 
 
-def slice_text(value: slice) -> str | None:
+def _slice_text(value: slice) -> str | None:
     """Write a slice object."""
     parts = [literal(part) for part in (value.start, value.stop, value.step)]
     return None if None in parts else f"slice({', '.join(map(str, parts))})"
 
 
-def sequence_text(opening: str, closing: str, value: Any) -> str | None:
+def _sequence_text(opening: str, closing: str, value: Any) -> str | None:
     """Write a list or tuple."""
     parts = [literal(part) for part in value]
     if None in parts:
@@ -101,7 +101,7 @@ def sequence_text(opening: str, closing: str, value: Any) -> str | None:
     return f"{opening}{', '.join(map(str, parts))}{comma}{closing}"
 
 
-def dict_text(value: dict[Any, Any]) -> str | None:
+def _dict_text(value: dict[Any, Any]) -> str | None:
     """Write a dict."""
     parts = [(literal(k), literal(v)) for k, v in value.items()]
     if any(k is None or v is None for k, v in parts):
@@ -116,13 +116,13 @@ WRITERS: Final[dict[type, Callable[[Any], str | None]]] = {
     bytes: repr,
     type(None): repr,
     type(Ellipsis): lambda _: "...",
-    float: float_text,
-    complex: complex_text,
-    slice: slice_text,
+    float: _float_text,
+    complex: _complex_text,
+    slice: _slice_text,
     range: repr,
-    tuple: partial(sequence_text, "(", ")"),
-    list: partial(sequence_text, "[", "]"),
-    dict: dict_text,
+    tuple: partial(_sequence_text, "(", ")"),
+    list: partial(_sequence_text, "[", "]"),
+    dict: _dict_text,
 }
 """How a value of an exact class is written."""
 

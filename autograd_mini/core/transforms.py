@@ -103,7 +103,7 @@ def value_and_grad(
         value, aux = split_aux(recording.result, has_aux)
         recording.of(value)
         if holomorphic:
-            leaves, rebuild = flatten(recording(check_scalar_result(value)))
+            leaves, rebuild = flatten(recording(_check_scalar_result(value)))
             gradients = rebuild([swap_convention(g) for g in leaves])
         else:
             gradients = recording()
@@ -114,7 +114,7 @@ def value_and_grad(
     return call_gradient
 
 
-def check_scalar_result(value: Any) -> Any:
+def _check_scalar_result(value: Any) -> Any:
     """Return the cotangent 1 of a complex scalar.
 
     Raises:
@@ -181,7 +181,7 @@ def vjp(function: Callable[..., Any], *arguments: Any) -> tuple[Any, Callable[..
     """
     recording = Linearization(function, arguments, copy=True)
     recording.of(recording.result)
-    return copy_if_array(recording.value(recording.result)), recording
+    return _copy_if_array(recording.value(recording.result)), recording
 
 
 def jvp(
@@ -212,10 +212,10 @@ def jvp(
     recording = Linearization(function, arguments)
     recording.of(recording.result)
     moved = recording.push(tangents_for(recording, tangents))
-    return copy_if_array(recording.value(recording.result)), recording.structure(moved)
+    return _copy_if_array(recording.value(recording.result)), recording.structure(moved)
 
 
-def copy_if_array(value: Any) -> Any:
+def _copy_if_array(value: Any) -> Any:
     """Copy the plain arrays of a result, which may share memory with an argument."""
     leaves, rebuild = flatten(value)
     return rebuild([x.copy() if isinstance(x, np.ndarray) else x for x in leaves])

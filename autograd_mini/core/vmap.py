@@ -132,7 +132,7 @@ class OneExample:
         ]
 
 
-def axes_per_leaf(axes: Any, tree: Any, name: str) -> list[int | None]:
+def _axes_per_leaf(axes: Any, tree: Any, name: str) -> list[int | None]:
     """Return the batch axis of each leaf of containers; one entry may cover a whole container.
 
     Raises:
@@ -153,7 +153,7 @@ def axes_per_leaf(axes: Any, tree: Any, name: str) -> list[int | None]:
     return spread_out
 
 
-def move_axis_to_front(x: Any, axis: int) -> Any:
+def _move_axis_to_front(x: Any, axis: int) -> Any:
     """Move the mapped axis of an argument to the front."""
     data = x if isinstance(x, Tensor) else as_array(x)
     if not -data.ndim <= axis < data.ndim:
@@ -164,7 +164,7 @@ def move_axis_to_front(x: Any, axis: int) -> Any:
     return np.moveaxis(data, axis, 0) if axis else data  # type: ignore[type-var]  # a tensor too
 
 
-def common_batch_size(batches: Sequence[Any]) -> int:
+def _common_batch_size(batches: Sequence[Any]) -> int:
     """Return the common length of the mapped axes."""
     sizes = sorted({x.shape[0] for x in batches})
     if len(sizes) != 1:
@@ -208,20 +208,20 @@ def vmap(function: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> C
 
     @wraps(function)
     def call_batch(*args: Any, **kwargs: Any) -> Any:
-        return map_examples(function, args, kwargs, in_axes, out_axes)
+        return _map_examples(function, args, kwargs, in_axes, out_axes)
 
     return call_batch
 
 
-def map_examples(
+def _map_examples(
     function: Callable[..., Any], args: Any, kwargs: Any, in_axes: Any, out_axes: Any
 ) -> Any:
     """Apply a function to all examples in its arguments."""
     given, rebuild = flatten(args)
-    axes = axes_per_leaf(in_axes, args, "in_axes")
+    axes = _axes_per_leaf(in_axes, args, "in_axes")
     places = [(i, axis) for i, axis in enumerate(axes) if axis is not None]
-    batches = [move_axis_to_front(given[i], axis) for i, axis in places]
-    size = common_batch_size(batches)
+    batches = [_move_axis_to_front(given[i], axis) for i, axis in places]
+    size = _common_batch_size(batches)
 
     def of_example(*examples: Any) -> Any:
         full = [x if isinstance(x, Tensor) else leaf(as_array(x)) for x in given]
@@ -229,7 +229,7 @@ def map_examples(
             full[i] = x
         return function(*rebuild(full), **kwargs)
 
-    examples = [first_example(x) for x in batches]
+    examples = [_first_example(x) for x in batches]
     if size:
         example = OneExample(of_example, examples)
     else:  # what it computes there is of no use
@@ -240,7 +240,7 @@ def map_examples(
         batches = [plain_value(x) for x in batches]
     found = example.spread(batches, size, recorded=recorded)
     full = example.fill_outputs(found, size, recorded)
-    ends = axes_per_leaf(out_axes, example.structure(full), "out_axes")
+    ends = _axes_per_leaf(out_axes, example.structure(full), "out_axes")
     for batch, end in zip(found, ends, strict=True):
         if end is None and batch is not None:
             raise ShapeError(
@@ -258,7 +258,7 @@ def map_examples(
     return example.structure(moved)
 
 
-def first_example(batch: Any) -> Any:
+def _first_example(batch: Any) -> Any:
     """Return the first example's values; if there is none, some that most functions take."""
     data = plain_value(batch)
     return data[0] if len(data) else placeholder_array(data.shape[1:], data.dtype)

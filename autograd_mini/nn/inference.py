@@ -64,18 +64,18 @@ def predict(model: Model, x: Any, batch_size: int | None = None) -> Any:
     before = using.get()
     try:  # not a `with`: no interrupt may leave models in use
         using.set(True)
-        return outputs_of(model, predictor, xs, size)
+        return _outputs_of(model, predictor, xs, size)
     finally:
         using.set(before)
 
 
 @no_grad()
-def outputs_of(model: Model, predictor: Predictor, xs: Any, size: int) -> Any:
+def _outputs_of(model: Model, predictor: Predictor, xs: Any, size: int) -> Any:
     """Return the outputs for samples, so many at a time."""
     if size >= len(xs):
-        return output_of(model, predictor(xs))
+        return _output_of(model, predictor(xs))
     parts = batches(len(xs), size, None)
-    return np.concatenate([output_of(model, predictor(xs[part])) for part in parts])
+    return np.concatenate([_output_of(model, predictor(xs[part])) for part in parts])
 
 
 class Predictor:
@@ -90,7 +90,7 @@ class Predictor:
         from ..compiler.guards import Guard
 
         self.dtype = model_dtype(model)
-        self._parts = Guard(list(conditions_on_parts(model)))
+        self._parts = Guard(list(_conditions_on_parts(model)))
         self._model = model
         self._compiled = CompiledFunction(model, lenient=True)
 
@@ -105,7 +105,7 @@ class Predictor:
         return self._compiled(x)
 
 
-def conditions_on_parts(model: Model) -> Iterator[Any]:
+def _conditions_on_parts(model: Model) -> Iterator[Any]:
     """Yield the conditions that all modules and tensors are where they are."""
     from ..compiler.guards import Condition
 
@@ -131,7 +131,7 @@ def conditions_on_parts(model: Model) -> Iterator[Any]:
             yield condition
 
 
-def output_of(model: Model, y: Any) -> Any:
+def _output_of(model: Model, y: Any) -> Any:
     """Return a model's output as an array.
 
     Raises:

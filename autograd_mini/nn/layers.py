@@ -25,8 +25,9 @@ class Dense(Module):
     """A fully connected layer: activation(x @ weight + bias).
 
     The initial weight suits the activation: He's for relu and softplus, Glorot's for the others
-    (see `initial_weight`); the initial bias is 0. Arrays and lists are taken in the layer's dtype,
-    so a float32 layer stays in float32; a tensor keeps its dtype, and NumPy's rules apply.
+    (`_initial_weight` has the formulas); the initial bias is 0. Arrays and lists are taken in the
+    layer's dtype, so a float32 layer stays in float32; a tensor keeps its dtype, and NumPy's rules
+    apply.
 
     Args:
         inputs: the number of features.
@@ -65,7 +66,7 @@ class Dense(Module):
         self.inputs, self.outputs = whole("inputs", inputs, 1), whole("outputs", outputs, 1)
         self.activation = activation
         kind = floating(dtype)
-        weight = initial_weight(self.inputs, self.outputs, activation, generator(seed), kind)
+        weight = _initial_weight(self.inputs, self.outputs, activation, generator(seed), kind)
         prefix = f"{name}." if name else ""
         self.name = name
         self.weight = tensor(weight, requires_grad=True, name=f"{prefix}weight")
@@ -296,7 +297,7 @@ def name_of(activation: Activation) -> str:
     return getattr(activation, "__name__", type(activation).__name__)
 
 
-def initial_weight(
+def _initial_weight(
     inputs: int, outputs: int, activation: Activation, rng: np.random.Generator, dtype: Any
 ) -> Any:
     """Draw a weight of shape (inputs, outputs).

@@ -52,7 +52,7 @@ def mse(prediction: Any, target: Any, reduction: Reduction = "mean") -> Any:
     """
     prediction, target = match_target("mse", prediction, target)
     error = prediction - target
-    return reduce_losses(error * error, reduction)
+    return _reduce_losses(error * error, reduction)
 
 
 @scope("binary_cross_entropy")
@@ -81,7 +81,7 @@ def binary_cross_entropy(logits: Any, target: Any, reduction: Reduction = "mean"
             f"binary_cross_entropy: the target has {odd:g}; expected 0, 1 or a probability. Labels "
             "−1 and 1 become 0 and 1 by (y + 1) / 2"
         )
-    return reduce_losses(softplus(logits) - target * logits, reduction)
+    return _reduce_losses(softplus(logits) - target * logits, reduction)
 
 
 @scope("cross_entropy")
@@ -110,14 +110,14 @@ def cross_entropy(logits: Any, labels: Any, reduction: Reduction = "mean") -> An
     refuse_probabilities("cross_entropy", logits)
     if labels.shape == logits.shape:
         weights = probabilities(labels, logits.dtype)
-        return reduce_losses(
+        return _reduce_losses(
             logsumexp(logits, axis=-1) - total(weights * logits, axis=-1), reduction
         )
     check_labels(labels, logits)
     index = class_numbers(labels, logits.shape[-1])
     grid = np.ogrid[tuple(slice(n) for n in index.shape)]
     chosen = logits[(*grid, index)]
-    return reduce_losses(logsumexp(logits, axis=-1) - chosen, reduction)
+    return _reduce_losses(logsumexp(logits, axis=-1) - chosen, reduction)
 
 
 @scope("hinge")
@@ -144,7 +144,7 @@ def hinge(scores: Any, labels: Any, reduction: Reduction = "mean") -> Any:
             f"hinge: the labels have {odd:g}; expected −1 and 1. Labels 0 and 1 become those by "
             "2 * y - 1"
         )
-    return reduce_losses(relu(1 - labels * scores), reduction)
+    return _reduce_losses(relu(1 - labels * scores), reduction)
 
 
 LOSSES: Final[dict[str, Loss]] = {
@@ -155,7 +155,7 @@ LOSSES: Final[dict[str, Loss]] = {
 }
 
 
-def reduce_losses(losses: Any, reduction: str) -> Any:
+def _reduce_losses(losses: Any, reduction: str) -> Any:
     """Reduce the losses of the samples.
 
     Raises:

@@ -102,13 +102,13 @@ def metrics_of(metrics: Metrics, loss: Loss) -> dict[str, Metric]:
         if callable(metric):
             found[getattr(metric, "__name__", type(metric).__name__)] = metric
         elif metric == "accuracy":
-            found["accuracy"] = accuracy_for(loss)
+            found["accuracy"] = _accuracy_for(loss)
         else:
             raise ArgumentError(f"unknown metric {metric!r}; expected {KINDS}")
     return found
 
 
-def accuracy_for(loss: Loss) -> Metric:
+def _accuracy_for(loss: Loss) -> Metric:
     """Return the accuracy whose threshold suits a loss."""
 
     def check_suited(prediction: Any, target: Any) -> float:

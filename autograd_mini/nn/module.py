@@ -97,7 +97,7 @@ class Module:
     @property
     def scope_name(self) -> str:
         """The name of the block in which it runs."""
-        return self.name or snake_case(type(self).__name__)
+        return self.name or _snake_case(type(self).__name__)
 
     def __setattr__(self, attribute: str, value: Any) -> None:
         """Set an attribute; a module or tensor that has no name yet takes the attribute's.
@@ -109,7 +109,7 @@ class Module:
             self._check_replacement(attribute, value)
         object.__setattr__(self, attribute, value)
         if isinstance(value, Tensor | Module | list | tuple | dict):
-            adopt(attribute, value)
+            _adopt(attribute, value)
 
     def _check_replacement(self, attribute: str, value: Any) -> None:
         """Refuse what would silently end the training of a parameter, and drop it from files."""
@@ -291,7 +291,7 @@ class Module:
         return mimebundle(self)
 
 
-def adopt(attribute: str, value: Any) -> None:
+def _adopt(attribute: str, value: Any) -> None:
     """Name what has no name yet after the attribute, or the key in a dict, that holds it.
 
     In a list, modules are counted by class: `dense_1`, `dense_2`.
@@ -300,7 +300,7 @@ def adopt(attribute: str, value: Any) -> None:
     for path, x in owned_objects([(attribute, value)], (Tensor, Module)):
         last = path.rpartition(".")[2]
         if isinstance(x, Module) and last.isdecimal():
-            kind = snake_case(type(x).__name__)
+            kind = _snake_case(type(x).__name__)
             counts[kind] = counts.get(kind, 0) + 1
             last = f"{kind}_{counts[kind]}"
         if x.name is not None:
@@ -315,7 +315,7 @@ def adopt(attribute: str, value: Any) -> None:
 
 
 @cache
-def snake_case(kind: str) -> str:
+def _snake_case(kind: str) -> str:
     """Return the name of a class as a scope is written: `MyNet` is `my_net`, `MLP` is `mlp`."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", kind)
     return words.lower()

@@ -134,7 +134,7 @@ def check_labels(labels: Any, logits: Any) -> None:
     )
 
 
-def checked_classes(labels: Any, *, classes: int) -> Any:
+def _checked_classes(labels: Any, *, classes: int) -> Any:
     """Return labels as they index, or raise if one lies outside 0 … classes − 1."""
     index = labels.astype(np.intp, copy=False)
     # As unsigned numbers negative ones are large: one look instead of two. Where the largest stands
@@ -150,7 +150,7 @@ def checked_classes(labels: Any, *, classes: int) -> Any:
 
 
 class_numbers_: Final = general(
-    checked_classes,
+    _checked_classes,
     "class?",
     "Class numbers as an index; an error for one that is no class.  No gradient",
     name="class_numbers",

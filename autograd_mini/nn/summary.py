@@ -33,7 +33,7 @@ def summary(model: Model) -> str:
     scopes: dict[str, str] = {}
     rows: list[tuple[str, ...]] = [HEADINGS]
     for path, module in model.named_modules():
-        scopes[path] = scope_path(path, module, scopes)
+        scopes[path] = _scope_path(path, module, scopes)
         own = [(unlisted.pop(t.serial), t) for _, t in module.own_tensors() if t.serial in unlisted]
         chosen = module.hyperparameters()
         if own or chosen:
@@ -43,10 +43,10 @@ def summary(model: Model) -> str:
             output = module.output_shape()
             cells = (scopes[path], output, f"{trained:,}", ", ".join(shapes), written)
             rows.append(tuple(show_text(cell, one_line=True) for cell in cells))
-    return "\n".join([show_text(heading(model)), *align_columns(rows)])
+    return "\n".join([show_text(heading(model)), *_align_columns(rows)])
 
 
-def scope_path(path: str, module: Model, scopes: dict[str, str]) -> str:
+def _scope_path(path: str, module: Model, scopes: dict[str, str]) -> str:
     """Return the names of the modules around a module and its own, the model's left out."""
     if not path:
         return module.scope_name
@@ -70,7 +70,7 @@ def heading(model: Model) -> str:
     return f"{kind}: {', '.join(parts)}"
 
 
-def align_columns(rows: Sequence[Sequence[str]]) -> list[str]:
+def _align_columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return rows as lines with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []

@@ -110,12 +110,12 @@ def fit(
         positive("clip_norm", clip_norm)
     rng = generator(seed)
     order = rng if shuffle else None
-    data, held = arrange_data(model, x, y, validation, order)
+    data, held = _arrange_data(model, x, y, validation, order)
     size = len(data[0]) if batch_size is None else whole("batch_size", batch_size, 1)
     epochs = whole("epochs", epochs, 0)
     watch = Watch(model, None if patience is None else whole("patience", patience, 1), restore_best)
     parameters = tuple(model.named_parameters())
-    optimizer = optimizer_of(optimizer, model, (p for _, p in parameters))
+    optimizer = _optimizer_of(optimizer, model, (p for _, p in parameters))
     compute = loss_of(loss)
     trainer = Trainer(
         model,
@@ -141,7 +141,7 @@ def fit(
         return row | validate() | {"lr": optimizer.lr}
 
     def train() -> None:
-        with modes_kept(model), bar(epochs, verbose) as progress:
+        with modes_kept(model), _bar(epochs, verbose) as progress:
             validate()  # what does not fit there is found before anything changes
             run(history, epochs, run_epoch, watch, callback, progress)
 
@@ -159,7 +159,7 @@ def fit(
     return history
 
 
-def arrange_data(
+def _arrange_data(
     model: Model, x: Any, y: Any, validation: Any, rng: np.random.Generator | None
 ) -> tuple[Pair, Pair | None]:
     """Return the data for training and, if any, for validation, checked.
@@ -314,7 +314,7 @@ class Trainer:
         )
 
 
-def optimizer_of(
+def _optimizer_of(
     given: Optimizer | Callable[[Any], Optimizer] | None, model: Any, parameters: Iterable[Tensor]
 ) -> Optimizer:
     """Return the optimizer: as given, as the given function makes it, or Adam.
@@ -377,7 +377,7 @@ class Watch:
 
 
 @contextmanager
-def bar(epochs: int, verbose: bool | None) -> Iterator[Callable[[Mapping[str, float]], None]]:
+def _bar(epochs: int, verbose: bool | None) -> Iterator[Callable[[Mapping[str, float]], None]]:
     """Yield the function that shows the numbers of a finished epoch.
 
     With `verbose` None the bar is shown where stderr is a terminal.
@@ -415,10 +415,10 @@ class Replay:
         from ..compiler.compiled import CompiledFunction
 
         self._trainer = trainer
-        self._step = CompiledFunction(self.training_step, lenient=wanted is not True)
+        self._step = CompiledFunction(self._training_step, lenient=wanted is not True)
         self.refusal: str | None = "compile=False" if wanted is False else None
 
-    def training_step(self, x: Any, y: Any) -> Any:
+    def _training_step(self, x: Any, y: Any) -> Any:
         """Compute loss and gradients, look whether they are finite, and update."""
         trainer = self._trainer
         trainer.forget()

@@ -55,13 +55,13 @@ def load(model: Model, path: str | os.PathLike[str]) -> None:
     """
     own = dict(model.named_tensors())
     try:
-        arrays = arrays_of(own, path)
+        arrays = _arrays_of(own, path)
         run_quietly(lambda: assign_all(list(own.values()), arrays), over="raise")
     except (ShapeError, OperandError, FloatingPointError) as error:
         raise WeightsError(f"{os.fspath(path)!r} does not fit the model: {error}") from error
 
 
-def arrays_of(own: dict[str, Tensor], path: str | os.PathLike[str]) -> list[Any]:
+def _arrays_of(own: dict[str, Tensor], path: str | os.PathLike[str]) -> list[Any]:
     """Read the array of each tensor from a file.
 
     Raises:
@@ -74,10 +74,10 @@ def arrays_of(own: dict[str, Tensor], path: str | os.PathLike[str]) -> list[Any]
         with open(path, "rb", buffering=0) as raw, BoundedReader(raw) as file:
             file.expect(members.values())
             with ZipFile(file) as archive:
-                found, others = headers(archive, set(members.values()))
-                wrong = differences(found, others, own, members)
+                found, others = _headers(archive, set(members.values()))
+                wrong = _differences(found, others, own, members)
                 if wrong:
-                    raise unlike(wrong, path)
+                    raise _unlike(wrong, path)
                 return [read_array(archive, found[member]) for member in members.values()]
     except WeightsError:
         raise
@@ -92,7 +92,7 @@ def arrays_of(own: dict[str, Tensor], path: str | os.PathLike[str]) -> list[Any]
         ) from error
 
 
-def headers(archive: ZipFile, wanted: set[str]) -> tuple[dict[str, Header], list[str]]:
+def _headers(archive: ZipFile, wanted: set[str]) -> tuple[dict[str, Header], list[str]]:
     """Return the header of each member of an archive, without its data, and the names of the rest.
 
     Of the members that nobody wants only the first ones are looked at, for an error.
@@ -116,7 +116,7 @@ def headers(archive: ZipFile, wanted: set[str]) -> tuple[dict[str, Header], list
     return found, list(others.values())
 
 
-def differences(
+def _differences(
     found: dict[str, Header], others: list[str], own: dict[str, Tensor], members: dict[str, str]
 ) -> list[str]:
     """Say how the headers of a file differ from the tensors of a model."""
@@ -124,7 +124,7 @@ def differences(
     wrong += [f"has {other}, which the model has not" for other in others]
     for name, t in own.items():
         if members[name] in found:
-            wrong += mismatch(short(name), found[members[name]], t)
+            wrong += _mismatch(short(name), found[members[name]], t)
     return wrong
 
 
@@ -133,7 +133,7 @@ def short(name: str) -> str:
     return show_text(name, one_line=True, longest=LONGEST)
 
 
-def mismatch(name: str, header: Header, own: Tensor) -> list[str]:
+def _mismatch(name: str, header: Header, own: Tensor) -> list[str]:
     """Say how an array differs from its tensor, if it does."""
     dtype = header.dtype
     if header.shape != own.shape:
@@ -148,7 +148,7 @@ def mismatch(name: str, header: Header, own: Tensor) -> list[str]:
     return []
 
 
-def unlike(wrong: list[str], path: str | os.PathLike[str]) -> WeightsError:
+def _unlike(wrong: list[str], path: str | os.PathLike[str]) -> WeightsError:
     """Return the error that names the differences."""
     shown = "; ".join(wrong[:LISTED])
     shown += f"; and {len(wrong) - LISTED} more" if len(wrong) > LISTED else ""

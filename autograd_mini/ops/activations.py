@@ -14,34 +14,34 @@ from .conversion import convert_operand, stop_gradient
 from .reductions import max, sum
 
 
-def real_only(x: Any) -> None:
+def _real_only(x: Any) -> None:
     """Refuse complex numbers, of which the formulas below would take the order."""
     if np.iscomplexobj(x):
         raise TypeError("it is defined for real numbers; write 1 / (1 + np.exp(-z)) for complex z")
 
 
-def stable_sigmoid(x: Any) -> Any:
+def _stable_sigmoid(x: Any) -> Any:
     """Compute 1/(1 + e⁻ˣ) without overflow and with full precision in both tails."""
-    real_only(x)
+    _real_only(x)
     small = np.exp(-np.abs(x))
     return np.where(np.greater_equal(x, 0), 1, small) / (1 + small)
 
 
-def stable_softplus(x: Any) -> Any:
+def _stable_softplus(x: Any) -> Any:
     """Compute ln(1 + eˣ) without overflow."""
-    real_only(x)
+    _real_only(x)
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
 sigmoid = elementwise(
-    stable_sigmoid,
+    _stable_sigmoid,
     "σ",
     "Logistic sigmoid 1/(1 + e⁻ˣ).  ∂x: y·(1 − y)",
     name="sigmoid",
     vjp=(lambda g, y, x: g * (y * (1 - y)),),
 )
 softplus = elementwise(
-    stable_softplus,
+    _stable_softplus,
     "softplus",
     "ln(1 + eˣ), computed without overflow.  ∂x: σ(x)",
     name="softplus",

@@ -20,11 +20,11 @@ def axis_of(name: str, x: Any, axis: int, extra: int = 0) -> int:
         ShapeError: if x has no such axis.
     """
     try:
-        return normalize_axis_index(integer_axis(name, axis), x.ndim + extra)
+        return normalize_axis_index(_integer_axis(name, axis), x.ndim + extra)
     except ConversionError:
         raise
     except (ValueError, TypeError) as error:
-        raise misfit(name, x, axis, error) from error
+        raise _misfit(name, x, axis, error) from error
 
 
 def places_of(name: str, x: Any, axis: int | tuple[int, ...]) -> tuple[int, ...]:
@@ -34,11 +34,11 @@ def places_of(name: str, x: Any, axis: int | tuple[int, ...]) -> tuple[int, ...]
         ShapeError: if x has no such axis, or one is named twice.
     """
     try:
-        return normalize_axis_tuple(integer_axis(name, axis), x.ndim)
+        return normalize_axis_tuple(_integer_axis(name, axis), x.ndim)
     except ConversionError:
         raise
     except (ValueError, TypeError) as error:
-        raise misfit(name, x, axis, error) from error
+        raise _misfit(name, x, axis, error) from error
 
 
 def axes_of(name: str, x: Any, axis: Axis) -> tuple[int, ...]:
@@ -67,7 +67,7 @@ def lenient_axes(name: str, x: Any, axis: Axis) -> tuple[int, ...]:
     return () if is_scalar_axis(x, axis) else axes_of(name, x, axis)
 
 
-def integer_axis(name: str, axis: Any) -> Any:
+def _integer_axis(name: str, axis: Any) -> Any:
     """Return an axis, or several, with the numbers of tensors.
 
     Raises:
@@ -76,10 +76,10 @@ def integer_axis(name: str, axis: Any) -> Any:
     if isinstance(axis, Tensor):
         return read_value(axis, f"the axis of {name}").__index__()
     if isinstance(axis, tuple | list):
-        return type(axis)(integer_axis(name, one) for one in axis)
+        return type(axis)(_integer_axis(name, one) for one in axis)
     return axis
 
 
-def misfit(name: str, x: Any, axis: Any, error: Exception) -> ShapeError:
+def _misfit(name: str, x: Any, axis: Any, error: Exception) -> ShapeError:
     """Return the error for an axis that x does not have."""
     return ShapeError(f"{name}: axis {axis} does not fit the shape {x.shape}: {error}")

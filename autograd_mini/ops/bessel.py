@@ -19,7 +19,7 @@ LARGEST = 750.0
 SAMPLES = tuple(case(shape, order=n) for shape, n in (((3, 4), 1), ((), 2), ((2, 0), 1), ((3,), 4)))
 
 
-def wide(x: Any) -> Any:
+def _wide(x: Any) -> Any:
     """Return an array in float64 or complex128 at least."""
     return np.asarray(x, np.result_type(x, np.float64))
 
@@ -29,13 +29,13 @@ def narrow(y: Any, x: Any) -> Any:
     return y.astype(x.dtype if x.dtype.kind in "fc" else y.dtype)[()]
 
 
-def bessel_forward(x: Any, *, order: int) -> Any:
+def _bessel_forward(x: Any, *, order: int) -> Any:
     """Compute Iₙ = I₀·r₁·…·rₙ with rₖ = Iₖ/Iₖ₋₁ = x/(2k + x·rₖ₊₁), from a k where r is negligible.
 
     All terms are of one sign, so each step keeps the precision (DLMF 10.33.1, 10.29.1). What is
     left out at k falls as exp(−k²/x): 2·√(40·x) steps and a constant leave nothing in float64.
     """
-    u = wide(x)
+    u = _wide(x)
     bounded = np.clip(u, -LARGEST, LARGEST)
     steps = order + 20 + int(2 * math.sqrt(40 * np.max(np.abs(bounded), initial=0, where=u == u)))
     ratio = np.zeros_like(u)
@@ -47,20 +47,20 @@ def bessel_forward(x: Any, *, order: int) -> Any:
     return narrow(result, x)
 
 
-def bessel_rule(g: Array, y: Array, x: Array, *, order: int) -> Array:
+def _bessel_rule(g: Array, y: Array, x: Array, *, order: int) -> Array:
     """∂x: (Iₙ₋₁ + Iₙ₊₁)/2."""
     below = i0(x) if order == 1 else bessel(x, order=order - 1)
     return g * (0.5 * (below + bessel(x, order=order + 1)))
 
 
-def sinc_forward(x: Any, *, order: int) -> Any:
+def _sinc_forward(x: Any, *, order: int) -> Any:
     """Compute the n-th derivative of sin(πx)/(πx).
 
     With u = πx and s = sin u/u it is πⁿ·s⁽ⁿ⁾(u). From u·s = sin u, n times differentiated,
     u·s⁽ⁿ⁾ + n·s⁽ⁿ⁻¹⁾ = sin(u + nπ/2): a recurrence that is stable for |u| > n. Below, the series
     s⁽ⁿ⁾ = Σ (−1)ᵏ u²ᵏ⁻ⁿ/((2k + 1)·(2k − n)!) over 2k ≥ n.
     """
-    u = math.pi * wide(x)
+    u = math.pi * _wide(x)
     near = np.abs(u) < order + 1
     small, large = np.where(near, u, 0), np.where(near, order + 1, u)
     series = np.zeros_like(u)
@@ -74,18 +74,18 @@ def sinc_forward(x: Any, *, order: int) -> Any:
 
 
 bessel: Primitive = general(
-    bessel_forward,
+    _bessel_forward,
     "Iₙ",
     "Modified Bessel function of the first kind, of order n.  ∂x: (Iₙ₋₁ + Iₙ₊₁)/2",
     name="bessel",
-    vjp=(bessel_rule,),
-    jvp=(bessel_rule,),
+    vjp=(_bessel_rule,),
+    jvp=(_bessel_rule,),
     samples=SAMPLES,
     params=("order",),
     batch=call_unchanged,
 )
 sinc_derivative: Primitive = general(
-    sinc_forward,
+    _sinc_forward,
     "sinc⁽ⁿ⁾",
     "The n-th derivative of sinc.  ∂x: the next one",
     name="sinc_derivative",

@@ -65,11 +65,11 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     """
     x = np.ravel(tensor_like(ary))
     inner = part(x, 0, 1, None) - part(x, 0, None, -1)
-    parts = [*border_values(to_begin, x.dtype), inner, *border_values(to_end, x.dtype)]
+    parts = [*_border_values(to_begin, x.dtype), inner, *_border_values(to_end, x.dtype)]
     return np.concatenate(parts) if len(parts) > 1 else inner
 
 
-def border_values(given: Any, dtype: np.dtype[Any]) -> list[Any]:
+def _border_values(given: Any, dtype: np.dtype[Any]) -> list[Any]:
     """Return a border's values in the dtype of the differences; nothing for None."""
     if given is None:
         return []
@@ -96,18 +96,18 @@ def gradient(f: Any, *varargs: Any, axis: Axis = None, edge_order: int = 1) -> A
     if edge_order not in (1, 2):
         raise ArgumentError(f"gradient: the order at the edges is 1 or 2, got {edge_order!r}")
     found = []
-    for i, spacing in zip(axes, spacings(x, axes, varargs), strict=True):
+    for i, spacing in zip(axes, _spacings(x, axes, varargs), strict=True):
         if x.shape[i] <= edge_order:
             raise ShapeError(
                 f"gradient: {x.shape[i]} elements along axis {i} of the shape {x.shape} are too "
                 f"few; expected at least {edge_order + 1}"
             )
-        slope = slopes(x, i, spacing, edge_order)
+        slope = _slopes(x, i, spacing, edge_order)
         found.append(slope if slope.dtype == x.dtype else astype(slope, x.dtype))
     return found[0] if len(found) == 1 else tuple(found)
 
 
-def spacings(x: Any, axes: tuple[int, ...], given: tuple[Any, ...]) -> list[Any]:
+def _spacings(x: Any, axes: tuple[int, ...], given: tuple[Any, ...]) -> list[Any]:
     """Return for each axis the distance between elements, or a vector of all distances."""
     if not given:
         return [1.0] * len(axes)
@@ -117,10 +117,10 @@ def spacings(x: Any, axes: tuple[int, ...], given: tuple[Any, ...]) -> list[Any]
         raise OperandError(
             f"gradient: {len(given)} spacings for {len(axes)} axes; give one, or one an axis"
         )
-    return [distances(x, i, d) for i, d in zip(axes, given, strict=True)]
+    return [_distances(x, i, d) for i, d in zip(axes, given, strict=True)]
 
 
-def distances(x: Any, axis: int, given: Any) -> Any:
+def _distances(x: Any, axis: int, given: Any) -> Any:
     """Return a spacing as it is, or the distances between coordinates.
 
     Equal ones of plain coordinates become one number, as NumPy does.
@@ -139,7 +139,7 @@ def distances(x: Any, axis: int, given: Any) -> Any:
     return found
 
 
-def slopes(x: Any, axis: int, spacing: Any, edge_order: int) -> Any:
+def _slopes(x: Any, axis: int, spacing: Any, edge_order: int) -> Any:
     """Return the slopes along one axis: of parabolas inside, of lines or parabolas at the ends."""
     after = (-1, *(1,) * (x.ndim - axis - 1))
     inside = x.shape[axis] > 2
@@ -179,7 +179,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     return np.sum(total, axis=axis)
 
 
-def cumulative(
+def _cumulative(
     name: str, function: Any, x: Any, axis: int | None, dtype: Any, initial: int | None
 ) -> Any:
     """Compute a running total along an axis, with the starting value in front if there is one."""
@@ -208,9 +208,9 @@ def cumulative_sum(
     include_initial: bool = False,
 ) -> Any:
     """Running sum along an axis, with a 0 in front if asked.  ∂x: sums of g from the end."""
-    refuse_out("cumulative_sum", out)
+    _refuse_out("cumulative_sum", out)
     initial = 0 if include_initial else None
-    return cumulative("cumulative_sum", np.cumsum, x, axis, dtype, initial)
+    return _cumulative("cumulative_sum", np.cumsum, x, axis, dtype, initial)
 
 
 @implements(*numpy_functions("cumulative_prod"))  # NumPy 2.1
@@ -224,12 +224,12 @@ def cumulative_prod(
     include_initial: bool = False,
 ) -> Any:
     """Running product along an axis, with a 1 in front if asked.  ∂x: exact with zeros."""
-    refuse_out("cumulative_prod", out)
+    _refuse_out("cumulative_prod", out)
     initial = 1 if include_initial else None
-    return cumulative("cumulative_prod", np.cumprod, x, axis, dtype, initial)
+    return _cumulative("cumulative_prod", np.cumprod, x, axis, dtype, initial)
 
 
-def refuse_out(name: str, out: Any) -> None:
+def _refuse_out(name: str, out: Any) -> None:
     """Say that a result is not written into an array."""
     if out is not None:
         raise UnsupportedError(
@@ -283,28 +283,28 @@ def interp(
     Raises:
         ShapeError: if xp and fp are no vectors of one length, or have no points.
     """
-    x, xp, fp = wide(x), wide(xp), wide(fp)
+    x, xp, fp = _wide(x), _wide(xp), _wide(fp)
     if xp.ndim != 1 or xp.shape != fp.shape or not xp.size:
         raise ShapeError(
             f"interp: xp and fp are vectors of one length, at least 1; got {xp.shape}, {fp.shape}"
         )
     if period is not None:
-        x, xp, fp = repeat_period(x, xp, fp, np.abs(wide(period)))
+        x, xp, fp = _repeat_period(x, xp, fp, np.abs(_wide(period)))
         left = right = None
     y = between(x, xp, fp)
     if left is not None:
-        y = where(x < xp[0], wide(left), y)
-    return y if right is None else where(x > xp[-1], wide(right), y)
+        y = where(x < xp[0], _wide(left), y)
+    return y if right is None else where(x > xp[-1], _wide(right), y)
 
 
-def wide(x: Any) -> Any:
+def _wide(x: Any) -> Any:
     """Return an operand in float64 or complex128, in which NumPy interpolates."""
     x = tensor_like(x)
     kind = np.dtype(complex if x.dtype.kind == "c" else float)
     return x if x.dtype == kind else astype(x, kind)
 
 
-def repeat_period(x: Any, xp: Any, fp: Any, period: Any) -> tuple[Any, Any, Any]:
+def _repeat_period(x: Any, xp: Any, fp: Any, period: Any) -> tuple[Any, Any, Any]:
     """Bring all into one period, in order, with one point more at either end."""
     if period.ndim or not value_of(period):
         raise ArgumentError(f"interp: the period is a number other than 0, got {period!r}")
@@ -327,12 +327,12 @@ def between(x: Any, xp: Any, fp: Any) -> Any:
     base = np.clip(place, 0, last)
     from_base = x - take(xp, base)
     before, after = take(slopes, base), take(slopes, base + 1)
-    slope = where(from_base == 0, milder(before, after), take(slopes, place + 1))
+    slope = where(from_base == 0, _milder(before, after), take(slopes, place + 1))
     outside = (x < xp[0]) | (x > xp[-1])
     return take(fp, base) + slope * where(outside, 0, from_base)
 
 
-def milder(before: Any, after: Any) -> Any:
+def _milder(before: Any, after: Any) -> Any:
     """Return the smaller of two slopes, 0 if they differ in sign; of complex ones the mean."""
     if before.dtype.kind == "c":
         return (before + after) / 2

@@ -45,7 +45,7 @@ def matrix_power(a: Any, n: int) -> Any:
         square = matmul(square, square)
 
 
-def cheapest(sizes: list[int]) -> dict[tuple[int, int], int]:
+def _cheapest(sizes: list[int]) -> dict[tuple[int, int], int]:
     """Return where to cut each run of a chain of matrices; the i-th is sizes[i] × sizes[i + 1].
 
     The classic dynamic program over the number of multiplications, O(n³).
@@ -85,7 +85,7 @@ def multi_dot(arrays: Any, *, out: None = None) -> Any:
             )
     rows = 1 if parts[0].ndim == 1 else parts[0].shape[0]
     inner = [part.shape[0] for part in parts[1:]]
-    cut = cheapest([rows, *inner, 1 if parts[-1].ndim == 1 else parts[-1].shape[1]])
+    cut = _cheapest([rows, *inner, 1 if parts[-1].ndim == 1 else parts[-1].shape[1]])
 
     def product(i: int, j: int) -> Any:
         k = cut.get((i, j))

@@ -15,7 +15,7 @@ from ..core.tensor import Tensor
 from ..errors import ArgumentError, NonFiniteError
 
 
-def refuse_nonfinite(*xs: Any, what: str) -> Any:
+def _refuse_nonfinite(*xs: Any, what: str) -> Any:
     """Return True, or raise if a number is NaN or infinite."""
     for x in xs:
         # The sum first: 1.3 µs instead of 2.2; only if it overflowed are elements looked at.
@@ -25,7 +25,7 @@ def refuse_nonfinite(*xs: Any, what: str) -> Any:
 
 
 finite: Final = general(
-    refuse_nonfinite,
+    _refuse_nonfinite,
     "finite?",
     "True; an error if a number is NaN or infinite.  No gradient",
     name="finite",
@@ -41,7 +41,7 @@ def require_finite(what: str, *xs: Any) -> None:
     (context.get()[0] or record)(finite, xs, {"what": what})
 
 
-def check_demands(holds: Any, *, message: str) -> Any:
+def _check_demands(holds: Any, *, message: str) -> Any:
     """Return True, or raise if something does not hold."""
     if not np.all(holds):
         raise ArgumentError(message)
@@ -49,7 +49,7 @@ def check_demands(holds: Any, *, message: str) -> Any:
 
 
 demanded: Final = general(
-    check_demands,
+    _check_demands,
     "holds?",
     "True; an error with this message if a condition does not hold.  No gradient",
     name="demanded",

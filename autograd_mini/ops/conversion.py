@@ -18,7 +18,7 @@ from ..core.tensor import Tensor, bind_all
 from ..errors import OperandError, ShapeError, UnsupportedError
 
 
-def cast_text(x: Written, dtype: np.dtype[Any]) -> str:
+def _cast_text(x: Written, dtype: np.dtype[Any]) -> str:
     """Write a cast; one number is given to the type, in a tenth of the time."""
     if x.shape == () and dtype.isnative and (x.dtype is None or x.dtype.kind != "c"):
         return f"{dtype_text(dtype)}({x})"
@@ -92,7 +92,7 @@ cast = linear(
     samples=(case((2, 3), dtype=np.dtype("f8")),),
     params=("dtype",),
     batch=call_unchanged,
-    code=lambda x, dtype: cast_text(x, dtype),
+    code=lambda x, dtype: _cast_text(x, dtype),
     into=lambda out, x, dtype: [f"{out}[...] = {x}"],
 )
 truncate = general(
@@ -180,10 +180,10 @@ def assign(leaf: Tensor, value: Any) -> None:
         raise UnsupportedError(
             f"{describe(leaf)} is the result of an operation; only leaves can be assigned"
         )
-    bind_all((leaf,), (new_data(leaf, value),))
+    bind_all((leaf,), (_new_data(leaf, value),))
 
 
-def new_data(leaf: Tensor, value: Any) -> Any:
+def _new_data(leaf: Tensor, value: Any) -> Any:
     """Return the array that a leaf will hold, and report the assignment to the recorder.
 
     Raises:
@@ -213,7 +213,7 @@ def assign_all(leaves: Sequence[Tensor], values: Sequence[Any]) -> None:
             value = fitting(leaf, value)
         ready.append(value)
     if assignment_recorder() is not None:
-        ready = [new_data(leaf, value) for leaf, value in zip(leaves, values, strict=True)]
+        ready = [_new_data(leaf, value) for leaf, value in zip(leaves, values, strict=True)]
     bind_all(leaves, ready)
 
 

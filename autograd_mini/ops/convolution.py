@@ -18,14 +18,14 @@ from .products import conjugate_if_complex, tensor_like
 OPPOSITE = {"full": "valid", "valid": "full"}
 
 
-def convolve_long(g: Array, y: Array, a: Array, v: Array, *, mode: str) -> Array:
+def _convolve_long(g: Array, y: Array, a: Array, v: Array, *, mode: str) -> Array:
     """∂a: the other mode of g and the reversed v."""
     if mode == "valid" and g.shape < v.shape:
         return convolve_(v[::-1], g, mode="full")
     return convolve_(g, v[::-1], mode=OPPOSITE[mode])
 
 
-def convolve_short(g: Array, y: Array, a: Array, v: Array, *, mode: str) -> Array:
+def _convolve_short(g: Array, y: Array, a: Array, v: Array, *, mode: str) -> Array:
     """∂v: where a and g overlap in full, the shorter one reversed."""
     if mode == "full":
         return convolve_(g, a[::-1], mode="valid")
@@ -37,7 +37,7 @@ convolve_: Primitive = multilinear(
     "conv",
     "Convolution of a with the shorter v.  ∂a: g ∗ reversed v  ∂v: g ∗ reversed a",
     name="convolve",
-    vjp=(convolve_long, convolve_short),
+    vjp=(_convolve_long, _convolve_short),
     samples=(
         case((5,), (3,), mode="full"),
         case((5,), (4,), mode="valid"),
@@ -48,7 +48,7 @@ convolve_: Primitive = multilinear(
 )
 
 
-def sequence(name: str, x: Any) -> Any:
+def _sequence(name: str, x: Any) -> Any:
     """Return an operand that has one axis and some elements.
 
     Raises:
@@ -72,8 +72,8 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
 
     ∂a: g ∗ reversed v  ∂v: g ∗ reversed a.
     """
-    check_mode("convolve", mode)
-    a, v = (sequence("convolve", np.atleast_1d(tensor_like(x))) for x in (a, v))
+    _check_mode("convolve", mode)
+    a, v = (_sequence("convolve", np.atleast_1d(tensor_like(x))) for x in (a, v))
     if a.size < v.size:
         a, v = v, a
     if mode == "same":
@@ -84,14 +84,14 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
 @implements(np.correlate)
 def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
     """Sum aₖ₊ᵢ·v̄ᵢ for each k: the convolution with the reversed v.  ∂a: g ∗ v  ∂v: g ∗ a."""
-    check_mode("correlate", mode)
-    a, v = sequence("correlate", a), conjugate_if_complex(sequence("correlate", v))
+    _check_mode("correlate", mode)
+    a, v = _sequence("correlate", a), conjugate_if_complex(_sequence("correlate", v))
     if a.size < v.size:
         return convolve(v, a[::-1], mode)[::-1]
     return convolve(a, v[::-1], mode)
 
 
-def check_mode(name: str, mode: str) -> None:
+def _check_mode(name: str, mode: str) -> None:
     """Check the name of a mode.
 
     Raises:

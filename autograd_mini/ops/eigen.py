@@ -54,7 +54,7 @@ over_gaps = quotient(
 )
 
 
-def eigh_rule(g: Any, y: Any, x: Any, *, UPLO: str) -> Any:  # noqa: N803  # NumPy's name
+def _eigh_rule(g: Any, y: Any, x: Any, *, UPLO: str) -> Any:  # noqa: N803  # NumPy's name
     """∂x: V̄·(F∘(Vᵀ·gᵥ) + diag gᵤ)·Vᵀ with Fᵢⱼ = 1/(wⱼ − wᵢ), summed to the triangle read."""
     (gw, gv), (w, v) = g, y
     if not x.shape[-1]:
@@ -66,41 +66,41 @@ def eigh_rule(g: Any, y: Any, x: Any, *, UPLO: str) -> Any:  # noqa: N803  # Num
     return one_triangle(conj(v) @ inner @ v.mT, UPLO == "L")
 
 
-def eigvalsh_rule(g: Any, y: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803  # NumPy's name
+def _eigvalsh_rule(g: Any, y: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803  # NumPy's name
     """∂x: V̄·diag g·Vᵀ, summed to the triangle read."""
     if not x.shape[-1]:
         return np.zeros_like(x)
     return one_triangle(eigenvalue_slopes(g, x, UPLO=UPLO), UPLO == "L")
 
 
-def eigenvalue_slopes_forward(g: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
+def _eigenvalue_slopes_forward(g: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
     """Return V̄·diag g·Vᵀ, with g shared among equal eigenvalues."""
     refuse_complex_weights(g)
     w, v = np.linalg.eigh(x, UPLO)
     return (np.conj(v) * share_evenly(g, w)[..., None, :]) @ v.mT
 
 
-def with_weights(m: Any, g: Any, w: Any, v: Any) -> Any:
+def _with_weights(m: Any, g: Any, w: Any, v: Any) -> Any:
     """Return V̄·(m∘K)·Vᵀ, Kᵢⱼ = (gⱼ − gᵢ)/(wⱼ − wᵢ), 0 among equal eigenvalues."""
     shared = share_evenly(g, w)
     slopes = over(shared[..., None, :] - shared[..., :, None], gaps(w))
     return conj(v @ (slopes * m) @ adjoint(v))
 
 
-def slopes_by_weights(h: Any, y: Any, g: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
+def _slopes_by_weights(h: Any, y: Any, g: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
     """∂g: the diagonal of Vᴴ·h·V; g moves with x, so that equal eigenvalues must not turn."""
     w, v = np.linalg.eigh(x, UPLO)
     inner = check_determined(adjoint(v) @ h @ v, among_equals(w), size_of(h))
     return share_evenly(np.real(diagonal_of(inner)), w)
 
 
-def slopes_by_matrix(h: Any, y: Any, g: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
+def _slopes_by_matrix(h: Any, y: Any, g: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
     """∂x: V̄·((Vᵀ·h̄·V̄)∘K)·Vᵀ, summed to the triangle read."""
     w, v = np.linalg.eigh(x, UPLO)
-    return one_triangle(with_weights(adjoint(v) @ h @ v, g, w, v), UPLO == "L")
+    return one_triangle(_with_weights(adjoint(v) @ h @ v, g, w, v), UPLO == "L")
 
 
-def slopes_tangent(ts: Any, y: Any, g: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
+def _slopes_tangent(ts: Any, y: Any, g: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
     """The tangent of V̄·diag g·Vᵀ, by the same formulas."""
     tg, tx = ts
     w, v = np.linalg.eigh(x, UPLO)
@@ -110,10 +110,10 @@ def slopes_tangent(ts: Any, y: Any, g: Any, x: Any, *, UPLO: Any) -> Any:  # noq
     inner = adjoint(v) @ hermitian_of(tx, UPLO == "L") @ v
     if tg is not None:
         inner = check_determined(inner, among_equals(w), size_of(tx))
-    return moved + with_weights(inner, g, w, v)
+    return moved + _with_weights(inner, g, w, v)
 
 
-def independent(g: Any, w: Any, v: Any) -> Any:
+def _independent(g: Any, w: Any, v: Any) -> Any:
     """Share g among equal eigenvalues; it must be 0 where the eigenvectors v are no basis."""
     s = np.linalg.svdvals(v)
     defective = s[..., -1:] <= rounding(s, 10 * s.shape[-1]) * s[..., :1]
@@ -121,7 +121,7 @@ def independent(g: Any, w: Any, v: Any) -> Any:
     return over_regular(shared, where(defective, 0, np.ones_like(s)), np.abs(shared))
 
 
-def real_parts(g: Any, w: Any, x: Any) -> Any:
+def _real_parts(g: Any, w: Any, x: Any) -> Any:
     """Leave out of g what belongs to imaginary parts that are 0 however a real matrix moves.
 
     Those are of real eigenvalues and of their vectors, in NumPy 2.5 complex numbers too.
@@ -131,41 +131,41 @@ def real_parts(g: Any, w: Any, x: Any) -> Any:
     return g - 1j * np.imag(g) * (np.imag(w) == 0)
 
 
-def eig_rule(g: Any, y: Any, x: Any) -> Any:
+def _eig_rule(g: Any, y: Any, x: Any) -> Any:
     """∂x: V⁻ᵀ·(F∘M + diag gᵤ)·Vᵀ, M = Vᵀ·gᵥ less what only changes a column's length."""
     (gw, gv), (w, v) = g, y
     if not x.shape[-1]:
         return np.zeros_like(x)
-    gw, gv = real_parts(gw, w, x), real_parts(gv, w[..., None, :], x)
+    gw, gv = _real_parts(gw, w, x), _real_parts(gv, w[..., None, :], x)
     m = v.mT @ gv
     along, size = diagonal_of(m), size_of(gv)
     demand_zero(np.imag(along), size, PHASE)
     m = m - (v.mT @ conj(v)) * np.real(along)[..., None, :]
-    inner = over_gaps(off_diagonal(m), gaps(w), size) + diagonal_matrix(independent(gw, w, v))
+    inner = over_gaps(off_diagonal(m), gaps(w), size) + diagonal_matrix(_independent(gw, w, v))
     return np.linalg.solve(v.mT, inner) @ v.mT
 
 
-def eigvals_rule(g: Any, y: Any, x: Any) -> Any:
+def _eigvals_rule(g: Any, y: Any, x: Any) -> Any:
     """∂x: V⁻ᵀ·diag g·Vᵀ."""
     if not x.shape[-1]:
         return np.zeros_like(x)
-    g = real_parts(g, y, x)
+    g = _real_parts(g, y, x)
     v = np.linalg.eig(x)[1]
-    inner = unturned(diagonal_matrix(independent(g, y, v)), among_equals(y))
+    inner = unturned(diagonal_matrix(_independent(g, y, v)), among_equals(y))
     return np.linalg.solve(v.mT, inner) @ v.mT
 
 
-def eigvals_forward(x: Any) -> Any:
+def _eigvals_forward(x: Any) -> Any:
     """Return the eigenvalues in the order of the rule's eigenvectors."""
     return np.linalg.eig(x)[0]
 
 
-def closest(x: Any) -> Any:
+def _closest(x: Any) -> Any:
     """Return how near two eigenvalues of a symmetric matrix are: where the derivative jumps."""
     return np.diff(np.linalg.eigvalsh(x)) / 4
 
 
-def closest_real(x: Any) -> Any:
+def _closest_real(x: Any) -> Any:
     """Return how near two eigenvalues of a matrix are, 0 if they are complex."""
     w = np.linalg.eigvals(x)
     return np.diff(np.sort(np.real(w))) / 4 * np.all(np.imag(w) == 0)
@@ -179,10 +179,10 @@ eigh_ = general(
     "Eigenvalues w and eigenvectors V of the Hermitian matrix in one triangle.  "
     "∂x: V·(diag gᵤ + (Vᴴ·gᵥ)∘F)·Vᴴ, Fᵢⱼ = 1/(wⱼ − wᵢ), summed to that triangle; an error if "
     "vectors of repeated eigenvalues, or phases, have a cotangent",
-    vjp=(eigh_rule,),
+    vjp=(_eigh_rule,),
     samples=tuple(case(shape, UPLO="L") for shape in MATRICES) + (case((3, 3), UPLO="U"),),
     params=("UPLO",),
-    kink=lambda x: np.minimum(closest(x), closest(x.mT)),
+    kink=lambda x: np.minimum(_closest(x), _closest(x.mT)),
     batch=leading(2),
     multiple=True,
 )
@@ -192,24 +192,24 @@ eigvalsh_ = general(
     "Eigenvalues of the Hermitian matrix in one triangle, ascending.  ∂x: V·diag g·Vᴴ, summed to "
     "that triangle; repeated ones share theirs evenly, and have second derivatives only if their "
     "weights are constant",
-    vjp=(eigvalsh_rule,),
+    vjp=(_eigvalsh_rule,),
     samples=tuple(case(shape, UPLO="L") for shape in MATRICES) + (case((3, 3), UPLO="U"),),
     params=("UPLO",),
-    kink=lambda x: np.minimum(closest(x), closest(x.mT)),
+    kink=lambda x: np.minimum(_closest(x), _closest(x.mT)),
     batch=leading(2),
 )
 eigenvalue_slopes = general(
-    lapack(eigenvalue_slopes_forward),
+    lapack(_eigenvalue_slopes_forward),
     "∂w",
     "V·diag g·Vᴴ, conjugated: the vjp of eigvalsh.  ∂g: diag Vᴴ·h·V  ∂x: V·((Vᴴ·h·V)∘K)·Vᴴ, "
     "Kᵢⱼ = (gⱼ − gᵢ)/(wⱼ − wᵢ), 0 among repeated eigenvalues, which share g; an error if g depends "
     "on those",
     name="eigenvalue_slopes",
-    vjp=(slopes_by_weights, slopes_by_matrix),
-    jvp=slopes_tangent,
+    vjp=(_slopes_by_weights, _slopes_by_matrix),
+    jvp=_slopes_tangent,
     samples=(case((3,), (3, 3), UPLO="L"), case((2, 2), (2, 2, 2), UPLO="U")),
     params=("UPLO",),
-    kink=lambda g, x: np.minimum(closest(x), closest(x.mT)),
+    kink=lambda g, x: np.minimum(_closest(x), _closest(x.mT)),
     broadcasts=True,
     batch=leading(1, 2),
 )
@@ -219,21 +219,21 @@ eig_ = general(
     "Eigenvalues w and eigenvectors V, of length 1, of any square matrix.  "
     "∂x: V⁻ᴴ·(diag gᵤ + M∘F)·Vᴴ, Fᵢⱼ = 1/(wⱼ − wᵢ), M = Vᴴ·gᵥ − VᴴV·diag Re(Vᴴ·gᵥ); an error if "
     "vectors of repeated eigenvalues, or phases, have a cotangent",
-    vjp=(eig_rule,),
+    vjp=(_eig_rule,),
     samples=tuple(map(case, MATRICES)),
-    kink=closest_real,
+    kink=_closest_real,
     batch=leading(2),
     multiple=True,
 )
 eigvals_ = general(
-    lapack(eigvals_forward),
+    lapack(_eigvals_forward),
     "eigvals",
     "Eigenvalues of any square matrix, complex if one is.  ∂x: V⁻ᴴ·diag g·Vᴴ; repeated ones share "
     "theirs evenly, and a matrix without a basis of eigenvectors is an error",
     name="eigvals",
-    vjp=(eigvals_rule,),
+    vjp=(_eigvals_rule,),
     samples=tuple(map(case, MATRICES)),
-    kink=closest_real,
+    kink=_closest_real,
     batch=leading(2),
 )
 

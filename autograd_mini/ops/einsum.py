@@ -23,7 +23,7 @@ from .conversion import convert_operand
 SYMBOLS = ascii_uppercase + ascii_lowercase  # in ASCII order, so that sorting keeps the numbers'
 
 
-def unused_letters(terms: Sequence[str]) -> Iterator[str]:
+def _unused_letters(terms: Sequence[str]) -> Iterator[str]:
     """Return the letters that no term has.
 
     Raises:
@@ -34,21 +34,21 @@ def unused_letters(terms: Sequence[str]) -> Iterator[str]:
     raise UnsupportedError(f"einsum: more than {len(ascii_letters)} letters are needed")
 
 
-def einsum_code(*xs: Written, inputs: tuple[str, ...], output: str, optimize: Any) -> str | None:
+def _einsum_code(*xs: Written, inputs: tuple[str, ...], output: str, optimize: Any) -> str | None:
     """Write the call with its letters as one text."""
-    if shows(inputs, output):
+    if _shows(inputs, output):
         optimize = False  # there is nothing to order
     names = ", ".join(x.text for x in xs)
     order = literal(optimize)
     return order and f'np.einsum("{",".join(inputs)}->{output}", {names}, optimize={order})'
 
 
-def shows(inputs: tuple[str, ...], output: str) -> bool:
+def _shows(inputs: tuple[str, ...], output: str) -> bool:
     """Whether nothing is multiplied or summed, for which NumPy returns a view."""
     return len(inputs) == 1 and set(inputs[0]) == set(output)
 
 
-def einsum_forward(*xs: Any, inputs: tuple[str, ...], output: str, optimize: Any) -> Any:
+def _einsum_forward(*xs: Any, inputs: tuple[str, ...], output: str, optimize: Any) -> Any:
     """Call NumPy's."""
     return np.einsum(f"{','.join(inputs)}->{output}", *xs, optimize=optimize)
 
@@ -58,7 +58,7 @@ def product(terms: Sequence[str], xs: Sequence[Any], output: str, optimize: Any)
     return einsum_(*xs, inputs=tuple(terms), output=output, optimize=bool(optimize))
 
 
-def einsum_pulled(
+def _einsum_pulled(
     position: int, g: Any, xs: Sequence[Any], inputs: tuple[str, ...], output: str, optimize: Any
 ) -> Any:
     """∂xₖ: the product of g and the other operands, repeated along letters that only xₖ has.
@@ -78,12 +78,12 @@ def einsum_pulled(
         part = np.reshape(part, tuple(found.get(n, 1) for n in letters))
     if part.shape != full:
         part = np.broadcast_to(part, full)
-    return part if letters == term else on_diagonal(part, letters, term)
+    return part if letters == term else _on_diagonal(part, letters, term)
 
 
-def on_diagonal(part: Any, letters: str, term: str) -> Any:
+def _on_diagonal(part: Any, letters: str, term: str) -> Any:
     """Put a tensor of different letters where those of a term are equal, with 0 elsewhere."""
-    fresh, sizes = unused_letters([term]), dict(zip(letters, part.shape, strict=True))
+    fresh, sizes = _unused_letters([term]), dict(zip(letters, part.shape, strict=True))
     seen: set[str] = set()
     identities, pairs, target = [], [], ""
     for letter in term:
@@ -97,29 +97,29 @@ def on_diagonal(part: Any, letters: str, term: str) -> Any:
     return product([letters, *pairs], [part, *identities], target, False)
 
 
-def einsum_rule(
+def _einsum_rule(
     g: Array, y: Array, *xs: Any, inputs: tuple[str, ...], output: str, optimize: Any
 ) -> list[Any]:
     """Return the cotangent of each operand."""
-    return [einsum_pulled(i, g, xs, inputs, output, optimize) for i in range(len(xs))]
+    return [_einsum_pulled(i, g, xs, inputs, output, optimize) for i in range(len(xs))]
 
 
-def einsum_batch(
+def _einsum_batch(
     primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: dict[str, Any]
 ) -> Any:
     """Name the new axis by an unused letter."""
     inputs, output = params["inputs"], params["output"]
-    new = next(unused_letters(inputs))
+    new = next(_unused_letters(inputs))
     terms = tuple(new + t if m else t for t, m in zip(inputs, mapped, strict=True))
     return primitive(*xs, **{**params, "inputs": terms, "output": new + output})
 
 
 einsum_: Primitive = multilinear(
-    einsum_forward,
+    _einsum_forward,
     "einsum",
     "Sum of products by the letters of axes.  ∂xₖ: the einsum of g and the other operands",
     name="einsum",
-    vjp=einsum_rule,
+    vjp=_einsum_rule,
     samples=(
         case((3, 4), (4, 2), inputs=("ij", "jk"), output="ik", optimize=False),
         case((3, 4), inputs=("ij",), output="", optimize=False),
@@ -131,10 +131,10 @@ einsum_: Primitive = multilinear(
         case((0, 2), (2, 3), inputs=("ij", "jk"), output="k", optimize=False),
     ),
     params=("inputs", "output", "optimize"),
-    batch=einsum_batch,
+    batch=_einsum_batch,
     broadcasts=True,
-    view=lambda *xs, inputs, output, optimize: shows(inputs, output),
-    code=einsum_code,
+    view=lambda *xs, inputs, output, optimize: _shows(inputs, output),
+    code=_einsum_code,
 )
 
 
@@ -157,15 +157,15 @@ def einsum(
         raise UnsupportedError(
             "np.einsum(…, out=…) of a tensor is not recorded; write y = np.einsum(…)"
         )
-    subscripts, xs = split_arguments(operands)
+    subscripts, xs = _split_arguments(operands)
     if dtype is not None:
-        xs = [cast_as_asked(x, np.dtype(dtype), casting) for x in xs]
-    inputs, output = explicit(subscripts, [np.shape(value_of(x)) for x in xs])
+        xs = [_cast_as_asked(x, np.dtype(dtype), casting) for x in xs]
+    inputs, output = _explicit(subscripts, [np.shape(value_of(x)) for x in xs])
     path = tuple(optimize) if isinstance(optimize, (list, tuple)) else optimize
     return einsum_(*xs, inputs=inputs, output=output, optimize=path)
 
 
-def cast_as_asked(x: Any, dtype: np.dtype[Any], casting: Any) -> Any:
+def _cast_as_asked(x: Any, dtype: np.dtype[Any], casting: Any) -> Any:
     """Convert an operand where the casting rule allows it."""
     kind = np.result_type(value_of(x))
     if not np.can_cast(kind, dtype, casting):
@@ -176,21 +176,21 @@ def cast_as_asked(x: Any, dtype: np.dtype[Any], casting: Any) -> Any:
     return x if kind == dtype else convert_operand(x, dtype)
 
 
-def split_arguments(arguments: Sequence[Any]) -> tuple[str, list[Any]]:
+def _split_arguments(arguments: Sequence[Any]) -> tuple[str, list[Any]]:
     """Split the arguments of either form into subscripts and operands."""
     if not arguments:
         raise ArgumentError("einsum: expected subscripts and operands, got nothing")
     if isinstance(arguments[0], str):
         return arguments[0].replace(" ", ""), [check_operand(x) for x in arguments[1:]]
     pairs = len(arguments) // 2
-    terms = [letters_of_axes(arguments[2 * i + 1]) for i in range(pairs)]
+    terms = [_letters_of_axes(arguments[2 * i + 1]) for i in range(pairs)]
     subscripts = ",".join(terms)
     if len(arguments) % 2:
-        subscripts += f"->{letters_of_axes(arguments[-1])}"
+        subscripts += f"->{_letters_of_axes(arguments[-1])}"
     return subscripts, [check_operand(arguments[2 * i]) for i in range(pairs)]
 
 
-def letters_of_axes(places: Any) -> str:
+def _letters_of_axes(places: Any) -> str:
     """Write a list of numbers, one an axis, as letters."""
     try:
         return "".join("..." if p is Ellipsis else SYMBOLS[index(p)] for p in places)
@@ -203,7 +203,7 @@ def letters_of_axes(places: Any) -> str:
         ) from error
 
 
-def explicit(subscripts: str, shapes: Sequence[tuple[int, ...]]) -> tuple[tuple[str, ...], str]:
+def _explicit(subscripts: str, shapes: Sequence[tuple[int, ...]]) -> tuple[tuple[str, ...], str]:
     """Spell out ellipses and an implied output: one letter an axis.
 
     Raises:
@@ -217,8 +217,8 @@ def explicit(subscripts: str, shapes: Sequence[tuple[int, ...]]) -> tuple[tuple[
         rest = term.replace("...", "", 1)
         if any(letter not in SYMBOLS for letter in rest):
             raise ArgumentError(f"einsum: {term!r} in {subscripts!r} has more than letters and ...")
-    counts = [count_hidden_axes(t, shape) for t, shape in zip(terms, shapes, strict=True)]
-    fresh = unused_letters([subscripts])
+    counts = [_count_hidden_axes(t, shape) for t, shape in zip(terms, shapes, strict=True)]
+    fresh = _unused_letters([subscripts])
     ellipsis = "".join(next(fresh) for _ in range(max(counts, default=0)))
     inputs = tuple(
         term.replace("...", ellipsis[len(ellipsis) - n :])
@@ -227,10 +227,10 @@ def explicit(subscripts: str, shapes: Sequence[tuple[int, ...]]) -> tuple[tuple[
     if not arrow:
         once = [letter for letter in sorted(set(left) - set(".,")) if left.count(letter) == 1]
         right = "..." + "".join(once)
-    return inputs, check_output_term(subscripts, inputs, right, ellipsis)
+    return inputs, _check_output_term(subscripts, inputs, right, ellipsis)
 
 
-def count_hidden_axes(term: str, shape: tuple[int, ...]) -> int:
+def _count_hidden_axes(term: str, shape: tuple[int, ...]) -> int:
     """Count the axes that an operand's ellipsis stands for."""
     letters = len(term.replace("...", ""))
     count = len(shape) - letters
@@ -242,7 +242,7 @@ def count_hidden_axes(term: str, shape: tuple[int, ...]) -> int:
     return count
 
 
-def check_output_term(subscripts: str, inputs: Sequence[str], right: str, ellipsis: str) -> str:
+def _check_output_term(subscripts: str, inputs: Sequence[str], right: str, ellipsis: str) -> str:
     """Return the output's term, each letter of which an operand has."""
     if ellipsis and "..." not in right:
         raise ArgumentError(

@@ -19,7 +19,7 @@ from .conversion import convert_operand
 from .selection import where
 
 
-def power_base(g: Any, y: Any, a: Any, b: Any) -> Any:
+def _power_base(g: Any, y: Any, a: Any, b: Any) -> Any:
     """∂a: b·aᵇ⁻¹, exact for integer b at 0 and below; 0 where b is 0."""
     if type(b) in (int, float):
         if b == 2:
@@ -28,62 +28,62 @@ def power_base(g: Any, y: Any, a: Any, b: Any) -> Any:
     return g * power_slope(a, b)
 
 
-def power_slope_forward(a: Any, b: Any) -> Any:
+def _power_slope_forward(a: Any, b: Any) -> Any:
     """Compute b·aᵇ⁻¹; 0 at 0⁰, where it would be 0·∞."""
     origin = np.equal(a, 0) & np.equal(b, 0)
     return np.where(origin, 0, b * a ** np.where(origin, 1, b - 1))[()]
 
 
-def power_log_forward(a: Any, b: Any) -> Any:
+def _power_log_forward(a: Any, b: Any) -> Any:
     """Compute aᵇ·ln a; 0 at a = 0."""
     y, zero = a**b, np.equal(a, 0)
     return np.where(zero, 0, y * np.log(np.where(zero, 1, a).astype(y.dtype)))[()]
 
 
-def natural_log(a: Any, b: Any) -> Any:
+def _natural_log(a: Any, b: Any) -> Any:
     """Return ln a: the complex one if a or the exponent b is complex, else NaN below 0."""
     kinds = [np.result_type(value_of(x)).kind for x in (a, b)]
     return np.log(a + 0j if kinds == ["f", "c"] else a)
 
 
-def power_mixed(a: Any, b: Any) -> Any:
+def _power_mixed(a: Any, b: Any) -> Any:
     """∂a∂b of aᵇ: aᵇ⁻¹·(1 + b·ln a).  At a = 0 its limit, which is 0 above b = 1; 0 at 0⁰."""
     edge = (a == 0) & ((b == 0) | (np.real(b) > 1))
     base = where(edge, 1, a)
-    return where(edge, 0, base ** (b - 1) * (1 + b * natural_log(base, b)))
+    return where(edge, 0, base ** (b - 1) * (1 + b * _natural_log(base, b)))
 
 
-def power_curvature(a: Any, b: Any) -> Any:
+def _power_curvature(a: Any, b: Any) -> Any:
     """∂a² of aᵇ: b·(b − 1)·aᵇ⁻².  0 at 0⁰."""
     origin = (a == 0) & (b == 0)
     return where(origin, 0, b * power_slope(where(origin, 1, a), b - 1))
 
 
-def power_log_squared(y: Any, a: Any, b: Any) -> Any:
+def _power_log_squared(y: Any, a: Any, b: Any) -> Any:
     """∂b² of aᵇ, given y = aᵇ·ln a: y·ln a; 0 at a = 0."""
     zero = a == 0
-    return where(zero, 0, y * natural_log(where(zero, 1, a), b))
+    return where(zero, 0, y * _natural_log(where(zero, 1, a), b))
 
 
-def absolute_rule(g: Array, y: Array, x: Array) -> Array:
+def _absolute_rule(g: Array, y: Array, x: Array) -> Array:
     """∂x: sign x; for complex numbers x̄/|x|; 0 at 0."""
     return g * (np.sign(x) if x.dtype.kind != "c" else over(np.conjugate(x), y))
 
 
-def angle_rule(g: Array, y: Array, x: Array) -> Array:
+def _angle_rule(g: Array, y: Array, x: Array) -> Array:
     """∂x: −i/x; 0 at 0, and for real numbers."""
     if np.result_type(value_of(x)).kind != "c":
         return g * 0
     return g * where(x == 0, 0, -1j / where(x == 0, 1, x))
 
 
-def over_square(x: Any, a: Any, b: Any) -> Any:
+def _over_square(x: Any, a: Any, b: Any) -> Any:
     """Return x/(a² + b²); 0 at the origin."""
     length = np.hypot(a, b)  # the squares of small numbers would be 0
     return over(over(x, length), length)
 
 
-def power_code(a: Written, b: Written) -> str | None:
+def _power_code(a: Written, b: Written) -> str | None:
     """Write aᵇ; Python's operator takes other functions than `np.power` for some numbers b."""
     if b.shape or a.number is not None:
         return None
@@ -152,30 +152,30 @@ power = elementwise(
     "aᵇ.  ∂a: b·aᵇ⁻¹  ∂b: aᵇ·ln a.  At 0⁰ both are 0, second ones too; ∂b is 0 at a = 0, NaN below "
     "it; ∂a∂b at a = 0: −inf for 0 < b ≤ 1, 0 above",
     eager=operator.pow,
-    vjp=(power_base, lambda g, y, a, b: g * power_log(a, b)),
+    vjp=(_power_base, lambda g, y, a, b: g * power_log(a, b)),
     domain=(0.5, 2.0),
-    code=power_code,
+    code=_power_code,
 )
 power_slope: Primitive = elementwise(
-    power_slope_forward,
+    _power_slope_forward,
     "b·a^(b−1)",
     "b·aᵇ⁻¹, the derivative of a power; 0 at 0⁰.  ∂a: b·(b − 1)·aᵇ⁻²  ∂b: aᵇ⁻¹·(1 + b·ln a); at "
     "a = 0 their limits, 0 at 0⁰",
     name="power_slope",
     vjp=(
-        lambda g, y, a, b: g * power_curvature(a, b),
-        lambda g, y, a, b: g * power_mixed(a, b),
+        lambda g, y, a, b: g * _power_curvature(a, b),
+        lambda g, y, a, b: g * _power_mixed(a, b),
     ),
     domain=(0.5, 2.0),
 )
 power_log: Primitive = elementwise(
-    power_log_forward,
+    _power_log_forward,
     "a^b·ln a",
     "aᵇ·ln a, 0 at a = 0.  ∂a: aᵇ⁻¹·(1 + b·ln a)  ∂b: y·ln a; at a = 0 their limits, 0 at 0⁰",
     name="power_log",
     vjp=(
-        lambda g, y, a, b: g * power_mixed(a, b),
-        lambda g, y, a, b: g * power_log_squared(y, a, b),
+        lambda g, y, a, b: g * _power_mixed(a, b),
+        lambda g, y, a, b: g * _power_log_squared(y, a, b),
     ),
     domain=(0.5, 2.0),
 )
@@ -185,8 +185,8 @@ arctan2 = elementwise(
     "Angle of the point (b, a).  ∂a: b/(a² + b²)  ∂b: −a/(a² + b²); 0 at the origin, second ones "
     "too",
     vjp=(
-        lambda g, y, a, b: g * over_square(b, a, b),
-        lambda g, y, a, b: -g * over_square(a, a, b),
+        lambda g, y, a, b: g * _over_square(b, a, b),
+        lambda g, y, a, b: -g * _over_square(a, a, b),
     ),
     domain=(0.5, 2.0),
 )
@@ -208,7 +208,7 @@ absolute = elementwise(
     "|x|",
     "|x|.  ∂x: sign x, for complex numbers x̄/|x|; 0 at 0, second ones too",
     eager=operator.abs,
-    vjp=(absolute_rule,),
+    vjp=(_absolute_rule,),
     kink=lambda x: x,
 )
 sign_of_real = elementwise(
@@ -276,7 +276,7 @@ angle = elementwise(
     np.angle,
     "angle",
     "Angle of a complex number.  ∂x: −i/x; 0 at 0, and for real numbers",
-    vjp=(angle_rule,),
+    vjp=(_angle_rule,),
     kink=lambda x: x,
 )
 
@@ -341,7 +341,7 @@ LN10 = math.log(10)
 DEGREE = math.pi / 180
 
 
-def root_of_sum(x: Any) -> Any:
+def _root_of_sum(x: Any) -> Any:
     """Return √(x² + 1), also where x² overflows."""
     return np.sqrt(x * x + 1) if x.dtype.kind == "c" else np.hypot(x, 1)
 
@@ -404,7 +404,7 @@ tanh = elementwise(
     np.tanh, "tanh", "Hyperbolic tangent.  ∂x: 1 − y²", vjp=(lambda g, y, x: g * (1 - y * y),)
 )
 arcsinh = elementwise(
-    np.arcsinh, "asinh", "arcsinh x.  ∂x: 1/√(x² + 1)", vjp=(lambda g, y, x: g / root_of_sum(x),)
+    np.arcsinh, "asinh", "arcsinh x.  ∂x: 1/√(x² + 1)", vjp=(lambda g, y, x: g / _root_of_sum(x),)
 )
 arccosh = elementwise(
     np.arccosh, "acosh", "arccosh x.  ∂x: 1/(√(x − 1)·√(x + 1)), inf at 1  ∂x²: −inf at 1",

@@ -28,7 +28,7 @@ from .singular_values import without_rest
 QRResult: Any = type(np.linalg.qr(np.ones((1, 1))))
 
 
-def cholesky_rule(g: Array, y: Array, x: Array) -> Array:
+def _cholesky_rule(g: Array, y: Array, x: Array) -> Array:
     """∂x: L⁻ᵀ·Φ(Lᵀ·g)·L̄⁻¹, Φ the lower triangle with half the diagonal, summed to x's lower one."""
     m = y.mT @ g
     inner = where(np.tri(x.shape[-1], dtype=bool), m, 0)
@@ -48,7 +48,7 @@ cholesky_ = general(
     "chol",
     "L with x = L·Lᴴ, from x's lower triangle.  ∂x: L⁻ᴴ·Φ(Lᴴ·g)·L⁻¹, Φ the lower triangle with "
     "half the diagonal, summed to the lower triangle, as only that is read",
-    vjp=(cholesky_rule,),
+    vjp=(_cholesky_rule,),
     samples=(case((3, 3)), case((2, 2, 2)), case((1, 1)), case((0, 0))),
     domain=(0.2, 2.0),
     kink=positive,
@@ -63,7 +63,7 @@ def cholesky(a: Any, /, *, upper: bool = False) -> Any:
     return adjoint(cholesky_(adjoint(a))) if upper else cholesky_(a)
 
 
-def qr_rule(g: Any, y: Any, x: Any, *, mode: str) -> Any:
+def _qr_rule(g: Any, y: Any, x: Any, *, mode: str) -> Any:
     """∂x: (gᵩ + Q̄·(upper triangle of gᵣ·Rᵀ − Qᵀ·gᵩ, mirrored))·R⁻ᵀ."""
     (gq, gr), (q, r) = g, y
     k = x.shape[-1]
@@ -84,7 +84,7 @@ qr_ = general(
     "qr",
     "Unitary Q and upper triangular R with x = Q·R, for no more columns than rows.  "
     "∂x: (gᵩ + Q·(upper triangle of gᵣ·Rᴴ − Qᴴ·gᵩ, mirrored))·R⁻ᴴ; an error for dependent columns",
-    vjp=(qr_rule,),
+    vjp=(_qr_rule,),
     samples=(
         *(case(shape, mode="reduced") for shape in ((3, 3), (4, 2), (2, 3, 2), (1, 1), (2, 0))),
         case((3, 2), mode="complete"),
@@ -111,14 +111,14 @@ def qr(a: Any, mode: str = "reduced") -> Any:
         raise ArgumentError(f"qr: the mode is 'reduced', 'complete' or 'r', got {mode!r}")
     a = check_operand(a)
     q, r = (
-        wide_qr(a)
+        _wide_qr(a)
         if a.ndim > 1 and a.shape[-1] > a.shape[-2]
         else qr_(a, mode="complete" if mode == "complete" else "reduced")
     )
     return r if mode == "r" else QRResult(q, r)
 
 
-def wide_qr(a: Any) -> Any:
+def _wide_qr(a: Any) -> Any:
     """Return Q and R of a matrix with more columns than rows: Q comes from the first ones alone."""
     m = a.shape[-2]
     q, r = qr_(a[..., :m], mode="reduced")

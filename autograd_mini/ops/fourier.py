@@ -39,7 +39,7 @@ SAMPLES = tuple(
 )
 
 
-def resize_axis(x: Any, n: int, axis: int) -> Any:
+def _resize_axis(x: Any, n: int, axis: int) -> Any:
     """Cut an axis to n elements, or fill it up with zeros."""
     size = x.shape[axis]
     if size > n:
@@ -50,7 +50,7 @@ def resize_axis(x: Any, n: int, axis: int) -> Any:
     return np.concatenate([x, np.zeros(missing, x.dtype)], axis=axis)
 
 
-def double_inner_frequencies(spectrum: Any, n: int, axis: int, double: float) -> Any:
+def _double_inner_frequencies(spectrum: Any, n: int, axis: int, double: float) -> Any:
     """Multiply the elements of a half spectrum that stand for two of n."""
     weights = np.full(n // 2 + 1, double, np.finfo(spectrum.dtype).dtype)
     weights[0] = 1
@@ -59,18 +59,18 @@ def double_inner_frequencies(spectrum: Any, n: int, axis: int, double: float) ->
     return spectrum * np.reshape(weights, (-1, *(1,) * (spectrum.ndim - axis - 1)))
 
 
-def rfft_rule(g: Array, y: Array, x: Array, *, n: int, axis: int, norm: str) -> Array:
+def _rfft_rule(g: Array, y: Array, x: Array, *, n: int, axis: int, norm: str) -> Array:
     """∂x: Re of the fft of g, which is an irfft of ḡ with half the weight for pairs."""
-    half = double_inner_frequencies(np.conjugate(g), n, axis, 0.5)
-    return resize_axis(irfft_(half, n=n, axis=axis, norm=TRANSPOSED[norm]), x.shape[axis], axis)
+    half = _double_inner_frequencies(np.conjugate(g), n, axis, 0.5)
+    return _resize_axis(irfft_(half, n=n, axis=axis, norm=TRANSPOSED[norm]), x.shape[axis], axis)
 
 
-def irfft_rule(g: Array, y: Array, x: Array, *, n: int, axis: int, norm: str) -> Array:
+def _irfft_rule(g: Array, y: Array, x: Array, *, n: int, axis: int, norm: str) -> Array:
     """∂x: the conjugate of the rfft of g with twice the weight for pairs."""
-    whole = double_inner_frequencies(
+    whole = _double_inner_frequencies(
         np.conjugate(rfft_(g, n=n, axis=axis, norm=TRANSPOSED[norm])), n, axis, 2
     )
-    return resize_axis(whole, x.shape[axis], axis)
+    return _resize_axis(whole, x.shape[axis], axis)
 
 
 fft_: Primitive = linear(
@@ -78,7 +78,7 @@ fft_: Primitive = linear(
     "fft",
     "Discrete Fourier transform along an axis, of n elements.  ∂x: the fft of g, cut to x's length",
     vjp=(
-        lambda g, y, x, n, axis, norm: resize_axis(
+        lambda g, y, x, n, axis, norm: _resize_axis(
             fft_(g, n=n, axis=axis, norm=norm), x.shape[axis], axis
         ),
     ),
@@ -90,7 +90,7 @@ ifft_: Primitive = linear(
     "ifft",
     "Inverse Fourier transform along an axis, to n elements.  ∂x: the ifft of g, cut to x's length",
     vjp=(
-        lambda g, y, x, n, axis, norm: resize_axis(
+        lambda g, y, x, n, axis, norm: _resize_axis(
             ifft_(g, n=n, axis=axis, norm=norm), x.shape[axis], axis
         ),
     ),
@@ -101,7 +101,7 @@ rfft_: Primitive = linear(
     np.fft.rfft,
     "rfft",
     "Half the Fourier transform of n real elements.  ∂x: Re of the fft of g filled up with zeros",
-    vjp=(rfft_rule,),
+    vjp=(_rfft_rule,),
     samples=SAMPLES,
     params=SPECTRUM,
 )
@@ -109,7 +109,7 @@ irfft_: Primitive = linear(
     np.fft.irfft,
     "irfft",
     "The n real elements of half a spectrum.  ∂x: the conjugate rfft of g, twice where for a pair",
-    vjp=(irfft_rule,),
+    vjp=(_irfft_rule,),
     samples=SAMPLES,
     params=SPECTRUM,
 )
@@ -128,7 +128,7 @@ def length(name: str, n: Any) -> int:
     return points
 
 
-def norm_of(name: str, norm: Any) -> str:
+def _norm_of(name: str, norm: Any) -> str:
     """Return the name of a norm, "backward" for None."""
     if norm is not None and norm not in TRANSPOSED:
         raise ArgumentError(
@@ -137,52 +137,52 @@ def norm_of(name: str, norm: Any) -> str:
     return norm or "backward"
 
 
-def along_axis(primitive: Primitive, a: Any, n: Any, axis: int, norm: Any) -> Any:
+def _along_axis(primitive: Primitive, a: Any, n: Any, axis: int, norm: Any) -> Any:
     """Apply a transform along one axis; n of None is the number of elements that belongs to x."""
     x, name = tensor_like(a), primitive.name
     axis = axis_of(name, x, axis)
     size = x.shape[axis]
     if n is None:
         n = 2 * (size - 1) if primitive is irfft_ else size
-    return primitive(x, n=length(name, n), axis=axis, norm=norm_of(name, norm))
+    return primitive(x, n=length(name, n), axis=axis, norm=_norm_of(name, norm))
 
 
 @implements(np.fft.fft)
 def fft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:
     """Discrete Fourier transform along an axis.  ∂a: the fft of g."""
-    return along_axis(fft_, a, n, axis, norm)
+    return _along_axis(fft_, a, n, axis, norm)
 
 
 @implements(np.fft.ifft)
 def ifft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:
     """Inverse Fourier transform along an axis.  ∂a: the ifft of g."""
-    return along_axis(ifft_, a, n, axis, norm)
+    return _along_axis(ifft_, a, n, axis, norm)
 
 
 @implements(np.fft.rfft)
 def rfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:
     """Fourier transform of real elements, half of it.  ∂a: Re of the fft of g."""
-    return along_axis(rfft_, a, n, axis, norm)
+    return _along_axis(rfft_, a, n, axis, norm)
 
 
 @implements(np.fft.irfft)
 def irfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:
     """Inverse of rfft.  ∂a: the conjugate rfft of g, twice where an element stands for a pair."""
-    return along_axis(irfft_, a, n, axis, norm)
+    return _along_axis(irfft_, a, n, axis, norm)
 
 
 @implements(np.fft.hfft)
 def hfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:
     """Fourier transform, real, of half a Hermitian signal.  ∂a: as of the irfft of ā."""
-    norm = TRANSPOSED[norm_of("hfft", norm)]
-    return along_axis(irfft_, conjugate_if_complex(tensor_like(a)), n, axis, norm)
+    norm = TRANSPOSED[_norm_of("hfft", norm)]
+    return _along_axis(irfft_, conjugate_if_complex(tensor_like(a)), n, axis, norm)
 
 
 @implements(np.fft.ihfft)
 def ihfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:
     """Inverse of hfft.  ∂a: as of the conjugate of the rfft."""
-    norm = TRANSPOSED[norm_of("ihfft", norm)]
-    return np.conjugate(along_axis(rfft_, a, n, axis, norm))
+    norm = TRANSPOSED[_norm_of("ihfft", norm)]
+    return np.conjugate(_along_axis(rfft_, a, n, axis, norm))
 
 
 def steps(name: str, x: Any, s: Any, axes: Any) -> list[tuple[int | None, int]]:
@@ -200,17 +200,17 @@ def steps(name: str, x: Any, s: Any, axes: Any) -> list[tuple[int | None, int]]:
     return list(zip(counts, places, strict=True))
 
 
-def over_axes(primitive: Primitive, a: Any, s: Any, axes: Any, norm: Any, name: str) -> Any:
+def _over_axes(primitive: Primitive, a: Any, s: Any, axes: Any, norm: Any, name: str) -> Any:
     """Apply a transform along axes, the last one first; the last axis takes the real transform."""
     x = tensor_like(a)
     todo = steps(name, x, s, axes)
     with scope(name):
         if primitive is irfft_ and todo:
             for n, axis in todo[:-1]:
-                x = along_axis(ifft_, x, n, axis, norm)
-            return along_axis(irfft_, x, todo[-1][0], todo[-1][1], norm)
+                x = _along_axis(ifft_, x, n, axis, norm)
+            return _along_axis(irfft_, x, todo[-1][0], todo[-1][1], norm)
         for n, axis in reversed(todo):
-            x = along_axis(primitive, x, n, axis, norm)
+            x = _along_axis(primitive, x, n, axis, norm)
             primitive = fft_ if primitive is rfft_ else primitive
     return x
 
@@ -218,52 +218,52 @@ def over_axes(primitive: Primitive, a: Any, s: Any, axes: Any, norm: Any, name: 
 @implements(np.fft.fftn)
 def fftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: None = None) -> Any:
     """Fourier transform along axes.  ∂a: the fftn of g."""
-    return over_axes(fft_, a, s, axes, norm, "fftn")
+    return _over_axes(fft_, a, s, axes, norm, "fftn")
 
 
 @implements(np.fft.ifftn)
 def ifftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: None = None) -> Any:
     """Inverse Fourier transform along axes.  ∂a: the ifftn of g."""
-    return over_axes(ifft_, a, s, axes, norm, "ifftn")
+    return _over_axes(ifft_, a, s, axes, norm, "ifftn")
 
 
 @implements(np.fft.rfftn)
 def rfftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: None = None) -> Any:
     """Fourier transform of real elements along axes, half of it.  ∂a: Re of the fftn of g."""
-    return over_axes(rfft_, a, s, axes, norm, "rfftn")
+    return _over_axes(rfft_, a, s, axes, norm, "rfftn")
 
 
 @implements(np.fft.irfftn)
 def irfftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: None = None) -> Any:
     """Inverse of rfftn.  ∂a: the conjugate rfftn of g, twice where an element is for a pair."""
-    return over_axes(irfft_, a, s, axes, norm, "irfftn")
+    return _over_axes(irfft_, a, s, axes, norm, "irfftn")
 
 
 @implements(np.fft.fft2)
 def fft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: None = None) -> Any:
     """Fourier transform along two axes.  ∂a: the fft2 of g."""
-    return over_axes(fft_, a, s, axes, norm, "fft2")
+    return _over_axes(fft_, a, s, axes, norm, "fft2")
 
 
 @implements(np.fft.ifft2)
 def ifft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: None = None) -> Any:
     """Inverse Fourier transform along two axes.  ∂a: the ifft2 of g."""
-    return over_axes(ifft_, a, s, axes, norm, "ifft2")
+    return _over_axes(ifft_, a, s, axes, norm, "ifft2")
 
 
 @implements(np.fft.rfft2)
 def rfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: None = None) -> Any:
     """Fourier transform of real elements along two axes, half of it.  ∂a: Re of the fft2 of g."""
-    return over_axes(rfft_, a, s, axes, norm, "rfft2")
+    return _over_axes(rfft_, a, s, axes, norm, "rfft2")
 
 
 @implements(np.fft.irfft2)
 def irfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: None = None) -> Any:
     """Inverse of rfft2.  ∂a: the conjugate rfft2 of g, twice where an element is for a pair."""
-    return over_axes(irfft_, a, s, axes, norm, "irfft2")
+    return _over_axes(irfft_, a, s, axes, norm, "irfft2")
 
 
-def rotate_axis(x: Any, axis: int, first: int) -> Any:
+def _rotate_axis(x: Any, axis: int, first: int) -> Any:
     """Turn an axis so that its element `first` comes first."""
     size = x.shape[axis]
     if not size or first == size or not first:
@@ -277,7 +277,7 @@ def fftshift(x: Any, axes: Axis = None) -> Any:
     """Put the frequency 0 in the middle of axes, all by default.  ∂x: g shifted back."""
     x = tensor_like(x)
     for axis in axes_of("fftshift", x, axes):
-        x = rotate_axis(x, axis, (x.shape[axis] + 1) // 2)
+        x = _rotate_axis(x, axis, (x.shape[axis] + 1) // 2)
     return x
 
 
@@ -286,5 +286,5 @@ def ifftshift(x: Any, axes: Axis = None) -> Any:
     """Put the frequency 0 from the middle to the front of axes.  ∂x: g shifted back."""
     x = tensor_like(x)
     for axis in axes_of("ifftshift", x, axes):
-        x = rotate_axis(x, axis, x.shape[axis] // 2)
+        x = _rotate_axis(x, axis, x.shape[axis] // 2)
     return x

@@ -36,7 +36,7 @@ WHOLE: dict[Any, Any] = {
 """The functions that the method `reduce` of these ufuncs is."""
 
 
-def fold_rows(ufunc: Any, x: Any, axis: int, initial: Any = None) -> list[Any]:
+def _fold_rows(ufunc: Any, x: Any, axis: int, initial: Any = None) -> list[Any]:
     """Return the results so far of a ufunc over the rows along an axis."""
     rows = list(table["unstack"](x, axis=axis)) if x.shape[axis] else []
     if initial is not None:
@@ -47,7 +47,7 @@ def fold_rows(ufunc: Any, x: Any, axis: int, initial: Any = None) -> list[Any]:
     return results
 
 
-def reduce_ufunc(
+def _reduce_ufunc(
     ufunc: Any,
     array: Any,
     axis: Axis = 0,
@@ -77,8 +77,8 @@ def reduce_ufunc(
     if initial is None and not x.shape[axes[0]] and ufunc.identity is not None:
         initial = np.asarray(ufunc.identity, x.dtype)[()]
     if ufunc is np.hypot and initial is None and x.shape[axes[0]] > 1 and x.dtype.kind == "f":
-        return scaled_length(x, axes, bool(keepdims))
-    results = fold_rows(ufunc, x, axes[0], initial)
+        return _scaled_length(x, axes, bool(keepdims))
+    results = _fold_rows(ufunc, x, axes[0], initial)
     if not results:
         raise ShapeError(f"np.{name}: there is nothing along axis {axis} of the shape {x.shape}")
     kept = tuple(n for i, n in enumerate(x.shape) if i != axes[0])
@@ -86,7 +86,7 @@ def reduce_ufunc(
     return np.expand_dims(y, axes) if keepdims else y
 
 
-def scaled_length(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+def _scaled_length(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     """Compute the Euclidean length, without overflow; step by step it has a kink at each 0."""
     size = stop_gradient(largest(np.abs(x), axes, keepdims=True))
     size = chosen((size == 0) | ~np.isfinite(size), 1, size)
@@ -94,7 +94,7 @@ def scaled_length(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     return y if keepdims else np.squeeze(y, axis=axes)
 
 
-def accumulate_ufunc(ufunc: Any, array: Any, axis: int = 0, dtype: Any = None) -> Any:
+def _accumulate_ufunc(ufunc: Any, array: Any, axis: int = 0, dtype: Any = None) -> Any:
     """Compute `ufunc.accumulate`.  ∂x: as of the ufunc, step by step."""
     x = subject(array, dtype)
     axis = axis_of(f"{ufunc.__name__}.accumulate", x, single_axis(axis))
@@ -102,10 +102,10 @@ def accumulate_ufunc(ufunc: Any, array: Any, axis: int = 0, dtype: Any = None) -
         return table[np.cumsum if ufunc is np.add else np.cumprod](x, axis)
     if ufunc in (np.maximum, np.minimum):
         return running_extreme(x, axis, extreme=ufunc.__name__)
-    return np.stack(fold_rows(ufunc, x, axis), axis=axis) if x.shape[axis] else x
+    return np.stack(_fold_rows(ufunc, x, axis), axis=axis) if x.shape[axis] else x
 
 
-def reduced_at(ufunc: Any, array: Any, indices: Any, axis: int = 0, dtype: Any = None) -> Any:
+def _reduced_at(ufunc: Any, array: Any, indices: Any, axis: int = 0, dtype: Any = None) -> Any:
     """Compute `ufunc.reduceat`: reduce from each place to the next one, or take the one there."""
     x = subject(array, dtype)
     axis = axis_of(f"{ufunc.__name__}.reduceat", x, axis)
@@ -113,7 +113,7 @@ def reduced_at(ufunc: Any, array: Any, indices: Any, axis: int = 0, dtype: Any =
     ends = [*places[1:], x.shape[axis]]
     before = (slice(None),) * axis
     parts = [
-        reduce_ufunc(ufunc, x[(*before, slice(start, end))], axis)
+        _reduce_ufunc(ufunc, x[(*before, slice(start, end))], axis)
         if start < end
         else table[np.take](x, start, axis)
         for start, end in zip(places, ends, strict=True)
@@ -128,9 +128,9 @@ def outer(ufunc: Any, a: Any, b: Any, dtype: Any = None) -> Any:
 
 
 METHODS: dict[str, Any] = {
-    "reduce": reduce_ufunc,
-    "accumulate": accumulate_ufunc,
-    "reduceat": reduced_at,
+    "reduce": _reduce_ufunc,
+    "accumulate": _accumulate_ufunc,
+    "reduceat": _reduced_at,
     "outer": outer,
 }
 

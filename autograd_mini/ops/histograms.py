@@ -25,7 +25,7 @@ numpy_edges: Any = np.histogram_bin_edges
 numpy_histogramdd: Any = np.histogramdd
 
 
-def plain_weights(name: str, weights: Any) -> Any:
+def _plain_weights(name: str, weights: Any) -> Any:
     """Return weights as NumPy takes them.
 
     Raises:
@@ -40,7 +40,7 @@ def plain_weights(name: str, weights: Any) -> Any:
     return plain(weights, f"np.{name}")
 
 
-def ends_of(sample: Any, limits: Any) -> tuple[Any, Any]:
+def _ends_of(sample: Any, limits: Any) -> tuple[Any, Any]:
     """Return the first and last edge: of the range, or of the sample."""
     if limits is not None:
         first, last = (check_operand(x) for x in limits)
@@ -53,7 +53,7 @@ def ends_of(sample: Any, limits: Any) -> tuple[Any, Any]:
     return first, last
 
 
-def record_edges(name: str, sample: Any, bins: Any, limits: Any, edges: Any) -> Any:
+def _record_edges(name: str, sample: Any, bins: Any, limits: Any, edges: Any) -> Any:
     """Return NumPy's edges, as a tensor if they were made of tensors."""
     if isinstance(bins, Tensor) and bins.ndim:
         return bins
@@ -62,13 +62,13 @@ def record_edges(name: str, sample: Any, bins: Any, limits: Any, edges: Any) -> 
     sources = [sample] if limits is None else list(limits)
     if not any(isinstance(x, Tensor) for x in sources):
         return edges
-    first, last = (convert_operand(x, edges.dtype) for x in ends_of(sample, limits))
+    first, last = (convert_operand(x, edges.dtype) for x in _ends_of(sample, limits))
     with scope(name):
         y = np.linspace(first, last, len(edges))
         return y + stop_gradient(edges - y)  # to the last digit, as the counts follow NumPy's
 
 
-def density_over(counts: Any, edges: list[Any]) -> Any:
+def _density_over(counts: Any, edges: list[Any]) -> Any:
     """Divide counts by the widths of their bins along each axis, and by their sum, in float64."""
     y = counts / np.sum(counts)
     for i, e in enumerate(edges):
@@ -86,7 +86,7 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
     """
     name = "histogram_bin_edges"
     given = [plain(x, f"np.{name}") for x in (a, bins, range, weights)]
-    return record_edges(name, a, bins, range, numpy_edges(*given))
+    return _record_edges(name, a, bins, range, numpy_edges(*given))
 
 
 @implements(np.histogram)
@@ -101,14 +101,14 @@ def histogram(
         UnsupportedError: for weights that require a gradient.
     """
     given = [plain(x, "np.histogram") for x in (a, bins, range)]
-    given.append(plain_weights("histogram", weights))
+    given.append(_plain_weights("histogram", weights))
     counts, plain_edges = numpy_histogram(*given[:3], False, given[3])
-    edges = record_edges("histogram", a, bins, range, plain_edges)
+    edges = _record_edges("histogram", a, bins, range, plain_edges)
     if not density:
         return counts, edges
     if edges is plain_edges:
         return numpy_histogram(*given[:3], True, given[3])
-    return density_over(counts, [edges]), edges
+    return _density_over(counts, [edges]), edges
 
 
 @implements(np.histogramdd)
@@ -123,23 +123,23 @@ def histogramdd(
         UnsupportedError: for weights that require a gradient.
     """
     given = [plain(x, "np.histogramdd") for x in (sample, bins, range)]
-    given.append(plain_weights("histogramdd", weights))
+    given.append(_plain_weights("histogramdd", weights))
     counts, plain_edges = numpy_histogramdd(*given[:3], False, given[3])
     count = len(plain_edges)
     edges = [
-        record_edges("histogramdd", x, b, None if range is None else range[i], e)
+        _record_edges("histogramdd", x, b, None if range is None else range[i], e)
         for i, (x, b, e) in enumerate(
-            zip(columns(sample, count), each_axis(bins, count), plain_edges, strict=True)
+            zip(_columns(sample, count), _each_axis(bins, count), plain_edges, strict=True)
         )
     ]
     if not density:
         return counts, edges
     if all(e is p for e, p in zip(edges, plain_edges, strict=True)):
         return numpy_histogramdd(*given[:3], True, given[3])[0], edges
-    return density_over(counts, edges), edges
+    return _density_over(counts, edges), edges
 
 
-def columns(sample: Any, count: int) -> list[Any]:
+def _columns(sample: Any, count: int) -> list[Any]:
     """Return the coordinates of points along each axis, as np.histogramdd takes them."""
     if type(sample) in (list, tuple):
         return [check_operand(x) for x in sample]
@@ -147,7 +147,7 @@ def columns(sample: Any, count: int) -> list[Any]:
     return [sample] if sample.ndim < 2 else [sample[:, i] for i in np.arange(count)]
 
 
-def each_axis(bins: Any, count: int) -> list[Any]:
+def _each_axis(bins: Any, count: int) -> list[Any]:
     """Return the bins of each axis."""
     return list(bins) if np.ndim(bins) or type(bins) in (list, tuple) else [bins] * count
 

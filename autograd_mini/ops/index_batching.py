@@ -48,21 +48,21 @@ class Layout:
     wanted: tuple[int, ...]
     ndim: int
 
-    def to_front(self, y: Any) -> Any:
+    def _to_front(self, y: Any) -> Any:
         """Transpose the indexed result so that the batch axis comes first."""
         return y if self.found == self.wanted else np.moveaxis(y, self.found, self.wanted)
 
-    def from_front(self, y: Any) -> Any:
+    def _from_front(self, y: Any) -> Any:
         """Bring results with the new axis in front into the order that the index takes."""
         return y if self.found == self.wanted else np.moveaxis(y, self.wanted, self.found)
 
 
-def known_booleans(mask: Any) -> Any:
+def _known_booleans(mask: Any) -> Any:
     """Return the values of booleans that determine a shape; ask the trace first."""
     return read_value(mask, "an index of booleans") if isinstance(mask, Tensor) else mask
 
 
-def as_integers(
+def _as_integers(
     index: Index, arrays: Sequence[Any], mapped: Sequence[bool]
 ) -> tuple[Index, list[Any], list[bool]]:
     """Return an index with the places that hold instead of booleans.
@@ -84,14 +84,14 @@ def as_integers(
                 "vmap: an index of booleans that differ from example to example gives results of "
                 "different shapes; use np.where(mask, x, 0), or where=mask of a reduction"
             )
-        places = np.nonzero(known_booleans(array)) if array.dtype.kind == "b" else (array,)
+        places = np.nonzero(_known_booleans(array)) if array.dtype.kind == "b" else (array,)
         parts.extend([ARRAY] * len(places))
         found.extend(places)
         own.extend([is_mapped] * len(places))
     return tuple(parts), found, own
 
 
-def layout(
+def _layout(
     size: int,
     index: Index,
     arrays: Sequence[Any],
@@ -110,7 +110,7 @@ def layout(
         ndim: the number of axes of what is indexed, for one example.
         inner: whether what is indexed has the new axis, too.
     """
-    index, arrays, mapped = as_integers(index, arrays, mapped)
+    index, arrays, mapped = _as_integers(index, arrays, mapped)
     depth = max((np.ndim(a) - m for a, m in zip(arrays, mapped, strict=True)), default=0)
     joined = depth > 0 or any(mapped)  # then integers count as arrays
     places = [i for i, p in enumerate(index) if joined and (p is ARRAY or type(p) is int)]
@@ -146,8 +146,8 @@ def getting(
     if single(arrays, mapped[1:]):
         return one_by_one(primitive, size, xs, mapped, params)
     ndim = np.ndim(x) - mapped[0]
-    plan = layout(size, params["index"], arrays, mapped[1:], ndim, inner=mapped[0])
-    return plan.to_front(primitive(x, *plan.arrays, index=plan.index))
+    plan = _layout(size, params["index"], arrays, mapped[1:], ndim, inner=mapped[0])
+    return plan._to_front(primitive(x, *plan.arrays, index=plan.index))
 
 
 def scattering(
@@ -158,8 +158,8 @@ def scattering(
     if single(arrays, mapped[1:]):
         return one_by_one(primitive, size, xs, mapped, params)
     shape = params["shape"]
-    plan = layout(size, params["index"], arrays, mapped[1:], len(shape), inner=True)
-    g = plan.from_front(g if mapped[0] else repeat_for_all(g, size))
+    plan = _layout(size, params["index"], arrays, mapped[1:], len(shape), inner=True)
+    g = plan._from_front(g if mapped[0] else repeat_for_all(g, size))
     return primitive(g, *plan.arrays, shape=(size, *shape), index=plan.index)
 
 
@@ -177,8 +177,8 @@ def setting(
         return np.where(mask, insert_axes(value, x.ndim - 1) if mapped[1] else value, x)
     if single(arrays, mapped[2:]):
         return one_by_one(primitive, size, xs, mapped, params)
-    plan = layout(size, params["index"], arrays, mapped[2:], x.ndim - 1, inner=True)
+    plan = _layout(size, params["index"], arrays, mapped[2:], x.ndim - 1, inner=True)
     front = np.shape(value)[: mapped[1]]
     own = np.shape(value)[mapped[1] :][max(ndim - plan.ndim, 0) :]  # NumPy drops leading 1s
     value = np.reshape(value, (*(front or (1,)), *(1,) * (plan.ndim - len(own)), *own))
-    return primitive(x, plan.from_front(value), *plan.arrays, index=plan.index)
+    return primitive(x, plan._from_front(value), *plan.arrays, index=plan.index)

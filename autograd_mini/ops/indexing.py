@@ -31,7 +31,7 @@ def fill_index(index: Index, arrays: tuple[Any, ...]) -> Index:
     return tuple(next(values) if part is ARRAY else part for part in index)
 
 
-def scatter_forward(g: Array, *arrays: Any, shape: tuple[int, ...], index: Index) -> Array:
+def _scatter_forward(g: Array, *arrays: Any, shape: tuple[int, ...], index: Index) -> Array:
     """Add g into zeros at an index, once for each time that a place is named."""
     return scatter_into_zeros(
         g, shape, fill_index(index, arrays), any(a.dtype.kind != "b" for a in arrays)
@@ -54,7 +54,7 @@ def subscripts(index: Index, arrays: Sequence[Written]) -> str:
     return ", ".join(next(values).text if p is ARRAY else subscript(p) for p in index) or "()"
 
 
-def shows(x: Any, arrays: Sequence[Any], index: Index) -> bool:
+def _shows(x: Any, arrays: Sequence[Any], index: Index) -> bool:
     """Tell whether x at an index is a part of x's memory, as NumPy has it.
 
     An integer of NumPy's is an index like Python's, and shows memory; an array of them copies.
@@ -65,10 +65,10 @@ def shows(x: Any, arrays: Sequence[Any], index: Index) -> bool:
     return not whole and all(a.shape == () and a.dtype.kind in "iu" for a in arrays)
 
 
-def getitem_code(x: Written, *arrays: Written, index: Index) -> str:
+def _getitem_code(x: Written, *arrays: Written, index: Index) -> str:
     """Write it with brackets; what would show memory or not, as numbers are, is copied."""
     text = f"{x}[{subscripts(index, arrays)}]"
-    return f"{text}.copy()" if arrays and shows(x, arrays, index) else text
+    return f"{text}.copy()" if arrays and _shows(x, arrays, index) else text
 
 
 def places(index: Index, arrays: Sequence[Written]) -> str:
@@ -78,26 +78,26 @@ def places(index: Index, arrays: Sequence[Written]) -> str:
     return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
 
 
-def repeating(arrays: Sequence[Written]) -> bool | None:
+def _repeating(arrays: Sequence[Written]) -> bool | None:
     """Tell whether index arrays may repeat a place (all but booleans may); None if unknown."""
     if any(a.dtype is None for a in arrays):
         return None
     return any(a.dtype is not None and a.dtype.kind != "b" for a in arrays)
 
 
-def scatter_code(g: Written, *arrays: Written, shape: tuple[int, ...], index: Index) -> str | None:
+def _scatter_code(g: Written, *arrays: Written, shape: tuple[int, ...], index: Index) -> str | None:
     """Write it as a call."""
-    repeats = repeating(arrays)
+    repeats = _repeating(arrays)
     if repeats is None:
         return None
     return f"scatter_into_zeros({g}, {shape}, {places(index, arrays)}, {repeats})"
 
 
-def scatter_into(
+def _scatter_into(
     out: Written, g: Written, *arrays: Written, shape: tuple[int, ...], index: Index
 ) -> list[str] | None:
     """Write it into an array."""
-    repeats = repeating(arrays)
+    repeats = _repeating(arrays)
     if repeats is None:
         return None
     put = f"{out}[{subscripts(index, arrays)}] = {g}"
@@ -127,10 +127,10 @@ getitem: Primitive = linear(
     linear_in=1,
     batch=getting,
     view=lambda x, *arrays, index: not arrays,
-    code=getitem_code,
+    code=_getitem_code,
 )
 scatter: Primitive = linear(
-    scatter_forward,
+    _scatter_forward,
     "scatter",
     "Zeros with x added at an index.  ∂x: g at that index",
     name="scatter",
@@ -142,12 +142,12 @@ scatter: Primitive = linear(
     params=("shape", "index"),
     linear_in=1,
     batch=scattering,
-    code=scatter_code,
-    into=scatter_into,
+    code=_scatter_code,
+    into=_scatter_into,
 )
 
 
-def set_forward(x: Any, value: Any, *arrays: Any, index: Index) -> Any:
+def _set_forward(x: Any, value: Any, *arrays: Any, index: Index) -> Any:
     """Copy x and write the value at an index."""
     return replace_at(x, value, fill_index(index, arrays))
 
@@ -159,7 +159,7 @@ def replace_at(x: Any, value: Any, index: Index) -> Any:
     return result
 
 
-def set_rule(g: Array, y: Array, x: Array, value: Array, *arrays: Any, index: Index) -> Any:
+def _set_rule(g: Array, y: Array, x: Array, value: Array, *arrays: Any, index: Index) -> Any:
     """∂x: g outside the index  ∂value: g at the index, summed to its shape by the walk."""
     elsewhere = replace(g, g.dtype.type(0), *arrays, index=index)
     if isinstance(g, Tensor) and not isinstance(value, Tensor):  # what is recorded must be wanted
@@ -171,11 +171,11 @@ def set_rule(g: Array, y: Array, x: Array, value: Array, *arrays: Any, index: In
 
 
 replace: Primitive = linear(
-    set_forward,
+    _set_forward,
     "[ ]←",
     "x with a value at an index.  ∂x: g elsewhere  ∂value: g at the index",
     name="set_at",
-    vjp=set_rule,
+    vjp=_set_rule,
     samples=(
         case((3, 4), (4,), index=(1,)),
         case((3, 4), (), index=(slice(0, 2),)),

@@ -22,7 +22,7 @@ def slice_along(axis: int, start: int, stop: int) -> tuple[slice, ...]:
     return (*(slice(None),) * axis, slice(start, stop))
 
 
-def concatenate_rule(g: Array, y: Array, *xs: Any, axis: int) -> list[Any]:
+def _concatenate_rule(g: Array, y: Array, *xs: Any, axis: int) -> list[Any]:
     """∂xᵢ: the part of g that came from xᵢ."""
     ends = np.cumsum([x.shape[axis] for x in xs])
     return [
@@ -36,7 +36,7 @@ concatenate = linear(
     "concat",
     "Tensors joined along an axis.  ∂xᵢ: its part of g",
     name="concatenate",
-    vjp=concatenate_rule,
+    vjp=_concatenate_rule,
     samples=(case((2, 3), (1, 3), axis=0), case((2, 1), (2, 0), (2, 2), axis=1)),
     params=("axis",),
 )
@@ -51,7 +51,7 @@ stack = linear(
 )
 
 
-def split_code(x: Written, places: tuple[int, ...], axis: int) -> str | None:
+def _split_code(x: Written, places: tuple[int, ...], axis: int) -> str | None:
     """Write the parts as slices, for places in order."""
     ends = (0, *places)
     if any(a > b for a, b in zip(ends, ends[1:], strict=False)):
@@ -73,7 +73,7 @@ split = linear(
     params=("places", "axis"),
     multiple=True,
     view=True,
-    code=split_code,
+    code=_split_code,
 )
 unstack = linear(
     lambda x, *, axis: tuple(np.moveaxis(x, axis, 0)),  # np.unstack came with NumPy 2.1
@@ -89,14 +89,14 @@ unstack = linear(
 )
 
 
-def common_axis(name: str, arrays: Any, axis: int, extra: int = 0) -> int:
+def _common_axis(name: str, arrays: Any, axis: int, extra: int = 0) -> int:
     """Check that there is something to join, and normalise the axis."""
     if not arrays:
         raise ShapeError(f"{name}: expected at least one tensor, got none")
     return axis_of(name, np.asarray(value_of(arrays[0])), axis, extra)
 
 
-def cast_to(dtype: Any, casting: Any, parts: list[Any]) -> list[Any]:
+def _cast_to(dtype: Any, casting: Any, parts: list[Any]) -> list[Any]:
     """Convert the parts to the requested dtype, if one is given.
 
     Raises:
@@ -127,8 +127,8 @@ def concatenate_function(
     parts = [check_operand(a) for a in arrays]
     if axis is None:
         parts, axis = [np.ravel(a) for a in parts], 0
-    parts = cast_to(dtype, casting, parts)
-    return concatenate(*parts, axis=common_axis("concatenate", parts, axis))
+    parts = _cast_to(dtype, casting, parts)
+    return concatenate(*parts, axis=_common_axis("concatenate", parts, axis))
 
 
 @implements(np.stack)
@@ -141,8 +141,8 @@ def stack_function(
     casting: Any = "same_kind",
 ) -> Any:
     """Join tensors of one shape along a new axis.  ∂arrays: each its slice of g."""
-    parts = cast_to(dtype, casting, [check_operand(a) for a in arrays])
-    return stack(*parts, axis=common_axis("stack", parts, axis, 1))
+    parts = _cast_to(dtype, casting, [check_operand(a) for a in arrays])
+    return stack(*parts, axis=_common_axis("stack", parts, axis, 1))
 
 
 @implements(np.vstack)
@@ -173,7 +173,7 @@ def column_stack(tup: Any) -> Any:
     return concatenate_function([a if np.ndim(a) > 1 else np.reshape(a, (-1, 1)) for a in parts], 1)
 
 
-def ascending(places: Any, size: int) -> tuple[int, ...]:
+def _ascending(places: Any, size: int) -> tuple[int, ...]:
     """Return the places of cuts, which must not fall, counted from the start and inside.
 
     NumPy's parts of falling places overlap, so that no rule could join their cotangents.
@@ -193,7 +193,7 @@ def ascending(places: Any, size: int) -> tuple[int, ...]:
     return inside
 
 
-def number_of_parts(sections: Any) -> int:
+def _number_of_parts(sections: Any) -> int:
     """Return how many parts are wanted."""
     try:
         parts = index(sections)
@@ -211,7 +211,7 @@ def split_function(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[An
     """Cut into equal parts (an int) or at these places (a sequence).  ∂: the parts' g, joined."""
     ary = check_operand(ary)
     size = ary.shape[axis_of("split", ary, axis)]
-    if not np.ndim(indices_or_sections) and size % number_of_parts(indices_or_sections):
+    if not np.ndim(indices_or_sections) and size % _number_of_parts(indices_or_sections):
         raise ShapeError(
             f"split: {size} rows do not divide into {indices_or_sections} equal parts; "
             "use np.array_split"
@@ -225,9 +225,9 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     ary = check_operand(ary)
     axis = axis_of("split", ary, axis)
     if np.ndim(indices_or_sections):
-        places = ascending(indices_or_sections, ary.shape[axis])
+        places = _ascending(indices_or_sections, ary.shape[axis])
     else:
-        size, parts = ary.shape[axis], number_of_parts(indices_or_sections)
+        size, parts = ary.shape[axis], _number_of_parts(indices_or_sections)
         lengths = [size // parts + (i < size % parts) for i in range(parts)]
         places = tuple(int(i) for i in np.cumsum(lengths)[:-1])
     return list(split(ary, places=places, axis=axis))
@@ -239,7 +239,7 @@ def unstack_function(x: Any, /, *, axis: int = 0) -> Any:
     return unstack(x, axis=axis_of("unstack", x, axis))
 
 
-def split_along(function: Any, axis: int, fewest: int) -> Any:
+def _split_along(function: Any, axis: int, fewest: int) -> Any:
     """Make a function that cuts along one axis and enter it in the table."""
     name = function.__name__
 
@@ -254,12 +254,12 @@ def split_along(function: Any, axis: int, fewest: int) -> Any:
     return cut
 
 
-hsplit = split_along(np.hsplit, 1, 1)
-vsplit = split_along(np.vsplit, 0, 2)
-dsplit = split_along(np.dsplit, 2, 3)
+hsplit = _split_along(np.hsplit, 1, 1)
+vsplit = _split_along(np.vsplit, 0, 2)
+dsplit = _split_along(np.dsplit, 2, 3)
 
 
-def depth_of(arrays: Any) -> tuple[int, int]:
+def _depth_of(arrays: Any) -> tuple[int, int]:
     """Return how deep lists are nested, and the largest number of axes of their items.
 
     Raises:
@@ -267,7 +267,7 @@ def depth_of(arrays: Any) -> tuple[int, int]:
     """
     if not isinstance(arrays, list):
         return 0, np.ndim(arrays)
-    found = [depth_of(a) for a in arrays]
+    found = [_depth_of(a) for a in arrays]
     if len({depth for depth, _ in found}) != 1:
         raise ShapeError("block: the lists are nested unevenly, or one is empty")
     return found[0][0] + 1, max(ndim for _, ndim in found)
@@ -280,7 +280,7 @@ def block(arrays: Any) -> Any:
 
     ∂arrays: each its part of g.
     """
-    depth, most = depth_of(arrays)
+    depth, most = _depth_of(arrays)
     ndim = max(depth, most)
 
     def join(part: Any, level: int) -> Any:

@@ -74,7 +74,7 @@ def off_diagonal(x: Any) -> Any:
 
 def hermitian_of(x: Any, lower: bool) -> Any:
     """Mirror one triangle of each matrix; imaginary parts on the diagonal do not count."""
-    strict = strict_triangle(x, lower)
+    strict = _strict_triangle(x, lower)
     half = where(strict, x, 0)
     return half + adjoint(half) + where(unit(x), np.real(x), 0)
 
@@ -84,10 +84,10 @@ def one_triangle(g: Array, lower: bool) -> Array:
 
     The transpose of `hermitian_of`: the entries that are not read get 0.
     """
-    return where(strict_triangle(g, lower), g + adjoint(g), where(unit(g), np.real(g), 0))
+    return where(_strict_triangle(g, lower), g + adjoint(g), where(unit(g), np.real(g), 0))
 
 
-def strict_triangle(x: Any, lower: bool) -> Any:
+def _strict_triangle(x: Any, lower: bool) -> Any:
     """Return where one triangle is, without the diagonal, as booleans."""
     below = np.tri(x.shape[-1], k=-1, dtype=bool)
     return below if lower else below.T

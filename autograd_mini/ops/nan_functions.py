@@ -31,12 +31,12 @@ def numbers(x: Any, where: Any = True) -> Any:
     return known if where is True else np.logical_and(known, where)
 
 
-def fill_nan(x: Any, value: float) -> Any:
+def _fill_nan(x: Any, value: float) -> Any:
     """Put a value in place of NaN."""
     return x if x.dtype.kind in "biu" else chosen(np.isnan(x), x.dtype.type(value), x)
 
 
-def ignoring(function: Any, of: Any, neutral: int) -> Any:
+def _ignoring(function: Any, of: Any, neutral: int) -> Any:
     """Make the function that sums or multiplies the elements that are not NaN."""
 
     @implements(function)
@@ -51,15 +51,15 @@ def ignoring(function: Any, of: Any, neutral: int) -> Any:
         where: Any = True,
     ) -> Any:
         given = {"keepdims": keepdims, "initial": initial, "where": where}
-        return table[of](fill_nan(subject(a), neutral), axis, dtype, **given)
+        return table[of](_fill_nan(subject(a), neutral), axis, dtype, **given)
 
     reduce.__name__ = function.__name__
     return reduce
 
 
-nansum = ignoring(np.nansum, np.sum, 0)
+nansum = _ignoring(np.nansum, np.sum, 0)
 nansum.__doc__ = "Sum over axes what is no NaN.  ∂x: g repeated, 0 at NaN."
-nanprod = ignoring(np.nanprod, np.prod, 1)
+nanprod = _ignoring(np.nanprod, np.prod, 1)
 nanprod.__doc__ = "Multiply over axes what is no NaN.  ∂xᵢ: the product of the others, 0 at NaN."
 
 
@@ -67,14 +67,14 @@ nanprod.__doc__ = "Multiply over axes what is no NaN.  ∂xᵢ: the product of t
 @scope("nancumsum")
 def nancumsum(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
     """Sum so far, NaN counting as 0.  ∂x: the running sum of g from the end, 0 at NaN."""
-    return np.cumsum(fill_nan(subject(a), 0), axis, dtype)
+    return np.cumsum(_fill_nan(subject(a), 0), axis, dtype)
 
 
 @implements(np.nancumprod)
 @scope("nancumprod")
 def nancumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
     """Product so far, NaN counting as 1.  ∂x: as cumprod, 0 at NaN."""
-    return np.cumprod(fill_nan(subject(a), 1), axis, dtype)
+    return np.cumprod(_fill_nan(subject(a), 1), axis, dtype)
 
 
 @implements(np.nanmean)
@@ -94,7 +94,7 @@ def nanmean(
     return table[np.mean](x, axis, dtype, None, keepdims, where=numbers(x, where))
 
 
-def extreme_of_numbers(
+def _extreme_of_numbers(
     name: str, of: Any, a: Any, axis: Axis, keepdims: bool, initial: Any, where: Any, worst: float
 ) -> Any:
     """Take the largest or smallest number, ignoring NaN; NaN where all are NaN."""
@@ -103,7 +103,7 @@ def extreme_of_numbers(
         return of(x, axis, None, keepdims, initial, where)
     if initial is None and where is True:
         axes = lenient_axes(name, x, axis)
-        y = of(fill_nan(x, worst), axes, None, keepdims)
+        y = of(_fill_nan(x, worst), axes, None, keepdims)
         return chosen(
             count_elements(x, numbers(x), axes, bool(keepdims)) == 0, x.dtype.type(np.nan), y
         )
@@ -121,7 +121,7 @@ def nanmax(
     where: Any = True,
 ) -> Any:
     """Take the largest of what is no NaN.  ∂x: g at the largest, split evenly among ties."""
-    return extreme_of_numbers("nanmax", largest, a, axis, keepdims, initial, where, -np.inf)
+    return _extreme_of_numbers("nanmax", largest, a, axis, keepdims, initial, where, -np.inf)
 
 
 @implements(np.nanmin)
@@ -135,10 +135,10 @@ def nanmin(
     where: Any = True,
 ) -> Any:
     """Take the smallest of what is no NaN.  ∂x: g at the smallest, split evenly among ties."""
-    return extreme_of_numbers("nanmin", smallest, a, axis, keepdims, initial, where, np.inf)
+    return _extreme_of_numbers("nanmin", smallest, a, axis, keepdims, initial, where, np.inf)
 
 
-def spread_of_numbers(function: Any, of: Any, doc: str) -> Any:
+def _spread_of_numbers(function: Any, of: Any, doc: str) -> Any:
     """Make the variance or standard deviation that ignores NaN."""
 
     @implements(function)
@@ -168,10 +168,10 @@ def spread_of_numbers(function: Any, of: Any, doc: str) -> Any:
     return reduce
 
 
-nanvar = spread_of_numbers(
+nanvar = _spread_of_numbers(
     np.nanvar, np.var, "Variance of what is no NaN.  ∂x: 2·(x − mean)/(n − ddof), 0 at NaN."
 )
-nanstd = spread_of_numbers(
+nanstd = _spread_of_numbers(
     np.nanstd,
     np.std,
     "Standard deviation of what is no NaN.  ∂x: (x − mean)/((n − ddof)·y), 0 at NaN.",

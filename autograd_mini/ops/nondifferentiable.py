@@ -107,7 +107,7 @@ def enter(function: Any, *names: str, operands: int = 1, **fields: Any) -> Primi
     return row
 
 
-def count_code(x: Written, **static: Any) -> str:
+def _count_code(x: Written, **static: Any) -> str:
     """Return a count as a NumPy integer."""
     given = "".join(f", {name}={value!r}" for name, value in static.items())
     return f"np.asarray(np.count_nonzero({x}{given}))[()]"
@@ -116,7 +116,7 @@ def count_code(x: Written, **static: Any) -> str:
 ROUNDS_IN_PLACE = bool(np.lib.NumpyVersion(np.__version__) < "2.4.0")
 
 
-def rounds_nothing(x: Any, decimals: int = 0) -> bool:
+def _rounds_nothing(x: Any, decimals: int = 0) -> bool:
     """Whether NumPy returns the array itself: integers, before 2.4."""
     return ROUNDS_IN_PLACE and x.dtype.kind in "biu" and decimals >= 0
 
@@ -124,7 +124,7 @@ def rounds_nothing(x: Any, decimals: int = 0) -> bool:
 # Before 2.3 NumPy counts in Python integers, which have no dtype.
 COUNTING: dict[str, Any] = {
     "eager": lambda x, **static: np.asarray(np.count_nonzero(x, **static))[()],
-    "code": count_code,
+    "code": _count_code,
 }
 if isinstance(np.count_nonzero(np.ones(1)), np.integer):
     COUNTING = {}
@@ -137,8 +137,8 @@ enter(np.count_nonzero, "axis", "keepdims", **COUNTING)
 enter(np.argsort, "axis", "kind", "order", "stable")
 enter(np.argpartition, "kth", "axis", "kind", "order")
 enter(np.searchsorted, "side", "sorter", operands=2)
-enter(np.round, "decimals", "out", view=rounds_nothing)
-enter(np.around, "decimals", "out", view=rounds_nothing)
+enter(np.round, "decimals", "out", view=_rounds_nothing)
+enter(np.around, "decimals", "out", view=_rounds_nothing)
 for function in numpy_functions("fix"):  # deprecated in NumPy 2.5, where it is np.trunc
     enter(function, "out", eager=np.trunc)
 enter(np.isneginf, "out")
@@ -221,7 +221,7 @@ def plain(value: Any, what: str) -> Any:
     return value
 
 
-def on_values(function: Any) -> Any:
+def _on_values(function: Any) -> Any:
     """Make the function that calls NumPy's with values in place of tensors."""
     name = f"np.{function.__name__}"
 
@@ -245,7 +245,7 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, **kwargs: Any) -> Any:
 
 
 for function in VALUES_ONLY:
-    table[function] = on_values(function)
+    table[function] = _on_values(function)
 
 
 class UniqueAll(NamedTuple):

@@ -26,23 +26,23 @@ from .shapes import expand_dims
 Axes = tuple[int, ...]
 
 
-def length_forward(x: Any, *, axis: Axes, keepdims: bool) -> Any:
+def _length_forward(x: Any, *, axis: Axes, keepdims: bool) -> Any:
     """Return the square root of the sum of squares."""
     return np.sqrt(add_reduce((np.conj(x) * x).real, axis=axis, keepdims=keepdims))
 
 
-def length_rule(g: Array, y: Array, x: Array, *, axis: Axes, keepdims: bool) -> Array:
+def _length_rule(g: Array, y: Array, x: Array, *, axis: Axes, keepdims: bool) -> Array:
     """∂x: x̄/y, 0 where y is 0."""
     share = where(y == 0, 0, g / where(y == 0, 1, y))
     return restore(share, axis, keepdims) * conj(x)
 
 
 length = general(
-    length_forward,
+    _length_forward,
     "‖ ‖",
     "Euclidean length over axes.  ∂x: x/y, 0 where y is 0",
     name="length",
-    vjp=(length_rule,),
+    vjp=(_length_rule,),
     samples=(
         case((3, 4), axis=(0, 1), keepdims=False),
         case((3, 4), axis=(1,), keepdims=True),
@@ -55,21 +55,21 @@ length = general(
 )
 
 
-def floating(a: Any) -> Any:
+def _floating(a: Any) -> Any:
     """Return an operand in floating point, as norms have it."""
     x = check_operand(a)
     x = x if hasattr(x, "dtype") else np.asarray(x)[()]
     return x if x.dtype.kind in "fc" else x.astype(np.float64)
 
 
-def absolute_power_forward(x: Any, *, order: float) -> Any:
+def _absolute_power_forward(x: Any, *, order: float) -> Any:
     """Compute |x|ᵖ of real numbers."""
     if np.iscomplexobj(x):
         raise TypeError("it is defined for real numbers")
     return np.abs(x) ** order
 
 
-def signed_power_forward(x: Any, *, order: float) -> Any:
+def _signed_power_forward(x: Any, *, order: float) -> Any:
     """Compute sign x·|x|ᵖ of real numbers; 0 at 0."""
     if np.iscomplexobj(x):
         raise TypeError("it is defined for real numbers")
@@ -80,7 +80,7 @@ def signed_power_forward(x: Any, *, order: float) -> Any:
 ORDERS = (case((3, 4), order=3), case((), order=0.5), case((2, 0), order=-1.5))
 
 absolute_power: Primitive = elementwise(
-    absolute_power_forward,
+    _absolute_power_forward,
     "|x|ᵖ",
     "|x|ᵖ of real x.  ∂x: p·sign x·|x|ᵖ⁻¹; 0 at 0  ∂x²: p·(p − 1)·|x|ᵖ⁻², inf at 0 for 1 < p < 2",
     name="absolute_power",
@@ -90,7 +90,7 @@ absolute_power: Primitive = elementwise(
     params=("order",),
 )
 signed_power: Primitive = elementwise(
-    signed_power_forward,
+    _signed_power_forward,
     "±|x|ᵖ",
     "sign x·|x|ᵖ of real x, 0 at 0.  ∂x: p·|x|ᵖ⁻¹",
     name="signed_power",
@@ -101,7 +101,7 @@ signed_power: Primitive = elementwise(
 )
 
 
-def power_norm(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
+def _power_norm(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
     """Return (Σ |x|ᵖ)^(1/p); no derivatives where the norm is 0."""
     over = np.all if p > 0 else np.any
     zero = over(np.equal(x, 0), axis=axis, keepdims=True)
@@ -121,7 +121,7 @@ def largest(x: Any, axis: Axes, keepdims: bool = False) -> Any:
     return np.max(x, axis=axis, keepdims=keepdims, initial=0)
 
 
-def norm_over(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
+def _norm_over(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
     """Return the vector norm of order p over axes.
 
     Raises:
@@ -131,11 +131,11 @@ def norm_over(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
         raise ArgumentError(f"norm: {p!r} is a norm of matrices; give a number for a vector")
     if p is None or p == 2:
         return length(x, axis=axis, keepdims=keepdims)
-    return other_norm_over(x, p, axis, keepdims)
+    return _other_norm_over(x, p, axis, keepdims)
 
 
 @scope("norm")
-def other_norm_over(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
+def _other_norm_over(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
     """Return the vector norm of any order but 2."""
     if p == np.inf:
         return largest(np.abs(x), axis, keepdims)
@@ -146,7 +146,7 @@ def other_norm_over(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
         return np.sum(present, axis=axis, keepdims=keepdims)
     if p == 1:
         return np.sum(np.abs(x), axis=axis, keepdims=keepdims)
-    return power_norm(x, p, axis, keepdims)
+    return _power_norm(x, p, axis, keepdims)
 
 
 def nuclear(x: Any) -> Any:
@@ -156,7 +156,7 @@ def nuclear(x: Any) -> Any:
     return np.sum(where(s > limit, s, stop_gradient(s)), axis=-1)
 
 
-def norm_of_matrices(x: Any, order: Any) -> Any:
+def _norm_of_matrices(x: Any, order: Any) -> Any:
     """Return the norm, not the length, of each matrix in the last two axes.
 
     Raises:
@@ -178,13 +178,13 @@ def norm_of_matrices(x: Any, order: Any) -> Any:
     )
 
 
-def matrices_over(x: Any, order: Any, axis: Axes, keepdims: bool) -> Any:
+def _matrices_over(x: Any, order: Any, axis: Axes, keepdims: bool) -> Any:
     """Return the norm of the matrices in two axes, the first the rows."""
     places = tuple(sorted(axis))
     if order is None or (isinstance(order, str) and order in ("fro", "f")):
         return length(x, axis=places, keepdims=keepdims)
     with scope("norm"):
-        y = norm_of_matrices(np.moveaxis(x, axis, (-2, -1)), order)
+        y = _norm_of_matrices(np.moveaxis(x, axis, (-2, -1)), order)
         return expand_dims(y, axis=places) if keepdims else y
 
 
@@ -197,7 +197,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     for ±inf and the sums of ±1; U·Vᴴ without singular values of 0 for 'nuc'. Second derivatives
     are 0 where the norm is; by an element that is 0, inf for 1 < p < 2 and −inf for 0 < p < 1.
     """
-    x = floating(x)
+    x = _floating(x)
     if axis is None:
         if ord is None:
             return length(x, axis=tuple(range(x.ndim)), keepdims=bool(keepdims))
@@ -209,9 +209,9 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
             raise OperandError(f"norm: an axis is an integer or a pair, got {axis!r}") from error
     places = places_of("norm", x, axis)
     if len(places) == 1:
-        return norm_over(x, ord, places, bool(keepdims))
+        return _norm_over(x, ord, places, bool(keepdims))
     if len(places) == 2:
-        return matrices_over(x, ord, places, bool(keepdims))
+        return _matrices_over(x, ord, places, bool(keepdims))
     raise ShapeError(
         f"norm: an order needs one axis or two, got {len(places)} of the shape {x.shape}; give axis"
     )
@@ -223,8 +223,8 @@ def vector_norm(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ord: An
 
     ∂x: x/y for order 2, sign x·|x/y|ᵖ⁻¹ for order p, 0 at 0; even among ties for ±inf.
     """
-    x = floating(x)
-    return norm_over(x, ord, axes_of("vector_norm", x, axis), bool(keepdims))
+    x = _floating(x)
+    return _norm_over(x, ord, axes_of("vector_norm", x, axis), bool(keepdims))
 
 
 @implements(np.linalg.matrix_norm)
@@ -233,8 +233,8 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
 
     ∂x: x/y for 'fro', 0 at 0; U·Vᴴ for 'nuc'; even among ties for the others.
     """
-    x = floating(x)
-    return matrices_over(x, ord, places_of("matrix_norm", x, (-2, -1)), bool(keepdims))
+    x = _floating(x)
+    return _matrices_over(x, ord, places_of("matrix_norm", x, (-2, -1)), bool(keepdims))
 
 
 @implements(np.linalg.cond)
@@ -244,7 +244,7 @@ def cond(x: Any, p: Any = None) -> Any:
 
     ∂x: those of |x|·|x⁻¹|, for p None or ±2 of the ratio of singular values; 0 where it is inf.
     """
-    x = floating(x)
+    x = _floating(x)
     if 0 in x.shape[-2:]:
         raise MatrixError(f"cond: an empty matrix of shape {x.shape} has no condition number")
     if p is None or (not isinstance(p, str) and abs(p) == 2):
@@ -257,7 +257,7 @@ def cond(x: Any, p: Any = None) -> Any:
     identity = np.eye(x.shape[-1], dtype=bool)
     regular = where(singular[..., None, None], identity, x)
     inverse, last = np.linalg.inv(regular), (x.ndim - 2, x.ndim - 1)
-    number = matrices_over(regular, p, last, False) * matrices_over(inverse, p, last, False)
+    number = _matrices_over(regular, p, last, False) * _matrices_over(inverse, p, last, False)
     return where(singular, np.inf, number)
 
 

@@ -26,7 +26,7 @@ from .selection import where as chosen
 from .statistics import weights_over
 
 
-def along(a: Any, axis: int | None) -> tuple[Any, int]:
+def _along(a: Any, axis: int | None) -> tuple[Any, int]:
     """Return a tensor, flattened for None, and the axis."""
     x = subject(a)
     return (np.ravel(x), 0) if axis is None else (x, axis_of("sort", x, axis))
@@ -37,7 +37,7 @@ def sort(
     a: Any, axis: int | None = -1, kind: Any = None, order: None = None, *, stable: Any = None
 ) -> Any:
     """Sort along an axis.  ∂x: g, each element's own."""
-    x, axis = along(a, axis)
+    x, axis = _along(a, axis)
     return take_along_axis(x, np.argsort(x, axis, kind, order, stable=stable), axis)
 
 
@@ -46,7 +46,7 @@ def partition(
     a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect", order: None = None
 ) -> Any:
     """Put the element of rank `kth` in its place, smaller ones before it.  ∂x: each one's own g."""
-    x, axis = along(a, axis)
+    x, axis = _along(a, axis)
     return take_along_axis(x, np.argpartition(x, kth, axis, kind, order), axis)
 
 
@@ -60,7 +60,7 @@ ALPHA_BETA = {
 """Hyndman and Fan, Sample quantiles in statistical packages (1996), types 4 to 9 without 7."""
 
 
-def round_up_strictly(v: Any, at_integers: Any) -> Any:
+def _round_up_strictly(v: Any, at_integers: Any) -> Any:
     """Round up; use another value where the number is already an integer."""
     return chosen(v == np.floor(v), at_integers, np.ceil(v))
 
@@ -72,8 +72,8 @@ STEPS: dict[str, Any] = {
     "nearest": lambda n, q: np.rint(q * (n - 1)),
     "midpoint": lambda n, q: 0.5 * (np.floor(q * (n - 1)) + np.ceil(q * (n - 1))),
     "inverted_cdf": lambda n, q: np.ceil(q * n - 1),
-    "averaged_inverted_cdf": lambda n, q: round_up_strictly(q * n - 1, q * n - 0.5),
-    "closest_observation": lambda n, q: round_up_strictly(
+    "averaged_inverted_cdf": lambda n, q: _round_up_strictly(q * n - 1, q * n - 0.5),
+    "closest_observation": lambda n, q: _round_up_strictly(
         q * n - 1.5, 2 * np.floor(q * n / 2 - 0.75) + 1
     ),
 }
@@ -100,7 +100,7 @@ def position(method: str, n: Any, q: Any) -> Any:
     return v if method == "linear" else np.clip(v, 0, n - 1)  # whose bounds have the slope 0
 
 
-def rows_of(x: Any, axes: tuple[int, ...]) -> Any:
+def _rows_of(x: Any, axes: tuple[int, ...]) -> Any:
     """Return x with the axes that are reduced as one, the last."""
     kept = tuple(i for i in range(x.ndim) if i not in axes)
     moved = x if kept + axes == tuple(range(x.ndim)) else np.transpose(x, kept + axes)
@@ -108,12 +108,12 @@ def rows_of(x: Any, axes: tuple[int, ...]) -> Any:
     return np.reshape(moved, (*(x.shape[i] for i in kept), n))
 
 
-def reduced_shape(x: Any, axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
+def _reduced_shape(x: Any, axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
     """Return the shape of x without the axes that are reduced, or with 1 for each."""
     return tuple(1 if i in axes else n for i, n in enumerate(x.shape) if keepdims or i not in axes)
 
 
-def not_a_number(rows: Any, result: Any) -> Any:
+def _not_a_number(rows: Any, result: Any) -> Any:
     """Put NaN where the sorted values contain one: it sorts to the end."""
     if rows.dtype.kind not in "fc":
         return result
@@ -121,7 +121,7 @@ def not_a_number(rows: Any, result: Any) -> Any:
     return chosen(np.isnan(last), astype(last, result.dtype), result)
 
 
-def probabilities(name: str, q: Any, highest: int) -> Any:
+def _probabilities(name: str, q: Any, highest: int) -> Any:
     """Return the requested quantiles as numbers between 0 and 1.
 
     Raises:
@@ -138,7 +138,7 @@ def probabilities(name: str, q: Any, highest: int) -> Any:
     return q if highest == 1 else q / highest
 
 
-def weighted_places(weights: Any, q: Any) -> Any:
+def _weighted_places(weights: Any, q: Any) -> Any:
     """Return the first places at which the share of the weights so far reaches q."""
     sums = np.cumsum(weights, -1, np.float64)
     share = sums / sums[..., -1:]
@@ -147,7 +147,7 @@ def weighted_places(weights: Any, q: Any) -> Any:
     return np.minimum(places, weights.shape[-1] - 1)
 
 
-def take_last_axis(rows: Any, places: Any) -> Any:
+def _take_last_axis(rows: Any, places: Any) -> Any:
     """Return the elements at places along the last axis, which are the same for all rows or not."""
     places = astype(places, np.intp)
     if places.ndim != 1:
@@ -155,32 +155,32 @@ def take_last_axis(rows: Any, places: Any) -> Any:
     return getitem_function(rows, (..., places))
 
 
-def blend_neighbours(rows: Any, v: Any, dtype: Any) -> Any:
+def _blend_neighbours(rows: Any, v: Any, dtype: Any) -> Any:
     """Return what lies at the positions v of sorted rows, between two elements.
 
     ∂rows: 1 − γ below and γ above, where γ is the fraction of v  ∂v: the difference of the two.
     """
     low = np.floor(v)
-    below = take_last_axis(rows, low)
+    below = _take_last_axis(rows, low)
     if not isinstance(v, Tensor) and np.all(v == low):
         return astype(below, dtype)
     share = astype(v - low, dtype)
     if isinstance(v, Tensor) and v.requires_grad:
-        slope = slope_at(rows, low, share, below)
+        slope = _slope_at(rows, low, share, below)
         return below + share * chosen((share == 0) & ~np.isfinite(slope), 0, slope)
-    between = below + share * (take_last_axis(rows, np.ceil(v)) - below)
+    between = below + share * (_take_last_axis(rows, np.ceil(v)) - below)
     return chosen(share == 0, below, between)
 
 
-def slope_at(rows: Any, low: Any, share: Any, below: Any) -> Any:
+def _slope_at(rows: Any, low: Any, share: Any, below: Any) -> Any:
     """Return how much sorted rows rise behind the place `low`.
 
     At an element it is the smaller rise of both sides; at the first and last that of the only one.
     """
     last = rows.shape[-1] - 1
     above, under = (
-        take_last_axis(rows, np.minimum(low + 1, last)),
-        take_last_axis(rows, np.maximum(low - 1, 0)),
+        _take_last_axis(rows, np.minimum(low + 1, last)),
+        _take_last_axis(rows, np.maximum(low - 1, 0)),
     )
     after, before = run_quietly(  # between infinities
         lambda: (above - below, below - under), invalid="ignore"
@@ -191,7 +191,7 @@ def slope_at(rows: Any, low: Any, share: Any, below: Any) -> Any:
     return chosen(share == 0, at_element, after)
 
 
-def quantiles(
+def _quantiles(
     name: str, a: Any, q: Any, axis: Axis, method: str, keepdims: bool, weights: Any, ignore: bool
 ) -> Any:
     """Compute quantiles over axes; their own axes come first.
@@ -205,7 +205,7 @@ def quantiles(
     if x.dtype.kind == "c":
         raise OperandError(f"{name}: complex numbers have no order; take t.real, t.imag or np.abs")
     axes = axes_of(name, x, axis)
-    rows = rows_of(x, axes)
+    rows = _rows_of(x, axes)
     n = rows.shape[-1]
     if not n:
         raise ShapeError(f"{name}: the shape {x.shape} has no elements over axis {axis}")
@@ -217,35 +217,35 @@ def quantiles(
     if weights is not None:
         if method != "inverted_cdf":
             raise ArgumentError(f"{name}: weights go with method='inverted_cdf', not {method!r}")
-        w = rows_of(np.broadcast_to(weights_over(x, subject(weights), axis), x.shape), axes)
+        w = _rows_of(np.broadcast_to(weights_over(x, subject(weights), axis), x.shape), axes)
         if np.any(value_of(w) < 0):
             raise ArgumentError(f"{name}: weights must not be negative")
         demand(lambda: np.logical_not(w < 0), f"{name}: weights must not be negative")
         w = chosen(np.isnan(rows), 0, w) if ignore and x.dtype.kind == "f" else w
         ranks = np.argsort(rows, -1)
         rows = take_along_axis(rows, ranks, -1)
-        v = weighted_places(take_along_axis(w, ranks, -1), asked)
+        v = _weighted_places(take_along_axis(w, ranks, -1), asked)
     elif ignore and x.dtype.kind == "f":
         rows = sort(rows)
         v = position(method, np.sum(np.isnan(rows) == False, -1, keepdims=True), asked)  # noqa: E712
     else:
         v = position(method, n, asked)
-        rows = sort(rows) if isinstance(v, Tensor) else partition_around(rows, v)
-    y = take_last_axis(rows, v) if method in PICKING else blend_neighbours(rows, v, dtype)
-    y = y if ignore else not_a_number(rows, y)
-    shape = reduced_shape(x, axes, keepdims)
+        rows = sort(rows) if isinstance(v, Tensor) else _partition_around(rows, v)
+    y = _take_last_axis(rows, v) if method in PICKING else _blend_neighbours(rows, v, dtype)
+    y = y if ignore else _not_a_number(rows, y)
+    shape = _reduced_shape(x, axes, keepdims)
     if not np.ndim(q):
         return np.reshape(y, shape)
     return np.reshape(np.moveaxis(y, -1, 0), (*np.shape(q), *shape))
 
 
-def partition_around(rows: Any, v: Any) -> Any:
+def _partition_around(rows: Any, v: Any) -> Any:
     """Sort just enough for the elements around positions v, and the last, to be in their places."""
     around = {int(i) for i in (*np.floor(v).ravel(), *np.ceil(v).ravel(), rows.shape[-1] - 1)}
     return partition(rows, sorted(around), -1)
 
 
-def quantile_function(function: Any, highest: int, ignore: bool, doc: str) -> Any:
+def _quantile_function(function: Any, highest: int, ignore: bool, doc: str) -> Any:
     """Make one of NumPy's quantile functions and enter it in the table."""
     name = function.__name__
 
@@ -262,8 +262,8 @@ def quantile_function(function: Any, highest: int, ignore: bool, doc: str) -> An
         *,
         weights: Any = None,
     ) -> Any:
-        chances = probabilities(name, q, highest)
-        return quantiles(name, a, chances, axis, method, bool(keepdims), weights, ignore)
+        chances = _probabilities(name, q, highest)
+        return _quantiles(name, a, chances, axis, method, bool(keepdims), weights, ignore)
 
     quantile.__name__, quantile.__doc__ = name, doc
     return quantile
@@ -273,10 +273,10 @@ RULE = (
     "  ∂x: g at the element, shared by the two that it lies between  ∂q: the slope there; at an "
     "element the smaller one of both sides"
 )
-quantile = quantile_function(np.quantile, 1, False, f"Quantiles over axes.{RULE}")
-percentile = quantile_function(np.percentile, 100, False, f"Percentiles over axes.{RULE}")
-nanquantile = quantile_function(np.nanquantile, 1, True, f"Quantiles of what is no NaN.{RULE}")
-nanpercentile = quantile_function(
+quantile = _quantile_function(np.quantile, 1, False, f"Quantiles over axes.{RULE}")
+percentile = _quantile_function(np.percentile, 100, False, f"Percentiles over axes.{RULE}")
+nanquantile = _quantile_function(np.nanquantile, 1, True, f"Quantiles of what is no NaN.{RULE}")
+nanpercentile = _quantile_function(
     np.nanpercentile, 100, True, f"Percentiles of what is no NaN.{RULE}"
 )
 
@@ -296,14 +296,14 @@ def median(
     """
     x = subject(a)
     axes = axes_of("median", x, axis)
-    rows = rows_of(x, axes)
+    rows = _rows_of(x, axes)
     n = rows.shape[-1]
     if not n:
         return np.mean(x, axis=axes, keepdims=keepdims)
     low, high = (n - 1) // 2, n // 2
     rows = partition(rows, sorted({low, high, n - 1}), -1)
     y = np.mean(rows[..., low : high + 1], axis=-1, keepdims=True)
-    return np.reshape(not_a_number(rows, y), reduced_shape(x, axes, bool(keepdims)))
+    return np.reshape(_not_a_number(rows, y), _reduced_shape(x, axes, bool(keepdims)))
 
 
 @implements(np.nanmedian)
@@ -322,4 +322,4 @@ def nanmedian(
     x = subject(a)
     if x.dtype.kind != "f" or not x.size:
         return median(x, axis, None, False, keepdims)
-    return quantiles("nanmedian", x, 0.5, axis, "linear", bool(keepdims), None, True)
+    return _quantiles("nanmedian", x, 0.5, axis, "linear", bool(keepdims), None, True)

@@ -47,7 +47,7 @@ STATISTICS: dict[str, Any] = {
 }
 
 
-def widths(x: Any, pad_width: Any) -> Widths:
+def _widths(x: Any, pad_width: Any) -> Widths:
     """Return how much is put before and behind, for each axis.
 
     Raises:
@@ -75,20 +75,20 @@ def widths(x: Any, pad_width: Any) -> Widths:
     return found
 
 
-def join_nested(values: Any) -> Any:
+def _join_nested(values: Any) -> Any:
     """Return nested sequences in which there are tensors as one tensor."""
     if isinstance(values, (list, tuple)):
-        return np.stack(np.broadcast_arrays(*map(join_nested, values)))
+        return np.stack(np.broadcast_arrays(*map(_join_nested, values)))
     return values if isinstance(values, Tensor) else plain_array(values)
 
 
-def pairs_of(name: str, values: Any, x: Any) -> Any:
+def _pairs_of(name: str, values: Any, x: Any) -> Any:
     """Return values for before and behind of each axis, in the dtype of x.
 
     Raises:
         ShapeError: if they are for another number of axes.
     """
-    given = join_nested(values)
+    given = _join_nested(values)
     try:
         pairs = np.broadcast_to(given, (x.ndim, 2))
     except (ValueError, ShapeError) as error:
@@ -99,7 +99,7 @@ def pairs_of(name: str, values: Any, x: Any) -> Any:
     return convert_operand(pairs, x.dtype)
 
 
-def repeating(x: Any, width: Widths, mode: str) -> Any:
+def _repeating(x: Any, width: Widths, mode: str) -> Any:
     """Put elements around again: each of the result is one of x's."""
     places = []
     for n, pair in zip(x.shape, width, strict=True):
@@ -115,14 +115,14 @@ def around(x: Any, axis: int, before: Any, after: Any) -> Any:
     return np.concatenate(parts, axis=axis) if len(parts) > 1 else x
 
 
-def repeat_axis(x: Any, axis: int, n: int) -> Any:
+def _repeat_axis(x: Any, axis: int, n: int) -> Any:
     """Repeat what has length 1 along an axis."""
     return np.broadcast_to(x, tuple(n if i == axis else m for i, m in enumerate(x.shape)))
 
 
 def constant(x: Any, width: Widths, values: Any) -> Any:
     """Put a constant around."""
-    pairs = pairs_of("constant_values", values, x)
+    pairs = _pairs_of("constant_values", values, x)
     if not isinstance(pairs, Tensor):
         border = np.pad(np.zeros(x.shape, x.dtype), width, constant_values=pairs)
         inside = tuple(slice(a, a + n) for (a, _), n in zip(width, x.shape, strict=True))
@@ -130,13 +130,13 @@ def constant(x: Any, width: Widths, values: Any) -> Any:
     for axis, (before, after) in enumerate(width):
         one = tuple(1 if i == axis else n for i, n in enumerate(x.shape))
         ends = [np.broadcast_to(pairs[axis, end], one) for end in (0, 1)]
-        x = around(x, axis, repeat_axis(ends[0], axis, before), repeat_axis(ends[1], axis, after))
+        x = around(x, axis, _repeat_axis(ends[0], axis, before), _repeat_axis(ends[1], axis, after))
     return x
 
 
 def ramp(x: Any, width: Widths, values: Any) -> Any:
     """Go from the element at the edge straight to an end value."""
-    pairs = pairs_of("end_values", values, x)
+    pairs = _pairs_of("end_values", values, x)
     if x.dtype.kind == "b":  # what is not 0 is True
         return ramp(convert_operand(x, float), width, convert_operand(pairs, float)) != 0
     whole = x.dtype.kind in "iu"
@@ -155,7 +155,7 @@ def ramp(x: Any, width: Widths, values: Any) -> Any:
     return x
 
 
-def statistic(x: Any, width: Widths, mode: str, stat_length: Any) -> Any:
+def _statistic(x: Any, width: Widths, mode: str, stat_length: Any) -> Any:
     """Put a statistic of the elements near each edge around."""
     lengths = np.broadcast_to(np.asarray(stat_length, object), (x.ndim, 2))
     for axis, pair in enumerate(width):
@@ -175,7 +175,7 @@ def statistic(x: Any, width: Widths, mode: str, stat_length: Any) -> Any:
             )
             if x.dtype.kind in "iu" and mode in ("mean", "median"):
                 side = np.round(side)
-            sides.append(repeat_axis(convert_operand(side, x.dtype), axis, pair[end]))
+            sides.append(_repeat_axis(convert_operand(side, x.dtype), axis, pair[end]))
         x = around(x, axis, *sides)
     return x
 
@@ -213,7 +213,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
     unknown = kwargs.keys() - set(OPTIONS[mode])
     if unknown:
         raise ArgumentError(f"pad: the mode {mode!r} does not take {', '.join(sorted(unknown))}")
-    width = widths(x, pad_width)
+    width = _widths(x, pad_width)
     if not x.ndim or not any(n for pair in width for n in pair):
         return np.copy(x)
     if mode == "constant":
@@ -221,7 +221,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
     if mode == "linear_ramp":
         return ramp(x, width, kwargs.get("end_values", 0))
     if mode in STATISTICS:
-        return statistic(x, width, mode, kwargs.get("stat_length"))
+        return _statistic(x, width, mode, kwargs.get("stat_length"))
     if kwargs.get("reflect_type", "even") == "odd":
         return odd(x, width, mode)
-    return repeating(x, width, mode)
+    return _repeating(x, width, mode)

@@ -35,13 +35,13 @@ def take(
     if axis is None or is_scalar_axis(a, axis):
         a, axis = np.ravel(a), 0
     axis = axis_of("take", a, axis)
-    indices = wrap_indices(
+    indices = _wrap_indices(
         indices if isinstance(indices, Tensor) else plain_array(indices), a, axis, mode
     )
     return getitem_function(a, (*(slice(None),) * axis, indices))
 
 
-def wrap_indices(indices: Any, a: Any, axis: int, mode: str) -> Any:
+def _wrap_indices(indices: Any, a: Any, axis: int, mode: str) -> Any:
     """Bring indices into the length of an axis: 'clip' and 'wrap' as np.take; 'raise' leaves them.
 
     Raises:
@@ -177,7 +177,7 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
     joined = np.stack([np.broadcast_to(convert_operand(c, kind), shape) for c in choices])
     numbers = a if isinstance(a, Tensor) else plain_array(a)
     numbers = numbers.astype(int) if numbers.dtype.kind == "b" else numbers
-    numbers = wrap_indices(np.broadcast_to(numbers, shape), joined, 0, mode)
+    numbers = _wrap_indices(np.broadcast_to(numbers, shape), joined, 0, mode)
     values, last = value_of(numbers), len(choices) - 1
     if values.size and (values.min() < 0 or values.max() > last):
         raise ArgumentError(

@@ -53,7 +53,7 @@ def polyval(p: Any, x: Any) -> Any:
 @scope("polyder")
 def polyder(p: Any, m: int = 1) -> Any:
     """Differentiate a polynomial m times.  ∂p: g times the powers."""
-    p, times = coefficients("polyder", p), order_of("polyder", m)
+    p, times = coefficients("polyder", p), _order_of("polyder", m)
     for _ in range(times):
         p = p[:-1] * np.arange(p.size - 1, 0, -1)
     return p
@@ -67,7 +67,7 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     Raises:
         ShapeError: if there are fewer constants than integrations.
     """
-    p, times = coefficients("polyint", p), order_of("polyint", m)
+    p, times = coefficients("polyint", p), _order_of("polyint", m)
     constants = np.zeros(times) if k is None else coefficients("polyint", k)
     if constants.size == 1 and times > 1:
         constants = np.broadcast_to(constants, (times,))
@@ -78,7 +78,7 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     return p
 
 
-def order_of(name: str, m: Any) -> int:
+def _order_of(name: str, m: Any) -> int:
     """Return how many times, 0 or more."""
     times = index(m) if not isinstance(m, float) else int(m)
     if times < 0:
@@ -86,7 +86,7 @@ def order_of(name: str, m: Any) -> int:
     return times
 
 
-def pad_shorter(a: Any, b: Any) -> tuple[Any, Any]:
+def _pad_shorter(a: Any, b: Any) -> tuple[Any, Any]:
     """Fill up the shorter polynomial with zeros in front."""
     missing = a.size - b.size
     if missing > 0:
@@ -97,14 +97,14 @@ def pad_shorter(a: Any, b: Any) -> tuple[Any, Any]:
 @implements(np.polyadd)
 def polyadd(a1: Any, a2: Any) -> Any:
     """Add polynomials.  ∂: the part of g of the same powers."""
-    a, b = pad_shorter(coefficients("polyadd", a1), coefficients("polyadd", a2))
+    a, b = _pad_shorter(coefficients("polyadd", a1), coefficients("polyadd", a2))
     return a + b
 
 
 @implements(np.polysub)
 def polysub(a1: Any, a2: Any) -> Any:
     """Subtract polynomials.  ∂: the part of g of the same powers, negative for the second."""
-    a, b = pad_shorter(coefficients("polysub", a1), coefficients("polysub", a2))
+    a, b = _pad_shorter(coefficients("polysub", a1), coefficients("polysub", a2))
     return a - b
 
 
@@ -187,7 +187,7 @@ def poly(seq_of_zeros: Any) -> Any:
     return result
 
 
-def roots_rule(g: Array, y: Array, p: Array) -> Array:
+def _roots_rule(g: Array, y: Array, p: Array) -> Array:
     """∂pₖ: −Σ gᵢ·yᵢⁿ⁻ᵏ/p′(yᵢ), from p(y) = 0.
 
     Raises:
@@ -206,7 +206,7 @@ roots_ = general(
     np.roots,
     "roots",
     "Roots of a polynomial.  ∂pₖ: −Σ gᵢ·yᵢⁿ⁻ᵏ/p′(yᵢ); an error at a multiple root",
-    vjp=(roots_rule,),
+    vjp=(_roots_rule,),
     samples=(case((3,)), case((5,)), case((2,))),
     domain=(0.2, 2.0),
     distinct=True,
@@ -245,7 +245,7 @@ def polyfit(
     """
     x, y, order = points(x), points(y), index(deg) + 1
     w = None if w is None else points(w)
-    check_points(x, y, order, w)
+    _check_points(x, y, order, w)
     lhs, rhs = vander(x, order), y
     if w is not None:
         lhs, rhs = lhs * w[:, None], rhs * (w[:, None] if y.ndim == 2 else w)
@@ -277,7 +277,7 @@ def points(x: Any) -> Any:
     return astype(x, float) if x.dtype.kind in "biu" else x
 
 
-def check_points(x: Any, y: Any, order: int, w: Any) -> None:
+def _check_points(x: Any, y: Any, order: int, w: Any) -> None:
     """Check the shapes of the points that a polynomial is fitted to."""
     if order < 1:
         raise ArgumentError(f"polyfit: the degree is 0 or more, got {order - 1}")

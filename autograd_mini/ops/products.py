@@ -34,7 +34,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     ∂a: g and b, summed over b's other axes  ∂b: a and g, summed over a's other axes.
     """
     a, b = tensor_like(a), tensor_like(b)
-    left, right = summed_axes(a, b, axes)
+    left, right = _summed_axes(a, b, axes)
     if [a.shape[i] for i in left] != [b.shape[i] for i in right]:
         raise ShapeError(
             f"tensordot: the axes {left} of the shape {a.shape} and {right} of {b.shape} differ in "
@@ -44,13 +44,13 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     kept_b = tuple(i for i in range(b.ndim) if i not in right)
     shape = tuple(a.shape[i] for i in kept_a) + tuple(b.shape[i] for i in kept_b)
     length = math.prod(a.shape[i] for i in left)
-    rows = as_matrix(a, kept_a + left, (math.prod(a.shape[i] for i in kept_a), length))
-    columns = as_matrix(b, right + kept_b, (length, math.prod(b.shape[i] for i in kept_b)))
+    rows = _as_matrix(a, kept_a + left, (math.prod(a.shape[i] for i in kept_a), length))
+    columns = _as_matrix(b, right + kept_b, (length, math.prod(b.shape[i] for i in kept_b)))
     result = matmul(rows, columns)
     return result if result.shape == shape else np.reshape(result, shape)
 
 
-def summed_axes(a: Any, b: Any, axes: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _summed_axes(a: Any, b: Any, axes: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the axes to be summed, of a and of b."""
     try:
         if np.iterable(axes):
@@ -72,7 +72,7 @@ def summed_axes(a: Any, b: Any, axes: Any) -> tuple[tuple[int, ...], tuple[int, 
     return left, right
 
 
-def as_matrix(x: Any, order: tuple[int, ...], shape: tuple[int, int]) -> Any:
+def _as_matrix(x: Any, order: tuple[int, ...], shape: tuple[int, int]) -> Any:
     """Put axes in order and merge them to rows and columns."""
     if order != tuple(range(x.ndim)):
         x = np.transpose(x, order)
@@ -107,7 +107,7 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     a, b = tensor_like(x1), tensor_like(x2)
     if axis != -1:
         a, b = (np.moveaxis(x, axis_of("vecdot", x, axis), -1) for x in (a, b))
-    check_vectors("vecdot", a, b)
+    _check_vectors("vecdot", a, b)
     return matmul(conjugate_if_complex(a)[..., None, :], b[..., :, None])[..., 0, 0]
 
 
@@ -115,7 +115,7 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
 def matvec(x1: Any, x2: Any, /) -> Any:
     """Multiply stacks of matrices by stacks of vectors.  ∂a: g·bᵀ  ∂b: aᵀ·g."""
     a, b = tensor_like(x1), tensor_like(x2)
-    check_vectors("matvec", b)
+    _check_vectors("matvec", b)
     return matmul(a, b[..., :, None])[..., 0]
 
 
@@ -123,11 +123,11 @@ def matvec(x1: Any, x2: Any, /) -> Any:
 def vecmat(x1: Any, x2: Any, /) -> Any:
     """Multiply stacks of conjugated row vectors by stacks of matrices.  ∂a: g·bᵀ, conjugated."""
     a, b = tensor_like(x1), tensor_like(x2)
-    check_vectors("vecmat", a)
+    _check_vectors("vecmat", a)
     return matmul(conjugate_if_complex(a)[..., None, :], b)[..., 0, :]
 
 
-def check_vectors(name: str, *xs: Any) -> None:
+def _check_vectors(name: str, *xs: Any) -> None:
     """Check that there are vectors to multiply.
 
     Raises:
@@ -178,12 +178,12 @@ def cross(
             raise ShapeError(f"cross: {error}") from error
         if a.shape[-1] == b.shape[-1]:
             return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
-        a, b = in_space(a), in_space(b)
+        a, b = _in_space(a), _in_space(b)
     rows = [a[..., i] * b[..., j] - a[..., j] * b[..., i] for i, j in ((1, 2), (2, 0), (0, 1))]
     return np.stack(rows, axis=axis_of("cross", rows[0], axisc, 1))
 
 
-def in_space(x: Any) -> Any:
+def _in_space(x: Any) -> Any:
     """Give vectors of the plane a third element 0."""
     return x if x.shape[-1] == 3 else np.concatenate([x, np.zeros_like(x[..., :1])], axis=-1)
 
@@ -193,7 +193,7 @@ def rows(x: Any) -> Any:
     return np.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
-def matmul_left(g: Array, y: Array, a: Array, b: Array) -> Array:
+def _matmul_left(g: Array, y: Array, a: Array, b: Array) -> Array:
     """∂a: g·bᵀ, with a vector standing for a row (a) or a column (b)."""
     if b.ndim == 1:
         return g * b if a.ndim == 1 else g[..., None] * b
@@ -202,7 +202,7 @@ def matmul_left(g: Array, y: Array, a: Array, b: Array) -> Array:
     return g @ (b.T if b.ndim == 2 else b.mT)
 
 
-def matmul_right(g: Array, y: Array, a: Array, b: Array) -> Array:
+def _matmul_right(g: Array, y: Array, a: Array, b: Array) -> Array:
     """∂b: aᵀ·g, with a vector standing for a row (a) or a column (b)."""
     if a.ndim == 1:
         return g * a if b.ndim == 1 else a[:, None] * g[..., None, :]
@@ -220,7 +220,7 @@ matmul = multilinear(
     "@",
     "(…, m, k) @ (…, k, n) → (…, m, n); vectors as rows and columns.  ∂a: g·bᵀ  ∂b: aᵀ·g",
     eager=operator.matmul,
-    vjp=(matmul_left, matmul_right),
+    vjp=(_matmul_left, _matmul_right),
     samples=(
         case((3, 4), (4, 2)),
         case((4,), (4,)),

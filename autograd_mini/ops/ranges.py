@@ -40,13 +40,13 @@ def places(name: str, start: Any, stop: Any, num: int, endpoint: bool) -> Any:
     return np.reshape(t, (num, *(1,) * axes)).astype(np.empty(0, kind).real.dtype)
 
 
-def lay_axis(y: Any, axis: int, dtype: Any) -> Any:
+def _lay_axis(y: Any, axis: int, dtype: Any) -> Any:
     """Put the first axis where it is wanted, and convert."""
     y = np.moveaxis(y, 0, axis) if axis else y
     return y if dtype is None or np.dtype(dtype) == y.dtype else convert_operand(y, dtype)
 
 
-def of_integers(dtype: Any) -> bool:
+def _of_integers(dtype: Any) -> bool:
     """Whether the results are to be integers, which carry no gradient."""
     return dtype is not None and np.dtype(dtype).kind not in "fc"
 
@@ -64,12 +64,12 @@ def linspace(
     device: Any = None,
 ) -> Any:
     """Return numbers at equal distances, t = 0, …, 1 of the way.  ∂start: 1 − t  ∂stop: t."""
-    if of_integers(dtype):
+    if _of_integers(dtype):
         ends: Any = [plain_value("np.linspace", x) for x in (start, stop)]
         return plain_linspace(*ends, num, endpoint, retstep, dtype, axis)
     start, stop, num = check_operand(start), check_operand(stop), operator.index(num)
     t = places("linspace", start, stop, num, endpoint)
-    y = lay_axis(start * (1 - t) + stop * t, axis, dtype)
+    y = _lay_axis(start * (1 - t) + stop * t, axis, dtype)
     steps = num - 1 if endpoint else num
     return (y, (stop - start) * (1 / steps if steps > 0 else math.nan)) if retstep else y
 
@@ -85,7 +85,7 @@ def logspace(
     axis: int = 0,
 ) -> Any:
     """Return powers of base, with exponents from linspace.  ∂: as of power and linspace."""
-    if of_integers(dtype):
+    if _of_integers(dtype):
         ends: Any = [plain_value("np.logspace", x) for x in (start, stop)]
         return plain_logspace(*ends, num, endpoint, plain_value("np.logspace", base), dtype, axis)
     start, stop, base = check_operand(start), check_operand(stop), check_operand(base)
@@ -94,7 +94,7 @@ def logspace(
         start, stop = (
             np.reshape(x, (1,) * (axes - np.ndim(x)) + np.shape(x)) for x in (start, stop)
         )
-    return lay_axis(np.power(base, linspace(start, stop, num, endpoint)), axis, dtype)
+    return _lay_axis(np.power(base, linspace(start, stop, num, endpoint)), axis, dtype)
 
 
 @implements(np.geomspace)
@@ -108,7 +108,7 @@ def geomspace(
     Raises:
         ArgumentError: for an end that is 0.
     """
-    if of_integers(dtype):
+    if _of_integers(dtype):
         ends: Any = [plain_value("np.geomspace", x) for x in (start, stop)]
         return plain_geomspace(*ends, num, endpoint, dtype, axis)
     start, stop, num = check_operand(start), check_operand(stop), operator.index(num)
@@ -118,4 +118,4 @@ def geomspace(
     start, stop = convert_operand(start, kind), convert_operand(stop, kind)
     t = places("geomspace", start, stop, num, endpoint)
     y = start * np.power(stop / start, t)
-    return lay_axis(where(t == 1, stop, y), axis, dtype)  # the end itself, without rounding
+    return _lay_axis(where(t == 1, stop, y), axis, dtype)  # the end itself, without rounding

@@ -160,7 +160,7 @@ def append(arr: Any, values: Any, axis: int | None = None) -> Any:
     return np.concatenate([arr, values], axis=axis)
 
 
-def places_without(name: str, n: int, obj: Any) -> Any:
+def _places_without(name: str, n: int, obj: Any) -> Any:
     """Return the places that stay when some are left out."""
     obj = plain_value(name, obj)
     try:
@@ -177,10 +177,10 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
     """
     x = subject(arr)
     x, axis = (np.ravel(x), 0) if axis is None else (x, axis_of("delete", x, axis))
-    return take(x, places_without("np.delete", x.shape[axis], obj), axis)
+    return take(x, _places_without("np.delete", x.shape[axis], obj), axis)
 
 
-def inserted_values(arr: Any, values: Any, axis: int, places: Any) -> Any:
+def _inserted_values(arr: Any, values: Any, axis: int, places: Any) -> Any:
     """Return the values that go between, one slice for each place, in the dtype of the array.
 
     Raises:
@@ -211,7 +211,7 @@ def inserted_values(arr: Any, values: Any, axis: int, places: Any) -> Any:
 INSERTS_AT_MASKS = bool(np.lib.NumpyVersion(np.__version__) >= "2.2.0")
 
 
-def insertion_places(n: int, obj: Any) -> Any:
+def _insertion_places(n: int, obj: Any) -> Any:
     """Return the places of an insertion as an array of integers, 0-d for one number."""
     obj = plain_value("np.insert", obj)
     if isinstance(obj, slice):
@@ -232,8 +232,8 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     x = subject(arr)
     x, axis = (np.ravel(x), 0) if axis is None else (x, axis_of("insert", x, axis))
     n = x.shape[axis]
-    places = insertion_places(n, obj)
-    between = inserted_values(x, values, axis, places)
+    places = _insertion_places(n, obj)
+    between = _inserted_values(x, values, axis, places)
     numbers = np.arange(n, n + between.shape[axis])
     try:
         order = np.insert(np.arange(n), places, numbers)

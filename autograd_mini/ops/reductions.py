@@ -48,7 +48,7 @@ def inverse(n: float) -> float:
     return 1 / n if n else math.inf
 
 
-def share_among_ties(
+def _share_among_ties(
     g: Array, y: Array, x: Array, *, axis: tuple[int, ...], keepdims: bool
 ) -> Array:
     """∂x: g at the extreme, split evenly among ties."""
@@ -57,14 +57,14 @@ def share_among_ties(
     return chosen(tied, restore(g, axis, keepdims) / ties, 0)
 
 
-def mean_forward(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+def _mean_forward(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     """Compute the mean; twice as fast as np.mean where its wider accumulator is not needed."""
     if x.dtype.char in "fd":
         return add_reduce(x, axis=axis, keepdims=keepdims) / count(x, axis)
     return np.mean(x, axis=axis, keepdims=keepdims)
 
 
-def mean_code(x: Written, axis: tuple[int, ...], keepdims: bool) -> str | None:
+def _mean_code(x: Written, axis: tuple[int, ...], keepdims: bool) -> str | None:
     """Write the sum and its division by a number; as a call where the result is an array."""
     if x.dtype is None or x.dtype.char not in "fd":
         return None
@@ -74,7 +74,7 @@ def mean_code(x: Written, axis: tuple[int, ...], keepdims: bool) -> str | None:
     return f"{total} / {n}" if number else f"np.divide({total}, {n})"
 
 
-def prod_rule(g: Array, y: Array, x: Array, *, axis: tuple[int, ...], keepdims: bool) -> Array:
+def _prod_rule(g: Array, y: Array, x: Array, *, axis: tuple[int, ...], keepdims: bool) -> Array:
     """∂xᵢ: the product of the others, from running products of both sides: zeros are exact."""
     if not x.size or not axis:
         return spread(g, x, axis, keepdims)
@@ -83,7 +83,7 @@ def prod_rule(g: Array, y: Array, x: Array, *, axis: tuple[int, ...], keepdims: 
     rows = np.reshape(np.transpose(x, order), (*(x.shape[i] for i in kept), count(x, axis)))
     last = len(kept)
     before = exclusive(np.cumprod(rows, axis=last), last)
-    after = flip_axis(exclusive(np.cumprod(flip_axis(rows, last), axis=last), last), last)
+    after = _flip_axis(exclusive(np.cumprod(_flip_axis(rows, last), axis=last), last), last)
     others = np.reshape(before * after, tuple(x.shape[i] for i in order))
     back = tuple(int(i) for i in np.argsort(order))
     return restore(g, axis, keepdims) * np.transpose(others, back)
@@ -106,21 +106,21 @@ sum_ = linear(
     params=OVER,
 )
 mean_ = linear(
-    mean_forward,
+    _mean_forward,
     "mean",
     "Mean over axes.  ∂x: g/n repeated",
     name="mean",
     vjp=(lambda g, y, x, axis, keepdims: spread(g * inverse(count(x, axis)), x, axis, keepdims),),
     samples=SAMPLES,
     params=OVER,
-    code=mean_code,
+    code=_mean_code,
 )
 max_ = general(
     np.maximum.reduce,
     "max",
     "Largest over axes.  ∂x: g at the largest, split evenly among ties",
     name="max",
-    vjp=(share_among_ties,),
+    vjp=(_share_among_ties,),
     samples=SAMPLES,
     params=OVER,
     distinct=True,
@@ -130,7 +130,7 @@ min_ = general(
     "min",
     "Smallest over axes.  ∂x: g at the smallest, split evenly among ties",
     name="min",
-    vjp=(share_among_ties,),
+    vjp=(_share_among_ties,),
     samples=SAMPLES,
     params=OVER,
     distinct=True,
@@ -140,7 +140,7 @@ prod_ = general(
     "Π",
     "Product over axes.  ∂xᵢ: the product of the others, exact with zeros",
     name="prod",
-    vjp=(prod_rule,),
+    vjp=(_prod_rule,),
     samples=(*SAMPLES, case((2, 0), axis=(1,), keepdims=False)),
     params=OVER,
 )
@@ -286,7 +286,7 @@ def ptp(a: Any, axis: Axis = None, out: None = None, keepdims: bool = False) -> 
     return max(x, axis, keepdims=keepdims) - min(x, axis, keepdims=keepdims)
 
 
-def flip_axis(x: Any, axis: int) -> Any:
+def _flip_axis(x: Any, axis: int) -> Any:
     """Reverse the order along an axis."""
     return x[(slice(None),) * axis + (slice(None, None, -1),)]
 
@@ -305,7 +305,7 @@ def earlier(x: Any, axis: int, steps: int) -> Any:
     return np.concatenate([x[(*before, slice(steps, None))], zeros], axis=axis)
 
 
-def cumprod_rule(g: Array, y: Array, x: Array, *, axis: int) -> Array:
+def _cumprod_rule(g: Array, y: Array, x: Array, *, axis: int) -> Array:
     """∂xᵢ: (∏ₖ₍ₖ₌₀…ᵢ₋₁₎ xₖ)·sᵢ with sᵢ = gᵢ + xᵢ₊₁·sᵢ₊₁: no division, so zeros are exact.
 
     The recurrence is solved by doubling: each pass joins every sum with the one behind it, and
@@ -326,7 +326,7 @@ cumsum_: Primitive = linear(
     np.cumsum,
     "cumsum",
     "Running sum along an axis.  ∂x: the running sum of g from the end",
-    vjp=(lambda g, y, x, axis: flip_axis(cumsum_(flip_axis(g, axis), axis=axis), axis),),
+    vjp=(lambda g, y, x, axis: _flip_axis(cumsum_(_flip_axis(g, axis), axis=axis), axis),),
     samples=(case((3, 4), axis=0), case((5,), axis=0), case((2, 0), axis=1)),
     params=("axis",),
 )
@@ -334,7 +334,7 @@ cumprod_ = general(
     np.cumprod,
     "cumprod",
     "Running product along an axis.  ∂x: exact with zeros",
-    vjp=(cumprod_rule,),
+    vjp=(_cumprod_rule,),
     samples=(case((3, 4), axis=0), case((2, 5), axis=1), case((0,), axis=0)),
     params=("axis",),
 )
@@ -362,7 +362,7 @@ cumprod = running(cumprod_, np.cumprod)
 EXTREMES = {"maximum": np.maximum, "minimum": np.minimum}
 
 
-def place_forward(x: Any, *, extreme: str, latest: bool, axis: int) -> Any:
+def _place_forward(x: Any, *, extreme: str, latest: bool, axis: int) -> Any:
     """Find where the extreme so far stands: the latest of equal ones, or the first."""
     best = EXTREMES[extreme].accumulate(x, axis=axis)
     shown = (x == best) | ((x != x) & (best != best))  # NaN is its own record
@@ -378,7 +378,7 @@ def place_forward(x: Any, *, extreme: str, latest: bool, axis: int) -> Any:
 
 
 running_place = general(
-    place_forward,
+    _place_forward,
     "running place",
     "Where the extreme so far along an axis stands.  No gradient",
     name="running_place",

@@ -39,7 +39,7 @@ def where_function(condition: Any, *branches: Any) -> Any:
     return where(condition, *branches)
 
 
-def half_at_ties(g: Array, ahead: Any, tied: Any) -> Array:
+def _half_at_ties(g: Array, ahead: Any, tied: Any) -> Array:
     """Pass g where this operand wins, and half of it where both do."""
     return where(ahead, g, where(tied, 0.5 * g, 0))
 
@@ -49,8 +49,8 @@ maximum = elementwise(
     "max",
     "The larger of a and b.  ∂: 1 for the larger, ½ each at a tie",
     vjp=(
-        lambda g, y, a, b: half_at_ties(g, a > b, a == b),
-        lambda g, y, a, b: half_at_ties(g, b > a, a == b),
+        lambda g, y, a, b: _half_at_ties(g, a > b, a == b),
+        lambda g, y, a, b: _half_at_ties(g, b > a, a == b),
     ),
     kink=lambda a, b: a - b,
 )
@@ -59,8 +59,8 @@ minimum = elementwise(
     "min",
     "The smaller of a and b.  ∂: 1 for the smaller, ½ each at a tie",
     vjp=(
-        lambda g, y, a, b: half_at_ties(g, a < b, a == b),
-        lambda g, y, a, b: half_at_ties(g, b < a, a == b),
+        lambda g, y, a, b: _half_at_ties(g, a < b, a == b),
+        lambda g, y, a, b: _half_at_ties(g, b < a, a == b),
     ),
     kink=lambda a, b: a - b,
 )
@@ -69,8 +69,8 @@ fmax = elementwise(
     "fmax",
     "The larger of a and b, ignoring NaN.  ∂: as maximum",
     vjp=(
-        lambda g, y, a, b: half_at_ties(g, (a > b) | np.isnan(b), a == b),
-        lambda g, y, a, b: half_at_ties(g, (b > a) | np.isnan(a), a == b),
+        lambda g, y, a, b: _half_at_ties(g, (a > b) | np.isnan(b), a == b),
+        lambda g, y, a, b: _half_at_ties(g, (b > a) | np.isnan(a), a == b),
     ),
     kink=lambda a, b: a - b,
 )
@@ -79,8 +79,8 @@ fmin = elementwise(
     "fmin",
     "The smaller of a and b, ignoring NaN.  ∂: as minimum",
     vjp=(
-        lambda g, y, a, b: half_at_ties(g, (a < b) | np.isnan(b), a == b),
-        lambda g, y, a, b: half_at_ties(g, (b < a) | np.isnan(a), a == b),
+        lambda g, y, a, b: _half_at_ties(g, (a < b) | np.isnan(b), a == b),
+        lambda g, y, a, b: _half_at_ties(g, (b < a) | np.isnan(a), a == b),
     ),
     kink=lambda a, b: a - b,
 )
@@ -113,11 +113,11 @@ def clip_function(
     low = check_operand(a_min if a_min is not None else min)
     high = check_operand(a_max if a_max is not None else max)
     given = [value_of(v) for v in (x, low, high) if v is not None]
-    lowest, highest = limits(np.result_type(*given))
+    lowest, highest = _limits(np.result_type(*given))
     return clip(x, lowest if low is None else low, highest if high is None else high)
 
 
-def limits(dtype: np.dtype[Any]) -> tuple[Any, Any]:
+def _limits(dtype: np.dtype[Any]) -> tuple[Any, Any]:
     """Return the smallest and the largest value of a dtype as plain numbers, which upcast nothing.
 
     Raises:

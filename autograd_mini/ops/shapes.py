@@ -19,7 +19,7 @@ from ..errors import ArgumentError, ShapeError
 from .axes import axis_of, is_scalar_axis, places_of
 
 
-def broadcast_forward(x: Any, *, shape: tuple[int, ...]) -> Any:
+def _broadcast_forward(x: Any, *, shape: tuple[int, ...]) -> Any:
     """Repeat x into a new array; 5 times faster than np.broadcast_to on small arrays."""
     if x.ndim > len(shape):
         raise ValueError(f"{x.shape} has more axes than {shape}")
@@ -28,7 +28,7 @@ def broadcast_forward(x: Any, *, shape: tuple[int, ...]) -> Any:
     return result
 
 
-def expand_forward(x: Any, *, axis: tuple[int, ...]) -> Any:
+def _expand_forward(x: Any, *, axis: tuple[int, ...]) -> Any:
     """Insert axes of length 1; 4 times faster than np.expand_dims."""
     sizes = iter(x.shape)
     return x.reshape([1 if i in axis else next(sizes) for i in range(x.ndim + len(axis))])
@@ -48,7 +48,7 @@ def summed_to(x: Any, shape: tuple[int, ...]) -> Any:
     return total.reshape(shape) if stretched else total
 
 
-def splits(old: tuple[int, ...], new: tuple[int, ...]) -> bool:
+def _splits(old: tuple[int, ...], new: tuple[int, ...]) -> bool:
     """Whether a reshape joins no axes, so that it is a view however the elements lie in memory."""
     sizes = [n for n in new if n != 1]
     for size in (n for n in old if n != 1):
@@ -60,7 +60,7 @@ def splits(old: tuple[int, ...], new: tuple[int, ...]) -> bool:
     return not sizes
 
 
-def index_of_new_axes(axis: tuple[int, ...]) -> str:
+def _index_of_new_axes(axis: tuple[int, ...]) -> str:
     """Write the index that inserts axes of length 1."""
     return (
         ", ".join("None" if i in axis else ":" for i in range(max(axis, default=-1) + 1)) or "..."
@@ -68,7 +68,7 @@ def index_of_new_axes(axis: tuple[int, ...]) -> str:
 
 
 broadcast_to = linear(
-    broadcast_forward,
+    _broadcast_forward,
     "broadcast",
     "x repeated to a shape.  ∂x: g summed over the repeated axes",
     name="broadcast_to",
@@ -88,9 +88,9 @@ reshape: Primitive = linear(
     samples=(case((3, 4), shape=(2, 6)), case((), shape=(1, 1)), case((0, 2), shape=(0,))),
     params=("shape",),
     batch=prepend_to_shape,
-    view=lambda x, shape: splits(x.shape, shape),
+    view=lambda x, shape: _splits(x.shape, shape),
     code=lambda x, shape: (
-        f"{x}.reshape({shape})" if splits(x.shape, shape) else f"{x}.copy().reshape({shape})"
+        f"{x}.reshape({shape})" if _splits(x.shape, shape) else f"{x}.copy().reshape({shape})"
     ),
     into=lambda out, x, shape: [f"{out}.reshape({x.shape})[...] = {x}"],
 )
@@ -113,7 +113,7 @@ transpose: Primitive = linear(
     ),
 )
 expand_dims = linear(
-    expand_forward,
+    _expand_forward,
     "expand",
     "Axes of length 1 inserted.  ∂x: g in x's shape",
     name="expand_dims",
@@ -121,7 +121,7 @@ expand_dims = linear(
     samples=(case((2, 3), axis=(0, 2)), case((), axis=(0,))),
     params=("axis",),
     view=True,
-    code=lambda x, axis: f"{x}[{index_of_new_axes(axis)}]",
+    code=lambda x, axis: f"{x}[{_index_of_new_axes(axis)}]",
 )
 squeeze = linear(
     np.squeeze,
@@ -135,7 +135,7 @@ squeeze = linear(
 )
 
 
-def resolve_shape(x: Any, shape: Any) -> tuple[int, ...]:
+def _resolve_shape(x: Any, shape: Any) -> tuple[int, ...]:
     """Return the target shape as a tuple of ints, with −1 worked out."""
     try:
         sizes = tuple(int(n) for n in shape) if np.iterable(shape) else (int(shape),)
@@ -165,9 +165,9 @@ def reshape_function(a: Any, /, shape: Any, order: str = "C", *, copy: bool | No
     if order == "A" and np.ndim(a) > 1:
         refuse_in_a_program(*LAYOUT)
     if order == "F" or (order == "A" and value_of(a).flags.fnc):
-        reverse = resolve_shape(a, shape)[::-1]
+        reverse = _resolve_shape(a, shape)[::-1]
         return np.transpose(reshape(np.transpose(a), shape=reverse))
-    return reshape(a, shape=resolve_shape(a, shape))
+    return reshape(a, shape=_resolve_shape(a, shape))
 
 
 @implements(np.ravel)
@@ -268,7 +268,7 @@ def squeeze_function(a: Any, axis: Axis = None) -> Any:
     return squeeze(a, axis=() if is_scalar_axis(a, axis) else places_of("squeeze", a, axis))
 
 
-def with_axes(fewest: int, doc: str, function: Any) -> Any:
+def _with_axes(fewest: int, doc: str, function: Any) -> Any:
     """Make a function that gives tensors some axes at least and enter it in the table."""
 
     @implements(function)
@@ -290,9 +290,9 @@ def with_axes(fewest: int, doc: str, function: Any) -> Any:
     return reshape_bound
 
 
-atleast_1d = with_axes(1, "Give 0-d tensors one axis.", np.atleast_1d)
-atleast_2d = with_axes(2, "Give tensors two axes at least, new ones in front.", np.atleast_2d)
-atleast_3d = with_axes(3, "Give tensors three axes at least, a vector the middle.", np.atleast_3d)
+atleast_1d = _with_axes(1, "Give 0-d tensors one axis.", np.atleast_1d)
+atleast_2d = _with_axes(2, "Give tensors two axes at least, new ones in front.", np.atleast_2d)
+atleast_3d = _with_axes(3, "Give tensors three axes at least, a vector the middle.", np.atleast_3d)
 
 
 @implements(np.meshgrid)

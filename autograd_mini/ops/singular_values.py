@@ -72,7 +72,7 @@ def without_rest(name: str, g: Any, q: Any, k: int) -> Any:
     return g[..., :k] - conj(n) @ adjoint(gn) @ conj(q[..., :k])
 
 
-def svd_rule(g: Any, y: Any, x: Any, *, full_matrices: bool) -> Any:
+def _svd_rule(g: Any, y: Any, x: Any, *, full_matrices: bool) -> Any:
     """∂x: Ū·N·Vᵀ, and what lies outside of the spaces of U and V."""
     gu, gs, gvh = g
     u, s, vh = y
@@ -84,7 +84,7 @@ def svd_rule(g: Any, y: Any, x: Any, *, full_matrices: bool) -> Any:
     gv, v = without_rest("svd", gv, v, k), v[..., :k]
     mu, mv = u.mT @ gu, v.mT @ gv
     size = np.maximum(size_of(gu), size_of(gv))
-    result = conj(u) @ svd_core(gs, s, mu, mv, size) @ v.mT
+    result = conj(u) @ _svd_core(gs, s, mu, mv, size) @ v.mT
     divisor = vanishing(s, s, k)[..., None, :]
     if x.shape[-2] > k:
         result = result + over_values(gu - conj(u) @ mu, divisor, size) @ v.mT
@@ -93,7 +93,7 @@ def svd_rule(g: Any, y: Any, x: Any, *, full_matrices: bool) -> Any:
     return result
 
 
-def svd_core(gs: Any, s: Any, mu: Any, mv: Any, size: Any) -> Any:
+def _svd_core(gs: Any, s: Any, mu: Any, mv: Any, size: Any) -> Any:
     """Return N in the basis of singular vectors; Mᵤ = Uᵀ·gᵤ, Mᵥ = Vᵀ·gᵥ, of this size.
 
     Common turns of u and v are over sⱼ − sᵢ, opposite ones over sⱼ + sᵢ; kept apart, equal singular
@@ -109,7 +109,7 @@ def svd_core(gs: Any, s: Any, mu: Any, mv: Any, size: Any) -> Any:
     return turns + diagonal_matrix(share_evenly(where(s == 0, 0, gs), s))
 
 
-def svdvals_rule(g: Array, y: Array, x: Array) -> Array:
+def _svdvals_rule(g: Array, y: Array, x: Array) -> Array:
     """∂x: Ū·diag g·Vᵀ, without the values that are 0."""
     return singular_slopes(g, x) if y.shape[-1] else np.zeros_like(x)
 
@@ -119,7 +119,7 @@ def shared(g: Array, s: Array) -> Array:
     return share_evenly(where(s == 0, 0, g), s)
 
 
-def singular_slopes_forward(g: Array, x: Array) -> Array:
+def _singular_slopes_forward(g: Array, x: Array) -> Array:
     """Return Ū·diag g·Vᵀ, with g shared among equal singular values."""
     refuse_complex_weights(g)
     u, s, vh = np.linalg.svd(x, full_matrices=False)
@@ -129,14 +129,14 @@ def singular_slopes_forward(g: Array, x: Array) -> Array:
 Parts = tuple[Any, Any, Any]
 
 
-def parts_of(h: Any, u: Any, vh: Any) -> Parts:
+def _parts_of(h: Any, u: Any, vh: Any) -> Parts:
     """Return what of h lies within the spaces of U and V, outside of U, and outside of V."""
     v = adjoint(vh)
     inner = adjoint(u) @ h @ v
     return inner, h @ v - u @ inner, adjoint(u) @ h - inner @ vh
 
 
-def check_determined_parts(parts: Parts, s: Any, size: Any) -> Parts:
+def _check_determined_parts(parts: Parts, s: Any, size: Any) -> Parts:
     """Return the parts, which must not turn equal singular values, nor those that are 0."""
     inner, left, right = parts
     zero = vanishing(s, s, s.shape[-1]) == 0
@@ -148,7 +148,7 @@ def check_determined_parts(parts: Parts, s: Any, size: Any) -> Parts:
     )
 
 
-def with_weights(parts: Parts, g: Any, u: Any, s: Any, vh: Any) -> Any:
+def _with_weights(parts: Parts, g: Any, u: Any, s: Any, vh: Any) -> Any:
     """Return the conjugate of U·W·Vᴴ, and of what lies outside of the spaces of U and V.
 
     W is the Hermitian part of the inner one times (gⱼ − gᵢ)/(sⱼ − sᵢ), and the rest of it times
@@ -165,33 +165,33 @@ def with_weights(parts: Parts, g: Any, u: Any, s: Any, vh: Any) -> Any:
     return conj(total + u @ (outer[..., :, None] * right))
 
 
-def slopes_by_weights(h: Any, y: Any, g: Any, x: Any) -> Any:
+def _slopes_by_weights(h: Any, y: Any, g: Any, x: Any) -> Any:
     """∂g: the diagonal of Uᴴ·h·V; g moves with x, so that equal values must not turn."""
     u, s, vh = np.linalg.svd(x, full_matrices=False)
-    inner = check_determined_parts(parts_of(h, u, vh), s, size_of(h))[0]
+    inner = _check_determined_parts(_parts_of(h, u, vh), s, size_of(h))[0]
     return where(s == 0, 0, share_evenly(np.real(diagonal_of(inner)), s))
 
 
-def slopes_by_matrix(h: Any, y: Any, g: Any, x: Any) -> Any:
-    """∂x: see `with_weights`."""
+def _slopes_by_matrix(h: Any, y: Any, g: Any, x: Any) -> Any:
+    """∂x: see `_with_weights`."""
     u, s, vh = np.linalg.svd(x, full_matrices=False)
-    return with_weights(parts_of(h, u, vh), g, u, s, vh)
+    return _with_weights(_parts_of(h, u, vh), g, u, s, vh)
 
 
-def slopes_tangent(ts: Any, y: Any, g: Any, x: Any) -> Any:
+def _slopes_tangent(ts: Any, y: Any, g: Any, x: Any) -> Any:
     """The tangent of Ū·diag g·Vᵀ, by the same formulas."""
     tg, tx = ts
     u, s, vh = np.linalg.svd(x, full_matrices=False)
     moved = 0 if tg is None else (conj(u) * shared(tg, s)[..., None, :]) @ conj(vh)
     if tx is None:
         return moved
-    parts = parts_of(tx, u, vh)
+    parts = _parts_of(tx, u, vh)
     if tg is not None:
-        parts = check_determined_parts(parts, s, size_of(tx))
-    return moved + with_weights(parts, g, u, s, vh)
+        parts = _check_determined_parts(parts, s, size_of(tx))
+    return moved + _with_weights(parts, g, u, s, vh)
 
 
-def closest(x: Any) -> Any:
+def _closest(x: Any) -> Any:
     """Return how near two singular values are, or the smallest to 0: where the derivative jumps."""
     s = np.linalg.svdvals(x)
     return np.concatenate([s[..., -1:], np.diff(s)], axis=-1) / 4
@@ -204,28 +204,28 @@ svd_ = general(
     "svd",
     "U, singular values s and Vᴴ.  ∂x: U·N·Vᴴ with diag gₛ in N; U and V by 1/(sⱼ² − sᵢ²); an "
     "error if vectors of repeated values, of 0, or phases, have a cotangent; 0 for a value of 0",
-    vjp=(svd_rule,),
+    vjp=(_svd_rule,),
     samples=(
         *(case(shape, full_matrices=False) for shape in SHAPES),
         case((3, 2), full_matrices=True),
         case((2, 3), full_matrices=True),
     ),
     params=("full_matrices",),
-    kink=closest,
+    kink=_closest,
     batch=leading(2),
     multiple=True,
 )
 singular_slopes = general(
-    lapack(singular_slopes_forward),
+    lapack(_singular_slopes_forward),
     "∂s",
     "U·diag g·Vᴴ, conjugated: the vjp of svdvals.  ∂g: diag Uᴴ·h·V  ∂x: the parts of Uᴴ·h·V over "
     "the gaps and the sums of the values, 0 among repeated ones, which share g; an error if g "
     "depends on those",
     name="singular_slopes",
-    vjp=(slopes_by_weights, slopes_by_matrix),
-    jvp=slopes_tangent,
+    vjp=(_slopes_by_weights, _slopes_by_matrix),
+    jvp=_slopes_tangent,
     samples=(case((3,), (3, 3)), case((2,), (4, 2)), case((2,), (2, 3)), case((2, 2), (2, 2, 2))),
-    kink=lambda g, x: closest(x),
+    kink=lambda g, x: _closest(x),
     broadcasts=True,
     batch=leading(1, 2),
 )
@@ -234,9 +234,9 @@ svdvals_ = general(
     "svdvals",
     "Singular values, descending.  ∂x: U·diag g·Vᴴ, 0 for a value of 0; repeated ones share "
     "theirs evenly, and have second derivatives only if their weights are constant, as 0 has",
-    vjp=(svdvals_rule,),
+    vjp=(_svdvals_rule,),
     samples=tuple(map(case, SHAPES)),
-    kink=closest,
+    kink=_closest,
     batch=leading(2),
 )
 
@@ -248,13 +248,13 @@ def svd(
     """Return U, the singular values, descending, and Vᴴ; or the singular values alone."""
     a = check_operand(a)
     if hermitian:
-        return hermitian_svd(a, compute_uv)
+        return _hermitian_svd(a, compute_uv)
     if not compute_uv:
         return svdvals_(a)
     return SVDResult(*svd_(a, full_matrices=bool(full_matrices)))
 
 
-def hermitian_svd(a: Any, compute_uv: bool) -> Any:
+def _hermitian_svd(a: Any, compute_uv: bool) -> Any:
     """Return the singular values |w| and vectors of a Hermitian matrix, from its eigenvalues w."""
     if not compute_uv:
         return np.flip(np.sort(np.abs(eigvalsh(a))), axis=-1)

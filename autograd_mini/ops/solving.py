@@ -48,7 +48,7 @@ inv_ = general(
 )
 
 
-def solve_matrix(g: Array, y: Array, a: Array, b: Array) -> Array:
+def _solve_matrix(g: Array, y: Array, a: Array, b: Array) -> Array:
     """∂a: −a⁻ᵀ·g·yᵀ."""
     return -(np.linalg.solve(a.mT, g) @ y.mT)
 
@@ -57,7 +57,7 @@ solve_ = general(
     lapack(np.linalg.solve),
     "solve",
     "y with a·y = b, for matrices b.  ∂a: −a⁻ᵀ·g·yᵀ  ∂b: a⁻ᵀ·g",
-    vjp=(solve_matrix, lambda g, y, a, b: np.linalg.solve(a.mT, g)),
+    vjp=(_solve_matrix, lambda g, y, a, b: np.linalg.solve(a.mT, g)),
     samples=(
         case((3, 3), (3, 2)),
         case((2, 2, 2), (2, 3)),
@@ -72,7 +72,7 @@ solve_ = general(
 )
 
 
-def pinv_forward(x: Any, cutoff: Any) -> Any:
+def _pinv_forward(x: Any, cutoff: Any) -> Any:
     """Return the pseudoinverse without singular values up to cutoff times the largest."""
     return np.linalg.pinv(x, rcond=cutoff)
 
@@ -84,7 +84,7 @@ over_kept = quotient(
 )
 
 
-def pinv_rule(g: Array, y: Array, x: Array, cutoff: Any) -> Array:
+def _pinv_rule(g: Array, y: Array, x: Array, cutoff: Any) -> Array:
     """∂x: −yᵀ·g·yᵀ, and conjugates of (I − x·y)·gᵀ·y·yᴴ, what x does not reach, and its mirror.
 
     The last two terms are 0, but their derivative is not: a change of the part of x that is cut
@@ -102,13 +102,13 @@ def pinv_rule(g: Array, y: Array, x: Array, cutoff: Any) -> Array:
 
 
 pinv_ = general(
-    lapack(pinv_forward),
+    lapack(_pinv_forward),
     "pinv",
     "Pseudoinverse, for matrices that keep their rank.  "
     "∂x: −yᴴ·g·yᴴ + (I − x·y)·gᴴ·y·yᴴ + yᴴ·y·gᴴ·(I − y·x); second ones are those of the "
     "pseudoinverse of the nearest matrix of that rank",
     name="pinv",
-    vjp=(pinv_rule, None),
+    vjp=(_pinv_rule, None),
     samples=(
         case((3, 3), 1e-15),
         case((3, 2), 1e-15),
@@ -220,34 +220,34 @@ def tensorsolve(a: Any, b: Any, axes: tuple[int, ...] | None = None) -> Any:
 SlogdetResult: Any = type(np.linalg.slogdet(np.ones((1, 1))))
 
 
-def cofactor_forward(x: Any) -> Any:
+def _cofactor_forward(x: Any) -> Any:
     """Return the cofactors, from the inverse if all matrices of the stack are far from singular."""
     if x.shape[-1] == 1:
         return np.ones_like(x)
     try:
         inverse = np.linalg.inv(x)
     except np.linalg.LinAlgError:
-        return cofactors_by_svd(x)
+        return _cofactors_by_svd(x)
     condition = np.linalg.norm(x, axis=(-2, -1)) * np.linalg.norm(inverse, axis=(-2, -1))
     if not np.all(condition * rounding(x) ** 0.5 < 1):
-        return cofactors_by_svd(x)
+        return _cofactors_by_svd(x)
     return np.linalg.det(x)[..., None, None] * inverse.mT
 
 
-def signed_svd(x: Any) -> Any:
+def _signed_svd(x: Any) -> Any:
     """Return det U·det Vᴴ, and U, s, Vᴴ."""
     u, s, vh = np.linalg.svd(x)
     return (np.linalg.det(u) * np.linalg.det(vh))[..., None, None], u, s, vh
 
 
-def cofactors_by_svd(x: Any) -> Any:
+def _cofactors_by_svd(x: Any) -> Any:
     """Return the cofactors: those of s are the products of the other singular values."""
-    sign, u, s, vh = signed_svd(x)
+    sign, u, s, vh = _signed_svd(x)
     others = np.prod(where(unit(x), 1, s[..., None, :]), axis=-1)
     return sign * ((conj(u) * others[..., None, :]) @ conj(vh))
 
 
-def cofactor_rule(g: Array, y: Array, x: Array) -> Array:
+def _cofactor_rule(g: Array, y: Array, x: Array) -> Array:
     """∂x: (Σ g·C)·x⁻ᵀ − C·gᵀ·x⁻ᵀ for regular x, C being y; else by singular values."""
     n = x.shape[-1]
     if n < 2:
@@ -259,11 +259,11 @@ def cofactor_rule(g: Array, y: Array, x: Array) -> Array:
     return where(singular, singular_rule(g, x, singular), regular)
 
 
-def singular_forward(g: Array, x: Array, singular: Any) -> Array:
+def _singular_forward(g: Array, x: Array, singular: Any) -> Array:
     """Carry a cotangent of the cofactors back, exactly at every rank; 0 for regular matrices."""
     if not np.any(singular):
         return np.zeros(np.broadcast_shapes(g.shape, x.shape), np.result_type(g, x))
-    sign, u, s, vh = signed_svd(x)
+    sign, u, s, vh = _signed_svd(x)
     n = x.shape[-1]
     i, j, k = np.ogrid[:n, :n, :n]
     pairs = np.prod(where((k == i) | (k == j), 1, s[..., None, None, :]), axis=-1)
@@ -274,7 +274,7 @@ def singular_forward(g: Array, x: Array, singular: Any) -> Array:
     return where(singular, conj(u) @ inner @ conj(vh), 0)
 
 
-def third_order(g: Array, y: Array, h: Array, x: Array, singular: Any) -> Array:
+def _third_order(g: Array, y: Array, h: Array, x: Array, singular: Any) -> Array:
     """∂x: none for two rows; else an error for a singular matrix with a cotangent."""
     if x.shape[-1] < 3:
         return np.zeros_like(x)
@@ -282,24 +282,24 @@ def third_order(g: Array, y: Array, h: Array, x: Array, singular: Any) -> Array:
 
 
 singular_rule: Primitive = general(
-    singular_forward,
+    _singular_forward,
     "∂cof",
     "The vjp of cofactor for singular matrices.  ∂g: itself; a third derivative of det is an error",
     name="cofactor_vjp",
     vjp=(
         lambda g, y, h, x, singular: singular_rule(g, x, singular),
-        third_order,
+        _third_order,
         None,
     ),
     samples=(case((2, 2), (2, 2), np.array([[True]])), case((3, 3), (3, 3), np.array([[False]]))),
     batch=leading(2, 2, 2),
 )
 cofactor = general(
-    lapack(cofactor_forward),
+    lapack(_cofactor_forward),
     "cof",
     "Matrix of cofactors, the gradient of det.  ∂x: ((Σ g·y)·I − y·gᵀ)·x⁻ᵀ, exact at every rank",
     name="cofactor",
-    vjp=(cofactor_rule,),
+    vjp=(_cofactor_rule,),
     samples=(case((3, 3)), case((2, 2, 2)), case((1, 1)), case((0, 0))),
     kink=lambda x: np.linalg.svdvals(x)[..., -1:] / 10,
     batch=leading(2),
@@ -314,7 +314,7 @@ det_ = general(
 )
 
 
-def slogdet_rule(g: Any, y: Any, x: Any) -> Any:
+def _slogdet_rule(g: Any, y: Any, x: Any) -> Any:
     """∂x: (gₗ + i·Im(gₛ·sign))·x⁻ᵀ."""
     (gs, gl), (sign, _) = g, y
     singular = sign == 0
@@ -329,7 +329,7 @@ slogdet_ = general(
     "slogdet",
     "Sign and logarithm of the absolute determinant.  ∂x: gₗ·x⁻ᴴ, with i·Im of the sign's for "
     "complex x; an error for singular x",
-    vjp=(slogdet_rule,),
+    vjp=(_slogdet_rule,),
     samples=(case((3, 3)), case((2, 2, 2)), case((1, 1)), case((0, 0))),
     kink=lambda x: np.linalg.svdvals(x)[..., -1:] / 10,
     batch=leading(2),

@@ -31,7 +31,7 @@ from .reductions import (
 from .selection import where as chosen
 
 
-def std_rule(
+def _std_rule(
     g: Array, y: Array, x: Array, *, axis: tuple[int, ...], keepdims: bool, correction: float
 ) -> Array:
     """∂x: conj(x − mean) / ((n − correction)·y); 0 where all elements are equal."""
@@ -51,7 +51,7 @@ std_ = general(
     "std",
     "Standard deviation over axes.  ∂x: (x − mean)/((n − correction)·y), 0 for equal elements",
     name="std",
-    vjp=(std_rule,),
+    vjp=(_std_rule,),
     samples=(
         case((3, 4), axis=(0, 1), keepdims=False, correction=0),
         case((3, 4), axis=(1,), keepdims=True, correction=1),
@@ -61,7 +61,7 @@ std_ = general(
 )
 
 
-def degrees_taken(name: str, ddof: float, correction: float | None) -> float:
+def _degrees_taken(name: str, ddof: float, correction: float | None) -> float:
     """Return the number subtracted from the count of elements: `ddof`, or `correction`.
 
     Raises:
@@ -77,7 +77,7 @@ def degrees_taken(name: str, ddof: float, correction: float | None) -> float:
     return correction
 
 
-def squared_sum(
+def _squared_sum(
     name: str, x: Any, axes: tuple[int, ...], where: Any, average: Any
 ) -> tuple[Any, Any]:
     """Return the sum of the squared distances from the mean, and how many they are."""
@@ -96,7 +96,7 @@ def without(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     return x if keepdims or not axes else np.squeeze(x, axis=axes)
 
 
-def freedom(n: Any, correction: float, dtype: Any) -> Any:
+def _freedom(n: Any, correction: float, dtype: Any) -> Any:
     """Return n − correction, 0 at least, as what divides values of a dtype."""
     if isinstance(n, int):
         return n - correction if n > correction else 0
@@ -123,8 +123,8 @@ def var(
     """
     x = subject(a, dtype)
     axes = axes_of("var", x, axis)
-    total, n = squared_sum("var", x, axes, where, mean)
-    over = freedom(n, degrees_taken("var", ddof, correction), total.dtype)
+    total, n = _squared_sum("var", x, axes, where, mean)
+    over = _freedom(n, _degrees_taken("var", ddof, correction), total.dtype)
     return without(total / over, axes, keepdims)
 
 
@@ -147,15 +147,15 @@ def std(
     """
     x = subject(a, dtype)
     axes = axes_of("std", x, axis)
-    less = degrees_taken("std", ddof, correction)
+    less = _degrees_taken("std", ddof, correction)
     if where is True and mean is None:
         return std_(x, axis=axes, keepdims=bool(keepdims), correction=less)
     with scope("std"):
-        total, n = squared_sum("std", x, axes, where, mean)
+        total, n = _squared_sum("std", x, axes, where, mean)
         constant = total == 0
         if mean is None:
             constant = constant | equal(x, axes, where)
-        over = freedom(n, less, total.dtype)
+        over = _freedom(n, less, total.dtype)
         constant = constant & (over != 0)  # else it is 0/0, as NumPy has it
         variance = chosen(constant, 1, total) / over
         return without(chosen(constant, 0, np.sqrt(variance)), axes, keepdims)
@@ -223,7 +223,7 @@ def average(
     return (y, total) if returned else y
 
 
-def observations(name: str, m: Any, y: Any, rowvar: bool, dtype: Any) -> Any:
+def _observations(name: str, m: Any, y: Any, rowvar: bool, dtype: Any) -> Any:
     """Return the variables as rows of one matrix.
 
     Raises:
@@ -241,7 +241,7 @@ def observations(name: str, m: Any, y: Any, rowvar: bool, dtype: Any) -> Any:
     return np.concatenate([convert_operand(x, kind) for x in rows], axis=0)
 
 
-def frequency(name: str, weights: Any, n: int) -> Any:
+def _frequency(name: str, weights: Any, n: int) -> Any:
     """Return weights of the observations in float64: one for each, and not negative.
 
     Raises:
@@ -256,18 +256,18 @@ def frequency(name: str, weights: Any, n: int) -> Any:
     return w
 
 
-def combined_weights(fweights: Any, aweights: Any, n: int, less: int) -> tuple[Any, Any]:
+def _combined_weights(fweights: Any, aweights: Any, n: int, less: int) -> tuple[Any, Any]:
     """Return the product of both weights (None if no weights) and the divisor of the sums."""
     if fweights is None and aweights is None:
         return None, n - less
-    counts: Any = None if fweights is None else frequency("fweights", fweights, n)
+    counts: Any = None if fweights is None else _frequency("fweights", fweights, n)
     if counts is not None and np.any(value_of(counts) != np.round(value_of(counts))):
         raise ArgumentError("cov: fweights are counts, expected integers")
     if counts is not None:
         demand(lambda: counts == np.round(counts), "cov: fweights are counts, expected integers")
     if aweights is None:
         return counts, np.sum(counts) - less
-    given = frequency("aweights", aweights, n)
+    given = _frequency("aweights", aweights, n)
     w = given if counts is None else counts * given
     total = np.sum(w)
     return w, total - less * np.sum(w * given) / total
@@ -292,11 +292,11 @@ def cov(
     """
     if ddof is not None and ddof != int(ddof):
         raise ArgumentError(f"cov: ddof must be an integer, got {ddof}")
-    x = observations("cov", m, y, rowvar, dtype)
+    x = _observations("cov", m, y, rowvar, dtype)
     if not x.shape[0]:
         return np.zeros((0, 0))
     less = (0 if bias else 1) if ddof is None else ddof
-    w, over = combined_weights(fweights, aweights, x.shape[1], less)
+    w, over = _combined_weights(fweights, aweights, x.shape[1], less)
     centred = astype(x - np.reshape(average(x, 1, w), (-1, 1)), x.dtype)
     weighted = centred if w is None else centred * w
     product = np.matmul(weighted, conjugate_if_complex(np.transpose(centred)))
@@ -316,10 +316,10 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
     deviation = np.sqrt(np.real(np.diagonal(c)))
     r = c / np.reshape(deviation, (-1, 1)) / deviation
     if r.dtype.kind != "c":
-        return clip_rounding(r)
-    return clip_rounding(np.real(r)) + 1j * clip_rounding(np.imag(r))
+        return _clip_rounding(r)
+    return _clip_rounding(np.real(r)) + 1j * _clip_rounding(np.imag(r))
 
 
-def clip_rounding(r: Any) -> Any:
+def _clip_rounding(r: Any) -> Any:
     """Bring what rounding has put outside of [−1, 1] back, a constant: np.clip cuts derivatives."""
     return r + stop_gradient(np.clip(r, -1, 1) - r)

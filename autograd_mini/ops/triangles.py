@@ -62,12 +62,12 @@ def diagflat(v: Any, k: int = 0) -> Any:
     return diag(np.ravel(subject(v)), k)
 
 
-def keep_where(m: Any, mask: Any) -> Any:
+def _keep_where(m: Any, mask: Any) -> Any:
     """Keep the elements where a mask is true, and put 0 elsewhere."""
     return chosen(mask, m, m.dtype.type(0))
 
 
-def below(name: str, x: Any, k: int) -> Any:
+def _below(name: str, x: Any, k: int) -> Any:
     """Return the mask of what lies on the diagonal k or below; a vector is repeated as rows.
 
     Raises:
@@ -82,11 +82,11 @@ def below(name: str, x: Any, k: int) -> Any:
 def tril(m: Any, k: int = 0) -> Any:
     """Keep the triangle up to the diagonal k, 0 above.  ∂m: g there, 0 above."""
     x = subject(m)
-    return keep_where(x, below("tril", x, k))
+    return _keep_where(x, _below("tril", x, k))
 
 
 @implements(np.triu)
 def triu(m: Any, k: int = 0) -> Any:
     """Keep the triangle from the diagonal k on, 0 below.  ∂m: g there, 0 below."""
     x = subject(m)
-    return keep_where(x, ~below("triu", x, k - 1))
+    return _keep_where(x, ~_below("triu", x, k - 1))

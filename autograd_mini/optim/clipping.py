@@ -40,8 +40,8 @@ def clip_grad_norm(parameters: Iterable[Tensor] | Any, max_norm: float) -> float
     positive("max_norm", max_norm)
     found = gradients(parameters)
     if any(isinstance(g, Tensor) for _, g in found):
-        return clipped_in_a_trace(found, float(max_norm))
-    norms = [norm_of(g) for _, g in found]
+        return _clipped_in_a_trace(found, float(max_norm))
+    norms = [_norm_of(g) for _, g in found]
     for (p, g), norm in zip(found, norms, strict=True):
         if not math.isfinite(norm):
             bad = int(np.size(g) - np.isfinite(g).sum())
@@ -57,7 +57,7 @@ def clip_grad_norm(parameters: Iterable[Tensor] | Any, max_norm: float) -> float
     return total
 
 
-def clipped_in_a_trace(found: list[tuple[Tensor, Any]], max_norm: float) -> Any:
+def _clipped_in_a_trace(found: list[tuple[Tensor, Any]], max_norm: float) -> Any:
     """Do the same with recorded operations; the norm returned is a tensor."""
     require_finite("a gradient", *(g for _, g in found))
     squares = [np.sum(np.abs(g).astype(np.float64) ** 2) for _, g in found]
@@ -83,7 +83,7 @@ def clip_grad_value(parameters: Iterable[Tensor] | Any, max_value: float) -> Non
         p.grad = np.clip(g, -float(max_value), float(max_value))
 
 
-def norm_of(g: Any) -> float:
+def _norm_of(g: Any) -> float:
     """Return the Euclidean norm in float64; dividing first keeps the squares from overflowing."""
     values = np.asarray(g, np.float64)
     largest = float(np.max(np.abs(values), initial=0.0))

@@ -52,7 +52,7 @@ class Frozen:
         return repr(self.array)
 
 
-def saying_what(function: Callable[..., Any]) -> Callable[..., Any]:
+def _saying_what(function: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap the forward function: NumPy's errors become this library's, and name the draw."""
 
     @wraps(function)
@@ -70,8 +70,8 @@ def saying_what(function: Callable[..., Any]) -> Callable[..., Any]:
     return write_words
 
 
-@saying_what
-def evaluate_draw(*, generator: np.random.Generator, method: str, arguments: Arguments) -> Any:
+@_saying_what
+def _evaluate_draw(*, generator: np.random.Generator, method: str, arguments: Arguments) -> Any:
     """Draw: it happens here, once for each call."""
     return np.asarray(getattr(generator, method)(**dict(arguments)))[()]
 
@@ -111,7 +111,7 @@ def write_draw(
 
 
 draw: Final = general(
-    evaluate_draw,
+    _evaluate_draw,
     "~",
     "Random numbers: `method` of `generator`, called with `arguments`, pairs of name and value. "
     "Those of `random.FILLS` can write into an array of float32 or float64: "
@@ -133,9 +133,9 @@ def canonical(method: str, name: str, x: Any) -> Any:
         ConversionError: for a tensor that requires a gradient, which would be lost.
     """
     if name == "size":
-        return shape_of(x)
+        return _shape_of(x)
     if name == "dtype":
-        return dtype_of(x)
+        return _dtype_of(x)
     if type(x) in (int, float, bool) or name == "method":
         return x
     array = as_array(
@@ -146,7 +146,7 @@ def canonical(method: str, name: str, x: Any) -> Any:
     return float(array) if array.dtype.kind == "f" else array.item()
 
 
-def shape_of(size: Any) -> tuple[int, ...]:
+def _shape_of(size: Any) -> tuple[int, ...]:
     """Return a size as a shape.
 
     Raises:
@@ -162,7 +162,7 @@ def shape_of(size: Any) -> tuple[int, ...]:
         ) from error
 
 
-def dtype_of(dtype: Any) -> np.dtype[Any]:
+def _dtype_of(dtype: Any) -> np.dtype[Any]:
     """Return a dtype; raise OperandError if the value is not one."""
     try:
         return np.dtype(dtype)
@@ -183,7 +183,7 @@ def drawn_shape(name: str, size: Any, shapes: Sequence[tuple[int, ...]]) -> tupl
     """
     try:
         common = np.broadcast_shapes(*shapes)
-        shape = common if size is None else shape_of(size)
+        shape = common if size is None else _shape_of(size)
         if np.broadcast_shapes(shape, common) == shape:
             return shape
     except ValueError:

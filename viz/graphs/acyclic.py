@@ -36,26 +36,26 @@ def divide_groups(before: Sequence[Sequence[int]], groups: Sequence[int]) -> lis
     [[0, 2], [1]]
     """
     labels = [v if group == ALONE else (group,) for v, group in enumerate(groups)]
-    pieces = group_by_label(labels)
-    edges = contract_edges(before, pieces)
-    order = sort_topologically(edges)
+    pieces = _group_by_label(labels)
+    edges = _contract_edges(before, pieces)
+    order = _sort_topologically(edges)
     if len(order) == len(pieces):
         return [pieces[i] for i in order]
     places: dict[int, Place] = {}
-    for component in strong_components(edges):
+    for component in _strong_components(edges):
         if len(component) > 1:
             members = sorted(v for i in component for v in pieces[i])
-            places |= assign_rounds(members, before, groups)
-    pieces = group_by_label(
+            places |= _assign_rounds(members, before, groups)
+    pieces = _group_by_label(
         [
             (*places[v][:2], "round") if v in places and groups[v] != ALONE else label
             for v, label in enumerate(labels)
         ]
     )
-    return [pieces[i] for i in sort_topologically(contract_edges(before, pieces))]
+    return [pieces[i] for i in _sort_topologically(_contract_edges(before, pieces))]
 
 
-def group_by_label(labels: Sequence[object]) -> list[list[int]]:
+def _group_by_label(labels: Sequence[object]) -> list[list[int]]:
     """Return the vertices of each label, in the order of their first ones."""
     found: dict[object, list[int]] = {}
     for v, label in enumerate(labels):
@@ -63,7 +63,7 @@ def group_by_label(labels: Sequence[object]) -> list[list[int]]:
     return list(found.values())
 
 
-def contract_edges(before: Sequence[Sequence[int]], pieces: list[list[int]]) -> list[set[int]]:
+def _contract_edges(before: Sequence[Sequence[int]], pieces: list[list[int]]) -> list[set[int]]:
     """Return, for each piece, the other pieces with an edge to it."""
     piece_of = [0] * len(before)
     for i, piece in enumerate(pieces):
@@ -72,7 +72,7 @@ def contract_edges(before: Sequence[Sequence[int]], pieces: list[list[int]]) -> 
     return [{piece_of[u] for v in piece for u in before[v]} - {i} for i, piece in enumerate(pieces)]
 
 
-def sort_topologically(before: list[set[int]]) -> list[int]:
+def _sort_topologically(before: list[set[int]]) -> list[int]:
     """Return a topological order, lower numbers first, without vertices on or after a cycle."""
     after: list[list[int]] = [[] for _ in before]
     for head, tails in enumerate(before):
@@ -92,17 +92,17 @@ def sort_topologically(before: list[set[int]]) -> list[int]:
     return order
 
 
-def strong_components(before: list[set[int]]) -> list[list[int]]:
+def _strong_components(before: list[set[int]]) -> list[list[int]]:
     """Return the strongly connected components (Kosaraju's algorithm, without recursion)."""
     after: list[list[int]] = [[] for _ in before]
     for head, tails in enumerate(before):
         for tail in tails:
             after[tail].append(head)
-    finished = [i for found in search_depth_first(range(len(before)), after) for i in found]
-    return search_depth_first(reversed(finished), before)
+    finished = [i for found in _search_depth_first(range(len(before)), after) for i in found]
+    return _search_depth_first(reversed(finished), before)
 
 
-def search_depth_first(starts: Iterable[int], edges: Sequence[Iterable[int]]) -> list[list[int]]:
+def _search_depth_first(starts: Iterable[int], edges: Sequence[Iterable[int]]) -> list[list[int]]:
     """Search depth first from each unseen start; return the vertices that each search finishes."""
     seen: set[int] = set()
     found = []
@@ -125,7 +125,7 @@ def search_depth_first(starts: Iterable[int], edges: Sequence[Iterable[int]]) ->
     return found
 
 
-def assign_rounds(
+def _assign_rounds(
     members: list[int], before: Sequence[Sequence[int]], groups: Sequence[int]
 ) -> dict[int, Place]:
     """Return the smallest places of a component's vertices that never fall along an edge."""

@@ -59,7 +59,7 @@ class BackwardView(OperationsView):
             for part in outline.parts
             for operation in part.operations
             for position, x in enumerate(operands(operation))
-            if isinstance(x, Tensor) and self.passes_gradient(operation, position)
+            if isinstance(x, Tensor) and self._passes_gradient(operation, position)
         )
         self.terms: Counter[Key] = Counter()
         for (_, name), count in self.terms_of_part.items():
@@ -78,16 +78,16 @@ class BackwardView(OperationsView):
         super().build()
         for part in reversed(self.outline.parts):
             if any(operation.serial in self.reached for operation in part.operations):
-                box = self.add_gradient(part)
+                box = self._add_gradient(part)
                 self.gradient_of_part[part] = box
                 self.builder.picture.ties.append((self.box_of_part[part], box))
         for y, box in self.box_of_output:
             if y.requires_grad:
-                self.add_seed(y, box)
-        self.add_more_seeds()
+                self._add_seed(y, box)
+        self._add_more_seeds()
         for part in reversed(self.outline.parts):
             if part in self.gradient_of_part:
-                self.add_flows(part)
+                self._add_flows(part)
 
     def mirror(self, branch: Branch) -> Branch:
         """Return the scope for the gradients of a scope; make it if it is missing."""
@@ -101,27 +101,27 @@ class BackwardView(OperationsView):
             found = self.mirrored[inner] = Branch(Scope(f"∂ {inner.caption}", None), found)
         return found
 
-    def add_gradient(self, part: Part) -> str:
+    def _add_gradient(self, part: Part) -> str:
         """Add the box for the gradient of a part."""
         inside = self.mirror(part.around)
         if part.kind != "operation":
             passed = sum(operation.serial in self.reached for operation in part.operations)
             count = format_count(passed, "operation")
             name = f"of {count}" if part.kind == "earlier" else clean_text(part.branch.caption)
-            names = [self.name_of_end(x, part) for x in self.listed_ends(part)]
+            names = [self._name_of_end(x, part) for x in self._listed_ends(part)]
             box = self.builder.add_box(
                 "gradient_scope",
                 f"∂ {name}",
                 list_names(names, "gradient") if names else "",
-                tooltip=f"the gradient of {share_of(passed, part)}",
+                tooltip=f"the gradient of {_share_of(passed, part)}",
                 inside=inside,
-                tensors=tuple(("gradient_value", key(x)) for x in self.listed_ends(part)),
+                tensors=tuple(("gradient_value", key(x)) for x in self._listed_ends(part)),
             )
             if names:
                 self.builder.lists[box] = {"gradients": names}
             return box
         (operation,) = part.operations
-        made = [operation_symbol(op) for op in rule_operations(operation)]
+        made = [operation_symbol(op) for op in _rule_operations(operation)]
         words = "  ".join(made) if len(made) <= MOST_SYMBOLS else ""
         counts = ", ".join(f"{n} {sign}" if n > 1 else sign for sign, n in Counter(made).items())
         rules = operation.primitive.doc.partition("  ∂")[2]
@@ -135,14 +135,14 @@ class BackwardView(OperationsView):
             "gradient", name, clean_text(words), tooltip=tooltip, inside=inside
         )
 
-    def name_of_end(self, x: Tensor, part: Part) -> str:
+    def _name_of_end(self, x: Tensor, part: Part) -> str:
         """Return the name of a gradient that ends in a part, and how many of its terms do."""
         terms, here = self.terms[key(x)], self.terms_of_part[part, key(x)]
         some = f"{here} of {terms} terms" if here < terms else f"sum of {terms}"
         name = f"∂{name_in_scope(x, part.branch)}" if x.name else ""
         return f"{name} ({some})" if name and terms > 1 else name
 
-    def add_seed(self, y: Tensor, box: str) -> None:
+    def _add_seed(self, y: Tensor, box: str) -> None:
         """Add the cotangent of an output, where the reverse pass begins."""
         name = clean_text(y.name or "output")
         seed = self.builder.add_box(
@@ -152,9 +152,9 @@ class BackwardView(OperationsView):
             tensors=(("gradient_value", ("seed", key(y))),),
         )
         self.builder.picture.ties.append((box, seed))
-        self.add_backward_arrow(seed, self.gradient_at(y), format_shape(y))
+        self._add_backward_arrow(seed, self._gradient_at(y), format_shape(y))
 
-    def add_more_seeds(self) -> None:
+    def _add_more_seeds(self) -> None:
         """Add one box for the cotangents of the outputs that are only counted."""
         outputs = [y for y in self.outline.more_outputs if y.requires_grad]
         if not outputs:
@@ -169,17 +169,17 @@ class BackwardView(OperationsView):
         self.builder.lists[seed] = {
             "holds": [clean_text(y.name or "output", lines=1) for y in outputs]
         }
-        for head in dict.fromkeys(map(self.gradient_at, outputs)):
-            self.add_backward_arrow(seed, head)
+        for head in dict.fromkeys(map(self._gradient_at, outputs)):
+            self._add_backward_arrow(seed, head)
 
-    def gradient_at(self, y: Tensor) -> str:
+    def _gradient_at(self, y: Tensor) -> str:
         """Return the box at which the cotangent of an output arrives."""
         part = self.outline.part_of(y)
         if part is None:
-            return self.leaf_gradient_box(y, self.outline.tree.root)
+            return self._leaf_gradient_box(y, self.outline.tree.root)
         return self.gradient_of_part[part]
 
-    def listed_ends(self, part: Part) -> list[Tensor]:
+    def _listed_ends(self, part: Part) -> list[Tensor]:
         """Return the listed leaves of a part that receive a gradient, each once."""
         inside = {key(x) for x in self.outline.listed_leaves(part)}
         found: dict[Key, Tensor] = {}
@@ -188,16 +188,16 @@ class BackwardView(OperationsView):
                 if (
                     isinstance(x, Tensor)
                     and key(x) in inside
-                    and self.passes_gradient(operation, position)
+                    and self._passes_gradient(operation, position)
                 ):
                     found.setdefault(key(x), x)
         return list(found.values())
 
-    def passes_gradient(self, operation: Operation, position: int) -> bool:
+    def _passes_gradient(self, operation: Operation, position: int) -> bool:
         """Return whether the reverse pass sends a cotangent to this operand of an operation."""
         return operation.serial in self.reached and passes_gradient(operation, position)
 
-    def add_flows(self, part: Part) -> None:
+    def _add_flows(self, part: Part) -> None:
         """Add the arrows of the cotangents that a part passes on, one for each tensor it takes.
 
         A box of several gradients gets one arrow.
@@ -207,7 +207,7 @@ class BackwardView(OperationsView):
         for operation, position, x in self.outside_operands(part):
             if (
                 not isinstance(x, Tensor)
-                or not self.passes_gradient(operation, position)
+                or not self._passes_gradient(operation, position)
                 or key(x) in seen
             ):
                 continue
@@ -217,22 +217,22 @@ class BackwardView(OperationsView):
                 terms = self.terms_of_part[part, key(x)] if part.kind == "operation" else 1
                 several = f"sum of {terms}" if terms > 1 else ""
                 label = ", ".join(filter(None, (format_shape(x), several)))
-                self.add_backward_arrow(tail, self.gradient_of_part[before], label)
+                self._add_backward_arrow(tail, self.gradient_of_part[before], label)
             elif (part, key(x)) in self.sources:
                 branch = self.sources[part, key(x)].around(self.outline.tree.root)
-                head = self.leaf_gradient_box(x, branch)
+                head = self._leaf_gradient_box(x, branch)
                 if head not in seen:
-                    self.add_backward_arrow(tail, head)
+                    self._add_backward_arrow(tail, head)
                 seen.add(head)
 
-    def leaf_gradient_box(self, x: Tensor, branch: Branch) -> str:
+    def _leaf_gradient_box(self, x: Tensor, branch: Branch) -> str:
         """Return the box of a leaf's gradient, where the reverse pass ends.
 
         If the leaf is only counted, its gradient is only counted, too.
         """
         lump = self.box_of_leaf[key(x)]
         if lump in self.lumps:
-            return self.group_gradient_box(lump, branch)
+            return self._group_gradient_box(lump, branch)
         found = self.gradient_of_leaf.get(key(x))
         if found is None:
             full = x.name or "parameter"
@@ -250,7 +250,7 @@ class BackwardView(OperationsView):
             )
         return found
 
-    def group_gradient_box(self, lump: str, branch: Branch) -> str:
+    def _group_gradient_box(self, lump: str, branch: Branch) -> str:
         """Return the box that counts the gradients of counted leaves."""
         found = self.gradient_of_lump.get(lump)
         if found is None:
@@ -269,18 +269,18 @@ class BackwardView(OperationsView):
             self.builder.lists[found] = {"holds": names}
         return found
 
-    def add_backward_arrow(self, tail: str, head: str, label: str = "") -> None:
+    def _add_backward_arrow(self, tail: str, head: str, label: str = "") -> None:
         """Add an arrow of the backward."""
         self.builder.picture.arrows.append(Arrow(tail, head, label, backward=True))
 
 
-def share_of(passed: int, part: Part) -> str:
+def _share_of(passed: int, part: Part) -> str:
     """Write how many operations of a part the reverse pass goes through."""
     count = format_count(len(part.operations), "operation")
     return count if passed == len(part.operations) else f"{passed} of {count}"
 
 
-def rule_operations(operation: Operation) -> list[Operation]:
+def _rule_operations(operation: Operation) -> list[Operation]:
     """Return the operations of a vjp rule, as recorded for a cotangent of ones."""
     vertex, ledger = operation._record, Ledger()
     seeds: list[Any] = [leaf(np.ones(y.shape, y.dtype)[()]) for y in operation.outputs]

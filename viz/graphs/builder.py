@@ -80,7 +80,7 @@ class Builder:
             tuple(filter(None, lines)),
             cells,
             tooltip,
-            self.ensure_cluster(inside) if inside else None,
+            self._ensure_cluster(inside) if inside else None,
             ordered=ordered,
             copy_of=copy_of,
             tensors=tensors,
@@ -88,7 +88,7 @@ class Builder:
         self.picture.boxes.append(box)
         return box.id
 
-    def ensure_cluster(self, branch: Branch) -> str | None:
+    def _ensure_cluster(self, branch: Branch) -> str | None:
         """Return the id of a scope's cluster, None for the root; add missing clusters first."""
         missing = []
         while branch.parent is not None and branch not in self.clusters:
@@ -109,7 +109,7 @@ class Builder:
             f"{role}, {dtype}, shape {np.shape(leaf._value if isinstance(leaf, Tensor) else leaf)}"
         )
         text = f"{text}, {places}" if places else text
-        return f"{text}, changed since the graph was recorded" if self.is_changed(leaf) else text
+        return f"{text}, changed since the graph was recorded" if self._is_changed(leaf) else text
 
     def mark_shared(self) -> None:
         """Mark the boxes of leaves that are in several places, once all boxes are there."""
@@ -128,7 +128,7 @@ class Builder:
                     tooltip=self.leaf_tooltip(leaf, places_text),
                 )
 
-    def is_changed(self, leaf: Any) -> bool:
+    def _is_changed(self, leaf: Any) -> bool:
         """Return whether a leaf was assigned after an operation used it."""
         return isinstance(leaf, Tensor) and key(leaf) in self._changed
 
@@ -137,7 +137,7 @@ class Builder:
 
         If all parameters changed, one line of the picture says so instead.
         """
-        return self.is_changed(leaf) and not (self.all_changed and leaf.requires_grad)
+        return self._is_changed(leaf) and not (self.all_changed and leaf.requires_grad)
 
     def add_leaf(self, source: Source) -> str:
         """Add the box of a leaf: name, value or shape."""
@@ -150,7 +150,7 @@ class Builder:
                 format_shape(leaf),
                 tooltip=self.leaf_tooltip(leaf),
                 inside=inside,
-                tensors=tensor_identities([source]),
+                tensors=_tensor_identities([source]),
             )
         known = name_in_scope(leaf, inside) or NAME_OF_UNNAMED[source.role], value_or_shape(leaf)
         box = self.add_box(
@@ -160,7 +160,7 @@ class Builder:
             tooltip=self.leaf_tooltip(leaf),
             inside=inside,
             copy_of=self._first.get(key(leaf)),
-            tensors=tensor_identities([source]),
+            tensors=_tensor_identities([source]),
         )
         self._first.setdefault(key(leaf), box)
         self.places.drawn[box] = key(leaf)
@@ -170,9 +170,9 @@ class Builder:
     def add_leaf_group(self, sources: list[Source], role: Role, inside: Branch) -> str:
         """Add the box that counts the leaves that are not drawn."""
         label = f"… {format_count(len(sources), f'more {role}')}"
-        box = self.add_box(role, label, inside=inside, tensors=tensor_identities(sources))
+        box = self.add_box(role, label, inside=inside, tensors=_tensor_identities(sources))
         self.places.counted.update(key(x.value) for x in sources if isinstance(x.value, Tensor))
-        names = [leaf_name(x.value) or NAME_OF_UNNAMED[role] for x in sources]
+        names = [_leaf_name(x.value) or NAME_OF_UNNAMED[role] for x in sources]
         self.lists[box] = {"holds": names}
         return box
 
@@ -197,12 +197,12 @@ class Builder:
         count = format_count(len(outputs), "more output")
         identities: Tensors = tuple(("output", key(y)) for y in outputs)
         box = self.add_box("output", f"… {count}", tensors=identities)
-        self.lists[box] = {"holds": [leaf_name(y) or "output" for y in outputs]}
+        self.lists[box] = {"holds": [_leaf_name(y) or "output" for y in outputs]}
         return box
 
     def listed_identities(self, part: Part) -> Tensors:
         """Return the identities of the leaves that a part lists."""
-        return tensor_identities(Source(x, [part]) for x in self.outline.listed_leaves(part))
+        return _tensor_identities(Source(x, [part]) for x in self.outline.listed_leaves(part))
 
     def list_leaves(self, part: Part) -> tuple[list[str], dict[str, list[str]]]:
         """Return the lines about the listed leaves and the arrays of a part, and all names."""
@@ -214,7 +214,7 @@ class Builder:
             found.setdefault(noun, []).append(name_in_scope(x, part.branch, *within))
         lines = [list_names(names, noun) for noun, names in found.items()]
         lines += describe_sharing(part, self.outline)
-        arrays = count_arrays(part)
+        arrays = _count_arrays(part)
         lines += [format_count(arrays, "array")] if arrays else []
         return lines, {f"{noun}s": names for noun, names in found.items()}
 
@@ -240,17 +240,17 @@ class Builder:
             self.add_box("legend", f"all {count} changed since this was recorded")
         for note in self.notes:
             self.add_box("legend", note)
-        self.picture.arrows = mark_operands(self.picture)
+        self.picture.arrows = _mark_operands(self.picture)
         places: dict[tuple[str, str], list[int]] = {}
         for place, arrow in enumerate(self.picture.arrows):
             places.setdefault((arrow.tail, arrow.head), []).append(place)
         found = {
-            place: arrow for group in places.values() for place, arrow in self.join_arrows(group)
+            place: arrow for group in places.values() for place, arrow in self._join_arrows(group)
         }
         self.picture.arrows = [found[place] for place in sorted(found)]
         return self.picture
 
-    def join_arrows(self, places: list[int]) -> Iterator[tuple[int, Arrow]]:
+    def _join_arrows(self, places: list[int]) -> Iterator[tuple[int, Arrow]]:
         """Yield the arrows between two boxes, with their places.
 
         If there are too many arrows, equal labels share one; if there are too many labels, one
@@ -269,16 +269,16 @@ class Builder:
             listed = join_list([clean_text(label, lines=1) for label in labels])
             count_text = format_count(len(places), noun)
             one = replace(first, label=count_text, tooltip=listed, count=len(places))
-            yield places[0], replace(one, operand=operand_range(arrows[place] for place in places))
+            yield places[0], replace(one, operand=_operand_range(arrows[place] for place in places))
             return
         for label, count in labels.items():
             place = next(place for place in places if arrows[place].label == label)
             times = f"{label} ×{count}".strip() if count > 1 else label
-            alike = operand_range(arrows[x] for x in places if arrows[x].label == label)
+            alike = _operand_range(arrows[x] for x in places if arrows[x].label == label)
             yield place, replace(arrows[place], label=times, count=count, operand=alike)
 
 
-def mark_operands(picture: Picture) -> list[Arrow]:
+def _mark_operands(picture: Picture) -> list[Arrow]:
     """Return the arrows; each has the place of its operand if the order of operands matters."""
     ordered = {box.id for box in picture.boxes if box.ordered}
     entering: dict[str, list[Arrow]] = {}
@@ -298,7 +298,7 @@ def mark_operands(picture: Picture) -> list[Arrow]:
     return found
 
 
-def operand_range(arrows: Iterable[Arrow]) -> str:
+def _operand_range(arrows: Iterable[Arrow]) -> str:
     """Write the places of the operands that one arrow stands for."""
     places = [arrow.operand for arrow in arrows]
     numbers = [int(place[:-2]) for place in places if place]
@@ -307,7 +307,7 @@ def operand_range(arrows: Iterable[Arrow]) -> str:
     return join_list(places, LONGEST_PLACES) if numbers else ""
 
 
-def tensor_identities(sources: Iterable[Source]) -> Tensors:
+def _tensor_identities(sources: Iterable[Source]) -> Tensors:
     """Return the identity of each leaf; that of a plain array is the object's id."""
     return tuple(
         (x.role, key(x.value) if isinstance(x.value, Tensor) else ("array", id(x.value)))
@@ -315,7 +315,7 @@ def tensor_identities(sources: Iterable[Source]) -> Tensors:
     )
 
 
-def leaf_name(leaf: Any) -> str:
+def _leaf_name(leaf: Any) -> str:
     """Return the name of a leaf, empty if it has none."""
     return clean_text(leaf.name or "", lines=1) if isinstance(leaf, Tensor) else "array"
 
@@ -328,7 +328,7 @@ def name_in_scope(leaf: Tensor, *around: Branch) -> str:
     return clean_text(name)
 
 
-def count_arrays(part: Part) -> int:
+def _count_arrays(part: Part) -> int:
     """Count the plain arrays that the operations of a part take."""
     return sum(
         not isinstance(x, Tensor) and not is_number(x)

@@ -49,7 +49,7 @@ def tensor_facts(tensor: Any, gradient: Any = None) -> Facts:
     ]
     if type(value) is not Absent:
         found.append(("value", describe_statistics(value)))
-        found += [("mean", text) for text in [mean_text(value)] if text]
+        found += [("mean", text) for text in [_mean_text(value)] if text]
     if gradient is not None:
         found.append(("gradient", describe_statistics(gradient)))
     if isinstance(tensor, Tensor) and isinstance(tensor.grad, np.ndarray | np.generic):
@@ -57,7 +57,7 @@ def tensor_facts(tensor: Any, gradient: Any = None) -> Facts:
     return [(label, clean_text(text, LONGEST)) for label, text in found if text]
 
 
-def mean_text(value: Any) -> str:
+def _mean_text(value: Any) -> str:
     """Return mean and deviation of real numbers, empty for others."""
     array = np.asarray(value)
     if array.size < 2 or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
@@ -83,20 +83,20 @@ def operation_facts(operation: Operation, results: bool = True) -> Facts:
     found += [("derivatives", f"∂{rules}".replace("  ∂", ", ∂"))] if rules else []
     found += [("recorded at", operation.line)] if operation.line else []
     if results:
-        found += result_facts(operation.outputs)
+        found += _result_facts(operation.outputs)
     return [(label, clean_text(text, LONGEST)) for label, text in found]
 
 
-def result_facts(made: tuple[Tensor, ...]) -> Facts:
+def _result_facts(made: tuple[Tensor, ...]) -> Facts:
     """Return the facts about the result of an operation; of several results, a line for each."""
     if len(made) == 1:
         return tensor_facts(made[0])
-    found = [(f"result :{y.index}", result_text(y)) for y in made[:MOST_RESULTS]]
+    found = [(f"result :{y.index}", _result_text(y)) for y in made[:MOST_RESULTS]]
     rest = len(made) - len(found)
     return [*found, ("more results", f"{rest}")] if rest else found
 
 
-def result_text(y: Tensor) -> str:
+def _result_text(y: Tensor) -> str:
     """Write statistics and dtype of a result, or its shape where there are no values."""
     value = y._value
     text = (
@@ -116,11 +116,11 @@ def part_facts(part: Part) -> Facts:
     if part.kind == "scope":
         found.append(("scope", scope_path(part.branch.scope)))
     found.append(("operations", join_list(type_counts, LONGEST_LIST)))
-    leaves = part_parameters(part)
+    leaves = _part_parameters(part)
     if leaves:
         size = sum(leaf.size for leaf in leaves)
         sizes = f"{format_count(len(leaves), 'tensor')}, {format_count(size, 'number')}"
-        found.append(("parameters", count_with_names(sizes, [leaf.name or "" for leaf in leaves])))
+        found.append(("parameters", _count_with_names(sizes, [leaf.name or "" for leaf in leaves])))
         grads = [leaf.grad for leaf in leaves if isinstance(leaf.grad, np.ndarray | np.generic)]
         grads = [g for g in grads if g.dtype.kind in NUMBERS]
         if grads:
@@ -148,13 +148,13 @@ def other_facts(view: OperationsView, of_parts: dict[str, Facts]) -> dict[str, F
 def list_facts(lists: dict[str, list[str]]) -> Facts:
     """Return the facts about the leaves that a box lists, without parameters."""
     return [
-        (label, count_with_names(format_count(len(names), "tensor"), names))
+        (label, _count_with_names(format_count(len(names), "tensor"), names))
         for label, names in lists.items()
         if label != "parameters"
     ]
 
 
-def count_with_names(count: str, names: Sequence[str]) -> str:
+def _count_with_names(count: str, names: Sequence[str]) -> str:
     """Write a count and then the names, as many as fit; leaves without a name are counted."""
     known = [clean_text(name, lines=1) for name in names if name]
     rest = len(names) - len(known)
@@ -163,7 +163,7 @@ def count_with_names(count: str, names: Sequence[str]) -> str:
     return f"{count}: {join_list(known, LONGEST_LIST)}" if known else count
 
 
-def part_parameters(part: Part) -> list[Tensor]:
+def _part_parameters(part: Part) -> list[Tensor]:
     """Return the trainable leaves that the operations of a part take, each once."""
     found = {
         x.serial: x

@@ -3,7 +3,7 @@
 A value from another phase becomes a leaf here, for instance a weight after its first update. A
 result that only gradients use becomes an output.
 
-`updated_leaves` finds which leaf a result of an update stands for. A program assigns only the last
+`_updated_leaves` finds which leaf a result of an update stands for. A program assigns only the last
 value of a leaf, so the values before it are found on the way there.
 """
 
@@ -36,12 +36,12 @@ def extract_forward(graph: Graph) -> Graph:
 
     Outputs that are computed from gradients are left out.
     """
-    if all(is_forward(operation) for operation in graph.operations):
+    if all(_is_forward(operation) for operation in graph.operations):
         return graph
     return ForwardMaker(graph).build()
 
 
-def is_forward(operation: Operation) -> bool:
+def _is_forward(operation: Operation) -> bool:
     """Return whether an operation belongs to the forward."""
     return operation.primitive is not set_leaf and operation.phase == "forward"
 
@@ -55,28 +55,28 @@ class ForwardMaker:
         self.whole_of: dict[int, int] = {}
         self.leaves: dict[Key, Tensor] = {}
         self.ends: dict[int, Any] = {}
-        self.users = phases_of_users(whole)
-        self.updated = updated_leaves(whole)
+        self.users = _phases_of_users(whole)
+        self.updated = _updated_leaves(whole)
 
     def build(self) -> Graph:
         """Return the graph."""
-        for operation in filter(is_forward, self.whole.operations):
-            self.copy_vertex(operation._record)
-        kept = [self.copy_tensor(y) for y in self.whole.outputs if self.is_kept(y)]
+        for operation in filter(_is_forward, self.whole.operations):
+            self._copy_vertex(operation._record)
+        kept = [self._copy_tensor(y) for y in self.whole.outputs if self._is_kept(y)]
         for y in kept:
             self.ends.pop(y.serial, None)
-        return Graph(*kept, *number_equal_names(list(map(self.make_output, self.ends.values()))))
+        return Graph(*kept, *_number_equal_names(list(map(self._make_output, self.ends.values()))))
 
-    def is_kept(self, y: Tensor) -> bool:
+    def _is_kept(self, y: Tensor) -> bool:
         """Return whether an output of the whole graph is an output of the forward."""
         return y.is_leaf or y.serial in self.vertices
 
-    def copy_vertex(self, vertex: Any) -> None:
+    def _copy_vertex(self, vertex: Any) -> None:
         """Copy a vertex of the forward; it is an end until another vertex takes its result."""
         made: Any = Record() if type(vertex) is Record else Tensor()
         for name in ("_primitive", "_params", "_scope", "_requires_grad"):
             setattr(made, name, getattr(vertex, name))
-        made._operands = tuple(map(self.copy_operand, vertex._operands))
+        made._operands = tuple(map(self._copy_operand, vertex._operands))
         made.serial = next(serials)
         if type(vertex) is Record:
             made.arrays = vertex.arrays
@@ -87,28 +87,28 @@ class ForwardMaker:
         self.vertices[vertex.serial] = self.ends[made.serial] = made
         self.whole_of[made.serial] = vertex.serial
 
-    def copy_operand(self, x: Any) -> Any:
+    def _copy_operand(self, x: Any) -> Any:
         """Return the copy of an operand; the vertex that made it is no longer an end."""
         if type(x) is not Tensor or not x.serial:
             return x
-        found = self.copy_tensor(x)
+        found = self._copy_tensor(x)
         self.ends.pop(found.serial, None)
         return found
 
-    def copy_tensor(self, x: Tensor) -> Tensor:
+    def _copy_tensor(self, x: Tensor) -> Tensor:
         """Return the copy of a tensor of the whole graph."""
         if x.is_leaf:
             return x
         vertex = self.vertices.get(x.serial)
         if vertex is None:
-            return self.make_leaf(x)
+            return self._make_leaf(x)
         if type(vertex) is not Record:
             return vertex
         found = vertex.output(x.index)
         found.name = x.name
         return found
 
-    def make_leaf(self, x: Tensor) -> Tensor:
+    def _make_leaf(self, x: Tensor) -> Tensor:
         """Return the leaf for a tensor that another phase makes; its name says which phase."""
         name = x.serial, x.index
         if name not in self.leaves:
@@ -126,7 +126,7 @@ class ForwardMaker:
             )
         return self.leaves[name]
 
-    def make_output(self, vertex: Any) -> Tensor:
+    def _make_output(self, vertex: Any) -> Tensor:
         """Return a result that only other phases take; its name says which."""
         found: Tensor = vertex.output(0) if type(vertex) is Record else vertex
         users = self.users.get(self.whole_of[vertex.serial], set())
@@ -135,7 +135,7 @@ class ForwardMaker:
         return found
 
 
-def number_equal_names(ends: list[Tensor]) -> list[Tensor]:
+def _number_equal_names(ends: list[Tensor]) -> list[Tensor]:
     """Number the ends that have equal names."""
     names = Counter(y.name for y in ends)
     seen: Counter[str] = Counter()
@@ -146,7 +146,7 @@ def number_equal_names(ends: list[Tensor]) -> list[Tensor]:
     return ends
 
 
-def phases_of_users(graph: Graph) -> dict[int, set[Phase]]:
+def _phases_of_users(graph: Graph) -> dict[int, set[Phase]]:
     """Return, for each operation, the phases whose operations take its results."""
     found: dict[int, set[Phase]] = {}
     for operation in graph.operations:
@@ -157,19 +157,19 @@ def phases_of_users(graph: Graph) -> dict[int, set[Phase]]:
     return found
 
 
-def updated_leaves(graph: Graph) -> dict[Key, tuple[Tensor, int]]:
+def _updated_leaves(graph: Graph) -> dict[Key, tuple[Tensor, int]]:
     """Return, for each new value of a leaf, that leaf and the number of the update.
 
     An optimizer opens a scope for each step; so the updates of one leaf have different scopes.
     """
     updates = [x for x in graph.operations if x.phase == "update" and not is_assignment(x)]
-    possible = find_possible_leaves(updates)
+    possible = _find_possible_leaves(updates)
     makers = {operation.outputs[0].serial: operation for operation in updates}
     found: dict[Key, tuple[Tensor, int]] = {}
     for operation in graph.operations:
         if is_assignment(operation):
             leaf, new = operation.inputs
-            ancestors = find_ancestors(new, makers)
+            ancestors = _find_ancestors(new, makers)
             versions = sorted(x for x in ancestors if key(leaf) in possible.get(x, NO_LEAVES))
             scopes = [scope_of(makers[serial]) for serial, _ in versions]
             steps = list(dict.fromkeys(map(id, scopes)))  # the scopes live as long as this list
@@ -179,7 +179,7 @@ def updated_leaves(graph: Graph) -> dict[Key, tuple[Tensor, int]]:
     return found
 
 
-def find_possible_leaves(updates: list[Operation]) -> dict[Key, Leaves]:
+def _find_possible_leaves(updates: list[Operation]) -> dict[Key, Leaves]:
     """Return, for each result of an update, the leaves of its shape that it was computed from."""
     found: dict[Key, Leaves] = {}
     rows: dict[Key, list[Leaves]] = {}
@@ -202,7 +202,7 @@ def find_possible_leaves(updates: list[Operation]) -> dict[Key, Leaves]:
     return found
 
 
-def find_ancestors(new: Tensor, makers: dict[int, Operation]) -> set[Key]:
+def _find_ancestors(new: Tensor, makers: dict[int, Operation]) -> set[Key]:
     """Return the tensors that a new value was computed from, by operations of updates only."""
     found: set[Key] = set()
     waiting = [new]

@@ -101,18 +101,18 @@ def compiled_picture(
         for when, graph in zip(STAGES, graphs, strict=True)
     )
     frames = {
-        caption: with_origins(
+        caption: _with_origins(
             graph_picture(graph, "operations", share, direction, None)[0], graph.origins
         )
         for caption, graph in zip(captions, graphs, strict=True)
     }
     name = clean_text(getattr(subject, "__name__", "") or "function")
-    return combine_pictures(
-        frames, title or f"{name} before and after the passes: {describe_changes(*graphs)}"
+    return _combine_pictures(
+        frames, title or f"{name} before and after the passes: {_describe_changes(*graphs)}"
     )
 
 
-def with_origins(picture: Picture, origins: Mapping[Any, Hashable]) -> Picture:
+def _with_origins(picture: Picture, origins: Mapping[Any, Hashable]) -> Picture:
     """Return a picture in which equal tensors of both programs have one identity."""
     boxes = [
         replace(box, tensors=tuple((role, origins.get(name, name)) for role, name in box.tensors))
@@ -121,7 +121,7 @@ def with_origins(picture: Picture, origins: Mapping[Any, Hashable]) -> Picture:
     return replace(picture, boxes=boxes)
 
 
-def describe_changes(before: Graph, after: Graph) -> str:
+def _describe_changes(before: Graph, after: Graph) -> str:
     """Write which types of operations became fewer or more, the largest change first."""
     counts = [Counter(op.type for op in graph.operations) for graph in (before, after)]
     moved = {name: counts[1][name] - counts[0][name] for name in counts[0] | counts[1]}
@@ -129,7 +129,7 @@ def describe_changes(before: Graph, after: Graph) -> str:
     return ", ".join(f"{name} {moved[name]:+d}".replace("-", "−") for name in changed) or "the same"
 
 
-def combine_pictures(frames: dict[str, Picture], title: str) -> Picture:
+def _combine_pictures(frames: dict[str, Picture], title: str) -> Picture:
     """Return one picture of several, each inside a cluster with its caption."""
     first = next(iter(frames.values()))
     whole = Picture(clean_text(title, 200), first.direction, first.ranksep)

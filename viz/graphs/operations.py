@@ -54,7 +54,7 @@ class OperationsView:
         self.outline = outline
         self.builder = Builder(outline, title, direction)
         self.sources = outline.sources()
-        self.users = find_users(outline)
+        self.users = _find_users(outline)
         self.box_of_part: dict[Part, str] = {}
         self.box_of_source: dict[Source, str] = {}
         self.box_of_leaf: dict[Key, str] = {}
@@ -74,14 +74,14 @@ class OperationsView:
     def build(self) -> None:
         """Add all boxes and arrows."""
         for part in self.outline.parts:
-            self.add_leaves(part)
-            self.box_of_part[part] = self.add_part(part)
-        self.box_of_output = [(y, self.add_output(y)) for y in self.outline.outputs]
+            self._add_leaves(part)
+            self.box_of_part[part] = self._add_part(part)
+        self.box_of_output = [(y, self._add_output(y)) for y in self.outline.outputs]
         for part in self.outline.parts:
-            self.add_arrows(part)
+            self._add_arrows(part)
         for y, box in self.box_of_output:
-            maker = self.box_of_maker(y)
-            output = self.output_at(maker, y)
+            maker = self._box_of_maker(y)
+            output = self._output_at(maker, y)
             self.builder.add_arrow(maker, box, output_index(y, y.op), output=output)
         if self.outline.more_outputs:
             self.add_more_outputs()
@@ -90,7 +90,7 @@ class OperationsView:
         """Add the box that counts the outputs that are not drawn, and the arrows to it."""
         outputs = self.outline.more_outputs
         box = self.builder.add_more_outputs(outputs)
-        for maker in dict.fromkeys(map(self.box_of_maker, outputs)):
+        for maker in dict.fromkeys(map(self._box_of_maker, outputs)):
             self.builder.add_arrow(maker, box)
 
     def outside_operands(self, part: Part) -> Iterator[tuple[Operation, int, Any]]:
@@ -103,7 +103,7 @@ class OperationsView:
                 elif self.outline.part_of(x) is not part:
                     yield operation, position, x
 
-    def add_leaves(self, part: Part) -> None:
+    def _add_leaves(self, part: Part) -> None:
         """Add boxes for the leaves that no part before has taken; if they are many, count them."""
         fresh: dict[Source, tuple[int, int] | None] = {}
         for operation, position, x in self.outside_operands(part):
@@ -111,24 +111,24 @@ class OperationsView:
                 fresh[Source(x, [part])] = operation.serial, position
                 continue
             source = self.sources.get((part, key(x)))
-            if source is not None and not self.has_box(source):
+            if source is not None and not self._has_box(source):
                 fresh[source] = None
         sources = list(fresh)
         shown = len(sources) if len(sources) <= MOST_LEAVES else SHOWN_LEAVES
         for source in sources[:shown]:
-            self.remember_box(source, fresh[source], self.builder.add_leaf(source))
-        for rest in self.group_alike(sources[shown:]):
+            self._remember_box(source, fresh[source], self.builder.add_leaf(source))
+        for rest in self._group_alike(sources[shown:]):
             if len(rest) == 1:
-                self.remember_box(rest[0], fresh[rest[0]], self.builder.add_leaf(rest[0]))
+                self._remember_box(rest[0], fresh[rest[0]], self.builder.add_leaf(rest[0]))
                 continue
             inside = rest[0].around(self.outline.tree.root)
             box = self.builder.add_leaf_group(rest, rest[0].role, inside)
             self.lumps.add(box)
             self.leaves_of_lump[box] = [key(x.value) for x in rest if isinstance(x.value, Tensor)]
             for source in rest:
-                self.remember_box(source, fresh[source], box)
+                self._remember_box(source, fresh[source], box)
 
-    def group_alike(self, sources: list[Source]) -> list[list[Source]]:
+    def _group_alike(self, sources: list[Source]) -> list[list[Source]]:
         """Divide leaves into groups that one box may count: the same parts take all of them.
 
         So an arrow from the box of a group stands for each leaf. Parameters come first.
@@ -139,11 +139,11 @@ class OperationsView:
             found.setdefault((source.role, users), []).append(source)
         return sorted(found.values(), key=lambda group: group[0].role != "parameter")
 
-    def has_box(self, source: Source) -> bool:
+    def _has_box(self, source: Source) -> bool:
         """Return whether a leaf is drawn or counted already."""
         return source in self.box_of_source or source in self.lump_of_source
 
-    def remember_box(self, source: Source, array: tuple[int, int] | None, box: str) -> None:
+    def _remember_box(self, source: Source, array: tuple[int, int] | None, box: str) -> None:
         """Remember the box of a leaf; `array` is the operation and position of a plain array."""
         if array is not None:
             self.arrays[array] = box
@@ -162,14 +162,14 @@ class OperationsView:
         }
         return {box: held[name] for name, box in self.arrays.items() if box not in self.lumps}
 
-    def add_part(self, part: Part) -> str:
+    def _add_part(self, part: Part) -> str:
         """Add the box of a part."""
         if part.kind == "earlier":
             return self.builder.add_earlier(part)
         if part.kind == "operation":
             (operation,) = part.operations
             if is_assignment(operation):
-                return self.add_changed(part, operation.outputs[0])
+                return self._add_changed(part, operation.outputs[0])
             return self.builder.add_box(
                 ROLES[operation.phase],
                 operation_label(operation),
@@ -186,14 +186,14 @@ class OperationsView:
             clean_text(part.branch.caption),
             count,
             *lines,
-            tooltip=self.contents_tooltip(part),
+            tooltip=self._contents_tooltip(part),
             inside=part.around,
             tensors=self.builder.listed_identities(part),
         )
         self.builder.lists[box] = found
         return box
 
-    def add_changed(self, part: Part, leaf: Tensor) -> str:
+    def _add_changed(self, part: Part, leaf: Tensor) -> str:
         """Add the box of a leaf after the step: its name and shape."""
         before = leaf.op.inputs[0] if leaf.op else leaf
         name = clean_text(
@@ -209,7 +209,7 @@ class OperationsView:
             tensors=(("updated", key(before)),),
         )
 
-    def contents_tooltip(self, part: Part) -> str:
+    def _contents_tooltip(self, part: Part) -> str:
         """Return the tooltip of a folded scope: its operations and its parameters."""
         types = Counter(operation.type for operation in part.operations)
         half = LONGEST_TOOLTIP // 2
@@ -225,7 +225,7 @@ class OperationsView:
         leaves = [f"{n} {value_or_shape(x)}".rstrip() for n, x in zip(names, inside, strict=True)]
         return "\n".join(filter(None, (types_text, join_list(leaves, half, "\n"))))
 
-    def add_output(self, y: Tensor) -> str:
+    def _add_output(self, y: Tensor) -> str:
         """Add the box of an output: name, value or shape."""
         name = clean_text(y.name) if y.name else "output"
         tooltip = f"output, {y.dtype}, shape {y.shape}"
@@ -233,17 +233,17 @@ class OperationsView:
             "output", name, value_or_shape(y), tooltip=tooltip, tensors=(("output", key(y)),)
         )
 
-    def box_of_maker(self, y: Tensor) -> str:
+    def _box_of_maker(self, y: Tensor) -> str:
         """Return the box that an output comes from; add one for a leaf that has none yet."""
         part = self.outline.part_of(y)
         if part is not None:
             return self.box_of_part[part]
         if key(y) not in self.box_of_leaf:
             source = Source(y, [Part("operation", self.outline.tree.root)])
-            self.remember_box(source, None, self.builder.add_leaf(source))
+            self._remember_box(source, None, self.builder.add_leaf(source))
         return self.box_of_leaf[key(y)]
 
-    def add_arrows(self, part: Part) -> None:
+    def _add_arrows(self, part: Part) -> None:
         """Add the arrows into a part, in the order of operands.
 
         An operation has one arrow for each operand, also from the box of left-out operations. A
@@ -255,18 +255,18 @@ class OperationsView:
             lumps |= {box for other, box in self.box_of_part.items() if other.kind == "earlier"}
         seen: set[Key | str] = set()
         for operation, position, x in self.outside_operands(part):
-            tail, label = self.arrow_start(part, operation, position, x)
+            tail, label = self._arrow_start(part, operation, position, x)
             if tail is None:
                 continue
             lump = tail in lumps
             once = key(x) if isinstance(x, Tensor) and not lump else tail
             if once in seen and (lump or part.kind != "operation"):
                 continue
-            output = self.output_at(tail, x)
+            output = self._output_at(tail, x)
             self.builder.add_arrow(tail, head, label, again=once in seen, output=output)
             seen.add(once)
 
-    def output_at(self, tail: str, x: Any) -> int:
+    def _output_at(self, tail: str, x: Any) -> int:
         """Return the index of the result that an arrow carries, 0 for a leaf.
 
         The results of a fold are numbered in the order in which they are taken.
@@ -279,7 +279,7 @@ class OperationsView:
         known = self.results_of_fold.setdefault(tail, {})
         return known.setdefault(key(x), len(known))
 
-    def arrow_start(
+    def _arrow_start(
         self, part: Part, operation: Operation, position: int, x: Any
     ) -> tuple[str | None, str]:
         """Return the box where an arrow starts, and its label; None for a listed leaf."""
@@ -303,13 +303,13 @@ class TensorsView(OperationsView):
         super().__init__(*args)
         self.box_of_result: dict[Key, str] = {}
 
-    def arrow_start(
+    def _arrow_start(
         self, part: Part, operation: Operation, position: int, x: Any
     ) -> tuple[str | None, str]:
         """Return the box of a result as the start; a part that takes it first adds that box."""
         before = self.outline.part_of(x) if isinstance(x, Tensor) else None
         if before is None or before.kind == "earlier":
-            return super().arrow_start(part, operation, position, x)
+            return super()._arrow_start(part, operation, position, x)
         return self.result(x, before), ""
 
     def result(self, x: Tensor, before: Part) -> str:
@@ -322,12 +322,12 @@ class TensorsView(OperationsView):
                 "tensor", clean_text(x.name or ""), shown, tooltip=tooltip, inside=before.around
             )
             maker = self.box_of_part[before]
-            output = self.output_at(maker, x)
+            output = self._output_at(maker, x)
             self.builder.add_arrow(maker, found, output_index(x, x.op), output=output)
         return found
 
 
-def find_users(outline: Outline) -> dict[Key, tuple[int, ...]]:
+def _find_users(outline: Outline) -> dict[Key, tuple[int, ...]]:
     """Return, for each leaf, the places of the parts that take or list it.
 
     A leaf that is also an output has a negative place for each output.

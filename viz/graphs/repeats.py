@@ -56,16 +56,16 @@ def fold_repeats(parts: list[Part], limit: int, *, crowded: bool) -> list[Part]:
         return parts
     found: list[Part] = []
     place = 0
-    for run in find_runs(signatures(parts), LONGEST_PERIOD if crowded else 1):
-        if is_worth_joining(parts, run, crowded):
-            inner = without_ends(run, limit) if parts[run.start].kind == "operation" else run
+    for run in _find_runs(signatures(parts), LONGEST_PERIOD if crowded else 1):
+        if _is_worth_joining(parts, run, crowded):
+            inner = _without_ends(run, limit) if parts[run.start].kind == "operation" else run
             found += parts[place : inner.start]
-            found.append(join_run(parts, inner))
+            found.append(_join_run(parts, inner))
             place = inner.end
     return [*found, *parts[place:]]
 
 
-def without_ends(run: Run, limit: int) -> Run:
+def _without_ends(run: Run, limit: int) -> Run:
     """Return a run of operations without its first and last round if they are short.
 
     These two rounds are then drawn.
@@ -78,16 +78,16 @@ def without_ends(run: Run, limit: int) -> Run:
 def signatures(parts: list[Part]) -> np.ndarray:
     """Return a number for each part, equal for parts that are alike and stand in one scope."""
     numbers: dict[tuple[object, ...], int] = {}
-    return np.array([numbers.setdefault(signature(part), len(numbers)) for part in parts])
+    return np.array([numbers.setdefault(_signature(part), len(numbers)) for part in parts])
 
 
-def signature(part: Part) -> tuple[object, ...]:
+def _signature(part: Part) -> tuple[object, ...]:
     """Return the signature of a part: scope, name without number, operations."""
     name = NUMBER.sub("", part.branch.caption) if part.kind == "scope" else ""
     return (part.around, part.kind, name, *(operation.type for operation in part.operations))
 
 
-def find_runs(kinds: np.ndarray, longest: int) -> list[Run]:
+def _find_runs(kinds: np.ndarray, longest: int) -> list[Run]:
     """Return the runs in order; short periods win, and no run overlaps another."""
     best: dict[int, Run] = {}
     covered = np.zeros(len(kinds), bool)
@@ -104,7 +104,7 @@ def find_runs(kinds: np.ndarray, longest: int) -> list[Run]:
     return [best[start] for start in sorted(best)]
 
 
-def is_worth_joining(parts: list[Part], run: Run, crowded: bool) -> bool:
+def _is_worth_joining(parts: list[Part], run: Run, crowded: bool) -> bool:
     """Return whether a run becomes one box.
 
     Its operations must follow each other without others in between, and the box must save enough.
@@ -121,11 +121,11 @@ def is_worth_joining(parts: list[Part], run: Run, crowded: bool) -> bool:
     )
 
 
-def join_run(parts: list[Part], run: Run) -> Part:
+def _join_run(parts: list[Part], run: Run) -> Part:
     """Join a run to one part; its caption names the parts of a round and counts the rounds."""
     members = parts[run.start : run.end]
     first = members[0]
-    names = [part_name(part) for part in members[: run.period]]
+    names = [_part_name(part) for part in members[: run.period]]
     round_text = clean_text(
         "  ".join(names[:MOST_NAMES]) + ("  …" if len(names) > MOST_NAMES else "")
     )
@@ -136,7 +136,7 @@ def join_run(parts: list[Part], run: Run) -> Part:
     return Part("scope", branch, operations, members)
 
 
-def part_name(part: Part) -> str:
+def _part_name(part: Part) -> str:
     """Return the name of a part in the caption of a round."""
     if part.kind == "scope":
         return NUMBER.sub("", part.branch.caption) or part.branch.caption

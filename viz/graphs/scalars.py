@@ -85,10 +85,10 @@ class ScalarView:
             if part.kind == "earlier":
                 self.add_earlier(part)
             else:
-                self.add_operation(part)
+                self._add_operation(part)
         for y in self.outline.graph.outputs:
             if y.is_leaf:
-                self.add_leaf_output(y)
+                self._add_leaf_output(y)
         self.add_more_outputs()
         return self.builder.finish()
 
@@ -102,7 +102,7 @@ class ScalarView:
             if isinstance(x, Tensor) and self.outline.part_of(x) is not part
         }
         tails = [
-            self.boxes.get(name) or self.ensure_leaf(x, None)
+            self.boxes.get(name) or self._ensure_leaf(x, None)
             for name, x in outside.items()
             if name not in listed
         ]
@@ -122,11 +122,11 @@ class ScalarView:
             for tail in dict.fromkeys(self.boxes[key(y)] for y in hidden):
                 self.builder.add_arrow(tail, box)
 
-    def add_operation(self, part: Part) -> None:
+    def _add_operation(self, part: Part) -> None:
         """Add an operation's leaves, its circle, its results, and the arrows between them."""
         (operation,) = part.operations
         tails = [
-            self.boxes.get(key(x)) or self.ensure_leaf(x, part)
+            self.boxes.get(key(x)) or self._ensure_leaf(x, part)
             for x in operands(operation)
             if isinstance(x, Tensor)
         ]
@@ -150,7 +150,7 @@ class ScalarView:
             self.boxes[key(y)] = box
             self.builder.add_arrow(circle, box, output=y.index)
 
-    def ensure_leaf(self, tensor: Tensor, part: Part | None) -> str:
+    def _ensure_leaf(self, tensor: Tensor, part: Part | None) -> str:
         """Return the box of a leaf; add it if it is missing."""
         if key(tensor) not in self.boxes:
             role = Source(tensor, []).role
@@ -162,12 +162,12 @@ class ScalarView:
             )
         return self.boxes[key(tensor)]
 
-    def add_leaf_output(self, y: Tensor) -> None:
+    def _add_leaf_output(self, y: Tensor) -> None:
         """Add the output box of a leaf that is an output; its gradient is in the leaf's box."""
         name = self.names.get(key(y)) or y.name
         fields = [Cell(clean_text(name), "name")] if name else []
         cells = (*fields, number_cell("data", y.data))
-        tail = self.ensure_leaf(y, None)
+        tail = self._ensure_leaf(y, None)
         box = self.builder.add_box("output", cells=cells, tensors=(("output", key(y)),))
         self.builder.add_arrow(tail, box)
 
@@ -180,22 +180,22 @@ class ScalarView:
             fields.append(Cell("changed", "changed"))
         if self.gradients is not None and tensor.requires_grad:
             gradient = self.gradients.get(key(tensor), 0.0)
-            fields.append(with_accumulated(number_cell("grad", gradient), tensor))
+            fields.append(_with_accumulated(number_cell("grad", gradient), tensor))
         return tuple(fields)
 
 
-def with_accumulated(cell: Cell, tensor: Tensor) -> Cell:
+def _with_accumulated(cell: Cell, tensor: Tensor) -> Cell:
     """Return the field of a gradient, with the content of `.grad` if that is another number.
 
     Calls of backward() add up in `.grad`; the picture shows the derivative of its output.
     """
     if not isinstance(tensor.grad, np.ndarray | np.generic):
         return cell
-    held = format_gradient(tensor.grad)
+    held = _format_gradient(tensor.grad)
     return cell if cell.text == f"grad {held}" else Cell(f"{cell.text}, .grad {held}", cell.kind)
 
 
-def format_gradient(held: Any) -> str:
+def _format_gradient(held: Any) -> str:
     """Write the content of `.grad` in few words; users may assign anything to it."""
     if held.dtype.kind not in NUMBERS:
         return str(held.dtype)

@@ -53,9 +53,9 @@ class Branch:
     @property
     def path(self) -> str:
         """The names from the outermost scope to this one, joined by `/`."""
-        return "/".join(reversed([branch.caption for branch in self.ancestors()]))
+        return "/".join(reversed([branch.caption for branch in self._ancestors()]))
 
-    def ancestors(self) -> list[Branch]:
+    def _ancestors(self) -> list[Branch]:
         """Return the scope and those around it, without the root."""
         found = []
         branch = self
@@ -128,7 +128,7 @@ class ScopeTree:
             self._of_scope[scope] = branch
         return branch
 
-    def paths_too_deep(self) -> list[str]:
+    def _paths_too_deep(self) -> list[str]:
         """Return the paths of the scopes that are nested too deep to be drawn open."""
         return [
             scope_path(scope)
@@ -153,15 +153,15 @@ class ScopeTree:
         for (depth, _), group in groups.items():
             depths.setdefault(depth, []).append(group)
         for depth in sorted(depths, reverse=True):
-            for group in sorted(depths[depth], key=boxes_saved, reverse=True):
+            for group in sorted(depths[depth], key=_boxes_saved, reverse=True):
                 if self.root.visible <= limit:
                     return
-                if boxes_saved(group):
+                if _boxes_saved(group):
                     for branch in group:
                         branch.fold()
 
 
-def boxes_saved(group: list[Branch]) -> int:
+def _boxes_saved(group: list[Branch]) -> int:
     """Count the boxes that disappear when these scopes fold."""
     return sum(branch.visible - 1 for branch in group)
 
@@ -183,21 +183,23 @@ def apply_open(wanted: Open, tree: ScopeTree) -> frozenset[Branch]:
     if wanted is None:
         return frozenset()
     if isinstance(wanted, bool) or (isinstance(wanted, int) and wanted < 0):
-        raise bad_open_error(wanted)
+        raise _bad_open_error(wanted)
     if isinstance(wanted, int):
         said: dict[Branch, bool | None] = {b: b.depth <= wanted for b in tree.branches}
     elif callable(wanted):
         said = {b: wanted(b.path) for b in tree.branches}
     else:
-        said = dict.fromkeys(match_scopes(wanted, tree), True)
-    kept = frozenset(around for branch, yes in said.items() if yes for around in branch.ancestors())
+        said = dict.fromkeys(_match_scopes(wanted, tree), True)
+    kept = frozenset(
+        around for branch, yes in said.items() if yes for around in branch._ancestors()
+    )
     for branch, yes in said.items():
         if yes is False and branch not in kept:
             branch.fold()
     return kept
 
 
-def match_scopes(wanted: Any, tree: ScopeTree) -> list[Branch]:
+def _match_scopes(wanted: Any, tree: ScopeTree) -> list[Branch]:
     """Return the scopes with these paths.
 
     Raises:
@@ -205,33 +207,35 @@ def match_scopes(wanted: Any, tree: ScopeTree) -> list[Branch]:
     """
     patterns = [wanted] if isinstance(wanted, str) else wanted
     if not isinstance(patterns, Iterable):
-        raise bad_open_error(wanted)
+        raise _bad_open_error(wanted)
     patterns = list(patterns)
     if not all(isinstance(pattern, str) for pattern in patterns):
-        raise bad_open_error(wanted)
+        raise _bad_open_error(wanted)
     paths = {branch: branch.path for branch in tree.branches}
     found: list[Branch] = []
     for pattern in patterns:
         matching = [b for b, path in paths.items() if path == pattern or fnmatchcase(path, pattern)]
         if not matching:
-            if any(path == pattern or fnmatchcase(path, pattern) for path in tree.paths_too_deep()):
+            if any(
+                path == pattern or fnmatchcase(path, pattern) for path in tree._paths_too_deep()
+            ):
                 raise PictureError(
                     f"open={pattern!r:.60}: this scope is nested too deep to be drawn open; scopes "
                     f"down to depth {DEEPEST} can be, so name one of those around it"
                 )
-            raise PictureError(no_scope_text(pattern, list(dict.fromkeys(paths.values()))))
+            raise PictureError(_no_scope_text(pattern, list(dict.fromkeys(paths.values()))))
         found += matching
     return found
 
 
-def no_scope_text(pattern: str, paths: list[str]) -> str:
+def _no_scope_text(pattern: str, paths: list[str]) -> str:
     """Return the message that no scope has this path, with the paths that exist."""
     near = get_close_matches(pattern, paths, 3, 0.4) or paths[:5]
     listed = ", ".join(f"{path:.60}" for path in near) or "none; name parts with am.scope"
     return f"open={pattern!r:.60}: no scope of the graph has this path; there is {listed}"
 
 
-def bad_open_error(wanted: Any) -> PictureError:
+def _bad_open_error(wanted: Any) -> PictureError:
     """Return the error for a value that `open=` does not take."""
     return PictureError(
         f"open={wanted!r:.60} is not known; expected a path as 'mlp/dense_2' or 'block_*', a list "

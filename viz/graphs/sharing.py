@@ -28,10 +28,10 @@ def describe_sharing(part: Part, outline: Outline) -> list[str]:
     shared = 0
     for leaf in listed:
         users = [
-            x for x in outline.users(leaf) if x is not part and part_phase(x) == part_phase(part)
+            x for x in outline.users(leaf) if x is not part and _part_phase(x) == _part_phase(part)
         ]
         others |= {
-            fold_caption(x, part) if x.kind != "operation" else BOXES_OUTSIDE: None for x in users
+            _fold_caption(x, part) if x.kind != "operation" else BOXES_OUTSIDE: None for x in users
         }
         shared += bool(users)
     if not shared:
@@ -43,12 +43,12 @@ def describe_sharing(part: Part, outline: Outline) -> list[str]:
     return [f"{some}shared with {others_text}"]
 
 
-def part_phase(part: Part) -> str:
+def _part_phase(part: Part) -> str:
     """Return the phase of a training step that a part belongs to."""
     return part.operations[0].phase
 
 
-def fold_caption(part: Part, other: Part) -> str:
+def _fold_caption(part: Part, other: Part) -> str:
     """Return the caption of a fold, or its path if another fold has the same caption."""
     if part.kind == "earlier":
         return "what is left out"

@@ -109,9 +109,9 @@ def read_network(model: Any, sample: Any = None) -> Network:
     if isinstance(model, Network):
         return model
     layers: list[DenseLayer] = []
-    x = first = None if sample is None else sample_row(sample)
-    for part in list_parts(model):
-        for layer in [read_dense(part, x)] if is_dense(part) else record_layers(part, x):
+    x = first = None if sample is None else _sample_row(sample)
+    for part in _list_parts(model):
+        for layer in [_read_dense(part, x)] if _is_dense(part) else _record_layers(part, x):
             x = layer.made
             if layer.weight is not None:
                 layers.append(layer)
@@ -122,7 +122,7 @@ def read_network(model: Any, sample: Any = None) -> Network:
                     "viz.render(model(x), path)"
                 )
             elif layers:
-                activation = join_activations(layers[-1].activation, layer.activation)
+                activation = _join_activations(layers[-1].activation, layer.activation)
                 layers[-1] = replace(layers[-1], activation=activation, made=x)
     if not layers:
         raise PictureError(
@@ -134,7 +134,7 @@ def read_network(model: Any, sample: Any = None) -> Network:
     return Network(tuple(layers), tuple(clean_text(str(name), 8) for name in names), first)
 
 
-def sample_row(sample: Any) -> Any:
+def _sample_row(sample: Any) -> Any:
     """Return a sample as one row of numbers.
 
     Raises:
@@ -149,13 +149,13 @@ def sample_row(sample: Any) -> Any:
     return found.reshape(1, -1).astype(np.float64)
 
 
-def list_parts(model: Any) -> Iterator[Any]:
+def _list_parts(model: Any) -> Iterator[Any]:
     """Yield the parts of lists and of objects with `layers`, in order; a module is one part."""
     stack = [model]
     opened: set[int] = set()
     while stack:
         part = stack.pop()
-        inner = None if isinstance(part, Module) or is_dense(part) else parts_of(part)
+        inner = None if isinstance(part, Module) or _is_dense(part) else _parts_of(part)
         if inner is None:
             yield part
         elif id(part) not in opened:  # a container may hold itself
@@ -163,21 +163,21 @@ def list_parts(model: Any) -> Iterator[Any]:
             stack.extend(reversed(inner))
 
 
-def parts_of(part: Any) -> list[Any] | None:
+def _parts_of(part: Any) -> list[Any] | None:
     """Return the parts of a container, None for anything else."""
     inner = part if isinstance(part, list | tuple) else getattr(part, "layers", None)
     return list(inner) if isinstance(inner, list | tuple) else None
 
 
-def record_layers(part: Any, x: Any) -> Iterator[DenseLayer]:
+def _record_layers(part: Any, x: Any) -> Iterator[DenseLayer]:
     """Yield the layers of a module; a layer without a weight is an activation."""
     if not isinstance(part, Module):
-        yield read_activation(part, x)
+        yield _read_activation(part, x)
         return
     layer: DenseLayer | None = None
     if not any(parameter.ndim == 2 for parameter in part.parameters()):
         return
-    for one in read_chain(part, x):
+    for one in _read_chain(part, x):
         made = None if x is None else one.made
         if one.kind == "bias" and layer is not None:
             layer = replace(layer, bias=one.value, made=made)
@@ -186,27 +186,27 @@ def record_layers(part: Any, x: Any) -> Iterator[DenseLayer]:
             yield layer
         layer = DenseLayer(one.value, made=made) if one.kind == "weight" else None
         if one.kind == "activation":
-            yield DenseLayer(None, activation=activation_name(one.value), made=made)
+            yield DenseLayer(None, activation=_activation_name(one.value), made=made)
     if layer is not None:
         yield layer
 
 
-def join_activations(activation: str, following: str) -> str:
+def _join_activations(activation: str, following: str) -> str:
     """Write two activations, one after the other."""
     return clean_text(", ".join(filter(None, (activation, following))), 32)
 
 
-def is_dense(part: Any) -> bool:
+def _is_dense(part: Any) -> bool:
     """Return whether a part is a fully connected layer."""
     weight = None if isinstance(part, Module) else getattr(part, "weight", None)
     return weight is not None and np.ndim(getattr(weight, "data", weight)) == 2
 
 
-def read_dense(layer: Any, x: Any) -> DenseLayer:
+def _read_dense(layer: Any, x: Any) -> DenseLayer:
     """Read a dense layer, and apply it to the values of the layer before."""
     bias = getattr(layer, "bias", None)
     activation = getattr(layer, "activation", None)
-    weight, bias = array_of(layer.weight), None if bias is None else array_of(bias)
+    weight, bias = _array_of(layer.weight), None if bias is None else _array_of(bias)
     made = None
     if x is not None:
         if x.shape[1] != weight.shape[0]:
@@ -214,11 +214,11 @@ def read_dense(layer: Any, x: Any) -> DenseLayer:
                 f"a layer takes {weight.shape[0]} values, and gets {x.shape[1]}; sample= must have "
                 "as many numbers as the first layer takes, and each layer must fit the next"
             )
-        made = apply_activation(activation, x @ weight + (0 if bias is None else np.ravel(bias)))
-    return DenseLayer(weight, bias, activation_name(activation), made)
+        made = _apply_activation(activation, x @ weight + (0 if bias is None else np.ravel(bias)))
+    return DenseLayer(weight, bias, _activation_name(activation), made)
 
 
-def apply_activation(activation: Any, z: Any) -> Any:
+def _apply_activation(activation: Any, z: Any) -> Any:
     """Apply an activation, given by name or as a function, to a row of numbers.
 
     Raises:
@@ -233,12 +233,12 @@ def apply_activation(activation: Any, z: Any) -> Any:
         raise PictureError(said) from error
 
 
-def array_of(tensor: Any) -> Any:
+def _array_of(tensor: Any) -> Any:
     """Return a tensor's array, or an array as it is."""
     return tensor if isinstance(tensor, np.ndarray) else np.asarray(getattr(tensor, "data", tensor))
 
 
-def activation_name(activation: Any) -> str:
+def _activation_name(activation: Any) -> str:
     """Return the name or symbol of an activation given as text or function."""
     if activation is None:
         return ""
@@ -246,16 +246,16 @@ def activation_name(activation: Any) -> str:
     return clean_text(SYMBOLS.get(name, "function" if name == "<lambda>" else name), 16)
 
 
-def read_activation(part: Any, x: Any) -> DenseLayer:
+def _read_activation(part: Any, x: Any) -> DenseLayer:
     """Read an activation between two layers; Dropout and similar layers have no name."""
     name = type(part).__name__.lower()
     if isinstance(part, str) or hasattr(part, "__name__"):
-        made = None if x is None else apply_activation(part, x)
-        return DenseLayer(None, activation=activation_name(part), made=made)
+        made = None if x is None else _apply_activation(part, x)
+        return DenseLayer(None, activation=_activation_name(part), made=made)
     if name not in ACTIVATIONS:
         return DenseLayer(None, made=x)
-    made = None if x is None else apply_activation(part if callable(part) else name, x)
-    return DenseLayer(None, activation=activation_name(name), made=made)
+    made = None if x is None else _apply_activation(part if callable(part) else name, x)
+    return DenseLayer(None, activation=_activation_name(name), made=made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +279,7 @@ class BrokenChain(Exception):
     """A recording is not a chain; the message says where it is not."""
 
 
-def read_chain(module: Module, sample: Any = None) -> list[ChainStep]:
+def _read_chain(module: Module, sample: Any = None) -> list[ChainStep]:
     """Return the weights, biases and activations of a module in the order in which they act.
 
     Args:
@@ -290,11 +290,11 @@ def read_chain(module: Module, sample: Any = None) -> list[ChainStep]:
         PictureError: if it is not a chain of these, or cannot be run.
     """
     try:
-        x, y = run_copy(module, sample)
+        x, y = _run_copy(module, sample)
         found: list[ChainStep] = []
         graph = Graph(y)
         while key(y) != key(x):
-            found.append(replace(read_chain_step(y, graph, x), made=y.data))
+            found.append(replace(_read_chain_step(y, graph, x), made=y.data))
             y = found[-1].taken
     except BrokenChain as error:
         raise PictureError(
@@ -304,14 +304,14 @@ def read_chain(module: Module, sample: Any = None) -> list[ChainStep]:
     return found[::-1]
 
 
-def run_copy(module: Module, sample: Any = None) -> tuple[Tensor, Tensor]:
+def _run_copy(module: Module, sample: Any = None) -> tuple[Tensor, Tensor]:
     """Run a copy of a module once, on zeros or a sample; return its input and its output."""
     try:
         copy = deepcopy(module)
     except Exception as error:
         raise BrokenChain(f"it cannot be copied for a trial run ({error!s:.100})") from error
     Module.train(copy, False)  # also if a subclass defines another `eval`
-    hide_functions(copy)
+    _hide_functions(copy)
     weights = [p for p in copy.parameters() if p.ndim == 2]
     said: Any = "it has no weights"
     for width, dtype in dict.fromkeys((w.shape[0], w.dtype) for w in weights):
@@ -332,16 +332,16 @@ def run_copy(module: Module, sample: Any = None) -> tuple[Tensor, Tensor]:
     raise BrokenChain(said)
 
 
-def hide_functions(module: Module) -> None:
+def _hide_functions(module: Module) -> None:
     """Wrap the functions among the layers of a module in scopes with their names."""
     for inner in module.modules():
         if isinstance(inner, Dense) and callable(inner.activation):
-            inner.activation = wrap_in_scope(inner.activation)
+            inner.activation = _wrap_in_scope(inner.activation)
         if isinstance(inner, Sequential):
-            inner.layers = [x if isinstance(x, Module) else wrap_in_scope(x) for x in inner.layers]
+            inner.layers = [x if isinstance(x, Module) else _wrap_in_scope(x) for x in inner.layers]
 
 
-def wrap_in_scope(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _wrap_in_scope(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Return a function that runs in a scope with its name."""
 
     def call_in_scope(x: Any) -> Any:
@@ -351,7 +351,7 @@ def wrap_in_scope(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return call_in_scope
 
 
-def read_chain_step(y: Tensor, graph: Graph, start: Tensor) -> ChainStep:
+def _read_chain_step(y: Tensor, graph: Graph, start: Tensor) -> ChainStep:
     """Return the last step before a tensor, in the graph of a run with this input.
 
     Raises:
@@ -360,23 +360,23 @@ def read_chain_step(y: Tensor, graph: Graph, start: Tensor) -> ChainStep:
     operation = y.op
     if operation is None:
         raise BrokenChain("its output does not come from its input, or comes from more than it")
-    block = function_scope(operation)
+    block = _function_scope(operation)
     if block is not None:
-        name, entering = block.name.removeprefix(FUNCTION_SCOPE), scope_input(block, graph, start)
-        return ChainStep("activation", name, refuse_new_shape(name, entering, y))
+        name, entering = block.name.removeprefix(FUNCTION_SCOPE), _scope_input(block, graph, start)
+        return ChainStep("activation", name, _refuse_new_shape(name, entering, y))
     taken = operands(operation)
     tensors = [x for x in taken if isinstance(x, Tensor)]
     if len(tensors) == 2 and all(isinstance(x, Tensor) for x in taken):
         left, right = tensors
-        return weight_or_bias(operation, left, right, start)
+        return _weight_or_bias(operation, left, right, start)
     if len(tensors) != 1 or not all(is_number(x) for x in taken if x is not tensors[0]):
         raise BrokenChain(f"{operation.name} takes more than one value")
     return ChainStep(
-        "activation", operation_label(operation), refuse_new_shape(operation.name, tensors[0], y)
+        "activation", operation_label(operation), _refuse_new_shape(operation.name, tensors[0], y)
     )
 
 
-def refuse_new_shape(name: str, x: Tensor, y: Tensor) -> Tensor:
+def _refuse_new_shape(name: str, x: Tensor, y: Tensor) -> Tensor:
     """Return the input of an activation.
 
     Raises:
@@ -387,19 +387,19 @@ def refuse_new_shape(name: str, x: Tensor, y: Tensor) -> Tensor:
     return x
 
 
-def weight_or_bias(operation: Operation, left: Tensor, right: Tensor, start: Tensor) -> ChainStep:
+def _weight_or_bias(operation: Operation, left: Tensor, right: Tensor, start: Tensor) -> ChainStep:
     """Return the step `x @ weight` or `z + bias`; the sum may be written in either order."""
-    if operation.type == "matmul" and existed_before(right, start) and right.ndim == 2:
+    if operation.type == "matmul" and _existed_before(right, start) and right.ndim == 2:
         return ChainStep("weight", right.data, left)
     if operation.type == "add":
-        z, bias = (right, left) if existed_before(left, start) else (left, right)
+        z, bias = (right, left) if _existed_before(left, start) else (left, right)
         made_by = z.op.type if z.op is not None else ""
-        if existed_before(bias, start) and made_by == "matmul" and is_row(bias.shape, z.shape):
+        if _existed_before(bias, start) and made_by == "matmul" and _is_row(bias.shape, z.shape):
             return ChainStep("bias", np.ravel(bias.data), z)
     raise BrokenChain(f"{operation.name} takes two values")
 
 
-def existed_before(x: Tensor, start: Tensor) -> bool:
+def _existed_before(x: Tensor, start: Tensor) -> bool:
     """Return whether a tensor is older than the run, as the weights of the module are.
 
     The input is not, and neither is a leaf made during the run, which may depend on the input.
@@ -407,12 +407,12 @@ def existed_before(x: Tensor, start: Tensor) -> bool:
     return x.is_leaf and x.serial < start.serial
 
 
-def is_row(shape: tuple[int, ...], made: tuple[int, ...]) -> bool:
+def _is_row(shape: tuple[int, ...], made: tuple[int, ...]) -> bool:
     """Return whether a shape has one number for each column of another and broadcasts to it."""
     return made[-1:] == (prod(shape),) and np.broadcast_shapes(shape, made) == made
 
 
-def function_scope(operation: Operation) -> Scope | None:
+def _function_scope(operation: Operation) -> Scope | None:
     """Return the outermost scope around an operation that belongs to an activation."""
     found, block = None, scope_of(operation)
     while block is not None:
@@ -422,13 +422,13 @@ def function_scope(operation: Operation) -> Scope | None:
     return found
 
 
-def scope_input(block: Scope, graph: Graph, start: Tensor) -> Tensor:
+def _scope_input(block: Scope, graph: Graph, start: Tensor) -> Tensor:
     """Return the only tensor that the operations of a scope take from outside, except constants.
 
     Raises:
         BrokenChain: if there are several such tensors, or none.
     """
-    inside = [op for op in graph.operations if function_scope(op) is block]
+    inside = [op for op in graph.operations if _function_scope(op) is block]
     made = {key(y) for op in inside for y in op.outputs}
     taken = {
         key(x): x
@@ -436,7 +436,7 @@ def scope_input(block: Scope, graph: Graph, start: Tensor) -> Tensor:
         for x in operands(op)
         if isinstance(x, Tensor)
         and key(x) not in made
-        and (x.requires_grad or not existed_before(x, start))
+        and (x.requires_grad or not _existed_before(x, start))
     }
     if len(taken) != 1:
         raise BrokenChain(f"{block.name.removeprefix(FUNCTION_SCOPE)} takes more than one value")

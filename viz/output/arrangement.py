@@ -33,24 +33,24 @@ def find_sides(picture: Picture) -> dict[Arrow, Side]:
     for head, arrows in entering.items():
         if len(arrows) <= MOST_OPERANDS:
             leaves = [boxes[x.tail] if leaving[x.tail] == 1 else None for x in arrows]
-            close = [can_stand_beside(leaf, boxes[head]) for leaf in leaves]
-            anywhere = [can_stand_beside(leaf, boxes[head], data=True) for leaf in leaves]
-            line = boxes[arrows[first_from_above(anywhere)].tail]
+            close = [_can_stand_beside(leaf, boxes[head]) for leaf in leaves]
+            anywhere = [_can_stand_beside(leaf, boxes[head], data=True) for leaf in leaves]
+            line = boxes[arrows[_first_from_above(anywhere)].tail]
             if leaving[line.id] > 1:  # an array would stand between two branches
                 roles = [boxes[x.tail].role for x in arrows]
                 close = [c and role == "parameter" for c, role in zip(close, roles, strict=True)]
             wide = leaving[line.id] == 1 and line.role not in LEAVES and picture.direction == "TB"
-            sides |= sides_of_line(arrows, close, anywhere if wide else close)
+            sides |= _sides_of_line(arrows, close, anywhere if wide else close)
     return sides
 
 
-def sides_of_line(arrows: list[Arrow], left: list[bool], right: list[bool]) -> dict[Arrow, Side]:
+def _sides_of_line(arrows: list[Arrow], left: list[bool], right: list[bool]) -> dict[Arrow, Side]:
     """Return the neighbours of the first operand from above, if they can stand at its sides.
 
     Only the first and the last operand can, or another one would come in between. A leaf from
     outside of the scope can stand only at the right, where the layout program puts it anyway.
     """
-    above = first_from_above(right)
+    above = _first_from_above(right)
     sides: dict[Arrow, Side] = {}
     if above == 1 and left[0]:
         sides[arrows[0]] = "left"
@@ -59,12 +59,12 @@ def sides_of_line(arrows: list[Arrow], left: list[bool], right: list[bool]) -> d
     return sides
 
 
-def first_from_above(can: list[bool]) -> int:
+def _first_from_above(can: list[bool]) -> int:
     """Return the place of the first operand that comes from above."""
     return can.index(False) if False in can else 0
 
 
-def can_stand_beside(leaf: Box | None, head: Box, data: bool = False) -> bool:
+def _can_stand_beside(leaf: Box | None, head: Box, data: bool = False) -> bool:
     """Return whether a leaf may stand next to its only user.
 
     It may in the same scope. With `data`, an input may also stand outside of that scope.
@@ -153,7 +153,7 @@ def cluster_entrances(picture: Picture) -> dict[str, list[str]]:
     for arrow in picture.arrows:
         entering.setdefault(arrow.head, []).append(arrow.tail)
     found: dict[str, list[str]] = {}
-    for arrow in sort_arrows_by_height(picture):
+    for arrow in _sort_arrows_by_height(picture):
         head = boxes[arrow.head]
         if head.cluster is None or boxes[arrow.tail].cluster == head.cluster:
             continue
@@ -169,7 +169,7 @@ def cluster_entrances(picture: Picture) -> dict[str, list[str]]:
     }
 
 
-def sort_arrows_by_height(picture: Picture) -> list[Arrow]:
+def _sort_arrows_by_height(picture: Picture) -> list[Arrow]:
     """Return the arrows sorted by the height of their heads, the highest first.
 
     Arrows from leaves come last, because a leaf is drawn just above its user.

@@ -82,9 +82,9 @@ def make_digraph(picture: Picture) -> graphviz.Digraph:
     entering = Counter(arrow.head for arrow in picture.arrows)
     for box in picture.boxes:
         graph.node(box.id, **box_attributes(box, ordered=entering[box.id] > 1))
-    add_clusters(graph, picture)
-    add_arrows(graph, picture)
-    add_ties(graph, picture)
+    _add_clusters(graph, picture)
+    _add_arrows(graph, picture)
+    _add_ties(graph, picture)
     for box in picture.boxes:
         if box.role in ("scale", "legend") and not picture.placed:
             graph.body.append(f"\t{{rank=sink; {box.id}}}\n")
@@ -101,7 +101,7 @@ def spacing(picture: Picture) -> dict[str, str]:
     return found
 
 
-def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
+def _add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
     """Add the arrows; a leaf at the side of its operation goes on the same rank."""
     boxes = {box.id: box for box in picture.boxes}
     entering: dict[str, list[Arrow]] = {}
@@ -110,12 +110,12 @@ def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
     sides = find_sides(picture)
     finishes = arrow_ends(picture)
     for place, arrow in enumerate(picture.arrows):
-        style = arrow_attributes(arrow, finishes[place].mark) | {"id": f"e{place}"}
+        style = _arrow_attributes(arrow, finishes[place].mark) | {"id": f"e{place}"}
         if arrow.backward:
             style |= {"style": "dashed", "color": PURPLE}
             if boxes[arrow.head].role == "gradient_value":
                 if arrow is entering[arrow.head][0]:
-                    add_arrow_on_rank(graph, arrow, style, forwards=picture.direction == "TB")
+                    _add_arrow_on_rank(graph, arrow, style, forwards=picture.direction == "TB")
                 else:  # on one rank with all of its terms, it would pull them into a row
                     graph.edge(arrow.tail, arrow.head, constraint="false", **style)
             else:  # drawn backwards, it keeps the ranks of the forward
@@ -126,8 +126,8 @@ def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
             inside = boxes[arrow.tail].cluster == boxes[arrow.head].cluster is not None
             turned = picture.direction == "LR" and inside
             forwards = (side == "left") != turned
-            look = end_attributes(finishes[place], *SIDES[:: 1 if forwards else -1])
-            add_arrow_on_rank(graph, arrow, {"id": style["id"]} | look, forwards=forwards)
+            look = _end_attributes(finishes[place], *SIDES[:: 1 if forwards else -1])
+            _add_arrow_on_rank(graph, arrow, {"id": style["id"]} | look, forwards=forwards)
             continue
         tail = boxes[arrow.tail]
         if tail.role in OPERATIONS | SCOPES or tail.role == "earlier":
@@ -137,17 +137,17 @@ def add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
         if not end.port and head.role in OPERATIONS and tail.cluster != head.cluster:
             # without a point it may arrive from behind a leaf at the side of its head
             end = End("n" if picture.direction == "TB" else "w")
-        style |= end_attributes(end, *SIDES)
+        style |= _end_attributes(end, *SIDES)
         graph.edge(arrow.tail, arrow.head, **style)
 
 
-def end_attributes(end: End, head: str, tail: str) -> dict[str, str]:
+def _end_attributes(end: End, head: str, tail: str) -> dict[str, str]:
     """Return where an arrow ends and starts; for a backward edge, `head` and `tail` are swapped."""
     known = ((f"{head}port", end.port), (f"{tail}port", end.start))
     return {name: port for name, port in known if port}
 
 
-def add_ties(graph: graphviz.Digraph, picture: Picture) -> None:
+def _add_ties(graph: graphviz.Digraph, picture: Picture) -> None:
     """Add dotted lines between boxes side by side; each starts at the last leaf of its row."""
     after = {
         arrow.head: arrow.tail for arrow, side in find_sides(picture).items() if side == "right"
@@ -158,7 +158,7 @@ def add_ties(graph: graphviz.Digraph, picture: Picture) -> None:
         graph.body.append(f"\t{{rank=same; {one}; {other}}}\n")
 
 
-def add_arrow_on_rank(
+def _add_arrow_on_rank(
     graph: graphviz.Digraph, arrow: Arrow, style: dict[str, str], *, forwards: bool
 ) -> None:
     """Add an arrow between boxes on one rank.
@@ -174,7 +174,7 @@ def add_arrow_on_rank(
     graph.body.append(f"\t{{rank=same; {arrow.tail}; {arrow.head}}}\n")
 
 
-def arrow_attributes(arrow: Arrow, mark: str = "") -> dict[str, str]:
+def _arrow_attributes(arrow: Arrow, mark: str = "") -> dict[str, str]:
     """Return the Graphviz attributes of an arrow; `mark` is the place of its operand."""
     label = ": ".join(filter(None, (mark, arrow.label)))
     style = {"label": escape_label(f" {label} ")} if label else {}
@@ -189,11 +189,11 @@ def box_attributes(box: Box, ordered: bool) -> dict[str, str]:
     """Return the Graphviz attributes of a box; `ordered` keeps its operands from left to right."""
     found = dict(BOX[box.role])
     if box.cells:
-        found |= {"margin": "0.05,0.02", "label": table_label(box.cells)}
+        found |= {"margin": "0.05,0.02", "label": _table_label(box.cells)}
     elif box.swatches:
-        found["label"] = legend_label(box)
+        found["label"] = _legend_label(box)
     elif box.bars:
-        found |= {"margin": "0.08,0.03", "label": histogram_label(box)}
+        found |= {"margin": "0.08,0.03", "label": _histogram_label(box)}
     else:
         found["label"] = escape_label("\n".join(box.lines))
     if ordered and (box.role in OPERATIONS or box.role == "scalar_operation"):
@@ -221,10 +221,10 @@ def ink_on(fill: str) -> str:
         f"{round(opacity * x + (1 - opacity) * 255):02x}" for x in channels(fill)
     )
     best = max((ON_DARK, ON_LIGHT), key=lambda ink: contrast(ink, ground))
-    return best if contrast(best, ground) >= ENOUGH_CONTRAST else ink_on_middle(ground)
+    return best if contrast(best, ground) >= ENOUGH_CONTRAST else _ink_on_middle(ground)
 
 
-def ink_on_middle(ground: str) -> str:
+def _ink_on_middle(ground: str) -> str:
     """Return a colour for text on a medium fill: white or black, whichever has more contrast."""
     return max((ON_DARK, ON_MIDDLE), key=lambda ink: contrast(ink, ground))
 
@@ -240,11 +240,11 @@ def escape_label(label: str) -> str:
     return graphviz.escape(label.replace("&", "&amp;"))
 
 
-def table_label(cells: tuple[Cell, ...]) -> str:
+def _table_label(cells: tuple[Cell, ...]) -> str:
     """Return the label of a box with several fields."""
     parts = []
     for cell in cells:
-        lines = (table_line(line, cell) for line in cell.text.split("\n"))
+        lines = (_table_line(line, cell) for line in cell.text.split("\n"))
         fill = f' bgcolor="{NONFINITE}"' if cell.kind == "nonfinite" else ""
         parts.append(f"<td{fill}>{'<br/>'.join(lines)}</td>")
     row = "<vr/>".join(parts)
@@ -254,7 +254,7 @@ def table_label(cells: tuple[Cell, ...]) -> str:
     )
 
 
-def table_line(line: str, cell: Cell) -> str:
+def _table_line(line: str, cell: Cell) -> str:
     """Return a line of a field in its colour.
 
     DOT would replace `\\N` by the name of the node, even if it is escaped, so it is cut in two.
@@ -266,7 +266,7 @@ def table_line(line: str, cell: Cell) -> str:
     return "".join(f'<font color="{CELL_COLOUR[cell.kind]}">{word}</font>' for word in words)
 
 
-def add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
+def _add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
     """Add the scopes as nested subgraphs, which list their boxes by id."""
     subgraphs: dict[str, Any] = {}
     entered = cluster_entrances(picture) if picture.direction == "TB" else {}
@@ -279,7 +279,7 @@ def add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
             attributes["fillcolor"] = "transparent"
         inside = graphviz.Digraph(name=cluster.id, graph_attr=attributes)
         if cluster.id in entered:
-            add_spacer(inside, cluster, [boxes[name] for name in entered[cluster.id]])
+            _add_spacer(inside, cluster, [boxes[name] for name in entered[cluster.id]])
         subgraphs[cluster.id] = inside
     for box in picture.boxes:
         if box.cluster is not None:
@@ -289,13 +289,13 @@ def add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
         outer.subgraph(subgraphs[cluster.id])
 
 
-def add_spacer(inside: graphviz.Digraph, cluster: Cluster, heads: list[Box]) -> None:
+def _add_spacer(inside: graphviz.Digraph, cluster: Cluster, heads: list[Box]) -> None:
     """Keep arrows into a scope off its caption, by an invisible box left of the arrows' heads.
 
     The box is tied to each head, or the layout program would put it between them.
     """
-    caption = LETTER_WIDTH * longest_line(cluster.caption)
-    width = caption - LETTER_WIDTH / 2 * max(map(longest_line, heads[0].lines), default=0)
+    caption = LETTER_WIDTH * _longest_line(cluster.caption)
+    width = caption - LETTER_WIDTH / 2 * max(map(_longest_line, heads[0].lines), default=0)
     if width > 0:
         name = f"spacer_{cluster.id}"
         inside.node(name, label="", style="invis", width=f"{width:.2f}", height="0.1")
@@ -305,22 +305,22 @@ def add_spacer(inside: graphviz.Digraph, cluster: Cluster, heads: list[Box]) -> 
         inside.body.append(f"\t{{rank=same; {tied}}}\n")
 
 
-def longest_line(label: str) -> int:
+def _longest_line(label: str) -> int:
     """Count the letters of the longest line."""
     return max(map(len, label.split("\n")))
 
 
-def histogram_label(box: Box) -> str:
+def _histogram_label(box: Box) -> str:
     """Return a label with a histogram beneath its lines."""
-    cells = "".join(f'<td valign="bottom">{bar(height)}</td>' for height in box.bars)
+    cells = "".join(f'<td valign="bottom">{_bar(height)}</td>' for height in box.bars)
     graphic = (
         f'<table border="0" cellborder="0" cellspacing="1" cellpadding="0"><tr>{cells}</tr></table>'
     )
-    lines = "".join(f"<tr><td>{escape_cell(line)}</td></tr>" for line in box.lines)
+    lines = "".join(f"<tr><td>{_escape_cell(line)}</td></tr>" for line in box.lines)
     return f"<{PLAIN_TABLE}{lines}<tr><td>{graphic}</td></tr></table>>"
 
 
-def bar(height: float) -> str:
+def _bar(height: float) -> str:
     """Return one bar: an empty cell above a filled one."""
     filled = max(1, round(BAR_HEIGHT * height)) if height else 0
     size = f'fixedsize="true" width="{BAR_WIDTH}"'
@@ -332,29 +332,29 @@ def bar(height: float) -> str:
     return f"{PLAIN_TABLE}{rows}</table>"
 
 
-def legend_label(box: Box) -> str:
+def _legend_label(box: Box) -> str:
     """Return the label of a legend.
 
     A scale has its colours in a row between its ends; a few marks have a line each.
     """
-    title, *words = map(escape_cell, box.lines)
+    title, *words = map(_escape_cell, box.lines)
     if len(box.swatches) > len(words):
-        row = "".join(map(swatch, box.swatches))
+        row = "".join(map(_swatch, box.swatches))
         ends = f"<td>{words[0]}  </td>{row}<td>  {words[-1]}</td>"
         count = len(box.swatches) + 2
         return f'<{PLAIN_TABLE}<tr><td colspan="{count}">{title}</td></tr><tr>{ends}</tr></table>>'
     rows = "".join(
-        f'<tr>{swatch(colour)}<td align="left">  {word}</td></tr>'
+        f'<tr>{_swatch(colour)}<td align="left">  {word}</td></tr>'
         for colour, word in zip(box.swatches, words, strict=False)
     )
     return f"<{PLAIN_TABLE}{rows}</table>>"
 
 
-def swatch(colour: str) -> str:
+def _swatch(colour: str) -> str:
     """Return a cell of one colour."""
     return f'<td fixedsize="true" width="{SWATCH}" height="{SWATCH}" bgcolor="{colour}"></td>'
 
 
-def escape_cell(line: str) -> str:
+def _escape_cell(line: str) -> str:
     """Return a line as text of a table; an empty one keeps its height."""
     return escape(line).replace("\\", "&#92;") or " "

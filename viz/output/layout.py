@@ -126,7 +126,7 @@ def lay_out(
         if "bgcolor=transparent" in source[:200]:  # the option would replace a theme's ground
             command.append("-Gbgcolor=white")
     try:
-        done = run_program(command, source, engine)
+        done = _run_program(command, source, engine)
     except OSError as error:
         raise LayoutError(f"{engine} cannot be run: {error}; reinstall it") from error
     # It also prints warnings, as about letters whose width it estimates; only a failure counts.
@@ -136,7 +136,7 @@ def lay_out(
     return done.stdout
 
 
-def run_program(
+def _run_program(
     command: list[str], source: str, engine: Engine
 ) -> subprocess.CompletedProcess[bytes]:
     """Run the layout program; if it takes too long, run it again for a simpler layout."""
@@ -170,10 +170,10 @@ def missing_characters(texts: Iterable[str]) -> list[str]:
     ['∈', '😀']
     """
     characters = sorted({c for text in texts for c in text if c != "\n"})
-    return [c for c in characters if not has_glyph(ord(c))]
+    return [c for c in characters if not _has_glyph(ord(c))]
 
 
-def has_glyph(code: int) -> bool:
+def _has_glyph(code: int) -> bool:
     """Return whether the fonts have a character."""
     place = bisect_right(_GLYPH_STARTS, code) - 1
     return place >= 0 and code <= GLYPH_RANGES[place][1]
@@ -189,7 +189,7 @@ def place_in_rows(picture: Picture) -> Picture:
     [-16.0, -92.0]
     """
     rows: dict[int, list[Box]] = {}
-    for box, rank in zip(picture.boxes, longest_paths(picture), strict=True):
+    for box, rank in zip(picture.boxes, _longest_paths(picture), strict=True):
         rows.setdefault(rank, []).append(box)
     places: dict[str, tuple[float, float]] = {}
     away = 0.0
@@ -214,7 +214,7 @@ def box_extent(box: Box) -> tuple[float, float]:
     return LETTER_WIDTH * max(map(len, lines), default=1) + 20, LINE_HEIGHT * len(lines) + 16
 
 
-def longest_paths(picture: Picture) -> list[int]:
+def _longest_paths(picture: Picture) -> list[int]:
     """Return the length of the longest path to each box, so that a box comes after its operands.
 
     Arrows of the backward count in the other direction: its boxes stand next to the forward's.

@@ -44,11 +44,11 @@ def finish_svg(drawn: bytes, picture: Picture, source: str, *, follows: bool = T
             element.set("id", f"{prefix}-{name}")
         if element.tag == f"{SVG}text":
             element.set("font-family", FONT_FAMILY)
-    label_groups(root, picture, prefix)
-    drop_node_names(root)
+    _label_groups(root, picture, prefix)
+    _drop_node_names(root)
     for link in list(root.iter(f"{SVG}a")):
-        add_tooltip(link, link.attrib.pop(f"{XLINK}title", ""))
-    set_size(root)
+        _add_tooltip(link, link.attrib.pop(f"{XLINK}title", ""))
+    _set_size(root)
     root.set("id", prefix)
     root.set("role", "img")
     root.set("aria-labelledby", f"{prefix}-title {prefix}-desc")
@@ -60,23 +60,23 @@ def finish_svg(drawn: bytes, picture: Picture, source: str, *, follows: bool = T
         root.insert(place, element)
     if follows:
         style = ElementTree.Element(f"{SVG}style")
-        style.text = dark_rules(prefix, drawn.decode())
+        style.text = _dark_rules(prefix, drawn.decode())
         root.insert(2, style)
     return ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def label_groups(root: ElementTree.Element, picture: Picture, prefix: str) -> None:
+def _label_groups(root: ElementTree.Element, picture: Picture, prefix: str) -> None:
     """Label each group with what it stands for, so that style sheets and scripts can find it.
 
     Boxes have the classes `viz-box` and `viz-<role>`, with `data-role`, `data-name` and
     `data-scope`; arrows `viz-arrow`; scopes `viz-scope` with `data-scope`.
     """
-    paths = scope_paths(picture)
+    paths = _scope_paths(picture)
     known: dict[str, tuple[str, dict[str, str]]] = {}
     for box in picture.boxes:
         data = {
             "data-role": box.role,
-            "data-name": first_line(box),
+            "data-name": _first_line(box),
             "data-scope": paths[box.cluster],
         }
         known[box.id] = f"viz-box viz-{box.role.replace('_', '-')}", data
@@ -95,12 +95,12 @@ def label_groups(root: ElementTree.Element, picture: Picture, prefix: str) -> No
                     group.set(name, value)
 
 
-def first_line(box: Box) -> str:
+def _first_line(box: Box) -> str:
     """Return the first line of a box, its name for style sheets."""
     return box.lines[0] if box.lines else box.cells[0].text if box.cells else ""
 
 
-def scope_paths(picture: Picture) -> dict[str | None, str]:
+def _scope_paths(picture: Picture) -> dict[str | None, str]:
     """Return the path of each cluster, the outermost scope first."""
     paths: dict[str | None, str] = {None: ""}
     for cluster in picture.clusters:  # outer ones come first
@@ -109,7 +109,7 @@ def scope_paths(picture: Picture) -> dict[str | None, str]:
     return paths
 
 
-def drop_node_names(root: ElementTree.Element) -> None:
+def _drop_node_names(root: ElementTree.Element) -> None:
     """Remove the titles `n0` and `n0->n1`, which browsers would show instead of our tooltips."""
     for group in root.iter(f"{SVG}g"):
         if group.get("class", "").split(" ")[0] in ("graph", "cluster", "node", "edge"):
@@ -117,7 +117,7 @@ def drop_node_names(root: ElementTree.Element) -> None:
                 group.remove(title)
 
 
-def add_tooltip(link: ElementTree.Element, text: str) -> None:
+def _add_tooltip(link: ElementTree.Element, text: str) -> None:
     """Turn a link of the layout program into a group with a tooltip."""
     link.tag = f"{SVG}g"
     title = ElementTree.Element(f"{SVG}title")
@@ -125,7 +125,7 @@ def add_tooltip(link: ElementTree.Element, text: str) -> None:
     link.insert(0, title)
 
 
-def set_size(root: ElementTree.Element) -> None:
+def _set_size(root: ElementTree.Element) -> None:
     """Set the natural size in pixels, and let a narrower container shrink the picture."""
     for side in ("width", "height"):
         points = re.match(r"[\d.]+", root.get(side, ""))
@@ -134,7 +134,7 @@ def set_size(root: ElementTree.Element) -> None:
     root.set("style", "max-width:100%;height:auto")
 
 
-def dark_rules(prefix: str, drawn: str) -> str:
+def _dark_rules(prefix: str, drawn: str) -> str:
     """Return the style sheet that replaces each colour of the picture on a dark page."""
     rules = [
         f'#{prefix} [{place}="{light}"]{{{place}:{dark}}}'

@@ -52,13 +52,13 @@ def write_json(picture: Picture, facts: Mapping[str, Facts] = NOTHING) -> str:
     >>> json.loads(write_json(picture))["nodes"][0]["label"]
     'x\\n(3,)'
     """
-    return dump_json(
+    return _dump_json(
         {
             "version": VERSION,
             "title": picture.title,
             "direction": picture.direction,
             "description": describe_picture(picture),
-            "nodes": [json_node(box, facts.get(box.id, [])) for box in picture.boxes],
+            "nodes": [_json_node(box, facts.get(box.id, [])) for box in picture.boxes],
             "edges": [
                 {
                     "tail": x.tail,
@@ -77,7 +77,7 @@ def write_json(picture: Picture, facts: Mapping[str, Facts] = NOTHING) -> str:
     )
 
 
-def json_node(box: Box, facts: Facts) -> dict[str, Any]:
+def _json_node(box: Box, facts: Facts) -> dict[str, Any]:
     """Return a box in our JSON."""
     return {
         "id": box.id,
@@ -101,13 +101,13 @@ def write_model_explorer(picture: Picture, facts: Mapping[str, Facts] = NOTHING)
     entering: dict[str, list[Arrow]] = {}
     for arrow in picture.arrows:
         entering.setdefault(arrow.head, []).append(arrow)
-    spaces = namespaces(picture)
+    spaces = _namespaces(picture)
     nodes = [
         {
             "id": box.id,
             "label": box.words.translate(PLAIN_SIGNS),
             "namespace": spaces[box.cluster],
-            "attrs": explorer_attributes(box, facts.get(box.id, [])),
+            "attrs": _explorer_attributes(box, facts.get(box.id, [])),
             "incomingEdges": [
                 {
                     "sourceNodeId": x.tail,
@@ -125,10 +125,10 @@ def write_model_explorer(picture: Picture, facts: Mapping[str, Facts] = NOTHING)
         if box.role not in BESIDE
     ]
     label = picture.title
-    return dump_json({"label": label, "graphs": [{"id": label, "nodes": nodes}]})
+    return _dump_json({"label": label, "graphs": [{"id": label, "nodes": nodes}]})
 
 
-def namespaces(picture: Picture) -> dict[str | None, str]:
+def _namespaces(picture: Picture) -> dict[str | None, str]:
     """Return the path of each scope; if several have one path, the later ones get a number."""
     found: dict[str | None, str] = {None: ""}
     used: Counter[str] = Counter()
@@ -140,7 +140,7 @@ def namespaces(picture: Picture) -> dict[str | None, str]:
     return found
 
 
-def explorer_attributes(box: Box, facts: Facts) -> list[dict[str, str]]:
+def _explorer_attributes(box: Box, facts: Facts) -> list[dict[str, str]]:
     """Return the role of a box and its facts, or its tooltip if it has none, as keys and values."""
     rows = [{"key": "role", "value": box.role}]
     if facts:
@@ -151,7 +151,7 @@ def explorer_attributes(box: Box, facts: Facts) -> list[dict[str, str]]:
     return rows
 
 
-def dump_json(content: dict[str, Any]) -> str:
+def _dump_json(content: dict[str, Any]) -> str:
     """Write JSON with one space of indentation."""
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
@@ -175,11 +175,11 @@ def write_mermaid(picture: Picture) -> str:
     """
     lines = [
         "---",
-        f'title: "{encode_title(picture.title)}"',
+        f'title: "{_encode_title(picture.title)}"',
         "---",
         f"flowchart {picture.direction}",
     ]
-    lines += scope_lines(picture)
+    lines += _scope_lines(picture)
     for arrow in picture.arrows:
         line = "---" if arrow.colour else "-.->" if arrow.backward else "-->"
         words = ": ".join(filter(None, (arrow.operand, arrow.label.strip())))
@@ -192,22 +192,22 @@ def write_mermaid(picture: Picture) -> str:
                 f"  linkStyle {place} stroke:{arrow.colour[:7]},stroke-width:{width:.2f}px"
             )
     roles = dict.fromkeys(box.role for box in picture.boxes)
-    return "\n".join([*lines, *map(class_definition, roles), ""])
+    return "\n".join([*lines, *map(_class_definition, roles), ""])
 
 
-def scope_lines(picture: Picture) -> list[str]:
+def _scope_lines(picture: Picture) -> list[str]:
     """Return the lines of boxes, each inside its scope, without recursion: nesting may be deep."""
     inside: dict[str | None, list[str]] = {None: []}
     for cluster in picture.clusters:
         inside[cluster.id] = [f'  subgraph {cluster.id}["{encode_label(cluster.caption)}"]']
     for box in picture.boxes:
-        inside[box.cluster].append(f"  {box_line(box)}")
+        inside[box.cluster].append(f"  {_box_line(box)}")
     for cluster in reversed(picture.clusters):  # inner ones are complete before outer ones
         inside[cluster.parent] += [*inside[cluster.id], "  end"]
     return inside[None]
 
 
-def box_line(box: Box) -> str:
+def _box_line(box: Box) -> str:
     """Return the line of a box; its shape follows its role."""
     words = "\n".join(box.lines) or " | ".join(cell.text for cell in box.cells)
     start, end = ("[[", "]]") if box.role in SCOPES else ("[", "]")
@@ -223,23 +223,23 @@ def encode_label(text: str) -> str:
     'W #34;x#34;<br/>#93;#93;'
     """
     shown = clean_text(text, LONGEST_LABEL)
-    return "<br/>".join("".join(map(encode_letter, line)).strip() for line in shown.split("\n"))
+    return "<br/>".join("".join(map(_encode_letter, line)).strip() for line in shown.split("\n"))
 
 
-def encode_letter(character: str) -> str:
+def _encode_letter(character: str) -> str:
     """Write one character of a label."""
     if character == " " or character.isalnum():
         return character
     return f"#{ord(character)};"
 
 
-def encode_title(text: str) -> str:
+def _encode_title(text: str) -> str:
     """Write the title inside of quotation marks, as YAML reads it."""
     shown = clean_text(text, LONGEST_LABEL, lines=1)
     return "".join(c if c == " " or c.isalnum() else f"\\U{ord(c):08x}" for c in shown)
 
 
-def class_definition(role: Role) -> str:
+def _class_definition(role: Role) -> str:
     """Return the line that defines the look of a role."""
     look = BOX[role]
     parts = [

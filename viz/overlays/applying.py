@@ -27,7 +27,7 @@ def apply_overlays(picture: Picture, subjects: dict[str, Any], overlays: list[Ov
         subjects: id of a box → the part, tensor or array that it stands for.
         overlays: each adds a line; the first one with a scale gives the colours.
     """
-    readings = [read_overlay(overlay, subjects) for overlay in overlays]
+    readings = [_read_overlay(overlay, subjects) for overlay in overlays]
     coloured = next((i for i, o in enumerate(overlays) if o.scale), None)
     scale = None
     if coloured is not None:
@@ -37,21 +37,21 @@ def apply_overlays(picture: Picture, subjects: dict[str, Any], overlays: list[Ov
     for box in picture.boxes:
         for place, found in enumerate(readings):
             if box.id in found:
-                box = add_reading(box, found[box.id])
+                box = _add_reading(box, found[box.id])
                 if place == coloured:
-                    box = fill_box(box, found[box.id], overlays[place], scale)
+                    box = _fill_box(box, found[box.id], overlays[place], scale)
         boxes.append(box)
-    first = first_origins(picture, readings)
+    first = _first_origins(picture, readings)
     boxes = [replace(box, first=True) if box.id in first else box for box in boxes]
     marks = {x.mark for found in readings for x in found.values() if x.mark}
     if scale is not None and coloured is not None:
-        boxes.append(scale_legend(f"n{len(boxes)}", overlays[coloured], scale))
+        boxes.append(_scale_legend(f"n{len(boxes)}", overlays[coloured], scale))
     if coloured is not None:
         values = [x.value for x in readings[coloured].values() if x.value is not None]
         looks = {x for x in map(overlays[coloured].off_scale_label, values) if x}
-        boxes += [off_scale_legend(f"n{len(boxes)}", looks)] if looks else []
+        boxes += [_off_scale_legend(f"n{len(boxes)}", looks)] if looks else []
     if marks:
-        boxes.append(mark_legend(f"n{len(boxes)}", marks))
+        boxes.append(_mark_legend(f"n{len(boxes)}", marks))
     said = {box.words for box in boxes if box.role == "legend"}
     for note in dict.fromkeys(note for overlay in overlays for note in overlay.notes):
         if note not in said:
@@ -59,7 +59,7 @@ def apply_overlays(picture: Picture, subjects: dict[str, Any], overlays: list[Ov
     return replace(picture, boxes=boxes)
 
 
-def first_origins(picture: Picture, readings: list[dict[str, Reading]]) -> set[str]:
+def _first_origins(picture: Picture, readings: list[dict[str, Reading]]) -> set[str]:
     """Return the boxes where the first value and the first gradient are not finite.
 
     Gradients run from the result back, so the first of them is the last in the picture.
@@ -72,7 +72,7 @@ def first_origins(picture: Picture, readings: list[dict[str, Reading]]) -> set[s
     return found
 
 
-def read_overlay(overlay: Overlay, subjects: dict[str, Any]) -> dict[str, Reading]:
+def _read_overlay(overlay: Overlay, subjects: dict[str, Any]) -> dict[str, Reading]:
     """Return the readings of an overlay: id of a box → reading."""
     found = {}
     for box, subject in subjects.items():
@@ -84,7 +84,7 @@ def read_overlay(overlay: Overlay, subjects: dict[str, Any]) -> dict[str, Readin
     return found
 
 
-def fill_box(box: Box, reading: Reading, overlay: Overlay, scale: Scale | None) -> Box:
+def _fill_box(box: Box, reading: Reading, overlay: Overlay, scale: Scale | None) -> Box:
     """Return a box in the colour of its value, or in the fill for values off the scale."""
     if reading.value is None or reading.mark:
         return box
@@ -94,7 +94,7 @@ def fill_box(box: Box, reading: Reading, overlay: Overlay, scale: Scale | None) 
     return box if scale is None else replace(box, fill=scale.colour(reading.value))
 
 
-def add_reading(box: Box, reading: Reading) -> Box:
+def _add_reading(box: Box, reading: Reading) -> Box:
     """Return a box with the lines of a reading and the fill of its mark."""
     fill = FILLS[reading.mark] if reading.mark else box.fill
     return replace(
@@ -106,20 +106,20 @@ def add_reading(box: Box, reading: Reading) -> Box:
     )
 
 
-def scale_legend(name: str, overlay: Overlay, scale: Scale) -> Box:
+def _scale_legend(name: str, overlay: Overlay, scale: Scale) -> Box:
     """Return the box that explains the colours: the measure and the ends of the scale."""
     ends = (overlay.format_value(scale.low), overlay.format_value(scale.high))
     return Box(name, "scale", (overlay.title, *ends), swatches=CIVIDIS)
 
 
-def off_scale_legend(name: str, looks: Container[str]) -> Box:
+def _off_scale_legend(name: str, looks: Container[str]) -> Box:
     """Return the box that explains the fills of values off the scale."""
     shown = [look for look in OUTSIDE_FILLS if look in looks]
     fills = tuple(OUTSIDE_FILLS[look] for look in shown)
     return Box(name, "scale", ("outside of the scale", *shown), swatches=fills)
 
 
-def mark_legend(name: str, marks: Container[str]) -> Box:
+def _mark_legend(name: str, marks: Container[str]) -> Box:
     """Return the box that explains the marks of the picture."""
     shown = [mark for mark in FILLS if mark in marks]
     words = [MEANING[mark] for mark in shown]

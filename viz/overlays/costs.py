@@ -40,7 +40,7 @@ class Memory(Overlay):
 
     def read_leaf(self, leaf: Any) -> Reading | None:
         """Return the bytes of a leaf for its tooltip; only results have a colour."""
-        size = byte_size(leaf._value if isinstance(leaf, Tensor) else leaf)
+        size = _byte_size(leaf._value if isinstance(leaf, Tensor) else leaf)
         return Reading(tooltip=f"{self.format_value(size)} of memory")
 
     def reading(self, size: int) -> Reading:
@@ -66,12 +66,12 @@ def result_bytes(operation: Operation) -> int:
     if changed or any(type(y) is Absent for y in results):
         view = operation.primitive.view
         is_view = view(*values, **operation.params) if callable(view) else view
-        return 0 if is_view else sum(map(byte_size, results))
+        return 0 if is_view else sum(map(_byte_size, results))
     arrays = [x for x in values if isinstance(x, np.ndarray)]
-    return sum(byte_size(y) for y in results if not any(np.may_share_memory(y, x) for x in arrays))
+    return sum(_byte_size(y) for y in results if not any(np.may_share_memory(y, x) for x in arrays))
 
 
-def byte_size(value: Any) -> int:
+def _byte_size(value: Any) -> int:
     """Return the bytes of an array, or of an absent one with this shape and dtype."""
     dtype = getattr(value, "dtype", None)
     itemsize = np.asarray(value).dtype.itemsize if dtype is None else np.dtype(dtype).itemsize
@@ -149,7 +149,7 @@ class Time(Overlay):
                     self.seconds[operation.serial] = 0.0
                     continue
                 calls = REPEATS if perf_counter() < end else 1
-                self.seconds[operation.serial] = min(time_forward(operation) for _ in range(calls))
+                self.seconds[operation.serial] = min(_time_forward(operation) for _ in range(calls))
         self.whole = sum(self.seconds.values())
 
     def read_part(self, part: Part) -> Reading | None:
@@ -166,7 +166,7 @@ class Time(Overlay):
         return f"{value * 1e9:.3g} ns"
 
 
-def time_forward(operation: Operation) -> float:
+def _time_forward(operation: Operation) -> float:
     """Return the seconds of one call of an operation's forward on its recorded operands."""
     taken: list[Any] = [x._value if isinstance(x, Tensor) else x for x in operands(operation)]
     forward, params = operation.primitive.forward, operation.params

@@ -69,17 +69,17 @@ READING: Final = frozenset(
 """Operations that read each number of their first operand once."""
 
 
-def count_elements(x: Any) -> int:
+def _count_elements(x: Any) -> int:
     """Return how many numbers a tensor holds."""
     return int(x.size)
 
 
-def matmul_flops(operation: Operation) -> float:
+def _matmul_flops(operation: Operation) -> float:
     """Return 2·m·n·k, for a matrix product."""
-    return 2.0 * count_elements(operation.outputs[0]) * (operation.inputs[0].shape or (1,))[-1]
+    return 2.0 * _count_elements(operation.outputs[0]) * (operation.inputs[0].shape or (1,))[-1]
 
 
-def einsum_flops(operation: Operation) -> float:
+def _einsum_flops(operation: Operation) -> float:
     """Return the products and sums of an einsum: the lengths of all indices, for each operand."""
     lengths: dict[str, int] = {}
     for letters, x in zip(operation.params["inputs"], operation.inputs, strict=True):
@@ -91,53 +91,53 @@ def einsum_flops(operation: Operation) -> float:
     return float(prod(lengths.values()) * max(operands if summed else operands - 1, 0))
 
 
-def fft_flops(operation: Operation) -> float:
+def _fft_flops(operation: Operation) -> float:
     """Return 5·n·log₂ n, for each Fourier transform."""
     y, x = operation.outputs[0], operation.inputs[0]
     n = max(y.shape[-1], x.shape[-1], 1)
-    return 5.0 * max(count_elements(y), count_elements(x)) * log2(max(n, 2))
+    return 5.0 * max(_count_elements(y), _count_elements(x)) * log2(max(n, 2))
 
 
-def cubic_flops(factor: float) -> Callable[[Operation], float]:
+def _cubic_flops(factor: float) -> Callable[[Operation], float]:
     """Return a formula: factor·n³ for each square matrix, factor·m·n² for m×n with n ≤ m."""
 
     def formula(operation: Operation) -> float:
         x = operation.inputs[0]
         m, n = x.shape[-2:]
-        return factor * count_elements(x) * min(m, n)
+        return factor * _count_elements(x) * min(m, n)
 
     return formula
 
 
-def solve_flops(operation: Operation) -> float:
+def _solve_flops(operation: Operation) -> float:
     """Return 2/3·n³ for the factors and 2·n² for each right-hand side."""
     a, y = operation.inputs[0], operation.outputs[0]
-    return cubic_flops(2 / 3)(operation) + 2.0 * count_elements(y) * a.shape[-1]
+    return _cubic_flops(2 / 3)(operation) + 2.0 * _count_elements(y) * a.shape[-1]
 
 
 FORMULAS: Final[dict[str, Callable[[Operation], float]]] = {
-    "matmul": matmul_flops,
-    "einsum": einsum_flops,
-    "convolve": lambda op: 2.0 * count_elements(op.inputs[0]) * count_elements(op.inputs[1]),
-    "fft": fft_flops,
-    "ifft": fft_flops,
-    "rfft": fft_flops,
-    "irfft": fft_flops,
-    "inv": cubic_flops(2.0),
-    "det": cubic_flops(2 / 3),
-    "slogdet": cubic_flops(2 / 3),
-    "solve": solve_flops,
-    "cholesky": cubic_flops(1 / 3),
-    "qr": cubic_flops(4 / 3),
-    "svd": cubic_flops(22.0),
-    "svdvals": cubic_flops(4 / 3),
-    "pinv": cubic_flops(22.0),
-    "eigh": cubic_flops(9.0),
-    "eigvalsh": cubic_flops(4 / 3),
-    "eig": cubic_flops(25.0),
-    "eigvals": cubic_flops(10.0),
-    "std": lambda op: 4.0 * count_elements(op.inputs[0]),
-    "add_n": lambda op: float(count_elements(op.outputs[0]) * (len(op.inputs) - 1)),
+    "matmul": _matmul_flops,
+    "einsum": _einsum_flops,
+    "convolve": lambda op: 2.0 * _count_elements(op.inputs[0]) * _count_elements(op.inputs[1]),
+    "fft": _fft_flops,
+    "ifft": _fft_flops,
+    "rfft": _fft_flops,
+    "irfft": _fft_flops,
+    "inv": _cubic_flops(2.0),
+    "det": _cubic_flops(2 / 3),
+    "slogdet": _cubic_flops(2 / 3),
+    "solve": _solve_flops,
+    "cholesky": _cubic_flops(1 / 3),
+    "qr": _cubic_flops(4 / 3),
+    "svd": _cubic_flops(22.0),
+    "svdvals": _cubic_flops(4 / 3),
+    "pinv": _cubic_flops(22.0),
+    "eigh": _cubic_flops(9.0),
+    "eigvalsh": _cubic_flops(4 / 3),
+    "eig": _cubic_flops(25.0),
+    "eigvals": _cubic_flops(10.0),
+    "std": lambda op: 4.0 * _count_elements(op.inputs[0]),
+    "add_n": lambda op: float(_count_elements(op.outputs[0]) * (len(op.inputs) - 1)),
 }
 
 
@@ -154,9 +154,9 @@ def count_flops(operation: Operation) -> float | None:
     if name in MOVING:
         return 0.0
     if name in READING:
-        return float(count_elements(operation.inputs[0]))
+        return float(_count_elements(operation.inputs[0]))
     if operation.primitive.kind == "elementwise":
-        return float(count_elements(operation.outputs[0]))
+        return float(_count_elements(operation.outputs[0]))
     return None
 
 

@@ -48,39 +48,39 @@ class Nonfinite(Overlay):
         self.gradients_of_leaves: dict[Any, str] = {}
         self.changed = changed_leaves(graph)
         for leaf in (*graph.inputs, *graph.parameters):
-            kind = nonfinite_kind(leaf._value)
+            kind = _nonfinite_kind(leaf._value)
             if kind:
                 self.leaves[key(leaf)] = (
                     ("", kind) if key(leaf) in self.changed else ("origin", kind)
                 )
         for operation in graph.operations:
-            self.mark_values(operation)
-        self.notes = self.notes_on_changed()
-        self.mark_gradients()
+            self._mark_values(operation)
+        self.notes = self._notes_on_changed()
+        self._mark_gradients()
 
-    def mark_values(self, operation: Operation) -> None:
+    def _mark_values(self, operation: Operation) -> None:
         """Mark an operation if a result is not finite; remember if a plain array is not finite."""
-        kind = next(filter(None, (nonfinite_kind(y._value) for y in operation.outputs)), "")
+        kind = next(filter(None, (_nonfinite_kind(y._value) for y in operation.outputs)), "")
         if kind:
-            self.marks[operation.serial] = self.find_mark(operation), kind
+            self.marks[operation.serial] = self._find_mark(operation), kind
             plain = (x for x in operands(operation) if not isinstance(x, Tensor))
-            given = max(map(nonfinite_kind, plain), default="")
+            given = max(map(_nonfinite_kind, plain), default="")
             if given:
                 self.given[operation.serial] = "origin", given
 
-    def find_mark(self, operation: Operation) -> Mark:
+    def _find_mark(self, operation: Operation) -> Mark:
         """Return "origin" or "reached" for an operation, "" if that is not known."""
         taken = operands(operation)
         known = [x for x in taken if not isinstance(x, Tensor) or key(x) not in self.changed]
         plain = [x for x in known if not isinstance(x, Tensor)]
-        if any(is_number(x) and nonfinite_kind(x) for x in plain):
+        if any(is_number(x) and _nonfinite_kind(x) for x in plain):
             return "origin"
         values = (x._value if isinstance(x, Tensor) else x for x in known)
-        if any(map(nonfinite_kind, values)):
+        if any(map(_nonfinite_kind, values)):
             return "reached"
         return "origin" if len(known) == len(taken) else ""
 
-    def notes_on_changed(self) -> tuple[str, ...]:
+    def _notes_on_changed(self) -> tuple[str, ...]:
         """Return a note on the leaves assigned after the recording, if they make a difference."""
         leaves = (*self.graph.inputs, *self.graph.parameters)
         changed = [x for x in leaves if key(x) in self.changed]
@@ -92,18 +92,18 @@ class Nonfinite(Overlay):
         values = "its former value is" if len(changed) == 1 else "their former values are"
         return (f"{names} changed since this was recorded: {values} not known",)
 
-    def mark_gradients(self) -> None:
+    def _mark_gradients(self) -> None:
         """Mark the origin of each cotangent that is not finite, and where it arrives."""
         self.notes += tuple(gradient_notes(self.graph))
         for visit in visits(self.graph):
-            arriving = any(nonfinite_kind(g) for g in visit.arriving if g is not None)
-            passed = [(x, nonfinite_kind(x.amount)) for x in visit.contributions]
+            arriving = any(_nonfinite_kind(g) for g in visit.arriving if g is not None)
+            passed = [(x, _nonfinite_kind(x.amount)) for x in visit.contributions]
             kinds = {kind for _, kind in passed if kind}
             if kinds:
                 mark: Mark = "reached" if arriving else "origin"
                 self.gradients[visit.operation.serial] = mark, max(kinds)
             for x, _ in passed:
-                found = nonfinite_kind(x.total)
+                found = _nonfinite_kind(x.total)
                 if found and x.operand.is_leaf:
                     self.gradients_of_leaves[key(x.operand)] = found
         if self.gradients:
@@ -113,10 +113,10 @@ class Nonfinite(Overlay):
         """Return the marks of an operation, or the worst marks of several."""
         serials = [operation.serial for operation in part.operations]
         values = [self.marks[serial] for serial in serials if serial in self.marks]
-        values += self.marks_inside(part) if part.kind != "operation" else []
-        return worst_reading(values, [self.gradients[x] for x in serials if x in self.gradients])
+        values += self._marks_inside(part) if part.kind != "operation" else []
+        return _worst_reading(values, [self.gradients[x] for x in serials if x in self.gradients])
 
-    def marks_inside(self, part: Part) -> list[Told]:
+    def _marks_inside(self, part: Part) -> list[Told]:
         """Return the marks of constants and parameters inside a fold that are not finite."""
         found: list[Told] = []
         for operation in part.operations:
@@ -130,18 +130,18 @@ class Nonfinite(Overlay):
     def read_leaf(self, leaf: Any) -> Reading | None:
         """Return the marks of a leaf."""
         if not isinstance(leaf, Tensor):
-            return worst_reading(
-                [("origin", nonfinite_kind(leaf))] if nonfinite_kind(leaf) else [], []
+            return _worst_reading(
+                [("origin", _nonfinite_kind(leaf))] if _nonfinite_kind(leaf) else [], []
             )
         found = self.leaves.get(key(leaf))
         reached = self.gradients_of_leaves.get(key(leaf))
         gradient: list[Told] = [("reached", reached)] if reached else []
         if found is not None and not found[0]:
-            return replace(worst_reading([], gradient) or Reading(), text=f"{found[1]} now")
-        return worst_reading([found] if found else [], gradient)
+            return replace(_worst_reading([], gradient) or Reading(), text=f"{found[1]} now")
+        return _worst_reading([found] if found else [], gradient)
 
 
-def worst_reading(values: list[Told], gradients: list[Told]) -> Reading | None:
+def _worst_reading(values: list[Told], gradients: list[Told]) -> Reading | None:
     """Return the reading for the worst mark of some values and of some gradients."""
     if not values and not gradients:
         return None
@@ -160,7 +160,7 @@ def worst_reading(values: list[Told], gradients: list[Told]) -> Reading | None:
     return Reading("\n".join(lines), mark=worst, begins=tuple(begins))
 
 
-def nonfinite_kind(value: Any) -> str:
+def _nonfinite_kind(value: Any) -> str:
     """Return "NaN" or "Inf" if some number is not finite, else ""."""
     array = np.asarray(value)
     if array.dtype.kind not in "fc" or np.all(np.isfinite(array)):

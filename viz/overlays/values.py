@@ -52,23 +52,25 @@ class Values(Overlay):
         """Return the statistics of each result of an operation, or of those that leave a fold."""
         one = part.kind == "operation"
         results = list(part.operations[0].outputs) if one else self.leaving.results(part)
-        found = [(result_name(y, one), read_statistics(y._value)) for y in results]
+        found = [(_result_name(y, one), _read_statistics(y._value)) for y in results]
         known = [(name, reading) for name, reading in found if reading is not None]
         if len(found) == 1:
             return known[0][1] if known else None
-        return combine_readings(known)
+        return _combine_readings(known)
 
     def read_leaf(self, leaf: Any) -> Reading | None:
         """Return the statistics of a leaf; "now" if it was assigned after the recording."""
         if not isinstance(leaf, Tensor):
-            return read_statistics(leaf)
-        found = read_statistics(leaf._value) if leaf.ndim else None  # a number is in the box anyway
+            return _read_statistics(leaf)
+        found = (
+            _read_statistics(leaf._value) if leaf.ndim else None
+        )  # a number is in the box anyway
         if found is None or key(leaf) not in self.changed:
             return found
         return replace(found, text=f"now {found.text}", tooltip=f"now {found.tooltip}")
 
 
-def result_name(y: Tensor, one: bool) -> str:
+def _result_name(y: Tensor, one: bool) -> str:
     """Return the name of a result: its index, or in a fold, its name or that of its operation."""
     assert y.op is not None  # it is a result
     if one:
@@ -76,7 +78,7 @@ def result_name(y: Tensor, one: bool) -> str:
     return clean_text(y.name or f"{operation_symbol(y.op)}{output_index(y, y.op)}", LONGEST_PART)
 
 
-def combine_readings(known: list[tuple[str, Reading]]) -> Reading | None:
+def _combine_readings(known: list[tuple[str, Reading]]) -> Reading | None:
     """Return the statistics of several results, a line for each; the tooltip has all of them."""
     if not known:
         return None
@@ -87,7 +89,7 @@ def combine_readings(known: list[tuple[str, Reading]]) -> Reading | None:
     return Reading("\n".join(lines), tooltip=join_list(all_lines, LONGEST_TOOLTIP, "\n"))
 
 
-def read_statistics(value: Any) -> Reading | None:
+def _read_statistics(value: Any) -> Reading | None:
     """Return the statistics of real numbers."""
     array = np.asarray(value)
     if array.dtype.kind not in "fiub" or array.size == 0:

@@ -56,7 +56,7 @@ class State:
     next: dict[int, int]
 
 
-def fold_states(
+def _fold_states(
     graph: Graph, limit: int | None, open: Open = None, repeats: bool = True
 ) -> list[State]:
     """Return the states of a page; the first one is that of a drawing.
@@ -76,25 +76,25 @@ def fold_states(
     for branch in sorted(tree.branches, key=lambda branch: branch.depth):
         if len(found) >= most:
             break
-        found.setdefault(open_after_click(branch, places, start, tree), len(found))
+        found.setdefault(_open_after_click(branch, places, start, tree), len(found))
     room = None if limit is None else max(limit, LIMIT_WITH_OPEN)
-    outlines = [first, *(outline_with_open(graph, room, wanted) for wanted in list(found)[1:])]
+    outlines = [first, *(_outline_with_open(graph, room, wanted) for wanted in list(found)[1:])]
     return [
-        State(outline, next_states(outline, here, start, found))
+        State(outline, _next_states(outline, here, start, found))
         for outline, here in zip(outlines, found, strict=True)
     ]
 
 
-def open_after_click(branch: Branch, places: Places, start: Opened, tree: ScopeTree) -> Opened:
+def _open_after_click(branch: Branch, places: Places, start: Opened, tree: ScopeTree) -> Opened:
     """Return the open scopes after a click on a scope in the first state."""
     if places[branch] in start:
         return frozenset(
-            x for x in start if places[branch] not in scope_and_ancestors(tree.branches[x], places)
+            x for x in start if places[branch] not in _scope_and_ancestors(tree.branches[x], places)
         )
-    return start | set(scope_and_ancestors(branch, places))
+    return start | set(_scope_and_ancestors(branch, places))
 
 
-def scope_and_ancestors(branch: Branch, places: Places) -> list[int]:
+def _scope_and_ancestors(branch: Branch, places: Places) -> list[int]:
     """Return a scope and those around it."""
     found = []
     around: Branch | None = branch
@@ -104,36 +104,38 @@ def scope_and_ancestors(branch: Branch, places: Places) -> list[int]:
     return found
 
 
-def next_states(
+def _next_states(
     outline: Outline, here: Opened, start: Opened, found: dict[Opened, int]
 ) -> dict[int, int]:
     """Return, for each scope of a state, the state that a click leads to, if there is one."""
     places = {branch: place for place, branch in enumerate(outline.tree.branches)}
     leads: dict[int, int] = {}
     seen = {
-        place for part in shown_parts(outline) for place in scope_and_ancestors(part.branch, places)
+        place
+        for part in _shown_parts(outline)
+        for place in _scope_and_ancestors(part.branch, places)
     }
     for place in sorted(seen):
         branch = outline.tree.branches[place]
         if place not in here and place in start:
             wanted = start
         elif place not in here or place in start:
-            wanted = open_after_click(branch, places, start, outline.tree)
+            wanted = _open_after_click(branch, places, start, outline.tree)
         else:  # opened by a click: back to the one around it
-            wanted = start | (set(scope_and_ancestors(branch, places)) - {place})
+            wanted = start | (set(_scope_and_ancestors(branch, places)) - {place})
         if wanted in found and wanted != here:
             leads[place] = found[wanted]
     return leads
 
 
-def shown_parts(outline: Outline) -> Iterator[Part]:
+def _shown_parts(outline: Outline) -> Iterator[Part]:
     """Yield the parts of an outline, and the first member of each part that has members."""
     for part in outline.parts:
         yield part
         yield from part.members[:1]
 
 
-def outline_with_open(graph: Graph, limit: int | None, wanted: Opened) -> Outline:
+def _outline_with_open(graph: Graph, limit: int | None, wanted: Opened) -> Outline:
     """Return an outline in which only these scopes are open."""
 
     def fold(tree: ScopeTree) -> None:
@@ -167,7 +169,7 @@ class PageState:
         return Film(drawn, self.picture, self.steps).text if self.steps else drawn
 
 
-def wants_frames(graph: Graph, frames: bool | None) -> bool:
+def _wants_frames(graph: Graph, frames: bool | None) -> bool:
     """Return whether a page has the steps of a graph."""
     if frames is None:
         return has_values(graph) and len(graph) <= MOST_OPERATIONS
@@ -180,13 +182,13 @@ def scalar_state(
     """Return the only state of a graph of scalars."""
     outline = Outline(graph, None if limit is None else 3 * limit, fold=False)
     view = ScalarView(outline, title or default_title(graph), direction)
-    if wants_frames(graph, frames):
+    if _wants_frames(graph, frames):
         found = ScalarSteps(view)
         state = PageState(found.picture, steps=join_steps(found.steps, MOST_FRAMES))
     else:
         state = PageState(view.picture())
     gradients: dict[Key, Any] = view.gradients or {}
-    for tensor in all_tensors(graph):
+    for tensor in _all_tensors(graph):
         box = view.boxes.get(key(tensor))
         if box is not None:
             state.facts[box] = tensor_facts(tensor, gradients.get(key(tensor)))
@@ -202,7 +204,7 @@ def scalar_state(
     return state
 
 
-def all_tensors(graph: Graph) -> list[Tensor]:
+def _all_tensors(graph: Graph) -> list[Tensor]:
     """Return every tensor of a graph."""
     made = [y for operation in graph.operations for y in operation.outputs]
     return [*graph.inputs, *graph.parameters, *made, *graph.outputs]
@@ -228,28 +230,28 @@ def graph_states(
     plain = COLLECTORS[name] is OperationsView
     measured = measure_overlays(overlay, graph)
     cache: dict[int, Facts] = {}
-    for place, state in enumerate(fold_states(graph, limit, open, not overlay)):
+    for place, state in enumerate(_fold_states(graph, limit, open, not overlay)):
         view = COLLECTORS[name](state.outline, title, direction)
-        if not place and plain and not measured and wants_frames(graph, frames):
+        if not place and plain and not measured and _wants_frames(graph, frames):
             shown = PartSteps(view)
             page_state = PageState(shown.picture, steps=join_steps(shown.steps, MOST_FRAMES))
         else:
             page_state = PageState(add_overlays(view.picture(), view, measured))
-        add_facts(page_state, view, state, cache)
+        _add_facts(page_state, view, state, cache)
         for step in page_state.steps:
             for writing in step.writings:
-                replace_gradient_fact(page_state.facts, writing)
+                _replace_gradient_fact(page_state.facts, writing)
         found.append(page_state)
     return found
 
 
-def replace_gradient_fact(facts: dict[str, Facts], writing: Writing) -> None:
+def _replace_gradient_fact(facts: dict[str, Facts], writing: Writing) -> None:
     """Write the gradient of a box in a step over that of the step before."""
     known = [fact for fact in facts.get(writing.box, []) if fact[0] != GRADIENT]
     facts[writing.box] = [*known, (GRADIENT, writing.text.removeprefix(f"{GRADIENT_MARK} "))]
 
 
-def add_facts(
+def _add_facts(
     page_state: PageState, view: OperationsView, state: State, cache: dict[int, Facts]
 ) -> None:
     """Add the facts about boxes, and where clicks lead; the facts of a whole scope are cached."""

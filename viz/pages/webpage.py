@@ -93,26 +93,26 @@ def page(
     else:
         shown = view or "operations"
         found = graph_states(graph, shown, direction or "TB", limit, title, frames, open, overlay)
-    return assemble_page(found, engine)
+    return _assemble_page(found, engine)
 
 
-def assemble_page(found: list[PageState], engine: Engine) -> str:
+def _assemble_page(found: list[PageState], engine: Engine) -> str:
     """Return the text of the file with these states."""
     drawings = [Drawing(state.picture, engine) for state in found]
     with ThreadPoolExecutor(min(MOST_LAYOUTS, os.cpu_count() or 1)) as pool:
         drawn = list(pool.map(lambda drawing: drawing.svg, drawings))
     table: dict[tuple[tuple[str, str], ...], int] = {}
     states = [
-        state_data(state, state.svg(svg), table) for state, svg in zip(found, drawn, strict=True)
+        _state_data(state, state.svg(svg), table) for state, svg in zip(found, drawn, strict=True)
     ]
     steps = [{"phase": x.phase, "caption": x.caption} for x in found[0].steps]
     known_gradients = any(step.phase == "backward" for step in found[0].steps)
     end = "every value and every gradient" if known_gradients else "every value"
     data = {"states": states, "facts": list(table), "steps": steps, "end": end}
-    return fill_template(found[0].picture.title, data)
+    return _fill_template(found[0].picture.title, data)
 
 
-def state_data(
+def _state_data(
     state: PageState, svg: str, table: dict[tuple[tuple[str, str], ...], int]
 ) -> dict[str, Any]:
     """Return the data of a state for the script; equal facts are in the table only once."""
@@ -121,9 +121,9 @@ def state_data(
     for box in state.picture.boxes:
         if box.role in SILENT:
             continue
-        facts = tuple(state.facts.get(box.id) or tooltip_facts(box.tooltip))
+        facts = tuple(state.facts.get(box.id) or _tooltip_facts(box.tooltip))
         number = table.setdefault(facts, len(table))
-        boxes[box.id] = [box_name(box), box.role, number]
+        boxes[box.id] = [_box_name(box), box.role, number]
     return {
         "svg": svg,
         "boxes": boxes,
@@ -134,7 +134,7 @@ def state_data(
     }
 
 
-def box_name(box: Box) -> str:
+def _box_name(box: Box) -> str:
     """Return the name of a box in the page: its label without the gradient, which comes later."""
     if box.cells and box.cells[0].kind == "name":
         return clean_text(box.cells[0].text, 120, lines=1)
@@ -142,12 +142,12 @@ def box_name(box: Box) -> str:
     return clean_text(words, 120, lines=1)
 
 
-def tooltip_facts(tooltip: str) -> Facts:
+def _tooltip_facts(tooltip: str) -> Facts:
     """Return a tooltip as facts without labels."""
     return [("", line) for line in tooltip.split("\n") if line]
 
 
-def fill_template(title: str, data: dict[str, Any]) -> str:
+def _fill_template(title: str, data: dict[str, Any]) -> str:
     """Return the page with its texts, style, script and data in place."""
     script = read_resource("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -157,14 +157,14 @@ def fill_template(title: str, data: dict[str, Any]) -> str:
         "base-uri 'none'; form-action 'none'",
         "style": read_resource("page.css"),
         "script": script,
-        "data": embed_json(data),
+        "data": _embed_json(data),
     }
     parts = read_resource("page.html").split("{{")
     rest = (part.partition("}}") for part in parts[1:])
     return parts[0] + "".join(values[name] + text for name, _, text in rest)
 
 
-def embed_json(data: Any) -> str:
+def _embed_json(data: Any) -> str:
     """Return JSON that can stand in a page: it has no characters that could end its element."""
     text = json.dumps(data, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -38,17 +38,17 @@ LONGEST_RULE: Final = 90
 Naming = Callable[[Tensor], str]
 
 
-def format_expression(operation: Operation, arguments: Sequence[str]) -> str:
+def _format_expression(operation: Operation, arguments: Sequence[str]) -> str:
     """Write an operation on some arguments as a formula.
 
     Arguments that begin with a minus get parentheses where they need them.
     """
     if operation.type in INFIX and len(arguments) == 2:
         left, right = arguments
-        return f"{left} {INFIX[operation.type]} {add_parentheses(right)}"
+        return f"{left} {INFIX[operation.type]} {_add_parentheses(right)}"
     form = FORMS.get(operation.type)
     if form is not None and form.count("{}") == len(arguments):
-        return form.format(*map(add_parentheses, arguments))
+        return form.format(*map(_add_parentheses, arguments))
     sign = operation_symbol(operation)
     if operation.type == "absolute":
         return f"|{', '.join(arguments)}|"
@@ -56,7 +56,7 @@ def format_expression(operation: Operation, arguments: Sequence[str]) -> str:
     return f"{name}({', '.join(arguments)})"
 
 
-def add_parentheses(text: str) -> str:
+def _add_parentheses(text: str) -> str:
     """Put parentheses around a text that begins with a minus or is a sum."""
     return f"({text})" if text.startswith("−") or " " in text else text
 
@@ -69,10 +69,10 @@ def short_name(name: str) -> str:
 def describe_operation(operation: Operation, name: Naming) -> tuple[str, ...]:
     """Write how numbers are computed: `z = w × x = 0.5 × 2 = 1`."""
     taken = operands(operation)
-    letters = format_expression(operation, [operand_text(x, name) for x in taken])
+    letters = _format_expression(operation, [_operand_text(x, name) for x in taken])
     changed = [x for x in taken if isinstance(x, Tensor) and has_changed(x, operation)]
     numbers = (
-        letters if changed else format_expression(operation, [operand_digits(x) for x in taken])
+        letters if changed else _format_expression(operation, [_operand_digits(x) for x in taken])
     )
     results = ", ".join(format_number(y.data) for y in operation.outputs)
     names = ", ".join(name(y) for y in operation.outputs)
@@ -81,12 +81,12 @@ def describe_operation(operation: Operation, name: Naming) -> tuple[str, ...]:
     return (", ".join((f"{names} = {letters}{middle} = {results}", *changes)),)
 
 
-def operand_text(operand: Any, name: Naming) -> str:
+def _operand_text(operand: Any, name: Naming) -> str:
     """Return an operand's name, or its digits."""
-    return name(operand) if isinstance(operand, Tensor) else operand_digits(operand)
+    return name(operand) if isinstance(operand, Tensor) else _operand_digits(operand)
 
 
-def operand_digits(operand: Any) -> str:
+def _operand_digits(operand: Any) -> str:
     """Return an operand's number, or its shape where it has axes."""
     if not isinstance(operand, Tensor) and is_number(operand):
         return format_constant(operand)
@@ -98,20 +98,20 @@ def describe_chain_rule(visit: Visit, name: Naming, loss: str) -> tuple[str, ...
     """Write the chain rule at an operation on numbers, a line for each operand with a gradient."""
     result = name(visit.operation.outputs[0])
     lines = [
-        describe_contribution(visit, x, name(x.operand), result, loss) for x in visit.contributions
+        _describe_contribution(visit, x, name(x.operand), result, loss) for x in visit.contributions
     ]
     return (*lines, rule_text(visit.operation)) if lines else (f"{result} passes no gradient on",)
 
 
-def describe_contribution(visit: Visit, part: Contribution, x: str, z: str, loss: str) -> str:
+def _describe_contribution(visit: Visit, part: Contribution, x: str, z: str, loss: str) -> str:
     """Write one contribution: `∂L/∂w = ∂L/∂z · ∂z/∂w = 2 × 3 = 6`."""
     before = "" if part.before is None else f"{format_number(part.before)} + "
     total = format_number(part.total)
     if part.local is None or len(visit.arriving) != 1:
-        return f"∂{loss}/∂{x} = {before}{add_parentheses(format_number(part.amount))} = {total}"
+        return f"∂{loss}/∂{x} = {before}{_add_parentheses(format_number(part.amount))} = {total}"
     arriving = format_number(visit.arriving[0])
-    arriving = add_parentheses(arriving) if before else arriving
-    product = f"{arriving} × {add_parentheses(format_number(part.local))}"
+    arriving = _add_parentheses(arriving) if before else arriving
+    product = f"{arriving} × {_add_parentheses(format_number(part.local))}"
     chain = f"∂{loss}/∂{z} · ∂{z}/∂{x}"
     return f"∂{loss}/∂{x} = {before}{chain} = {before}{product} = {total}"
 

@@ -58,19 +58,19 @@ class Film:
             for element in self.root.iter(f"{SVG}g")
         }
         self.boxes = {box.id: box for box in picture.boxes}
-        self.mark_texts()
-        self.mark_pale(picture)
-        self.add_glows()
-        self.add_look()
+        self._mark_texts()
+        self._mark_pale(picture)
+        self._add_glows()
+        self._add_look()
 
-    def mark_texts(self) -> None:
+    def _mark_texts(self) -> None:
         """Replace each text that changes by one text for each change, with its window."""
         written: dict[tuple[str, str], list[tuple[int, Writing]]] = defaultdict(list)
         for place, step in enumerate(self.steps):
             for writing in step.writings:
                 written[writing.box, writing.field].append((place, writing))
         for (box, field), times in written.items():
-            slot = self.find_text(box, field)
+            slot = self._find_text(box, field)
             if slot is None:
                 continue
             parent, element = slot
@@ -87,11 +87,11 @@ class Film:
                     version.text = writing.text
                     version.attrib.pop("textLength", None)
                     version.attrib.pop("lengthAdjust", None)
-                set_window(version, start, end)
+                _set_window(version, start, end)
                 parent.insert(at, version)
                 at += 1
 
-    def find_text(self, box: str, field: str) -> tuple[Element, Element] | None:
+    def _find_text(self, box: str, field: str) -> tuple[Element, Element] | None:
         """Return the parent and the text element of a field, None if the box has no such text."""
         texts = [
             (parent, child)
@@ -104,7 +104,7 @@ class Film:
         back = kinds[::-1].index(True) if field == "data" and True in kinds else 0
         return texts[-1 - back] if len(texts) > back else None
 
-    def mark_pale(self, picture: Picture) -> None:
+    def _mark_pale(self, picture: Picture) -> None:
         """Make boxes pale until they are computed, and the arrows to them, too."""
         since: dict[str, int] = {}
         for place, step in enumerate(self.steps):
@@ -123,7 +123,7 @@ class Film:
             if group is not None and since.get(arrow.head):
                 group.set("data-pale", str(since[arrow.head]))
 
-    def add_glows(self) -> None:
+    def _add_glows(self) -> None:
         """Add a glow around the boxes and arrows of each step, behind the boxes."""
         graph = self.groups.get("graph0", self.root)
         at = next(
@@ -136,15 +136,15 @@ class Film:
                 if group is not None:
                     flow = Element(f"{SVG}g", {"class": f"flow {step.phase}"})
                     flow.extend(deepcopy(x) for x in group.iter() if x.tag in SHAPES)
-                    set_window(flow, place, place + 1)
+                    _set_window(flow, place, place + 1)
                     graph.insert(at, flow)
             for box in step.boxes:
-                glow = Element(f"{SVG}rect", rectangle_around(self.groups[box]))
+                glow = Element(f"{SVG}rect", _rectangle_around(self.groups[box]))
                 glow.set("class", f"glow {step.phase}")
-                set_window(glow, place, place + 1)
+                _set_window(glow, place, place + 1)
                 graph.insert(at, glow)
 
-    def add_look(self) -> None:
+    def _add_look(self) -> None:
         """Add the style rules of glows."""
         rules = re.sub(r"(^|\})\.", rf"\1#{self.prefix} .", LOOK)
         dark = re.sub(r"(^|\})\.", rf"\1#{self.prefix} .", DARK_LOOK)
@@ -159,14 +159,14 @@ class Film:
         return ElementTree.tostring(self.root, encoding="unicode")
 
 
-def set_window(element: Element, start: int, end: int | None) -> None:
+def _set_window(element: Element, start: int, end: int | None) -> None:
     """Show an element from frame `start` until before frame `end`, None for the last."""
     element.set("data-from", str(start))
     if end is not None:
         element.set("data-until", str(end))
 
 
-def rectangle_around(group: Element) -> dict[str, str]:
+def _rectangle_around(group: Element) -> dict[str, str]:
     """Return a rectangle around the shapes of a box."""
     xs: list[float] = []
     ys: list[float] = []
@@ -199,12 +199,12 @@ def add_captions(film: Film) -> Element:
     left -= (room - width) / 2
     size = max(12.0, min(room / 56, 18.0), room / 110)
     longest = int((room - 2 * size) / (size * LETTER_WIDTH))
-    texts = [wrap_caption(step.caption, longest) for step in film.steps]
+    texts = [_wrap_caption(step.caption, longest) for step in film.steps]
     most = max(map(len, texts))
     total = height + size * (1.4 * most + 2.6)
     for place, (step, text) in enumerate(zip(film.steps, texts, strict=True)):
         group = Element(f"{SVG}g", {"class": "caption", "font-family": FONT_FAMILY})
-        set_window(group, place, place + 1)
+        _set_window(group, place, place + 1)
         count = f"{place + 1} / {len(film.steps)} · {step.phase}"
         for row, line in enumerate([count, *text]):
             look = {"font-size": f"{size * (0.85 if not row else 1):.2f}", "fill": OUTSIDE}
@@ -222,7 +222,7 @@ def add_captions(film: Film) -> Element:
     return root
 
 
-def wrap_caption(caption: tuple[str, ...], longest: int) -> list[str]:
+def _wrap_caption(caption: tuple[str, ...], longest: int) -> list[str]:
     """Return the lines of a caption, wrapped to a width."""
     return [part for line in caption for part in wrap(line, max(longest, 20)) or [""]]
 
@@ -232,7 +232,7 @@ def cut_frame(captioned_film: Element, film: Film, place: int) -> str:
     root = deepcopy(captioned_film)
     for parent in list(root.iter()):
         for child in list(parent):
-            if not is_in_frame(child, place):
+            if not _is_in_frame(child, place):
                 parent.remove(child)
     for element in root.iter():
         for name in ("data-from", "data-until"):
@@ -240,12 +240,12 @@ def cut_frame(captioned_film: Element, film: Film, place: int) -> str:
         pale = element.attrib.pop("data-pale", None)
         if pale is not None and place < int(pale):
             element.set("opacity", f"{PALE_OPACITY}")
-    describe_step(root, film, f"step {place + 1} of {len(film.steps)}", film.steps[place].caption)
+    _describe_step(root, film, f"step {place + 1} of {len(film.steps)}", film.steps[place].caption)
     text = ElementTree.tostring(root, encoding="unicode") + "\n"
     return text.replace(film.prefix, f"{film.prefix}-{place + 1}")
 
 
-def describe_step(root: Element, film: Film, which: str, caption: tuple[str, ...]) -> None:
+def _describe_step(root: Element, film: Film, which: str, caption: tuple[str, ...]) -> None:
     """Add to the description for screen readers which step it is and what happens."""
     title, desc = root.find(f"{SVG}title"), root.find(f"{SVG}desc")
     if title is not None:
@@ -254,7 +254,7 @@ def describe_step(root: Element, film: Film, which: str, caption: tuple[str, ...
         desc.text = f"{'. '.join(caption)}. {desc.text}"
 
 
-def is_in_frame(element: Element, place: int) -> bool:
+def _is_in_frame(element: Element, place: int) -> bool:
     """Return whether an element is in a frame."""
     start, end = element.get("data-from"), element.get("data-until")
     return (start is None or place >= int(start)) and (end is None or place < int(end))
@@ -272,34 +272,34 @@ def animate(film: Film, seconds: float = SECONDS_PER_FRAME) -> str:
         start, end = element.attrib.pop("data-from", None), element.attrib.pop("data-until", None)
         pale = element.attrib.pop("data-pale", None)
         if start is not None:
-            append_class(element, f"w{start}-{end or total}", rules)
+            _append_class(element, f"w{start}-{end or total}", rules)
             last = int(end or total) >= total
-            rules[f"w{start}-{end or total}"] = window_keyframes(
+            rules[f"w{start}-{end or total}"] = _window_keyframes(
                 int(start), int(end or total), total
             )
             element.set("visibility", "visible" if last else "hidden")
         elif pale is not None:
-            append_class(element, f"p{pale}", rules)
+            _append_class(element, f"p{pale}", rules)
             at = 100 * int(pale) / total
             rules[f"p{pale}"] = (
                 f"0%{{opacity:{PALE_OPACITY}}}{at:.3f}%{{opacity:1}}100%{{opacity:1}}"
             )
     style = Element(f"{SVG}style")
-    style.text = animation_style(film.prefix, rules, seconds * total)
+    style.text = _animation_style(film.prefix, rules, seconds * total)
     groups = (i for i, child in enumerate(root) if child.tag == f"{SVG}g")
     root.insert(next(groups, len(root)), style)
     caption = tuple(line for step in film.steps for line in step.caption[:1])
-    describe_step(root, film, f"{total} steps", caption)
+    _describe_step(root, film, f"{total} steps", caption)
     text = ElementTree.tostring(root, encoding="unicode") + "\n"
     return text.replace(film.prefix, f"{film.prefix}-all")
 
 
-def append_class(element: Element, name: str, rules: dict[str, str]) -> None:
+def _append_class(element: Element, name: str, rules: dict[str, str]) -> None:
     """Give an element a further class."""
     element.set("class", f"{element.get('class', '')} {name}".strip())
 
 
-def window_keyframes(start: int, end: int, total: int) -> str:
+def _window_keyframes(start: int, end: int, total: int) -> str:
     """Return the keyframes of a window."""
     first, last = 100 * start / total, 100 * end / total
     on, off = "{visibility:visible}", "{visibility:hidden}"
@@ -310,7 +310,7 @@ def window_keyframes(start: int, end: int, total: int) -> str:
     return f"0%{off}{first:.3f}%{on}{last:.3f}%{off}100%{off}"
 
 
-def animation_style(prefix: str, rules: dict[str, str], seconds: float) -> str:
+def _animation_style(prefix: str, rules: dict[str, str], seconds: float) -> str:
     """Return the style sheet that plays the keyframes."""
     parts = [
         f"@keyframes {prefix}-{name}{{{steps}}}"

@@ -36,7 +36,7 @@ class ScalarSteps:
     def __init__(self, view: ScalarView) -> None:
         self.graph = view.outline.graph
         self.parts = view.outline.parts
-        self.names = name_tensors(view)
+        self.names = _name_tensors(view)
         view.names |= self.names
         self.picture: Picture = view.picture()
         self.boxes: dict[Key, str] = view.boxes
@@ -46,14 +46,14 @@ class ScalarSteps:
             self.entering[arrow.head].append(place)
         outputs = self.graph.outputs
         self.loss = self.name(outputs[0]) if len(outputs) == 1 else "Σ"
-        self.steps = [self.first_step(), *self.forward_steps(), *self.backward_steps()]
-        self.widen()
+        self.steps = [self._first_step(), *self.forward_steps(), *self.backward_steps()]
+        self._widen()
 
     def name(self, tensor: Tensor) -> str:
         """Return the name of a tensor in captions."""
         return short_name(self.names[key(tensor)])
 
-    def first_step(self) -> Step:
+    def _first_step(self) -> Step:
         """Return the first step, in which only the leaves have values."""
         leaves = [x for x in (*self.graph.inputs, *self.graph.parameters) if key(x) in self.boxes]
         changed = changed_leaves(self.graph)
@@ -65,7 +65,7 @@ class ScalarSteps:
         rest = len(leaves) - len(values)
         more = f", … and {rest} more" if rest else ""
         caption = f"given: {', '.join(values)}{more}" if leaves else "nothing is given"
-        return Step("forward", (caption,), writings=tuple(map(self.value_writing, leaves)))
+        return Step("forward", (caption,), writings=tuple(map(self._value_writing, leaves)))
 
     def forward_steps(self) -> list[Step]:
         """Return a step for each operation; left-out operations share one step."""
@@ -79,21 +79,21 @@ class ScalarSteps:
                 steps.append(Step("forward", (caption_text,), (box,), tuple(self.entering[box])))
             else:
                 results = [y for y in operation.outputs if key(y) in self.boxes]
-                arrows = self.arrows_of_operation(operation)
+                arrows = self._arrows_of_operation(operation)
                 caption = describe_operation(operation, self.name)
-                looked = self.boxes_of_operation(operation)
-                writings = tuple(map(self.value_writing, results))
+                looked = self._boxes_of_operation(operation)
+                writings = tuple(map(self._value_writing, results))
                 steps.append(Step("forward", caption, looked, arrows, writings))
         return steps
 
     def backward_steps(self) -> list[Step]:
         """Return the start at the outputs, then a step for each operation of the reverse pass."""
         ends = [y for y in self.graph.outputs if y.requires_grad]
-        found = [visit for visit in visits(self.graph) if not self.is_left_out(visit.operation)]
+        found = [visit for visit in visits(self.graph) if not self._is_left_out(visit.operation)]
         if not ends or not found:
             return []
         boxes = tuple(self.boxes[key(y)] for y in ends)
-        writings = tuple(self.gradient_writing(y, 1.0) for y in ends)
+        writings = tuple(self._gradient_writing(y, 1.0) for y in ends)
         what = self.loss if len(self.graph.outputs) == 1 else "the sum of the outputs, Σ,"
         caption = (
             f"backward starts at the end: how does {what} change with each number?",
@@ -106,59 +106,61 @@ class ScalarSteps:
         caption = describe_chain_rule(visit, self.name, self.loss)
         if len(caption) > MOST_LINES:
             caption = (*caption[: MOST_LINES - 1], f"… {len(caption) - MOST_LINES + 1} more lines")
-        shown = [x for x in visit.contributions if not self.is_earlier(self.boxes[key(x.operand)])]
-        writings = tuple(self.gradient_writing(x.operand, x.total) for x in shown)
-        looked = self.boxes_of_operation(visit.operation)
+        shown = [x for x in visit.contributions if not self._is_earlier(self.boxes[key(x.operand)])]
+        writings = tuple(self._gradient_writing(x.operand, x.total) for x in shown)
+        looked = self._boxes_of_operation(visit.operation)
         return Step(
-            "backward", caption, looked, self.arrows_of_operation(visit.operation), writings
+            "backward", caption, looked, self._arrows_of_operation(visit.operation), writings
         )
 
-    def is_earlier(self, box: str) -> bool:
+    def _is_earlier(self, box: str) -> bool:
         """Return whether a box stands for left-out operations."""
         return self.roles[box] == "earlier"
 
-    def is_left_out(self, operation: Operation) -> bool:
+    def _is_left_out(self, operation: Operation) -> bool:
         """Return whether an operation is not drawn."""
         return any(
-            key(y) not in self.boxes or self.is_earlier(self.boxes[key(y)])
+            key(y) not in self.boxes or self._is_earlier(self.boxes[key(y)])
             for y in operation.outputs
         )
 
-    def circle_of(self, operation: Operation) -> str:
+    def _circle_of(self, operation: Operation) -> str:
         """Return the id of an operation's circle."""
         (place, *_) = self.entering[self.boxes[key(operation.outputs[0])]]
         return self.picture.arrows[place].tail
 
-    def boxes_of_operation(self, operation: Operation) -> tuple[str, ...]:
+    def _boxes_of_operation(self, operation: Operation) -> tuple[str, ...]:
         """Return the circle of an operation and the boxes of its results."""
         results = (self.boxes[key(y)] for y in operation.outputs)
-        return (self.circle_of(operation), *results)
+        return (self._circle_of(operation), *results)
 
-    def arrows_of_operation(self, operation: Operation) -> tuple[int, ...]:
+    def _arrows_of_operation(self, operation: Operation) -> tuple[int, ...]:
         """Return the places of the arrows into an operation's circle and out of it."""
-        circle, *results = self.boxes_of_operation(operation)
+        circle, *results = self._boxes_of_operation(operation)
         places = [place for box in (circle, *results) for place in self.entering[box]]
         return tuple(dict.fromkeys(places))
 
-    def value_writing(self, tensor: Tensor) -> Writing:
+    def _value_writing(self, tensor: Tensor) -> Writing:
         """Return the text of a tensor's value for its box."""
         return Writing(self.boxes[key(tensor)], "data", number_cell("data", tensor.data).text)
 
-    def gradient_writing(self, tensor: Tensor, value: Any) -> Writing:
+    def _gradient_writing(self, tensor: Tensor, value: Any) -> Writing:
         """Return the text of a gradient for the box of its tensor."""
         return Writing(self.boxes[key(tensor)], "gradient", number_cell("grad", value).text)
 
-    def widen(self) -> None:
+    def _widen(self) -> None:
         """Give each box room for the longest text of its gradient."""
         longest: dict[str, str] = {}
         for step in self.steps:
             for writing in step.writings:
                 if writing.field == "gradient":
                     longest[writing.box] = max(longest.get(writing.box, ""), writing.text, key=len)
-        self.picture.boxes = [widen_box(box, longest.get(box.id, "")) for box in self.picture.boxes]
+        self.picture.boxes = [
+            _widen_box(box, longest.get(box.id, "")) for box in self.picture.boxes
+        ]
 
 
-def widen_box(box: Box, text: str) -> Box:
+def _widen_box(box: Box, text: str) -> Box:
     """Return a box with this text as its gradient, if it is longer than the present one."""
     if not box.cells or len(box.cells[-1].text) >= len(text):
         return box
@@ -167,7 +169,7 @@ def widen_box(box: Box, text: str) -> Box:
     return replace(box, cells=(*box.cells[:-1], Cell(text, box.cells[-1].kind)))
 
 
-def name_tensors(view: ScalarView) -> dict[Key, str]:
+def _name_tensors(view: ScalarView) -> dict[Key, str]:
     """Return a name for each tensor: its name, or v₁, v₂… in order of creation; L for the end."""
     tensors = list(view.outline.graph.inputs + view.outline.graph.parameters)
     for operation in view.outline.graph.operations:

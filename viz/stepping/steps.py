@@ -58,13 +58,13 @@ def join_steps(steps: list[Step], most: int) -> list[Step]:
     group: list[Step] = []
     for step in steps:
         if group and (len(group) == together or group[0].phase != step.phase):
-            found.append(join_group(group))
+            found.append(_join_group(group))
             group = []
         group.append(step)
-    return [*found, join_group(group)]
+    return [*found, _join_group(group)]
 
 
-def join_group(group: list[Step]) -> Step:
+def _join_group(group: list[Step]) -> Step:
     """Join several steps to one; its caption has the first line of each, as many as fit."""
     if len(group) == 1:
         return group[0]

@@ -122,10 +122,10 @@ class FrameworkSubject(Subject):
         given = flatten(list(arguments))[0]
         self._arrays_only = not any(framework.owns(x) for x in given)
         self._slots = [x.position if isinstance(x, LeafSlot) else None for x in leaves]
-        self._rest = [self.passed_on(x) for x in given]
+        self._rest = [self._passed_on(x) for x in given]
         self.likes = [x for x, i in zip(given, self._slots, strict=True) if i is not None]
 
-    def passed_on(self, value: Any) -> Any:
+    def _passed_on(self, value: Any) -> Any:
         """Return a value that is not differentiated, in the form that the function receives."""
         framework = self.framework
         with self.precision():
@@ -217,7 +217,7 @@ class FrameworkSubject(Subject):
         except Problem:
             raise
         except Exception as error:  # the function ran, so any error is the rule's
-            raise problem(*describe_refusal(self.what, error)) from error
+            raise problem(*_describe_refusal(self.what, error)) from error
 
     def reverse(self, values: Arrays, weights: Arrays) -> list[Any]:
         """Return the gradient, one array or None a differentiated leaf."""
@@ -230,9 +230,9 @@ class FrameworkSubject(Subject):
                 simplefilter("ignore")  # frameworks warn about their forward mode
                 return self.forward(values, tangents)
         except Exception as error:
-            if not is_from_user_rule(error):
+            if not _is_from_user_rule(error):
                 return None  # no forward mode: nothing to compare
-            kind, text = Kind.FORWARD, describe_refusal("the forward rule", error)[1]
+            kind, text = Kind.FORWARD, _describe_refusal("the forward rule", error)[1]
             raise problem(kind, text) from error
 
     def forward(self, values: Arrays, tangents: Arrays) -> list[Any]:
@@ -283,10 +283,10 @@ class FrameworkSubject(Subject):
         except Exception:
             return 1
         rows = zip(found, values, strict=True)
-        return 1 if any(is_narrower(g, x) for g, x in rows if g is not None) else 2
+        return 1 if any(_is_narrower(g, x) for g, x in rows if g is not None) else 2
 
 
-def is_narrower(a: Any, b: Any) -> bool:
+def _is_narrower(a: Any, b: Any) -> bool:
     """Does an array have a narrower dtype than another?"""
     first, second = np.asarray(a).dtype, np.asarray(b).dtype
     return first.kind in "fc" and bool(np.finfo(first).eps > np.finfo(second).eps)
@@ -304,7 +304,7 @@ def rounding_unit(number: Any) -> float:
     return unit
 
 
-def is_from_user_rule(error: Exception) -> bool:
+def _is_from_user_rule(error: Exception) -> bool:
     """Was an error raised inside a user's `jvp`, rather than a package's?"""
     if isinstance(error, NotImplementedError):
         return False
@@ -312,7 +312,7 @@ def is_from_user_rule(error: Exception) -> bool:
     return any(x.name == "jvp" and "site-packages" not in x.filename for x in frames)
 
 
-def describe_refusal(what: str, error: Exception) -> tuple[Kind, str]:
+def _describe_refusal(what: str, error: Exception) -> tuple[Kind, str]:
     """Return the kind and text of the problem when computing a gradient raises an error."""
     said = str(error).strip().split("\n")[0]
     lower = said.lower()

@@ -48,7 +48,7 @@ def framework_of(f: Any, inputs: Sequence[Any], name: str | None = None) -> Fram
         found = (frameworks_of(x) for x in [*leaves, f])
         name = next((name for names in found for name in names), None)
     if name is None and callable(f):
-        name = PACKAGES.get(package_of(getattr(f, "__module__", None)))
+        name = PACKAGES.get(_package_of(getattr(f, "__module__", None)))
     if name is None:
         return None
     module, cls = FRAMEWORKS[name]
@@ -56,7 +56,7 @@ def framework_of(f: Any, inputs: Sequence[Any], name: str | None = None) -> Fram
     return made
 
 
-def package_of(module: Any) -> str:
+def _package_of(module: Any) -> str:
     """Return the top-level package of a module name."""
     return module.partition(".")[0] if isinstance(module, str) else ""
 
@@ -64,7 +64,7 @@ def package_of(module: Any) -> str:
 def frameworks_of(value: Any) -> list[str]:
     """Return the frameworks in which a type (or the type of a value) or a base class is defined."""
     cls = value if isinstance(value, type) else type(value)
-    return [PACKAGES[p] for c in cls.__mro__ if (p := package_of(c.__module__)) in PACKAGES]
+    return [PACKAGES[p] for c in cls.__mro__ if (p := _package_of(c.__module__)) in PACKAGES]
 
 
 def adapt_function(
@@ -85,7 +85,7 @@ def adapt_function(
     """
     written = argument_names(framework.declaring_function(f), len(arguments), names)
     f, arguments = framework.open_containers(f, arguments)
-    plain = convert_arguments(framework, arguments, argnums)
+    plain = _convert_arguments(framework, arguments, argnums)
     kept = framework.subject(f, Inputs(plain, written, argnums, True), arguments, False)
     if keep_dtype:
         kept.try_run()
@@ -97,7 +97,7 @@ def adapt_function(
     return wide if reached == 2 or reached >= kept.try_run() > 0 else kept
 
 
-def convert_arguments(
+def _convert_arguments(
     framework: Framework, arguments: Sequence[Any], argnums: int | Sequence[int] | None
 ) -> list[Any]:
     """Replace tensors by arrays in the arguments.
@@ -107,7 +107,7 @@ def convert_arguments(
     """
     leaves = flatten(list(arguments))[0]
     tensors = [x for x in leaves if framework.owns(x) or isinstance(x, np.ndarray)]
-    hide = argnums is None and any(is_differentiable(framework, x) for x in tensors)
+    hide = argnums is None and any(_is_differentiable(framework, x) for x in tensors)
 
     def plain(x: Any) -> Any:
         if framework.owns(x):
@@ -120,7 +120,7 @@ def convert_arguments(
     return map_leaves(plain, arguments)
 
 
-def is_differentiable(framework: Framework, value: Any) -> bool:
+def _is_differentiable(framework: Framework, value: Any) -> bool:
     """Does a tensor or array hold floating-point or complex numbers?"""
     try:
         array = framework.array(value) if framework.owns(value) else value

@@ -44,11 +44,11 @@ class Jax(Framework):
     def tensor(self, value: Any, like: Any = None) -> Any:
         """Copy a NumPy array to JAX. JAX may read it after NumPy has overwritten the original."""
         made = self.numpy.array(np.array(value))
-        if like is None or not self.owns(like) or self.on_host(like):
+        if like is None or not self.owns(like) or self._on_host(like):
             return made
         return self.jax.device_put(made, like.sharding)
 
-    def on_host(self, tensor: Any) -> bool:
+    def _on_host(self, tensor: Any) -> bool:
         """Is an array on the default device?"""
         return bool(tensor.devices() == self.numpy.zeros(()).devices())
 
@@ -65,7 +65,7 @@ class Jax(Framework):
 
         Models are often registered classes. The dict has one item for each leaf, named by its path.
         """
-        trees = [self.as_dict(x) for x in arguments]
+        trees = [self._as_dict(x) for x in arguments]
         if all(tree is None for tree in trees):
             return f, arguments
         tree_util = self.jax.tree_util
@@ -82,7 +82,7 @@ class Jax(Framework):
         over_dicts.__name__ = str(getattr(f, "__name__", type(f).__name__))
         return over_dicts, [x if t is None else t[0] for x, t in zip(arguments, trees, strict=True)]
 
-    def as_dict(self, argument: Any) -> tuple[dict[str, Any], Any] | None:
+    def _as_dict(self, argument: Any) -> tuple[dict[str, Any], Any] | None:
         """Return the leaves of an argument by path, and its structure; None if it needs no dict.
 
         An argument needs one if JAX opens a container that is a leaf for us.
@@ -123,7 +123,7 @@ class JaxSubject(FrameworkSubject):
         found: list[Any] = self.jax.tree_util.tree_leaves(outputs)
         return found
 
-    def flat_outputs(self, *tensors: Any) -> list[Any]:
+    def _flat_outputs(self, *tensors: Any) -> list[Any]:
         """Call the function and return the leaves of its result."""
         return self.leaves(self.call_with_tensors(*tensors))
 
@@ -137,7 +137,7 @@ class JaxSubject(FrameworkSubject):
     def call_batched(self, tensors: list[Any], position: int) -> Any:
         """Call the function with `jax.vmap`."""
         axes = [0 if i == position else None for i in range(len(tensors))]
-        return self.jax.vmap(self.flat_outputs, in_axes=axes)(*tensors)
+        return self.jax.vmap(self._flat_outputs, in_axes=axes)(*tensors)
 
     # ── reverse ───────────────────────────────────────────────────────────────────────────────
     def reverse(self, values: Arrays, weights: Arrays) -> list[Any]:
@@ -147,7 +147,7 @@ class JaxSubject(FrameworkSubject):
 
     def run_backward(self, tensors: Sequence[Any], gs: Sequence[Any]) -> list[Any]:
         """Return the gradient as JAX arrays, in our convention for complex numbers."""
-        outputs, back = self.jax.vjp(self.flat_outputs, *tensors)
+        outputs, back = self.jax.vjp(self._flat_outputs, *tensors)
         cotangents = [self.cotangent(y, g) for y, g in zip(outputs, gs, strict=True)]
         return [self.framework.numpy.conj(g) for g in back(cotangents)]
 
@@ -162,7 +162,7 @@ class JaxSubject(FrameworkSubject):
     def forward(self, values: Arrays, tangents: Arrays) -> list[Any]:
         """Push tangents forward with `jax.jvp`."""
         moved = [self.framework.tensor(t) for t in tangents]
-        found = self.jax.jvp(self.flat_outputs, tuple(self.tensors(values)), tuple(moved))[1]
+        found = self.jax.jvp(self._flat_outputs, tuple(self.tensors(values)), tuple(moved))[1]
         constant = self.jax.dtypes.float0
         return [None if t.dtype == constant else self.framework.array(t) for t in found]
 

@@ -36,14 +36,14 @@ class TensorFlow(Framework):
         """Is this a floating-point dtype that NumPy lacks?"""
         return bool(dtype.is_floating) and np.dtype(dtype.as_numpy_dtype).kind == "V"
 
-    def is_variable(self, value: Any) -> bool:
+    def _is_variable(self, value: Any) -> bool:
         """Is a value a variable?"""
         return isinstance(value, self.tf.Variable)
 
     def tensor(self, value: Any, like: Any = None) -> Any:
         """Make a tensor, or a variable if the user gave one."""
         made = self.tf.constant(np.array(value))
-        return self.tf.Variable(made) if self.is_variable(like) else made
+        return self.tf.Variable(made) if self._is_variable(like) else made
 
     def wide(self, tensor: Any) -> Any:
         """Convert a floating-point tensor to double precision."""
@@ -53,7 +53,7 @@ class TensorFlow(Framework):
 
     def has_changed(self, tensor: Any, value: Any) -> bool:
         """Did the function assign to a variable?"""
-        if not self.is_variable(tensor):
+        if not self._is_variable(tensor):
             return False
         return not np.array_equal(self.array(tensor), value, equal_nan=True)
 
@@ -94,7 +94,7 @@ class TensorFlowSubject(FrameworkSubject):
                 self._variables[key].assign(x)
             tensor = self._variables.get(key)
             tensor = self.framework.tensor(x, like) if tensor is None else tensor
-            if self.framework.is_variable(tensor):
+            if self.framework._is_variable(tensor):
                 self._variables[key] = tensor
             found.append(tensor)
         return found
@@ -120,7 +120,7 @@ class TensorFlowSubject(FrameworkSubject):
                 tape.watch(x)
             outputs = self.leaves(self.call_with_tensors(*tensors))
         rows = zip(outputs, gs, strict=True)
-        pairs = [(y, g) for y, g in rows if self.framework.owns(y) and has_derivatives(y.dtype)]
+        pairs = [(y, g) for y, g in rows if self.framework.owns(y) and _has_derivatives(y.dtype)]
         if not pairs:
             return [None] * len(tensors)
         cotangents = [self.tf.cast(g, y.dtype) for y, g in pairs]
@@ -148,6 +148,6 @@ class TensorFlowSubject(FrameworkSubject):
         ]
 
 
-def has_derivatives(dtype: Any) -> bool:
+def _has_derivatives(dtype: Any) -> bool:
     """Do values of this dtype have derivatives?"""
     return bool(dtype.is_floating or dtype.is_complex)

@@ -35,12 +35,12 @@ class Torch(Framework):
         torch, plain = self.torch, tensor.detach()
         plain = plain.to_dense() if plain.layout is not torch.strided else plain
         plain = plain.cpu().resolve_conj().resolve_neg()
-        if plain.is_floating_point() and plain.dtype not in self.numpy_dtypes():
+        if plain.is_floating_point() and plain.dtype not in self._numpy_dtypes():
             plain = plain.float()
         found: np.ndarray = plain.numpy()
         return found
 
-    def numpy_dtypes(self) -> tuple[Any, ...]:
+    def _numpy_dtypes(self) -> tuple[Any, ...]:
         """Return the floating-point dtypes that NumPy also has."""
         return self.torch.float16, self.torch.float32, self.torch.float64
 
@@ -61,13 +61,13 @@ class Torch(Framework):
             return False  # the same memory
         return not np.array_equal(self.array(tensor), value, equal_nan=True)
 
-    def is_function(self, f: Any) -> bool:
+    def _is_function(self, f: Any) -> bool:
         """Is this an autograd function, a class with a forward and a backward?"""
         return isinstance(f, type) and issubclass(f, self.torch.autograd.Function)
 
     def function(self, f: Any) -> Function:
         """Return the callable form: `apply` for an autograd function."""
-        if not self.is_function(f):
+        if not self._is_function(f):
             return f
 
         def apply_function(*xs: Any) -> Any:
@@ -89,7 +89,7 @@ class Torch(Framework):
 
     def declaring_function(self, f: Any) -> Any:
         """Return the function whose signature names the inputs: `forward` of a class or module."""
-        if self.is_function(f):
+        if self._is_function(f):
             separate = f.setup_context is not self.torch.autograd.Function.setup_context
             return f.forward if separate else partial(f.forward, None)
         return f.forward if isinstance(f, self.torch.nn.Module) else f
@@ -172,7 +172,7 @@ class TorchSubject(FrameworkSubject):
         """Return the leaves of a result as arrays."""
         for y in self.leaves(outputs):
             if self.framework.owns(y) and y.is_floating_point():
-                known = y.dtype in self.framework.numpy_dtypes()
+                known = y.dtype in self.framework._numpy_dtypes()
                 unit = 0.0 if known else float(self.torch.finfo(y.dtype).eps)
                 self.coarsest = max(self.coarsest, unit)
         return super().arrays(outputs)
@@ -229,24 +229,24 @@ class TorchSubject(FrameworkSubject):
             return found
         if self._first is None:
             self._first = found
-        elif not self._laid_out and gradients_agree(found, self._first):
+        elif not self._laid_out and _gradients_agree(found, self._first):
             self._laid_out = True
-            self.check_with_gaps(weights, found)
-            self.check_with_undefined(weights, found)
+            self._check_with_gaps(weights, found)
+            self._check_with_undefined(weights, found)
         return found
 
-    def check_with_gaps(self, weights: Arrays, expected: Arrays) -> None:
+    def _check_with_gaps(self, weights: Arrays, expected: Arrays) -> None:
         """Compare with the gradient for the same cotangent in memory with gaps.
 
         Raises:
             Problem: if the gradient differs.
         """
         what = f"{self.what}, given a cotangent that is not contiguous in memory,"
-        gs = [add_memory_gaps(g) for g in self.natural_weights(weights)]
-        if not self.agrees(lambda point: self.gradient_for(gs, what, point), weights, expected):
+        gs = [_add_memory_gaps(g) for g in self.natural_weights(weights)]
+        if not self.agrees(lambda point: self._gradient_for(gs, what, point), weights, expected):
             raise problem(Kind.COTANGENT, f"{what} is another one")
 
-    def gradient_for(self, gs: list[Any], what: str, point: Arrays) -> Arrays:
+    def _gradient_for(self, gs: list[Any], what: str, point: Arrays) -> Arrays:
         """Return the gradient at a point for unusual cotangents.
 
         Raises:
@@ -265,7 +265,7 @@ class TorchSubject(FrameworkSubject):
     def agrees(self, other: Callable[[Arrays], Arrays], weights: Arrays, expected: Arrays) -> bool:
         """Is a gradient that was computed in another way the same, up to rounding?"""
         point = self.inputs.arrays
-        if gradients_agree(other(point), expected, 1e3 * self.epsilon):
+        if _gradients_agree(other(point), expected, 1e3 * self.epsilon):
             return True
 
         def difference(at: Arrays) -> np.ndarray:
@@ -275,7 +275,7 @@ class TorchSubject(FrameworkSubject):
 
         return is_rounding(difference, difference(point), point, 0)
 
-    def check_with_undefined(self, weights: Arrays, expected: Arrays) -> None:
+    def _check_with_undefined(self, weights: Arrays, expected: Arrays) -> None:
         """Compare with the sum of the gradients of each single result, with None for the others.
 
         After `ctx.set_materialize_grads(False)`, a backward receives None for a result that is not
@@ -293,7 +293,7 @@ class TorchSubject(FrameworkSubject):
             for k, g in enumerate(natural):
                 gs = [g if i == k else None for i in range(len(weights))]
                 what = f"{self.what} of result {k} alone, with None for those of the others,"
-                rows = zip(total, self.gradient_for(gs, what, point), strict=True)
+                rows = zip(total, self._gradient_for(gs, what, point), strict=True)
                 total = [t + x for t, x in rows]
             return total
 
@@ -323,7 +323,7 @@ class TorchSubject(FrameworkSubject):
         return [self.torch.zeros_like(x) if g is None else g for g, x in rows]
 
 
-def add_memory_gaps(array: Any) -> np.ndarray:
+def _add_memory_gaps(array: Any) -> np.ndarray:
     """Copy an array to memory with unused gaps, and with its axes in reverse order."""
     turned = np.asarray(array).T
     spread = np.zeros((*turned.shape, 2), turned.dtype)
@@ -331,7 +331,7 @@ def add_memory_gaps(array: Any) -> np.ndarray:
     return spread[..., 0].T
 
 
-def gradients_agree(a: Arrays, b: Arrays, share: float = 0.0) -> bool:
+def _gradients_agree(a: Arrays, b: Arrays, share: float = 0.0) -> bool:
     """Do gradients agree up to a share of their largest entry?"""
     for x, y in zip(a, b, strict=True):
         allowed = share * np.max(np.abs(y), initial=0.0, where=np.isfinite(y))

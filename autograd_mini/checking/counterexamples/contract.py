@@ -44,7 +44,7 @@ class Range:
         """Which numbers lie in the interval? Numbers in `closed` count too."""
         return ((x > self.low) & (x < self.high)) | np.isin(x, closed)
 
-    def move_inside(self, x: Any) -> Any:
+    def _move_inside(self, x: Any) -> Any:
         """Map each number to a number inside the interval."""
         size = np.where(x == 0, 1.0, np.abs(x))
         if np.isfinite(self.low) and np.isfinite(self.high):
@@ -102,10 +102,10 @@ class Structure:
             known = np.array(self.values)
             found = known[np.floor(np.abs(x)).astype(int) % len(known)]
         elif self.range is not ANYWHERE:
-            found = np.where(self.range.holds(x, self.ends), x, self.range.move_inside(x))
-        return np.asarray(self.give_form(found), x.dtype)
+            found = np.where(self.range.holds(x, self.ends), x, self.range._move_inside(x))
+        return np.asarray(self._give_form(found), x.dtype)
 
-    def give_form(self, x: Any) -> Any:
+    def _give_form(self, x: Any) -> Any:
         """Give an array this form."""
         if self.form == "one-hot":
             return (np.arange(x.shape[-1]) == x.argmax(axis=-1)[..., None]) * 1.0
@@ -117,7 +117,7 @@ class Structure:
             if np.all(np.diff(rising) > 0):
                 return rising
             spread = np.arange(1.0, x.size + 1)
-            return spread if self.range is ANYWHERE else self.range.move_inside(spread)
+            return spread if self.range is ANYWHERE else self.range._move_inside(spread)
         if self.form in ("symmetric", "definite") and x.shape[-1] == x.shape[-2]:
             turned = np.swapaxes(x, -1, -2).conj()
             if self.form == "symmetric":
@@ -132,10 +132,10 @@ class Structure:
             return False
         if self.values and not np.all(np.isin(x, self.values)):
             return False
-        return not self.form or x.size == 0 or self.form in forms_of(x)
+        return not self.form or x.size == 0 or self.form in _forms_of(x)
 
 
-def forms_of(x: Any) -> Iterator[str]:
+def _forms_of(x: Any) -> Iterator[str]:
     """Yield the forms that an array has, the most special first."""
     if x.ndim and x.shape[-1] > 1 and x.dtype.kind == "f" and np.all(x >= 0):
         if np.all((x == 1).sum(axis=-1) == 1) and np.all((x == 0) | (x == 1)):
@@ -154,10 +154,10 @@ def forms_of(x: Any) -> Iterator[str]:
 
 def form_of(x: Any) -> str:
     """Return the most special form of an example; a constant array has none."""
-    return next(forms_of(x), "") if x.size > 1 and np.any(x != x.flat[0]) else ""
+    return next(_forms_of(x), "") if x.size > 1 and np.any(x != x.flat[0]) else ""
 
 
-def labels_of(x: Any) -> tuple[float, ...]:
+def _labels_of(x: Any) -> tuple[float, ...]:
     """Return the values of labels: zeros and ones, or signs, if both occur."""
     found = np.unique(x) if x.dtype.kind == "f" and x.ndim else np.array([])
     is_label = found.tolist() in ([0.0, 1.0], [-1.0, 1.0])
@@ -181,7 +181,7 @@ class Contract:
         found = dict(values)
         for place, structure in self.structures.items():
             found[place] = cast_like(values[place], structure.adjust(leaf_array(values[place])))
-        if self.ordered and not self.in_order(found):
+        if self.ordered and not self._in_order(found):
             rising = sorted(float(found[place]) for place in self.ordered)
             if len(set(rising)) < len(rising):
                 rising = [rising[0] + i for i in range(len(rising))]
@@ -192,9 +192,9 @@ class Contract:
     def holds(self, values: Mapping[LeafPlace, Any]) -> bool:
         """Do values fulfil the contract?"""
         kept = all(s.holds(leaf_array(values[place])) for place, s in self.structures.items())
-        return kept and self.in_order(values)
+        return kept and self._in_order(values)
 
-    def in_order(self, values: Mapping[LeafPlace, Any]) -> bool:
+    def _in_order(self, values: Mapping[LeafPlace, Any]) -> bool:
         """Are the ordered numbers in order?"""
         found = [float(values[place]) for place in self.ordered]
         return all(a < b for a, b in zip(found, found[1:], strict=False))
@@ -223,18 +223,18 @@ def contract_of(examples: Mapping[LeafPlace, Any], outputs: Finite) -> Contract:
         x = leaf_array(example)
         if not x.size or not np.isfinite(x).all():
             continue
-        structure = Structure(values=labels_of(x), form=form_of(x))
+        structure = Structure(values=_labels_of(x), form=form_of(x))
         if usual is not None and x.dtype.kind == "f":
             call = lambda value, place=place, example=example: outputs(
                 {place: cast_like(example, value)}
             )
-            structure = find_range(x, structure, call, usual)
+            structure = _find_range(x, structure, call, usual)
         if structure != Structure():
             found[place] = structure
-    return Contract(found, numbers_in_order(examples))
+    return Contract(found, _numbers_in_order(examples))
 
 
-def find_range(
+def _find_range(
     x: Any, structure: Structure, call: Callable[[Any], list[Any] | None], usual: list[Any]
 ) -> Structure:
     """Add the widest range in which the function is finite to a structure."""
@@ -242,8 +242,8 @@ def find_range(
     own = replace(structure, values=tuple(np.unique(x).tolist()))
     generator = np.random.default_rng(0)
     shuffled = [generator.permutation(x.ravel()).reshape(x.shape) for _ in range(PROBES)]
-    rounds = whole and same_outputs(call(x + 0.25), usual)
-    if rounds and not structure.values and not all(same_outputs(call(y), usual) for y in shuffled):
+    rounds = whole and _same_outputs(call(x + 0.25), usual)
+    if rounds and not structure.values and not all(_same_outputs(call(y), usual) for y in shuffled):
         return own  # class numbers, which the function rounds
     scale = max(1.0, float(np.abs(x).max()))
     drawn = [-x, *(scale * generator.normal(size=x.shape) for _ in range(PROBES))]
@@ -259,12 +259,12 @@ def find_range(
     return structure
 
 
-def same_outputs(outputs: list[Any] | None, usual: list[Any]) -> bool:
+def _same_outputs(outputs: list[Any] | None, usual: list[Any]) -> bool:
     """Are two lists of outputs equal?"""
     return outputs is not None and all(map(np.array_equal, outputs, usual))
 
 
-def numbers_in_order(examples: Mapping[LeafPlace, Any]) -> tuple[LeafPlace, ...]:
+def _numbers_in_order(examples: Mapping[LeafPlace, Any]) -> tuple[LeafPlace, ...]:
     """Return the places of distinct scalars, the smallest first, if there are arrays too.
 
     They may be bounds, such as those of `np.clip`.
@@ -272,7 +272,7 @@ def numbers_in_order(examples: Mapping[LeafPlace, Any]) -> tuple[LeafPlace, ...]
     numbers = {
         place: float(x)
         for place, x in examples.items()
-        if np.ndim(leaf_array(x)) == 0 and is_real(x)
+        if np.ndim(leaf_array(x)) == 0 and _is_real(x)
     }
     if len(numbers) == len(examples) or len(numbers) < 2 or len(set(numbers.values())) == 1:
         return ()
@@ -281,6 +281,6 @@ def numbers_in_order(examples: Mapping[LeafPlace, Any]) -> tuple[LeafPlace, ...]
     return tuple(sorted(numbers, key=lambda place: numbers[place]))
 
 
-def is_real(x: Any) -> bool:
+def _is_real(x: Any) -> bool:
     """Is a leaf real?"""
     return leaf_array(x).dtype.kind == "f"

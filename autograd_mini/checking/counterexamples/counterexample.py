@@ -82,11 +82,11 @@ def write_counterexample(
         called.append(bound)
     call = f"am.gradcheck({', '.join([*called, *keywords])})"
     body = [*script.lines(), "", *lines, call]
-    code = drop_empty_lines("\n".join(body))
+    code = _drop_empty_lines("\n".join(body))
     return Counterexample(tuple(inputs), report, code, script.complete, looked_at)
 
 
-def drop_empty_lines(text: str) -> str:
+def _drop_empty_lines(text: str) -> str:
     """Reduce several empty lines to one."""
     while "\n\n\n" in text:
         text = text.replace("\n\n\n", "\n\n")
@@ -117,9 +117,9 @@ class LookedAt:
 
     def __str__(self) -> str:
         """Describe the checked inputs in one or two lines."""
-        return "\n".join([self.of_shapes(), self.of_values()])
+        return "\n".join([self._of_shapes(), self._of_values()])
 
-    def of_shapes(self) -> str:
+    def _of_shapes(self) -> str:
         """Describe how many inputs were checked, and their shapes."""
         given = ", ".join(f"{name} {shape}" for name, shape in self.shapes.items())
         others = f", and {self.other_shapes} others" if self.other_shapes else " only"
@@ -127,7 +127,7 @@ class LookedAt:
         refused = f"; {self.refused} more were outside the domain" if self.refused else ""
         return f"looked at {self.checked} inputs{shapes}{refused}"
 
-    def of_values(self) -> str:
+    def _of_values(self) -> str:
         """Describe which properties of the values were kept."""
         if self.any_values:
             return "values of any kind"

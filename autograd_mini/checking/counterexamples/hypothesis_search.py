@@ -82,19 +82,19 @@ class HypothesisSearch:
         self.contract = contract_of(self.pattern.examples, self.outputs)
         wider = (shapes, values) != ("fixed", "similar")
         count = -(-max_examples // 2) if wider else max_examples
-        self.try_examples()
-        self.look_in_rounds("fixed", count)
+        self._try_examples()
+        self._look_in_rounds("fixed", count)
         if wider and (self.found is None or values == "any"):
             self.contract = ANY_VALUES if values == "any" else self.contract
             self.trial.strict = values == "any"
         if wider and self.found is None:
-            self.look_in_rounds(shapes, count)
+            self._look_in_rounds(shapes, count)
         if self.found is None:
             self.found = self.found_empty
         else:
             if shapes != "fixed":
-                self.make_smaller(fewer_axes=shapes == "any")
-            self.make_simpler()
+                self._make_smaller(fewer_axes=shapes == "any")
+            self._make_simpler()
         if self.found is not None:
             trial = self.trial
             options = {**trial.options, **({"seed": trial.seed} if trial.seed else {})}
@@ -103,7 +103,7 @@ class HypothesisSearch:
                 trial.function, *self.found, trial.rules, options, looked_at
             )
         if not self.checked and self.refused:
-            raise ArgumentError(self.nothing_checked()) from self.refused[-1]
+            raise ArgumentError(self._nothing_checked()) from self.refused[-1]
         return None
 
     def outputs(self, values: Mapping[LeafPlace, Any]) -> list[Any] | None:
@@ -112,7 +112,7 @@ class HypothesisSearch:
             return None
         return self.trial.outputs(self.pattern.fill_arguments({**self.pattern.examples, **values}))
 
-    def try_examples(self) -> None:
+    def _try_examples(self) -> None:
         """Check the gradient at the examples."""
         if not self.pattern.is_drawn:
             with suppress(Refused):
@@ -130,16 +130,16 @@ class HypothesisSearch:
             self.checked, len(self.refused), given, others, kept, order, values == "any"
         )
 
-    def look_in_rounds(self, shapes: str, max_examples: int) -> None:
+    def _look_in_rounds(self, shapes: str, max_examples: int) -> None:
         """Draw inputs of these shapes until one fails, and simplify it."""
         inputs = draw_variation(self.pattern, shapes, self.contract)
         for begun in range(0, max_examples, ROUND):
             count = min(ROUND, max_examples - begun)
-            self.draw_until(inputs, self.fails_or_is_no_use, count, self.trial.seed + begun)
+            self._draw_until(inputs, self._fails_or_is_no_use, count, self.trial.seed + begun)
             if self.found is not None:
                 return
 
-    def draw_until(
+    def _draw_until(
         self,
         inputs: st.SearchStrategy[tuple[Any, ...]],
         condition: Callable[[tuple[Any, ...]], bool],
@@ -156,22 +156,22 @@ class HypothesisSearch:
             print_blob=False,
             verbosity=hypothesis.Verbosity.quiet,
         )
-        with leave_no_directory(), suppress(*ENDS):
+        with _leave_no_directory(), suppress(*ENDS):
             hypothesis.find(inputs, condition, settings=quiet, random=Random(seed))
 
-    def make_smaller(self, *, fewer_axes: bool) -> None:
+    def _make_smaller(self, *, fewer_axes: bool) -> None:
         """Look for smaller parts of the inputs that fail too."""
         while self.found is not None:
-            before = count_numbers(self.found[0])
+            before = _count_numbers(self.found[0])
             condition = lambda x, before=before: (
-                count_numbers(x) < before and self.fails_or_is_no_use(x)
+                _count_numbers(x) < before and self._fails_or_is_no_use(x)
             )
             parts = draw_smaller_parts(self.pattern.at(self.found[0]), fewer_axes)
-            self.draw_until(parts, condition, SIMPLER, self.trial.seed)
-            if count_numbers(self.found[0]) == before:
+            self._draw_until(parts, condition, SIMPLER, self.trial.seed)
+            if _count_numbers(self.found[0]) == before:
                 return
 
-    def make_simpler(self) -> None:
+    def _make_simpler(self) -> None:
         """Replace numbers by simpler ones, as long as the check still fails."""
         remaining, better = SIMPLER, True
         while better and remaining > 0 and self.found is not None:
@@ -183,7 +183,7 @@ class HypothesisSearch:
                 if better or remaining <= 0:
                     break
 
-    def nothing_checked(self) -> str:
+    def _nothing_checked(self) -> str:
         """Explain why no input could be checked."""
         errors = [error for error in self.refused if error is not None]
         if not errors:
@@ -211,7 +211,7 @@ class HypothesisSearch:
         except Refused as refused:
             self.refused.append(refused.error)
             raise
-        empty = not all(x.size for x in arrays_in(inputs))
+        empty = not all(x.size for x in _arrays_in(inputs))
         self.checked += not empty
         self.shapes.add(tuple(np.shape(leaf_array(x)) for x in at.values()))
         kind = failure_kind(report)
@@ -225,7 +225,7 @@ class HypothesisSearch:
         self.kind, self.found = kind, (inputs, report)
         return True
 
-    def fails_or_is_no_use(self, inputs: tuple[Any, ...]) -> bool:
+    def _fails_or_is_no_use(self, inputs: tuple[Any, ...]) -> bool:
         """Do the same as `fails`, and tell hypothesis to reject useless inputs."""
         try:
             return self.fails(inputs)
@@ -235,20 +235,20 @@ class HypothesisSearch:
             hypothesis.reject()
 
 
-def arrays_in(inputs: tuple[Any, ...]) -> list[Any]:
+def _arrays_in(inputs: tuple[Any, ...]) -> list[Any]:
     """Return the arrays and tensors among the arguments."""
     leaves = [leaf for x in inputs for leaf in flatten(x)[0]]
     return [leaf_array(x) for x in leaves if isinstance(x, (np.ndarray, Tensor))]
 
 
-def count_numbers(inputs: tuple[Any, ...]) -> tuple[int, int]:
+def _count_numbers(inputs: tuple[Any, ...]) -> tuple[int, int]:
     """Return the number of entries and of axes in the arguments."""
-    arrays = arrays_in(inputs)
+    arrays = _arrays_in(inputs)
     return sum(x.size for x in arrays), sum(x.ndim for x in arrays)
 
 
 @contextmanager
-def leave_no_directory() -> Iterator[None]:
+def _leave_no_directory() -> Iterator[None]:
     """Keep hypothesis from leaving its cache directory behind."""
     before = vars(hypothesis.configuration).get(HOME)
     with TemporaryDirectory() as place:

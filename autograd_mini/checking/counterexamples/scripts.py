@@ -82,15 +82,15 @@ class Script:
                 if found is not None:
                     break
             else:
-                found = self.leave_to_reader(value, wanted)
+                found = self._leave_to_reader(value, wanted)
             self._expressions[id(value)] = found
         return self._expressions[id(value)]
 
-    def leave_to_reader(self, value: Any, wanted: str) -> str:
+    def _leave_to_reader(self, value: Any, wanted: str) -> str:
         """Add a name that the reader has to define."""
         name = self.free_name(wanted)
         self.names[name] = value
-        self.definitions.append(f"{name} = ...  # put here {describe_value(value)}")
+        self.definitions.append(f"{name} = ...  # put here {_describe_value(value)}")
         self.complete = False
         return name
 
@@ -121,7 +121,7 @@ class Script:
 
     def _write_import(self, value: Any, wanted: str) -> str | None:
         """Import a function from a module."""
-        place = importable_name(value)
+        place = _importable_name(value)
         if place is None:
             return None
         module, name = place
@@ -134,7 +134,7 @@ class Script:
 
     def _write_source(self, value: Any, wanted: str) -> str | None:
         """Write the source of a function, after everything it uses."""
-        source = source_of(value)
+        source = _source_of(value)
         if source is None:
             return None
         anonymous = source.startswith("lambda")
@@ -143,8 +143,8 @@ class Script:
             return None
         self._expressions[id(value)] = name
         self.names[name] = value
-        for used, stands_for in names_used_by(value, source).items():
-            self.define(used, stands_for)
+        for used, stands_for in _names_used_by(value, source).items():
+            self._define(used, stands_for)
         if anonymous:
             self.definitions.append(f"{name} = {source}")
         else:
@@ -152,12 +152,12 @@ class Script:
             self.definitions += ["", source, ""]
         return name
 
-    def define(self, name: str, value: Any) -> None:
+    def _define(self, name: str, value: Any) -> None:
         """Bind a name that a copied function uses."""
         if name in self.names:
             if self.names[name] is not value:
                 self.complete = False
-                self.definitions.append(f"# {name} stands for {describe_value(value)}, too")
+                self.definitions.append(f"# {name} stands for {_describe_value(value)}, too")
             return
         if isinstance(value, ModuleType):
             module = value.__name__
@@ -174,9 +174,9 @@ class Script:
         """Return an expression for a value."""
         if callable(value) and not isinstance(value, type):
             return self.function(value, "function")
-        text = value_source(value)
+        text = _value_source(value)
         if text is None:
-            return self.leave_to_reader(value, "value")
+            return self._leave_to_reader(value, "value")
         if "np." in text:
             self.import_("import numpy as np", "np", sys.modules["numpy"])
         if "am." in text:
@@ -184,21 +184,21 @@ class Script:
         return text
 
 
-def importable_name(value: Any) -> tuple[str, str] | None:
+def _importable_name(value: Any) -> tuple[str, str] | None:
     """Return the module of a function, and its name there; None if it cannot be imported."""
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
-    if isinstance(module, str) and isinstance(name, str) and look_up_name(module, name) is value:
+    if isinstance(module, str) and isinstance(name, str) and _look_up_name(module, name) is value:
         return module, name
     name = getattr(value, "__name__", None) or getattr(value, "name", None)
     if not isinstance(name, str) or not name.isidentifier():
         return None
     for module in list(sys.modules):
-        if "._" not in module and look_up_name(module, name) is value:
+        if "._" not in module and _look_up_name(module, name) is value:
             return module, name
     return None
 
 
-def look_up_name(module: str, name: str) -> Any:
+def _look_up_name(module: str, name: str) -> Any:
     """Return the value of a dotted name in an importable module; None if there is none."""
     if module in ("__main__", "builtins") or "<" in name:
         return None
@@ -209,7 +209,7 @@ def look_up_name(module: str, name: str) -> Any:
     return found
 
 
-def describe_value(value: Any) -> str:
+def _describe_value(value: Any) -> str:
     """Describe a value to a reader who has to define it."""
     code = getattr(value, "__code__", None)
     if isinstance(code, CodeType):
@@ -217,12 +217,12 @@ def describe_value(value: Any) -> str:
     return " ".join(f"{type(value).__name__} {value!r:.60}".split())
 
 
-def source_of(value: Any) -> str | None:
+def _source_of(value: Any) -> str | None:
     """Return the source of a plain function: a def, or a lambda expression."""
     if not isinstance(value, FunctionType):
         return None
     if value.__name__ == "<lambda>":
-        return lambda_text(value.__code__)
+        return _lambda_text(value.__code__)
     try:
         text = textwrap.dedent(inspect.getsource(value)).rstrip()
         parsed = ast.parse(text).body
@@ -232,7 +232,7 @@ def source_of(value: Any) -> str | None:
     return text if names == [value.__name__] and len(parsed) == 1 else None
 
 
-def lambda_text(code: CodeType) -> str | None:
+def _lambda_text(code: CodeType) -> str | None:
     """Return the source of the lambda with this code."""
     text = "".join(linecache.getlines(code.co_filename))
     try:
@@ -255,14 +255,14 @@ def span(node: ast.expr) -> tuple[int | None, ...]:
     return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
 
 
-def names_used_by(function: Any, source: str) -> dict[str, Any]:
+def _names_used_by(function: Any, source: str) -> dict[str, Any]:
     """Return the outside names that the source of a function uses, with their values."""
     try:
         found = inspect.getclosurevars(function)
     except (TypeError, ValueError):  # a variable that is not bound yet
         return {}
-    names = {name for code in nested_codes(function.__code__) for name in code.co_names}
-    names |= names_in_definition(source)
+    names = {name for code in _nested_codes(function.__code__) for name in code.co_names}
+    names |= _names_in_definition(source)
     known = function.__globals__
     return {
         **{n: known[n] for n in sorted(names & known.keys())},
@@ -271,7 +271,7 @@ def names_used_by(function: Any, source: str) -> dict[str, Any]:
     }
 
 
-def names_in_definition(source: str) -> set[str]:
+def _names_in_definition(source: str) -> set[str]:
     """Return the names used when a function is defined: in defaults and decorators."""
     try:
         node = ast.parse(source).body[0]
@@ -284,34 +284,34 @@ def names_in_definition(source: str) -> set[str]:
     return {n.id for part in parts for n in ast.walk(part) if isinstance(n, ast.Name)}
 
 
-def nested_codes(code: CodeType) -> list[CodeType]:
+def _nested_codes(code: CodeType) -> list[CodeType]:
     """Return the code objects of all functions inside a function."""
     inner = [c for c in code.co_consts if isinstance(c, CodeType)]
-    return inner + [c for part in inner for c in nested_codes(part)]
+    return inner + [c for part in inner for c in _nested_codes(part)]
 
 
-def value_source(value: Any) -> str | None:
+def _value_source(value: Any) -> str | None:
     """Write a value as source; None if no text creates an equal one."""
     if isinstance(value, Tensor):
-        text = value_source(np.asarray(value._value))
+        text = _value_source(np.asarray(value._value))
         return text and f"am.tensor({text}, requires_grad={value.requires_grad})"
     if type(value) is np.ndarray:
-        return array_source(value)
+        return _array_source(value)
     if type(value) is complex:
-        return complex_source(value)
+        return _complex_source(value)
     if type(value) in (list, tuple, dict):
-        return container_source(value)
+        return _container_source(value)
     return literal(value)
 
 
-def container_source(value: Any) -> str | None:
+def _container_source(value: Any) -> str | None:
     """Write a list, tuple or dict."""
     if isinstance(value, dict):
-        keys, texts = [literal(key) for key in value], [value_source(x) for x in value.values()]
+        keys, texts = [literal(key) for key in value], [_value_source(x) for x in value.values()]
         if None in keys or None in texts:
             return None
         return "{" + ", ".join(f"{k}: {x}" for k, x in zip(keys, texts, strict=True)) + "}"
-    texts = [value_source(x) for x in value]
+    texts = [_value_source(x) for x in value]
     if None in texts:
         return None
     inner = ", ".join(map(str, texts))
@@ -320,7 +320,7 @@ def container_source(value: Any) -> str | None:
     return f"({inner},)" if len(texts) == 1 else f"({inner})"
 
 
-def array_source(x: Any) -> str | None:
+def _array_source(x: Any) -> str | None:
     """Write an array."""
     if x.size > MOST or x.dtype.kind not in "biufc" or x.dtype.itemsize > 16:
         return None
@@ -328,38 +328,38 @@ def array_source(x: Any) -> str | None:
     if not x.any() and x.size != 1 and x.dtype.kind != "b" and not np.signbit(x.real).any():
         kept = "" if x.dtype == np.float64 else f", {dtype_text(x.dtype)}"
         return f"np.zeros({x.shape}{kept})"
-    text = nested_source(x, number_writer(x.dtype))
+    text = _nested_source(x, _number_writer(x.dtype))
     if len(text) > WIDE and x.ndim > 1:
-        rows = "".join(f"\n    {nested_source(row, number_writer(x.dtype))}," for row in x)
+        rows = "".join(f"\n    {_nested_source(row, _number_writer(x.dtype))}," for row in x)
         text = f"[{rows}\n]"
     return f"np.array({text}{dtype})"
 
 
-def nested_source(x: Any, number: Callable[[Any], str]) -> str:
+def _nested_source(x: Any, number: Callable[[Any], str]) -> str:
     """Write an array as nested lists."""
     if x.ndim == 0:
         return number(x[()])
-    return f"[{', '.join(nested_source(np.asarray(part), number) for part in x)}]"
+    return f"[{', '.join(_nested_source(np.asarray(part), number) for part in x)}]"
 
 
-def number_writer(dtype: np.dtype[Any]) -> Callable[[Any], str]:
+def _number_writer(dtype: np.dtype[Any]) -> Callable[[Any], str]:
     """Return a writer of numbers of a dtype; narrow dtypes need few digits."""
     if dtype.kind == "c":
         narrow = dtype.itemsize // 2
-        return lambda z: complex_source(
-            complex(shortest_float(z.real, narrow), shortest_float(z.imag, narrow))
+        return lambda z: _complex_source(
+            complex(_shortest_float(z.real, narrow), _shortest_float(z.imag, narrow))
         )
     if dtype.kind == "f":
-        return lambda x: str(literal(shortest_float(x, dtype.itemsize)))
+        return lambda x: str(literal(_shortest_float(x, dtype.itemsize)))
     return lambda x: str(literal(x.item()))
 
 
-def shortest_float(x: Any, size: int) -> float:
+def _shortest_float(x: Any, size: int) -> float:
     """Return the float with the fewest digits that equals x in its dtype."""
     return float(x) if size == 8 else float(str(x.dtype.type(x)))
 
 
-def complex_source(z: complex) -> str:
+def _complex_source(z: complex) -> str:
     """Write a complex number, including the signs of its zeros."""
     plain = math.isfinite(abs(z)) and all(p or math.copysign(1, p) > 0 for p in (z.real, z.imag))
     return repr(z).strip("()") if plain else str(literal(z))

@@ -108,24 +108,24 @@ class GradientTrial:
             Refused: if the inputs are useless.
         """
         options = {"coverage": "full", "progress": False, **self.options}
-        rules = {key: mark_rule_errors(rule) for key, rule in self.rules.items()}
+        rules = {key: _mark_rule_errors(rule) for key, rule in self.rules.items()}
         try:
             report = gradcheck(
                 self.function, *inputs, **options, **rules, seed=self.seed, raises=False
             )
         except RuleError as error:
-            return self.report_error(inputs, error.error)
+            return self._report_error(inputs, error.error)
         except Exception as error:
-            if is_from_backward(error) and self.function_works(inputs):
-                return self.report_error(inputs, error)
+            if _is_from_backward(error) and self._function_works(inputs):
+                return self._report_error(inputs, error)
             raise Refused(error) from error
         if report.problems and all(cause.kind == Kind.DOMAIN for cause in report.problems):
             raise Refused(None)
         return report
 
-    def report_error(self, inputs: tuple[Any, ...], error: Exception) -> Report:
+    def _report_error(self, inputs: tuple[Any, ...], error: Exception) -> Report:
         """Report a gradient that raises an error, unless the error says that none exists."""
-        if says_no_gradient(error):
+        if _says_no_gradient(error):
             raise Refused(error) from error
         text = f"{RAISES}{type(error).__name__}: {error}"
         names = argument_names(self.function, len(inputs), self.options.get("names"))
@@ -147,18 +147,18 @@ class GradientTrial:
             except Refused:
                 return None
 
-        return is_certain(inputs, report, move, check, self.outputs, self.strict)
+        return _is_certain(inputs, report, move, check, self.outputs, self.strict)
 
-    def function_works(self, inputs: tuple[Any, ...]) -> bool:
+    def _function_works(self, inputs: tuple[Any, ...]) -> bool:
         """Can a recorded function be called here, so that only its gradient fails?"""
-        return not self.rules and self.call_function(inputs) is not None
+        return not self.rules and self._call_function(inputs) is not None
 
     def outputs(self, inputs: tuple[Any, ...]) -> list[Any] | None:
         """Return the outputs; None if the function raises an error or is not finite."""
-        found = self.call_function(inputs)
+        found = self._call_function(inputs)
         return found if found and all(np.isfinite(y).all() for y in found) else None
 
-    def call_function(self, inputs: tuple[Any, ...]) -> list[Any] | None:
+    def _call_function(self, inputs: tuple[Any, ...]) -> list[Any] | None:
         """Return the outputs; None after an error or for another framework."""
         if self.options.get("framework"):
             return None
@@ -186,16 +186,16 @@ class GradientTrial:
         return [whole[i][j] for i, j in places]
 
 
-def is_from_backward(error: Exception) -> bool:
+def _is_from_backward(error: Exception) -> bool:
     """Was an error raised while a recorded graph was differentiated?"""
     frames = traceback.walk_tb(error.__traceback__)
     return any(frame.f_globals.get("__name__") == reverse.__name__ for frame, _ in frames)
 
 
-def says_no_gradient(error: BaseException) -> bool:
+def _says_no_gradient(error: BaseException) -> bool:
     """Does an error say that there is no gradient here, or that recording is not possible?"""
     cause = error.__cause__
-    return isinstance(error, DECLINES) or (cause is not None and says_no_gradient(cause))
+    return isinstance(error, DECLINES) or (cause is not None and _says_no_gradient(cause))
 
 
 def failure_kind(report: Report) -> str | None:
@@ -207,7 +207,7 @@ def failure_kind(report: Report) -> str | None:
     return "wrong" if report.count(Verdict.WRONG) else None
 
 
-def mark_rule_errors(rule: Any) -> Any:
+def _mark_rule_errors(rule: Any) -> Any:
     """Wrap a hand-written rule so that its errors differ from those of the function."""
     if not callable(rule):
         return rule
@@ -222,7 +222,7 @@ def mark_rule_errors(rule: Any) -> Any:
     return call_rule
 
 
-def is_certain(
+def _is_certain(
     inputs: Arguments, report: Report, move: Move, check: Check, outputs: Outputs, strict: bool
 ) -> bool:
     """Is a failed check surely the gradient's mistake?
@@ -237,12 +237,12 @@ def is_certain(
     """
     problems = {cause.kind for cause in report.problems} - {Kind.DOMAIN}
     if problems == {Kind.COTANGENT}:  # sums are not exact where rounding is all
-        beside = check(nudge_inputs(inputs, move, BESIDE, 0))
+        beside = check(_nudge_inputs(inputs, move, BESIDE, 0))
         return beside is None or bool(beside.problems)
     ys = outputs(inputs)
     if problems or ys is None:  # other frameworks are not called here
         return True
-    if not is_steady(inputs, ys, move, outputs):
+    if not _is_steady(inputs, ys, move, outputs):
         return False
     floor = INSIGNIFICANT * max(float(np.abs(y).max(initial=0.0)) for y in ys)
     wrong = report.first(report.count(Verdict.WRONG), (Verdict.WRONG,))
@@ -251,10 +251,10 @@ def is_certain(
         return bool(wrong)
     if not all(np.isfinite(e.analytic) for e in wrong):
         return strict  # there is no gradient here, and 0/0 says so
-    return not is_limit(wrong, inputs, move, check)
+    return not _is_limit(wrong, inputs, move, check)
 
 
-def nudge_inputs(inputs: Arguments, move: Move, size: float, seed: int) -> Arguments:
+def _nudge_inputs(inputs: Arguments, move: Move, size: float, seed: int) -> Arguments:
     """Return inputs close to the given ones."""
     generator = np.random.default_rng(seed)
 
@@ -265,7 +265,7 @@ def nudge_inputs(inputs: Arguments, move: Move, size: float, seed: int) -> Argum
     return move(inputs, beside)
 
 
-def is_steady(inputs: Arguments, ys: list[Any], move: Move, outputs: Outputs) -> bool:
+def _is_steady(inputs: Arguments, ys: list[Any], move: Move, outputs: Outputs) -> bool:
     """Does a tiny change of the inputs change the outputs little?"""
     sizes = [float(np.abs(y).max(initial=0.0)) for y in ys]
 
@@ -274,7 +274,7 @@ def is_steady(inputs: Arguments, ys: list[Any], move: Move, outputs: Outputs) ->
         return x
 
     move(inputs, note_size)
-    others = outputs(nudge_inputs(inputs, move, NUDGE, 0))
+    others = outputs(_nudge_inputs(inputs, move, NUDGE, 0))
     if others is None or [y.shape for y in others] != [y.shape for y in ys]:
         return False
     pairs = zip(ys, others, strict=True)
@@ -282,7 +282,7 @@ def is_steady(inputs: Arguments, ys: list[Any], move: Move, outputs: Outputs) ->
     return change <= UNSTEADY * max(sizes)
 
 
-def is_limit(wrong: tuple[Entry, ...], inputs: Arguments, move: Move, check: Check) -> bool:
+def _is_limit(wrong: tuple[Entry, ...], inputs: Arguments, move: Move, check: Check) -> bool:
     """Is a gradient at a corner within the range of the gradients nearby, and is it right there?
 
     Near a point where three numbers are equal there are more slopes than the two one-sided ones.
@@ -290,7 +290,7 @@ def is_limit(wrong: tuple[Entry, ...], inputs: Arguments, move: Move, check: Che
     low = {(e.input, e.index): np.inf for e in wrong}
     high = dict.fromkeys(low, -np.inf)
     for seed in range(NEIGHBOURS):
-        report = check(nudge_inputs(inputs, move, BESIDE, seed))
+        report = check(_nudge_inputs(inputs, move, BESIDE, seed))
         if report is None:
             continue
         if not report.ok:

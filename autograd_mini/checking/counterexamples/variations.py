@@ -59,25 +59,25 @@ class ArgumentPattern:
         found = []
         for i, (leaves, rebuild) in enumerate(self.arguments):
             new = [values.get((i, j), leaf) for j, leaf in enumerate(leaves)]
-            found.append(rebuild([draw(x) if draw and is_strategy(x) else x for x in new]))
+            found.append(rebuild([draw(x) if draw and _is_strategy(x) else x for x in new]))
         return tuple(found)
 
     @property
     def is_drawn(self) -> bool:
         """Are there strategies among the arguments?"""
-        return any(is_strategy(x) for leaves, _ in self.arguments for x in leaves)
+        return any(_is_strategy(x) for leaves, _ in self.arguments for x in leaves)
 
     def at(self, arguments: Sequence[Any]) -> ArgumentPattern:
         """Return a pattern whose examples come from arguments drawn from this pattern."""
         parts = tuple(flatten(x) for x in arguments)
         plainly = [
-            i for i, (leaves, _) in enumerate(self.arguments) if not any(map(is_strategy, leaves))
+            i for i, (leaves, _) in enumerate(self.arguments) if not any(map(_is_strategy, leaves))
         ]
         examples = {(i, j): parts[i][0][j] for i, j in self.examples if i in plainly}
         return ArgumentPattern(parts, examples, self.fixed, self.whole)
 
 
-def is_strategy(value: Any) -> bool:
+def _is_strategy(value: Any) -> bool:
     """Is a value a hypothesis strategy?"""
     return isinstance(value, st.SearchStrategy)
 
@@ -104,21 +104,23 @@ def draw_variation(
 ) -> tuple[Any, ...]:
     """Draw values that fulfil a contract for all leaves that vary, and rebuild the arguments."""
     given = tuple(leaf_array(x).shape for x in taken.examples.values())
-    drawn = draw(draw_shapes_like(given, taken.fixed, shapes))
+    drawn = draw(_draw_shapes_like(given, taken.fixed, shapes))
     factor = draw(st.sampled_from(FACTORS))
     usual = contract is not ANY_VALUES
     values = {
-        at: draw(draw_value_like(example, () if is_number(example) else shape, factor, usual))
+        at: draw(_draw_value_like(example, () if _is_number(example) else shape, factor, usual))
         for (at, example), shape in zip(taken.examples.items(), drawn, strict=True)
     }
     values = contract.adjust(values)
     if not usual:
-        values |= {at: draw(draw_repeated_integers(example)) for at, example in taken.whole.items()}
+        values |= {
+            at: draw(_draw_repeated_integers(example)) for at, example in taken.whole.items()
+        }
     return taken.fill_arguments(values, draw)
 
 
 @st.composite
-def draw_repeated_integers(draw: st.DrawFn, example: Any) -> Any:
+def _draw_repeated_integers(draw: st.DrawFn, example: Any) -> Any:
     """Draw an integer array: the example, or some of its numbers several times."""
     if draw(st.booleans()):
         return example
@@ -127,13 +129,13 @@ def draw_repeated_integers(draw: st.DrawFn, example: Any) -> Any:
     return example.ravel()[chosen].reshape(example.shape)
 
 
-def is_number(value: Any) -> bool:
+def _is_number(value: Any) -> bool:
     """Is a leaf a scalar rather than an array?"""
     return isinstance(value, (float, complex, np.generic))
 
 
 @st.composite
-def draw_shapes_like(
+def _draw_shapes_like(
     draw: st.DrawFn, given: tuple[Shape, ...], fixed: frozenset[int], shapes: str
 ) -> tuple[Shape, ...]:
     """Draw shapes that can replace the given ones.
@@ -144,12 +146,12 @@ def draw_shapes_like(
     if shapes == "fixed":
         return given
     if shapes == "varied":
-        shortest = {n: draw(st.sampled_from(lengths_like(n))) for n in lengths_of(given, fixed)}
+        shortest = {n: draw(st.sampled_from(_lengths_like(n))) for n in _lengths_of(given, fixed)}
         return tuple(tuple(shortest.get(n, n) for n in shape) for shape in given)
-    if shapes == "any" and broadcast_together(given) and draw(st.booleans()):
+    if shapes == "any" and _broadcast_together(given) and draw(st.booleans()):
         return draw(broadcastable_shapes(len(given)))
     keep = draw(st.sampled_from((False, False, True)))
-    ones = draw(st.booleans()) if len(given) > 1 and broadcast_together(given) else False
+    ones = draw(st.booleans()) if len(given) > 1 and _broadcast_together(given) else False
     lengths = {n: n for n in (0, 1, *fixed)}
     lengths[1] = draw(st.sampled_from((1, 1, 2, 3)))  # a batch of one may grow
     for n in dict.fromkeys(n for shape in given for n in shape):
@@ -166,18 +168,18 @@ def draw_shapes_like(
     return tuple(found)
 
 
-def lengths_of(given: tuple[Shape, ...], fixed: frozenset[int]) -> list[int]:
+def _lengths_of(given: tuple[Shape, ...], fixed: frozenset[int]) -> list[int]:
     """Return the axis lengths that may vary."""
     return list(dict.fromkeys(n for shape in given for n in shape if n > 1 and n not in fixed))
 
 
-def lengths_like(length: int) -> tuple[int, ...]:
+def _lengths_like(length: int) -> tuple[int, ...]:
     """Return lengths to try in place of a length."""
     kept = min(length, LONGEST)
     return (1, 2, 3, kept, 1, 2, 3, length)
 
 
-def broadcast_together(shapes: tuple[Shape, ...]) -> bool:
+def _broadcast_together(shapes: tuple[Shape, ...]) -> bool:
     """Can these shapes be broadcast together?"""
     try:
         np.broadcast_shapes(*shapes)
@@ -187,7 +189,7 @@ def broadcast_together(shapes: tuple[Shape, ...]) -> bool:
 
 
 @st.composite
-def draw_value_like(
+def _draw_value_like(
     draw: st.DrawFn, example: Any, shape: Shape, factor: float | None, usual: bool
 ) -> Any:
     """Draw a value of a shape: new numbers, or those of the example times a factor.
@@ -195,24 +197,24 @@ def draw_value_like(
     With `usual`, new numbers are about as large as those of the example.
     """
     known = leaf_array(example)
-    aspects, scale = (USUAL, scale_of(known)) if usual else (None, 1.0)
+    aspects, scale = (USUAL, _scale_of(known)) if usual else (None, 1.0)
     # Drawn in any case, so that hypothesis can simplify it.
     found = draw(arrays(shape, known.dtype, aspects=aspects, scale=scale))
     if factor is not None and known.size:
-        found = np.asarray(fit_to_shape(known, shape) * known.dtype.type(factor), known.dtype)
+        found = np.asarray(_fit_to_shape(known, shape) * known.dtype.type(factor), known.dtype)
     if isinstance(example, np.generic):
         return found[()]
-    return found.item() if is_number(example) else found
+    return found.item() if _is_number(example) else found
 
 
-def scale_of(x: Any) -> float:
+def _scale_of(x: Any) -> float:
     """Return the power of ten that makes drawn numbers as large as those of an array."""
     finite = np.abs(x[np.isfinite(x)])
     largest = float(finite.max()) if finite.size else 0.0
     return 10.0 ** np.ceil(np.log10(largest / LARGE)) if largest > LARGE else 1.0
 
 
-def fit_to_shape(x: Any, shape: Shape) -> Any:
+def _fit_to_shape(x: Any, shape: Shape) -> Any:
     """Cut an array to a shape, or repeat it to fill the shape."""
     front = x.reshape((1,) * max(0, len(shape) - x.ndim) + x.shape)
     front = front[(0,) * (front.ndim - len(shape))]
@@ -250,13 +252,13 @@ def with_simpler_numbers(taken: ArgumentPattern) -> Iterator[tuple[Any, ...]]:
             continue
         real = np.atleast_1d(x).view(np.finfo(x.dtype).dtype)
         for flat, number in enumerate(real.ravel().tolist()):
-            for simple in simpler_numbers(number):
+            for simple in _simpler_numbers(number):
                 new = real.copy()
                 new.flat[flat] = simple
                 yield taken.fill_arguments({at: new.view(x.dtype).reshape(x.shape)})
 
 
-def simpler_numbers(x: float) -> list[float]:
+def _simpler_numbers(x: float) -> list[float]:
     """Return simpler numbers, the simplest first."""
     if x in WHOLE:
         return list(WHOLE[: WHOLE.index(x)])

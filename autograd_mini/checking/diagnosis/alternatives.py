@@ -55,23 +55,23 @@ class Alternative:
 def other_function(trial: FaultTrial) -> Pattern | None:
     """Return how the function of the given gradient differs; None if nothing fits."""
     formula = trial.formula
-    for alternative in alternatives(formula):
+    for alternative in _alternatives(formula):
         if formula.budget.is_spent:
             return None
         try:
             with np.errstate(all="ignore"):
-                if gives_gradient(trial, alternative):
+                if _gives_gradient(trial, alternative):
                     return Pattern(Kind.TERM, alternative.text)
         except Exception:  # shapes that do not fit, values outside of a domain
             continue
     return None
 
 
-def gives_gradient(trial: FaultTrial, alternative: Alternative) -> bool:
+def _gives_gradient(trial: FaultTrial, alternative: Alternative) -> bool:
     """Is the gradient of a different function the given gradient?"""
     formula, evidence = trial.formula, trial.formula.evidence
     formula.budget.spend(2 * len(formula.vertices), trial.largest)
-    other = recompute_formula(formula, alternative)
+    other = _recompute_formula(formula, alternative)
     if other is None:
         return False
     rows = [(evidence.weights, evidence.given)]
@@ -83,7 +83,7 @@ def gives_gradient(trial: FaultTrial, alternative: Alternative) -> bool:
     )
 
 
-def recompute_formula(formula: Formula, alternative: Alternative) -> Formula | None:
+def _recompute_formula(formula: Formula, alternative: Alternative) -> Formula | None:
     """Compute a formula again with some changes; None if the result has another shape."""
     results: dict[Any, Any] = {key_of(x): x for x in formula.leaves}
     vertices = []
@@ -112,22 +112,22 @@ def recompute_formula(formula: Formula, alternative: Alternative) -> Formula | N
     return Formula(formula.evidence, formula.leaves, outputs, vertices, {}, formula.budget)
 
 
-def alternatives(formula: Formula) -> Iterator[Alternative]:
+def _alternatives(formula: Formula) -> Iterator[Alternative]:
     """Yield different functions: numbers and masks first, then axes, indices and operations."""
     groups: dict[Any, list[Any]] = {}
     for vertex in formula.vertices:
         key = id(formula.sites.get(vertex.serial)), vertex._primitive.name
         groups.setdefault(key, []).append(vertex)
     for vertices in groups.values():
-        yield from other_operands(formula, vertices)
+        yield from _other_operands(formula, vertices)
     for vertices in groups.values():
-        yield from other_params(formula, vertices)
+        yield from _other_params(formula, vertices)
     reducing = [v for v in formula.vertices if "axis" in v._params and "keepdims" in v._params]
     if len(reducing) > 1:
-        yield from other_axes(formula, reducing)
+        yield from _other_axes(formula, reducing)
 
 
-def other_operands(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]:
+def _other_operands(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]:
     """Yield functions in which a constant or an input has another value in one place."""
     first = vertices[0]
     where = f"{first._primitive.name} ({place_of(formula, first)})"
@@ -140,12 +140,12 @@ def other_operands(formula: Formula, vertices: list[Any]) -> Iterator[Alternativ
         array = np.asarray(array_of(x))
         if array.dtype.kind not in "fiub":
             continue
-        for said, new in substitutes(name, array):
+        for said, new in _substitutes(name, array):
             text = f"the gradient of {{name}} is as if {said} in {where}"
             yield Alternative(text, {(v.serial, place): new for v in vertices}, {}, {})
 
 
-def substitutes(name: str, x: np.ndarray) -> Iterator[tuple[str, Any]]:
+def _substitutes(name: str, x: np.ndarray) -> Iterator[tuple[str, Any]]:
     """Yield values that an operand may have by mistake."""
     numbers = x.astype(float)
     yield f"{name} were left out, 0 in its place,", np.zeros_like(numbers)[()]
@@ -169,13 +169,13 @@ def substitutes(name: str, x: np.ndarray) -> Iterator[tuple[str, Any]]:
             yield f"{name} were {how}", np.swapaxes(numbers, i, j)
 
 
-def other_params(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]:
+def _other_params(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]:
     """Yield functions in which an operation has another axis, index or name."""
     first = vertices[0]
     name, params = first._primitive.name, dict(first._params)
     where = f"({place_of(formula, first)})"
     if "axis" in params and "keepdims" in params:
-        yield from other_axes(formula, vertices)
+        yield from _other_axes(formula, vertices)
     if name in PAIRS:
         from ...core.primitive import PRIMITIVES
 
@@ -185,16 +185,16 @@ def other_params(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]
         )
         yield Alternative(text, {}, {}, {v.serial: other for v in vertices})
     if name in CHOOSING:
-        yield from skipped_operations(vertices, where)
+        yield from _skipped_operations(vertices, where)
     if name == "getitem":
         length = np.shape(array_of(first._operands[0]))[:1]
-        for said, index in other_indices(params["index"], length[0] if length else 0):
+        for said, index in _other_indices(params["index"], length[0] if length else 0):
             text = f"the gradient of {{name}} is as if the index were {said} {where}"
             changed = {v.serial: {**v._params, "index": index} for v in vertices}
             yield Alternative(text, {}, changed, {})
 
 
-def skipped_operations(vertices: list[Any], where: str) -> Iterator[Alternative]:
+def _skipped_operations(vertices: list[Any], where: str) -> Iterator[Alternative]:
     """Yield functions without an operation that chooses."""
     first = vertices[0]
     for place, x in enumerate(first._operands):
@@ -206,7 +206,7 @@ def skipped_operations(vertices: list[Any], where: str) -> Iterator[Alternative]
             yield Alternative(text, {}, {}, {}, {v.serial: place for v in vertices})
 
 
-def other_axes(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]:
+def _other_axes(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]:
     """Yield functions whose reductions use another axis, or all axes."""
     first = vertices[0]
     ndim = np.ndim(array_of(first._operands[0]))
@@ -226,17 +226,17 @@ def other_axes(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]:
         yield Alternative(text, {}, changed, {})
 
 
-def other_indices(index: Any, length: int) -> Iterator[tuple[str, Any]]:
+def _other_indices(index: Any, length: int) -> Iterator[tuple[str, Any]]:
     """Yield other indices: neighbours of a number, the other side of a slice."""
     parts = index if isinstance(index, tuple) else (index,)
     for place, part in enumerate(parts):
-        for other in other_parts(part, length):
+        for other in _other_parts(part, length):
             new = (*parts[:place], other, *parts[place + 1 :])
-            said = f"{index_text(other)}, not {index_text(part)},"
+            said = f"{_index_text(other)}, not {_index_text(part)},"
             yield said, new if isinstance(index, tuple) else new[0]
 
 
-def other_parts(part: Any, length: int) -> Iterator[Any]:
+def _other_parts(part: Any, length: int) -> Iterator[Any]:
     """Yield replacements of a number or a slice in an index."""
     if isinstance(part, (int, np.integer)) and not isinstance(part, bool):
         yield from (k for k in (0, -1, part + 1, part - 1) if k != part)
@@ -250,7 +250,7 @@ def other_parts(part: Any, length: int) -> Iterator[Any]:
             yield from (slice(stop, None), slice(-stop, None))
 
 
-def index_text(part: Any) -> str:
+def _index_text(part: Any) -> str:
     """Write a part of an index."""
     if not isinstance(part, slice):
         return str(part)
@@ -264,13 +264,13 @@ def other_levels(trial: FaultTrial) -> Pattern | None:
     one for each value of the constant; then the gradient is computed with them.
     """
     formula = trial.formula
-    for vertex, place, constant in few_valued_constants(trial):
+    for vertex, place, constant in _few_valued_constants(trial):
         if formula.budget.is_spent:
             return None
         try:
             with np.errstate(all="ignore"):
                 values = np.unique(constant)
-                solved = solve_levels(trial, vertex, place, constant, values)
+                solved = _solve_levels(trial, vertex, place, constant, values)
                 if solved is None:
                     continue
                 new = solved[np.searchsorted(values, constant)]
@@ -278,14 +278,14 @@ def other_levels(trial: FaultTrial) -> Pattern | None:
                 had = ", ".join(f"{b:.6g} for {a:.6g}" for a, b in zip(values, solved, strict=True))
                 text = f"the gradient of {{name}} is as if the constant in {operation} had {had}"
                 found = Alternative(text, {(vertex.serial, place): new}, {}, {})
-                if gives_gradient(trial, found):
+                if _gives_gradient(trial, found):
                     return Pattern(Kind.TERM, text)
         except Exception:  # values outside of a domain
             continue
     return None
 
 
-def few_valued_constants(trial: FaultTrial) -> Iterator[tuple[Any, int, np.ndarray]]:
+def _few_valued_constants(trial: FaultTrial) -> Iterator[tuple[Any, int, np.ndarray]]:
     """Yield constants with few values, and the operations that use them."""
     for vertex in trial.formula.vertices:
         for place, x in enumerate(vertex._operands):
@@ -297,7 +297,7 @@ def few_valued_constants(trial: FaultTrial) -> Iterator[tuple[Any, int, np.ndarr
                 yield vertex, place, array
 
 
-def solve_levels(
+def _solve_levels(
     trial: FaultTrial, vertex: Any, place: int, constant: np.ndarray, values: np.ndarray
 ) -> np.ndarray | None:
     """Return the values whose gradient is closest to the given one; None if unclear."""
@@ -308,7 +308,9 @@ def solve_levels(
     rows = []
     for level in values:
         moved = constant + (constant == level)
-        other = recompute_formula(formula, Alternative("", {(vertex.serial, place): moved}, {}, {}))
+        other = _recompute_formula(
+            formula, Alternative("", {(vertex.serial, place): moved}, {}, {})
+        )
         if other is None:
             return None
         formula.budget.spend(2 * len(formula.vertices), trial.largest)
@@ -329,24 +331,24 @@ def other_branch(trial: FaultTrial) -> Pattern | None:
     if evidence.other_given is not None:
         rows.append((evidence.other_weights, evidence.other_given[position]))
     wrong = evidence.wrong[position] & trial.smooth
-    for steps in choices(trial):
+    for steps in _choices(trial):
         edges = frozenset(step.edge for step in steps)
         for said, alter in (
-            ("the other branch", pass_where_not_chosen),
-            ("all branches", pass_everything),
+            ("the other branch", _pass_where_not_chosen),
+            ("all branches", _pass_everything),
         ):
             if trial.formula.budget.is_spent:
                 return None
             found = [(trial.pull_back(weights, edges, alter), given) for weights, given in rows]
             if all(trial.same(np.where(wrong, new, given), given) for new, given in found):
-                told = name_choices(trial.formula, steps)
+                told = _name_choices(trial.formula, steps)
                 text = f"the gradient of {{name}} is that of {said} of {told}{{where}}"
                 text = f"{text}: the condition, or mask, is not the right one"
                 return Pattern(Kind.TERM, text, zeros=True)
     return None
 
 
-def choices(trial: FaultTrial) -> Iterator[list[BackwardStep]]:
+def _choices(trial: FaultTrial) -> Iterator[list[BackwardStep]]:
     """Yield the steps of each operation that chooses, then of all of them."""
     found: dict[int, list[BackwardStep]] = {}
     for step in trial.steps:
@@ -357,17 +359,17 @@ def choices(trial: FaultTrial) -> Iterator[list[BackwardStep]]:
         yield [step for steps in found.values() for step in steps]
 
 
-def pass_where_not_chosen(vertex: Any, position: int, g: Any, gx: Any) -> Any:
+def _pass_where_not_chosen(vertex: Any, position: int, g: Any, gx: Any) -> Any:
     """Give an operand the cotangent of the entries where it is not chosen."""
     return sum_like(g, gx) - gx
 
 
-def pass_everything(vertex: Any, position: int, g: Any, gx: Any) -> Any:
+def _pass_everything(vertex: Any, position: int, g: Any, gx: Any) -> Any:
     """Give an operand the whole cotangent."""
     return sum_like(g, gx)
 
 
-def name_choices(formula: Formula, steps: list[BackwardStep]) -> str:
+def _name_choices(formula: Formula, steps: list[BackwardStep]) -> str:
     """Name the operations that choose."""
     vertices = {step.vertex.serial: step.vertex for step in steps}.values()
     names = list(dict.fromkeys(v._primitive.name for v in vertices))

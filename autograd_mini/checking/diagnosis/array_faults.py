@@ -32,7 +32,7 @@ MOST_PARTS = 8
 """Parts beyond this many are not compared with each other."""
 
 
-def array_mistakes(shape: tuple[int, ...], is_complex: bool) -> Iterator[Move]:
+def _array_mistakes(shape: tuple[int, ...], is_complex: bool) -> Iterator[Move]:
     """Yield changes of an array that keep its shape."""
     if is_complex:
         yield "conjugated", Kind.CONJUGATED, np.conj
@@ -50,7 +50,7 @@ def array_mistakes(shape: tuple[int, ...], is_complex: bool) -> Iterator[Move]:
                 yield how, Kind.MOVED, partial(np.roll, shift=shift, axis=axis)
 
 
-def array_cuts(shape: tuple[int, ...]) -> Iterator[Move]:
+def _array_cuts(shape: tuple[int, ...]) -> Iterator[Move]:
     """Yield changes that drop or add up parts of an array."""
     for axis, length in enumerate(shape):
         if length < 2:
@@ -66,11 +66,11 @@ def array_cuts(shape: tuple[int, ...]) -> Iterator[Move]:
             yield text, Kind.TERM, partial(np.multiply, kept)
         yield (
             f"summed over axis {axis}, and the sum given to each", Kind.SUM,
-            partial(sum_to_each, axis=axis),
+            partial(_sum_to_each, axis=axis),
         )  # fmt: skip
         yield (
             f"without its mean {along}", Kind.TERM,
-            partial(subtract_mean, axis=axis),
+            partial(_subtract_mean, axis=axis),
         )  # fmt: skip
     if len(shape) > 1 and shape[-1] == shape[-2] > 1:
         yield "cut to the lower triangle", Kind.TERM, np.tril
@@ -79,12 +79,12 @@ def array_cuts(shape: tuple[int, ...]) -> Iterator[Move]:
         yield "symmetric, half its sum with its transpose", Kind.TERM, lambda x: (x + x.mT) / 2
 
 
-def sum_to_each(x: Any, axis: int) -> Any:
+def _sum_to_each(x: Any, axis: int) -> Any:
     """Sum over an axis, and give the sum to each entry."""
     return np.broadcast_to(x.sum(axis, keepdims=True), x.shape)
 
 
-def subtract_mean(x: Any, axis: int) -> Any:
+def _subtract_mean(x: Any, axis: int) -> Any:
     """Subtract the mean over an axis."""
     return x - x.mean(axis, keepdims=True)
 
@@ -94,7 +94,7 @@ def cotangent_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
     what = f"what comes back through {step.vertex._primitive.name}"
     where = f"{{name}} ({place_of(formula, step.vertex)})"
     for how, kind, move in (
-        *array_mistakes(step.x.shape, step.x.dtype.kind == "c"), *array_cuts(step.x.shape),
+        *_array_mistakes(step.x.shape, step.x.dtype.kind == "c"), *_array_cuts(step.x.shape),
     ):  # fmt: skip
         text = f"{what} is {how} in the gradient of {where}"
         yield Fault(kind, text, frozenset([step.edge]), alter_operand_cotangent(move))
@@ -110,7 +110,7 @@ def operand_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
     for place, x in enumerate(rows):
         array = np.asarray(array_of(x))
         named = "the cotangent" if place == len(rows) - 1 else name_of(x, formula)
-        for how, kind, move in array_mistakes(array.shape, array.dtype.kind == "c"):
+        for how, kind, move in _array_mistakes(array.shape, array.dtype.kind == "c"):
 
             def alter(v: Any, p: int, g: Any, gx: Any, i: int = place, m: Any = move) -> Any:
                 xs = [array_of(a) for a in v._operands]
@@ -267,13 +267,17 @@ def reshape_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
     edges, shape = frozenset([step.edge]), step.x.shape
     if name in ("transpose", "swapaxes", "moveaxis", "permute_dims"):
         text = f"what comes back through {name} is not transposed back, only reshaped, {where}"
-        yield Fault(Kind.TRANSPOSED, text, edges, partial(reshape_in_order, shape=shape, order="C"))
+        yield Fault(
+            Kind.TRANSPOSED, text, edges, partial(_reshape_in_order, shape=shape, order="C")
+        )
     if name == "reshape" and step.x.ndim + step.vertex.ndim > 2:
         text = f"what comes back through {name} is read column by column, as if transposed, {where}"
-        yield Fault(Kind.TRANSPOSED, text, edges, partial(reshape_in_order, shape=shape, order="F"))
+        yield Fault(
+            Kind.TRANSPOSED, text, edges, partial(_reshape_in_order, shape=shape, order="F")
+        )
 
 
-def reshape_in_order(
+def _reshape_in_order(
     v: Any, position: int, g: Any, gx: Any, shape: tuple[int, ...], order: Any
 ) -> Any:
     """Reshape a cotangent, reading it by rows or by columns."""

@@ -30,14 +30,14 @@ def condition_of(evidence: Evidence, position: int, zeros: bool = False) -> str:
         position: the position of the input.
         zeros: whether the mistake is visible where the derivative is 0, as a term is.
     """
-    wrong, right = evidence.wrong[position], telling_right_entries(evidence, position, zeros)
+    wrong, right = evidence.wrong[position], _telling_right_entries(evidence, position, zeros)
     if not evidence.complex[position]:
-        return common_condition(evidence, position, wrong, right)
+        return _common_condition(evidence, position, wrong, right)
     if not np.any(np.any(wrong, axis=-1) & np.any(right, axis=-1)):  # both parts, or neither
-        return common_condition(evidence, position, np.any(wrong, axis=-1), np.any(right, axis=-1))
+        return _common_condition(evidence, position, np.any(wrong, axis=-1), np.any(right, axis=-1))
     for part, word in enumerate(("real", "imaginary")):
         if not np.any(wrong[..., 1 - part]):
-            found = common_condition(evidence, position, wrong[..., part], right[..., part])
+            found = _common_condition(evidence, position, wrong[..., part], right[..., part])
             whole = f"the {word} part of {evidence.names[position]}"
             return f"{whole}, {found}" if found else whole
     return f"{np.count_nonzero(wrong)} of {wrong.size} real and imaginary parts"
@@ -51,11 +51,11 @@ def where_wrong(evidence: Evidence, position: int, zeros: bool = False) -> tuple
     wrong = evidence.wrong[position]
     if evidence.complex[position]:
         wrong = np.any(wrong, axis=-1)
-    count = f" ({np.count_nonzero(wrong)} of {wrong.size} entries)" if is_clause(condition) else ""
-    return condition, condition_phrase(condition) + count
+    count = f" ({np.count_nonzero(wrong)} of {wrong.size} entries)" if _is_clause(condition) else ""
+    return condition, _condition_phrase(condition) + count
 
 
-def telling_right_entries(evidence: Evidence, position: int, zeros: bool) -> np.ndarray:
+def _telling_right_entries(evidence: Evidence, position: int, zeros: bool) -> np.ndarray:
     """Which entries are right, and would be wrong if the mistake were made there?"""
     numeric, wrong = evidence.numeric[position], evidence.wrong[position]
     given = evidence.given[position]
@@ -67,7 +67,7 @@ def telling_right_entries(evidence: Evidence, position: int, zeros: bool) -> np.
     return np.asarray(telling & ~wrong)
 
 
-def common_condition(
+def _common_condition(
     evidence: Evidence, position: int, wrong: np.ndarray, right: np.ndarray
 ) -> str:
     """Return the first condition that holds for all wrong and no right entries."""
@@ -75,50 +75,50 @@ def common_condition(
         return ""
     count = int(np.count_nonzero(wrong))
     if count == 1:
-        return entry_text(evidence.names[position], np.argwhere(wrong)[0])
-    for text, holds in conditions(evidence, position, wrong, right):
+        return _entry_text(evidence.names[position], np.argwhere(wrong)[0])
+    for text, holds in _conditions(evidence, position, wrong, right):
         if np.all(holds[wrong]) and not np.any(holds[right]):
             return text
     return f"{count} of {wrong.size} entries"
 
 
-def condition_phrase(condition: str) -> str:
+def _condition_phrase(condition: str) -> str:
     """Write a condition as the end of a sentence."""
-    if is_clause(condition):
+    if _is_clause(condition):
         return f" where {condition}"
     place = condition.startswith(("on ", "off ", "above ", "below ", "between "))
     return f" {condition}" if place else f" for {condition}"
 
 
-def is_clause(condition: str) -> bool:
+def _is_clause(condition: str) -> bool:
     """Is a condition a statement about entries, rather than a name of them?"""
     return any(sign in condition for sign in ("<", ">", "=", " is "))
 
 
-def entry_text(name: str, index: Any) -> str:
+def _entry_text(name: str, index: Any) -> str:
     """Write an entry of an input."""
     places = [str(int(i)) for i in index]
     return f"{name}[{', '.join(places)}]" if places else name
 
 
-def conditions(
+def _conditions(
     evidence: Evidence, position: int, wrong: np.ndarray, right: np.ndarray
 ) -> Iterator[Condition]:
     """Yield conditions, the simplest first."""
     name = evidence.names[position]
     x = from_coordinates(evidence.xs[position], evidence.complex[position])
-    yield from sign_conditions(name, x)
-    yield from index_conditions(evidence, x.shape)
-    yield from place_conditions(name, x.shape)
-    for other, values in other_values(evidence, position, x.shape):
-        yield from sign_conditions(other, values)
+    yield from _sign_conditions(name, x)
+    yield from _index_conditions(evidence, x.shape)
+    yield from _place_conditions(name, x.shape)
+    for other, values in _other_values(evidence, position, x.shape):
+        yield from _sign_conditions(other, values)
     if x.dtype.kind != "c":
-        yield from extreme_conditions(name, x)
-        yield from threshold_conditions(name, x, wrong, right)
-    yield from run_conditions(name, wrong)
+        yield from _extreme_conditions(name, x)
+        yield from _threshold_conditions(name, x, wrong, right)
+    yield from _run_conditions(name, wrong)
 
 
-def sign_conditions(name: str, x: np.ndarray) -> Iterator[Condition]:
+def _sign_conditions(name: str, x: np.ndarray) -> Iterator[Condition]:
     """Yield conditions on the sign and size of values."""
     if x.dtype.kind == "b":
         yield f"{name} is True", x
@@ -140,7 +140,7 @@ def sign_conditions(name: str, x: np.ndarray) -> Iterator[Condition]:
     yield f"|{name}| < 1", np.abs(x) < 1
 
 
-def other_values(
+def _other_values(
     evidence: Evidence, position: int, shape: tuple[int, ...]
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield other values with the shape of an input, or that broadcast to it."""
@@ -159,7 +159,7 @@ def other_values(
                 continue
 
 
-def place_conditions(name: str, shape: tuple[int, ...]) -> Iterator[Condition]:
+def _place_conditions(name: str, shape: tuple[int, ...]) -> Iterator[Condition]:
     """Yield conditions on positions: rows, ends of axes, the diagonal, triangles."""
     for axis, length in enumerate(shape):
         if length < 2:
@@ -189,7 +189,7 @@ def place_conditions(name: str, shape: tuple[int, ...]) -> Iterator[Condition]:
             yield f"{text} of {name}", np.broadcast_to(holds, shape)
 
 
-def extreme_conditions(name: str, x: np.ndarray) -> Iterator[Condition]:
+def _extreme_conditions(name: str, x: np.ndarray) -> Iterator[Condition]:
     """Yield where values are the largest, the smallest, or repeated."""
     if not x.size:
         return
@@ -201,7 +201,7 @@ def extreme_conditions(name: str, x: np.ndarray) -> Iterator[Condition]:
     yield f"values that occur more than once in {name}", np.isin(x, values[counts > 1])
 
 
-def index_conditions(evidence: Evidence, shape: tuple[int, ...]) -> Iterator[Condition]:
+def _index_conditions(evidence: Evidence, shape: tuple[int, ...]) -> Iterator[Condition]:
     """Yield where integer arguments point: once, repeatedly or never."""
     for name, value in evidence.others:
         indices = np.asarray(value)
@@ -217,7 +217,7 @@ def index_conditions(evidence: Evidence, shape: tuple[int, ...]) -> Iterator[Con
             yield f"what {name} leaves out", np.broadcast_to(row == 0, shape)
 
 
-def threshold_conditions(
+def _threshold_conditions(
     name: str, x: np.ndarray, wrong: np.ndarray, right: np.ndarray
 ) -> Iterator[Condition]:
     """Yield bounds of the wrong values, as round as the right values allow.
@@ -230,8 +230,8 @@ def threshold_conditions(
         return
     for text, values in ((name, x), (f"|{name}|", np.abs(x))):
         low, high = (
-            round_lower_bound(values, wrong, right),
-            -round_lower_bound(-values, wrong, right),
+            _round_lower_bound(values, wrong, right),
+            -_round_lower_bound(-values, wrong, right),
         )
         yield f"{text} >= {low!r}", values >= low
         yield f"{text} <= {high!r}", values <= high
@@ -239,7 +239,7 @@ def threshold_conditions(
             yield f"{low!r} <= {text} <= {high!r}", (values >= low) & (values <= high)
 
 
-def round_lower_bound(x: np.ndarray, wrong: np.ndarray, right: np.ndarray) -> float:
+def _round_lower_bound(x: np.ndarray, wrong: np.ndarray, right: np.ndarray) -> float:
     """Return a lower bound of wrong values, with as few digits as the right values allow."""
     least = float(np.min(x[wrong]))
     below = float(np.max(x, where=right & (x < least), initial=-np.inf))
@@ -251,7 +251,7 @@ def round_lower_bound(x: np.ndarray, wrong: np.ndarray, right: np.ndarray) -> fl
     return least
 
 
-def run_conditions(name: str, wrong: np.ndarray) -> Iterator[Condition]:
+def _run_conditions(name: str, wrong: np.ndarray) -> Iterator[Condition]:
     """Yield the first, the last or neighbouring places along each axis."""
     for axis in range(wrong.ndim):
         length = wrong.shape[axis]

@@ -30,7 +30,7 @@ def unsteady_cause(evidence: Evidence) -> Shared | None:
     if not found:
         return None
     text = (
-        f"the gradient of {name_inputs(evidence, found)} is another one when it is computed again"
+        f"the gradient of {_name_inputs(evidence, found)} is another one when it is computed again"
     )
     return Cause(Kind.NOT_DETERMINISTIC, text, evidence.names[found[0]]), found
 
@@ -53,7 +53,7 @@ def ignored_cotangent_cause(evidence: Evidence) -> Shared | None:
         found, places = found[:1], {where_wrong(evidence, found[0])}
     name = evidence.names[found[0]] if len(found) == 1 else None
     ((condition, where),) = places
-    what = f"the gradient of {name_inputs(evidence, found)}"
+    what = f"the gradient of {_name_inputs(evidence, found)}"
     text = f"{what} is the same for any cotangent of the result{where}: it is ignored"
     return Cause(Kind.COTANGENT, text, name, condition), found
 
@@ -66,30 +66,30 @@ def nonlinear_cause(evidence: Evidence) -> Shared | None:
     if first is None or other is None or both is None:
         return None
     off = [a - 0.5 * b - c for a, b, c in zip(first, other, both, strict=True)]
-    sizes = [largest_finite(np.abs(a) + np.abs(b)) for a, b in zip(first, other, strict=True)]
+    sizes = [_largest_finite(np.abs(a) + np.abs(b)) for a, b in zip(first, other, strict=True)]
     wrong = evidence.wrong
     found = [i for i in evidence.suspects() if np.any(np.abs(off[i][wrong[i]]) > CURVED * sizes[i])]
     if not found:
         return None
     name = evidence.names[found[0]] if len(found) == 1 else None
-    what = f"the gradient of {name_inputs(evidence, found)}"
+    what = f"the gradient of {_name_inputs(evidence, found)}"
     nothing = evidence.given_for([0 * g for g in gs])
     if nothing is not None and all(
         np.all(np.abs(off[i] + 0.5 * nothing[i]) <= CURVED * sizes[i]) for i in found
     ):
         text = f"{what} is not 0 for a cotangent of 0: a term is not multiplied by the cotangent"
-        return Cause(Kind.TERM, text + constant_text(nothing, found), name), found
+        return Cause(Kind.TERM, text + _constant_text(nothing, found), name), found
     text = f"{what} is not linear in the cotangent of the result: that for g − h/2 is not that "
     return Cause(Kind.COTANGENT, f"{text}for g less half of that for h", name), found
 
 
-def constant_text(nothing: list[np.ndarray], found: list[int]) -> str:
+def _constant_text(nothing: list[np.ndarray], found: list[int]) -> str:
     """Write the number that is added to each entry, if it is the same for all."""
     values = np.concatenate([nothing[i].ravel() for i in found])
     return f", {values[0]:.4g}" if np.ptp(values) <= 1e-9 * abs(values[0]) else ""
 
 
-def largest_finite(values: np.ndarray) -> float:
+def _largest_finite(values: np.ndarray) -> float:
     """Return the largest finite value; 0 if there is none."""
     return float(np.max(values, where=np.isfinite(values), initial=0.0))
 
@@ -115,7 +115,7 @@ def conjugated_cause(evidence: Evidence) -> Shared | None:
     return Cause(Kind.CONJUGATED, text, name), suspects
 
 
-def name_inputs(evidence: Evidence, positions: list[int]) -> str:
+def _name_inputs(evidence: Evidence, positions: list[int]) -> str:
     """Write the names of some inputs."""
     names = [evidence.names[i] for i in positions]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
@@ -128,26 +128,26 @@ def exchanged_cause(evidence: Evidence) -> Shared | None:
             continue
         first, second = evidence.names[i], evidence.names[j]
         if evidence.xs[i].shape != evidence.xs[j].shape:
-            if have_exchanged_rules(evidence, i, j):
+            if _have_exchanged_rules(evidence, i, j):
                 text = f"{first} and {second} have exchanged gradients, before they are summed"
                 return Cause(Kind.SWAPPED, text, first), [i, j]
             continue
         for sign in (1, -1):
-            if has_gradient_of(evidence, i, j, sign) and has_gradient_of(evidence, j, i, sign):
+            if _has_gradient_of(evidence, i, j, sign) and _has_gradient_of(evidence, j, i, sign):
                 how = "" if sign > 0 else ", and their signs are flipped"
                 text = f"{first} and {second} have exchanged gradients{how}"
                 return Cause(Kind.SWAPPED, text, first), [i, j]
     return None
 
 
-def has_gradient_of(evidence: Evidence, i: int, j: int, sign: int) -> bool:
+def _has_gradient_of(evidence: Evidence, i: int, j: int, sign: int) -> bool:
     """Is the given gradient of one input the numeric gradient of another?"""
     if not np.all(np.isfinite(evidence.error[j])):
         return False
     return evidence.explains(i, sign * evidence.numeric[j], evidence.slack(j))
 
 
-def have_exchanged_rules(evidence: Evidence, i: int, j: int) -> bool:
+def _have_exchanged_rules(evidence: Evidence, i: int, j: int) -> bool:
     """Does each of two inputs that are broadcast together have the rule of the other?"""
     if len(evidence.outputs) != 1:
         return False
@@ -160,12 +160,12 @@ def have_exchanged_rules(evidence: Evidence, i: int, j: int) -> bool:
         for k, shape in zip((i, j), shapes, strict=True)
     ]
     return all(
-        full is not None and sums_to_given(full, evidence.given[k], evidence.rtol)
+        full is not None and _sums_to_given(full, evidence.given[k], evidence.rtol)
         for k, full in zip((j, i), fulls, strict=True)
     )
 
 
-def sums_to_given(full: np.ndarray, given: np.ndarray, rtol: float) -> bool:
+def _sums_to_given(full: np.ndarray, given: np.ndarray, rtol: float) -> bool:
     """Is a sum over broadcast axes the given gradient?"""
     slack = 10 * rtol * sum_to_shape(np.abs(full), given.shape)
     difference = np.abs(sum_to_shape(full, given.shape) - given)

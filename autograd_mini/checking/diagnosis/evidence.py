@@ -195,17 +195,17 @@ def view_wrong_entries(evidence: Evidence, position: int, everywhere: bool = Fal
     places = np.flatnonzero(known)
     if not len(places):
         return None
-    given, numeric, tolerance = first_row(evidence, position, places)
+    given, numeric, tolerance = _first_row(evidence, position, places)
     return View(position, places, given[None], numeric[None], tolerance[None], None)
 
 
-def first_row(evidence: Evidence, position: int, places: np.ndarray) -> tuple[np.ndarray, ...]:
+def _first_row(evidence: Evidence, position: int, places: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return the given and numeric gradient at some places, and their tolerance."""
     arrays = (evidence.given[position], evidence.numeric[position], evidence.tolerance(position))
     return tuple(values.ravel()[places] for values in arrays)
 
 
-def are_derivatives(
+def _are_derivatives(
     columns: np.ndarray, weights: list[np.ndarray], numeric: np.ndarray, tolerance: np.ndarray
 ) -> bool:
     """Do derivatives of all outputs add up to the numeric gradient, up to noise?"""
@@ -231,8 +231,8 @@ def view_closer(evidence: Evidence, seen: View) -> View:
     )
     if not np.all(np.isfinite(columns)):
         return seen
-    row, numeric, tolerance = first_row(evidence, position, places)
-    if not are_derivatives(columns, evidence.weights, numeric, tolerance):
+    row, numeric, tolerance = _first_row(evidence, position, places)
+    if not _are_derivatives(columns, evidence.weights, numeric, tolerance):
         return seen
     if other is None:
         return View(position, places, row[None], numeric[None], tolerance[None], columns)

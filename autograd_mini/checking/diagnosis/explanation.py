@@ -133,18 +133,18 @@ def _diagnose_input(evidence: Evidence, position: int, formula: Formula | None) 
         smooth = not np.any(infinite & evidence.kink[position]) if evidence.kink else True
         there = "; the function is smooth there" if smooth else ", at a corner of the function"
         text = f"the gradient of {{name}} is {what}{{where}}{there}"
-        return make_cause(evidence, position, Pattern(Kind.NOT_FINITE, text))
+        return _make_cause(evidence, position, Pattern(Kind.NOT_FINITE, text))
     seen = view_wrong_entries(evidence, position)
     if seen is None:
-        pattern = pattern_within_bars(evidence, position)
-        return None if pattern is None else make_cause(evidence, position, pattern)
-    pattern = find_pattern(evidence, seen, formula) or near_factor_pattern(seen)
+        pattern = _pattern_within_bars(evidence, position)
+        return None if pattern is None else _make_cause(evidence, position, pattern)
+    pattern = _find_pattern(evidence, seen, formula) or _near_factor_pattern(seen)
     if pattern is None:
-        pattern = Pattern(Kind.UNKNOWN, f"no usual mistake explains {ratio_text(seen)}")
-    return make_cause(evidence, position, pattern)
+        pattern = Pattern(Kind.UNKNOWN, f"no usual mistake explains {_ratio_text(seen)}")
+    return _make_cause(evidence, position, pattern)
 
 
-def pattern_within_bars(evidence: Evidence, position: int) -> Pattern | None:
+def _pattern_within_bars(evidence: Evidence, position: int) -> Pattern | None:
     """Return a zero gradient or a flipped sign, which even wide error bars can show."""
     wrong = evidence.wrong[position]
     arrays = (evidence.given, evidence.numeric, evidence.error)
@@ -159,7 +159,7 @@ def pattern_within_bars(evidence: Evidence, position: int) -> Pattern | None:
     return None
 
 
-def near_factor_pattern(seen: View) -> Pattern | None:
+def _near_factor_pattern(seen: View) -> Pattern | None:
     """Return a factor that is known only as well as wide error bars allow."""
     found = seen.given / seen.numeric
     low, high = np.min(found), np.max(found)
@@ -174,7 +174,7 @@ def near_factor_pattern(seen: View) -> Pattern | None:
     return Pattern(Kind.FACTOR, text, float(low))
 
 
-def ratio_text(seen: View) -> str:
+def _ratio_text(seen: View) -> str:
     """Say how far off a gradient is that nothing explains."""
     found = (seen.given / seen.numeric)[np.isfinite(seen.given / seen.numeric)]
     text = "the gradient of {name}{where}"
@@ -186,7 +186,7 @@ def ratio_text(seen: View) -> str:
     return f"{text}; it is between {low:.4g} and {high:.4g} times the right one"
 
 
-def find_pattern(evidence: Evidence, seen: View, formula: Formula | None) -> Pattern | None:
+def _find_pattern(evidence: Evidence, seen: View, formula: Formula | None) -> Pattern | None:
     """Return the first pattern that explains all entries in view."""
     near = view_closer(evidence, seen)
     for check in CHECKS:
@@ -198,14 +198,14 @@ def find_pattern(evidence: Evidence, seen: View, formula: Formula | None) -> Pat
         if pattern is None:
             continue
         if formula is not None and (
-            check is reduction_pattern or is_vague(evidence, seen, pattern)
+            check is reduction_pattern or _is_vague(evidence, seen, pattern)
         ):
             fault = find_fault(formula, seen.position)
             if fault is not None:
                 return fault
-        if len(seen.places) == 1 and pattern.factor is not None and not is_plain(pattern.factor):
+        if len(seen.places) == 1 and pattern.factor is not None and not _is_plain(pattern.factor):
             return single_entry_pattern(evidence, near) or pattern
-        if check in BY_VALUES and not holds_elsewhere(evidence, check, pattern, seen.position):
+        if check in BY_VALUES and not _holds_elsewhere(evidence, check, pattern, seen.position):
             continue
         if len(near.places) == len(seen.places) or check in (
             left_out_pattern,
@@ -220,7 +220,7 @@ def find_pattern(evidence: Evidence, seen: View, formula: Formula | None) -> Pat
     return None
 
 
-def holds_elsewhere(evidence: Evidence, check: Check, pattern: Pattern, position: int) -> bool:
+def _holds_elsewhere(evidence: Evidence, check: Check, pattern: Pattern, position: int) -> bool:
     """Does a pattern also give the right entries, if no condition separates them?"""
     condition = condition_of(evidence, position, pattern.zeros)
     if not condition.endswith("entries"):
@@ -230,7 +230,7 @@ def holds_elsewhere(evidence: Evidence, check: Check, pattern: Pattern, position
     return again is not None and again.text == pattern.text
 
 
-def is_vague(evidence: Evidence, seen: View, pattern: Pattern) -> bool:
+def _is_vague(evidence: Evidence, seen: View, pattern: Pattern) -> bool:
     """Is a pattern only a meaningless factor, or a condition that says nothing?"""
     factor = pattern.factor
     if not pattern.whole:
@@ -241,13 +241,13 @@ def is_vague(evidence: Evidence, seen: View, pattern: Pattern) -> bool:
     return large or "off by the factor" in pattern.text
 
 
-def is_plain(factor: float) -> bool:
+def _is_plain(factor: float) -> bool:
     """Is a factor or its inverse a small whole number?"""
     sizes = abs(factor), abs(1 / factor)
     return any(isclose(size, round(size), rel_tol=1e-5) for size in sizes if 0.9 < size < 10)
 
 
-def make_cause(evidence: Evidence, position: int, pattern: Pattern) -> Cause:
+def _make_cause(evidence: Evidence, position: int, pattern: Pattern) -> Cause:
     """Write a pattern with the name of its input and its condition."""
     name = evidence.names[position]
     condition, where = ("", "") if pattern.whole else where_wrong(evidence, position, pattern.zeros)
@@ -267,20 +267,20 @@ def find_fault(formula: Formula, position: int) -> Pattern | None:
 def _find_fault(formula: Formula, position: int) -> Pattern | None:
     settled = formula.without_cancelled_paths()
     trial = FaultTrial(settled or formula, position)
-    fault = first_confirmed(trial, chain(usual_faults(trial), costly_faults(trial)))
+    fault = _first_confirmed(trial, chain(_usual_faults(trial), _costly_faults(trial)))
     pattern = None
     if fault is None:
         pattern = other_branch(trial) or other_levels(trial) or other_function(trial)
     if fault is None and pattern is None and settled is not None:
         trial = FaultTrial(formula, position)  # paths that cancel may be differentiated in part
-        fault = first_confirmed(trial, usual_faults(trial))
+        fault = _first_confirmed(trial, _usual_faults(trial))
     if fault is None:
         return pattern
     formula.found.append(fault)
     return Pattern(fault.kind, fault.text, fault.factor)
 
 
-def first_confirmed(trial: FaultTrial, groups: Iterable[Iterable[Fault]]) -> Fault | None:
+def _first_confirmed(trial: FaultTrial, groups: Iterable[Iterable[Fault]]) -> Fault | None:
     """Return the first fault that is confirmed."""
     for faults in groups:
         for fault in faults:
@@ -289,32 +289,32 @@ def first_confirmed(trial: FaultTrial, groups: Iterable[Iterable[Fault]]) -> Fau
     return None
 
 
-def usual_faults(trial: FaultTrial) -> Iterator[Iterable[Fault]]:
+def _usual_faults(trial: FaultTrial) -> Iterator[Iterable[Fault]]:
     """Yield groups of faults: factors, those of another input, mistakes in single rules."""
     factors = [factor_fault(trial, *found) for found in fitting_factors(trial)]
-    yield [fault for fault in factors if fault.factor in PLAIN_FACTORS or is_simple(fault.factor)]
+    yield [fault for fault in factors if fault.factor in PLAIN_FACTORS or _is_simple(fault.factor)]
     yield trial.formula.found
-    yield as_list(find_single_fault(trial, MAKERS))
+    yield _as_list(find_single_fault(trial, MAKERS))
 
 
-def costly_faults(trial: FaultTrial) -> Iterator[Iterable[Fault]]:
+def _costly_faults(trial: FaultTrial) -> Iterator[Iterable[Fault]]:
     """Yield groups of faults that cost more or assume more."""
     yield value_factor_faults(trial)
-    yield as_list(find_loop_fault(trial, LOOP_MAKERS))
+    yield _as_list(find_loop_fault(trial, LOOP_MAKERS))
     yield paired_factor_faults(trial)
     yield replaced_factor_faults(trial)
-    yield as_list(find_loop_fault(trial, (other_turn_faults,)))
-    yield as_list(find_single_fault(trial, COSTLY_MAKERS))
-    yield as_list(find_segment_fault(trial))
-    yield as_list(find_single_fault(trial, (derivative_faults,)))
+    yield _as_list(find_loop_fault(trial, (other_turn_faults,)))
+    yield _as_list(find_single_fault(trial, COSTLY_MAKERS))
+    yield _as_list(find_segment_fault(trial))
+    yield _as_list(find_single_fault(trial, (derivative_faults,)))
 
 
-def as_list(fault: Fault | None) -> list[Fault]:
+def _as_list(fault: Fault | None) -> list[Fault]:
     """Return a list with a fault, or an empty list for None."""
     return [] if fault is None else [fault]
 
 
-def is_simple(factor: float | None) -> bool:
+def _is_simple(factor: float | None) -> bool:
     """Is a factor or its inverse a whole number?"""
     if not factor:
         return True

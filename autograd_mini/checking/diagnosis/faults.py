@@ -133,7 +133,7 @@ class FaultTrial:
         found = self.stacked[key_of(x)] @ np.ravel(change)
         return np.asarray(found.real if found.dtype.kind == "c" else found)
 
-    def is_promising(self, fault: Fault, step: BackwardStep) -> bool:
+    def _is_promising(self, fault: Fault, step: BackwardStep) -> bool:
         """May a fault at one step be the cause?"""
         self.formula.budget.spend(2, step.x.size)
         try:
@@ -233,6 +233,6 @@ def find_single_fault(trial: FaultTrial, makers: tuple[FaultMaker, ...]) -> Faul
             if trial.formula.budget.is_spent:
                 return None
             for fault in make(trial.formula, step):
-                if trial.is_promising(fault, step) and trial.confirms(fault):
+                if trial._is_promising(fault, step) and trial.confirms(fault):
                     return fault
     return None

@@ -252,11 +252,11 @@ def _record_function(evidence: Evidence, function: Callable[[list[Any]], Any]) -
     try:
         with (
             warnings.catch_warnings(),
-            recorder(make_site_recorder(sites)),
+            recorder(_make_site_recorder(sites)),
             np.errstate(all="ignore"),
         ):
             warnings.simplefilter("ignore")
-            outputs = results_of(evidence, function, leaves)
+            outputs = _results_of(evidence, function, leaves)
         if not all(type(y) is Tensor for y in outputs):
             return None
         shapes = [np.shape(from_coordinates(y, c)) for y, c in zip(
@@ -276,7 +276,7 @@ def _record_function(evidence: Evidence, function: Callable[[list[Any]], Any]) -
         evidence.refresh()
 
 
-def results_of(
+def _results_of(
     evidence: Evidence, function: Callable[[list[Any]], Any], leaves: list[Tensor]
 ) -> list[Any]:
     """Return the results of a function of tensors.
@@ -292,20 +292,20 @@ def results_of(
         wanted, trace = evidence.outputs[0], error.__traceback__
         while trace is not None:
             for value in reversed(trace.tb_frame.f_locals.values()):
-                if is_result(value, wanted):
+                if _is_result(value, wanted):
                     return [value]
             trace = trace.tb_next
         raise
 
 
-def is_result(value: Any, wanted: np.ndarray) -> bool:
+def _is_result(value: Any, wanted: np.ndarray) -> bool:
     """Is a variable the result of a function?"""
     if type(value) is not Tensor or not value._requires_grad or value.shape != wanted.shape:
         return False
     return np.allclose(value._value, wanted, rtol=1e-12, atol=0)
 
 
-def make_site_recorder(sites: dict[int, Site]) -> Callable[..., Any]:
+def _make_site_recorder(sites: dict[int, Site]) -> Callable[..., Any]:
     """Return a recorder that also notes source lines; it raises for too many operations."""
     entries = 0
 

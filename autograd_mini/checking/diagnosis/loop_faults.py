@@ -37,7 +37,7 @@ class Loop:
         return f"{step.vertex._primitive.name}{operand} ({place_of(formula, step.vertex)})"
 
 
-def loops(trial: FaultTrial) -> list[Loop]:
+def _loops(trial: FaultTrial) -> list[Loop]:
     """Group the steps that were recorded at the same place of a program."""
     found: dict[Any, list[BackwardStep]] = {}
     for step in sorted(trial.steps, key=lambda step: step.vertex.serial):
@@ -51,7 +51,7 @@ def loops(trial: FaultTrial) -> list[Loop]:
 
 def find_loop_fault(trial: FaultTrial, makers: tuple[LoopFaultMaker, ...]) -> Fault | None:
     """Return the first fault at all steps of a loop that is confirmed."""
-    found = loops(trial)
+    found = _loops(trial)
     for make in makers:
         for loop in found:
             for fault in make(trial, loop):
@@ -62,7 +62,7 @@ def find_loop_fault(trial: FaultTrial, makers: tuple[LoopFaultMaker, ...]) -> Fa
     return None
 
 
-def skipped_turn_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
+def _skipped_turn_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
     """Yield faults in which some loop steps pass nothing back, or a wrong factor."""
     told, edges = loop.describe(trial.formula), [step.edge for step in loop.steps]
 
@@ -88,9 +88,9 @@ def skipped_turn_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
         )
 
 
-def overwriting_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
+def _overwriting_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
     """Yield faults in which overlapping parts overwrite each other instead of adding up."""
-    if loop.steps[0].vertex._primitive.name != "getitem" or not is_additive(loop):
+    if loop.steps[0].vertex._primitive.name != "getitem" or not _is_additive(loop):
         return
     masks = {}
     for step in loop.steps:
@@ -110,7 +110,7 @@ def overwriting_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
         yield Fault(Kind.TERM, text, loop.edges, alter)
 
 
-def repeated_rule_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
+def _repeated_rule_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
     """Yield faults of single steps, made at all steps of a loop."""
     for make in (missing_derivative_faults, indexing_faults, operand_faults, reshape_faults):
         rows = [list(make(trial.formula, step)) for step in loop.steps]
@@ -134,10 +134,10 @@ def other_turn_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
     for place in range(len(first.vertex._operands) + 1):
         if place == first.position and by_linear:
             continue
-        used = [operand_at(step, place) for step in loop.steps]
+        used = [_operand_at(step, place) for step in loop.steps]
         if np.ndim(array_of(used[-1])) == 0 and first.x.ndim:
             continue
-        for said, values in replacements(formula, used, count):
+        for said, values in _replacements(formula, used, count):
             alters = {step.vertex.serial: v for step, v in zip(loop.steps, values, strict=True)}
 
             def alter(v: Any, p: int, g: Any, gx: Any, a: Any = alters, i: int = place) -> Any:
@@ -155,13 +155,13 @@ def other_turn_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
             yield Fault(Kind.TERM, text, loop.edges, alter)
 
 
-def operand_at(step: BackwardStep, place: int) -> Any:
+def _operand_at(step: BackwardStep, place: int) -> Any:
     """Return an operand of a step, or its result."""
     operands = step.vertex._operands
     return operands[place] if place < len(operands) else step.vertex
 
 
-def replacements(formula: Formula, used: list[Any], count: int) -> Iterator[tuple[str, list[Any]]]:
+def _replacements(formula: Formula, used: list[Any], count: int) -> Iterator[tuple[str, list[Any]]]:
     """Yield replacements of the values that are used at each loop step."""
     if len({id(x) for x in used}) > 1:
         yield "{name} of the next step (off by one, shifted) is taken", [*used[1:], used[-1]]
@@ -191,14 +191,14 @@ def replacements(formula: Formula, used: list[Any], count: int) -> Iterator[tupl
             yield f"{other} stands in the place of {{name}}", vertices[1:]
 
 
-def is_additive(loop: Loop) -> bool:
+def _is_additive(loop: Loop) -> bool:
     """Do all steps of a loop pass back to the same value, so that none depends on another?"""
     return len({id(step.x) for step in loop.steps}) == 1
 
 
 LOOP_MAKERS: tuple[LoopFaultMaker, ...] = (
-    skipped_turn_faults,
-    overwriting_faults,
-    repeated_rule_faults,
+    _skipped_turn_faults,
+    _overwriting_faults,
+    _repeated_rule_faults,
 )
 """Generators of loop faults that are tried first; `other_turn_faults` costs more."""

@@ -35,26 +35,26 @@ class Pattern:
 def entrywise_pattern(evidence: Evidence, seen: View) -> Pattern | None:
     """Return a pattern that compares each entry with its own derivative: 0, sign, factor."""
     given, numeric = seen.given, seen.numeric
-    if is_zero(given, numeric):
+    if _is_zero(given, numeric):
         return Pattern(Kind.ZERO, "the gradient of {name} is 0{where}: a part is missing")
     if seen.matches(-numeric):
         return Pattern(Kind.SIGN, "the sign of the gradient of {name} is flipped{where}", -1.0)
-    if is_rounded(seen):
+    if _is_rounded(seen):
         text = "the gradient of {name} is right but for rounding to a narrower dtype{where}"
         return Pattern(Kind.PRECISION, text)
-    factor = common_factor(seen)
+    factor = _common_factor(seen)
     if factor is None or not seen.matches(factor * numeric):
         return None
-    return Pattern(Kind.FACTOR, factor_text(evidence, seen.position, factor), factor)
+    return Pattern(Kind.FACTOR, _factor_text(evidence, seen.position, factor), factor)
 
 
-def is_zero(given: np.ndarray, numeric: np.ndarray) -> bool:
+def _is_zero(given: np.ndarray, numeric: np.ndarray) -> bool:
     """Is a given gradient 0 up to rounding?"""
     sizes = np.abs(given[given != 0] / numeric[given != 0])
     return bool(np.all(sizes <= 1e-12) and np.all(sizes >= 1e-18))
 
 
-def common_factor(seen: View) -> float | None:
+def _common_factor(seen: View) -> float | None:
     """Return the ratio of the entry that shows it best."""
     best = np.unravel_index(np.argmax(np.abs(seen.numeric)), seen.numeric.shape)
     if seen.numeric[best] == 0:
@@ -62,7 +62,7 @@ def common_factor(seen: View) -> float | None:
     return float(seen.given[best] / seen.numeric[best])
 
 
-def is_rounded(seen: View) -> bool:
+def _is_rounded(seen: View) -> bool:
     """Is the given gradient the numeric one, rounded to float32 or float16?"""
     with np.errstate(all="ignore"):
         off = np.abs(seen.given - seen.numeric) / seen.size
@@ -74,38 +74,38 @@ def is_rounded(seen: View) -> bool:
     return False
 
 
-def factor_text(evidence: Evidence, position: int, factor: float) -> str:
+def _factor_text(evidence: Evidence, position: int, factor: float) -> str:
     """Say by which factor, and where it may come from: a length, a number of elements."""
-    for text, value in single_values(evidence):
+    for text, value in _single_values(evidence):
         whole = isclose(value, round(value)) or isclose(1 / value, round(1 / value))
         if isclose(factor, value, rel_tol=1e-5) and not whole:
             return f"the gradient of {{name}} is multiplied by {text}, {factor:.4g}{{where}}"
     if factor < 0:
-        text = factor_text(evidence, position, -factor)
+        text = _factor_text(evidence, position, -factor)
         return text.replace("{name} is", "{name} has the wrong sign and is", 1)
     inverse = 1 / factor
     for size, verb, hint in (
         (inverse, "divided", "a mean where a sum is meant"),
         (factor, "multiplied", "a sum where a mean is meant"),
     ):
-        meaning = meaning_of(evidence, position, size)
+        meaning = _meaning_of(evidence, position, size)
         if meaning:
             text = f"is {verb} by {round(size)}, maybe {meaning}: {hint}"
             return f"the gradient of {{name}} {text}{{where}}"
     if abs(factor - 1) < 1e-2:
         more = "large" if factor > 1 else "small"
-        times = f"{whole_factor_text(factor)} times the right one"
+        times = f"{_whole_factor_text(factor)} times the right one"
         text = f"is too {more} by {abs(factor - 1):.3g} of it: {times}"
         return f"the gradient of {{name}} {text}{{where}}"
     for size, more in ((factor, "large"), (inverse, "small")):
         if size > 1 and isclose(size, round(size), rel_tol=1e-5):
             return (
-                f"the gradient of {{name}} is {whole_factor_text(size)} times too {more}{{where}}"
+                f"the gradient of {{name}} is {_whole_factor_text(size)} times too {more}{{where}}"
             )
     return f"the gradient of {{name}} is off by the factor {factor:.7g}{{where}}"
 
 
-def whole_factor_text(size: float) -> str:
+def _whole_factor_text(size: float) -> str:
     """Write a factor: whole numbers without decimals, large ones with three digits."""
     if size >= 1e6:
         return f"{size:.3g}"
@@ -113,17 +113,17 @@ def whole_factor_text(size: float) -> str:
     return str(whole) if whole > 1 and isclose(size, whole, rel_tol=1e-5) else f"{size:.10g}"
 
 
-def meaning_of(evidence: Evidence, position: int, size: float) -> str:
+def _meaning_of(evidence: Evidence, position: int, size: float) -> str:
     """Name the lengths and numbers of elements that equal a factor; empty if none do."""
     found = [
         meaning
-        for number, meaning in named_lengths(evidence, position)
+        for number, meaning in _named_lengths(evidence, position)
         if number != 2 and isclose(size, number, rel_tol=1e-5)  # 2 is common for any shape
     ]
     return " or ".join(found[:3]) + (" or another" if len(found) > 3 else "")
 
 
-def single_values(evidence: Evidence) -> Iterator[tuple[str, float]]:
+def _single_values(evidence: Evidence) -> Iterator[tuple[str, float]]:
     """Yield simple multiples of values that are a single number: a result, an input."""
     rows = [("the result", y) for y in evidence.outputs if y.size == 1]
     pairs = zip(evidence.names, evidence.xs, strict=True)
@@ -142,7 +142,7 @@ def single_values(evidence: Evidence) -> Iterator[tuple[str, float]]:
             yield f"the square of {name}", x**2
 
 
-def named_lengths(evidence: Evidence, position: int) -> Iterator[tuple[int, str]]:
+def _named_lengths(evidence: Evidence, position: int) -> Iterator[tuple[int, str]]:
     """Yield axis lengths and numbers of elements, with a description."""
     rows = list(zip(evidence.names, evidence.xs, evidence.complex, strict=True))
     rows.insert(0, rows.pop(position))
@@ -188,11 +188,11 @@ def complex_factor_pattern(evidence: Evidence, seen: View) -> Pattern | None:
     slack = np.max(evidence.tolerance(position), axis=-1)[chosen] + 1e-9 * np.abs(numeric)
     if not factor or not np.all(np.abs(given - factor * numeric) <= 2 * slack * (1 + abs(factor))):
         return None
-    text = f"the gradient of {{name}} is multiplied by {complex_factor_text(factor)}{{where}}"
+    text = f"the gradient of {{name}} is multiplied by {_complex_factor_text(factor)}{{where}}"
     return Pattern(Kind.FACTOR, text)
 
 
-def complex_factor_text(z: complex) -> str:
+def _complex_factor_text(z: complex) -> str:
     """Write a complex factor."""
     if abs(z.real) > 1e-5 * abs(z):
         return f"{z.real:.4g} {'+' if z.imag >= 0 else '−'} {abs(z.imag):.4g}i"

@@ -29,7 +29,7 @@ Move = tuple[Pattern, Callable[[np.ndarray], np.ndarray]]
 def rearrangement_pattern(evidence: Evidence, seen: View) -> Pattern | None:
     """Return a pattern in which the right numbers are in wrong places."""
     shape, is_complex = evidence.xs[seen.position].shape, evidence.complex[seen.position]
-    return next(moves_that_explain(evidence, seen, rearrangements(shape, is_complex)), (None,))[0]
+    return next(_moves_that_explain(evidence, seen, _rearrangements(shape, is_complex)), (None,))[0]
 
 
 def averaged_pattern(evidence: Evidence, seen: View) -> Pattern | None:
@@ -45,7 +45,7 @@ def averaged_pattern(evidence: Evidence, seen: View) -> Pattern | None:
     if whole is None or len(whole.places) != evidence.xs[position].size:
         return None
     shape, close = evidence.xs[position].shape, view_closer(evidence, whole)
-    for pattern, move in moves_that_explain(evidence, seen, averages(shape)):
+    for pattern, move in _moves_that_explain(evidence, seen, _averages(shape)):
         if len(close.places) < len(whole.places):
             return pattern
         rows = np.array([np.ravel(move(np.reshape(row, shape))) for row in close.numeric])
@@ -54,7 +54,7 @@ def averaged_pattern(evidence: Evidence, seen: View) -> Pattern | None:
     return None
 
 
-def moves_that_explain(evidence: Evidence, seen: View, tried: Iterator[Move]) -> Iterator[Move]:
+def _moves_that_explain(evidence: Evidence, seen: View, tried: Iterator[Move]) -> Iterator[Move]:
     """Yield moves that turn the numeric gradient into the given one: at a few entries, then all."""
     position = seen.position
     given, numeric = evidence.given[position], evidence.numeric[position]
@@ -72,30 +72,30 @@ def moves_that_explain(evidence: Evidence, seen: View, tried: Iterator[Move]) ->
             yield pattern, move
 
 
-def rearrangements(shape: tuple[int, ...], is_complex: bool) -> Iterator[Move]:
+def _rearrangements(shape: tuple[int, ...], is_complex: bool) -> Iterator[Move]:
     """Yield rearrangements, the simplest first; real and imaginary parts stay together."""
     last = len(shape) - is_complex
     if last <= MOST_AXES:
-        yield from axis_orders(shape, last)
+        yield from _axis_orders(shape, last)
     if last > 1 and not is_complex:
         how = "written column by column, where rows are meant"
-        yield whole_pattern(Kind.TRANSPOSED, how), write_by_columns
+        yield _whole_pattern(Kind.TRANSPOSED, how), _write_by_columns
     for axis in range(last):
         along = f" along axis {axis}" if last > 1 else ""
-        yield whole_pattern(Kind.MOVED, f"reversed{along}"), partial(np.flip, axis=axis)
-        for shift in shifts(shape[axis]):
-            pattern = whole_pattern(Kind.MOVED, f"shifted by {shift}{along}")
+        yield _whole_pattern(Kind.MOVED, f"reversed{along}"), partial(np.flip, axis=axis)
+        for shift in _shifts(shape[axis]):
+            pattern = _whole_pattern(Kind.MOVED, f"shifted by {shift}{along}")
             yield pattern, partial(np.roll, shift=shift, axis=axis)
     if last <= MOST_AXES:
-        yield from reversals(shape, last)
+        yield from _reversals(shape, last)
 
 
-def whole_pattern(kind: Kind, how: str) -> Pattern:
+def _whole_pattern(kind: Kind, how: str) -> Pattern:
     """Return a pattern that describes the whole gradient."""
     return Pattern(kind, f"the gradient of {{name}} is {how}", None, True)
 
 
-def axis_orders(shape: tuple[int, ...], last: int) -> Iterator[Move]:
+def _axis_orders(shape: tuple[int, ...], last: int) -> Iterator[Move]:
     """Yield other orders of the axes; the numbers are read by rows if the shape differs."""
     tail = tuple(range(last, len(shape)))
     for axes in permutations(range(last)):
@@ -104,20 +104,20 @@ def axis_orders(shape: tuple[int, ...], last: int) -> Iterator[Move]:
         how = "transposed" if last == 2 else f"transposed, its axes are {axes}"
         if tuple(shape[i] for i in axes) != shape[:last]:
             how += ", and read row by row"
-        yield whole_pattern(Kind.TRANSPOSED, how), partial(reorder_axes, axes=(*axes, *tail))
+        yield _whole_pattern(Kind.TRANSPOSED, how), partial(_reorder_axes, axes=(*axes, *tail))
 
 
-def reorder_axes(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+def _reorder_axes(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     """Put axes in another order, and keep the shape."""
     return x.transpose(axes).reshape(x.shape)
 
 
-def write_by_columns(x: np.ndarray) -> np.ndarray:
+def _write_by_columns(x: np.ndarray) -> np.ndarray:
     """Write numbers by columns that were read by rows."""
     return x.ravel().reshape(x.shape, order="F")
 
 
-def shifts(length: int) -> Iterator[int]:
+def _shifts(length: int) -> Iterator[int]:
     """Yield possible shifts along an axis, the smallest first."""
     for n in range(1, min(length // 2, MOST_SHIFTED) + 1):
         yield n
@@ -125,7 +125,7 @@ def shifts(length: int) -> Iterator[int]:
             yield -n
 
 
-def averages(shape: tuple[int, ...]) -> Iterator[Move]:
+def _averages(shape: tuple[int, ...]) -> Iterator[Move]:
     """Yield moves that replace entries by sums or means along an axis, or in groups."""
     for axis, length in enumerate(shape):
         for size in range(length, 1, -1):
@@ -134,25 +134,25 @@ def averages(shape: tuple[int, ...]) -> Iterator[Move]:
             group = f" in groups of {size}" if size < length else ""
             for verb, reduce in (("summed", np.sum), ("averaged", np.mean)):
                 how = f"{verb} over axis {axis} by mistake{group}, and each entry has the result"
-                move = partial(average_groups, axis=axis, size=size, reduce=reduce)
-                yield whole_pattern(Kind.SUM, how), move
+                move = partial(_average_groups, axis=axis, size=size, reduce=reduce)
+                yield _whole_pattern(Kind.SUM, how), move
 
 
-def average_groups(x: np.ndarray, axis: int, size: int, reduce: Callable[..., Any]) -> np.ndarray:
+def _average_groups(x: np.ndarray, axis: int, size: int, reduce: Callable[..., Any]) -> np.ndarray:
     """Sum or average groups of neighbours along an axis, and give the result to each."""
     parts = x.reshape(*x.shape[:axis], -1, size, *x.shape[axis + 1 :])
     whole = reduce(parts, axis=axis + 1, keepdims=True)
     return np.asarray(np.broadcast_to(whole, parts.shape).reshape(x.shape))
 
 
-def reversals(shape: tuple[int, ...], last: int) -> Iterator[Move]:
+def _reversals(shape: tuple[int, ...], last: int) -> Iterator[Move]:
     """Yield reversals along several axes, and quarter turns of squares."""
     for count in range(2, last + 1):
         for axes in combinations(range(last), count):
             how = f"reversed along the axes {' and '.join(map(str, axes))}"
-            yield whole_pattern(Kind.MOVED, how), partial(np.flip, axis=axes)
+            yield _whole_pattern(Kind.MOVED, how), partial(np.flip, axis=axes)
     if last > 1 and shape[last - 2] == shape[last - 1]:
         for quarters, way in ((1, ""), (-1, " the other way round")):
             how = f"turned by a quarter, as by rot90{way}"
             turn = partial(np.rot90, k=quarters, axes=(last - 2, last - 1))
-            yield whole_pattern(Kind.MOVED, how), turn
+            yield _whole_pattern(Kind.MOVED, how), turn

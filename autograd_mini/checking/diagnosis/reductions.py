@@ -43,22 +43,22 @@ def reduction_pattern(evidence: Evidence, seen: View) -> Pattern | None:
     off = np.where(known, evidence.given[position] - evidence.numeric[position], 0.0)
     if not np.all(np.isfinite(off)):
         return None
-    for axes in axes_of(x.ndim):
-        for text, basis in simple_bases(evidence, position):
-            if fits_all_slices(evidence, position, off, known, basis, axes):
-                what = f"is off by {text}{slice_text(axes, x.ndim)}"
+    for axes in _axes_of(x.ndim):
+        for text, basis in _simple_bases(evidence, position):
+            if _fits_all_slices(evidence, position, off, known, basis, axes):
+                what = f"is off by {text}{_slice_text(axes, x.ndim)}"
                 hint = "a sum or mean is missing, or is not the right one"
                 return Pattern(Kind.TERM, f"the gradient of {{name}} {what}: {hint}", None, True)
     return None
 
 
-def axes_of(ndim: int) -> Iterator[tuple[int, ...]]:
+def _axes_of(ndim: int) -> Iterator[tuple[int, ...]]:
     """Yield axes to sum over, the most axes first: they leave the fewest numbers to fit."""
     for count in range(min(ndim, 4), 0, -1):
         yield from combinations(range(ndim), count)
 
 
-def slice_text(axes: tuple[int, ...], ndim: int) -> str:
+def _slice_text(axes: tuple[int, ...], ndim: int) -> str:
     """Name the slices along some axes."""
     if len(axes) == ndim:
         return ""
@@ -66,7 +66,7 @@ def slice_text(axes: tuple[int, ...], ndim: int) -> str:
     return f" for each slice along {'axes' if len(axes) > 1 else 'axis'} {listed}"
 
 
-def simple_bases(evidence: Evidence, position: int) -> Iterator[Basis]:
+def _simple_bases(evidence: Evidence, position: int) -> Iterator[Basis]:
     """Yield simple values with the shape of an input, the fewest first."""
     x = evidence.xs[position]
     ones = np.ones(x.shape)
@@ -82,7 +82,7 @@ def simple_bases(evidence: Evidence, position: int) -> Iterator[Basis]:
         yield f"one number plus {name} times another", [ones, value]
 
 
-def fits_all_slices(
+def _fits_all_slices(
     evidence: Evidence,
     position: int,
     off: np.ndarray,
@@ -93,7 +93,7 @@ def fits_all_slices(
     """Is the error in each slice a combination of values? Tested for a few, then for all."""
     wrong = evidence.wrong[position]
     arrays = (off, known, wrong & known, evidence.tolerance(position), *basis)
-    off, known, telling, slack, *values = (split_slices(a, axes) for a in arrays)
+    off, known, telling, slack, *values = (_split_slices(a, axes) for a in arrays)
     rows = np.flatnonzero(np.any(telling, axis=1))
     counts = telling[rows].sum(axis=1) - len(basis)
     if np.sum(np.maximum(counts, 0)) < FEWEST or np.any(counts < 0):  # too few entries for the fit
@@ -101,19 +101,19 @@ def fits_all_slices(
     thin = (rows[:: 1 + len(rows) // SAMPLED], slice(None, None, 1 + off.shape[1] // SAMPLED))
     for at in (thin, (rows, slice(None))):
         part = [a[at] for a in (off, known, telling, slack, *values)]
-        if not fits_slices(part[0], part[1], part[2], part[3], part[4:]):
+        if not _fits_slices(part[0], part[1], part[2], part[3], part[4:]):
             return False
     return True
 
 
-def split_slices(values: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+def _split_slices(values: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     """Return one row for each slice along some axes."""
     kept = [i for i in range(values.ndim) if i not in axes]
     length = int(np.prod([values.shape[i] for i in axes]))
     return values.transpose(*kept, *axes).reshape(-1, length)
 
 
-def fits_slices(
+def _fits_slices(
     off: np.ndarray,
     known: np.ndarray,
     telling: np.ndarray,
@@ -125,7 +125,7 @@ def fits_slices(
     basis = np.stack([np.where(known, value, 0.0) for value in values], axis=-1)
     if not np.all(np.isfinite(basis)):
         return False
-    found = nearest_combination(basis, wanted)
+    found = _nearest_combination(basis, wanted)
     if found is None:
         return False
     left = np.abs(wanted - found)
@@ -133,7 +133,7 @@ def fits_slices(
     return bool(np.all(small) and np.all(left[known] <= slack[known]))
 
 
-def nearest_combination(values: np.ndarray, wanted: np.ndarray) -> np.ndarray | None:
+def _nearest_combination(values: np.ndarray, wanted: np.ndarray) -> np.ndarray | None:
     """Return the combination of values nearest to the target in each slice.
 
     Returns None if the values are 0, or nearly multiples of each other.
@@ -152,12 +152,12 @@ def left_out_pattern(evidence: Evidence, seen: View) -> Pattern | None:
     """Return a pattern in which some outputs are left out of the sum, or counted alone."""
     if seen.columns is None or seen.columns.shape[1] < 2:
         return None
-    weights = flat_cotangents(evidence, seen)
+    weights = _flat_cotangents(evidence, seen)
     terms = np.array([seen.columns * g for g in weights])  # cotangent, entry, output
-    only = only_some_pattern(evidence, seen, terms)
+    only = _only_some_pattern(evidence, seen, terms)
     if only is not None:
         return only
-    for where, chosen in output_slices(evidence):
+    for where, chosen in _output_slices(evidence):
         without = seen.numeric - terms[:, :, chosen].sum(axis=2)
         if seen.matches(without):
             text = f"the gradient of {{name}} lacks what comes through {where}{{where}}"
@@ -165,10 +165,10 @@ def left_out_pattern(evidence: Evidence, seen: View) -> Pattern | None:
         if seen.matches(seen.numeric + terms[:, :, chosen].sum(axis=2)):
             text = f"the gradient of {{name}} counts what comes through {where} twice{{where}}"
             return Pattern(Kind.TERM, text)
-    return missing_term_pattern(seen, terms)
+    return _missing_term_pattern(seen, terms)
 
 
-def flat_cotangents(evidence: Evidence, seen: View) -> list[np.ndarray]:
+def _flat_cotangents(evidence: Evidence, seen: View) -> list[np.ndarray]:
     """Return the cotangents of a view, each as one flat array for all outputs."""
     rows = (evidence.weights, evidence.other_weights)[: len(seen.given)]
     return [np.concatenate([g.ravel() for g in gs]) for gs in rows]
@@ -186,20 +186,20 @@ def untransposed_pattern(evidence: Evidence, seen: View) -> Pattern | None:
     if everything is None:
         return None
     whole = view_closer(evidence, everything)  # right entries must be J·g too
-    rows = [(jacobian @ g)[whole.places] for g in flat_cotangents(evidence, whole)]
+    rows = [(jacobian @ g)[whole.places] for g in _flat_cotangents(evidence, whole)]
     if not whole.matches(np.array(rows)):
         return None
     text = "the gradient of {name} is J·g, where Jᵀ·g is meant: the Jacobian J is not transposed"
     return Pattern(Kind.TRANSPOSED, text, None, True)
 
 
-def only_some_pattern(evidence: Evidence, seen: View, terms: np.ndarray) -> Pattern | None:
+def _only_some_pattern(evidence: Evidence, seen: View, terms: np.ndarray) -> Pattern | None:
     """Return the pattern in which some outputs replace the sum over all."""
-    broadcast = is_broadcast(evidence, seen.position)
-    if is_diagonal_alone(evidence, seen, terms):
+    broadcast = _is_broadcast(evidence, seen.position)
+    if _is_diagonal_alone(evidence, seen, terms):
         text = "the gradient of {name} has only what comes through the result at the same index"
         return Pattern(Kind.TERM, f"{text}, the diagonal of the Jacobian{{where}}")
-    for where, chosen in output_slices(evidence, single=False):
+    for where, chosen in _output_slices(evidence, single=False):
         if seen.matches(terms[:, :, chosen].sum(axis=2)):
             if broadcast:
                 text = f"the gradient of {{name}} is not summed: it has {where} alone{{where}}"
@@ -207,13 +207,13 @@ def only_some_pattern(evidence: Evidence, seen: View, terms: np.ndarray) -> Patt
             text = f"the gradient of {{name}} has only what comes through {where}{{where}}"
             return Pattern(Kind.TERM, text)
     counts = np.count_nonzero(terms[0], axis=1)
-    if np.all(counts > 1) and is_one_term_each(seen, terms):
+    if np.all(counts > 1) and _is_one_term_each(seen, terms):
         text = "the gradient of {name} is not summed: each entry has one term of several{where}"
         return Pattern(Kind.SUM if broadcast else Kind.TERM, text)
     return None
 
 
-def is_diagonal_alone(evidence: Evidence, seen: View, terms: np.ndarray) -> bool:
+def _is_diagonal_alone(evidence: Evidence, seen: View, terms: np.ndarray) -> bool:
     """Does each entry have only the contribution of the output with the same index?"""
     shape = evidence.xs[seen.position].shape
     if [y.shape for y in evidence.outputs] != [shape] or np.prod(shape) < 2:
@@ -222,7 +222,7 @@ def is_diagonal_alone(evidence: Evidence, seen: View, terms: np.ndarray) -> bool
     return seen.matches(own)
 
 
-def is_broadcast(evidence: Evidence, position: int) -> bool:
+def _is_broadcast(evidence: Evidence, position: int) -> bool:
     """May an input be broadcast to the result, elementwise or along axes in front?"""
     if len(evidence.outputs) != 1:
         return False
@@ -232,13 +232,13 @@ def is_broadcast(evidence: Evidence, position: int) -> bool:
     return is_stretched(shape, result) or matrices
 
 
-def is_one_term_each(seen: View, terms: np.ndarray) -> bool:
+def _is_one_term_each(seen: View, terms: np.ndarray) -> bool:
     """Is each entry one of its terms, the same term for each cotangent?"""
     close = np.abs(terms - seen.given[:, :, None]) <= seen.tolerance[:, :, None]
     return bool(np.all(np.any(np.all(close & (terms != 0), axis=0), axis=1)))
 
 
-def missing_term_pattern(seen: View, terms: np.ndarray) -> Pattern | None:
+def _missing_term_pattern(seen: View, terms: np.ndarray) -> Pattern | None:
     """Return the pattern in which each entry lacks one term, which may differ."""
     missing = seen.numeric - seen.given
     close = np.abs(terms - missing[:, :, None]) <= seen.tolerance[:, :, None]
@@ -247,7 +247,7 @@ def missing_term_pattern(seen: View, terms: np.ndarray) -> Pattern | None:
     return None
 
 
-def output_slices(evidence: Evidence, single: bool = True) -> Iterator[tuple[str, np.ndarray]]:
+def _output_slices(evidence: Evidence, single: bool = True) -> Iterator[tuple[str, np.ndarray]]:
     """Yield parts of the outputs: whole results, slices along an axis, single elements."""
     sizes = [y.size for y in evidence.outputs]
     starts = np.cumsum([0, *sizes])

@@ -39,7 +39,7 @@ def rewrite(function: Any) -> Callable[..., Any] | None:
     return copied
 
 
-def set_value(x: Any, index: Any, value: Any) -> Any:
+def _set_value(x: Any, index: Any, value: Any) -> Any:
     """Write into an array, or return a tensor with the value in its place."""
     if isinstance(x, Tensor) or isinstance(value, Tensor):
         return set_at(x, index, value)
@@ -91,7 +91,7 @@ class _Copies:
         """Return a copy of the globals of a function; shared by all functions of a module."""
         own = function.__globals__
         if id(own) not in self.globals:
-            tools = {SET: set_value, ADD: add_value, INDEX: np.s_}
+            tools = {SET: _set_value, ADD: add_value, INDEX: np.s_}
             self.globals[id(own)] = {**own, **tools}
         return self.globals[id(own)]
 

@@ -64,7 +64,7 @@ class ReplacedDerivative:
         return self.rule(self.cotangents[key_of(self.segment.end)])
 
 
-def segments(formula: Formula) -> Iterator[Segment]:
+def _segments(formula: Formula) -> Iterator[Segment]:
     """Yield the segments of a formula, for each start the longest first."""
     for start in formula.values:
         inside: dict[Any, Any] = {key_of(start): start}
@@ -81,7 +81,7 @@ def segments(formula: Formula) -> Iterator[Segment]:
             if len(inside) > LONGEST:
                 break
         for end, vertices in reversed(found):
-            needed = operations_behind(end, vertices)
+            needed = _operations_behind(end, vertices)
             edges = [
                 (v.serial, p) for v in reversed(needed)
                 for p, x in enumerate(v._operands)
@@ -91,7 +91,7 @@ def segments(formula: Formula) -> Iterator[Segment]:
                 yield Segment(start, end, edges, needed)
 
 
-def operations_behind(end: Tensor, vertices: list[Any]) -> list[Any]:
+def _operations_behind(end: Tensor, vertices: list[Any]) -> list[Any]:
     """Return the operations that a result depends on."""
     wanted = {end.serial}
     for vertex in reversed(vertices):
@@ -103,11 +103,11 @@ def operations_behind(end: Tensor, vertices: list[Any]) -> list[Any]:
 def find_segment_fault(trial: FaultTrial) -> Fault | None:
     """Return the first fault of a segment that is confirmed; common mistakes come first."""
     rows = []
-    for segment in segments(trial.formula):
+    for segment in _segments(trial.formula):
         g = trial.cotangents.get(key_of(segment.end))
         if key_of(segment.start) in trial.tangents[0] and g is not None and np.ndim(g):
-            rows.append((segment, g, pull_back_through(trial.formula, segment, g)))
-    for make in (missing_derivatives, coupled_derivatives, replaced_derivatives):
+            rows.append((segment, g, _pull_back_through(trial.formula, segment, g)))
+    for make in (_missing_derivatives, _coupled_derivatives, _replaced_derivatives):
         for segment, g, right in rows:
             if trial.formula.budget.is_spent:
                 return None
@@ -124,7 +124,7 @@ def find_segment_fault(trial: FaultTrial) -> Fault | None:
     return None
 
 
-def pull_back_through(formula: Formula, segment: Segment, g: Any) -> Any:
+def _pull_back_through(formula: Formula, segment: Segment, g: Any) -> Any:
     """Carry a cotangent back through a segment to its start."""
     found: Values = {key_of(segment.end): g}
     for vertex in reversed(segment.inside):
@@ -133,47 +133,47 @@ def pull_back_through(formula: Formula, segment: Segment, g: Any) -> Any:
     return found.get(key_of(segment.start), np.zeros(segment.start.shape))
 
 
-def segment_words(formula: Formula, segment: Segment) -> tuple[str, str]:
+def _segment_words(formula: Formula, segment: Segment) -> tuple[str, str]:
     """Name the derivative of a segment, and its place."""
     end, start = name_of(segment.end, formula), name_of(segment.start, formula)
     where = f"in the gradient of {{name}} ({place_of(formula, segment.end)})"
     return f"the derivative of {end} by {start}", where
 
 
-def missing_derivatives(formula: Formula, segment: Segment) -> Iterator[Rule]:
+def _missing_derivatives(formula: Formula, segment: Segment) -> Iterator[Rule]:
     """Yield a derivative that is missing, or applied twice."""
-    what, where = segment_words(formula, segment)
+    what, where = _segment_words(formula, segment)
     yield Kind.TERM, f"{what} is missing {where}: it is not applied", lambda g: g
     twice = f"{what} is applied twice {where}"
     yield (
         Kind.TERM,
         twice,
-        lambda g: pull_back_through(formula, segment, pull_back_through(formula, segment, g)),
+        lambda g: _pull_back_through(formula, segment, _pull_back_through(formula, segment, g)),
     )
 
 
-def replaced_derivatives(formula: Formula, segment: Segment) -> Iterator[Rule]:
+def _replaced_derivatives(formula: Formula, segment: Segment) -> Iterator[Rule]:
     """Yield simple expressions in place of a derivative."""
-    what, where = segment_words(formula, segment)
+    what, where = _segment_words(formula, segment)
     for label, v in simple_factors([("u", segment.start._value), ("y", segment.end._value)]):
         hint = "where u is the input and y the result"
         text = f"{label}, {hint}, stands in the place of {what} {where}"
         yield Kind.TERM, text, multiply_by(v)
 
 
-def softmax_vjp(g: Any, y: Any, axis: int | None) -> Any:
+def _softmax_vjp(g: Any, y: Any, axis: int | None) -> Any:
     """Carry a cotangent back through a softmax over an axis."""
     return y * (g - np.sum(g * y, axis=axis, keepdims=True))
 
 
-def coupled_derivatives(formula: Formula, segment: Segment) -> Iterator[Rule]:
+def _coupled_derivatives(formula: Formula, segment: Segment) -> Iterator[Rule]:
     """Yield mistakes with a derivative that is not elementwise, such as that of a softmax."""
-    what, where = segment_words(formula, segment)
+    what, where = _segment_words(formula, segment)
     y = segment.end._value
     if np.iscomplexobj(y):
         return
-    slope = pull_back_through(formula, segment, np.ones_like(y))
-    unlike = pull_back_through(
+    slope = _pull_back_through(formula, segment, np.ones_like(y))
+    unlike = _pull_back_through(
         formula, segment, np.where(np.arange(y.size).reshape(y.shape) % 2, -1.0, 1.0)
     )
     if np.allclose(np.abs(unlike), np.abs(slope), rtol=1e-9, atol=0):
@@ -183,7 +183,7 @@ def coupled_derivatives(formula: Formula, segment: Segment) -> Iterator[Rule]:
         for i in range(y.size):
             unit = np.zeros(y.size)
             unit[i] = 1
-            diagonal[i] = pull_back_through(formula, segment, unit.reshape(y.shape)).flat[i]
+            diagonal[i] = _pull_back_through(formula, segment, unit.reshape(y.shape)).flat[i]
         values = diagonal.reshape(y.shape)
         text = f"only the diagonal of the Jacobian counts, {what}, {where}: the sum is missing"
         yield Kind.TERM, text, multiply_by(values)
@@ -195,8 +195,8 @@ def coupled_derivatives(formula: Formula, segment: Segment) -> Iterator[Rule]:
         text = f"{what} has its sum over axis {axis}, the wrong axis, {where}"
         yield (
             Kind.TERM, text,
-            partial(softmax_vjp, y=y, axis=axis),
+            partial(_softmax_vjp, y=y, axis=axis),
         )  # fmt: skip
     if y.ndim > 1:
         text = f"{what} has its sum over all axes, the wrong ones, {where}"
-        yield Kind.TERM, text, partial(softmax_vjp, y=y, axis=None)
+        yield Kind.TERM, text, partial(_softmax_vjp, y=y, axis=None)

@@ -53,7 +53,7 @@ def factor_fault(trial: FaultTrial, factor: float, step: BackwardStep) -> Fault:
     def alter(vertex: Any, position: int, g: Any, gx: Any) -> Any:
         return factor * gx if factor else np.zeros_like(gx)
 
-    path, edges = path_text(trial.formula, step), frozenset([step.edge])
+    path, edges = _path_text(trial.formula, step), frozenset([step.edge])
     if factor == 0:
         text = f"the gradient of {{name}} lacks the path through {path}: it is treated as constant"
         return Fault(Kind.TERM, text, edges, alter, factor)
@@ -86,7 +86,7 @@ def paired_factor_faults(trial: FaultTrial) -> Iterator[Fault]:
             def alter(v: Any, p: int, g: Any, gx: Any, k: Any = by_edge) -> Any:
                 return k[v.serial, p] * gx
 
-            a, b = (path_text(trial.formula, step) for step in (first, second))
+            a, b = (_path_text(trial.formula, step) for step in (first, second))
             text = (
                 f"in the gradient of {{name}}, what comes back through {a} counts {nice[0]:g} "
                 f"times, and what comes back through {b} {nice[1]:g} times, not once each: "
@@ -107,7 +107,7 @@ def factor_phrase(formula: Formula, factor: float) -> str:
     return f"multiplied by {factor:.7g} by mistake"
 
 
-def path_text(formula: Formula, step: BackwardStep) -> str:
+def _path_text(formula: Formula, step: BackwardStep) -> str:
     """Name the operations after a step, as long as the path does not branch."""
     consumers = formula.consumers
     vertex, types = step.vertex, [step.vertex._primitive.name]
@@ -167,7 +167,7 @@ def sum_like(g: Any, gx: Any) -> Any:
     return np.sum(found, axis=axes, keepdims=True) if axes else found
 
 
-def is_factor(step: BackwardStep) -> bool:
+def _is_factor(step: BackwardStep) -> bool:
     """Is the derivative another operand, or 1 divided by it? All values are tried at once."""
     name = step.vertex._primitive.name
     return name == "multiply" or (name == "divide" and step.position == 0)
@@ -190,11 +190,11 @@ def wrong_value_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
 
         text = f"the derivative of {name} is evaluated at its result, not at its input, {where}"
         yield Fault(Kind.TERM, text, edges, at_result)
-    places = () if is_factor(step) else (*vertex._operands, vertex)
+    places = () if _is_factor(step) else (*vertex._operands, vertex)
     for place, x in enumerate(places):
         if np.ndim(array_of(x)) == 0 and step.x.ndim:
             continue
-        for other in same_shape_values(formula, x):
+        for other in _same_shape_values(formula, x):
             if name in ("matmul", "einsum") and place == step.position:
                 continue  # it is not used
 
@@ -212,7 +212,7 @@ def array_of(x: Any) -> Any:
     return x._value if type(x) is Tensor else x
 
 
-def same_shape_values(formula: Formula, x: Any) -> Iterator[Any]:
+def _same_shape_values(formula: Formula, x: Any) -> Iterator[Any]:
     """Yield the other values of a formula with the same shape."""
     shape = np.shape(array_of(x))
     for other in formula.values:
@@ -243,8 +243,8 @@ def value_factor_faults(trial: FaultTrial) -> Iterator[Fault]:
         for step in trial.steps:
             if trial.formula.budget.is_spent:
                 return
-            for number, power in fitting_values(trial, step, powers):
-                yield value_factor_fault(trial.formula, step, trial.formula.values[number], power)
+            for number, power in _fitting_values(trial, step, powers):
+                yield _value_factor_fault(trial.formula, step, trial.formula.values[number], power)
 
 
 def replaced_factor_faults(trial: FaultTrial) -> Iterator[Fault]:
@@ -253,14 +253,14 @@ def replaced_factor_faults(trial: FaultTrial) -> Iterator[Fault]:
         for step in trial.steps:
             if trial.formula.budget.is_spent:
                 return
-            if is_factor(step) and np.size(array_of(step.vertex._operands[1 - step.position])):
-                for number, power in fitting_values(trial, step, powers, whole=True):
-                    yield replaced_factor_fault(
+            if _is_factor(step) and np.size(array_of(step.vertex._operands[1 - step.position])):
+                for number, power in _fitting_values(trial, step, powers, whole=True):
+                    yield _replaced_factor_fault(
                         trial.formula, step, trial.formula.values[number], power
                     )
 
 
-def fitting_values(
+def _fitting_values(
     trial: FaultTrial, step: BackwardStep, powers: tuple[float, ...], whole: bool = False
 ) -> Iterator[tuple[int, float]]:
     """Yield values and powers that explain the error along both directions.
@@ -273,7 +273,7 @@ def fitting_values(
             operand.
     """
     shape = step.vertex.shape if whole else step.x.shape
-    numbers, values = values_like(trial.formula, shape)
+    numbers, values = _values_like(trial.formula, shape)
     if not numbers or step.x.dtype.kind == "c":
         return
     tangents = [np.broadcast_to(t[key_of(step.x)], shape) for t in trial.tangents]
@@ -291,7 +291,7 @@ def fitting_values(
         yield from ((numbers[k], power) for k in np.flatnonzero(close))
 
 
-def values_like(formula: Formula, shape: tuple[int, ...]) -> tuple[list[int], np.ndarray]:
+def _values_like(formula: Formula, shape: tuple[int, ...]) -> tuple[list[int], np.ndarray]:
     """Return the numbers of the values that broadcast to a shape, and the values as matrix rows."""
     key = "values like", shape
     if key not in formula.memo:
@@ -299,7 +299,7 @@ def values_like(formula: Formula, shape: tuple[int, ...]) -> tuple[list[int], np
         numbers: list[int] = []
         rows: list[np.ndarray] = []
         for number, x in enumerate(formula.values):
-            whole = broadcast_value(x._value, shape)
+            whole = _broadcast_value(x._value, shape)
             if whole is not None and (len(rows) + 1) * size <= MOST_ENTRIES:
                 numbers.append(number)
                 rows.append(np.ravel(whole))
@@ -308,7 +308,7 @@ def values_like(formula: Formula, shape: tuple[int, ...]) -> tuple[list[int], np
     return found
 
 
-def broadcast_value(x: Any, shape: tuple[int, ...]) -> Any:
+def _broadcast_value(x: Any, shape: tuple[int, ...]) -> Any:
     """Broadcast a real value to a shape, perhaps along reduced axes; None if impossible."""
     if np.asarray(x).dtype.kind == "c" or np.ndim(x) > len(shape):
         return None
@@ -320,9 +320,9 @@ def broadcast_value(x: Any, shape: tuple[int, ...]) -> Any:
     return None
 
 
-def value_factor_fault(formula: Formula, step: BackwardStep, other: Any, power: float) -> Fault:
+def _value_factor_fault(formula: Formula, step: BackwardStep, other: Any, power: float) -> Fault:
     """Return the fault of an additional power of a value at a step."""
-    named = power_text(name_of(other, formula), abs(power))
+    named = _power_text(name_of(other, formula), abs(power))
     verb, hint = "multiplied", "a division by it"
     if power < 0:
         verb, hint = "divided", "a factor of it"
@@ -332,23 +332,23 @@ def value_factor_fault(formula: Formula, step: BackwardStep, other: Any, power: 
         "missing, in the gradient of {name}"
     )
     with np.errstate(all="ignore"):
-        value = broadcast_value(other._value, step.x.shape) ** power
+        value = _broadcast_value(other._value, step.x.shape) ** power
     return Fault(
         Kind.TERM, text, frozenset([step.edge]), alter_operand_cotangent(multiply_by(value))
     )
 
 
-def replaced_factor_fault(formula: Formula, step: BackwardStep, other: Any, power: float) -> Fault:
+def _replaced_factor_fault(formula: Formula, step: BackwardStep, other: Any, power: float) -> Fault:
     """Return the fault of a power of a value in place of a factor or divisor."""
     vertex, name = step.vertex, step.vertex._primitive.name
     right = name_of(vertex._operands[1 - step.position], formula)
-    named = power_text(name_of(other, formula), power if name == "multiply" else -power)
+    named = _power_text(name_of(other, formula), power if name == "multiply" else -power)
     text = (
         f"{named} stands in the place of {right} in the derivative of {name}, in the gradient of "
         f"{{name}} at {place_of(formula, vertex)}"
     )
     with np.errstate(all="ignore"):
-        factor = broadcast_value(other._value, vertex.shape) ** power
+        factor = _broadcast_value(other._value, vertex.shape) ** power
 
     def alter(v: Any, position: int, g: Any, gx: Any) -> Any:
         return sum_like(g * factor, gx)
@@ -356,7 +356,7 @@ def replaced_factor_fault(formula: Formula, step: BackwardStep, other: Any, powe
     return Fault(Kind.TERM, text, frozenset([step.edge]), alter)
 
 
-def power_text(name: str, power: float) -> str:
+def _power_text(name: str, power: float) -> str:
     """Write a power of a value."""
     words = {1.0: "", 2.0: "the square of ", 0.5: "the root of "}
     text = words[abs(power)] + name

@@ -48,7 +48,7 @@ class TermFrame:
             return None
         return whole if self.sums else whole.ravel()[self.places]
 
-    def pick_entries(self, values: np.ndarray) -> np.ndarray:
+    def _pick_entries(self, values: np.ndarray) -> np.ndarray:
         """Return the values of the entries in view, summed if necessary."""
         return sum_to_shape(values, self.own).ravel()[self.places] if self.sums else values
 
@@ -63,34 +63,34 @@ def simple_term_pattern(evidence: Evidence, seen: View) -> Pattern | None:
 
     If both fit, the shorter one is named.
     """
-    single, extra = single_term(evidence, seen), extra_term(evidence, seen)
+    single, extra = _single_term(evidence, seen), _extra_term(evidence, seen)
     if single is not None and (extra is None or len(single[1]) <= len(extra[1])):
         factor, text = single
-        what = f"the gradient of {{name}} is {product_text(factor, text)}{{where}}"
-        return Pattern(Kind.TERM, what + missing_part_text(seen, text, factor), zeros=True)
-    return None if extra is None else Pattern(Kind.TERM, term_sentence(*extra), zeros=True)
+        what = f"the gradient of {{name}} is {_product_text(factor, text)}{{where}}"
+        return Pattern(Kind.TERM, what + _missing_part_text(seen, text, factor), zeros=True)
+    return None if extra is None else Pattern(Kind.TERM, _term_sentence(*extra), zeros=True)
 
 
-def extra_term(evidence: Evidence, seen: View) -> tuple[float, str] | None:
+def _extra_term(evidence: Evidence, seen: View) -> tuple[float, str] | None:
     """Return the multiple of a term by which the given and the right gradient differ."""
     residual = seen.given - seen.numeric
-    for text, term in simple_terms(evidence, seen):
-        factor = coefficient(residual, term)
+    for text, term in _simple_terms(evidence, seen):
+        factor = _coefficient(residual, term)
         if factor and np.all(np.abs(residual - factor * term) <= 2 * seen.tolerance):
             return factor, text
     return None
 
 
-def single_term(evidence: Evidence, seen: View) -> tuple[float, str] | None:
+def _single_term(evidence: Evidence, seen: View) -> tuple[float, str] | None:
     """Return the multiple of a term that equals the given gradient."""
-    for text, term in simple_terms(evidence, seen):
-        factor = coefficient(seen.given, term)
+    for text, term in _simple_terms(evidence, seen):
+        factor = _coefficient(seen.given, term)
         if factor and np.all(np.abs(seen.given - factor * term) <= 1e-7 * np.abs(seen.given)):
             return factor, text
     return None
 
 
-def missing_part_text(seen: View, text: str, factor: float) -> str:
+def _missing_part_text(seen: View, text: str, factor: float) -> str:
     """Say what is missing in a gradient that is a single term."""
     columns = seen.columns
     if columns is not None and np.all(np.count_nonzero(columns, axis=1) > 1):
@@ -107,20 +107,22 @@ def single_entry_pattern(evidence: Evidence, seen: View) -> Pattern | None:
     if seen.places.size > 1 or np.any(slack > 1e-7 * size):
         return None
     residual = seen.given - seen.numeric
-    for text, term in simple_terms(evidence, seen):
+    for text, term in _simple_terms(evidence, seen):
         for wanted, exact in ((seen.given, 1e-9 * np.abs(seen.given)), (residual, slack)):
-            factor = coefficient(wanted, term)
+            factor = _coefficient(wanted, term)
             nice = float(np.copysign(min(NICE, key=lambda n: abs(n - abs(factor))), factor))
             if factor and np.all(np.abs(wanted - nice * term) <= exact):
                 if wanted is residual:
-                    return Pattern(Kind.TERM, term_sentence(nice, text))
-                return Pattern(Kind.TERM, f"the gradient of {{name}} is {product_text(nice, text)}")
+                    return Pattern(Kind.TERM, _term_sentence(nice, text))
+                return Pattern(
+                    Kind.TERM, f"the gradient of {{name}} is {_product_text(nice, text)}"
+                )
     return None
 
 
 def extra_factor_pattern(evidence: Evidence, seen: View) -> Pattern | None:
     """Return a pattern in which the given gradient is the right one times a simple value."""
-    for frame, _, others in term_frames(evidence, seen):
+    for frame, _, others in _term_frames(evidence, seen):
         fulls = list(seen.numeric)
         if frame.sums:
             rows = [evidence.weights, evidence.other_weights][: len(seen.given)]
@@ -130,15 +132,15 @@ def extra_factor_pattern(evidence: Evidence, seen: View) -> Pattern | None:
             fulls = [full for full in found if full is not None]
         for text, value in simple_factors(others):
             with np.errstate(all="ignore"):
-                prediction = np.array([frame.pick_entries(full * value) for full in fulls])
-            factor = coefficient(seen.given, prediction)
+                prediction = np.array([frame._pick_entries(full * value) for full in fulls])
+            factor = _coefficient(seen.given, prediction)
             if factor and seen.matches(factor * prediction):
-                what = f"multiplied by {coefficient_text(factor)}{text}"
+                what = f"multiplied by {_coefficient_text(factor)}{text}"
                 return Pattern(Kind.TERM, f"the gradient of {{name}} is {what} by mistake{{where}}")
     return None
 
 
-def coefficient(wanted: np.ndarray, term: np.ndarray) -> float:
+def _coefficient(wanted: np.ndarray, term: np.ndarray) -> float:
     """Return the coefficient of a term in a target; 0 if it is unlikely."""
     if not np.all(np.isfinite(term)):
         return 0.0
@@ -152,41 +154,43 @@ def coefficient(wanted: np.ndarray, term: np.ndarray) -> float:
     return factor if likely and np.isfinite(factor) else 0.0
 
 
-def coefficient_text(factor: float) -> str:
+def _coefficient_text(factor: float) -> str:
     """Write a coefficient before a term."""
     if abs(abs(factor) - 1) < 1e-5:
         return "−" if factor < 0 else ""
     return f"{factor:.4g} · ".replace("-", "−")
 
 
-def product_text(factor: float, term: str) -> str:
+def _product_text(factor: float, term: str) -> str:
     """Write a coefficient and its term; only the number if the term is 1."""
-    return f"{factor:.4g}".replace("-", "−") if term == "1" else f"{coefficient_text(factor)}{term}"
+    return (
+        f"{factor:.4g}".replace("-", "−") if term == "1" else f"{_coefficient_text(factor)}{term}"
+    )
 
 
-def term_sentence(factor: float, term: str) -> str:
+def _term_sentence(factor: float, term: str) -> str:
     """Say which term is missing or too much."""
-    written = product_text(abs(factor), term)
+    written = _product_text(abs(factor), term)
     if factor < 0:
         return f"the gradient of {{name}} lacks a term {written}{{where}}"
     return f"the gradient of {{name}} has a term {written} too many{{where}}"
 
 
-def simple_terms(evidence: Evidence, seen: View) -> Iterator[Named]:
+def _simple_terms(evidence: Evidence, seen: View) -> Iterator[Named]:
     """Yield simple terms at the entries in view, one row for each cotangent."""
     ones = np.ones_like(seen.given)
     yield "1", ones
-    for frame, (g, rows), values in term_frames(evidence, seen):
+    for frame, (g, rows), values in _term_frames(evidence, seen):
         for label, value in simple_factors(values, alone=True):
             with np.errstate(all="ignore"):
-                term = np.array([frame.pick_entries(row * value) for row in rows])
+                term = np.array([frame._pick_entries(row * value) for row in rows])
             yield " · ".join(part for part in (g, label) if part) or "1", term
-    for frame, _, values in term_frames(evidence, seen):
+    for frame, _, values in _term_frames(evidence, seen):
         for label, value in simple_factors(values):
-            yield label, ones * frame.pick_entries(value)
+            yield label, ones * frame._pick_entries(value)
 
 
-def term_frames(
+def _term_frames(
     evidence: Evidence, seen: View
 ) -> Iterator[tuple[TermFrame, tuple[str, list[np.ndarray]], list[Named]]]:
     """Yield, for each result, a frame, its cotangents, and the values that fit."""
@@ -234,10 +238,10 @@ def simple_factors(values: list[Named], alone: bool = False) -> Iterator[Named]:
             yield f"{first}/{second}", a / b
             yield f"{second}/{first}", b / a
         for label, x in values:
-            yield from unusual_factors(label, x)
+            yield from _unusual_factors(label, x)
 
 
-def unusual_factors(label: str, x: np.ndarray) -> Iterator[Named]:
+def _unusual_factors(label: str, x: np.ndarray) -> Iterator[Named]:
     """Yield functions of one value that formulas sometimes contain."""
     yield f"{label}³", x**3
     yield f"1/{label}²", 1 / x**2

@@ -31,8 +31,8 @@ class Layer:
 
     def __init__(self, owner: Any, forward: Method, backward: Method, rate: float | None) -> None:
         self.owner, self.rate = owner, rate
-        self.run = bound_method(owner, forward, "forward")
-        self.back = bound_method(owner, backward, "backward")
+        self.run = _bound_method(owner, forward, "forward")
+        self.back = _bound_method(owner, backward, "backward")
         self.returned: Any = None
         self.names: list[str] = []
         self.by_position = False
@@ -63,12 +63,12 @@ class Layer:
             count: the number of inputs.
             alone: call `backward` without a cotangent.
         """
-        self.returned = found = self.back() if alone else self.call_backward(g)
+        self.returned = found = self.back() if alone else self._call_backward(g)
         if isinstance(found, dict):
-            return [self.gradient_of_input(found, i) for i in range(count)]
+            return [self._gradient_of_input(found, i) for i in range(count)]
         if found is None:
             holder = readable_values(self.owner)
-            return [self.gradient_of_input(holder, i) for i in range(count)]
+            return [self._gradient_of_input(holder, i) for i in range(count)]
         if isinstance(found, (tuple, list)) and not (count == 1 and isinstance(found, list)):
             if len(found) == count:
                 return list(found)
@@ -81,14 +81,14 @@ class Layer:
             )
         return [found, *[None] * (count - 1)]
 
-    def call_backward(self, g: Any) -> Any:
+    def _call_backward(self, g: Any) -> Any:
         """Call `backward` with the cotangent, and with the learning rate if there is one.
 
         Raises:
             ArgumentError: if it needs other arguments.
         """
-        needed = needed_arguments(self.back)
-        rest = () if self.rate is None or not takes_arguments(self.back, 2) else (self.rate,)
+        needed = _needed_arguments(self.back)
+        rest = () if self.rate is None or not _takes_arguments(self.back, 2) else (self.rate,)
         count = 1 + len(rest) if needed is None else len(needed)
         if isinstance(g, (tuple, list)) and len(g) > 1 and count == len(g) + len(rest):
             return self.back(*g, *rest)
@@ -101,7 +101,7 @@ class Layer:
         names = ", ".join(needed)
         raise ArgumentError(f"layer: backward of {type_name(self.owner)} takes {names}; {cure}")
 
-    def gradient_of_input(self, places: dict[str, Any], position: int) -> Any:
+    def _gradient_of_input(self, places: dict[str, Any], position: int) -> Any:
         """Return the gradient of an input, from attributes or items with a matching name."""
         name = self.names[position] if position < len(self.names) else "x"
         usual = INPUTS if len(self.names) <= 1 else ()
@@ -109,7 +109,7 @@ class Layer:
         return next((places[n] for n in wanted if is_numeric(places.get(n))), None)
 
 
-def bound_method(owner: Any, method: Method, name: str) -> Callable[..., Any]:
+def _bound_method(owner: Any, method: Method, name: str) -> Callable[..., Any]:
     """Return a method of a layer; a function of the layer is bound like a method.
 
     Raises:
@@ -138,7 +138,7 @@ def bound_method(owner: Any, method: Method, name: str) -> Callable[..., Any]:
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-def needed_arguments(function: Callable[..., Any]) -> list[str] | None:
+def _needed_arguments(function: Callable[..., Any]) -> list[str] | None:
     """Return the positional parameters without a default; None if they are unknown."""
     signature = signature_of(function)
     parameters = [] if signature is None else list(signature.parameters.values())
@@ -147,7 +147,7 @@ def needed_arguments(function: Callable[..., Any]) -> list[str] | None:
     return [p.name for p in parameters if p.kind in POSITIONAL and p.default is p.empty]
 
 
-def takes_arguments(function: Callable[..., Any], count: int) -> bool:
+def _takes_arguments(function: Callable[..., Any], count: int) -> bool:
     """Can a function be called with this number of arguments? True if that is unknown."""
     signature = signature_of(function)
     try:
@@ -177,7 +177,7 @@ class LayerNetwork:
     def starts_alone(self, outputs: Sequence[Any]) -> bool:
         """Is this a loss: one real number whose `backward` needs no cotangent?"""
         is_number = len(outputs) == 1 and np.size(outputs[0]) == 1
-        needs = needed_arguments(self.layers[-1].back)
+        needs = _needed_arguments(self.layers[-1].back)
         return is_number and needs == [] and np.asarray(outputs[0]).dtype.kind != "c"
 
     def backward(self, g: Any, count: int, alone: bool) -> list[Any]:

@@ -93,7 +93,7 @@ def layer(
     refuse_settings(rtol=rtol, atol=atol, step=step, seed=seed)
     several = isinstance(layer, (list, tuple))
     owners = list(layer) if several else [layer]
-    refuse_others(owners, inputs)
+    _refuse_others(owners, inputs)
     network = LayerNetwork([Layer(x, forward, backward, learning_rate) for x in owners])
     match_signature(network.layers[0].run, inputs)
     path = "layers" if several else ""
@@ -102,9 +102,9 @@ def layer(
     before = LayerState(layer, path)
 
     def subject(keep: bool) -> LayerSubject:
-        xs = copy_inputs(inputs, keep)
+        xs = _copy_inputs(inputs, keep)
         finder = ParameterFinder(network, layer, LayerState(layer, path), xs, specs)
-        return make_subject(finder, parameters, argnums, names, keep)
+        return _make_subject(finder, parameters, argnums, names, keep)
 
     try:
         if not keep_dtype:
@@ -123,7 +123,7 @@ def layer(
     return report.raise_unless_ok() if raises else report
 
 
-def refuse_others(owners: Sequence[Any], inputs: Sequence[Any]) -> None:
+def _refuse_others(owners: Sequence[Any], inputs: Sequence[Any]) -> None:
     """Refuse anything other than layers of NumPy arrays.
 
     Raises:
@@ -143,7 +143,7 @@ def refuse_others(owners: Sequence[Any], inputs: Sequence[Any]) -> None:
             )
 
 
-def make_subject(
+def _make_subject(
     finder: ParameterFinder,
     wanted: Sequence[str] | None,
     argnums: int | Sequence[int] | None,
@@ -166,7 +166,7 @@ def make_subject(
     return LayerSubject(name, finder, inputs, parameters)
 
 
-def copy_inputs(inputs: Sequence[Any], keep: bool) -> list[Any]:
+def _copy_inputs(inputs: Sequence[Any], keep: bool) -> list[Any]:
     """Copy the inputs, in double precision unless their dtypes are kept."""
 
     def copy_value(x: Any) -> Any:

@@ -99,19 +99,19 @@ def names_of(name: str) -> list[str]:
     return found + [f"_d{name}", f"_{name}_grad"]
 
 
-def spellings(name: str, others: Mapping[str, Any]) -> list[str]:
+def _spellings(name: str, others: Mapping[str, Any]) -> list[str]:
     """Return the name, and its lower-case form if it is free: dw for W."""
     lower = name.lower()
     return [name] if lower == name or lower in others else [name, lower]
 
 
-def find_named(
+def _find_named(
     owner: Any, values: Mapping[str, Any], name: Any, path: str = "{}"
 ) -> list[StatePlace]:
     """Find gradients by name among the attributes or items of an object."""
     if not isinstance(name, str):
         return []
-    wanted = [n for spelling in spellings(name, values) for n in names_of(spelling)]
+    wanted = [n for spelling in _spellings(name, values) for n in names_of(spelling)]
     numeric = [n for n in wanted if is_numeric(values.get(n))]
     return [StatePlace(path.format(n), owner, n, values[n]) for n in numeric]
 
@@ -123,7 +123,7 @@ def is_numeric(value: Any) -> bool:
     return isinstance(value, (int, float, complex)) and not isinstance(value, bool)
 
 
-def is_parameter(value: Any) -> bool:
+def _is_parameter(value: Any) -> bool:
     """Does a value have derivatives, that is, is it floating-point or complex?"""
     if isinstance(value, (np.ndarray, np.generic)):
         return value.dtype.kind in "fc"
@@ -136,12 +136,12 @@ def find_gradients(place: StatePlace, parents: Mapping[int, StatePlace]) -> Iter
     base = place.path.rpartition(".")[0]
     path = f"{base}.{{}}" if base else "{}"
     if isinstance(owner, dict):
-        yield from find_named(owner, owner, key, place.path.rpartition("[")[0] + "[{!r}]")
+        yield from _find_named(owner, owner, key, place.path.rpartition("[")[0] + "[{!r}]")
     if isinstance(owner, (list, tuple, dict)):
-        yield from find_item_gradients(place, parents)
+        yield from _find_item_gradients(place, parents)
         return
     holder = readable_values(owner)
-    yield from find_named(owner, holder, key, path)
+    yield from _find_named(owner, holder, key, path)
     if key in NUMBERS:
         own = [n for n in OWN_GRADIENTS if is_numeric(holder.get(n))]
         yield from (StatePlace(path.format(n), owner, n, holder[n]) for n in own)
@@ -150,7 +150,7 @@ def find_gradients(place: StatePlace, parents: Mapping[int, StatePlace]) -> Iter
             yield from find_in_dict(held, key, path.format(name))
 
 
-def find_item_gradients(
+def _find_item_gradients(
     place: StatePlace, parents: Mapping[int, StatePlace]
 ) -> Iterator[StatePlace]:
     """Yield the gradients of an item of `params`: the same key or index in `grads`."""
@@ -158,7 +158,7 @@ def find_item_gradients(
     if parent is None or isinstance(parent.owner, (list, tuple)):
         return
     holder = parent.owner if isinstance(parent.owner, dict) else readable_values(parent.owner)
-    own = find_holders(holder, parent.key)
+    own = _find_holders(holder, parent.key)
     usual = HOLDERS if parent.key in PARAMETER_HOLDERS else ()
     base = parent.path.rpartition(".")[0]
     for name in dict.fromkeys([*own, *usual]):
@@ -171,7 +171,7 @@ def find_item_gradients(
                 yield StatePlace(f"{path}[{i}]", held, i, held[i])
 
 
-def find_holders(holder: Mapping[str, Any], key: Any) -> list[str]:
+def _find_holders(holder: Mapping[str, Any], key: Any) -> list[str]:
     """Return the names of containers that hold the gradients of a container."""
     wanted = names_of(key) if isinstance(key, str) else []
     return [n for n in wanted if isinstance(holder.get(n), (dict, list, tuple))]
@@ -182,7 +182,7 @@ def find_in_dict(held: dict[Any, Any], key: Any, path: str) -> Iterator[StatePla
     if is_numeric(held.get(key)):
         yield StatePlace(f"{path}[{key!r}]", held, key, held[key])
     else:
-        yield from find_named(held, held, key, path + "[{!r}]")
+        yield from _find_named(held, held, key, path + "[{!r}]")
 
 
 def readable_values(owner: Any) -> dict[str, Any]:
@@ -206,13 +206,13 @@ def find_candidates(state: LayerState) -> list[Parameter]:
     """
     groups: dict[int, list[StatePlace]] = {}
     for place in state.places:
-        if is_parameter(place.value) and not isinstance(place.owner, (*FUNCTIONS, CellType)):
+        if _is_parameter(place.value) and not isinstance(place.owner, (*FUNCTIONS, CellType)):
             is_array = isinstance(place.value, np.ndarray)
             groups.setdefault(id(place.value) if is_array else id(place), []).append(place)
-    return [Parameter(best_name(places), tuple(places)) for places in groups.values()]
+    return [Parameter(_best_name(places), tuple(places)) for places in groups.values()]
 
 
-def best_name(places: list[StatePlace]) -> str:
+def _best_name(places: list[StatePlace]) -> str:
     """Return the shortest name of a parameter; names are preferred to indices."""
     return min((write_place(p) for p in places), key=lambda n: ("[" in n, len(n)))
 
@@ -242,14 +242,14 @@ def follow_path(root: Any, path: str) -> Any:
             else:
                 value = getattr(value, name)
         except (AttributeError, KeyError, IndexError, TypeError, ValueError):
-            seen = ", ".join(map(str, names_in(value))) or "nothing"
+            seen = ", ".join(map(str, _names_in(value))) or "nothing"
             raise ArgumentError(
                 f"layer: there is no {path!r}: {type(value).__name__} has {seen}"
             ) from None
     return value
 
 
-def names_in(value: Any) -> list[str]:
+def _names_in(value: Any) -> list[str]:
     """Return the names in an object."""
     if isinstance(value, dict):
         return [repr(k) for k in value]

@@ -69,13 +69,13 @@ class StatePlace:
 def attributes(owner: Any) -> dict[str, Any]:
     """Return the attributes that an object holds, including those in `__slots__`."""
     found = dict(getattr(owner, "__dict__", {}))
-    for name in slots_of(type(owner)):
+    for name in _slots_of(type(owner)):
         if (value := getattr(owner, name, EMPTY)) is not EMPTY:
             found[name] = value
     return found
 
 
-def slots_of(cls: type) -> list[str]:
+def _slots_of(cls: type) -> list[str]:
     """Return the names of the attributes that instances of a class keep in slots."""
     names: list[str] = []
     for base in cls.__mro__:
@@ -101,21 +101,21 @@ def children(owner: Any, path: str) -> Iterator[StatePlace]:
         yield StatePlace(path, owner, "__self__", owner.__self__)
     elif isinstance(owner, FunctionType):
         for name in ("__closure__", "__defaults__", "__kwdefaults__"):
-            for value in children_of_function(getattr(owner, name)):
+            for value in _children_of_function(getattr(owner, name)):
                 yield StatePlace(f"{path}.{name}", owner, name, value)
-    elif isinstance(owner, CellType) and (value := cell_value(owner)) is not EMPTY:
+    elif isinstance(owner, CellType) and (value := _cell_value(owner)) is not EMPTY:
         yield StatePlace(path, owner, "cell_contents", value)
     if not isinstance(owner, (*FUNCTIONS, CellType, np.ndarray)):
         for name, value in attributes(owner).items():
             yield StatePlace(f"{path}.{name}" if path else name, owner, name, value)
 
 
-def children_of_function(held: Any) -> Iterator[Any]:
+def _children_of_function(held: Any) -> Iterator[Any]:
     """Yield the variables of a closure, or the default values of arguments."""
     yield from held.values() if isinstance(held, dict) else held or ()
 
 
-def cell_value(cell: CellType) -> Any:
+def _cell_value(cell: CellType) -> Any:
     """Return the value of a closure variable."""
     try:
         return cell.cell_contents
@@ -153,15 +153,15 @@ class LayerState:
             owner, at = waiting.popleft()
             if isinstance(owner, np.ndarray):
                 self.saved[id(owner)] = saved = owner.copy()
-                self._back.append(make_array_restorer(owner, saved))
-            elif (back := make_restorer(owner)) is not None:
+                self._back.append(_make_array_restorer(owner, saved))
+            elif (back := _make_restorer(owner)) is not None:
                 self._back.append(back)
-            if not has_children(owner):
+            if not _has_children(owner):
                 continue
             for place in children(owner, at):
                 self.places.append(place)
                 value = place.value
-                if id(value) in seen or not is_state(value):
+                if id(value) in seen or not _is_state(value):
                     continue
                 seen.add(id(value))
                 self._alive.append(value)
@@ -177,7 +177,7 @@ class LayerState:
 
     def has_drawn(self) -> bool:
         """Were numbers drawn from the global generators since they were restored?"""
-        return self._generators.have_moved()
+        return self._generators._have_moved()
 
 
 class GlobalGenerators:
@@ -191,14 +191,14 @@ class GlobalGenerators:
         np.random.set_state(self.numpy)
         random.setstate(self.python)
 
-    def have_moved(self) -> bool:
+    def _have_moved(self) -> bool:
         """Would either generator now draw other numbers?"""
         now = np.random.get_state(legacy=False)
         same = pickle.dumps(now) == pickle.dumps(self.numpy)
         return not same or random.getstate() != self.python
 
 
-def is_state(value: Any) -> bool:
+def _is_state(value: Any) -> bool:
     """Can a value change, and is it part of the layer rather than a tool?"""
     if isinstance(value, PLAIN):
         return False
@@ -206,17 +206,17 @@ def is_state(value: Any) -> bool:
     return module in WALKED or module not in sys.stdlib_module_names
 
 
-def has_children(owner: Any) -> bool:
+def _has_children(owner: Any) -> bool:
     """May an object contain other objects?"""
     if isinstance(owner, np.ndarray):
         return owner.dtype == object
     return not isinstance(owner, (np.random.Generator, np.random.RandomState, bytearray))
 
 
-def make_restorer(owner: Any) -> Callable[[], None] | None:
+def _make_restorer(owner: Any) -> Callable[[], None] | None:
     """Return a function that restores an object; None if nothing can change."""
     if isinstance(owner, np.random.Generator):
-        return make_generator_restorer(owner)
+        return _make_generator_restorer(owner)
     if isinstance(owner, np.random.RandomState):
         state = owner.get_state(legacy=False)
         return lambda: owner.set_state(state)
@@ -224,13 +224,13 @@ def make_restorer(owner: Any) -> Callable[[], None] | None:
         drawn = owner.getstate()
         return lambda: owner.setstate(drawn)
     if isinstance(owner, CellType):
-        return make_cell_restorer(owner)
+        return _make_cell_restorer(owner)
     if isinstance(owner, FUNCTIONS):
         return None
-    attributes_back = make_attributes_restorer(owner)
+    attributes_back = _make_attributes_restorer(owner)
     if not isinstance(owner, CONTAINERS):
         return attributes_back
-    items_back = make_container_restorer(owner)
+    items_back = _make_container_restorer(owner)
     if attributes_back is None:
         return items_back
 
@@ -241,7 +241,7 @@ def make_restorer(owner: Any) -> Callable[[], None] | None:
     return back
 
 
-def make_array_restorer(array: np.ndarray, saved: np.ndarray) -> Callable[[], None]:
+def _make_array_restorer(array: np.ndarray, saved: np.ndarray) -> Callable[[], None]:
     """Return a function that restores the numbers of an array, if it is writable."""
 
     def back() -> None:
@@ -253,7 +253,7 @@ def make_array_restorer(array: np.ndarray, saved: np.ndarray) -> Callable[[], No
     return back
 
 
-def make_generator_restorer(generator: np.random.Generator) -> Callable[[], None]:
+def _make_generator_restorer(generator: np.random.Generator) -> Callable[[], None]:
     """Return a function that lets a generator draw the same numbers again."""
     bits = generator.bit_generator
     state = bits.state
@@ -264,21 +264,21 @@ def make_generator_restorer(generator: np.random.Generator) -> Callable[[], None
     return back
 
 
-def make_cell_restorer(cell: CellType) -> Callable[[], None]:
+def _make_cell_restorer(cell: CellType) -> Callable[[], None]:
     """Return a function that restores a closure variable."""
-    saved = cell_value(cell)
+    saved = _cell_value(cell)
 
     def back() -> None:
         if saved is EMPTY:
-            if cell_value(cell) is not EMPTY:
+            if _cell_value(cell) is not EMPTY:
                 del cell.cell_contents
-        elif cell_value(cell) is not saved:
+        elif _cell_value(cell) is not saved:
             cell.cell_contents = saved
 
     return back
 
 
-def make_container_restorer(owner: Any) -> Callable[[], None]:
+def _make_container_restorer(owner: Any) -> Callable[[], None]:
     """Return a function that restores the items of a container, in order."""
     saved = owner.copy()
     is_dict = isinstance(owner, dict)
@@ -286,14 +286,14 @@ def make_container_restorer(owner: Any) -> Callable[[], None]:
 
     def back() -> None:
         now = list(owner.items()) if is_dict else list(owner)
-        if not same_items(now, items):
+        if not _same_items(now, items):
             owner.clear()
             (owner.update if isinstance(owner, (dict, set)) else owner.extend)(saved)
 
     return back
 
 
-def same_items(now: list[Any], items: list[Any]) -> bool:
+def _same_items(now: list[Any], items: list[Any]) -> bool:
     """Do two lists hold the same objects, or pairs of the same objects?"""
     if len(now) != len(items):
         return False
@@ -304,15 +304,15 @@ def same_items(now: list[Any], items: list[Any]) -> bool:
     return True
 
 
-def make_attributes_restorer(owner: Any) -> Callable[[], None] | None:
+def _make_attributes_restorer(owner: Any) -> Callable[[], None] | None:
     """Return a function that restores the attributes of an object; None without any."""
-    slots = slots_of(type(owner))
+    slots = _slots_of(type(owner))
     bound = getattr(owner, "__dict__", None)
     if not isinstance(bound, dict):
         bound = None
     if bound is None and not slots:
         return None
-    dictionary = None if bound is None else make_container_restorer(bound)
+    dictionary = None if bound is None else _make_container_restorer(bound)
     saved = {name: getattr(owner, name, EMPTY) for name in slots}
 
     def back() -> None:
@@ -344,7 +344,7 @@ def widen(state: LayerState) -> None:
             groups.setdefault(id(place.value), []).append(place)
     for places in groups.values():
         value = places[0].value
-        if all(map(can_be_written, places)) and stands_alone(value, arrays):
+        if all(map(_can_be_written, places)) and _stands_alone(value, arrays):
             wide = widen_value(value)
             for place in places:
                 place.write(wide)
@@ -360,7 +360,7 @@ def widen_value(value: Any) -> Any:
     return value.astype(WIDE[value.dtype.char]) if is_narrow(value) else value
 
 
-def can_be_written(place: StatePlace) -> bool:
+def _can_be_written(place: StatePlace) -> bool:
     """Can the value in a place be replaced?"""
     if isinstance(place.owner, (dict, list)):
         return True
@@ -368,7 +368,7 @@ def can_be_written(place: StatePlace) -> bool:
     return usual and hasattr(place.owner, place.key)
 
 
-def stands_alone(value: Any, arrays: dict[int, np.ndarray]) -> bool:
+def _stands_alone(value: Any, arrays: dict[int, np.ndarray]) -> bool:
     """Does no other array share this memory?"""
     if not isinstance(value, np.ndarray):
         return True

@@ -54,10 +54,10 @@ class LayerSubject(Handwritten):
             parameter.write(value)
         y = self.network.forward(arguments[: self.count])
         cure = "; if it is state, name those to check: parameters=[...]"
-        self.require_unchanged(given, "forward", cure)
+        self._require_unchanged(given, "forward", cure)
         return y
 
-    def require_unchanged(self, given: Sequence[Any], what: str, cure: str) -> None:
+    def _require_unchanged(self, given: Sequence[Any], what: str, cure: str) -> None:
         """Refuse a layer that changes its own parameters.
 
         Raises:
@@ -82,14 +82,14 @@ class LayerSubject(Handwritten):
         found = self.network.backward(g, self.count, not self.takes_cotangent)
         if rate is None:
             cure = ", as an update does: give learning_rate= if it takes one"
-            self.require_unchanged(given, "backward", cure)
+            self._require_unchanged(given, "backward", cure)
             gradients = [self.finder.gradient(p) for p in self.parameters]
         else:
             rows = zip(self.parameters, given, strict=True)
             gradients = [(value - np.asarray(p.read())) / rate for p, value in rows]
-        return self.pick_gradients((*self.of_inputs(found), *gradients))
+        return self.pick_gradients((*self._of_inputs(found), *gradients))
 
-    def of_inputs(self, found: Sequence[Any]) -> list[Any]:
+    def _of_inputs(self, found: Sequence[Any]) -> list[Any]:
         """Return the gradients of the inputs.
 
         Raises:

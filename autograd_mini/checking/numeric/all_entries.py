@@ -76,7 +76,7 @@ class Findings:
     reasons: dict[int, str] = field(default_factory=dict)
 
 
-def move_one_by_one(
+def _move_one_by_one(
     probe: Probe, position: int, flat: np.ndarray, steps: np.ndarray, bar: Bar
 ) -> Differences:
     """Evaluate with every entry moved to both sides, one call each."""
@@ -96,7 +96,7 @@ def move_one_by_one(
     return Differences(*rows)
 
 
-def choose_mover(probe: Probe, bar: Bar) -> Mover:
+def _choose_mover(probe: Probe, bar: Bar) -> Mover:
     """Return the fastest way to evaluate with single entries moved."""
     inputs, subject = probe.subject.inputs, probe.subject
     count = sum(x.size for x in probe.point)
@@ -107,20 +107,20 @@ def choose_mover(probe: Probe, bar: Bar) -> Mover:
         except PropagationRefused:
             pass
         else:
-            return make_joint_mover(together, probe, bar)
+            return _make_joint_mover(together, probe, bar)
     elif function is None and count >= WORTH_PROPAGATING:
-        return make_joint_mover(Batch(probe), probe, bar)
-    return lambda position, flat, steps: move_one_by_one(probe, position, flat, steps, bar)
+        return _make_joint_mover(Batch(probe), probe, bar)
+    return lambda position, flat, steps: _move_one_by_one(probe, position, flat, steps, bar)
 
 
-def make_joint_mover(together: PerturbedGraph | Batch, probe: Probe, bar: Bar) -> Mover:
+def _make_joint_mover(together: PerturbedGraph | Batch, probe: Probe, bar: Bar) -> Mover:
     """Return a mover that moves many entries at once, or one by one if that is refused."""
 
     def move(position: int, flat: np.ndarray, steps: np.ndarray) -> Differences:
         try:
             found = together.differences(position, flat, steps)
         except PropagationRefused:
-            return move_one_by_one(probe, position, flat, steps, bar)
+            return _move_one_by_one(probe, position, flat, steps, bar)
         bar.update(len(flat))
         return found
 
@@ -131,7 +131,7 @@ def estimate_all(
     probe: Probe, given: list[np.ndarray], tolerances: Tolerances, step: float | None, bar: Bar
 ) -> list[Findings]:
     """Estimate and judge every entry; entries that do not pass stay doubtful."""
-    moved = choose_mover(probe, bar)
+    moved = _choose_mover(probe, bar)
     found = [empty_findings(g.ravel()) for g in given]
     usual = usual_step(probe.unit, 1.0)
     sizes = [np.abs(x).ravel() for x in probe.point]
@@ -139,26 +139,28 @@ def estimate_all(
     for position, findings in enumerate(found):
         flat = np.arange(sizes[position].size)
         differences = moved(position, flat, steps[position])
-        enter_differences(findings, differences, flat, steps[position], probe, position, tolerances)
+        _enter_differences(
+            findings, differences, flat, steps[position], probe, position, tolerances
+        )
     if step is not None:
         return found
-    held = slopes_hold(probe, found, steps)
+    held = _slopes_hold(probe, found, steps)
     for position, findings in enumerate(found):
         size, to_move = sizes[position], partial(moved, position)
         far = (findings.verdict == DOUBTFUL) & ((size > 10) | ((size < 0.1) & (size > 0)))
-        doubt_leaps(findings, to_move, steps[position], probe.scale if held else None)
-        confirm_zeros(findings, to_move, size)
+        _doubt_leaps(findings, to_move, steps[position], probe.scale if held else None)
+        _confirm_zeros(findings, to_move, size)
         if np.count_nonzero(far) > 4:  # the scale of the entry itself
             (flat,) = far.nonzero()
             near = usual * np.where(size[flat] > 1, 1.0, size[flat])
             near = np.maximum(near, 64 * np.spacing(size[flat]))
-            enter_differences(
+            _enter_differences(
                 findings, to_move(flat, near), flat, near, probe, position, tolerances
             )
     return found
 
 
-def doubt_leaps(
+def _doubt_leaps(
     findings: Findings, moved: InputMover, steps: np.ndarray, held: float | None = None
 ) -> None:
     """Check at much narrower steps whether the first step jumped over a feature.
@@ -169,7 +171,7 @@ def doubt_leaps(
         steps: the steps of the first differences.
         held: the size of the result, if its slopes are confirmed already.
     """
-    places = sloping_entries(findings)
+    places = _sloping_entries(findings)
     if not len(places):
         return
     numeric, wide, narrow = findings.numeric[places], steps[places], UNEVEN * steps[places]
@@ -180,30 +182,30 @@ def doubt_leaps(
         found = moved(places, narrow)
         width, sizes = found.up - found.down, found.size
         slopes = (found.above - found.below) / width
-        apart = np.abs(slopes - numeric) > LEAPT * size + largest_rounding(sizes + size) / width
+        apart = np.abs(slopes - numeric) > LEAPT * size + _largest_rounding(sizes + size) / width
         apart &= width > 0
     # a symmetric jump shows at the first steps
-    uneven = findings.gap[places] > UNLIKE * size + 32 * largest_rounding(sizes + size) / wide
+    uneven = findings.gap[places] > UNLIKE * size + 32 * _largest_rounding(sizes + size) / wide
     findings.verdict[places[apart | uneven]] = DOUBTFUL
 
 
-def sloping_entries(findings: Findings) -> np.ndarray:
+def _sloping_entries(findings: Findings) -> np.ndarray:
     """Return the entries that look right and are not 0."""
     return ((findings.verdict == RIGHT) & (findings.numeric != 0)).nonzero()[0]
 
 
-def largest_rounding(size: np.ndarray | float) -> Any:
+def _largest_rounding(size: np.ndarray | float) -> Any:
     """Return the largest rounding error of differences of values of a size."""
     return 64 * NOISE * EPSILON * size
 
 
-def slopes_hold(probe: Probe, found: list[Findings], steps: list[np.ndarray]) -> bool:
+def _slopes_hold(probe: Probe, found: list[Findings], steps: list[np.ndarray]) -> bool:
     """Do many slopes of a scalar result hold at narrow steps too? All entries move at once.
 
     A scalar result is equally exact whether one entry moves or many. So this notices every
     deviation, unless deviations cancel along both random directions.
     """
-    places = [sloping_entries(findings) for findings in found]
+    places = [_sloping_entries(findings) for findings in found]
     count = sum(map(len, places))
     if count < MANY or [y.size for y in probe.base] != [1]:
         return False
@@ -217,14 +219,14 @@ def slopes_hold(probe: Probe, found: list[Findings], steps: list[np.ndarray]) ->
         below, down = probe.evaluate_moved(places, np.split(-moves, ends))
         width, expected = up - down, float(np.sum(numeric * (up - down)))
         least = np.min(np.abs(width))  # of the entry with the smallest move
-        allowed = LEAPT * np.min(size) * least + largest_rounding(probe.scale + np.max(size))
+        allowed = LEAPT * np.min(size) * least + _largest_rounding(probe.scale + np.max(size))
         off = abs(probe.weighted_change(above, below) - expected)
         if not (least > 0 and off <= 0.5 * allowed):
             return False
     return True
 
 
-def confirm_zeros(findings: Findings, moved: InputMover, size: np.ndarray) -> None:
+def _confirm_zeros(findings: Findings, moved: InputMover, size: np.ndarray) -> None:
     """Check at wider and narrower steps that entries of 0 hide no feature between the steps.
 
     An entry that no step changes is 0: a sign, a dead unit. An entry that changes like the square
@@ -244,7 +246,7 @@ def confirm_zeros(findings: Findings, moved: InputMover, size: np.ndarray) -> No
     still, falling = np.ones(len(places), bool), np.ones(len(places), bool)
     seen, before = np.zeros(len(places), int), np.full(len(places), np.inf)
     shares = np.full(len(places), np.nan)
-    for steps in narrowing_steps(size[places]):
+    for steps in _narrowing_steps(size[places]):
         open_ = np.flatnonzero((still | falling) & (steps > 0))
         if not len(open_):
             continue
@@ -264,7 +266,7 @@ def confirm_zeros(findings: Findings, moved: InputMover, size: np.ndarray) -> No
     findings.verdict[places[still | (falling & (seen > 1))]] = RIGHT
 
 
-def narrowing_steps(size: np.ndarray) -> Iterator[np.ndarray]:
+def _narrowing_steps(size: np.ndarray) -> Iterator[np.ndarray]:
     """Yield steps for entries of these sizes: wide ones first, each 30 times narrower.
 
     They end at 1e-9 of an entry, or at 1e-30 for an entry of 0. A step of 0 means no step.
@@ -285,7 +287,7 @@ def empty_findings(given: np.ndarray) -> Findings:
     return Findings(given, numeric, error, step, verdict, gap)
 
 
-def enter_differences(
+def _enter_differences(
     findings: Findings,
     moved: Differences,
     flat: np.ndarray,
@@ -326,7 +328,7 @@ def refine_doubtful(
 ) -> None:
     """Refine doubtful entries, and store the results."""
     doubtful = [
-        (distance_from_numeric(f, int(flat)), position, int(flat))
+        (_distance_from_numeric(f, int(flat)), position, int(flat))
         for position, f in enumerate(findings)
         for flat in (f.verdict == DOUBTFUL).nonzero()[0]
     ]
@@ -338,7 +340,7 @@ def refine_doubtful(
     for _, position, flat in doubtful:
         of = findings[position]
         if counts[Verdict.WRONG] >= ENOUGH[Verdict.WRONG]:
-            judge_by_estimate(of, flat, tolerances, understated)
+            _judge_by_estimate(of, flat, tolerances, understated)
         elif counts[Verdict.UNRESOLVED] >= ENOUGH[Verdict.UNRESOLVED]:
             of.verdict[flat] = CODES[Verdict.UNRESOLVED]
             of.error[flat] = np.inf
@@ -352,7 +354,7 @@ def refine_doubtful(
                 understated = max(understated, off)
 
 
-def distance_from_numeric(findings: Findings, flat: int) -> float:
+def _distance_from_numeric(findings: Findings, flat: int) -> float:
     """Return the distance of given and numeric value; infinity if unknown."""
     difference = abs(float(findings.given[flat]) - float(findings.numeric[flat]))
     return float("inf") if np.isnan(difference) else difference
@@ -379,7 +381,7 @@ def refine_entry(
     return found.verdict
 
 
-def judge_by_estimate(
+def _judge_by_estimate(
     findings: Findings, flat: int, tolerances: Tolerances, understated: float = 1.0
 ) -> None:
     """Judge an entry wrong if its first estimate shows that clearly; otherwise leave it open.

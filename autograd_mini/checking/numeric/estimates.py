@@ -72,8 +72,8 @@ def estimate(levels: Sequence[Level], measured: float = 0.0) -> Estimate:
         return Estimate(0.0, central[0].noise(measured), central[0].step)
     best = NOTHING
     if central:
-        best = detect_break(
-            central, choose_most_certain(extrapolate_pairs(central, measured)), measured
+        best = _detect_break(
+            central, _choose_most_certain(_extrapolate_pairs(central, measured)), measured
         )
     if len(central) == len(ordered) or best.sides is not None or best.jumps:
         return best
@@ -81,11 +81,11 @@ def estimate(levels: Sequence[Level], measured: float = 0.0) -> Estimate:
     for side in ("right", "left"):
         half = [x for x in ordered if np.isfinite(getattr(x, side)) and x.step <= near]
         if half:
-            best = more_certain(best, extrapolate_one_side(half, side, measured))
+            best = _more_certain(best, _extrapolate_one_side(half, side, measured))
     return best
 
 
-def more_certain(two_sided: Estimate, one: Estimate) -> Estimate:
+def _more_certain(two_sided: Estimate, one: Estimate) -> Estimate:
     """Return the more certain of two estimates; the one-sided one only if it fits the other."""
     if not np.isfinite(two_sided.value):
         return one
@@ -93,7 +93,7 @@ def more_certain(two_sided: Estimate, one: Estimate) -> Estimate:
     return replace(one, one_sided=False) if fits and 4 * one.error < two_sided.error else two_sided
 
 
-def extrapolate_pairs(levels: Sequence[Level], measured: float) -> list[Estimate]:
+def _extrapolate_pairs(levels: Sequence[Level], measured: float) -> list[Estimate]:
     """Extrapolate every two and three neighbouring steps; the widest step comes first."""
     values = [level.central for level in levels]
     noises = [level.noise(measured) for level in levels]
@@ -115,7 +115,7 @@ def extrapolate_pairs(levels: Sequence[Level], measured: float) -> list[Estimate
     return found
 
 
-def choose_most_certain(estimates: Sequence[Estimate]) -> Estimate:
+def _choose_most_certain(estimates: Sequence[Estimate]) -> Estimate:
     """Choose the smallest error bar among the estimates that agree with the narrowest step."""
     best, *wider = sorted(estimates, key=lambda e: (e.step, e.error))
     for e in wider:
@@ -128,18 +128,18 @@ def choose_most_certain(estimates: Sequence[Estimate]) -> Estimate:
     return best
 
 
-def detect_break(levels: Sequence[Level], best: Estimate, measured: float) -> Estimate:
+def _detect_break(levels: Sequence[Level], best: Estimate, measured: float) -> Estimate:
     """Detect a kink or a jump by the gap between the one-sided slopes.
 
     At a smooth point the gap shrinks with the step. At a kink it stays, and at a jump it grows.
     """
-    seen = [level for level in levels if steepest_side(level) > 25 * level.noise(measured)]
-    power = growth_power(
-        [steepest_side(level) for level in seen[-3:]], [level.step for level in seen[-3:]]
+    seen = [level for level in levels if _steepest_side(level) > 25 * level.noise(measured)]
+    power = _growth_power(
+        [_steepest_side(level) for level in seen[-3:]], [level.step for level in seen[-3:]]
     )
-    sign = logarithmic_sign([level.central for level in seen], [level.step for level in seen])
+    sign = _logarithmic_sign([level.central for level in seen], [level.step for level in seen])
     if power is not None and power > 0.97:
-        return estimate_at_jump(seen[-1], best)
+        return _estimate_at_jump(seen[-1], best)
     if power is not None and power > 0.1 and seen[-1].left * seen[-1].right > 0:
         sign = int(np.sign(seen[-1].central))
     if sign:
@@ -154,7 +154,7 @@ def detect_break(levels: Sequence[Level], best: Estimate, measured: float) -> Es
         return best
     ratio = wide.step / narrow.step
     if narrow.gap > 0.7 * ratio * wide.gap:
-        return estimate_at_jump(narrow, best)
+        return _estimate_at_jump(narrow, best)
     if abs(narrow.gap - wide.gap) <= 0.08 * narrow.gap:
         margin = abs(narrow.gap - wide.gap) + narrow.noise(measured)
         sides = (narrow.low - margin, narrow.high + margin)
@@ -162,21 +162,21 @@ def detect_break(levels: Sequence[Level], best: Estimate, measured: float) -> Es
     return best
 
 
-def steepest_side(level: Level) -> float:
+def _steepest_side(level: Level) -> float:
     """Return the larger size of the one-sided slopes."""
     return max(abs(level.left), abs(level.right))
 
 
-def estimate_at_jump(narrow: Level, best: Estimate) -> Estimate:
+def _estimate_at_jump(narrow: Level, best: Estimate) -> Estimate:
     """Return the estimate at a jump; the refinement finds the slopes next to it."""
     return replace(best, jumps=True, step=narrow.step, left=narrow.left, right=narrow.right)
 
 
-def extrapolate_one_side(levels: Sequence[Level], side: str, measured: float) -> Estimate:
+def _extrapolate_one_side(levels: Sequence[Level], side: str, measured: float) -> Estimate:
     """Extrapolate slopes on the side where the function is finite, widest step first."""
     slopes = [float(getattr(level, side)) for level in levels]
     steps = [level.step for level in levels]
-    power, sign = growth_power(slopes[-3:], steps[-3:]), logarithmic_sign(slopes, steps)
+    power, sign = _growth_power(slopes[-3:], steps[-3:]), _logarithmic_sign(slopes, steps)
     if power is not None and power > 0.97:
         return Estimate(np.sign(slopes[-1]) * np.inf, np.inf, steps[-1], jumps=True, one_sided=True)
     if power is not None and power > 0.1:
@@ -195,7 +195,7 @@ def extrapolate_one_side(levels: Sequence[Level], side: str, measured: float) ->
     return min(found, key=lambda e: e.error)
 
 
-def growth_power(slopes: Sequence[float], steps: Sequence[float]) -> float | None:
+def _growth_power(slopes: Sequence[float], steps: Sequence[float]) -> float | None:
     """Return p if slopes grow like step^−p: ½ for √x at 0, 1 at a jump; otherwise None."""
     if len(slopes) < 3 or any(s == 0 for s in slopes) or len(set(np.sign(slopes))) != 1:
         return None
@@ -206,7 +206,7 @@ def growth_power(slopes: Sequence[float], steps: Sequence[float]) -> float | Non
     return float(min(powers)) if max(powers) - min(powers) < 0.1 else None
 
 
-def logarithmic_sign(slopes: Sequence[float], steps: Sequence[float]) -> int:
+def _logarithmic_sign(slopes: Sequence[float], steps: Sequence[float]) -> int:
     """Return the sign of slopes that grow like log step, as for x·log x at 0; otherwise 0."""
     if len(slopes) < LONG:
         return 0

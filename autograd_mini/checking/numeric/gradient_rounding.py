@@ -52,11 +52,11 @@ def excuse_rounding(
         unseen: returns the slope per unit that rounding of the function hides. Noise up to this
             slope comes from terms that cancel, so such entries are right.
     """
-    wrong = [wrong_smooth_entries(f) for f in findings]
+    wrong = [_wrong_smooth_entries(f) for f in findings]
     if not any(w.any() for w in wrong):
         return False
     spared = False
-    noise = gradient_noise(point, gradient, seed, [f.step for f in findings])
+    noise = _gradient_noise(point, gradient, seed, [f.step for f in findings])
     hidden = unseen()
     for f, w, n in zip(findings, wrong, noise, strict=True):
         with np.errstate(invalid="ignore"):
@@ -73,7 +73,9 @@ def excuse_rounding(
     return spared
 
 
-def gradient_noise(point: Arrays, gradient: Gradient, seed: int, steps: Arrays) -> list[np.ndarray]:
+def _gradient_noise(
+    point: Arrays, gradient: Gradient, seed: int, steps: Arrays
+) -> list[np.ndarray]:
     """Return the standard deviation of the rounding error of each entry of a gradient.
 
     Smooth parts grow with the step or end. Rounding makes a saw, which does not change with the
@@ -86,8 +88,8 @@ def gradient_noise(point: Arrays, gradient: Gradient, seed: int, steps: Arrays) 
         for s, x in zip(steps, point, strict=True)
     ]
     narrow: list[np.ndarray] | None = None
-    for scale, values in zip(SCALES, gradients_beside(point, gradient, seed), strict=False):
-        wide = [roughness(rows) for rows in values]
+    for scale, values in zip(SCALES, _gradients_beside(point, gradient, seed), strict=False):
+        wide = [_roughness(rows) for rows in values]
         for n, a, b, far in zip(noise, narrow or wide, wide, reach, strict=True):
             saw = (b <= 8 * a) & (a <= 8 * b) & (scale <= far)
             np.maximum(n, np.maximum(a, b), out=n, where=saw)
@@ -95,7 +97,7 @@ def gradient_noise(point: Arrays, gradient: Gradient, seed: int, steps: Arrays) 
     return noise
 
 
-def roughness(rows: np.ndarray) -> np.ndarray:
+def _roughness(rows: np.ndarray) -> np.ndarray:
     """Return the standard deviation of the part that is not smooth, for each column."""
     rest = rows - SMOOTH @ (SMOOTH.T @ rows)
     size = np.max(np.abs(rest), axis=0)  # squares of large numbers are infinite
@@ -103,7 +105,7 @@ def roughness(rows: np.ndarray) -> np.ndarray:
     return np.asarray(size * np.sqrt(np.sum(shares**2, axis=0) / (len(rows) - SMOOTH.shape[1])))
 
 
-def wrong_smooth_entries(findings: Findings) -> np.ndarray:
+def _wrong_smooth_entries(findings: Findings) -> np.ndarray:
     """Which entries are wrong, finite, and not at a kink?"""
     wrong: np.ndarray = (findings.verdict == CODES[Verdict.WRONG]) & np.isfinite(findings.given)
     if findings.reasons:
@@ -111,7 +113,7 @@ def wrong_smooth_entries(findings: Findings) -> np.ndarray:
     return wrong
 
 
-def gradients_beside(point: Arrays, gradient: Gradient, seed: int) -> Iterator[list[np.ndarray]]:
+def _gradients_beside(point: Arrays, gradient: Gradient, seed: int) -> Iterator[list[np.ndarray]]:
     """Yield gradients along a line, one row for each point, at wider and wider scales."""
     generator = np.random.default_rng([seed, 2])
     directions = [sizes_of(x) * generator.uniform(0.5, 1.5, x.shape) for x in point]

@@ -70,65 +70,65 @@ def measure_noise(probe: Probe, line: Line) -> float:
     like a saw, which does not grow with the step like a smooth function, and does not end like a
     narrow feature.
     """
-    scales = list(values_at_scales(probe, line))
-    moving = (i for i, (_, sides) in enumerate(scales) if not all(map(is_constant, sides)))
+    scales = list(_values_at_scales(probe, line))
+    moving = (i for i, (_, sides) in enumerate(scales) if not all(map(_is_constant, sides)))
     first = next(moving, None)
     if first is None:
         return 0.0
-    if first and any(map(is_constant, scales[-1][1])):
+    if first and any(map(_is_constant, scales[-1][1])):
         return 0.0
     noise = max(float(deviation(values, order)) for values in scales[first][1] for order in (2, 3))
     if first:
-        noise = max(noise, 0.3 * stair_height(scales[first][1]))
-    deviations = [(step, usual_deviation(sides)) for step, sides in scales[first:]]
+        noise = max(noise, 0.3 * _stair_height(scales[first][1]))
+    deviations = [(step, _usual_deviation(sides)) for step, sides in scales[first:]]
     for (_, narrow), (step, wide) in pairwise(deviations):
         saw = noise < narrow and narrow / 8 <= wide <= 8 * narrow
-        if saw and has_jumps(probe, line, POINTS * step, JUMP * narrow):
+        if saw and _has_jumps(probe, line, POINTS * step, JUMP * narrow):
             noise = narrow
     return noise
 
 
-def has_jumps(probe: Probe, line: Line, end: float, height: float) -> bool:
+def _has_jumps(probe: Probe, line: Line, end: float, height: float) -> bool:
     """Does φ jump by this height between neighbouring numbers up to `end`, on either side?
 
     A smooth feature that oscillates or ends has the deviation of a saw at some scales only.
     """
     for side in (end, -end):
-        chord = change_at(probe, line, side) / side
-        if np.isfinite(chord) and bisect_jump(probe, line, chord, side, 0.0)[1] >= height:
+        chord = _change_at(probe, line, side) / side
+        if np.isfinite(chord) and _bisect_jump(probe, line, chord, side, 0.0)[1] >= height:
             return True
     return False
 
 
-def values_at_scales(probe: Probe, line: Line) -> Iterator[tuple[float, Sides]]:
+def _values_at_scales(probe: Probe, line: Line) -> Iterator[tuple[float, Sides]]:
     """Yield wider and wider steps with values there, until φ changes on both sides."""
     usual = probe.epsilon ** (1 / 3) * line.unit
     inside = min(5e6 * probe.epsilon * line.unit, usual / WIDER, 1e-4 * line.near)
     step, moved = max(line.least, 1e-18 * max(min(line.near, line.unit), TINY)), False
     while step <= WIDER * usual:
-        sides = [values_beside(probe, line, side * step) for side in (1, -1)]
+        sides = [_values_beside(probe, line, side * step) for side in (1, -1)]
         sides = [values for values in sides if np.all(np.isfinite(values))]
         if not sides:
             return
         yield step, sides
         if moved and step > inside:
             return
-        moved = moved or not any(map(is_constant, sides))
+        moved = moved or not any(map(_is_constant, sides))
         step *= WIDER
 
 
-def values_beside(probe: Probe, line: Line, step: float) -> np.ndarray:
+def _values_beside(probe: Probe, line: Line, step: float) -> np.ndarray:
     """Return φ at a few multiples of a step, minus φ at the point."""
     outputs = [line.at(k * step)[0] for k in range(1, POINTS + 1)]
     return np.array([probe.weighted_change(moved, probe.base) for moved in outputs])
 
 
-def is_constant(values: np.ndarray) -> bool:
+def _is_constant(values: np.ndarray) -> bool:
     """Are all values the same?"""
     return bool(np.all(values == values[0]))
 
 
-def stair_height(sides: Sides) -> float:
+def _stair_height(sides: Sides) -> float:
     """Return the smallest change between neighbouring values, which is the height of a stair.
 
     Rounding to multiples of it has a standard deviation of 1/√12 of it.
@@ -137,7 +137,7 @@ def stair_height(sides: Sides) -> float:
     return float(np.min(changes, where=changes > 0, initial=np.max(changes)))
 
 
-def usual_deviation(sides: Sides) -> float:
+def _usual_deviation(sides: Sides) -> float:
     """Return the median deviation over several orders of differences, for the calmer side."""
     return float(min(np.median([deviation(v, order) for order in (2, 3, 4)]) for v in sides))
 
@@ -167,7 +167,7 @@ def float32_stairs(probe: Probe, generator: np.random.Generator) -> float:
     """
     for share in (1e-10, *SHARES):
         changes = [
-            change_when_moved(probe, share, generator) for _ in range(1 if share < 1e-9 else 4)
+            _change_when_moved(probe, share, generator) for _ in range(1 if share < 1e-9 else 4)
         ]
         seen = [change for change in changes if change]
         if seen and (share < 1e-9 or not np.all(np.isfinite(seen))):
@@ -186,7 +186,7 @@ def rounding_of_inputs(probe: Probe) -> float:
     return 64 * probe.epsilon * max(1.0, *sizes) * weight
 
 
-def change_when_moved(probe: Probe, share: float, generator: np.random.Generator) -> float:
+def _change_when_moved(probe: Probe, share: float, generator: np.random.Generator) -> float:
     """Return the change of φ when every input moves randomly by a share of itself."""
     moved = [x + share * sizes_of(x) * generator.uniform(-1, 1, x.shape) for x in probe.point]
     return abs(probe.weighted_change(probe.evaluate(moved), probe.base))
@@ -199,7 +199,7 @@ def measure_rounding(probe: Probe) -> float:
     """
     generator = np.random.default_rng(1)
     return float(
-        np.mean([change_when_moved(probe, 4 * probe.epsilon, generator) for _ in range(4)])
+        np.mean([_change_when_moved(probe, 4 * probe.epsilon, generator) for _ in range(4)])
     )
 
 
@@ -220,19 +220,19 @@ def find_stair(
     """
     apart = abs(given - estimate.value)
     for width in _widths(line, min(estimate.step, line.unit) / 64):
-        over_both = (change_at(probe, line, width) - change_at(probe, line, -width)) / (2 * width)
+        over_both = (_change_at(probe, line, width) - _change_at(probe, line, -width)) / (2 * width)
         moved = abs(over_both - estimate.value)
         if np.isfinite(moved) and moved <= EXPLAINS * apart:
             continue  # over many treads, stairs would have the given slope
         for side in (width, -width):
-            place, height = bisect_jump(probe, line, estimate.value, side, EXPLAINS * apart)
+            place, height = _bisect_jump(probe, line, estimate.value, side, EXPLAINS * apart)
             explained = height <= max(small, COARSE * moving)
             if explained and height:
                 return abs(place), height
     return 0.0, 0.0
 
 
-def bisect_jump(
+def _bisect_jump(
     probe: Probe, line: Line, slope: float, end: float, steep: float
 ) -> tuple[float, float]:
     """Return where φ, minus a slope, jumps most between 0 and `end`, and the height of the jump.
@@ -242,13 +242,13 @@ def bisect_jump(
     """
     shortest = max(2 * line.least, 2.0**-50 * abs(end))
     near, far = 0.0, end
-    at_near, at_far = 0.0, change_at(probe, line, end) - slope * end
+    at_near, at_far = 0.0, _change_at(probe, line, end) - slope * end
     heights = [abs(at_far - at_near)]
     while abs(far - near) > shortest:
         if not np.isfinite(heights[-1]) or heights[-1] <= steep * abs(near):
             return far, 0.0
         middle = near + 0.5 * (far - near)
-        at_middle = change_at(probe, line, middle) - slope * middle
+        at_middle = _change_at(probe, line, middle) - slope * middle
         first, second = abs(at_middle - at_near), abs(at_far - at_middle)
         if first >= second or (first and not slope):  # a flat tread ends at the nearest jump
             far, at_far = middle, at_middle
@@ -259,7 +259,7 @@ def bisect_jump(
     return far, heights[-1] if jumps and heights[-1] > steep * abs(far) else 0.0
 
 
-def change_at(probe: Probe, line: Line, step: float) -> float:
+def _change_at(probe: Probe, line: Line, step: float) -> float:
     """Return the change of φ at a step."""
     return probe.weighted_change(line.at(step)[0], probe.base)
 
@@ -272,7 +272,7 @@ def slope_over_treads(probe: Probe, line: Line, tread: float, height: float) -> 
     """
     best = Estimate(np.nan, np.inf, np.nan, rough=True)
     for width in _widths(line, TREADS * tread):
-        values = np.array([change_at(probe, line, width * k) for k in PLACES])
+        values = np.array([_change_at(probe, line, width * k) for k in PLACES])
         if not np.all(np.isfinite(values)):
             break
         if not np.ptp(values):

@@ -60,7 +60,7 @@ class ProjectionSearch:
     wrong: int = 0
     started: float = field(default_factory=perf_counter)
 
-    def given_along(self, direction: np.ndarray) -> tuple[float, float]:
+    def _given_along(self, direction: np.ndarray) -> tuple[float, float]:
         """Return the given derivative along a direction, and its tolerance."""
         given = self.slope(self.position, direction)
         entries = self.findings.given.reshape(direction.shape) * direction
@@ -70,7 +70,7 @@ class ProjectionSearch:
 
     def along(self, direction: np.ndarray) -> tuple[float, SlopeRefinement]:
         """Judge the derivative along a direction; also return the error it could not notice."""
-        given, allowed = self.given_along(direction)
+        given, allowed = self._given_along(direction)
         line = DirectionLine(self.probe, self.position, direction)
         judge = Judge(Tolerances(0.0, allowed), 10 * allowed)
         found = SlopeRefinement(self.probe, line, given, judge)
@@ -78,14 +78,14 @@ class ProjectionSearch:
         width = e.sides[1] - e.sides[0] if e.sides is not None else 2 * e.error
         return allowed + width, found
 
-    def unseen_difference(self, direction: np.ndarray, step: float) -> float:
+    def _unseen_difference(self, direction: np.ndarray, step: float) -> float:
         """Return the largest error that could be missed at a step."""
-        return self.given_along(direction)[1] + 2 * self.difference(direction, step)[1]
+        return self._given_along(direction)[1] + 2 * self.difference(direction, step)[1]
 
-    def is_suspicious(self, direction: np.ndarray, step: float) -> bool:
+    def _is_suspicious(self, direction: np.ndarray, step: float) -> bool:
         """Is the derivative along a direction off at the step used for all entries?"""
         difference, error = self.difference(direction, step)
-        return not abs(difference) <= self.given_along(direction)[1] + error
+        return not abs(difference) <= self._given_along(direction)[1] + error
 
     def locate(self, scale: float, step: float, generator: np.random.Generator) -> bool:
         """Find a single wrong entry by the digits of its index; return whether this worked.
@@ -110,35 +110,35 @@ class ProjectionSearch:
             place, unit, rest = place + unit * round(digit), unit * base, rest // base
         if not 0 <= place < size:
             return False
-        self.investigate(place)
+        self._investigate(place)
         return self.wrong > 0
 
     def difference(self, direction: np.ndarray, step: float) -> tuple[float, float]:
         """Return the error of the given derivative along a direction, and its error bar."""
         line = DirectionLine(self.probe, self.position, direction)
         e = estimate([self.probe.level(line, s) for s in (8 * step, step)])
-        return self.given_along(direction)[0] - e.value, e.error
+        return self._given_along(direction)[0] - e.value, e.error
 
     def sample(self, generator: np.random.Generator) -> None:
         """Check a few entries: an error in many entries needs no halving."""
         count = self.findings.given.size
         for place in generator.choice(count, min(count, SAMPLE), replace=False):
-            self.investigate(int(place))
+            self._investigate(int(place))
 
-    def halve(self, flat: np.ndarray, direction: np.ndarray, step: float) -> None:
+    def _halve(self, flat: np.ndarray, direction: np.ndarray, step: float) -> None:
         """Search for wrong entries by halving a set of entries."""
         if self.wrong >= FOUND or perf_counter() - self.started > PATIENCE:
             return
         if len(flat) == 1:
-            self.investigate(int(flat[0]))
+            self._investigate(int(flat[0]))
             return
         for half in (flat[: len(flat) // 2], flat[len(flat) // 2 :]):
             part = np.zeros_like(direction)
             part.flat[half] = direction.flat[half]
-            if self.is_suspicious(part, step):
-                self.halve(half, part, step)
+            if self._is_suspicious(part, step):
+                self._halve(half, part, step)
 
-    def investigate(self, place: int) -> None:
+    def _investigate(self, place: int) -> None:
         """Refine one entry; compute its given value if only slopes are known."""
         if np.isnan(self.findings.given[place]):
             unit = np.zeros(self.probe.point[self.position].shape)
@@ -171,9 +171,9 @@ def check_projections(
             direction = scale * generator.normal(size=x.shape)
             count += 1
             step = usual_step(probe.unit, 1.0)
-            first = not unseen and search.is_suspicious(direction, step)
+            first = not unseen and search._is_suspicious(direction, step)
             if first and search.locate(scale, step, generator):  # the entry alone proves the error
-                unseen.append(search.unseen_difference(direction, step) / scale)
+                unseen.append(search._unseen_difference(direction, step) / scale)
                 break
             seen, investigation = search.along(direction)
             unseen.append(seen / scale)
@@ -183,9 +183,9 @@ def check_projections(
             if not search.locate(scale, step, generator):
                 search.sample(generator)
             if not search.wrong:
-                search.halve(np.arange(x.size), direction, step)
+                search._halve(np.arange(x.size), direction, step)
             if not search.wrong:
-                problems.append(unlocated_cause(probe, position, investigation))
+                problems.append(_unlocated_cause(probe, position, investigation))
             break
         complete = complete and not search.wrong
         sensitivity = max(sensitivity, float(np.median(unseen)) / MISSED)
@@ -201,7 +201,7 @@ def check_projections(
     return findings, problems, Coverage(entries, count, sensitivity, total, complete)
 
 
-def unlocated_cause(probe: Probe, position: int, found: SlopeRefinement) -> Cause:
+def _unlocated_cause(probe: Probe, position: int, found: SlopeRefinement) -> Cause:
     """Return the cause for a wrong or unresolved direction without a wrong entry."""
     name, e = probe.subject.inputs.names[position], found.estimate
     if found.verdict is Verdict.UNRESOLVED:

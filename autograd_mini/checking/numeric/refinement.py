@@ -43,7 +43,7 @@ def usual_step(epsilon: float, unit: float) -> float:
     return float(epsilon ** (1 / 3)) * unit
 
 
-def rounds_of_steps(line: Line, epsilon: float, step: float | None) -> Iterator[list[float]]:
+def _rounds_of_steps(line: Line, epsilon: float, step: float | None) -> Iterator[list[float]]:
     """Yield the steps to try, round by round."""
     usual = step or usual_step(epsilon, line.unit)
     yield [64 * usual, 8 * usual, usual, UNEVEN * usual]
@@ -92,7 +92,7 @@ class SlopeRefinement:
 
     def _refine(self, step: float | None) -> None:
         """Try step after step until the verdict is certain."""
-        for number, steps in enumerate(rounds_of_steps(self._line, self._probe.unit, step)):
+        for number, steps in enumerate(_rounds_of_steps(self._line, self._probe.unit, step)):
             fresh = self._add_levels(steps)
             if number == 0 and self.verdict is not Verdict.RIGHT:
                 continue  # too wide a step can be certain and wrong
@@ -417,10 +417,10 @@ class SlopeRefinement:
             found = estimate(levels, measure_noise(probe, line))
             if found.error < self.estimate.error or not np.isfinite(self.estimate.value):
                 verdict, before = self._judge.verdict(self.given, found), self.estimate
-                unsure = before.rough or found.sides is not None or are_apart(found, before)
+                unsure = before.rough or found.sides is not None or _are_apart(found, before)
                 unsure = unsure or all(level.flat for level in levels)
                 unsure = unsure or (
-                    is_two_sided(self._levels.values()) and not is_two_sided(levels)
+                    _is_two_sided(self._levels.values()) and not _is_two_sided(levels)
                 )
                 if verdict is Verdict.WRONG and not unsure:  # parts may have fewer digits
                     found = self._estimate_over_treads(probe, line, found) or found
@@ -436,7 +436,7 @@ class SlopeRefinement:
         It is the derivative of analytic functions only. So it may confirm a gradient within the
         error bar of the differences, but never shows that one is wrong.
         """
-        slope = complex_slope(self._probe, self._line)
+        slope = _complex_slope(self._probe, self._line)
         if slope is None or not np.isfinite(slope):
             return
         close = abs(slope - self.estimate.value) <= 2 * self.estimate.error
@@ -460,17 +460,17 @@ def unseen_slope(probe: Probe, noise: float) -> float:
     return LOST * rounding
 
 
-def is_two_sided(levels: Iterable[Level]) -> bool:
+def _is_two_sided(levels: Iterable[Level]) -> bool:
     """Is the function finite on both sides at some step?"""
     return any(np.isfinite(level.central) for level in levels)
 
 
-def are_apart(a: Estimate, b: Estimate) -> bool:
+def _are_apart(a: Estimate, b: Estimate) -> bool:
     """Are two estimates further apart than their error bars allow?"""
     return bool(abs(a.value - b.value) > 2 * (a.error + b.error))
 
 
-def complex_slope(probe: Probe, line: Line) -> float | None:
+def _complex_slope(probe: Probe, line: Line) -> float | None:
     """Return Im Σ g·f(x + ih·v)/h; None if the function does not accept complex numbers."""
     subject, step = probe.subject, 1e-30
     if any(subject.inputs.complex) or any(subject.complex_outputs):

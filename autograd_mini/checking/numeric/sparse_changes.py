@@ -43,13 +43,13 @@ class SparseChange:
         """Does the whole value change?"""
         return all(index is None for index in self.at)
 
-    def fill_axis(self, axis: int) -> SparseChange:
+    def _fill_axis(self, axis: int) -> SparseChange:
         """Return the change with a whole axis in it."""
         index = self.at[axis]
         if index is None:
             return self
         at = tuple(None if i == axis else a for i, a in enumerate(self.at))
-        values = empty_side_by_side(full_shape(self, at), self.values.dtype)
+        values = _empty_side_by_side(_full_shape(self, at), self.values.dtype)
         values[...] = gather_base(self.base, at)
         mesh = np.arange(len(index))
         moved = np.moveaxis(values, axis + 1, 1)
@@ -61,7 +61,7 @@ class SparseChange:
         sparse = self
         for axis, index in enumerate(self.at):
             if index is not None:
-                sparse = sparse.fill_axis(axis)
+                sparse = sparse._fill_axis(axis)
         return sparse.values
 
     def change(self) -> np.ndarray:
@@ -69,17 +69,17 @@ class SparseChange:
         return self.values - gather_base(self.base, self.at)
 
 
-def full_shape(sparse: SparseChange, at: At) -> tuple[int, ...]:
+def _full_shape(sparse: SparseChange, at: At) -> tuple[int, ...]:
     """Return the shape of a change's values, restricted to these axes."""
-    return (len(sparse.values), *restricted_lengths(sparse.base.shape, at))
+    return (len(sparse.values), *_restricted_lengths(sparse.base.shape, at))
 
 
-def restricted_lengths(shape: tuple[int, ...], at: At) -> Iterator[int]:
+def _restricted_lengths(shape: tuple[int, ...], at: At) -> Iterator[int]:
     """Yield the axis lengths of a shape; 1 for restricted axes."""
     return (n if index is None else 1 for n, index in zip(shape, at, strict=True))
 
 
-def empty_side_by_side(shape: tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
+def _empty_side_by_side(shape: tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
     """Return an uninitialized array whose first axis is the last in memory."""
     return np.moveaxis(np.empty((*shape[1:], shape[0]), dtype), -1, 0)
 
@@ -121,8 +121,8 @@ class ArrayPool:
     def take(self, shape: tuple[int, ...]) -> np.ndarray:
         """Return an uninitialized float64 array."""
         free = self._free.get(shape)
-        found = free.pop() if free else empty_side_by_side(shape)
-        self._lent[id(memory_owner(found))] = found
+        found = free.pop() if free else _empty_side_by_side(shape)
+        self._lent[id(_memory_owner(found))] = found
         return found
 
     def give_back(self, done: Iterable[SparseChange | None], live: Iterable[SparseChange]) -> None:
@@ -130,7 +130,7 @@ class ArrayPool:
         for sparse in done:
             if sparse is None:
                 continue
-            key = id(memory_owner(sparse.values))
+            key = id(_memory_owner(sparse.values))
             lent = self._lent.get(key)
             if lent is not None and not any(np.may_share_memory(lent, x.values) for x in live):
                 self._free.setdefault(lent.shape, []).append(self._lent.pop(key))
@@ -142,7 +142,7 @@ class ArrayPool:
         self._lent.clear()
 
 
-def memory_owner(values: np.ndarray) -> np.ndarray:
+def _memory_owner(values: np.ndarray) -> np.ndarray:
     """Return the array that owns the memory of a view."""
     while isinstance(values.base, np.ndarray):
         values = values.base
@@ -161,23 +161,23 @@ def propagate(
         y: the unchanged output, or a tuple of outputs.
         memory: provides arrays for large results.
     """
-    if not primitive.multiple and is_in_table(primitive):
+    if not primitive.multiple and _is_in_table(primitive):
         rule = RULES.get(primitive.name)
         if primitive.kind == "elementwise":
-            rule = propagate_elementwise
+            rule = _propagate_elementwise
         base = np.asarray(y)
         sparse = rule(primitive, xs, params, base, memory) if rule is not None else None
         if sparse is not None:
             return sparse
-    return propagate_whole(primitive, xs, params, y)
+    return _propagate_whole(primitive, xs, params, y)
 
 
-def is_in_table(primitive: Any) -> bool:
+def _is_in_table(primitive: Any) -> bool:
     """Is a primitive one of the library, whose declarations are tested?"""
     return PRIMITIVES.get(primitive.name) is primitive
 
 
-def propagate_whole(primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: Any) -> Any:
+def _propagate_whole(primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: Any) -> Any:
     """Apply an operation to whole values, as `vmap` does.
 
     A primitive of the user is called for each move. Its batch rule is not tested, and a check must
@@ -186,28 +186,28 @@ def propagate_whole(primitive: Any, xs: Sequence[Operand], params: dict[str, Any
     mapped = [isinstance(x, SparseChange) for x in xs]
     size = next(len(x.values) for x in xs if isinstance(x, SparseChange))
     plain = [x.whole() if isinstance(x, SparseChange) else x for x in xs]
-    rule = rule_of(primitive) if is_in_table(primitive) else one_by_one
+    rule = rule_of(primitive) if _is_in_table(primitive) else one_by_one
     results = rule(primitive, size, plain, mapped, params)
     if not primitive.multiple:
-        return dense_change(results, np.asarray(y))
-    return tuple(dense_change(r, np.asarray(part)) for r, part in zip(results, y, strict=True))
+        return _dense_change(results, np.asarray(y))
+    return tuple(_dense_change(r, np.asarray(part)) for r, part in zip(results, y, strict=True))
 
 
-def dense_change(values: Any, base: np.ndarray) -> SparseChange:
+def _dense_change(values: Any, base: np.ndarray) -> SparseChange:
     """Return a dense change."""
     return SparseChange(np.asarray(values), (None,) * base.ndim, base)
 
 
-def propagate_elementwise(
+def _propagate_elementwise(
     primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: ArrayPool
 ) -> SparseChange:
     """Apply an operation to the changed part only; other operands are gathered there."""
     changes = [x for x in xs if isinstance(x, SparseChange)]
-    at = tuple(common_index(changes, y.shape, axis) for axis in range(y.ndim))
+    at = tuple(_common_index(changes, y.shape, axis) for axis in range(y.ndim))
     taken = []
     for x in xs:
         if isinstance(x, SparseChange):
-            taken.append(align_axes(x, at, y.ndim))
+            taken.append(_align_axes(x, at, y.ndim))
         elif np.ndim(x):
             own = at[y.ndim - np.ndim(x) :]
             kept = tuple(
@@ -222,11 +222,11 @@ def propagate_elementwise(
             taken.append(x)
     if primitive.ufunc is None or params or y.dtype != np.float64:
         return SparseChange(np.asarray(primitive(*taken, **params)), at, y)
-    out = memory.take((len(changes[0].values), *restricted_lengths(y.shape, at)))
+    out = memory.take((len(changes[0].values), *_restricted_lengths(y.shape, at)))
     return SparseChange(primitive.ufunc(*taken, out=out), at, y)
 
 
-def common_index(changes: Sequence[SparseChange], shape: tuple[int, ...], axis: int) -> Any:
+def _common_index(changes: Sequence[SparseChange], shape: tuple[int, ...], axis: int) -> Any:
     """Return the index that restricts an output axis; None if the operands differ."""
     found = None
     for sparse in changes:
@@ -240,22 +240,22 @@ def common_index(changes: Sequence[SparseChange], shape: tuple[int, ...], axis: 
     return found
 
 
-def align_axes(sparse: SparseChange, at: At, ndim: int) -> np.ndarray:
+def _align_axes(sparse: SparseChange, at: At, ndim: int) -> np.ndarray:
     """Return a change's values with the axes of the output, restricted only where it is."""
     extra = ndim - len(sparse.at)
     for axis, index in enumerate(sparse.at):
         if index is not None and at[axis + extra] is None:
-            sparse = sparse.fill_axis(axis)
+            sparse = sparse._fill_axis(axis)
     values = sparse.values
     return values.reshape(len(values), *(1,) * extra, *values.shape[1:]) if extra else values
 
 
-def propagate_product(
+def _propagate_product(
     primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: ArrayPool
 ) -> SparseChange | None:
     """Multiply matrices, one of which changes: the product is linear in it."""
     a, b = xs
-    matrices = np.ndim(unmoved_value(a)) == np.ndim(unmoved_value(b)) == 2
+    matrices = np.ndim(_unmoved_value(a)) == np.ndim(_unmoved_value(b)) == 2
     if (
         not matrices
         or y.dtype != np.float64
@@ -264,12 +264,12 @@ def propagate_product(
         return None
     if isinstance(b, SparseChange):  # the transposed product
         rows = SparseChange(b.values.swapaxes(-1, -2), b.at[::-1], b.base.T)
-        found = multiply_moved(rows, np.asarray(a).T, y.T, memory)
+        found = _multiply_moved(rows, np.asarray(a).T, y.T, memory)
         return SparseChange(found.values.swapaxes(-1, -2), found.at[::-1], y)
-    return multiply_moved(a, np.asarray(b), y, memory)
+    return _multiply_moved(a, np.asarray(b), y, memory)
 
 
-def multiply_moved(
+def _multiply_moved(
     a: SparseChange, b: np.ndarray, y: np.ndarray, memory: ArrayPool
 ) -> SparseChange:
     """Return a @ b if a changes in some rows, some columns or everywhere."""
@@ -284,12 +284,12 @@ def multiply_moved(
     return SparseChange(found, at, y)
 
 
-def unmoved_value(x: Operand) -> Any:
+def _unmoved_value(x: Operand) -> Any:
     """Return the unchanged value."""
     return x.base if isinstance(x, SparseChange) else x
 
 
-def propagate_sum(
+def _propagate_sum(
     primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: ArrayPool
 ) -> SparseChange | None:
     """Sum over axes: over a restricted axis, the difference is added to the sum."""
@@ -307,7 +307,7 @@ def propagate_sum(
     return SparseChange(gather_base(y, at) + change, at, y)
 
 
-def propagate_transpose(
+def _propagate_transpose(
     primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: ArrayPool
 ) -> SparseChange | None:
     """Permute the axes."""
@@ -318,8 +318,8 @@ def propagate_transpose(
 
 
 RULES: dict[str, Move] = {
-    "matmul": propagate_product,
-    "sum": propagate_sum,
-    "transpose": propagate_transpose,
+    "matmul": _propagate_product,
+    "sum": _propagate_sum,
+    "transpose": _propagate_transpose,
 }
 """Operations that keep changes sparse, by primitive name; elementwise ones do so too."""

@@ -112,7 +112,7 @@ def refuse_ties(probe: Probe, findings: Sequence[Findings], tolerances: Toleranc
     for group in ties.groups(places):
         if any(findings[i].verdict[flat] == CODES[Verdict.WRONG] for i, flat in group):
             continue  # already known to be wrong
-        found = find_mismatch(probe, findings, tolerances, group, ties)
+        found = _find_mismatch(probe, findings, tolerances, group, ties)
         if found is None:
             continue
         for position, flat in group:
@@ -133,7 +133,7 @@ def at_kinks(findings: Findings) -> np.ndarray:
     return found
 
 
-def find_mismatch(
+def _find_mismatch(
     probe: Probe,
     findings: Sequence[Findings],
     tolerances: Tolerances,
@@ -146,7 +146,7 @@ def find_mismatch(
     slope that no entry has.
     """
     values = np.array([findings[i].given[flat] for i, flat in group])
-    for lengths, smooth in tied_directions(group, ties):
+    for lengths, smooth in _tied_directions(group, ties):
         size = float(np.sum(np.abs(values) * np.abs(lengths)))
         allowed = tolerances.absolute * float(np.sum(np.abs(lengths))) + max(
             tolerances.relative, MARGIN
@@ -156,12 +156,12 @@ def find_mismatch(
         expected = float(values @ lengths)
         found = SlopeRefinement(probe, line, expected, judge)
         wrong = found.verdict is Verdict.WRONG and (found.estimate.sides is None or not smooth)
-        if wrong and not adds_up_nearby(probe, line, expected, distance_from(found, expected)):
+        if wrong and not adds_up_nearby(probe, line, expected, _distance_from(found, expected)):
             return found
     return None
 
 
-def distance_from(found: SlopeRefinement, expected: float) -> float:
+def _distance_from(found: SlopeRefinement, expected: float) -> float:
     """Return the distance of a slope, or of the one-sided slopes, from the expected one."""
     e = found.estimate
     slopes = (e.value,) if e.sides is None else e.sides
@@ -190,7 +190,7 @@ def adds_up_nearby(probe: Probe, line: TogetherLine, expected: float, apart: flo
     return False
 
 
-def tied_directions(group: Sequence[EntryPlace], ties: Ties) -> Iterator[tuple[np.ndarray, bool]]:
+def _tied_directions(group: Sequence[EntryPlace], ties: Ties) -> Iterator[tuple[np.ndarray, bool]]:
     """Yield directions in which tied entries stay tied; True if only a smooth slope counts.
 
     Each entry moves so that the compared values move equally: 2a and b in max(2a, b), or −a against
@@ -213,7 +213,7 @@ def tied_directions(group: Sequence[EntryPlace], ties: Ties) -> Iterator[tuple[n
 def cause_of(probe: Probe, group: Sequence[EntryPlace], found: SlopeRefinement) -> Cause:
     """Describe values that do not add up."""
     names = probe.subject.inputs.names
-    entries = [f"{names[p]}{list(entry_index(probe, p, flat))}" for p, flat in group[:NAMED]]
+    entries = [f"{names[p]}{list(_entry_index(probe, p, flat))}" for p, flat in group[:NAMED]]
     listed = ", ".join(entries) + (" …" if len(group) > NAMED else "")
     e = found.estimate
     slope = f"{e.value:.6g}" if e.sides is None else f"{e.sides[0]:.6g} to {e.sides[1]:.6g}"
@@ -225,7 +225,7 @@ def cause_of(probe: Probe, group: Sequence[EntryPlace], found: SlopeRefinement) 
     return Cause(Kind.TIE, text, one)
 
 
-def entry_index(probe: Probe, position: int, flat: int) -> tuple[int, ...]:
+def _entry_index(probe: Probe, position: int, flat: int) -> tuple[int, ...]:
     """Return the index of an entry."""
     return tuple(map(int, np.unravel_index(flat, probe.point[position].shape)))
 
@@ -244,7 +244,7 @@ class Ties:
         line = TogetherLine(self.probe, places, np.array(sizes) * np.array(signs))
         return self.probe.weighted_change(line.at(self.step)[0], self.probe.base)
 
-    def change_alone(self, place: EntryPlace, sign: float) -> float:
+    def _change_alone(self, place: EntryPlace, sign: float) -> float:
         """Return the change of φ when one entry moves."""
         key = place, sign
         if key not in self._alone:
@@ -253,12 +253,15 @@ class Ties:
 
     def slope(self, place: EntryPlace) -> float:
         """Return the sum of the one-sided slopes of an entry."""
-        return (self.change_alone(place, 1.0) - self.change_alone(place, -1.0)) / self.reach(place)
+        return (self._change_alone(place, 1.0) - self._change_alone(place, -1.0)) / self.reach(
+            place
+        )
 
     def kink(self, place: EntryPlace) -> float:
         """Return the difference of the one-sided slopes of an entry."""
         return (
-            abs(self.change_alone(place, 1.0) + self.change_alone(place, -1.0)) / self.reach(place)
+            abs(self._change_alone(place, 1.0) + self._change_alone(place, -1.0))
+            / self.reach(place)
             or 1.0
         )
 
@@ -266,7 +269,7 @@ class Ties:
         """Return the move of an entry."""
         return self.step * max(1.0, abs(float(self.probe.point[place.position].flat[place.flat])))
 
-    def shares_kink(self, one: EntryPlace, others: Sequence[EntryPlace]) -> bool:
+    def _shares_kink(self, one: EntryPlace, others: Sequence[EntryPlace]) -> bool:
         """Does an entry share a kink with any of the others?
 
         The others move so that a maximum of them stays tied; the entry moves with them and against
@@ -278,7 +281,7 @@ class Ties:
             rest = self.change(others, signs)
             for own in (1.0, -1.0):
                 mixed = (
-                    self.change([one, *others], [own, *signs]) - self.change_alone(one, own) - rest
+                    self.change([one, *others], [own, *signs]) - self._change_alone(one, own) - rest
                 )
                 if abs(mixed) > APART * self.kink(one) * self.reach(one):
                     return True
@@ -286,13 +289,13 @@ class Ties:
 
     def groups(self, places: Sequence[EntryPlace]) -> list[list[EntryPlace]]:
         """Return groups of two or more entries that belong together."""
-        tied = [p for p in places if self.shares_kink(p, [q for q in places if q != p])]
+        tied = [p for p in places if self._shares_kink(p, [q for q in places if q != p])]
         if len(tied) > PAIRED:
             return [tied]
-        return connected_groups(tied, lambda p, q: self.shares_kink(p, [q]))
+        return _connected_groups(tied, lambda p, q: self._shares_kink(p, [q]))
 
 
-def connected_groups(
+def _connected_groups(
     places: Sequence[EntryPlace], linked: Callable[[EntryPlace, EntryPlace], bool]
 ) -> list[list[EntryPlace]]:
     """Return the connected components with two or more members."""

@@ -75,7 +75,7 @@ class Judge:
         floor = self.rounding if abs(numeric) <= max(2 * error, self.rounding) else 0.0
         return self.tolerances.allowed_difference(given, numeric) + floor + self.unseen
 
-    def is_fine(self, error: float, given: float, numeric: float, lenient: float) -> bool:
+    def _is_fine(self, error: float, given: float, numeric: float, lenient: float) -> bool:
         """Is an error bar narrow enough to confirm an entry?"""
         size = max(abs(given), abs(numeric))
         share = max(RESOLUTION, self.tolerances.relative) * size
@@ -85,7 +85,7 @@ class Judge:
     def verdict(self, given: float, e: Estimate, lenient: float = 0.0) -> Verdict:
         """Judge one entry; an error bar up to `lenient` is accepted too."""
         if not np.isfinite(given):
-            return self.judge_infinite(given, e)
+            return self._judge_infinite(given, e)
         if e.sides is not None:
             low, high = e.sides
             allowed = self.allowed_difference(given, max(abs(low), abs(high)))
@@ -96,10 +96,10 @@ class Judge:
         if difference > allowed + 2 * e.error:
             return Verdict.WRONG
         close = difference <= allowed + e.error
-        fine = self.is_fine(e.error, given, e.value, lenient)
+        fine = self._is_fine(e.error, given, e.value, lenient)
         return Verdict.RIGHT if close and fine else Verdict.UNRESOLVED
 
-    def judge_infinite(self, given: float, e: Estimate) -> Verdict:
+    def _judge_infinite(self, given: float, e: Estimate) -> Verdict:
         """Judge an entry that is infinite or NaN."""
         if e.vertical and given == e.vertical * np.inf:
             return Verdict.RIGHT

@@ -69,7 +69,7 @@ white-space:nowrap}.amg th{color:var(--soft);font-weight:400;border-bottom:1px s
 """
 
 
-def style_sheet() -> str:
+def _style_sheet() -> str:
     """Write the style sheet of a card. It is always the same, so many cards can share a page."""
     filled = "".join(
         f".amg-{kind}{{fill:var(--{kind})}}"
@@ -89,8 +89,8 @@ def style_sheet() -> str:
 
 def html(report: Report) -> str:
     """Write a report as an HTML card."""
-    body = [heading_html(report), reasons_html(report), maps_html(report), table_html(report)]
-    return f'<div class="amg">{style_sheet()}{show_text("".join(body))}</div>'
+    body = [_heading_html(report), _reasons_html(report), _maps_html(report), _table_html(report)]
+    return f'<div class="amg">{_style_sheet()}{show_text("".join(body))}</div>'
 
 
 def page(report: Report) -> str:
@@ -111,7 +111,7 @@ STATES: Final = {
 """The words for each state, and its CSS class."""
 
 
-def heading_html(report: Report) -> str:
+def _heading_html(report: Report) -> str:
     """Write the function, the verdict and the counts."""
     state, name = STATES[report.state]
     order = "" if report.order == 1 else f", order {report.order}"
@@ -130,7 +130,7 @@ def heading_html(report: Report) -> str:
     )
 
 
-def reasons_html(report: Report) -> str:
+def _reasons_html(report: Report) -> str:
     """Write problems and causes, the faulty operation, and the coverage."""
     rows = "".join(
         f'<li><span class="amg-kind">{escape(str(cause.kind))}</span>{escape(cause.text)}</li>'
@@ -147,7 +147,7 @@ def reasons_html(report: Report) -> str:
 # ── maps ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def maps_html(report: Report) -> str:
+def _maps_html(report: Report) -> str:
     """Draw the maps of the inputs; if there are many, those with failures first."""
     if not any(part.given.size for part in report.parts):
         return ""
@@ -158,61 +158,61 @@ def maps_html(report: Report) -> str:
     figures, kinds = [], set()
     for part in shown:
         found, left = maps(part, tolerances)
-        figures += [figure_html(part, picture) for picture in found]
+        figures += [_figure_html(part, picture) for picture in found]
         kinds |= {int(code) for code in np.unique(part.verdict)}
         if not found:
-            words = f"{caption_html(part.name, part.shape)}, empty"
+            words = f"{_caption_html(part.name, part.shape)}, empty"
             figures.append(f"<figure><figcaption>{words}</figcaption></figure>")
         if left:
             figures.append(f'<figure class="amg-soft">and {left} more slices of '
-                           f"{caption_html(part.name, part.shape)}</figure>")  # fmt: skip
+                           f"{_caption_html(part.name, part.shape)}</figure>")  # fmt: skip
     if len(report.parts) > len(shown):
         count = len(report.parts) - len(shown)
         figures.append(f'<figure class="amg-soft">and {count} more inputs</figure>')
-    return f'<div class="amg-maps">{"".join(figures)}</div>{legend_html(kinds)}'
+    return f'<div class="amg-maps">{"".join(figures)}</div>{_legend_html(kinds)}'
 
 
-def caption_html(name: str, shape: tuple[int, ...]) -> str:
+def _caption_html(name: str, shape: tuple[int, ...]) -> str:
     """Write the name and shape of an input, or of a slice of it."""
     size = " × ".join(map(str, shape)) or "a number"
     return f'<code>{escape(name)}</code> <span class="amg-soft">{size}</span>'
 
 
-def figure_html(part: Part, picture: Map) -> str:
+def _figure_html(part: Part, picture: Map) -> str:
     """Write one map under its name."""
     blocks = ""
     if picture.block != (1, 1):
         rows, columns = picture.block
         size = f"{rows} × {columns}" if rows > 1 and columns > 1 else f"{rows * columns}"
         blocks = f' <span class="amg-soft">· a cell is the worst of {size} entries</span>'
-    head = f"{caption_html(picture.title, part.shape[-2:])}{blocks}"
+    head = f"{_caption_html(picture.title, part.shape[-2:])}{blocks}"
     return f"<figure><figcaption>{head}</figcaption>{map_svg(picture)}</figure>"
 
 
-def legend_html(codes: set[int]) -> str:
+def _legend_html(codes: set[int]) -> str:
     """Explain the colours and marks on the maps."""
     names = list(Verdict)
     present = {names[code] for code in codes if code >= 0}
     rows = []
     if Verdict.RIGHT in present:
-        rows.append(f"{swatches_svg('right')} right: ≤ 10⁻⁴, ≤ 10⁻², ≤ 1 × tolerance")
+        rows.append(f"{_swatches_svg('right')} right: ≤ 10⁻⁴, ≤ 10⁻², ≤ 1 × tolerance")
     if Verdict.WRONG in present:
-        rows.append(f"{swatches_svg('wrong')} wrong: ≤ 10², ≤ 10⁴, > 10⁴ × tolerance")
+        rows.append(f"{_swatches_svg('wrong')} wrong: ≤ 10², ≤ 10⁴, > 10⁴ × tolerance")
     for verdict, kind in ((Verdict.KINK, "kink"), (Verdict.UNRESOLVED, "open")):
         if verdict in present:
-            rows.append(f"{swatch_svg(kind)} {verdict}")
+            rows.append(f"{_swatch_svg(kind)} {verdict}")
     if -1 in codes:
-        rows.append(f"{swatch_svg('none')} not checked alone")
+        rows.append(f"{_swatch_svg('none')} not checked alone")
     spans = "".join(f"<span>{row}</span>" for row in rows)
     return f'<div class="amg-legend amg-soft">{spans}</div>'
 
 
-def swatches_svg(kind: str) -> str:
+def _swatches_svg(kind: str) -> str:
     """Draw the three shades of a verdict."""
-    return "".join(swatch_svg(f"{kind}{i}") for i in range(3))
+    return "".join(_swatch_svg(f"{kind}{i}") for i in range(3))
 
 
-def swatch_svg(kind: str) -> str:
+def _swatch_svg(kind: str) -> str:
     """Draw a cell of the legend."""
     stroke = mark_path(kind.rstrip("0123456789"), 0, 0, 14)
     return (
@@ -226,7 +226,7 @@ def swatch_svg(kind: str) -> str:
 # ── the worst entries ─────────────────────────────────────────────────────────────────────────
 
 
-def table_html(report: Report) -> str:
+def _table_html(report: Report) -> str:
     """Write the worst entries, and how many more there are."""
     remarkable = tuple(v for v in Verdict if v is not Verdict.RIGHT)
     shown = report.first(ROWS, remarkable) or report.first(1)
@@ -244,11 +244,11 @@ def table_html(report: Report) -> str:
     if report.weighted:
         notes.append(f"values are weighted by a random cotangent of the result, seed {report.seed}")
     end = f'<div class="amg-soft">{"; ".join(notes)}</div>' if notes else ""
-    body = "".join(f"<tr>{''.join(cells_of(row, 'td'))}</tr>" for row in rows)
-    return f"<table><tr>{''.join(cells_of(head, 'th'))}</tr>{body}</table>{end}"
+    body = "".join(f"<tr>{''.join(_cells_of(row, 'td'))}</tr>" for row in rows)
+    return f"<table><tr>{''.join(_cells_of(head, 'th'))}</tr>{body}</table>{end}"
 
 
-def cells_of(row: list[str], tag: str) -> Iterator[str]:
+def _cells_of(row: list[str], tag: str) -> Iterator[str]:
     """Write the cells of a row: words left-aligned, numbers right-aligned."""
     for i, text in enumerate(row):
         words = ' class="amg-text"' if i in (0, 1, 6) else ""

@@ -63,7 +63,7 @@ class Map:
     words: tuple[str, ...] = ()
 
 
-def powers(part: Part, tolerances: Tolerances) -> np.ndarray:
+def _powers(part: Part, tolerances: Tolerances) -> np.ndarray:
     """Return log10 of the difference in units of the tolerance, from −12 to 12; NaN gives 12."""
     with np.errstate(all="ignore"):
         size = np.maximum(np.abs(part.given), np.abs(part.numeric))
@@ -74,13 +74,13 @@ def powers(part: Part, tolerances: Tolerances) -> np.ndarray:
     return np.where(same, -12.0, np.nan_to_num(np.clip(found, -12, 12), nan=12.0))
 
 
-def scores(part: Part, tolerances: Tolerances) -> np.ndarray:
+def _scores(part: Part, tolerances: Tolerances) -> np.ndarray:
     """Return the score of every entry."""
     ranks = np.zeros(part.given.shape)
     for verdict, severity in SEVERITY.items():
         ranks[part.verdict == CODES[verdict]] = severity
     # A verdict may depend on the error bar, so wrong and right entries keep to their side.
-    power = powers(part, tolerances)
+    power = _powers(part, tolerances)
     wrong, right = ranks == SEVERITY[Verdict.WRONG], ranks == SEVERITY[Verdict.RIGHT]
     power = np.where(wrong, np.maximum(power, 0.0), np.where(right, np.minimum(power, 0.0), power))
     return np.where(ranks == 0, 0.0, ranks * SPAN + power)
@@ -90,8 +90,8 @@ def maps(part: Part, tolerances: Tolerances) -> tuple[list[Map], int]:
     """Return the maps of one input, and the number of slices left out."""
     if not part.given.size:
         return [], 0
-    values = scores(part, tolerances)
-    words = cell_words(part) if values.size <= TITLED else np.full(values.shape, "")
+    values = _scores(part, tolerances)
+    words = _cell_words(part) if values.size <= TITLED else np.full(values.shape, "")
     if part.complex:
         values, words = np.moveaxis(values, -1, 0), np.moveaxis(words, -1, 0)
     plane = max(len(part.shape) - 2, 0) + part.complex
@@ -102,12 +102,12 @@ def maps(part: Part, tolerances: Tolerances) -> tuple[list[Map], int]:
     found = []
     for i in np.sort(worst):
         index = np.unravel_index(int(i), outer) if outer else ()
-        title = slice_title(part, tuple(int(k) for k in index))
-        found.append(make_map(title, values[i], words[i]))
+        title = _slice_title(part, tuple(int(k) for k in index))
+        found.append(_make_map(title, values[i], words[i]))
     return found, len(values) - len(found)
 
 
-def slice_title(part: Part, index: tuple[int, ...]) -> str:
+def _slice_title(part: Part, index: tuple[int, ...]) -> str:
     """Write which slice of an input a map shows."""
     name, outer = part.name, list(map(str, index))
     if part.complex:
@@ -119,7 +119,7 @@ def slice_title(part: Part, index: tuple[int, ...]) -> str:
     return f"{base}[{', '.join([*outer, ':', ':'])}]{suffix}"
 
 
-def make_map(title: str, values: np.ndarray, words: np.ndarray) -> Map:
+def _make_map(title: str, values: np.ndarray, words: np.ndarray) -> Map:
     """Make one map from a matrix of scores; a large one is divided into blocks."""
     rows, columns = values.shape
     block = (-(-rows // CELLS), -(-columns // CELLS))
@@ -131,7 +131,7 @@ def make_map(title: str, values: np.ndarray, words: np.ndarray) -> Map:
     return Map(title, coarse, block, (rows, columns))
 
 
-def cell_words(part: Part) -> np.ndarray:
+def _cell_words(part: Part) -> np.ndarray:
     """Write the text under the pointer for every entry."""
     names = list(Verdict)
     found = np.empty(part.given.shape, dtype=object)
@@ -151,7 +151,7 @@ def cell_words(part: Part) -> np.ndarray:
 # ── SVG ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def cell_class(score: float) -> str:
+def _cell_class(score: float) -> str:
     """Return the CSS class of a cell: its verdict, and how far it is from the tolerance."""
     severity = int((score + SPAN / 2) // SPAN)
     if severity == 0:
@@ -164,7 +164,7 @@ def cell_class(score: float) -> str:
     return "kink" if severity == SEVERITY[Verdict.KINK] else "open"
 
 
-def cell_side(rows: int, columns: int) -> float:
+def _cell_side(rows: int, columns: int) -> float:
     """Return the side of a cell, in pixels, for a number of rows and columns."""
     return float(min(LARGEST, np.floor(2 * min(WIDTH / columns, HEIGHT / rows)) / 2))
 
@@ -172,24 +172,24 @@ def cell_side(rows: int, columns: int) -> float:
 def map_svg(picture: Map) -> str:
     """Draw a map."""
     rows, columns = picture.scores.shape
-    side = cell_side(rows, columns)
+    side = _cell_side(rows, columns)
     width, height = columns * side, rows * side
     label = f"errors of {picture.title}, {rows} × {columns} cells"
     return (
         f'<svg class="amg-map" width="{width + 2:g}" height="{height + 2:g}" '
         f'viewBox="-1 -1 {width + 2:g} {height + 2:g}" role="img" aria-label="{escape(label)}">'
-        + "".join(cell_paths(picture, side))
+        + "".join(_cell_paths(picture, side))
         + f'<rect class="amg-frame" width="{width:g}" height="{height:g}"/></svg>'
     )
 
 
-def cell_paths(picture: Map, side: float) -> Iterator[str]:
+def _cell_paths(picture: Map, side: float) -> Iterator[str]:
     """Draw the cells, then the marks; all of one kind share a path."""
     squares: dict[str, list[str]] = {}
     marks: dict[str, list[str]] = {}
     gap = 0.5 if side > 6 else 0.0
     for (i, j), score in np.ndenumerate(picture.scores):
-        kind = cell_class(float(score))
+        kind = _cell_class(float(score))
         x, y, s = j * side + gap, i * side + gap, side - 2 * gap
         squares.setdefault(kind, []).append(f"M{x:g} {y:g}h{s:g}v{s:g}h-{s:g}z")
         stroke = mark_path(kind.rstrip("0123456789"), j * side, i * side, side)

@@ -174,7 +174,7 @@ class Report:
         count = sum(map(self.count, remarkable))
         shown = self.first(SHOWN, remarkable) or self.first(1)
         if shown:
-            yield from align_table([HEAD, *(entry.row() for entry in shown)])
+            yield from _align_table([HEAD, *(entry.row() for entry in shown)])
         if count > len(shown):
             yield f"  and {count - len(shown)} more"
         if shown and self.weighted:
@@ -191,7 +191,7 @@ class Report:
         return ", ".join(parts)
 
 
-def align_table(rows: list[tuple[str, ...]]) -> Iterator[str]:
+def _align_table(rows: list[tuple[str, ...]]) -> Iterator[str]:
     """Align the cells of rows in columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

@@ -47,7 +47,7 @@ def simplify_algebra(program: Program) -> Program:
     makers = facts.makers
     for old in program.instructions:
         step = with_stand_ins(old, stand_ins) if stand_ins else old
-        found = rewrite_instruction(step, facts, repetitions)
+        found = _rewrite_instruction(step, facts, repetitions)
         if isinstance(found, Value):
             stand_ins[step.results[0]] = found
             continue
@@ -64,7 +64,7 @@ def simplify_algebra(program: Program) -> Program:
     return program.substitute(kept, stand_ins).with_instructions(kept, constants=constants)
 
 
-def rewrite_instruction(
+def _rewrite_instruction(
     step: Instruction, facts: Facts, repetitions: Repetitions
 ) -> Value | Instruction | list[Instruction]:
     """Return what an instruction may be replaced by, itself if nothing is simpler."""
@@ -79,7 +79,7 @@ def rewrite_instruction(
 
 
 # ── rules ─────────────────────────────────────────────────────────────────────────────────────────
-def simplify_product(step: Instruction, facts: Facts) -> Rewriting:
+def _simplify_product(step: Instruction, facts: Facts) -> Rewriting:
     """x·1 is x."""
     a, b = step.operands
     one, other = facts.number(a), facts.number(b)
@@ -89,7 +89,7 @@ def simplify_product(step: Instruction, facts: Facts) -> Rewriting:
     return found if found is not None or one != 1 else stand_in_for(b, step)
 
 
-def simplify_quotient(step: Instruction, facts: Facts) -> Rewriting:
+def _simplify_quotient(step: Instruction, facts: Facts) -> Rewriting:
     """x / 1 is x."""
     x, divisor = step.operands
     if facts.number(divisor) == 1 and step.results[0].dtype.kind != "c":
@@ -97,7 +97,7 @@ def simplify_quotient(step: Instruction, facts: Facts) -> Rewriting:
     return None
 
 
-def simplify_sum(step: Instruction, facts: Facts) -> Rewriting:
+def _simplify_sum(step: Instruction, facts: Facts) -> Rewriting:
     """x + (−0.0) is x; x + 0 is x where x is never −0.0."""
     a, b = step.operands
     for x, other in ((a, b), (b, a)):
@@ -109,7 +109,7 @@ def simplify_sum(step: Instruction, facts: Facts) -> Rewriting:
     return None
 
 
-def simplify_difference(step: Instruction, facts: Facts) -> Rewriting:
+def _simplify_difference(step: Instruction, facts: Facts) -> Rewriting:
     """x − 0.0 is x, and x − (−y) is x + y."""
     x, other = step.operands
     if step.results[0].dtype.kind == "c":
@@ -120,13 +120,13 @@ def simplify_difference(step: Instruction, facts: Facts) -> Rewriting:
     return replace_operation(step, "add", (x, negated.operands[0])) if negated else None
 
 
-def simplify_negation(step: Instruction, facts: Facts) -> Rewriting:
+def _simplify_negation(step: Instruction, facts: Facts) -> Rewriting:
     """−(−x) is x."""
     inner = facts.maker(step.operands[0], NEGATIVE)
     return stand_in_for(inner.operands[0], step) if inner else None
 
 
-def simplify_power(step: Instruction, facts: Facts) -> Rewriting:
+def _simplify_power(step: Instruction, facts: Facts) -> Rewriting:
     """x¹ is x; x² is `square`, for scalars x·x; √ and 1/x of arrays are what NumPy computes.
 
     Of scalars, x·x is the product correctly rounded, and x² may be one unit in the last place off.
@@ -149,16 +149,16 @@ def simplify_power(step: Instruction, facts: Facts) -> Rewriting:
     return replace_operation(step, name, (x,)) if name and y.shape else None
 
 
-def simplify_where(step: Instruction, facts: Facts) -> Rewriting:
+def _simplify_where(step: Instruction, facts: Facts) -> Rewriting:
     """Where(c, x, y) is one of them if c is the same everywhere, or if they are the same."""
     condition, a, b = step.operands
-    if a is b or is_never_true(condition, facts):
+    if a is b or _is_never_true(condition, facts):
         return stand_in_for(b, step)
     holds = facts.number(condition)
     return None if holds is None else stand_in_for(a if holds else b, step)
 
 
-def is_never_true(condition: Operand, facts: Facts) -> bool:
+def _is_never_true(condition: Operand, facts: Facts) -> bool:
     """Tell whether a condition is `(g == 0) & ~isfinite(x)` for an x that is finite where g is 0.
 
     The backward pass of `where` makes such conditions. They never hold if x is g itself, or −g.
@@ -172,10 +172,10 @@ def is_never_true(condition: Operand, facts: Facts) -> bool:
     if equal is None or not finite:
         return False
     g, zero = equal.operands
-    return facts.number(zero) == 0 and is_zero_with(finite.operands[0], g, facts)
+    return facts.number(zero) == 0 and _is_zero_with(finite.operands[0], g, facts)
 
 
-def is_zero_with(x: Operand, g: Operand, facts: Facts) -> bool:
+def _is_zero_with(x: Operand, g: Operand, facts: Facts) -> bool:
     """Tell whether x is 0 wherever g is: g times finite numbers, of any sign."""
     for _ in range(DEPTH):
         if x is g:
@@ -183,7 +183,7 @@ def is_zero_with(x: Operand, g: Operand, facts: Facts) -> bool:
         step = facts.maker(x, *ZERO_KEEPING)
         if step is None:
             return False
-        factors = [is_safe_factor(y, step, facts) for y in step.operands]
+        factors = [_is_safe_factor(y, step, facts) for y in step.operands]
         if step.primitive is NEGATIVE or factors[-1]:
             x = step.operands[0]
         elif step.primitive is PRODUCT and factors[0]:
@@ -193,7 +193,7 @@ def is_zero_with(x: Operand, g: Operand, facts: Facts) -> bool:
     return False
 
 
-def is_safe_factor(x: Operand, step: Instruction, facts: Facts) -> bool:
+def _is_safe_factor(x: Operand, step: Instruction, facts: Facts) -> bool:
     """Tell whether an operand is a number for which 0·x and 0/x are 0."""
     number, dtype = facts.number(x), step.results[0].dtype
     if not isinstance(number, (int, float)) or dtype.kind != "f":
@@ -202,17 +202,17 @@ def is_safe_factor(x: Operand, step: Instruction, facts: Facts) -> bool:
     return float(limits.tiny) <= abs(number) <= float(limits.max)
 
 
-def simplify_and(step: Instruction, facts: Facts) -> Rewriting:
+def _simplify_and(step: Instruction, facts: Facts) -> Rewriting:
     """x ∧ True is x, x ∧ False is False; x ∧ x is x."""
-    return simplify_logical(step, facts, neutral=True)
+    return _simplify_logical(step, facts, neutral=True)
 
 
-def simplify_or(step: Instruction, facts: Facts) -> Rewriting:
+def _simplify_or(step: Instruction, facts: Facts) -> Rewriting:
     """x ∨ False is x, x ∨ True is True; x ∨ x is x."""
-    return simplify_logical(step, facts, neutral=False)
+    return _simplify_logical(step, facts, neutral=False)
 
 
-def simplify_logical(step: Instruction, facts: Facts, neutral: bool) -> Rewriting:
+def _simplify_logical(step: Instruction, facts: Facts, neutral: bool) -> Rewriting:
     """Pass over a neutral boolean, and stop at an absorbing one."""
     a, b = step.operands
     if not all(type(x) is Value and x.dtype.kind == "b" for x in (a, b)):
@@ -226,7 +226,7 @@ def simplify_logical(step: Instruction, facts: Facts, neutral: bool) -> Rewritin
     return None
 
 
-def simplify_conjugate(step: Instruction, facts: Facts) -> Rewriting:
+def _simplify_conjugate(step: Instruction, facts: Facts) -> Rewriting:
     """The operand, if it has no imaginary part."""
     return None if step.results[0].dtype.kind == "c" else operand_of_same_kind(step, facts)
 
@@ -243,19 +243,19 @@ ZERO_KEEPING: Final = (NEGATIVE, PRODUCT, PRIMITIVES["divide"])
 ARITHMETIC_RULES: Final[dict[Primitive, Rule]] = {
     PRIMITIVES[name]: rule
     for name, rule in dict[str, Any](
-        multiply=simplify_product,
-        divide=simplify_quotient,
-        add=simplify_sum,
-        subtract=simplify_difference,
-        negative=simplify_negation,
-        power=simplify_power,
-        where=simplify_where,
-        bitwise_and=simplify_and,
-        logical_and=simplify_and,
-        bitwise_or=simplify_or,
-        logical_or=simplify_or,
+        multiply=_simplify_product,
+        divide=_simplify_quotient,
+        add=_simplify_sum,
+        subtract=_simplify_difference,
+        negative=_simplify_negation,
+        power=_simplify_power,
+        where=_simplify_where,
+        bitwise_and=_simplify_and,
+        logical_and=_simplify_and,
+        bitwise_or=_simplify_or,
+        logical_or=_simplify_or,
         positive=operand_of_same_kind,
-        conjugate=simplify_conjugate,
+        conjugate=_simplify_conjugate,
         real=operand_of_same_kind,
     ).items()
 }

@@ -57,7 +57,7 @@ def eliminate_dead_code(program: Program) -> Program:
     for step in reversed(program.instructions):
         results = step.results
         wanted = results[0] in needed if len(results) == 1 else not needed.isdisjoint(results)
-        if wanted or has_effect(step.primitive) or may_raise(step):
+        if wanted or _has_effect(step.primitive) or _may_raise(step):
             kept.append(step)
             for x in step.operands:
                 if type(x) is Value:
@@ -79,7 +79,7 @@ def eliminate_common_subexpressions(program: Program) -> Program:
     Parameters are compared by value, numbers with their type and the sign of zero, constants by
     dtype, shape, memory order and bytes. Operations with effects and a user's own are left alone.
     """
-    stand_ins = find_equal_constants(program.constants)
+    stand_ins = _find_equal_constants(program.constants)
     pure: dict[Primitive, bool] = {}
     seen: dict[Hashable, tuple[Value, ...]] = {}
     kept: list[Instruction] = []
@@ -90,7 +90,7 @@ def eliminate_common_subexpressions(program: Program) -> Program:
         if primitive not in pure:
             pure[primitive] = is_pure(primitive)
         if pure[primitive]:
-            first = seen.setdefault(instruction_key(step), step.results)
+            first = seen.setdefault(_instruction_key(step), step.results)
             if first is not step.results:
                 stand_ins.update(zip(step.results, first, strict=True))
                 continue
@@ -101,22 +101,22 @@ def eliminate_common_subexpressions(program: Program) -> Program:
     return program.substitute(kept, stand_ins).with_instructions(kept, constants=constants)
 
 
-def instruction_key(step: Instruction) -> Hashable:
+def _instruction_key(step: Instruction) -> Hashable:
     """Return what instructions that compute the same have in common, and no others."""
     operands = step.operands
     if len(operands) == 2:
         a, b = operands
-        first = a if type(a) is Value else number_key(a)
-        second = b if type(b) is Value else number_key(b)
-        if step.primitive in COMMUTATIVE and is_swapped(a, b, step):
+        first = a if type(a) is Value else _number_key(a)
+        second = b if type(b) is Value else _number_key(b)
+        if step.primitive in COMMUTATIVE and _is_swapped(a, b, step):
             first, second = second, first
         key: tuple[Hashable, ...] = (step.primitive, first, second)
     else:
-        key = (step.primitive, *(x if type(x) is Value else number_key(x) for x in operands))
-    return (key, param_key(step.params)) if step.params else key
+        key = (step.primitive, *(x if type(x) is Value else _number_key(x) for x in operands))
+    return (key, _param_key(step.params)) if step.params else key
 
 
-def is_swapped(a: Operand, b: Operand, step: Instruction) -> bool:
+def _is_swapped(a: Operand, b: Operand, step: Instruction) -> bool:
     """Tell whether commuting operands change places in a key, where numbers come first.
 
     A complex product adds its parts in an order that depends on which operand is first.
@@ -126,35 +126,35 @@ def is_swapped(a: Operand, b: Operand, step: Instruction) -> bool:
     return type(b) is not Value or (type(a) is Value and id(a) > id(b))
 
 
-def number_key(number: Operand) -> Hashable:
+def _number_key(number: Operand) -> Hashable:
     """Return a number's type and text: 1, 1.0 and True differ, and so do 0.0 and −0.0."""
     return type(number), repr(number)
 
 
-def param_key(param: Any) -> Hashable:
+def _param_key(param: Any) -> Hashable:
     """Return a parameter as something that is equal and hashable where its value is equal."""
     kind = type(param)
     if kind is int or kind is str or param is None or isinstance(param, (Value, np.dtype)):
         return kind, param
     if kind is tuple or kind is list:
-        return kind, tuple(map(param_key, param))
+        return kind, tuple(map(_param_key, param))
     if kind is dict:
-        return kind, tuple((key, param_key(value)) for key, value in sorted(param.items()))
+        return kind, tuple((key, _param_key(value)) for key, value in sorted(param.items()))
     if kind is slice:
-        return kind, param_key((param.start, param.stop, param.step))
+        return kind, _param_key((param.start, param.stop, param.step))
     if isinstance(param, np.ndarray):
-        return kind, array_key(param)
+        return kind, _array_key(param)
     if isinstance(param, (bool, float, complex, np.generic)):
         return kind, repr(param)
     return kind, id(param)  # a function, say: the same object, held by its instruction
 
 
-def array_key(array: Any) -> Hashable:
+def _array_key(array: Any) -> Hashable:
     """Return dtype, shape, strides and elements; reductions add in the order of strides."""
     return array.dtype, array.shape, array.strides, blake2b(array.tobytes()).digest()
 
 
-def find_equal_constants(constants: dict[Value, Any]) -> dict[Value, Value]:
+def _find_equal_constants(constants: dict[Value, Any]) -> dict[Value, Value]:
     """Find for each constant that is held twice the first one like it.
 
     Elements are read only where shape and dtype agree: a data set may be large.
@@ -170,11 +170,11 @@ def find_equal_constants(constants: dict[Value, Any]) -> dict[Value, Value]:
         for value in group:
             array = constants[value]
             if isinstance(array, np.ndarray):
-                key = array_key(array)
+                key = _array_key(array)
             elif isinstance(array, np.generic):
                 key = array.tobytes()
             else:
-                key = number_key(array)
+                key = _number_key(array)
             first = seen.setdefault(key, value)
             if first is not value:
                 stand_ins[value] = first
@@ -185,11 +185,11 @@ def with_stand_ins(step: Instruction, stand_ins: Mapping[Value, Value]) -> Instr
     """Return the instruction with operands replaced, itself if there is nothing to replace."""
     for x in step.operands:
         if type(x) is Value and x in stand_ins:
-            return step.with_operands(tuple(stand_in(y, stand_ins) for y in step.operands))
+            return step.with_operands(tuple(_stand_in(y, stand_ins) for y in step.operands))
     return step
 
 
-def stand_in(x: Operand, stand_ins: Mapping[Value, Value]) -> Operand:
+def _stand_in(x: Operand, stand_ins: Mapping[Value, Value]) -> Operand:
     """Return what takes the place of an operand."""
     return stand_ins.get(x, x) if type(x) is Value else x
 
@@ -211,7 +211,7 @@ def fold_constants(program: Program) -> Program:
                     kept.append(step)
                     break
             else:
-                results = run_quietly(partial(compute_results, step, constants), all="ignore")
+                results = run_quietly(partial(_compute_results, step, constants), all="ignore")
                 if results is None:
                     kept.append(step)
                 else:
@@ -221,7 +221,7 @@ def fold_constants(program: Program) -> Program:
     return program.with_instructions(kept, constants=constants)
 
 
-def compute_results(step: Instruction, constants: dict[Value, Any]) -> tuple[Any, ...] | None:
+def _compute_results(step: Instruction, constants: dict[Value, Any]) -> tuple[Any, ...] | None:
     """Return the results of an instruction whose operands are all known, None to leave it."""
     if not is_pure(step.primitive):
         return None
@@ -245,12 +245,12 @@ def compute_results(step: Instruction, constants: dict[Value, Any]) -> tuple[Any
 
 
 # ── which operations are pure ─────────────────────────────────────────────────────────────────────
-def has_effect(primitive: Primitive) -> bool:
+def _has_effect(primitive: Primitive) -> bool:
     """Tell whether an operation changes more than its results, as a random draw does."""
     return getattr(primitive, "effect", False)
 
 
-def may_raise(step: Instruction) -> bool:
+def _may_raise(step: Instruction) -> bool:
     """Tell whether an operation raises for some values, as divisions of Python numbers.
 
     A backward pass computes with values for which the function did not raise.
@@ -267,4 +267,4 @@ def is_pure(primitive: Primitive) -> bool:
     A primitive of the user may print, count or draw. So only those of the table are trusted.
     """
     known = primitive is add_n or PRIMITIVES.get(primitive.name) is primitive
-    return known and not has_effect(primitive)
+    return known and not _has_effect(primitive)

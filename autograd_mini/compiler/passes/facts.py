@@ -29,7 +29,7 @@ class Facts:
         self.makers: dict[Value, Instruction] = {}
         self.uniform: dict[Value, Any] = {}
         for value, array in program.constants.items():
-            number = uniform_number(array)
+            number = _uniform_number(array)
             if number is not None:
                 self.uniform[value] = number
 
@@ -58,7 +58,7 @@ class Facts:
         return rule(step.operands, lambda y: self.never_minus_zero(y, depth - 1))
 
 
-def uniform_number(array: Any) -> Any:
+def _uniform_number(array: Any) -> Any:
     """Return the number that all elements are, bit for bit, or None. NaN counts as none."""
     if not isinstance(array, np.ndarray):
         number = array.item() if isinstance(array, np.generic) else array
@@ -68,12 +68,12 @@ def uniform_number(array: Any) -> Any:
     first = array.flat[0]
     if first != array.flat[-1] or not (array == first).all():
         return None
-    if first == 0 and array.dtype.kind in "fc" and is_mixed_zero(array):
+    if first == 0 and array.dtype.kind in "fc" and _is_mixed_zero(array):
         return None
     return first.item()
 
 
-def is_mixed_zero(zeros: Any) -> bool:
+def _is_mixed_zero(zeros: Any) -> bool:
     """Tell whether zeros differ in sign."""
     parts = (zeros.real, zeros.imag) if zeros.dtype.kind == "c" else (zeros,)
     signs = [np.signbit(part) for part in parts]

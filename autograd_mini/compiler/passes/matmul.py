@@ -41,7 +41,7 @@ def fuse_matmul(program: Program) -> Program:
             uses.replace(step, *found)
     for step in program.instructions:
         leaf = leaves.get(step.results[0]) if step.results else None
-        update = fuse_update(step, leaf, uses) if leaf is not None else None
+        update = _fuse_update(step, leaf, uses) if leaf is not None else None
         if update is not None:
             changed[step.results[0]] = [update]
     kept: list[Instruction] = []
@@ -50,10 +50,10 @@ def fuse_matmul(program: Program) -> Program:
     if changed:
         constants = program.constants | uses.constants
         program = eliminate_dead_code(program.with_instructions(kept, constants=constants))
-    return copy_small_arguments(program)
+    return _copy_small_arguments(program)
 
 
-def copy_small_arguments(program: Program) -> Program:
+def _copy_small_arguments(program: Program) -> Program:
     """Copy small arguments of products into static memory, so that BLAS calls are prepared."""
     shown: dict[Value, Value] = {x: x for x in program.inputs if len(x.shape) == 2}
     wanted: dict[Value, bool] = {}
@@ -82,7 +82,7 @@ def copy_small_arguments(program: Program) -> Program:
     return program.with_instructions([*copies, *steps])
 
 
-def fuse_bias(step: Instruction, uses: Uses) -> list[Instruction] | None:
+def _fuse_bias(step: Instruction, uses: Uses) -> list[Instruction] | None:
     """Compute x @ w + b in one instruction, where b is a row."""
     for first, bias in (step.operands, step.operands[::-1]):
         product = uses.only(first, "matmul")
@@ -90,12 +90,12 @@ def fuse_bias(step: Instruction, uses: Uses) -> list[Instruction] | None:
             continue
         x, w = product.operands
         matrices = type(x) is Value and type(w) is Value and len(x.shape) == len(w.shape) == 2
-        if matrices and len(bias.shape) == 1 and is_real_match(step, product.results[0], bias):
-            return [with_same_results(affine, (x, w, bias), step)]
+        if matrices and len(bias.shape) == 1 and _is_real_match(step, product.results[0], bias):
+            return [_with_same_results(affine, (x, w, bias), step)]
     return None
 
 
-def is_real_match(step: Instruction, *operands: Value) -> bool:
+def _is_real_match(step: Instruction, *operands: Value) -> bool:
     """Whether a result is real and not empty, with the dtype of all and the shape of the first."""
     y = step.results[0]
     return (
@@ -106,7 +106,7 @@ def is_real_match(step: Instruction, *operands: Value) -> bool:
     )
 
 
-def fuse_reduction(step: Instruction, uses: Uses) -> list[Instruction] | None:
+def _fuse_reduction(step: Instruction, uses: Uses) -> list[Instruction] | None:
     """Sum all elements of x·y or x², or the columns of a matrix, by BLAS."""
     (x,), axes = step.operands, step.params["axis"]
     y = step.results[0]
@@ -116,54 +116,54 @@ def fuse_reduction(step: Instruction, uses: Uses) -> list[Instruction] | None:
         product = uses.only(x, "square", "multiply")
         if product is not None:
             a, b = (product.operands * 2)[:2]
-            if has_shape_and_dtype_of(a, x) and has_shape_and_dtype_of(b, x):
+            if _has_shape_and_dtype_of(a, x) and _has_shape_and_dtype_of(b, x):
                 if step.operation_name == "sum":
-                    return [with_same_results(dot, (a, b), step)]
-                return mean_of_product(a, b, step)
+                    return [_with_same_results(dot, (a, b), step)]
+                return _mean_of_product(a, b, step)
     if len(axes) == len(x.shape) and not step.params["keepdims"] and x.size <= LONGEST:
-        return sum_by_ones(x, step, uses)
+        return _sum_by_ones(x, step, uses)
     if len(x.shape) != 2 or step.operation_name != "sum" or max(x.shape) > LONGEST:
         return None
     if axes == (0,) and not step.params["keepdims"]:
-        return [with_same_results(column_sums, (x,), step)]
+        return [_with_same_results(column_sums, (x,), step)]
     if axes == (1,):
-        return [with_same_results(row_sums, (x,), step, keepdims=step.params["keepdims"])]
+        return [_with_same_results(row_sums, (x,), step, keepdims=step.params["keepdims"])]
     return None
 
 
-def has_shape_and_dtype_of(x: Operand, other: Value) -> TypeGuard[Value]:
+def _has_shape_and_dtype_of(x: Operand, other: Value) -> TypeGuard[Value]:
     """Whether an operand is an array with the shape and dtype of another."""
     return type(x) is Value and x.shape == other.shape and x.dtype == other.dtype
 
 
-def mean_of_product(a: Value, b: Value, step: Instruction) -> list[Instruction]:
+def _mean_of_product(a: Value, b: Value, step: Instruction) -> list[Instruction]:
     """Return the mean of a·b."""
     total = Value((), a.dtype)
     products = Instruction(dot, (a, b), {}, (total,), step.scope, step.line)
-    return [products, with_same_results(PRIMITIVES["divide"], (total, a.size), step)]
+    return [products, _with_same_results(PRIMITIVES["divide"], (total, a.size), step)]
 
 
-def sum_by_ones(x: Value, step: Instruction, uses: Uses) -> list[Instruction]:
+def _sum_by_ones(x: Value, step: Instruction, uses: Uses) -> list[Instruction]:
     """Return the sum or mean of all elements, as a product with ones."""
     ones = Value(x.shape, x.dtype, "ones")
     uses.constants[ones] = np.ones(x.shape, x.dtype)
     if step.operation_name == "sum":
-        return [with_same_results(dot, (x, ones), step)]
-    return mean_of_product(x, ones, step)
+        return [_with_same_results(dot, (x, ones), step)]
+    return _mean_of_product(x, ones, step)
 
 
-def fuse_update(step: Instruction, leaf: Value, uses: Uses) -> Instruction | None:
+def _fuse_update(step: Instruction, leaf: Value, uses: Uses) -> Instruction | None:
     """Let BLAS write p − factor·(a @ b), or p + …, into p."""
     name = step.operation_name
     if name not in ("subtract", "add") or not leaf.shape or step.operands[0] is not leaf:
         return None
     scaled = uses.only(step.operands[1], "multiply")
-    if scaled is None or not is_real_match(step, leaf):
+    if scaled is None or not _is_real_match(step, leaf):
         return None
     for factor, x in (scaled.operands, scaled.operands[::-1]):
         product = uses.only(x, "matmul", "column_sums")
         scalar = type(factor) is not Value or not factor.shape
-        if product is None or not scalar or not is_real_match(product, leaf):
+        if product is None or not scalar or not _is_real_match(product, leaf):
             continue
         kept = sum(v.nbytes for v in product.values)  # until the update, which comes last
         if kept > max(4 * leaf.nbytes, CHEAP):
@@ -176,13 +176,13 @@ def fuse_update(step: Instruction, leaf: Value, uses: Uses) -> Instruction | Non
         ):
             factor = cast.operands[0]  # rounded as it is put into memory
         pair = product.operands if len(product.operands) == 2 else (None, *product.operands)
-        return with_same_results(
+        return _with_same_results(
             accumulated, (leaf, *pair, factor), step, negative=name == "subtract"
         )
     return None
 
 
-def with_same_results(
+def _with_same_results(
     primitive: Primitive, operands: tuple[Operand, ...], step: Instruction, **params: object
 ) -> Instruction:
     """Return an instruction with the results of another instruction."""
@@ -190,7 +190,7 @@ def with_same_results(
 
 
 RULES: Final[dict[str, Callable[[Instruction, Uses], list[Instruction] | None]]] = {
-    "add": fuse_bias,
-    "sum": fuse_reduction,
-    "mean": fuse_reduction,
+    "add": _fuse_bias,
+    "sum": _fuse_reduction,
+    "mean": _fuse_reduction,
 }

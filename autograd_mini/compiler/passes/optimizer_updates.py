@@ -47,12 +47,12 @@ def join_optimizer_updates(program: Program) -> Program:
         return program
     finder = BundleFinder(program)
     groups: dict[tuple[Any, ...], list[Bundle]] = {}
-    for bundle in finder.bundles():
+    for bundle in finder._bundles():
         if finder.describe(bundle):
             groups.setdefault(bundle.signature, []).append(bundle)
     for bundles in groups.values():
-        if len(bundles) > 1 and finder.may_move(bundles):
-            program = join_bundles(program, bundles)
+        if len(bundles) > 1 and finder._may_move(bundles):
+            program = _join_bundles(program, bundles)
     return program
 
 
@@ -71,7 +71,7 @@ class BundleFinder:
         self.states = {leaf for leaf, _ in program.updates}
         self.outputs = {y for y in program.outputs if type(y) is Value}
 
-    def bundles(self) -> Iterable[Bundle]:
+    def _bundles(self) -> Iterable[Bundle]:
         """Yield the updates of small tensors, those that share an operation together."""
         owner: dict[Instruction, Bundle] = {}
         found: dict[int, Bundle] = {}
@@ -79,7 +79,7 @@ class BundleFinder:
             if not leaf.shape or not 0 < leaf.size <= LARGEST or new not in self.maker:
                 continue
             bundle = Bundle([new])
-            for step in self.arithmetic_behind(new, leaf):
+            for step in self._arithmetic_behind(new, leaf):
                 other = owner.get(step)
                 if other is not None and other is not bundle:
                     other.roots += bundle.roots
@@ -92,19 +92,19 @@ class BundleFinder:
             found[id(bundle)] = bundle
         return list(found.values())
 
-    def arithmetic_behind(self, root: Value, leaf: Value) -> list[Instruction]:
+    def _arithmetic_behind(self, root: Value, leaf: Value) -> list[Instruction]:
         """Return the operations on arrays of the leaf's shape from which its new value comes."""
         seen: dict[Instruction, None] = {}
         stack = [root]
         while stack and len(seen) <= LONGEST:
             step = self.maker.get(stack.pop())
-            if step is None or step in seen or not self.is_rule(step, leaf):
+            if step is None or step in seen or not self._is_rule(step, leaf):
                 continue
             seen[step] = None
             stack += [x for x in step.values if x.shape == leaf.shape]
         return list(seen)
 
-    def is_rule(self, step: Instruction, leaf: Value) -> bool:
+    def _is_rule(self, step: Instruction, leaf: Value) -> bool:
         """Whether an operation works element by element on arrays of the leaf's shape."""
         y = step.results[0]
         return (
@@ -121,8 +121,8 @@ class BundleFinder:
         leaf_of = {root: self.updated[root] for root in bundle.roots}
         steps: dict[Instruction, None] = {}
         for root in bundle.roots:
-            steps |= dict.fromkeys(self.arithmetic_behind(root, leaf_of[root]))
-        chosen = self.drop_shared_steps(set(steps), set(bundle.roots))
+            steps |= dict.fromkeys(self._arithmetic_behind(root, leaf_of[root]))
+        chosen = self._drop_shared_steps(set(steps), set(bundle.roots))
         bundle.steps = sorted(chosen, key=self.order.__getitem__)
         if not all(self.maker[root] in chosen for root in bundle.roots):
             return False
@@ -131,15 +131,15 @@ class BundleFinder:
         for step in bundle.steps:
             words += [step.primitive, *sorted(step.params.items())]
             for x in step.operands:
-                words.append(self.signature_word(x, shape, names, bundle))
+                words.append(self._signature_word(x, shape, names, bundle))
             names[step.results[0]] = len(names)
         ends = [
-            (names[r], self.signature_word(leaf_of[r], shape, names, bundle)) for r in bundle.roots
+            (names[r], self._signature_word(leaf_of[r], shape, names, bundle)) for r in bundle.roots
         ]
         bundle.signature = (*words, *ends, program.leaves[leaf_of[bundle.roots[0]]].dtype)
         return all(x.dtype == bundle.roots[0].dtype for x in (*bundle.leaves, *bundle.inputs))
 
-    def drop_shared_steps(self, steps: set[Instruction], roots: set[Value]) -> set[Instruction]:
+    def _drop_shared_steps(self, steps: set[Instruction], roots: set[Value]) -> set[Instruction]:
         """Drop operations whose result is needed outside of the rule: they become its inputs."""
         while True:
             outside = {
@@ -155,7 +155,7 @@ class BundleFinder:
                 return steps
             steps = steps - outside
 
-    def signature_word(
+    def _signature_word(
         self, x: Operand, shape: tuple[int, ...], names: dict[Value, Any], bundle: Bundle
     ) -> Any:
         """Return what stands for an operand in a signature."""
@@ -169,7 +169,7 @@ class BundleFinder:
             held.append(x)
         return names[x]
 
-    def may_move(self, bundles: list[Bundle]) -> bool:
+    def _may_move(self, bundles: list[Bundle]) -> bool:
         """Whether the rules may all run where the last of them does."""
         last = max(self.order[s] for b in bundles for s in b.steps)
         leaves = [x for b in bundles for x in b.leaves]
@@ -182,7 +182,7 @@ class BundleFinder:
         )
 
 
-def join_bundles(program: Program, bundles: list[Bundle]) -> Program:
+def _join_bundles(program: Program, bundles: list[Bundle]) -> Program:
     """Replace rules by one rule of long vectors."""
     first = bundles[0]
     steps = {s for b in bundles for s in b.steps}
@@ -213,13 +213,13 @@ def join_bundles(program: Program, bundles: list[Bundle]) -> Program:
         if step is last:
             kept += [*checks, *new]
         elif step.primitive is finite and any(x in stand_ins for x in step.values):
-            checks.append(check_by_vectors(step, new))
+            checks.append(_check_by_vectors(step, new))
         elif step not in steps:
             kept.append(step)
-    return program.with_instructions(move_checks(kept, checks))
+    return program.with_instructions(_move_checks(kept, checks))
 
 
-def check_by_vectors(step: Instruction, new: list[Instruction]) -> Instruction:
+def _check_by_vectors(step: Instruction, new: list[Instruction]) -> Instruction:
     """Let a check test vectors instead of their parts."""
     operands = list(step.operands)
     for other in new:
@@ -228,7 +228,7 @@ def check_by_vectors(step: Instruction, new: list[Instruction]) -> Instruction:
     return step.with_operands(tuple(operands))
 
 
-def move_checks(kept: list[Instruction], checks: list[Instruction]) -> list[Instruction]:
+def _move_checks(kept: list[Instruction], checks: list[Instruction]) -> list[Instruction]:
     """Move checks after the vectors that they check, of this rule or of a rule joined before."""
     if not checks:
         return kept

@@ -24,7 +24,7 @@ def fuse_scatter_add(program: Program) -> Program:
     """Add a scattered cotangent to the other operand directly, without zeros between."""
     if not has_arrays(program):
         return program
-    program, places = index_by_places(program)
+    program, places = _index_by_places(program)
     uses = Uses(program)
     changed: dict[Value, Instruction] = {}
     for step in program.instructions:
@@ -41,7 +41,7 @@ def fuse_scatter_add(program: Program) -> Program:
             g, *arrays = scatter.operands
             if flattened is not None and scatter.params["index"] != (ARRAY,):
                 continue
-            unique = places.issuperset(arrays) or names_no_place_twice(arrays, program)
+            unique = places.issuperset(arrays) or _names_no_place_twice(arrays, program)
             params = {"index": scatter.params["index"], "unique": unique}
             params["flat"] = flattened is not None
             changed[y] = Instruction(
@@ -57,7 +57,7 @@ def fuse_scatter_add(program: Program) -> Program:
     )
 
 
-def index_by_places(program: Program) -> tuple[Program, set[Operand]]:
+def _index_by_places(program: Program) -> tuple[Program, set[Operand]]:
     """Pick one element of each row by its place in all of the matrix: half the time.
 
     The column must be a class number, which was checked: it counts from the front.
@@ -74,9 +74,9 @@ def index_by_places(program: Program) -> tuple[Program, set[Operand]]:
         if step.operation_name in ("getitem", "scatter"):
             x = step.operands[0]
             shape = step.params.get("shape", x.shape if type(x) is Value else ())
-            places = places_in_matrix(step, shape, makers, program, found, constants, kept)
+            places = _places_in_matrix(step, shape, makers, program, found, constants, kept)
             if places is not None:
-                new = index_vector(step, shape, places)
+                new = _index_vector(step, shape, places)
         kept += new
     if not found:
         return program, set()
@@ -88,7 +88,7 @@ def index_by_places(program: Program) -> tuple[Program, set[Operand]]:
     return program.with_instructions(kept, constants=program.constants | constants), places_of_rows
 
 
-def places_in_matrix(
+def _places_in_matrix(
     step: Instruction,
     shape: tuple[int, ...],
     makers: dict[Value, Instruction],
@@ -119,7 +119,7 @@ def places_in_matrix(
     return found[rows, columns]
 
 
-def index_vector(step: Instruction, shape: tuple[int, ...], places: Value) -> list[Instruction]:
+def _index_vector(step: Instruction, shape: tuple[int, ...], places: Value) -> list[Instruction]:
     """Return the same operation of a vector."""
     x, y = step.operands[0], step.results[0]
     assert type(x) is Value
@@ -133,7 +133,7 @@ def index_vector(step: Instruction, shape: tuple[int, ...], places: Value) -> li
     return [put, Instruction(reshape, (vector,), {"shape": shape}, (y,), scope, line)]
 
 
-def names_no_place_twice(arrays: list[Any], program: Program) -> bool:
+def _names_no_place_twice(arrays: list[Any], program: Program) -> bool:
     """Whether captured indices show that no place is named twice."""
     if any(type(x) is not Value for x in arrays):
         return False

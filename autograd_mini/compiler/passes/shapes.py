@@ -38,7 +38,7 @@ CASTING: Final = primitives_named("cast", "truncate")
 (TRANSPOSE,) = primitives_named("transpose")
 
 
-def simplify_cast(step: Instruction, facts: Facts) -> Rewriting:
+def _simplify_cast(step: Instruction, facts: Facts) -> Rewriting:
     """A cast to the dtype that is there is nothing; one of a lossless cast starts before it."""
     x, y = step.operands[0], step.results[0]
     if has_same_kind(x, y):
@@ -47,14 +47,14 @@ def simplify_cast(step: Instruction, facts: Facts) -> Rewriting:
     if inner is None:
         return None
     source = inner.operands[0]
-    if type(source) is not Value or not is_lossless(source.dtype, inner.results[0].dtype):
+    if type(source) is not Value or not _is_lossless(source.dtype, inner.results[0].dtype):
         return None
     if has_same_kind(source, y):
         return source
     return Instruction(step.primitive, (source,), step.params, step.results, step.scope, step.line)
 
 
-def is_lossless(narrow: np.dtype[Any], wide: np.dtype[Any]) -> bool:
+def _is_lossless(narrow: np.dtype[Any], wide: np.dtype[Any]) -> bool:
     """Tell whether a real dtype can hold every number of another."""
     if narrow.kind not in "biuf" or wide.kind not in "iuf":
         return False
@@ -63,7 +63,7 @@ def is_lossless(narrow: np.dtype[Any], wide: np.dtype[Any]) -> bool:
     return np.can_cast(narrow, wide, "safe")
 
 
-def simplify_reshape(step: Instruction, facts: Facts) -> Rewriting:
+def _simplify_reshape(step: Instruction, facts: Facts) -> Rewriting:
     """The same shape is nothing; a shape of a shape is the last one."""
     x, y = step.operands[0], step.results[0]
     if has_same_kind(x, y):
@@ -77,7 +77,7 @@ def simplify_reshape(step: Instruction, facts: Facts) -> Rewriting:
     return replace_operation(step, "reshape", (source,), shape=y.shape)
 
 
-def simplify_transpose(step: Instruction, facts: Facts) -> Rewriting:
+def _simplify_transpose(step: Instruction, facts: Facts) -> Rewriting:
     """Axes in their own order are nothing; an order of an order is one."""
     x, axes = step.operands[0], tuple(step.params["axes"])
     if axes == tuple(range(len(axes))):
@@ -92,7 +92,7 @@ def simplify_transpose(step: Instruction, facts: Facts) -> Rewriting:
     return replace_operation(step, "transpose", (source,), axes=composed)
 
 
-def simplify_broadcast(step: Instruction, facts: Facts) -> Rewriting:
+def _simplify_broadcast(step: Instruction, facts: Facts) -> Rewriting:
     """The same shape is nothing; a repetition of a repetition is the last one."""
     x, y = step.operands[0], step.results[0]
     if has_same_kind(x, y):
@@ -103,7 +103,7 @@ def simplify_broadcast(step: Instruction, facts: Facts) -> Rewriting:
     return replace_operation(step, "broadcast_to", inner.operands, shape=y.shape)
 
 
-def simplify_reduction(step: Instruction, facts: Facts) -> Rewriting:
+def _simplify_reduction(step: Instruction, facts: Facts) -> Rewriting:
     """A reduction over axes of length 1 only takes them away."""
     x, y = step.operands[0], step.results[0]
     if type(x) is not Value or x.weak or x.dtype != y.dtype or step.params["axis"] is None:
@@ -116,31 +116,31 @@ def simplify_reduction(step: Instruction, facts: Facts) -> Rewriting:
     return x if x.shape == y.shape else replace_operation(step, "reshape", (x,), shape=y.shape)
 
 
-def simplify_sum_or_mean(step: Instruction, facts: Facts) -> Rewriting:
+def _simplify_sum_or_mean(step: Instruction, facts: Facts) -> Rewriting:
     """The sum of n equal terms is n·x, and their mean is x."""
     inner = facts.maker(step.operands[0], BROADCAST)
     if inner is None or step.params["axis"] is None:
-        return simplify_reduction(step, facts)
+        return _simplify_reduction(step, facts)
     x, repeated, y = inner.operands[0], inner.results[0], step.results[0]
     axis = step.params["axis"]
     # float16 holds neither a large n nor the wider partial sums that NumPy adds in.
     if type(x) is not Value or x.dtype != y.dtype or not axis or y.dtype.char == "e":
-        return simplify_reduction(step, facts)
+        return _simplify_reduction(step, facts)
     extra = len(repeated.shape) - len(x.shape)
     sizes = (1,) * extra + x.shape
     count = prod(repeated.shape[i] for i in axis)
     if not count or any(sizes[i] != 1 for i in axis):
-        return simplify_reduction(step, facts)
+        return _simplify_reduction(step, facts)
     kept = tuple(n for i, n in enumerate(sizes) if i not in axis)
-    return multiply_repeated_terms(step, x, 1 if step.primitive is MEAN else count, kept)
+    return _multiply_repeated_terms(step, x, 1 if step.primitive is MEAN else count, kept)
 
 
-def multiply_repeated_terms(
+def _multiply_repeated_terms(
     step: Instruction, x: Value, count: int, kept: tuple[int, ...]
 ) -> list[Instruction]:
     """Compute count·x, with the axes that are `kept`, in the shape of the result."""
     y = step.results[0]
-    shape = shape_before_repetition(y.shape, step, kept)
+    shape = _shape_before_repetition(y.shape, step, kept)
     steps: list[Instruction] = []
     for name, params, made in (
         ("multiply", {}, x.shape if count != 1 else None),
@@ -160,7 +160,7 @@ def multiply_repeated_terms(
     return steps
 
 
-def shape_before_repetition(
+def _shape_before_repetition(
     shape: tuple[int, ...], step: Instruction, kept: tuple[int, ...]
 ) -> tuple[int, ...]:
     """Return the shape before repetition: with length 1 at reduced axes that are kept."""
@@ -179,12 +179,12 @@ SUMMING: Final = primitives_named("sum", "mean")
 
 SHAPE_RULES: Final[dict[Primitive, Rule]] = {
     **dict.fromkeys(primitives_named("alias", "stop_gradient", "copy"), operand_of_same_kind),
-    **dict.fromkeys(CASTING, simplify_cast),
-    **dict.fromkeys(RESHAPING, simplify_reshape),
-    **dict.fromkeys(primitives_named("max", "min", "prod"), simplify_reduction),
-    **dict.fromkeys(SUMMING, simplify_sum_or_mean),
-    TRANSPOSE: simplify_transpose,
-    BROADCAST: simplify_broadcast,
+    **dict.fromkeys(CASTING, _simplify_cast),
+    **dict.fromkeys(RESHAPING, _simplify_reshape),
+    **dict.fromkeys(primitives_named("max", "min", "prod"), _simplify_reduction),
+    **dict.fromkeys(SUMMING, _simplify_sum_or_mean),
+    TRANSPOSE: _simplify_transpose,
+    BROADCAST: _simplify_broadcast,
 }
 """The rule of each primitive."""
 
@@ -245,7 +245,7 @@ class Repetitions:
         if self.sources.keys().isdisjoint(step.operands) or not self.broadcasts(primitive):
             return None
         sources = tuple(self.sources.get(x, x) if type(x) is Value else x for x in step.operands)
-        shape = np.broadcast_shapes(*map(operand_shape, sources))
+        shape = np.broadcast_shapes(*map(_operand_shape, sources))
         if shape == y.shape:
             return step.with_operands(sources)
         if primitive in SAME_FOR_NUMBERS_AND_VECTORS and prod(shape) < prod(y.shape):
@@ -257,7 +257,7 @@ class Repetitions:
             tried = [*operands[:i], source, *operands[i + 1 :]]
             if (
                 source is not operands[i]
-                and np.broadcast_shapes(*map(operand_shape, tried)) == y.shape
+                and np.broadcast_shapes(*map(_operand_shape, tried)) == y.shape
             ):
                 operands = tried
         return None if tuple(operands) == step.operands else step.with_operands(tuple(operands))
@@ -271,6 +271,6 @@ class Repetitions:
         return known
 
 
-def operand_shape(x: Operand) -> tuple[int, ...]:
+def _operand_shape(x: Operand) -> tuple[int, ...]:
     """Return the shape of an operand."""
     return x.shape if type(x) is Value else ()

@@ -40,11 +40,11 @@ def flatten_sums(program: Program) -> Program:
     negated: dict[Value, Instruction] = {}
     for step in program.instructions:
         if step.primitive in ADDING:
-            if has_small_equal_terms(step):
+            if _has_small_equal_terms(step):
                 sums[step.results[0]] = step
         elif step.primitive is NEGATIVE:
             negated[step.results[0]] = step
-    single = values_used_once(program, sums.keys() | negated.keys())
+    single = _values_used_once(program, sums.keys() | negated.keys())
     inner = {x for step in sums.values() for x in step.operands if x in sums and x in single}
     kept: list[Instruction] = []
     differences = 0
@@ -54,10 +54,10 @@ def flatten_sums(program: Program) -> Program:
                 continue
             old = step
             if not inner.isdisjoint(step.operands) and step.results[0] in sums:
-                terms = terms_of(step, sums, inner)
+                terms = _terms_of(step, sums, inner)
                 step = Instruction(add_n, terms, {}, step.results, step.scope, step.line)
             elif step.primitive is ADD and not single.isdisjoint(step.operands):
-                step = subtract_instead_of_add(step, negated, single)
+                step = _subtract_instead_of_add(step, negated, single)
                 differences += step is not old
         kept.append(step)
     if differences:
@@ -65,7 +65,7 @@ def flatten_sums(program: Program) -> Program:
     return program.with_instructions(kept) if inner else program
 
 
-def values_used_once(program: Program, values: Set[Value]) -> set[Value]:
+def _values_used_once(program: Program, values: Set[Value]) -> set[Value]:
     """Find the values among these that one operand is, and no output or update."""
     once: set[Value] = set()
     again: set[Value] = set(program.ends())
@@ -79,7 +79,7 @@ def values_used_once(program: Program, values: Set[Value]) -> set[Value]:
     return once - again
 
 
-def subtract_instead_of_add(
+def _subtract_instead_of_add(
     step: Instruction, negated: dict[Value, Instruction], single: set[Value]
 ) -> Instruction:
     """Return a + (−b) or (−b) + a as a − b, if −b is needed for nothing else."""
@@ -91,7 +91,7 @@ def subtract_instead_of_add(
     return step
 
 
-def has_small_equal_terms(step: Instruction) -> bool:
+def _has_small_equal_terms(step: Instruction) -> bool:
     """Tell whether all terms are small arrays of the result's shape and dtype."""
     y = step.results[0]
     shape, dtype = y.shape, y.dtype
@@ -103,7 +103,7 @@ def has_small_equal_terms(step: Instruction) -> bool:
     return not shape or y.nbytes <= LARGEST
 
 
-def terms_of(
+def _terms_of(
     step: Instruction, sums: dict[Value, Instruction], inner: set[Value]
 ) -> tuple[Operand, ...]:
     """List the terms of a sum in the order in which `add_n` must add them, without recursion.
@@ -136,53 +136,55 @@ def factor_products(program: Program) -> Program:
     changed = False
     kept: list[Instruction] = []
     for step in program.instructions:
-        found: Instruction | None = double_instead_of_sum(step) or join_factors(step, uses, program)
+        found: Instruction | None = _double_instead_of_sum(step) or _join_factors(
+            step, uses, program
+        )
         while found is not None:
             changed = True
             uses.replace(step, found)
-            step, found = found, join_factors(found, uses, program)
+            step, found = found, _join_factors(found, uses, program)
         kept.append(step)
     return eliminate_dead_code(program.with_instructions(kept)) if changed else program
 
 
-def double_instead_of_sum(step: Instruction) -> Instruction | None:
+def _double_instead_of_sum(step: Instruction) -> Instruction | None:
     """Return 2·x for x + x."""
     if step.operation_name != "add" or step.operands[0] is not step.operands[1]:
         return None
     x, y = step.operands[0], step.results[0]
     if type(x) is not Value or not y.shape or y.dtype.kind != "f" or x.dtype != y.dtype:
         return None
-    return multiply_by_number(step, 2.0, x)
+    return _multiply_by_number(step, 2.0, x)
 
 
-def join_factors(step: Instruction, uses: Uses, program: Program) -> Instruction | None:
+def _join_factors(step: Instruction, uses: Uses, program: Program) -> Instruction | None:
     """Return (a·b)·x for a·(b·x)."""
-    outer = number_and_array(step, program)
+    outer = _number_and_array(step, program)
     if outer is None:
         return None
     inner_step = uses.only(outer[1], "multiply")
-    inner = number_and_array(inner_step, program) if inner_step is not None else None
+    inner = _number_and_array(inner_step, program) if inner_step is not None else None
     if inner is None or inner[1].dtype != outer[1].dtype:
         return None
-    if not (is_power_of_two(outer[0]) or is_power_of_two(inner[0])):
+    if not (_is_power_of_two(outer[0]) or _is_power_of_two(inner[0])):
         return None
     kind = outer[1].dtype.type
-    return multiply_by_number(step, (kind(outer[0]) * kind(inner[0])).item(), inner[1])
+    return _multiply_by_number(step, (kind(outer[0]) * kind(inner[0])).item(), inner[1])
 
 
-def number_and_array(step: Instruction, program: Program) -> tuple[float, Value] | None:
+def _number_and_array(step: Instruction, program: Program) -> tuple[float, Value] | None:
     """Return what an instruction multiplies, if that is a number and an array of floats."""
     y = step.results[0] if step.results else None
     if step.operation_name != "multiply" or y is None or not y.shape or y.dtype.kind != "f":
         return None
     for a, x in (step.operands, step.operands[::-1]):
-        number = number_of(a, program)
+        number = _number_of(a, program)
         if number is not None and type(x) is Value and x.shape == y.shape and x.dtype == y.dtype:
             return number, x
     return None
 
 
-def number_of(x: Operand, program: Program) -> float | None:
+def _number_of(x: Operand, program: Program) -> float | None:
     """Return the number that an operand is in every call."""
     if type(x) is Value and not x.shape and x in program.constants:
         found: Any = program.constants[x].item()
@@ -190,12 +192,12 @@ def number_of(x: Operand, program: Program) -> float | None:
     return float(x) if type(x) in (int, float) else None  # type: ignore[arg-type]  # a number
 
 
-def is_power_of_two(x: float) -> bool:
+def _is_power_of_two(x: float) -> bool:
     """Whether a number is ±2ⁿ with a small n."""
     return math.isfinite(x) and abs(math.frexp(x)[0]) == 0.5 and 2**-16 <= abs(x) <= 2**16
 
 
-def multiply_by_number(step: Instruction, number: float, x: Value) -> Instruction:
+def _multiply_by_number(step: Instruction, number: float, x: Value) -> Instruction:
     """Return an instruction with the same result that multiplies an array by a number."""
     multiply = PRIMITIVES["multiply"]
     return Instruction(multiply, (number, x), {}, step.results, step.scope, step.line)

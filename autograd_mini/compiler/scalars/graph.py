@@ -154,7 +154,7 @@ class Reader:
             dtype = x.dtype
         else:
             dtype = common_dtype(step)
-            key = (x if type(x) is Value else signed_number(x), dtype)  # type: ignore[assignment]  # a key
+            key = (x if type(x) is Value else _signed_number(x), dtype)  # type: ignore[assignment]  # a key
         if key in graph.nodes:
             node = graph.nodes[key]
             if type(x) is Value and not x.weak:
@@ -174,7 +174,7 @@ class Reader:
         return node
 
 
-def signed_number(x: Any) -> Any:
+def _signed_number(x: Any) -> Any:
     """Return a key of a number that tells 0.0 from -0.0."""
     return (x, copysign(1.0, x)) if type(x) is not complex else repr(x)
 
@@ -219,7 +219,7 @@ def fuse_products(graph: ScalarGraph, wanted: NDArray[np.bool_]) -> None:
     if not len(graph.operands):
         return
     owners = np.repeat(np.arange(len(graph.kinds)), graph.counts)
-    first, second, merged = find_fusable_terms(graph, owners, wanted)
+    first, second, merged = _find_fusable_terms(graph, owners, wanted)
     if not merged.any():
         return
     for operation in (DOT, SUM, ADD):
@@ -253,7 +253,7 @@ def fuse_products(graph: ScalarGraph, wanted: NDArray[np.bool_]) -> None:
     graph.counts = np.bincount(owner, minlength=len(graph.kinds))
 
 
-def find_fusable_terms(
+def _find_fusable_terms(
     graph: ScalarGraph, owners: Index, wanted: NDArray[np.bool_]
 ) -> tuple[Index, Index, NDArray[np.bool_]]:
     """Find the terms of sums that are products which nothing else needs, two or more in a sum.

@@ -34,7 +34,7 @@ def group_nodes(graph: ScalarGraph, height: Index) -> list[Index]:
         operand = graph.operands[np.where(there, starts + position, 0)]
         signature = signature * 64 + np.where(there, graph.buffers[operand] + 1, 0)
     lengths = np.where(
-        np.isin(kinds, [graph.kind(SUM), graph.kind(DOT)]), shared_lengths(nodes, graph, height), 0
+        np.isin(kinds, [graph.kind(SUM), graph.kind(DOT)]), _shared_lengths(nodes, graph, height), 0
     )
     keys = np.stack((-height[nodes], kinds, buffers, signature * (lengths == 0), lengths))
     order = np.lexsort(keys[::-1])
@@ -42,7 +42,7 @@ def group_nodes(graph: ScalarGraph, height: Index) -> list[Index]:
     return np.split(nodes[order], changes)
 
 
-def shared_lengths(nodes: Index, graph: ScalarGraph, height: Index) -> Index:
+def _shared_lengths(nodes: Index, graph: ScalarGraph, height: Index) -> Index:
     """Return the number of operands, or −1 where few nodes have as many."""
     keys = np.stack((height[nodes], graph.kinds[nodes], graph.buffers[nodes], graph.counts[nodes]))
     _, which, count = np.unique(keys, axis=1, return_inverse=True, return_counts=True)
@@ -63,19 +63,19 @@ class SlotLayout:
         self.sizes = [0] * len(graph.dtypes)
         self._starts = graph.starts
 
-    def take_slots(self, nodes: Index, buffer: int) -> SlotPlaces:
+    def _take_slots(self, nodes: Index, buffer: int) -> SlotPlaces:
         """Give the next slots to nodes of one buffer."""
-        places = self.reserve_slots(buffer, len(nodes))
+        places = self._reserve_slots(buffer, len(nodes))
         self.slots[nodes] = places.index
         return places
 
-    def reserve_slots(self, buffer: int, count: int) -> SlotPlaces:
+    def _reserve_slots(self, buffer: int, count: int) -> SlotPlaces:
         """Return the next slots of a buffer."""
         start = self.sizes[buffer]
         self.sizes[buffer] += count
         return SlotPlaces(buffer, np.arange(start, start + count))
 
-    def by_buffer(self, nodes: Sequence[int]) -> Iterator[tuple[int, Index]]:
+    def _by_buffer(self, nodes: Sequence[int]) -> Iterator[tuple[int, Index]]:
         """Yield the buffers of nodes, each with the positions of its nodes."""
         buffers = self.graph.buffers[np.array(nodes, np.intp)]
         for buffer in range(len(self.sizes)):
@@ -87,8 +87,8 @@ class SlotLayout:
         """Give slots to constants, and return the values of each buffer."""
         nodes = [node for node, _ in self.graph.constants]
         values = [np.zeros(0, dtype) for dtype in self.graph.dtypes]
-        for buffer, found in self.by_buffer(nodes):
-            self.take_slots(np.array(nodes)[found], buffer)
+        for buffer, found in self._by_buffer(nodes):
+            self._take_slots(np.array(nodes)[found], buffer)
             dtype, numbers = self.graph.dtypes[buffer], [self.graph.constants[i][1] for i in found]
             values[buffer] = run_quietly(partial(np.array, numbers, dtype), over="ignore")
         return values
@@ -99,11 +99,11 @@ class SlotLayout:
         operation = graph.operations[graph.kinds[nodes[0]]]
         counts = graph.counts[nodes]
         if operation in (SUM, DOT) and np.any(counts != counts[0]):
-            yield from self.ragged_steps(nodes, operation)
+            yield from self._ragged_steps(nodes, operation)
             return
         operands = graph.operands[self._starts[nodes][:, None] + np.arange(counts[0])]
         if operation is DOT:
-            yield from self.dot_steps(nodes, operands)
+            yield from self._dot_steps(nodes, operands)
             return
         slots = self.slots[operands]
         order = np.lexsort(slots.T[::-1][-3:] if operation is SUM else slots.T[::-1])
@@ -113,9 +113,9 @@ class SlotLayout:
             taken: tuple[SlotPlaces, ...] = (SlotPlaces(buffers[0], slots.T),)
         else:
             taken = tuple(SlotPlaces(b, slots[:, i]) for i, b in enumerate(buffers))
-        yield VectorStep(operation, taken, self.take_slots(nodes, graph.buffers[nodes[0]]))
+        yield VectorStep(operation, taken, self._take_slots(nodes, graph.buffers[nodes[0]]))
 
-    def ragged_steps(self, nodes: Index, operation: VectorOperation) -> Iterator[VectorStep]:
+    def _ragged_steps(self, nodes: Index, operation: VectorOperation) -> Iterator[VectorStep]:
         """Yield the steps of sums, or sums of products, of different lengths."""
         graph, buffer = self.graph, int(self.graph.buffers[nodes[0]])
         spans = [
@@ -127,20 +127,20 @@ class SlotLayout:
             lengths = lengths // 2
             left = np.concatenate([x[: len(x) // 2] for x in spans])
             right = np.concatenate([x[len(x) // 2 :] for x in spans])
-            terms = self.reserve_slots(buffer, len(left))
+            terms = self._reserve_slots(buffer, len(left))
             yield VectorStep(MULTIPLY, (SlotPlaces(buffer, left), SlotPlaces(buffer, right)), terms)
         else:
             terms = SlotPlaces(buffer, np.concatenate(spans))
         starts = np.cumsum(lengths) - lengths
-        yield VectorStep(RAGGED_SUM, (terms,), self.take_slots(nodes, buffer), starts)
+        yield VectorStep(RAGGED_SUM, (terms,), self._take_slots(nodes, buffer), starts)
 
-    def dot_steps(self, nodes: Index, operands: Index) -> Iterator[VectorStep]:
+    def _dot_steps(self, nodes: Index, operands: Index) -> Iterator[VectorStep]:
         """Yield the steps of sums of equally many products; matrix products where possible."""
         buffer, terms = int(self.graph.buffers[nodes[0]]), operands.shape[1] // 2
         left, right = self.slots[operands[:, :terms]], self.slots[operands[:, terms:]]
         scattered = np.ones(len(nodes), bool)
-        for part in find_matrix_products(left, right):
-            target = self.reserve_slots(buffer, part.size)
+        for part in _find_matrix_products(left, right):
+            target = self._reserve_slots(buffer, part.size)
             index = target.index.reshape(part.shape)
             self.slots[nodes[part.members]] = index[part.places]
             scattered[part.members] = False
@@ -149,7 +149,7 @@ class SlotLayout:
         if scattered.any():
             order = np.flatnonzero(scattered)[np.argsort(left[scattered, 0], kind="stable")]
             taken = (SlotPlaces(buffer, left[order].T), SlotPlaces(buffer, right[order].T))
-            yield VectorStep(DOT, taken, self.take_slots(nodes[order], buffer))
+            yield VectorStep(DOT, taken, self._take_slots(nodes[order], buffer))
 
 
 def plan_schedule(
@@ -170,21 +170,21 @@ def plan_schedule(
     taken: list[Value] = []
     scalars = []
     nodes = [node for node, _ in graph.scalars]
-    for buffer, found in layout.by_buffer(nodes):
-        scalars.append(layout.take_slots(np.array(nodes)[found], buffer))
+    for buffer, found in layout._by_buffer(nodes):
+        scalars.append(layout._take_slots(np.array(nodes)[found], buffer))
         taken += [graph.scalars[i][1] for i in found]
     loads = []
-    for array, pairs in elements_by_array(graph).items():
+    for array, pairs in _elements_by_array(graph).items():
         places = np.array([place for _, place in pairs])
         members = np.array([node for node, _ in pairs])
         whole = np.array_equal(places, np.arange(array.size))
-        target = layout.take_slots(members, int(graph.buffers[members[0]]))
+        target = layout._take_slots(members, int(graph.buffers[members[0]]))
         loads.append(Load(target, None if whole else places))
         taken.append(array)
     steps = [step for group in ordered for step in layout.steps(group)]
     order: list[int] = []
     out = []
-    for buffer, found in layout.by_buffer(results):
+    for buffer, found in layout._by_buffer(results):
         out.append(SlotPlaces(buffer, layout.slots[np.array(results)[found]]))
         order += found.tolist()
     schedule = Schedule(
@@ -202,7 +202,7 @@ def plan_schedule(
     return schedule, taken, order
 
 
-def elements_by_array(graph: ScalarGraph) -> dict[Value, list[tuple[int, int]]]:
+def _elements_by_array(graph: ScalarGraph) -> dict[Value, list[tuple[int, int]]]:
     """Return the nodes that are elements of each array, with their places, in order of place."""
     found: dict[Value, list[tuple[int, int]]] = {}
     for node, array, place in graph.elements:
@@ -245,15 +245,15 @@ class MatrixProduct:
         return int(np.prod(self.shape))
 
 
-def find_matrix_products(left: Index, right: Index) -> Iterator[MatrixProduct]:
+def _find_matrix_products(left: Index, right: Index) -> Iterator[MatrixProduct]:
     """Yield the matrix products among sums of products; the other sums are left over.
 
     Args:
         left, right: the slots of the factors, (outputs, terms) each.
     """
-    rows, row = distinct_rows(left)
-    columns, column = distinct_rows(right)
-    label = connected_components(row, column, len(rows), len(columns))
+    rows, row = _distinct_rows(left)
+    columns, column = _distinct_rows(right)
+    label = _connected_components(row, column, len(rows), len(columns))
     order = np.argsort(label, kind="stable")
     blocks = np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
     equal: dict[tuple[int, int], list[tuple[Index, Index, Index]]] = {}
@@ -264,10 +264,10 @@ def find_matrix_products(left: Index, right: Index) -> Iterator[MatrixProduct]:
         if 2 * pairs >= shape[0] * shape[1] and pairs * left.shape[1] >= WORTH:
             equal.setdefault(shape, []).append((members, used_rows, used_columns))
     for found in equal.values():
-        yield stack_blocks(found, rows, columns, row, column)
+        yield _stack_blocks(found, rows, columns, row, column)
 
 
-def stack_blocks(
+def _stack_blocks(
     found: list[tuple[Index, Index, Index]],
     rows: Index,
     columns: Index,
@@ -292,13 +292,13 @@ def stack_blocks(
     return MatrixProduct(members, (batch, i, j), np.stack(left), np.stack(right))
 
 
-def distinct_rows(rows: Index) -> tuple[Index, Index]:
+def _distinct_rows(rows: Index) -> tuple[Index, Index]:
     """Return the distinct rows in order, and the index of each row among them."""
     found, which = np.unique(rows, axis=0, return_inverse=True)
     return found, which.reshape(-1)
 
 
-def connected_components(row: Index, column: Index, rows: int, columns: int) -> Index:
+def _connected_components(row: Index, column: Index, rows: int, columns: int) -> Index:
     """Return a label of the connected component of each pair: its lowest row."""
     label = np.arange(rows)
     while True:

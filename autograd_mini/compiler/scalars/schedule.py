@@ -129,7 +129,7 @@ class Schedule:
     def body(self, name: str, operands: list[str], results: list[str]) -> list[str]:
         """Write the lines that run in each call, given the names of operands and results."""
         written = self._write(name)
-        return [*written.write_operands(operands), *written.body, *written.write_results(results)]
+        return [*written._write_operands(operands), *written.body, *written._write_results(results)]
 
     def arrays(self, name: str) -> dict[str, NDArray[Any]]:
         """Return the constants and index arrays which the lines use, by name."""
@@ -138,7 +138,7 @@ class Schedule:
     def _write(self, name: str) -> ScheduleWriter:
         writer = ScheduleWriter(name, self.dtypes, self.sizes)
         writer.start(self.constants)
-        writer.set_interface(self.scalars, self.loads, self.results, self.arrays_out)
+        writer._set_interface(self.scalars, self.loads, self.results, self.arrays_out)
         for step in self.steps:
             writer.step(step)
         writer.finish()
@@ -148,14 +148,14 @@ class Schedule:
         return f"<{len(self.steps)} steps on {sum(self.sizes)} slots>"
 
 
-def packed_forward(*operands: Any, schedule: Schedule) -> tuple[Any, ...]:
+def _packed_forward(*operands: Any, schedule: Schedule) -> tuple[Any, ...]:
     """Run a schedule."""
     return schedule.run(*operands)
 
 
 packed_row: Final = declare_operation(
     "packed",
-    packed_forward,
+    _packed_forward,
     "packed",
     "Many scalar operations at once, by vector operations in the order of a schedule.",
     params=("schedule",),
@@ -206,7 +206,7 @@ class ScheduleWriter:
                 self.arrays[f"{buffer}_constants"] = values
                 self.setup.append(f"{buffer}[:{len(values)}] = {buffer}_constants")
 
-    def set_interface(
+    def _set_interface(
         self,
         scalars: tuple[SlotPlaces, ...],
         loads: tuple[Load, ...],
@@ -225,24 +225,24 @@ class ScheduleWriter:
         self._targets = [self.view(x.target) for x in loads]
         self._scalar_targets = [self.view(x) for x in scalars]
 
-    def write_operands(self, operands: list[str]) -> Iterator[str]:
+    def _write_operands(self, operands: list[str]) -> Iterator[str]:
         """Write how the operands come in."""
         given = iter(operands)
         for places, view in zip(self._scalars, self._scalar_targets, strict=True):
             names = [next(given) for _ in places.index]
-            yield from write_in_parentheses(f"{view}[:] = (", names, ")")
+            yield from _write_in_parentheses(f"{view}[:] = (", names, ")")
         for elements, view, array in zip(self._elements, self._targets, given, strict=True):
             if elements is None:
                 yield f"{view}[:] = {array}.reshape(-1)"
             else:
                 yield f'np.take({array}, {elements}, out={view}, mode="clip")'
 
-    def write_results(self, results: list[str]) -> Iterator[str]:
+    def _write_results(self, results: list[str]) -> Iterator[str]:
         """Write how the results go out."""
         taken = iter(results)
         for places, read in self._results:
             names = [next(taken) for _ in places.index]
-            yield from write_in_parentheses("(", names, f") = {read}")
+            yield from _write_in_parentheses("(", names, f") = {read}")
         for read, name in zip(self._arrays_out, taken, strict=True):
             yield f"{name} = {read}"
 
@@ -291,13 +291,13 @@ class ScheduleWriter:
 
     def view(self, places: SlotPlaces) -> str:
         """Return the name of a view of places at constant distances."""
-        text = self.view_text(places)
+        text = self._view_text(places)
         if text not in self._views:
             self._views[text] = f"{self.name}_view_{len(self._views)}"
             self.setup.append(f"{self._views[text]} = {text}")
         return self._views[text]
 
-    def view_text(self, places: SlotPlaces) -> str:
+    def _view_text(self, places: SlotPlaces) -> str:
         """Write a view of places at constant distances."""
         buffer, shape = self.buffers[places.buffer], places.shape
         strides = places.strides()
@@ -307,9 +307,9 @@ class ScheduleWriter:
             step = f":{strides[0]}" if strides[0] > 1 else ""
             return f"{buffer}[{start}:{end}{step}]"
         if end - start == prod(shape):
-            if strides == contiguous_strides(shape):
+            if strides == _contiguous_strides(shape):
                 return f"{buffer}[{start}:{end}].reshape({', '.join(map(str, shape))})"
-            if strides[::-1] == contiguous_strides(shape[::-1]):
+            if strides[::-1] == _contiguous_strides(shape[::-1]):
                 reverse = ", ".join(map(str, shape[::-1]))
                 return f"{buffer}[{start}:{end}].reshape({reverse}).T"
         size = self.dtypes[places.buffer].itemsize
@@ -332,12 +332,12 @@ class ScheduleWriter:
         return self._indices[key]
 
 
-def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+def _contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the strides of consecutive elements; an axis of one element has 0."""
     return tuple(prod(shape[i + 1 :]) if n > 1 else 0 for i, n in enumerate(shape))
 
 
-def write_in_parentheses(start: str, names: list[str], end: str) -> list[str]:
+def _write_in_parentheses(start: str, names: list[str], end: str) -> list[str]:
     """Write names between parentheses, over several lines if they are many."""
     if len(names) == 1:
         names = [f"{names[0]},"]

@@ -92,12 +92,12 @@ PRODUCT: Final = VectorOperation("product", np.matmul, "np.matmul({0}, {1}, out=
 CAST: Final = VectorOperation("cast", lambda x: x, "{out}[...] = {0}")
 
 
-def find_direct_operations() -> dict[Primitive, VectorOperation]:
+def _find_direct_operations() -> dict[Primitive, VectorOperation]:
     """Return the primitives that a vector operation of the same operands computes."""
     found = {}
     for primitive in PRIMITIVES.values():
         ufunc = primitive.ufunc
-        if ufunc is not None and ufunc.nout == 1 and ufunc.nin == primitive_arity(primitive):
+        if ufunc is not None and ufunc.nout == 1 and ufunc.nin == _primitive_arity(primitive):
             slots = ", ".join(f"{{{i}}}" for i in range(ufunc.nin))
             name = ufunc.__name__
             line = f"np.{name}({slots}, out={{out}})"
@@ -110,7 +110,7 @@ def find_direct_operations() -> dict[Primitive, VectorOperation]:
     return found
 
 
-def primitive_arity(primitive: Primitive) -> int:
+def _primitive_arity(primitive: Primitive) -> int:
     """Return how many operands an elementwise primitive takes, or -1."""
     if primitive.kind != "elementwise" and primitive is not conversion.conjugate:
         return -1
@@ -126,7 +126,7 @@ def power_operation(exponent: float) -> VectorOperation:
     )
 
 
-DIRECT: Final = find_direct_operations()
+DIRECT: Final = _find_direct_operations()
 ADD: Final = DIRECT[elementwise.add]
 MULTIPLY: Final = DIRECT[elementwise.multiply]
 SQUARE: Final = DIRECT[elementwise.square]

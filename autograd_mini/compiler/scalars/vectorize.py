@@ -58,16 +58,16 @@ def vectorize_scalars(program: Program) -> Program:
     if scalar < FEWEST:
         return program
     stages = Stages(program)
-    wanted = stages_that_need(program, stages)
+    wanted = _stages_that_need(program, stages)
     regions = {}
     for stage, steps in stages.listed.items():
         if stage % 2 and len(steps) >= FEWEST:
-            region = plan_region(steps, program, stages, wanted)
+            region = _plan_region(steps, program, stages, wanted)
             if region is not None:
                 regions[stage] = region
     if not regions:
         return program
-    return assemble_program(program, stages, regions)
+    return _assemble_program(program, stages, regions)
 
 
 class Stages:
@@ -95,7 +95,7 @@ class Stages:
                     other = made.get(x, 0)
                     if other > stage:
                         stage = other
-            if is_vectorizable(step):
+            if _is_vectorizable(step):
                 stage |= 1
             else:
                 stage += stage % 2
@@ -132,7 +132,7 @@ class Stages:
         self.views.add(step)
 
 
-def is_vectorizable(step: Instruction) -> bool:
+def _is_vectorizable(step: Instruction) -> bool:
     """Whether an instruction can be part of a packed one."""
     primitive, results = step.primitive, step.results
     if len(results) != 1 or results[0].weak:
@@ -148,12 +148,12 @@ def is_vectorizable(step: Instruction) -> bool:
     dtype = results[0].dtype
     for x in step.operands:
         if type(x) is not Value or x.weak:
-            return has_fitting_numbers(step)
+            return _has_fitting_numbers(step)
         dtype = x.dtype
     return primitive not in CASTS or dtype.kind != "c" or results[0].dtype.kind == "c"
 
 
-def has_fitting_numbers(step: Instruction) -> bool:
+def _has_fitting_numbers(step: Instruction) -> bool:
     """Whether the numbers of an instruction have a dtype that gives the same result."""
     primitive, operands = step.primitive, step.operands
     if primitive not in WITH_NUMBERS or all(type(x) is not Value for x in operands):
@@ -171,7 +171,7 @@ def has_fitting_numbers(step: Instruction) -> bool:
     return step.results[0].dtype in (found, np.dtype(bool)) or found.kind in "biu"
 
 
-def stages_that_need(program: Program, stages: Stages) -> dict[Value, set[int]]:
+def _stages_that_need(program: Program, stages: Stages) -> dict[Value, set[int]]:
     """Return the other stages that need each value; −1 for the end of the program."""
     made = stages.made
     needed: dict[Value, set[int]] = {}
@@ -185,7 +185,7 @@ def stages_that_need(program: Program, stages: Stages) -> dict[Value, set[int]]:
     return needed
 
 
-def plan_region(
+def _plan_region(
     steps: list[Instruction], program: Program, stages: Stages, wanted: dict[Value, set[int]]
 ) -> ScalarRegion | None:
     """Return a region as a graph, or None if packing it would gain nothing."""
@@ -218,20 +218,22 @@ def estimate_separate_time(graph: ScalarGraph) -> float:
     return float(each @ np.maximum(graph.counts[computed] - 1, 1))
 
 
-def assemble_program(program: Program, stages: Stages, regions: dict[int, ScalarRegion]) -> Program:
+def _assemble_program(
+    program: Program, stages: Stages, regions: dict[int, ScalarRegion]
+) -> Program:
     """Return the program in the order of stages, with one instruction for each region."""
-    wanted = stages_that_need(program, stages)
+    wanted = _stages_that_need(program, stages)
     packing = set(regions)
     instructions: list[Instruction] = []
     for stage in sorted(stages.listed):
         if stage not in regions:
             instructions += stages.listed[stage]
             continue
-        instructions.append(make_instruction(regions[stage], stages, wanted, packing))
-    return program.with_instructions(drop_unused_views(program, stages, instructions))
+        instructions.append(_make_instruction(regions[stage], stages, wanted, packing))
+    return program.with_instructions(_drop_unused_views(program, stages, instructions))
 
 
-def make_instruction(
+def _make_instruction(
     region: ScalarRegion, stages: Stages, wanted: dict[Value, set[int]], packing: set[int]
 ) -> Instruction:
     """Return the instruction of a region.
@@ -264,7 +266,7 @@ def make_instruction(
     return Instruction(packed_row, tuple(taken), {"schedule": schedule}, made)
 
 
-def drop_unused_views(
+def _drop_unused_views(
     program: Program, stages: Stages, instructions: list[Instruction]
 ) -> list[Instruction]:
     """Drop instructions that take parts of arrays which are no longer needed."""

@@ -19,17 +19,17 @@ ORDERS = (case(0, (3, 4)), case(2, ()), case(0.5, (3,)), case(1, (2, 0)))
 RIGHT = (0.4, 3.0)
 
 
-def half_difference(function: Any, g: Any, v: Any, z: Any) -> Any:
+def _half_difference(function: Any, g: Any, v: Any, z: Any) -> Any:
     """∂z: half the difference of the neighbouring orders."""
     return g * (0.5 * (function(v - 1, z) - function(v + 1, z)))
 
 
-def half_sum(function: Any, g: Any, v: Any, z: Any) -> Any:
+def _half_sum(function: Any, g: Any, v: Any, z: Any) -> Any:
     """∂z: half the sum of the neighbouring orders."""
     return g * (0.5 * (function(v - 1, z) + function(v + 1, z)))
 
 
-def iv_with_limit(v: Any, z: Any) -> Any:
+def _iv_with_limit(v: Any, z: Any) -> Any:
     """Compute Iᵥ(z), at 0 with the sign of its infinity, which SciPy does not have."""
     y = special.iv(v, z)
     infinite = np.equal(z, 0) & np.less(v, 0) & np.not_equal(np.mod(v, 1), 0)
@@ -38,24 +38,24 @@ def iv_with_limit(v: Any, z: Any) -> Any:
     return np.where(infinite, np.copysign(np.real(y), special.gammasgn(v + 1)), y)[()]
 
 
-def signed_ive_forward(v: Any, z: Any) -> Any:
+def _signed_ive_forward(v: Any, z: Any) -> Any:
     """Compute sign z·Iᵉᵥ(z) of real numbers."""
     if np.iscomplexobj(z):
         raise TypeError("it is defined for real numbers")
     return np.sign(z) * special.ive(v, z)
 
 
-def damped_slope(g: Array, y: Array, v: Array, z: Array) -> Array:
+def _damped_slope(g: Array, y: Array, v: Array, z: Array) -> Array:
     """∂z of Iᵥ(z)·e^−|Re z|; for complex z the damping's part is real, as Re z is."""
-    inner = half_sum(ive, g, v, z)
+    inner = _half_sum(ive, g, v, z)
     if z.dtype.kind == "c":
         return inner - np.sign(np.real(z)) * np.real(g * y)
     return inner - g * signed_ive(v, z)
 
 
-def damped_tangent(t: Any, y: Any, v: Any, z: Any) -> Any:
+def _damped_tangent(t: Any, y: Any, v: Any, z: Any) -> Any:
     """The tangent of the same."""
-    inner = half_sum(ive, t, v, z)
+    inner = _half_sum(ive, t, v, z)
     if z.dtype.kind == "c":
         return inner - np.sign(np.real(z)) * np.real(t) * y
     return inner - t * signed_ive(v, z)
@@ -65,7 +65,7 @@ jv: Primitive = elementwise(
     special.jv,
     "J",
     "Bessel function of the first kind, order v.  ∂z: ½(Jᵥ₋₁ − Jᵥ₊₁)",
-    vjp=(Refusal("jv", "the order v"), lambda g, y, v, z: half_difference(jv, g, v, z)),
+    vjp=(Refusal("jv", "the order v"), lambda g, y, v, z: _half_difference(jv, g, v, z)),
     samples=ORDERS,
     domain=RIGHT,
 )
@@ -73,7 +73,7 @@ yv: Primitive = elementwise(
     special.yv,
     "Y",
     "Bessel function of the second kind, order v.  ∂z: ½(Yᵥ₋₁ − Yᵥ₊₁)",
-    vjp=(Refusal("yv", "the order v"), lambda g, y, v, z: half_difference(yv, g, v, z)),
+    vjp=(Refusal("yv", "the order v"), lambda g, y, v, z: _half_difference(yv, g, v, z)),
     samples=ORDERS,
     domain=RIGHT,
 )
@@ -81,16 +81,16 @@ iv: Primitive = elementwise(
     special.iv,
     "I",
     "Modified Bessel function of the first kind, order v.  ∂z: ½(Iᵥ₋₁ + Iᵥ₊₁)",
-    vjp=(Refusal("iv", "the order v"), lambda g, y, v, z: half_sum(limit_iv, g, v, z)),
+    vjp=(Refusal("iv", "the order v"), lambda g, y, v, z: _half_sum(limit_iv, g, v, z)),
     samples=ORDERS,
     domain=RIGHT,
 )
 limit_iv: Primitive = elementwise(
-    iv_with_limit,
+    _iv_with_limit,
     "I",
     "Iᵥ, infinite at 0 for orders below 0 that are no integers.  ∂z: ½(Iᵥ₋₁ + Iᵥ₊₁)",
     name="limit_iv",
-    vjp=(Refusal("iv", "the order v"), lambda g, y, v, z: half_sum(limit_iv, g, v, z)),
+    vjp=(Refusal("iv", "the order v"), lambda g, y, v, z: _half_sum(limit_iv, g, v, z)),
     samples=ORDERS,
     domain=RIGHT,
 )
@@ -99,19 +99,19 @@ ive: Primitive = elementwise(
     "Iᵉ",
     "Iᵥ(z)·e^−|Re z|.  ∂z: ½(Iᵉᵥ₋₁ + Iᵉᵥ₊₁) − sign z·y, without the last term at 0  ∂z²: at 0 its "
     "limit, 0 where the sides differ",
-    vjp=(Refusal("ive", "the order v"), damped_slope),
-    jvp=(Refusal("ive", "the order v"), damped_tangent),
+    vjp=(Refusal("ive", "the order v"), _damped_slope),
+    jvp=(Refusal("ive", "the order v"), _damped_tangent),
     samples=ORDERS,
     domain=RIGHT,
 )
 signed_ive: Primitive = elementwise(
-    signed_ive_forward,
+    _signed_ive_forward,
     "±Iᵉ",
     "sign z·Iᵉᵥ(z) of real z.  ∂z: ½·sign z·(Iᵉᵥ₋₁ + Iᵉᵥ₊₁) − Iᵉᵥ, its limit at 0",
     name="signed_ive",
     vjp=(
         Refusal("ive", "the order v"),
-        lambda g, y, v, z: np.sign(z) * half_sum(ive, g, v, z) - g * ive(v, z),
+        lambda g, y, v, z: np.sign(z) * _half_sum(ive, g, v, z) - g * ive(v, z),
     ),
     samples=ORDERS,
     domain=RIGHT,
@@ -120,7 +120,7 @@ kv: Primitive = elementwise(
     special.kv,
     "K",
     "Modified Bessel function of the second kind, order v.  ∂z: −½(Kᵥ₋₁ + Kᵥ₊₁)",
-    vjp=(Refusal("kv", "the order v"), lambda g, y, v, z: half_sum(kv, -g, v, z)),
+    vjp=(Refusal("kv", "the order v"), lambda g, y, v, z: _half_sum(kv, -g, v, z)),
     samples=ORDERS,
     domain=RIGHT,
 )
@@ -128,7 +128,7 @@ kve: Primitive = elementwise(
     special.kve,
     "Kᵉ",
     "Kᵥ(z)·eᶻ.  ∂z: y − ½(Kᵉᵥ₋₁ + Kᵉᵥ₊₁)",
-    vjp=(Refusal("kve", "the order v"), lambda g, y, v, z: g * y - half_sum(kve, g, v, z)),
+    vjp=(Refusal("kve", "the order v"), lambda g, y, v, z: g * y - _half_sum(kve, g, v, z)),
     samples=ORDERS,
     domain=RIGHT,
 )

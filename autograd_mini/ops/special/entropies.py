@@ -10,7 +10,7 @@ from scipy import special
 from ...core.primitive import Primitive, case, elementwise
 
 
-def log_of_ratio(a: Any, b: Any) -> Any:
+def _log_of_ratio(a: Any, b: Any) -> Any:
     """Compute ln(a/b), also where a/b overflows; −inf where a is 0."""
     ratio = np.where(np.equal(a, 0), 0, a / b)
     extreme = np.isinf(ratio) | ((ratio == 0) & np.not_equal(a, 0))
@@ -58,7 +58,7 @@ ratio: Primitive = elementwise(
     domain=(0.5, 2.0),
 )
 log_ratio = elementwise(
-    log_of_ratio,
+    _log_of_ratio,
     "ln(a/b)",
     "ln(a/b), −inf where a is 0.  ∂a: 1/a  ∂b: −1/b",
     name="log_ratio",

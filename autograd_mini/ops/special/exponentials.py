@@ -100,13 +100,13 @@ def logsumexp(
         axis = 0
     if b is None and not return_sign:
         return activations.logsumexp(a, axis=axis, keepdims=keepdims)
-    return weighted_logsumexp(
+    return _weighted_logsumexp(
         check_operand(a), axis, 1 if b is None else check_operand(b), keepdims, return_sign
     )
 
 
 @scope("logsumexp")
-def weighted_logsumexp(a: Any, axis: Axis, b: Any, keepdims: bool, return_sign: bool) -> Any:
+def _weighted_logsumexp(a: Any, axis: Axis, b: Any, keepdims: bool, return_sign: bool) -> Any:
     """Compute ln Σ b·eᵃ, shifted by the largest a whose weight is not 0."""
     nothing = np.equal(b, 0)
     highest = shift(where(nothing, -np.inf, stop_gradient(a)), axis)

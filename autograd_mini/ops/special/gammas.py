@@ -25,7 +25,7 @@ ORDERS = (case(TWO, (3, 4)), case(THREE, ()), case(TWO, (2, 0)))
 POSITIVE = (0.4, 3.0)
 
 
-def polygamma_forward(n: Any, x: Any) -> Any:
+def _polygamma_forward(n: Any, x: Any) -> Any:
     """Compute SciPy's polygamma in the dtype of x, as the derivative of psi; SciPy's is float64.
 
     Raises:
@@ -42,7 +42,7 @@ def polygamma_forward(n: Any, x: Any) -> Any:
     return special.polygamma(n, x).astype(wanted)[()]
 
 
-def rgamma_slope(g: Array, y: Array, x: Array) -> Array:
+def _rgamma_slope(g: Array, y: Array, x: Array) -> Array:
     """∂x: −y·ψ(x); left of ½ by reflection, which is exact where y is 0 and ψ has its poles."""
     left = np.real(x) < 0.5
     mirrored = 1 - where(left, x, 0.5)
@@ -52,12 +52,12 @@ def rgamma_slope(g: Array, y: Array, x: Array) -> Array:
     return g * where(left, reflected, -psi(right) * where(left, 0, y))
 
 
-def gamma_density_forward(n: Any, c: Any, x: Any) -> Any:
+def _gamma_density_forward(n: Any, c: Any, x: Any) -> Any:
     """Compute xⁿ·e⁻ˣ⁻ᶜ."""
     return np.exp(special.xlogy(n, x) - x - c)
 
 
-def beta_density_forward(m: Any, n: Any, c: Any, x: Any) -> Any:
+def _beta_density_forward(m: Any, n: Any, c: Any, x: Any) -> Any:
     """Compute xᵐ·(1 − x)ⁿ·e⁻ᶜ."""
     return np.exp(special.xlogy(m, x) + special.xlog1py(n, -x) - c)
 
@@ -66,7 +66,7 @@ polygamma_: Primitive = elementwise(
     special.polygamma,
     "ψ⁽ⁿ⁾",
     "Derivative number n of ψ.  ∂x: ψ⁽ⁿ⁺¹⁾(x)",
-    eager=polygamma_forward,
+    eager=_polygamma_forward,
     vjp=(Refusal("polygamma", "the order n"), lambda g, y, n, x: g * polygamma_(n + 1, x)),
     samples=(case(0, (3, 4)), case(1, ()), case(2, (2, 0))),
     domain=(0.5, 3.0),
@@ -103,7 +103,7 @@ rgamma = elementwise(
     special.rgamma,
     "1/Γ",
     "1/Γ(x).  ∂x: −y·ψ(x), exact at 0, −1, −2, …",
-    vjp=(rgamma_slope,),
+    vjp=(_rgamma_slope,),
     domain=(-2.5, 3.0),
     kink=lambda x: x - 0.5,
 )
@@ -170,7 +170,7 @@ betainc = elementwise(
 )
 # As separate operations the densities have a derivative at the ends, where in steps it is 0·∞.
 gamma_density: Primitive = elementwise(
-    gamma_density_forward,
+    _gamma_density_forward,
     "P′",
     "p(n, c, x) = xⁿ·e⁻ˣ⁻ᶜ.  ∂x: n·p(n − 1, c, x) − y",
     name="gamma_density",
@@ -183,7 +183,7 @@ gamma_density: Primitive = elementwise(
     domain=POSITIVE,
 )
 beta_density: Primitive = elementwise(
-    beta_density_forward,
+    _beta_density_forward,
     "I′",
     "p(m, n, c, x) = xᵐ·(1 − x)ⁿ·e⁻ᶜ.  ∂x: m·p(m − 1, n, c, x) − n·p(m, n − 1, c, x)",
     name="beta_density",
@@ -252,7 +252,7 @@ FAR = 50.0
 """From here on 2x·erfcx(x) and 2/√π have too many digits in common to be subtracted."""
 
 
-def erfcx_slope(g: Array, y: Array, x: Array) -> Array:
+def _erfcx_slope(g: Array, y: Array, x: Array) -> Array:
     """∂x: 2x·y − 2/√π; far to the right its asymptotic series, in u = 1/(2x²)."""
     far = np.real(x) > FAR
     outside = where(far, x, FAR)
@@ -262,17 +262,17 @@ def erfcx_slope(g: Array, y: Array, x: Array) -> Array:
     return g * where(far, series, 2 * inside * where(far, 0, y) - 2 / SQRT_PI)
 
 
-def normal_density(x: Any) -> Any:
+def _normal_density(x: Any) -> Any:
     """Compute the density of the standard normal distribution."""
     return np.exp(-0.5 * (x * x)) / SQRT_2PI
 
 
-def log_ndtr_slope(g: Array, y: Array, x: Array) -> Array:
+def _log_ndtr_slope(g: Array, y: Array, x: Array) -> Array:
     """∂x: φ(x)/Φ(x), in the left tail as √(2/π)/erfcx(−x/√2), where both vanish."""
     left = np.real(x) < 0
     tail = (2 / SQRT_2PI) / erfcx(where(left, x, 0) * (-1 / SQRT_2))
     body = where(left, 0, x)
-    return g * where(left, tail, normal_density(body) / ndtr(body))
+    return g * where(left, tail, _normal_density(body) / ndtr(body))
 
 
 erf = elementwise(
@@ -291,7 +291,7 @@ erfcx: Primitive = elementwise(
     special.erfcx,
     "erfcx",
     "eˣ²·erfc x.  ∂x: 2x·y − 2/√π, without cancellation for large x",
-    vjp=(erfcx_slope,),
+    vjp=(_erfcx_slope,),
 )
 erfi = elementwise(
     special.erfi,
@@ -317,13 +317,13 @@ ndtr: Primitive = elementwise(
     special.ndtr,
     "Φ",
     "Φ(x), the distribution function of the standard normal.  ∂x: φ(x) = e^(−x²/2)/√(2π)",
-    vjp=(lambda g, y, x: g * normal_density(x),),
+    vjp=(lambda g, y, x: g * _normal_density(x),),
 )
 log_ndtr = elementwise(
     special.log_ndtr,
     "ln Φ",
     "ln Φ(x).  ∂x: φ(x)/Φ(x), exact in both tails",
-    vjp=(log_ndtr_slope,),
+    vjp=(_log_ndtr_slope,),
 )
 ndtri = elementwise(
     special.ndtri,
