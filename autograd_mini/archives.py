@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from zipfile import ZipFile, ZipInfo
 
 LONGEST_NAME: Final = 50_000
-"""Bytes of a member's name; a zip takes 65,535."""
+"""A member's name has at most this many bytes; a zip allows 65,535."""
 LONGEST_HEADER: Final = 4096
-"""Bytes; one of 64 axes, as many as NumPy has, takes 1,400."""
+"""A header has at most this many bytes; 64 axes, NumPy's most, take 1,400."""
 LARGEST_DIRECTORY: Final = 1 << 20
 """Bytes of an archive's table of contents that are read beyond those for the expected members."""
 ENTRY: Final = 256
-"""Bytes of that table for a member, without its name, at most."""
+"""A member takes at most this many bytes of that table, without its name."""
 CHUNK: Final = 1 << 20
 LENGTHS: Final = {(1, 0): 2, (2, 0): 4, (3, 0): 4}
 """Version of the `.npy` format → bytes of the header's length."""
@@ -39,7 +39,7 @@ class Header(NamedTuple):
     Attributes:
         shape, dtype: of the array.
         fortran: whether the first index runs fastest.
-        start: so many bytes stand before the data.
+        start: the number of bytes before the data.
         info: where the member is in its archive.
     """
 
@@ -116,7 +116,7 @@ class BoundedReader(io.BufferedReader):
         self.longest += sum(2 * len(name.encode()) + ENTRY for name in members)
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Read so many bytes, or all if no number is given.
+        """Read this many bytes, or all if no number is given.
 
         Raises:
             ValueError: for more than are expected in one piece.

@@ -84,7 +84,7 @@ class GradcheckError(AutogradError, AssertionError):
 
 
 class UndecidedError(GradcheckError):
-    """A gradient of which the numbers cannot tell whether it is right; see its `report`."""
+    """The numbers cannot tell whether a gradient is right; see the error's `report`."""
 
 
 class CompileError(AutogradError, RuntimeError):

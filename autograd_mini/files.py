@@ -164,7 +164,7 @@ def _write_hidden(
     write: Callable[[IO[bytes]], None],
     model: os.stat_result | None,
 ) -> bool:
-    """Write a hidden file and rename it; False if another program took it for a leftover."""
+    """Write a hidden file and rename it; False if another program mistook it for a leftover."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     mode = 0o666 if model is None else 0o600
     with open(partial, "wb", opener=lambda path, _: os.open(path, flags, mode)) as file:
@@ -189,7 +189,7 @@ def _take_over(model: os.stat_result, descriptor: int) -> None:
         return
     made = os.fstat(descriptor)
     if (made.st_uid, made.st_gid) != (model.st_uid, model.st_gid):
-        with suppress(OSError):  # only an administrator may give files away
+        with suppress(OSError):  # only an administrator may change a file's owner
             os.fchown(descriptor, model.st_uid, model.st_gid)
     with suppress(OSError):  # some file systems have one mode for all files
         os.fchmod(descriptor, stat.S_IMODE(model.st_mode) & 0o777)

@@ -1,4 +1,4 @@
-"""The functions of `scipy.special` that are differentiable, which need SciPy: `am.special`.
+"""`am.special`: the functions of `scipy.special`, as users call and read them.
 
 `scipy.special.erf(t)` is recorded, like every ufunc of the table. SciPy's functions that are not
 ufuncs (`logsumexp`, `polygamma`, …) convert their arguments to arrays, which a tensor refuses; they

@@ -99,7 +99,7 @@ def test_conversion_that_would_lose_the_gradient(convert: Any) -> None:
 
 @pytest.mark.parametrize("value", [2.0, [1.0, 2.0], [1, 2]])
 def test_tensor_that_is_no_index(value: Any) -> None:
-    with pytest.raises(am.ConversionError, match="is no index; expected one integer"):
+    with pytest.raises(am.ConversionError, match="is not an index; expected one integer"):
         range(am.tensor(value))
 
 

@@ -168,7 +168,7 @@ def test_functions_that_return_something_else_are_named():
 
 
 def test_names_are_strings():
-    with pytest.raises(am.OperandError, match="is a string, got 3"):
+    with pytest.raises(am.OperandError, match="must be a string, got 3"):
         am.tensor(1.0, name=3)
 
 

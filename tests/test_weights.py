@@ -143,10 +143,10 @@ def test_files_that_are_something_else_are_refused(model, tmp_path):
     (tmp_path / "text").write_text("not weights")
     (tmp_path / "pickled").write_bytes(pickle.dumps(Bomb()))
     for name in ("array.npy", "empty", "text", "pickled"):
-        refused(tmp_path / name, "no file of weights")
+        refused(tmp_path / name, "not a file of weights")
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("layers.0.weight.npy", "not an array")
-    refused(tmp_path / "other.zip", "no file of weights")
+    refused(tmp_path / "other.zip", "not a file of weights")
     refused(tmp_path / "nowhere.npz", "there is no file")
     refused(tmp_path, "cannot read")
 
@@ -172,7 +172,7 @@ def test_cut_files_are_refused(saved, tmp_path):
     content = saved.read_bytes()
     for length in range(0, len(content), 101):
         (tmp_path / "cut").write_bytes(content[:length])
-        refused(tmp_path / "cut", "no file of weights")
+        refused(tmp_path / "cut", "not a file of weights")
 
 
 def test_a_failed_save_leaves_the_old_file_and_no_other(model, saved, monkeypatch):

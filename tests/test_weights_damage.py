@@ -184,7 +184,7 @@ def test_two_names_for_the_same_bytes_are_refused(file):
             alias = copy.copy(archive.filelist[0])
             alias.filename = alias.orig_filename = other
             archive.filelist.append(alias)
-    refused(file(stream.getvalue()), "no file of weights|not of this model")
+    refused(file(stream.getvalue()), "not a file of weights|not of this model")
 
 
 def test_a_long_table_of_contents_is_not_read(file):
@@ -207,7 +207,7 @@ def test_sizes_in_the_table_of_contents_are_not_believed(size, file):
     content = bytearray(zipped(members()))
     at = content.index(b"PK\1\2") + 24
     content[at : at + 4] = struct.pack("<I", size)
-    refused(file(bytes(content)), "do not fill|no file of weights|not of this model")
+    refused(file(bytes(content)), "do not fill|not a file of weights|not of this model")
 
 
 HEADERS = [
@@ -245,13 +245,13 @@ HEADERS = [
 @pytest.mark.parametrize("header", HEADERS)
 def test_wrong_headers_are_refused(header, version, file):
     data = written(header, bytes(24), version)
-    refused(file(zipped(replaced("layers.0.bias", data))), "no file of weights|not of this model")
+    refused(file(zipped(replaced("layers.0.bias", data))), "not a file of weights|not of this model")
 
 
 def test_a_header_that_ends_early_is_refused(file):
     whole = npy_bytes(RIGHT["layers.0.bias"])
     for length in (0, 3, 6, 7, 8, 9, 10, 60, 127, 128, 140):
-        refused(file(zipped(replaced("layers.0.bias", whole[:length]))), "no file|not of this")
+        refused(file(zipped(replaced("layers.0.bias", whole[:length]))), "not a file|not of this")
 
 
 def test_nothing_is_read_before_everything_has_been_compared(file, monkeypatch):
@@ -264,7 +264,7 @@ def test_nothing_is_read_before_everything_has_been_compared(file, monkeypatch):
         [*members()[:-1], (members()[-1][0], npy_bytes(np.zeros(1, "c16")))],
         [*members()[:-1], (members()[-1][0], npy_bytes(RIGHT["layers.1.bias"]) + b"x")],
     ):
-        refused(file(zipped(content)), "not of this model|no file of weights")
+        refused(file(zipped(content)), "not of this model|not a file of weights")
     assert read == []
 
 

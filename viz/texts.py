@@ -22,7 +22,7 @@ NUMBERS: Final = frozenset("fciub")
 LONGEST_TOOLTIP: Final = 300
 FEWEST_DIGITS: Final = 6
 MOST_DIGITS: Final = 10
-"""Constants are written in so many digits."""
+"""Constants are written with at most this many digits."""
 LONGEST_LIST: Final = 24
 """A list of names has at most this many letters, unless the first name alone is longer."""
 COMMUTATIVE: Final = frozenset(

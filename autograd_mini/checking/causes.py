@@ -38,7 +38,7 @@ class Kind(StrEnum):
     MUTATION = "mutation"
     """An argument is changed in place."""
     NOT_DETERMINISTIC = "not deterministic"
-    """A second call gives another result."""
+    """A second call gives a different result."""
     SHAPE = "shape"
     """The number or shape of the cotangents does not fit the inputs."""
     DTYPE = "dtype"

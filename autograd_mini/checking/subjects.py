@@ -46,7 +46,7 @@ def output_arrays(outputs: Any) -> list[Any]:
         found.append(array)
     if not found:
         raise OperandError(
-            f"gradcheck: the function returned {outputs!r:.60}, in which there is no number; does "
+            f"gradcheck: the function returned {outputs!r:.60}, which contains no number; does "
             "it lack a return?"
         )
     return found

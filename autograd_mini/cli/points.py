@@ -63,7 +63,7 @@ def parse_shape(text: str) -> Shape:
     parts = [part.strip() for part in lengths.removesuffix(",").split(",")] if lengths else []
     if not _is_name(name) or not equals or not all(part.isdecimal() for part in parts):
         raise ArgumentError(
-            f"{text!r:.80} is not a shape; write name=lengths, as x=3,4, or x= for one number"
+            f"{text!r:.80} is not a shape; write name=lengths: x=3,4, or x= for one number"
         )
     if len(parts) > DEEPEST or any(len(part) > 18 for part in parts):
         raise ArgumentError(_too_large_text(text))
@@ -94,7 +94,7 @@ def parse_seed(text: str) -> int:
         ArgumentError: for anything else.
     """
     if not text.strip().isdecimal() or len(text) > 18:
-        raise ArgumentError(f"{text!r:.80} is not a seed; give a whole number from 0 on, as 0 or 7")
+        raise ArgumentError(f"{text!r:.80} is not a seed; give a whole number ≥ 0, such as 0 or 7")
     return int(text)
 
 
@@ -109,7 +109,7 @@ def parse_scale(text: str) -> float:
     except ValueError:
         found = math.nan
     if not math.isfinite(found):
-        raise ArgumentError(f"{text!r:.80} is not a scale; give a finite number, as 0.1 or 10")
+        raise ArgumentError(f"{text!r:.80} is not a scale; give a finite number, such as 0.1 or 10")
     return found
 
 

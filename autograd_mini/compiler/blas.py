@@ -32,11 +32,11 @@ SPELLINGS: Final = ("scipy_{}_64_", "{}_64_", "scipy_{}_", "{}_", "{}")
 """How libraries call a Fortran routine: NumPy's wheels, 64-bit integers, everybody, MKL."""
 
 BRIEF: Final = 2**18
-"""Up to so many multiplications, 10 µs, a call keeps the GIL: giving it away and getting it back
+"""Up to this many multiplications, 10 µs, a call keeps the GIL: giving it away and getting it back
 costs 0.1 µs alone, and a wait of up to `sys.getswitchinterval` if another thread takes it."""
 
 LARGEST: Final = 2**31 - 1
-"""The largest size or distance between rows that every library can be told."""
+"""The largest size or distance between rows that every library accepts."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Library:
     releasing: dict[str, Any]
 
     def routine(self, name: str, multiplications: int) -> Any:
-        """Return a routine for a call of so many multiplications."""
+        """Return a routine for a call of this many multiplications."""
         return (self.keeping if multiplications <= BRIEF else self.releasing)[name]
 
 

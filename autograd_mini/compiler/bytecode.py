@@ -312,7 +312,7 @@ class Steps(NamedTuple):
 
 @lru_cache(MANY)
 def steps_of(code: CodeType) -> Steps:
-    """Return the instructions of code; what only prepares one counts as that one."""
+    """Return the instructions of code; one that only prepares the next counts as part of it."""
     steps: list[dis.Instruction] = []
     places = {}
     for step in dis.get_instructions(code):

@@ -139,7 +139,7 @@ class Captures:
             again = places.get(_identity_of(x))
             if again is None:
                 raise CompileError(
-                    f"compile: the two first calls recorded different programs: only the first "
+                    f"compile: the first two calls recorded different programs: only the first "
                     f"one uses a captured {'tensor' if value.name else 'array'} of shape "
                     f"{value.shape}. Make it an argument of the compiled function"
                 )
@@ -211,8 +211,8 @@ def refuse_unreached(program: Program, reach: Reach) -> None:
     for tensor in program.leaves.values():
         if id(tensor) not in reach.kept:
             raise CompileError(
-                f"compile: {describe(tensor)} comes from something that hides what it holds, so "
-                "another tensor in its place would not be seen; keep it in an attribute, a list or "
+                f"compile: {describe(tensor)} comes from an object whose contents cannot be read, "
+                "so a replaced tensor would not be noticed; keep it in an attribute, a list or "
                 "a variable, or make it an argument of the compiled function. If the function puts "
                 "another tensor there at each call, change the one that is there with assign"
             )
@@ -234,8 +234,8 @@ def refuse_unreached_arrays(first: Tracer, second: Tracer, reach: Reach) -> None
             line = _first_line_of(operand, first)
             raise CompileError(
                 f"compile: an array of shape {operand.array.shape}, used at {line}, "
-                "comes from something that hides what it holds, so another array in its place "
-                "would not be seen; keep it in an attribute, a list or a variable, or make it an "
+                "comes from an object whose contents cannot be read, so a replaced array would "
+                "not be noticed; keep it in an attribute, a list or a variable, or make it an "
                 "argument of the compiled function"
             )
 

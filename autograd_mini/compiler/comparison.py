@@ -120,7 +120,7 @@ def _raise_difference(step: Instruction | None, what: str) -> NoReturn:
     if step is not None:
         place = f"in {step.primitive.name}, at {step.line}"
     raise CompileError(
-        f"compile: the two first calls recorded different programs, {place}: {what}. The function "
+        f"compile: the first two calls recorded different programs, {place}: {what}. The function "
         f"depends on something that changes between calls and that a trace cannot see; {CURE}. "
         "The second call changed nothing"
     )

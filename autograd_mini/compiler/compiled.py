@@ -1,4 +1,4 @@
-"""compile(): a function is traced twice, compared, and then replayed as a NumPy program.
+"""compile(): a call is looked up and replayed as a NumPy program, or traced where no guard holds.
 
 `CompiledFunction` looks a call up: is there a program for its signature, and do its guards hold? If
 so, the program runs. If not, the call is traced; `pipeline` makes a program of two traces.
@@ -105,7 +105,7 @@ class CompiledFunction(Generic[P, Result_co]):
         another recorder, as that of `am.debug()`.
 
         Raises:
-            CompileError: if the two first calls recorded different programs.
+            CompileError: if the first two calls recorded different programs.
             ConversionError: if the function reads a value that can change between calls.
         """
         found = context.get()[0]

@@ -244,8 +244,8 @@ class FirstTrace:
             if now is not before and is_read(before) and is_read(now):
                 kind = "tensor" if type(now) is Tensor else "array"
                 raise CompileError(
-                    f"compile: the function puts another {kind} in the place of "
-                    f"{condition.label}. A program would not: keep the numbers in a tensor from "
+                    f"compile: the function replaces {condition.label} by another "
+                    f"{kind}. The compiled program would not: keep the numbers in a tensor from "
                     "outside, which the function changes with assign, or return them"
                 )
 
@@ -355,7 +355,7 @@ class CacheEntry:
         self.values = values
         self.tensors = first.captures.tensors if first.captures.tensors() else None
         y = executable.program.outputs[0] if self.result.single else None
-        # A gradient of before may be there to be forgotten.
+        # An older gradient may be there, to be dropped.
         tensor = not first.clears and executable.changes and type(y) is Value and not y.weak
         self.direct = executable.run_alone if tensor else None
         without = {id(c.owner) for c in first.conditions if c.key == GRADIENT and c.value is None}

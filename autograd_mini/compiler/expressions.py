@@ -86,7 +86,7 @@ OPERATORS: Final[dict[Any, str]] = {
     operator.lshift: "{} << {}",
     operator.rshift: "{} >> {}",
 }
-"""Forwards that are Python's operators: between numbers ten times faster than a ufunc."""
+"""Forwards that are Python operators; on scalars they are ten times faster than a ufunc."""
 
 
 def expression_of(step: Instruction, names: Sequence[str]) -> Expression:
@@ -173,7 +173,7 @@ def _expression_from_code(step: Instruction, text: str, names: Sequence[str]) ->
 
 
 WORD: Final = re.compile(r"(?<![\w.])[^\W\d]\w*")
-"""What may be a name; attributes are none."""
+"""Matches a word that may be a name, but not an attribute."""
 
 
 def _expression_from_forward(step: Instruction, names: Sequence[str]) -> Expression:
@@ -240,7 +240,7 @@ def _write_parameter(key: str, value: Any, objects: dict[str, Any]) -> str:
 
 
 KNOWN: Final[WeakValueDictionary[str, Any]] = WeakValueDictionary()
-"""What has no source, by its name: two custom operations may be called the same."""
+"""Name → object without source; two custom operations may have the same name."""
 
 
 def _name_object(wanted: str, value: Any, objects: dict[str, Any]) -> str:

@@ -41,11 +41,11 @@ MISSING: Final = type("Missing", (), {"__repr__": lambda self: "nothing"})()
 PARSING: Final = threading.Lock()
 """Python 3.11 counts the depth of the trees that it makes for all threads together."""
 FAILURES: Final = (AttributeError, LookupError, TypeError, ValueError, RuntimeError)
-"""What reading raises where there is nothing any more."""
+"""Errors of reading a place that no longer exists."""
 TOGETHER: Final = 100
-"""So many conditions stand in one function: one of more than 256 names would be slower."""
+"""One function has at most this many conditions; more than 256 names would be slower."""
 BRIEF: Final = 16_384
-"""So many bytes are compared with a copy; more have a fingerprint."""
+"""Up to this many bytes are compared with a copy; more have a fingerprint."""
 
 
 class Condition:

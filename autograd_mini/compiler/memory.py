@@ -22,7 +22,7 @@ from .program import Instruction, Operand, Program, Value
 
 Kind = Literal["argument", "state", "constant", "buffer", "view", "local"]
 ALIGNMENT: Final = 64
-"""Buffers start at multiples of so many bytes, a cache line."""
+"""Buffers start at multiples of this many bytes, a cache line."""
 
 
 @dataclass(slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""Patience: how many traces in vain a compiled function may take, and what it warns of.
+"""Patience: counts traces in vain; warns why a function is traced at each call, and stops it.
 
 A trace costs more than a call. So a function that is traced again and again without a program is
 called as it is, after a warning that says why.
@@ -17,9 +17,9 @@ from .pipeline import Call
 CACHED: Final = 32
 """How many signatures are kept; the least recently used goes first."""
 WASTED: Final = 16
-"""After so many traces in vain there is a warning."""
+"""After this many useless traces there is a warning."""
 THRASHING: Final = 8
-"""After so many signatures have been dropped there is a warning."""
+"""After this many dropped signatures there is a warning."""
 
 
 class Patience:

@@ -196,7 +196,7 @@ class Program:
         return outputs, [values[new] for _, new in self.updates]
 
     def __str__(self) -> str:
-        """List the instructions, one a line."""
+        """List the instructions, one per line."""
         names: dict[Value, str] = {}
 
         def name_of(x: Any) -> str:

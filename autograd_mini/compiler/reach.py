@@ -158,7 +158,7 @@ class Reach:
         return len(self.conditions) <= LARGEST
 
     def _modules_of_any_names(self) -> Iterator[types.ModuleType]:
-        """Yield modules of which the code may read any name, since it computes names."""
+        """Yield modules whose code may read any name, since it computes names."""
         for code, origin in self._observer.codes.values():
             names = names_read_by(code)
             if not names.any or origin != "user":

@@ -109,12 +109,12 @@ class Result:
         mine, theirs = self._static, other._static
         if self._orders != other._orders:
             raise CompileError(
-                "compile: the two first calls returned dicts whose keys stand in another order; a "
-                "compiled function returns the same one at each call"
+                "compile: the first two calls returned dicts whose keys have different orders; a "
+                "compiled function returns the same order at each call"
             )
         if mine.keys() != theirs.keys() or any(_may_differ(mine[k], theirs[k]) for k in mine):
             raise CompileError(
-                f"compile: the two first calls returned different plain values, {theirs} and "
+                f"compile: the first two calls returned different plain values, {theirs} and "
                 f"{mine}; a compiled function returns the same ones at each call. Return tensors"
             )
 
@@ -140,7 +140,7 @@ class Result:
         return self.wrap_outputs([*values, *gradients])
 
     def outputs_of(self, tree: Any) -> list[Any] | None:
-        """Return the outputs that a program would have; None if the structure is another one."""
+        """Return the outputs that a program would have; None if the structure differs."""
         import optree
 
         leaves, structure = optree.tree_flatten(tree, none_is_leaf=True)

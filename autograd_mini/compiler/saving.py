@@ -70,7 +70,7 @@ def save_program(
     """
     if Path(path).suffix != ".py":
         raise CompileError(
-            f"a program is saved as a Python file, as step.py; got {Path(path).name!r}"
+            f"a program is saved as a Python file, such as step.py; got {Path(path).name!r}"
         )
     target = Path(os.path.realpath(path))  # where the program looks for its arrays
     arrays = {source.names[v]: np.asarray(data) for v, data in values.items()}

@@ -32,7 +32,7 @@ OWN: Final = frozenset(
 LONGEST_NAME: Final = 60
 LONGEST_COMMENT: Final = 80
 DERIVED: Final = ("product", "bias", "update", "dot", "of", "next")
-"""What matrix products add to the name of their result."""
+"""Words that matrix products add to the name of their result."""
 NUMBER_NAMES: Final = {0: "zero", 1: "one", 2: "two", 0.5: "half"}
 QUIET: Final = 'with np.errstate(divide="ignore", invalid="ignore"):'
 
@@ -247,7 +247,7 @@ class Writer:
         return name, [f"{name} = np.empty((), np.{dtype.name})"], [f"{name}[...] = {factor}"]
 
     def ones(self, count: int, dtype: np.dtype[Any]) -> str:
-        """Return the name of a row of so many ones."""
+        """Return the name of a row of this many ones."""
         key = f"{count} {dtype}"
         if key not in self.rows_of_ones:
             name = self.name(Value((count,), dtype), "ones")

@@ -157,7 +157,7 @@ USUAL: Final = tuple(IGNORED.items())
 
 
 def run_quietly(function: Callable[[], Result], **errors: Any) -> Result:
-    """Run a function under `np.errstate`, of which no interrupt leaves anything behind.
+    """Run a function under `np.errstate`; no interrupt leaves its settings behind.
 
     Args:
         function: what is run.
@@ -277,7 +277,7 @@ class scope(Block):  # noqa: N801  # used as a statement, like a function
 
     def __init__(self, name: str) -> None:
         if not isinstance(name, str):
-            raise OperandError(f'the name of a scope is a string, as am.scope("name"), got {name}')
+            raise OperandError(f'a scope name must be a string: am.scope("name"), got {name}')
         self.name = name
 
     def __enter__(self) -> Scope:

@@ -24,19 +24,19 @@ def seed(output: Tensor, cotangent: Any) -> Any:
     """Return a cotangent that fits the output, 1 for a scalar by default.
 
     Raises:
-        GradientError: if there is none for a non-scalar, or its shape is another one.
+        GradientError: if there is none for a non-scalar, or its shape is different.
     """
     if cotangent is None:
         if output.size != 1:
             raise GradientError(
-                f"the gradient of {describe(output)} is not defined: it is no scalar; reduce it "
+                f"the gradient of {describe(output)} is not defined: it is not a scalar; reduce it "
                 "with .sum() or .mean(), or give a cotangent of its shape"
             )
         if output.dtype.kind == "c":
             raise GradientError(
                 f"the gradient of {describe(output)} is not defined: its value is complex; make it "
                 "real with np.abs, .real or .imag, or give a cotangent (for a holomorphic function "
-                "am.grad(f, holomorphic=True) has the derivative)"
+                "am.grad(f, holomorphic=True) gives the derivative)"
             )
         return np.ones(output.shape, output.dtype)[()]
     g = cotangent if isinstance(cotangent, Tensor) else as_array(cotangent)

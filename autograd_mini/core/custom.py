@@ -157,7 +157,7 @@ class Custom(Generic[P]):
         if isinstance(rules, tuple) and len(rules) != len(operands):
             raise ArgumentError(
                 f"{self.name} has {len(rules)} rules and was called with {len(operands)} inputs; "
-                "give one rule an input, None where no gradient flows"
+                "give one rule per input, None where no gradient flows"
             )
         return self.row(*operands, **params)
 
@@ -203,7 +203,7 @@ def primitive(
         symbol: how a picture writes it; by default the name.
         multiple: whether it returns a tuple of outputs.
         elementwise: whether it broadcasts its inputs and works element by element. Then the rules
-            are one an input, broadcasting is undone for them, and forward mode and `vmap` follow.
+            are one per input, broadcasting is undone for them, and forward mode and `vmap` follow.
 
     >>> import numpy as np, autograd_mini as am
     >>> @am.primitive(symbol="x³")

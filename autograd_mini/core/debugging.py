@@ -105,7 +105,7 @@ class debug(Block):  # noqa: N801  # used as a statement, like a function
 
     def __init__(self, nonfinite: str = "raise") -> None:
         if nonfinite not in ("raise", "ignore"):
-            raise ArgumentError(f"nonfinite is 'raise' or 'ignore', got {nonfinite!r}")
+            raise ArgumentError(f"nonfinite must be 'raise' or 'ignore', got {nonfinite!r}")
         raising = nonfinite == "raise"
         self._recorder = recorder(_record_and_look if raising else _only_line)
         self._watch = _look_at_rule if raising else None

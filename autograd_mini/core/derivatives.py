@@ -38,7 +38,7 @@ def jacobian(
     Args:
         function: of tensors, or nested containers of them; returns such, too.
         argnums: which positional arguments to differentiate; a sequence gives a tuple.
-        mode: "forward" costs a walk an input, "reverse" one an output; "auto" takes the fewer.
+        mode: "forward" costs a walk per input, "reverse" one per output; "auto" takes the fewer.
         holomorphic: whether it is a complex function of complex arguments with a derivative.
 
     Returns:
@@ -82,7 +82,7 @@ def sizes(values: Sequence[Any]) -> list[int]:
 
 
 def check(recording: Linearization, mode: Mode, holomorphic: bool) -> None:
-    """Refuse what has no Jacobian, or another one than would be computed."""
+    """Refuse what has no Jacobian, or a different one than would be computed."""
     refuse_discrete(recording.outputs, every=True)
     complex_input = any(x.dtype.kind == "c" for x in recording.inputs)
     complex_output = any(map(np.iscomplexobj, recording.outputs))

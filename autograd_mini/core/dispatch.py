@@ -28,7 +28,7 @@ from .tensor import Tensor
 def _ufunc_name(ufunc: Any) -> str:
     """Return the full name of a ufunc, such as np.add or scipy.special.erf."""
     name = ufunc.__name__
-    if name.startswith("_"):  # what a function of SciPy calls for some of its arguments
+    if name.startswith("_"):  # a ufunc that a SciPy function calls for some arguments
         return f"scipy.special.{name.removeprefix('_')}"
     scipy = sys.modules.get("scipy.special")
     if getattr(np, name, None) is not ufunc and getattr(scipy, name, None) is ufunc:

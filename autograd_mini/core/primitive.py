@@ -57,7 +57,7 @@ class Primitive:
     Attributes:
         name: the type of its operations, as `multiply`.
         forward: the NumPy function of the operands' arrays; parameters by keyword.
-        vjp: one rule an operand (None where no gradient flows), or one rule that returns the
+        vjp: one rule per operand (None where no gradient flows), or one rule that returns the
             cotangents of all operands, or None for an operation without a gradient.
         symbol: how a picture writes it.
         doc: what it computes and its derivatives.
@@ -67,7 +67,7 @@ class Primitive:
         kink: a function of the inputs that is 0 where the derivative jumps.
         distinct: whether the samples must hold no equal elements.
         params: names of the static parameters.
-        jvp: one rule an operand, `t, y, *xs, **params` with the operand's tangent t, or one rule
+        jvp: one rule per operand, `t, y, *xs, **params` with the operand's tangent t, or one rule
             that gets all tangents (None where there is none); without it, it follows from the kind
             or from the vjp.
         batch: how it takes a further leading axis, see `batching`; None: as its kind says, or

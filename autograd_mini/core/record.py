@@ -173,7 +173,7 @@ table["operation"] = _operation_of
 
 
 COPIED: Final = 65_536
-"""A plain array of so many bytes is copied when it is recorded; a larger one is fingerprinted."""
+"""A plain array of up to this many bytes is copied when recorded, else fingerprinted."""
 BORROWED: Final = sys.maxsize
 """The time of the last assign of a leaf that shows an array of the user's: perhaps right now."""
 

@@ -457,7 +457,7 @@ def _refuse_earlier(tensor: Tensor, trace: Any) -> None:
     elif not isinstance(tensor.grad, Tensor):
         raise trace.note_refusal(
             UnsupportedError(
-                f"backward: {describe(tensor)} has a gradient of before the compiled function, "
+                f"backward: {describe(tensor)} has a gradient from before the compiled call, "
                 "which cannot be part of its program; call optimizer.zero_grad() in the function, "
                 "before backward()"
             )

@@ -248,7 +248,7 @@ class Tensor(ArrayMethods):
     def __index__(self) -> int:
         if self._value.ndim or self._value.dtype.kind not in "iu":
             raise ConversionError(
-                f"{describe(self)} with dtype {self.dtype} is no index; expected one integer "
+                f"{describe(self)} with dtype {self.dtype} is not an index; expected one integer "
                 "(t.astype(int), or int(t.item()))"
             )
         return read_value(self, "t as an index").__index__()
@@ -330,7 +330,7 @@ def tensor(
         data = value_or_refuse(data, "am.tensor(t), which copies values only (np.copy(t) records),")
     if name is not None and not isinstance(name, str):
         raise OperandError(
-            f"the name of a tensor is a string, got {name!r}; use name=str({name!r})"
+            f"the name of a tensor must be a string, got {name!r}; use name=str({name!r})"
         )
     array = as_array(data, dtype, copy=True)
     if requires_grad and array.dtype.kind in "biu":

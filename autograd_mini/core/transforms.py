@@ -22,7 +22,7 @@ def argument_places(argnums: int | Sequence[int]) -> tuple[int, ...]:
     """Return `argnums` as a tuple.
 
     Raises:
-        GradientError: if they are no different integers.
+        GradientError: if they are not different integers.
     """
     chosen = tuple(argnums) if isinstance(argnums, Iterable) else (argnums,)
     if not chosen or not all(isinstance(i, int) for i in chosen) or len({*chosen}) < len(chosen):
@@ -88,7 +88,7 @@ def value_and_grad(
         that depends on other tensors that require a gradient, since its gradient then does too.
 
     Raises:
-        GradientError: if the value is no scalar.
+        GradientError: if the value is not a scalar.
 
     >>> value_and_grad(lambda x: x * x)(3.0)
     (np.float64(9.0), np.float64(6.0))
@@ -191,7 +191,7 @@ def jvp(
 
     Args:
         function: of tensors, or nested containers of them; returns such, too.
-        arguments: where, a tuple with one entry an argument.
+        arguments: where, a tuple with one entry per argument.
         tangents: in which direction, each of its argument's structure and shapes.
 
     Returns:
@@ -206,7 +206,7 @@ def jvp(
     for name, given in (("arguments", arguments), ("tangents", tangents)):
         if not isinstance(given, tuple | list):
             raise GradientError(
-                f"jvp takes its {name} as a tuple, one entry an argument, got {given!r:.60}; "
+                f"jvp takes its {name} as a tuple, one entry per argument, got {given!r:.60}; "
                 "write am.jvp(f, (x,), (t,))"
             )
     recording = Linearization(function, arguments)

@@ -44,8 +44,7 @@ def flatten_result(tree: Any) -> tuple[list[Any], Rebuild]:
     leaves, rebuild = flatten(tree)
     if not leaves:
         raise GradientError(
-            f"the function returned {tree!r:.60}, in which there is no number; does it lack a "
-            "return?"
+            f"the function returned {tree!r:.60}, which contains no number; does it lack a return?"
         )
     for y in leaves:
         if not isinstance(y, LEAVES):

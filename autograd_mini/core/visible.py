@@ -23,7 +23,7 @@ def show_text(text: str, *, one_line: bool = False, longest: int | None = None) 
     Args:
         text: from a user.
         one_line: whether tabs and line breaks are escaped too.
-        longest: so many characters are shown; a longer text ends in "…".
+        longest: this many characters are shown; a longer text ends in "…".
 
     >>> print(show_text("\x1b[31mred\n"))
     \x1b[31mred

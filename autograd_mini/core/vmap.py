@@ -149,7 +149,7 @@ def _axes_per_leaf(axes: Any, tree: Any, name: str) -> list[int | None]:
     except ValueError as error:
         raise OperandError(f"vmap: {name} {axes!r} do not fit the structure: {error}") from error
     if not all(axis is None or type(axis) is int for axis in spread_out):
-        raise OperandError(f"vmap: {name} are integers or None, got {axes!r}")
+        raise OperandError(f"vmap: {name} must be integers or None, got {axes!r}")
     return spread_out
 
 
@@ -245,7 +245,7 @@ def _map_examples(
         if end is None and batch is not None:
             raise ShapeError(
                 "vmap: out_axes is None for a result that differs from example to example; give "
-                "the axis where the examples shall lie"
+                "the axis along which to stack the examples"
             )
     moved = [
         y if end is None else np.moveaxis(full[i], 0, end)

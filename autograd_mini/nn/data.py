@@ -53,7 +53,7 @@ def pair(x: Any, y: Any, dtype: Any, what: str = "") -> Pair:
     if len(xs) != len(ys):
         raise ShapeError(
             f"{what}x has {len(xs)} samples and {what}y {len(ys)} (shapes {xs.shape} and "
-            f"{ys.shape}); expected as many of each along the first axis"
+            f"{ys.shape}); expected equal lengths of the first axis"
         )
     if not len(xs):
         raise ArgumentError(f"{what}x and {what}y are empty; there is nothing to train on")

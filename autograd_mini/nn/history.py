@@ -1,4 +1,4 @@
-"""History: what training measured, one row an epoch."""
+"""History: what training measured, one row per epoch."""
 
 from __future__ import annotations
 

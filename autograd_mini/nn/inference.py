@@ -71,7 +71,7 @@ def predict(model: Model, x: Any, batch_size: int | None = None) -> Any:
 
 @no_grad()
 def _outputs_of(model: Model, predictor: Predictor, xs: Any, size: int) -> Any:
-    """Return the outputs for samples, so many at a time."""
+    """Return the outputs for samples, `size` at a time."""
     if size >= len(xs):
         return _output_of(model, predictor(xs))
     parts = batches(len(xs), size, None)
@@ -194,7 +194,7 @@ def number(name: str, value: Any) -> float:
     """Return the result of a loss or metric as a float.
 
     Raises:
-        ArgumentError: if it is no single number.
+        ArgumentError: if it is not a single number.
     """
     if np.size(value) != 1:
         raise ArgumentError(

@@ -228,7 +228,7 @@ class MLP(Sequential):
         if not isinstance(sizes, Iterable):
             raise ArgumentError(
                 f"MLP: sizes are {sizes!r:.60}; expected a list of the sizes of the input, each "
-                "hidden layer and the output, as [2, 16, 1]"
+                "hidden layer and the output, such as [2, 16, 1]"
             )
         sizes = [whole("MLP: a size", n, 1) for n in sizes]
         if len(sizes) < 2:

@@ -97,7 +97,7 @@ def cross_entropy(logits: Any, labels: Any, reduction: Reduction = "mean") -> An
     Raises:
         ShapeError: if the shapes do not fit.
         ArgumentError: for a label outside 0 … classes − 1, also when a program is replayed; for
-            rows that are no probabilities, for a single class, for the output of a softmax as
+            rows that are not probabilities, for a single class, for the output of a softmax as
             logits.
         OperandError: for labels that are neither.
 

@@ -25,7 +25,7 @@ def accuracy(prediction: Any, target: Any, threshold: float = 0.0) -> float:
     """Return the share of right predictions.
 
     Args:
-        prediction: (…, classes), of which the largest counts; or one score a sample, of which
+        prediction: (…, classes), of which the largest counts; or one score per sample, of which
             those above `threshold` are positive.
         target: class numbers (…) or one-hot rows; for scores labels of their shape, where those
             above 0 are positive (so 0 and 1, or −1 and 1).
@@ -78,7 +78,7 @@ def metrics_of(metrics: Metrics, loss: Loss) -> dict[str, Metric]:
 
     One function or name may stand alone.
 
-    What "accuracy" of one score a sample means follows from the loss: logits of
+    What "accuracy" of one score per sample means follows from the loss: logits of
     binary_cross_entropy and scores of hinge are positive above 0; what mse compares with 0 and 1
     is positive above ½.
 

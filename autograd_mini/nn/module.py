@@ -29,7 +29,7 @@ from .weights import load, save
 FROZEN: Final = "_frozen"
 """The attribute that remembers which parameters `requires_grad_(False)` froze."""
 INTERNAL: Final = frozenset({FROZEN, PREDICTOR})
-"""What no `forward` reads."""
+"""Attributes that no `forward` reads."""
 HIDDEN: Final = frozenset({"name", "training"})
 
 
@@ -198,7 +198,7 @@ class Module:
         parameters, which `grad` and `gradcheck` take; generators, as Dropout's, are copied.
 
         Raises:
-            ArgumentError: for a name that is no parameter.
+            ArgumentError: for a name that is not a parameter.
             ShapeError: for a value of another shape.
 
         >>> import numpy as np, autograd_mini as am

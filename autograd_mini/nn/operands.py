@@ -111,7 +111,7 @@ def check_classes(logits: Any) -> None:
         raise ShapeError("cross_entropy: logits are a scalar; expected shape (…, classes)")
     if logits.shape[-1] == 1:
         raise ArgumentError(
-            f"cross_entropy: the logits have shape {logits.shape}, one score a sample; use "
+            f"cross_entropy: the logits have shape {logits.shape}, one score per sample; use "
             "binary_cross_entropy, or give the model one output for each class"
         )
 
@@ -152,7 +152,7 @@ def _checked_classes(labels: Any, *, classes: int) -> Any:
 class_numbers_: Final = general(
     _checked_classes,
     "class?",
-    "Class numbers as an index; an error for one that is no class.  No gradient",
+    "Class numbers as an index; an error for one that is not a class.  No gradient",
     name="class_numbers",
     vjp=None,
     samples=(),

@@ -1,4 +1,4 @@
-"""Training: `fit`, `predict` and `evaluate`, the verbs of a model.
+"""Training: `fit` and its steps; `predict` and `evaluate` are in `inference`.
 
 Everything is checked before anything changes. A step first computes loss and gradients, looks
 whether they are finite, computes all new values, and then assigns them; so an error or Ctrl-C
@@ -86,7 +86,7 @@ def fit(
             functions.
         validation: a pair (x, y), or the fraction of the samples to set aside, at random if
             `shuffle`, else the last ones.
-        patience: stop after so many epochs without a lower val_loss (loss, without validation).
+        patience: stop after this many epochs without a lower val_loss (loss, without validation).
         restore_best: whether to go back to the best epoch's parameters when patience is given and
             training is not interrupted.
         schedule: a function of the optimizer's step count that gives the learning rate.
@@ -177,7 +177,7 @@ def _arrange_data(
         return split(*data, validation, rng)
     raise ArgumentError(
         f"validation is {type(validation).__name__} {validation!r:.60}; expected a pair (x, y), or "
-        "the fraction of the samples to set aside, as 0.2"
+        "the fraction of the samples to set aside, such as 0.2"
     )
 
 
@@ -278,8 +278,8 @@ class Trainer:
         """Return the result of the loss function.
 
         Raises:
-            OperandError: if it is no tensor.
-            ArgumentError: if it is no single number.
+            OperandError: if it is not a tensor.
+            ArgumentError: if it is not a single number.
         """
         if not isinstance(loss, Tensor):
             raise OperandError(

@@ -87,7 +87,7 @@ def _arrays_of(own: dict[str, Tensor], path: str | os.PathLike[str]) -> list[Any
         raise WeightsError(f"cannot read {os.fspath(path)!r}: {error}") from error
     except Exception as error:  # a damaged archive makes zipfile and NumPy raise nearly anything
         raise WeightsError(
-            f"{os.fspath(path)!r} is no file of weights, or a damaged one: "
+            f"{os.fspath(path)!r} is not a file of weights, or is damaged: "
             f"{str(error) or type(error).__name__}; expected an .npz that model.save wrote"
         ) from error
 

@@ -6,7 +6,6 @@ function or a name of ours, accepts every argument form and normalises it at thi
 
 from . import (
     activations,
-    bessel,
     calculus,
     chains,
     checks,
@@ -36,6 +35,7 @@ from . import (
     reductions,
     selection,
     shapes,
+    sinc_and_bessel,
     singular_values,
     solving,
     statistics,
@@ -44,7 +44,7 @@ from . import (
 
 __all__ = [
     "activations",
-    "bessel",
+    "sinc_and_bessel",
     "calculus",
     "chains",
     "checks",

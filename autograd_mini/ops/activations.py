@@ -15,7 +15,7 @@ from .reductions import max, sum
 
 
 def _real_only(x: Any) -> None:
-    """Refuse complex numbers, of which the formulas below would take the order."""
+    """Refuse complex numbers: the formulas below need an order."""
     if np.iscomplexobj(x):
         raise TypeError("it is defined for real numbers; write 1 / (1 + np.exp(-z)) for complex z")
 

@@ -43,7 +43,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     """Subtract from each element the one before, n times.  ∂a: the differences of g, negative."""
     a, times = tensor_like(a), index(n)
     if times < 0:
-        raise ArgumentError(f"diff: the number of times is 0 or more, got {times}")
+        raise ArgumentError(f"diff: the number of times must be 0 or more, got {times}")
     if not times:
         return a
     axis = axis_of("diff", a, axis)
@@ -94,7 +94,7 @@ def gradient(f: Any, *varargs: Any, axis: Axis = None, edge_order: int = 1) -> A
         x = astype(x, np.float64)
     axes = tuple(range(x.ndim)) if axis is None else places_of("gradient", x, axis)
     if edge_order not in (1, 2):
-        raise ArgumentError(f"gradient: the order at the edges is 1 or 2, got {edge_order!r}")
+        raise ArgumentError(f"gradient: the order at the edges must be 1 or 2, got {edge_order!r}")
     found = []
     for i, spacing in zip(axes, _spacings(x, axes, varargs), strict=True):
         if x.shape[i] <= edge_order:
@@ -115,7 +115,7 @@ def _spacings(x: Any, axes: tuple[int, ...], given: tuple[Any, ...]) -> list[Any
         return list(given) * len(axes)
     if len(given) != len(axes):
         raise OperandError(
-            f"gradient: {len(given)} spacings for {len(axes)} axes; give one, or one an axis"
+            f"gradient: {len(given)} spacings for {len(axes)} axes; give one, or one for each axis"
         )
     return [_distances(x, i, d) for i, d in zip(axes, given, strict=True)]
 
@@ -131,7 +131,7 @@ def _distances(x: Any, axis: int, given: Any) -> Any:
     if places.shape != (x.shape[axis],):
         raise ShapeError(
             f"gradient: coordinates of shape {places.shape} for {x.shape[axis]} elements along "
-            f"axis {axis}; expected one an element"
+            f"axis {axis}; expected one for each element"
         )
     found = steps(astype(places, np.float64) if places.dtype.kind in "biu" else places, 0)
     if not isinstance(found, Tensor) and found.size and (found == found[0]).all():
@@ -262,8 +262,8 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.
     for name, given in (("period", period), ("discont", discont)):
         if isinstance(given, Tensor) and given.requires_grad:
             raise UnsupportedError(
-                f"unwrap would lose the gradient of {name}; float({name}.data) is a constant, if "
-                "that is meant"
+                f"unwrap would lose the gradient of {name}; if a constant is meant, give "
+                f"float({name}.data)"
             )
     p = tensor_like(p)
     plain = [x.data if isinstance(x, Tensor) else x for x in (discont, period)]
@@ -307,7 +307,7 @@ def _wide(x: Any) -> Any:
 def _repeat_period(x: Any, xp: Any, fp: Any, period: Any) -> tuple[Any, Any, Any]:
     """Bring all into one period, in order, with one point more at either end."""
     if period.ndim or not value_of(period):
-        raise ArgumentError(f"interp: the period is a number other than 0, got {period!r}")
+        raise ArgumentError(f"interp: the period must not be 0, got {period!r}")
     x, xp = np.remainder(x, period), np.remainder(xp, period)
     order = np.argsort(xp)
     xp, fp = take(xp, order), take(fp, order)

@@ -28,7 +28,7 @@ def matrix_power(a: Any, n: int) -> Any:
     try:
         n = index(n)
     except TypeError as error:
-        raise OperandError(f"matrix_power: the exponent is an integer, got {n!r}") from error
+        raise OperandError(f"matrix_power: the exponent must be an integer, got {n!r}") from error
     if n == 0:
         return where(np.zeros((1, 1), bool), a, np.eye(a.shape[-1], dtype=a.dtype))
     if n < 0:

@@ -114,7 +114,7 @@ def _slopes_tangent(ts: Any, y: Any, g: Any, x: Any, *, UPLO: Any) -> Any:  # no
 
 
 def _independent(g: Any, w: Any, v: Any) -> Any:
-    """Share g among equal eigenvalues; it must be 0 where the eigenvectors v are no basis."""
+    """Share g among equal eigenvalues; it must be 0 where the eigenvectors v are not a basis."""
     s = np.linalg.svdvals(v)
     defective = s[..., -1:] <= rounding(s, 10 * s.shape[-1]) * s[..., :1]
     shared = share_evenly(g, w)
@@ -246,7 +246,7 @@ def triangle(name: str, UPLO: Any) -> str:  # noqa: N803  # NumPy's name
     """
     chosen = str(UPLO).upper()
     if chosen not in ("L", "U"):
-        raise ArgumentError(f"{name}: UPLO is 'L' or 'U', got {UPLO!r}")
+        raise ArgumentError(f"{name}: UPLO must be 'L' or 'U', got {UPLO!r}")
     return chosen
 
 

@@ -191,7 +191,7 @@ def _split_arguments(arguments: Sequence[Any]) -> tuple[str, list[Any]]:
 
 
 def _letters_of_axes(places: Any) -> str:
-    """Write a list of numbers, one an axis, as letters."""
+    """Write a list of numbers, one for each axis, as letters."""
     try:
         return "".join("..." if p is Ellipsis else SYMBOLS[index(p)] for p in places)
     except AutogradError:

@@ -108,7 +108,7 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     if mode == "raw":
         raise UnsupportedError("qr: LAPACK's raw factors are not recorded; use mode='reduced'")
     if mode not in ("reduced", "complete", "r"):
-        raise ArgumentError(f"qr: the mode is 'reduced', 'complete' or 'r', got {mode!r}")
+        raise ArgumentError(f"qr: the mode must be 'reduced', 'complete' or 'r', got {mode!r}")
     a = check_operand(a)
     q, r = (
         _wide_qr(a)

@@ -122,7 +122,7 @@ def length(name: str, n: Any) -> int:
     except AutogradError:
         raise
     except TypeError as error:
-        raise ArgumentError(f"{name}: the number of points is an integer, got {n!r}") from error
+        raise ArgumentError(f"{name}: the number of points must be an int, got {n!r}") from error
     if points < 1:
         raise ArgumentError(f"{name}: expected at least one point, got {points}")
     return points

@@ -193,7 +193,7 @@ def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
         if np.ndim(y) != ndim:
             raise ShapeError(
                 f"apply_over_axes: the function returned the shape {np.shape(y)} for the axis "
-                f"{axis} of {x.shape}; expected one axis less, or as many"
+                f"{axis} of {x.shape}; expected one axis less, or the same number"
             )
         x = y
     return x
@@ -223,8 +223,8 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
         conditions.append(np.logical_not(taken))
     if len(functions) != len(conditions):
         raise ArgumentError(
-            f"piecewise: {len(functions)} functions for {len(conditions)} conditions; expected as "
-            "many, or one more for the rest"
+            f"piecewise: {len(functions)} functions for {len(conditions)} conditions; expected "
+            "equal numbers, or one more function for the rest"
         )
     y = np.zeros_like(x)
     for condition, function in zip(conditions, functions, strict=True):

@@ -34,8 +34,8 @@ def _plain_weights(name: str, weights: Any) -> Any:
     if isinstance(weights, Tensor) and weights.requires_grad:
         raise UnsupportedError(
             f"np.{name} would lose the gradient of weights; np.bincount(places, weights=w), with "
-            "the number of each value's bin, adds them up and records; weights.data is a constant, "
-            "if that is meant"
+            "the number of each value's bin, adds them up and records; if a constant is "
+            "meant, give weights.data"
         )
     return plain(weights, f"np.{name}")
 

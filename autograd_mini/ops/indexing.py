@@ -55,10 +55,10 @@ def subscripts(index: Index, arrays: Sequence[Written]) -> str:
 
 
 def _shows(x: Any, arrays: Sequence[Any], index: Index) -> bool:
-    """Tell whether x at an index is a part of x's memory, as NumPy has it.
+    """Tell whether x[index] is a view of x's memory, as in NumPy.
 
-    An integer of NumPy's is an index like Python's, and shows memory; an array of them copies.
-    Which of the two a number is that a program computes is not known.
+    A NumPy integer is an index like Python's and gives a view; an array of integers copies.
+    A number that a program computes may be either of the two.
     """
     taken = sum(part is not None and part is not Ellipsis for part in index)
     whole = taken == len(x.shape) and not any(isinstance(part, slice) for part in index)
@@ -66,7 +66,7 @@ def _shows(x: Any, arrays: Sequence[Any], index: Index) -> bool:
 
 
 def _getitem_code(x: Written, *arrays: Written, index: Index) -> str:
-    """Write it with brackets; what would show memory or not, as numbers are, is copied."""
+    """Write x[index]; copy it where a computed number may give a view or a copy."""
     text = f"{x}[{subscripts(index, arrays)}]"
     return f"{text}.copy()" if arrays and _shows(x, arrays, index) else text
 
@@ -86,7 +86,7 @@ def _repeating(arrays: Sequence[Written]) -> bool | None:
 
 
 def _scatter_code(g: Written, *arrays: Written, shape: tuple[int, ...], index: Index) -> str | None:
-    """Write it as a call."""
+    """Write the scatter as a call."""
     repeats = _repeating(arrays)
     if repeats is None:
         return None
@@ -254,7 +254,7 @@ def set_at(x: Any, index: Any, value: Any) -> Any:
     The dtype stays x's. With an index array each place may be named once.
 
     Raises:
-        OperandError: if x's dtype would cut the value off, as 2.7 among integers.
+        OperandError: if x's dtype would cut the value off, such as 2.7 among integers.
         ShapeError: if the value does not fit, or an index array names a place twice.
 
     >>> import numpy as np

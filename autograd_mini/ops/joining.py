@@ -183,7 +183,7 @@ def _ascending(places: Any, size: int) -> tuple[int, ...]:
     except AutogradError:
         raise
     except TypeError as error:
-        raise ShapeError(f"split: places are integers, got {places!r:.60}") from error
+        raise ShapeError(f"split: places must be integers, got {places!r:.60}") from error
     inside = tuple(min(max(i + size if i < 0 else i, 0), size) for i in found)
     if list(inside) != sorted(inside):
         raise ShapeError(
@@ -200,7 +200,7 @@ def _number_of_parts(sections: Any) -> int:
     except AutogradError:
         raise
     except TypeError as error:
-        raise ShapeError(f"split: the number of parts is an integer, got {sections!r}") from error
+        raise ShapeError(f"split: the number of parts must be an int, got {sections!r}") from error
     if parts < 1:
         raise ShapeError(f"split: the number of parts must be positive, got {parts}")
     return parts

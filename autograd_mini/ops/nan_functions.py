@@ -58,9 +58,9 @@ def _ignoring(function: Any, of: Any, neutral: int) -> Any:
 
 
 nansum = _ignoring(np.nansum, np.sum, 0)
-nansum.__doc__ = "Sum over axes what is no NaN.  ∂x: g repeated, 0 at NaN."
+nansum.__doc__ = "Sum non-NaN elements over axes.  ∂x: g repeated, 0 at NaN."
 nanprod = _ignoring(np.nanprod, np.prod, 1)
-nanprod.__doc__ = "Multiply over axes what is no NaN.  ∂xᵢ: the product of the others, 0 at NaN."
+nanprod.__doc__ = "Multiply non-NaN elements over axes.  ∂xᵢ: the product of the others, 0 at NaN."
 
 
 @implements(np.nancumsum)
@@ -88,7 +88,7 @@ def nanmean(
     *,
     where: Any = True,
 ) -> Any:
-    """Compute the mean of what is no NaN.  ∂x: g/n, 0 at NaN."""
+    """Compute the mean of the non-NaN elements.  ∂x: g/n, 0 at NaN."""
     x = subject(a)
     axis = () if x.dtype.kind in "fc" and is_scalar_axis(x, axis) else axis
     return table[np.mean](x, axis, dtype, None, keepdims, where=numbers(x, where))
@@ -120,7 +120,7 @@ def nanmax(
     initial: Any = None,
     where: Any = True,
 ) -> Any:
-    """Take the largest of what is no NaN.  ∂x: g at the largest, split evenly among ties."""
+    """Take the largest non-NaN element.  ∂x: g at the largest, split evenly among ties."""
     return _extreme_of_numbers("nanmax", largest, a, axis, keepdims, initial, where, -np.inf)
 
 
@@ -134,7 +134,7 @@ def nanmin(
     initial: Any = None,
     where: Any = True,
 ) -> Any:
-    """Take the smallest of what is no NaN.  ∂x: g at the smallest, split evenly among ties."""
+    """Take the smallest non-NaN element.  ∂x: g at the smallest, split evenly among ties."""
     return _extreme_of_numbers("nanmin", smallest, a, axis, keepdims, initial, where, np.inf)
 
 
@@ -169,10 +169,10 @@ def _spread_of_numbers(function: Any, of: Any, doc: str) -> Any:
 
 
 nanvar = _spread_of_numbers(
-    np.nanvar, np.var, "Variance of what is no NaN.  ∂x: 2·(x − mean)/(n − ddof), 0 at NaN."
+    np.nanvar, np.var, "Variance of the non-NaN elements.  ∂x: 2·(x − mean)/(n − ddof), 0 at NaN."
 )
 nanstd = _spread_of_numbers(
     np.nanstd,
     np.std,
-    "Standard deviation of what is no NaN.  ∂x: (x − mean)/((n − ddof)·y), 0 at NaN.",
+    "Standard deviation of the non-NaN elements.  ∂x: (x − mean)/((n − ddof)·y), 0 at NaN.",
 )

@@ -125,7 +125,7 @@ def _norm_over(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
     """Return the vector norm of order p over axes.
 
     Raises:
-        ArgumentError: for an order that is no number.
+        ArgumentError: for an order that is not a number.
     """
     if isinstance(p, str):
         raise ArgumentError(f"norm: {p!r} is a norm of matrices; give a number for a vector")
@@ -206,7 +206,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         try:
             axis = (int(axis),)
         except (TypeError, ValueError) as error:
-            raise OperandError(f"norm: an axis is an integer or a pair, got {axis!r}") from error
+            raise OperandError(f"norm: axis must be an integer or a pair, got {axis!r}") from error
     places = places_of("norm", x, axis)
     if len(places) == 1:
         return _norm_over(x, ord, places, bool(keepdims))

@@ -130,10 +130,10 @@ def _probabilities(name: str, q: Any, highest: int) -> Any:
     q = check_operand(q)
     given = value_of(q)
     if np.any(np.less(given, 0) | np.greater(given, highest)):
-        raise ArgumentError(f"{name}: q lies between 0 and {highest}, got {given!r:.60}")
+        raise ArgumentError(f"{name}: q must be from 0 to {highest}, got {given!r:.60}")
     demand(
         lambda: np.logical_not((q < 0) | (q > highest)),
-        f"{name}: q lies between 0 and {highest}; got another one",
+        f"{name}: q must be from 0 to {highest}",
     )
     return q if highest == 1 else q / highest
 
@@ -275,9 +275,9 @@ RULE = (
 )
 quantile = _quantile_function(np.quantile, 1, False, f"Quantiles over axes.{RULE}")
 percentile = _quantile_function(np.percentile, 100, False, f"Percentiles over axes.{RULE}")
-nanquantile = _quantile_function(np.nanquantile, 1, True, f"Quantiles of what is no NaN.{RULE}")
+nanquantile = _quantile_function(np.nanquantile, 1, True, f"Quantiles of non-NaN elements.{RULE}")
 nanpercentile = _quantile_function(
-    np.nanpercentile, 100, True, f"Percentiles of what is no NaN.{RULE}"
+    np.nanpercentile, 100, True, f"Percentiles of non-NaN elements.{RULE}"
 )
 
 

@@ -69,14 +69,14 @@ def _widths(x: Any, pad_width: Any) -> Widths:
     try:
         found = [(integer(before), integer(after)) for before, after in pairs]
     except TypeError as error:
-        raise ArgumentError(f"pad: widths are integers, got {pad_width!r:.60}") from error
+        raise ArgumentError(f"pad: widths must be integers, got {pad_width!r:.60}") from error
     if any(n < 0 for pair in found for n in pair):
-        raise ArgumentError(f"pad: widths are not negative, got {pad_width!r:.60}; slice instead")
+        raise ArgumentError(f"pad: widths must be 0 or more, got {pad_width!r:.60}; slice instead")
     return found
 
 
 def _join_nested(values: Any) -> Any:
-    """Return nested sequences in which there are tensors as one tensor."""
+    """Return nested sequences that contain tensors as one tensor."""
     if isinstance(values, (list, tuple)):
         return np.stack(np.broadcast_arrays(*map(_join_nested, values)))
     return values if isinstance(values, Tensor) else plain_array(values)

@@ -65,7 +65,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
 
     Raises:
         ShapeError: if the indices do not have as many axes as the array.
-        IndexingError: if they are no integers, or out of range.
+        IndexingError: if they are not integers, or out of range.
     """
     arr = check_operand(arr)
     indices = indices if isinstance(indices, Tensor) else plain_array(indices)
@@ -82,7 +82,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     if indices.ndim != arr.ndim:
         raise ShapeError(
             f"take_along_axis: the array of shape {arr.shape} has {arr.ndim} axes, the indices of "
-            f"shape {indices.shape} have {indices.ndim}; give both as many, of length 1 to repeat"
+            f"shape {indices.shape} have {indices.ndim}; expected equal numbers (length 1 repeats)"
         )
     grid: list[Any] = list(np.ogrid[tuple(slice(n) for n in arr.shape)])
     grid[axis] = indices

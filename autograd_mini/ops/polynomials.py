@@ -82,7 +82,7 @@ def _order_of(name: str, m: Any) -> int:
     """Return how many times, 0 or more."""
     times = index(m) if not isinstance(m, float) else int(m)
     if times < 0:
-        raise ArgumentError(f"{name}: the number of times is 0 or more, got {m}")
+        raise ArgumentError(f"{name}: the number of times must be 0 or more, got {m}")
     return times
 
 
@@ -280,7 +280,7 @@ def points(x: Any) -> Any:
 def _check_points(x: Any, y: Any, order: int, w: Any) -> None:
     """Check the shapes of the points that a polynomial is fitted to."""
     if order < 1:
-        raise ArgumentError(f"polyfit: the degree is 0 or more, got {order - 1}")
+        raise ArgumentError(f"polyfit: the degree must be 0 or more, got {order - 1}")
     fits = x.ndim == 1 and x.size and y.ndim in (1, 2) and y.shape[0] == x.size
     if not fits or (w is not None and w.shape != x.shape):
         weights = "" if w is None else f", w {w.shape}"

@@ -113,7 +113,7 @@ def geomspace(
         return plain_geomspace(*ends, num, endpoint, dtype, axis)
     start, stop, num = check_operand(start), check_operand(stop), operator.index(num)
     if not np.all(np.logical_and(value_of(start), value_of(stop))):
-        raise ArgumentError("geomspace: an end is 0, from which no ratio leads to another number")
+        raise ArgumentError("geomspace: an end is 0, and no ratio leads from 0 to another number")
     kind = result_dtype(start, stop, np.float64)  # NumPy's choice
     start, stop = convert_operand(start, kind), convert_operand(stop, kind)
     t = places("geomspace", start, stop, num, endpoint)

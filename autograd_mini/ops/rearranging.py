@@ -90,7 +90,7 @@ def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     m = subject(m)
     places = places_of("rot90", m, tuple(axes))
     if len(places) != 2:
-        raise ShapeError(f"rot90: a rotation has two axes, got {axes}")
+        raise ShapeError(f"rot90: a rotation needs two axes, got {axes}")
     first, second = places
     turns = k % 4
     if turns == 0:
@@ -144,7 +144,7 @@ def resize(a: Any, new_shape: Any) -> Any:
     x = np.ravel(subject(a))
     shape = tuple(int(n) for n in (new_shape if np.iterable(new_shape) else (new_shape,)))
     if any(n < 0 for n in shape):
-        raise ShapeError(f"resize: sizes are not negative, got {shape}")
+        raise ShapeError(f"resize: sizes must not be negative, got {shape}")
     size = math.prod(shape)
     if not x.size:
         return np.zeros(shape, x.dtype)

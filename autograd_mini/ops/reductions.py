@@ -183,11 +183,11 @@ def first(name: str, initial: Any, dtype: Any) -> Any:
     """Return the value to start with in the dtype of the result.
 
     Raises:
-        ShapeError: if it is no single number.
+        ShapeError: if it is not a single number.
     """
     if np.ndim(initial):
         raise ShapeError(
-            f"{name}: `initial` is one number, got the shape {np.shape(initial)}; combine the "
+            f"{name}: `initial` must be one number, got shape {np.shape(initial)}; combine the "
             "result with an array afterwards"
         )
     return convert_operand(initial, dtype)

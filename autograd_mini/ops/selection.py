@@ -137,12 +137,12 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 
     Raises:
         ArgumentError: if there are not as many choices as conditions, or none.
-        OperandError: if a condition is no boolean.
+        OperandError: if a condition is not boolean.
     """
     if len(condlist) != len(choicelist) or not len(condlist):
         raise ArgumentError(
-            f"select: {len(condlist)} conditions for {len(choicelist)} choices; expected as many, "
-            "one at least"
+            f"select: {len(condlist)} conditions for {len(choicelist)} choices; expected equal "
+            "numbers, at least 1"
         )
     plain = (int, float, complex)
     choices = [c if type(c) in plain else check_operand(c) for c in (*choicelist, default)]

@@ -160,7 +160,7 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, Any, An
     a, b = check_operand(a), check_operand(b)
     if a.ndim != 2 or b.ndim not in (1, 2) or a.shape[0] != b.shape[0]:
         raise MatrixError(
-            f"lstsq: expected a matrix and as many rows on the right, got {a.shape} and {b.shape}"
+            f"lstsq: expected a matrix a and a b of equal length, got {a.shape} and {b.shape}"
         )
     m, n = a.shape
     s = np.linalg.svdvals(a)
@@ -211,8 +211,8 @@ def tensorsolve(a: Any, b: Any, axes: tuple[int, ...] | None = None) -> Any:
     n = math.prod(shape)
     if a.size != n * n or b.size != n:
         raise MatrixError(
-            f"tensorsolve: {a.shape} is no square map from {shape} to {b.shape}; the product of "
-            "the first sizes must be that of the last"
+            f"tensorsolve: {a.shape} is not a square map from {shape} to {b.shape}; the "
+            "product of the first sizes must equal that of the last"
         )
     return np.reshape(solve(np.reshape(a, (n, n)), np.reshape(b, (n,))), shape)
 

@@ -13,7 +13,7 @@ def checked_rate(lr: Any) -> float:
     """Return a learning rate as a float.
 
     Raises:
-        ArgumentError: if it is no number of at least 0.
+        ArgumentError: if it is not a number of at least 0.
     """
     try:
         value = as_array(lr)

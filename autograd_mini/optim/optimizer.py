@@ -169,7 +169,7 @@ def collect(parameters: Any) -> tuple[Tensor, ...]:
     """Return the parameters of a model, of an iterable, or one tensor; duplicates once.
 
     Raises:
-        OperandError: for anything that is no tensor.
+        OperandError: for anything that is not a tensor.
         ArgumentError: for none at all, results of operations, tensors without a gradient.
     """
     if isinstance(parameters, Tensor):

@@ -42,7 +42,7 @@ class SGD(Optimizer):
         self.weight_decay = within("weight_decay", weight_decay, math.inf)
         self.nesterov = nesterov
         if nesterov and not momentum:
-            raise ArgumentError("nesterov=True needs momentum, as momentum=0.9")
+            raise ArgumentError("nesterov=True needs momentum, such as momentum=0.9")
         super().__init__(parameters, lr, ("velocity",) if momentum else ())
 
     def rule(self, lr: Any, p: Any, g: Any, *state: Any) -> tuple[Any, ...]:
@@ -90,7 +90,7 @@ class Adam(Optimizer):
             first, second = betas
         except (TypeError, ValueError) as error:
             raise ArgumentError(
-                f"betas is {betas!r:.60}; expected two numbers in [0, 1), as (0.9, 0.999)"
+                f"betas is {betas!r:.60}; expected two numbers in [0, 1), such as (0.9, 0.999)"
             ) from error
         self.betas = within("betas[0]", first, 1.0), within("betas[1]", second, 1.0)
         self.eps = within("eps", eps, math.inf)

@@ -239,5 +239,5 @@ def check_probabilities(p: Any, count: int) -> None:
     allowed = max(tolerance, 1.5e-8)
     demand(
         lambda: (given >= 0) & (np.abs(np.sum(given, dtype=np.float64) - 1) <= allowed),
-        "random.choice: p are no probabilities, at least 0, of sum 1 (p / p.sum())",
+        "random.choice: p must be probabilities, at least 0, of sum 1 (p / p.sum())",
     )

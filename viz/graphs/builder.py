@@ -35,7 +35,7 @@ MOST_NAMES: Final = 3
 """A title names no more outputs than this."""
 NAME_OF_UNNAMED: Final[dict[str, str]] = {"input": "input", "parameter": "parameter"}
 LONGEST_PLACES: Final = 24
-"""The operands that one arrow brings are listed in so many letters."""
+"""The operands that one arrow brings are listed in at most this many letters."""
 NO_LEAF: Final[Key] = (0, 0)
 Tensors = tuple[tuple[Role, Hashable], ...]
 

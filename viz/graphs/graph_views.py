@@ -1,4 +1,4 @@
-"""The views of a graph that start from its outline, and the view of a compiled function.
+"""The table of a graph's views (operations, tensors, forward, backward), and the view `compiled`.
 
 The view of a compiled function draws its program twice: as recorded, and after the passes.
 """

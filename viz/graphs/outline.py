@@ -1,4 +1,7 @@
-"""Outline: which operations of a graph are drawn, which share a box, and which leaves they need.
+"""Outline: which operations are boxes, and which are folded, joined as repeats, or left out.
+
+The order: `open=` and `limit=` of `scopes`, repeats, what is left out. Then it finds the
+leaves that the boxes need.
 
 A part is one operation, a folded scope, or the operations that are too far from the outputs to be
 shown. No path leads from a part to others and back. The number of parts is limited here, so all

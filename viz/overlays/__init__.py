@@ -1,4 +1,4 @@
-"""Overlays: measures of a graph, laid over the view of its operations.
+"""Overlays, by name: measures of a graph (memory, time, …), laid over the view of its operations.
 
 Each overlay measures a graph once. Then it gives a reading for each operation, folded scope and
 leaf. A reading becomes a line of the box, a colour, or both; a legend explains the colours.

@@ -60,7 +60,7 @@ def apply_overlays(picture: Picture, subjects: dict[str, Any], overlays: list[Ov
 
 
 def _first_origins(picture: Picture, readings: list[dict[str, Reading]]) -> set[str]:
-    """Return the boxes where the first value and the first gradient are not finite.
+    """Return the boxes of the first value and the first gradient that are not finite.
 
     Gradients run from the result back, so the first of them is the last in the picture.
     """

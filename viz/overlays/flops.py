@@ -80,7 +80,7 @@ def _matmul_flops(operation: Operation) -> float:
 
 
 def _einsum_flops(operation: Operation) -> float:
-    """Return the products and sums of an einsum: the lengths of all indices, for each operand."""
+    """Count the products and sums of an einsum: all index lengths multiplied, per operand."""
     lengths: dict[str, int] = {}
     for letters, x in zip(operation.params["inputs"], operation.inputs, strict=True):
         named = letters.replace(".", "")

@@ -29,14 +29,12 @@ def unsteady_cause(evidence: Evidence) -> Shared | None:
     ]
     if not found:
         return None
-    text = (
-        f"the gradient of {_name_inputs(evidence, found)} is another one when it is computed again"
-    )
+    text = f"the gradient of {_name_inputs(evidence, found)} is different when it is computed again"
     return Cause(Kind.NOT_DETERMINISTIC, text, evidence.names[found[0]]), found
 
 
 def ignored_cotangent_cause(evidence: Evidence) -> Shared | None:
-    """Return the cause of a wrong gradient that is the same for another cotangent."""
+    """Return the cause of a wrong gradient that ignores its cotangent."""
     first, other = evidence.first_given, evidence.other_given
     if first is None or other is None:
         return None

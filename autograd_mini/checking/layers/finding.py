@@ -283,7 +283,7 @@ class ParameterFinder:
         returned = self._last_returned()
         if not isinstance(returned, (tuple, list)) or not -len(returned) <= spec < len(returned):
             raise ArgumentError(
-                f"layer: gradients says position {spec} of what backward returns, which is "
+                f"layer: gradients names position {spec} of the result of backward, which is "
                 f"{returned!r:.60}"
             )
         return returned[spec]

@@ -1,4 +1,4 @@
-"""Verdicts: compare a given derivative with a numeric one."""
+"""Verdicts (right, kink, wrong, unresolved): compare a given derivative with a numeric one."""
 
 from __future__ import annotations
 

@@ -21,9 +21,9 @@ REAL: Final = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 SMALL: Final = 2**15
 """Arguments of at most so many elements are copied for every product, larger ones for updates."""
 CHEAP: Final = 2**20
-"""So many bytes may be kept for an update at any rate, else those of four gradients."""
+"""This many bytes may always be kept for an update, else those of four gradients."""
 LONGEST: Final = 2**14
-"""Columns of at most so many elements are summed by BLAS, which adds them one after the other."""
+"""Columns of at most this many elements are summed by BLAS, which adds them one after the other."""
 
 
 def fuse_matmul(program: Program) -> Program:

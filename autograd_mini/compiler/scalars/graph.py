@@ -204,7 +204,7 @@ def common_dtype(step: Instruction) -> np.dtype[Any]:
         if isinstance(x, NUMBERS):
             run_quietly(partial(np.asarray, x, found), over="ignore")
             if found.kind not in "fc" and found.kind != np.asarray(x).dtype.kind:
-                raise TypeError(f"{x} is no {found}")
+                raise TypeError(f"{x} does not fit {found}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""The functions of `scipy.special` that are differentiable, which need SciPy: `am.special`.
+"""The table's rows for `scipy.special`: each function with its derivatives; needs SciPy.
 
 `scipy.special.erf(t)` is recorded, like every ufunc of the table. SciPy's functions that are no
 ufuncs (`logsumexp`, `polygamma`, …) convert their arguments to arrays, which a tensor refuses; they

@@ -54,7 +54,7 @@ class Refusal:
         name = self.argument.split()[-1]
         raise UnsupportedError(
             f"the derivative of scipy.special.{self.function} by {self.argument} is not recorded; "
-            f"give {name} as a plain number, or am.stop_gradient({name}) if no gradient shall flow"
+            f"give {name} as a plain number, or am.stop_gradient({name}) if no gradient should flow"
         )
 
 

@@ -37,7 +37,7 @@ def _polygamma_forward(n: Any, x: Any) -> Any:
             "polygamma, which is the derivative of psi, is not computed for complex arguments"
         )
     if np.any(np.less(n, 0)) or np.any(np.mod(n, 1)):
-        raise ArgumentError(f"polygamma: the order n is a whole number from 0 on, got {n!r:.60}")
+        raise ArgumentError(f"polygamma: the order n must be a whole number ≥ 0, got {n!r:.60}")
     wanted = np.result_type(x, np.float32) if np.asarray(x).dtype.kind == "f" else np.float64
     return special.polygamma(n, x).astype(wanted)[()]
 
@@ -207,7 +207,7 @@ zeta: Primitive = elementwise(
     domain=(0.5, 3.0),
 )
 hurwitz = getattr(special._ufuncs, "_zeta", None)
-if hurwitz is not None:  # what scipy.special.zeta calls when there are two arguments
+if hurwitz is not None:  # zeta of SciPy calls it when there are two arguments
     table[hurwitz] = zeta.call
 
 

@@ -1,4 +1,4 @@
-"""Two families of functions that are closed under derivatives: modified Bessel and sinc.
+"""np.sinc and np.i0 (modified Bessel), each with all its derivatives, exact at 0.
 
 Each member is exact at 0, so the derivatives of `i0` and `sinc` there are too, of any order.
 """
