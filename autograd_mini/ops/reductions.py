@@ -20,7 +20,6 @@ from ..core.tensor import Tensor
 from ..errors import ArgumentError, ShapeError
 from .axes import axes_of, axis_of, is_scalar_axis, lenient_axes
 from .conversion import astype, convert_operand
-from .selection import where
 from .selection import where as chosen
 from .shapes import broadcast_to, expand_dims
 
@@ -401,4 +400,4 @@ def running_extreme(a: Any, axis: int = 0, *, extreme: str = "maximum") -> Any:
         running_place(x, extreme=extreme, latest=end, axis=axis) for end in (False, True)
     )
     shown = np.take_along_axis(x, last, axis)
-    return where(first == last, shown, 0.5 * np.take_along_axis(x, first, axis) + 0.5 * shown)
+    return chosen(first == last, shown, 0.5 * np.take_along_axis(x, first, axis) + 0.5 * shown)
