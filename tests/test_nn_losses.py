@@ -102,7 +102,8 @@ def test_a_column_of_class_numbers_says_how_to_flatten():
 
 @pytest.mark.parametrize("labels", [np.zeros((6, 1), int), np.ones((6, 1)), np.zeros(6, int)])
 def test_one_score_a_sample_is_no_case_for_classes(labels):
-    with pytest.raises(am.ArgumentError, match=r"one score per sample.*binary_cross_entropy.*class"):
+    advice = r"one score per sample.*binary_cross_entropy.*class"
+    with pytest.raises(am.ArgumentError, match=advice):
         cross_entropy(am.tensor(SCORES), labels)
 
 

@@ -245,7 +245,8 @@ HEADERS = [
 @pytest.mark.parametrize("header", HEADERS)
 def test_wrong_headers_are_refused(header, version, file):
     data = written(header, bytes(24), version)
-    refused(file(zipped(replaced("layers.0.bias", data))), "not a file of weights|not of this model")
+    damaged = file(zipped(replaced("layers.0.bias", data)))
+    refused(damaged, "not a file of weights|not of this model")
 
 
 def test_a_header_that_ends_early_is_refused(file):
