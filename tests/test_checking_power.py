@@ -417,3 +417,39 @@ def test_a_sweep_takes_its_arrays_back() -> None:
     assert memory.take((4, 3)) is not values  # something live is a view of it
     memory.give_back([None, seen], [])
     assert memory.take((4, 3)) is values
+
+
+def narrow_feature(x: Any, at: Any, width: float, reach: Callable[[Any], Any]) -> Any:
+    """Return a feature with the slope 3 at a point that ends a width away from it."""
+    d = x - at
+    return 3 * np.sum(d * np.exp(-reach(d / width)))
+
+
+@pytest.mark.parametrize("largest", [1.0, 1e4, 1e7, 1e10])
+def test_a_large_slope_hides_no_feature_of_other_entries(largest: float) -> None:
+    x, slopes = np.linspace(1, 2, 20), np.r_[largest, np.ones(19)]
+
+    def f(y: Any) -> Any:
+        return slopes @ (y - x) + narrow_feature(y[1:], x[1:], 1e-6, np.square)
+
+    assert not am.gradcheck(f, x, grad=lambda y: slopes, raises=False).ok
+
+
+@pytest.mark.parametrize("count", [10, 200, 2000])
+@pytest.mark.parametrize(
+    "reach",
+    [
+        lambda d: np.sum(d**2),  # the other entries must stay in place
+        lambda d: np.sum(d) ** 2,
+        lambda d: d**2 + 1e9 * (np.count_nonzero(d) > 1),  # no two may move
+    ],
+)
+def test_a_feature_that_ends_where_all_entries_move_is_seen(
+    count: int, reach: Callable[[Any], Any]
+) -> None:
+    x = np.random.default_rng(3).uniform(1, 2, count)
+
+    def f(y: Any) -> Any:
+        return np.sum(np.sin(y)) + narrow_feature(y, x, 5e-8, reach)
+
+    assert not am.gradcheck(f, x, grad=np.cos, raises=False).ok

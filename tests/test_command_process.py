@@ -86,7 +86,7 @@ def is_refused(done: subprocess.CompletedProcess[str], text: str) -> None:
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["square", *ONE, "--seed", "-1"], "not a seed; give a whole number from 0 on"),
+        (["square", *ONE, "--seed", "-1"], "not a seed; give a whole number ≥ 0"),
         (["square", *ONE, "--scale", "nan"], "not a scale; give a finite number"),
         (["square", *ONE, "--examples", "0"], "not a number of examples"),
         (["square", "--shape", "x=99999999999"], "is too large; --shape draws up to 10,000,000"),

@@ -587,7 +587,7 @@ def test_fit_of_a_model_that_writes_arrays_is_eager_after_a_warning() -> None:
         model = Averaging()
         options: Any = {"epochs": 5, "batch_size": 8, "seed": 0, "verbose": False}
         if compile is None:
-            with pytest.warns(RuntimeWarning, match="of Averaging.mean"):
+            with pytest.warns(RuntimeWarning, match="replaces Averaging.mean"):
                 history = model.fit(x, x[:, :1], compile=compile, **options)
             assert history.eager is not None
         else:

@@ -69,7 +69,7 @@ def test_a_loss_of_float32_stays_one_in_a_program(loss: Any, dtype: Any) -> None
     ("function", "wrong", "message"),
     [
         (lambda i: np.choose(i, [X[:2, 0], X[2:, 0]]), np.array([0, -1]), "outside of the choices"),
-        (lambda q: np.quantile(X, q), np.array([0.5, 1.5]), "between 0 and 1"),
+        (lambda q: np.quantile(X, q), np.array([0.5, 1.5]), "from 0 to 1"),
         (lambda w: np.cov(X.T, aweights=w), np.array([1.0, -1, 1, 1]), "must not be negative"),
         (lambda s: GENERATOR.normal(0.0, s), np.array([-1.0, 1.0]), "negative"),
     ],

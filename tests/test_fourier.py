@@ -102,7 +102,7 @@ def test_transforms_map_over_examples() -> None:
     ("call", "what"),
     [
         (lambda t: np.fft.fft(t, 0), "at least one point"),
-        (lambda t: np.fft.fft(t, 2.5), "an integer"),
+        (lambda t: np.fft.fft(t, 2.5), "must be an int"),
         (lambda t: np.fft.fft(t, norm="unit"), "norm 'unit'"),
         (lambda t: np.fft.fft(t, axis=2), "axis 2"),
         (lambda t: np.fft.fftn(t, (2, 2), (0,)), "2 numbers of points"),

@@ -57,7 +57,7 @@ def test_a_mask_and_a_start_must_fit() -> None:
     x = leaf([1.0, 2.0, 3.0])
     with pytest.raises(am.ShapeError, match="the mask `where` of shape"):
         np.sum(x, where=np.ones((2, 3), bool))
-    with pytest.raises(am.ShapeError, match="`initial` is one number"):
+    with pytest.raises(am.ShapeError, match="`initial` must be one number"):
         np.sum(x, initial=[1.0, 2.0])
     with pytest.raises(am.ArgumentError, match="two names of the same number"):
         np.var(x, ddof=1, correction=1)

@@ -285,7 +285,7 @@ def test_wrapped_function_keeps_its_name() -> None:
 
 
 def test_non_scalar_function_is_refused() -> None:
-    with pytest.raises(am.GradientError, match=r"no scalar.*\.sum\(\)"):
+    with pytest.raises(am.GradientError, match=r"not a scalar.*\.sum\(\)"):
         am.grad(lambda x: x * 2)(X)
 
 

@@ -415,10 +415,10 @@ class Replay:
         from ..compiler.compiled import CompiledFunction
 
         self._trainer = trainer
-        self._step = CompiledFunction(self._training_step, lenient=wanted is not True)
+        self._step = CompiledFunction(self.training_step, lenient=wanted is not True)
         self.refusal: str | None = "compile=False" if wanted is False else None
 
-    def _training_step(self, x: Any, y: Any) -> Any:
+    def training_step(self, x: Any, y: Any) -> Any:
         """Compute loss and gradients, look whether they are finite, and update."""
         trainer = self._trainer
         trainer.forget()

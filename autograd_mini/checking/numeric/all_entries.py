@@ -22,6 +22,9 @@ WORTH_PROPAGATING = 24
 MANY = 8
 """From this many entries on, it pays to move all of them in one call."""
 
+SAMPLE = 4
+"""Entries of an input that also take narrow steps one by one, where all slopes hold together."""
+
 SHARP = 1e-4
 """An error bar up to this share of an entry is fine enough."""
 
@@ -176,14 +179,16 @@ def _doubt_leaps(
         return
     numeric, wide, narrow = findings.numeric[places], steps[places], UNEVEN * steps[places]
     size = np.abs(numeric)
-    if held is not None:
-        apart, sizes = np.zeros(len(places), bool), np.full(len(places), held)
-    else:
-        found = moved(places, narrow)
-        width, sizes = found.up - found.down, found.size
-        slopes = (found.above - found.below) / width
-        apart = np.abs(slopes - numeric) > LEAPT * size + _largest_rounding(sizes + size) / width
-        apart &= width > 0
+    apart, sizes = np.zeros(len(places), bool), np.full(len(places), held or 0.0)
+    sample = np.random.default_rng(len(places)).permutation(len(places))[:SAMPLE]
+    for some in (sample, slice(None)) if held is not None else (slice(None),):
+        found = moved(places[some], narrow[some])
+        width, sizes[some] = found.up - found.down, found.size
+        off = np.abs((found.above - found.below) / width - numeric[some])
+        allowed = LEAPT * size[some] + _largest_rounding(sizes[some] + size[some]) / width
+        apart[some] = (off > allowed) & (width > 0)
+        if not np.any(apart):
+            break  # all slopes hold, by this sample and by moving all entries
     # a symmetric jump shows at the first steps
     uneven = findings.gap[places] > UNLIKE * size + 32 * _largest_rounding(sizes + size) / wide
     findings.verdict[places[apart | uneven]] = DOUBTFUL
@@ -202,8 +207,9 @@ def _largest_rounding(size: np.ndarray | float) -> Any:
 def _slopes_hold(probe: Probe, found: list[Findings], steps: list[np.ndarray]) -> bool:
     """Do many slopes of a scalar result hold at narrow steps too? All entries move at once.
 
-    A scalar result is equally exact whether one entry moves or many. So this notices every
-    deviation, unless deviations cancel along both random directions.
+    They move along two random directions that are as short as a narrow step of one entry, so that
+    narrow features are not leapt over. The deviation of each entry shrinks with the square root of
+    their number, and so does the allowed one. Where rounding is larger, nothing is confirmed.
     """
     places = [_sloping_entries(findings) for findings in found]
     count = sum(map(len, places))
@@ -213,15 +219,15 @@ def _slopes_hold(probe: Probe, found: list[Findings], steps: list[np.ndarray]) -
     narrow = UNEVEN * np.concatenate([s[p] for s, p in zip(steps, places, strict=True)])
     ends = np.cumsum([len(p) for p in places])[:-1]
     size, generator = np.abs(numeric), np.random.default_rng(count)
-    for signs in ([1.0], [-1.0, 1.0]):
-        moves = narrow * generator.uniform(0.5, 1.0, count) * generator.choice(signs, count)
+    allowed = np.min(2 * LEAPT * size * narrow + _largest_rounding(probe.scale + size))
+    for _ in range(2):
+        lengths = generator.uniform(0.5, 1.0, count) / np.sqrt(count)
+        moves = narrow * lengths * generator.choice([-1.0, 1.0], count)
         above, up = probe.evaluate_moved(places, np.split(moves, ends))
         below, down = probe.evaluate_moved(places, np.split(-moves, ends))
         width, expected = up - down, float(np.sum(numeric * (up - down)))
-        least = np.min(np.abs(width))  # of the entry with the smallest move
-        allowed = LEAPT * np.min(size) * least + _largest_rounding(probe.scale + np.max(size))
         off = abs(probe.weighted_change(above, below) - expected)
-        if not (least > 0 and off <= 0.5 * allowed):
+        if not (np.all(width != 0) and off <= 0.5 * allowed / np.sqrt(count)):
             return False
     return True
 
