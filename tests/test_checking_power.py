@@ -435,7 +435,7 @@ def test_a_large_slope_hides_no_feature_of_other_entries(largest: float) -> None
     assert not am.gradcheck(f, x, grad=lambda y: slopes, raises=False).ok
 
 
-@pytest.mark.parametrize("count", [10, 200, 2000])
+@pytest.mark.parametrize("count", [10, 200, 2000, 5000])
 @pytest.mark.parametrize(
     "reach",
     [

@@ -15,7 +15,7 @@ from .causes import Cause, Kind
 from .diagnosis import Evidence, diagnose
 from .diagnosis.rewriting import rewrite
 from .inputs import Arrays, Problem
-from .numeric.all_entries import Findings, estimate_all, refine_doubtful
+from .numeric.all_entries import MANY, Findings, estimate_all, refine_doubtful
 from .numeric.corners import judge_corners
 from .numeric.gradient_rounding import excuse_rounding
 from .numeric.lines import Probe
@@ -33,7 +33,7 @@ from .subjects import Subject
 CALLS, CALLS_FOR_A_NUMBER = 4, 2
 """Calls for an entry that looks right: one to each side, and two at a narrow step.
 
-Where the result is one number, all entries together take the narrow steps."""
+Where the result is one number, many entries take the narrow steps together."""
 
 AFFORDABLE = 20.0
 """Seconds that a full check may take; otherwise projections are used."""
@@ -125,9 +125,9 @@ class Examination:
         an estimate that would change the coverage is measured many times.
         """
         subject = self.subject
-        one_number = [y.size for y in self.outputs] == [1]
-        each = CALLS_FOR_A_NUMBER if one_number else CALLS
-        calls = each * sum(x.size for x in subject.inputs.arrays)
+        entries = sum(x.size for x in subject.inputs.arrays)
+        together = entries >= MANY and [y.size for y in self.outputs] == [1]
+        calls = (CALLS_FOR_A_NUMBER if together else CALLS) * entries
         if calls * subject.seconds > LONG and subject.seconds < 0.1:
             subject.time_again(3)
         started = perf_counter()

@@ -19,7 +19,7 @@ from .verdicts import CODES, RESOLUTION, Judge, Tolerances, Verdict, explain_ver
 WORTH_PROPAGATING = 24
 """From this many entries on, many are evaluated at once."""
 
-MANY = 8
+MANY = 100
 """From this many entries on, it pays to move all of them in one call."""
 
 SAMPLE = 4
