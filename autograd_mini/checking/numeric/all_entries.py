@@ -180,8 +180,10 @@ def _doubt_leaps(
     numeric, wide, narrow = findings.numeric[places], steps[places], UNEVEN * steps[places]
     size = np.abs(numeric)
     apart, sizes = np.zeros(len(places), bool), np.full(len(places), held or 0.0)
-    sample = np.random.default_rng(len(places)).permutation(len(places))[:SAMPLE]
-    for some in (sample, slice(None)) if held is not None else (slice(None),):
+    parts: list[Any] = [slice(None)]
+    if held is not None:
+        parts.insert(0, np.random.default_rng(len(places)).permutation(len(places))[:SAMPLE])
+    for some in parts:
         found = moved(places[some], narrow[some])
         width, sizes[some] = found.up - found.down, found.size
         off = np.abs((found.above - found.below) / width - numeric[some])
@@ -211,9 +213,11 @@ def _slopes_hold(probe: Probe, found: list[Findings], steps: list[np.ndarray]) -
     narrow features are not leapt over. The deviation of each entry shrinks with the square root of
     their number, and so does the allowed one. Where rounding is larger, nothing is confirmed.
     """
+    if sum(len(s) for s in steps) < MANY or [y.size for y in probe.base] != [1]:
+        return False
     places = [_sloping_entries(findings) for findings in found]
     count = sum(map(len, places))
-    if count < MANY or [y.size for y in probe.base] != [1]:
+    if count < MANY:
         return False
     numeric = np.concatenate([f.numeric[p] for f, p in zip(found, places, strict=True)])
     narrow = UNEVEN * np.concatenate([s[p] for s, p in zip(steps, places, strict=True)])

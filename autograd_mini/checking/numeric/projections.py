@@ -78,14 +78,15 @@ class ProjectionSearch:
         width = e.sides[1] - e.sides[0] if e.sides is not None else 2 * e.error
         return allowed + width, found
 
-    def _unseen_difference(self, direction: np.ndarray, step: float) -> float:
-        """Return the largest error that could be missed at a step."""
-        return self._given_along(direction)[1] + 2 * self.difference(direction, step)[1]
+    def suspect(self, direction: np.ndarray, step: float) -> float | None:
+        """Compare the derivative along a direction at the step used for all entries.
 
-    def _is_suspicious(self, direction: np.ndarray, step: float) -> bool:
-        """Is the derivative along a direction off at the step used for all entries?"""
+        Returns:
+            None where it agrees; else the largest error that could be missed.
+        """
         difference, error = self.difference(direction, step)
-        return not abs(difference) <= self._given_along(direction)[1] + error
+        allowed = self._given_along(direction)[1]
+        return None if abs(difference) <= allowed + error else allowed + 2 * error
 
     def locate(self, scale: float, step: float, generator: np.random.Generator) -> bool:
         """Find a single wrong entry by the digits of its index; return whether this worked.
@@ -135,7 +136,7 @@ class ProjectionSearch:
         for half in (flat[: len(flat) // 2], flat[len(flat) // 2 :]):
             part = np.zeros_like(direction)
             part.flat[half] = direction.flat[half]
-            if self._is_suspicious(part, step):
+            if self.suspect(part, step) is not None:
                 self._halve(half, part, step)
 
     def _investigate(self, place: int) -> None:
@@ -171,10 +172,11 @@ def check_projections(
             direction = scale * generator.normal(size=x.shape)
             count += 1
             step = usual_step(probe.unit, 1.0)
-            first = not unseen and search._is_suspicious(direction, step)
-            if first and search.locate(scale, step, generator):  # the entry alone proves the error
-                unseen.append(search._unseen_difference(direction, step) / scale)
-                break
+            if not unseen:
+                hidden = search.suspect(direction, step)
+                if hidden is not None and search.locate(scale, step, generator):
+                    unseen.append(hidden / scale)  # the entry alone proves the error
+                    break
             seen, investigation = search.along(direction)
             unseen.append(seen / scale)
             if investigation.verdict.passes:
