@@ -244,7 +244,7 @@ def test_numpys_own_library_is_found_whatever_else_is_loaded() -> None:
         "from threadpoolctl import threadpool_info\n"
         "assert blas.find_blas() is not None\n"
         "files = [p['filepath'] for p in threadpool_info() if p['user_api'] == 'blas']\n"
-        "assert set(list(blas.library_paths())[1:]) <= set(files)\n"
+        "assert set(list(blas.blas_files())[1:]) <= set(files)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 

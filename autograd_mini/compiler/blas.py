@@ -67,7 +67,7 @@ def find_blas() -> Library | None:
     """
     if sys.byteorder != "little" or sys.maxsize < 2**32:
         return None
-    for path in library_paths():
+    for path in blas_files():
         try:
             found = Library(_find_routines(ctypes.PyDLL(path)), _find_routines(ctypes.CDLL(path)))
         except (OSError, AttributeError):
@@ -77,7 +77,7 @@ def find_blas() -> Library | None:
     return None
 
 
-def library_paths() -> Iterator[str]:
+def blas_files() -> Iterator[str]:
     """Name the files through which the library may be reached, the surest first."""
     module = sys.modules.get("numpy._core._multiarray_umath")
     if module is not None and module.__file__:
