@@ -250,7 +250,7 @@ def test_numpys_own_library_is_found_whatever_else_is_loaded() -> None:
 
 
 def test_files_that_are_no_library_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blas, "library_paths", lambda: iter([__file__, "no/such/file"]))
+    monkeypatch.setattr(blas, "blas_files", lambda: iter([__file__, "no/such/file"]))
     assert blas.find_blas.__wrapped__() is None
 
 
