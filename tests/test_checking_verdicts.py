@@ -333,3 +333,47 @@ def test_tiny_coordinates_take_no_endless_steps(x: float) -> None:
 
     assert am.gradcheck(normalized, np.full(1, x), grad=lambda b: 0 * b).ok
     assert calls < 5_000
+
+
+# ── a part in few digits beside a smooth part ────────────────────────────────────────────────
+def float32(x: Any) -> Any:
+    return np.asarray(x, np.float32).astype(np.float64)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    digits=st.sampled_from([float32, float16, bfloat16]),
+    size=st.sampled_from([1, 5, 40]),
+    seed=st.integers(0, 10_000),
+    mean=st.booleans(),
+)
+def test_a_missing_part_in_few_digits_is_seen(
+    digits: Any, size: int, seed: int, mean: bool
+) -> None:
+    x, share = np.random.default_rng(seed).normal(size=size), 1 / size if mean else 1.0
+
+    def f(x: Any) -> Any:
+        return share * (np.sum(digits(np.tanh(digits(x)))) + np.sum(np.cos(x)))
+
+    slope = share * (1 - np.tanh(x) ** 2)
+    if np.min(slope) > 0.1 * share:  # else the part hardly counts
+        assert state(f, x, grad=lambda x: -share * np.sin(x)) != "ok"
+    if digits is float32 or np.min(slope) > 0.1 * share:
+        assert state(f, x, grad=lambda x: slope - share * np.sin(x)) != "FAILED"
+
+
+@settings(max_examples=15, deadline=None)
+@given(size=st.sampled_from([300, 3_000, 30_000]), seed=st.integers(0, 10_000), wide=st.booleans())
+def test_many_entries_in_float32_along_a_direction(size: int, seed: int, wide: bool) -> None:
+    x = np.random.default_rng(seed).normal(size=size)
+
+    def f(x: Any) -> Any:
+        return float(np.sum(np.sin(x.astype(np.float32)), dtype=np.float64 if wide else None))
+
+    def wrong(x: Any) -> Any:
+        slopes = np.cos(x)
+        slopes[size // 2] += 7.0
+        return slopes
+
+    assert state(f, x, grad=np.cos, coverage="projections") != "FAILED"
+    assert state(f, x, grad=wrong, coverage="projections") != "ok"

@@ -39,6 +39,9 @@ def sizes_of(x: np.ndarray) -> np.ndarray:
 
 def norm(*arrays: np.ndarray) -> float:
     """Return the Euclidean norm of all entries together, even if their squares overflow."""
+    square = float(sum(np.vdot(x, x) for x in arrays))
+    if 1e-280 < square < 1e280:
+        return square**0.5
     size = max((float(np.max(np.abs(x), initial=0.0)) for x in arrays), default=0.0)
     if not 0 < size < np.inf:
         return size

@@ -267,7 +267,8 @@ def find_fault(formula: Formula, position: int) -> Pattern | None:
 def _find_fault(formula: Formula, position: int) -> Pattern | None:
     settled = formula.without_cancelled_paths()
     trial = FaultTrial(settled or formula, position)
-    fault = _first_confirmed(trial, chain(_usual_faults(trial), _costly_faults(trial)))
+    costly = () if trial.is_lone else _costly_faults(trial)
+    fault = _first_confirmed(trial, chain(_usual_faults(trial), costly))
     pattern = None
     if fault is None:
         pattern = other_branch(trial) or other_levels(trial) or other_function(trial)

@@ -85,6 +85,10 @@ def multiply_by(value: Any) -> Callable[[Any], Any]:
     return lambda g: g * value
 
 
+LONE = 1e-4
+"""If a smaller share of the entries is wrong, only the usual faults are tried."""
+
+
 class FaultTrial:
     """Compares faults for one input: its residual, and the tangents along two directions.
 
@@ -177,6 +181,12 @@ class FaultTrial:
             if not abs(found - wanted) <= 1e-6 * abs(wanted) + size:
                 return False
         return True
+
+    @property
+    def is_lone(self) -> bool:
+        """Are so few entries wrong that a mistake in a rule, which acts on all, is unlikely?"""
+        sizes = np.abs(self.residual)
+        return bool(np.count_nonzero(sizes > 1e-6 * sizes.max(initial=0.0)) < LONE * sizes.size)
 
     @cached_property
     def slices(self) -> list[tuple[Values, float]]:

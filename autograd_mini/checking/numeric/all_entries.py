@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from ..coordinates import norm
 from ..progress import Bar
-from .lines import NOISE, TINY, EntryLine, Probe
+from .lines import NOISE, TINY, DirectionLine, EntryLine, Probe
+from .noise import has_jump
 from .perturbations import Batch, Differences, PerturbedGraph, PropagationRefused
 from .refinement import UNEVEN, SlopeRefinement, usual_step
 from .verdicts import CODES, RESOLUTION, Judge, Tolerances, Verdict, explain_verdict
@@ -24,6 +26,15 @@ MANY = 100
 
 SAMPLE = 4
 """Entries of an input that also take narrow steps one by one, where all slopes hold together."""
+
+TREAD = 0.03
+"""A step, as a share of an entry, that is wider than a tread of bfloat16."""
+
+LOST_SHARE = 0.01
+"""Slopes that miss more than this share of the change over a wide step may be those of treads."""
+
+SIGNS = np.random.default_rng(5).choice([-1.0, 1.0], 4093)
+"""The directions in which entries take a wide step together."""
 
 SHARP = 1e-4
 """An error bar up to this share of an entry is fine enough."""
@@ -147,6 +158,7 @@ def estimate_all(
         )
     if step is not None:
         return found
+    _doubt_treads(probe, found)
     held = _slopes_hold(probe, found, steps)
     for position, findings in enumerate(found):
         size, to_move = sizes[position], partial(moved, position)
@@ -194,6 +206,40 @@ def _doubt_leaps(
     # a symmetric jump shows at the first steps
     uneven = findings.gap[places] > UNLIKE * size + 32 * _largest_rounding(sizes + size) / wide
     findings.verdict[places[apart | uneven]] = DOUBTFUL
+
+
+def _doubt_treads(probe: Probe, found: list[Findings]) -> None:
+    """Check at a wide step of all entries whether the first steps lay on treads of stairs.
+
+    A part of the function that rounds to few digits, such as those of float16, is constant at the
+    first steps. Where a jump explains why the slopes do not hold at the wide step, all entries that
+    look right are doubtful, and are compared with wide steps when they are refined.
+    """
+    if probe.epsilon > EPSILON:
+        return  # its first steps are wide
+    places = [(findings.verdict == RIGHT).nonzero()[0] for findings in found]
+    sizes = [np.abs(x.ravel()[flat]) for x, flat in zip(probe.point, places, strict=True)]
+    moves = [TREAD * np.where(x, x, 1.0) * _signs(x.size) for x in sizes]
+    slopes = [f.numeric[flat] * m for f, flat, m in zip(found, places, moves, strict=True)]
+    trouble = probe.trouble
+    above, _ = probe.evaluate_moved(places, moves)
+    below, _ = probe.evaluate_moved(places, [-m for m in moves])
+    apart = abs(probe.weighted_change(above, below) / 2 - sum(map(np.sum, slopes)))
+    if apart > LOST_SHARE * norm(*slopes):
+        rows = zip(probe.point, found, places, moves, slopes, strict=True)
+        for position, (x, findings, flat, move, slope) in enumerate(rows):
+            direction = np.zeros(x.shape)
+            direction.flat[flat] = move
+            line = DirectionLine(probe, position, direction)
+            if len(flat) and has_jump(probe, line, float(np.sum(slope)), 1.0, apart):
+                probe.coarse = True
+                findings.verdict[flat] = DOUBTFUL
+    probe.trouble = trouble
+
+
+def _signs(count: int) -> np.ndarray:
+    """Return 1 and −1 in an order without a pattern."""
+    return SIGNS[:count] if count <= len(SIGNS) else np.resize(SIGNS, count)
 
 
 def _sloping_entries(findings: Findings) -> np.ndarray:

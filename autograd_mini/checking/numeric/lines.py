@@ -101,6 +101,7 @@ class Probe:
         epsilon: the rounding unit of the function.
         scale: Σ |g·y|.
         stairs: the height of the stairs in φ if it rounds to float32 inside; otherwise 0.
+        coarse: whether a part of the function seems to round to few digits.
         trouble: the error of a failed call near the point; empty if there was none.
     """
 
@@ -113,6 +114,7 @@ class Probe:
         self.epsilon = subject.epsilon if dtype is None else float(np.finfo(dtype).eps)
         self.scale = self.size(base, base)
         self.stairs = 0.0
+        self.coarse = False
         self.trouble = ""
         self._work = [x.copy() for x in self.point]
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..coordinates import sizes_of
 from .estimates import Estimate
-from .lines import TINY, Line, Probe
+from .lines import NOISE, TINY, Line, Probe
 
 POINTS = 5
 """Values on each side of the point; the sides are separate, because a kink is not noise."""
@@ -27,6 +27,13 @@ WIDER = 59.0
 
 JUMP = 0.1
 """The smallest jump of a saw, as a share of its deviation."""
+
+WALK = 300.0
+"""From scale to scale, jumps of many entries grow by less: √WIDER, or a little more where there are
+few. A smooth function grows by at least WIDER²."""
+
+IRREGULAR = 0.3
+"""The deviation of order 4 over that of order 2 is about 1 for a random walk, 0.12 for √x at 0."""
 
 Sides = list[np.ndarray]
 
@@ -41,7 +48,8 @@ HALVINGS = 10
 """After this many halvings a jump keeps its height; a smooth change has a thousandth left."""
 
 COARSE = 2.0**-6
-"""The largest height of a stair, as a share of the values; bfloat16 has 2⁻⁸."""
+"""The largest height of a stair, as a share of the values or of their change over the widest
+window, since large parts may cancel; bfloat16 has 2⁻⁸."""
 
 PLACES = np.sort(2 * (np.arange(1, 33) * 0.6180339887498949 % 1) - 1)
 """Where the function is computed over many treads, in window lengths; unequal distances."""
@@ -54,6 +62,9 @@ TREADS = 4.0
 
 EXPLAINS = 0.1
 """Over treads, stairs must explain at least this share of the gap between two slopes."""
+
+FINEST = 1e-3
+"""Within a wide step, one of many stairs must explain at least this share of the gap."""
 
 WIDEST = 0.5
 """Half the length of the widest window, per unit."""
@@ -85,7 +96,24 @@ def measure_noise(probe: Probe, line: Line) -> float:
         saw = noise < narrow and narrow / 8 <= wide <= 8 * narrow
         if saw and _has_jumps(probe, line, POINTS * step, JUMP * narrow):
             noise = narrow
-    return noise
+    return max(noise, _deviation_of_walk([sides for _, sides in scales[first:]]))
+
+
+def _deviation_of_walk(scales: list[Sides]) -> float:
+    """Return the deviation of jumps of many entries in turn; 0 if φ does not look like them.
+
+    Their sum is like a random walk. From the first jumps on it grows like the square root of the
+    step, much less than a smooth function. Differences of higher order are as large as those of
+    order 2, other than those of √x at 0.
+    """
+    sizes = [_usual_deviation(sides) for sides in scales]
+    ends = [i for i, (a, b) in enumerate(pairwise(sizes), 1) if not a / 8 <= b <= WALK * a]
+    walk = scales[: ends[0] if ends else None]
+    size = sizes[len(walk) - 1]
+    if len(walk) < 3 or not size > 8 * sizes[0] > 0:
+        return 0.0
+    shares = [deviation(v, 4) / deviation(v, 2) for sides in walk for v in sides if np.ptp(v)]
+    return size if np.median(shares) > IRREGULAR else 0.0
 
 
 def _has_jumps(probe: Probe, line: Line, end: float, height: float) -> bool:
@@ -219,6 +247,10 @@ def find_stair(
         moving: the size of the largest output that may change along the line.
     """
     apart = abs(given - estimate.value)
+    sides = (WIDEST * line.unit, -WIDEST * line.unit)
+    rises = [abs(_change_at(probe, line, side)) for side in sides]
+    lowest = NOISE * probe.epsilon * moving
+    highest = max(small, COARSE * max([moving, *filter(np.isfinite, rises)]))
     for width in _widths(line, min(estimate.step, line.unit) / 64):
         over_both = (_change_at(probe, line, width) - _change_at(probe, line, -width)) / (2 * width)
         moved = abs(over_both - estimate.value)
@@ -226,10 +258,19 @@ def find_stair(
             continue  # over many treads, stairs would have the given slope
         for side in (width, -width):
             place, height = _bisect_jump(probe, line, estimate.value, side, EXPLAINS * apart)
-            explained = height <= max(small, COARSE * moving)
-            if explained and height:
+            if lowest < height <= highest:
                 return abs(place), height
     return 0.0, 0.0
+
+
+def has_jump(probe: Probe, line: Line, slope: float, width: float, apart: float) -> bool:
+    """Does φ jump within `width` of the point, on either side?
+
+    The jump must explain a share of the difference `apart` between the slope over the width and the
+    given one.
+    """
+    sides, steep = (width, -width), FINEST * apart
+    return any(_bisect_jump(probe, line, slope, side, steep)[1] for side in sides)
 
 
 def _bisect_jump(

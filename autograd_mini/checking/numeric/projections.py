@@ -50,7 +50,7 @@ Slope = Callable[[int, np.ndarray], float]
 
 @dataclass(slots=True)
 class ProjectionSearch:
-    """The projections of one input, and the wrong entries found."""
+    """The projections of one input, the number of wrong entries, and the measured noise."""
 
     probe: Probe
     position: int
@@ -58,6 +58,7 @@ class ProjectionSearch:
     slope: Slope
     tolerances: Tolerances
     wrong: int = 0
+    noise: float = 0.0
     started: float = field(default_factory=perf_counter)
 
     def _given_along(self, direction: np.ndarray) -> tuple[float, float]:
@@ -74,6 +75,7 @@ class ProjectionSearch:
         line = DirectionLine(self.probe, self.position, direction)
         judge = Judge(Tolerances(0.0, allowed), 10 * allowed)
         found = SlopeRefinement(self.probe, line, given, judge)
+        self.noise = max(self.noise, found.noise)
         e = found.estimate
         width = e.sides[1] - e.sides[0] if e.sides is not None else 2 * e.error
         return allowed + width, found
@@ -117,7 +119,7 @@ class ProjectionSearch:
     def difference(self, direction: np.ndarray, step: float) -> tuple[float, float]:
         """Return the error of the given derivative along a direction, and its error bar."""
         line = DirectionLine(self.probe, self.position, direction)
-        e = estimate([self.probe.level(line, s) for s in (8 * step, step)])
+        e = estimate([self.probe.level(line, s) for s in (8 * step, step)], self.noise)
         return self._given_along(direction)[0] - e.value, e.error
 
     def sample(self, generator: np.random.Generator) -> None:

@@ -19,7 +19,7 @@ from ..coordinates import coordinates
 from ..inputs import Arrays
 from .estimates import Estimate, estimate
 from .lines import NOISE, Level, Line, Probe, long_double_probe
-from .noise import find_stair, measure_noise, rounding_of_inputs, slope_over_treads
+from .noise import SINGLE, find_stair, measure_noise, rounding_of_inputs, slope_over_treads
 from .verdicts import Judge, Verdict
 
 ROUNDING = 16.0
@@ -30,6 +30,12 @@ STAIR = 1e-6
 
 UNEVEN = 6.180339887498949e-4
 """A narrow step, as a share of the usual one, that no oscillation fits together with it."""
+
+COARSE_STEPS = (0.004, 0.012, 0.03)
+"""Steps, per unit, that are wider than the treads of float16 and bfloat16."""
+
+SCATTERED = 3.0
+"""A slope this many times as far from the given one as the estimate lies beyond both."""
 
 CALM = 1e-9
 """The largest rounding error of a function whose numbers are not large."""
@@ -58,6 +64,9 @@ def _rounds_of_steps(line: Line, epsilon: float, step: float | None) -> Iterator
 ALIKE = 0.1
 """The gap of a kink may differ by this share from step to step."""
 
+CLEAR = 8.0
+"""A gap of this many times the noise is one."""
+
 KINK_REACHES = 60.0
 """The widest step at which a kink has its slopes must be this many times the narrowest."""
 
@@ -81,14 +90,30 @@ class SlopeRefinement:
         unseen = probe.epsilon**2 * seen / line.unit
         self._judge = replace(judge, rounding=rounding, unseen=unseen)
         self._levels: dict[float, Level] = {}
+        self._leaps: list[Level] = []
         self._noise: float | None = None
         self._on_stairs = False
         self.estimate: Estimate
         self.verdict = Verdict.UNRESOLVED
         self._refine(step)
-        if self.verdict is Verdict.WRONG and self._is_on_a_stair():
+        if self.verdict is Verdict.WRONG:
+            self._take_back()
+        elif self.verdict is Verdict.RIGHT and not self._on_stairs:
+            self._look_beyond_the_tread()
+
+    def _take_back(self) -> None:
+        """Leave a conviction open if a stair, scattered slopes or a fading kink explain it."""
+        if self._is_on_a_stair() or self._scatters():
             self.verdict = Verdict.UNRESOLVED
             self.estimate = replace(self.estimate, rough=True)
+        e = self.estimate
+        if e.sides is not None and not e.jumps and e.step in self._levels:
+            self._is_steady_kink()
+
+    @property
+    def noise(self) -> float:
+        """The noise of φ; 0 if it was not measured."""
+        return self._noise or 0.0
 
     def _refine(self, step: float | None) -> None:
         """Try step after step until the verdict is certain."""
@@ -127,7 +152,7 @@ class SlopeRefinement:
 
     def _judge_levels(self) -> None:
         levels = sorted(self._levels.values(), key=lambda level: level.step)
-        self.estimate = estimate(levels, self._noise or 0.0)
+        self.estimate = estimate(levels, self.noise)
         if self.estimate.jumps:
             self.estimate = self._beyond_rounding(levels)
         self.verdict = self._judge.verdict(self.given, self.estimate)
@@ -137,7 +162,7 @@ class SlopeRefinement:
         found, small = self.estimate, rounding_of_inputs(self._probe)
         if all(level.rise <= small for level in levels):
             widest = levels[-1]  # only rounding
-            error = widest.noise(self._noise or 0.0) + small / widest.step
+            error = widest.noise(self.noise) + small / widest.step
             return Estimate(widest.central, error, widest.step)
         while found.jumps:
             low = [x for x in levels if x.step <= found.step]
@@ -148,7 +173,7 @@ class SlopeRefinement:
             jumps = narrow.rise > 0.5 * wide.rise
             if (narrow.rise if jumps else narrow.gap * narrow.step) > small:
                 return self.estimate
-            found = estimate(levels, self._noise or 0.0)
+            found = estimate(levels, self.noise)
         return found
 
     def _confirm(self) -> bool:
@@ -190,9 +215,12 @@ class SlopeRefinement:
     def _is_steady_kink(self) -> bool:
         """Are the one-sided slopes equally far apart at many steps?"""
         level = self._levels[self.estimate.step]
-        alike = [x for x in self._levels.values() if abs(x.gap - level.gap) <= ALIKE * level.gap]
-        steps = [x.step for x in alike]
-        if max(steps) >= KINK_REACHES * min(steps):
+        steps = [
+            x.step
+            for x in self._levels.values()
+            if abs(x.gap - level.gap) <= ALIKE * level.gap and x.gap > CLEAR * x.noise(self.noise)
+        ]
+        if steps and max(steps) >= KINK_REACHES * min(steps):
             return True
         self.estimate = replace(self.estimate, sides=None, uneven=True)
         self.verdict = Verdict.UNRESOLVED
@@ -206,7 +234,7 @@ class SlopeRefinement:
             level.gap
             for level in levels
             if level.step <= self.estimate.step
-            and level.gap > 25 * level.noise(self._noise or 0.0) + small / level.step
+            and level.gap > 25 * level.noise(self.noise) + small / level.step
         ]
         apart = abs(self.given - self.estimate.value)
         grows = len(rows) > 2 and rows[-1] > 1.5 * rows[-2] > 2.25 * rows[-3]
@@ -225,6 +253,32 @@ class SlopeRefinement:
             return False  # the same result, with fewer digits
         self._on_stairs, self.estimate, self.verdict = True, found, verdict
         return True
+
+    def _look_beyond_the_tread(self) -> None:
+        """Judge again over many treads where a right value holds on a single one only.
+
+        A part of the function that rounds inside is constant at narrow steps, so they would confirm
+        a gradient without that part. Jumps as low as the rounding of float32 show that it is wrong;
+        higher ones may be meant, as in np.floor.
+        """
+        e, levels = self.estimate, [*self._leaps, *self._levels.values()]
+        wide = estimate([level for level in levels if level.step > e.step], self.noise)
+        verdict, slope = self._judge.verdict(self.given, wide), wide.value
+        if verdict is Verdict.UNRESOLVED or self._probe.coarse:
+            levels = [self._probe.level(self._line, k * self._line.unit) for k in COARSE_STEPS]
+            wide = replace(estimate(levels, self.noise), jumps=False, sides=None)
+            verdict, slope = self._judge.verdict(self.given, wide), levels[-1].central
+        if not (verdict is Verdict.WRONG or self._probe.coarse) or not np.isfinite(slope):
+            return
+        small, largest = rounding_of_inputs(self._probe), self._largest_result()
+        tread, height = find_stair(self._probe, self._line, e, slope, small, largest)
+        if not height:
+            return
+        found = slope_over_treads(self._probe, self._line, tread, height)
+        if self._judge.verdict(self.given, found) is Verdict.WRONG:
+            single = height <= max(small, SINGLE[1] * largest)
+            self.estimate, self._on_stairs = found, True
+            self.verdict = Verdict.WRONG if single else Verdict.UNRESOLVED
 
     def _largest_result(self) -> float:
         """Return the size of the largest result that may move; each has its own stairs."""
@@ -266,6 +320,7 @@ class SlopeRefinement:
         if self.verdict is not Verdict.RIGHT or not self._is_contradicted():
             return False
         widest = self.estimate.step
+        self._leaps += [level for s, level in self._levels.items() if s >= widest]
         self._levels = {s: level for s, level in self._levels.items() if s < widest}
         return True
 
@@ -275,9 +330,7 @@ class SlopeRefinement:
             return False
         narrower = [x for x in self._levels.values() if x.step < e.step and np.isfinite(x.central)]
         allowed = self._judge.allowed_difference(self.given, e.value, e.error) + 2 * e.error
-        return any(
-            abs(x.central - e.value) > allowed + 4 * x.noise(self._noise or 0.0) for x in narrower
-        )
+        return any(abs(x.central - e.value) > allowed + 4 * x.noise(self.noise) for x in narrower)
 
     def _is_open(self) -> bool:
         return self.verdict is Verdict.UNRESOLVED
@@ -312,12 +365,31 @@ class SlopeRefinement:
         """Does φ change as much between neighbouring numbers as anywhere, like sin at 1e15?"""
         share = max(1e-3, 100 * self._probe.epsilon)
         sizes = [level.size for level in self._levels.values() if np.isfinite(level.size)]
-        noise = self._noise or 0.0
+        noise = self.noise
         rough = noise > share * max([self._probe.scale, *sizes]) or self._is_too_steep(share)
         rough = rough and not self._is_constant()
         if rough:
             self.estimate = replace(self.estimate, rough=True)
         return rough
+
+    def _scatters(self) -> bool:
+        """Do wide steps confirm the given value, while narrower ones lie far on any side?
+
+        That is rounding of many entries inside φ. The slopes of a narrow feature lie between the
+        two values.
+        """
+        e = self.estimate
+        levels = [*self._leaps, *self._levels.values()]
+        far = SCATTERED * abs(e.value - self.given)
+        if not any(abs(x.central - self.given) > far + x.noise(self.noise) for x in levels):
+            return False
+        usual = max(e.step, usual_step(self._probe.unit, self._line.unit))
+        found = estimate([level for level in levels if level.step > usual], self.noise)
+        apart, near = abs(found.value - self.given) + found.error, 0.1 * abs(e.value - self.given)
+        if not apart <= near:
+            return False
+        self.estimate = replace(found, rough=True)
+        return True
 
     def _is_constant(self) -> bool:
         """Is φ constant up to rounding, although the given slope would change it a lot?"""
@@ -330,7 +402,7 @@ class SlopeRefinement:
         rises = [level.rise for level in self._levels.values()]
         largest = max([rise for rise in rises if np.isfinite(rise)], default=0.0)
         least = max(share * largest, rounding_of_inputs(self._probe))
-        return (self._noise or 0.0) > least and abs(self.given) * self._line.least > largest
+        return self.noise > least and abs(self.given) * self._line.least > largest
 
     def _settle(self) -> bool:
         """Try narrower steps while they disagree; return whether they agree in the end."""
@@ -351,7 +423,7 @@ class SlopeRefinement:
     def _contradicts(self, level: Level) -> bool:
         """Do differences at a narrower step move from the estimate to the given value?"""
         value = self.estimate.value
-        noise = 4 * level.noise(self._noise or 0.0) + 2 * self.estimate.error
+        noise = 4 * level.noise(self.noise) + 2 * self.estimate.error
         noise += rounding_of_inputs(self._probe) / level.step
         nearer = abs(level.central - self.given) < 0.95 * abs(value - self.given)
         return bool(abs(level.central - value) > noise and nearer)
@@ -398,7 +470,7 @@ class SlopeRefinement:
 
         The share is of φ, or of larger terms of φ that cancel, which the noise shows.
         """
-        lenient = unseen_slope(self._probe, self._noise or 0.0) / self._line.unit
+        lenient = unseen_slope(self._probe, self.noise) / self._line.unit
         rounding = max(self._judge.rounding, ROUNDING * lenient / LOST)
         judge = replace(self._judge, rounding=rounding)
         if judge.verdict(self.given, self.estimate, lenient) is Verdict.RIGHT:
@@ -407,7 +479,7 @@ class SlopeRefinement:
     # ── more digits ───────────────────────────────────────────────────────────────────────────
     def _use_more_digits(self) -> None:
         """Compute an open slope in long double, or confirm it by a complex step."""
-        probe = long_double_probe(self._probe, 1e3 * (self._noise or 0.0))
+        probe = long_double_probe(self._probe, 1e3 * self.noise)
         if probe is not None:
             line = self._line.along(probe)
             steps = [usual_step(probe.epsilon, line.unit) * 8**k for k in (6, 5, 4, 2, 1, 0, -1)]
