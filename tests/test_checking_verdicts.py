@@ -377,3 +377,69 @@ def test_many_entries_in_float32_along_a_direction(size: int, seed: int, wide: b
 
     assert state(f, x, grad=np.cos, coverage="projections") != "FAILED"
     assert state(f, x, grad=wrong, coverage="projections") != "ok"
+
+
+def calls_and_state(f: Any, x: Any, gradient: Any, **kwargs: Any) -> tuple[int, str]:
+    """Return how often a check calls the function, and what it says."""
+    calls = [0]
+
+    def counted(x: Any) -> Any:
+        calls[0] += 1
+        return f(x)
+
+    said = state(counted, x, grad=gradient, **kwargs)
+    return calls[0], said
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.sampled_from([1, 4, 50, 200]),
+    st.integers(0, 10_000),
+    st.sampled_from([np.floor, np.round, lambda x: x > 0.5]),
+    st.floats(0.5, 20.0),
+)
+def test_jumps_that_are_meant_are_not_rounding(
+    size: int, seed: int, jump: Any, often: float
+) -> None:
+    x = np.random.default_rng(seed).normal(size=size)
+
+    def f(x: Any) -> Any:
+        return np.mean(x**2) + 0.1 * np.mean(jump(often * x))
+
+    assert state(f, x, grad=lambda x: 2 * x / size) == "ok"
+    assert state(f, x, grad=lambda x: 2.2 * x / size) != "ok"
+
+
+def test_a_jump_at_one_entry_does_not_make_a_check_slow() -> None:
+    x = np.random.default_rng(0).normal(size=1000)
+    calls, said = calls_and_state(
+        lambda x: np.mean(x**2) + np.mean(x > 0.5), x, lambda x: 2 * x / x.size
+    )
+    assert said == "ok"
+    assert calls < 10_000
+
+
+@pytest.mark.parametrize("width", [1e-4, 1e-5, 1e-6, 1e-7, 1e-8])
+def test_a_narrow_feature_may_be_steeper_beside_the_point(width: float) -> None:
+    def f(x: Any) -> Any:
+        s = (x - 0.8) / width
+        return np.sum(x + width * (0.05 * s + 5 * s**3) * np.exp(-s * s))
+
+    x = np.array([0.8])
+    assert state(f, x, grad=lambda x: 1.05 * np.ones(1)) == "ok"
+    assert state(f, x, grad=lambda x: np.ones(1)) == "FAILED"
+
+
+def test_a_mistake_in_a_rule_of_few_entries_of_many_is_named() -> None:
+    def f(x: Any) -> Any:
+        return np.sum(x**2) + np.exp(x[0]) * np.sin(x[1]) * np.tanh(x[2])
+
+    def without_tanh(x: Any) -> Any:
+        slopes = 2 * x
+        slopes[0] += np.exp(x[0]) * np.sin(x[1]) * np.tanh(x[2])
+        slopes[1] += np.exp(x[0]) * np.cos(x[1])
+        slopes[2] += np.exp(x[0]) * np.sin(x[1]) / np.cosh(x[2]) ** 2
+        return slopes
+
+    x = np.random.default_rng(0).normal(size=15_000)
+    assert "tanh" in str(am.gradcheck(f, x, grad=without_tanh, raises=False))

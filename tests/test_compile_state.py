@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_compile_guards import assert_same, flat, setter
+from guard_cases import assert_same, flat, setter
 
 import autograd_mini as am
 

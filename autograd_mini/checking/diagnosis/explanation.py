@@ -267,8 +267,7 @@ def find_fault(formula: Formula, position: int) -> Pattern | None:
 def _find_fault(formula: Formula, position: int) -> Pattern | None:
     settled = formula.without_cancelled_paths()
     trial = FaultTrial(settled or formula, position)
-    costly = () if trial.is_lone else _costly_faults(trial)
-    fault = _first_confirmed(trial, chain(_usual_faults(trial), costly))
+    fault = _first_confirmed(trial, chain(_usual_faults(trial), _costly_faults(trial)))
     pattern = None
     if fault is None:
         pattern = other_branch(trial) or other_levels(trial) or other_function(trial)
@@ -300,6 +299,7 @@ def _usual_faults(trial: FaultTrial) -> Iterator[Iterable[Fault]]:
 
 def _costly_faults(trial: FaultTrial) -> Iterator[Iterable[Fault]]:
     """Yield groups of faults that cost more or assume more."""
+    trial.drop_wide_steps()
     yield value_factor_faults(trial)
     yield _as_list(find_loop_fault(trial, LOOP_MAKERS))
     yield paired_factor_faults(trial)

@@ -86,7 +86,7 @@ def multiply_by(value: Any) -> Callable[[Any], Any]:
 
 
 LONE = 1e-4
-"""If a smaller share of the entries is wrong, only the usual faults are tried."""
+"""A mistake at a step makes at least this share of as many entries wrong."""
 
 
 class FaultTrial:
@@ -182,11 +182,11 @@ class FaultTrial:
                 return False
         return True
 
-    @property
-    def is_lone(self) -> bool:
-        """Are so few entries wrong that a mistake in a rule, which acts on all, is unlikely?"""
+    def drop_wide_steps(self) -> None:
+        """Forget steps that act on so many entries that a mistake there is unlikely."""
         sizes = np.abs(self.residual)
-        return bool(np.count_nonzero(sizes > 1e-6 * sizes.max(initial=0.0)) < LONE * sizes.size)
+        wrong = np.count_nonzero(sizes > 1e-6 * sizes.max(initial=0.0))
+        self.steps = [step for step in self.steps if LONE * step.x.size <= wrong]
 
     @cached_property
     def slices(self) -> list[tuple[Values, float]]:

@@ -25,7 +25,7 @@ MANY = 100
 """From this many entries on, it pays to move all of them in one call."""
 
 SAMPLE = 4
-"""Entries of an input that also take narrow steps one by one, where all slopes hold together."""
+"""Entries of an input that are looked at one by one, where all were moved together."""
 
 TREAD = 0.03
 """A step, as a share of an entry, that is wider than a tread of bfloat16."""
@@ -158,7 +158,7 @@ def estimate_all(
         )
     if step is not None:
         return found
-    _doubt_treads(probe, found)
+    _doubt_treads(probe, found, tolerances)
     held = _slopes_hold(probe, found, steps)
     for position, findings in enumerate(found):
         size, to_move = sizes[position], partial(moved, position)
@@ -208,12 +208,13 @@ def _doubt_leaps(
     findings.verdict[places[apart | uneven]] = DOUBTFUL
 
 
-def _doubt_treads(probe: Probe, found: list[Findings]) -> None:
+def _doubt_treads(probe: Probe, found: list[Findings], tolerances: Tolerances) -> None:
     """Check at a wide step of all entries whether the first steps lay on treads of stairs.
 
     A part of the function that rounds to few digits, such as those of float16, is constant at the
-    first steps. Where a jump explains why the slopes do not hold at the wide step, all entries that
-    look right are doubtful, and are compared with wide steps when they are refined.
+    first steps. Where a jump explains why the slopes do not hold at the wide step, a sample of the
+    entries that look right is refined with wide steps. If one of them is not right, all are
+    doubtful.
     """
     if probe.epsilon > EPSILON:
         return  # its first steps are wide
@@ -233,7 +234,13 @@ def _doubt_treads(probe: Probe, found: list[Findings]) -> None:
             line = DirectionLine(probe, position, direction)
             if len(flat) and has_jump(probe, line, float(np.sum(slope)), 1.0, apart):
                 probe.coarse = True
-                findings.verdict[flat] = DOUBTFUL
+                some = np.random.default_rng(len(flat)).permutation(flat)[:SAMPLE]
+                verdicts = [
+                    refine_entry(probe, findings, position, int(k), tolerances) for k in some
+                ]
+                probe.coarse = any(verdict is not Verdict.RIGHT for verdict in verdicts)
+                if probe.coarse:
+                    findings.verdict[flat] = DOUBTFUL
     probe.trouble = trouble
 
 

@@ -238,12 +238,14 @@ class Line:
         near: the size of the coordinate itself, if it differs much from the unit.
         least: the shortest step that survives the rounding of the coordinates.
         size: the size of the moving coordinates, which determines their rounding.
+        count: the number of moving coordinates.
     """
 
     unit: float
     near: float
     least: float
     size: float
+    count: int = 1
 
     def at(self, step: float) -> tuple[Arrays, float]:
         """Return the outputs at a step from the point, and the step after rounding."""
@@ -294,6 +296,7 @@ class DirectionLine(Line):
     def __init__(self, probe: Probe, position: int, direction: np.ndarray) -> None:
         self.probe, self.position, self.direction = probe, position, direction
         self.unit = self.near = self.size = 1.0
+        self.count = int(np.count_nonzero(direction))
         self.least = 1e3 * probe.epsilon
 
     def at(self, step: float) -> tuple[Arrays, float]:

@@ -31,6 +31,9 @@ STAIR = 1e-6
 UNEVEN = 6.180339887498949e-4
 """A narrow step, as a share of the usual one, that no oscillation fits together with it."""
 
+NARROW_TREAD, WIDE_TREAD = 1e-4, 2e-2
+"""Treads, per unit, of float32 in sums, and of bfloat16, which has 8 digits in base 2."""
+
 COARSE_STEPS = (0.004, 0.012, 0.03)
 """Steps, per unit, that are wider than the treads of float16 and bfloat16."""
 
@@ -103,7 +106,7 @@ class SlopeRefinement:
 
     def _take_back(self) -> None:
         """Leave a conviction open if a stair, scattered slopes or a fading kink explain it."""
-        if self._is_on_a_stair() or self._scatters():
+        if self._is_on_a_stair() or self._scatters() or self._repeats_a_rounding():
             self.verdict = Verdict.UNRESOLVED
             self.estimate = replace(self.estimate, rough=True)
         e = self.estimate
@@ -258,8 +261,9 @@ class SlopeRefinement:
         """Judge again over many treads where a right value holds on a single one only.
 
         A part of the function that rounds inside is constant at narrow steps, so they would confirm
-        a gradient without that part. Jumps as low as the rounding of float32 show that it is wrong;
-        higher ones may be meant, as in np.floor.
+        a gradient without that part. Jumps as low and as near to each other as the rounding of
+        float32 show that it is wrong. Those of float16 may also be meant, as in np.round; and
+        jumps that are further apart are meant.
         """
         e, levels = self.estimate, [*self._leaps, *self._levels.values()]
         wide = estimate([level for level in levels if level.step > e.step], self.noise)
@@ -275,8 +279,9 @@ class SlopeRefinement:
         if not height:
             return
         found = slope_over_treads(self._probe, self._line, tread, height)
-        if self._judge.verdict(self.given, found) is Verdict.WRONG:
-            single = height <= max(small, SINGLE[1] * largest)
+        width = height / abs(found.value - e.value) / self._line.unit * self._line.count**0.5
+        if width <= WIDE_TREAD and self._judge.verdict(self.given, found) is Verdict.WRONG:
+            single = height <= max(small, SINGLE[1] * largest) and width <= NARROW_TREAD
             self.estimate, self._on_stairs = found, True
             self.verdict = Verdict.WRONG if single else Verdict.UNRESOLVED
 
@@ -381,7 +386,10 @@ class SlopeRefinement:
         e = self.estimate
         levels = [*self._leaps, *self._levels.values()]
         far = SCATTERED * abs(e.value - self.given)
-        if not any(abs(x.central - self.given) > far + x.noise(self.noise) for x in levels):
+        scattered = [
+            x.step for x in levels if abs(x.central - self.given) > far + x.noise(self.noise)
+        ]
+        if not scattered or self._settles_below(min(scattered) / 64):
             return False
         usual = max(e.step, usual_step(self._probe.unit, self._line.unit))
         found = estimate([level for level in levels if level.step > usual], self.noise)
@@ -390,6 +398,28 @@ class SlopeRefinement:
             return False
         self.estimate = replace(found, rough=True)
         return True
+
+    def _settles_below(self, step: float) -> bool:
+        """Do all slopes at narrower steps, as far as noise permits, agree with the estimate?"""
+        gap = abs(self.estimate.value - self.given)
+        rows = [(x.central, x.noise(self.noise)) for x in self._levels.values() if x.step <= step]
+        clear = [(slope, noise) for slope, noise in rows if noise < 0.25 * gap]
+        agree = [abs(s - self.estimate.value) <= 0.5 * gap + noise for s, noise in clear]
+        return len(agree) > 1 and all(agree)
+
+    def _repeats_a_rounding(self) -> bool:
+        """Do the slopes agree only because all steps have the same digits?
+
+        Steps far longer than the entry itself are multiples by powers of 2, so a part with few
+        digits rounds them all alike. Steps with other digits show it.
+        """
+        e = self.estimate
+        if e.sides is not None or e.jumps or not e.step > 10 * self._line.size:
+            return False
+        levels = [self._probe.level(self._line, share * e.step) for share in (0.61, 0.37, 0.23)]
+        found = estimate(levels, self.noise)
+        allowed = 0.5 * abs(e.value - self.given) + 4 * levels[-1].noise(self.noise)
+        return bool(abs(found.value - e.value) > allowed)
 
     def _is_constant(self) -> bool:
         """Is φ constant up to rounding, although the given slope would change it a lot?"""
