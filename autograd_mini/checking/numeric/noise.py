@@ -32,6 +32,9 @@ WALK = 300.0
 """From scale to scale, jumps of many entries grow by less: √WIDER, or a little more where there are
 few. A smooth function grows by at least WIDER²."""
 
+CROWD = 100
+"""The sum of the jumps of at least this many entries is like a random walk."""
+
 IRREGULAR = 0.3
 """The deviation of order 4 over that of order 2 is about 1 for a random walk, 0.12 for √x at 0."""
 
@@ -96,6 +99,8 @@ def measure_noise(probe: Probe, line: Line) -> float:
         saw = noise < narrow and narrow / 8 <= wide <= 8 * narrow
         if saw and _has_jumps(probe, line, POINTS * step, JUMP * narrow):
             noise = narrow
+    if line.count < CROWD:
+        return noise
     return max(noise, _deviation_of_walk([sides for _, sides in scales[first:]]))
 
 

@@ -279,9 +279,12 @@ class SlopeRefinement:
         if not height:
             return
         found = slope_over_treads(self._probe, self._line, tread, height)
-        width = height / abs(found.value - e.value) / self._line.unit * self._line.count**0.5
-        if width <= WIDE_TREAD and self._judge.verdict(self.given, found) is Verdict.WRONG:
-            single = height <= max(small, SINGLE[1] * largest) and width <= NARROW_TREAD
+        width = height / abs(found.value - e.value) * self._line.count**0.5
+        per_unit = width / self._line.unit
+        if per_unit <= WIDE_TREAD and self._judge.verdict(self.given, found) is Verdict.WRONG:
+            single = (
+                height <= max(small, SINGLE[1] * largest) and max(width, per_unit) <= NARROW_TREAD
+            )
             self.estimate, self._on_stairs = found, True
             self.verdict = Verdict.WRONG if single else Verdict.UNRESOLVED
 
